@@ -1,0 +1,108 @@
+/** The words of docs/design.md §1 as types. No I/O happens here. */
+
+/** What one checkpoint says of itself, in file order. A Map, for keys are data (`__proto__` is a legal one). */
+export type Meta = ReadonlyMap<string, MetaValue>
+
+export type MetaValue =
+  | null
+  | boolean
+  | number
+  /** Only for integers that a double cannot hold. */
+  | bigint
+  | string
+  | readonly MetaValue[]
+  | Meta
+  | OpaqueValue
+
+/** A value of a Python class that is not rebuilt: shown by its name, equal to nothing. */
+export class OpaqueValue {
+  constructor(
+    /** The class or function that Python would have called, `decimal.Decimal`. */
+    readonly name: string,
+    /** What people see: `Decimal('1.50')`, or the name in angle brackets. */
+    readonly text = `<${name}>`,
+  ) {}
+}
+
+export function isMeta(value: MetaValue | undefined): value is Meta {
+  return value instanceof Map
+}
+
+/** One file of a checkpoint. The key is unique within its checkpoint. */
+export interface ParamFile {
+  readonly key: string
+  /** Absolute. */
+  readonly path: string
+  /** Bytes; null until measured (see `measure` in layouts/). */
+  readonly size: number | null
+}
+
+export type Grade = 'whole' | 'partial' | 'corrupt' | 'unfinished'
+
+/** How much of the files was looked at before the grade was given. */
+export type HealthLevel = 'none' | 'quick' | 'deep'
+
+/** One thing that is wrong with a checkpoint. */
+export interface Finding {
+  readonly grade: Exclude<Grade, 'whole'>
+  /** The file it is about, relative to the checkpoint; absent when it is about the checkpoint as such. */
+  readonly file?: string
+  /** The exact cause with its numbers: `0 bytes`, `killed while saving: 100 of 200 bytes`. */
+  readonly reason: string
+}
+
+export interface Health {
+  readonly level: HealthLevel
+  readonly grade: Grade
+  readonly findings: readonly Finding[]
+}
+
+export interface Checkpoint {
+  /** Path relative to the run, with `/`; unique within the run. */
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+  /** Absolute path of the run. */
+  readonly run: string
+  /** Id of the layout that recognised it. */
+  readonly layout: string
+  readonly kind: 'directory' | 'file'
+  readonly meta: Meta
+  readonly step: number | null
+  readonly epoch: number | null
+  /** Unix seconds from meta `unixtime`; null when the meta does not say. */
+  readonly unixtime: number | null
+  /** Unix seconds: modification time of the checkpoint; null until measured. */
+  readonly modified: number | null
+  /** Parameter files, sorted by key. */
+  readonly files: readonly ParamFile[]
+  /** Bytes of everything in it; null until measured. */
+  readonly size: number | null
+  readonly health: Health
+  /** Names of sibling checkpoints that this one's bookkeeping points to, HF's `best_model_checkpoint`. */
+  readonly pointsTo: readonly Pointer[]
+}
+
+/** A pointer from a framework's bookkeeping to a checkpoint of the same run. */
+export interface Pointer {
+  /** What points: `best_model_checkpoint`. */
+  readonly label: string
+  /** Name of the checkpoint pointed at. */
+  readonly name: string
+}
+
+/** Unix seconds by which ages and calendar rules go: `unixtime`, else the file's time, else null. */
+export function timeOf(checkpoint: Checkpoint): number | null {
+  return checkpoint.unixtime ?? checkpoint.modified
+}
+
+/** True when nothing that was looked at is wrong. */
+export function isWhole(checkpoint: Checkpoint): boolean {
+  return checkpoint.health.grade === 'whole'
+}
+
+export interface Run {
+  /** Absolute. */
+  readonly path: string
+  readonly checkpoints: readonly Checkpoint[]
+}

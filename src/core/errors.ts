@@ -1,0 +1,77 @@
+/**
+ * Every way in which core refuses or fails, as a closed list. The exit status hangs on the code alone
+ * (docs/design.md §3), so that it is the same with and without `--json`.
+ */
+export const exitStatusOf = {
+  /** An expression that does not parse or that asks for an impossible operation. */
+  'bad-expression': 2,
+  /** A policy, flag or argument that cannot be meant. */
+  usage: 2,
+  /** Nothing there: the folder, the run, the checkpoint or the file. */
+  'not-found': 3,
+  /** There are checkpoints, but none that was asked for. */
+  'no-match': 3,
+  /** What was found is not whole: a half-written file, a header that lies. */
+  damaged: 4,
+  /** It would have been unsafe: nothing to keep, shapes that differ, a file that exists. */
+  refused: 5,
+  /** Some of it was done, some failed; the message lists what remains. */
+  partial: 6,
+  /** The system failed: disk full, permission, I/O. */
+  system: 1,
+  /** Ctrl-C, SIGTERM. */
+  interrupted: 130,
+} as const satisfies Record<string, number>
+
+export type ErrorCode = keyof typeof exitStatusOf
+
+export interface ErrorDetails {
+  /** What to do next: a sentence or a command to paste. */
+  readonly hint?: string
+  /** The error this one stands for. */
+  readonly cause?: unknown
+}
+
+/** The only error that core throws on purpose. Any other error is a bug. */
+export class CkptError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = new.target.name
+    this.code = code
+    this.hint = details.hint
+  }
+
+  get exitStatus(): number {
+    return exitStatusOf[this.code]
+  }
+}
+
+/** A failed call of the file system, with the path and the system's own error code (`ENOENT`, `EACCES`, …). */
+export class StorageError extends CkptError {
+  readonly path: string
+  readonly errno: string
+
+  constructor(path: string, errno: string, message: string, details: ErrorDetails = {}) {
+    super(isAbsence(errno) ? 'not-found' : 'system', message, details)
+    this.path = path
+    this.errno = errno
+  }
+}
+
+/** True for the system's ways of saying that nothing is at that path. */
+export function isAbsence(errno: string): boolean {
+  return errno === 'ENOENT' || errno === 'ENOTDIR'
+}
+
+/** A file whose bytes are not what its format says. `offset` counts bytes from the start of the file. */
+export class FormatError extends CkptError {
+  readonly offset: number | undefined
+
+  constructor(message: string, details: ErrorDetails & { offset?: number } = {}) {
+    super('damaged', message, details)
+    this.offset = details.offset
+  }
+}

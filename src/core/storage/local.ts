@@ -1,0 +1,243 @@
+/** The local file system, by plain synchronous calls: measured to be the fastest for many small files. */
+import * as fs from 'node:fs'
+import { StorageError } from '../errors.js'
+import type { Entry, EntryKind, ReadHandle, Result, Stat, Storage, WriteHandle } from './storage.js'
+
+/** Bytes per read while copying; larger ones were measured to be no faster. */
+const copyBlock = 1 << 20
+/** Bytes after which a long copy lets signals and progress through. */
+const breath = 1 << 25
+
+export function localStorage(): Storage {
+  return {
+    list: async (directories) => directories.map((path) => attempt(path, () => listOne(path))),
+    stat: async (paths) => paths.map((path) => attempt(path, () => toStat(fs.statSync(path, { bigint: true })))),
+    lstat: async (paths) => paths.map((path) => attempt(path, () => toStat(fs.lstatSync(path, { bigint: true })))),
+    read: async (paths, limit) => paths.map((path) => attempt(path, () => readOne(path, limit))),
+    resolve: async (paths) => paths.map((path) => attempt(path, () => fs.realpathSync(path))),
+    open: async (path) => guard(path, () => openForReading(path)),
+    create: async (path) => guard(path, () => openForWriting(path)),
+    makeDirectory: async (path) => guard(path, () => fs.mkdirSync(path)),
+    rename: async (from, to) => guard(to, () => fs.renameSync(from, to)),
+    unlink: async (path) => guard(path, () => fs.unlinkSync(path)),
+    removeDirectory: async (path) => guard(path, () => fs.rmdirSync(path)),
+    hardLink: async (existing, path) => guard(path, () => fs.linkSync(existing, path)),
+    symbolicLink: async (target, path) => guard(path, () => fs.symlinkSync(target, path)),
+    copyFile: async (from, to) => {
+      try {
+        await fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
+      } catch (error) {
+        throw toStorageError(to, error)
+      }
+    },
+    setTimes: async (path, accessed, modified) => guard(path, () => fs.utimesSync(path, accessed, modified)),
+    syncDirectory: async (path) => guard(path, () => syncDirectory(path)),
+  }
+}
+
+function listOne(path: string): Entry[] {
+  return fs.readdirSync(path, { withFileTypes: true }).map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
+}
+
+interface Kinds {
+  isFile(): boolean
+  isDirectory(): boolean
+  isSymbolicLink(): boolean
+}
+
+function kindOf(of: Kinds): EntryKind {
+  if (of.isFile()) return 'file'
+  if (of.isDirectory()) return 'directory'
+  return of.isSymbolicLink() ? 'link' : 'other'
+}
+
+function toStat(stats: fs.BigIntStats): Stat {
+  return {
+    kind: kindOf(stats),
+    size: Number(stats.size),
+    modified: Number(stats.mtimeNs) / 1e9,
+    allocated: Number(stats.blocks) * 512,
+    device: stats.dev,
+    inode: stats.ino,
+    links: Number(stats.nlink),
+  }
+}
+
+/** Reads as many bytes as there are, whatever the size reported: it may change, and /proc reports 0. */
+function readOne(path: string, limit: number): Uint8Array {
+  // O_NONBLOCK: opening a named pipe must not wait for a writer.
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  try {
+    const size = fs.fstatSync(fd).size
+    if (size > limit) throw tooLarge(path, size, limit)
+    let bytes = new Uint8Array(Math.min(size, limit) + 1)
+    let length = 0
+    for (;;) {
+      const count = fs.readSync(fd, bytes, length, bytes.length - length, null)
+      if (count === 0) return bytes.subarray(0, length)
+      length += count
+      if (length > limit) throw tooLarge(path, length, limit)
+      if (length === bytes.length) bytes = grow(bytes, limit)
+    }
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function grow(bytes: Uint8Array, limit: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.min(bytes.length * 2 + 4096, limit + 1))
+  larger.set(bytes)
+  return larger
+}
+
+function tooLarge(path: string, size: number, limit: number): StorageError {
+  return new StorageError(path, 'EFBIG', `${path}: ${size} bytes, and at most ${limit} are read here`)
+}
+
+function openForReading(path: string): ReadHandle {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  const stats = fs.fstatSync(fd)
+  if (!stats.isFile()) {
+    fs.closeSync(fd)
+    throw new StorageError(path, stats.isDirectory() ? 'EISDIR' : 'EINVAL', `${path}: not a regular file`)
+  }
+  return new LocalReadHandle(path, fd, stats.size)
+}
+
+class LocalReadHandle implements ReadHandle {
+  constructor(
+    readonly path: string,
+    readonly fd: number,
+    readonly size: number,
+  ) {}
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    return guard(this.path, () => readFully(this.fd, into, position))
+  }
+
+  async close(): Promise<void> {
+    guard(this.path, () => fs.closeSync(this.fd))
+  }
+}
+
+function readFully(fd: number, into: Uint8Array, position: number): number {
+  let done = 0
+  while (done < into.length) {
+    const count = fs.readSync(fd, into, done, into.length - done, position + done)
+    if (count === 0) break
+    done += count
+  }
+  return done
+}
+
+function openForWriting(path: string): WriteHandle {
+  return new LocalWriteHandle(path, fs.openSync(path, 'wx'))
+}
+
+class LocalWriteHandle implements WriteHandle {
+  private block: Uint8Array | undefined
+
+  constructor(
+    readonly path: string,
+    private readonly fd: number,
+  ) {}
+
+  async write(bytes: Uint8Array): Promise<void> {
+    guard(this.path, () => writeFully(this.fd, bytes))
+  }
+
+  async copyFrom(source: ReadHandle, position: number, length: number): Promise<void> {
+    this.block ??= new Uint8Array(copyBlock)
+    let sinceBreath = 0
+    for (let done = 0; done < length;) {
+      const part = this.block.subarray(0, Math.min(copyBlock, length - done))
+      const count =
+        source instanceof LocalReadHandle
+          ? guard(source.path, () => readFully(source.fd, part, position + done))
+          : await source.read(part, position + done)
+      if (count < part.length) throw endsEarly(source, position + done + count, position + length)
+      guard(this.path, () => writeFully(this.fd, part))
+      done += count
+      sinceBreath += count
+      if (sinceBreath >= breath) {
+        sinceBreath = 0
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+  }
+
+  async sync(): Promise<void> {
+    guard(this.path, () => fs.fsyncSync(this.fd))
+  }
+
+  async close(): Promise<void> {
+    guard(this.path, () => fs.closeSync(this.fd))
+  }
+}
+
+function writeFully(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += fs.writeSync(fd, bytes, done, bytes.length - done)
+}
+
+function endsEarly(source: ReadHandle, at: number, wanted: number): StorageError {
+  return new StorageError(
+    source.path,
+    'EIO',
+    `${source.path}: ends at byte ${at} while ${wanted} were expected; did it change?`,
+  )
+}
+
+function syncDirectory(path: string): void {
+  const fd = fs.openSync(path, 'r')
+  try {
+    fs.fsyncSync(fd)
+  } catch (error) {
+    // Some file systems cannot sync a directory; their renames are then as durable as they get.
+    if (errnoOf(error) !== 'EINVAL') throw error
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function attempt<T>(path: string, call: () => T): Result<T> {
+  try {
+    return { ok: true, value: call() }
+  } catch (error) {
+    return { ok: false, error: toStorageError(path, error) }
+  }
+}
+
+function guard<T>(path: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw toStorageError(path, error)
+  }
+}
+
+function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** What the system's codes mean to a person; others are shown as they are. */
+const meanings: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'a part of this path is not a directory',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'the disk quota is used up',
+  EEXIST: 'it exists already',
+  EXDEV: 'the two paths lie on different file systems',
+  ENOTEMPTY: 'the directory is not empty',
+  ELOOP: 'a symbolic link leads to itself',
+  EIO: 'the device reported an I/O error',
+}
+
+function toStorageError(path: string, error: unknown): StorageError {
+  if (error instanceof StorageError) return error
+  const errno = errnoOf(error)
+  if (errno === undefined) throw error
+  return new StorageError(path, errno, `${path}: ${meanings[errno] ?? errno}`, { cause: error })
+}

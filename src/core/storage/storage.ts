@@ -1,0 +1,90 @@
+/**
+ * What core needs of a file system. Reading calls take many paths at once, so that each implementation can be
+ * as fast as its medium allows (docs/design.md §2), and answer per path: one failure never hides the rest.
+ * Paths are absolute.
+ */
+import type { StorageError } from '../errors.js'
+
+export type EntryKind = 'file' | 'directory' | 'link' | 'other'
+
+/** One name in a directory. A symbolic link is `link`, whatever it leads to. */
+export interface Entry {
+  readonly name: string
+  readonly kind: EntryKind
+}
+
+export interface Stat {
+  readonly kind: EntryKind
+  /** Bytes. */
+  readonly size: number
+  /** Unix seconds. */
+  readonly modified: number
+  /** Bytes on the medium (holes do not count). */
+  readonly allocated: number
+  /** Same file when (device, inode) are equal. */
+  readonly device: bigint
+  readonly inode: bigint
+  readonly links: number
+}
+
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: StorageError }
+
+/** An open file. Positions and lengths are bytes. */
+export interface ReadHandle {
+  readonly path: string
+  /** Bytes, as the file was when it was opened. */
+  readonly size: number
+  /** Fills `into` from `position` as far as the file reaches; gives the count of bytes read. */
+  read(into: Uint8Array, position: number): Promise<number>
+  close(): Promise<void>
+}
+
+/** A file being written. It was created by us: an existing file is never opened for writing. */
+export interface WriteHandle {
+  readonly path: string
+  /** Appends all of `bytes`. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Appends `length` bytes of `source` from `position`, in bounded memory. Fails when the source ends early. */
+  copyFrom(source: ReadHandle, position: number, length: number): Promise<void>
+  /** Bytes and metadata are on the medium when this returns. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ReadStorage {
+  /** The entries of each directory, in no order. */
+  list(directories: readonly string[]): Promise<Result<readonly Entry[]>[]>
+  /** What each path leads to; links are followed. */
+  stat(paths: readonly string[]): Promise<Result<Stat>[]>
+  /** What each path is; links are not followed. */
+  lstat(paths: readonly string[]): Promise<Result<Stat>[]>
+  /** Whole small files. A file of more than `limit` bytes is an error (`EFBIG`), not an allocation. */
+  read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]>
+  /** The path with all links resolved. */
+  resolve(paths: readonly string[]): Promise<Result<string>[]>
+  /** Opens one file for reading at any place. Throws StorageError. */
+  open(path: string): Promise<ReadHandle>
+}
+
+/** Changing calls do one thing each and throw StorageError; a test can stop at any of them. */
+export interface WriteStorage {
+  /** Creates a new file; `EEXIST` when something is there. Permissions follow the umask. */
+  create(path: string): Promise<WriteHandle>
+  /** Creates one directory; `EEXIST` when something is there. */
+  makeDirectory(path: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** Removes a name: a file or a link, never what the link leads to. */
+  unlink(path: string): Promise<void>
+  /** Removes an empty directory. */
+  removeDirectory(path: string): Promise<void>
+  hardLink(existing: string, path: string): Promise<void>
+  symbolicLink(target: string, path: string): Promise<void>
+  /** Copies one file's bytes to a new file, sharing blocks where the file system can (reflink). */
+  copyFile(from: string, to: string): Promise<void>
+  /** Sets access and modification time, Unix seconds. */
+  setTimes(path: string, accessed: number, modified: number): Promise<void>
+  /** Makes the names in a directory durable. */
+  syncDirectory(path: string): Promise<void>
+}
+
+export interface Storage extends ReadStorage, WriteStorage {}
