@@ -1,0 +1,139 @@
+/** The one subclass of oclif's Command: how every ckpt command reads its flags, prints, fails and exits. */
+import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
+import { CkptError, type ErrorCode } from './core/errors.js'
+import type { Storage } from './core/storage/storage.js'
+import { localStorage } from './core/storage/local.js'
+import { expressionFlags } from './flags.js'
+import { renderError, renderWarning } from './render/messages.js'
+import { toJson } from './render/json.js'
+import { Output } from './render/output.js'
+
+export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
+export type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>
+
+export abstract class BaseCommand<T extends typeof Command> extends Command {
+  static override baseFlags = {
+    json: Flags.boolean({ description: 'print one JSON document on stdout (docs/json.md)', helpGroup: 'GLOBAL' }),
+    quiet: Flags.boolean({ char: 'q', description: 'no notes and warnings on stderr', helpGroup: 'GLOBAL' }),
+  }
+
+  protected flags!: FlagsOf<T>
+  protected args!: ArgsOf<T>
+  protected readonly storage: Storage = localStorage()
+  protected readonly output = new Output(process.stdout, process.stderr, process.env)
+  private json = false
+  private quiet = false
+
+  /** Parses, runs and sets the exit status. Never rejects. */
+  async start(): Promise<void> {
+    await this._run()
+  }
+
+  override async init(): Promise<void> {
+    const end = this.argv.indexOf('--')
+    this.json = this.acceptsJson && (end === -1 ? this.argv : this.argv.slice(0, end)).includes('--json')
+    // Not this.parse: it runs oclif's hooks, for which every plugin would have to be loaded first.
+    const { args, flags } = await Parser.parse(shieldExpressions(this.ownArguments()), {
+      flags: { ...this.ctor.baseFlags, ...this.ctor.flags },
+      args: this.ctor.args,
+      strict: this.ctor.strict,
+      context: this,
+    })
+    this.parsed = true
+    this.flags = flags as FlagsOf<T>
+    this.args = args as ArgsOf<T>
+    this.quiet = flags['quiet'] === true
+  }
+
+  /** False for a command that hands its terminal to a child. */
+  protected get acceptsJson(): boolean {
+    return true
+  }
+
+  /** The arguments that are for ckpt itself. */
+  protected ownArguments(): string[] {
+    return this.argv
+  }
+
+  /** Unix seconds. */
+  protected now(): number {
+    return Date.now() / 1000
+  }
+
+  /** Prints the answer: the document with --json, else what `text` makes of it. */
+  protected answer(document: unknown, text: () => string | Iterable<string>): void {
+    if (this.json) this.output.data(`${toJson(document)}\n`)
+    else this.output.dataLines(text())
+  }
+
+  /** A note on stderr. */
+  protected note(text: string): void {
+    if (!this.quiet) this.output.message(text)
+  }
+
+  protected alert(text: string): void {
+    if (!this.quiet) this.output.message(renderWarning(text, this.output.errorColours))
+  }
+
+  protected get wantsJson(): boolean {
+    return this.json
+  }
+
+  override async catch(error: unknown): Promise<void> {
+    const failure = toFailure(error)
+    if (this.json) {
+      const { code, message, hint } = failure
+      this.output.data(`${toJson({ error: { code, message, hint: hint ?? null } })}\n`)
+    } else {
+      this.output.message(renderError(failure, this.output.errorColours))
+    }
+    process.exitCode = failure.exitStatus
+  }
+}
+
+export interface Failure {
+  readonly code: ErrorCode | 'bug'
+  readonly message: string
+  readonly hint?: string | undefined
+  readonly exitStatus: number
+  /** Only of a bug. */
+  readonly stack?: string | undefined
+}
+
+/** oclif's parse errors are usage errors; what is neither those nor ours is a bug. */
+function toFailure(error: unknown): Failure {
+  if (error instanceof CkptError) return error
+  if (isParseError(error)) {
+    const [message = '', ...rest] = error.message.split('\n')
+    const hint = rest.filter((line) => line.trim() !== '').join('\n')
+    return { code: 'usage', message, hint: hint || 'add --help to see what there is', exitStatus: 2 }
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  const stack = error instanceof Error ? error.stack : undefined
+  return { code: 'bug', message, hint: 'this is a bug in ckpt: please report it with the lines below', exitStatus: 1, stack }
+}
+
+function isParseError(error: unknown): error is Error {
+  return error instanceof Error && 'oclif' in error
+}
+
+/**
+ * oclif takes a value that begins with `-` (`--by -rmse`) for short flags. A leading space keeps it whole; the flags'
+ * own parsers do not mind it.
+ */
+function shieldExpressions(argv: readonly string[]): string[] {
+  const shielded: string[] = []
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index] ?? ''
+    if (argument === '--') return [...shielded, ...argv.slice(index)]
+    const equals = argument.indexOf('=')
+    const name = equals === -1 ? argument : argument.slice(0, equals)
+    const value = equals === -1 ? argv[index + 1] : argument.slice(equals + 1)
+    if (!expressionFlags.has(name) || value === undefined) shielded.push(argument)
+    else {
+      shielded.push(name, ` ${value}`)
+      if (equals === -1) index++
+    }
+  }
+  return shielded
+}

@@ -1,0 +1,21 @@
+/** Entry of the bundle: runs a known command without loading oclif's plugins, manifest or package files. */
+import { Config } from '@oclif/core'
+import { commands } from './commands/index.js'
+
+/** Runs the command that `argv` names; false when it names none, or asks for help. */
+export async function main(argv: string[], root: string): Promise<boolean> {
+  const [id = '', ...rest] = argv
+  const command = Object.hasOwn(commands, id) ? commands[id as keyof typeof commands] : undefined
+  if (command === undefined || asksForHelp(rest)) return false
+  const config = new Config({ root })
+  config.name = 'ckpt'
+  config.bin = 'ckpt'
+  command.id = id
+  await new command(rest, config).start()
+  return true
+}
+
+function asksForHelp(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return (end === -1 ? argv : argv.slice(0, end)).some((argument) => argument === '--help' || argument === '-h')
+}

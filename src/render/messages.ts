@@ -1,0 +1,21 @@
+/** Errors and warnings as people see them on stderr. */
+import { painter } from './colours.js'
+import { printableLines } from './printable.js'
+
+export interface ShownError {
+  readonly message: string
+  readonly hint?: string | undefined
+  readonly stack?: string | undefined
+}
+
+export function renderError(error: ShownError, colours: boolean): string {
+  const paint = painter(colours)
+  const lines = [`${paint('bad', 'error:')} ${printableLines(error.message)}`]
+  if (error.hint !== undefined) lines.push(`${paint('faint', 'hint:')} ${printableLines(error.hint)}`)
+  if (error.stack !== undefined) lines.push(printableLines(error.stack))
+  return lines.join('\n')
+}
+
+export function renderWarning(text: string, colours: boolean): string {
+  return `${painter(colours)('warning', 'warning:')} ${printableLines(text)}`
+}

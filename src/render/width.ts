@@ -1,0 +1,9 @@
+/** Columns that text takes on a terminal. */
+import stringWidth from 'string-width'
+
+// eslint-disable-next-line no-control-regex -- the quick check is for ASCII
+const ascii = /^[\u0000-\u007f]*$/
+
+export function displayWidth(text: string): number {
+  return ascii.test(text) ? text.length : stringWidth(text)
+}
