@@ -1,0 +1,499 @@
+/**
+ * Zip archives as torch, numpy and Keras write them: the central directory, zip64, stored and deflated entries.
+ * Nothing in the file is believed: each number is held against the file's length before it is used.
+ * Source: PKWARE's APPNOTE.TXT 6.3; torch's writer, caffe2/serialize/inline_container.cc.
+ */
+import { pipeline } from 'node:stream/promises'
+import { createInflateRaw } from 'node:zlib'
+import { CkptError, FormatError } from '../errors.js'
+import { crc32 } from './crc32.js'
+
+/** Random access to bytes. `read` gives exactly `length` bytes, or fewer where the source ends. */
+export interface ZipSource {
+  readonly byteLength: number
+  read(offset: number, length: number): Promise<Uint8Array>
+}
+
+export interface ZipEntry {
+  readonly name: string
+  readonly method: 'stored' | 'deflated'
+  readonly crc32: number
+  /** Bytes in the file. */
+  readonly compressedSize: number
+  /** Bytes when unpacked. */
+  readonly size: number
+  /** Where the entry's local header begins, in bytes from the start of the file. */
+  readonly headerOffset: number
+}
+
+export interface ZipArchive {
+  /** In the order of the central directory. Names are unique. */
+  readonly entries: readonly ZipEntry[]
+  /** Where the central directory begins; all entries lie before it. */
+  readonly directoryOffset: number
+}
+
+/** A part of a file, in bytes. */
+export interface ByteRange {
+  readonly offset: number
+  readonly length: number
+}
+
+const endSize = 22
+const locatorSize = 20
+const end64Size = 56
+const localHeaderSize = 30
+const directoryHeaderSize = 46
+/** The comment after the end record is this long at most, so the record lies in the last 65,557 bytes. */
+const longestComment = 0xffff
+/** A million tensors need about 100 MB of directory; more than this is not read into memory. */
+const largestDirectory = 1 << 28
+/** Deflate makes no more than 1,032 bytes of one (zlib's technical notes). */
+const highestRatio = 1032
+const block = 1 << 20
+
+const signature = { local: 0x04034b50, directory: 0x02014b50, end: 0x06054b50, end64: 0x06064b50, locator: 0x07064b50 }
+
+/**
+ * Reads the central directory. No entry is opened.
+ * Throws FormatError when there is no end record (a file that was cut), when a number points outside of the file,
+ * or when entries overlap, share a name, are encrypted or use another method than stored and deflated.
+ */
+export async function readZip(source: ZipSource): Promise<ZipArchive> {
+  const end = await findEnd(source)
+  const directory = await readExactly(source, end.directoryOffset, end.directorySize, 'the central directory')
+  const entries = parseDirectory(directory, end)
+  requireUniqueNames(entries)
+  requireDisjoint(entries, end.directoryOffset)
+  return { entries, directoryOffset: end.directoryOffset }
+}
+
+/** True when the checksums mean something: torch can switch them off, and writes zeros then. */
+export function hasChecksums(archive: ZipArchive): boolean {
+  const filled = archive.entries.filter((entry) => entry.size > 0)
+  return filled.length === 0 || filled.some((entry) => entry.crc32 !== 0)
+}
+
+/**
+ * Where an entry's bytes lie, by its local header: only that one knows its own length.
+ * Throws FormatError when the local header is not there, or is another entry's.
+ */
+export async function locateEntry(source: ZipSource, archive: ZipArchive, entry: ZipEntry): Promise<ByteRange> {
+  const header = await readExactly(source, entry.headerOffset, localHeaderSize, headerOf(entry))
+  const view = viewOf(header)
+  if (view.getUint32(0, true) !== signature.local) {
+    const found = hex(view.getUint32(0, true))
+    throw new FormatError(
+      `${headerOf(entry)} at byte ${entry.headerOffset} begins with ${found}, not ${hex(signature.local)}`,
+      { offset: entry.headerOffset },
+    )
+  }
+  const nameLength = view.getUint16(26, true)
+  const nameOffset = entry.headerOffset + localHeaderSize
+  const name = decodeName(await readExactly(source, nameOffset, nameLength, headerOf(entry)))
+  if (name !== entry.name) {
+    throw new FormatError(
+      `the local header at byte ${entry.headerOffset} names ${quote(name)}, the central directory ${quote(entry.name)}`,
+      { offset: nameOffset },
+    )
+  }
+  const offset = nameOffset + nameLength + view.getUint16(28, true)
+  if (offset + entry.compressedSize > archive.directoryOffset) {
+    throw new FormatError(
+      `entry ${quote(entry.name)} ends at byte ${offset + entry.compressedSize}, after the central directory's start ` +
+        `at byte ${archive.directoryOffset}`,
+      { offset },
+    )
+  }
+  return { offset, length: entry.compressedSize }
+}
+
+export interface CheckOptions {
+  /** Told after each part with the count of bytes read from the file since the last call. */
+  readonly onBytes?: (count: number) => void
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Reads one entry to its end, in bounded memory, and compares its length and checksum with the directory's.
+ * Throws FormatError when they differ; `checksum: false` compares the length alone.
+ */
+export async function checkEntry(
+  source: ZipSource,
+  archive: ZipArchive,
+  entry: ZipEntry,
+  options: CheckOptions & { readonly checksum?: boolean } = {},
+): Promise<void> {
+  const range = await locateEntry(source, archive, entry)
+  const sum =
+    entry.method === 'stored'
+      ? await sumStored(source, range, options)
+      : await sumDeflated(source, range, entry, options)
+  if (sum.size !== entry.size) {
+    throw new FormatError(`entry ${quote(entry.name)} unpacks to ${sum.size} bytes, not ${entry.size}`, {
+      offset: range.offset,
+    })
+  }
+  if (options.checksum !== false && sum.crc !== entry.crc32) {
+    throw new FormatError(
+      `entry ${quote(entry.name)} (bytes ${range.offset} to ${range.offset + range.length}) has the CRC-32 ` +
+        `${hex(sum.crc)}, not ${hex(entry.crc32)}: its bytes changed after they were written`,
+      { offset: range.offset },
+    )
+  }
+}
+
+interface Sum {
+  readonly crc: number
+  readonly size: number
+}
+
+async function sumStored(source: ZipSource, range: ByteRange, options: CheckOptions): Promise<Sum> {
+  let crc = 0
+  for await (const part of readBlocks(source, range, options)) crc = crc32(part, crc)
+  return { crc, size: range.length }
+}
+
+async function sumDeflated(source: ZipSource, range: ByteRange, entry: ZipEntry, options: CheckOptions): Promise<Sum> {
+  let crc = 0
+  let size = 0
+  try {
+    await pipeline(readBlocks(source, range, options), createInflateRaw(), async (parts: AsyncIterable<Uint8Array>) => {
+      for await (const part of parts) {
+        size += part.length
+        if (size > entry.size) {
+          throw new FormatError(`entry ${quote(entry.name)} unpacks to more than its ${entry.size} bytes`, {
+            offset: range.offset,
+          })
+        }
+        crc = crc32(part, crc)
+      }
+    })
+  } catch (error) {
+    if (!isInflateError(error)) throw error
+    throw new FormatError(`entry ${quote(entry.name)}: its deflated bytes do not unpack: ${error.message}`, {
+      offset: range.offset,
+      cause: error,
+    })
+  }
+  return { crc, size }
+}
+
+function isInflateError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')
+}
+
+async function* readBlocks(source: ZipSource, range: ByteRange, options: CheckOptions): AsyncGenerator<Uint8Array> {
+  for (let done = 0; done < range.length; done += block) {
+    if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while reading')
+    const length = Math.min(block, range.length - done)
+    yield await readExactly(source, range.offset + done, length, 'an entry')
+    options.onBytes?.(length)
+  }
+}
+
+/** What the end records say of the central directory. */
+interface End {
+  readonly directoryOffset: number
+  readonly directorySize: number
+  readonly count: number
+}
+
+async function findEnd(source: ZipSource): Promise<End> {
+  const { bytes, offset } = await readTail(source)
+  const view = viewOf(bytes)
+  for (let at = bytes.length - endSize; at >= 0; at -= 1) {
+    if (view.getUint32(at, true) === signature.end) return readEnd(source, viewOf(bytes.subarray(at)), offset + at)
+  }
+  throw new FormatError(
+    `no zip end record in its ${source.byteLength} bytes: it was cut, or never written to its end`,
+    { offset: source.byteLength },
+  )
+}
+
+/** The end record is looked for from the end backwards, past trailing bytes, as torch's reader (miniz) does. */
+async function readTail(source: ZipSource): Promise<{ bytes: Uint8Array; offset: number }> {
+  const length = Math.min(source.byteLength, endSize + longestComment)
+  // The record is nearly always the very last one: a small read finds it.
+  const small = Math.min(length, 1024)
+  const near = await readExactly(source, source.byteLength - small, small, 'the end')
+  if (small === length || holdsEnd(near)) return { bytes: near, offset: source.byteLength - small }
+  return {
+    bytes: await readExactly(source, source.byteLength - length, length, 'the end'),
+    offset: source.byteLength - length,
+  }
+}
+
+function holdsEnd(bytes: Uint8Array): boolean {
+  const view = viewOf(bytes)
+  for (let at = bytes.length - endSize; at >= 0; at -= 1) if (view.getUint32(at, true) === signature.end) return true
+  return false
+}
+
+async function readEnd(source: ZipSource, view: DataView, at: number): Promise<End> {
+  const small = {
+    disk: view.getUint16(4, true),
+    directoryDisk: view.getUint16(6, true),
+    countHere: view.getUint16(8, true),
+    count: view.getUint16(10, true),
+    directorySize: view.getUint32(12, true),
+    directoryOffset: view.getUint32(16, true),
+  }
+  const large = await readEnd64(source, at)
+  if (large !== null) requireAgreement(small, large, at)
+  const end = large ?? small
+  const limit = large?.at ?? at
+  if (end.disk !== 0 || end.directoryDisk !== 0 || end.countHere !== end.count) {
+    throw new FormatError(`the archive is part ${end.disk} of several, which torch never writes`, { offset: at })
+  }
+  requireInside(end, limit, source.byteLength)
+  return end
+}
+
+function requireInside(end: End, limit: number, byteLength: number): void {
+  const directoryEnd = end.directoryOffset + end.directorySize
+  if (directoryEnd > limit) {
+    throw new FormatError(
+      `the central directory lies at bytes ${end.directoryOffset} to ${directoryEnd}, outside of the ${limit} bytes ` +
+        `before the end record (the file has ${byteLength})`,
+      { offset: limit },
+    )
+  }
+  if (end.directorySize > largestDirectory) {
+    throw new FormatError(
+      `the central directory has ${end.directorySize} bytes, and at most ${largestDirectory} are read`,
+      { offset: end.directoryOffset },
+    )
+  }
+  if (end.count * directoryHeaderSize > end.directorySize) {
+    throw new FormatError(
+      `the end record counts ${end.count} entries, and the central directory's ${end.directorySize} bytes hold at most ` +
+        `${Math.floor(end.directorySize / directoryHeaderSize)}`,
+      { offset: limit },
+    )
+  }
+}
+
+interface EndRecord extends End {
+  readonly disk: number
+  readonly directoryDisk: number
+  readonly countHere: number
+}
+
+async function readEnd64(source: ZipSource, endAt: number): Promise<(EndRecord & { at: number }) | null> {
+  if (endAt < locatorSize) return null
+  const locatorAt = endAt - locatorSize
+  const locator = viewOf(await readExactly(source, locatorAt, locatorSize, 'the zip64 locator'))
+  if (locator.getUint32(0, true) !== signature.locator) return null
+  const at = toNumber(locator.getBigUint64(8, true), 'the zip64 end record', locatorAt)
+  if (at + end64Size > locatorAt) {
+    throw new FormatError(
+      `the zip64 locator points to byte ${at}, and the record's ${end64Size} bytes must end before byte ${locatorAt}`,
+      { offset: locatorAt },
+    )
+  }
+  const view = viewOf(await readExactly(source, at, end64Size, 'the zip64 end record'))
+  if (view.getUint32(0, true) !== signature.end64) {
+    throw new FormatError(
+      `the zip64 end record at byte ${at} begins with ${hex(view.getUint32(0, true))}, not ${hex(signature.end64)}`,
+      { offset: at },
+    )
+  }
+  return {
+    at,
+    disk: view.getUint32(16, true),
+    directoryDisk: view.getUint32(20, true),
+    countHere: toNumber(view.getBigUint64(24, true), 'the count of entries', at),
+    count: toNumber(view.getBigUint64(32, true), 'the count of entries', at),
+    directorySize: toNumber(view.getBigUint64(40, true), "the central directory's size", at),
+    directoryOffset: toNumber(view.getBigUint64(48, true), "the central directory's offset", at),
+  }
+}
+
+/** Two readers must not see two archives: what the short record says in full must be what the zip64 one says. */
+function requireAgreement(small: EndRecord, large: EndRecord, at: number): void {
+  const fields = [
+    ['count of entries', small.count, large.count, 0xffff],
+    ['directory size', small.directorySize, large.directorySize, 0xffffffff],
+    ['directory offset', small.directoryOffset, large.directoryOffset, 0xffffffff],
+  ] as const
+  for (const [what, short, long, elsewhere] of fields) {
+    if (short !== elsewhere && short !== long) {
+      throw new FormatError(`the end records disagree on the ${what}: ${short}, and ${long} in zip64`, { offset: at })
+    }
+  }
+}
+
+function parseDirectory(bytes: Uint8Array, end: End): ZipEntry[] {
+  const view = viewOf(bytes)
+  const entries: ZipEntry[] = []
+  let at = 0
+  while (at < bytes.length && entries.length < end.count) {
+    const offset = end.directoryOffset + at
+    if (at + directoryHeaderSize > bytes.length) throw cutDirectory(entries.length, end, offset)
+    if (view.getUint32(at, true) !== signature.directory) {
+      throw new FormatError(
+        `entry ${entries.length} of the central directory, at byte ${offset}, begins with ` +
+          `${hex(view.getUint32(at, true))}, not ${hex(signature.directory)}`,
+        { offset },
+      )
+    }
+    const nameLength = view.getUint16(at + 28, true)
+    const extraLength = view.getUint16(at + 30, true)
+    const next = at + directoryHeaderSize + nameLength + extraLength + view.getUint16(at + 32, true)
+    if (next > bytes.length) throw cutDirectory(entries.length, end, offset)
+    const nameAt = at + directoryHeaderSize
+    const name = decodeName(bytes.subarray(nameAt, nameAt + nameLength))
+    const extraAt = nameAt + nameLength
+    const extra = viewOf(bytes.subarray(extraAt, extraAt + extraLength))
+    entries.push(parseEntry(viewOf(bytes.subarray(at, nameAt)), extra, name, offset))
+    at = next
+  }
+  if (entries.length !== end.count) throw cutDirectory(entries.length, end, end.directoryOffset + at)
+  return entries
+}
+
+function cutDirectory(read: number, end: End, offset: number): FormatError {
+  return new FormatError(
+    `the central directory ends after ${read} of ${end.count} entries (its ${end.directorySize} bytes begin at byte ` +
+      `${end.directoryOffset})`,
+    { offset },
+  )
+}
+
+function parseEntry(view: DataView, extra: DataView, name: string, offset: number): ZipEntry {
+  const flags = view.getUint16(8, true)
+  if ((flags & 0x2041) !== 0) throw new FormatError(`entry ${quote(name)} is encrypted`, { offset })
+  const sizes = readSizes(view, extra, name, offset)
+  const method = methodOf(view.getUint16(10, true), name, offset)
+  if (method === 'stored' && sizes.size !== sizes.compressedSize) {
+    throw new FormatError(
+      `entry ${quote(name)} is stored as it is, but with two sizes: ${sizes.compressedSize} and ${sizes.size} bytes`,
+      { offset },
+    )
+  }
+  if (sizes.size > sizes.compressedSize * highestRatio) {
+    throw new FormatError(
+      `entry ${quote(name)}: ${sizes.compressedSize} deflated bytes cannot hold the ${sizes.size} that are claimed`,
+      { offset },
+    )
+  }
+  return { name, method, crc32: view.getUint32(16, true), ...sizes }
+}
+
+function methodOf(method: number, name: string, offset: number): ZipEntry['method'] {
+  if (method === 0) return 'stored'
+  if (method === 8) return 'deflated'
+  throw new FormatError(`entry ${quote(name)} is packed by method ${method}; known are 0 (stored) and 8 (deflated)`, {
+    offset,
+  })
+}
+
+type Sizes = Pick<ZipEntry, 'compressedSize' | 'size' | 'headerOffset'>
+
+/** What does not fit 32 bits is all ones there and stands in the zip64 extra field, in this order (APPNOTE 4.5.3). */
+function readSizes(view: DataView, extra: DataView, name: string, offset: number): Sizes {
+  const field = findZip64(extra, name, offset)
+  let at = field?.start ?? 0
+  const read = (short: number, what: string): number => {
+    if (short !== 0xffffffff) return short
+    if (field === null || at + 8 > field.end) {
+      throw new FormatError(`entry ${quote(name)}: its ${what} should stand in a zip64 field, which is not there`, {
+        offset,
+      })
+    }
+    const value = extra.getBigUint64(at, true)
+    at += 8
+    return toNumber(value, `the ${what} of entry ${quote(name)}`, offset)
+  }
+  const size = read(view.getUint32(24, true), 'size')
+  const compressedSize = read(view.getUint32(20, true), 'packed size')
+  const headerOffset = read(view.getUint32(42, true), 'offset')
+  return { size, compressedSize, headerOffset }
+}
+
+function findZip64(extra: DataView, name: string, offset: number): { start: number; end: number } | null {
+  for (let at = 0; at + 4 <= extra.byteLength;) {
+    const start = at + 4
+    const end = start + extra.getUint16(at + 2, true)
+    if (end > extra.byteLength) {
+      throw new FormatError(
+        `entry ${quote(name)}: an extra field of ${end - start} bytes, and ${extra.byteLength - start} are left for it`,
+        { offset },
+      )
+    }
+    if (extra.getUint16(at, true) === 1) return { start, end }
+    at = end
+  }
+  return null
+}
+
+function requireUniqueNames(entries: readonly ZipEntry[]): void {
+  const seen = new Set<string>()
+  for (const entry of entries) {
+    if (seen.has(entry.name)) throw new FormatError(`two entries have the name ${quote(entry.name)}`)
+    seen.add(entry.name)
+  }
+}
+
+function requireDisjoint(entries: readonly ZipEntry[], directoryOffset: number): void {
+  const sorted = entries.toSorted((a, b) => a.headerOffset - b.headerOffset)
+  sorted.forEach((entry, index) => {
+    const least = localHeaderSize + entry.name.length + entry.compressedSize
+    const next = sorted[index + 1]
+    const limit = next?.headerOffset ?? directoryOffset
+    if (entry.headerOffset + least <= limit) return
+    const what = next === undefined ? 'the central directory' : `entry ${quote(next.name)}`
+    throw new FormatError(
+      `entry ${quote(entry.name)} at byte ${entry.headerOffset} takes at least ${least} bytes and so reaches into ` +
+        `${what} at byte ${limit}`,
+      { offset: entry.headerOffset },
+    )
+  })
+}
+
+async function readExactly(source: ZipSource, offset: number, length: number, what: string): Promise<Uint8Array> {
+  if (offset + length > source.byteLength) {
+    throw new FormatError(
+      `${what} needs bytes ${offset} to ${offset + length}, and the file has ${source.byteLength}`,
+      { offset },
+    )
+  }
+  const bytes = await source.read(offset, length)
+  if (bytes.length === length) return bytes
+  throw new FormatError(`${what}: ${bytes.length} of ${length} bytes at byte ${offset}; the file became shorter`, {
+    offset,
+  })
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+const latin1 = new TextDecoder('latin1')
+
+function decodeName(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return latin1.decode(bytes)
+  }
+}
+
+function toNumber(value: bigint, what: string, offset: number): number {
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value)
+  throw new FormatError(`${what} is ${value}, more than any file holds`, { offset })
+}
+
+function headerOf(entry: ZipEntry): string {
+  return `the local header of entry ${quote(entry.name)}`
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name)
+}
