@@ -16,7 +16,7 @@ const mayImport = {
   health: ['storage', 'formats', 'layouts', 'tensors'],
   disposal: ['storage', 'layouts', 'retention'],
   transfer: ['storage', 'formats', 'tensors'],
-  jobs: ['storage', 'layouts', 'health', 'selection'],
+  jobs: ['storage', 'layouts', 'health', 'selection', 'disposal'],
 }
 
 const folders = Object.keys(mayImport)

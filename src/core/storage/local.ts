@@ -17,7 +17,7 @@ export function localStorage(): Storage {
     resolve: async (paths) => paths.map((path) => attempt(path, () => fs.realpathSync(path))),
     open: async (path) => guard(path, () => openForReading(path)),
     create: async (path) => guard(path, () => openForWriting(path)),
-    makeDirectory: async (path) => guard(path, () => fs.mkdirSync(path)),
+    makeDirectory: async (path, mode) => guard(path, () => fs.mkdirSync(path, { mode: mode ?? 0o777 })),
     rename: async (from, to) => guard(to, () => fs.renameSync(from, to)),
     unlink: async (path) => guard(path, () => fs.unlinkSync(path)),
     removeDirectory: async (path) => guard(path, () => fs.rmdirSync(path)),
@@ -31,6 +31,7 @@ export function localStorage(): Storage {
       }
     },
     setTimes: async (path, accessed, modified) => guard(path, () => fs.utimesSync(path, accessed, modified)),
+    syncFile: async (path) => guard(path, () => syncFile(path)),
     syncDirectory: async (path) => guard(path, () => syncDirectory(path)),
   }
 }
@@ -60,6 +61,7 @@ function toStat(stats: fs.BigIntStats): Stat {
     device: stats.dev,
     inode: stats.ino,
     links: Number(stats.nlink),
+    mode: Number(stats.mode) & 0o7777,
   }
 }
 
@@ -185,6 +187,15 @@ function endsEarly(source: ReadHandle, at: number, wanted: number): StorageError
     'EIO',
     `${source.path}: ends at byte ${at} while ${wanted} were expected; did it change?`,
   )
+}
+
+function syncFile(path: string): void {
+  const fd = fs.openSync(path, 'r')
+  try {
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
 }
 
 function syncDirectory(path: string): void {

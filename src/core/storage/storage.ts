@@ -25,6 +25,8 @@ export interface Stat {
   readonly device: bigint
   readonly inode: bigint
   readonly links: number
+  /** Permission bits, 0o000 to 0o7777. */
+  readonly mode: number
 }
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: StorageError }
@@ -70,8 +72,8 @@ export interface ReadStorage {
 export interface WriteStorage {
   /** Creates a new file; `EEXIST` when something is there. Permissions follow the umask. */
   create(path: string): Promise<WriteHandle>
-  /** Creates one directory; `EEXIST` when something is there. */
-  makeDirectory(path: string): Promise<void>
+  /** Creates one directory; `EEXIST` when something is there. The umask narrows `mode` (0o777 when left out). */
+  makeDirectory(path: string, mode?: number): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Removes a name: a file or a link, never what the link leads to. */
   unlink(path: string): Promise<void>
@@ -83,6 +85,8 @@ export interface WriteStorage {
   copyFile(from: string, to: string): Promise<void>
   /** Sets access and modification time, Unix seconds. */
   setTimes(path: string, accessed: number, modified: number): Promise<void>
+  /** A closed file's bytes are on the medium when this returns. */
+  syncFile(path: string): Promise<void>
   /** Makes the names in a directory durable. */
   syncDirectory(path: string): Promise<void>
 }
