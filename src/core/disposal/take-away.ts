@@ -1,0 +1,132 @@
+/** A checkpoint leaves its name by one rename, once it has been looked at again. */
+import { dirname, isAbsolute, join, relative, sep } from 'node:path'
+import type { Checkpoint } from '../checkpoint.js'
+import { CkptError, StorageError } from '../errors.js'
+import type { Storage } from '../storage/storage.js'
+import { attempt } from './attempt.js'
+import { changeBetween, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
+import { neutralName } from './neutral-name.js'
+import { makeInside, type StateFolder } from './state-folder.js'
+
+/** Where checkpoints wait in the state folder for their bytes to go; whatever lies there is to be removed. */
+export const deleting = 'deleting'
+
+export interface Moved {
+  readonly checkpoint: Checkpoint
+  /** Absolute path of where it waits now. */
+  readonly at: string
+}
+
+/** The file system's ways of saying that only a rename within the folder can work. */
+const onlyWithin = new Set(['EXDEV', 'ENOSPC', 'EDQUOT'])
+
+/** Takes checkpoints of one run from their names, each only if it is still what was planned. */
+export class Mover {
+  /** Absolute; null when the state folder cannot be used. */
+  private place: string | null | undefined
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly run: string,
+    private readonly state: StateFolder,
+    private readonly planned: Fingerprints,
+  ) {}
+
+  /** Takes the checkpoint from its name. Throws CkptError, and then it is where it was. */
+  async move(checkpoint: Checkpoint): Promise<Moved> {
+    await this.refuseOutside(checkpoint)
+    const print = await this.lookAgain(checkpoint)
+    const at = await this.rename(checkpoint, print)
+    if (await this.isSame(at, print)) return { checkpoint, at }
+    await putBack(this.storage, at, checkpoint.path)
+    throw changed(checkpoint, 'it was replaced')
+  }
+
+  /** Between the look and the rename another process may have put something else under the name. */
+  private async isSame(at: string, print: Fingerprint): Promise<boolean> {
+    const [now] = await this.storage.lstat([at])
+    const then = print.get('')
+    return now?.ok === true && now.value.device === then?.device && now.value.inode === then.inode
+  }
+
+  private async lookAgain(checkpoint: Checkpoint): Promise<Fingerprint> {
+    const then = this.planned.get(checkpoint.name)
+    if (then === undefined) throw new CkptError('refused', `${checkpoint.name}: not among what was planned`)
+    if (!then.ok) throw then.error
+    const now = await fingerprintOf(this.storage, checkpoint.path)
+    if (!now.ok) throw now.error
+    const change = changeBetween(then.value, now.value)
+    if (change !== null) throw changed(checkpoint, change)
+    return now.value
+  }
+
+  private async rename(checkpoint: Checkpoint, print: Fingerprint): Promise<string> {
+    const within = folderOf(checkpoint)
+    for (let tries = 0; ; tries += 1) {
+      const place = await this.openPlace()
+      const at = await this.freeName(place ?? within, place === null, checkpoint, print)
+      try {
+        await this.storage.rename(checkpoint.path, at)
+        return at
+      } catch (error) {
+        if (!(error instanceof StorageError) || place === null || tries === 3) throw error
+        if (onlyWithin.has(error.errno)) this.place = null
+        // Another ckpt that had finished took the empty folder away.
+        else if (error.errno === 'ENOENT') this.place = undefined
+        else throw error
+      }
+    }
+  }
+
+  private async openPlace(): Promise<string | null> {
+    if (this.place !== undefined) return this.place
+    const made = await attempt(() => makeInside(this.storage, this.state, deleting))
+    this.place = made instanceof CkptError ? null : made
+    return this.place
+  }
+
+  /** A rename would replace a file or an empty folder of that name. */
+  private async freeName(folder: string, hidden: boolean, checkpoint: Checkpoint, print: Fingerprint): Promise<string> {
+    const { device, inode, modified } = print.get('') ?? { device: 0n, inode: 0n, modified: 0 }
+    for (let count = 0; ; count += 1) {
+      const name = neutralName(`${checkpoint.path}\n${device}:${inode}\n${modified}\n${count}`)
+      const path = join(folder, hidden ? `.${name}` : name)
+      const [there] = await this.storage.lstat([path])
+      if (there?.ok !== true) return path
+    }
+  }
+
+  /** A checkpoint lies below its run, with no link on the way. */
+  private async refuseOutside(checkpoint: Checkpoint): Promise<void> {
+    const [run, folder] = await this.storage.resolve([this.run, folderOf(checkpoint)])
+    if (run?.ok === false) throw run.error
+    if (folder?.ok === false) throw folder.error
+    const expected = run === undefined ? '' : join(run.value, relative(this.run, folderOf(checkpoint)))
+    if (isBelow(checkpoint.path, this.run) && folder?.value === expected) return
+    throw new CkptError('refused', `${checkpoint.path}: not in the run ${this.run}, or reached through a link`, {
+      hint: 'name the run that really holds it',
+    })
+  }
+}
+
+function changed(checkpoint: Checkpoint, change: string): CkptError {
+  return new CkptError('refused', `${checkpoint.name}: changed since the plan was made: ${change}`, {
+    hint: 'nothing of it was removed; make a new plan',
+  })
+}
+
+function isBelow(path: string, folder: string): boolean {
+  const way = relative(folder, path)
+  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+}
+
+export function folderOf(checkpoint: Checkpoint): string {
+  return dirname(checkpoint.path)
+}
+
+/** Gives a checkpoint its name back; never over something that has taken the name meanwhile. */
+export async function putBack(storage: Storage, at: string, path: string): Promise<void> {
+  const [there] = await storage.lstat([path])
+  if (there?.ok === true) throw new CkptError('refused', `${path}: its name was taken meanwhile; it lies in ${at}`)
+  await storage.rename(at, path)
+}

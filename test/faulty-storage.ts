@@ -1,0 +1,91 @@
+/**
+ * A storage whose n-th changing call fails, for fault tests: run once to count the calls, then fail at each in turn.
+ *
+ *     const { calls } = await tried(faultyStorage(localStorage()))
+ *     for (let n = 1; n <= calls.length; n += 1) … faultyStorage(localStorage(), { failAt: n })
+ */
+import { StorageError } from '../src/core/errors.js'
+import type { Storage, WriteHandle } from '../src/core/storage/storage.js'
+
+export interface Fault {
+  /** Which changing call fails, from 1; none when left out. */
+  readonly failAt?: number
+  /** The system's code that it fails with; EIO when left out. */
+  readonly errno?: string
+  /**
+   * `goes on`: that one call fails. `stops`: every call from then on throws `Stopped`, reading ones too, as if the
+   * process had been killed there.
+   */
+  readonly then?: 'goes on' | 'stops'
+}
+
+/** What a killed process would not live to see; no code of ours may catch it. */
+export class Stopped extends Error {}
+
+export interface FaultyStorage {
+  readonly storage: Storage
+  /** The changing calls so far, `rename /a -> /b`. */
+  readonly calls: readonly string[]
+}
+
+export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage {
+  const calls: string[] = []
+  let stopped = false
+
+  function alive(): void {
+    if (stopped) throw new Stopped('the process was killed before')
+  }
+
+  async function changing<T>(name: string, path: string, call: () => Promise<T>): Promise<T> {
+    alive()
+    calls.push(`${name} ${path}`)
+    if (calls.length !== fault.failAt) return call()
+    if (fault.then !== 'stops') throw failure(path, fault.errno ?? 'EIO')
+    stopped = true
+    throw new Stopped(`killed at call ${calls.length}: ${name} ${path}`)
+  }
+
+  async function reading<T>(call: () => Promise<T>): Promise<T> {
+    alive()
+    return call()
+  }
+
+  function faultyHandle(handle: WriteHandle): WriteHandle {
+    const { path } = handle
+    return {
+      path,
+      write: (bytes) => changing('write', path, () => handle.write(bytes)),
+      copyFrom: (source, position, length) =>
+        changing('copyFrom', path, () => handle.copyFrom(source, position, length)),
+      sync: () => changing('sync', path, () => handle.sync()),
+      // Closing must not leak the descriptor when it is the call that fails.
+      close: () => handle.close().then(() => changing('close', path, () => Promise.resolve())),
+    }
+  }
+
+  const storage: Storage = {
+    list: (paths) => reading(() => inner.list(paths)),
+    stat: (paths) => reading(() => inner.stat(paths)),
+    lstat: (paths) => reading(() => inner.lstat(paths)),
+    read: (paths, limit) => reading(() => inner.read(paths, limit)),
+    resolve: (paths) => reading(() => inner.resolve(paths)),
+    open: (path) => reading(() => inner.open(path)),
+    create: (path) => changing('create', path, async () => faultyHandle(await inner.create(path))),
+    makeDirectory: (path, mode) => changing('makeDirectory', path, () => inner.makeDirectory(path, mode)),
+    rename: (from, to) => changing('rename', `${from} -> ${to}`, () => inner.rename(from, to)),
+    unlink: (path) => changing('unlink', path, () => inner.unlink(path)),
+    removeDirectory: (path) => changing('removeDirectory', path, () => inner.removeDirectory(path)),
+    hardLink: (existing, path) => changing('hardLink', `${existing} -> ${path}`, () => inner.hardLink(existing, path)),
+    symbolicLink: (target, path) =>
+      changing('symbolicLink', `${path} -> ${target}`, () => inner.symbolicLink(target, path)),
+    copyFile: (from, to) => changing('copyFile', `${from} -> ${to}`, () => inner.copyFile(from, to)),
+    setTimes: (path, accessed, modified) => changing('setTimes', path, () => inner.setTimes(path, accessed, modified)),
+    syncFile: (path) => changing('syncFile', path, () => inner.syncFile(path)),
+    syncDirectory: (path) => changing('syncDirectory', path, () => inner.syncDirectory(path)),
+  }
+  return { storage, calls }
+}
+
+function failure(path: string, errno: string): StorageError {
+  return new StorageError(path, errno, `${path}: ${errno} (made by the test)`)
+}
