@@ -117,6 +117,10 @@ class LocalReadHandle implements ReadHandle {
     return guard(this.path, () => readFully(this.fd, into, position))
   }
 
+  async stat(): Promise<Stat> {
+    return guard(this.path, () => toStat(fs.fstatSync(this.fd, { bigint: true })))
+  }
+
   async close(): Promise<void> {
     guard(this.path, () => fs.closeSync(this.fd))
   }

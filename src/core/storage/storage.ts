@@ -38,6 +38,8 @@ export interface ReadHandle {
   readonly size: number
   /** Fills `into` from `position` as far as the file reaches; gives the count of bytes read. */
   read(into: Uint8Array, position: number): Promise<number>
+  /** What the open file is now, whatever its name has come to lead to. */
+  stat(): Promise<Stat>
   close(): Promise<void>
 }
 
