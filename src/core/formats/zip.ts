@@ -33,6 +33,9 @@ export interface ZipArchive {
   readonly directoryOffset: number
 }
 
+/** The mark of a file whose writer was stopped: nothing tells how long it would have become. */
+export class ZipEndMissing extends FormatError {}
+
 /** A part of a file, in bytes. */
 export interface ByteRange {
   readonly offset: number
@@ -205,7 +208,7 @@ async function findEnd(source: ZipSource): Promise<End> {
   for (let at = bytes.length - endSize; at >= 0; at -= 1) {
     if (view.getUint32(at, true) === signature.end) return readEnd(source, viewOf(bytes.subarray(at)), offset + at)
   }
-  throw new FormatError(
+  throw new ZipEndMissing(
     `no zip end record in its ${source.byteLength} bytes: it was cut, or never written to its end`,
     { offset: source.byteLength },
   )
