@@ -57,6 +57,23 @@ export interface Health {
   readonly findings: readonly Finding[]
 }
 
+/** The grade that a list of findings comes to. One still being written explains whatever else is wrong with it. */
+export function gradeOf(findings: readonly Finding[]): Grade {
+  const order: readonly Grade[] = ['unfinished', 'corrupt', 'partial']
+  return order.find((grade) => findings.some((finding) => finding.grade === grade)) ?? 'whole'
+}
+
+export function healthFrom(level: HealthLevel, findings: readonly Finding[]): Health {
+  return findings.length === 0 ? soundAt[level] : { level, grade: gradeOf(findings), findings }
+}
+
+/** One object each, for a run has thousands of sound checkpoints. */
+const soundAt: Readonly<Record<HealthLevel, Health>> = {
+  none: { level: 'none', grade: 'whole', findings: [] },
+  quick: { level: 'quick', grade: 'whole', findings: [] },
+  deep: { level: 'deep', grade: 'whole', findings: [] },
+}
+
 export interface Checkpoint {
   /** Path relative to the run, with `/`; unique within the run. */
   readonly name: string
@@ -94,6 +111,11 @@ export interface Pointer {
 /** Unix seconds by which ages and calendar rules go: `unixtime`, else the file's time, else null. */
 export function timeOf(checkpoint: Checkpoint): number | null {
   return checkpoint.unixtime ?? checkpoint.modified
+}
+
+/** False when what should say something of the checkpoint could not be read: it says nothing, and has findings. */
+export function hasReadableMeta(checkpoint: Checkpoint): boolean {
+  return checkpoint.meta.size > 0 || checkpoint.health.findings.length === 0
 }
 
 /** True when nothing that was looked at is wrong. */

@@ -1,0 +1,15 @@
+export { parseAge } from './age.js'
+export {
+  plan,
+  type Kept,
+  type KeepCode,
+  type Plan,
+  type PlanInput,
+  type Reason,
+  type RemoveCode,
+  type Removed,
+} from './plan.js'
+export type { Policy, RankedOrder, SpaceTarget } from './policy.js'
+export type { Protections } from './protect.js'
+export { rules } from './registry.js'
+export { parseCount, type Rule, type RuleContext, type RuleKind } from './rule.js'

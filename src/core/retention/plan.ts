@@ -1,0 +1,256 @@
+/**
+ * Who stays, who goes, and why: a pure function of what is known (docs/design.md §5).
+ *
+ * Orders and `--keep` as in SpeechBrain's `delete_checkpoints` (speechbrain/utils/checkpoints.py): candidates are the
+ * union over the orders, less the best N of each; what is in no order stays. Then keep-rules rescue, the age narrows,
+ * protections hold, and space targets take the oldest of what rules rescued.
+ *
+ * Law: one more rule, pin or protection never makes another checkpoint go. A space target cannot promise that (what
+ * one spares, another must give); there the law is that it takes only what would have been a candidate without rules,
+ * oldest first, and no more than the target needs.
+ */
+import { isWhole, timeOf, type Checkpoint } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import { checkPolicy, isRanking, isSweeping, type Policy, type SpaceTarget } from './policy.js'
+import { protect, type Protections } from './protect.js'
+import type { RuleContext } from './rule.js'
+
+/** Why one stays. The codes are stable: they stand in `--json`. */
+export type KeepCode =
+  | 'newest'
+  | 'only'
+  | 'pointer'
+  | 'pinned'
+  | 'impossible'
+  | 'unfinished'
+  | 'unselected'
+  | 'keep'
+  | 'unranked'
+  | 'rule'
+  | 'young'
+  | 'damaged'
+  | 'space'
+
+/** Why one goes. */
+export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space'
+
+export interface Reason<Code extends string = KeepCode> {
+  readonly code: Code
+  /** For people, without a capital or a full stop. */
+  readonly text: string
+}
+
+export interface Kept {
+  readonly checkpoint: Checkpoint
+  /** At least one. */
+  readonly reasons: readonly Reason[]
+}
+
+export interface Removed {
+  readonly checkpoint: Checkpoint
+  readonly reason: Reason<RemoveCode>
+}
+
+export interface Plan {
+  /** Both newest first; together they are the checkpoints that were given, each once. */
+  readonly keep: readonly Kept[]
+  readonly remove: readonly Removed[]
+  /** Bytes by which the space targets are missed although all that may go goes; 0 when they are met or not set. */
+  readonly missingBytes: number
+}
+
+export interface PlanInput {
+  /** All of the run, newest first. */
+  readonly checkpoints: readonly Checkpoint[]
+  readonly policy: Policy
+  readonly context: RuleContext
+  /** False (`--verify none`): all count as whole. */
+  readonly healthKnown: boolean
+  /** Null (`--no-protect`): the policy alone decides. */
+  readonly protections: Protections | null
+}
+
+/**
+ * Throws CkptError `usage` for numbers that cannot be meant; `refused` for a policy that names nothing, and for a
+ * plan that leaves nothing without `allowEmpty`.
+ */
+export function plan(input: PlanInput): Plan {
+  checkPolicy(input.policy)
+  const draft = new Draft(input)
+  draft.sweep()
+  const missingBytes = draft.makeSpace()
+  const result = { ...draft.split(), missingBytes }
+  if (result.remove.length > 0 && result.keep.length === 0 && input.policy.allowEmpty !== true)
+    throw new CkptError('refused', `this would remove all ${result.remove.length} checkpoints`, {
+      hint: 'keep some (--keep 1), or say that none need stay: --allow-empty',
+    })
+  return result
+}
+
+/** A plan while it is made. */
+class Draft {
+  /** By checkpoint, why it stays although the policy might take it. */
+  private readonly spared = new Map<Checkpoint, Reason[]>()
+  private readonly rescued: ReadonlyMap<Checkpoint, readonly Reason[]>
+  private readonly removed = new Map<Checkpoint, Reason<RemoveCode>>()
+  /** May go, in order of recency: what no order keeps, selected, old enough, not protected. */
+  private readonly candidates = new Map<Checkpoint, Reason<RemoveCode>>()
+
+  constructor(private readonly input: PlanInput) {
+    const { checkpoints, protections } = input
+    if (protections !== null)
+      for (const [one, reasons] of protect(checkpoints, this.isSound, protections)) this.spare(one, ...reasons)
+    const places = keepPlaces(input.policy, this.isSound)
+    for (const checkpoint of checkpoints) this.judge(checkpoint, places)
+    this.rescued = rescue(
+      input,
+      checkpoints.filter((one) => this.isSelected(one) && this.isSound(one)),
+    )
+  }
+
+  private readonly isSound = (checkpoint: Checkpoint) => !this.input.healthKnown || isWhole(checkpoint)
+
+  private isSelected(checkpoint: Checkpoint): boolean {
+    return this.input.policy.selected?.has(checkpoint) ?? true
+  }
+
+  private spare(checkpoint: Checkpoint, ...reasons: Reason[]): void {
+    this.spared.set(checkpoint, [...(this.spared.get(checkpoint) ?? []), ...reasons])
+  }
+
+  /** Finds why one stays; without a reason it is a candidate. */
+  private judge(checkpoint: Checkpoint, places: Places): void {
+    const { policy, context } = this.input
+    if (!this.isSelected(checkpoint)) this.spare(checkpoint, { code: 'unselected', text: 'not selected by --where' })
+    else if (!this.isSound(checkpoint)) this.judgeDamaged(checkpoint)
+    else this.spare(checkpoint, ...(places.kept.get(checkpoint) ?? places.unranked(checkpoint)))
+    const isYoung = policy.olderThan !== undefined && !isOlder(checkpoint, context.now, policy.olderThan)
+    if (isYoung) this.spare(checkpoint, { code: 'young', text: 'not older than --older-than asks for' })
+    if ((this.spared.get(checkpoint) ?? []).length > 0) return
+    const reason = this.isSound(checkpoint) ? places.surplus : damagedReason(checkpoint)
+    this.candidates.set(checkpoint, reason)
+  }
+
+  private judgeDamaged(checkpoint: Checkpoint): void {
+    if (this.input.policy.removeDamaged !== true) this.spare(checkpoint, damagedReason(checkpoint))
+  }
+
+  /** The policy without its space targets. */
+  sweep(): void {
+    const sweeping = isSweeping(this.input.policy)
+    for (const [checkpoint, reason] of this.candidates) {
+      const goes = sweeping ? !this.rescued.has(checkpoint) : reason.code === 'damaged'
+      if (goes) this.removed.set(checkpoint, reason)
+    }
+  }
+
+  /** Takes the oldest candidates still there until the space targets are met; gives the bytes still missing. */
+  makeSpace(): number {
+    const { checkpoints, policy } = this.input
+    if (policy.space === undefined) return 0
+    const { sizeOf } = policy.space
+    let missing = missingBytes(policy.space, checkpoints, (checkpoint) => this.removed.has(checkpoint))
+    for (const checkpoint of [...this.candidates.keys()].reverse()) {
+      if (missing <= 0) break
+      if (this.removed.has(checkpoint) || sizeOf(checkpoint) <= 0) continue
+      this.removed.set(checkpoint, { code: 'space', text: 'the oldest that may go, to meet the space target' })
+      missing -= sizeOf(checkpoint)
+    }
+    return Math.max(missing, 0)
+  }
+
+  split(): Pick<Plan, 'keep' | 'remove'> {
+    const keep: Kept[] = []
+    const remove: Removed[] = []
+    for (const checkpoint of this.input.checkpoints) {
+      const reason = this.removed.get(checkpoint)
+      if (reason === undefined) keep.push({ checkpoint, reasons: this.reasonsToKeep(checkpoint) })
+      else remove.push({ checkpoint, reason })
+    }
+    return { keep, remove }
+  }
+
+  private reasonsToKeep(checkpoint: Checkpoint): Reason[] {
+    const reasons = [...(this.spared.get(checkpoint) ?? []), ...(this.rescued.get(checkpoint) ?? [])]
+    if (reasons.length > 0) return reasons
+    const { space } = this.input.policy
+    const text = space === undefined ? 'only damaged ones are to go' : 'nothing asks for its space'
+    return [{ code: 'space', text }]
+  }
+}
+
+function damagedReason(checkpoint: Checkpoint): { code: 'damaged'; text: string } {
+  const { grade, findings } = checkpoint.health
+  const [first] = findings
+  const cause = first === undefined ? '' : `: ${first.file === undefined ? '' : `${first.file}: `}${first.reason}`
+  return { code: 'damaged', text: `${grade}${cause}` }
+}
+
+/** Unknown ages are no ages: what has none is not older than anything. */
+function isOlder(checkpoint: Checkpoint, now: number, seconds: number): boolean {
+  const time = timeOf(checkpoint)
+  return time !== null && now - time > seconds
+}
+
+interface Places {
+  /** By checkpoint, the places it has among the best of an order. */
+  readonly kept: ReadonlyMap<Checkpoint, readonly Reason[]>
+  /** Why one stays that no order ranks; nothing when it is ranked. */
+  readonly unranked: (checkpoint: Checkpoint) => readonly Reason[]
+  /** Why all others are candidates. */
+  readonly surplus: Reason<RemoveCode>
+}
+
+function keepPlaces(policy: Policy, isSound: (checkpoint: Checkpoint) => boolean): Places {
+  if (!isRanking(policy) || policy.orders.length === 0)
+    return { kept: new Map(), unranked: () => [], surplus: { code: 'selected', text: 'nothing keeps it' } }
+  const keep = policy.keep ?? 1
+  const kept = new Map<Checkpoint, Reason[]>()
+  const ranked = new Set<Checkpoint>()
+  for (const order of policy.orders) {
+    const sound = order.ranked.filter(isSound)
+    for (const checkpoint of sound) ranked.add(checkpoint)
+    sound.slice(0, keep).forEach((checkpoint, index) => {
+      const reason: Reason = { code: 'keep', text: `number ${index + 1} of ${keep} by ${order.label}` }
+      kept.set(checkpoint, [...(kept.get(checkpoint) ?? []), reason])
+    })
+  }
+  const labels = policy.orders.map((order) => order.label).join(', ')
+  const unranked: Reason = { code: 'unranked', text: `has no value for ${labels}` }
+  return {
+    kept,
+    unranked: (checkpoint) => (ranked.has(checkpoint) ? [] : [unranked]),
+    surplus: { code: 'surplus', text: keep === 0 ? '--keep 0' : `not among the best ${keep} by ${labels}` },
+  }
+}
+
+function rescue(
+  { policy, context }: PlanInput,
+  pool: readonly Checkpoint[],
+): ReadonlyMap<Checkpoint, readonly Reason[]> {
+  const rescued = new Map<Checkpoint, Reason[]>()
+  for (const rule of policy.rules ?? []) {
+    for (const [checkpoint, text] of rule.rescue(pool, context)) {
+      const reason: Reason = { code: 'rule', text: `${text} (${rule.label})` }
+      rescued.set(checkpoint, [...(rescued.get(checkpoint) ?? []), reason])
+    }
+  }
+  return rescued
+}
+
+/** Bytes still to be freed once the removed ones are gone. */
+function missingBytes(
+  { maxTotal, minFree, sizeOf }: SpaceTarget,
+  checkpoints: readonly Checkpoint[],
+  isRemoved: (checkpoint: Checkpoint) => boolean,
+): number {
+  let staying = 0
+  let freed = 0
+  for (const checkpoint of checkpoints) {
+    if (isRemoved(checkpoint)) freed += sizeOf(checkpoint)
+    else staying += sizeOf(checkpoint)
+  }
+  const overTotal = maxTotal === undefined ? 0 : staying - maxTotal
+  const underFree = minFree === undefined ? 0 : minFree.bytes - minFree.free - freed
+  return Math.max(overTotal, underFree, 0)
+}

@@ -1,0 +1,7 @@
+export { filter, find, type Answer, type Question } from './find.js'
+export { bestOrder, bestPerMetric, impossibleMetrics, metricOrders, varyingKeys } from './metrics.js'
+export { needsComplete, needsMeasure } from './needs.js'
+export { describeOrder, rank, valueFor, type Order } from './rank.js'
+export { byRecency, type Recency, type Scale } from './recency.js'
+export { builtInNames, scopeOf } from './scope.js'
+export { describeUnknownKey, unknownKeys, type UnknownKey } from './unknown-keys.js'

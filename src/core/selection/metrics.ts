@@ -1,0 +1,107 @@
+/** Questions about the metrics of a run: which there are, which checkpoint is best by each. */
+import type { Checkpoint, MetaValue } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import { directionOf, isImpossible, metricKeys } from '../meta/index.js'
+import { describeOrder, rank, valueFor, type Order } from './rank.js'
+
+/** Not worth a column or a mark of their own: the list shows them anyway. */
+const bookkeeping: ReadonlySet<string> = new Set(['unixtime', 'step', 'epoch'])
+
+/** Each metric as an order: its direction is known by its name. */
+export function metricOrders(checkpoints: readonly Checkpoint[]): (Order & { readonly key: string })[] {
+  return metricKeys(checkpoints.map((checkpoint) => checkpoint.meta)).flatMap((key) => {
+    const kind = directionOf(key)
+    return kind === undefined ? [] : [{ kind, key }]
+  })
+}
+
+/**
+ * What `best` alone means: the only metric there is. Throws CkptError `usage` when there are several or none, with
+ * what to type.
+ */
+export function bestOrder(checkpoints: readonly Checkpoint[]): Order {
+  const orders = metricOrders(checkpoints)
+  const [only, second] = orders
+  if (only !== undefined && second === undefined) return only
+  if (only === undefined) {
+    const numeric = varyingKeys(checkpoints)
+    const keys = numeric.length === 0 ? 'no numeric keys' : `the numeric keys are ${numeric.join(', ')}`
+    throw new CkptError('usage', `"best" by what? No key of the meta is known as a metric; ${keys}`, {
+      hint: `name one: ${describeOrder({ kind: 'min', key: numeric[0] ?? 'KEY' })}, or --max for one that should be high`,
+    })
+  }
+  throw new CkptError('usage', `"best" by what? There are ${orders.length} metrics: ${listKeys(orders)}`, {
+    hint: `name one: ${orders.map(describeOrder).join(', ')}`,
+  })
+}
+
+function listKeys(orders: readonly { readonly key: string }[]): string {
+  return orders.map((order) => order.key).join(', ')
+}
+
+/**
+ * For each metric the best whole checkpoint. NaN is never best; an impossible value is ranked as it is written (see
+ * `impossibleMetrics`). `ordered` is newest first; `now` Unix seconds.
+ */
+export function bestPerMetric(ordered: readonly Checkpoint[], now: number): ReadonlyMap<string, Checkpoint> {
+  const whole = ordered.filter((checkpoint) => checkpoint.health.grade === 'whole')
+  const best = new Map<string, Checkpoint>()
+  for (const order of metricOrders(ordered)) {
+    const [first] = rank(
+      whole.filter((checkpoint) => isFiniteOrBig(checkpoint.meta.get(order.key))),
+      order,
+      now,
+    )
+    if (first !== undefined) best.set(order.key, first)
+  }
+  return best
+}
+
+function isFiniteOrBig(value: MetaValue | undefined): boolean {
+  return typeof value === 'bigint' || (typeof value === 'number' && !Number.isNaN(value))
+}
+
+/** By path, the metrics of a checkpoint that no measurement gives (`ACC: 1.1` of an averaged model). */
+export function impossibleMetrics(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const order of metricOrders(checkpoints)) {
+    const values = checkpoints.map((checkpoint) => toNumber(valueFor(checkpoint, order, 0)))
+    const distinct = new Set(values.filter((value) => value !== undefined && !Number.isNaN(value)))
+    const extremes = extremesOf([...distinct].filter((value) => value !== undefined))
+    checkpoints.forEach((checkpoint, index) => {
+      const value = values[index]
+      // What the others are is told by their extremes; all of them for each would be quadratic.
+      const others = extremes.filter((other) => other !== value)
+      if (value === undefined || !isImpossible(order.key, value, others)) return
+      found.set(checkpoint.path, [...(found.get(checkpoint.path) ?? []), order.key])
+    })
+  }
+  return found
+}
+
+/** The two lowest and the two highest, so that without any one value the extremes of the rest are still there. */
+function extremesOf(values: readonly number[]): number[] {
+  const sorted = values.toSorted((a, b) => a - b)
+  return [...new Set([...sorted.slice(0, 2), ...sorted.slice(-2)])]
+}
+
+function toNumber(value: number | bigint | undefined): number | undefined {
+  return value === undefined ? undefined : Number(value)
+}
+
+/** The numeric meta keys worth a column: those whose values differ or that some lack; all, where only one is there. */
+export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
+  const columns = new Map<string, { readonly values: Set<number | bigint>; count: number }>()
+  for (const { meta } of checkpoints) {
+    for (const [key, value] of meta) {
+      if ((typeof value !== 'number' && typeof value !== 'bigint') || bookkeeping.has(key)) continue
+      const column = columns.get(key) ?? { values: new Set(), count: 0 }
+      column.values.add(value)
+      column.count += 1
+      columns.set(key, column)
+    }
+  }
+  const speaking = checkpoints.filter((checkpoint) => checkpoint.meta.size > 0).length
+  const varies = ({ values, count }: { values: Set<unknown>; count: number }) => values.size > 1 || count < speaking
+  return [...columns].filter(([, column]) => speaking === 1 || varies(column)).map(([key]) => key)
+}

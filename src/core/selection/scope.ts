@@ -1,0 +1,51 @@
+/** The names that an expression or an order may ask of a checkpoint. */
+import { isMeta, timeOf, type Checkpoint, type Meta, type MetaValue } from '../checkpoint.js'
+import type { Scope, Value } from '../expression/index.js'
+
+type BuiltIn = (checkpoint: Checkpoint, now: number) => Value | null
+
+/** Beside the meta. Times and ages are seconds, sizes bytes; null is not known. */
+const builtIns: ReadonlyMap<string, BuiltIn> = new Map<string, BuiltIn>([
+  ['name', (checkpoint) => checkpoint.name],
+  ['path', (checkpoint) => checkpoint.path],
+  ['time', timeOf],
+  ['age', ageOf],
+  ['size', (checkpoint) => checkpoint.size],
+  ['step', (checkpoint) => checkpoint.step],
+  ['epoch', (checkpoint) => checkpoint.epoch],
+  ['layout', (checkpoint) => checkpoint.layout],
+  ['health', (checkpoint) => checkpoint.health.grade],
+  ['files', (checkpoint) => checkpoint.files.map((file) => file.key)],
+])
+
+function ageOf(checkpoint: Checkpoint, now: number): number | null {
+  const time = timeOf(checkpoint)
+  return time === null ? null : now - time
+}
+
+export const builtInNames: readonly string[] = [...builtIns.keys()]
+
+/** A meta key cannot take these. */
+const fixed: ReadonlySet<string> = new Set(['name', 'path'])
+
+/** The names of one checkpoint: a meta key wins over a built-in but for `name` and `path`. `now` is Unix seconds. */
+export function scopeOf(checkpoint: Checkpoint, now: number): Scope {
+  return {
+    key: (name) => checkpoint.meta.get(name),
+    get: (name) => {
+      const own = fixed.has(name) ? undefined : lookUp(checkpoint.meta, name)
+      return own === undefined ? (builtIns.get(name)?.(checkpoint, now) ?? undefined) : own
+    },
+  }
+}
+
+/** A key with a literal dot first; then dots walk into nested meta, the longest key that is there first. */
+function lookUp(meta: Meta, name: string): MetaValue | undefined {
+  const whole = meta.get(name)
+  if (whole !== undefined) return whole
+  for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
+    const inner = meta.get(name.slice(0, dot))
+    if (isMeta(inner)) return lookUp(inner, name.slice(dot + 1))
+  }
+  return undefined
+}
