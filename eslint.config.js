@@ -16,7 +16,7 @@ const mayImport = {
   health: ['storage', 'formats', 'layouts', 'tensors'],
   disposal: ['storage', 'layouts', 'retention'],
   transfer: ['storage', 'formats', 'tensors'],
-  jobs: ['storage', 'layouts', 'health', 'selection', 'disposal'],
+  jobs: ['storage', 'layouts', 'health', 'selection', 'disposal', 'expression'],
 }
 
 const folders = Object.keys(mayImport)

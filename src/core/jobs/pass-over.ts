@@ -1,0 +1,60 @@
+/** From the best checkpoint down to the first one that a job can start from. */
+import type { Checkpoint, Finding } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+
+/** Findings of one checkpoint; none when it is whole. */
+export type Check = (checkpoint: Checkpoint) => Promise<readonly Finding[]>
+
+export interface PassedOver {
+  readonly name: string
+  readonly reasons: readonly string[]
+}
+
+export interface Candidate {
+  readonly checkpoint: Checkpoint
+  /** Those before it, in order, and why not. */
+  readonly passedOver: readonly PassedOver[]
+}
+
+/**
+ * The first whole one of `checkpoints`, which come in the order of preference. Looks no further than that. Null when
+ * there are none at all. Throws CkptError `damaged` with all reasons when there are some but none is whole: a job
+ * must never silently start from scratch.
+ */
+export async function firstWhole(
+  checkpoints: readonly Checkpoint[],
+  check: Check,
+  onPassedOver?: (passed: PassedOver) => void,
+): Promise<Candidate | null> {
+  const passedOver: PassedOver[] = []
+  for (const checkpoint of checkpoints) {
+    const findings = await check(checkpoint)
+    if (findings.length === 0) return { checkpoint, passedOver }
+    const passed = { name: checkpoint.name, reasons: findings.map(reasonOf) }
+    passedOver.push(passed)
+    onPassedOver?.(passed)
+  }
+  const [first] = checkpoints
+  if (first === undefined) return null
+  throw noneWhole(first.run, passedOver)
+}
+
+/** One finding for each key that the checkpoint has no file for. */
+export function requireKeys(checkpoint: Checkpoint, keys: readonly string[]): Finding[] {
+  const there = new Set(checkpoint.files.map((file) => file.key))
+  const missing = [...new Set(keys)].filter((key) => !there.has(key))
+  return missing.map((key) => ({ grade: 'partial', reason: `has no file for key ${key}` }))
+}
+
+function reasonOf({ file, reason }: Finding): string {
+  return file === undefined ? reason : `${file}: ${reason}`
+}
+
+function noneWhole(run: string, passedOver: readonly PassedOver[]): CkptError {
+  const count = passedOver.length
+  const what = count === 1 ? 'the only checkpoint is not whole' : `none of the ${count} checkpoints is whole`
+  const lines = passedOver.map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
+  return new CkptError('damaged', [`${run}: ${what}`, ...lines].join('\n'), {
+    hint: 'nothing was started: a job would begin from scratch; move these away if that is what you want',
+  })
+}
