@@ -1,0 +1,131 @@
+/** The bytes of a pickle, read in order; every length is checked against what is left before it is used. */
+import { FormatError } from '../../errors.js'
+import { decodeUtf8 } from './text.js'
+
+/** The pickle needs more bytes than there are. Of a file's first part, the rest may hold them. */
+export class PickleEndsEarly extends FormatError {}
+
+/** Digits of an integer written as text; CPython reads no more either (sys.int_info.default_max_str_digits). */
+const maxDigits = 4300
+
+export class PickleInput {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  position: number
+
+  constructor(bytes: Uint8Array, position: number) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.position = position
+  }
+
+  get length(): number {
+    return this.#bytes.length
+  }
+
+  fail(message: string, at = this.position): FormatError {
+    return new FormatError(`pickle, byte ${at}: ${message}`, { offset: at })
+  }
+
+  /** Moves on by `length` bytes; answers where they begin. */
+  #take(length: number): number {
+    const at = this.position
+    if (length > this.#bytes.length - at) {
+      const left = this.#bytes.length - at
+      throw new PickleEndsEarly(`pickle, byte ${at}: ends early, ${length} bytes are needed and ${left} are left`, {
+        offset: at,
+      })
+    }
+    this.position = at + length
+    return at
+  }
+
+  uint8(): number {
+    return this.#view.getUint8(this.#take(1))
+  }
+
+  uint16(): number {
+    return this.#view.getUint16(this.#take(2), true)
+  }
+
+  uint32(): number {
+    return this.#view.getUint32(this.#take(4), true)
+  }
+
+  int32(): number {
+    return this.#view.getInt32(this.#take(4), true)
+  }
+
+  /** A length of 8 bytes. Above 2^53 nothing can be meant, and no input holds it. */
+  uint64(): number {
+    return Number(this.#view.getBigUint64(this.#take(8), true))
+  }
+
+  /** Big-endian, unlike everything else in a pickle. */
+  float64(): number {
+    return this.#view.getFloat64(this.#take(8), false)
+  }
+
+  /** A copy, so that a small value does not keep the whole input alive. */
+  bytes(length: number): Uint8Array {
+    const at = this.#take(length)
+    return this.#bytes.slice(at, at + length)
+  }
+
+  skip(length: number): void {
+    this.#take(length)
+  }
+
+  text(length: number): string {
+    const at = this.#take(length)
+    const text = decodeUtf8(this.#bytes.subarray(at, at + length))
+    if (text === undefined) throw this.fail(`a text of ${length} bytes is no UTF-8`, at)
+    return text
+  }
+
+  /** Little-endian two's complement; no bytes are zero. */
+  long(length: number): bigint {
+    const at = this.#take(length)
+    if (length === 0) return 0n
+    const digits = Buffer.from(this.#bytes.subarray(at, at + length))
+      .reverse()
+      .toString('hex')
+    return BigInt.asIntN(8 * length, BigInt(`0x${digits}`))
+  }
+
+  /** The bytes up to the next line feed, which is passed. */
+  line(): Uint8Array {
+    const end = this.#bytes.indexOf(0x0a, this.position)
+    if (end === -1) {
+      throw new PickleEndsEarly(`pickle, byte ${this.position}: ends early, within a line`, { offset: this.position })
+    }
+    const line = this.#bytes.subarray(this.position, end)
+    this.position = end + 1
+    return line
+  }
+
+  textLine(): string {
+    const at = this.position
+    const text = decodeUtf8(this.line())
+    if (text === undefined) throw this.fail('a line is no UTF-8', at)
+    return text
+  }
+
+  /** A decimal integer on a line, as Python 2 writes it, maybe with an L behind. */
+  integerLine(): bigint {
+    const at = this.position
+    const line = this.line()
+    if (line.length > maxDigits + 3) throw this.fail(`an integer of ${line.length} digits`, at)
+    const text = Buffer.from(line).toString('latin1').trim().replace(/L$/, '')
+    if (!/^[-+]?[0-9]+$/.test(text)) throw this.fail(`${JSON.stringify(text.slice(0, 40))} is no integer`, at)
+    return BigInt(text.replace(/^\+/, ''))
+  }
+
+  /** A memo index on a line. */
+  indexLine(): number {
+    const at = this.position
+    const index = Number(this.integerLine())
+    if (!Number.isSafeInteger(index) || index < 0) throw this.fail(`${index} is no memo index`, at)
+    return index
+  }
+}

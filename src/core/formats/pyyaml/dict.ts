@@ -1,0 +1,81 @@
+/** Python's dict: keys that are equal in Python are one key; the first spelling and place stay, the last value wins. */
+import { FormatError } from '../../errors.js'
+import type { PyDict, PyPair, PyValue } from './value.js'
+
+export class DictBuilder {
+  readonly #places = new Map<unknown, number>()
+  readonly #pairs: PyPair[] = []
+
+  /** Throws FormatError for a key that Python cannot hash (a list, a dict, a set). */
+  set(key: PyValue, value: PyValue): void {
+    const identity = identityOf(key)
+    const place = this.#places.get(identity)
+    if (place === undefined) {
+      this.#places.set(identity, this.#pairs.length)
+      this.#pairs.push([key, value])
+    } else {
+      this.#pairs[place] = [this.#pairs[place]?.[0] ?? key, value]
+    }
+  }
+
+  keys(): PyValue[] {
+    return this.#pairs.map(([key]) => key)
+  }
+
+  build(kind: PyDict['kind'] = 'dict'): PyDict {
+    return { kind, pairs: this.#pairs }
+  }
+}
+
+/** Something that is the same for two keys when Python says that they are equal. */
+function identityOf(key: PyValue): unknown {
+  if (typeof key === 'string') return key
+  if (key === null || typeof key !== 'object') return numericIdentity(key)
+  switch (key.kind) {
+    case 'list':
+    case 'set':
+    case 'dict':
+    case 'ordereddict':
+    case 'ndarray':
+      throw new FormatError(`a ${key.kind} cannot be a key`)
+    case 'numpy':
+      return typeof key.value === 'string' ? key.value : keyObject(key.value)
+    case 'tuple':
+    case 'frozenset':
+      return composite(key.kind, key.items)
+    case 'bytes':
+      return `\0bytes ${Buffer.from(key.bytes).toString('base64')}`
+    case 'complex':
+      return keyObject(key)
+    case 'date':
+    case 'datetime':
+    case 'timedelta':
+      return `\0${JSON.stringify(key)}`
+    default:
+      return key
+  }
+}
+
+/** Strings stand for themselves; what is no string gets a prefix that no printable text has. */
+function composite(kind: string, items: readonly PyValue[]): unknown {
+  const parts = items.map(identityOf)
+  if (parts.some((part) => typeof part !== 'string')) return items
+  if (kind === 'frozenset') parts.sort()
+  return `\0${kind} ${JSON.stringify(parts)}`
+}
+
+function numericIdentity(key: null | boolean | bigint | number): unknown {
+  if (key === null) return '\0None'
+  if (typeof key === 'number' && Number.isNaN(key)) return {}
+  if (typeof key === 'number') return `\0${Number.isInteger(key) ? String(BigInt(key)) : String(key)}`
+  return `\0${typeof key === 'boolean' ? Number(key) : String(key)}`
+}
+
+function keyObject(value: unknown): unknown {
+  if (typeof value === 'boolean' || typeof value === 'bigint' || typeof value === 'number') {
+    return numericIdentity(value)
+  }
+  if (value instanceof Uint8Array) return `\0bytes ${Buffer.from(value).toString('base64')}`
+  const { real, imaginary } = value as { real: number; imaginary: number }
+  return imaginary === 0 ? numericIdentity(real) : `\0complex ${real} ${imaginary}`
+}

@@ -1,0 +1,97 @@
+/**
+ * The full path: structure by the `yaml` package, which keeps every tag and reads no meaning into any; scalars,
+ * tags and their quirks by PyYAML's own rules. Loaded only when a text needs it.
+ */
+import { Composer, LineCounter, Parser, type CST, type Document } from 'yaml'
+import { FormatError } from '../../errors.js'
+import { constructDocument } from './construct.js'
+import type { PyValue } from './value.js'
+
+/** Deeper than PyYAML itself can read with Python's recursion limit. */
+const maxDepth = 256
+
+/** Characters. A meta is a few hundred; one with tensors in it a few thousand. */
+const maxLength = 64 * 1024 * 1024
+
+/** What PyYAML's reader refuses (yaml/reader.py, NON_PRINTABLE). */
+const unprintable = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
+
+/** Throws FormatError with line, column and offset in characters. */
+export function parseDocument(source: string): PyValue {
+  const text = source.startsWith('\uFEFF') ? source.slice(1) : source
+  const lines = new LineCounter()
+  checkText(text)
+  const tokens = tokensOf(text, lines)
+  const documents = new Composer({
+    schema: 'failsafe',
+    resolveKnownTags: false,
+    uniqueKeys: false,
+    merge: false,
+    prettyErrors: false,
+    strict: true,
+    logLevel: 'error',
+    stringKeys: false,
+  }).compose(tokens, true, text.length)
+  return onlyDocument(documents, lines)
+}
+
+function onlyDocument(documents: Iterable<Document.Parsed>, lines: LineCounter): PyValue {
+  let first: Document.Parsed | undefined
+  for (const document of documents) {
+    const [error] = document.errors
+    if (error !== undefined) throw syntaxError(error.message, error.pos[0], lines)
+    if (first !== undefined)
+      throw syntaxError('expected the end of the file, but found another document', document.range[0], lines)
+    first = document
+  }
+  return constructDocument(first?.contents ?? null, (message, offset) => syntaxError(message, offset, lines))
+}
+
+function syntaxError(message: string, offset: number, lines: LineCounter): FormatError {
+  const { line, col } = lines.linePos(offset)
+  const [firstLine = ''] = message.split('\n')
+  return new FormatError(`line ${line}, column ${Math.max(col, 1)}: ${firstLine}`, { offset })
+}
+
+function checkText(text: string): void {
+  if (text.length > maxLength) {
+    throw new FormatError(`is a text of ${text.length} characters; at most ${maxLength} are read`)
+  }
+  const match = unprintable.exec(text)
+  if (match === null) return
+  const before = text.slice(0, match.index)
+  const line = before.split('\n').length
+  const column = match.index - before.lastIndexOf('\n')
+  const code = (match[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
+  throw new FormatError(`line ${line}, column ${column}: the character U+${code} is not allowed in YAML`, {
+    offset: match.index,
+  })
+}
+
+function tokensOf(text: string, lines: LineCounter): CST.Token[] {
+  const tokens: CST.Token[] = []
+  for (const token of new Parser(lines.addNewLine).parse(text)) {
+    checkDepth(token, lines)
+    tokens.push(token)
+  }
+  return tokens
+}
+
+/** Walks a token tree without recursion: the composer recurses, so what is too deep must not reach it. */
+function checkDepth(root: CST.Token, lines: LineCounter): void {
+  const stack: [token: CST.Token, depth: number][] = [[root, 0]]
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    const [token, depth] = top
+    if (depth > maxDepth) throw syntaxError(`nested deeper than ${maxDepth} levels`, token.offset, lines)
+    for (const child of childrenOf(token)) stack.push([child, depth + 1])
+  }
+}
+
+function* childrenOf(token: CST.Token): Iterable<CST.Token> {
+  if (token.type === 'document' && token.value !== undefined) yield token.value
+  if (token.type !== 'block-map' && token.type !== 'block-seq' && token.type !== 'flow-collection') return
+  for (const item of token.items) {
+    if (item.key) yield item.key
+    if (item.value) yield item.value
+  }
+}

@@ -1,0 +1,79 @@
+import type { Meta } from '../checkpoint.js'
+import { FormatError } from '../errors.js'
+import { loadPyYaml, parsePlain } from '../formats/pyyaml/index.js'
+import { toMeta } from './to-meta.js'
+
+/**
+ * Reads meta files (SpeechBrain's CKPT.yaml), one answer per input in the same order: the meta, or what is wrong with
+ * the file in words that follow its name (`is empty`, `is not text: …`, `line 3, column 5: …`). One bad file says
+ * nothing about the others. The parser for the unusual ones is loaded only when one is met.
+ */
+export async function readMetas(files: readonly Uint8Array[]): Promise<(Meta | FormatError)[]> {
+  const answers: (Meta | FormatError)[] = []
+  const rest = new Map<number, string>()
+  for (const [index, bytes] of files.entries()) {
+    const text = decode(bytes)
+    const answer = typeof text === 'string' ? readPlain(text) : text
+    if (answer === undefined && typeof text === 'string') rest.set(index, text)
+    if (answer !== undefined) answers[index] = answer
+  }
+  if (rest.size > 0) {
+    const parse = await loadPyYaml()
+    for (const [index, text] of rest) answers[index] = attempt(() => toMeta(parse(text)))
+  }
+  return answers
+}
+
+function readPlain(text: string): Meta | FormatError | undefined {
+  const value = parsePlain(text)
+  return value === undefined ? undefined : attempt(() => toMeta(value))
+}
+
+function attempt(read: () => Meta): Meta | FormatError {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof FormatError) return error
+    throw error
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+function decode(bytes: Uint8Array): string | FormatError {
+  if (bytes.length === 0) return new FormatError('is empty: 0 bytes', { offset: 0 })
+  const zero = bytes.indexOf(0)
+  if (zero !== -1) return notText(`byte ${zero} of ${bytes.length} is zero`, zero)
+  try {
+    return decoder.decode(bytes)
+  } catch (cause) {
+    const offset = firstInvalid(bytes)
+    return notText(`byte ${offset} of ${bytes.length} is no UTF-8`, offset, cause)
+  }
+}
+
+function notText(what: string, offset: number, cause?: unknown): FormatError {
+  return new FormatError(`is not text: ${what}`, { offset, cause })
+}
+
+/** Where the first sequence begins that is no UTF-8, found by halving: a decoder tells only that there is one. */
+function firstInvalid(bytes: Uint8Array): number {
+  let good = 0
+  let bad = bytes.length
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1
+    if (isPrefixValid(bytes.subarray(0, middle))) good = middle
+    else bad = middle
+  }
+  return bad - 1
+}
+
+/** True when the bytes are UTF-8 as far as they go; a character may be cut at the end. */
+function isPrefixValid(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
+    return true
+  } catch {
+    return false
+  }
+}
