@@ -23,11 +23,13 @@ export const prefixLength = 8
 /** Bytes of the longest header that the reference reader takes. */
 export const longestHeader = 100_000_000
 
+/** Dimensions, below 2^64. One beyond 2^53, which only a tensor without elements can have, is a bigint. */
+export type Shape = readonly U64[]
+
 export interface SafetensorsEntry {
   readonly name: string
   readonly dtype: Dtype
-  /** Dimensions. One above 2^53, which only a tensor without elements can have, is rounded to a double. */
-  readonly shape: readonly number[]
+  readonly shape: Shape
   /** First byte of the tensor, counted from the start of the file. */
   readonly begin: number
   /** First byte after it. */
@@ -155,7 +157,7 @@ function checkCovered(end: U64, dataStart: number, fileLength: number): void {
 
 /** Offsets are below the file's length by now, so a double holds them. */
 function place({ name, dtype, shape, begin, end }: RawEntry, dataStart: number): SafetensorsEntry {
-  return { name, dtype, shape: shape.map(Number), begin: dataStart + Number(begin), end: dataStart + Number(end) }
+  return { name, dtype, shape, begin: dataStart + Number(begin), end: dataStart + Number(end) }
 }
 
 /** Index of the first byte that cannot stand where it stands: the longest prefix that is UTF-8, by halving. */
@@ -186,7 +188,7 @@ function wholeCharacters(bytes: Uint8Array, length: number): number {
 export interface Outline {
   readonly name: string
   readonly dtype: Dtype
-  readonly shape: readonly number[]
+  readonly shape: Shape
   /** Bytes. */
   readonly bytes: number
 }

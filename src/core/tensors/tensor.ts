@@ -1,14 +1,15 @@
 /** What every tensor format is read as. Reading one touches its header only; data comes as extents of bytes. */
 import { FormatError } from '../errors.js'
-import type { Dtype } from '../formats/safetensors.js'
+import type { Dtype, Shape } from '../formats/safetensors.js'
 import type { ReadHandle } from '../storage/storage.js'
 
-export type { Dtype } from '../formats/safetensors.js'
+export type { Dtype, Shape } from '../formats/safetensors.js'
 
 export interface TensorInfo {
   readonly name: string
   readonly dtype: Dtype
-  readonly shape: readonly number[]
+  /** A dimension beyond 2^53 is a bigint; only a tensor without elements can have one. */
+  readonly shape: Shape
   /** Bytes of all elements, row-major, without gaps. */
   readonly bytes: number
 }

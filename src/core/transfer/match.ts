@@ -1,7 +1,7 @@
 /** Which tensors go where: names in, a plan out. Nothing is read but what the files' headers said. */
 import { CkptError } from '../errors.js'
 import { canCast } from '../tensors/cast.js'
-import type { Dtype, TensorFile, TensorInfo } from '../tensors/tensor.js'
+import type { Dtype, Shape, TensorFile, TensorInfo } from '../tensors/tensor.js'
 import { findNearMisses } from './near-misses.js'
 import type { NearMiss } from './near-misses.js'
 
@@ -62,7 +62,7 @@ function fits({ source, target }: Pair): boolean {
 }
 
 /** Equal, or a first element for a scalar: torch loads tensors saved before it had scalars so. */
-function shapesFit(source: readonly number[], target: readonly number[]): boolean {
+function shapesFit(source: Shape, target: Shape): boolean {
   if (target.length === 0 && source.length === 1) return (source[0] ?? 0) > 0
   return source.length === target.length && source.every((dim, axis) => dim === target[axis])
 }
@@ -70,7 +70,8 @@ function shapesFit(source: readonly number[], target: readonly number[]): boolea
 /** What `--json` shows of a tensor's form. */
 export interface Form {
   readonly dtype: Dtype
-  readonly shape: readonly number[]
+  /** A dimension that JSON's readers would round is text. */
+  readonly shape: readonly (number | string)[]
 }
 
 export interface TransferReport {
@@ -99,7 +100,7 @@ export function reportOf(plan: TransferPlan): TransferReport {
 }
 
 function formOf({ dtype, shape }: TensorInfo): Form {
-  return { dtype, shape }
+  return { dtype, shape: shape.map((dim) => (typeof dim === 'number' ? dim : dim.toString())) }
 }
 
 /** Examples in a message; the rest is counted. */

@@ -72,14 +72,20 @@ async function fill(handle: WriteHandle, plan: TransferPlan, options: TransferOp
   try {
     await writeSteps(handle, plan, new Pace(plan.target.byteLength, options))
     await handle.sync()
-    await plan.source.ensureUnchanged()
-    await plan.target.ensureUnchanged()
+    await ensureUnchanged(plan)
     ensureGoing(options.signal)
   } catch (error) {
     await handle.close().catch(() => undefined)
+    // A read that failed because the file was cut off meanwhile: that is what to tell.
+    if (error instanceof StorageError && error.path !== handle.path) await ensureUnchanged(plan)
     throw error
   }
   await handle.close()
+}
+
+async function ensureUnchanged({ source, target }: TransferPlan): Promise<void> {
+  await source.ensureUnchanged()
+  await target.ensureUnchanged()
 }
 
 async function writeSteps(handle: WriteHandle, plan: TransferPlan, pace: Pace): Promise<void> {

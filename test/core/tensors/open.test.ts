@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SafetensorsError } from '../../../src/core/formats/safetensors.js'
+import { localStorage } from '../../../src/core/storage/local.js'
+import { openTensors } from '../../../src/core/tensors/open.js'
+import { chunksOf } from '../../../src/core/tensors/tensor.js'
+
+const storage = localStorage()
+const fixtures = new URL('../../fixtures/safetensors/', import.meta.url).pathname
+let folder = ''
+
+beforeAll(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-tensors-'))
+})
+afterAll(() => {
+  fs.rmSync(folder, { recursive: true })
+})
+
+function written(name: string, bytes: Uint8Array | string): string {
+  const path = join(folder, name)
+  fs.writeFileSync(path, bytes)
+  return path
+}
+
+interface Verdict {
+  readonly ok: boolean
+  readonly kind?: string
+  readonly tensors?: Record<string, { dtype: string; shape: (number | string)[]; sha256: string }>
+}
+
+describe('opening a file', () => {
+  const { files } = JSON.parse(fs.readFileSync(join(fixtures, 'verdicts.json'), 'utf8')) as {
+    files: Record<string, Verdict>
+  }
+
+  it.each(Object.entries(files))(
+    '%s: streams what the reference reads, or names the file and its fault',
+    async (name, verdict) => {
+      const path = join(fixtures, name)
+      if (!verdict.ok) {
+        const error = await openTensors(storage, path).catch((error: unknown) => error)
+        expect(error).toBeInstanceOf(SafetensorsError)
+        expect(error).toMatchObject({ rule: verdict.kind, exitStatus: 4 })
+        expect((error as Error).message.startsWith(`${path}: `)).toBe(true)
+        return
+      }
+      const file = await openTensors(storage, path)
+      for (const [name, want] of Object.entries(verdict.tensors ?? {})) {
+        const tensor = file.tensors.find((one) => one.name === name)
+        if (tensor === undefined) throw new Error(`no tensor ${name}`)
+        const hash = createHash('sha256')
+        let bytes = 0
+        for await (const chunk of chunksOf(file.extentOf(tensor), 5)) {
+          hash.update(chunk)
+          bytes += chunk.length
+        }
+        expect([tensor.bytes, hash.digest('hex')]).toEqual([bytes, want.sha256])
+      }
+      await file.close()
+    },
+  )
+
+  it('reads the header of an 8 GiB file and any of its tensors without reading the rest', async () => {
+    const big = 8 * 2 ** 30
+    const json = `{"a":{"dtype":"U8","shape":[${big}],"data_offsets":[0,${big}]},"b":{"dtype":"U8","shape":[4],"data_offsets":[${big},${big + 4}]}}`
+    const path = join(folder, 'sparse.safetensors')
+    const prefix = Buffer.alloc(8)
+    prefix.writeBigUInt64LE(BigInt(json.length))
+    const fd = fs.openSync(path, 'wx')
+    fs.writeSync(fd, Buffer.concat([prefix, Buffer.from(json)]), 0, undefined, 0)
+    fs.writeSync(fd, Uint8Array.from([1, 2, 3, 4]), 0, 4, 8 + json.length + big)
+    fs.closeSync(fd)
+    const file = await openTensors(storage, path)
+    const last = file.tensors.at(-1)
+    if (last === undefined) throw new Error('no tensor')
+    const chunks: number[] = []
+    for await (const chunk of chunksOf(file.extentOf(last))) chunks.push(...chunk)
+    expect([last.name, chunks]).toEqual(['b', [1, 2, 3, 4]])
+    await file.close()
+    fs.unlinkSync(path)
+  })
+})
+
+describe('a file of another kind is named', () => {
+  const tar = new Uint8Array(512)
+  tar.set(new TextEncoder().encode('ustar'), 257)
+
+  it.each([
+    [
+      'a torch zip',
+      Buffer.from('504b03040000080800000000000000000000', 'hex'),
+      'a zip archive, as torch.save writes it',
+    ],
+    [
+      'a torch stream',
+      Buffer.from('80028a0a6cfc9c46f9206aa850192e80024de9032e', 'hex'),
+      'a torch file (legacy stream)',
+    ],
+    ['a pickle', Buffer.from('80049500000000000000', 'hex'), 'a Python pickle (protocol 4)'],
+    ['HDF5', Buffer.from('894844460d0a1a0a0000', 'hex'), 'an HDF5 file'],
+    ['gzip', gzipSync('hello'), 'compressed with gzip'],
+    ['tar', tar, 'a tar archive'],
+  ])('%s', async (name, bytes, title) => {
+    const path = written(name, bytes)
+    await expect(openTensors(storage, path)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining(`${path}: this is ${title}`) as string,
+    })
+  })
+
+  it('but not a safetensors file whose length has the bytes of a signature', async () => {
+    const header = Buffer.from('{}'.padEnd(0x8b1f))
+    const path = written('looks-like-gzip', Buffer.concat([Buffer.from('1f8b000000000000', 'hex'), header]))
+    const file = await openTensors(storage, path)
+    expect(file.tensors).toEqual([])
+    await file.close()
+  })
+
+  it('and so is what is no file at all', async () => {
+    await expect(openTensors(storage, join(folder, 'none'))).rejects.toMatchObject({ code: 'not-found' })
+    await expect(openTensors(storage, folder)).rejects.toThrow('not a regular file')
+    await expect(openTensors(storage, written('empty', ''))).rejects.toThrow('header too small: the file has 0 bytes')
+  })
+})
+
+describe('a file that changes while it is open', () => {
+  const whole = fs.readFileSync(join(fixtures, 'real_half.safetensors'))
+
+  it('is an error when bytes were added, and when it was written again', async () => {
+    for (const change of [
+      (path: string) => fs.appendFileSync(path, 'x'),
+      (path: string) => fs.utimesSync(path, 1, 1),
+    ]) {
+      const path = written('changing.safetensors', whole)
+      const file = await openTensors(storage, path)
+      await file.ensureUnchanged()
+      change(path)
+      await expect(file.ensureUnchanged()).rejects.toMatchObject({ code: 'damaged' })
+      await file.close()
+    }
+  })
+
+  it('is an error when it was cut off below what is read', async () => {
+    const path = written('cut.safetensors', whole)
+    const file = await openTensors(storage, path)
+    fs.truncateSync(path, whole.length - 1)
+    const last = file.tensors.at(-1)
+    if (last === undefined) throw new Error('no tensor')
+    const reading = async () => {
+      for await (const chunk of chunksOf(file.extentOf(last))) expect(chunk.length).toBeGreaterThan(0)
+    }
+    await expect(reading()).rejects.toThrow(`ends at byte ${whole.length - 1} while ${whole.length} were expected`)
+    await file.close()
+  })
+
+  it('is none when another file takes its name', async () => {
+    const path = written('renamed.safetensors', whole)
+    const file = await openTensors(storage, path)
+    fs.renameSync(written('other', 'x'), path)
+    await expect(file.ensureUnchanged()).resolves.toBeUndefined()
+    await file.close()
+  })
+})

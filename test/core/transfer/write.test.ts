@@ -1,0 +1,344 @@
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { localStorage } from '../../../src/core/storage/local.js'
+import type { Storage } from '../../../src/core/storage/storage.js'
+import { openTensors } from '../../../src/core/tensors/open.js'
+import { matchTensors, type MatchOptions } from '../../../src/core/transfer/match.js'
+import { transfer, type TransferOptions } from '../../../src/core/transfer/write.js'
+import { faultyStorage, Stopped } from '../../faulty-storage.js'
+import { floats, floatsIn, readTensors, writeTensors } from './files.js'
+
+const storage = localStorage()
+let folder = ''
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-transfer-'))
+})
+afterEach(() => {
+  fs.rmSync(folder, { recursive: true })
+})
+
+const at = (name: string) => join(folder, name)
+
+function writeBoth(): void {
+  writeTensors(at('source'), [floats('a', [2], [1, 2]), floats('b', [1], [3]), floats('extra', [1], [9])], {
+    from: 'source',
+  })
+  writeTensors(
+    at('target'),
+    [floats('head', [1], [-1]), floats('b', [1], [-2]), floats('a', [2], [-3, -4]), floats('tail', [1], [-5])],
+    {
+      format: 'pt',
+      note: 'é',
+    },
+  )
+}
+
+async function run(output: string, options: TransferOptions & MatchOptions & { through?: Storage } = {}) {
+  const source = await openTensors(storage, at('source'))
+  const target = await openTensors(storage, at('target'))
+  try {
+    return await transfer(options.through ?? storage, matchTensors(source, target, options), at(output), options)
+  } finally {
+    await source.close()
+    await target.close()
+  }
+}
+
+const names = () => fs.readdirSync(folder).sort()
+
+describe('the output', () => {
+  it("has the source's values where names match, and else the target's, with the target's header to the byte", async () => {
+    writeBoth()
+    const { bytes } = await run('out')
+    const out = readTensors(at('out'))
+    expect(out.metadata).toEqual({ format: 'pt', note: 'é' })
+    expect([...out.tensors.keys()]).toEqual(['head', 'b', 'a', 'tail'])
+    expect(['head', 'b', 'a', 'tail'].map((name) => floatsIn(out, name))).toEqual([[-1], [3], [1, 2], [-5]])
+    expect(bytes).toBe(fs.statSync(at('out')).size)
+    expect(bytes).toBe(fs.statSync(at('target')).size)
+    expect(names()).toEqual(['out', 'source', 'target'])
+  })
+
+  it("keeps the target's values where shapes differ, when told to", async () => {
+    writeTensors(at('source'), [floats('a', [2], [1, 2]), floats('b', [2], [3, 4])])
+    writeTensors(at('target'), [floats('a', [1], [-1]), floats('b', [2], [-2, -3])])
+    await run('out', { skipMismatched: true })
+    expect(floatsIn(readTensors(at('out')), 'a')).toEqual([-1])
+    expect(floatsIn(readTensors(at('out')), 'b')).toEqual([3, 4])
+  })
+
+  it('takes the first element of a vector for a scalar, cast or not', async () => {
+    writeTensors(at('source'), [
+      floats('a', [3], [7, 8, 9]),
+      { name: 'b', dtype: 'I64', shape: [2], data: new Uint8Array(BigInt64Array.from([5n, 6n]).buffer) },
+    ])
+    writeTensors(at('target'), [floats('a', [], [0]), floats('b', [], [0])])
+    await run('out')
+    expect([floatsIn(readTensors(at('out')), 'a'), floatsIn(readTensors(at('out')), 'b')]).toEqual([[7], [5]])
+  })
+
+  it('casts tensors that are longer than one chunk', async () => {
+    const values = Array.from({ length: 300_000 }, (_, i) => i / 7)
+    const data = new Uint8Array(Float64Array.from(values).buffer)
+    writeTensors(at('source'), [{ name: 'w', dtype: 'F64', shape: [300_000], data }])
+    writeTensors(at('target'), [floats('w', [300_000], values.fill(0))])
+    await run('out')
+    const expected = Float32Array.from({ length: 300_000 }, (_, i) => i / 7)
+    expect(Float32Array.from(floatsIn(readTensors(at('out')), 'w'))).toEqual(expected)
+  })
+
+  it('copies NaNs, whose payload a cast would lose, bit for bit where no cast is needed', async () => {
+    const data = new Uint8Array(Uint32Array.from([0x7f800001, 0xffc12345]).buffer)
+    writeTensors(at('source'), [{ name: 'w', dtype: 'F32', shape: [2], data }])
+    writeTensors(at('target'), [floats('w', [2], [0, 0])])
+    await run('out')
+    expect(readTensors(at('out')).tensors.get('w')?.data).toEqual(Buffer.from(data))
+  })
+
+  it('keeps a header that is odd, yet valid, as it is', async () => {
+    const header =
+      ' {"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":1},"e":{"dtype":"U8","shape":[18446744073709551615,0],"data_offsets":[4,4]}}\n'
+    const prefix = Buffer.alloc(8)
+    prefix.writeBigUInt64LE(BigInt(header.length))
+    fs.writeFileSync(at('target'), Buffer.concat([prefix, Buffer.from(header), Buffer.alloc(4)]))
+    writeTensors(at('source'), [floats('w', [1], [1])])
+    await run('out')
+    expect(fs.readFileSync(at('out')).toString('latin1', 8, 8 + header.length)).toBe(header)
+    expect(fs.readFileSync(at('out')).readFloatLE(8 + header.length)).toBe(1)
+  })
+})
+
+describe('a file that exists', () => {
+  it('is never overwritten', async () => {
+    writeBoth()
+    fs.writeFileSync(at('out'), 'mine')
+    await expect(run('out')).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('exists already') as string,
+    })
+    expect(fs.readFileSync(at('out'), 'utf8')).toBe('mine')
+    expect(names()).toEqual(['out', 'source', 'target'])
+  })
+
+  it('is not even when it came to be there meanwhile', async () => {
+    writeBoth()
+    const onProgress = (done: number) => {
+      if (done > 0) fs.writeFileSync(at('out'), 'mine')
+    }
+    await expect(run('out', { onProgress })).rejects.toMatchObject({ code: 'refused' })
+    expect(fs.readFileSync(at('out'), 'utf8')).toBe('mine')
+    expect(names()).toEqual(['out', 'source', 'target'])
+  })
+
+  it.each(['EPERM', 'EOPNOTSUPP'])('is not where the file system has no hard links (%s)', async (errno) => {
+    writeBoth()
+    const through = {
+      ...storage,
+      hardLink: async (from: string) => faultyStorage(storage, { failAt: 1, errno }).storage.hardLink(from, from),
+    }
+    await run('out', { through })
+    expect(floatsIn(readTensors(at('out')), 'a')).toEqual([1, 2])
+    expect(names()).toEqual(['out', 'source', 'target'])
+    fs.unlinkSync(at('out'))
+    const onProgress = (done: number) => {
+      if (done > 0) fs.writeFileSync(at('out'), 'mine')
+    }
+    await expect(run('out', { through, onProgress })).rejects.toMatchObject({ code: 'refused' })
+    expect(fs.readFileSync(at('out'), 'utf8')).toBe('mine')
+    expect(names()).toEqual(['out', 'source', 'target'])
+  })
+
+  it('is replaced with force', async () => {
+    writeBoth()
+    fs.writeFileSync(at('out'), 'mine')
+    await run('out', { force: true })
+    expect(floatsIn(readTensors(at('out')), 'a')).toEqual([1, 2])
+  })
+
+  it.each(['source', 'target'])('may be the %s itself, with force', async (name) => {
+    writeBoth()
+    await run('expected')
+    await expect(run(name)).rejects.toMatchObject({ code: 'refused' })
+    await run(name, { force: true })
+    expect(fs.readFileSync(at(name))).toEqual(fs.readFileSync(at('expected')))
+  })
+
+  it('keeps its bytes when it is another name of the target, replaced with force', async () => {
+    writeBoth()
+    fs.linkSync(at('target'), at('hard'))
+    fs.symlinkSync('target', at('soft'))
+    const before = fs.readFileSync(at('target'))
+    await run('hard', { force: true })
+    await run('soft', { force: true })
+    expect(fs.readFileSync(at('target'))).toEqual(before)
+    expect(floatsIn(readTensors(at('soft')), 'a')).toEqual([1, 2])
+  })
+
+  it('is never a folder nor a device', async () => {
+    writeBoth()
+    fs.mkdirSync(at('folder'))
+    fs.symlinkSync('/dev/null', at('null'))
+    await expect(run('folder', { force: true })).rejects.toMatchObject({ code: 'refused' })
+    await expect(run('null', { force: true })).rejects.toMatchObject({ code: 'refused' })
+    expect(fs.readlinkSync(at('null'))).toBe('/dev/null')
+  })
+
+  it('is not made where its folder is not', async () => {
+    writeBoth()
+    await expect(run('none/out')).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringContaining('there is no folder') as string,
+    })
+  })
+})
+
+describe('a refused plan', () => {
+  it('writes nothing, not even for a moment', async () => {
+    writeTensors(at('source'), [floats('a', [1], [1])])
+    writeTensors(at('target'), [floats('a', [2], [1, 2])])
+    const { storage: through, calls } = faultyStorage(storage)
+    await expect(run('out', { through })).rejects.toMatchObject({ code: 'refused' })
+    expect(calls).toEqual([])
+  })
+})
+
+describe('a failure at any call', () => {
+  async function callsOf(force: boolean): Promise<readonly string[]> {
+    const { storage: through, calls } = faultyStorage(storage)
+    await run('out', { through, force })
+    return calls
+  }
+
+  it.each([false, true])('syncs the bytes before the name, and the name after (force: %s)', async (force) => {
+    writeBoth()
+    const calls = (await callsOf(force)).map((call) => call.split(' ')[0])
+    const named = calls.findIndex((call) => call === 'hardLink' || call === 'rename')
+    expect(calls.lastIndexOf('sync')).toBeLessThan(named)
+    expect(calls.lastIndexOf('copyFrom')).toBeLessThan(calls.lastIndexOf('sync'))
+    expect(calls.at(-1)).toBe('syncDirectory')
+  })
+
+  it.each([
+    [false, 'ENOSPC'],
+    [true, 'ENOSPC'],
+    [false, 'EIO'],
+    [true, 'EACCES'],
+  ])('leaves the output whole or as it was, and nothing else (force: %s, %s)', async (force, errno) => {
+    writeBoth()
+    const count = (await callsOf(false)).length
+    const whole = fs.readFileSync(at('out'))
+    for (let failAt = 1; failAt <= count; failAt += 1) {
+      if (force) fs.writeFileSync(at('out'), 'mine')
+      else fs.rmSync(at('out'), { force: true })
+      const { storage: through, calls } = faultyStorage(storage, { failAt, errno })
+      await run('out', { through, force }).catch((error: unknown) => expect(error).toMatchObject({ code: 'system' }))
+      expect(calls.length).toBeGreaterThan(0)
+      const left = names().filter((name) => name !== 'source' && name !== 'target')
+      expect(['', 'out']).toContain(left.join())
+      if (left.length > 0)
+        expect([whole.toString('hex'), Buffer.from('mine').toString('hex')]).toContain(
+          fs.readFileSync(at('out')).toString('hex'),
+        )
+    }
+  })
+
+  it.each([false, true])(
+    'leaves the same when the process is killed there, but for a hidden file (force: %s)',
+    async (force) => {
+      writeBoth()
+      const count = (await callsOf(false)).length
+      const whole = fs.readFileSync(at('out')).toString('hex')
+      for (let failAt = 1; failAt <= count; failAt += 1) {
+        if (force) fs.writeFileSync(at('out'), 'mine')
+        else fs.rmSync(at('out'), { force: true })
+        const { storage: through } = faultyStorage(storage, { failAt, then: 'stops' })
+        const error: unknown = await run('out', { through, force }).catch((error: unknown) => error)
+        if (failAt < count) expect(error).toBeInstanceOf(Stopped)
+        const visible = names().filter((name) => !name.startsWith('.ckpt-'))
+        if (visible.includes('out'))
+          expect([whole, Buffer.from('mine').toString('hex')]).toContain(fs.readFileSync(at('out')).toString('hex'))
+        expect(visible.filter((name) => name !== 'out')).toEqual(['source', 'target'])
+      }
+    },
+  )
+
+  it("is told with the output's name, not the temporary one", async () => {
+    writeBoth()
+    const { storage: through } = faultyStorage(storage, { failAt: 2, errno: 'ENOSPC' })
+    const error = (await run('out', { through }).catch((error: unknown) => error)) as Error
+    expect(error.message).toContain(at('out'))
+    expect(error.message).not.toContain('.ckpt-')
+  })
+})
+
+describe('a file that changes while it is read', () => {
+  it.each(['source', 'target'])('is an error for the %s, and nothing is written', async (name) => {
+    writeBoth()
+    let changed = false
+    const onProgress = (done: number) => {
+      if (done === 0 || changed) return
+      changed = true
+      fs.appendFileSync(at(name), 'x')
+    }
+    await expect(run('out', { onProgress })).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringContaining('changed while it was read') as string,
+    })
+    expect(names()).toEqual(['source', 'target'])
+  })
+
+  it('is an error when it is cut off', async () => {
+    writeBoth()
+    const onProgress = () => fs.truncateSync(at('source'), 100)
+    await expect(run('out', { onProgress })).rejects.toThrow(/source: changed while it was read .*, 100 after/)
+    expect(names()).toEqual(['source', 'target'])
+  })
+})
+
+describe('while it runs', () => {
+  it("progress grows to the output's size", async () => {
+    writeBoth()
+    const seen: [number, number][] = []
+    const { bytes } = await run('out', { onProgress: (done, total) => seen.push([done, total]) })
+    expect(seen[0]).toEqual([0, bytes])
+    expect(seen.at(-1)).toEqual([bytes, bytes])
+    expect(seen.map(([done]) => done)).toEqual(seen.map(([done]) => done).sort((a, b) => a - b))
+  })
+
+  it('an abort stops it and leaves nothing', async () => {
+    writeBoth()
+    const controller = new AbortController()
+    const onProgress = (done: number) => done > 0 && controller.abort()
+    await expect(run('out', { onProgress, signal: controller.signal })).rejects.toMatchObject({
+      code: 'interrupted',
+      exitStatus: 130,
+    })
+    expect(names()).toEqual(['source', 'target'])
+  })
+
+  it('lets a signal through in the middle of a long copy', async () => {
+    const large = new Uint8Array(96 << 20)
+    const content = { name: 'w', dtype: 'U8', shape: [large.length], data: large } as const
+    writeTensors(at('source'), [content])
+    writeTensors(at('target'), [content])
+    const controller = new AbortController()
+    setImmediate(() => controller.abort())
+    await expect(run('out', { signal: controller.signal })).rejects.toMatchObject({ code: 'interrupted' })
+    expect(names()).toEqual(['source', 'target'])
+  })
+})
+
+describe('ranges that lie together', () => {
+  it('are copied as one', async () => {
+    const many = (sign: number) => Array.from({ length: 50 }, (_, i) => floats(`t${i}`, [1], [sign * i]))
+    writeTensors(at('source'), many(1).slice(0, 25))
+    writeTensors(at('target'), many(-1))
+    const { storage: through, calls } = faultyStorage(storage)
+    await run('out', { through })
+    expect(calls.filter((call) => call.startsWith('copyFrom'))).toHaveLength(3)
+    expect(floatsIn(readTensors(at('out')), 't24').concat(floatsIn(readTensors(at('out')), 't25'))).toEqual([24, -25])
+  })
+})
