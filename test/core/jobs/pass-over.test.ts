@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import type { Finding } from '../../../src/core/checkpoint.js'
+import { firstWhole, requireKeys, type PassedOver } from '../../../src/core/jobs/pass-over.js'
+import { checkpointAt } from '../disposal/runs.js'
+
+const checkpoints = ['c', 'b', 'a'].map((name) => checkpointAt('/run', name))
+const damage: Finding[] = [
+  { grade: 'corrupt', file: 'model.ckpt', reason: '0 bytes' },
+  { grade: 'partial', reason: 'has no file for key optimizer' },
+]
+
+describe('the first whole checkpoint', () => {
+  it('is found in the order given, and no further one is looked at', async () => {
+    const looked: string[] = []
+    const told: PassedOver[] = []
+    const found = await firstWhole(
+      checkpoints,
+      async ({ name }) => {
+        looked.push(name)
+        return name === 'c' ? damage : []
+      },
+      (passed) => told.push(passed),
+    )
+    const passedOver = [{ name: 'c', reasons: ['model.ckpt: 0 bytes', 'has no file for key optimizer'] }]
+    expect(found).toEqual({ checkpoint: checkpoints[1], passedOver })
+    expect(told).toEqual(passedOver)
+    expect(looked).toEqual(['c', 'b'])
+  })
+
+  it('is none when there are no checkpoints', async () => {
+    expect(await firstWhole([], async () => damage)).toBeNull()
+  })
+
+  it('is an error that lists all when some are there and none is whole', async () => {
+    const failure = firstWhole(checkpoints, async () => damage)
+    await expect(failure).rejects.toMatchObject({ code: 'damaged', exitStatus: 4 })
+    await expect(failure).rejects.toThrow(/none of the 3 .*\n {2}c: model.ckpt: 0 bytes; has no .*\n {2}b: .*\n {2}a: /)
+  })
+})
+
+describe('required keys', () => {
+  const checkpoint = checkpointAt('/run', 'c', { files: [{ key: 'model', path: '/run/c/model.ckpt', size: 1 }] })
+
+  it('give one finding for each that has no file', () => {
+    expect(requireKeys(checkpoint, ['model', 'optimizer', 'optimizer', 'scaler'])).toEqual([
+      { grade: 'partial', reason: 'has no file for key optimizer' },
+      { grade: 'partial', reason: 'has no file for key scaler' },
+    ])
+  })
+
+  it('give none when all are there', () => {
+    expect(requireKeys(checkpoint, ['model'])).toEqual([])
+    expect(requireKeys(checkpoint, [])).toEqual([])
+  })
+})
