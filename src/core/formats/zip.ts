@@ -6,13 +6,8 @@
 import { pipeline } from 'node:stream/promises'
 import { createInflateRaw } from 'node:zlib'
 import { CkptError, FormatError } from '../errors.js'
+import type { ByteSource } from './byte-source.js'
 import { crc32 } from './crc32.js'
-
-/** Random access to bytes. `read` gives exactly `length` bytes, or fewer where the source ends. */
-export interface ZipSource {
-  readonly byteLength: number
-  read(offset: number, length: number): Promise<Uint8Array>
-}
 
 export interface ZipEntry {
   readonly name: string
@@ -62,7 +57,7 @@ const signature = { local: 0x04034b50, directory: 0x02014b50, end: 0x06054b50, e
  * Throws FormatError when there is no end record (a file that was cut), when a number points outside of the file,
  * or when entries overlap, share a name, are encrypted or use another method than stored and deflated.
  */
-export async function readZip(source: ZipSource): Promise<ZipArchive> {
+export async function readZip(source: ByteSource): Promise<ZipArchive> {
   const end = await findEnd(source)
   const directory = await readExactly(source, end.directoryOffset, end.directorySize, 'the central directory')
   const entries = parseDirectory(directory, end)
@@ -81,7 +76,7 @@ export function hasChecksums(archive: ZipArchive): boolean {
  * Where an entry's bytes lie, by its local header: only that one knows its own length.
  * Throws FormatError when the local header is not there, or is another entry's.
  */
-export async function locateEntry(source: ZipSource, archive: ZipArchive, entry: ZipEntry): Promise<ByteRange> {
+export async function locateEntry(source: ByteSource, archive: ZipArchive, entry: ZipEntry): Promise<ByteRange> {
   const header = await readExactly(source, entry.headerOffset, localHeaderSize, headerOf(entry))
   const view = viewOf(header)
   if (view.getUint32(0, true) !== signature.local) {
@@ -122,7 +117,7 @@ export interface CheckOptions {
  * Throws FormatError when they differ; `checksum: false` compares the length alone.
  */
 export async function checkEntry(
-  source: ZipSource,
+  source: ByteSource,
   archive: ZipArchive,
   entry: ZipEntry,
   options: CheckOptions & { readonly checksum?: boolean } = {},
@@ -151,13 +146,13 @@ interface Sum {
   readonly size: number
 }
 
-async function sumStored(source: ZipSource, range: ByteRange, options: CheckOptions): Promise<Sum> {
+async function sumStored(source: ByteSource, range: ByteRange, options: CheckOptions): Promise<Sum> {
   let crc = 0
   for await (const part of readBlocks(source, range, options)) crc = crc32(part, crc)
   return { crc, size: range.length }
 }
 
-async function sumDeflated(source: ZipSource, range: ByteRange, entry: ZipEntry, options: CheckOptions): Promise<Sum> {
+async function sumDeflated(source: ByteSource, range: ByteRange, entry: ZipEntry, options: CheckOptions): Promise<Sum> {
   let crc = 0
   let size = 0
   try {
@@ -186,7 +181,7 @@ function isInflateError(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')
 }
 
-async function* readBlocks(source: ZipSource, range: ByteRange, options: CheckOptions): AsyncGenerator<Uint8Array> {
+async function* readBlocks(source: ByteSource, range: ByteRange, options: CheckOptions): AsyncGenerator<Uint8Array> {
   for (let done = 0; done < range.length; done += block) {
     if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while reading')
     const length = Math.min(block, range.length - done)
@@ -202,7 +197,7 @@ interface End {
   readonly count: number
 }
 
-async function findEnd(source: ZipSource): Promise<End> {
+async function findEnd(source: ByteSource): Promise<End> {
   const { bytes, offset } = await readTail(source)
   const view = viewOf(bytes)
   for (let at = bytes.length - endSize; at >= 0; at -= 1) {
@@ -215,7 +210,7 @@ async function findEnd(source: ZipSource): Promise<End> {
 }
 
 /** The end record is looked for from the end backwards, past trailing bytes, as torch's reader (miniz) does. */
-async function readTail(source: ZipSource): Promise<{ bytes: Uint8Array; offset: number }> {
+async function readTail(source: ByteSource): Promise<{ bytes: Uint8Array; offset: number }> {
   const length = Math.min(source.byteLength, endSize + longestComment)
   // The record is nearly always the very last one: a small read finds it.
   const small = Math.min(length, 1024)
@@ -233,7 +228,7 @@ function holdsEnd(bytes: Uint8Array): boolean {
   return false
 }
 
-async function readEnd(source: ZipSource, view: DataView, at: number): Promise<End> {
+async function readEnd(source: ByteSource, view: DataView, at: number): Promise<End> {
   const small = {
     disk: view.getUint16(4, true),
     directoryDisk: view.getUint16(6, true),
@@ -283,7 +278,7 @@ interface EndRecord extends End {
   readonly countHere: number
 }
 
-async function readEnd64(source: ZipSource, endAt: number): Promise<(EndRecord & { at: number }) | null> {
+async function readEnd64(source: ByteSource, endAt: number): Promise<(EndRecord & { at: number }) | null> {
   if (endAt < locatorSize) return null
   const locatorAt = endAt - locatorSize
   const locator = viewOf(await readExactly(source, locatorAt, locatorSize, 'the zip64 locator'))
@@ -455,7 +450,7 @@ function requireDisjoint(entries: readonly ZipEntry[], directoryOffset: number):
   })
 }
 
-async function readExactly(source: ZipSource, offset: number, length: number, what: string): Promise<Uint8Array> {
+async function readExactly(source: ByteSource, offset: number, length: number, what: string): Promise<Uint8Array> {
   if (offset + length > source.byteLength) {
     throw new FormatError(
       `${what} needs bytes ${offset} to ${offset + length}, and the file has ${source.byteLength}`,

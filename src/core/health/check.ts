@@ -1,0 +1,175 @@
+/** Is a checkpoint whole? Graded, with the exact cause (docs/design.md §6). */
+import { basename } from 'node:path'
+import { healthFrom, type Checkpoint, type Finding } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import { listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+import { isEmptyDamage } from './empty.js'
+import { inspectFile, type InspectOptions } from './inspect.js'
+import { findMissing, findMissingShards } from './missing.js'
+import { Neighbours } from './neighbours.js'
+import { inspectIndex } from './shard-index.js'
+
+export interface HealthOptions {
+  /** Told after each part how many bytes of how many have been looked at. */
+  readonly onProgress?: (done: number, total: number) => void
+  /** Ends the work with CkptError `interrupted`. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * What can be known without opening a file: the findings of the scan, files that every other checkpoint has, and
+ * files of 0 bytes where sizes were measured. `siblings` are all checkpoints of the run, `which` those to be graded.
+ */
+export function checkStructure(siblings: readonly Checkpoint[], which: readonly Checkpoint[] = siblings): Checkpoint[] {
+  const missing = findMissing(siblings)
+  const sizes = sizesByKey(siblings, which)
+  return which.map((checkpoint) => {
+    const found = uniteFindings(
+      checkpoint.health.findings,
+      missing.get(checkpoint.path) ?? [],
+      findMeasuredEmpty(checkpoint, sizes),
+    )
+    return found.length === checkpoint.health.findings.length ? checkpoint : withFindings(checkpoint, 'none', found)
+  })
+}
+
+/**
+ * Grades `which`, in order, by looking into their files: `quick` reads headers and end records, a few small reads a
+ * file; `deep` reads every byte and compares checksums where the format has them. Damage never throws.
+ * `siblings` are all checkpoints of the run.
+ */
+export async function checkHealth(
+  storage: ReadStorage,
+  siblings: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+  level: 'quick' | 'deep',
+  options: HealthOptions = {},
+): Promise<Checkpoint[]> {
+  const missing = findMissing(siblings)
+  const neighbours = new Neighbours(storage, siblings)
+  const contents = await listFiles(storage, which)
+  const inspect = { level, signal: options.signal, onBytes: progressOver(contents, level, options) }
+  const checked: Checkpoint[] = []
+  for (const checkpoint of which) {
+    if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
+    const found = contents.get(checkpoint) ?? { files: [], findings: [] }
+    const inside = await inspectContents(storage, checkpoint, found, neighbours, inspect)
+    const all = uniteFindings(checkpoint.health.findings, inside, found.findings, missing.get(checkpoint.path) ?? [])
+    checked.push(withFindings(checkpoint, level, all))
+  }
+  return checked
+}
+
+function withFindings(
+  checkpoint: Checkpoint,
+  level: 'none' | 'quick' | 'deep',
+  findings: readonly Finding[],
+): Checkpoint {
+  return { ...checkpoint, health: healthFrom(level, findings) }
+}
+
+function progressOver(
+  contents: ReadonlyMap<Checkpoint, Contents>,
+  level: 'quick' | 'deep',
+  { onProgress }: HealthOptions,
+): InspectOptions['onBytes'] {
+  if (onProgress === undefined || level === 'quick') return undefined
+  let total = 0
+  for (const { files } of contents.values()) for (const file of files) total += file.stat?.size ?? 0
+  let done = 0
+  return (count) => {
+    done += count
+    onProgress(Math.min(done, total), total)
+  }
+}
+
+async function inspectContents(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  { files }: Contents,
+  neighbours: Neighbours,
+  options: InspectOptions,
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const tensors = new Map<string, ReadonlySet<string>>()
+  const known = new Set(checkpoint.health.findings.map((finding) => finding.file))
+  for (const file of files) {
+    if (known.has(file.name) || file.stat?.kind !== 'file') continue
+    if (file.stat.size === 0) {
+      if (await isEmptyFileDamage(checkpoint, file, neighbours)) findings.push(emptyFinding(file.name))
+      continue
+    }
+    const around = {
+      commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
+      commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
+    }
+    const inspected = await inspectFile(storage, file, around, options)
+    findings.push(...inspected.findings)
+    if (inspected.tensors !== null) tensors.set(file.name, inspected.tensors)
+  }
+  const shards = { files: new Map(files.map((file) => [file.name, file])), tensors }
+  for (const file of files) {
+    if (!file.name.endsWith('.index.json') || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
+    findings.push(...(await inspectIndex(storage, file, shards)))
+  }
+  return [...findings, ...findMissingShards(files.map((file) => file.name)), ...findUnfinishedFolders(files)]
+}
+
+/** torch.distributed.checkpoint writes `.metadata` after all data (filesystem.py, `FileSystemWriter.finish`). */
+function findUnfinishedFolders(files: readonly FoundFile[]): Finding[] {
+  const names = new Set(files.map((file) => file.name))
+  const folders = new Set(files.filter((file) => file.name.endsWith('.distcp')).map((file) => folderOf(file.name)))
+  return [...folders]
+    .map((folder) => `${folder}.metadata`)
+    .filter((file) => !names.has(file))
+    .map((file) => ({ grade: 'unfinished', file, reason: 'not there; it is written after all the data beside it' }))
+}
+
+function folderOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/') + 1)
+}
+
+async function isEmptyFileDamage(checkpoint: Checkpoint, file: FoundFile, neighbours: Neighbours): Promise<boolean> {
+  const isParameter = checkpoint.files.some((one) => one.path === file.path)
+  return isEmptyDamage(file.name, isParameter, await neighbours.sizesOf(checkpoint, file.name))
+}
+
+function emptyFinding(file: string): Finding {
+  return { grade: 'corrupt', file, reason: '0 bytes' }
+}
+
+/** What is known of the sizes of one key's file over a run. */
+interface KnownSizes {
+  count: number
+  filled: number
+}
+
+/** Gathered only when one of `which` has an empty file. */
+function sizesByKey(siblings: readonly Checkpoint[], which: readonly Checkpoint[]): ReadonlyMap<string, KnownSizes> {
+  const sizes = new Map<string, KnownSizes>()
+  if (!which.some((checkpoint) => checkpoint.files.some((file) => file.size === 0))) return sizes
+  const graded = new Map(which.map((checkpoint) => [checkpoint.path, checkpoint]))
+  for (const sibling of siblings) {
+    for (const file of (graded.get(sibling.path) ?? sibling).files) {
+      if (file.size === null) continue
+      const known = sizes.get(file.key) ?? { count: 0, filled: 0 }
+      sizes.set(file.key, known)
+      known.count += 1
+      if (file.size > 0) known.filled += 1
+    }
+  }
+  return sizes
+}
+
+function findMeasuredEmpty(checkpoint: Checkpoint, sizes: ReadonlyMap<string, KnownSizes>): Finding[] {
+  return checkpoint.files
+    .filter((file) => file.size === 0 && isEmptyDamage(basename(file.path), true, othersOf(sizes.get(file.key))))
+    .map((file) => emptyFinding(basename(file.path)))
+}
+
+/** One size stands for all of the others: whether any of them is filled decides. */
+function othersOf(known: KnownSizes | undefined): number[] {
+  if (known === undefined || known.count < 2) return []
+  return [known.filled]
+}

@@ -1,0 +1,3 @@
+/** Is a checkpoint whole, and has it stopped changing? */
+export { checkHealth, checkStructure, type HealthOptions } from './check.js'
+export { lookInterval, settle, type SettleOptions } from './settle.js'

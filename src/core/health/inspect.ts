@@ -1,0 +1,200 @@
+/** One file of a checkpoint: is it what its bytes say that it is? */
+import type { Finding } from '../checkpoint.js'
+import { CkptError, FormatError, isAbsence, StorageError } from '../errors.js'
+import type { ByteSource } from '../formats/byte-source.js'
+import { parseJson } from '../formats/json.js'
+import { parseHeader, prefixLength, readHeaderLength } from '../formats/safetensors.js'
+import { PickleEndsEarly } from '../formats/pickle/index.js'
+import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js'
+import { checkEntry, hasChecksums, readZip, ZipEndMissing } from '../formats/zip.js'
+import { reasonOf, type FoundFile } from '../layouts/index.js'
+import type { ReadHandle, ReadStorage } from '../storage/storage.js'
+import { headLength, kindOf, type Kind } from './kind.js'
+import { sourceOf, withFile } from './source.js'
+
+/** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
+export interface Surroundings {
+  /** The length in bytes that the file has in the other checkpoints, where they agree. */
+  readonly commonSize: () => Promise<number | null>
+  readonly commonKind: () => Promise<Kind | null>
+}
+
+export interface InspectOptions {
+  readonly level: 'quick' | 'deep'
+  /** Told the count of bytes looked at since the last call. */
+  readonly onBytes?: ((count: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Inspected {
+  readonly findings: readonly Finding[]
+  /** Names of the tensors, where the header was read: an index is held against them. */
+  readonly tensors: ReadonlySet<string> | null
+}
+
+/** Bytes of a JSON file that is parsed whole; of a longer one only its two ends are looked at. */
+const largestJson = 64 << 20
+const block = 1 << 20
+
+/**
+ * Looks into a file that is not empty. What is broken comes back as findings, never as an exception; `interrupted`
+ * is the one CkptError that is thrown.
+ */
+export async function inspectFile(
+  storage: ReadStorage,
+  file: FoundFile,
+  around: Surroundings,
+  options: InspectOptions,
+): Promise<Inspected> {
+  try {
+    return await withFile(storage, file.path, async (handle) => inspectHandle(handle, file.name, around, options))
+  } catch (error) {
+    const finding = toFinding(error, file.name)
+    return { findings: [finding], tensors: null }
+  }
+}
+
+function toFinding(error: unknown, file: string): Finding {
+  if (error instanceof StorageError) {
+    if (isAbsence(error.errno)) return { grade: 'partial', file, reason: 'vanished while it was looked at' }
+    return { grade: 'corrupt', file, reason: `cannot be read: ${reasonOf(error)}` }
+  }
+  if (error instanceof FormatError) return { grade: 'corrupt', file, reason: error.message }
+  throw error
+}
+
+async function inspectHandle(
+  handle: ReadHandle,
+  name: string,
+  around: Surroundings,
+  options: InspectOptions,
+): Promise<Inspected> {
+  const source = sourceOf(handle)
+  const kind = kindOf(name, await source.read(0, headLength), handle.size)
+  const tensors = kind === 'safetensors' ? await readTensorNames(source) : null
+  if (kind === 'zip') await inspectZip(source, around, options)
+  else if (kind === 'legacy') await inspectLegacy(source, around, options)
+  else if (kind === 'json') await inspectJson(source, options)
+  else if (kind === 'opaque') await compareKind(around)
+  if (options.level === 'deep' && kind !== 'zip') await readThrough(source, options)
+  return { findings: [], tensors }
+}
+
+async function readTensorNames(source: ByteSource): Promise<ReadonlySet<string>> {
+  const prefix = await source.read(0, prefixLength)
+  const header = await source.read(prefixLength, readHeaderLength(prefix, source.byteLength))
+  return new Set(parseHeader(header, source.byteLength).tensors.map((tensor) => tensor.name))
+}
+
+async function inspectZip(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<void> {
+  const archive = await readZip(source).catch(async (error: unknown) => {
+    throw error instanceof ZipEndMissing ? await explainCut(source, around, error, 'no zip end record') : error
+  })
+  if (options.level === 'quick') return
+  const checksum = hasChecksums(archive)
+  for (const entry of archive.entries) {
+    await checkEntry(source, archive, entry, {
+      checksum,
+      ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    })
+  }
+}
+
+async function inspectLegacy(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<void> {
+  const layout = await readLegacyLayout(source).catch(async (error: unknown) => {
+    throw error instanceof PickleEndsEarly ? await explainCut(source, around, error, 'its header ends early') : error
+  })
+  if (source.byteLength < layout.expectedLength) {
+    throw new FormatError(`killed while saving: ${source.byteLength} of ${layout.expectedLength} bytes`, {
+      offset: source.byteLength,
+    })
+  }
+  const looked = options.level === 'deep' ? layout.storages : endsOf(layout.storages)
+  for (const storage of looked) await checkCount(source, storage)
+}
+
+function endsOf<T>(items: readonly T[]): T[] {
+  return items.filter((_, index) => index === 0 || index === items.length - 1)
+}
+
+/** Before its elements each storage repeats their number. */
+async function checkCount(source: ByteSource, { key, count, offset }: LegacyStorage): Promise<void> {
+  const bytes = await source.read(offset - 8, 8)
+  const told = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(0, true)
+  if (told === BigInt(count)) return
+  throw new FormatError(`storage ${key} begins with the count ${told.toString()}, and ${count} elements are expected`, {
+    offset: offset - 8,
+  })
+}
+
+/** Nothing in a zip that was cut tells its full length, but the same file elsewhere in the run often does. */
+async function explainCut(
+  source: ByteSource,
+  around: Surroundings,
+  cause: FormatError,
+  sign: string,
+): Promise<FormatError> {
+  const common = await around.commonSize()
+  const length = source.byteLength
+  if (common === null || common < length)
+    return new FormatError(`killed while saving: ${length} bytes, ${sign}`, { cause })
+  if (common === length) return new FormatError(`${sign}, in all its ${length} bytes`, { cause })
+  return new FormatError(
+    `killed while saving: ${length} of ${common} bytes (its length in the other checkpoints), ${sign}`,
+    { cause },
+  )
+}
+
+async function compareKind(around: Surroundings): Promise<void> {
+  const common = await around.commonKind()
+  if (common === null || common === 'opaque') return
+  const title = { zip: 'zip (torch)', legacy: 'torch', safetensors: 'safetensors', index: 'JSON', json: 'JSON' }[common]
+  throw new FormatError(`does not begin as a ${title} file, as it does in the other checkpoints`, { offset: 0 })
+}
+
+/** Text that begins with a bracket must end with its partner; whether all between is JSON, only a whole read tells. */
+async function inspectJson(source: ByteSource, options: InspectOptions): Promise<void> {
+  const first = firstSign(await source.read(0, headLength))
+  const tail = await source.read(Math.max(0, source.byteLength - headLength), headLength)
+  const partner = first === '{' ? '}' : first === '[' ? ']' : undefined
+  if (partner !== undefined && lastSign(tail) !== partner) {
+    throw new FormatError(
+      `ends early: ${source.byteLength} bytes of JSON that begin with ${first ?? ''} and do not end with ${partner}`,
+      { offset: source.byteLength },
+    )
+  }
+  if (options.level === 'quick' || source.byteLength > largestJson) return
+  const bytes = await source.read(0, source.byteLength)
+  if (!isJsonLines(bytes)) parseJson(bytes)
+}
+
+function firstSign(bytes: Uint8Array): string | undefined {
+  return Buffer.from(bytes).toString('latin1').trimStart()[0]
+}
+
+function lastSign(bytes: Uint8Array): string | undefined {
+  return Buffer.from(bytes).toString('latin1').trimEnd().at(-1)
+}
+
+/** Logs are named `.json` too and hold one value a line. */
+function isJsonLines(bytes: Uint8Array): boolean {
+  const end = bytes.indexOf(0x0a)
+  if (end <= 1) return false
+  try {
+    parseJson(bytes.subarray(0, end))
+    return true
+  } catch (error) {
+    if (error instanceof CkptError) return false
+    throw error
+  }
+}
+
+/** Every byte is read once: a bad sector shows itself in no other way. */
+async function readThrough(source: ByteSource, options: InspectOptions): Promise<void> {
+  for (let at = 0; at < source.byteLength; at += block) {
+    if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while reading')
+    const bytes = await source.read(at, block)
+    options.onBytes?.(bytes.length)
+  }
+}

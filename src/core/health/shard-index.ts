@@ -1,0 +1,79 @@
+/**
+ * The index of a sharded model: which file has which tensor.
+ * Source: transformers/modeling_utils.py (`save_pretrained`), huggingface_hub/serialization/_torch.py.
+ */
+import { isMeta, type Finding } from '../checkpoint.js'
+import { FormatError } from '../errors.js'
+import { parseJson } from '../formats/json.js'
+import { reasonOf, type FoundFile } from '../layouts/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+
+/** huggingface_hub's reader refuses one above 10 MB; a few real ones are larger. */
+const largestIndex = 64 << 20
+/** Missing tensors that a finding names. */
+const mostNamed = 3
+
+/** What is there beside the index. */
+export interface Shards {
+  /** Files of the checkpoint by name (relative, with `/`). */
+  readonly files: ReadonlyMap<string, FoundFile>
+  /** Names of the tensors of those whose header could be read. */
+  readonly tensors: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+/** Holds one index against the files beside it: names of shards and, where their headers were read, of tensors. */
+export async function inspectIndex(storage: ReadStorage, index: FoundFile, shards: Shards): Promise<Finding[]> {
+  const [text] = await storage.read([index.path], largestIndex)
+  if (text === undefined) return []
+  if (!text.ok) return [{ grade: 'corrupt', file: index.name, reason: reasonOf(text.error) }]
+  try {
+    return compare(index.name, readWeightMap(text.value), shards)
+  } catch (error) {
+    if (error instanceof FormatError) return [{ grade: 'corrupt', file: index.name, reason: error.message }]
+    throw error
+  }
+}
+
+/** Tensor names by shard. */
+function readWeightMap(bytes: Uint8Array): Map<string, string[]> {
+  const root = parseJson(bytes)
+  const map = isMeta(root) ? root.get('weight_map') : undefined
+  if (!isMeta(map)) throw new FormatError('has no weight_map that says which file has which tensor')
+  const shards = new Map<string, string[]>()
+  for (const [tensor, shard] of map) {
+    if (typeof shard !== 'string') throw new FormatError(`weight_map gives no file name for ${JSON.stringify(tensor)}`)
+    const tensors = shards.get(shard)
+    if (tensors === undefined) shards.set(shard, [tensor])
+    else tensors.push(tensor)
+  }
+  return shards
+}
+
+function compare(index: string, map: ReadonlyMap<string, readonly string[]>, shards: Shards): Finding[] {
+  const folder = index.slice(0, index.lastIndexOf('/') + 1)
+  const findings: Finding[] = []
+  for (const [shard, tensors] of map) {
+    if (shard === '' || shard === '.' || shard === '..' || /[/\\]/.test(shard)) {
+      const reason = `names ${JSON.stringify(shard)}, which is no file beside it`
+      findings.push({ grade: 'corrupt', file: index, reason })
+      continue
+    }
+    const file = shards.files.get(folder + shard)
+    if (file === undefined) {
+      const reason = `not there, though ${index} names it for ${tensors.length} tensors`
+      findings.push({ grade: 'partial', file: folder + shard, reason })
+      continue
+    }
+    const here = shards.tensors.get(folder + shard)
+    const absent = here === undefined ? [] : tensors.filter((tensor) => !here.has(tensor))
+    if (absent.length > 0) findings.push(absentTensors(index, shard, absent))
+  }
+  return findings
+}
+
+function absentTensors(index: string, shard: string, absent: readonly string[]): Finding {
+  const named = absent.slice(0, mostNamed).map((name) => JSON.stringify(name))
+  const more = absent.length > mostNamed ? ` and ${absent.length - mostNamed} more` : ''
+  const reason = `names ${named.join(', ')}${more} in ${shard}, which does not have ${absent.length === 1 ? 'it' : 'them'}`
+  return { grade: 'partial', file: index, reason }
+}

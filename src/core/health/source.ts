@@ -1,0 +1,44 @@
+/** Files as what the readers of formats ask for. */
+import { StorageError } from '../errors.js'
+import type { ByteSource } from '../formats/byte-source.js'
+import type { ReadHandle, ReadStorage } from '../storage/storage.js'
+
+export function sourceOf(handle: ReadHandle): ByteSource {
+  return {
+    byteLength: handle.size,
+    read: async (offset, length) => {
+      const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, handle.size - offset)))
+      return bytes.subarray(0, await handle.read(bytes, offset))
+    },
+  }
+}
+
+/** The first bytes of a file and its size; null when it cannot be read. */
+export async function readHead(
+  storage: ReadStorage,
+  path: string,
+  length: number,
+): Promise<{ bytes: Uint8Array; size: number } | null> {
+  try {
+    return await withFile(storage, path, async (handle) => ({
+      bytes: await sourceOf(handle).read(0, length),
+      size: handle.size,
+    }))
+  } catch (error) {
+    if (error instanceof StorageError) return null
+    throw error
+  }
+}
+
+export async function withFile<T>(
+  storage: ReadStorage,
+  path: string,
+  use: (handle: ReadHandle) => Promise<T>,
+): Promise<T> {
+  const handle = await storage.open(path)
+  try {
+    return await use(handle)
+  } finally {
+    await handle.close()
+  }
+}

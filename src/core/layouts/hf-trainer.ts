@@ -1,0 +1,253 @@
+/**
+ * Hugging Face Trainer: a folder `checkpoint-<global step>` with the weights, what is needed to resume, and
+ * `trainer_state.json`, which is written last of all.
+ * Source: transformers/trainer.py (`_save_checkpoint`), trainer_callback.py (`TrainerState`), trainer_utils.py.
+ */
+import { sep } from 'node:path'
+import {
+  healthFrom,
+  isMeta,
+  type Checkpoint,
+  type Finding,
+  type MetaValue,
+  type ParamFile,
+  type Pointer,
+} from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import { parseJson } from '../formats/json.js'
+import type { Entry, ReadStorage, Result } from '../storage/storage.js'
+import { batches, compareText, directoryNames, findingOf, prefixOf } from './folders.js'
+import type { Folder, Layout } from './layout.js'
+import { toFinite } from './numbers.js'
+
+const id = 'hf-trainer'
+const stateFile = 'trainer_state.json'
+/** The log of a long run has tens of megabytes. */
+const largestState = 128 << 20
+/** States held in memory at once: each has the whole history of its run. */
+const batchSize = 8
+
+export const hfTrainer: Layout = {
+  id,
+  title: 'Hugging Face Trainer',
+  scan: scanHfTrainer,
+  /** A gradient scaler is saved only where one is in use. */
+  isOptional: (file) => file.key.includes('scaler') || file.key.includes('dataloader'),
+}
+
+async function scanHfTrainer(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
+  const names = await directoryNames(storage, folder, (name) => /^checkpoint-\d+$/.test(name))
+  if (names.length === 0) return []
+  const candidates = await listCandidates(storage, folder.path, names)
+  const found: Checkpoint[] = []
+  for (const batch of batches(choose(candidates), batchSize)) {
+    found.push(...(await readStates(storage, folder.path, batch)))
+  }
+  return found.sort((a, b) => (stepOfName(a.name) ?? 0) - (stepOfName(b.name) ?? 0) || compareText(a.name, b.name))
+}
+
+/** What the names in a folder `checkpoint-N` say. */
+type Claim = 'finished' | 'begun' | 'perhaps' | 'foreign' | 'unreadable'
+
+interface Candidate {
+  readonly name: string
+  readonly path: string
+  readonly claim: Claim
+  readonly entries: readonly Entry[]
+  readonly findings: readonly Finding[]
+}
+
+async function listCandidates(storage: ReadStorage, run: string, names: readonly string[]): Promise<Candidate[]> {
+  const prefix = prefixOf(run)
+  const listings = await storage.list(names.map((name) => prefix + name))
+  return names.flatMap((name, index): Candidate[] => {
+    const path = prefix + name
+    const listing = listings[index]
+    if (listing === undefined) return []
+    if (listing.ok) {
+      const entries = listing.value
+      const claim = claimOf(entries)
+      return claim === null ? [] : [{ name, path, claim, entries, findings: [] }]
+    }
+    const finding = findingOf(listing.error)
+    return finding === null ? [] : [{ name, path, claim: 'unreadable', entries: [], findings: [finding] }]
+  })
+}
+
+const weights =
+  /^(model|pytorch_model|adapter_model|tf_model|flax_model)([-.].*)?\.(safetensors|bin|h5|msgpack|index\.json)$/
+const parallelWeights = /^(global_step\d+|pytorch_model_fsdp.*)$/
+/** Files that accelerate's `save_state` writes and the Trainer does not (accelerate/utils/constants.py). */
+const foreignFiles =
+  /^(random_states_\d+\.pkl|custom_checkpoint_\d+\.pkl|(sampler|scheduler|dl_state_dict)(_\d+)?\.bin)$/
+const ownFiles = /^(training_args\.bin|optimizer\.pt|scheduler\.pt|rng_state(_\d+)?\.pth)$/
+
+function claimOf(entries: readonly Entry[]): Claim | null {
+  const has = (accepts: (name: string) => boolean): boolean => entries.some((entry) => accepts(entry.name))
+  if (entries.length === 0) return null
+  if (has((name) => name === stateFile)) return 'finished'
+  if (has((name) => foreignFiles.test(name))) return 'foreign'
+  const own = has((name) => ownFiles.test(name) || weights.test(name) || parallelWeights.test(name))
+  return own ? 'begun' : 'perhaps'
+}
+
+/**
+ * Diffusers' and accelerate's scripts use the same folder names without `trainer_state.json`: a folder that could be
+ * either belongs to the Trainer when it is not among theirs, and one that says nothing when it is among the Trainer's.
+ */
+function choose(candidates: readonly Candidate[]): Candidate[] {
+  const among = (claim: Claim): boolean => candidates.some((candidate) => candidate.claim === claim)
+  const finished = among('finished')
+  const begun = finished || (among('begun') && !among('foreign'))
+  const taken: Readonly<Record<Claim, boolean>> = {
+    finished: true,
+    begun,
+    perhaps: finished,
+    unreadable: begun,
+    foreign: false,
+  }
+  return candidates.filter((candidate) => taken[candidate.claim])
+}
+
+async function readStates(storage: ReadStorage, run: string, batch: readonly Candidate[]): Promise<Checkpoint[]> {
+  const texts = await storage.read(
+    batch.map((candidate) => candidate.path + sep + stateFile),
+    largestState,
+  )
+  return batch.map((candidate, index) => toCheckpoint(run, candidate, readState(candidate, texts[index])))
+}
+
+/** What one checkpoint's `trainer_state.json` says. */
+interface State {
+  readonly meta: Map<string, MetaValue>
+  readonly findings: readonly Finding[]
+  readonly best: string | null
+}
+
+function readState(candidate: Candidate, text: Result<Uint8Array> | undefined): State {
+  if (candidate.claim === 'unreadable' || text === undefined) return failedState([])
+  if (!text.ok) return failedState([findingOf(text.error, stateFile) ?? unfinished])
+  if (text.value.length === 0) return failedState([corruptState('0 bytes')])
+  try {
+    const state = parseJson(text.value)
+    return isMeta(state) ? interpret(state) : failedState([corruptState('no JSON object')])
+  } catch (error) {
+    if (error instanceof CkptError) return failedState([corruptState(error.message)])
+    throw error
+  }
+}
+
+const unfinished: Finding = {
+  grade: 'unfinished',
+  file: stateFile,
+  reason: 'not there; it is the last file that the Trainer writes, so the save was not finished',
+}
+
+function corruptState(reason: string): Finding {
+  return { grade: 'corrupt', file: stateFile, reason }
+}
+
+function failedState(findings: readonly Finding[]): State {
+  return { meta: new Map(), findings, best: null }
+}
+
+function interpret(state: ReadonlyMap<string, MetaValue>): State {
+  const meta = new Map<string, MetaValue>()
+  copyFact(state.get('global_step'), 'step', meta)
+  copyFact(state.get('epoch'), 'epoch', meta)
+  addMetrics(state, meta)
+  const best = state.get('best_model_checkpoint')
+  copyFact(best, 'best_model_checkpoint', meta)
+  return { meta, findings: [], best: typeof best === 'string' ? best : null }
+}
+
+function copyFact(value: MetaValue | undefined, key: string, meta: Map<string, MetaValue>): void {
+  if (value !== undefined && value !== null) meta.set(key, value)
+}
+
+/** Each key's last entry in the log that is not after this checkpoint's step. */
+function addMetrics(state: ReadonlyMap<string, MetaValue>, meta: Map<string, MetaValue>): void {
+  const log = state.get('log_history')
+  if (!Array.isArray(log)) return
+  const last = toFinite(state.get('global_step')) ?? Infinity
+  const stepOf = new Map<string, number>()
+  for (const entry of log as readonly MetaValue[]) {
+    if (!isMeta(entry)) continue
+    const step = toFinite(entry.get('step')) ?? -Infinity
+    if (step > last) continue
+    for (const [key, value] of entry) {
+      if (key === 'step' || key === 'epoch' || step < (stepOf.get(key) ?? -Infinity)) continue
+      stepOf.set(key, step)
+      meta.set(key, value)
+    }
+  }
+}
+
+function toCheckpoint(run: string, candidate: Candidate, state: State): Checkpoint {
+  return {
+    name: candidate.name,
+    path: candidate.path,
+    run,
+    layout: id,
+    kind: 'directory',
+    meta: state.meta,
+    step: toFinite(state.meta.get('step')) ?? stepOfName(candidate.name),
+    epoch: toFinite(state.meta.get('epoch')),
+    unixtime: null,
+    modified: null,
+    files: paramFilesOf(candidate),
+    size: null,
+    health: healthFrom('none', [...candidate.findings, ...state.findings, ...findNoWeights(candidate)]),
+    pointsTo: pointersOf(state.best),
+  }
+}
+
+const stateStems = /^(optimizer|scheduler|scaler|rng_state(_\d+)?|training_args)$/
+
+/** A finished folder where nothing can be the model: neither a file of tensors nor a folder of a parallel strategy. */
+function findNoWeights(candidate: Candidate): Finding[] {
+  if (candidate.claim !== 'finished') return []
+  const canHoldWeights = (entry: Entry): boolean =>
+    entry.kind === 'directory' ||
+    entry.kind === 'link' ||
+    (paramSuffix.test(entry.name) && !stateStems.test(stemOf(entry.name)))
+  if (candidate.entries.some(canHoldWeights)) return []
+  return [{ grade: 'partial', reason: 'no model weights are there' }]
+}
+
+function stepOfName(name: string): number | null {
+  const step = Number(name.slice('checkpoint-'.length))
+  return Number.isSafeInteger(step) ? step : null
+}
+
+/** The path is as the job saw it, perhaps on another machine: its last part is the name here. */
+function pointersOf(best: string | null): Pointer[] {
+  const name = best?.split(/[/\\]/).findLast((part) => part !== '')
+  return name === undefined ? [] : [{ label: 'best_model_checkpoint', name }]
+}
+
+const paramSuffix = /(\.(safetensors|bin)\.index\.json|\.(safetensors|bin|pt|pth|ckpt|h5|msgpack))$/
+
+/**
+ * The files that hold tensors or state. The key is the name without its suffix, so that `model` and `optimizer` mean
+ * here what they mean in SpeechBrain; an index stands for its shards and has the key that one file would have had
+ * (`model.safetensors.index.json`: `model`). Files that would share a key keep their whole names.
+ */
+function paramFilesOf(candidate: Candidate): ParamFile[] {
+  const names = candidate.entries
+    .filter((entry) => (entry.kind === 'file' || entry.kind === 'link') && paramSuffix.test(entry.name))
+    .map((entry) => entry.name)
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(stemOf(name), (counts.get(stemOf(name)) ?? 0) + 1)
+  return names
+    .map((name) => ({
+      key: counts.get(stemOf(name)) === 1 ? stemOf(name) : name,
+      path: candidate.path + sep + name,
+      size: null,
+    }))
+    .sort((a, b) => compareText(a.key, b.key))
+}
+
+function stemOf(name: string): string {
+  return name.replace(paramSuffix, '')
+}

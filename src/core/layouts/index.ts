@@ -1,0 +1,8 @@
+/** Runs and checkpoints as the frameworks lay them out. */
+export { findRuns, loadRun } from './discover.js'
+export { batches, compareText, findingOf, reasonOf } from './folders.js'
+export type { Folder, Layout } from './layout.js'
+export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
+export { listFiles, measure, uniteFindings, type Contents, type FoundFile } from './measure.js'
+export { findLayout, layouts } from './registry.js'
+export { complete, scanFolder } from './scan.js'

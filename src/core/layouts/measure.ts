@@ -1,0 +1,178 @@
+/** Sizes and times, taken for what is shown: a stat for each file costs more than reading all the metas. */
+import { sep } from 'node:path'
+import { healthFrom, type Checkpoint, type Finding } from '../checkpoint.js'
+import { isAbsence, type StorageError } from '../errors.js'
+import type { Entry, ReadStorage, Stat } from '../storage/storage.js'
+import { batches, compareText, reasonOf } from './folders.js'
+import { complete } from './scan.js'
+
+/** Checkpoints looked at together. */
+const batchSize = 128
+/** Folders within folders within a checkpoint; no framework nests this deep. */
+const deepest = 16
+
+/** One file of a checkpoint, at any depth. */
+export interface FoundFile {
+  /** Relative to the checkpoint, with `/`; the checkpoint's own name when it is a file. */
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+  /** What it leads to; null when it vanished, or is a link that leads nowhere. */
+  readonly stat: Stat | null
+  readonly isLink: boolean
+}
+
+/**
+ * The checkpoint with what `scan` left null: step and epoch out of side files, the sizes of its files, its own (everything in it; a file with several names is counted once)
+ * and the time of its newest file. What vanished meanwhile stays null and becomes a finding.
+ */
+export async function measure(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
+  const measured: Checkpoint[] = []
+  for (const batch of batches(checkpoints, batchSize)) {
+    const completed = await complete(storage, batch)
+    const files = await listFiles(storage, completed)
+    for (const checkpoint of completed) measured.push(withSizes(checkpoint, files.get(checkpoint) ?? emptyContents()))
+  }
+  return measured
+}
+
+/** What lies in a checkpoint. */
+export interface Contents {
+  /** Sorted by name. */
+  readonly files: readonly FoundFile[]
+  /** What could not be looked at. */
+  readonly findings: readonly Finding[]
+}
+
+/** All files of each checkpoint, those in its folders too. Links to folders are not followed. */
+export async function listFiles(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+): Promise<Map<Checkpoint, Contents>> {
+  const { files, findings } = await listNames(storage, checkpoints)
+  const stats = await storage.stat(files.map((file) => file.path))
+  const found = new Map(checkpoints.map((checkpoint) => [checkpoint, emptyContents()]))
+  files.forEach((file, index) => {
+    const result = stats[index]
+    const stat = result?.ok === true ? result.value : null
+    if (stat?.kind === 'directory') return
+    const one = { name: file.name, path: file.path, stat, isLink: file.isLink }
+    const contents = found.get(file.checkpoint)
+    contents?.files.push(one)
+    if (stat === null) contents?.findings.push(goneFinding(one))
+  })
+  for (const [checkpoint, finding] of findings) found.get(checkpoint)?.findings.push(finding)
+  for (const contents of found.values()) contents.files.sort((a, b) => compareText(a.name, b.name))
+  return found
+}
+
+function emptyContents(): { files: FoundFile[]; findings: Finding[] } {
+  return { files: [], findings: [] }
+}
+
+interface Named {
+  readonly checkpoint: Checkpoint
+  readonly name: string
+  readonly path: string
+  readonly isLink: boolean
+}
+
+interface Names {
+  readonly files: Named[]
+  readonly findings: [Checkpoint, Finding][]
+}
+
+async function listNames(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Names> {
+  const findings: Names['findings'] = []
+  const files: Named[] = checkpoints
+    .filter((checkpoint) => checkpoint.kind === 'file')
+    .map((checkpoint) => ({ checkpoint, name: checkpoint.name, path: checkpoint.path, isLink: false }))
+  let folders: Named[] = checkpoints
+    .filter((checkpoint) => checkpoint.kind === 'directory')
+    .map((checkpoint) => ({ checkpoint, name: '', path: checkpoint.path, isLink: false }))
+  for (let depth = 0; depth < deepest && folders.length > 0; depth += 1) {
+    const listings = await storage.list(folders.map((folder) => folder.path))
+    const below: Named[] = []
+    folders.forEach((folder, index) => {
+      const listing = listings[index]
+      if (listing?.ok === true) {
+        for (const entry of listing.value) (entry.kind === 'directory' ? below : files).push(inFolder(folder, entry))
+      } else if (listing !== undefined) findings.push([folder.checkpoint, unlistedFinding(folder.name, listing.error)])
+    })
+    folders = below
+  }
+  return { files, findings }
+}
+
+function unlistedFinding(name: string, error: StorageError): Finding {
+  const finding = { grade: isAbsence(error.errno) ? 'partial' : 'corrupt', reason: reasonOf(error) } as const
+  return name === '' ? finding : { ...finding, file: name }
+}
+
+function inFolder(folder: Named, entry: Entry): Named {
+  return {
+    checkpoint: folder.checkpoint,
+    name: folder.name === '' ? entry.name : `${folder.name}/${entry.name}`,
+    path: folder.path + sep + entry.name,
+    isLink: entry.kind === 'link',
+  }
+}
+
+function withSizes(checkpoint: Checkpoint, { files: found, findings }: Contents): Checkpoint {
+  const sizes = new Map<string, number>()
+  const seen = new Set<string>()
+  let total = 0
+  let newest: number | null = null
+  for (const { path, stat } of found) {
+    if (stat === null) continue
+    sizes.set(path, stat.size)
+    newest = Math.max(newest ?? stat.modified, stat.modified)
+    if (stat.links > 1 && !isFirst(seen, stat)) continue
+    total += stat.size
+  }
+  const files = checkpoint.files.map((file) => ({ ...file, size: sizes.get(file.path) ?? sizeBelow(file.path, sizes) }))
+  return {
+    ...checkpoint,
+    files,
+    size: found.length === 0 ? null : total,
+    modified: newest,
+    health: addFindings(checkpoint, findings),
+  }
+}
+
+function isFirst(seen: Set<string>, stat: Stat): boolean {
+  const identity = `${stat.device}:${stat.inode}`
+  if (seen.has(identity)) return false
+  seen.add(identity)
+  return true
+}
+
+/** A parameter "file" may be a folder: the sum of what is in it. */
+function sizeBelow(path: string, sizes: ReadonlyMap<string, number>): number | null {
+  const inside = Array.from(sizes).filter(([other]) => other.startsWith(path + sep))
+  return inside.length === 0 ? null : inside.reduce((sum, [, size]) => sum + size, 0)
+}
+
+/** What a file that is listed and cannot be reached means for its checkpoint. */
+function goneFinding(file: FoundFile): Finding {
+  const reason = file.isLink ? 'a symbolic link that leads nowhere' : 'vanished while it was looked at'
+  return { grade: 'partial', file: file.name, reason }
+}
+
+/** All findings; of several about one file and of one grade the first, which is the most exact one known. */
+export function uniteFindings(...lists: readonly (readonly Finding[])[]): Finding[] {
+  const united: Finding[] = []
+  for (const finding of lists.flat()) {
+    if (!united.some((other) => isSameMatter(other, finding))) united.push(finding)
+  }
+  return united
+}
+
+function isSameMatter(a: Finding, b: Finding): boolean {
+  return a.grade === b.grade && a.file === b.file && (a.file !== undefined || a.reason === b.reason)
+}
+
+function addFindings(checkpoint: Checkpoint, findings: readonly Finding[]): Checkpoint['health'] {
+  if (findings.length === 0) return checkpoint.health
+  return healthFrom(checkpoint.health.level, uniteFindings(checkpoint.health.findings, findings))
+}

@@ -1,0 +1,209 @@
+/**
+ * SpeechBrain: a folder `CKPT…` with `CKPT.yaml` in it, and one file `<key>.ckpt` for each recoverable.
+ * Source: speechbrain/utils/checkpoints.py.
+ */
+import { sep } from 'node:path'
+import { healthFrom, type Checkpoint, type Finding, type Meta, type ParamFile } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import { readMetas } from '../meta/index.js'
+import type { Entry, ReadStorage, Result } from '../storage/storage.js'
+import { batches, compareText, directoryNames, findingOf, prefixOf } from './folders.js'
+import type { Folder, Layout } from './layout.js'
+import { toFinite } from './numbers.js'
+
+const id = 'speechbrain'
+const metaFile = 'CKPT.yaml'
+const paramSuffix = '.ckpt'
+/** Real ones have a few hundred bytes. */
+const largestMeta = 8 << 20
+/** An epoch counter is a few digits, `brain.ckpt` four lines. */
+const largestSideFile = 1 << 16
+/** Metas held in memory at once. */
+const batchSize = 256
+
+export const speechBrain: Layout = {
+  id,
+  title: 'SpeechBrain',
+  scan: scanSpeechBrain,
+  complete: completeSpeechBrain,
+  /** The library only warns when a `dataloader` file is missing, and loads a scaler where there is one. */
+  isOptional: (file) => file.key.includes('dataloader') || file.key.includes('scaler'),
+}
+
+async function scanSpeechBrain(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
+  const names = await directoryNames(storage, folder, (name) => name.startsWith('CKPT'))
+  const found: Checkpoint[] = []
+  for (const batch of batches(names, batchSize)) found.push(...(await scanBatch(storage, folder.path, batch)))
+  return found
+}
+
+/** A folder whose meta is being read. */
+interface Candidate {
+  readonly name: string
+  readonly path: string
+  readonly files: readonly ParamFile[]
+}
+
+async function scanBatch(storage: ReadStorage, run: string, names: readonly string[]): Promise<Checkpoint[]> {
+  const prefix = prefixOf(run)
+  const listings = await storage.list(names.map((name) => prefix + name))
+  const candidates: Candidate[] = []
+  const unreadable: Checkpoint[] = []
+  names.forEach((name, index) => {
+    const path = prefix + name
+    const listing = listings[index]
+    if (listing?.ok === true) {
+      if (listing.value.some((entry) => entry.name === metaFile)) {
+        candidates.push({ name, path, files: paramFilesOf(path, listing.value) })
+      }
+    } else if (listing?.ok === false) {
+      const finding = findingOf(listing.error)
+      if (finding !== null) unreadable.push(toCheckpoint(run, { name, path, files: [] }, noMeta, [finding]))
+    }
+  })
+  const read = await readMetaFiles(storage, run, candidates)
+  return unreadable.length === 0 ? read : [...read, ...unreadable].sort((a, b) => compareText(a.name, b.name))
+}
+
+const noMeta: Meta = new Map()
+
+async function readMetaFiles(
+  storage: ReadStorage,
+  run: string,
+  candidates: readonly Candidate[],
+): Promise<Checkpoint[]> {
+  const texts = await storage.read(
+    candidates.map((candidate) => candidate.path + sep + metaFile),
+    largestMeta,
+  )
+  const metas = await parseAll(texts)
+  const found: Checkpoint[] = []
+  candidates.forEach((candidate, index) => {
+    const meta = metas[index]
+    if (meta === undefined || meta === null) return
+    if (isFinding(meta)) found.push(toCheckpoint(run, candidate, noMeta, [meta]))
+    else found.push(toCheckpoint(run, candidate, meta, []))
+  })
+  return found
+}
+
+/** For each file its meta, or what is wrong with it, or null when it is not there (any more). */
+async function parseAll(texts: readonly Result<Uint8Array>[]): Promise<(Meta | Finding | null)[]> {
+  const parsed = await readMetas(texts.filter((text) => text.ok).map((text) => text.value))
+  let next = 0
+  return texts.map((text) => {
+    if (!text.ok) return findingOf(text.error, metaFile)
+    const meta = parsed[next++]
+    return meta === undefined || meta instanceof CkptError ? corruptMeta(meta?.message ?? 'not read') : meta
+  })
+}
+
+function corruptMeta(reason: string): Finding {
+  return { grade: 'corrupt', file: metaFile, reason }
+}
+
+function isFinding(value: Meta | Finding): value is Finding {
+  return 'reason' in value
+}
+
+function toCheckpoint(run: string, candidate: Candidate, meta: Meta, findings: readonly Finding[]): Checkpoint {
+  return {
+    name: candidate.name,
+    path: candidate.path,
+    run,
+    layout: id,
+    kind: 'directory',
+    meta,
+    step: toFinite(meta.get('step')),
+    epoch: toFinite(meta.get('epoch')),
+    unixtime: toFinite(meta.get('unixtime')),
+    modified: null,
+    files: candidate.files,
+    size: null,
+    health: healthFrom('none', findings),
+    pointsTo: [],
+  }
+}
+
+/** Everything whose last suffix is `.ckpt`, as pathlib counts suffixes: a name that begins with its dot has none. */
+function paramFilesOf(path: string, entries: readonly Entry[]): ParamFile[] {
+  const files: ParamFile[] = []
+  for (const { name } of entries) {
+    if (!name.endsWith(paramSuffix) || name.length === paramSuffix.length) continue
+    files.push({ key: name.slice(0, -paramSuffix.length), path: path + sep + name, size: null })
+  }
+  return files.sort((a, b) => compareText(a.key, b.key))
+}
+
+/** Step from `brain.ckpt`, epoch from the epoch counter's file, where the meta has none. */
+async function completeSpeechBrain(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
+  const found: Checkpoint[] = []
+  for (const batch of batches(checkpoints, batchSize)) {
+    const steps = await readSteps(storage, batch)
+    const epochs = await readEpochs(storage, batch)
+    for (const checkpoint of batch) {
+      const step = checkpoint.step ?? steps.get(checkpoint) ?? null
+      const epoch = checkpoint.epoch ?? epochs.get(checkpoint) ?? null
+      const same = step === checkpoint.step && epoch === checkpoint.epoch
+      found.push(same ? checkpoint : { ...checkpoint, step, epoch })
+    }
+  }
+  return found
+}
+
+/** The Brain class saves `yaml.dump` of its counters (speechbrain/core.py, `_save`). */
+async function readSteps(storage: ReadStorage, batch: readonly Checkpoint[]): Promise<Map<Checkpoint, number>> {
+  const texts = await readSideFiles(
+    storage,
+    batch.filter((checkpoint) => checkpoint.step === null),
+    (files) => files.find((file) => file.key === 'brain'),
+  )
+  const metas = await readMetas([...texts.values()])
+  const steps = new Map<Checkpoint, number>()
+  Array.from(texts.keys()).forEach((checkpoint, index) => {
+    const meta = metas[index]
+    const step = meta === undefined || meta instanceof CkptError ? null : toFinite(meta.get('step'))
+    if (step !== null) steps.set(checkpoint, step)
+  })
+  return steps
+}
+
+async function readEpochs(storage: ReadStorage, batch: readonly Checkpoint[]): Promise<Map<Checkpoint, number>> {
+  const texts = await readSideFiles(
+    storage,
+    batch.filter((checkpoint) => checkpoint.epoch === null),
+    (files) => files.find((file) => file.key === 'counter') ?? files.find((file) => isCounter(file.key)),
+  )
+  const epochs = new Map<Checkpoint, number>()
+  for (const [checkpoint, bytes] of texts) {
+    const text = Buffer.from(bytes).toString('latin1').trim()
+    if (/^\d{1,15}$/.test(text)) epochs.set(checkpoint, Number(text))
+  }
+  return epochs
+}
+
+/** Recipes name it `counter` or `epoch_counter`, the tutorials `epoch` and `epochs`. */
+function isCounter(key: string): boolean {
+  return /counter|^epochs?$/.test(key)
+}
+
+async function readSideFiles(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+  choose: (files: readonly ParamFile[]) => ParamFile | undefined,
+): Promise<Map<Checkpoint, Uint8Array>> {
+  const wanted = checkpoints.flatMap((checkpoint) => {
+    const file = choose(checkpoint.files)
+    return file === undefined ? [] : [{ checkpoint, path: file.path }]
+  })
+  const results = await storage.read(
+    wanted.map((one) => one.path),
+    largestSideFile,
+  )
+  const texts = new Map<Checkpoint, Uint8Array>()
+  wanted.forEach(({ checkpoint }, index) => {
+    const result = results[index]
+    if (result?.ok === true) texts.set(checkpoint, result.value)
+  })
+  return texts
+}
