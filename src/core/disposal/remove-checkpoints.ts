@@ -1,14 +1,14 @@
 /** The only way in which checkpoints are deleted (docs/design.md §6). */
 import { dirname, join } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
-import { CkptError, StorageError } from '../errors.js'
+import { CkptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import { attempt, breathe } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
 import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type Leftover } from './leftovers.js'
 import { removeTree, type Wait } from './remove-tree.js'
 import { removeEmpty, stateFolderOf } from './state-folder.js'
-import { deleting, folderOf, Mover, putBack, type Moved } from './take-away.js'
+import { deleting, folderOf, Mover, putBack, underItsName, type Moved } from './take-away.js'
 
 export interface RemoveOptions {
   /** What `fingerprint` gave when the plan was made; a checkpoint without one is not removed. */
@@ -135,13 +135,6 @@ async function keep(storage: Storage, one: Moved, why: CkptError, emptied: Empti
     emptied.leftovers.push({ path: one.at, error: why })
   } else if (why.code === 'interrupted') emptied.remaining.push(one.checkpoint)
   else emptied.failed.push({ name: one.checkpoint.name, error: underItsName(one, why) })
-}
-
-/** The same error, told of the path where the checkpoint is again. */
-function underItsName({ at, checkpoint }: Moved, error: CkptError): CkptError {
-  if (!(error instanceof StorageError)) return error
-  const [path, message] = [error.path, error.message].map((text) => text.replaceAll(at, () => checkpoint.path))
-  return new StorageError(path ?? error.path, error.errno, message ?? error.message, { cause: error })
 }
 
 /** Bytes must not go before the renames have reached the medium: a power failure would leave half a checkpoint. */

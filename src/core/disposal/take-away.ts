@@ -69,11 +69,12 @@ export class Mover {
         await this.storage.rename(checkpoint.path, at)
         return at
       } catch (error) {
-        if (!(error instanceof StorageError) || place === null || tries === 3) throw error
-        if (onlyWithin.has(error.errno)) this.place = null
+        if (!(error instanceof StorageError)) throw error
+        const mayHelp = place !== null && tries < 3
+        if (mayHelp && onlyWithin.has(error.errno)) this.place = null
         // Another ckpt that had finished took the empty folder away.
-        else if (error.errno === 'ENOENT') this.place = undefined
-        else throw error
+        else if (mayHelp && error.errno === 'ENOENT') this.place = undefined
+        else throw underItsName({ checkpoint, at }, error)
       }
     }
   }
@@ -118,6 +119,13 @@ function changed(checkpoint: Checkpoint, change: string): CkptError {
 function isBelow(path: string, folder: string): boolean {
   const way = relative(folder, path)
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+}
+
+/** The same error, told of the path that the checkpoint has. */
+export function underItsName({ at, checkpoint }: Moved, error: CkptError): CkptError {
+  if (!(error instanceof StorageError)) return error
+  const [path, message] = [error.path, error.message].map((text) => text.replaceAll(at, () => checkpoint.path))
+  return new StorageError(path ?? error.path, error.errno, message ?? error.message, { cause: error })
 }
 
 export function folderOf(checkpoint: Checkpoint): string {

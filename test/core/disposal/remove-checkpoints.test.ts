@@ -415,6 +415,15 @@ describe('what is in use or refused by the system', () => {
     expect(filesBelow(join(run, 'CKPT+a'))).toEqual(defaultFiles)
   })
 
+  it('is told under its own path when it cannot even leave its name', async () => {
+    const run = makeRun(['CKPT+a'])
+    const faulty = faultyStorage(storage, { failAt: 4, errno: 'EBUSY' })
+    const result = await remove(run, named(run, 'CKPT+a'), { through: faulty.storage })
+    expect(faulty.calls[3]).toMatch(/^rename/)
+    expect(result.failed[0]?.error).toMatchObject({ errno: 'EBUSY' })
+    expect(filesBelow(join(run, 'CKPT+a'))).toEqual(defaultFiles)
+  })
+
   it.skipIf(isRoot)('stays whole in a run that may not be written to', async () => {
     const run = makeRun(['CKPT+a'])
     fs.chmodSync(run, 0o555)

@@ -1,0 +1,4 @@
+/** The only code that deletes. */
+export { fingerprint, type Fingerprints } from './fingerprint.js'
+export { removeCheckpoints, type RemovalFailure, type RemovalResult, type RemoveOptions } from './remove-checkpoints.js'
+export { stateFolderOf } from './state-folder.js'

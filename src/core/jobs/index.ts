@@ -1,0 +1,6 @@
+/** Starting a job from a checkpoint. */
+export { environmentOf, jobEnvironment } from './environment.js'
+export { fillArguments } from './fill-arguments.js'
+export { firstWhole, requireKeys, type Candidate, type Check, type PassedOver } from './pass-over.js'
+export { runChild, type Child, type ChildEnd, type ChildOutcome, type Signals, type StartChild } from './run-child.js'
+export { stage, type LinkKind, type Staged, type StageOptions } from './stage.js'
