@@ -1,5 +1,5 @@
 /** What stays whatever the policy says (docs/design.md §6), unless protection is off. */
-import { hasReadableMeta, isWhole, type Checkpoint } from '../checkpoint.js'
+import { hasReadableMeta, isWhole, type Checkpoint, type MetaValue } from '../checkpoint.js'
 import type { Reason } from './plan.js'
 
 /** What is known of checkpoints that others have to tell. */
@@ -58,6 +58,10 @@ function pointersOf(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, rea
 }
 
 function impossibleText(checkpoint: Checkpoint, metrics: readonly string[]): string {
-  const values = metrics.map((key) => `${key}: ${String(checkpoint.meta.get(key))}`)
+  const values = metrics.map((key) => `${key}: ${toText(checkpoint.meta.get(key))}`)
   return `${values.join(', ')} is no measurement: an averaged model?`
+}
+
+function toText(value: MetaValue | undefined): string {
+  return typeof value === 'number' || typeof value === 'bigint' ? value.toString() : typeof value
 }
