@@ -117,7 +117,7 @@ function checkSize({ name, dtype, shape, begin, end }: RawEntry): void {
     1,
   )
   const bits = elements === undefined ? undefined : multiply(elements, bitsOf[dtype])
-  const what = `tensor ${quote(name)}, ${dtype} of shape [${shape.join(', ')}]`
+  const what = `tensor ${quote(name)}, ${dtype} of shape ${listed(shape)}`
   if (bits === undefined) {
     throw new SafetensorsError('ValidationOverflow', `${what}: its size overflows 64 bits`, 0)
   }
@@ -133,6 +133,14 @@ function checkSize({ name, dtype, shape, begin, end }: RawEntry): void {
       0,
     )
   }
+}
+
+/** A shape as text, cut where it is long: the header alone bounds its length. */
+function listed(shape: Shape): string {
+  const most = 12
+  return shape.length <= most
+    ? `[${shape.join(', ')}]`
+    : `[${shape.slice(0, most).join(', ')}, … ${shape.length} dimensions]`
 }
 
 /** Rule 10, with a message for each of its two sides. */

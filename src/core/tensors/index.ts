@@ -1,6 +1,3 @@
-/** Tensors of any format, and casts between their dtypes. */
-export { canCast, createCast } from './cast.js'
-export type { Cast } from './cast.js'
+/** Tensors in files, whatever the format. */
 export { openTensors } from './open.js'
-export { chunksOf } from './tensor.js'
-export type { Dtype, Extent, Shape, TensorFile, TensorInfo } from './tensor.js'
+export type { Dtype, Extent, TensorFile, TensorInfo } from './tensor.js'

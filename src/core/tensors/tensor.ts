@@ -45,6 +45,11 @@ export interface TensorFile {
   close(): Promise<void>
 }
 
+/** A shape for JSON, whose readers would round a dimension beyond 2^53: that one is text. */
+export function plainShape(shape: Shape): (number | string)[] {
+  return shape.map((dim) => (typeof dim === 'number' ? dim : dim.toString()))
+}
+
 /** A tensor's bytes in chunks of at most `chunk` bytes. Each is valid until the next is asked for. */
 export async function* chunksOf(extent: Extent, chunk = 1 << 20): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(chunk, extent.length))

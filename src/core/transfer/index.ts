@@ -1,6 +1,11 @@
-/** Carrying tensors by name from one file into the structure of another. */
-export { ensureTransferable, matchTensors, reportOf } from './match.js'
-export type { Form, MatchOptions, Pair, TransferPlan, TransferReport } from './match.js'
+/** Carrying tensors by name from one file into another. */
+export {
+  ensureTransferable,
+  matchTensors,
+  reportOf,
+  type MatchOptions,
+  type TransferPlan,
+  type TransferReport,
+} from './match.js'
 export type { NearMiss } from './near-misses.js'
-export { transfer } from './write.js'
-export type { TransferOptions } from './write.js'
+export { transfer, type TransferOptions } from './write.js'

@@ -1,6 +1,7 @@
 /** Which tensors go where: names in, a plan out. Nothing is read but what the files' headers said. */
 import { CkptError } from '../errors.js'
 import { canCast } from '../tensors/cast.js'
+import { plainShape } from '../tensors/tensor.js'
 import type { Dtype, Shape, TensorFile, TensorInfo } from '../tensors/tensor.js'
 import { findNearMisses } from './near-misses.js'
 import type { NearMiss } from './near-misses.js'
@@ -100,7 +101,7 @@ export function reportOf(plan: TransferPlan): TransferReport {
 }
 
 function formOf({ dtype, shape }: TensorInfo): Form {
-  return { dtype, shape: shape.map((dim) => (typeof dim === 'number' ? dim : dim.toString())) }
+  return { dtype, shape: plainShape(shape) }
 }
 
 /** Examples in a message; the rest is counted. */
@@ -166,7 +167,7 @@ function some(lines: readonly string[]): string[] {
 }
 
 function describe({ dtype, shape }: TensorInfo): string {
-  return `${dtype} [${shape.join(', ')}]`
+  return `${dtype} [${shape.slice(0, 12).join(', ')}${shape.length > 12 ? ', …' : ''}]`
 }
 
 /** Names are data: control characters never reach a terminal, and a name of 10,000 characters no message. */

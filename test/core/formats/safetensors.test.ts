@@ -226,6 +226,13 @@ describe('bounds', () => {
     expect(performance.now() - began).toBeLessThan(10_000)
   })
 
+  it('shows a shape of a million dimensions in a short message', () => {
+    const shape = `[${Array.from({ length: 1_000_000 }, () => 1).join(',')}]`
+    expect(refusalOf(fileOf(`{"w":${entry(shape, 0, 2)}}`, 2)).message).toMatch(
+      /1, … 1000000 dimensions\]: takes 1 bytes/,
+    )
+  })
+
   it('does not build an integer of a million digits', () => {
     const began = performance.now()
     expect(refusalOf(fileOf(`{"w":${entry(`[${'9'.repeat(1_000_000)}]`, 0, 0)}}`)).message.length).toBeLessThan(200)

@@ -145,7 +145,7 @@ class Fields {
       this.dtype = this.readDtype()
     } else if (field === 'shape') {
       if (this.shape !== undefined) throw this.twice(field)
-      this.shape = this.readIntegers('a shape', 'a dimension')
+      this.shape = this.readShape()
     } else {
       if (this.offsets !== undefined) throw this.twice(field)
       this.offsets = this.readOffsets()
@@ -179,17 +179,21 @@ class Fields {
     this.cursor.expect(code.closeBrace, '"}"')
   }
 
-  private readIntegers(what: string, each: string): U64[] {
-    const values: U64[] = []
-    this.cursor.array(`${what} in brackets`, () => values.push(this.cursor.unsigned(each)))
-    return values
+  private readShape(): U64[] {
+    const dims: U64[] = []
+    this.cursor.array('a shape in brackets', () => dims.push(this.cursor.unsigned('a dimension')))
+    return dims
   }
 
   private readOffsets(): readonly [U64, U64] {
-    const values = this.readIntegers('two offsets', 'an offset')
-    const [begin, end] = values
-    if (begin === undefined || end === undefined || values.length > 2) {
-      throw this.cursor.fault(`tensor ${quote(this.name)} has ${values.length} data_offsets, expected 2`)
+    const offsets: U64[] = []
+    this.cursor.array('two offsets in brackets', (index) => {
+      if (index > 1) throw this.cursor.fault(`tensor ${quote(this.name)} has more than 2 data_offsets`)
+      offsets.push(this.cursor.unsigned('an offset'))
+    })
+    const [begin, end] = offsets
+    if (begin === undefined || end === undefined) {
+      throw this.cursor.fault(`tensor ${quote(this.name)} has ${offsets.length} data_offsets, expected 2`)
     }
     return [begin, end]
   }
