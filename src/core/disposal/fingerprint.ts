@@ -4,7 +4,7 @@ import type { Checkpoint } from '../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../storage/storage.js'
 import { readTree } from './tree.js'
 
-export interface Mark {
+interface Mark {
   readonly kind: EntryKind
   /** Bytes. */
   readonly size: number

@@ -33,7 +33,7 @@ export async function readTree(storage: ReadStorage, root: string): Promise<Tree
  * Only a folder's device tells of a mount: overlay file systems give files of a lower layer another device than the
  * folder that they are in.
  */
-export function isFolder(entry: TreeEntry): boolean {
+function isFolder(entry: TreeEntry): boolean {
   return entry.stat.kind === 'directory'
 }
 
