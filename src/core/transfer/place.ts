@@ -69,7 +69,18 @@ async function placeAnew(storage: Storage, temporary: string, output: string): P
     await placeOverOwn(storage, temporary, output)
     return
   }
-  await storage.unlink(temporary)
+  await storage.unlink(temporary).catch((error: unknown) => {
+    if (!(error instanceof StorageError)) throw error
+    throw new StorageError(
+      output,
+      error.errno,
+      `${output}: is written, but its second name ${temporary} may still be there`,
+      {
+        cause: error,
+        hint: `If it is, remove it: rm ${temporary}`,
+      },
+    )
+  })
 }
 
 /** Without hard links: takes the name with an empty file, which fails when there is one, then renames over that. */

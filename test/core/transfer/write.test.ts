@@ -265,6 +265,16 @@ describe('a failure at any call', () => {
     },
   )
 
+  it('says so when the output is whole and only its temporary name could not be removed', async () => {
+    writeBoth()
+    const { storage: through } = faultyStorage(storage, {
+      failAt: (await callsOf(false)).findIndex((call) => call.startsWith('unlink')) + 1,
+    })
+    fs.unlinkSync(at('out'))
+    await expect(run('out', { through })).rejects.toThrow(/out: is written, but/)
+    expect(floatsIn(readTensors(at('out')), 'a')).toEqual([1, 2])
+  })
+
   it("is told with the output's name, not the temporary one", async () => {
     writeBoth()
     const { storage: through } = faultyStorage(storage, { failAt: 2, errno: 'ENOSPC' })
