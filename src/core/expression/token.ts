@@ -3,7 +3,7 @@ import { mistakeAt, quote } from './mistake.js'
 import { parseDuration, parseSize } from './quantity.js'
 
 /** Longer texts are refused: they are no filter that a person wrote. */
-export const longestText = 65_536
+const longestText = 65_536
 
 export type Token =
   | { readonly kind: 'name'; readonly at: number; readonly text: string }

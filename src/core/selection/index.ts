@@ -3,5 +3,5 @@ export { bestOrder, bestPerMetric, impossibleMetrics, metricOrders, varyingKeys 
 export { needsComplete, needsMeasure } from './needs.js'
 export { describeOrder, rank, valueFor, type Order } from './rank.js'
 export { byRecency, type Recency, type Scale } from './recency.js'
-export { builtInNames, scopeOf } from './scope.js'
+export { scopeOf } from './scope.js'
 export { describeUnknownKey, unknownKeys, type UnknownKey } from './unknown-keys.js'

@@ -2,7 +2,7 @@
 import type { Checkpoint, MetaValue } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { directionOf, isImpossible, metricKeys } from '../meta/index.js'
-import { describeOrder, rank, valueFor, type Order } from './rank.js'
+import { describeOrder, rank, type Order } from './rank.js'
 
 /** Not worth a column or a mark of their own: the list shows them anyway. */
 const bookkeeping: ReadonlySet<string> = new Set(['unixtime', 'step', 'epoch'])
@@ -65,28 +65,42 @@ function isFiniteOrBig(value: MetaValue | undefined): boolean {
 export function impossibleMetrics(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
   for (const order of metricOrders(checkpoints)) {
-    const values = checkpoints.map((checkpoint) => toNumber(valueFor(checkpoint, order, 0)))
-    const distinct = new Set(values.filter((value) => value !== undefined && !Number.isNaN(value)))
-    const extremes = extremesOf([...distinct].filter((value) => value !== undefined))
+    const values = checkpoints.map((checkpoint) => toNumber(checkpoint.meta.get(order.key)))
+    const outliers = outliersOf(order.key, values)
+    if (outliers.size === 0) continue
     checkpoints.forEach((checkpoint, index) => {
-      const value = values[index]
-      // What the others are is told by their extremes; all of them for each would be quadratic.
-      const others = extremes.filter((other) => other !== value)
-      if (value === undefined || !isImpossible(order.key, value, others)) return
+      if (!outliers.has(values[index])) return
       found.set(checkpoint.path, [...(found.get(checkpoint.path) ?? []), order.key])
     })
   }
   return found
 }
 
-/** The two lowest and the two highest, so that without any one value the extremes of the rest are still there. */
-function extremesOf(values: readonly number[]): number[] {
-  const sorted = values.toSorted((a, b) => a - b)
-  return [...new Set([...sorted.slice(0, 2), ...sorted.slice(-2)])]
+/**
+ * The impossible ones among the values, looked for from both ends inwards: what lies between two possible values is
+ * possible, and asking of each of 10,000 values about all the others would be quadratic.
+ */
+function outliersOf(key: string, values: readonly (number | undefined)[]): ReadonlySet<number | undefined> {
+  const numbers = values.filter((value) => value !== undefined && !Number.isNaN(value))
+  const rising = [...new Set(numbers)].filter((value) => value !== undefined).sort((a, b) => a - b)
+  // The two lowest and the two highest: without any one value the extremes of the others are still there.
+  const extremes = [...rising.slice(0, 2), ...rising.slice(-2)]
+  const isOut = (value: number) => {
+    const others = extremes.filter((other) => other !== value)
+    return isImpossible(key, value, others)
+  }
+  const outliers = new Set<number>()
+  for (const inwards of [rising, rising.toReversed()]) {
+    for (const value of inwards) {
+      if (!isOut(value)) break
+      outliers.add(value)
+    }
+  }
+  return outliers
 }
 
-function toNumber(value: number | bigint | undefined): number | undefined {
-  return value === undefined ? undefined : Number(value)
+function toNumber(value: MetaValue | undefined): number | undefined {
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined
 }
 
 /** The numeric meta keys worth a column: those whose values differ or that some lack; all, where only one is there. */

@@ -50,6 +50,6 @@ export function describeOrder(order: Order): string {
 }
 
 /** For a shell: bare where that is safe. */
-export function quoteWord(word: string): string {
+function quoteWord(word: string): string {
   return /^[\w/.:][\w/.:-]*$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 }

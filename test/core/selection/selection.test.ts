@@ -224,6 +224,12 @@ describe('metrics', () => {
     expect(impossibleMetrics(run).size).toBe(0)
   })
 
+  it('that no measurement gives are told, however many there are', () => {
+    const values = [-0.3, 0, 12, -0.1, 8, -0.1, NaN]
+    const mixed = values.map((WER, index) => checkpoint(`ep${index}`, { meta: { WER } }))
+    expect([...impossibleMetrics(mixed).keys()]).toEqual(['/run/ep0', '/run/ep3', '/run/ep5'])
+  })
+
   it('of 10,000 checkpoints are looked through at once', () => {
     const many = Array.from({ length: 10_000 }, (_, index) =>
       checkpoint(`ep${index}`, { meta: { WER: index + 0.5, ACC: index / 10_000 } }),
