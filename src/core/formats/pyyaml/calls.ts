@@ -91,9 +91,14 @@ export class CallDecoder {
     return value
   }
 
-  #numpyScalar({ args: [dtypeValue = null, data = null] }: PythonCall): PyValue | undefined {
+  #numpyScalar({ args }: PythonCall): PyValue | undefined {
+    const [dtypeValue = null, data] = args
+    if (data === undefined) throw new FormatError('a numpy scalar without its data')
     const dtype = this.#dtypes.get(dtypeValue)
-    return dtype !== undefined && isBytes(data) ? numpyScalar(dtype, data.bytes) : undefined
+    if (dtype === undefined || !isBytes(data)) return undefined
+    const value = numpyScalar(dtype, data.bytes)
+    if (value !== undefined) return value
+    throw new FormatError(`a numpy ${dtype.name} needs ${dtype.size} bytes, and has ${data.bytes.length}`)
   }
 
   /** The state is (version, shape, dtype, is Fortran, bytes); arrays of objects have a list in place of bytes. */
@@ -103,7 +108,9 @@ export class CallDecoder {
     const shape = lengths(shapeValue)
     const dtype = this.#dtypes.get(dtypeValue)
     if (shape === undefined || dtype === undefined || !isBytes(data)) return undefined
-    return numpyArray(dtype, shape, fortran === true, data.bytes)
+    const value = numpyArray(dtype, shape, fortran === true, data.bytes)
+    if (value !== undefined) return value
+    throw new FormatError(`a numpy array of ${dtype.name} [${shape.join(', ')}] cannot have ${data.bytes.length} bytes`)
   }
 
   #storage({ args: [data = null] }: PythonCall): PyOpaque | undefined {

@@ -3,7 +3,7 @@ import { quote } from './scalars.js'
 import type { PyComplex } from './value.js'
 
 const number = String.raw`(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|inf(?:inity)?|nan`
-const both = new RegExp(`^(?:([-+]?(?:${number})))?(?:([-+](?:${number})?|(?:${number})?)j)?$`, 'i')
+const both = new RegExp(`^(?:([-+]?(?:${number})))?(?:([-+](?:${number})?)j)?$`, 'i')
 
 /** Python's complex(text): `1.5`, `2j`, `1-2j`, `(1+2j)`, `nan+infj`. Throws FormatError where Python raises. */
 export function parseComplex(text: string): PyComplex {

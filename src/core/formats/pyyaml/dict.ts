@@ -2,20 +2,31 @@
 import { FormatError } from '../../errors.js'
 import type { PyDict, PyPair, PyValue } from './value.js'
 
+const fewKeys = 12
+
 export class DictBuilder {
-  readonly #places = new Map<unknown, number>()
   readonly #pairs: PyPair[] = []
+  readonly #identities: unknown[] = []
+  /** Made when there are many keys: a meta has few, and 10,000 metas would have 10,000 maps. */
+  #places: Map<unknown, number> | undefined
 
   /** Throws FormatError for a key that Python cannot hash (a list, a dict, a set). */
   set(key: PyValue, value: PyValue): void {
     const identity = identityOf(key)
-    const place = this.#places.get(identity)
-    if (place === undefined) {
-      this.#places.set(identity, this.#pairs.length)
+    const place = this.#placeOf(identity)
+    if (place === -1) {
+      this.#places?.set(identity, this.#pairs.length)
+      this.#identities.push(identity)
       this.#pairs.push([key, value])
     } else {
-      this.#pairs[place] = [this.#pairs[place]?.[0] ?? key, value]
+      this.#pairs[place] = [this.#pairs[place]?.[0] ?? null, value]
     }
+  }
+
+  #placeOf(identity: unknown): number {
+    if (this.#identities.length <= fewKeys) return this.#identities.indexOf(identity)
+    this.#places ??= new Map(this.#identities.map((each, index) => [each, index]))
+    return this.#places.get(identity) ?? -1
   }
 
   keys(): PyValue[] {
@@ -66,7 +77,8 @@ function composite(kind: string, items: readonly PyValue[]): unknown {
 
 function numericIdentity(key: null | boolean | bigint | number): unknown {
   if (key === null) return '\0None'
-  if (typeof key === 'number' && Number.isNaN(key)) return {}
+  // PyYAML has one NaN object, which equals itself as a key.
+  if (typeof key === 'number' && Number.isNaN(key)) return '\0nan'
   if (typeof key === 'number') return `\0${Number.isInteger(key) ? String(BigInt(key)) : String(key)}`
   return `\0${typeof key === 'boolean' ? Number(key) : String(key)}`
 }

@@ -2,7 +2,7 @@
  * The full path: structure by the `yaml` package, which keeps every tag and reads no meaning into any; scalars,
  * tags and their quirks by PyYAML's own rules. Loaded only when a text needs it.
  */
-import { Composer, LineCounter, Parser, type CST, type Document } from 'yaml'
+import { Composer, Lexer, LineCounter, Parser, type CST, type Document } from 'yaml'
 import { FormatError } from '../../errors.js'
 import { constructDocument } from './construct.js'
 import type { PyValue } from './value.js'
@@ -18,9 +18,11 @@ const unprintable = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{1
 
 /** Throws FormatError with line, column and offset in characters. */
 export function parseDocument(source: string): PyValue {
-  const text = source.startsWith('\uFEFF') ? source.slice(1) : source
+  // To PyYAML a NEL is a line feed; the `yaml` package takes it for a letter.
+  const printable = (source.startsWith('\uFEFF') ? source.slice(1) : source).replaceAll('\x85', '\n')
   const lines = new LineCounter()
-  checkText(text)
+  checkText(printable)
+  const text = separateAliasKeys(printable)
   const tokens = tokensOf(text, lines)
   const documents = new Composer({
     schema: 'failsafe',
@@ -67,6 +69,28 @@ function checkText(text: string): void {
     offset: match.index,
   })
 }
+
+/**
+ * PyYAML writes an alias as a key without a blank before the colon (`*id001: 1`), and reads no colon into its name;
+ * YAML 1.2 does. So the blank is put in.
+ */
+function separateAliasKeys(text: string): string {
+  if (!/\*[A-Za-z0-9_-]+:(?:[ \n]|$)/.test(text)) return text
+  const parts: string[] = []
+  let from = 0
+  let at = 0
+  for (const lexeme of new Lexer().lex(text)) {
+    if (lexerMarks.has(lexeme)) continue
+    at += lexeme.length
+    if (!/^\*[A-Za-z0-9_-]+:$/.test(lexeme)) continue
+    parts.push(text.slice(from, at - 1))
+    from = at - 1
+  }
+  return [...parts, text.slice(from)].join(' ')
+}
+
+/** What the lexer says between the pieces of the text: a document, a flow's end, a scalar. */
+const lexerMarks = new Set(['\u0002', '\u0018', '\u001f'])
 
 function tokensOf(text: string, lines: LineCounter): CST.Token[] {
   const tokens: CST.Token[] = []

@@ -47,8 +47,9 @@ export function resolvePlain(text: string): PyValue {
   const code = text.charCodeAt(0)
   if (code === 45 || (code >= 48 && code <= 57)) {
     if (simpleFloat.test(text)) return Number(text)
-    if (text.length < 16 && simpleInt.test(text)) return BigInt(text)
+    if (text.length < 16 && simpleInt.test(text)) return BigInt(Number(text))
   }
+  if (text === 'true') return true
   return constructScalar(implicitTag(text), text)
 }
 
