@@ -14,10 +14,14 @@ export class Neighbours {
   private readonly kinds = new Map<string, Promise<Kind | null>>()
   private readonly sizes = new Map<string, Promise<number | null>>()
 
+  private readonly positions: ReadonlyMap<string, number>
+
   constructor(
     private readonly storage: ReadStorage,
     private readonly siblings: readonly Checkpoint[],
-  ) {}
+  ) {
+    this.positions = new Map(siblings.map((sibling, index) => [sibling.path, index]))
+  }
 
   /** Sizes in bytes of the file of that name (relative, with `/`) in some others that have it. */
   async sizesOf(of: Checkpoint, name: string): Promise<number[]> {
@@ -38,13 +42,14 @@ export class Neighbours {
 
   /** Those nearest in the run's order, on both sides: a file's kind or size may have changed long ago. */
   private others(of: Checkpoint, name: string): string[] {
-    const at = this.siblings.findIndex((sibling) => sibling.path === of.path)
-    return this.siblings
-      .map((sibling, index) => ({ sibling, distance: Math.abs(index - at) }))
-      .filter(({ sibling }) => sibling.path !== of.path && sibling.layout === of.layout && sibling.kind === 'directory')
-      .sort((a, b) => a.distance - b.distance)
-      .slice(0, mostAsked)
-      .map(({ sibling }) => sibling.path + sep + name)
+    const at = this.positions.get(of.path) ?? this.siblings.length
+    const found: string[] = []
+    for (let distance = 1; found.length < mostAsked && distance <= this.siblings.length; distance += 1) {
+      for (const sibling of [this.siblings[at - distance], this.siblings[at + distance]]) {
+        if (sibling?.layout === of.layout && sibling.kind === 'directory') found.push(sibling.path + sep + name)
+      }
+    }
+    return found
   }
 
   private async size(path: string): Promise<number | null> {
