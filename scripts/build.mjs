@@ -5,7 +5,7 @@
  *   node scripts/build.mjs --check   builds, and fails when oclif.manifest.json was not what the commands say
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,20 +23,28 @@ function read(file) {
   }
 }
 
-rmSync(join(root, 'dist'), { recursive: true, force: true })
-execFileSync(bin('tsc'), ['-p', root], { stdio: 'inherit', cwd: root })
+// Built beside and put in place at the end: a build that fails leaves the last good one.
+const draft = join(root, 'dist.new')
+rmSync(draft, { recursive: true, force: true })
+execFileSync(bin('tsc'), ['-p', root, '--outDir', draft], { stdio: 'inherit', cwd: root })
 await build({
   cwd: root,
   input: 'src/cli.ts',
   platform: 'node',
   // oclif loads these only when a TypeScript project runs from its sources; they would make the bundle ten times larger.
   external: [...builtinModules, /^node:/, 'typescript', 'ts-node', 'tsx'],
-  output: { file: 'dist/cli.cjs', format: 'cjs', codeSplitting: false },
+  output: { file: 'dist.new/cli.cjs', format: 'cjs', codeSplitting: false },
   logLevel: 'warn',
 })
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+renameSync(draft, join(root, 'dist'))
 const before = read(manifest)
 rmSync(manifest, { force: true })
-execFileSync(bin('oclif'), ['manifest'], { stdio: ['ignore', 'ignore', 'inherit'], cwd: root })
+execFileSync(bin('oclif'), ['manifest'], {
+  stdio: ['ignore', 'ignore', 'inherit'],
+  cwd: root,
+  env: { ...process.env, OCLIF_SKIP_NEW_VERSION_CHECK: '1' },
+})
 if (process.argv.includes('--check') && before !== read(manifest)) {
   console.error('oclif.manifest.json was stale and hid what the commands say; it is written anew: commit it')
   process.exit(1)

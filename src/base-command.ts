@@ -7,6 +7,7 @@ import { expressionFlags } from './flags.js'
 import { renderError, renderWarning } from './render/messages.js'
 import { toJson } from './render/json.js'
 import { Output } from './render/output.js'
+import { bytesProgress, interruptible, type LongWork } from './progress.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 export type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>
@@ -23,15 +24,16 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected readonly output = new Output(process.stdout, process.stderr, process.env)
   private json = false
   private quiet = false
+  private beside: Record<string, unknown> = {}
 
   /** Parses, runs and sets the exit status. Never rejects. */
-  async start(): Promise<void> {
+  async execute(): Promise<void> {
     await this._run()
   }
 
   override async init(): Promise<void> {
     const end = this.argv.indexOf('--')
-    this.json = this.acceptsJson && (end === -1 ? this.argv : this.argv.slice(0, end)).includes('--json')
+    this.json = (end === -1 ? this.argv : this.argv.slice(0, end)).includes('--json')
     // Not this.parse: it runs oclif's hooks, for which every plugin would have to be loaded first.
     const { args, flags } = await Parser.parse(shieldExpressions(this.ownArguments()), {
       flags: { ...this.ctor.baseFlags, ...this.ctor.flags },
@@ -43,11 +45,6 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.flags = flags as FlagsOf<T>
     this.args = args as ArgsOf<T>
     this.quiet = flags['quiet'] === true
-  }
-
-  /** False for a command that hands its terminal to a child. */
-  protected get acceptsJson(): boolean {
-    return true
   }
 
   /** The arguments that are for ckpt itself. */
@@ -75,15 +72,30 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     if (!this.quiet) this.output.message(renderWarning(text, this.output.errorColours))
   }
 
+  /** Runs what may take long: with progress on a terminal, and stopping cleanly at Ctrl-C. */
+  protected async long<T>(title: string, work: (options: LongWork) => Promise<T>): Promise<T> {
+    const progress = bytesProgress(process.stderr, title, Date.now)
+    try {
+      return await interruptible((signal) => work({ signal, onProgress: progress.onProgress }))
+    } finally {
+      progress.end()
+    }
+  }
+
   protected get wantsJson(): boolean {
     return this.json
+  }
+
+  /** The error's document will hold this too. */
+  protected failWith(document: Record<string, unknown>): void {
+    this.beside = document
   }
 
   override async catch(error: unknown): Promise<void> {
     const failure = toFailure(error)
     if (this.json) {
       const { code, message, hint } = failure
-      this.output.data(`${toJson({ error: { code, message, hint: hint ?? null } })}\n`)
+      this.output.data(`${toJson({ ...this.beside, error: { code, message, hint: hint ?? null } })}\n`)
     } else {
       this.output.message(renderError(failure, this.output.errorColours))
     }
@@ -102,7 +114,10 @@ export interface Failure {
 
 /** oclif's parse errors are usage errors; what is neither those nor ours is a bug. */
 function toFailure(error: unknown): Failure {
-  if (error instanceof CkptError) return error
+  if (error instanceof CkptError) {
+    const { code, message, hint, exitStatus } = error
+    return { code, message, hint, exitStatus }
+  }
   if (isParseError(error)) {
     const [message = '', ...rest] = error.message.split('\n')
     const hint = rest.filter((line) => line.trim() !== '').join('\n')
@@ -110,7 +125,13 @@ function toFailure(error: unknown): Failure {
   }
   const message = error instanceof Error ? error.message : String(error)
   const stack = error instanceof Error ? error.stack : undefined
-  return { code: 'bug', message, hint: 'this is a bug in ckpt: please report it with the lines below', exitStatus: 1, stack }
+  return {
+    code: 'bug',
+    message,
+    hint: 'this is a bug in ckpt: please report it with the lines below',
+    exitStatus: 1,
+    stack,
+  }
 }
 
 function isParseError(error: unknown): error is Error {

@@ -11,7 +11,7 @@ export async function main(argv: string[], root: string): Promise<boolean> {
   config.name = 'ckpt'
   config.bin = 'ckpt'
   command.id = id
-  await new command(rest, config).start()
+  await new command(rest, config).execute()
   return true
 }
 

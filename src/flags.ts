@@ -1,8 +1,10 @@
 /** Flags that several commands share: one flag has one meaning everywhere. */
 import { Args, Flags } from '@oclif/core'
+import { rules, type RuleKind } from './core/retention/index.js'
+import type { HealthLevel } from './core/checkpoint.js'
 
 /** Flags whose value is an expression, which may begin with `-`. */
-export const expressionFlags: ReadonlySet<string> = new Set(['--by', '--where', '--keep-where'])
+export const expressionFlags: ReadonlySet<string> = new Set(['--by', '--where', '--keep-where', '--sort'])
 
 export const runArgument = Args.string({
   name: 'run',
@@ -46,13 +48,13 @@ export const selectionFlags = {
   }),
 }
 
-export const verifyFlag = (description: string, fallback?: 'none' | 'quick' | 'deep') =>
-  Flags.string({
-    helpValue: 'LEVEL',
-    options: ['none', 'quick', 'deep'] as const,
-    description,
-    ...(fallback === undefined ? {} : { default: fallback }),
-  })
+const levels = ['none', 'quick', 'deep'] as const
+
+/** `none` trusts names and meta, `quick` reads headers and end records, `deep` reads every byte. */
+export const verifyFlag = (description: string, fallback: HealthLevel) =>
+  Flags.custom<HealthLevel>({ helpValue: 'LEVEL', options: [...levels], description, default: fallback })()
+
+export const recursiveFlag = Flags.boolean({ char: 'r', description: 'every run below the folder' })
 
 export const dryRunFlag = Flags.boolean({ char: 'n', description: 'show what would be done and change nothing' })
 
@@ -60,4 +62,14 @@ export const yesFlag = Flags.boolean({ char: 'y', description: 'do not ask' })
 
 async function trim(text: string): Promise<string> {
   return text.trim()
+}
+
+/** One flag for each keep-rule in core's registry. */
+export const ruleFlags = Object.fromEntries(rules.map((kind) => [kind.flag, ruleFlag(kind)]))
+
+function ruleFlag({ value, description, repeatable }: RuleKind) {
+  const common = { description, helpGroup: 'POLICY' }
+  if (value === null) return Flags.boolean(common)
+  const option = { ...common, helpValue: value, parse: trim }
+  return repeatable ? Flags.string({ ...option, multiple: true, multipleNonGreedy: true }) : Flags.string(option)
 }

@@ -1,4 +1,9 @@
 /** Every command by its name. */
+import Find from './find.js'
 import List from './list.js'
+import Prune from './prune.js'
+import Recover from './recover.js'
+import Show from './show.js'
+import Transfer from './transfer.js'
 
-export const commands = { list: List }
+export const commands = { find: Find, list: List, prune: Prune, recover: Recover, show: Show, transfer: Transfer }

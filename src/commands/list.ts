@@ -1,12 +1,91 @@
+import { resolve } from 'node:path'
+import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { runArgument, selectionFlags } from '../flags.js'
+import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { CkptError } from '../core/errors.js'
+import { arrange, examine, openRun, openRuns, type Query } from '../core/run/index.js'
+import { bestPerMetric, impossibleMetrics, rank, varyingKeys } from '../core/selection/index.js'
+import { recursiveFlag, runArgument, selectionFlags, verifyFlag } from '../flags.js'
+import { onlyOrder, readQuery } from '../query.js'
+import { marksOf, sortRows } from '../render/rows.js'
+import { columnNames, renderRun, runDocument, type View } from '../render/run.js'
+
+/** Rows of a table on a terminal unless --limit or --all says otherwise. */
+const screenful = 50
 
 export default class List extends BaseCommand<typeof List> {
   static override summary = 'List the checkpoints of a run'
+  static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged),
+the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.`
+  static override examples = [
+    { description: 'the run in this folder', command: '<%= config.bin %> list' },
+    { description: 'the three best', command: '<%= config.bin %> list exp/save --min WER --limit 3' },
+    {
+      description: 'a selection, its columns named',
+      command: `<%= config.bin %> list exp/save --where 'epoch > 2 and end-of-epoch' --columns name,epoch,WER,size`,
+    },
+    { description: 'every run below a folder, for a script', command: '<%= config.bin %> list -r exp --json' },
+  ]
   static override args = { run: runArgument }
-  static override flags = { ...selectionFlags }
+  static override flags = {
+    ...selectionFlags,
+    sort: Flags.string({
+      helpValue: 'COLUMN',
+      description: 'order the rows by this column or key, ascending; -COLUMN for descending',
+      parse: async (text) => text.trim(),
+    }),
+    columns: Flags.string({
+      helpValue: 'A,B,…',
+      description: 'show these columns: name, age, epoch, any key of the meta',
+    }),
+    limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
+    all: Flags.boolean({ description: 'every row and every metric, also on a terminal', exclusive: ['limit'] }),
+    recursive: recursiveFlag,
+    verify: verifyFlag('look into the files: none, quick (headers), deep (every byte)', 'none'),
+  }
 
   async run(): Promise<void> {
-    this.answer({ run: this.args.run, by: this.flags.by ?? null }, () => `run ${this.args.run}`)
+    const query = await readQuery(this.flags)
+    const path = resolve(this.args.run)
+    const runs = this.flags.recursive ? await openRuns(this.storage, path) : [await openRun(this.storage, path)]
+    if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
+    const views: View[] = []
+    for (const run of runs) views.push(await this.view(run, query))
+    const [first] = views
+    const document = this.flags.recursive ? { runs: views.map(runDocument) } : first && checkpointsOf(first)
+    const options = { now: this.now(), output: this.output }
+    const texts = this.wantsJson ? [] : await Promise.all(views.map((view) => renderRun(view, options)))
+    this.answer(document, () => texts.flatMap((text, index) => (index === 0 ? [...text] : ['', ...text])))
   }
+
+  private async view(run: Run, query: Query): Promise<View> {
+    const now = this.now()
+    const order = onlyOrder(query)
+    const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now)
+    for (const warning of warnings) this.alert(warning)
+    const ranked = order === undefined ? selected : rank(selected, order, now)
+    const sorted = await this.sort(ranked, run)
+    const limit =
+      this.flags.limit ?? (this.flags.all || !this.output.isTerminal || this.wantsJson ? Infinity : screenful)
+    const shown = await this.long('reading', (options) =>
+      examine(this.storage, ordered, sorted.slice(0, limit), this.flags.verify, options),
+    )
+    const columns =
+      this.flags.columns?.split(',').map((name) => name.trim()) ?? columnNames(shown, varyingKeys(ordered))
+    const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered))
+    const rows = shown.map((checkpoint) => ({ checkpoint, marks: marks.get(checkpoint.path) ?? [] }))
+    return { run, rows, columns, matching: ranked.length, wide: this.flags.all || this.flags.columns !== undefined }
+  }
+
+  private async sort(checkpoints: readonly Checkpoint[], run: Run): Promise<readonly Checkpoint[]> {
+    const { sort } = this.flags
+    if (sort === undefined) return checkpoints
+    const measured = await examine(this.storage, run.checkpoints, checkpoints, 'none')
+    return sortRows(measured, sort, this.now())
+  }
+}
+
+function checkpointsOf(view: View) {
+  const { run, checkpoints } = runDocument(view)
+  return { run, checkpoints }
 }

@@ -14,5 +14,6 @@ export type Meaning = keyof typeof styles
 export type Paint = (meaning: Meaning, text: string) => string
 
 export function painter(colours: boolean): Paint {
-  return (meaning, text) => (colours && text !== '' ? styleText(styles[meaning], text, { validateStream: false }) : text)
+  return (meaning, text) =>
+    colours && text !== '' ? styleText(styles[meaning], text, { validateStream: false }) : text
 }

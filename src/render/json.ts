@@ -35,7 +35,12 @@ function writeObject(value: object, indent: string): string {
   if (value instanceof OpaqueValue) return JSON.stringify(value.text)
   const inner = `${indent}  `
   if (Array.isArray(value)) {
-    return bracket('[', value.map((item) => write(item, inner)), ']', indent)
+    return bracket(
+      '[',
+      value.map((item) => write(item, inner)),
+      ']',
+      indent,
+    )
   }
   const entries: Iterable<[unknown, unknown]> = value instanceof Map ? value : Object.entries(value)
   const parts: string[] = []

@@ -2,7 +2,7 @@
  * Text from files and file names, made safe to show: control characters (escape sequences among them), invisible and
  * direction-changing characters and lone surrogates stand as escapes, as `ls -b` and git show them.
  */
-// eslint-disable-next-line no-control-regex -- they are what this is about
+
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|\p{Cs}/gu
 
 const short: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\u001b': '\\e' }

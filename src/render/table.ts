@@ -37,7 +37,10 @@ export async function renderTable<Row>(
   for (const row of rows) {
     table.push(fitting.map((column) => paintCell(column, row)))
   }
-  return table.toString().split('\n').map((line) => line.trimEnd())
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
 }
 
 const plainBorders = Object.fromEntries(

@@ -1,7 +1,6 @@
 /** Columns that text takes on a terminal. */
 import stringWidth from 'string-width'
 
-// eslint-disable-next-line no-control-regex -- the quick check is for ASCII
 const ascii = /^[\u0000-\u007f]*$/
 
 export function displayWidth(text: string): number {

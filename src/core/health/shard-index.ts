@@ -2,9 +2,9 @@
  * The index of a sharded model: which file has which tensor.
  * Source: transformers/modeling_utils.py (`save_pretrained`), huggingface_hub/serialization/_torch.py.
  */
-import { isMeta, type Finding } from '../checkpoint.js'
+import type { Finding } from '../checkpoint.js'
 import { FormatError } from '../errors.js'
-import { parseJson } from '../formats/json.js'
+import { isJsonObject, parseJson } from '../formats/json.js'
 import { reasonOf, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
@@ -37,8 +37,8 @@ export async function inspectIndex(storage: ReadStorage, index: FoundFile, shard
 /** Tensor names by shard. */
 function readWeightMap(bytes: Uint8Array): Map<string, string[]> {
   const root = parseJson(bytes)
-  const map = isMeta(root) ? root.get('weight_map') : undefined
-  if (!isMeta(map)) throw new FormatError('has no weight_map that says which file has which tensor')
+  const map = isJsonObject(root) ? root.get('weight_map') : undefined
+  if (!isJsonObject(map)) throw new FormatError('has no weight_map that says which file has which tensor')
   const shards = new Map<string, string[]>()
   for (const [tensor, shard] of map) {
     if (typeof shard !== 'string') throw new FormatError(`weight_map gives no file name for ${JSON.stringify(tensor)}`)

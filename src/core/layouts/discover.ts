@@ -1,7 +1,7 @@
 /** From a path that someone typed to the run that is meant, or to all runs below it. */
 import { basename, dirname, join, normalize, sep } from 'node:path'
 import type { Run } from '../checkpoint.js'
-import { CkptError, StorageError } from '../errors.js'
+import { CkptError, StorageError, type ErrorDetails } from '../errors.js'
 import type { Entry, ReadStorage } from '../storage/storage.js'
 import { prefixOf, reasonOf } from './folders.js'
 import type { Folder } from './layout.js'
@@ -17,10 +17,17 @@ const skipped: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'si
 /** Runs that a message lists. */
 const mostListed = 10
 
+/** Nothing has been saved there yet: no such folder, or no checkpoint in it or below. */
+export class NoRunError extends CkptError {
+  constructor(message: string, details: ErrorDetails) {
+    super('not-found', message, details)
+  }
+}
+
 /**
  * The run at `path` (absolute): the folder itself when it has checkpoints, else the only run below it.
- * Throws CkptError: `not-found` when nothing or no folder is there, when its link dangles, or when no run is below;
- * `usage` when several are; StorageError `system` when the folder cannot be read.
+ * Throws NoRunError; CkptError: `not-found` when no folder is there, its link dangles, or it is a checkpoint, `usage`
+ * when several runs are below; `system` when the folder, or one below where none was found, cannot be read.
  */
 export async function loadRun(storage: ReadStorage, path: string): Promise<Run> {
   const folder = await openFolder(storage, path)
@@ -60,27 +67,25 @@ async function explainUnlisted(
   path: string,
   error: StorageError | undefined,
 ): Promise<CkptError> {
-  const [itself] = await storage.lstat([path])
-  const [target] = await storage.stat([path])
-  if (itself?.ok === true && target?.ok === true && target.value.kind !== 'directory') {
-    return new CkptError('not-found', `${path} is a file, not a folder`, {
-      hint: `A run is the folder that checkpoints are saved into: try its folder, ${dirname(path)}`,
-    })
+  const nearest = await nearestThere(storage, path)
+  if (nearest.kind === 'dangling') {
+    return new CkptError(
+      'not-found',
+      `${nearest.path} is a symbolic link that dangles: what it leads to is not there`,
+      {
+        hint: `See where it leads: ls -l '${nearest.path}'`,
+      },
+    )
   }
-  if (
-    itself?.ok === true &&
-    itself.value.kind === 'link' &&
-    target?.ok === false &&
-    target.error.code === 'not-found'
-  ) {
-    return new CkptError('not-found', `${path} is a symbolic link that dangles: what it leads to is not there`, {
-      hint: `See where it leads: ls -l '${path}'`,
+  if (nearest.kind === 'file') {
+    return new CkptError('not-found', `${nearest.path} is a file, not a folder`, {
+      hint: `A run is the folder that checkpoints are saved into: try its folder, ${dirname(nearest.path)}`,
     })
   }
   if (error === undefined) return new CkptError('system', `${path} could not be listed`)
   if (error.code === 'not-found') {
-    return new CkptError('not-found', `${path}: no such folder`, {
-      hint: await nearestFolder(storage, path),
+    return new NoRunError(`${path}: no such folder`, {
+      hint: `The nearest folder that is there: ${nearest.path}`,
       cause: error,
     })
   }
@@ -90,11 +95,19 @@ async function explainUnlisted(
   })
 }
 
-async function nearestFolder(storage: ReadStorage, path: string): Promise<string> {
-  for (let above = dirname(path); ; above = dirname(above)) {
-    const [stat] = await storage.stat([above])
-    if (stat?.ok === true || above === dirname(above)) return `The nearest folder that is there: ${above}`
-  }
+/**
+ * Upwards from a path to the first thing that is there. A link that dangles counts: a disk that is not mounted must
+ * not pass for a folder that was not made yet.
+ */
+async function nearestThere(
+  storage: ReadStorage,
+  path: string,
+): Promise<{ readonly path: string; readonly kind: 'folder' | 'file' | 'dangling' }> {
+  const [itself] = await storage.lstat([path])
+  const [target] = await storage.stat([path])
+  if (target?.ok === true) return { path, kind: target.value.kind === 'directory' ? 'folder' : 'file' }
+  if (itself?.ok === true && target?.error.code === 'not-found') return { path, kind: 'dangling' }
+  return dirname(path) === path ? { path, kind: 'folder' } : nearestThere(storage, dirname(path))
 }
 
 /** A checkpoint where a run was asked for is told as such. */
@@ -160,9 +173,14 @@ function tooManyFolders(root: string): CkptError {
 }
 
 function noRun(path: string, search: Search): CkptError {
+  const message = `no checkpoints in ${path} or below it`
+  if (search.unreadable > 0) {
+    return new CkptError('system', `${message}, but ${search.unreadable} folders there could not be read`, {
+      hint: `See which: find '${path}' -type d ! -readable`,
+    })
+  }
   const known = layouts.map((layout) => layout.title).join(', ')
-  const blind = search.unreadable === 0 ? '' : ` (${search.unreadable} folders could not be read)`
-  return new CkptError('not-found', `no checkpoints in ${path} or below it${blind}`, {
+  return new NoRunError(message, {
     hint: `Known are the checkpoints of ${known}. A run is the folder that they are saved into`,
   })
 }

@@ -14,7 +14,7 @@ import {
   type Pointer,
 } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { parseJson } from '../formats/json.js'
+import { isJsonObject, parseJson } from '../formats/json.js'
 import type { Entry, ReadStorage, Result } from '../storage/storage.js'
 import { batches, compareText, directoryNames, findingOf, prefixOf } from './folders.js'
 import type { Folder, Layout } from './layout.js'
@@ -130,7 +130,7 @@ function readState(candidate: Candidate, text: Result<Uint8Array> | undefined): 
   if (text.value.length === 0) return failedState([corruptState('0 bytes')])
   try {
     const state = parseJson(text.value)
-    return isMeta(state) ? interpret(state) : failedState([corruptState('no JSON object')])
+    return isJsonObject(state) ? interpret(state) : failedState([corruptState('no JSON object')])
   } catch (error) {
     if (error instanceof CkptError) return failedState([corruptState(error.message)])
     throw error

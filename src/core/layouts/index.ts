@@ -1,5 +1,5 @@
 /** Runs and checkpoints as the frameworks lay them out. */
-export { findRuns, loadRun } from './discover.js'
+export { findRuns, loadRun, NoRunError } from './discover.js'
 export { batches, compareText, findingOf, reasonOf } from './folders.js'
 export type { Folder, Layout } from './layout.js'
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'

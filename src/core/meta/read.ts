@@ -12,10 +12,9 @@ export async function readMetas(files: readonly Uint8Array[]): Promise<(Meta | F
   const answers: (Meta | FormatError)[] = []
   const rest = new Map<number, string>()
   for (const [index, bytes] of files.entries()) {
-    const text = decode(bytes)
-    const answer = typeof text === 'string' ? readPlain(text) : text
-    if (answer === undefined && typeof text === 'string') rest.set(index, text)
-    if (answer !== undefined) answers[index] = answer
+    const answer = readPlain(looselyDecoded(bytes)) ?? decode(bytes)
+    if (typeof answer === 'string') rest.set(index, answer)
+    else answers[index] = answer
   }
   if (rest.size > 0) {
     const parse = await loadPyYaml()
@@ -36,6 +35,11 @@ function attempt(read: () => Meta): Meta | FormatError {
     if (error instanceof FormatError) return error
     throw error
   }
+}
+
+/** Fast, and right for ASCII, which is all that the fast path takes: what is no UTF-8 comes out as U+FFFD. */
+function looselyDecoded(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })

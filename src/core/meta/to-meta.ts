@@ -3,7 +3,7 @@ import { OpaqueValue, type Meta, type MetaValue } from '../checkpoint.js'
 import { FormatError } from '../errors.js'
 import type { ComplexElement, NumericArray, NumericElement } from '../formats/elements.js'
 import { complexText, dateText, datetimeText, str } from '../formats/pyyaml/python-text.js'
-import type { PyObject, PyPair, PyValue } from '../formats/pyyaml/value.js'
+import type { NumpyScalar, PyObject, PyPair, PyValue } from '../formats/pyyaml/value.js'
 
 /**
  * A checkpoint's facts: numpy scalars and torch tensors of one element become numbers, keys what Python's str()
@@ -28,7 +28,7 @@ function describe(value: Exclude<PyValue, null>): string {
 
 /** Remembers what it has converted: shared values stay shared, so an alias costs nothing. */
 class Converter {
-  readonly #known = new Map<PyObject, MetaValue>()
+  #known: Map<PyObject, MetaValue> | undefined
 
   map(pairs: readonly PyPair[]): Meta {
     const meta = new Map<string, MetaValue>()
@@ -38,14 +38,16 @@ class Converter {
 
   value(value: PyValue): MetaValue {
     if (value === null || typeof value !== 'object') return typeof value === 'bigint' ? narrow(value) : value
-    const known = this.#known.get(value)
+    if (value.kind === 'numpy') return element(value.value)
+    const known = this.#known?.get(value)
     if (known !== undefined) return known
     const converted = this.#object(value)
+    this.#known ??= new Map()
     this.#known.set(value, converted)
     return converted
   }
 
-  #object(value: PyObject): MetaValue {
+  #object(value: Exclude<PyObject, NumpyScalar>): MetaValue {
     switch (value.kind) {
       case 'list':
       case 'tuple':
@@ -65,8 +67,6 @@ class Converter {
         return value.days * 86_400 + value.seconds + value.microseconds / 1e6
       case 'complex':
         return complexText(value)
-      case 'numpy':
-        return element(value.value)
       case 'ndarray':
         return value.shape.length === 0 ? single(value, 'numpy.ndarray') : nested(value, 'numpy.ndarray')
       case 'tensor':

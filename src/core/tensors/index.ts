@@ -1,3 +1,3 @@
 /** Tensors in files, whatever the format. */
 export { openTensors } from './open.js'
-export type { Dtype, Extent, TensorFile, TensorInfo } from './tensor.js'
+export { plainShape, type Dtype, type Extent, type Shape, type TensorFile, type TensorInfo } from './tensor.js'

@@ -1,0 +1,133 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import type { Checkpoint } from '../core/checkpoint.js'
+import { CkptError } from '../core/errors.js'
+import { arrange, examineOne, openRun, openRuns, type Query } from '../core/run/index.js'
+import { bestOrder, rank, type Order } from '../core/selection/index.js'
+import { recursiveFlag, selectionFlags, verifyFlag } from '../flags.js'
+import { onlyOrder, readQuery } from '../query.js'
+import { summarise, toDocument } from '../render/checkpoints.js'
+import { printable } from '../render/printable.js'
+
+export default class Find extends BaseCommand<typeof Find> {
+  static override summary = 'Print the path of the best or the newest checkpoint'
+  static override description = `Prints absolute paths and nothing else, best first. Without an order (best, --min, --max, --by) the newest comes
+first. It does not ask for health unless --verify does, but warns on stderr when an answer is damaged.
+Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
+  static override examples = [
+    { description: 'the best by word error rate', command: '<%= config.bin %> find exp/save --min WER' },
+    { description: 'taken elsewhere', command: `best=$(ckpt find exp/save --min WER) && cp -r "$best" /tmp/` },
+    {
+      description: 'parameter files of the best three, for xargs',
+      command: `<%= config.bin %> find exp/save --max ACC --where 'epoch > 2' --num 3 --key model -0 | xargs -0 ls -l`,
+    },
+    { description: 'the best of all runs below a folder', command: '<%= config.bin %> find -r exp --min WER' },
+  ]
+  static override args = {
+    what: Args.string({
+      name: '[best|latest] [RUN]',
+      description: 'best: by the only metric there is; latest: the newest, as without it',
+      ignoreStdin: true,
+    }),
+    run: Args.string({ description: 'the run, or a folder above one run', ignoreStdin: true, default: '.' }),
+  }
+  static override flags = {
+    ...selectionFlags,
+    num: Flags.integer({ description: 'at most this many', default: 1, min: 1, helpValue: 'N' }),
+    key: Flags.string({ description: 'print its parameter file of this key', helpValue: 'KEY' }),
+    // oclif's types allow letters only; its parser takes any character.
+    null: Flags.boolean({ char: '0' as 'z', description: 'end each path with a NUL, for xargs -0' }),
+    recursive: recursiveFlag,
+    verify: verifyFlag('only what is whole at this depth: quick (headers), deep (every byte)', 'none'),
+  }
+
+  async run(): Promise<void> {
+    const { selector, path } = this.readArguments()
+    const query = await readQuery(this.flags)
+    const runs = this.flags.recursive ? await openRuns(this.storage, path) : [await openRun(this.storage, path)]
+    const checkpoints = runs.flatMap((run) => run.checkpoints)
+    const { ordered, selected, warnings } = await arrange(this.storage, checkpoints, query, this.now())
+    for (const warning of warnings) this.alert(warning)
+    const order = readOrder(selector, query, ordered) ?? (this.flags.recursive ? newest : undefined)
+    const ranked = order === undefined ? selected : rank(selected, order, this.now())
+    if (ranked.length === 0) throw nothingFound(path, ordered.length, query)
+    await this.print(path, await this.takeSound(ranked, ordered))
+  }
+
+  private readArguments(): { selector: string | undefined; path: string } {
+    const { what, run } = this.args
+    if (what === 'best' || what === 'latest') return { selector: what, path: resolve(run) }
+    if (what === undefined) return { selector: undefined, path: resolve(run) }
+    if (run === '.') return { selector: undefined, path: resolve(what) }
+    throw new CkptError('usage', `${what}: it is neither "best" nor "latest", and only one run can be searched`, {
+      hint: 'for all runs below a folder: ckpt find -r FOLDER',
+    })
+  }
+
+  /** The first --num that pass --verify; without it, those that do not look whole are told. */
+  private async takeSound(ranked: readonly Checkpoint[], siblings: readonly Checkpoint[]): Promise<Checkpoint[]> {
+    const { num, verify } = this.flags
+    const found: Checkpoint[] = []
+    const damaged: Checkpoint[] = []
+    for (const candidate of ranked) {
+      if (found.length === num) break
+      const level = verify === 'none' ? 'quick' : verify
+      const checked = await this.long('checking', (options) =>
+        examineOne(this.storage, siblings, candidate, level, options),
+      )
+      const isSound = checked.health.grade === 'whole'
+      if (!isSound) damaged.push(checked)
+      if (isSound || verify === 'none') found.push(checked)
+    }
+    for (const one of damaged) this.alert(`${one.name} is not whole: ${summarise(one.health)}`)
+    if (found.length > 0) return found
+    throw new CkptError('damaged', `none of the ${ranked.length} checkpoints that match is whole`, {
+      hint: 'without --verify the best is printed all the same',
+    })
+  }
+
+  private async print(path: string, found: readonly Checkpoint[]): Promise<void> {
+    const { key } = this.flags
+    const paths = found.map((checkpoint) => (key === undefined ? checkpoint.path : fileOf(checkpoint, key)))
+    if (this.wantsJson) {
+      const run = this.flags.recursive ? path : (found[0]?.run ?? path)
+      this.answer({ run, checkpoints: found.map((one) => this.document(one)) }, () => '')
+    } else {
+      for (const one of paths) this.output.value(one, this.flags.null ? '\0' : '\n')
+    }
+  }
+
+  private document(checkpoint: Checkpoint): Record<string, unknown> {
+    return this.flags.recursive ? { run: checkpoint.run, ...toDocument(checkpoint) } : toDocument(checkpoint)
+  }
+}
+
+/** Steps of different runs cannot be compared; times can. */
+const newest: Order = { kind: 'max', key: 'time' }
+
+function readOrder(selector: string | undefined, query: Query, checkpoints: readonly Checkpoint[]): Order | undefined {
+  const order = onlyOrder(query)
+  if (selector === 'latest' && order !== undefined) {
+    throw new CkptError('usage', '"latest" is an order of its own: leave it out, or the flag that ranks')
+  }
+  return selector === 'best' ? (order ?? bestOrder(checkpoints)) : order
+}
+
+function nothingFound(path: string, count: number, query: Query): CkptError {
+  if (count === 0) return new CkptError('not-found', `no run in ${path} or below it`)
+  const filters = query.where.map((expression) => expression.text)
+  const what = filters.length === 0 ? 'has that value' : `matches ${filters.join(' and ')}`
+  return new CkptError('no-match', `none of the ${count} checkpoints ${what}`, {
+    hint: `see what there is: ckpt list ${printable(path)}`,
+  })
+}
+
+function fileOf(checkpoint: Checkpoint, key: string): string {
+  const file = checkpoint.files.find((one) => one.key === key)
+  if (file !== undefined) return file.path
+  const keys = checkpoint.files.map((one) => one.key).join(', ')
+  throw new CkptError('no-match', `${checkpoint.name} has no file with the key ${key}`, {
+    hint: keys === '' ? 'it has no parameter files' : `it has: ${keys}`,
+  })
+}

@@ -1,0 +1,121 @@
+import { resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { utcOffset, wait } from '../clock.js'
+import { confirm } from '../confirm.js'
+import type { Run } from '../core/checkpoint.js'
+import { removeCheckpoints, type RemovalResult } from '../core/disposal/index.js'
+import { CkptError } from '../core/errors.js'
+import { parseAge } from '../core/retention/index.js'
+import { openRun, planPrune, type PrunePlan } from '../core/run/index.js'
+import { dryRunFlag, ruleFlags, runArgument, selectionFlags, verifyFlag, yesFlag } from '../flags.js'
+import { readQuery, readRules } from '../query.js'
+import { pruneDocument, renderPlan, renderQuestion, renderRemoval } from '../render/prune.js'
+
+export default class Prune extends BaseCommand<typeof Prune> {
+  static override summary = 'Remove checkpoints that no rule keeps'
+  static override description = `Shows the plan with a reason for all that stays, asks, and removes exactly what the plan says.
+
+Each order (recency, --min, --max, --by) keeps its best --keep N; what none of them keeps may go. A checkpoint that
+lacks the value of every order stays. --where says what may go: what it does not select stays and takes no place.
+The newest whole checkpoint, one that a pointer names, one with an impossible metric (an averaged model) and one
+still being written always stay; a damaged one stays too and takes no place. In a script, add --yes.`
+  static override examples = [
+    {
+      description: 'the newest and the best two by loss: the plan only',
+      command: '<%= config.bin %> prune exp/save --keep 2 --min loss --dry-run',
+    },
+    { description: 'in a script', command: '<%= config.bin %> prune exp/save --keep 2 --min loss --yes' },
+    {
+      description: 'only checkpoints of the middle of an epoch',
+      command: `<%= config.bin %> prune exp/save --where 'not end-of-epoch' --keep 1 --dry-run`,
+    },
+    {
+      description: 'all that is older than a week, but every tenth epoch',
+      command: '<%= config.bin %> prune exp/save --older-than 7d --keep-every epoch=10 --dry-run',
+    },
+    {
+      description: 'start over',
+      command: '<%= config.bin %> prune exp/save --keep 0 --no-protect --allow-empty --yes',
+    },
+  ]
+  static override args = { run: runArgument }
+  static override flags = {
+    keep: Flags.integer({
+      helpValue: 'N',
+      description: 'each order keeps so many; 1 where an order is named',
+      helpGroup: 'POLICY',
+    }),
+    'no-keep-recent': Flags.boolean({ description: 'recency is no order: only those named', helpGroup: 'POLICY' }),
+    ...ruleFlags,
+    'older-than': Flags.string({
+      helpValue: 'AGE',
+      description: 'only what is older may go: 7d, 12h',
+      helpGroup: 'POLICY',
+    }),
+    'remove-damaged': Flags.boolean({ description: 'damaged checkpoints may go too', helpGroup: 'POLICY' }),
+    'no-protect': Flags.boolean({ description: 'the policy alone decides', helpGroup: 'POLICY' }),
+    'allow-empty': Flags.boolean({ description: 'the policy may remove every checkpoint', helpGroup: 'POLICY' }),
+    ...selectionFlags,
+    verify: verifyFlag('how deep to look for damage: none, quick (headers), deep (every byte)', 'quick'),
+    'dry-run': dryRunFlag,
+    yes: yesFlag,
+  }
+
+  async run(): Promise<void> {
+    const run = await openRun(this.storage, resolve(this.args.run))
+    const plan = await this.plan(run)
+    for (const warning of plan.warnings) this.alert(warning)
+    // Nothing is deleted that was not shown.
+    if (!this.wantsJson) this.output.dataLines(renderPlan(run, plan, { now: this.now(), output: this.output }))
+    const removal = await this.carryOut(run, plan)
+    this.answer(pruneDocument(run, plan, removal), () => renderRemoval(removal, this.output))
+    if (removal !== null && isPartly(removal)) throw partly(removal)
+  }
+
+  private async plan(run: Run): Promise<PrunePlan> {
+    const { flags } = this
+    const request = {
+      query: await readQuery(flags),
+      keep: flags.keep,
+      noKeepRecent: flags['no-keep-recent'],
+      rules: await readRules(flags),
+      olderThan: flags['older-than'] === undefined ? undefined : parseAge('older-than', flags['older-than']),
+      removeDamaged: flags['remove-damaged'],
+      allowEmpty: flags['allow-empty'],
+      protect: !flags['no-protect'],
+      verify: flags.verify,
+    }
+    const context = { now: this.now(), wait, utcOffset }
+    return this.long('checking', (options) => planPrune(this.storage, run, request, { ...context, ...options }))
+  }
+
+  /** Null when nothing is to be done, or may be. */
+  private async carryOut(run: Run, plan: PrunePlan): Promise<RemovalResult | null> {
+    if (plan.remove.length === 0 || this.flags['dry-run']) return null
+    if (!this.flags.yes && !(await confirm(renderQuestion(plan), '--yes'))) {
+      throw new CkptError('refused', 'nothing was removed')
+    }
+    const checkpoints = plan.remove.map(({ checkpoint }) => checkpoint)
+    return this.long('removing', ({ signal }) =>
+      removeCheckpoints(this.storage, run.path, checkpoints, { planned: plan.fingerprints, wait, signal }),
+    )
+  }
+}
+
+function isPartly({ failed, remaining, leftovers }: RemovalResult): boolean {
+  return failed.length + remaining.length + leftovers.length > 0
+}
+
+function partly({ removed, failed, remaining, leftovers }: RemovalResult): CkptError {
+  const lines = [
+    ...failed.map(({ name, error }) => `${name} stays: ${error.message}`),
+    ...remaining.map(({ name }) => `${name} stays: interrupted before its turn`),
+    ...leftovers.map(({ path, error }) => `${path} is left over: ${error.message}`),
+  ]
+  const code = remaining.length > 0 ? 'interrupted' : 'partial'
+  const count = failed.length + remaining.length
+  return new CkptError(code, [`removed ${removed.length}, and ${count} stay`, ...lines].join('\n  '), {
+    hint: 'the same command again goes on where this one stopped',
+  })
+}

@@ -1,0 +1,116 @@
+import { resolve } from 'node:path'
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { CkptError } from '../core/errors.js'
+import { arrange, examine, openRun } from '../core/run/index.js'
+import { findCheckpointAt, loadCheckpoint } from '../core/layouts/index.js'
+import { bestPerMetric, metricOrders, valueFor } from '../core/selection/index.js'
+import { openTensors, plainShape, type TensorFile, type TensorInfo } from '../core/tensors/index.js'
+import { verifyFlag } from '../flags.js'
+import { toDocument } from '../render/checkpoints.js'
+import { renderCheckpoint, renderOverview, renderTensorFile, type BestEntry } from '../render/show.js'
+import { layoutsOf } from '../render/run.js'
+
+export default class Show extends BaseCommand<typeof Show> {
+  static override summary = 'Show everything about one checkpoint, or sum up a run'
+  static override description = `Of a checkpoint: its meta, its files with their sizes, its health, and the tensors of its safetensors files.
+Of a run: how many checkpoints, how large, the newest, and the best by each metric. Of a safetensors file: its tensors.`
+  static override examples = [
+    { description: 'a run', command: '<%= config.bin %> show exp/save' },
+    { description: 'the newest checkpoint', command: '<%= config.bin %> show "$(ckpt find exp/save)"' },
+  ]
+  static override args = {
+    what: Args.string({
+      name: 'CHECKPOINT|RUN|FILE',
+      description: 'a path, or the name of a checkpoint in the run of this folder',
+      default: '.',
+      ignoreStdin: true,
+    }),
+  }
+  static override flags = { verify: verifyFlag('how deep to look into its files', 'quick') }
+
+  async run(): Promise<void> {
+    const path = resolve(this.args.what)
+    const loaded = await findCheckpointAt(this.storage, path)
+    if (loaded === null) {
+      const kind = await this.kindOf(path)
+      if (kind === 'directory') return this.showRun(await openRun(this.storage, path))
+      if (kind === 'file') return this.showFile(path)
+    }
+    const { checkpoint: found, run } = loaded ?? (await loadCheckpoint(this.storage, this.args.what, resolve('.')))
+    const [checkpoint] = await this.long('checking', (options) =>
+      examine(this.storage, run.checkpoints, [found], this.flags.verify, options),
+    )
+    if (checkpoint !== undefined) await this.showCheckpoint(checkpoint)
+  }
+
+  private async kindOf(path: string): Promise<string | null> {
+    const [stat] = await this.storage.stat([path])
+    return stat?.ok === true ? stat.value.kind : null
+  }
+
+  private async showCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    const tensors = await this.readTensors(checkpoint)
+    const document = new Map([...tensors].map(([key, list]) => [key, list.map(tensorDocument)]))
+    this.answer({ checkpoint: toDocument(checkpoint), tensors: document }, () =>
+      renderCheckpoint(checkpoint, tensors, { now: this.now(), output: this.output }),
+    )
+  }
+
+  /** By key; files of other formats have none. */
+  private async readTensors(checkpoint: Checkpoint): Promise<Map<string, readonly TensorInfo[]>> {
+    const tensors = new Map<string, readonly TensorInfo[]>()
+    for (const { key, path } of checkpoint.files) {
+      try {
+        tensors.set(key, (await this.readFile(path)).tensors)
+      } catch (error) {
+        // No safetensors file, or a damaged one, which health has told.
+        if (!(error instanceof CkptError)) throw error
+      }
+    }
+    return tensors
+  }
+
+  private async readFile(path: string): Promise<TensorFile> {
+    const file = await openTensors(this.storage, path)
+    await file.close()
+    return file
+  }
+
+  private async showFile(path: string): Promise<void> {
+    const file = await this.readFile(path)
+    const { metadata, tensors, findings } = file
+    for (const finding of findings) this.alert(finding)
+    this.answer({ file: path, metadata, tensors: tensors.map(tensorDocument) }, () =>
+      renderTensorFile(file, this.output),
+    )
+  }
+
+  private async showRun(run: Run): Promise<void> {
+    const now = this.now()
+    const { ordered } = await arrange(this.storage, run.checkpoints, { orders: [], where: [] }, now)
+    const checkpoints = await examine(this.storage, ordered, ordered, 'none')
+    const best = bestOf(checkpoints, now)
+    const size = checkpoints.reduce((sum, checkpoint) => sum + (checkpoint.size ?? 0), 0)
+    const document = { run: run.path, layouts: layoutsOf(run), checkpoints: checkpoints.map(toDocument), size }
+    const latest = checkpoints[0]?.name
+    this.answer({ ...document, latest, best }, () =>
+      renderOverview({ run, checkpoints, size, best }, { now, output: this.output }),
+    )
+  }
+}
+
+function bestOf(checkpoints: readonly Checkpoint[], now: number): BestEntry[] {
+  const best = bestPerMetric(checkpoints, now)
+  return metricOrders(checkpoints).flatMap((order) => {
+    const checkpoint = best.get(order.key)
+    const value = checkpoint && valueFor(checkpoint, order, now)
+    if (checkpoint === undefined || value === undefined || order.kind === 'by') return []
+    return [{ metric: order.key, direction: order.kind, name: checkpoint.name, value }]
+  })
+}
+
+function tensorDocument({ name, dtype, shape, bytes }: TensorInfo) {
+  return { name, dtype, shape: plainShape(shape), bytes }
+}

@@ -1,0 +1,56 @@
+/** Checkpoints in order and filtered, as a query asks. */
+import type { Checkpoint } from '../checkpoint.js'
+import type { Expression } from '../expression/index.js'
+import { complete, measure } from '../layouts/index.js'
+import {
+  byRecency,
+  describeUnknownKey,
+  filter,
+  needsComplete,
+  needsMeasure,
+  unknownKeys,
+  type Order,
+} from '../selection/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+
+export interface Query {
+  readonly orders: readonly Order[]
+  /** All of them must hold. */
+  readonly where: readonly Expression[]
+}
+
+export interface Arranged {
+  /** All checkpoints, newest first. */
+  readonly ordered: readonly Checkpoint[]
+  /** Those for which every filter is true, newest first. */
+  readonly selected: readonly Checkpoint[]
+  /** For people: keys that no checkpoint has, an order that had only file times to go by. */
+  readonly warnings: readonly string[]
+}
+
+/** Reads first what the query, and what `names` beside it, need to know of the checkpoints. `now` is Unix seconds. */
+export async function arrange(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+  query: Query,
+  now: number,
+  names: readonly string[] = [],
+): Promise<Arranged> {
+  const asked = new Set([...namesIn(query), ...names])
+  const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
+  const known = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
+  const { ordered, warning } = byRecency(known)
+  const unknown = unknownKeys(asked, known).map(describeUnknownKey)
+  return {
+    ordered,
+    selected: filter(ordered, query.where, now),
+    warnings: warning === undefined ? unknown : [warning, ...unknown],
+  }
+}
+
+function namesIn({ where, orders }: Query): string[] {
+  return [
+    ...where.flatMap((expression) => [...expression.names]),
+    ...orders.flatMap((order) => (order.kind === 'by' ? [...order.expression.names] : [order.key])),
+  ]
+}

@@ -1,0 +1,66 @@
+/** The checkpoint that a job starts from. */
+import type { Checkpoint, Finding, HealthLevel, Run } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import { settle, type HealthOptions } from '../health/index.js'
+import { firstWhole, requireKeys, type Candidate, type PassedOver } from '../jobs/index.js'
+import { rank } from '../selection/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+import { arrange, type Query } from './arrange.js'
+import { examineOne } from './open.js'
+
+export interface ChooseRequest {
+  /** At most one order; none means the newest first. */
+  readonly query: Query
+  readonly verify: HealthLevel
+  /** Keys of the parameter files that it must have. */
+  readonly keys: readonly string[]
+}
+
+export interface ChooseContext extends HealthOptions {
+  /** Unix seconds. */
+  readonly now: number
+  /** Resolves after so many milliseconds. */
+  readonly wait: (milliseconds: number) => Promise<void>
+  readonly onPassedOver?: (passed: PassedOver) => void
+}
+
+/**
+ * The first checkpoint in the order asked for that is whole, has the files, and is not being written.
+ * Throws CkptError: `no-match` when the filter selects none, `damaged` when none of those it selects is whole.
+ */
+export async function choose(
+  storage: ReadStorage,
+  run: Run,
+  { query, verify, keys }: ChooseRequest,
+  context: ChooseContext,
+): Promise<Candidate & { readonly warnings: readonly string[] }> {
+  const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
+  const [order] = query.orders
+  const ranked = order === undefined ? selected : rank(selected, order, context.now)
+  const check = async (checkpoint: Checkpoint): Promise<readonly Finding[]> => {
+    const lacking = requireKeys(checkpoint, keys)
+    if (verify === 'none') return lacking
+    const examined = await examineOne(storage, ordered, checkpoint, verify, context)
+    if (examined.health.findings.length > 0) return [...examined.health.findings, ...lacking]
+    const [settled] = await settle(storage, [examined], context)
+    return [...(settled?.health.findings ?? []), ...lacking]
+  }
+  const chosen = await firstWhole(ranked, check, context.onPassedOver)
+  if (chosen === null) throw noneSelected(run, query)
+  return { ...chosen, warnings }
+}
+
+function noneSelected(run: Run, { where, orders }: Query): CkptError {
+  const filters = where.map((expression) => expression.text).join(' and ')
+  const asked = [
+    ...(filters === '' ? [] : [`for which ${filters}`]),
+    ...(orders.length > 0 ? ['that can be ranked'] : []),
+  ]
+  return new CkptError(
+    'no-match',
+    `${run.path}: none of the ${run.checkpoints.length} checkpoints is one ${asked.join(' and ')}`,
+    {
+      hint: `see what there is: ckpt list '${run.path}'`,
+    },
+  )
+}

@@ -1,0 +1,5 @@
+/** A run as a whole: the parts of core put together for the questions that people ask of one. */
+export { arrange, type Arranged, type Query } from './arrange.js'
+export { choose, type ChooseContext, type ChooseRequest } from './choose.js'
+export { examine, examineOne, openRun, openRunIfAny, openRuns } from './open.js'
+export { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'

@@ -1,0 +1,100 @@
+/** What a prune of one run would do: everything known that bears on it, brought before the pure plan. */
+import { isWhole, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
+import { fingerprint, type Fingerprints } from '../disposal/index.js'
+import { settle, type HealthOptions } from '../health/index.js'
+import { plan, type Plan, type Policy, type RankedOrder, type Rule } from '../retention/index.js'
+import { describeOrder, impossibleMetrics, rank, scopeOf } from '../selection/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+import { arrange, type Query } from './arrange.js'
+import { examine } from './open.js'
+
+export interface PruneRequest {
+  readonly query: Query
+  readonly keep?: number | undefined
+  /** Recency is no order of its own. */
+  readonly noKeepRecent?: boolean
+  readonly rules?: readonly Rule[]
+  /** Seconds. */
+  readonly olderThan?: number | undefined
+  readonly removeDamaged?: boolean
+  readonly allowEmpty?: boolean
+  /** False: the policy alone decides. */
+  readonly protect?: boolean
+  readonly verify?: HealthLevel
+}
+
+export interface PruneContext extends HealthOptions {
+  /** Unix seconds. */
+  readonly now: number
+  /** Resolves after so many milliseconds. */
+  readonly wait: (milliseconds: number) => Promise<void>
+  /** Seconds east of UTC at a moment (Unix seconds). */
+  readonly utcOffset: (time: number) => number
+}
+
+export interface PrunePlan extends Plan {
+  /** Of those to remove, as they were looked at for this plan. */
+  readonly fingerprints: Fingerprints
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Plans; changes nothing. Throws as `plan` in retention does. Those to go are looked at twice, a second apart where
+ * they are young: one that changes meanwhile is still being written, and stays.
+ */
+export async function planPrune(
+  storage: ReadStorage,
+  run: Run,
+  request: PruneRequest,
+  context: PruneContext,
+): Promise<PrunePlan> {
+  const level = request.verify ?? 'quick'
+  const examined = await examine(storage, run.checkpoints, run.checkpoints, level, context)
+  const names = (request.rules ?? []).flatMap((rule) => rule.names)
+  const arranged = await arrange(storage, examined, request.query, context.now, names)
+  const protect = request.protect ?? true
+  const planWith = (changing: ReadonlySet<string>): Plan =>
+    plan({
+      checkpoints: arranged.ordered,
+      policy: toPolicy(request, arranged.selected, context.now),
+      context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
+      healthKnown: level !== 'none',
+      protections: protect ? { impossible: impossibleMetrics(arranged.ordered), changing } : null,
+    })
+  const first = planWith(new Set())
+  const changing = protect ? await findChanging(storage, removedBy(first), context) : new Set<string>()
+  const final = changing.size === 0 ? first : planWith(changing)
+  const fingerprints = await fingerprint(storage, removedBy(final))
+  return { ...final, fingerprints, warnings: arranged.warnings }
+}
+
+function toPolicy(request: PruneRequest, selected: readonly Checkpoint[], now: number): Policy {
+  const { query, keep, rules, olderThan, removeDamaged = false, allowEmpty = false } = request
+  const named = query.orders.map((order): RankedOrder => {
+    return { label: describeOrder(order), named: true, ranked: rank(selected, order, now) }
+  })
+  const recency: RankedOrder = { label: 'recency', named: false, ranked: selected }
+  return {
+    keep,
+    orders: request.noKeepRecent === true ? named : [recency, ...named],
+    selected: query.where.length === 0 ? undefined : new Set(selected),
+    rules: rules ?? [],
+    olderThan,
+    removeDamaged,
+    allowEmpty,
+  }
+}
+
+function removedBy({ remove }: Plan): Checkpoint[] {
+  return remove.map(({ checkpoint }) => checkpoint)
+}
+
+async function findChanging(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+  context: PruneContext,
+): Promise<ReadonlySet<string>> {
+  const settled = await settle(storage, checkpoints, context)
+  const moved = settled.filter((checkpoint, index) => checkpoint !== checkpoints[index] && !isWhole(checkpoint))
+  return new Set(moved.map((checkpoint) => checkpoint.path))
+}

@@ -1,0 +1,57 @@
+/** Work over a second tells how far it is, on a terminal's stderr, and stops at Ctrl-C. */
+import { formatSize } from './render/units.js'
+
+/** What core's long functions take. */
+export interface LongWork {
+  readonly signal: AbortSignal
+  readonly onProgress: (done: number, total: number) => void
+}
+
+export interface Progress {
+  readonly onProgress: (done: number, total: number) => void
+  /** Takes the line away again. */
+  readonly end: () => void
+}
+
+/** Milliseconds before the line appears, and between two of its states. */
+const patience = 1000
+const interval = 100
+
+export function bytesProgress(stream: NodeJS.WriteStream, title: string, now: () => number): Progress {
+  const started = now()
+  let last = started + patience - interval
+  let shown = false
+  return {
+    onProgress(done, total) {
+      const time = now()
+      if (!stream.isTTY || time - last < interval) return
+      last = time
+      shown = true
+      stream.write(`\r\u001b[K${line(title, done, total, (time - started) / 1000)}`)
+    },
+    end() {
+      if (shown) stream.write('\r\u001b[K')
+    },
+  }
+}
+
+function line(title: string, done: number, total: number, seconds: number): string {
+  const rate = done / seconds
+  const left = rate > 0 ? Math.ceil((total - done) / rate) : 0
+  const percent = total === 0 ? 100 : Math.floor((100 * done) / total)
+  return `${title}: ${percent} %  ${formatSize(done)} of ${formatSize(total)}  ${formatSize(rate)}/s  ${left} s left`
+}
+
+/** Aborted by Ctrl-C and SIGTERM while `work` runs; a second one ends the process at once. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const stop = () => controller.abort()
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  try {
+    return await work(controller.signal)
+  } finally {
+    process.off('SIGINT', stop)
+    process.off('SIGTERM', stop)
+  }
+}

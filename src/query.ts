@@ -1,0 +1,48 @@
+/** From the selection and policy flags to what core takes. */
+import { CkptError } from './core/errors.js'
+import { parseExpression } from './core/expression/index.js'
+import { rules, type Rule } from './core/retention/index.js'
+import type { Query } from './core/run/index.js'
+import type { Order } from './core/selection/index.js'
+
+export interface SelectionFlags {
+  readonly min?: readonly string[] | undefined
+  readonly max?: readonly string[] | undefined
+  readonly by?: readonly string[] | undefined
+  readonly where?: readonly string[] | undefined
+}
+
+/** Throws CkptError `bad-expression`. */
+export async function readQuery(flags: SelectionFlags): Promise<Query> {
+  const by = await Promise.all((flags.by ?? []).map(parseExpression))
+  return {
+    orders: [
+      ...(flags.min ?? []).map((key): Order => ({ kind: 'min', key })),
+      ...(flags.max ?? []).map((key): Order => ({ kind: 'max', key })),
+      ...by.map((expression): Order => ({ kind: 'by', expression })),
+    ],
+    where: await Promise.all((flags.where ?? []).map(parseExpression)),
+  }
+}
+
+/** The one order there may be where a single answer is wanted. */
+export function onlyOrder(query: Query): Order | undefined {
+  if (query.orders.length > 1) {
+    throw new CkptError('usage', `${query.orders.length} orders were given, and only one can decide`, {
+      hint: "weigh them in one: --by 'acc - 0.1 * loss'",
+    })
+  }
+  return query.orders[0]
+}
+
+/** The keep-rules among the flags. Throws CkptError `usage` and `bad-expression`. */
+export async function readRules(flags: Readonly<Record<string, unknown>>): Promise<Rule[]> {
+  const parsed = rules.flatMap((kind) => valuesOf(flags[kind.flag]).map((value) => kind.parse(value)))
+  return Promise.all(parsed)
+}
+
+function valuesOf(value: unknown): string[] {
+  if (value === true) return ['']
+  const values: unknown[] = Array.isArray(value) ? value : [value]
+  return values.filter((one) => typeof one === 'string')
+}

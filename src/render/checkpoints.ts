@@ -1,0 +1,119 @@
+/** Checkpoints as rows: what `list` shows of each. */
+import { isMeta, timeOf, type Checkpoint, type Health, type MetaValue } from '../core/checkpoint.js'
+import type { Paint } from './colours.js'
+import { printable } from './printable.js'
+import type { Column } from './table.js'
+import { formatAge, formatNumber, formatSize } from './units.js'
+
+export interface Row {
+  readonly checkpoint: Checkpoint
+  /** `latest`, `best WER`, … */
+  readonly marks: readonly string[]
+}
+
+export interface RowContext {
+  /** Unix seconds. */
+  readonly now: number
+  readonly paint: Paint
+}
+
+type Known = Record<string, (context: RowContext) => Column<Row>>
+
+/** Columns that are no meta key. */
+const knownColumns: Known = {
+  name: () => ({ title: 'NAME', cell: ({ checkpoint }) => printable(checkpoint.name) }),
+  path: () => ({ title: 'PATH', cell: ({ checkpoint }) => printable(checkpoint.path) }),
+  age: ({ now }) => ({ title: 'AGE', align: 'right', cell: ({ checkpoint }) => ageOf(checkpoint, now) }),
+  time: () => ({ title: 'TIME', cell: ({ checkpoint }) => isoTime(timeOf(checkpoint)) }),
+  epoch: () => ({ title: 'EPOCH', align: 'right', cell: ({ checkpoint }) => numberOrDash(checkpoint.epoch) }),
+  step: () => ({ title: 'STEP', align: 'right', cell: ({ checkpoint }) => numberOrDash(checkpoint.step) }),
+  size: () => ({ title: 'SIZE', align: 'right', cell: ({ checkpoint }) => sizeOf(checkpoint.size) }),
+  layout: () => ({ title: 'LAYOUT', cell: ({ checkpoint }) => checkpoint.layout }),
+  files: () => ({
+    title: 'FILES',
+    cell: ({ checkpoint }) => checkpoint.files.map((file) => printable(file.key)).join(','),
+  }),
+  health: ({ paint }) => ({
+    title: 'HEALTH',
+    cell: ({ checkpoint }) => checkpoint.health.grade,
+    paint: ({ checkpoint }, text) => paint(checkpoint.health.grade === 'whole' ? 'good' : 'bad', text),
+  }),
+  marks: ({ paint }) => ({
+    title: 'MARKS',
+    cell: marksOf,
+    paint: ({ checkpoint }, text) => paint(checkpoint.health.grade === 'whole' ? 'accent' : 'bad', text),
+  }),
+}
+
+/** The column of that name; any other name is a key of the meta. */
+export function columnFor(name: string, context: RowContext): Column<Row> {
+  const known = Object.hasOwn(knownColumns, name) ? knownColumns[name] : undefined
+  if (known !== undefined) return known(context)
+  return { title: printable(name), align: 'right', cell: ({ checkpoint }) => formatMeta(lookUp(checkpoint, name)) }
+}
+
+function lookUp(checkpoint: Checkpoint, name: string): MetaValue | undefined {
+  return checkpoint.meta.get(name)
+}
+
+function marksOf({ checkpoint, marks }: Row): string {
+  const damage = checkpoint.health.grade === 'whole' ? [] : [summarise(checkpoint.health)]
+  return [...marks, ...damage].join(', ')
+}
+
+/** `corrupt: CKPT.yaml is empty (+1)`. */
+export function summarise(health: Health): string {
+  const [first] = health.findings
+  const more = health.findings.length > 1 ? ` (+${health.findings.length - 1} more)` : ''
+  return first === undefined ? health.grade : `${health.grade}: ${describeFinding(first)}${more}`
+}
+
+export function describeFinding(finding: Health['findings'][number]): string {
+  return printable(finding.file === undefined ? finding.reason : `${finding.file}: ${finding.reason}`)
+}
+
+function ageOf(checkpoint: Checkpoint, now: number): string {
+  const time = timeOf(checkpoint)
+  return time === null ? '-' : formatAge(now - time)
+}
+
+function numberOrDash(value: number | null): string {
+  return value === null ? '-' : formatNumber(value)
+}
+
+function sizeOf(bytes: number | null): string {
+  return bytes === null ? '-' : formatSize(bytes)
+}
+
+/** UTC, for logs of several machines side by side. */
+export function isoTime(seconds: number | null): string {
+  if (seconds === null || !(Math.abs(seconds) < 8.64e12)) return '-'
+  return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
+export function formatMeta(value: MetaValue | undefined): string {
+  if (value === undefined) return '-'
+  if (typeof value === 'number' || typeof value === 'bigint') return formatNumber(value)
+  if (typeof value === 'string') return printable(value)
+  if (value === null || typeof value === 'boolean') return String(value)
+  if (isMeta(value)) return `{${[...value].map(([key, item]) => `${printable(key)}: ${formatMeta(item)}`).join(', ')}}`
+  if (Array.isArray(value)) return `[${value.map(formatMeta).join(', ')}]`
+  return printable('text' in value ? value.text : '')
+}
+
+/** A checkpoint as `--json` gives it (docs/json.md). */
+export function toDocument(checkpoint: Checkpoint): Record<string, unknown> {
+  return {
+    name: checkpoint.name,
+    path: checkpoint.path,
+    layout: checkpoint.layout,
+    time: timeOf(checkpoint),
+    step: checkpoint.step,
+    epoch: checkpoint.epoch,
+    meta: checkpoint.meta,
+    files: new Map(checkpoint.files.map((file) => [file.key, { path: file.path, size: file.size }])),
+    size: checkpoint.size,
+    health: checkpoint.health.grade,
+    findings: checkpoint.health.findings,
+  }
+}

@@ -1,0 +1,77 @@
+/** A prune's plan, its question and its outcome. */
+import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import type { RemovalResult } from '../core/disposal/index.js'
+import type { PrunePlan } from '../core/run/index.js'
+import { painter } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { formatAge, formatSize, plural } from './units.js'
+import { displayWidth } from './width.js'
+
+export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: number; output: Output }): string[] {
+  const paint = painter(output.colours)
+  const width = Math.max(0, ...run.checkpoints.map(({ name }) => displayWidth(printable(name))))
+  const line = (checkpoint: Checkpoint, why: string) => {
+    const name = printable(checkpoint.name)
+    const space = ' '.repeat(width - displayWidth(name))
+    return `  ${name}${space}  ${ageOf(checkpoint, now).padStart(5)}  ${sizeOf(checkpoint).padStart(8)}  ${printable(why)}`
+  }
+  const kept = plan.keep.map(({ checkpoint, reasons }) => line(checkpoint, reasons.map(({ text }) => text).join('; ')))
+  const removed = plan.remove.map(({ checkpoint, reason }) => line(checkpoint, reason.text))
+  return [
+    paint(
+      'title',
+      `${printable(run.path)}: ${plural(plan.keep.length, 'checkpoint')} ${plan.keep.length === 1 ? 'stays' : 'stay'}`,
+    ),
+    ...kept,
+    plan.remove.length === 0
+      ? paint('title', 'nothing to remove')
+      : paint('title', `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(bytesOf(plan))}`),
+    ...removed.map((text) => paint('bad', text)),
+  ]
+}
+
+function ageOf(checkpoint: Checkpoint, now: number): string {
+  const time = timeOf(checkpoint)
+  return time === null ? '-' : formatAge(now - time)
+}
+
+function sizeOf({ size }: Checkpoint): string {
+  return size === null ? '-' : formatSize(size)
+}
+
+export function renderQuestion(plan: PrunePlan): string {
+  return `Remove ${plural(plan.remove.length, 'checkpoint')} (${formatSize(bytesOf(plan))})?`
+}
+
+export function renderRemoval(removal: RemovalResult | null, { colours }: Output): string[] {
+  if (removal === null) return []
+  const paint = painter(colours)
+  const { removed, freedBytes, finished } = removal
+  const earlier =
+    finished.count === 0
+      ? []
+      : [`finished ${plural(finished.count, 'earlier removal')}, ${formatSize(finished.freedBytes)} freed`]
+  return [paint('good', `removed ${plural(removed.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`), ...earlier]
+}
+
+function bytesOf(plan: PrunePlan): number {
+  return plan.remove.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0)
+}
+
+/** As `--json` gives it (docs/json.md). */
+export function pruneDocument(run: Run, plan: PrunePlan, removal: RemovalResult | null): Record<string, unknown> {
+  const failed =
+    removal === null ? [] : [...removal.failed, ...removal.remaining.map((one) => ({ name: one.name, error: null }))]
+  return {
+    run: run.path,
+    keep: plan.keep.map(({ checkpoint, reasons }) => ({
+      name: checkpoint.name,
+      reasons: reasons.map(({ text }) => text),
+    })),
+    remove: plan.remove.map(({ checkpoint, reason }) => ({ name: checkpoint.name, reasons: [reason.text] })),
+    failed: failed.map(({ name, error }) => ({ name, error: error?.message ?? 'interrupted' })),
+    freedBytes: removal?.freedBytes ?? bytesOf(plan),
+    applied: removal !== null,
+  }
+}

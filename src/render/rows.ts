@@ -1,0 +1,44 @@
+/** What stands beside a checkpoint in a list, and the order of the rows. */
+import type { Checkpoint } from '../core/checkpoint.js'
+import { scopeOf } from '../core/selection/index.js'
+
+/** By path: `latest`, `best WER`, `impossible ACC`. */
+export function marksOf(
+  ordered: readonly Checkpoint[],
+  best: ReadonlyMap<string, Checkpoint>,
+  impossible: ReadonlyMap<string, readonly string[]>,
+): Map<string, string[]> {
+  const marks = new Map<string, string[]>()
+  const add = (path: string, mark: string) => marks.set(path, [...(marks.get(path) ?? []), mark])
+  const [latest] = ordered
+  if (latest !== undefined) add(latest.path, 'latest')
+  for (const [metric, checkpoint] of best) add(checkpoint.path, `best ${metric}`)
+  for (const [path, metrics] of impossible) for (const metric of metrics) add(path, `impossible ${metric}`)
+  return marks
+}
+
+/** By any column or key, `-` before it for descending; those without a value come last. */
+export function sortRows(checkpoints: readonly Checkpoint[], column: string, now: number): Checkpoint[] {
+  const descending = column.startsWith('-')
+  const name = descending ? column.slice(1) : column
+  const keyed = checkpoints.map((checkpoint) => ({ checkpoint, value: scopeOf(checkpoint, now).get(name) }))
+  return keyed.sort((a, b) => compare(a.value, b.value, descending ? -1 : 1)).map(({ checkpoint }) => checkpoint)
+}
+
+function compare(a: unknown, b: unknown, direction: 1 | -1): number {
+  const kinds = kindOf(a) - kindOf(b)
+  if (kinds !== 0) return kinds
+  if (isComparable(a) && isComparable(b)) return a < b ? -direction : a > b ? direction : 0
+  return 0
+}
+
+function isComparable(value: unknown): value is number | bigint | string | boolean {
+  return kindOf(value) < 3
+}
+
+/** Numbers first, then texts; NaN and what has no order last. */
+function kindOf(value: unknown): number {
+  if (typeof value === 'number' && Number.isNaN(value)) return 3
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return 1
+  return typeof value === 'string' ? 2 : 4
+}

@@ -1,0 +1,75 @@
+/** A run as `list` shows it. */
+import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { findLayout } from '../core/layouts/index.js'
+import { columnFor, toDocument, type Row } from './checkpoints.js'
+import { painter } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { renderTable } from './table.js'
+import { formatSize, plural } from './units.js'
+
+export interface View {
+  readonly run: Run
+  /** Those shown. */
+  readonly rows: readonly Row[]
+  /** Names of columns and meta keys. */
+  readonly columns: readonly string[]
+  /** How many there would be without a limit. */
+  readonly matching: number
+  /** All columns stay, however wide. */
+  readonly wide: boolean
+}
+
+/** Metric columns on a terminal unless all are asked for. */
+const mostMetrics = 6
+
+/** The columns worth showing of these checkpoints. */
+export function columnNames(shown: readonly Checkpoint[], varying: readonly string[]): string[] {
+  const epoch = shown.some((checkpoint) => checkpoint.epoch !== null) ? ['epoch'] : []
+  const step = shown.some((checkpoint) => checkpoint.step !== null) ? ['step'] : []
+  return ['name', 'age', ...epoch, ...step, ...varying, 'size', 'marks']
+}
+
+export async function renderRun(
+  view: View,
+  { now, output }: { now: number; output: Output },
+): Promise<Iterable<string>> {
+  const paint = painter(output.colours)
+  const columns = view.columns.map((name) => columnFor(name, { now, paint }))
+  const fitting = output.isTerminal && !view.wide ? withoutManyMetrics(view, columns) : columns
+  const width = view.wide ? Number.POSITIVE_INFINITY : output.width
+  const table = await renderTable(fitting, view.rows, { isTerminal: output.isTerminal, width, paint })
+  return output.isTerminal
+    ? [paint('faint', heading(view)), ...table, ...footer(view).map((line) => paint('faint', line))]
+    : table
+}
+
+function withoutManyMetrics<Column>(view: View, columns: readonly Column[]): readonly Column[] {
+  const tail = 2
+  const metrics = view.columns.length - tail
+  return metrics - 4 > mostMetrics ? [...columns.slice(0, 4 + mostMetrics), ...columns.slice(-tail)] : columns
+}
+
+function heading({ run, rows, matching }: View): string {
+  const size = rows.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0)
+  const shown = rows.length < matching ? '' : `, ${formatSize(size)}`
+  const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
+  return `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}${shown} (${titles.join(', ')})`
+}
+
+function footer({ rows, matching }: View): string[] {
+  return rows.length < matching ? [`… and ${matching - rows.length} more: --all shows them`] : []
+}
+
+export function layoutsOf(run: Run): string[] {
+  return [...new Set(run.checkpoints.map((checkpoint) => checkpoint.layout))]
+}
+
+export function runDocument({ run, rows }: View): { run: string; layout: string | null; checkpoints: unknown[] } {
+  const layouts = layoutsOf(run)
+  return {
+    run: run.path,
+    layout: layouts.length === 1 ? (layouts[0] ?? null) : null,
+    checkpoints: rows.map(({ checkpoint, marks }) => ({ ...toDocument(checkpoint), marks })),
+  }
+}

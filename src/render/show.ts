@@ -1,0 +1,137 @@
+/** One checkpoint with all that is known of it, and a run summed up. */
+import { relative } from 'node:path'
+import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { findLayout } from '../core/layouts/index.js'
+import type { TensorFile, TensorInfo } from '../core/tensors/index.js'
+import { describeFinding, formatMeta, isoTime } from './checkpoints.js'
+import { painter, type Paint } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { layoutsOf } from './run.js'
+import { formatAge, formatNumber, formatSize, plural } from './units.js'
+import { displayWidth } from './width.js'
+
+interface Context {
+  /** Unix seconds. */
+  readonly now: number
+  readonly output: Output
+}
+
+export interface BestEntry {
+  readonly metric: string
+  readonly direction: 'min' | 'max'
+  readonly name: string
+  readonly value: number | bigint
+}
+
+/** Tensors of one file that are listed; --json lists all. */
+const mostTensors = 40
+
+export function renderCheckpoint(
+  checkpoint: Checkpoint,
+  tensors: ReadonlyMap<string, readonly TensorInfo[]>,
+  { now, output }: Context,
+): string[] {
+  const paint = painter(output.colours)
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : ['', paint('title', title), ...lines.map((line) => `  ${line}`)]
+  return [
+    paint('title', printable(checkpoint.name)),
+    ...aligned(facts(checkpoint, now, paint)).map((line) => `  ${line}`),
+    ...section('Meta', aligned([...checkpoint.meta].map(([key, value]) => [printable(key), formatMeta(value)]))),
+    ...section('Files', aligned(checkpoint.files.map((file) => fileLine(checkpoint, file)))),
+    ...[...tensors].flatMap(([key, list]) =>
+      section(`Tensors of ${printable(key)}: ${sumUp(list)}`, tensorLines(list)),
+    ),
+  ]
+}
+
+function facts(checkpoint: Checkpoint, now: number, paint: Paint): string[][] {
+  const time = timeOf(checkpoint)
+  const { grade, findings } = checkpoint.health
+  return [
+    ['path', printable(checkpoint.path)],
+    ['layout', findLayout(checkpoint.layout)?.title ?? checkpoint.layout],
+    ['saved', time === null ? '-' : `${isoTime(time)} (${formatAge(now - time)} ago)`],
+    ['epoch', checkpoint.epoch === null ? '-' : formatNumber(checkpoint.epoch)],
+    ['step', checkpoint.step === null ? '-' : formatNumber(checkpoint.step)],
+    ['size', checkpoint.size === null ? '-' : formatSize(checkpoint.size)],
+    ['health', paint(grade === 'whole' ? 'good' : 'bad', grade)],
+    ...findings.map((finding) => ['', paint('bad', describeFinding(finding))]),
+  ]
+}
+
+function fileLine(checkpoint: Checkpoint, file: Checkpoint['files'][number]): string[] {
+  const size = file.size === null ? '-' : formatSize(file.size)
+  return [printable(file.key), size, printable(relative(checkpoint.path, file.path) || file.path)]
+}
+
+export function renderTensorFile({ path, metadata, tensors }: TensorFile, output: Output): string[] {
+  const paint = painter(output.colours)
+  return [
+    `${paint('title', printable(path))}: ${sumUp(tensors)}`,
+    ...aligned([...metadata].map(([key, value]) => [printable(key), printable(value)])).map((line) => `  ${line}`),
+    ...tensorLines(tensors).map((line) => `  ${line}`),
+  ]
+}
+
+function sumUp(tensors: readonly TensorInfo[]): string {
+  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0)
+  return `${plural(tensors.length, 'tensor')}, ${formatSize(bytes)}`
+}
+
+function tensorLines(tensors: readonly TensorInfo[]): string[] {
+  const shown = tensors.slice(0, mostTensors)
+  const lines = aligned(shown.map((tensor) => [printable(tensor.name), tensor.dtype, `[${tensor.shape.join(', ')}]`]))
+  return tensors.length > shown.length
+    ? [...lines, `… and ${tensors.length - shown.length} more: --json lists all`]
+    : lines
+}
+
+export function renderOverview(
+  {
+    run,
+    checkpoints,
+    size,
+    best,
+  }: { run: Run; checkpoints: readonly Checkpoint[]; size: number; best: readonly BestEntry[] },
+  { now, output }: Context,
+): string[] {
+  const paint = painter(output.colours)
+  const [latest] = checkpoints
+  const damaged = checkpoints.filter((checkpoint) => checkpoint.health.grade !== 'whole')
+  const time = latest === undefined ? null : timeOf(latest)
+  const age = time === null ? '' : `${formatAge(now - time)} ago`
+  const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
+  return [
+    paint('title', printable(run.path)),
+    ...aligned([
+      ['layout', titles.join(', ')],
+      ['checkpoints', `${checkpoints.length}, ${formatSize(size)}`],
+      ['latest', printable(latest?.name ?? '-'), age],
+      ...best.map(({ metric, direction, name, value }) => [
+        `best ${printable(metric)}`,
+        printable(name),
+        `${formatNumber(value)} (${direction})`,
+      ]),
+      ...damaged.map((checkpoint) => [
+        paint('bad', 'damaged'),
+        printable(checkpoint.name),
+        checkpoint.health.findings.map(describeFinding).join('; '),
+      ]),
+    ]).map((line) => `  ${line}`),
+  ]
+}
+
+/** Cells in columns, two spaces apart. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = []
+  for (const row of rows)
+    row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, displayWidth(cell))))
+  return rows.map((row) =>
+    row
+      .map((cell, index) => cell + ' '.repeat(Math.max(0, (widths[index] ?? 0) - displayWidth(cell))))
+      .join('  ')
+      .trimEnd(),
+  )
+}

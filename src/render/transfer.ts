@@ -1,0 +1,53 @@
+/** What a transfer matched, as people see it. */
+import type { TensorInfo } from '../core/tensors/index.js'
+import type { TransferPlan } from '../core/transfer/index.js'
+import { painter } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { formatSize, plural } from './units.js'
+
+/** Names listed of each kind; --json lists all. */
+const mostNames = 10
+
+export function renderTransfer(
+  plan: TransferPlan,
+  written: { readonly output: string; readonly bytes: number } | null,
+  { colours }: Output,
+): string[] {
+  const paint = painter(colours)
+  const casts = plan.matched.filter(({ source, target }) => source.dtype !== target.dtype)
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : [paint('title', title), ...some(lines).map((line) => `  ${line}`)]
+  return [
+    `${paint('good', 'matched')}: ${plan.matched.length} of the ${plural(plan.target.tensors.length, 'tensor')} in the target`,
+    ...section(`missing in the source: ${plan.missing.length} keep the target's values`, plan.missing.map(describe)),
+    ...section(`unexpected in the source: ${plan.unexpected.length} left out`, plan.unexpected.map(describe)),
+    ...section(
+      `mismatched: ${plan.mismatched.length} keep the target's values`,
+      plan.mismatched.map(({ source, target }) => `${describe(source)} in the source, ${form(target)} in the target`),
+    ),
+    ...section(
+      `cast: ${casts.length}`,
+      casts.map(({ source, target }) => `${printable(target.name)}  ${source.dtype} to ${target.dtype}`),
+    ),
+    ...section(
+      'nearly matched, source and target:',
+      plan.nearMisses.map(
+        ({ source, target }) => `${printable(source.name)}  ${printable(target.name)}  ${form(target)}`,
+      ),
+    ),
+    written === null ? 'nothing was written' : `wrote ${printable(written.output)} (${formatSize(written.bytes)})`,
+  ]
+}
+
+function describe(tensor: TensorInfo): string {
+  return `${printable(tensor.name)}  ${form(tensor)}`
+}
+
+function form({ dtype, shape }: TensorInfo): string {
+  return `${dtype} [${shape.join(', ')}]`
+}
+
+function some(lines: readonly string[]): readonly string[] {
+  return lines.length > mostNames ? [...lines.slice(0, mostNames), `… and ${lines.length - mostNames} more`] : lines
+}
