@@ -16,7 +16,7 @@ export interface NumericArray {
 }
 
 /** Larger arrays are told by dtype and shape alone: meta is for facts that people read. */
-export const maxListedElements = 10_000
+const maxListedElements = 10_000
 
 /** Reads the element that begins at byte `at`. */
 export type ElementReader = (view: DataView, at: number, littleEndian: boolean) => NumericElement
@@ -29,7 +29,7 @@ export interface ElementType {
 }
 
 /** IEEE 754 binary16. */
-export function halfToNumber(bits: number): number {
+function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
   const exponent = (bits >> 10) & 0x1f
   const fraction = bits & 0x3ff
@@ -39,7 +39,7 @@ export function halfToNumber(bits: number): number {
 }
 
 /** bfloat16: the upper half of a binary32. */
-export function bfloatToNumber(bits: number): number {
+function bfloatToNumber(bits: number): number {
   scratch.setUint32(0, (bits << 16) >>> 0)
   return scratch.getFloat32(0)
 }

@@ -17,7 +17,7 @@ import {
 import { storageType, type StorageType } from './torch-storages.js'
 
 /** How every legacy stream begins: protocol 2, the magic number, STOP. */
-export const legacyMagic: Uint8Array = Uint8Array.of(
+const legacyMagic: Uint8Array = Uint8Array.of(
   0x80,
   0x02,
   0x8a,

@@ -60,7 +60,7 @@ function notText(what: string, offset: number, cause?: unknown): FormatError {
   return new FormatError(`is not text: ${what}`, { offset, cause })
 }
 
-/** Where the first sequence begins that is no UTF-8, found by halving: a decoder tells only that there is one. */
+/** The first byte that cannot stand where it does, found by halving: a decoder tells only that there is one. */
 function firstInvalid(bytes: Uint8Array): number {
   let good = 0
   let bad = bytes.length

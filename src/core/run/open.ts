@@ -1,7 +1,7 @@
 /** A run and its checkpoints, looked at as deep as the question needs. */
 import type { Checkpoint, HealthLevel, Run } from '../checkpoint.js'
 import { checkHealth, checkStructure, type HealthOptions } from '../health/index.js'
-import { complete, findRuns, loadRun, measure, NoRunError } from '../layouts/index.js'
+import { findRuns, loadRun, measure, NoRunError } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /** The run at or below `path` (absolute) with the health that names and meta tell. Throws as `loadRun` does. */
@@ -42,7 +42,7 @@ export async function examine(
   level: HealthLevel,
   options: HealthOptions = {},
 ): Promise<Checkpoint[]> {
-  const measured = await measure(storage, await complete(storage, which))
+  const measured = await measure(storage, which)
   if (level === 'none') return checkStructure(siblings, measured)
   return checkHealth(storage, siblings, measured, level, options)
 }

@@ -54,7 +54,7 @@ function offsetText(offset: number | null): string {
 }
 
 /** str of a timedelta: `2 days, 7:52:08.000005`. */
-export function timedeltaText({ days, seconds, microseconds }: PyTimedelta): string {
+function timedeltaText({ days, seconds, microseconds }: PyTimedelta): string {
   const clock = `${Math.floor(seconds / 3600)}:${pad(Math.floor(seconds / 60) % 60, 2)}:${pad(seconds % 60, 2)}`
   const fraction = microseconds === 0 ? '' : `.${pad(microseconds, 6)}`
   return `${days === 0 ? '' : `${days} day${Math.abs(days) === 1 ? '' : 's'}, `}${clock}${fraction}`

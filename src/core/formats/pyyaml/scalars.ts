@@ -149,7 +149,7 @@ function offsetOf(sign: string | undefined, hour: string | undefined, minute: st
 }
 
 /** True for a day of Python's calendar: years 1 to 9999. */
-export function isDate(year: number, month: number, day: number): boolean {
+function isDate(year: number, month: number, day: number): boolean {
   if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1) return false
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
   return day <= (month === 2 ? (leap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31)
