@@ -38,20 +38,20 @@ describe('a broken text', () => {
 })
 
 describe('a hostile text', () => {
-  const letters = 'abcdefghij'
-  const bomb = [...letters].map(
+  const letters = Array.from('abcdefghij')
+  const bomb = letters.map(
     (key, at) =>
       `${key}: &${key} [${Array(9)
-        .fill(at === 0 ? 'x' : `*${letters.charAt(at - 1)}`)
+        .fill(at === 0 ? 'x' : `*${letters[at - 1] ?? ''}`)
         .join(', ')}]`,
   )
-  const mergeBomb = [...letters].map(
+  const mergeBomb = letters.map(
     (key, at) =>
       `${key}: &${key} {${
         at === 0
           ? 'x: 1'
           : `<<: [${Array(9)
-              .fill(`*${letters.charAt(at - 1)}`)
+              .fill(`*${letters[at - 1] ?? ''}`)
               .join(', ')}]`
       }}`,
   )

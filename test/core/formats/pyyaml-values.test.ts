@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { loadPyYaml, parsePlain, parsePyYaml } from '../../../src/core/formats/pyyaml/index.js'
+import { loadPyYaml, parsePlain, parsePyYaml, type PyDict } from '../../../src/core/formats/pyyaml/index.js'
 import { asOracle } from './pyyaml-oracle.js'
 
 const parse = await loadPyYaml()
@@ -69,7 +69,7 @@ describe('a scalar', () => {
 })
 
 describe('keys', () => {
-  const pairsOf = (text: string) => (parse(text) as { pairs: unknown[] }).pairs
+  const pairsOf = (text: string) => (parse(text) as PyDict).pairs
 
   it('that come twice keep the first place and the last value', () => {
     expect(pairsOf('a: [1]\nb: 2\na: 3\n')).toEqual([
