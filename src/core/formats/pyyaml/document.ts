@@ -94,11 +94,46 @@ const lexerMarks = new Set(['\u0002', '\u0018', '\u001f'])
 
 function tokensOf(text: string, lines: LineCounter): CST.Token[] {
   const tokens: CST.Token[] = []
-  for (const token of new Parser(lines.addNewLine).parse(text)) {
-    checkDepth(token, lines)
-    tokens.push(token)
+  const parser = new Parser(lines.addNewLine)
+  const nesting = new Nesting(lines)
+  lines.addNewLine(0)
+  const keep = (found: Iterable<CST.Token>): void => {
+    for (const token of found) {
+      checkDepth(token, lines)
+      tokens.push(token)
+    }
   }
+  for (const lexeme of new Lexer().lex(text)) {
+    nesting.add(lexeme)
+    keep(parser.next(lexeme))
+  }
+  keep(parser.end())
   return tokens
+}
+
+/** Stops a text of brackets or dashes before the parser piles them up, which takes it long. */
+class Nesting {
+  readonly #lines: LineCounter
+  #offset = 0
+  #brackets = 0
+  #marksInLine = 0
+
+  constructor(lines: LineCounter) {
+    this.#lines = lines
+  }
+
+  add(lexeme: string): void {
+    if (lexeme === '[' || lexeme === '{') this.#brackets++
+    else if (lexeme === ']' || lexeme === '}') this.#brackets--
+    else if (lexeme === '-' || lexeme === '?') this.#marksInLine++
+    else if (lexeme.includes('\n')) this.#marksInLine = 0
+    if (this.#brackets > maxDepth || this.#marksInLine > maxDepth) throw tooDeep(this.#offset, this.#lines)
+    if (!lexerMarks.has(lexeme)) this.#offset += lexeme.length
+  }
+}
+
+function tooDeep(offset: number, lines: LineCounter): FormatError {
+  return syntaxError(`nested deeper than ${maxDepth} levels`, offset, lines)
 }
 
 /** Walks a token tree without recursion: the composer recurses, so what is too deep must not reach it. */
@@ -106,7 +141,7 @@ function checkDepth(root: CST.Token, lines: LineCounter): void {
   const stack: [token: CST.Token, depth: number][] = [[root, 0]]
   for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
     const [token, depth] = top
-    if (depth > maxDepth) throw syntaxError(`nested deeper than ${maxDepth} levels`, token.offset, lines)
+    if (depth > maxDepth) throw tooDeep(token.offset, lines)
     for (const child of childrenOf(token)) stack.push([child, depth + 1])
   }
 }
