@@ -14,6 +14,8 @@ export interface Row {
 export interface RowContext {
   /** Unix seconds. */
   readonly now: number
+  /** Of damage the grade alone: its cause stands elsewhere. */
+  readonly brief: boolean
   readonly paint: Paint
 }
 
@@ -26,7 +28,7 @@ const knownColumns: Known = {
   age: ({ now }) => ({ title: 'AGE', align: 'right', cell: ({ checkpoint }) => ageOf(checkpoint, now) }),
   time: () => ({ title: 'TIME', cell: ({ checkpoint }) => isoTime(timeOf(checkpoint)) }),
   epoch: () => ({ title: 'EPOCH', align: 'right', cell: ({ checkpoint }) => numberOrDash(checkpoint.epoch) }),
-  step: () => ({ title: 'STEP', align: 'right', cell: ({ checkpoint }) => numberOrDash(checkpoint.step) }),
+  step: () => ({ title: 'STEP', align: 'right', leaves: 1.5, cell: ({ checkpoint }) => numberOrDash(checkpoint.step) }),
   size: () => ({ title: 'SIZE', align: 'right', cell: ({ checkpoint }) => sizeOf(checkpoint.size) }),
   layout: () => ({ title: 'LAYOUT', cell: ({ checkpoint }) => checkpoint.layout }),
   files: () => ({
@@ -38,9 +40,10 @@ const knownColumns: Known = {
     cell: ({ checkpoint }) => checkpoint.health.grade,
     paint: ({ checkpoint }, text) => paint(checkpoint.health.grade === 'whole' ? 'good' : 'bad', text),
   }),
-  marks: ({ paint }) => ({
+  marks: ({ paint, brief }) => ({
     title: 'MARKS',
-    cell: marksOf,
+    wraps: true,
+    cell: (row) => marksOf(row, brief),
     paint: ({ checkpoint }, text) => paint(checkpoint.health.grade === 'whole' ? 'accent' : 'bad', text),
   }),
 }
@@ -49,15 +52,20 @@ const knownColumns: Known = {
 export function columnFor(name: string, context: RowContext): Column<Row> {
   const known = Object.hasOwn(knownColumns, name) ? knownColumns[name] : undefined
   if (known !== undefined) return known(context)
-  return { title: printable(name), align: 'right', cell: ({ checkpoint }) => formatMeta(lookUp(checkpoint, name)) }
+  return {
+    title: printable(name),
+    align: 'right',
+    leaves: 1,
+    cell: ({ checkpoint }) => formatMeta(lookUp(checkpoint, name)),
+  }
 }
 
 function lookUp(checkpoint: Checkpoint, name: string): MetaValue | undefined {
   return checkpoint.meta.get(name)
 }
 
-function marksOf({ checkpoint, marks }: Row): string {
-  const damage = checkpoint.health.grade === 'whole' ? [] : [summarise(checkpoint.health)]
+function marksOf({ checkpoint: { health }, marks }: Row, brief: boolean): string {
+  const damage = health.grade === 'whole' ? [] : [brief ? health.grade : summarise(health)]
   return [...marks, ...damage].join(', ')
 }
 

@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../core/checkpoint.js'
 import { scopeOf } from '../core/selection/index.js'
 
-/** By path: `latest`, `best WER`, `impossible ACC`. */
+/** By path: `latest`, `best WER loss`, `impossible ACC`. */
 export function marksOf(
   ordered: readonly Checkpoint[],
   best: ReadonlyMap<string, Checkpoint>,
@@ -12,8 +12,10 @@ export function marksOf(
   const add = (path: string, mark: string) => marks.set(path, [...(marks.get(path) ?? []), mark])
   const [latest] = ordered
   if (latest !== undefined) add(latest.path, 'latest')
-  for (const [metric, checkpoint] of best) add(checkpoint.path, `best ${metric}`)
-  for (const [path, metrics] of impossible) for (const metric of metrics) add(path, `impossible ${metric}`)
+  const bestOf = new Map<string, string[]>()
+  for (const [metric, { path }] of best) bestOf.set(path, [...(bestOf.get(path) ?? []), metric])
+  for (const [path, metrics] of bestOf) add(path, `best ${metrics.join(' ')}`)
+  for (const [path, metrics] of impossible) add(path, `impossible ${metrics.join(' ')}`)
   return marks
 }
 

@@ -1,11 +1,11 @@
 /** A run as `list` shows it. */
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/layouts/index.js'
-import { columnFor, toDocument, type Row } from './checkpoints.js'
+import { columnFor, summarise, toDocument, type Row } from './checkpoints.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { renderTable } from './table.js'
+import { renderTable, type Column } from './table.js'
 import { formatSize, plural } from './units.js'
 
 export interface View {
@@ -20,9 +20,6 @@ export interface View {
   readonly wide: boolean
 }
 
-/** Metric columns on a terminal unless all are asked for. */
-const mostMetrics = 6
-
 /** The columns worth showing of these checkpoints. */
 export function columnNames(shown: readonly Checkpoint[], varying: readonly string[]): string[] {
   const epoch = shown.some((checkpoint) => checkpoint.epoch !== null) ? ['epoch'] : []
@@ -35,19 +32,20 @@ export async function renderRun(
   { now, output }: { now: number; output: Output },
 ): Promise<Iterable<string>> {
   const paint = painter(output.colours)
-  const columns = view.columns.map((name) => columnFor(name, { now, paint }))
-  const fitting = output.isTerminal && !view.wide ? withoutManyMetrics(view, columns) : columns
+  const columns = laterLeaveFirst(view.columns.map((name) => columnFor(name, { now, paint, brief: output.isTerminal })))
   const width = view.wide ? Number.POSITIVE_INFINITY : output.width
-  const table = await renderTable(fitting, view.rows, { isTerminal: output.isTerminal, width, paint })
-  return output.isTerminal
-    ? [paint('faint', heading(view)), ...table, ...footer(view).map((line) => paint('faint', line))]
-    : table
+  const table = await renderTable(columns, view.rows, { isTerminal: output.isTerminal, width, paint })
+  if (!output.isTerminal) return table
+  const damaged = view.rows.flatMap(({ checkpoint: { name, health } }) =>
+    health.grade === 'whole' ? [] : [paint('bad', `${printable(name)}: ${summarise(health)}`)],
+  )
+  return [paint('faint', heading(view)), ...table, ...damaged, ...footer(view).map((line) => paint('faint', line))]
 }
 
-function withoutManyMetrics<Column>(view: View, columns: readonly Column[]): readonly Column[] {
-  const tail = 2
-  const metrics = view.columns.length - tail
-  return metrics - 4 > mostMetrics ? [...columns.slice(0, 4 + mostMetrics), ...columns.slice(-tail)] : columns
+/** Of the metrics; the first of them stays longest, longer than the step. */
+function laterLeaveFirst(columns: readonly Column<Row>[]): Column<Row>[] {
+  const metrics = columns.filter((column) => column.leaves === 1)
+  return columns.map((column) => (column.leaves === 1 ? { ...column, leaves: 1 + metrics.indexOf(column) } : column))
 }
 
 function heading({ run, rows, matching }: View): string {

@@ -8,6 +8,10 @@ export interface Column<Row> {
   /** Printable text. */
   readonly cell: (row: Row) => string
   readonly paint?: (row: Row, text: string) => string
+  /** May leave a narrow terminal: the highest first. */
+  readonly leaves?: number
+  /** Wraps in the room that the others leave. At most one. */
+  readonly wraps?: boolean
 }
 
 /** Rows beyond this are no table: cli-table3 takes 0.2 s for 1,000 and 6 s for 10,000. */
@@ -29,19 +33,24 @@ export async function renderTable<Row>(
   const fitting = fit(columns, rows, options.width)
   const { default: Table } = await import('cli-table3')
   const table = new Table({
-    head: fitting.map((column) => options.paint('title', column.title)),
-    colAligns: fitting.map((column) => column.align ?? 'left'),
+    head: fitting.map(({ column }) => options.paint('title', column.title)),
+    colAligns: fitting.map(({ column }) => column.align ?? 'left'),
+    colWidths: fitting.map(({ width }) => width + gap),
+    wordWrap: true,
     chars: plainBorders,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': gap },
   })
-  for (const row of rows) {
-    table.push(fitting.map((column) => paintCell(column, row)))
-  }
+  for (const row of rows) table.push(fitting.map(({ column }) => paintCell(column, row)))
   return table
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
 }
+
+/** Spaces between columns. */
+const gap = 2
+/** Columns of a terminal that the wrapping column gets at least, where it needs them. */
+const leastWrapped = 20
 
 const plainBorders = Object.fromEntries(
   [
@@ -55,13 +64,26 @@ function paintCell<Row>(column: Column<Row>, row: Row): string {
   return column.paint?.(row, text) ?? text
 }
 
-/** Leaves out columns from the last but one backwards until the rest fits; the first and the last always stay. */
-function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Column<Row>[] {
-  const widths = new Map(columns.map((column) => [column, widthOf(column, rows)]))
-  const kept = [...columns]
-  const total = () => kept.reduce((sum, column) => sum + (widths.get(column) ?? 0) + 2, 0)
-  while (kept.length > 2 && total() > width) kept.splice(kept.length - 2, 1)
-  return kept
+interface Fitted<Row> {
+  readonly column: Column<Row>
+  readonly width: number
+}
+
+/** Leaves out what may leave until the rest fits; the wrapping column takes the room that is left. */
+function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
+  const kept = columns.map((column) => ({ column, width: widthOf(column, rows) }))
+  const least = ({ column, width }: Fitted<Row>) => (column.wraps === true ? Math.min(width, leastWrapped) : width)
+  const total = () => kept.reduce((sum, one) => sum + least(one) + gap, -gap)
+  while (total() > width) {
+    const first = Math.max(...kept.map(({ column }) => column.leaves ?? 0))
+    if (first === 0) break
+    kept.splice(
+      kept.findIndex(({ column }) => column.leaves === first),
+      1,
+    )
+  }
+  const room = Math.max(0, width - total())
+  return kept.map((one) => ({ column: one.column, width: Math.min(one.width, least(one) + room) }))
 }
 
 function widthOf<Row>(column: Column<Row>, rows: readonly Row[]): number {

@@ -5,7 +5,7 @@ import { toMeta } from './to-meta.js'
 
 /**
  * Reads meta files (SpeechBrain's CKPT.yaml), one answer per input in the same order: the meta, or what is wrong with
- * the file in words that follow its name (`is empty`, `is not text: …`, `line 3, column 5: …`). One bad file says
+ * the file in words that follow its name and a colon (`is empty`, `not text: …`, `line 3, column 5: …`). One bad file says
  * nothing about the others. The parser for the unusual ones is loaded only when one is met.
  */
 export async function readMetas(files: readonly Uint8Array[]): Promise<(Meta | FormatError)[]> {
@@ -45,7 +45,7 @@ function looselyDecoded(bytes: Uint8Array): string {
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 function decode(bytes: Uint8Array): string | FormatError {
-  if (bytes.length === 0) return new FormatError('is empty: 0 bytes', { offset: 0 })
+  if (bytes.length === 0) return new FormatError('empty: 0 bytes', { offset: 0 })
   const zero = bytes.indexOf(0)
   if (zero !== -1) return notText(`byte ${zero} of ${bytes.length} is zero`, zero)
   try {
@@ -57,7 +57,7 @@ function decode(bytes: Uint8Array): string | FormatError {
 }
 
 function notText(what: string, offset: number, cause?: unknown): FormatError {
-  return new FormatError(`is not text: ${what}`, { offset, cause })
+  return new FormatError(`not text: ${what}`, { offset, cause })
 }
 
 /** The first byte that cannot stand where it does, found by halving: a decoder tells only that there is one. */

@@ -103,7 +103,10 @@ function toNumber(value: MetaValue | undefined): number | undefined {
   return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined
 }
 
-/** The numeric meta keys worth a column: those whose values differ or that some lack; all, where only one is there. */
+/**
+ * The numeric meta keys worth a column: those whose values differ or that some lack; all, where only one is there.
+ * Metrics come first.
+ */
 export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
   const columns = new Map<string, { readonly values: Set<number | bigint>; count: number }>()
   for (const { meta } of checkpoints) {
@@ -117,5 +120,7 @@ export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
   }
   const speaking = checkpoints.filter((checkpoint) => checkpoint.meta.size > 0).length
   const varies = ({ values, count }: { values: Set<unknown>; count: number }) => values.size > 1 || count < speaking
-  return [...columns].filter(([, column]) => speaking === 1 || varies(column)).map(([key]) => key)
+  const keys = [...columns].filter(([, column]) => speaking === 1 || varies(column)).map(([key]) => key)
+  const isMetric = (key: string) => directionOf(key) !== undefined
+  return [...keys.filter(isMetric), ...keys.filter((key) => !isMetric(key))]
 }

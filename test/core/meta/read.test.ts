@@ -79,7 +79,7 @@ describe('a meta file', () => {
   )
 
   it.each([
-    ['', 'is empty: 0 bytes'],
+    ['', 'empty: 0 bytes'],
     ['\n', 'is empty'],
     ['# yamllint disable\n', 'is empty'],
     ['- 1\n', 'holds a list, not key: value pairs'],
@@ -96,9 +96,9 @@ describe('a meta file', () => {
   })
 
   it('that is no text says where', async () => {
-    expect(await wrong(Uint8Array.of(65, 0, 66))).toBe('is not text: byte 1 of 3 is zero')
-    expect(await wrong(Uint8Array.of(97, 58, 32, 0xc3, 0x28))).toBe('is not text: byte 4 of 5 is no UTF-8')
-    expect(await wrong(new Uint8Array(1_000_000).fill(0xff))).toBe('is not text: byte 0 of 1000000 is no UTF-8')
+    expect(await wrong(Uint8Array.of(65, 0, 66))).toBe('not text: byte 1 of 3 is zero')
+    expect(await wrong(Uint8Array.of(97, 58, 32, 0xc3, 0x28))).toBe('not text: byte 4 of 5 is no UTF-8')
+    expect(await wrong(new Uint8Array(1_000_000).fill(0xff))).toBe('not text: byte 0 of 1000000 is no UTF-8')
   })
 
   it('that is broken says nothing about the others', async () => {
