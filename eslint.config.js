@@ -15,9 +15,11 @@ const mayImport = {
   selection: ['storage', 'layouts', 'expression', 'meta'],
   health: ['storage', 'formats', 'layouts', 'tensors'],
   disposal: ['storage', 'layouts', 'retention'],
+  placing: ['storage', 'disposal'],
+  saving: ['storage', 'formats', 'disposal', 'placing'],
   transfer: ['storage', 'formats', 'tensors'],
   run: ['storage', 'layouts', 'health', 'expression', 'selection', 'retention', 'disposal', 'jobs'],
-  jobs: ['storage', 'layouts', 'health', 'selection', 'disposal', 'expression'],
+  jobs: ['storage', 'layouts', 'health', 'selection', 'disposal', 'placing', 'expression'],
 }
 
 const folders = Object.keys(mayImport)

@@ -65,11 +65,32 @@ async function trim(text: string): Promise<string> {
 }
 
 /** One flag for each keep-rule in core's registry. */
-export const ruleFlags = Object.fromEntries(rules.map((kind) => [kind.flag, ruleFlag(kind)]))
+const ruleFlags = Object.fromEntries(rules.map((kind) => [kind.flag, ruleFlag(kind)]))
 
 function ruleFlag({ value, description, repeatable }: RuleKind) {
   const common = { description, helpGroup: 'POLICY' }
   if (value === null) return Flags.boolean(common)
   const option = { ...common, helpValue: value, parse: trim }
   return repeatable ? Flags.string({ ...option, multiple: true, multipleNonGreedy: true }) : Flags.string(option)
+}
+
+const policyGroup = { helpGroup: 'POLICY' }
+
+/** What a prune's policy is made of, beside the selection. */
+export const policyFlags = {
+  keep: Flags.integer({
+    ...policyGroup,
+    helpValue: 'N',
+    description: 'each order keeps so many; 1 where an order is named',
+  }),
+  'no-keep-recent': Flags.boolean({ ...policyGroup, description: 'recency is no order: only those named' }),
+  ...ruleFlags,
+  'older-than': Flags.string({
+    ...policyGroup,
+    helpValue: 'AGE',
+    description: 'only what is older may go: 7d, 12h',
+  }),
+  'remove-damaged': Flags.boolean({ ...policyGroup, description: 'damaged checkpoints may go too' }),
+  'no-protect': Flags.boolean({ ...policyGroup, description: 'the policy alone decides' }),
+  'allow-empty': Flags.boolean({ ...policyGroup, description: 'the policy may remove every checkpoint' }),
 }

@@ -1,8 +1,8 @@
 /** From the selection and policy flags to what core takes. */
 import { CkptError } from './core/errors.js'
 import { parseExpression } from './core/expression/index.js'
-import { rules, type Rule } from './core/retention/index.js'
-import type { Query } from './core/run/index.js'
+import { parseAge, rules, type Rule } from './core/retention/index.js'
+import type { PruneRequest, Query } from './core/run/index.js'
 import type { Order } from './core/selection/index.js'
 
 export interface SelectionFlags {
@@ -35,8 +35,32 @@ export function onlyOrder(query: Query): Order | undefined {
   return query.orders[0]
 }
 
+export interface PolicyFlags extends SelectionFlags {
+  readonly keep?: number | undefined
+  readonly 'no-keep-recent': boolean
+  readonly 'older-than'?: string | undefined
+  readonly 'remove-damaged': boolean
+  readonly 'no-protect': boolean
+  readonly 'allow-empty': boolean
+}
+
+/** What a prune is to do, from `policyFlags` and `selectionFlags`. Throws CkptError `usage` and `bad-expression`. */
+export async function readPolicy(flags: PolicyFlags): Promise<PruneRequest> {
+  const olderThan = flags['older-than']
+  return {
+    query: await readQuery(flags),
+    keep: flags.keep,
+    noKeepRecent: flags['no-keep-recent'],
+    rules: await readRules({ ...flags }),
+    olderThan: olderThan === undefined ? undefined : parseAge('older-than', olderThan),
+    removeDamaged: flags['remove-damaged'],
+    allowEmpty: flags['allow-empty'],
+    protect: !flags['no-protect'],
+  }
+}
+
 /** The keep-rules among the flags. Throws CkptError `usage` and `bad-expression`. */
-export async function readRules(flags: Readonly<Record<string, unknown>>): Promise<Rule[]> {
+async function readRules(flags: Readonly<Record<string, unknown>>): Promise<Rule[]> {
   const parsed = rules.flatMap((kind) => valuesOf(flags[kind.flag]).map((value) => kind.parse(value)))
   return Promise.all(parsed)
 }

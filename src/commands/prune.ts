@@ -1,15 +1,13 @@
 import { resolve } from 'node:path'
-import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { utcOffset, wait } from '../clock.js'
 import { confirm } from '../confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { removeCheckpoints, type RemovalResult } from '../core/disposal/index.js'
 import { CkptError } from '../core/errors.js'
-import { parseAge } from '../core/retention/index.js'
 import { openRun, planPrune, type PrunePlan } from '../core/run/index.js'
-import { dryRunFlag, ruleFlags, runArgument, selectionFlags, verifyFlag, yesFlag } from '../flags.js'
-import { readQuery, readRules } from '../query.js'
+import { dryRunFlag, policyFlags, runArgument, selectionFlags, verifyFlag, yesFlag } from '../flags.js'
+import { readPolicy } from '../query.js'
 import { pruneDocument, renderPlan, renderQuestion, renderRemoval } from '../render/prune.js'
 
 export default class Prune extends BaseCommand<typeof Prune> {
@@ -41,21 +39,7 @@ still being written always stay; a damaged one stays too and takes no place. In 
   ]
   static override args = { run: runArgument }
   static override flags = {
-    keep: Flags.integer({
-      helpValue: 'N',
-      description: 'each order keeps so many; 1 where an order is named',
-      helpGroup: 'POLICY',
-    }),
-    'no-keep-recent': Flags.boolean({ description: 'recency is no order: only those named', helpGroup: 'POLICY' }),
-    ...ruleFlags,
-    'older-than': Flags.string({
-      helpValue: 'AGE',
-      description: 'only what is older may go: 7d, 12h',
-      helpGroup: 'POLICY',
-    }),
-    'remove-damaged': Flags.boolean({ description: 'damaged checkpoints may go too', helpGroup: 'POLICY' }),
-    'no-protect': Flags.boolean({ description: 'the policy alone decides', helpGroup: 'POLICY' }),
-    'allow-empty': Flags.boolean({ description: 'the policy may remove every checkpoint', helpGroup: 'POLICY' }),
+    ...policyFlags,
     ...selectionFlags,
     verify: verifyFlag('how deep to look for damage: none, quick (headers), deep (every byte)', 'quick'),
     'dry-run': dryRunFlag,
@@ -75,17 +59,7 @@ still being written always stay; a damaged one stays too and takes no place. In 
 
   private async plan(run: Run): Promise<PrunePlan> {
     const { flags } = this
-    const request = {
-      query: await readQuery(flags),
-      keep: flags.keep,
-      noKeepRecent: flags['no-keep-recent'],
-      rules: await readRules(flags),
-      olderThan: flags['older-than'] === undefined ? undefined : parseAge('older-than', flags['older-than']),
-      removeDamaged: flags['remove-damaged'],
-      allowEmpty: flags['allow-empty'],
-      protect: !flags['no-protect'],
-      verify: flags.verify,
-    }
+    const request = { ...(await readPolicy(flags)), verify: flags.verify }
     const context = { now: this.now(), wait, utcOffset }
     return this.long('checking', (options) => planPrune(this.storage, run, request, { ...context, ...options }))
   }

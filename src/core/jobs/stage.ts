@@ -3,10 +3,17 @@ import { dirname, join, sep } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
 import type { Wait } from '../disposal/remove-tree.js'
 import { CkptError, StorageError } from '../errors.js'
+import {
+  closeSite,
+  makeFolders,
+  openSite,
+  placeTree,
+  refuseTaken,
+  removeIfEmpty,
+  reveal,
+  type LinkKind,
+} from '../placing/index.js'
 import type { Storage } from '../storage/storage.js'
-import { makeFolders, removeIfEmpty } from './folders.js'
-import { placeTree, type LinkKind } from './place-tree.js'
-import { closeSite, openSite } from './site.js'
 
 export interface StageOptions {
   readonly link: LinkKind
@@ -46,7 +53,7 @@ export async function stage(
   if (`${into}${sep}`.startsWith(`${source}${sep}`)) {
     throw new CkptError('usage', `${into}: lies in the checkpoint itself`)
   }
-  await refuseTaken(storage, target)
+  await refuseTaken(storage, target, takenHint)
   const made = await makeFolders(storage, dirname(target))
   try {
     const beside = await namesIn(storage, into)
@@ -57,6 +64,8 @@ export async function stage(
     throw error
   }
 }
+
+const takenHint = 'the job in this folder may have begun: name another folder with --into, or move this away'
 
 async function buildAndReveal(
   storage: Storage,
@@ -69,54 +78,10 @@ async function buildAndReveal(
   try {
     await placeTree(storage, source, site.building, options)
     await storage.syncDirectory(site.box)
-    await reveal(storage, site.building, target)
+    await reveal(storage, site.building, target, takenHint)
   } finally {
     await closeSite(storage, site, options.wait)
   }
-}
-
-/** Never over something: a folder is renamed where nothing is, a file gets the name only if it is free. */
-async function reveal(storage: Storage, building: string, target: string): Promise<void> {
-  await refuseTaken(storage, target)
-  try {
-    await takeName(storage, building, target)
-  } catch (error) {
-    if (error instanceof StorageError && takenCodes.has(error.errno)) throw taken(target)
-    throw error
-  }
-  try {
-    await storage.syncDirectory(dirname(target))
-  } catch (error) {
-    await storage.rename(target, building)
-    throw error
-  }
-}
-
-const takenCodes = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR'])
-
-async function takeName(storage: Storage, building: string, target: string): Promise<void> {
-  const [stat] = await storage.lstat([building])
-  if (stat?.ok !== true || stat.value.kind !== 'file') return storage.rename(building, target)
-  // A rename would replace a file that has come meanwhile; a hard link does not.
-  try {
-    await storage.hardLink(building, target)
-  } catch (error) {
-    if (!(error instanceof StorageError) || error.errno === 'EEXIST') throw error
-    return storage.rename(building, target)
-  }
-  await storage.unlink(building)
-}
-
-async function refuseTaken(storage: Storage, target: string): Promise<void> {
-  const [there] = await storage.lstat([target])
-  if (there?.ok === true) throw taken(target)
-  if (there !== undefined && there.error.code !== 'not-found') throw there.error
-}
-
-function taken(target: string): CkptError {
-  return new CkptError('refused', `${target}: there already; nothing is overwritten`, {
-    hint: 'the job in this folder may have begun: name another folder with --into, or move this away',
-  })
 }
 
 async function realPath(storage: Storage, path: string): Promise<string> {

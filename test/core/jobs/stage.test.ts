@@ -139,7 +139,7 @@ describe.each(kinds)('staging with --link %s', (link) => {
     expect(renames[0]).toMatch(/^rename .*\/\.ckpt\/new\/staging\/[a-z]{16}00\/[a-z]{16}0 -> .*\/new\/CKPT\+a$/)
     expect(faulty.calls.slice(0, at).filter((call) => call.includes(` ${into}/`))).toEqual([])
     const synced = faulty.calls.slice(0, at).filter((call) => call.startsWith('sync'))
-    expect(synced.length).toBe(link === 'copy' ? 7 : 4)
+    expect(synced.length).toBe(link === 'copy' ? 8 : 5)
     expect(faulty.calls[at + 1]).toBe(`syncDirectory ${into}`)
   })
 

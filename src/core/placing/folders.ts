@@ -3,7 +3,10 @@ import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 
-/** The folders that were made, outermost first; none when it was there. Throws StorageError. */
+/**
+ * The folders that were made, durably, outermost first; none when it was there. Throws StorageError, and then none
+ * is left.
+ */
 export async function makeFolders(storage: Storage, folder: string): Promise<string[]> {
   const missing: string[] = []
   for (let path = folder; !(await isFolder(storage, path)); path = dirname(path)) missing.unshift(path)
@@ -12,6 +15,7 @@ export async function makeFolders(storage: Storage, folder: string): Promise<str
     try {
       await storage.makeDirectory(path)
       made.push(path)
+      await storage.syncDirectory(dirname(path))
     } catch (error) {
       if (error instanceof StorageError && error.errno === 'EEXIST' && (await isFolder(storage, path))) continue
       for (const one of made.toReversed()) await removeIfEmpty(storage, one)

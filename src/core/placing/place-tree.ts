@@ -111,7 +111,7 @@ async function placeLink(
   return placeFile(storage, real, stat.value, target, link)
 }
 
-async function hardLink(storage: Storage, from: string, to: string): Promise<void> {
+export async function hardLink(storage: Storage, from: string, to: string): Promise<void> {
   try {
     await storage.hardLink(from, to)
   } catch (error) {
