@@ -1,50 +1,36 @@
-/**
- * `npm run demo`: builds ckpt and shows the main job on a copy of the run in examples/asr. Nothing of it stays.
- */
+/** `npm run demo`: builds ckpt and shows the main job on a copy of the run in examples/asr. Nothing of it stays. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs')], { stdio: 'inherit' })
 
 const place = mkdtempSync(join(tmpdir(), 'ckpt-demo-'))
-cpSync(join(root, 'examples', 'asr'), place, { recursive: true })
+const programs = join(place, 'bin')
+const exp = join(place, 'exp')
+const env = { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH}` }
 
-/** Shows a command as one would type it, and what it prints. Its exit status must be the expected one. */
-function show(comment, argv, expected = 0) {
-  const typed = argv.map((word) => (/^[\w./=@:-]+$/.test(word) ? word : `'${word}'`)).join(' ')
-  console.log(`\n# ${comment}\n$ ckpt ${typed}`)
-  const { status } = spawnSync(process.execPath, [join(root, 'bin', 'run.js'), ...argv], {
-    cwd: place,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  if (status !== expected) throw new Error(`ckpt ${typed} exited with ${status}, not with ${expected}`)
+/** Types a command into a shell, and shows what it prints. */
+function show(comment, typed) {
+  console.log(`\n# ${comment}\n$ ${typed}`)
+  const { status } = spawnSync('bash', ['-c', typed], { cwd: exp, env, stdio: ['ignore', 'inherit', 'inherit'] })
+  if (status !== 0) throw new Error(`it exited with ${status}: ${typed}`)
 }
 
 try {
-  show('what is there', ['list', 'save'])
-  show('the best, for a script', ['find', 'save', '--min', 'WER'])
-  show('keep the best two and the newest: the plan only', ['prune', 'save', '--keep', '2', '--min', 'WER', '--dry-run'])
-  const best = execFileSync(
-    process.execPath,
-    [join(root, 'bin', 'run.js'), 'find', 'save', '--min', 'WER', '--key', 'model'],
-    {
-      cwd: place,
-      encoding: 'utf8',
-    },
-  ).trim()
-  const source = best.slice(best.indexOf('save'))
-  show('fine-tune: carry what matches into a model with another vocabulary', [
-    'transfer',
-    source,
-    'new-language.safetensors',
-    '--skip-mismatched',
-    '--output',
-    'init.safetensors',
-  ])
+  mkdirSync(programs)
+  symlinkSync(join(root, 'bin', 'run.js'), join(programs, 'ckpt'))
+  cpSync(join(root, 'examples', 'asr'), exp, { recursive: true })
+  show('what is there', 'ckpt list save')
+  show('the best, for a script', 'ckpt find save --min WER')
+  show('keep the newest and the best two by WER: the plan only', 'ckpt prune save --keep 2 --min WER --dry-run')
+  show(
+    'fine-tune from the best: carry what matches into a model with another vocabulary',
+    'ckpt transfer "$(ckpt find save --min WER --key model)" new-language.safetensors --skip-mismatched -o init.safetensors',
+  )
 } finally {
   rmSync(place, { recursive: true, force: true })
 }

@@ -24,9 +24,9 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     },
     { description: 'the best of all runs below a folder', command: '<%= config.bin %> find -r exp --min WER' },
   ]
+  static override usage = 'find [best|latest] [RUN] [FLAGS]'
   static override args = {
     what: Args.string({
-      name: '[best|latest] [RUN]',
       description: 'best: by the only metric there is; latest: the newest, as without it',
       ignoreStdin: true,
     }),

@@ -20,9 +20,9 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
     { description: 'a run', command: '<%= config.bin %> show exp/save' },
     { description: 'the newest checkpoint', command: '<%= config.bin %> show "$(ckpt find exp/save)"' },
   ]
+  static override usage = 'show [CHECKPOINT|RUN|FILE] [FLAGS]'
   static override args = {
     what: Args.string({
-      name: 'CHECKPOINT|RUN|FILE',
       description: 'a path, or the name of a checkpoint in the run of this folder',
       default: '.',
       ignoreStdin: true,

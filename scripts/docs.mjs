@@ -1,0 +1,58 @@
+/**
+ * A page for every command, from its help, in docs/commands/.
+ *   node scripts/docs.mjs           writes them (dist/ must be built)
+ *   node scripts/docs.mjs --check   fails when one is not what the help says
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const folder = join(root, 'docs', 'commands')
+const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
+const env = { ...process.env, NO_COLOR: '1', COLUMNS: '100', OCLIF_COLUMNS: '100', FORCE_COLOR: '0' }
+
+function page(id) {
+  const name = id.replaceAll(':', ' ')
+  const argv = [join(root, 'bin', 'run.js'), ...name.split(' '), '--help']
+  const help = execFileSync(process.execPath, argv, { env, encoding: 'utf8' })
+    .replace(/[ \t]+$/gm, '')
+    .trim()
+  return `# ckpt ${name}\n\n<!-- From \`ckpt ${name} --help\`; written by \`npm run docs\`. -->\n\n\`\`\`text\n${help}\n\`\`\`\n`
+}
+
+const pages = new Map(
+  Object.values(manifest.commands)
+    .filter((command) => !command.hidden)
+    .map(({ id }) => [`${id.replaceAll(':', '-')}.md`, page(id)]),
+)
+
+if (process.argv.includes('--check')) {
+  const stale = [...pages].filter(([file, text]) => read(join(folder, file)) !== text).map(([file]) => file)
+  const orphans = list().filter((file) => !pages.has(file))
+  if (stale.length + orphans.length > 0) {
+    console.error(`docs/commands is stale (${[...stale, ...orphans].join(', ')}): npm run docs`)
+    process.exit(1)
+  }
+} else {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  for (const [file, text] of pages) writeFileSync(join(folder, file), text)
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+function list() {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
