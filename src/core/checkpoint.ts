@@ -58,7 +58,7 @@ export interface Health {
 }
 
 /** The grade that a list of findings comes to. One still being written explains whatever else is wrong with it. */
-export function gradeOf(findings: readonly Finding[]): Grade {
+function gradeOf(findings: readonly Finding[]): Grade {
   const order: readonly Grade[] = ['unfinished', 'corrupt', 'partial']
   return order.find((grade) => findings.some((finding) => finding.grade === grade)) ?? 'whole'
 }

@@ -58,7 +58,7 @@ async function openFolder(storage: ReadStorage, path: string): Promise<Folder> {
   throw await explainUnlisted(storage, tidy, listing?.error)
 }
 
-export function withoutTrailingSeparator(path: string): string {
+function withoutTrailingSeparator(path: string): string {
   return path.length > 1 && path.endsWith(sep) ? path.slice(0, -1) : path
 }
 
