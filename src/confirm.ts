@@ -14,7 +14,10 @@ export async function confirm(question: string, flag: string): Promise<boolean> 
   }
   const dialogue = createInterface({ input: process.stdin, output: process.stderr })
   const aborted = new Promise<never>((_, reject) => {
-    const stop = () => reject(new CkptError('interrupted', 'interrupted; nothing was done'))
+    const stop = () => {
+      process.stderr.write('\n')
+      reject(new CkptError('interrupted', 'interrupted; nothing was done'))
+    }
     dialogue.once('SIGINT', stop)
     dialogue.once('close', stop)
   })
