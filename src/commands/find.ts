@@ -55,9 +55,10 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     await this.print(path, await this.takeSound(ranked, ordered))
   }
 
-  private readArguments(): { selector: string | undefined; path: string } {
+  private readArguments(): { selector: 'best' | 'latest' | undefined; path: string } {
     const { what, run } = this.args
-    if (what === 'best' || what === 'latest') return { selector: what, path: resolve(run) }
+    if (isSelector(what)) return { selector: what, path: resolve(run) }
+    if (isSelector(run)) return { selector: run, path: resolve(what ?? '.') }
     if (what === undefined) return { selector: undefined, path: resolve(run) }
     if (run === '.') return { selector: undefined, path: resolve(what) }
     throw new CkptError('usage', `${what}: it is neither "best" nor "latest", and only one run can be searched`, {
@@ -106,7 +107,15 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
 /** Steps of different runs cannot be compared; times can. */
 const newest: Order = { kind: 'max', key: 'time' }
 
-function readOrder(selector: string | undefined, query: Query, checkpoints: readonly Checkpoint[]): Order | undefined {
+function isSelector(word: string | undefined): word is 'best' | 'latest' {
+  return word === 'best' || word === 'latest'
+}
+
+function readOrder(
+  selector: 'best' | 'latest' | undefined,
+  query: Query,
+  checkpoints: readonly Checkpoint[],
+): Order | undefined {
   const order = onlyOrder(query)
   if (selector === 'latest' && order !== undefined) {
     throw new CkptError('usage', '"latest" is an order of its own: leave it out, or the flag that ranks')

@@ -4,9 +4,17 @@ import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examine, openRun, openRuns, type Query } from '../core/run/index.js'
-import { bestPerMetric, impossibleMetrics, rank, varyingKeys } from '../core/selection/index.js'
+import {
+  bestPerMetric,
+  describeUnknownKey,
+  impossibleMetrics,
+  rank,
+  unknownKeys,
+  varyingKeys,
+} from '../core/selection/index.js'
 import { recursiveFlag, runArgument, selectionFlags, verifyFlag } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
+import { isMetaColumn } from '../render/checkpoints.js'
 import { marksOf, sortRows } from '../render/rows.js'
 import { columnNames, renderRun, runDocument, type View } from '../render/run.js'
 
@@ -70,11 +78,19 @@ the newest first. --min, --max and --by rank instead. Parameter files are not op
     const shown = await this.long('reading', (options) =>
       examine(this.storage, ordered, sorted.slice(0, limit), this.flags.verify, options),
     )
-    const columns =
-      this.flags.columns?.split(',').map((name) => name.trim()) ?? columnNames(shown, varyingKeys(ordered))
+    const columns = this.readColumns(ordered) ?? columnNames(shown, varyingKeys(ordered))
     const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered))
     const rows = shown.map((checkpoint) => ({ checkpoint, marks: marks.get(checkpoint.path) ?? [] }))
     return { run, rows, columns, matching: ranked.length, wide: this.flags.all || this.flags.columns !== undefined }
+  }
+
+  /** --columns; a key that no checkpoint has is told. */
+  private readColumns(checkpoints: readonly Checkpoint[]): string[] | undefined {
+    const columns = this.flags.columns?.split(',').map((name) => name.trim())
+    const sort = this.flags.sort?.replace(/^-/, '')
+    const keys = [...(columns ?? []), ...(sort === undefined ? [] : [sort])].filter(isMetaColumn)
+    for (const unknown of unknownKeys(new Set(keys), checkpoints)) this.alert(describeUnknownKey(unknown))
+    return columns
   }
 
   private async sort(checkpoints: readonly Checkpoint[], run: Run): Promise<readonly Checkpoint[]> {

@@ -1,5 +1,6 @@
 /** Checkpoints as rows: what `list` shows of each. */
 import { isMeta, timeOf, type Checkpoint, type Health, type MetaValue } from '../core/checkpoint.js'
+import { scopeOf } from '../core/selection/index.js'
 import type { Paint } from './colours.js'
 import { printable } from './printable.js'
 import type { Column } from './table.js'
@@ -50,18 +51,19 @@ const knownColumns: Known = {
 
 /** The column of that name; any other name is a key of the meta. */
 export function columnFor(name: string, context: RowContext): Column<Row> {
-  const known = Object.hasOwn(knownColumns, name) ? knownColumns[name] : undefined
+  const known = isMetaColumn(name) ? undefined : knownColumns[name]
   if (known !== undefined) return known(context)
   return {
     title: printable(name),
     align: 'right',
     leaves: 1,
-    cell: ({ checkpoint }) => formatMeta(lookUp(checkpoint, name)),
+    cell: ({ checkpoint }) => formatMeta(scopeOf(checkpoint, context.now).get(name)),
   }
 }
 
-function lookUp(checkpoint: Checkpoint, name: string): MetaValue | undefined {
-  return checkpoint.meta.get(name)
+/** True for a column that shows a key of the meta. */
+export function isMetaColumn(name: string): boolean {
+  return !Object.hasOwn(knownColumns, name)
 }
 
 function marksOf({ checkpoint: { health }, marks }: Row, brief: boolean): string {
@@ -99,13 +101,16 @@ export function isoTime(seconds: number | null): string {
   return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
-export function formatMeta(value: MetaValue | undefined): string {
+/** Numbers have at most `digits` significant digits. */
+export function formatMeta(value: MetaValue | undefined, digits = 5): string {
   if (value === undefined) return '-'
-  if (typeof value === 'number' || typeof value === 'bigint') return formatNumber(value)
+  if (typeof value === 'number' || typeof value === 'bigint') return formatNumber(value, digits)
   if (typeof value === 'string') return printable(value)
   if (value === null || typeof value === 'boolean') return String(value)
-  if (isMeta(value)) return `{${[...value].map(([key, item]) => `${printable(key)}: ${formatMeta(item)}`).join(', ')}}`
-  if (Array.isArray(value)) return `[${value.map(formatMeta).join(', ')}]`
+  if (isMeta(value)) {
+    return `{${[...value].map(([key, item]) => `${printable(key)}: ${formatMeta(item, digits)}`).join(', ')}}`
+  }
+  if (Array.isArray(value)) return `[${value.map((item: MetaValue) => formatMeta(item, digits)).join(', ')}]`
   return printable('text' in value ? value.text : '')
 }
 

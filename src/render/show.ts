@@ -24,6 +24,9 @@ export interface BestEntry {
   readonly value: number | bigint
 }
 
+/** A double has no more. */
+const allDigits = 17
+
 /** Tensors of one file that are listed; --json lists all. */
 const mostTensors = 40
 
@@ -38,7 +41,10 @@ export function renderCheckpoint(
   return [
     paint('title', printable(checkpoint.name)),
     ...aligned(facts(checkpoint, now, paint)).map((line) => `  ${line}`),
-    ...section('Meta', aligned([...checkpoint.meta].map(([key, value]) => [printable(key), formatMeta(value)]))),
+    ...section(
+      'Meta',
+      aligned([...checkpoint.meta].map(([key, value]) => [printable(key), formatMeta(value, allDigits)])),
+    ),
     ...section('Files', aligned(checkpoint.files.map((file) => fileLine(checkpoint, file)))),
     ...[...tensors].flatMap(([key, list]) =>
       section(`Tensors of ${printable(key)}: ${sumUp(list)}`, tensorLines(list)),

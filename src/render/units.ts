@@ -20,7 +20,7 @@ export function formatNumber(value: number | bigint, digits = 5): string {
   if (Number.isNaN(value)) return 'nan'
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value)
-  return String(Number(value.toPrecision(digits)))
+  return digits >= 17 ? String(value) : String(Number(value.toPrecision(digits)))
 }
 
 export function plural(count: number, word: string): string {
