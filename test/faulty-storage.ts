@@ -70,6 +70,8 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     read: (paths, limit) => reading(() => inner.read(paths, limit)),
     resolve: (paths) => reading(() => inner.resolve(paths)),
     open: (path) => reading(() => inner.open(path)),
+    sweep: (files, options) => reading(() => inner.sweep(files, options)),
+    space: (paths) => reading(() => inner.space(paths)),
     create: (path) => changing('create', path, async () => faultyHandle(await inner.create(path))),
     makeDirectory: (path, mode) => changing('makeDirectory', path, () => inner.makeDirectory(path, mode)),
     rename: (from, to) => changing('rename', `${from} -> ${to}`, () => inner.rename(from, to)),

@@ -5,9 +5,9 @@
  */
 import { pipeline } from 'node:stream/promises'
 import { createInflateRaw } from 'node:zlib'
+import { crc32 } from '../crc32.js'
 import { CkptError, FormatError } from '../errors.js'
 import type { ByteSource } from './byte-source.js'
-import { crc32 } from './crc32.js'
 
 export interface ZipEntry {
   readonly name: string
@@ -106,6 +106,30 @@ export async function locateEntry(source: ByteSource, archive: ZipArchive, entry
   return { offset, length: entry.compressedSize }
 }
 
+/** An entry and where its bytes lie. */
+export interface LocatedEntry {
+  readonly entry: ZipEntry
+  readonly range: ByteRange
+}
+
+/** All entries in the order of their bytes. Throws as `locateEntry` does, and where the bytes of two overlap. */
+export async function locateEntries(source: ByteSource, archive: ZipArchive): Promise<LocatedEntry[]> {
+  const located: LocatedEntry[] = []
+  let end = 0
+  for (const entry of archive.entries.toSorted((a, b) => a.headerOffset - b.headerOffset)) {
+    if (entry.headerOffset < end) {
+      throw new FormatError(
+        `entry ${quote(entry.name)} at byte ${entry.headerOffset} begins before the one before it ends, at byte ${end}`,
+        { offset: entry.headerOffset },
+      )
+    }
+    const range = await locateEntry(source, archive, entry)
+    end = range.offset + range.length
+    located.push({ entry, range })
+  }
+  return located
+}
+
 export interface CheckOptions {
   /** Told after each part with the count of bytes read from the file since the last call. */
   readonly onBytes?: (count: number) => void
@@ -132,13 +156,16 @@ export async function checkEntry(
       offset: range.offset,
     })
   }
-  if (options.checksum !== false && sum.crc !== entry.crc32) {
-    throw new FormatError(
-      `entry ${quote(entry.name)} (bytes ${range.offset} to ${range.offset + range.length}) has the CRC-32 ` +
-        `${hex(sum.crc)}, not ${hex(entry.crc32)}: its bytes changed after they were written`,
-      { offset: range.offset },
-    )
-  }
+  if (options.checksum !== false && sum.crc !== entry.crc32) throw checksumFault({ entry, range }, sum.crc)
+}
+
+/** What to say of an entry whose bytes have another checksum. */
+export function checksumFault({ entry, range }: LocatedEntry, crc: number): FormatError {
+  return new FormatError(
+    `entry ${quote(entry.name)} (bytes ${range.offset} to ${range.offset + range.length}) has the CRC-32 ` +
+      `${hex(crc)}, not ${hex(entry.crc32)}: its bytes changed after they were written`,
+    { offset: range.offset },
+  )
 }
 
 interface Sum {

@@ -5,7 +5,7 @@ import { CkptError } from '../errors.js'
 import { listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isEmptyDamage } from './empty.js'
-import { inspectFile, type InspectOptions } from './inspect.js'
+import { inspectFile, type InspectOptions, type Rest } from './inspect.js'
 import { findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
 import { inspectIndex } from './shard-index.js'
@@ -49,16 +49,54 @@ export async function checkHealth(
   const missing = findMissing(siblings)
   const neighbours = new Neighbours(storage, siblings)
   const contents = await listFiles(storage, which)
-  const inspect = { level, signal: options.signal, onBytes: progressOver(contents, level, options) }
-  const checked: Checkpoint[] = []
+  const inspect = { level, signal: options.signal }
+  const inspected: { readonly findings: readonly Finding[]; readonly rests: readonly Rest[] }[] = []
   for (const checkpoint of which) {
     if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
     const found = contents.get(checkpoint) ?? { files: [], findings: [] }
-    const inside = await inspectContents(storage, checkpoint, found, neighbours, inspect)
-    const all = uniteFindings(checkpoint.health.findings, inside, found.findings, missing.get(checkpoint.path) ?? [])
-    checked.push(withFindings(checkpoint, level, all))
+    inspected.push(await inspectContents(storage, checkpoint, found, neighbours, inspect))
   }
-  return checked
+  const read = await readRests(
+    storage,
+    inspected.flatMap(({ rests }) => rests),
+    options,
+  )
+  return which.map((checkpoint, index) => {
+    const { findings = [], rests = [] } = inspected[index] ?? {}
+    const all = uniteFindings(
+      checkpoint.health.findings,
+      findings,
+      rests.flatMap((rest) => read.get(rest) ?? []),
+      contents.get(checkpoint)?.findings ?? [],
+      missing.get(checkpoint.path) ?? [],
+    )
+    return withFindings(checkpoint, level, all)
+  })
+}
+
+/** Reads the files of all checkpoints together, so that several can be read at a time. */
+async function readRests(
+  storage: ReadStorage,
+  rests: readonly Rest[],
+  { onProgress, signal }: HealthOptions,
+): Promise<ReadonlyMap<Rest, readonly Finding[]>> {
+  if (rests.length === 0) return new Map()
+  const total = rests.reduce((sum, { sweep }) => sum + sweep.size, 0)
+  let done = 0
+  const onBytes = (count: number): void => {
+    done += count
+    onProgress?.(Math.min(done, total), total)
+  }
+  const answers = await storage.sweep(
+    rests.map(({ sweep }) => sweep),
+    { onBytes, signal },
+  )
+  return new Map(
+    rests.map((rest, index) => {
+      const answer = answers[index]
+      return [rest, answer === undefined ? [] : rest.judge(answer)]
+    }),
+  )
 }
 
 function withFindings(
@@ -69,29 +107,15 @@ function withFindings(
   return { ...checkpoint, health: healthFrom(level, findings) }
 }
 
-function progressOver(
-  contents: ReadonlyMap<Checkpoint, Contents>,
-  level: 'quick' | 'deep',
-  { onProgress }: HealthOptions,
-): InspectOptions['onBytes'] {
-  if (onProgress === undefined || level === 'quick') return undefined
-  let total = 0
-  for (const { files } of contents.values()) for (const file of files) total += file.stat?.size ?? 0
-  let done = 0
-  return (count) => {
-    done += count
-    onProgress(Math.min(done, total), total)
-  }
-}
-
 async function inspectContents(
   storage: ReadStorage,
   checkpoint: Checkpoint,
   { files }: Contents,
   neighbours: Neighbours,
   options: InspectOptions,
-): Promise<Finding[]> {
+): Promise<{ findings: Finding[]; rests: Rest[] }> {
   const findings: Finding[] = []
+  const rests: Rest[] = []
   const tensors = new Map<string, ReadonlySet<string>>()
   const known = new Set(checkpoint.health.findings.map((finding) => finding.file))
   for (const file of files) {
@@ -107,13 +131,15 @@ async function inspectContents(
     const inspected = await inspectFile(storage, file, around, options)
     findings.push(...inspected.findings)
     if (inspected.tensors !== null) tensors.set(file.name, inspected.tensors)
+    if (inspected.rest !== null) rests.push(inspected.rest)
   }
   const shards = { files: new Map(files.map((file) => [file.name, file])), tensors }
   for (const file of files) {
     if (!file.name.endsWith('.index.json') || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
     findings.push(...(await inspectIndex(storage, file, shards)))
   }
-  return [...findings, ...findMissingShards(files.map((file) => file.name)), ...findUnfinishedFolders(files)]
+  findings.push(...findMissingShards(files.map((file) => file.name)), ...findUnfinishedFolders(files))
+  return { findings, rests }
 }
 
 /** torch.distributed.checkpoint writes `.metadata` after all data (filesystem.py, `FileSystemWriter.finish`). */

@@ -6,9 +6,17 @@ import { parseJson } from '../formats/json.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../formats/safetensors.js'
 import { PickleEndsEarly } from '../formats/pickle/index.js'
 import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js'
-import { checkEntry, hasChecksums, readZip, ZipEndMissing } from '../formats/zip.js'
+import {
+  checkEntry,
+  checksumFault,
+  hasChecksums,
+  locateEntries,
+  readZip,
+  ZipEndMissing,
+  type LocatedEntry,
+} from '../formats/zip.js'
 import { reasonOf, type FoundFile } from '../layouts/index.js'
-import type { ReadHandle, ReadStorage } from '../storage/storage.js'
+import type { ReadHandle, ReadStorage, Result, Sweep } from '../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
 import { sourceOf, withFile } from './source.js'
 
@@ -21,8 +29,6 @@ export interface Surroundings {
 
 export interface InspectOptions {
   readonly level: 'quick' | 'deep'
-  /** Told the count of bytes looked at since the last call. */
-  readonly onBytes?: ((count: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -30,11 +36,19 @@ export interface Inspected {
   readonly findings: readonly Finding[]
   /** Names of the tensors, where the header was read: an index is held against them. */
   readonly tensors: ReadonlySet<string> | null
+  /** What is left to do at the depth that was asked for; null when nothing is. */
+  readonly rest: Rest | null
+}
+
+/** A file that is still to be read through, together with others. */
+export interface Rest {
+  readonly sweep: Sweep
+  /** What the sweep's answer tells of the file. */
+  readonly judge: (answer: Result<readonly string[]>) => Finding[]
 }
 
 /** Bytes of a JSON file that is parsed whole; of a longer one only its two ends are looked at. */
 const largestJson = 64 << 20
-const block = 1 << 20
 
 /**
  * Looks into a file that is not empty. What is broken comes back as findings, never as an exception; `interrupted`
@@ -47,10 +61,10 @@ export async function inspectFile(
   options: InspectOptions,
 ): Promise<Inspected> {
   try {
-    return await withFile(storage, file.path, async (handle) => inspectHandle(handle, file.name, around, options))
+    return await withFile(storage, file.path, async (handle) => inspectHandle(handle, file, around, options))
   } catch (error) {
     const finding = toFinding(error, file.name)
-    return { findings: [finding], tensors: null }
+    return { findings: [finding], tensors: null, rest: null }
   }
 }
 
@@ -65,19 +79,18 @@ function toFinding(error: unknown, file: string): Finding {
 
 async function inspectHandle(
   handle: ReadHandle,
-  name: string,
+  { name, path }: FoundFile,
   around: Surroundings,
   options: InspectOptions,
 ): Promise<Inspected> {
   const source = sourceOf(handle)
   const kind = kindOf(name, await source.read(0, headLength), handle.size)
   const tensors = kind === 'safetensors' ? await readTensorNames(source) : null
-  if (kind === 'zip') await inspectZip(source, around, options)
-  else if (kind === 'legacy') await inspectLegacy(source, around, options)
+  const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
+  if (kind === 'legacy') await inspectLegacy(source, around, options)
   else if (kind === 'json') await inspectJson(source, options)
   else if (kind === 'opaque') await compareKind(around)
-  if (options.level === 'deep' && kind !== 'zip') await readThrough(source, options)
-  return { findings: [], tensors }
+  return { findings: [], tensors, rest: options.level === 'deep' ? restOf(name, path, handle.size, stored) : null }
 }
 
 async function readTensorNames(source: ByteSource): Promise<ReadonlySet<string>> {
@@ -86,18 +99,37 @@ async function readTensorNames(source: ByteSource): Promise<ReadonlySet<string>>
   return new Set(parseHeader(header, source.byteLength).tensors.map((tensor) => tensor.name))
 }
 
-async function inspectZip(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<void> {
+/** Gives the entries whose checksums are to be held against the bytes. */
+async function inspectZip(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<LocatedEntry[]> {
   const archive = await readZip(source).catch(async (error: unknown) => {
     throw error instanceof ZipEndMissing ? await explainCut(source, around, error, 'no zip end record') : error
   })
-  if (options.level === 'quick') return
+  if (options.level === 'quick') return []
   const checksum = hasChecksums(archive)
-  for (const entry of archive.entries) {
+  const located = await locateEntries(source, archive)
+  for (const { entry } of located.filter(({ entry }) => entry.method === 'deflated')) {
     await checkEntry(source, archive, entry, {
       checksum,
-      ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     })
+  }
+  return checksum ? located.filter(({ entry }) => entry.method === 'stored') : []
+}
+
+/** Every byte is read once, also where no checksum tells of it: a bad sector shows itself in no other way. */
+function restOf(name: string, path: string, size: number, stored: readonly LocatedEntry[]): Rest {
+  const ranges = stored.map(({ range }) => ({ position: range.offset, length: range.length }))
+  return {
+    sweep: { path, size, checksum: 'crc32', ranges },
+    judge: (answer) => {
+      if (!answer.ok) return [toFinding(answer.error, name)]
+      const sums = answer.value.map((digits) => Number.parseInt(digits, 16))
+      const wrong = stored.flatMap((one, index) => (sums[index] === one.entry.crc32 ? [] : [{ one, sum: sums[index] }]))
+      const [first] = wrong
+      if (first === undefined) return []
+      const more = wrong.length > 1 ? `; so it is with ${wrong.length - 1} more of its ${stored.length} entries` : ''
+      return [{ grade: 'corrupt', file: name, reason: checksumFault(first.one, first.sum ?? 0).message + more }]
+    },
   }
 }
 
@@ -187,14 +219,5 @@ function isJsonLines(bytes: Uint8Array): boolean {
   } catch (error) {
     if (error instanceof CkptError) return false
     throw error
-  }
-}
-
-/** Every byte is read once: a bad sector shows itself in no other way. */
-async function readThrough(source: ByteSource, options: InspectOptions): Promise<void> {
-  for (let at = 0; at < source.byteLength; at += block) {
-    if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while reading')
-    const bytes = await source.read(at, block)
-    options.onBytes?.(bytes.length)
   }
 }

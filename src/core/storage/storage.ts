@@ -29,6 +29,13 @@ export interface Stat {
   readonly mode: number
 }
 
+/** Bytes of a file system. */
+export interface Space {
+  readonly total: number
+  /** What a user without privileges may still take. */
+  readonly free: number
+}
+
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: StorageError }
 
 /** An open file. Positions and lengths are bytes. */
@@ -55,6 +62,32 @@ export interface WriteHandle {
   close(): Promise<void>
 }
 
+/** A part of a file, in bytes. */
+export interface Range {
+  readonly position: number
+  readonly length: number
+}
+
+/** A file to be read from its first byte to its last. */
+export interface Sweep {
+  readonly path: string
+  /** Bytes that it must have. */
+  readonly size: number
+  readonly checksum: Checksum
+  /** Parts whose checksums are wanted: ascending, without overlap, inside of the file. */
+  readonly ranges: readonly Range[]
+}
+
+/** CRC-32 as zip uses it, or SHA-256. */
+export type Checksum = 'crc32' | 'sha256'
+
+export interface SweepOptions {
+  /** Told now and then how many bytes were read since the last call. */
+  readonly onBytes?: ((count: number) => void) | undefined
+  /** Ends the work with CkptError `interrupted`. */
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface ReadStorage {
   /** The entries of each directory, in no order. */
   list(directories: readonly string[]): Promise<Result<readonly Entry[]>[]>
@@ -68,6 +101,13 @@ export interface ReadStorage {
   resolve(paths: readonly string[]): Promise<Result<string>[]>
   /** Opens one file for reading at any place. Throws StorageError. */
   open(path: string): Promise<ReadHandle>
+  /**
+   * Reads every byte of each file, several files at a time and in bounded memory; gives the checksums of its ranges in
+   * lower-case hexadecimal digits. A file that ends early is an error (`EIO`). Throws CkptError `interrupted` alone.
+   */
+  sweep(files: readonly Sweep[], options?: SweepOptions): Promise<Result<readonly string[]>[]>
+  /** The file system that each path lies on. */
+  space(paths: readonly string[]): Promise<Result<Space>[]>
 }
 
 /** Changing calls do one thing each and throw StorageError; a test can stop at any of them. */

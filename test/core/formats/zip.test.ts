@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { CkptError, FormatError } from '../../../src/core/errors.js'
-import { crc32, crc32ByTable } from '../../../src/core/formats/crc32.js'
+import { crc32, crc32ByTable } from '../../../src/core/crc32.js'
 import {
   checkEntry,
   hasChecksums,

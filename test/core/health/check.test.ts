@@ -418,18 +418,19 @@ describe('checkHealth', () => {
     expect(graded.map((checkpoint) => checkpoint.health.grade)).toEqual(['whole', 'partial', 'whole'])
   })
 
-  it('reads little of large files when quick, and all of them when deep, telling how far it is', async () => {
-    const large = makeZip([{ name: 'm/data/0', data: Buffer.alloc(4 << 20, 1) }])
-    const root = makeRun({ 'model.ckpt': large })
+  it('makes a few small reads a file when quick, and reads all of them when deep, telling how far it is', async () => {
+    const large = makeZip([{ name: 'm/data/0', data: Buffer.alloc(12 << 20, 1) }])
+    const files = { 'model.ckpt': large, 'lm.ckpt': legacy, 'lm.safetensors': safetensors(['a']), 'notes.bin': large }
+    const root = makeRun(files)
     const { checkpoints } = await loadRun(storage, root)
-    let read = 0
+    const reads: { path: string; bytes: number }[] = []
     const counted = {
       ...storage,
       open: async (path: string) => {
         const handle = await storage.open(path)
         const counting = async (into: Uint8Array, position: number): Promise<number> => {
           const count = await handle.read(into, position)
-          read += count
+          reads.push({ path, bytes: count })
           return count
         }
         return {
@@ -442,12 +443,19 @@ describe('checkHealth', () => {
       },
     }
     await checkHealth(counted, checkpoints, checkpoints, 'quick')
-    expect(read).toBeLessThan(3 * 8192)
+    for (const file of Object.keys(files)) {
+      const own = reads.filter(({ path }) => path.endsWith(`/${file}`))
+      expect(own.length, file).toBeLessThanOrEqual(3 * 5)
+      expect(
+        own.reduce((sum, { bytes }) => sum + bytes, 0),
+        file,
+      ).toBeLessThan(3 * 4096)
+    }
     const progress: [number, number][] = []
     const onProgress = (done: number, total: number): void => void progress.push([done, total])
-    await checkHealth(counted, checkpoints, checkpoints, 'deep', { onProgress })
-    expect(read).toBeGreaterThan(3 * (4 << 20))
-    expect(progress.length).toBeGreaterThanOrEqual(12)
+    await checkHealth(storage, checkpoints, checkpoints, 'deep', { onProgress })
+    const bytes = 3 * (2 * large.length + legacy.length + safetensors(['a']).length + 'unixtime: 1.0\n'.length)
+    expect(progress.at(-1)).toEqual([bytes, bytes])
     expect(progress.every(([done, total], index) => done <= total && done >= (progress[index - 1]?.[0] ?? 0))).toBe(
       true,
     )

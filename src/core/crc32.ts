@@ -1,7 +1,10 @@
 /** CRC-32 as zip uses it (polynomial 0xEDB88320). */
 import * as zlib from 'node:zlib'
 
-/** Goes on from `previous`, 0 for the first part. Node's own is taken where it is (20.15, 22.2): 5 GB/s against 0.4. */
+/** Whether Node has its own: 5 GB/s against 0.4. */
+export const hasFastCrc32 = 'crc32' in zlib
+
+/** Goes on from `previous`, 0 for the first part. Node's own is taken where it is (20.15, 22.2). */
 export const crc32: (bytes: Uint8Array, previous: number) => number =
   'crc32' in zlib ? (bytes, previous) => zlib.crc32(bytes, previous) : crc32ByTable
 

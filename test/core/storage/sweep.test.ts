@@ -1,0 +1,110 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { localStorage } from '../../../src/core/storage/local.js'
+import type { Range, Sweep } from '../../../src/core/storage/storage.js'
+
+const storage = localStorage()
+const folder = mkdtempSync(join(tmpdir(), 'ckpt-sweep-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function file(name: string, bytes: Uint8Array): string {
+  const path = join(folder, name)
+  writeFileSync(path, bytes)
+  return path
+}
+
+function sumsOf(bytes: Buffer, ranges: readonly Range[]): string[] {
+  return ranges.map(({ position, length }) =>
+    crc32(bytes.subarray(position, position + length))
+      .toString(16)
+      .padStart(8, '0'),
+  )
+}
+
+/** Ranges between cuts, every other one left out. */
+function rangesFrom(cuts: readonly number[]): Range[] {
+  const sorted = cuts.toSorted((a, b) => a - b)
+  return sorted
+    .map((cut, index) => ({ position: cut, length: (sorted[index + 1] ?? cut) - cut }))
+    .filter((_, index) => index % 2 === 0)
+}
+
+describe('a sweep', () => {
+  it('gives the CRC-32 of every range, whatever the ranges are', async () => {
+    const bytes = randomBytes(600_000)
+    const path = file('small', bytes)
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 12 }), async (cuts) => {
+        const ranges = rangesFrom(cuts)
+        const [answer] = await storage.sweep([{ path, size: bytes.length, checksum: 'crc32', ranges }])
+        expect(answer).toEqual({ ok: true, value: sumsOf(bytes, ranges) })
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('gives the same in threads, for many files at a time, and tells of every byte', async () => {
+    const bytes = Array.from({ length: 5 }, () => randomBytes(20 << 20))
+    const ranges = rangesFrom([0, 1 << 10, 1 << 20, 3 << 20, 4 << 20, 20 << 20])
+    const sweeps = bytes.map((content, index): Sweep => {
+      return { path: file(`large-${index}`, content), size: content.length, checksum: 'crc32', ranges }
+    })
+    let told = 0
+    const answers = await storage.sweep(sweeps, { onBytes: (count) => (told += count) })
+    expect(answers).toEqual(bytes.map((content) => ({ ok: true, value: sumsOf(content, ranges) })))
+    expect(told).toBe(5 * (20 << 20))
+  })
+
+  it('splits a large file between ranges and puts the sums together in order', async () => {
+    const bytes = randomBytes(150 << 20)
+    const ranges = rangesFrom(Array.from({ length: 30 }, (_, index) => index * (5 << 20)))
+    const [answer] = await storage.sweep([{ path: file('huge', bytes), size: bytes.length, checksum: 'crc32', ranges }])
+    expect(answer).toEqual({ ok: true, value: sumsOf(bytes, ranges) })
+  })
+
+  it('gives SHA-256 too, also of nothing', async () => {
+    const bytes = randomBytes(300_000)
+    const whole = (content: Uint8Array, name: string): Sweep => ({
+      path: file(name, content),
+      size: content.length,
+      checksum: 'sha256',
+      ranges: [{ position: 0, length: content.length }],
+    })
+    const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex')
+    expect(await storage.sweep([whole(bytes, 'a'), whole(new Uint8Array(), 'b')])).toEqual([
+      { ok: true, value: [sha256(bytes)] },
+      { ok: true, value: [sha256(new Uint8Array())] },
+    ])
+  })
+
+  it('answers per file: one that is gone or too short hides no other', async () => {
+    const bytes = randomBytes(1000)
+    const path = file('sound', bytes)
+    const ask = (of: string, size: number): Sweep => ({ path: of, size, checksum: 'crc32', ranges: [] })
+    const answers = await storage.sweep([ask(join(folder, 'gone'), 10), ask(path, 2000), ask(path, 1000)])
+    expect(answers[0]).toMatchObject({ ok: false, error: { errno: 'ENOENT' } })
+    expect(answers[1]).toMatchObject({ ok: false, error: { errno: 'EIO' } })
+    expect(answers[1]).toMatchObject({ error: { message: expect.stringContaining('byte 1000 while 2000') as string } })
+    expect(answers[2]).toEqual({ ok: true, value: [] })
+  })
+
+  it('stops when asked, with threads and without', async () => {
+    const large = { path: file('stop', randomBytes(40 << 20)), size: 40 << 20, checksum: 'crc32', ranges: [] } as const
+    const signal = AbortSignal.abort()
+    await expect(storage.sweep([large], { signal })).rejects.toMatchObject({ code: 'interrupted' })
+    await expect(storage.sweep([{ ...large, size: 10 }], { signal })).rejects.toMatchObject({ code: 'interrupted' })
+  })
+})
+
+describe('the space of a file system', () => {
+  it('is told for each path, and for one that is not there', async () => {
+    const [there, gone] = await storage.space([folder, join(folder, 'gone')])
+    expect(there?.ok === true && there.value.total >= there.value.free && there.value.free > 0).toBe(true)
+    expect(gone).toMatchObject({ ok: false, error: { errno: 'ENOENT' } })
+  })
+})
