@@ -5,5 +5,14 @@ import Prune from './prune.js'
 import Recover from './recover.js'
 import Show from './show.js'
 import Transfer from './transfer.js'
+import Verify from './verify.js'
 
-export const commands = { find: Find, list: List, prune: Prune, recover: Recover, show: Show, transfer: Transfer }
+export const commands = {
+  find: Find,
+  list: List,
+  prune: Prune,
+  recover: Recover,
+  show: Show,
+  transfer: Transfer,
+  verify: Verify,
+}

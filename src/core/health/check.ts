@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import { healthFrom, type Checkpoint, type Finding } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
+import { explainTemporary, listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isEmptyDamage } from './empty.js'
 import { inspectFile, type InspectOptions, type Rest } from './inspect.js'
@@ -120,6 +120,8 @@ async function inspectContents(
   const known = new Set(checkpoint.health.findings.map((finding) => finding.file))
   for (const file of files) {
     if (known.has(file.name) || file.stat?.kind !== 'file') continue
+    // Nothing loads it, so nothing about it is damage of this checkpoint.
+    if (explainTemporary(basename(file.name)) !== null) continue
     if (file.stat.size === 0) {
       if (await isEmptyFileDamage(checkpoint, file, neighbours)) findings.push(emptyFinding(file.name))
       continue

@@ -33,6 +33,15 @@ export const hfTrainer: Layout = {
   scan: scanHfTrainer,
   /** A gradient scaler is saved only where one is in use. */
   isOptional: (file) => file.key.includes('scaler') || file.key.includes('dataloader'),
+  explainLeftover: explainHfLeftover,
+}
+
+/** transformers 4.36 to 4.38 save into `tmp-checkpoint-…` and rename it (trainer.py, `_save_checkpoint`). */
+function explainHfLeftover(name: string, inside: readonly Entry[]): string | null {
+  if (name.startsWith('tmp-checkpoint-')) {
+    return 'the staging folder of a save that never finished: the Trainer renames it when all is written'
+  }
+  return /^checkpoint-\d+$/.test(name) && inside.length === 0 ? 'an empty folder: the save had only begun' : null
 }
 
 async function scanHfTrainer(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {

@@ -24,4 +24,9 @@ export interface Layout {
   complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]>
   /** True for a file that may be missing from one checkpoint while all others have it. */
   isOptional(file: ParamFile): boolean
+  /**
+   * Of a folder that lies beside the checkpoints and is none: what a save that never finished left there, in words;
+   * null when it is nothing of this framework's. `inside` are the entries in it.
+   */
+  explainLeftover?(name: string, inside: readonly Entry[]): string | null
 }

@@ -28,6 +28,15 @@ export const speechBrain: Layout = {
   complete: completeSpeechBrain,
   /** The library only warns when a `dataloader` file is missing, and loads a scaler where there is one. */
   isOptional: (file) => file.key.includes('dataloader') || file.key.includes('scaler'),
+  explainLeftover: explainSpeechBrainLeftover,
+}
+
+/** The meta is the first file of a save (checkpoints.py, `save_checkpoint`): without it nothing loads the rest. */
+function explainSpeechBrainLeftover(name: string, inside: readonly Entry[]): string | null {
+  if (!name.startsWith('CKPT') || inside.some((entry) => entry.name === metaFile)) return null
+  return inside.length === 0
+    ? `an empty folder: the save had only begun`
+    : `no checkpoint without its ${metaFile}: what a save or a removal that was stopped left`
 }
 
 async function scanSpeechBrain(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {

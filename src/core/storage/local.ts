@@ -2,7 +2,6 @@
 import * as fs from 'node:fs'
 import { StorageError } from '../errors.js'
 import type { Entry, EntryKind, ReadHandle, Result, Space, Stat, Storage, WriteHandle } from './storage.js'
-import { sweepFiles } from './sweep.js'
 
 /** Bytes per read while copying; larger ones were measured to be no faster. */
 const copyBlock = 1 << 20
@@ -17,7 +16,8 @@ export function localStorage(): Storage {
     read: async (paths, limit) => paths.map((path) => attempt(path, () => readOne(path, limit))),
     resolve: async (paths) => paths.map((path) => attempt(path, () => fs.realpathSync(path))),
     open: async (path) => guard(path, () => openForReading(path)),
-    sweep: async (files, options) => sweepFiles(files, options ?? {}, describeFailure),
+    // Loaded when needed: threads and hashes would slow down the start of every command.
+    sweep: async (files, options) => (await import('./sweep.js')).sweepFiles(files, options ?? {}, describeFailure),
     space: async (paths) => paths.map((path) => attempt(path, () => toSpace(fs.statfsSync(path, { bigint: true })))),
     create: async (path) => guard(path, () => openForWriting(path)),
     makeDirectory: async (path, mode) => guard(path, () => fs.mkdirSync(path, { mode: mode ?? 0o777 })),

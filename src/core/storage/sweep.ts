@@ -13,6 +13,8 @@ const taskSize = 64 << 20
 /** Below so many bytes, threads take longer to start than they save. */
 const fewestForThreads = 32 << 20
 const mostThreads = 8
+/** Bytes after which this thread lets others have their turn: some ten milliseconds. */
+const breath = 32 << 20
 /** Milliseconds between two looks at how far the threads are. */
 const interval = 50
 
@@ -71,42 +73,12 @@ function joinAnswers(
   return { ok: true, value: sums }
 }
 
-async function runTasks(tasks: readonly SweepTask[], options: SweepOptions): Promise<Map<number, SweepAnswer>> {
-  const bytes = tasks.reduce((sum, task) => sum + task.to - task.from, 0)
-  const counters = new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT))
-  const answers = new Map<number, SweepAnswer>()
-  if (bytes >= fewestForThreads && hasFastCrc32) await runInThreads(tasks, counters, options, answers)
-  // Where no thread could be started, or one died, the rest is read here.
-  const left = tasks.flatMap((task, index) => (answers.has(index) ? [] : [{ task, index }]))
-  const again = new BigInt64Array(3)
-  for (let done = 0; done < left.length; done += 1) {
-    stopIfAsked(options.signal)
-    const before = again[bytesRead] ?? 0n
-    const [answer] = sweepLoop(
-      left.map(({ task }) => task),
-      again,
-      { fs, start: startWith(crc32, createHash) },
-      1,
-    ).values()
-    const index = left[done]?.index
-    if (answer !== undefined && index !== undefined) answers.set(index, answer)
-    options.onBytes?.(Number((again[bytesRead] ?? 0n) - before))
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  return answers
-}
-
-/** Places in the counters that threads share. */
-const bytesRead = 1
-const stopFlag = 2
-
-async function runInThreads(
+async function runTasks(
   tasks: readonly SweepTask[],
-  counters: BigInt64Array,
   { onBytes, signal }: SweepOptions,
-  answers: Map<number, SweepAnswer>,
-): Promise<void> {
-  const threads = Math.min(availableParallelism(), mostThreads, tasks.length)
+): Promise<Map<number, SweepAnswer>> {
+  const bytes = tasks.reduce((sum, task) => sum + task.to - task.from, 0)
+  const counters = makeCounters()
   let told = 0
   const tell = (): void => {
     const count = Number(Atomics.load(counters, bytesRead))
@@ -114,36 +86,73 @@ async function runInThreads(
     told = count
   }
   const stop = (): void => void Atomics.store(counters, stopFlag, 1n)
-  const timer = setInterval(tell, interval)
   signal?.addEventListener('abort', stop)
+  const timer = setInterval(tell, interval)
+  const answers = new Map<number, SweepAnswer>()
+  const collect = (found: ReadonlyMap<number, SweepAnswer>): void => {
+    for (const [index, answer] of found) answers.set(index, answer)
+  }
   try {
     stopIfAsked(signal)
-    await Promise.all(Array.from({ length: threads }, () => runThread(tasks, counters, answers)))
+    // This thread works too: it has begun before the others are there.
+    const helpers = Math.min(availableParallelism(), mostThreads, tasks.length) - 1
+    const threads = bytes < fewestForThreads || !hasFastCrc32 ? [] : Array.from({ length: helpers })
+    const helped = threads.map(() => runThread(tasks, counters, collect))
+    collect(await runHere(tasks, counters))
+    await Promise.all(helped)
     stopIfAsked(signal)
+    // What a thread took and did not live to answer.
+    for (const [index, task] of tasks.entries()) {
+      if (!answers.has(index))
+        for (const answer of (await runHere([task], makeCounters())).values()) answers.set(index, answer)
+    }
   } finally {
     clearInterval(timer)
     signal?.removeEventListener('abort', stop)
   }
   tell()
+  return answers
+}
+
+/** Places in the counters that threads share. */
+const bytesRead = 1
+const stopFlag = 2
+
+function makeCounters(): BigInt64Array {
+  return new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT))
+}
+
+/** In this thread, letting signals and progress through now and then. */
+async function runHere(
+  tasks: readonly SweepTask[],
+  counters: BigInt64Array,
+): Promise<ReadonlyMap<number, SweepAnswer>> {
+  const loop = sweepLoop(tasks, counters, { fs, start: startWith(crc32, createHash) })
+  for (let sinceBreath = 0; ;) {
+    const step = loop.next()
+    if (step.done === true) return step.value
+    sinceBreath += step.value
+    if (sinceBreath < breath) continue
+    sinceBreath = 0
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 /** Resolves when the thread has ended, also when it failed: what it did not answer is then still to be done. */
 function runThread(
   tasks: readonly SweepTask[],
   counters: BigInt64Array,
-  answers: Map<number, SweepAnswer>,
+  collect: (found: ReadonlyMap<number, SweepAnswer>) => void,
 ): Promise<void> {
   return new Promise((resolve) => {
     const worker = new Worker(threadText(), {
       eval: true,
-      workerData: { tasks, counters, most: Infinity },
+      workerData: { tasks, counters },
       // The program's own flags (--require …) are not for this thread.
       execArgv: [],
       env: {},
     })
-    worker.on('message', (found: Map<number, SweepAnswer>) => {
-      for (const [index, answer] of found) answers.set(index, answer)
-    })
+    worker.on('message', collect)
     worker.on('error', () => undefined)
     worker.on('exit', () => resolve())
   })
@@ -153,8 +162,12 @@ function runThread(
 function threadText(): string {
   return `const { workerData, parentPort } = require('node:worker_threads')
 const start = (${startWith.toString()})(require('node:zlib').crc32, require('node:crypto').createHash)
-const { tasks, counters, most } = workerData
-parentPort.postMessage((${sweepLoop.toString()})(tasks, counters, { fs: require('node:fs'), start }, most))`
+const { tasks, counters } = workerData
+const loop = (${sweepLoop.toString()})(tasks, counters, { fs: require('node:fs'), start })
+let step
+do step = loop.next()
+while (!step.done)
+parentPort.postMessage(step.value)`
 }
 
 /** Like `sweepLoop`, it uses nothing but its arguments and the language. */

@@ -1,0 +1,102 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { CkptError } from '../core/errors.js'
+import { findCheckpointAt, loadCheckpoint } from '../core/layouts/index.js'
+import { openRun, openRuns, verifyRun, type Verified } from '../core/run/index.js'
+import { recursiveFlag } from '../flags.js'
+import { renderVerified, verifyDocument } from '../render/verify.js'
+
+/** Exit status when anything is found (docs/design.md §3). */
+const damaged = 4
+
+export default class Verify extends BaseCommand<typeof Verify> {
+  static override summary = 'Say whether checkpoints are whole, and exactly what is wrong with those that are not'
+  static override description = `Grades each checkpoint: whole, partial (something is not there), corrupt (something is there and broken) or
+unfinished (still being written), with the cause to the byte. Without --deep it reads headers and end records, a few
+small reads a file; with it every byte, and compares the checksums that zip files (torch) carry. Files of a kind that
+ckpt does not know are not damaged. Of a run it also names leftovers, what saves that never finished left behind.
+
+Exit status 4 when anything is found. docs/health.md says what is checked, and every message.`
+  static override examples = [
+    { description: 'the run in this folder', command: '<%= config.bin %> verify' },
+    { description: 'every byte, before copying it away', command: '<%= config.bin %> verify exp/save --deep' },
+    {
+      description: 'one checkpoint, its values too',
+      command: '<%= config.bin %> verify "$(ckpt find exp/save)" --finite',
+    },
+    { description: 'every run below a folder, for a script', command: '<%= config.bin %> verify -r exp --json' },
+  ]
+  static override args = {
+    what: Args.string({
+      name: 'RUN|CHECKPOINT',
+      description: 'a path, or the name of a checkpoint in the run of this folder; several may be given',
+      multiple: true,
+      ignoreStdin: true,
+    }),
+  }
+  static override flags = {
+    deep: Flags.boolean({ description: 'read every byte and compare checksums' }),
+    finite: Flags.boolean({ description: 'look through all tensors for NaN and infinite values too' }),
+    recursive: recursiveFlag,
+  }
+
+  async run(): Promise<void> {
+    const verified: Verified[] = []
+    for (const { run, which } of await this.targets()) verified.push(await this.verify(run, which))
+    this.answer(verifyDocument(verified), () => renderVerified(verified, this.output))
+    if (verified.some(hasFindings)) process.exitCode = damaged
+  }
+
+  private verify(run: Run, which: readonly Checkpoint[] | null): Promise<Verified> {
+    const { deep, finite } = this.flags
+    const request = { which, level: deep ? ('deep' as const) : ('quick' as const), finite }
+    return this.long('checking', (options) => verifyRun(this.storage, run, request, options))
+  }
+
+  private async targets(): Promise<Target[]> {
+    const targets = new Map<string, Target>()
+    for (const argument of this.args.what ?? ['.']) {
+      for (const { run, which } of await this.resolve(argument)) {
+        const known = targets.get(run.path)
+        targets.set(run.path, { run, which: known === undefined ? which : both(known.which, which) })
+      }
+    }
+    return [...targets.values()]
+  }
+
+  private async resolve(argument: string): Promise<Target[]> {
+    const path = resolve(argument)
+    if (this.flags.recursive) {
+      const runs = await openRuns(this.storage, path)
+      if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
+      return runs.map((run) => ({ run, which: null }))
+    }
+    const loaded = await findCheckpointAt(this.storage, path)
+    if (loaded !== null) return [{ run: loaded.run, which: [loaded.checkpoint] }]
+    const [there] = await this.storage.stat([path])
+    if (there?.ok === true && there.value.kind === 'directory') {
+      return [{ run: await openRun(this.storage, path), which: null }]
+    }
+    const { run, checkpoint } = await loadCheckpoint(this.storage, argument, resolve('.'))
+    return [{ run, which: [checkpoint] }]
+  }
+}
+
+interface Target {
+  readonly run: Run
+  /** Null: all of it. */
+  readonly which: readonly Checkpoint[] | null
+}
+
+/** Of one run, what two arguments name, each checkpoint once. */
+function both(first: Target['which'], second: Target['which']): Target['which'] {
+  if (first === null || second === null) return null
+  const known = new Set(first.map(({ path }) => path))
+  return [...first, ...second.filter(({ path }) => !known.has(path))]
+}
+
+function hasFindings({ checkpoints, leftovers }: Verified): boolean {
+  return leftovers.length > 0 || checkpoints.some(({ health }) => health.grade !== 'whole')
+}

@@ -1,0 +1,150 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
+
+interface Verified {
+  readonly runs: readonly {
+    readonly run: string
+    readonly checkpoints: readonly {
+      readonly name: string
+      readonly health: string
+      readonly findings: readonly { readonly file?: string; readonly reason: string }[]
+    }[]
+    readonly leftovers: readonly { readonly name: string; readonly path: string; readonly reason: string }[]
+  }[]
+  readonly whole: number
+  readonly damaged: number
+}
+
+async function verify(...args: string[]): Promise<{ status: number; answer: Verified }> {
+  const { status, stdout } = await ckpt(['verify', ...args, '--json'])
+  return { status, answer: JSON.parse(stdout) as Verified }
+}
+
+const stamp = 'CKPT+2026-11-22+20-46-49+'
+
+describe('ckpt verify', () => {
+  it('grades every checkpoint of a run, names each damage and exits with 4', async () => {
+    const run = copyFixture('runs/asr_run_damaged')
+    mkdirSync(join(run, 'CKPT+2099-01-01+00-00-00+00'))
+    const quick = await verify(run)
+    expect(quick.status).toBe(4)
+    expect([quick.answer.whole, quick.answer.damaged]).toEqual([5, 5])
+    expect(quick.answer.runs[0]?.leftovers).toEqual([
+      {
+        name: 'CKPT+2099-01-01+00-00-00+00',
+        path: join(run, 'CKPT+2099-01-01+00-00-00+00'),
+        reason: 'an empty folder: the save had only begun',
+      },
+    ])
+    const deep = await verify(run, '--deep')
+    const findings = new Map(deep.answer.runs[0]?.checkpoints.map(({ name, findings: all }) => [name, all]))
+    expect(findings.get(`${stamp}04`)).toMatchObject([{ file: 'model.ckpt', grade: 'corrupt' }])
+    expect(findings.get(`${stamp}03`)).toEqual([])
+    const text = await ckpt(['verify', run, '--deep'])
+    expect(text.status).toBe(4)
+    expect(text.stdout).toContain(`${run}: 10 checkpoints, 4 whole\n`)
+    expect(text.stdout).toMatch(/ {2}corrupt +CKPT\+\S+07 {2}lm\.ckpt: 0 bytes\n/)
+  })
+
+  it('exits with 0 and says so when all is whole', async () => {
+    const run = copyFixture('runs/nutshell')
+    const { status, stdout, stderr } = await ckpt(['verify', run, '--deep'])
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toContain(': 10 checkpoints, whole')
+  })
+
+  it.each(['hf_trainer', 'hf_trainer_sharded'])('names every damage of %s, and what is no checkpoint', async (name) => {
+    const folder = copyFixture(`runs/frameworks/${name}`)
+    const known = JSON.parse(readFileSync(join(folder, 'damaged.json'), 'utf8')) as {
+      damages: { name: string; file: string | null }[]
+      resume: string
+      sound: string[]
+    }
+    const run = join(folder, 'damaged')
+    const { status, answer } = await verify(run, '--deep')
+    expect(status).toBe(4)
+    const [only] = answer.runs
+    expect(only?.checkpoints.filter(({ health }) => health === 'whole').map((one) => one.name)).toEqual(known.sound)
+    for (const { name: damaged, file } of known.damages) {
+      const leftover = only?.leftovers.find((one) => one.name === damaged)
+      const files = only?.checkpoints.find((one) => one.name === damaged)?.findings.map((finding) => finding.file)
+      if (leftover === undefined) expect(files).toContain(file ?? 'trainer_state.json')
+      else expect(leftover.reason).toMatch(/staging folder/)
+    }
+    const recovered = await ckpt(['recover', run, '--verify', 'deep'])
+    expect(recovered.stdout).toBe(`${join(run, known.resume)}\n`)
+  })
+
+  it('takes single checkpoints by path and by name, several at a time, each once', async () => {
+    const run = copyFixture('runs/asr_run_damaged')
+    const one = join(run, `${stamp}07`)
+    const both = await verify(one, join(run, `${stamp}03`), one)
+    expect(both.status).toBe(4)
+    expect(both.answer.runs).toHaveLength(1)
+    expect(both.answer.runs[0]?.checkpoints.map(({ name }) => name)).toEqual([`${stamp}07`, `${stamp}03`])
+    const named = await ckpt(['verify', `${stamp}03`], { cwd: run })
+    expect([named.status, named.stdout]).toEqual([0, `${run}: 1 checkpoint, whole\n  whole       ${stamp}03\n`])
+  })
+
+  it('takes every run below a folder with -r', async () => {
+    const folder = temporaryDirectory()
+    for (const name of ['a', 'b']) cpSync(copyFixture('runs/nutshell'), join(folder, name), { recursive: true })
+    const { status, answer } = await verify('-r', folder)
+    expect([status, answer.runs.map(({ run }) => run), answer.whole]).toEqual([
+      0,
+      [join(folder, 'a'), join(folder, 'b')],
+      20,
+    ])
+  })
+
+  it('names temporary files that frameworks left, and holds no checkpoint for damaged because of them', async () => {
+    const run = copyFixture('runs/frameworks/hf_trainer/run')
+    writeFileSync(join(run, '.tmpAb12Cd'), 'x')
+    writeFileSync(join(run, 'checkpoint-6', '.tmpZZ99aa'), Buffer.from('9000000000000000007b22', 'hex'))
+    const { status, answer } = await verify(run, '--deep')
+    expect([status, answer.damaged]).toEqual([4, 0])
+    expect(answer.runs[0]?.leftovers.map(({ name }) => name)).toEqual(['.tmpAb12Cd', 'checkpoint-6/.tmpZZ99aa'])
+  })
+
+  it('is 3 where nothing is, and 2 for a flag that is not there', async () => {
+    const folder = temporaryDirectory()
+    expect((await ckpt(['verify', folder])).status).toBe(3)
+    expect((await ckpt(['verify', join(folder, 'gone')])).status).toBe(3)
+    expect((await ckpt(['verify', folder, '--deeper'])).status).toBe(2)
+  })
+})
+
+describe('ckpt list --verify', () => {
+  it('shows at each depth what can be known at it', async () => {
+    const run = copyFixture('runs/asr_run_damaged')
+    const damaged = async (...flags: string[]) => {
+      const { stdout } = await ckpt(['list', run, '--json', ...flags])
+      const { checkpoints } = JSON.parse(stdout) as { checkpoints: { name: string; health: string }[] }
+      return checkpoints
+        .filter(({ health }) => health !== 'whole')
+        .map(({ name }) => name.slice(-2))
+        .sort()
+    }
+    expect(await damaged()).toEqual(['05', '06', '07', '08'])
+    expect(await damaged('--verify', 'quick')).toEqual(['05', '06', '07', '08', '09'])
+    expect(await damaged('--verify', 'deep')).toEqual(['04', '05', '06', '07', '08', '09'])
+  })
+})
+
+describe('what is damaged', () => {
+  it('is passed over by recover at the depth asked for', async () => {
+    const run = copyFixture('runs/asr_run_damaged')
+    for (const [level, digits] of [
+      ['quick', '04'],
+      ['deep', '03'],
+    ] as const) {
+      const { stdout } = await ckpt(['recover', run, '--verify', level])
+      expect(stdout).toBe(`${join(run, stamp + digits)}\n`)
+    }
+    truncateSync(join(run, `${stamp}03`, 'optimizer.ckpt'), 10)
+    rmSync(join(run, `${stamp}02`, 'lm.ckpt'))
+    expect((await ckpt(['recover', run, '--verify', 'deep'])).stdout).toBe(`${join(run, `${stamp}01`)}\n`)
+  })
+})
