@@ -14,12 +14,13 @@ const mayImport = {
   tensors: ['storage', 'formats'],
   selection: ['storage', 'layouts', 'expression', 'meta'],
   health: ['storage', 'formats', 'layouts', 'tensors'],
-  disposal: ['storage', 'layouts', 'retention'],
-  placing: ['storage', 'disposal'],
-  saving: ['storage', 'formats', 'disposal', 'placing'],
+  state: ['storage', 'formats'],
+  disposal: ['storage', 'layouts', 'retention', 'state'],
+  placing: ['storage', 'state', 'disposal'],
+  saving: ['storage', 'formats', 'state', 'disposal', 'placing'],
   transfer: ['storage', 'formats', 'tensors'],
-  run: ['storage', 'layouts', 'health', 'expression', 'selection', 'retention', 'disposal', 'jobs'],
-  jobs: ['storage', 'layouts', 'health', 'selection', 'disposal', 'placing', 'expression'],
+  run: ['storage', 'formats', 'layouts', 'health', 'expression', 'selection', 'retention', 'state', 'disposal', 'jobs'],
+  jobs: ['storage', 'state', 'layouts', 'health', 'selection', 'disposal', 'placing', 'expression'],
 }
 
 const folders = Object.keys(mayImport)

@@ -2,4 +2,3 @@
 export { fingerprint, type Fingerprints } from './fingerprint.js'
 export { bytesFreedBy } from './freed-bytes.js'
 export { removeCheckpoints, type RemovalFailure, type RemovalResult, type RemoveOptions } from './remove-checkpoints.js'
-export { stateFolderOf } from './state-folder.js'

@@ -3,8 +3,9 @@ import { basename, join } from 'node:path'
 import { CkptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import { breathe } from './attempt.js'
-import { isNeutralName } from './neutral-name.js'
-import { removeTree, type TreeRemoval, type Wait } from './remove-tree.js'
+import { isNeutralName } from '../state/index.js'
+import type { Wait } from './patience.js'
+import { removeTree, type TreeRemoval } from './remove-tree.js'
 import { deleting } from './take-away.js'
 
 /** Bytes of a checkpoint that has left its name, which are still on the medium; the next removal finishes them. */

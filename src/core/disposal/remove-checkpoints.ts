@@ -6,8 +6,9 @@ import type { Storage } from '../storage/storage.js'
 import { attempt, breathe } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
 import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type Leftover } from './leftovers.js'
-import { removeTree, type Wait } from './remove-tree.js'
-import { removeEmpty, stateFolderOf } from './state-folder.js'
+import type { Wait } from './patience.js'
+import { removeTree } from './remove-tree.js'
+import { removeEmpty, stateFolderOf } from '../state/index.js'
 import { deleting, folderOf, Mover, putBack, underItsName, type Moved } from './take-away.js'
 
 export interface RemoveOptions {
@@ -59,7 +60,9 @@ export async function removeCheckpoints(
 ): Promise<RemovalResult> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)
   const earlier = await findLeftovers(storage, [join(state.path, deleting), run, ...checkpoints.map(folderOf)])
-  const taken = await takeAway(new Mover(storage, run, state, options.planned), checkpoints, options.signal)
+  const destination = { state, name: deleting, orBeside: true }
+  const mover = new Mover(storage, run, destination, options.planned, options.wait)
+  const taken = await takeAway(mover, checkpoints, options.signal)
   const emptied = await emptyOut(storage, taken.moved, options)
   const finished = await finishLeftovers(storage, earlier, options.wait, options.signal)
   await removeEmpty(storage, state, deleting)
@@ -73,13 +76,14 @@ export async function removeCheckpoints(
   }
 }
 
-interface Taken {
+export interface Taken {
   readonly moved: readonly Moved[]
   readonly failed: readonly RemovalFailure[]
   readonly remaining: readonly Checkpoint[]
 }
 
-async function takeAway(
+/** Each leaves its name; goes on past one that cannot. */
+export async function takeAway(
   mover: Mover,
   checkpoints: readonly Checkpoint[],
   signal: AbortSignal | undefined,
@@ -138,7 +142,7 @@ async function keep(storage: Storage, one: Moved, why: CkptError, emptied: Empti
 }
 
 /** Bytes must not go before the renames have reached the medium: a power failure would leave half a checkpoint. */
-async function makeDurable(storage: Storage, moved: readonly Moved[]): Promise<CkptError | null> {
+export async function makeDurable(storage: Storage, moved: readonly Moved[]): Promise<CkptError | null> {
   const folders = new Set(moved.flatMap(({ checkpoint, at }) => [dirname(at), folderOf(checkpoint)]))
   for (const folder of folders) {
     const failure = await attempt(() => storage.syncDirectory(folder))

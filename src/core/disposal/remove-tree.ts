@@ -2,10 +2,8 @@
 import { join } from 'node:path'
 import { StorageError } from '../errors.js'
 import type { Stat, Storage } from '../storage/storage.js'
+import { patiently, type Wait } from './patience.js'
 import { otherFileSystem } from './tree.js'
-
-/** Waits that many milliseconds. */
-export type Wait = (milliseconds: number) => Promise<void>
 
 export interface TreeRemoval {
   /** Bytes that the medium got back. */
@@ -16,9 +14,8 @@ export interface TreeRemoval {
   readonly failures: readonly StorageError[]
 }
 
-/** Milliseconds between the tries at something that is in use: an open file on NFS stays as `.nfs…` for a while. */
-const pauses = [20, 80, 250, 750]
-const passing = new Set(['EBUSY', 'ENOTEMPTY', 'EEXIST'])
+/** A folder that is not empty may hold what NFS keeps for who has it open. */
+const passing = ['ENOTEMPTY', 'EEXIST']
 
 /** Goes on past what fails. A path where nothing is, or is no longer, counts as removed. */
 export async function removeTree(storage: Storage, path: string, wait: Wait): Promise<TreeRemoval> {
@@ -82,24 +79,22 @@ class Removal implements TreeRemoval {
 
   /** True when this call removed the name. */
   private async attempt(call: () => Promise<void>, again?: () => Promise<void>): Promise<boolean> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        await call()
-        this.removed += 1
-        return true
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error
-        if (error.code === 'not-found') return false
-        const pause = passing.has(error.errno) ? pauses[tries] : undefined
-        if (pause === undefined) {
-          this.failures.push(error)
-          return false
-        }
-        await this.wait(pause)
-        const failed = this.failures.length
+    const failed = this.failures.length
+    try {
+      await patiently(this.wait, call, passing, async () => {
         await again?.()
-        if (this.failures.length > failed) return false
-      }
+        if (this.failures.length > failed) throw new StillFull()
+      })
+      this.removed += 1
+      return true
+    } catch (error) {
+      if (error instanceof StillFull) return false
+      if (!(error instanceof StorageError)) throw error
+      if (error.code !== 'not-found') this.failures.push(error)
+      return false
     }
   }
 }
+
+/** What is in the folder cannot be removed, which has been told: no use in trying the folder again. */
+class StillFull extends Error {}

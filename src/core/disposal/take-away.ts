@@ -5,8 +5,8 @@ import { CkptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import { attempt } from './attempt.js'
 import { changeBetween, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
-import { neutralName } from './neutral-name.js'
-import { makeInside, type StateFolder } from './state-folder.js'
+import { makeInside, neutralName, type StateFolder } from '../state/index.js'
+import { patiently, type Wait } from './patience.js'
 
 /** Where checkpoints wait in the state folder for their bytes to go; whatever lies there is to be removed. */
 export const deleting = 'deleting'
@@ -15,6 +15,18 @@ export interface Moved {
   readonly checkpoint: Checkpoint
   /** Absolute path of where it waits now. */
   readonly at: string
+}
+
+export interface Destination {
+  readonly state: StateFolder
+  /** The folder in the state folder that checkpoints are moved into. */
+  readonly name: string
+  /** Where that folder cannot be used: move to a hidden name beside the checkpoint instead of failing. */
+  readonly orBeside: boolean
+  /** Called before each rename with where the checkpoint will lie. */
+  readonly announce?: (checkpoint: Checkpoint, at: string) => Promise<void>
+  /** Called when the rename that was announced was not done, or undone. */
+  readonly retract?: (at: string) => Promise<void>
 }
 
 /** The file system's ways of saying that only a rename within the folder can work. */
@@ -28,17 +40,19 @@ export class Mover {
   constructor(
     private readonly storage: Storage,
     private readonly run: string,
-    private readonly state: StateFolder,
+    private readonly to: Destination,
     private readonly planned: Fingerprints,
+    private readonly wait: Wait,
   ) {}
 
   /** Takes the checkpoint from its name. Throws CkptError, and then it is where it was. */
   async move(checkpoint: Checkpoint): Promise<Moved> {
-    await this.refuseOutside(checkpoint)
-    const print = await this.lookAgain(checkpoint)
+    await refuseOutside(this.storage, this.run, checkpoint)
+    const print = await lookAgain(this.storage, checkpoint, this.planned)
     const at = await this.rename(checkpoint, print)
     if (await this.isSame(at, print)) return { checkpoint, at }
     await putBack(this.storage, at, checkpoint.path)
+    await this.to.retract?.(at)
     throw changed(checkpoint, 'it was replaced')
   }
 
@@ -49,29 +63,20 @@ export class Mover {
     return now?.ok === true && now.value.device === then?.device && now.value.inode === then.inode
   }
 
-  private async lookAgain(checkpoint: Checkpoint): Promise<Fingerprint> {
-    const then = this.planned.get(checkpoint.name)
-    if (then === undefined) throw new CkptError('refused', `${checkpoint.name}: not among what was planned`)
-    if (!then.ok) throw then.error
-    const now = await fingerprintOf(this.storage, checkpoint.path)
-    if (!now.ok) throw now.error
-    const change = changeBetween(then.value, now.value)
-    if (change !== null) throw changed(checkpoint, change)
-    return now.value
-  }
-
   private async rename(checkpoint: Checkpoint, print: Fingerprint): Promise<string> {
     const within = folderOf(checkpoint)
     for (let tries = 0; ; tries += 1) {
       const place = await this.openPlace()
       const at = await this.freeName(place ?? within, place === null, checkpoint, print)
       try {
-        await this.storage.rename(checkpoint.path, at)
+        await this.to.announce?.(checkpoint, at)
+        await patiently(this.wait, () => this.storage.rename(checkpoint.path, at))
         return at
       } catch (error) {
         if (!(error instanceof StorageError)) throw error
+        await this.to.retract?.(at)
         const mayHelp = place !== null && tries < 3
-        if (mayHelp && onlyWithin.has(error.errno)) this.place = null
+        if (mayHelp && this.to.orBeside && onlyWithin.has(error.errno)) this.place = null
         // Another ckpt that had finished took the empty folder away.
         else if (mayHelp && error.errno === 'ENOENT') this.place = undefined
         else throw underItsName({ checkpoint, at }, error)
@@ -81,7 +86,8 @@ export class Mover {
 
   private async openPlace(): Promise<string | null> {
     if (this.place !== undefined) return this.place
-    const made = await attempt(() => makeInside(this.storage, this.state, deleting))
+    const made = await attempt(() => makeInside(this.storage, this.to.state, this.to.name))
+    if (made instanceof CkptError && !this.to.orBeside) throw made
     this.place = made instanceof CkptError ? null : made
     return this.place
   }
@@ -96,18 +102,30 @@ export class Mover {
       if (there?.ok !== true) return path
     }
   }
+}
 
-  /** A checkpoint lies below its run, with no link on the way. */
-  private async refuseOutside(checkpoint: Checkpoint): Promise<void> {
-    const [run, folder] = await this.storage.resolve([this.run, folderOf(checkpoint)])
-    if (run?.ok === false) throw run.error
-    if (folder?.ok === false) throw folder.error
-    const expected = run === undefined ? '' : join(run.value, relative(this.run, folderOf(checkpoint)))
-    if (isBelow(checkpoint.path, this.run) && folder?.value === expected) return
-    throw new CkptError('refused', `${checkpoint.path}: not in the run ${this.run}, or reached through a link`, {
-      hint: 'name the run that really holds it',
-    })
-  }
+/** Throws CkptError unless the checkpoint lies below its run, with no link on the way. */
+export async function refuseOutside(storage: Storage, at: string, checkpoint: Checkpoint): Promise<void> {
+  const [run, folder] = await storage.resolve([at, folderOf(checkpoint)])
+  if (run?.ok === false) throw run.error
+  if (folder?.ok === false) throw folder.error
+  const expected = run === undefined ? '' : join(run.value, relative(at, folderOf(checkpoint)))
+  if (isBelow(checkpoint.path, at) && folder?.value === expected) return
+  throw new CkptError('refused', `${checkpoint.path}: not in the run ${at}, or reached through a link`, {
+    hint: 'name the run that really holds it',
+  })
+}
+
+/** What the checkpoint is now. Throws CkptError unless it is what was planned. */
+export async function lookAgain(storage: Storage, checkpoint: Checkpoint, planned: Fingerprints): Promise<Fingerprint> {
+  const then = planned.get(checkpoint.name)
+  if (then === undefined) throw new CkptError('refused', `${checkpoint.name}: not among what was planned`)
+  if (!then.ok) throw then.error
+  const now = await fingerprintOf(storage, checkpoint.path)
+  if (!now.ok) throw now.error
+  const change = changeBetween(then.value, now.value)
+  if (change !== null) throw changed(checkpoint, change)
+  return now.value
 }
 
 function changed(checkpoint: Checkpoint, change: string): CkptError {

@@ -1,9 +1,10 @@
 /** Where a checkpoint is built before it appears: a box of its own that no framework looks into. */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { neutralName } from '../disposal/neutral-name.js'
-import { removeTree, type Wait } from '../disposal/remove-tree.js'
-import { makeInside, removeEmpty, stateFolderOf, type StateFolder } from '../disposal/state-folder.js'
+
+import type { Wait } from '../disposal/patience.js'
+import { removeTree } from '../disposal/remove-tree.js'
+import { makeInside, neutralName, removeEmpty, stateFolderOf, type StateFolder } from '../state/index.js'
 import { readTree } from '../disposal/tree.js'
 import { CkptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'

@@ -2,9 +2,10 @@
  * Where ckpt keeps what it must remember of a run: `<parent of the run>/.ckpt/<run's name>/`, on the same file
  * system and outside of what any framework scans (docs/design.md §6).
  */
+import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import { CkptError, StorageError } from '../errors.js'
-import type { Storage } from '../storage/storage.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
 
 export interface StateFolder {
   /** Absolute. It need not be there. */
@@ -15,15 +16,24 @@ export interface StateFolder {
 
 /**
  * The run's links are resolved first: the folder lies beside where the bytes are, and is the same by whatever path
- * the run was named. `moved` is a folder that the user names instead (`--state DIR`).
+ * the run was named. `moved` is a folder that the user names instead (`--state DIR`, CKPT_STATE): it may serve many
+ * runs, of which several are called `save`, so each has a folder in it that is named after its whole path.
  */
-export async function stateFolderOf(storage: Storage, run: string, moved?: string): Promise<StateFolder> {
-  if (moved !== undefined) return { path: moved, own: [moved] }
+export async function stateFolderOf(storage: ReadStorage, run: string, moved?: string): Promise<StateFolder> {
   const [resolved] = await storage.resolve([run])
   const real = resolved?.ok === true ? resolved.value : run
+  if (moved !== undefined) {
+    const inner = join(moved, `${basename(real)}-${createHash('sha256').update(real).digest('hex').slice(0, 12)}`)
+    return { path: inner, own: [moved, inner] }
+  }
   const outer = join(dirname(real), '.ckpt')
   const inner = join(outer, basename(real))
   return { path: inner, own: [outer, inner] }
+}
+
+/** Makes the state folder. Throws StorageError where that cannot be. */
+export async function makeState(storage: Storage, state: StateFolder): Promise<void> {
+  for (const path of state.own) await makeUnlessThere(storage, path)
 }
 
 /** Makes the state folder and one folder in it; gives the latter's path. Throws StorageError where that cannot be. */
@@ -33,9 +43,17 @@ export async function makeInside(storage: Storage, state: StateFolder, name: str
   return inside
 }
 
-/** Removes what is empty of the folder `name` in the state folder and of the state folder itself. Never fails. */
-export async function removeEmpty(storage: Storage, state: StateFolder, name: string): Promise<void> {
-  for (const path of [join(state.path, name), ...state.own.toReversed()]) {
+/** What `makeInside` and its like throw, as the refusal of something that cannot be done without a state folder. */
+export function refuseWithout(state: StateFolder, what: string, error: CkptError): CkptError {
+  return new CkptError('refused', `${what} must be remembered, and ${state.path} cannot be written: ${error.message}`, {
+    hint: 'name a folder that can be written: --state DIR, or CKPT_STATE in the environment',
+    cause: error,
+  })
+}
+
+/** Removes what is empty of the folders `names` in the state folder and of the state folder itself. Never fails. */
+export async function removeEmpty(storage: Storage, state: StateFolder, ...names: readonly string[]): Promise<void> {
+  for (const path of [...names.map((name) => join(state.path, name)), ...state.own.toReversed()]) {
     try {
       await storage.removeDirectory(path)
     } catch (error) {

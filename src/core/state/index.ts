@@ -1,0 +1,24 @@
+/** What ckpt remembers of a run, beside the run. */
+export {
+  demotionPath,
+  forgetDemotion,
+  readDemotions,
+  writeDemotion,
+  type Demotion,
+  type DroppedEntry,
+} from './demotions.js'
+export { acquireLock, staleAfter, withLock, type Lock, type LockOptions } from './lock.js'
+export { isNameInside } from './names.js'
+export { isNeutralName, neutralName } from './neutral-name.js'
+export type { Owner, Processes } from './owner.js'
+export { readPins, writePins, type Pin } from './pins.js'
+export { makeInside, makeState, refuseWithout, removeEmpty, stateFolderOf, type StateFolder } from './state-folder.js'
+export {
+  readTrash,
+  trash,
+  trashRecordPath,
+  writeTrashRecord,
+  type TrashContents,
+  type TrashEntry,
+  type TrashRecord,
+} from './trash-records.js'
