@@ -43,6 +43,26 @@ function keep(file, script) {
   }
 }
 
+/** Parts of Node that take long to load and that most commands never come to: loaded when something in them is used. */
+const deferred = new Set([
+  ...['child_process', 'crypto', 'fs/promises', 'readline', 'readline/promises'],
+  ...['stream', 'stream/promises', 'timers/promises', 'v8', 'zlib'],
+])
+
+/** It is its own prototype: so that copies of it (what a bundler makes of `import * as`) are late too. */
+function requireLate(id) {
+  if (!deferred.has(id.replace(/^node:/, ''))) return require(id)
+  const late = new Proxy(
+    {},
+    {
+      get: (_, name) => require(id)[name],
+      has: (_, name) => name in require(id),
+      getPrototypeOf: () => late,
+    },
+  )
+  return late
+}
+
 function loadBundle() {
   const file = cacheFile(fs.statSync(bundle))
   const cachedData = readIfThere(file)
@@ -54,7 +74,7 @@ function loadBundle() {
   })
   if (file && (cachedData === undefined || script.cachedDataRejected)) process.once('exit', () => keep(file, script))
   const module = { exports: {} }
-  script.runInThisContext()(module.exports, require, module, bundle, path.dirname(bundle))
+  script.runInThisContext()(module.exports, requireLate, module, bundle, path.dirname(bundle))
   return module.exports
 }
 

@@ -7,10 +7,9 @@
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, renameSync, rmSync } from 'node:fs'
-import { builtinModules } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'rolldown'
+import { bundle } from './bundle.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bin = (name) => join(root, 'node_modules', '.bin', name)
@@ -28,15 +27,7 @@ function read(file) {
 const draft = join(root, 'dist.new')
 rmSync(draft, { recursive: true, force: true })
 execFileSync(bin('tsc'), ['-p', root, '--outDir', draft], { stdio: 'inherit', cwd: root })
-await build({
-  cwd: root,
-  input: 'src/cli.ts',
-  platform: 'node',
-  // oclif loads these only when a TypeScript project runs from its sources; they would make the bundle ten times larger.
-  external: [...builtinModules, /^node:/, 'typescript', 'ts-node', 'tsx'],
-  output: { file: 'dist.new/cli.cjs', format: 'cjs', codeSplitting: false },
-  logLevel: 'warn',
-})
+await bundle(root, 'dist.new/cli.cjs')
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(draft, join(root, 'dist'))
 const before = read(manifest)

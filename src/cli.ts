@@ -1,5 +1,5 @@
 /** Entry of the bundle: runs a known command without loading oclif's plugins, manifest or package files. */
-import { Config } from '@oclif/core'
+import type { Config } from '@oclif/core'
 import { commands } from './commands/index.js'
 
 /** Runs the command that `argv` names; false when it names none, or asks for help. */
@@ -7,11 +7,9 @@ export async function main(argv: string[], root: string): Promise<boolean> {
   const [id = '', ...rest] = argv
   const command = Object.hasOwn(commands, id) ? commands[id as keyof typeof commands] : undefined
   if (command === undefined || asksForHelp(rest)) return false
-  const config = new Config({ root })
-  config.name = 'ckpt'
-  config.bin = 'ckpt'
+  const config = { root, name: 'ckpt', bin: 'ckpt', scopedEnvVarKeys: () => [] } satisfies Partial<Config>
   command.id = id
-  await new command(rest, config).execute()
+  await new command(rest, config as unknown as Config).execute()
   return true
 }
 

@@ -16,6 +16,7 @@ export function findMissing(siblings: readonly Checkpoint[]): ReadonlyMap<string
     for (const [path, findings] of missingAmong(group)) found.set(path, findings)
   }
   for (const checkpoint of siblings) {
+    if (!checkpoint.files.some((file) => file.path.includes(shardMark))) continue
     const findings = findMissingShards(checkpoint.files.map((file) => basename(file.path)))
     if (findings.length > 0) found.set(checkpoint.path, [...findings, ...(found.get(checkpoint.path) ?? [])])
   }
@@ -80,6 +81,8 @@ function countKeys(checkpoints: readonly Checkpoint[]): Map<string, Count> {
 
 /** `model-00001-of-00003.safetensors` (huggingface_hub, serialization/_base.py). */
 const shard = /^(.*)-(\d{5})-of-(\d{5})(\.[^.]+)$/
+/** What every such name holds. */
+const shardMark = '-of-'
 /** Parts that one checkpoint's findings name. */
 const mostNamed = 8
 

@@ -42,7 +42,8 @@ function explainSpeechBrainLeftover(name: string, inside: readonly Entry[]): str
 async function scanSpeechBrain(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
   const names = await directoryNames(storage, folder, (name) => name.startsWith('CKPT'))
   const found: Checkpoint[] = []
-  for (const batch of batches(names, batchSize)) found.push(...(await scanBatch(storage, folder.path, batch)))
+  const keys = new FileKeys()
+  for (const batch of batches(names, batchSize)) found.push(...(await scanBatch(storage, folder.path, batch, keys)))
   return found
 }
 
@@ -53,7 +54,12 @@ interface Candidate {
   readonly files: readonly ParamFile[]
 }
 
-async function scanBatch(storage: ReadStorage, run: string, names: readonly string[]): Promise<Checkpoint[]> {
+async function scanBatch(
+  storage: ReadStorage,
+  run: string,
+  names: readonly string[],
+  keys: FileKeys,
+): Promise<Checkpoint[]> {
   const prefix = prefixOf(run)
   const listings = await storage.list(names.map((name) => prefix + name))
   const candidates: Candidate[] = []
@@ -63,7 +69,7 @@ async function scanBatch(storage: ReadStorage, run: string, names: readonly stri
     const listing = listings[index]
     if (listing?.ok === true) {
       if (listing.value.some((entry) => entry.name === metaFile)) {
-        candidates.push({ name, path, files: paramFilesOf(path, listing.value) })
+        candidates.push({ name, path, files: paramFilesOf(path, listing.value, keys) })
       }
     } else if (listing?.ok === false) {
       const finding = findingOf(listing.error)
@@ -134,14 +140,32 @@ function toCheckpoint(run: string, candidate: Candidate, meta: Meta, findings: r
   }
 }
 
-/** Everything whose last suffix is `.ckpt`, as pathlib counts suffixes: a name that begins with its dot has none. */
-function paramFilesOf(path: string, entries: readonly Entry[]): ParamFile[] {
+function paramFilesOf(path: string, entries: readonly Entry[], keys: FileKeys): ParamFile[] {
   const files: ParamFile[] = []
   for (const { name } of entries) {
-    if (!name.endsWith(paramSuffix) || name.length === paramSuffix.length) continue
-    files.push({ key: name.slice(0, -paramSuffix.length), path: path + sep + name, size: null })
+    const key = keys.of(name)
+    if (key !== null) files.push({ key, path: path + sep + name, size: null })
   }
   return files.sort((a, b) => compareText(a.key, b.key))
+}
+
+/** Names seen in a run, of which few differ: the same string for the same key is compared and looked up at once. */
+class FileKeys {
+  readonly #known = new Map<string, string | null>()
+
+  /** The key of a parameter file's name; null for any other name. */
+  of(name: string): string | null {
+    const known = this.#known.get(name)
+    if (known !== undefined) return known
+    const key = keyOf(name)
+    this.#known.set(name, key)
+    return key
+  }
+}
+
+/** Everything whose last suffix is `.ckpt`, as pathlib counts suffixes: a name that begins with its dot has none. */
+function keyOf(name: string): string | null {
+  return name.endsWith(paramSuffix) && name.length > paramSuffix.length ? name.slice(0, -paramSuffix.length) : null
 }
 
 /** Step from `brain.ckpt`, epoch from the epoch counter's file, where the meta has none. */

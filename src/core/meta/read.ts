@@ -37,9 +37,9 @@ function attempt(read: () => Meta): Meta | FormatError {
   }
 }
 
-/** Fast, and right for ASCII, which is all that the fast path takes: what is no UTF-8 comes out as U+FFFD. */
+/** Fast, and right for ASCII, which is all that the fast path takes: other bytes come out as characters beyond it. */
 function looselyDecoded(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })

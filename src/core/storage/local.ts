@@ -77,20 +77,34 @@ function readOne(path: string, limit: number): Uint8Array {
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
   try {
-    const size = fs.fstatSync(fd).size
+    const stats = fs.fstatSync(fd)
+    const { size } = stats
     if (size > limit) throw tooLarge(path, size, limit)
-    let bytes = new Uint8Array(Math.min(size, limit) + 1)
+    let bytes = bytesFor(Math.min(size, limit) + 1)
     let length = 0
     for (;;) {
       const count = fs.readSync(fd, bytes, length, bytes.length - length, null)
-      if (count === 0) return bytes.subarray(0, length)
       length += count
       if (length > limit) throw tooLarge(path, length, limit)
+      // A regular file that gave all that it said, and less than was asked for, is at its end: asking again costs a call.
+      if (count === 0 || (length === size && stats.isFile())) return bytes.subarray(0, length)
       if (length === bytes.length) bytes = grow(bytes, limit)
     }
   } finally {
     fs.closeSync(fd)
   }
+}
+
+/** Bytes that small files are read into side by side: thousands of small allocations cost more than the reading. */
+const slabSize = 1 << 16
+let slab = new Uint8Array(0)
+
+function bytesFor(length: number): Uint8Array<ArrayBuffer> {
+  if (length > slabSize / 8) return new Uint8Array(length)
+  if (length > slab.length) slab = new Uint8Array(slabSize)
+  const bytes = slab.subarray(0, length)
+  slab = slab.subarray(length)
+  return bytes
 }
 
 function grow(bytes: Uint8Array, limit: number): Uint8Array<ArrayBuffer> {

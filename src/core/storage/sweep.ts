@@ -96,7 +96,7 @@ async function runTasks(
     stopIfAsked(signal)
     // This thread works too: it has begun before the others are there.
     const helpers = Math.min(availableParallelism(), mostThreads, tasks.length) - 1
-    const threads = bytes < fewestForThreads || !hasFastCrc32 ? [] : Array.from({ length: helpers })
+    const threads = bytes < fewestForThreads || !hasFastCrc32() ? [] : Array.from({ length: helpers })
     const helped = threads.map(() => runThread(tasks, counters, collect))
     collect(await runHere(tasks, counters))
     await Promise.all(helped)
