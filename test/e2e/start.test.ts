@@ -1,0 +1,128 @@
+/** The cache of compiled code that bin/run.js keeps: it may speed a start up, and must never do anything else. */
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt, copyFixture, temporaryDirectory, type Outcome } from './ckpt.js'
+
+const run = copyFixture('runs/nutshell')
+
+function find(cache: string, env: Record<string, string> = {}): Promise<Outcome> {
+  return ckpt(['find', run], { env: { XDG_CACHE_HOME: cache, ...env } })
+}
+
+function cachesIn(cache: string): string[] {
+  return readdirSync(join(cache, 'ckpt')).map((name) => join(cache, 'ckpt', name))
+}
+
+async function filledCache(): Promise<{ cache: string; file: string; expected: Outcome }> {
+  const cache = temporaryDirectory()
+  const expected = await find(cache)
+  expect(expected).toMatchObject({ status: 0, stderr: '' })
+  const [file = ''] = cachesIn(cache)
+  return { cache, file, expected }
+}
+
+describe('the cache of compiled code', () => {
+  it('is written once, for its owner only, and used from then on', async () => {
+    const { cache, file, expected } = await filledCache()
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(statSync(join(cache, 'ckpt')).mode & 0o777).toBe(0o700)
+    const { ino } = statSync(file)
+    expect(await find(cache)).toEqual(expected)
+    expect(cachesIn(cache)).toEqual([file])
+    expect(statSync(file).ino).toBe(ino)
+  })
+
+  it.each([
+    ['empty', () => Buffer.alloc(0)],
+    ['cut short', (bytes: Buffer) => bytes.subarray(0, bytes.length - 1000)],
+    ['cut at its half', (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
+    ['zeros', (bytes: Buffer) => Buffer.alloc(bytes.length)],
+    ['text of somebody else', () => Buffer.from('no code at all, no code at all, ')],
+    ['flipped in its head', (bytes: Buffer) => flipped(bytes, 28)],
+    ['flipped in its middle', (bytes: Buffer) => flipped(bytes, bytes.length / 4)],
+    ['flipped in its second half', (bytes: Buffer) => flipped(bytes, (3 * bytes.length) / 4)],
+  ])('does no harm when it is %s, and is written anew', async (_, damage) => {
+    const { cache, file, expected } = await filledCache()
+    const damaged = damage(readFileSync(file))
+    writeFileSync(file, damaged)
+    expect(await find(cache)).toEqual(expected)
+    expect(readFileSync(file).equals(damaged)).toBe(false)
+    expect(await find(cache)).toEqual(expected)
+  })
+
+  it('is not run when others may write it', async () => {
+    const { cache, file, expected } = await filledCache()
+    const { ino } = statSync(file)
+    chmodSync(file, 0o666)
+    expect(await find(cache)).toEqual(expected)
+    expect(statSync(file).ino).not.toBe(ino)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it('never writes through a link that lies where it writes', async () => {
+    const { cache, file } = await filledCache()
+    const precious = join(cache, 'precious')
+    writeFileSync(precious, 'mine')
+    writeFileSync(file, '')
+    // Any process id may be the next one: a link for each of those that are likely.
+    for (let id = process.pid; id < process.pid + 2000; id++) symlinkSync(precious, `${file}.${id}`)
+    expect((await find(cache)).status).toBe(0)
+    expect(readFileSync(precious, 'utf8')).toBe('mine')
+  })
+
+  it('is shared by starts at the same time', async () => {
+    const cache = temporaryDirectory()
+    const outcomes = await Promise.all(Array.from({ length: 6 }, () => find(cache)))
+    expect(new Set(outcomes.map((one) => JSON.stringify(one))).size).toBe(1)
+    expect(outcomes[0]).toMatchObject({ status: 0, stderr: '' })
+    expect(cachesIn(cache)).toHaveLength(1)
+  })
+
+  it('keeps those of a few other versions, and no more', async () => {
+    const cache = temporaryDirectory()
+    mkdirSync(join(cache, 'ckpt'))
+    writeFileSync(join(cache, 'ckpt', 'unrelated'), '')
+    for (let day = 1; day <= 9; day++) {
+      const old = join(cache, 'ckpt', `code-v20.0.${day}-x64-0`)
+      writeFileSync(old, '')
+      utimesSync(old, day * 86_400, day * 86_400)
+    }
+    expect((await find(cache)).status).toBe(0)
+    const names = readdirSync(join(cache, 'ckpt')).filter((name) => name.startsWith('code-v20.0.'))
+    expect(names.sort()).toEqual(['code-v20.0.7-x64-0', 'code-v20.0.8-x64-0', 'code-v20.0.9-x64-0'])
+    expect(cachesIn(cache)).toHaveLength(5)
+  })
+
+  it('is not kept of a command that failed, nor of help', async () => {
+    const cache = temporaryDirectory()
+    expect((await ckpt(['find', '/nowhere'], { env: { XDG_CACHE_HOME: cache } })).status).toBe(3)
+    expect((await ckpt(['find', '--help'], { env: { XDG_CACHE_HOME: cache } })).status).toBe(0)
+    expect(readdirSync(cache).includes('ckpt') ? cachesIn(cache) : []).toEqual([])
+  })
+
+  it.each([
+    ['no home', { HOME: '', XDG_CACHE_HOME: '' }],
+    ['a home that is not there', { HOME: '/nowhere/at/all', XDG_CACHE_HOME: '' }],
+    ['a home that is a file', { HOME: import.meta.filename, XDG_CACHE_HOME: '' }],
+    ['a home that nobody can write', { HOME: '/proc', XDG_CACHE_HOME: '' }],
+    ['a relative cache folder', { HOME: '', XDG_CACHE_HOME: 'cache' }],
+  ])('is missed in silence with %s', async (_, env) => {
+    expect(await find('', env)).toMatchObject({ status: 0, stderr: '' })
+  })
+})
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[Math.floor(at)] = (copy[Math.floor(at)] ?? 0) ^ 0xff
+  return copy
+}
