@@ -74,7 +74,7 @@ function makeFolder(folder) {
 /** Parts of Node that take long to load and that most commands never come to: loaded when something in them is used. */
 const deferred = new Set([
   ...['child_process', 'crypto', 'fs/promises', 'readline', 'readline/promises'],
-  ...['stream', 'stream/promises', 'timers/promises', 'v8', 'zlib'],
+  ...['stream', 'stream/promises', 'timers/promises', 'v8', 'worker_threads', 'zlib'],
 ])
 
 /** It is its own prototype: so that copies of it (what a bundler makes of `import * as`) are late too. */
