@@ -29,7 +29,7 @@ export async function renderTable<Row>(
   rows: readonly Row[],
   options: TableOptions,
 ): Promise<Iterable<string>> {
-  if (!options.isTerminal || rows.length > tableRows) return alignedLines(columns, rows)
+  if (!options.isTerminal || rows.length > tableRows) return alignedLines(columns, rows, options.paint)
   const fitting = fit(columns, rows, options.width)
   const { default: Table } = await import('cli-table3')
   const table = new Table({
@@ -90,19 +90,26 @@ function widthOf<Row>(column: Column<Row>, rows: readonly Row[]): number {
   return rows.reduce((widest, row) => Math.max(widest, displayWidth(column.cell(row))), displayWidth(column.title))
 }
 
-/** Two spaces between columns, no colours: made for `awk` and `less`. */
-function* alignedLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Generator<string> {
+/** Two spaces between columns, one line a row: made for `awk` and `less`. */
+function* alignedLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paint: Paint): Generator<string> {
   const widths = columns.map((column) => widthOf(column, rows))
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, index) => pad(cell, widths[index] ?? 0, columns[index]?.align ?? 'left'))
-      .join('  ')
-      .trimEnd()
-  yield line(columns.map((column) => column.title))
-  for (const row of rows) yield line(columns.map((column) => column.cell(row)))
-}
-
-function pad(text: string, width: number, align: 'left' | 'right'): string {
-  const space = ' '.repeat(Math.max(0, width - displayWidth(text)))
-  return align === 'left' ? text + space : space + text
+  const line = (cellOf: (column: Column<Row>) => string, paintCell: (column: Column<Row>, text: string) => string) => {
+    const cells = columns.map((column, index) => {
+      const text = cellOf(column)
+      const space = ' '.repeat(Math.max(0, (widths[index] ?? 0) - displayWidth(text)))
+      const painted = paintCell(column, text)
+      return column.align === 'right' ? space + painted : painted + space
+    })
+    return cells.join('  ').trimEnd()
+  }
+  yield line(
+    (column) => column.title,
+    (_, text) => paint('title', text),
+  )
+  for (const row of rows) {
+    yield line(
+      (column) => column.cell(row),
+      (column, text) => column.paint?.(row, text) ?? text,
+    )
+  }
 }
