@@ -2,6 +2,7 @@
 import type { PyValue } from './value.js'
 import { parsePlain } from './plain.js'
 
+export { dumpPyYaml } from './dump.js'
 export { parsePlain } from './plain.js'
 export type * from './value.js'
 
