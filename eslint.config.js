@@ -19,7 +19,20 @@ const mayImport = {
   placing: ['storage', 'state', 'disposal'],
   saving: ['storage', 'formats', 'state', 'disposal', 'placing'],
   transfer: ['storage', 'formats', 'tensors'],
-  run: ['storage', 'formats', 'layouts', 'health', 'expression', 'selection', 'retention', 'state', 'disposal', 'jobs'],
+  run: [
+    'storage',
+    'meta',
+    'formats',
+    'layouts',
+    'health',
+    'expression',
+    'selection',
+    'retention',
+    'state',
+    'disposal',
+    'saving',
+    'jobs',
+  ],
   jobs: ['storage', 'state', 'layouts', 'health', 'selection', 'disposal', 'placing', 'expression'],
 }
 

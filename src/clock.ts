@@ -9,3 +9,11 @@ export async function wait(milliseconds: number): Promise<void> {
 export function utcOffset(time: number): number {
   return -60 * new Date(time * 1000).getTimezoneOffset()
 }
+
+/** The local time of a moment (Unix seconds), as strftime's `%Y-%m-%d+%H-%M-%S`. */
+export function localStamp(time: number): string {
+  const date = new Date(time * 1000)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())]
+  return `${day.join('-')}+${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join('-')}`
+}

@@ -3,6 +3,7 @@ import Find from './find.js'
 import List from './list.js'
 import Prune from './prune.js'
 import Recover from './recover.js'
+import Save from './save.js'
 import Show from './show.js'
 import Transfer from './transfer.js'
 import Verify from './verify.js'
@@ -12,6 +13,7 @@ export const commands = {
   list: List,
   prune: Prune,
   recover: Recover,
+  save: Save,
   show: Show,
   transfer: Transfer,
   verify: Verify,

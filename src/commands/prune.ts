@@ -3,7 +3,7 @@ import { BaseCommand } from '../base-command.js'
 import { utcOffset, wait } from '../clock.js'
 import { confirm } from '../confirm.js'
 import type { Run } from '../core/checkpoint.js'
-import { removeCheckpoints, type RemovalResult } from '../core/disposal/index.js'
+import { failureOf, removeCheckpoints, type RemovalResult } from '../core/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import { openRun, planPrune, type PrunePlan } from '../core/run/index.js'
 import { dryRunFlag, policyFlags, runArgument, selectionFlags, verifyFlag, yesFlag } from '../flags.js'
@@ -54,7 +54,8 @@ still being written always stay; a damaged one stays too and takes no place. In 
     if (!this.wantsJson) this.output.dataLines(renderPlan(run, plan, { now: this.now(), output: this.output }))
     const removal = await this.carryOut(run, plan)
     this.answer(pruneDocument(run, plan, removal), () => renderRemoval(removal, this.output))
-    if (removal !== null && isPartly(removal)) throw partly(removal)
+    const failure = removal === null ? null : failureOf(removal)
+    if (failure !== null) throw failure
   }
 
   private async plan(run: Run): Promise<PrunePlan> {
@@ -75,21 +76,4 @@ still being written always stay; a damaged one stays too and takes no place. In 
       removeCheckpoints(this.storage, run.path, checkpoints, { planned: plan.fingerprints, wait, signal }),
     )
   }
-}
-
-function isPartly({ failed, remaining, leftovers }: RemovalResult): boolean {
-  return failed.length + remaining.length + leftovers.length > 0
-}
-
-function partly({ removed, failed, remaining, leftovers }: RemovalResult): CkptError {
-  const lines = [
-    ...failed.map(({ name, error }) => `${name} stays: ${error.message}`),
-    ...remaining.map(({ name }) => `${name} stays: interrupted before its turn`),
-    ...leftovers.map(({ path, error }) => `${path} is left over: ${error.message}`),
-  ]
-  const code = remaining.length > 0 ? 'interrupted' : 'partial'
-  const count = failed.length + remaining.length
-  return new CkptError(code, [`removed ${removed.length}, and ${count} stay`, ...lines].join('\n  '), {
-    hint: 'the same command again goes on where this one stopped',
-  })
 }

@@ -9,7 +9,7 @@ export {
   type RemoveCode,
   type Removed,
 } from './plan.js'
-export type { Policy, RankedOrder, SpaceTarget } from './policy.js'
+export { checkPolicy, type Policy, type RankedOrder, type SpaceTarget } from './policy.js'
 export type { Protections } from './protect.js'
 export { rules } from './registry.js'
 export { parseCount, type Rule, type RuleContext, type RuleKind } from './rule.js'

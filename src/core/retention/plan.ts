@@ -30,6 +30,7 @@ export type KeepCode =
   | 'young'
   | 'damaged'
   | 'space'
+  | 'saved'
 
 /** Why one goes. */
 export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space'

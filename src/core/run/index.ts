@@ -2,5 +2,6 @@
 export { arrange, type Arranged, type Query } from './arrange.js'
 export { choose, type ChooseContext, type ChooseRequest } from './choose.js'
 export { examine, examineOne, openRun, openRunIfAny, openRuns } from './open.js'
+export { checkRequest, planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
+export { openExactly, previewCheckpoint } from './save.js'
 export { verifyRun, type Verified, type VerifyRequest } from './verify.js'
-export { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'

@@ -2,7 +2,7 @@
 import { isWhole, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
 import { fingerprint, type Fingerprints } from '../disposal/index.js'
 import { settle, type HealthOptions } from '../health/index.js'
-import { plan, type Plan, type Policy, type RankedOrder, type Rule } from '../retention/index.js'
+import { checkPolicy, plan, type Plan, type Policy, type RankedOrder, type Rule } from '../retention/index.js'
 import { describeOrder, impossibleMetrics, rank, scopeOf } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, type Query } from './arrange.js'
@@ -21,6 +21,8 @@ export interface PruneRequest {
   /** False: the policy alone decides. */
   readonly protect?: boolean
   readonly verify?: HealthLevel
+  /** Just saved, or about to be and then not among the run's: it takes part, and stays whatever the policy says. */
+  readonly newcomer?: Checkpoint | undefined
 }
 
 export interface PruneContext extends HealthOptions {
@@ -49,18 +51,23 @@ export async function planPrune(
   context: PruneContext,
 ): Promise<PrunePlan> {
   const level = request.verify ?? 'quick'
-  const examined = await examine(storage, run.checkpoints, run.checkpoints, level, context)
+  const { newcomer } = request
+  const there = await examine(storage, run.checkpoints, run.checkpoints, level, context)
+  const isNew = newcomer !== undefined && !there.some(({ path }) => path === newcomer.path)
+  const examined = isNew ? [...there, newcomer] : there
   const names = (request.rules ?? []).flatMap((rule) => rule.names)
   const arranged = await arrange(storage, examined, request.query, context.now, names)
   const protect = request.protect ?? true
-  const planWith = (changing: ReadonlySet<string>): Plan =>
-    plan({
+  const planWith = (changing: ReadonlySet<string>): Plan => {
+    const all = plan({
       checkpoints: arranged.ordered,
       policy: toPolicy(request, arranged.selected, context.now),
       context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
       healthKnown: level !== 'none',
       protections: protect ? { impossible: impossibleMetrics(arranged.ordered), changing } : null,
     })
+    return newcomer === undefined ? all : sparing(all, newcomer.path, arranged.ordered)
+  }
   const first = planWith(new Set())
   const changing = protect ? await findChanging(storage, removedBy(first), context) : new Set<string>()
   const final = changing.size === 0 ? first : planWith(changing)
@@ -68,8 +75,28 @@ export async function planPrune(
   return { ...final, fingerprints, warnings: arranged.warnings }
 }
 
+/** Throws as a prune of this request would for a policy that cannot be meant, or names nothing. */
+export function checkRequest(request: PruneRequest): void {
+  checkPolicy(toPolicy(request, [], 0))
+}
+
+/** The same plan, but for the checkpoint at that path, which stays. `ordered` is newest first. */
+function sparing(all: Plan, path: string, ordered: readonly Checkpoint[]): Plan {
+  const spared = all.remove.find(({ checkpoint }) => checkpoint.path === path)
+  if (spared === undefined) return all
+  const reason = { code: 'saved', text: 'just saved' } as const
+  const kept = new Map(all.keep.map((one) => [one.checkpoint, one]))
+  kept.set(spared.checkpoint, { checkpoint: spared.checkpoint, reasons: [reason] })
+  return {
+    ...all,
+    keep: ordered.flatMap((checkpoint) => kept.get(checkpoint) ?? []),
+    remove: all.remove.filter((one) => one !== spared),
+  }
+}
+
 function toPolicy(request: PruneRequest, selected: readonly Checkpoint[], now: number): Policy {
-  const { query, keep, rules, olderThan, removeDamaged = false, allowEmpty = false } = request
+  const { query, keep, rules, olderThan, removeDamaged = false, newcomer } = request
+  const allowEmpty = request.allowEmpty === true || newcomer !== undefined
   const named = query.orders.map((order): RankedOrder => {
     return { label: describeOrder(order), named: true, ranked: rank(selected, order, now) }
   })

@@ -13,13 +13,17 @@ export function fileNameOf(key: string): string {
   return checked(key, `${key}${paramSuffix}`, 'a key')
 }
 
-/** The checkpoint's own name for a custom one. Throws CkptError `usage`. */
-export function customName(name: string): string {
-  return checked(name, `${prefix}${name}`, 'a checkpoint’s name')
+/** The checkpoint's name: the custom one, else by time and number. Throws CkptError `usage`. */
+export function nameOf({ name, stamp }: { name?: string | undefined; stamp: string }, number = 0): string {
+  return name === undefined ? stampedName(stamp, number) : customName(name)
 }
 
-/** The name by time and number, counted from 0. `stamp` is the local time, `2024-01-31+23-59-59`. */
-export function stampedName(stamp: string, number: number): string {
+function customName(name: string): string {
+  return checked(name, `${prefix}${name}`, 'a name')
+}
+
+/** `stamp` is the local time, `2024-01-31+23-59-59`. */
+function stampedName(stamp: string, number: number): string {
   return checked(stamp, `${prefix}${stamp}+${String(number).padStart(2, '0')}`, 'a time stamp')
 }
 

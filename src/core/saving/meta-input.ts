@@ -1,6 +1,6 @@
 /** The meta that JavaScript gives, as Python is to read it back. */
 import { CkptError } from '../errors.js'
-import { dumpPyYaml, type PyDict, type PyPair, type PyValue } from '../formats/pyyaml/index.js'
+import { dumpPyYaml, type PyDict, type PyValue } from '../formats/pyyaml/index.js'
 
 /**
  * A whole number becomes a Python int and any other a float, a Date a time in UTC, bytes `bytes`; a key whose value
@@ -32,12 +32,8 @@ export interface MetaFacts {
  * (speechbrain/utils/checkpoints.py, `_save_checkpoint_metafile`). Throws CkptError `usage` for values that no meta
  * can hold, a `unixtime` that is no finite number, and an `end-of-epoch` that is no boolean.
  */
-export function toPyMeta(given: MetaInputs, { unixtime, endOfEpoch }: MetaFacts): PyDict {
-  const pairs = new Map<PyValue, PyValue>([
-    ['unixtime', unixtime],
-    ['end-of-epoch', endOfEpoch],
-  ])
-  for (const [key, value] of pairsOf(given)) pairs.set(key, value)
+export function toPyMeta(given: ReadonlyMap<string, PyValue>, { unixtime, endOfEpoch }: MetaFacts): PyDict {
+  const pairs = new Map<string, PyValue>([['unixtime', unixtime], ['end-of-epoch', endOfEpoch], ...given])
   const time = pairs.get('unixtime')
   if (typeof time !== 'bigint' && !(typeof time === 'number' && Number.isFinite(time))) {
     throw new CkptError('usage', 'the meta key unixtime is the time in seconds since 1970, and must be a number', {
@@ -48,6 +44,11 @@ export function toPyMeta(given: MetaInputs, { unixtime, endOfEpoch }: MetaFacts)
     throw new CkptError('usage', 'the meta key end-of-epoch must be true or false')
   }
   return { kind: 'dict', pairs: [...pairs] }
+}
+
+/** Throws CkptError `usage` for what no meta can hold. */
+export function toPyValues(given: MetaInputs): Map<string, PyValue> {
+  return new Map(pairsOf(given, 0))
 }
 
 /** The text of `CKPT.yaml`. SpeechBrain's first line is that comment. */
@@ -84,9 +85,9 @@ function isInt(value: number): boolean {
   return Number.isInteger(value) && !Object.is(value, -0) && Math.abs(value) < 2 ** 53
 }
 
-function pairsOf(given: MetaInputs, depth = 0): PyPair[] {
+function pairsOf(given: MetaInputs, depth: number): [string, PyValue][] {
   const entries: Iterable<[string, MetaInput]> = isMap(given) ? given : Object.entries(given)
-  const pairs: PyPair[] = []
+  const pairs: [string, PyValue][] = []
   for (const [key, value] of entries) {
     if (value !== undefined) pairs.push([key, toPyValue(value, depth)])
   }

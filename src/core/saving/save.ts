@@ -16,7 +16,7 @@ import {
   type Moved,
   type Placement,
 } from './file-source.js'
-import { customName, fileNameOf, metaFile, stampedName } from './keys.js'
+import { fileNameOf, metaFile, nameOf } from './keys.js'
 import { metaText } from './meta-input.js'
 
 export interface NewCheckpoint {
@@ -66,9 +66,9 @@ export async function saveCheckpoint(
   checkpoint: NewCheckpoint,
   options: SaveOptions,
 ): Promise<Saved> {
-  const { run, name, stamp, files } = checkpoint
+  const { run, name, files } = checkpoint
   const names = new Map([...files.keys()].map((key) => [key, fileNameOf(key)]))
-  const wanted = name === undefined ? stampedName(stamp, 0) : customName(name)
+  const wanted = nameOf(checkpoint)
   const text = metaText(checkpoint.meta)
   const inspected = await inspectAll(storage, files)
   if (name !== undefined) await refuseTaken(storage, join(run, wanted), takenHint)
@@ -92,6 +92,33 @@ export async function saveCheckpoint(
     throw error
   }
 }
+
+export interface Preview {
+  readonly name: string
+  /** Bytes by key; null for what is not known before it is read. */
+  readonly sizes: ReadonlyMap<string, number | null>
+}
+
+/** What a save would make, now. Changes nothing, reads no source, and throws as the save would. */
+export async function previewSave(storage: Storage, checkpoint: NewCheckpoint): Promise<Preview> {
+  const { run, name, files } = checkpoint
+  for (const key of files.keys()) fileNameOf(key)
+  metaText(checkpoint.meta)
+  const inspected = await inspectAll(storage, files)
+  const sizes = new Map([...files.keys()].map((key) => [key, inspected.get(key)?.stat.size ?? null]))
+  for (let number = 0; ; number += 1) {
+    const wanted = nameOf(checkpoint, number)
+    try {
+      await refuseTaken(storage, join(run, wanted), takenHint)
+      return { name: wanted, sizes }
+    } catch (error) {
+      if (!(error instanceof TakenError) || name !== undefined || number >= mostNumbers) throw error
+    }
+  }
+}
+
+/** So many savers of one second would be needed. */
+const mostNumbers = 100_000
 
 const takenHint = 'leave the name out, or take another: nothing is overwritten'
 
@@ -140,12 +167,10 @@ async function placeOne(
   if (source.kind === 'bytes' && (await writeBytes(storage, source.bytes, target)) === 0) throw empty(source.title)
 }
 
-/** So many savers of one second would be needed. */
-const mostNumbers = 100_000
-
-async function takeName(storage: Storage, building: string, { run, name, stamp }: NewCheckpoint): Promise<string> {
+async function takeName(storage: Storage, building: string, checkpoint: NewCheckpoint): Promise<string> {
+  const { run, name } = checkpoint
   for (let number = 0; ; number += 1) {
-    const wanted = name === undefined ? stampedName(stamp, number) : customName(name)
+    const wanted = nameOf(checkpoint, number)
     try {
       await reveal(storage, building, join(run, wanted), takenHint)
       return wanted

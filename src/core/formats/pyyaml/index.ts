@@ -4,6 +4,7 @@ import { parsePlain } from './plain.js'
 
 export { dumpPyYaml } from './dump.js'
 export { parsePlain } from './plain.js'
+export { resolvePlain } from './scalars.js'
 export type * from './value.js'
 
 /**

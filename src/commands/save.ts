@@ -1,0 +1,169 @@
+import { resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { localStamp, utcOffset, wait } from '../clock.js'
+import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { failureOf, removeCheckpoints } from '../core/disposal/index.js'
+import { CkptError } from '../core/errors.js'
+import { checkRequest, openExactly, planPrune, previewCheckpoint, type PruneRequest } from '../core/run/index.js'
+import { saveCheckpoint, toPyMeta, type NewCheckpoint, type Saved } from '../core/saving/index.js'
+import { dryRunFlag, policyFlags, runArgument, selectionFlags, verifyFlag } from '../flags.js'
+import { readPolicy } from '../query.js'
+import { renderPlan } from '../render/prune.js'
+import { saveDocument, type SavedPrune, type SaveOutcome } from '../render/save.js'
+import { readFiles, readMeta } from '../save-arguments.js'
+
+export default class Save extends BaseCommand<typeof Save> {
+  static override summary = 'Save a checkpoint from files, in one step'
+  static override description = `Makes a checkpoint CKPT+<time>+NN in the run (a folder that is made when missing), as SpeechBrain's Checkpointer
+writes and loads it: one file a key, and the meta in CKPT.yaml. It appears whole and on the disk, or not at all, also
+when the disk fills, when two save at once, and when ckpt is killed. Its path goes to stdout.
+
+The value of a --meta is read as PyYAML reads it: 15.5 is a number, true a boolean, anything else a text, and so is
+what stands in quotes. With --keep and the other flags of prune, it prunes after the save has succeeded, and asks
+nothing; the new checkpoint always stays.`
+  static override examples = [
+    {
+      description: 'two files, one of them from a pipe, and what is known of them',
+      command:
+        'echo 3 | <%= config.bin %> save exp/save --file model=out/model.safetensors --file epoch=- --meta loss=15.5',
+    },
+    {
+      description: 'and keep the newest and the two with the lowest loss',
+      command:
+        '<%= config.bin %> save exp/save --file model=out/model.safetensors --meta loss=15.5 --keep 2 --min loss',
+    },
+    {
+      description: 'under a name of its own, without a copy, in the middle of an epoch',
+      command: '<%= config.bin %> save exp/save --file model=out/model.safetensors --name ep1 --move --intra-epoch',
+    },
+  ]
+  static override args = { run: runArgument }
+  static override flags = {
+    file: Flags.string({
+      helpValue: 'KEY=PATH',
+      description: 'a file of the checkpoint, saved as KEY.ckpt; - reads standard input',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    meta: Flags.string({
+      helpValue: 'KEY=VALUE',
+      description: 'what is known of the checkpoint: a metric, the epoch',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    name: Flags.string({ helpValue: 'NAME', description: 'call it CKPT+NAME; never overwrites' }),
+    'intra-epoch': Flags.boolean({ description: 'not at the end of an epoch: meta end-of-epoch is false' }),
+    move: Flags.boolean({
+      description:
+        'the files lose their old names once the checkpoint is there; no copy where one file system has both',
+      exclusive: ['link'],
+    }),
+    link: Flags.custom<'copy' | 'hard'>({
+      options: ['copy', 'hard'],
+      default: 'copy',
+      description:
+        'hard: the files are second names of the same bytes; whoever writes into the old ones changes the checkpoint',
+    })(),
+    ...policyFlags,
+    ...selectionFlags,
+    verify: verifyFlag('with a policy, how deep prune looks for damage: none, quick, deep', 'quick'),
+    'dry-run': dryRunFlag,
+  }
+
+  async run(): Promise<void> {
+    const policy = await this.policy()
+    const checkpoint = await this.checkpoint()
+    const { run, below } = await openExactly(this.storage, checkpoint.run)
+    if (below !== null) this.alert(`${run.path} has no checkpoints of its own yet, but ${below} below it has`)
+    if (this.flags['dry-run']) return this.preview(run, checkpoint, policy)
+    const saved = await this.save(checkpoint)
+    const outcome: SaveOutcome = { run: checkpoint.run, name: saved.name, path: saved.path, saved: true, prune: null }
+    if (!this.wantsJson) this.output.value(saved.path, '\n')
+    this.failWith(saveDocument(outcome))
+    const prune = policy === null ? null : await this.prune(saved, checkpoint.run, policy)
+    const document = saveDocument({ ...outcome, prune })
+    this.failWith(document)
+    const failure = prune?.removal == null ? null : failureOf(prune.removal)
+    if (failure !== null) throw failure
+    if (saved.unmoved.length > 0) throw unmoved(saved)
+    if (this.wantsJson) this.answer(document, () => '')
+  }
+
+  /** Null where nothing asks for a prune. Mistakes are told before anything is saved. */
+  private async policy(): Promise<PruneRequest | null> {
+    const given = new Set(Object.keys({ ...policyFlags, ...selectionFlags }))
+    const asked = Object.entries(this.flags).some(([name, value]) => given.has(name) && isGiven(value))
+    if (!asked) return null
+    const request = { ...(await readPolicy(this.flags)), verify: this.flags.verify }
+    checkRequest(request)
+    return request
+  }
+
+  private async checkpoint(): Promise<NewCheckpoint> {
+    const { file = [], meta = [], name, 'intra-epoch': intra } = this.flags
+    const unixtime = this.now()
+    const given = await readMeta(meta)
+    return {
+      run: resolve(this.args.run),
+      name,
+      stamp: localStamp(unixtime),
+      meta: toPyMeta(given, { unixtime, endOfEpoch: !intra }),
+      files: readFiles(file, process.stdin),
+    }
+  }
+
+  private save(checkpoint: NewCheckpoint): Promise<Saved> {
+    const placement = this.flags.move ? 'move' : this.flags.link
+    return this.long('saving', (options) => saveCheckpoint(this.storage, checkpoint, { placement, wait, ...options }))
+  }
+
+  /** Null when the new checkpoint is gone already: another one's prune was faster. */
+  private async prune(saved: Saved, path: string, request: PruneRequest): Promise<SavedPrune | null> {
+    const { run } = await openExactly(this.storage, path)
+    const newcomer = run.checkpoints.find((one) => one.path === saved.path)
+    if (newcomer === undefined) {
+      this.alert(`${saved.path} was removed meanwhile, so nothing was pruned`)
+      return null
+    }
+    const plan = await this.plan(run, newcomer, request)
+    if (plan.remove.length === 0) return { run, plan, removal: null }
+    const checkpoints = plan.remove.map(({ checkpoint }) => checkpoint)
+    const removal = await this.long('removing', ({ signal }) =>
+      removeCheckpoints(this.storage, run.path, checkpoints, { planned: plan.fingerprints, wait, signal }),
+    )
+    for (const { name } of removal.removed) this.note(`removed ${name}`)
+    return { run, plan, removal }
+  }
+
+  private async plan(run: Run, newcomer: Checkpoint, request: PruneRequest) {
+    const context = { now: this.now(), wait, utcOffset }
+    const plan = await this.long('checking', (options) =>
+      planPrune(this.storage, run, { ...request, newcomer }, { ...context, ...options }),
+    )
+    for (const warning of plan.warnings) this.alert(warning)
+    return plan
+  }
+
+  private async preview(run: Run, checkpoint: NewCheckpoint, policy: PruneRequest | null): Promise<void> {
+    const newcomer = await previewCheckpoint(this.storage, checkpoint)
+    const { name, path } = newcomer
+    const plan = policy === null ? null : await this.plan(run, newcomer, policy)
+    const prune = plan === null ? null : { run, plan, removal: null }
+    this.answer(saveDocument({ run: run.path, name, path, saved: false, prune }), () => path)
+    if (plan === null || this.wantsJson) return
+    const all = { ...run, checkpoints: [...run.checkpoints, newcomer] }
+    for (const line of renderPlan(all, plan, { now: this.now(), output: this.output })) this.note(line)
+  }
+}
+
+function isGiven(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false
+}
+
+function unmoved({ path, unmoved: failures }: Saved): CkptError {
+  const lines = failures.map(({ message }) => `  ${message}`)
+  return new CkptError('partial', [`${path} was saved, but not all files lost their old names`, ...lines].join('\n'), {
+    hint: 'they are in the checkpoint: remove the old names by hand',
+  })
+}

@@ -1,0 +1,58 @@
+/** A save seen from the run that it goes to. */
+import { join, sep } from 'node:path'
+import { healthFrom, type Checkpoint, type Run } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import { loadRun, NoRunError } from '../layouts/index.js'
+import { toMeta } from '../meta/index.js'
+import { fileNameOf, previewSave, type NewCheckpoint } from '../saving/index.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
+
+/**
+ * The folder itself as a run, with no checkpoints where it has none: what is saved goes to the folder that was
+ * named, never to a run below it. `below` is such a run, where there is one: it was perhaps meant.
+ * Throws CkptError where the folder is a checkpoint, or cannot be read.
+ */
+export async function openExactly(
+  storage: ReadStorage,
+  path: string,
+): Promise<{ readonly run: Run; readonly below: string | null }> {
+  const none = { run: { path, checkpoints: [] }, below: null }
+  try {
+    const run = await loadRun(storage, path)
+    return run.path === path ? { run, below: null } : { ...none, below: run.path }
+  } catch (error) {
+    if (error instanceof NoRunError) return none
+    // Several runs below, of which none is named.
+    if (error instanceof CkptError && error.code === 'usage') return { ...none, below: join(path, '*') }
+    throw error
+  }
+}
+
+/** The checkpoint that a save would make. Changes nothing, and throws as the save would. */
+export async function previewCheckpoint(storage: Storage, checkpoint: NewCheckpoint): Promise<Checkpoint> {
+  const { run } = checkpoint
+  const { name, sizes } = await previewSave(storage, checkpoint)
+  const meta = toMeta(checkpoint.meta)
+  const time = meta.get('unixtime')
+  const path = join(run, name)
+  return {
+    name,
+    path,
+    run,
+    layout: 'speechbrain',
+    kind: 'directory',
+    meta,
+    step: numberIn(meta.get('step')),
+    epoch: numberIn(meta.get('epoch')),
+    unixtime: numberIn(time),
+    modified: null,
+    files: [...sizes].map(([key, size]) => ({ key, path: path + sep + fileNameOf(key), size })),
+    size: [...sizes.values()].reduce<number>((sum, size) => sum + (size ?? 0), 0),
+    health: healthFrom('quick', []),
+    pointsTo: [],
+  }
+}
+
+function numberIn(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null
+}

@@ -1,0 +1,27 @@
+/** A save's outcome. */
+import type { Run } from '../core/checkpoint.js'
+import type { RemovalResult } from '../core/disposal/index.js'
+import type { PrunePlan } from '../core/run/index.js'
+import { pruneDocument } from './prune.js'
+
+export interface SavedPrune {
+  readonly run: Run
+  readonly plan: PrunePlan
+  /** Null: nothing was removed. */
+  readonly removal: RemovalResult | null
+}
+
+export interface SaveOutcome {
+  readonly run: string
+  readonly name: string
+  readonly path: string
+  /** False with --dry-run. */
+  readonly saved: boolean
+  /** Null: no policy was given, or the prune failed. */
+  readonly prune: SavedPrune | null
+}
+
+/** As `--json` gives it (docs/json.md). */
+export function saveDocument({ prune, ...outcome }: SaveOutcome): Record<string, unknown> {
+  return { ...outcome, prune: prune === null ? null : pruneDocument(prune.run, prune.plan, prune.removal) }
+}
