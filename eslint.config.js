@@ -9,6 +9,7 @@ const mayImport = {
   formats: [],
   expression: ['formats'],
   retention: ['expression'],
+  config: ['storage', 'expression'],
   meta: ['formats'],
   layouts: ['storage', 'formats', 'meta'],
   tensors: ['storage', 'formats'],

@@ -90,6 +90,16 @@ export const policyFlags = {
     helpValue: 'AGE',
     description: 'only what is older may go: 7d, 12h',
   }),
+  'max-total': Flags.string({
+    ...policyGroup,
+    helpValue: 'SIZE',
+    description: 'all that stays has at most so many bytes: 500G; takes what rules kept, the oldest first',
+  }),
+  'min-free': Flags.string({
+    ...policyGroup,
+    helpValue: 'SIZE|N%',
+    description: 'so much is free on the file system afterwards: 10%, 200G; likewise',
+  }),
   'remove-damaged': Flags.boolean({ ...policyGroup, description: 'damaged checkpoints may go too' }),
   'no-protect': Flags.boolean({ ...policyGroup, description: 'the policy alone decides' }),
   'allow-empty': Flags.boolean({ ...policyGroup, description: 'the policy may remove every checkpoint' }),

@@ -1,7 +1,7 @@
 /** From the selection and policy flags to what core takes. */
 import { CkptError } from './core/errors.js'
 import { parseExpression } from './core/expression/index.js'
-import { parseAge, rules, type Rule } from './core/retention/index.js'
+import { parseAge, parseAmount, parseBytes, rules, type Rule } from './core/retention/index.js'
 import type { PruneRequest, Query } from './core/run/index.js'
 import type { Order } from './core/selection/index.js'
 
@@ -37,25 +37,29 @@ export function onlyOrder(query: Query): Order | undefined {
 
 export interface PolicyFlags extends SelectionFlags {
   readonly keep?: number | undefined
-  readonly 'no-keep-recent': boolean
+  readonly 'no-keep-recent'?: boolean | undefined
   readonly 'older-than'?: string | undefined
-  readonly 'remove-damaged': boolean
-  readonly 'no-protect': boolean
-  readonly 'allow-empty': boolean
+  readonly 'max-total'?: string | undefined
+  readonly 'min-free'?: string | undefined
+  readonly 'remove-damaged'?: boolean | undefined
+  readonly 'no-protect'?: boolean | undefined
+  readonly 'allow-empty'?: boolean | undefined
 }
 
 /** What a prune is to do, from `policyFlags` and `selectionFlags`. Throws CkptError `usage` and `bad-expression`. */
 export async function readPolicy(flags: PolicyFlags): Promise<PruneRequest> {
-  const olderThan = flags['older-than']
+  const { 'older-than': olderThan, 'max-total': maxTotal, 'min-free': minFree } = flags
   return {
     query: await readQuery(flags),
     keep: flags.keep,
-    noKeepRecent: flags['no-keep-recent'],
+    noKeepRecent: flags['no-keep-recent'] ?? false,
     rules: await readRules({ ...flags }),
     olderThan: olderThan === undefined ? undefined : parseAge('older-than', olderThan),
-    removeDamaged: flags['remove-damaged'],
-    allowEmpty: flags['allow-empty'],
-    protect: !flags['no-protect'],
+    maxTotal: maxTotal === undefined ? undefined : parseBytes('max-total', maxTotal),
+    minFree: minFree === undefined ? undefined : parseAmount('min-free', minFree),
+    removeDamaged: flags['remove-damaged'] ?? false,
+    allowEmpty: flags['allow-empty'] ?? false,
+    protect: flags['no-protect'] !== true,
   }
 }
 

@@ -40,6 +40,11 @@ function sizeOf({ size }: Checkpoint): string {
   return size === null ? '-' : formatSize(size)
 }
 
+/** What to warn of when all that may go is not enough. */
+export function renderMissing({ missingBytes }: PrunePlan): string {
+  return `the space target is missed by ${formatSize(missingBytes)}: all else is protected or kept by an order`
+}
+
 export function renderQuestion(plan: PrunePlan): string {
   return `Remove ${plural(plan.remove.length, 'checkpoint')} (${formatSize(bytesOf(plan))})?`
 }
@@ -72,6 +77,7 @@ export function pruneDocument(run: Run, plan: PrunePlan, removal: RemovalResult 
     remove: plan.remove.map(({ checkpoint, reason }) => ({ name: checkpoint.name, reasons: [reason.text] })),
     failed: failed.map(({ name, error }) => ({ name, error: error?.message ?? 'interrupted' })),
     freedBytes: removal?.freedBytes ?? bytesOf(plan),
+    missingBytes: plan.missingBytes,
     applied: removal !== null,
   }
 }

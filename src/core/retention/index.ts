@@ -12,4 +12,5 @@ export {
 export { checkPolicy, type Policy, type RankedOrder, type SpaceTarget } from './policy.js'
 export type { Protections } from './protect.js'
 export { rules } from './registry.js'
+export { parseAmount, parseBytes, type Amount } from './size.js'
 export { parseCount, type Rule, type RuleContext, type RuleKind } from './rule.js'

@@ -150,12 +150,22 @@ class Draft {
     const { checkpoints, policy } = this.input
     if (policy.space === undefined) return 0
     const { sizeOf } = policy.space
-    let missing = missingBytes(policy.space, checkpoints, (checkpoint) => this.removed.has(checkpoint))
+    const gone = new Set(this.removed.keys())
+    /** Those that give nothing back alone, for another one holds their files too. */
+    const held = new Set<Checkpoint>()
+    let missing = missingBytes(policy.space, checkpoints, gone)
+    const take = (checkpoint: Checkpoint): void => {
+      missing -= sizeOf(checkpoint, gone)
+      gone.add(checkpoint)
+      held.delete(checkpoint)
+      this.removed.set(checkpoint, { code: 'space', text: 'the oldest that may go, to meet the space target' })
+    }
     for (const checkpoint of [...this.candidates.keys()].reverse()) {
       if (missing <= 0) break
-      if (this.removed.has(checkpoint) || sizeOf(checkpoint) <= 0) continue
-      this.removed.set(checkpoint, { code: 'space', text: 'the oldest that may go, to meet the space target' })
-      missing -= sizeOf(checkpoint)
+      if (gone.has(checkpoint)) continue
+      for (const older of sharersOf(checkpoint, held, gone, sizeOf)) take(older)
+      if (sizeOf(checkpoint, gone) > 0) take(checkpoint)
+      else held.add(checkpoint)
     }
     return Math.max(missing, 0)
   }
@@ -239,18 +249,40 @@ function rescue(
   return rescued
 }
 
+/** Those of `held` without which removing this one would give less back: the same files are in both. */
+function sharersOf(
+  checkpoint: Checkpoint,
+  held: ReadonlySet<Checkpoint>,
+  gone: ReadonlySet<Checkpoint>,
+  sizeOf: SpaceTarget['sizeOf'],
+): Checkpoint[] {
+  if (held.size === 0) return []
+  const all = new Set([...gone, ...held])
+  const most = sizeOf(checkpoint, all)
+  if (most <= sizeOf(checkpoint, gone)) return []
+  return [...held].filter((older) => {
+    all.delete(older)
+    const isNeeded = sizeOf(checkpoint, all) < most
+    all.add(older)
+    return isNeeded
+  })
+}
+
 /** Bytes still to be freed once the removed ones are gone. */
 function missingBytes(
   { maxTotal, minFree, sizeOf }: SpaceTarget,
   checkpoints: readonly Checkpoint[],
-  isRemoved: (checkpoint: Checkpoint) => boolean,
+  removed: ReadonlySet<Checkpoint>,
 ): number {
-  let staying = 0
-  let freed = 0
-  for (const checkpoint of checkpoints) {
-    if (isRemoved(checkpoint)) freed += sizeOf(checkpoint)
-    else staying += sizeOf(checkpoint)
-  }
+  const gone = new Set<Checkpoint>()
+  const weigh = (which: readonly Checkpoint[]): number =>
+    which.reduce((sum, checkpoint) => {
+      const bytes = sizeOf(checkpoint, gone)
+      gone.add(checkpoint)
+      return sum + bytes
+    }, 0)
+  const freed = weigh(checkpoints.filter((checkpoint) => removed.has(checkpoint)))
+  const staying = weigh(checkpoints.filter((checkpoint) => !removed.has(checkpoint)))
   const overTotal = maxTotal === undefined ? 0 : staying - maxTotal
   const underFree = minFree === undefined ? 0 : minFree.bytes - minFree.free - freed
   return Math.max(overTotal, underFree, 0)

@@ -18,8 +18,8 @@ export interface SpaceTarget {
   readonly maxTotal?: number | undefined
   /** So many bytes are free afterwards, `free` of them now. */
   readonly minFree?: { readonly bytes: number; readonly free: number } | undefined
-  /** Bytes that removing it gives back. */
-  readonly sizeOf: (checkpoint: Checkpoint) => number
+  /** Bytes that removing it gives back once the `removed` ones are gone: files may be shared. */
+  readonly sizeOf: (checkpoint: Checkpoint, removed: ReadonlySet<Checkpoint>) => number
 }
 
 export interface Policy {

@@ -1,8 +1,18 @@
 /** What a prune of one run would do: everything known that bears on it, brought before the pure plan. */
+import { CkptError } from '../errors.js'
 import { isWhole, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
-import { fingerprint, type Fingerprints } from '../disposal/index.js'
+import { fingerprint, weigh, type Fingerprints } from '../disposal/index.js'
 import { settle, type HealthOptions } from '../health/index.js'
-import { checkPolicy, plan, type Plan, type Policy, type RankedOrder, type Rule } from '../retention/index.js'
+import {
+  checkPolicy,
+  plan,
+  type Amount,
+  type Plan,
+  type Policy,
+  type RankedOrder,
+  type Rule,
+  type SpaceTarget,
+} from '../retention/index.js'
 import { describeOrder, impossibleMetrics, rank, scopeOf } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, type Query } from './arrange.js'
@@ -16,6 +26,10 @@ export interface PruneRequest {
   readonly rules?: readonly Rule[]
   /** Seconds. */
   readonly olderThan?: number | undefined
+  /** Bytes that all that stays may have. */
+  readonly maxTotal?: number | undefined
+  /** What is to be free on the run's file system. */
+  readonly minFree?: Amount | undefined
   readonly removeDamaged?: boolean
   readonly allowEmpty?: boolean
   /** False: the policy alone decides. */
@@ -58,10 +72,11 @@ export async function planPrune(
   const names = (request.rules ?? []).flatMap((rule) => rule.names)
   const arranged = await arrange(storage, examined, request.query, context.now, names)
   const protect = request.protect ?? true
+  const space = await measureSpace(storage, run, arranged.ordered, request)
   const planWith = (changing: ReadonlySet<string>): Plan => {
     const all = plan({
       checkpoints: arranged.ordered,
-      policy: toPolicy(request, arranged.selected, context.now),
+      policy: toPolicy(request, arranged.selected, space, context.now),
       context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
       healthKnown: level !== 'none',
       protections: protect ? { impossible: impossibleMetrics(arranged.ordered), changing } : null,
@@ -77,7 +92,9 @@ export async function planPrune(
 
 /** Throws as a prune of this request would for a policy that cannot be meant, or names nothing. */
 export function checkRequest(request: PruneRequest): void {
-  checkPolicy(toPolicy(request, [], 0))
+  const { maxTotal, minFree } = request
+  const nothing = { maxTotal, minFree: minFree && { bytes: 0, free: 0 }, sizeOf: () => 0 }
+  checkPolicy(toPolicy(request, [], maxTotal === undefined && minFree === undefined ? undefined : nothing, 0))
 }
 
 /** The same plan, but for the checkpoint at that path, which stays. `ordered` is newest first. */
@@ -94,7 +111,29 @@ function sparing(all: Plan, path: string, ordered: readonly Checkpoint[]): Plan 
   }
 }
 
-function toPolicy(request: PruneRequest, selected: readonly Checkpoint[], now: number): Policy {
+/** The space targets with what is known of the space; undefined when there are none. Throws StorageError. */
+async function measureSpace(
+  storage: ReadStorage,
+  run: Run,
+  checkpoints: readonly Checkpoint[],
+  { maxTotal, minFree }: PruneRequest,
+): Promise<SpaceTarget | undefined> {
+  if (maxTotal === undefined && minFree === undefined) return undefined
+  const sizeOf = await weigh(storage, checkpoints)
+  if (minFree === undefined) return { maxTotal, sizeOf }
+  const [space] = await storage.space([run.path])
+  if (space?.ok !== true) throw space?.error ?? new CkptError('system', `${run.path}: its file system tells no space`)
+  const { total, free } = space.value
+  const bytes = 'share' in minFree ? Math.ceil(minFree.share * total) : minFree.bytes
+  return { maxTotal, minFree: { bytes, free }, sizeOf }
+}
+
+function toPolicy(
+  request: PruneRequest,
+  selected: readonly Checkpoint[],
+  space: SpaceTarget | undefined,
+  now: number,
+): Policy {
   const { query, keep, rules, olderThan, removeDamaged = false, newcomer } = request
   const allowEmpty = request.allowEmpty === true || newcomer !== undefined
   const named = query.orders.map((order): RankedOrder => {
@@ -107,6 +146,7 @@ function toPolicy(request: PruneRequest, selected: readonly Checkpoint[], now: n
     selected: query.where.length === 0 ? undefined : new Set(selected),
     rules: rules ?? [],
     olderThan,
+    space,
     removeDamaged,
     allowEmpty,
   }
