@@ -1,18 +1,24 @@
-// `ckpt transfer` of 2 GiB against `cp TARGET OUT && sync OUT`, alternating, in one run; medians and their ratio.
-//   node bench/transfer.mjs [FOLDER] [LIBRARY]     (default: a folder of its own under the system's temporary one,
-//                                                   and dist/core/index.js)
-// Makes its own data, 400 tensors of which 300 have their names in the source too, and removes it.
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeSync, fsyncSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+/** `ckpt transfer` of 2 GiB against `cp TARGET OUT && sync OUT`. */
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { ckpt, compare } from './harness.mjs'
 
-const self = fileURLToPath(import.meta.url)
 const count = 400
+/** Tensors that have their names in the source too. */
 const common = 300
 const bytesEach = (2 * 2 ** 30) / count
-const rounds = 5
+
+export async function benchTransfer(folder) {
+  const [source, target, output] = ['source', 'target', 'out'].map((name) => join(folder, `${name}.safetensors`))
+  writeData(source, (i) => (i < common ? `layer.${i}.weight` : `old.${i}.weight`), 1)
+  writeData(target, (i) => `layer.${i}.weight`, 2)
+  const after = () => rmSync(output)
+  const cases = [
+    { name: 'cp and sync', command: ['sh', ['-c', 'cp "$1" "$2" && sync "$2"', 'sh', target, output]], after },
+    { name: 'ckpt transfer', args: ckpt('transfer', source, target, '--output', output), most: 1.5, after },
+  ]
+  return compare(folder, '2 GiB in 400 tensors (transfer under 200 MB)', 5, cases, 200)
+}
 
 function writeData(path, nameOf, seed) {
   const entries = Array.from({ length: count }, (_, i) => {
@@ -36,62 +42,4 @@ function writeData(path, nameOf, seed) {
   for (let i = 0; i < count; i++) write(bytes)
   fsyncSync(fd)
   closeSync(fd)
-}
-
-/** In a process of its own, so that the peak of its memory is its own. */
-async function transferOnce(library, source, target, output) {
-  const { localStorage, openTensors, matchTensors, transfer } = await import(library)
-  const storage = localStorage()
-  const files = [await openTensors(storage, source), await openTensors(storage, target)]
-  const began = performance.now()
-  await transfer(storage, matchTensors(files[0], files[1]), output)
-  const seconds = (performance.now() - began) / 1000
-  for (const file of files) await file.close()
-  const peak = Number(/VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? NaN) / 1024
-  console.log(JSON.stringify({ seconds, peak }))
-}
-
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
-const timed = (work) => {
-  const began = performance.now()
-  work()
-  return (performance.now() - began) / 1000
-}
-
-function compare(folder, library) {
-  const [source, target, output] = ['source', 'target', 'out'].map((name) => join(folder, `${name}.safetensors`))
-  writeData(source, (i) => (i < common ? `layer.${i}.weight` : `old.${i}.weight`), 1)
-  writeData(target, (i) => `layer.${i}.weight`, 2)
-  const copies = []
-  const transfers = []
-  let peak = 0
-  for (let round = 0; round < rounds; round++) {
-    copies.push(timed(() => execFileSync('sh', ['-c', 'cp "$1" "$2" && sync "$2"', 'sh', target, output])))
-    rmSync(output)
-    transfers.push(
-      timed(() => {
-        const said = execFileSync(process.execPath, [self, '--once', library, source, target, output], {
-          encoding: 'utf8',
-        })
-        peak = Math.max(peak, JSON.parse(said).peak)
-      }),
-    )
-    rmSync(output)
-  }
-  const [copy, transfer] = [median(copies), median(transfers)]
-  console.log(`cp and sync   ${copy.toFixed(2)} s   (${copies.map((s) => s.toFixed(2)).join(', ')})`)
-  console.log(`ckpt transfer ${transfer.toFixed(2)} s   (${transfers.map((s) => s.toFixed(2)).join(', ')})`)
-  console.log(`ratio ${(transfer / copy).toFixed(2)} (at most 1.5), peak memory ${peak.toFixed(0)} MiB (at most 190)`)
-}
-
-const args = process.argv.slice(2)
-if (args[0] === '--once') {
-  await transferOnce(...args.slice(1))
-} else {
-  const folder = mkdtempSync(join(resolve(args[0] ?? tmpdir()), 'ckpt-bench-'))
-  try {
-    compare(folder, resolve(args[1] ?? join(dirname(self), '../dist/core/index.js')))
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
 }

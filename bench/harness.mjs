@@ -1,0 +1,106 @@
+/** What every benchmark needs: a place of its own, runs that alternate, medians, peak memory, a table. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const program = join(here, '..', 'bin', 'run.js')
+
+/** Arguments of `node` that run ckpt. */
+export const ckpt = (...args) => [program, ...args]
+
+/** Gives `work` a folder that is removed afterwards, also on Ctrl-C. */
+export async function inTemporaryFolder(work) {
+  const folder = mkdtempSync(join(tmpdir(), 'ckpt-bench-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  const stop = () => {
+    remove()
+    process.exit(130)
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  try {
+    return await work(folder)
+  } finally {
+    remove()
+    process.off('SIGINT', stop)
+    process.off('SIGTERM', stop)
+  }
+}
+
+/** NODE_EXTRA_CA_CERTS makes Node itself start slower; a code cache of the bench's own is filled before it counts. */
+function environment(folder, more) {
+  const variables = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache'), ...more }
+  delete variables.NODE_EXTRA_CA_CERTS
+  delete variables.NODE_OPTIONS
+  return variables
+}
+
+function run(folder, [command, args], more) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env: environment(folder, more), stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+    let complaint = ''
+    let beside = ''
+    child.stdout.resume()
+    child.stderr.on('data', (part) => (complaint += part))
+    child.stdio[3].on('data', (part) => (beside += part))
+    child.on('error', reject)
+    child.on('close', (status) => {
+      if (status === 0) resolve(beside)
+      else reject(new Error(`${command} ${args.join(' ')}: exit status ${status}\n${complaint}`))
+    })
+  })
+}
+
+async function timed(folder, command, more) {
+  const began = performance.now()
+  await run(folder, command, more)
+  return performance.now() - began
+}
+
+const node = (args) => [process.execPath, args]
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+
+/**
+ * Runs all cases in turn, `rounds` times after one that does not count, and tells each one's median as a multiple of
+ * the first's. A case is `{ name, args, most?, after? }` with arguments of node, or `command` in their place; `most` is
+ * the ratio that it must not exceed. Peak memory is asked of the system in a run of its own. Gives whether all held.
+ */
+export async function compare(folder, title, rounds, cases, mostMegabytes) {
+  const commandOf = (one) => one.command ?? node(one.args)
+  const times = new Map(cases.map((one) => [one, []]))
+  for (let round = 0; round <= rounds; round++) {
+    for (const one of cases) {
+      const time = await timed(folder, commandOf(one), one.environment)
+      one.after?.()
+      if (round > 0) times.get(one).push(time)
+    }
+  }
+  const [base] = cases
+  console.log(`\n${title}\n${'median'.padStart(46)}  ratio  at most  memory`)
+  let held = true
+  for (const one of cases) {
+    const time = median(times.get(one))
+    const ratio = time / median(times.get(base))
+    const peak = one.args === undefined ? undefined : await peakMegabytes(folder, one)
+    const isHeld = ratio <= (one.most ?? Infinity) && !(one !== base && peak > mostMegabytes)
+    held &&= isHeld
+    const columns = [
+      one.name.padEnd(34),
+      `${time.toFixed(time < 100 ? 1 : 0)} ms`.padStart(11),
+      ratio.toFixed(2).padStart(6),
+      (one.most?.toString() ?? '').padStart(8),
+      (peak === undefined ? '' : `${peak.toFixed(0)} MB`).padStart(7),
+    ]
+    console.log(`${columns.join(' ')}${isHeld ? '' : '  TOO MUCH'}`)
+  }
+  return held
+}
+
+async function peakMegabytes(folder, one) {
+  const kilobytes = await run(folder, node(['--import', pathToFileURL(join(here, 'peak.mjs')).href, ...one.args]))
+  one.after?.()
+  return Number(kilobytes) / 1000
+}

@@ -1,0 +1,21 @@
+/**
+ * `npm run bench [NAME…]`: measures what docs/performance.md says, all or the named ones. Makes its own data in a
+ * temporary folder (TMPDIR moves it; the transfer needs 6 GiB) and removes it. Exit status 1 when a bound is exceeded.
+ */
+import { inTemporaryFolder } from './harness.mjs'
+import { benchList } from './list.mjs'
+import { benchStart } from './start.mjs'
+import { benchTransfer } from './transfer.mjs'
+
+const benches = { start: benchStart, list: benchList, transfer: benchTransfer }
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches)
+const unknown = names.filter((name) => !Object.hasOwn(benches, name))
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`)
+  process.exit(2)
+}
+console.log(`Node ${process.version}, medians of runs that alternate, ratios to the first line`)
+for (const name of names) {
+  if (!(await inTemporaryFolder(benches[name]))) process.exitCode = 1
+}

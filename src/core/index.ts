@@ -1,0 +1,65 @@
+/**
+ * The library: checkpoints of experiment directories from TypeScript. Nothing here prints, asks, looks at the clock or
+ * starts a process; times are Unix seconds, sizes bytes, paths absolute. What fails on purpose throws CkptError.
+ *
+ *     import { localStorage, openRun, rank } from 'ckpt'
+ *
+ *     const run = await openRun(localStorage(), '/experiments/asr/save')
+ *     const [best] = rank(run.checkpoints, { kind: 'min', key: 'WER' }, Date.now() / 1000)
+ */
+
+// Words
+export {
+  isMeta,
+  isWhole,
+  OpaqueValue,
+  timeOf,
+  type Checkpoint,
+  type Finding,
+  type Grade,
+  type Health,
+  type HealthLevel,
+  type Meta,
+  type MetaValue,
+  type ParamFile,
+  type Pointer,
+  type Run,
+} from './checkpoint.js'
+export { CkptError, FormatError, StorageError, type ErrorCode } from './errors.js'
+
+// The file system
+export { localStorage } from './storage/local.js'
+export type { ReadStorage, Storage } from './storage/storage.js'
+
+// Runs and their checkpoints
+export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './layouts/index.js'
+export { arrange, examine, openRun, openRuns, type Arranged, type Query } from './run/index.js'
+export { checkHealth, type HealthOptions } from './health/index.js'
+
+// Choosing
+export { parseExpression, type Expression } from './expression/index.js'
+export { bestOrder, bestPerMetric, byRecency, filter, find, rank, type Order, type Recency } from './selection/index.js'
+
+// Which may go (deciding only)
+export {
+  plan,
+  rules,
+  type Plan,
+  type PlanInput,
+  type Policy,
+  type Reason,
+  type Rule,
+  type RuleKind,
+} from './retention/index.js'
+export { planPrune, type PrunePlan, type PruneRequest } from './run/index.js'
+
+// Tensors, and carrying them over by name
+export { openTensors, type TensorFile, type TensorInfo } from './tensors/index.js'
+export {
+  matchTensors,
+  reportOf,
+  transfer,
+  type MatchOptions,
+  type TransferOptions,
+  type TransferPlan,
+} from './transfer/index.js'
