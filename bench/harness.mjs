@@ -1,5 +1,6 @@
 /** What every benchmark needs: a place of its own, runs that alternate, medians, peak memory, a table. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -11,11 +12,22 @@ const program = join(here, '..', 'bin', 'run.js')
 /** Arguments of `node` that run ckpt. */
 export const ckpt = (...args) => [program, ...args]
 
+/** The process being measured, with those that it started; it may be writing into the folder. */
+let child
+
+async function endChild() {
+  if (child === undefined || child.exitCode !== null) return
+  const ended = once(child, 'close')
+  process.kill(-child.pid, 'SIGKILL')
+  await ended
+}
+
 /** Gives `work` a folder that is removed afterwards, also on Ctrl-C. */
 export async function inTemporaryFolder(work) {
   const folder = mkdtempSync(join(tmpdir(), 'ckpt-bench-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
-  const stop = () => {
+  const stop = async () => {
+    await endChild()
     remove()
     process.exit(130)
   }
@@ -40,7 +52,9 @@ function environment(folder, more) {
 
 function run(folder, [command, args], more) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: environment(folder, more), stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+    // A process group of its own, so that all of it can be ended.
+    const options = { env: environment(folder, more), stdio: ['ignore', 'pipe', 'pipe', 'pipe'], detached: true }
+    child = spawn(command, args, options)
     let complaint = ''
     let beside = ''
     child.stdout.resume()
