@@ -5,6 +5,7 @@ import Prune from './prune.js'
 import Recover from './recover.js'
 import Save from './save.js'
 import Show from './show.js'
+import Tensors from './tensors.js'
 import Transfer from './transfer.js'
 import Verify from './verify.js'
 
@@ -15,6 +16,7 @@ export const commands = {
   recover: Recover,
   save: Save,
   show: Show,
+  tensors: Tensors,
   transfer: Transfer,
   verify: Verify,
 }

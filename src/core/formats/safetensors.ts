@@ -13,7 +13,7 @@ import { multiply, subtract } from './safetensors/u64.js'
 import type { U64 } from './safetensors/u64.js'
 
 export { SafetensorsError } from './safetensors/fault.js'
-export { bitsOf } from './safetensors/dtype.js'
+export { bitsOf, isDtype } from './safetensors/dtype.js'
 export type { Dtype } from './safetensors/dtype.js'
 
 /** Bytes of the length that a file begins with. */

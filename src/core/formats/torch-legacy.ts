@@ -5,35 +5,21 @@
  * little-endian whatever wrote them.
  */
 import { FormatError } from '../errors.js'
+import type { ByteSource } from './byte-source.js'
 import {
   countOf,
   itemsOf,
   PickleEndsEarly,
   readPickle,
   textOf,
+  type PickleInstance,
   type PickleNode,
   type PicklePersistent,
 } from './pickle/index.js'
 import { storageType, type StorageType } from './torch-storages.js'
 
-/** How every legacy stream begins: protocol 2, the magic number, STOP. */
-const legacyMagic: Uint8Array = Uint8Array.of(
-  0x80,
-  0x02,
-  0x8a,
-  0x0a,
-  0x6c,
-  0xfc,
-  0x9c,
-  0x46,
-  0xf9,
-  0x20,
-  0x6a,
-  0xa8,
-  0x50,
-  0x19,
-  0x2e,
-)
+/** The magic number as pickles of all protocols write it: LONG1, 10 bytes, STOP. */
+const magicNumber = Uint8Array.of(0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e)
 
 const knownVersion = 1001n
 
@@ -52,16 +38,14 @@ export interface LegacyStorage extends StorageType {
 export interface LegacyLayout {
   /** The saved object; tensors in it refer to storages by persistent ids. */
   readonly root: PickleNode
+  /** What the object's pickle would call. */
+  readonly instances: readonly PickleInstance[]
+  /** Every reference to something outside of the object's pickle. */
+  readonly persistents: readonly PicklePersistent[]
   /** In the order of the stream. */
   readonly storages: readonly LegacyStorage[]
   /** Bytes that the whole stream must have. A shorter file was cut, killed while saving. */
   readonly expectedLength: number
-}
-
-/** Something to read from, a file or bytes in memory. Lengths and offsets are bytes. */
-export interface ByteSource {
-  readonly byteLength: number
-  read(offset: number, length: number): Promise<Uint8Array>
 }
 
 /** A storage that stands alone in its stream, as torch's tensors are written into YAML. */
@@ -71,9 +55,11 @@ export interface BareStorage {
   readonly bytes: Uint8Array
 }
 
-/** True when the bytes begin as a legacy stream does. */
+/** True when the bytes begin as a legacy stream does: PROTO, from protocol 4 on a FRAME, and the magic number. */
 export function isLegacyStream(bytes: Uint8Array): boolean {
-  return legacyMagic.every((byte, index) => bytes[index] === byte)
+  if (bytes[0] !== 0x80) return false
+  const start = bytes[2] === 0x95 ? 11 : 2
+  return magicNumber.every((byte, index) => bytes[start + index] === byte)
 }
 
 /** Bytes read at first; most headers fit. It doubles until the header is whole. */
@@ -146,7 +132,7 @@ interface Header {
 
 function parseHeader(bytes: Uint8Array): Header {
   if (!isLegacyStream(bytes)) throw new FormatError('torch legacy stream: the magic number is not there', { offset: 0 })
-  const version = readPickle(bytes, legacyMagic.length)
+  const version = readPickle(bytes, readPickle(bytes).end)
   if (version.value !== knownVersion) throw new FormatError('torch legacy stream: its version is not 1001')
   const facts = readPickle(bytes, version.end)
   const object = readPickle(bytes, facts.end)
@@ -160,7 +146,13 @@ function parseHeader(bytes: Uint8Array): Header {
     offset = storage.offset + storage.byteLength
     if (!Number.isSafeInteger(offset)) throw new FormatError(`torch legacy stream: storage ${storage.key} is too large`)
   }
-  const layout = { root: object.value, storages, expectedLength: offset }
+  const layout = {
+    root: object.value,
+    instances: [version, facts, object, keys].flatMap(({ instances }) => instances),
+    persistents: object.persistents,
+    storages,
+    expectedLength: offset,
+  }
   return { layout, views: described.views }
 }
 

@@ -182,26 +182,92 @@ async function sumStored(source: ByteSource, range: ByteRange, options: CheckOpt
 async function sumDeflated(source: ByteSource, range: ByteRange, entry: ZipEntry, options: CheckOptions): Promise<Sum> {
   let crc = 0
   let size = 0
+  for await (const part of inflate(source, range, entry, options)) {
+    crc = crc32(part, crc)
+    size += part.length
+  }
+  return { crc, size }
+}
+
+/** Unpacks; throws FormatError as soon as there are more bytes than the directory says. */
+async function* inflate(
+  source: ByteSource,
+  range: ByteRange,
+  entry: ZipEntry,
+  options: CheckOptions,
+): AsyncGenerator<Uint8Array> {
+  const unpacker = createInflateRaw()
+  const feeding = pipeline(readBlocks(source, range, options), unpacker)
+  // Told where it is awaited; when the reader goes away before, nobody asks.
+  feeding.catch(() => undefined)
+  let size = 0
   try {
-    await pipeline(readBlocks(source, range, options), createInflateRaw(), async (parts: AsyncIterable<Uint8Array>) => {
-      for await (const part of parts) {
-        size += part.length
-        if (size > entry.size) {
-          throw new FormatError(`entry ${quote(entry.name)} unpacks to more than its ${entry.size} bytes`, {
-            offset: range.offset,
-          })
-        }
-        crc = crc32(part, crc)
+    for await (const part of unpacker as AsyncIterable<Uint8Array>) {
+      size += part.length
+      if (size > entry.size) {
+        throw new FormatError(`entry ${quote(entry.name)} unpacks to more than its ${entry.size} bytes`, {
+          offset: range.offset,
+        })
       }
-    })
+      yield part
+    }
+    await feeding
   } catch (error) {
     if (!isInflateError(error)) throw error
     throw new FormatError(`entry ${quote(entry.name)}: its deflated bytes do not unpack: ${error.message}`, {
       offset: range.offset,
       cause: error,
     })
+  } finally {
+    unpacker.destroy()
   }
-  return { crc, size }
+}
+
+/**
+ * The bytes of an entry, unpacked where they are deflated; all of them, unless the reader goes away before. Throws
+ * FormatError when there are more or fewer than the directory says, or they do not unpack.
+ */
+export async function* readEntry(source: ByteSource, archive: ZipArchive, entry: ZipEntry): AsyncGenerator<Uint8Array> {
+  const range = await locateEntry(source, archive, entry)
+  const parts = entry.method === 'stored' ? readBlocks(source, range, {}) : inflate(source, range, entry, {})
+  let size = 0
+  for await (const part of parts) {
+    size += part.length
+    yield part
+  }
+  if (size === entry.size) return
+  throw new FormatError(`entry ${quote(entry.name)} unpacks to ${size} bytes, not ${entry.size}`, {
+    offset: range.offset,
+  })
+}
+
+/**
+ * A small entry whole, its checksum compared where the archive has them. Throws FormatError as `readEntry` does, when
+ * the checksum differs, and for an entry of more than `limit` bytes.
+ */
+export async function readSmallEntry(
+  source: ByteSource,
+  archive: ZipArchive,
+  entry: ZipEntry,
+  limit: number,
+): Promise<Uint8Array> {
+  if (entry.size > limit) {
+    throw new FormatError(`entry ${quote(entry.name)} has ${entry.size} bytes, and at most ${limit} are read`)
+  }
+  const bytes = new Uint8Array(entry.size)
+  let done = 0
+  for await (const part of readEntry(source, archive, entry)) {
+    bytes.set(part, done)
+    done += part.length
+  }
+  if (entry.crc32 !== 0 && crc32(bytes, 0) !== entry.crc32) {
+    throw new FormatError(
+      `entry ${quote(entry.name)} has the CRC-32 ${hex(crc32(bytes, 0))}, not ${hex(entry.crc32)}: its bytes changed ` +
+        'after they were written',
+      { offset: entry.headerOffset },
+    )
+  }
+  return bytes
 }
 
 function isInflateError(error: unknown): error is Error {

@@ -66,7 +66,7 @@ async function openIfTensors(storage: ReadStorage, path: string): Promise<Tensor
 async function scanTensors(file: TensorFile, name: string, onBytes: (count: number) => void): Promise<Finding[]> {
   const found: { readonly tensor: string; readonly values: NonFinite }[] = []
   for (const tensor of file.tensors.filter(({ dtype }) => canBeNonFinite(dtype))) {
-    const values = await findNonFinite(tensor.dtype, file.extentOf(tensor), onBytes)
+    const values = await findNonFinite(tensor.dtype, await file.dataOf(tensor), onBytes)
     if (values !== null) found.push({ tensor: tensor.name, values })
   }
   if (found.length === 0) return []

@@ -1,13 +1,13 @@
 /** What a file is, by its first bytes; by its name only where the bytes may be the ones that are broken. */
 
+import { isLegacyStream } from '../formats/torch-legacy.js'
+
 export type Kind = 'zip' | 'legacy' | 'safetensors' | 'index' | 'json' | 'opaque'
 
 /** Bytes that are looked at. */
 export const headLength = 64
 
 const zipMagic = Buffer.from('504b0304', 'hex')
-/** torch/serialization.py: MAGIC_NUMBER, pickled with protocol 2. */
-const legacyMagic = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex')
 
 /** `head` are the first bytes of a file of `size` bytes, which is not empty. */
 export function kindOf(name: string, head: Uint8Array, size: number): Kind {
@@ -17,7 +17,7 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   // Many archives in one file (torch.distributed.checkpoint/filesystem.py): its own index tells where each lies.
   if (name.endsWith('.distcp')) return 'opaque'
   if (beginsWith(head, zipMagic)) return 'zip'
-  if (beginsWith(head, legacyMagic)) return 'legacy'
+  if (isLegacyStream(head)) return 'legacy'
   return looksLikeSafetensors(head, size) ? 'safetensors' : 'opaque'
 }
 

@@ -1,15 +1,10 @@
-/**
- * The index of a sharded model: which file has which tensor.
- * Source: transformers/modeling_utils.py (`save_pretrained`), huggingface_hub/serialization/_torch.py.
- */
+/** The index of a sharded model, held against the files beside it. */
 import type { Finding } from '../checkpoint.js'
 import { FormatError } from '../errors.js'
-import { isJsonObject, parseJson } from '../formats/json.js'
+import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
 import { reasonOf, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
-/** huggingface_hub's reader refuses one above 10 MB; a few real ones are larger. */
-const largestIndex = 64 << 20
 /** Missing tensors that a finding names. */
 const mostNamed = 3
 
@@ -27,33 +22,18 @@ export async function inspectIndex(storage: ReadStorage, index: FoundFile, shard
   if (text === undefined) return []
   if (!text.ok) return [{ grade: 'corrupt', file: index.name, reason: reasonOf(text.error) }]
   try {
-    return compare(index.name, readWeightMap(text.value), shards)
+    return compare(index.name, readWeightMap(text.value).shards, shards)
   } catch (error) {
     if (error instanceof FormatError) return [{ grade: 'corrupt', file: index.name, reason: error.message }]
     throw error
   }
 }
 
-/** Tensor names by shard. */
-function readWeightMap(bytes: Uint8Array): Map<string, string[]> {
-  const root = parseJson(bytes)
-  const map = isJsonObject(root) ? root.get('weight_map') : undefined
-  if (!isJsonObject(map)) throw new FormatError('has no weight_map that says which file has which tensor')
-  const shards = new Map<string, string[]>()
-  for (const [tensor, shard] of map) {
-    if (typeof shard !== 'string') throw new FormatError(`weight_map gives no file name for ${JSON.stringify(tensor)}`)
-    const tensors = shards.get(shard)
-    if (tensors === undefined) shards.set(shard, [tensor])
-    else tensors.push(tensor)
-  }
-  return shards
-}
-
 function compare(index: string, map: ReadonlyMap<string, readonly string[]>, shards: Shards): Finding[] {
   const folder = index.slice(0, index.lastIndexOf('/') + 1)
   const findings: Finding[] = []
   for (const [shard, tensors] of map) {
-    if (shard === '' || shard === '.' || shard === '..' || /[/\\]/.test(shard)) {
+    if (!isBeside(shard)) {
       const reason = `names ${JSON.stringify(shard)}, which is no file beside it`
       findings.push({ grade: 'corrupt', file: index, reason })
       continue

@@ -18,6 +18,11 @@ export function toMeta(value: PyValue): Meta {
   throw new FormatError(`holds ${describe(value)}, not key: value pairs`)
 }
 
+/** Any value likewise. */
+export function toMetaValue(value: PyValue): MetaValue {
+  return new Converter().value(value)
+}
+
 function describe(value: Exclude<PyValue, null>): string {
   if (typeof value === 'string') return 'a text'
   if (typeof value === 'boolean') return 'a boolean'

@@ -4,7 +4,7 @@
  * narrower than float32 is reached through float32, also from float64; float to integer truncates; integers wrap.
  */
 import { CkptError } from '../errors.js'
-import { bitsOf } from '../formats/safetensors.js'
+import { bitsOf, isDtype } from '../formats/safetensors.js'
 import type { Dtype } from '../formats/safetensors.js'
 import { decodingTable, encodePower, encoderOf, powerTable, smallFloats } from './small-float.js'
 
@@ -12,8 +12,8 @@ import { decodingTable, encodePower, encoderOf, powerTable, smallFloats } from '
 export type Cast = (source: Uint8Array) => Uint8Array
 
 /** True when torch has a cast between the two. It has none for dtypes below a byte. */
-export function canCast(from: Dtype, to: Dtype): boolean {
-  return from === to || (decoders.has(from) && encoders.has(to))
+export function canCast(from: string, to: string): boolean {
+  return from === to || (isDtype(from) && isDtype(to) && decoders.has(from) && encoders.has(to))
 }
 
 /** A cast of chunks of at most `capacity` elements. Throws CkptError `refused` when torch has no such cast. */

@@ -1,5 +1,5 @@
 /** Values that are no numbers, or endless: what a training run that diverged has saved. */
-import type { Dtype, Extent } from './tensor.js'
+import type { TensorData } from './tensor.js'
 import { chunksOf } from './tensor.js'
 import { decodingTable, smallFloats } from './small-float.js'
 
@@ -19,10 +19,11 @@ interface Tally {
 }
 
 /** Everything in a dtype that is not here is finite. */
-const scans: ReadonlyMap<Dtype, Scan> = new Map<Dtype, Scan>([
+const scans: ReadonlyMap<string, Scan> = new Map<string, Scan>([
   ['F32', scanSingles],
   ['C64', scanSingles],
   ['F64', scanDoubles],
+  ['complex128', scanDoubles],
   ['F16', scanHalves(0x7c00)],
   ['BF16', scanHalves(0x7f80)],
   ['F8_E5M2', scanCodes(() => decodingTable(smallFloats.F8_E5M2))],
@@ -35,7 +36,7 @@ const scans: ReadonlyMap<Dtype, Scan> = new Map<Dtype, Scan>([
 /** All codes of F8_E8M0 are powers of two, but the last, which is NaN (PyTorch: c10/util/Float8_e8m0fnu.h). */
 const powersOfTwo = Float32Array.from({ length: 256 }, (_, code) => (code === 255 ? NaN : 1))
 
-export function canBeNonFinite(dtype: Dtype): boolean {
+export function canBeNonFinite(dtype: string): boolean {
   return scans.has(dtype)
 }
 
@@ -44,8 +45,8 @@ export function canBeNonFinite(dtype: Dtype): boolean {
  * for each of its parts, and by its index. `onBytes` is told of each part that was read.
  */
 export async function findNonFinite(
-  dtype: Dtype,
-  extent: Extent,
+  dtype: string,
+  data: TensorData,
   onBytes: (count: number) => void,
 ): Promise<NonFinite | null> {
   const scan = scans.get(dtype)
@@ -53,7 +54,7 @@ export async function findNonFinite(
   const tally = { nan: 0, infinite: 0 }
   let first = -1
   let scanned = 0
-  for await (const chunk of chunksOf(extent)) {
+  for await (const chunk of chunksOf(data)) {
     const at = scan(chunk, tally)
     if (first === -1 && at !== -1) first = scanned + at
     scanned += chunk.length
@@ -62,7 +63,8 @@ export async function findNonFinite(
   return first === -1 ? null : { ...tally, first: Math.floor(first / bytesOf(dtype)) }
 }
 
-function bytesOf(dtype: Dtype): number {
+function bytesOf(dtype: string): number {
+  if (dtype === 'complex128') return 16
   if (dtype === 'F64' || dtype === 'C64') return 8
   if (dtype === 'F32') return 4
   return dtype === 'F16' || dtype === 'BF16' ? 2 : 1

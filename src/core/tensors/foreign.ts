@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 
-/** Kinds of file that people take for safetensors, told by their first bytes. */
+/** Kinds of file that people take for files of tensors, told by their first bytes. */
 export interface ForeignFormat {
   /** With its article. */
   readonly title: string
@@ -13,15 +13,11 @@ interface Signature extends ForeignFormat {
   readonly at?: number
 }
 
-const convert =
-  'Save its tensors as safetensors first: in Python, safetensors.torch.save_file(torch.load(PATH, weights_only=True), OUT).'
-const other = 'Name a safetensors file.'
+const convert = 'Load it where it came from, and save its tensors with torch.save or as safetensors.'
+const other = 'Name a safetensors file, or one that torch.save wrote.'
 
 const signatures: readonly Signature[] = [
-  // PyTorch: torch/serialization.py, MAGIC_NUMBER as a pickle of protocol 2.
-  { title: 'a torch file (legacy stream)', bytes: '80028a0a6cfc9c46f9206aa850192e', hint: convert },
-  // PyTorch: caffe2/serialize/inline_container.cc; a zip that torch or another program wrote.
-  { title: 'a zip archive, as torch.save writes it', bytes: '504b0304', hint: convert },
+  { title: 'an empty zip archive', bytes: '504b0506', hint: other },
   { title: 'an HDF5 file, as Keras writes it', bytes: '894844460d0a1a0a', hint: other },
   { title: 'a NumPy array', bytes: '934e554d5059', hint: other },
   { title: 'a GGUF file', bytes: '47475546', hint: other },
@@ -32,7 +28,12 @@ const signatures: readonly Signature[] = [
   { title: 'compressed with gzip', bytes: '1f8b', hint: 'Unpack it first: gunzip PATH.' },
   { title: 'compressed with zstd', bytes: '28b52ffd', hint: 'Unpack it first: zstd -d PATH.' },
   { title: 'compressed with xz', bytes: 'fd377a585a00', hint: 'Unpack it first: unxz PATH.' },
-  { title: 'a tar archive', bytes: '7573746172', at: 257, hint: 'Unpack it first: tar xf PATH.' },
+  {
+    title: 'a tar archive (torch wrote such before 0.1.11)',
+    bytes: '7573746172',
+    at: 257,
+    hint: 'Unpack it first: tar xf PATH.',
+  },
 ]
 
 /** What a file that begins with `head` is, when it is one of these. */

@@ -1,4 +1,14 @@
 /** Tensors in files, whatever the format. */
 export { canBeNonFinite, findNonFinite, type NonFinite } from './finite.js'
-export { openTensors } from './open.js'
-export { plainShape, type Dtype, type Extent, type Shape, type TensorFile, type TensorInfo } from './tensor.js'
+export { nameFilter, type NameFilter } from './glob.js'
+export { measureTensor, type Measured, type MeasureOptions, type TensorStats } from './measure-tensor.js'
+export { isTensorFile, openTensors } from './open.js'
+export {
+  chunksOf,
+  plainShape,
+  type Extent,
+  type Shape,
+  type TensorData,
+  type TensorFile,
+  type TensorInfo,
+} from './tensor.js'

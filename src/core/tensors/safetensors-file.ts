@@ -1,8 +1,7 @@
-import { CkptError } from '../errors.js'
 import { parseHeader, prefixLength, readHeaderLength, SafetensorsError } from '../formats/safetensors.js'
 import type { SafetensorsEntry, SafetensorsHeader } from '../formats/safetensors.js'
 import type { ReadHandle, Stat } from '../storage/storage.js'
-import { readExactly } from './tensor.js'
+import { ensureSame, readExactly } from './tensor.js'
 import type { Extent, TensorFile, TensorInfo } from './tensor.js'
 
 /** Reads the header of an open file. Throws SafetensorsError, with the path in its message. */
@@ -34,7 +33,10 @@ class SafetensorsFile implements TensorFile {
   readonly metadata: ReadonlyMap<string, string>
   readonly tensors: readonly SafetensorsTensor[]
   readonly findings: readonly string[]
-  readonly head: Extent
+  readonly values = null
+  readonly unsafe = []
+  readonly opaque: ReadonlyMap<string, number> = new Map()
+  private readonly headExtent: Extent
   private readonly begins: ReadonlyMap<string, number>
 
   constructor(
@@ -47,24 +49,22 @@ class SafetensorsFile implements TensorFile {
     this.metadata = header.metadata
     this.tensors = header.tensors.map(toTensor)
     this.findings = header.findings
-    this.head = { handle, position: 0, length: header.dataStart }
+    this.headExtent = { handle, position: 0, length: header.dataStart }
     this.begins = new Map(this.tensors.map(({ name, begin }) => [name, begin]))
   }
 
-  extentOf(tensor: TensorInfo): Extent {
+  head(): Extent {
+    return this.headExtent
+  }
+
+  async dataOf(tensor: TensorInfo): Promise<Extent> {
     const position = this.begins.get(tensor.name)
     if (position === undefined) throw new RangeError(`${this.path} has no tensor ${tensor.name}`)
     return { handle: this.handle, position, length: tensor.bytes }
   }
 
   async ensureUnchanged(): Promise<void> {
-    const now = await this.handle.stat()
-    if (now.size === this.opened.size && now.modified === this.opened.modified) return
-    throw new CkptError(
-      'damaged',
-      `${this.path}: changed while it was read (${this.opened.size} bytes before, ${now.size} after)`,
-      { hint: 'Wait until its writer has finished, then try again.' },
-    )
+    await ensureSame(this.handle, this.opened)
   }
 
   async close(): Promise<void> {

@@ -1,17 +1,21 @@
-/** What every tensor format is read as. Reading one touches its header only; data comes as extents of bytes. */
-import { FormatError } from '../errors.js'
-import type { Dtype, Shape } from '../formats/safetensors.js'
-import type { ReadHandle } from '../storage/storage.js'
+/** What every tensor format is read as. Reading one touches its header only; data comes as extents or streams of bytes. */
+import { CkptError, FormatError } from '../errors.js'
+import type { PyValue } from '../formats/pyyaml/value.js'
+import type { Shape } from '../formats/safetensors.js'
+import type { ReadHandle, Stat } from '../storage/storage.js'
 
-export type { Dtype, Shape } from '../formats/safetensors.js'
+export type { Shape } from '../formats/safetensors.js'
 
 export interface TensorInfo {
   readonly name: string
-  readonly dtype: Dtype
+  /** By safetensors' name where it has one (see `isDtype`), else by torch's: `complex128`, `qint8`. */
+  readonly dtype: string
   /** A dimension beyond 2^53 is a bigint; only a tensor without elements can have one. */
   readonly shape: Shape
   /** Bytes of all elements, row-major, without gaps. */
   readonly bytes: number
+  /** The first tensor that lies in the same storage (tied weights, views); absent when no other one does. */
+  readonly shared?: string
 }
 
 /** Bytes that lie together in an open file. */
@@ -23,26 +27,55 @@ export interface Extent {
   readonly length: number
 }
 
+/** Bytes that must be put together on the way: a strided view, packed bytes, a conjugate. */
+export interface TensorStream {
+  /** Bytes. */
+  readonly length: number
+  /** The first `length` bytes, in chunks of whole elements and about `chunk` bytes. Each is valid until the next is asked for. */
+  read(length: number, chunk: number): AsyncGenerator<Uint8Array>
+}
+
+export type TensorData = Extent | TensorStream
+
 /** An open file of tensors. It holds its file open, so that a rename over its path changes nothing. Close it. */
 export interface TensorFile {
-  /** Id of the format, `safetensors`. */
+  /** Id of the format: `safetensors`, `torch`, `torch-legacy`, `sharded`. */
   readonly format: string
   /** Absolute. */
   readonly path: string
-  /** Bytes of the file. */
+  /** Bytes of the file, or of all files that it is made of. */
   readonly byteLength: number
   readonly metadata: ReadonlyMap<string, string>
-  /** In the order of their data; names are unique. */
+  /** In the order of their data, or of the names in the saved object; names are unique. */
   readonly tensors: readonly TensorInfo[]
+  /** What lies beside the tensors, their structure kept; null where the format has nothing beside them. */
+  readonly values: PyValue
   /** What is odd about the file, and no damage: a name given twice. */
   readonly findings: readonly string[]
-  /** What stands before the first tensor in a safetensors file with these tensors in this order. */
-  readonly head: Extent
-  /** Where a tensor's elements lie, row-major. The tensor is one of this file's. */
-  extentOf(tensor: TensorInfo): Extent
+  /** What loading the file with Python would run, and no checkpoint needs. Nothing of it is run here. */
+  readonly unsafe: readonly string[]
+  /** Classes and functions that a pickle names and that are kept as names only, with how often they are called. */
+  readonly opaque: ReadonlyMap<string, number>
+  /**
+   * What stands before the first tensor in a safetensors file with these tensors in this order. Throws CkptError
+   * `refused` when safetensors cannot hold them.
+   */
+  head(): Extent | Uint8Array
+  /** A tensor's elements, row-major and little-endian. The tensor is one of this file's. */
+  dataOf(tensor: TensorInfo): Promise<TensorData>
   /** Throws CkptError when the file is not what it was when it was opened. */
   ensureUnchanged(): Promise<void>
   close(): Promise<void>
+}
+
+/** True for bytes that lie together and need no work. */
+export function isExtent(data: TensorData): data is Extent {
+  return 'handle' in data
+}
+
+/** The first `length` bytes of what `data` gives. */
+export function firstOf(data: TensorData, length: number): TensorData {
+  return isExtent(data) ? { ...data, length } : { length, read: (_, chunk) => data.read(length, chunk) }
 }
 
 /** A shape for JSON, whose readers would round a dimension beyond 2^53: that one is text. */
@@ -50,8 +83,12 @@ export function plainShape(shape: Shape): (number | string)[] {
   return shape.map((dim) => (typeof dim === 'number' ? dim : dim.toString()))
 }
 
-/** A tensor's bytes in chunks of at most `chunk` bytes. Each is valid until the next is asked for. */
-export async function* chunksOf(extent: Extent, chunk = 1 << 20): AsyncGenerator<Uint8Array> {
+/** A tensor's bytes in chunks of about `chunk` bytes, at most that many where they lie together. Each is valid until the next is asked for. */
+export function chunksOf(data: TensorData, chunk = 1 << 20): AsyncGenerator<Uint8Array> {
+  return isExtent(data) ? chunksOfExtent(data, chunk) : data.read(data.length, chunk)
+}
+
+async function* chunksOfExtent(extent: Extent, chunk: number): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(chunk, extent.length))
   for (let done = 0; done < extent.length;) {
     const part = buffer.subarray(0, Math.min(chunk, extent.length - done))
@@ -73,5 +110,16 @@ function endsEarly(handle: ReadHandle, at: number, wanted: number): FormatError 
     {
       offset: at,
     },
+  )
+}
+
+/** Throws CkptError `damaged` when an open file is not what it was. */
+export async function ensureSame(handle: ReadHandle, before: Stat): Promise<void> {
+  const now = await handle.stat()
+  if (now.size === before.size && now.modified === before.modified) return
+  throw new CkptError(
+    'damaged',
+    `${handle.path}: changed while it was read (${before.size} bytes before, ${now.size} after)`,
+    { hint: 'Wait until its writer has finished, then try again.' },
   )
 }

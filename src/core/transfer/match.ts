@@ -2,7 +2,7 @@
 import { CkptError } from '../errors.js'
 import { canCast } from '../tensors/cast.js'
 import { plainShape } from '../tensors/tensor.js'
-import type { Dtype, Shape, TensorFile, TensorInfo } from '../tensors/tensor.js'
+import type { Shape, TensorFile, TensorInfo } from '../tensors/tensor.js'
 import { findNearMisses } from './near-misses.js'
 import type { NearMiss } from './near-misses.js'
 
@@ -70,7 +70,7 @@ function shapesFit(source: Shape, target: Shape): boolean {
 
 /** What `--json` shows of a tensor's form. */
 export interface Form {
-  readonly dtype: Dtype
+  readonly dtype: string
   /** A dimension that JSON's readers would round is text. */
   readonly shape: readonly (number | string)[]
 }
@@ -80,7 +80,7 @@ export interface TransferReport {
   readonly missing: readonly string[]
   readonly unexpected: readonly string[]
   readonly mismatched: readonly { readonly name: string; readonly source: Form; readonly target: Form }[]
-  readonly cast: readonly { readonly name: string; readonly from: Dtype; readonly to: Dtype }[]
+  readonly cast: readonly { readonly name: string; readonly from: string; readonly to: string }[]
 }
 
 /** The plan as plain data, for `--json`. */

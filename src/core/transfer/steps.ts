@@ -1,45 +1,67 @@
 /** What an output is made of, in the order of its bytes. */
-import { bitsOf } from '../formats/safetensors.js'
-import type { Dtype, Extent } from '../tensors/tensor.js'
+import { bitsOf, isDtype, type Dtype } from '../formats/safetensors.js'
+import { firstOf, isExtent, type Extent, type TensorData } from '../tensors/tensor.js'
 import type { Pair, TransferPlan } from './match.js'
 
+/** Bytes that go over as they are. */
 export interface CopyStep {
   readonly kind: 'copy'
   readonly extent: Extent
 }
 
+/** Bytes that are put together on the way, or made anew. */
+export interface StreamStep {
+  readonly kind: 'stream'
+  readonly data: TensorData
+}
+
 export interface CastStep {
   readonly kind: 'cast'
-  readonly extent: Extent
+  readonly data: TensorData
   readonly from: Dtype
   readonly to: Dtype
 }
 
-export type Step = CopyStep | CastStep
+export type Step = CopyStep | StreamStep | CastStep
 
 /** The target's file from its first byte to its last, with the source's values where they match. */
-export function planSteps(plan: TransferPlan): Step[] {
+export async function planSteps(plan: TransferPlan): Promise<Step[]> {
   const matched = new Map(plan.matched.map((pair) => [pair.target.name, pair]))
-  const steps: Step[] = [{ kind: 'copy', extent: plan.target.head }]
+  const steps: Step[] = [headStep(plan.target.head())]
   for (const tensor of plan.target.tensors) {
     if (tensor.bytes === 0) continue
     const pair = matched.get(tensor.name)
-    append(steps, pair === undefined ? { kind: 'copy', extent: plan.target.extentOf(tensor) } : stepFor(plan, pair))
+    append(steps, pair === undefined ? copyOf(await plan.target.dataOf(tensor)) : await stepFor(plan, pair))
   }
   return steps
 }
 
-function stepFor({ source: file }: TransferPlan, { source, target }: Pair): Step {
-  const whole = file.extentOf(source)
-  if (source.dtype === target.dtype) return { kind: 'copy', extent: { ...whole, length: target.bytes } }
-  // As many elements as the target has: of a vector that goes into a scalar, the first.
-  const elements = (target.bytes * 8) / bitsOf[target.dtype]
+function headStep(head: Extent | Uint8Array): Step {
+  if (!(head instanceof Uint8Array)) return { kind: 'copy', extent: head }
   return {
-    kind: 'cast',
-    extent: { ...whole, length: (elements * bitsOf[source.dtype]) / 8 },
-    from: source.dtype,
-    to: target.dtype,
+    kind: 'stream',
+    data: {
+      length: head.length,
+      read: async function* () {
+        yield head
+      },
+    },
   }
+}
+
+function copyOf(data: TensorData): Step {
+  return isExtent(data) ? { kind: 'copy', extent: data } : { kind: 'stream', data }
+}
+
+async function stepFor({ source: file }: TransferPlan, { source, target }: Pair): Promise<Step> {
+  const whole = await file.dataOf(source)
+  const { dtype: from } = source
+  const { dtype: to } = target
+  if (from === to) return copyOf(firstOf(whole, target.bytes))
+  if (!isDtype(from) || !isDtype(to)) throw new RangeError(`no cast from ${from} to ${to}`)
+  // As many elements as the target has: of a vector that goes into a scalar, the first.
+  const elements = (target.bytes * 8) / bitsOf[to]
+  return { kind: 'cast', data: firstOf(whole, (elements * bitsOf[from]) / 8), from, to }
 }
 
 /** Adds a step; a copy that begins where the last one ends becomes one with it. */

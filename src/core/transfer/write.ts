@@ -1,5 +1,5 @@
 /** Carries a plan out: streams bytes into a new file that appears under its name whole, or not at all. */
-import { CkptError, StorageError } from '../errors.js'
+import { CkptError, FormatError, StorageError } from '../errors.js'
 import { bitsOf } from '../formats/safetensors.js'
 import type { Storage, WriteHandle } from '../storage/storage.js'
 import { createCast } from '../tensors/cast.js'
@@ -8,7 +8,7 @@ import { ensureTransferable } from './match.js'
 import type { TransferPlan } from './match.js'
 import { ensurePlaceable, place, temporaryPath } from './place.js'
 import { planSteps } from './steps.js'
-import type { CastStep, CopyStep, Step } from './steps.js'
+import type { CastStep, CopyStep, Step, StreamStep } from './steps.js'
 
 export interface TransferOptions {
   /** Replaces what is at the output. */
@@ -55,7 +55,12 @@ export async function transfer(
     await storage.unlink(temporary).catch(() => undefined)
     throw sayOf(output, temporary, error)
   }
-  return { bytes: plan.target.byteLength }
+  return { bytes: outputLength(plan) }
+}
+
+/** Bytes: the header and all tensors. */
+function outputLength({ target }: TransferPlan): number {
+  return target.tensors.reduce((sum, { bytes }) => sum + bytes, target.head().length)
 }
 
 /** People know the output's name; the temporary one is gone when they read the message. */
@@ -70,7 +75,7 @@ function sayOf(output: string, temporary: string, error: unknown): unknown {
 /** Writes, syncs and closes. */
 async function fill(handle: WriteHandle, plan: TransferPlan, options: TransferOptions): Promise<void> {
   try {
-    await writeSteps(handle, plan, new Pace(plan.target.byteLength, options))
+    await writeSteps(handle, plan, new Pace(outputLength(plan), options))
     await handle.sync()
     await ensureUnchanged(plan)
     ensureGoing(options.signal)
@@ -90,11 +95,12 @@ async function ensureUnchanged({ source, target }: TransferPlan): Promise<void> 
 
 async function writeSteps(handle: WriteHandle, plan: TransferPlan, pace: Pace): Promise<void> {
   await pace.advance(0)
-  for (const step of planSteps(plan)) await writeStep(handle, step, pace)
+  for (const step of await planSteps(plan)) await writeStep(handle, step, pace)
 }
 
 async function writeStep(handle: WriteHandle, step: Step, pace: Pace): Promise<void> {
   if (step.kind === 'copy') await copy(handle, step, pace)
+  else if (step.kind === 'stream') await pass(handle, step, pace)
   else await cast(handle, step, pace)
 }
 
@@ -107,15 +113,36 @@ async function copy(handle: WriteHandle, { extent }: CopyStep, pace: Pace): Prom
   }
 }
 
-async function cast(handle: WriteHandle, { extent, from, to }: CastStep, pace: Pace): Promise<void> {
-  const bytesEach = bitsOf[from] / 8
-  const stride = Math.min(castStride, extent.length / bytesEach)
-  const convert = createCast(from, to, stride)
-  for await (const chunk of chunksOf(extent, stride * bytesEach)) {
-    const values = convert(chunk)
-    await handle.write(values)
-    await pace.advance(values.length)
+async function pass(handle: WriteHandle, { data }: StreamStep, pace: Pace): Promise<void> {
+  let done = 0
+  for await (const chunk of chunksOf(data)) {
+    await handle.write(chunk)
+    done += chunk.length
+    await pace.advance(chunk.length)
   }
+  requireAll(done, data.length)
+}
+
+/** A stream that gave too little would shift all that comes behind it. */
+function requireAll(done: number, length: number): void {
+  if (done !== length) throw new FormatError(`a tensor gave ${done} of its ${length} bytes`)
+}
+
+async function cast(handle: WriteHandle, { data, from, to }: CastStep, pace: Pace): Promise<void> {
+  const bytesEach = bitsOf[from] / 8
+  const stride = Math.min(castStride, data.length / bytesEach)
+  const convert = createCast(from, to, stride)
+  let done = 0
+  for await (const chunk of chunksOf(data, stride * bytesEach)) {
+    done += chunk.length
+    // A stream can give more at once than it was asked for.
+    for (let at = 0; at < chunk.length; at += stride * bytesEach) {
+      const values = convert(chunk.subarray(at, at + stride * bytesEach))
+      await handle.write(values)
+      await pace.advance(values.length)
+    }
+  }
+  requireAll(done, data.length)
 }
 
 /** Tells how far the work is, stops it when asked to, and lets signals through: reads and writes here never wait. */

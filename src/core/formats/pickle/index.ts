@@ -1,4 +1,6 @@
 /** Pickles as inert data: nothing is imported, nothing is called. */
 export { defaultLimits, readPickle, type PickleLimits, type Unpickled } from './machine.js'
+export { auditPickle, type PickleAudit } from './audit.js'
 export { PickleEndsEarly } from './input.js'
 export * from './nodes.js'
+export { PythonValues, keyText } from './python.js'

@@ -24,6 +24,8 @@ export interface Unpickled {
   readonly end: number
   /** Every reference to something outside, in the order met. */
   readonly persistents: readonly PicklePersistent[]
+  /** Every call and every object made, also those that were thrown away again, in the order met. */
+  readonly instances: readonly PickleInstance[]
 }
 
 /**
@@ -39,6 +41,7 @@ class Machine {
   readonly #limits: PickleLimits
   readonly #memo = new Map<number, PickleNode>()
   readonly #persistents: PicklePersistent[] = []
+  readonly #instances: PickleInstance[] = []
   #stack: PickleNode[] = []
   /** Where in the stack each open mark lies. */
   readonly #marks: number[] = []
@@ -56,9 +59,14 @@ class Machine {
       if (count >= this.#limits.opcodes) throw this.#fail(`more than ${this.#limits.opcodes} opcodes`)
       this.#at = this.#input.position
       const code = this.#input.uint8()
-      if (code === op.STOP) return { value: this.#pop(), end: this.#input.position, persistents: this.#persistents }
+      if (code === op.STOP) return this.#finish()
       this.#step(code)
     }
+  }
+
+  #finish(): Unpickled {
+    const value = this.#pop()
+    return { value, end: this.#input.position, persistents: this.#persistents, instances: this.#instances }
   }
 
   #fail(message: string): FormatError {
@@ -435,7 +443,9 @@ class Machine {
   }
 
   #instance(kind: PickleInstance['kind'], [callee = null, args = null, keywords = null]: readonly PickleNode[]): void {
-    this.#make({ kind, callee, args, keywords, states: [], items: [], entries: [] })
+    const node: PickleInstance = { kind, callee, args, keywords, states: [], items: [], entries: [] }
+    this.#instances.push(node)
+    this.#make(node)
   }
 
   #oldInstance(callee: PickleNode, items: PickleNode[]): void {

@@ -1,0 +1,177 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import type { MetaValue } from '../core/checkpoint.js'
+import { CkptError, FormatError } from '../core/errors.js'
+import { loadCheckpoint } from '../core/layouts/index.js'
+import { toMetaValue } from '../core/meta/index.js'
+import {
+  isTensorFile,
+  measureTensor,
+  nameFilter,
+  openTensors,
+  plainShape,
+  type NameFilter,
+  type TensorFile,
+  type TensorInfo,
+} from '../core/tensors/index.js'
+import { renderTensorTree } from '../render/tensor-tree.js'
+import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'
+
+/** A file to list; the key is null where it stands for itself. */
+interface Source {
+  readonly key: string | null
+  readonly path: string
+}
+
+export default class Tensors extends BaseCommand<typeof Tensors> {
+  static override summary = 'List the tensors of a file or a checkpoint: names, dtypes, shapes and sizes'
+  static override description = `Reads safetensors, what torch.save writes (the zip archive and the older stream), and sharded models by their index.
+A format is told by its bytes, not by its name. Headers only are read, but for --stats and --hash. A torch file is a
+pickle, which is a program: nothing of it is run here, and what it would run when Python loads it is told, with exit
+status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.`
+  static override examples = [
+    { description: 'what is in a file', command: '<%= config.bin %> tensors model.ckpt' },
+    {
+      description: 'one part of it, with the range of its values',
+      command: `<%= config.bin %> tensors model.ckpt --include 'encoder.**' --stats`,
+    },
+    { description: 'of the newest checkpoint', command: '<%= config.bin %> tensors "$(ckpt find exp/save)" --tree' },
+    {
+      description: 'are two files the same, tensor by tensor?',
+      command: '<%= config.bin %> tensors model.ckpt --hash --json',
+    },
+  ]
+  static override args = {
+    what: Args.string({
+      name: 'FILE|CHECKPOINT',
+      description: 'a path, or the name of a checkpoint in the run of this folder',
+      required: true,
+      ignoreStdin: true,
+    }),
+  }
+  static override flags = {
+    include: Flags.string({
+      helpValue: 'PATTERN',
+      description: 'only names that match: * stays between two dots, ** crosses them',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    key: Flags.string({ helpValue: 'KEY', description: 'only this parameter file of the checkpoint' }),
+    tree: Flags.boolean({ description: 'show the names as a tree, with sizes' }),
+    stats: Flags.boolean({ description: 'smallest, largest, mean, deviation, and how many are NaN or infinite' }),
+    hash: Flags.boolean({ description: "each tensor's SHA-256, of its values in row-major order" }),
+  }
+
+  async run(): Promise<void> {
+    const matches = await nameFilter(this.flags.include ?? [])
+    const sources = await this.findSources(this.args.what)
+    const files: ListedFile[] = []
+    for (const source of sources) files.push(await this.list(source, matches))
+    const document = documentOf(files)
+    const unsafe = files.flatMap((file) => file.unsafe.map((what) => `${file.path}: ${what}`))
+    if (unsafe.length > 0) {
+      this.failWith(document)
+      throw new CkptError('damaged', unsafe.join('\n'), {
+        hint: 'Do not load it with torch.load, nor with weights_only=False; ask where it comes from.',
+      })
+    }
+    for (const file of files) for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
+    const { tree } = this.flags
+    this.answer(document, () => (tree ? renderTensorTree : renderTensors)(files, this.output))
+  }
+
+  /** A path to a file stands for itself; a checkpoint for those of its files that hold tensors. */
+  private async findSources(what: string): Promise<Source[]> {
+    const path = resolve(what)
+    const [stat] = await this.storage.stat([path])
+    if (stat?.ok === true && stat.value.kind !== 'directory') {
+      if (this.flags.key === undefined) return [{ key: null, path }]
+      throw new CkptError('usage', `--key ${this.flags.key} is for a checkpoint, and ${path} is a file`)
+    }
+    const { checkpoint } = await loadCheckpoint(this.storage, what, resolve('.'))
+    const { key } = this.flags
+    const named = checkpoint.files.filter((file) => key === undefined || file.key === key)
+    const found: Source[] = []
+    for (const file of named) if (await isTensorFile(this.storage, file.path)) found.push(file)
+    if (found.length > 0) return found
+    const keys = checkpoint.files.map((file) => file.key).join(', ') || 'none'
+    throw new CkptError(
+      'no-match',
+      key === undefined || named.length > 0
+        ? `${checkpoint.path}: none of its files holds tensors (keys: ${keys})`
+        : `${checkpoint.path} has no file with the key ${key} (keys: ${keys})`,
+    )
+  }
+
+  private async list({ key, path }: Source, matches: NameFilter): Promise<ListedFile> {
+    const file = await openTensors(this.storage, path)
+    try {
+      const tensors = file.tensors.filter(({ name }) => matches(name))
+      const { metadata, values, findings, opaque, unsafe } = file
+      // What would run code is not read further.
+      const measured = unsafe.length > 0 ? tensors : await this.measure(file, tensors)
+      return { key, path, tensors: measured, metadata, values: toMetaValue(values), findings, opaque, unsafe }
+    } catch (error) {
+      if (!(error instanceof FormatError) || error.message.startsWith(path)) throw error
+      throw new FormatError(`${path}: ${error.message}`, { cause: error })
+    } finally {
+      await file.close()
+    }
+  }
+
+  private async measure(file: TensorFile, tensors: readonly TensorInfo[]): Promise<readonly ListedTensor[]> {
+    const { hash, stats } = this.flags
+    if (!hash && !stats) return tensors
+    const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
+    return this.long('reading', async ({ signal, onProgress }) => {
+      const measured: ListedTensor[] = []
+      let done = 0
+      const onBytes = (count: number) => onProgress((done += count), total)
+      for (const tensor of tensors) {
+        const data = await file.dataOf(tensor)
+        measured.push({ ...tensor, ...(await measureTensor(data, tensor.dtype, { hash, stats, signal, onBytes })) })
+      }
+      await file.ensureUnchanged()
+      return measured
+    })
+  }
+}
+
+interface FindingDocument {
+  readonly kind: 'unsafe' | 'opaque' | 'odd'
+  readonly file?: string
+  readonly message: string
+}
+
+function documentOf(files: readonly ListedFile[]) {
+  const [only] = files
+  const single = files.length === 1 && only?.key === null
+  return {
+    tensors: files.flatMap(({ key, tensors }) => tensors.map((tensor) => tensorDocument(key, tensor))),
+    metadata: single ? only.metadata : byKey(files, ({ metadata }) => metadata),
+    values: single ? only.values : byKey(files, ({ values }) => values),
+    findings: files.flatMap(findingsOf),
+  }
+}
+
+function byKey(files: readonly ListedFile[], valueOf: (file: ListedFile) => MetaValue): Map<string, MetaValue> {
+  return new Map(files.map((file) => [file.key ?? file.path, valueOf(file)]))
+}
+
+function tensorDocument(file: string | null, { name, dtype, shape, bytes, shared, sha256, stats }: ListedTensor) {
+  return { file: file ?? undefined, name, dtype, shape: plainShape(shape), bytes, shared, sha256, stats }
+}
+
+function findingsOf({ key, unsafe, opaque, findings }: ListedFile): FindingDocument[] {
+  const about = key === null ? {} : { file: key }
+  return [
+    ...unsafe.map((message) => ({ kind: 'unsafe' as const, ...about, message })),
+    ...findings.map((message) => ({ kind: 'odd' as const, ...about, message })),
+    ...[...opaque].map(([name, count]) => ({
+      kind: 'opaque' as const,
+      ...about,
+      message: `${name} is kept as a name only (${count} ${count === 1 ? 'time' : 'times'})`,
+    })),
+  ]
+}

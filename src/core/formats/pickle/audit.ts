@@ -1,0 +1,206 @@
+/**
+ * What Python would run while it loads a pickle. A pickle is a program: it can call anything that can be imported
+ * (CPython Lib/pickle.py, `find_class`, and `load_reduce`). Nothing of it is run here, but it is told.
+ */
+import type { PickleGlobal, PickleInstance, PickleNode, PickleObject } from './nodes.js'
+import { textOf } from './nodes.js'
+
+export interface PickleAudit {
+  /** Calls that no checkpoint needs: each would run code, or read and write files. A sentence each, no two alike. */
+  readonly unsafe: readonly string[]
+  /** Classes and functions that are called and that are not known to be harmless, with the number of calls. */
+  readonly opaque: ReadonlyMap<string, number>
+}
+
+/** Whatever is called in them, or in what lies below them, is a finding. */
+const dangerousPackages = new Set(
+  (
+    'os posix nt subprocess shutil sys io socket webbrowser ctypes importlib multiprocessing asyncio urllib xmlrpc ' +
+    'distutils setuptools pip ensurepip venv sqlite3 urllib3 requests httpx aiohttp paramiko'
+  ).split(' '),
+)
+
+/** The same for modules with nothing below them: other things may lie in a folder of such a name. */
+const dangerousModules = new Set(
+  (
+    'ntpath posixpath _posixsubprocess _io _socket socketserver ssl antigravity pty tty pdb bdb profile cProfile ' +
+    'trace timeit doctest code codeop runpy _frozen_importlib _frozen_importlib_external imp pkgutil zipimport pydoc ' +
+    'pickle _pickle cPickle marshal shelve _ctypes cffi mmap _winapi winreg msvcrt signal atexit threading _thread ' +
+    'http.client http.server urllib2 ftplib smtplib telnetlib poplib imaplib nntplib xmlrpclib tempfile glob fileinput ' +
+    'linecache zipfile tarfile commands popen2 logging.config ' +
+    // Not Python's, but no checkpoint's either.
+    'child_process process fs vm'
+  ).split(' '),
+)
+
+/** Attributes that lead from any object to all others. */
+const dangerousAttributes = new Set(
+  '__globals__ __builtins__ __subclasses__ __import__ __loader__ __class__ __bases__ __mro__ __code__ builtins'.split(
+    ' ',
+  ),
+)
+
+const dangerousBuiltins = new Set(
+  (
+    'eval exec execfile open file compile __import__ input raw_input breakpoint exit quit globals locals vars ' +
+    'setattr delattr reload'
+  ).split(' '),
+)
+
+/** Of harmless modules, what runs or opens something. */
+const dangerousNames = new Set(
+  (
+    'operator.methodcaller types.FunctionType types.CodeType types.LambdaType types.ModuleType pandas.eval ' +
+    'numpy.testing._private.utils.runstring numpy.testing.utils.runstring numpy.fromfile numpy.memmap numpy.loadtxt ' +
+    'numpy.genfromtxt numpy.savetxt numpy.core.memmap.memmap numpy._core.memmap.memmap logging.FileHandler ' +
+    'torch.package.PackageImporter'
+  ).split(' '),
+)
+
+/** A function of these that is named as a loader reads another file, and mostly another pickle. */
+const loadingModules = new Set(
+  (
+    'torch torchvision torchaudio numpy pandas tensorflow keras yaml onnx scipy safetensors transformers jax flax ' +
+    'joblib dill cloudpickle huggingface_hub'
+  ).split(' '),
+)
+const loader =
+  /^_{0,2}(?:legacy_|unsafe_|full_)?loads?$|^(?:load_\w+|read_\w+|save|savez\w*|download_\w+|from_pretrained|import_\w+|\w+_download)$/
+
+const harmless =
+  /^(?:collections\.(?:OrderedDict|defaultdict|Counter|deque)|builtins\.(?:set|frozenset|bytearray|bytes|complex|slice|range|xrange|int|long|float|bool|str|unicode|list|tuple|dict|object)|copyreg\._reconstructor|copy_reg\._reconstructor|_codecs\.encode|numpy\.(?:_?core\.multiarray\.(?:_reconstruct|scalar)|_core\.numeric\._frombuffer|core\.numeric\._frombuffer|ndarray|dtype(?:s\.\w+)?|bool_?|u?int\d+|float\d+|complex\d+)|datetime\.(?:datetime|date|time|timedelta|timezone)|pathlib(?:\._local)?\.\w*Path|decimal\.Decimal|fractions\.Fraction|uuid\.UUID|argparse\.Namespace|types\.SimpleNamespace|torch\.(?:Size|device|Tensor|\w+Tensor|nn\.parameter\.(?:Parameter|Buffer)|serialization\._get_layout|_utils\._rebuild_\w+|_tensor\._rebuild_from_type_v2|tensor\._rebuild_from_type_v2|nn\.(?:modules|parallel)\.[\w.]+))$/
+
+/** Examples that are told of each kind. */
+const mostTold = 100
+
+/** Looks at every call that a pickle makes; `instances` are the machine's. */
+export function auditPickle(instances: readonly PickleInstance[]): PickleAudit {
+  const unsafe = new Set<string>()
+  const opaque = new Map<string, number>()
+  const names: Names = new Map()
+  for (const instance of instances) {
+    const called = nameOf(instance.callee, names)
+    const finding = findingOf(instance, called, names)
+    if (finding !== null) {
+      if (unsafe.size < mostTold) unsafe.add(finding)
+    } else if (called !== null) {
+      const text = textOfName(called)
+      if (!harmless.test(text)) opaque.set(text, (opaque.get(text) ?? 0) + 1)
+    }
+  }
+  return { unsafe: [...unsafe], opaque }
+}
+
+type Names = Map<PickleNode, Name | null>
+
+function findingOf(instance: PickleInstance, called: Name | null, names: Names): string | null {
+  const danger = called === null ? null : dangerOf(called)
+  if (danger !== null) return `calls ${danger}`
+  const handed = dangerHandedTo(instance, names)
+  if (handed !== null) return `hands ${handed} to ${called === null ? 'a call' : textOfName(called)}`
+  const reached = nameOf(instance, names)
+  const reachedDanger = reached === null ? null : dangerOf(reached)
+  return reachedDanger === null ? null : `reaches for ${reachedDanger}`
+}
+
+/** A module, and the attributes that lead on from it. */
+interface Name {
+  readonly module: string
+  readonly attributes: readonly string[]
+}
+
+const mostAttributes = 16
+
+/** What a callee is called: a global, or attributes of one, however they are reached. Null for anything else. */
+function nameOf(node: PickleNode, known: Names): Name | null {
+  if (typeof node !== 'object' || node === null || !canHaveName(node)) return null
+  const found = known.get(node)
+  if (found !== undefined) return found
+  const name = findName(node)
+  known.set(node, name)
+  return name
+}
+
+/** Most nodes have none, and need no place among the known. */
+function canHaveName(node: PickleObject): boolean {
+  if (node.kind === 'global' || node.kind === 'persistent') return true
+  if (node.kind !== 'call' || typeof node.callee !== 'object' || node.callee?.kind !== 'global') return false
+  return /^(?:getattr|__import__|import_module)$/.test(node.callee.name)
+}
+
+function findName(node: PickleNode): Name | null {
+  const further: string[] = []
+  let at: PickleNode | undefined = node
+  while (typeof at === 'object' && at !== null) {
+    if (at.kind === 'global') return { module: moduleOf(at), attributes: [...at.name.split('.'), ...further.reverse()] }
+    if (at.kind === 'persistent') return moduleClass(at.id)
+    if (at.kind !== 'call' || typeof at.callee !== 'object' || at.callee?.kind !== 'global') return null
+    const callee = `${moduleOf(at.callee)}.${at.callee.name}`
+    const [first, second] = argumentsOf(at)
+    const text = textOf(second)
+    if (callee === 'builtins.getattr' && text !== undefined && further.length < mostAttributes) {
+      further.push(...text.split('.').reverse())
+      at = first
+    } else if (callee === 'builtins.__import__' || callee === 'importlib.import_module') {
+      return { module: textOf(first) ?? '?', attributes: further.reverse() }
+    } else {
+      return null
+    }
+  }
+  return null
+}
+
+/** torch's older streams refer to a module's class as ('module', class, file, source). */
+function moduleClass(id: PickleNode): Name | null {
+  const cls = typeof id === 'object' && id !== null && 'items' in id ? id.items[1] : undefined
+  return typeof cls === 'object' && cls?.kind === 'global'
+    ? { module: moduleOf(cls), attributes: cls.name.split('.') }
+    : null
+}
+
+/** Python 3 reads Python 2's names so (CPython Lib/_compat_pickle.py). */
+function moduleOf({ module }: PickleGlobal): string {
+  return module === '__builtin__' || module === '__builtins__' ? 'builtins' : module
+}
+
+function argumentsOf({ args }: PickleInstance): readonly PickleNode[] {
+  return typeof args === 'object' && args !== null && 'items' in args ? args.items : []
+}
+
+function textOfName({ module, attributes }: Name): string {
+  return [module, ...attributes].join('.')
+}
+
+/** The name, when a call of it is a finding. */
+function dangerOf(name: Name): string | null {
+  const { module, attributes } = name
+  const text = textOfName(name)
+  const [root = ''] = module.split('.')
+  if (dangerousPackages.has(root) || dangerousModules.has(module) || dangerousNames.has(text)) return text
+  if (module === 'builtins' && dangerousBuiltins.has(attributes[0] ?? '')) return text
+  // Attributes lead on into what a module has imported: torch.serialization.os.system.
+  const through = attributes.slice(0, -1)
+  if (through.some((part) => dangerousPackages.has(part) || dangerousAttributes.has(part))) return text
+  return loadingModules.has(root) && loader.test(attributes.at(-1) ?? '') ? text : null
+}
+
+/** A dangerous function among what a call is given: getattr(os, 'system'), map(eval, …), partial(os.system, …). */
+function dangerHandedTo(instance: PickleInstance, names: Names): string | null {
+  const given = [...argumentsOf(instance), instance.keywords, ...instance.states]
+  for (const node of given) {
+    for (const one of [node, ...insideOf(node)]) {
+      const name = nameOf(one, names)
+      const danger = name === null ? null : dangerOf(name)
+      if (danger !== null) return danger
+    }
+  }
+  return null
+}
+
+/** Items that are looked at in one tuple or list: what calls a function gives it first. */
+const mostInside = 16
+
+function insideOf(node: PickleNode): readonly PickleNode[] {
+  if (typeof node !== 'object' || node === null) return []
+  return node.kind === 'tuple' || node.kind === 'list' ? node.items.slice(0, mostInside) : []
+}

@@ -1,0 +1,287 @@
+/**
+ * Tensors in pickles as torch writes them: a call of a function that rebuilds one from a storage, an offset, a shape
+ * and strides (torch/_utils.py, torch/_tensor.py, torch/nn/parameter.py). Pure: nodes in, plain data out.
+ */
+import { FormatError } from '../errors.js'
+import { elementTypes } from './elements.js'
+import {
+  countOf,
+  globalName,
+  itemsOf,
+  textOf,
+  type PickleInstance,
+  type PickleNode,
+  type PicklePersistent,
+} from './pickle/index.js'
+import { storageType, type StorageType } from './torch-storages.js'
+
+/** What a persistent id says of a storage: ('storage', class, key, location, elements[, view]). */
+export interface StorageReference extends StorageType {
+  readonly key: string
+  /** `cpu`, `cuda:0`. */
+  readonly location: string
+  /** Elements of the whole storage. */
+  readonly count: number
+  /** Elements before the part that is meant, in older streams, where a storage can be a part of another. */
+  readonly start: number
+  /** Elements of the part that is meant. */
+  readonly length: number
+}
+
+/** A tensor as it lies in a storage. Offset and strides count elements of the tensor's dtype. */
+export interface TorchTensor {
+  readonly storage: StorageReference
+  /** torch's name without `torch.`. */
+  readonly dtype: string
+  /** Bytes of one element. */
+  readonly itemSize: number
+  readonly offset: number
+  readonly shape: readonly number[]
+  readonly strides: readonly number[]
+  /** The values are the conjugates of what is stored. */
+  readonly conjugate: boolean
+  /** The values are what is stored, negated. */
+  readonly negative: boolean
+}
+
+/** A tensor without bytes of its own: on the device `meta`, or made of others. */
+export interface TorchComposite {
+  /** `sparse_coo`, `meta`. */
+  readonly kind: string
+  /** What people see of it: `sparse_coo [4, 4]`. */
+  readonly text: string
+  /** The tensors that it is made of, by what torch calls them. */
+  readonly parts: readonly (readonly [name: string, node: PickleNode])[]
+}
+
+/** Bytes of one element of the dtypes that no storage class is named for (torch/_utils.py, `_rebuild_tensor_v3`). */
+const sizeOfDtype = new Map<string, number>([
+  ...[...elementTypes.values()].map(({ name, size }) => [name, size] as const),
+  ['float4_e2m1fn_x2', 1],
+  ['bits8', 1],
+  ['bits1x8', 1],
+  ['bits2x4', 1],
+  ['bits4x2', 1],
+  ['bits16', 2],
+  ['qint8', 1],
+  ['quint8', 1],
+  ['qint32', 4],
+  ...[1, 2, 3, 4, 5, 6, 7].flatMap((bits) => [[`int${bits}`, 1] as const, [`uint${bits}`, 1] as const]),
+])
+
+/** More levels of wrapping than any tensor has: a parameter of a subclass has two. */
+const mostWrappings = 16
+
+type Found = TorchTensor | TorchComposite | undefined
+
+/**
+ * The tensor that a node is, or undefined when it is none. Throws FormatError for a tensor that is not described as
+ * torch does it, or that reaches outside of its storage.
+ */
+export function tensorOf(node: PickleNode): Found {
+  let at: PickleNode | undefined = node
+  for (let level = 0; level < mostWrappings; level += 1) {
+    if (typeof at !== 'object' || at === null || !('callee' in at)) return undefined
+    const args = argumentsOf(at)
+    const name = rebuilder(at)
+    switch (name) {
+      case undefined:
+        return undefined
+      case '_rebuild_tensor':
+      case '_rebuild_tensor_v2':
+      case '_rebuild_tensor_v3':
+      case '_rebuild_qtensor':
+        return rebuild(name, args)
+      case '_rebuild_from_type_v2':
+        at = { ...at, kind: 'call', callee: args[0] ?? null, args: args[2] ?? null, states: [] }
+        break
+      case '_rebuild_meta_tensor_no_storage':
+        return metaTensor(args)
+      case '_rebuild_sparse_tensor':
+        return sparseTensor(args)
+      case '_rebuild_nested_tensor':
+        return composite('nested', '', ['buffer', 'sizes', 'strides', 'offsets'], args)
+      case 'state':
+        return rebuild('_rebuild_tensor', itemsOf(at.states[0]) ?? [])
+      default:
+        // A parameter around a tensor, a copy from another device.
+        at = args[0]
+        if (at === undefined) throw new FormatError(`torch: ${name} of nothing`)
+    }
+  }
+  throw new FormatError(`torch: a tensor wrapped more than ${mostWrappings} times`)
+}
+
+const wrappers =
+  /^_rebuild_(?:parameter|parameter_with_state|device_tensor_from_cpu_tensor|xla_tensor|device_tensor_from_numpy)$/
+const rebuilders =
+  /^_rebuild_(?:tensor|tensor_v2|tensor_v3|qtensor|from_type_v2|meta_tensor_no_storage|sparse_tensor|nested_tensor)$/
+
+/** Which of torch's ways to a tensor this is; `state` is what torch wrote before 0.4. */
+function rebuilder(node: PickleInstance): string | undefined {
+  const name = globalName(node.callee)
+  if (name === undefined || !name.startsWith('torch.')) return undefined
+  if (/^torch\.(?:_utils|_tensor|tensor)\./.test(name)) {
+    const short = name.slice(name.lastIndexOf('.') + 1)
+    if (!wrappers.test(short)) return rebuilders.test(short) ? short : undefined
+    // An array that numpy wrote is told among the values.
+    return short.endsWith('_numpy') ? undefined : short
+  }
+  if (/^torch\.nn\.parameter\.(?:Parameter|Buffer)$/.test(name)) {
+    return argumentsOf(node).length > 0 ? 'Parameter' : stateOf(node)
+  }
+  return /^torch\.(?:cuda\.)?\w*Tensor$/.test(name) ? stateOf(node) : undefined
+}
+
+function stateOf(node: PickleInstance): string | undefined {
+  const state = itemsOf(node.states[0])
+  return state?.length === 4 && isPersistent(state[0]) ? 'state' : undefined
+}
+
+function argumentsOf({ args }: PickleInstance): readonly PickleNode[] {
+  return itemsOf(args) ?? []
+}
+
+function isPersistent(node: PickleNode | undefined): node is PicklePersistent {
+  return typeof node === 'object' && node?.kind === 'persistent'
+}
+
+/** Args are (storage, offset, shape, strides[, requires_grad, hooks[, metadata]]), with v3's dtype before the last. */
+function rebuild(how: string, args: readonly PickleNode[]): TorchTensor {
+  const [storageNode, offsetNode, shapeNode, strideNode] = args
+  if (!isPersistent(storageNode)) throw new FormatError('torch: a tensor upon no storage')
+  const storage = storageOf(storageNode)
+  const offset = countOf(offsetNode)
+  const shape = countsOf(shapeNode)
+  const strides = countsOf(strideNode)
+  if (offset === undefined || shape === undefined || strides?.length !== shape.length) {
+    throw new FormatError(
+      `torch: a tensor upon storage ${quote(storage.key)} is described by no offset, shape and strides that fit`,
+    )
+  }
+  const type = how === '_rebuild_tensor_v3' ? typeOf(args[6]) : storage
+  const bits = metadataOf(args[how === '_rebuild_tensor_v3' ? 7 : 6], how)
+  const tensor = { storage, dtype: type.dtype, itemSize: type.itemSize, offset, shape, strides, ...bits }
+  requireInside(tensor)
+  return tensor
+}
+
+/** Every number of a list, a count that a double holds. */
+function countsOf(node: PickleNode | undefined): number[] | undefined {
+  const items = itemsOf(sizeItems(node))
+  const counts = items?.map(countOf)
+  return counts?.every((count) => count !== undefined) === true ? counts : undefined
+}
+
+/** A shape is a tuple, or torch.Size of one. */
+function sizeItems(node: PickleNode | undefined): PickleNode | undefined {
+  if (typeof node !== 'object' || node?.kind !== 'call' || globalName(node.callee) !== 'torch.Size') return node
+  return argumentsOf(node)[0]
+}
+
+function typeOf(node: PickleNode | undefined): StorageType {
+  const dtype = globalName(node)?.replace(/^torch\./, '')
+  const itemSize = dtype === undefined ? undefined : sizeOfDtype.get(dtype)
+  if (dtype !== undefined && itemSize !== undefined) return { dtype, itemSize }
+  throw new FormatError(`torch: a tensor of a dtype that is not known: ${quote(dtype ?? 'none')}`)
+}
+
+/** `conj` and `neg` are bits that torch resolves when values are needed (torch/_tensor.py, `_reduce_ex_internal`). */
+function metadataOf(
+  node: PickleNode | undefined,
+  how: string,
+): { readonly conjugate: boolean; readonly negative: boolean } {
+  const bits = { conjugate: false, negative: false }
+  if (how === '_rebuild_qtensor' || typeof node !== 'object' || node?.kind !== 'dict') return bits
+  for (const [key, value] of node.entries) {
+    if (key === 'conj') bits.conjugate = value === true
+    if (key === 'neg') bits.negative = value === true
+  }
+  return bits
+}
+
+/** All elements lie in the storage, and there are no more of them than a double counts in bytes. */
+function requireInside({ storage, dtype, itemSize, offset, shape, strides }: TorchTensor): void {
+  const bytes = storage.length * storage.itemSize
+  const elements = shape.reduce((product, length) => product * length, 1)
+  if (elements === 0) return
+  const last = shape.reduce((sum, length, axis) => sum + (length - 1) * (strides[axis] ?? 0), offset)
+  if (Number.isSafeInteger(elements * itemSize) && Number.isSafeInteger(last) && (last + 1) * itemSize <= bytes) return
+  throw new FormatError(
+    `torch: a tensor ${dtype} [${listed(shape)}] with strides [${listed(strides)}] from element ${offset} on reaches ` +
+      `outside of storage ${quote(storage.key)} with its ${bytes} bytes`,
+  )
+}
+
+function listed(numbers: readonly number[]): string {
+  return numbers.length <= 12 ? numbers.join(', ') : `${numbers.slice(0, 12).join(', ')}, …`
+}
+
+/**
+ * What a persistent id refers to. Throws FormatError for one that is no storage, or of a class that torch does not
+ * know.
+ */
+export function storageOf({ id }: PicklePersistent): StorageReference {
+  const [what, cls, keyNode, location, countNode, viewNode] = itemsOf(id) ?? []
+  if (textOf(what) !== 'storage') {
+    throw new FormatError(`torch: refers to something outside that is no storage: ${quote(textOf(what ?? id) ?? '?')}`)
+  }
+  const type = storageType(cls)
+  const key = textOf(keyNode)
+  const count = countOf(countNode)
+  if (type === undefined || key === undefined || count === undefined || !Number.isSafeInteger(count * type.itemSize)) {
+    throw new FormatError(
+      `torch: storage ${quote(key ?? '?')} is described by no known class, key and count of elements ` +
+        `(class ${quote(globalName(cls) ?? '?')})`,
+    )
+  }
+  return { ...type, key, location: textOf(location) ?? '', count, ...partOf(viewNode, key, count) }
+}
+
+/** A part is (key, offset, elements). */
+function partOf(node: PickleNode | undefined, key: string, count: number): { start: number; length: number } {
+  if (node === undefined || node === null) return { start: 0, length: count }
+  const [, startNode, lengthNode] = itemsOf(node) ?? []
+  const start = countOf(startNode)
+  const length = countOf(lengthNode)
+  if (start !== undefined && length !== undefined && start + length <= count) return { start, length }
+  throw new FormatError(`torch: a part of storage ${quote(key)} that lies outside of its ${count} elements`)
+}
+
+function metaTensor(args: readonly PickleNode[]): TorchComposite {
+  const dtype = globalName(args[0])?.replace(/^torch\./, '') ?? '?'
+  return { kind: 'meta', text: `meta ${dtype} [${listed(countsOf(args[1]) ?? [])}], without values`, parts: [] }
+}
+
+/** What each layout is made of (torch/_utils.py, `_rebuild_sparse_tensor`). */
+const sparseParts = new Map([
+  ['sparse_coo', ['indices', 'values']],
+  ['sparse_csr', ['crow_indices', 'col_indices', 'values']],
+  ['sparse_csc', ['ccol_indices', 'row_indices', 'values']],
+  ['sparse_bsr', ['crow_indices', 'col_indices', 'values']],
+  ['sparse_bsc', ['ccol_indices', 'row_indices', 'values']],
+])
+
+/** Args are (layout, (parts…, shape[, is_coalesced])). */
+function sparseTensor([layoutNode, dataNode]: readonly PickleNode[]): TorchComposite {
+  const layoutText = typeof layoutNode === 'object' && layoutNode?.kind === 'call' ? argumentsOf(layoutNode)[0] : null
+  const layout = (textOf(layoutText ?? undefined) ?? globalName(layoutNode) ?? '').replace(/^torch\./, '')
+  const names = sparseParts.get(layout)
+  const data = itemsOf(dataNode)
+  if (names === undefined || data === undefined || data.length < names.length) {
+    throw new FormatError(`torch: a sparse tensor of a layout that is not known: ${quote(layout)}`)
+  }
+  return composite(layout, `[${listed(countsOf(data[names.length]) ?? [])}]`, names, data)
+}
+
+function composite(kind: string, form: string, names: readonly string[], nodes: readonly PickleNode[]): TorchComposite {
+  const parts = names.flatMap((name, index) => {
+    const node = nodes[index]
+    return node === undefined || node === null ? [] : [[name, node] as const]
+  })
+  return { kind, text: form === '' ? kind : `${kind} ${form}`, parts }
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+}

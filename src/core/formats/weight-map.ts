@@ -1,0 +1,38 @@
+/**
+ * The index of a sharded model: which file has which tensor.
+ * Source: transformers/modeling_utils.py (`save_pretrained`), huggingface_hub/serialization/_torch.py.
+ */
+import { FormatError } from '../errors.js'
+import { isJsonObject, parseJson, type JsonObject } from './json.js'
+
+/** huggingface_hub's reader refuses one above 10 MB; a few real ones are larger. */
+export const largestIndex = 64 << 20
+
+export interface WeightMap {
+  /** Names of tensors by the file that has them. */
+  readonly shards: ReadonlyMap<string, readonly string[]>
+  readonly metadata: JsonObject
+}
+
+/** Throws FormatError when the text is no such index. */
+export function readWeightMap(bytes: Uint8Array): WeightMap {
+  const root = parseJson(bytes)
+  const map = isJsonObject(root) ? root.get('weight_map') : undefined
+  if (!isJsonObject(root) || !isJsonObject(map)) {
+    throw new FormatError('has no weight_map that says which file has which tensor')
+  }
+  const shards = new Map<string, string[]>()
+  for (const [tensor, shard] of map) {
+    if (typeof shard !== 'string') throw new FormatError(`weight_map gives no file name for ${JSON.stringify(tensor)}`)
+    const tensors = shards.get(shard)
+    if (tensors === undefined) shards.set(shard, [tensor])
+    else tensors.push(tensor)
+  }
+  const metadata = root.get('metadata')
+  return { shards, metadata: isJsonObject(metadata) ? metadata : new Map() }
+}
+
+/** True for the name of a file beside the index; anything else would lead elsewhere. */
+export function isBeside(shard: string): boolean {
+  return shard !== '' && shard !== '.' && shard !== '..' && !/[/\\\0]/.test(shard)
+}

@@ -1,0 +1,54 @@
+/** The stream that torch.save wrote before 1.6 (see formats/torch-legacy.ts). */
+import { FormatError } from '../errors.js'
+import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js'
+import type { ReadHandle } from '../storage/storage.js'
+import { sourceOf } from './source.js'
+import { plainBytes, type StorageBytes } from './storage-bytes.js'
+import { readExactly } from './tensor.js'
+import type { TensorFile } from './tensor.js'
+import { openTorchContents } from './torch-file.js'
+
+/** Of more storages the counts are compared when their bytes are wanted. */
+const mostCompared = 1000
+
+/** Reads the header of an open stream. Throws FormatError, also when the stream ends early. */
+export async function openTorchLegacy(handle: ReadHandle): Promise<TensorFile> {
+  const stat = await handle.stat()
+  const layout = await readLegacyLayout(sourceOf(handle))
+  const { root, instances, persistents, expectedLength } = layout
+  if (handle.size < expectedLength) {
+    throw new FormatError(`ends early: ${handle.size} of ${expectedLength} bytes`, { offset: handle.size })
+  }
+  for (const storage of layout.storages.slice(0, mostCompared)) await checkCount(handle, storage)
+  const extra = handle.size - expectedLength
+  return openTorchContents(handle, stat, {
+    format: 'torch-legacy',
+    root,
+    instances,
+    persistents,
+    littleEndian: true,
+    storages: new Map(layout.storages.map((storage) => [storage.key, bytesOf(handle, storage)])),
+    metadata: new Map(),
+    findings: extra === 0 ? [] : [`${extra} bytes follow the last storage`],
+  })
+}
+
+function bytesOf(handle: ReadHandle, storage: LegacyStorage): StorageBytes {
+  return plainBytes(handle, storage.byteLength, async () => {
+    await checkCount(handle, storage)
+    return storage.offset
+  })
+}
+
+/** Before its elements each storage repeats their number. */
+async function checkCount(handle: ReadHandle, { key, count, offset }: LegacyStorage): Promise<void> {
+  const bytes = new Uint8Array(8)
+  await readExactly(handle, bytes, offset - 8)
+  const told = new DataView(bytes.buffer).getBigInt64(0, true)
+  if (told === BigInt(count)) return
+  throw new FormatError(
+    `torch: storage ${JSON.stringify(key.slice(0, 80))} begins with the count ${told.toString()}, and ${count} ` +
+      'elements are expected',
+    { offset: offset - 8 },
+  )
+}

@@ -1,0 +1,110 @@
+/**
+ * torch.save's zip archive: `ROOT/data.pkl` describes the object, `ROOT/data/KEY` are the storages (torch/serialization.py,
+ * `_save`; caffe2/serialize/inline_container.cc).
+ */
+import { FormatError } from '../errors.js'
+import type { ByteSource } from '../formats/byte-source.js'
+import { readPickle, type PicklePersistent } from '../formats/pickle/index.js'
+import { storageOf } from '../formats/torch-tensor.js'
+import { readSmallEntry, readZip, type ZipArchive, type ZipEntry } from '../formats/zip.js'
+import type { ReadHandle } from '../storage/storage.js'
+import { sourceOf } from './source.js'
+import { recordBytes, type StorageBytes } from './storage-bytes.js'
+import type { TensorFile } from './tensor.js'
+import { openTorchContents } from './torch-file.js'
+
+/** A million tensors are described in 200 MB; that many objects are refused anyway. */
+const largestPickle = 1 << 28
+/** Of a packed pickle less: deflate makes a thousand bytes of one. */
+const largestPackedPickle = 1 << 26
+
+/** Reads the directory and the pickle of an open archive, no storage. Throws FormatError. */
+export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
+  const stat = await handle.stat()
+  const source = sourceOf(handle)
+  const archive = await readZip(source)
+  const root = rootOf(archive)
+  const entries = new Map(archive.entries.map((entry) => [entry.name, entry]))
+  const pickle = entries.get(`${root}data.pkl`)
+  if (entries.has(`${root}constants.pkl`)) throw notForTensors('a TorchScript program')
+  if (pickle === undefined) throw notForTensors(`a zip archive without ${JSON.stringify(`${root}data.pkl`)}`)
+  const littleEndian = await readByteOrder(source, archive, entries.get(`${root}byteorder`))
+  const limit = pickle.method === 'stored' ? largestPickle : largestPackedPickle
+  const { value, instances, persistents } = readPickle(await readSmallEntry(source, archive, pickle, limit))
+  const storages = storagesOf(handle, source, archive, `${root}data/`)
+  const unused = await findUnused(storages, persistents)
+  return openTorchContents(handle, stat, {
+    format: 'torch',
+    root: value,
+    instances,
+    persistents,
+    littleEndian,
+    storages,
+    metadata: new Map(),
+    findings: [...findStrangers(archive, root), ...unused],
+  })
+}
+
+/** What the first entry's name has before its first slash, with the slash: the file may have been renamed since. */
+function rootOf({ entries }: ZipArchive): string {
+  const name = entries[0]?.name ?? ''
+  const slash = name.indexOf('/')
+  if (slash >= 0) return name.slice(0, slash + 1)
+  throw notForTensors(entries.length === 0 ? 'a zip archive without entries' : 'a zip archive of another program')
+}
+
+function notForTensors(what: string): FormatError {
+  return new FormatError(`${what}, no checkpoint that torch.save wrote`, {
+    hint: 'Name a safetensors file, or one that torch.save wrote.',
+  })
+}
+
+async function readByteOrder(source: ByteSource, archive: ZipArchive, entry: ZipEntry | undefined): Promise<boolean> {
+  if (entry === undefined) return true
+  const order = Buffer.from(await readSmallEntry(source, archive, entry, 64)).toString('latin1')
+  if (order !== 'little' && order !== 'big') {
+    throw new FormatError(`torch: the byte order is ${JSON.stringify(order)}, neither little nor big`)
+  }
+  return order === 'little'
+}
+
+function storagesOf(
+  handle: ReadHandle,
+  source: ByteSource,
+  archive: ZipArchive,
+  folder: string,
+): Map<string, StorageBytes> {
+  const storages = new Map<string, StorageBytes>()
+  for (const entry of archive.entries) {
+    if (!entry.name.startsWith(folder)) continue
+    storages.set(entry.name.slice(folder.length), recordBytes(handle, source, archive, entry))
+  }
+  return storages
+}
+
+/** Entries elsewhere: torch does not read them, and neither does this. */
+function findStrangers({ entries }: ZipArchive, root: string): string[] {
+  const strangers = entries.filter(({ name }) => !name.startsWith(root)).length
+  return strangers === 0 ? [] : [`${strangers} of its ${entries.length} entries lie outside of ${JSON.stringify(root)}`]
+}
+
+/**
+ * Records that the pickle does not refer to: torch writes none. One that is an archive itself is there so that
+ * another reader sees another file, and is refused.
+ */
+async function findUnused(
+  storages: ReadonlyMap<string, StorageBytes>,
+  persistents: readonly PicklePersistent[],
+): Promise<string[]> {
+  const used = new Set(persistents.map((persistent) => storageOf(persistent).key))
+  const unused = [...storages].filter(([key]) => !used.has(key))
+  for (const [key, bytes] of unused.slice(0, mostLookedAt)) {
+    if (bytes.length < 4) continue
+    const head = await bytes.read(0, 4)
+    if (head[0] !== 0x50 || head[1] !== 0x4b) continue
+    throw new FormatError(`torch: nothing refers to storage ${JSON.stringify(key)}, and it is a zip archive itself`)
+  }
+  return unused.length === 0 ? [] : [`it has ${unused.length} storages that nothing refers to`]
+}
+
+const mostLookedAt = 1000

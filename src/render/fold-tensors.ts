@@ -1,0 +1,75 @@
+/** Tensors that differ in a layer's number alone, as one line. */
+import type { TensorInfo } from '../core/tensors/index.js'
+
+export interface FoldedTensors {
+  /** `layers.{0…31}.attn.q.weight`; a name as it is where nothing is folded. */
+  readonly name: string
+  readonly dtype: string
+  readonly shape: TensorInfo['shape']
+  readonly count: number
+  /** Bytes of all. */
+  readonly bytes: number
+}
+
+interface Item extends FoldedTensors {
+  readonly parts: readonly string[]
+}
+
+/** In the order of the first of each; only tensors of one dtype and shape become one. */
+export function foldTensors(tensors: readonly TensorInfo[]): FoldedTensors[] {
+  let items = tensors.map(({ name, dtype, shape, bytes }): Item => {
+    return { name, dtype, shape, bytes, count: 1, parts: name.split('.') }
+  })
+  // A name of 10,000 parts is no layer's.
+  const deepest = items.reduce((most, { parts }) => Math.max(most, Math.min(parts.length, 32)), 0)
+  for (let place = 0; place < deepest; place += 1) items = foldAt(items, place)
+  return items.map(({ parts, ...item }) => ({ ...item, name: parts.join('.') }))
+}
+
+function foldAt(items: readonly Item[], place: number): Item[] {
+  const groups = new Map<string, Item[]>()
+  const order: Item[][] = []
+  for (const item of items) {
+    const key = /^[0-9]{1,9}$/.test(item.parts[place] ?? '') ? keyWithout(item, place) : undefined
+    const group = key === undefined ? undefined : groups.get(key)
+    if (group !== undefined) {
+      group.push(item)
+      continue
+    }
+    const fresh = [item]
+    order.push(fresh)
+    if (key !== undefined) groups.set(key, fresh)
+  }
+  return order.map((group) => unite(group, place))
+}
+
+function keyWithout({ parts, dtype, shape, count }: Item, place: number): string {
+  return JSON.stringify([parts.with(place, '*'), dtype, shape.join(), count])
+}
+
+function unite(group: readonly Item[], place: number): Item {
+  const [first] = group
+  if (first === undefined || group.length === 1) return first ?? emptyItem
+  const numbers = group.map(({ parts }) => Number(parts[place])).sort((a, b) => a - b)
+  return {
+    ...first,
+    parts: first.parts.with(place, `{${ranges(numbers)}}`),
+    count: group.reduce((sum, { count }) => sum + count, 0),
+    bytes: group.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+}
+
+const emptyItem: Item = { name: '', dtype: '', shape: [], count: 0, bytes: 0, parts: [] }
+const mostRanges = 6
+
+/** `0…3,5,8…9`. */
+function ranges(numbers: readonly number[]): string {
+  const found: [number, number][] = []
+  for (const number of numbers) {
+    const last = found.at(-1)
+    if (last !== undefined && number === last[1] + 1) last[1] = number
+    else found.push([number, number])
+  }
+  const texts = found.map(([from, to]) => (from === to ? String(from) : `${from}${to === from + 1 ? ',' : '…'}${to}`))
+  return texts.length > mostRanges ? `${texts.slice(0, mostRanges).join(',')},…` : texts.join(',')
+}
