@@ -14,8 +14,8 @@ import { layoutsOf } from '../render/run.js'
 
 export default class Show extends BaseCommand<typeof Show> {
   static override summary = 'Show everything about one checkpoint, or sum up a run'
-  static override description = `Of a checkpoint: its meta, its files with their sizes, its health, and the tensors of its safetensors files.
-Of a run: how many checkpoints, how large, the newest, and the best by each metric. Of a safetensors file: its tensors.`
+  static override description = `Of a checkpoint: its meta, its files with their sizes, its health, and the tensors of its files.
+Of a run: how many checkpoints, how large, the newest, and the best by each metric. Of a file: its tensors.`
   static override examples = [
     { description: 'a run', command: '<%= config.bin %> show exp/save' },
     { description: 'the newest checkpoint', command: '<%= config.bin %> show "$(ckpt find exp/save)"' },
@@ -65,7 +65,7 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
       try {
         tensors.set(key, (await this.readFile(path)).tensors)
       } catch (error) {
-        // No safetensors file, or a damaged one, which health has told.
+        // No file of tensors, or a damaged one, which health has told.
         if (!(error instanceof CkptError)) throw error
       }
     }
@@ -80,8 +80,8 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
 
   private async showFile(path: string): Promise<void> {
     const file = await this.readFile(path)
-    const { metadata, tensors, findings } = file
-    for (const finding of findings) this.alert(finding)
+    const { metadata, tensors, findings, unsafe } = file
+    for (const finding of [...unsafe, ...findings]) this.alert(finding)
     this.answer({ file: path, metadata, tensors: tensors.map(tensorDocument) }, () =>
       renderTensorFile(file, this.output),
     )

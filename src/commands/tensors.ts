@@ -6,6 +6,7 @@ import { CkptError, FormatError } from '../core/errors.js'
 import { loadCheckpoint } from '../core/layouts/index.js'
 import { toMetaValue } from '../core/meta/index.js'
 import {
+  ensureSafe,
   isTensorFile,
   measureTensor,
   nameFilter,
@@ -69,12 +70,9 @@ status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.
     const files: ListedFile[] = []
     for (const source of sources) files.push(await this.list(source, matches))
     const document = documentOf(files)
-    const unsafe = files.flatMap((file) => file.unsafe.map((what) => `${file.path}: ${what}`))
-    if (unsafe.length > 0) {
-      this.failWith(document)
-      throw new CkptError('damaged', unsafe.join('\n'), {
-        hint: 'Do not load it with torch.load, nor with weights_only=False; ask where it comes from.',
-      })
+    for (const file of files) {
+      if (file.unsafe.length > 0) this.failWith(document)
+      ensureSafe(file)
     }
     for (const file of files) for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
     const { tree } = this.flags

@@ -2,14 +2,14 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { CkptError } from '../core/errors.js'
-import { openTensors } from '../core/tensors/index.js'
+import { ensureSafe, openTensors } from '../core/tensors/index.js'
 import { ensureTransferable, matchTensors, reportOf, transfer, type TransferPlan } from '../core/transfer/index.js'
 import { dryRunFlag } from '../flags.js'
 import { renderTransfer } from '../render/transfer.js'
 
 export default class Transfer extends BaseCommand<typeof Transfer> {
-  static override summary = 'Carry matching parameters by name from one safetensors file into another'
-  static override description = `Values come from SOURCE; names, order, dtypes and metadata stay those of TARGET. What is only in the target keeps
+  static override summary = 'Carry matching parameters by name from one file of tensors into another'
+  static override description = `Values come from SOURCE (safetensors, what torch.save writes, or a sharded model's index); names, order, dtypes and metadata stay those of TARGET. What is only in the target keeps
 its value, what is only in the source is left out, as with load_state_dict(strict=False). Without --output, and
 with --dry-run, it reports and writes nothing. Shapes that differ, or nothing in common: exit status 5.`
   static override examples = [
@@ -36,7 +36,10 @@ with --dry-run, it reports and writes nothing. Shapes that differ, or nothing in
   async run(): Promise<void> {
     const source = await openTensors(this.storage, resolve(this.args.source))
     const target = await openTensors(this.storage, resolve(this.args.target))
-    for (const file of [source, target]) for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
+    for (const file of [source, target]) {
+      ensureSafe(file)
+      for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
+    }
     const plan = matchTensors(source, target, { skipMismatched: this.flags['skip-mismatched'] })
     try {
       ensureTransferable(plan)

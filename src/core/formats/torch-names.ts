@@ -20,6 +20,8 @@ export interface TensorListing {
   readonly repeated: readonly string[]
   /** Sparse and other tensors that are made of several; their parts are among `tensors`. */
   readonly composites: ReadonlyMap<string, TorchComposite>
+  /** What is a tensor, by its node. */
+  readonly found: ReadonlyMap<PickleNode, TorchTensor | TorchComposite>
   /** Where an object with tensors in it is met again, and the name that it has been listed under. */
   readonly again: ReadonlyMap<string, string>
 }
@@ -84,7 +86,13 @@ class Walk {
       if (child === undefined) this.#leave(frame)
       else this.#visit(frame, child)
     }
-    return { tensors: this.#tensors, repeated: [...this.#repeated], composites: this.#composites, again: this.#again }
+    return {
+      tensors: this.#tensors,
+      repeated: [...this.#repeated],
+      composites: this.#composites,
+      found: this.#found,
+      again: this.#again,
+    }
   }
 
   #leave(frame: Frame): void {
@@ -96,8 +104,7 @@ class Walk {
   }
 
   #visit(above: Frame | null, { label, node, manner }: Child): void {
-    if (typeof node !== 'object' || node === null || this.#barren.has(node)) return
-    if (node.kind === 'bytes' || node.kind === 'string' || node.kind === 'global' || node.kind === 'bytearray') return
+    if (!canHold(node) || this.#barren.has(node)) return
     this.#visits += 1
     if (this.#visits > mostVisits) throw tooMany(`more than ${mostVisits} ways through its structure`)
     if (this.#open.has(node)) {
@@ -169,6 +176,13 @@ function joined(above: string | null, label: string): string {
   return above === null ? label : `${above}.${label}`
 }
 
+/** Most nodes are plain values, with nothing in them. */
+function canHold(node: PickleNode): boolean {
+  if (typeof node !== 'object' || node === null) return false
+  if ('items' in node && node.items.length === 0 && !('callee' in node)) return false
+  return !['bytes', 'string', 'global', 'bytearray', 'persistent'].includes(node.kind)
+}
+
 function childrenOf(node: PickleNode, manner: Manner): readonly Child[] {
   if (typeof node !== 'object' || node === null) return []
   switch (node.kind) {
@@ -188,7 +202,11 @@ function childrenOf(node: PickleNode, manner: Manner): readonly Child[] {
 }
 
 function indexed(items: readonly PickleNode[]): Child[] {
-  return items.map((node, index) => ({ label: String(index), node, manner: 'plain' }))
+  const children: Child[] = []
+  for (const [index, node] of items.entries()) {
+    if (canHold(node)) children.push({ label: String(index), node, manner: 'plain' })
+  }
+  return children
 }
 
 /** A key that comes twice keeps its first place and has its last value, as in Python. */
@@ -196,7 +214,7 @@ function keyed(pairs: readonly PicklePair[]): Child[] {
   const last = new Map<PickleNode, PickleNode>()
   for (const [key, value] of pairs) last.set(key, value)
   return [...last]
-    .filter(([, node]) => typeof node === 'object' && node !== null)
+    .filter(([, node]) => canHold(node))
     .map(([key, node]) => ({ label: keyText(key), node, manner: 'plain' }))
 }
 

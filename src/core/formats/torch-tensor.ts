@@ -120,7 +120,7 @@ const rebuilders =
 /** Which of torch's ways to a tensor this is; `state` is what torch wrote before 0.4. */
 function rebuilder(node: PickleInstance): string | undefined {
   const name = globalName(node.callee)
-  if (name === undefined || !name.startsWith('torch.')) return undefined
+  if (!name?.startsWith('torch.')) return undefined
   if (/^torch\.(?:_utils|_tensor|tensor)\./.test(name)) {
     const short = name.slice(name.lastIndexOf('.') + 1)
     if (!wrappers.test(short)) return rebuilders.test(short) ? short : undefined

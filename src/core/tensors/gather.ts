@@ -72,7 +72,7 @@ function simplify({ shape, strides }: StridedView): Axis[] {
     if (length === 1) return
     const stride = strides[index] ?? 0
     const before = axes.at(-1)
-    if (before !== undefined && before.stride === stride * length) {
+    if (before?.stride === stride * length) {
       axes[axes.length - 1] = { length: before.length * length, stride }
     } else {
       axes.push({ length, stride })

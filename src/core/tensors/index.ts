@@ -3,12 +3,4 @@ export { canBeNonFinite, findNonFinite, type NonFinite } from './finite.js'
 export { nameFilter, type NameFilter } from './glob.js'
 export { measureTensor, type Measured, type MeasureOptions, type TensorStats } from './measure-tensor.js'
 export { isTensorFile, openTensors } from './open.js'
-export {
-  chunksOf,
-  plainShape,
-  type Extent,
-  type Shape,
-  type TensorData,
-  type TensorFile,
-  type TensorInfo,
-} from './tensor.js'
+export { ensureSafe, plainShape, type TensorFile, type TensorInfo } from './tensor.js'

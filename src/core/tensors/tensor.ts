@@ -68,6 +68,14 @@ export interface TensorFile {
   close(): Promise<void>
 }
 
+/** Throws FormatError for a file that would run code when Python loads it. */
+export function ensureSafe({ path, unsafe }: Pick<TensorFile, 'path' | 'unsafe'>): void {
+  if (unsafe.length === 0) return
+  throw new FormatError(unsafe.map((what) => `${path}: ${what}`).join('\n'), {
+    hint: 'Do not load it with torch.load, and ask where it comes from. To see what is in it: ckpt tensors FILE --json',
+  })
+}
+
 /** True for bytes that lie together and need no work. */
 export function isExtent(data: TensorData): data is Extent {
   return 'handle' in data

@@ -99,7 +99,7 @@ class TorchFile implements TensorFile {
     this.metadata = contents.metadata
     this.tensors = describe(listing.tensors)
     this.byName = new Map(listing.tensors.map(({ name, tensor }) => [name, tensor]))
-    const values = new PythonValues({ replace: standIn })
+    const values = new PythonValues({ replace: (node) => standIn(node, listing) })
     this.values = values.value(contents.root) ?? null
     this.findings = [
       ...contents.findings,
@@ -164,10 +164,10 @@ function describe(tensors: readonly NamedTensor[]): TensorInfo[] {
 }
 
 /** Tensors are left out of the values; what is made of tensors and whole modules are named. */
-function standIn(node: PickleNode): PyValue | undefined {
+function standIn(node: PickleNode, listing: TensorListing): PyValue | undefined {
   if (typeof node !== 'object' || node === null || !('callee' in node)) return undefined
-  const found = tensorOrNone(node)
-  if (found === null || found === undefined) return isModule(node) ? named('torch.nn.Module', '<module>') : found
+  const found = listing.found.get(node) ?? tensorOrNone(node)
+  if (found === null || found === undefined) return isModule(node) ? named('torch.nn.Module', '<module>') : undefined
   return 'storage' in found ? null : named(`torch.${found.kind}`, `<${found.text}>`)
 }
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { Dtype, Shape, TensorFile, TensorInfo } from '../../../src/core/tensors/tensor.js'
+import type { Shape, TensorFile, TensorInfo } from '../../../src/core/tensors/tensor.js'
 import { CkptError } from '../../../src/core/errors.js'
 import { ensureTransferable, matchTensors, reportOf } from '../../../src/core/transfer/match.js'
 
 /** A file that has a header and no data: matching reads nothing else. */
-function fileWith(...tensors: [name: string, shape: Shape, dtype?: Dtype][]): TensorFile {
+function fileWith(...tensors: [name: string, shape: Shape, dtype?: string][]): TensorFile {
   const infos: TensorInfo[] = tensors.map(([name, shape, dtype = 'F32']) => ({ name, shape, dtype, bytes: 0 }))
   const never = () => {
     throw new Error('matching must not read data')
@@ -15,11 +15,12 @@ function fileWith(...tensors: [name: string, shape: Shape, dtype?: Dtype][]): Te
     byteLength: 0,
     metadata: new Map(),
     tensors: infos,
+    values: null,
     findings: [],
-    get head() {
-      return never()
-    },
-    extentOf: never,
+    unsafe: [],
+    opaque: new Map(),
+    head: never,
+    dataOf: never,
     ensureUnchanged: never,
     close: never,
   }

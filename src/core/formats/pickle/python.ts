@@ -37,13 +37,14 @@ export class PythonValues {
 
   /** The value of a node; undefined for one that is left out, or that holds nothing but what is left out. */
   value(node: PickleNode, depth = 0): PyValue | undefined {
+    const replaced = typeof node === 'object' && node !== null ? this.#replace(node) : undefined
+    if (replaced === null) return undefined
     this.#left -= 1
     if (this.#left < 0) return undefined
+    if (replaced !== undefined) return replaced
     if (typeof node === 'bigint') return bounded(node)
     if (typeof node !== 'object' || node === null) return node
     if (depth > deepest) return { kind: 'opaque', name: '…', repr: `<nested deeper than ${deepest}>` }
-    const replaced = this.#replace(node)
-    if (replaced !== undefined) return replaced ?? undefined
     switch (node.kind) {
       case 'list':
       case 'tuple':
@@ -146,6 +147,7 @@ export function keyText(key: PickleNode): string {
 }
 
 function keyOf(key: PickleNode): PyValue {
+  if (typeof key === 'string') return key
   const found = new PythonValues({ most: 1000 }).value(key)
   const value = found === undefined ? leftOut : found
   // What Python could not hash must not be a key here either; it is kept under its text.

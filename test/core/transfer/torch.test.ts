@@ -1,0 +1,95 @@
+/** What torch saved is transferred as the same tensors in safetensors are. */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isDtype } from '../../../src/core/formats/safetensors.js'
+import { localStorage } from '../../../src/core/storage/local.js'
+import { openTensors } from '../../../src/core/tensors/open.js'
+import { chunksOf } from '../../../src/core/tensors/tensor.js'
+import { matchTensors } from '../../../src/core/transfer/match.js'
+import { transfer } from '../../../src/core/transfer/write.js'
+import { readTensors, writeTensors, type Content } from './files.js'
+
+const storage = localStorage()
+const fixtures = new URL('../../fixtures/torch/', import.meta.url).pathname
+let folder = ''
+
+beforeAll(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-torch-transfer-'))
+})
+afterAll(() => {
+  fs.rmSync(folder, { recursive: true })
+})
+
+const at = (name: string) => join(folder, name)
+
+async function contentsOf(path: string): Promise<Content[]> {
+  const file = await openTensors(storage, path)
+  const contents: Content[] = []
+  for (const tensor of file.tensors) {
+    if (!isDtype(tensor.dtype)) continue
+    const parts: Buffer[] = []
+    for await (const part of chunksOf(await file.dataOf(tensor))) parts.push(Buffer.from(part))
+    contents.push({ ...tensor, dtype: tensor.dtype, shape: tensor.shape.map(Number), data: Buffer.concat(parts) })
+  }
+  await file.close()
+  return contents
+}
+
+async function run(source: string, target: string, output: string): Promise<Buffer> {
+  const [from, to] = [await openTensors(storage, source), await openTensors(storage, target)]
+  try {
+    await transfer(storage, matchTensors(from, to), at(output), { force: true })
+  } finally {
+    await from.close()
+    await to.close()
+  }
+  return fs.readFileSync(at(output))
+}
+
+const halves = (contents: readonly Content[]): Content[] =>
+  contents.map((one) => ({ ...one, data: new Uint8Array(one.data.length) }))
+
+describe.each([
+  'torch2/state_dict.pt',
+  'torch2/legacy_state_dict.pt',
+  'torch2/views.pt',
+  'torch2/legacy_views.pt',
+  'torch2/conj.pt',
+  'torch2/neg.pt',
+  'torch2/byteorder_big.pt',
+  'torch2/module_custom.pt',
+  'torch2/dtypes.pt',
+  'torch1/deflated.pt',
+])('%s', (name) => {
+  it('gives the same file as its tensors in safetensors do', async () => {
+    const contents = await contentsOf(join(fixtures, name))
+    writeTensors(at('same.safetensors'), contents)
+    writeTensors(at('target.safetensors'), halves(contents), { format: 'pt' })
+    const fromTorch = await run(join(fixtures, name), at('target.safetensors'), 'a')
+    const fromSafetensors = await run(at('same.safetensors'), at('target.safetensors'), 'b')
+    expect(fromTorch.equals(fromSafetensors)).toBe(true)
+  })
+
+  it('is cast as its tensors in safetensors are', async () => {
+    const contents = (await contentsOf(join(fixtures, name))).filter(({ dtype }) => dtype === 'F32' || dtype === 'C64')
+    writeTensors(at('same.safetensors'), contents)
+    const doubles = contents.map((one) => {
+      const count = one.shape.reduce((product, length) => product * length, 1)
+      return { ...one, dtype: 'F64' as const, data: new Uint8Array(8 * count) }
+    })
+    writeTensors(at('target.safetensors'), doubles)
+    const fromTorch = await run(join(fixtures, name), at('target.safetensors'), 'a')
+    expect(fromTorch.equals(await run(at('same.safetensors'), at('target.safetensors'), 'b'))).toBe(true)
+  })
+})
+
+it('a torch file as the target gives safetensors with its tensors in its order', async () => {
+  const path = join(fixtures, 'torch1/state_dict.pt')
+  await run(path, path, 'out')
+  const contents = await contentsOf(path)
+  const written = readTensors(at('out'))
+  expect([...written.tensors.keys()]).toEqual(contents.map((one) => one.name))
+  for (const { name, data } of contents) expect(written.tensors.get(name)?.data.equals(Buffer.from(data))).toBe(true)
+})
