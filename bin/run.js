@@ -108,6 +108,16 @@ function loadBundle() {
   return { ...module.exports, keep: file && !isKept ? () => keepCache(file, script) : () => undefined }
 }
 
+/** oclif's own listener ends the program with a stack trace when the disk behind a redirection is full. */
+function tellBrokenOutput() {
+  process.stdout.removeAllListeners('error')
+  process.stdout.on('error', (error) => {
+    if (error.code === 'EPIPE') return
+    process.exitCode = 1
+    process.stderr.write(`error: the output could not be written: ${error.message}\n`)
+  })
+}
+
 async function start() {
   if (!fs.existsSync(bundle)) {
     process.stderr.write(`ckpt: not built yet: run "npm ci && npm run build" in ${root}\n`)
@@ -122,6 +132,7 @@ async function start() {
     return
   }
   const { execute } = await import('@oclif/core')
+  tellBrokenOutput()
   await execute({ dir: root })
 }
 

@@ -1,6 +1,6 @@
 /** The one subclass of oclif's Command: how every ckpt command reads its flags, prints, fails and exits. */
 import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
-import { CkptError, type ErrorCode } from './core/errors.js'
+import { CkptError, exitStatusOf, type ErrorCode } from './core/errors.js'
 import type { Storage } from './core/storage/storage.js'
 import { localStorage } from './core/storage/local.js'
 import { expressionFlags } from './flags.js'
@@ -21,7 +21,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
   protected readonly storage: Storage = localStorage()
-  protected readonly output = new Output(process.stdout, process.stderr, process.env)
+  protected readonly output = new Output(process.stdout, process.stderr, process.env, (error) => this.breakOff(error))
   private json = false
   private quiet = false
   private beside: Record<string, unknown> = {}
@@ -91,6 +91,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.beside = document
   }
 
+  /** What was asked for did not reach its reader: a full disk behind a redirection. */
+  private breakOff(error: Error): void {
+    const message = `the output could not be written: ${error.message}`
+    this.output.message(renderError({ message }, this.output.errorColours))
+    process.exitCode = exitStatusOf.system
+  }
+
   override async catch(error: unknown): Promise<void> {
     const failure = toFailure(error)
     if (this.json) {
@@ -119,9 +126,10 @@ function toFailure(error: unknown): Failure {
     return { code, message, hint, exitStatus }
   }
   if (isParseError(error)) {
-    const [message = '', ...rest] = error.message.split('\n')
-    const hint = rest.filter((line) => line.trim() !== '').join('\n')
-    return { code: 'usage', message, hint: hint || 'add --help to see what there is', exitStatus: 2 }
+    const lines = error.message.split('\n').map((line) => line.trim())
+    const [what = '', ...details] = lines.filter((line) => line !== '' && line !== seeHelp)
+    const message = details.length === 0 ? what : `${what.replace(/:$/, '')}: ${details.join('; ')}`
+    return { code: 'usage', message, hint: 'add --help to see what there is', exitStatus: 2 }
   }
   const message = error instanceof Error ? error.message : String(error)
   const stack = error instanceof Error ? error.stack : undefined
@@ -133,6 +141,9 @@ function toFailure(error: unknown): Failure {
     stack,
   }
 }
+
+/** oclif's own hint. */
+const seeHelp = 'See more help with --help'
 
 function isParseError(error: unknown): error is Error {
   return error instanceof Error && 'oclif' in error

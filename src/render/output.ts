@@ -14,15 +14,24 @@ export class Output {
     private readonly stdout: Stream,
     private readonly stderr: Stream,
     environment: NodeJS.ProcessEnv,
+    /** Told once, when stdout takes no more for another reason than that its reader went away. */
+    onBroken: (error: Error) => void,
   ) {
     this.isTerminal = stdout.isTTY
     this.width = stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY
     this.colours = wantsColour(stdout, environment)
     this.errorColours = wantsColour(stderr, environment)
-    // A reader that went away (`ckpt list | head`) is no failure; the work goes on.
-    for (const stream of [stdout, stderr]) {
-      if (stream.listenerCount('error', ignoreClosedPipe) === 0) stream.on('error', ignoreClosedPipe)
-    }
+    // oclif's listener ends the program with a stack trace.
+    stdout.removeAllListeners('error')
+    let broken = false
+    stdout.on('error', (error: NodeJS.ErrnoException) => {
+      // A reader that went away (`ckpt list | head`) is no failure; the work goes on.
+      if (broken || error.code === 'EPIPE') return
+      broken = true
+      onBroken(error)
+    })
+    // There is nowhere left to tell it.
+    stderr.on('error', () => undefined)
   }
 
   data(text: string): void {
@@ -54,10 +63,6 @@ export class Output {
   message(text: string): void {
     this.stderr.write(`${text}\n`)
   }
-}
-
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
 }
 
 function wantsColour(stream: Stream, environment: NodeJS.ProcessEnv): boolean {

@@ -8,7 +8,7 @@ import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { layoutsOf } from './run.js'
-import { formatAge, formatNumber, formatSize, plural } from './units.js'
+import { allDigits, formatAge, formatNumber, formatSize, plural } from './units.js'
 import { displayWidth } from './width.js'
 
 interface Context {
@@ -23,9 +23,6 @@ export interface BestEntry {
   readonly name: string
   readonly value: number | bigint
 }
-
-/** A double has no more. */
-const allDigits = 17
 
 /** Tensors of one file that are listed; --json lists all. */
 const mostTensors = 40
@@ -118,7 +115,7 @@ export function renderOverview(
       ...best.map(({ metric, direction, name, value }) => [
         `best ${printable(metric)}`,
         printable(name),
-        `${formatNumber(value)} (${direction})`,
+        `${formatNumber(value, allDigits)} (${direction})`,
       ]),
       ...damaged.map((checkpoint) => [
         paint('bad', 'damaged'),

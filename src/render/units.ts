@@ -14,13 +14,18 @@ export function formatAge(seconds: number): string {
   return seconds < 0 ? `in ${text}` : text
 }
 
-/** A number in at most `digits` significant digits; integers whole. */
+/** Significant digits that tell any two doubles apart. */
+export const allDigits = 17
+
+/** A number in at most `digits` significant digits; what is before the point is always whole. */
 export function formatNumber(value: number | bigint, digits = 5): string {
   if (typeof value === 'bigint') return value.toString()
   if (Number.isNaN(value)) return 'nan'
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value)
-  return digits >= 17 ? String(value) : String(Number(value.toPrecision(digits)))
+  if (digits >= allDigits) return String(value)
+  const before = Math.abs(value) < 1 ? 0 : Math.floor(Math.log10(Math.abs(value))) + 1
+  return String(Number(value.toPrecision(Math.min(Math.max(digits, before), allDigits))))
 }
 
 export function plural(count: number, word: string): string {

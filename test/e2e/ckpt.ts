@@ -1,6 +1,6 @@
 /** Runs the built program as a user would. */
-import { spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,11 +28,41 @@ export interface RunOptions {
 
 /** Never throws for the program's sake. No terminal is there, so nothing is asked. */
 export function ckpt(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const child = spawn(process.execPath, [program, ...args], {
+  return outcomeOf(start(args, options), options)
+}
+
+/** The program, running. */
+export function start(args: readonly string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
+  return startProcess(process.execPath, [program, ...args], options)
+}
+
+/** Runs a bash script in which `ckpt` is the built program. */
+export function shell(script: string, options: RunOptions = {}): Promise<Outcome> {
+  const path = `${commandFolder()}:${options.env?.['PATH'] ?? process.env['PATH'] ?? ''}`
+  return outcomeOf(startProcess('bash', ['-c', script], { ...options, env: { ...options.env, PATH: path } }), options)
+}
+
+let folder: string | undefined
+
+/** A folder with `ckpt` in it. */
+export function commandFolder(): string {
+  if (folder !== undefined) return folder
+  folder = temporaryDirectory()
+  const command = join(folder, 'ckpt')
+  writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, { mode: 0o755 })
+  return folder
+}
+
+function startProcess(command: string, args: readonly string[], options: RunOptions): ChildProcessWithoutNullStreams {
+  return spawn(command, args, {
     cwd: options.cwd ?? project,
     env: { ...plainEnvironment(), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+}
+
+/** What the process comes to, its input given. */
+export function outcomeOf(child: ChildProcessWithoutNullStreams, options: RunOptions = {}): Promise<Outcome> {
   // A program that ends before it has read its input is no failure of the test.
   child.stdin.on('error', () => undefined)
   child.stdin.end(options.input ?? '')

@@ -23,6 +23,7 @@ export type KeepCode =
   | 'pinned'
   | 'impossible'
   | 'unfinished'
+  | 'unknown-key'
   | 'unselected'
   | 'keep'
   | 'unranked'

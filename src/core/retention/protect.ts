@@ -8,6 +8,8 @@ export interface Protections {
   readonly pinned?: ReadonlyMap<string, string>
   /** By path, the metrics whose value no measurement gives. */
   readonly impossible?: ReadonlyMap<string, readonly string[]>
+  /** Names in orders and rules that no checkpoint has: most likely slips, so the policy is not what was meant. */
+  readonly unknownKeys?: readonly string[]
   /** Paths of those whose files changed between two looks. */
   readonly changing?: ReadonlySet<string>
 }
@@ -26,6 +28,8 @@ export function protect(
   if (newest !== undefined) add(newest.checkpoint, newest.reason)
   const pointers = pointersOf(checkpoints)
   for (const checkpoint of checkpoints) {
+    for (const key of known.unknownKeys ?? [])
+      add(checkpoint, { code: 'unknown-key', text: `no checkpoint has ${JSON.stringify(key)}, which the policy names` })
     for (const label of pointers.get(checkpoint.name) ?? [])
       add(checkpoint, { code: 'pointer', text: `${label} names it` })
     const note = known.pinned?.get(checkpoint.path)

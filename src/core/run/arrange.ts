@@ -48,9 +48,10 @@ export async function arrange(
   }
 }
 
-function namesIn({ where, orders }: Query): string[] {
-  return [
-    ...where.flatMap((expression) => [...expression.names]),
-    ...orders.flatMap((order) => (order.kind === 'by' ? [...order.expression.names] : [order.key])),
-  ]
+function namesIn(query: Query): string[] {
+  return [...query.where.flatMap((expression) => [...expression.names]), ...namesInOrders(query)]
+}
+
+export function namesInOrders({ orders }: Query): string[] {
+  return orders.flatMap((order) => (order.kind === 'by' ? [...order.expression.names] : [order.key]))
 }

@@ -13,9 +13,9 @@ import {
   type Rule,
   type SpaceTarget,
 } from '../retention/index.js'
-import { describeOrder, impossibleMetrics, rank, scopeOf } from '../selection/index.js'
+import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { arrange, type Query } from './arrange.js'
+import { arrange, namesInOrders, type Query } from './arrange.js'
 import { examine } from './open.js'
 
 export interface PruneRequest {
@@ -73,13 +73,18 @@ export async function planPrune(
   const arranged = await arrange(storage, examined, request.query, context.now, names)
   const protect = request.protect ?? true
   const space = await measureSpace(storage, run, arranged.ordered, request)
+  const ranking = [...namesInOrders(request.query), ...names]
+  const known = {
+    impossible: impossibleMetrics(arranged.ordered),
+    unknownKeys: unknownKeys(ranking, arranged.ordered).map(({ name }) => name),
+  }
   const planWith = (changing: ReadonlySet<string>): Plan => {
     const all = plan({
       checkpoints: arranged.ordered,
       policy: toPolicy(request, arranged.selected, space, context.now),
       context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
       healthKnown: level !== 'none',
-      protections: protect ? { impossible: impossibleMetrics(arranged.ordered), changing } : null,
+      protections: protect ? { ...known, changing } : null,
     })
     return newcomer === undefined ? all : sparing(all, newcomer.path, arranged.ordered)
   }
