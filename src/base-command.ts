@@ -34,6 +34,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   override async init(): Promise<void> {
     const end = this.argv.indexOf('--')
     this.json = (end === -1 ? this.argv : this.argv.slice(0, end)).includes('--json')
+    // Else oclif warns of a command that failed before it had read its arguments.
+    this.parsed = true
     // Not this.parse: it runs oclif's hooks, for which every plugin would have to be loaded first.
     const { args, flags } = await Parser.parse(shieldExpressions(this.ownArguments()), {
       flags: { ...this.ctor.baseFlags, ...this.ctor.flags },
@@ -41,7 +43,6 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       strict: this.ctor.strict,
       context: this,
     })
-    this.parsed = true
     this.flags = flags as FlagsOf<T>
     this.args = args as ArgsOf<T>
     this.quiet = flags['quiet'] === true

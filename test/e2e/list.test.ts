@@ -1,0 +1,138 @@
+import { dirname, join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ckpt, copyFixture } from './ckpt.js'
+import { document, epochs, makeRun, nameOf, names, type Answer } from './runs.js'
+
+let run = ''
+
+beforeAll(() => {
+  // A meta that cannot be read says no time: it has the place of its neighbour by name.
+  run = makeRun({
+    ...epochs(6),
+    'CKPT+before': { 'CKPT.yaml': 'WER: [1, 2\nepoch: 9\n', 'model.ckpt': 'x' },
+    'CKPT+no-meta': { 'model.ckpt': 'x' },
+    other: { 'CKPT.yaml': 'unixtime: 1\n' },
+  })
+})
+
+async function table(args: readonly string[]): Promise<string[][]> {
+  const { stdout } = await ckpt(['list', ...args])
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.trim().split(/ {2,}/))
+}
+
+describe('ckpt list', () => {
+  it('shows name, age, epoch, the metrics that vary, size and marks, the newest first', async () => {
+    const [head, ...rows] = await table([run])
+    expect(head).toEqual(['NAME', 'AGE', 'EPOCH', 'WER', 'ACC', 'loss', 'SIZE', 'MARKS'])
+    const epoch6 = rows.find(([name]) => name === nameOf(6))
+    expect(epoch6?.slice(2)).toEqual(['6', '94.5', '0.006', '3.5', '92 B', 'latest, best WER, best ACC'])
+    expect(rows.find(([name]) => name === nameOf(3))?.at(-1)).toBe('best loss')
+    const whole = rows.map(([name]) => name).filter((name) => name !== 'CKPT+before')
+    expect(whole).toEqual([6, 5, 4, 3, 2, 1].map(nameOf))
+  })
+
+  it('marks a broken meta with file and line, and lists the others all the same', async () => {
+    const { stdout } = await ckpt(['list', run])
+    expect(stdout).toMatch(/CKPT\+before.*corrupt: CKPT\.yaml: line 2, column \d+: /)
+  })
+
+  it('leaves out a column that does not vary', async () => {
+    const same = makeRun({ 'CKPT+a': 'WER: 3\nACC: 0.1\nunixtime: 1\n', 'CKPT+b': 'WER: 3\nACC: 0.2\nunixtime: 2\n' })
+    const [head] = await table([same])
+    expect(head).toContain('ACC')
+    expect(head).not.toContain('WER')
+  })
+
+  it('ranks by --min, --max and --by, and leaves out what has no value', async () => {
+    expect(await names(['list', run, '--min', 'loss'])).toEqual([3, 4, 2, 5, 1, 6].map(nameOf))
+    expect(await names(['list', run, '--max', 'WER'])).toEqual([1, 2, 3, 4, 5, 6].map(nameOf))
+    expect(await names(['list', run, '--by', '-abs(epoch - 2)'])).toEqual([2, 3, 1, 4, 5, 6].map(nameOf))
+  })
+
+  it('filters with --where; several must all hold', async () => {
+    expect(await names(['list', run, '--where', 'end-of-epoch'])).toEqual([6, 4, 2].map(nameOf))
+    expect(await names(['list', run, '--where', 'end-of-epoch', '--where', 'WER < 97'])).toEqual([6, 4].map(nameOf))
+    expect(await names(['list', run, '--where', 'name ~ "ep00[12]$"'])).toEqual([2, 1].map(nameOf))
+  })
+
+  it('sorts by any column or key; what has no value comes last', async () => {
+    expect((await names(['list', run, '--sort', 'loss'])).slice(0, 6)).toEqual([3, 4, 2, 5, 1, 6].map(nameOf))
+    expect((await names(['list', run, '--sort', '-epoch'])).at(-1)).toBe('CKPT+before')
+    expect((await names(['list', run, '--sort', '-name'])).at(-1)).toBe('CKPT+before')
+  })
+
+  it('shows the columns asked for, in that order, any key of the meta among them', async () => {
+    const rows = await table([run, '--columns', 'WER,name,end-of-epoch,nothing', '--limit', '1'])
+    expect(rows.map((row) => row.filter((cell) => cell !== ''))).toEqual([
+      ['WER', 'NAME', 'end-of-epoch', 'nothing'],
+      ['94.5', nameOf(6), 'true', '-'],
+    ])
+  })
+
+  it('gives at most --limit rows; --all gives every one', async () => {
+    expect(await names(['list', run, '--limit', '2'])).toEqual([6, 5].map(nameOf))
+    expect(await names(['list', run, '--limit', '0'])).toEqual([])
+    expect(await names(['list', run, '--all'])).toHaveLength(7)
+  })
+
+  it('gives every row in a pipe', async () => {
+    const many = makeRun(epochs(120))
+    expect(await table([many])).toHaveLength(121)
+    expect(await names(['list', many])).toHaveLength(120)
+  })
+
+  it('lists every run below a folder with -r', async () => {
+    const root = dirname(run)
+    makeRun(epochs(2), join(root, 'deeper', 'save2'))
+    const { runs } = await document<{ runs: (Answer & { layout: string })[] }>(['list', '-r', root])
+    expect(runs.map((one) => [one.run, one.layout, one.checkpoints.length])).toEqual([
+      [join(root, 'deeper', 'save2'), 'speechbrain', 2],
+      [run, 'speechbrain', 7],
+    ])
+    const { stdout } = await ckpt(['list', '-r', root])
+    expect(stdout).toContain(nameOf(6))
+  })
+
+  it('gives what there is to know of each with --json', async () => {
+    const { checkpoints, run: path } = await document(['list', run, '--where', 'epoch == 6'])
+    expect(path).toBe(run)
+    expect(checkpoints[0]).toMatchObject({
+      name: nameOf(6),
+      path: join(run, nameOf(6)),
+      layout: 'speechbrain',
+      time: 1_700_021_600,
+      step: null,
+      epoch: 6,
+      meta: { WER: 94.5, 'end-of-epoch': true },
+      files: { model: { path: join(run, nameOf(6), 'model.ckpt'), size: 10 } },
+      size: 92,
+      health: 'whole',
+    })
+  })
+
+  it('looks into the files with --verify', async () => {
+    const damaged = copyFixture('runs/asr_run_damaged')
+    const grades = async (level: string) =>
+      (await document(['list', damaged, '--verify', level])).checkpoints.filter(({ health }) => health !== 'whole')
+    expect(await grades('none')).toHaveLength(4)
+    expect(await grades('quick')).toHaveLength(5)
+    expect(await grades('deep')).toHaveLength(6)
+  })
+
+  it('has no colours in a pipe, and has them where FORCE_COLOR asks for them; NO_COLOR takes them away', async () => {
+    const escape = '\u001b['
+    expect((await ckpt(['list', run])).stdout).not.toContain(escape)
+    const listing = ['list', run, '--where', 'los > 1']
+    expect((await ckpt(listing, { env: { FORCE_COLOR: '1' } })).stderr).toContain(escape)
+    expect((await ckpt(listing, { env: { NO_COLOR: '1' } })).stderr).not.toContain(escape)
+  })
+
+  it('--quiet leaves out the notes and keeps errors', async () => {
+    const got = await ckpt(['list', run, '--where', 'los > 1', '--quiet'])
+    expect(got).toMatchObject({ status: 0, stderr: '' })
+    expect((await ckpt(['list', join(run, 'nowhere'), '-q'])).stderr).toMatch(/^error: /)
+  })
+})

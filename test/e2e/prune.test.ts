@@ -1,0 +1,194 @@
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt, copyFixture } from './ckpt.js'
+import { document, epochs, makeRun, nameOf, parse, snapshot, type Failed } from './runs.js'
+
+interface Pruned {
+  readonly keep: readonly { readonly name: string; readonly reasons: readonly string[] }[]
+  readonly remove: readonly { readonly name: string }[]
+  readonly failed: readonly unknown[]
+  readonly freedBytes: number
+  readonly applied: boolean
+}
+
+async function plan(run: string, ...args: string[]): Promise<{ kept: string[]; removed: string[] }> {
+  const { keep, remove } = await document<Pruned>(['prune', run, '--dry-run', ...args])
+  return { kept: keep.map(({ name }) => name), removed: remove.map(({ name }) => name) }
+}
+
+/** Names left in the run's folder. */
+function left(run: string): string[] {
+  return readdirSync(run).sort()
+}
+
+describe('the plan', () => {
+  it('gives a reason for all that stays, and tells what goes', async () => {
+    const run = makeRun(epochs(6))
+    const { stdout } = await ckpt(['prune', run, '--keep', '2', '--min', 'loss', '--dry-run'])
+    expect(stdout).toContain(`${run}: 4 checkpoints stay`)
+    expect(stdout).toMatch(/CKPT\+ep006 .* the newest whole one; number 1 of 2 by recency$/m)
+    expect(stdout).toMatch(/CKPT\+ep003 .* number 1 of 2 by --min loss$/m)
+    expect(stdout).toContain('to remove: 2 checkpoints')
+    const { keep, remove, applied } = await document<Pruned>(['prune', run, '--keep', '2', '--min', 'loss', '-n'])
+    expect(keep.map(({ name }) => name)).toEqual([6, 5, 4, 3].map(nameOf))
+    expect(keep.every(({ reasons }) => reasons.length > 0)).toBe(true)
+    expect(remove.map(({ name }) => name)).toEqual([2, 1].map(nameOf))
+    expect(applied).toBe(false)
+  })
+
+  it('changes nothing with --dry-run', async () => {
+    const run = makeRun(epochs(4))
+    const before = snapshot(dirname(run))
+    expect((await ckpt(['prune', run, '--keep', '1', '--dry-run', '--yes'])).status).toBe(0)
+    expect(snapshot(dirname(run))).toEqual(before)
+  })
+
+  it('--where says what may go; the rest stays and takes no place', async () => {
+    const run = makeRun(epochs(6))
+    expect(await plan(run, '--where', 'not end-of-epoch', '--keep', '1')).toEqual({
+      kept: [6, 5, 4, 2].map(nameOf),
+      removed: [3, 1].map(nameOf),
+    })
+  })
+
+  it('keeps what lacks the value of every order', async () => {
+    const run = makeRun({ ...epochs(3), 'CKPT+ep000': 'unixtime: 1.0\nepoch: 0\n' })
+    expect((await plan(run, '--min', 'WER', '--no-keep-recent')).kept).toEqual([nameOf(3), 'CKPT+ep000'])
+  })
+
+  it('keep-rules rescue what the orders would let go', async () => {
+    const run = makeRun(epochs(6))
+    expect((await plan(run, '--keep', '1', '--keep-every', 'epoch=3')).kept).toEqual([6, 3].map(nameOf))
+    expect((await plan(run, '--keep', '1', '--keep-where', 'epoch < 3')).kept).toEqual([6, 2, 1].map(nameOf))
+    expect((await plan(run, '--keep', '1', '--keep-first')).kept).toEqual([6, 1].map(nameOf))
+    expect((await plan(run, '--older-than', '9999d')).removed).toEqual([])
+  })
+
+  it('keeps averaged models whose metric cannot be, and says so', async () => {
+    const run = makeRun({ ...epochs(3), 'CKPT+ep000': 'unixtime: 1.0\nACC: 1.1\nWER: -0.1\n' })
+    const { keep } = await document<Pruned>(['prune', run, '--keep', '1', '--min', 'loss', '-n'])
+    expect(keep.find(({ name }) => name === 'CKPT+ep000')?.reasons.join()).toMatch(/1\.1|-0\.1/)
+  })
+
+  it('keeps damaged ones, which take no place, unless --remove-damaged', async () => {
+    const run = copyFixture('runs/asr_run_damaged')
+    const kept = await plan(run, '--keep', '1')
+    expect(kept.removed).toEqual(['03', '02', '01', '00'].map((end) => `CKPT+2026-11-22+20-46-49+${end}`))
+    const all = await plan(run, '--keep', '1', '--remove-damaged')
+    expect(all.kept).toEqual(['CKPT+2026-11-22+20-46-49+04'])
+    expect((await plan(run, '--keep', '1', '--verify', 'none')).kept[0]).toBe('CKPT+2026-11-22+20-46-49+09')
+  })
+
+  it('keeps all when an order or a rule names a key that no checkpoint has: it is a slip', async () => {
+    const run = makeRun(epochs(3))
+    for (const args of [
+      ['--min', 'WERR'],
+      ['--keep', '1', '--keep-every', 'epochs=2'],
+      ['--by', '-los'],
+    ]) {
+      const got = await ckpt(['prune', run, ...args, '--yes'])
+      expect(got.status).toBe(0)
+      expect(got.stderr).toMatch(/did you mean/)
+      expect(left(run)).toHaveLength(3)
+    }
+    const typo = await ckpt(['prune', run, '--where', 'WERR > 3', '--keep', '0', '--yes'])
+    expect(typo.status).toBe(0)
+    expect(typo.stderr).toContain('did you mean "WER"?')
+    expect(left(run)).toHaveLength(3)
+  })
+})
+
+describe('deleting', () => {
+  it('refuses without a terminal and without --yes, the plan shown, and changes nothing', async () => {
+    const run = makeRun(epochs(4))
+    const before = snapshot(dirname(run))
+    const got = await ckpt(['prune', run, '--keep', '1'], { input: 'y\n' })
+    expect(got.status).toBe(5)
+    expect(got.stdout).toContain('to remove: 3 checkpoints')
+    expect(got.stderr).toContain('--yes')
+    expect((await ckpt(['prune', run, '--keep', '1', '--json'], { input: 'y\n' })).status).toBe(5)
+    expect(snapshot(dirname(run))).toEqual(before)
+  })
+
+  it('removes exactly what the plan says, and nothing that is no checkpoint', async () => {
+    const run = makeRun({
+      ...epochs(5),
+      'CKPT+no-meta': { 'model.ckpt': 'x' },
+      other: { 'CKPT.yaml': 'unixtime: 1\n' },
+    })
+    writeFileSync(join(run, 'CKPT.log'), 'log')
+    writeFileSync(join(run, 'train.log'), 'log')
+    const outside = join(dirname(run), 'outside')
+    mkdirSync(outside)
+    writeFileSync(join(outside, 'precious'), 'x')
+    symlinkSync(outside, join(run, nameOf(1), 'link'))
+    symlinkSync(join(outside, 'precious'), join(run, nameOf(2), 'precious.ckpt'))
+    const dry = await document<Pruned>(['prune', run, '--keep', '2', '-n'])
+    const done = await document<Pruned>(['prune', run, '--keep', '2', '--yes'])
+    expect(done.applied).toBe(true)
+    expect(done.remove.map(({ name }) => name)).toEqual(dry.remove.map(({ name }) => name))
+    expect(done.failed).toEqual([])
+    expect(left(run)).toEqual(['CKPT+no-meta', 'CKPT.log', nameOf(4), nameOf(5), 'other', 'train.log'].sort())
+    expect(left(join(run, 'CKPT+no-meta'))).toEqual(['model.ckpt'])
+    expect(readFileSync(join(outside, 'precious'), 'utf8')).toBe('x')
+    expect(readdirSync(dirname(run)).sort()).toEqual(['outside', 'save'])
+  })
+
+  it('says how much it freed', async () => {
+    const run = makeRun(epochs(3))
+    const got = await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect(got.stdout).toMatch(/removed 2 checkpoints, .*freed/)
+    expect(left(run)).toEqual([nameOf(3)])
+    const again = await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect(again).toMatchObject({ status: 0 })
+    expect(again.stdout).toContain('nothing to remove')
+  })
+
+  it('leaves a checkpoint that is a link alone with what it leads to', async () => {
+    const run = makeRun(epochs(3))
+    const elsewhere = makeRun({ 'CKPT+far': 'unixtime: 5.0\n' })
+    symlinkSync(join(elsewhere, 'CKPT+far'), join(run, 'CKPT+link'))
+    await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect(left(elsewhere)).toEqual(['CKPT+far'])
+    expect(left(join(elsewhere, 'CKPT+far'))).toEqual(['CKPT.yaml', 'model.ckpt'])
+  })
+})
+
+describe('policies that cannot be meant', () => {
+  it.each([
+    [['--keep', '-1'], 2, 'usage'],
+    [['--keep', '1.5'], 2, 'usage'],
+    [['--keep', 'two'], 2, 'usage'],
+    [['--older-than', 'yesterday', '--keep', '1'], 2, 'usage'],
+    [['--where', 'loss <', '--keep', '1'], 2, 'bad-expression'],
+    [[], 5, 'refused'],
+    [['--no-protect'], 5, 'refused'],
+    [['--no-protect', '--allow-empty'], 5, 'refused'],
+    [['--keep', '0', '--no-protect'], 5, 'refused'],
+  ])('%j with --yes: exit %i, and nothing is touched', async (args, status, code) => {
+    const run = makeRun(epochs(3))
+    const before = snapshot(dirname(run))
+    const got = await ckpt(['prune', run, ...args, '--yes', '--json'])
+    expect(got.status).toBe(status)
+    expect(parse<Failed>(got).error.code).toBe(code)
+    expect(snapshot(dirname(run))).toEqual(before)
+  })
+
+  it('--keep 0 leaves the newest whole one, unless nothing is protected and the run may be emptied', async () => {
+    const run = makeRun(epochs(3))
+    expect((await plan(run, '--keep', '0')).kept).toEqual([nameOf(3)])
+    expect((await plan(run, '--keep', '0', '--allow-empty')).kept).toEqual([nameOf(3)])
+    expect((await plan(run, '--keep', '0', '--no-protect', '--allow-empty')).kept).toEqual([])
+  })
+
+  it("the tutorial's reset empties the run of checkpoints and leaves the rest", async () => {
+    const run = copyFixture('runs/nutshell')
+    writeFileSync(join(run, 'log.txt'), 'log')
+    const got = await ckpt(['prune', run, '--keep', '0', '--no-protect', '--allow-empty', '--yes'])
+    expect(got.status).toBe(0)
+    expect(left(run)).toEqual(['log.txt'])
+    expect(existsSync(join(dirname(run), '.ckpt'))).toBe(false)
+    expect((await ckpt(['list', run])).status).toBe(3)
+  })
+})

@@ -1,0 +1,181 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
+import { epochs, makeRun, nameOf, names, parse, type Failed } from './runs.js'
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+const shapes = (which: string) => join(project, `test/fixtures/transfer/001/${which}.safetensors`)
+let run = ''
+
+beforeAll(() => {
+  run = makeRun(epochs(5))
+})
+
+describe('arguments', () => {
+  it('a repeatable flag takes one value and leaves the run alone', async () => {
+    expect(await names(['find', '--min', 'WER', run])).toEqual([nameOf(5)])
+    expect(await names(['find', '--where', 'epoch < 4', '--where', 'epoch > 1', '--max', 'loss', run])).toEqual([
+      nameOf(2),
+    ])
+    expect(await names(['list', '--by', 'WER', run, '--limit', '1'])).toEqual([nameOf(1)])
+    const plan = await ckpt(['prune', '--min', 'WER', '--max', 'loss', '--keep-where', 'epoch == 2', run, '--dry-run'])
+    expect(plan.status).toBe(0)
+    expect(plan.stdout).toContain('to remove: 3 checkpoints')
+  })
+
+  it.each([[['--by', '-WER']], [['--by=-WER']], [['--by', '-WER / epoch']], [['--by', '- WER']], [['--by', '-(WER)']]])(
+    'an expression may begin with a minus: %j',
+    async (by) => {
+      expect(await names(['find', run, ...by])).toEqual([nameOf(5)])
+      expect(await names(['find', ...by, run])).toEqual([nameOf(5)])
+    },
+  )
+
+  it.each([[['--sort', '-WER']], [['--sort=-WER']]])('a column to sort by may begin with a minus: %j', async (sort) => {
+    expect(await names(['list', run, ...sort, '--limit', '2'])).toEqual([nameOf(1), nameOf(2)])
+  })
+
+  it.each([[['--where', '-epoch < -4']], [['--where=-epoch < -4']]])('so may a filter: %j', async (where) => {
+    expect(await names(['find', run, ...where])).toEqual([nameOf(5)])
+  })
+
+  it('what follows -- on recover is never read as a flag of ckpt', async () => {
+    const got = await ckpt(['recover', run, '--', 'echo', '--json', '--help', '--by', '-x', '-h', '--', '{name}'])
+    expect(got).toMatchObject({ status: 0, stdout: `--json --help --by -x -h -- ${nameOf(5)}\n` })
+  })
+
+  it.each([['find'], ['list'], ['show'], ['prune'], ['recover']])(
+    '%s never reads a missing argument from standard input',
+    async (command) => {
+      const elsewhere = temporaryDirectory()
+      const got = await ckpt([command], { cwd: elsewhere, input: `${run}\n` })
+      expect(got.status).toBe(3)
+      expect(got.stderr).toContain(elsewhere)
+    },
+  )
+
+  it('transfer does not either', async () => {
+    const got = await ckpt(['transfer'], { input: 'a.safetensors\n' })
+    expect(got.status).toBe(2)
+    expect(got.stderr).toMatch(/source/)
+  })
+
+  it('the run is the folder one stands in when it is left out', async () => {
+    expect(await names(['find', '--min', 'WER'], { cwd: run })).toEqual([nameOf(5)])
+    expect(await names(['find', 'latest'], { cwd: run })).toEqual([nameOf(5)])
+    expect((await ckpt(['recover'], { cwd: run })).stdout).toBe(`${join(run, nameOf(5))}\n`)
+  })
+
+  it('a folder above one run stands for it', async () => {
+    expect(await names(['find'], { cwd: join(run, '../..') })).toEqual([nameOf(5)])
+  })
+})
+
+describe('exit statuses are the same with --json and without', () => {
+  const damaged = () => copyFixture('runs/asr_run_damaged')
+  const cases: [what: string, status: number, code: string, args: () => string[]][] = [
+    ['an unknown flag', 2, 'usage', () => ['list', run, '--bogus']],
+    ['a number that is none', 2, 'usage', () => ['list', run, '--limit', 'ten']],
+    ['too many arguments', 2, 'usage', () => ['list', run, run]],
+    ['flags that exclude each other', 2, 'usage', () => ['list', run, '--all', '--limit', '1']],
+    ['a level that there is not', 2, 'usage', () => ['find', run, '--verify', 'thorough']],
+    ['a malformed expression', 2, 'bad-expression', () => ['find', run, '--where', 'loss <']],
+    ['two orders for one answer', 2, 'usage', () => ['find', run, '--min', 'WER', '--max', 'ACC']],
+    ['an impossible policy', 2, 'usage', () => ['prune', run, '--keep', '-1']],
+    ['the same written with =', 2, 'usage', () => ['prune', run, '--keep=-1']],
+    ['several runs where one is meant', 2, 'usage', () => ['list', join(project, 'test/fixtures/runs')]],
+    ['no such folder', 3, 'not-found', () => ['list', join(run, 'nowhere')]],
+    ['a checkpoint where a run is meant', 3, 'not-found', () => ['list', join(run, nameOf(1))]],
+    ['no such checkpoint', 3, 'not-found', () => ['show', join(run, 'CKPT+none')]],
+    ['nothing that matches', 3, 'no-match', () => ['find', run, '--where', 'epoch > 99']],
+    ['no run to recover', 3, 'not-found', () => ['recover', temporaryDirectory()]],
+    ['a filter that leaves nothing to recover', 3, 'no-match', () => ['recover', run, '--where', 'epoch > 99']],
+    ['nothing whole', 4, 'damaged', () => ['recover', damaged(), '--where', 'epoch > 7']],
+    [
+      'nothing whole among the best',
+      4,
+      'damaged',
+      () => ['find', damaged(), '--where', 'epoch > 7', '--verify', 'quick'],
+    ],
+    ['no policy', 5, 'refused', () => ['prune', run]],
+    ['no terminal to ask on', 5, 'refused', () => ['prune', run, '--keep', '1']],
+    ['a plan that leaves nothing', 5, 'refused', () => ['prune', run, '--keep', '0', '--no-protect', '--yes']],
+    ['a name that is taken', 5, 'refused', () => ['recover', run, '--into', run]],
+    ['shapes that differ', 5, 'refused', () => ['transfer', shapes('source'), shapes('target')]],
+  ]
+
+  it.each(cases)('%s: %i', async (_, status, code, args) => {
+    const argv = args()
+    const [plain, json] = await Promise.all([ckpt(argv), ckpt([...argv, '--json'])])
+    expect(plain.status).toBe(status)
+    expect(json.status).toBe(status)
+    expect(plain.stderr).toMatch(/^error: /m)
+    expect(plain.stderr).not.toMatch(/ {4}at |node:internal/)
+    const { error } = parse<Failed>(json)
+    expect(error.code).toBe(code)
+    expect(error.message).not.toBe('')
+    expect(plain.stderr).toContain(error.message.split('\n')[0])
+  })
+})
+
+describe('help', () => {
+  it('ckpt alone and --help list the commands', async () => {
+    const [alone, help] = await Promise.all([ckpt([]), ckpt(['--help'])])
+    for (const { status, stdout, stderr } of [alone, help]) {
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      for (const command of ['list', 'show', 'find', 'prune', 'recover', 'transfer']) expect(stdout).toContain(command)
+    }
+  })
+
+  it.each([['list'], ['show'], ['find'], ['prune'], ['recover'], ['transfer']])(
+    'of %s is the same by all three ways, and has usage and examples',
+    async (command) => {
+      const ways = [
+        ['help', command],
+        [command, '--help'],
+        [command, '-h'],
+      ]
+      const [first, ...others] = await Promise.all(ways.map((way) => ckpt(way)))
+      expect(first?.status).toBe(0)
+      expect(first?.stdout).toContain(`$ ckpt ${command}`)
+      expect(first?.stdout).toContain('EXAMPLES')
+      for (const other of others) expect(other).toEqual(first)
+    },
+  )
+
+  it('--version names ckpt and its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { version: string }
+    expect((await ckpt(['--version'])).stdout).toMatch(`ckpt/${version} `)
+  })
+
+  it('an unknown command is told, with the way to help, and exits with 127', async () => {
+    const got = await ckpt(['lst', run])
+    expect(got).toMatchObject({ status: 127, stdout: '' })
+    expect(got.stderr).toMatch(/lst.* is not a ckpt command/)
+    expect((await ckpt(['frobnicate', '--json'])).status).toBe(127)
+    expect((await ckpt(['constructor'])).status).toBe(127)
+  })
+})
+
+describe('the build', () => {
+  it('finds out that oclif.manifest.json is stale, and writes the true one', () => {
+    const copy = mkdtempSync(join(temporaryDirectory(), 'project-'))
+    for (const name of ['src', 'bin', 'scripts', 'package.json', 'tsconfig.json']) {
+      cpSync(join(project, name), join(copy, name), { recursive: true })
+    }
+    symlinkSync(join(project, 'node_modules'), join(copy, 'node_modules'))
+    const committed = readFileSync(join(project, 'oclif.manifest.json'), 'utf8')
+    const path = join(copy, 'oclif.manifest.json')
+    writeFileSync(path, committed.replace('"prune"', '"trim"'))
+    const check = () =>
+      spawnSync(process.execPath, [join(copy, 'scripts', 'build.mjs'), '--check'], { encoding: 'utf8', cwd: copy })
+    const stale = check()
+    expect(stale.stderr).toContain('oclif.manifest.json was stale')
+    expect(stale.status).toBe(1)
+    expect(readFileSync(path, 'utf8')).toBe(committed)
+    rmSync(copy, { recursive: true })
+  }, 120_000)
+})
