@@ -28,7 +28,7 @@ describe('ckpt list', () => {
     const [head, ...rows] = await table([run])
     expect(head).toEqual(['NAME', 'AGE', 'EPOCH', 'WER', 'ACC', 'loss', 'SIZE', 'MARKS'])
     const epoch6 = rows.find(([name]) => name === nameOf(6))
-    expect(epoch6?.slice(2)).toEqual(['6', '94.5', '0.006', '3.5', '92 B', 'latest, best WER, best ACC'])
+    expect(epoch6?.slice(2)).toEqual(['6', '94.5', '0.006', '3.5', '92 B', 'latest, best WER ACC'])
     expect(rows.find(([name]) => name === nameOf(3))?.at(-1)).toBe('best loss')
     const whole = rows.map(([name]) => name).filter((name) => name !== 'CKPT+before')
     expect(whole).toEqual([6, 5, 4, 3, 2, 1].map(nameOf))

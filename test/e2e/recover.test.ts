@@ -159,7 +159,7 @@ describe('ckpt recover with a command', () => {
 
   it.each([['the run'], ['a folder above it']])('%s a link that dangles is no first start', async (which) => {
     const root = temporaryDirectory()
-    symlinkSync('/nowhere/at/all', join(root, 'exp'))
+    symlinkSync(join(root, 'unmounted'), join(root, 'exp'))
     const run = which === 'the run' ? join(root, 'exp') : join(root, 'exp', 'save')
     const got = await ckpt(['recover', run, '--', 'echo', 'started'])
     expect(got).toMatchObject({ status: 3, stdout: '' })
@@ -259,11 +259,9 @@ describe('ckpt recover --into', () => {
     const child = start(['recover', run, '--into', into])
     const outcome = outcomeOf(child)
     const seen = new Set<number>()
-    let ended = false
-    void outcome.then(() => (ended = true))
-    while (!ended) {
+    const ended = outcome.then(() => true)
+    while (!(await Promise.race([ended, nextTurn()]))) {
       for (const name of readdirSync(into)) seen.add(name === 'CKPT+big' ? readdirSync(join(into, name)).length : -1)
-      await new Promise((resolve) => setImmediate(resolve))
     }
     expect((await outcome).status).toBe(0)
     expect([...seen, readdirSync(join(into, 'CKPT+big')).length].every((count) => count === 301)).toBe(true)
@@ -284,7 +282,7 @@ describe('asr_run_damaged', () => {
     [asr('09'), /model\.ckpt: .*18386 of 36772 bytes/],
     [asr('08'), /optimizer\.ckpt: not there, and each of the 9 other checkpoints has it/],
     [asr('07'), /lm\.ckpt: 0 bytes/],
-    [asr('06'), /CKPT\.yaml: is empty: 0 bytes/],
+    [asr('06'), /CKPT\.yaml: .*empty: 0 bytes/],
     [asr('05'), /CKPT\.yaml: line \d+, column \d+: /],
     [asr('04'), /model\.ckpt: .*CRC-32/],
   ]
@@ -314,6 +312,10 @@ describe('asr_run_damaged', () => {
     expect(recorded.newest_first.find(({ damage }) => damage === null)?.name).toBe(asr('03'))
   })
 })
+
+function nextTurn(): Promise<false> {
+  return new Promise((resolve) => setImmediate(() => resolve(false)))
+}
 
 function manyFiles(count: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: count }, (_, index) => [`part${index}.ckpt`, `bytes of ${index}`]))

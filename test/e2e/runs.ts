@@ -72,6 +72,7 @@ export async function document<T = Answer>(args: readonly string[], options: Run
   return parse<T>(await ckpt([...args, '--json'], options))
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the document
 export function parse<T>({ stdout, stderr }: Outcome): T {
   try {
     return JSON.parse(stdout) as T
