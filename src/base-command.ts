@@ -64,7 +64,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     else this.output.dataLines(text())
   }
 
-  /** A note on stderr. */
+  /** A note on stderr. Names in it must be printable. */
   protected note(text: string): void {
     if (!this.quiet) this.output.message(text)
   }

@@ -3,7 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { arrange, examineOne, openRun, openRuns, type Query } from '../core/run/index.js'
+import { arrange, examineAcross, openRun, openRuns, type Query } from '../core/run/index.js'
 import { bestOrder, rank, type Order } from '../core/selection/index.js'
 import { recursiveFlag, selectionFlags, verifyFlag } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
@@ -71,17 +71,20 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     const { num, verify } = this.flags
     const found: Checkpoint[] = []
     const damaged: Checkpoint[] = []
-    for (const candidate of ranked) {
-      if (found.length === num) break
-      const level = verify === 'none' ? 'quick' : verify
+    const level = verify === 'none' ? 'quick' : verify
+    for (let looked = 0; looked < ranked.length && found.length < num;) {
+      const candidates = ranked.slice(looked, looked + num - found.length)
+      looked += candidates.length
       const checked = await this.long('checking', (options) =>
-        examineOne(this.storage, siblings, candidate, level, options),
+        examineAcross(this.storage, siblings, candidates, level, options),
       )
-      const isSound = checked.health.grade === 'whole'
-      if (!isSound) damaged.push(checked)
-      if (isSound || verify === 'none') found.push(checked)
+      for (const one of checked) {
+        const isSound = one.health.grade === 'whole'
+        if (!isSound) damaged.push(one)
+        if (isSound || verify === 'none') found.push(one)
+      }
     }
-    for (const one of damaged) this.alert(`${one.name} is not whole: ${summarise(one.health)}`)
+    for (const one of damaged) this.alert(`${printable(one.name)} is not whole: ${summarise(one.health)}`)
     if (found.length > 0) return found
     throw new CkptError('damaged', `none of the ${ranked.length} checkpoints that match is whole`, {
       hint: 'without --verify the best is printed all the same',

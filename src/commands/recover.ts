@@ -9,6 +9,7 @@ import { choose, openRun, openRunIfAny } from '../core/run/index.js'
 import { runArgument, selectionFlags, verifyFlag } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { toDocument } from '../render/checkpoints.js'
+import { printable } from '../render/printable.js'
 import { processSignals, startChild } from '../run-child.js'
 
 const linkKinds = ['hard', 'symbolic', 'copy'] as const
@@ -101,7 +102,7 @@ status 4, and nothing is started.`
         {
           ...context,
           ...options,
-          onPassedOver: ({ name, reasons }) => this.alert(`passed over ${name}: ${reasons.join('; ')}`),
+          onPassedOver: ({ name, reasons }) => this.alert(`passed over ${printable(name)}: ${reasons.join('; ')}`),
         },
       )
       for (const warning of chosen.warnings) this.alert(warning)
@@ -123,7 +124,7 @@ status 4, and nothing is started.`
   private async resume(checkpoint: Checkpoint | null): Promise<void> {
     const [command = '', ...args] = fillArguments(this.command, checkpoint)
     const environment = jobEnvironment(process.env, checkpoint)
-    this.note(checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${checkpoint.path}`)
+    this.note(checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${printable(checkpoint.path)}`)
     const { status, failure } = await runChild(startChild, processSignals, command, args, environment)
     if (failure !== null) this.alert(failure)
     process.exitCode = status

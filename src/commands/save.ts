@@ -9,6 +9,7 @@ import { checkRequest, openExactly, planPrune, previewCheckpoint, type PruneRequ
 import { saveCheckpoint, toPyMeta, type NewCheckpoint, type Saved } from '../core/saving/index.js'
 import { dryRunFlag, policyFlags, runArgument, selectionFlags, verifyFlag } from '../flags.js'
 import { readPolicy } from '../query.js'
+import { printable } from '../render/printable.js'
 import { renderPlan } from '../render/prune.js'
 import { saveDocument, type SavedPrune, type SaveOutcome } from '../render/save.js'
 import { readFiles, readMeta } from '../save-arguments.js'
@@ -132,7 +133,7 @@ nothing; the new checkpoint always stays.`
     const removal = await this.long('removing', ({ signal }) =>
       removeCheckpoints(this.storage, run.path, checkpoints, { planned: plan.fingerprints, wait, signal }),
     )
-    for (const { name } of removal.removed) this.note(`removed ${name}`)
+    for (const { name } of removal.removed) this.note(`removed ${printable(name)}`)
     return { run, plan, removal }
   }
 

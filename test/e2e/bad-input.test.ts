@@ -213,9 +213,15 @@ describe('a run that vanishes while it is read', () => {
         return call(...args)
       }
     }
-    const { list, stat, lstat, read, resolve, open } = inner
-    const reading = { list: before(list), stat: before(stat), lstat: before(lstat), read: before(read) }
-    return { storage: { ...inner, ...reading, resolve: before(resolve), open: before(open) }, calls: () => calls }
+    const reading = {
+      list: before((paths: readonly string[]) => inner.list(paths)),
+      stat: before((paths: readonly string[]) => inner.stat(paths)),
+      lstat: before((paths: readonly string[]) => inner.lstat(paths)),
+      read: before((paths: readonly string[], limit: number) => inner.read(paths, limit)),
+      resolve: before((paths: readonly string[]) => inner.resolve(paths)),
+      open: before((path: string) => inner.open(path)),
+    }
+    return { storage: { ...inner, ...reading }, calls: () => calls }
   }
 
   const context = { now: 1_800_000_000, wait: () => Promise.resolve(), utcOffset: () => 0 }
@@ -276,7 +282,7 @@ describe('output', () => {
 
   it('to a reader that goes away ends in silence, with status 0', async () => {
     const run = makeRun(epochs(10_000), join(temporaryDirectory(), 'save'))
-    for (const args of ['list', 'list --json', `find --num 10000`]) {
+    for (const args of ['list --columns name,WER', 'list --json', 'find --num 10000']) {
       const got = await shell(`ckpt ${args} | head -1 >/dev/null; echo "\${PIPESTATUS[0]}"`, { cwd: run })
       expect(got).toEqual({ status: 0, stdout: '0\n', stderr: '' })
     }

@@ -97,9 +97,12 @@ export function temporaryDirectory(): string {
 
 const temporary: string[] = []
 
+/** Milliseconds: a busy disk takes its time to forget 10,000 folders. */
+const patience = 60_000
+
 afterAll(() => {
   for (const path of temporary.splice(0)) rmSync(path, { recursive: true, force: true })
-})
+}, patience)
 
 const unwanted = /^(NO_COLOR|FORCE_COLOR|CLICOLOR.*|COLUMNS|LINES|NODE_OPTIONS|VITEST.*|CKPT_.*)$/
 

@@ -47,6 +47,23 @@ export async function examine(
   return checkHealth(storage, siblings, measured, level, options)
 }
 
+/** The same in order, where `checkpoints` and `which` may be those of several runs. */
+export async function examineAcross(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+  level: HealthLevel,
+  options: HealthOptions = {},
+): Promise<Checkpoint[]> {
+  const examined = new Map<string, Checkpoint>()
+  for (const run of new Set(which.map((checkpoint) => checkpoint.run))) {
+    const ofRun = (all: readonly Checkpoint[]) => all.filter((checkpoint) => checkpoint.run === run)
+    const answers = await examine(storage, ofRun(checkpoints), ofRun(which), level, options)
+    for (const checkpoint of answers) examined.set(checkpoint.path, checkpoint)
+  }
+  return which.map((checkpoint) => examined.get(checkpoint.path) ?? checkpoint)
+}
+
 /** One checkpoint, examined; `checkpoints` may be those of several runs. */
 export async function examineOne(
   storage: ReadStorage,
