@@ -4,7 +4,8 @@ import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { findCheckpointAt, loadCheckpoint } from '../core/layouts/index.js'
-import { openRun, openRuns, verifyRun, type Verified } from '../core/run/index.js'
+import { openRun, openRuns, recordRun, verifyRun, type Verified } from '../core/run/index.js'
+import { stateFolderOf } from '../core/state/index.js'
 import { recursiveFlag } from '../flags.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
 
@@ -26,6 +27,10 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
       description: 'one checkpoint, its values too',
       command: '<%= config.bin %> verify "$(ckpt find exp/save)" --finite',
     },
+    {
+      description: 'remember what the files are; after a change that is meant, again',
+      command: '<%= config.bin %> verify exp/save --record',
+    },
     { description: 'every run below a folder, for a script', command: '<%= config.bin %> verify -r exp --json' },
   ]
   static override args = {
@@ -39,6 +44,15 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
   static override flags = {
     deep: Flags.boolean({ description: 'read every byte and compare checksums' }),
     finite: Flags.boolean({ description: 'look through all tensors for NaN and infinite values too' }),
+    record: Flags.boolean({
+      description:
+        'read every byte, and record the SHA-256 of each file of whole checkpoints; --deep compares it later',
+    }),
+    state: Flags.string({
+      helpValue: 'DIR',
+      env: 'CKPT_STATE',
+      description: 'where checksums are recorded, instead of .ckpt beside the run',
+    }),
     recursive: recursiveFlag,
   }
 
@@ -49,10 +63,15 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
     if (verified.some(hasFindings)) process.exitCode = damaged
   }
 
-  private verify(run: Run, which: readonly Checkpoint[] | null): Promise<Verified> {
-    const { deep, finite } = this.flags
-    const request = { which, level: deep ? ('deep' as const) : ('quick' as const), finite }
-    return this.long('checking', (options) => verifyRun(this.storage, run, request, options))
+  private async verify(run: Run, which: readonly Checkpoint[] | null): Promise<Verified> {
+    const { deep, finite, record } = this.flags
+    const state = await stateFolderOf(this.storage, run.path, this.flags.state)
+    const request = { which, level: deep ? ('deep' as const) : ('quick' as const), finite, state }
+    if (!record) return this.long('checking', (options) => verifyRun(this.storage, run, request, options))
+    const now = this.now()
+    const verified = await this.long('recording', (options) => recordRun(this.storage, run, request, now, options))
+    this.note(`recorded the checksums of ${verified.recorded.length} checkpoints in ${state.path}`)
+    return verified
   }
 
   private async targets(): Promise<Target[]> {

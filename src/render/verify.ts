@@ -42,10 +42,11 @@ function sumUp(checkpoints: readonly Checkpoint[]): string {
 export function verifyDocument(verified: readonly Verified[]): Record<string, unknown> {
   const checkpoints = verified.flatMap((one) => one.checkpoints)
   return {
-    runs: verified.map(({ run, checkpoints: graded, leftovers }) => ({
+    runs: verified.map(({ run, checkpoints: graded, leftovers, recorded }) => ({
       run: run.path,
       checkpoints: graded.map(toDocument),
       leftovers,
+      recorded,
     })),
     whole: checkpoints.filter(({ health }) => health.grade === 'whole').length,
     damaged: checkpoints.filter(({ health }) => health.grade !== 'whole').length,

@@ -1,5 +1,5 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
 
@@ -11,6 +11,7 @@ interface Verified {
       readonly health: string
       readonly findings: readonly { readonly file?: string; readonly reason: string }[]
     }[]
+    readonly recorded: readonly string[]
     readonly leftovers: readonly { readonly name: string; readonly path: string; readonly reason: string }[]
   }[]
   readonly whole: number
@@ -146,5 +147,81 @@ describe('what is damaged', () => {
     truncateSync(join(run, `${stamp}03`, 'optimizer.ckpt'), 10)
     rmSync(join(run, `${stamp}02`, 'lm.ckpt'))
     expect((await ckpt(['recover', run, '--verify', 'deep'])).stdout).toBe(`${join(run, `${stamp}01`)}\n`)
+  })
+})
+
+describe('ckpt verify --record', () => {
+  it('remembers checksums beside the run, against which --deep names what changed; --record again takes the change', async () => {
+    const run = copyFixture('runs/nutshell')
+    const file = join(run, 'CKPT+epoch03', 'CKPT.yaml')
+    const text = readFileSync(file, 'utf8')
+    const first = await ckpt(['verify', run, '--record'])
+    const state = join(dirname(run), '.ckpt', basename(run))
+    expect([first.status, first.stderr]).toEqual([0, `recorded the checksums of 10 checkpoints in ${state}\n`])
+    expect((await verify(run, '--deep')).status).toBe(0)
+    // One digit: no format has a checksum that tells it.
+    writeFileSync(
+      file,
+      text.replace(/(\d)\n/, (_, digit: string) => `${(Number(digit) + 1) % 10}\n`),
+    )
+    expect((await verify(run)).status).toBe(0)
+    const changed = await verify(run, '--deep')
+    expect(changed.status).toBe(4)
+    const findings = changed.answer.runs[0]?.checkpoints.flatMap((one) => one.findings)
+    expect(findings).toMatchObject([
+      { file: 'CKPT.yaml', reason: expect.stringMatching(/^changed: SHA-256/) as string },
+    ])
+    expect((await verify(run, '--record')).answer.runs[0]?.recorded).toHaveLength(10)
+    expect((await verify(run, '--deep')).status).toBe(0)
+  })
+
+  it('records no damaged checkpoint, and names files that are gone or of another length', async () => {
+    const run = copyFixture('runs/asr_run_damaged')
+    const elsewhere = temporaryDirectory()
+    const recorded = await verify(run, '--record', '--state', elsewhere)
+    expect([recorded.status, recorded.answer.runs[0]?.recorded]).toEqual([
+      4,
+      ['00', '01', '02', '03'].map((d) => stamp + d),
+    ])
+    appendFileSync(join(run, `${stamp}00`, 'counter.ckpt'), '0')
+    rmSync(join(run, `${stamp}01`, 'counter.ckpt'))
+    const { answer } = await verify(join(run, `${stamp}00`), join(run, `${stamp}01`), '--deep', '--state', elsewhere)
+    const reasons = answer.runs[0]?.checkpoints.map(({ findings }) => findings.map(({ reason }) => reason).join())
+    expect(reasons?.[0]).toMatch(/^changed: \d+ bytes, and \d+ when its checksum was recorded/)
+    expect(reasons?.[1]).toMatch(/^not there, and each of the 9 other/)
+  })
+
+  it('is refused where nothing can be remembered', async () => {
+    const folder = temporaryDirectory()
+    writeFileSync(join(folder, 'state'), 'a file')
+    const { status, stderr } = await ckpt([
+      'verify',
+      copyFixture('runs/nutshell'),
+      '--record',
+      '--state',
+      join(folder, 'state'),
+    ])
+    expect([status, stderr]).toEqual([5, expect.stringContaining('checksums must be remembered') as string])
+  })
+})
+
+describe('ckpt verify --finite', () => {
+  it('names the tensors with NaN and infinite values', async () => {
+    const run = copyFixture('runs/frameworks/hf_trainer/run')
+    const header = Buffer.from('{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}  ')
+    const length = Buffer.alloc(8)
+    length.writeBigUInt64LE(BigInt(header.length))
+    const values = Buffer.from(new Float32Array([1, NaN, -Infinity, 2]).buffer)
+    writeFileSync(join(run, 'checkpoint-12', 'model.safetensors'), Buffer.concat([length, header, values]))
+    expect((await verify(run, '--deep')).status).toBe(0)
+    const { status, answer } = await verify(run, '--finite')
+    expect(status).toBe(4)
+    expect(answer.runs[0]?.checkpoints.flatMap((one) => one.findings)).toEqual([
+      {
+        grade: 'corrupt',
+        file: 'model.safetensors',
+        reason: 'values that are not finite: "w" has 1 NaN and 1 infinite, the first at element 1',
+      },
+    ])
   })
 })

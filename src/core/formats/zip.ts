@@ -407,6 +407,9 @@ function requireAgreement(small: EndRecord, large: EndRecord, at: number): void 
     ['count of entries', small.count, large.count, 0xffff],
     ['directory size', small.directorySize, large.directorySize, 0xffffffff],
     ['directory offset', small.directoryOffset, large.directoryOffset, 0xffffffff],
+    ['number of this part', small.disk, large.disk, 0xffff],
+    ['part of the directory', small.directoryDisk, large.directoryDisk, 0xffff],
+    ['count of entries in this part', small.countHere, large.countHere, 0xffff],
   ] as const
   for (const [what, short, long, elsewhere] of fields) {
     if (short !== elsewhere && short !== long) {

@@ -1,4 +1,5 @@
 /** What ckpt remembers of a run, beside the run. */
+export { readChecksums, writeChecksums, type Checksums } from './checksums.js'
 export {
   demotionPath,
   forgetDemotion,
