@@ -55,7 +55,8 @@ export async function findNonFinite(
   let first = -1
   let scanned = 0
   for await (const chunk of chunksOf(data)) {
-    const at = scan(chunk, tally)
+    // Words need their bytes at multiples of their size.
+    const at = scan(chunk.byteOffset % 8 === 0 ? chunk : chunk.slice(), tally)
     if (first === -1 && at !== -1) first = scanned + at
     scanned += chunk.length
     onBytes(chunk.length)

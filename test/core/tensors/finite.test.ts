@@ -2,9 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Dtype } from '../../../src/core/formats/safetensors.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { createCast } from '../../../src/core/tensors/cast.js'
-import { findNonFinite, openTensors, type Dtype, type NonFinite } from '../../../src/core/tensors/index.js'
+import { findNonFinite, openTensors, type NonFinite } from '../../../src/core/tensors/index.js'
 import { makeFolder } from '../layouts/folders.js'
 
 const folder = makeFolder()
@@ -19,7 +20,7 @@ async function scan(dtype: Dtype, count: number, bytes: Uint8Array): Promise<Non
   try {
     const [tensor] = file.tensors
     if (tensor === undefined) throw new Error('no tensor')
-    return await findNonFinite(dtype, file.extentOf(tensor), () => undefined)
+    return await findNonFinite(dtype, await file.dataOf(tensor), () => undefined)
   } finally {
     await file.close()
   }
@@ -54,6 +55,15 @@ describe('values that are not finite', () => {
 
   it.each(['I64', 'U8', 'BOOL'] as const)('are none in %s', async (dtype) => {
     expect(await scan(dtype, dtype === 'I64' ? 1 : 8, new Uint8Array(8).fill(255))).toBeNull()
+  })
+
+  it('are found in chunks that begin at odd bytes', async () => {
+    const bytes = new Uint8Array(13)
+    bytes.set(new Uint8Array(new Float32Array([1, 2, Infinity]).buffer), 1)
+    async function* read() {
+      yield bytes.subarray(1)
+    }
+    expect(await findNonFinite('F32', { length: 12, read }, () => undefined)).toEqual({ nan: 0, infinite: 1, first: 2 })
   })
 
   it('are exactly those that JavaScript calls so, in any F32, beyond one chunk too', async () => {
