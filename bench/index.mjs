@@ -6,8 +6,9 @@ import { inTemporaryFolder } from './harness.mjs'
 import { benchList } from './list.mjs'
 import { benchStart } from './start.mjs'
 import { benchTransfer } from './transfer.mjs'
+import { benchVerify } from './verify.mjs'
 
-const benches = { start: benchStart, list: benchList, transfer: benchTransfer }
+const benches = { start: benchStart, list: benchList, transfer: benchTransfer, verify: benchVerify }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(benches)
 const unknown = names.filter((name) => !Object.hasOwn(benches, name))
