@@ -1,5 +1,5 @@
 /** A checkpoint leaves its name by one rename, once it has been looked at again. */
-import { dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
 import { CkptError, StorageError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
@@ -7,6 +7,8 @@ import { attempt } from './attempt.js'
 import { changeBetween, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
 import { makeInside, neutralName, type StateFolder } from '../state/index.js'
 import { patiently, type Wait } from './patience.js'
+import { findMountBelow } from './mounts.js'
+import { otherFileSystem } from './tree.js'
 
 /** Where checkpoints wait in the state folder for their bytes to go; whatever lies there is to be removed. */
 export const deleting = 'deleting'
@@ -110,7 +112,11 @@ export async function refuseOutside(storage: Storage, at: string, checkpoint: Ch
   if (run?.ok === false) throw run.error
   if (folder?.ok === false) throw folder.error
   const expected = run === undefined ? '' : join(run.value, relative(at, folderOf(checkpoint)))
-  if (isBelow(checkpoint.path, at) && folder?.value === expected) return
+  if (isBelow(checkpoint.path, at) && folder?.value === expected) {
+    const mount = await findMountBelow(storage, join(expected, basename(checkpoint.path)))
+    if (mount !== null) throw otherFileSystem(mount)
+    return
+  }
   throw new CkptError('refused', `${checkpoint.path}: not in the run ${at}, or reached through a link`, {
     hint: 'name the run that really holds it',
   })

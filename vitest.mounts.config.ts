@@ -1,0 +1,4 @@
+import { defineConfig } from 'vitest/config'
+
+/** `npm run test:mounts` runs these in a mount namespace (scripts/test-mounts.mjs). */
+export default defineConfig({ test: { include: ['test/mounts/**/*.test.ts'], testTimeout: 60_000 } })
