@@ -34,6 +34,7 @@ const mayImport = {
     'saving',
     'jobs',
   ],
+  checkpointer: ['storage', 'formats', 'layouts', 'selection', 'retention', 'disposal', 'saving', 'jobs', 'run'],
   jobs: ['storage', 'state', 'layouts', 'health', 'selection', 'disposal', 'placing', 'expression'],
 }
 

@@ -53,6 +53,38 @@ export {
 } from './retention/index.js'
 export { planPrune, type PrunePlan, type PruneRequest } from './run/index.js'
 
+// Saving, and recovering a training program
+export {
+  Checkpointer,
+  EpochCounter,
+  EpochCounterWithStopper,
+  registerHooks,
+  type CheckpointerOptions,
+  type Choice,
+  type Hooks,
+  type Keeping,
+  type LoadHook,
+  type RecoverableOptions,
+  type RecoverOptions,
+  type SaveCheckpointOptions,
+  type SaveHook,
+  type StopperOptions,
+  type Surroundings,
+  type TransferHook,
+} from './checkpointer/index.js'
+export {
+  saveCheckpoint,
+  toPyMeta,
+  toPyValues,
+  type FileSource,
+  type MetaInput,
+  type MetaInputs,
+  type NewCheckpoint,
+  type Placement,
+  type Saved,
+  type SaveOptions,
+} from './saving/index.js'
+
 // Tensors, and carrying them over by name
 export { openTensors, type TensorFile, type TensorInfo } from './tensors/index.js'
 export {

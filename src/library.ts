@@ -1,0 +1,23 @@
+/**
+ * What `import … from 'ckpt'` gives a training program on this machine: core, and a Checkpointer that knows the local
+ * file system, the clock and the time zone.
+ */
+import { resolve } from 'node:path'
+import { localStamp, wait } from './clock.js'
+import {
+  Checkpointer as CoreCheckpointer,
+  type CheckpointerOptions,
+  type Surroundings,
+} from './core/checkpointer/index.js'
+import { localStorage } from './core/storage/local.js'
+
+export * from './core/index.js'
+
+const here: Surroundings = { storage: localStorage(), now: () => Date.now() / 1000, localStamp, wait }
+
+export class Checkpointer extends CoreCheckpointer {
+  /** A relative directory is one of the working directory. */
+  constructor(directory: string, options: CheckpointerOptions & Partial<Surroundings> = {}) {
+    super(resolve(directory), { ...here, ...options }, options)
+  }
+}

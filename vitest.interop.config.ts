@@ -1,0 +1,6 @@
+import { defineConfig } from 'vitest/config'
+
+/** For `npm run test:interop`, which has prepared a Python. */
+export default defineConfig({
+  test: { include: ['test/interop/**/*.interop.ts'], testTimeout: 120_000 },
+})
