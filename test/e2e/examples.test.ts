@@ -1,0 +1,91 @@
+/** Every example in help and README, typed as it stands, in a folder where the names that they use exist. */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { shell, temporaryDirectory, type Outcome } from './ckpt.js'
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+const read = (name: string) => readFileSync(join(project, name), 'utf8')
+
+interface Manifest {
+  readonly commands: Readonly<
+    Record<string, { readonly hidden?: boolean; readonly examples?: readonly { readonly command: string }[] }>
+  >
+}
+
+const manifest = JSON.parse(read('oclif.manifest.json')) as Manifest
+const typed = Object.entries(manifest.commands)
+  .filter(([, { hidden }]) => hidden !== true)
+  .flatMap(([id, { examples = [] }]) =>
+    examples.map(({ command }) => [id, command.replaceAll('<%= config.bin %>', 'ckpt')] as const),
+  )
+
+/** Those that the example's own text says to be no success, and one that hangs on the disk it runs on. */
+const otherStatuses: readonly [command: RegExp, statuses: readonly number[]][] = [
+  [/^ckpt transfer pretrained\.safetensors new\.safetensors$/, [5]],
+  [/--min-free/, [0, 6]],
+]
+
+/** The sample run as `exp`, and files by the names that examples give them. */
+function workspace(): string {
+  const folder = temporaryDirectory()
+  const sample = join(project, 'examples', 'asr')
+  cpSync(sample, join(folder, 'exp'), { recursive: true })
+  const model = join(sample, 'save', 'CKPT+2026-11-02+13-44-08+00', 'model.ckpt')
+  mkdirSync(join(folder, 'out'))
+  for (const name of ['model.ckpt', 'pretrained.safetensors', 'out/model.safetensors'])
+    cpSync(model, join(folder, name))
+  cpSync(join(sample, 'new-language.safetensors'), join(folder, 'new.safetensors'))
+  mkdirSync(join(folder, 'bin'))
+  mkdirSync(join(folder, 'tmp'))
+  for (const name of ['python', 'sbatch']) {
+    writeFileSync(join(folder, 'bin', name), '#!/bin/sh\necho "started: $*"\n', { mode: 0o755 })
+  }
+  return folder
+}
+
+/** `failed` lists the exit statuses of the single commands that were not 0. */
+async function type(script: string): Promise<Outcome & { failed: number[] }> {
+  const cwd = workspace()
+  const own = script.replaceAll('/tmp/', `${cwd}/tmp/`)
+  const traced = `set -o pipefail; trap 'echo "status $?" >>'"'${cwd}/statuses'" ERR\n${own}`
+  const outcome = await shell(traced, { cwd, env: { PATH: `${cwd}/bin:${process.env['PATH'] ?? ''}` } })
+  const statuses = await shell(`cat '${cwd}/statuses' 2>/dev/null || true`)
+  return { ...outcome, failed: [...statuses.stdout.matchAll(/\d+/g)].map(([digits]) => Number(digits)) }
+}
+
+describe('the examples in help', () => {
+  it('are there for every command but the help and the completion', () => {
+    const own = Object.keys(manifest.commands).filter((id) => !/^(help|autocomplete)/.test(id))
+    expect([...new Set(typed.map(([id]) => id))].sort()).toEqual(own.sort())
+  })
+
+  it.each(typed)('%s: %s', async (_, command) => {
+    const { status, stdout, stderr } = await type(command)
+    const [, statuses = [0]] = otherStatuses.find(([pattern]) => pattern.test(command)) ?? []
+    expect(statuses, stderr).toContain(status)
+    if (status === 0) expect(stdout + command).not.toBe('')
+    expect(stderr).not.toMatch(/no checkpoint has|^ {4}at /m)
+  })
+})
+
+const blocks = [...read('README.md').matchAll(/^```sh([^\n]*)\n(.*?)^```$/gms)].map(([, mark = '', text = '']) => ({
+  runnable: mark.includes('runnable'),
+  text,
+}))
+
+describe("README's commands", () => {
+  it('are marked as runnable', () => {
+    expect(blocks.filter(({ runnable }) => runnable).length).toBeGreaterThan(3)
+  })
+
+  // What installs and tests the project itself is run by .ci/run.
+  it.each(blocks.filter(({ text }) => !/^npm |^npx /m.test(text)).map(({ text }) => [text]))('%s', async (text) => {
+    const { status, stderr, failed } = await type(text)
+    expect(status, stderr).toBe(0)
+    // The transfer that only reports finds shapes that differ, as README says.
+    expect(failed.filter((one) => one !== 5 || !text.includes('ckpt transfer'))).toEqual([])
+    expect(stderr).not.toMatch(/no checkpoint has|^ {4}at /m)
+  })
+})

@@ -1,0 +1,130 @@
+/** Every document that --json prints is held against the schemas in docs/json.md. */
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
+import { epochs, makeRun, nameOf, parse } from './runs.js'
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+const text = readFileSync(join(project, 'docs', 'json.md'), 'utf8')
+const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true })
+const schemas = new Map<string, ValidateFunction>()
+
+beforeAll(() => {
+  const blocks = [...text.matchAll(/^```json schema=(\S+)\n(.*?)^```$/gms)].map(([, names = '', schema = '']) => ({
+    names: names.split(','),
+    schema: JSON.parse(schema) as { $id: string },
+  }))
+  for (const { schema } of blocks) ajv.addSchema(schema)
+  for (const { names, schema } of blocks) {
+    const validate = ajv.getSchema(schema.$id)
+    if (validate === undefined) throw new Error(`docs/json.md: ${schema.$id} is no schema`)
+    for (const name of names) schemas.set(name, validate)
+  }
+})
+
+function check(schema: string, document: unknown): void {
+  const validate = schemas.get(schema)
+  if (validate === undefined) throw new Error(`docs/json.md has no schema for ${schema}`)
+  const valid = validate(document)
+  expect(valid ? [] : validate.errors).toEqual([])
+}
+
+const asr = (name = 'asr_run') => copyFixture(`runs/${name}`)
+const file = (which: string, id = '000') => join(project, `test/fixtures/transfer/${id}/${which}.safetensors`)
+
+type Case = [what: string, schema: string, args: () => string[], status?: number]
+
+const documents: Case[] = [
+  ['a run with NaN and numpy scores', 'list', () => ['list', asr()]],
+  ['a damaged run, looked into', 'list', () => ['list', asr('asr_run_damaged'), '--verify', 'deep']],
+  ['a run of the Trainer', 'list', () => ['list', copyFixture('runs/frameworks/hf_trainer/run')]],
+  ['no row', 'list', () => ['list', asr(), '--limit', '0']],
+  ['many runs', 'list-r', () => ['list', '-r', join(project, 'test/fixtures/runs')]],
+  ['the best', 'find', () => ['find', asr(), '--min', 'loss', '--num', '3']],
+  ['the best of many runs', 'find', () => ['find', '-r', join(project, 'test/fixtures/runs'), '--num', '5']],
+  ['a checkpoint', 'show', () => ['show', join(asr(), 'CKPT+2026-11-22+20-46-49+05')]],
+  ['a damaged checkpoint', 'show', () => ['show', join(asr('asr_run_damaged'), 'CKPT+2026-11-22+20-46-49+06')]],
+  [
+    'a checkpoint with tensors',
+    'show',
+    () => ['show', join(copyFixture('runs/frameworks/hf_trainer/run'), 'checkpoint-6')],
+  ],
+  ['a run', 'show', () => ['show', asr()]],
+  ['a damaged run', 'show', () => ['show', asr('asr_run_damaged')]],
+  ['a safetensors file', 'show', () => ['show', file('target')]],
+  ['a dry run', 'prune', () => ['prune', asr(), '--keep', '1', '-n']],
+  ['a deletion', 'prune', () => ['prune', asr(), '--keep', '1', '--min', 'loss', '--yes']],
+  ['nothing to delete', 'prune', () => ['prune', asr(), '--keep', '99', '--yes']],
+  ['what to resume from', 'recover', () => ['recover', asr('asr_run_damaged')]],
+  ['what was put in place', 'recover', () => ['recover', asr(), '--into', join(temporaryDirectory(), 'save')]],
+  ['a report', 'transfer', () => ['transfer', file('source'), file('target')]],
+  [
+    'a file written',
+    'transfer',
+    () => ['transfer', file('source'), file('target'), '-o', join(temporaryDirectory(), 'out')],
+  ],
+]
+
+const errors: [what: string, status: number, args: () => string[]][] = [
+  ['usage', 2, () => ['list', '--bogus']],
+  ['bad-expression', 2, () => ['find', asr(), '--where', 'loss <']],
+  ['not-found', 3, () => ['list', join(temporaryDirectory(), 'nothing')]],
+  ['no-match', 3, () => ['find', asr(), '--where', 'epoch > 99']],
+  ['damaged', 4, () => ['recover', asr('asr_run_damaged'), '--where', 'epoch > 7']],
+  ['refused', 5, () => ['prune', asr()]],
+  ['refused to ask', 5, () => ['prune', asr(), '--keep', '1']],
+]
+
+describe('--json', () => {
+  it.each(documents)('%s: %s', async (_, schema, args, status = 0) => {
+    const got = await ckpt([...args(), '--json'])
+    expect(got.status).toBe(status)
+    check(schema, parse(got))
+  })
+
+  it.each(errors)('an error: %s, %i', async (_, status, args) => {
+    const got = await ckpt([...args(), '--json'])
+    expect(got.status).toBe(status)
+    check('error', parse(got))
+  })
+
+  it('a refused transfer holds its report beside the error', async () => {
+    const got = await ckpt(['transfer', file('source', '001'), file('target', '001'), '--json'])
+    expect(got.status).toBe(5)
+    const { error, ...report } = parse<{ error: unknown }>(got)
+    check('error', { error })
+    check('transfer', report)
+  })
+
+  it('gives every command of the help a schema', async () => {
+    const manifest = JSON.parse(readFileSync(join(project, 'oclif.manifest.json'), 'utf8')) as {
+      commands: Record<string, { flags: Record<string, unknown> }>
+    }
+    const own = Object.entries(manifest.commands).filter(([, { flags }]) => 'json' in flags)
+    const missing = own.map(([id]) => id.replaceAll(':', '-')).filter((id) => !schemas.has(id))
+    expect(missing).toEqual([])
+  })
+
+  it('stays valid for whatever names and metas hold', async () => {
+    const run = makeRun({
+      ...epochs(1),
+      'CKPT+\n\u001b[31m': '__proto__: 1\nbig: 99999999999999999999\nnan: .nan\n"": empty\nunixtime: 3.0\n2: two\n',
+      'CKPT+none': '',
+    })
+    mkdirSync(join(run, nameOf(1), 'deep'))
+    cpSync(file('source'), join(run, nameOf(1), 'weights.ckpt'))
+    symlinkSync('nowhere', join(run, nameOf(1), 'gone.ckpt'))
+    writeFileSync(join(run, nameOf(1), 'empty.ckpt'), '')
+    for (const [schema, ...args] of [
+      ['list', 'list', run, '--verify', 'quick'],
+      ['show', 'show', run],
+      ['show', 'show', join(run, nameOf(1))],
+      ['prune', 'prune', run, '--keep', '0', '-n'],
+    ]) {
+      check(schema ?? '', parse(await ckpt([...args, '--json'])))
+    }
+  })
+})
