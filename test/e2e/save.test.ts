@@ -1,0 +1,214 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { ckpt, program, temporaryDirectory } from './ckpt.js'
+
+function place(): { run: string; model: string } {
+  const folder = temporaryDirectory()
+  writeFileSync(join(folder, 'model.bin'), 'weights')
+  return { run: join(folder, 'exp', 'save'), model: join(folder, 'model.bin') }
+}
+
+describe('ckpt save', () => {
+  it('prints the path of a checkpoint that list shows, made of a file and of standard input', async () => {
+    const { run, model } = place()
+    const args = [
+      '--file',
+      `model=${model}`,
+      '--file',
+      'epoch=-',
+      '--meta',
+      'loss=15.5',
+      '--meta',
+      'validation-type=full',
+    ]
+    const { status, stdout, stderr } = await ckpt(['save', run, ...args], { input: '3' })
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/\/exp\/save\/CKPT\+\d{4}-\d\d-\d\d\+\d\d-\d\d-\d\d\+00\n$/)
+    const path = stdout.trim()
+    expect(readFileSync(join(path, 'epoch.ckpt'), 'utf8')).toBe('3')
+    expect(readFileSync(join(path, 'CKPT.yaml'), 'utf8')).toMatch(
+      /^# yamllint disable\nend-of-epoch: true\nloss: 15\.5\nunixtime: \d+\.\d+\nvalidation-type: full\n$/,
+    )
+    const listed = JSON.parse((await ckpt(['list', run, '--json'])).stdout) as { checkpoints: { path: string }[] }
+    expect(listed.checkpoints.map((one) => one.path)).toEqual([path])
+    expect(readdirSync(join(run, '..'))).toEqual(['save'])
+  })
+
+  it('names it by local time', async () => {
+    const { run, model } = place()
+    const hourIn = async (TZ: string) => {
+      const { stdout } = await ckpt(['save', run, '--file', `x=${model}`, '--dry-run'], { env: { TZ } })
+      return Number(/\+(\d\d)-\d\d-\d\d\+00$/.exec(stdout.trim())?.[1])
+    }
+    const [utc, later] = [await hourIn('UTC'), await hourIn('UTC-5')]
+    expect([5, 6]).toContain((later - utc + 24) % 24)
+    expect(existsSync(run)).toBe(false)
+  })
+
+  it('prunes after the save, and never the new one', async () => {
+    const { run, model } = place()
+    const names: string[] = []
+    for (const [index, loss] of [3, 1, 2, 9].entries()) {
+      const args = ['--file', `x=${model}`, '--meta', `loss=${loss}`, '--name', `ep${index}`]
+      const { status, stdout } = await ckpt([
+        'save',
+        run,
+        ...args,
+        '--keep',
+        '1',
+        '--min',
+        'loss',
+        '--no-keep-recent',
+        '--no-protect',
+      ])
+      expect(status).toBe(0)
+      names.push(stdout.trim())
+    }
+    expect(readdirSync(run).sort()).toEqual(['CKPT+ep1', 'CKPT+ep3'])
+  })
+
+  it('with --dry-run shows what it and its prune would do, and changes nothing', async () => {
+    const { run, model } = place()
+    await ckpt(['save', run, '--file', `x=${model}`, '--name', 'old'])
+    const args = ['save', run, '--file', `x=${model}`, '--name', 'new', '--keep', '1', '--dry-run', '--json']
+    const { status, stdout } = await ckpt(args)
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      name: 'CKPT+new',
+      saved: false,
+      prune: { keep: [{ name: 'CKPT+new' }], remove: [{ name: 'CKPT+old' }], applied: false },
+    })
+    expect(readdirSync(run)).toEqual(['CKPT+old'])
+  })
+
+  it.each([
+    [[], 2],
+    [['--file', 'x'], 2],
+    [['--file', 'a/b=MODEL'], 2],
+    [['--file', 'x=MODEL', '--file', 'x=MODEL'], 2],
+    [['--file', 'x=-', '--file', 'y=-'], 2],
+    [['--file', 'x=MODEL', '--meta', 'loss'], 2],
+    [['--file', 'x=MODEL', '--meta', 'unixtime=soon'], 2],
+    [['--file', 'x=MODEL', '--move', '--link', 'hard'], 2],
+    [['--file', 'x=MODEL', '--keep', '-1'], 2],
+    [['--file', 'x=MODEL', '--no-protect'], 5],
+    [['--file', 'x=nowhere'], 3],
+    [['--file', 'x=-'], 5],
+  ])('refuses %j with exit status %i, and saves nothing', async (args, expected) => {
+    const { run, model } = place()
+    const { status, stdout } = await ckpt(['save', run, ...args.map((arg) => arg.replace('MODEL', model))])
+    expect([status, stdout]).toEqual([expected, ''])
+    expect(existsSync(run)).toBe(false)
+  })
+
+  it('never overwrites a name, nor saves into a checkpoint', async () => {
+    const { run, model } = place()
+    const args = ['--file', `x=${model}`, '--name', 'ep1']
+    await ckpt(['save', run, ...args])
+    expect((await ckpt(['save', run, ...args])).status).toBe(5)
+    expect((await ckpt(['save', join(run, 'CKPT+ep1'), ...args])).status).toBe(3)
+  })
+})
+
+const killer = fileURLToPath(new URL('killed-save.mjs', import.meta.url))
+
+it('leaves whole checkpoints or none, and the file that was to be moved, at a SIGKILL at any call', () => {
+  const first = place()
+  const calls = Number(execFileSync(process.execPath, [killer, '0', first.run, first.model], { encoding: 'utf8' }))
+  expect(calls).toBeGreaterThan(15)
+  for (let n = 1; n <= calls; n += 1) {
+    const { run, model } = place()
+    const { signal } = spawnSync(process.execPath, [killer, String(n), run, model])
+    expect(signal).toBe('SIGKILL')
+    const there = readdirSync(run)
+    if (there.length === 0) {
+      expect(readFileSync(model, 'utf8')).toBe('weights')
+    } else {
+      expect(there).toEqual(['CKPT+2024-01-31+23-59-59+00'])
+      expect(readdirSync(join(run, there[0] ?? '')).sort()).toEqual(['CKPT.yaml', 'model.ckpt'])
+      expect(readFileSync(join(run, there[0] ?? '', 'model.ckpt'), 'utf8')).toBe('weights')
+      expect(readFileSync(join(run, there[0] ?? '', 'CKPT.yaml'), 'utf8')).toMatch(/unixtime: 1.*\n$/)
+    }
+    expect(readdirSync(join(run, '..')).sort()).toEqual(expect.arrayContaining(['save']))
+  }
+}, 240_000)
+
+/** Seconds; the full length is 20. */
+const duration = Number(process.env['CKPT_TEST_SECONDS'] ?? 5)
+
+it(
+  `loses nothing and shows no half checkpoint to 8 savers, 2 pruners and a lister in ${duration} s`,
+  async () => {
+    const { run, model } = place()
+    mkdirSync(run, { recursive: true })
+    const until = Date.now() + duration * 1000
+    const saved: string[] = []
+    const damaged: string[] = []
+    const failures: string[] = []
+    const repeat = async (work: () => Promise<void>) => {
+      while (Date.now() < until) await work()
+    }
+    let count = 0
+    const saver = async () => {
+      const keeps = (count += 1) % 5 === 0 ? ['--meta', 'paper=true'] : []
+      const { status, stdout, stderr } = await ckpt([
+        'save',
+        run,
+        '--file',
+        `x=${model}`,
+        '--meta',
+        `n=${count}`,
+        ...keeps,
+      ])
+      if (status !== 0) failures.push(`save ${status}: ${stderr}`)
+      else if (keeps.length > 0) saved.push(stdout.trim())
+    }
+    const pruner = async () => {
+      const { status, stderr } = await ckpt(['prune', run, '--keep', '3', '--keep-where', 'paper', '--yes'])
+      // 6: another pruner was faster with some. 3: nothing has been saved yet. 5: another pruner holds the run.
+      if (![0, 3, 5, 6].includes(status)) failures.push(`prune ${status}: ${stderr}`)
+    }
+    const lister = async () => {
+      const { status, stdout } = await ckpt(['list', run, '--verify', 'quick', '--json'])
+      if (status === 3) return
+      const { checkpoints } = JSON.parse(stdout) as { checkpoints: { name: string; health: string; files: object }[] }
+      for (const { name, health, files } of checkpoints) {
+        // One that was removed between two looks of the lister is no half checkpoint: it is not there.
+        const half = health !== 'whole' || Object.keys(files).length !== 1
+        if (half && existsSync(join(run, name))) damaged.push(`${name}: ${health}`)
+      }
+    }
+    await Promise.all([
+      ...Array.from({ length: 8 }, () => repeat(saver)),
+      ...Array.from({ length: 2 }, () => repeat(pruner)),
+      repeat(lister),
+    ])
+    expect(failures).toEqual([])
+    expect(damaged).toEqual([])
+    expect(saved.filter((path) => !existsSync(path))).toEqual([])
+    for (const name of readdirSync(run)) {
+      expect(readdirSync(join(run, name)).sort()).toEqual(['CKPT.yaml', 'x.ckpt'])
+      expect(readFileSync(join(run, name, 'x.ckpt'), 'utf8')).toBe('weights')
+    }
+  },
+  (duration + 120) * 1000,
+)
+
+it('reads a large input in pieces, and dies of a kill without a trace in the run', async () => {
+  const { run } = place()
+  const child = spawn(process.execPath, [program, 'save', run, '--file', 'x=-'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  child.stdin.on('error', () => undefined)
+  child.stdin.write(Buffer.alloc(1 << 22))
+  const staging = join(run, '../.ckpt/save/staging')
+  while (!existsSync(staging) || readdirSync(staging, { recursive: true }).length < 4) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  child.kill('SIGKILL')
+  await new Promise((resolve) => child.on('close', resolve))
+  expect(readdirSync(run)).toEqual([])
+})
