@@ -29,6 +29,8 @@ export interface TensorListing {
 /** Structure can be shared and so lead to one tensor by very many names (2^49 in a file of 1,000 bytes). */
 const mostVisits = 3_000_000
 const mostRepeats = 100_000
+/** Python's own pickler gives up at about a thousand levels. */
+const deepest = 20_000
 /** Characters of all names together. */
 const mostText = 1 << 26
 
@@ -131,6 +133,7 @@ class Walk {
       found === undefined
         ? childrenOf(node, manner)
         : found.parts.map(([part, partNode]): Child => ({ label: part, node: partNode, manner: 'plain' }))
+    if (this.#frames.length >= deepest) throw tooMany(`more than ${deepest} levels, one within the other`)
     this.#open.add(node)
     this.#frames.push({ node, name, children, next: 0, barren: found === undefined })
   }

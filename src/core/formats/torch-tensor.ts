@@ -161,7 +161,9 @@ function rebuild(how: string, args: readonly PickleNode[]): TorchTensor {
   }
   const type = how === '_rebuild_tensor_v3' ? typeOf(args[6]) : storage
   const bits = metadataOf(args[how === '_rebuild_tensor_v3' ? 7 : 6], how)
-  const tensor = { storage, dtype: type.dtype, itemSize: type.itemSize, offset, shape, strides, ...bits }
+  const { dtype, itemSize } = type
+  const { conjugate, negative } = bits
+  const tensor = { storage, dtype, itemSize, offset, shape, strides, conjugate, negative }
   requireInside(tensor)
   return tensor
 }
@@ -221,7 +223,18 @@ function listed(numbers: readonly number[]): string {
  * What a persistent id refers to. Throws FormatError for one that is no storage, or of a class that torch does not
  * know.
  */
-export function storageOf({ id }: PicklePersistent): StorageReference {
+export function storageOf(persistent: PicklePersistent): StorageReference {
+  const known = references.get(persistent)
+  if (known !== undefined) return known
+  const reference = readReference(persistent)
+  references.set(persistent, reference)
+  return reference
+}
+
+/** Each is asked for several times, and a file can have a hundred thousand. */
+const references = new WeakMap<PicklePersistent, StorageReference>()
+
+function readReference({ id }: PicklePersistent): StorageReference {
   const [what, cls, keyNode, location, countNode, viewNode] = itemsOf(id) ?? []
   if (textOf(what) !== 'storage') {
     throw new FormatError(`torch: refers to something outside that is no storage: ${quote(textOf(what ?? id) ?? '?')}`)
@@ -235,7 +248,9 @@ export function storageOf({ id }: PicklePersistent): StorageReference {
         `(class ${quote(globalName(cls) ?? '?')})`,
     )
   }
-  return { ...type, key, location: textOf(location) ?? '', count, ...partOf(viewNode, key, count) }
+  const { start, length } = partOf(viewNode, key, count)
+  const { dtype, itemSize } = type
+  return { dtype, itemSize, key, location: textOf(location) ?? '', count, start, length }
 }
 
 /** A part is (key, offset, elements). */

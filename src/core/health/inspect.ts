@@ -4,16 +4,18 @@ import { CkptError, FormatError, isAbsence, StorageError } from '../errors.js'
 import type { ByteSource } from '../formats/byte-source.js'
 import { parseJson } from '../formats/json.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../formats/safetensors.js'
-import { PickleEndsEarly } from '../formats/pickle/index.js'
+import { auditPickle, PickleEndsEarly, readCalls, type PickleInstance } from '../formats/pickle/index.js'
 import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js'
 import {
   checkEntry,
   checksumFault,
   hasChecksums,
   locateEntries,
+  readSmallEntry,
   readZip,
   ZipEndMissing,
   type LocatedEntry,
+  type ZipArchive,
 } from '../formats/zip.js'
 import { reasonOf, type FoundFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep } from '../storage/storage.js'
@@ -104,6 +106,7 @@ async function inspectZip(source: ByteSource, around: Surroundings, options: Ins
   const archive = await readZip(source).catch(async (error: unknown) => {
     throw error instanceof ZipEndMissing ? await explainCut(source, around, error, 'no zip end record') : error
   })
+  await inspectPickle(source, archive, options)
   if (options.level === 'quick') return []
   const checksum = hasChecksums(archive)
   const located = await locateEntries(source, archive)
@@ -114,6 +117,29 @@ async function inspectZip(source: ByteSource, around: Surroundings, options: Ins
     })
   }
   return checksum ? located.filter(({ entry }) => entry.method === 'stored') : []
+}
+
+/** Bytes of a pickle that is looked into: a model of ten thousand tensors has 2 MB. */
+const largestPickle = { quick: 4 << 20, deep: 64 << 20 }
+
+/** torch's archives hold a pickle, and a pickle can run anything when Python loads it. */
+async function inspectPickle(source: ByteSource, archive: ZipArchive, { level }: InspectOptions): Promise<void> {
+  const root = archive.entries[0]?.name.split('/', 1)[0] ?? ''
+  const entries = new Map(archive.entries.map((entry) => [entry.name, entry]))
+  const pickle = entries.get(`${root}/data.pkl`)
+  if (pickle === undefined || pickle.size > largestPickle[level] || entries.has(`${root}/constants.pkl`)) return
+  const bytes = await readSmallEntry(source, archive, pickle, largestPickle[level]).catch((error: unknown) => {
+    // Deep verification compares all checksums, and tells of all that differ.
+    if (level === 'deep' && error instanceof FormatError) return null
+    throw error
+  })
+  if (bytes !== null) refuseUnsafe(readCalls(bytes))
+}
+
+function refuseUnsafe(instances: readonly PickleInstance[]): void {
+  const { unsafe } = auditPickle(instances)
+  if (unsafe.length === 0) return
+  throw new FormatError(`unsafe: its pickle ${unsafe.join(', ')}, which loading it with Python would run`)
 }
 
 /** Every byte is read once, also where no checksum tells of it: a bad sector shows itself in no other way. */
@@ -142,6 +168,7 @@ async function inspectLegacy(source: ByteSource, around: Surroundings, options: 
       offset: source.byteLength,
     })
   }
+  refuseUnsafe(layout.instances)
   const looked = options.level === 'deep' ? layout.storages : endsOf(layout.storages)
   for (const storage of looked) await checkCount(source, storage)
 }

@@ -1,5 +1,5 @@
 import { FormatError } from '../errors.js'
-import { auditPickle, readPickle } from '../formats/pickle/index.js'
+import { auditPickle, readCalls } from '../formats/pickle/index.js'
 import { SafetensorsError } from '../formats/safetensors.js'
 import { isLegacyStream } from '../formats/torch-legacy.js'
 import type { ReadHandle, ReadStorage } from '../storage/storage.js'
@@ -97,13 +97,8 @@ async function dangerIn(handle: ReadHandle): Promise<string> {
   if (handle.size > largestPickle) return ''
   const bytes = new Uint8Array(handle.size)
   await readExactly(handle, bytes, 0)
-  try {
-    const { unsafe } = auditPickle(readPickle(bytes).instances)
-    return unsafe[0] === undefined ? '' : `; it ${unsafe[0]}, which loading it with Python would run`
-  } catch (error) {
-    if (error instanceof FormatError) return ''
-    throw error
-  }
+  const { unsafe } = auditPickle(readCalls(bytes))
+  return unsafe[0] === undefined ? '' : `; it ${unsafe[0]}, which loading it with Python would run`
 }
 
 /** A local header, as torch itself looks for one (torch/serialization.py, `_is_zipfile`). */

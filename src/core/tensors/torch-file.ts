@@ -13,14 +13,20 @@ import { ensureSame } from './tensor.js'
 import type { Extent, TensorData, TensorFile, TensorInfo } from './tensor.js'
 import { hasSignBit, nameOfTorchDtype, numberSize } from './torch-dtypes.js'
 
+/** The storages of a file by their keys; undefined for one that is not there. */
+export interface TorchStorages {
+  /** Bytes. */
+  lengthOf(key: string): number | undefined
+  get(key: string): StorageBytes | undefined
+}
+
 /** What the two containers, zip archive and stream, have in common. */
 export interface TorchContents {
   readonly format: 'torch' | 'torch-legacy'
   readonly root: PickleNode
   readonly instances: readonly PickleInstance[]
   readonly persistents: readonly PicklePersistent[]
-  /** By key. */
-  readonly storages: ReadonlyMap<string, StorageBytes>
+  readonly storages: TorchStorages
   /** False when each number's bytes must be turned round. */
   readonly littleEndian: boolean
   readonly metadata: ReadonlyMap<string, string>
@@ -45,11 +51,14 @@ function checkStorages({ persistents, storages }: TorchContents): void {
   for (const persistent of persistents) {
     if (isModuleSource(persistent)) continue
     const { key, count, itemSize } = storageOf(persistent)
-    const bytes = storages.get(key)
+    const length = storages.lengthOf(key)
+    if (length !== undefined && length >= count * itemSize) continue
     const name = JSON.stringify(key.slice(0, 80))
-    if (bytes === undefined) throw new FormatError(`torch: storage ${name} is described, but its data is not there`)
-    if (bytes.length >= count * itemSize) continue
-    throw new FormatError(`torch: storage ${name} has ${bytes.length} bytes, and ${count * itemSize} are expected`)
+    throw new FormatError(
+      length === undefined
+        ? `torch: storage ${name} is described, but its data is not there`
+        : `torch: storage ${name} has ${length} bytes, and ${count * itemSize} are expected`,
+    )
   }
 }
 

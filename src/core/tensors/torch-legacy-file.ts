@@ -6,7 +6,7 @@ import { sourceOf } from './source.js'
 import { plainBytes, type StorageBytes } from './storage-bytes.js'
 import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'
-import { openTorchContents } from './torch-file.js'
+import { openTorchContents, type TorchStorages } from './torch-file.js'
 
 /** Of more storages the counts are compared when their bytes are wanted. */
 const mostCompared = 1000
@@ -27,10 +27,21 @@ export async function openTorchLegacy(handle: ReadHandle): Promise<TensorFile> {
     instances,
     persistents,
     littleEndian: true,
-    storages: new Map(layout.storages.map((storage) => [storage.key, bytesOf(handle, storage)])),
+    storages: storagesOf(handle, layout.storages),
     metadata: new Map(),
     findings: extra === 0 ? [] : [`${extra} bytes follow the last storage`],
   })
+}
+
+function storagesOf(handle: ReadHandle, storages: readonly LegacyStorage[]): TorchStorages {
+  const known = new Map(storages.map((storage) => [storage.key, storage]))
+  return {
+    lengthOf: (key) => known.get(key)?.byteLength,
+    get: (key) => {
+      const storage = known.get(key)
+      return storage === undefined ? undefined : bytesOf(handle, storage)
+    },
+  }
 }
 
 function bytesOf(handle: ReadHandle, storage: LegacyStorage): StorageBytes {

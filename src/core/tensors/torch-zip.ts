@@ -11,7 +11,7 @@ import type { ReadHandle } from '../storage/storage.js'
 import { sourceOf } from './source.js'
 import { recordBytes, type StorageBytes } from './storage-bytes.js'
 import type { TensorFile } from './tensor.js'
-import { openTorchContents } from './torch-file.js'
+import { openTorchContents, type TorchStorages } from './torch-file.js'
 
 /** A million tensors are described in 200 MB; that many objects are refused anyway. */
 const largestPickle = 1 << 28
@@ -31,8 +31,17 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   const littleEndian = await readByteOrder(source, archive, entries.get(`${root}byteorder`))
   const limit = pickle.method === 'stored' ? largestPickle : largestPackedPickle
   const { value, instances, persistents } = readPickle(await readSmallEntry(source, archive, pickle, limit))
-  const storages = storagesOf(handle, source, archive, `${root}data/`)
-  const unused = await findUnused(storages, persistents)
+  const folder = `${root}data/`
+  const bytesOf = (entry: ZipEntry): StorageBytes => recordBytes(handle, source, archive, entry)
+  const storages: TorchStorages = {
+    lengthOf: (key) => entries.get(folder + key)?.size,
+    get: (key) => {
+      const entry = entries.get(folder + key)
+      return entry === undefined ? undefined : bytesOf(entry)
+    },
+  }
+  const records = archive.entries.filter(({ name }) => name.startsWith(folder))
+  const unused = await findUnused(records, folder, persistents, bytesOf)
   return openTorchContents(handle, stat, {
     format: 'torch',
     root: value,
@@ -68,20 +77,6 @@ async function readByteOrder(source: ByteSource, archive: ZipArchive, entry: Zip
   return order === 'little'
 }
 
-function storagesOf(
-  handle: ReadHandle,
-  source: ByteSource,
-  archive: ZipArchive,
-  folder: string,
-): Map<string, StorageBytes> {
-  const storages = new Map<string, StorageBytes>()
-  for (const entry of archive.entries) {
-    if (!entry.name.startsWith(folder)) continue
-    storages.set(entry.name.slice(folder.length), recordBytes(handle, source, archive, entry))
-  }
-  return storages
-}
-
 /** Entries elsewhere: torch does not read them, and neither does this. */
 function findStrangers({ entries }: ZipArchive, root: string): string[] {
   const strangers = entries.filter(({ name }) => !name.startsWith(root)).length
@@ -93,16 +88,18 @@ function findStrangers({ entries }: ZipArchive, root: string): string[] {
  * another reader sees another file, and is refused.
  */
 async function findUnused(
-  storages: ReadonlyMap<string, StorageBytes>,
+  records: readonly ZipEntry[],
+  folder: string,
   persistents: readonly PicklePersistent[],
+  bytesOf: (entry: ZipEntry) => StorageBytes,
 ): Promise<string[]> {
-  const used = new Set(persistents.map((persistent) => storageOf(persistent).key))
-  const unused = [...storages].filter(([key]) => !used.has(key))
-  for (const [key, bytes] of unused.slice(0, mostLookedAt)) {
-    if (bytes.length < 4) continue
-    const head = await bytes.read(0, 4)
+  const used = new Set(persistents.map((persistent) => folder + storageOf(persistent).key))
+  const unused = records.filter(({ name }) => !used.has(name))
+  for (const entry of unused.slice(0, mostLookedAt)) {
+    if (entry.size < 4) continue
+    const head = await bytesOf(entry).read(0, 4)
     if (head[0] !== 0x50 || head[1] !== 0x4b) continue
-    throw new FormatError(`torch: nothing refers to storage ${JSON.stringify(key)}, and it is a zip archive itself`)
+    throw new FormatError(`torch: nothing refers to ${JSON.stringify(entry.name)}, and it is a zip archive itself`)
   }
   return unused.length === 0 ? [] : [`it has ${unused.length} storages that nothing refers to`]
 }

@@ -36,6 +36,20 @@ export function readPickle(bytes: Uint8Array, start = 0, limits: PickleLimits = 
   return new Machine(new PickleInput(bytes, start), limits).run()
 }
 
+/**
+ * The calls that a pickle makes, up to where it ends or breaks off: Python runs them as it goes. Never throws
+ * FormatError.
+ */
+export function readCalls(bytes: Uint8Array): readonly PickleInstance[] {
+  const machine = new Machine(new PickleInput(bytes, 0), defaultLimits)
+  try {
+    machine.run()
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error
+  }
+  return machine.instances
+}
+
 class Machine {
   readonly #input: PickleInput
   readonly #limits: PickleLimits
@@ -62,6 +76,10 @@ class Machine {
       if (code === op.STOP) return this.#finish()
       this.#step(code)
     }
+  }
+
+  get instances(): readonly PickleInstance[] {
+    return this.#instances
   }
 
   #finish(): Unpickled {

@@ -1,0 +1,80 @@
+/**
+ * Changes every fixture at random and reads it: an error of ckpt's own or a parse, never a crash, nor more than two
+ * seconds or 300 MB.
+ *   npm run fuzz [SECONDS] [SEED]      60 seconds and a seed of today, where they are left out
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { builtinModules } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { build } from 'rolldown'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const seconds = Number(process.argv[2] ?? 60)
+const seed = Number(process.argv[3] ?? Math.floor(Date.now() / 86_400_000))
+const slowest = 2000
+/** Bytes, with those of the program itself. */
+const largest = 300e6
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc')
+const memory = () => process.memoryUsage.rss()
+
+const folder = mkdtempSync(join(tmpdir(), 'ckpt-fuzz-'))
+await build({
+  cwd: root,
+  input: 'test/fuzz.ts',
+  platform: 'node',
+  external: [...builtinModules, /^node:/],
+  output: { file: join(folder, 'fuzz.mjs'), format: 'esm', codeSplitting: false },
+  logLevel: 'silent',
+})
+const { attempt, randomFrom, specimensOf } = await import(pathToFileURL(join(folder, 'fuzz.mjs')).href)
+
+function* fixtures(directory) {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) yield* fixtures(path)
+    else if (entry.isFile()) yield [relative(root, path), readFileSync(path)]
+  }
+}
+
+const specimens = await specimensOf(fixtures(join(root, 'test', 'fixtures')))
+console.log(`${specimens.length} specimens, seed ${seed}, ${seconds} s`)
+const random = randomFrom(seed)
+collect()
+const own = memory()
+let most = 0
+const end = Date.now() + seconds * 1000
+let tried = 0
+let read = 0
+let longest = { milliseconds: 0, name: '' }
+while (Date.now() < end) {
+  const specimen = specimens[random(specimens.length)]
+  const mutant = specimen.mutant(random)
+  const fail = (what) => {
+    const kept = join(folder, 'mutant')
+    writeFileSync(kept, mutant)
+    console.error(`${specimen.name} (${specimen.reader}), trial ${tried}: ${what}\nthe mutant is kept: ${kept}`)
+    process.exit(1)
+  }
+  // What earlier mutants left behind is not this one's.
+  if (memory() > own + 50e6) collect()
+  const before = memory()
+  const trial = await attempt(specimen.reader, mutant).catch((error) => fail(error.stack))
+  tried += 1
+  if (trial.read) read += 1
+  if (trial.milliseconds > longest.milliseconds) longest = { ...trial, name: specimen.name }
+  if (trial.milliseconds > slowest) fail(`${Math.round(trial.milliseconds)} ms`)
+  const taken = own + memory() - before
+  most = Math.max(most, taken)
+  if (taken > largest) fail(`${Math.round(taken / 1e6)} MB`)
+}
+rmSync(folder, { recursive: true })
+console.log(
+  `${tried} mutants: ${read} read, ${tried - read} refused; the slowest took ${Math.round(longest.milliseconds)} ms ` +
+    `(${longest.name}), at most ${Math.round(most / 1e6)} MB of memory`,
+)

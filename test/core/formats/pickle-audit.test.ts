@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest'
+import { auditPickle, readPickle } from '../../../src/core/formats/pickle/index.js'
+
+const text = (value: string) => Buffer.concat([Buffer.from('X'), uint32(Buffer.byteLength(value)), Buffer.from(value)])
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
+const global = (module: string, name: string) => Buffer.from(`c${module}\n${name}\n`)
+const tuple = (...items: Buffer[]) => Buffer.concat([Buffer.from('('), ...items, Buffer.from('t')])
+const call = (callee: Buffer, ...args: Buffer[]) => Buffer.concat([callee, tuple(...args), Buffer.from('R')])
+
+function audit(...parts: Buffer[]) {
+  return auditPickle(readPickle(Buffer.concat([Buffer.from([0x80, 2]), ...parts, Buffer.from('.')])).instances)
+}
+
+describe('a call is unsafe', () => {
+  it.each([
+    'os system',
+    'os.path join',
+    'posix system',
+    'nt system',
+    'subprocess Popen',
+    'shutil rmtree',
+    'sys exit',
+    'io open',
+    '_io FileIO',
+    'socket socket',
+    'webbrowser open',
+    'builtins eval',
+    '__builtin__ execfile',
+    'builtins open',
+    'builtins compile',
+    'builtins __import__',
+    'torch load',
+    'torch.serialization load',
+    'torch.serialization _legacy_load',
+    'torch.jit load',
+    'torch.hub load',
+    'torch.hub load_state_dict_from_url',
+    'numpy load',
+    'numpy.lib.npyio load',
+    'numpy.lib._npyio_impl load',
+    'pickle loads',
+    'joblib load',
+    'pandas read_pickle',
+    'importlib import_module',
+    'runpy _run_code',
+    'ctypes CDLL',
+    'torch.serialization os.system',
+    'torch.nn.functional __builtins__.eval',
+  ])('when it is one of %s', (name) => {
+    const [module = '', attribute = ''] = name.split(' ')
+    const { unsafe, opaque } = audit(call(global(module, attribute), text('x')))
+    expect(unsafe).toEqual([`calls ${module.replace('__builtin__', 'builtins')}.${attribute}`])
+    expect(opaque.size).toBe(0)
+  })
+
+  it('when its result is thrown away again', () => {
+    expect(audit(call(global('os', 'system'), text('x')), Buffer.from('0N')).unsafe).toEqual(['calls os.system'])
+  })
+
+  it('when getattr, partial or map is given such a function', () => {
+    const getattr = call(global('builtins', 'getattr'), global('os', 'path'), text('join'))
+    expect(audit(getattr).unsafe).toEqual(['hands os.path to builtins.getattr'])
+    expect(audit(call(global('functools', 'partial'), global('os', 'system'))).unsafe).toEqual([
+      'hands os.system to functools.partial',
+    ])
+  })
+
+  it('when getattr reaches it through a harmless module', () => {
+    const load = call(global('builtins', 'getattr'), global('torch', 'hub'), text('load'))
+    expect(audit(load).unsafe).toEqual(['reaches for torch.hub.load'])
+    const system = call(global('builtins', 'getattr'), global('torch.serialization', 'os'), text('system'))
+    expect(audit(call(system, text('x'))).unsafe).toContain('calls torch.serialization.os.system')
+  })
+
+  it('when it calls what __import__ gave', () => {
+    const os = call(global('builtins', '__import__'), text('os'))
+    expect(audit(call(call(global('builtins', 'getattr'), os, text('system')), text('x'))).unsafe).toContain(
+      'calls os.system',
+    )
+  })
+})
+
+describe('a call is told as opaque, and no more', () => {
+  it.each([
+    '__main__ Net',
+    'mypackage.io Reader',
+    'code.models Net',
+    'http HTTPStatus',
+    'functools partial',
+    'sklearn.preprocessing StandardScaler',
+    'transformers.training_args TrainingArguments',
+    '__main__ load',
+  ])('%s', (name) => {
+    const [module = '', attribute = ''] = name.split(' ')
+    const made = call(global(module, attribute))
+    const { unsafe, opaque } = audit(made, made, Buffer.from([0x86]))
+    expect(unsafe).toEqual([])
+    expect([...opaque]).toEqual([[`${module}.${attribute}`, 2]])
+  })
+
+  it('but not what torch, numpy and Python write everywhere', () => {
+    const { unsafe, opaque } = audit(call(global('collections', 'OrderedDict')))
+    expect([unsafe, opaque.size]).toEqual([[], 0])
+  })
+
+  it('nor a function that is only named', () => {
+    expect(audit(global('os', 'getcwd')).unsafe).toEqual([])
+  })
+})

@@ -1,0 +1,89 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
+
+const fixtures = new URL('../fixtures/torch/', import.meta.url).pathname
+
+interface Document {
+  readonly tensors: readonly {
+    name: string
+    dtype: string
+    shared?: string
+    sha256?: string
+    stats?: { max: number }
+  }[]
+  readonly values: unknown
+  readonly findings: readonly { kind: string; message: string }[]
+  readonly error?: { code: string }
+}
+
+async function tensors(...args: string[]): Promise<{ status: number; document: Document }> {
+  const { status, stdout } = await ckpt(['tensors', ...args, '--json'])
+  return { status, document: JSON.parse(stdout) as Document }
+}
+
+describe('ckpt tensors', () => {
+  it('tells names, values beside them, hashes and what the numbers are like', async () => {
+    const path = join(fixtures, 'torch1', 'lightning_like.ckpt')
+    const { status, document } = await tensors(path, '--include', 'state_dict.cnn.*', '--hash', '--stats')
+    expect(status).toBe(0)
+    expect(document.tensors.map(({ name }) => name)).toEqual(['state_dict.cnn.weight', 'state_dict.cnn.bias'])
+    expect(document.tensors[0]?.sha256).toMatch(/^[0-9a-f]{64}$/)
+    expect(document.tensors[0]?.stats?.max).toBeGreaterThan(0)
+    expect(document.values).toMatchObject({ epoch: 3, global_step: 400 })
+  })
+
+  it('tells which tensors lie in one storage', async () => {
+    const { document } = await tensors(join(fixtures, 'torch1', 'tied.pt'))
+    expect(document.tensors.map(({ shared }) => shared)).toEqual(['emb.weight', 'emb.weight'])
+  })
+
+  it('lists what it keeps as names, with exit status 0', async () => {
+    const { status, document } = await tensors(join(fixtures, 'torch2', 'python_values.pt'))
+    expect(status).toBe(0)
+    expect(document.findings).toContainEqual({
+      kind: 'opaque',
+      message: '__main__.Conf is kept as a name only (1 time)',
+    })
+  })
+
+  it('names what a file would run, with its listing and exit status 4', async () => {
+    const { status, document } = await tensors(join(fixtures, 'torch2', 'hostile_os_system.pt'))
+    expect([status, document.error?.code, document.findings[0]?.kind]).toEqual([4, 'damaged', 'unsafe'])
+    expect(document.findings[0]?.message).toContain('calls os.system')
+  })
+
+  it('folds layers that differ in their number alone', async () => {
+    const { stdout } = await ckpt(['tensors', join(fixtures, 'torch1', 'many.pt')])
+    expect(stdout).toMatch(/ {2}layer\.\{0…\d+\}\.weight +F32 +\[3, 2\] .* ×/)
+  })
+
+  it('reads a sharded model by its index, and tells a shard that is gone', async () => {
+    const folder = temporaryDirectory()
+    mkdirSync(join(folder, 'model'))
+    const index = join(folder, 'model', 'pytorch_model.bin.index.json')
+    for (const shard of ['state_dict.pt', 'tied.pt']) {
+      writeFileSync(join(folder, 'model', shard), readFileSync(join(fixtures, 'torch1', shard)))
+    }
+    const map = { 'cnn.bias': 'state_dict.pt', 'emb.weight': 'tied.pt', 'fc.weight': 'tied.pt' }
+    writeFileSync(index, JSON.stringify({ metadata: { total_size: 1 }, weight_map: map }))
+    const { document } = await tensors(index)
+    expect(document.tensors.map(({ name }) => name)).toEqual(['cnn.bias', 'emb.weight', 'fc.weight'])
+    writeFileSync(index, JSON.stringify({ weight_map: { ...map, w: 'gone.bin' } }))
+    const { status, stderr } = await ckpt(['tensors', index])
+    expect(status).toBe(4)
+    expect(stderr).toContain('gone.bin')
+  })
+
+  it('takes a checkpoint, and one of its files by key', async () => {
+    const run = copyFixture('runs/asr_run')
+    const { stdout } = await ckpt(['find', run])
+    const all = await tensors(stdout.trim())
+    expect(all.status).toBe(0)
+    expect(new Set(all.document.tensors.map((tensor) => (tensor as { file?: string }).file)).has('model')).toBe(true)
+    const { document } = await tensors(stdout.trim(), '--key', 'model')
+    expect(document.tensors.length).toBeGreaterThan(0)
+    expect(document.tensors.length).toBeLessThan(all.document.tensors.length)
+  })
+})

@@ -1,0 +1,29 @@
+/** A short run of what `npm run fuzz` does at length. */
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { attempt, randomFrom, specimensOf } from './fuzz.js'
+
+const fixtures = new URL('./fixtures/', import.meta.url).pathname
+
+function* filesIn(folder: string): Generator<[string, Uint8Array]> {
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) yield* filesIn(path)
+    else if (entry.isFile()) yield [path, fs.readFileSync(path)]
+  }
+}
+
+it.each([1, 2, 3])('changed files are read or refused, never a crash (seed %i)', async (seed) => {
+  const random = randomFrom(seed)
+  const specimens = await specimensOf(filesIn(fixtures))
+  const outcomes = { read: 0, refused: 0 }
+  for (let trial = 0; trial < 1000; trial += 1) {
+    const specimen = specimens[random(specimens.length)]
+    if (specimen === undefined) throw new Error('no fixtures')
+    const { read } = await attempt(specimen.reader, specimen.mutant(random))
+    outcomes[read ? 'read' : 'refused'] += 1
+  }
+  expect(outcomes.read).toBeGreaterThan(50)
+  expect(outcomes.refused).toBeGreaterThan(50)
+})

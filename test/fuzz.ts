@@ -1,0 +1,170 @@
+/** Files that are changed at random: what reads them gives an error of its own or reads them, and does so at once. */
+import { CkptError } from '../src/core/errors.js'
+import { parseJson } from '../src/core/formats/json.js'
+import { auditPickle, readPickle } from '../src/core/formats/pickle/index.js'
+import { parsePyYaml } from '../src/core/formats/pyyaml/index.js'
+import { readSmallEntry, readZip } from '../src/core/formats/zip.js'
+import type { ReadHandle, ReadStorage, Stat } from '../src/core/storage/storage.js'
+import { openTensors } from '../src/core/tensors/open.js'
+import { chunksOf } from '../src/core/tensors/tensor.js'
+import { makeZip, type Part } from './core/formats/zip-bytes.js'
+
+/** A small generator whose sequence hangs on the seed alone (mulberry32). */
+export function randomFrom(seed: number): (below: number) => number {
+  let state = seed >>> 0
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+}
+
+const interesting = [0, 1, 0x7f, 0x80, 0xff, 0x2e, 0x28, 0x52, 0x62, 0x68, 0x6a, 0x71, 0x72, 0x7b, 0x7d, 0x22]
+
+/** Some bytes changed, taken out, doubled or cut off. */
+export function mutate(bytes: Uint8Array, random: (below: number) => number): Uint8Array {
+  let mutant = Uint8Array.from(bytes)
+  for (let change = 0, changes = 1 + random(6); change < changes && mutant.length > 0; change += 1) {
+    const at = random(mutant.length)
+    const length = 1 + random(16)
+    switch (random(6)) {
+      case 0:
+        mutant[at] = random(256)
+        break
+      case 1:
+        mutant[at] = interesting[random(interesting.length)] ?? 0
+        break
+      case 2:
+        mutant[at] = (mutant[at] ?? 0) ^ (1 << random(8))
+        break
+      case 3:
+        mutant = Buffer.concat([mutant.subarray(0, at), mutant.subarray(at + length)])
+        break
+      case 4:
+        mutant = Buffer.concat([mutant.subarray(0, at), mutant.subarray(at, at + length), mutant.subarray(at)])
+        break
+      default:
+        mutant = random(8) === 0 ? mutant.slice(0, at) : mutant.fill(0xff, at, Math.min(at + 4, mutant.length))
+    }
+  }
+  return mutant
+}
+
+/** A file that lies in memory, under any path. */
+function storageOf(bytes: Uint8Array): ReadStorage {
+  const handle: ReadHandle = {
+    path: '/mutant',
+    size: bytes.length,
+    read: async (into, position) => {
+      const part = bytes.subarray(position, position + into.length)
+      into.set(part)
+      return part.length
+    },
+    stat: async () => ({ size: bytes.length, modified: 0 }) as Stat,
+    close: async () => undefined,
+  }
+  const none = () => Promise.reject(new Error('only one file is there'))
+  const rest = { list: none, stat: none, lstat: none, read: none, resolve: none, sweep: none, space: none }
+  return { ...rest, open: async () => handle }
+}
+
+/** A fixture, and how it is read. */
+export interface Specimen {
+  readonly name: string
+  readonly reader: Reader
+  /** A changed copy. */
+  readonly mutant: (random: (below: number) => number) => Uint8Array
+}
+
+/** Every fixture in a folder and below it, by what its name says that it is; `files` gives paths and their bytes. */
+export async function specimensOf(files: Iterable<readonly [name: string, bytes: Uint8Array]>): Promise<Specimen[]> {
+  const specimens: Specimen[] = []
+  for (const [name, bytes] of files) {
+    const reader = readerFor(name)
+    if (reader === undefined || bytes.length > 300_000) continue
+    specimens.push({ name, reader, mutant: (random) => mutate(bytes, random) })
+    const pickle = reader === 'tensors' ? await insideOf(bytes) : null
+    if (pickle === null) continue
+    // A changed byte anywhere in an archive breaks a checksum; to come further, its pickle is changed and packed anew.
+    specimens.push({ name: `${name}: pickle`, reader: 'pickle', mutant: (random) => mutate(pickle.data, random) })
+    const repack = (random: (below: number) => number) =>
+      makeZip(pickle.parts.map((part) => (part === pickle.part ? { ...part, data: mutate(part.data, random) } : part)))
+    specimens.push({ name: `${name}: packed anew`, reader: 'tensors', mutant: repack })
+  }
+  return specimens
+}
+
+function readerFor(name: string): Reader | undefined {
+  if (/\.ya?ml$/.test(name)) return 'yaml'
+  if (name.endsWith('.json')) return 'json'
+  return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors)$/.test(name) ? 'tensors' : undefined
+}
+
+interface Inside {
+  readonly parts: readonly Part[]
+  readonly part: Part
+  readonly data: Uint8Array
+}
+
+async function insideOf(bytes: Uint8Array): Promise<Inside | null> {
+  const source = { byteLength: bytes.length, read: async (at: number, length: number) => bytes.slice(at, at + length) }
+  try {
+    const archive = await readZip(source)
+    const parts: Part[] = []
+    for (const entry of archive.entries) {
+      parts.push({ name: entry.name, data: await readSmallEntry(source, archive, entry, 300_000) })
+    }
+    const part = parts.find(({ name }) => name.endsWith('/data.pkl'))
+    return part === undefined ? null : { parts, part, data: part.data }
+  } catch (error) {
+    if (error instanceof CkptError) return null
+    throw error
+  }
+}
+
+/** Bytes that are read of one mutant's tensors: what is after them is read the same way. */
+const mostRead = 16 << 20
+
+async function readTensors(bytes: Uint8Array): Promise<void> {
+  const file = await openTensors(storageOf(bytes), '/mutant')
+  let read = 0
+  for (const tensor of file.tensors) {
+    for await (const chunk of chunksOf(await file.dataOf(tensor))) {
+      read += chunk.length
+      if (read > mostRead) return
+    }
+  }
+}
+
+export const readers = {
+  tensors: readTensors,
+  pickle: async (bytes: Uint8Array) => {
+    auditPickle(readPickle(bytes).instances)
+  },
+  yaml: async (bytes: Uint8Array) => void (await parsePyYaml(Buffer.from(bytes).toString('utf8'))),
+  json: async (bytes: Uint8Array) => {
+    parseJson(bytes)
+  },
+} satisfies Record<string, (bytes: Uint8Array) => Promise<void>>
+
+export type Reader = keyof typeof readers
+
+export interface Trial {
+  /** True for a parse, false for an error of ours. */
+  readonly read: boolean
+  readonly milliseconds: number
+}
+
+/** Reads one mutant. Anything but a CkptError is a bug and goes on. */
+export async function attempt(reader: Reader, bytes: Uint8Array): Promise<Trial> {
+  const began = performance.now()
+  const read = await readers[reader](bytes).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof CkptError) return false
+      throw error
+    },
+  )
+  return { read, milliseconds: performance.now() - began }
+}
