@@ -142,7 +142,9 @@ export const readers = {
   pickle: async (bytes: Uint8Array) => {
     auditPickle(readPickle(bytes).instances)
   },
-  yaml: async (bytes: Uint8Array) => void (await parsePyYaml(Buffer.from(bytes).toString('utf8'))),
+  yaml: async (bytes: Uint8Array) => {
+    await parsePyYaml(Buffer.from(bytes).toString('utf8'))
+  },
   json: async (bytes: Uint8Array) => {
     parseJson(bytes)
   },
