@@ -81,6 +81,11 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     symbolicLink: (target, path) =>
       changing('symbolicLink', `${path} -> ${target}`, () => inner.symbolicLink(target, path)),
     copyFile: (from, to) => changing('copyFile', `${from} -> ${to}`, () => inner.copyFile(from, to)),
+    amend: (path) =>
+      changing('amend', path, async () => {
+        const handle = await inner.amend(path)
+        return { ...faultyHandle(handle), moveTo: (position) => handle.moveTo(position) }
+      }),
     setTimes: (path, accessed, modified) => changing('setTimes', path, () => inner.setTimes(path, accessed, modified)),
     syncFile: (path) => changing('syncFile', path, () => inner.syncFile(path)),
     syncDirectory: (path) => changing('syncDirectory', path, () => inner.syncDirectory(path)),

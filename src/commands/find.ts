@@ -3,7 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { arrange, examineAcross, openRun, openRuns, type Query } from '../core/run/index.js'
+import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/run/index.js'
 import { bestOrder, rank, type Order } from '../core/selection/index.js'
 import { recursiveFlag, selectionFlags, verifyFlag } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
@@ -93,7 +93,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
 
   private async print(path: string, found: readonly Checkpoint[]): Promise<void> {
     const { key } = this.flags
-    const paths = found.map((checkpoint) => (key === undefined ? checkpoint.path : fileOf(checkpoint, key)))
+    const paths = found.map((checkpoint) => (key === undefined ? checkpoint.path : fileOfKey(checkpoint, key).path))
     if (this.wantsJson) {
       const run = this.flags.recursive ? path : (found[0]?.run ?? path)
       this.answer({ run, checkpoints: found.map((one) => this.document(one)) }, () => '')
@@ -132,14 +132,5 @@ function nothingFound(path: string, count: number, query: Query): CkptError {
   const what = filters.length === 0 ? 'has that value' : `matches ${filters.join(' and ')}`
   return new CkptError('no-match', `none of the ${count} checkpoints ${what}`, {
     hint: `see what there is: ckpt list ${printable(path)}`,
-  })
-}
-
-function fileOf(checkpoint: Checkpoint, key: string): string {
-  const file = checkpoint.files.find((one) => one.key === key)
-  if (file !== undefined) return file.path
-  const keys = checkpoint.files.map((one) => one.key).join(', ')
-  throw new CkptError('no-match', `${checkpoint.name} has no file with the key ${key}`, {
-    hint: keys === '' ? 'it has no parameter files' : `it has: ${keys}`,
   })
 }

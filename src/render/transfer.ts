@@ -1,6 +1,7 @@
 /** What a transfer matched, as people see it. */
 import type { TensorInfo } from '../core/tensors/index.js'
-import type { TransferPlan } from '../core/transfer/index.js'
+import type { WrittenOutput } from '../core/output/index.js'
+import { suggestFlags, type TransferPlan } from '../core/transfer/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
@@ -9,22 +10,32 @@ import { formatSize, plural } from './units.js'
 /** Names listed of each kind; --json lists all. */
 const mostNames = 10
 
-export function renderTransfer(
-  plan: TransferPlan,
-  written: { readonly output: string; readonly bytes: number } | null,
-  { colours }: Output,
-): string[] {
+export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null, { colours }: Output): string[] {
   const paint = painter(colours)
   const casts = plan.matched.filter(({ source, target }) => source.dtype !== target.dtype)
+  const renamed = plan.matched.filter(({ source, target }) => source.name !== target.name)
+  const resized = plan.matched.flatMap((pair) =>
+    pair.resize === undefined ? [] : [{ source: pair.source, target: pair.target, kind: pair.resize.kind }],
+  )
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : [paint('title', title), ...some(lines).map((line) => `  ${line}`)]
   return [
-    `${paint('good', 'matched')}: ${plan.matched.length} of the ${plural(plan.target.tensors.length, 'tensor')} in the target`,
+    `${paint('good', 'matched')}: ${plan.matched.length} of the ${plural(plan.target.tensors.length, 'tensor')} in the target, ${percent(plan.coverage.bytes)} of its bytes`,
     ...section(`missing in the source: ${plan.missing.length} keep the target's values`, plan.missing.map(describe)),
     ...section(`unexpected in the source: ${plan.unexpected.length} left out`, plan.unexpected.map(describe)),
     ...section(
       `mismatched: ${plan.mismatched.length} keep the target's values`,
       plan.mismatched.map(({ source, target }) => `${describe(source)} in the source, ${form(target)} in the target`),
+    ),
+    ...section(
+      `resized: ${resized.length}`,
+      resized.map(
+        ({ source, target, kind }) => `${printable(target.name)}  ${form(source)} into ${form(target)} (${kind})`,
+      ),
+    ),
+    ...section(
+      `renamed: ${renamed.length}`,
+      renamed.map(({ source, target }) => `${printable(source.name)} to ${printable(target.name)}`),
     ),
     ...section(
       `cast: ${casts.length}`,
@@ -36,7 +47,11 @@ export function renderTransfer(
         ({ source, target }) => `${printable(source.name)}  ${printable(target.name)}  ${form(target)}`,
       ),
     ),
-    written === null ? 'nothing was written' : `wrote ${printable(written.output)} (${formatSize(written.bytes)})`,
+    ...section(
+      'flags that would match them:',
+      suggestFlags(plan.nearMisses).map(({ flag, value, tensors }) => `${flag} ${quoted(value)}  (${tensors})`),
+    ),
+    written === null ? 'nothing was written' : told(written),
   ]
 }
 
@@ -50,4 +65,18 @@ function form({ dtype, shape }: TensorInfo): string {
 
 function some(lines: readonly string[]): readonly string[] {
   return lines.length > mostNames ? [...lines.slice(0, mostNames), `… and ${lines.length - mostNames} more`] : lines
+}
+
+function percent(part: number): string {
+  return `${Number((100 * part).toPrecision(3))} %`
+}
+
+/** As a shell takes it. */
+export function quoted(text: string): string {
+  return /^[\w.=/:@%+-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", `'\\''`)}'`
+}
+
+export function told({ path, files, bytes }: WrittenOutput): string {
+  const many = files.length > 1 ? ` and ${plural(files.length - 1, 'shard')}` : ''
+  return `wrote ${printable(path)}${many} (${formatSize(bytes)})`
 }

@@ -88,6 +88,12 @@ export interface SweepOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** A copy of ours that is changed in places before it gets its name. */
+export interface AmendHandle extends WriteHandle {
+  /** What is written next goes there: bytes from the start of the file. */
+  moveTo(position: number): void
+}
+
 export interface ReadStorage {
   /** The entries of each directory, in no order. */
   list(directories: readonly string[]): Promise<Result<readonly Entry[]>[]>
@@ -125,6 +131,8 @@ export interface WriteStorage {
   symbolicLink(target: string, path: string): Promise<void>
   /** Copies one file's bytes to a new file, sharing blocks where the file system can (reflink). */
   copyFile(from: string, to: string): Promise<void>
+  /** Opens a copy that `copyFile` made here, to change it in places. Never anything else: no file of a user's. */
+  amend(path: string): Promise<AmendHandle>
   /** Sets access and modification time, Unix seconds. */
   setTimes(path: string, accessed: number, modified: number): Promise<void>
   /** A closed file's bytes are on the medium when this returns. */

@@ -1,4 +1,4 @@
-/** Patterns for the names of tensors: `*` stays within one part of a name, `**` crosses dots. */
+/** Patterns for the names of tensors: `*` stays within one part of a name, `**` crosses dots, and `**.` is any number of parts. */
 
 export type NameFilter = (name: string) => boolean
 
@@ -16,8 +16,11 @@ export async function nameFilter(patterns: readonly string[]): Promise<NameFilte
 function regularExpression(pattern: string): string {
   let depth = 0
   return (
-    pattern.replace(/\*\*|[*?{},]|[^*?{},]+/g, (token) => {
+    pattern.replace(/(?<=^|[.{,])\*\*\.|\*\*|[*?{},]|[^*?{},]+/g, (token) => {
       switch (token) {
+        // Whole parts, none too.
+        case '**.':
+          return '(?:.*\\.)?'
         case '**':
           return '.*'
         case '*':
@@ -28,8 +31,9 @@ function regularExpression(pattern: string): string {
           depth += 1
           return '(?:'
         case '}':
+          if (depth === 0) return '\\}'
           depth -= 1
-          return depth < 0 ? '\\}' : ')'
+          return ')'
         case ',':
           return depth > 0 ? '|' : ','
         default:

@@ -3,9 +3,14 @@ export {
   ensureTransferable,
   matchTensors,
   reportOf,
+  type Coverage,
   type MatchOptions,
+  type Pair,
   type TransferPlan,
   type TransferReport,
 } from './match.js'
-export type { NearMiss } from './near-misses.js'
-export { transfer, type TransferOptions } from './write.js'
+export { transferInPlace } from './in-place.js'
+export { suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
+export type { PrefixChange } from './prefixes.js'
+export type { Resize, ResizeKind } from './resize.js'
+export { formatFor, transfer, type TransferOptions } from './write.js'

@@ -1,13 +1,11 @@
 /** Tensors that are likely the same under two names. */
 import type { TensorInfo } from '../tensors/tensor.js'
+import { dropPrefixes } from './prefixes.js'
 
 export interface NearMiss {
   readonly source: TensorInfo
   readonly target: TensorInfo
 }
-
-/** What wrappers put before names: DataParallel and DDP, Hugging Face and Lightning, torch.compile. */
-const prefixes = ['module.', 'model.', '_orig_mod.', 'state_dict.']
 
 /**
  * Pairs an unexpected with a missing tensor when their names are equal without the usual prefixes, or else when they
@@ -27,15 +25,6 @@ export function findNearMisses(unexpected: readonly TensorInfo[], missing: reado
   })
 }
 
-function dropPrefixes(name: string): string {
-  let rest = name
-  for (;;) {
-    const prefix = prefixes.find((one) => rest.startsWith(one))
-    if (prefix === undefined) return rest
-    rest = rest.slice(prefix.length)
-  }
-}
-
 /** The last two parts of the name, and the shape. */
 function tailAndShape({ name, shape }: TensorInfo): string {
   return `${shape.join(',')} ${name.split('.').slice(-2).join('.')}`
@@ -50,4 +39,34 @@ function indexBy(tensors: readonly TensorInfo[], keyOf: (tensor: TensorInfo) => 
     else list.push(tensor)
   }
   return index
+}
+
+/** A flag that would make near misses match, and how many. */
+export interface Suggestion {
+  readonly flag: '--map' | '--strip-prefix' | '--add-prefix'
+  readonly value: string
+  readonly tensors: number
+}
+
+/** What stands before the parts in which both names end, as flags; the one that helps most first. */
+export function suggestFlags(nearMisses: readonly NearMiss[]): Suggestion[] {
+  const found = new Map<string, Suggestion>()
+  for (const { source, target } of nearMisses) {
+    const suggestion = suggest(source.name, target.name)
+    const key = `${suggestion.flag} ${suggestion.value}`
+    found.set(key, { ...suggestion, tensors: (found.get(key)?.tensors ?? 0) + 1 })
+  }
+  return [...found.values()].sort((a, b) => b.tensors - a.tensors)
+}
+
+function suggest(source: string, target: string): Omit<Suggestion, 'tensors'> {
+  const from = source.split('.')
+  const to = target.split('.')
+  while (from.length > 0 && to.length > 0 && from.at(-1) === to.at(-1)) {
+    from.pop()
+    to.pop()
+  }
+  if (to.length === 0) return { flag: '--strip-prefix', value: `${from.join('.')}.` }
+  if (from.length === 0) return { flag: '--add-prefix', value: `${to.join('.')}.` }
+  return { flag: '--map', value: `${from.join('.')}=${to.join('.')}` }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Shape, TensorFile, TensorInfo } from '../../../src/core/tensors/tensor.js'
 import { CkptError } from '../../../src/core/errors.js'
-import { ensureTransferable, matchTensors, reportOf } from '../../../src/core/transfer/match.js'
+import { ensureTransferable, matchTensors, reportOf, type MatchOptions } from '../../../src/core/transfer/match.js'
 
 /** A file that has a header and no data: matching reads nothing else. */
 function fileWith(...tensors: [name: string, shape: Shape, dtype?: string][]): TensorFile {
@@ -40,7 +40,7 @@ describe('matching by name', () => {
   it('tells matched, missing, unexpected, mismatched and cast, in the order of the data', () => {
     const source = fileWith(['b', [2]], ['old', [1]], ['a', [3], 'F64'], ['c', [4]])
     const target = fileWith(['a', [3]], ['new', [5]], ['b', [2]], ['c', [4, 1], 'F16'])
-    expect(reportOf(matchTensors(source, target))).toEqual({
+    expect(reportOf(matchTensors(source, target))).toMatchObject({
       matched: ['a', 'b'],
       missing: ['new'],
       unexpected: ['old'],
@@ -151,5 +151,148 @@ describe('what nearly matched', () => {
     expect(near(one, fileWith(['enc.norm.weight', [3]]))).toEqual([['encoder.norm.weight', 'enc.norm.weight']])
     expect(near(one, fileWith(['enc.norm.weight', [4]]))).toEqual([])
     expect(near(one, fileWith(['enc.norm.weight', [3]], ['dec.norm.weight', [3]]))).toEqual([])
+  })
+})
+
+describe('names that are changed on the way', () => {
+  const plan = (source: TensorFile, target: TensorFile, options: MatchOptions) => matchTensors(source, target, options)
+
+  it('match by what they come to, and unexpected ones keep the name that they have', () => {
+    const rename = (name: string) => name.replace('old', 'new')
+    const report = reportOf(plan(fileWith(['old.a', [1]], ['old.b', [1]]), fileWith(['new.a', [1]]), { rename }))
+    expect(report).toMatchObject({
+      matched: ['new.a'],
+      renamed: [{ name: 'new.a', source: 'old.a' }],
+      unexpected: ['old.b'],
+    })
+  })
+
+  it('are refused when two come to one of the target, and only then', () => {
+    const source = fileWith(['a', [1]], ['b', [1]])
+    const rename = () => 'w'
+    expect(() => plan(source, fileWith(['w', [1]]), { rename })).toThrow('a and b of the source both come to w')
+    expect(plan(source, fileWith(['v', [1]]), { rename }).unexpected).toHaveLength(2)
+  })
+
+  it('and are left out when not wanted: neither matched nor unexpected', () => {
+    const isWanted = (name: string) => name !== 'a'
+    const report = reportOf(plan(fileWith(['a', [1]], ['b', [1]]), fileWith(['a', [1]], ['b', [1]]), { isWanted }))
+    expect(report).toMatchObject({ matched: ['b'], missing: ['a'], unexpected: [], excluded: ['a'] })
+  })
+})
+
+describe('the usual prefixes', () => {
+  const prefixOf = (source: TensorFile, target: TensorFile, options: MatchOptions = {}) => {
+    const { prefix, matched } = matchTensors(source, target, { autoPrefix: true, ...options })
+    return [prefix, matched.map((pair) => pair.target.name)]
+  }
+
+  it('are taken away, put before, or changed for one another, when no name matches as it stands', () => {
+    const one: [string, Shape] = ['w', [1]]
+    expect(prefixOf(fileWith(['module.w', [1]]), fileWith(one))).toEqual([{ strip: 'module.', add: '' }, ['w']])
+    expect(prefixOf(fileWith(one), fileWith(['model.w', [1]]))).toEqual([{ strip: '', add: 'model.' }, ['model.w']])
+    expect(prefixOf(fileWith(['_orig_mod.module.w', [1]]), fileWith(['model.w', [1]]))).toEqual([
+      { strip: '_orig_mod.module.', add: 'model.' },
+      ['model.w'],
+    ])
+    expect(
+      prefixOf(fileWith(['state_dict.model.w', [1]], ['opt.0', [1]]), fileWith(['w', [1]], ['opt.1', [1]])),
+    ).toEqual([{ strip: 'state_dict.model.', add: '' }, ['w']])
+  })
+
+  it('are those by which most names match', () => {
+    const source = fileWith(['model.a', [1]], ['model.model.b', [1]], ['model.model.c', [1]])
+    expect(prefixOf(source, fileWith(['a', [1]], ['b', [1]], ['c', [1]]))).toEqual([
+      { strip: 'model.model.', add: '' },
+      ['b', 'c'],
+    ])
+  })
+
+  it('are not tried when one name matches, nor when they are switched off, nor when they do not help', () => {
+    const target = fileWith(['a', [1]], ['b', [1]])
+    expect(prefixOf(fileWith(['a', [1]], ['module.b', [1]]), target)).toEqual([null, ['a']])
+    expect(prefixOf(fileWith(['module.b', [1]]), target, { autoPrefix: false })).toEqual([null, []])
+    expect(prefixOf(fileWith(['module.c', [1]]), target)).toEqual([null, []])
+  })
+
+  it('leave the names to the renames that were asked for', () => {
+    const rename = (name: string) => name.replace(/^enc/, 'encoder')
+    expect(prefixOf(fileWith(['module.enc.w', [1]]), fileWith(['encoder.w', [1]]), { rename })).toEqual([
+      { strip: 'module.', add: '' },
+      ['encoder.w'],
+    ])
+  })
+
+  it('are told apart quickly, however many names there are', () => {
+    const many = (prefix: string) => fileWith(...Array.from({ length: 20_000 }, (_, i): [string, Shape] => [`${prefix}${'model.'.repeat(i % 6)}${i}`, [1]])) // prettier-ignore
+    const began = performance.now()
+    matchTensors(many('module.'), many('x.'), { autoPrefix: true })
+    expect(performance.now() - began).toBeLessThan(5000)
+  })
+})
+
+describe('coverage', () => {
+  it('is told by tensors and by bytes', () => {
+    const target = fileWith(['a', [3]], ['b', [1]])
+    const sized = { ...target, tensors: target.tensors.map((one) => ({ ...one, bytes: one.name === 'a' ? 12 : 4 })) }
+    expect(matchTensors(fileWith(['a', [3]]), sized).coverage).toEqual({ count: 0.5, bytes: 0.75 })
+    const options = (minCoverage: number) => ({ minCoverage })
+    const refuse = (least: number) => () =>
+      ensureTransferable(matchTensors(fileWith(['a', [3]]), sized, options(least)))
+    expect(refuse(0.5)).not.toThrow()
+    expect(refuse(0.6)).toThrow(/only 50 % of the target's tensors \(1 of 2\) and 75 % of its bytes/)
+  })
+
+  it('counts of what is padded only what the source has', () => {
+    const target = fileWith(['a', [4, 2]])
+    const sized = { ...target, tensors: target.tensors.map((one) => ({ ...one, bytes: 32 })) }
+    expect(matchTensors(fileWith(['a', [3, 2]]), sized, { resize: ['pad'] }).coverage).toEqual({
+      count: 1,
+      bytes: 0.75,
+    })
+  })
+})
+
+describe('strictness', () => {
+  it('refuses what is missing or unexpected, with their names', () => {
+    const refuse = (source: TensorFile, target: TensorFile) => () =>
+      ensureTransferable(matchTensors(source, target, { strict: true }))
+    expect(refuse(fileWith(['a', [1]]), fileWith(['a', [1]], ['b', [2]]))).toThrow(
+      /1 missing in the source:\n {2}b F32 \[2\]/,
+    )
+    expect(refuse(fileWith(['a', [1]], ['c', [1]]), fileWith(['a', [1]]))).toThrow('1 unexpected in the source')
+    expect(refuse(fileWith(['a', [1]]), fileWith(['a', [1]]))).not.toThrow()
+  })
+})
+
+describe('resizing', () => {
+  const resized = (from: Shape, to: Shape, ...resize: ('slice' | 'pad')[]) =>
+    reportOf(matchTensors(fileWith(['w', from]), fileWith(['w', to]), { resize })).resized
+
+  it('is for one axis, and for what was asked', () => {
+    expect(resized([5, 2], [3, 2], 'slice')).toEqual([{ name: 'w', kind: 'slice', axis: 0, source: 5, target: 3 }])
+    expect(resized([2, 3], [2, 5], 'slice', 'pad')).toEqual([{ name: 'w', kind: 'pad', axis: 1, source: 3, target: 5 }])
+    expect(resized([5, 2], [3, 2], 'pad')).toEqual([])
+    expect(resized([5, 2], [3, 3], 'slice', 'pad')).toEqual([])
+    expect(resized([5], [5, 1], 'slice', 'pad')).toEqual([])
+    expect(resized([0, 2], [3, 2], 'pad')).toEqual([])
+  })
+})
+
+describe('flags that would match near misses', () => {
+  it('say what stands before the parts in which the names end', () => {
+    const suggestions = (source: TensorFile, target: TensorFile) => reportOf(matchTensors(source, target)).suggestions
+    expect(
+      suggestions(
+        fileWith(['encoder.a.norm.weight', [3]], ['encoder.b.norm.bias', [4]], ['x', [1]]),
+        fileWith(['enc.a.norm.weight', [3]], ['enc.b.norm.bias', [4]], ['y', [1]]),
+      ),
+    ).toEqual([{ flag: '--map', value: 'encoder=enc', tensors: 2 }])
+    expect(suggestions(fileWith(['module.w', [1]]), fileWith(['w', [1]]))).toEqual([
+      { flag: '--strip-prefix', value: 'module.', tensors: 1 },
+    ])
+    expect(suggestions(fileWith(['w', [1]]), fileWith(['model.w', [1]]))).toEqual([
+      { flag: '--add-prefix', value: 'model.', tensors: 1 },
+    ])
   })
 })

@@ -85,11 +85,11 @@ describe.each([
   })
 })
 
-it('a torch file as the target gives safetensors with its tensors in its order', async () => {
+it('a torch file as the target gives safetensors, where the output is named so, with its tensors in its order', async () => {
   const path = join(fixtures, 'torch1/state_dict.pt')
-  await run(path, path, 'out')
+  await run(path, path, 'out.safetensors')
   const contents = await contentsOf(path)
-  const written = readTensors(at('out'))
+  const written = readTensors(at('out.safetensors'))
   expect([...written.tensors.keys()]).toEqual(contents.map((one) => one.name))
   for (const { name, data } of contents) expect(written.tensors.get(name)?.data.equals(Buffer.from(data))).toBe(true)
 })

@@ -6,6 +6,7 @@ import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 import { openTensors } from '../../../src/core/tensors/open.js'
 import { matchTensors, type MatchOptions } from '../../../src/core/transfer/match.js'
+import { transferInPlace } from '../../../src/core/transfer/in-place.js'
 import { transfer, type TransferOptions } from '../../../src/core/transfer/write.js'
 import { faultyStorage, Stopped } from '../../faulty-storage.js'
 import { floats, floatsIn, readTensors, writeTensors } from './files.js'
@@ -350,5 +351,136 @@ describe('ranges that lie together', () => {
     await run('out', { through })
     expect(calls.filter((call) => call.startsWith('copyFrom'))).toHaveLength(3)
     expect(floatsIn(readTensors(at('out')), 't24').concat(floatsIn(readTensors(at('out')), 't25'))).toEqual([24, -25])
+  })
+})
+
+describe('tensors of another length in one axis', () => {
+  const rows = (count: number, columns: number, from: number) =>
+    Array.from({ length: count * columns }, (_, i) => from + i)
+
+  it('get the first rows of a longer source', async () => {
+    writeTensors(at('source'), [floats('e', [4, 2], rows(4, 2, 0))])
+    writeTensors(at('target'), [floats('e', [2, 2], rows(2, 2, 100))])
+    await run('out', { resize: ['slice'] })
+    expect(floatsIn(readTensors(at('out')), 'e')).toEqual([0, 1, 2, 3])
+  })
+
+  it('keep their own last rows behind those of a shorter source', async () => {
+    writeTensors(at('source'), [floats('e', [2, 2], rows(2, 2, 0))])
+    writeTensors(at('target'), [floats('e', [3, 2], rows(3, 2, 100))])
+    await run('out', { resize: ['pad'] })
+    expect(floatsIn(readTensors(at('out')), 'e')).toEqual([0, 1, 2, 3, 104, 105])
+  })
+
+  it('are put together along any axis, cast on the way', async () => {
+    const doubles = new Uint8Array(Float64Array.from(rows(2, 3, 0)).buffer)
+    writeTensors(at('source'), [
+      { name: 'e', dtype: 'F64', shape: [2, 3], data: doubles },
+      floats('s', [2, 3], rows(2, 3, 0)),
+    ])
+    writeTensors(at('target'), [floats('e', [2, 4], rows(2, 4, 100)), floats('s', [2, 2], rows(2, 2, 100))])
+    await run('out', { resize: ['pad', 'slice'] })
+    const out = readTensors(at('out'))
+    expect(floatsIn(out, 'e')).toEqual([0, 1, 2, 103, 3, 4, 5, 107])
+    expect(floatsIn(out, 's')).toEqual([0, 1, 3, 4])
+  })
+
+  it('may be longer than what is read at once', async () => {
+    const long = (count: number, from: number) => floats('e', [count, 3], rows(count, 3, from))
+    writeTensors(at('source'), [long(200_000, 0)])
+    writeTensors(at('target'), [long(300_000, -1e6)])
+    await run('out', { resize: ['pad'] })
+    const values = Float32Array.from(floatsIn(readTensors(at('out')), 'e'))
+    expect(values).toEqual(Float32Array.from([...rows(200_000, 3, 0), ...rows(100_000, 3, -1e6 + 600_000)]))
+  })
+})
+
+describe('the form of the output', () => {
+  it('has all floating-point tensors in the dtype asked for, and integers as they were', async () => {
+    const whole = {
+      name: 'n',
+      dtype: 'I64',
+      shape: [1],
+      data: new Uint8Array(BigInt64Array.from([5n]).buffer),
+    } as const
+    writeTensors(at('source'), [floats('a', [2], [1, 2]), whole])
+    writeTensors(at('target'), [floats('a', [2], [0, 0]), whole, floats('b', [1], [3])], { format: 'pt' })
+    await run('out', { dtype: 'F64' })
+    const { tensors, metadata } = readTensors(at('out'))
+    expect([...tensors].map(([name, { dtype }]) => [name, dtype])).toEqual([['a', 'F64'], ['n', 'I64'], ['b', 'F64']]) // prettier-ignore
+    expect(new Float64Array(Uint8Array.from(tensors.get('a')?.data ?? []).buffer)).toEqual(Float64Array.of(1, 2))
+    expect(metadata).toEqual({ format: 'pt' })
+  })
+
+  it('says where the values came from when asked', async () => {
+    writeBoth()
+    await run('out', { origin: new Map([['ckpt.source', '/x']]) })
+    expect(readTensors(at('out')).metadata).toEqual({ format: 'pt', note: 'é', 'ckpt.source': '/x' })
+    expect([...readTensors(at('out')).tensors.keys()]).toEqual(['head', 'b', 'a', 'tail'])
+  })
+
+  it('is what the name of the output says, or what was asked', async () => {
+    writeBoth()
+    await run('out.pth')
+    await run('out.safetensors')
+    await run('plain')
+    await run('asked.safetensors', { format: 'torch' })
+    const formats = []
+    for (const name of ['out.pth', 'out.safetensors', 'plain', 'asked.safetensors']) {
+      const file = await openTensors(storage, at(name))
+      formats.push([file.format, file.tensors.length])
+      await file.close()
+    }
+    expect(formats).toEqual([['torch', 4], ['safetensors', 4], ['safetensors', 4], ['torch', 4]]) // prettier-ignore
+  })
+})
+
+describe('in a clone of the target', () => {
+  async function inPlace(output: string, options: { force?: boolean; through?: Storage } = {}) {
+    const source = await openTensors(storage, at('source'))
+    const target = await openTensors(storage, at('target'))
+    try {
+      return await transferInPlace(options.through ?? storage, matchTensors(source, target), at(output), options)
+    } finally {
+      await source.close()
+      await target.close()
+    }
+  }
+
+  it('the result is that of a transfer', async () => {
+    writeBoth()
+    await run('expected')
+    await inPlace('out')
+    expect(fs.readFileSync(at('out'))).toEqual(fs.readFileSync(at('expected')))
+    await inPlace('target', { force: true })
+    expect(fs.readFileSync(at('target'))).toEqual(fs.readFileSync(at('expected')))
+    expect(names()).toEqual(['expected', 'out', 'source', 'target'])
+  })
+
+  it('the target stays as it was, or is whole, whatever call fails', async () => {
+    writeBoth()
+    await run('expected')
+    const before = fs.readFileSync(at('target'))
+    const whole = fs.readFileSync(at('expected'))
+    const { storage: through, calls } = faultyStorage(storage)
+    await inPlace('target', { force: true, through })
+    for (let failAt = 1; failAt <= calls.length; failAt += 1) {
+      fs.writeFileSync(at('target'), before)
+      const faulty = faultyStorage(storage, { failAt, errno: 'ENOSPC' })
+      await inPlace('target', { force: true, through: faulty.storage }).catch((error: unknown) =>
+        expect(error).toMatchObject({ code: 'system' }),
+      )
+      expect([before.toString('hex'), whole.toString('hex')]).toContain(fs.readFileSync(at('target')).toString('hex'))
+      expect(names()).toEqual(['expected', 'source', 'target'])
+    }
+  })
+
+  it('only what changes is written', async () => {
+    writeBoth()
+    const { storage: through, calls } = faultyStorage(storage)
+    await inPlace('out', { through })
+    expect(calls.map((call) => call.split(' ')[0])).toEqual([
+      'copyFile', 'amend', 'copyFrom', 'copyFrom', 'sync', 'close', 'hardLink', 'unlink', 'syncDirectory',
+    ]) // prettier-ignore
   })
 })

@@ -1,0 +1,13 @@
+/** Files of tensors that come to be. */
+export { Pace, type LongWork } from './pace.js'
+export { ensurePlaceable, place, temporaryPath } from './place.js'
+export { pourAsIs, pourCast } from './pour.js'
+export { FileSink, type Sink } from './sink.js'
+export {
+  writeOutput,
+  type Output,
+  type OutputFormat,
+  type OutputTensor,
+  type WriteOptions,
+  type WrittenOutput,
+} from './write.js'

@@ -1,0 +1,177 @@
+/** From what someone typed (a file, a checkpoint, a run with a query) to the files of tensors that are meant. */
+import { isWhole, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import type { HealthOptions } from '../health/index.js'
+import { findCheckpointAt, loadCheckpoint } from '../layouts/index.js'
+import { rank, valueFor } from '../selection/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+import { isTensorFile } from '../tensors/index.js'
+import { arrange, type Query } from './arrange.js'
+import { examineOne, openRun } from './open.js'
+
+export interface FileRequest {
+  /** Absolute: where names that are no paths are looked up. */
+  readonly base: string
+  /** Chooses among the checkpoints of a run: at most one order; none means the newest first. */
+  readonly query: Query
+  /** Of the parameter file; when left out, the only one with tensors, else the one with the weights. */
+  readonly key?: string | undefined
+}
+
+export interface FileContext extends HealthOptions {
+  /** Unix seconds. */
+  readonly now: number
+}
+
+export interface FoundFile {
+  /** Absolute. */
+  readonly path: string
+  /** Null for a file that was named itself. */
+  readonly checkpoint: Checkpoint | null
+  /** By which it was chosen, with its value. */
+  readonly metric: { readonly key: string; readonly value: number | bigint } | null
+  /** For people: a checkpoint that is not whole, a key that no checkpoint has. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * `argument` is a path, or the name of a checkpoint in the run at `base`. Throws CkptError: `usage` for a query where
+ * nothing is to be chosen or a key that could be several, `no-match` when no checkpoint or no file is such a one, and
+ * as `openRun` and `loadCheckpoint` do.
+ */
+export async function findFile(
+  storage: ReadStorage,
+  argument: string,
+  request: FileRequest,
+  context: FileContext,
+): Promise<FoundFile> {
+  const [found] = await findFiles(storage, argument, request, 1, context)
+  if (found === undefined) throw new CkptError('no-match', `${argument}: nothing was found`)
+  return found
+}
+
+/** The first `count` of a run, as the query ranks them, likewise. Fewer are no error; none is. */
+export async function findFiles(
+  storage: ReadStorage,
+  argument: string,
+  request: FileRequest,
+  count: number,
+  context: FileContext,
+): Promise<FoundFile[]> {
+  const path = argument.startsWith('/') ? argument : `${request.base}/${argument}`
+  const [stat] = await storage.stat([path])
+  if (stat?.ok === true && stat.value.kind !== 'directory') {
+    refuseQuery(request, `${path} is a file`)
+    if (request.key !== undefined) throw notForFile(path, request.key)
+    return [{ path, checkpoint: null, metric: null, warnings: [] }]
+  }
+  const single = await findSingle(storage, argument, path, stat?.ok === true, request)
+  if (single !== null) {
+    refuseQuery(request, `${single.checkpoint.path} is a checkpoint`)
+    return [await fileIn(storage, single.checkpoint, single.run, request, context)]
+  }
+  return findInRun(storage, await openRun(storage, path), request, count, context)
+}
+
+async function findSingle(
+  storage: ReadStorage,
+  argument: string,
+  path: string,
+  exists: boolean,
+  { base }: FileRequest,
+): Promise<{ checkpoint: Checkpoint; run: Run } | null> {
+  return exists ? findCheckpointAt(storage, path) : loadCheckpoint(storage, argument, base)
+}
+
+async function findInRun(
+  storage: ReadStorage,
+  run: Run,
+  request: FileRequest,
+  count: number,
+  context: FileContext,
+): Promise<FoundFile[]> {
+  const { query } = request
+  const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
+  const [order] = query.orders
+  const ranked = order === undefined ? selected : rank(selected, order, context.now)
+  if (ranked.length === 0) {
+    throw new CkptError(
+      'no-match',
+      `${run.path}: none of the ${ordered.length} checkpoints is one that was asked for`,
+      {
+        hint: `see what there is: ckpt list '${run.path}'`,
+      },
+    )
+  }
+  const found: FoundFile[] = []
+  for (const checkpoint of ranked.slice(0, count)) {
+    const file = await fileIn(storage, checkpoint, { ...run, checkpoints: ordered }, request, context)
+    const value = order === undefined ? undefined : valueFor(checkpoint, order, context.now)
+    const key = order === undefined ? '' : order.kind === 'by' ? order.expression.text : order.key
+    const metric = value === undefined ? null : { key, value }
+    found.push({ ...file, metric, warnings: [...(found.length === 0 ? warnings : []), ...file.warnings] })
+  }
+  return found
+}
+
+async function fileIn(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  run: Run,
+  { key }: FileRequest,
+  context: FileContext,
+): Promise<FoundFile> {
+  const { path } = key === undefined ? await weightsOf(storage, checkpoint) : fileOfKey(checkpoint, key)
+  const { health, name } = await examineOne(storage, run.checkpoints, checkpoint, 'quick', context)
+  const reasons = health.findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`))
+  const warnings = isWhole({ ...checkpoint, health }) ? [] : [`${name} is not whole: ${reasons.join('; ')}`]
+  return { path, checkpoint, metric: null, warnings }
+}
+
+/** The parameter file of this key. Throws CkptError `no-match`. */
+export function fileOfKey(checkpoint: Checkpoint, key: string): ParamFile {
+  const file = checkpoint.files.find((one) => one.key === key)
+  if (file !== undefined) return file
+  throw new CkptError('no-match', `${checkpoint.name} has no file with the key ${key}`, { hint: keysOf(checkpoint) })
+}
+
+function keysOf({ files }: Checkpoint): string {
+  const keys = files.map((file) => file.key).join(', ')
+  return keys === '' ? 'it has no parameter files' : `it has: ${keys}`
+}
+
+/** Keys of weights, the most usual first. */
+const weightKeys = ['model', 'pytorch_model', 'adapter_model', 'weights', 'state_dict']
+/** What holds tensors, and no weights. */
+const stateKeys = /optim|sched|scaler|rng|random|training_args|noam|lr_?anneal|counter|dataloader|sampler/i
+
+async function weightsOf(storage: ReadStorage, checkpoint: Checkpoint): Promise<ParamFile> {
+  const [only, ...others] = checkpoint.files
+  if (only !== undefined && others.length === 0) return only
+  const usual = weightKeys.flatMap((key) => checkpoint.files.filter((file) => file.key.replace(/\..*$/, '') === key))[0]
+  if (usual !== undefined) return usual
+  const candidates: ParamFile[] = []
+  for (const file of checkpoint.files) {
+    if (!stateKeys.test(file.key) && (await isTensorFile(storage, file.path))) candidates.push(file)
+  }
+  const [first, second] = candidates
+  if (first !== undefined && second === undefined) return first
+  throw new CkptError(
+    first === undefined ? 'no-match' : 'usage',
+    first === undefined
+      ? `${checkpoint.path}: none of its files is known to hold weights`
+      : `${checkpoint.path}: several of its files can hold the weights: ${candidates.map(({ key }) => key).join(', ')}`,
+    { hint: `name one with --key; ${keysOf(checkpoint)}` },
+  )
+}
+
+function refuseQuery({ query }: FileRequest, what: string): void {
+  if (query.orders.length + query.where.length === 0) return
+  throw new CkptError('usage', `${what}, and there is nothing to choose from`, {
+    hint: '--min, --max, --by and --where choose among the checkpoints of a run',
+  })
+}
+
+function notForFile(path: string, key: string): CkptError {
+  return new CkptError('usage', `--key ${key} is for a checkpoint or a run, and ${path} is a file`)
+}

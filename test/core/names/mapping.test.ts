@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest'
+import { compileFilter, compileMapping, parseMapEntry, parseMapFile } from '../../../src/core/names/index.js'
+import type { NameRules } from '../../../src/core/names/index.js'
+
+async function renamed(rules: NameRules, ...names: string[]): Promise<string[]> {
+  const { rename } = await compileMapping(rules)
+  return names.map(rename)
+}
+
+describe('globs', () => {
+  it.each([
+    ['encoder.**', ['encoder.w', 'encoder.l.0.w'], ['encoder', 'xencoder.w']],
+    ['*.weight', ['a.weight', '.weight'], ['weight', 'a.b.weight']],
+    ['**.bias', ['bias', 'a.bias', 'a.b.bias'], ['xbias', 'a.xbias', 'bias.a']],
+    ['a.**.w', ['a.w', 'a.b.w', 'a.b.c.w'], ['a.bw', 'aw']],
+    ['l?.w', ['l0.w'], ['l.w', 'l..w', 'l10.w']],
+    ['{enc,dec}.w', ['enc.w', 'dec.w'], ['enc,dec.w']],
+    ['a+(b)', ['a+(b)'], ['aab']],
+  ])('%s matches as it reads', async (glob, good, bad) => {
+    const matches = await compileFilter([glob], [])
+    expect(good.filter((name) => !matches(name))).toEqual([])
+    expect(bad.filter(matches)).toEqual([])
+  })
+
+  it('exclude after include, and none means all', async () => {
+    expect(['a.w', 'a.b', 'c'].filter(await compileFilter(['a.*'], ['**.b']))).toEqual(['a.w'])
+    expect(['a.w', 'c'].filter(await compileFilter([], ['c']))).toEqual(['a.w'])
+    expect(['a.w', 'c'].filter(await compileFilter([], []))).toEqual(['a.w', 'c'])
+  })
+
+  it('cannot run away', async () => {
+    const matches = await compileFilter(['*a*a*a*a*a*a*a*a*a*a*a*a*b'], [])
+    const began = performance.now()
+    expect(matches('a'.repeat(10_000))).toBe(false)
+    expect(performance.now() - began).toBeLessThan(2000)
+  })
+})
+
+describe('a map', () => {
+  it('takes a name, or all below one, the longest part first, at whole parts only', async () => {
+    const map = new Map([
+      ['enc', 'e'],
+      ['enc.l0', 'first'],
+      ['enc.l0.w', 'exact'],
+    ])
+    expect(await renamed({ map }, 'enc.l0.w', 'enc.l0.b', 'enc.l1.b', 'encoder.w', 'enc')).toEqual([
+      'exact',
+      'first.b',
+      'e.l1.b',
+      'encoder.w',
+      'e',
+    ])
+  })
+
+  it('comes before all else, looks at what that leaves too, and is final', async () => {
+    const rules = { map: new Map([['enc', 'e']]), stripPrefixes: ['module.'], addPrefix: 'x.' }
+    expect(await renamed(rules, 'enc.w', 'module.enc.w', 'module.dec.w')).toEqual(['e.w', 'e.w', 'x.dec.w'])
+  })
+
+  it('tells the entries that no name was meant by', async () => {
+    const mapping = await compileMapping({ map: new Map([['a', 'b'], ['c', 'd']]) }) // prettier-ignore
+    mapping.rename('a.w')
+    expect(mapping.unused()).toEqual(['c'])
+  })
+
+  it('takes names as data', async () => {
+    expect(await renamed({ map: new Map([['__proto__', 'constructor']]) }, '__proto__.w', 'constructor')).toEqual([
+      'constructor.w',
+      'constructor',
+    ])
+  })
+
+  it('is written OLD=NEW', () => {
+    expect(parseMapEntry('a.b=c=d')).toEqual(['a.b', 'c=d'])
+    for (const wrong of ['a', '=b', 'a=']) {
+      expect(() => parseMapEntry(wrong)).toThrow(expect.objectContaining({ code: 'usage' }) as Error)
+    }
+  })
+
+  it('is read from lines or JSON', () => {
+    const entries = [['a.b', 'c'], ['__proto__', 'd']] // prettier-ignore
+    expect([...parseMapFile('m', '# said\n a.b = c \r\n\n__proto__=d\n')]).toEqual(entries)
+    expect([...parseMapFile('m', ' {"a.b": "c", "__proto__": "d"}')]).toEqual(entries)
+  })
+
+  it.each([
+    ['a=b\nc', 'line 2'],
+    ['{"a": 1}', '"a" leads to no name'],
+    ['{"a": ', 'it begins as JSON'],
+  ])('is told what is wrong with %j', (text, what) => {
+    expect(() => parseMapFile('m', text)).toThrow(what)
+  })
+})
+
+describe('prefixes', () => {
+  it('are taken away once each, in their order, with the dot, and put before at last', async () => {
+    expect(await renamed({ stripPrefixes: ['module'] }, 'module.w', 'module', 'modulew', 'w')).toEqual([
+      'w',
+      '',
+      'w',
+      'w',
+    ])
+    expect(await renamed({ stripPrefixes: ['a.', 'b.'], addPrefix: 'c.' }, 'a.b.w', 'b.a.w')).toEqual(['c.w', 'c.a.w'])
+  })
+})
+
+describe('s/…/…/', () => {
+  it.each([
+    ['s/^encoder/enc/', 'encoder.encoder', 'enc.encoder'],
+    ['s/e/E/g', 'encoder', 'EncodEr'],
+    ['s/E/x/gi', 'enE', 'xnx'],
+    [String.raw`s/^(.*)\.(\d+)\.w$/\2.\1/`, 'layers.3.w', '3.layers'],
+    ['s/l(a)?/[&]/', 'lb', '[l]b'],
+    [String.raw`s/a/\&\\/`, 'a', String.raw`&\ `.trim()],
+    [String.raw`s|a\|b|c/d|`, 'a|b', 'c/d'],
+    [String.raw`s/a\/b/c\/d/`, 'a/b', 'c/d'],
+    ['s,x*,-,g', 'abc', '-a-b-c-'],
+    ['s/(a)?b/\\1/', 'b', ''],
+    ['s/a//', 'abc', 'bc'],
+  ])('%s is as sed -E has it', async (text, name, expected) => {
+    expect(await renamed({ renames: [text] }, name)).toEqual([expected])
+  })
+
+  it('several go one after the other', async () => {
+    expect(await renamed({ renames: ['s/a/b/', 's/b/c/g'] }, 'ab')).toEqual(['cc'])
+  })
+
+  it.each([
+    ['a/b/', 'does not begin with s/'],
+    ['s', 'does not begin with s/'],
+    ['s/a/b', 'no third /'],
+    ['s/a/b/x', 'its flags are x'],
+    ['s/a/b/gg', 'its flags are gg'],
+    ['s/a/b/c/', 'more than three /'],
+    ['s//b/', 'empty'],
+    ['s/(/b/', 'missing'],
+    [String.raw`s/a/\1/`, 'names group 1'],
+  ])('%s is refused with the reason', async (text, reason) => {
+    const error: unknown = await compileMapping({ renames: [text] }).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'usage', message: expect.stringContaining(reason) as string })
+  })
+
+  it('cannot run away', async () => {
+    const began = performance.now()
+    await renamed({ renames: ['s/(a*)*b/x/'] }, 'a'.repeat(10_000))
+    expect(performance.now() - began).toBeLessThan(5000)
+  })
+})

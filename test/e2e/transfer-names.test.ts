@@ -1,0 +1,110 @@
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { floats, readTensors, writeTensors } from '../core/transfer/files.js'
+import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
+
+interface Report {
+  readonly source: string
+  readonly matched: string[]
+  readonly coverage: { count: number; bytes: number }
+  readonly prefix: unknown
+  readonly output: string | null
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
+async function transfer(...args: string[]): Promise<{ status: number; stderr: string; report: Report }> {
+  const { status, stdout, stderr } = await ckpt(['transfer', ...args, '--json'])
+  return { status, stderr, report: JSON.parse(stdout) as Report }
+}
+
+describe('ckpt transfer from a run', () => {
+  it('takes the parameter file of the checkpoint that the query chooses, and says so when asked', async () => {
+    const run = copyFixture('runs/asr_run')
+    const target = join(run, 'CKPT+2026-11-22+20-46-49+00', 'model.ckpt')
+    const output = join(temporaryDirectory(), 'init.safetensors')
+    const { status, report } = await transfer(run, target, '--min', 'WER', '-o', output, '--record-source')
+    const best = 'CKPT+2026-11-22+20-46-49+09'
+    expect([status, report.source, report.matched.length]).toEqual([0, join(run, best, 'model.ckpt'), 25])
+    expect(readTensors(output).metadata).toEqual({
+      'ckpt.source': join(run, best, 'model.ckpt'),
+      'ckpt.checkpoint': best,
+      'ckpt.metric': 'WER=5',
+      'ckpt.count': '25 of 25',
+    })
+  })
+
+  it('takes another file by its key, and says which there are', async () => {
+    const run = copyFixture('runs/asr_run')
+    const target = join(run, 'CKPT+2026-11-22+20-46-49+00', 'model.ckpt')
+    const { status, report } = await transfer(run, target, '--key', 'none')
+    expect([status, report.error?.code]).toEqual([3, 'no-match'])
+  })
+
+  it('warns when the checkpoint is not whole', async () => {
+    const run = copyFixture('runs/asr_run')
+    const newest = join(run, 'CKPT+2026-11-22+20-46-49+09')
+    fs.truncateSync(join(newest, 'optimizer.ckpt'), 100)
+    const { status, stderr } = await transfer(run, join(newest, 'model.ckpt'))
+    expect(status).toBe(0)
+    expect(stderr).toContain('CKPT+2026-11-22+20-46-49+09 is not whole: optimizer.ckpt')
+  })
+
+  it('refuses a query where there is nothing to choose from', async () => {
+    const file = writeTensors(join(temporaryDirectory(), 'a.safetensors'), [floats('w', [1], [1])])
+    const { status, report } = await transfer(file, file, '--min', 'WER')
+    expect([status, report.error?.code]).toEqual([2, 'usage'])
+  })
+})
+
+describe('ckpt transfer', () => {
+  const files = () => {
+    const folder = temporaryDirectory()
+    return {
+      folder,
+      source: writeTensors(join(folder, 's.safetensors'), [floats('module.enc.w', [2], [1, 2]), floats('module.v', [1], [3])]), // prettier-ignore
+      target: writeTensors(join(folder, 't.safetensors'), [floats('encoder.w', [2], [0, 0]), floats('v', [1], [0])]),
+    }
+  }
+
+  it('tells the prefix that it took, and takes none when told so', async () => {
+    const { source, target } = files()
+    const { stderr, report } = await transfer(source, target)
+    expect([report.prefix, report.matched]).toEqual([{ strip: 'module.', add: '' }, ['v']])
+    expect(stderr).toContain('"module." taken from them')
+    const { status, report: refused } = await transfer(source, target, '--no-auto-prefix')
+    expect([status, refused.error?.code, refused.matched]).toEqual([5, 'refused', []])
+  })
+
+  it('maps names by flags and by a file, one as the other', async () => {
+    const { folder, source, target } = files()
+    const map = join(folder, 'map.txt')
+    fs.writeFileSync(map, 'enc=encoder\n')
+    for (const how of [
+      ['--map', 'enc=encoder'],
+      ['--map-file', map],
+      ['--rename', 's/enc/encoder/'],
+      ['--rename', 's/enc/&oder/', '--strip-prefix', 'module.'],
+    ]) {
+      const output = join(folder, 'out.safetensors')
+      const { status, report } = await transfer(source, target, ...how, '-o', output, '--force', '--strict')
+      expect([status, report.matched, report.coverage.bytes]).toEqual([0, ['encoder.w', 'v'], 1])
+    }
+  })
+
+  it('refuses too little coverage, with what there was', async () => {
+    const { source, target } = files()
+    const { status, report } = await transfer(source, target, '--min-coverage', '90%')
+    expect([status, report.error?.code, report.coverage.count]).toEqual([5, 'refused', 0.5])
+    expect((await ckpt(['transfer', source, target, '--min-coverage', '2'])).status).toBe(2)
+  })
+
+  it('changes the target in place, through a link to it, and leaves the link', async () => {
+    const { folder, source, target } = files()
+    fs.symlinkSync('t.safetensors', join(folder, 'link'))
+    const { status, report } = await transfer(source, join(folder, 'link'), '--in-place')
+    expect([status, report.output]).toEqual([0, target])
+    expect(fs.readlinkSync(join(folder, 'link'))).toBe('t.safetensors')
+    expect(fs.readFileSync(target).readFloatLE(fs.statSync(target).size - 4)).toBe(3)
+  })
+})
