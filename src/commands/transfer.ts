@@ -41,12 +41,13 @@ status 5. When no name matches as it stands, prefixes that wrappers add are trie
         '<%= config.bin %> transfer pretrained.safetensors new.safetensors --skip-mismatched --output init.safetensors',
     },
     {
-      description: 'from the best checkpoint of a run',
-      command: '<%= config.bin %> transfer exp/save new.safetensors --min WER --key model -o init.safetensors',
+      description: 'from the best checkpoint of a run, into a model with a larger vocabulary',
+      command:
+        '<%= config.bin %> transfer exp/save new.safetensors --min WER --key model --resize pad -o init.safetensors',
     },
     {
-      description: 'the encoder alone, under another name, as half precision',
-      command: `<%= config.bin %> transfer pretrained.safetensors new.safetensors --include 'encoder.**' --map encoder=enc --dtype F16 -o init.safetensors`,
+      description: 'the encoder alone, its names changed as sed does, as half precision',
+      command: `<%= config.bin %> transfer pretrained.safetensors new.safetensors --include 'encoder.**' --rename 's/^module\\.//' --dtype F16 -o init.safetensors`,
     },
   ]
   static override args = {
