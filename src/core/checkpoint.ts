@@ -98,6 +98,16 @@ export interface Checkpoint {
   readonly health: Health
   /** Names of sibling checkpoints that this one's bookkeeping points to, HF's `best_model_checkpoint`. */
   readonly pointsTo: readonly Pointer[]
+  /** What `ckpt demote` took: it is whole for its weights, and cannot be resumed from. Absent: nothing. */
+  readonly demoted?: readonly DroppedFile[]
+}
+
+/** Something that a demotion took from a checkpoint. */
+export interface DroppedFile {
+  /** Relative to the checkpoint. */
+  readonly name: string
+  /** Of the parameter file that it was; null when it was none. */
+  readonly key: string | null
 }
 
 /** A pointer from a framework's bookkeeping to a checkpoint of the same run. */

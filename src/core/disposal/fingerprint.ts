@@ -4,13 +4,14 @@ import type { Checkpoint } from '../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../storage/storage.js'
 import { readTree } from './tree.js'
 
-interface Mark {
+export interface Mark {
   readonly kind: EntryKind
   /** Bytes. */
   readonly size: number
   /** Unix seconds. */
   readonly modified: number
-  readonly device: bigint
+  /** Null in a plan that was read from a file. */
+  readonly device: bigint | null
   readonly inode: bigint
 }
 
@@ -53,7 +54,7 @@ function changeOf(then: Mark | undefined, now: Mark | undefined): string | null 
   if (then === undefined) return 'is new'
   if (now === undefined) return 'is gone'
   if (then.kind !== now.kind) return `was a ${then.kind} and is a ${now.kind}`
-  if (then.device !== now.device || then.inode !== now.inode) return 'was replaced'
+  if (then.inode !== now.inode || (then.device !== null && then.device !== now.device)) return 'was replaced'
   if (then.size !== now.size && then.kind === 'file') return `had ${then.size} bytes and has ${now.size}`
   return then.modified === now.modified && then.size === now.size ? null : 'was written to'
 }

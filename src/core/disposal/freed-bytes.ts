@@ -1,5 +1,4 @@
 /** How many bytes the medium would get back. */
-import type { Checkpoint } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { readTree, type TreeEntry } from './tree.js'
@@ -9,9 +8,12 @@ import { readTree, type TreeEntry } from './tree.js'
  * would free, folders included. A file with several names counts when all of them are among what is removed, once.
  * What cannot be looked at counts 0.
  */
-export async function bytesFreedBy(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<number> {
+export async function bytesFreedBy(
+  storage: ReadStorage,
+  things: readonly { readonly path: string }[],
+): Promise<number> {
   const inodes = new Map<string, { allocated: number; linksLeft: number }>()
-  for (const { path } of checkpoints) {
+  for (const { path } of things) {
     for (const { stat } of await treeOrNothing(storage, path)) {
       const id = `${stat.device}:${stat.inode}`
       const links = stat.kind === 'directory' ? 1 : stat.links

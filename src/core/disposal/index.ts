@@ -1,6 +1,27 @@
 /** The only code that deletes. */
+export { breathe } from './attempt.js'
+export {
+  demoteCheckpoints,
+  finishDemotions,
+  type DemoteOptions,
+  type Demoted,
+  type Demoting,
+  type FinishOptions,
+} from './demote.js'
 export { failureOf } from './failure.js'
-export { fingerprint, type Fingerprints } from './fingerprint.js'
+export { fingerprint, type Fingerprint, type Fingerprints } from './fingerprint.js'
+export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
 export { bytesFreedBy } from './freed-bytes.js'
+export { findLeftovers, finishLeftovers, leftoversOf, type Leftover } from './leftovers.js'
+export type { Wait } from './patience.js'
+export {
+  makeDurable,
+  removeCheckpoints,
+  takeAway,
+  type RemovalFailure,
+  type RemovalResult,
+  type RemoveOptions,
+} from './remove-checkpoints.js'
+export { removeTree } from './remove-tree.js'
+export { deleting, Mover, putBack } from './take-away.js'
 export { weigh, type Weight } from './weigh.js'
-export { removeCheckpoints, type RemovalFailure, type RemovalResult, type RemoveOptions } from './remove-checkpoints.js'

@@ -42,7 +42,7 @@ function missingAmong(group: readonly Checkpoint[]): Map<string, Finding[]> {
     if (others < fewestWitnesses) continue
     // A file that it lacks and all others have is counted exactly as often as there are others.
     if (checkpoint.files.length === counts.size && witnesses.length === group.length) continue
-    const keys = new Set(checkpoint.files.map((file) => file.key))
+    const keys = new Set([...checkpoint.files.map((file) => file.key), ...droppedKeys(checkpoint)])
     for (const [key, { count, name, optional }] of counts) {
       if (count !== others || optional || keys.has(key)) continue
       const reason = `not there, and each of the ${others} other checkpoints has it`
@@ -55,6 +55,10 @@ function missingAmong(group: readonly Checkpoint[]): Map<string, Finding[]> {
 
 function canWitness(checkpoint: Checkpoint): boolean {
   return checkpoint.files.length > 0 && checkpoint.health.findings.every((finding) => finding.grade !== 'unfinished')
+}
+
+function droppedKeys(checkpoint: Checkpoint): string[] {
+  return (checkpoint.demoted ?? []).flatMap(({ key }) => (key === null ? [] : [key]))
 }
 
 interface Count {
@@ -74,6 +78,13 @@ function countKeys(checkpoints: readonly Checkpoint[]): Map<string, Count> {
       }
       const optional = findLayout(checkpoint.layout)?.isOptional(file) ?? false
       counts.set(file.key, { count: 1, name: basename(file.path), optional })
+    }
+  }
+  // What a demotion took was there: its absence elsewhere still means something.
+  for (const checkpoint of checkpoints) {
+    for (const key of droppedKeys(checkpoint)) {
+      const known = counts.get(key)
+      if (known !== undefined) known.count += 1
     }
   }
   return counts

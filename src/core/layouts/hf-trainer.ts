@@ -33,6 +33,7 @@ export const hfTrainer: Layout = {
   scan: scanHfTrainer,
   /** A gradient scaler is saved only where one is in use. */
   isOptional: (file) => file.key.includes('scaler') || file.key.includes('dataloader'),
+  resumeOnly,
   explainLeftover: explainHfLeftover,
 }
 
@@ -42,6 +43,24 @@ function explainHfLeftover(name: string, inside: readonly Entry[]): string | nul
     return 'the staging folder of a save that never finished: the Trainer renames it when all is written'
   }
   return /^checkpoint-\d+$/.test(name) && inside.length === 0 ? 'an empty folder: the save had only begun' : null
+}
+
+/** transformers/trainer.py: `_save_optimizer_and_scheduler`, `_save_rng_state`, `_save_scaler`. */
+const resumeFiles = /^(optimizer\.(pt|bin)|scheduler\.pt|scaler\.pt|rng_state(_\d+)?\.pth)$/
+/** A folder of FSDP's sharded optimizer (accelerate/utils/fsdp_utils.py). */
+const resumeFolders = /^optimizer_\d+$/
+/** DeepSpeed keeps the weights, or the precise ones, together with the optimizer's state: nothing is known to go. */
+const entangled = /^global_step\d+$/
+
+function resumeOnly(entries: readonly Entry[]): readonly string[] {
+  const has = (accepts: (entry: Entry) => boolean): boolean => entries.some(accepts)
+  const isWeights = ({ name, kind }: Entry) =>
+    kind === 'directory' ? /^pytorch_model_fsdp(_\d+)?$/.test(name) : weights.test(name) || fsdpWeights.test(name)
+  if (has(({ name }) => entangled.test(name)) || !has(isWeights)) return []
+  return entries
+    .filter(({ name, kind }) => (kind === 'directory' ? resumeFolders.test(name) : resumeFiles.test(name)))
+    .map(({ name }) => name)
+    .sort(compareText)
 }
 
 async function scanHfTrainer(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
@@ -85,6 +104,7 @@ async function listCandidates(storage: ReadStorage, run: string, names: readonly
 
 const weights =
   /^(model|pytorch_model|adapter_model|tf_model|flax_model)([-.].*)?\.(safetensors|bin|h5|msgpack|index\.json)$/
+const fsdpWeights = /^pytorch_model_fsdp(_\d+)?\.bin$/
 const parallelWeights = /^(global_step\d+|pytorch_model_fsdp.*)$/
 /** Files that accelerate's `save_state` writes and the Trainer does not (accelerate/utils/constants.py). */
 const foreignFiles =

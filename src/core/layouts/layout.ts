@@ -25,6 +25,12 @@ export interface Layout {
   /** True for a file that may be missing from one checkpoint while all others have it. */
   isOptional(file: ParamFile): boolean
   /**
+   * Of a checkpoint's own entries (not those in its folders) the names of what only resuming needs: the state of
+   * optimizer, scheduler, gradient scaler and random numbers. None unless the weights are known to be in what is
+   * left. Where a layout does not say, nothing may be dropped.
+   */
+  resumeOnly?(entries: readonly Entry[]): readonly string[]
+  /**
    * Of a folder that lies beside the checkpoints and is none: what a save that never finished left there, in words;
    * null when it is nothing of this framework's. `inside` are the entries in it.
    */

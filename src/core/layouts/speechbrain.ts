@@ -28,7 +28,30 @@ export const speechBrain: Layout = {
   complete: completeSpeechBrain,
   /** The library only warns when a `dataloader` file is missing, and loads a scaler where there is one. */
   isOptional: (file) => file.key.includes('dataloader') || file.key.includes('scaler'),
+  resumeOnly,
   explainLeftover: explainSpeechBrainLeftover,
+}
+
+/**
+ * Keys are free, so only those go by which recipes name such state: `optimizer`, `model_optimizer`, `modelopt`,
+ * `adam`, `lr_annealing_model`, `noam_scheduler`, `scaler` alone (the Brain's, of mixed precision; a
+ * `feature_scaler` is part of the model), `rng_state`. `opt` alone may be a language model.
+ */
+const resumeKey =
+  /^((.*optimi[sz]ers?|(.*[-_])?optim|modelopt|adamw?|(.*[-_])?schedulers?|(.*[-_])?annealing|rng|random_states?)([-_].*)?|(grad_?)?scaler)$/i
+/** Small things that are neither: the loop's counters and where the data were. */
+const loopKey = /^(counter|epoch_?counter|epochs?|brain|dataloader.*)$/
+
+function resumeOnly(entries: readonly Entry[]): readonly string[] {
+  const files = entries.filter((entry) => entry.kind === 'file' || entry.kind === 'link').map((entry) => entry.name)
+  const keyed = files.filter((name) => name.endsWith(paramSuffix) && name.length > paramSuffix.length)
+  const dropped = keyed.filter((name) => resumeKey.test(keyOf(name)))
+  const weights = keyed.filter((name) => !dropped.includes(name) && !loopKey.test(keyOf(name)))
+  return weights.length === 0 ? [] : dropped.sort(compareText)
+}
+
+function keyOf(name: string): string {
+  return name.slice(0, -paramSuffix.length)
 }
 
 /** The meta is the first file of a save (checkpoints.py, `save_checkpoint`): without it nothing loads the rest. */

@@ -10,7 +10,7 @@ export {
   type Removed,
 } from './plan.js'
 export { checkPolicy, type Policy, type RankedOrder, type SpaceTarget } from './policy.js'
-export type { Protections } from './protect.js'
+export { protect, type Protections } from './protect.js'
 export { rules } from './registry.js'
 export { parseAmount, parseBytes, type Amount } from './size.js'
 export { parseCount, type Rule, type RuleContext, type RuleKind } from './rule.js'

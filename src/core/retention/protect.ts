@@ -26,6 +26,10 @@ export function protect(
   }
   const newest = newestOf(checkpoints, isSound)
   if (newest !== undefined) add(newest.checkpoint, newest.reason)
+  if (newest?.checkpoint.demoted !== undefined) {
+    const resumable = checkpoints.find((checkpoint) => isSound(checkpoint) && checkpoint.demoted === undefined)
+    if (resumable !== undefined) add(resumable, { code: 'newest', text: 'the newest that can be resumed from' })
+  }
   const pointers = pointersOf(checkpoints)
   for (const checkpoint of checkpoints) {
     for (const key of known.unknownKeys ?? [])

@@ -38,7 +38,7 @@ export async function choose(
   const [order] = query.orders
   const ranked = order === undefined ? selected : rank(selected, order, context.now)
   const check = async (checkpoint: Checkpoint): Promise<readonly Finding[]> => {
-    const lacking = requireKeys(checkpoint, keys)
+    const lacking = [...demotedFindings(checkpoint), ...requireKeys(checkpoint, keys)]
     if (verify === 'none') return lacking
     const examined = await examineOne(storage, ordered, checkpoint, verify, context)
     if (examined.health.findings.length > 0) return [...examined.health.findings, ...lacking]
@@ -48,6 +48,13 @@ export async function choose(
   const chosen = await firstWhole(ranked, check, context.onPassedOver)
   if (chosen === null) throw noneSelected(run, query)
   return { ...chosen, warnings }
+}
+
+/** Its weights are whole; but nothing can go on from it. */
+function demotedFindings({ demoted = [] }: Checkpoint): Finding[] {
+  if (demoted.length === 0) return []
+  const files = demoted.map(({ name }) => name).join(', ')
+  return [{ grade: 'partial', reason: `demoted: ckpt dropped ${files}, without which nothing can be resumed` }]
 }
 
 function noneSelected(run: Run, { where, orders }: Query): CkptError {

@@ -1,21 +1,55 @@
 /** A run and its checkpoints, looked at as deep as the question needs. */
 import type { Checkpoint, HealthLevel, Run } from '../checkpoint.js'
 import { checkHealth, checkStructure, type HealthOptions } from '../health/index.js'
-import { findRuns, loadRun, measure, NoRunError } from '../layouts/index.js'
+import {
+  findCheckpointAt,
+  findRuns,
+  loadCheckpoint,
+  loadRun,
+  measure,
+  NoRunError,
+  type LoadedCheckpoint,
+} from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
+import { withDemotions, type StatePlace } from './state.js'
 
 /** The run at or below `path` (absolute) with the health that names and meta tell. Throws as `loadRun` does. */
-export async function openRun(storage: ReadStorage, path: string): Promise<Run> {
-  return graded(await loadRun(storage, path))
+export async function openRun(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run> {
+  return graded(await withDemotions(storage, await loadRun(storage, path), place))
+}
+
+/** The checkpoint that someone typed, in its run, as `openRun` gives it. Throws as `loadCheckpoint` does. */
+export async function openCheckpoint(
+  storage: ReadStorage,
+  argument: string,
+  base: string,
+  place: StatePlace = {},
+): Promise<LoadedCheckpoint> {
+  return known(storage, await loadCheckpoint(storage, argument, base), place)
+}
+
+/** The checkpoint at exactly this path (absolute) or null, likewise. */
+export async function openCheckpointAt(
+  storage: ReadStorage,
+  path: string,
+  place: StatePlace = {},
+): Promise<LoadedCheckpoint | null> {
+  const loaded = await findCheckpointAt(storage, path)
+  return loaded === null ? null : known(storage, loaded, place)
+}
+
+async function known(storage: ReadStorage, loaded: LoadedCheckpoint, place: StatePlace): Promise<LoadedCheckpoint> {
+  const run = await withDemotions(storage, loaded.run, place)
+  return { run, checkpoint: run.checkpoints.find(({ path }) => path === loaded.checkpoint.path) ?? loaded.checkpoint }
 }
 
 /**
  * The same for a job that may be the first of its run: null where nothing has been saved yet. A folder that cannot be
  * read, a link that dangles and the like throw: they do not mean that there is nothing.
  */
-export async function openRunIfAny(storage: ReadStorage, path: string): Promise<Run | null> {
+export async function openRunIfAny(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run | null> {
   try {
-    return await openRun(storage, path)
+    return await openRun(storage, path, place)
   } catch (error) {
     if (error instanceof NoRunError) return null
     throw error
@@ -23,8 +57,10 @@ export async function openRunIfAny(storage: ReadStorage, path: string): Promise<
 }
 
 /** All runs at or below `path` (absolute), likewise. */
-export async function openRuns(storage: ReadStorage, path: string): Promise<Run[]> {
-  return (await findRuns(storage, path)).map(graded)
+export async function openRuns(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run[]> {
+  const runs: Run[] = []
+  for (const run of await findRuns(storage, path)) runs.push(graded(await withDemotions(storage, run, place)))
+  return runs
 }
 
 function graded(run: Run): Run {

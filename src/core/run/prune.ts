@@ -1,12 +1,13 @@
 /** What a prune of one run would do: everything known that bears on it, brought before the pure plan. */
 import { CkptError } from '../errors.js'
 import { isWhole, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
-import { fingerprint, weigh, type Fingerprints } from '../disposal/index.js'
+import { bytesFreedBy, fingerprint, weigh, type Fingerprints } from '../disposal/index.js'
 import { settle, type HealthOptions } from '../health/index.js'
 import {
   checkPolicy,
   plan,
   type Amount,
+  type Kept,
   type Plan,
   type Policy,
   type RankedOrder,
@@ -17,6 +18,7 @@ import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '..
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './arrange.js'
 import { examine } from './open.js'
+import { pinsOf, type StatePlace } from './state.js'
 
 export interface PruneRequest {
   readonly query: Query
@@ -34,12 +36,14 @@ export interface PruneRequest {
   readonly allowEmpty?: boolean
   /** False: the policy alone decides. */
   readonly protect?: boolean
+  /** Why a checkpoint may not go, beside the policy; null when it may. */
+  readonly isExcluded?: (checkpoint: Checkpoint) => string | null
   readonly verify?: HealthLevel
   /** Just saved, or about to be and then not among the run's: it takes part, and stays whatever the policy says. */
   readonly newcomer?: Checkpoint | undefined
 }
 
-export interface PruneContext extends HealthOptions {
+export interface PruneContext extends HealthOptions, StatePlace {
   /** Unix seconds. */
   readonly now: number
   /** Resolves after so many milliseconds. */
@@ -51,6 +55,8 @@ export interface PruneContext extends HealthOptions {
 export interface PrunePlan extends Plan {
   /** Of those to remove, as they were looked at for this plan. */
   readonly fingerprints: Fingerprints
+  /** Bytes that the medium would get back. */
+  readonly freedBytes: number
   readonly warnings: readonly string[]
 }
 
@@ -71,7 +77,10 @@ export async function planPrune(
   const examined = isNew ? [...there, newcomer] : there
   const names = (request.rules ?? []).flatMap((rule) => rule.names)
   const arranged = await arrange(storage, examined, request.query, context.now, names)
+  const excluded = exclusions(arranged.selected, request)
+  const selected = arranged.selected.filter((checkpoint) => !excluded.has(checkpoint))
   const protect = request.protect ?? true
+  const pinned = protect ? await pinnedPaths(storage, run, context) : new Map<string, string>()
   const space = await measureSpace(storage, run, arranged.ordered, request)
   const ranking = [...namesInOrders(request.query), ...names]
   const known = {
@@ -81,10 +90,10 @@ export async function planPrune(
   const planWith = (changing: ReadonlySet<string>): Plan => {
     const all = plan({
       checkpoints: arranged.ordered,
-      policy: toPolicy(request, arranged.selected, space, context.now),
+      policy: toPolicy(request, selected, space, context.now),
       context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
       healthKnown: level !== 'none',
-      protections: protect ? { ...known, changing } : null,
+      protections: protect ? { ...known, pinned, changing } : null,
     })
     return newcomer === undefined ? all : sparing(all, newcomer.path, arranged.ordered)
   }
@@ -92,7 +101,31 @@ export async function planPrune(
   const changing = protect ? await findChanging(storage, removedBy(first), context) : new Set<string>()
   const final = changing.size === 0 ? first : planWith(changing)
   const fingerprints = await fingerprint(storage, removedBy(final))
-  return { ...final, fingerprints, warnings: arranged.warnings }
+  const freedBytes = await bytesFreedBy(storage, removedBy(final))
+  const keep = final.keep.map((kept) => withExclusion(kept, excluded.get(kept.checkpoint)))
+  return { ...final, keep, fingerprints, freedBytes, warnings: arranged.warnings }
+}
+
+/** Notes by path. A file of pins that cannot be read throws: what is pinned must not go for that. */
+export async function pinnedPaths(storage: ReadStorage, run: Run, place: StatePlace): Promise<Map<string, string>> {
+  const pins = await pinsOf(storage, run, place)
+  const pinned = run.checkpoints.filter(({ name }) => pins.has(name))
+  return new Map(pinned.map(({ name, path }) => [path, pins.get(name)?.note ?? '']))
+}
+
+function exclusions(selected: readonly Checkpoint[], { isExcluded }: PruneRequest): ReadonlyMap<Checkpoint, string> {
+  const excluded = new Map<Checkpoint, string>()
+  for (const checkpoint of selected) {
+    const why = isExcluded?.(checkpoint) ?? null
+    if (why !== null) excluded.set(checkpoint, why)
+  }
+  return excluded
+}
+
+function withExclusion(kept: Kept, why: string | undefined): Kept {
+  if (why === undefined) return kept
+  const reasons = kept.reasons.map((reason) => (reason.code === 'unselected' ? { ...reason, text: why } : reason))
+  return { ...kept, reasons }
 }
 
 /** Throws as a prune of this request would for a policy that cannot be meant, or names nothing. */
@@ -139,7 +172,7 @@ function toPolicy(
   space: SpaceTarget | undefined,
   now: number,
 ): Policy {
-  const { query, keep, rules, olderThan, removeDamaged = false, newcomer } = request
+  const { query, keep, rules, olderThan, removeDamaged = false, newcomer, isExcluded } = request
   const allowEmpty = request.allowEmpty === true || newcomer !== undefined
   const named = query.orders.map((order): RankedOrder => {
     return { label: describeOrder(order), named: true, ranked: rank(selected, order, now) }
@@ -148,7 +181,7 @@ function toPolicy(
   return {
     keep,
     orders: request.noKeepRecent === true ? named : [recency, ...named],
-    selected: query.where.length === 0 ? undefined : new Set(selected),
+    selected: query.where.length === 0 && isExcluded === undefined ? undefined : new Set(selected),
     rules: rules ?? [],
     olderThan,
     space,
@@ -161,7 +194,7 @@ function removedBy({ remove }: Plan): Checkpoint[] {
   return remove.map(({ checkpoint }) => checkpoint)
 }
 
-async function findChanging(
+export async function findChanging(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
   context: PruneContext,

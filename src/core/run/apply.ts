@@ -1,0 +1,90 @@
+/** A written plan against the run as it is now. */
+import type { Checkpoint, Run } from '../checkpoint.js'
+import { bytesFreedBy, type Fingerprint, type RemovalFailure } from '../disposal/index.js'
+import { CkptError } from '../errors.js'
+import type { HealthOptions } from '../health/index.js'
+import { protect } from '../retention/index.js'
+import { isWhole } from '../checkpoint.js'
+import { impossibleMetrics } from '../selection/index.js'
+import type { ReadStorage, Result } from '../storage/storage.js'
+import { arrange } from './arrange.js'
+import type { Going } from './carry-out.js'
+import { examine } from './open.js'
+import type { WrittenPlan } from './plan-file.js'
+import { findChanging, pinnedPaths, type PruneContext } from './prune.js'
+
+export interface Application extends Going {
+  /** Of the plan, and still there, and as far as can be told now to be removed. */
+  readonly refused: readonly RemovalFailure[]
+  /** Bytes that the medium would get back. */
+  readonly freedBytes: number
+}
+
+/**
+ * What of the plan can be done: its checkpoints that are still there and that nothing protects now. The others stay,
+ * and are told why. Throws CkptError `refused` when nothing would be left although the plan kept something.
+ */
+export async function applyPlan(
+  storage: ReadStorage,
+  run: Run,
+  plan: WrittenPlan,
+  context: PruneContext & HealthOptions,
+): Promise<Application> {
+  const byName = new Map(run.checkpoints.map((checkpoint) => [checkpoint.name, checkpoint]))
+  const refused: RemovalFailure[] = []
+  const going: Checkpoint[] = []
+  const shields = plan.protect ? await shieldsOf(storage, run, plan, context) : new Map<string, string>()
+  for (const { name } of plan.remove) {
+    const checkpoint = byName.get(name)
+    const shield = shields.get(name)
+    if (checkpoint === undefined) refused.push({ name, error: gone(name) })
+    else if (shield !== undefined) refused.push({ name, error: shielded(name, shield) })
+    else going.push(checkpoint)
+  }
+  if (going.length > 0 && going.length === run.checkpoints.length && !plan.allowEmpty) {
+    throw new CkptError('refused', `this would remove all ${going.length} checkpoints that there are now`, {
+      hint: 'what the plan kept is gone: make a new plan',
+    })
+  }
+  const planned = new Map(plan.remove.map((entry) => [entry.name, entry]))
+  return {
+    checkpoints: going,
+    fingerprints: new Map(
+      [...planned].map(([name, { fingerprint }]): [string, Result<Fingerprint>] => [
+        name,
+        { ok: true, value: fingerprint },
+      ]),
+    ),
+    reasons: new Map([...planned].map(([name, { reason }]) => [name, reason])),
+    refused,
+    freedBytes: await bytesFreedBy(storage, going),
+  }
+}
+
+/** By name, why a checkpoint of the plan must stay now. */
+async function shieldsOf(
+  storage: ReadStorage,
+  run: Run,
+  plan: WrittenPlan,
+  context: PruneContext,
+): Promise<Map<string, string>> {
+  const names = new Set(plan.remove.map(({ name }) => name))
+  const examined = await examine(storage, run.checkpoints, run.checkpoints, 'quick', context)
+  const { ordered } = await arrange(storage, examined, { orders: [], where: [] }, context.now)
+  const changing = await findChanging(
+    storage,
+    ordered.filter(({ name }) => names.has(name)),
+    context,
+  )
+  const pinned = await pinnedPaths(storage, run, context)
+  const shields = protect(ordered, isWhole, { pinned, impossible: impossibleMetrics(ordered), changing })
+  return new Map([...shields].map(([{ name }, reasons]) => [name, reasons.map(({ text }) => text).join('; ')]))
+}
+
+function gone(name: string): CkptError {
+  return new CkptError('refused', `${name}: no longer there`, { hint: 'nothing was removed under that name' })
+}
+
+function shielded(name: string, why: string): CkptError {
+  return new CkptError('refused', `${name}: protected since the plan was made: ${why}`, { hint: 'make a new plan' })
+}

@@ -1,0 +1,74 @@
+/** A prune done: exactly the plan's entries, into the trash or for good, and what earlier ones left half done. */
+import type { Checkpoint, Run } from '../checkpoint.js'
+import {
+  finishDemotions,
+  removeCheckpoints,
+  type FinishOptions,
+  type Fingerprints,
+  type RemovalFailure,
+  type RemovalResult,
+} from '../disposal/index.js'
+import { CkptError } from '../errors.js'
+import { stateFolderOf } from '../state/index.js'
+import type { Storage } from '../storage/storage.js'
+import { moveToTrash, tidyTrash } from '../trash/index.js'
+import type { StatePlace } from './state.js'
+
+export interface Going {
+  readonly checkpoints: readonly Checkpoint[]
+  readonly fingerprints: Fingerprints
+  /** Why each goes, by name: remembered in the trash. */
+  readonly reasons: ReadonlyMap<string, string>
+  /** These were planned too and stay: they are told with the rest. */
+  readonly refused?: readonly RemovalFailure[]
+}
+
+export interface CarryOutOptions extends StatePlace, FinishOptions {
+  /** Unix seconds. */
+  readonly now: number
+  /** Moves instead of deleting. */
+  readonly trash: boolean
+  readonly signal?: AbortSignal
+}
+
+/** Under the run's lock. Throws CkptError `refused` when the trash is asked for and cannot be used. */
+export async function carryOut(
+  storage: Storage,
+  run: Run,
+  { checkpoints, fingerprints, reasons, refused = [] }: Going,
+  options: CarryOutOptions,
+): Promise<RemovalResult> {
+  const { stateDirectory, signal, wait, now } = options
+  const place = { ...(stateDirectory === undefined ? {} : { stateDirectory }), ...(signal ? { signal } : {}) }
+  const state = await stateFolderOf(storage, run.path, stateDirectory)
+  const demotions = await finishQuietly(storage, run, options)
+  const moved = options.trash
+    ? await moveToTrash(storage, run.path, checkpoints, { planned: fingerprints, wait, now, reasons, ...place })
+    : null
+  const removal = await removeCheckpoints(storage, run.path, moved === null ? checkpoints : [], {
+    planned: fingerprints,
+    wait,
+    ...place,
+  })
+  await tidyTrash(storage, state)
+  return {
+    ...(moved ?? removal),
+    failed: [...refused, ...(moved ?? removal).failed],
+    leftovers: [...removal.leftovers, ...demotions.leftovers],
+    finished: {
+      count: removal.finished.count + demotions.count,
+      freedBytes: removal.finished.freedBytes + demotions.freedBytes,
+    },
+  }
+}
+
+/** What is broken about an older demotion must not keep this prune from its work. */
+async function finishQuietly(storage: Storage, run: Run, options: CarryOutOptions) {
+  const state = await stateFolderOf(storage, run.path, options.stateDirectory)
+  try {
+    return await finishDemotions(storage, run.path, state, options)
+  } catch (error) {
+    if (error instanceof CkptError) return { count: 0, freedBytes: 0, leftovers: [] }
+    throw error
+  }
+}

@@ -1,0 +1,72 @@
+/** What a demotion of one run would do: a prune's plan, of which each entry loses a part only. */
+import type { Checkpoint, Run } from '../checkpoint.js'
+import { bytesFreedBy, type Demoting } from '../disposal/index.js'
+import { CkptError } from '../errors.js'
+import { findLayout } from '../layouts/index.js'
+import { bestOrder, byRecency, describeOrder, rank, type Order } from '../selection/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+import { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
+
+export interface DemoteRequest extends PruneRequest {
+  /** Only what is older than each of so many best may be demoted. */
+  readonly olderThanBest?: number | undefined
+}
+
+export interface DemotePlan extends Pick<PrunePlan, 'keep' | 'remove' | 'fingerprints' | 'warnings' | 'freedBytes'> {
+  /** In the order of `remove`. */
+  readonly demote: readonly Demoting[]
+}
+
+/**
+ * Plans; changes nothing. The policy is a prune's, and so are the protections; what has nothing that only resuming
+ * needs stays as it is. Throws as `planPrune` does, and CkptError `usage` when it is not clear by what the best are.
+ */
+export async function planDemote(
+  storage: ReadStorage,
+  run: Run,
+  request: DemoteRequest,
+  context: PruneContext,
+): Promise<DemotePlan> {
+  const narrowed = request.olderThanBest === undefined ? null : olderThanBest(run, request, context.now)
+  const drops = await dropsOf(storage, run.checkpoints)
+  const why = (checkpoint: Checkpoint): string | null => {
+    if (narrowed !== null && !narrowed.older.has(checkpoint.name)) return narrowed.reason
+    if (checkpoint.demoted !== undefined) return 'demoted already'
+    return (drops.get(checkpoint.path) ?? []).length === 0 ? 'has nothing that only resuming needs' : null
+  }
+  // The order that told the best has done its work, unless the policy itself ranks by it.
+  const ranks = request.keep !== undefined || narrowed === null
+  const query = ranks ? request.query : { ...request.query, orders: [] }
+  const plan = await planPrune(storage, run, { ...request, query, isExcluded: why, removeDamaged: false }, context)
+  const demote = plan.remove.map(({ checkpoint }) => ({ checkpoint, drop: drops.get(checkpoint.path) ?? [] }))
+  const paths = demote.flatMap(({ checkpoint, drop }) => drop.map((name) => ({ path: `${checkpoint.path}/${name}` })))
+  return { ...plan, demote, freedBytes: await bytesFreedBy(storage, paths) }
+}
+
+async function dropsOf(storage: ReadStorage, checkpoints: readonly Checkpoint[]) {
+  const folders = checkpoints.filter(({ kind }) => kind === 'directory')
+  const listings = await storage.list(folders.map(({ path }) => path))
+  return new Map(
+    folders.map(({ path, layout }, index): [string, readonly string[]] => {
+      const listing = listings[index]
+      return [path, listing?.ok === true ? (findLayout(layout)?.resumeOnly?.(listing.value) ?? []) : []]
+    }),
+  )
+}
+
+function olderThanBest(run: Run, { olderThanBest: count = 0, query }: DemoteRequest, now: number) {
+  if (!(Number.isSafeInteger(count) && count >= 1)) {
+    throw new CkptError('usage', `--older-than-best takes a whole number from 1 up, not ${count}`, {
+      hint: '--older-than-best 3 --min WER',
+    })
+  }
+  const orders: readonly Order[] = query.orders.length > 0 ? query.orders : [bestOrder(run.checkpoints)]
+  const { ordered } = byRecency(run.checkpoints)
+  const best = new Set(orders.flatMap((order) => rank(ordered, order, now).slice(0, count)))
+  const oldest = ordered.findLastIndex((checkpoint) => best.has(checkpoint))
+  const labels = orders.map(describeOrder).join(', ')
+  return {
+    older: new Set(best.size === 0 ? [] : ordered.slice(oldest + 1).map(({ name }) => name)),
+    reason: `not older than the best ${count} by ${labels}`,
+  }
+}

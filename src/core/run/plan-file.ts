@@ -1,0 +1,116 @@
+/** A prune's plan as a file: looked over by a person today, done tomorrow, exactly. */
+import { isAbsolute } from 'node:path'
+import { readFingerprint, writeFingerprint, type Fingerprint } from '../disposal/index.js'
+import { CkptError } from '../errors.js'
+import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../formats/json.js'
+import { isNameInside } from '../state/index.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
+import type { PrunePlan } from './prune.js'
+
+/** What a plan's file says is to be done. */
+export interface WrittenPlan {
+  /** Absolute. */
+  readonly run: string
+  /** Unix seconds. */
+  readonly created: number
+  /** False: made with `--no-protect`. */
+  readonly protect: boolean
+  readonly allowEmpty: boolean
+  readonly remove: readonly { readonly name: string; readonly reason: string; readonly fingerprint: Fingerprint }[]
+}
+
+const kind = 'ckpt prune plan'
+/** Ten thousand checkpoints of a hundred files have less. */
+const largestPlan = 256 << 20
+
+export interface PlanChoices {
+  readonly created: number
+  readonly protect: boolean
+  readonly allowEmpty: boolean
+}
+
+/** Plain JSON data. An entry that could not be looked at is not written: it could not be removed either. */
+export function planToJson(run: string, plan: PrunePlan, { created, protect, allowEmpty }: PlanChoices) {
+  return {
+    kind,
+    version: 1,
+    run,
+    created,
+    protect,
+    allowEmpty,
+    freedBytes: plan.freedBytes,
+    keep: plan.keep.map(({ checkpoint, reasons }) => ({
+      name: checkpoint.name,
+      reasons: reasons.map(({ text }) => text),
+    })),
+    remove: plan.remove.flatMap(({ checkpoint, reason }) => {
+      const print = plan.fingerprints.get(checkpoint.name)
+      return print?.ok === true
+        ? [{ name: checkpoint.name, reason: reason.text, fingerprint: writeFingerprint(print.value) }]
+        : []
+    }),
+  }
+}
+
+/** Writes the plan to a new file. Throws CkptError `refused` when something is there. */
+export async function writePlan(storage: Storage, path: string, plan: ReturnType<typeof planToJson>): Promise<void> {
+  const [there] = await storage.lstat([path])
+  if (there?.ok === true) {
+    throw new CkptError('refused', `${path}: there already; nothing is overwritten`, { hint: 'name another file' })
+  }
+  const file = await storage.create(path)
+  try {
+    await file.write(new TextEncoder().encode(`${JSON.stringify(plan, null, 2)}\n`))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Throws CkptError `usage` with what is wrong in it, `not-found`, `system`. */
+export async function readPlan(storage: ReadStorage, path: string): Promise<WrittenPlan> {
+  const [text] = await storage.read([path], largestPlan)
+  if (text?.ok !== true) throw text?.error ?? new CkptError('not-found', `${path}: nothing there`)
+  const plan = parse(text.value, path)
+  if (plan.get('kind') !== kind) throw bad(path, `"kind" is not "${kind}"`)
+  if (plan.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
+  const [run, created, protect, allowEmpty] = ['run', 'created', 'protect', 'allowEmpty'].map((key) => plan.get(key))
+  if (typeof run !== 'string' || !isAbsolute(run) || run.includes('\0')) throw bad(path, '"run" is no absolute path')
+  if (typeof created !== 'number') throw bad(path, '"created" is no number')
+  return { run, created, protect: protect !== false, allowEmpty: allowEmpty === true, remove: readEntries(plan, path) }
+}
+
+function parse(bytes: Uint8Array, path: string): JsonObject {
+  try {
+    const value = parseJson(bytes)
+    if (isJsonObject(value)) return value
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    throw bad(path, error.message)
+  }
+  throw bad(path, 'no JSON object')
+}
+
+function readEntries(plan: JsonObject, path: string): WrittenPlan['remove'] {
+  const list = plan.get('remove')
+  if (!Array.isArray(list)) throw bad(path, '"remove" is no list')
+  const seen = new Set<string>()
+  return (list as readonly JsonValue[]).map((one, index) => {
+    const place = `"remove", entry ${index + 1}`
+    if (!isJsonObject(one)) throw bad(path, `${place}: no object`)
+    const name = one.get('name')
+    if (!isNameInside(name)) throw bad(path, `${place}: ${JSON.stringify(name)} is no name in the run`)
+    if (seen.has(name)) throw bad(path, `${place}: ${JSON.stringify(name)} comes twice`)
+    seen.add(name)
+    const fingerprint = readFingerprint(one.get('fingerprint'))
+    if (fingerprint === null) throw bad(path, `${place}: ${JSON.stringify(name)} has no fingerprint that can be read`)
+    const reason = one.get('reason')
+    return { name, reason: typeof reason === 'string' ? reason : 'planned', fingerprint }
+  })
+}
+
+function bad(path: string, why: string): CkptError {
+  return new CkptError('usage', `${path}: not a plan that can be done: ${why}`, {
+    hint: 'write it again: ckpt prune RUN … --plan FILE',
+  })
+}
