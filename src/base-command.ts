@@ -7,6 +7,11 @@ import { expressionFlags } from './flags.js'
 import { renderError, renderWarning } from './render/messages.js'
 import { toJson } from './render/json.js'
 import { Output } from './render/output.js'
+import { every, wait as pause } from './clock.js'
+import { parseAge } from './core/retention/index.js'
+import type { StatePlace } from './core/run/index.js'
+import { stateFolderOf, withLock, type LockOptions } from './core/state/index.js'
+import { processes } from './process-identity.js'
 import { bytesProgress, interruptible, type LongWork } from './progress.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
@@ -81,6 +86,37 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     } finally {
       progress.end()
     }
+  }
+
+  /**
+   * What a change of a run takes: its lock, waited for as long as --wait says, and where state lies. `signal` ends the
+   * wait.
+   */
+  protected changing(wait: string, state: string | undefined, signal?: AbortSignal): LockOptions & StatePlace {
+    return {
+      processes: processes(`ckpt ${this.id ?? ''}`.trim().replaceAll(':', ' ')),
+      now: () => this.now(),
+      wait: pause,
+      every,
+      patience: parseAge('wait', wait),
+      onWait: (holder) => this.note(`waiting for ${holder}, which is changing the run`),
+      stateDirectory: state,
+      ...(signal === undefined ? {} : { signal }),
+    }
+  }
+
+  /** Runs `work` under the run's lock; where the state folder cannot be written, without one, which is told. */
+  protected async locked<T>(
+    run: string,
+    { wait, state }: { readonly wait: string; readonly state?: string | undefined },
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const folder = await stateFolderOf(this.storage, run, state)
+    const onUnlocked = ({ message }: CkptError) =>
+      this.alert(`no lock on the run, for ckpt's state cannot be written: ${message}`)
+    return interruptible((signal) =>
+      withLock(this.storage, folder, { ...this.changing(wait, state, signal), onUnlocked }, work),
+    )
   }
 
   protected get wantsJson(): boolean {

@@ -4,13 +4,21 @@ import { commands } from './commands/index.js'
 
 /** Runs the command that `argv` names; false when it names none, or asks for help. */
 export async function main(argv: string[], root: string): Promise<boolean> {
-  const [id = '', ...rest] = argv
+  const { id, rest } = nameOf(argv)
   const command = Object.hasOwn(commands, id) ? commands[id as keyof typeof commands] : undefined
   if (command === undefined || asksForHelp(rest)) return false
   const config = { root, name: 'ckpt', bin: 'ckpt', scopedEnvVarKeys: () => [] } satisfies Partial<Config>
   command.id = id
   await new command(rest, config as unknown as Config).execute()
   return true
+}
+
+/** Commands of a topic have names of two words, `trash list`, and ids with a colon. */
+function nameOf(argv: readonly string[]): { readonly id: string; readonly rest: string[] } {
+  const [first = '', second] = argv
+  const topical = `${first}:${second ?? ''}`
+  if (Object.hasOwn(commands, topical)) return { id: topical, rest: argv.slice(2) }
+  return { id: first, rest: argv.slice(1) }
 }
 
 function asksForHelp(argv: readonly string[]): boolean {

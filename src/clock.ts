@@ -5,6 +5,13 @@ export async function wait(milliseconds: number): Promise<void> {
   await setTimeout(milliseconds)
 }
 
+/** Calls back again and again, without keeping the process alive; gives what ends it. */
+export function every(milliseconds: number, call: () => void): () => void {
+  const timer = setInterval(call, milliseconds)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
 /** Seconds that the local calendar is ahead of UTC at a moment (Unix seconds). */
 export function utcOffset(time: number): number {
   return -60 * new Date(time * 1000).getTimezoneOffset()

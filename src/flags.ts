@@ -1,4 +1,5 @@
 /** Flags that several commands share: one flag has one meaning everywhere. */
+import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { rules, type RuleKind } from './core/retention/index.js'
 import type { HealthLevel } from './core/checkpoint.js'
@@ -58,6 +59,21 @@ export const recursiveFlag = Flags.boolean({ char: 'r', description: 'every run 
 
 export const dryRunFlag = Flags.boolean({ char: 'n', description: 'show what would be done and change nothing' })
 
+export const stateFlag = Flags.directory({
+  helpValue: 'DIR',
+  env: 'CKPT_STATE',
+  description: "where ckpt keeps what it must remember; left out: <parent of the run>/.ckpt/<run's name>",
+  parse: async (path) => resolve(path),
+})
+
+export const waitFlag = Flags.string({
+  helpValue: 'TIME',
+  default: '1m',
+  description: 'how long to wait for another ckpt that is changing the run',
+})
+
+export const trashFlag = Flags.boolean({ description: 'move into the trash instead of deleting: ckpt trash list' })
+
 export const yesFlag = Flags.boolean({ char: 'y', description: 'do not ask' })
 
 async function trim(text: string): Promise<string> {
@@ -76,8 +92,8 @@ function ruleFlag({ value, description, repeatable }: RuleKind) {
 
 const policyGroup = { helpGroup: 'POLICY' }
 
-/** What a prune's policy is made of, beside the selection. */
-export const policyFlags = {
+/** How a policy chooses among whole checkpoints, beside the selection. */
+export const choosingFlags = {
   keep: Flags.integer({
     ...policyGroup,
     helpValue: 'N',
@@ -100,7 +116,12 @@ export const policyFlags = {
     helpValue: 'SIZE|N%',
     description: 'so much is free on the file system afterwards: 10%, 200G; likewise',
   }),
-  'remove-damaged': Flags.boolean({ ...policyGroup, description: 'damaged checkpoints may go too' }),
   'no-protect': Flags.boolean({ ...policyGroup, description: 'the policy alone decides' }),
   'allow-empty': Flags.boolean({ ...policyGroup, description: 'the policy may remove every checkpoint' }),
+}
+
+/** What a prune's policy is made of, beside the selection. */
+export const policyFlags = {
+  ...choosingFlags,
+  'remove-damaged': Flags.boolean({ ...policyGroup, description: 'damaged checkpoints may go too' }),
 }

@@ -5,7 +5,7 @@ import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/run/index.js'
 import { bestOrder, rank, type Order } from '../core/selection/index.js'
-import { recursiveFlag, selectionFlags, verifyFlag } from '../flags.js'
+import { recursiveFlag, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { summarise, toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
@@ -40,12 +40,16 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     null: Flags.boolean({ char: '0' as 'z', description: 'end each path with a NUL, for xargs -0' }),
     recursive: recursiveFlag,
     verify: verifyFlag('only what is whole at this depth: quick (headers), deep (every byte)', 'none'),
+    state: stateFlag,
   }
 
   async run(): Promise<void> {
     const { selector, path } = this.readArguments()
     const query = await readQuery(this.flags)
-    const runs = this.flags.recursive ? await openRuns(this.storage, path) : [await openRun(this.storage, path)]
+    const place = { stateDirectory: this.flags.state }
+    const runs = this.flags.recursive
+      ? await openRuns(this.storage, path, place)
+      : [await openRun(this.storage, path, place)]
     const checkpoints = runs.flatMap((run) => run.checkpoints)
     const { ordered, selected, warnings } = await arrange(this.storage, checkpoints, query, this.now())
     for (const warning of warnings) this.alert(warning)

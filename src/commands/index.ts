@@ -1,22 +1,34 @@
 /** Every command by its name. */
+import Demote from './demote.js'
 import Find from './find.js'
 import List from './list.js'
+import PinCommand from './pin.js'
 import Prune from './prune.js'
 import Recover from './recover.js'
 import Save from './save.js'
 import Show from './show.js'
 import Tensors from './tensors.js'
 import Transfer from './transfer.js'
+import TrashEmpty from './trash/empty.js'
+import TrashList from './trash/list.js'
+import TrashRestore from './trash/restore.js'
+import Unpin from './unpin.js'
 import Verify from './verify.js'
 
 export const commands = {
+  demote: Demote,
   find: Find,
   list: List,
+  pin: PinCommand,
   prune: Prune,
   recover: Recover,
   save: Save,
   show: Show,
   tensors: Tensors,
   transfer: Transfer,
+  'trash:empty': TrashEmpty,
+  'trash:list': TrashList,
+  'trash:restore': TrashRestore,
+  unpin: Unpin,
   verify: Verify,
 }

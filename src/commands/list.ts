@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { arrange, examine, openRun, openRuns, type Query } from '../core/run/index.js'
+import { arrange, examine, openRun, openRuns, pinsOf, takeGonePins, type Query } from '../core/run/index.js'
 import {
   bestPerMetric,
   describeUnknownKey,
@@ -12,7 +12,8 @@ import {
   unknownKeys,
   varyingKeys,
 } from '../core/selection/index.js'
-import { recursiveFlag, runArgument, selectionFlags, verifyFlag } from '../flags.js'
+import type { Pin } from '../core/state/index.js'
+import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { isMetaColumn } from '../render/checkpoints.js'
 import { marksOf, sortRows } from '../render/rows.js'
@@ -50,12 +51,16 @@ the newest first. --min, --max and --by rank instead. Parameter files are not op
     all: Flags.boolean({ description: 'every row and every metric, also on a terminal', exclusive: ['limit'] }),
     recursive: recursiveFlag,
     verify: verifyFlag('look into the files: none, quick (headers), deep (every byte)', 'none'),
+    state: stateFlag,
   }
 
   async run(): Promise<void> {
     const query = await readQuery(this.flags)
     const path = resolve(this.args.run)
-    const runs = this.flags.recursive ? await openRuns(this.storage, path) : [await openRun(this.storage, path)]
+    const place = { stateDirectory: this.flags.state }
+    const runs = this.flags.recursive
+      ? await openRuns(this.storage, path, place)
+      : [await openRun(this.storage, path, place)]
     if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
     const views: View[] = []
     for (const run of runs) views.push(await this.view(run, query))
@@ -79,9 +84,27 @@ the newest first. --min, --max and --by rank instead. Parameter files are not op
       examine(this.storage, ordered, sorted.slice(0, limit), this.flags.verify, options),
     )
     const columns = this.readColumns(ordered) ?? columnNames(shown, varyingKeys(ordered))
-    const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered))
+    const pins = await this.pins(run)
+    const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered), pins)
     const rows = shown.map((checkpoint) => ({ checkpoint, marks: marks.get(checkpoint.path) ?? [] }))
     return { run, rows, columns, matching: ranked.length, wide: this.flags.all || this.flags.columns !== undefined }
+  }
+
+  /** Of a run whose pins cannot be read none, which is told; of one whose checkpoint is gone it is told once. */
+  private async pins(run: Run): Promise<ReadonlyMap<string, Pin>> {
+    try {
+      const pins = await pinsOf(this.storage, run, { stateDirectory: this.flags.state })
+      if (pins.size === 0) return pins
+      const gone = await takeGonePins(this.storage, run, pins, this.changing('0s', this.flags.state))
+      for (const { name, note } of gone) {
+        this.alert(`${name} was pinned${note === '' ? '' : ` (${note})`} and is gone from ${run.path}`)
+      }
+      return pins
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      this.alert(error.message)
+      return new Map()
+    }
   }
 
   /** --columns; a key that no checkpoint has is told. */

@@ -1,14 +1,40 @@
 import { resolve } from 'node:path'
+import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { utcOffset, wait } from '../clock.js'
 import { confirm } from '../confirm.js'
 import { readSettings } from '../config.js'
 import type { HealthLevel, Run } from '../core/checkpoint.js'
-import { failureOf, removeCheckpoints, type RemovalResult } from '../core/disposal/index.js'
+import { failureOf, type RemovalFailure } from '../core/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import { openRun, planPrune, type PrunePlan, type PruneRequest } from '../core/run/index.js'
-import { dryRunFlag, policyFlags, runArgument, selectionFlags, verifyFlag, yesFlag } from '../flags.js'
+import {
+  applyPlan,
+  carryOut,
+  openRun,
+  planPrune,
+  planToJson,
+  readPlan,
+  writePlan,
+  type Application,
+  type Going,
+  type PrunePlan,
+  type PruneRequest,
+  type WrittenPlan,
+} from '../core/run/index.js'
+import { copyTime } from '../exact-times.js'
+import {
+  dryRunFlag,
+  policyFlags,
+  runArgument,
+  selectionFlags,
+  stateFlag,
+  trashFlag,
+  verifyFlag,
+  waitFlag,
+  yesFlag,
+} from '../flags.js'
 import { readPolicy } from '../query.js'
+import { printable } from '../render/printable.js'
 import { pruneDocument, renderMissing, renderPlan, renderQuestion, renderRemoval } from '../render/prune.js'
 
 /** What `ckpt.yaml` may say of a prune. */
@@ -62,28 +88,114 @@ Exit status 6 when some could not be removed, or a space target is missed althou
   static override args = { run: runArgument }
   static override flags = {
     ...policySection.flags,
+    plan: Flags.file({
+      helpValue: 'FILE',
+      description: 'write the plan to a new file and change nothing else',
+      exclusive: ['apply', 'trash'],
+    }),
+    apply: Flags.file({
+      helpValue: 'FILE',
+      description: 'do exactly what the plan in the file says; what has changed since stays, and is told',
+      exclusive: ['plan', ...Object.keys({ ...policyFlags, ...selectionFlags })],
+    }),
+    trash: trashFlag,
+    state: stateFlag,
+    wait: waitFlag,
     'dry-run': dryRunFlag,
     yes: yesFlag,
   }
 
   async run(): Promise<void> {
-    const run = await openRun(this.storage, resolve(this.args.run))
-    const plan = await this.plan(run)
-    for (const warning of plan.warnings) this.alert(warning)
-    if (plan.missingBytes > 0) this.alert(renderMissing(plan))
-    // Nothing is deleted that was not shown.
-    if (!this.wantsJson) this.output.dataLines(renderPlan(run, plan, { now: this.now(), output: this.output }))
-    const removal = await this.carryOut(run, plan)
-    this.answer(pruneDocument(run, plan, removal), () => renderRemoval(removal, this.output))
-    const failure = removal === null ? null : failureOf(removal)
-    if (failure !== null) throw failure
-    if (plan.missingBytes > 0 && !this.flags['dry-run']) process.exitCode = exitStatusOf.partial
+    const written = this.flags.apply === undefined ? null : await this.readPlan(this.flags.apply)
+    const run = await openRun(this.storage, written?.run ?? resolve(this.args.run), this.place)
+    if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, written)
+    // Planned again under the lock: another ckpt may have changed the run while this one waited.
+    await this.locked(run.path, this.flags, async () => {
+      const now = await openRun(this.storage, run.path, this.place)
+      await this.prune(now, await this.intend(now, written))
+    })
   }
 
-  private async plan(run: Run): Promise<PrunePlan> {
+  private get place() {
+    return { stateDirectory: this.flags.state }
+  }
+
+  private async readPlan(file: string): Promise<WrittenPlan> {
+    const plan = await readPlan(this.storage, resolve(file))
+    const { run } = this.args
+    if (run === '.' || resolve(run) === plan.run) return plan
+    throw new CkptError('usage', `${file} is a plan for ${plan.run}, not for ${resolve(run)}`, {
+      hint: 'leave the run out: the plan names it',
+    })
+  }
+
+  /** What is to be done, shown and no more. */
+  private async show(run: Run, written: WrittenPlan | null): Promise<void> {
+    const intent = await this.intend(run, written)
+    const file = this.flags.plan
+    if (file !== undefined) {
+      const { protect = true, allowEmpty = false } = intent.request ?? {}
+      const choices = { created: this.now(), protect, allowEmpty }
+      await writePlan(this.storage, resolve(file), planToJson(run.path, intent.plan, choices))
+    }
+    const document = { ...pruneDocument(run, intent.plan, null), failed: failedDocument(intent) }
+    this.failWith(document)
+    if (!this.wantsJson) this.output.dataLines(this.lines(run, intent))
+    if (intent.going.refused.length > 0) throw refusedOnly(intent)
+    this.answer(document, () => [])
+    if (file !== undefined) this.note(`the plan is in ${file}; to do it: ckpt prune --apply ${file}`)
+  }
+
+  private async intend(run: Run, written: WrittenPlan | null): Promise<Intent> {
+    if (written === null) return this.plan(run)
+    const context = { now: this.now(), wait, utcOffset, ...this.place }
+    const going = await this.long('checking', (options) =>
+      applyPlan(this.storage, run, written, { ...context, ...options }),
+    )
+    return { plan: appliedPlan(run, going), going, request: null }
+  }
+
+  private lines(run: Run, intent: Intent): string[] {
+    return [
+      ...renderPlan(run, intent.plan, { now: this.now(), output: this.output }),
+      ...intent.going.refused.map(({ name, error }) => printable(`  ${name} stays: ${error.message}`)),
+    ]
+  }
+
+  private async prune(run: Run, intent: Intent): Promise<void> {
+    // Nothing is deleted that was not shown.
+    if (!this.wantsJson) this.output.dataLines(this.lines(run, intent))
+    const { plan, going } = intent
+    const { trash, yes } = this.flags
+    if (plan.remove.length > 0 && !yes && !(await confirm(renderQuestion(plan, trash), '--yes'))) {
+      throw new CkptError('refused', 'nothing was removed')
+    }
+    const removal = await this.long('removing', ({ signal }) =>
+      carryOut(this.storage, run, going, { ...this.place, wait, copyTime, now: this.now(), trash, signal }),
+    )
+    const idle = plan.remove.length === 0 && removal.finished.count === 0
+    const document = pruneDocument(run, plan, idle && removal.failed.length === 0 ? null : removal)
+    this.failWith(document)
+    const failure = failureOf(removal)
+    if (failure !== null) throw failure
+    if (plan.missingBytes > 0) process.exitCode = exitStatusOf.partial
+    this.answer(document, () => (idle ? [] : renderRemoval(removal, this.output, trash)))
+  }
+
+  private async plan(run: Run): Promise<Intent> {
     const request = await this.request(run)
-    const context = { now: this.now(), wait, utcOffset }
-    return this.long('checking', (options) => planPrune(this.storage, run, request, { ...context, ...options }))
+    if (this.flags.trash && request.minFree !== undefined) {
+      throw new CkptError('usage', '--trash frees no space, so --min-free cannot be met with it', {
+        hint: 'leave one of the two out',
+      })
+    }
+    const context = { now: this.now(), wait, utcOffset, ...this.place }
+    const plan = await this.long('checking', (options) =>
+      planPrune(this.storage, run, request, { ...context, ...options }),
+    )
+    for (const warning of plan.warnings) this.alert(warning)
+    if (plan.missingBytes > 0) this.alert(renderMissing(plan))
+    return intentOf(plan, request)
   }
 
   /** As the flags say; where they name no policy, as the nearest `ckpt.yaml` does. */
@@ -97,16 +209,48 @@ Exit status 6 when some could not be removed, or a space target is missed althou
     const level = this.argv.some((argument) => argument.startsWith('--verify')) ? flags.verify : verify
     return { ...(await readPolicy({ ...flags, ...settings.flags })), verify: level }
   }
+}
 
-  /** Null when nothing is to be done, or may be. */
-  private async carryOut(run: Run, plan: PrunePlan): Promise<RemovalResult | null> {
-    if (plan.remove.length === 0 || this.flags['dry-run']) return null
-    if (!this.flags.yes && !(await confirm(renderQuestion(plan), '--yes'))) {
-      throw new CkptError('refused', 'nothing was removed')
-    }
-    const checkpoints = plan.remove.map(({ checkpoint }) => checkpoint)
-    return this.long('removing', ({ signal }) =>
-      removeCheckpoints(this.storage, run.path, checkpoints, { planned: plan.fingerprints, wait, signal }),
-    )
+/** A plan and what of it is to be carried out. */
+interface Intent {
+  readonly plan: PrunePlan
+  /** Null: the plan was read from a file. */
+  readonly request: PruneRequest | null
+  readonly going: Going & { readonly refused: readonly RemovalFailure[] }
+}
+
+function intentOf(plan: PrunePlan, request: PruneRequest): Intent {
+  const { fingerprints, remove } = plan
+  const checkpoints = remove.map(({ checkpoint }) => checkpoint)
+  const reasons = new Map(remove.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
+  return { plan, request, going: { checkpoints, fingerprints, reasons, refused: [] } }
+}
+
+/** A written plan as one that was just made. */
+function appliedPlan(run: Run, { checkpoints, fingerprints, reasons, freedBytes }: Application): PrunePlan {
+  const going = new Set(checkpoints)
+  return {
+    keep: run.checkpoints
+      .filter((checkpoint) => !going.has(checkpoint))
+      .map((checkpoint) => ({ checkpoint, reasons: [{ code: 'unselected', text: 'the plan does not remove it' }] })),
+    remove: checkpoints.map((checkpoint) => ({
+      checkpoint,
+      reason: { code: 'selected', text: reasons.get(checkpoint.name) ?? 'planned' },
+    })),
+    missingBytes: 0,
+    fingerprints,
+    freedBytes,
+    warnings: [],
   }
+}
+
+function failedDocument({ going }: Intent) {
+  return going.refused.map(({ name, error }) => ({ name, error: error.message }))
+}
+
+function refusedOnly({ going }: Intent): CkptError {
+  const lines = going.refused.map(({ name, error }) => `  ${name} stays: ${error.message}`)
+  return new CkptError('partial', [`${lines.length} of the plan cannot be done`, ...lines].join('\n'), {
+    hint: 'make a new plan',
+  })
 }

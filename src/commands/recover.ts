@@ -6,7 +6,7 @@ import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { fillArguments, jobEnvironment, runChild, stage, type Candidate, type LinkKind } from '../core/jobs/index.js'
 import { choose, openRun, openRunIfAny } from '../core/run/index.js'
-import { runArgument, selectionFlags, verifyFlag } from '../flags.js'
+import { runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
@@ -47,6 +47,7 @@ status 4, and nothing is started.`
     required: Flags.boolean({ description: 'no checkpoint at all is exit status 3 with a command too' }),
     verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick'),
     ...selectionFlags,
+    state: stateFlag,
   }
   static override usage = 'recover [RUN] [FLAGS] [-- COMMAND [ARGUMENT...]]'
 
@@ -63,7 +64,8 @@ status 4, and nothing is started.`
     this.checkUsage()
     const path = resolve(this.args.run)
     const mayBeFirst = this.command.length > 0 && !this.flags.required
-    const run = await (mayBeFirst ? openRunIfAny(this.storage, path) : openRun(this.storage, path))
+    const place = { stateDirectory: this.flags.state }
+    const run = await (mayBeFirst ? openRunIfAny(this.storage, path, place) : openRun(this.storage, path, place))
     if (run === null) return this.resume(null)
     const chosen = await this.choose(run)
     const placed = await this.place(chosen.checkpoint)

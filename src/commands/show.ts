@@ -3,11 +3,10 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { arrange, examine, openRun } from '../core/run/index.js'
-import { findCheckpointAt, loadCheckpoint } from '../core/layouts/index.js'
+import { arrange, examine, openCheckpoint, openCheckpointAt, openRun } from '../core/run/index.js'
 import { bestPerMetric, metricOrders, valueFor } from '../core/selection/index.js'
 import { openTensors, plainShape, type TensorFile, type TensorInfo } from '../core/tensors/index.js'
-import { verifyFlag } from '../flags.js'
+import { verifyFlag, stateFlag } from '../flags.js'
 import { toDocument } from '../render/checkpoints.js'
 import { renderCheckpoint, renderOverview, renderTensorFile, type BestEntry } from '../render/show.js'
 import { layoutsOf } from '../render/run.js'
@@ -28,17 +27,19 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
       ignoreStdin: true,
     }),
   }
-  static override flags = { verify: verifyFlag('how deep to look into its files', 'quick') }
+  static override flags = { verify: verifyFlag('how deep to look into its files', 'quick'), state: stateFlag }
 
   async run(): Promise<void> {
     const path = resolve(this.args.what)
-    const loaded = await findCheckpointAt(this.storage, path)
+    const place = { stateDirectory: this.flags.state }
+    const loaded = await openCheckpointAt(this.storage, path, place)
     if (loaded === null) {
       const kind = await this.kindOf(path)
-      if (kind === 'directory') return this.showRun(await openRun(this.storage, path))
+      if (kind === 'directory') return this.showRun(await openRun(this.storage, path, place))
       if (kind === 'file') return this.showFile(path)
     }
-    const { checkpoint: found, run } = loaded ?? (await loadCheckpoint(this.storage, this.args.what, resolve('.')))
+    const { checkpoint: found, run } =
+      loaded ?? (await openCheckpoint(this.storage, this.args.what, resolve('.'), place))
     const [checkpoint] = await this.long('checking', (options) =>
       examine(this.storage, run.checkpoints, [found], this.flags.verify, options),
     )

@@ -3,10 +3,17 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { findCheckpointAt, loadCheckpoint } from '../core/layouts/index.js'
-import { openRun, openRuns, recordRun, verifyRun, type Verified } from '../core/run/index.js'
+import {
+  openCheckpoint,
+  openCheckpointAt,
+  openRun,
+  openRuns,
+  recordRun,
+  verifyRun,
+  type Verified,
+} from '../core/run/index.js'
 import { stateFolderOf } from '../core/state/index.js'
-import { recursiveFlag } from '../flags.js'
+import { recursiveFlag, stateFlag } from '../flags.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
 
 /** Exit status when anything is found (docs/design.md §3). */
@@ -48,12 +55,8 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
       description:
         'read every byte, and record the SHA-256 of each file of whole checkpoints; --deep compares it later',
     }),
-    state: Flags.string({
-      helpValue: 'DIR',
-      env: 'CKPT_STATE',
-      description: 'where checksums are recorded, instead of .ckpt beside the run',
-    }),
     recursive: recursiveFlag,
+    state: stateFlag,
   }
 
   async run(): Promise<void> {
@@ -87,18 +90,19 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
 
   private async resolve(argument: string): Promise<Target[]> {
     const path = resolve(argument)
+    const place = { stateDirectory: this.flags.state }
     if (this.flags.recursive) {
-      const runs = await openRuns(this.storage, path)
+      const runs = await openRuns(this.storage, path, place)
       if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
       return runs.map((run) => ({ run, which: null }))
     }
-    const loaded = await findCheckpointAt(this.storage, path)
+    const loaded = await openCheckpointAt(this.storage, path, place)
     if (loaded !== null) return [{ run: loaded.run, which: [loaded.checkpoint] }]
     const [there] = await this.storage.stat([path])
     if (there?.ok === true && there.value.kind === 'directory') {
-      return [{ run: await openRun(this.storage, path), which: null }]
+      return [{ run: await openRun(this.storage, path, place), which: null }]
     }
-    const { run, checkpoint } = await loadCheckpoint(this.storage, argument, resolve('.'))
+    const { run, checkpoint } = await openCheckpoint(this.storage, argument, resolve('.'), place)
     return [{ run, which: [checkpoint] }]
   }
 }

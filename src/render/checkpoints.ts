@@ -68,7 +68,7 @@ export function isMetaColumn(name: string): boolean {
 
 function marksOf({ checkpoint: { health }, marks }: Row, brief: boolean): string {
   const damage = health.grade === 'whole' ? [] : [brief ? health.grade : summarise(health)]
-  return [...marks, ...damage].join(', ')
+  return [...marks.map(printable), ...damage].join(', ')
 }
 
 /** `corrupt: CKPT.yaml is empty (+1)`. */
@@ -128,5 +128,6 @@ export function toDocument(checkpoint: Checkpoint): Record<string, unknown> {
     size: checkpoint.size,
     health: checkpoint.health.grade,
     findings: checkpoint.health.findings,
+    ...(checkpoint.demoted === undefined ? {} : { demoted: checkpoint.demoted.map(({ name }) => name) }),
   }
 }

@@ -26,7 +26,7 @@ export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: nu
     ...kept,
     plan.remove.length === 0
       ? paint('title', 'nothing to remove')
-      : paint('title', `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(bytesOf(plan))}`),
+      : paint('title', `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(plan.freedBytes)}`),
     ...removed.map((text) => paint('bad', text)),
   ]
 }
@@ -45,11 +45,11 @@ export function renderMissing({ missingBytes }: PrunePlan): string {
   return `the space target is missed by ${formatSize(missingBytes)}: all else is protected or kept by an order`
 }
 
-export function renderQuestion(plan: PrunePlan): string {
-  return `Remove ${plural(plan.remove.length, 'checkpoint')} (${formatSize(bytesOf(plan))})?`
+export function renderQuestion(plan: Pick<PrunePlan, 'remove' | 'freedBytes'>, trash = false): string {
+  return `${trash ? 'Move' : 'Remove'} ${plural(plan.remove.length, 'checkpoint')} (${formatSize(plan.freedBytes)})${trash ? ' to the trash' : ''}?`
 }
 
-export function renderRemoval(removal: RemovalResult | null, { colours }: Output): string[] {
+export function renderRemoval(removal: RemovalResult | null, { colours }: Output, trash = false): string[] {
   if (removal === null) return []
   const paint = painter(colours)
   const { removed, freedBytes, finished } = removal
@@ -57,11 +57,10 @@ export function renderRemoval(removal: RemovalResult | null, { colours }: Output
     finished.count === 0
       ? []
       : [`finished ${plural(finished.count, 'earlier removal')}, ${formatSize(finished.freedBytes)} freed`]
-  return [paint('good', `removed ${plural(removed.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`), ...earlier]
-}
-
-function bytesOf(plan: PrunePlan): number {
-  return plan.remove.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0)
+  const done = trash
+    ? `moved ${plural(removed.length, 'checkpoint')} to the trash; ckpt trash empty frees the space`
+    : `removed ${plural(removed.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`
+  return [...(removed.length === 0 && finished.count > 0 ? [] : [paint('good', done)]), ...earlier]
 }
 
 /** As `--json` gives it (docs/json.md). */
@@ -76,7 +75,7 @@ export function pruneDocument(run: Run, plan: PrunePlan, removal: RemovalResult 
     })),
     remove: plan.remove.map(({ checkpoint, reason }) => ({ name: checkpoint.name, reasons: [reason.text] })),
     failed: failed.map(({ name, error }) => ({ name, error: error?.message ?? 'interrupted' })),
-    freedBytes: removal?.freedBytes ?? bytesOf(plan),
+    freedBytes: removal?.freedBytes ?? plan.freedBytes,
     missingBytes: plan.missingBytes,
     applied: removal !== null,
   }

@@ -7,6 +7,7 @@ export function marksOf(
   ordered: readonly Checkpoint[],
   best: ReadonlyMap<string, Checkpoint>,
   impossible: ReadonlyMap<string, readonly string[]>,
+  pins: ReadonlyMap<string, { readonly note: string }> = new Map(),
 ): Map<string, string[]> {
   const marks = new Map<string, string[]>()
   const add = (path: string, mark: string) => marks.set(path, [...(marks.get(path) ?? []), mark])
@@ -16,6 +17,11 @@ export function marksOf(
   for (const [metric, { path }] of best) bestOf.set(path, [...(bestOf.get(path) ?? []), metric])
   for (const [path, metrics] of bestOf) add(path, `best ${metrics.join(' ')}`)
   for (const [path, metrics] of impossible) add(path, `impossible ${metrics.join(' ')}`)
+  for (const { name, path, demoted } of ordered) {
+    const pin = pins.get(name)
+    if (pin !== undefined) add(path, pin.note === '' ? 'pinned' : `pinned: ${pin.note}`)
+    if (demoted !== undefined) add(path, 'demoted')
+  }
   return marks
 }
 

@@ -45,13 +45,9 @@ const loopKey = /^(counter|epoch_?counter|epochs?|brain|dataloader.*)$/
 function resumeOnly(entries: readonly Entry[]): readonly string[] {
   const files = entries.filter((entry) => entry.kind === 'file' || entry.kind === 'link').map((entry) => entry.name)
   const keyed = files.filter((name) => name.endsWith(paramSuffix) && name.length > paramSuffix.length)
-  const dropped = keyed.filter((name) => resumeKey.test(keyOf(name)))
-  const weights = keyed.filter((name) => !dropped.includes(name) && !loopKey.test(keyOf(name)))
+  const dropped = keyed.filter((name) => resumeKey.test(nameOfKey(name)))
+  const weights = keyed.filter((name) => !dropped.includes(name) && !loopKey.test(nameOfKey(name)))
   return weights.length === 0 ? [] : dropped.sort(compareText)
-}
-
-function keyOf(name: string): string {
-  return name.slice(0, -paramSuffix.length)
 }
 
 /** The meta is the first file of a save (checkpoints.py, `save_checkpoint`): without it nothing loads the rest. */
@@ -60,6 +56,10 @@ function explainSpeechBrainLeftover(name: string, inside: readonly Entry[]): str
   return inside.length === 0
     ? `an empty folder: the save had only begun`
     : `no checkpoint without its ${metaFile}: what a save or a removal that was stopped left`
+}
+
+function nameOfKey(name: string): string {
+  return name.slice(0, -paramSuffix.length)
 }
 
 async function scanSpeechBrain(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {

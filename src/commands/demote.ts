@@ -1,0 +1,127 @@
+import { resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { utcOffset, wait } from '../clock.js'
+import { confirm } from '../confirm.js'
+import type { Run } from '../core/checkpoint.js'
+import { demoteCheckpoints, finishDemotions, type Demoted } from '../core/disposal/index.js'
+import { CkptError } from '../core/errors.js'
+import { holding, openRun, planDemote, type DemotePlan } from '../core/run/index.js'
+import { stateFolderOf } from '../core/state/index.js'
+import { copyTime } from '../exact-times.js'
+import {
+  choosingFlags,
+  dryRunFlag,
+  runArgument,
+  selectionFlags,
+  stateFlag,
+  verifyFlag,
+  waitFlag,
+  yesFlag,
+} from '../flags.js'
+import { interruptible } from '../progress.js'
+import { readPolicy } from '../query.js'
+import { demoteDocument, renderDemoted, renderDemotePlan, renderDemoteQuestion } from '../render/demote.js'
+
+export default class Demote extends BaseCommand<typeof Demote> {
+  static override summary = 'Drop from checkpoints what only resuming needs, and keep their weights'
+  static override description = `Takes the state of optimizer, scheduler, scaler and random numbers from the checkpoints that the policy chooses; a
+policy is what it is for prune, and protects the same ones. Shows the plan, asks, and does exactly that. A demoted
+checkpoint is whole for its weights; recover passes over it. The time of its folder stays as it was, for some
+frameworks rotate by it. The weights must be in files of their own: where they are not known to be, nothing is dropped.`
+  static override examples = [
+    {
+      description: 'all that is older than the best three: the plan only',
+      command: '<%= config.bin %> demote exp/save --older-than-best 3 --min loss --dry-run',
+    },
+    { description: 'all but the newest two, in a script', command: '<%= config.bin %> demote exp/save --keep 2 --yes' },
+  ]
+  static override args = { run: runArgument }
+  static override flags = {
+    'older-than-best': Flags.integer({
+      helpGroup: 'POLICY',
+      helpValue: 'N',
+      description: 'only what is older than each of the best N by the order named, or by the only metric there is',
+    }),
+    ...choosingFlags,
+    ...selectionFlags,
+    verify: verifyFlag('how deep to look for damage: none, quick (headers), deep (every byte)', 'quick'),
+    state: stateFlag,
+    wait: waitFlag,
+    'dry-run': dryRunFlag,
+    yes: yesFlag,
+  }
+
+  async run(): Promise<void> {
+    const place = { stateDirectory: this.flags.state }
+    const run = await openRun(this.storage, resolve(this.args.run), place)
+    if (this.flags['dry-run']) {
+      const plan = await this.plan(run)
+      this.answer(demoteDocument(run, plan, null), () => renderDemotePlan(run, plan, this.view()))
+      return
+    }
+    const state = await stateFolderOf(this.storage, run.path, this.flags.state)
+    await interruptible((signal) =>
+      holding(this.storage, state, this.changing(this.flags.wait, this.flags.state, signal), 'a demotion', () =>
+        this.demote(run.path),
+      ),
+    )
+  }
+
+  private view() {
+    return { now: this.now(), output: this.output }
+  }
+
+  private async demote(path: string): Promise<void> {
+    const state = await stateFolderOf(this.storage, path, this.flags.state)
+    await finishDemotions(this.storage, path, state, { wait, copyTime })
+    const run = await openRun(this.storage, path, { stateDirectory: this.flags.state })
+    const plan = await this.plan(run)
+    // Nothing is dropped that was not shown.
+    if (!this.wantsJson) this.output.dataLines(renderDemotePlan(run, plan, this.view()))
+    const done = plan.demote.length === 0 ? null : await this.carryOut(run, plan)
+    const document = demoteDocument(run, plan, done)
+    this.failWith(document)
+    const failure = done === null ? null : failureOf(done)
+    if (failure !== null) throw failure
+    this.answer(document, () => renderDemoted(done, this.output))
+  }
+
+  private async plan(run: Run): Promise<DemotePlan> {
+    const { flags } = this
+    const policy = await readPolicy({ ...flags, 'remove-damaged': false })
+    const request = { ...policy, verify: flags.verify, olderThanBest: flags['older-than-best'] }
+    const context = { now: this.now(), wait, utcOffset, stateDirectory: flags.state }
+    const plan = await this.long('checking', (options) =>
+      planDemote(this.storage, run, request, { ...context, ...options }),
+    )
+    for (const warning of plan.warnings) this.alert(warning)
+    return plan
+  }
+
+  private async carryOut(run: Run, plan: DemotePlan): Promise<Demoted> {
+    if (!this.flags.yes && !(await confirm(renderDemoteQuestion(plan), '--yes'))) {
+      throw new CkptError('refused', 'nothing was dropped')
+    }
+    const state = await stateFolderOf(this.storage, run.path, this.flags.state)
+    const options = { planned: plan.fingerprints, wait, copyTime, now: this.now() }
+    return this.long('demoting', ({ signal }) =>
+      demoteCheckpoints(this.storage, run.path, state, plan.demote, { ...options, signal }),
+    )
+  }
+}
+
+function failureOf({ demoted, failed, remaining, leftovers }: Demoted): CkptError | null {
+  if (failed.length + remaining.length + leftovers.length === 0) return null
+  const lines = [
+    ...failed.map(({ name, error }) => `  ${name} stays as it was: ${error.message}`),
+    ...remaining.map(({ name }) => `  ${name} stays as it was: interrupted before its turn`),
+    ...leftovers.map(({ path, error }) => `  ${path} is left over: ${error.message}`),
+  ]
+  const count = failed.length + remaining.length
+  return new CkptError(
+    remaining.length > 0 ? 'interrupted' : 'partial',
+    [`demoted ${demoted.length}, and ${count} stay as they were`, ...lines].join('\n'),
+    { hint: 'the same command again goes on where this one stopped' },
+  )
+}

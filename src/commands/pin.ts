@@ -1,0 +1,53 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { openCheckpoint, pin } from '../core/run/index.js'
+import type { Pin } from '../core/state/index.js'
+import { stateFlag, waitFlag } from '../flags.js'
+import { printable } from '../render/printable.js'
+
+export default class PinCommand extends BaseCommand<typeof PinCommand> {
+  static override summary = 'Keep checkpoints from every prune'
+  static override description = `A pinned checkpoint stays whatever a policy says (but --no-protect), and list shows its mark. A pin binds ckpt
+alone: nothing in the checkpoint's folder changes, and the framework knows nothing of it.`
+  static override examples = [
+    {
+      description: 'the one in the paper',
+      command: `<%= config.bin %> pin exp/save/CKPT+2026-11-02+09-14-07+00 --note 'table 2'`,
+    },
+    {
+      description: 'the best so far',
+      command: '<%= config.bin %> pin "$(<%= config.bin %> find exp/save --min loss)"',
+    },
+  ]
+  static override args = {
+    checkpoint: Args.string({
+      name: 'CHECKPOINT',
+      description: 'a path, or the name of a checkpoint in the run of this folder; several may be given',
+      required: true,
+      multiple: true,
+      ignoreStdin: true,
+    }),
+  }
+  static override flags = {
+    note: Flags.string({ helpValue: 'TEXT', default: '', description: 'why, for who finds it' }),
+    state: stateFlag,
+    wait: waitFlag,
+  }
+
+  async run(): Promise<void> {
+    const names = new Map<string, string[]>()
+    for (const argument of this.args.checkpoint) {
+      const { run, checkpoint } = await openCheckpoint(this.storage, argument, resolve('.'))
+      names.set(run.path, [...(names.get(run.path) ?? []), checkpoint.name])
+    }
+    const pinned: (Pin & { run: string })[] = []
+    const options = this.changing(this.flags.wait, this.flags.state)
+    for (const [run, list] of names) {
+      const made = await pin(this.storage, run, { names: list, note: this.flags.note }, options)
+      pinned.push(...made.map((one) => ({ run, ...one })))
+    }
+    const document = pinned.map(({ run, name, note, time }) => ({ run, name, note, time }))
+    this.answer({ pinned: document }, () => pinned.map(({ name }) => `pinned ${printable(name)}`))
+  }
+}

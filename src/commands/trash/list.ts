@@ -1,0 +1,19 @@
+import { BaseCommand } from '../../base-command.js'
+import { runArgument, stateFlag } from '../../flags.js'
+import { renderTrash, trashDocument } from '../../render/trash.js'
+import { openTrashPlace } from '../../trash-place.js'
+
+export default class TrashList extends BaseCommand<typeof TrashList> {
+  static override summary = "List what lies in a run's trash"
+  static override description =
+    'Name, how long it has been there, the bytes that removing it frees, and why it was moved; the newest first.'
+  static override examples = [{ description: 'of a run', command: '<%= config.bin %> trash list exp/save' }]
+  static override args = { run: runArgument }
+  static override flags = { state: stateFlag }
+
+  async run(): Promise<void> {
+    const { run, contents } = await openTrashPlace(this.storage, this.args.run, this.flags.state)
+    for (const path of contents.unknown) this.alert(`${path}: without a record, so it has no name to go back to`)
+    this.answer({ run, trash: contents.entries.map(trashDocument) }, () => renderTrash(contents.entries, this.now()))
+  }
+}

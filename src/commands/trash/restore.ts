@@ -1,0 +1,72 @@
+import { resolve } from 'node:path'
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../base-command.js'
+import { findRemembered, type Named } from '../../checkpoint-arguments.js'
+import { CkptError } from '../../core/errors.js'
+import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/state/index.js'
+import { restore } from '../../core/trash/index.js'
+import { stateFlag, waitFlag } from '../../flags.js'
+
+export default class TrashRestore extends BaseCommand<typeof TrashRestore> {
+  static override summary = 'Give checkpoints in the trash their names back'
+  static override description = `A restored checkpoint is what it was, its times included. Nothing is overwritten: where the name is in use, it stays
+in the trash. Of several that had the name the one moved last comes back; the id in trash list --json names another.`
+  static override examples = [
+    {
+      description: 'by the path that it had',
+      command: '<%= config.bin %> trash restore exp/save/CKPT+2026-11-02+09-14-07+00',
+    },
+  ]
+  static override args = {
+    checkpoint: Args.string({
+      name: 'CHECKPOINT',
+      description:
+        'the path that it had, or its name or id in the trash of the run in this folder; several may be given',
+      required: true,
+      multiple: true,
+      ignoreStdin: true,
+    }),
+  }
+  static override flags = { state: stateFlag, wait: waitFlag }
+
+  async run(): Promise<void> {
+    const named: Named<TrashEntry>[] = []
+    for (const argument of this.args.checkpoint) named.push(await this.findEntry(argument))
+    const restored: { name: string; path: string }[] = []
+    const failed: CkptError[] = []
+    for (const { run, found } of named) {
+      try {
+        restored.push({ name: found.name, path: await this.restoreOne(run, found) })
+      } catch (error) {
+        if (!(error instanceof CkptError) || named.length === 1) throw error
+        failed.push(error)
+      }
+    }
+    this.failWith({ restored })
+    if (failed.length > 0) {
+      const lines = failed.map(({ message }) => `  ${message}`)
+      throw new CkptError('partial', [`restored ${restored.length}, and ${failed.length} stay`, ...lines].join('\n'))
+    }
+    if (this.wantsJson) this.answer({ restored }, () => '')
+    else for (const { path } of restored) this.output.value(path, '\n')
+  }
+
+  private async restoreOne(run: string, entry: TrashEntry): Promise<string> {
+    return this.locked(run, this.flags, async () => {
+      const path = await restore(this.storage, run, entry)
+      await removeEmpty(this.storage, await stateFolderOf(this.storage, run, this.flags.state), trash)
+      return path
+    })
+  }
+
+  private async findEntry(argument: string): Promise<Named<TrashEntry>> {
+    const named = await findRemembered(this.storage, argument, '.', async (run, name) => {
+      const { entries } = await readTrash(this.storage, await stateFolderOf(this.storage, run, this.flags.state))
+      return entries.find((entry) => entry.name === name || entry.id === name)
+    })
+    if (named !== null) return named
+    throw new CkptError('no-match', `${resolve(argument)}: nothing in the trash had that name`, {
+      hint: 'see what there is: ckpt trash list RUN',
+    })
+  }
+}

@@ -1,0 +1,50 @@
+import { resolve } from 'node:path'
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { findRemembered, type Named } from '../checkpoint-arguments.js'
+import { CkptError } from '../core/errors.js'
+import { unpin } from '../core/run/index.js'
+import { readPins, stateFolderOf } from '../core/state/index.js'
+import { stateFlag, waitFlag } from '../flags.js'
+import { printable } from '../render/printable.js'
+
+export default class Unpin extends BaseCommand<typeof Unpin> {
+  static override summary = 'Take the pin from checkpoints again'
+  static override description = 'Also from those that are gone.'
+  static override examples = [
+    {
+      description: 'by path',
+      command: '<%= config.bin %> unpin exp/save/CKPT+2026-11-02+09-14-07+00',
+    },
+  ]
+  static override args = {
+    checkpoint: Args.string({
+      name: 'CHECKPOINT',
+      description: 'a path, or the name of a checkpoint in the run of this folder; several may be given',
+      required: true,
+      multiple: true,
+      ignoreStdin: true,
+    }),
+  }
+  static override flags = { state: stateFlag, wait: waitFlag }
+
+  async run(): Promise<void> {
+    const named: Named<string>[] = []
+    for (const argument of this.args.checkpoint) named.push(await this.findPin(argument))
+    const options = this.changing(this.flags.wait, this.flags.state)
+    for (const { run, found } of named) await unpin(this.storage, run, [found], options)
+    const document = named.map(({ run, found }) => ({ run, name: found }))
+    this.answer({ unpinned: document }, () => named.map(({ found }) => `unpinned ${printable(found)}`))
+  }
+
+  private async findPin(argument: string) {
+    const named = await findRemembered(this.storage, argument, '.', async (run, name) => {
+      const state = await stateFolderOf(this.storage, run, this.flags.state)
+      return (await readPins(this.storage, state)).has(name) ? name : undefined
+    })
+    if (named !== null) return named
+    throw new CkptError('no-match', `${resolve(argument)}: no pin is known under that name`, {
+      hint: 'see the pins among the marks: ckpt list RUN',
+    })
+  }
+}

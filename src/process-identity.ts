@@ -1,0 +1,31 @@
+/** Which process this is, and which others are there, as the lock of a run needs to know. */
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { Processes } from './core/state/index.js'
+
+/** Linux tells all of it below /proc; elsewhere a lock's owner is known by its heartbeat alone. */
+export function processes(command: string): Processes {
+  const self = {
+    host: hostname(),
+    pid: process.pid,
+    started: startOf(process.pid),
+    boot: textOrNull(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
+    namespace: textOrNull(() => readlinkSync('/proc/self/ns/pid')),
+    command,
+  }
+  return { self, startOf }
+}
+
+/** Clock ticks after the boot: field 22 of /proc/PID/stat (proc(5)); the second, a name, may hold anything. */
+function startOf(pid: number): string | null {
+  const stat = textOrNull(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+}
+
+function textOrNull(read: () => string): string | null {
+  try {
+    return read()
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,57 @@
+/** A demotion's plan, its question and its outcome. */
+import type { Run } from '../core/checkpoint.js'
+import type { Demoted } from '../core/disposal/index.js'
+import type { DemotePlan } from '../core/run/index.js'
+import { painter } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { formatSize, plural } from './units.js'
+import { displayWidth } from './width.js'
+
+export function renderDemotePlan(run: Run, plan: DemotePlan, { output }: { now: number; output: Output }): string[] {
+  const paint = painter(output.colours)
+  const width = Math.max(0, ...run.checkpoints.map(({ name }) => displayWidth(printable(name))))
+  const line = (name: string, text: string) => {
+    const shown = printable(name)
+    return `  ${shown}${' '.repeat(width - displayWidth(shown))}  ${printable(text)}`
+  }
+  const count = plan.keep.length
+  return [
+    paint('title', `${printable(run.path)}: ${plural(count, 'checkpoint')} ${count === 1 ? 'stays' : 'stay'} as now`),
+    ...plan.keep.map(({ checkpoint, reasons }) => line(checkpoint.name, reasons.map(({ text }) => text).join('; '))),
+    plan.demote.length === 0
+      ? paint('title', 'nothing to drop')
+      : paint('title', `to drop from ${plural(plan.demote.length, 'checkpoint')}: ${formatSize(plan.freedBytes)}`),
+    ...plan.demote.map(({ checkpoint, drop }) => paint('bad', line(checkpoint.name, drop.join(', ')))),
+  ]
+}
+
+export function renderDemoteQuestion(plan: DemotePlan): string {
+  const count = plural(plan.demote.length, 'checkpoint')
+  return `Make ${count} (${formatSize(plan.freedBytes)}) unfit to resume from?`
+}
+
+export function renderDemoted(done: Demoted | null, { colours }: Output): string[] {
+  if (done === null) return []
+  const { demoted, freedBytes } = done
+  return [painter(colours)('good', `demoted ${plural(demoted.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`)]
+}
+
+/** As `--json` gives it (docs/json.md). */
+export function demoteDocument(run: Run, plan: DemotePlan, done: Demoted | null): Record<string, unknown> {
+  const failed = [
+    ...(done?.failed ?? []).map(({ name, error }) => ({ name, error: error.message })),
+    ...(done?.remaining ?? []).map(({ name }) => ({ name, error: 'interrupted' })),
+  ]
+  return {
+    run: run.path,
+    keep: plan.keep.map(({ checkpoint, reasons }) => ({
+      name: checkpoint.name,
+      reasons: reasons.map(({ text }) => text),
+    })),
+    demote: plan.demote.map(({ checkpoint, drop }) => ({ name: checkpoint.name, drop })),
+    failed,
+    freedBytes: done?.freedBytes ?? plan.freedBytes,
+    applied: done !== null,
+  }
+}

@@ -1,0 +1,30 @@
+/** The trash of the run that someone names, which may have lost its last checkpoint to it. */
+import { resolve } from 'node:path'
+import { openRun } from './core/run/index.js'
+import { readTrash, stateFolderOf, type StateFolder, type TrashContents } from './core/state/index.js'
+import type { Storage } from './core/storage/storage.js'
+
+export interface TrashPlace {
+  /** Absolute. */
+  readonly run: string
+  readonly state: StateFolder
+  readonly contents: TrashContents
+}
+
+/** Throws as `openRun` does when the folder has no trash of its own and is above no run. */
+export async function openTrashPlace(
+  storage: Storage,
+  argument: string,
+  stateDirectory: string | undefined,
+): Promise<TrashPlace> {
+  const path = resolve(argument)
+  const own = await placeOf(storage, path, stateDirectory)
+  const [there] = await storage.lstat([own.state.path])
+  if (there?.ok === true) return own
+  return placeOf(storage, (await openRun(storage, path, { stateDirectory })).path, stateDirectory)
+}
+
+async function placeOf(storage: Storage, run: string, stateDirectory: string | undefined): Promise<TrashPlace> {
+  const state = await stateFolderOf(storage, run, stateDirectory)
+  return { run, state, contents: await readTrash(storage, state) }
+}
