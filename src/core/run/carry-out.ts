@@ -41,7 +41,6 @@ export async function carryOut(
   const { stateDirectory, signal, wait, now } = options
   const place = { ...(stateDirectory === undefined ? {} : { stateDirectory }), ...(signal ? { signal } : {}) }
   const state = await stateFolderOf(storage, run.path, stateDirectory)
-  const demotions = await finishQuietly(storage, run, options)
   const moved = options.trash
     ? await moveToTrash(storage, run.path, checkpoints, { planned: fingerprints, wait, now, reasons, ...place })
     : null
@@ -50,6 +49,8 @@ export async function carryOut(
     wait,
     ...place,
   })
+  // After it: what a demotion has left to do would change what was planned to go.
+  const demotions = await finishQuietly(storage, run, options)
   await tidyTrash(storage, state)
   return {
     ...(moved ?? removal),

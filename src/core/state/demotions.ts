@@ -33,7 +33,7 @@ export interface Demotion {
 }
 
 /** The folder of these records in the state folder. */
-export const demoted = 'demoted'
+const demoted = 'demoted'
 const suffix = '.json'
 
 export function demotionPath(state: StateFolder, name: string): string {
