@@ -1,6 +1,6 @@
 /** Pinning and unpinning, and telling of pins whose checkpoint is gone. */
 import type { Run } from '../checkpoint.js'
-import { CkptError } from '../errors.js'
+import { CkptError, StorageError } from '../errors.js'
 import {
   acquireLock,
   readPins,
@@ -70,7 +70,7 @@ export async function holding<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const lock = await acquireLock(storage, state, options).catch((error: unknown) => {
-    throw error instanceof CkptError && error.code === 'system' ? refuseWithout(state, what, error) : error
+    throw error instanceof StorageError ? refuseWithout(state, what, error) : error
   })
   try {
     return await work()

@@ -283,11 +283,19 @@ class Attempt {
     for (const name of names) {
       const owner = await readRecordOrNull(this.storage, join(this.state.path, name, ownerFile))
       const known = owner === null ? null : toOwner(owner)
-      const isDead = known !== null && lifeOf(known, this.options.processes) === 'dead'
+      // Without a record it was left half made; should its ckpt be alive, that one makes it anew.
+      const isDead = known === null || lifeOf(known, this.options.processes) === 'dead'
       const [folder] = await this.storage.lstat([join(this.state.path, name)])
       const age = folder?.ok === true ? this.options.now() - folder.value.modified : 0
-      if (isDead || age > 10 * staleAfter) await this.clear(join(this.state.path, name))
+      if (isDead || age > 10 * staleAfter) await this.tidy(join(this.state.path, name))
     }
+  }
+
+  /** Out of its ckpt's reach first: it must not become the lock while its record goes. */
+  private async tidy(folder: string): Promise<void> {
+    const aside = this.folderOf(`${this.token}-tidy`)
+    await quietly(() => this.storage.rename(folder, aside))
+    await this.clear(aside)
   }
 
   private async clear(folder: string): Promise<void> {
