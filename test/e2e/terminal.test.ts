@@ -1,0 +1,86 @@
+/** What happens on a terminal: `script` of util-linux makes one. Where it is not there, this is skipped. */
+import { spawn, spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { commandFolder } from './ckpt.js'
+import { epochs, makeRun, nameOf, snapshot } from './runs.js'
+
+const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null'], { stdio: 'ignore' }).status === 0
+
+/** Types `answer` once the screen shows a question; gives the exit status and all that was shown. */
+function onTerminal(command: string, answer = ''): Promise<{ status: number | null; screen: string }> {
+  const env = { ...process.env, PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}`, TERM: 'xterm' }
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+  let screen = ''
+  let asked = false
+  child.stdout.on('data', (part: Buffer) => {
+    screen += part.toString('utf8')
+    if (asked || !screen.includes('[y/N]')) return
+    asked = true
+    child.stdin.write(answer)
+  })
+  return new Promise((resolve) => child.on('close', (status) => resolve({ status, screen })))
+}
+
+describe.runIf(hasScript)('on a terminal', () => {
+  it('prune shows the plan, asks, and does it at a yes', async () => {
+    const run = makeRun(epochs(3))
+    const { status, screen } = await onTerminal(`ckpt prune '${run}' --keep 1`, 'y\r')
+    expect(status).toBe(0)
+    expect(screen).toMatch(/to remove: 2 checkpoints[^]*Remove 2 checkpoints \(.*\)\? \[y\/N\][^]*removed 2/)
+    expect(readdirSync(run)).toEqual([nameOf(3)])
+  })
+
+  it.each([
+    ['no', 'n\r', 5],
+    ['just Enter', '\r', 5],
+    ['anything else', 'yess\r', 5],
+    ['Ctrl-C', '\u0003', 130],
+    ['Ctrl-D', '\u0004', 130],
+  ])('and changes nothing at %s', async (_, answer, expected) => {
+    const run = makeRun(epochs(3))
+    const before = snapshot(run)
+    const { status, screen } = await onTerminal(`ckpt prune '${run}' --keep 1`, answer)
+    expect(status).toBe(expected)
+    expect(screen).not.toMatch(/ {4}at /)
+    expect(snapshot(run)).toEqual(before)
+  })
+
+  it('does not ask with --yes, with --dry-run, or when there is nothing to remove', async () => {
+    for (const flags of ['--keep 1 --dry-run', '--keep 9', '--keep 1 --yes']) {
+      const { status, screen } = await onTerminal(`ckpt prune '${makeRun(epochs(3))}' ${flags}`)
+      expect([flags, status, screen.includes('[y/N]')]).toEqual([flags, 0, false])
+    }
+  })
+
+  it('names are escaped, for list and for find', async () => {
+    const run = makeRun({ 'CKPT+a\n\u001b]0;title\u0007b': 'unixtime: 1.0\n' })
+    for (const command of ['list', 'find', 'show', 'recover']) {
+      const { screen } = await onTerminal(`ckpt ${command} '${run}'`)
+      expect(screen).toContain('CKPT+a\\n\\e]0;title\\x07b')
+      expect(screen).not.toContain('\u001b]0;')
+    }
+  })
+
+  it('list shows a screenful, says how many more there are, and --all shows them', async () => {
+    const run = makeRun(epochs(70))
+    const short = await onTerminal(`ckpt list '${run}'`)
+    expect(short.screen).toMatch(/20 more: --all/)
+    expect(short.screen).not.toContain(nameOf(1))
+    const all = await onTerminal(`ckpt list '${run}' --all`)
+    expect(all.screen).toContain(nameOf(1))
+  })
+
+  it('list has colours, unless NO_COLOR is set', async () => {
+    const run = makeRun(epochs(2))
+    expect((await onTerminal(`ckpt list '${run}'`)).screen).toContain('\u001b[')
+    expect((await onTerminal(`NO_COLOR=1 ckpt list '${run}'`)).screen).not.toContain('\u001b[')
+  })
+
+  it('recover gives the command the terminal', async () => {
+    const { screen } = await onTerminal(
+      `ckpt recover '${makeRun(epochs(1))}' -- sh -c 'test -t 0 && test -t 1 && echo yes'`,
+    )
+    expect(screen).toContain('yes')
+  })
+})
