@@ -17,11 +17,11 @@ export const outputFlags = {
   force: Flags.boolean({ char: 'f', description: 'replace what is at the output' }),
 }
 
-const formats = ['safetensors', 'torch'] as const
+export const formatOptions = ['safetensors', 'torch'] as const
 
 export const formatFlag = Flags.custom<OutputFormat>({
   helpValue: 'FORMAT',
-  options: [...formats],
+  options: [...formatOptions],
   description: 'safetensors or torch; when left out, what the name of the output says',
 })
 

@@ -1,5 +1,8 @@
 /** Every command by its name. */
+import Average from './average.js'
+import Convert from './convert.js'
 import Demote from './demote.js'
+import Diff from './diff.js'
 import Find from './find.js'
 import List from './list.js'
 import PinCommand from './pin.js'
@@ -16,7 +19,10 @@ import Unpin from './unpin.js'
 import Verify from './verify.js'
 
 export const commands = {
+  average: Average,
+  convert: Convert,
   demote: Demote,
+  diff: Diff,
   find: Find,
   list: List,
   pin: PinCommand,

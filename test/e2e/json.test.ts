@@ -60,6 +60,15 @@ const documents: Case[] = [
   ['nothing to delete', 'prune', () => ['prune', asr(), '--keep', '99', '--yes']],
   ['what to resume from', 'recover', () => ['recover', asr('asr_run_damaged')]],
   ['what was put in place', 'recover', () => ['recover', asr(), '--into', join(temporaryDirectory(), 'save')]],
+  ['what would come of it', 'average', () => ['average', file('source'), file('source')]],
+  [
+    'a mean',
+    'average',
+    () => ['average', copyFixture('runs/asr_run'), '--last', '2', '-o', join(temporaryDirectory(), 'avg.pt')],
+  ],
+  ['a file', 'convert', () => ['convert', file('source'), '--to', 'torch', '-o', join(temporaryDirectory(), 'out.pt')]],
+  ['headers', 'diff', () => ['diff', file('source'), file('target')]],
+  ['values', 'diff', () => ['diff', file('source'), file('target'), '--values']],
   ['a report', 'transfer', () => ['transfer', file('source'), file('target')]],
   [
     'a file written',

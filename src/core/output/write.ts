@@ -17,6 +17,8 @@ export interface OutputTensor {
   readonly shape: Shape
   /** Bytes of all elements. */
   readonly bytes: number
+  /** Of torch: another tensor, in whose storage this one lies whole. */
+  readonly tiedTo?: string
   /** Gives exactly that many. */
   readonly pour: (sink: Sink) => Promise<void>
 }
@@ -104,19 +106,24 @@ function ensureWritable({ name, dtype }: OutputTensor, format: OutputFormat): vo
   if (/\p{Cs}/u.test(name)) throw lacks('its name is no Unicode text')
 }
 
+/** What is tied across shards would need a storage in another file: there it lies by itself. */
+function withoutTies(tensors: readonly OutputTensor[]): OutputTensor[] {
+  return tensors.map(({ name, dtype, shape, bytes, pour }) => ({ name, dtype, shape, bytes, pour }))
+}
+
 function partsOf(output: Output): Part[] {
   const groups = output.shardSize === undefined ? [] : splitIntoShards(output.tensors, output.shardSize)
   if (groups.length < 2) return [partOf(output, output.path)]
   const shards = groups.map((tensors, index) => ({ path: shardPath(output.path, index, groups.length), tensors }))
   const index = new TextEncoder().encode(formatIndex(shards))
   return [
-    ...shards.map(({ path, tensors }) => partOf({ ...output, tensors, head: undefined }, path)),
+    ...shards.map(({ path, tensors }) => partOf({ ...output, tensors: withoutTies(tensors), head: undefined }, path)),
     { path: indexPath(output.path), length: index.length, fill: (handle, pace) => fillWith(index, handle, pace) },
   ]
 }
 
 function partOf({ format, tensors, metadata, head }: Output, path: string): Part {
-  const length = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
+  const length = tensors.reduce((sum, { bytes, tiedTo }) => sum + (tiedTo === undefined ? bytes : 0), 0)
   if (format === 'torch') return { path, length, fill: (handle, pace) => fillArchive(handle, pace, path, tensors) }
   const start = head ?? formatHeader(tensors, metadata)
   return {
@@ -160,9 +167,12 @@ async function fillArchive(
   }
   const addText = (name: string, bytes: Uint8Array) => add(name, bytes.length, () => sink.write(bytes))
   const encoder = new TextEncoder()
-  await addText('data.pkl', pickleStateDict(tensors.map((tensor, index) => ({ ...tensor, storage: String(index) }))))
+  const stored = tensors.filter(({ tiedTo }) => tiedTo === undefined)
+  const keys = new Map(stored.map(({ name }, index) => [name, String(index)]))
+  const pickled = tensors.map((tensor) => ({ ...tensor, storage: keys.get(tensor.tiedTo ?? tensor.name) ?? '' }))
+  await addText('data.pkl', pickleStateDict(pickled))
   await addText('byteorder', encoder.encode('little'))
-  for (const [index, tensor] of tensors.entries()) {
+  for (const [index, tensor] of stored.entries()) {
     await add(`data/${index}`, tensor.bytes, async () => {
       if (tensor.bytes > 0) await tensor.pour(sink)
     })

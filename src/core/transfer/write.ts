@@ -1,8 +1,8 @@
 /** Carries a plan out. */
-import { extname } from 'node:path'
 import { CkptError } from '../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../formats/safetensors.js'
 import {
+  formatFor,
   pourAsIs,
   pourCast,
   writeOutput,
@@ -14,7 +14,7 @@ import {
 } from '../output/index.js'
 import type { Storage } from '../storage/storage.js'
 import { canCast } from '../tensors/cast.js'
-import { firstOf, type TensorFile, type TensorInfo } from '../tensors/tensor.js'
+import { firstOf, type TensorInfo } from '../tensors/tensor.js'
 import { ensureTransferable } from './match.js'
 import type { Pair, TransferPlan } from './match.js'
 import { pourResized } from './resize.js'
@@ -69,14 +69,6 @@ export async function transfer(
       },
     },
   )
-}
-
-/** By the name of the output where it says so, else that of the target. */
-export function formatFor(output: string, target: TensorFile): OutputFormat {
-  const extension = extname(output).toLowerCase()
-  if (extension === '.safetensors') return 'safetensors'
-  if (['.pt', '.pth', '.bin'].includes(extension)) return 'torch'
-  return target.format.startsWith('torch') ? 'torch' : 'safetensors'
 }
 
 /** A tensor of the output: the pair's source where there is one, else the target's own. Throws CkptError `refused`. */

@@ -1,0 +1,80 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { compareTensors, measureValues, type Comparison, type Measured } from '../core/compare/index.js'
+import { compileFilter } from '../core/names/index.js'
+import { findFile } from '../core/run/index.js'
+import { ensureSafe, openTensors, type TensorFile } from '../core/tensors/index.js'
+import { filterFlags, keyFlag } from '../file-source.js'
+import { diffDocument, isDifferent, renderDiff } from '../render/diff.js'
+
+/** As git diff --exit-code has it. */
+const differ = 1
+
+export default class Diff extends BaseCommand<typeof Diff> {
+  static override summary = 'Compare the tensors of two files: names, shapes, dtypes, and values'
+  static override description = `Tells what was added (only in B), removed (only in A), reshaped and recast (another dtype). With --values it reads all
+values that can be compared, and tells how many tensors are equal, and of the others the largest and the mean absolute
+difference and the cosine of both. A and B may be files, checkpoints, or runs, of which the newest checkpoint counts.
+Exit status 0 whether they differ or not; with --exit-code 1 when they do, as git diff has it.`
+  static override examples = [
+    { description: 'another vocabulary?', command: '<%= config.bin %> diff pretrained.safetensors new.safetensors' },
+    {
+      description: 'how far training moved the weights',
+      command: '<%= config.bin %> diff pretrained.safetensors model.ckpt --values',
+    },
+    {
+      description: 'in a script',
+      command: '<%= config.bin %> diff pretrained.safetensors model.ckpt --values --exit-code --quiet && echo the same',
+    },
+  ]
+  static override args = {
+    a: Args.string({ description: 'a file of tensors, a checkpoint or a run', required: true, ignoreStdin: true }),
+    b: Args.string({ description: 'what it is compared with', required: true, ignoreStdin: true }),
+  }
+  static override flags = {
+    values: Flags.boolean({ description: 'compare the values too' }),
+    'exit-code': Flags.boolean({ description: 'exit status 1 when anything differs' }),
+    key: keyFlag,
+    ...filterFlags,
+  }
+
+  async run(): Promise<void> {
+    const isWanted = await compileFilter(this.flags.include ?? [], this.flags.exclude ?? [])
+    const a = await this.open(this.args.a)
+    try {
+      const b = await this.open(this.args.b)
+      try {
+        await this.compare(a, b, compareTensors(a, b, isWanted))
+      } finally {
+        await b.close()
+      }
+    } finally {
+      await a.close()
+    }
+  }
+
+  private async compare(a: TensorFile, b: TensorFile, comparison: Comparison): Promise<void> {
+    const pairs = [...comparison.alike, ...comparison.recast]
+    const measured: readonly Measured[] | null = this.flags.values
+      ? await this.long('comparing', (work) => measureValues(a, b, pairs, work))
+      : null
+    this.answer(diffDocument(a, b, comparison, measured), () => renderDiff(comparison, measured, this.output))
+    if (this.flags['exit-code'] && isDifferent(comparison, measured)) process.exitCode = differ
+  }
+
+  private async open(argument: string): Promise<TensorFile> {
+    const [stat] = await this.storage.stat([resolve(argument)])
+    const isFile = stat?.ok === true && stat.value.kind !== 'directory'
+    const request = {
+      base: resolve('.'),
+      query: { orders: [], where: [] },
+      key: isFile ? undefined : this.flags.key,
+    }
+    const { path, warnings } = await findFile(this.storage, argument, request, { now: this.now() })
+    for (const warning of warnings) this.alert(warning)
+    const file = await openTensors(this.storage, path)
+    ensureSafe(file)
+    return file
+  }
+}

@@ -1,0 +1,3 @@
+/** The mean of several files of tensors. */
+export { average, planAverage, type AverageOptions, type AverageOutput, type AveragePlan } from './average.js'
+export type { Precision } from './kernel.js'

@@ -1,0 +1,2 @@
+/** The same tensors in another format. */
+export { convert, planConversion, type Conversion } from './convert.js'

@@ -1,0 +1,48 @@
+/** What a conversion did, as people see it and for --json. */
+import type { Conversion } from '../core/convert/index.js'
+import type { WrittenOutput } from '../core/output/index.js'
+import type { Output } from './output.js'
+import { painter } from './colours.js'
+import { printable } from './printable.js'
+import { told } from './transfer.js'
+import { plural } from './units.js'
+
+/** Names listed of each kind; --json lists all. */
+const mostNames = 10
+
+export function renderConversion(conversion: Conversion, written: WrittenOutput | null, { colours }: Output): string[] {
+  const paint = painter(colours)
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : [paint('title', title), ...some(lines).map((line) => `  ${line}`)]
+  const { tensors, tied, leftOut, format } = conversion
+  return [
+    `${paint('good', 'converted')}: ${plural(tensors.length, 'tensor')} to ${format}`,
+    ...section(
+      `tied: ${tied.length} with the values of another`,
+      tied.map(({ name, kept }) => `${printable(name)} is ${printable(kept)}`),
+    ),
+    ...section(`left out: ${leftOut.length} beside the state_dict`, leftOut.map(printable)),
+    written === null ? 'nothing was written' : told(written),
+  ]
+}
+
+function some(lines: readonly string[]): readonly string[] {
+  return lines.length > mostNames ? [...lines.slice(0, mostNames), `… and ${lines.length - mostNames} more`] : lines
+}
+
+export function conversionDocument(
+  { file, format, tensors, tied, leftOut, notes }: Conversion,
+  written: WrittenOutput | null,
+) {
+  return {
+    source: file.path,
+    format,
+    tensors: tensors.map(({ name }) => name),
+    tied,
+    leftOut,
+    notes,
+    output: written?.path ?? null,
+    files: written?.files ?? [],
+    bytes: written?.bytes ?? 0,
+  }
+}
