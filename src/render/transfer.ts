@@ -72,7 +72,7 @@ function percent(part: number): string {
 }
 
 /** As a shell takes it. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return /^[\w.=/:@%+-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", `'\\''`)}'`
 }
 
