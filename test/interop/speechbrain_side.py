@@ -121,6 +121,52 @@ def torch_file(task):
     return {}
 
 
+def averages(task):
+    """Checkpoints with random models, and what SpeechBrain's averaging of the listed ones comes to."""
+    import torch
+
+    checkpoints, _ = load_speechbrain()
+    torch.manual_seed(7)
+    model = torch.nn.Sequential(torch.nn.Linear(37, 29), torch.nn.Linear(29, 3))
+    checkpointer = checkpoints.Checkpointer(task["run"], {"model": model})
+    for index in range(task["count"]):
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter)
+        checkpointer.save_checkpoint(meta={"unixtime": 1000.0 + index})
+    found = checkpointer.find_checkpoints(max_num_checkpoints=task["last"])
+    return {"sums": sums(checkpoints.average_checkpoints(found, "model"))}
+
+
+def tied_file(task):
+    import torch
+
+    weight = torch.arange(12, dtype=torch.float32).reshape(4, 3)
+    state = {"embedding": weight, "head": weight, "view": weight.t(), "n": torch.tensor(3), "h": weight.half()}
+    torch.save({"state_dict": state, "epoch": 3}, task["path"])
+    return {"sums": sums(state)}
+
+
+def load_file(task):
+    """What torch.load makes of a file, by its restricted reader."""
+    import torch
+
+    state = torch.load(task["path"], weights_only=True)
+    pointers = {}
+    for name, tensor in state.items():
+        pointers.setdefault(tensor.data_ptr(), []).append(name)
+    return {"sums": sums(state), "tied": [names for names in pointers.values() if len(names) > 1]}
+
+
+def sums(state):
+    """Dtype, shape and SHA-256 of every tensor's bytes."""
+    import hashlib
+
+    return {
+        name: [str(tensor.dtype), list(tensor.shape), hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()]
+        for name, tensor in state.items()
+    }
+
+
 def read_yaml(task):
     """What both loaders make of each text, and whether dumping that gives the text again."""
     answers = []
@@ -132,6 +178,7 @@ def read_yaml(task):
 
 
 tasks = {"save": save, "recover": recover, "torch_file": torch_file, "read_yaml": read_yaml}
+tasks.update({"averages": averages, "tied_file": tied_file, "load_file": load_file})
 task = json.load(sys.stdin)
 answer = tasks[task["do"]](task)
 json.dump(answer, sys.stdout)
