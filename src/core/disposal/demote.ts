@@ -6,6 +6,7 @@ import {
   demotionPath,
   forgetDemotion,
   readDemotions,
+  removeDrafts,
   removeEmpty,
   writeDemotion,
   type Demotion,
@@ -114,8 +115,22 @@ async function demoteOne(
     await forgetDemotion(storage, state, demotion.name)
     throw failure.error
   }
-  await conclude(storage, checkpoint.path, state, demotion, dropped.leftovers.length === 0, options)
-  return dropped
+  return concluded(storage, checkpoint.path, state, demotion, dropped, options)
+}
+
+/** What went is gone, whatever fails after it: that is told as something left over. */
+async function concluded(
+  storage: Storage,
+  folder: string,
+  state: StateFolder,
+  demotion: Demotion,
+  dropped: Dropped,
+  options: FinishOptions,
+): Promise<Dropped> {
+  const finished = dropped.leftovers.length === 0
+  const failure = await attempt(() => conclude(storage, folder, state, demotion, finished, options))
+  if (!(failure instanceof CkptError)) return dropped
+  return { ...dropped, leftovers: [...dropped.leftovers, { path: folder, error: failure }] }
 }
 
 async function describe(storage: Storage, checkpoint: Checkpoint, drop: readonly string[], now: number) {
@@ -187,6 +202,7 @@ export async function finishDemotions(
       leftovers.push(...outcome.leftovers)
     }
   }
+  await removeDrafts(storage, state)
   await removeEmpty(storage, state, 'demoted')
   return { count, freedBytes, leftovers }
 }
@@ -213,8 +229,7 @@ async function finishOne(
     return stat?.ok === true && isMarked(entry, markOf(stat.value))
   })
   const dropped = await dropEntries(storage, folder, { ...demotion, dropped: known }, options.wait)
-  await conclude(storage, folder, state, demotion, dropped.leftovers.length === 0, options)
-  return dropped
+  return concluded(storage, folder, state, demotion, dropped, options)
 }
 
 function isMarked(entry: DroppedEntry, mark: Omit<DroppedEntry, 'name' | 'key'>): boolean {

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../formats/json.j
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { isNameInside } from './names.js'
 import { neutralName } from './neutral-name.js'
-import { draftSuffix, readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
+import { draftSuffix, quietly, readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
 import { makeInside, type StateFolder } from './state-folder.js'
 
 /** A file or folder that a demotion takes, and how to know it again. */
@@ -82,6 +82,16 @@ export async function writeDemotion(storage: Storage, state: StateFolder, demoti
   const path = demotionPath(state, demotion.name)
   await writeRecord(storage, path, { version: 1, ...demotion })
   return path
+}
+
+/** Drafts of these records that a kill left. Under the run's lock only. Never fails. */
+export async function removeDrafts(storage: Storage, state: StateFolder): Promise<void> {
+  const folder = join(state.path, demoted)
+  const [listing] = await storage.list([folder])
+  const names = listing?.ok === true ? listing.value.map((entry) => entry.name) : []
+  for (const name of names.filter((one) => one.endsWith(suffix + draftSuffix))) {
+    await quietly(() => storage.unlink(join(folder, name)))
+  }
 }
 
 /** Under the run's lock only. Throws StorageError. */

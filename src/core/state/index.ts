@@ -4,6 +4,7 @@ export {
   demotionPath,
   forgetDemotion,
   readDemotions,
+  removeDrafts,
   writeDemotion,
   type Demotion,
   type DroppedEntry,
