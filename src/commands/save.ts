@@ -3,11 +3,19 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { localStamp, utcOffset, wait } from '../clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
-import { failureOf, removeCheckpoints } from '../core/disposal/index.js'
+import { failureOf } from '../core/disposal/index.js'
 import { CkptError } from '../core/errors.js'
-import { checkRequest, openExactly, planPrune, previewCheckpoint, type PruneRequest } from '../core/run/index.js'
+import {
+  carryOut,
+  checkRequest,
+  openExactly,
+  planPrune,
+  previewCheckpoint,
+  type PruneRequest,
+} from '../core/run/index.js'
 import { saveCheckpoint, toPyMeta, type NewCheckpoint, type Saved } from '../core/saving/index.js'
-import { dryRunFlag, policyFlags, runArgument, selectionFlags, verifyFlag } from '../flags.js'
+import { copyTime } from '../exact-times.js'
+import { dryRunFlag, policyFlags, runArgument, selectionFlags, stateFlag, verifyFlag, waitFlag } from '../flags.js'
 import { readPolicy } from '../query.js'
 import { printable } from '../render/printable.js'
 import { renderPlan } from '../render/prune.js'
@@ -69,6 +77,8 @@ nothing; the new checkpoint always stays.`
     ...policyFlags,
     ...selectionFlags,
     verify: verifyFlag('with a policy, how deep prune looks for damage: none, quick, deep', 'quick'),
+    state: stateFlag,
+    wait: waitFlag,
     'dry-run': dryRunFlag,
   }
 
@@ -82,7 +92,7 @@ nothing; the new checkpoint always stays.`
     const outcome: SaveOutcome = { run: checkpoint.run, name: saved.name, path: saved.path, saved: true, prune: null }
     if (!this.wantsJson) this.output.value(saved.path, '\n')
     this.failWith(saveDocument(outcome))
-    const prune = policy === null ? null : await this.prune(saved, checkpoint.run, policy)
+    const prune = policy === null ? null : await this.pruneAlone(saved, checkpoint.run, policy)
     const document = saveDocument({ ...outcome, prune })
     this.failWith(document)
     const failure = prune?.removal == null ? null : failureOf(prune.removal)
@@ -119,9 +129,18 @@ nothing; the new checkpoint always stays.`
     return this.long('saving', (options) => saveCheckpoint(this.storage, checkpoint, { placement, wait, ...options }))
   }
 
+  private get place() {
+    return { stateDirectory: this.flags.state }
+  }
+
+  /** The save itself needs no lock: what it makes appears in one step, and no prune takes what is new. */
+  private pruneAlone(saved: Saved, path: string, request: PruneRequest): Promise<SavedPrune | null> {
+    return this.locked(path, this.flags, () => this.prune(saved, path, request))
+  }
+
   /** Null when the new checkpoint is gone already: another one's prune was faster. */
   private async prune(saved: Saved, path: string, request: PruneRequest): Promise<SavedPrune | null> {
-    const { run } = await openExactly(this.storage, path)
+    const { run } = await openExactly(this.storage, path, this.place)
     const newcomer = run.checkpoints.find((one) => one.path === saved.path)
     if (newcomer === undefined) {
       this.alert(`${saved.path} was removed meanwhile, so nothing was pruned`)
@@ -130,15 +149,16 @@ nothing; the new checkpoint always stays.`
     const plan = await this.plan(run, newcomer, request)
     if (plan.remove.length === 0) return { run, plan, removal: null }
     const checkpoints = plan.remove.map(({ checkpoint }) => checkpoint)
+    const going = { checkpoints, fingerprints: plan.fingerprints, reasons: new Map<string, string>() }
     const removal = await this.long('removing', ({ signal }) =>
-      removeCheckpoints(this.storage, run.path, checkpoints, { planned: plan.fingerprints, wait, signal }),
+      carryOut(this.storage, run, going, { ...this.place, wait, copyTime, now: this.now(), trash: false, signal }),
     )
     for (const { name } of removal.removed) this.note(`removed ${printable(name)}`)
     return { run, plan, removal }
   }
 
   private async plan(run: Run, newcomer: Checkpoint, request: PruneRequest) {
-    const context = { now: this.now(), wait, utcOffset }
+    const context = { now: this.now(), wait, utcOffset, ...this.place }
     const plan = await this.long('checking', (options) =>
       planPrune(this.storage, run, { ...request, newcomer }, { ...context, ...options }),
     )

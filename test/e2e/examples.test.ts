@@ -25,6 +25,8 @@ const typed = Object.entries(manifest.commands)
 const otherStatuses: readonly [command: RegExp, statuses: readonly number[]][] = [
   [/^ckpt transfer pretrained\.safetensors new\.safetensors$/, [5]],
   [/--min-free/, [0, 6]],
+  // Nothing was moved, or pinned, before.
+  [/^ckpt (trash restore|unpin) /, [3]],
 ]
 
 /** The sample run as `exp`, and files by the names that examples give them. */

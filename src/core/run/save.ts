@@ -6,6 +6,7 @@ import { loadRun, NoRunError } from '../layouts/index.js'
 import { toMeta } from '../meta/index.js'
 import { fileNameOf, previewSave, type NewCheckpoint } from '../saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
+import { withDemotions, type StatePlace } from './state.js'
 
 /**
  * The folder itself as a run, with no checkpoints where it has none: what is saved goes to the folder that was
@@ -15,10 +16,11 @@ import type { ReadStorage, Storage } from '../storage/storage.js'
 export async function openExactly(
   storage: ReadStorage,
   path: string,
+  place: StatePlace = {},
 ): Promise<{ readonly run: Run; readonly below: string | null }> {
   const none = { run: { path, checkpoints: [] }, below: null }
   try {
-    const run = await loadRun(storage, path)
+    const run = await withDemotions(storage, await loadRun(storage, path), place)
     return run.path === path ? { run, below: null } : { ...none, below: run.path }
   } catch (error) {
     if (error instanceof NoRunError) return none
