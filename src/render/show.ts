@@ -3,13 +3,13 @@ import { relative } from 'node:path'
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/layouts/index.js'
 import type { TensorFile, TensorInfo } from '../core/tensors/index.js'
+import { aligned } from './aligned.js'
 import { describeFinding, formatMeta, isoTime } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { layoutsOf } from './run.js'
 import { allDigits, formatAge, formatNumber, formatSize, plural } from './units.js'
-import { displayWidth } from './width.js'
 
 interface Context {
   /** Unix seconds. */
@@ -124,17 +124,4 @@ export function renderOverview(
       ]),
     ]).map((line) => `  ${line}`),
   ]
-}
-
-/** Cells in columns, two spaces apart. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = []
-  for (const row of rows)
-    row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, displayWidth(cell))))
-  return rows.map((row) =>
-    row
-      .map((cell, index) => cell + ' '.repeat(Math.max(0, (widths[index] ?? 0) - displayWidth(cell))))
-      .join('  ')
-      .trimEnd(),
-  )
 }

@@ -1,7 +1,8 @@
 /** Names of tensors as a tree, with what each branch weighs. */
 import { painter } from './colours.js'
 import type { Output } from './output.js'
-import { aligned, shapeText, shownName, titleOf, type ListedFile, type ListedTensor } from './tensors.js'
+import { aligned } from './aligned.js'
+import { shapeText, shownName, titleOf, type ListedFile, type ListedTensor } from './tensors.js'
 import { formatSize, plural } from './units.js'
 
 interface Branch {

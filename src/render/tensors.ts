@@ -8,7 +8,7 @@ import { foldTensors } from './fold-tensors.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { formatNumber, formatSize, plural } from './units.js'
-import { displayWidth } from './width.js'
+import { aligned } from './aligned.js'
 
 export interface ListedTensor extends TensorInfo, Measured {}
 
@@ -134,17 +134,4 @@ function section(title: string, lines: readonly string[], paint: Paint): string[
 
 function indented(lines: readonly string[]): string[] {
   return lines.map((line) => `  ${line}`)
-}
-
-/** Cells in columns, two spaces apart. */
-export function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = []
-  for (const row of rows)
-    row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, displayWidth(cell))))
-  return rows.map((row) =>
-    row
-      .map((cell, index) => cell + ' '.repeat(Math.max(0, (widths[index] ?? 0) - displayWidth(cell))))
-      .join('  ')
-      .trimEnd(),
-  )
 }
