@@ -54,7 +54,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     const { ordered, selected, warnings } = await arrange(this.storage, checkpoints, query, this.now())
     for (const warning of warnings) this.alert(warning)
     const order = readOrder(selector, query, ordered) ?? (this.flags.recursive ? newest : undefined)
-    const ranked = order === undefined ? selected : rank(selected, order, this.now())
+    const ranked = rank(selected, order, this.now())
     if (ranked.length === 0) throw nothingFound(path, ordered.length, query)
     await this.print(path, await this.takeSound(ranked, ordered))
   }

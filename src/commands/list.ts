@@ -76,7 +76,7 @@ the newest first. --min, --max and --by rank instead. Parameter files are not op
     const order = onlyOrder(query)
     const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now)
     for (const warning of warnings) this.alert(warning)
-    const ranked = order === undefined ? selected : rank(selected, order, now)
+    const ranked = rank(selected, order, now)
     const sorted = await this.sort(ranked, run)
     const limit =
       this.flags.limit ?? (this.flags.all || !this.output.isTerminal || this.wantsJson ? Infinity : screenful)

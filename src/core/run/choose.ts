@@ -36,7 +36,7 @@ export async function choose(
 ): Promise<Candidate & { readonly warnings: readonly string[] }> {
   const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
   const [order] = query.orders
-  const ranked = order === undefined ? selected : rank(selected, order, context.now)
+  const ranked = rank(selected, order, context.now)
   const check = async (checkpoint: Checkpoint): Promise<readonly Finding[]> => {
     const lacking = [...demotedFindings(checkpoint), ...requireKeys(checkpoint, keys)]
     if (verify === 'none') return lacking

@@ -93,7 +93,7 @@ async function findInRun(
   const { query } = request
   const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
   const [order] = query.orders
-  const ranked = order === undefined ? selected : rank(selected, order, context.now)
+  const ranked = rank(selected, order, context.now)
   if (ranked.length === 0) {
     throw new CkptError(
       'no-match',

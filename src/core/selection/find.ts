@@ -23,7 +23,7 @@ export interface Answer extends Pick<Recency, 'scale' | 'warning'> {
 export function find(checkpoints: readonly Checkpoint[], question: Question, now: number): Answer {
   const { ordered, ...scale } = byRecency(checkpoints)
   const selected = filter(ordered, question.where ?? [], now)
-  const ranked = question.order === undefined ? selected : rank(selected, question.order, now)
+  const ranked = rank(selected, question.order, now)
   return { ...scale, found: ranked.slice(0, question.count ?? ranked.length) }
 }
 

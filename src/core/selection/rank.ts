@@ -10,9 +10,11 @@ export type Order =
 
 /**
  * Best first, only those that have the order's value; equal ones stay in the order given (recency). Numbers count,
- * booleans as 0 and 1; NaN ranks below every number, whether low or high is good. `now` is Unix seconds.
+ * booleans as 0 and 1; NaN ranks below every number, whether low or high is good. Without an order all stay as they
+ * are. `now` is Unix seconds.
  */
-export function rank(ordered: readonly Checkpoint[], order: Order, now: number): Checkpoint[] {
+export function rank(ordered: readonly Checkpoint[], order: Order | undefined, now: number): Checkpoint[] {
+  if (order === undefined) return [...ordered]
   const better = order.kind === 'min' ? -1 : 1
   return ordered
     .map((checkpoint) => ({ checkpoint, value: valueFor(checkpoint, order, now) }))
