@@ -1,4 +1,5 @@
 /** What expressions compute with: the values of meta, compared and reckoned as Python would, but never throwing. */
+import { compareCodePoints } from '../code-points.js'
 import { OpaqueValue, type MetaValue } from '../checkpoint.js'
 
 export type Value = MetaValue
@@ -71,30 +72,13 @@ function listsEqual(a: readonly Value[], b: readonly Value[]): Truth {
 
 /** Negative, zero or positive; NaN when either is NaN; undefined when the two have no order. Big integers exactly. */
 export function compare(a: Value | undefined, b: Value | undefined): number | undefined {
-  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
+  if (typeof a === 'string' && typeof b === 'string') return compareCodePoints(a, b)
   const left = toNumeric(a)
   const right = toNumeric(b)
   if (left === undefined || right === undefined) return undefined
   if (left < right) return -1
   if (left > right) return 1
   return left == right ? 0 : NaN
-}
-
-/** Order of strings by code point, as Python's; JavaScript's own goes by UTF-16 unit. */
-export function compareText(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let index = 0; index < length; index += 1) {
-    const left = a.charCodeAt(index)
-    const right = b.charCodeAt(index)
-    if (left !== right) return codePointOrder(left) - codePointOrder(right)
-  }
-  return a.length - b.length
-}
-
-/** Surrogates stand for code points above all other units. */
-function codePointOrder(unit: number): number {
-  if (unit < 0xd800) return unit
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800
 }
 
 /** `needle in haystack` as Python has it: an element, a part of a string, a key. */

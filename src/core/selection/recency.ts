@@ -1,6 +1,6 @@
 /** The order of recency (docs/design.md §5): one scale a run. */
 import { hasReadableMeta, timeOf, type Checkpoint } from '../checkpoint.js'
-import { compareText } from '../expression/index.js'
+import { compareCodePoints } from '../code-points.js'
 
 export type Scale = 'unixtime' | 'step' | 'file time'
 
@@ -57,8 +57,8 @@ function newestFirst(a: Place, b: Place): number {
   return (
     descending(a.value, b.value) ||
     descending(a.time, b.time) ||
-    compareText(b.checkpoint.name, a.checkpoint.name) ||
-    compareText(b.checkpoint.path, a.checkpoint.path)
+    compareCodePoints(b.checkpoint.name, a.checkpoint.name) ||
+    compareCodePoints(b.checkpoint.path, a.checkpoint.path)
   )
 }
 
@@ -98,7 +98,7 @@ function readablePlaces(
     .filter((checkpoint) => checkpoint.run === run && hasReadableMeta(checkpoint))
     .map(own)
     .filter((place) => place !== undefined)
-    .sort((a, b) => compareText(a.checkpoint.name, b.checkpoint.name))
+    .sort((a, b) => compareCodePoints(a.checkpoint.name, b.checkpoint.name))
 }
 
 function neighbourOf(checkpoint: Checkpoint, siblings: readonly Place[]): Place | undefined {
@@ -107,7 +107,7 @@ function neighbourOf(checkpoint: Checkpoint, siblings: readonly Place[]): Place 
   while (low < high) {
     const middle = (low + high) >> 1
     const name = siblings[middle]?.checkpoint.name ?? ''
-    if (compareText(name, checkpoint.name) < 0) low = middle + 1
+    if (compareCodePoints(name, checkpoint.name) < 0) low = middle + 1
     else high = middle
   }
   return siblings[low - 1] ?? siblings[low]

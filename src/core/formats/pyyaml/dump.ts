@@ -1,4 +1,5 @@
 /** Writing as PyYAML's `yaml.dump` writes (yaml/representer.py, yaml/emitter.py), so that it reads back the same. */
+import { compareCodePoints } from '../../code-points.js'
 import { CkptError } from '../../errors.js'
 import { dateText, datetimeText, floatRepr } from './python-text.js'
 import { styleOf } from './scalar-style.js'
@@ -194,17 +195,4 @@ function numberOf(key: PyValue): number | bigint {
 
 function compareNumbers(a: number | bigint, b: number | bigint): number {
   return a < b ? -1 : Number(a > b)
-}
-
-/** UTF-16 order, but for characters beyond U+FFFF, which it puts below those from U+E000 on. */
-function compareCodePoints(a: string, b: string): number {
-  const shorter = Math.min(a.length, b.length)
-  for (let at = 0; at < shorter; at += 1) {
-    if (a.charCodeAt(at) !== b.charCodeAt(at)) return rank(a.charCodeAt(at)) - rank(b.charCodeAt(at))
-  }
-  return a.length - b.length
-}
-
-function rank(unit: number): number {
-  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
 }
