@@ -18,6 +18,26 @@ export async function openRun(storage: ReadStorage, path: string, place: StatePl
   return graded(await withDemotions(storage, await loadRun(storage, path), place))
 }
 
+/**
+ * The same for a job that may be the first of its run: null where nothing has been saved yet. A folder that cannot be
+ * read, a link that dangles and the like throw: they do not mean that there is nothing.
+ */
+export async function openRunIfAny(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run | null> {
+  try {
+    return await openRun(storage, path, place)
+  } catch (error) {
+    if (error instanceof NoRunError) return null
+    throw error
+  }
+}
+
+/** All runs at or below `path` (absolute), likewise. */
+export async function openRuns(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run[]> {
+  const runs: Run[] = []
+  for (const run of await findRuns(storage, path)) runs.push(graded(await withDemotions(storage, run, place)))
+  return runs
+}
+
 /** The checkpoint that someone typed, in its run, as `openRun` gives it. Throws as `loadCheckpoint` does. */
 export async function openCheckpoint(
   storage: ReadStorage,
@@ -41,26 +61,6 @@ export async function openCheckpointAt(
 async function known(storage: ReadStorage, loaded: LoadedCheckpoint, place: StatePlace): Promise<LoadedCheckpoint> {
   const run = await withDemotions(storage, loaded.run, place)
   return { run, checkpoint: run.checkpoints.find(({ path }) => path === loaded.checkpoint.path) ?? loaded.checkpoint }
-}
-
-/**
- * The same for a job that may be the first of its run: null where nothing has been saved yet. A folder that cannot be
- * read, a link that dangles and the like throw: they do not mean that there is nothing.
- */
-export async function openRunIfAny(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run | null> {
-  try {
-    return await openRun(storage, path, place)
-  } catch (error) {
-    if (error instanceof NoRunError) return null
-    throw error
-  }
-}
-
-/** All runs at or below `path` (absolute), likewise. */
-export async function openRuns(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run[]> {
-  const runs: Run[] = []
-  for (const run of await findRuns(storage, path)) runs.push(graded(await withDemotions(storage, run, place)))
-  return runs
 }
 
 function graded(run: Run): Run {
