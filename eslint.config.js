@@ -19,6 +19,7 @@ const mayImport = {
   disposal: ['storage', 'formats', 'layouts', 'retention', 'state'],
   placing: ['storage', 'state', 'disposal'],
   trash: ['storage', 'state', 'disposal', 'placing'],
+  hooks: ['storage', 'config', 'expression', 'placing'],
   saving: ['storage', 'formats', 'state', 'disposal', 'placing'],
   names: ['tensors'],
   output: ['storage', 'formats', 'tensors'],

@@ -27,7 +27,7 @@ export interface Section {
 export async function readSettings(storage: ReadStorage, folder: string, section: Section): Promise<Settings | null> {
   const known = new Map([[section.name, Object.keys(section.flags)]])
   for (const { path, text } of await findConfigs(storage, folder, homedir())) {
-    const entries = parseConfig(text, path, known).get(section.name)
+    const entries = parseConfig(text, path, known).sections.get(section.name)
     if (entries !== undefined) return { path, flags: await readFlags(entries, section) }
   }
   return null

@@ -17,6 +17,8 @@ export const exitStatusOf = {
   refused: 5,
   /** Some of it was done, some failed; the message lists what remains. */
   partial: 6,
+  /** A user's own command failed: a hook. */
+  'hook-failed': 1,
   /** The system failed: disk full, permission, I/O. */
   system: 1,
   /** Ctrl-C, SIGTERM. */

@@ -1,3 +1,4 @@
 /** `ckpt.yaml`: what flags say, written down in a run or above it. */
 export { findConfigs, type ConfigFile } from './find.js'
-export { ConfigError, parseConfig, type Entry, type Place, type Scalar } from './parse.js'
+export { parseConfig, type Entry, type ParsedConfig } from './parse.js'
+export { ConfigError, placeText, unknownKey, YamlText, type Pair, type Place, type Scalar } from './yaml.js'

@@ -1,6 +1,6 @@
 /** One file of a new checkpoint: where its bytes come from, and bringing them into place, durably. */
-import { readTree } from '../disposal/tree.js'
 import { CkptError, StorageError } from '../errors.js'
+import { syncTree } from '../placing/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
 
 export type FileSource =
@@ -122,10 +122,7 @@ export async function syncWritten(storage: Storage, path: string, key: string): 
       hint: 'a save hook writes the file itself, and ends (or its promise does) when it is written',
     })
   }
-  for (const entry of (await readTree(storage, path)).toReversed()) {
-    if (entry.stat.kind === 'file') await storage.syncFile(entry.path)
-    if (entry.stat.kind === 'directory') await storage.syncDirectory(entry.path)
-  }
+  await syncTree(storage, path)
 }
 
 export function empty(title: string): CkptError {

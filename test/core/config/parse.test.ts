@@ -21,7 +21,7 @@ function mistake(text: string): ConfigError {
 describe('a ckpt.yaml', () => {
   it('gives the flags of a command as they are written, each with its place', () => {
     const text = 'prune: {keep: 2, min: [WER, "a b"], keep-every: [epoch=10], older-than: 7d, remove-damaged: true}\n'
-    const entries = parseConfig(text, path, known).get('prune')
+    const entries = parseConfig(text, path, known).sections.get('prune')
     expect(entries?.map(({ key, values, isList }) => [key, values.map((value) => value.text), isList])).toEqual([
       ['keep', ['2'], false],
       ['min', ['WER', 'a b'], true],
@@ -34,7 +34,7 @@ describe('a ckpt.yaml', () => {
   })
 
   it('keeps numbers as they are written, resolves aliases, and takes only true and false for booleans', () => {
-    const entries = parseConfig('prune:\n  keep: &n 0x02\n  older-than: *n\n  where: yes\n', path, known).get('prune')
+    const entries = parseConfig('prune:\n  keep: &n 0x02\n  older-than: *n\n  where: yes\n', path, known).sections.get('prune')
     expect(entries?.map(({ values: [value] }) => [value?.text, value?.boolean])).toEqual([
       ['0x02', null],
       ['0x02', null],
@@ -43,16 +43,16 @@ describe('a ckpt.yaml', () => {
   })
 
   it('may be empty, and its section too', () => {
-    expect(parseConfig('', path, known).size).toBe(0)
-    expect(parseConfig('# nothing yet\n', path, known).size).toBe(0)
-    expect(parseConfig('prune:\n', path, known).get('prune')).toEqual([])
+    expect(parseConfig('', path, known).sections.size).toBe(0)
+    expect(parseConfig('# nothing yet\n', path, known).sections.size).toBe(0)
+    expect(parseConfig('prune:\n', path, known).sections.get('prune')).toEqual([])
   })
 
   it.each([
     ['prune:\n  keap: 2\n', ':2:3: "keap" is not a key of prune', 'did you mean keep?'],
     ['prun:\n  keep: 2\n', ':1:1: "prun" is not a section of ckpt.yaml', 'did you mean prune?'],
     ['prune:\n  zzz: 2\n', ':2:3: "zzz"', 'known are: keep, min'],
-    ['prune:\n  keep:\n', ':2:8: keep has no value', undefined],
+    ['prune:\n  keep:\n', ':2:3: keep has no value', undefined],
     ['prune:\n  min:\n    - WER\n    - {a: 1}\n', ':4:7: min has keys of its own', undefined],
     ['prune:\n  min: [[a]]\n', ':2:9: min has a list in a list', undefined],
     ['- prune\n', ':1:1: the file holds no keys', undefined],

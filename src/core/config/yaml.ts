@@ -1,0 +1,125 @@
+/** YAML (1.2, core schema) that people write by hand, read so that every mistake can be told with its place. */
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
+import { CkptError } from '../errors.js'
+import { nearestName } from '../expression/index.js'
+
+/** Where something stands; both count from 1. */
+export interface Place {
+  readonly path: string
+  readonly line: number
+  readonly column: number
+}
+
+/** As compilers tell it: `/exp/ckpt.yaml:3:5`. */
+export function placeText({ path, line, column }: Place): string {
+  return `${path}:${line}:${column}`
+}
+
+/** A mistake in such a file, told with its place: `/exp/ckpt.yaml:3:5: …`. */
+export class ConfigError extends CkptError {
+  constructor(place: Place, message: string, details: { readonly hint?: string; readonly cause?: unknown } = {}) {
+    super('usage', `${placeText(place)}: ${message}`, details)
+  }
+}
+
+/** One plain value. */
+export interface Scalar {
+  /** As it is written: `0.10` stays `0.10`. */
+  readonly text: string
+  /** Null for what is no boolean. */
+  readonly boolean: boolean | null
+  readonly place: Place
+  /** The place of one character of the text; where that cannot be told, of the text. */
+  readonly placeAt: (index: number) => Place
+}
+
+/** One key with what stands behind it; null for nothing. */
+export interface Pair {
+  readonly key: string
+  readonly place: Place
+  readonly value: Node | null
+}
+
+export class YamlText {
+  private readonly lines = new LineCounter()
+  private readonly document: Document.Parsed
+
+  /** `path` is for messages. Throws ConfigError for what is no YAML. */
+  constructor(
+    private readonly text: string,
+    private readonly path: string,
+  ) {
+    this.document = parseDocument(text, {
+      lineCounter: this.lines,
+      version: '1.2',
+      schema: 'core',
+      prettyErrors: false,
+    })
+    const [mistake] = this.document.errors
+    if (mistake !== undefined) throw new ConfigError(this.placeAt(mistake.pos[0]), mistake.message, { cause: mistake })
+  }
+
+  /** Null for an empty file. */
+  get root(): Node | null {
+    return this.resolve(this.document.contents)
+  }
+
+  /** The keys of a mapping, in order. `what` names it in messages, `example` shows one. Throws ConfigError. */
+  pairsOf(node: Node, what: string, example: string): Pair[] {
+    if (!isMap(node)) throw new ConfigError(this.placeOf(node), `${what} holds no keys`, { hint: example })
+    return node.items.map(({ key, value }) => {
+      const name = isScalar(key) ? key.value : null
+      if (typeof name === 'string') return { key: name, place: this.placeOf(key), value: this.resolve(value) }
+      throw new ConfigError(this.placeOf(key), `${what} has a key that is no text`)
+    })
+  }
+
+  /** The items of a list; null for what is no list. */
+  itemsOf(node: Node | null): (Node | null)[] | null {
+    return isSeq(node) ? node.items.map((item) => this.resolve(item)) : null
+  }
+
+  /** The value of `key`, which must be a plain one. `fallback` is the place of the key. Throws ConfigError. */
+  scalarOf(key: string, node: Node | null, fallback: Place): Scalar {
+    const place = node === null ? fallback : this.placeOf(node)
+    if (!isScalar(node) || node.value === null) {
+      const what = node === null ? 'no value' : isMap(node) ? 'keys of its own' : 'a list in a list'
+      throw new ConfigError(place, `${key} has ${what}, where a text, a number or true is expected`)
+    }
+    const { value, source } = node
+    const text = typeof value === 'string' ? value : (source ?? JSON.stringify(value))
+    const boolean = typeof value === 'boolean' ? value : null
+    return { text, boolean, place, placeAt: (index) => this.placeWithin(node, text, index) }
+  }
+
+  placeOf(node: unknown): Place {
+    const range = isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range : undefined
+    return this.placeAt(range?.[0] ?? 0)
+  }
+
+  /** What an alias stands for; null for a value that is left out. */
+  private resolve(item: unknown): Node | null {
+    const node = isAlias(item) ? item.resolve(this.document) : item
+    if (isScalar(node)) return node.value === null ? null : node
+    return isMap(node) || isSeq(node) ? node : null
+  }
+
+  /** Quotes and escapes stand before some texts: only one that stands there as it is can be counted in. */
+  private placeWithin(node: Node, text: string, index: number): Place {
+    const [start = 0, end = 0] = node.range ?? []
+    const at = this.text.slice(start, end).indexOf(text)
+    return this.placeAt(at === -1 ? start : start + at + index)
+  }
+
+  private placeAt(offset: number): Place {
+    const { line, col } = this.lines.linePos(offset)
+    return { path: this.path, line: Math.max(line, 1), column: Math.max(col, 1) }
+  }
+}
+
+/** A key or a section that there is none of, with the nearest that there is. */
+export function unknownKey({ key, place }: Pair, what: string, known: readonly string[]): ConfigError {
+  const near = nearestName(key, known)
+  const hint = near === undefined ? `known are: ${known.join(', ')}` : `did you mean ${near}?`
+  return new ConfigError(place, `${JSON.stringify(key)} is not ${what}`, { hint })
+}
