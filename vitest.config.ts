@@ -6,7 +6,8 @@ export default defineConfig({
     // They need mounts: npm run test:mounts.
     exclude: ['test/mounts/**'],
     testTimeout: 30_000,
-
+    // Many tests start the program and wait for it: vitest's own count leaves a core idle.
+    maxWorkers: '100%',
     coverage: {
       provider: 'v8',
       include: ['src/core/**'],
