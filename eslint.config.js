@@ -44,6 +44,7 @@ const mayImport = {
     'tensors',
   ],
   checkpointer: ['storage', 'formats', 'layouts', 'selection', 'retention', 'disposal', 'saving', 'jobs', 'run'],
+  schedulers: ['jobs'],
   jobs: ['storage', 'state', 'layouts', 'health', 'selection', 'disposal', 'placing', 'expression'],
 }
 

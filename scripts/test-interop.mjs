@@ -10,43 +10,18 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { install, run, Unavailable, works } from './debian.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const requirements = join(root, 'test', 'interop', 'requirements.txt')
 const debian = ['python3-torch', 'python3-venv', 'python3-yaml']
 const imports = 'import torch, yaml, venv, ensurepip'
 
-class Unavailable extends Error {}
-
-/** Gives the output, or throws Unavailable with the last line of what went wrong. */
-function run(command, args, options = {}) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-    ...options,
-  })
-  if (status === 0) return stdout.trim()
-  const reason = (error?.message ?? `${stderr}${stdout}`).trim().split('\n').at(-1)
-  throw new Unavailable(`${command} ${args.slice(0, 3).join(' ')}: ${reason}`)
-}
-
-function works(command, args) {
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
-}
-
 /** A Python that has torch: the system's, for a pip of its own would bring gigabytes. */
 function findPython() {
   const python = '/usr/bin/python3'
   if (works(python, ['-c', imports])) return python
-  if (process.getuid?.() !== 0 || !works('apt-get', ['--version'])) {
-    throw new Unavailable(`${python} cannot "${imports}"; on Debian: apt-get install ${debian.join(' ')}`)
-  }
-  console.log(`installing ${debian.join(', ')}`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  if (!works('apt-get', ['install', '-y', '--no-install-recommends', ...debian])) {
-    run('apt-get', ['update'], { env })
-    run('apt-get', ['install', '-y', '--no-install-recommends', ...debian], { env })
-  }
+  install(debian, `${python} cannot "${imports}"`)
   run(python, ['-c', imports])
   return python
 }

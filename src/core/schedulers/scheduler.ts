@@ -9,8 +9,8 @@ export interface SchedulerJob {
   readonly id: string
   /** Index in a job array; null when it is none. */
   readonly arrayTask: string | null
-  /** How often the job was put back into the queue before: 0 the first time. */
-  readonly restarts: number
+  /** How often the job was put back into the queue before: 0 the first time; null where the scheduler does not say. */
+  readonly restarts: number | null
   /** True in the one process that acts for the job: the first rank, in the batch step. The others run their command. */
   readonly isLeader: boolean
   /** It stands in a chain (`--dependency=afterany`): where the work is done already there is nothing to start. */
@@ -34,5 +34,18 @@ export interface Scheduler {
   /** For people. */
   readonly title: string
   /** The job that this environment belongs to; null when it is none of this scheduler's. */
-  detect(environment: Readonly<Record<string, string | undefined>>, ask: AskScheduler): Promise<SchedulerJob | null>
+  detect(environment: Environment, ask: AskScheduler): Promise<SchedulerJob | null>
+  /** Why the job is coming to its end, as seen from inside of it; null when it is not, or the system does not say. */
+  whyEnding(job: SchedulerJob, ask: AskScheduler): Promise<JobEnding | null>
 }
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * - `requeued`: it is being put back into the queue, and whoever asked for that (this program, a preemption, an
+ *   operator), nobody needs to ask again
+ * - `preempted`: another job takes its place; it is not certain that the scheduler will put it back
+ * - `time-limit`: its time is over
+ * - `cancelled`: somebody wants it gone
+ */
+export type JobEnding = 'requeued' | 'preempted' | 'time-limit' | 'cancelled'
