@@ -28,6 +28,9 @@ export function isMeta(value: MetaValue | undefined): value is Meta {
   return value instanceof Map
 }
 
+/** Which way a metric gets better. */
+export type Direction = 'min' | 'max'
+
 /** One file of a checkpoint. The key is unique within its checkpoint. */
 export interface ParamFile {
   readonly key: string
@@ -98,6 +101,13 @@ export interface Checkpoint {
   readonly health: Health
   /** Names of sibling checkpoints that this one's bookkeeping points to, HF's `best_model_checkpoint`. */
   readonly pointsTo: readonly Pointer[]
+  /** Which way metrics get better, where the framework says so: it wins over what their names tell. Absent: nothing. */
+  readonly directions?: ReadonlyMap<string, Direction>
+  /**
+   * Name of the sibling that is the same state: this is a link to it, or a copy under a name that the framework
+   * resumes from (`last.ckpt`). Absent: it is a checkpoint of its own.
+   */
+  readonly sameAs?: string
   /** What `ckpt demote` took: it is whole for its weights, and cannot be resumed from. Absent: nothing. */
   readonly demoted?: readonly DroppedFile[]
 }

@@ -20,7 +20,7 @@ import {
 import { reasonOf, type FoundFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep } from '../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
-import { sourceOf, withFile } from '../tensors/source.js'
+import { sourceOf, withFile } from '../storage/source.js'
 
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
 export interface Surroundings {

@@ -3,7 +3,7 @@ import { sep } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
-import { readHead } from '../tensors/source.js'
+import { readHead } from '../storage/source.js'
 
 /** Others that are asked. */
 const mostAsked = 4

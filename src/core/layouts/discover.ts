@@ -1,6 +1,6 @@
 /** From a path that someone typed to the run that is meant, or to all runs below it. */
 import { basename, dirname, join, normalize, sep } from 'node:path'
-import type { Run } from '../checkpoint.js'
+import type { Checkpoint, Run } from '../checkpoint.js'
 import { CkptError, StorageError, type ErrorDetails } from '../errors.js'
 import type { Entry, ReadStorage } from '../storage/storage.js'
 import { prefixOf, reasonOf } from './folders.js'
@@ -139,7 +139,7 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
     for (const folder of level) {
       const checkpoints = await scanFolder(storage, folder)
       if (checkpoints.length > 0) runs.push({ path: folder.path, checkpoints })
-      const taken = new Set(checkpoints.map((checkpoint) => checkpoint.path))
+      const taken = takenBy(folder.path, checkpoints)
       for (const path of foldersIn(folder)) if (!taken.has(path)) below.push(path)
     }
     if (depth === deepest) break
@@ -155,6 +155,12 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
   }
   runs.sort((a, b) => (a.path < b.path ? -1 : 1))
   return { runs, unreadable }
+}
+
+/** What lies in a run and belongs to a checkpoint: itself, or a folder that is a part of its name (`val/acc=0.9.ckpt`). */
+function takenBy(run: string, checkpoints: readonly Checkpoint[]): ReadonlySet<string> {
+  const prefix = prefixOf(run)
+  return new Set(checkpoints.map(({ name }) => prefix + name.slice(0, (name.indexOf('/') + 1 || name.length + 1) - 1)))
 }
 
 function foldersIn(folder: Folder): string[] {

@@ -15,9 +15,10 @@ export interface Layout {
   /** Name of the framework, for people. */
   readonly title: string
   /**
-   * The checkpoints among the folder's entries, with their meta, from names and meta files alone: no parameter
-   * file is opened, and nothing is stat'ed (10,000 checkpoints must take 4 times a bare script at most). What is
-   * broken about a checkpoint's meta becomes a finding of that checkpoint, never an exception.
+   * The checkpoints among the folder's entries, with their meta, from names and meta files alone: no tensor is read,
+   * and nothing but links is stat'ed (10,000 checkpoints must take 4 times a bare script at most). Where the meta lies
+   * in a parameter file, that file's headers are read. What is broken about a checkpoint's meta becomes a finding of
+   * that checkpoint, never an exception.
    */
   scan(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]>
   /** Fills what `scan` left null and small side files hold (SpeechBrain: epoch from `counter.ckpt`). */

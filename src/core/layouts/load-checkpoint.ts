@@ -32,16 +32,19 @@ export async function loadCheckpoint(storage: ReadStorage, argument: string, bas
   throw await explainNone(storage, { argument, path, base, exists: there?.ok === true, run })
 }
 
-/** The checkpoint at exactly this absolute path, or null: for arguments that may name a run as well. */
+/**
+ * The checkpoint at exactly this absolute path, or null: for arguments that may name a run as well. A file with a
+ * slash in its name is its outer folder's checkpoint, though the inner one by itself would pass for a run.
+ */
 export async function findCheckpointAt(storage: ReadStorage, path: string): Promise<LoadedCheckpoint | null> {
   let above = dirname(path)
+  let found: LoadedCheckpoint | null = null
   for (let parts = 1; parts <= mostParts && above !== path; parts += 1) {
-    const found = await findIn(storage, above, path)
-    if (found !== null) return found
-    if (above === dirname(above)) break
+    found = (await findIn(storage, above, path)) ?? found
+    if (found?.checkpoint.kind === 'directory' || above === dirname(above)) break
     above = dirname(above)
   }
-  return null
+  return found
 }
 
 async function findIn(storage: ReadStorage, folder: string, path: string): Promise<LoadedCheckpoint | null> {

@@ -1,7 +1,5 @@
+import type { Direction } from '../checkpoint.js'
 import { wordsOf, type Word } from './words.js'
-
-/** Which way a metric gets better. */
-export type Direction = 'min' | 'max'
 
 const lowerIsBetter = new Set(
   `loss losses error err wer cer per ser eer der ter mer wder dcf mindcf hter ppl perplexity

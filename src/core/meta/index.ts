@@ -1,5 +1,5 @@
 /** What a checkpoint says of itself, from its bytes to values, and what those values mean. */
-export { directionOf, type Direction } from './direction.js'
+export { directionOf } from './direction.js'
 export { isImpossible } from './impossible.js'
 export { metricKeys } from './metric-keys.js'
 export { readMetas } from './read.js'

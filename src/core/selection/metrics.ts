@@ -1,5 +1,5 @@
 /** Questions about the metrics of a run: which there are, which checkpoint is best by each. */
-import type { Checkpoint, MetaValue } from '../checkpoint.js'
+import type { Checkpoint, Direction, MetaValue } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { directionOf, isImpossible, metricKeys } from '../meta/index.js'
 import { describeOrder, rank, type Order } from './rank.js'
@@ -7,20 +7,39 @@ import { describeOrder, rank, type Order } from './rank.js'
 /** Not worth a column or a mark of their own: the list shows them anyway. */
 const bookkeeping: ReadonlySet<string> = new Set(['unixtime', 'step', 'epoch'])
 
-/** Each metric as an order: its direction is known by its name. */
-export function metricOrders(checkpoints: readonly Checkpoint[]): (Order & { readonly key: string })[] {
-  return metricKeys(checkpoints.map((checkpoint) => checkpoint.meta)).flatMap((key) => {
-    const kind = directionOf(key)
+type MetricOrder = Order & { readonly key: string }
+
+/** Each metric as an order: the framework says its direction, or its name does. */
+export function metricOrders(checkpoints: readonly Checkpoint[]): MetricOrder[] {
+  return ordersOf(checkpoints, toldDirections(checkpoints))
+}
+
+function ordersOf(checkpoints: readonly Checkpoint[], told: ReadonlyMap<string, Direction>): MetricOrder[] {
+  const metas = checkpoints.map((checkpoint) => checkpoint.meta)
+  return metricKeys(metas, told).flatMap((key) => {
+    const kind = told.get(key) ?? directionOf(key)
     return kind === undefined ? [] : [{ kind, key }]
   })
 }
 
+/** Of several words on one metric the first, which is the newest where the newest checkpoint is first. */
+function toldDirections(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, Direction> {
+  const told = new Map<string, Direction>()
+  for (const { directions } of checkpoints) {
+    for (const [key, direction] of directions ?? []) if (!told.has(key)) told.set(key, direction)
+  }
+  return told
+}
+
 /**
- * What `best` alone means: the only metric there is. Throws CkptError `usage` when there are several or none, with
- * what to type.
+ * What `best` alone means: by what the framework itself tells the best, else the only metric there is. Throws
+ * CkptError `usage` when there are several or none, with what to type.
  */
 export function bestOrder(checkpoints: readonly Checkpoint[]): Order {
-  const orders = metricOrders(checkpoints)
+  const told = toldDirections(checkpoints)
+  const all = ordersOf(checkpoints, told)
+  const judged = all.filter(({ key }) => told.has(key))
+  const orders = judged.length > 0 ? judged : all
   const [only, second] = orders
   if (only !== undefined && second === undefined) return only
   if (only === undefined) {
@@ -121,6 +140,7 @@ export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
   const speaking = checkpoints.filter((checkpoint) => checkpoint.meta.size > 0).length
   const varies = ({ values, count }: { values: Set<unknown>; count: number }) => values.size > 1 || count < speaking
   const keys = [...columns].filter(([, column]) => speaking === 1 || varies(column)).map(([key]) => key)
-  const isMetric = (key: string) => directionOf(key) !== undefined
+  const told = toldDirections(checkpoints)
+  const isMetric = (key: string) => (told.get(key) ?? directionOf(key)) !== undefined
   return [...keys.filter(isMetric), ...keys.filter((key) => !isMetric(key))]
 }

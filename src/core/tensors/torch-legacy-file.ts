@@ -2,7 +2,7 @@
 import { FormatError } from '../errors.js'
 import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js'
 import type { ReadHandle } from '../storage/storage.js'
-import { sourceOf } from './source.js'
+import { sourceOf } from '../storage/source.js'
 import { plainBytes, type StorageBytes } from './storage-bytes.js'
 import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'

@@ -1,9 +1,15 @@
-/** Files as what the readers of formats ask for. */
+/** Files as what the readers of formats ask for (formats/byte-source.ts). */
 import { StorageError } from '../errors.js'
-import type { ByteSource } from '../formats/byte-source.js'
-import type { ReadHandle, ReadStorage } from '../storage/storage.js'
+import type { ReadHandle, ReadStorage } from './storage.js'
 
-export function sourceOf(handle: ReadHandle): ByteSource {
+/** A file's bytes by place. Offsets and lengths are bytes. */
+export interface FileSource {
+  readonly byteLength: number
+  /** `length` bytes from `offset`, fewer where the file ends. */
+  read(offset: number, length: number): Promise<Uint8Array>
+}
+
+export function sourceOf(handle: ReadHandle): FileSource {
   return {
     byteLength: handle.size,
     read: async (offset, length) => {

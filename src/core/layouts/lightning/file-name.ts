@@ -1,0 +1,46 @@
+/**
+ * Names that ModelCheckpoint gives its files: `epoch=3-step=16-val_loss=1.02-v1.ckpt`
+ * (lightning/pytorch/callbacks/model_checkpoint.py, `format_checkpoint_name`, `_add_version`).
+ */
+
+export const suffix = '.ckpt'
+
+/** The name without its folders, its suffix and the count that keeps it apart from one of the same name. */
+export function stemOf(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1, -suffix.length).replace(/-v\d+$/, '')
+}
+
+/** `last.ckpt`, from which `ckpt_path="last"` resumes, also with what a pattern puts before or behind it. */
+export function isLast(name: string): boolean {
+  return /^last(?![a-z])|[-_.]last$/.test(stemOf(name))
+}
+
+/** True for what only ModelCheckpoint's own patterns give. */
+export function isTypical(name: string): boolean {
+  return isLast(name) || /(^|[-_])(epoch|step)=\d/.test(stemOf(name))
+}
+
+const pairs = /(?:^|-)([^-=]+)=(?=([-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|nan|inf))(?:-|$))/g
+
+/**
+ * The numbers in a name (relative to the run, for the slash of a metric's name makes a folder), by their keys. They
+ * are rounded; and a metric that was not there yet is written as 0, so 0 tells nothing and is left out but for epoch
+ * and step.
+ */
+export function numbersIn(name: string): ReadonlyMap<string, number> {
+  const numbers = new Map<string, number>()
+  const text = name.slice(0, -suffix.length).replace(/-v\d+$/, '')
+  for (const [, key = '', value = ''] of text.matchAll(pairs)) {
+    const number = { nan: NaN, inf: Infinity, '+inf': Infinity, '-inf': -Infinity }[value] ?? Number(value)
+    if (number !== 0 || key === 'epoch' || key === 'step') numbers.set(key, number)
+  }
+  return numbers
+}
+
+/**
+ * True for a folder that a slash within a metric's name can have made: `epoch=2-val` of `epoch=2-val/acc=0.4.ckpt`,
+ * whose last part has no value yet.
+ */
+export function endsInName(folder: string): boolean {
+  return folder.includes('=') && !(folder.split('-').at(-1) ?? '').includes('=')
+}
