@@ -44,7 +44,7 @@ function foldAt(items: readonly Item[], place: number): Item[] {
 }
 
 function keyWithout({ parts, dtype, shape, count }: Item, place: number): string {
-  return JSON.stringify([parts.with(place, '*'), dtype, shape.join(), count])
+  return `${count} ${dtype} ${shape.join()} ${parts.with(place, '').join('.')}`
 }
 
 function unite(group: readonly Item[], place: number): Item {

@@ -156,18 +156,24 @@ class Walk {
   }
 
   #add(name: string, tensor: TorchTensor): void {
-    const count = (this.#names.get(name) ?? 0) + 1
-    this.#names.set(name, count)
-    if (count > 1) this.#repeated.add(name)
-    let unique = name
-    for (let number = count; number > 1; number += 1) {
-      unique = `${name}#${number}`
-      if (!this.#names.has(unique)) break
-    }
-    if (count > 1) this.#names.set(unique, 1)
+    const before = this.#names.get(name)
+    const unique = before === undefined ? name : this.#uniqueName(name, before + 1)
+    if (before === undefined) this.#names.set(name, 1)
     this.#text += unique.length
     if (this.#text > mostText) throw tooMany(`names of more than ${mostText} characters together`)
     this.#tensors.push({ name: unique, tensor })
+  }
+
+  /** Of a name that `count` tensors have come to. */
+  #uniqueName(name: string, count: number): string {
+    this.#names.set(name, count)
+    this.#repeated.add(name)
+    for (let number = count; ; number += 1) {
+      const unique = `${name}#${number}`
+      if (this.#names.has(unique)) continue
+      this.#names.set(unique, 1)
+      return unique
+    }
   }
 }
 
@@ -182,8 +188,20 @@ function joined(above: string | null, label: string): string {
 /** Most nodes are plain values, with nothing in them. */
 function canHold(node: PickleNode): boolean {
   if (typeof node !== 'object' || node === null) return false
-  if ('items' in node && node.items.length === 0 && !('callee' in node)) return false
-  return !['bytes', 'string', 'global', 'bytearray', 'persistent'].includes(node.kind)
+  switch (node.kind) {
+    case 'call':
+    case 'object':
+      return true
+    case 'dict':
+      return node.entries.length > 0
+    case 'list':
+    case 'tuple':
+    case 'set':
+    case 'frozenset':
+      return node.items.length > 0
+    default:
+      return false
+  }
 }
 
 function childrenOf(node: PickleNode, manner: Manner): readonly Child[] {
@@ -216,9 +234,9 @@ function indexed(items: readonly PickleNode[]): Child[] {
 function keyed(pairs: readonly PicklePair[]): Child[] {
   const last = new Map<PickleNode, PickleNode>()
   for (const [key, value] of pairs) last.set(key, value)
-  return [...last]
-    .filter(([, node]) => canHold(node))
-    .map(([key, node]) => ({ label: keyText(key), node, manner: 'plain' }))
+  const children: Child[] = []
+  for (const [key, node] of last) if (canHold(node)) children.push({ label: keyText(key), node, manner: 'plain' })
+  return children
 }
 
 const containers =

@@ -1,6 +1,6 @@
 /** torch's storage classes (torch/storage.py, torch/_utils.py). torch itself goes by the class's name in any module. */
 import { elementTypes } from './elements.js'
-import { globalName, type PickleNode } from './pickle/index.js'
+import type { PickleNode } from './pickle/index.js'
 
 export interface StorageType {
   /** torch's dtype without `torch.`. An untyped storage is counted in bytes: `uint8`. */
@@ -35,10 +35,13 @@ const quantised = new Map([
   ['QUInt2x4Storage', { dtype: 'quint2x4', itemSize: 1 }],
 ])
 
+const storageTypes = new Map<string, StorageType>([
+  ...[...dtypeOfClass].map(([name, dtype]) => [name, { dtype, itemSize: elementTypes.get(dtype)?.size ?? 1 }] as const),
+  ...quantised,
+])
+
 /** The element type of a storage class; undefined for what is no storage class that torch knows. */
 export function storageType(node: PickleNode | undefined): StorageType | undefined {
-  const name = globalName(node)?.split('.').at(-1) ?? ''
-  const dtype = dtypeOfClass.get(name)
-  if (dtype === undefined) return quantised.get(name)
-  return { dtype, itemSize: elementTypes.get(dtype)?.size ?? 1 }
+  if (typeof node !== 'object' || node?.kind !== 'global') return undefined
+  return storageTypes.get(node.name.slice(node.name.lastIndexOf('.') + 1))
 }

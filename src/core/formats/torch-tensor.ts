@@ -112,21 +112,39 @@ export function tensorOf(node: PickleNode): Found {
   throw new FormatError(`torch: a tensor wrapped more than ${mostWrappings} times`)
 }
 
-const wrappers =
-  /^_rebuild_(?:parameter|parameter_with_state|device_tensor_from_cpu_tensor|xla_tensor|device_tensor_from_numpy)$/
-const rebuilders =
-  /^_rebuild_(?:tensor|tensor_v2|tensor_v3|qtensor|from_type_v2|meta_tensor_no_storage|sparse_tensor|nested_tensor)$/
+/** Modules that torch's functions have been in. */
+const modules = new Set(['torch._utils', 'torch._tensor', 'torch.tensor'])
+/** Functions that are given the tensor; an array that numpy wrote is told among the values. */
+const wrappers = new Set([
+  '_rebuild_parameter',
+  '_rebuild_parameter_with_state',
+  '_rebuild_device_tensor_from_cpu_tensor',
+  '_rebuild_xla_tensor',
+])
+const rebuilders = new Set([
+  '_rebuild_tensor',
+  '_rebuild_tensor_v2',
+  '_rebuild_tensor_v3',
+  '_rebuild_qtensor',
+  '_rebuild_from_type_v2',
+  '_rebuild_meta_tensor_no_storage',
+  '_rebuild_sparse_tensor',
+  '_rebuild_nested_tensor',
+])
+
+function isRebuilder(name: string): boolean {
+  return wrappers.has(name) || rebuilders.has(name)
+}
 
 /** Which of torch's ways to a tensor this is; `state` is what torch wrote before 0.4. */
 function rebuilder(node: PickleInstance): string | undefined {
-  const name = globalName(node.callee)
-  if (!name?.startsWith('torch.')) return undefined
-  if (/^torch\.(?:_utils|_tensor|tensor)\./.test(name)) {
-    const short = name.slice(name.lastIndexOf('.') + 1)
-    if (!wrappers.test(short)) return rebuilders.test(short) ? short : undefined
-    // An array that numpy wrote is told among the values.
-    return short.endsWith('_numpy') ? undefined : short
-  }
+  const { callee } = node
+  if (typeof callee !== 'object' || callee?.kind !== 'global' || !callee.module.startsWith('torch')) return undefined
+  if (modules.has(callee.module) && isRebuilder(callee.name)) return callee.name
+  const name = `${callee.module}.${callee.name}`
+  const last = name.lastIndexOf('.')
+  const short = name.slice(last + 1)
+  if (modules.has(name.slice(0, last))) return isRebuilder(short) ? short : undefined
   if (/^torch\.nn\.parameter\.(?:Parameter|Buffer)$/.test(name)) {
     return argumentsOf(node).length > 0 ? 'Parameter' : stateOf(node)
   }
@@ -171,8 +189,14 @@ function rebuild(how: string, args: readonly PickleNode[]): TorchTensor {
 /** Every number of a list, a count that a double holds. */
 function countsOf(node: PickleNode | undefined): number[] | undefined {
   const items = itemsOf(sizeItems(node))
-  const counts = items?.map(countOf)
-  return counts?.every((count) => count !== undefined) === true ? counts : undefined
+  if (items === undefined) return undefined
+  const counts: number[] = []
+  for (const item of items) {
+    const count = countOf(item)
+    if (count === undefined) return undefined
+    counts.push(count)
+  }
+  return counts
 }
 
 /** A shape is a tuple, or torch.Size of one. */
@@ -223,18 +247,7 @@ function listed(numbers: readonly number[]): string {
  * What a persistent id refers to. Throws FormatError for one that is no storage, or of a class that torch does not
  * know.
  */
-export function storageOf(persistent: PicklePersistent): StorageReference {
-  const known = references.get(persistent)
-  if (known !== undefined) return known
-  const reference = readReference(persistent)
-  references.set(persistent, reference)
-  return reference
-}
-
-/** Each is asked for several times, and a file can have a hundred thousand. */
-const references = new WeakMap<PicklePersistent, StorageReference>()
-
-function readReference({ id }: PicklePersistent): StorageReference {
+export function storageOf({ id }: PicklePersistent): StorageReference {
   const [what, cls, keyNode, location, countNode, viewNode] = itemsOf(id) ?? []
   if (textOf(what) !== 'storage') {
     throw new FormatError(`torch: refers to something outside that is no storage: ${quote(textOf(what ?? id) ?? '?')}`)

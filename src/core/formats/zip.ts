@@ -3,6 +3,7 @@
  * Nothing in the file is believed: each number is held against the file's length before it is used.
  * Source: PKWARE's APPNOTE.TXT 6.3; torch's writer, caffe2/serialize/inline_container.cc.
  */
+import { isUtf8 } from 'node:buffer'
 import { pipeline } from 'node:stream/promises'
 import { createInflateRaw } from 'node:zlib'
 import { crc32 } from '../crc32.js'
@@ -22,8 +23,9 @@ export interface ZipEntry {
 }
 
 export interface ZipArchive {
-  /** In the order of the central directory. Names are unique. */
+  /** In the order of the central directory. */
   readonly entries: readonly ZipEntry[]
+  readonly byName: ReadonlyMap<string, ZipEntry>
   /** Where the central directory begins; all entries lie before it. */
   readonly directoryOffset: number
 }
@@ -61,9 +63,9 @@ export async function readZip(source: ByteSource): Promise<ZipArchive> {
   const end = await findEnd(source)
   const directory = await readExactly(source, end.directoryOffset, end.directorySize, 'the central directory')
   const entries = parseDirectory(directory, end)
-  requireUniqueNames(entries)
+  const byName = byUniqueName(entries)
   requireDisjoint(entries, end.directoryOffset)
-  return { entries, directoryOffset: end.directoryOffset }
+  return { entries, byName, directoryOffset: end.directoryOffset }
 }
 
 /** True when the checksums mean something: torch can switch them off, and writes zeros then. */
@@ -88,7 +90,7 @@ export async function locateEntry(source: ByteSource, archive: ZipArchive, entry
   }
   const nameLength = view.getUint16(26, true)
   const nameOffset = entry.headerOffset + localHeaderSize
-  const name = decodeName(await readExactly(source, nameOffset, nameLength, headerOf(entry)))
+  const name = decodeName(bufferOf(await readExactly(source, nameOffset, nameLength, headerOf(entry))), 0, nameLength)
   if (name !== entry.name) {
     throw new FormatError(
       `the local header at byte ${entry.headerOffset} names ${quote(name)}, the central directory ${quote(entry.name)}`,
@@ -418,8 +420,11 @@ function requireAgreement(small: EndRecord, large: EndRecord, at: number): void 
   }
 }
 
+const noExtra = new DataView(new ArrayBuffer(0))
+
 function parseDirectory(bytes: Uint8Array, end: End): ZipEntry[] {
   const view = viewOf(bytes)
+  const buffer = bufferOf(bytes)
   const entries: ZipEntry[] = []
   let at = 0
   while (at < bytes.length && entries.length < end.count) {
@@ -437,10 +442,10 @@ function parseDirectory(bytes: Uint8Array, end: End): ZipEntry[] {
     const next = at + directoryHeaderSize + nameLength + extraLength + view.getUint16(at + 32, true)
     if (next > bytes.length) throw cutDirectory(entries.length, end, offset)
     const nameAt = at + directoryHeaderSize
-    const name = decodeName(bytes.subarray(nameAt, nameAt + nameLength))
+    const name = decodeName(buffer, nameAt, nameAt + nameLength)
     const extraAt = nameAt + nameLength
-    const extra = viewOf(bytes.subarray(extraAt, extraAt + extraLength))
-    entries.push(parseEntry(viewOf(bytes.subarray(at, nameAt)), extra, name, offset))
+    const extra = extraLength === 0 ? noExtra : viewOf(bytes.subarray(extraAt, extraAt + extraLength))
+    entries.push(parseEntry(view, at, extra, name, offset))
     at = next
   }
   if (entries.length !== end.count) throw cutDirectory(entries.length, end, end.directoryOffset + at)
@@ -455,11 +460,12 @@ function cutDirectory(read: number, end: End, offset: number): FormatError {
   )
 }
 
-function parseEntry(view: DataView, extra: DataView, name: string, offset: number): ZipEntry {
-  const flags = view.getUint16(8, true)
+/** The entry whose header begins at `at` of the directory, and at `offset` of the file. */
+function parseEntry(view: DataView, at: number, extra: DataView, name: string, offset: number): ZipEntry {
+  const flags = view.getUint16(at + 8, true)
   if ((flags & 0x2041) !== 0) throw new FormatError(`entry ${quote(name)} is encrypted`, { offset })
-  const sizes = readSizes(view, extra, name, offset)
-  const method = methodOf(view.getUint16(10, true), name, offset)
+  const sizes = readSizes(view, at, extra, name, offset)
+  const method = methodOf(view.getUint16(at + 10, true), name, offset)
   if (method === 'stored' && sizes.size !== sizes.compressedSize) {
     throw new FormatError(
       `entry ${quote(name)} is stored as it is, but with two sizes: ${sizes.compressedSize} and ${sizes.size} bytes`,
@@ -472,7 +478,8 @@ function parseEntry(view: DataView, extra: DataView, name: string, offset: numbe
       { offset },
     )
   }
-  return { name, method, crc32: view.getUint32(16, true), ...sizes }
+  const { compressedSize, size, headerOffset } = sizes
+  return { name, method, crc32: view.getUint32(at + 16, true), compressedSize, size, headerOffset }
 }
 
 function methodOf(method: number, name: string, offset: number): ZipEntry['method'] {
@@ -486,23 +493,23 @@ function methodOf(method: number, name: string, offset: number): ZipEntry['metho
 type Sizes = Pick<ZipEntry, 'compressedSize' | 'size' | 'headerOffset'>
 
 /** What does not fit 32 bits is all ones there and stands in the zip64 extra field, in this order (APPNOTE 4.5.3). */
-function readSizes(view: DataView, extra: DataView, name: string, offset: number): Sizes {
+function readSizes(view: DataView, at: number, extra: DataView, name: string, offset: number): Sizes {
   const field = findZip64(extra, name, offset)
-  let at = field?.start ?? 0
+  let next = field?.start ?? 0
   const read = (short: number, what: string): number => {
     if (short !== 0xffffffff) return short
-    if (field === null || at + 8 > field.end) {
+    if (field === null || next + 8 > field.end) {
       throw new FormatError(`entry ${quote(name)}: its ${what} should stand in a zip64 field, which is not there`, {
         offset,
       })
     }
-    const value = extra.getBigUint64(at, true)
-    at += 8
+    const value = extra.getBigUint64(next, true)
+    next += 8
     return toNumber(value, `the ${what} of entry ${quote(name)}`, offset)
   }
-  const size = read(view.getUint32(24, true), 'size')
-  const compressedSize = read(view.getUint32(20, true), 'packed size')
-  const headerOffset = read(view.getUint32(42, true), 'offset')
+  const size = read(view.getUint32(at + 24, true), 'size')
+  const compressedSize = read(view.getUint32(at + 20, true), 'packed size')
+  const headerOffset = read(view.getUint32(at + 42, true), 'offset')
   return { size, compressedSize, headerOffset }
 }
 
@@ -522,12 +529,13 @@ function findZip64(extra: DataView, name: string, offset: number): { start: numb
   return null
 }
 
-function requireUniqueNames(entries: readonly ZipEntry[]): void {
-  const seen = new Set<string>()
+function byUniqueName(entries: readonly ZipEntry[]): Map<string, ZipEntry> {
+  const byName = new Map<string, ZipEntry>()
   for (const entry of entries) {
-    if (seen.has(entry.name)) throw new FormatError(`two entries have the name ${quote(entry.name)}`)
-    seen.add(entry.name)
+    if (byName.has(entry.name)) throw new FormatError(`two entries have the name ${quote(entry.name)}`)
+    byName.set(entry.name, entry)
   }
+  return byName
 }
 
 function requireDisjoint(entries: readonly ZipEntry[], directoryOffset: number): void {
@@ -560,15 +568,15 @@ async function readExactly(source: ByteSource, offset: number, length: number, w
   })
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-const latin1 = new TextDecoder('latin1')
+/** UTF-8, or what older programs take names for. */
+function decodeName(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString('utf8', start, end)
+  if (!text.includes('\uFFFD') || isUtf8(bytes.subarray(start, end))) return text
+  return bytes.toString('latin1', start, end)
+}
 
-function decodeName(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return latin1.decode(bytes)
-  }
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 function toNumber(value: bigint, what: string, offset: number): number {

@@ -92,13 +92,14 @@ class TorchFile implements TensorFile {
   readonly tensors: readonly TensorInfo[]
   readonly values: PyValue
   readonly findings: readonly string[]
-  private readonly byName: ReadonlyMap<string, TorchTensor>
+  /** Made when values are asked for: a listing needs none. */
+  private byName: ReadonlyMap<string, TorchTensor> | undefined
 
   constructor(
     private readonly handle: ReadHandle,
     private readonly opened: Stat,
     private readonly contents: TorchContents,
-    listing: TensorListing,
+    private readonly listing: TensorListing,
     readonly unsafe: readonly string[],
     readonly opaque: ReadonlyMap<string, number>,
   ) {
@@ -107,7 +108,6 @@ class TorchFile implements TensorFile {
     this.byteLength = handle.size
     this.metadata = contents.metadata
     this.tensors = describe(listing.tensors)
-    this.byName = new Map(listing.tensors.map(({ name, tensor }) => [name, tensor]))
     const values = new PythonValues({ replace: (node) => standIn(node, listing) })
     this.values = values.value(contents.root) ?? null
     this.findings = [
@@ -126,6 +126,7 @@ class TorchFile implements TensorFile {
   }
 
   async dataOf(info: TensorInfo): Promise<TensorData> {
+    this.byName ??= new Map(this.listing.tensors.map(({ name, tensor }) => [name, tensor]))
     const tensor = this.byName.get(info.name)
     if (tensor === undefined) throw new RangeError(`${this.path} has no tensor ${info.name}`)
     const { storage, dtype, itemSize, conjugate, negative } = tensor
@@ -163,13 +164,11 @@ function describe(tensors: readonly NamedTensor[]): TensorInfo[] {
     if (first.has(tensor.storage.key)) shared.add(tensor.storage.key)
     else first.set(tensor.storage.key, name)
   }
-  return tensors.map(({ name, tensor }) => ({
-    name,
-    dtype: nameOfTorchDtype(tensor.dtype),
-    shape: tensor.shape,
-    bytes: bytesOf(tensor),
-    ...(shared.has(tensor.storage.key) ? { shared: first.get(tensor.storage.key) ?? name } : {}),
-  }))
+  return tensors.map(({ name, tensor }) => {
+    const { shape, storage } = tensor
+    const plain = { name, dtype: nameOfTorchDtype(tensor.dtype), shape, bytes: bytesOf(tensor) }
+    return shared.has(storage.key) ? { ...plain, shared: first.get(storage.key) ?? name } : plain
+  })
 }
 
 /** Tensors are left out of the values; what is made of tensors and whole modules are named. */

@@ -24,24 +24,23 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   const source = sourceOf(handle)
   const archive = await readZip(source)
   const root = rootOf(archive)
-  const entries = new Map(archive.entries.map((entry) => [entry.name, entry]))
-  const pickle = entries.get(`${root}data.pkl`)
-  if (entries.has(`${root}constants.pkl`)) throw notForTensors('a TorchScript program')
+  const { byName } = archive
+  const pickle = byName.get(`${root}data.pkl`)
+  if (byName.has(`${root}constants.pkl`)) throw notForTensors('a TorchScript program')
   if (pickle === undefined) throw notForTensors(`a zip archive without ${JSON.stringify(`${root}data.pkl`)}`)
-  const littleEndian = await readByteOrder(source, archive, entries.get(`${root}byteorder`))
+  const littleEndian = await readByteOrder(source, archive, byName.get(`${root}byteorder`))
   const limit = pickle.method === 'stored' ? largestPickle : largestPackedPickle
   const { value, instances, persistents } = readPickle(await readSmallEntry(source, archive, pickle, limit))
-  const folder = `${root}data/`
+  const records = recordsOf(archive, `${root}data/`)
   const bytesOf = (entry: ZipEntry): StorageBytes => recordBytes(handle, source, archive, entry)
   const storages: TorchStorages = {
-    lengthOf: (key) => entries.get(folder + key)?.size,
+    lengthOf: (key) => records.get(key)?.size,
     get: (key) => {
-      const entry = entries.get(folder + key)
+      const entry = records.get(key)
       return entry === undefined ? undefined : bytesOf(entry)
     },
   }
-  const records = archive.entries.filter(({ name }) => name.startsWith(folder))
-  const unused = await findUnused(records, folder, persistents, bytesOf)
+  const unused = await findUnused(records, persistents, bytesOf)
   return openTorchContents(handle, stat, {
     format: 'torch',
     root: value,
@@ -52,6 +51,13 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
     metadata: new Map(),
     findings: [...findStrangers(archive, root), ...unused],
   })
+}
+
+/** The storages by their keys. */
+function recordsOf({ entries }: ZipArchive, folder: string): Map<string, ZipEntry> {
+  const records = new Map<string, ZipEntry>()
+  for (const entry of entries) if (entry.name.startsWith(folder)) records.set(entry.name.slice(folder.length), entry)
+  return records
 }
 
 /** What the first entry's name has before its first slash, with the slash: the file may have been renamed since. */
@@ -88,13 +94,13 @@ function findStrangers({ entries }: ZipArchive, root: string): string[] {
  * another reader sees another file, and is refused.
  */
 async function findUnused(
-  records: readonly ZipEntry[],
-  folder: string,
+  records: ReadonlyMap<string, ZipEntry>,
   persistents: readonly PicklePersistent[],
   bytesOf: (entry: ZipEntry) => StorageBytes,
 ): Promise<string[]> {
-  const used = new Set(persistents.map((persistent) => folder + storageOf(persistent).key))
-  const unused = records.filter(({ name }) => !used.has(name))
+  const used = new Set(persistents.map((persistent) => storageOf(persistent).key))
+  const unused: ZipEntry[] = []
+  for (const [key, entry] of records) if (!used.has(key)) unused.push(entry)
   for (const entry of unused.slice(0, mostLookedAt)) {
     if (entry.size < 4) continue
     const head = await bytesOf(entry).read(0, 4)

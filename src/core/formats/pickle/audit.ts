@@ -77,30 +77,54 @@ const mostTold = 100
 export function auditPickle(instances: readonly PickleInstance[]): PickleAudit {
   const unsafe = new Set<string>()
   const opaque = new Map<string, number>()
-  const names: Names = new Map()
+  const names = new Names()
   for (const instance of instances) {
-    const called = nameOf(instance.callee, names)
+    const called = names.of(instance.callee)
     const finding = findingOf(instance, called, names)
     if (finding !== null) {
       if (unsafe.size < mostTold) unsafe.add(finding)
-    } else if (called !== null) {
-      const text = textOfName(called)
-      if (!harmless.test(text)) opaque.set(text, (opaque.get(text) ?? 0) + 1)
+    } else if (called !== null && !called.isHarmless) {
+      opaque.set(called.text, (opaque.get(called.text) ?? 0) + 1)
     }
   }
   return { unsafe: [...unsafe], opaque }
 }
 
-type Names = Map<PickleNode, Name | null>
-
-function findingOf(instance: PickleInstance, called: Name | null, names: Names): string | null {
-  const danger = called === null ? null : dangerOf(called)
-  if (danger !== null) return `calls ${danger}`
+function findingOf(instance: PickleInstance, called: Callable | null, names: Names): string | null {
+  if (called?.isDangerous === true) return `calls ${called.text}`
   const handed = dangerHandedTo(instance, names)
-  if (handed !== null) return `hands ${handed} to ${called === null ? 'a call' : textOfName(called)}`
-  const reached = nameOf(instance, names)
-  const reachedDanger = reached === null ? null : dangerOf(reached)
-  return reachedDanger === null ? null : `reaches for ${reachedDanger}`
+  if (handed !== null) return `hands ${handed} to ${called === null ? 'a call' : called.text}`
+  const reached = names.of(instance)
+  return reached?.isDangerous === true ? `reaches for ${reached.text}` : null
+}
+
+/** What something is called, and what follows from that. */
+interface Callable {
+  readonly text: string
+  readonly isDangerous: boolean
+  readonly isHarmless: boolean
+}
+
+/** Callables by their nodes: a file refers to a few of them, some very often. */
+class Names {
+  readonly #known = new Map<PickleNode, Callable | null>()
+
+  /** What a callee is called: a global, or attributes of one, however they are reached. Null for anything else. */
+  of(given: PickleNode): Callable | null {
+    const node = typeof given === 'object' && given?.kind === 'persistent' ? moduleClass(given.id) : given
+    if (typeof node !== 'object' || node === null || !canHaveName(node)) return null
+    const found = this.#known.get(node)
+    if (found !== undefined) return found
+    const name = findName(node)
+    const callable = name === null ? null : callableOf(name)
+    this.#known.set(node, callable)
+    return callable
+  }
+}
+
+function callableOf(name: Name): Callable {
+  const text = textOfName(name)
+  return { text, isDangerous: isDangerous(name, text), isHarmless: harmless.test(text) }
 }
 
 /** A module, and the attributes that lead on from it. */
@@ -110,36 +134,34 @@ interface Name {
 }
 
 const mostAttributes = 16
-
-/** What a callee is called: a global, or attributes of one, however they are reached. Null for anything else. */
-function nameOf(node: PickleNode, known: Names): Name | null {
-  if (typeof node !== 'object' || node === null || !canHaveName(node)) return null
-  const found = known.get(node)
-  if (found !== undefined) return found
-  const name = findName(node)
-  known.set(node, name)
-  return name
-}
+/** Characters of such a chain; no name is so long. */
+const longestChain = 1000
 
 /** Most nodes have none, and need no place among the known. */
 function canHaveName(node: PickleObject): boolean {
-  if (node.kind === 'global' || node.kind === 'persistent') return true
+  if (node.kind === 'global') return true
   if (node.kind !== 'call' || typeof node.callee !== 'object' || node.callee?.kind !== 'global') return false
-  return /^(?:getattr|__import__|import_module)$/.test(node.callee.name)
+  return reaching.has(node.callee.name)
 }
+
+/** What gives a module or an attribute when it is called. */
+const reaching = new Set(['getattr', '__import__', 'import_module'])
 
 function findName(node: PickleNode): Name | null {
   const further: string[] = []
   let at: PickleNode | undefined = node
   while (typeof at === 'object' && at !== null) {
     if (at.kind === 'global') return { module: moduleOf(at), attributes: [...at.name.split('.'), ...further.reverse()] }
-    if (at.kind === 'persistent') return moduleClass(at.id)
+    if (at.kind === 'persistent') {
+      at = moduleClass(at.id)
+      continue
+    }
     if (at.kind !== 'call' || typeof at.callee !== 'object' || at.callee?.kind !== 'global') return null
     const callee = `${moduleOf(at.callee)}.${at.callee.name}`
     const [first, second] = argumentsOf(at)
     const text = textOf(second)
     if (callee === 'builtins.getattr' && text !== undefined && further.length < mostAttributes) {
-      further.push(...text.split('.').reverse())
+      further.push(...text.slice(0, longestChain).split('.').reverse())
       at = first
     } else if (callee === 'builtins.__import__' || callee === 'importlib.import_module') {
       return { module: textOf(first) ?? '?', attributes: further.reverse() }
@@ -151,11 +173,9 @@ function findName(node: PickleNode): Name | null {
 }
 
 /** torch's older streams refer to a module's class as ('module', class, file, source). */
-function moduleClass(id: PickleNode): Name | null {
+function moduleClass(id: PickleNode): PickleGlobal | null {
   const cls = typeof id === 'object' && id !== null && 'items' in id ? id.items[1] : undefined
-  return typeof cls === 'object' && cls?.kind === 'global'
-    ? { module: moduleOf(cls), attributes: cls.name.split('.') }
-    : null
+  return typeof cls === 'object' && cls?.kind === 'global' ? cls : null
 }
 
 /** Python 3 reads Python 2's names so (CPython Lib/_compat_pickle.py). */
@@ -171,28 +191,30 @@ function textOfName({ module, attributes }: Name): string {
   return [module, ...attributes].join('.')
 }
 
-/** The name, when a call of it is a finding. */
-function dangerOf(name: Name): string | null {
-  const { module, attributes } = name
-  const text = textOfName(name)
+/** True when a call of it is a finding. */
+function isDangerous({ module, attributes }: Name, text: string): boolean {
   const [root = ''] = module.split('.')
-  if (dangerousPackages.has(root) || dangerousModules.has(module) || dangerousNames.has(text)) return text
-  if (module === 'builtins' && dangerousBuiltins.has(attributes[0] ?? '')) return text
+  if (dangerousPackages.has(root) || dangerousModules.has(module) || dangerousNames.has(text)) return true
+  if (module === 'builtins' && dangerousBuiltins.has(attributes[0] ?? '')) return true
   // Attributes lead on into what a module has imported: torch.serialization.os.system.
   const through = attributes.slice(0, -1)
-  if (through.some((part) => dangerousPackages.has(part) || dangerousAttributes.has(part))) return text
-  return loadingModules.has(root) && loader.test(attributes.at(-1) ?? '') ? text : null
+  if (through.some((part) => dangerousPackages.has(part) || dangerousAttributes.has(part))) return true
+  return loadingModules.has(root) && loader.test(attributes.at(-1) ?? '')
 }
 
 /** A dangerous function among what a call is given: getattr(os, 'system'), map(eval, …), partial(os.system, …). */
 function dangerHandedTo(instance: PickleInstance, names: Names): string | null {
-  const given = [...argumentsOf(instance), instance.keywords, ...instance.states]
-  for (const node of given) {
-    for (const one of [node, ...insideOf(node)]) {
-      const name = nameOf(one, names)
-      const danger = name === null ? null : dangerOf(name)
-      if (danger !== null) return danger
-    }
+  return (
+    dangerAmong(argumentsOf(instance), names) ??
+    dangerAt(instance.keywords, names) ??
+    dangerAmong(instance.states, names)
+  )
+}
+
+function dangerAmong(nodes: readonly PickleNode[], names: Names): string | null {
+  for (const node of nodes) {
+    const danger = dangerAt(node, names)
+    if (danger !== null) return danger
   }
   return null
 }
@@ -200,7 +222,17 @@ function dangerHandedTo(instance: PickleInstance, names: Names): string | null {
 /** Items that are looked at in one tuple or list: what calls a function gives it first. */
 const mostInside = 16
 
-function insideOf(node: PickleNode): readonly PickleNode[] {
-  if (typeof node !== 'object' || node === null) return []
-  return node.kind === 'tuple' || node.kind === 'list' ? node.items.slice(0, mostInside) : []
+function dangerAt(node: PickleNode, names: Names): string | null {
+  if (typeof node !== 'object' || node === null) return null
+  if (node.kind !== 'tuple' && node.kind !== 'list') return dangerOf(node, names)
+  for (let index = 0; index < node.items.length && index < mostInside; index += 1) {
+    const danger = dangerOf(node.items[index] ?? null, names)
+    if (danger !== null) return danger
+  }
+  return null
+}
+
+function dangerOf(node: PickleNode, names: Names): string | null {
+  const callable = names.of(node)
+  return callable?.isDangerous === true ? callable.text : null
 }

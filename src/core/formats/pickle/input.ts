@@ -10,11 +10,14 @@ const maxDigits = 4300
 
 export class PickleInput {
   readonly #bytes: Uint8Array
+  /** The same, for its quick ways to text. */
+  readonly #buffer: Buffer
   readonly #view: DataView
   position: number
 
   constructor(bytes: Uint8Array, position: number) {
     this.#bytes = bytes
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.position = position
   }
@@ -41,7 +44,7 @@ export class PickleInput {
   }
 
   uint8(): number {
-    return this.#view.getUint8(this.#take(1))
+    return this.#bytes[this.#take(1)] ?? 0
   }
 
   uint16(): number {
@@ -78,7 +81,7 @@ export class PickleInput {
 
   text(length: number): string {
     const at = this.#take(length)
-    const text = decodeUtf8(this.#bytes.subarray(at, at + length))
+    const text = decodeUtf8(this.#buffer, at, at + length)
     if (text === undefined) throw this.fail(`a text of ${length} bytes is no UTF-8`, at)
     return text
   }
@@ -94,19 +97,20 @@ export class PickleInput {
   }
 
   /** The bytes up to the next line feed, which is passed. */
-  line(): Uint8Array {
+  line(): Buffer {
     const end = this.#bytes.indexOf(0x0a, this.position)
     if (end === -1) {
       throw new PickleEndsEarly(`pickle, byte ${this.position}: ends early, within a line`, { offset: this.position })
     }
-    const line = this.#bytes.subarray(this.position, end)
+    const line = this.#buffer.subarray(this.position, end)
     this.position = end + 1
     return line
   }
 
   textLine(): string {
     const at = this.position
-    const text = decodeUtf8(this.line())
+    const line = this.line()
+    const text = decodeUtf8(line, 0, line.length)
     if (text === undefined) throw this.fail('a line is no UTF-8', at)
     return text
   }

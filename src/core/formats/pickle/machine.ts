@@ -15,8 +15,8 @@ export interface PickleLimits {
   readonly objects: number
 }
 
-/** A state dict of 100,000 tensors takes 2.5 million opcodes and 0.8 million objects. */
-export const defaultLimits: PickleLimits = { opcodes: 50_000_000, objects: 5_000_000 }
+/** A state dict of 100,000 tensors takes 2.5 million opcodes and 0.8 million objects; more of these would take 200 MB. */
+export const defaultLimits: PickleLimits = { opcodes: 25_000_000, objects: 2_500_000 }
 
 export interface Unpickled {
   readonly value: PickleNode
@@ -50,13 +50,125 @@ export function readCalls(bytes: Uint8Array): readonly PickleInstance[] {
   return machine.instances
 }
 
+/** What nothing was put into yet: most objects stay so, and an array of their own would be half of what they take. */
+const nothing: never[] = []
+Object.freeze(nothing)
+
+/** There is only one in Python too. */
+const emptyTuple: PickleNode = { kind: 'tuple', items: nothing }
+
+/** The integers that most are: shapes, strides, counts. */
+const smallIntegers = Array.from({ length: 1024 }, (_, value) => BigInt(value))
+
+function integer(value: number): bigint {
+  return smallIntegers[value] ?? BigInt(value)
+}
+
+type Step = (machine: Machine, input: PickleInput) => void
+
+/** A table of all bytes, of which most are no opcodes. */
+function byCode(steps: readonly (readonly [code: number, step: Step])[]): (Step | undefined)[] {
+  const table = new Array<Step | undefined>(256).fill(undefined)
+  for (const [code, step] of steps) table[code] = step
+  return table
+}
+
 class Machine {
+  /** What each opcode does, by its code. */
+  static readonly #steps: readonly (Step | undefined)[] = byCode([
+    [op.PROTO, (machine, input) => machine.#proto(input.uint8())],
+    [op.FRAME, (machine, input) => machine.#frame(input.uint64())],
+    [op.MARK, (machine) => machine.#mark()],
+    [op.POP, (machine) => machine.#popAnything()],
+    [op.POP_MARK, (machine) => machine.#popMark()],
+    [op.DUP, (machine) => machine.#push(machine.#top())],
+
+    [op.NONE, (machine) => machine.#push(null)],
+    [op.NEWTRUE, (machine) => machine.#push(true)],
+    [op.NEWFALSE, (machine) => machine.#push(false)],
+    [op.BININT, (machine, input) => machine.#push(integer(input.int32()))],
+    [op.BININT1, (machine, input) => machine.#push(integer(input.uint8()))],
+    [op.BININT2, (machine, input) => machine.#push(integer(input.uint16()))],
+    [op.LONG1, (machine, input) => machine.#push(input.long(input.uint8()))],
+    [op.LONG4, (machine, input) => machine.#push(input.long(machine.#signedLength()))],
+    [op.INT, (machine) => machine.#push(machine.#int())],
+    [op.LONG, (machine, input) => machine.#push(input.integerLine())],
+    [op.BINFLOAT, (machine, input) => machine.#push(input.float64())],
+    [op.FLOAT, (machine) => machine.#push(machine.#float())],
+
+    [op.SHORT_BINUNICODE, (machine, input) => machine.#push(input.text(input.uint8()))],
+    [op.BINUNICODE, (machine, input) => machine.#push(input.text(input.uint32()))],
+    [op.BINUNICODE8, (machine, input) => machine.#push(input.text(input.uint64()))],
+    [op.UNICODE, (machine, input) => machine.#push(decodeRawUnicode(input.line()))],
+    [op.STRING, (machine) => machine.#make({ kind: 'string', bytes: machine.#stringLiteral() })],
+    [op.SHORT_BINSTRING, (machine, input) => machine.#make({ kind: 'string', bytes: input.bytes(input.uint8()) })],
+    [op.BINSTRING, (machine, input) => machine.#make({ kind: 'string', bytes: input.bytes(machine.#signedLength()) })],
+    [op.SHORT_BINBYTES, (machine, input) => machine.#make({ kind: 'bytes', bytes: input.bytes(input.uint8()) })],
+    [op.BINBYTES, (machine, input) => machine.#make({ kind: 'bytes', bytes: input.bytes(input.uint32()) })],
+    [op.BINBYTES8, (machine, input) => machine.#make({ kind: 'bytes', bytes: input.bytes(input.uint64()) })],
+    [op.BYTEARRAY8, (machine, input) => machine.#make({ kind: 'bytearray', bytes: input.bytes(input.uint64()) })],
+
+    [op.EMPTY_TUPLE, (machine) => machine.#push(emptyTuple)],
+    [op.TUPLE1, (machine) => machine.#make({ kind: 'tuple', items: machine.#popMany(1) })],
+    [op.TUPLE2, (machine) => machine.#make({ kind: 'tuple', items: machine.#popMany(2) })],
+    [op.TUPLE3, (machine) => machine.#make({ kind: 'tuple', items: machine.#popMany(3) })],
+    [op.TUPLE, (machine) => machine.#make({ kind: 'tuple', items: machine.#popMark() })],
+    [op.EMPTY_LIST, (machine) => machine.#make({ kind: 'list', items: nothing })],
+    [op.LIST, (machine) => machine.#make({ kind: 'list', items: machine.#popMark() })],
+    [op.EMPTY_SET, (machine) => machine.#make({ kind: 'set', items: nothing })],
+    [op.FROZENSET, (machine) => machine.#make({ kind: 'frozenset', items: machine.#popMark() })],
+    [op.EMPTY_DICT, (machine) => machine.#make({ kind: 'dict', entries: nothing })],
+    [op.DICT, (machine) => machine.#make({ kind: 'dict', entries: machine.#pairs(machine.#popMark()) })],
+
+    [op.APPEND, (machine) => machine.#append([machine.#pop()])],
+    [op.APPENDS, (machine) => machine.#append(machine.#popMark())],
+    [op.ADDITEMS, (machine) => machine.#append(machine.#popMark())],
+    [op.SETITEM, (machine) => machine.#setItems(machine.#popMany(2))],
+    [op.SETITEMS, (machine) => machine.#setItems(machine.#popMark())],
+
+    [
+      op.GLOBAL,
+      (machine, input) => machine.#make({ kind: 'global', module: input.textLine(), name: input.textLine() }),
+    ],
+    [op.STACK_GLOBAL, (machine) => machine.#stackGlobal()],
+    [op.REDUCE, (machine) => machine.#instance('call', null)],
+    [op.NEWOBJ, (machine) => machine.#instance('object', null)],
+    [op.NEWOBJ_EX, (machine) => machine.#instance('object', machine.#pop())],
+    [
+      op.INST,
+      (machine, input) =>
+        machine.#oldInstance({ kind: 'global', module: input.textLine(), name: input.textLine() }, machine.#popMark()),
+    ],
+    [op.OBJ, (machine) => machine.#oldObject(machine.#popMark())],
+    [op.BUILD, (machine) => machine.#build()],
+    [op.BINPERSID, (machine) => machine.#persistent(machine.#pop())],
+    [op.PERSID, (machine, input) => machine.#persistent(input.textLine())],
+
+    [op.BINPUT, (machine, input) => machine.#memo.set(input.uint8(), machine.#top())],
+    [op.LONG_BINPUT, (machine, input) => machine.#memo.set(input.uint32(), machine.#top())],
+    [op.PUT, (machine, input) => machine.#memo.set(input.indexLine(), machine.#top())],
+    [op.MEMOIZE, (machine) => machine.#memo.set(machine.#memo.size, machine.#top())],
+    [op.BINGET, (machine, input) => machine.#get(input.uint8())],
+    [op.LONG_BINGET, (machine, input) => machine.#get(input.uint32())],
+    [op.GET, (machine, input) => machine.#get(input.indexLine())],
+
+    [op.EXT1, (machine) => machine.#refuse(op.EXT1, 'a registry of the program that wrote it')],
+    [op.EXT2, (machine) => machine.#refuse(op.EXT2, 'a registry of the program that wrote it')],
+    [op.EXT4, (machine) => machine.#refuse(op.EXT4, 'a registry of the program that wrote it')],
+    [op.NEXT_BUFFER, (machine) => machine.#refuse(op.NEXT_BUFFER, 'a buffer outside of the file')],
+    [op.READONLY_BUFFER, (machine) => machine.#refuse(op.READONLY_BUFFER, 'a buffer outside of the file')],
+  ])
+
   readonly #input: PickleInput
   readonly #limits: PickleLimits
-  readonly #memo = new Map<number, PickleNode>()
+  readonly #memo = new Memo()
   readonly #persistents: PicklePersistent[] = []
   readonly #instances: PickleInstance[] = []
-  #stack: PickleNode[] = []
+  /** What lies above `#height` was taken. */
+  readonly #stack: PickleNode[] = []
+  #height = 0
+  /** What lies below belongs to the last mark's surroundings. */
+  #floor = 0
   /** Where in the stack each open mark lies. */
   readonly #marks: number[] = []
   /** The byte of the opcode at work. */
@@ -69,13 +181,18 @@ class Machine {
   }
 
   run(): Unpickled {
-    for (let count = 0; ; count++) {
-      if (count >= this.#limits.opcodes) throw this.#fail(`more than ${this.#limits.opcodes} opcodes`)
-      this.#at = this.#input.position
-      const code = this.#input.uint8()
+    const input = this.#input
+    const steps = Machine.#steps
+    const most = this.#limits.opcodes
+    for (let count = 0; count < most; count += 1) {
+      this.#at = input.position
+      const code = input.uint8()
       if (code === op.STOP) return this.#finish()
-      this.#step(code)
+      const step = steps[code]
+      if (step === undefined) throw this.#fail(`${opcodeName(code)} is no opcode`)
+      step(this, input)
     }
+    throw this.#fail(`more than ${most} opcodes`)
   }
 
   get instances(): readonly PickleInstance[] {
@@ -92,300 +209,58 @@ class Machine {
   }
 
   #push(node: PickleNode): void {
-    this.#stack.push(node)
+    this.#stack[this.#height] = node
+    this.#height += 1
   }
 
   #make(node: PickleNode): void {
-    this.#objects++
+    this.#objects += 1
     if (this.#objects > this.#limits.objects) throw this.#fail(`more than ${this.#limits.objects} objects`)
-    this.#stack.push(node)
+    this.#push(node)
   }
 
   #pop(): PickleNode {
-    if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) throw this.#fail('takes a value from an empty stack')
-    return this.#stack.pop() ?? null
+    if (this.#height <= this.#floor) throw this.#fail('takes a value from an empty stack')
+    this.#height -= 1
+    return this.#stack[this.#height] ?? null
   }
 
   #top(): PickleNode {
-    if (this.#stack.length <= (this.#marks.at(-1) ?? 0)) throw this.#fail('needs a value on an empty stack')
-    return this.#stack.at(-1) ?? null
+    if (this.#height <= this.#floor) throw this.#fail('needs a value on an empty stack')
+    return this.#stack[this.#height - 1] ?? null
+  }
+
+  #mark(): void {
+    this.#marks.push(this.#height)
+    this.#floor = this.#height
   }
 
   /** The values above the last mark, which is taken away. */
   #popMark(): PickleNode[] {
     const mark = this.#marks.pop()
     if (mark === undefined) throw this.#fail('needs a mark, and there is none')
-    return this.#stack.splice(mark)
+    this.#floor = this.#marks.at(-1) ?? 0
+    return this.#popTo(mark)
   }
 
   #popMany(count: number): PickleNode[] {
-    if (this.#stack.length - (this.#marks.at(-1) ?? 0) < count) throw this.#fail(`needs ${count} values on the stack`)
-    return this.#stack.splice(this.#stack.length - count)
+    if (this.#height - this.#floor < count) throw this.#fail(`needs ${count} values on the stack`)
+    return this.#popTo(this.#height - count)
   }
 
-  #step(code: number): void {
-    const input = this.#input
-    switch (code) {
-      case op.PROTO: {
-        this.#proto(input.uint8())
-        return
-      }
-      case op.FRAME: {
-        this.#frame(input.uint64())
-        return
-      }
-      case op.MARK:
-        this.#marks.push(this.#stack.length)
-        return
-      case op.POP:
-        if (this.#stack.length > (this.#marks.at(-1) ?? 0)) this.#stack.pop()
-        else this.#popMark()
-        return
-      case op.POP_MARK:
-        this.#popMark()
-        return
-      case op.DUP: {
-        this.#push(this.#top())
-        return
-      }
+  #popTo(height: number): PickleNode[] {
+    const nodes = this.#stack.slice(height, this.#height)
+    this.#height = height
+    return nodes
+  }
 
-      case op.NONE: {
-        this.#push(null)
-        return
-      }
-      case op.NEWTRUE: {
-        this.#push(true)
-        return
-      }
-      case op.NEWFALSE: {
-        this.#push(false)
-        return
-      }
-      case op.BININT: {
-        this.#push(BigInt(input.int32()))
-        return
-      }
-      case op.BININT1: {
-        this.#push(BigInt(input.uint8()))
-        return
-      }
-      case op.BININT2: {
-        this.#push(BigInt(input.uint16()))
-        return
-      }
-      case op.LONG1: {
-        this.#push(input.long(input.uint8()))
-        return
-      }
-      case op.LONG4: {
-        this.#push(input.long(this.#signedLength()))
-        return
-      }
-      case op.INT: {
-        this.#push(this.#int())
-        return
-      }
-      case op.LONG: {
-        this.#push(input.integerLine())
-        return
-      }
-      case op.BINFLOAT: {
-        this.#push(input.float64())
-        return
-      }
-      case op.FLOAT: {
-        this.#push(this.#float())
-        return
-      }
+  #popAnything(): void {
+    if (this.#height > this.#floor) this.#pop()
+    else this.#popMark()
+  }
 
-      case op.SHORT_BINUNICODE: {
-        this.#push(input.text(input.uint8()))
-        return
-      }
-      case op.BINUNICODE: {
-        this.#push(input.text(input.uint32()))
-        return
-      }
-      case op.BINUNICODE8: {
-        this.#push(input.text(input.uint64()))
-        return
-      }
-      case op.UNICODE: {
-        this.#push(decodeRawUnicode(input.line()))
-        return
-      }
-      case op.STRING: {
-        this.#make({ kind: 'string', bytes: this.#stringLiteral() })
-        return
-      }
-      case op.SHORT_BINSTRING: {
-        this.#make({ kind: 'string', bytes: input.bytes(input.uint8()) })
-        return
-      }
-      case op.BINSTRING: {
-        this.#make({ kind: 'string', bytes: input.bytes(this.#signedLength()) })
-        return
-      }
-      case op.SHORT_BINBYTES: {
-        this.#make({ kind: 'bytes', bytes: input.bytes(input.uint8()) })
-        return
-      }
-      case op.BINBYTES: {
-        this.#make({ kind: 'bytes', bytes: input.bytes(input.uint32()) })
-        return
-      }
-      case op.BINBYTES8: {
-        this.#make({ kind: 'bytes', bytes: input.bytes(input.uint64()) })
-        return
-      }
-      case op.BYTEARRAY8: {
-        this.#make({ kind: 'bytearray', bytes: input.bytes(input.uint64()) })
-        return
-      }
-
-      case op.EMPTY_TUPLE: {
-        this.#make({ kind: 'tuple', items: [] })
-        return
-      }
-      case op.TUPLE1: {
-        this.#make({ kind: 'tuple', items: this.#popMany(1) })
-        return
-      }
-      case op.TUPLE2: {
-        this.#make({ kind: 'tuple', items: this.#popMany(2) })
-        return
-      }
-      case op.TUPLE3: {
-        this.#make({ kind: 'tuple', items: this.#popMany(3) })
-        return
-      }
-      case op.TUPLE: {
-        this.#make({ kind: 'tuple', items: this.#popMark() })
-        return
-      }
-      case op.EMPTY_LIST: {
-        this.#make({ kind: 'list', items: [] })
-        return
-      }
-      case op.LIST: {
-        this.#make({ kind: 'list', items: this.#popMark() })
-        return
-      }
-      case op.EMPTY_SET: {
-        this.#make({ kind: 'set', items: [] })
-        return
-      }
-      case op.FROZENSET: {
-        this.#make({ kind: 'frozenset', items: this.#popMark() })
-        return
-      }
-      case op.EMPTY_DICT: {
-        this.#make({ kind: 'dict', entries: [] })
-        return
-      }
-      case op.DICT: {
-        this.#make({ kind: 'dict', entries: this.#pairs(this.#popMark()) })
-        return
-      }
-
-      case op.APPEND: {
-        this.#append([this.#pop()])
-        return
-      }
-      case op.APPENDS:
-      case op.ADDITEMS: {
-        this.#append(this.#popMark())
-        return
-      }
-      case op.SETITEM: {
-        this.#setItems(this.#popMany(2))
-        return
-      }
-      case op.SETITEMS: {
-        this.#setItems(this.#popMark())
-        return
-      }
-
-      case op.GLOBAL: {
-        this.#make({ kind: 'global', module: input.textLine(), name: input.textLine() })
-        return
-      }
-      case op.STACK_GLOBAL: {
-        this.#stackGlobal()
-        return
-      }
-      case op.REDUCE: {
-        this.#instance('call', this.#popMany(2))
-        return
-      }
-      case op.NEWOBJ: {
-        this.#instance('object', this.#popMany(2))
-        return
-      }
-      case op.NEWOBJ_EX: {
-        this.#instance('object', this.#popMany(3))
-        return
-      }
-      case op.INST: {
-        this.#oldInstance({ kind: 'global', module: input.textLine(), name: input.textLine() }, this.#popMark())
-        return
-      }
-      case op.OBJ: {
-        this.#oldObject(this.#popMark())
-        return
-      }
-      case op.BUILD: {
-        this.#build()
-        return
-      }
-      case op.BINPERSID: {
-        this.#persistent(this.#pop())
-        return
-      }
-      case op.PERSID: {
-        this.#persistent(input.textLine())
-        return
-      }
-
-      case op.BINPUT: {
-        this.#put(input.uint8())
-        return
-      }
-      case op.LONG_BINPUT: {
-        this.#put(input.uint32())
-        return
-      }
-      case op.PUT: {
-        this.#put(input.indexLine())
-        return
-      }
-      case op.MEMOIZE: {
-        this.#put(this.#memo.size)
-        return
-      }
-      case op.BINGET: {
-        this.#get(input.uint8())
-        return
-      }
-      case op.LONG_BINGET: {
-        this.#get(input.uint32())
-        return
-      }
-      case op.GET: {
-        this.#get(input.indexLine())
-        return
-      }
-
-      case op.EXT1:
-      case op.EXT2:
-      case op.EXT4:
-        throw this.#fail(`${opcodeName(code)} refers to a registry of the program that wrote it`)
-      case op.NEXT_BUFFER:
-      case op.READONLY_BUFFER:
-        throw this.#fail(`${opcodeName(code)} refers to a buffer outside of the file`)
-      default:
-        throw this.#fail(`${opcodeName(code)} is no opcode`)
-    }
+  #refuse(code: number, what: string): never {
+    throw this.#fail(`${opcodeName(code)} refers to ${what}`)
   }
 
   #proto(version: number): void {
@@ -440,35 +315,50 @@ class Machine {
     return pairs
   }
 
-  #append(nodes: readonly PickleNode[]): void {
+  #append(nodes: PickleNode[]): void {
     const target = this.#top()
     if (typeof target !== 'object' || target === null || !('items' in target)) throw this.#fail('appends to no list')
     if (target.kind === 'tuple' || target.kind === 'frozenset') throw this.#fail(`appends to a ${target.kind}`)
-    for (const node of nodes) target.items.push(node)
+    target.items = extended(target.items, nodes)
   }
 
   #setItems(nodes: readonly PickleNode[]): void {
     const target = this.#top()
     if (typeof target !== 'object' || target === null || !('entries' in target))
       throw this.#fail('sets keys of no dict')
-    for (const pair of this.#pairs(nodes)) target.entries.push(pair)
+    target.entries = extended(target.entries, this.#pairs(nodes))
   }
 
   #stackGlobal(): void {
-    const [module, name] = this.#popMany(2)
+    const name = this.#pop()
+    const module = this.#pop()
     if (typeof module !== 'string' || typeof name !== 'string') throw this.#fail('names a global by what is no text')
     this.#make({ kind: 'global', module, name })
   }
 
-  #instance(kind: PickleInstance['kind'], [callee = null, args = null, keywords = null]: readonly PickleNode[]): void {
-    const node: PickleInstance = { kind, callee, args, keywords, states: [], items: [], entries: [] }
+  /** Callee and arguments lie on the stack. */
+  #instance(kind: PickleInstance['kind'], keywords: PickleNode): void {
+    const args = this.#pop()
+    this.#makeInstance(kind, this.#pop(), args, keywords)
+  }
+
+  #makeInstance(kind: PickleInstance['kind'], callee: PickleNode, args: PickleNode, keywords: PickleNode): void {
+    const node: PickleInstance = {
+      kind,
+      callee,
+      args,
+      keywords,
+      states: nothing,
+      items: nothing,
+      entries: nothing,
+    }
     this.#instances.push(node)
     this.#make(node)
   }
 
   #oldInstance(callee: PickleNode, items: PickleNode[]): void {
-    this.#objects++
-    this.#instance('object', [callee, { kind: 'tuple', items }])
+    this.#objects += 1
+    this.#makeInstance('object', callee, { kind: 'tuple', items }, null)
   }
 
   #oldObject([callee, ...items]: readonly PickleNode[]): void {
@@ -482,7 +372,7 @@ class Machine {
     if (typeof target !== 'object' || target === null || !('states' in target)) {
       throw this.#fail('gives a state to what has none')
     }
-    target.states.push(state)
+    target.states = extended(target.states, [state])
   }
 
   #persistent(id: PickleNode): void {
@@ -491,13 +381,37 @@ class Machine {
     this.#make(node)
   }
 
-  #put(index: number): void {
-    this.#memo.set(index, this.#top())
-  }
-
   #get(index: number): void {
     const node = this.#memo.get(index)
     if (node === undefined) throw this.#fail(`takes number ${index} from the memo, which is not there`)
     this.#push(node)
+  }
+}
+
+/** `own` with `more` behind it; an array that is still `nothing` is left as it is. */
+function extended<T>(own: T[], more: T[]): T[] {
+  if (own === nothing) return more
+  for (const one of more) own.push(one)
+  return own
+}
+
+/** Numbers follow one another where nobody means harm: those lie in a list, whatever else comes in a map. */
+class Memo {
+  readonly #listed: (PickleNode | undefined)[] = []
+  readonly #others = new Map<number, PickleNode>()
+  /** Of the numbers that are taken, from which MEMOIZE goes on. */
+  size = 0
+
+  set(index: number, node: PickleNode): void {
+    if (this.get(index) === undefined) this.size += 1
+    // Python 2 begins at 1.
+    if (index === this.#listed.length + 1) this.#listed.push(undefined)
+    if (index <= this.#listed.length) this.#listed[index] = node
+    else this.#others.set(index, node)
+  }
+
+  get(index: number): PickleNode | undefined {
+    const listed = this.#listed[index]
+    return listed === undefined ? this.#others.get(index) : listed
   }
 }

@@ -6,9 +6,10 @@ export type PickleNode = null | boolean | bigint | number | string | PickleObjec
 
 export type PickleObject = PickleSequence | PickleDict | PickleBytes | PickleGlobal | PickleInstance | PicklePersistent
 
+/** Only the machine fills what it has made; to all others nodes are as they are. */
 export interface PickleSequence {
   readonly kind: 'list' | 'tuple' | 'set' | 'frozenset'
-  readonly items: PickleNode[]
+  items: PickleNode[]
 }
 
 export type PicklePair = readonly [key: PickleNode, value: PickleNode]
@@ -16,7 +17,7 @@ export type PicklePair = readonly [key: PickleNode, value: PickleNode]
 /** In the order written; a key that comes twice is there twice, and the last counts. */
 export interface PickleDict {
   readonly kind: 'dict'
-  readonly entries: PicklePair[]
+  entries: PicklePair[]
 }
 
 /** `string` is Python 2's str, which may be text. */
@@ -43,11 +44,11 @@ export interface PickleInstance {
   /** Keyword arguments (NEWOBJ_EX); null when there are none. */
   readonly keywords: PickleNode
   /** What `__setstate__` would get (BUILD), each time. */
-  readonly states: PickleNode[]
+  states: PickleNode[]
   /** What was appended or added to it. */
-  readonly items: PickleNode[]
+  items: PickleNode[]
   /** What was set in it by key. */
-  readonly entries: PicklePair[]
+  entries: PicklePair[]
 }
 
 /** Something outside of the pickle, a storage in torch's files. */

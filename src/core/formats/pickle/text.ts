@@ -1,12 +1,12 @@
 /** The ways in which pickles write text. */
 
 /**
- * UTF-8 with surrogates let through, as Python's `surrogatepass` does and pickle writes them; undefined for anything
- * that is not that.
+ * The bytes from `start` to `end` as UTF-8 with surrogates let through, as Python's `surrogatepass` does and pickle
+ * writes them; undefined for anything that is not that.
  */
-export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-  return text.includes('\uFFFD') ? decodeStrictly(bytes) : text
+export function decodeUtf8(bytes: Buffer, start: number, end: number): string | undefined {
+  const text = bytes.toString('utf8', start, end)
+  return text.includes('\uFFFD') ? decodeStrictly(bytes.subarray(start, end)) : text
 }
 
 function decodeStrictly(bytes: Uint8Array): string | undefined {
