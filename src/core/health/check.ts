@@ -4,8 +4,9 @@ import { healthFrom, type Checkpoint, type Finding } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { explainTemporary, listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
+import type { Sum, Sums } from './checksums.js'
 import { isEmptyDamage } from './empty.js'
-import { inspectFile, type InspectOptions, type Rest } from './inspect.js'
+import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
 import { findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
 import { inspectIndex } from './shard-index.js'
@@ -46,14 +47,48 @@ export async function checkHealth(
   level: 'quick' | 'deep',
   options: HealthOptions = {},
 ): Promise<Checkpoint[]> {
+  const checked = await check(storage, siblings, which, { level, isSummed: () => false }, options)
+  return checked.map(({ checkpoint }) => checkpoint)
+}
+
+/** A graded checkpoint, and what its files are. */
+export interface Summed {
+  readonly checkpoint: Checkpoint
+  /** Of all files that could be read from end to end; empty where no sums were asked for. */
+  readonly sums: Sums
+}
+
+/** The same, deep, and in the same reading the SHA-256 of each file of the checkpoints that `isSummed` picks. */
+export async function checkAndSum(
+  storage: ReadStorage,
+  siblings: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+  isSummed: (checkpoint: Checkpoint) => boolean,
+  options: HealthOptions = {},
+): Promise<Summed[]> {
+  return check(storage, siblings, which, { level: 'deep', isSummed }, options)
+}
+
+interface Depth {
+  readonly level: 'quick' | 'deep'
+  readonly isSummed: (checkpoint: Checkpoint) => boolean
+}
+
+async function check(
+  storage: ReadStorage,
+  siblings: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+  { level, isSummed }: Depth,
+  options: HealthOptions,
+): Promise<Summed[]> {
   const missing = findMissing(siblings)
   const neighbours = new Neighbours(storage, siblings)
   const contents = await listFiles(storage, which)
-  const inspect = { level, signal: options.signal }
-  const inspected: { readonly findings: readonly Finding[]; readonly rests: readonly Rest[] }[] = []
+  const inspected: Inspection[] = []
   for (const checkpoint of which) {
     if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
     const found = contents.get(checkpoint) ?? { files: [], findings: [] }
+    const inspect = { level, isSummed: isSummed(checkpoint), signal: options.signal }
     inspected.push(await inspectContents(storage, checkpoint, found, neighbours, inspect))
   }
   const read = await readRests(
@@ -66,12 +101,21 @@ export async function checkHealth(
     const all = uniteFindings(
       checkpoint.health.findings,
       findings,
-      rests.flatMap((rest) => read.get(rest) ?? []),
+      rests.flatMap((rest) => read.get(rest)?.findings ?? []),
       contents.get(checkpoint)?.findings ?? [],
       missing.get(checkpoint.path) ?? [],
     )
-    return withFindings(checkpoint, level, all)
+    const sums = rests.flatMap((rest): [string, Sum][] => {
+      const sha256 = read.get(rest)?.sha256 ?? null
+      return sha256 === null ? [] : [[rest.name, { size: rest.sweep.size, sha256 }]]
+    })
+    return { checkpoint: withFindings(checkpoint, level, all), sums: new Map(sums) }
   })
+}
+
+interface Read {
+  readonly findings: readonly Finding[]
+  readonly sha256: string | null
 }
 
 /** Reads the files of all checkpoints together, so that several can be read at a time. */
@@ -79,7 +123,7 @@ async function readRests(
   storage: ReadStorage,
   rests: readonly Rest[],
   { onProgress, signal }: HealthOptions,
-): Promise<ReadonlyMap<Rest, readonly Finding[]>> {
+): Promise<ReadonlyMap<Rest, Read>> {
   if (rests.length === 0) return new Map()
   const total = rests.reduce((sum, { sweep }) => sum + sweep.size, 0)
   let done = 0
@@ -91,12 +135,14 @@ async function readRests(
     rests.map(({ sweep }) => sweep),
     { onBytes, signal },
   )
-  return new Map(
-    rests.map((rest, index) => {
-      const answer = answers[index]
-      return [rest, answer === undefined ? [] : rest.judge(answer)]
-    }),
-  )
+  const read = new Map<Rest, Read>()
+  for (const [index, answer] of answers.entries()) {
+    const rest = rests[index]
+    if (rest !== undefined) {
+      read.set(rest, { findings: rest.judge(answer), sha256: answer.ok ? answer.value.sha256 : null })
+    }
+  }
+  return read
 }
 
 function withFindings(
@@ -107,33 +153,34 @@ function withFindings(
   return { ...checkpoint, health: healthFrom(level, findings) }
 }
 
+interface Inspection {
+  readonly findings: readonly Finding[]
+  readonly rests: readonly Rest[]
+}
+
+interface ContentsOptions extends InspectOptions {
+  readonly isSummed: boolean
+}
+
 async function inspectContents(
   storage: ReadStorage,
   checkpoint: Checkpoint,
   { files }: Contents,
   neighbours: Neighbours,
-  options: InspectOptions,
-): Promise<{ findings: Finding[]; rests: Rest[] }> {
+  options: ContentsOptions,
+): Promise<Inspection> {
   const findings: Finding[] = []
   const rests: Rest[] = []
   const tensors = new Map<string, ReadonlySet<string>>()
   const known = new Set(checkpoint.health.findings.map((finding) => finding.file))
   for (const file of files) {
-    if (known.has(file.name) || file.stat?.kind !== 'file') continue
-    // Nothing loads it, so nothing about it is damage of this checkpoint.
-    if (explainTemporary(basename(file.name)) !== null) continue
-    if (file.stat.size === 0) {
-      if (await isEmptyFileDamage(checkpoint, file, neighbours)) findings.push(emptyFinding(file.name))
-      continue
-    }
-    const around = {
-      commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
-      commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
-    }
-    const inspected = await inspectFile(storage, file, around, options)
+    // A temporary file is loaded by nothing, so nothing about it is damage of this checkpoint.
+    if (file.stat?.kind !== 'file' || explainTemporary(basename(file.name)) !== null) continue
+    const inspected = known.has(file.name) ? unread : await lookInto(storage, checkpoint, file, neighbours, options)
     findings.push(...inspected.findings)
     if (inspected.tensors !== null) tensors.set(file.name, inspected.tensors)
-    if (inspected.rest !== null) rests.push(inspected.rest)
+    const rest = options.isSummed ? withSum(file.name, file.path, file.stat.size, inspected.rest) : inspected.rest
+    if (rest !== null) rests.push(rest)
   }
   const shards = { files: new Map(files.map((file) => [file.name, file])), tensors }
   for (const file of files) {
@@ -142,6 +189,26 @@ async function inspectContents(
   }
   findings.push(...findMissingShards(files.map((file) => file.name)), ...findUnfinishedFolders(files))
   return { findings, rests }
+}
+
+const unread: Inspected = { findings: [], tensors: null, rest: null }
+
+async function lookInto(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  file: FoundFile,
+  neighbours: Neighbours,
+  options: InspectOptions,
+): Promise<Inspected> {
+  if (file.stat?.size === 0) {
+    const isDamage = await isEmptyFileDamage(checkpoint, file, neighbours)
+    return isDamage ? { ...unread, findings: [emptyFinding(file.name)] } : unread
+  }
+  const around = {
+    commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
+    commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
+  }
+  return inspectFile(storage, file, around, options)
 }
 
 /** torch.distributed.checkpoint writes `.metadata` after all data (filesystem.py, `FileSystemWriter.finish`). */

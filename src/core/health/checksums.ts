@@ -1,9 +1,5 @@
-/** The bytes of checkpoints against what was recorded of them. */
-import { basename } from 'node:path'
-import type { Checkpoint, Finding } from '../checkpoint.js'
-import { explainTemporary, listFiles } from '../layouts/index.js'
-import type { ReadStorage } from '../storage/storage.js'
-import type { HealthOptions } from './check.js'
+/** The bytes of a checkpoint against what was recorded of them. */
+import type { Finding } from '../checkpoint.js'
 
 export interface Sum {
   readonly size: number
@@ -13,41 +9,6 @@ export interface Sum {
 
 /** By the name of the file relative to its checkpoint. */
 export type Sums = ReadonlyMap<string, Sum>
-
-/**
- * The sums of all files of each checkpoint, read from end to end, several at a time. A file that cannot be read has
- * none. Throws CkptError `interrupted`.
- */
-export async function sumFiles(
-  storage: ReadStorage,
-  checkpoints: readonly Checkpoint[],
-  { onProgress, signal }: HealthOptions = {},
-): Promise<ReadonlyMap<Checkpoint, Sums>> {
-  const contents = await listFiles(storage, checkpoints)
-  const jobs = checkpoints.flatMap((checkpoint) =>
-    (contents.get(checkpoint)?.files ?? []).flatMap(({ name, path, stat }) => {
-      if (stat?.kind !== 'file' || explainTemporary(basename(name)) !== null) return []
-      return [{ checkpoint, name, path, size: stat.size }]
-    }),
-  )
-  const total = jobs.reduce((sum, { size }) => sum + size, 0)
-  let done = 0
-  const onBytes = (count: number): void => {
-    done += count
-    onProgress?.(Math.min(done, total), total)
-  }
-  const answers = await storage.sweep(
-    jobs.map(({ path, size }) => ({ path, size, checksum: 'sha256', ranges: [{ position: 0, length: size }] })),
-    { onBytes, signal },
-  )
-  const sums = new Map(checkpoints.map((checkpoint) => [checkpoint, new Map<string, Sum>()]))
-  jobs.forEach(({ checkpoint, name, size }, index) => {
-    const answer = answers[index]
-    const sha256 = answer?.ok === true ? answer.value[0] : undefined
-    if (sha256 !== undefined) sums.get(checkpoint)?.set(name, { size, sha256 })
-  })
-  return sums
-}
 
 /** What is not as it was recorded at `time` (Unix seconds). Files that came since are no damage. */
 export function compareSums(recorded: Sums, time: number, now: Sums): Finding[] {

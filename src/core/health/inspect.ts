@@ -18,7 +18,7 @@ import {
   type ZipArchive,
 } from '../formats/zip.js'
 import { reasonOf, type FoundFile } from '../layouts/index.js'
-import type { ReadHandle, ReadStorage, Result, Sweep } from '../storage/storage.js'
+import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
 import { sourceOf, withFile } from '../storage/source.js'
 
@@ -44,9 +44,11 @@ export interface Inspected {
 
 /** A file that is still to be read through, together with others. */
 export interface Rest {
+  /** Relative to the checkpoint. */
+  readonly name: string
   readonly sweep: Sweep
   /** What the sweep's answer tells of the file. */
-  readonly judge: (answer: Result<readonly string[]>) => Finding[]
+  readonly judge: (answer: Result<SweepSums>) => Finding[]
 }
 
 /** Bytes of a JSON file that is parsed whole; of a longer one only its two ends are looked at. */
@@ -146,17 +148,24 @@ function refuseUnsafe(instances: readonly PickleInstance[]): void {
 function restOf(name: string, path: string, size: number, stored: readonly LocatedEntry[]): Rest {
   const ranges = stored.map(({ range }) => ({ position: range.offset, length: range.length }))
   return {
-    sweep: { path, size, checksum: 'crc32', ranges },
+    name,
+    sweep: { path, size, ranges, sha256: false },
     judge: (answer) => {
       if (!answer.ok) return [toFinding(answer.error, name)]
-      const sums = answer.value.map((digits) => Number.parseInt(digits, 16))
-      const wrong = stored.flatMap((one, index) => (sums[index] === one.entry.crc32 ? [] : [{ one, sum: sums[index] }]))
+      const { crcs } = answer.value
+      const wrong = stored.flatMap((one, index) => (crcs[index] === one.entry.crc32 ? [] : [{ one, sum: crcs[index] }]))
       const [first] = wrong
       if (first === undefined) return []
       const more = wrong.length > 1 ? `; so it is with ${wrong.length - 1} more of its ${stored.length} entries` : ''
       return [{ grade: 'corrupt', file: name, reason: checksumFault(first.one, first.sum ?? 0).message + more }]
     },
   }
+}
+
+/** The same, and its SHA-256; a file of which nothing is left to judge is read for that alone. */
+export function withSum(name: string, path: string, size: number, rest: Rest | null): Rest {
+  const { sweep, judge } = rest ?? { sweep: { path, size, ranges: [] }, judge: () => [] }
+  return { name, sweep: { ...sweep, sha256: true }, judge }
 }
 
 async function inspectLegacy(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<void> {

@@ -2,11 +2,10 @@
 import { basename } from 'node:path'
 import { healthFrom, isWhole, type Checkpoint, type Run } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
-import { checkFinite, compareSums, sumFiles, type HealthOptions } from '../health/index.js'
-import { explainTemporary, findLeftovers, listFiles, uniteFindings, type Leftover } from '../layouts/index.js'
+import { checkAndSum, checkFinite, checkHealth, compareSums, type HealthOptions } from '../health/index.js'
+import { explainTemporary, findLeftovers, listFiles, measure, uniteFindings, type Leftover } from '../layouts/index.js'
 import { readChecksums, refuseWithout, writeChecksums, type Checksums, type StateFolder } from '../state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { examine } from './open.js'
 
 export interface VerifyRequest {
   /** Of the run. What was recorded there is compared when every byte is read. */
@@ -34,30 +33,33 @@ export async function verifyRun(
   { which, level, state, finite = false }: VerifyRequest,
   options: HealthOptions = {},
 ): Promise<Verified> {
-  const graded = await examine(storage, run.checkpoints, which ?? run.checkpoints, level, options)
-  const compared = level === 'deep' ? await compareRecorded(storage, state, graded, options) : graded
-  const checkpoints = finite ? await checkFinite(storage, compared, options) : compared
-  const beside = which === null ? await findLeftovers(storage, run) : []
-  return { run, checkpoints, leftovers: [...beside, ...(await findInside(storage, checkpoints))], recorded: [] }
+  const measured = await measure(storage, which ?? run.checkpoints)
+  const graded =
+    level === 'quick'
+      ? await checkHealth(storage, run.checkpoints, measured, level, options)
+      : await compareRecorded(storage, run, measured, state, options)
+  return { ...(await lookOn(storage, run, which, graded, finite, options)), recorded: [] }
 }
 
-/** Those that are as they were recorded, or of which nothing was, are unchanged. */
+/** Every byte is read once. Those of which nothing was recorded are held against their formats alone. */
 async function compareRecorded(
   storage: ReadStorage,
+  run: Run,
+  measured: readonly Checkpoint[],
   state: StateFolder,
-  checkpoints: readonly Checkpoint[],
   options: HealthOptions,
 ): Promise<Checkpoint[]> {
-  const records = new Map<Checkpoint, Checksums>()
-  for (const checkpoint of checkpoints) {
-    const record = await readChecksums(storage, state, checkpoint.name)
-    if (record !== null) records.set(checkpoint, record)
+  const records = new Map<string, Checksums>()
+  for (const { name } of measured) {
+    const record = await readChecksums(storage, state, name)
+    if (record !== null) records.set(name, record)
   }
-  const sums = records.size === 0 ? null : await sumFiles(storage, [...records.keys()], options)
-  return checkpoints.map((checkpoint) => {
-    const record = records.get(checkpoint)
-    const changes = record && compareSums(record.files, record.time, sums?.get(checkpoint) ?? new Map())
-    if (changes === undefined || changes.length === 0) return checkpoint
+  const isRecorded = ({ name }: Checkpoint) => records.has(name)
+  const summed = await checkAndSum(storage, run.checkpoints, measured, isRecorded, options)
+  return summed.map(({ checkpoint, sums }) => {
+    const record = records.get(checkpoint.name)
+    const changes = record === undefined ? [] : compareSums(record.files, record.time, sums)
+    if (changes.length === 0) return checkpoint
     const { level, findings } = checkpoint.health
     return { ...checkpoint, health: healthFrom(level, uniteFindings(findings, changes)) }
   })
@@ -74,19 +76,40 @@ export async function recordRun(
   now: number,
   options: HealthOptions = {},
 ): Promise<Verified> {
-  const graded = await examine(storage, run.checkpoints, which ?? run.checkpoints, 'deep', options)
-  const checkpoints = finite ? await checkFinite(storage, graded, options) : graded
-  const whole = checkpoints.filter(isWhole)
-  for (const [{ name }, files] of await sumFiles(storage, whole, options)) {
-    try {
-      await writeChecksums(storage, state, { name, time: now, files })
-    } catch (error) {
-      throw error instanceof StorageError ? refuseWithout(state, 'checksums', error) : error
-    }
+  const measured = await measure(storage, which ?? run.checkpoints)
+  const summed = await checkAndSum(storage, run.checkpoints, measured, () => true, options)
+  const graded = summed.map(({ checkpoint }) => checkpoint)
+  const looked = await lookOn(storage, run, which, graded, finite, options)
+  const recorded: string[] = []
+  for (const [index, { sums }] of summed.entries()) {
+    const checkpoint = looked.checkpoints[index]
+    if (checkpoint === undefined || !isWhole(checkpoint)) continue
+    await record(storage, state, { name: checkpoint.name, time: now, files: sums })
+    recorded.push(checkpoint.name)
   }
+  return { ...looked, recorded }
+}
+
+async function record(storage: Storage, state: StateFolder, checksums: Checksums): Promise<void> {
+  try {
+    await writeChecksums(storage, state, checksums)
+  } catch (error) {
+    throw error instanceof StorageError ? refuseWithout(state, 'checksums', error) : error
+  }
+}
+
+/** What lies beside and within the graded ones, and whether their values are finite. */
+async function lookOn(
+  storage: ReadStorage,
+  run: Run,
+  which: readonly Checkpoint[] | null,
+  graded: readonly Checkpoint[],
+  finite: boolean,
+  options: HealthOptions,
+): Promise<Omit<Verified, 'recorded'>> {
+  const checkpoints = finite ? await checkFinite(storage, graded, options) : graded
   const beside = which === null ? await findLeftovers(storage, run) : []
-  const leftovers = [...beside, ...(await findInside(storage, checkpoints))]
-  return { run, checkpoints, leftovers, recorded: whole.map(({ name }) => name) }
+  return { run, checkpoints, leftovers: [...beside, ...(await findInside(storage, checkpoints))] }
 }
 
 /** Temporary files within checkpoints, which nothing loads. */

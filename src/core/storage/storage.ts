@@ -73,13 +73,19 @@ export interface Sweep {
   readonly path: string
   /** Bytes that it must have. */
   readonly size: number
-  readonly checksum: Checksum
-  /** Parts whose checksums are wanted: ascending, without overlap, inside of the file. */
+  /** Parts whose CRC-32 (as zip uses it) is wanted: ascending, without overlap, inside of the file. */
   readonly ranges: readonly Range[]
+  /** Whether the SHA-256 of the whole file is wanted. */
+  readonly sha256: boolean
 }
 
-/** CRC-32 as zip uses it, or SHA-256. */
-export type Checksum = 'crc32' | 'sha256'
+/** What was asked for of one file. */
+export interface SweepSums {
+  /** One for each range. */
+  readonly crcs: readonly number[]
+  /** In lower-case hexadecimal digits. */
+  readonly sha256: string | null
+}
 
 export interface SweepOptions {
   /** Told now and then how many bytes were read since the last call. */
@@ -108,10 +114,10 @@ export interface ReadStorage {
   /** Opens one file for reading at any place. Throws StorageError. */
   open(path: string): Promise<ReadHandle>
   /**
-   * Reads every byte of each file, several files at a time and in bounded memory; gives the checksums of its ranges in
-   * lower-case hexadecimal digits. A file that ends early is an error (`EIO`). Throws CkptError `interrupted` alone.
+   * Reads every byte of each file once, several files at a time and in bounded memory; gives the checksums that were
+   * asked for. A file that ends early is an error (`EIO`). Throws CkptError `interrupted` alone.
    */
-  sweep(files: readonly Sweep[], options?: SweepOptions): Promise<Result<readonly string[]>[]>
+  sweep(files: readonly Sweep[], options?: SweepOptions): Promise<Result<SweepSums>[]>
   /** The file system that each path lies on. */
   space(paths: readonly string[]): Promise<Result<Space>[]>
 }

@@ -1,14 +1,14 @@
 /** Reading whole files as fast as the machine can, and summing parts of them. */
-import { createHash } from 'node:crypto'
+import * as crypto from 'node:crypto'
 import * as fs from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { crc32, hasFastCrc32 } from '../crc32.js'
+import { combineCrc32, crc32, fastCrc32, type FastCrc32 } from '../crc32.js'
 import { CkptError, StorageError } from '../errors.js'
-import type { Checksum, Result, Sweep, SweepOptions } from './storage.js'
-import { sweepLoop, type Adder, type SweepAnswer, type SweepTask } from './sweep-loop.js'
+import type { Range, Result, Sweep, SweepOptions, SweepSums } from './storage.js'
+import { sweepLoop, type SweepAnswer, type SweepTask } from './sweep-loop.js'
 
-/** Bytes of a file that one thread reads in one go; a longer range stays in one piece. */
+/** Bytes of a file that one thread reads in one go. */
 const taskSize = 64 << 20
 /** Below so many bytes, threads take longer to start than they save. */
 const fewestForThreads = 32 << 20
@@ -23,54 +23,79 @@ export async function sweepFiles(
   files: readonly Sweep[],
   options: SweepOptions,
   describe: (path: string, errno: string) => StorageError,
-): Promise<Result<readonly string[]>[]> {
+): Promise<Result<SweepSums>[]> {
   const tasks = files.map(splitFile)
-  const flat = tasks.flat()
-  const answers = await runTasks(flat, options)
-  let first = 0
+  const answers = await runTasks(tasks.flat(), options)
+  let next = 0
   return files.map((file, index) => {
-    const count = tasks[index]?.length ?? 0
-    const parts = Array.from({ length: count }, (_, part) => answers.get(first + part))
-    first += count
-    return joinAnswers(file, parts, describe)
+    const own = tasks[index] ?? []
+    return joinAnswers(
+      file,
+      own,
+      own.map(() => answers.get(next++)),
+      describe,
+    )
   })
 }
 
-/** Parts that end between ranges, so that a large file does not hold up one thread at the end. */
-function splitFile({ path, size, checksum, ranges }: Sweep): SweepTask[] {
-  const tasks: SweepTask[] = []
-  let from = 0
-  let inside: Sweep['ranges'][number][] = []
-  for (const range of ranges) {
-    inside.push(range)
-    const to = range.position + range.length
-    if (to - from < taskSize) continue
-    tasks.push({ path, from, to, checksum, ranges: inside })
-    from = to
-    inside = []
+/** Parts of one size, so that one large file occupies all threads. A SHA-256 can only be computed from end to end. */
+function splitFile({ path, size, ranges, sha256 }: Sweep): SweepTask[] {
+  const length = sha256 ? Math.max(size, 1) : taskSize
+  const pieces = Array.from({ length: Math.max(1, Math.ceil(size / length)) }, (): Range[] => [])
+  for (const piece of ranges.flatMap((range) => cut(range, length))) {
+    pieces[Math.floor(piece.position / length)]?.push(piece)
   }
-  if (from < size || inside.length > 0 || tasks.length === 0) {
-    tasks.push({ path, from, to: size, checksum, ranges: inside })
+  return pieces.map((own, index) => {
+    const from = index * length
+    return { path, from, to: Math.min(from + length, size), ranges: own, sha256 }
+  })
+}
+
+/** At the multiples of `length`; nothing of an empty range. */
+function cut(range: Range, length: number): Range[] {
+  const pieces: Range[] = []
+  const end = range.position + range.length
+  for (let position = range.position; position < end;) {
+    const next = Math.min(end, (Math.floor(position / length) + 1) * length)
+    pieces.push({ position, length: next - position })
+    position = next
   }
-  return tasks
+  return pieces
 }
 
 function joinAnswers(
-  { path, size }: Sweep,
-  parts: readonly (SweepAnswer | undefined)[],
+  { path, size, ranges }: Sweep,
+  tasks: readonly SweepTask[],
+  answers: readonly (SweepAnswer | undefined)[],
   describe: (path: string, errno: string) => StorageError,
-): Result<readonly string[]> {
-  const sums: string[] = []
-  for (const part of parts) {
-    if (part === undefined) return { ok: false, error: describe(path, 'EIO') }
-    if ('errno' in part) return { ok: false, error: describe(path, part.errno) }
-    if ('endedAt' in part) {
-      const message = `${path}: ends at byte ${part.endedAt} while ${size} were expected; did it change?`
+): Result<SweepSums> {
+  const pieces: { readonly range: Range; readonly crc: number }[] = []
+  let sha256: string | null = null
+  for (const [index, answer] of answers.entries()) {
+    if (answer === undefined) return { ok: false, error: describe(path, 'EIO') }
+    if ('errno' in answer) return { ok: false, error: describe(path, answer.errno) }
+    if ('endedAt' in answer) {
+      const message = `${path}: ends at byte ${answer.endedAt} while ${size} were expected; did it change?`
       return { ok: false, error: new StorageError(path, 'EIO', message) }
     }
-    for (const sum of part.sums) sums.push(sum)
+    tasks[index]?.ranges.forEach((range, at) => pieces.push({ range, crc: answer.crcs[at] ?? 0 }))
+    sha256 = answer.sha256
   }
-  return { ok: true, value: sums }
+  return { ok: true, value: { crcs: joinPieces(ranges, pieces), sha256 } }
+}
+
+/** Pieces come in the order of the ranges that they were cut from. */
+function joinPieces(ranges: readonly Range[], pieces: readonly { range: Range; crc: number }[]): number[] {
+  let next = 0
+  return ranges.map(({ position, length }) => {
+    let crc = 0
+    for (let piece = pieces[next]; piece !== undefined; piece = pieces[next]) {
+      if (piece.range.position >= position + length) break
+      crc = combineCrc32(crc, piece.crc, piece.range.length)
+      next += 1
+    }
+    return crc
+  })
 }
 
 async function runTasks(
@@ -96,8 +121,9 @@ async function runTasks(
     stopIfAsked(signal)
     // This thread works too: it has begun before the others are there.
     const helpers = Math.min(availableParallelism(), mostThreads, tasks.length) - 1
-    const threads = bytes < fewestForThreads || !hasFastCrc32() ? [] : Array.from({ length: helpers })
-    const helped = threads.map(() => runThread(tasks, counters, collect))
+    const fast = bytes < fewestForThreads ? null : fastCrc32()
+    const threads = fast === null ? [] : Array.from({ length: helpers }, () => fast)
+    const helped = threads.map((one) => runThread(one, tasks, counters, collect))
     collect(await runHere(tasks, counters))
     await Promise.all(helped)
     stopIfAsked(signal)
@@ -127,7 +153,7 @@ async function runHere(
   tasks: readonly SweepTask[],
   counters: BigInt64Array,
 ): Promise<ReadonlyMap<number, SweepAnswer>> {
-  const loop = sweepLoop(tasks, counters, { fs, start: startWith(crc32, createHash) })
+  const loop = sweepLoop(tasks, counters, { fs, crc32, startSha256: () => crypto.createHash('sha256') })
   for (let sinceBreath = 0; ;) {
     const step = loop.next()
     if (step.done === true) return step.value
@@ -140,6 +166,7 @@ async function runHere(
 
 /** Resolves when the thread has ended, also when it failed: what it did not answer is then still to be done. */
 function runThread(
+  { module }: FastCrc32,
   tasks: readonly SweepTask[],
   counters: BigInt64Array,
   collect: (found: ReadonlyMap<number, SweepAnswer>) => void,
@@ -147,7 +174,7 @@ function runThread(
   return new Promise((resolve) => {
     const worker = new Worker(threadText(), {
       eval: true,
-      workerData: { tasks, counters },
+      workerData: { tasks, counters, module },
       // The program's own flags (--require …) are not for this thread.
       execArgv: [],
       env: {},
@@ -161,25 +188,14 @@ function runThread(
 /** As text, so that it runs wherever this file was built or bundled to. */
 function threadText(): string {
   return `const { workerData, parentPort } = require('node:worker_threads')
-const start = (${startWith.toString()})(require('node:zlib').crc32, require('node:crypto').createHash)
-const { tasks, counters } = workerData
-const loop = (${sweepLoop.toString()})(tasks, counters, { fs: require('node:fs'), start })
+const { tasks, counters, module: fast } = workerData
+const startSha256 = () => require('node:crypto').createHash('sha256')
+const tools = { fs: require('node:fs'), crc32: require(fast).crc32, startSha256 }
+const loop = (${sweepLoop.toString()})(tasks, counters, tools)
 let step
 do step = loop.next()
 while (!step.done)
 parentPort.postMessage(step.value)`
-}
-
-/** Like `sweepLoop`, it uses nothing but its arguments and the language. */
-function startWith(crc: typeof crc32, hash: typeof createHash): (checksum: Checksum) => Adder {
-  return (checksum) => {
-    if (checksum === 'sha256') {
-      const state = hash('sha256')
-      return { add: (bytes) => void state.update(bytes), end: () => state.digest('hex') }
-    }
-    let sum = 0
-    return { add: (bytes) => void (sum = crc(bytes, sum)), end: () => sum.toString(16).padStart(8, '0') }
-  }
 }
 
 function stopIfAsked(signal: AbortSignal | undefined): void {

@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { CkptError, FormatError } from '../../../src/core/errors.js'
-import { crc32, crc32ByTable } from '../../../src/core/crc32.js'
 import {
   checkEntry,
   hasChecksums,
@@ -233,18 +232,5 @@ describe('any mutated zip', () => {
       }),
       { numRuns: 2000 },
     )
-  })
-})
-
-describe('crc32', () => {
-  it("is the same by table as by Node's own, in parts as in one", () => {
-    fc.assert(
-      fc.property(fc.uint8Array(), fc.uint8Array(), (first, second) => {
-        const whole = crc32(Buffer.concat([first, second]), 0)
-        expect(crc32ByTable(second, crc32ByTable(first, 0))).toBe(whole)
-        expect(crc32(second, crc32(first, 0))).toBe(whole)
-      }),
-    )
-    expect(crc32ByTable(Buffer.from('123456789'), 0)).toBe(0xcbf43926)
   })
 })

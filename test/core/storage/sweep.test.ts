@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { localStorage } from '../../../src/core/storage/local.js'
-import type { Range, Sweep } from '../../../src/core/storage/storage.js'
+import type { Range, Sweep, SweepSums } from '../../../src/core/storage/storage.js'
 
 const storage = localStorage()
 const folder = mkdtempSync(join(tmpdir(), 'ckpt-sweep-'))
@@ -18,12 +18,11 @@ function file(name: string, bytes: Uint8Array): string {
   return path
 }
 
-function sumsOf(bytes: Buffer, ranges: readonly Range[]): string[] {
-  return ranges.map(({ position, length }) =>
-    crc32(bytes.subarray(position, position + length))
-      .toString(16)
-      .padStart(8, '0'),
-  )
+function sumsOf(bytes: Buffer, ranges: readonly Range[]): SweepSums {
+  return {
+    crcs: ranges.map(({ position, length }) => crc32(bytes.subarray(position, position + length))),
+    sha256: null,
+  }
 }
 
 /** Ranges between cuts, every other one left out. */
@@ -41,7 +40,7 @@ describe('a sweep', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 12 }), async (cuts) => {
         const ranges = rangesFrom(cuts)
-        const [answer] = await storage.sweep([{ path, size: bytes.length, checksum: 'crc32', ranges }])
+        const [answer] = await storage.sweep([{ path, size: bytes.length, sha256: false, ranges }])
         expect(answer).toEqual({ ok: true, value: sumsOf(bytes, ranges) })
       }),
       { numRuns: 60 },
@@ -52,7 +51,7 @@ describe('a sweep', () => {
     const bytes = Array.from({ length: 5 }, () => randomBytes(20 << 20))
     const ranges = rangesFrom([0, 1 << 10, 1 << 20, 3 << 20, 4 << 20, 20 << 20])
     const sweeps = bytes.map((content, index): Sweep => {
-      return { path: file(`large-${index}`, content), size: content.length, checksum: 'crc32', ranges }
+      return { path: file(`large-${index}`, content), size: content.length, sha256: false, ranges }
     })
     let told = 0
     const answers = await storage.sweep(sweeps, { onBytes: (count) => (told += count) })
@@ -60,41 +59,50 @@ describe('a sweep', () => {
     expect(told).toBe(5 * (20 << 20))
   })
 
-  it('splits a large file between ranges and puts the sums together in order', async () => {
+  it('splits a large file, within ranges too, and puts the sums together', async () => {
     const bytes = randomBytes(150 << 20)
-    const ranges = rangesFrom(Array.from({ length: 30 }, (_, index) => index * (5 << 20)))
-    const [answer] = await storage.sweep([{ path: file('huge', bytes), size: bytes.length, checksum: 'crc32', ranges }])
+    const ends = [0, 3, 64 << 20, (64 << 20) + 1, (64 << 20) + 2, (149 << 20) + 7]
+    const ranges = ends.flatMap((end, index) => {
+      const position = ends[index - 1] ?? 0
+      return [
+        { position, length: end - position },
+        { position: end, length: 0 },
+      ]
+    })
+    const [answer] = await storage.sweep([{ path: file('huge', bytes), size: bytes.length, sha256: false, ranges }])
     expect(answer).toEqual({ ok: true, value: sumsOf(bytes, ranges) })
   })
 
-  it('gives SHA-256 too, also of nothing', async () => {
-    const bytes = randomBytes(300_000)
-    const whole = (content: Uint8Array, name: string): Sweep => ({
-      path: file(name, content),
-      size: content.length,
-      checksum: 'sha256',
-      ranges: [{ position: 0, length: content.length }],
+  it('gives SHA-256 in the same reading, also of nothing and of what is larger than one part', async () => {
+    const contents = [randomBytes(300_000), randomBytes(0), randomBytes((64 << 20) + 5)]
+    const sweeps = contents.map((content, index): Sweep => {
+      const ranges = content.length === 0 ? [] : [{ position: 1, length: content.length - 2 }]
+      return { path: file(`summed-${index}`, content), size: content.length, ranges, sha256: true }
     })
-    const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex')
-    expect(await storage.sweep([whole(bytes, 'a'), whole(new Uint8Array(), 'b')])).toEqual([
-      { ok: true, value: [sha256(bytes)] },
-      { ok: true, value: [sha256(new Uint8Array())] },
-    ])
+    expect(await storage.sweep(sweeps)).toEqual(
+      contents.map((content, index) => ({
+        ok: true,
+        value: {
+          ...sumsOf(content, sweeps[index]?.ranges ?? []),
+          sha256: createHash('sha256').update(content).digest('hex'),
+        },
+      })),
+    )
   })
 
   it('answers per file: one that is gone or too short hides no other', async () => {
     const bytes = randomBytes(1000)
     const path = file('sound', bytes)
-    const ask = (of: string, size: number): Sweep => ({ path: of, size, checksum: 'crc32', ranges: [] })
+    const ask = (of: string, size: number): Sweep => ({ path: of, size, sha256: false, ranges: [] })
     const answers = await storage.sweep([ask(join(folder, 'gone'), 10), ask(path, 2000), ask(path, 1000)])
     expect(answers[0]).toMatchObject({ ok: false, error: { errno: 'ENOENT' } })
     expect(answers[1]).toMatchObject({ ok: false, error: { errno: 'EIO' } })
     expect(answers[1]).toMatchObject({ error: { message: expect.stringContaining('byte 1000 while 2000') as string } })
-    expect(answers[2]).toEqual({ ok: true, value: [] })
+    expect(answers[2]).toEqual({ ok: true, value: { crcs: [], sha256: null } })
   })
 
   it('stops when asked, with threads and without', async () => {
-    const large = { path: file('stop', randomBytes(40 << 20)), size: 40 << 20, checksum: 'crc32', ranges: [] } as const
+    const large = { path: file('stop', randomBytes(40 << 20)), size: 40 << 20, sha256: false, ranges: [] } as const
     const signal = AbortSignal.abort()
     await expect(storage.sweep([large], { signal })).rejects.toMatchObject({ code: 'interrupted' })
     await expect(storage.sweep([{ ...large, size: 10 }], { signal })).rejects.toMatchObject({ code: 'interrupted' })
