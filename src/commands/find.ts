@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import type { Checkpoint } from '../core/checkpoint.js'
+import { stateOf, type Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/run/index.js'
 import { bestOrder, rank, type Order } from '../core/selection/index.js'
@@ -85,7 +85,8 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       for (const one of checked) {
         const isSound = one.health.grade === 'whole'
         if (!isSound) damaged.push(one)
-        if (isSound || verify === 'none') found.push(one)
+        // A copy counts only where what it is a copy of does not.
+        if ((isSound || verify === 'none') && !found.some((other) => stateOf(other) === stateOf(one))) found.push(one)
       }
     }
     for (const one of damaged) this.alert(`${printable(one.name)} is not whole: ${summarise(one.health)}`)

@@ -133,6 +133,17 @@ export function timeOf(checkpoint: Checkpoint): number | null {
   return checkpoint.unixtime ?? checkpoint.modified
 }
 
+/** Equal for all names of one state: a link and a copy say whose state they have. */
+export function stateOf({ run, name, sameAs }: Checkpoint): string {
+  return `${run}/${sameAs ?? name}`
+}
+
+/** Of each state the first; the order stays. */
+export function distinct(checkpoints: readonly Checkpoint[]): Checkpoint[] {
+  const seen = new Set<string>()
+  return checkpoints.filter((checkpoint) => seen.size < seen.add(stateOf(checkpoint)).size)
+}
+
 /** False when what should say something of the checkpoint could not be read: it says nothing, and has findings. */
 export function hasReadableMeta(checkpoint: Checkpoint): boolean {
   return checkpoint.meta.size > 0 || checkpoint.health.findings.length === 0

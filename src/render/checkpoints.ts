@@ -128,6 +128,7 @@ export function toDocument(checkpoint: Checkpoint): Record<string, unknown> {
     size: checkpoint.size,
     health: checkpoint.health.grade,
     findings: checkpoint.health.findings,
+    ...(checkpoint.sameAs === undefined ? {} : { sameAs: checkpoint.sameAs }),
     ...(checkpoint.demoted === undefined ? {} : { demoted: checkpoint.demoted.map(({ name }) => name) }),
   }
 }

@@ -17,7 +17,8 @@ export function marksOf(
   for (const [metric, { path }] of best) bestOf.set(path, [...(bestOf.get(path) ?? []), metric])
   for (const [path, metrics] of bestOf) add(path, `best ${metrics.join(' ')}`)
   for (const [path, metrics] of impossible) add(path, `impossible ${metrics.join(' ')}`)
-  for (const { name, path, demoted } of ordered) {
+  for (const { name, path, demoted, sameAs } of ordered) {
+    if (sameAs !== undefined) add(path, `same as ${sameAs}`)
     const pin = pins.get(name)
     if (pin !== undefined) add(path, pin.note === '' ? 'pinned' : `pinned: ${pin.note}`)
     if (demoted !== undefined) add(path, 'demoted')

@@ -32,9 +32,10 @@ export type KeepCode =
   | 'damaged'
   | 'space'
   | 'saved'
+  | 'same'
 
 /** Why one goes. */
-export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space'
+export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space' | 'same'
 
 export interface Reason<Code extends string = KeepCode> {
   readonly code: Code
@@ -81,6 +82,7 @@ export function plan(input: PlanInput): Plan {
   const draft = new Draft(input)
   draft.sweep()
   const missingBytes = draft.makeSpace()
+  draft.followOriginals()
   const result = { ...draft.split(), missingBytes }
   if (result.remove.length > 0 && result.keep.length === 0 && input.policy.allowEmpty !== true)
     throw new CkptError('refused', `this would remove all ${result.remove.length} checkpoints`, {
@@ -97,16 +99,19 @@ class Draft {
   private readonly removed = new Map<Checkpoint, Reason<RemoveCode>>()
   /** May go, in order of recency: what no order keeps, selected, old enough, not protected. */
   private readonly candidates = new Map<Checkpoint, Reason<RemoveCode>>()
+  /** Other names of a checkpoint, by which they stay or go: they take no place of their own. */
+  private readonly originals: ReadonlyMap<Checkpoint, Checkpoint>
 
   constructor(private readonly input: PlanInput) {
     const { checkpoints, protections } = input
     if (protections !== null)
       for (const [one, reasons] of protect(checkpoints, this.isSound, protections)) this.spare(one, ...reasons)
-    const places = keepPlaces(input.policy, this.isSound)
+    this.originals = originalsOf(checkpoints, this.isSound)
+    const places = keepPlaces(input.policy, (one) => this.isSound(one) && !this.originals.has(one))
     for (const checkpoint of checkpoints) this.judge(checkpoint, places)
     this.rescued = rescue(
       input,
-      checkpoints.filter((one) => this.isSelected(one) && this.isSound(one)),
+      checkpoints.filter((one) => this.isSelected(one) && this.isSound(one) && !this.originals.has(one)),
     )
   }
 
@@ -123,6 +128,7 @@ class Draft {
   /** Finds why one stays; without a reason it is a candidate. */
   private judge(checkpoint: Checkpoint, places: Places): void {
     const { policy, context } = this.input
+    if (this.originals.has(checkpoint)) return
     if (!this.isSelected(checkpoint)) this.spare(checkpoint, { code: 'unselected', text: 'not selected by --where' })
     else if (!this.isSound(checkpoint)) this.judgeDamaged(checkpoint)
     else this.spare(checkpoint, ...(places.kept.get(checkpoint) ?? places.unranked(checkpoint)))
@@ -171,6 +177,15 @@ class Draft {
     return Math.max(missing, 0)
   }
 
+  /** Another name stays with its checkpoint and goes with it, unless something asks for the name itself. */
+  followOriginals(): void {
+    for (const [checkpoint, original] of this.originals) {
+      const text = `the same as ${original.name}`
+      if (!this.removed.has(original)) this.spare(checkpoint, { code: 'same', text: `${text}, which stays` })
+      else if (!this.spared.has(checkpoint)) this.removed.set(checkpoint, { code: 'same', text: `${text}, which goes` })
+    }
+  }
+
   split(): Pick<Plan, 'keep' | 'remove'> {
     const keep: Kept[] = []
     const remove: Removed[] = []
@@ -189,6 +204,22 @@ class Draft {
     const text = space === undefined ? 'only damaged ones are to go' : 'nothing asks for its space'
     return [{ code: 'space', text }]
   }
+}
+
+/** By checkpoint the sound sibling whose state it has too; a copy of what is damaged counts as a checkpoint of its own. */
+function originalsOf(
+  checkpoints: readonly Checkpoint[],
+  isSound: (checkpoint: Checkpoint) => boolean,
+): ReadonlyMap<Checkpoint, Checkpoint> {
+  const copies = checkpoints.filter(({ sameAs }) => sameAs !== undefined)
+  if (copies.length === 0) return new Map()
+  const byName = new Map(checkpoints.map((checkpoint) => [checkpoint.name, checkpoint]))
+  return new Map(
+    copies.flatMap((copy) => {
+      const original = byName.get(copy.sameAs ?? '')
+      return original !== undefined && isSound(original) && isSound(copy) ? [[copy, original] as const] : []
+    }),
+  )
 }
 
 function damagedReason(checkpoint: Checkpoint): { code: 'damaged'; text: string } {

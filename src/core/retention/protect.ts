@@ -31,6 +31,11 @@ export function protect(
     if (resumable !== undefined) add(resumable, { code: 'newest', text: 'the newest that can be resumed from' })
   }
   const pointers = pointersOf(checkpoints)
+  const pinnedCopies = new Map(
+    checkpoints.flatMap(({ name, path, sameAs }) =>
+      sameAs !== undefined && known.pinned?.has(path) === true ? [[sameAs, name] as const] : [],
+    ),
+  )
   for (const checkpoint of checkpoints) {
     for (const key of known.unknownKeys ?? [])
       add(checkpoint, { code: 'unknown-key', text: `no checkpoint has ${JSON.stringify(key)}, which the policy names` })
@@ -38,6 +43,8 @@ export function protect(
       add(checkpoint, { code: 'pointer', text: `${label} names it` })
     const note = known.pinned?.get(checkpoint.path)
     if (note !== undefined) add(checkpoint, { code: 'pinned', text: note === '' ? 'pinned' : `pinned: ${note}` })
+    const pinnedCopy = pinnedCopies.get(checkpoint.name)
+    if (pinnedCopy !== undefined) add(checkpoint, { code: 'pinned', text: `pinned as ${pinnedCopy}` })
     const metrics = known.impossible?.get(checkpoint.path) ?? []
     if (metrics.length > 0) add(checkpoint, { code: 'impossible', text: impossibleText(checkpoint, metrics) })
     if (checkpoint.health.grade === 'unfinished' || known.changing?.has(checkpoint.path) === true)

@@ -27,6 +27,7 @@ export async function planDemote(
   request: DemoteRequest,
   context: PruneContext,
 ): Promise<DemotePlan> {
+  refuseFiles(run)
   const narrowed = request.olderThanBest === undefined ? null : olderThanBest(run, request, context.now)
   const drops = await dropsOf(storage, run.checkpoints)
   const why = (checkpoint: Checkpoint): string | null => {
@@ -41,6 +42,15 @@ export async function planDemote(
   const demote = plan.remove.map(({ checkpoint }) => ({ checkpoint, drop: drops.get(checkpoint.path) ?? [] }))
   const paths = demote.flatMap(({ checkpoint, drop }) => drop.map((name) => ({ path: `${checkpoint.path}/${name}` })))
   return { ...plan, demote, freedBytes: await bytesFreedBy(storage, paths) }
+}
+
+/** Throws CkptError `refused` where there is nothing to drop a part of. */
+function refuseFiles({ path, checkpoints }: Run): void {
+  const [first] = checkpoints
+  if (first === undefined || checkpoints.some(({ kind }) => kind === 'directory')) return
+  throw new CkptError('refused', `${path}: each of its checkpoints is one file, and no part of a file can be dropped`, {
+    hint: `the weights alone, in a file of their own: ckpt convert '${first.path}' --to safetensors`,
+  })
 }
 
 async function dropsOf(storage: ReadStorage, checkpoints: readonly Checkpoint[]) {

@@ -1,5 +1,5 @@
 /** From what someone typed (a file, a checkpoint, a run with a query) to the files of tensors that are meant. */
-import { isWhole, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
+import { distinct, isWhole, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../health/index.js'
 import { findCheckpointAt, loadCheckpoint } from '../layouts/index.js'
@@ -104,7 +104,7 @@ async function findInRun(
     )
   }
   const found: FoundFile[] = []
-  for (const checkpoint of ranked.slice(0, count)) {
+  for (const checkpoint of distinct(ranked).slice(0, count)) {
     const file = await fileIn(storage, checkpoint, { ...run, checkpoints: ordered }, request, context)
     const value = order === undefined ? undefined : valueFor(checkpoint, order, context.now)
     const key = order === undefined ? '' : order.kind === 'by' ? order.expression.text : order.key

@@ -56,10 +56,16 @@ interface Place {
 function newestFirst(a: Place, b: Place): number {
   return (
     descending(a.value, b.value) ||
+    // What is the same state as another comes behind it: of the two the other is meant.
+    Number(isCopy(a)) - Number(isCopy(b)) ||
     descending(a.time, b.time) ||
     compareCodePoints(b.checkpoint.name, a.checkpoint.name) ||
     compareCodePoints(b.checkpoint.path, a.checkpoint.path)
   )
+}
+
+function isCopy({ checkpoint }: Place): boolean {
+  return checkpoint.sameAs !== undefined
 }
 
 /** No subtraction: two infinities have no difference. */

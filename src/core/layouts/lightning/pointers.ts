@@ -23,7 +23,7 @@ export function aliasesAmong(saved: readonly Saved[]): ReadonlyMap<string, strin
   // Those with a name of their own first: `last-v1.ckpt` may be a copy of `last.ckpt`, where nothing else is.
   const sorted = own.toSorted(
     ({ candidate: { name: a } }, { candidate: { name: b } }) =>
-      Number(isLast(a)) - Number(isLast(b)) || compareText(a, b),
+      Number(isLast(a)) - Number(isLast(b)) || shortestFirst(a, b),
   )
   for (const { candidate, state } of sorted) {
     const key = state.weights === null ? null : `${state.step} ${state.epoch} ${state.weights}`
@@ -46,13 +46,13 @@ export function runPointers(saved: readonly Saved[], aliases: ReadonlyMap<string
   })
   const [last] = saved
     .filter(({ candidate }) => isLast(candidate.name))
-    .sort(
-      (a, b) =>
-        (b.state.step ?? -1) - (a.state.step ?? -1) ||
-        a.candidate.name.length - b.candidate.name.length ||
-        compareText(a.candidate.name, b.candidate.name),
-    )
+    .sort((a, b) => (b.state.step ?? -1) - (a.state.step ?? -1) || shortestFirst(a.candidate.name, b.candidate.name))
   return last === undefined ? links : [...links, { label: 'ckpt_path="last"', name: last.candidate.name }]
+}
+
+/** `last.ckpt` before `last-v1.ckpt`. */
+function shortestFirst(a: string, b: string): number {
+  return a.length - b.length || compareText(a, b)
 }
 
 /** Finds the checkpoint that a path names which the job wrote down, perhaps on another machine. */
