@@ -45,6 +45,19 @@ const mayImport = {
   ],
   checkpointer: ['storage', 'formats', 'layouts', 'selection', 'retention', 'disposal', 'saving', 'jobs', 'run'],
   schedulers: ['jobs'],
+  journal: ['storage', 'formats', 'state'],
+  supervise: [
+    'storage',
+    'layouts',
+    'health',
+    'expression',
+    'selection',
+    'state',
+    'jobs',
+    'journal',
+    'run',
+    'schedulers',
+  ],
   jobs: ['storage', 'state', 'layouts', 'health', 'selection', 'disposal', 'placing', 'expression'],
 }
 

@@ -73,6 +73,7 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     sweep: (files, options) => reading(() => inner.sweep(files, options)),
     space: (paths) => reading(() => inner.space(paths)),
     create: (path) => changing('create', path, async () => faultyHandle(await inner.create(path))),
+    append: (path, bytes) => changing('append', path, () => inner.append(path, bytes)),
     makeDirectory: (path, mode) => changing('makeDirectory', path, () => inner.makeDirectory(path, mode)),
     rename: (from, to) => changing('rename', `${from} -> ${to}`, () => inner.rename(from, to)),
     unlink: (path) => changing('unlink', path, () => inner.unlink(path)),

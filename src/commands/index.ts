@@ -8,6 +8,7 @@ import List from './list.js'
 import PinCommand from './pin.js'
 import Prune from './prune.js'
 import Recover from './recover.js'
+import RunCommand from './run.js'
 import Save from './save.js'
 import Show from './show.js'
 import Tensors from './tensors.js'
@@ -28,6 +29,7 @@ export const commands = {
   pin: PinCommand,
   prune: Prune,
   recover: Recover,
+  run: RunCommand,
   save: Save,
   show: Show,
   tensors: Tensors,

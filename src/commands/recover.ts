@@ -1,12 +1,11 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
 import { wait } from '../clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
-import { CkptError } from '../core/errors.js'
 import { fillArguments, jobEnvironment, runChild, stage, type Candidate, type LinkKind } from '../core/jobs/index.js'
 import { choose, openRun, openRunIfAny } from '../core/run/index.js'
 import { runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
+import { JobCommand } from '../job-command.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
@@ -14,7 +13,7 @@ import { processSignals, startChild } from '../run-child.js'
 
 const linkKinds = ['hard', 'symbolic', 'copy'] as const
 
-export default class Recover extends BaseCommand<typeof Recover> {
+export default class Recover extends JobCommand<typeof Recover> {
   static override summary = 'Find what to resume from, put it where a job will look, or start the job with it'
   static override description = `Takes the newest checkpoint that is whole (or the best, with --min, --max, --by), and tells on stderr which it
 passed over and why. Alone it prints the path. With --into it puts the checkpoint into a folder, in one step. With
@@ -51,15 +50,6 @@ status 4, and nothing is started.`
   }
   static override usage = 'recover [RUN] [FLAGS] [-- COMMAND [ARGUMENT...]]'
 
-  private command: readonly string[] = []
-
-  protected override ownArguments(): string[] {
-    const end = this.argv.indexOf('--')
-    if (end === -1) return this.argv
-    this.command = this.argv.slice(end + 1)
-    return this.argv.slice(0, end)
-  }
-
   async run(): Promise<void> {
     this.checkUsage()
     const path = resolve(this.args.run)
@@ -74,17 +64,6 @@ status 4, and nothing is started.`
     const into = this.flags.into === undefined ? null : placed.path
     if (this.wantsJson) this.answer({ run: run.path, checkpoint: toDocument(checkpoint), passedOver, into }, () => '')
     else this.output.value(placed.path, '\n')
-  }
-
-  private checkUsage(): void {
-    if (this.argv.includes('--') && this.command.length === 0) {
-      throw new CkptError('usage', 'there is no command after --', {
-        hint: 'recover RUN -- python train.py --resume {path}',
-      })
-    }
-    if (this.wantsJson && this.command.length > 0) {
-      throw new CkptError('usage', '--json and a command exclude each other: the command has the terminal')
-    }
   }
 
   private async choose(run: Run): Promise<Candidate> {

@@ -2,6 +2,16 @@
 export { environmentOf, jobEnvironment } from './environment.js'
 export { fillArguments } from './fill-arguments.js'
 export { firstWhole, requireKeys, type Candidate, type Check, type PassedOver } from './pass-over.js'
-export { runChild, type Child, type ChildEnd, type ChildOutcome, type Signals, type StartChild } from './run-child.js'
+export {
+  outcomeOf,
+  runChild,
+  type Child,
+  type ChildEnd,
+  type ChildOutcome,
+  type SignalName,
+  type Signals,
+  type StartChild,
+} from './run-child.js'
+export { splitWords } from './split-words.js'
 export type { LinkKind } from '../placing/index.js'
 export { stage, type Staged, type StageOptions } from './stage.js'

@@ -70,7 +70,8 @@ export async function runChild(
   }
 }
 
-function outcomeOf(command: string, end: ChildEnd): ChildOutcome {
+/** The exit status and the words that a shell would have for it. */
+export function outcomeOf(command: string, end: ChildEnd): ChildOutcome {
   if (end.kind === 'exited') return { status: end.status, failure: null }
   if (end.kind === 'killed') return { status: 128 + end.signal, failure: null }
   if (end.errno === 'ENOENT') return { status: 127, failure: `${command}: command not found` }

@@ -14,6 +14,8 @@ export interface ChooseRequest {
   readonly verify: HealthLevel
   /** Keys of the parameter files that it must have. */
   readonly keys: readonly string[]
+  /** By name, those that jobs are not to start from, and why. */
+  readonly setAside?: ReadonlyMap<string, string>
 }
 
 export interface ChooseContext extends HealthOptions {
@@ -31,13 +33,15 @@ export interface ChooseContext extends HealthOptions {
 export async function choose(
   storage: ReadStorage,
   run: Run,
-  { query, verify, keys }: ChooseRequest,
+  { query, verify, keys, setAside }: ChooseRequest,
   context: ChooseContext,
 ): Promise<Candidate & { readonly warnings: readonly string[] }> {
   const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
   const [order] = query.orders
   const ranked = rank(selected, order, context.now)
   const check = async (checkpoint: Checkpoint): Promise<readonly Finding[]> => {
+    const aside = setAside?.get(checkpoint.name)
+    if (aside !== undefined) return [{ grade: 'partial', reason: aside }]
     const lacking = [...demotedFindings(checkpoint), ...requireKeys(checkpoint, keys)]
     if (verify === 'none') return lacking
     const examined = await examineOne(storage, ordered, checkpoint, verify, context)

@@ -31,9 +31,13 @@ export interface LockOptions {
   readonly onWait?: (holder: string) => void
   /** Ends the wait with CkptError `interrupted`. */
   readonly signal?: AbortSignal
+  /** The lock's; left out: `lock`, of whoever changes the run. */
+  readonly name?: string
 }
 
-const lockName = 'lock'
+/** Of whoever runs a job in the run, which others may meanwhile change. */
+export const jobLock = 'job'
+const changeLock = 'lock'
 const ownerFile = 'owner.json'
 const beatPrefix = 'beat-'
 /** Seconds between two heartbeats, and of silence after which an owner elsewhere counts as dead. */
@@ -92,7 +96,7 @@ export async function acquireLock(storage: Storage, state: StateFolder, options:
     const waited = options.now() - started
     if (waited >= options.patience || options.signal?.aborted === true) {
       await attempt.giveUp()
-      throw options.signal?.aborted === true ? interrupted(state) : inUse(holder, options.patience)
+      throw options.signal?.aborted === true ? interrupted(state) : inUse(holder, options)
     }
     if (!told) options.onWait?.(holder)
     told = true
@@ -100,8 +104,13 @@ export async function acquireLock(storage: Storage, state: StateFolder, options:
   }
 }
 
-function inUse(holder: string, patience: number): CkptError {
+function inUse(holder: string, { patience, name }: LockOptions): CkptError {
   const waited = patience > 0 ? `, after a wait of ${patience} s` : ''
+  if (name === jobLock) {
+    return new CkptError('refused', `a job of this run is running already, under ${holder}${waited}`, {
+      hint: 'two would write over each other; to end that one: ckpt stop RUN',
+    })
+  }
   return new CkptError('refused', `the run is in use by ${holder}${waited}; nothing was changed`, {
     hint: 'try again when it has finished, or wait longer: --wait 10m',
   })
@@ -125,6 +134,7 @@ class Attempt {
   /** What becomes the lock: its name, while it waits, tells whose it is. */
   private readonly candidate: string
   private readonly lock: string
+  private readonly name: string
   private beats = 0
 
   constructor(
@@ -132,12 +142,13 @@ class Attempt {
     private readonly state: StateFolder,
     private readonly options: LockOptions,
   ) {
-    this.lock = join(state.path, lockName)
+    this.name = options.name ?? changeLock
+    this.lock = join(state.path, this.name)
     this.candidate = this.folderOf(this.token)
   }
 
   private folderOf(token: string): string {
-    return join(this.state.path, `${lockName}-${token}`)
+    return join(this.state.path, `${this.name}-${token}`)
   }
 
   /** Null when the lock is ours, else who has it. Throws StorageError when the state folder cannot be written. */
@@ -279,7 +290,7 @@ class Attempt {
   private async clearDead(): Promise<void> {
     const [listing] = await this.storage.list([this.state.path])
     if (listing?.ok !== true) return
-    const names = listing.value.map((entry) => entry.name).filter((name) => name.startsWith(`${lockName}-`))
+    const names = listing.value.map((entry) => entry.name).filter((name) => name.startsWith(`${this.name}-`))
     for (const name of names) {
       const owner = await readRecordOrNull(this.storage, join(this.state.path, name, ownerFile))
       const known = owner === null ? null : toOwner(owner)

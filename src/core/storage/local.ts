@@ -20,6 +20,7 @@ export function localStorage(): Storage {
     sweep: async (files, options) => (await import('./sweep.js')).sweepFiles(files, options ?? {}, describeFailure),
     space: async (paths) => paths.map((path) => attempt(path, () => toSpace(fs.statfsSync(path, { bigint: true })))),
     create: async (path) => guard(path, () => openForWriting(path)),
+    append: async (path, bytes) => guard(path, () => appendSynced(path, bytes)),
     makeDirectory: async (path, mode) => guard(path, () => fs.mkdirSync(path, { mode: mode ?? 0o777 })),
     rename: async (from, to) => guard(to, () => fs.renameSync(from, to)),
     unlink: async (path) => guard(path, () => fs.unlinkSync(path)),
@@ -213,6 +214,19 @@ class LocalWriteHandle implements WriteHandle {
 class LocalAmendHandle extends LocalWriteHandle implements AmendHandle {
   moveTo(position: number): void {
     this.position = position
+  }
+}
+
+/** What two processes append at once stands one after the other (open(2), O_APPEND). */
+function appendSynced(path: string, bytes: Uint8Array): void {
+  const fd = fs.openSync(path, 'a')
+  try {
+    const count = fs.writeSync(fd, bytes)
+    if (count < bytes.length)
+      throw new StorageError(path, 'ENOSPC', `${path}: ${count} of ${bytes.length} bytes written`)
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
   }
 }
 

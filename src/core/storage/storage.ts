@@ -126,6 +126,8 @@ export interface ReadStorage {
 export interface WriteStorage {
   /** Creates a new file; `EEXIST` when something is there. Permissions follow the umask. */
   create(path: string): Promise<WriteHandle>
+  /** Adds `bytes` to the end of a file of ckpt's own, which is made when missing: in one write, and on the medium. */
+  append(path: string, bytes: Uint8Array): Promise<void>
   /** Creates one directory; `EEXIST` when something is there. The umask narrows `mode` (0o777 when left out). */
   makeDirectory(path: string, mode?: number): Promise<void>
   rename(from: string, to: string): Promise<void>

@@ -1,0 +1,4 @@
+/** What happened to the jobs of a run. */
+export { attemptsOf, type Attempt } from './attempts.js'
+export type { CheckpointEntry, EndEntry, Entry, JobName, Next, StartEntry } from './entry.js'
+export { Journal, readJournal, type Contents } from './journal.js'

@@ -1,0 +1,134 @@
+/** How an attempt ended: what the system says of the process, and what is known beside it. */
+import type { ChildEnd, SignalName } from '../jobs/index.js'
+
+/** Those for which there may be another attempt, each with a budget of its own. */
+export const retried = [
+  'failed',
+  'out-of-memory',
+  'timed-out',
+  'preempted',
+  'never-started',
+  'hung',
+  /** The job itself asked for another attempt, by its exit status. */
+  'requeue',
+] as const
+
+export type Retried = (typeof retried)[number]
+export type Ending = 'done' | 'stopped' | Retried
+
+/** What this ckpt did to end the attempt. */
+export type Cause =
+  /** A signal for ckpt that ends it all. */
+  | { readonly kind: 'signal'; readonly signal: SignalName }
+  /** `ckpt stop`. */
+  | { readonly kind: 'stop' }
+  /** Nothing more to gain: early stopping. `sent` is the signal that asked; null for a stop file. */
+  | { readonly kind: 'enough'; readonly why: string; readonly sent: number | null }
+  | { readonly kind: 'stall'; readonly seconds: number }
+  /** The scheduler's warning that the time limit is near. */
+  | { readonly kind: 'warning'; readonly signal: SignalName }
+  | { readonly kind: 'simulated'; readonly ending: Retried }
+
+export interface Facts {
+  readonly end: ChildEnd
+  /** Seconds. */
+  readonly uptime: number
+  /** A new whole checkpoint appeared while it ran. */
+  readonly progress: boolean
+  /** Processes that the kernel killed for want of memory: of its control group meanwhile, of the machine just now. */
+  readonly oomKills: { readonly group: number; readonly machine: number }
+  /** Null: it ended by itself, or somebody else ended it. */
+  readonly cause: Cause | null
+}
+
+export interface Rules {
+  /** Seconds. What fails sooner, and without a new checkpoint, never started. */
+  readonly minUptime: number
+  /** Exit statuses by which a job asks to be put back into the queue. */
+  readonly requeueOn: ReadonlySet<number>
+}
+
+export interface Judgement {
+  readonly ending: Ending
+  /** For people: `exit status 1`, `killed by SIGKILL`. */
+  readonly why: string
+}
+
+const { SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGXCPU } = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGKILL: 9,
+  SIGTERM: 15,
+  SIGXCPU: 24,
+}
+
+/** A person's; then those by which a system takes a machine back. Any other (SIGSEGV, SIGABRT) is the job's own fault. */
+const byHand: ReadonlySet<number> = new Set([SIGINT, SIGQUIT])
+const fromOutside: ReadonlySet<number> = new Set([SIGHUP, SIGKILL, SIGTERM])
+
+/** coreutils' `timeout` exits with it when the time was over. */
+const timeoutStatus = 124
+
+export function classify(facts: Facts, rules: Rules): Judgement {
+  const { end, cause } = facts
+  if (end.kind === 'unstarted') return { ending: 'never-started', why: `could not be started (${end.errno})` }
+  const why = describeEnd(end)
+  if (cause !== null) return byCause(cause, why, end)
+  if (end.kind === 'exited' && end.status === 0) return { ending: 'done', why }
+  return byEnd(facts, rules, why)
+}
+
+function byCause(cause: Cause, why: string, end: ChildEnd): Judgement {
+  switch (cause.kind) {
+    case 'signal':
+      return { ending: 'stopped', why: `${cause.signal}, then ${why}` }
+    case 'stop':
+      return { ending: 'stopped', why: `ckpt stop, then ${why}` }
+    case 'enough': {
+      const ending = hasComplied(end, cause.sent) ? 'done' : 'failed'
+      return { ending, why: `${cause.why}; ${why}` }
+    }
+    case 'stall':
+      return { ending: 'hung', why: `no sign of life for ${Math.round(cause.seconds)} s, then ${why}` }
+    case 'warning':
+      return { ending: 'timed-out', why: `${cause.signal} warned of the time limit, then ${why}` }
+    case 'simulated':
+      return { ending: cause.ending, why: `simulated; ${why}` }
+  }
+}
+
+/** It went well, or died of the very signal that asked it to stop. */
+export function hasComplied(end: ChildEnd, sent: number | null): boolean {
+  if (end.kind === 'exited' && end.status === 0) return true
+  return sent !== null && signalOf(end) === sent
+}
+
+function byEnd({ end, uptime, progress, oomKills }: Facts, { minUptime, requeueOn }: Rules, why: string): Judgement {
+  const signal = signalOf(end)
+  if (end.kind === 'exited' && requeueOn.has(end.status)) return { ending: 'requeue', why }
+  if (isOutOfMemory(signal, oomKills)) return { ending: 'out-of-memory', why: `${why}; the system was out of memory` }
+  if (signal === SIGXCPU || (end.kind === 'exited' && end.status === timeoutStatus)) return { ending: 'timed-out', why }
+  if (signal !== null && byHand.has(signal)) return { ending: 'stopped', why }
+  if (signal !== null && fromOutside.has(signal)) return { ending: 'preempted', why }
+  return { ending: uptime < minUptime && !progress ? 'never-started' : 'failed', why }
+}
+
+/**
+ * A kill in the job's own group may have hit one of its workers, of which it then died with a status of its own. One
+ * elsewhere on the machine (the job may have gone to another group) says something of a SIGKILL alone.
+ */
+function isOutOfMemory(signal: number | null, { group, machine }: Facts['oomKills']): boolean {
+  return group > 0 || (machine > 0 && signal === SIGKILL)
+}
+
+/** The number of the signal that ended it, or that a shell in between says ended its command; null for none. */
+function signalOf(end: ChildEnd): number | null {
+  if (end.kind === 'killed') return end.signal
+  return end.kind === 'exited' && end.status > 128 && end.status < 128 + 65 ? end.status - 128 : null
+}
+
+function describeEnd(end: ChildEnd): string {
+  if (end.kind === 'killed') return `killed by ${end.name}`
+  return end.kind === 'exited' ? `exit status ${end.status}` : `could not be started (${end.errno})`
+}

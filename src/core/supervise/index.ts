@@ -1,0 +1,5 @@
+/** A command run to its end, whatever comes between. */
+export { parseRetries, usualLimits, type Limits } from './budget.js'
+export { chooseStart, type ResumeFrom } from './resume.js'
+export { supervise, type Chores, type EndReport, type Outcome, type Plan } from './supervise.js'
+export type { JobProcess, OomKills, StartJob, World } from './world.js'

@@ -1,0 +1,300 @@
+/** A command run to its end: resumed, watched, judged, and started again. */
+import { timeOf, type Checkpoint } from '../checkpoint.js'
+import { fillArguments, jobEnvironment, outcomeOf } from '../jobs/index.js'
+import type { Journal, JobName, Next } from '../journal/index.js'
+import type { StatePlace } from '../run/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+import { Attempt, type AttemptResult } from './attempt.js'
+import type { BackOff } from './back-off.js'
+import { Budget, type Limits } from './budget.js'
+import { classify, hasComplied, type Cause, type Ending, type Judgement } from './classify.js'
+import { decide, type Decision } from './decide.js'
+import { Leash } from './leash.js'
+import { Reins } from './reins.js'
+import { chooseStart, type ResumeRequest } from './resume.js'
+import { pulseOf, StallClock } from './stall.js'
+import { CheckpointWatch } from './watch.js'
+import type { OomKills, World } from './world.js'
+
+export interface Plan extends StatePlace {
+  /** Absolute path of the run, as it was named: it may not be there yet, or lie above the run. */
+  readonly path: string
+  /** With placeholders. */
+  readonly command: readonly string[]
+  /** Added to it when there is a checkpoint to resume from. */
+  readonly resumeArgs: readonly string[]
+  readonly resume: ResumeRequest
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly limits: Limits
+  readonly backOff: BackOff
+  readonly noRetryOn: ReadonlySet<number>
+  readonly requeueOn: ReadonlySet<number>
+  /** Seconds. */
+  readonly minUptime: number
+  /** Seconds between asking the job to end and SIGKILL. */
+  readonly grace: number
+  /** Seconds without a sign of life; null: it may be silent for ever. */
+  readonly stall: number | null
+  /** Absolute paths whose change is a sign of life. */
+  readonly watch: readonly string[]
+  /** Seconds between two looks at the run. */
+  readonly interval: number
+  readonly job: JobName | null
+  readonly host: string
+}
+
+/** What else is done around an attempt. */
+export interface Chores {
+  readonly onCheckpoint: (checkpoint: Checkpoint, attempt: number) => Promise<void>
+  readonly onEnd: (report: EndReport) => Promise<void>
+}
+
+export interface EndReport {
+  readonly attempt: number
+  readonly ending: Ending
+  readonly status: number
+  readonly next: Next
+  /** What it had resumed from. */
+  readonly checkpoint: Checkpoint | null
+}
+
+export interface Outcome {
+  readonly status: number
+  readonly ending: Ending
+}
+
+/** Throws CkptError as `chooseStart` does; whatever was started has ended then. */
+export async function supervise(
+  world: World,
+  storage: ReadStorage,
+  journal: Journal,
+  plan: Plan,
+  chores: Chores,
+): Promise<Outcome> {
+  const supervisor = new Supervisor(world, storage, journal, plan, chores)
+  try {
+    return await supervisor.run()
+  } finally {
+    supervisor.release()
+  }
+}
+
+interface Previous {
+  readonly ending: Ending
+  readonly status: number
+}
+
+class Supervisor {
+  private readonly reins: Reins
+  private readonly budget: Budget
+  private readonly watch: CheckpointWatch
+  private attempts = 0
+  private previous: Previous | null = null
+  /** As of the last look at the job. */
+  private lastKills: OomKills = { group: null, machine: null }
+
+  constructor(
+    private readonly world: World,
+    private readonly storage: ReadStorage,
+    private readonly journal: Journal,
+    private readonly plan: Plan,
+    private readonly chores: Chores,
+  ) {
+    this.reins = new Reins(world.signals, () => false)
+    this.budget = new Budget(plan.limits)
+    this.watch = new CheckpointWatch(storage, plan.path, plan)
+  }
+
+  release(): void {
+    this.reins.release()
+  }
+
+  async run(): Promise<Outcome> {
+    for (;;) {
+      const outcome = await this.once()
+      if (outcome !== null) return outcome
+    }
+  }
+
+  /** Null: again. */
+  private async once(): Promise<Outcome | null> {
+    this.attempts += 1
+    const checkpoint = await this.chooseStart()
+    const [command = '', ...args] = this.fill(checkpoint)
+    const environment = this.environment(checkpoint)
+    await this.watch.begin()
+    const kills = this.world.oomKills()
+    this.lastKills = kills
+    const leash = new Leash(await this.world.start(command, args, environment), this.world, this.plan.grace)
+    await this.journalStart(checkpoint, leash.process.pid)
+    this.reins.hold(leash)
+    const result = await this.attend(leash)
+    this.reins.drop(leash)
+    const { status, failure } = outcomeOf(command, result.end)
+    if (failure !== null) this.world.tell(failure)
+    const judgement = this.judge(result, kills)
+    if (result.checkpoints.length > 0) this.budget.giveBack()
+    return this.conclude({ checkpoint, result, status, judgement }, leash)
+  }
+
+  private chooseStart(): Promise<Checkpoint | null> {
+    const { plan, world } = this
+    return chooseStart(this.storage, plan.path, plan.resume, {
+      stateDirectory: plan.stateDirectory,
+      now: world.now(),
+      wait: (milliseconds) => this.pause(milliseconds),
+      signal: this.reins.signal,
+      onPassedOver: ({ name, reasons }) => world.tell(`passed over ${name}: ${reasons.join('; ')}`),
+    })
+  }
+
+  /** Nobody of ours is left to write before a second attempt, so nothing can be seen to change. */
+  private async pause(milliseconds: number): Promise<void> {
+    if (this.attempts === 1) await this.world.sleep(milliseconds, this.reins.signal)
+  }
+
+  private fill(checkpoint: Checkpoint | null): string[] {
+    const { command, resumeArgs } = this.plan
+    return fillArguments(checkpoint === null ? command : [...command, ...resumeArgs], checkpoint)
+  }
+
+  private environment(checkpoint: Checkpoint | null): Record<string, string> {
+    return {
+      ...jobEnvironment(this.plan.environment, checkpoint),
+      CKPT_RUN: this.plan.path,
+      CKPT_ATTEMPT: String(this.attempts),
+      CKPT_REASON: this.previous?.ending ?? 'first',
+      ...(this.previous === null ? {} : { CKPT_PREVIOUS_EXIT: String(this.previous.status) }),
+    }
+  }
+
+  private async journalStart(checkpoint: Checkpoint | null, pid: number | null): Promise<void> {
+    const { command, host, job } = this.plan
+    const from = checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${checkpoint.path}`
+    this.world.tell(this.attempts === 1 ? from : `attempt ${this.attempts}: ${from}`)
+    await this.journal.add({
+      what: 'start',
+      time: this.world.now(),
+      attempt: this.attempts,
+      reason: this.previous?.ending ?? 'first',
+      checkpoint: checkpoint?.name ?? null,
+      command,
+      host,
+      pid,
+      started: null,
+      job,
+    })
+  }
+
+  private async attend(leash: Leash): Promise<AttemptResult> {
+    const attempt = new Attempt(
+      this.world,
+      leash,
+      {
+        findNew: (isOver) => this.findNew(isOver),
+        onCheckpoint: (checkpoint) => this.welcome(checkpoint),
+        findCause: this.causes(),
+      },
+      {
+        interval: () => this.plan.interval,
+        end: async () => leash.ask('SIGTERM'),
+      },
+    )
+    const note = () => attempt.note({ kind: 'signal', signal: this.reins.endedBy ?? 'SIGTERM' })
+    if (this.reins.signal.aborted) note()
+    this.reins.signal.addEventListener('abort', note)
+    try {
+      return await attempt.run()
+    } finally {
+      this.reins.signal.removeEventListener('abort', note)
+    }
+  }
+
+  private findNew(isOver: boolean): Promise<readonly Checkpoint[]> {
+    const wait = async (milliseconds: number) => {
+      if (!isOver) await this.world.sleep(milliseconds, this.reins.signal)
+    }
+    return this.watch.look({ now: this.world.now(), wait, thorough: isOver })
+  }
+
+  private async welcome(checkpoint: Checkpoint): Promise<Cause | null> {
+    const metrics = [...checkpoint.meta].filter((pair): pair is [string, number] => typeof pair[1] === 'number')
+    await this.journal.add({
+      what: 'checkpoint',
+      time: this.world.now(),
+      name: checkpoint.name,
+      saved: timeOf(checkpoint),
+      epoch: checkpoint.epoch,
+      step: checkpoint.step,
+      metrics: new Map(metrics),
+    })
+    await this.chores.onCheckpoint(checkpoint, this.attempts)
+    return null
+  }
+
+  private causes(): (uptime: number) => Promise<Cause | null> {
+    const { stall, watch } = this.plan
+    const clock = stall === null ? null : new StallClock(stall, this.world.now())
+    return async () => {
+      this.lastKills = this.world.oomKills()
+      if (clock === null) return null
+      const seen = this.journal.entries.length
+      const state = `${seen} ${this.world.outputSize() ?? '-'} ${await pulseOf(this.storage, watch)}`
+      const seconds = clock.look(state, this.world.now())
+      return seconds === null ? null : { kind: 'stall', seconds }
+    }
+  }
+
+  private judge({ end, cause, uptime, checkpoints }: AttemptResult, before: OomKills): Judgement {
+    const after = this.world.oomKills()
+    const oomKills = {
+      group: (after.group ?? 0) - (before.group ?? 0),
+      machine: (after.machine ?? 0) - (this.lastKills.machine ?? 0),
+    }
+    return classify({ end, cause, uptime, oomKills, progress: checkpoints.length > 0 }, this.plan)
+  }
+
+  private async conclude({ checkpoint, result, status, judgement }: Ended, leash: Leash): Promise<Outcome | null> {
+    const { ending } = judgement
+    const rules = { ...this.plan, canRequeue: false }
+    const { end, cause } = result
+    const decision = decide({ end, cause, status, judgement }, this.budget, rules, this.world.random())
+    const next = decision.kind === 'finish' ? 'nothing' : decision.kind
+    const now = this.world.now()
+    const lost = ending === 'done' ? 0 : Math.min(result.uptime, now - (result.lastSeen ?? now - result.uptime))
+    const { uptime: seconds } = result
+    await this.journal.add({ what: 'end', time: now, ending, why: judgement.why, status, seconds, lost, next })
+    this.tellEnd(judgement, result, decision)
+    if (decision.kind !== 'finish') await leash.clear()
+    await this.chores.onEnd({ attempt: this.attempts, ending, status, next, checkpoint })
+    this.previous = { ending, status }
+    const complied = cause?.kind === 'enough' && hasComplied(end, cause.sent)
+    const outcome = { status: complied ? 0 : status, ending }
+    if (decision.kind !== 'restart') return outcome
+    await this.world.sleep(decision.after * 1000, this.reins.signal)
+    if (this.reins.endedBy === null) return null
+    this.world.tell(`${this.reins.endedBy}: not starting again`)
+    return outcome
+  }
+
+  private tellEnd({ ending, why }: Judgement, { uptime }: AttemptResult, decision: Decision): void {
+    if (ending === 'done' && decision.kind === 'finish') return
+    const what = `${ending} (${why}) after ${Math.round(uptime)} s`
+    if (decision.kind === 'restart' && ending !== 'done' && ending !== 'stopped') {
+      const [limit, left] = [this.budget.limitOf(ending), this.budget.left(ending)]
+      const budget = limit === Infinity ? '' : `, ${left} of ${limit} retries left`
+      const wait = decision.after.toFixed(decision.after < 10 ? 1 : 0)
+      this.world.tell(`${what}; starting again in ${wait} s (attempt ${this.attempts + 1}${budget})`)
+    } else {
+      const reason = decision.kind === 'finish' && decision.why !== null ? `; ${decision.why}` : ''
+      this.world.tell(`${what}${reason}`)
+    }
+  }
+}
+
+interface Ended {
+  readonly checkpoint: Checkpoint | null
+  readonly result: AttemptResult
+  readonly status: number
+  readonly judgement: Judgement
+}

@@ -1,0 +1,28 @@
+/** What the commands share that start another one: `ckpt … -- COMMAND`. */
+import type { Command } from '@oclif/core'
+import { BaseCommand } from './base-command.js'
+import { CkptError } from './core/errors.js'
+
+export abstract class JobCommand<T extends typeof Command> extends BaseCommand<T> {
+  /** What stands after `--`. */
+  protected command: readonly string[] = []
+
+  protected override ownArguments(): string[] {
+    const end = this.argv.indexOf('--')
+    if (end === -1) return this.argv
+    this.command = this.argv.slice(end + 1)
+    return this.argv.slice(0, end)
+  }
+
+  /** Throws CkptError `usage`. */
+  protected checkUsage(): void {
+    if (this.argv.includes('--') && this.command.length === 0) {
+      throw new CkptError('usage', 'there is no command after --', {
+        hint: `${this.id ?? ''} RUN -- python train.py --resume {path}`,
+      })
+    }
+    if (this.wantsJson && this.command.length > 0) {
+      throw new CkptError('usage', '--json and a command exclude each other: the command has the terminal')
+    }
+  }
+}

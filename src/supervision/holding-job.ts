@@ -1,0 +1,60 @@
+/** One job at a time in a run, with the run's journal open. */
+import { dirname } from 'node:path'
+import { CkptError, StorageError } from '../core/errors.js'
+import { Journal } from '../core/journal/index.js'
+import { makeFolders } from '../core/placing/index.js'
+import type { StatePlace } from '../core/run/index.js'
+import {
+  acquireLock,
+  jobLock,
+  stateFolderOf,
+  type Lock,
+  type LockOptions,
+  type StateFolder,
+} from '../core/state/index.js'
+import type { Storage } from '../core/storage/storage.js'
+
+/**
+ * Runs `work` while holding the run's job lock. Where state cannot be written the job runs without, which is told: it
+ * matters more. Throws CkptError `refused` when another job is running.
+ */
+export async function holdingJob<T>(
+  storage: Storage,
+  { path, stateDirectory }: { readonly path: string } & StatePlace,
+  options: LockOptions,
+  tell: (text: string) => void,
+  work: (journal: Journal) => Promise<T>,
+): Promise<T> {
+  const state = await stateFolderOf(storage, path, stateDirectory)
+  const lock = await acquire(storage, state, stateDirectory === undefined ? dirname(path) : null, options).catch(
+    (error: unknown) => {
+      if (!(error instanceof StorageError)) throw error
+      tell(`no lock and no journal, for ckpt's state cannot be written: ${error.message}`)
+      return null
+    },
+  )
+  try {
+    return await work(await Journal.open(storage, state, tellOnce(tell)))
+  } finally {
+    await lock?.release()
+  }
+}
+
+/** The folder above a run that has not begun yet may be missing too. */
+async function acquire(
+  storage: Storage,
+  state: StateFolder,
+  parent: string | null,
+  options: LockOptions,
+): Promise<Lock> {
+  if (parent !== null) await makeFolders(storage, parent)
+  return acquireLock(storage, state, { ...options, name: jobLock })
+}
+
+function tellOnce(tell: (text: string) => void): (error: CkptError) => void {
+  let told = false
+  return (error) => {
+    if (!told) tell(`the journal could not be written: ${error.message}`)
+    told = true
+  }
+}
