@@ -24,6 +24,8 @@ export default class RunCommand extends JobCommand<typeof RunCommand> {
     },
   ]
   static override args = { run: runArgument }
+  // The command has the terminal: there is no document.
+  static override baseFlags = { quiet: JobCommand.baseFlags.quiet } as typeof JobCommand.baseFlags
   static override flags = {
     'resume-args': Flags.string({
       helpValue: 'WORDS',

@@ -47,13 +47,13 @@ export interface Scene {
   readonly environments: readonly Readonly<Record<string, string>>[]
   /** Sent to each attempt's processes. */
   readonly sent: readonly (readonly string[])[]
-  entries(): readonly Entry[]
-  save(epoch: number, meta?: Readonly<Record<string, number>>): string
+  readonly entries: () => readonly Entry[]
+  readonly save: (epoch: number, meta?: Readonly<Record<string, number>>) => string
   /** A signal for ckpt after so many seconds from the beginning. */
-  raise(seconds: number, signal: SignalName): void
+  readonly raise: (seconds: number, signal: SignalName) => void
   /** Supervises to the end; each start takes the next story, and the last one is told again and again. */
-  play(stories: readonly Story[], chores?: Partial<Chores>): Promise<Outcome>
-  now(): number
+  readonly play: (stories: readonly Story[], chores?: Partial<Chores>) => Promise<Outcome>
+  readonly now: () => number
 }
 
 const folders: string[] = []
