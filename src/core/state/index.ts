@@ -14,7 +14,7 @@ export { isNameInside } from './names.js'
 export { isNeutralName, neutralName } from './neutral-name.js'
 export type { Owner, Processes } from './owner.js'
 export { readPins, writePins, type Pin } from './pins.js'
-export { quietly, unlinkIfThere } from './record.js'
+export { quietly, readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
 export { readSetAside, writeSetAside, type SetAside } from './set-aside.js'
 export { makeInside, makeState, refuseWithout, removeEmpty, stateFolderOf, type StateFolder } from './state-folder.js'
 export {

@@ -1,0 +1,166 @@
+/** One file from a server: resumed where an earlier try or an earlier call stopped, and checked. */
+import { CkptError } from '../errors.js'
+import type { LongWork } from '../output/index.js'
+import type { Storage } from '../storage/storage.js'
+import { readAnswer, type Answer } from './answer.js'
+import { ensureDigest, type Digest } from './digest.js'
+import { connectionFailure, interrupted, TransientError } from './failure.js'
+import type { Network, Resource } from './network.js'
+import { closeQuietly, PartialFile } from './partial.js'
+import { persistently, requestSuccess } from './request.js'
+import { shownUrl } from './url.js'
+
+export interface Remote {
+  readonly resource: Resource
+  /** Bytes; null when it is not known beforehand. */
+  readonly size: number | null
+  readonly digest: Digest | null
+}
+
+/**
+ * Downloads to `path` (absolute), a name of ours that nobody else looks at, and gives what lies there: whole, checked
+ * and synced. Until then it is a part, which the next call with the same `path` goes on with, as long as the server
+ * says that it has not changed (`If-Range`), or the digest will tell.
+ *
+ * Throws CkptError: `damaged` for a size or a digest that is not what was said, with both values, and then nothing is
+ * kept; `not-found`, `system` and `refused` as the server answers; `interrupted`; and StorageError.
+ */
+export async function download(
+  storage: Storage,
+  network: Network,
+  remote: Remote,
+  path: string,
+  work: LongWork = {},
+): Promise<PartialFile> {
+  const partial = await PartialFile.open(storage, path)
+  try {
+    const total = await fetchAll(network, remote, partial, fromHere(partial.position, work))
+    await partial.close()
+    if (partial.position === 0) throw unlike(remote, '0 bytes')
+    if (total !== partial.position) throw unlike(remote, `${partial.position} of ${total} bytes`)
+    const { signal } = work
+    const { digest } = remote
+    if (digest !== null) {
+      await ensureDigest(storage, path, digest, shownUrl(remote.resource.url), signal === undefined ? {} : { signal })
+    }
+    return partial
+  } catch (error) {
+    if (error instanceof CkptError && error.code === 'damaged') await partial.discard()
+    else await closeQuietly(partial)
+    throw error
+  }
+}
+
+/** What came with an earlier call is no work of this one. */
+function fromHere(start: number, { signal, onProgress }: LongWork): LongWork {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: (done, total) => onProgress?.(Math.max(0, done - start), total - start),
+  }
+}
+
+/** Gives the size of the whole. */
+async function fetchAll(network: Network, remote: Remote, partial: PartialFile, work: LongWork): Promise<number> {
+  const isWhole = remote.digest !== null && partial.position === remote.size
+  if (isWhole) return partial.position
+  const { signal } = work
+  return persistently(
+    network,
+    () => fetchRest(network, remote, partial, work),
+    signal,
+    () => partial.position,
+  )
+}
+
+async function fetchRest(network: Network, remote: Remote, partial: PartialFile, work: LongWork): Promise<number> {
+  const { resource, digest } = remote
+  const { signal } = work
+  const canGoOn = partial.validator !== null || digest !== null
+  const from = canGoOn ? partial.position : 0
+  const condition = partial.validator === null ? {} : { 'if-range': partial.validator }
+  const headers = from === 0 ? {} : { range: `bytes=${from}-`, ...condition }
+  const response = await requestSuccess(network, resource, { headers, signal }, from === 0 ? [] : [416])
+  const answer = readAnswer(response)
+  if (response.status === 416 && answer.total === from) {
+    await response.body?.cancel()
+    return from
+  }
+  if (response.status !== 200 && !goesOn(answer, from, partial.validator)) {
+    await response.body?.cancel()
+    await partial.restart(null)
+    throw new TransientError(
+      `${shownUrl(resource.url)}: the server no longer has what the first ${from} bytes came from`,
+    )
+  }
+  await ensureExpected(response, remote, answer)
+  if (response.status === 200) await partial.restart(answer.validator)
+  return receive(response, remote, partial, answer.total ?? remote.size, work)
+}
+
+/** A server that takes no heed of `If-Range` gives itself away by what it says now. */
+function goesOn({ start, validator }: Answer, from: number, expected: string | null): boolean {
+  return start === from && (expected === null || validator === expected)
+}
+
+/** Throws CkptError `damaged`. */
+async function ensureExpected(response: Response, remote: Remote, { total }: Answer): Promise<void> {
+  const { size, resource } = remote
+  const isPage = response.headers.get('content-type')?.startsWith('text/html') === true
+  const wantsPage = /\.html?$/i.test(new URL(resource.url).pathname)
+  const wrong =
+    isPage && !wantsPage
+      ? 'a web page (text/html), perhaps one to log in'
+      : total !== null && size !== null && total !== size
+        ? `${total} bytes, and ${size} were expected`
+        : null
+  if (wrong === null) return
+  await response.body?.cancel()
+  throw unlike(remote, wrong)
+}
+
+function unlike({ resource }: Remote, what: string): CkptError {
+  return new CkptError('damaged', `${shownUrl(resource.url)}: the server sent ${what}`)
+}
+
+async function receive(
+  response: Response,
+  remote: Remote,
+  partial: PartialFile,
+  total: number | null,
+  { onProgress, signal }: LongWork,
+): Promise<number> {
+  const reader = response.body?.getReader()
+  for (;;) {
+    const chunk = await read(reader, remote, partial, total, signal)
+    if (chunk === null) break
+    if (total !== null && partial.position + chunk.length > total) {
+      await reader?.cancel()
+      throw unlike(remote, `more than the ${total} bytes that were expected`)
+    }
+    await partial.append(chunk)
+    onProgress?.(partial.position, total ?? partial.position)
+  }
+  if (total !== null && partial.position < total) throw cutOff(remote, partial, total)
+  return partial.position
+}
+
+async function read(
+  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+  remote: Remote,
+  partial: PartialFile,
+  total: number | null,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | null> {
+  try {
+    return (await reader?.read())?.value ?? null
+  } catch (error) {
+    if (signal?.aborted === true) throw interrupted()
+    throw cutOff(remote, partial, total, error)
+  }
+}
+
+function cutOff({ resource }: Remote, { position }: PartialFile, total: number | null, error?: unknown): CkptError {
+  const what = `the connection broke off after ${position}${total === null ? '' : ` of ${total}`} bytes`
+  if (error === undefined) return new TransientError(`${shownUrl(resource.url)}: ${what}`)
+  return connectionFailure(resource.url, what, error)
+}

@@ -1,0 +1,23 @@
+/** What downloading needs of the world; passed in, so that core knows no network and no clock. */
+import type { Wait } from '../disposal/patience.js'
+import type { CkptError } from '../errors.js'
+
+/** As the web platform's `fetch`. */
+export type Fetch = (url: string, options: RequestInit) => Promise<Response>
+
+export interface Network {
+  readonly fetch: Fetch
+  readonly wait: Wait
+}
+
+/** Something on a server. */
+export interface Resource {
+  /** `https:`, or `http:` where `ensureTrusted` lets it. */
+  readonly url: string
+  /** For the url's own origin (scheme, host, port) alone. */
+  readonly token?: string | undefined
+  /** What comes over plain HTTP is checked by other means, or was asked for by the user's environment. */
+  readonly plain?: boolean | undefined
+  /** What a refusal of this server means; null where its status says all. */
+  readonly explain?: ((response: Response) => CkptError | null) | undefined
+}

@@ -1,0 +1,23 @@
+/** What a server says of a file without sending it. */
+import type { Network, Resource } from './network.js'
+import { persistently, requestSuccess } from './request.js'
+import { readAnswer } from './answer.js'
+
+export interface Probed {
+  /** Bytes; null when the server does not say. */
+  readonly size: number | null
+  /** Another one means another file; null when the server does not say. */
+  readonly validator: string | null
+}
+
+/** Asks for one byte: addresses that are signed for GET refuse HEAD. Throws as `download` does. */
+export async function probe(network: Network, resource: Resource, signal?: AbortSignal): Promise<Probed> {
+  const response = await persistently(
+    network,
+    () => requestSuccess(network, resource, { headers: { range: 'bytes=0-0' }, signal }, [416]),
+    signal,
+  )
+  await response.body?.cancel()
+  const { total, validator } = readAnswer(response)
+  return { size: total, validator }
+}

@@ -1,0 +1,118 @@
+/** One request, with its redirects followed; tried again while that may help. */
+import { failureOf, connectionFailure, interrupted, TransientError } from './failure.js'
+import { CkptError } from '../errors.js'
+import type { Network, Resource } from './network.js'
+import { ensureTrusted, shownUrl } from './url.js'
+
+export interface RequestOptions {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | null
+  readonly signal?: AbortSignal | null | undefined
+}
+
+const mostRedirects = 10
+const redirects = new Set([301, 302, 303, 307, 308])
+
+/**
+ * The answer, whatever its status. A token goes to the resource's own origin and to no other, be it only another
+ * port, and not again to the first once a redirect has led away from it. Throws CkptError: `refused` (see
+ * `ensureTrusted`), `interrupted`, `system` for a connection that fails.
+ */
+export async function request(network: Network, resource: Resource, options: RequestOptions = {}): Promise<Response> {
+  let { url, token } = resource
+  for (let count = 0; count <= mostRedirects; count += 1) {
+    ensureTrusted({ ...resource, url })
+    const response = await send(network, url, token, options)
+    const location = redirects.has(response.status) ? response.headers.get('location') : null
+    if (location === null) return response
+    await response.body?.cancel()
+    const next = follow(url, location)
+    if (next.origin !== new URL(url).origin) token = undefined
+    url = next.href
+  }
+  throw new CkptError('system', `${shownUrl(resource.url)}: more than ${mostRedirects} redirects`)
+}
+
+async function send(
+  network: Network,
+  url: string,
+  token: string | undefined,
+  { method = 'GET', headers, body = null, signal = null }: RequestOptions,
+): Promise<Response> {
+  // Sizes and ranges count the bytes of the file itself.
+  const own = { 'accept-encoding': 'identity', ...headers }
+  const authorised = token === undefined ? own : { ...own, authorization: `Bearer ${token}` }
+  try {
+    // Redirects are followed here, so that no token goes along to another host.
+    return await network.fetch(url, { method, headers: authorised, body, redirect: 'manual', signal })
+  } catch (error) {
+    if (signal?.aborted === true) throw interrupted()
+    throw connectionFailure(url, 'no connection', error)
+  }
+}
+
+function follow(url: string, location: string): URL {
+  if (URL.canParse(location, url)) return new URL(location, url)
+  throw new CkptError('system', `${shownUrl(url)}: the server redirects to what is no address`)
+}
+
+/** Like `request`, and throws for every status but a success and those in `also`. */
+export async function requestSuccess(
+  network: Network,
+  resource: Resource,
+  options: RequestOptions = {},
+  also: readonly number[] = [],
+): Promise<Response> {
+  const response = await request(network, resource, options)
+  if (response.ok || also.includes(response.status)) return response
+  throw await failureOf(resource, response)
+}
+
+/** Tries in a row that came no farther than those before them. */
+const mostTries = 5
+/** Milliseconds before the second try; twice as long before each further one. */
+const firstPause = 1000
+/** Seconds that a server may ask for. */
+const longestPause = 300
+
+/**
+ * Repeats `work` while it throws TransientError, with growing pauses, or those that the server asks for. `progress`
+ * tells how far it has come: whenever that is farther than ever, the count of tries begins anew.
+ */
+export async function persistently<T>(
+  { wait }: Network,
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+  progress: () => number = () => 0,
+): Promise<T> {
+  let farthest = progress()
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error
+      if (progress() > farthest) tries = 1
+      farthest = Math.max(farthest, progress())
+      const { retryAfter } = error
+      if (tries >= mostTries || (retryAfter ?? 0) > longestPause) throw error
+      const pause = retryAfter === null ? firstPause * 2 ** (tries - 1) : retryAfter * 1000
+      await unlessAborted(wait(pause), signal)
+    }
+  }
+}
+
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return work
+  let stop = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(interrupted())
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

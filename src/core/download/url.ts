@@ -1,0 +1,35 @@
+/** Which addresses are trusted, and how they are shown. */
+import { CkptError } from '../errors.js'
+import type { Resource } from './network.js'
+
+/** Without query and fragment: signatures and keys stand there. */
+export function shownUrl(url: string): string {
+  const { origin, pathname, search } = new URL(url)
+  return `${origin}${pathname}${search === '' ? '' : '?…'}`
+}
+
+/**
+ * Throws CkptError: `usage` for what is no web address or holds a password, `refused` for plain HTTP, over which
+ * anyone on the way can put other bytes: unless the server is this machine, or the resource says it is `plain`.
+ */
+export function ensureTrusted({ url, plain }: Resource): void {
+  const parsed = URL.canParse(url) ? new URL(url) : null
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    throw new CkptError('usage', `${url}: no web address`, { hint: 'as in https://example.org/model.ckpt' })
+  }
+  if (parsed.username !== '' || parsed.password !== '') {
+    throw new CkptError('usage', `${shownUrl(url)}: a name or a password in an address would end up in logs`, {
+      hint: 'take it out of the address',
+    })
+  }
+  if (parsed.protocol === 'http:' && plain !== true && !isThisMachine(parsed.hostname)) {
+    throw new CkptError('refused', `${shownUrl(url)}: over plain http anyone on the way can change what comes`, {
+      hint: 'use https://, or say in the plan what must come: sha256: …',
+    })
+  }
+}
+
+/** The names and numbers of the loopback interface (RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3). */
+function isThisMachine(host: string): boolean {
+  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127(\.\d+){3}$/.test(host)
+}

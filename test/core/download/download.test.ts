@@ -1,0 +1,304 @@
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { digestOf, download, probe, request, type Network, type Remote } from '../../../src/core/download/index.js'
+import { localStorage } from '../../../src/core/storage/local.js'
+import { faultyStorage, Stopped } from '../../faulty-storage.js'
+import { Loopback, serve, type Served } from '../../loopback.js'
+
+const storage = localStorage()
+let folder = ''
+let server: Loopback
+let waited: number[] = []
+
+const network: Network = {
+  fetch,
+  wait: async (milliseconds) => {
+    waited.push(milliseconds)
+  },
+}
+
+beforeEach(async () => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-download-'))
+  server = await Loopback.start()
+  waited = []
+})
+afterEach(async () => {
+  await server.stop()
+  fs.rmSync(folder, { recursive: true })
+})
+
+const bytes = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 7 + (index >> 8)) & 0xff)
+const sha256 = (of: Uint8Array) => createHash('sha256').update(of).digest('hex')
+const at = () => join(folder, 'part')
+
+function remote(url: string, more: Partial<Remote> = {}): Remote {
+  return { resource: { url }, size: null, digest: null, ...more }
+}
+
+const known = (url: string) => remote(url, { digest: { algorithm: 'sha256', value: sha256(bytes) } })
+
+/** The digest of what came. */
+async function fetched(what: Remote, work = {}): Promise<string> {
+  await download(storage, network, what, at(), work)
+  return sha256(fs.readFileSync(at()))
+}
+
+describe('a download', () => {
+  it('is whole, and told on its way', async () => {
+    const steps: number[] = []
+    const url = server.on('/model.ckpt', { bytes, etag: '"a"' })
+    const onProgress = (done: number, total: number) => {
+      expect(total).toBe(bytes.length)
+      steps.push(done)
+    }
+    expect(await fetched(remote(url), { onProgress })).toBe(sha256(bytes))
+    expect(steps.at(-1)).toBe(bytes.length)
+    expect(server.asked).toEqual(['/model.ckpt'])
+  })
+
+  it('goes on where the connection broke off', async () => {
+    const url = server.on('/model.ckpt', { bytes, etag: '"a"', breaks: [100_000, 150_000] })
+    expect(await fetched(remote(url))).toBe(sha256(bytes))
+    expect(server.asked).toEqual(['/model.ckpt', '/model.ckpt bytes=100000-', '/model.ckpt bytes=250000-'])
+    expect(server.seen[1]?.headers['if-range']).toBe('"a"')
+  })
+
+  it('begins anew where the server takes no ranges', async () => {
+    const url = server.on('/model.ckpt', { bytes, etag: '"a"', ranges: false, breaks: [100_000] })
+    expect(await fetched(remote(url))).toBe(sha256(bytes))
+  })
+
+  it('begins anew where nothing says that the rest belongs to what came', async () => {
+    const url = server.on('/model.ckpt', { bytes, breaks: [100_000] })
+    expect(await fetched(remote(url))).toBe(sha256(bytes))
+    expect(server.asked).toEqual(['/model.ckpt', '/model.ckpt'])
+  })
+
+  it('goes on without a tag where the digest will tell', async () => {
+    const url = server.on('/model.ckpt', { bytes, breaks: [100_000] })
+    expect(await fetched(known(url))).toBe(sha256(bytes))
+    expect(server.asked).toEqual(['/model.ckpt', '/model.ckpt bytes=100000-'])
+  })
+
+  it.each([
+    ['that is honest', true],
+    ['that takes no heed of If-Range', false],
+  ])('never mixes two files on a server %s', async (_, honest) => {
+    const newer = bytes.map((byte) => byte ^ 0xff)
+    let count = 0
+    const url = server.on('/model.ckpt', (asked, response) => {
+      count += 1
+      if (!honest) delete asked.headers['if-range']
+      serve(count === 1 ? { bytes, etag: '"a"', breaks: [100_000] } : { bytes: newer, etag: '"b"' }, asked, response)
+    })
+    expect(await fetched(remote(url))).toBe(sha256(newer))
+  })
+
+  it('gives up after five tries that come no farther, and the next call goes on', async () => {
+    const url = server.on('/model.ckpt', { bytes, etag: '"a"', breaks: [100_000, 0, 0, 0, 0, 0, 0] })
+    await expect(fetched(remote(url))).rejects.toMatchObject({
+      code: 'system',
+      message: expect.stringContaining('broke off after 100000 of 300000 bytes') as string,
+    })
+    expect(waited).toEqual([1000, 2000, 4000, 8000])
+    server.on('/model.ckpt', { bytes, etag: '"a"' })
+    expect(await fetched(remote(url))).toBe(sha256(bytes))
+    expect(server.asked.at(-1)).toBe('/model.ckpt bytes=100000-')
+  })
+
+  it('needs no request when all is there already and the digest tells', async () => {
+    const url = server.on('/model.ckpt', { bytes, etag: '"a"' })
+    await download(storage, network, known(url), at())
+    const count = server.seen.length
+    expect(await fetched({ ...known(url), size: bytes.length })).toBe(sha256(bytes))
+    expect(server.seen.length).toBe(count)
+  })
+
+  it('asks only whether it has changed when all is there and no digest tells', async () => {
+    const url = server.on('/model.ckpt', { bytes, etag: '"a"' })
+    await download(storage, network, remote(url), at())
+    expect(await fetched(remote(url))).toBe(sha256(bytes))
+    expect(server.asked.at(-1)).toBe('/model.ckpt bytes=300000-')
+  })
+
+  it('stops at an interruption, keeps what came, and goes on the next time', async () => {
+    const url = server.on('/model.ckpt', { bytes, etag: '"a"', breaks: [100_000] })
+    const controller = new AbortController()
+    const onProgress = (done: number) => {
+      if (done >= 100_000) controller.abort()
+    }
+    await expect(fetched(remote(url), { signal: controller.signal, onProgress })).rejects.toMatchObject({
+      code: 'interrupted',
+    })
+    expect(fs.statSync(at()).size).toBe(100_000)
+    expect(await fetched(remote(url))).toBe(sha256(bytes))
+    expect(server.asked.at(-1)).toBe('/model.ckpt bytes=100000-')
+  })
+
+  it('goes on after a stop at any call of the file system', async () => {
+    const served = (): Served => ({ bytes, etag: '"a"', breaks: [100_000] })
+    const counting = faultyStorage(storage)
+    const url = server.on('/model.ckpt', served())
+    await download(counting.storage, network, remote(url), at())
+    expect(counting.calls.length).toBeGreaterThan(8)
+    for (let failAt = 1; failAt <= counting.calls.length; failAt += 1) {
+      for (const name of fs.readdirSync(folder)) fs.unlinkSync(join(folder, name))
+      server.on('/model.ckpt', served())
+      const faulty = faultyStorage(storage, { failAt, then: 'stops' })
+      await expect(download(faulty.storage, network, remote(url), at())).rejects.toThrow(Stopped)
+      expect(await fetched(remote(url))).toBe(sha256(bytes))
+    }
+  })
+})
+
+describe('what a server says of a file', () => {
+  it.each<[string, Served, Partial<Remote>, RegExp]>([
+    ['another size than was known', { bytes }, { size: 12 }, /300000 bytes, and 12 were expected/],
+    ['a page to log in', { bytes, headers: { 'content-type': 'text/html; charset=utf-8' } }, {}, /a web page/],
+    ['nothing at all', { bytes: new Uint8Array(0) }, {}, /sent 0 bytes/],
+    [
+      'another digest',
+      { bytes },
+      { digest: { algorithm: 'sha256', value: '0'.repeat(64) } },
+      new RegExp(`SHA-256 is ${sha256(bytes)}, and 0{64} was expected`),
+    ],
+    [
+      'another git hash',
+      { bytes: new TextEncoder().encode('hello\n') },
+      { digest: { algorithm: 'git', value: '0'.repeat(40) } },
+      /git hash is ce013625030ba8dba906f756967f9e9ca394464a, and 0{40} was expected/,
+    ],
+  ])('%s is told with both values, and nothing is kept', async (_, served, more, message) => {
+    const url = server.on('/model.ckpt', served)
+    await expect(fetched(remote(url, more))).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringMatching(message) as string,
+    })
+    expect(fs.readdirSync(folder)).toEqual([])
+  })
+
+  it('more than it claims is never taken', async () => {
+    const url = server.on('/model.ckpt', (_, response) => void response.writeHead(200).end(Buffer.from(bytes)))
+    await expect(fetched(remote(url, { size: 12 }))).rejects.toMatchObject({ code: 'damaged' })
+  })
+
+  it('less than it claims is a broken connection', async () => {
+    const url = server.on('/model.ckpt', (_, response) => {
+      response.writeHead(200, { 'content-length': '300001' })
+      response.write(Buffer.from(bytes), () => response.destroy())
+    })
+    await expect(fetched(remote(url))).rejects.toMatchObject({
+      code: 'system',
+      message: expect.stringContaining('of 300001 bytes') as string,
+    })
+  })
+
+  it('is its size, asked with one byte', async () => {
+    expect(await probe(network, { url: server.on('/a', { bytes, etag: '"a"' }) })).toEqual({
+      size: 300_000,
+      validator: '"a"',
+    })
+    expect(await probe(network, { url: server.on('/b', { bytes, ranges: false }) })).toMatchObject({ size: 300_000 })
+    const chunked = server.on('/c', (_, response) => void response.writeHead(200).end('abc'))
+    expect(await probe(network, { url: chunked })).toEqual({ size: null, validator: null })
+  })
+})
+
+describe('a server that is busy', () => {
+  it('is asked again, after as long as it wishes', async () => {
+    let count = 0
+    const url = server.on('/model.ckpt', (asked, response) => {
+      count += 1
+      if (count === 1) response.writeHead(503).end()
+      else if (count === 2) response.writeHead(429, { 'retry-after': '7' }).end()
+      else if (count === 3) {
+        const date = new Date(0).toUTCString()
+        response.writeHead(429, { date, 'retry-after': new Date(60_000).toUTCString() }).end()
+      } else serve({ bytes }, asked, response)
+    })
+    expect(await fetched(remote(url))).toBe(sha256(bytes))
+    expect(waited).toEqual([1000, 7000, 60_000])
+  })
+
+  it('is not waited for over hours', async () => {
+    const url = server.on('/model.ckpt', (_, response) => void response.writeHead(429, { 'retry-after': '7200' }).end())
+    await expect(fetched(remote(url))).rejects.toMatchObject({ code: 'system' })
+    expect(waited).toEqual([])
+  })
+
+  it.each([
+    [404, 'not-found'],
+    [401, 'system'],
+    [403, 'system'],
+    [418, 'system'],
+  ])('status %d ends it at once', async (status, code) => {
+    const url = server.on('/model.ckpt', (_, response) => void response.writeHead(status).end())
+    await expect(fetched(remote(url))).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(String(status)) as string,
+    })
+    expect(server.seen.length).toBe(1)
+  })
+})
+
+describe('a redirect', () => {
+  const token = 'hf_secret'
+
+  it('keeps the token on its own origin, and gives it to no other port, nor back', async () => {
+    const other = await Loopback.start()
+    const end = server.on('/end', { bytes })
+    const away = other.on('/away', (_, response) => void response.writeHead(302, { location: end }).end())
+    server.on('/b', (_, response) => void response.writeHead(307, { location: away }).end())
+    const start = server.on('/a', (_, response) => void response.writeHead(307, { location: '/b' }).end())
+    await request(network, { url: start, token })
+    const sent = [...server.seen, ...other.seen].map(({ path, headers }) => [path, headers.authorization])
+    await other.stop()
+    expect(sent).toEqual([
+      ['/a', `Bearer ${token}`],
+      ['/b', `Bearer ${token}`],
+      ['/end', undefined],
+      ['/away', undefined],
+    ])
+  })
+
+  it('that never ends is given up', async () => {
+    const url = server.on('/a', (_, response) => void response.writeHead(302, { location: '/a' }).end())
+    await expect(request(network, { url })).rejects.toThrow(/more than 10 redirects/)
+  })
+
+  it('to plain http elsewhere is refused', async () => {
+    const location = 'http://models.example/a'
+    const url = server.on('/a', (_, response) => void response.writeHead(302, { location }).end())
+    await expect(request(network, { url })).rejects.toMatchObject({ code: 'refused' })
+  })
+})
+
+describe('an address', () => {
+  it.each([
+    ['http://models.example/a', 'refused'],
+    ['ftp://models.example/a', 'usage'],
+    ['https://me:secret@models.example/a', 'usage'],
+    ['model.ckpt', 'usage'],
+  ])('%s is refused before anything is sent', async (url, code) => {
+    const silent: Network = { ...network, fetch: () => Promise.reject(new Error('was sent')) }
+    await expect(request(silent, { url })).rejects.toMatchObject({ code })
+  })
+
+  it('never shows its query', async () => {
+    const url = server.on('/a', (_, response) => void response.writeHead(404).end())
+    await expect(fetched(remote(`${url}?signature=secret`))).rejects.toMatchObject({
+      message: expect.not.stringContaining('secret') as string,
+    })
+  })
+})
+
+it("a small file's git hash is git's", async () => {
+  fs.writeFileSync(at(), 'hello\n')
+  expect(await digestOf(storage, at(), 'git')).toEqual({
+    algorithm: 'git',
+    value: 'ce013625030ba8dba906f756967f9e9ca394464a',
+  })
+})
