@@ -6,6 +6,7 @@ import Diff from './diff.js'
 import Find from './find.js'
 import List from './list.js'
 import PinCommand from './pin.js'
+import Pretrain from './pretrain.js'
 import Prune from './prune.js'
 import Recover from './recover.js'
 import RunCommand from './run.js'
@@ -27,6 +28,7 @@ export const commands = {
   find: Find,
   list: List,
   pin: PinCommand,
+  pretrain: Pretrain,
   prune: Prune,
   recover: Recover,
   run: RunCommand,

@@ -29,6 +29,15 @@ const otherStatuses: readonly [command: RegExp, statuses: readonly number[]][] =
   [/^ckpt (trash restore|unpin) /, [3]],
 ]
 
+const plan = `
+collect_in: pretrained
+output: init
+loadables: {model: {target: new.safetensors, skip-mismatched: true}, lm: }
+paths: {model: {run: exp/save, min: WER}, lm: model.ckpt}
+conditions: {lm: use_lm}
+set: {use_lm: false}
+`
+
 /** The sample run as `exp`, and files by the names that examples give them. */
 function workspace(): string {
   const folder = temporaryDirectory()
@@ -39,6 +48,7 @@ function workspace(): string {
   for (const name of ['model.ckpt', 'pretrained.safetensors', 'out/model.safetensors'])
     cpSync(model, join(folder, name))
   cpSync(join(sample, 'new-language.safetensors'), join(folder, 'new.safetensors'))
+  writeFileSync(join(folder, 'plan.yaml'), plan)
   mkdirSync(join(folder, 'bin'))
   mkdirSync(join(folder, 'tmp'))
   for (const name of ['python', 'sbatch']) {

@@ -81,7 +81,25 @@ const documents: Case[] = [
     'transfer',
     () => ['transfer', file('source'), file('target'), '-o', join(temporaryDirectory(), 'out')],
   ],
+  ['a plan, and what is to come of it', 'pretrain', () => ['pretrain', pretrainingPlan(), '-n']],
+  ['what was collected and loaded', 'pretrain', () => ['pretrain', pretrainingPlan()]],
+  ['what could not be loaded', 'pretrain', () => ['pretrain', pretrainingPlan('{file: none}')], 6],
 ]
+
+/** In a folder of its own. */
+function pretrainingPlan(path = 'true.ckpt'): string {
+  const folder = temporaryDirectory()
+  cpSync(file('source'), join(folder, 'source.safetensors'))
+  writeFileSync(join(folder, 'true.ckpt'), 'pieces')
+  const plan = join(folder, 'plan.yaml')
+  const paths = `{model: source.safetensors, lm: ${path}, no: a/b}`
+  const target = file('target')
+  writeFileSync(
+    plan,
+    `collect_in: in\noutput: out\ndefault_source: .\nloadables: {model: {target: ${target}, skip-mismatched: true}, lm: lm.txt, no: }\npaths: ${paths}\nconditions: {no: false}\n`,
+  )
+  return plan
+}
 
 const errors: [what: string, status: number, args: () => string[]][] = [
   ['usage', 2, () => ['list', '--bogus']],

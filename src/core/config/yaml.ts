@@ -22,6 +22,12 @@ export class ConfigError extends CkptError {
   }
 }
 
+/** The same mistake, found by someone who did not know where the value stands. */
+export function misplaced(place: Place, error: CkptError): ConfigError {
+  const { message, hint } = error
+  return new ConfigError(place, message, hint === undefined ? { cause: error } : { hint, cause: error })
+}
+
 /** One plain value. */
 export interface Scalar {
   /** As it is written: `0.10` stays `0.10`. */

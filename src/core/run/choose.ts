@@ -16,6 +16,8 @@ export interface ChooseRequest {
   readonly keys: readonly string[]
   /** By name, those that jobs are not to start from, and why. */
   readonly setAside?: ReadonlyMap<string, string>
+  /** One will do of which ckpt dropped what only resuming needs. */
+  readonly takesDemoted?: boolean
 }
 
 export interface ChooseContext extends HealthOptions {
@@ -33,7 +35,7 @@ export interface ChooseContext extends HealthOptions {
 export async function choose(
   storage: ReadStorage,
   run: Run,
-  { query, verify, keys, setAside }: ChooseRequest,
+  { query, verify, keys, setAside, takesDemoted = false }: ChooseRequest,
   context: ChooseContext,
 ): Promise<Candidate & { readonly warnings: readonly string[] }> {
   const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
@@ -42,7 +44,7 @@ export async function choose(
   const check = async (checkpoint: Checkpoint): Promise<readonly Finding[]> => {
     const aside = setAside?.get(checkpoint.name)
     if (aside !== undefined) return [{ grade: 'partial', reason: aside }]
-    const lacking = [...demotedFindings(checkpoint), ...requireKeys(checkpoint, keys)]
+    const lacking = [...(takesDemoted ? [] : demotedFindings(checkpoint)), ...requireKeys(checkpoint, keys)]
     if (verify === 'none') return lacking
     const examined = await examineOne(storage, ordered, checkpoint, verify, context)
     if (examined.health.findings.length > 0) return [...examined.health.findings, ...lacking]

@@ -1,0 +1,185 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { CkptError } from '../core/errors.js'
+import {
+  collect,
+  linkStrategies,
+  load,
+  MadeRecord,
+  parsePlan,
+  parseVariable,
+  survey,
+  type Failed,
+  type Item,
+  type LinkStrategy,
+  type Loaded,
+  type Plan,
+  type Survey,
+  type Variables,
+} from '../core/pretrain/index.js'
+import type { SourceContext } from '../core/sources/index.js'
+import { stateFolderOf, type StateFolder } from '../core/state/index.js'
+import { dryRunFlag, stateFlag, waitFlag } from '../flags.js'
+import { hubSettings, network } from '../network.js'
+import { pretrainingDocument, renderPretraining, type Pretraining } from '../render/pretrain.js'
+import { runHookProcess } from '../run-hook.js'
+
+/** Bytes. People write plans by hand. */
+const largestPlan = 1 << 20
+
+export default class Pretrain extends BaseCommand<typeof Pretrain> {
+  static override summary = "Collect pretrained files, then load them into new models: SpeechBrain's Pretrainer"
+  static override description = `PLAN.yaml says what is loaded into what, and where it comes from: folders, the best checkpoint of a run, https:// and
+repositories on a Hugging Face hub (HF_ENDPOINT, HF_TOKEN). What is not there yet is collected as KEY.ckpt in one
+folder, linked or downloaded; broken downloads go on where they stopped, sizes and digests are checked. Then tensors
+go by name into the structure of their targets, as with transfer; what holds no tensors is copied whole. Targets are
+never changed: each result is a file of its own. How a plan is written: docs/pretrain.md.
+
+Called again it does only what is still to be done. Some failed: exit status 6, and what remains is listed.`
+  static override examples = [
+    { description: 'what would come from where', command: '<%= config.bin %> pretrain plan.yaml --dry-run' },
+    { description: 'collect and load', command: '<%= config.bin %> pretrain plan.yaml' },
+    {
+      description: 'on the node that has a network; a variable that conditions ask for',
+      command: '<%= config.bin %> pretrain plan.yaml --collect-only --set use_lm=true',
+    },
+  ]
+  static override args = {
+    plan: Args.string({ name: 'PLAN.yaml', description: 'the plan', required: true, ignoreStdin: true }),
+  }
+  static override flags = {
+    source: Flags.string({
+      helpValue: 'SOURCE',
+      description: "for loadables without a path, in place of the plan's default_source",
+    }),
+    set: Flags.string({
+      helpValue: 'NAME=VALUE',
+      description: 'a variable that conditions ask for',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    link: Flags.custom<LinkStrategy>({
+      options: [...linkStrategies],
+      helpValue: linkStrategies.join('|'),
+      description: "how files of this machine are collected, in place of the plan's link",
+    })(),
+    'output-dir': Flags.string({ helpValue: 'DIR', description: "put results here, in place of the plan's output" }),
+    'collect-only': Flags.boolean({ description: 'load nothing' }),
+    update: Flags.boolean({ char: 'u', description: 'ask servers again for what was downloaded before' }),
+    force: Flags.boolean({ char: 'f', description: 'replace what is in the way, though no earlier call put it there' }),
+    'dry-run': dryRunFlag,
+    wait: waitFlag,
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const plan = await this.readPlan()
+    const { collectIn } = plan
+    const { wait, state } = this.flags
+    if (collectIn === null) return this.carryOut(plan, null)
+    const folder = await stateFolderOf(this.storage, collectIn, state)
+    if (this.flags['dry-run']) return this.carryOut(plan, folder)
+    await this.locked(collectIn, { wait, state }, () => this.carryOut(plan, folder))
+  }
+
+  private async readPlan(): Promise<Plan> {
+    const { source, link, set, 'output-dir': output } = this.flags
+    const path = resolve(this.args.plan)
+    const [read] = await this.storage.read([path], largestPlan)
+    if (read?.ok !== true) throw read?.error ?? new CkptError('system', `${path} could not be read`)
+    const plan = await parsePlan(this.storage, new TextDecoder().decode(read.value), path, {
+      variables: readVariables(set ?? []),
+      defaultSource: source,
+      workingFolder: resolve('.'),
+      link,
+      output: output === undefined ? undefined : resolve(output),
+    })
+    if (plan.loadables.length > 0) return plan
+    throw new CkptError('usage', `${path}: has no loadables`, { hint: 'loadables: {model: init/model.safetensors}' })
+  }
+
+  private async carryOut(plan: Plan, state: StateFolder | null): Promise<void> {
+    const record = state === null ? null : await MadeRecord.open(this.storage, state)
+    const found = await this.look(plan, record)
+    const done = !this.flags['dry-run']
+    const failed = [...found.failed]
+    if (done && state !== null && record !== null) failed.push(...(await this.collect(plan, found, state, record)))
+    const isReady = done && failed.length === 0 && !this.flags['collect-only']
+    const loaded = isReady ? await this.load(plan, found.items, record) : null
+    this.tell({
+      plan,
+      survey: found,
+      loaded: loaded?.loaded ?? null,
+      failed: [...failed, ...(loaded?.failed ?? [])],
+      done,
+    })
+  }
+
+  private async look(plan: Plan, record: MadeRecord | null): Promise<Survey> {
+    const { force, update } = this.flags
+    return this.long('looking', ({ signal }) => {
+      const context: SourceContext = {
+        storage: this.storage,
+        network,
+        hub: hubSettings(process.env),
+        now: this.now(),
+        signal,
+        onWarning: (text) => this.alert(text),
+      }
+      return survey(plan, context, { record, force, update })
+    })
+  }
+
+  private async collect(plan: Plan, { items }: Survey, state: StateFolder, record: MadeRecord): Promise<Failed[]> {
+    const { collectIn } = plan
+    if (collectIn === null) return []
+    return this.long('collecting', (work) =>
+      collect({ storage: this.storage, network, record, state, work }, collectIn, items),
+    )
+  }
+
+  private async load(
+    plan: Plan,
+    items: readonly Item[],
+    record: MadeRecord | null,
+  ): Promise<{ loaded: readonly Loaded[]; failed: readonly Failed[] }> {
+    const { force } = this.flags
+    return this.long('loading', (work) =>
+      load({ storage: this.storage, runProcess: runHookProcess, record, force, work }, plan, items),
+    )
+  }
+
+  /** With an error behind it when something failed. */
+  private tell(pretraining: Pretraining): void {
+    const error = failureOf(pretraining)
+    const document = pretrainingDocument(pretraining)
+    if (error !== null) this.failWith(document)
+    if (error === null || !this.wantsJson) this.answer(document, () => renderPretraining(pretraining, this.output))
+    if (error !== null) throw error
+  }
+}
+
+/** Throws CkptError `usage`. */
+function readVariables(texts: readonly string[]): Variables {
+  return new Map(
+    texts.map((text) => {
+      const [, name, value = ''] = /^([^=\s]+)=(.*)$/s.exec(text) ?? []
+      if (name !== undefined) return [name, parseVariable(value)]
+      throw new CkptError('usage', `--set ${text}: no NAME=VALUE`, { hint: 'as in --set use_lm=true' })
+    }),
+  )
+}
+
+/** One that failed alone is told as it is; of several, what remains is listed. */
+function failureOf({ survey: { items }, loaded, failed }: Pretraining): CkptError | null {
+  const [first, second] = failed
+  if (first === undefined) return null
+  const count = new Set([...items, ...failed].map(({ loadable }) => loadable)).size
+  if (second === undefined && count === 1) return first.error
+  const lines = failed.map(({ loadable, error }) => `  ${loadable.key}: ${error.message}`)
+  const isPartly = loaded === null ? failed.length < count : loaded.length > 0
+  const { hint = 'when that is mended, call it again: what was collected stays' } = first.error
+  const message = [`${failed.length} of ${count} failed:`, ...lines].join('\n')
+  return new CkptError(isPartly ? 'partial' : first.error.code, message, { hint })
+}

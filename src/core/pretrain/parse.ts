@@ -1,0 +1,146 @@
+/** The text of a plan (docs/pretrain.md). */
+import { dirname, resolve } from 'node:path'
+import { ConfigError, unknownKey, YamlText, type Pair, type Scalar } from '../config/index.js'
+import { parseHooks } from '../hooks/index.js'
+import { guessSource } from '../sources/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+import { isMet, parseVariable, type Variables } from './conditions.js'
+import { parseLoad } from './parse-load.js'
+import { readDefault, readPath, type Origin, type OriginContext } from './parse-origin.js'
+import { linkStrategies, type LinkStrategy, type Loadable, type Plan } from './plan.js'
+
+const sections = ['collect_in', 'default_source', 'link', 'output', 'set', 'loadables', 'paths', 'conditions', 'hooks']
+const example = 'loadables: {model: init/model.safetensors}'
+
+/** What is said beside the plan, and stands above it. */
+export interface PlanOptions {
+  readonly variables?: Variables | undefined
+  /** As `default_source` in the plan, but relative to `workingFolder`. */
+  readonly defaultSource?: string | undefined
+  /** Absolute. */
+  readonly workingFolder: string
+  readonly link?: LinkStrategy | undefined
+  /** The folder for results, absolute. */
+  readonly output?: string | undefined
+}
+
+/** `path` is absolute; relative paths in the text are relative to its folder. Throws ConfigError. */
+export async function parsePlan(storage: ReadStorage, text: string, path: string, options: PlanOptions): Promise<Plan> {
+  const yaml = new YamlText(text, path)
+  const found = new Map<string, Pair>()
+  for (const pair of yaml.root === null ? [] : yaml.pairsOf(yaml.root, 'the plan', example)) {
+    if (!sections.includes(pair.key)) throw unknownKey(pair, 'a key of a plan', sections)
+    found.set(pair.key, pair)
+  }
+  return new PlanReader({ storage, yaml, base: dirname(path) }, found, options).read(path)
+}
+
+class PlanReader {
+  constructor(
+    private readonly context: OriginContext,
+    private readonly sections: ReadonlyMap<string, Pair>,
+    private readonly options: PlanOptions,
+  ) {}
+
+  async read(path: string): Promise<Plan> {
+    return {
+      path,
+      collectIn: this.folder('collect_in'),
+      link: this.options.link ?? this.readLink() ?? 'symbolic',
+      loadables: await this.readLoadables(),
+      hooks: parseHooks(this.context.yaml, this.sections.get('hooks')?.value ?? null),
+    }
+  }
+
+  private scalar(section: string): Scalar | null {
+    const pair = this.sections.get(section)
+    if (pair === undefined || pair.value === null) return null
+    return this.context.yaml.scalarOf(section, pair.value, pair.place)
+  }
+
+  private folder(section: string): string | null {
+    const written = this.scalar(section)
+    return written === null ? null : resolve(this.context.base, written.text)
+  }
+
+  private pairs(section: string): Pair[] {
+    const pair = this.sections.get(section)
+    return pair === undefined || pair.value === null ? [] : this.context.yaml.pairsOf(pair.value, section, example)
+  }
+
+  private readLink(): LinkStrategy | null {
+    const written = this.scalar('link')
+    const strategy = linkStrategies.find((one) => one === written?.text)
+    if (written === null || strategy !== undefined) return strategy ?? null
+    throw new ConfigError(written.place, `link is ${linkStrategies.join(', ')}, not ${JSON.stringify(written.text)}`)
+  }
+
+  private async readLoadables(): Promise<Loadable[]> {
+    const pairs = this.pairs('loadables')
+    const keys = pairs.map(({ key }) => key)
+    const paths = this.byKey('paths', keys)
+    const conditions = this.byKey('conditions', keys)
+    const variables = this.readVariables()
+    const fallback = await this.readDefaultSource()
+    const output = this.options.output ?? this.folder('output')
+    const loadables: Loadable[] = []
+    for (const pair of pairs) {
+      const { key, place } = pair
+      ensureFileName(pair)
+      const path = paths.get(key)
+      loadables.push({
+        key,
+        place,
+        skippedBy: await this.readCondition(conditions.get(key), variables),
+        origin: path === undefined ? fallback : await readPath(this.context, path, fallback),
+        load: parseLoad(this.context.yaml, pair, this.context.base, output),
+      })
+    }
+    for (const one of loadables) ensureOrigin(one)
+    return loadables
+  }
+
+  /** A section whose keys are those of loadables. */
+  private byKey(section: string, keys: readonly string[]): Map<string, Pair> {
+    const pairs = this.pairs(section)
+    for (const pair of pairs) if (!keys.includes(pair.key)) throw unknownKey(pair, 'one of the loadables', keys)
+    return new Map(pairs.map((pair) => [pair.key, pair]))
+  }
+
+  private readVariables(): Variables {
+    const written = this.pairs('set').map(({ key, value, place }) => {
+      const text = value === null ? '' : this.context.yaml.scalarOf(key, value, place).text
+      return [key, parseVariable(text)] as const
+    })
+    return new Map([...written, ...(this.options.variables ?? [])])
+  }
+
+  private async readCondition(pair: Pair | undefined, variables: Variables): Promise<string | null> {
+    if (pair === undefined) return null
+    const condition = this.context.yaml.scalarOf(`the condition of ${pair.key}`, pair.value, pair.place)
+    return (await isMet(condition, variables)) ? null : condition.text
+  }
+
+  private async readDefaultSource(): Promise<Origin | null> {
+    const { defaultSource, workingFolder } = this.options
+    if (defaultSource !== undefined) {
+      const source = await guessSource(this.context.storage, defaultSource, workingFolder)
+      return { source, file: null, digest: null }
+    }
+    const pair = this.sections.get('default_source')
+    return pair === undefined || pair.value === null ? null : readDefault(this.context, pair)
+  }
+}
+
+/** Its file will be called after it. */
+function ensureFileName({ key, place }: Pair): void {
+  if (key !== '' && !key.startsWith('.') && !key.includes('/') && !key.includes('\0') && key.length <= 200) return
+  throw new ConfigError(place, `${JSON.stringify(key)} cannot be a file's name, and ${key}.ckpt would be one`)
+}
+
+function ensureOrigin({ key, place, origin, skippedBy }: Loadable): void {
+  if (origin !== null || skippedBy !== null) return
+  throw new ConfigError(place, `${key} has no path, and there is no default source`, {
+    hint: `paths: {${key}: …}, or default_source: …, or --source …`,
+  })
+}

@@ -1,0 +1,44 @@
+/** What a pretraining is to do: the plan as its file says it, all paths absolute. No I/O. */
+import type { Place } from '../config/index.js'
+import type { Hook } from '../hooks/index.js'
+import type { NameRules } from '../names/index.js'
+import type { MatchOptions } from '../transfer/index.js'
+import type { Origin } from './parse-origin.js'
+
+/**
+ * How a file of this machine comes to where files are collected: as a link to its absolute path, as a second name of
+ * the same bytes, as bytes of its own; `none` uses it where it lies.
+ */
+export type LinkStrategy = 'symbolic' | 'hard' | 'copy' | 'none'
+
+export const linkStrategies: readonly LinkStrategy[] = ['symbolic', 'hard', 'copy', 'none']
+
+export interface Plan {
+  /** The file. */
+  readonly path: string
+  /** Null: files are used where they lie, and none can be downloaded. */
+  readonly collectIn: string | null
+  readonly link: LinkStrategy
+  readonly loadables: readonly Loadable[]
+  readonly hooks: readonly Hook[]
+}
+
+export interface Loadable {
+  readonly key: string
+  readonly place: Place
+  /** The condition as it is written, where by it this one is left out; its source is then not looked at. */
+  readonly skippedBy: string | null
+  /** Null alone where it is left out. */
+  readonly origin: Origin | null
+  /** What it is loaded into; null when it is collected alone. */
+  readonly load: Load | null
+}
+
+export interface Load {
+  /** Its structure is kept; the file itself is never changed. */
+  readonly target: string
+  /** Where the result goes. */
+  readonly output: string
+  readonly names: NameRules
+  readonly match: MatchOptions
+}

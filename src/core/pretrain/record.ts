@@ -1,0 +1,93 @@
+/** What ckpt made where files are collected, and what of: so that it is known again, and nothing else is replaced. */
+import { join } from 'node:path'
+import type { Digest } from '../download/index.js'
+import { isJsonObject, type JsonValue } from '../formats/json.js'
+import { makeState, readRecordOrNull, refuseWithout, writeRecord, type StateFolder } from '../state/index.js'
+import { StorageError } from '../errors.js'
+import type { EntryKind, Stat, Storage } from '../storage/storage.js'
+
+/** A file or a link as it was when it got its name. */
+export interface Made {
+  readonly kind: EntryKind
+  readonly size: number
+  /** Unix seconds. */
+  readonly modified: number
+  readonly inode: bigint
+  /** Of what it was made; equal when it would be made again the same. */
+  readonly origin: string
+  /** What its bytes were checked against; null for nothing. */
+  readonly digest: Digest | null
+  /** The server's, of the whole file. */
+  readonly validator: string | null
+}
+
+const fileName = 'collected.json'
+
+export class MadeRecord {
+  private constructor(
+    private readonly storage: Storage,
+    private readonly state: StateFolder,
+    private readonly made: Map<string, Made>,
+  ) {}
+
+  /** Empty where nothing is remembered, or what is cannot be read: then nothing counts as ours. */
+  static async open(storage: Storage, state: StateFolder): Promise<MadeRecord> {
+    const record = await readRecordOrNull(storage, join(state.path, fileName))
+    const list = record?.get('made')
+    const entries = Array.isArray(list) ? (list as readonly JsonValue[]).flatMap((one) => toEntry(one) ?? []) : []
+    return new MadeRecord(storage, state, new Map(entries))
+  }
+
+  /** What was made at this path (absolute) and is still there as it was; null for anything else. */
+  of(path: string, there: Stat): Made | null {
+    const made = this.made.get(path)
+    if (made === undefined) return null
+    const { kind, size, modified, inode } = there
+    const isSame =
+      made.kind === kind &&
+      made.inode === inode &&
+      made.size === size &&
+      (kind === 'link' || made.modified === modified)
+    return isSame ? made : null
+  }
+
+  /**
+   * To be told before something gets its name at `path`: were ckpt killed in between, what is there would not be
+   * known again. Throws CkptError `refused` where the state folder cannot be written.
+   */
+  async add(path: string, draft: Stat, what: Pick<Made, 'origin' | 'digest' | 'validator'>): Promise<void> {
+    const { kind, size, modified, inode } = draft
+    this.made.set(path, { kind, size, modified, inode, ...what })
+    try {
+      await makeState(this.storage, this.state)
+      const made = [...this.made].map(([at, one]) => ({ path: at, ...one, inode: String(one.inode) }))
+      await writeRecord(this.storage, join(this.state.path, fileName), { version: 1, made })
+    } catch (error) {
+      if (error instanceof StorageError) throw refuseWithout(this.state, 'what was collected', error)
+      throw error
+    }
+  }
+}
+
+const kinds: readonly EntryKind[] = ['file', 'link', 'directory', 'other']
+
+function toEntry(value: JsonValue): [[string, Made]] | null {
+  if (!isJsonObject(value)) return null
+  const [path, kind, size, modified, inode, origin, validator] = [
+    ...['path', 'kind', 'size', 'modified', 'inode', 'origin', 'validator'],
+  ].map((key) => value.get(key))
+  const known = kinds.find((one) => one === kind)
+  if (known === undefined || typeof path !== 'string' || typeof origin !== 'string') return null
+  if (typeof size !== 'number' || typeof modified !== 'number') return null
+  if (typeof inode !== 'string' || !/^\d{1,20}$/.test(inode)) return null
+  const digest = toDigest(value.get('digest'))
+  const made = { kind: known, size, modified, inode: BigInt(inode), origin, digest }
+  return [[path, { ...made, validator: typeof validator === 'string' ? validator : null }]]
+}
+
+function toDigest(value: JsonValue | undefined): Digest | null {
+  if (!isJsonObject(value)) return null
+  const [algorithm, digits] = ['algorithm', 'value'].map((key) => value.get(key))
+  if ((algorithm !== 'sha256' && algorithm !== 'git') || typeof digits !== 'string') return null
+  return { algorithm, value: digits }
+}

@@ -1,0 +1,43 @@
+/** Addresses: `{url: https://…/model.ckpt}`. */
+import { createHash } from 'node:crypto'
+import { ensureTrusted, probe, shownUrl } from '../download/index.js'
+import type { RemoteFile, Source, SourceContext, SourceKind, Wanted } from './source.js'
+
+export const webKind: SourceKind = {
+  name: 'url',
+  options: [],
+  read: async (fields) => webSource(fields.get('url')?.text ?? ''),
+}
+
+/** Of what lies below `url`: what stands behind its last `/` is the file's own. Throws CkptError `usage`. */
+export function webSource(url: string): Source {
+  const base = url.replace(/\/$/, '')
+  // Whether plain http will do hangs on the file: on its digest.
+  ensureTrusted({ url: base, plain: true })
+  const urlOf = ({ key, file }: Wanted) => `${base}/${file ?? `${key}.ckpt`}`
+  return {
+    kind: 'url',
+    text: shownUrl(base),
+    identify: (wanted) => identify(urlOf(wanted)),
+    locate: (wanted, context) => locate(urlOf(wanted), wanted, context),
+  }
+}
+
+/** Keys and signatures may stand in a query, and nobody is to read them. */
+function identify(url: string): string {
+  const { search } = new URL(url)
+  const shown = shownUrl(url)
+  return search === '' ? shown : `${shown} (${createHash('sha256').update(url).digest('hex').slice(0, 12)})`
+}
+
+async function locate(url: string, { digest }: Wanted, context: SourceContext): Promise<RemoteFile> {
+  const resource = { url, plain: digest !== null }
+  return { kind: 'remote', resource, digest, ...(await probe(context.network, resource, context.signal)) }
+}
+
+/** Where the file's own part of an address begins: behind the last `/` of its path. */
+export function splitUrl(url: string): { readonly base: string; readonly file: string } {
+  const path = url.replace(/[?#].*$/s, '')
+  const slash = path.lastIndexOf('/')
+  return { base: url.slice(0, slash), file: url.slice(slash + 1) }
+}

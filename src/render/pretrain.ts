@@ -1,0 +1,124 @@
+/** What a pretraining did, or would do, as people see it and for --json. */
+import type { Failed, Item, Loaded, Plan, Survey } from '../core/pretrain/index.js'
+import { reportOf } from '../core/transfer/index.js'
+import { aligned } from './aligned.js'
+import { painter } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { formatSize, plural } from './units.js'
+
+/** What was done; `loaded` is null where nothing was to be loaded. */
+export interface Pretraining {
+  readonly plan: Plan
+  readonly survey: Survey
+  readonly loaded: readonly Loaded[] | null
+  /** Of the survey, of collecting, and of loading. */
+  readonly failed: readonly Failed[]
+  /** False for a dry run. */
+  readonly done: boolean
+}
+
+type Verb = (link: string) => readonly [done: string, toDo: string]
+
+const verbs: Readonly<Record<Item['action']['kind'], Verb>> = {
+  keep: () => ['there already', 'there already'],
+  use: () => ['where it lies', 'where it lies'],
+  download: () => ['fetched', 'to fetch'],
+  link: (link) => (link === 'copy' ? ['copied', 'to copy'] : [`linked (${link})`, `to link (${link})`]),
+}
+
+export function renderPretraining(pretraining: Pretraining, { colours }: Output): string[] {
+  const { plan, survey, loaded, failed, done } = pretraining
+  const paint = painter(colours)
+  const going = well(pretraining)
+  const bytes = going.reduce((sum, { size }) => sum + (size ?? 0), 0)
+  const where = plan.collectIn === null ? 'where they lie' : `in ${printable(plan.collectIn)}`
+  const head = `${done ? 'collected' : 'to collect'} ${where}: ${plural(going.length, 'file')}, ${formatSize(bytes)}`
+  return [
+    paint('title', head),
+    ...aligned([
+      ...going.map((item) => row(item, done)),
+      ...survey.skipped.map(({ key, skippedBy }) => [
+        `  ${printable(key)}`,
+        'left out',
+        '',
+        `by its condition: ${printable(skippedBy ?? '')}`,
+      ]),
+      ...failed.map(({ loadable }) => [`  ${printable(loadable.key)}`, paint('bad', 'failed')]),
+    ]),
+    ...(loaded === null || loaded.length === 0
+      ? []
+      : [paint('title', `loaded: ${loaded.length}`), ...aligned(loaded.map(loadRow))]),
+    ...(done ? [] : plannedLoads(pretraining)),
+  ]
+}
+
+/** Those that did not fail. */
+function well({ survey, failed }: Pretraining): readonly Item[] {
+  return survey.items.filter((item) => !failed.some(({ loadable }) => loadable === item.loadable))
+}
+
+function row({ loadable, action, from, size, checkpoint }: Item, done: boolean): string[] {
+  const [past, future] = verbs[action.kind](action.kind === 'link' ? action.link : '')
+  const of = checkpoint === null ? '' : ` (of ${printable(checkpoint.name)})`
+  const bytes = size === null ? 'size unknown' : formatSize(size)
+  return [`  ${printable(loadable.key)}`, done ? past : future, bytes, `${printable(from)}${of}`]
+}
+
+function loadRow({ item, load, how, plan }: Loaded): string[] {
+  const what =
+    plan !== null
+      ? `${plan.matched.length} of ${plural(plan.target.tensors.length, 'tensor')}, ${percent(plan.coverage.bytes)} of the bytes`
+      : { keep: 'there already', copy: 'copied whole', hook: 'by its hook', transfer: '' }[how]
+  return [`  ${printable(item.loadable.key)}`, printable(load.output), what]
+}
+
+function plannedLoads(pretraining: Pretraining): string[] {
+  const loads = well(pretraining).flatMap(({ loadable: { key, load } }) => (load === null ? [] : [{ key, load }]))
+  if (loads.length === 0) return []
+  const rows = loads.map(({ key, load }) => [
+    `  ${printable(key)}`,
+    printable(load.target),
+    `to ${printable(load.output)}`,
+  ])
+  return ['to load:', ...aligned(rows)]
+}
+
+function percent(part: number): string {
+  return `${Number((100 * part).toPrecision(3))} %`
+}
+
+export function pretrainingDocument(pretraining: Pretraining): Record<string, unknown> {
+  const { plan, survey, loaded, failed, done } = pretraining
+  const loads = new Map(loaded?.map((one) => [one.item, one]))
+  return {
+    plan: plan.path,
+    collectIn: plan.collectIn,
+    dryRun: !done,
+    files: well(pretraining).map((item) => ({
+      key: item.loadable.key,
+      path: item.path,
+      from: item.from,
+      source: item.loadable.origin?.source.kind ?? null,
+      checkpoint: item.checkpoint?.name ?? null,
+      bytes: item.size,
+      digest: item.digest,
+      action: item.action.kind,
+      link: item.action.kind === 'link' ? item.action.link : null,
+      replaces: item.replaces,
+      load: loadDocument(item, loads.get(item)),
+    })),
+    skipped: survey.skipped.map(({ key, skippedBy }) => ({ key, condition: skippedBy })),
+    failed: failed.map(({ loadable, error: { code, message, hint } }) => ({
+      key: loadable.key,
+      error: { code, message, hint: hint ?? null },
+    })),
+  }
+}
+
+function loadDocument({ loadable: { load } }: Item, loaded: Loaded | undefined): Record<string, unknown> | null {
+  if (load === null) return null
+  const { target, output } = load
+  const report = loaded?.plan == null ? null : reportOf(loaded.plan)
+  return { target, output, how: loaded?.how ?? null, report }
+}

@@ -1,0 +1,455 @@
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Network } from '../../../src/core/download/index.js'
+import type { RunProcess } from '../../../src/core/hooks/index.js'
+import {
+  collect,
+  load,
+  MadeRecord,
+  parsePlan,
+  survey,
+  type Failed,
+  type Loaded,
+  type PlanOptions,
+  type Survey,
+} from '../../../src/core/pretrain/index.js'
+import type { HubSettings } from '../../../src/core/sources/index.js'
+import { stateFolderOf } from '../../../src/core/state/index.js'
+import { localStorage } from '../../../src/core/storage/local.js'
+import { formatHeader } from '../../../src/core/formats/safetensors.js'
+import { faultyStorage, Stopped } from '../../faulty-storage.js'
+import { Loopback, serve } from '../../loopback.js'
+
+const network: Network = { fetch, wait: async () => undefined }
+let folder = ''
+let server: Loopback
+let warnings: string[] = []
+
+beforeEach(async () => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-pretrain-'))
+  server = await Loopback.start()
+  warnings = []
+})
+afterEach(async () => {
+  await server.stop()
+  fs.rmSync(folder, { recursive: true })
+})
+
+const at = (...names: string[]) => join(folder, ...names)
+const sha256 = (of: Uint8Array) => createHash('sha256').update(of).digest('hex')
+const bytes = Uint8Array.from({ length: 5000 }, (_, index) => (index * 13) & 0xff)
+
+function write(name: string, contents: string | Uint8Array): string {
+  fs.mkdirSync(join(at(name), '..'), { recursive: true })
+  fs.writeFileSync(at(name), contents)
+  return at(name)
+}
+
+/** One F32 tensor for each name. */
+function tensors(values: Readonly<Record<string, readonly number[]>>): Uint8Array {
+  const list = Object.entries(values).map(([name, numbers]) => ({
+    name,
+    dtype: 'F32' as const,
+    shape: [numbers.length],
+    bytes: 4 * numbers.length,
+  }))
+  return Buffer.concat([
+    formatHeader(list, new Map()),
+    Buffer.from(Float32Array.from(Object.values(values).flat()).buffer),
+  ])
+}
+
+interface Outcome extends Survey {
+  readonly loaded: readonly Loaded[]
+  readonly failed: readonly Failed[]
+}
+
+interface Options extends Partial<PlanOptions> {
+  readonly force?: boolean
+  readonly update?: boolean
+  readonly hub?: HubSettings
+  readonly storage?: ReturnType<typeof localStorage>
+  readonly runProcess?: RunProcess
+}
+
+/** As the command does it, without a lock. */
+async function pretrain(text: string, options: Options = {}): Promise<Outcome> {
+  const { force = false, update = false, hub = { endpoint: null, token: null }, storage = localStorage() } = options
+  const plan = await parsePlan(storage, text, at('plan.yaml'), { workingFolder: folder, ...options })
+  const state = plan.collectIn === null ? null : await stateFolderOf(storage, plan.collectIn)
+  const record = state === null ? null : await MadeRecord.open(storage, state)
+  const context = { storage, network, hub, now: 0, onWarning: (one: string) => void warnings.push(one) }
+  const found = await survey(plan, context, { record, force, update })
+  const collected =
+    plan.collectIn === null || record === null || state === null
+      ? []
+      : await collect({ storage, network, record, state, work: {} }, plan.collectIn, found.items)
+  const failed = [...found.failed, ...collected]
+  const runProcess = options.runProcess ?? (() => Promise.reject(new Error('nothing was to be run')))
+  if (failed.length > 0) return { ...found, loaded: [], failed }
+  return { ...found, ...(await load({ storage, runProcess, record, force, work: {} }, plan, found.items)) }
+}
+
+const actions = ({ items }: Survey) => items.map(({ loadable, action }) => [loadable.key, action.kind])
+const errors = ({ failed }: Outcome) => failed.map(({ error: { code, message } }) => [code, message])
+const collected = (key: string) => at('collected', `${key}.ckpt`)
+
+describe('a folder', () => {
+  const plan = (link: string) =>
+    `collect_in: collected\ndefault_source: pretrained\nlink: ${link}\nloadables: {lm: , am: }`
+
+  beforeEach(() => {
+    write('pretrained/lm.ckpt', 'the language model')
+    write('pretrained/am.ckpt', bytes)
+  })
+
+  it.each(['symbolic', 'hard', 'copy'])(
+    'is collected by %s, and the second time there is nothing to do',
+    async (link) => {
+      expect(actions(await pretrain(plan(link)))).toEqual([
+        ['lm', 'link'],
+        ['am', 'link'],
+      ])
+      expect(fs.readFileSync(collected('lm'), 'utf8')).toBe('the language model')
+      const [stat, source] = [fs.lstatSync(collected('lm')), fs.lstatSync(at('pretrained/lm.ckpt'))]
+      expect([stat.isSymbolicLink(), stat.ino === source.ino]).toEqual([link === 'symbolic', link === 'hard'])
+      if (link === 'symbolic') expect(fs.readlinkSync(collected('lm'))).toBe(at('pretrained/lm.ckpt'))
+      expect(actions(await pretrain(plan(link)))).toEqual([
+        ['lm', 'keep'],
+        ['am', 'keep'],
+      ])
+      expect(fs.readdirSync(at('collected')).sort()).toEqual(['am.ckpt', 'lm.ckpt'])
+    },
+  )
+
+  it('is used where it lies without collect_in, or with link: none', async () => {
+    const { items } = await pretrain('default_source: pretrained\nloadables: {lm: }')
+    expect(items[0]).toMatchObject({ path: at('pretrained/lm.ckpt'), action: { kind: 'use' } })
+    await pretrain(plan('none'))
+    expect(fs.existsSync(at('collected'))).toBe(false)
+  })
+
+  it('is taken anew where it, or how it is to be linked, changed', async () => {
+    await pretrain(plan('copy'))
+    write('pretrained/lm.ckpt', 'a newer one')
+    expect(actions(await pretrain(plan('copy')))).toEqual([
+      ['lm', 'link'],
+      ['am', 'keep'],
+    ])
+    expect(fs.readFileSync(collected('lm'), 'utf8')).toBe('a newer one')
+    expect(actions(await pretrain(plan('hard')))).toEqual([
+      ['lm', 'link'],
+      ['am', 'link'],
+    ])
+  })
+
+  it('takes the place of nothing that is not ours', async () => {
+    write('collected/lm.ckpt', 'mine')
+    expect(errors(await pretrain(plan('copy')))).toEqual([
+      ['refused', expect.stringContaining(`${collected('lm')}: is there already`)],
+    ])
+    expect(fs.readFileSync(collected('lm'), 'utf8')).toBe('mine')
+    await pretrain(plan('copy'), { force: true })
+    expect(fs.readFileSync(collected('lm'), 'utf8')).toBe('the language model')
+  })
+
+  it('knows what is the same though somebody else put it there', async () => {
+    write('collected/lm.ckpt', 'the language model')
+    expect(actions(await pretrain(plan('symbolic')))).toEqual([
+      ['lm', 'keep'],
+      ['am', 'link'],
+    ])
+  })
+
+  it('that lacks a file is told with the nearest name; the others are collected', async () => {
+    const outcome = await pretrain(`${plan('copy')}\npaths: {lm: pretrained/ln.ckpt}`)
+    expect(errors(outcome)).toEqual([['not-found', `${at('pretrained/ln.ckpt')}: there is no such file`]])
+    expect(outcome.failed[0]?.error.hint).toBe('did you mean lm.ckpt?')
+    expect(fs.readdirSync(at('collected'))).toEqual(['am.ckpt'])
+  })
+
+  it('is held against the digest that the plan gives', async () => {
+    const text = (digest: string) => `${plan('copy')}\npaths: {lm: {file: lm.ckpt, sha256: ${digest}}}`
+    const right = sha256(Buffer.from('the language model'))
+    expect(errors(await pretrain(text('0'.repeat(64))))).toEqual([['damaged', expect.stringContaining(right)]])
+    expect(fs.existsSync(collected('lm'))).toBe(false)
+    expect(errors(await pretrain(text(right)))).toEqual([])
+  })
+
+  it('is whole or not there whatever call the process stops at, and the next call does the rest', async () => {
+    const counting = faultyStorage(localStorage())
+    await pretrain(plan('copy'), { storage: counting.storage })
+    for (let failAt = 1; failAt <= counting.calls.length; failAt += 1) {
+      for (const name of ['collected', '.ckpt']) fs.rmSync(at(name), { recursive: true, force: true })
+      const faulty = faultyStorage(localStorage(), { failAt, then: 'stops' })
+      await expect(pretrain(plan('copy'), { storage: faulty.storage })).rejects.toThrow(Stopped)
+      const there = fs.existsSync(at('collected')) ? fs.readdirSync(at('collected')) : []
+      for (const name of there) {
+        expect(sha256(fs.readFileSync(at('collected', name)))).toBe(sha256(fs.readFileSync(at('pretrained', name))))
+      }
+      expect(errors(await pretrain(plan('copy')))).toEqual([])
+      expect(fs.readdirSync(at('collected')).sort()).toEqual(['am.ckpt', 'lm.ckpt'])
+    }
+  })
+})
+
+describe('a run', () => {
+  const sample = new URL('../../../examples/asr/save', import.meta.url).pathname
+  const plan = (rest: string) => `collect_in: collected\nloadables: {model: }\npaths: {model: {run: save, ${rest}}}`
+
+  beforeEach(() => fs.cpSync(sample, at('save'), { recursive: true, preserveTimestamps: true }))
+
+  it('gives the file of the best checkpoint', async () => {
+    const { items } = await pretrain(plan('min: WER'))
+    expect(items[0]?.checkpoint?.name).toBe('CKPT+2026-11-02+13-44-08+00')
+    expect(fs.readlinkSync(collected('model'))).toBe(at('save/CKPT+2026-11-02+13-44-08+00/model.ckpt'))
+  })
+
+  it('passes over a checkpoint that is not whole, and tells it', async () => {
+    const damaged = at('save/CKPT+2026-11-02+13-44-08+00/model.ckpt')
+    fs.truncateSync(damaged, fs.statSync(damaged).size - 1)
+    const { items } = await pretrain(plan('min: WER'))
+    expect(items[0]?.checkpoint?.name).toBe('CKPT+2026-11-02+15-14-09+00')
+    expect(warnings).toEqual([expect.stringContaining('passed over CKPT+2026-11-02+13-44-08+00')])
+  })
+
+  it.each([
+    ['where: epoch > 100', 'no-match'],
+    ['key: decoder', 'no-match'],
+  ])('without what is asked for (%s) is %s', async (rest, code) => {
+    expect(errors(await pretrain(plan(rest)))).toEqual([[code, expect.anything()]])
+  })
+})
+
+describe('an address', () => {
+  const plan = (url: string, rest = '') =>
+    `collect_in: collected\nloadables: {lm: }\npaths: {lm: {url: "${url}"${rest}}}`
+
+  it('is fetched, and the next time no server is asked', async () => {
+    const url = server.on('/lm.ckpt', { bytes, etag: '"a"' })
+    await pretrain(plan(url))
+    expect(sha256(fs.readFileSync(collected('lm')))).toBe(sha256(bytes))
+    expect(fs.readdirSync(at('.ckpt/collected'))).toEqual(['collected.json'])
+    const count = server.seen.length
+    expect(actions(await pretrain(plan(url)))).toEqual([['lm', 'keep']])
+    expect(server.seen.length).toBe(count)
+  })
+
+  it('is asked again with --update, and fetched where its tag has changed', async () => {
+    const url = server.on('/lm.ckpt', { bytes, etag: '"a"' })
+    await pretrain(plan(url))
+    expect(actions(await pretrain(plan(url), { update: true }))).toEqual([['lm', 'keep']])
+    server.on('/lm.ckpt', { bytes: bytes.toReversed(), etag: '"b"' })
+    expect(actions(await pretrain(plan(url), { update: true }))).toEqual([['lm', 'download']])
+    expect(sha256(fs.readFileSync(collected('lm')))).toBe(sha256(bytes.toReversed()))
+  })
+
+  it('gives nothing a name that is not what the plan says', async () => {
+    const url = server.on('/lm.ckpt', { bytes })
+    expect(errors(await pretrain(plan(url, `, sha256: ${'0'.repeat(64)}`)))).toEqual([
+      ['damaged', expect.stringContaining(sha256(bytes))],
+    ])
+    expect(fs.readdirSync(at('collected'))).toEqual([])
+    expect(errors(await pretrain(plan(url, `, sha256: ${sha256(bytes)}`)))).toEqual([])
+  })
+
+  it('needs a folder to collect in, and https or a digest', async () => {
+    const url = server.on('/lm.ckpt', { bytes })
+    await expect(pretrain(plan(url).replace('collect_in: collected', ''))).rejects.toMatchObject({ code: 'usage' })
+    expect(errors(await pretrain(plan('http://models.example/lm.ckpt')))).toEqual([
+      ['refused', expect.stringContaining('plain http')],
+    ])
+  })
+
+  it('that is not there fails alone', async () => {
+    write('pretrained/am.ckpt', 'am')
+    const text = `${plan(`${server.origin}/lm.ckpt`).replace('{lm: }', '{lm: , am: }')}\ndefault_source: pretrained`
+    expect(errors(await pretrain(text))).toEqual([['not-found', expect.stringContaining('answered 404')]])
+    expect(fs.readFileSync(collected('am'), 'utf8')).toBe('am')
+  })
+})
+
+describe('a repository on a hub', () => {
+  const commit = 'c0ffee'.padEnd(40, '0')
+  const plan =
+    'collect_in: collected\ndefault_source: org/asr\nloadables: {lm: , hparams: }\npaths: {hparams: org/asr/hparams.yaml}'
+  const small = new TextEncoder().encode('sample_rate: 16000\n')
+  const gitHash = createHash('sha1').update(`blob ${small.length}\0`).update(small).digest('hex')
+  let hub: HubSettings
+
+  /** As much of a hub as is asked for here. */
+  beforeEach(() => {
+    hub = { endpoint: server.origin, token: 'hf_secret' }
+    const files = [
+      {
+        type: 'file',
+        path: 'lm.ckpt',
+        size: bytes.length,
+        oid: 'b'.repeat(40),
+        lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 130 },
+      },
+      { type: 'file', path: 'hparams.yaml', size: small.length, oid: gitHash },
+    ]
+    const json =
+      (status: number, body: unknown, code = '') =>
+      (_: unknown, response: import('node:http').ServerResponse) =>
+        void response
+          .writeHead(status, { 'content-type': 'application/json', 'x-error-code': code })
+          .end(JSON.stringify(body))
+    server.on('/api/models/org/asr/revision/main', json(200, { _id: '1', id: 'org/asr', sha: commit }))
+    server.on('/api/models/org/asr/revision/v9', json(404, {}, 'RevisionNotFound'))
+    server.on('/api/models/org/none/revision/main', json(401, {}, 'RepoNotFound'))
+    server.on('/api/models/org/gated/revision/main', json(403, {}, 'GatedRepo'))
+    server.on(`/api/models/org/asr/tree/${commit}`, json(200, files))
+    server.on(`/api/models/org/asr/paths-info/${commit}`, (_, response, body) => {
+      const { paths } = JSON.parse(body) as { paths: string[] }
+      json(
+        200,
+        files.filter(({ path }) => paths.includes(path)),
+      )(_, response)
+    })
+    server.on(`/org/asr/resolve/${commit}/lm.ckpt`, { bytes, breaks: [1000, 2000] })
+    server.on(`/org/asr/resolve/${commit}/hparams.yaml`, { bytes: small, etag: '"x"' })
+  })
+
+  it('gives its files of one commit, checked by its own hashes', async () => {
+    expect(errors(await pretrain(plan, { hub }))).toEqual([])
+    expect(sha256(fs.readFileSync(collected('lm')))).toBe(sha256(bytes))
+    expect(fs.readFileSync(collected('hparams'), 'utf8')).toBe('sample_rate: 16000\n')
+    expect(server.seen.every(({ headers }) => headers.authorization === 'Bearer hf_secret')).toBe(true)
+    const made = fs.readFileSync(at('.ckpt/collected/collected.json'), 'utf8')
+    expect(made).not.toContain('hf_secret')
+  })
+
+  it('keeps its token from the servers that it sends one to', async () => {
+    const other = await Loopback.start()
+    const location = other.on('/store', { bytes })
+    server.on(`/org/asr/resolve/${commit}/lm.ckpt`, (_, response) => void response.writeHead(302, { location }).end())
+    expect(errors(await pretrain(plan, { hub }))).toEqual([])
+    await other.stop()
+    expect(other.seen.length).toBe(1)
+    expect(other.seen.every(({ headers }) => headers.authorization === undefined)).toBe(true)
+  })
+
+  it('that sends something else than it says is found out', async () => {
+    server.on(`/org/asr/resolve/${commit}/lm.ckpt`, { bytes: bytes.toReversed() })
+    server.on(`/org/asr/resolve/${commit}/hparams.yaml`, (asked, response) =>
+      serve({ bytes: new TextEncoder().encode('sample_rate: 8000_\n') }, asked, response),
+    )
+    expect(errors(await pretrain(plan, { hub }))).toEqual([
+      ['damaged', expect.stringContaining(`and ${sha256(bytes)} was expected`)],
+      ['damaged', expect.stringContaining(`and ${gitHash} was expected`)],
+    ])
+    expect(fs.readdirSync(at('collected'))).toEqual([])
+  })
+
+  it.each([
+    [
+      'org/none/lm.ckpt',
+      null,
+      'not-found',
+      /there is no such model, or it is private, and there is no folder .*org\/none/,
+    ],
+    ['org/gated/lm.ckpt', null, 'system', /give access to those who ask/],
+    ['org/asr@v9/lm.ckpt', 'hf_secret', 'not-found', /no such revision/],
+    ['org/asr/ln.ckpt', 'hf_secret', 'not-found', /ln\.ckpt: there is no such file/],
+  ])('%s is told plainly', async (path, token, code, message) => {
+    const outcome = await pretrain(`collect_in: collected\nloadables: {lm: }\npaths: {lm: ${path}}`, {
+      hub: { ...hub, token },
+    })
+    expect(errors(outcome)).toEqual([[code, expect.stringMatching(message)]])
+  })
+})
+
+describe('loading', () => {
+  const plan =
+    'collect_in: collected\ndefault_source: pretrained\noutput: init\nloadables:\n  model: new/model.safetensors'
+
+  beforeEach(() => {
+    write('pretrained/model.ckpt', tensors({ a: [1, 2], b: [3], c: [9] }))
+    write('new/model.safetensors', tensors({ a: [0, 0], b: [0], d: [7] }))
+  })
+
+  it('carries tensors by name into the structure of the target, and leaves the target', async () => {
+    const { loaded, failed } = await pretrain(plan)
+    expect(failed).toEqual([])
+    expect(loaded[0]).toMatchObject({ how: 'transfer', load: { output: at('init/model.safetensors') } })
+    expect(fs.readFileSync(at('init/model.safetensors'))).toEqual(Buffer.from(tensors({ a: [1, 2], b: [3], d: [7] })))
+    expect(fs.readFileSync(at('new/model.safetensors'))).toEqual(Buffer.from(tensors({ a: [0, 0], b: [0], d: [7] })))
+    expect(fs.readdirSync(at('init'))).toEqual(['model.safetensors'])
+  })
+
+  it('is not done again until a source, a target or the plan changes', async () => {
+    await pretrain(plan)
+    expect((await pretrain(plan)).loaded[0]?.how).toBe('keep')
+    write('new/model.safetensors', tensors({ a: [5, 5] }))
+    expect((await pretrain(plan)).loaded[0]?.how).toBe('transfer')
+    expect(fs.readFileSync(at('init/model.safetensors'))).toEqual(Buffer.from(tensors({ a: [1, 2] })))
+  })
+
+  it('replaces no output that is not ours', async () => {
+    write('init/model.safetensors', 'mine')
+    const { loaded, failed } = await pretrain(plan)
+    expect([loaded, failed.map(({ error }) => error.code)]).toEqual([[], ['refused']])
+    expect(fs.readFileSync(at('init/model.safetensors'), 'utf8')).toBe('mine')
+  })
+
+  it('copies whole what holds no tensors', async () => {
+    write('pretrained/tokenizer.ckpt', 'pieces')
+    const { loaded } = await pretrain(`${plan}\n  tokenizer: new/tokenizer.model`)
+    expect(loaded.map(({ how }) => how)).toEqual(['transfer', 'copy'])
+    expect(fs.readFileSync(at('init/tokenizer.model'), 'utf8')).toBe('pieces')
+  })
+
+  it.each<[string, Record<string, string | Uint8Array>, string]>([
+    ['shapes that differ', { 'new/model.safetensors': tensors({ a: [0] }) }, 'refused'],
+    ['nothing in common', { 'new/model.safetensors': tensors({ z: [0] }) }, 'refused'],
+    ['no tensors for a model', { 'pretrained/model.ckpt': '<html>' }, 'refused'],
+    ['a target that is no file of tensors', { 'new/model.safetensors': 'text' }, 'damaged'],
+  ])('%s: nothing at all is written', async (_, files, code) => {
+    write('pretrained/other.ckpt', tensors({ a: [1] }))
+    write('new/other.safetensors', tensors({ a: [0] }))
+    for (const [name, contents] of Object.entries(files)) write(name, contents)
+    const { loaded, failed } = await pretrain(`${plan}\n  other: new/other.safetensors`)
+    expect([loaded, failed.map(({ error }) => error.code)]).toEqual([[], [code]])
+    expect(fs.readdirSync(at('init'))).toEqual([])
+  })
+
+  it('is done by hooks where there are some: a load hook makes what is read, a transfer hook what comes of it', async () => {
+    write('pretrained/tokenizer.ckpt', 'pieces')
+    const ran: string[][] = []
+    const runProcess: RunProcess = async ({ command, args }) => {
+      ran.push([command, ...args])
+      const [source = '', target = ''] = args
+      fs.copyFileSync(source, target)
+      return { reason: { kind: 'exited', status: 0 }, output: '' }
+    }
+    const hooks =
+      'hooks:\n  - {match: "mod*", load: "unpack {source} {target}"}\n  - {key: tokenizer, transfer: "cp {source} {target} {template}"}'
+    const { loaded, failed } = await pretrain(`${plan}\n  tokenizer: new/tokenizer.model\n${hooks}`, { runProcess })
+    expect(failed).toEqual([])
+    expect(loaded.map(({ how }) => how)).toEqual(['transfer', 'hook'])
+    expect(ran.map(([command, source]) => [command, source])).toEqual([
+      ['unpack', collected('model')],
+      ['cp', collected('tokenizer')],
+    ])
+    expect(ran[1]?.[3]).toBe(at('new/tokenizer.model'))
+    expect(fs.readFileSync(at('init/tokenizer.model'), 'utf8')).toBe('pieces')
+    expect(fs.readdirSync(at('init')).sort()).toEqual(['model.safetensors', 'tokenizer.model'])
+  })
+
+  it('by a hook that fails leaves nothing', async () => {
+    const runProcess: RunProcess = async () => ({ reason: { kind: 'exited', status: 3 }, output: 'no such codec' })
+    const { failed } = await pretrain(`${plan}\nhooks: [{key: model, transfer: "cp {source} {target}"}]`, {
+      runProcess,
+    })
+    expect(failed[0]?.error).toMatchObject({
+      code: 'hook-failed',
+      message: expect.stringContaining('no such codec') as string,
+    })
+    expect(fs.readdirSync(at('init'))).toEqual([])
+  })
+})
