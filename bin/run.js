@@ -9,6 +9,9 @@ const fs = require('node:fs')
 const path = require('node:path')
 const vm = require('node:vm')
 
+// The warning of a batch system reaches all that a job runs; Node would open a port for debuggers.
+process.on('SIGUSR1', () => undefined)
+
 const root = path.join(__dirname, '..')
 const bundle = path.join(root, 'dist', 'cli.cjs')
 

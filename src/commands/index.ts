@@ -12,6 +12,7 @@ import Recover from './recover.js'
 import RunCommand from './run.js'
 import Save from './save.js'
 import Show from './show.js'
+import Submit from './submit.js'
 import Tensors from './tensors.js'
 import Transfer from './transfer.js'
 import TrashEmpty from './trash/empty.js'
@@ -34,6 +35,7 @@ export const commands = {
   run: RunCommand,
   save: Save,
   show: Show,
+  submit: Submit,
   tensors: Tensors,
   transfer: Transfer,
   'trash:empty': TrashEmpty,

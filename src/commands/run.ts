@@ -1,9 +1,11 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
+import { askScheduler } from '../ask-scheduler.js'
 import { CkptError } from '../core/errors.js'
-import { splitWords } from '../core/jobs/index.js'
+import { splitWords, type SignalName } from '../core/jobs/index.js'
 import { parseAge } from '../core/retention/index.js'
+import { schedulerOf } from '../core/schedulers/index.js'
 import { parseRetries, supervise, usualLimits, type Plan, type ResumeFrom } from '../core/supervise/index.js'
 import { runArgument, selectionFlags, stateFlag, verifyFlag } from '../flags.js'
 import { JobCommand } from '../job-command.js'
@@ -13,6 +15,7 @@ import { realWorld } from '../supervision/world.js'
 import { holdingJob } from '../supervision/holding-job.js'
 
 const helpGroup = 'RESTARTS'
+const batchGroup = 'BATCH SYSTEM'
 
 export default class RunCommand extends JobCommand<typeof RunCommand> {
   static override summary = 'Run a training command to its end: resume it, watch it, start it again'
@@ -72,6 +75,22 @@ export default class RunCommand extends JobCommand<typeof RunCommand> {
       multipleNonGreedy: true,
     }),
     grace: Flags.string({ helpGroup, helpValue: 'TIME', default: '30s', description: 'time to save before SIGKILL' }),
+    'warning-signal': Flags.custom<SignalName>({
+      helpGroup: batchGroup,
+      options: ['USR1', 'USR2'],
+      parse: async (name) => (name === 'USR2' ? 'SIGUSR2' : 'SIGUSR1'),
+      helpValue: 'SIGNAL',
+      description: 'by which the batch system says that the time limit is near; left out: USR1, of --signal=B:USR1@120',
+    })(),
+    'checkpoint-signal': Flags.custom<SignalName | 'none'>({
+      helpGroup: batchGroup,
+      options: ['USR1', 'USR2', 'HUP', 'INT', 'TERM', 'none'],
+      parse: async (name) => (name === 'none' ? name : (`SIG${name}` as SignalName)),
+      helpValue: 'SIGNAL',
+      description:
+        'what makes the command save then; left out: that same signal; none: it saves often enough by itself',
+    })(),
+    again: Flags.boolean({ helpGroup: batchGroup, description: 'start in a chain of jobs although the work is done' }),
     ...selectionFlags,
     state: stateFlag,
   }
@@ -85,7 +104,9 @@ export default class RunCommand extends JobCommand<typeof RunCommand> {
     const plan = await this.plan()
     const tell = (text: string) => this.note(`ckpt: ${printableLines(text)}`)
     const world = realWorld(tell)
-    const { status } = await holdingJob(this.storage, plan, this.changing('0s', this.flags.state), tell, (journal) =>
+    // In a queue the job before this one may not have come to its very end yet.
+    const options = this.changing(plan.batch === null ? '0s' : '5m', this.flags.state)
+    const { status } = await holdingJob(this.storage, plan, options, tell, (journal) =>
       supervise(world, this.storage, journal, plan, {
         onCheckpoint: async () => undefined,
         onEnd: async () => undefined,
@@ -116,9 +137,17 @@ export default class RunCommand extends JobCommand<typeof RunCommand> {
       stall: flags.stall === undefined ? null : parseAge('stall', flags.stall),
       watch: (flags.watch ?? []).map((path) => resolve(path)),
       interval: 5,
-      job: null,
+      ...(await this.underBatch()),
+      again: flags.again,
       host: hostname(),
     }
+  }
+
+  private async underBatch(): Promise<Pick<Plan, 'batch' | 'warning' | 'checkpointSignal'>> {
+    const batch = await schedulerOf(process.env, askScheduler)
+    const warning = this.flags['warning-signal'] ?? batch?.job.warning ?? null
+    const { 'checkpoint-signal': chosen } = this.flags
+    return { batch, warning, checkpointSignal: chosen === 'none' ? null : (chosen ?? warning) }
   }
 
   private async resumeFrom(): Promise<ResumeFrom> {

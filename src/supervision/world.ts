@@ -3,6 +3,7 @@ import { fstatSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import type { World } from '../core/supervise/index.js'
 import { processSignals } from '../run-child.js'
+import { withBatchShell } from './batch-shell.js'
 import { startJob } from './job-process.js'
 import { oomKills } from './oom-kills.js'
 
@@ -12,7 +13,7 @@ export function realWorld(tell: (text: string) => void): World {
     sleep,
     random: Math.random,
     start: startJob(() => processSignals.isForeground()),
-    signals: processSignals,
+    signals: withBatchShell(processSignals, process.env),
     oomKills,
     outputSize,
     tell,

@@ -51,8 +51,9 @@ function workspace(): string {
   writeFileSync(join(folder, 'plan.yaml'), plan)
   mkdirSync(join(folder, 'bin'))
   mkdirSync(join(folder, 'tmp'))
-  for (const name of ['python', 'sbatch']) {
-    writeFileSync(join(folder, 'bin', name), '#!/bin/sh\necho "started: $*"\n', { mode: 0o755 })
+  writeFileSync(join(folder, 'train.sh'), '#!/bin/bash\npython train.py\n')
+  for (const [name, answer] of Object.entries({ python: 'started: $*', sbatch: '4711' })) {
+    writeFileSync(join(folder, 'bin', name), `#!/bin/sh\necho "${answer}"\n`, { mode: 0o755 })
   }
   return folder
 }

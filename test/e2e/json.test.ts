@@ -35,6 +35,12 @@ function check(schema: string, document: unknown): void {
 const asr = (name = 'asr_run') => copyFixture(`runs/${name}`)
 const file = (which: string, id = '000') => join(project, `test/fixtures/transfer/${id}/${which}.safetensors`)
 
+function jobScript(): string {
+  const path = join(temporaryDirectory(), 'train.sh')
+  writeFileSync(path, '#!/bin/bash\npython train.py\n')
+  return path
+}
+
 type Case = [what: string, schema: string, args: () => string[], status?: number]
 
 const documents: Case[] = [
@@ -55,6 +61,7 @@ const documents: Case[] = [
   ['a run', 'show', () => ['show', asr()]],
   ['a damaged run', 'show', () => ['show', asr('asr_run_damaged')]],
   ['a safetensors file', 'show', () => ['show', file('target')]],
+  ['a job script', 'submit', () => ['submit', jobScript(), asr(), '--dry-run']],
   ['a dry run', 'prune', () => ['prune', asr(), '--keep', '1', '-n']],
   ['a deletion', 'prune', () => ['prune', asr(), '--keep', '1', '--min', 'loss', '--yes']],
   ['nothing to delete', 'prune', () => ['prune', asr(), '--keep', '99', '--yes']],

@@ -2,5 +2,5 @@
 import { askScheduler } from '../../src/ask-scheduler.js'
 import { schedulerOf } from '../../src/core/schedulers/index.js'
 
-const placed = await schedulerOf(process.env, askScheduler)
-console.log(JSON.stringify(placed?.job ?? null))
+const system = await schedulerOf(process.env, askScheduler)
+console.log(JSON.stringify(system?.job ?? null))

@@ -9,7 +9,7 @@ import { commandFolder } from '../e2e/ckpt.js'
 /** In which `ckpt` is the built program. */
 const env = { ...process.env, PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}` }
 
-function command(name: string, ...args: readonly string[]): string {
+export function command(name: string, ...args: readonly string[]): string {
   return execFileSync(name, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim()
 }
 
@@ -34,13 +34,23 @@ function jobs(id: string): readonly JobRecord[] {
   return parseJobs(command('env', 'SLURM_TIME_FORMAT=%s', 'scontrol', 'show', 'job', id))
 }
 
-/** Waits until every task of the job has come to its end, and sends those that were requeued off without delay. */
-export async function finished(id: string): Promise<readonly JobRecord[]> {
+/** Waits until every task of the job has come to its end. */
+export function finished(id: string): Promise<readonly JobRecord[]> {
+  return untilAll(id, 'end', ({ state }) => ended.has(state))
+}
+
+/** Waits until the job runs, and has been put back into the queue so many times before. */
+export function running(id: string, times: number): Promise<readonly JobRecord[]> {
+  return untilAll(id, `start ${times + 1}`, ({ state, restarts }) => state === 'RUNNING' && restarts === times)
+}
+
+/** Sends the tasks that were requeued off without delay. */
+function untilAll(id: string, what: string, holds: (record: JobRecord) => boolean): Promise<readonly JobRecord[]> {
   const hurry = inAHurry()
-  return until(`the end of job ${id}`, () => {
+  return until(`job ${id}: ${what}`, () => {
     const records = jobs(id)
     for (const record of records) hurry(record)
-    return records.length > 0 && records.every(({ state }) => ended.has(state)) ? records : null
+    return records.length > 0 && records.every(holds) ? records : null
   })
 }
 
@@ -61,12 +71,17 @@ function inAHurry(): (record: JobRecord) => void {
   }
 }
 
+/** The warning that `--signal=B:USR1@120` gives shortly before the time limit. */
+export function warn(id: string): void {
+  command('scancel', '--batch', '--signal=USR1', id)
+}
+
 export function output(folder: string, name: string): string {
   return textOf(join(folder, `${name}.out`))
 }
 
 /** Empty while it is not there. */
-function textOf(path: string): string {
+export function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {
@@ -75,7 +90,7 @@ function textOf(path: string): string {
 }
 
 /** Asks again and again until the answer is neither null nor false. */
-async function until<T>(what: string, ask: () => T | null | false, seconds = 60): Promise<T> {
+export async function until<T>(what: string, ask: () => T | null | false, seconds = 60): Promise<T> {
   const end = Date.now() + seconds * 1000
   while (Date.now() < end) {
     const answer = ask()

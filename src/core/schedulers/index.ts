@@ -1,3 +1,4 @@
 /** The batch systems that jobs run under. */
-export { schedulerOf, type Placed } from './registry.js'
+export { batchScript, callsRun } from './batch-script.js'
+export { schedulerOf, type BatchSystem } from './registry.js'
 export type { AskScheduler, Environment, JobEnding, Scheduler, SchedulerJob } from './scheduler.js'

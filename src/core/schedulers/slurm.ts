@@ -109,9 +109,9 @@ function nameFrom(id: string, environment: Environment): string {
 
 function refusalOf(record: JobRecord | null, environment: Environment): string | null {
   if (record?.isBatch === false || (record === null && environment['SLURM_PROCID'] === undefined)) {
-    return 'only a batch job can be put back into the queue (sbatch), not one of salloc or srun'
+    return 'only a job of sbatch can be requeued, not one of salloc or srun'
   }
-  return record?.mayRequeue === false ? 'the job may not be requeued: submit it with sbatch --requeue' : null
+  return record?.mayRequeue === false ? 'it may not be requeued (sbatch --requeue allows it)' : null
 }
 
 /** SLURM_JOB_END_TIME, from Slurm 23.02 on. */

@@ -1,5 +1,6 @@
 /** How an attempt ended: what the system says of the process, and what is known beside it. */
 import type { ChildEnd, SignalName } from '../jobs/index.js'
+import type { JobEnding } from '../schedulers/index.js'
 
 /** Those for which there may be another attempt, each with a budget of its own. */
 export const retried = [
@@ -27,6 +28,8 @@ export type Cause =
   | { readonly kind: 'stall'; readonly seconds: number }
   /** The scheduler's warning that the time limit is near. */
   | { readonly kind: 'warning'; readonly signal: SignalName }
+  /** The scheduler ends the job: what its signals do to the command says nothing of the command. */
+  | { readonly kind: 'scheduler'; readonly title: string; readonly ending: JobEnding }
   | { readonly kind: 'simulated'; readonly ending: Retried }
 
 export interface Facts {
@@ -93,9 +96,20 @@ function byCause(cause: Cause, why: string, end: ChildEnd): Judgement {
       return { ending: 'hung', why: `no sign of life for ${Math.round(cause.seconds)} s, then ${why}` }
     case 'warning':
       return { ending: 'timed-out', why: `${cause.signal} warned of the time limit, then ${why}` }
+    case 'scheduler': {
+      const { ending, what } = ofScheduler[cause.ending]
+      return { ending, why: `${cause.title} ${what}, then ${why}` }
+    }
     case 'simulated':
       return { ending: cause.ending, why: `simulated; ${why}` }
   }
+}
+
+const ofScheduler: Readonly<Record<JobEnding, { readonly ending: Ending; readonly what: string }>> = {
+  requeued: { ending: 'preempted', what: 'puts the job back into the queue' },
+  preempted: { ending: 'preempted', what: 'gives its place to another job' },
+  'time-limit': { ending: 'timed-out', what: 'ended the job at its time limit' },
+  cancelled: { ending: 'stopped', what: 'cancelled the job' },
 }
 
 /** It went well, or died of the very signal that asked it to stop. */
@@ -120,6 +134,11 @@ function byEnd({ end, uptime, progress, oomKills }: Facts, { minUptime, requeueO
  */
 function isOutOfMemory(signal: number | null, { group, machine }: Facts['oomKills']): boolean {
   return group > 0 || (machine > 0 && signal === SIGKILL)
+}
+
+/** Its end is a signal's work. */
+export function wasKilled(end: ChildEnd): boolean {
+  return signalOf(end) !== null
 }
 
 /** The number of the signal that ended it, or that a shell in between says ended its command; null for none. */

@@ -16,8 +16,8 @@ export interface DecideRules {
   readonly backOff: BackOff
   /** Exit statuses that no retry can mend. */
   readonly noRetryOn: ReadonlySet<number>
-  /** The scheduler can put the job back. */
-  readonly canRequeue: boolean
+  /** Why no scheduler can put the job back, for people; null when one can. */
+  readonly noRequeue: string | null
 }
 
 export interface Ended {
@@ -38,9 +38,10 @@ export function decide(ended: Ended, budget: Budget, rules: DecideRules, random:
   const against = whyNot(ended, ending, budget, rules)
   if (against !== null) return { kind: 'finish', why: against }
   budget.spend(ending)
+  const isOver = ended.cause?.kind === 'warning' || ended.cause?.kind === 'scheduler'
+  if (rules.noRequeue === null && (isOver || ending === 'requeue')) return { kind: 'requeue' }
+  if (isOver) return { kind: 'finish', why: rules.noRequeue }
   // Whatever else ended, the time and the machine are still there for another attempt.
-  const wantsQueue = ending === 'requeue' || ended.cause?.kind === 'warning'
-  if (rules.canRequeue && wantsQueue) return { kind: 'requeue' }
   return { kind: 'restart', after: backOff(rules.backOff, budget.failures, random) }
 }
 

@@ -15,6 +15,11 @@ export class Leash {
     void process.ended.then(() => this.over.abort())
   }
 
+  /** Aborts when the job's first process has ended. */
+  get isOver(): AbortSignal {
+    return this.over.signal
+  }
+
   pass(signal: SignalName): void {
     this.process.send(signal)
   }

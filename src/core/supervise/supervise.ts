@@ -1,15 +1,19 @@
 /** A command run to its end: resumed, watched, judged, and started again. */
 import { timeOf, type Checkpoint } from '../checkpoint.js'
-import { fillArguments, jobEnvironment, outcomeOf } from '../jobs/index.js'
-import type { Journal, JobName, Next } from '../journal/index.js'
+import { fillArguments, jobEnvironment, outcomeOf, type SignalName } from '../jobs/index.js'
+import type { Journal, Next } from '../journal/index.js'
 import type { StatePlace } from '../run/index.js'
+import type { BatchSystem } from '../schedulers/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { Attempt, type AttemptResult } from './attempt.js'
 import type { BackOff } from './back-off.js'
+import { BatchJob } from './batch-job.js'
 import { Budget, type Limits } from './budget.js'
-import { classify, hasComplied, type Cause, type Ending, type Judgement } from './classify.js'
+import { classify, hasComplied, wasKilled, type Cause, type Ending, type Judgement } from './classify.js'
 import { decide, type Decision } from './decide.js'
+import { earlierOf, type Previous } from './earlier.js'
 import { Leash } from './leash.js'
+import { letSave } from './let-save.js'
 import { Reins } from './reins.js'
 import { chooseStart, type ResumeRequest } from './resume.js'
 import { pulseOf, StallClock } from './stall.js'
@@ -39,7 +43,14 @@ export interface Plan extends StatePlace {
   readonly watch: readonly string[]
   /** Seconds between two looks at the run. */
   readonly interval: number
-  readonly job: JobName | null
+  /** The batch system's job that this runs in; null outside of any. */
+  readonly batch: BatchSystem | null
+  /** The signal by which the batch system says that the time limit is near. */
+  readonly warning: SignalName | null
+  /** What is sent to the job then, for it to save; null: nothing, it saves often enough. */
+  readonly checkpointSignal: SignalName | null
+  /** Starts although the work is done. */
+  readonly again: boolean
   readonly host: string
 }
 
@@ -79,15 +90,16 @@ export async function supervise(
   }
 }
 
-interface Previous {
-  readonly ending: Ending
-  readonly status: number
-}
-
 class Supervisor {
   private readonly reins: Reins
   private readonly budget: Budget
   private readonly watch: CheckpointWatch
+  private readonly batch: BatchJob | null
+  /** Aborts when the batch system says that the time limit is near. */
+  private readonly warned = new AbortController()
+  private current: Attempt | null = null
+  /** Of the attempt that runs; aborts with the next whole checkpoint. */
+  private saved = new AbortController()
   private attempts = 0
   private previous: Previous | null = null
   /** As of the last look at the job. */
@@ -100,7 +112,8 @@ class Supervisor {
     private readonly plan: Plan,
     private readonly chores: Chores,
   ) {
-    this.reins = new Reins(world.signals, () => false)
+    this.batch = plan.batch === null ? null : new BatchJob(plan.batch, journal, world)
+    this.reins = new Reins(world.signals, (signal) => this.isWarning(signal))
     this.budget = new Budget(plan.limits)
     this.watch = new CheckpointWatch(storage, plan.path, plan)
   }
@@ -110,6 +123,7 @@ class Supervisor {
   }
 
   async run(): Promise<Outcome> {
+    if (this.batch !== null && this.isDoneBefore(this.batch)) return { status: 0, ending: 'done' }
     for (;;) {
       const outcome = await this.once()
       if (outcome !== null) return outcome
@@ -132,9 +146,32 @@ class Supervisor {
     this.reins.drop(leash)
     const { status, failure } = outcomeOf(command, result.end)
     if (failure !== null) this.world.tell(failure)
-    const judgement = this.judge(result, kills)
+    const ended = { ...result, cause: await this.causeOf(result) }
+    const judgement = this.judge(ended, kills)
     if (result.checkpoints.length > 0) this.budget.giveBack()
-    return this.conclude({ checkpoint, result, status, judgement }, leash)
+    return this.conclude({ checkpoint, result: ended, status, judgement }, leash)
+  }
+
+  /** Takes up what the job of the batch system did before it was put back into the queue. */
+  private isDoneBefore(batch: BatchJob): boolean {
+    const { attempts, previous, isDone } = earlierOf(this.journal.entries, batch.name)
+    this.attempts = attempts
+    this.previous = previous
+    this.world.tell(batch.describe())
+    if (!isDone || !batch.continues || this.plan.again) return false
+    this.world.tell('the work is done already: nothing to start (--again starts it)')
+    return true
+  }
+
+  /** The batch system's last call is for ckpt: it passes on what makes the job save. */
+  private isWarning(signal: SignalName): boolean {
+    if (this.batch === null || signal !== this.plan.warning) return false
+    const { timeLeft } = this.batch
+    const left = timeLeft === null ? '' : ` (in ${Math.round(timeLeft)} s)`
+    if (!this.warned.signal.aborted) this.world.tell(`${signal}: the time limit is near${left}`)
+    this.warned.abort()
+    void this.current?.finish({ kind: 'warning', signal })
+    return true
   }
 
   private chooseStart(): Promise<Checkpoint | null> {
@@ -164,12 +201,12 @@ class Supervisor {
       CKPT_RUN: this.plan.path,
       CKPT_ATTEMPT: String(this.attempts),
       CKPT_REASON: this.previous?.ending ?? 'first',
-      ...(this.previous === null ? {} : { CKPT_PREVIOUS_EXIT: String(this.previous.status) }),
+      ...(this.previous?.status == null ? {} : { CKPT_PREVIOUS_EXIT: String(this.previous.status) }),
     }
   }
 
   private async journalStart(checkpoint: Checkpoint | null, pid: number | null): Promise<void> {
-    const { command, host, job } = this.plan
+    const { command, host } = this.plan
     const from = checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${checkpoint.path}`
     this.world.tell(this.attempts === 1 ? from : `attempt ${this.attempts}: ${from}`)
     await this.journal.add({
@@ -182,7 +219,7 @@ class Supervisor {
       host,
       pid,
       started: null,
-      job,
+      job: this.batch?.name ?? null,
     })
   }
 
@@ -196,18 +233,44 @@ class Supervisor {
         findCause: this.causes(),
       },
       {
-        interval: () => this.plan.interval,
-        end: async () => leash.ask('SIGTERM'),
+        interval: () => (this.warned.signal.aborted ? Math.min(1, this.plan.interval) : this.plan.interval),
+        end: (cause) => this.ask(leash, cause),
       },
     )
-    const note = () => attempt.note({ kind: 'signal', signal: this.reins.endedBy ?? 'SIGTERM' })
+    this.current = attempt
+    this.saved = new AbortController()
+    if (this.warned.signal.aborted) void attempt.finish({ kind: 'warning', signal: this.plan.warning ?? 'SIGUSR1' })
+    const note = () => {
+      attempt.note({ kind: 'signal', signal: this.reins.endedBy ?? 'SIGTERM' })
+      // Its command may need all the time that is left between SIGTERM and SIGKILL.
+      if (this.plan.limits['timed-out'] > 0) void this.batch?.requeueIfOver()
+    }
     if (this.reins.signal.aborted) note()
     this.reins.signal.addEventListener('abort', note)
     try {
       return await attempt.run()
     } finally {
       this.reins.signal.removeEventListener('abort', note)
+      this.current = null
     }
+  }
+
+  private async ask(leash: Leash, cause: Cause): Promise<void> {
+    if (cause.kind !== 'warning') {
+      leash.ask('SIGTERM')
+      return
+    }
+    const { checkpointSignal: signal, grace } = this.plan
+    const { signal: saved } = this.saved
+    await letSave(leash, this.world, { signal, timeLeft: this.batch?.timeLeft ?? null, grace, saved })
+  }
+
+  /** A batch system that ends the job knows why; the signals that it sends for that say less. */
+  private async causeOf({ end, cause }: AttemptResult): Promise<Cause | null> {
+    const isOurs = cause !== null && cause.kind !== 'signal'
+    if (this.batch === null || isOurs || (cause === null && !wasKilled(end))) return cause
+    const ending = await this.batch.whyEnding()
+    return ending === null ? cause : { kind: 'scheduler', title: this.batch.title, ending }
   }
 
   private findNew(isOver: boolean): Promise<readonly Checkpoint[]> {
@@ -229,6 +292,7 @@ class Supervisor {
       metrics: new Map(metrics),
     })
     await this.chores.onCheckpoint(checkpoint, this.attempts)
+    this.saved.abort()
     return null
   }
 
@@ -256,7 +320,7 @@ class Supervisor {
 
   private async conclude({ checkpoint, result, status, judgement }: Ended, leash: Leash): Promise<Outcome | null> {
     const { ending } = judgement
-    const rules = { ...this.plan, canRequeue: false }
+    const rules = { ...this.plan, noRequeue: this.batch === null ? 'no batch system' : this.batch.whyNot }
     const { end, cause } = result
     const decision = decide({ end, cause, status, judgement }, this.budget, rules, this.world.random())
     const next = decision.kind === 'finish' ? 'nothing' : decision.kind
@@ -270,11 +334,20 @@ class Supervisor {
     this.previous = { ending, status }
     const complied = cause?.kind === 'enough' && hasComplied(end, cause.sent)
     const outcome = { status: complied ? 0 : status, ending }
-    if (decision.kind !== 'restart') return outcome
-    await this.world.sleep(decision.after * 1000, this.reins.signal)
+    if (decision.kind === 'finish') return outcome
+    if (decision.kind === 'requeue') return (await this.requeue()) || ending !== 'requeue' ? outcome : null
+    await this.world.sleep(decision.after * 1000, AbortSignal.any([this.reins.signal, this.warned.signal]))
+    if (this.warned.signal.aborted && (await this.requeue())) return outcome
     if (this.reins.endedBy === null) return null
     this.world.tell(`${this.reins.endedBy}: not starting again`)
     return outcome
+  }
+
+  /** False where that could not be. What follows ckpt in the script must not begin: the job is about to be ended. */
+  private async requeue(): Promise<boolean> {
+    if (!(await this.batch?.requeue())) return false
+    await this.world.sleep(lastMoments * 1000, this.reins.signal)
+    return true
   }
 
   private tellEnd({ ending, why }: Judgement, { uptime }: AttemptResult, decision: Decision): void {
@@ -291,6 +364,9 @@ class Supervisor {
     }
   }
 }
+
+/** Seconds that a batch system takes to end a job that it has put back into the queue. */
+const lastMoments = 5
 
 interface Ended {
   readonly checkpoint: Checkpoint | null

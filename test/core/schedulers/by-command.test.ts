@@ -2,8 +2,8 @@ import { expect, it } from 'vitest'
 import { schedulerOf, type Environment } from '../../../src/core/schedulers/index.js'
 
 async function detect(environment: Environment) {
-  const placed = await schedulerOf(environment, async () => null)
-  return placed?.job ?? null
+  const system = await schedulerOf(environment, async () => null)
+  return system?.job ?? null
 }
 
 it('PBS: the id holds the index of an array', async () => {

@@ -65,7 +65,7 @@ afterEach(() => {
 export function scene(more: Partial<Plan> = {}, { isForeground = false, outputIsFile = false } = {}): Scene {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-supervise-')))
   folders.push(folder)
-  const run = join(folder, 'exp', 'save')
+  const run = more.path ?? join(folder, 'exp', 'save')
   const clock = new Clock()
   const storage = localStorage()
   const told: string[] = []
@@ -152,7 +152,10 @@ function usualPlan(path: string): Plan {
     stall: null,
     watch: [],
     interval: 5,
-    job: null,
+    batch: null,
+    warning: null,
+    checkpointSignal: null,
+    again: false,
     host: 'here',
   }
 }

@@ -1,0 +1,88 @@
+/**
+ * The shell of a batch script, while it waits for ckpt. Slurm sends the warning of `--signal=B:USR1@120` to that shell
+ * alone. bash, without a trap, dies of it at once, and Slurm kills the rest of the job; with one it runs the trap when
+ * ckpt has ended. `exec ckpt run …` puts ckpt in the shell's place, and nothing is needed. Otherwise the shell, which
+ * does nothing but wait, is stopped: a stopped process keeps a signal pending, where it can be seen (proc(5), ShdPnd).
+ */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { constants } from 'node:os'
+import type { SignalName, Signals } from '../core/jobs/index.js'
+
+/** Milliseconds between two looks. */
+const interval = 1000
+
+/** The signals of this process, and those that the batch shell keeps. */
+export function withBatchShell(signals: Signals, environment: NodeJS.ProcessEnv): Signals {
+  const pid = environment['SLURM_TASK_PID']
+  if (pid === undefined || !/^\d+$/.test(pid) || Number(pid) !== process.ppid) return signals
+  const shell = new BatchShell(pid)
+  return {
+    isForeground: () => signals.isForeground(),
+    listen(signal, listener) {
+      const stops = [signals.listen(signal, listener), ...(kept.has(signal) ? [shell.listen(signal, listener)] : [])]
+      return () => stops.forEach((stop) => stop())
+    },
+  }
+}
+
+/** The others reach ckpt by themselves: they are for the whole job. */
+const kept: ReadonlySet<SignalName> = new Set(['SIGUSR1', 'SIGUSR2'])
+
+class BatchShell {
+  private isHeld = false
+
+  constructor(private readonly pid: string) {}
+
+  listen(signal: SignalName, listener: () => void): () => void {
+    let isTold = false
+    const look = () => {
+      this.isHeld ||= wouldDieOf(this.pid, signal) && waitsForUsAlone(this.pid) && hold(this.pid)
+      if (isTold || !hasSignal(this.pid, 'ShdPnd', signal)) return
+      isTold = true
+      listener()
+    }
+    look()
+    const timer = setInterval(look, interval)
+    timer.unref()
+    return () => clearInterval(timer)
+  }
+}
+
+/** It neither catches nor ignores the signal. */
+function wouldDieOf(pid: string, signal: SignalName): boolean {
+  return !hasSignal(pid, 'SigCgt', signal) && !hasSignal(pid, 'SigIgn', signal)
+}
+
+/** A set of signals in /proc/PID/status is a number in base 16, the lowest bit for signal 1. */
+function hasSignal(pid: string, set: string, signal: SignalName): boolean {
+  const digits = new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(read(`/proc/${pid}/status`))?.[1]
+  return digits !== undefined && ((BigInt(`0x${digits}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n
+}
+
+/** A script that has started something else beside ckpt has more to do than to wait for it. */
+function waitsForUsAlone(pid: string): boolean {
+  const children = read(`/proc/${pid}/task/${pid}/children`).trim()
+  return children === String(process.pid) && read(`/proc/${pid}/wchan`).includes('do_wait')
+}
+
+/** However ckpt ends, the pipe to this guard closes, and the shell goes on. */
+function hold(pid: string): boolean {
+  const script = `trap '' HUP INT QUIT TERM USR1 USR2; kill -STOP ${pid}; read -r _; kill -CONT ${pid}`
+  const guard = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  guard.on('error', () => undefined)
+  guard.unref()
+  // A pipe to a child is a socket, which would keep this process alive.
+  if (guard.stdin instanceof Socket) guard.stdin.unref()
+  return true
+}
+
+/** Empty where it cannot be read, or is not there. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
