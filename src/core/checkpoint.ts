@@ -133,6 +133,12 @@ export function timeOf(checkpoint: Checkpoint): number | null {
   return checkpoint.unixtime ?? checkpoint.modified
 }
 
+/** The checkpoint graded by these findings. Of one that is a file each is about that file, which needs no name then. */
+export function withHealth(checkpoint: Checkpoint, level: HealthLevel, findings: readonly Finding[]): Checkpoint {
+  const own = checkpoint.kind === 'file' ? findings.map(({ grade, reason }) => ({ grade, reason })) : findings
+  return { ...checkpoint, health: healthFrom(level, own) }
+}
+
 /** Equal for all names of one state: a link and a copy say whose state they have. */
 export function stateOf({ run, name, sameAs }: Checkpoint): string {
   return `${run}/${sameAs ?? name}`

@@ -1,6 +1,6 @@
 /** Is a checkpoint whole? Graded, with the exact cause (docs/design.md §6). */
 import { basename } from 'node:path'
-import { healthFrom, type Checkpoint, type Finding } from '../checkpoint.js'
+import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { explainTemporary, listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -31,7 +31,7 @@ export function checkStructure(siblings: readonly Checkpoint[], which: readonly 
       missing.get(checkpoint.path) ?? [],
       findMeasuredEmpty(checkpoint, sizes),
     )
-    return found.length === checkpoint.health.findings.length ? checkpoint : withFindings(checkpoint, 'none', found)
+    return found.length === checkpoint.health.findings.length ? checkpoint : withHealth(checkpoint, 'none', found)
   })
 }
 
@@ -109,7 +109,7 @@ async function check(
       const sha256 = read.get(rest)?.sha256 ?? null
       return sha256 === null ? [] : [[rest.name, { size: rest.sweep.size, sha256 }]]
     })
-    return { checkpoint: withFindings(checkpoint, level, all), sums: new Map(sums) }
+    return { checkpoint: withHealth(checkpoint, level, all), sums: new Map(sums) }
   })
 }
 
@@ -145,14 +145,6 @@ async function readRests(
   return read
 }
 
-function withFindings(
-  checkpoint: Checkpoint,
-  level: 'none' | 'quick' | 'deep',
-  findings: readonly Finding[],
-): Checkpoint {
-  return { ...checkpoint, health: healthFrom(level, findings) }
-}
-
 interface Inspection {
   readonly findings: readonly Finding[]
   readonly rests: readonly Rest[]
@@ -172,7 +164,8 @@ async function inspectContents(
   const findings: Finding[] = []
   const rests: Rest[] = []
   const tensors = new Map<string, ReadonlySet<string>>()
-  const known = new Set(checkpoint.health.findings.map((finding) => finding.file))
+  const itself = checkpoint.kind === 'file' ? checkpoint.name : undefined
+  const known = new Set(checkpoint.health.findings.map((finding) => finding.file ?? itself))
   for (const file of files) {
     // A temporary file is loaded by nothing, so nothing about it is damage of this checkpoint.
     if (file.stat?.kind !== 'file' || explainTemporary(basename(file.name)) !== null) continue

@@ -1,9 +1,16 @@
 /** Are all values of all tensors finite? (`verify --finite`) */
-import { healthFrom, type Checkpoint, type Finding } from '../checkpoint.js'
+import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { CkptError, FormatError, StorageError } from '../errors.js'
-import { listFiles, uniteFindings, type FoundFile } from '../layouts/index.js'
+import { findLayout, listFiles, uniteFindings, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { canBeNonFinite, findNonFinite, openTensors, type NonFinite, type TensorFile } from '../tensors/index.js'
+import {
+  canBeNonFinite,
+  findNonFinite,
+  openTensors,
+  type NonFinite,
+  type TensorFile,
+  type TensorInfo,
+} from '../tensors/index.js'
 import type { HealthOptions } from './check.js'
 
 /** Tensors that a finding names. */
@@ -30,23 +37,31 @@ export async function checkFinite(
   const scanned: Checkpoint[] = []
   for (const checkpoint of checkpoints) {
     const findings: Finding[] = []
+    const layout = findLayout(checkpoint.layout)
+    const isBookkeeping = (tensor: string) => layout?.isBookkeeping?.(tensor) === true
     for (const file of contents.get(checkpoint)?.files ?? []) {
       // An index opens as all of its shards, which are files of their own here.
       if (file.stat?.kind === 'file' && !file.name.endsWith('.index.json'))
-        findings.push(...(await scanFile(storage, file, onBytes)))
+        findings.push(...(await scanFile(storage, file, isBookkeeping, onBytes)))
     }
     const { level } = checkpoint.health
     const all = uniteFindings(checkpoint.health.findings, findings)
-    scanned.push(findings.length === 0 ? checkpoint : { ...checkpoint, health: healthFrom(level, all) })
+    scanned.push(findings.length === 0 ? checkpoint : withHealth(checkpoint, level, all))
   }
   return scanned
 }
 
-async function scanFile(storage: ReadStorage, file: FoundFile, onBytes: (count: number) => void): Promise<Finding[]> {
+async function scanFile(
+  storage: ReadStorage,
+  file: FoundFile,
+  isBookkeeping: (tensor: string) => boolean,
+  onBytes: (count: number) => void,
+): Promise<Finding[]> {
   const tensors = await openIfTensors(storage, file.path)
   if (tensors === null) return []
   try {
-    return await scanTensors(tensors, file.name, onBytes)
+    const judged = tensors.tensors.filter(({ name, dtype }) => canBeNonFinite(dtype) && !isBookkeeping(name))
+    return await scanTensors(tensors, judged, file.name, onBytes)
   } catch (error) {
     // It was cut while it was read, or its bytes are not what its header says: no values to judge.
     if (error instanceof FormatError || error instanceof StorageError) return []
@@ -65,9 +80,14 @@ async function openIfTensors(storage: ReadStorage, path: string): Promise<Tensor
   }
 }
 
-async function scanTensors(file: TensorFile, name: string, onBytes: (count: number) => void): Promise<Finding[]> {
+async function scanTensors(
+  file: TensorFile,
+  tensors: readonly TensorInfo[],
+  name: string,
+  onBytes: (count: number) => void,
+): Promise<Finding[]> {
   const found: { readonly tensor: string; readonly values: NonFinite }[] = []
-  for (const tensor of file.tensors.filter(({ dtype }) => canBeNonFinite(dtype))) {
+  for (const tensor of tensors) {
     const values = await findNonFinite(tensor.dtype, await file.dataOf(tensor), onBytes)
     if (values !== null) found.push({ tensor: tensor.name, values })
   }

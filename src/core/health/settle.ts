@@ -1,5 +1,5 @@
 /** Is a checkpoint still being written? Two looks at its files, a second apart (docs/design.md §6). */
-import { healthFrom, type Checkpoint, type Finding } from '../checkpoint.js'
+import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
@@ -45,7 +45,7 @@ function mayMove(contents: Contents | undefined, now: number): boolean {
 
 function withChange(checkpoint: Checkpoint, change: Finding): Checkpoint {
   const findings = uniteFindings([change], checkpoint.health.findings)
-  return { ...checkpoint, health: healthFrom(checkpoint.health.level, findings) }
+  return withHealth(checkpoint, checkpoint.health.level, findings)
 }
 
 function findChange(before: readonly FoundFile[], after: readonly FoundFile[]): Finding | null {

@@ -31,6 +31,8 @@ export interface Layout {
    * left. Where a layout does not say, nothing may be dropped.
    */
   resumeOnly?(entries: readonly Entry[]): readonly string[]
+  /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
+  isBookkeeping?(tensor: string): boolean
   /**
    * Of a folder that lies beside the checkpoints and is none: what a save that never finished left there, in words;
    * null when it is nothing of this framework's. `inside` are the entries in it.

@@ -29,6 +29,11 @@ const temporaryNames: readonly TemporaryName[] = [
     pattern: /\.tmp$/,
     reason: 'a temporary file: its writer was stopped before it could give it its name',
   },
+  {
+    // `.NAME.XXXXXX`, the last part from mkstemp: one of small letters alone is more likely a word.
+    pattern: /^\..+\.(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}$/,
+    reason: 'a temporary file of rsync: it was stopped before it could give it its name',
+  },
   { pattern: /\.incomplete$/, reason: 'a download of huggingface_hub that was not finished' },
 ]
 
@@ -37,26 +42,54 @@ export function explainTemporary(name: string): string | null {
   return temporaryNames.find(({ pattern }) => pattern.test(name))?.reason ?? null
 }
 
-/** Sorted by name: what lies in the run beside its checkpoints. Looks at names only. */
+/**
+ * Sorted by name: what lies in the run beside its checkpoints, also in folders that are a part of their names. Looks
+ * at names only, and at where links lead to.
+ */
 export async function findLeftovers(storage: ReadStorage, run: Run): Promise<Leftover[]> {
-  const [listing] = await storage.list([run.path])
-  if (listing?.ok !== true) return []
-  const prefix = prefixOf(run.path)
+  const found: Leftover[] = []
   const taken = new Set(run.checkpoints.map((checkpoint) => checkpoint.path))
-  const others = listing.value.filter(({ name }) => !taken.has(prefix + name))
-  const folders = others.filter((entry) => entry.kind === 'directory')
-  const contents = await storage.list(folders.map(({ name }) => prefix + name))
-  const found = folders.flatMap(({ name }, index) => {
-    const inside = contents[index]
-    const reason = inside?.ok === true ? explainFolder(name, inside.value) : null
-    return reason === null ? [] : [{ name, path: prefix + name, reason }]
-  })
-  for (const { name, kind } of others) {
-    const reason = kind === 'file' ? explainTemporary(name) : null
-    if (reason !== null) found.push({ name, path: prefix + name, reason })
-  }
+  for (const before of ['', ...partsOf(run)]) found.push(...(await findIn(storage, prefixOf(run.path), before, taken)))
   return found.sort((a, b) => compareText(a.name, b.name))
 }
+
+/** `val/` of `val/acc=0.9.ckpt`. */
+function partsOf({ checkpoints }: Run): Set<string> {
+  const parts = new Set<string>()
+  for (const { name } of checkpoints) {
+    for (let slash = name.indexOf('/'); slash !== -1; slash = name.indexOf('/', slash + 1)) {
+      parts.add(name.slice(0, slash + 1))
+    }
+  }
+  return parts
+}
+
+async function findIn(
+  storage: ReadStorage,
+  prefix: string,
+  before: string,
+  taken: ReadonlySet<string>,
+): Promise<Leftover[]> {
+  const [listing] = await storage.list([prefix + before])
+  if (listing?.ok !== true) return []
+  const others = listing.value.filter(({ name }) => !taken.has(prefix + before + name))
+  const folders = others.filter((entry) => entry.kind === 'directory')
+  const contents = await storage.list(folders.map(({ name }) => prefix + before + name))
+  const reasons = new Map<string, string | null>()
+  folders.forEach(({ name }, index) => {
+    const inside = contents[index]
+    reasons.set(name, inside?.ok === true ? explainFolder(name, inside.value) : null)
+  })
+  for (const { name, kind } of others) if (kind === 'file') reasons.set(name, explainTemporary(name))
+  const links = others.filter((entry) => entry.kind === 'link')
+  const led = await storage.stat(links.map(({ name }) => prefix + before + name))
+  links.forEach(({ name }, index) => reasons.set(name, led[index]?.ok === true ? null : leadsNowhere))
+  return [...reasons].flatMap(([name, reason]) =>
+    reason === null ? [] : [{ name: before + name, path: prefix + before + name, reason }],
+  )
+}
+
+const leadsNowhere = 'a symbolic link that leads nowhere'
 
 function explainFolder(name: string, inside: readonly Entry[]): string | null {
   for (const layout of layouts) {

@@ -78,7 +78,7 @@ async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError>
     const holder = await findCheckpointAt(storage, dirname(miss.path))
     const hint =
       holder === null
-        ? 'A checkpoint is what a framework saved as one, such as CKPT+… or checkpoint-500'
+        ? 'A checkpoint is what a framework saved as one, such as CKPT+…, checkpoint-500 or epoch=3.ckpt'
         : `It lies in the checkpoint ${holder.checkpoint.path}`
     return new CkptError('not-found', `${miss.path} is no checkpoint`, { hint })
   }

@@ -1,6 +1,6 @@
 /** Sizes and times, taken for what is shown: a stat for each file costs more than reading all the metas. */
 import { sep } from 'node:path'
-import { healthFrom, type Checkpoint, type Finding } from '../checkpoint.js'
+import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { isAbsence, type StorageError } from '../errors.js'
 import type { Entry, ReadStorage, Stat } from '../storage/storage.js'
 import { batches, compareText, reasonOf } from './folders.js'
@@ -131,13 +131,9 @@ function withSizes(checkpoint: Checkpoint, { files: found, findings }: Contents)
     total += stat.size
   }
   const files = checkpoint.files.map((file) => ({ ...file, size: sizes.get(file.path) ?? sizeBelow(file.path, sizes) }))
-  return {
-    ...checkpoint,
-    files,
-    size: found.length === 0 ? null : total,
-    modified: newest,
-    health: addFindings(checkpoint, findings),
-  }
+  const measured = { ...checkpoint, files, size: found.length === 0 ? null : total, modified: newest }
+  if (findings.length === 0) return measured
+  return withHealth(measured, checkpoint.health.level, uniteFindings(checkpoint.health.findings, findings))
 }
 
 function isFirst(seen: Set<string>, stat: Stat): boolean {
@@ -170,9 +166,4 @@ export function uniteFindings(...lists: readonly (readonly Finding[])[]): Findin
 
 function isSameMatter(a: Finding, b: Finding): boolean {
   return a.grade === b.grade && a.file === b.file && (a.file !== undefined || a.reason === b.reason)
-}
-
-function addFindings(checkpoint: Checkpoint, findings: readonly Finding[]): Checkpoint['health'] {
-  if (findings.length === 0) return checkpoint.health
-  return healthFrom(checkpoint.health.level, uniteFindings(checkpoint.health.findings, findings))
 }

@@ -1,6 +1,6 @@
 /** Whether the checkpoints of a run are whole, and what lies beside them that never became one. */
 import { basename } from 'node:path'
-import { healthFrom, isWhole, type Checkpoint, type Run } from '../checkpoint.js'
+import { isWhole, withHealth, type Checkpoint, type Run } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
 import { checkAndSum, checkFinite, checkHealth, compareSums, type HealthOptions } from '../health/index.js'
 import { explainTemporary, findLeftovers, listFiles, measure, uniteFindings, type Leftover } from '../layouts/index.js'
@@ -61,7 +61,7 @@ async function compareRecorded(
     const changes = record === undefined ? [] : compareSums(record.files, record.time, sums)
     if (changes.length === 0) return checkpoint
     const { level, findings } = checkpoint.health
-    return { ...checkpoint, health: healthFrom(level, uniteFindings(findings, changes)) }
+    return withHealth(checkpoint, level, uniteFindings(findings, changes))
   })
 }
 

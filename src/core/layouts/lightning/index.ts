@@ -39,6 +39,8 @@ export const lightning: Layout = {
   scan: scanLightning,
   /** What a checkpoint's folder holds depends on how many processes shared the model. */
   isOptional: () => true,
+  /** ModelCheckpoint's scores begin at infinity. */
+  isBookkeeping: (tensor) => tensor.startsWith('callbacks.'),
 }
 
 async function scanLightning(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
@@ -186,24 +188,24 @@ function toCheckpoint(run: string, { candidate, files, reading }: Looked, around
     modified: null,
     files,
     size: null,
-    health: healthFrom('none', findingsOf(name, reading)),
+    health: healthFrom('none', findingsOf(reading)),
     pointsTo: state === null ? [] : [...bestPointers(state, around.namesakes), ...around.pointers],
     ...(directions.size === 0 ? {} : { directions }),
     ...(sameAs === undefined ? {} : { sameAs }),
   }
 }
 
-function findingsOf(name: string, reading: Looked['reading']): Finding[] {
+function findingsOf(reading: Looked['reading']): Finding[] {
   switch (reading.kind) {
     case 'state':
       return []
     case 'unfinished':
       return [reading.finding]
     case 'broken':
-      return [{ grade: 'corrupt', file: name, reason: reading.reason }]
+      return [{ grade: 'corrupt', reason: reading.reason }]
     case 'foreign': {
       const reason = reading.bytes === 'blank' ? 'begins with zeros alone' : 'begins as no file that torch.save wrote'
-      return [{ grade: 'corrupt', file: name, reason: `${reason}, as the others do` }]
+      return [{ grade: 'corrupt', reason: `${reason}, as the others do` }]
     }
   }
 }
