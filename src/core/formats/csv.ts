@@ -9,26 +9,28 @@ const blockSize = 1 << 18
 const longestRow = 1 << 22
 
 /**
- * The rows' texts, without their line ends, which may lie within quotes. Ends at a row that is too long: what follows
- * is not read.
+ * The rows' texts, some at a time, without their line ends, which may lie within quotes. Ends at a row that is too
+ * long: what follows is not read.
  */
-export async function* csvRows(source: ByteSource): AsyncGenerator<string> {
+export async function* csvRows(source: ByteSource): AsyncGenerator<readonly string[]> {
   const decoder = new TextDecoder('utf-8')
   let rest = ''
   for (let offset = 0; offset < source.byteLength && rest.length < longestRow; offset += blockSize) {
     rest += decoder.decode(await source.read(offset, blockSize), { stream: true })
+    const rows: string[] = []
     let start = 0
     let quote = rest.indexOf('"')
     let isInside = false
     for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', end + 1)) {
       for (; quote !== -1 && quote < end; quote = rest.indexOf('"', quote + 1)) isInside = !isInside
       if (isInside) continue
-      yield withoutReturn(rest.slice(start, end))
+      rows.push(withoutReturn(rest.slice(start, end)))
       start = end + 1
     }
     rest = rest.slice(start)
+    yield rows
   }
-  if (rest !== '' && rest.length < longestRow) yield withoutReturn(rest)
+  if (rest !== '' && rest.length < longestRow) yield [withoutReturn(rest)]
 }
 
 function withoutReturn(row: string): string {
@@ -36,6 +38,18 @@ function withoutReturn(row: string): string {
 }
 
 const cell = /(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/gy
+
+/** One cell of a row; undefined for a row that is too short. Most rows are asked for one only. */
+export function csvCell(row: string, index: number): string | undefined {
+  if (row.includes('"')) return csvCells(row)[index]
+  let start = 0
+  for (let passed = 0; passed < index; passed += 1) {
+    start = row.indexOf(',', start) + 1
+    if (start === 0) return undefined
+  }
+  const end = row.indexOf(',', start)
+  return end === -1 ? row.slice(start) : row.slice(start, end)
+}
 
 /** The cells of a row. */
 export function csvCells(row: string): string[] {

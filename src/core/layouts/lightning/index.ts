@@ -23,7 +23,7 @@ import type { Folder, Layout } from '../layout.js'
 import { pathInside, type CheckpointCallback } from './callbacks.js'
 import { findCandidates, type Candidate } from './candidates.js'
 import { contentsOf } from './contents.js'
-import { endsInName, isTypical, numbersIn } from './file-name.js'
+import { endsInName, isLast, isTypical, numbersIn } from './file-name.js'
 import { logFile, readLog, type Logged } from './metrics-csv.js'
 import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
 import { readSavedState, type Reading, type SavedState } from './saved-state.js'
@@ -47,7 +47,8 @@ async function scanLightning(storage: ReadStorage, folder: Folder): Promise<Chec
   const candidates = await findCandidates(storage, folder)
   if (candidates.length === 0) return []
   const looked: Looked[] = []
-  for (const candidate of candidates) looked.push(await look(storage, candidate))
+  const withWeights = candidates.some(({ name }) => isLast(name))
+  for (const candidate of candidates) looked.push(await look(storage, candidate, withWeights))
   const taken = choose(looked)
   const saved = taken.flatMap((one) => (one.reading.kind === 'state' ? [{ ...one, state: one.reading.state }] : []))
   const run = await readSurroundings(storage, folder, saved)
@@ -63,7 +64,7 @@ interface Looked {
 
 type SavedOne = Looked & { readonly state: SavedState }
 
-async function look(storage: ReadStorage, candidate: Candidate): Promise<Looked> {
+async function look(storage: ReadStorage, candidate: Candidate, withWeights: boolean): Promise<Looked> {
   const { facts, unfinished, files } = await contentsOf(storage, candidate)
   if (unfinished !== null) {
     const reason = 'not there; it is written last, so the save was not finished'
@@ -73,9 +74,10 @@ async function look(storage: ReadStorage, candidate: Candidate): Promise<Looked>
       reading: { kind: 'unfinished', finding: { grade: 'unfinished', file: unfinished, reason } },
     }
   }
+  const request = { name: candidate.name, withWeights }
   if (facts === null) return { candidate, files, reading: { kind: 'foreign', bytes: 'other' } }
   try {
-    const reading = await withFile(storage, facts, (handle) => readSavedState(sourceOf(handle), candidate.name))
+    const reading = await withFile(storage, facts, (handle) => readSavedState(sourceOf(handle), request))
     return { candidate, files, reading }
   } catch (error) {
     if (!(error instanceof StorageError)) throw error

@@ -1,6 +1,6 @@
 /** What CSVLogger logged of each step (lightning/fabric/loggers/csv_logs.py). */
 import { StorageError } from '../../errors.js'
-import { csvCells, csvRows } from '../../formats/csv.js'
+import { csvCell, csvCells, csvRows } from '../../formats/csv.js'
 import type { MetaValue } from '../../checkpoint.js'
 import { sourceOf, withFile } from '../../storage/source.js'
 import type { ReadStorage } from '../../storage/storage.js'
@@ -27,23 +27,25 @@ export async function readLog(storage: ReadStorage, path: string, steps: Readonl
   }
 }
 
-async function collect(rows: AsyncIterable<string>, steps: ReadonlySet<number>): Promise<Logged> {
+async function collect(blocks: AsyncIterable<readonly string[]>, steps: ReadonlySet<number>): Promise<Logged> {
   const found = new Map<number, Map<string, MetaValue>>()
   let names: readonly string[] | null = null
   let at = -1
-  for await (const row of rows) {
-    if (names === null) {
-      names = csvCells(row)
-      at = names.indexOf('step')
-      if (at === -1 || !names.includes('epoch')) return nothing
-      continue
+  for await (const rows of blocks) {
+    for (const row of rows) {
+      if (names === null) {
+        names = csvCells(row)
+        at = names.indexOf('step')
+        if (at === -1 || !names.includes('epoch')) return nothing
+        continue
+      }
+      const text = csvCell(row, at)
+      const step = text === undefined || text === '' ? NaN : Number(text)
+      if (!steps.has(step)) continue
+      const values = found.get(step) ?? new Map<string, MetaValue>()
+      found.set(step, values)
+      addCells(names, csvCells(row), values)
     }
-    const cells = csvCells(row)
-    const step = cells[at] === '' ? NaN : Number(cells[at])
-    if (!steps.has(step)) continue
-    const values = found.get(step) ?? new Map<string, MetaValue>()
-    found.set(step, values)
-    addCells(names, cells, values)
   }
   return found
 }

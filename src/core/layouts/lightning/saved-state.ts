@@ -19,7 +19,7 @@ export interface SavedState {
   readonly version: string | null
   readonly hyperParameters: MetaValue | undefined
   readonly callbacks: readonly CheckpointCallback[]
-  /** Equal for equal weights; null where the file has no checksums to tell by. */
+  /** Equal for equal weights; null where the file has no checksums to tell by, or nothing asked. */
   readonly weights: string | null
 }
 
@@ -31,13 +31,20 @@ export type Reading =
   /** Something else: another file of torch's, one that begins with zeros alone, or none of these. */
   | { readonly kind: 'foreign'; readonly bytes: 'torch' | 'blank' | 'other' }
 
-/** `name` is the file's, relative to its run. Throws StorageError. */
-export async function readSavedState(source: ByteSource, name: string): Promise<Reading> {
+export interface ReadRequest {
+  /** The file's, relative to its run. */
+  readonly name: string
+  /** Whether another name of the same state is looked for. */
+  readonly withWeights: boolean
+}
+
+/** Throws StorageError. */
+export async function readSavedState(source: ByteSource, request: ReadRequest): Promise<Reading> {
   if (source.byteLength === 0) return { kind: 'broken', reason: '0 bytes' }
   try {
     const object = await openTorchObject(source)
     if (object === null) return { kind: 'foreign', bytes: (await isBlank(source)) ? 'blank' : 'other' }
-    if (isLightning(object.root)) return { kind: 'state', state: await interpret(object, name) }
+    if (isLightning(object.root)) return { kind: 'state', state: await interpret(object, request) }
     const [unsafe] = auditPickle(object.instances).unsafe
     if (unsafe === undefined) return { kind: 'foreign', bytes: 'torch' }
     return { kind: 'broken', reason: `unsafe: its pickle ${unsafe}, which loading it with Python would run` }
@@ -61,7 +68,7 @@ function isLightning(root: PickleNode): boolean {
   return isOld && keys.has('state_dict') && keys.has('epoch') && keys.has('global_step')
 }
 
-async function interpret(object: TorchObject, name: string): Promise<SavedState> {
+async function interpret(object: TorchObject, { name, withWeights }: ReadRequest): Promise<SavedState> {
   const { root } = object
   const numberAt = async (key: string) => (await object.numberOf(valueAt(root, key))) ?? null
   return {
@@ -70,7 +77,7 @@ async function interpret(object: TorchObject, name: string): Promise<SavedState>
     version: textOf(valueAt(root, 'pytorch-lightning_version')) ?? null,
     hyperParameters: hyperParametersOf(valueAt(root, 'hyper_parameters') ?? valueAt(root, 'hparams')),
     callbacks: [...(await readCallbacks(object, valueAt(root, 'callbacks'), name)), ...(await oldCallback(object))],
-    weights: weightsOf(object),
+    weights: withWeights ? weightsOf(object) : null,
   }
 }
 
