@@ -147,6 +147,6 @@ export default tseslint.config(
     files: ['src/commands/**/*.ts', 'src/render/**/*.ts', 'src/*.ts'],
     rules: { '@typescript-eslint/only-throw-error': 'error' },
   },
-  { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
-  { files: ['bin/*.js'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
+  { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },
+  { files: ['bin/*.js', 'test/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
 )

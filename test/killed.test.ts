@@ -1,84 +1,206 @@
 /**
- * Real SIGKILLs: a process does one of the changes and kills itself at its n-th call that changes the file system, for
- * each n in turn. Its lock is left too, and is taken over.
+ * Real SIGKILLs: the built program does each of the changes and dies just before its n-th call that changes the file
+ * system, for each n in turn (test/dying.cjs). Its lock is left too, and is taken over.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { rolldown } from 'rolldown'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { readTrash, stateFolderOf, withLock } from '../src/core/state/index.js'
+import { afterAll, expect, it } from 'vitest'
+import { openRun } from '../src/core/run/index.js'
+import { readChecksums, readPins, readTrash, stateFolderOf, withLock } from '../src/core/state/index.js'
 import { localStorage } from '../src/core/storage/local.js'
-import { changes, conditionOf, hasItsTime, lockOptions, makeSubjects, prepare, prune, stateOf } from './changes.js'
+import { conditionOf, doChange, hasItsTime, lockOptions, makeSubjects, prune, stateOf } from './changes.js'
+import { program } from './e2e/ckpt.js'
 
-const project = fileURLToPath(new URL('..', import.meta.url))
+const here = fileURLToPath(new URL('.', import.meta.url))
 const plain = localStorage()
-let folder: string
-let driver: string
-
-/** `driver N CHANGE RUN`; with N = 0 it lives, and prints the count of its calls. */
-beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-killed-')))
-  const source = join(folder, 'driver.ts')
-  writeFileSync(
-    source,
-    `import { localStorage } from ${JSON.stringify(join(project, 'src/core/storage/local.ts'))}
-     import { doChange } from ${JSON.stringify(join(project, 'test/changes.ts'))}
-     const [n, change, run] = process.argv.slice(2)
-     const reading = new Set(['list', 'stat', 'lstat', 'read', 'resolve', 'open', 'space'])
-     let calls = 0
-     const mortal = (target) => new Proxy(target, {
-       get(inner, name) {
-         const method = inner[name]
-         if (typeof method !== 'function' || reading.has(name)) return method
-         return async (...args) => {
-           if ((calls += 1) === Number(n)) process.kill(process.pid, 'SIGKILL')
-           const answer = await method.apply(inner, args)
-           return name === 'create' ? mortal(answer) : answer
-         }
-       },
-     })
-     await doChange(change, mortal(localStorage()), run)
-     console.log(calls)`,
-  )
-  driver = join(folder, 'driver.mjs')
-  const bundle = await rolldown({ input: source, platform: 'node', cwd: project })
-  await bundle.write({ file: driver, format: 'esm', codeSplitting: false })
-  await bundle.close()
-})
-
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-killed-')))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-it.each(changes)(
-  '%s, killed at each of its calls, leaves what is whole, demoted or gone',
-  async (change) => {
-    const freshRun = async () => {
-      const run = makeSubjects(mkdtempSync(join(folder, 'run-')))
-      await prepare(change, plain, run)
-      return run
-    }
-    const calls = Number(execFileSync(process.execPath, [driver, '0', change, await freshRun()], { encoding: 'utf8' }))
-    expect(calls).toBeGreaterThan(15)
-    for (let n = 1; n <= calls; n += 1) {
-      const run = await freshRun()
-      const { signal } = spawnSync(process.execPath, [driver, String(n), change, run])
-      expect(signal).toBe('SIGKILL')
-      for (const name of ['CKPT+a', 'CKPT+b']) await conditionOf(plain, run, name)
-      expect(await conditionOf(plain, run, 'CKPT+c')).toBe('whole')
-      const state = await stateFolderOf(plain, run)
-      expect(await withLock(plain, state, lockOptions(), () => prune(plain, run, []))).toEqual([])
-      const { entries, unknown, orphans } = await readTrash(plain, state)
-      expect([...unknown, ...orphans]).toEqual([])
-      for (const name of readdirSync(run)) {
-        expect(name).toMatch(/^CKPT\+[abc]$/)
-        expect(hasItsTime(run, name)).toBe(true)
-        expect(entries.map((entry) => entry.name)).not.toContain(name)
-      }
-      const rest = stateOf(run).filter((path) => !/^(trash|demoted)(\/[a-z]{16}0(\.json|\/.*)?)?$/.test(path))
-      expect(rest).toEqual([])
+/** How many die at a time. */
+const together = 4
+
+interface Deed {
+  /** The command line; RUN stands for the run, and relative paths lie beside it. */
+  readonly command: string
+  /** Whether `CKPT+a` and `CKPT+b` lie in the trash before. */
+  readonly inTrash?: true
+  /** What must hold of the place beside the run, beyond that all checkpoints are whole, demoted or gone. */
+  readonly sound?: (place: string, name: string) => void | Promise<void>
+}
+
+const removals: readonly Deed[] = [
+  { command: 'prune RUN --keep 1 --yes' },
+  { command: 'prune RUN --keep 1 --trash --yes' },
+  { command: 'trash restore RUN/CKPT+a RUN/CKPT+b', inTrash: true },
+  { command: 'trash empty RUN --yes', inTrash: true },
+  { command: 'demote RUN --keep 1 --yes' },
+]
+
+const saves: readonly Deed[] = [
+  { command: 'save RUN --file model=weights.bin --meta loss=1 --name new', sound: isSavedOrNot },
+  { command: 'save RUN --file model=weights.bin --meta loss=1 --name new --move', sound: isSavedOrNot },
+  { command: 'save RUN --file model=weights.bin --meta loss=1 --name new --link hard', sound: isSavedOrNot },
+  { command: 'save RUN --file model=weights.bin --meta loss=1 --name new --keep 2', sound: isSavedOrNot },
+]
+
+const others: readonly Deed[] = [
+  { command: 'recover RUN --into staged', sound: isStagedOrNot },
+  { command: 'recover RUN --into staged --link hard', sound: isStagedOrNot },
+  { command: 'recover RUN --into staged --link symbolic', sound: isStagedOrNot },
+  { command: 'convert source.safetensors --to torch -o out.pt', sound: isOldOrNew('out.pt') },
+  {
+    command: 'transfer source.safetensors target.safetensors -o out.safetensors',
+    sound: isOldOrNew('out.safetensors'),
+  },
+  {
+    command: 'transfer source.safetensors target.safetensors -o target.safetensors --force',
+    sound: isOldOrNew('target.safetensors'),
+  },
+  {
+    command: 'transfer source.safetensors target.safetensors --in-place -o clone.safetensors',
+    sound: isOldOrNew('clone.safetensors'),
+  },
+  {
+    command: 'verify RUN --record',
+    sound: async (place) => {
+      for (const name of ['CKPT+a', 'CKPT+b', 'CKPT+c']) await readChecksums(plain, await stateAt(place), name)
+    },
+  },
+  {
+    command: 'pin RUN/CKPT+a --note kept',
+    sound: async (place) => expect(await readPins(plain, await stateAt(place))).toBeDefined(),
+  },
+]
+
+it.each([...removals, ...saves, ...others])(
+  'ckpt $command, killed at each of its calls, leaves what is whole, demoted or gone',
+  async (deed) => {
+    // Once before it counts: the first time, the program keeps its compiled code.
+    expect(await run(deed, await freshPlace(deed), 0)).toBe(null)
+    const counted = await freshPlace(deed)
+    expect(await run(deed, counted, 0)).toBe(null)
+    // How it ends is known by its command, for whoever compares.
+    finished.set(deed.command, counted)
+    const calls = Number(readFileSync(join(dirname(counted), 'calls'), 'utf8'))
+    expect(calls).toBeGreaterThan(4)
+    for (let n = 1; n <= calls; n += together) {
+      const ns = Array.from({ length: Math.min(together, calls - n + 1) }, (_, index) => n + index)
+      await Promise.all(ns.map((one) => dieAt(deed, one)))
     }
   },
   240_000,
 )
+
+async function dieAt(deed: Deed, n: number): Promise<void> {
+  const place = await freshPlace(deed)
+  expect(await run(deed, place, n)).toBe('SIGKILL')
+  await expectSound(join(place, 'save'))
+  await deed.sound?.(place, deed.command)
+  rmSync(dirname(place), { recursive: true })
+}
+
+async function freshPlace(deed: Deed): Promise<string> {
+  const place = join(mkdtempSync(join(folder, 'place-')), 'exp')
+  cpSync(join(here, 'fixtures', 'transfer', '000'), place, { recursive: true })
+  writeFileSync(join(place, 'weights.bin'), 'weights')
+  const path = makeSubjects(place)
+  if (deed.inTrash === true) await doChange('prune --trash', plain, path)
+  return place
+}
+
+/** The signal that it died of. */
+function run({ command }: Deed, place: string, n: number): Promise<NodeJS.Signals | null> {
+  const args = command.split(' ').map((word) => word.replace('RUN', join(place, 'save')))
+  return new Promise((resolve, reject) => {
+    const env = {
+      PATH: process.env['PATH'],
+      XDG_CACHE_HOME: join(folder, 'cache'),
+      DIE_AT: String(n),
+      COUNT_CALLS_IN: join(dirname(place), 'calls'),
+    }
+    const child = spawn(process.execPath, ['--require', join(here, 'dying.cjs'), program, ...args], {
+      cwd: place,
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let complaint = ''
+    child.stderr.on('data', (part: Buffer) => (complaint += part.toString()))
+    child.on('close', (status, signal) => {
+      if (status === null || status === 0) resolve(signal)
+      else reject(new Error(`ckpt ${command}, with DIE_AT=${n}: exit status ${status}\n${complaint}`))
+    })
+  })
+}
+
+/** Nothing half there, and after the next prune, which removes nothing, nothing unexplained. */
+async function expectSound(path: string): Promise<void> {
+  for (const name of ['CKPT+a', 'CKPT+b']) await conditionOf(plain, path, name)
+  expect(await conditionOf(plain, path, 'CKPT+c')).toBe('whole')
+  const state = await stateFolderOf(plain, path)
+  expect(await withLock(plain, state, lockOptions(), () => prune(plain, path, []))).toEqual([])
+  const { entries, unknown, orphans } = await readTrash(plain, state)
+  expect([...unknown, ...orphans]).toEqual([])
+  for (const name of readdirSync(path)) {
+    expect(name).toMatch(/^CKPT\+([abc]|new)$/)
+    if (name !== 'CKPT+new') expect(hasItsTime(path, name)).toBe(true)
+    expect(entries.map((entry) => entry.name)).not.toContain(name)
+  }
+  const explained = /^(trash|demoted|checksums|staging)(\/[a-z]{16}0{1,2}(\.json(\.new)?|\/.*)?)?$|^pins\.json(\.new)?$/
+  expect(stateOf(path).filter((one) => !explained.test(one))).toEqual([])
+}
+
+const finished = new Map<string, string>()
+
+async function stateAt(place: string) {
+  return stateFolderOf(plain, join(place, 'save'))
+}
+
+/** The new checkpoint is there whole, or the file that it was made of is. */
+async function isSavedOrNot(place: string): Promise<void> {
+  const saved = join(place, 'save', 'CKPT+new')
+  const given = join(place, 'weights.bin')
+  if (existsSync(given)) expect(readFileSync(given, 'utf8')).toBe('weights')
+  else expect(existsSync(saved)).toBe(true)
+  if (!existsSync(saved)) return
+  expect(readdirSync(saved).sort()).toEqual(['CKPT.yaml', 'model.ckpt'])
+  expect(readFileSync(join(saved, 'model.ckpt'), 'utf8')).toBe('weights')
+  const known = (await openRun(plain, join(place, 'save'))).checkpoints.find(({ name }) => name === 'CKPT+new')
+  expect(known?.meta.get('loss')).toBe(1)
+}
+
+function isStagedOrNot(place: string): void {
+  const staged = join(place, 'staged', 'CKPT+c')
+  if (!existsSync(staged)) return
+  const original = join(place, 'save', 'CKPT+c')
+  expect(readdirSync(staged).sort()).toEqual(readdirSync(original).sort())
+  for (const file of readdirSync(staged)) {
+    expect(readFileSync(join(staged, file)).equals(readFileSync(join(original, file)))).toBe(true)
+  }
+}
+
+/** What was there before, or nothing where nothing was, or all of the new file. Only a temporary name lies beside. */
+function isOldOrNew(output: string) {
+  return (place: string, command: string): void => {
+    const before = join(here, 'fixtures', 'transfer', '000', output)
+    const [now, old, done] = [join(place, output), before, join(finished.get(command) ?? '', output)].map((path) =>
+      existsSync(path) ? readFileSync(path).toString('hex') : null,
+    )
+    expect([old, done]).toContain(now)
+    const beside = ['.ckpt', 'save', 'source.safetensors', 'target.safetensors', 'weights.bin', output]
+    for (const name of readdirSync(place)) {
+      if (!beside.includes(name)) expect(name).toMatch(/^\.ckpt-[0-9a-f]{16}$/)
+    }
+  }
+}

@@ -1,7 +1,6 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { ckpt, program, temporaryDirectory } from './ckpt.js'
 
@@ -112,29 +111,6 @@ describe('ckpt save', () => {
     expect((await ckpt(['save', join(run, 'CKPT+ep1'), ...args])).status).toBe(3)
   })
 })
-
-const killer = fileURLToPath(new URL('killed-save.mjs', import.meta.url))
-
-it('leaves whole checkpoints or none, and the file that was to be moved, at a SIGKILL at any call', () => {
-  const first = place()
-  const calls = Number(execFileSync(process.execPath, [killer, '0', first.run, first.model], { encoding: 'utf8' }))
-  expect(calls).toBeGreaterThan(15)
-  for (let n = 1; n <= calls; n += 1) {
-    const { run, model } = place()
-    const { signal } = spawnSync(process.execPath, [killer, String(n), run, model])
-    expect(signal).toBe('SIGKILL')
-    const there = readdirSync(run)
-    if (there.length === 0) {
-      expect(readFileSync(model, 'utf8')).toBe('weights')
-    } else {
-      expect(there).toEqual(['CKPT+2024-01-31+23-59-59+00'])
-      expect(readdirSync(join(run, there[0] ?? '')).sort()).toEqual(['CKPT.yaml', 'model.ckpt'])
-      expect(readFileSync(join(run, there[0] ?? '', 'model.ckpt'), 'utf8')).toBe('weights')
-      expect(readFileSync(join(run, there[0] ?? '', 'CKPT.yaml'), 'utf8')).toMatch(/unixtime: 1.*\n$/)
-    }
-    expect(readdirSync(join(run, '..')).sort()).toEqual(expect.arrayContaining(['save']))
-  }
-}, 240_000)
 
 /** Seconds; the full length is 20. */
 const duration = Number(process.env['CKPT_TEST_SECONDS'] ?? 5)

@@ -100,13 +100,18 @@ describe('ckpt verify', () => {
     ])
   })
 
-  it('names temporary files that frameworks left, and holds no checkpoint for damaged because of them', async () => {
+  it('names temporary files that frameworks and ckpt itself left, and holds no checkpoint for damaged because of them', async () => {
     const run = copyFixture('runs/frameworks/hf_trainer/run')
     writeFileSync(join(run, '.tmpAb12Cd'), 'x')
     writeFileSync(join(run, 'checkpoint-6', '.tmpZZ99aa'), Buffer.from('9000000000000000007b22', 'hex'))
+    writeFileSync(join(run, 'checkpoint-6', '.ckpt-0123456789abcdef'), Buffer.from('504b0304', 'hex'))
     const { status, answer } = await verify(run, '--deep')
     expect([status, answer.damaged]).toEqual([4, 0])
-    expect(answer.runs[0]?.leftovers.map(({ name }) => name)).toEqual(['.tmpAb12Cd', 'checkpoint-6/.tmpZZ99aa'])
+    expect(answer.runs[0]?.leftovers.map(({ name }) => name)).toEqual([
+      '.tmpAb12Cd',
+      'checkpoint-6/.ckpt-0123456789abcdef',
+      'checkpoint-6/.tmpZZ99aa',
+    ])
   })
 
   it('is 3 where nothing is, and 2 for a flag that is not there', async () => {

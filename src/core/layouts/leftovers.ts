@@ -34,6 +34,11 @@ const temporaryNames: readonly TemporaryName[] = [
     pattern: /^\..+\.(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}$/,
     reason: 'a temporary file of rsync: it was stopped before it could give it its name',
   },
+  {
+    // Core's output/place.ts.
+    pattern: /^\.ckpt-[0-9a-f]{16}$/,
+    reason: 'a temporary file of ckpt: it was stopped before it could give it its name',
+  },
   { pattern: /\.incomplete$/, reason: 'a download of huggingface_hub that was not finished' },
 ]
 
