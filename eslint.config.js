@@ -60,7 +60,18 @@ const mayImport = {
     'download',
     'sources',
   ],
-  checkpointer: ['storage', 'formats', 'layouts', 'selection', 'retention', 'disposal', 'saving', 'jobs', 'run'],
+  checkpointer: [
+    'storage',
+    'formats',
+    'layouts',
+    'selection',
+    'retention',
+    'state',
+    'disposal',
+    'saving',
+    'jobs',
+    'run',
+  ],
   schedulers: ['jobs'],
   journal: ['storage', 'formats', 'state'],
   supervise: [
@@ -75,7 +86,7 @@ const mayImport = {
     'run',
     'schedulers',
   ],
-  jobs: ['storage', 'state', 'layouts', 'health', 'selection', 'disposal', 'placing', 'expression'],
+  jobs: ['storage', 'disposal', 'placing', 'expression'],
 }
 
 const folders = Object.keys(mayImport)

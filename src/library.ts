@@ -3,17 +3,25 @@
  * file system, the clock and the time zone.
  */
 import { resolve } from 'node:path'
-import { localStamp, wait } from './clock.js'
+import { every, localStamp, wait } from './clock.js'
 import {
   Checkpointer as CoreCheckpointer,
   type CheckpointerOptions,
   type Surroundings,
 } from './core/checkpointer/index.js'
 import { localStorage } from './core/storage/local.js'
+import { processes } from './process-identity.js'
 
 export * from './core/index.js'
 
-const here: Surroundings = { storage: localStorage(), now: () => Date.now() / 1000, localStamp, wait }
+const here: Surroundings = {
+  storage: localStorage(),
+  now: () => Date.now() / 1000,
+  localStamp,
+  wait,
+  every,
+  processes: processes('a training program'),
+}
 
 export class Checkpointer extends CoreCheckpointer {
   /** A relative directory is one of the working directory. */

@@ -10,6 +10,7 @@ import { plan } from '../retention/index.js'
 import { examine } from '../run/index.js'
 import { fileNameOf, saveCheckpoint, toPyMeta, toPyValues, type FileSource, type MetaInputs } from '../saving/index.js'
 import { byRecency, scopeOf } from '../selection/index.js'
+import { stateFolderOf, withLock, type LockOptions, type Processes } from '../state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { inOrder, ordersOf, type Choice, type Keeping } from './choose.js'
 import { findHook, type Hooks } from './hooks.js'
@@ -28,6 +29,10 @@ export interface Surroundings {
   readonly localStamp: (time: number) => string
   /** Resolves after so many milliseconds. */
   readonly wait: Wait
+  /** Calls back again and again, so many milliseconds apart, until what it gave is called. */
+  readonly every: LockOptions['every']
+  /** This process and the others: whose is a lock, and does its owner live? */
+  readonly processes: Processes
 }
 
 export interface CheckpointerOptions {
@@ -37,6 +42,8 @@ export interface CheckpointerOptions {
   readonly allowPartialLoad?: boolean
   /** Stands for `<parent of the folder>/.ckpt/<folder's name>`, where checkpoints are built. */
   readonly stateDirectory?: string
+  /** Seconds that a deletion waits for another ckpt that changes the run; a minute when left out. */
+  readonly patience?: number
   /** Told what is no error, but may be a mistake. */
   readonly onWarning?: (text: string) => void
 }
@@ -191,16 +198,34 @@ export class Checkpointer {
 
   /**
    * Keeps the best `numToKeep` of each order, and all that are in none of them; the rest goes, as SpeechBrain's
-   * `delete_checkpoints` has it: nothing is protected. Throws CkptError `partial` when some could not be removed.
+   * `delete_checkpoints` has it: nothing is protected. It is planned and done under the run's lock. Throws CkptError
+   * `partial` when some could not be removed, `refused` when another ckpt holds the run for too long.
    */
   async deleteCheckpoints(keeping: Keeping = {}): Promise<void> {
-    const { storage, now, wait } = this.surroundings
+    if ((await this.toDelete(keeping)).length === 0) return
+    const { storage, now, wait, every, processes } = this.surroundings
+    const { stateDirectory, patience = 60, onWarning } = this.options
+    const state = await stateFolderOf(storage, this.directory, stateDirectory)
+    const onUnlocked = ({ message }: CkptError) => onWarning?.(`deleted without a lock on the run: ${message}`)
+    await withLock(storage, state, { now, wait, every, processes, patience, onUnlocked }, async () => {
+      const going = await this.toDelete(keeping)
+      if (going.length === 0) return
+      const removal = await removeCheckpoints(storage, this.directory, going, {
+        planned: await fingerprint(storage, going),
+        wait,
+        ...(stateDirectory === undefined ? {} : { stateDirectory }),
+      })
+      const failure = failureOf(removal)
+      if (failure !== null) throw failure
+    })
+  }
+
+  private async toDelete(keeping: Keeping): Promise<Checkpoint[]> {
     const { numToKeep = 1, predicate } = keeping
-    const time = now()
     const checkpoints = byRecency(await this.listCheckpoints()).ordered
-    if (checkpoints.length === 0) return
-    const orders = ordersOf(checkpoints, keeping)
-    if (orders.length === 0) return
+    const orders = checkpoints.length === 0 ? [] : ordersOf(checkpoints, keeping)
+    if (orders.length === 0) return []
+    const time = this.surroundings.now()
     const { remove } = plan({
       checkpoints,
       policy: {
@@ -213,16 +238,7 @@ export class Checkpointer {
       healthKnown: false,
       protections: null,
     })
-    const going = remove.map(({ checkpoint }) => checkpoint)
-    if (going.length === 0) return
-    const { stateDirectory } = this.options
-    const removal = await removeCheckpoints(storage, this.directory, going, {
-      planned: await fingerprint(storage, going),
-      wait,
-      ...(stateDirectory === undefined ? {} : { stateDirectory }),
-    })
-    const failure = failureOf(removal)
-    if (failure !== null) throw failure
+    return remove.map(({ checkpoint }) => checkpoint)
   }
 
   private sourceOf(key: string, { object, options }: Recoverable): FileSource {

@@ -9,7 +9,9 @@ import {
   type CheckpointerOptions,
 } from '../../../src/core/checkpointer/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
+import { acquireLock, stateFolderOf } from '../../../src/core/state/index.js'
 import { temporaryDirectory } from '../disposal/runs.js'
+import { lockOptions, machine, owner } from '../state/machine.js'
 
 class Model {
   weight = 1
@@ -37,6 +39,8 @@ function checkpointerIn(run: string, options: CheckpointerOptions = {}): Checkpo
       now: () => (time += 1),
       localStamp: (seconds) => `2024-01-01+00-00-${seconds % 60}`,
       wait: () => Promise.resolve(),
+      every: () => () => undefined,
+      processes: machine(owner()),
     },
     options,
   )
@@ -102,6 +106,21 @@ describe('a Checkpointer', () => {
     expect(readdirSync(run).sort()).toEqual([names[3] ?? '', odd.name].sort())
     await checkpointer.deleteCheckpoints({ numToKeep: 0 })
     expect(readdirSync(run)).toEqual([])
+  })
+
+  it('deletes only while no other ckpt changes the run, and says which does', async () => {
+    const { run, checkpointer, names } = await trained({ patience: 1 })
+    const state = await stateFolderOf(localStorage(), run)
+    const lock = await acquireLock(localStorage(), state, lockOptions(machine(owner({ command: 'ckpt prune' }))))
+    await expect(checkpointer.deleteCheckpoints()).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('ckpt prune') as string,
+    })
+    expect(readdirSync(run).sort()).toEqual(names.toSorted())
+    await lock.release()
+    await checkpointer.deleteCheckpoints()
+    expect(readdirSync(run)).toEqual([names.at(-1)])
+    expect(readdirSync(join(run, '..'))).toEqual(['save'])
   })
 
   it('saves and keeps only the newest where nothing else is asked for', async () => {
