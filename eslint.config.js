@@ -52,6 +52,7 @@ const mayImport = {
     'expression',
     'hooks',
     'state',
+    'disposal',
     'placing',
     'tensors',
     'names',

@@ -10,6 +10,8 @@ export interface Served {
   readonly ranges?: boolean
   /** Bytes after which the connection is torn down, for one answer each; later answers are whole. */
   readonly breaks?: number[]
+  /** Bytes after which nothing more comes, and the connection stays. */
+  readonly stallsAfter?: number
   /** Sent as Content-Length in place of the truth. */
   readonly claims?: number
   readonly headers?: Readonly<Record<string, string>>
@@ -70,7 +72,7 @@ export class Loopback {
 }
 
 export function serve(served: Served, request: IncomingMessage, response: ServerResponse): void {
-  const { bytes, etag, ranges = true, breaks = [], claims, headers = {} } = served
+  const { bytes, etag, ranges = true, breaks = [], stallsAfter, claims, headers = {} } = served
   const unchanged = request.headers['if-range'] === undefined || request.headers['if-range'] === etag
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
   const start = ranges && unchanged && first !== undefined ? Number(first) : 0
@@ -87,6 +89,7 @@ export function serve(served: Served, request: IncomingMessage, response: Server
   const part = Buffer.from(bytes.subarray(start, end))
   // One byte is only a question for the size.
   const stop = end - start > 1 ? breaks.shift() : undefined
-  if (stop === undefined) response.end(part)
+  if (stallsAfter !== undefined && part.length > stallsAfter) response.write(part.subarray(0, stallsAfter))
+  else if (stop === undefined) response.end(part)
   else response.write(part.subarray(0, stop), () => setTimeout(() => response.destroy(), 20))
 }

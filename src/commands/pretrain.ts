@@ -146,7 +146,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
   ): Promise<{ loaded: readonly Loaded[]; failed: readonly Failed[] }> {
     const { force } = this.flags
     return this.long('loading', (work) =>
-      load({ storage: this.storage, runProcess: runHookProcess, record, force, work }, plan, items),
+      load({ storage: this.storage, runProcess: runHookProcess, wait: network.wait, record, force, work }, plan, items),
     )
   }
 

@@ -3,6 +3,8 @@
  * hook does it. Everything is looked at before anything is written.
  */
 import { basename, dirname, join } from 'node:path'
+import { removeTree } from '../disposal/index.js'
+import type { Wait } from '../disposal/patience.js'
 import { CkptError } from '../errors.js'
 import {
   chooseHook,
@@ -14,9 +16,9 @@ import {
   type Values,
 } from '../hooks/index.js'
 import { compileMapping } from '../names/index.js'
-import { ensurePlaceable, formatFor, place, temporaryPath, type LongWork } from '../output/index.js'
-import { makeFolders, removeIfEmpty } from '../placing/index.js'
-import { quietly, unlinkIfThere } from '../state/index.js'
+import { ensurePlaceable, formatFor, place, type LongWork } from '../output/index.js'
+import { makeFolders } from '../placing/index.js'
+import { neutralName } from '../state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import { ensureSafe, isTensorFile, openTensors, type TensorFile } from '../tensors/index.js'
 import { ensureTransferable, matchTensors, transfer, type TransferPlan } from '../transfer/index.js'
@@ -33,6 +35,7 @@ export interface LoadContext {
   /** What is there may be replaced. */
   readonly force: boolean
   readonly work: LongWork
+  readonly wait: Wait
 }
 
 /** What came of one loadable. */
@@ -103,8 +106,9 @@ class Task {
   private hook: ChosenHook | null = null
   private replaces = false
   private origin = ''
-  /** Beside the output: what is made before it gets its name. */
+  /** Beside the output: what is made before it gets its name. What a kill left in it goes with the next call. */
   private readonly workshop: string
+  private isOpen = false
 
   constructor(
     private readonly context: LoadContext,
@@ -113,7 +117,7 @@ class Task {
     private readonly wanted: Load,
   ) {
     this.source = item.path
-    this.workshop = temporaryPath(wanted.output)
+    this.workshop = join(dirname(wanted.output), `.${neutralName(wanted.output)}`)
   }
 
   get loaded(): Loaded {
@@ -154,6 +158,7 @@ class Task {
     else await this.copy(draft)
     const [stat] = await this.context.storage.lstat([draft])
     if (stat?.ok !== true) throw stat?.error ?? new CkptError('system', `${draft} is gone`)
+    if (stat.value.kind !== 'file') throw new CkptError('refused', `${output}: a hook made a ${stat.value.kind} of it`)
     await this.context.record?.add(output, stat.value, { origin: this.origin, digest: null, validator: null })
     await place(this.context.storage, draft, output, this.replaces)
   }
@@ -161,11 +166,7 @@ class Task {
   /** Leaves nothing but what has got its name. Never fails for what it tidies up. */
   async close(): Promise<void> {
     for (const file of this.open) await file.close()
-    const [listing] = await this.context.storage.list([this.workshop])
-    for (const { name } of listing?.ok === true ? listing.value : []) {
-      await quietly(() => unlinkIfThere(this.context.storage, join(this.workshop, name)))
-    }
-    await removeIfEmpty(this.context.storage, this.workshop)
+    await removeTree(this.context.storage, this.workshop, this.context.wait)
   }
 
   private hookFor(step: Step): ChosenHook | null {
@@ -257,9 +258,10 @@ class Task {
   }
 
   private async openWorkshop(): Promise<void> {
-    if ((await lookAt(this.context.storage, this.workshop)) === null) {
-      await this.context.storage.makeDirectory(this.workshop)
-    }
+    if (this.isOpen) return
+    await removeTree(this.context.storage, this.workshop, this.context.wait)
+    this.isOpen = true
+    await this.context.storage.makeDirectory(this.workshop)
   }
 }
 

@@ -97,6 +97,7 @@ class PlanReader {
       })
     }
     for (const one of loadables) ensureOrigin(one)
+    ensureOutputsDiffer(loadables)
     return loadables
   }
 
@@ -143,4 +144,14 @@ function ensureOrigin({ key, place, origin, skippedBy }: Loadable): void {
   throw new ConfigError(place, `${key} has no path, and there is no default source`, {
     hint: `paths: {${key}: …}, or default_source: …, or --source …`,
   })
+}
+
+function ensureOutputsDiffer(loadables: readonly Loadable[]): void {
+  const seen = new Map<string, string>()
+  for (const { key, place, load } of loadables) {
+    if (load === null) continue
+    const other = seen.get(load.output)
+    if (other !== undefined) throw new ConfigError(place, `${key} has the output of ${other}: ${load.output}`)
+    seen.set(load.output, key)
+  }
 }

@@ -140,6 +140,11 @@ describe('a mistake is told with its place', () => {
     ['loadables: {lm: }\npaths: {lm: {file: a, sha256: 12}}', '2:31: sha256 is 64 hexadecimal digits', ''],
     ['loadables: {lm: }\ndefault_source: /a\nconditions: {lm: use_ml}', '3:18: the condition use_ml', '--set use_ml'],
     ['loadables: {lm: {output: x}}', '1:13: lm has no target', ''],
+    [
+      'default_source: /a\nloadables: {lm: x.pt, am: {target: y.pt, output: x.pretrained.pt}}',
+      '2:23: am has the output of lm',
+      '',
+    ],
     ['loadables: {lm: {target: x, strict: 3}}', '1:37: strict is true or false', ''],
     ['loadables: {lm: {target: x, resize: cut}}', '1:37: resize is slice or pad', ''],
     ['hooks: [{key: lm, loads: "cat"}]', '1:19: "loads" is not a key of a hook', 'did you mean load?'],

@@ -90,7 +90,10 @@ async function pretrain(text: string, options: Options = {}): Promise<Outcome> {
   const failed = [...found.failed, ...collected]
   const runProcess = options.runProcess ?? (() => Promise.reject(new Error('nothing was to be run')))
   if (failed.length > 0) return { ...found, loaded: [], failed }
-  return { ...found, ...(await load({ storage, runProcess, record, force, work: {} }, plan, found.items)) }
+  return {
+    ...found,
+    ...(await load({ storage, runProcess, record, force, work: {}, wait: network.wait }, plan, found.items)),
+  }
 }
 
 const actions = ({ items }: Survey) => items.map(({ loadable, action }) => [loadable.key, action.kind])
@@ -388,6 +391,29 @@ describe('loading', () => {
     write('new/model.safetensors', tensors({ a: [5, 5] }))
     expect((await pretrain(plan)).loaded[0]?.how).toBe('transfer')
     expect(fs.readFileSync(at('init/model.safetensors'))).toEqual(Buffer.from(tensors({ a: [1, 2] })))
+  })
+
+  it('is whole or not there whatever call the process stops at, and the next call does the rest', async () => {
+    write('pretrained/tokenizer.ckpt', 'pieces')
+    const text = `${plan}\n  tokenizer: new/tokenizer.model`
+    const counting = faultyStorage(localStorage())
+    await pretrain(text, { storage: counting.storage })
+    const whole = {
+      'model.safetensors': fs.readFileSync(at('init/model.safetensors')),
+      'tokenizer.model': Buffer.from('pieces'),
+    }
+    for (let failAt = 1; failAt <= counting.calls.length; failAt += 1) {
+      for (const name of ['collected', '.ckpt', 'init']) fs.rmSync(at(name), { recursive: true, force: true })
+      const faulty = faultyStorage(localStorage(), { failAt, then: 'stops' })
+      await expect(pretrain(text, { storage: faulty.storage })).rejects.toThrow(Stopped)
+      for (const [name, contents] of Object.entries(whole)) {
+        const path = at('init', name)
+        if (fs.existsSync(path)) expect(fs.readFileSync(path)).toEqual(contents)
+      }
+      const { failed } = await pretrain(text)
+      expect(failed).toEqual([])
+      expect(fs.readdirSync(at('init')).sort()).toEqual(Object.keys(whole))
+    }
   })
 
   it('replaces no output that is not ours', async () => {
