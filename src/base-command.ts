@@ -1,6 +1,9 @@
 /** The one subclass of oclif's Command: how every ckpt command reads its flags, prints, fails and exits. */
+import { resolve } from 'node:path'
 import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
+import type { Place } from './core/config/index.js'
 import { CkptError, exitStatusOf, type ErrorCode } from './core/errors.js'
+import { locateRun } from './core/layouts/index.js'
 import type { Storage } from './core/storage/storage.js'
 import { localStorage } from './core/storage/local.js'
 import { expressionFlags } from './flags.js'
@@ -11,8 +14,10 @@ import { every, wait as pause } from './clock.js'
 import { parseAge } from './core/retention/index.js'
 import type { StatePlace } from './core/run/index.js'
 import { stateFolderOf, withLock, type LockOptions } from './core/state/index.js'
+import { parseMessage } from './parse-error.js'
 import { processes } from './process-identity.js'
 import { bytesProgress, interruptible, type LongWork } from './progress.js'
+import { loadSettings } from './settings/files.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 export type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>
@@ -21,7 +26,17 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   static override baseFlags = {
     json: Flags.boolean({ description: 'print one JSON document on stdout (docs/json.md)', helpGroup: 'GLOBAL' }),
     quiet: Flags.boolean({ char: 'q', description: 'no notes and warnings on stderr', helpGroup: 'GLOBAL' }),
+    'no-config': Flags.boolean({
+      description: 'leave ckpt.yaml and your own settings out (docs/configuration.md)',
+      helpGroup: 'GLOBAL',
+      env: 'CKPT_NO_CONFIG',
+    }),
   }
+  /**
+   * Flags that make sense together only: where one of them is typed, none of the others is taken from a file. What
+   * ranks is one question.
+   */
+  static together: readonly (readonly string[])[] = [['min', 'max', 'by']]
 
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
@@ -41,16 +56,65 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.json = (end === -1 ? this.argv : this.argv.slice(0, end)).includes('--json')
     // Else oclif warns of a command that failed before it had read its arguments.
     this.parsed = true
-    // Not this.parse: it runs oclif's hooks, for which every plugin would have to be loaded first.
-    const { args, flags } = await Parser.parse(shieldExpressions(this.ownArguments()), {
-      flags: { ...this.ctor.baseFlags, ...this.ctor.flags },
-      args: this.ctor.args,
-      strict: this.ctor.strict,
-      context: this,
-    })
+    const definitions: Interfaces.FlagInput = { ...this.ctor.baseFlags, ...this.ctor.flags }
+    const { argv, takenBack } = takeBack(this.ownArguments(), definitions)
+    const typed = await this.parseArguments(shieldExpressions(argv), lenient(definitions))
+    const settings = await this.settingsFor(typed, takenBack, definitions)
+    const { args, flags } = await this.parseArguments(shieldExpressions(argv), { ...definitions, ...settings })
     this.flags = flags as FlagsOf<T>
     this.args = args as ArgsOf<T>
+    this.json = flags.json === true
     this.quiet = flags['quiet'] === true
+    const yes = this.places.get('yes')
+    if (yes !== undefined) this.note(`nothing is asked: ${yes.path}:${yes.line} says yes`)
+  }
+
+  /** Not oclif's own method: it runs hooks, for which every plugin would have to be loaded first. */
+  private parseArguments(argv: string[], flags: Interfaces.FlagInput) {
+    const { args, strict } = this.ctor
+    return Parser.parse(argv, { flags, args, strict, context: this })
+  }
+
+  /** What files of settings say, as defaults of the flags. */
+  private async settingsFor(
+    { args, flags, metadata }: Parsed,
+    takenBack: readonly string[],
+    definitions: Interfaces.FlagInput,
+  ): Promise<Interfaces.FlagInput> {
+    if (flags['no-config'] === true) return {}
+    const [first] = Object.values(args).flat()
+    const path = resolve(typeof first === 'string' ? first : '.')
+    const folder = flags['recursive'] === true ? path : await this.settingsFolder(path)
+    const files = await loadSettings(this.storage, folder)
+    if (files.length === 0) return {}
+    const { applySettings } = await import('./settings/apply.js')
+    const given = Object.keys(flags).filter((name) => metadata.flags[name]?.setFromDefault !== true)
+    const settings = await applySettings(files, {
+      command: this.name,
+      flags: definitions,
+      together: (this.constructor as typeof BaseCommand).together,
+      given: new Set([...given, ...takenBack]),
+    })
+    this.places = new Map([...settings].map(([name, { place }]) => [name, place]))
+    return Object.fromEntries(
+      Object.entries(definitions).flatMap(([name, definition]) => {
+        const setting = settings.get(name)
+        return setting === undefined ? [] : [[name, withDefault(definition, setting.value)]]
+      }),
+    )
+  }
+
+  /** Where the search for settings begins: the run that the first argument stands for, or what it names. */
+  protected settingsFolder(path: string): Promise<string> {
+    return locateRun(this.storage, path)
+  }
+
+  /** Of flags that a file has set. */
+  protected places: ReadonlyMap<string, Place> = new Map()
+
+  /** As it is typed: `trash empty`. */
+  private get name(): string {
+    return (this.id ?? '').replaceAll(':', ' ')
   }
 
   /** The arguments that are for ckpt itself. */
@@ -94,7 +158,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    */
   protected changing(wait: string, state: string | undefined, signal?: AbortSignal): LockOptions & StatePlace {
     return {
-      processes: processes(`ckpt ${this.id ?? ''}`.trim().replaceAll(':', ' ')),
+      processes: processes(`ckpt ${this.name}`.trim()),
       now: () => this.now(),
       wait: pause,
       every,
@@ -160,13 +224,15 @@ export interface Failure {
 function toFailure(error: unknown): Failure {
   if (error instanceof CkptError) {
     const { code, message, hint, exitStatus } = error
-    return { code, message, hint, exitStatus }
+    return { code, message: message.startsWith('Parsing --') ? parseMessage(message) : message, hint, exitStatus }
   }
   if (isParseError(error)) {
-    const lines = error.message.split('\n').map((line) => line.trim())
-    const [what = '', ...details] = lines.filter((line) => line !== '' && line !== seeHelp)
-    const message = details.length === 0 ? what : `${what.replace(/:$/, '')}: ${details.join('; ')}`
-    return { code: 'usage', message, hint: 'add --help to see what there is', exitStatus: 2 }
+    return {
+      code: 'usage',
+      message: parseMessage(error.message),
+      hint: 'add --help to see what there is',
+      exitStatus: 2,
+    }
   }
   const message = error instanceof Error ? error.message : String(error)
   const stack = error instanceof Error ? error.stack : undefined
@@ -178,9 +244,6 @@ function toFailure(error: unknown): Failure {
     stack,
   }
 }
-
-/** oclif's own hint. */
-const seeHelp = 'See more help with --help'
 
 function isParseError(error: unknown): error is Error {
   return error instanceof Error && 'oclif' in error
@@ -206,3 +269,41 @@ function shieldExpressions(argv: readonly string[]): string[] {
   }
   return shielded
 }
+
+interface Parsed {
+  readonly args: Readonly<Record<string, unknown>>
+  readonly flags: Readonly<Record<string, unknown>>
+  readonly metadata: { readonly flags: Readonly<Record<string, { readonly setFromDefault?: boolean } | undefined>> }
+}
+
+/**
+ * `--no-FLAG` takes back what a file says of that flag. The arguments without such, and the flags that are meant;
+ * `--no-keep-recent` and the like are flags of their own.
+ */
+function takeBack(argv: readonly string[], flags: Interfaces.FlagInput): { argv: string[]; takenBack: string[] } {
+  const takenBack: string[] = []
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length
+  const kept = argv.filter((argument, index) => {
+    const name = argument.slice('--no-'.length)
+    const isMeant = index < end && argument.startsWith('--no-') && !(argument.slice(2) in flags) && name in flags
+    if (isMeant) takenBack.push(name)
+    return !isMeant
+  })
+  return { argv: kept, takenBack }
+}
+
+/** For a first look: what a file may still add is not asked for. */
+function lenient(flags: Interfaces.FlagInput): Interfaces.FlagInput {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [name, { ...flag, required: false, dependsOn: [], relationships: [] }]),
+  )
+}
+
+/** The value is what the flag's own parser gave, which oclif's types cannot know. */
+function withDefault(flag: FlagDefinition, value: unknown): FlagDefinition {
+  const copy = { ...flag }
+  Reflect.set(copy, 'default', value)
+  return copy
+}
+
+type FlagDefinition = Interfaces.FlagInput[string]

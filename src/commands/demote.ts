@@ -37,6 +37,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     { description: 'all but the newest two, in a script', command: '<%= config.bin %> demote exp/save --keep 2 --yes' },
   ]
   static override args = { run: runArgument }
+  static override together = [['older-than-best', ...Object.keys({ ...choosingFlags, ...selectionFlags })]]
   static override flags = {
     'older-than-best': Flags.integer({
       helpGroup: 'POLICY',

@@ -3,8 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { utcOffset, wait } from '../clock.js'
 import { confirm } from '../confirm.js'
-import { readSettings } from '../config.js'
-import type { HealthLevel, Run } from '../core/checkpoint.js'
+import type { Run } from '../core/checkpoint.js'
 import { failureOf, type RemovalFailure } from '../core/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
@@ -37,16 +36,7 @@ import { readPolicy } from '../query.js'
 import { printable } from '../render/printable.js'
 import { pruneDocument, renderMissing, renderPlan, renderQuestion, renderRemoval } from '../render/prune.js'
 
-/** What `ckpt.yaml` may say of a prune. */
-const policySection = {
-  name: 'prune',
-  flags: {
-    ...policyFlags,
-    ...selectionFlags,
-    verify: verifyFlag('how deep to look for damage: none, quick (headers), deep (every byte)', 'quick'),
-  },
-  check: readPolicy,
-}
+const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 
 export default class Prune extends BaseCommand<typeof Prune> {
   static override summary = 'Remove checkpoints that no rule keeps'
@@ -86,8 +76,12 @@ Exit status 6 when some could not be removed, or a space target is missed althou
     },
   ]
   static override args = { run: runArgument }
+  /** A policy is one thought: one on the command line, or in a nearer file, replaces another as a whole. */
+  static override together = [policyNames]
   static override flags = {
-    ...policySection.flags,
+    ...policyFlags,
+    ...selectionFlags,
+    verify: verifyFlag('how deep to look for damage: none, quick (headers), deep (every byte)', 'quick'),
     plan: Flags.file({
       helpValue: 'FILE',
       description: 'write the plan to a new file and change nothing else',
@@ -96,7 +90,7 @@ Exit status 6 when some could not be removed, or a space target is missed althou
     apply: Flags.file({
       helpValue: 'FILE',
       description: 'do exactly what the plan in the file says; what has changed since stays, and is told',
-      exclusive: ['plan', ...Object.keys({ ...policyFlags, ...selectionFlags })],
+      exclusive: ['plan', ...policyNames],
     }),
     trash: trashFlag,
     state: stateFlag,
@@ -183,7 +177,7 @@ Exit status 6 when some could not be removed, or a space target is missed althou
   }
 
   private async plan(run: Run): Promise<Intent> {
-    const request = await this.request(run)
+    const request = await this.request()
     if (this.flags.trash && request.minFree !== undefined) {
       throw new CkptError('usage', '--trash frees no space, so --min-free cannot be met with it', {
         hint: 'leave one of the two out',
@@ -198,16 +192,10 @@ Exit status 6 when some could not be removed, or a space target is missed althou
     return intentOf(plan, request)
   }
 
-  /** As the flags say; where they name no policy, as the nearest `ckpt.yaml` does. */
-  private async request(run: Run): Promise<PruneRequest> {
-    const { flags } = this
-    const typed = Object.keys(policySection.flags).filter((name) => name !== 'verify' && name in flags)
-    const settings = typed.length > 0 ? null : await readSettings(this.storage, run.path, policySection)
-    if (settings === null) return { ...(await readPolicy(flags)), verify: flags.verify }
-    this.note(`the policy is that of ${settings.path}`)
-    const { verify = flags.verify } = settings.flags as { verify?: HealthLevel }
-    const level = this.argv.some((argument) => argument.startsWith('--verify')) ? flags.verify : verify
-    return { ...(await readPolicy({ ...flags, ...settings.flags })), verify: level }
+  private async request(): Promise<PruneRequest> {
+    const [file] = policyNames.flatMap((name) => this.places.get(name)?.path ?? [])
+    if (file !== undefined) this.note(`the policy is that of ${printable(file)}`)
+    return { ...(await readPolicy(this.flags)), verify: this.flags.verify }
   }
 }
 

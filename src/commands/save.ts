@@ -48,6 +48,7 @@ nothing; the new checkpoint always stays.`
     },
   ]
   static override args = { run: runArgument }
+  static override together = [Object.keys({ ...policyFlags, ...selectionFlags })]
   static override flags = {
     file: Flags.string({
       helpValue: 'KEY=PATH',
@@ -80,6 +81,11 @@ nothing; the new checkpoint always stays.`
     state: stateFlag,
     wait: waitFlag,
     'dry-run': dryRunFlag,
+  }
+
+  /** What is saved goes to exactly the folder that was named, and so its settings are those of that folder. */
+  protected override async settingsFolder(path: string): Promise<string> {
+    return path
   }
 
   async run(): Promise<void> {

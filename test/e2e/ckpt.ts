@@ -107,7 +107,9 @@ afterAll(() => {
 const unwanted = /^(NO_COLOR|FORCE_COLOR|CLICOLOR.*|COLUMNS|LINES|NODE_OPTIONS|VITEST.*|CKPT_.*)$/
 
 function plainEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !unwanted.test(name)))
+  const inherited = Object.entries(process.env).filter(([name]) => !unwanted.test(name))
+  // Nobody's own settings are in force.
+  return { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: '/nonexistent' }
 }
 
 function collect(stream: NodeJS.ReadableStream): () => string {

@@ -1,4 +1,5 @@
 /** `ckpt.yaml`: what flags say, written down in a run or above it. */
-export { findConfigs, type ConfigFile } from './find.js'
-export { parseConfig, type Entry, type ParsedConfig } from './parse.js'
+export { findConfigs, type ConfigFile, type ConfigPlaces } from './find.js'
+export { parseConfig, type Entry, type ParsedConfig, type Section } from './parse.js'
+export { ensureTrusted } from './trust.js'
 export { ConfigError, misplaced, placeText, unknownKey, YamlText, type Pair, type Place, type Scalar } from './yaml.js'

@@ -12,37 +12,52 @@ export interface Entry {
 }
 
 export interface ParsedConfig {
+  /** Absolute. */
+  readonly path: string
   /** By the commands' names. */
-  readonly sections: ReadonlyMap<string, readonly Entry[]>
+  readonly sections: ReadonlyMap<string, Section>
+  /** Folders whose settings are taken whoever they belong to; as they are written. */
+  readonly trust: readonly Scalar[]
   readonly yaml: YamlText
   /** What stands behind `hooks:`; null where that is nothing. */
   readonly hooks: Node | null
 }
 
-const hooksKey = 'hooks'
+/** What stands behind a command's name. */
+export interface Section {
+  readonly place: Place
+  readonly entries: readonly Entry[]
+}
 
-/** `known` gives for each command the keys that its section may have. Throws ConfigError. */
-export function parseConfig(text: string, path: string, known: ReadonlyMap<string, readonly string[]>): ParsedConfig {
+/** Keys beside the commands' names. */
+const others = ['hooks', 'trust'] as const
+
+/** `commands` are the names that sections may have. Throws ConfigError. */
+export function parseConfig(text: string, path: string, commands: readonly string[]): ParsedConfig {
   const yaml = new YamlText(text, path)
-  const sections = new Map<string, readonly Entry[]>()
-  let hooks: Node | null = null
-  for (const pair of yaml.root === null ? [] : yaml.pairsOf(yaml.root, 'the file', example)) {
-    const keys = known.get(pair.key)
-    if (pair.key === hooksKey) hooks = pair.value
-    else if (keys !== undefined) sections.set(pair.key, sectionOf(yaml, pair, keys))
-    else throw unknownKey(pair, 'a section of ckpt.yaml', [...known.keys(), hooksKey])
+  const sections = new Map<string, Section>()
+  const pairs = yaml.root === null ? [] : yaml.pairsOf(yaml.root, 'the file', example)
+  for (const pair of pairs) {
+    if (commands.includes(pair.key)) sections.set(pair.key, { place: pair.place, entries: entriesOf(yaml, pair) })
+    else if (!others.some((other) => other === pair.key)) {
+      throw unknownKey(pair, 'a section of ckpt.yaml', [...commands, ...others])
+    }
   }
-  return { sections, yaml, hooks }
+  const behind = (key: (typeof others)[number]) => pairs.find((pair) => pair.key === key)
+  const trust = behind('trust')
+  return {
+    path,
+    sections,
+    trust: trust === undefined ? [] : entryOf(yaml, trust).values,
+    yaml,
+    hooks: behind('hooks')?.value ?? null,
+  }
 }
 
 const example = 'prune: {keep: 2, min: [WER]}'
 
-function sectionOf(yaml: YamlText, { key: command, value }: Pair, keys: readonly string[]): Entry[] {
-  const pairs = value === null ? [] : yaml.pairsOf(value, command, example)
-  return pairs.map((pair) => {
-    if (!keys.includes(pair.key)) throw unknownKey(pair, `a key of ${command}`, keys)
-    return entryOf(yaml, pair)
-  })
+function entriesOf(yaml: YamlText, { key, value }: Pair): Entry[] {
+  return value === null ? [] : yaml.pairsOf(value, key, example).map((pair) => entryOf(yaml, pair))
 }
 
 function entryOf(yaml: YamlText, { key, place, value }: Pair): Entry {

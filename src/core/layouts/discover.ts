@@ -163,7 +163,7 @@ function takenBy(run: string, checkpoints: readonly Checkpoint[]): ReadonlySet<s
   return new Set(checkpoints.map(({ name }) => prefix + name.slice(0, (name.indexOf('/') + 1 || name.length + 1) - 1)))
 }
 
-function foldersIn(folder: Folder): string[] {
+export function foldersIn(folder: Folder): string[] {
   const prefix = prefixOf(folder.path)
   return folder.entries.filter(isWorthALook).map((entry) => prefix + entry.name)
 }

@@ -7,3 +7,4 @@ export { listFiles, measure, uniteFindings, type Contents, type FoundFile } from
 export { explainTemporary, findLeftovers, type Leftover } from './leftovers.js'
 export { findLayout, layouts } from './registry.js'
 export { complete, scanFolder } from './scan.js'
+export { locateRun } from './locate.js'

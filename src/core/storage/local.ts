@@ -67,6 +67,7 @@ function toStat(stats: fs.BigIntStats): Stat {
     inode: stats.ino,
     links: Number(stats.nlink),
     mode: Number(stats.mode) & 0o7777,
+    owner: Number(stats.uid),
   }
 }
 

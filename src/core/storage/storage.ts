@@ -27,6 +27,8 @@ export interface Stat {
   readonly links: number
   /** Permission bits, 0o000 to 0o7777. */
   readonly mode: number
+  /** The number of the user that it belongs to. */
+  readonly owner: number
 }
 
 /** Bytes of a file system. */

@@ -2,10 +2,18 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { ConfigError, findConfigs, parseConfig } from '../../../src/core/config/index.js'
+import {
+  ConfigError,
+  ensureTrusted,
+  findConfigs,
+  parseConfig,
+  type ConfigFile,
+} from '../../../src/core/config/index.js'
+import { CkptError } from '../../../src/core/errors.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 
-const known = new Map([['prune', ['keep', 'min', 'keep-every', 'older-than', 'remove-damaged', 'where']]])
+const storage = localStorage()
+const known = ['prune', 'trash empty']
 const path = '/exp/ckpt.yaml'
 
 function mistake(text: string): ConfigError {
@@ -21,7 +29,7 @@ function mistake(text: string): ConfigError {
 describe('a ckpt.yaml', () => {
   it('gives the flags of a command as they are written, each with its place', () => {
     const text = 'prune: {keep: 2, min: [WER, "a b"], keep-every: [epoch=10], older-than: 7d, remove-damaged: true}\n'
-    const entries = parseConfig(text, path, known).sections.get('prune')
+    const entries = parseConfig(text, path, known).sections.get('prune')?.entries
     expect(entries?.map(({ key, values, isList }) => [key, values.map((value) => value.text), isList])).toEqual([
       ['keep', ['2'], false],
       ['min', ['WER', 'a b'], true],
@@ -34,7 +42,9 @@ describe('a ckpt.yaml', () => {
   })
 
   it('keeps numbers as they are written, resolves aliases, and takes only true and false for booleans', () => {
-    const entries = parseConfig('prune:\n  keep: &n 0x02\n  older-than: *n\n  where: yes\n', path, known).sections.get('prune')
+    const entries = parseConfig('prune:\n  keep: &n 0x02\n  older-than: *n\n  where: yes\n', path, known).sections.get(
+      'prune',
+    )?.entries
     expect(entries?.map(({ values: [value] }) => [value?.text, value?.boolean])).toEqual([
       ['0x02', null],
       ['0x02', null],
@@ -45,13 +55,12 @@ describe('a ckpt.yaml', () => {
   it('may be empty, and its section too', () => {
     expect(parseConfig('', path, known).sections.size).toBe(0)
     expect(parseConfig('# nothing yet\n', path, known).sections.size).toBe(0)
-    expect(parseConfig('prune:\n', path, known).sections.get('prune')).toEqual([])
+    expect(parseConfig('prune:\n', path, known).sections.get('prune')?.entries).toEqual([])
   })
 
   it.each([
-    ['prune:\n  keap: 2\n', ':2:3: "keap" is not a key of prune', 'did you mean keep?'],
     ['prun:\n  keep: 2\n', ':1:1: "prun" is not a section of ckpt.yaml', 'did you mean prune?'],
-    ['prune:\n  zzz: 2\n', ':2:3: "zzz"', 'known are: keep, min'],
+    ['zzzz: 2\n', ':1:1: "zzzz"', 'known are: prune, trash empty, hooks, trust'],
     ['prune:\n  keep:\n', ':2:3: keep has no value', undefined],
     ['prune:\n  min:\n    - WER\n    - {a: 1}\n', ':4:7: min has keys of its own', undefined],
     ['prune:\n  min: [[a]]\n', ':2:9: min has a list in a list', undefined],
@@ -67,21 +76,64 @@ describe('a ckpt.yaml', () => {
     if (hint !== undefined) expect(error.hint).toContain(hint)
   })
 
-  it('is looked for upwards, the nearest first, up to the home directory', async () => {
-    const root = mkdtempSync(join(tmpdir(), 'ckpt-config-'))
-    afterAll(() => rmSync(root, { recursive: true, force: true }))
+  it('is looked for upwards, the nearest first, up to the home directory, and then at the own place of the user', async () => {
+    const root = temporary()
     const run = join(root, 'home', 'exp', 'run')
     mkdirSync(run, { recursive: true })
     for (const folder of [root, join(root, 'home'), run]) writeFileSync(join(folder, 'ckpt.yaml'), folder)
-    const found = async (home: string) => (await findConfigs(localStorage(), run, home)).map(({ text }) => text)
-    expect(await found(join(root, 'home'))).toEqual([run, join(root, 'home')])
+    const own = join(root, 'own.yaml')
+    writeFileSync(own, 'own')
+    const found = async (home: string) =>
+      (await findConfigs(storage, run, { home, own })).map(({ text, isOwn }) => (isOwn ? `${text}!` : text))
+    expect(await found(join(root, 'home'))).toEqual([run, join(root, 'home'), 'own!'])
     expect((await found('/nowhere')).slice(0, 3)).toEqual([run, join(root, 'home'), root])
+    expect(await findConfigs(storage, join(run, 'not', 'yet'), { home: run, own: null })).toHaveLength(1)
   })
 
   it('that cannot be read is an error, and no missing policy', async () => {
-    const root = mkdtempSync(join(tmpdir(), 'ckpt-config-'))
+    const root = temporary()
     mkdirSync(join(root, 'ckpt.yaml'))
-    await expect(findConfigs(localStorage(), root, root)).rejects.toMatchObject({ errno: 'EISDIR' })
-    rmSync(root, { recursive: true })
+    await expect(findConfigs(storage, root, { home: root, own: null })).rejects.toMatchObject({ code: 'system' })
+    const large = temporary()
+    writeFileSync(join(large, 'ckpt.yaml'), Buffer.alloc((1 << 20) + 1, 32))
+    await expect(findConfigs(storage, large, { home: large, own: null })).rejects.toMatchObject({ errno: 'EFBIG' })
+  })
+
+  describe('is taken from', () => {
+    const file = { path: '/shared/exp/ckpt.yaml', text: '', isOwn: false, owner: 1000, mode: 0o644 }
+    const trust = (changes: Partial<ConfigFile>, user: number | null = 1000, trusted: string[] = []) => {
+      try {
+        ensureTrusted({ ...file, ...changes }, user, trusted)
+        return 'taken'
+      } catch (error) {
+        return error instanceof CkptError ? `${error.code}: ${error.message}` : error
+      }
+    }
+
+    it('the user and root', () => {
+      expect([trust({}), trust({ owner: 0 }), trust({ mode: 0o664 })]).toEqual(['taken', 'taken', 'taken'])
+    })
+
+    it('nobody else, unless its folder is trusted', () => {
+      expect(trust({ owner: 1001 })).toContain('refused: /shared/exp/ckpt.yaml: belongs to another user (1001')
+      expect(trust({ owner: 1001 }, 0)).toContain('refused')
+      expect(trust({ owner: 1001 }, 1000, ['/shared'])).toBe('taken')
+      expect(trust({ owner: 1001 }, 1000, ['/shared/ex'])).toContain('refused')
+    })
+
+    it('no file that anybody may write', () => {
+      expect(trust({ mode: 0o646 })).toContain('anybody may write this file')
+      expect(trust({ mode: 0o646 }, 1000, ['/shared'])).toContain('anybody may write this file')
+    })
+
+    it('whoever where the system knows no users', () => expect(trust({ owner: 5, mode: 0o666 }, null)).toBe('taken'))
   })
 })
+
+const made: string[] = []
+function temporary(): string {
+  const path = mkdtempSync(join(tmpdir(), 'ckpt-config-'))
+  made.push(path)
+  return path
+}
+afterAll(() => made.forEach((path) => rmSync(path, { recursive: true, force: true })))

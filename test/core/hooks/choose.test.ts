@@ -3,7 +3,7 @@ import { parseConfig } from '../../../src/core/config/index.js'
 import { chooseHook, parseHooks } from '../../../src/core/hooks/index.js'
 
 function chosen(text: string, key: string | null, name: string, step: 'save' | 'load' = 'save'): string | null {
-  const { yaml, hooks } = parseConfig(`hooks:\n${text}`, '/ckpt.yaml', new Map())
+  const { yaml, hooks } = parseConfig(`hooks:\n${text}`, '/ckpt.yaml', [])
   return chooseHook(parseHooks(yaml, hooks), { key, name }, step)?.command.text ?? null
 }
 

@@ -8,7 +8,7 @@ import { splitWords } from '../../../src/core/hooks/words.js'
 const path = '/exp/ckpt.yaml'
 
 function hooksIn(text: string): Hook[] {
-  const { yaml, hooks } = parseConfig(text, path, new Map())
+  const { yaml, hooks } = parseConfig(text, path, [])
   return parseHooks(yaml, hooks)
 }
 

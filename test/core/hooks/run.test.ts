@@ -15,7 +15,7 @@ function place(hook: string) {
   writeFileSync(source, 'some bytes')
   mkdirSync(join(folder, 'staging'))
   const target = join(folder, 'staging', 'made')
-  const { yaml, hooks } = parseConfig(`hooks:\n  - {key: k, ${hook}}\n`, join(folder, 'ckpt.yaml'), new Map())
+  const { yaml, hooks } = parseConfig(`hooks:\n  - {key: k, ${hook}}\n`, join(folder, 'ckpt.yaml'), [])
   const chosen = chooseHook(parseHooks(yaml, hooks), { key: 'k', name: 'k.ckpt' }, 'save')
   if (chosen === null) throw new Error('no hook')
   return { folder, chosen, values: { source, target, key: 'k' } }

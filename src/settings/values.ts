@@ -1,0 +1,76 @@
+/** One key of a section as the flag of its name takes it, as if it had been typed. */
+import { dirname, resolve } from 'node:path'
+import { Parser, type Interfaces } from '@oclif/core'
+import { ConfigError, type Entry, type Scalar } from '../core/config/index.js'
+import { CkptError } from '../core/errors.js'
+import { parseMessage } from '../parse-error.js'
+import { readPolicy } from '../query.js'
+
+export type FlagDefinitions = Interfaces.FlagInput
+type FlagDefinition = FlagDefinitions[string]
+
+/** What the flag comes to; null for a switch that is off. Throws ConfigError. */
+export async function readEntry(entry: Entry, definition: FlagDefinition): Promise<unknown> {
+  if (definition.type === 'boolean') return readSwitch(entry) ? true : null
+  if (entry.isList && definition.multiple !== true) {
+    throw new ConfigError(entry.place, `${entry.key} takes one value, and here is a list of ${entry.values.length}`)
+  }
+  const found: unknown[] = []
+  for (const value of entry.values) found.push(await readValue(entry, value, definition))
+  const flag = definition.multiple === true ? found.flat() : found[0]
+  await check(entry, flag)
+  return flag
+}
+
+function readSwitch({ key, values: [value], place, isList }: Entry): boolean {
+  const isOn = isList ? null : (value?.boolean ?? null)
+  if (isOn === null) throw new ConfigError(value?.place ?? place, `${key} is true or false`)
+  return isOn
+}
+
+/** By the flag's own parser, so that a file takes exactly what the command line takes. */
+async function readValue(entry: Entry, value: Scalar, definition: FlagDefinition): Promise<unknown> {
+  if (value.boolean !== null) throw new ConfigError(value.place, `${entry.key} takes a value, not ${value.text}`)
+  const text = fromFolder(value, definition)
+  try {
+    const flags = { [entry.key]: alone(definition) }
+    const parsed = await Parser.parse([`--${entry.key}=${text}`], { flags })
+    return (parsed.flags as Record<string, unknown>)[entry.key]
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    throw new ConfigError(value.place, parseMessage(error.message), { cause: error, ...hintOf(error) })
+  }
+}
+
+/** Whatever else it needs or excludes is not looked at here. */
+export function alone<T extends FlagDefinition>(definition: T): T {
+  return { ...definition, required: false, exclusive: [], dependsOn: [], relationships: [] }
+}
+
+/** What a flag takes is told by its helpValue; these are paths. */
+const paths = new Set(['FILE', 'DIR', 'FOLDER', 'PATH'])
+
+/** A relative path is one from the folder of the file that it stands in. */
+function fromFolder({ text, place }: Scalar, definition: FlagDefinition): string {
+  const kind = definition.type === 'option' ? definition.helpValue : undefined
+  const folder = dirname(place.path)
+  if (typeof kind !== 'string') return text
+  if (paths.has(kind)) return resolve(folder, text)
+  const at = text.indexOf('=')
+  if (kind !== 'KEY=PATH' || at === -1 || text.endsWith('=-')) return text
+  return `${text.slice(0, at + 1)}${resolve(folder, text.slice(at + 1))}`
+}
+
+/** What only the command itself would refuse (an age, an expression, a rule) is refused here, where its place is known. */
+async function check(entry: Entry, flag: unknown): Promise<void> {
+  try {
+    await readPolicy({ [entry.key]: flag })
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    throw new ConfigError(entry.values[0]?.place ?? entry.place, error.message, { cause: error, ...hintOf(error) })
+  }
+}
+
+function hintOf(error: Error): { readonly hint?: string } {
+  return error instanceof CkptError && error.hint !== undefined ? { hint: error.hint } : {}
+}
