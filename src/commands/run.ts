@@ -28,7 +28,10 @@ export default class RunCommand extends JobCommand<typeof RunCommand> {
   ]
   static override args = { run: runArgument }
   // The command has the terminal: there is no document.
-  static override baseFlags = { quiet: JobCommand.baseFlags.quiet } as typeof JobCommand.baseFlags
+  static override baseFlags = {
+    quiet: JobCommand.baseFlags.quiet,
+    'no-config': JobCommand.baseFlags['no-config'],
+  } as typeof JobCommand.baseFlags
   static override flags = {
     'resume-args': Flags.string({
       helpValue: 'WORDS',
