@@ -1,7 +1,7 @@
 /** One key of a section as the flag of its name takes it, as if it had been typed. */
 import { dirname, resolve } from 'node:path'
 import { Parser, type Interfaces } from '@oclif/core'
-import { ConfigError, type Entry, type Scalar } from '../core/config/index.js'
+import { ConfigError, misplaced, type Entry, type Scalar } from '../core/config/index.js'
 import { CkptError } from '../core/errors.js'
 import { parseMessage } from '../parse-error.js'
 import { readPolicy } from '../query.js'
@@ -67,7 +67,7 @@ async function check(entry: Entry, flag: unknown): Promise<void> {
     await readPolicy({ [entry.key]: flag })
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
-    throw new ConfigError(entry.values[0]?.place ?? entry.place, error.message, { cause: error, ...hintOf(error) })
+    throw misplaced(entry.values[0]?.place ?? entry.place, error)
   }
 }
 
