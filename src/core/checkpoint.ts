@@ -126,6 +126,8 @@ export interface Pointer {
   readonly label: string
   /** Name of the checkpoint pointed at. */
   readonly name: string
+  /** The metric by which the framework holds it for the best. */
+  readonly metric?: string
 }
 
 /** Unix seconds by which ages and calendar rules go: `unixtime`, else the file's time, else null. */

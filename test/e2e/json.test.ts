@@ -47,6 +47,7 @@ const documents: Case[] = [
   ['a run with NaN and numpy scores', 'list', () => ['list', asr()]],
   ['a damaged run, looked into', 'list', () => ['list', asr('asr_run_damaged'), '--verify', 'deep']],
   ['a run of the Trainer', 'list', () => ['list', copyFixture('runs/frameworks/hf_trainer/run')]],
+  ['a run of Lightning', 'list', () => ['list', copyFixture('runs/frameworks/lightning/run')]],
   ['no row', 'list', () => ['list', asr(), '--limit', '0']],
   ['many runs', 'list-r', () => ['list', '-r', join(project, 'test/fixtures/runs')]],
   ['the best', 'find', () => ['find', asr(), '--min', 'loss', '--num', '3']],

@@ -194,6 +194,18 @@ describe('Lightning checkpoints', () => {
     ])
   })
 
+  it('of equal scores are best where the callback says so', async () => {
+    const callbacks = monitoring('acc', 'max', { 'a.ckpt': 0.5, 'b.ckpt': 0.5 })
+    const root = write(makeFolder(), {
+      'a.ckpt': lightningFile({ step: 4, callbacks }),
+      'b.ckpt': lightningFile({ step: 8, callbacks }),
+    })
+    const { checkpoints } = await loadRun(storage, root)
+    const { ordered } = byRecency(checkpoints)
+    expect(ordered.map(({ name }) => name)).toEqual(['b.ckpt', 'a.ckpt'])
+    expect(rank(ordered, { kind: 'max', key: 'acc' }, 0).map(({ name }) => name)).toEqual(['a.ckpt', 'b.ckpt'])
+  })
+
   it('tell which way their metric gets better, whatever its name says, and so what the best is', async () => {
     const callbacks = monitoring('my_thing', 'max', { 'b.ckpt': 2, 'a.ckpt': 1 })
     const root = write(makeFolder(), {
@@ -282,7 +294,7 @@ describe('last.ckpt', () => {
     const found = await scan(root)
     expect(found['last.ckpt']).toMatchObject({ step: 8, sameAs: 'b.ckpt' })
     expect(found['a.ckpt']?.pointsTo).toEqual([
-      { label: 'best_model_path', name: 'a.ckpt' },
+      { label: 'best_model_path', name: 'a.ckpt', metric: 'val_loss' },
       { label: 'last.ckpt', name: 'b.ckpt' },
       { label: 'ckpt_path="last"', name: 'last.ckpt' },
     ])

@@ -419,3 +419,39 @@ describe('by law', () => {
       if (!(withoutRules instanceof CkptError)) expectNoMore(withoutRules, answer)
     }))
 })
+
+describe('a copy of a checkpoint under another name', () => {
+  const copyOf = (name: string, original: Checkpoint, facts: Partial<Checkpoint> = {}) =>
+    ({ ...original, name, path: `/run/${name}`, sameAs: original.name, ...facts }) satisfies Checkpoint
+  const [ep5, ep4, ...older] = run
+  if (ep5 === undefined || ep4 === undefined) throw new Error('there are five')
+  const last = copyOf('last', ep5)
+
+  it('takes no place, and stays with what it is a copy of', () => {
+    const answer = planFor({ keep: 2 }, { checkpoints: [ep5, last, ep4, ...older] })
+    expect(kept(answer)).toEqual(['ep5: keep', 'last: same', 'ep4: keep'])
+  })
+
+  it('goes with it', () => {
+    const copy = copyOf('best', ep4)
+    const answer = planFor({ keep: 1 }, { checkpoints: [ep5, ep4, copy] })
+    expect(removed(answer)).toEqual(['ep4: surplus', 'best: same'])
+  })
+
+  it('stays by itself where something asks for its name, and a pin on it holds for both', () => {
+    const pointing = { ...ep5, pointsTo: [{ label: 'x', name: 'best' }] }
+    const copy = copyOf('best', ep4)
+    const checkpoints = [pointing, ep4, copy, ...older]
+    const named = planFor({ keep: 1 }, { checkpoints, protections: {} })
+    expect(kept(named)).toEqual(['ep5: newest keep', 'best: pointer'])
+    const pinned = planFor({ keep: 1 }, { checkpoints, protections: { pinned: new Map([[copy.path, '']]) } })
+    expect(kept(pinned)).toEqual(['ep5: newest keep', 'ep4: pinned', 'best: pointer pinned same'])
+  })
+
+  it('is a checkpoint of its own where the other is damaged, or is not there', () => {
+    const hurt = { ...ep5, health: damaged('corrupt') }
+    const answer = planFor({ keep: 1 }, { checkpoints: [hurt, last, ep4] })
+    expect(kept(answer)).toEqual(['ep5: damaged', 'last: keep'])
+    expect(kept(planFor({ keep: 1 }, { checkpoints: [last, ep4] }))).toEqual(['last: keep'])
+  })
+})

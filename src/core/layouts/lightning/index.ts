@@ -217,9 +217,10 @@ function directionOf({ monitor, mode }: CheckpointCallback): [string, Direction]
 }
 
 function bestPointers({ callbacks }: SavedState, namesakes: Namesakes): Pointer[] {
-  return callbacks.flatMap(({ bestPath }) => {
+  return callbacks.flatMap(({ bestPath, monitor }) => {
     const name = bestPath === '' ? undefined : namesakes.find(bestPath)
-    return name === undefined ? [] : [{ label: 'best_model_path', name }]
+    if (name === undefined) return []
+    return [{ label: 'best_model_path', name, ...(monitor === null ? {} : { metric: monitor }) }]
   })
 }
 
