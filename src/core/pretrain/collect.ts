@@ -4,6 +4,7 @@ import { download, ensureDigest, type Network } from '../download/index.js'
 import { CkptError, StorageError } from '../errors.js'
 import { place, type LongWork } from '../output/index.js'
 import { hardLink, makeFolders } from '../placing/index.js'
+import type { RemoteFile } from '../sources/index.js'
 import { makeInside, neutralName, refuseWithout, removeEmpty, unlinkIfThere, type StateFolder } from '../state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import type { MadeRecord } from './record.js'
@@ -21,6 +22,8 @@ export interface CollectContext {
 
 /** In the state folder: parts of downloads, and what is made before it gets its name. */
 const workshop = 'downloads'
+/** Milliseconds between two looks at a copy. */
+const glance = 100
 
 /**
  * All that go into `folder` (absolute), which is made. Goes on past one that fails; gives those. Throws CkptError
@@ -80,7 +83,7 @@ class Collector {
     if (action.kind === 'link') await this.link(action)
   }
 
-  private async download(file: (Item['action'] & { kind: 'download' })['file']): Promise<void> {
+  private async download(file: RemoteFile): Promise<void> {
     const { storage, network } = this.context
     const { from } = this.item
     const partial = await download(storage, network, file, join(this.drafts, neutralName(from)), this.work)
@@ -91,7 +94,7 @@ class Collector {
   private async link({ link, file }: Item['action'] & { kind: 'link' }): Promise<void> {
     const { storage } = this.context
     const { digest, path } = this.item
-    const { signal, ...quiet } = this.work
+    const { signal, onProgress } = this.work
     if (digest !== null)
       await ensureDigest(storage, file.path, digest, file.path, signal === undefined ? {} : { signal })
     const before = await statOf(storage, file.path)
@@ -101,18 +104,28 @@ class Collector {
     else if (link === 'hard') await hardLink(storage, file.path, draft)
     else await this.copy(file.path, before, draft)
     await this.place(draft, { origin: originOf(file.path, before), validator: null })
-    quiet.onProgress?.(before.size, before.size)
+    onProgress?.(before.size, before.size)
   }
 
   private async copy(from: string, before: Stat, draft: string): Promise<void> {
     const { storage } = this.context
-    await storage.copyFile(from, draft)
+    await this.watch(storage.copyFile(from, draft), draft, before.size)
     await storage.setTimes(draft, before.modified, before.modified)
     await storage.syncFile(draft)
     const after = await statOf(storage, from)
     if (after.size === before.size && after.modified === before.modified) return
     await storage.unlink(draft)
     throw new CkptError('refused', `${from}: changed while it was read`, { hint: 'try again once it is saved' })
+  }
+
+  /** The system copies by itself; how far it is, the growing file tells. */
+  private async watch(copying: Promise<void>, draft: string, size: number): Promise<void> {
+    const { storage, network } = this.context
+    const end = copying.then(() => true)
+    while (!(await Promise.race([end, network.wait(glance).then(() => false)]))) {
+      const [stat] = await storage.lstat([draft])
+      if (stat?.ok === true) this.work.onProgress?.(stat.value.size, size)
+    }
   }
 
   /** Remembered, then named. */

@@ -131,17 +131,21 @@ class Surveyor {
   }
 
   private async isSameLocal(path: string, there: Stat, file: LocalFile, link: LinkStrategy): Promise<boolean> {
-    const [own, [real, source]] = [await this.storage.stat([file.path]), await this.storage.resolve([path, file.path])]
-    if (own[0]?.ok !== true) throw own[0]?.error ?? new CkptError('not-found', `${file.path} is gone`)
-    if (there.kind === 'link')
-      return link === 'symbolic' && real?.ok === true && source?.ok === true && real.value === source.value
+    const [own] = await this.storage.stat([file.path])
+    if (own?.ok !== true) throw own?.error ?? new CkptError('not-found', `${file.path} is gone`)
+    if (there.kind === 'link') return link === 'symbolic' && (await this.leadsTo(path, file.path))
     if (there.kind !== 'file') return false
-    const stat = own[0].value
+    const stat = own.value
     if (there.inode === stat.inode && there.device === stat.device) return link === 'hard'
     if (link === 'hard' || there.size !== stat.size) return false
     const made = this.made(path, there)
     if (made !== null) return link === 'copy' && made.origin === originOf(file.path, stat)
     return (await this.sha256(path)) === (await this.sha256(file.path))
+  }
+
+  private async leadsTo(link: string, path: string): Promise<boolean> {
+    const [one, other] = await this.storage.resolve([link, path])
+    return one?.ok === true && other?.ok === true && one.value === other.value
   }
 
   private async surveyRemote(path: string, there: Stat | null, file: RemoteFile, from: string): Promise<Item> {

@@ -23,7 +23,8 @@ import { formatHeader } from '../../../src/core/formats/safetensors.js'
 import { faultyStorage, Stopped } from '../../faulty-storage.js'
 import { Loopback, serve } from '../../loopback.js'
 
-const network: Network = { fetch, wait: async () => undefined }
+/** Never waits for long, but lets others have their turn. */
+const network: Network = { fetch, wait: () => new Promise((resolve) => setImmediate(resolve)) }
 let folder = ''
 let server: Loopback
 let warnings: string[] = []
@@ -73,11 +74,13 @@ interface Options extends Partial<PlanOptions> {
   readonly hub?: HubSettings
   readonly storage?: ReturnType<typeof localStorage>
   readonly runProcess?: RunProcess
+  readonly onProgress?: (done: number, total: number) => void
 }
 
 /** As the command does it, without a lock. */
 async function pretrain(text: string, options: Options = {}): Promise<Outcome> {
   const { force = false, update = false, hub = { endpoint: null, token: null }, storage = localStorage() } = options
+  const work = options.onProgress === undefined ? {} : { onProgress: options.onProgress }
   const plan = await parsePlan(storage, text, at('plan.yaml'), { workingFolder: folder, ...options })
   const state = plan.collectIn === null ? null : await stateFolderOf(storage, plan.collectIn)
   const record = state === null ? null : await MadeRecord.open(storage, state)
@@ -86,7 +89,7 @@ async function pretrain(text: string, options: Options = {}): Promise<Outcome> {
   const collected =
     plan.collectIn === null || record === null || state === null
       ? []
-      : await collect({ storage, network, record, state, work: {} }, plan.collectIn, found.items)
+      : await collect({ storage, network, record, state, work }, plan.collectIn, found.items)
   const failed = [...found.failed, ...collected]
   const runProcess = options.runProcess ?? (() => Promise.reject(new Error('nothing was to be run')))
   if (failed.length > 0) return { ...found, loaded: [], failed }
@@ -127,6 +130,14 @@ describe('a folder', () => {
       expect(fs.readdirSync(at('collected')).sort()).toEqual(['am.ckpt', 'lm.ckpt'])
     },
   )
+
+  it('tells how far a copy is', async () => {
+    write('pretrained/am.ckpt', new Uint8Array(20 << 20))
+    const steps: number[] = []
+    await pretrain(plan('copy'), { onProgress: (done) => void steps.push(done) })
+    expect(steps).toEqual(steps.toSorted((a, b) => a - b))
+    expect(steps.at(-1)).toBe((20 << 20) + 18)
+  })
 
   it('is used where it lies without collect_in, or with link: none', async () => {
     const { items } = await pretrain('default_source: pretrained\nloadables: {lm: }')
