@@ -43,6 +43,10 @@ const mayImport = {
     'trash',
     'jobs',
     'tensors',
+    'names',
+    'output',
+    'transfer',
+    'average',
   ],
   sources: ['storage', 'config', 'expression', 'selection', 'run', 'download'],
   pretrain: [

@@ -74,13 +74,24 @@ async function timed(folder, command, more) {
   return performance.now() - began
 }
 
+/** Runs ckpt, or node, where nothing is measured. */
+export async function runOnce(folder, args) {
+  await run(folder, node(args))
+}
+
+/** What everything that writes a file is measured against. */
+export function copyCase(from, to, after) {
+  return { name: 'cp and sync', command: ['sh', ['-c', 'cp "$1" "$2" && sync "$2"', 'sh', from, to]], after }
+}
+
 const node = (args) => [process.execPath, args]
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
 /**
  * Runs all cases in turn, `rounds` times after one that does not count, and tells each one's median as a multiple of
- * the first's. A case is `{ name, args, most?, after? }` with arguments of node, or `command` in their place; `most` is
- * the ratio that it must not exceed. Peak memory is asked of the system in a run of its own. Gives whether all held.
+ * the first's. A case is `{ name, args, most?, mostMilliseconds?, fasterThan?, after? }` with arguments of node, or
+ * `command` in their place; `most` is the ratio that it must not exceed, and `fasterThan` has other cases, each with how
+ * many times as fast this one must be. Peak memory is asked of the system in a run of its own. Gives whether all held.
  */
 export async function compare(folder, title, rounds, cases, mostMegabytes) {
   const commandOf = (one) => one.command ?? node(one.args)
@@ -99,7 +110,10 @@ export async function compare(folder, title, rounds, cases, mostMegabytes) {
     const time = median(times.get(one))
     const ratio = time / median(times.get(base))
     const peak = one.args === undefined ? undefined : await peakMegabytes(folder, one)
-    const isHeld = ratio <= (one.most ?? Infinity) && !(one !== base && peak > mostMegabytes)
+    const isHeld =
+      ratio <= (one.most ?? Infinity) &&
+      time <= (one.mostMilliseconds ?? Infinity) &&
+      !(one !== base && peak > mostMegabytes)
     held &&= isHeld
     const columns = [
       one.name.padEnd(34),
@@ -109,6 +123,15 @@ export async function compare(folder, title, rounds, cases, mostMegabytes) {
       (peak === undefined ? '' : `${peak.toFixed(0)} MB`).padStart(7),
     ]
     console.log(`${columns.join(' ')}${isHeld ? '' : '  TOO MUCH'}`)
+  }
+  for (const one of cases) {
+    for (const [other, least] of one.fasterThan ?? []) {
+      const faster = median(times.get(other)) / median(times.get(one))
+      held &&= faster >= least
+      console.log(
+        `${one.name} is ${faster.toFixed(2)} times as fast as ${other.name}; at least ${least}${faster >= least ? '' : '  TOO SLOW'}`,
+      )
+    }
   }
   return held
 }

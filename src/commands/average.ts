@@ -1,16 +1,23 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { average, planAverage, type AveragePlan, type Precision } from '../core/average/index.js'
+import { localStamp, wait } from '../clock.js'
+import type { Precision } from '../core/average/index.js'
 import { CkptError } from '../core/errors.js'
 import { compileFilter } from '../core/names/index.js'
-import { formatFor, type WrittenOutput } from '../core/output/index.js'
-import { findFile, findFiles, type FoundFile } from '../core/run/index.js'
-import { ensureSafe, openTensors, type TensorFile } from '../core/tensors/index.js'
+import {
+  prepareAverage,
+  previewAverage,
+  saveAverage,
+  writeAverage,
+  type AverageRequest,
+  type PreparedAverage,
+} from '../core/run/average.js'
 import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
-import { averageDocument, renderAverage } from '../render/average.js'
+import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
+import { readMeta } from '../save-arguments.js'
 
 export default class Average extends BaseCommand<typeof Average> {
   static override summary = 'Write the mean of several checkpoints, tensor by tensor'
@@ -27,6 +34,10 @@ status 5). One chunk of one tensor at a time is in memory.`
     {
       description: 'the best three, as a file that torch.load reads',
       command: '<%= config.bin %> average exp/save --num 3 --max ACC --key model -o avg.pt',
+    },
+    {
+      description: 'as a checkpoint that ranks before all others',
+      command: '<%= config.bin %> average exp/save --num 3 --max ACC --key model --save exp/save --meta ACC=1.1',
     },
     {
       description: 'two files, the second three times as heavy',
@@ -60,99 +71,90 @@ status 5). One chunk of one tensor at a time is in memory.`
     })(),
     to: formatFlag(),
     'shard-size': shardSizeFlag(),
+    save: Flags.string({
+      helpValue: 'RUN',
+      description:
+        'save it as a new checkpoint of this run, in one step, and say in its meta what it was averaged from',
+      exclusive: ['output', 'force', 'shard-size'],
+    }),
+    meta: Flags.string({
+      helpValue: 'KEY=VALUE',
+      description: 'what else is known of that checkpoint, as in ckpt save: ACC=1.1',
+      multiple: true,
+      multipleNonGreedy: true,
+      dependsOn: ['save'],
+    }),
+    name: Flags.string({ helpValue: 'NAME', description: 'call it CKPT+NAME; never overwrites', dependsOn: ['save'] }),
     'dry-run': dryRunFlag,
     ...filterFlags,
     ...selectionFlags,
   }
 
   async run(): Promise<void> {
-    const isWanted = await compileFilter(this.flags.include ?? [], this.flags.exclude ?? [])
-    const found = await this.find()
-    for (const warning of new Set(found.flatMap(({ warnings }) => warnings))) this.alert(warning)
-    const files: TensorFile[] = []
+    const request = await this.request()
+    const prepared = await this.long('checking', (work) =>
+      prepareAverage(this.storage, request, { now: this.now(), ...work }),
+    )
+    const { plan, warnings } = prepared
     try {
-      for (const { path } of found) files.push(await this.open(path))
-      const newest = files[await this.newestOf(found)] ?? files[0]
-      if (newest === undefined) throw new CkptError('usage', 'there is nothing to average')
-      const { weights, accumulate } = this.flags
-      const plan = planAverage(files, newest, { weights, accumulate, isWanted })
-      const written = await this.write(plan)
-      this.answer(averageDocument(plan, written), () => renderAverage(plan, written, this.output))
+      for (const warning of warnings) this.alert(warning)
+      const result = await (this.flags.save === undefined ? this.write(prepared) : this.save(prepared, this.flags.save))
+      this.answer(averageDocument(plan, result), () => renderAverage(plan, result, this.output))
     } finally {
-      for (const file of files) await file.close()
+      await prepared.close()
     }
   }
 
-  private async find(): Promise<FoundFile[]> {
-    const { what } = this.args
-    const [first, ...others] = what
+  private async request(): Promise<AverageRequest> {
+    const { key, weights, accumulate, include = [], exclude = [] } = this.flags
     const query = await readQuery(this.flags)
-    const order = onlyOrder(query)
-    const { last, num, key } = this.flags
-    this.checkCount(order !== undefined)
-    const context = { now: this.now() }
-    const request = { base: resolve('.'), query, key }
-    const count = last ?? num
-    if (first !== undefined && others.length === 0 && count !== undefined) {
-      const found = await findFiles(this.storage, first, request, count, context)
-      if (found.length < count) this.alert(`there are only ${found.length}, not ${count}`)
-      return found
-    }
-    if (count !== undefined)
-      throw new CkptError('usage', '--last and --num choose from one run, and several things were named')
-    if (others.length === 0) {
-      throw new CkptError('usage', `${first ?? ''}: of a run, say how many with --last N or --num N`, {
-        hint: 'or name the files',
-      })
-    }
-    const found: FoundFile[] = []
-    for (const one of what) {
-      const [stat] = await this.storage.stat([resolve(one)])
-      const isFile = stat?.ok === true && stat.value.kind !== 'directory'
-      found.push(await findFile(this.storage, one, isFile ? { ...request, key: undefined } : request, context))
-    }
-    return found
+    const isWanted = await compileFilter(include, exclude)
+    const count = this.count(onlyOrder(query) !== undefined)
+    const { what } = this.args
+    return { what, base: resolve('.'), query, key, count, options: { weights, accumulate, isWanted } }
   }
 
-  private checkCount(isRanked: boolean): void {
+  /** How many are chosen of a run; null for several things that were named. */
+  private count(isRanked: boolean): number | null {
     const { last, num } = this.flags
+    const [first = '', ...others] = this.args.what
     if (last !== undefined && isRanked) {
       throw new CkptError('usage', '--last takes the newest; with --min, --max or --by it is --num')
     }
     if (num !== undefined && !isRanked) {
       throw new CkptError('usage', '--num takes the best, and needs --min, --max or --by; for the newest it is --last')
     }
-  }
-
-  private async open(path: string): Promise<TensorFile> {
-    const file = await openTensors(this.storage, path)
-    try {
-      ensureSafe(file)
-    } catch (error) {
-      await file.close()
-      throw error
+    const count = last ?? num ?? null
+    if (count !== null && others.length > 0) {
+      throw new CkptError('usage', '--last and --num choose from one run, and several things were named')
     }
-    for (const finding of file.findings) this.alert(`${path}: ${finding}`)
-    return file
+    if (count === null && others.length === 0) {
+      throw new CkptError('usage', `${first}: of a run, say how many with --last N or --num N`, {
+        hint: 'or name the files',
+      })
+    }
+    return count
   }
 
-  /** By what the checkpoints say where all say it, else by the files' times; of equals the last. */
-  private async newestOf(found: readonly FoundFile[]): Promise<number> {
-    const stats = await this.storage.stat(found.map(({ path }) => path))
-    const said = found.map(({ checkpoint }) => checkpoint?.unixtime ?? null)
-    const times = said.every((time) => time !== null) ? said : stats.map((stat) => (stat.ok ? stat.value.modified : 0))
-    return times.reduce<number>((best, time, index) => (time >= (times[best] ?? 0) ? index : best), 0)
-  }
-
-  private async write(plan: AveragePlan): Promise<WrittenOutput | null> {
-    const { output, force, to } = this.flags
-    if (output === undefined || this.flags['dry-run']) return null
-    const path = resolve(output)
-    const format = to ?? formatFor(path, plan.newest)
-    const shardSize = this.flags['shard-size']
-    return this.long('averaging', (work) =>
-      average(this.storage, plan, { path, format, shardSize }, { ...work, force }),
+  private async write(prepared: PreparedAverage): Promise<AverageResult> {
+    const { output, force, to, 'shard-size': shardSize } = this.flags
+    if (output === undefined || this.flags['dry-run']) return { written: null, checkpoint: null }
+    const target = { path: resolve(output), shardSize, ...(to === undefined ? {} : { format: to }) }
+    const written = await this.long('averaging', (work) =>
+      writeAverage(this.storage, prepared, target, { ...work, force }),
     )
+    return { written, checkpoint: null }
+  }
+
+  private async save(prepared: PreparedAverage, run: string): Promise<AverageResult> {
+    const { key, name, to: format, meta = [] } = this.flags
+    const unixtime = this.now()
+    const place = { run: resolve(run), name, stamp: localStamp(unixtime), unixtime }
+    const checkpoint = { ...place, key, format, meta: await readMeta(meta) }
+    const { path } = this.flags['dry-run']
+      ? await previewAverage(this.storage, prepared, checkpoint)
+      : await this.long('averaging', (work) => saveAverage(this.storage, prepared, checkpoint, { wait, ...work }))
+    return { written: null, checkpoint: { path, isSaved: !this.flags['dry-run'] } }
   }
 }
 

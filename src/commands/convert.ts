@@ -6,7 +6,7 @@ import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/layouts/index.js'
 import type { OutputFormat } from '../core/output/index.js'
 import { findFile, type FoundFile } from '../core/run/index.js'
-import { ensureSafe, openTensors } from '../core/tensors/index.js'
+import { openSafely } from '../core/run/open-tensors.js'
 import { formatOptions, keyFlag, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
@@ -60,9 +60,8 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
     )
     for (const warning of found.warnings) this.alert(warning)
     const path = await this.outputFor(found)
-    const file = await openTensors(this.storage, found.path)
+    const file = await openSafely(this.storage, found.path)
     try {
-      ensureSafe(file)
       for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
       const conversion = await planConversion(file, this.flags.to)
       for (const note of conversion.notes) this.note(note)

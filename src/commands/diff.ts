@@ -4,7 +4,8 @@ import { BaseCommand } from '../base-command.js'
 import { compareTensors, measureValues, type Comparison, type Measured } from '../core/compare/index.js'
 import { compileFilter } from '../core/names/index.js'
 import { findFile } from '../core/run/index.js'
-import { ensureSafe, openTensors, type TensorFile } from '../core/tensors/index.js'
+import { isFile, openSafely } from '../core/run/open-tensors.js'
+import type { TensorFile } from '../core/tensors/index.js'
 import { filterFlags, keyFlag } from '../file-source.js'
 import { diffDocument, isDifferent, renderDiff } from '../render/diff.js'
 
@@ -64,17 +65,11 @@ Exit status 0 whether they differ or not; with --exit-code 1 when they do, as gi
   }
 
   private async open(argument: string): Promise<TensorFile> {
-    const [stat] = await this.storage.stat([resolve(argument)])
-    const isFile = stat?.ok === true && stat.value.kind !== 'directory'
-    const request = {
-      base: resolve('.'),
-      query: { orders: [], where: [] },
-      key: isFile ? undefined : this.flags.key,
-    }
+    const isPlain = await isFile(this.storage, resolve(argument))
+    const key = isPlain ? undefined : this.flags.key
+    const request = { base: resolve('.'), query: { orders: [], where: [] }, key }
     const { path, warnings } = await findFile(this.storage, argument, request, { now: this.now() })
     for (const warning of warnings) this.alert(warning)
-    const file = await openTensors(this.storage, path)
-    ensureSafe(file)
-    return file
+    return openSafely(this.storage, path)
   }
 }

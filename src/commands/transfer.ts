@@ -2,27 +2,14 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { CkptError } from '../core/errors.js'
-import { nearestName } from '../core/expression/index.js'
-import { compileMapping, parseMapEntry, parseMapFile, type NameMapping } from '../core/names/index.js'
+import { parseMapEntry } from '../core/names/index.js'
 import type { WrittenOutput } from '../core/output/index.js'
-import { findFile, type FoundFile, type Query } from '../core/run/index.js'
-import { ensureSafe, openTensors, type TensorFile } from '../core/tensors/index.js'
-import {
-  ensureTransferable,
-  matchTensors,
-  reportOf,
-  transfer,
-  transferInPlace,
-  type ResizeKind,
-  type TransferPlan,
-} from '../core/transfer/index.js'
+import { carryTransfer, prepareTransfer, type PreparedTransfer, type TransferRequest } from '../core/run/transfer.js'
+import { ensureTransferable, type ResizeKind } from '../core/transfer/index.js'
 import { dtypeFlag, formatFlag, keyFlag, nameFlags, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
-import { renderTransfer } from '../render/transfer.js'
-
-/** A map of a million names has a hundred bytes each. */
-const largestMap = 1 << 27
+import { renderPrefix, renderTransfer, transferDocument } from '../render/transfer.js'
 
 export default class Transfer extends BaseCommand<typeof Transfer> {
   static override summary = 'Carry matching parameters by name from one file of tensors into another'
@@ -99,144 +86,77 @@ that of --output`,
   }
 
   async run(): Promise<void> {
-    const mapping = await this.readMapping()
-    const query = await readQuery(this.flags)
-    onlyOrder(query)
-    const from = await this.find(this.args.source, query, this.flags.key)
-    const into = await this.findTarget()
-    const source = await this.open(from)
-    const target = await this.open(into)
+    const request = await this.request()
+    const prepared = await this.long('checking', (work) =>
+      prepareTransfer(this.storage, request, { now: this.now(), ...work }),
+    )
     try {
-      await this.transfer(from, source, target, mapping)
+      await this.carry(prepared)
     } finally {
-      await source.close()
-      await target.close()
+      await prepared.close()
     }
   }
 
-  private async transfer(from: FoundFile, source: TensorFile, target: TensorFile, mapping: NameMapping): Promise<void> {
-    const plan = matchTensors(source, target, {
-      isWanted: mapping.isWanted,
-      rename: mapping.rename,
-      skipMismatched: this.flags['skip-mismatched'],
-      autoPrefix: !this.flags['no-auto-prefix'],
-      resize: this.flags.resize ?? [],
-      strict: this.flags.strict,
-      minCoverage: this.flags['min-coverage'],
-    })
-    this.tellUnused(mapping, source)
-    this.tellPrefix(plan)
-    const report = { source: source.path, target: target.path, ...reportOf(plan) }
+  private async request(): Promise<TransferRequest> {
+    const { flags } = this
+    const query = await readQuery(flags)
+    onlyOrder(query)
+    const mapFile = flags['map-file']
+    return {
+      source: this.args.source,
+      target: this.args.target,
+      base: resolve('.'),
+      query,
+      key: flags.key,
+      names: {
+        include: flags.include ?? [],
+        exclude: flags.exclude ?? [],
+        map: new Map((flags.map ?? []).map(parseMapEntry)),
+        mapFile: mapFile === undefined ? undefined : resolve(mapFile),
+        stripPrefixes: flags['strip-prefix'] ?? [],
+        renames: flags.rename ?? [],
+        addPrefix: flags['add-prefix'] ?? '',
+      },
+      match: {
+        skipMismatched: flags['skip-mismatched'],
+        autoPrefix: !flags['no-auto-prefix'],
+        resize: flags.resize ?? [],
+        strict: flags.strict,
+        minCoverage: flags['min-coverage'],
+      },
+    }
+  }
+
+  private async carry(prepared: PreparedTransfer): Promise<void> {
+    const { plan, warnings } = prepared
+    for (const warning of warnings) this.alert(warning)
+    if (plan.prefix !== null) this.note(renderPrefix(plan.prefix))
     try {
       ensureTransferable(plan)
-      const written = await this.write(plan, from)
-      const document = {
-        ...report,
-        output: written?.path ?? null,
-        files: written?.files ?? [],
-        bytes: written?.bytes ?? 0,
-      }
-      this.answer(document, () => renderTransfer(plan, written, this.output))
+      const written = await this.write(prepared)
+      this.answer(transferDocument(plan, written), () => renderTransfer(plan, written, this.output))
     } catch (error) {
       // What nearly matched is in the report, in JSON too.
-      if (error instanceof CkptError && error.code === 'refused')
-        this.failWith({ ...report, output: null, files: [], bytes: 0 })
+      if (error instanceof CkptError && error.code === 'refused') this.failWith(transferDocument(plan, null))
       throw error
     }
   }
 
-  private async find(argument: string, query: Query, key: string | undefined): Promise<FoundFile> {
-    return this.long('checking', (options) =>
-      findFile(this.storage, argument, { base: resolve('.'), query, key }, { now: this.now(), ...options }),
-    )
-  }
-
-  /** The query is for the source; the key for the target too where it is no file. */
-  private async findTarget(): Promise<FoundFile> {
-    const { target } = this.args
-    const [stat] = await this.storage.stat([resolve(target)])
-    const isFile = stat?.ok === true && stat.value.kind !== 'directory'
-    return this.find(target, { orders: [], where: [] }, isFile ? undefined : this.flags.key)
-  }
-
-  private async open({ path, warnings }: FoundFile): Promise<TensorFile> {
-    for (const warning of warnings) this.alert(warning)
-    const file = await openTensors(this.storage, path)
-    ensureSafe(file)
-    for (const finding of file.findings) this.alert(`${path}: ${finding}`)
-    return file
-  }
-
-  private async readMapping(): Promise<NameMapping> {
-    const { flags } = this
-    const file = flags['map-file']
-    const map = new Map(file === undefined ? [] : await this.readMapFile(resolve(file)))
-    for (const [old, renamed] of (flags.map ?? []).map(parseMapEntry)) map.set(old, renamed)
-    return compileMapping({
-      include: flags.include ?? [],
-      exclude: flags.exclude ?? [],
-      map,
-      stripPrefixes: flags['strip-prefix'] ?? [],
-      renames: flags.rename ?? [],
-      addPrefix: flags['add-prefix'] ?? '',
-    })
-  }
-
-  private async readMapFile(path: string): Promise<ReadonlyMap<string, string>> {
-    const [read] = await this.storage.read([path], largestMap)
-    if (read?.ok !== true) throw read?.error ?? new CkptError('system', `${path} could not be read`)
-    return parseMapFile(path, new TextDecoder().decode(read.value))
-  }
-
-  private tellUnused(mapping: NameMapping, source: TensorFile): void {
-    const names = source.tensors.map(({ name }) => name)
-    for (const old of mapping.unused()) {
-      const near = nearestName(old, names)
-      this.alert(`--map ${old}: the source has no such tensor${near === undefined ? '' : `; the nearest is ${near}`}`)
-    }
-  }
-
-  private tellPrefix({ prefix }: TransferPlan): void {
-    if (prefix === null) return
-    const { strip, add } = prefix
-    const parts = [
-      ...(strip === '' ? [] : [`"${strip}" taken from them`]),
-      ...(add === '' ? [] : [`"${add}" put before them`]),
-    ]
-    this.note(`no name of the source matches as it stands; they do with ${parts.join(' and ')}`)
-  }
-
-  private async write(plan: TransferPlan, from: FoundFile): Promise<WrittenOutput | null> {
-    const { flags } = this
-    if (flags['dry-run'] || (flags.output === undefined && !flags['in-place'])) return null
-    if (flags['in-place']) return this.writeInPlace(plan)
-    const output = resolve(flags.output ?? '')
-    const origin = flags['record-source'] ? { origin: originOf(plan, from) } : {}
-    const { force, dtype, to: format } = flags
-    const shardSize = flags['shard-size']
+  private async write(prepared: PreparedTransfer): Promise<WrittenOutput | null> {
+    const { output, force, dtype, to: format, 'in-place': inPlace, 'dry-run': isTrial } = this.flags
+    if (isTrial || (output === undefined && !inPlace)) return null
+    const path = output === undefined ? null : resolve(output)
+    const shardSize = this.flags['shard-size']
+    const recordsSource = this.flags['record-source']
     return this.long('writing', (work) =>
-      transfer(this.storage, plan, output, { ...work, ...origin, force, dtype, format, shardSize }),
+      carryTransfer(
+        this.storage,
+        prepared,
+        { path, inPlace, format, shardSize, dtype, recordsSource },
+        { ...work, force },
+      ),
     )
   }
-
-  private async writeInPlace(plan: TransferPlan): Promise<WrittenOutput> {
-    const { output } = this.flags
-    // A link stays a link: what it leads to is replaced.
-    const [real] = await this.storage.resolve([plan.target.path])
-    const own = real?.ok === true ? real.value : plan.target.path
-    const [path, force] = output === undefined ? [own, true] : [resolve(output), this.flags.force]
-    return this.long('writing', (work) => transferInPlace(this.storage, plan, path, { ...work, force }))
-  }
-}
-
-/** What `--record-source` writes. */
-function originOf({ source, matched, target }: TransferPlan, { checkpoint, metric }: FoundFile): Map<string, string> {
-  return new Map([
-    ['ckpt.source', source.path],
-    ...(checkpoint === null ? [] : ([['ckpt.checkpoint', checkpoint.name]] as const)),
-    ...(metric === null ? [] : ([['ckpt.metric', `${metric.key}=${metric.value}`]] as const)),
-    ['ckpt.count', `${matched.length} of ${target.tensors.length}`],
-  ])
 }
 
 /** `0.9` or `90%`. Throws CkptError `usage`. */

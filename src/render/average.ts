@@ -7,7 +7,14 @@ import { printable } from './printable.js'
 import { told } from './transfer.js'
 import { plural } from './units.js'
 
-export function renderAverage(plan: AveragePlan, written: WrittenOutput | null, { colours }: Output): string[] {
+/** At most one of them is there. */
+export interface AverageResult {
+  readonly written: WrittenOutput | null
+  /** Absolute; `isSaved` is false where it was only tried. */
+  readonly checkpoint: { readonly path: string; readonly isSaved: boolean } | null
+}
+
+export function renderAverage(plan: AveragePlan, result: AverageResult, { colours }: Output): string[] {
   const { files, averaged, taken, newest, weights } = plan
   const weight = (index: number) => (weights === undefined ? '' : `  ${weights[index] ?? 1}`)
   return [
@@ -16,11 +23,17 @@ export function renderAverage(plan: AveragePlan, written: WrittenOutput | null, 
     ...(taken.length === 0
       ? []
       : [`${plural(taken.length, 'integer or boolean tensor')} taken from the newest: ${printable(newest.path)}`]),
-    written === null ? 'nothing was written' : told(written),
+    outcome(result),
   ]
 }
 
-export function averageDocument(plan: AveragePlan, written: WrittenOutput | null) {
+function outcome({ written, checkpoint }: AverageResult): string {
+  if (written !== null) return told(written)
+  if (checkpoint === null) return 'nothing was written'
+  return `${checkpoint.isSaved ? 'saved as' : 'would be saved as'} ${printable(checkpoint.path)}`
+}
+
+export function averageDocument(plan: AveragePlan, { written, checkpoint }: AverageResult) {
   const { files, averaged, taken, newest, weights, accumulate } = plan
   return {
     sources: files.map(({ path }) => path),
@@ -32,5 +45,6 @@ export function averageDocument(plan: AveragePlan, written: WrittenOutput | null
     output: written?.path ?? null,
     files: written?.files ?? [],
     bytes: written?.bytes ?? 0,
+    checkpoint: checkpoint?.isSaved === true ? checkpoint.path : null,
   }
 }

@@ -1,7 +1,7 @@
 /** What a transfer matched, as people see it. */
 import type { TensorInfo } from '../core/tensors/index.js'
 import type { WrittenOutput } from '../core/output/index.js'
-import { suggestFlags, type TransferPlan } from '../core/transfer/index.js'
+import { reportOf, suggestFlags, type PrefixChange, type TransferPlan } from '../core/transfer/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
@@ -53,6 +53,25 @@ export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null
     ),
     written === null ? 'nothing was written' : told(written),
   ]
+}
+
+export function transferDocument(plan: TransferPlan, written: WrittenOutput | null) {
+  return {
+    source: plan.source.path,
+    target: plan.target.path,
+    ...reportOf(plan),
+    output: written?.path ?? null,
+    files: written?.files ?? [],
+    bytes: written?.bytes ?? 0,
+  }
+}
+
+export function renderPrefix({ strip, add }: PrefixChange): string {
+  const parts = [
+    ...(strip === '' ? [] : [`"${strip}" taken from them`]),
+    ...(add === '' ? [] : [`"${add}" put before them`]),
+  ]
+  return `no name of the source matches as it stands; they do with ${parts.join(' and ')}`
 }
 
 function describe(tensor: TensorInfo): string {

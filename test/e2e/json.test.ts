@@ -80,6 +80,11 @@ const documents: Case[] = [
     'average',
     () => ['average', copyFixture('runs/asr_run'), '--last', '2', '-o', join(temporaryDirectory(), 'avg.pt')],
   ],
+  [
+    'a mean that is saved',
+    'average',
+    () => ['average', copyFixture('runs/asr_run'), '--last', '2', '--save', join(temporaryDirectory(), 'save')],
+  ],
   ['a file', 'convert', () => ['convert', file('source'), '--to', 'torch', '-o', join(temporaryDirectory(), 'out.pt')]],
   ['headers', 'diff', () => ['diff', file('source'), file('target')]],
   ['values', 'diff', () => ['diff', file('source'), file('target'), '--values']],

@@ -1,0 +1,167 @@
+/** A mean from what someone typed: a run with a query, or files and checkpoints; written to a file, or saved in a run. */
+import { resolve } from 'node:path'
+import { average, planAverage, type AverageOptions, type AverageOutput, type AveragePlan } from '../average/index.js'
+import type { Checkpoint } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
+import type { PyValue } from '../formats/pyyaml/index.js'
+import { formatFor, type LongWork, type OutputFormat, type WrittenOutput } from '../output/index.js'
+import {
+  saveCheckpoint,
+  toPyMeta,
+  toPyValues,
+  type NewCheckpoint,
+  type Saved,
+  type SaveOptions,
+} from '../saving/index.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
+import { findFile, findFiles, type FileContext, type FileRequest, type FoundFile } from './find-file.js'
+import { isFile, openAll, warningsOf } from './open-tensors.js'
+import { previewCheckpoint } from './save.js'
+
+export interface AverageRequest extends FileRequest {
+  /** One run, or files and checkpoints in the order of their sum. */
+  readonly what: readonly string[]
+  /** Of a run, so many, as the query ranks them; null for files and checkpoints. */
+  readonly count: number | null
+  readonly options: AverageOptions
+}
+
+export interface PreparedAverage {
+  readonly plan: AveragePlan
+  readonly found: readonly FoundFile[]
+  /** For people. */
+  readonly warnings: readonly string[]
+  /** Closes the plan's files. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Finds and opens what is averaged, and holds it against one another; nothing is written. Throws CkptError as
+ * `findFile`, `openTensors` and `planAverage` do.
+ */
+export async function prepareAverage(
+  storage: ReadStorage,
+  request: AverageRequest,
+  context: FileContext,
+): Promise<PreparedAverage> {
+  const { count } = request
+  const found = await findAll(storage, request, context)
+  const files = await openAll(
+    storage,
+    found.map(({ path }) => path),
+  )
+  const close = async () => {
+    for (const file of files) await file.close()
+  }
+  const newest = files[await newestOf(storage, found)]
+  if (newest === undefined) throw new CkptError('usage', 'there is nothing to average')
+  try {
+    const plan = planAverage(files, newest, request.options)
+    const few = count !== null && found.length < count ? [`there are only ${found.length}, not ${count}`] : []
+    return { plan, found, warnings: [...few, ...warningsOf(found, files)], close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function findAll(
+  storage: ReadStorage,
+  request: AverageRequest,
+  context: FileContext,
+): Promise<readonly FoundFile[]> {
+  const { what, count } = request
+  if (count !== null) return findFiles(storage, what[0] ?? '.', request, count, context)
+  const found: FoundFile[] = []
+  for (const one of what) {
+    const key = (await isFile(storage, resolve(request.base, one))) ? undefined : request.key
+    found.push(await findFile(storage, one, { ...request, key }, context))
+  }
+  return found
+}
+
+/** By what the checkpoints say where all say it, else by the files' times; of equals the last. */
+async function newestOf(storage: ReadStorage, found: readonly FoundFile[]): Promise<number> {
+  const stats = await storage.stat(found.map(({ path }) => path))
+  const said = found.map(({ checkpoint }) => checkpoint?.unixtime ?? null)
+  const times = said.every((time) => time !== null) ? said : stats.map((stat) => (stat.ok ? stat.value.modified : 0))
+  return times.reduce<number>((best, time, index) => (time >= (times[best] ?? 0) ? index : best), 0)
+}
+
+/** Writes the mean; the format is what the output's name or the newest file says when it is left out. */
+export function writeAverage(
+  storage: Storage,
+  { plan }: PreparedAverage,
+  { path, format = formatFor(path, plan.newest), shardSize }: Omit<AverageOutput, 'format'> & Partial<AverageOutput>,
+  options: LongWork & { readonly force?: boolean },
+): Promise<WrittenOutput> {
+  return average(storage, plan, { path, format, shardSize }, options)
+}
+
+/** A checkpoint that is to hold the mean. */
+export interface AverageCheckpoint extends Pick<NewCheckpoint, 'run' | 'name' | 'stamp'> {
+  /** Unix seconds. */
+  readonly unixtime: number
+  /** Beside what it was averaged from, and before it. */
+  readonly meta: ReadonlyMap<string, PyValue>
+  /** The key of its file; when left out, that of the averaged ones, or `model`. */
+  readonly key?: string | undefined
+  readonly format?: OutputFormat | undefined
+}
+
+/**
+ * Saves the mean as a checkpoint, in one step as `saveCheckpoint` does, and throws as it does. Its meta says in
+ * `averaged-from` what it is the mean of: names of checkpoints, else paths; and in `averaged-weights` the weights.
+ */
+export function saveAverage(
+  storage: Storage,
+  prepared: PreparedAverage,
+  checkpoint: AverageCheckpoint,
+  options: Pick<SaveOptions, 'wait'> & LongWork,
+): Promise<Saved> {
+  const { wait, ...work } = options
+  return saveCheckpoint(storage, newCheckpoint(storage, prepared, checkpoint, work), {
+    wait,
+    ...(work.signal === undefined ? {} : { signal: work.signal }),
+  })
+}
+
+/** The checkpoint that `saveAverage` would make. Changes nothing, and throws as the save would. */
+export function previewAverage(
+  storage: Storage,
+  prepared: PreparedAverage,
+  checkpoint: AverageCheckpoint,
+): Promise<Checkpoint> {
+  return previewCheckpoint(storage, newCheckpoint(storage, prepared, checkpoint, {}))
+}
+
+function newCheckpoint(
+  storage: Storage,
+  prepared: PreparedAverage,
+  { run, name, stamp, unixtime, meta, key = keyOf(prepared.found), format }: AverageCheckpoint,
+  work: LongWork,
+): NewCheckpoint {
+  const { found, plan } = prepared
+  const facts = toPyValues({
+    'averaged-from': found.map(({ path, checkpoint }) => checkpoint?.name ?? path),
+    'averaged-weights': plan.weights,
+  })
+  const write = async (path: string): Promise<void> => {
+    await writeAverage(storage, prepared, { path, ...(format === undefined ? {} : { format }) }, work)
+  }
+  return {
+    run,
+    name,
+    stamp,
+    meta: toPyMeta(new Map([...facts, ...meta]), { unixtime, endOfEpoch: true }),
+    files: new Map([[key, { kind: 'written', write }]]),
+  }
+}
+
+function keyOf(found: readonly FoundFile[]): string {
+  const keys = new Set(
+    found.map(({ path, checkpoint }) => checkpoint?.files.find((file) => file.path === path)?.key ?? 'model'),
+  )
+  const [only = 'model', ...others] = keys
+  return others.length === 0 ? only : 'model'
+}

@@ -1,0 +1,40 @@
+/** Files of tensors that people named, opened for their values. */
+import type { ReadStorage } from '../storage/storage.js'
+import { ensureSafe, openTensors, type TensorFile } from '../tensors/index.js'
+import type { FoundFile } from './find-file.js'
+
+/** Throws as `openTensors` does, and FormatError for a file that would run code when Python loads it. */
+export async function openSafely(storage: ReadStorage, path: string): Promise<TensorFile> {
+  const file = await openTensors(storage, path)
+  try {
+    ensureSafe(file)
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+/** All of them, or none stays open. */
+export async function openAll(storage: ReadStorage, paths: readonly string[]): Promise<TensorFile[]> {
+  const open: TensorFile[] = []
+  try {
+    for (const path of paths) open.push(await openSafely(storage, path))
+    return open
+  } catch (error) {
+    for (const file of open) await file.close()
+    throw error
+  }
+}
+
+/** What is to be told of the files, for people. */
+export function warningsOf(found: readonly FoundFile[], open: readonly TensorFile[]): string[] {
+  const odd = open.flatMap(({ path, findings }) => findings.map((finding) => `${path}: ${finding}`))
+  return [...new Set([...found.flatMap(({ warnings }) => warnings), ...odd])]
+}
+
+/** True for a path that leads to a file: it needs no key, and nothing is chosen in it. */
+export async function isFile(storage: ReadStorage, path: string): Promise<boolean> {
+  const [stat] = await storage.stat([path])
+  return stat?.ok === true && stat.value.kind !== 'directory'
+}

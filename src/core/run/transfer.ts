@@ -1,0 +1,129 @@
+/** A transfer from what someone typed: files, checkpoints and runs with a query to a plan, and the plan to a file. */
+import { resolve } from 'node:path'
+import { CkptError } from '../errors.js'
+import { nearestName } from '../expression/index.js'
+import { compileMapping, parseMapFile, type NameMapping, type NameRules } from '../names/index.js'
+import type { LongWork, OutputFormat, WrittenOutput } from '../output/index.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
+import type { Dtype, TensorFile } from '../tensors/index.js'
+import { matchTensors, transfer, transferInPlace, type MatchOptions, type TransferPlan } from '../transfer/index.js'
+import { findFile, type FileContext, type FileRequest, type FoundFile } from './find-file.js'
+import { isFile, openAll, warningsOf } from './open-tensors.js'
+
+export interface TransferRequest extends FileRequest {
+  /** A file, a checkpoint or a run; the query chooses in it, and the key names its file. */
+  readonly source: string
+  /** The same; of a run, its newest. */
+  readonly target: string
+  /** `map` goes before what stands in the file `mapFile` (absolute). */
+  readonly names: NameRules & { readonly mapFile?: string | undefined }
+  readonly match: Omit<MatchOptions, 'isWanted' | 'rename'>
+}
+
+export interface PreparedTransfer {
+  readonly plan: TransferPlan
+  readonly from: FoundFile
+  /** For people. */
+  readonly warnings: readonly string[]
+  /** Closes the plan's files. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Finds and opens both sides and matches them; nothing is written. Throws CkptError as `findFile`, `openTensors` and
+ * the name rules do. The plan may be one that is refused: see `ensureTransferable`.
+ */
+export async function prepareTransfer(
+  storage: ReadStorage,
+  request: TransferRequest,
+  context: FileContext,
+): Promise<PreparedTransfer> {
+  const mapping = await readMapping(storage, request.names)
+  const from = await findFile(storage, request.source, request, context)
+  const into = await findTarget(storage, request, context)
+  const [source, target] = await openAll(storage, [from.path, into.path])
+  if (source === undefined || target === undefined) throw new RangeError('two paths were given')
+  const plan = matchTensors(source, target, { ...request.match, ...mapping })
+  return {
+    plan,
+    from,
+    warnings: [...warningsOf([from, into], [source, target]), ...unusedIn(mapping, source)],
+    close: async () => {
+      await source.close()
+      await target.close()
+    },
+  }
+}
+
+/** The query is for the source; the key for the target too where it is no file. */
+async function findTarget(
+  storage: ReadStorage,
+  { target, base, key }: TransferRequest,
+  context: FileContext,
+): Promise<FoundFile> {
+  const isPlain = await isFile(storage, resolve(base, target))
+  const request = { base, query: { orders: [], where: [] }, key: isPlain ? undefined : key }
+  return findFile(storage, target, request, context)
+}
+
+/** A map of a million names has a hundred bytes each. */
+const largestMap = 1 << 27
+
+async function readMapping(
+  storage: ReadStorage,
+  { mapFile, ...rules }: TransferRequest['names'],
+): Promise<NameMapping> {
+  if (mapFile === undefined) return compileMapping(rules)
+  const [read] = await storage.read([mapFile], largestMap)
+  if (read?.ok !== true) throw read?.error ?? new CkptError('system', `${mapFile} could not be read`)
+  const listed = parseMapFile(mapFile, new TextDecoder().decode(read.value))
+  return compileMapping({ ...rules, map: new Map([...listed, ...(rules.map ?? [])]) })
+}
+
+function unusedIn(mapping: NameMapping, source: TensorFile): string[] {
+  const names = source.tensors.map(({ name }) => name)
+  return mapping.unused().map((old) => {
+    const near = nearestName(old, names)
+    return `--map ${old}: the source has no such tensor${near === undefined ? '' : `; the nearest is ${near}`}`
+  })
+}
+
+export interface TransferOutput {
+  /** Absolute. Null, in a clone: the target's own. */
+  readonly path: string | null
+  /** Changes a clone of the target, whose blocks it shares where the file system can; nothing below is for that. */
+  readonly inPlace?: boolean
+  readonly format?: OutputFormat | undefined
+  readonly shardSize?: number | undefined
+  readonly dtype?: Dtype | undefined
+  /** Says in the metadata where the values came from. */
+  readonly recordsSource?: boolean
+}
+
+/** Throws as `transfer` and `transferInPlace` do. */
+export async function carryTransfer(
+  storage: Storage,
+  { plan, from }: PreparedTransfer,
+  { path, inPlace = false, recordsSource = false, ...output }: TransferOutput,
+  options: LongWork & { readonly force?: boolean },
+): Promise<WrittenOutput> {
+  if (!inPlace) {
+    if (path === null) throw new CkptError('usage', 'a transfer needs an output')
+    const origin = recordsSource ? { origin: originOf(plan, from) } : {}
+    return transfer(storage, plan, path, { ...options, ...output, ...origin })
+  }
+  if (path !== null) return transferInPlace(storage, plan, path, options)
+  // A link stays a link: what it leads to is replaced.
+  const [real] = await storage.resolve([plan.target.path])
+  const own = real?.ok === true ? real.value : plan.target.path
+  return transferInPlace(storage, plan, own, { ...options, force: true })
+}
+
+function originOf({ source, matched, target }: TransferPlan, { checkpoint, metric }: FoundFile): Map<string, string> {
+  return new Map([
+    ['ckpt.source', source.path],
+    ...(checkpoint === null ? [] : ([['ckpt.checkpoint', checkpoint.name]] as const)),
+    ...(metric === null ? [] : ([['ckpt.metric', `${metric.key}=${metric.value}`]] as const)),
+    ['ckpt.count', `${matched.length} of ${target.tensors.length}`],
+  ])
+}
