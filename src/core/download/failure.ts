@@ -9,7 +9,7 @@ export class TransientError extends CkptError {
   readonly retryAfter: number | null
 
   constructor(message: string, details: ErrorDetails & { readonly retryAfter?: number | null } = {}) {
-    super('system', message, details)
+    super('system', message, { hint: 'try again later: what has come so far is kept', ...details })
     this.retryAfter = details.retryAfter ?? null
   }
 }

@@ -102,6 +102,7 @@ describe('a download', () => {
     await expect(fetched(remote(url))).rejects.toMatchObject({
       code: 'system',
       message: expect.stringContaining('broke off after 100000 of 300000 bytes') as string,
+      hint: expect.stringContaining('try again') as string,
     })
     expect(waited).toEqual([1000, 2000, 4000, 8000])
     server.on('/model.ckpt', { bytes, etag: '"a"' })
