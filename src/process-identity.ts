@@ -16,10 +16,14 @@ export function processes(command: string): Processes {
   return { self, startOf }
 }
 
-/** Clock ticks after the boot: field 22 of /proc/PID/stat (proc(5)); the second, a name, may hold anything. */
-function startOf(pid: number): string | null {
+/**
+ * Clock ticks after the boot: field 22 of /proc/PID/stat (proc(5)); the second, a name, may hold anything. One that has
+ * ended and that nobody has waited for (state Z) is there no more.
+ */
+export function startOf(pid: number): string | null {
   const stat = textOrNull(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields?.[0] === 'Z' ? null : (fields?.[19] ?? null)
 }
 
 function textOrNull(read: () => string): string | null {

@@ -5,6 +5,7 @@ import Demote from './demote.js'
 import Diff from './diff.js'
 import Find from './find.js'
 import List from './list.js'
+import Log from './log.js'
 import PinCommand from './pin.js'
 import Pretrain from './pretrain.js'
 import Prune from './prune.js'
@@ -12,6 +13,8 @@ import Recover from './recover.js'
 import RunCommand from './run.js'
 import Save from './save.js'
 import Show from './show.js'
+import Stalled from './stalled.js'
+import Stop from './stop.js'
 import Submit from './submit.js'
 import Tensors from './tensors.js'
 import Transfer from './transfer.js'
@@ -28,6 +31,7 @@ export const commands = {
   diff: Diff,
   find: Find,
   list: List,
+  log: Log,
   pin: PinCommand,
   pretrain: Pretrain,
   prune: Prune,
@@ -35,6 +39,8 @@ export const commands = {
   run: RunCommand,
   save: Save,
   show: Show,
+  stalled: Stalled,
+  stop: Stop,
   submit: Submit,
   tensors: Tensors,
   transfer: Transfer,

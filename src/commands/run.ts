@@ -1,29 +1,37 @@
-import { hostname } from 'node:os'
-import { resolve } from 'node:path'
-import { Flags } from '@oclif/core'
-import { askScheduler } from '../ask-scheduler.js'
 import { CkptError } from '../core/errors.js'
-import { splitWords, type SignalName } from '../core/jobs/index.js'
-import { parseAge } from '../core/retention/index.js'
-import { schedulerOf } from '../core/schedulers/index.js'
-import { parseRetries, supervise, usualLimits, type Plan, type ResumeFrom } from '../core/supervise/index.js'
-import { runArgument, selectionFlags, stateFlag, verifyFlag } from '../flags.js'
+import { supervise } from '../core/supervise/index.js'
+import { runArgument } from '../flags.js'
 import { JobCommand } from '../job-command.js'
-import { onlyOrder, readQuery } from '../query.js'
 import { printableLines } from '../render/printable.js'
-import { realWorld } from '../supervision/world.js'
+import { choresOf } from '../supervision/chores.js'
+import { runFlags } from '../supervision/flags.js'
 import { holdingJob } from '../supervision/holding-job.js'
-
-const helpGroup = 'RESTARTS'
-const batchGroup = 'BATCH SYSTEM'
+import { readPlan, readPrune } from '../supervision/plan.js'
+import { realWorld } from '../supervision/world.js'
 
 export default class RunCommand extends JobCommand<typeof RunCommand> {
   static override summary = 'Run a training command to its end: resume it, watch it, start it again'
-  static override description = `Each start resumes from the newest checkpoint that is whole.`
+  static override description = `Each start resumes from the newest checkpoint that is whole, which fills {path}, {name}, {file:KEY} and {meta:KEY} in
+the command, --resume-args and CKPT_* in the environment. None yet is a plain start; some, none of them whole, is exit
+status 4: a job never silently starts from scratch.
+
+How it ended decides what follows: done, failed, out-of-memory, timed-out, preempted, never-started, hung. Each has a
+budget of retries, given back when a new whole checkpoint has appeared. Signals go to all of its processes; its exit
+status is ckpt's; its output is not touched. With a policy (--keep and the other flags of prune, and --yes) the run is
+pruned after each end. What happened is in ckpt log (docs/jobs.md).`
   static override examples = [
     {
       description: 'in a job script',
-      command: "<%= config.bin %> run exp/save --resume-args '--resume {path}' --retries 3 -- python train.py",
+      command:
+        "<%= config.bin %> run exp/save --resume-args '--resume {path}' --keep 2 --min WER --retries 3 --yes -- python train.py",
+    },
+    {
+      description: 'stop when five checkpoints bring nothing; a silence of half an hour is a hang',
+      command: '<%= config.bin %> run exp/save --patience 5 --stop-min WER --stall 30m -- python train.py',
+    },
+    {
+      description: 'try it before the night',
+      command: '<%= config.bin %> run exp/save --simulate preempt@60s --simulate oom@30s -- python train.py',
     },
   ]
   static override args = { run: runArgument }
@@ -32,71 +40,7 @@ export default class RunCommand extends JobCommand<typeof RunCommand> {
     quiet: JobCommand.baseFlags.quiet,
     'no-config': JobCommand.baseFlags['no-config'],
   } as typeof JobCommand.baseFlags
-  static override flags = {
-    'resume-args': Flags.string({
-      helpValue: 'WORDS',
-      description: "added to the command where there is a checkpoint: '--resume {path}'",
-    }),
-    'resume-from': Flags.string({
-      helpValue: 'best|NAME|EXPR',
-      description: 'not from the newest: from the best, the one of that name, or the newest for which EXPR is true',
-    }),
-    require: Flags.string({ helpValue: 'KEY,…', description: 'only from a checkpoint that has these parameter files' }),
-    verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick'),
-    retries: Flags.string({
-      helpGroup,
-      helpValue: 'N|KIND=N,…',
-      description: 'how often it is started again after each kind of end',
-    }),
-    'back-off': Flags.string({
-      helpGroup,
-      helpValue: 'TIME',
-      default: '10s',
-      description: 'wait before the first retry',
-    }),
-    'max-back-off': Flags.string({ helpGroup, helpValue: 'TIME', default: '5m', description: 'the longest wait' }),
-    'no-retry-on': Flags.string({ helpGroup, helpValue: 'STATUS,…', description: 'exit statuses that are final' }),
-    'requeue-on': Flags.string({
-      helpGroup,
-      helpValue: 'STATUS,…',
-      default: '85',
-      description:
-        'exit statuses by which the command asks to be started again, through the scheduler where there is one',
-    }),
-    'min-uptime': Flags.string({
-      helpGroup,
-      helpValue: 'TIME',
-      default: '10s',
-      description: 'what fails sooner, and without a new checkpoint, never started',
-    }),
-    stall: Flags.string({ helpGroup, helpValue: 'TIME', description: 'it hangs after so long without a sign of life' }),
-    watch: Flags.string({
-      helpGroup,
-      helpValue: 'PATH',
-      description: 'a change of this file or folder is a sign of life too',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
-    grace: Flags.string({ helpGroup, helpValue: 'TIME', default: '30s', description: 'time to save before SIGKILL' }),
-    'warning-signal': Flags.custom<SignalName>({
-      helpGroup: batchGroup,
-      options: ['USR1', 'USR2'],
-      parse: async (name) => (name === 'USR2' ? 'SIGUSR2' : 'SIGUSR1'),
-      helpValue: 'SIGNAL',
-      description: 'by which the batch system says that the time limit is near; left out: USR1, of --signal=B:USR1@120',
-    })(),
-    'checkpoint-signal': Flags.custom<SignalName | 'none'>({
-      helpGroup: batchGroup,
-      options: ['USR1', 'USR2', 'HUP', 'INT', 'TERM', 'none'],
-      parse: async (name) => (name === 'none' ? name : (`SIG${name}` as SignalName)),
-      helpValue: 'SIGNAL',
-      description:
-        'what makes the command save then; left out: that same signal; none: it saves often enough by itself',
-    })(),
-    again: Flags.boolean({ helpGroup: batchGroup, description: 'start in a chain of jobs although the work is done' }),
-    ...selectionFlags,
-    state: stateFlag,
-  }
+  static override flags = runFlags
   static override usage = 'run [RUN] [FLAGS] -- COMMAND [ARGUMENT...]'
 
   async run(): Promise<void> {
@@ -104,69 +48,24 @@ export default class RunCommand extends JobCommand<typeof RunCommand> {
     if (this.command.length === 0) {
       throw new CkptError('usage', 'there is no command to run', { hint: 'ckpt run RUN -- python train.py' })
     }
-    const plan = await this.plan()
-    const tell = (text: string) => this.note(`ckpt: ${printableLines(text)}`)
+    const { flags } = this
+    const plan = await readPlan(this.args.run, this.command, flags)
+    const prune = await readPrune(flags)
+    const tell = (text: string) => this.note(printableLines(`ckpt: ${text}`))
     const world = realWorld(tell)
+    const options = {
+      onCheckpoint: flags['on-checkpoint'],
+      onExit: flags['on-exit'],
+      prune: prune === null ? null : { ...prune, verify: flags.verify },
+      trash: flags.trash,
+      lock: this.changing(flags.wait, flags.state),
+      tell,
+    }
     // In a queue the job before this one may not have come to its very end yet.
-    const options = this.changing(plan.batch === null ? '0s' : '5m', this.flags.state)
-    const { status } = await holdingJob(this.storage, plan, options, tell, (journal) =>
-      supervise(world, this.storage, journal, plan, {
-        onCheckpoint: async () => undefined,
-        onEnd: async () => undefined,
-      }),
+    const lock = this.changing(plan.batch === null ? '0s' : '5m', flags.state)
+    const { status } = await holdingJob(this.storage, plan, lock, tell, async (journal) =>
+      supervise(world, this.storage, journal, plan, await choresOf(this.storage, plan, options)),
     )
     process.exitCode = status
   }
-
-  private async plan(): Promise<Plan> {
-    const { flags } = this
-    return {
-      path: resolve(this.args.run),
-      stateDirectory: flags.state,
-      command: this.command,
-      resumeArgs: splitWords(flags['resume-args'] ?? '', '--resume-args'),
-      resume: {
-        from: await this.resumeFrom(),
-        verify: flags.verify,
-        keys: (flags.require ?? '').split(',').filter((key) => key !== ''),
-      },
-      environment: { ...process.env, ...(flags.state === undefined ? {} : { CKPT_STATE: flags.state }) },
-      limits: flags.retries === undefined ? usualLimits : parseRetries(flags.retries),
-      backOff: { first: parseAge('back-off', flags['back-off']), cap: parseAge('max-back-off', flags['max-back-off']) },
-      noRetryOn: readStatuses('no-retry-on', flags['no-retry-on']),
-      requeueOn: readStatuses('requeue-on', flags['requeue-on']),
-      minUptime: parseAge('min-uptime', flags['min-uptime']),
-      grace: parseAge('grace', flags.grace),
-      stall: flags.stall === undefined ? null : parseAge('stall', flags.stall),
-      watch: (flags.watch ?? []).map((path) => resolve(path)),
-      interval: 5,
-      ...(await this.underBatch()),
-      again: flags.again,
-      host: hostname(),
-    }
-  }
-
-  private async underBatch(): Promise<Pick<Plan, 'batch' | 'warning' | 'checkpointSignal'>> {
-    const batch = await schedulerOf(process.env, askScheduler)
-    const warning = this.flags['warning-signal'] ?? batch?.job.warning ?? null
-    const { 'checkpoint-signal': chosen } = this.flags
-    return { batch, warning, checkpointSignal: chosen === 'none' ? null : (chosen ?? warning) }
-  }
-
-  private async resumeFrom(): Promise<ResumeFrom> {
-    const text = this.flags['resume-from']
-    if (text === undefined) return { kind: 'newest' }
-    if (text !== 'best') return { kind: 'named', text }
-    return { kind: 'best', order: onlyOrder(await readQuery(this.flags)) }
-  }
-}
-
-function readStatuses(flag: string, text: string | undefined): ReadonlySet<number> {
-  const parts = (text ?? '').split(',').filter((part) => part.trim() !== '')
-  return new Set(
-    parts.map((part) => {
-      if (/^\s*\d{1,3}\s*$/.test(part) && Number(part) <= 255) return Number(part)
-      throw new CkptError('usage', `--${flag} takes exit statuses from 0 to 255, not ${JSON.stringify(part)}`)
-    }),
-  )
 }

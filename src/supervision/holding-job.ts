@@ -1,7 +1,7 @@
 /** One job at a time in a run, with the run's journal open. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../core/errors.js'
-import { Journal } from '../core/journal/index.js'
+import { attemptsOf, Journal, type Attempt } from '../core/journal/index.js'
 import { makeFolders } from '../core/placing/index.js'
 import type { StatePlace } from '../core/run/index.js'
 import {
@@ -10,6 +10,7 @@ import {
   stateFolderOf,
   type Lock,
   type LockOptions,
+  type Processes,
   type StateFolder,
 } from '../core/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
@@ -34,10 +35,22 @@ export async function holdingJob<T>(
     },
   )
   try {
-    return await work(await Journal.open(storage, state, tellOnce(tell)))
+    const journal = await Journal.open(storage, state, tellOnce(tell))
+    refuseSurvivor(attemptsOf(journal.entries).at(-1), options.processes)
+    return await work(journal)
   } finally {
     await lock?.release()
   }
+}
+
+/** A ckpt that was killed takes nothing along: its job goes on, and a second one would write over it. */
+function refuseSurvivor(last: Attempt | undefined, { self, startOf }: Processes): void {
+  if (last?.end !== null) return
+  const { pid, started, host } = last.start
+  if (pid === null || started === null || host !== self.host || startOf(pid) !== started) return
+  throw new CkptError('refused', `the job that an earlier ckpt started is still running, as process ${pid}`, {
+    hint: `that ckpt was killed, and its job was not; to end the job: kill -- -${pid}`,
+  })
 }
 
 /** The folder above a run that has not begun yet may be missing too. */

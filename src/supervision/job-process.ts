@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import type { ChildEnd } from '../core/jobs/index.js'
 import type { JobProcess, StartJob } from '../core/supervise/index.js'
+import { startOf } from '../process-identity.js'
 import { descendantsOf } from './descendants.js'
 
 /**
@@ -20,7 +21,7 @@ export function startJob(isForeground: () => boolean): StartJob {
       child.once('exit', (status, signal) => resolve(endOf(status, signal)))
     })
     const { pid } = child
-    if (pid === undefined) return { pid: null, send: () => undefined, remains: () => false, ended }
+    if (pid === undefined) return { pid: null, started: null, send: () => undefined, remains: () => false, ended }
     return new Job(pid, detached, ended)
   }
 }
@@ -31,6 +32,7 @@ function endOf(status: number | null, signal: NodeJS.Signals | null): ChildEnd {
 }
 
 class Job implements JobProcess {
+  readonly started: string | null
   /** The first process has been waited for: its number may belong to another one. */
   private isOver = false
 
@@ -39,6 +41,7 @@ class Job implements JobProcess {
     private readonly hasOwnGroup: boolean,
     readonly ended: Promise<ChildEnd>,
   ) {
+    this.started = startOf(pid)
     void ended.then(() => (this.isOver = true))
   }
 

@@ -18,6 +18,7 @@ import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '..
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './arrange.js'
 import { examine } from './open.js'
+import { setAsideReasons } from './set-aside.js'
 import { pinsOf, type StatePlace } from './state.js'
 
 export interface PruneRequest {
@@ -67,9 +68,10 @@ export interface PrunePlan extends Plan {
 export async function planPrune(
   storage: ReadStorage,
   run: Run,
-  request: PruneRequest,
+  asked: PruneRequest,
   context: PruneContext,
 ): Promise<PrunePlan> {
+  const request = await sparingSetAside(storage, run, asked, context)
   const level = request.verify ?? 'quick'
   const { newcomer } = request
   const there = await examine(storage, run.checkpoints, run.checkpoints, level, context)
@@ -104,6 +106,18 @@ export async function planPrune(
   const freedBytes = await bytesFreedBy(storage, removedBy(final))
   const keep = final.keep.map((kept) => withExclusion(kept, excluded.get(kept.checkpoint)))
   return { ...final, keep, fingerprints, freedBytes, warnings: arranged.warnings }
+}
+
+/** A checkpoint that jobs do not start from stays, as a damaged one does, and takes no place from those they do. */
+async function sparingSetAside(
+  storage: ReadStorage,
+  run: Run,
+  request: PruneRequest,
+  place: StatePlace,
+): Promise<PruneRequest> {
+  const reasons = request.protect === false ? new Map<string, string>() : await setAsideReasons(storage, run, place)
+  if (reasons.size === 0) return request
+  return { ...request, isExcluded: (one) => reasons.get(one.name) ?? request.isExcluded?.(one) ?? null }
 }
 
 /** Notes by path. A file of pins that cannot be read throws: what is pinned must not go for that. */

@@ -9,12 +9,13 @@ export {
   type Demotion,
   type DroppedEntry,
 } from './demotions.js'
-export { acquireLock, jobLock, staleAfter, withLock, type Lock, type LockOptions } from './lock.js'
+export { acquireLock, holderOf, jobLock, staleAfter, withLock, type Lock, type LockOptions } from './lock.js'
 export { isNameInside } from './names.js'
 export { isNeutralName, neutralName } from './neutral-name.js'
 export type { Owner, Processes } from './owner.js'
 export { readPins, writePins, type Pin } from './pins.js'
 export { quietly, readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
+export { forgetStopRequest, readStopRequest, writeStopRequest, type StopTime } from './stop-request.js'
 export { readSetAside, writeSetAside, type SetAside } from './set-aside.js'
 export { makeInside, makeState, refuseWithout, removeEmpty, stateFolderOf, type StateFolder } from './state-folder.js'
 export {

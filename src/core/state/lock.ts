@@ -120,6 +120,11 @@ function interrupted(state: StateFolder): CkptError {
   return new CkptError('interrupted', `${state.path}: interrupted while waiting for another ckpt; nothing was changed`)
 }
 
+/** Who holds the lock, in words; null when nobody who lives does. */
+export async function holderOf(storage: Storage, state: StateFolder, options: LockOptions): Promise<string | null> {
+  return new Attempt(storage, state, options).holder()
+}
+
 interface Seen {
   readonly token: string
   /** Null when the record cannot be read. */
@@ -263,6 +268,12 @@ class Attempt {
     }
     const moved = await this.look(aside)
     if (moved !== null && moved.token !== dead.token) await quietly(() => this.storage.rename(aside, this.lock))
+  }
+
+  async holder(): Promise<string | null> {
+    const seen = await this.look(this.lock)
+    const owner = seen?.owner ?? null
+    return owner === null || lifeOf(owner, this.options.processes) === 'dead' ? null : describeOwner(owner)
   }
 
   async giveUp(): Promise<void> {

@@ -1,7 +1,7 @@
 /** One start of the job, from its first process to the end of its last, and what is done while it runs. */
 import type { Checkpoint } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import type { ChildEnd, SignalName } from '../jobs/index.js'
+import type { ChildEnd } from '../jobs/index.js'
 import type { Cause } from './classify.js'
 import type { Leash } from './leash.js'
 import type { World } from './world.js'
@@ -28,9 +28,8 @@ export interface AttemptResult {
   readonly cause: Cause | null
   /** Seconds. */
   readonly uptime: number
-  /** Those that appeared, oldest first, and when the last one was seen (Unix seconds). */
+  /** Those that appeared, oldest first. */
   readonly checkpoints: readonly Checkpoint[]
-  readonly lastSeen: number | null
 }
 
 export class Attempt {
@@ -38,7 +37,6 @@ export class Attempt {
   private readonly started: number
   private readonly found: Checkpoint[] = []
   private cause: Cause | null = null
-  private lastSeen: number | null = null
 
   constructor(
     private readonly world: World,
@@ -59,7 +57,7 @@ export class Attempt {
     const end = await this.leash.process.ended
     const { uptime } = this
     await this.take(true)
-    return { end, cause: this.cause, uptime, checkpoints: this.found, lastSeen: this.lastSeen }
+    return { end, cause: this.cause, uptime, checkpoints: this.found }
   }
 
   /** The first cause counts: what follows from it is no other. */
@@ -72,10 +70,6 @@ export class Attempt {
   /** A cause that somebody else has acted on: a signal that the job has already. */
   note(cause: Cause): void {
     this.cause ??= cause
-  }
-
-  pass(signal: SignalName): void {
-    this.leash.pass(signal)
   }
 
   private isOver(): boolean {
@@ -97,7 +91,6 @@ export class Attempt {
     try {
       for (const checkpoint of await this.watchers.findNew(isOver)) {
         this.found.push(checkpoint)
-        this.lastSeen = this.world.now()
         const cause = await this.watchers.onCheckpoint(checkpoint)
         if (cause !== null) await this.finish(cause)
       }

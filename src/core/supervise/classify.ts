@@ -22,9 +22,9 @@ export type Cause =
   /** A signal for ckpt that ends it all. */
   | { readonly kind: 'signal'; readonly signal: SignalName }
   /** `ckpt stop`. */
-  | { readonly kind: 'stop' }
+  | { readonly kind: 'stop'; readonly sent: SignalName | null }
   /** Nothing more to gain: early stopping. `sent` is the signal that asked; null for a stop file. */
-  | { readonly kind: 'enough'; readonly why: string; readonly sent: number | null }
+  | { readonly kind: 'enough'; readonly why: string; readonly sent: SignalName | null }
   | { readonly kind: 'stall'; readonly seconds: number }
   /** The scheduler's warning that the time limit is near. */
   | { readonly kind: 'warning'; readonly signal: SignalName }
@@ -57,18 +57,21 @@ export interface Judgement {
   readonly why: string
 }
 
-const { SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGXCPU } = {
+/** As shells say them, 128 + N (signal(7), x86 and ARM). */
+const numbers: Readonly<Record<SignalName, number>> = {
   SIGHUP: 1,
   SIGINT: 2,
   SIGQUIT: 3,
-  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
   SIGTERM: 15,
-  SIGXCPU: 24,
 }
+const killNumber = 9
+const cpuLimitNumber = 24
 
 /** A person's; then those by which a system takes a machine back. Any other (SIGSEGV, SIGABRT) is the job's own fault. */
-const byHand: ReadonlySet<number> = new Set([SIGINT, SIGQUIT])
-const fromOutside: ReadonlySet<number> = new Set([SIGHUP, SIGKILL, SIGTERM])
+const byHand: ReadonlySet<number> = new Set([numbers.SIGINT, numbers.SIGQUIT])
+const fromOutside: ReadonlySet<number> = new Set([numbers.SIGHUP, numbers.SIGTERM, killNumber])
 
 /** coreutils' `timeout` exits with it when the time was over. */
 const timeoutStatus = 124
@@ -113,16 +116,18 @@ const ofScheduler: Readonly<Record<JobEnding, { readonly ending: Ending; readonl
 }
 
 /** It went well, or died of the very signal that asked it to stop. */
-export function hasComplied(end: ChildEnd, sent: number | null): boolean {
+export function hasComplied(end: ChildEnd, sent: SignalName | null): boolean {
   if (end.kind === 'exited' && end.status === 0) return true
-  return sent !== null && signalOf(end) === sent
+  if (sent === null) return false
+  return end.kind === 'killed' ? end.name === sent : signalOf(end) === numbers[sent]
 }
 
 function byEnd({ end, uptime, progress, oomKills }: Facts, { minUptime, requeueOn }: Rules, why: string): Judgement {
   const signal = signalOf(end)
   if (end.kind === 'exited' && requeueOn.has(end.status)) return { ending: 'requeue', why }
   if (isOutOfMemory(signal, oomKills)) return { ending: 'out-of-memory', why: `${why}; the system was out of memory` }
-  if (signal === SIGXCPU || (end.kind === 'exited' && end.status === timeoutStatus)) return { ending: 'timed-out', why }
+  if (signal === cpuLimitNumber || (end.kind === 'exited' && end.status === timeoutStatus))
+    return { ending: 'timed-out', why }
   if (signal !== null && byHand.has(signal)) return { ending: 'stopped', why }
   if (signal !== null && fromOutside.has(signal)) return { ending: 'preempted', why }
   return { ending: uptime < minUptime && !progress ? 'never-started' : 'failed', why }
@@ -133,7 +138,7 @@ function byEnd({ end, uptime, progress, oomKills }: Facts, { minUptime, requeueO
  * elsewhere on the machine (the job may have gone to another group) says something of a SIGKILL alone.
  */
 function isOutOfMemory(signal: number | null, { group, machine }: Facts['oomKills']): boolean {
-  return group > 0 || (machine > 0 && signal === SIGKILL)
+  return group > 0 || (machine > 0 && signal === killNumber)
 }
 
 /** Its end is a signal's work. */

@@ -28,6 +28,8 @@ export interface ResumeContext extends StatePlace {
   readonly now: number
   readonly wait: (milliseconds: number) => Promise<void>
   readonly signal?: AbortSignal
+  /** Names that are passed over too, though nothing may be remembered of it. */
+  readonly setAside?: readonly string[]
   readonly onPassedOver?: (passed: PassedOver) => void
 }
 
@@ -45,7 +47,9 @@ export async function chooseStart(
   const run = await openRunIfAny(storage, path, context)
   if (run === null) return null
   const named = from.kind === 'named' ? run.checkpoints.filter(({ name }) => name === from.text) : []
-  const setAside = named.length > 0 ? new Map<string, string>() : await setAsideReasons(storage, run, context)
+  const barren = (context.setAside ?? []).map((name) => [name, 'set aside: starts from it brought nothing'] as const)
+  const marked = named.length > 0 ? [] : await setAsideReasons(storage, run, context)
+  const setAside = new Map([...barren, ...marked])
   const orders = from.kind === 'best' ? [from.order ?? bestOrder(run.checkpoints)] : []
   const where = from.kind === 'named' && named.length === 0 ? [await parseFilter(from.text, run.path)] : []
   const among = named.length > 0 ? { ...run, checkpoints: named } : run

@@ -1,24 +1,30 @@
 /** A command run to its end: resumed, watched, judged, and started again. */
 import { timeOf, type Checkpoint } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
 import { fillArguments, jobEnvironment, outcomeOf, type SignalName } from '../jobs/index.js'
 import type { Journal, Next } from '../journal/index.js'
 import type { StatePlace } from '../run/index.js'
 import type { BatchSystem } from '../schedulers/index.js'
-import type { ReadStorage } from '../storage/storage.js'
+import { quietly, type StopTime } from '../state/index.js'
+import type { Storage } from '../storage/storage.js'
 import { Attempt, type AttemptResult } from './attempt.js'
 import type { BackOff } from './back-off.js'
+import { barrenStarts } from './barren.js'
 import { BatchJob } from './batch-job.js'
 import { Budget, type Limits } from './budget.js'
 import { classify, hasComplied, wasKilled, type Cause, type Ending, type Judgement } from './classify.js'
 import { decide, type Decision } from './decide.js'
 import { earlierOf, type Previous } from './earlier.js'
+import { whyEnough, type Enough } from './enough.js'
+import { toCheckpointEntry } from './history.js'
 import { Leash } from './leash.js'
 import { letSave } from './let-save.js'
 import { Reins } from './reins.js'
 import { chooseStart, type ResumeRequest } from './resume.js'
+import { carryOutSimulation, type Simulation } from './simulate.js'
 import { pulseOf, StallClock } from './stall.js'
 import { CheckpointWatch } from './watch.js'
-import type { OomKills, World } from './world.js'
+import type { JobProcess, OomKills, World } from './world.js'
 
 export interface Plan extends StatePlace {
   /** Absolute path of the run, as it was named: it may not be there yet, or lie above the run. */
@@ -43,6 +49,12 @@ export interface Plan extends StatePlace {
   readonly watch: readonly string[]
   /** Seconds between two looks at the run. */
   readonly interval: number
+  /** Starts from one checkpoint that bring nothing, after which the one before it is tried. */
+  readonly setAsideAfter: number
+  readonly enough: Enough
+  /** How a job is asked to end that may: by a signal, or by making this file (absolute). */
+  readonly stop: { readonly signal: SignalName; readonly file: string | null }
+  readonly simulations: readonly Simulation[]
   /** The batch system's job that this runs in; null outside of any. */
   readonly batch: BatchSystem | null
   /** The signal by which the batch system says that the time limit is near. */
@@ -58,6 +70,11 @@ export interface Plan extends StatePlace {
 export interface Chores {
   readonly onCheckpoint: (checkpoint: Checkpoint, attempt: number) => Promise<void>
   readonly onEnd: (report: EndReport) => Promise<void>
+  /** Marks a checkpoint, or takes the marks back. */
+  readonly setAside: (checkpoint: Checkpoint, starts: number) => Promise<void>
+  readonly takeBack: (checkpoints: readonly Checkpoint[]) => Promise<void>
+  /** What somebody asked for in another shell. */
+  readonly stopAsked: () => Promise<StopTime | null>
 }
 
 export interface EndReport {
@@ -77,7 +94,7 @@ export interface Outcome {
 /** Throws CkptError as `chooseStart` does; whatever was started has ended then. */
 export async function supervise(
   world: World,
-  storage: ReadStorage,
+  storage: Storage,
   journal: Journal,
   plan: Plan,
   chores: Chores,
@@ -102,12 +119,19 @@ class Supervisor {
   private saved = new AbortController()
   private attempts = 0
   private previous: Previous | null = null
+  /** Set aside since the last progress. */
+  private aside: Checkpoint[] = []
+  private readonly simulations: Simulation[]
+  /** At most one an attempt. */
+  private simulation: Simulation | undefined
+  private hasStopFile = false
+  private readonly began: number
   /** As of the last look at the job. */
   private lastKills: OomKills = { group: null, machine: null }
 
   constructor(
     private readonly world: World,
-    private readonly storage: ReadStorage,
+    private readonly storage: Storage,
     private readonly journal: Journal,
     private readonly plan: Plan,
     private readonly chores: Chores,
@@ -115,6 +139,8 @@ class Supervisor {
     this.batch = plan.batch === null ? null : new BatchJob(plan.batch, journal, world)
     this.reins = new Reins(world.signals, (signal) => this.isWarning(signal))
     this.budget = new Budget(plan.limits)
+    this.simulations = [...plan.simulations].sort((a, b) => a.after - b.after)
+    this.began = world.now()
     this.watch = new CheckpointWatch(storage, plan.path, plan)
   }
 
@@ -134,13 +160,18 @@ class Supervisor {
   private async once(): Promise<Outcome | null> {
     this.attempts += 1
     const checkpoint = await this.chooseStart()
+    const why = await this.whyEnough(checkpoint)
+    if (why !== null) {
+      this.world.tell(`nothing more to gain: ${why}; not starting`)
+      return { status: 0, ending: 'done' }
+    }
     const [command = '', ...args] = this.fill(checkpoint)
     const environment = this.environment(checkpoint)
     await this.watch.begin()
     const kills = this.world.oomKills()
     this.lastKills = kills
     const leash = new Leash(await this.world.start(command, args, environment), this.world, this.plan.grace)
-    await this.journalStart(checkpoint, leash.process.pid)
+    await this.journalStart(checkpoint, leash.process)
     this.reins.hold(leash)
     const result = await this.attend(leash)
     this.reins.drop(leash)
@@ -148,7 +179,10 @@ class Supervisor {
     if (failure !== null) this.world.tell(failure)
     const ended = { ...result, cause: await this.causeOf(result) }
     const judgement = this.judge(ended, kills)
-    if (result.checkpoints.length > 0) this.budget.giveBack()
+    if (result.checkpoints.length > 0) {
+      this.budget.giveBack()
+      this.aside = []
+    }
     return this.conclude({ checkpoint, result: ended, status, judgement }, leash)
   }
 
@@ -174,6 +208,10 @@ class Supervisor {
     return true
   }
 
+  private whyEnough(newest: Checkpoint | null): Promise<string | null> {
+    return whyEnough(this.storage, this.plan, this.journal.entries, newest, this.world.now())
+  }
+
   private chooseStart(): Promise<Checkpoint | null> {
     const { plan, world } = this
     return chooseStart(this.storage, plan.path, plan.resume, {
@@ -181,6 +219,7 @@ class Supervisor {
       now: world.now(),
       wait: (milliseconds) => this.pause(milliseconds),
       signal: this.reins.signal,
+      setAside: this.aside.map(({ name }) => name),
       onPassedOver: ({ name, reasons }) => world.tell(`passed over ${name}: ${reasons.join('; ')}`),
     })
   }
@@ -205,7 +244,7 @@ class Supervisor {
     }
   }
 
-  private async journalStart(checkpoint: Checkpoint | null, pid: number | null): Promise<void> {
+  private async journalStart(checkpoint: Checkpoint | null, { pid, started }: JobProcess): Promise<void> {
     const { command, host } = this.plan
     const from = checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${checkpoint.path}`
     this.world.tell(this.attempts === 1 ? from : `attempt ${this.attempts}: ${from}`)
@@ -218,7 +257,7 @@ class Supervisor {
       command,
       host,
       pid,
-      started: null,
+      started,
       job: this.batch?.name ?? null,
     })
   }
@@ -233,7 +272,7 @@ class Supervisor {
         findCause: this.causes(),
       },
       {
-        interval: () => (this.warned.signal.aborted ? Math.min(1, this.plan.interval) : this.plan.interval),
+        interval: (uptime) => this.intervalAt(uptime),
         end: (cause) => this.ask(leash, cause),
       },
     )
@@ -250,16 +289,37 @@ class Supervisor {
     try {
       return await attempt.run()
     } finally {
+      await this.takeStopFile()
       this.reins.signal.removeEventListener('abort', note)
       this.current = null
     }
   }
 
+  /** Seconds until the next look. */
+  private intervalAt(uptime: number): number {
+    const { interval } = this.plan
+    const usual = this.warned.signal.aborted ? Math.min(1, interval) : interval
+    return Math.min(usual, Math.max(0, (this.simulation?.after ?? Infinity) - uptime))
+  }
+
   private async ask(leash: Leash, cause: Cause): Promise<void> {
-    if (cause.kind !== 'warning') {
-      leash.ask('SIGTERM')
-      return
+    if (cause.kind === 'warning') return this.letSave(leash)
+    this.world.tell(`asking it to end: ${describeCause(cause)}`)
+    switch (cause.kind) {
+      case 'simulated':
+        carryOutSimulation(cause.ending, leash, this.plan.checkpointSignal ?? 'SIGUSR1')
+        return
+      case 'enough':
+      case 'stop':
+        if (cause.sent === null) return this.makeStopFile(leash)
+        leash.ask(cause.sent)
+        return
+      default:
+        leash.ask('SIGTERM')
     }
+  }
+
+  private async letSave(leash: Leash): Promise<void> {
     const { checkpointSignal: signal, grace } = this.plan
     const { signal: saved } = this.saved
     await letSave(leash, this.world, { signal, timeLeft: this.batch?.timeLeft ?? null, grace, saved })
@@ -273,6 +333,28 @@ class Supervisor {
     return ending === null ? cause : { kind: 'scheduler', title: this.batch.title, ending }
   }
 
+  /** The job looks for it when it has the time: no grace runs. */
+  private async makeStopFile(leash: Leash): Promise<void> {
+    const { file } = this.plan.stop
+    if (file === null) return
+    try {
+      await (await this.storage.create(file)).close()
+      this.hasStopFile = true
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      this.world.tell(`the stop file could not be made, so it gets ${this.plan.stop.signal}: ${error.message}`)
+      leash.ask(this.plan.stop.signal)
+    }
+  }
+
+  private async takeStopFile(): Promise<void> {
+    const { file } = this.plan.stop
+    if (file === null || !this.hasStopFile) return
+    this.hasStopFile = false
+    // The job may have taken it away itself.
+    await quietly(() => this.storage.unlink(file))
+  }
+
   private findNew(isOver: boolean): Promise<readonly Checkpoint[]> {
     const wait = async (milliseconds: number) => {
       if (!isOver) await this.world.sleep(milliseconds, this.reins.signal)
@@ -281,26 +363,31 @@ class Supervisor {
   }
 
   private async welcome(checkpoint: Checkpoint): Promise<Cause | null> {
-    const metrics = [...checkpoint.meta].filter((pair): pair is [string, number] => typeof pair[1] === 'number')
-    await this.journal.add({
-      what: 'checkpoint',
-      time: this.world.now(),
-      name: checkpoint.name,
-      saved: timeOf(checkpoint),
-      epoch: checkpoint.epoch,
-      step: checkpoint.step,
-      metrics: new Map(metrics),
-    })
+    await this.journal.add(toCheckpointEntry(checkpoint, this.world.now()))
     await this.chores.onCheckpoint(checkpoint, this.attempts)
     this.saved.abort()
-    return null
+    if ((await this.chores.stopAsked()) === 'after-next-checkpoint') return { kind: 'stop', sent: this.stopSignal }
+    const why = await this.whyEnough(checkpoint)
+    return why === null ? null : { kind: 'enough', why, sent: this.stopSignal }
+  }
+
+  /** Null: there is a stop file for that. */
+  private get stopSignal(): SignalName | null {
+    return this.plan.stop.file === null ? this.plan.stop.signal : null
   }
 
   private causes(): (uptime: number) => Promise<Cause | null> {
     const { stall, watch } = this.plan
     const clock = stall === null ? null : new StallClock(stall, this.world.now())
-    return async () => {
+    this.simulation ??= this.simulations.shift()
+    return async (uptime) => {
       this.lastKills = this.world.oomKills()
+      if ((await this.chores.stopAsked()) === 'now') return { kind: 'stop', sent: this.stopSignal }
+      if (this.simulation !== undefined && uptime >= this.simulation.after) {
+        const { ending } = this.simulation
+        this.simulation = undefined
+        return { kind: 'simulated', ending }
+      }
       if (clock === null) return null
       const seen = this.journal.entries.length
       const state = `${seen} ${this.world.outputSize() ?? '-'} ${await pulseOf(this.storage, watch)}`
@@ -325,11 +412,13 @@ class Supervisor {
     const decision = decide({ end, cause, status, judgement }, this.budget, rules, this.world.random())
     const next = decision.kind === 'finish' ? 'nothing' : decision.kind
     const now = this.world.now()
-    const lost = ending === 'done' ? 0 : Math.min(result.uptime, now - (result.lastSeen ?? now - result.uptime))
-    const { uptime: seconds } = result
+    const { uptime: seconds, checkpoints } = result
+    const lost = ending === 'done' ? 0 : sinceLast(checkpoints.at(-1), now, seconds)
     await this.journal.add({ what: 'end', time: now, ending, why: judgement.why, status, seconds, lost, next })
     this.tellEnd(judgement, result, decision)
     if (decision.kind !== 'finish') await leash.clear()
+    if (decision.kind === 'restart' && checkpoint !== null) await this.reconsider(checkpoint)
+    if (decision.kind === 'finish' && ending !== 'done') await this.takeBack()
     await this.chores.onEnd({ attempt: this.attempts, ending, status, next, checkpoint })
     this.previous = { ending, status }
     const complied = cause?.kind === 'enough' && hasComplied(end, cause.sent)
@@ -350,9 +439,39 @@ class Supervisor {
     return true
   }
 
-  private tellEnd({ ending, why }: Judgement, { uptime }: AttemptResult, decision: Decision): void {
+  /** After several starts that brought nothing the checkpoint itself may be the cause, if there is one before it. */
+  private async reconsider(checkpoint: Checkpoint): Promise<void> {
+    const { setAsideAfter } = this.plan
+    const job = this.batch?.name ?? null
+    const starts = barrenStarts(this.journal.entries, checkpoint.name, ({ start }) =>
+      job === null ? start.time >= this.began : start.job?.id === job.id,
+    )
+    if (starts < setAsideAfter) return
+    this.aside.push(checkpoint)
+    try {
+      await this.chooseStart()
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      this.aside.pop()
+      return
+    }
+    this.world.tell(`${checkpoint.name} is set aside: ${starts} starts from it brought nothing`)
+    await this.journal.add({ what: 'set-aside', time: this.world.now(), checkpoint: checkpoint.name })
+    await this.chores.setAside(checkpoint, starts)
+  }
+
+  /** The one before brought nothing either: then it was not the checkpoint. */
+  private async takeBack(): Promise<void> {
+    if (this.aside.length === 0) return
+    const time = this.world.now()
+    for (const { name } of this.aside) await this.journal.add({ what: 'taken-back', time, checkpoint: name })
+    await this.chores.takeBack(this.aside)
+  }
+
+  private tellEnd(judgement: Judgement, { uptime }: AttemptResult, decision: Decision): void {
+    const { ending } = judgement
     if (ending === 'done' && decision.kind === 'finish') return
-    const what = `${ending} (${why}) after ${Math.round(uptime)} s`
+    const what = `${describe(judgement)} after ${Math.round(uptime)} s`
     if (decision.kind === 'restart' && ending !== 'done' && ending !== 'stopped') {
       const [limit, left] = [this.budget.limitOf(ending), this.budget.left(ending)]
       const budget = limit === Infinity ? '' : `, ${left} of ${limit} retries left`
@@ -367,6 +486,45 @@ class Supervisor {
 
 /** Seconds that a batch system takes to end a job that it has put back into the queue. */
 const lastMoments = 5
+/** Seconds of work after the last checkpoint, at most all of the attempt's. */
+function sinceLast(last: Checkpoint | undefined, now: number, uptime: number): number {
+  const saved = last === undefined ? null : timeOf(last)
+  return saved === null ? uptime : Math.min(uptime, Math.max(0, now - saved))
+}
+
+const words: Readonly<Record<Ending, string>> = {
+  done: 'done',
+  stopped: 'stopped',
+  failed: 'failed',
+  'out-of-memory': 'out of memory',
+  'timed-out': 'timed out',
+  preempted: 'preempted',
+  'never-started': 'never started',
+  hung: 'hung',
+  requeue: 'asked to be started again',
+}
+
+function describe({ ending, why }: Judgement): string {
+  return ending === 'failed' && why.startsWith('exit status') ? `failed with ${why}` : `${words[ending]} (${why})`
+}
+
+function describeCause(cause: Cause): string {
+  switch (cause.kind) {
+    case 'signal':
+    case 'warning':
+      return cause.signal
+    case 'stop':
+      return 'ckpt stop'
+    case 'enough':
+      return `nothing more to gain: ${cause.why}`
+    case 'stall':
+      return `no sign of life for ${Math.round(cause.seconds)} s`
+    case 'scheduler':
+      return cause.title
+    case 'simulated':
+      return `as if ${words[cause.ending]} (--simulate)`
+  }
+}
 
 interface Ended {
   readonly checkpoint: Checkpoint | null

@@ -5,6 +5,8 @@ import type { ChildEnd, SignalName, Signals } from '../jobs/index.js'
 export interface JobProcess {
   /** Null where it could not be started. */
   readonly pid: number | null
+  /** When it started, in the system's own unit; null where that cannot be told. */
+  readonly started: string | null
   /** Sends to all of its processes. Never fails: those that are gone are gone. */
   send(signal: SignalName | 'SIGKILL' | 'SIGCONT'): void
   /** Some of its processes are there, whether the first one is or not. */

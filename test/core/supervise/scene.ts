@@ -122,6 +122,9 @@ export function scene(more: Partial<Plan> = {}, { isForeground = false, outputIs
       const ending = supervise(world(stories), storage, journal, plan, {
         onCheckpoint: nothing,
         onEnd: nothing,
+        setAside: nothing,
+        takeBack: nothing,
+        stopAsked: async () => null,
         ...chores,
       })
       return clock.until(ending)
@@ -156,6 +159,10 @@ function usualPlan(path: string): Plan {
     warning: null,
     checkpointSignal: null,
     again: false,
+    setAsideAfter: 3,
+    enough: { patience: null, when: [] },
+    stop: { signal: 'SIGTERM', file: null },
+    simulations: [],
     host: 'here',
   }
 }
@@ -173,6 +180,7 @@ function saveAt(run: string, epoch: number, time: number, meta: Readonly<Record<
 
 class ToldProcess implements JobProcess, Told {
   readonly pid = 4711
+  readonly started = '100'
   readonly sent: string[] = []
   readonly ended: Promise<ChildEnd>
   private readonly answers = new Map<string, () => void>()

@@ -1,0 +1,29 @@
+import { BaseCommand } from '../base-command.js'
+import { localStamp } from '../clock.js'
+import { CkptError } from '../core/errors.js'
+import { runArgument, stateFlag } from '../flags.js'
+import { logDocument, renderLog } from '../render/log.js'
+import { openJobPlace } from '../run-state.js'
+
+export default class Log extends BaseCommand<typeof Log> {
+  static override summary = 'Show what happened to the jobs of a run'
+  static override description = `One line for each start by ckpt run: what it resumed from, how long it took, how many new checkpoints it brought, how
+much work was lost (the time after the last of them), and how it ended. A start without an end is one that nobody saw
+end, or that is running.`
+  static override examples = [
+    { description: 'the run in this folder', command: '<%= config.bin %> log' },
+    { description: 'for a script', command: '<%= config.bin %> log exp/save --json' },
+  ]
+  static override args = { run: runArgument }
+  static override flags = { state: stateFlag }
+
+  async run(): Promise<void> {
+    const { run, journal } = await openJobPlace(this.storage, this.args.run, this.flags.state)
+    if (journal.entries.length === 0) {
+      throw new CkptError('not-found', `${run}: no job has been run here by ckpt run`, {
+        hint: `ckpt run '${run}' -- python train.py`,
+      })
+    }
+    this.answer(logDocument(run, journal), () => renderLog(journal, localStamp))
+  }
+}

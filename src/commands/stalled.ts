@@ -1,0 +1,69 @@
+import { resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { CkptError, exitStatusOf } from '../core/errors.js'
+import { Journal } from '../core/journal/index.js'
+import { stateFolderOf } from '../core/state/index.js'
+import { readingsOf, standingOf, toCheckpointEntry, unknownTo, wholeOldestFirst } from '../core/supervise/index.js'
+import { runArgument, stateFlag } from '../flags.js'
+import { printable } from '../render/printable.js'
+import { formatNumber, plural } from '../render/units.js'
+import { minDeltaFlag, warmupFlag } from '../supervision/flags.js'
+import { toPatience } from '../supervision/plan.js'
+
+export default class Stalled extends BaseCommand<typeof Stalled> {
+  static override summary = 'Has a metric stopped getting better? Answers a shell loop with its exit status'
+  static override description = `Exit status 0: the last --patience checkpoints brought nothing. 3: not yet, or there are none at all. So
+
+  until ckpt stalled exp/save --min WER --patience 5; do train one epoch; done
+
+What it has seen it remembers in the run's journal, so that a prune between two epochs changes nothing.`
+  static override examples = [
+    { description: 'five epochs in vain', command: '<%= config.bin %> stalled exp/save --min WER --patience 2' },
+    {
+      description: 'less than 0.5 is nothing; the first three say nothing',
+      command: '<%= config.bin %> stalled exp/save --min WER --patience 2 --min-delta 0.5 --warmup 3',
+    },
+  ]
+  static override args = { run: runArgument }
+  static override flags = {
+    min: Flags.string({ helpValue: 'KEY', description: 'the metric, which should fall', exclusive: ['max'] }),
+    max: Flags.string({ helpValue: 'KEY', description: 'the metric, which should rise' }),
+    patience: Flags.integer({ helpValue: 'N', min: 1, required: true, description: 'checkpoints that bring nothing' }),
+    'min-delta': minDeltaFlag(),
+    warmup: warmupFlag(),
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const { flags } = this
+    const patience = toPatience(flags, flags.min, flags.max, ['--min', '--max'])
+    if (patience === null) throw new CkptError('usage', 'by which metric?', { hint: '--min WER, or --max ACC' })
+    const run = resolve(this.args.run)
+    const place = { stateDirectory: flags.state }
+    const checkpoints = await wholeOldestFirst(this.storage, run, place)
+    const state = await stateFolderOf(this.storage, checkpoints[0]?.run ?? run, flags.state)
+    const journal = await Journal.open(this.storage, state, ({ message }) => this.alert(`not remembered: ${message}`))
+    for (const one of unknownTo(journal.entries, checkpoints)) await journal.add(toCheckpointEntry(one, this.now()))
+    const { key } = patience.order
+    const readings = readingsOf(journal.entries, [], key)
+    if (checkpoints.length > 0 && readings.length === 0) this.alert(`no checkpoint has ${JSON.stringify(key)}`)
+    const values = readings.map(({ value }) => value)
+    const { stalled, best, since } = standingOf(values, patience)
+    const record = best === null ? null : (readings[best] ?? null)
+    if (!stalled) process.exitCode = exitStatusOf['no-match']
+    this.answer(
+      {
+        run,
+        stalled,
+        seen: readings.length,
+        since,
+        best: record === null ? null : { name: record.name, value: record.value },
+      },
+      () => [
+        `${stalled ? 'stalled' : 'not stalled'}: ${plural(since, 'checkpoint')} without a better ${printable(key)}` +
+          (record === null ? '' : ` than ${formatNumber(record.value)} of ${printable(record.name)}`),
+      ],
+    )
+  }
+}

@@ -1,0 +1,58 @@
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { wait } from '../clock.js'
+import { CkptError } from '../core/errors.js'
+import { holderOf, jobLock, writeStopRequest, type StateFolder } from '../core/state/index.js'
+import { runArgument, stateFlag } from '../flags.js'
+import { interruptible } from '../progress.js'
+import { openJobPlace } from '../run-state.js'
+
+/** Milliseconds between two looks whether the job has ended. */
+const interval = 200
+
+export default class Stop extends BaseCommand<typeof Stop> {
+  static override summary = 'End a running job cleanly, from another shell'
+  static override description = `Asks the ckpt run that looks after the run's job, on whatever machine, to end it: by the signal or the file that it was
+told (--stop-signal, --stop-file), with its time to save; it is not started again. Waits until it has ended. Where none
+is running, that is exit status 3.`
+  static override examples = [
+    { description: 'now', command: '<%= config.bin %> stop exp/save' },
+    {
+      description: 'when the next checkpoint is there, without waiting for that',
+      command: '<%= config.bin %> stop exp/save --after-next-checkpoint --no-wait',
+    },
+  ]
+  static override args = { run: runArgument }
+  static override flags = {
+    'after-next-checkpoint': Flags.boolean({ description: 'let it save once more before' }),
+    'no-wait': Flags.boolean({ description: 'ask, and no more' }),
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const { run, state } = await openJobPlace(this.storage, this.args.run, this.flags.state)
+    const holder = await this.holder(state)
+    if (holder === null) {
+      throw new CkptError('not-found', `${run}: no job is running here under ckpt run`, { hint: `ckpt log '${run}'` })
+    }
+    const when = this.flags['after-next-checkpoint'] ? 'after-next-checkpoint' : 'now'
+    await writeStopRequest(this.storage, state, when)
+    this.note(`asked ${holder}${when === 'now' ? '' : ', which waits for the next checkpoint'}`)
+    const ended = this.flags['no-wait'] ? false : await this.untilEnded(state)
+    this.answer({ run, holder, when, ended }, () => (ended ? ['ended'] : []))
+  }
+
+  private holder(state: StateFolder): Promise<string | null> {
+    return holderOf(this.storage, state, { ...this.changing('0s', this.flags.state), name: jobLock })
+  }
+
+  private untilEnded(state: StateFolder): Promise<boolean> {
+    return interruptible(async (signal) => {
+      while ((await this.holder(state)) !== null) {
+        if (signal.aborted) throw new CkptError('interrupted', 'it has been asked, and has not ended yet')
+        await wait(interval)
+      }
+      return true
+    })
+  }
+}

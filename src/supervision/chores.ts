@@ -1,0 +1,108 @@
+/** What `ckpt run` does around its job: hooks, pruning, marks. Nothing of it may end the job. */
+import { spawn } from 'node:child_process'
+import { utcOffset, wait } from '../clock.js'
+import type { Checkpoint } from '../core/checkpoint.js'
+import { CkptError } from '../core/errors.js'
+import { failureOf } from '../core/disposal/index.js'
+import { jobEnvironment } from '../core/jobs/index.js'
+import {
+  carryOut,
+  openRunIfAny,
+  planPrune,
+  setAside,
+  takeBack,
+  type PruneRequest,
+  type StatePlace,
+} from '../core/run/index.js'
+import { forgetStopRequest, readStopRequest, stateFolderOf, withLock, type LockOptions } from '../core/state/index.js'
+import type { Storage } from '../core/storage/storage.js'
+import type { Chores, Plan } from '../core/supervise/index.js'
+import { copyTime } from '../exact-times.js'
+
+export interface ChoreOptions {
+  readonly onCheckpoint: string | undefined
+  readonly onExit: string | undefined
+  /** Null: nothing is pruned. */
+  readonly prune: PruneRequest | null
+  readonly trash: boolean
+  readonly lock: LockOptions & StatePlace
+  readonly tell: (text: string) => void
+}
+
+export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptions): Promise<Chores> {
+  const { lock, tell, prune, onCheckpoint, onExit } = options
+  const state = await stateFolderOf(storage, plan.path, plan.stateDirectory)
+  const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      tell(`${what}: ${error.message}`)
+    }
+  }
+  const hook = async (flag: string, command: string, checkpoint: Checkpoint | null, more: Record<string, string>) => {
+    const environment = { ...jobEnvironment(plan.environment, checkpoint), CKPT_RUN: plan.path, ...more }
+    const status = await runInShell(command, environment)
+    if (status !== 0) tell(`--${flag} ended with exit status ${status}`)
+  }
+  // What was asked of an earlier job is not meant for this one.
+  await attempt('an old request to stop', () => forgetStopRequest(storage, state))
+  return {
+    onCheckpoint: async (checkpoint, number) => {
+      if (onCheckpoint === undefined) return
+      await hook('on-checkpoint', onCheckpoint, checkpoint, { CKPT_ATTEMPT: String(number) })
+    },
+    onEnd: async ({ attempt: number, ending, status, next, checkpoint }) => {
+      if (prune !== null) await attempt('nothing was pruned', () => pruneRun(storage, plan, prune, options))
+      if (onExit === undefined) return
+      const facts = { CKPT_REASON: ending, CKPT_EXIT: String(status), CKPT_NEXT: next, CKPT_ATTEMPT: String(number) }
+      await hook('on-exit', onExit, checkpoint, facts)
+    },
+    setAside: (checkpoint, starts) =>
+      attempt('it is not remembered', () => setAside(storage, checkpoint, starts, lock)),
+    takeBack: async (checkpoints) => {
+      const [first] = checkpoints
+      if (first === undefined) return
+      const names = checkpoints.map(({ name }) => name)
+      await attempt('the marks stay', () => takeBack(storage, first.run, names, lock))
+      tell(`${names.join(', ')}: no longer set aside, for the one before brought nothing either`)
+    },
+    stopAsked: () => readStopRequest(storage, state),
+  }
+}
+
+async function pruneRun(storage: Storage, plan: Plan, request: PruneRequest, options: ChoreOptions): Promise<void> {
+  const { lock, tell, trash } = options
+  const place = { stateDirectory: plan.stateDirectory }
+  const found = await openRunIfAny(storage, plan.path, place)
+  if (found === null) return
+  const state = await stateFolderOf(storage, found.path, plan.stateDirectory)
+  await withLock(storage, state, lock, async () => {
+    const run = await openRunIfAny(storage, found.path, place)
+    if (run === null) return
+    const now = lock.now()
+    const { remove, fingerprints, missingBytes } = await planPrune(storage, run, request, {
+      now,
+      wait,
+      utcOffset,
+      ...place,
+    })
+    const checkpoints = remove.map(({ checkpoint }) => checkpoint)
+    const reasons = new Map(remove.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
+    // Nothing is deleted that was not shown.
+    for (const [name, reason] of reasons) tell(`${trash ? 'to the trash' : 'removing'} ${name}: ${reason}`)
+    const going = { checkpoints, fingerprints, reasons }
+    const failure = failureOf(await carryOut(storage, run, going, { ...place, wait, copyTime, now, trash }))
+    if (failure !== null) throw failure
+    if (missingBytes > 0) tell(`the space asked for is missed by ${missingBytes} bytes`)
+  })
+}
+
+/** Its output goes to stderr: stdout is the job's. Gives the exit status. */
+function runInShell(command: string, environment: Readonly<Record<string, string>>): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn('sh', ['-c', command], { stdio: ['ignore', 2, 2], env: { ...environment } })
+    child.once('error', () => resolve(127))
+    child.once('exit', (status) => resolve(status ?? 1))
+  })
+}

@@ -1,0 +1,124 @@
+/** The flags of `ckpt run`, by what they are about. */
+import { Flags } from '@oclif/core'
+import type { SignalName } from '../core/jobs/index.js'
+import { policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'
+
+const restarts = { helpGroup: 'RESTARTS' }
+const batch = { helpGroup: 'BATCH SYSTEM' }
+const stopping = { helpGroup: 'EARLY STOPPING' }
+const repeated = { multiple: true, multipleNonGreedy: true } as const
+const signals = ['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2'] as const
+
+/** Of early stopping, here and in `ckpt stalled`. */
+export const minDeltaFlag = (group: { helpGroup?: string } = {}) =>
+  Flags.string({ ...group, helpValue: 'X', default: '0', description: 'what is better by no more brings nothing' })
+
+export const warmupFlag = (group: { helpGroup?: string } = {}) =>
+  Flags.integer({ ...group, helpValue: 'N', min: 0, default: 0, description: 'the first N checkpoints say nothing' })
+
+export const runFlags = {
+  'resume-args': Flags.string({
+    helpValue: 'WORDS',
+    description: "added to the command where there is a checkpoint: '--resume {path}'",
+  }),
+  'resume-from': Flags.string({
+    helpValue: 'best|NAME|EXPR',
+    description: 'not from the newest: the best, the one of that name, or the newest for which EXPR is true',
+  }),
+  require: Flags.string({ helpValue: 'KEY,…', description: 'only from a checkpoint that has these parameter files' }),
+  verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick'),
+  'on-checkpoint': Flags.string({
+    helpValue: 'CMD',
+    description: 'a shell command for each new whole checkpoint: CKPT_PATH, CKPT_NAME, CKPT_META_…',
+  }),
+  'on-exit': Flags.string({
+    helpValue: 'CMD',
+    description: 'a shell command after each end: CKPT_REASON, CKPT_EXIT, CKPT_NEXT (restart, requeue, nothing)',
+  }),
+  retries: Flags.string({
+    ...restarts,
+    helpValue: 'N|KIND=N,…',
+    description: 'how often it is started again after each kind of end: failed=3,preempted=unlimited',
+  }),
+  'back-off': Flags.string({ ...restarts, helpValue: 'TIME', default: '10s', description: 'before the first retry' }),
+  'max-back-off': Flags.string({ ...restarts, helpValue: 'TIME', default: '5m', description: 'the longest wait' }),
+  'no-retry-on': Flags.string({ ...restarts, helpValue: 'STATUS,…', description: 'exit statuses that are final' }),
+  'requeue-on': Flags.string({
+    ...restarts,
+    helpValue: 'STATUS,…',
+    default: '85',
+    description: 'exit statuses that ask for another start, by the scheduler where there is one',
+  }),
+  'min-uptime': Flags.string({
+    ...restarts,
+    helpValue: 'TIME',
+    default: '10s',
+    description: 'what fails sooner, and without a new checkpoint, never started',
+  }),
+  'set-aside-after': Flags.integer({
+    ...restarts,
+    helpValue: 'N',
+    min: 1,
+    default: 3,
+    description: 'starts from one checkpoint that bring nothing, before the one before it is tried',
+  }),
+  stall: Flags.string({ ...restarts, helpValue: 'TIME', description: 'so long without a sign of life, and it hangs' }),
+  watch: Flags.string({
+    ...restarts,
+    ...repeated,
+    helpValue: 'PATH',
+    description: 'a change of this file or folder is a sign of life too',
+  }),
+  grace: Flags.string({ ...restarts, helpValue: 'TIME', default: '30s', description: 'time to save, before SIGKILL' }),
+  simulate: Flags.string({
+    ...restarts,
+    ...repeated,
+    helpValue: 'WHAT@TIME',
+    description: 'preempt@60s, timeout@60s, crash@30s, oom@30s: once each, to try a script before the night',
+  }),
+  patience: Flags.integer({
+    ...stopping,
+    helpValue: 'N',
+    min: 1,
+    description: 'stop it once N checkpoints bring nothing by --stop-min or --stop-max',
+  }),
+  'stop-min': Flags.string({ ...stopping, helpValue: 'KEY', description: 'lower is better', exclusive: ['stop-max'] }),
+  'stop-max': Flags.string({ ...stopping, helpValue: 'KEY', description: 'higher is better' }),
+  'min-delta': minDeltaFlag(stopping),
+  warmup: warmupFlag(stopping),
+  'stop-when': Flags.string({
+    ...stopping,
+    ...repeated,
+    helpValue: 'EXPR',
+    description: 'stop it once this is true of the newest checkpoint',
+    parse: async (text) => text.trim(),
+  }),
+  'stop-signal': Flags.custom<(typeof signals)[number]>({
+    ...stopping,
+    options: [...signals],
+    default: 'TERM',
+    description: 'how it is asked to stop',
+  })(),
+  'stop-file': Flags.string({ ...stopping, helpValue: 'PATH', description: 'by making this file, and no signal' }),
+  'warning-signal': Flags.custom<SignalName>({
+    ...batch,
+    options: ['USR1', 'USR2'],
+    parse: async (name) => (name === 'USR2' ? 'SIGUSR2' : 'SIGUSR1'),
+    helpValue: 'SIGNAL',
+    description: 'by which the batch system says that the time limit is near; left out: USR1, of --signal=B:USR1@120',
+  })(),
+  'checkpoint-signal': Flags.custom<SignalName | 'none'>({
+    ...batch,
+    options: ['USR1', 'USR2', 'HUP', 'INT', 'TERM', 'none'],
+    parse: async (name) => (name === 'none' ? name : (`SIG${name}` as SignalName)),
+    helpValue: 'SIGNAL',
+    description: 'what makes the command save then; left out: that same signal; none: it saves often enough by itself',
+  })(),
+  again: Flags.boolean({ ...batch, description: 'start in a chain of jobs although the work is done' }),
+  ...policyFlags,
+  ...selectionFlags,
+  trash: trashFlag,
+  yes: yesFlag,
+  state: stateFlag,
+  wait: waitFlag,
+}

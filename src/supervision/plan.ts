@@ -1,0 +1,136 @@
+/** From the flags of `ckpt run` to what core supervises by. */
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import type { Interfaces } from '@oclif/core'
+import { askScheduler } from '../ask-scheduler.js'
+import { CkptError } from '../core/errors.js'
+import { parseExpression } from '../core/expression/index.js'
+import { splitWords, type SignalName } from '../core/jobs/index.js'
+import { parseAge } from '../core/retention/index.js'
+import { schedulerOf } from '../core/schedulers/index.js'
+import { checkRequest, type PruneRequest } from '../core/run/index.js'
+import {
+  parseRetries,
+  parseSimulation,
+  usualLimits,
+  type Enough,
+  type Patience,
+  type Plan,
+  type ResumeFrom,
+} from '../core/supervise/index.js'
+import { policyFlags } from '../flags.js'
+import { onlyOrder, readPolicy, readQuery } from '../query.js'
+import type { runFlags } from './flags.js'
+
+export type RunFlags = Interfaces.InferredFlags<typeof runFlags>
+
+/** Seconds between two looks at a run; where a silence is to be noticed sooner, a quarter of that. */
+const usualInterval = 5
+
+/** Throws CkptError `usage`, `bad-expression`. */
+export async function readPlan(run: string, command: readonly string[], flags: RunFlags): Promise<Plan> {
+  const stall = flags.stall === undefined ? null : parseAge('stall', flags.stall)
+  return {
+    path: resolve(run),
+    stateDirectory: flags.state,
+    command,
+    resumeArgs: splitWords(flags['resume-args'] ?? '', '--resume-args'),
+    resume: { from: await readResumeFrom(flags), verify: flags.verify, keys: words(flags.require) },
+    environment: { ...process.env, ...(flags.state === undefined ? {} : { CKPT_STATE: flags.state }) },
+    limits: flags.retries === undefined ? usualLimits : parseRetries(flags.retries),
+    backOff: { first: parseAge('back-off', flags['back-off']), cap: parseAge('max-back-off', flags['max-back-off']) },
+    noRetryOn: readStatuses('no-retry-on', flags['no-retry-on']),
+    requeueOn: readStatuses('requeue-on', flags['requeue-on']),
+    minUptime: parseAge('min-uptime', flags['min-uptime']),
+    setAsideAfter: flags['set-aside-after'],
+    grace: parseAge('grace', flags.grace),
+    stall,
+    watch: (flags.watch ?? []).map((path) => resolve(path)),
+    interval: Math.min(usualInterval, (stall ?? Infinity) / 4),
+    enough: await readEnough(flags),
+    stop: {
+      signal: `SIG${flags['stop-signal']}` satisfies SignalName,
+      file: flags['stop-file'] === undefined ? null : resolve(flags['stop-file']),
+    },
+    simulations: (flags.simulate ?? []).map(parseSimulation),
+    ...(await underBatch(flags)),
+    again: flags.again,
+    host: hostname(),
+  }
+}
+
+/**
+ * What is pruned after each end; null where nothing says so. An order alone is none: it may be there for `--resume-from
+ * best`. Throws CkptError `refused` where nobody has said yes: in the night there is nobody to ask.
+ */
+export async function readPrune(flags: RunFlags): Promise<PruneRequest | null> {
+  const isPolicy = (name: string) => isGiven((flags as Readonly<Record<string, unknown>>)[name])
+  if (!Object.keys(policyFlags).some(isPolicy)) {
+    const ranks = ['min', 'max', 'by', 'where'].filter(isPolicy)
+    if (ranks.length === 0 || flags['resume-from'] === 'best') return null
+    throw new CkptError('usage', `--${ranks[0] ?? ''} alone prunes nothing`, {
+      hint: 'add --keep N, or --resume-from best to start from it',
+    })
+  }
+  const request = await readPolicy(flags)
+  checkRequest(request)
+  if (flags.yes) return request
+  throw new CkptError('refused', 'a policy removes checkpoints while nobody is there to ask', { hint: 'add --yes' })
+}
+
+/** `--patience` and its like. Throws CkptError `usage`. */
+export function toPatience(
+  flags: Pick<RunFlags, 'patience' | 'min-delta' | 'warmup'>,
+  min: string | undefined,
+  max: string | undefined,
+  names: readonly [min: string, max: string],
+): Patience | null {
+  const key = min ?? max
+  if (flags.patience === undefined && key === undefined) return null
+  if (flags.patience === undefined || key === undefined) {
+    throw new CkptError('usage', `--patience N and ${names.join(' or ')} KEY belong together`)
+  }
+  const minDelta = Number(flags['min-delta'])
+  if (!(minDelta >= 0)) throw new CkptError('usage', `--min-delta takes a number, not ${flags['min-delta']}`)
+  const order = { kind: min === undefined ? ('max' as const) : ('min' as const), key }
+  return { order, checkpoints: flags.patience, minDelta, warmup: flags.warmup }
+}
+
+async function underBatch(flags: RunFlags): Promise<Pick<Plan, 'batch' | 'warning' | 'checkpointSignal'>> {
+  const batch = await schedulerOf(process.env, askScheduler)
+  const warning = flags['warning-signal'] ?? batch?.job.warning ?? null
+  const { 'checkpoint-signal': chosen } = flags
+  return { batch, warning, checkpointSignal: chosen === 'none' ? null : (chosen ?? warning) }
+}
+
+async function readEnough(flags: RunFlags): Promise<Enough> {
+  const patience = toPatience(flags, flags['stop-min'], flags['stop-max'], ['--stop-min', '--stop-max'])
+  return { patience, when: await Promise.all((flags['stop-when'] ?? []).map(parseExpression)) }
+}
+
+async function readResumeFrom(flags: RunFlags): Promise<ResumeFrom> {
+  const text = flags['resume-from']
+  if (text === undefined) return { kind: 'newest' }
+  if (text !== 'best') return { kind: 'named', text }
+  return { kind: 'best', order: onlyOrder(await readQuery(flags)) }
+}
+
+function readStatuses(flag: string, text: string | undefined): ReadonlySet<number> {
+  return new Set(
+    words(text).map((word) => {
+      if (/^\d{1,3}$/.test(word) && Number(word) <= 255) return Number(word)
+      throw new CkptError('usage', `--${flag} takes exit statuses from 0 to 255, not ${JSON.stringify(word)}`)
+    }),
+  )
+}
+
+function words(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+}
+
+function isGiven(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false
+}
