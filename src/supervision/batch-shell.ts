@@ -13,7 +13,7 @@ import type { SignalName, Signals } from '../core/jobs/index.js'
 /** Milliseconds between two looks. */
 const interval = 1000
 
-/** The signals of this process, and those that the batch shell keeps. */
+/** The signals of this process, with those that end at the batch shell. */
 export function withBatchShell(signals: Signals, environment: NodeJS.ProcessEnv): Signals {
   const pid = environment['SLURM_TASK_PID']
   if (pid === undefined || !/^\d+$/.test(pid) || Number(pid) !== process.ppid) return signals
@@ -21,14 +21,19 @@ export function withBatchShell(signals: Signals, environment: NodeJS.ProcessEnv)
   return {
     isForeground: () => signals.isForeground(),
     listen(signal, listener) {
-      const stops = [signals.listen(signal, listener), ...(kept.has(signal) ? [shell.listen(signal, listener)] : [])]
-      return () => stops.forEach((stop) => stop())
+      const stop = signals.listen(signal, listener)
+      if (!concerned.has(signal)) return stop
+      const release = shell.listen(signal, listener)
+      return () => {
+        release()
+        stop()
+      }
     },
   }
 }
 
-/** The others reach ckpt by themselves: they are for the whole job. */
-const kept: ReadonlySet<SignalName> = new Set(['SIGUSR1', 'SIGUSR2'])
+/** The others reach ckpt by themselves. */
+const concerned: ReadonlySet<SignalName> = new Set(['SIGUSR1', 'SIGUSR2', 'SIGTERM'])
 
 class BatchShell {
   private isHeld = false
@@ -38,8 +43,7 @@ class BatchShell {
   listen(signal: SignalName, listener: () => void): () => void {
     let isTold = false
     const look = () => {
-      this.isHeld ||= wouldDieOf(this.pid, signal) && waitsForUsAlone(this.pid) && hold(this.pid)
-      if (isTold || !hasSignal(this.pid, 'ShdPnd', signal)) return
+      if (isTold || !this.has(signal)) return
       isTold = true
       listener()
     }
@@ -47,6 +51,13 @@ class BatchShell {
     const timer = setInterval(look, interval)
     timer.unref()
     return () => clearInterval(timer)
+  }
+
+  /** Without its shell the job is over, whatever killed it: that is as good as a SIGTERM. */
+  private has(signal: SignalName): boolean {
+    if (signal === 'SIGTERM') return process.ppid !== Number(this.pid)
+    this.isHeld ||= wouldDieOf(this.pid, signal) && waitsForUsAlone(this.pid) && hold(this.pid)
+    return hasSignal(this.pid, 'ShdPnd', signal)
   }
 }
 

@@ -1,4 +1,5 @@
 /** A training script in bash that sleeps and saves through `ckpt save`, under `ckpt run`, in jobs of a real Slurm. */
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -176,13 +177,14 @@ describe('a job that ends otherwise', () => {
     expect(output(folder, 'train')).toContain('sbatch --requeue')
   })
 
-  it('cancelled stays so', async () => {
+  it.each(['exec ', ''])('cancelled stays so, and nothing of it goes on: %sckpt run', async (exec) => {
     const folder = temporaryDirectory()
-    const id = submit(folder, 'train', underRun(folder), '--time=10', '--requeue')
+    const id = submit(folder, 'train', underRun(folder).replace('exec ', exec), '--time=10', '--requeue')
     await epochDone(folder, 1)
     command('scancel', id)
     const [record] = await finished(id)
     expect([record?.state, record?.restarts]).toEqual(['CANCELLED', 0])
+    await until('the end of the command', () => spawnSync('pgrep', ['-f', `train.sh ${folder}/save`]).status === 1)
     expect(await storyOf(folder)).toEqual([expect.stringMatching(/stopped -> nothing$/)])
     expect(await requeuesOf(folder)).toEqual([])
   })
