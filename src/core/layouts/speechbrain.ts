@@ -114,7 +114,7 @@ async function readMetaFiles(
     candidates.map((candidate) => candidate.path + sep + metaFile),
     largestMeta,
   )
-  const metas = await parseAll(texts)
+  const metas = explainCut(await parseAll(texts), texts)
   const found: Checkpoint[] = []
   candidates.forEach((candidate, index) => {
     const meta = metas[index]
@@ -135,6 +135,28 @@ async function parseAll(texts: readonly Result<Uint8Array>[]): Promise<(Meta | F
     return meta === undefined || meta instanceof CkptError ? corruptMeta(meta?.message ?? 'not read') : meta
   })
 }
+
+/**
+ * A dump that was cut may still be YAML. PyYAML ends every line, and the Checkpointer gives every meta its `unixtime`,
+ * one of the last keys: a meta that alone of all lacks both was not written to its end.
+ */
+function explainCut(
+  metas: readonly (Meta | Finding | null)[],
+  texts: readonly Result<Uint8Array>[],
+): readonly (Meta | Finding | null)[] {
+  const times = metas.flatMap((meta) => (meta === null || isFinding(meta) ? [] : [meta.has('unixtime')]))
+  const others = times.length - 1
+  if (others < 2 || times.filter((has) => !has).length !== 1) return metas
+  return metas.map((meta, index) => {
+    const text = texts[index]
+    if (meta === null || isFinding(meta) || meta.has('unixtime') || text?.ok !== true) return meta
+    if (text.value.at(-1) === newline) return meta
+    const lacks = `no unixtime, which each of the ${others} other checkpoints has`
+    return corruptMeta(`ends early: ${text.value.length} bytes, the last line without its end, and ${lacks}`)
+  })
+}
+
+const newline = 0x0a
 
 function corruptMeta(reason: string): Finding {
   return { grade: 'corrupt', file: metaFile, reason }

@@ -100,6 +100,19 @@ describe('SpeechBrain checkpoints', () => {
     expect((await scan(root))[0]).toMatchObject({ unixtime: null, step: null, health: { grade: 'whole' } })
   })
 
+  it('whose meta was cut and is YAML still are corrupt, where the others show what a whole one has', async () => {
+    const [whole, cut] = ['loss: 1.5\nunixtime: 1.0\n', 'loss: 1.']
+    const grades = async (...metas: string[]) => {
+      const files = metas.map((text, index): [string, string] => [`CKPT+${index}/CKPT.yaml`, text])
+      return (await scan(write(makeFolder(), Object.fromEntries(files)))).map(({ health }) => health.grade)
+    }
+    expect(await grades(whole, cut, whole)).toEqual(['whole', 'corrupt', 'whole'])
+    expect(await grades(whole, cut)).toEqual(['whole', 'whole'])
+    expect(await grades(whole, cut, cut)).toEqual(['whole', 'whole', 'whole'])
+    expect(await grades(whole, 'loss: 1.\n', whole)).toEqual(['whole', 'whole', 'whole'])
+    expect(await grades(whole, 'unixtime: 1.0', whole)).toEqual(['whole', 'whole', 'whole'])
+  })
+
   it('that vanish between the listing and the read are left out', async () => {
     const root = write(makeFolder(), { 'CKPT+a/CKPT.yaml': meta, 'CKPT+b/CKPT.yaml': meta, 'CKPT+c/CKPT.yaml': meta })
     const vanishing = {
