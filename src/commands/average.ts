@@ -108,10 +108,11 @@ status 5). One chunk of one tensor at a time is in memory.`
   private async request(): Promise<AverageRequest> {
     const { key, weights, accumulate, include = [], exclude = [] } = this.flags
     const query = await readQuery(this.flags)
-    const isWanted = await compileFilter(include, exclude)
+    const isFiltered = include.length + exclude.length > 0
+    const filter = isFiltered ? { isWanted: await compileFilter(include, exclude) } : {}
     const count = this.count(onlyOrder(query) !== undefined)
     const { what } = this.args
-    return { what, base: resolve('.'), query, key, count, options: { weights, accumulate, isWanted } }
+    return { what, base: resolve('.'), query, key, count, options: { weights, accumulate, ...filter } }
   }
 
   /** How many are chosen of a run; null for several things that were named. */

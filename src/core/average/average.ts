@@ -20,7 +20,7 @@ export interface AverageOptions {
   readonly accumulate?: Precision
   /** One for each file; all alike when left out. */
   readonly weights?: readonly number[] | undefined
-  /** Of the names; all when left out. */
+  /** Of the names; when left out all, but where each file has a `state_dict` what is in that. */
   readonly isWanted?: (name: string) => boolean
 }
 
@@ -45,7 +45,7 @@ export function planAverage(
   newest: TensorFile,
   options: AverageOptions = {},
 ): AveragePlan {
-  const { weights, accumulate = 'float32', isWanted = () => true } = options
+  const { weights, accumulate = 'float32', isWanted = usuallyWanted(files) } = options
   const [first] = files
   if (first === undefined) throw new CkptError('usage', 'there is nothing to average')
   checkWeights(files, weights)
@@ -65,6 +65,14 @@ export function planAverage(
     averaged: tensors.filter(isAveraged),
     taken: tensors.filter((tensor) => !isAveraged(tensor)),
   }
+}
+
+const wrapper = 'state_dict.'
+
+/** What a training framework keeps beside the weights has no mean, and differs in form from file to file. */
+function usuallyWanted(files: readonly TensorFile[]): (name: string) => boolean {
+  const areWrapped = files.every(({ tensors }) => tensors.some(({ name }) => name.startsWith(wrapper)))
+  return areWrapped ? (name) => name.startsWith(wrapper) : () => true
 }
 
 function checkWeights(files: readonly TensorFile[], weights: readonly number[] | undefined): void {

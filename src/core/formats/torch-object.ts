@@ -40,13 +40,12 @@ export async function openTorchObject(file: ByteSource): Promise<TorchObject | n
 async function openArchive(source: ByteSource): Promise<TorchObject | null> {
   const archive = await readZip(source)
   const root = rootOf(archive)
-  const entries = new Map(archive.entries.map((entry) => [entry.name, entry]))
-  const pickle = entries.get(`${root ?? ''}data.pkl`)
-  if (root === null || pickle === undefined || entries.has(`${root}constants.pkl`)) return null
+  const pickle = archive.byName.get(`${root ?? ''}data.pkl`)
+  if (root === null || pickle === undefined || archive.byName.has(`${root}constants.pkl`)) return null
   const { value, instances } = readPickle(await readSmallEntry(source, archive, pickle, largestPickle))
-  const recordOf = (key: string): ZipEntry | undefined => entries.get(`${root}data/${key}`)
+  const recordOf = (key: string): ZipEntry | undefined => archive.byName.get(`${root}data/${key}`)
   // `big` has three letters, `little` six.
-  const isLittle = entries.get(`${root}byteorder`)?.size !== 3
+  const isLittle = archive.byName.get(`${root}byteorder`)?.size !== 3
   const read: ReadStorageBytes = async (key, position, length) => {
     const entry = recordOf(key)
     if (entry?.method !== 'stored' || position + length > entry.size) throw outside(key)

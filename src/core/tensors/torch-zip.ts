@@ -5,6 +5,7 @@
 import { FormatError } from '../errors.js'
 import type { ByteSource } from '../formats/byte-source.js'
 import { readPickle, type PicklePersistent } from '../formats/pickle/index.js'
+import { rootOf } from '../formats/torch-object.js'
 import { storageOf } from '../formats/torch-tensor.js'
 import { readSmallEntry, readZip, type ZipArchive, type ZipEntry } from '../formats/zip.js'
 import type { ReadHandle } from '../storage/storage.js'
@@ -24,6 +25,8 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   const source = sourceOf(handle)
   const archive = await readZip(source)
   const root = rootOf(archive)
+  if (root === null)
+    throw notForTensors(`a zip archive ${archive.entries.length === 0 ? 'without entries' : 'of another program'}`)
   const { byName } = archive
   const pickle = byName.get(`${root}data.pkl`)
   if (byName.has(`${root}constants.pkl`)) throw notForTensors('a TorchScript program')
@@ -58,14 +61,6 @@ function recordsOf({ entries }: ZipArchive, folder: string): Map<string, ZipEntr
   const records = new Map<string, ZipEntry>()
   for (const entry of entries) if (entry.name.startsWith(folder)) records.set(entry.name.slice(folder.length), entry)
   return records
-}
-
-/** What the first entry's name has before its first slash, with the slash: the file may have been renamed since. */
-function rootOf({ entries }: ZipArchive): string {
-  const name = entries[0]?.name ?? ''
-  const slash = name.indexOf('/')
-  if (slash >= 0) return name.slice(0, slash + 1)
-  throw notForTensors(entries.length === 0 ? 'a zip archive without entries' : 'a zip archive of another program')
 }
 
 function notForTensors(what: string): FormatError {
