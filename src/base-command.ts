@@ -1,8 +1,9 @@
 /** The one subclass of oclif's Command: how every ckpt command reads its flags, prints, fails and exits. */
 import { resolve } from 'node:path'
 import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
-import type { Place } from './core/config/index.js'
+import type { ParsedConfig, Place } from './core/config/index.js'
 import { CkptError, exitStatusOf, type ErrorCode } from './core/errors.js'
+import type { Hook } from './core/hooks/index.js'
 import { locateRun } from './core/layouts/index.js'
 import type { Storage } from './core/storage/storage.js'
 import { localStorage } from './core/storage/local.js'
@@ -18,6 +19,7 @@ import { parseMessage } from './parse-error.js'
 import { processes } from './process-identity.js'
 import { bytesProgress, interruptible, type LongWork } from './progress.js'
 import { loadSettings } from './settings/files.js'
+import type { HookedFile } from './settings/hooks.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 export type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>
@@ -40,7 +42,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
-  protected readonly storage: Storage = localStorage()
+  protected storage: Storage = localStorage()
   protected readonly output = new Output(process.stdout, process.stderr, process.env, (error) => this.breakOff(error))
   private json = false
   private quiet = false
@@ -86,6 +88,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const path = resolve(typeof first === 'string' ? first : '.')
     const folder = flags['recursive'] === true ? path : await this.settingsFolder(path)
     const files = await loadSettings(this.storage, folder)
+    this.files = files
     if (files.length === 0) return {}
     const { applySettings } = await import('./settings/apply.js')
     const given = Object.keys(flags).filter((name) => metadata.flags[name]?.setFromDefault !== true)
@@ -107,6 +110,34 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** Where the search for settings begins: the run that the first argument stands for, or what it names. */
   protected settingsFolder(path: string): Promise<string> {
     return locateRun(this.storage, path)
+  }
+
+  private files: readonly ParsedConfig[] = []
+  private readonly closing: (() => void)[] = []
+
+  /** The hooks of the settings. Throws ConfigError. */
+  protected async hooks(): Promise<readonly Hook[]> {
+    if (this.files.every(({ hooks }) => hooks === null)) return []
+    return (await import('./settings/hooks.js')).hooksIn(this.files)
+  }
+
+  /** From here on these files are read through their load hooks; what those make is removed at the end. */
+  protected async readThroughHooks(files: readonly HookedFile[]): Promise<Storage> {
+    const hooks = await this.hooks()
+    if (hooks.length === 0) return this.storage
+    const { loadThrough } = await import('./settings/hooks.js')
+    const loaded = await interruptible((signal) => loadThrough(this.storage, hooks, files, signal))
+    if (loaded === null) return this.storage
+    this.storage = loaded.storage
+    this.closing.push(loaded.close)
+    return this.storage
+  }
+
+  /** The same for core, which finds the files itself. */
+  protected readonly readingHooks = { readThrough: (files: readonly HookedFile[]) => this.readThroughHooks(files) }
+
+  override async finally(): Promise<void> {
+    for (const close of this.closing) close()
   }
 
   /** Of flags that a file has set. */

@@ -93,7 +93,7 @@ status 5). One chunk of one tensor at a time is in memory.`
   async run(): Promise<void> {
     const request = await this.request()
     const prepared = await this.long('checking', (work) =>
-      prepareAverage(this.storage, request, { now: this.now(), ...work }),
+      prepareAverage(this.storage, request, { now: this.now(), ...work, ...this.readingHooks }),
     )
     const { plan, warnings } = prepared
     try {

@@ -60,6 +60,7 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
     )
     for (const warning of found.warnings) this.alert(warning)
     const path = await this.outputFor(found)
+    await this.readThroughHooks([found])
     const file = await openSafely(this.storage, found.path)
     try {
       for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)

@@ -68,8 +68,9 @@ Exit status 0 whether they differ or not; with --exit-code 1 when they do, as gi
     const isPlain = await isFile(this.storage, resolve(argument))
     const key = isPlain ? undefined : this.flags.key
     const request = { base: resolve('.'), query: { orders: [], where: [] }, key }
-    const { path, warnings } = await findFile(this.storage, argument, request, { now: this.now() })
-    for (const warning of warnings) this.alert(warning)
-    return openSafely(this.storage, path)
+    const found = await findFile(this.storage, argument, request, { now: this.now() })
+    for (const warning of found.warnings) this.alert(warning)
+    await this.readThroughHooks([found])
+    return openSafely(this.storage, found.path)
   }
 }

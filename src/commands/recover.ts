@@ -9,6 +9,7 @@ import { JobCommand } from '../job-command.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
+import { placingHooks } from '../file-hooks.js'
 import { processSignals, startChild } from '../run-child.js'
 
 const linkKinds = ['hard', 'symbolic', 'copy'] as const
@@ -95,9 +96,11 @@ status 4, and nothing is started.`
   private async place(checkpoint: Checkpoint): Promise<Checkpoint> {
     const { into, link } = this.flags
     if (into === undefined) return checkpoint
-    const { path } = await this.long('placing', ({ signal }) =>
-      stage(this.storage, checkpoint, resolve(into), { link, wait, signal }),
-    )
+    const hooks = await this.hooks()
+    const { path } = await this.long('placing', ({ signal }) => {
+      const through = hooks.length === 0 ? undefined : placingHooks(this.storage, hooks, checkpoint, signal)
+      return stage(this.storage, checkpoint, resolve(into), { link, wait, signal, through })
+    })
     const files = checkpoint.files.map((file) => ({ ...file, path: path + file.path.slice(checkpoint.path.length) }))
     return { ...checkpoint, path, files }
   }

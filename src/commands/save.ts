@@ -21,6 +21,7 @@ import { printable } from '../render/printable.js'
 import { renderPlan } from '../render/prune.js'
 import { saveDocument, type SavedPrune, type SaveOutcome } from '../render/save.js'
 import { readFiles, readMeta } from '../save-arguments.js'
+import { throughHooks } from '../file-hooks.js'
 
 export default class Save extends BaseCommand<typeof Save> {
   static override summary = 'Save a checkpoint from files, in one step'
@@ -126,7 +127,7 @@ nothing; the new checkpoint always stays.`
       name,
       stamp: localStamp(unixtime),
       meta: toPyMeta(given, { unixtime, endOfEpoch: !intra }),
-      files: readFiles(file, process.stdin),
+      files: throughHooks(readFiles(file, process.stdin), await this.hooks(), this.storage),
     }
   }
 

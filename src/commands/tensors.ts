@@ -84,12 +84,16 @@ status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.
     const path = resolve(what)
     const [stat] = await this.storage.stat([path])
     if (stat?.ok === true && stat.value.kind !== 'directory') {
-      if (this.flags.key === undefined) return [{ key: null, path }]
+      if (this.flags.key === undefined) {
+        await this.readThroughHooks([{ path, checkpoint: null }])
+        return [{ key: null, path }]
+      }
       throw new CkptError('usage', `--key ${this.flags.key} is for a checkpoint, and ${path} is a file`)
     }
     const { checkpoint } = await loadCheckpoint(this.storage, what, resolve('.'))
     const { key } = this.flags
     const named = checkpoint.files.filter((file) => key === undefined || file.key === key)
+    await this.readThroughHooks(named.map((file) => ({ path: file.path, checkpoint })))
     const found: Source[] = []
     for (const file of named) if (await isTensorFile(this.storage, file.path)) found.push(file)
     if (found.length > 0) return found

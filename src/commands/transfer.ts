@@ -88,7 +88,7 @@ that of --output`,
   async run(): Promise<void> {
     const request = await this.request()
     const prepared = await this.long('checking', (work) =>
-      prepareTransfer(this.storage, request, { now: this.now(), ...work }),
+      prepareTransfer(this.storage, request, { now: this.now(), ...work, ...this.readingHooks }),
     )
     try {
       await this.carry(prepared)

@@ -14,6 +14,7 @@ import {
 } from '../core/run/index.js'
 import { stateFolderOf } from '../core/state/index.js'
 import { recursiveFlag, stateFlag } from '../flags.js'
+import { withVerifyHooks } from '../file-hooks.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
 
 /** Exit status when anything is found (docs/design.md §3). */
@@ -70,7 +71,12 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
     const { deep, finite, record } = this.flags
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
     const request = { which, level: deep ? ('deep' as const) : ('quick' as const), finite, state }
-    if (!record) return this.long('checking', (options) => verifyRun(this.storage, run, request, options))
+    if (!record) {
+      const hooks = await this.hooks()
+      return this.long('checking', async (options) =>
+        withVerifyHooks(hooks, await verifyRun(this.storage, run, request, options), options.signal),
+      )
+    }
     const now = this.now()
     const verified = await this.long('recording', (options) => recordRun(this.storage, run, request, now, options))
     this.note(`recorded the checksums of ${verified.recorded.length} checkpoints in ${state.path}`)

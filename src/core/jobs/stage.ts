@@ -22,6 +22,8 @@ export interface StageOptions {
   readonly stateDirectory?: string
   /** Stops between two files; nothing stays. */
   readonly signal?: AbortSignal
+  /** As in `placeTree`; sources are paths with no link in them. */
+  readonly through?: ((source: string) => ((target: string) => Promise<void>) | null) | undefined
   /** Told after each file; `done` of `total` are in place. */
   readonly onProgress?: (done: number, total: number) => void
 }

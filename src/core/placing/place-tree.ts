@@ -18,6 +18,8 @@ export interface PlaceOptions {
   /** Stops between two files. */
   readonly signal?: AbortSignal
   readonly onProgress?: (done: number, total: number) => void
+  /** What makes a file at `target`, synced, in place of a link or a copy of `source`; null for a file as it is. */
+  readonly through?: ((source: string) => ((target: string) => Promise<void>) | null) | undefined
 }
 
 /**
@@ -39,7 +41,9 @@ export async function placeTree(
   for (const entry of tree) {
     await breathe()
     if (options.signal?.aborted === true) throw new CkptError('interrupted', `${source}: stopped; nothing was staged`)
-    await placeEntry(storage, source, entry, at(target, entry), options.link)
+    const make = entry.stat.kind === 'directory' ? null : (options.through?.(entry.path) ?? null)
+    if (make === null) await placeEntry(storage, source, entry, at(target, entry), options.link)
+    else await make(at(target, entry))
     if (entry.stat.kind !== 'directory') options.onProgress?.((done += 1), total)
   }
   await finishFolders(storage, tree, target)

@@ -47,7 +47,7 @@ export async function prepareAverage(
   const { count } = request
   const found = await findAll(storage, request, context)
   const files = await openAll(
-    storage,
+    (await context.readThrough?.(found)) ?? storage,
     found.map(({ path }) => path),
   )
   const close = async () => {

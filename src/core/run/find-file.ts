@@ -21,6 +21,8 @@ export interface FileRequest {
 export interface FileContext extends HealthOptions {
   /** Unix seconds. */
   readonly now: number
+  /** Gives what the found files are opened through: hooks may put other bytes in their place. */
+  readonly readThrough?: ((files: readonly FoundFile[]) => Promise<ReadStorage>) | undefined
 }
 
 export interface FoundFile {

@@ -41,7 +41,8 @@ export async function prepareTransfer(
   const mapping = await readMapping(storage, request.names)
   const from = await findFile(storage, request.source, request, context)
   const into = await findTarget(storage, request, context)
-  const [source, target] = await openAll(storage, [from.path, into.path])
+  const reading = (await context.readThrough?.([from, into])) ?? storage
+  const [source, target] = await openAll(reading, [from.path, into.path])
   if (source === undefined || target === undefined) throw new RangeError('two paths were given')
   const plan = matchTensors(source, target, { ...request.match, ...mapping })
   return {

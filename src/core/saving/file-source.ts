@@ -5,11 +5,19 @@ import type { Stat, Storage } from '../storage/storage.js'
 
 export type FileSource =
   /** A file, by its absolute path. */
-  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'path'; readonly path: string; readonly through?: Through }
   /** Bytes as they come; `title` names them in messages. */
-  | { readonly kind: 'bytes'; readonly bytes: AsyncIterable<Uint8Array>; readonly title: string }
+  | {
+      readonly kind: 'bytes'
+      readonly bytes: AsyncIterable<Uint8Array>
+      readonly title: string
+      readonly through?: Through
+    }
   /** Whatever this makes at the path that it gets: a file, or a folder. */
   | { readonly kind: 'written'; readonly write: (path: string) => Promise<void> }
+
+/** Makes the file at `target`, synced, of the one at `source`: both absolute, and nothing is at the target. */
+export type Through = (source: string, target: string, signal?: AbortSignal) => Promise<void>
 
 /**
  * How a file gets into the checkpoint. `hard`: as a second name of the same bytes. `move`: its own name goes, once
@@ -43,8 +51,11 @@ export async function placeFile(
   { path, stat }: Moved,
   target: string,
   placement: Placement,
+  through?: (source: string, target: string) => Promise<void>,
 ): Promise<void> {
-  if (placement === 'copy' || !(await linked(storage, path, target, placement))) await storage.copyFile(path, target)
+  if (through !== undefined) await through(path, target)
+  else if (placement === 'copy' || !(await linked(storage, path, target, placement)))
+    await storage.copyFile(path, target)
   await storage.syncFile(target)
   const [after] = await storage.stat([path])
   if (after?.ok === true && isSame(stat, after.value)) return

@@ -78,7 +78,7 @@ export async function saveCheckpoint(
     try {
       await storage.makeDirectory(site.building)
       await writeBytes(storage, [new TextEncoder().encode(text)], join(site.building, metaFile))
-      await placeAll(storage, { files, names, inspected, folder: site.building }, options)
+      await placeAll(storage, { files, names, inspected, folder: site.building, box: site.box }, options)
       await storage.syncDirectory(site.building)
       await storage.syncDirectory(site.box)
       const taken = await takeName(storage, site.building, checkpoint)
@@ -137,6 +137,8 @@ interface Parts {
   readonly names: ReadonlyMap<string, string>
   readonly inspected: ReadonlyMap<string, Moved>
   readonly folder: string
+  /** Where what is not to stay can lie meanwhile. */
+  readonly box: string
 }
 
 async function placeAll(storage: Storage, parts: Parts, options: SaveOptions): Promise<void> {
@@ -146,7 +148,13 @@ async function placeAll(storage: Storage, parts: Parts, options: SaveOptions): P
     if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted; nothing was saved')
     const target = join(parts.folder, parts.names.get(key) ?? '')
     const inspected = parts.inspected.get(key)
-    await placeOne(storage, key, source, { target, inspected, placement: options.placement ?? 'copy' })
+    await placeOne(storage, key, source, {
+      target,
+      inspected,
+      placement: options.placement ?? 'copy',
+      box: parts.box,
+      signal: options.signal,
+    })
     done += inspected?.stat.size ?? 0
     if (inspected !== undefined) options.onProgress?.(done, total)
   }
@@ -157,14 +165,29 @@ async function placeOne(
   storage: Storage,
   key: string,
   source: FileSource,
-  { target, inspected, placement }: { target: string; inspected: Moved | undefined; placement: Placement },
+  { target, inspected, placement, box, signal }: OnePlace,
 ): Promise<void> {
-  if (inspected !== undefined) return placeFile(storage, inspected, target, placement)
+  const hook = source.kind === 'written' ? undefined : source.through
+  const through = hook === undefined ? undefined : (from: string, to: string) => hook(from, to, signal)
+  if (inspected !== undefined) return placeFile(storage, inspected, target, placement, through)
   if (source.kind === 'written') {
     await source.write(target)
     await syncWritten(storage, target, key)
   }
-  if (source.kind === 'bytes' && (await writeBytes(storage, source.bytes, target)) === 0) throw empty(source.title)
+  if (source.kind !== 'bytes') return
+  const first = through === undefined ? target : join(box, 'given')
+  if ((await writeBytes(storage, source.bytes, first)) === 0) throw empty(source.title)
+  if (through === undefined) return
+  await through(first, target)
+  await storage.unlink(first)
+}
+
+interface OnePlace {
+  readonly target: string
+  readonly inspected: Moved | undefined
+  readonly placement: Placement
+  readonly box: string
+  readonly signal: AbortSignal | undefined
 }
 
 async function takeName(storage: Storage, building: string, checkpoint: NewCheckpoint): Promise<string> {

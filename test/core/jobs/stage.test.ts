@@ -15,7 +15,7 @@ async function put(
   run: string,
   name: string,
   into: string,
-  { through = storage, ...options }: Partial<StageOptions> & { through?: Storage } = {},
+  { through = storage, ...options }: Partial<Omit<StageOptions, 'through'>> & { through?: Storage } = {},
 ) {
   return stage(through, checkpointAt(run, name), into, { link: 'hard', wait: () => Promise.resolve(), ...options })
 }

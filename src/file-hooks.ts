@@ -1,0 +1,79 @@
+/** What the hooks of the settings do in place of ckpt itself, for the commands that save, place and check. */
+import { basename } from 'node:path'
+import { healthFrom, type Checkpoint, type Finding } from './core/checkpoint.js'
+import { CkptError } from './core/errors.js'
+import { chooseHook, produce, runHook, type Hook } from './core/hooks/index.js'
+import { uniteFindings } from './core/layouts/index.js'
+import type { Verified } from './core/run/index.js'
+import { fileNameOf, type FileSource, type Through } from './core/saving/index.js'
+import type { Storage } from './core/storage/storage.js'
+import { runHookProcess } from './run-hook.js'
+import { hookOf } from './settings/hooks.js'
+
+/** Files that are saved through a hook: chosen by the key and the name that the file gets in the checkpoint. */
+export function throughHooks(
+  files: ReadonlyMap<string, FileSource>,
+  hooks: readonly Hook[],
+  storage: Storage,
+): Map<string, FileSource> {
+  return new Map(
+    [...files].map(([key, source]) => {
+      const chosen = chooseHook(hooks, { key, name: fileNameOf(key) }, 'save')
+      if (chosen === null || source.kind === 'written') return [key, source]
+      const through: Through = (given, target, signal) =>
+        produce(storage, runHookProcess, chosen, { source: given, target, key }, signal)
+      return [key, { ...source, through }]
+    }),
+  )
+}
+
+/**
+ * Files of a checkpoint that are placed in another run through a hook: that for transferring, else that for loading,
+ * so that the job there finds what was saved. Others are placed as they are.
+ */
+export function placingHooks(storage: Storage, hooks: readonly Hook[], checkpoint: Checkpoint, signal: AbortSignal) {
+  return (source: string): ((target: string) => Promise<void>) | null => {
+    const file = checkpoint.files.find(({ path }) => basename(path) === basename(source))
+    if (file === undefined) return null
+    const subject = { path: file.path, checkpoint }
+    const hook = hookOf(hooks, subject, 'transfer') ?? hookOf(hooks, subject, 'load')
+    if (hook === null) return null
+    return (target) =>
+      produce(storage, runHookProcess, hook.chosen, { ...hook.values, source, template: source, target }, signal)
+  }
+}
+
+/** Runs the verify hooks of all files: one that fails is a finding. Throws CkptError `interrupted`. */
+export async function withVerifyHooks(
+  hooks: readonly Hook[],
+  verified: Verified,
+  signal: AbortSignal,
+): Promise<Verified> {
+  if (hooks.length === 0) return verified
+  const checkpoints: Checkpoint[] = []
+  for (const checkpoint of verified.checkpoints) {
+    const found: Finding[] = []
+    for (const { path } of checkpoint.files) found.push(...(await findingsOf(hooks, checkpoint, path, signal)))
+    const { level, findings } = checkpoint.health
+    const health = found.length === 0 ? checkpoint.health : healthFrom(level, uniteFindings(findings, found))
+    checkpoints.push({ ...checkpoint, health })
+  }
+  return { ...verified, checkpoints }
+}
+
+async function findingsOf(
+  hooks: readonly Hook[],
+  checkpoint: Checkpoint,
+  path: string,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const hook = hookOf(hooks, { path, checkpoint }, 'verify')
+  if (hook === null) return []
+  try {
+    await runHook(runHookProcess, hook.chosen, hook.values, signal)
+    return []
+  } catch (error) {
+    if (!(error instanceof CkptError) || error.code !== 'hook-failed') throw error
+    return [{ grade: 'corrupt', file: basename(path), reason: error.message.replaceAll(/\s*\n\s*/g, ' | ') }]
+  }
+}
