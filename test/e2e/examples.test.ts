@@ -27,6 +27,8 @@ const otherStatuses: readonly [command: RegExp, statuses: readonly number[]][] =
   [/--min-free/, [0, 6]],
   // Nothing was moved, or pinned, before.
   [/^ckpt (trash restore|unpin) /, [3]],
+  // No job was run before.
+  [/^ckpt (log|stop)\b/, [3]],
 ]
 
 const plan = `
