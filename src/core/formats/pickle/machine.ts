@@ -15,8 +15,8 @@ export interface PickleLimits {
   readonly objects: number
 }
 
-/** A state dict of 100,000 tensors takes 2.5 million opcodes and 0.8 million objects; more of these would take 200 MB. */
-export const defaultLimits: PickleLimits = { opcodes: 25_000_000, objects: 2_500_000 }
+/** A state dict of 100,000 tensors takes 2.5 million opcodes and 0.7 million objects; more than these would take 200 MB. */
+export const defaultLimits: PickleLimits = { opcodes: 25_000_000, objects: 1_500_000 }
 
 export interface Unpickled {
   readonly value: PickleNode

@@ -25,7 +25,7 @@ export class PythonValues {
   readonly #replace: (node: PickleNode) => PyValue | undefined
   #left: number
 
-  constructor({ replace = () => undefined, most = 100_000 }: PythonOptions = {}) {
+  constructor({ replace = () => undefined, most = 20_000 }: PythonOptions = {}) {
     this.#replace = replace
     this.#left = most
   }
