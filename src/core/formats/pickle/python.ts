@@ -88,9 +88,17 @@ export class PythonValues {
       const value = this.value(item, depth + 1)
       if (value === undefined) continue
       filled = true
-      dict.set(keyOf(key), value)
+      dict.set(this.key(key, depth + 1), value)
     }
     return filled ? dict.build() : undefined
+  }
+
+  /** The value of a key. What Python could not hash must not be a key here either; it is kept under its text. */
+  key(node: PickleNode, depth = 0): PyValue {
+    if (typeof node === 'string') return node
+    const found = this.value(node, depth)
+    const value = found === undefined ? leftOut : found
+    return isHashable(value) ? value : str(value)
   }
 
   #instance(node: PickleInstance, depth: number): PyValue | undefined {
@@ -143,15 +151,7 @@ function canonicalName(name: string): string {
 export function keyText(key: PickleNode): string {
   if (typeof key === 'string') return key
   if (typeof key === 'bigint') return str(bounded(key))
-  return str(keyOf(key))
-}
-
-function keyOf(key: PickleNode): PyValue {
-  if (typeof key === 'string') return key
-  const found = new PythonValues({ most: 1000 }).value(key)
-  const value = found === undefined ? leftOut : found
-  // What Python could not hash must not be a key here either; it is kept under its text.
-  return isHashable(value) ? value : str(value)
+  return str(new PythonValues({ most: 1000 }).key(key))
 }
 
 function isHashable(value: PyValue): boolean {
