@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { wait } from '../clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { CkptError } from '../core/errors.js'
 import { fillArguments, jobEnvironment, runChild, stage, type Candidate, type LinkKind } from '../core/jobs/index.js'
 import { choose, openRun, openRunIfAny } from '../core/run/index.js'
 import { runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
@@ -96,6 +97,7 @@ status 4, and nothing is started.`
   private async place(checkpoint: Checkpoint): Promise<Checkpoint> {
     const { into, link } = this.flags
     if (into === undefined) return checkpoint
+    await this.refuseBegun(resolve(into))
     const hooks = await this.hooks()
     const { path } = await this.long('placing', ({ signal }) => {
       const through = hooks.length === 0 ? undefined : placingHooks(this.storage, hooks, checkpoint, signal)
@@ -103,6 +105,15 @@ status 4, and nothing is started.`
     })
     const files = checkpoint.files.map((file) => ({ ...file, path: path + file.path.slice(checkpoint.path.length) }))
     return { ...checkpoint, path, files }
+  }
+
+  /** A job that has begun has checkpoints of its own: an old one beside them would change what it resumes from. */
+  private async refuseBegun(into: string): Promise<void> {
+    const begun = await openRunIfAny(this.storage, into)
+    if (begun?.path !== into) return
+    throw new CkptError('refused', `${into}: a job has begun here: ${begun.checkpoints.length} checkpoints`, {
+      hint: 'name another folder with --into, or move these away',
+    })
   }
 
   private async resume(checkpoint: Checkpoint | null): Promise<void> {
