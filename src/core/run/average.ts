@@ -80,11 +80,19 @@ async function findAll(
   return found
 }
 
-/** By what the checkpoints say where all say it, else by the files' times; of equals the last. */
+/**
+ * By the times that the checkpoints say where all say one, those of one run else by their steps, else by the files'
+ * times; of equals the last.
+ */
 async function newestOf(storage: ReadStorage, found: readonly FoundFile[]): Promise<number> {
   const stats = await storage.stat(found.map(({ path }) => path))
-  const said = found.map(({ checkpoint }) => checkpoint?.unixtime ?? null)
-  const times = said.every((time) => time !== null) ? said : stats.map((stat) => (stat.ok ? stat.value.modified : 0))
+  const ofOneRun = new Set(found.map(({ checkpoint }) => checkpoint?.run)).size === 1
+  const scales = [
+    found.map(({ checkpoint }) => checkpoint?.unixtime ?? null),
+    found.map(({ checkpoint }) => (ofOneRun ? (checkpoint?.step ?? null) : null)),
+    stats.map((stat) => (stat.ok ? stat.value.modified : 0)),
+  ]
+  const times = scales.find((scale) => scale.every((time) => time !== null)) ?? []
   return times.reduce<number>((best, time, index) => (time >= (times[best] ?? 0) ? index : best), 0)
 }
 
