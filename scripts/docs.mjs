@@ -1,5 +1,5 @@
 /**
- * A page for every command, from its help, in docs/commands/.
+ * A page for every command, from its help, in docs/commands/; and docs/ckpt.schema.json, from `ckpt config --schema`.
  *   node scripts/docs.mjs           writes them (dist/ must be built)
  *   node scripts/docs.mjs --check   fails when one is not what the help says
  */
@@ -13,10 +13,13 @@ const folder = join(root, 'docs', 'commands')
 const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
 const env = { ...process.env, NO_COLOR: '1', COLUMNS: '100', OCLIF_COLUMNS: '100', FORCE_COLOR: '0' }
 
+function ckpt(...words) {
+  return execFileSync(process.execPath, [join(root, 'bin', 'run.js'), ...words], { env, encoding: 'utf8' })
+}
+
 function page(id) {
   const name = id.replaceAll(':', ' ')
-  const argv = [join(root, 'bin', 'run.js'), ...name.split(' '), '--help']
-  const help = execFileSync(process.execPath, argv, { env, encoding: 'utf8' })
+  const help = ckpt(...name.split(' '), '--help')
     .replace(/[ \t]+$/gm, '')
     .trim()
   return `# ckpt ${name}\n\n<!-- From \`ckpt ${name} --help\`; written by \`npm run docs\`. -->\n\n\`\`\`text\n${help}\n\`\`\`\n`
@@ -28,6 +31,9 @@ const pages = new Map(
     .map(({ id }) => [`${id.replaceAll(':', '-')}.md`, page(id)]),
 )
 
+const schemaFile = join(root, 'docs', 'ckpt.schema.json')
+const schema = ckpt('config', '--schema', '--no-config')
+
 if (process.argv.includes('--check')) {
   const stale = [...pages].filter(([file, text]) => read(join(folder, file)) !== text).map(([file]) => file)
   const orphans = list().filter((file) => !pages.has(file))
@@ -35,10 +41,15 @@ if (process.argv.includes('--check')) {
     console.error(`docs/commands is stale (${[...stale, ...orphans].join(', ')}): npm run docs`)
     process.exit(1)
   }
+  if (read(schemaFile) !== schema) {
+    console.error('docs/ckpt.schema.json is stale: npm run docs')
+    process.exit(1)
+  }
 } else {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   for (const [file, text] of pages) writeFileSync(join(folder, file), text)
+  writeFileSync(schemaFile, schema)
 }
 
 function read(file) {

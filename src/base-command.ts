@@ -98,11 +98,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       together: (this.constructor as typeof BaseCommand).together,
       given: new Set([...given, ...takenBack]),
     })
-    this.places = new Map([...settings].map(([name, { place }]) => [name, place]))
+    const inForce = [...settings].filter(([, { value }]) => value !== null)
+    this.places = new Map(inForce.map(([name, { place }]) => [name, place]))
     return Object.fromEntries(
       Object.entries(definitions).flatMap(([name, definition]) => {
         const setting = settings.get(name)
-        return setting === undefined ? [] : [[name, withDefault(definition, setting.value)]]
+        return setting === undefined || setting.value === null ? [] : [[name, withDefault(definition, setting.value)]]
       }),
     )
   }
@@ -112,7 +113,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return locateRun(this.storage, path)
   }
 
-  private files: readonly ParsedConfig[] = []
+  /** The files of settings, the nearest first. */
+  protected files: readonly ParsedConfig[] = []
   private readonly closing: (() => void)[] = []
 
   /** The hooks of the settings. Throws ConfigError. */

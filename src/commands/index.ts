@@ -1,5 +1,6 @@
 /** Every command by its name. */
 import Average from './average.js'
+import Config from './config.js'
 import Convert from './convert.js'
 import Demote from './demote.js'
 import Diff from './diff.js'
@@ -26,6 +27,7 @@ import Verify from './verify.js'
 
 export const commands = {
   average: Average,
+  config: Config,
   convert: Convert,
   demote: Demote,
   diff: Diff,

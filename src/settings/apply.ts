@@ -1,6 +1,6 @@
 /** Which settings hold for one call of a command: what is nearer wins, flag by flag. */
 import { ConfigError, unknownKey, type ParsedConfig, type Place } from '../core/config/index.js'
-import { readEntry, type FlagDefinitions } from './values.js'
+import { isSettable, readEntry, type FlagDefinitions } from './values.js'
 
 export interface SettingsRequest {
   /** As it is typed: `trash empty`. */
@@ -13,13 +13,10 @@ export interface SettingsRequest {
 }
 
 export interface Setting {
-  /** As the command's parser gives it. */
+  /** As the command's parser gives it; null for a switch that is off. */
   readonly value: unknown
   readonly place: Place
 }
-
-/** Flags that no file may set: they say what is read at all. */
-export const neverSet: ReadonlySet<string> = new Set(['no-config'])
 
 /**
  * Of files, nearest first, what holds, by flag. A flag that excludes one that is nearer is left out. Throws
@@ -38,8 +35,7 @@ export async function applySettings(
     for (const [name, setting] of wanted) {
       // A switch that is off says so to files farther off too.
       decided.add(name)
-      if (setting.value === null) continue
-      inForce.add(name)
+      if (setting.value !== null) inForce.add(name)
       settings.set(name, setting)
     }
   }
@@ -51,7 +47,7 @@ async function readSection(
   { command, flags }: SettingsRequest,
 ): Promise<ReadonlyMap<string, Setting>> {
   const found = new Map<string, Setting>()
-  const known = Object.keys(flags).filter((name) => !neverSet.has(name))
+  const known = Object.keys(flags).filter(isSettable)
   for (const entry of file.sections.get(command)?.entries ?? []) {
     const { key, place } = entry
     const definition = known.includes(key) ? flags[key] : undefined

@@ -7,7 +7,12 @@ import { parseMessage } from '../parse-error.js'
 import { readPolicy } from '../query.js'
 
 export type FlagDefinitions = Interfaces.FlagInput
-type FlagDefinition = FlagDefinitions[string]
+export type FlagDefinition = FlagDefinitions[string]
+
+/** Whether a file may set the flag: the one exception says what is read at all. */
+export function isSettable(name: string): boolean {
+  return name !== 'no-config'
+}
 
 /** What the flag comes to; null for a switch that is off. Throws ConfigError. */
 export async function readEntry(entry: Entry, definition: FlagDefinition): Promise<unknown> {

@@ -62,6 +62,8 @@ const documents: Case[] = [
   ['a run', 'show', () => ['show', asr()]],
   ['a damaged run', 'show', () => ['show', asr('asr_run_damaged')]],
   ['a safetensors file', 'show', () => ['show', file('target')]],
+  ['settings', 'config', () => ['config', configured()]],
+  ['what a command goes by', 'config', () => ['config', configured(), 'recover']],
   ['a job script', 'submit', () => ['submit', jobScript(), asr(), '--dry-run']],
   ['a dry run', 'prune', () => ['prune', asr(), '--keep', '1', '-n']],
   ['a deletion', 'prune', () => ['prune', asr(), '--keep', '1', '--min', 'loss', '--yes']],
@@ -98,6 +100,13 @@ const documents: Case[] = [
   ['what was collected and loaded', 'pretrain', () => ['pretrain', pretrainingPlan()]],
   ['what could not be loaded', 'pretrain', () => ['pretrain', pretrainingPlan('{file: none}')], 6],
 ]
+
+function configured(): string {
+  const run = asr()
+  const hooks = 'hooks: [{key: lm, save: "cp {source} {target}", timeout: 1m}, {match: "*.z", shell: true, verify: z}]'
+  writeFileSync(join(run, 'ckpt.yaml'), `prune: {min: [WER], yes: false}\n${hooks}\n`)
+  return run
+}
 
 /** In a folder of its own. */
 function pretrainingPlan(path = 'true.ckpt'): string {

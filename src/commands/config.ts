@@ -1,0 +1,103 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../base-command.js'
+import { CkptError } from '../core/errors.js'
+import { nearestName } from '../core/expression/index.js'
+import { runArgument } from '../flags.js'
+import { configDocument, renderConfig, type ConfigView } from '../render/config.js'
+import { toJson } from '../render/json.js'
+import type { CommandFlags } from '../settings/effective.js'
+import type { DescribedCommand } from '../settings/schema.js'
+
+export default class Config extends BaseCommand<typeof Config> {
+  static override summary = 'Show which settings hold for a run, and where each comes from'
+  static override description = `Every flag of COMMAND, with the value that it has where it is not typed: from ckpt.yaml in the run or above it, from
+your own settings, from the environment, or the built-in default; then the hooks. Without COMMAND, of every command
+that has settings here. The files are read whole, and a mistake in them is told with its line (docs/configuration.md).`
+  static override examples = [
+    { description: 'what a prune of this run would go by', command: '<%= config.bin %> config exp/save prune' },
+    { description: 'all that files say', command: '<%= config.bin %> config exp/save' },
+    {
+      description: 'what editors check ckpt.yaml against',
+      command: '<%= config.bin %> config --schema > ckpt.schema.json',
+    },
+  ]
+  static override args = {
+    run: runArgument,
+    command: Args.string({ description: 'as it is typed: prune, trash list', ignoreStdin: true }),
+    word: Args.string({ hidden: true, ignoreStdin: true }),
+  }
+  static override flags = {
+    schema: Flags.boolean({ description: 'print the JSON schema of ckpt.yaml' }),
+  }
+
+  /** The run may be left out before a command. */
+  override async init(): Promise<void> {
+    const words = this.argv.filter((argument) => !argument.startsWith('-'))
+    const [first = ''] = words
+    const [there] = await this.storage.lstat([resolve(first)])
+    const names = (await allCommands()).map(({ name }) => name)
+    if (there?.ok !== true && names.includes(words.join(' '))) this.argv = ['.', ...this.argv]
+    await super.init()
+  }
+
+  async run(): Promise<void> {
+    const commands = await allCommands()
+    if (this.flags.schema) {
+      const { schemaOf } = await import('../settings/schema.js')
+      const schema = await schemaOf(commands)
+      this.answer(schema, () => toJson(schema))
+      return
+    }
+    const view = await this.look(commands)
+    if (this.wantsJson) {
+      this.answer(configDocument(view), () => '')
+      return
+    }
+    const lines = await renderConfig(view, this.output)
+    this.answer(null, () => lines)
+    if (view.files.length === 0) this.note('no file has settings here: there is no ckpt.yaml in the run or above it')
+  }
+
+  private async look(commands: readonly CommandFlags[]): Promise<ConfigView> {
+    const { effectiveFlags } = await import('../settings/effective.js')
+    const wanted = this.wanted(commands)
+    const shown: ConfigView['commands'][number][] = []
+    for (const command of commands) {
+      // Those that are not shown are read too: a mistake in any is one.
+      const flags = await effectiveFlags(this.files, command)
+      const isSet = this.files.some(({ sections }) => sections.has(command.name))
+      if (wanted === null ? isSet : wanted === command) shown.push({ name: command.name, flags })
+    }
+    return {
+      run: await this.settingsFolder(resolve(this.args.run)),
+      files: this.files.map(({ path }) => path),
+      commands: shown,
+      hooks: await this.hooks(),
+    }
+  }
+
+  /** Null for all. Throws CkptError `usage`. */
+  private wanted(commands: readonly CommandFlags[]): CommandFlags | null {
+    const { command, word } = this.args
+    if (command === undefined) return null
+    const name = word === undefined ? command : `${command} ${word}`
+    const found = commands.find((one) => one.name === name)
+    if (found !== undefined) return found
+    const names = commands.map((one) => one.name)
+    const near = nearestName(name, names)
+    const hint = near === undefined ? `there are: ${names.join(', ')}` : `did you mean ${near}?`
+    throw new CkptError('usage', `${JSON.stringify(name)} is no command`, { hint })
+  }
+}
+
+/** Loaded late: this command is one of them. */
+async function allCommands(): Promise<DescribedCommand[]> {
+  const { commands } = await import('./index.js')
+  return Object.entries(commands).map(([id, { summary, baseFlags, flags, together }]) => ({
+    name: id.replaceAll(':', ' '),
+    summary,
+    flags: { ...baseFlags, ...flags },
+    together,
+  }))
+}
