@@ -186,10 +186,13 @@ function rebuild(how: string, args: readonly PickleNode[]): TorchTensor {
   return tensor
 }
 
-/** Every number of a list, a count that a double holds. */
+/** torch's own operations end at 64 (aten/src/ATen/WrapDimUtilsMulti.h), though it can load more. */
+const mostDimensions = 1024
+
+/** Every number of a list, a count that a double holds; undefined for more of them than a tensor has dimensions. */
 function countsOf(node: PickleNode | undefined): number[] | undefined {
   const items = itemsOf(sizeItems(node))
-  if (items === undefined) return undefined
+  if (items === undefined || items.length > mostDimensions) return undefined
   const counts: number[] = []
   for (const item of items) {
     const count = countOf(item)

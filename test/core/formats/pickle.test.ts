@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../src/core/errors.js'
-import { PickleEndsEarly, readPickle, type PickleNode } from '../../../src/core/formats/pickle/index.js'
+import {
+  PickleEndsEarly,
+  PythonValues,
+  keyText,
+  readPickle,
+  type PickleNode,
+} from '../../../src/core/formats/pickle/index.js'
 
 const bytesOf = (base64: string): Uint8Array => Uint8Array.from(Buffer.from(base64, 'base64'))
 const read = (base64: string): PickleNode => readPickle(bytesOf(base64)).value
@@ -154,13 +160,32 @@ describe('a pickle', () => {
     expect(value).toMatchObject({ kind: 'list' })
   })
 
-  it('is bounded in opcodes and in objects', () => {
-    expect(() => readPickle(ascii(`${'N0'.repeat(600)}.`), 0, { opcodes: 1000, objects: 10 })).toThrow(
-      'more than 1000 opcodes',
-    )
-    expect(() => readPickle(ascii(`${']'.repeat(600)}.`), 0, { opcodes: 1000, objects: 10 })).toThrow(
-      'more than 10 objects',
-    )
+  it('with a key that holds itself ends like any other value', () => {
+    // d = {}; t = (d,); d[t] = d, which Python could not hash.
+    const { value } = readPickle(ascii('}q\x00(h\x00tq\x01h\x00s.'))
+    expect(new PythonValues().value(value)).toMatchObject({ kind: 'dict' })
+    expect(keyText(value).length).toBeLessThan(10_000)
+  })
+
+  it('is bounded in opcodes', () => {
+    const limits = { opcodes: 1000, words: Infinity }
+    expect(() => readPickle(ascii(`${'N0'.repeat(600)}.`), 0, limits)).toThrow('more than 1000 opcodes')
+  })
+
+  it.each([
+    ['lists', ']'.repeat(5000)],
+    ['the stack', 'N'.repeat(20_000)],
+    ['copies of the top', `N${'2'.repeat(20_000)}`],
+    ['marks', '('.repeat(20_000)],
+    ['the memo', `N${'\x94'.repeat(20_000)}`],
+    ['items', `]${`(${'N'.repeat(1000)}e`.repeat(20)}`],
+    ['pairs', `}${'NNs'.repeat(5000)}`],
+    ['pairs that are set at once', `}(${'NN'.repeat(1200)}u`],
+    ['numbers', `]${'G........a'.repeat(5000)}`],
+    ['texts', `]${'\x8c\x01xa'.repeat(5000)}`],
+  ])('is bounded in the memory that %s take', (_, opcodes) => {
+    const limits = { opcodes: 100_000, words: 10_000 }
+    expect(() => readPickle(ascii(`${opcodes}.`), 0, limits)).toThrow('what it builds takes more than 80000 bytes')
   })
 
   it('that was mutated anywhere is a CkptError or a value', () => {

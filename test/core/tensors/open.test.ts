@@ -8,6 +8,7 @@ import { SafetensorsError } from '../../../src/core/formats/safetensors.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { openTensors } from '../../../src/core/tensors/open.js'
 import { chunksOf } from '../../../src/core/tensors/tensor.js'
+import { makeZip } from '../formats/zip-bytes.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../fixtures/safetensors/', import.meta.url).pathname
@@ -116,6 +117,15 @@ describe('a file of another kind is named', () => {
     await expect(openTensors(storage, folder)).rejects.toThrow('not a regular file')
     await expect(openTensors(storage, written('empty', ''))).rejects.toThrow('header too small: the file has 0 bytes')
   })
+})
+
+it('a tensor of more dimensions than any has is refused', async () => {
+  const ones = '('.concat('K\x01'.repeat(2000), 't')
+  const storageId = '(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ'
+  const pickle = `\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(${storageId}K\0${ones}${ones}\x89}tR.`
+  const parts = { 'archive/data.pkl': Buffer.from(pickle, 'latin1'), 'archive/data/0': new Uint8Array(16) }
+  const path = written('dimensions.pt', makeZip(Object.entries(parts).map(([name, data]) => ({ name, data }))))
+  await expect(openTensors(storage, path)).rejects.toThrow('described by no offset, shape and strides that fit')
 })
 
 describe('a file that changes while it is open', () => {

@@ -11,12 +11,21 @@ import { decodeRawUnicode, decodeStringLiteral } from './text.js'
 
 export interface PickleLimits {
   readonly opcodes: number
-  /** Objects built: lists, tuples, instances and the like. */
-  readonly objects: number
+  /** What is built, and the stack and the memo beside it, in words of 8 bytes. An estimate. */
+  readonly words: number
 }
 
-/** A state dict of 100,000 tensors takes 2.5 million opcodes and 0.7 million objects; more than these would take 200 MB. */
-export const defaultLimits: PickleLimits = { opcodes: 25_000_000, objects: 1_500_000 }
+/** A state dict of 100,000 tensors takes 2.5 million opcodes and 11 million words; much more than these would take a second, and 200 MB. */
+export const defaultLimits: PickleLimits = { opcodes: 12_000_000, words: 12_000_000 }
+
+/**
+ * Words that each takes, beside its place in what holds it. An array that grows leaves its smaller selves behind for a
+ * while, so a place counts twice.
+ */
+const cost = { number: 5, text: 5, object: 6, pair: 8, place: 2 } as const
+
+/** Opcodes between two looks at what was built: none adds more than a few words to it, but for a text, which the input holds. */
+const glance = 1024
 
 export interface Unpickled {
   readonly value: PickleNode
@@ -86,20 +95,20 @@ class Machine {
     [op.NONE, (machine) => machine.#push(null)],
     [op.NEWTRUE, (machine) => machine.#push(true)],
     [op.NEWFALSE, (machine) => machine.#push(false)],
-    [op.BININT, (machine, input) => machine.#push(integer(input.int32()))],
+    [op.BININT, (machine, input) => machine.#pushNumber(integer(input.int32()))],
     [op.BININT1, (machine, input) => machine.#push(integer(input.uint8()))],
-    [op.BININT2, (machine, input) => machine.#push(integer(input.uint16()))],
-    [op.LONG1, (machine, input) => machine.#push(input.long(input.uint8()))],
-    [op.LONG4, (machine, input) => machine.#push(input.long(machine.#signedLength()))],
-    [op.INT, (machine) => machine.#push(machine.#int())],
-    [op.LONG, (machine, input) => machine.#push(input.integerLine())],
-    [op.BINFLOAT, (machine, input) => machine.#push(input.float64())],
-    [op.FLOAT, (machine) => machine.#push(machine.#float())],
+    [op.BININT2, (machine, input) => machine.#pushNumber(integer(input.uint16()))],
+    [op.LONG1, (machine, input) => machine.#pushNumber(input.long(input.uint8()))],
+    [op.LONG4, (machine, input) => machine.#pushNumber(input.long(machine.#signedLength()))],
+    [op.INT, (machine) => machine.#pushNumber(machine.#int())],
+    [op.LONG, (machine, input) => machine.#pushNumber(input.integerLine())],
+    [op.BINFLOAT, (machine, input) => machine.#pushNumber(input.float64())],
+    [op.FLOAT, (machine) => machine.#pushNumber(machine.#float())],
 
-    [op.SHORT_BINUNICODE, (machine, input) => machine.#push(input.text(input.uint8()))],
-    [op.BINUNICODE, (machine, input) => machine.#push(input.text(input.uint32()))],
-    [op.BINUNICODE8, (machine, input) => machine.#push(input.text(input.uint64()))],
-    [op.UNICODE, (machine, input) => machine.#push(decodeRawUnicode(input.line()))],
+    [op.SHORT_BINUNICODE, (machine, input) => machine.#pushText(input.text(input.uint8()))],
+    [op.BINUNICODE, (machine, input) => machine.#pushText(input.text(input.uint32()))],
+    [op.BINUNICODE8, (machine, input) => machine.#pushText(input.text(input.uint64()))],
+    [op.UNICODE, (machine, input) => machine.#pushText(decodeRawUnicode(input.line()))],
     [op.STRING, (machine) => machine.#make({ kind: 'string', bytes: machine.#stringLiteral() })],
     [op.SHORT_BINSTRING, (machine, input) => machine.#make({ kind: 'string', bytes: input.bytes(input.uint8()) })],
     [op.BINSTRING, (machine, input) => machine.#make({ kind: 'string', bytes: input.bytes(machine.#signedLength()) })],
@@ -120,7 +129,7 @@ class Machine {
     [op.EMPTY_DICT, (machine) => machine.#make({ kind: 'dict', entries: nothing })],
     [op.DICT, (machine) => machine.#make({ kind: 'dict', entries: machine.#pairs(machine.#popMark()) })],
 
-    [op.APPEND, (machine) => machine.#append([machine.#pop()])],
+    [op.APPEND, (machine) => machine.#append(machine.#popMany(1))],
     [op.APPENDS, (machine) => machine.#append(machine.#popMark())],
     [op.ADDITEMS, (machine) => machine.#append(machine.#popMark())],
     [op.SETITEM, (machine) => machine.#setItems(machine.#popMany(2))],
@@ -173,7 +182,8 @@ class Machine {
   readonly #marks: number[] = []
   /** The byte of the opcode at work. */
   #at = 0
-  #objects = 0
+  /** Words taken by what was built. */
+  #built = 0
 
   constructor(input: PickleInput, limits: PickleLimits) {
     this.#input = input
@@ -185,6 +195,7 @@ class Machine {
     const steps = Machine.#steps
     const most = this.#limits.opcodes
     for (let count = 0; count < most; count += 1) {
+      if (count % glance === 0) this.#checkWords()
       this.#at = input.position
       const code = input.uint8()
       if (code === op.STOP) return this.#finish()
@@ -197,6 +208,12 @@ class Machine {
 
   get instances(): readonly PickleInstance[] {
     return this.#instances
+  }
+
+  #checkWords(): void {
+    const places = this.#stack.length + this.#marks.length + this.#memo.size
+    const words = this.#built + cost.place * places
+    if (words > this.#limits.words) throw this.#fail(`what it builds takes more than ${this.#limits.words * 8} bytes`)
   }
 
   #finish(): Unpickled {
@@ -213,9 +230,18 @@ class Machine {
     this.#height += 1
   }
 
+  #pushNumber(value: PickleNode): void {
+    this.#built += cost.number
+    this.#push(value)
+  }
+
+  #pushText(text: string): void {
+    this.#built += cost.text
+    this.#push(text)
+  }
+
   #make(node: PickleNode): void {
-    this.#objects += 1
-    if (this.#objects > this.#limits.objects) throw this.#fail(`more than ${this.#limits.objects} objects`)
+    this.#built += cost.object
     this.#push(node)
   }
 
@@ -249,9 +275,11 @@ class Machine {
   }
 
   #popTo(height: number): PickleNode[] {
-    const nodes = this.#stack.slice(height, this.#height)
+    const count = this.#height - height
+    this.#built += cost.place * count
+    if (count > glance) this.#checkWords()
     this.#height = height
-    return nodes
+    return this.#stack.slice(height, height + count)
   }
 
   #popAnything(): void {
@@ -310,6 +338,8 @@ class Machine {
 
   #pairs(nodes: readonly PickleNode[]): PicklePair[] {
     if (nodes.length % 2 !== 0) throw this.#fail(`${nodes.length} values are no key and value pairs`)
+    this.#built += (nodes.length / 2) * cost.pair
+    if (nodes.length > glance) this.#checkWords()
     const pairs: PicklePair[] = []
     for (let at = 0; at < nodes.length; at += 2) pairs.push([nodes[at] ?? null, nodes[at + 1] ?? null])
     return pairs
@@ -357,7 +387,7 @@ class Machine {
   }
 
   #oldInstance(callee: PickleNode, items: PickleNode[]): void {
-    this.#objects += 1
+    this.#built += cost.object
     this.#makeInstance('object', callee, { kind: 'tuple', items }, null)
   }
 
