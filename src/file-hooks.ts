@@ -1,14 +1,17 @@
 /** What the hooks of the settings do in place of ckpt itself, for the commands that save, place and check. */
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
+import { wait } from './clock.js'
 import { healthFrom, type Checkpoint, type Finding } from './core/checkpoint.js'
+import { removeTree } from './core/disposal/index.js'
 import { CkptError } from './core/errors.js'
-import { chooseHook, produce, runHook, type Hook } from './core/hooks/index.js'
+import { chooseHook, produce, runHook, type ChosenHook, type Hook, type Values } from './core/hooks/index.js'
 import { uniteFindings } from './core/layouts/index.js'
+import { ensurePlaceable, place, temporaryPath, type WrittenOutput } from './core/output/index.js'
 import type { Verified } from './core/run/index.js'
 import { fileNameOf, type FileSource, type Through } from './core/saving/index.js'
 import type { Storage } from './core/storage/storage.js'
 import { runHookProcess } from './run-hook.js'
-import { hookOf } from './settings/hooks.js'
+import { hookOf, type HookedFile } from './settings/hooks.js'
 
 /** Files that are saved through a hook: chosen by the key and the name that the file gets in the checkpoint. */
 export function throughHooks(
@@ -40,6 +43,50 @@ export function placingHooks(storage: Storage, hooks: readonly Hook[], checkpoin
     if (hook === null) return null
     return (target) =>
       produce(storage, runHookProcess, hook.chosen, { ...hook.values, source, template: source, target }, signal)
+  }
+}
+
+/** A transfer that a hook does in place of matching tensors by name. */
+export interface TransferHook {
+  readonly chosen: ChosenHook
+  readonly values: Values
+  /** Absolute, as is the other. */
+  readonly source: string
+  /** The file whose structure is to be kept. */
+  readonly template: string
+}
+
+/** Null where there is none for the source: by its key, else by its name. */
+export function transferHook(hooks: readonly Hook[], from: HookedFile, template: string): TransferHook | null {
+  const hook = hookOf(hooks, from, 'transfer')
+  return hook === null ? null : { ...hook, source: from.path, template }
+}
+
+/**
+ * Makes the file `output` (absolute) in a folder beside it, under its own last name, and gives it its place in one step.
+ * Throws as `produce`, and CkptError `refused` when something is there and `force` is not given, or no file was made;
+ * then nothing is left.
+ */
+export async function placeHooked(
+  storage: Storage,
+  { chosen, values, template }: TransferHook,
+  output: string,
+  { force, signal }: { readonly force: boolean; readonly signal: AbortSignal },
+): Promise<WrittenOutput> {
+  await ensurePlaceable(storage, output, force)
+  const workshop = temporaryPath(output)
+  const draft = join(workshop, basename(output))
+  try {
+    await storage.makeDirectory(workshop)
+    await produce(storage, runHookProcess, chosen, { ...values, template, target: draft }, signal)
+    const [made] = await storage.lstat([draft])
+    if (made?.ok !== true) throw made?.error ?? new CkptError('system', `${draft} is gone`)
+    const { kind, size } = made.value
+    if (kind !== 'file') throw new CkptError('refused', `${output}: the hook made a ${kind} of it, and no file`)
+    await place(storage, draft, output, force)
+    return { path: output, files: [output], bytes: size }
+  } finally {
+    await removeTree(storage, workshop, wait)
   }
 }
 

@@ -1,15 +1,31 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
+import { placeText } from '../core/config/index.js'
 import { CkptError } from '../core/errors.js'
 import { parseMapEntry } from '../core/names/index.js'
 import type { WrittenOutput } from '../core/output/index.js'
-import { carryTransfer, prepareTransfer, type PreparedTransfer, type TransferRequest } from '../core/run/transfer.js'
+import {
+  carryTransfer,
+  findSides,
+  prepareTransfer,
+  type PreparedTransfer,
+  type TransferRequest,
+  type TransferSides,
+} from '../core/run/transfer.js'
 import { ensureTransferable, type ResizeKind } from '../core/transfer/index.js'
+import type { TransferHook } from '../file-hooks.js'
 import { dtypeFlag, formatFlag, keyFlag, nameFlags, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'
+import { interruptible } from '../progress.js'
 import { onlyOrder, readQuery } from '../query.js'
-import { renderPrefix, renderTransfer, transferDocument } from '../render/transfer.js'
+import {
+  hookedTransferDocument,
+  renderHookedTransfer,
+  renderPrefix,
+  renderTransfer,
+  transferDocument,
+} from '../render/transfer.js'
 
 export default class Transfer extends BaseCommand<typeof Transfer> {
   static override summary = 'Carry matching parameters by name from one file of tensors into another'
@@ -17,6 +33,8 @@ export default class Transfer extends BaseCommand<typeof Transfer> {
 its value, what is only in the source is left out, as with load_state_dict(strict=False). Both are safetensors, what
 torch.save writes, or the index of a sharded model. SOURCE may also be a checkpoint, or a run, of which --min, --max,
 --by and --where choose a checkpoint (the newest otherwise); --key names its parameter file.
+
+A transfer hook of ckpt.yaml for the source's key or name does it all instead (docs/configuration.md).
 
 Without --output, and with --dry-run, it reports and writes nothing. Shapes that differ, or nothing in common: exit
 status 5. When no name matches as it stands, prefixes that wrappers add are tried, and the one taken is told.`
@@ -87,14 +105,47 @@ that of --output`,
 
   async run(): Promise<void> {
     const request = await this.request()
+    const sides = await this.long('looking', (work) => findSides(this.storage, request, { now: this.now(), ...work }))
+    const hook = await this.hookFor(sides)
+    if (hook !== null) return this.carryThrough(hook, sides)
     const prepared = await this.long('checking', (work) =>
-      prepareTransfer(this.storage, request, { now: this.now(), ...work, ...this.readingHooks }),
+      prepareTransfer(this.storage, request, sides, { now: this.now(), ...work, ...this.readingHooks }),
     )
     try {
       await this.carry(prepared)
     } finally {
       await prepared.close()
     }
+  }
+
+  private async hookFor({ from, into }: TransferSides): Promise<TransferHook | null> {
+    const hooks = await this.hooks()
+    return hooks.length === 0 ? null : (await import('../file-hooks.js')).transferHook(hooks, from, into.path)
+  }
+
+  /** A hook does all of it. */
+  private async carryThrough(hook: TransferHook, { from, into }: TransferSides): Promise<void> {
+    this.refuseByName(hook)
+    const { output, force, 'dry-run': isTrial } = this.flags
+    for (const warning of [...from.warnings, ...into.warnings]) this.alert(warning)
+    const { placeHooked } = await import('../file-hooks.js')
+    const written =
+      isTrial || output === undefined
+        ? null
+        : await interruptible((signal) => placeHooked(this.storage, hook, resolve(output), { force, signal }))
+    this.answer(hookedTransferDocument(hook, written), () => renderHookedTransfer(hook, written))
+  }
+
+  /** What is typed and would have no effect is a mistake; what a file says for all transfers is not. */
+  private refuseByName({ chosen }: TransferHook): void {
+    const typed = Object.entries(this.flags).filter(
+      ([name, value]) => byNameFlags.includes(name) && value !== undefined && value !== false && !this.places.has(name),
+    )
+    if (typed.length === 0) return
+    const names = typed.map(([name]) => `--${name}`).join(', ')
+    throw new CkptError('usage', `${names}: ${placeText(chosen.command.place)} has a hook for this transfer`, {
+      hint: 'leave the hook out with --no-config',
+    })
   }
 
   private async request(): Promise<TransferRequest> {
@@ -158,6 +209,12 @@ that of --output`,
     )
   }
 }
+
+/** Flags that say how tensors go by name. */
+const byNameFlags = [
+  ...Object.keys(nameFlags),
+  ...['skip-mismatched', 'resize', 'strict', 'min-coverage', 'dtype', 'to', 'shard-size', 'in-place', 'record-source'],
+]
 
 /** `0.9` or `90%`. Throws CkptError `usage`. */
 function parsePart(text: string): number {

@@ -1,4 +1,6 @@
 /** What a transfer matched, as people see it. */
+import { placeText } from '../core/config/index.js'
+import type { ChosenHook } from '../core/hooks/index.js'
 import type { TensorInfo } from '../core/tensors/index.js'
 import type { WrittenOutput } from '../core/output/index.js'
 import { reportOf, suggestFlags, type PrefixChange, type TransferPlan } from '../core/transfer/index.js'
@@ -60,6 +62,31 @@ export function transferDocument(plan: TransferPlan, written: WrittenOutput | nu
     source: plan.source.path,
     target: plan.target.path,
     ...reportOf(plan),
+    output: written?.path ?? null,
+    files: written?.files ?? [],
+    bytes: written?.bytes ?? 0,
+  }
+}
+
+/** A transfer that is a hook's. */
+interface HookedTransfer {
+  readonly source: string
+  readonly template: string
+  readonly chosen: ChosenHook
+}
+
+export function renderHookedTransfer({ chosen }: HookedTransfer, written: WrittenOutput | null): string[] {
+  const { text, place } = chosen.command
+  const hook = `by the hook at ${printable(placeText(place))}: ${printable(text)}`
+  return [hook, written === null ? 'nothing was written' : told(written)]
+}
+
+export function hookedTransferDocument({ source, template, chosen }: HookedTransfer, written: WrittenOutput | null) {
+  const { text: command, place } = chosen.command
+  return {
+    source,
+    target: template,
+    hook: { command, file: place.path, line: place.line },
     output: written?.path ?? null,
     files: written?.files ?? [],
     bytes: written?.bytes ?? 0,

@@ -87,4 +87,63 @@ describe('a hook', () => {
     const text = (name: string) => gunzipSync(readFileSync(join(stdout.trim(), name))).toString()
     expect([text('note.gz.ckpt'), text('other.gz.ckpt')]).toEqual(['piped', 'given'])
   })
+
+  it('transfers in place of ckpt: by key from a checkpoint, by pattern a file of its own', async () => {
+    const both = `hooks:
+  - {key: tokenizer, shell: true, transfer: 'cat "$CKPT_SOURCE" "$CKPT_TEMPLATE" > "$CKPT_TARGET"; echo "$CKPT_NAME"'}
+  - {match: "*.vocab", transfer: "cp {source} {target}"}
+`
+    const { folder, run } = await runWith(both)
+    const template = join(folder, 'new.model')
+    writeFileSync(template, 'new')
+    const output = join(folder, 'out.model')
+    const args = ['transfer', run, template, '--key', 'tokenizer', '-o', output]
+    const trial = await ckpt([...args, '-n'])
+    expect([trial.status, existsSync(output)]).toEqual([0, false])
+    const { status, stdout } = await ckpt(args)
+    expect([status, readFileSync(output, 'utf8')]).toEqual([0, 'oldnew'])
+    expect(stdout).toContain(`by the hook at ${join(folder, 'ckpt.yaml')}:2:`)
+    expect((await ckpt(args)).status).toBe(5)
+    expect((await ckpt([...args, '--force'])).status).toBe(0)
+    writeFileSync(join(folder, 'a.vocab'), 'vocabulary')
+    await ckpt(['transfer', join(folder, 'a.vocab'), template, '-o', join(folder, 'b.vocab')])
+    expect(readFileSync(join(folder, 'b.vocab'), 'utf8')).toBe('vocabulary')
+    expect(readdirSync(folder).sort()).toEqual(['a.vocab', 'b.vocab', 'ckpt.yaml', 'new.model', 'out.model', 'save'])
+  })
+
+  it('that fails to transfer leaves nothing, and no flag that it would not heed is taken', async () => {
+    const settings = `transfer: {strict: true}
+hooks: [{key: tokenizer, shell: true, transfer: 'echo part > "$CKPT_TARGET"; echo no room >&2; exit 3'}]
+`
+    const { folder, run } = await runWith(settings)
+    const output = join(folder, 'out')
+    const args = ['transfer', run, model, '--key', 'tokenizer', '-o', output]
+    const { status, stderr } = await ckpt(args)
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/the transfer hook failed .*\n {2}no room/) as string])
+    expect(readdirSync(folder).sort()).toEqual(['ckpt.yaml', 'save'])
+    const typed = await ckpt([...args, '--dtype', 'F16'])
+    expect([typed.status, typed.stderr]).toEqual([2, expect.stringContaining('--dtype: ') as string])
+  })
+
+  it('transfers a file into a new run, before one that loads', async () => {
+    const settings = `hooks:
+  - {key: tokenizer, transfer: "sh -c 'tr o 0 < \\"$0\\" > \\"$1\\"' {source} {target}", load: "false"}
+`
+    const { folder, run } = await runWith(settings)
+    const into = join(folder, 'next', 'save')
+    const { status, stderr } = await ckpt(['recover', run, '--into', into, '--link', 'hard'])
+    expect([status, stderr]).toEqual([0, ''])
+    const [name = ''] = readdirSync(into)
+    expect(readFileSync(join(into, name, 'tokenizer.ckpt'), 'utf8')).toBe('0ld')
+  })
 })
+
+/** A folder with settings, and in it a run whose checkpoint has a tokenizer that says `old`. */
+async function runWith(settings: string): Promise<{ folder: string; run: string }> {
+  const folder = temporaryDirectory()
+  const run = join(folder, 'save')
+  writeFileSync(join(folder, 'ckpt.yaml'), settings)
+  const { status } = await ckpt(['save', run, '--file', 'tokenizer=-', '--meta', 'epoch=1'], { input: 'old' })
+  expect(status).toBe(0)
+  return { folder, run }
+}

@@ -96,6 +96,12 @@ const documents: Case[] = [
     'transfer',
     () => ['transfer', file('source'), file('target'), '-o', join(temporaryDirectory(), 'out')],
   ],
+  ['a hook that would transfer', 'transfer-hook', () => ['transfer', '--key', 'lm', hooked(), file('target')]],
+  [
+    'a hook that transferred',
+    'transfer-hook',
+    () => ['transfer', '--key', 'lm', hooked(), file('target'), '-o', join(temporaryDirectory(), 'out')],
+  ],
   ['a plan, and what is to come of it', 'pretrain', () => ['pretrain', pretrainingPlan(), '-n']],
   ['what was collected and loaded', 'pretrain', () => ['pretrain', pretrainingPlan()]],
   ['what could not be loaded', 'pretrain', () => ['pretrain', pretrainingPlan('{file: none}')], 6],
@@ -105,6 +111,14 @@ function configured(): string {
   const run = asr()
   const hooks = 'hooks: [{key: lm, save: "cp {source} {target}", timeout: 1m}, {match: "*.z", shell: true, verify: z}]'
   writeFileSync(join(run, 'ckpt.yaml'), `prune: {min: [WER], yes: false}\n${hooks}\n`)
+  return run
+}
+
+/** A run with a file `lm`, which a hook transfers. */
+function hooked(): string {
+  const run = makeRun(epochs(1))
+  writeFileSync(join(run, nameOf(1), 'lm.ckpt'), 'lm')
+  writeFileSync(join(run, 'ckpt.yaml'), 'hooks: [{key: lm, transfer: "cp {source} {target}"}]\n')
   return run
 }
 

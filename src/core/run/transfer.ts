@@ -29,18 +29,33 @@ export interface PreparedTransfer {
   readonly close: () => Promise<void>
 }
 
+/** The files that a transfer is about. */
+export interface TransferSides {
+  readonly from: FoundFile
+  readonly into: FoundFile
+}
+
+/** Finds both sides. Throws CkptError as `findFile` does. */
+export async function findSides(
+  storage: ReadStorage,
+  request: TransferRequest,
+  context: FileContext,
+): Promise<TransferSides> {
+  const from = await findFile(storage, request.source, request, context)
+  return { from, into: await findTarget(storage, request, context) }
+}
+
 /**
- * Finds and opens both sides and matches them; nothing is written. Throws CkptError as `findFile`, `openTensors` and
- * the name rules do. The plan may be one that is refused: see `ensureTransferable`.
+ * Opens both sides and matches them; nothing is written. Throws CkptError as `openTensors` and the name rules do. The
+ * plan may be one that is refused: see `ensureTransferable`.
  */
 export async function prepareTransfer(
   storage: ReadStorage,
   request: TransferRequest,
+  { from, into }: TransferSides,
   context: FileContext,
 ): Promise<PreparedTransfer> {
   const mapping = await readMapping(storage, request.names)
-  const from = await findFile(storage, request.source, request, context)
-  const into = await findTarget(storage, request, context)
   const reading = (await context.readThrough?.([from, into])) ?? storage
   const [source, target] = await openAll(reading, [from.path, into.path])
   if (source === undefined || target === undefined) throw new RangeError('two paths were given')
