@@ -7,6 +7,7 @@ import tseslint from 'typescript-eslint'
 const mayImport = {
   storage: [],
   formats: [],
+  words: [],
   expression: ['formats'],
   retention: ['expression'],
   config: ['storage', 'expression'],
@@ -19,7 +20,7 @@ const mayImport = {
   disposal: ['storage', 'formats', 'layouts', 'retention', 'state'],
   placing: ['storage', 'state', 'disposal'],
   trash: ['storage', 'state', 'disposal', 'placing'],
-  hooks: ['storage', 'config', 'expression', 'placing'],
+  hooks: ['storage', 'config', 'expression', 'placing', 'words'],
   saving: ['storage', 'formats', 'state', 'disposal', 'placing'],
   names: ['tensors'],
   output: ['storage', 'formats', 'tensors'],

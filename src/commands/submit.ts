@@ -1,8 +1,8 @@
 import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { CkptError } from '../core/errors.js'
-import { splitWords } from '../core/jobs/index.js'
 import { batchScript, callsRun } from '../core/schedulers/index.js'
+import { splitArguments } from '../core/words/index.js'
 import { dryRunFlag, runArgument } from '../flags.js'
 import { JobCommand } from '../job-command.js'
 import { passedOn } from '../passed-on.js'
@@ -66,7 +66,7 @@ In a job array %a in the run's path stands for the task's index, so that each ta
 
   async run(): Promise<void> {
     const { script: path } = this.args
-    const options = [...this.arrayOption(), ...splitWords(this.flags.sbatch, '--sbatch')]
+    const options = [...this.arrayOption(), ...splitArguments(this.flags.sbatch, '--sbatch')]
     const script = await this.script(path, options)
     const jobs = this.flags['dry-run'] ? [] : await this.submit(script, options)
     const document = { script: resolve(path), submitted: script, jobs }

@@ -5,7 +5,7 @@ import type { Interfaces } from '@oclif/core'
 import { askScheduler } from '../ask-scheduler.js'
 import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/expression/index.js'
-import { splitWords, type SignalName } from '../core/jobs/index.js'
+import type { SignalName } from '../core/jobs/index.js'
 import { parseAge } from '../core/retention/index.js'
 import { schedulerOf } from '../core/schedulers/index.js'
 import { checkRequest, type PruneRequest } from '../core/run/index.js'
@@ -18,6 +18,7 @@ import {
   type Plan,
   type ResumeFrom,
 } from '../core/supervise/index.js'
+import { splitArguments } from '../core/words/index.js'
 import { policyFlags } from '../flags.js'
 import { onlyOrder, readPolicy, readQuery } from '../query.js'
 import type { runFlags } from './flags.js'
@@ -34,7 +35,7 @@ export async function readPlan(run: string, command: readonly string[], flags: R
     path: resolve(run),
     stateDirectory: flags.state,
     command,
-    resumeArgs: splitWords(flags['resume-args'] ?? '', '--resume-args'),
+    resumeArgs: splitArguments(flags['resume-args'] ?? '', '--resume-args'),
     resume: { from: await readResumeFrom(flags), verify: flags.verify, keys: words(flags.require) },
     environment: { ...process.env, ...(flags.state === undefined ? {} : { CKPT_STATE: flags.state }) },
     limits: flags.retries === undefined ? usualLimits : parseRetries(flags.retries),

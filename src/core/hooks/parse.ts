@@ -4,9 +4,10 @@ import picomatch from 'picomatch'
 import type { Node } from 'yaml'
 import { ConfigError, unknownKey, type Pair, type Scalar, type YamlText } from '../config/index.js'
 import { parseDuration } from '../expression/index.js'
+import { WordMistake } from '../words/index.js'
 import { placeholdersOf, steps, type Command, type Hook, type Selector, type Step } from './hook.js'
 import { parseWord, refusePlaceholders } from './placeholders.js'
-import { CommandMistake, splitWords } from './words.js'
+import { splitCommand } from './words.js'
 
 const keys = ['key', 'match', ...steps, 'shell', 'timeout']
 const example = 'hooks: [{key: tokenizer, transfer: "cp {source} {target}"}]'
@@ -78,11 +79,11 @@ function parseCommand(value: Scalar, step: Step, shell: boolean): Command {
   const { text, place } = value
   try {
     if (shell) refusePlaceholders(text, allPlaceholders)
-    const words = shell ? null : splitWords(text).map((word) => parseWord(word, placeholdersOf[step]))
-    if (text.trim() === '') throw new CommandMistake(0, `${step} has no command`, 'name a program')
+    const words = shell ? null : splitCommand(text).map((word) => parseWord(word, placeholdersOf[step]))
+    if (text.trim() === '') throw new WordMistake(0, `${step} has no command`, 'name a program')
     return { text, place, words }
   } catch (error) {
-    if (!(error instanceof CommandMistake)) throw error
+    if (!(error instanceof WordMistake)) throw error
     throw new ConfigError(value.placeAt(error.index), error.message, { hint: error.hint, cause: error })
   }
 }

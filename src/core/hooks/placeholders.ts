@@ -3,12 +3,12 @@ import { CkptError } from '../errors.js'
 import { nearestName } from '../expression/index.js'
 import { placeText } from '../config/index.js'
 import type { Command, Part, Placeholder, Word } from './hook.js'
-import { CommandMistake, type RawWord } from './words.js'
+import { WordMistake, type RawWord } from '../words/index.js'
 
 /** What looks like a placeholder; other braces (JSON, `{}`) are as they are. */
 const placeholder = /\{\{([a-z][a-z_:-]*)\}\}|\{([a-z][a-z_:-]*)\}/gi
 
-/** The word with its placeholders found. Throws CommandMistake for one that is not `known`. */
+/** The word with its placeholders found. Throws WordMistake for one that is not `known`. */
 export function parseWord({ text, indices }: RawWord, known: readonly Placeholder[]): Word {
   const parts: Part[] = []
   let end = 0
@@ -28,24 +28,20 @@ function check(name: string, known: readonly Placeholder[], index: number): Plac
   const near = nearestName(name, known)
   const all = known.map((one) => `{${one}}`).join(' ')
   const meant = near === undefined ? `there are ${all}` : `did you mean {${near}}?`
-  throw new CommandMistake(
+  throw new WordMistake(
     index,
     `{${name}} is nothing that this step fills in`,
     `${meant}; for the text itself write {{${name}}}`,
   )
 }
 
-/** Throws CommandMistake for a placeholder in the text for a shell, but not for `\${source}`, a variable of its own. */
+/** Throws WordMistake for a placeholder in the text for a shell, but not for `\${source}`, a variable of its own. */
 export function refusePlaceholders(text: string, all: readonly Placeholder[]): void {
   const match = new RegExp(`(?<!\\$)\\{(${all.join('|')})\\}`).exec(text)
   if (match === null) return
   const [whole, name = ''] = match
   const variable = variableOf(name)
-  throw new CommandMistake(
-    match.index,
-    `${whole} is not filled in for a shell`,
-    `write "$${variable}", in double quotes`,
-  )
+  throw new WordMistake(match.index, `${whole} is not filled in for a shell`, `write "$${variable}", in double quotes`)
 }
 
 export type Values = Readonly<Partial<Record<Placeholder, string>>>

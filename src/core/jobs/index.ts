@@ -12,6 +12,5 @@ export {
   type Signals,
   type StartChild,
 } from './run-child.js'
-export { splitWords } from './split-words.js'
 export type { LinkKind } from '../placing/index.js'
 export { stage, type Staged, type StageOptions } from './stage.js'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ConfigError, parseConfig } from '../../../src/core/config/index.js'
 import { parseHooks, type Hook } from '../../../src/core/hooks/index.js'
 import { fillWords } from '../../../src/core/hooks/placeholders.js'
-import { splitWords } from '../../../src/core/hooks/words.js'
+import { splitWords } from '../../../src/core/words/index.js'
 
 const path = '/exp/ckpt.yaml'
 
