@@ -95,7 +95,8 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
       link,
       output: output === undefined ? undefined : resolve(output),
     })
-    if (plan.loadables.length > 0) return plan
+    // Those of the plan are nearer.
+    if (plan.loadables.length > 0) return { ...plan, hooks: [...plan.hooks, ...(await this.hooks())] }
     throw new CkptError('usage', `${path}: has no loadables`, { hint: 'loadables: {model: init/model.safetensors}' })
   }
 

@@ -124,4 +124,17 @@ describe('a plan', () => {
     expect([status, stderr]).toEqual([0, ''])
     expect(readFileSync(join(folder, 'out', 'lm.txt'), 'utf8')).toBe('LOWER CASE')
   })
+
+  it('takes the hooks of ckpt.yaml after its own', async () => {
+    for (const name of ['lm.ckpt', 'am.ckpt', 'theirs']) writeFileSync(join(folder, name), name)
+    const theirs = (key: string) => `{key: ${key}, transfer: "cp theirs {target}"}`
+    writeFileSync(join(folder, 'ckpt.yaml'), `hooks: [${theirs('lm')}, ${theirs('am')}]\n`)
+    const loadables = '{lm: new/lm.txt, am: new/am.txt}'
+    const own = 'hooks: [{key: lm, transfer: "cp {source} {target}"}]'
+    const path = plan(`collect_in: in\ndefault_source: .\noutput: out\nloadables: ${loadables}\n${own}\n`)
+    const { status, stderr } = await ckpt(['pretrain', path])
+    expect([status, stderr]).toEqual([0, ''])
+    const made = (name: string) => readFileSync(join(folder, 'out', name), 'utf8')
+    expect([made('lm.txt'), made('am.txt')]).toEqual(['lm.ckpt', 'theirs'])
+  })
 })
