@@ -3,7 +3,16 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { arrange, examine, openRun, openRuns, pinsOf, takeGonePins, type Query } from '../core/run/index.js'
+import {
+  arrange,
+  examine,
+  openRun,
+  openRuns,
+  pinsOf,
+  setAsideReasons,
+  takeGonePins,
+  type Query,
+} from '../core/run/index.js'
 import {
   bestPerMetric,
   describeUnknownKey,
@@ -24,8 +33,8 @@ const screenful = 50
 
 export default class List extends BaseCommand<typeof List> {
   static override summary = 'List the checkpoints of a run'
-  static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged),
-the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.`
+  static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged,
+pinned, set aside), the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> list' },
     { description: 'the three best', command: '<%= config.bin %> list exp/save --min WER --limit 3' },
@@ -85,7 +94,8 @@ the newest first. --min, --max and --by rank instead. Parameter files are not op
     )
     const columns = this.readColumns(ordered) ?? columnNames(shown, varyingKeys(ordered))
     const pins = await this.pins(run)
-    const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered), pins)
+    const aside = await this.setAside(run)
+    const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered), pins, aside)
     const rows = shown.map((checkpoint) => ({ checkpoint, marks: marks.get(checkpoint.path) ?? [] }))
     return { run, rows, columns, matching: ranked.length, wide: this.flags.all || this.flags.columns !== undefined }
   }
@@ -100,6 +110,17 @@ the newest first. --min, --max and --by rank instead. Parameter files are not op
         this.alert(`${name} was pinned${note === '' ? '' : ` (${note})`} and is gone from ${run.path}`)
       }
       return pins
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      this.alert(error.message)
+      return new Map()
+    }
+  }
+
+  /** As of pins: where that cannot be read none, which is told. */
+  private async setAside(run: Run): Promise<ReadonlyMap<string, string>> {
+    try {
+      return await setAsideReasons(this.storage, run, { stateDirectory: this.flags.state })
     } catch (error) {
       if (!(error instanceof CkptError)) throw error
       this.alert(error.message)

@@ -1,6 +1,7 @@
 import { BaseCommand } from '../base-command.js'
 import { localStamp } from '../clock.js'
 import { CkptError } from '../core/errors.js'
+import { attemptsOf } from '../core/journal/index.js'
 import { runArgument, stateFlag } from '../flags.js'
 import { logDocument, renderLog } from '../render/log.js'
 import { openJobPlace } from '../run-state.js'
@@ -19,7 +20,7 @@ end, or that is running.`
 
   async run(): Promise<void> {
     const { run, journal } = await openJobPlace(this.storage, this.args.run, this.flags.state)
-    if (journal.entries.length === 0) {
+    if (attemptsOf(journal.entries).length === 0) {
       throw new CkptError('not-found', `${run}: no job has been run here by ckpt run`, {
         hint: `ckpt run '${run}' -- python train.py`,
       })

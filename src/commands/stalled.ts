@@ -44,7 +44,7 @@ What it has seen it remembers in the run's journal, so that a prune between two 
     const checkpoints = await wholeOldestFirst(this.storage, run, place)
     const state = await stateFolderOf(this.storage, checkpoints[0]?.run ?? run, flags.state)
     const journal = await Journal.open(this.storage, state, ({ message }) => this.alert(`not remembered: ${message}`))
-    for (const one of unknownTo(journal.entries, checkpoints)) await journal.add(toCheckpointEntry(one, this.now()))
+    await journal.add(...unknownTo(journal.entries, checkpoints).map((one) => toCheckpointEntry(one, this.now())))
     const { key } = patience.order
     const readings = readingsOf(journal.entries, [], key)
     if (checkpoints.length > 0 && readings.length === 0) this.alert(`no checkpoint has ${JSON.stringify(key)}`)
@@ -60,10 +60,16 @@ What it has seen it remembers in the run's journal, so that a prune between two 
         since,
         best: record === null ? null : { name: record.name, value: record.value },
       },
-      () => [
-        `${stalled ? 'stalled' : 'not stalled'}: ${plural(since, 'checkpoint')} without a better ${printable(key)}` +
-          (record === null ? '' : ` than ${formatNumber(record.value)} of ${printable(record.name)}`),
-      ],
+      () => [`${stalled ? 'stalled' : 'not stalled'}: ${describe(key, since, record)}`],
     )
   }
+}
+
+function describe(key: string, since: number, best: { readonly name: string; readonly value: number } | null): string {
+  const metric = printable(key)
+  if (best !== null) {
+    const record = `${formatNumber(best.value)} of ${printable(best.name)}`
+    return `${plural(since, 'checkpoint')} without a better ${metric} than ${record}`
+  }
+  return since === 0 ? `no ${metric} yet` : `${plural(since, 'checkpoint')} without any ${metric}`
 }

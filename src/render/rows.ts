@@ -2,12 +2,13 @@
 import type { Checkpoint } from '../core/checkpoint.js'
 import { scopeOf } from '../core/selection/index.js'
 
-/** By path: `latest`, `best WER loss`, `impossible ACC`. */
+/** By path: `latest`, `best WER loss`, `impossible ACC`. `aside` tells by name why jobs do not start from one. */
 export function marksOf(
   ordered: readonly Checkpoint[],
   best: ReadonlyMap<string, Checkpoint>,
   impossible: ReadonlyMap<string, readonly string[]>,
   pins: ReadonlyMap<string, { readonly note: string }> = new Map(),
+  aside: ReadonlyMap<string, string> = new Map(),
 ): Map<string, string[]> {
   const marks = new Map<string, string[]>()
   const add = (path: string, mark: string) => marks.set(path, [...(marks.get(path) ?? []), mark])
@@ -21,6 +22,7 @@ export function marksOf(
     if (sameAs !== undefined) add(path, `same as ${sameAs}`)
     const pin = pins.get(name)
     if (pin !== undefined) add(path, pin.note === '' ? 'pinned' : `pinned: ${pin.note}`)
+    if (aside.has(name)) add(path, 'set aside')
     if (demoted !== undefined) add(path, 'demoted')
   }
   return marks

@@ -52,8 +52,9 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
       if (onCheckpoint === undefined) return
       await hook('on-checkpoint', onCheckpoint, checkpoint, { CKPT_ATTEMPT: String(number) })
     },
-    onEnd: async ({ attempt: number, ending, status, next, checkpoint }) => {
-      if (prune !== null) await attempt('nothing was pruned', () => pruneRun(storage, plan, prune, options))
+    onEnd: async ({ attempt: number, ending, status, next, checkpoint, remains }) => {
+      if (prune !== null)
+        await attempt('nothing was pruned', () => pruneRun(storage, plan, prune, { ...options, remains }))
       if (onExit === undefined) return
       const facts = { CKPT_REASON: ending, CKPT_EXIT: String(status), CKPT_NEXT: next, CKPT_ATTEMPT: String(number) }
       await hook('on-exit', onExit, checkpoint, facts)
@@ -71,8 +72,13 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
   }
 }
 
-async function pruneRun(storage: Storage, plan: Plan, request: PruneRequest, options: ChoreOptions): Promise<void> {
-  const { lock, tell, trash } = options
+/** Nothing is looked at twice where nobody is left to write. */
+async function pruneRun(
+  storage: Storage,
+  plan: Plan,
+  request: PruneRequest,
+  { lock, tell, trash, remains }: ChoreOptions & { readonly remains: boolean },
+): Promise<void> {
   const place = { stateDirectory: plan.stateDirectory }
   const found = await openRunIfAny(storage, plan.path, place)
   if (found === null) return
@@ -83,7 +89,7 @@ async function pruneRun(storage: Storage, plan: Plan, request: PruneRequest, opt
     const now = lock.now()
     const { remove, fingerprints, missingBytes } = await planPrune(storage, run, request, {
       now,
-      wait,
+      wait: remains ? wait : atOnce,
       utcOffset,
       ...place,
     })
@@ -96,6 +102,10 @@ async function pruneRun(storage: Storage, plan: Plan, request: PruneRequest, opt
     if (failure !== null) throw failure
     if (missingBytes > 0) tell(`the space asked for is missed by ${missingBytes} bytes`)
   })
+}
+
+async function atOnce(): Promise<void> {
+  // There is nothing to wait for.
 }
 
 /** Its output goes to stderr: stdout is the job's. Gives the exit status. */

@@ -53,8 +53,10 @@ class Job implements JobProcess {
     for (const { pid, group } of others) if (!this.hasOwnGroup || group !== this.pid) sendTo(pid, signal)
   }
 
-  remains(): boolean {
-    return this.hasOwnGroup ? sendTo(-this.pid, 0) : !this.isOver
+  /** What is left of it in a group that others share is nobody's descendant. */
+  remains(): boolean | null {
+    if (this.hasOwnGroup) return sendTo(-this.pid, 0)
+    return this.isOver ? null : true
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
+import { ckpt, copyFixture, outcomeOf, start, temporaryDirectory } from './ckpt.js'
 import { epochs, makeRun, nameOf, parse } from './runs.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
@@ -39,6 +39,21 @@ function jobScript(): string {
   const path = join(temporaryDirectory(), 'train.sh')
   writeFileSync(path, '#!/bin/bash\npython train.py\n')
   return path
+}
+
+/** A run whose journal has these entries. */
+function jobRun(...what: ('start' | 'checkpoint' | 'end')[]): string {
+  const entries = {
+    start: { attempt: 1, reason: 'first', checkpoint: null, command: ['train'], host: 'here', pid: 7, started: '1' },
+    checkpoint: { name: nameOf(1), saved: 1, epoch: 1, step: null, metrics: { WER: null } },
+    end: { ending: 'failed', why: 'exit status 1', status: 1, seconds: 60, lost: 1, next: 'restart' },
+  }
+  const run = makeRun(epochs(1))
+  const state = join(run, '..', '.ckpt', 'save')
+  mkdirSync(state, { recursive: true })
+  const lines = what.map((one, index) => `${JSON.stringify({ what: one, time: index + 1, ...entries[one] })}\n`)
+  writeFileSync(join(state, 'journal.jsonl'), lines.join(''))
+  return run
 }
 
 type Case = [what: string, schema: string, args: () => string[], status?: number]
@@ -76,6 +91,9 @@ const documents: Case[] = [
   ['an empty trash', 'trash-empty', () => ['trash', 'empty', asr(), '--yes']],
   ['what to resume from', 'recover', () => ['recover', asr('asr_run_damaged')]],
   ['what was put in place', 'recover', () => ['recover', asr(), '--into', join(temporaryDirectory(), 'save')]],
+  ['two starts, one of them without an end', 'log', () => ['log', jobRun('start', 'checkpoint', 'end', 'start')]],
+  ['a metric that gets no better', 'stalled', () => ['stalled', asr(), '--min', 'ACC', '--patience', '1']],
+  ['a metric that nothing has', 'stalled', () => ['stalled', asr(), '--min', 'no', '--patience', '1'], 3],
   ['what would come of it', 'average', () => ['average', file('source'), file('source')]],
   [
     'a mean',
@@ -166,6 +184,15 @@ describe('--json', () => {
     const { error, ...report } = parse<{ error: unknown }>(got)
     check('error', { error })
     check('transfer', report)
+  })
+
+  it('what was asked to stop, and has', async () => {
+    const run = join(temporaryDirectory(), 'save')
+    const job = start(['run', run, '--', 'sh', '-c', 'echo started; exec sleep 60'])
+    const ended = outcomeOf(job)
+    await new Promise((resolve) => job.stdout.once('data', resolve))
+    check('stop', parse(await ckpt(['stop', run, '--json'])))
+    expect((await ended).status).toBe(143)
   })
 
   it('gives every command of the help a schema', async () => {

@@ -1,5 +1,5 @@
 /** The journal by attempts: each start with what followed it. */
-import type { CheckpointEntry, EndEntry, Entry, StartEntry } from './entry.js'
+import { identityOf, type CheckpointEntry, type EndEntry, type Entry, type StartEntry } from './entry.js'
 
 export interface Attempt {
   readonly start: StartEntry
@@ -9,15 +9,18 @@ export interface Attempt {
   readonly end: EndEntry | null
 }
 
-/** Oldest first. */
+/** Oldest first. A checkpoint that two have written down, `ckpt stalled` beside the job, counts once. */
 export function attemptsOf(entries: readonly Entry[]): Attempt[] {
   const attempts: { start: StartEntry; checkpoints: CheckpointEntry[]; end: EndEntry | null }[] = []
+  const known = new Set<string>()
   for (const entry of entries) {
     const current = attempts.at(-1)
     if (entry.what === 'start') attempts.push({ start: entry, checkpoints: [], end: null })
-    else if (current?.end !== null) continue
-    else if (entry.what === 'checkpoint') current.checkpoints.push(entry)
-    else if (entry.what === 'end') current.end = entry
+    else if (entry.what === 'checkpoint') {
+      const isNew = !known.has(identityOf(entry))
+      known.add(identityOf(entry))
+      if (isNew && current?.end === null) current.checkpoints.push(entry)
+    } else if (entry.what === 'end' && current?.end === null) current.end = entry
   }
   return attempts
 }

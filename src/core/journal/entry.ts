@@ -41,6 +41,11 @@ export interface CheckpointEntry {
   readonly metrics: ReadonlyMap<string, number>
 }
 
+/** Tells checkpoints of a run apart: one that is saved anew under its old name is another. */
+export function identityOf({ name, saved }: Pick<CheckpointEntry, 'name' | 'saved'>): string {
+  return `${saved ?? ''} ${name}`
+}
+
 export interface EndEntry {
   readonly what: 'end'
   readonly time: number

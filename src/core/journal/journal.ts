@@ -65,12 +65,13 @@ export class Journal {
     return this.known
   }
 
-  /** The job matters more than its journal: a full disk is told, and the entry counts as known. */
-  async add(entry: Entry): Promise<void> {
-    this.known.push(entry)
+  /** The job matters more than its journal: a full disk is told, and the entries count as known. */
+  async add(...entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return
+    this.known.push(...entries)
     try {
       await makeState(this.storage, this.state)
-      const text = (this.isCut ? '\n' : '') + lineOf(entry)
+      const text = (this.isCut ? '\n' : '') + entries.map(lineOf).join('')
       this.isCut = true
       await this.storage.append(join(this.state.path, fileName), new TextEncoder().encode(text))
       this.isCut = false

@@ -1,6 +1,7 @@
 /** How an attempt ended: what the system says of the process, and what is known beside it. */
 import type { ChildEnd, SignalName } from '../jobs/index.js'
 import type { JobEnding } from '../schedulers/index.js'
+import { inSeconds } from './in-seconds.js'
 
 /** Those for which there may be another attempt, each with a budget of its own. */
 export const retried = [
@@ -96,7 +97,7 @@ function byCause(cause: Cause, why: string, end: ChildEnd): Judgement {
       return { ending, why: `${cause.why}; ${why}` }
     }
     case 'stall':
-      return { ending: 'hung', why: `no sign of life for ${Math.round(cause.seconds)} s, then ${why}` }
+      return { ending: 'hung', why: `no sign of life for ${inSeconds(cause.seconds)}, then ${why}` }
     case 'warning':
       return { ending: 'timed-out', why: `${cause.signal} warned of the time limit, then ${why}` }
     case 'scheduler': {

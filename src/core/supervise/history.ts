@@ -1,6 +1,6 @@
 /** What a metric was in every checkpoint that a run has, or had: the journal knows those that were pruned. */
 import { timeOf, type Checkpoint } from '../checkpoint.js'
-import type { CheckpointEntry, Entry } from '../journal/index.js'
+import { identityOf, type CheckpointEntry, type Entry } from '../journal/index.js'
 
 export interface Reading {
   readonly name: string
@@ -17,21 +17,18 @@ export function toCheckpointEntry(checkpoint: Checkpoint, time: number): Checkpo
 
 /** Those among the checkpoints (measured, oldest first) that the journal does not know. */
 export function unknownTo(entries: readonly Entry[], checkpoints: readonly Checkpoint[]): Checkpoint[] {
-  const known = new Set(entries.flatMap((entry) => (entry.what === 'checkpoint' ? [identity(entry)] : [])))
-  return checkpoints.filter((one) => !known.has(identity({ name: one.name, saved: timeOf(one) })))
+  const known = new Set(entries.flatMap((entry) => (entry.what === 'checkpoint' ? [identityOf(entry)] : [])))
+  return checkpoints.filter((one) => !known.has(identityOf({ name: one.name, saved: timeOf(one) })))
 }
 
 /** The values of `key`, oldest first, of the checkpoints that have one. */
 export function readingsOf(entries: readonly Entry[], checkpoints: readonly Checkpoint[], key: string): Reading[] {
   const seen = entries.filter((entry) => entry.what === 'checkpoint')
   const unseen = unknownTo(entries, checkpoints).map((one) => toCheckpointEntry(one, timeOf(one) ?? 0))
-  const all = [...unseen, ...seen].flatMap(({ name, saved, time, metrics }) => {
+  const once = new Map([...unseen, ...seen].map((entry) => [identityOf(entry), entry])).values()
+  const all = [...once].flatMap(({ name, saved, time, metrics }) => {
     const value = metrics.get(key)
     return value === undefined ? [] : [{ name, saved, value, order: saved ?? time }]
   })
   return all.sort((a, b) => a.order - b.order).map(({ name, saved, value }) => ({ name, saved, value }))
-}
-
-function identity({ name, saved }: { readonly name: string; readonly saved: number | null }): string {
-  return `${saved ?? ''} ${name}`
 }

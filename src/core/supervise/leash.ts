@@ -1,5 +1,6 @@
 /** Ending a job: a signal that asks, time to save, then SIGKILL. */
 import type { SignalName } from '../jobs/index.js'
+import { inSeconds } from './in-seconds.js'
 import type { JobProcess, World } from './world.js'
 
 export class Leash {
@@ -39,14 +40,14 @@ export class Leash {
   private async killAfterGrace(): Promise<void> {
     await this.world.sleep(this.grace * 1000, this.over.signal)
     if (this.over.signal.aborted) return
-    this.world.tell(`it did not end within ${this.grace} s: killing it`)
+    this.world.tell(`it did not end within ${inSeconds(this.grace)}: killing it`)
     this.kill()
   }
 
   /** What the job has left behind would hold its memory and its files: it goes before anything else starts. */
   async clear(): Promise<void> {
     const never = new AbortController().signal
-    if (!this.process.remains()) return
+    if (this.process.remains() !== true) return
     this.process.send('SIGTERM')
     for (let waited = 0; waited < this.grace && this.process.remains(); waited += clearInterval) {
       await this.world.sleep(clearInterval * 1000, never)

@@ -13,10 +13,11 @@ import { barrenStarts } from './barren.js'
 import { BatchJob } from './batch-job.js'
 import { Budget, type Limits } from './budget.js'
 import { classify, hasComplied, wasKilled, type Cause, type Ending, type Judgement } from './classify.js'
+import { inSeconds } from './in-seconds.js'
 import { decide, type Decision } from './decide.js'
 import { earlierOf, type Previous } from './earlier.js'
-import { whyEnough, type Enough } from './enough.js'
-import { toCheckpointEntry } from './history.js'
+import { wholeOldestFirst, whyEnough, type Enough } from './enough.js'
+import { toCheckpointEntry, unknownTo } from './history.js'
 import { Leash } from './leash.js'
 import { letSave } from './let-save.js'
 import { Reins } from './reins.js'
@@ -84,6 +85,8 @@ export interface EndReport {
   readonly next: Next
   /** What it had resumed from. */
   readonly checkpoint: Checkpoint | null
+  /** Some of the job's processes may be there still, and write. */
+  readonly remains: boolean
 }
 
 export interface Outcome {
@@ -150,6 +153,7 @@ class Supervisor {
 
   async run(): Promise<Outcome> {
     if (this.batch !== null && this.isDoneBefore(this.batch)) return { status: 0, ending: 'done' }
+    await this.rememberScores()
     for (;;) {
       const outcome = await this.once()
       if (outcome !== null) return outcome
@@ -188,9 +192,10 @@ class Supervisor {
 
   /** Takes up what the job of the batch system did before it was put back into the queue. */
   private isDoneBefore(batch: BatchJob): boolean {
-    const { attempts, previous, isDone } = earlierOf(this.journal.entries, batch.name)
+    const { attempts, previous, spent, isDone } = earlierOf(this.journal.entries, batch.name)
     this.attempts = attempts
     this.previous = previous
+    for (const ending of spent) this.budget.spend(ending)
     this.world.tell(batch.describe())
     if (!isDone || !batch.continues || this.plan.again) return false
     this.world.tell('the work is done already: nothing to start (--again starts it)')
@@ -201,18 +206,26 @@ class Supervisor {
   private isWarning(signal: SignalName): boolean {
     if (this.batch === null || signal !== this.plan.warning) return false
     const { timeLeft } = this.batch
-    const left = timeLeft === null ? '' : ` (in ${Math.round(timeLeft)} s)`
+    const left = timeLeft === null ? '' : ` (in ${inSeconds(timeLeft)})`
     if (!this.warned.signal.aborted) this.world.tell(`${signal}: the time limit is near${left}`)
     this.warned.abort()
     void this.current?.finish({ kind: 'warning', signal })
     return true
   }
 
+  /** Early stopping counts what was there before, though it be pruned later. */
+  private async rememberScores(): Promise<void> {
+    if (this.plan.enough.patience === null) return
+    const there = await wholeOldestFirst(this.storage, this.plan.path, this.plan)
+    const now = this.world.now()
+    await this.journal.add(...unknownTo(this.journal.entries, there).map((one) => toCheckpointEntry(one, now)))
+  }
+
   private whyEnough(newest: Checkpoint | null): Promise<string | null> {
     return whyEnough(this.storage, this.plan, this.journal.entries, newest, this.world.now())
   }
 
-  private chooseStart(): Promise<Checkpoint | null> {
+  private chooseStart(tell = this.world.tell): Promise<Checkpoint | null> {
     const { plan, world } = this
     return chooseStart(this.storage, plan.path, plan.resume, {
       stateDirectory: plan.stateDirectory,
@@ -220,7 +233,7 @@ class Supervisor {
       wait: (milliseconds) => this.pause(milliseconds),
       signal: this.reins.signal,
       setAside: this.aside.map(({ name }) => name),
-      onPassedOver: ({ name, reasons }) => world.tell(`passed over ${name}: ${reasons.join('; ')}`),
+      onPassedOver: ({ name, reasons }) => tell(`passed over ${name}: ${reasons.join('; ')}`),
     })
   }
 
@@ -419,17 +432,31 @@ class Supervisor {
     if (decision.kind !== 'finish') await leash.clear()
     if (decision.kind === 'restart' && checkpoint !== null) await this.reconsider(checkpoint)
     if (decision.kind === 'finish' && ending !== 'done') await this.takeBack()
-    await this.chores.onEnd({ attempt: this.attempts, ending, status, next, checkpoint })
+    const remains = leash.process.remains() !== false
+    await this.chores.onEnd({ attempt: this.attempts, ending, status, next, checkpoint, remains })
     this.previous = { ending, status }
     const complied = cause?.kind === 'enough' && hasComplied(end, cause.sent)
     const outcome = { status: complied ? 0 : status, ending }
     if (decision.kind === 'finish') return outcome
     if (decision.kind === 'requeue') return (await this.requeue()) || ending !== 'requeue' ? outcome : null
-    await this.world.sleep(decision.after * 1000, AbortSignal.any([this.reins.signal, this.warned.signal]))
+    const why = await this.waitToRestart(decision.after)
     if (this.warned.signal.aborted && (await this.requeue())) return outcome
-    if (this.reins.endedBy === null) return null
-    this.world.tell(`${this.reins.endedBy}: not starting again`)
+    if (why === null) return null
+    this.world.tell(`${why}: not starting again`)
     return outcome
+  }
+
+  /** Gives why there is to be no other start; null after so many seconds, or at the time limit's warning. */
+  private async waitToRestart(seconds: number): Promise<string | null> {
+    const end = this.world.now() + seconds
+    const wakes = AbortSignal.any([this.reins.signal, this.warned.signal])
+    for (;;) {
+      if (this.reins.endedBy !== null) return this.reins.endedBy
+      if ((await this.chores.stopAsked()) === 'now') return 'ckpt stop'
+      const left = end - this.world.now()
+      if (left <= 0 || this.warned.signal.aborted) return null
+      await this.world.sleep(Math.min(left, this.plan.interval) * 1000, wakes)
+    }
   }
 
   /** False where that could not be. What follows ckpt in the script must not begin: the job is about to be ended. */
@@ -449,7 +476,7 @@ class Supervisor {
     if (starts < setAsideAfter) return
     this.aside.push(checkpoint)
     try {
-      await this.chooseStart()
+      await this.chooseStart(() => undefined)
     } catch (error) {
       if (!(error instanceof CkptError)) throw error
       this.aside.pop()
@@ -471,12 +498,12 @@ class Supervisor {
   private tellEnd(judgement: Judgement, { uptime }: AttemptResult, decision: Decision): void {
     const { ending } = judgement
     if (ending === 'done' && decision.kind === 'finish') return
-    const what = `${describe(judgement)} after ${Math.round(uptime)} s`
+    const what = `${describe(judgement)} after ${inSeconds(uptime)}`
     if (decision.kind === 'restart' && ending !== 'done' && ending !== 'stopped') {
       const [limit, left] = [this.budget.limitOf(ending), this.budget.left(ending)]
       const budget = limit === Infinity ? '' : `, ${left} of ${limit} retries left`
-      const wait = decision.after.toFixed(decision.after < 10 ? 1 : 0)
-      this.world.tell(`${what}; starting again in ${wait} s (attempt ${this.attempts + 1}${budget})`)
+      const wait = inSeconds(decision.after)
+      this.world.tell(`${what}; starting again in ${wait} (attempt ${this.attempts + 1}${budget})`)
     } else {
       const reason = decision.kind === 'finish' && decision.why !== null ? `; ${decision.why}` : ''
       this.world.tell(`${what}${reason}`)
@@ -518,7 +545,7 @@ function describeCause(cause: Cause): string {
     case 'enough':
       return `nothing more to gain: ${cause.why}`
     case 'stall':
-      return `no sign of life for ${Math.round(cause.seconds)} s`
+      return `no sign of life for ${inSeconds(cause.seconds)}`
     case 'scheduler':
       return cause.title
     case 'simulated':

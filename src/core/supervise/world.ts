@@ -9,8 +9,8 @@ export interface JobProcess {
   readonly started: string | null
   /** Sends to all of its processes. Never fails: those that are gone are gone. */
   send(signal: SignalName | 'SIGKILL' | 'SIGCONT'): void
-  /** Some of its processes are there, whether the first one is or not. */
-  remains(): boolean
+  /** Some of its processes are there, whether the first one is or not; null where nothing tells those of others apart. */
+  remains(): boolean | null
   /** How the first of them ended. */
   readonly ended: Promise<ChildEnd>
 }

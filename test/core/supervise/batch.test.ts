@@ -232,6 +232,24 @@ describe('a job that was put back', () => {
     })
   })
 
+  it('has what is left of its budget, until there is a new checkpoint', async () => {
+    const limits = { ...scene().plan.limits, failed: 1 }
+    const first = under(batchOf(), { limits })
+    await first.play([exits(1), exits(85)])
+    const second = under(batchOf({ restarts: 1 }), { path: first.run, limits })
+    expect(await second.play([exits(1)])).toMatchObject({ status: 1, ending: 'failed' })
+    expect(second.started).toHaveLength(1)
+    const third = under(batchOf({ restarts: 2 }), { path: first.run, limits })
+    const saves: Story = (job) => {
+      job.at(30, () => job.save(1))
+      job.at(60, () => job.exit(85))
+    }
+    await third.play([saves])
+    const fourth = under(batchOf({ restarts: 3 }), { path: first.run, limits })
+    await fourth.play([exits(1)])
+    expect(fourth.started).toHaveLength(2)
+  })
+
   it('after its work was done has nothing to do, but --again', async () => {
     const first = under(batchOf())
     await first.play([exits(0)])

@@ -32,6 +32,8 @@ export interface Told {
   /** A whole checkpoint of this epoch appears. */
   save(epoch: number, meta?: Readonly<Record<string, number>>): void
   print(bytes: number): void
+  /** The kernel kills a process of its control group for want of memory. */
+  runOutOfMemory(): void
   /** Answers a signal in place of dying of it. */
   on(signal: SignalName, act: () => void): void
   readonly args: readonly string[]
@@ -74,6 +76,7 @@ export function scene(more: Partial<Plan> = {}, { isForeground = false, outputIs
   const sent: string[][] = []
   const listeners = new Map<SignalName, () => void>()
   let output = 0
+  let kills = 0
   const plan: Plan = { ...usualPlan(run), ...more }
   const save = (epoch: number, meta: Readonly<Record<string, number>> = {}) => saveAt(run, epoch, clock.now, meta)
   let journal: Journal | undefined
@@ -84,7 +87,11 @@ export function scene(more: Partial<Plan> = {}, { isForeground = false, outputIs
     random: () => 1,
     start: async (command, args, environment) => {
       const story = stories[Math.min(started.length, stories.length - 1)]
-      const told = new ToldProcess(clock, args, environment, save, (bytes) => (output += bytes))
+      const told = new ToldProcess(clock, args, environment, {
+        save,
+        print: (bytes) => (output += bytes),
+        runOutOfMemory: () => (kills += 1),
+      })
       started.push([command, ...args])
       environments.push(environment)
       sent.push(told.sent)
@@ -98,7 +105,7 @@ export function scene(more: Partial<Plan> = {}, { isForeground = false, outputIs
       },
       isForeground: () => isForeground,
     },
-    oomKills: () => ({ group: kills.count, machine: kills.count }),
+    oomKills: () => ({ group: kills, machine: kills }),
     outputSize: () => (outputIsFile ? output : null),
     tell: (text) => told.push(text),
   })
@@ -131,13 +138,6 @@ export function scene(more: Partial<Plan> = {}, { isForeground = false, outputIs
     },
   }
 }
-
-/** What the kernel has killed for want of memory so far. */
-export const kills = { count: 0 }
-
-afterEach(() => {
-  kills.count = 0
-})
 
 function usualPlan(path: string): Plan {
   return {
@@ -191,10 +191,21 @@ class ToldProcess implements JobProcess, Told {
     private readonly clock: Clock,
     readonly args: readonly string[],
     readonly environment: Readonly<Record<string, string>>,
-    readonly save: Told['save'],
-    readonly print: Told['print'],
+    private readonly deeds: Pick<Told, 'save' | 'print' | 'runOutOfMemory'>,
   ) {
     this.ended = new Promise((resolve) => (this.end = resolve))
+  }
+
+  get save(): Told['save'] {
+    return this.deeds.save
+  }
+
+  get print(): Told['print'] {
+    return this.deeds.print
+  }
+
+  get runOutOfMemory(): Told['runOutOfMemory'] {
+    return this.deeds.runOutOfMemory
   }
 
   at(seconds: number, act: () => void): void {

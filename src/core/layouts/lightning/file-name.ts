@@ -6,7 +6,7 @@
 export const suffix = '.ckpt'
 
 /** The name without its folders, its suffix and the count that keeps it apart from one of the same name. */
-export function stemOf(name: string): string {
+function stemOf(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1, -suffix.length).replace(/-v\d+$/, '')
 }
 
