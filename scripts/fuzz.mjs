@@ -1,6 +1,6 @@
 /**
  * Changes every fixture at random and reads it: an error of ckpt's own or a parse, never a crash, nor more than two
- * seconds or 300 MB.
+ * seconds of the processor or 300 MB.
  *   npm run fuzz [SECONDS] [SEED]      60 seconds and a seed of today, where they are left out
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

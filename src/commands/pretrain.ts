@@ -9,6 +9,7 @@ import {
   MadeRecord,
   parsePlan,
   parseVariable,
+  planShards,
   survey,
   type Failed,
   type Item,
@@ -102,10 +103,17 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
 
   private async carryOut(plan: Plan, state: StateFolder | null): Promise<void> {
     const record = state === null ? null : await MadeRecord.open(this.storage, state)
-    const found = await this.look(plan, record)
+    let found = await this.look(plan, record)
     const done = !this.flags['dry-run']
     const failed = [...found.failed]
-    if (done && state !== null && record !== null) failed.push(...(await this.collect(plan, found, state, record)))
+    if (done && state !== null && record !== null) {
+      failed.push(...(await this.collect(plan, found, state, record)))
+      // What an index names is known when it is here.
+      const shards = await planShards(this.storage, plan, without(found.items, failed))
+      const beside = await this.look(shards, record)
+      failed.push(...beside.failed, ...(await this.collect(shards, beside, state, record)))
+      found = { ...found, items: [...found.items, ...beside.items] }
+    }
     const isReady = done && failed.length === 0 && !this.flags['collect-only']
     const loaded = isReady ? await this.load(plan, found.items, record) : null
     this.tell({
@@ -159,6 +167,10 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
     if (error === null || !this.wantsJson) this.answer(document, () => renderPretraining(pretraining, this.output))
     if (error !== null) throw error
   }
+}
+
+function without(items: readonly Item[], failed: readonly Failed[]): Item[] {
+  return items.filter(({ loadable }) => !failed.some((one) => one.loadable === loadable))
 }
 
 /** Throws CkptError `usage`. */

@@ -24,6 +24,7 @@ import { ensureSafe, isTensorFile, openTensors, type TensorFile } from '../tenso
 import { ensureTransferable, matchTensors, transfer, type TransferPlan } from '../transfer/index.js'
 import type { Load, Plan } from './plan.js'
 import type { MadeRecord } from './record.js'
+import { isShardIndex } from './shards.js'
 import { originOf, type Failed, type Item } from './survey.js'
 import { Tally } from './tally.js'
 
@@ -145,8 +146,13 @@ class Task {
     if (loading !== undefined && loading !== null) this.source = await this.produce(loading, `read-${this.item.name}`)
     this.hook = transferring ?? null
     if (this.hook !== null) this.how = 'hook'
-    else if (await isTensorFile(this.context.storage, this.source)) await this.match()
+    else if (await this.holdsTensors()) await this.match()
     else await this.refuseTensors()
+  }
+
+  private async holdsTensors(): Promise<boolean> {
+    const isIndex = this.source === this.item.path && isShardIndex(this.item.name)
+    return isIndex || isTensorFile(this.context.storage, this.source)
   }
 
   async run(work: LongWork): Promise<void> {

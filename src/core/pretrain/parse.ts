@@ -90,6 +90,7 @@ class PlanReader {
       const path = paths.get(key)
       loadables.push({
         key,
+        name: `${key}.ckpt`,
         place,
         skippedBy: await this.readCondition(conditions.get(key), variables),
         origin: path === undefined ? fallback : await readPath(this.context, path, fallback),

@@ -25,6 +25,8 @@ export interface Plan {
 
 export interface Loadable {
   readonly key: string
+  /** The name that its file gets where it is collected: `KEY.ckpt`, and a shard's own, which the index names. */
+  readonly name: string
   readonly place: Place
   /** The condition as it is written, where by it this one is left out; its source is then not looked at. */
   readonly skippedBy: string | null

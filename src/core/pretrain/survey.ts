@@ -84,10 +84,10 @@ class Surveyor {
   }
 
   async survey(): Promise<Item> {
-    const { key, place, origin } = this.loadable
+    const { key, name, place, origin } = this.loadable
     if (origin === null) throw new ConfigError(place, `${key} has no source`)
     const { collectIn } = this.plan
-    const path = collectIn === null ? null : join(collectIn, `${key}.ckpt`)
+    const path = collectIn === null ? null : join(collectIn, name)
     const there = path === null ? null : await this.look(path)
     const wanted = { key, file: origin.file, digest: origin.digest }
     const from = origin.source.identify(wanted)
@@ -191,7 +191,7 @@ class Surveyor {
 
   private item(one: Partial<Item> & Pick<Item, 'path' | 'from' | 'size' | 'action'>): Item {
     const { loadable } = this
-    const name = loadable.origin?.file ?? `${loadable.key}.ckpt`
+    const name = loadable.origin?.file ?? loadable.name
     return { loadable, name: basename(name), checkpoint: null, digest: null, replaces: false, ...one }
   }
 }

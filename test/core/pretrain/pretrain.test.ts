@@ -10,6 +10,7 @@ import {
   load,
   MadeRecord,
   parsePlan,
+  planShards,
   survey,
   type Failed,
   type Loaded,
@@ -86,15 +87,21 @@ async function pretrain(text: string, options: Options = {}): Promise<Outcome> {
   const record = state === null ? null : await MadeRecord.open(storage, state)
   const context = { storage, network, hub, now: 0, onWarning: (one: string) => void warnings.push(one) }
   const found = await survey(plan, context, { record, force, update })
-  const collected =
-    plan.collectIn === null || record === null || state === null
-      ? []
-      : await collect({ storage, network, record, state, work }, plan.collectIn, found.items)
-  const failed = [...found.failed, ...collected]
+  const failed = [...found.failed]
+  const items = [...found.items]
+  if (plan.collectIn !== null && record !== null && state !== null) {
+    const into = { storage, network, record, state, work }
+    failed.push(...(await collect(into, plan.collectIn, found.items)))
+    const whole = items.filter(({ loadable }) => !failed.some((one) => one.loadable === loadable))
+    const beside = await survey(await planShards(storage, plan, whole), context, { record, force, update })
+    failed.push(...beside.failed, ...(await collect(into, plan.collectIn, beside.items)))
+    items.push(...beside.items)
+  }
   const runProcess = options.runProcess ?? (() => Promise.reject(new Error('nothing was to be run')))
-  if (failed.length > 0) return { ...found, loaded: [], failed }
+  if (failed.length > 0) return { ...found, items, loaded: [], failed }
   return {
     ...found,
+    items,
     ...(await load({ storage, runProcess, record, force, work: {}, wait: network.wait }, plan, found.items)),
   }
 }
@@ -292,6 +299,8 @@ describe('a repository on a hub', () => {
     'collect_in: collected\ndefault_source: org/asr\nloadables: {lm: , hparams: }\npaths: {hparams: org/asr/hparams.yaml}'
   const small = new TextEncoder().encode('sample_rate: 16000\n')
   const gitHash = createHash('sha1').update(`blob ${small.length}\0`).update(small).digest('hex')
+  /** An index, and a shard of as many bytes. */
+  const model = Buffer.from(JSON.stringify({ weight_map: { a: 'm-1.bin' } }))
   let hub: HubSettings
 
   /** As much of a hub as is asked for here. */
@@ -306,6 +315,7 @@ describe('a repository on a hub', () => {
         lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 130 },
       },
       { type: 'file', path: 'hparams.yaml', size: small.length, oid: gitHash },
+      ...['m.index.json', 'm-1.bin'].map((path) => ({ type: 'file', path, size: model.length, oid: '' })),
     ]
     const json =
       (status: number, body: unknown, code = '') =>
@@ -327,6 +337,13 @@ describe('a repository on a hub', () => {
     })
     server.on(`/org/asr/resolve/${commit}/lm.ckpt`, { bytes, breaks: [1000, 2000] })
     server.on(`/org/asr/resolve/${commit}/hparams.yaml`, { bytes: small, etag: '"x"' })
+  })
+
+  it('gives the shards that an index names', async () => {
+    for (const name of ['m.index.json', 'm-1.bin']) server.on(`/org/asr/resolve/${commit}/${name}`, { bytes: model })
+    const text = 'collect_in: collected\nloadables: {lm: }\npaths: {lm: org/asr/m.index.json}'
+    expect(errors(await pretrain(text, { hub }))).toEqual([])
+    expect(fs.existsSync(at('collected/m-1.bin'))).toBe(true)
   })
 
   it('gives its files of one commit, checked by its own hashes', async () => {
@@ -375,6 +392,61 @@ describe('a repository on a hub', () => {
       hub: { ...hub, token },
     })
     expect(errors(outcome)).toEqual([[code, expect.stringMatching(message)]])
+  })
+})
+
+describe('the index of a sharded model', () => {
+  const [one, two] = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'] as const
+  const index = JSON.stringify({ metadata: { total_size: 16 }, weight_map: { a: one, b: two } })
+  const files: Readonly<Record<string, Uint8Array>> = {
+    [one]: tensors({ a: [1, 2] }),
+    [two]: tensors({ b: [3, 4] }),
+    'model.safetensors.index.json': Buffer.from(index),
+  }
+  const plan = (source: string, rest = '') =>
+    `collect_in: collected\noutput: init${rest}\nloadables: {lm: new.safetensors}\npaths: {lm: "${source}"}`
+
+  beforeEach(() => {
+    write('new.safetensors', tensors({ a: [0, 0], b: [0, 0] }))
+  })
+
+  function ensureLoaded({ loaded, items }: Outcome): void {
+    expect(items.map(({ loadable }) => loadable.key)).toEqual(['lm', `lm/${one}`, `lm/${two}`])
+    expect(loaded.map(({ how }) => how)).toEqual(['transfer'])
+    const result = fs.readFileSync(at('init/lm.safetensors'))
+    expect(result.subarray(-16)).toEqual(Buffer.from(Float32Array.of(1, 2, 3, 4).buffer))
+  }
+
+  it.each(['symbolic', 'hard', 'copy'])('in a folder comes with its shards (%s), which stay', async (link) => {
+    for (const [name, data] of Object.entries(files)) write(`hub/${name}`, data)
+    const text = plan('./hub/model.safetensors.index.json', `\nlink: ${link}`)
+    ensureLoaded(await pretrain(text))
+    expect(fs.lstatSync(at('collected', one)).isSymbolicLink()).toBe(link === 'symbolic')
+    expect((await pretrain(text)).items.map(({ action }) => action.kind)).toEqual(['keep', 'keep', 'keep'])
+  })
+
+  it('at an address comes with its shards, and the next time no server is asked', async () => {
+    for (const [name, data] of Object.entries(files)) server.on(`/m/${name}`, { bytes: data })
+    const text = plan(`${server.origin}/m/model.safetensors.index.json`)
+    ensureLoaded(await pretrain(text))
+    const count = server.seen.length
+    expect((await pretrain(text)).items.map(({ action }) => action.kind)).toEqual(['keep', 'keep', 'keep'])
+    expect(server.seen.length).toBe(count)
+  })
+
+  it('in a run comes with its shards', async () => {
+    const sample = new URL('../../fixtures/runs/frameworks/hf_trainer_sharded/run', import.meta.url).pathname
+    fs.cpSync(sample, at('run'), { recursive: true })
+    const text = 'collect_in: collected\nloadables: {lm: }\npaths: {lm: {run: run, key: model}}'
+    const { items, failed } = await pretrain(text)
+    expect(failed).toEqual([])
+    expect(items.length).toBeGreaterThan(1)
+    for (const { path } of items) expect(fs.existsSync(path)).toBe(true)
+  })
+
+  it('that names a file elsewhere is refused', async () => {
+    write('hub/model.safetensors.index.json', JSON.stringify({ weight_map: { a: '../secret' } }))
+    await expect(pretrain(plan('./hub/model.safetensors.index.json'))).rejects.toThrow('which is no file beside it')
   })
 })
 

@@ -16,6 +16,8 @@ export interface PythonOptions {
 
 /** Nested deeper than this, a value is named and not shown. */
 const deepest = 60
+/** Characters of a key that Python could not hash: such keys within such keys would double it again and again. */
+const longestKey = 1000
 /** An integer of more bits is named by its size alone: its decimal digits cost the square of their number. */
 const largestInteger = 1n << 16_384n
 
@@ -98,7 +100,7 @@ export class PythonValues {
     if (typeof node === 'string') return node
     const found = this.value(node, depth)
     const value = found === undefined ? leftOut : found
-    return isHashable(value) ? value : str(value)
+    return isHashable(value) ? value : str(value).slice(0, longestKey)
   }
 
   #instance(node: PickleInstance, depth: number): PyValue | undefined {
