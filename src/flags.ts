@@ -14,6 +14,14 @@ export const runArgument = Args.string({
   ignoreStdin: true,
 })
 
+export const checkpointsArgument = Args.string({
+  name: 'CHECKPOINT',
+  description: 'a path, or the name of a checkpoint in the run of this folder; several may be given',
+  required: true,
+  multiple: true,
+  ignoreStdin: true,
+})
+
 const helpGroup = 'SELECTION'
 
 export const selectionFlags = {

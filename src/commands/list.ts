@@ -6,6 +6,7 @@ import { CkptError } from '../core/errors.js'
 import {
   arrange,
   examine,
+  grade,
   openRun,
   openRuns,
   pinsOf,
@@ -86,12 +87,9 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
     const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now)
     for (const warning of warnings) this.alert(warning)
     const ranked = rank(selected, order, now)
-    const sorted = await this.sort(ranked, run)
     const limit =
       this.flags.limit ?? (this.flags.all || !this.output.isTerminal || this.wantsJson ? Infinity : screenful)
-    const shown = await this.long('reading', (options) =>
-      examine(this.storage, ordered, sorted.slice(0, limit), this.flags.verify, options),
-    )
+    const shown = await this.examineShown(ranked, ordered, limit)
     const columns = this.readColumns(ordered) ?? columnNames(shown, varyingKeys(ordered))
     const pins = await this.pins(run)
     const aside = await this.setAside(run)
@@ -137,11 +135,14 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
     return columns
   }
 
-  private async sort(checkpoints: readonly Checkpoint[], run: Run): Promise<readonly Checkpoint[]> {
-    const { sort } = this.flags
-    if (sort === undefined) return checkpoints
-    const measured = await examine(this.storage, run.checkpoints, checkpoints, 'none')
-    return sortRows(measured, sort, this.now())
+  /** Sizes and times are taken once: of all where they can decide the order, else of the rows alone. */
+  private async examineShown(ranked: readonly Checkpoint[], siblings: readonly Checkpoint[], limit: number) {
+    const { sort, verify } = this.flags
+    return this.long('reading', async (options) => {
+      if (sort === undefined) return examine(this.storage, siblings, ranked.slice(0, limit), verify, options)
+      const sorted = sortRows(await examine(this.storage, siblings, ranked, 'none'), sort, this.now())
+      return grade(this.storage, siblings, sorted.slice(0, limit), verify, options)
+    })
   }
 }
 

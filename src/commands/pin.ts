@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
-import { Args, Flags } from '@oclif/core'
+import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { openCheckpoint, pin } from '../core/run/index.js'
 import type { Pin } from '../core/state/index.js'
-import { stateFlag, waitFlag } from '../flags.js'
+import { checkpointsArgument, stateFlag, waitFlag } from '../flags.js'
 import { printable } from '../render/printable.js'
 
 export default class PinCommand extends BaseCommand<typeof PinCommand> {
@@ -21,13 +21,7 @@ alone: nothing in the checkpoint's folder changes, and the framework knows nothi
     },
   ]
   static override args = {
-    checkpoint: Args.string({
-      name: 'CHECKPOINT',
-      description: 'a path, or the name of a checkpoint in the run of this folder; several may be given',
-      required: true,
-      multiple: true,
-      ignoreStdin: true,
-    }),
+    checkpoint: checkpointsArgument,
   }
   static override flags = {
     note: Flags.string({ helpValue: 'TEXT', default: '', description: 'why, for who finds it' }),

@@ -1,11 +1,10 @@
 import { resolve } from 'node:path'
-import { Args } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { findRemembered, type Named } from '../checkpoint-arguments.js'
 import { CkptError } from '../core/errors.js'
 import { unpin } from '../core/run/index.js'
 import { readPins, stateFolderOf } from '../core/state/index.js'
-import { stateFlag, waitFlag } from '../flags.js'
+import { checkpointsArgument, stateFlag, waitFlag } from '../flags.js'
 import { printable } from '../render/printable.js'
 
 export default class Unpin extends BaseCommand<typeof Unpin> {
@@ -18,13 +17,7 @@ export default class Unpin extends BaseCommand<typeof Unpin> {
     },
   ]
   static override args = {
-    checkpoint: Args.string({
-      name: 'CHECKPOINT',
-      description: 'a path, or the name of a checkpoint in the run of this folder; several may be given',
-      required: true,
-      multiple: true,
-      ignoreStdin: true,
-    }),
+    checkpoint: checkpointsArgument,
   }
   static override flags = { state: stateFlag, wait: waitFlag }
 

@@ -1,7 +1,16 @@
 /** A run as a whole: the parts of core put together for the questions that people ask of one. */
 export { arrange, type Arranged, type Query } from './arrange.js'
 export { choose, type ChooseContext, type ChooseRequest } from './choose.js'
-export { examine, examineAcross, openCheckpoint, openCheckpointAt, openRun, openRunIfAny, openRuns } from './open.js'
+export {
+  examine,
+  examineAcross,
+  grade,
+  openCheckpoint,
+  openCheckpointAt,
+  openRun,
+  openRunIfAny,
+  openRuns,
+} from './open.js'
 export { applyPlan, type Application } from './apply.js'
 export { carryOut, type CarryOutOptions, type Going } from './carry-out.js'
 export { planDemote, type DemotePlan, type DemoteRequest } from './demote.js'

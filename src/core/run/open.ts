@@ -78,7 +78,17 @@ export async function examine(
   level: HealthLevel,
   options: HealthOptions = {},
 ): Promise<Checkpoint[]> {
-  const measured = await measure(storage, which)
+  return grade(storage, siblings, await measure(storage, which), level, options)
+}
+
+/** The same of `measured`, whose sizes and times are known. */
+export async function grade(
+  storage: ReadStorage,
+  siblings: readonly Checkpoint[],
+  measured: readonly Checkpoint[],
+  level: HealthLevel,
+  options: HealthOptions = {},
+): Promise<Checkpoint[]> {
   if (level === 'none') return checkStructure(siblings, measured)
   return checkHealth(storage, siblings, measured, level, options)
 }
