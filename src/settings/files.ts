@@ -24,6 +24,7 @@ function ownFile(): string {
 async function parseSettings(files: readonly ConfigFile[]): Promise<ParsedConfig[]> {
   const { ConfigError, ensureTrusted, parseConfig } = await import('../core/config/index.js')
   const { commands } = await import('../commands/index.js')
+  const library = await import('yaml')
   const names = Object.keys(commands).map((id) => id.replaceAll(':', ' '))
   const user = process.getuid?.() ?? null
   const trusted: string[] = []
@@ -31,7 +32,7 @@ async function parseSettings(files: readonly ConfigFile[]): Promise<ParsedConfig
   // The user's own first, which says whom to trust.
   for (const file of files.toReversed()) {
     ensureTrusted(file, user, trusted)
-    const config = parseConfig(file.text, file.path, names)
+    const config = parseConfig(file.text, file.path, names, library)
     const [first] = config.trust
     if (first !== undefined && !file.isOwn) {
       throw new ConfigError(first.place, 'trust stands in your own settings only', { hint: `in ${ownFile()}` })

@@ -1,6 +1,6 @@
 /** The text of a `ckpt.yaml`: commands, and for each its flags by their names; beside them the hooks. */
 import type { Node } from 'yaml'
-import { unknownKey, YamlText, type Pair, type Place, type Scalar } from './yaml.js'
+import { unknownKey, YamlText, type Pair, type Place, type Scalar, type YamlLibrary } from './yaml.js'
 
 /** One key of a command's section. */
 export interface Entry {
@@ -33,8 +33,13 @@ export interface Section {
 const others = ['hooks', 'trust'] as const
 
 /** `commands` are the names that sections may have. Throws ConfigError. */
-export function parseConfig(text: string, path: string, commands: readonly string[]): ParsedConfig {
-  const yaml = new YamlText(text, path)
+export function parseConfig(
+  text: string,
+  path: string,
+  commands: readonly string[],
+  library: YamlLibrary,
+): ParsedConfig {
+  const yaml = new YamlText(text, path, library)
   const sections = new Map<string, Section>()
   const pairs = yaml.root === null ? [] : yaml.pairsOf(yaml.root, 'the file', example)
   for (const pair of pairs) {

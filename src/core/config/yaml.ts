@@ -1,5 +1,5 @@
 /** YAML (1.2, core schema) that people write by hand, read so that every mistake can be told with its place. */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
+import type { Document, LineCounter, Node, YAMLMap } from 'yaml'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../expression/index.js'
 
@@ -46,16 +46,21 @@ export interface Pair {
   readonly value: Node | null
 }
 
+/** The library, which is loaded where there is something to parse: most starts find nothing. */
+export type YamlLibrary = typeof import('yaml')
+
 export class YamlText {
-  private readonly lines = new LineCounter()
+  private readonly lines: LineCounter
   private readonly document: Document.Parsed
 
   /** `path` is for messages. Throws ConfigError for what is no YAML. */
   constructor(
     private readonly text: string,
     private readonly path: string,
+    private readonly library: YamlLibrary,
   ) {
-    this.document = parseDocument(text, {
+    this.lines = new library.LineCounter()
+    this.document = library.parseDocument(text, {
       lineCounter: this.lines,
       version: '1.2',
       schema: 'core',
@@ -72,24 +77,28 @@ export class YamlText {
 
   /** The keys of a mapping, in order. `what` names it in messages, `example` shows one. Throws ConfigError. */
   pairsOf(node: Node, what: string, example: string): Pair[] {
-    if (!isMap(node)) throw new ConfigError(this.placeOf(node), `${what} holds no keys`, { hint: example })
+    if (!this.library.isMap(node)) throw new ConfigError(this.placeOf(node), `${what} holds no keys`, { hint: example })
     return node.items.map(({ key, value }) => {
-      const name = isScalar(key) ? key.value : null
+      const name = this.library.isScalar(key) ? key.value : null
       if (typeof name === 'string') return { key: name, place: this.placeOf(key), value: this.resolve(value) }
       throw new ConfigError(this.placeOf(key), `${what} has a key that is no text`)
     })
   }
 
+  isMapping(node: Node | null): node is YAMLMap {
+    return this.library.isMap(node)
+  }
+
   /** The items of a list; null for what is no list. */
   itemsOf(node: Node | null): (Node | null)[] | null {
-    return isSeq(node) ? node.items.map((item) => this.resolve(item)) : null
+    return this.library.isSeq(node) ? node.items.map((item) => this.resolve(item)) : null
   }
 
   /** The value of `key`, which must be a plain one. `fallback` is the place of the key. Throws ConfigError. */
   scalarOf(key: string, node: Node | null, fallback: Place): Scalar {
     const place = node === null ? fallback : this.placeOf(node)
-    if (!isScalar(node) || node.value === null) {
-      const what = node === null ? 'no value' : isMap(node) ? 'keys of its own' : 'a list in a list'
+    if (!this.library.isScalar(node) || node.value === null) {
+      const what = node === null ? 'no value' : this.library.isMap(node) ? 'keys of its own' : 'a list in a list'
       throw new ConfigError(place, `${key} has ${what}, where a text, a number or true is expected`)
     }
     const { value, source } = node
@@ -99,15 +108,18 @@ export class YamlText {
   }
 
   placeOf(node: unknown): Place {
-    const range = isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range : undefined
+    const range =
+      this.library.isScalar(node) || this.library.isMap(node) || this.library.isSeq(node) || this.library.isAlias(node)
+        ? node.range
+        : undefined
     return this.placeAt(range?.[0] ?? 0)
   }
 
   /** What an alias stands for; null for a value that is left out. */
   private resolve(item: unknown): Node | null {
-    const node = isAlias(item) ? item.resolve(this.document) : item
-    if (isScalar(node)) return node.value === null ? null : node
-    return isMap(node) || isSeq(node) ? node : null
+    const node = this.library.isAlias(item) ? item.resolve(this.document) : item
+    if (this.library.isScalar(node)) return node.value === null ? null : node
+    return this.library.isMap(node) || this.library.isSeq(node) ? node : null
   }
 
   /** Quotes and escapes stand before some texts: only one that stands there as it is can be counted in. */

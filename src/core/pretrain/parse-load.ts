@@ -1,6 +1,5 @@
 /** What a loadable is loaded into: `init/model.safetensors`, or a mapping with that and how. */
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import { isMap } from 'yaml'
 import { ConfigError, unknownKey, type Pair, type Scalar, type YamlText } from '../config/index.js'
 import type { ResizeKind } from '../transfer/index.js'
 import type { Load } from './plan.js'
@@ -18,7 +17,7 @@ const resizes: readonly ResizeKind[] = ['slice', 'pad']
 export function parseLoad(yaml: YamlText, pair: Pair, base: string, output: string | null): Load | null {
   const { key, place, value } = pair
   if (value === null) return null
-  if (!isMap(value)) return plainLoad(key, resolve(base, yaml.scalarOf(key, value, place).text), output)
+  if (!yaml.isMapping(value)) return plainLoad(key, resolve(base, yaml.scalarOf(key, value, place).text), output)
   const found = new Map<string, Pair>()
   for (const one of yaml.pairsOf(value, key, '{target: init/model.safetensors}')) {
     if (!keys.includes(one.key)) throw unknownKey(one, `a key of ${key}`, keys)

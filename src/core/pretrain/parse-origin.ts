@@ -1,5 +1,4 @@
 /** Where a loadable's file comes from: `org/model/lm.ckpt`, `{run: exp/save, min: WER}`, `{file: lm.ckpt}`. */
-import { isMap } from 'yaml'
 import { ConfigError, misplaced, unknownKey, type Pair, type Place, type YamlText } from '../config/index.js'
 import type { Digest } from '../download/index.js'
 import { CkptError } from '../errors.js'
@@ -26,7 +25,7 @@ const kinds = sourceKinds.map(({ name }) => name)
 /** Behind `default_source:`. Throws ConfigError. */
 export async function readDefault(context: OriginContext, pair: Pair): Promise<Origin> {
   const { yaml, storage, base } = context
-  if (isMap(pair.value)) return readMapping(context, pair, null, [])
+  if (yaml.isMapping(pair.value)) return readMapping(context, pair, null, [])
   const { text, place } = yaml.scalarOf(pair.key, pair.value, pair.place)
   return { source: await placed(place, () => guessSource(storage, text, base)), file: null, digest: null }
 }
@@ -34,7 +33,7 @@ export async function readDefault(context: OriginContext, pair: Pair): Promise<O
 /** Behind a key of `paths:`; `fallback` is the default source. Throws ConfigError. */
 export async function readPath(context: OriginContext, pair: Pair, fallback: Origin | null): Promise<Origin> {
   const { yaml, storage, base } = context
-  if (isMap(pair.value)) return readMapping(context, pair, fallback, ['file', 'sha256'])
+  if (yaml.isMapping(pair.value)) return readMapping(context, pair, fallback, ['file', 'sha256'])
   const { text, place } = yaml.scalarOf(pair.key, pair.value, pair.place)
   const { source, file } = splitPath(text)
   if (file === '') {

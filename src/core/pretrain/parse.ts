@@ -26,7 +26,7 @@ export interface PlanOptions {
 
 /** `path` is absolute; relative paths in the text are relative to its folder. Throws ConfigError. */
 export async function parsePlan(storage: ReadStorage, text: string, path: string, options: PlanOptions): Promise<Plan> {
-  const yaml = new YamlText(text, path)
+  const yaml = new YamlText(text, path, await import('yaml'))
   const found = new Map<string, Pair>()
   for (const pair of yaml.root === null ? [] : yaml.pairsOf(yaml.root, 'the plan', example)) {
     if (!sections.includes(pair.key)) throw unknownKey(pair, 'a key of a plan', sections)

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import * as library from 'yaml'
 import {
   ConfigError,
   ensureTrusted,
@@ -18,7 +19,7 @@ const path = '/exp/ckpt.yaml'
 
 function mistake(text: string): ConfigError {
   try {
-    parseConfig(text, path, known)
+    parseConfig(text, path, known, library)
   } catch (error) {
     if (error instanceof ConfigError) return error
     throw error
@@ -29,7 +30,7 @@ function mistake(text: string): ConfigError {
 describe('a ckpt.yaml', () => {
   it('gives the flags of a command as they are written, each with its place', () => {
     const text = 'prune: {keep: 2, min: [WER, "a b"], keep-every: [epoch=10], older-than: 7d, remove-damaged: true}\n'
-    const entries = parseConfig(text, path, known).sections.get('prune')?.entries
+    const entries = parseConfig(text, path, known, library).sections.get('prune')?.entries
     expect(entries?.map(({ key, values, isList }) => [key, values.map((value) => value.text), isList])).toEqual([
       ['keep', ['2'], false],
       ['min', ['WER', 'a b'], true],
@@ -42,9 +43,12 @@ describe('a ckpt.yaml', () => {
   })
 
   it('keeps numbers as they are written, resolves aliases, and takes only true and false for booleans', () => {
-    const entries = parseConfig('prune:\n  keep: &n 0x02\n  older-than: *n\n  where: yes\n', path, known).sections.get(
-      'prune',
-    )?.entries
+    const entries = parseConfig(
+      'prune:\n  keep: &n 0x02\n  older-than: *n\n  where: yes\n',
+      path,
+      known,
+      library,
+    ).sections.get('prune')?.entries
     expect(entries?.map(({ values: [value] }) => [value?.text, value?.boolean])).toEqual([
       ['0x02', null],
       ['0x02', null],
@@ -53,9 +57,9 @@ describe('a ckpt.yaml', () => {
   })
 
   it('may be empty, and its section too', () => {
-    expect(parseConfig('', path, known).sections.size).toBe(0)
-    expect(parseConfig('# nothing yet\n', path, known).sections.size).toBe(0)
-    expect(parseConfig('prune:\n', path, known).sections.get('prune')?.entries).toEqual([])
+    expect(parseConfig('', path, known, library).sections.size).toBe(0)
+    expect(parseConfig('# nothing yet\n', path, known, library).sections.size).toBe(0)
+    expect(parseConfig('prune:\n', path, known, library).sections.get('prune')?.entries).toEqual([])
   })
 
   it.each([

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import * as library from 'yaml'
 import { parseConfig } from '../../../src/core/config/index.js'
 import { chooseHook, parseHooks } from '../../../src/core/hooks/index.js'
 
 function chosen(text: string, key: string | null, name: string, step: 'save' | 'load' = 'save'): string | null {
-  const { yaml, hooks } = parseConfig(`hooks:\n${text}`, '/ckpt.yaml', [])
+  const { yaml, hooks } = parseConfig(`hooks:\n${text}`, '/ckpt.yaml', [], library)
   return chooseHook(parseHooks(yaml, hooks), { key, name }, step)?.command.text ?? null
 }
 

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import * as library from 'yaml'
 import { ConfigError, parseConfig } from '../../../src/core/config/index.js'
 import { parseHooks, type Hook } from '../../../src/core/hooks/index.js'
 import { fillWords } from '../../../src/core/hooks/placeholders.js'
@@ -8,7 +9,7 @@ import { splitWords } from '../../../src/core/words/index.js'
 const path = '/exp/ckpt.yaml'
 
 function hooksIn(text: string): Hook[] {
-  const { yaml, hooks } = parseConfig(text, path, [])
+  const { yaml, hooks } = parseConfig(text, path, [], library)
   return parseHooks(yaml, hooks)
 }
 

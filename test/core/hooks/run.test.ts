@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import * as library from 'yaml'
 import { parseConfig } from '../../../src/core/config/index.js'
 import { CkptError } from '../../../src/core/errors.js'
 import { chooseHook, parseHooks, produce, runHook, type ChosenHook } from '../../../src/core/hooks/index.js'
@@ -15,7 +16,7 @@ function place(hook: string) {
   writeFileSync(source, 'some bytes')
   mkdirSync(join(folder, 'staging'))
   const target = join(folder, 'staging', 'made')
-  const { yaml, hooks } = parseConfig(`hooks:\n  - {key: k, ${hook}}\n`, join(folder, 'ckpt.yaml'), [])
+  const { yaml, hooks } = parseConfig(`hooks:\n  - {key: k, ${hook}}\n`, join(folder, 'ckpt.yaml'), [], library)
   const chosen = chooseHook(parseHooks(yaml, hooks), { key: 'k', name: 'k.ckpt' }, 'save')
   if (chosen === null) throw new Error('no hook')
   return { folder, chosen, values: { source, target, key: 'k' } }
