@@ -36,10 +36,16 @@ export function start(args: readonly string[], options: RunOptions = {}): ChildP
   return startProcess(process.execPath, [program, ...args], options)
 }
 
-/** Runs a bash script in which `ckpt` is the built program. */
+/**
+ * Runs a bash script in which `ckpt` is the built program. A bash of level 1 whose input is a socket takes itself for one
+ * that rshd started, and reads the user's own .bashrc, were it not for --norc.
+ */
 export function shell(script: string, options: RunOptions = {}): Promise<Outcome> {
   const path = `${commandFolder()}:${options.env?.['PATH'] ?? process.env['PATH'] ?? ''}`
-  return outcomeOf(startProcess('bash', ['-c', script], { ...options, env: { ...options.env, PATH: path } }), options)
+  return outcomeOf(
+    startProcess('bash', ['--norc', '-c', script], { ...options, env: { ...options.env, PATH: path } }),
+    options,
+  )
 }
 
 let folder: string | undefined
