@@ -16,9 +16,12 @@ the command, --resume-args and CKPT_* in the environment. None yet is a plain st
 status 4: a job never silently starts from scratch.
 
 How it ended decides what follows: done, failed, out-of-memory, timed-out, preempted, never-started, hung. Each has a
-budget of retries, given back when a new whole checkpoint has appeared. Signals go to all of its processes; its exit
-status is ckpt's; its output is not touched. With a policy (--keep and the other flags of prune, and --yes) the run is
-pruned after each end. What happened is in ckpt log (docs/jobs.md).`
+budget of retries (3; timed-out and preempted without end), given back when a new whole checkpoint has appeared. A
+Ctrl-C or kill ends the command and ckpt, with --grace to save; a second Ctrl-C kills. The exit status is the command's
+last one, 128 + N where signal N killed it; those below are ckpt's own, when nothing was started.
+
+With a policy (--keep or another flag of it, and --yes, for there is nobody to ask) the run is pruned after each end, as
+ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.md.`
   static override examples = [
     {
       description: 'in a job script',

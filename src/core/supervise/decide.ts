@@ -51,5 +51,6 @@ function whyNot({ end, status }: Ended, ending: Retried, budget: Budget, { noRet
   if (ending === 'never-started' && hopeless.has(status)) return `exit status ${status}: there is no such command`
   if (budget.left(ending) > 0) return null
   const limit = budget.limitOf(ending)
-  return limit === 0 ? `${ending}: no retries` : `${ending}: all ${limit} retries are used up`
+  if (limit === 0) return `${ending}: no retries`
+  return limit === 1 ? `${ending}: its one retry is used up` : `${ending}: all ${limit} retries are used up`
 }

@@ -502,8 +502,8 @@ class Supervisor {
     if (decision.kind === 'restart' && ending !== 'done' && ending !== 'stopped') {
       const [limit, left] = [this.budget.limitOf(ending), this.budget.left(ending)]
       const budget = limit === Infinity ? '' : `, ${left} of ${limit} retries left`
-      const wait = inSeconds(decision.after)
-      this.world.tell(`${what}; starting again in ${wait} (attempt ${this.attempts + 1}${budget})`)
+      const wait = decision.after < 0.05 ? 'at once' : `in ${inSeconds(decision.after)}`
+      this.world.tell(`${what}; starting again ${wait} (attempt ${this.attempts + 1}${budget})`)
     } else {
       const reason = decision.kind === 'finish' && decision.why !== null ? `; ${decision.why}` : ''
       this.world.tell(`${what}${reason}`)

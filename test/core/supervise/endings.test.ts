@@ -77,6 +77,15 @@ describe('an end is', () => {
     expect(environments[1]).toMatchObject({ CKPT_REASON: 'requeue', CKPT_PREVIOUS_EXIT: '99' })
   })
 
+  it('followed at once where there is nothing to wait for, and told how many retries are left', async () => {
+    const { play, told } = scene({ backOff: { first: 0.001, cap: 1 }, limits: { ...scene().plan.limits, failed: 1 } })
+    await play([exits(1)])
+    expect(told.filter((line) => line.startsWith('failed'))).toEqual([
+      'failed with exit status 1 after 60 s; starting again at once (attempt 2, 0 of 1 retries left)',
+      'failed with exit status 1 after 60 s; failed: its one retry is used up',
+    ])
+  })
+
   it('told with the seconds that it took, also where those are few', async () => {
     const { play, told } = scene({ noRetryOn: new Set([1]) })
     await play([exits(1, 0.5)])
