@@ -40,6 +40,7 @@ const mayImport = {
     'retention',
     'state',
     'disposal',
+    'placing',
     'saving',
     'trash',
     'jobs',

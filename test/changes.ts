@@ -2,10 +2,10 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { demoteCheckpoints, fingerprint } from '../src/core/disposal/index.js'
-import { carryOut, openRun, planDemote } from '../src/core/run/index.js'
+import { carryOut, emptyAndFinish, openRun, planDemote } from '../src/core/run/index.js'
 import { readTrash, stateFolderOf, withLock, type LockOptions } from '../src/core/state/index.js'
 import type { Storage } from '../src/core/storage/storage.js'
-import { emptyTrash, restore } from '../src/core/trash/index.js'
+import { restore } from '../src/core/trash/index.js'
 import { processes } from '../src/process-identity.js'
 
 export const changes = ['prune', 'prune --trash', 'restore', 'trash empty', 'demote'] as const
@@ -77,7 +77,7 @@ export async function doChange(change: Change, through: Storage, run: string): P
       }
       case 'trash empty': {
         const { entries } = await readTrash(through, state)
-        const { failed, leftovers } = await emptyTrash(through, run, state, entries, { wait: noWait })
+        const { failed, leftovers } = await emptyAndFinish(through, run, state, entries, { wait: noWait })
         return [...failed.map(({ entry }) => entry.name), ...leftovers.map(({ path }) => path)]
       }
     }

@@ -1,28 +1,38 @@
 /**
  * Loaded before the built program (`node --require`): it kills itself with SIGKILL just before its n-th call that
- * changes the file system (DIE_AT=n). With DIE_AT=0 it lives, and writes the count of its calls into COUNT_CALLS_IN.
+ * may change the file system (DIE_AT=n). With DIE_AT=0 it lives, and writes the numbers of those that did change it
+ * into CALLS_IN, as JSON. To die before any other call is to leave what the next of these finds: one that fails, for
+ * what it would make is there or what it would remove is not; and a sync, without which a process that is killed
+ * loses nothing (test/faults.test.ts stops and fails at those too).
  */
 'use strict'
 const fs = require('node:fs')
 
-const { DIE_AT, COUNT_CALLS_IN } = process.env
+const { DIE_AT, CALLS_IN } = process.env
 let calls = 0
+const changing = new Set()
 
 function wrap(object, name, isChanging = () => true) {
   const call = object[name]
   object[name] = (...args) => {
-    if (isChanging(...args) && (calls += 1) === Number(DIE_AT)) {
+    if (!isChanging(...args)) return call.apply(object, args)
+    const number = (calls += 1)
+    if (number === Number(DIE_AT)) {
       process.kill(process.pid, 'SIGKILL')
       for (;;);
     }
-    return call.apply(object, args)
+    const result = call.apply(object, args)
+    changing.add(number)
+    // Of a promise it is not known yet.
+    if (result instanceof Promise) result.catch(() => changing.delete(number))
+    return result
   }
 }
 
-const whole = 'renameSync unlinkSync rmdirSync mkdirSync linkSync symlinkSync utimesSync fsyncSync'
+const whole = 'renameSync unlinkSync rmdirSync mkdirSync linkSync symlinkSync utimesSync'
 for (const name of whole.split(' ')) wrap(fs, name)
 wrap(fs.promises, 'copyFile')
 wrap(fs, 'openSync', (_, flags) => flags === 'wx' || flags === 'r+')
 wrap(fs, 'writeSync', (fd) => fd > 2)
 const { writeFileSync } = fs
-process.once('exit', () => Number(DIE_AT) === 0 && writeFileSync(COUNT_CALLS_IN, String(calls)))
+process.once('exit', () => Number(DIE_AT) === 0 && writeFileSync(CALLS_IN, JSON.stringify([...changing])))

@@ -1,11 +1,13 @@
 /**
  * Real SIGKILLs: the built program does each of the changes and dies just before its n-th call that changes the file
- * system, for each n in turn (test/dying.cjs). Its lock is left too, and is taken over.
+ * system, for each n in turn (test/dying.cjs). Its lock is left too, and is taken over: by the built program once for
+ * each command, else by the same code in this process.
  */
 import { spawn } from 'node:child_process'
 import {
   cpSync,
   existsSync,
+  lutimesSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -16,7 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openRun } from '../src/core/run/index.js'
 import { readChecksums, readPins, readTrash, stateFolderOf, withLock } from '../src/core/state/index.js'
 import { localStorage } from '../src/core/storage/local.js'
@@ -84,29 +86,36 @@ const others: readonly Deed[] = [
   },
 ]
 
+// The first time, the program keeps its compiled code: before anything counts.
+beforeAll(async () => {
+  const [first] = removals
+  if (first !== undefined) expect(await run(first, await freshPlace(first), 0)).toBe(null)
+})
+
 it.each([...removals, ...saves, ...others])(
   'ckpt $command, killed at each of its calls, leaves what is whole, demoted or gone',
   async (deed) => {
-    // Once before it counts: the first time, the program keeps its compiled code.
-    expect(await run(deed, await freshPlace(deed), 0)).toBe(null)
     const counted = await freshPlace(deed)
     expect(await run(deed, counted, 0)).toBe(null)
     // How it ends is known by its command, for whoever compares.
     finished.set(deed.command, counted)
-    const calls = Number(readFileSync(join(dirname(counted), 'calls'), 'utf8'))
-    expect(calls).toBeGreaterThan(4)
-    for (let n = 1; n <= calls; n += together) {
-      const ns = Array.from({ length: Math.min(together, calls - n + 1) }, (_, index) => n + index)
-      await Promise.all(ns.map((one) => dieAt(deed, one)))
+    const calls = readCalls(counted)
+    expect(calls.length).toBeGreaterThan(3)
+    const middle = calls[calls.length >> 1]
+    for (let first = 0; first < calls.length; first += together) {
+      const ns = calls.slice(first, first + together)
+      await Promise.all(ns.map((n) => dieAt(deed, n, n === middle ? pruneAsBuilt : pruneHere)))
     }
   },
   240_000,
 )
 
-async function dieAt(deed: Deed, n: number): Promise<void> {
+type Finish = (place: string) => Promise<void>
+
+async function dieAt(deed: Deed, n: number, finish: Finish): Promise<void> {
   const place = await freshPlace(deed)
   expect(await run(deed, place, n)).toBe('SIGKILL')
-  await expectSound(join(place, 'save'))
+  await expectSound(place, finish)
   await deed.sound?.(place, deed.command)
   rmSync(dirname(place), { recursive: true })
 }
@@ -128,9 +137,11 @@ function run({ command }: Deed, place: string, n: number): Promise<NodeJS.Signal
       PATH: process.env['PATH'],
       XDG_CACHE_HOME: join(folder, 'cache'),
       DIE_AT: String(n),
-      COUNT_CALLS_IN: join(dirname(place), 'calls'),
+      CALLS_IN: join(dirname(place), 'calls'),
     }
-    const child = spawn(process.execPath, ['--require', join(here, 'dying.cjs'), program, ...args], {
+    // It is not there for long: threads for its garbage would take longer to start than they save.
+    const node = ['--single-threaded', '--require', join(here, 'dying.cjs')]
+    const child = spawn(process.execPath, [...node, program, ...args], {
       cwd: place,
       env,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -144,12 +155,23 @@ function run({ command }: Deed, place: string, n: number): Promise<NodeJS.Signal
   })
 }
 
-/** Nothing half there, and after the next prune, which removes nothing, nothing unexplained. */
-async function expectSound(path: string): Promise<void> {
+async function pruneHere(place: string): Promise<void> {
+  const path = join(place, 'save')
+  expect(await withLock(plain, await stateAt(place), lockOptions(), () => prune(plain, path, []))).toEqual([])
+}
+
+async function pruneAsBuilt(place: string): Promise<void> {
+  expect(await run({ command: 'prune RUN --keep 9 --wait 0s --yes' }, place, 0)).toBe(null)
+}
+
+/** Nothing half there, and after the next prune, which removes nothing, an hour later, nothing unexplained. */
+async function expectSound(place: string, finish: Finish): Promise<void> {
+  const path = join(place, 'save')
   for (const name of ['CKPT+a', 'CKPT+b']) await conditionOf(plain, path, name)
   expect(await conditionOf(plain, path, 'CKPT+c')).toBe('whole')
-  const state = await stateFolderOf(plain, path)
-  expect(await withLock(plain, state, lockOptions(), () => prune(plain, path, []))).toEqual([])
+  const state = await stateAt(place)
+  age(join(state.path, 'staging'))
+  await finish(place)
   const { entries, unknown, orphans } = await readTrash(plain, state)
   expect([...unknown, ...orphans]).toEqual([])
   for (const name of readdirSync(path)) {
@@ -157,8 +179,21 @@ async function expectSound(path: string): Promise<void> {
     if (name !== 'CKPT+new') expect(hasItsTime(path, name)).toBe(true)
     expect(entries.map((entry) => entry.name)).not.toContain(name)
   }
-  const explained = /^(trash|demoted|checksums|staging)(\/[a-z]{16}0{1,2}(\.json(\.new)?|\/.*)?)?$|^pins\.json(\.new)?$/
+  const explained = /^(trash|demoted|checksums)(\/[a-z]{16}0(\.json(\.new)?|\/.*)?)?$|^pins\.json(\.new)?$/
   expect(stateOf(path).filter((one) => !explained.test(one))).toEqual([])
+}
+
+/** As if it had been written two hours ago. */
+function age(folder: string): void {
+  if (!existsSync(folder)) return
+  const then = Date.now() / 1000 - 7200
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+    lutimesSync(join(folder, path), then, then)
+}
+
+/** The numbers of the calls that changed something. */
+function readCalls(place: string): number[] {
+  return JSON.parse(readFileSync(join(dirname(place), 'calls'), 'utf8')) as number[]
 }
 
 const finished = new Map<string, string>()

@@ -53,14 +53,17 @@ export function renderRemoval(removal: RemovalResult | null, { colours }: Output
   if (removal === null) return []
   const paint = painter(colours)
   const { removed, freedBytes, finished } = removal
-  const earlier =
-    finished.count === 0
-      ? []
-      : [`finished ${plural(finished.count, 'earlier removal')}, ${formatSize(finished.freedBytes)} freed`]
   const done = trash
     ? `moved ${plural(removed.length, 'checkpoint')} to the trash; ckpt trash empty frees the space`
     : `removed ${plural(removed.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`
-  return [...(removed.length === 0 && finished.count > 0 ? [] : [paint('good', done)]), ...earlier]
+  return [...(removed.length === 0 && finished.count > 0 ? [] : [paint('good', done)]), ...renderFinished(finished)]
+}
+
+/** What became of what interrupted commands had left. */
+export function renderFinished({ count, freedBytes }: RemovalResult['finished']): string[] {
+  return count === 0
+    ? []
+    : [`cleared ${plural(count, 'leftover')} of interrupted commands, ${formatSize(freedBytes)} freed`]
 }
 
 /** As `--json` gives it (docs/json.md). */

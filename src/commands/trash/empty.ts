@@ -3,12 +3,13 @@ import { BaseCommand } from '../../base-command.js'
 import { wait } from '../../clock.js'
 import { confirm } from '../../confirm.js'
 import { CkptError } from '../../core/errors.js'
-import { finishDemotions } from '../../core/disposal/index.js'
 import { parseAge } from '../../core/retention/index.js'
-import { emptyTrash, type Emptied } from '../../core/trash/index.js'
+import { emptyAndFinish } from '../../core/run/index.js'
+import type { Emptied } from '../../core/trash/index.js'
 import type { TrashEntry } from '../../core/state/index.js'
 import { copyTime } from '../../exact-times.js'
 import { dryRunFlag, runArgument, stateFlag, waitFlag, yesFlag } from '../../flags.js'
+import { renderFinished } from '../../render/prune.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
 import { formatSize, plural } from '../../render/units.js'
 import { openTrashPlace, type TrashPlace } from '../../trash-place.js'
@@ -16,7 +17,7 @@ import { openTrashPlace, type TrashPlace } from '../../trash-place.js'
 export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
   static override summary = "Delete what lies in a run's trash"
   static override description =
-    'Shows what goes, asks, and deletes it for good. What an interrupted deletion left behind goes too.'
+    'Shows what goes, asks, and deletes it for good. What interrupted commands left behind goes too.'
   static override examples = [
     {
       description: 'what has lain there for a week',
@@ -58,11 +59,9 @@ export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
   }
 
   private async empty({ run, state }: TrashPlace, entries: readonly TrashEntry[]): Promise<Emptied> {
-    const demotions = await finishDemotions(this.storage, run, state, { wait, copyTime })
-    const emptied = await this.long('deleting', ({ signal }) =>
-      emptyTrash(this.storage, run, state, entries, { wait, signal }),
+    return this.long('deleting', ({ signal }) =>
+      emptyAndFinish(this.storage, run, state, entries, { wait, copyTime, signal }),
     )
-    return { ...emptied, leftovers: [...demotions.leftovers, ...emptied.leftovers] }
   }
 
   private async show(run: string, entries: readonly TrashEntry[], emptied: Emptied | null): Promise<void> {
@@ -82,9 +81,10 @@ export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
 }
 
 function describe({ removed, freedBytes, finished }: Emptied): string[] {
-  const lines = [`deleted ${plural(removed.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`]
-  if (finished.count === 0) return lines
-  return [...lines, `finished ${plural(finished.count, 'earlier removal')}, ${formatSize(finished.freedBytes)} freed`]
+  return [
+    `deleted ${plural(removed.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`,
+    ...renderFinished(finished),
+  ]
 }
 
 function failureOf({ removed, failed, leftovers }: Emptied): CkptError | null {

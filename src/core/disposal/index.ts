@@ -12,7 +12,7 @@ export { failureOf } from './failure.js'
 export { fingerprint, type Fingerprint, type Fingerprints } from './fingerprint.js'
 export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
 export { bytesFreedBy } from './freed-bytes.js'
-export { findLeftovers, finishLeftovers, leftoversOf, type Leftover } from './leftovers.js'
+export { addFinished, findLeftovers, finishLeftovers, leftoversOf, type Finished, type Leftover } from './leftovers.js'
 export type { Wait } from './patience.js'
 export {
   makeDurable,

@@ -31,6 +31,14 @@ export interface Finished {
   readonly leftovers: readonly Leftover[]
 }
 
+/** Their sums. */
+export function addFinished(parts: readonly Pick<Finished, 'count' | 'freedBytes'>[]) {
+  return {
+    count: parts.reduce((sum, { count }) => sum + count, 0),
+    freedBytes: parts.reduce((sum, { freedBytes }) => sum + freedBytes, 0),
+  }
+}
+
 /** Removes what `findLeftovers` found; goes on past what fails. */
 export async function finishLeftovers(
   storage: Storage,

@@ -1,4 +1,5 @@
 /** Building something where no framework looks, and giving it its name once it is whole. */
+export { clearStaging } from './box.js'
 export { makeFolders, removeIfEmpty } from './folders.js'
 export { hardLink, placeTree, type LinkKind } from './place-tree.js'
 export { refuseTaken, reveal, TakenError } from './reveal.js'

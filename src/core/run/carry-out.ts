@@ -1,17 +1,17 @@
 /** A prune done: exactly the plan's entries, into the trash or for good, and what earlier ones left half done. */
 import type { Checkpoint, Run } from '../checkpoint.js'
 import {
-  finishDemotions,
+  addFinished,
   removeCheckpoints,
   type FinishOptions,
   type Fingerprints,
   type RemovalFailure,
   type RemovalResult,
 } from '../disposal/index.js'
-import { CkptError } from '../errors.js'
 import { stateFolderOf } from '../state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { moveToTrash, tidyTrash } from '../trash/index.js'
+import { finishInterrupted } from './finish.js'
 import type { StatePlace } from './state.js'
 
 export interface Going {
@@ -50,26 +50,12 @@ export async function carryOut(
     ...place,
   })
   // After it: what a demotion has left to do would change what was planned to go.
-  const demotions = await finishQuietly(storage, run, options)
+  const finished = await finishInterrupted(storage, run, state, options)
   await tidyTrash(storage, state)
   return {
     ...(moved ?? removal),
     failed: [...refused, ...(moved ?? removal).failed],
-    leftovers: [...removal.leftovers, ...demotions.leftovers],
-    finished: {
-      count: removal.finished.count + demotions.count,
-      freedBytes: removal.finished.freedBytes + demotions.freedBytes,
-    },
-  }
-}
-
-/** What is broken about an older demotion must not keep this prune from its work. */
-async function finishQuietly(storage: Storage, run: Run, options: CarryOutOptions) {
-  const state = await stateFolderOf(storage, run.path, options.stateDirectory)
-  try {
-    return await finishDemotions(storage, run.path, state, options)
-  } catch (error) {
-    if (error instanceof CkptError) return { count: 0, freedBytes: 0, leftovers: [] }
-    throw error
+    leftovers: [...removal.leftovers, ...finished.leftovers],
+    finished: addFinished([removal.finished, finished]),
   }
 }

@@ -14,6 +14,7 @@ export {
 export { applyPlan, type Application } from './apply.js'
 export { carryOut, type CarryOutOptions, type Going } from './carry-out.js'
 export { planDemote, type DemotePlan, type DemoteRequest } from './demote.js'
+export { emptyAndFinish } from './finish.js'
 export { holding, pin, takeGonePins, unpin } from './pin.js'
 export { planToJson, readPlan, writePlan, type WrittenPlan } from './plan-file.js'
 export { pinsOf, type StatePlace } from './state.js'
