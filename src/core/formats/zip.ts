@@ -79,7 +79,9 @@ export function hasChecksums(archive: ZipArchive): boolean {
  * Throws FormatError when the local header is not there, or is another entry's.
  */
 export async function locateEntry(source: ByteSource, archive: ZipArchive, entry: ZipEntry): Promise<ByteRange> {
-  const header = await readExactly(source, entry.headerOffset, localHeaderSize, headerOf(entry))
+  // With the name that it should have, in one reading; the file can have ended before that.
+  const length = Math.min(localHeaderSize + Buffer.byteLength(entry.name), source.byteLength - entry.headerOffset)
+  const header = await readExactly(source, entry.headerOffset, Math.max(length, localHeaderSize), headerOf(entry))
   const view = viewOf(header)
   if (view.getUint32(0, true) !== signature.local) {
     const found = hex(view.getUint32(0, true))
@@ -90,7 +92,11 @@ export async function locateEntry(source: ByteSource, archive: ZipArchive, entry
   }
   const nameLength = view.getUint16(26, true)
   const nameOffset = entry.headerOffset + localHeaderSize
-  const name = decodeName(bufferOf(await readExactly(source, nameOffset, nameLength, headerOf(entry))), 0, nameLength)
+  const isThere = localHeaderSize + nameLength <= header.length
+  const named = isThere
+    ? header.subarray(localHeaderSize)
+    : await readExactly(source, nameOffset, nameLength, headerOf(entry))
+  const name = decodeName(bufferOf(named), 0, nameLength)
   if (name !== entry.name) {
     throw new FormatError(
       `the local header at byte ${entry.headerOffset} names ${quote(name)}, the central directory ${quote(entry.name)}`,

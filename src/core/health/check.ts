@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { explainTemporary, listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
-import type { ReadStorage } from '../storage/storage.js'
+import type { ReadStorage, Sweep } from '../storage/storage.js'
 import type { Sum, Sums } from './checksums.js'
 import { isEmptyDamage } from './empty.js'
 import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
@@ -85,17 +85,16 @@ async function check(
   const neighbours = new Neighbours(storage, siblings)
   const contents = await listFiles(storage, which)
   const inspected: Inspection[] = []
-  for (const checkpoint of which) {
-    if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
-    const found = contents.get(checkpoint) ?? { files: [], findings: [] }
-    const inspect = { level, isSummed: isSummed(checkpoint), signal: options.signal }
-    inspected.push(await inspectContents(storage, checkpoint, found, neighbours, inspect))
+  const inspect = async (): Promise<Rest[]> => {
+    for (const checkpoint of which) {
+      if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
+      const found = contents.get(checkpoint) ?? { files: [], findings: [] }
+      const how = { level, isSummed: isSummed(checkpoint), signal: options.signal }
+      inspected.push(await inspectContents(storage, checkpoint, found, neighbours, how))
+    }
+    return inspected.flatMap(({ rests }) => rests)
   }
-  const read = await readRests(
-    storage,
-    inspected.flatMap(({ rests }) => rests),
-    options,
-  )
+  const read = level === 'deep' ? await readRests(storage, which, inspect, options) : await readNothing(inspect)
   return which.map((checkpoint, index) => {
     const { findings = [], rests = [] } = inspected[index] ?? {}
     const all = uniteFindings(
@@ -121,20 +120,24 @@ interface Read {
 /** Reads the files of all checkpoints together, so that several can be read at a time. */
 async function readRests(
   storage: ReadStorage,
-  rests: readonly Rest[],
+  which: readonly Checkpoint[],
+  inspect: () => Promise<readonly Rest[]>,
   { onProgress, signal }: HealthOptions,
 ): Promise<ReadonlyMap<Rest, Read>> {
-  if (rests.length === 0) return new Map()
-  const total = rests.reduce((sum, { sweep }) => sum + sweep.size, 0)
+  let rests: readonly Rest[] = []
+  let total = 0
+  const find = async (): Promise<Sweep[]> => {
+    rests = await inspect()
+    total = rests.reduce((sum, { sweep }) => sum + sweep.size, 0)
+    return rests.map(({ sweep }) => sweep)
+  }
   let done = 0
   const onBytes = (count: number): void => {
     done += count
     onProgress?.(Math.min(done, total), total)
   }
-  const answers = await storage.sweep(
-    rests.map(({ sweep }) => sweep),
-    { onBytes, signal },
-  )
+  const expected = which.reduce((sum, { size }) => sum + (size ?? 0), 0)
+  const answers = await storage.sweep(find, { expected, onBytes, signal })
   const read = new Map<Rest, Read>()
   for (const [index, answer] of answers.entries()) {
     const rest = rests[index]
@@ -143,6 +146,12 @@ async function readRests(
     }
   }
   return read
+}
+
+/** Quick verification leaves nothing to be read. */
+async function readNothing(inspect: () => Promise<unknown>): Promise<ReadonlyMap<Rest, Read>> {
+  await inspect()
+  return new Map()
 }
 
 interface Inspection {

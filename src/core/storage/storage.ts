@@ -90,6 +90,8 @@ export interface SweepSums {
 }
 
 export interface SweepOptions {
+  /** About how many bytes it will be, where that is known before the files are: threads can start meanwhile. */
+  readonly expected?: number | undefined
   /** Told now and then how many bytes were read since the last call. */
   readonly onBytes?: ((count: number) => void) | undefined
   /** Ends the work with CkptError `interrupted`. */
@@ -116,10 +118,11 @@ export interface ReadStorage {
   /** Opens one file for reading at any place. Throws StorageError. */
   open(path: string): Promise<ReadHandle>
   /**
-   * Reads every byte of each file once, several files at a time and in bounded memory; gives the checksums that were
-   * asked for. A file that ends early is an error (`EIO`). Throws CkptError `interrupted` alone.
+   * Reads every byte of the files that `find` gives once, several files at a time and in bounded memory; gives the
+   * checksums that were asked for. A file that ends early is an error (`EIO`). Throws CkptError `interrupted` and what
+   * `find` throws.
    */
-  sweep(files: readonly Sweep[], options?: SweepOptions): Promise<Result<SweepSums>[]>
+  sweep(find: () => Promise<readonly Sweep[]>, options?: SweepOptions): Promise<Result<SweepSums>[]>
   /** The file system that each path lies on. */
   space(paths: readonly string[]): Promise<Result<Space>[]>
 }

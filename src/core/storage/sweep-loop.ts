@@ -1,4 +1,4 @@
-/** The loop that reads files through, as it runs in each thread. */
+/** The steps in which files are read through, as they run in each thread. */
 import type { Hash } from 'node:crypto'
 import type * as Fs from 'node:fs'
 import type { Crc32 } from '../crc32.js'
@@ -17,58 +17,105 @@ export interface SweepTask {
 /** Checksums, or what failed: a code of the system, or the byte at which the file ended. */
 export type SweepAnswer = SweepSums | { readonly errno: string } | { readonly endedAt: number }
 
-/** What the loop takes from its thread. */
+/** What the steps take from their thread. */
 export interface SweepTools {
   readonly fs: Pick<typeof Fs, 'openSync' | 'readSync' | 'closeSync'>
   readonly crc32: Crc32
   readonly startSha256: () => Hash
 }
 
+export interface SweepSteps {
+  /** Reads one block, of the next task where one has ended; the count of its bytes, -1 when nothing is left to do. */
+  readonly step: () => number
+  /** By the task's place. */
+  readonly answers: ReadonlyMap<number, SweepAnswer>
+}
+
+/** A task that has begun. */
+interface Reading {
+  readonly index: number
+  readonly task: SweepTask
+  readonly crcs: number[]
+  readonly hash: Hash | undefined
+  /** -1 until the file is open. */
+  fd: number
+  at: number
+  /** The range that is being summed. */
+  next: number
+}
+
 /**
- * Takes tasks until none is left or the flag is set; gives the answers by the task's place, and the count of bytes
- * after each block read. `counters` are shared by all threads: tasks taken, bytes read, the flag that stops. Its text is
- * also started in threads (see sweep.ts), so it may use nothing but its arguments and the language.
+ * Takes tasks until none is left or the flag is set. `counters` are shared by all threads: tasks taken, bytes read, the
+ * flag that stops. Its text is also started in threads (see sweep.ts), so it may use nothing but its arguments and the
+ * language. What runs for each block is kept small, and blocks large: else V8 finds it worth compiling, in each thread
+ * anew, which takes a hundred milliseconds of the processor.
  */
-export function* sweepLoop(
+export function makeSweepSteps(
   tasks: readonly SweepTask[],
   counters: BigInt64Array,
   { fs, crc32, startSha256 }: SweepTools,
-): Generator<number, Map<number, SweepAnswer>> {
+): SweepSteps {
   // Small enough to stay in the processor's cache between the copy and the sum.
-  const block = new Uint8Array(262144)
+  const block = new Uint8Array(524288)
   const answers = new Map<number, SweepAnswer>()
-  for (;;) {
-    const index = Number(Atomics.add(counters, 0, 1n))
-    const task = tasks[index]
-    if (task === undefined || Atomics.load(counters, 2) !== 0n) break
-    let fd = -1
-    let at = task.from
-    const crcs = task.ranges.map(() => 0)
-    const hash = task.sha256 ? startSha256() : undefined
+  let reading: Reading | undefined
+
+  function step(): number {
+    const one = (reading ??= begin())
+    if (one === undefined) return -1
     try {
-      fd = fs.openSync(task.path, 'r')
-      for (let next = 0; at < task.to && Atomics.load(counters, 2) === 0n;) {
-        const count = fs.readSync(fd, block, 0, Math.min(block.length, task.to - at), at)
-        if (count === 0) break
-        const end = at + count
-        for (let range = task.ranges[next]; range !== undefined && range.position < end; range = task.ranges[next]) {
-          const rangeEnd = range.position + range.length
-          const part = block.subarray(Math.max(range.position, at) - at, Math.min(rangeEnd, end) - at)
-          crcs[next] = crc32(part, crcs[next] ?? 0)
-          if (rangeEnd > end) break
-          next += 1
-        }
-        hash?.update(block.subarray(0, count))
-        at = end
-        Atomics.add(counters, 1, BigInt(count))
-        yield count
-      }
-      answers.set(index, at < task.to ? { endedAt: at } : { crcs, sha256: hash?.digest('hex') ?? null })
+      if (one.fd === -1) one.fd = fs.openSync(one.task.path, 'r')
+      const count = readBlock(one)
+      if (one.at === one.task.to) end(one, { crcs: one.crcs, sha256: one.hash?.digest('hex') ?? null })
+      else if (count === 0 || isStopped()) end(one, { endedAt: one.at })
+      return count
     } catch (error) {
-      answers.set(index, { errno: String((error as { code?: unknown }).code ?? error) })
-    } finally {
-      if (fd !== -1) fs.closeSync(fd)
+      end(one, { errno: String((error as { code?: unknown }).code ?? error) })
+      return 0
     }
   }
-  return answers
+
+  function begin(): Reading | undefined {
+    if (isStopped()) return undefined
+    const index = Number(Atomics.add(counters, 0, 1n))
+    const task = tasks[index]
+    if (task === undefined) return undefined
+    const hash = task.sha256 ? startSha256() : undefined
+    return { index, task, crcs: task.ranges.map(() => 0), hash, fd: -1, at: task.from, next: 0 }
+  }
+
+  function readBlock(one: Reading): number {
+    const { at, task } = one
+    const count = fs.readSync(one.fd, block, 0, Math.min(block.length, task.to - at), at)
+    sumRanges(one, at + count)
+    one.hash?.update(block.subarray(0, count))
+    one.at = at + count
+    Atomics.add(counters, 1, BigInt(count))
+    return count
+  }
+
+  function sumRanges(one: Reading, end: number): void {
+    const { ranges } = one.task
+    for (let range = ranges[one.next]; range !== undefined && range.position < end; range = ranges[one.next]) {
+      const rangeEnd = range.position + range.length
+      const part = block.subarray(Math.max(range.position, one.at) - one.at, Math.min(rangeEnd, end) - one.at)
+      one.crcs[one.next] = crc32(part, one.crcs[one.next] ?? 0)
+      if (rangeEnd > end) break
+      one.next += 1
+    }
+  }
+
+  function end(one: Reading, answer: SweepAnswer): void {
+    const { index, fd } = one
+    one.fd = -1
+    reading = undefined
+    answers.set(index, answer)
+    if (fd !== -1) fs.closeSync(fd)
+  }
+
+  function isStopped(): boolean {
+    return Atomics.load(counters, 2) !== 0n
+  }
+
+  return { step, answers }
 }

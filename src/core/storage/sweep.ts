@@ -6,10 +6,10 @@ import { Worker } from 'node:worker_threads'
 import { combineCrc32, crc32, fastCrc32, type FastCrc32 } from '../crc32.js'
 import { CkptError, StorageError } from '../errors.js'
 import type { Range, Result, Sweep, SweepOptions, SweepSums } from './storage.js'
-import { sweepLoop, type SweepAnswer, type SweepTask } from './sweep-loop.js'
+import { makeSweepSteps, type SweepAnswer, type SweepTask } from './sweep-loop.js'
 
 /** Bytes of a file that one thread reads in one go. */
-const taskSize = 64 << 20
+const taskSize = 16 << 20
 /** Below so many bytes, threads take longer to start than they save. */
 const fewestForThreads = 32 << 20
 const mostThreads = 8
@@ -20,22 +20,29 @@ const interval = 50
 
 /** As `ReadStorage.sweep`; `describe` turns a path and the system's code into the error. */
 export async function sweepFiles(
-  files: readonly Sweep[],
+  find: () => Promise<readonly Sweep[]>,
   options: SweepOptions,
   describe: (path: string, errno: string) => StorageError,
 ): Promise<Result<SweepSums>[]> {
-  const tasks = files.map(splitFile)
-  const answers = await runTasks(tasks.flat(), options)
-  let next = 0
-  return files.map((file, index) => {
-    const own = tasks[index] ?? []
-    return joinAnswers(
-      file,
-      own,
-      own.map(() => answers.get(next++)),
-      describe,
-    )
-  })
+  let threads = startThreads(options.expected ?? 0)
+  try {
+    const files = await find()
+    const tasks = files.map(splitFile)
+    if (threads.length === 0) threads = startThreads(files.reduce((sum, { size }) => sum + size, 0))
+    const answers = await runTasks(tasks.flat(), threads, options)
+    let next = 0
+    return files.map((file, index) => {
+      const own = tasks[index] ?? []
+      return joinAnswers(
+        file,
+        own,
+        own.map(() => answers.get(next++)),
+        describe,
+      )
+    })
+  } finally {
+    for (const thread of threads) thread.dismiss()
+  }
 }
 
 /** Parts of one size, so that one large file occupies all threads. A SHA-256 can only be computed from end to end. */
@@ -100,9 +107,9 @@ function joinPieces(ranges: readonly Range[], pieces: readonly { range: Range; c
 
 async function runTasks(
   tasks: readonly SweepTask[],
+  threads: readonly Thread[],
   { onBytes, signal }: SweepOptions,
 ): Promise<Map<number, SweepAnswer>> {
-  const bytes = tasks.reduce((sum, task) => sum + task.to - task.from, 0)
   const counters = makeCounters()
   let told = 0
   const tell = (): void => {
@@ -119,13 +126,10 @@ async function runTasks(
   }
   try {
     stopIfAsked(signal)
+    const helped = threads.map((thread) => thread.run(tasks, counters))
     // This thread works too: it has begun before the others are there.
-    const helpers = Math.min(availableParallelism(), mostThreads, tasks.length) - 1
-    const fast = bytes < fewestForThreads ? null : fastCrc32()
-    const threads = fast === null ? [] : Array.from({ length: helpers }, () => fast)
-    const helped = threads.map((one) => runThread(one, tasks, counters, collect))
     collect(await runHere(tasks, counters))
-    await Promise.all(helped)
+    for (const found of await Promise.all(helped)) collect(found)
     stopIfAsked(signal)
     // What a thread took and did not live to answer.
     for (const [index, task] of tasks.entries()) {
@@ -153,49 +157,62 @@ async function runHere(
   tasks: readonly SweepTask[],
   counters: BigInt64Array,
 ): Promise<ReadonlyMap<number, SweepAnswer>> {
-  const loop = sweepLoop(tasks, counters, { fs, crc32, startSha256: () => crypto.createHash('sha256') })
+  const tools = { fs, crc32, startSha256: () => crypto.createHash('sha256') }
+  const { step, answers } = makeSweepSteps(tasks, counters, tools)
   for (let sinceBreath = 0; ;) {
-    const step = loop.next()
-    if (step.done === true) return step.value
-    sinceBreath += step.value
+    const count = step()
+    if (count === -1) return answers
+    sinceBreath += count
     if (sinceBreath < breath) continue
     sinceBreath = 0
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
 
-/** Resolves when the thread has ended, also when it failed: what it did not answer is then still to be done. */
-function runThread(
-  { module }: FastCrc32,
-  tasks: readonly SweepTask[],
-  counters: BigInt64Array,
-  collect: (found: ReadonlyMap<number, SweepAnswer>) => void,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const worker = new Worker(threadText(), {
-      eval: true,
-      workerData: { tasks, counters, module },
-      // The program's own flags (--require …) are not for this thread.
-      execArgv: [],
-      env: {},
-    })
-    worker.on('message', collect)
+/** A thread that waits for tasks. */
+interface Thread {
+  /** Resolves when it has ended, also when it failed: what it did not answer is then still to be done. */
+  readonly run: (tasks: readonly SweepTask[], counters: BigInt64Array) => Promise<ReadonlyMap<number, SweepAnswer>>
+  /** Lets it end, if it still waits. */
+  readonly dismiss: () => void
+}
+
+/** As many as help with so many bytes. None where there is no CRC-32 that a thread can load. */
+function startThreads(bytes: number): Thread[] {
+  const fast = bytes < fewestForThreads ? null : fastCrc32()
+  if (fast === null) return []
+  const count = Math.min(availableParallelism(), mostThreads, Math.ceil(bytes / taskSize)) - 1
+  return Array.from({ length: count }, () => startThread(fast))
+}
+
+function startThread({ module }: FastCrc32): Thread {
+  // The program's own flags (--require …) are not for this thread.
+  const worker = new Worker(threadText(), { eval: true, workerData: module, execArgv: [], env: {} })
+  const answered = new Promise<ReadonlyMap<number, SweepAnswer>>((resolve) => {
+    worker.on('message', resolve)
     worker.on('error', () => undefined)
-    worker.on('exit', () => resolve())
+    worker.on('exit', () => resolve(new Map()))
   })
+  return {
+    run: (tasks, counters) => {
+      worker.postMessage({ tasks, counters })
+      return answered
+    },
+    dismiss: () => worker.postMessage(null),
+  }
 }
 
 /** As text, so that it runs wherever this file was built or bundled to. */
 function threadText(): string {
-  return `const { workerData, parentPort } = require('node:worker_threads')
-const { tasks, counters, module: fast } = workerData
+  return `const { workerData: fast, parentPort } = require('node:worker_threads')
 const startSha256 = () => require('node:crypto').createHash('sha256')
 const tools = { fs: require('node:fs'), crc32: require(fast).crc32, startSha256 }
-const loop = (${sweepLoop.toString()})(tasks, counters, tools)
-let step
-do step = loop.next()
-while (!step.done)
-parentPort.postMessage(step.value)`
+parentPort.once('message', (work) => {
+  if (work === null) return
+  const { step, answers } = (${makeSweepSteps.toString()})(work.tasks, work.counters, tools)
+  while (step() !== -1);
+  parentPort.postMessage(answers)
+})`
 }
 
 function stopIfAsked(signal: AbortSignal | undefined): void {

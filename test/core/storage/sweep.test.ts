@@ -6,11 +6,13 @@ import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { localStorage } from '../../../src/core/storage/local.js'
-import type { Range, Sweep, SweepSums } from '../../../src/core/storage/storage.js'
+import type { Range, Sweep, SweepOptions, SweepSums } from '../../../src/core/storage/storage.js'
 
 const storage = localStorage()
 const folder = mkdtempSync(join(tmpdir(), 'ckpt-sweep-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const sweep = (files: readonly Sweep[], options?: SweepOptions) => storage.sweep(async () => files, options)
 
 function file(name: string, bytes: Uint8Array): string {
   const path = join(folder, name)
@@ -40,7 +42,7 @@ describe('a sweep', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 12 }), async (cuts) => {
         const ranges = rangesFrom(cuts)
-        const [answer] = await storage.sweep([{ path, size: bytes.length, sha256: false, ranges }])
+        const [answer] = await sweep([{ path, size: bytes.length, sha256: false, ranges }])
         expect(answer).toEqual({ ok: true, value: sumsOf(bytes, ranges) })
       }),
       { numRuns: 60 },
@@ -54,9 +56,21 @@ describe('a sweep', () => {
       return { path: file(`large-${index}`, content), size: content.length, sha256: false, ranges }
     })
     let told = 0
-    const answers = await storage.sweep(sweeps, { onBytes: (count) => (told += count) })
+    const answers = await sweep(sweeps, { onBytes: (count) => (told += count) })
     expect(answers).toEqual(bytes.map((content) => ({ ok: true, value: sumsOf(content, ranges) })))
     expect(told).toBe(5 * (20 << 20))
+  })
+
+  it('gives the same where threads began before the files were known, and tells what went wrong in finding them', async () => {
+    const bytes = randomBytes(40 << 20)
+    const path = file('early', bytes)
+    const ranges = rangesFrom([0, 5, 30 << 20, 40 << 20])
+    const find = async (): Promise<Sweep[]> => [{ path, size: bytes.length, sha256: false, ranges }]
+    const expected = bytes.length
+    expect(await storage.sweep(find, { expected })).toEqual([{ ok: true, value: sumsOf(bytes, ranges) }])
+    expect(await storage.sweep(async () => [], { expected })).toEqual([])
+    const broken = storage.sweep(() => Promise.reject(new Error('not found')), { expected })
+    await expect(broken).rejects.toThrow('not found')
   })
 
   it('splits a large file, within ranges too, and puts the sums together', async () => {
@@ -69,7 +83,7 @@ describe('a sweep', () => {
         { position: end, length: 0 },
       ]
     })
-    const [answer] = await storage.sweep([{ path: file('huge', bytes), size: bytes.length, sha256: false, ranges }])
+    const [answer] = await sweep([{ path: file('huge', bytes), size: bytes.length, sha256: false, ranges }])
     expect(answer).toEqual({ ok: true, value: sumsOf(bytes, ranges) })
   })
 
@@ -79,7 +93,7 @@ describe('a sweep', () => {
       const ranges = content.length === 0 ? [] : [{ position: 1, length: content.length - 2 }]
       return { path: file(`summed-${index}`, content), size: content.length, ranges, sha256: true }
     })
-    expect(await storage.sweep(sweeps)).toEqual(
+    expect(await sweep(sweeps)).toEqual(
       contents.map((content, index) => ({
         ok: true,
         value: {
@@ -94,7 +108,7 @@ describe('a sweep', () => {
     const bytes = randomBytes(1000)
     const path = file('sound', bytes)
     const ask = (of: string, size: number): Sweep => ({ path: of, size, sha256: false, ranges: [] })
-    const answers = await storage.sweep([ask(join(folder, 'gone'), 10), ask(path, 2000), ask(path, 1000)])
+    const answers = await sweep([ask(join(folder, 'gone'), 10), ask(path, 2000), ask(path, 1000)])
     expect(answers[0]).toMatchObject({ ok: false, error: { errno: 'ENOENT' } })
     expect(answers[1]).toMatchObject({ ok: false, error: { errno: 'EIO' } })
     expect(answers[1]).toMatchObject({ error: { message: expect.stringContaining('byte 1000 while 2000') as string } })
@@ -104,8 +118,8 @@ describe('a sweep', () => {
   it('stops when asked, with threads and without', async () => {
     const large = { path: file('stop', randomBytes(40 << 20)), size: 40 << 20, sha256: false, ranges: [] } as const
     const signal = AbortSignal.abort()
-    await expect(storage.sweep([large], { signal })).rejects.toMatchObject({ code: 'interrupted' })
-    await expect(storage.sweep([{ ...large, size: 10 }], { signal })).rejects.toMatchObject({ code: 'interrupted' })
+    await expect(sweep([large], { signal })).rejects.toMatchObject({ code: 'interrupted' })
+    await expect(sweep([{ ...large, size: 10 }], { signal })).rejects.toMatchObject({ code: 'interrupted' })
   })
 })
 
