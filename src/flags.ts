@@ -60,8 +60,8 @@ export const selectionFlags = {
 const levels = ['none', 'quick', 'deep'] as const
 
 /** `none` trusts names and meta, `quick` reads headers and end records, `deep` reads every byte. */
-export const verifyFlag = (description: string, fallback: HealthLevel) =>
-  Flags.custom<HealthLevel>({ helpValue: 'LEVEL', options: [...levels], description, default: fallback })()
+export const verifyFlag = (description: string, fallback: HealthLevel, group: { helpGroup?: string } = {}) =>
+  Flags.custom<HealthLevel>({ ...group, helpValue: 'LEVEL', options: [...levels], description, default: fallback })()
 
 export const recursiveFlag = Flags.boolean({ char: 'r', description: 'every run below the folder' })
 

@@ -1,5 +1,4 @@
 /** What `ckpt run` does around its job: hooks, pruning, marks. Nothing of it may end the job. */
-import { spawn } from 'node:child_process'
 import { utcOffset, wait } from '../clock.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
@@ -18,6 +17,7 @@ import { forgetStopRequest, readStopRequest, stateFolderOf, withLock, type LockO
 import type { Storage } from '../core/storage/storage.js'
 import type { Chores, Plan } from '../core/supervise/index.js'
 import { copyTime } from '../exact-times.js'
+import { ShellHooks } from './shell-hooks.js'
 
 export interface ChoreOptions {
   readonly onCheckpoint: string | undefined
@@ -40,24 +40,26 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
       tell(`${what}: ${error.message}`)
     }
   }
-  const hook = async (flag: string, command: string, checkpoint: Checkpoint | null, more: Record<string, string>) => {
-    const environment = { ...jobEnvironment(plan.environment, checkpoint), CKPT_RUN: plan.path, ...more }
-    const status = await runInShell(command, environment)
-    if (status !== 0) tell(`--${flag} ended with exit status ${status}`)
+  const hooks = new ShellHooks(tell)
+  const hook = (flag: string, command: string, checkpoint: Checkpoint | null, more: Record<string, string>) => {
+    hooks.add(flag, command, { ...jobEnvironment(plan.environment, checkpoint), CKPT_RUN: plan.path, ...more })
   }
   // What was asked of an earlier job is not meant for this one.
   await attempt('an old request to stop', () => forgetStopRequest(storage, state))
   return {
     onCheckpoint: async (checkpoint, number) => {
       if (onCheckpoint === undefined) return
-      await hook('on-checkpoint', onCheckpoint, checkpoint, { CKPT_ATTEMPT: String(number) })
+      hook('on-checkpoint', onCheckpoint, checkpoint, { CKPT_ATTEMPT: String(number) })
     },
-    onEnd: async ({ attempt: number, ending, status, next, checkpoint, remains }) => {
+    onEnd: async ({ attempt: number, ending, status, next, checkpoint, remains, hurry }) => {
+      // What copies a checkpoint away must have it before it is pruned.
+      await hooks.finish(hurry)
       if (prune !== null)
         await attempt('nothing was pruned', () => pruneRun(storage, plan, prune, { ...options, remains }))
       if (onExit === undefined) return
       const facts = { CKPT_REASON: ending, CKPT_EXIT: String(status), CKPT_NEXT: next, CKPT_ATTEMPT: String(number) }
-      await hook('on-exit', onExit, checkpoint, facts)
+      hook('on-exit', onExit, checkpoint, facts)
+      await hooks.finish(hurry)
     },
     setAside: (checkpoint, starts) =>
       attempt('it is not remembered', () => setAside(storage, checkpoint, starts, lock)),
@@ -106,13 +108,4 @@ async function pruneRun(
 
 async function atOnce(): Promise<void> {
   // There is nothing to wait for.
-}
-
-/** Its output goes to stderr: stdout is the job's. Gives the exit status. */
-function runInShell(command: string, environment: Readonly<Record<string, string>>): Promise<number> {
-  return new Promise((resolve) => {
-    const child = spawn('sh', ['-c', command], { stdio: ['ignore', 2, 2], env: { ...environment } })
-    child.once('error', () => resolve(127))
-    child.once('exit', (status) => resolve(status ?? 1))
-  })
 }

@@ -3,6 +3,8 @@ import { Flags } from '@oclif/core'
 import type { SignalName } from '../core/jobs/index.js'
 import { policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'
 
+const resume = { helpGroup: 'RESUME' }
+const hooks = { helpGroup: 'HOOKS' }
 const restarts = { helpGroup: 'RESTARTS' }
 const batch = { helpGroup: 'BATCH SYSTEM' }
 const stopping = { helpGroup: 'EARLY STOPPING' }
@@ -18,20 +20,28 @@ export const warmupFlag = (group: { helpGroup?: string } = {}) =>
 
 export const runFlags = {
   'resume-args': Flags.string({
+    ...resume,
     helpValue: 'WORDS',
     description: "added to the command where there is a checkpoint: '--resume {path}'",
   }),
   'resume-from': Flags.string({
+    ...resume,
     helpValue: 'best|NAME|EXPR',
     description: 'not from the newest: the best, the one of that name, or the newest for which EXPR is true',
   }),
-  require: Flags.string({ helpValue: 'KEY,…', description: 'only from a checkpoint that has these parameter files' }),
-  verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick'),
+  require: Flags.string({
+    ...resume,
+    helpValue: 'KEY,…',
+    description: 'only from a checkpoint that has these parameter files',
+  }),
+  verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick', resume),
   'on-checkpoint': Flags.string({
+    ...hooks,
     helpValue: 'CMD',
     description: 'a shell command for each new whole checkpoint: CKPT_PATH, CKPT_NAME, CKPT_META_…',
   }),
   'on-exit': Flags.string({
+    ...hooks,
     helpValue: 'CMD',
     description: 'a shell command after each end: CKPT_REASON, CKPT_EXIT, CKPT_NEXT (restart, requeue, nothing)',
   }),

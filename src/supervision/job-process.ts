@@ -1,19 +1,22 @@
-/** A job's processes: started with our streams, and signalled all together. */
-import { spawn } from 'node:child_process'
+/** A job's processes: started together, and signalled all together. */
+import { spawn, type StdioOptions } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:os'
 import type { ChildEnd } from '../core/jobs/index.js'
 import type { JobProcess, StartJob } from '../core/supervise/index.js'
 import { startOf } from '../process-identity.js'
-import { descendantsOf } from './descendants.js'
+import { membersOf, type Member } from './members.js'
 
 /**
  * On a terminal the job stays in our process group, for only the foreground group may read from the terminal, and
  * Ctrl-C and Ctrl-Z reach all of it. Elsewhere it gets a session of its own, so that its group is exactly the job.
+ * `CKPT_JOB` in its environment marks its processes wherever they go.
  */
-export function startJob(isForeground: () => boolean): StartJob {
+export function startJob(isForeground: () => boolean, stdio: StdioOptions): StartJob {
   return async (command, args, environment) => {
     const detached = !isForeground()
-    const child = spawn(command, args, { stdio: 'inherit', env: { ...environment }, detached })
+    const id = randomUUID()
+    const child = spawn(command, args, { stdio, env: { ...environment, CKPT_JOB: id }, detached })
     const ended = new Promise<ChildEnd>((resolve) => {
       child.once('error', (error: NodeJS.ErrnoException) => {
         if (child.pid === undefined) resolve({ kind: 'unstarted', errno: error.code ?? 'unknown' })
@@ -22,7 +25,7 @@ export function startJob(isForeground: () => boolean): StartJob {
     })
     const { pid } = child
     if (pid === undefined) return { pid: null, started: null, send: () => undefined, remains: () => false, ended }
-    return new Job(pid, detached, ended)
+    return new Job(pid, detached, `CKPT_JOB=${id}`, ended)
   }
 }
 
@@ -39,6 +42,7 @@ class Job implements JobProcess {
   constructor(
     readonly pid: number,
     private readonly hasOwnGroup: boolean,
+    private readonly mark: string,
     readonly ended: Promise<ChildEnd>,
   ) {
     this.started = startOf(pid)
@@ -46,17 +50,25 @@ class Job implements JobProcess {
   }
 
   send(signal: NodeJS.Signals): void {
-    // Looked for first: those whose parent has died meanwhile are nobody's descendants.
-    const others = this.isOver ? [] : descendantsOf(this.pid)
+    // Looked for first: those whose parent dies of it are nobody's descendants.
+    const members = this.members() ?? []
     if (this.hasOwnGroup) sendTo(-this.pid, signal)
     else if (!this.isOver) sendTo(this.pid, signal)
-    for (const { pid, group } of others) if (!this.hasOwnGroup || group !== this.pid) sendTo(pid, signal)
+    for (const { pid, group } of members) {
+      if (pid !== this.pid && (!this.hasOwnGroup || group !== this.pid)) sendTo(pid, signal)
+    }
   }
 
-  /** What is left of it in a group that others share is nobody's descendant. */
   remains(): boolean | null {
+    const members = this.members()
+    if (members !== null) return members.length > 0
     if (this.hasOwnGroup) return sendTo(-this.pid, 0)
     return this.isOver ? null : true
+  }
+
+  private members(): Member[] | null {
+    const { pid, isOver, hasOwnGroup, mark } = this
+    return membersOf({ root: isOver ? null : pid, session: hasOwnGroup ? pid : null, mark })
   }
 }
 

@@ -26,11 +26,13 @@ import type { runFlags } from './flags.js'
 export type RunFlags = Interfaces.InferredFlags<typeof runFlags>
 
 /** Seconds between two looks at a run; where a silence is to be noticed sooner, a quarter of that. */
-const usualInterval = 5
+const usualInterval = { least: 1, most: 5 }
 
 /** Throws CkptError `usage`, `bad-expression`. */
 export async function readPlan(run: string, command: readonly string[], flags: RunFlags): Promise<Plan> {
   const stall = flags.stall === undefined ? null : parseAge('stall', flags.stall)
+  const { least, most } = usualInterval
+  const silence = stall ?? Infinity
   return {
     path: resolve(run),
     stateDirectory: flags.state,
@@ -47,7 +49,7 @@ export async function readPlan(run: string, command: readonly string[], flags: R
     grace: parseAge('grace', flags.grace),
     stall,
     watch: (flags.watch ?? []).map((path) => resolve(path)),
-    interval: Math.min(usualInterval, (stall ?? Infinity) / 4),
+    interval: { least: Math.min(least, silence / 4), most: Math.min(most, silence / 4) },
     enough: await readEnough(flags),
     stop: {
       signal: `SIG${flags['stop-signal']}` satisfies SignalName,

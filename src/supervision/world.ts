@@ -12,7 +12,7 @@ export function realWorld(tell: (text: string) => void): World {
     now: () => Date.now() / 1000,
     sleep,
     random: Math.random,
-    start: startJob(() => processSignals.isForeground()),
+    start: startJob(() => processSignals.isForeground(), 'inherit'),
     signals: withBatchShell(processSignals, process.env),
     oomKills,
     outputSize,

@@ -17,8 +17,8 @@ export interface Watchers {
 }
 
 export interface AttemptOptions {
-  /** Seconds between two looks; `next` is how long until something is due sooner. */
-  readonly interval: (uptime: number) => number
+  /** Seconds until the next look; the last one took `took`. */
+  readonly interval: (uptime: number, took: number) => number
   /** How the job is asked to end for each cause. */
   readonly end: (cause: Cause, leash: Leash) => Promise<void>
 }
@@ -28,6 +28,8 @@ export interface AttemptResult {
   readonly cause: Cause | null
   /** Seconds. */
   readonly uptime: number
+  /** Unix seconds. */
+  readonly endedAt: number
   /** Those that appeared, oldest first. */
   readonly checkpoints: readonly Checkpoint[]
 }
@@ -35,6 +37,7 @@ export interface AttemptResult {
 export class Attempt {
   private readonly over = new AbortController()
   private readonly started: number
+  private endedAt: number
   private readonly found: Checkpoint[] = []
   private cause: Cause | null = null
 
@@ -45,19 +48,26 @@ export class Attempt {
     private readonly options: AttemptOptions,
   ) {
     this.started = world.now()
-    void leash.process.ended.then(() => this.over.abort())
+    this.endedAt = this.started
+    void leash.process.ended.then(() => {
+      this.endedAt = world.now()
+      this.over.abort()
+    })
   }
 
   /** To its end. */
   async run(): Promise<AttemptResult> {
+    let took = 0
     while (!this.isOver()) {
-      await this.world.sleep(this.options.interval(this.uptime) * 1000, this.over.signal)
+      await this.world.sleep(this.options.interval(this.uptime, took) * 1000, this.over.signal)
+      const began = this.world.now()
       if (!this.isOver()) await this.look()
+      took = this.world.now() - began
     }
     const end = await this.leash.process.ended
-    const { uptime } = this
     await this.take(true)
-    return { end, cause: this.cause, uptime, checkpoints: this.found }
+    const { cause, started, endedAt, found: checkpoints } = this
+    return { end, cause, uptime: endedAt - started, endedAt, checkpoints }
   }
 
   /** The first cause counts: what follows from it is no other. */

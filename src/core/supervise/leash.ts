@@ -6,6 +6,7 @@ import type { JobProcess, World } from './world.js'
 export class Leash {
   private readonly over = new AbortController()
   private asked = false
+  private told = false
 
   constructor(
     readonly process: JobProcess,
@@ -21,13 +22,19 @@ export class Leash {
     return this.over.signal
   }
 
+  /** It was sent a signal: what it does then may be an answer. */
+  get isTold(): boolean {
+    return this.told
+  }
+
   pass(signal: SignalName): void {
+    this.told = true
     this.process.send(signal)
   }
 
   /** Null: it has been asked in another way, and only the time runs. */
   ask(signal: SignalName | null): void {
-    if (signal !== null) this.process.send(signal)
+    if (signal !== null) this.pass(signal)
     if (this.asked) return
     this.asked = true
     void this.killAfterGrace()
@@ -48,6 +55,7 @@ export class Leash {
   async clear(): Promise<void> {
     const never = new AbortController().signal
     if (this.process.remains() !== true) return
+    this.world.tell('some of its processes are still there: ending them')
     this.process.send('SIGTERM')
     for (let waited = 0; waited < this.grace && this.process.remains(); waited += clearInterval) {
       await this.world.sleep(clearInterval * 1000, never)

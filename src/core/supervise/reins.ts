@@ -14,6 +14,7 @@ export class Reins {
   private readonly held = new Set<Leash>()
   private readonly stops: readonly (() => void)[]
   private first: SignalName | null = null
+  private killed = false
 
   constructor(
     private readonly signals: Signals,
@@ -36,7 +37,8 @@ export class Reins {
   /** What is running gets the signals from now on. One that ends it all and came before reaches it now. */
   hold(leash: Leash): void {
     this.held.add(leash)
-    if (this.first !== null) leash.ask(this.first)
+    if (this.killed) leash.kill()
+    else if (this.first !== null) leash.ask(this.first)
   }
 
   drop(leash: Leash): void {
@@ -64,6 +66,7 @@ export class Reins {
   }
 
   private kill(): void {
+    this.killed = true
     for (const leash of this.held) leash.kill()
   }
 }

@@ -30,12 +30,16 @@ export function parseSimulation(text: string): Simulation {
   })
 }
 
+/** Nothing is asked before. */
+export function isSudden(ending: Retried): boolean {
+  return ending !== 'preempted' && ending !== 'timed-out'
+}
+
 /**
  * As it would come: a preemption by SIGTERM and then, after the grace, SIGKILL; a time limit by the warning signal
  * likewise; a crash and the kernel's want of memory at once.
  */
 export function carryOutSimulation(ending: Retried, leash: Leash, warning: SignalName): void {
-  if (ending === 'preempted') leash.ask('SIGTERM')
-  else if (ending === 'timed-out') leash.ask(warning)
-  else leash.kill()
+  if (isSudden(ending)) leash.kill()
+  else leash.ask(ending === 'preempted' ? 'SIGTERM' : warning)
 }

@@ -22,7 +22,7 @@ import { Leash } from './leash.js'
 import { letSave } from './let-save.js'
 import { Reins } from './reins.js'
 import { chooseStart, type ResumeRequest } from './resume.js'
-import { carryOutSimulation, type Simulation } from './simulate.js'
+import { carryOutSimulation, isSudden, type Simulation } from './simulate.js'
 import { pulseOf, StallClock } from './stall.js'
 import { CheckpointWatch } from './watch.js'
 import type { JobProcess, OomKills, World } from './world.js'
@@ -48,8 +48,8 @@ export interface Plan extends StatePlace {
   readonly stall: number | null
   /** Absolute paths whose change is a sign of life. */
   readonly watch: readonly string[]
-  /** Seconds between two looks at the run. */
-  readonly interval: number
+  /** Seconds between two looks at the run, which come less often where a look takes its time. */
+  readonly interval: { readonly least: number; readonly most: number }
   /** Starts from one checkpoint that bring nothing, after which the one before it is tried. */
   readonly setAsideAfter: number
   readonly enough: Enough
@@ -87,6 +87,15 @@ export interface EndReport {
   readonly checkpoint: Checkpoint | null
   /** Some of the job's processes may be there still, and write. */
   readonly remains: boolean
+  readonly hurry: Hurry
+}
+
+/** Time is short: the job is being ended, and ckpt with it. */
+export interface Hurry {
+  /** Has aborted, or will, when it is. */
+  readonly signal: AbortSignal
+  /** That there are then, as of now. */
+  readonly seconds: number
 }
 
 export interface Outcome {
@@ -174,15 +183,16 @@ class Supervisor {
     await this.watch.begin()
     const kills = this.world.oomKills()
     this.lastKills = kills
+    // Before the command has the terminal.
+    this.tellStart(checkpoint)
     const leash = new Leash(await this.world.start(command, args, environment), this.world, this.plan.grace)
-    await this.journalStart(checkpoint, leash.process)
     this.reins.hold(leash)
+    await this.journalStart(checkpoint, leash.process)
     const result = await this.attend(leash)
-    this.reins.drop(leash)
     const { status, failure } = outcomeOf(command, result.end)
     if (failure !== null) this.world.tell(failure)
     const ended = { ...result, cause: await this.causeOf(result) }
-    const judgement = this.judge(ended, kills)
+    const judgement = (await this.isFinished(ended, leash)) ? finished : this.judge(ended, kills)
     if (result.checkpoints.length > 0) {
       this.budget.giveBack()
       this.aside = []
@@ -257,10 +267,13 @@ class Supervisor {
     }
   }
 
-  private async journalStart(checkpoint: Checkpoint | null, { pid, started }: JobProcess): Promise<void> {
-    const { command, host } = this.plan
+  private tellStart(checkpoint: Checkpoint | null): void {
     const from = checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${checkpoint.path}`
     this.world.tell(this.attempts === 1 ? from : `attempt ${this.attempts}: ${from}`)
+  }
+
+  private async journalStart(checkpoint: Checkpoint | null, { pid, started }: JobProcess): Promise<void> {
+    const { command, host } = this.plan
     await this.journal.add({
       what: 'start',
       time: this.world.now(),
@@ -285,7 +298,7 @@ class Supervisor {
         findCause: this.causes(),
       },
       {
-        interval: (uptime) => this.intervalAt(uptime),
+        interval: (uptime, took) => this.intervalAt(uptime, took),
         end: (cause) => this.ask(leash, cause),
       },
     )
@@ -309,15 +322,16 @@ class Supervisor {
   }
 
   /** Seconds until the next look. */
-  private intervalAt(uptime: number): number {
-    const { interval } = this.plan
-    const usual = this.warned.signal.aborted ? Math.min(1, interval) : interval
-    return Math.min(usual, Math.max(0, (this.simulation?.after ?? Infinity) - uptime))
+  private intervalAt(uptime: number, took: number): number {
+    const { least, most } = this.plan.interval
+    const usual = this.warned.signal.aborted ? least : Math.max(least, rarely * took)
+    return Math.min(usual, most, Math.max(0, (this.simulation?.after ?? Infinity) - uptime))
   }
 
   private async ask(leash: Leash, cause: Cause): Promise<void> {
     if (cause.kind === 'warning') return this.letSave(leash)
-    this.world.tell(`asking it to end: ${describeCause(cause)}`)
+    const isKilled = cause.kind === 'simulated' && isSudden(cause.ending)
+    this.world.tell(`${isKilled ? 'killing it' : 'asking it to end'}: ${describeCause(cause)}`)
     switch (cause.kind) {
       case 'simulated':
         carryOutSimulation(cause.ending, leash, this.plan.checkpointSignal ?? 'SIGUSR1')
@@ -409,6 +423,16 @@ class Supervisor {
     }
   }
 
+  /**
+   * An exit status of 0 after the warning mostly says that it has saved, and wants to go on. The work is done where it
+   * was told nothing, or where there is nothing more to gain.
+   */
+  private async isFinished({ end, cause, checkpoints }: AttemptResult, leash: Leash): Promise<boolean> {
+    if (cause?.kind !== 'warning' || end.kind !== 'exited' || end.status !== 0) return false
+    const newest = checkpoints.at(-1)
+    return !leash.isTold || (newest !== undefined && (await this.whyEnough(newest)) !== null)
+  }
+
   private judge({ end, cause, uptime, checkpoints }: AttemptResult, before: OomKills): Judgement {
     const after = this.world.oomKills()
     const oomKills = {
@@ -424,16 +448,18 @@ class Supervisor {
     const { end, cause } = result
     const decision = decide({ end, cause, status, judgement }, this.budget, rules, this.world.random())
     const next = decision.kind === 'finish' ? 'nothing' : decision.kind
-    const now = this.world.now()
-    const { uptime: seconds, checkpoints } = result
-    const lost = ending === 'done' ? 0 : sinceLast(checkpoints.at(-1), now, seconds)
-    await this.journal.add({ what: 'end', time: now, ending, why: judgement.why, status, seconds, lost, next })
+    const { uptime: seconds, endedAt: time, checkpoints } = result
+    const lost = ending === 'done' ? 0 : sinceLast(checkpoints.at(-1), time, seconds)
+    await this.journal.add({ what: 'end', time, ending, why: judgement.why, status, seconds, lost, next })
     this.tellEnd(judgement, result, decision)
-    if (decision.kind !== 'finish') await leash.clear()
+    // A command that came to its end by itself may have left something behind on purpose.
+    if (decision.kind !== 'finish' || ending === 'stopped' || cause?.kind === 'enough') await leash.clear()
+    this.reins.drop(leash)
     if (decision.kind === 'restart' && checkpoint !== null) await this.reconsider(checkpoint)
     if (decision.kind === 'finish' && ending !== 'done') await this.takeBack()
     const remains = leash.process.remains() !== false
-    await this.chores.onEnd({ attempt: this.attempts, ending, status, next, checkpoint, remains })
+    const { attempts: attempt, hurry } = this
+    await this.chores.onEnd({ attempt, ending, status, next, checkpoint, remains, hurry })
     this.previous = { ending, status }
     const complied = cause?.kind === 'enough' && hasComplied(end, cause.sent)
     const outcome = { status: complied ? 0 : status, ending }
@@ -446,6 +472,14 @@ class Supervisor {
     return outcome
   }
 
+  private get hurry(): Hurry {
+    const left = (this.batch?.timeLeft ?? Infinity) - lastMoments
+    return {
+      signal: AbortSignal.any([this.reins.signal, this.warned.signal]),
+      seconds: Math.max(1, Math.min(this.plan.grace, left)),
+    }
+  }
+
   /** Gives why there is to be no other start; null after so many seconds, or at the time limit's warning. */
   private async waitToRestart(seconds: number): Promise<string | null> {
     const end = this.world.now() + seconds
@@ -455,7 +489,7 @@ class Supervisor {
       if ((await this.chores.stopAsked()) === 'now') return 'ckpt stop'
       const left = end - this.world.now()
       if (left <= 0 || this.warned.signal.aborted) return null
-      await this.world.sleep(Math.min(left, this.plan.interval) * 1000, wakes)
+      await this.world.sleep(Math.min(left, this.plan.interval.least) * 1000, wakes)
     }
   }
 
@@ -511,8 +545,14 @@ class Supervisor {
   }
 }
 
+/** Between two looks passes so many times as long as one takes. */
+const rarely = 50
+
+const finished: Judgement = { ending: 'done', why: 'exit status 0' }
+
 /** Seconds that a batch system takes to end a job that it has put back into the queue. */
 const lastMoments = 5
+
 /** Seconds of work after the last checkpoint, at most all of the attempt's. */
 function sinceLast(last: Checkpoint | undefined, now: number, uptime: number): number {
   const saved = last === undefined ? null : timeOf(last)

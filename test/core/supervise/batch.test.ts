@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parseExpression } from '../../../src/core/expression/index.js'
 import type { BatchSystem, JobEnding, SchedulerJob } from '../../../src/core/schedulers/index.js'
 import type { Plan } from '../../../src/core/supervise/index.js'
 import { dawn, scene, type Story } from './scene.js'
@@ -86,6 +87,33 @@ describe('a warning of the time limit', () => {
       }
       expect((await play([story])).ending).toBe('timed-out')
       expect(system.requeues).toBe(1)
+    }
+  })
+
+  it('after which a command that was told nothing ends well has no say in that: it is done', async () => {
+    const system = batchOf()
+    const { play, raise } = under(system, { checkpointSignal: null })
+    raise(880, 'SIGUSR1')
+    expect(await play([exits(0, 900)])).toEqual({ status: 0, ending: 'done' })
+    expect(system.requeues).toBe(0)
+  })
+
+  it('after which it ends well, and nothing is left to gain by its last checkpoint, is done', async () => {
+    const story: Story = (job) =>
+      job.on('SIGUSR1', () => {
+        job.save(9)
+        job.exit(0)
+      })
+    for (const [goal, ending, requeues] of [
+      ['epoch == 9', 'done', 0],
+      ['epoch == 10', 'timed-out', 1],
+    ] as const) {
+      const system = batchOf()
+      const enough = { patience: null, when: [await parseExpression(goal)] }
+      const { play, raise } = under(system, { enough })
+      raise(880, 'SIGUSR1')
+      expect(await play([story])).toEqual({ status: 0, ending })
+      expect(system.requeues).toBe(requeues)
     }
   })
 

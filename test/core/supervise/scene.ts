@@ -154,7 +154,7 @@ function usualPlan(path: string): Plan {
     grace: 30,
     stall: null,
     watch: [],
-    interval: 5,
+    interval: { least: 5, most: 5 },
     batch: null,
     warning: null,
     checkpointSignal: null,

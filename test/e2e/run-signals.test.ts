@@ -1,0 +1,145 @@
+/** Which processes the signals of `ckpt run` reach, and what becomes of those that are left. */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { commandFolder, outcomeOf, shell, start, temporaryDirectory } from './ckpt.js'
+import { runJob } from './run-job.js'
+
+const hasProc = existsSync('/proc/self/environ')
+const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null'], { stdio: 'ignore' }).status === 0
+const hasSetsid = spawnSync('setsid', ['true'], { stdio: 'ignore' }).status === 0
+
+/** Says its name and what it gets; lives on unless it was told to end. */
+const process = (name: string, more = '') =>
+  `trap 'echo ${name} USR1' USR1; trap 'echo ${name} TERM; exit 0' TERM; ${more} echo ${name} ready; while :; do sleep 0.1; done`
+
+const isAlive = (pid: string) => spawnSync('sh', ['-c', `ps -o stat= -p ${pid} | grep -qv Z`]).status === 0
+
+describe.runIf(hasProc && hasSetsid)('a signal', () => {
+  it('reaches every process: children, theirs, and one in a session of its own whose parent is dead', async () => {
+    const orphan = `bash -c "setsid bash -c \\"\\$ORPHAN\\" & exit 0";`
+    const child = start(['run', 'save', '--', 'bash', '-c', process('top', `${orphan} bash -c "$MIDDLE" &`)], {
+      cwd: temporaryDirectory(),
+      env: { MIDDLE: process('middle', 'bash -c "$DEEP" &'), DEEP: process('deep'), ORPHAN: process('orphan') },
+    })
+    let output = ''
+    const times = (text: RegExp) => output.match(text)?.length ?? 0
+    let sent = 0
+    child.stdout.on('data', (part: Buffer) => {
+      output += part.toString()
+      if (sent === 0 && times(/ready/g) === 4) sent = Number(child.kill('SIGUSR1'))
+      if (sent === 1 && times(/USR1/g) === 4) sent += Number(child.kill('SIGTERM'))
+    })
+    const { status, stdout } = await outcomeOf(child)
+    expect(status).toBe(0)
+    expect(stdout.trim().split('\n').sort()).toEqual(
+      ['deep', 'middle', 'orphan', 'top'].flatMap((name) => [`${name} TERM`, `${name} USR1`, `${name} ready`]),
+    )
+  })
+})
+
+describe.runIf(hasProc && hasSetsid)('what a command leaves behind', () => {
+  const leaves = `[ $CKPT_ATTEMPT = 1 ] || exit 0
+    sleep 61 > /dev/null 2>&1 & echo $! > same
+    setsid sleep 62 > /dev/null 2>&1 & echo $! > session
+    env -u CKPT_JOB setsid sleep 63 > /dev/null 2>&1 & echo $! > released
+    exit 1`
+  const left = (cwd: string) =>
+    Object.fromEntries(
+      ['same', 'session', 'released'].map((name) => {
+        const pid = readFileSync(join(cwd, name), 'utf8').trim()
+        const alive = isAlive(pid)
+        spawnSync('kill', [pid])
+        return [name, alive]
+      }),
+    )
+
+  it('is ended before the next start, in other sessions too; what gave its mark back is not', async () => {
+    const { cwd, status, stderr } = await runJob('', leaves)
+    expect(status).toBe(0)
+    expect(stderr).toContain('some of its processes are still there: ending them')
+    expect(left(cwd)).toEqual({ same: false, session: false, released: true })
+  })
+
+  it.runIf(hasScript)('on a terminal too, where the group is shared with others', async () => {
+    const cwd = temporaryDirectory()
+    const script = `sleep 64 & ckpt run save --back-off 1ms -- bash -c '${leaves}'; kill $! && echo beside`
+    const { stdout } = await onTerminal(script, cwd)
+    expect(stdout).toContain('beside')
+    expect(left(cwd)).toEqual({ same: false, session: false, released: true })
+  })
+
+  it('stays where there is no other start', async () => {
+    const { cwd, status } = await runJob('--no-retry-on 1', leaves)
+    expect(status).toBe(1)
+    expect(left(cwd)).toEqual({ same: true, session: true, released: true })
+  })
+})
+
+function onTerminal(
+  script: string,
+  cwd: string,
+  answer: (screen: string, type: (keys: string) => void) => void = () => undefined,
+) {
+  const env = {
+    ...globalThis.process.env,
+    PATH: `${commandFolder()}:${globalThis.process.env['PATH'] ?? ''}`,
+    TERM: 'xterm',
+  }
+  const child = spawn('script', ['-qec', script, '/dev/null'], { env, cwd, stdio: ['pipe', 'pipe', 'pipe'] })
+  let screen = ''
+  child.stdout.on('data', (part: Buffer) => {
+    screen += part.toString()
+    answer(screen, (keys) => child.stdin.write(keys))
+  })
+  return new Promise<{ status: number | null; stdout: string }>((resolve) => {
+    child.on('close', (status) => resolve({ status, stdout: screen }))
+  })
+}
+
+/** Signals are blocked while a process is being started: two that came then would be one. */
+const untilSeen = 'until grep -qs start .ckpt/save/journal.jsonl; do sleep 0.1; done'
+
+describe.runIf(hasScript)('on a terminal', () => {
+  it('the command has it, and nothing is written to it before the command ends', async () => {
+    const { status, stdout } = await onTerminal(
+      `ckpt run save -- bash -c 'test -t 0 && test -t 1 && read -r -p "name? " n && echo "hello $n"'`,
+      temporaryDirectory(),
+      (screen, type) => {
+        if (screen.endsWith('name? ')) type('Ada\r')
+      },
+    )
+    expect(status).toBe(0)
+    expect(stdout.replaceAll('\r', '')).toBe('ckpt: no checkpoint yet: a first start\nname? Ada\nhello Ada\n')
+  })
+
+  it('a Ctrl-C comes once to the command, and a second one kills', async () => {
+    let keys = 0
+    const { status, stdout } = await onTerminal(
+      `ckpt run save --grace 60s -- bash -c 'trap "echo interrupted" INT; trap "" TERM; ${untilSeen}; echo ready; while :; do sleep 0.1; done'`,
+      temporaryDirectory(),
+      (screen, type) => {
+        const due = screen.includes('ready') && (keys === 0 || (keys === 1 && screen.includes('interrupted')))
+        if (!due) return
+        keys += 1
+        type('\u0003')
+      },
+    )
+    expect(status).toBe(137)
+    expect(stdout).toMatch(/stopped \(SIGINT, then killed by SIGKILL\)/)
+    // The second one may have come through before the kill.
+    expect(stdout.match(/interrupted/g)?.length).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('a second SIGINT', () => {
+  it('kills without a terminal too', async () => {
+    const cwd = temporaryDirectory()
+    const script = `trap "echo interrupted" INT; trap "" TERM; ${untilSeen}; echo ready; while :; do sleep 0.1; done`
+    const child = start(['run', 'save', '--grace', '60s', '--', 'bash', '-c', script], { cwd })
+    child.stdout.on('data', () => child.kill('SIGINT'))
+    expect((await outcomeOf(child)).status).toBe(137)
+    expect((await shell('ckpt log save', { cwd })).stdout).toContain('stopped: SIGINT, then killed by SIGKILL')
+  })
+})
