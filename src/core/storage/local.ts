@@ -5,6 +5,8 @@ import type { AmendHandle, Entry, EntryKind, ReadHandle, Result, Space, Stat, St
 
 /** Bytes per read while copying; larger ones were measured to be no faster. */
 const copyBlock = 1 << 20
+/** Bytes after which what was written is sent to the medium while more is written: the end has less to wait for. */
+const syncStride = 1 << 26
 /** Bytes after which a long copy lets signals and progress through. */
 const breath = 1 << 25
 
@@ -166,6 +168,11 @@ function openForWriting(path: string): WriteHandle {
 
 class LocalWriteHandle implements WriteHandle {
   private block: Uint8Array | undefined
+  private sinceSync = 0
+  /** What is being sent to the medium in another thread. */
+  private syncing: Promise<void> | undefined
+  /** The system tells of a failure once: whoever asks again hears that all is well. */
+  private syncFailure: Error | null = null
 
   constructor(
     readonly path: string,
@@ -199,16 +206,33 @@ class LocalWriteHandle implements WriteHandle {
   }
 
   async sync(): Promise<void> {
+    await this.syncing
+    if (this.syncFailure !== null) throw toStorageError(this.path, this.syncFailure)
     guard(this.path, () => fs.fsyncSync(this.fd))
   }
 
   async close(): Promise<void> {
+    // The descriptor's number may be another file's once it is closed.
+    await this.syncing
     guard(this.path, () => fs.closeSync(this.fd))
   }
 
   private append(bytes: Uint8Array): void {
     guard(this.path, () => writeFully(this.fd, bytes, this.position))
     this.position += bytes.length
+    this.sinceSync += bytes.length
+    if (this.sinceSync >= syncStride && this.syncing === undefined) this.startSync()
+  }
+
+  private startSync(): void {
+    this.sinceSync = 0
+    this.syncing = new Promise((resolve) => {
+      fs.fdatasync(this.fd, (error) => {
+        this.syncFailure ??= error
+        this.syncing = undefined
+        resolve()
+      })
+    })
   }
 }
 
