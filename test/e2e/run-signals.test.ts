@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { commandFolder, outcomeOf, shell, start, temporaryDirectory } from './ckpt.js'
-import { runJob } from './run-job.js'
+import { logOf, runJob } from './run-job.js'
 
 const hasProc = existsSync('/proc/self/environ')
 const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null'], { stdio: 'ignore' }).status === 0
@@ -68,6 +68,14 @@ describe.runIf(hasProc && hasSetsid)('what a command leaves behind', () => {
     const { stdout } = await onTerminal(script, cwd)
     expect(stdout).toContain('beside')
     expect(left(cwd)).toEqual({ same: false, session: false, released: true })
+  })
+
+  it('may have saved once more: the next start is from that, and it counts', async () => {
+    const late = "trap 'save 1; exit' TERM; while :; do sleep 0.1; done"
+    const script = `[ $next = 1 ] || exit 0; (${late}) > /dev/null 2>&1 & sleep 0.5; exit 1`
+    const { cwd, status } = await runJob('--min-uptime 0s', script)
+    const [first, second] = await logOf(cwd)
+    expect([status, first?.checkpoints.map(({ epoch }) => epoch), second?.from]).toEqual([0, [1], 'CKPT+ep001'])
   })
 
   it('stays where there is no other start', async () => {

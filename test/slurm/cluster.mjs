@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const template = join(dirname(fileURLToPath(import.meta.url)), 'slurm.conf')
 
-const nodes = ['node', 'contested']
+const nodes = ['node', 'contested', 'failing']
 
 /** Seconds. The node is there after one, and jobs are gone after KillWait. */
 const patience = 20
@@ -41,9 +41,9 @@ export async function startCluster() {
 }
 
 async function configuration(folder) {
-  const [controllerPort, nodePort, contestedPort] = await freePorts(3)
+  const [controllerPort, nodePort, contestedPort, failingPort] = await freePorts(4)
   const [host] = hostname().split('.')
-  const values = { folder, host, user: userInfo().username, controllerPort, nodePort, contestedPort }
+  const values = { folder, host, user: userInfo().username, controllerPort, nodePort, contestedPort, failingPort }
   return readFileSync(template, 'utf8')
     .replace(/^#.*\n/gm, '')
     .replace(/\{(\w+)\}/g, (_, name) => String(values[name]))

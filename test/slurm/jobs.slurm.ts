@@ -12,8 +12,10 @@ import { command, finished, output, running, submit, textOf, until, warn } from 
 
 const train = fileURLToPath(new URL('train.sh', import.meta.url))
 
-/** A job script whose run is FOLDER/save. */
-const underRun = (folder: string, flags = '') =>
+const policy = '--keep 2 --min loss --yes'
+
+/** A job script whose run is FOLDER/save; the best and the newest two of it are kept. */
+const underRun = (folder: string, flags = policy) =>
   `exec ckpt run "${folder}/save" ${flags} -- bash '${train}' "${folder}/save"\n`
 
 function epochsOf(folder: string): number[] {
@@ -43,6 +45,11 @@ async function requeuesOf(folder: string): Promise<string[]> {
   return entries.flatMap((entry) => (entry.what === 'requeue' ? [`${entry.job.id}#${entry.job.restarts}`] : []))
 }
 
+/** The epochs of the checkpoints in the journal. */
+async function seenIn(folder: string): Promise<(number | null)[]> {
+  return (await journalOf(folder)).flatMap((entry) => (entry.what === 'checkpoint' ? [entry.epoch] : []))
+}
+
 async function bestOf(folder: string): Promise<string> {
   const { stdout } = await ckpt(['find', join(folder, 'save'), '--min', 'loss'])
   return stdout.trim()
@@ -63,6 +70,8 @@ describe('a job that is warned of its time limit', () => {
     expect([record?.state, record?.restarts], output(folder, 'train')).toEqual(['COMPLETED', 2])
     expect(epochsOf(folder)).toEqual(all)
     expect(await bestOf(folder)).toBe(join(folder, 'save', 'CKPT+epoch-3'))
+    expect(output(folder, 'train')).toContain('ckpt: removing CKPT+epoch-1: ')
+    expect(await seenIn(folder)).toEqual(all)
     expect(await requeuesOf(folder)).toEqual([`${id}#0`, `${id}#1`])
     const story = await storyOf(folder)
     expect(story).toHaveLength(3)
@@ -154,6 +163,33 @@ describe('a job that ends otherwise', () => {
     const story = await storyOf(folder)
     expect(story[0]).toMatch(/preempted -> requeue$/)
     expect(story[1]).toMatch(/^2: preempted, from epoch-\d/)
+  })
+
+  describe.sequential('for its node', () => {
+    it.each([
+      [
+        'is needed, after a grace time in which nobody tells the batch script, is requeued',
+        (folder: string) => submit(folder, 'hasty', 'sleep 1', '--partition=hasty'),
+      ],
+      [
+        'fails is put back by Slurm alone',
+        () => command('scontrol', 'update', 'NodeName=failing', 'State=DOWN', 'Reason=test'),
+      ],
+    ])('%s', async (_, trouble) => {
+      const folder = temporaryDirectory()
+      const slow = '[ -n "$SLURM_RESTART_COUNT" ] || export EPOCH_SECONDS=4\n'
+      const id = submit(folder, 'train', slow + underRun(folder), '--time=10', '--requeue', '--partition=graceful')
+      await epochDone(folder, 1)
+      trouble(folder)
+      await running(id, 1)
+      const [record] = await finished(id)
+      expect([record?.state, record?.restarts], output(folder, 'train')).toEqual(['COMPLETED', 1])
+      expect(epochsOf(folder).at(-1)).toBe(6)
+      const story = await storyOf(folder)
+      expect(story).toHaveLength(2)
+      expect(story[0]).toMatch(/preempted -> requeue$/)
+      expect(story[1]).toMatch(/^2: preempted, from epoch-\d/)
+    })
   })
 
   it('with exit status 85 is requeued', async () => {

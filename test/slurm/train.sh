@@ -10,7 +10,7 @@ for ((epoch = ${CKPT_META_EPOCH:-0} + 1; epoch <= epochs; epoch++)); do
   sleep "${EPOCH_SECONDS:-0.7}"
   echo "weights $epoch" >"$model"
   # The third is the best.
-  ckpt save "$run" --file "model=$model" --name "epoch-$epoch" --keep 2 --min loss \
+  ckpt save "$run" --file "model=$model" --name "epoch-$epoch" \
     --meta epoch="$epoch" --meta loss="$(((epoch - 3) * (epoch - 3) + 1))" || exit
   echo "$epoch" >>"$run/../epochs"
   if [ -n "$warned" ]; then exit 0; fi

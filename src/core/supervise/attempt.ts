@@ -17,8 +17,8 @@ export interface Watchers {
 }
 
 export interface AttemptOptions {
-  /** Seconds until the next look; the last one took `took`. */
-  readonly interval: (uptime: number, took: number) => number
+  /** Seconds until the next look. */
+  readonly interval: (uptime: number) => number
   /** How the job is asked to end for each cause. */
   readonly end: (cause: Cause, leash: Leash) => Promise<void>
 }
@@ -57,12 +57,9 @@ export class Attempt {
 
   /** To its end. */
   async run(): Promise<AttemptResult> {
-    let took = 0
     while (!this.isOver()) {
-      await this.world.sleep(this.options.interval(this.uptime, took) * 1000, this.over.signal)
-      const began = this.world.now()
+      await this.world.sleep(this.options.interval(this.uptime) * 1000, this.over.signal)
       if (!this.isOver()) await this.look()
-      took = this.world.now() - began
     }
     const end = await this.leash.process.ended
     await this.take(true)

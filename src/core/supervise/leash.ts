@@ -51,16 +51,20 @@ export class Leash {
     this.kill()
   }
 
-  /** What the job has left behind would hold its memory and its files: it goes before anything else starts. */
-  async clear(): Promise<void> {
+  /**
+   * What the job has left behind would hold its memory and its files: it goes before anything else starts. False where
+   * there was nothing.
+   */
+  async clear(): Promise<boolean> {
     const never = new AbortController().signal
-    if (this.process.remains() !== true) return
+    if (this.process.remains() !== true) return false
     this.world.tell('some of its processes are still there: ending them')
     this.process.send('SIGTERM')
     for (let waited = 0; waited < this.grace && this.process.remains(); waited += clearInterval) {
       await this.world.sleep(clearInterval * 1000, never)
     }
     if (this.process.remains()) this.kill()
+    return true
   }
 }
 

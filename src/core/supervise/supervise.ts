@@ -126,6 +126,8 @@ class Supervisor {
   private readonly batch: BatchJob | null
   /** Aborts when the batch system says that the time limit is near. */
   private readonly warned = new AbortController()
+  /** Unix seconds; before that every checkpoint is as good as another. */
+  private warnedAt = -Infinity
   private current: Attempt | null = null
   /** Of the attempt that runs; aborts with the next whole checkpoint. */
   private saved = new AbortController()
@@ -137,6 +139,8 @@ class Supervisor {
   /** At most one an attempt. */
   private simulation: Simulation | undefined
   private hasStopFile = false
+  /** Seconds of work, not of waiting. */
+  private lookTook = 0
   private readonly began: number
   /** As of the last look at the job. */
   private lastKills: OomKills = { group: null, machine: null }
@@ -193,10 +197,7 @@ class Supervisor {
     if (failure !== null) this.world.tell(failure)
     const ended = { ...result, cause: await this.causeOf(result) }
     const judgement = (await this.isFinished(ended, leash)) ? finished : this.judge(ended, kills)
-    if (result.checkpoints.length > 0) {
-      this.budget.giveBack()
-      this.aside = []
-    }
+    if (result.checkpoints.length > 0) this.progress()
     return this.conclude({ checkpoint, result: ended, status, judgement }, leash)
   }
 
@@ -217,7 +218,10 @@ class Supervisor {
     if (this.batch === null || signal !== this.plan.warning) return false
     const { timeLeft } = this.batch
     const left = timeLeft === null ? '' : ` (in ${inSeconds(timeLeft)})`
-    if (!this.warned.signal.aborted) this.world.tell(`${signal}: the time limit is near${left}`)
+    if (!this.warned.signal.aborted) {
+      this.warnedAt = this.world.now()
+      this.world.tell(`${signal}: the time limit is near${left}`)
+    }
     this.warned.abort()
     void this.current?.finish({ kind: 'warning', signal })
     return true
@@ -298,7 +302,7 @@ class Supervisor {
         findCause: this.causes(),
       },
       {
-        interval: (uptime, took) => this.intervalAt(uptime, took),
+        interval: (uptime) => this.intervalAt(uptime),
         end: (cause) => this.ask(leash, cause),
       },
     )
@@ -322,9 +326,9 @@ class Supervisor {
   }
 
   /** Seconds until the next look. */
-  private intervalAt(uptime: number, took: number): number {
+  private intervalAt(uptime: number): number {
     const { least, most } = this.plan.interval
-    const usual = this.warned.signal.aborted ? least : Math.max(least, rarely * took)
+    const usual = this.warned.signal.aborted ? least : Math.max(least, rarely * this.lookTook)
     return Math.min(usual, most, Math.max(0, (this.simulation?.after ?? Infinity) - uptime))
   }
 
@@ -382,17 +386,43 @@ class Supervisor {
     await quietly(() => this.storage.unlink(file))
   }
 
-  private findNew(isOver: boolean): Promise<readonly Checkpoint[]> {
+  private async findNew(isOver: boolean): Promise<readonly Checkpoint[]> {
+    const began = this.world.now()
+    let waited = 0
     const wait = async (milliseconds: number) => {
-      if (!isOver) await this.world.sleep(milliseconds, this.reins.signal)
+      if (isOver) return
+      const before = this.world.now()
+      await this.world.sleep(milliseconds, this.reins.signal)
+      waited += this.world.now() - before
     }
-    return this.watch.look({ now: this.world.now(), wait, thorough: isOver })
+    const found = await this.watch.look({ now: began, wait, thorough: isOver })
+    this.lookTook = this.world.now() - began - waited
+    return found
+  }
+
+  /** What the last of its processes have saved after the first had ended. */
+  private async welcomeLate(): Promise<readonly Checkpoint[]> {
+    const late = await this.findNew(true)
+    for (const checkpoint of late) await this.note(checkpoint)
+    if (late.length > 0) this.progress()
+    return late
+  }
+
+  /** All that was spent is given back. */
+  private progress(): void {
+    this.budget.giveBack()
+    this.aside = []
+  }
+
+  private async note(checkpoint: Checkpoint): Promise<void> {
+    await this.journal.add(toCheckpointEntry(checkpoint, this.world.now()))
+    await this.chores.onCheckpoint(checkpoint, this.attempts)
   }
 
   private async welcome(checkpoint: Checkpoint): Promise<Cause | null> {
-    await this.journal.add(toCheckpointEntry(checkpoint, this.world.now()))
-    await this.chores.onCheckpoint(checkpoint, this.attempts)
-    this.saved.abort()
+    await this.note(checkpoint)
+    // One that is only seen now may have been there when the warning came: it is no answer to it.
+    if ((timeOf(checkpoint) ?? Infinity) >= this.warnedAt) this.saved.abort()
     if ((await this.chores.stopAsked()) === 'after-next-checkpoint') return { kind: 'stop', sent: this.stopSignal }
     const why = await this.whyEnough(checkpoint)
     return why === null ? null : { kind: 'enough', why, sent: this.stopSignal }
@@ -448,13 +478,14 @@ class Supervisor {
     const { end, cause } = result
     const decision = decide({ end, cause, status, judgement }, this.budget, rules, this.world.random())
     const next = decision.kind === 'finish' ? 'nothing' : decision.kind
-    const { uptime: seconds, endedAt: time, checkpoints } = result
-    const lost = ending === 'done' ? 0 : sinceLast(checkpoints.at(-1), time, seconds)
-    await this.journal.add({ what: 'end', time, ending, why: judgement.why, status, seconds, lost, next })
     this.tellEnd(judgement, result, decision)
     // A command that came to its end by itself may have left something behind on purpose.
-    if (decision.kind !== 'finish' || ending === 'stopped' || cause?.kind === 'enough') await leash.clear()
+    const isCleared = decision.kind !== 'finish' || ending === 'stopped' || cause?.kind === 'enough'
+    const late = isCleared && (await leash.clear()) ? await this.welcomeLate() : []
     this.reins.drop(leash)
+    const { uptime: seconds, endedAt: time, checkpoints } = result
+    const lost = ending === 'done' ? 0 : sinceLast([...checkpoints, ...late].at(-1), time, seconds)
+    await this.journal.add({ what: 'end', time, ending, why: judgement.why, status, seconds, lost, next })
     if (decision.kind === 'restart' && checkpoint !== null) await this.reconsider(checkpoint)
     if (decision.kind === 'finish' && ending !== 'done') await this.takeBack()
     const remains = leash.process.remains() !== false

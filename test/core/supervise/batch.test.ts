@@ -65,6 +65,23 @@ describe('a warning of the time limit', () => {
     expect(told).toContain('SIGUSR1: the time limit is near (in 120 s)')
   })
 
+  it('is not answered by a checkpoint that was there before it, and is only seen now', async () => {
+    const { play, raise, sent, entries } = under(batchOf())
+    raise(878.5, 'SIGUSR1')
+    const story: Story = (job) => {
+      job.at(878, () => job.save(1))
+      job.on('SIGUSR1', () =>
+        job.at(20, () => {
+          job.save(2)
+          job.exit(0)
+        }),
+      )
+    }
+    expect(await play([story])).toMatchObject({ status: 0, ending: 'timed-out' })
+    expect(sent).toEqual([['SIGUSR1']])
+    expect(entries().filter(({ what }) => what === 'checkpoint')).toHaveLength(2)
+  })
+
   it('gives a job that does not save the time that there is, and no more', async () => {
     const system = batchOf()
     const { play, raise, sent, now } = under(system, { checkpointSignal: null })
