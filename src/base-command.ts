@@ -40,6 +40,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    */
   static together: readonly (readonly string[])[] = [['min', 'max', 'by']]
 
+  /** The first argument stands for itself, and for no run below it. */
+  static isExact = false
+
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
   protected storage: Storage = localStorage()
@@ -109,8 +112,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   /** Where the search for settings begins: the run that the first argument stands for, or what it names. */
-  protected settingsFolder(path: string): Promise<string> {
-    return locateRun(this.storage, path)
+  protected async settingsFolder(path: string): Promise<string> {
+    return (this.constructor as typeof BaseCommand).isExact ? path : locateRun(this.storage, path)
   }
 
   /** The files of settings, the nearest first. */

@@ -31,14 +31,25 @@ that has settings here. The files are read whole, and a mistake in them is told 
     schema: Flags.boolean({ description: 'print the JSON schema of ckpt.yaml' }),
   }
 
+  private isForExact = false
+
   /** The run may be left out before a command. */
   override async init(): Promise<void> {
     const words = this.argv.filter((argument) => !argument.startsWith('-'))
     const [first = ''] = words
     const [there] = await this.storage.lstat([resolve(first)])
-    const names = (await allCommands()).map(({ name }) => name)
-    if (there?.ok !== true && names.includes(words.join(' '))) this.argv = ['.', ...this.argv]
+    const commands = await allCommands()
+    const names = commands.map(({ name }) => name)
+    const isLeftOut = there?.ok !== true && names.includes(words.join(' '))
+    if (isLeftOut) this.argv = ['.', ...this.argv]
+    const name = (isLeftOut ? words : words.slice(1)).join(' ')
+    this.isForExact = commands.some((one) => one.name === name && one.isExact)
     await super.init()
+  }
+
+  /** The search begins where it does for the command that is asked about. */
+  protected override async settingsFolder(path: string): Promise<string> {
+    return this.isForExact ? path : super.settingsFolder(path)
   }
 
   async run(): Promise<void> {
@@ -92,12 +103,13 @@ that has settings here. The files are read whole, and a mistake in them is told 
 }
 
 /** Loaded late: this command is one of them. */
-async function allCommands(): Promise<DescribedCommand[]> {
+async function allCommands(): Promise<(DescribedCommand & { readonly isExact: boolean })[]> {
   const { commands } = await import('./index.js')
-  return Object.entries(commands).map(([id, { summary, baseFlags, flags, together }]) => ({
+  return Object.entries(commands).map(([id, { summary, baseFlags, flags, together, isExact }]) => ({
     name: id.replaceAll(':', ' '),
     summary,
     flags: { ...baseFlags, ...flags },
     together,
+    isExact,
   }))
 }

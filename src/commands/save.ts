@@ -85,9 +85,7 @@ nothing; the new checkpoint always stays.`
   }
 
   /** What is saved goes to exactly the folder that was named, and so its settings are those of that folder. */
-  protected override async settingsFolder(path: string): Promise<string> {
-    return path
-  }
+  static override isExact = true
 
   async run(): Promise<void> {
     const policy = await this.policy()

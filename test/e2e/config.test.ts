@@ -1,6 +1,6 @@
 /** `ckpt config`: what holds, where it comes from, and the schema that editors have of it. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Ajv } from 'ajv'
 import { describe, expect, it } from 'vitest'
@@ -23,6 +23,19 @@ interface Document {
 }
 
 describe('ckpt config', () => {
+  it('begins where the command would: at the run below, but for save at the very folder', async () => {
+    const { run, file } = withSettings('save: { keep: 5 }\nprune: { keep: 4 }\n')
+    const above = dirname(run)
+    const keepOf = async (command: string) => {
+      const { files, commands } = parse<Document>(await ckpt(['config', above, command, '--json']))
+      return [files, commands[command]?.['keep']]
+    }
+    expect(await keepOf('prune')).toMatchObject([[file], { value: 4 }])
+    expect(await keepOf('save')).toMatchObject([[], { value: null }])
+    const { commands } = parse<Document>(await ckpt(['config', 'save', '--json'], { cwd: dirname(above) }))
+    expect(commands['save']?.['keep']).toMatchObject({ value: null })
+  })
+
   it('shows each flag of a command with its value and where that comes from', async () => {
     const { run, file } = withSettings('prune:\n  keep: 2\n  min: [WER]\n  yes: false\n')
     const got = await ckpt(['config', run, 'prune', '--json'], { env: { CKPT_STATE: '/scratch' } })

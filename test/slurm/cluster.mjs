@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 
 const template = join(dirname(fileURLToPath(import.meta.url)), 'slurm.conf')
 
-const nodes = ['node', 'contested', 'failing']
+const nodes = ['node', 'contested', 'lenient', 'failing']
 
 /** Seconds. The node is there after one, and jobs are gone after KillWait. */
 const patience = 20
@@ -41,9 +41,18 @@ export async function startCluster() {
 }
 
 async function configuration(folder) {
-  const [controllerPort, nodePort, contestedPort, failingPort] = await freePorts(4)
+  const [controllerPort, nodePort, contestedPort, lenientPort, failingPort] = await freePorts(5)
   const [host] = hostname().split('.')
-  const values = { folder, host, user: userInfo().username, controllerPort, nodePort, contestedPort, failingPort }
+  const values = {
+    folder,
+    host,
+    user: userInfo().username,
+    controllerPort,
+    nodePort,
+    contestedPort,
+    lenientPort,
+    failingPort,
+  }
   return readFileSync(template, 'utf8')
     .replace(/^#.*\n/gm, '')
     .replace(/\{(\w+)\}/g, (_, name) => String(values[name]))

@@ -165,31 +165,31 @@ describe('a job that ends otherwise', () => {
     expect(story[1]).toMatch(/^2: preempted, from epoch-\d/)
   })
 
-  describe.sequential('for its node', () => {
-    it.each([
-      [
-        'is needed, after a grace time in which nobody tells the batch script, is requeued',
-        (folder: string) => submit(folder, 'hasty', 'sleep 1', '--partition=hasty'),
-      ],
-      [
-        'fails is put back by Slurm alone',
-        () => command('scontrol', 'update', 'NodeName=failing', 'State=DOWN', 'Reason=test'),
-      ],
-    ])('%s', async (_, trouble) => {
-      const folder = temporaryDirectory()
-      const slow = '[ -n "$SLURM_RESTART_COUNT" ] || export EPOCH_SECONDS=4\n'
-      const id = submit(folder, 'train', slow + underRun(folder), '--time=10', '--requeue', '--partition=graceful')
-      await epochDone(folder, 1)
-      trouble(folder)
-      await running(id, 1)
-      const [record] = await finished(id)
-      expect([record?.state, record?.restarts], output(folder, 'train')).toEqual(['COMPLETED', 1])
-      expect(epochsOf(folder).at(-1)).toBe(6)
-      const story = await storyOf(folder)
-      expect(story).toHaveLength(2)
-      expect(story[0]).toMatch(/preempted -> requeue$/)
-      expect(story[1]).toMatch(/^2: preempted, from epoch-\d/)
-    })
+  it.each([
+    [
+      'has a grace time, of which nobody tells the batch script, is requeued',
+      'graceful',
+      (folder: string) => submit(folder, 'hasty', 'sleep 1', '--partition=hasty'),
+    ],
+    [
+      'is on a node that fails is put back by Slurm alone',
+      'failing',
+      () => command('scontrol', 'update', 'NodeName=failing', 'State=DOWN', 'Reason=test'),
+    ],
+  ])('and %s', async (_, partition, trouble) => {
+    const folder = temporaryDirectory()
+    const slow = '[ -n "$SLURM_RESTART_COUNT" ] || export EPOCH_SECONDS=4\n'
+    const id = submit(folder, 'train', slow + underRun(folder), '--time=10', '--requeue', `--partition=${partition}`)
+    await epochDone(folder, 1)
+    trouble(folder)
+    await running(id, 1)
+    const [record] = await finished(id)
+    expect([record?.state, record?.restarts], output(folder, 'train')).toEqual(['COMPLETED', 1])
+    expect(epochsOf(folder).at(-1)).toBe(6)
+    const story = await storyOf(folder)
+    expect(story).toHaveLength(2)
+    expect(story[0]).toMatch(/preempted -> requeue$/)
+    expect(story[1]).toMatch(/^2: preempted, from epoch-\d/)
   })
 
   it('with exit status 85 is requeued', async () => {
