@@ -13,6 +13,13 @@ export interface Named<T> {
   readonly found: T
 }
 
+/** What was named, run by run: each run is changed once. */
+export function byRun<T>(named: readonly Named<T>[]): ReadonlyMap<string, readonly T[]> {
+  const runs = new Map<string, T[]>()
+  for (const { run, found } of named) runs.set(run, [...(runs.get(run) ?? []), found])
+  return runs
+}
+
 /**
  * What `find` knows of the checkpoint that is meant: a path whose run is one of the folders above, else a name in the
  * run at or below `base`. Null when nothing is known of it.

@@ -14,9 +14,13 @@ export const runArgument = Args.string({
   ignoreStdin: true,
 })
 
+/** How a checkpoint is named in an argument. */
+export const named = 'a path, or the name of a checkpoint in the run of this folder'
+export const severalNamed = `${named}; several may be given`
+
 export const checkpointsArgument = Args.string({
   name: 'CHECKPOINT',
-  description: 'a path, or the name of a checkpoint in the run of this folder; several may be given',
+  description: severalNamed,
   required: true,
   multiple: true,
   ignoreStdin: true,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
+import { byRun, type Named } from '../checkpoint-arguments.js'
 import { openCheckpoint, pin } from '../core/run/index.js'
 import type { Pin } from '../core/state/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../flags.js'
@@ -30,15 +31,15 @@ alone: nothing in the checkpoint's folder changes, and the framework knows nothi
   }
 
   async run(): Promise<void> {
-    const names = new Map<string, string[]>()
+    const named: Named<string>[] = []
     for (const argument of this.args.checkpoint) {
       const { run, checkpoint } = await openCheckpoint(this.storage, argument, resolve('.'))
-      names.set(run.path, [...(names.get(run.path) ?? []), checkpoint.name])
+      named.push({ run: run.path, found: checkpoint.name })
     }
     const pinned: (Pin & { run: string })[] = []
     const options = this.changing(this.flags.wait, this.flags.state)
-    for (const [run, list] of names) {
-      const made = await pin(this.storage, run, { names: list, note: this.flags.note }, options)
+    for (const [run, names] of byRun(named)) {
+      const made = await pin(this.storage, run, { names, note: this.flags.note }, options)
       pinned.push(...made.map((one) => ({ run, ...one })))
     }
     const document = pinned.map(({ run, name, note, time }) => ({ run, name, note, time }))

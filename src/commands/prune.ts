@@ -4,19 +4,20 @@ import { BaseCommand } from '../base-command.js'
 import { utcOffset, wait } from '../clock.js'
 import { confirm } from '../confirm.js'
 import type { Run } from '../core/checkpoint.js'
-import { failureOf, type RemovalFailure } from '../core/disposal/index.js'
+import { failureOf } from '../core/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,
   carryOut,
+  intentOf,
   openRun,
   planPrune,
   planToJson,
   readPlan,
+  refusalOf,
   writePlan,
-  type Application,
-  type Going,
-  type PrunePlan,
+  type Intent,
+  type PruneContext,
   type PruneRequest,
   type WrittenPlan,
 } from '../core/run/index.js'
@@ -34,7 +35,14 @@ import {
 } from '../flags.js'
 import { readPolicy } from '../query.js'
 import { printable } from '../render/printable.js'
-import { pruneDocument, renderMissing, renderPlan, renderQuestion, renderRemoval } from '../render/prune.js'
+import {
+  intentDocument,
+  pruneDocument,
+  renderIntent,
+  renderMissing,
+  renderQuestion,
+  renderRemoval,
+} from '../render/prune.js'
 
 const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 
@@ -100,9 +108,9 @@ Exit status 6 when some could not be removed, or a space target is missed althou
   }
 
   async run(): Promise<void> {
-    const written = this.flags.apply === undefined ? null : await this.readPlan(this.flags.apply)
+    const written = await this.readPlan()
     const run = await openRun(this.storage, written?.run ?? resolve(this.args.run), this.place)
-    if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, written)
+    if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, await this.intend(run, written))
     // Planned again under the lock: another ckpt may have changed the run while this one waited.
     await this.locked(run.path, this.flags, async () => {
       const now = await openRun(this.storage, run.path, this.place)
@@ -114,51 +122,62 @@ Exit status 6 when some could not be removed, or a space target is missed althou
     return { stateDirectory: this.flags.state }
   }
 
-  private async readPlan(file: string): Promise<WrittenPlan> {
-    const plan = await readPlan(this.storage, resolve(file))
+  private async readPlan(): Promise<WrittenPlan | null> {
+    const { apply } = this.flags
     const { run } = this.args
-    if (run === '.' || resolve(run) === plan.run) return plan
-    throw new CkptError('usage', `${file} is a plan for ${plan.run}, not for ${resolve(run)}`, {
-      hint: 'leave the run out: the plan names it',
-    })
+    return apply === undefined ? null : readPlan(this.storage, resolve(apply), run === '.' ? null : resolve(run))
+  }
+
+  private async intend(run: Run, written: WrittenPlan | null): Promise<Intent> {
+    const intend = written === null ? this.planning(run, await this.request()) : this.applying(run, written)
+    const intent = await this.long('checking', (work) =>
+      intend({ now: this.now(), wait, utcOffset, ...this.place, ...work }),
+    )
+    for (const warning of intent.plan.warnings) this.alert(warning)
+    if (intent.plan.missingBytes > 0) this.alert(renderMissing(intent.plan))
+    return intent
+  }
+
+  private planning(run: Run, request: PruneRequest) {
+    return async (context: PruneContext) => intentOf(await planPrune(this.storage, run, request, context))
+  }
+
+  private applying(run: Run, written: WrittenPlan) {
+    return (context: PruneContext) => applyPlan(this.storage, run, written, context)
+  }
+
+  private async request(): Promise<PruneRequest> {
+    const [file] = policyNames.flatMap((name) => this.places.get(name)?.path ?? [])
+    if (file !== undefined) this.note(`the policy is that of ${printable(file)}`)
+    return { ...(await readPolicy(this.flags)), verify: this.flags.verify, toTrash: this.flags.trash }
   }
 
   /** What is to be done, shown and no more. */
-  private async show(run: Run, written: WrittenPlan | null): Promise<void> {
-    const intent = await this.intend(run, written)
+  private async show(run: Run, intent: Intent): Promise<void> {
     const file = this.flags.plan
-    if (file !== undefined) {
-      const { protect = true, allowEmpty = false } = intent.request ?? {}
-      const choices = { created: this.now(), protect, allowEmpty }
-      await writePlan(this.storage, resolve(file), planToJson(run.path, intent.plan, choices))
-    }
-    const document = { ...pruneDocument(run, intent.plan, null), failed: failedDocument(intent) }
+    if (file !== undefined) await this.write(file, run, intent)
+    const document = intentDocument(run, intent)
     this.failWith(document)
-    if (!this.wantsJson) this.output.dataLines(this.lines(run, intent))
-    if (intent.going.refused.length > 0) throw refusedOnly(intent)
+    this.showPlan(run, intent)
+    const refusal = refusalOf(intent)
+    if (refusal !== null) throw refusal
     this.answer(document, () => [])
     if (file !== undefined) this.note(`the plan is in ${file}; to do it: ckpt prune --apply ${file}`)
   }
 
-  private async intend(run: Run, written: WrittenPlan | null): Promise<Intent> {
-    if (written === null) return this.plan(run)
-    const context = { now: this.now(), wait, utcOffset, ...this.place }
-    const going = await this.long('checking', (options) =>
-      applyPlan(this.storage, run, written, { ...context, ...options }),
-    )
-    return { plan: appliedPlan(run, going), going, request: null }
+  private async write(file: string, run: Run, { plan }: Intent): Promise<void> {
+    const { 'no-protect': noProtect, 'allow-empty': allowEmpty } = this.flags
+    const choices = { created: this.now(), protect: !noProtect, allowEmpty }
+    await writePlan(this.storage, resolve(file), planToJson(run.path, plan, choices))
   }
 
-  private lines(run: Run, intent: Intent): string[] {
-    return [
-      ...renderPlan(run, intent.plan, { now: this.now(), output: this.output }),
-      ...intent.going.refused.map(({ name, error }) => printable(`  ${name} stays: ${error.message}`)),
-    ]
+  private showPlan(run: Run, intent: Intent): void {
+    if (!this.wantsJson) this.output.dataLines(renderIntent(run, intent, { now: this.now(), output: this.output }))
   }
 
   private async prune(run: Run, intent: Intent): Promise<void> {
     // Nothing is deleted that was not shown.
-    if (!this.wantsJson) this.output.dataLines(this.lines(run, intent))
+    this.showPlan(run, intent)
     const { plan, going } = intent
     const { trash, yes } = this.flags
     if (plan.remove.length > 0 && !yes && !(await confirm(renderQuestion(plan, trash), '--yes'))) {
@@ -175,70 +194,4 @@ Exit status 6 when some could not be removed, or a space target is missed althou
     if (plan.missingBytes > 0) process.exitCode = exitStatusOf.partial
     this.answer(document, () => (idle ? [] : renderRemoval(removal, this.output, trash)))
   }
-
-  private async plan(run: Run): Promise<Intent> {
-    const request = await this.request()
-    if (this.flags.trash && request.minFree !== undefined) {
-      throw new CkptError('usage', '--trash frees no space, so --min-free cannot be met with it', {
-        hint: 'leave one of the two out',
-      })
-    }
-    const context = { now: this.now(), wait, utcOffset, ...this.place }
-    const plan = await this.long('checking', (options) =>
-      planPrune(this.storage, run, request, { ...context, ...options }),
-    )
-    for (const warning of plan.warnings) this.alert(warning)
-    if (plan.missingBytes > 0) this.alert(renderMissing(plan))
-    return intentOf(plan, request)
-  }
-
-  private async request(): Promise<PruneRequest> {
-    const [file] = policyNames.flatMap((name) => this.places.get(name)?.path ?? [])
-    if (file !== undefined) this.note(`the policy is that of ${printable(file)}`)
-    return { ...(await readPolicy(this.flags)), verify: this.flags.verify }
-  }
-}
-
-/** A plan and what of it is to be carried out. */
-interface Intent {
-  readonly plan: PrunePlan
-  /** Null: the plan was read from a file. */
-  readonly request: PruneRequest | null
-  readonly going: Going & { readonly refused: readonly RemovalFailure[] }
-}
-
-function intentOf(plan: PrunePlan, request: PruneRequest): Intent {
-  const { fingerprints, remove } = plan
-  const checkpoints = remove.map(({ checkpoint }) => checkpoint)
-  const reasons = new Map(remove.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
-  return { plan, request, going: { checkpoints, fingerprints, reasons, refused: [] } }
-}
-
-/** A written plan as one that was just made. */
-function appliedPlan(run: Run, { checkpoints, fingerprints, reasons, freedBytes }: Application): PrunePlan {
-  const going = new Set(checkpoints)
-  return {
-    keep: run.checkpoints
-      .filter((checkpoint) => !going.has(checkpoint))
-      .map((checkpoint) => ({ checkpoint, reasons: [{ code: 'unselected', text: 'the plan does not remove it' }] })),
-    remove: checkpoints.map((checkpoint) => ({
-      checkpoint,
-      reason: { code: 'selected', text: reasons.get(checkpoint.name) ?? 'planned' },
-    })),
-    missingBytes: 0,
-    fingerprints,
-    freedBytes,
-    warnings: [],
-  }
-}
-
-function failedDocument({ going }: Intent) {
-  return going.refused.map(({ name, error }) => ({ name, error: error.message }))
-}
-
-function refusedOnly({ going }: Intent): CkptError {
-  const lines = going.refused.map(({ name, error }) => `  ${name} stays: ${error.message}`)
-  return new CkptError('partial', [`${lines.length} of the plan cannot be done`, ...lines].join('\n'), {
-    hint: 'make a new plan',
-  })
 }

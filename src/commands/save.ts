@@ -8,6 +8,7 @@ import { CkptError } from '../core/errors.js'
 import {
   carryOut,
   checkRequest,
+  intentOf,
   openExactly,
   planPrune,
   previewCheckpoint,
@@ -153,8 +154,7 @@ nothing; the new checkpoint always stays.`
     }
     const plan = await this.plan(run, newcomer, request)
     if (plan.remove.length === 0) return { run, plan, removal: null }
-    const checkpoints = plan.remove.map(({ checkpoint }) => checkpoint)
-    const going = { checkpoints, fingerprints: plan.fingerprints, reasons: new Map<string, string>() }
+    const { going } = intentOf(plan)
     const removal = await this.long('removing', ({ signal }) =>
       carryOut(this.storage, run, going, { ...this.place, wait, copyTime, now: this.now(), trash: false, signal }),
     )

@@ -3,10 +3,10 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { arrange, examine, openCheckpoint, openCheckpointAt, openRun } from '../core/run/index.js'
+import { arrange, examine, openNamed } from '../core/run/index.js'
 import { bestPerMetric, metricOrders, valueFor } from '../core/selection/index.js'
 import { openTensors, plainShape, type TensorFile, type TensorInfo } from '../core/tensors/index.js'
-import { verifyFlag, stateFlag } from '../flags.js'
+import { named, stateFlag, verifyFlag } from '../flags.js'
 import { toDocument } from '../render/checkpoints.js'
 import { renderCheckpoint, renderOverview, renderTensorFile, type BestEntry } from '../render/show.js'
 import { layoutsOf } from '../render/run.js'
@@ -22,7 +22,7 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
   static override usage = 'show [CHECKPOINT|RUN|FILE] [FLAGS]'
   static override args = {
     what: Args.string({
-      description: 'a path, or the name of a checkpoint in the run of this folder',
+      description: named,
       default: '.',
       ignoreStdin: true,
     }),
@@ -30,25 +30,14 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
   static override flags = { verify: verifyFlag('how deep to look into its files', 'quick'), state: stateFlag }
 
   async run(): Promise<void> {
-    const path = resolve(this.args.what)
-    const place = { stateDirectory: this.flags.state }
-    const loaded = await openCheckpointAt(this.storage, path, place)
-    if (loaded === null) {
-      const kind = await this.kindOf(path)
-      if (kind === 'directory') return this.showRun(await openRun(this.storage, path, place))
-      if (kind === 'file') return this.showFile(path)
-    }
-    const { checkpoint: found, run } =
-      loaded ?? (await openCheckpoint(this.storage, this.args.what, resolve('.'), place))
+    const what = await openNamed(this.storage, this.args.what, resolve('.'), { stateDirectory: this.flags.state })
+    if (what.kind === 'run') return this.showRun(what.run)
+    if (what.kind === 'file') return this.showFile(what.path)
+    const { run, checkpoint: found } = what
     const [checkpoint] = await this.long('checking', (options) =>
       examine(this.storage, run.checkpoints, [found], this.flags.verify, options),
     )
     if (checkpoint !== undefined) await this.showCheckpoint(checkpoint)
-  }
-
-  private async kindOf(path: string): Promise<string | null> {
-    const [stat] = await this.storage.stat([path])
-    return stat?.ok === true ? stat.value.kind : null
   }
 
   private async showCheckpoint(checkpoint: Checkpoint): Promise<void> {

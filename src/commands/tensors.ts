@@ -16,6 +16,7 @@ import {
   type TensorFile,
   type TensorInfo,
 } from '../core/tensors/index.js'
+import { named } from '../flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'
 
@@ -46,7 +47,7 @@ status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.
   static override args = {
     what: Args.string({
       name: 'FILE|CHECKPOINT',
-      description: 'a path, or the name of a checkpoint in the run of this folder',
+      description: named,
       required: true,
       ignoreStdin: true,
     }),

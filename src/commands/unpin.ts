@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { BaseCommand } from '../base-command.js'
-import { findRemembered, type Named } from '../checkpoint-arguments.js'
+import { byRun, findRemembered, type Named } from '../checkpoint-arguments.js'
 import { CkptError } from '../core/errors.js'
 import { unpin } from '../core/run/index.js'
 import { readPins, stateFolderOf } from '../core/state/index.js'
@@ -25,7 +25,7 @@ export default class Unpin extends BaseCommand<typeof Unpin> {
     const named: Named<string>[] = []
     for (const argument of this.args.checkpoint) named.push(await this.findPin(argument))
     const options = this.changing(this.flags.wait, this.flags.state)
-    for (const { run, found } of named) await unpin(this.storage, run, [found], options)
+    for (const [run, names] of byRun(named)) await unpin(this.storage, run, names, options)
     const document = named.map(({ run, found }) => ({ run, name: found }))
     this.answer({ unpinned: document }, () => named.map(({ found }) => `unpinned ${printable(found)}`))
   }

@@ -3,17 +3,9 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import {
-  openCheckpoint,
-  openCheckpointAt,
-  openRun,
-  openRuns,
-  recordRun,
-  verifyRun,
-  type Verified,
-} from '../core/run/index.js'
+import { openCheckpoint, openNamed, openRuns, recordRun, verifyRun, type Verified } from '../core/run/index.js'
 import { stateFolderOf } from '../core/state/index.js'
-import { recursiveFlag, stateFlag } from '../flags.js'
+import { recursiveFlag, severalNamed, stateFlag } from '../flags.js'
 import { withVerifyHooks } from '../file-hooks.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
 
@@ -44,7 +36,7 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
   static override args = {
     what: Args.string({
       name: 'RUN|CHECKPOINT',
-      description: 'a path, or the name of a checkpoint in the run of this folder; several may be given',
+      description: severalNamed,
       multiple: true,
       ignoreStdin: true,
     }),
@@ -102,13 +94,11 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
       if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
       return runs.map((run) => ({ run, which: null }))
     }
-    const loaded = await openCheckpointAt(this.storage, path, place)
-    if (loaded !== null) return [{ run: loaded.run, which: [loaded.checkpoint] }]
-    const [there] = await this.storage.stat([path])
-    if (there?.ok === true && there.value.kind === 'directory') {
-      return [{ run: await openRun(this.storage, path, place), which: null }]
-    }
-    const { run, checkpoint } = await openCheckpoint(this.storage, argument, resolve('.'), place)
+    const named = await openNamed(this.storage, argument, resolve('.'), place)
+    if (named.kind === 'run') return [{ run: named.run, which: null }]
+    // A file that is no checkpoint is told as such.
+    const { run, checkpoint } =
+      named.kind === 'checkpoint' ? named : await openCheckpoint(this.storage, named.path, resolve('.'), place)
     return [{ run, which: [checkpoint] }]
   }
 }

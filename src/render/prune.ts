@@ -1,7 +1,7 @@
 /** A prune's plan, its question and its outcome. */
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import type { RemovalResult } from '../core/disposal/index.js'
-import type { PrunePlan } from '../core/run/index.js'
+import type { Intent, PrunePlan } from '../core/run/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
@@ -28,6 +28,14 @@ export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: nu
       ? paint('title', 'nothing to remove')
       : paint('title', `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(plan.freedBytes)}`),
     ...removed.map((text) => paint('bad', text)),
+  ]
+}
+
+/** The same, and what of it will not be done. */
+export function renderIntent(run: Run, { plan, going }: Intent, view: { now: number; output: Output }): string[] {
+  return [
+    ...renderPlan(run, plan, view),
+    ...going.refused.map(({ name, error }) => printable(`  ${name} stays: ${error.message}`)),
   ]
 }
 
@@ -64,6 +72,12 @@ export function renderFinished({ count, freedBytes }: RemovalResult['finished'])
   return count === 0
     ? []
     : [`cleared ${plural(count, 'leftover')} of interrupted commands, ${formatSize(freedBytes)} freed`]
+}
+
+/** Of what is not carried out, as `--json` gives it. */
+export function intentDocument(run: Run, { plan, going }: Intent): Record<string, unknown> {
+  const failed = going.refused.map(({ name, error }) => ({ name, error: error.message }))
+  return { ...pruneDocument(run, plan, null), failed }
 }
 
 /** As `--json` gives it (docs/json.md). */

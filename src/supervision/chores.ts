@@ -6,6 +6,7 @@ import { failureOf } from '../core/disposal/index.js'
 import { jobEnvironment } from '../core/jobs/index.js'
 import {
   carryOut,
+  intentOf,
   openRunIfAny,
   planPrune,
   setAside,
@@ -89,20 +90,13 @@ async function pruneRun(
     const run = await openRunIfAny(storage, found.path, place)
     if (run === null) return
     const now = lock.now()
-    const { remove, fingerprints, missingBytes } = await planPrune(storage, run, request, {
-      now,
-      wait: remains ? wait : atOnce,
-      utcOffset,
-      ...place,
-    })
-    const checkpoints = remove.map(({ checkpoint }) => checkpoint)
-    const reasons = new Map(remove.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
+    const context = { now, wait: remains ? wait : atOnce, utcOffset, ...place }
+    const { going, plan: planned } = intentOf(await planPrune(storage, run, request, context))
     // Nothing is deleted that was not shown.
-    for (const [name, reason] of reasons) tell(`${trash ? 'to the trash' : 'removing'} ${name}: ${reason}`)
-    const going = { checkpoints, fingerprints, reasons }
+    for (const [name, reason] of going.reasons) tell(`${trash ? 'to the trash' : 'removing'} ${name}: ${reason}`)
     const failure = failureOf(await carryOut(storage, run, going, { ...place, wait, copyTime, now, trash }))
     if (failure !== null) throw failure
-    if (missingBytes > 0) tell(`the space asked for is missed by ${missingBytes} bytes`)
+    if (planned.missingBytes > 0) tell(`the space asked for is missed by ${planned.missingBytes} bytes`)
   })
 }
 

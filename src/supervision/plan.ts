@@ -75,7 +75,7 @@ export async function readPrune(flags: RunFlags): Promise<PruneRequest | null> {
       hint: 'add --keep N, or --resume-from best to start from it',
     })
   }
-  const request = await readPolicy(flags)
+  const request = { ...(await readPolicy(flags)), toTrash: flags.trash }
   checkRequest(request)
   if (flags.yes) return request
   throw new CkptError('refused', 'a policy removes checkpoints while nobody is there to ask', { hint: 'add --yes' })

@@ -8,17 +8,10 @@ import { isWhole } from '../checkpoint.js'
 import { impossibleMetrics } from '../selection/index.js'
 import type { ReadStorage, Result } from '../storage/storage.js'
 import { arrange } from './arrange.js'
-import type { Going } from './carry-out.js'
+import type { Intent } from './intent.js'
 import { examine } from './open.js'
 import type { WrittenPlan } from './plan-file.js'
-import { findChanging, pinnedPaths, type PruneContext } from './prune.js'
-
-export interface Application extends Going {
-  /** Of the plan, and still there, and as far as can be told now to be removed. */
-  readonly refused: readonly RemovalFailure[]
-  /** Bytes that the medium would get back. */
-  readonly freedBytes: number
-}
+import { findChanging, pinnedPaths, type PruneContext, type PrunePlan } from './prune.js'
 
 /**
  * What of the plan can be done: its checkpoints that are still there and that nothing protects now. The others stay,
@@ -29,7 +22,7 @@ export async function applyPlan(
   run: Run,
   plan: WrittenPlan,
   context: PruneContext & HealthOptions,
-): Promise<Application> {
+): Promise<Intent> {
   const byName = new Map(run.checkpoints.map((checkpoint) => [checkpoint.name, checkpoint]))
   const refused: RemovalFailure[] = []
   const going: Checkpoint[] = []
@@ -46,18 +39,36 @@ export async function applyPlan(
       hint: 'what the plan kept is gone: make a new plan',
     })
   }
-  const planned = new Map(plan.remove.map((entry) => [entry.name, entry]))
+  const reasons = new Map(plan.remove.map(({ name, reason }) => [name, reason]))
+  const fingerprints = new Map(
+    plan.remove.map(({ name, fingerprint }): [string, Result<Fingerprint>] => [name, { ok: true, value: fingerprint }]),
+  )
   return {
-    checkpoints: going,
-    fingerprints: new Map(
-      [...planned].map(([name, { fingerprint }]): [string, Result<Fingerprint>] => [
-        name,
-        { ok: true, value: fingerprint },
-      ]),
-    ),
-    reasons: new Map([...planned].map(([name, { reason }]) => [name, reason])),
-    refused,
-    freedBytes: await bytesFreedBy(storage, going),
+    plan: {
+      ...partition(run, going, reasons),
+      missingBytes: 0,
+      fingerprints,
+      freedBytes: await bytesFreedBy(storage, going),
+      warnings: [],
+    },
+    going: { checkpoints: going, fingerprints, reasons, refused },
+  }
+}
+
+function partition(
+  { checkpoints }: Run,
+  going: readonly Checkpoint[],
+  reasons: ReadonlyMap<string, string>,
+): Pick<PrunePlan, 'keep' | 'remove'> {
+  const gone = new Set(going)
+  return {
+    keep: checkpoints
+      .filter((checkpoint) => !gone.has(checkpoint))
+      .map((checkpoint) => ({ checkpoint, reasons: [{ code: 'unselected', text: 'the plan does not remove it' }] })),
+    remove: going.map((checkpoint) => ({
+      checkpoint,
+      reason: { code: 'selected', text: reasons.get(checkpoint.name) ?? 'planned' },
+    })),
   }
 }
 

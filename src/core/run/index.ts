@@ -1,19 +1,11 @@
 /** A run as a whole: the parts of core put together for the questions that people ask of one. */
 export { arrange, type Arranged, type Query } from './arrange.js'
 export { choose, type ChooseContext, type ChooseRequest } from './choose.js'
-export {
-  examine,
-  examineAcross,
-  grade,
-  openCheckpoint,
-  openCheckpointAt,
-  openRun,
-  openRunIfAny,
-  openRuns,
-} from './open.js'
-export { applyPlan, type Application } from './apply.js'
+export { examine, examineAcross, grade, openCheckpoint, openNamed, openRun, openRunIfAny, openRuns } from './open.js'
+export { applyPlan } from './apply.js'
 export { carryOut, type CarryOutOptions, type Going } from './carry-out.js'
 export { planDemote, type DemotePlan, type DemoteRequest } from './demote.js'
+export { intentOf, refusalOf, type Intent } from './intent.js'
 export { emptyAndFinish } from './finish.js'
 export { holding, pin, takeGonePins, unpin } from './pin.js'
 export { planToJson, readPlan, writePlan, type WrittenPlan } from './plan-file.js'

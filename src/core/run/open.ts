@@ -1,4 +1,5 @@
 /** A run and its checkpoints, looked at as deep as the question needs. */
+import { resolve } from 'node:path'
 import type { Checkpoint, HealthLevel, Run } from '../checkpoint.js'
 import { checkHealth, checkStructure, type HealthOptions } from '../health/index.js'
 import {
@@ -49,13 +50,38 @@ export async function openCheckpoint(
 }
 
 /** The checkpoint at exactly this path (absolute) or null, likewise. */
-export async function openCheckpointAt(
+async function openCheckpointAt(
   storage: ReadStorage,
   path: string,
   place: StatePlace = {},
 ): Promise<LoadedCheckpoint | null> {
   const loaded = await findCheckpointAt(storage, path)
   return loaded === null ? null : known(storage, loaded, place)
+}
+
+/** What someone named: a checkpoint in its run, a run, or some other file (absolute). */
+export type Named =
+  | ({ readonly kind: 'checkpoint' } & LoadedCheckpoint)
+  | { readonly kind: 'run'; readonly run: Run }
+  | { readonly kind: 'file'; readonly path: string }
+
+/** The same for an argument that may name any of the three. Throws as `openCheckpoint` and `openRun` do. */
+export async function openNamed(
+  storage: ReadStorage,
+  argument: string,
+  base: string,
+  place: StatePlace = {},
+): Promise<Named> {
+  const path = resolve(base, argument)
+  const at = await openCheckpointAt(storage, path, place)
+  if (at !== null) return { kind: 'checkpoint', ...at }
+  const [there] = await storage.stat([path])
+  if (there?.ok === true) {
+    const { kind } = there.value
+    if (kind === 'directory') return { kind: 'run', run: await openRun(storage, path, place) }
+    if (kind === 'file') return { kind: 'file', path }
+  }
+  return { kind: 'checkpoint', ...(await openCheckpoint(storage, argument, base, place)) }
 }
 
 async function known(storage: ReadStorage, loaded: LoadedCheckpoint, place: StatePlace): Promise<LoadedCheckpoint> {

@@ -67,8 +67,11 @@ export async function writePlan(storage: Storage, path: string, plan: ReturnType
   }
 }
 
-/** Throws CkptError `usage` with what is wrong in it, `not-found`, `system`. */
-export async function readPlan(storage: ReadStorage, path: string): Promise<WrittenPlan> {
+/**
+ * The plan in the file at `path`, which must be one for `asked` (absolute) unless that is null. Throws CkptError
+ * `usage` with what is wrong in it, `not-found`, `system`.
+ */
+export async function readPlan(storage: ReadStorage, path: string, asked: string | null): Promise<WrittenPlan> {
   const [text] = await storage.read([path], largestPlan)
   if (text?.ok !== true) throw text?.error ?? new CkptError('not-found', `${path}: nothing there`)
   const plan = parse(text.value, path)
@@ -76,6 +79,11 @@ export async function readPlan(storage: ReadStorage, path: string): Promise<Writ
   if (plan.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
   const [run, created, protect, allowEmpty] = ['run', 'created', 'protect', 'allowEmpty'].map((key) => plan.get(key))
   if (typeof run !== 'string' || !isAbsolute(run) || run.includes('\0')) throw bad(path, '"run" is no absolute path')
+  if (asked !== null && asked !== run) {
+    throw new CkptError('usage', `${path} is a plan for ${run}, not for ${asked}`, {
+      hint: 'leave the run out: the plan names it',
+    })
+  }
   if (typeof created !== 'number') throw bad(path, '"created" is no number')
   return { run, created, protect: protect !== false, allowEmpty: allowEmpty === true, remove: readEntries(plan, path) }
 }

@@ -33,6 +33,8 @@ export interface PruneRequest {
   readonly maxTotal?: number | undefined
   /** What is to be free on the run's file system. */
   readonly minFree?: Amount | undefined
+  /** They go to the trash, which frees no space. */
+  readonly toTrash?: boolean
   readonly removeDamaged?: boolean
   readonly allowEmpty?: boolean
   /** False: the policy alone decides. */
@@ -71,6 +73,7 @@ export async function planPrune(
   asked: PruneRequest,
   context: PruneContext,
 ): Promise<PrunePlan> {
+  checkTrash(asked)
   const request = await sparingSetAside(storage, run, asked, context)
   const level = request.verify ?? 'quick'
   const { newcomer } = request
@@ -144,9 +147,17 @@ function withExclusion(kept: Kept, why: string | undefined): Kept {
 
 /** Throws as a prune of this request would for a policy that cannot be meant, or names nothing. */
 export function checkRequest(request: PruneRequest): void {
+  checkTrash(request)
   const { maxTotal, minFree } = request
   const nothing = { maxTotal, minFree: minFree && { bytes: 0, free: 0 }, sizeOf: () => 0 }
   checkPolicy(toPolicy(request, [], maxTotal === undefined && minFree === undefined ? undefined : nothing, 0))
+}
+
+function checkTrash({ toTrash, minFree }: PruneRequest): void {
+  if (toTrash !== true || minFree === undefined) return
+  throw new CkptError('usage', '--trash frees no space, so --min-free cannot be met with it', {
+    hint: 'leave one of the two out',
+  })
 }
 
 /** The same plan, but for the checkpoint at that path, which stays. `ordered` is newest first. */
