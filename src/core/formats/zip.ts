@@ -329,6 +329,9 @@ function holdsEnd(bytes: Uint8Array): boolean {
   return false
 }
 
+/** In the short record: the zip64 one says it. */
+const elsewhere32 = 0xffffffff
+
 async function readEnd(source: ByteSource, view: DataView, at: number): Promise<End> {
   const small = {
     disk: view.getUint16(4, true),
@@ -339,13 +342,21 @@ async function readEnd(source: ByteSource, view: DataView, at: number): Promise<
     directoryOffset: view.getUint32(16, true),
   }
   const large = await readEnd64(source, at)
-  if (large !== null) requireAgreement(small, large, at)
+  if (large !== null) {
+    // One that points outside is told as that, and not only as different from the other.
+    if (small.directoryOffset !== elsewhere32 && small.directorySize !== elsewhere32) {
+      requireInside(small, at, source.byteLength)
+    }
+    requireInside(large, large.at, source.byteLength)
+    requireAgreement(small, large, at)
+  }
   const end = large ?? small
   const limit = large?.at ?? at
   if (end.disk !== 0 || end.directoryDisk !== 0 || end.countHere !== end.count) {
     throw new FormatError(`the archive is part ${end.disk} of several, which torch never writes`, { offset: at })
   }
   requireInside(end, limit, source.byteLength)
+  requireSensible(end, limit)
   return end
 }
 
@@ -358,6 +369,9 @@ function requireInside(end: End, limit: number, byteLength: number): void {
       { offset: limit },
     )
   }
+}
+
+function requireSensible(end: End, limit: number): void {
   if (end.directorySize > largestDirectory) {
     throw new FormatError(
       `the central directory has ${end.directorySize} bytes, and at most ${largestDirectory} are read`,
@@ -413,8 +427,8 @@ async function readEnd64(source: ByteSource, endAt: number): Promise<(EndRecord 
 function requireAgreement(small: EndRecord, large: EndRecord, at: number): void {
   const fields = [
     ['count of entries', small.count, large.count, 0xffff],
-    ['directory size', small.directorySize, large.directorySize, 0xffffffff],
-    ['directory offset', small.directoryOffset, large.directoryOffset, 0xffffffff],
+    ['directory size', small.directorySize, large.directorySize, elsewhere32],
+    ['directory offset', small.directoryOffset, large.directoryOffset, elsewhere32],
     ['number of this part', small.disk, large.disk, 0xffff],
     ['part of the directory', small.directoryDisk, large.directoryDisk, 0xffff],
     ['count of entries in this part', small.countHere, large.countHere, 0xffff],

@@ -98,7 +98,7 @@ async function check(
   return which.map((checkpoint, index) => {
     const { findings = [], rests = [] } = inspected[index] ?? {}
     const all = uniteFindings(
-      checkpoint.health.findings,
+      withoutThose(checkpoint.health.findings, findings),
       findings,
       rests.flatMap((rest) => read.get(rest)?.findings ?? []),
       contents.get(checkpoint)?.findings ?? [],
@@ -110,6 +110,12 @@ async function check(
     })
     return { checkpoint: withHealth(checkpoint, level, all), sums: new Map(sums) }
   })
+}
+
+/** That an index names a missing file says more than that others have it. */
+function withoutThose(structure: readonly Finding[], findings: readonly Finding[]): readonly Finding[] {
+  const told = new Set(findings.filter(({ grade }) => grade === 'partial').map(({ file }) => file))
+  return structure.filter(({ grade, file }) => grade !== 'partial' || file === undefined || !told.has(file))
 }
 
 interface Read {

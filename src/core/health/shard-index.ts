@@ -40,7 +40,7 @@ function compare(index: string, map: ReadonlyMap<string, readonly string[]>, sha
     }
     const file = shards.files.get(folder + shard)
     if (file === undefined) {
-      const reason = `not there, though ${index} names it for ${tensors.length} tensors`
+      const reason = `not there, though ${index} names it for ${tensors.length === 1 ? '1 tensor' : `${tensors.length} tensors`}`
       findings.push({ grade: 'partial', file: folder + shard, reason })
       continue
     }

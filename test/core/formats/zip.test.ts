@@ -101,6 +101,14 @@ describe('readZip', () => {
     expect(await refusal(two, { directorySize: 4_000_000_000 })).toMatch(/outside/)
   })
 
+  it('tells that a directory is outside, also where the zip64 record and the short one differ', async () => {
+    for (const fromEnd of [22 - 16, 22 + 20 + 56 - 48]) {
+      const bytes = makeZip(two, { zip64: true })
+      bytes.writeUInt32LE(88_888, bytes.length - fromEnd)
+      await expect(readZip(sourceOf(bytes))).rejects.toThrow(/lies at bytes 88888 to \d+, outside of the \d+ bytes/)
+    }
+  })
+
   it('refuses a central directory that points to something else', async () => {
     expect(await refusal(two, { directoryOffset: 3 })).toMatch(/at byte 3, begins with 0x[0-9a-f]{8}, not 0x02014b50/)
   })

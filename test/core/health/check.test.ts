@@ -259,6 +259,20 @@ describe('an index', () => {
     expect(await findings(files)).toMatchObject([{ grade: 'partial', file: two }])
   })
 
+  it('is the cause told of a shard that is not there, and not only that the others have it', async () => {
+    const root = makeFolder()
+    for (const number of [1, 2, 3]) {
+      write(root, {
+        [`checkpoint-${number}/${one}`]: safetensors(['a']),
+        ...(number === 2 ? {} : { [`checkpoint-${number}/${two}`]: safetensors(['b']) }),
+        [`checkpoint-${number}/model.safetensors.index.json`]: index({ a: one, b: two }),
+        [`checkpoint-${number}/trainer_state.json`]: state,
+      })
+    }
+    const reason = 'not there, though model.safetensors.index.json names it for 1 tensor'
+    expect(findingsOf(await grade(root, 'quick'), 'checkpoint-2')).toEqual([{ grade: 'partial', file: two, reason }])
+  })
+
   it('names a tensor that its shard does not have', async () => {
     const files = {
       [one]: safetensors(['a']),
