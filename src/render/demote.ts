@@ -3,6 +3,7 @@ import type { Run } from '../core/checkpoint.js'
 import type { Demoted } from '../core/disposal/index.js'
 import type { DemotePlan } from '../core/run/index.js'
 import { painter } from './colours.js'
+import { hang } from './hang.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { formatSize, plural } from './units.js'
@@ -11,18 +12,23 @@ import { displayWidth } from './width.js'
 export function renderDemotePlan(run: Run, plan: DemotePlan, { output }: { now: number; output: Output }): string[] {
   const paint = painter(output.colours)
   const width = Math.max(0, ...run.checkpoints.map(({ name }) => displayWidth(printable(name))))
-  const line = (name: string, text: string) => {
+  const lines = (name: string, text: string) => {
     const shown = printable(name)
-    return `  ${shown}${' '.repeat(width - displayWidth(shown))}  ${printable(text)}`
+    const head = `  ${shown}${' '.repeat(width - displayWidth(shown))}  `
+    return hang({ text: head, width: width + 4 }, printable(text), output.width)
   }
   const count = plan.keep.length
   return [
     paint('title', `${printable(run.path)}: ${plural(count, 'checkpoint')} ${count === 1 ? 'stays' : 'stay'} as now`),
-    ...plan.keep.map(({ checkpoint, reasons }) => line(checkpoint.name, reasons.map(({ text }) => text).join('; '))),
+    ...plan.keep.flatMap(({ checkpoint, reasons }) =>
+      lines(checkpoint.name, reasons.map(({ text }) => text).join('; ')),
+    ),
     plan.demote.length === 0
       ? paint('title', 'nothing to drop')
       : paint('title', `to drop from ${plural(plan.demote.length, 'checkpoint')}: ${formatSize(plan.freedBytes)}`),
-    ...plan.demote.map(({ checkpoint, drop }) => paint('bad', line(checkpoint.name, drop.join(', ')))),
+    ...plan.demote
+      .flatMap(({ checkpoint, drop }) => lines(checkpoint.name, drop.join(', ')))
+      .map((line) => paint('bad', line)),
   ]
 }
 

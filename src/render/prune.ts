@@ -1,8 +1,9 @@
 /** A prune's plan, its question and its outcome. */
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
-import type { RemovalResult } from '../core/disposal/index.js'
+import { describeStay, type RemovalResult } from '../core/disposal/index.js'
 import type { Intent, PrunePlan } from '../core/run/index.js'
 import { painter } from './colours.js'
+import { hang } from './hang.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { formatAge, formatSize, plural } from './units.js'
@@ -11,13 +12,17 @@ import { displayWidth } from './width.js'
 export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: number; output: Output }): string[] {
   const paint = painter(output.colours)
   const width = Math.max(0, ...run.checkpoints.map(({ name }) => displayWidth(printable(name))))
-  const line = (checkpoint: Checkpoint, why: string) => {
+  const lines = (checkpoint: Checkpoint, why: string) => {
     const name = printable(checkpoint.name)
     const space = ' '.repeat(width - displayWidth(name))
-    return `  ${name}${space}  ${ageOf(checkpoint, now).padStart(5)}  ${sizeOf(checkpoint).padStart(8)}  ${printable(why)}`
+    const facts = `${ageOf(checkpoint, now).padStart(5)}  ${sizeOf(checkpoint).padStart(8)}`
+    const head = { text: `  ${name}${space}  ${facts}  `, width: width + facts.length + 6 }
+    return hang(head, printable(why), output.width)
   }
-  const kept = plan.keep.map(({ checkpoint, reasons }) => line(checkpoint, reasons.map(({ text }) => text).join('; ')))
-  const removed = plan.remove.map(({ checkpoint, reason }) => line(checkpoint, reason.text))
+  const kept = plan.keep.flatMap(({ checkpoint, reasons }) =>
+    lines(checkpoint, reasons.map(({ text }) => text).join('; ')),
+  )
+  const removed = plan.remove.flatMap(({ checkpoint, reason }) => lines(checkpoint, reason.text))
   return [
     paint(
       'title',
@@ -35,7 +40,7 @@ export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: nu
 export function renderIntent(run: Run, { plan, going }: Intent, view: { now: number; output: Output }): string[] {
   return [
     ...renderPlan(run, plan, view),
-    ...going.refused.map(({ name, error }) => printable(`  ${name} stays: ${error.message}`)),
+    ...going.refused.map((one) => printable(`  ${describeStay(one)}`)),
   ]
 }
 

@@ -3,12 +3,13 @@ import type { Checkpoint } from '../core/checkpoint.js'
 import type { Verified } from '../core/run/index.js'
 import { describeFinding, toDocument } from './checkpoints.js'
 import { painter } from './colours.js'
+import { hang } from './hang.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { plural } from './units.js'
 import { displayWidth } from './width.js'
 
-export function renderVerified(verified: readonly Verified[], { colours }: Output): string[] {
+export function renderVerified(verified: readonly Verified[], { colours, width: columns }: Output): string[] {
   const paint = painter(colours)
   const grade = (text: string) => text.padEnd('unfinished'.length)
   return verified.flatMap(({ run, checkpoints, leftovers }, index) => {
@@ -18,15 +19,21 @@ export function renderVerified(verified: readonly Verified[], { colours }: Outpu
       const pad = ' '.repeat(width - displayWidth(shown))
       if (health.findings.length === 0) return [`  ${paint('good', grade(health.grade))}  ${shown}`]
       const head = `  ${paint('bad', grade(health.grade))}  ${shown}${pad}  `
-      const blank = ' '.repeat(`  ${grade('')}  `.length + width + 2)
-      return health.findings.map((finding, at) => `${at === 0 ? head : blank}${describeFinding(finding)}`)
+      const taken = `  ${grade('')}  `.length + width + 2
+      return health.findings.flatMap((finding, at) =>
+        hang({ text: at === 0 ? head : ' '.repeat(taken), width: taken }, describeFinding(finding), columns),
+      )
     })
     return [
       ...(index === 0 ? [] : ['']),
       paint('title', `${printable(run.path)}: ${sumUp(checkpoints)}`),
       ...lines,
-      ...leftovers.map(
-        ({ name, reason }) => `  ${paint('warning', grade('leftover'))}  ${printable(name)}: ${printable(reason)}`,
+      ...leftovers.flatMap(({ name, reason }) =>
+        hang(
+          { text: `  ${paint('warning', grade('leftover'))}  `, width: grade('').length + 4 },
+          `${printable(name)}: ${printable(reason)}`,
+          columns,
+        ),
       ),
     ]
   })

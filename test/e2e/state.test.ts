@@ -99,13 +99,22 @@ describe('a written plan', () => {
     return { run, file, plan, names: plan.remove.map(({ name }) => name) }
   }
 
+  it('is shown as a plan is: the newest first, each with its age and size', async () => {
+    const { run, file } = await planned()
+    const applied = await ckpt(['prune', '--apply', file, '--dry-run'])
+    const lines = applied.stdout.split('\n').filter((line) => line.startsWith('  CKPT'))
+    expect(lines.map((line) => line.split(/ +/)[1])).toEqual(namesIn(run).toReversed())
+    for (const line of lines) expect(line).toMatch(/^ {2}CKPT\S+ +\d+\w+ +\d+ B {2}\S/)
+  })
+
   it('is done exactly, and not twice', async () => {
     const { run, file, names } = await planned()
     expect(await json('prune', '--apply', file, '--yes')).toMatchObject({ status: 0, applied: true, failed: [] })
     expect(namesIn(run)).toHaveLength(2)
     const again = await ckpt(['prune', '--apply', file, '--yes'])
     expect(again).toMatchObject({ status: 6 })
-    for (const name of names) expect(again.stderr).toContain(`${name} stays: ${name}: no longer there`)
+    expect(again.stderr).not.toContain('the same command again')
+    for (const name of names) expect(again.stderr).toContain(`${name} stays: no longer there`)
   })
 
   it('leaves what changed meanwhile, and what was pinned or saved anew, and tells (exit 6)', async () => {

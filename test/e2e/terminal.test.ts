@@ -53,6 +53,20 @@ describe.runIf(hasScript)('on a terminal', () => {
     }
   })
 
+  it('reasons too long for it are folded under themselves, and stay on one line in a pipe', async () => {
+    const command = `ckpt prune '${makeRun(epochs(3))}' --keep 1 --keep-where 'epoch > 1' --keep-first --dry-run`
+    const { screen } = await onTerminal(`stty cols 80; NO_COLOR=1 ${command}`)
+    const lines = screen.split('\r\n')
+    const at = lines.findIndex((line) => line.includes(nameOf(3)))
+    expect(lines.filter((line) => line.length > 80 && !line.includes(': 3 checkpoints stay'))).toEqual([])
+    const column = (lines[at] ?? '').indexOf('the newest whole one')
+    expect(lines[at + 1]).toMatch(new RegExp(`^ {${column}}\\S`))
+    const piped = (await onTerminal(`${command} | cat`)).screen
+    expect(piped).toContain(
+      "the newest whole one; number 1 of 1 by recency; epoch > 1 is true (--keep-where 'epoch > 1')",
+    )
+  })
+
   it('names are escaped, for list and for find', async () => {
     const run = makeRun({ 'CKPT+a\n\u001b]0;title\u0007b': 'unixtime: 1.0\n' })
     for (const command of ['list', 'find', 'show', 'recover']) {

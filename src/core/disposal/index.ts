@@ -8,7 +8,7 @@ export {
   type Demoting,
   type FinishOptions,
 } from './demote.js'
-export { failureOf } from './failure.js'
+export { describeStay, failureOf } from './failure.js'
 export { fingerprint, type Fingerprint, type Fingerprints } from './fingerprint.js'
 export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
 export { bytesFreedBy } from './freed-bytes.js'

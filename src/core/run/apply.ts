@@ -23,10 +23,13 @@ export async function applyPlan(
   plan: WrittenPlan,
   context: PruneContext & HealthOptions,
 ): Promise<Intent> {
-  const byName = new Map(run.checkpoints.map((checkpoint) => [checkpoint.name, checkpoint]))
+  const level = plan.protect ? 'quick' : 'none'
+  const examined = await examine(storage, run.checkpoints, run.checkpoints, level, context)
+  const { ordered } = await arrange(storage, examined, { orders: [], where: [] }, context.now)
+  const byName = new Map(ordered.map((checkpoint) => [checkpoint.name, checkpoint]))
   const refused: RemovalFailure[] = []
   const going: Checkpoint[] = []
-  const shields = plan.protect ? await shieldsOf(storage, run, plan, context) : new Map<string, string>()
+  const shields = plan.protect ? await shieldsOf(storage, run, ordered, plan, context) : new Map<string, string>()
   for (const { name } of plan.remove) {
     const checkpoint = byName.get(name)
     const shield = shields.get(name)
@@ -45,7 +48,7 @@ export async function applyPlan(
   )
   return {
     plan: {
-      ...partition(run, going, reasons),
+      ...partition(ordered, going, reasons),
       missingBytes: 0,
       fingerprints,
       freedBytes: await bytesFreedBy(storage, going),
@@ -56,7 +59,7 @@ export async function applyPlan(
 }
 
 function partition(
-  { checkpoints }: Run,
+  checkpoints: readonly Checkpoint[],
   going: readonly Checkpoint[],
   reasons: ReadonlyMap<string, string>,
 ): Pick<PrunePlan, 'keep' | 'remove'> {
@@ -76,12 +79,11 @@ function partition(
 async function shieldsOf(
   storage: ReadStorage,
   run: Run,
+  ordered: readonly Checkpoint[],
   plan: WrittenPlan,
   context: PruneContext,
 ): Promise<Map<string, string>> {
   const names = new Set(plan.remove.map(({ name }) => name))
-  const examined = await examine(storage, run.checkpoints, run.checkpoints, 'quick', context)
-  const { ordered } = await arrange(storage, examined, { orders: [], where: [] }, context.now)
   const changing = await findChanging(
     storage,
     ordered.filter(({ name }) => names.has(name)),

@@ -1,5 +1,5 @@
 /** A prune's plan, and what of it is to be carried out. */
-import type { RemovalFailure } from '../disposal/index.js'
+import { describeStay, type RemovalFailure } from '../disposal/index.js'
 import { CkptError } from '../errors.js'
 import type { Going } from './carry-out.js'
 import type { PrunePlan } from './prune.js'
@@ -23,7 +23,7 @@ export function intentOf(plan: PrunePlan): Intent {
 /** What a plan comes to of which nothing is done yet and not all can be; null when all can. */
 export function refusalOf({ going: { refused } }: Intent): CkptError | null {
   if (refused.length === 0) return null
-  const lines = refused.map(({ name, error }) => `  ${name} stays: ${error.message}`)
+  const lines = refused.map((one) => `  ${describeStay(one)}`)
   return new CkptError('partial', [`${lines.length} of the plan cannot be done`, ...lines].join('\n'), {
     hint: 'make a new plan',
   })

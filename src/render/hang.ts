@@ -1,0 +1,32 @@
+/** Text beside a head, folded under itself where a terminal is too narrow for it. */
+import { displayWidth } from './width.js'
+
+/** Columns that the text gets at least; where the head leaves less, it begins on a line of its own. */
+const leastRoom = 24
+const indent = '      '
+
+export interface Head {
+  readonly text: string
+  /** Columns that it takes: colours take none. */
+  readonly width: number
+}
+
+/** One line where `width` (columns) is infinite, as in a pipe. A word is never cut. */
+export function hang(head: Head, text: string, width: number): string[] {
+  if (head.width + displayWidth(text) <= width) return [head.text + text]
+  const isBeside = width - head.width >= leastRoom
+  const blank = isBeside ? ' '.repeat(head.width) : indent
+  const [first = '', ...rest] = fold(text, width - blank.length).map((line) => blank + line)
+  return isBeside ? [head.text + first.slice(blank.length), ...rest] : [head.text.trimEnd(), first, ...rest]
+}
+
+function fold(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && displayWidth(last) + 1 + displayWidth(word) <= width)
+      lines.splice(-1, 1, `${last} ${word}`)
+    else lines.push(word)
+  }
+  return lines
+}
