@@ -1,12 +1,12 @@
 /** Entry of the bundle: runs a known command without loading oclif's plugins, manifest or package files. */
 import type { Config } from '@oclif/core'
-import { commands } from './commands/index.js'
+import { loadCommand } from './commands/load.js'
 
 /** Runs the command that `argv` names; false when it names none, or asks for help. */
 export async function main(argv: string[], root: string): Promise<boolean> {
   const { id, rest } = nameOf(argv)
-  const command = Object.hasOwn(commands, id) ? commands[id as keyof typeof commands] : undefined
-  if (command === undefined || asksForHelp(rest)) return false
+  if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
+  const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
   const config = { root, name: 'ckpt', bin: 'ckpt', scopedEnvVarKeys: () => [] } satisfies Partial<Config>
   command.id = id
   await new command(rest, config as unknown as Config).execute()
@@ -17,7 +17,7 @@ export async function main(argv: string[], root: string): Promise<boolean> {
 function nameOf(argv: readonly string[]): { readonly id: string; readonly rest: string[] } {
   const [first = '', second] = argv
   const topical = `${first}:${second ?? ''}`
-  if (Object.hasOwn(commands, topical)) return { id: topical, rest: argv.slice(2) }
+  if (Object.hasOwn(loadCommand, topical)) return { id: topical, rest: argv.slice(2) }
   return { id: first, rest: argv.slice(1) }
 }
 

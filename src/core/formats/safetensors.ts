@@ -7,6 +7,7 @@ import { isUtf8 } from 'node:buffer'
 import { SafetensorsError, quote } from './safetensors/fault.js'
 import { bitsOf } from './safetensors/dtype.js'
 import { parseEntries } from './safetensors/entries.js'
+import { parsePlainEntries } from './safetensors/plain-entries.js'
 import type { Dtype } from './safetensors/dtype.js'
 import type { RawEntry } from './safetensors/entries.js'
 import { multiply, subtract } from './safetensors/u64.js'
@@ -82,7 +83,7 @@ export function parseHeader(header: Uint8Array, fileLength: number): Safetensors
     const at = prefixLength + findInvalidUtf8(header)
     throw new SafetensorsError('InvalidHeader', `invalid UTF-8 in header at byte ${at}`, at)
   }
-  const { metadata, entries, findings } = parseEntries(header, prefixLength)
+  const { metadata, entries, findings } = parsePlainEntries(header) ?? parseEntries(header, prefixLength)
   const dataStart = prefixLength + header.length
   const sorted = [...entries].sort((a, b) => compare(a.begin, b.begin) || compare(a.end, b.end))
   let end: U64 = 0

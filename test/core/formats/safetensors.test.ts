@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -14,6 +15,8 @@ import {
   SafetensorsError,
   type SafetensorsHeader,
 } from '../../../src/core/formats/safetensors.js'
+import { parseEntries } from '../../../src/core/formats/safetensors/entries.js'
+import { parsePlainEntries } from '../../../src/core/formats/safetensors/plain-entries.js'
 
 const folder = new URL('../../fixtures/safetensors/', import.meta.url).pathname
 
@@ -279,6 +282,63 @@ describe('writing a header', () => {
         expect(byName).toEqual(new Map(tensors.map(({ name, dtype, shape }) => [name, { dtype, shape }])))
       }),
     )
+  })
+})
+
+describe('the quick way to read a header', () => {
+  const careful = (header: Uint8Array) => ({
+    ...parseEntries(header, 8),
+    entries: [...parseEntries(header, 8).entries],
+  })
+  const fixture = (name: string) => readFileSync(join(folder, `${name}.safetensors`))
+  const headerOf = (bytes: Uint8Array) => bytes.subarray(8, 8 + readHeaderLength(bytes.subarray(0, 8), bytes.length))
+
+  it.each(['real_save_file', 'real_half', 'real_numpy', 'real_save_model'])('is taken for %s', (name) => {
+    const header = headerOf(fixture(name))
+    expect(parsePlainEntries(header)).toEqual(careful(header))
+  })
+
+  it.each([
+    '{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}',
+    '{"a":{"dtype":"U8","dtype":"U8","shape":[],"data_offsets":[0,1]}}',
+    '{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1],"more":1}}',
+    '{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1.0]}}',
+    '{"a":{"dtype":"U8","shape":[9007199254740993],"data_offsets":[0,1]}}',
+    '{"a":{"dtype":"U8","shape":[],"data_offsets":[-0,1]}}',
+    '{"a":["U8",[],[0,1]]}',
+    '{"__metadata__":null}',
+    '{"__metadata__":{"a":1}}',
+    '{"\\u0061":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}',
+    '{}\n',
+    '[]',
+    '',
+  ])('is left for the careful one by %s', (header) => {
+    expect(parsePlainEntries(new TextEncoder().encode(header))).toBeNull()
+  })
+
+  it('gives what the careful one gives, or nothing, whatever the names and however bytes are changed', () => {
+    const change = fc.tuple(fc.nat(400), fc.integer({ min: 0x20, max: 0x7e }))
+    const name = fc.oneof(text, fc.constantFrom('__proto__', 'constructor', '0', '10'))
+    const named = fc.uniqueArray(
+      outline.chain((one) => name.map((other) => ({ ...one, name: other }))),
+      {
+        selector: (one) => one.name,
+        maxLength: 5,
+      },
+    )
+    let taken = 0
+    fc.assert(
+      fc.property(named, fc.array(change, { maxLength: 2 }), (tensors, changes) => {
+        const header = formatHeader(tensors, new Map([['format', 'pt']])).subarray(8)
+        for (const [at, byte] of changes) if (at < header.length) header[at] = byte
+        const quick = isUtf8(header) ? parsePlainEntries(header) : null
+        if (quick === null) return
+        taken += 1
+        expect(quick).toEqual(careful(header))
+      }),
+      { numRuns: 1000 },
+    )
+    expect(taken).toBeGreaterThan(200)
   })
 })
 

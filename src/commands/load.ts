@@ -1,0 +1,34 @@
+/** Every command by its name, loaded when it is called: whoever starts one need not load the others. */
+import type { commands } from './index.js'
+
+type Loaders = {
+  readonly [Name in keyof typeof commands]: () => Promise<{ readonly default: (typeof commands)[Name] }>
+}
+
+export const loadCommand: Loaders = {
+  average: () => import('./average.js'),
+  config: () => import('./config.js'),
+  convert: () => import('./convert.js'),
+  demote: () => import('./demote.js'),
+  diff: () => import('./diff.js'),
+  find: () => import('./find.js'),
+  list: () => import('./list.js'),
+  log: () => import('./log.js'),
+  pin: () => import('./pin.js'),
+  pretrain: () => import('./pretrain.js'),
+  prune: () => import('./prune.js'),
+  recover: () => import('./recover.js'),
+  run: () => import('./run.js'),
+  save: () => import('./save.js'),
+  show: () => import('./show.js'),
+  stalled: () => import('./stalled.js'),
+  stop: () => import('./stop.js'),
+  submit: () => import('./submit.js'),
+  tensors: () => import('./tensors.js'),
+  transfer: () => import('./transfer.js'),
+  'trash:empty': () => import('./trash/empty.js'),
+  'trash:list': () => import('./trash/list.js'),
+  'trash:restore': () => import('./trash/restore.js'),
+  unpin: () => import('./unpin.js'),
+  verify: () => import('./verify.js'),
+}
