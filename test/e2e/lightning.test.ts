@@ -101,7 +101,9 @@ describe('a run of Lightning', () => {
     const { stdout, status } = await ckpt(['verify', run, '--deep'])
     expect(status).toBe(4)
     expect(stdout).toMatch(/corrupt +epoch=3-step=16-val_loss=1\.0207\.ckpt +entry "archive\/data\/2"/)
-    expect(stdout).toMatch(/corrupt +last\.ckpt +no zip end record in its 8219 bytes/)
+    expect(stdout).toMatch(
+      /corrupt +last\.ckpt +killed while saving: 8219 of at least 1[0-3]\d{3} bytes, no zip end record/,
+    )
     expect(stdout).toMatch(/leftover +\.epoch=3.*: a temporary file of rsync/)
     for (const name of [first, second, third]) writeFileSync(join(run, name), '')
     const none = await ckpt(['recover', run, '--', 'true'])

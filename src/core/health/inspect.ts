@@ -5,6 +5,7 @@ import type { ByteSource } from '../formats/byte-source.js'
 import { parseJson } from '../formats/json.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../formats/safetensors.js'
 import { auditPickle, PickleEndsEarly, readCalls, type PickleInstance } from '../formats/pickle/index.js'
+import { describeCut } from '../formats/torch-cut.js'
 import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js'
 import {
   checkEntry,
@@ -205,8 +206,12 @@ async function explainCut(
 ): Promise<FormatError> {
   const common = await around.commonSize()
   const length = source.byteLength
-  if (common === null || common < length)
-    return new FormatError(`killed while saving: ${length} bytes, ${sign}`, { cause })
+  if (common === null || common < length) {
+    const isZip = cause instanceof ZipEndMissing
+    return new FormatError(isZip ? await describeCut(source) : `killed while saving: ${length} bytes, ${sign}`, {
+      cause,
+    })
+  }
   if (common === length) return new FormatError(`${sign}, in all its ${length} bytes`, { cause })
   return new FormatError(
     `killed while saving: ${length} of ${common} bytes (its length in the other checkpoints), ${sign}`,

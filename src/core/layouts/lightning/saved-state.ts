@@ -6,8 +6,10 @@ import type { MetaValue } from '../../checkpoint.js'
 import type { ByteSource } from '../../formats/byte-source.js'
 import { crc32 } from '../../crc32.js'
 import { auditPickle, PythonValues, textOf, type PickleNode } from '../../formats/pickle/index.js'
+import { describeCut } from '../../formats/torch-cut.js'
 import { openTorchObject, type TorchObject } from '../../formats/torch-object.js'
 import { tensorOf } from '../../formats/torch-tensor.js'
+import { ZipEndMissing } from '../../formats/zip.js'
 import { FormatError } from '../../errors.js'
 import { toMetaValue } from '../../meta/index.js'
 import { readCallbacks, type CheckpointCallback } from './callbacks.js'
@@ -49,6 +51,7 @@ export async function readSavedState(source: ByteSource, request: ReadRequest): 
     if (unsafe === undefined) return { kind: 'foreign', bytes: 'torch' }
     return { kind: 'broken', reason: `unsafe: its pickle ${unsafe}, which loading it with Python would run` }
   } catch (error) {
+    if (error instanceof ZipEndMissing) return { kind: 'broken', reason: await describeCut(source) }
     if (error instanceof FormatError) return { kind: 'broken', reason: error.message }
     throw error
   }
