@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { Parser, type Interfaces } from '@oclif/core'
 import { ConfigError, misplaced, type Entry, type Scalar } from '../core/config/index.js'
 import { CkptError } from '../core/errors.js'
+import { policyFlags, selectionFlags } from '../flags.js'
 import { parseMessage } from '../parse-error.js'
 import { readPolicy } from '../query.js'
 
@@ -23,7 +24,7 @@ export async function readEntry(entry: Entry, definition: FlagDefinition): Promi
   const found: unknown[] = []
   for (const value of entry.values) found.push(await readValue(entry, value, definition))
   const flag = definition.multiple === true ? found.flat() : found[0]
-  await check(entry, flag)
+  await check(entry, definition.multiple === true ? flag : alike(entry.key, flag))
   return flag
 }
 
@@ -64,6 +65,14 @@ function fromFolder({ text, place }: Scalar, definition: FlagDefinition): string
   const at = text.indexOf('=')
   if (kind !== 'KEY=PATH' || at === -1 || text.endsWith('=-')) return text
   return `${text.slice(0, at + 1)}${resolve(folder, text.slice(at + 1))}`
+}
+
+const inPolicies: FlagDefinitions = { ...policyFlags, ...selectionFlags }
+
+/** One value, as the flag of that name takes it in a policy, where it may be given several times. */
+function alike(name: string, flag: unknown): unknown {
+  const known = inPolicies[name]
+  return known?.type === 'option' && known.multiple === true ? [flag] : flag
 }
 
 /** What only the command itself would refuse (an age, an expression, a rule) is refused here, where its place is known. */

@@ -1,6 +1,11 @@
 /** The flags of `ckpt run`, by what they are about. */
 import { Flags } from '@oclif/core'
+import { CkptError } from '../core/errors.js'
+import { parseExpression } from '../core/expression/index.js'
 import type { SignalName } from '../core/jobs/index.js'
+import { parseAge } from '../core/retention/index.js'
+import { parseRetries, parseSimulation } from '../core/supervise/index.js'
+import { splitArguments } from '../core/words/index.js'
 import { policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'
 
 const resume = { helpGroup: 'RESUME' }
@@ -10,6 +15,31 @@ const batch = { helpGroup: 'BATCH SYSTEM' }
 const stopping = { helpGroup: 'EARLY STOPPING' }
 const repeated = { multiple: true, multipleNonGreedy: true } as const
 const signals = ['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2'] as const
+
+/** What only the command would refuse is refused where it is read, and so with its line in a file. */
+function checked(check: (text: string) => unknown): (text: string) => Promise<string> {
+  return async (text) => {
+    check(text)
+    return text
+  }
+}
+
+/** Exit statuses, as `--no-retry-on 2,64` has them. Throws CkptError `usage`. */
+export function parseStatuses(flag: string, text: string): ReadonlySet<number> {
+  return new Set(
+    splitAtCommas(text).map((word) => {
+      if (/^\d{1,3}$/.test(word) && Number(word) <= 255) return Number(word)
+      throw new CkptError('usage', `--${flag} takes exit statuses from 0 to 255, not ${JSON.stringify(word)}`)
+    }),
+  )
+}
+
+export function splitAtCommas(text: string): string[] {
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+}
 
 /** Of early stopping, here and in `ckpt stalled`. */
 export const minDeltaFlag = (group: { helpGroup?: string } = {}) =>
@@ -23,6 +53,7 @@ export const runFlags = {
     ...resume,
     helpValue: 'WORDS',
     description: "added to the command where there is a checkpoint: '--resume {path}'",
+    parse: checked((text) => splitArguments(text, '--resume-args')),
   }),
   'resume-from': Flags.string({
     ...resume,
@@ -49,21 +80,41 @@ export const runFlags = {
     ...restarts,
     helpValue: 'N|KIND=N,…',
     description: 'how often it is started again after each kind of end: failed=3,preempted=unlimited',
+    parse: checked(parseRetries),
   }),
-  'back-off': Flags.string({ ...restarts, helpValue: 'TIME', default: '10s', description: 'before the first retry' }),
-  'max-back-off': Flags.string({ ...restarts, helpValue: 'TIME', default: '5m', description: 'the longest wait' }),
-  'no-retry-on': Flags.string({ ...restarts, helpValue: 'STATUS,…', description: 'exit statuses that are final' }),
+  'back-off': Flags.string({
+    ...restarts,
+    helpValue: 'TIME',
+    default: '10s',
+    description: 'before the first retry',
+    parse: checked((text) => parseAge('back-off', text)),
+  }),
+  'max-back-off': Flags.string({
+    ...restarts,
+    helpValue: 'TIME',
+    default: '5m',
+    description: 'the longest wait',
+    parse: checked((text) => parseAge('max-back-off', text)),
+  }),
+  'no-retry-on': Flags.string({
+    ...restarts,
+    helpValue: 'STATUS,…',
+    description: 'exit statuses that are final',
+    parse: checked((text) => parseStatuses('no-retry-on', text)),
+  }),
   'requeue-on': Flags.string({
     ...restarts,
     helpValue: 'STATUS,…',
     default: '85',
     description: 'exit statuses that ask for another start, by the scheduler where there is one',
+    parse: checked((text) => parseStatuses('requeue-on', text)),
   }),
   'min-uptime': Flags.string({
     ...restarts,
     helpValue: 'TIME',
     default: '10s',
     description: 'what fails sooner, and without a new checkpoint, never started',
+    parse: checked((text) => parseAge('min-uptime', text)),
   }),
   'set-aside-after': Flags.integer({
     ...restarts,
@@ -72,19 +123,31 @@ export const runFlags = {
     default: 3,
     description: 'starts from one checkpoint that bring nothing, before the one before it is tried',
   }),
-  stall: Flags.string({ ...restarts, helpValue: 'TIME', description: 'so long without a sign of life, and it hangs' }),
+  stall: Flags.string({
+    ...restarts,
+    helpValue: 'TIME',
+    description: 'so long without a sign of life, and it hangs',
+    parse: checked((text) => parseAge('stall', text)),
+  }),
   watch: Flags.string({
     ...restarts,
     ...repeated,
     helpValue: 'PATH',
     description: 'a change of this file or folder is a sign of life too',
   }),
-  grace: Flags.string({ ...restarts, helpValue: 'TIME', default: '30s', description: 'time to save, before SIGKILL' }),
+  grace: Flags.string({
+    ...restarts,
+    helpValue: 'TIME',
+    default: '30s',
+    description: 'time to save, before SIGKILL',
+    parse: checked((text) => parseAge('grace', text)),
+  }),
   simulate: Flags.string({
     ...restarts,
     ...repeated,
     helpValue: 'WHAT@TIME',
     description: 'preempt@60s, timeout@60s, crash@30s, oom@30s: once each, to try a script before the night',
+    parse: checked(parseSimulation),
   }),
   patience: Flags.integer({
     ...stopping,
@@ -101,7 +164,10 @@ export const runFlags = {
     ...repeated,
     helpValue: 'EXPR',
     description: 'stop it once this is true of the newest checkpoint',
-    parse: async (text) => text.trim(),
+    parse: async (text) => {
+      await parseExpression(text)
+      return text.trim()
+    },
   }),
   'stop-signal': Flags.custom<(typeof signals)[number]>({
     ...stopping,

@@ -21,7 +21,7 @@ import {
 import { splitArguments } from '../core/words/index.js'
 import { policyFlags } from '../flags.js'
 import { onlyOrder, readPolicy, readQuery } from '../query.js'
-import type { runFlags } from './flags.js'
+import { parseStatuses, splitAtCommas, type runFlags } from './flags.js'
 
 export type RunFlags = Interfaces.InferredFlags<typeof runFlags>
 
@@ -38,12 +38,12 @@ export async function readPlan(run: string, command: readonly string[], flags: R
     stateDirectory: flags.state,
     command,
     resumeArgs: splitArguments(flags['resume-args'] ?? '', '--resume-args'),
-    resume: { from: await readResumeFrom(flags), verify: flags.verify, keys: words(flags.require) },
+    resume: { from: await readResumeFrom(flags), verify: flags.verify, keys: splitAtCommas(flags.require ?? '') },
     environment: { ...process.env, ...(flags.state === undefined ? {} : { CKPT_STATE: flags.state }) },
     limits: flags.retries === undefined ? usualLimits : parseRetries(flags.retries),
     backOff: { first: parseAge('back-off', flags['back-off']), cap: parseAge('max-back-off', flags['max-back-off']) },
-    noRetryOn: readStatuses('no-retry-on', flags['no-retry-on']),
-    requeueOn: readStatuses('requeue-on', flags['requeue-on']),
+    noRetryOn: parseStatuses('no-retry-on', flags['no-retry-on'] ?? ''),
+    requeueOn: parseStatuses('requeue-on', flags['requeue-on']),
     minUptime: parseAge('min-uptime', flags['min-uptime']),
     setAsideAfter: flags['set-aside-after'],
     grace: parseAge('grace', flags.grace),
@@ -116,22 +116,6 @@ async function readResumeFrom(flags: RunFlags): Promise<ResumeFrom> {
   if (text === undefined) return { kind: 'newest' }
   if (text !== 'best') return { kind: 'named', text }
   return { kind: 'best', order: onlyOrder(await readQuery(flags)) }
-}
-
-function readStatuses(flag: string, text: string | undefined): ReadonlySet<number> {
-  return new Set(
-    words(text).map((word) => {
-      if (/^\d{1,3}$/.test(word) && Number(word) <= 255) return Number(word)
-      throw new CkptError('usage', `--${flag} takes exit statuses from 0 to 255, not ${JSON.stringify(word)}`)
-    }),
-  )
-}
-
-function words(text: string | undefined): string[] {
-  return (text ?? '')
-    .split(',')
-    .map((word) => word.trim())
-    .filter((word) => word !== '')
 }
 
 function isGiven(value: unknown): boolean {

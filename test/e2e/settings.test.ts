@@ -87,6 +87,27 @@ describe('a flag in ckpt.yaml', () => {
     if (hint !== undefined) expect(stderr).toContain(hint)
   })
 
+  it.each([
+    ['run: {retries: often}', ':1:16: --retries takes a count or "unlimited"'],
+    ['run:\n  stall: soon', ':2:10: --stall takes a duration'],
+    ['run: {no-retry-on: "2,999"}', ':1:20: --no-retry-on takes exit statuses from 0 to 255'],
+    ['run: {simulate: [boom@1s]}', ':1:18: --simulate takes what and when'],
+    ['run: {stop-when: "epoch >"}', ':1:18: '],
+    ['stalled: {min: WER, max: ACC, patience: 2}', ':1:21: max and min exclude each other'],
+  ])('of a job is told with its place before there is one: %j', async (text, place) => {
+    const { run, file } = withSettings(text)
+    const { status, stderr } = await ckpt(['config', run])
+    expect(status).toBe(2)
+    expect(stderr).toContain(file)
+    expect(stderr).toContain(place)
+  })
+
+  it('takes one value where another command takes several', async () => {
+    const { run } = withSettings('stalled: {min: WER, patience: 2}\nrun: {stall: 30m, retries: failed=1}')
+    expect((await ckpt(['stalled', run])).status).toBe(3)
+    expect((await ckpt(['config', run])).stdout).toMatch(/stall +30m/)
+  })
+
   it('excludes no other in one file', async () => {
     const { run, file } = withSettings('list:\n  all: true\n  limit: 2')
     const { status, stderr } = await ckpt(['list', run])
