@@ -163,9 +163,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return Date.now() / 1000
   }
 
-  /** Prints the answer: the document with --json, else what `text` makes of it. */
-  protected answer(document: unknown, text: () => string | Iterable<string>): void {
-    if (this.json) this.output.data(`${toJson(document)}\n`)
+  /** Prints the answer: the document with --json, made when it is wanted where it is large, else what `text` makes of it. */
+  protected answer(document: object | null | undefined | (() => object), text: () => string | Iterable<string>): void {
+    if (this.json) this.output.data(`${toJson(typeof document === 'function' ? document() : document)}\n`)
     else this.output.dataLines(text())
   }
 

@@ -140,7 +140,7 @@ async function readTensors(bytes: Uint8Array): Promise<void> {
 export const readers = {
   tensors: readTensors,
   pickle: async (bytes: Uint8Array) => {
-    auditPickle(readPickle(bytes).instances)
+    auditPickle(readPickle(bytes).calls)
   },
   yaml: async (bytes: Uint8Array) => {
     await parsePyYaml(Buffer.from(bytes).toString('utf8'))

@@ -70,14 +70,16 @@ status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.
     const sources = await this.findSources(this.args.what)
     const files: ListedFile[] = []
     for (const source of sources) files.push(await this.list(source, matches))
-    const document = documentOf(files)
     for (const file of files) {
-      if (file.unsafe.length > 0) this.failWith(document)
+      if (file.unsafe.length > 0) this.failWith(documentOf(files))
       ensureSafe(file)
     }
     for (const file of files) for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
     const { tree } = this.flags
-    this.answer(document, () => (tree ? renderTensorTree : renderTensors)(files, this.output))
+    this.answer(
+      () => documentOf(files),
+      () => (tree ? renderTensorTree : renderTensors)(files, this.output),
+    )
   }
 
   /** A path to a file stands for itself; a checkpoint for those of its files that hold tensors. */

@@ -11,14 +11,18 @@ export interface FoldedTensors {
   readonly bytes: number
 }
 
-interface Item extends FoldedTensors {
+interface Item {
   readonly parts: readonly string[]
+  readonly dtype: string
+  readonly shape: TensorInfo['shape']
+  readonly count: number
+  readonly bytes: number
 }
 
 /** In the order of the first of each; only tensors of one dtype and shape become one. */
 export function foldTensors(tensors: readonly TensorInfo[]): FoldedTensors[] {
   let items = tensors.map(({ name, dtype, shape, bytes }): Item => {
-    return { name, dtype, shape, bytes, count: 1, parts: name.split('.') }
+    return { parts: name.split('.'), dtype, shape, bytes, count: 1 }
   })
   // A name of 10,000 parts is no layer's.
   const deepest = items.reduce((most, { parts }) => Math.max(most, Math.min(parts.length, 32)), 0)
@@ -26,25 +30,36 @@ export function foldTensors(tensors: readonly TensorInfo[]): FoldedTensors[] {
   return items.map(({ parts, ...item }) => ({ ...item, name: parts.join('.') }))
 }
 
-function foldAt(items: readonly Item[], place: number): Item[] {
+const layerNumber = /^[0-9]{1,9}$/
+
+function foldAt(items: Item[], place: number): Item[] {
+  if (!items.some(({ parts }) => layerNumber.test(parts[place] ?? ''))) return items
   const groups = new Map<string, Item[]>()
-  const order: Item[][] = []
+  const order: (Item | Item[])[] = []
   for (const item of items) {
-    const key = /^[0-9]{1,9}$/.test(item.parts[place] ?? '') ? keyWithout(item, place) : undefined
-    const group = key === undefined ? undefined : groups.get(key)
-    if (group !== undefined) {
-      group.push(item)
+    if (!layerNumber.test(item.parts[place] ?? '')) {
+      order.push(item)
       continue
     }
-    const fresh = [item]
-    order.push(fresh)
-    if (key !== undefined) groups.set(key, fresh)
+    const key = keyWithout(item, place)
+    const group = groups.get(key)
+    if (group === undefined) {
+      const fresh = [item]
+      groups.set(key, fresh)
+      order.push(fresh)
+    } else {
+      group.push(item)
+    }
   }
-  return order.map((group) => unite(group, place))
+  return order.map((one) => ('parts' in one ? one : unite(one, place)))
 }
 
+/** What makes two tensors alike but for the number at a place. */
 function keyWithout({ parts, dtype, shape, count }: Item, place: number): string {
-  return `${count} ${dtype} ${shape.join()} ${parts.with(place, '').join('.')}`
+  let key = `${count} ${dtype}`
+  for (const length of shape) key += ` ${length}`
+  for (const [at, part] of parts.entries()) key += at === place ? '.' : `.${part}`
+  return key
 }
 
 function unite(group: readonly Item[], place: number): Item {
@@ -59,7 +74,7 @@ function unite(group: readonly Item[], place: number): Item {
   }
 }
 
-const emptyItem: Item = { name: '', dtype: '', shape: [], count: 0, bytes: 0, parts: [] }
+const emptyItem: Item = { dtype: '', shape: [], count: 0, bytes: 0, parts: [] }
 const mostRanges = 6
 
 /** `0…3,5,8…9`. */

@@ -61,7 +61,8 @@ function isMeasured({ sha256, stats }: ListedTensor): boolean {
 }
 
 function foldedLines(tensors: readonly ListedTensor[]): string[] {
-  const sharers = new Map(tensors.map(({ name, shared }) => [name, shared]))
+  const sharers = new Map<string, string>()
+  for (const { name, shared } of tensors) if (shared !== undefined) sharers.set(name, shared)
   return aligned(
     foldTensors(tensors).map(({ name, dtype, shape, bytes, count }) => {
       const shared = sharers.get(name)

@@ -10,11 +10,13 @@ import {
   countOf,
   itemsOf,
   PickleEndsEarly,
+  limitsFor,
   readPickle,
   textOf,
-  type PickleInstance,
+  type PickleCalls,
   type PickleNode,
   type PicklePersistent,
+  type Unpickled,
 } from './pickle/index.js'
 import { storageType, type StorageType } from './torch-storages.js'
 
@@ -39,7 +41,7 @@ export interface LegacyLayout {
   /** The saved object; tensors in it refer to storages by persistent ids. */
   readonly root: PickleNode
   /** What the object's pickle would call. */
-  readonly instances: readonly PickleInstance[]
+  readonly calls: PickleCalls
   /** Every reference to something outside of the object's pickle. */
   readonly persistents: readonly PicklePersistent[]
   /** In the order of the stream. */
@@ -62,7 +64,7 @@ export function isLegacyStream(bytes: Uint8Array): boolean {
   return magicNumber.every((byte, index) => bytes[start + index] === byte)
 }
 
-/** Bytes read at first; most headers fit. It doubles until the header is whole. */
+/** Bytes read at first; most headers fit. Four times as many are read until the header is whole. */
 const firstRead = 64 * 1024
 
 /** A header beyond this is refused: a million tensors take a hundred megabytes. */
@@ -73,11 +75,11 @@ const maxHeader = 512 * 1024 * 1024
  * within its header.
  */
 export async function readLegacyLayout(source: ByteSource): Promise<LegacyLayout> {
-  for (let length = firstRead; ; length *= 2) {
+  for (let length = firstRead; ; length *= 4) {
     const whole = length >= source.byteLength
     const bytes = await source.read(0, Math.min(length, source.byteLength))
     try {
-      return parseHeader(bytes).layout
+      return parseHeader(bytes, source.byteLength).layout
     } catch (error) {
       if (!(error instanceof PickleEndsEarly) || whole) throw error
       if (length >= maxHeader) throw new FormatError(`torch legacy stream: a header of more than ${maxHeader} bytes`)
@@ -90,7 +92,7 @@ export async function readLegacyLayout(source: ByteSource): Promise<LegacyLayout
  * it holds anything else, or too few bytes.
  */
 export function readBareStorage(bytes: Uint8Array): BareStorage {
-  const { layout, views } = parseHeader(bytes)
+  const { layout, views } = parseHeader(bytes, bytes.length)
   const id = isPersistent(layout.root) ? itemsOf(layout.root.id) : undefined
   const storage = layout.storages.find(({ key }) => key === textOf(id?.[2]))
   if (storage === undefined) throw new FormatError('torch legacy stream: holds no bare storage')
@@ -130,13 +132,15 @@ interface Header {
   readonly views: ReadonlyMap<PickleNode, View>
 }
 
-function parseHeader(bytes: Uint8Array): Header {
+/** `bytes` begin a stream of `size` bytes. */
+function parseHeader(bytes: Uint8Array, size: number): Header {
   if (!isLegacyStream(bytes)) throw new FormatError('torch legacy stream: the magic number is not there', { offset: 0 })
-  const version = readPickle(bytes, readPickle(bytes).end)
+  const limits = limitsFor(size)
+  const version = readPickle(bytes, readPickle(bytes, 0, limits).end, limits)
   if (version.value !== knownVersion) throw new FormatError('torch legacy stream: its version is not 1001')
-  const facts = readPickle(bytes, version.end)
-  const object = readPickle(bytes, facts.end)
-  const keys = readPickle(bytes, object.end)
+  const facts = readPickle(bytes, version.end, limits)
+  const object = readPickle(bytes, facts.end, limits)
+  const keys = readPickle(bytes, object.end, limits)
   const described = describeStorages(object.persistents)
   const storages: LegacyStorage[] = []
   let offset = keys.end
@@ -148,12 +152,19 @@ function parseHeader(bytes: Uint8Array): Header {
   }
   const layout = {
     root: object.value,
-    instances: [version, facts, object, keys].flatMap(({ instances }) => instances),
+    calls: callsOf([version, facts, object, keys]),
     persistents: object.persistents,
     storages,
     expectedLength: offset,
   }
   return { layout, views: described.views }
+}
+
+function callsOf(pickles: readonly Unpickled[]): PickleCalls {
+  return {
+    instances: pickles.flatMap(({ calls }) => calls.instances),
+    globals: pickles.flatMap(({ calls }) => calls.globals),
+  }
 }
 
 function place(key: string | undefined, known: ReadonlyMap<string, Described>, offset: number): LegacyStorage {

@@ -5,8 +5,8 @@
 import { FormatError } from '../errors.js'
 import { globalName, itemsOf, keyText, textOf } from './pickle/index.js'
 import type { PickleInstance, PickleNode, PicklePair } from './pickle/index.js'
-import { attributesOf, pairsOf } from './pickle/python.js'
-import { tensorOf, type TorchComposite, type TorchTensor } from './torch-tensor.js'
+import { attributesOf, pairsOf, type Spend } from './pickle/python.js'
+import { StorageReferences, tensorOf, type TorchComposite, type TorchTensor } from './torch-tensor.js'
 
 export interface NamedTensor {
   /** Unique: of several that come to one name, the later ones have `#2`, `#3` behind it. */
@@ -26,28 +26,44 @@ export interface TensorListing {
   readonly again: ReadonlyMap<string, string>
 }
 
-/** Structure can be shared and so lead to one tensor by very many names (2^49 in a file of 1,000 bytes). */
-const mostVisits = 3_000_000
-const mostRepeats = 100_000
+/**
+ * Structure can be shared and so lead to one tensor by very many names (2^49 in a file of 1,000 bytes). These are for
+ * a small file; a large one may hold more.
+ */
+const leastVisits = 1_000_000
+/** Nodes looked through, also those with nothing in them. */
+const leastSteps = 1_000_000
+/** Further names for tensors that have one; as many as there are tensors are allowed in any case. */
+const leastRepeats = 10_000
+/** Values in keys that are no text or number, and characters of their texts. */
+const leastInKeys = 1_000_000
+/** Characters of all names together. */
+const leastText = 1 << 26
+/** Characters of one name. */
+const longestName = 1 << 20
 /** Python's own pickler gives up at about a thousand levels. */
 const deepest = 20_000
-/** Characters of all names together. */
-const mostText = 1 << 26
+
+export interface ListingOptions {
+  readonly storages?: StorageReferences
+  /** Bytes of the file: what may be in it. */
+  readonly fileSize?: number
+}
 
 /**
  * Lists every tensor below `root`. A tensor has a name for each place that holds it; a list, dict or object that is
  * met again is not gone through again, but a module is, for so does its state_dict. Throws FormatError when there
  * are too many names.
  */
-export function listTensors(root: PickleNode): TensorListing {
-  return new Walk().run(root)
+export function listTensors(root: PickleNode, options: ListingOptions = {}): TensorListing {
+  return new Walk(options).run(root)
 }
 
 /** How names are made: `module` in a module's state_dict, `root` when that is the whole file, else `plain`. */
 type Manner = 'plain' | 'module' | 'root'
 interface Child {
-  /** Null: it adds nothing to the name. */
-  readonly label: string | null
+  /** The key that leads to it; undefined where it adds nothing to the name. */
+  readonly label: PickleNode | undefined
   readonly node: PickleNode
   readonly manner: Manner
 }
@@ -64,6 +80,8 @@ interface Frame {
 }
 
 class Walk {
+  readonly #storages: StorageReferences
+  readonly #fileSize: number
   readonly #tensors: NamedTensor[] = []
   readonly #names = new Map<string, number>()
   readonly #repeated = new Set<string>()
@@ -78,10 +96,23 @@ class Walk {
   readonly #again = new Map<string, string>()
   #visits = 0
   #repeats = 0
+  #steps = 0
+  readonly #spend: Spend = (count) => {
+    this.#steps += count
+    const most = leastSteps + 2 * this.#fileSize
+    if (this.#steps > most) throw tooMany(`more than ${most} things to look at`)
+  }
   #text = 0
 
+  #inKeys = 0
+
+  constructor({ storages = new StorageReferences(), fileSize = 0 }: ListingOptions) {
+    this.#storages = storages
+    this.#fileSize = fileSize
+  }
+
   run(root: PickleNode): TensorListing {
-    this.#visit(null, { label: null, node: root, manner: 'root' })
+    this.#visit(null, { label: undefined, node: root, manner: 'root' })
     for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) {
       const child = frame.children[frame.next]
       frame.next += 1
@@ -108,12 +139,13 @@ class Walk {
   #visit(above: Frame | null, { label, node, manner }: Child): void {
     if (!canHold(node) || this.#barren.has(node)) return
     this.#visits += 1
-    if (this.#visits > mostVisits) throw tooMany(`more than ${mostVisits} ways through its structure`)
+    const mostVisits = leastVisits + this.#fileSize / 4
+    if (this.#visits > mostVisits) throw tooMany(`more than ${Math.floor(mostVisits)} ways through its structure`)
     if (this.#open.has(node)) {
       if (above !== null) above.barren = false
       return
     }
-    const name = label === null ? (above?.name ?? null) : joined(above?.name ?? null, label)
+    const name = this.#nameOf(above, label)
     const found = this.#tensorAt(node, name)
     if (found !== undefined && above !== null) above.barren = false
     if (found !== undefined && 'storage' in found) {
@@ -131,23 +163,42 @@ class Walk {
     }
     const children =
       found === undefined
-        ? childrenOf(node, manner)
+        ? childrenOf(node, manner, this.#spend)
         : found.parts.map(([part, partNode]): Child => ({ label: part, node: partNode, manner: 'plain' }))
     if (this.#frames.length >= deepest) throw tooMany(`more than ${deepest} levels, one within the other`)
     this.#open.add(node)
     this.#frames.push({ node, name, children, next: 0, barren: found === undefined })
   }
 
+  #nameOf(above: Frame | null, label: PickleNode | undefined): string | null {
+    const before = above?.name ?? null
+    if (label === undefined) return before
+    const text = typeof label === 'string' ? label : this.#textOfKey(label)
+    const length = (before?.length ?? 0) + text.length
+    if (length > longestName) throw tooMany(`a name of more than ${longestName} characters`)
+    return before === null ? text : `${before}.${text}`
+  }
+
+  #textOfKey(key: PickleNode): string {
+    const { text, values } = keyText(key)
+    this.#inKeys += values + text.length / 16
+    const most = leastInKeys + this.#fileSize / 4
+    if (this.#inKeys > most) throw tooMany(`more than ${Math.floor(most)} values in its keys`)
+    return text
+  }
+
   #tensorAt(node: PickleNode, name: string | null): TorchTensor | TorchComposite | undefined {
     const known = this.#found.get(node)
     if (known !== undefined) {
       this.#repeats += 1
-      if (this.#repeats > mostRepeats) throw tooMany(`more than ${mostRepeats} further names for the same tensors`)
+      const most = leastRepeats + this.#found.size
+      if (this.#repeats > most) throw tooMany(`more than ${most} further names for the same tensors`)
       return known
     }
     try {
-      const found = tensorOf(node)
+      const found = tensorOf(node, this.#storages)
       if (found !== undefined) this.#found.set(node, found)
+      if (found !== undefined && 'shape' in found) this.#spend(2 * found.shape.length)
       return found
     } catch (error) {
       if (!(error instanceof FormatError)) throw error
@@ -160,6 +211,7 @@ class Walk {
     const unique = before === undefined ? name : this.#uniqueName(name, before + 1)
     if (before === undefined) this.#names.set(name, 1)
     this.#text += unique.length
+    const mostText = leastText + this.#fileSize
     if (this.#text > mostText) throw tooMany(`names of more than ${mostText} characters together`)
     this.#tensors.push({ name: unique, tensor })
   }
@@ -181,10 +233,6 @@ function tooMany(what: string): FormatError {
   return new FormatError(`torch: ${what}; no model has so many, the file is made to be unreadable`)
 }
 
-function joined(above: string | null, label: string): string {
-  return above === null ? label : `${above}.${label}`
-}
-
 /** Most nodes are plain values, with nothing in them. */
 function canHold(node: PickleNode): boolean {
   if (typeof node !== 'object' || node === null) return false
@@ -204,25 +252,26 @@ function canHold(node: PickleNode): boolean {
   }
 }
 
-function childrenOf(node: PickleNode, manner: Manner): readonly Child[] {
+function childrenOf(node: PickleNode, manner: Manner, spend: Spend): readonly Child[] {
   if (typeof node !== 'object' || node === null) return []
   switch (node.kind) {
     case 'list':
     case 'tuple':
     case 'set':
     case 'frozenset':
-      return indexed(node.items)
+      return indexed(node.items, spend)
     case 'dict':
-      return keyed(node.entries)
+      return keyed(node.entries, spend)
     case 'call':
     case 'object':
-      return insideOf(node, manner)
+      return insideOf(node, manner, spend)
     default:
       return []
   }
 }
 
-function indexed(items: readonly PickleNode[]): Child[] {
+function indexed(items: readonly PickleNode[], spend: Spend): Child[] {
+  spend(items.length)
   const children: Child[] = []
   for (const [index, node] of items.entries()) {
     if (canHold(node)) children.push({ label: String(index), node, manner: 'plain' })
@@ -231,35 +280,39 @@ function indexed(items: readonly PickleNode[]): Child[] {
 }
 
 /** A key that comes twice keeps its first place and has its last value, as in Python. */
-function keyed(pairs: readonly PicklePair[]): Child[] {
+function keyed(pairs: readonly PicklePair[], spend: Spend): Child[] {
+  spend(pairs.length)
   const last = new Map<PickleNode, PickleNode>()
   for (const [key, value] of pairs) last.set(key, value)
   const children: Child[] = []
-  for (const [key, node] of last) if (canHold(node)) children.push({ label: keyText(key), node, manner: 'plain' })
+  for (const [key, node] of last) if (canHold(node)) children.push({ label: key, node, manner: 'plain' })
   return children
 }
 
 const containers =
   /^(?:collections\.(?:OrderedDict|Counter|deque)|(?:builtins|__builtin__)\.(?:dict|list|tuple|set|frozenset))$/
 
-function insideOf(node: PickleInstance, manner: Manner): Child[] {
-  const attributes = attributesOf(node)
-  const module = moduleOf(attributes)
-  if (module !== undefined && (manner !== 'plain' || module.modules.length > 0)) return insideModule(module, manner)
+function insideOf(node: PickleInstance, manner: Manner, spend: Spend): Child[] {
+  const attributes = attributesOf(node, spend)
+  if (mayBeModule(attributes) && (manner !== 'plain' || hasModules(attributes))) {
+    return insideModule(moduleOf(attributes, spend), manner, spend)
+  }
   const args = itemsOf(node.args) ?? []
-  const pairs = [...node.entries, ...attributes]
+  const pairs = node.entries.length === 0 ? attributes : [...node.entries, ...attributes]
   const name = globalName(node.callee) ?? ''
   if (containers.test(name)) {
     const given = args[0]
     const inner = typeof given === 'object' && given !== null && 'items' in given ? given.items : []
     const isMap = /Dict|Counter|dict$/.test(name)
     return [
-      ...(isMap ? keyed([...pairsOf(given), ...pairs]) : [...indexed(inner), ...keyed(pairs)]),
-      ...indexed(node.items),
+      ...(isMap
+        ? keyed([...pairsOf(given, spend), ...pairs], spend)
+        : [...indexed(inner, spend), ...keyed(pairs, spend)]),
+      ...indexed(node.items, spend),
     ]
   }
   const others = [...attributesOfOther(node), ...keywordsOf(node)]
-  return [...indexed(args), ...keyed(pairs), ...indexed(node.items), ...others]
+  return [...indexed(args, spend), ...keyed(pairs, spend), ...indexed(node.items, spend), ...others]
 }
 
 /** A state that is no dict goes to the object's own `__setstate__`. */
@@ -268,12 +321,12 @@ function attributesOfOther({ states }: PickleInstance): Child[] {
     const isDict = typeof state === 'object' && state?.kind === 'dict'
     const items = itemsOf(state)
     const isSlots = items?.length === 2 && items.every((one) => one === null || isDictNode(one))
-    return isDict || isSlots ? [] : [{ label: null, node: state, manner: 'plain' as const }]
+    return isDict || isSlots ? [] : [{ label: undefined, node: state, manner: 'plain' as const }]
   })
 }
 
 function keywordsOf({ keywords }: PickleInstance): Child[] {
-  return isDictNode(keywords) ? [{ label: null, node: keywords, manner: 'plain' }] : []
+  return isDictNode(keywords) ? [{ label: undefined, node: keywords, manner: 'plain' }] : []
 }
 
 function isDictNode(node: PickleNode): boolean {
@@ -291,38 +344,57 @@ interface ModuleState {
 
 const parts = new Set<PickleNode>(['_parameters', '_buffers', '_modules', '_non_persistent_buffers_set'])
 
+/** A module has its parts among its first attributes: nn.Module makes them before a class adds its own. */
+const firstAttributes = 100
+
 /** True for what torch's nn.Module leaves behind. */
 export function isModule(node: PickleNode): boolean {
-  return typeof node === 'object' && node !== null && 'states' in node && moduleOf(attributesOf(node)) !== undefined
+  return typeof node === 'object' && node !== null && 'states' in node && mayBeModule(attributesOf(node))
 }
 
-function moduleOf(attributes: readonly PicklePair[]): ModuleState | undefined {
-  const part = (name: string) => attributes.find(([key]) => key === name)?.[1]
-  const parameters = part('_parameters')
-  const modules = part('_modules')
-  if (parameters === undefined || modules === undefined) return undefined
+function mayBeModule(attributes: readonly PicklePair[]): boolean {
+  return partOf(attributes, '_parameters') !== undefined && partOf(attributes, '_modules') !== undefined
+}
+
+function hasModules(attributes: readonly PicklePair[]): boolean {
+  const modules = partOf(attributes, '_modules')
+  return entriesOf(modules, () => undefined).length > 0
+}
+
+function partOf(attributes: readonly PicklePair[], name: string): PickleNode | undefined {
+  for (let at = 0; at < attributes.length && at < firstAttributes; at += 1) {
+    const [key, value] = attributes[at] ?? []
+    if (key === name) return value
+  }
+  return undefined
+}
+
+function moduleOf(attributes: readonly PicklePair[], spend: Spend): ModuleState {
+  spend(attributes.length)
   return {
-    parameters: entriesOf(parameters),
-    buffers: entriesOf(part('_buffers')),
-    modules: entriesOf(modules),
-    passing: textsOf(part('_non_persistent_buffers_set')),
+    parameters: entriesOf(partOf(attributes, '_parameters'), spend),
+    buffers: entriesOf(partOf(attributes, '_buffers'), spend),
+    modules: entriesOf(partOf(attributes, '_modules'), spend),
+    passing: textsOf(partOf(attributes, '_non_persistent_buffers_set'), spend),
     others: attributes.filter(([key]) => !parts.has(key)),
   }
 }
 
 /** A dict, or an OrderedDict as older versions had. */
-function entriesOf(node: PickleNode | undefined): readonly PicklePair[] {
+function entriesOf(node: PickleNode | undefined, spend: Spend): readonly PicklePair[] {
   if (typeof node !== 'object' || node === null) return []
   if (node.kind === 'dict') return node.entries
   if (node.kind !== 'call' && node.kind !== 'object') return []
-  return [...pairsOf(itemsOf(node.args)?.[0]), ...node.entries]
+  const given = itemsOf(node.args)?.[0]
+  return given === undefined ? node.entries : [...pairsOf(given, spend), ...node.entries]
 }
 
 /** A set as protocol 4 writes it, or as a call of `set` with a list. */
-function textsOf(node: PickleNode | undefined): ReadonlySet<string> {
+function textsOf(node: PickleNode | undefined, spend: Spend): ReadonlySet<string> {
   if (typeof node !== 'object' || node === null) return new Set()
   const given = node.kind === 'call' ? itemsOf(node.args)?.[0] : node
   const items = typeof given === 'object' && given !== null && 'items' in given ? given.items : []
+  spend(items.length)
   return new Set(items.flatMap((item) => textOf(item) ?? []))
 }
 
@@ -330,10 +402,11 @@ function textsOf(node: PickleNode | undefined): ReadonlySet<string> {
  * A file that is one module holds its state_dict: no buffers that it would not save, and no tensors that it keeps
  * elsewhere. Of a module within other things all is told.
  */
-function insideModule(module: ModuleState, manner: Manner): Child[] {
+function insideModule(module: ModuleState, manner: Manner, spend: Spend): Child[] {
   const inner = manner === 'root' ? 'root' : 'module'
   const buffers =
-    inner === 'root' ? module.buffers.filter(([key]) => !module.passing.has(keyText(key))) : module.buffers
-  const modules = keyed(module.modules).map((child) => ({ ...child, manner: inner }) as const)
-  return [...keyed(module.parameters), ...keyed(buffers), ...modules, ...(inner === 'root' ? [] : keyed(module.others))]
+    inner === 'root' ? module.buffers.filter(([key]) => !module.passing.has(textOf(key) ?? '')) : module.buffers
+  const modules = keyed(module.modules, spend).map((child) => ({ ...child, manner: inner }) as const)
+  const others = inner === 'root' ? [] : keyed(module.others, spend)
+  return [...keyed(module.parameters, spend), ...keyed(buffers, spend), ...modules, ...others]
 }

@@ -5,7 +5,14 @@
 import { FormatError } from '../errors.js'
 import { inBlocks, type ByteSource } from './byte-source.js'
 import { elementTypes } from './elements.js'
-import { PythonValues, readPickle, type PickleInstance, type PickleNode } from './pickle/index.js'
+import {
+  limitsFor,
+  PythonValues,
+  readPickle,
+  type PickleCalls,
+  type PickleNode,
+  type Unpickled,
+} from './pickle/index.js'
 import { isLegacyStream, readLegacyLayout } from './torch-legacy.js'
 import { tensorOf, type TorchTensor } from './torch-tensor.js'
 import { hasChecksums, locateEntry, readSmallEntry, readZip, type ZipArchive, type ZipEntry } from './zip.js'
@@ -13,7 +20,7 @@ import { hasChecksums, locateEntry, readSmallEntry, readZip, type ZipArchive, ty
 export interface TorchObject {
   readonly root: PickleNode
   /** What its pickle would call. */
-  readonly instances: readonly PickleInstance[]
+  readonly calls: PickleCalls
   /** A number, also one that numpy or a tensor of one element holds; undefined for anything else. */
   numberOf(node: PickleNode | undefined): Promise<number | undefined>
   /** The CRC-32 that the archive has for the storage of this key; null where it has none. */
@@ -42,7 +49,7 @@ async function openArchive(source: ByteSource): Promise<TorchObject | null> {
   const root = rootOf(archive)
   const pickle = archive.byName.get(`${root ?? ''}data.pkl`)
   if (root === null || pickle === undefined || archive.byName.has(`${root}constants.pkl`)) return null
-  const { value, instances } = readPickle(await readSmallEntry(source, archive, pickle, largestPickle))
+  const { value, calls } = await readArchivePickle(source, archive, pickle, largestPickle)
   const recordOf = (key: string): ZipEntry | undefined => archive.byName.get(`${root}data/${key}`)
   // `big` has three letters, `little` six.
   const isLittle = archive.byName.get(`${root}byteorder`)?.size !== 3
@@ -55,10 +62,30 @@ async function openArchive(source: ByteSource): Promise<TorchObject | null> {
   const hasSums = hasChecksums(archive)
   return {
     root: value,
-    instances,
+    calls,
     numberOf: (node) => numberOf(node, read, isLittle),
     checksumOf: (key) => (hasSums ? (recordOf(key)?.crc32 ?? null) : null),
   }
+}
+
+/** Bytes of a packed pickle in a small file; a larger file may have more. */
+const leastPacked = 1 << 24
+
+/** A pickle of an archive, with no more effort than the archive's size is worth. Throws FormatError. */
+export async function readArchivePickle(
+  source: ByteSource,
+  archive: ZipArchive,
+  pickle: ZipEntry,
+  most: number,
+): Promise<Unpickled> {
+  const packed = leastPacked + 4 * source.byteLength
+  const bytes = await readSmallEntry(
+    source,
+    archive,
+    pickle,
+    pickle.method === 'stored' ? most : Math.min(most, packed),
+  )
+  return readPickle(bytes, 0, limitsFor(source.byteLength))
 }
 
 /** What the first entry's name has before its first slash, with the slash: the file may have been renamed since. */
@@ -69,13 +96,13 @@ export function rootOf({ entries }: ZipArchive): string | null {
 }
 
 async function openStream(source: ByteSource): Promise<TorchObject> {
-  const { root, instances, storages } = await readLegacyLayout(source)
+  const { root, calls, storages } = await readLegacyLayout(source)
   const read: ReadStorageBytes = async (key, position, length) => {
     const storage = storages.find((one) => one.key === key)
     if (storage === undefined || position + length > storage.byteLength) throw outside(key)
     return source.read(storage.offset + position, length)
   }
-  return { root, instances, numberOf: (node) => numberOf(node, read, true), checksumOf: () => null }
+  return { root, calls, numberOf: (node) => numberOf(node, read, true), checksumOf: () => null }
 }
 
 function outside(key: string): FormatError {

@@ -74,11 +74,29 @@ const mostWrappings = 16
 
 type Found = TorchTensor | TorchComposite | undefined
 
+interface StorageReader {
+  of(persistent: PicklePersistent): StorageReference
+}
+
+/** The storages that one pickle refers to: each reference is read once, however often it is asked for. */
+export class StorageReferences implements StorageReader {
+  readonly #read: (StorageReference | undefined)[] = []
+
+  /** Throws as `storageOf` does. */
+  of(persistent: PicklePersistent): StorageReference {
+    const known = this.#read[persistent.index]
+    if (known !== undefined) return known
+    const reference = storageOf(persistent)
+    this.#read[persistent.index] = reference
+    return reference
+  }
+}
+
 /**
  * The tensor that a node is, or undefined when it is none. Throws FormatError for a tensor that is not described as
  * torch does it, or that reaches outside of its storage.
  */
-export function tensorOf(node: PickleNode): Found {
+export function tensorOf(node: PickleNode, storages: StorageReader = { of: storageOf }): Found {
   let at: PickleNode | undefined = node
   for (let level = 0; level < mostWrappings; level += 1) {
     if (typeof at !== 'object' || at === null || !('callee' in at)) return undefined
@@ -91,7 +109,7 @@ export function tensorOf(node: PickleNode): Found {
       case '_rebuild_tensor_v2':
       case '_rebuild_tensor_v3':
       case '_rebuild_qtensor':
-        return rebuild(name, args)
+        return rebuild(name, args, storages)
       case '_rebuild_from_type_v2':
         at = { ...at, kind: 'call', callee: args[0] ?? null, args: args[2] ?? null, states: [] }
         break
@@ -102,7 +120,7 @@ export function tensorOf(node: PickleNode): Found {
       case '_rebuild_nested_tensor':
         return composite('nested', '', ['buffer', 'sizes', 'strides', 'offsets'], args)
       case 'state':
-        return rebuild('_rebuild_tensor', itemsOf(at.states[0]) ?? [])
+        return rebuild('_rebuild_tensor', itemsOf(at.states[0]) ?? [], storages)
       default:
         // A parameter around a tensor, a copy from another device.
         at = args[0]
@@ -165,10 +183,10 @@ function isPersistent(node: PickleNode | undefined): node is PicklePersistent {
 }
 
 /** Args are (storage, offset, shape, strides[, requires_grad, hooks[, metadata]]), with v3's dtype before the last. */
-function rebuild(how: string, args: readonly PickleNode[]): TorchTensor {
+function rebuild(how: string, args: readonly PickleNode[], storages: StorageReader): TorchTensor {
   const [storageNode, offsetNode, shapeNode, strideNode] = args
   if (!isPersistent(storageNode)) throw new FormatError('torch: a tensor upon no storage')
-  const storage = storageOf(storageNode)
+  const storage = storages.of(storageNode)
   const offset = countOf(offsetNode)
   const shape = countsOf(shapeNode)
   const strides = countsOf(strideNode)
@@ -232,9 +250,14 @@ function metadataOf(
 /** All elements lie in the storage, and there are no more of them than a double counts in bytes. */
 function requireInside({ storage, dtype, itemSize, offset, shape, strides }: TorchTensor): void {
   const bytes = storage.length * storage.itemSize
-  const elements = shape.reduce((product, length) => product * length, 1)
+  let elements = 1
+  let last = offset
+  for (let axis = 0; axis < shape.length; axis += 1) {
+    const length = shape[axis] ?? 0
+    elements *= length
+    last += (length - 1) * (strides[axis] ?? 0)
+  }
   if (elements === 0) return
-  const last = shape.reduce((sum, length, axis) => sum + (length - 1) * (strides[axis] ?? 0), offset)
   if (Number.isSafeInteger(elements * itemSize) && Number.isSafeInteger(last) && (last + 1) * itemSize <= bytes) return
   throw new FormatError(
     `torch: a tensor ${dtype} [${listed(shape)}] with strides [${listed(strides)}] from element ${offset} on reaches ` +

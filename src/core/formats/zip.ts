@@ -559,7 +559,8 @@ function byUniqueName(entries: readonly ZipEntry[]): Map<string, ZipEntry> {
 }
 
 function requireDisjoint(entries: readonly ZipEntry[], directoryOffset: number): void {
-  const sorted = entries.toSorted((a, b) => a.headerOffset - b.headerOffset)
+  const isSorted = entries.every((entry, index) => entry.headerOffset >= (entries[index - 1]?.headerOffset ?? 0))
+  const sorted = isSorted ? entries : entries.toSorted((a, b) => a.headerOffset - b.headerOffset)
   sorted.forEach((entry, index) => {
     const least = localHeaderSize + entry.name.length + entry.compressedSize
     const next = sorted[index + 1]

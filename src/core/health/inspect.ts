@@ -4,7 +4,7 @@ import { CkptError, FormatError, isAbsence, StorageError } from '../errors.js'
 import type { ByteSource } from '../formats/byte-source.js'
 import { parseJson } from '../formats/json.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../formats/safetensors.js'
-import { auditPickle, PickleEndsEarly, readCalls, type PickleInstance } from '../formats/pickle/index.js'
+import { auditPickle, PickleEndsEarly, readCalls, type PickleCalls } from '../formats/pickle/index.js'
 import { describeCut } from '../formats/torch-cut.js'
 import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js'
 import {
@@ -139,8 +139,8 @@ async function inspectPickle(source: ByteSource, archive: ZipArchive, { level }:
   if (bytes !== null) refuseUnsafe(readCalls(bytes))
 }
 
-function refuseUnsafe(instances: readonly PickleInstance[]): void {
-  const { unsafe } = auditPickle(instances)
+function refuseUnsafe(calls: PickleCalls): void {
+  const { unsafe } = auditPickle(calls)
   if (unsafe.length === 0) return
   throw new FormatError(`unsafe: its pickle ${unsafe.join(', ')}, which loading it with Python would run`)
 }
@@ -178,7 +178,7 @@ async function inspectLegacy(source: ByteSource, around: Surroundings, options: 
       offset: source.byteLength,
     })
   }
-  refuseUnsafe(layout.instances)
+  refuseUnsafe(layout.calls)
   const looked = options.level === 'deep' ? layout.storages : endsOf(layout.storages)
   for (const storage of looked) await checkCount(source, storage)
 }

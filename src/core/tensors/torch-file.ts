@@ -1,10 +1,10 @@
 /** torch's files: a pickle that describes tensors, and the bytes of the storages that they lie in. */
 import { FormatError } from '../errors.js'
 import { auditPickle, PythonValues } from '../formats/pickle/index.js'
-import type { PickleInstance, PickleNode, PicklePersistent } from '../formats/pickle/index.js'
+import type { PickleCalls, PickleNode, PicklePersistent } from '../formats/pickle/index.js'
 import type { PyValue } from '../formats/pyyaml/value.js'
 import { isModule, listTensors, type NamedTensor, type TensorListing } from '../formats/torch-names.js'
-import { storageOf, tensorOf, type TorchTensor } from '../formats/torch-tensor.js'
+import { tensorOf, type StorageReferences, type TorchTensor } from '../formats/torch-tensor.js'
 import type { ReadHandle, Stat } from '../storage/storage.js'
 import { gather, isContiguous } from './gather.js'
 import { headerFor } from './header.js'
@@ -24,8 +24,9 @@ export interface TorchStorages {
 export interface TorchContents {
   readonly format: 'torch' | 'torch-legacy'
   readonly root: PickleNode
-  readonly instances: readonly PickleInstance[]
+  readonly calls: PickleCalls
   readonly persistents: readonly PicklePersistent[]
+  readonly references: StorageReferences
   readonly storages: TorchStorages
   /** False when each number's bytes must be turned round. */
   readonly littleEndian: boolean
@@ -36,10 +37,10 @@ export interface TorchContents {
 /** Throws FormatError when a tensor or a storage is not what the pickle says of it. */
 export function openTorchContents(handle: ReadHandle, opened: Stat, contents: TorchContents): TensorFile {
   checkStorages(contents)
-  const audit = auditPickle(contents.instances)
-  const listing = listTensors(contents.root)
+  const audit = auditPickle(contents.calls)
+  const listing = listTensors(contents.root, { storages: contents.references, fileSize: handle.size })
   checkTotal(listing.tensors, handle.size)
-  return new TorchFile(handle, opened, contents, listing, audit.unsafe.map(explain), audit.opaque)
+  return new TorchFile(handle, opened, audit.unsafe.map(explain), audit.opaque, contentsOf(contents, listing))
 }
 
 function explain(what: string): string {
@@ -47,10 +48,10 @@ function explain(what: string): string {
 }
 
 /** Every storage that the pickle refers to is there, with all the bytes that it says. */
-function checkStorages({ persistents, storages }: TorchContents): void {
+function checkStorages({ persistents, references, storages }: TorchContents): void {
   for (const persistent of persistents) {
     if (isModuleSource(persistent)) continue
-    const { key, count, itemSize } = storageOf(persistent)
+    const { key, count, itemSize } = references.of(persistent)
     const length = storages.lengthOf(key)
     if (length !== undefined && length >= count * itemSize) continue
     const name = JSON.stringify(key.slice(0, 80))
@@ -81,7 +82,42 @@ function checkTotal(tensors: readonly NamedTensor[], fileSize: number): void {
 }
 
 function bytesOf({ shape, itemSize }: TorchTensor): number {
-  return shape.reduce((product, length) => product * length, itemSize)
+  let bytes = itemSize
+  for (const length of shape) bytes *= length
+  return bytes
+}
+
+/** What is kept of a file's contents: the nodes of a pickle take more memory than all that they tell. */
+interface Kept {
+  readonly format: string
+  readonly metadata: ReadonlyMap<string, string>
+  readonly named: readonly NamedTensor[]
+  readonly values: PyValue
+  readonly findings: readonly string[]
+  readonly storages: TorchStorages
+  readonly littleEndian: boolean
+}
+
+function contentsOf(contents: TorchContents, listing: TensorListing): Kept {
+  const { format, metadata, storages, littleEndian } = contents
+  const values = new PythonValues({ replace: (node) => standIn(node, listing) })
+  return {
+    format,
+    metadata,
+    named: listing.tensors,
+    values: values.value(contents.root) ?? null,
+    findings: [
+      ...contents.findings,
+      ...listing.repeated.slice(0, 20).map((name) => `several tensors come to the name ${quote(name)}`),
+      ...[...listing.composites].slice(0, 20).map(([name, { text }]) => `${quote(name)} is ${text}`),
+      ...[...listing.again].map(
+        ([name, first]) => `${quote(name)} is the same object as ${quote(first)}, and listed there`,
+      ),
+      ...(values.isCut ? ['it holds more values than are listed'] : []),
+    ],
+    storages,
+    littleEndian,
+  }
 }
 
 class TorchFile implements TensorFile {
@@ -98,27 +134,17 @@ class TorchFile implements TensorFile {
   constructor(
     private readonly handle: ReadHandle,
     private readonly opened: Stat,
-    private readonly contents: TorchContents,
-    private readonly listing: TensorListing,
     readonly unsafe: readonly string[],
     readonly opaque: ReadonlyMap<string, number>,
+    private readonly kept: Kept,
   ) {
-    this.format = contents.format
+    this.format = kept.format
     this.path = handle.path
     this.byteLength = handle.size
-    this.metadata = contents.metadata
-    this.tensors = describe(listing.tensors)
-    const values = new PythonValues({ replace: (node) => standIn(node, listing) })
-    this.values = values.value(contents.root) ?? null
-    this.findings = [
-      ...contents.findings,
-      ...listing.repeated.slice(0, 20).map((name) => `several tensors come to the name ${JSON.stringify(name)}`),
-      ...[...listing.composites].slice(0, 20).map(([name, { text }]) => `${JSON.stringify(name)} is ${text}`),
-      ...[...listing.again].map(
-        ([name, first]) => `${JSON.stringify(name)} is the same object as ${JSON.stringify(first)}, and listed there`,
-      ),
-      ...(values.isCut ? ['it holds more values than are listed'] : []),
-    ]
+    this.metadata = kept.metadata
+    this.tensors = describe(kept.named)
+    this.values = kept.values
+    this.findings = kept.findings
   }
 
   head(): Uint8Array {
@@ -126,13 +152,13 @@ class TorchFile implements TensorFile {
   }
 
   async dataOf(info: TensorInfo): Promise<TensorData> {
-    this.byName ??= new Map(this.listing.tensors.map(({ name, tensor }) => [name, tensor]))
+    this.byName ??= new Map(this.kept.named.map(({ name, tensor }) => [name, tensor]))
     const tensor = this.byName.get(info.name)
     if (tensor === undefined) throw new RangeError(`${this.path} has no tensor ${info.name}`)
     const { storage, dtype, itemSize, conjugate, negative } = tensor
-    const bytes = this.contents.storages.get(storage.key)
+    const bytes = this.kept.storages.get(storage.key)
     if (bytes === undefined) throw new RangeError(`${this.path} has no storage ${storage.key}`)
-    const turned = !this.contents.littleEndian && numberSize(dtype, itemSize) > 1
+    const turned = !this.kept.littleEndian && numberSize(dtype, itemSize) > 1
     const offset = tensor.offset + (storage.start * storage.itemSize) / itemSize
     const view = { offset, shape: tensor.shape, strides: tensor.strides, itemSize }
     const extent = await bytes.extent()
@@ -153,22 +179,39 @@ class TorchFile implements TensorFile {
   }
 }
 
+function quote(name: string): string {
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name)
+}
+
 function part({ handle, position }: Extent, view: { offset: number; itemSize: number }, length: number): Extent {
   return { handle, position: position + view.offset * view.itemSize, length }
 }
 
 function describe(tensors: readonly NamedTensor[]): TensorInfo[] {
-  const first = new Map<string, string>()
-  const shared = new Set<string>()
-  for (const { name, tensor } of tensors) {
-    if (first.has(tensor.storage.key)) shared.add(tensor.storage.key)
-    else first.set(tensor.storage.key, name)
-  }
+  const firstOf = sharersOf(tensors)
   return tensors.map(({ name, tensor }) => {
+    const dtype = nameOfTorchDtype(tensor.dtype)
     const { shape, storage } = tensor
-    const plain = { name, dtype: nameOfTorchDtype(tensor.dtype), shape, bytes: bytesOf(tensor) }
-    return shared.has(storage.key) ? { ...plain, shared: first.get(storage.key) ?? name } : plain
+    const shared = firstOf.get(storage.key)
+    const bytes = bytesOf(tensor)
+    return shared === undefined ? { name, dtype, shape, bytes } : { name, dtype, shape, bytes, shared }
   })
+}
+
+/** For each storage in which several tensors lie, the first of them. Nearly always there is none. */
+function sharersOf(tensors: readonly NamedTensor[]): Map<string, string> {
+  const keys = new Set<string>()
+  const shared = new Map<string, string>()
+  for (const { tensor } of tensors) keys.add(tensor.storage.key)
+  if (keys.size === tensors.length) return shared
+  const first = new Map<string, string>()
+  for (const { name, tensor } of tensors) {
+    const { key } = tensor.storage
+    const known = first.get(key)
+    if (known === undefined) first.set(key, name)
+    else shared.set(key, known)
+  }
+  return shared
 }
 
 /** Tensors are left out of the values; what is made of tensors and whole modules are named. */

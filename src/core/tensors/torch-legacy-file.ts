@@ -1,6 +1,7 @@
 /** The stream that torch.save wrote before 1.6 (see formats/torch-legacy.ts). */
 import { FormatError } from '../errors.js'
 import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js'
+import { StorageReferences } from '../formats/torch-tensor.js'
 import type { ReadHandle } from '../storage/storage.js'
 import { sourceOf } from '../storage/source.js'
 import { plainBytes, type StorageBytes } from './storage-bytes.js'
@@ -15,7 +16,7 @@ const mostCompared = 1000
 export async function openTorchLegacy(handle: ReadHandle): Promise<TensorFile> {
   const stat = await handle.stat()
   const layout = await readLegacyLayout(sourceOf(handle))
-  const { root, instances, persistents, expectedLength } = layout
+  const { root, calls, persistents, expectedLength } = layout
   if (handle.size < expectedLength) {
     throw new FormatError(`ends early: ${handle.size} of ${expectedLength} bytes`, { offset: handle.size })
   }
@@ -24,8 +25,9 @@ export async function openTorchLegacy(handle: ReadHandle): Promise<TensorFile> {
   return openTorchContents(handle, stat, {
     format: 'torch-legacy',
     root,
-    instances,
+    calls,
     persistents,
+    references: new StorageReferences(),
     littleEndian: true,
     storages: storagesOf(handle, layout.storages),
     metadata: new Map(),

@@ -4,9 +4,9 @@
  */
 import { FormatError } from '../errors.js'
 import type { ByteSource } from '../formats/byte-source.js'
-import { readPickle, type PicklePersistent } from '../formats/pickle/index.js'
-import { rootOf } from '../formats/torch-object.js'
-import { storageOf } from '../formats/torch-tensor.js'
+import type { PicklePersistent } from '../formats/pickle/index.js'
+import { readArchivePickle, rootOf } from '../formats/torch-object.js'
+import { StorageReferences } from '../formats/torch-tensor.js'
 import { readSmallEntry, readZip, type ZipArchive, type ZipEntry } from '../formats/zip.js'
 import type { ReadHandle } from '../storage/storage.js'
 import { sourceOf } from '../storage/source.js'
@@ -14,10 +14,8 @@ import { recordBytes, type StorageBytes } from './storage-bytes.js'
 import type { TensorFile } from './tensor.js'
 import { openTorchContents, type TorchStorages } from './torch-file.js'
 
-/** A million tensors are described in 200 MB; that many objects are refused anyway. */
-const largestPickle = 1 << 28
-/** Of a packed pickle less: deflate makes a thousand bytes of one. */
-const largestPackedPickle = 1 << 26
+/** A million tensors are described in 130 MB. */
+const largestPickle = 1 << 29
 
 /** Reads the directory and the pickle of an open archive, no storage. Throws FormatError. */
 export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
@@ -32,8 +30,7 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   if (byName.has(`${root}constants.pkl`)) throw notForTensors('a TorchScript program')
   if (pickle === undefined) throw notForTensors(`a zip archive without ${JSON.stringify(`${root}data.pkl`)}`)
   const littleEndian = await readByteOrder(source, archive, byName.get(`${root}byteorder`))
-  const limit = pickle.method === 'stored' ? largestPickle : largestPackedPickle
-  const { value, instances, persistents } = readPickle(await readSmallEntry(source, archive, pickle, limit))
+  const { value, calls, persistents } = await readArchivePickle(source, archive, pickle, largestPickle)
   const records = recordsOf(archive, `${root}data/`)
   const bytesOf = (entry: ZipEntry): StorageBytes => recordBytes(handle, source, archive, entry)
   const storages: TorchStorages = {
@@ -43,12 +40,14 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
       return entry === undefined ? undefined : bytesOf(entry)
     },
   }
-  const unused = await findUnused(records, persistents, bytesOf)
+  const references = new StorageReferences()
+  const unused = await tellUnused(unusedOf(records, persistents, references), bytesOf)
   return openTorchContents(handle, stat, {
     format: 'torch',
     root: value,
-    instances,
+    calls,
     persistents,
+    references,
     littleEndian,
     storages,
     metadata: new Map(),
@@ -84,18 +83,25 @@ function findStrangers({ entries }: ZipArchive, root: string): string[] {
   return strangers === 0 ? [] : [`${strangers} of its ${entries.length} entries lie outside of ${JSON.stringify(root)}`]
 }
 
+function unusedOf(
+  records: ReadonlyMap<string, ZipEntry>,
+  persistents: readonly PicklePersistent[],
+  references: StorageReferences,
+): ZipEntry[] {
+  const used = new Set<string>()
+  for (const persistent of persistents) used.add(references.of(persistent).key)
+  const unused: ZipEntry[] = []
+  // Those that are used are all there, or the file is refused.
+  if (used.size >= records.size) return unused
+  for (const [key, entry] of records) if (!used.has(key)) unused.push(entry)
+  return unused
+}
+
 /**
  * Records that the pickle does not refer to: torch writes none. One that is an archive itself is there so that
  * another reader sees another file, and is refused.
  */
-async function findUnused(
-  records: ReadonlyMap<string, ZipEntry>,
-  persistents: readonly PicklePersistent[],
-  bytesOf: (entry: ZipEntry) => StorageBytes,
-): Promise<string[]> {
-  const used = new Set(persistents.map((persistent) => storageOf(persistent).key))
-  const unused: ZipEntry[] = []
-  for (const [key, entry] of records) if (!used.has(key)) unused.push(entry)
+async function tellUnused(unused: readonly ZipEntry[], bytesOf: (entry: ZipEntry) => StorageBytes): Promise<string[]> {
   for (const entry of unused.slice(0, mostLookedAt)) {
     if (entry.size < 4) continue
     const head = await bytesOf(entry).read(0, 4)

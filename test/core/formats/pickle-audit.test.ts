@@ -12,7 +12,7 @@ const tuple = (...items: Buffer[]) => Buffer.concat([Buffer.from('('), ...items,
 const call = (callee: Buffer, ...args: Buffer[]) => Buffer.concat([callee, tuple(...args), Buffer.from('R')])
 
 function audit(...parts: Buffer[]) {
-  return auditPickle(readPickle(Buffer.concat([Buffer.from([0x80, 2]), ...parts, Buffer.from('.')])).instances)
+  return auditPickle(readPickle(Buffer.concat([Buffer.from([0x80, 2]), ...parts, Buffer.from('.')])).calls)
 }
 
 describe('a call is unsafe', () => {
@@ -81,6 +81,34 @@ describe('a call is unsafe', () => {
     expect(audit(call(call(global('builtins', 'getattr'), os, text('system')), text('x'))).unsafe).toContain(
       'calls os.system',
     )
+  })
+})
+
+describe('what is made to be looked at for long', () => {
+  it('is unsafe where more attributes lead on than any checkpoint needs', () => {
+    const path = `${'serialization.torch.'.repeat(20)}serialization.os.system`
+    expect(audit(call(global('torch', path), text('x'))).unsafe).toEqual([
+      `calls torch.${'serialization.torch.'.repeat(8)}…`,
+    ])
+    let at = global('torch', 'serialization')
+    for (let level = 0; level < 20; level += 1) at = call(global('builtins', 'getattr'), at, text('serialization'))
+    at = call(global('builtins', 'getattr'), call(global('builtins', 'getattr'), at, text('os')), text('system'))
+    expect(audit(call(at, text('x'))).unsafe.join()).toMatch(/^reaches for torch\.serialization.*…/)
+  })
+
+  it('has its first names told, and the rest counted', () => {
+    const calls = Array.from({ length: 1200 }, (_, index) => call(global('a', `f${index}`)))
+    const { opaque } = audit(tuple(...calls))
+    expect([opaque.size, opaque.get('a.f999'), opaque.get('(others)')]).toEqual([1001, 1, 200])
+  })
+
+  it('is given up where it is a finding over and over', () => {
+    const calls = Array.from({ length: 3000 }, (_, index) => call(global('os', `f${index}`)))
+    expect(audit(tuple(...calls)).unsafe).toHaveLength(100)
+  })
+
+  it('is told by names of which no more than their beginnings are shown', () => {
+    expect([...audit(call(global('a'.repeat(1000), 'b'))).opaque.keys()]).toEqual([`${'a'.repeat(200)}….b`])
   })
 })
 

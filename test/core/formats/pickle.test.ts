@@ -5,6 +5,7 @@ import {
   PickleEndsEarly,
   PythonValues,
   keyText,
+  limitsFor,
   readPickle,
   type PickleNode,
 } from '../../../src/core/formats/pickle/index.js'
@@ -155,16 +156,78 @@ describe('a pickle', () => {
     expect(() => readPickle(ascii(text))).toThrow(CkptError)
   })
 
-  it('nested a million deep takes no stack', () => {
-    const value = readPickle(ascii(`${']'.repeat(1_000_000)}${'a'.repeat(999_999)}.`)).value
+  it.each([
+    ['lists', `${']'.repeat(50_000)}${'a'.repeat(49_999)}.`],
+    ['lists by marks', `${']('.repeat(50_000)}${'e'.repeat(50_000)}.`],
+    ['dicts', `${'}N'.repeat(50_000)}N${'s'.repeat(50_000)}.`],
+    ['tuples', `N${'\x85'.repeat(50_000)}.`],
+    ['frozensets', `${'('.repeat(50_000)}${'\x91'.repeat(50_000)}.`],
+    ['calls', `ca\nb\n${'ca\nb\n'.repeat(50_000)}${'R'.repeat(50_000)}.`],
+    ['calls of what calls gave', `ca\nb\n${')R'.repeat(50_000)}.`],
+    ['keywords', `ca\nb\n${')}\x92'.repeat(50_000)}.`],
+    ['states', `${'ca\nb\n)R'.repeat(50_000)}${'b'.repeat(49_999)}.`],
+    ['persistent ids', `N${'Q'.repeat(50_000)}.`],
+  ])('of %s within each other is refused as soon as they are deeper than any writer goes', (_, text) => {
+    expect(() => readPickle(ascii(text), 0, { opcodes: 1e6, words: 1e8 })).toThrow('builds more than 20000 levels')
+  })
+
+  it('nested 19,000 deep takes no stack', () => {
+    const value = readPickle(ascii(`${']'.repeat(19_000)}${'a'.repeat(18_999)}.`)).value
     expect(value).toMatchObject({ kind: 'list' })
+  })
+
+  it('may take the more, the larger its file is: a packed bomb is a small file, a million entries are not', () => {
+    // In parts of a thousand, as Python writes a long list.
+    const text = ascii(`]${`(${'K\x01'.repeat(1000)}e`.repeat(4000)}.`)
+    expect(readPickle(text).value).toMatchObject({ kind: 'list' })
+    expect(() => readPickle(text, 0, limitsFor(10_000))).toThrow('what it builds takes more than 40')
+    const nothing = ascii(`${'N0'.repeat(3_000_000)}N.`)
+    expect(readPickle(nothing).value).toBeNull()
+    expect(() => readPickle(nothing, 0, limitsFor(10_000))).toThrow('more than 4010000 opcodes')
+  })
+
+  it('that names a class by ten thousand characters is refused', () => {
+    expect(() => readPickle(ascii(`c${'a'.repeat(10_000)}\nb\n.`))).toThrow(
+      'names a class or function by 10001 characters',
+    )
+  })
+
+  it('gives every class and function once, however often it is named', () => {
+    const { value, calls } = readPickle(ascii('(ca\nb\nca\nb\nca\nc\nl.'))
+    expect(calls.globals).toEqual([
+      { kind: 'global', module: 'a', name: 'b' },
+      { kind: 'global', module: 'a', name: 'c' },
+    ])
+    expect(value).toMatchObject({ items: [calls.globals[0], calls.globals[0], calls.globals[1]] })
+  })
+
+  it.each([
+    ['I00\n', false],
+    ['I01\n', true],
+    ['I0\n', 0n],
+    ['I1\n', 1n],
+    ['I001\n', 1n],
+    ['I-7\n', -7n],
+    ['I12345678\n', 12_345_678n],
+    ['L123456789012L\n', 123_456_789_012n],
+  ])('has %j as Python reads it', (line, expected) => {
+    expect(readPickle(ascii(`${line}.`)).value).toBe(expected)
+  })
+
+  it('has texts with lone surrogates among others, and no other bytes that are no UTF-8', () => {
+    const text = (...bytes: number[]) => Uint8Array.of(0x8c, bytes.length, ...bytes, 0x2e)
+    expect(readPickle(text(0xed, 0x9f, 0xbf, 0xed, 0xa0, 0xbd, 0x61, 0xed, 0xb8, 0x80)).value).toBe(
+      '\ud7ff\ud83da\ude00',
+    )
+    expect(() => readPickle(text(0xed, 0xa0, 0xbd, 0xff))).toThrow('no UTF-8')
+    expect(() => readPickle(text(0x61, 0xed, 0xa0))).toThrow('no UTF-8')
   })
 
   it('with a key that holds itself ends like any other value', () => {
     // d = {}; t = (d,); d[t] = d, which Python could not hash.
     const { value } = readPickle(ascii('}q\x00(h\x00tq\x01h\x00s.'))
     expect(new PythonValues().value(value)).toMatchObject({ kind: 'dict' })
-    expect(keyText(value).length).toBeLessThanOrEqual(1000)
+    expect(keyText(value).text.length).toBeLessThanOrEqual(1000)
   })
 
   it('is bounded in opcodes', () => {

@@ -2,13 +2,17 @@
  * What Python would run while it loads a pickle. A pickle is a program: it can call anything that can be imported
  * (CPython Lib/pickle.py, `find_class`, and `load_reduce`). Nothing of it is run here, but it is told.
  */
+import type { PickleCalls } from './machine.js'
 import type { PickleGlobal, PickleInstance, PickleNode, PickleObject } from './nodes.js'
 import { textOf } from './nodes.js'
 
 export interface PickleAudit {
   /** Calls that no checkpoint needs: each would run code, or read and write files. A sentence each, no two alike. */
   readonly unsafe: readonly string[]
-  /** Classes and functions that are called and that are not known to be harmless, with the number of calls. */
+  /**
+   * Classes and functions that are called and that are not known to be harmless, with the number of calls; of very many
+   * some by name, and the rest under `others`.
+   */
   readonly opaque: ReadonlyMap<string, number>
 }
 
@@ -70,21 +74,34 @@ const loader =
 const harmless =
   /^(?:collections\.(?:OrderedDict|defaultdict|Counter|deque)|builtins\.(?:set|frozenset|bytearray|bytes|complex|slice|range|xrange|int|long|float|bool|str|unicode|list|tuple|dict|object)|copyreg\._reconstructor|copy_reg\._reconstructor|_codecs\.encode|numpy\.(?:_?core\.multiarray\.(?:_reconstruct|scalar)|_core\.numeric\._frombuffer|core\.numeric\._frombuffer|ndarray|dtype(?:s\.\w+)?|bool_?|u?int\d+|float\d+|complex\d+)|datetime\.(?:datetime|date|time|timedelta|timezone)|pathlib(?:\._local)?\.\w*Path|decimal\.Decimal|fractions\.Fraction|uuid\.UUID|argparse\.Namespace|types\.SimpleNamespace|torch\.(?:Size|device|Tensor|\w+Tensor|nn\.parameter\.(?:Parameter|Buffer)|serialization\._get_layout|_utils\._rebuild_\w+|_tensor\._rebuild_from_type_v2|tensor\._rebuild_from_type_v2|nn\.(?:modules|parallel)\.[\w.]+))$/
 
-/** Examples that are told of each kind. */
+/** Findings that are told. */
 const mostTold = 100
+/** A file that has so many is known for what it is. */
+const mostFindings = 1000
+/** Opaque names that are told. */
+const mostNames = 1000
 
-/** Looks at every call that a pickle makes; `instances` are the machine's. */
-export function auditPickle(instances: readonly PickleInstance[]): PickleAudit {
+/** Stands for the opaque names that are not told. */
+export const others = '(others)'
+
+/** Looks at every call that a pickle makes. */
+export function auditPickle({ instances, globals }: PickleCalls): PickleAudit {
   const unsafe = new Set<string>()
   const opaque = new Map<string, number>()
   const names = new Names()
+  // Nearly all files name nothing that could do harm: then what is handed to calls need not be looked at.
+  const isSuspect = globals.some((node) => reaching.has(node.name) || names.of(node)?.isDangerous === true)
+  let findings = 0
   for (const instance of instances) {
     const called = names.of(instance.callee)
-    const finding = findingOf(instance, called, names)
+    const finding = isSuspect ? findingOf(instance, called, names) : null
     if (finding !== null) {
       if (unsafe.size < mostTold) unsafe.add(finding)
+      findings += 1
+      if (findings === mostFindings) break
     } else if (called !== null && !called.isHarmless) {
-      opaque.set(called.text, (opaque.get(called.text) ?? 0) + 1)
+      const name = opaque.size < mostNames || opaque.has(called.text) ? called.text : others
+      opaque.set(name, (opaque.get(name) ?? 0) + 1)
     }
   }
   return { unsafe: [...unsafe], opaque }
@@ -99,10 +116,28 @@ function findingOf(instance: PickleInstance, called: Callable | null, names: Nam
 }
 
 /** What something is called, and what follows from that. */
-interface Callable {
-  readonly text: string
+class Callable {
+  readonly #name: Name
   readonly isDangerous: boolean
-  readonly isHarmless: boolean
+  #isHarmless: boolean | undefined
+
+  constructor(name: Name) {
+    this.#name = name
+    this.isDangerous = isDangerous(name)
+  }
+
+  get name(): Name {
+    return this.#name
+  }
+
+  get text(): string {
+    return textOfName(this.#name)
+  }
+
+  get isHarmless(): boolean {
+    this.#isHarmless ??= harmless.test(this.text)
+    return this.#isHarmless
+  }
 }
 
 /** Callables by their nodes: a file refers to a few of them, some very often. */
@@ -111,31 +146,63 @@ class Names {
 
   /** What a callee is called: a global, or attributes of one, however they are reached. Null for anything else. */
   of(given: PickleNode): Callable | null {
+    return this.#of(given, 0)
+  }
+
+  /** `depth` calls are made of what this one gives. */
+  #of(given: PickleNode, depth: number): Callable | null {
     const node = typeof given === 'object' && given?.kind === 'persistent' ? moduleClass(given.id) : given
     if (typeof node !== 'object' || node === null || !canHaveName(node)) return null
     const found = this.#known.get(node)
     if (found !== undefined) return found
-    const name = findName(node)
-    const callable = name === null ? null : callableOf(name)
-    this.#known.set(node, callable)
+    const name = this.#find(node, depth)
+    const callable = name === null ? null : new Callable(name)
+    // Where it winds only because one looks from far behind it, it has a name of its own.
+    if (depth === 0 || name?.isWinding !== true) this.#known.set(node, callable)
     return callable
   }
-}
 
-function callableOf(name: Name): Callable {
-  const text = textOfName(name)
-  return { text, isDangerous: isDangerous(name, text), isHarmless: harmless.test(text) }
+  #find(node: PickleObject, depth: number): Name | null {
+    if (node.kind === 'global') return nameOf(moduleOf(node), node.name)
+    if (node.kind !== 'call' || typeof node.callee !== 'object' || node.callee?.kind !== 'global') return null
+    const callee = `${moduleOf(node.callee)}.${node.callee.name}`
+    const [first = null, second] = argumentsOf(node)
+    if (callee === 'builtins.getattr') {
+      const further = textOf(second)
+      if (further === undefined) return null
+      if (depth > mostAttributes) return { module: '?', attributes: [bounded(further)], isWinding: true }
+      const base = this.#of(first, depth + 1)
+      return base === null ? null : nameOf(base.name.module, further, base.name)
+    }
+    if (callee !== 'builtins.__import__' && callee !== 'importlib.import_module') return null
+    return { module: bounded(textOf(first) ?? '?'), attributes: [], isWinding: false }
+  }
 }
 
 /** A module, and the attributes that lead on from it. */
 interface Name {
   readonly module: string
   readonly attributes: readonly string[]
+  /** More attributes than are followed: no checkpoint needs that, and what lies behind them could be anything. */
+  readonly isWinding: boolean
 }
 
 const mostAttributes = 16
-/** Characters of such a chain; no name is so long. */
-const longestChain = 1000
+/** Characters of a name; none that does something is so long. */
+const longestName = 200
+
+function bounded(text: string): string {
+  return text.length > longestName ? `${text.slice(0, longestName)}…` : text
+}
+
+/** What `path` leads to from a module, or from what a name has led to already. */
+function nameOf(module: string, path: string, before?: Name): Name {
+  const parts = bounded(path).split('.', mostAttributes + 1)
+  const attributes = [...(before?.attributes ?? []), ...parts]
+  const isCut = path.length > longestName && path.includes('.')
+  const isWinding = before?.isWinding === true || isCut || attributes.length > mostAttributes
+  return { module, attributes: attributes.slice(0, mostAttributes), isWinding }
+}
 
 /** Most nodes have none, and need no place among the known. */
 function canHaveName(node: PickleObject): boolean {
@@ -147,31 +214,6 @@ function canHaveName(node: PickleObject): boolean {
 /** What gives a module or an attribute when it is called. */
 const reaching = new Set(['getattr', '__import__', 'import_module'])
 
-function findName(node: PickleNode): Name | null {
-  const further: string[] = []
-  let at: PickleNode | undefined = node
-  while (typeof at === 'object' && at !== null) {
-    if (at.kind === 'global') return { module: moduleOf(at), attributes: [...at.name.split('.'), ...further.reverse()] }
-    if (at.kind === 'persistent') {
-      at = moduleClass(at.id)
-      continue
-    }
-    if (at.kind !== 'call' || typeof at.callee !== 'object' || at.callee?.kind !== 'global') return null
-    const callee = `${moduleOf(at.callee)}.${at.callee.name}`
-    const [first, second] = argumentsOf(at)
-    const text = textOf(second)
-    if (callee === 'builtins.getattr' && text !== undefined && further.length < mostAttributes) {
-      further.push(...text.slice(0, longestChain).split('.').reverse())
-      at = first
-    } else if (callee === 'builtins.__import__' || callee === 'importlib.import_module') {
-      return { module: textOf(first) ?? '?', attributes: further.reverse() }
-    } else {
-      return null
-    }
-  }
-  return null
-}
-
 /** torch's older streams refer to a module's class as ('module', class, file, source). */
 function moduleClass(id: PickleNode): PickleGlobal | null {
   const cls = typeof id === 'object' && id !== null && 'items' in id ? id.items[1] : undefined
@@ -180,21 +222,23 @@ function moduleClass(id: PickleNode): PickleGlobal | null {
 
 /** Python 3 reads Python 2's names so (CPython Lib/_compat_pickle.py). */
 function moduleOf({ module }: PickleGlobal): string {
-  return module === '__builtin__' || module === '__builtins__' ? 'builtins' : module
+  return module === '__builtin__' || module === '__builtins__' ? 'builtins' : bounded(module)
 }
 
 function argumentsOf({ args }: PickleInstance): readonly PickleNode[] {
   return typeof args === 'object' && args !== null && 'items' in args ? args.items : []
 }
 
-function textOfName({ module, attributes }: Name): string {
-  return [module, ...attributes].join('.')
+function textOfName({ module, attributes, isWinding }: Name): string {
+  return [module, ...attributes, ...(isWinding ? ['…'] : [])].join('.')
 }
 
 /** True when a call of it is a finding. */
-function isDangerous({ module, attributes }: Name, text: string): boolean {
+function isDangerous(name: Name): boolean {
+  const { module, attributes, isWinding } = name
+  if (isWinding) return true
   const [root = ''] = module.split('.')
-  if (dangerousPackages.has(root) || dangerousModules.has(module) || dangerousNames.has(text)) return true
+  if (dangerousPackages.has(root) || dangerousModules.has(module) || dangerousNames.has(textOfName(name))) return true
   if (module === 'builtins' && dangerousBuiltins.has(attributes[0] ?? '')) return true
   // Attributes lead on into what a module has imported: torch.serialization.os.system.
   const through = attributes.slice(0, -1)

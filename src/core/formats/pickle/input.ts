@@ -115,14 +115,40 @@ export class PickleInput {
     return text
   }
 
+  /** `00` or `01` on a line, which is how protocol 0 writes booleans; undefined, and nothing read, for anything else. */
+  booleanLine(): boolean | undefined {
+    const at = this.position
+    const [first, second, end] = [this.#bytes[at], this.#bytes[at + 1], this.#bytes[at + 2]]
+    if (first !== 0x30 || end !== 0x0a || (second !== 0x30 && second !== 0x31)) return undefined
+    this.position = at + 3
+    return second === 0x31
+  }
+
   /** A decimal integer on a line, as Python 2 writes it, maybe with an L behind. */
   integerLine(): bigint {
     const at = this.position
+    const small = this.#smallIntegerLine()
+    if (small !== undefined) return small
     const line = this.line()
     if (line.length > maxDigits + 3) throw this.fail(`an integer of ${line.length} digits`, at)
     const text = Buffer.from(line).toString('latin1').trim().replace(/L$/, '')
     if (!/^[-+]?[0-9]+$/.test(text)) throw this.fail(`${JSON.stringify(text.slice(0, 40))} is no integer`, at)
     return BigInt(text.replace(/^\+/, ''))
+  }
+
+  /** Of a few digits and nothing else, as most are; undefined, and nothing read, for any other line. */
+  #smallIntegerLine(): bigint | undefined {
+    let value = 0
+    for (let at = this.position; at < this.position + 9; at += 1) {
+      const byte = this.#bytes[at] ?? 0
+      if (byte === 0x0a && at > this.position) {
+        this.position = at + 1
+        return BigInt(value)
+      }
+      if (byte < 0x30 || byte > 0x39) return undefined
+      value = 10 * value + byte - 0x30
+    }
+    return undefined
   }
 
   /** A memo index on a line. */

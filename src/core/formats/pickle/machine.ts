@@ -5,7 +5,15 @@
  */
 import { FormatError } from '../../errors.js'
 import { PickleInput } from './input.js'
-import type { PickleInstance, PickleNode, PicklePair, PicklePersistent } from './nodes.js'
+import type {
+  PickleBytes,
+  PickleGlobal,
+  PickleInstance,
+  PickleNode,
+  PicklePair,
+  PicklePersistent,
+  PickleSequence,
+} from './nodes.js'
 import { op, opcodeName } from './opcodes.js'
 import { decodeRawUnicode, decodeStringLiteral } from './text.js'
 
@@ -15,16 +23,39 @@ export interface PickleLimits {
   readonly words: number
 }
 
-/** A state dict of 100,000 tensors takes 2.5 million opcodes and 11 million words; much more than these would take a second, and 200 MB. */
-export const defaultLimits: PickleLimits = { opcodes: 12_000_000, words: 12_000_000 }
+/**
+ * What the pickle of a file may cost. A state dict takes four bytes of memory for each byte of its file, a list of
+ * integers twenty for each of its pickle; a small file that wants more is packed to take what it can, and one that
+ * wants more than a program has would end it.
+ */
+export function limitsFor(fileSize: number): PickleLimits {
+  return {
+    opcodes: leastLimits.opcodes + fileSize,
+    words: Math.min(leastLimits.words + Math.floor(1.25 * fileSize), mostWords),
+  }
+}
+
+/** Of a file of hardly any bytes: 40 MB, and what half a second reads. */
+const leastLimits: PickleLimits = { opcodes: 4_000_000, words: 5_000_000 }
+/** 2 GB, of 4 that Node has. */
+const mostWords = 250_000_000
+
+/** Characters of a class or function, with its module. */
+const longestGlobal = 10_000
+/** Python's own pickler gives up at about a thousand levels. */
+const deepest = 20_000
 
 /**
  * Words that each takes, beside its place in what holds it. An array that grows leaves its smaller selves behind for a
  * while, so a place counts twice.
  */
-const cost = { number: 5, text: 5, object: 6, pair: 8, place: 2 } as const
+const cost = {
+  ...{ number: 3, text: 5, object: 5, array: 6, instance: 12, pair: 8, bytes: 24, place: 2 },
+  // A map of its own, and a place in one.
+  ...{ map: 40, mapped: 16 },
+} as const
 
-/** Opcodes between two looks at what was built: none adds more than a few words to it, but for a text, which the input holds. */
+/** Opcodes between two looks at what was built: none adds more than a few words to it, but for a text, of which the input holds each byte. */
 const glance = 1024
 
 export interface Unpickled {
@@ -33,15 +64,22 @@ export interface Unpickled {
   readonly end: number
   /** Every reference to something outside, in the order met. */
   readonly persistents: readonly PicklePersistent[]
+  readonly calls: PickleCalls
+}
+
+/** What Python would run while it reads a pickle. */
+export interface PickleCalls {
   /** Every call and every object made, also those that were thrown away again, in the order met. */
   readonly instances: readonly PickleInstance[]
+  /** Every class and function named, each once. */
+  readonly globals: readonly PickleGlobal[]
 }
 
 /**
  * Reads one pickle from `bytes`, from byte `start` on. Throws FormatError naming the byte; `PickleEndsEarly` when the
  * bytes run out.
  */
-export function readPickle(bytes: Uint8Array, start = 0, limits: PickleLimits = defaultLimits): Unpickled {
+export function readPickle(bytes: Uint8Array, start = 0, limits: PickleLimits = limitsFor(bytes.length)): Unpickled {
   return new Machine(new PickleInput(bytes, start), limits).run()
 }
 
@@ -49,14 +87,14 @@ export function readPickle(bytes: Uint8Array, start = 0, limits: PickleLimits = 
  * The calls that a pickle makes, up to where it ends or breaks off: Python runs them as it goes. Never throws
  * FormatError.
  */
-export function readCalls(bytes: Uint8Array): readonly PickleInstance[] {
-  const machine = new Machine(new PickleInput(bytes, 0), defaultLimits)
+export function readCalls(bytes: Uint8Array): PickleCalls {
+  const machine = new Machine(new PickleInput(bytes, 0), limitsFor(bytes.length))
   try {
     machine.run()
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
   }
-  return machine.instances
+  return machine.calls
 }
 
 /** What nothing was put into yet: most objects stay so, and an array of their own would be half of what they take. */
@@ -100,7 +138,7 @@ class Machine {
     [op.BININT2, (machine, input) => machine.#pushNumber(integer(input.uint16()))],
     [op.LONG1, (machine, input) => machine.#pushNumber(input.long(input.uint8()))],
     [op.LONG4, (machine, input) => machine.#pushNumber(input.long(machine.#signedLength()))],
-    [op.INT, (machine) => machine.#pushNumber(machine.#int())],
+    [op.INT, (machine, input) => machine.#pushNumber(input.booleanLine() ?? input.integerLine())],
     [op.LONG, (machine, input) => machine.#pushNumber(input.integerLine())],
     [op.BINFLOAT, (machine, input) => machine.#pushNumber(input.float64())],
     [op.FLOAT, (machine) => machine.#pushNumber(machine.#float())],
@@ -109,25 +147,25 @@ class Machine {
     [op.BINUNICODE, (machine, input) => machine.#pushText(input.text(input.uint32()))],
     [op.BINUNICODE8, (machine, input) => machine.#pushText(input.text(input.uint64()))],
     [op.UNICODE, (machine, input) => machine.#pushText(decodeRawUnicode(input.line()))],
-    [op.STRING, (machine) => machine.#make({ kind: 'string', bytes: machine.#stringLiteral() })],
-    [op.SHORT_BINSTRING, (machine, input) => machine.#make({ kind: 'string', bytes: input.bytes(input.uint8()) })],
-    [op.BINSTRING, (machine, input) => machine.#make({ kind: 'string', bytes: input.bytes(machine.#signedLength()) })],
-    [op.SHORT_BINBYTES, (machine, input) => machine.#make({ kind: 'bytes', bytes: input.bytes(input.uint8()) })],
-    [op.BINBYTES, (machine, input) => machine.#make({ kind: 'bytes', bytes: input.bytes(input.uint32()) })],
-    [op.BINBYTES8, (machine, input) => machine.#make({ kind: 'bytes', bytes: input.bytes(input.uint64()) })],
-    [op.BYTEARRAY8, (machine, input) => machine.#make({ kind: 'bytearray', bytes: input.bytes(input.uint64()) })],
+    [op.STRING, (machine) => machine.#makeBytes('string', machine.#stringLiteral())],
+    [op.SHORT_BINSTRING, (machine, input) => machine.#makeBytes('string', input.bytes(input.uint8()))],
+    [op.BINSTRING, (machine, input) => machine.#makeBytes('string', input.bytes(machine.#signedLength()))],
+    [op.SHORT_BINBYTES, (machine, input) => machine.#makeBytes('bytes', input.bytes(input.uint8()))],
+    [op.BINBYTES, (machine, input) => machine.#makeBytes('bytes', input.bytes(input.uint32()))],
+    [op.BINBYTES8, (machine, input) => machine.#makeBytes('bytes', input.bytes(input.uint64()))],
+    [op.BYTEARRAY8, (machine, input) => machine.#makeBytes('bytearray', input.bytes(input.uint64()))],
 
     [op.EMPTY_TUPLE, (machine) => machine.#push(emptyTuple)],
-    [op.TUPLE1, (machine) => machine.#make({ kind: 'tuple', items: machine.#popMany(1) })],
-    [op.TUPLE2, (machine) => machine.#make({ kind: 'tuple', items: machine.#popMany(2) })],
-    [op.TUPLE3, (machine) => machine.#make({ kind: 'tuple', items: machine.#popMany(3) })],
-    [op.TUPLE, (machine) => machine.#make({ kind: 'tuple', items: machine.#popMark() })],
-    [op.EMPTY_LIST, (machine) => machine.#make({ kind: 'list', items: nothing })],
-    [op.LIST, (machine) => machine.#make({ kind: 'list', items: machine.#popMark() })],
-    [op.EMPTY_SET, (machine) => machine.#make({ kind: 'set', items: nothing })],
-    [op.FROZENSET, (machine) => machine.#make({ kind: 'frozenset', items: machine.#popMark() })],
-    [op.EMPTY_DICT, (machine) => machine.#make({ kind: 'dict', entries: nothing })],
-    [op.DICT, (machine) => machine.#make({ kind: 'dict', entries: machine.#pairs(machine.#popMark()) })],
+    [op.TUPLE1, (machine) => machine.#makeSequence('tuple', machine.#popMany(1))],
+    [op.TUPLE2, (machine) => machine.#makeSequence('tuple', machine.#popMany(2))],
+    [op.TUPLE3, (machine) => machine.#makeSequence('tuple', machine.#popMany(3))],
+    [op.TUPLE, (machine) => machine.#makeSequence('tuple', machine.#popMark())],
+    [op.EMPTY_LIST, (machine) => machine.#makeEmpty({ kind: 'list', items: nothing })],
+    [op.LIST, (machine) => machine.#makeSequence('list', machine.#popMark())],
+    [op.EMPTY_SET, (machine) => machine.#makeEmpty({ kind: 'set', items: nothing })],
+    [op.FROZENSET, (machine) => machine.#makeSequence('frozenset', machine.#popMark())],
+    [op.EMPTY_DICT, (machine) => machine.#makeEmpty({ kind: 'dict', entries: nothing })],
+    [op.DICT, (machine) => machine.#makeDict(machine.#popMark())],
 
     [op.APPEND, (machine) => machine.#append(machine.#popMany(1))],
     [op.APPENDS, (machine) => machine.#append(machine.#popMark())],
@@ -135,23 +173,19 @@ class Machine {
     [op.SETITEM, (machine) => machine.#setItems(machine.#popMany(2))],
     [op.SETITEMS, (machine) => machine.#setItems(machine.#popMark())],
 
-    [
-      op.GLOBAL,
-      (machine, input) => machine.#make({ kind: 'global', module: input.textLine(), name: input.textLine() }),
-    ],
+    [op.GLOBAL, (machine, input) => machine.#push(machine.#global(input.textLine(), input.textLine()))],
     [op.STACK_GLOBAL, (machine) => machine.#stackGlobal()],
-    [op.REDUCE, (machine) => machine.#instance('call', null)],
-    [op.NEWOBJ, (machine) => machine.#instance('object', null)],
-    [op.NEWOBJ_EX, (machine) => machine.#instance('object', machine.#pop())],
+    [op.REDUCE, (machine) => machine.#instance('call')],
+    [op.NEWOBJ, (machine) => machine.#instance('object')],
+    [op.NEWOBJ_EX, (machine) => machine.#instanceWithKeywords()],
     [
       op.INST,
-      (machine, input) =>
-        machine.#oldInstance({ kind: 'global', module: input.textLine(), name: input.textLine() }, machine.#popMark()),
+      (machine, input) => machine.#oldInstance(machine.#global(input.textLine(), input.textLine()), machine.#popMark()),
     ],
     [op.OBJ, (machine) => machine.#oldObject(machine.#popMark())],
     [op.BUILD, (machine) => machine.#build()],
-    [op.BINPERSID, (machine) => machine.#persistent(machine.#pop())],
-    [op.PERSID, (machine, input) => machine.#persistent(input.textLine())],
+    [op.BINPERSID, (machine) => machine.#persistent()],
+    [op.PERSID, (machine, input) => machine.#persistentByName(input.textLine())],
 
     [op.BINPUT, (machine, input) => machine.#memo.set(input.uint8(), machine.#top())],
     [op.LONG_BINPUT, (machine, input) => machine.#memo.set(input.uint32(), machine.#top())],
@@ -173,9 +207,14 @@ class Machine {
   readonly #memo = new Memo()
   readonly #persistents: PicklePersistent[] = []
   readonly #instances: PickleInstance[] = []
+  readonly #globals = new Globals()
   /** What lies above `#height` was taken. */
   readonly #stack: PickleNode[] = []
+  /** Levels within each value on the stack, as far as is known: of what comes from the memo they are not. */
+  #levels = new Int32Array(1024)
   #height = 0
+  /** Levels within what was popped last. */
+  #popped = 0
   /** What lies below belongs to the last mark's surroundings. */
   #floor = 0
   /** Where in the stack each open mark lies. */
@@ -206,27 +245,29 @@ class Machine {
     throw this.#fail(`more than ${most} opcodes`)
   }
 
-  get instances(): readonly PickleInstance[] {
-    return this.#instances
+  get calls(): PickleCalls {
+    return { instances: this.#instances, globals: this.#globals.all }
   }
 
   #checkWords(): void {
-    const places = this.#stack.length + this.#marks.length + this.#memo.size
-    const words = this.#built + cost.place * places
+    const places = this.#stack.length + this.#marks.length + this.#memo.places
+    const words = this.#built + this.#globals.words + cost.place * places
     if (words > this.#limits.words) throw this.#fail(`what it builds takes more than ${this.#limits.words * 8} bytes`)
   }
 
   #finish(): Unpickled {
     const value = this.#pop()
-    return { value, end: this.#input.position, persistents: this.#persistents, instances: this.#instances }
+    return { value, end: this.#input.position, persistents: this.#persistents, calls: this.calls }
   }
 
   #fail(message: string): FormatError {
     return this.#input.fail(message, this.#at)
   }
 
-  #push(node: PickleNode): void {
+  #push(node: PickleNode, levels = 0): void {
+    if (this.#height === this.#levels.length) this.#levels = doubled(this.#levels)
     this.#stack[this.#height] = node
+    this.#levels[this.#height] = levels
     this.#height += 1
   }
 
@@ -236,18 +277,52 @@ class Machine {
   }
 
   #pushText(text: string): void {
-    this.#built += cost.text
+    this.#built += cost.text + (text.length >> 3)
     this.#push(text)
   }
 
-  #make(node: PickleNode): void {
+  /** Pushes what holds what was popped last. */
+  #pushHolder(node: PickleNode): void {
+    this.#push(node, this.#deeper(0))
+  }
+
+  /** Levels of what has `own` and now holds what was popped last. */
+  #deeper(own: number): number {
+    const levels = this.#popped + 1
+    if (levels > deepest) throw this.#fail(`builds more than ${deepest} levels, one within the other`)
+    return levels > own ? levels : own
+  }
+
+  /** To be called when something was put into the top of the stack. */
+  #deepenTop(): void {
+    const top = this.#height - 1
+    this.#levels[top] = this.#deeper(this.#levels[top] ?? 0)
+  }
+
+  #makeBytes(kind: PickleBytes['kind'], bytes: Uint8Array): void {
+    this.#built += cost.bytes + (bytes.length >> 3)
+    this.#push({ kind, bytes })
+  }
+
+  #makeEmpty(node: PickleNode): void {
     this.#built += cost.object
     this.#push(node)
+  }
+
+  #makeSequence(kind: PickleSequence['kind'], items: PickleNode[]): void {
+    this.#built += cost.object
+    this.#pushHolder({ kind, items })
+  }
+
+  #makeDict(nodes: readonly PickleNode[]): void {
+    this.#built += cost.object + cost.array
+    this.#pushHolder({ kind: 'dict', entries: this.#pairs(nodes) })
   }
 
   #pop(): PickleNode {
     if (this.#height <= this.#floor) throw this.#fail('takes a value from an empty stack')
     this.#height -= 1
+    this.#popped = this.#levels[this.#height] ?? 0
     return this.#stack[this.#height] ?? null
   }
 
@@ -275,11 +350,18 @@ class Machine {
   }
 
   #popTo(height: number): PickleNode[] {
-    const count = this.#height - height
-    this.#built += cost.place * count
+    const before = this.#height
+    const count = before - height
+    this.#built += cost.array + cost.place * count
     if (count > glance) this.#checkWords()
     this.#height = height
-    return this.#stack.slice(height, height + count)
+    let levels = 0
+    for (let at = height; at < before; at += 1) {
+      const one = this.#levels[at] ?? 0
+      if (one > levels) levels = one
+    }
+    this.#popped = levels
+    return this.#stack.slice(height, before)
   }
 
   #popAnything(): void {
@@ -304,15 +386,6 @@ class Machine {
     const length = this.#input.int32()
     if (length < 0) throw this.#fail(`a length of ${length} bytes`)
     return length
-  }
-
-  /** `I00` and `I01` are how protocol 0 writes booleans. */
-  #int(): PickleNode {
-    const at = this.#input.position
-    const line = Buffer.from(this.#input.line()).toString('latin1')
-    if (line === '00' || line === '01') return line === '01'
-    this.#input.position = at
-    return this.#input.integerLine()
   }
 
   #float(): number {
@@ -350,6 +423,7 @@ class Machine {
     if (typeof target !== 'object' || target === null || !('items' in target)) throw this.#fail('appends to no list')
     if (target.kind === 'tuple' || target.kind === 'frozenset') throw this.#fail(`appends to a ${target.kind}`)
     target.items = extended(target.items, nodes)
+    this.#deepenTop()
   }
 
   #setItems(nodes: readonly PickleNode[]): void {
@@ -357,22 +431,40 @@ class Machine {
     if (typeof target !== 'object' || target === null || !('entries' in target))
       throw this.#fail('sets keys of no dict')
     target.entries = extended(target.entries, this.#pairs(nodes))
+    this.#deepenTop()
   }
 
   #stackGlobal(): void {
     const name = this.#pop()
     const module = this.#pop()
     if (typeof module !== 'string' || typeof name !== 'string') throw this.#fail('names a global by what is no text')
-    this.#make({ kind: 'global', module, name })
+    this.#push(this.#global(module, name))
+  }
+
+  #global(module: string, name: string): PickleGlobal {
+    if (module.length + name.length > longestGlobal) {
+      throw this.#fail(`names a class or function by ${module.length + name.length} characters`)
+    }
+    return this.#globals.of(module, name)
   }
 
   /** Callee and arguments lie on the stack. */
-  #instance(kind: PickleInstance['kind'], keywords: PickleNode): void {
+  #instance(kind: PickleInstance['kind'], keywords: PickleNode = null, levels = 0): void {
     const args = this.#pop()
-    this.#makeInstance(kind, this.#pop(), args, keywords)
+    const inner = Math.max(levels, this.#popped)
+    const callee = this.#pop()
+    this.#popped = Math.max(inner, this.#popped)
+    this.#makeInstance(kind, callee, args, keywords)
   }
 
+  #instanceWithKeywords(): void {
+    const keywords = this.#pop()
+    this.#instance('object', keywords, this.#popped)
+  }
+
+  /** Its levels are those of what was popped last. */
   #makeInstance(kind: PickleInstance['kind'], callee: PickleNode, args: PickleNode, keywords: PickleNode): void {
+    this.#built += cost.instance
     const node: PickleInstance = {
       kind,
       callee,
@@ -383,7 +475,7 @@ class Machine {
       entries: nothing,
     }
     this.#instances.push(node)
-    this.#make(node)
+    this.#pushHolder(node)
   }
 
   #oldInstance(callee: PickleNode, items: PickleNode[]): void {
@@ -391,7 +483,8 @@ class Machine {
     this.#makeInstance('object', callee, { kind: 'tuple', items }, null)
   }
 
-  #oldObject([callee, ...items]: readonly PickleNode[]): void {
+  #oldObject(items: PickleNode[]): void {
+    const callee = items.shift()
     if (callee === undefined) throw this.#fail('makes an object of no class')
     this.#oldInstance(callee, items)
   }
@@ -402,19 +495,58 @@ class Machine {
     if (typeof target !== 'object' || target === null || !('states' in target)) {
       throw this.#fail('gives a state to what has none')
     }
+    this.#built += cost.array + cost.place
     target.states = extended(target.states, [state])
+    this.#deepenTop()
   }
 
-  #persistent(id: PickleNode): void {
-    const node: PicklePersistent = { kind: 'persistent', id }
+  /** Its id lies on the stack. */
+  #persistent(): void {
+    this.#built += cost.object + cost.place
+    const node: PicklePersistent = { kind: 'persistent', id: this.#pop(), index: this.#persistents.length }
     this.#persistents.push(node)
-    this.#make(node)
+    this.#pushHolder(node)
+  }
+
+  #persistentByName(name: string): void {
+    this.#pushText(name)
+    this.#persistent()
   }
 
   #get(index: number): void {
     const node = this.#memo.get(index)
     if (node === undefined) throw this.#fail(`takes number ${index} from the memo, which is not there`)
     this.#push(node)
+  }
+}
+
+function doubled(array: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 * array.length)
+  larger.set(array)
+  return larger
+}
+
+/** One node for each class or function, however often it is named. */
+class Globals {
+  readonly all: PickleGlobal[] = []
+  readonly #byModule = new Map<string, Map<string, PickleGlobal>>()
+  /** Taken by them all. */
+  words = 0
+
+  of(module: string, name: string): PickleGlobal {
+    let named = this.#byModule.get(module)
+    if (named === undefined) {
+      named = new Map()
+      this.#byModule.set(module, named)
+      this.words += cost.text + cost.map
+    }
+    const known = named.get(name)
+    if (known !== undefined) return known
+    const node: PickleGlobal = { kind: 'global', module, name }
+    named.set(name, node)
+    this.all.push(node)
+    this.words += cost.text + cost.object + cost.mapped
+    return node
   }
 }
 
@@ -431,6 +563,11 @@ class Memo {
   readonly #others = new Map<number, PickleNode>()
   /** Of the numbers that are taken, from which MEMOIZE goes on. */
   size = 0
+
+  /** Taken by it in memory: a map takes more than a list. */
+  get places(): number {
+    return this.#listed.length + 4 * this.#others.size
+  }
 
   set(index: number, node: PickleNode): void {
     if (this.get(index) === undefined) this.size += 1

@@ -55,6 +55,8 @@ export interface PickleInstance {
 export interface PicklePersistent {
   readonly kind: 'persistent'
   readonly id: PickleNode
+  /** Of all such in the pickle, in the order met. */
+  readonly index: number
 }
 
 /** The text of a node: str, or Python 2's str where it is UTF-8; undefined for anything else. */

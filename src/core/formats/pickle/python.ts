@@ -18,6 +18,10 @@ export interface PythonOptions {
 const deepest = 60
 /** Characters of a key that Python could not hash: such keys within such keys would double it again and again. */
 const longestKey = 1000
+/** Values of one key; what comes after them is left out. */
+const mostInKey = 1000
+/** Characters, bytes, or nodes looked through, that count as one value. */
+const perValue = 256
 /** An integer of more bits is named by its size alone: its decimal digits cost the square of their number. */
 const largestInteger = 1n << 16_384n
 
@@ -25,16 +29,23 @@ const largestInteger = 1n << 16_384n
 export class PythonValues {
   readonly #calls = new CallDecoder()
   readonly #replace: (node: PickleNode) => PyValue | undefined
+  readonly #most: number
   #left: number
 
   constructor({ replace = () => undefined, most = 20_000 }: PythonOptions = {}) {
     this.#replace = replace
+    this.#most = most
     this.#left = most
   }
 
   /** True when values were left out for their number. */
   get isCut(): boolean {
     return this.#left < 0
+  }
+
+  /** Values that were made. */
+  get used(): number {
+    return this.#most - this.#left
   }
 
   /** The value of a node; undefined for one that is left out, or that holds nothing but what is left out. */
@@ -44,6 +55,7 @@ export class PythonValues {
     this.#left -= 1
     if (this.#left < 0) return undefined
     if (replaced !== undefined) return replaced
+    if (typeof node === 'string') this.#spend(node.length)
     if (typeof node === 'bigint') return bounded(node)
     if (typeof node !== 'object' || node === null) return node
     if (depth > deepest) return { kind: 'opaque', name: '…', repr: `<nested deeper than ${deepest}>` }
@@ -57,8 +69,10 @@ export class PythonValues {
         return this.#dict(node.entries, depth)
       case 'bytes':
       case 'bytearray':
+        this.#spend(node.bytes.length)
         return { kind: 'bytes', bytes: node.bytes }
       case 'string':
+        this.#spend(node.bytes.length)
         return textOf(node) ?? { kind: 'bytes', bytes: node.bytes }
       case 'global': {
         const name = globalName(node) ?? ''
@@ -70,6 +84,11 @@ export class PythonValues {
       case 'object':
         return this.#instance(node, depth)
     }
+  }
+
+  /** Long texts and what is looked through in vain count too: they can be shared, and met each time. */
+  #spend(count: number): void {
+    this.#left -= Math.floor(count / perValue)
   }
 
   #sequence({ kind, items }: PickleSequence, depth: number): PyValue | undefined {
@@ -106,11 +125,12 @@ export class PythonValues {
   #instance(node: PickleInstance, depth: number): PyValue | undefined {
     const name = canonicalName(globalName(node.callee) ?? '?')
     const args = typeof node.args === 'object' && node.args !== null && 'items' in node.args ? node.args.items : []
+    if (typeof args[0] === 'string') this.#spend(args[0].length)
     if (name === '_codecs.encode') return encoded(args) ?? { kind: 'opaque', name, repr: `<${name}>` }
-    const attributes = attributesOf(node)
+    const attributes = attributesOf(node, (count) => this.#spend(count))
     const isDict = dictLike.test(name)
     if (isDict || node.entries.length > 0) {
-      const inner = isDict && name !== 'collections.defaultdict' ? pairsOf(args[0]) : []
+      const inner = isDict && name !== 'collections.defaultdict' ? pairsOf(args[0], (count) => this.#spend(count)) : []
       return this.#dict([...inner, ...node.entries, ...(isDict ? [] : attributes)], depth)
     }
     if (name === 'datetime.datetime' || name === 'datetime.date') {
@@ -149,11 +169,12 @@ function canonicalName(name: string): string {
   return name.replace(/^__builtin__\./, 'builtins.').replace(/^builtins\.(?:xrange)$/, 'builtins.range')
 }
 
-/** A key as Python prints it: tensors and values are named by it. */
-export function keyText(key: PickleNode): string {
-  if (typeof key === 'string') return key
-  if (typeof key === 'bigint') return str(bounded(key))
-  return str(new PythonValues({ most: 1000 }).key(key))
+/** A key as Python prints it: tensors and values are named by it. With the number of values that it is made of. */
+export function keyText(key: PickleNode): { readonly text: string; readonly values: number } {
+  if (typeof key === 'string') return { text: key, values: 1 }
+  if (typeof key === 'bigint') return { text: str(bounded(key)), values: 1 }
+  const values = new PythonValues({ most: mostInKey })
+  return { text: str(values.key(key)), values: values.used }
 }
 
 function isHashable(value: PyValue): boolean {
@@ -162,22 +183,33 @@ function isHashable(value: PyValue): boolean {
   return !['list', 'set', 'dict', 'ordereddict', 'ndarray'].includes(value.kind)
 }
 
+/** Told how many nodes are about to be looked through. Shared ones are met again and again: it may throw. */
+export type Spend = (count: number) => void
+const freely: Spend = () => undefined
+
 /** What BUILD gives an object: a dict of attributes, or (dict, dict of slots). */
-export function attributesOf({ states }: PickleInstance): readonly PicklePair[] {
-  const found: PicklePair[] = []
+export function attributesOf({ states }: PickleInstance, spend = freely): readonly PicklePair[] {
+  spend(states.length)
+  const found: PicklePair[][] = []
   for (const state of states) {
     const parts =
       typeof state === 'object' && state?.kind === 'tuple' && state.items.length === 2 ? state.items : [state]
-    for (const part of parts) if (typeof part === 'object' && part?.kind === 'dict') found.push(...part.entries)
+    for (const part of parts) if (typeof part === 'object' && part?.kind === 'dict') found.push(part.entries)
   }
-  return found
+  const [only] = found
+  if (found.length === 1 && only !== undefined) return only
+  return found.flatMap((entries) => {
+    spend(entries.length)
+    return entries
+  })
 }
 
 /** The pairs that a dict is made from: a dict, or a list of pairs. */
-export function pairsOf(node: PickleNode | undefined): readonly PicklePair[] {
+export function pairsOf(node: PickleNode | undefined, spend = freely): readonly PicklePair[] {
   if (typeof node !== 'object' || node === null) return []
   if (node.kind === 'dict') return node.entries
   if (node.kind !== 'list' && node.kind !== 'tuple') return []
+  spend(node.items.length)
   return node.items.flatMap((item): PicklePair[] => {
     if (typeof item !== 'object' || item === null || !('items' in item) || item.items.length !== 2) return []
     const [key = null, value = null] = item.items

@@ -12,22 +12,28 @@ export function decodeUtf8(bytes: Buffer, start: number, end: number): string | 
 function decodeStrictly(bytes: Uint8Array): string | undefined {
   let text = ''
   let from = 0
-  for (let at = 0; at + 2 < bytes.length; at++) {
-    const [first = 0, second = 0, third = 0] = bytes.subarray(at, at + 3)
-    if (first !== 0xed || second < 0xa0 || second > 0xbf || third >> 6 !== 2) continue
-    const before = decodeFatally(bytes.subarray(from, at))
+  // Surrogates begin with this byte, and not much else does.
+  for (let at = bytes.indexOf(0xed); at !== -1 && at + 2 < bytes.length; at = bytes.indexOf(0xed, at)) {
+    const [second = 0, third = 0] = [bytes[at + 1], bytes[at + 2]]
+    if (second < 0xa0 || second > 0xbf || third >> 6 !== 2) {
+      at += 1
+      continue
+    }
+    const before = from === at ? '' : decodeFatally(bytes.subarray(from, at))
     if (before === undefined) return undefined
     text += before + String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f))
     from = at + 3
-    at += 2
+    at = from
   }
   const rest = decodeFatally(bytes.subarray(from))
   return rest === undefined ? undefined : text + rest
 }
 
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 function decodeFatally(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return strict.decode(bytes)
   } catch {
     return undefined
   }

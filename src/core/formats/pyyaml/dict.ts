@@ -72,7 +72,8 @@ function composite(kind: string, items: readonly PyValue[]): unknown {
   const parts = items.map(identityOf)
   if (parts.some((part) => typeof part !== 'string')) return items
   if (kind === 'frozenset') parts.sort()
-  return `\0${kind} ${JSON.stringify(parts)}`
+  // With their lengths: quotes would have to be escaped, and those within others would double it each time.
+  return `\0${kind} ${parts.map((part) => `${String(part).length}:${String(part)}`).join('')}`
 }
 
 function numericIdentity(key: null | boolean | bigint | number): unknown {

@@ -47,7 +47,7 @@ export async function readSavedState(source: ByteSource, request: ReadRequest): 
     const object = await openTorchObject(source)
     if (object === null) return { kind: 'foreign', bytes: (await isBlank(source)) ? 'blank' : 'other' }
     if (isLightning(object.root)) return { kind: 'state', state: await interpret(object, request) }
-    const [unsafe] = auditPickle(object.instances).unsafe
+    const [unsafe] = auditPickle(object.calls).unsafe
     if (unsafe === undefined) return { kind: 'foreign', bytes: 'torch' }
     return { kind: 'broken', reason: `unsafe: its pickle ${unsafe}, which loading it with Python would run` }
   } catch (error) {
