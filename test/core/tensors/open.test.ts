@@ -33,10 +33,32 @@ interface Verdict {
   readonly tensors?: Record<string, { dtype: string; shape: (number | string)[]; sha256: string }>
 }
 
+/** A file that is too large to be kept, and how to make it. */
+interface Recipe extends Verdict {
+  readonly header: string
+  /** Bytes of the header, filled up with blanks. */
+  readonly pad_with_spaces_to?: number
+  readonly data_hex?: string
+  /** Zeros, and at their end `tail_hex`. */
+  readonly sparse_data_bytes?: number
+  readonly tail_hex?: string
+}
+
 describe('opening a file', () => {
-  const { files } = JSON.parse(fs.readFileSync(join(fixtures, 'verdicts.json'), 'utf8')) as {
+  const verdicts = JSON.parse(fs.readFileSync(join(fixtures, 'verdicts.json'), 'utf8')) as {
     files: Record<string, Verdict>
+    recipes: Recipe[]
   }
+  const { files } = verdicts
+  const recipes = verdicts.recipes.map((recipe) => {
+    const {
+      header,
+      pad_with_spaces_to: padded = header.length,
+      sparse_data_bytes: sparse,
+      data_hex: data = '',
+    } = recipe
+    return { ...recipe, size: 8 + padded + (sparse ?? data.length / 2) }
+  })
 
   it.each(Object.entries(files))(
     '%s: streams what the reference reads, or names the file and its fault',
@@ -65,24 +87,37 @@ describe('opening a file', () => {
     },
   )
 
-  it('reads the header of an 8 GiB file and any of its tensors without reading the rest', async () => {
-    const big = 8 * 2 ** 30
-    const json = `{"a":{"dtype":"U8","shape":[${big}],"data_offsets":[0,${big}]},"b":{"dtype":"U8","shape":[4],"data_offsets":[${big},${big + 4}]}}`
-    const path = join(folder, 'sparse.safetensors')
+  it('has three files in the verdicts that are too large to be kept: they are made from their recipes', () => {
+    expect(recipes.map(({ ok }) => ok)).toEqual([true, false, true])
+  })
+
+  it.each(recipes)('made by recipe, of $size bytes: ok is $ok, and no more is read than must be', async (recipe) => {
+    const path = written(`recipe-${recipe.size}.safetensors`, '')
+    const padding = recipe.pad_with_spaces_to ?? recipe.header.length
     const prefix = Buffer.alloc(8)
-    prefix.writeBigUInt64LE(BigInt(json.length))
-    const fd = fs.openSync(path, 'wx')
-    fs.writeSync(fd, Buffer.concat([prefix, Buffer.from(json)]), 0, undefined, 0)
-    fs.writeSync(fd, Uint8Array.from([1, 2, 3, 4]), 0, 4, 8 + json.length + big)
+    prefix.writeBigUInt64LE(BigInt(padding))
+    const fd = fs.openSync(path, 'w')
+    fs.writeSync(fd, Buffer.concat([prefix, Buffer.from(recipe.header)]))
+    fs.writeSync(fd, Buffer.alloc(padding - recipe.header.length, ' '))
+    const tail = Buffer.from(recipe.tail_hex ?? recipe.data_hex ?? '', 'hex')
+    fs.writeSync(fd, tail, 0, tail.length, recipe.size - tail.length)
     fs.closeSync(fd)
-    const file = await openTensors(storage, path)
-    const last = file.tensors.at(-1)
-    if (last === undefined) throw new Error('no tensor')
-    const chunks: number[] = []
-    for await (const chunk of chunksOf(await file.dataOf(last))) chunks.push(...chunk)
-    expect([last.name, chunks]).toEqual(['b', [1, 2, 3, 4]])
+    expect(fs.statSync(path).size).toBe(recipe.size)
+    const opening = openTensors(storage, path)
+    if (!recipe.ok) {
+      await expect(opening).rejects.toMatchObject({ rule: recipe.kind, exitStatus: 4 })
+      return
+    }
+    const file = await opening
+    for (const [name, want] of Object.entries(recipe.tensors ?? {})) {
+      const tensor = file.tensors.find((one) => one.name === name) ?? expect.unreachable()
+      const hash = createHash('sha256')
+      for await (const chunk of chunksOf(await file.dataOf(tensor))) hash.update(chunk)
+      const { dtype, shape } = tensor
+      expect({ dtype, shape, sha256: hash.digest('hex') }).toEqual(want)
+    }
     await file.close()
-    fs.unlinkSync(path)
+    fs.rmSync(path)
   })
 })
 
