@@ -103,6 +103,7 @@ export async function locateEntry(source: ByteSource, archive: ZipArchive, entry
       { offset: nameOffset },
     )
   }
+  requireSameSizes(view, entry)
   const offset = nameOffset + nameLength + view.getUint16(28, true)
   if (offset + entry.compressedSize > archive.directoryOffset) {
     throw new FormatError(
@@ -112,6 +113,31 @@ export async function locateEntry(source: ByteSource, archive: ZipArchive, entry
     )
   }
   return { offset, length: entry.compressedSize }
+}
+
+/** Sizes and checksum come behind the data, and the local header says nothing of them. */
+const comesBehind = 8
+
+/** One reader goes by the local header, another by the directory: they must not see two files. */
+function requireSameSizes(local: DataView, entry: ZipEntry): void {
+  const method = local.getUint16(8, true)
+  const fields = [
+    ['method', method, entry.method === 'stored' ? 0 : 8],
+    ['CRC-32', local.getUint32(14, true), entry.crc32],
+    ['packed size', local.getUint32(18, true), entry.compressedSize],
+    ['size', local.getUint32(22, true), entry.size],
+  ] as const
+  const isBehind = (local.getUint16(6, true) & comesBehind) !== 0 || fields.slice(1).every(([, here]) => here === 0)
+  const told = isBehind ? fields.slice(0, 1) : fields
+  for (const [what, here, there] of told) {
+    // All ones: it stands in a zip64 field.
+    if (here === there || (what !== 'method' && here === 0xffffffff)) continue
+    throw new FormatError(
+      `the local header of entry ${quote(entry.name)} at byte ${entry.headerOffset} gives the ${what} ${here}, the ` +
+        `central directory ${there}`,
+      { offset: entry.headerOffset },
+    )
+  }
 }
 
 /** An entry and where its bytes lie. */
@@ -469,6 +495,13 @@ function parseDirectory(bytes: Uint8Array, end: End): ZipEntry[] {
     at = next
   }
   if (entries.length !== end.count) throw cutDirectory(entries.length, end, end.directoryOffset + at)
+  if (at !== bytes.length) {
+    throw new FormatError(
+      `the end record counts ${end.count} entries, and the central directory goes on for ${bytes.length - at} bytes ` +
+        'behind them',
+      { offset: end.directoryOffset + at },
+    )
+  }
   return entries
 }
 

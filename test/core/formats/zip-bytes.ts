@@ -16,6 +16,8 @@ export interface Part {
   /** All three of size, packed size and offset stand in a zip64 field. */
   readonly zip64?: boolean
   readonly localName?: string
+  /** In place of what torch writes into the local header. */
+  readonly local?: { readonly flags?: number; readonly method?: number; readonly crc?: number; readonly size?: number }
 }
 
 export interface Shape {
@@ -61,8 +63,12 @@ function localHeader(part: Part): Buffer {
   const name = Buffer.from(part.localName ?? part.name)
   const header = Buffer.alloc(30)
   header.writeUInt32LE(0x04034b50, 0)
-  header.writeUInt16LE(0x0808, 6)
-  header.writeUInt16LE(methodOf(part), 8)
+  const { flags = 0x0808, method = methodOf(part), crc = 0, size = 0 } = part.local ?? {}
+  header.writeUInt16LE(flags, 6)
+  header.writeUInt16LE(method, 8)
+  header.writeUInt32LE(crc, 14)
+  header.writeUInt32LE(size, 18)
+  header.writeUInt32LE(size, 22)
   header.writeUInt16LE(name.length, 26)
   // Padding as torch adds it, so that the local extra field differs from the directory's.
   const padding = Buffer.from('FB\x04\0ZZZZ', 'latin1')

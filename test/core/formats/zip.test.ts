@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { CkptError, FormatError } from '../../../src/core/errors.js'
 import {
@@ -116,6 +117,14 @@ describe('readZip', () => {
   it('refuses a count that the directory cannot hold, and one that it does not hold', async () => {
     expect(await refusal(two, { count: 60_000 })).toMatch(/counts 60000 entries.*hold at most \d/)
     expect(await refusal(two, { count: 2 ** 40, zip64: true })).toMatch(/1099511627776/)
+    expect(await refusal(two, { count: 1 })).toMatch(/counts 1 entries, and the central directory goes on for 58 bytes/)
+  })
+
+  it('takes what a local header says itself where it is the same as in the directory, or nothing', async () => {
+    const crc = crc32(data)
+    for (const local of [{ flags: 0, crc, size: data.length }, { flags: 0 }, { flags: 0x800, crc, size: 0xffffffff }]) {
+      await checkAll(makeZip([{ name: 'a', data, local }]))
+    }
   })
 
   it('refuses end records that disagree', async () => {
@@ -147,6 +156,17 @@ describe('readZip', () => {
     ],
     ['an entry beyond the end', [{ name: 'a', data, headerOffset: 4_000_000_000 }], /at byte 4000000000/],
     ['a local header with another name', [{ name: 'a', data, localName: 'b' }], /names "b", the central directory "a"/],
+    ['a local header with another method', [{ name: 'a', data, local: { method: 8 } }], /gives the method 8, .* 0$/],
+    [
+      'a local header with another checksum',
+      [{ name: 'a', data, local: { flags: 0, crc: 5, size: 1000 } }],
+      /gives the CRC-32 5, the central directory \d+/,
+    ],
+    [
+      'a local header with another size',
+      [{ name: 'a', data, local: { flags: 0, crc: crc32(data), size: 7 } }],
+      /at byte 0 gives the packed size 7, the central directory 1000/,
+    ],
     [
       'a zip64 number beyond 2^53',
       [{ name: 'a', data, zip64: true, size: Number.MAX_SAFE_INTEGER + 1 }],
