@@ -52,14 +52,14 @@ async function valueSchema(flag: FlagDefinition & { readonly options?: readonly 
   return (await takesWholeNumbers(flag)) ? { type: ['integer', 'string'], pattern: '^-?[0-9]+$' } : plain
 }
 
-/** That the flag's own parser knows alone. */
+/** That the flag's own parser knows alone: it makes a number of one, and refuses half of it. */
 async function takesWholeNumbers(flag: FlagDefinition): Promise<boolean> {
-  const takes = (text: string) =>
+  const read = (text: string) =>
     Parser.parse([`--flag=${text}`], { flags: { flag: alone(flag) } }).then(
-      () => true,
-      () => false,
+      ({ flags }) => (flags as Record<string, unknown>)['flag'],
+      () => null,
     )
-  return (await takes('2')) && !(await takes('0.5')) && !(await takes('text'))
+  return typeof (await read('2')) === 'number' && (await read('0.5')) === null
 }
 
 function defaultOf({ default: value }: FlagDefinition): Schema {

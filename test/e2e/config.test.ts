@@ -112,6 +112,7 @@ describe('docs/ckpt.schema.json', () => {
     'prune: {keep: 2, older-than: 7d, min: WER, max-total: 500}',
     'prune:',
     'prune: {keep: "2"}',
+    'run: {retries: failed=1, no-retry-on: "2,64", requeue-on: 85, back-off: 10s, simulate: [crash@1s]}',
     'hooks:',
     'hooks: [{key: lm, shell: true, verify: test -s "$CKPT_SOURCE", timeout: 10}]',
     'trust: [/projects/asr]',
