@@ -371,6 +371,14 @@ describe('a file of 0 bytes', () => {
     expect(empty(checkStructure(await measure(storage, checkpoints)))).toEqual(expected)
     expect(empty(checkStructure(checkpoints))).toEqual([[], [], []])
   })
+
+  it.each(['model.ckpt', 'asr_model.ckpt', 'optimizer.ckpt', 'scaler.ckpt'])(
+    'is damage in %s, though a full disk emptied it in all checkpoints',
+    async (name) => {
+      const graded = await grade(makeRun({ [name]: '', 'counter.ckpt': '1' }), 'quick')
+      expect(graded.map((checkpoint) => checkpoint.health.grade)).toEqual(['corrupt', 'corrupt', 'corrupt'])
+    },
+  )
 })
 
 describe('other files', () => {
