@@ -70,4 +70,19 @@ describe("SpeechBrain's recover", () => {
     const { state } = askPython({ do: 'recover', run: saved, recoverables: ['model'] }) as { state: unknown }
     expect(state).toEqual({ model: Array<number>(6).fill(2) })
   })
+
+  it('finds and loads what ckpt average --save put beside the checkpoints that it was averaged from', async () => {
+    const saved = join(temporaryDirectory(), 'save')
+    const steps = [1, 2, 4, 9].map((loss, index) => ({ epoch: index + 1, meta: { loss, ACC: 1 / loss } }))
+    askPython({ do: 'save', run: saved, recoverables: ['model'], steps })
+    const saving = ['--save', saved, '--meta', 'ACC=1.1', '--name', 'mean']
+    await run('average', saved, '--num', '2', '--max', 'ACC', '--key', 'model', ...saving)
+    const task = { do: 'recover', run: saved, recoverables: ['model'], find: { max_key: 'ACC' } }
+    const { chosen, listed, state } = askPython(task) as { chosen: string; listed: unknown[]; state: unknown }
+    expect(chosen).toBe('CKPT+mean')
+    expect(listed).toHaveLength(5)
+    expect(state).toEqual({ model: Array<number>(6).fill(1.5) })
+    const { tied, sums } = load(join(saved, 'CKPT+mean', 'model.ckpt'))
+    expect([Object.keys(sums).sort(), tied]).toEqual([['bias', 'weight'], []])
+  })
 })
