@@ -13,6 +13,7 @@ import {
   type AverageRequest,
   type PreparedAverage,
 } from '../core/run/average.js'
+import { openExactly } from '../core/run/index.js'
 import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
@@ -149,6 +150,8 @@ status 5). One chunk of one tensor at a time is in memory.`
 
   private async save(prepared: PreparedAverage, run: string): Promise<AverageResult> {
     const { key, name, to: format, meta = [] } = this.flags
+    const { run: into, below } = await openExactly(this.storage, resolve(run))
+    if (below !== null) this.alert(`${into.path} has no checkpoints of its own yet, but ${below} below it has`)
     const unixtime = this.now()
     const place = { run: resolve(run), name, stamp: localStamp(unixtime), unixtime }
     const checkpoint = { ...place, key, format, meta: await readMeta(meta) }

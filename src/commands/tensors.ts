@@ -75,11 +75,17 @@ status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.
       ensureSafe(file)
     }
     for (const file of files) for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
+    if (this.flags.include !== undefined) this.warnOfNone(files, this.flags.include)
     const { tree } = this.flags
     this.answer(
       () => documentOf(files),
       () => (tree ? renderTensorTree : renderTensors)(files, this.output),
     )
+  }
+
+  private warnOfNone(files: readonly ListedFile[], patterns: readonly string[]): void {
+    if (files.some(({ tensors }) => tensors.length > 0)) return
+    this.alert(`--include ${patterns.join(' ')}: no name matches; * stays between two dots, ** crosses them`)
   }
 
   /** A path to a file stands for itself; a checkpoint for those of its files that hold tensors. */

@@ -34,6 +34,16 @@ describe('ckpt tensors', () => {
     expect(document.values).toMatchObject({ epoch: 3, global_step: 400 })
   })
 
+  it('warns of patterns that no name matches', async () => {
+    const path = join(fixtures, 'torch1', 'tied.pt')
+    const { status, stderr } = await ckpt(['tensors', path, '--include', 'em*', '--include', 'no.*'])
+    expect([status, stderr]).toEqual([
+      0,
+      'warning: --include em* no.*: no name matches; * stays between two dots, ** crosses them\n',
+    ])
+    expect((await ckpt(['tensors', path, '--include', 'em**', '--include', 'no.*'])).stderr).toBe('')
+  })
+
   it('tells which tensors lie in one storage', async () => {
     const { document } = await tensors(join(fixtures, 'torch1', 'tied.pt'))
     expect(document.tensors.map(({ shared }) => shared)).toEqual(['emb.weight', 'emb.weight'])
@@ -85,5 +95,28 @@ describe('ckpt tensors', () => {
     const { document } = await tensors(stdout.trim(), '--key', 'model')
     expect(document.tensors.length).toBeGreaterThan(0)
     expect(document.tensors.length).toBeLessThan(all.document.tensors.length)
+  })
+})
+
+describe('ckpt average --save', () => {
+  it('warns where it begins a run above the one that was averaged', async () => {
+    const save = copyFixture('runs/asr_run')
+    const above = join(save, '..')
+    const { status, stderr } = await ckpt([
+      'average',
+      save,
+      '--last',
+      '2',
+      '--key',
+      'model',
+      '--save',
+      above,
+      '--dry-run',
+    ])
+    expect(status, stderr).toBe(0)
+    expect(stderr).toContain(`warning: ${above} has no checkpoints of its own yet, but ${save} below it has\n`)
+    expect((await ckpt(['average', save, '--last', '2', '--key', 'model', '--save', save, '--dry-run'])).stderr).toBe(
+      '',
+    )
   })
 })

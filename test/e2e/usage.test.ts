@@ -42,6 +42,14 @@ describe('arguments', () => {
     expect(await names(['find', run, ...where])).toEqual([nameOf(5)])
   })
 
+  it('one that is missing is told without advice on flags that take several values', async () => {
+    const { status, stderr } = await ckpt(['diff', 'a'])
+    expect(status).toBe(2)
+    expect(stderr).toBe(
+      'error: Missing 1 required arg: b  what it is compared with\nhint: add --help to see what there is\n',
+    )
+  })
+
   it('what follows -- on recover is never read as a flag of ckpt', async () => {
     const got = await ckpt(['recover', run, '--', 'echo', '--json', '--help', '--by', '-x', '-h', '--', '{name}'])
     expect(got).toMatchObject({ status: 0, stdout: `--json --help --by -x -h -- ${nameOf(5)}\n` })

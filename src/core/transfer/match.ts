@@ -300,7 +300,15 @@ function tellNearMisses(nearMisses: readonly NearMiss[]): string[] {
       `${shown(source.name)} ${describe(source)} is nearly ${shown(target.name)} ${describe(target)}`,
   )
   const flags = suggestFlags(nearMisses).map(shownFlag)
-  return ['what nearly matched, source and target:', ...some(lines), 'which these flags would match:', ...some(flags)]
+  const same = nearMisses.filter(({ source, target }) => source.name === target.name).length
+  return [
+    'what nearly matched, source and target:',
+    ...some(lines),
+    ...(flags.length === 0 ? [] : ['which these flags would match:', ...some(flags)]),
+    ...(same === 0
+      ? []
+      : [`${same} of them have one name in both files, and what renames the source's takes them apart`]),
+  ]
 }
 
 /** As it is typed in a shell. */

@@ -48,10 +48,14 @@ export interface Suggestion {
   readonly tensors: number
 }
 
-/** What stands before the parts in which both names end, as flags; the one that helps most first. */
+/**
+ * What stands before the parts in which both names end, as flags; the one that helps most first. None for names that
+ * are the same, which what renames them has taken apart.
+ */
 export function suggestFlags(nearMisses: readonly NearMiss[]): Suggestion[] {
   const found = new Map<string, Suggestion>()
   for (const { source, target } of nearMisses) {
+    if (source.name === target.name) continue
     const suggestion = suggest(source.name, target.name)
     const key = `${suggestion.flag} ${suggestion.value}`
     found.set(key, { ...suggestion, tensors: (found.get(key)?.tensors ?? 0) + 1 })

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Shape, TensorFile, TensorInfo } from '../../../src/core/tensors/tensor.js'
 import { CkptError } from '../../../src/core/errors.js'
-import { ensureTransferable, matchTensors, reportOf, type MatchOptions } from '../../../src/core/transfer/match.js'
+import {
+  ensureTransferable,
+  matchTensors,
+  reportOf,
+  type MatchOptions,
+  type TransferPlan,
+} from '../../../src/core/transfer/match.js'
 
 /** A file that has a header and no data: matching reads nothing else. */
 function fileWith(...tensors: [name: string, shape: Shape, dtype?: string][]): TensorFile {
@@ -27,8 +33,12 @@ function fileWith(...tensors: [name: string, shape: Shape, dtype?: string][]): T
 }
 
 function refusal(source: TensorFile, target: TensorFile, skipMismatched = false): CkptError | undefined {
+  return refusalOf(matchTensors(source, target, { skipMismatched }))
+}
+
+function refusalOf(plan: TransferPlan): CkptError | undefined {
   try {
-    ensureTransferable(matchTensors(source, target, { skipMismatched }))
+    ensureTransferable(plan)
     return undefined
   } catch (error) {
     if (error instanceof CkptError) return error
@@ -110,6 +120,14 @@ describe('what is refused', () => {
     expect(error?.code).toBe('refused')
     expect(error?.message).toContain('module.enc.w F32 [2, 3] is nearly enc.w F32 [2, 3]')
     expect(error?.message).toContain('module.dec.w F32 [4] is nearly dec.w F32 [5]')
+  })
+
+  it('the same names taken apart by what renames them, with no flag that would take off nothing', () => {
+    const file = fileWith(['enc.w', [2]], ['dec.w', [3]])
+    const plan = matchTensors(file, fileWith(['enc.w', [2]], ['dec.w', [3]]), { rename: (name) => `foo.${name}` })
+    const error = refusalOf(plan)
+    expect(error?.message).toContain("2 of them have one name in both files, and what renames the source's")
+    expect(error?.message).not.toContain('--')
   })
 
   it('nothing alike, told with examples of both', () => {
