@@ -1,6 +1,6 @@
 /** The examples of training, run as their README says: again and again, until they are done. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
@@ -24,4 +24,21 @@ it.each([
     expect(stdout.trim().split('\n').at(-1)).toBe(end)
   }
   expect(readdirSync(run)).toHaveLength(left)
+})
+
+it('the program in docs/library.md does what it says', () => {
+  const page = readFileSync(fileURLToPath(new URL('../docs/library.md', import.meta.url)), 'utf8')
+  const [, program] = /^```js runnable\n(.*?)^```$/ms.exec(page) ?? []
+  if (program === undefined) throw new Error('no program there')
+  // Inside of the package, so that `import … from 'ckpt'` finds it.
+  const folder = fileURLToPath(new URL('../dist/examples', import.meta.url))
+  mkdirSync(folder, { recursive: true })
+  const file = join(folder, 'library-page.js')
+  writeFileSync(file, program)
+  const cwd = temporaryDirectory()
+  for (let again = 0; again < 2; again += 1) {
+    const stdout = execFileSync(process.execPath, [file], { cwd, encoding: 'utf8' })
+    expect(stdout).toBe('the best is epoch 2, with a weight of 2\n')
+  }
+  expect(readdirSync(join(cwd, 'exp/save'))).toHaveLength(2)
 })

@@ -12,7 +12,7 @@ import { fileNameOf, saveCheckpoint, toPyMeta, toPyValues, type FileSource, type
 import { byRecency, scopeOf } from '../selection/index.js'
 import { stateFolderOf, withLock, type LockOptions, type Processes } from '../state/index.js'
 import type { Storage } from '../storage/storage.js'
-import { inOrder, ordersOf, type Choice, type Keeping } from './choose.js'
+import { checkKeeping, inOrder, ordersOf, type Choice, type Keeping } from './choose.js'
 import { findHook, type Hooks } from './hooks.js'
 
 export interface RecoverableOptions<T = never> extends Hooks<T> {
@@ -78,15 +78,25 @@ export class Checkpointer {
     if (options.recoverables !== undefined) this.addRecoverables(options.recoverables)
   }
 
-  /** Hooks given here go before those of the object's class. Throws CkptError `usage` for a key that no file can have. */
+  /**
+   * Hooks given here go before those of the object's class. Throws CkptError `usage` for a key that no file can have
+   * and for what is no object.
+   */
   addRecoverable<T extends object>(key: string, object: T, options: RecoverableOptions<T> = {}): this {
     fileNameOf(key)
+    // A program in JavaScript may hand over anything.
+    const given: unknown = object
+    if (given === null || (typeof given !== 'object' && typeof given !== 'function')) {
+      const what = given === null || given === undefined ? String(given) : `a ${typeof given}`
+      throw new CkptError('usage', `${key}: ${what} is no recoverable: its state could not be brought back`)
+    }
     // The hooks are only ever called with this very object.
     this.recoverables.set(key, { object, options: options })
     return this
   }
 
   addRecoverables(recoverables: Readonly<Record<string, object>> | ReadonlyMap<string, object>): this {
+    if (Array.isArray(recoverables)) throw new CkptError('usage', 'recoverables are given by key, not as an array')
     const entries = recoverables instanceof Map ? recoverables : Object.entries(recoverables)
     for (const [key, object] of entries as Iterable<[string, object]>) this.addRecoverable(key, object)
     return this
@@ -118,6 +128,7 @@ export class Checkpointer {
 
   /** Saves, then deletes as `deleteCheckpoints` does; as in SpeechBrain the new one may be among what goes. */
   async saveAndKeepOnly(options: SaveCheckpointOptions & Keeping = {}): Promise<Checkpoint> {
+    checkKeeping(options)
     const saved = await this.saveCheckpoint(options)
     await this.deleteCheckpoints(options)
     return saved
@@ -202,6 +213,7 @@ export class Checkpointer {
    * `partial` when some could not be removed, `refused` when another ckpt holds the run for too long.
    */
   async deleteCheckpoints(keeping: Keeping = {}): Promise<void> {
+    checkKeeping(keeping)
     if ((await this.toDelete(keeping)).length === 0) return
     const { storage, now, wait, every, processes } = this.surroundings
     const { stateDirectory, patience = 60, onWarning } = this.options
@@ -286,8 +298,14 @@ export class Checkpointer {
 }
 
 function unknownClass(what: 'save' | 'load', key: string, object: object): CkptError {
-  const name = object.constructor.name
-  return new CkptError('usage', `${key}: how to ${what} a ${name} is not known`, {
-    hint: `registerHooks(${name}, { save, load }), or give them to addRecoverable`,
-  })
+  const { constructor } = object as { constructor?: unknown }
+  const name = typeof constructor === 'function' && constructor !== Object ? constructor.name : null
+  const byKey = `addRecoverable(${JSON.stringify(key)}, object, { save, load })`
+  return new CkptError(
+    'usage',
+    `${key}: how to ${what} ${name === null ? 'an object without a class' : `a ${name}`} is not known`,
+    {
+      hint: name === null ? byKey : `registerHooks(${name}, { save, load }), or for it alone ${byKey}`,
+    },
+  )
 }

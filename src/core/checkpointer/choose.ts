@@ -57,6 +57,12 @@ export interface Keeping {
   readonly predicate?: Choice['predicate']
 }
 
+/** Throws CkptError `usage`. */
+export function checkKeeping({ numToKeep = 1 }: Keeping): void {
+  if (Number.isSafeInteger(numToKeep) && numToKeep >= 0) return
+  throw new CkptError('usage', `numToKeep is a whole number from 0 up, not ${numToKeep}`)
+}
+
 export function ordersOf(checkpoints: readonly Checkpoint[], keeping: Keeping): RankedOrder[] {
   const { predicate, keepRecent = true, importanceKeys = [], maxKeys = [], minKeys = [] } = keeping
   const choices: readonly (readonly [label: string, choice: Choice])[] = [

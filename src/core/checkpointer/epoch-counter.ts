@@ -62,6 +62,7 @@ export class EpochCounterWithStopper extends EpochCounter {
     super(limit)
     requireCount('limitToStop', options.limitToStop)
     requireCount('limitWarmup', options.limitWarmup)
+    requireDirection(options.direction)
     this.bestScore = worstScore(options.direction)
   }
 
@@ -85,6 +86,12 @@ export class EpochCounterWithStopper extends EpochCounter {
 function requireCount(name: string, value: number): void {
   if (Number.isSafeInteger(value) && value >= 0) return
   throw new CkptError('usage', `an epoch counter's ${name} is a whole number from 0 up, not ${value}`)
+}
+
+/** A program in JavaScript may hand over anything. */
+function requireDirection(direction: string): void {
+  if (direction === 'min' || direction === 'max') return
+  throw new CkptError('usage', `a stopper's direction is 'min' or 'max', not ${JSON.stringify(direction)}`)
 }
 
 registerHooks(EpochCounter, {
@@ -112,7 +119,10 @@ function epochToResume(saved: number, endOfEpoch: boolean): number {
 }
 
 async function readEpoch(storage: ReadStorage, path: string): Promise<number> {
-  const text = await readText(storage, path)
+  return epochOf(await readText(storage, path), path)
+}
+
+function epochOf(text: string, path: string): number {
   const epoch = /^\s*[-+]?[0-9]+\s*$/.test(text) ? Number(text) : NaN
   if (Number.isSafeInteger(epoch)) return epoch
   throw new FormatError(`${path}: an epoch counter holds a whole number, not ${JSON.stringify(text.slice(0, 40))}`)
@@ -133,35 +143,45 @@ function besideOf(path: string): string {
   return `${path.replace(/\.ckpt$/, '')}.stopper.yaml`
 }
 
-/** Where SpeechBrain saved it there is only the number; early stopping then begins anew. */
+/**
+ * Where SpeechBrain's Checkpointer saved it there is only the number; early stopping then begins anew. A training
+ * that registers hooks of its own for SpeechBrain's class has all of it in the one file.
+ */
 async function loadStopper(
   counter: EpochCounterWithStopper,
   path: string,
   endOfEpoch: boolean,
   storage: ReadStorage,
 ): Promise<void> {
-  const current = await readEpoch(storage, path)
-  const beside = besideOf(path)
-  const [there] = await storage.lstat([beside])
-  const known = there?.ok === true ? await readStopper(storage, beside) : freshState(counter)
-  counter.current = epochToResume(current, endOfEpoch)
-  counter.bestEpoch = known.bestEpoch
-  counter.bestScore = known.bestScore
-  counter.shouldStop = known.shouldStop
+  const text = await readText(storage, path)
+  const saved = text.includes(':') ? await parseStopper(text, path) : await besideNumber(counter, path, text, storage)
+  counter.current = epochToResume(saved.current, endOfEpoch)
+  counter.bestEpoch = saved.bestEpoch
+  counter.bestScore = saved.bestScore
+  counter.shouldStop = saved.shouldStop
 }
 
-type StopperState = Pick<EpochCounterWithStopper, 'bestEpoch' | 'bestScore' | 'shouldStop'>
+type StopperState = Pick<EpochCounterWithStopper, 'current' | 'bestEpoch' | 'bestScore' | 'shouldStop'>
 
-function freshState({ options }: EpochCounterWithStopper): StopperState {
-  return { bestEpoch: 0, bestScore: worstScore(options.direction), shouldStop: false }
+async function besideNumber(
+  { options }: EpochCounterWithStopper,
+  path: string,
+  text: string,
+  storage: ReadStorage,
+): Promise<StopperState> {
+  const current = epochOf(text, path)
+  const beside = besideOf(path)
+  const [there] = await storage.lstat([beside])
+  if (there?.ok === true) return { ...(await parseStopper(await readText(storage, beside), beside)), current }
+  return { current, bestEpoch: 0, bestScore: worstScore(options.direction), shouldStop: false }
 }
 
 function worstScore(direction: StopperOptions['direction']): number {
   return direction === 'min' ? Infinity : -Infinity
 }
 
-async function readStopper(storage: ReadStorage, path: string): Promise<StopperState> {
-  const value = await parsePyYaml(await readText(storage, path))
+async function parseStopper(text: string, path: string): Promise<StopperState> {
+  const value = await parsePyYaml(text)
   const saved = new Map(typeof value === 'object' && value?.kind === 'dict' ? value.pairs : [])
   const number = (key: string): number => {
     const found = saved.get(key)
@@ -169,6 +189,7 @@ async function readStopper(storage: ReadStorage, path: string): Promise<StopperS
     throw new FormatError(`${path}: ${key} is not there, or is no number`)
   }
   return {
+    current: number('current_epoch'),
     bestEpoch: number('best_epoch'),
     bestScore: number('best_score'),
     shouldStop: saved.get('should_stop') === true,

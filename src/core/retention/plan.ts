@@ -246,7 +246,7 @@ interface Places {
 
 function keepPlaces(policy: Policy, isSound: (checkpoint: Checkpoint) => boolean): Places {
   if (!isRanking(policy) || policy.orders.length === 0)
-    return { kept: new Map(), unranked: () => [], surplus: { code: 'selected', text: 'nothing keeps it' } }
+    return { kept: new Map(), unranked: () => [], surplus: { code: 'selected', text: whatTakes(policy) } }
   const keep = policy.keep ?? 1
   const kept = new Map<Checkpoint, Reason[]>()
   const ranked = new Set<Checkpoint>()
@@ -265,6 +265,16 @@ function keepPlaces(policy: Policy, isSound: (checkpoint: Checkpoint) => boolean
     unranked: (checkpoint) => (ranked.has(checkpoint) ? [] : [unranked]),
     surplus: { code: 'surplus', text: keep === 0 ? '--keep 0' : `not among the best ${keep} by ${labels}` },
   }
+}
+
+/** Why one goes that no order ranks: what it is that the policy asks for. */
+function whatTakes({ selected, olderThan, rules = [] }: Policy): string {
+  const reasons = [
+    ...(selected === undefined ? [] : ['selected by --where']),
+    ...(olderThan === undefined ? [] : ['older than --older-than asks for']),
+    ...(rules.length === 0 ? [] : [`not kept by ${rules.map(({ label }) => label).join(', ')}`]),
+  ]
+  return reasons.length === 0 ? 'there is no order to keep it by' : reasons.join('; ')
 }
 
 function rescue(

@@ -123,6 +123,28 @@ describe('a Checkpointer', () => {
     expect(readdirSync(join(run, '..'))).toEqual(['save'])
   })
 
+  it.each([-1, 1.5, NaN])('refuses to keep %d', async (numToKeep) => {
+    const { checkpointer, names } = await trained()
+    await expect(checkpointer.deleteCheckpoints({ numToKeep })).rejects.toThrow(
+      `numToKeep is a whole number from 0 up, not ${numToKeep}`,
+    )
+    await expect(checkpointer.saveAndKeepOnly({ numToKeep })).rejects.toMatchObject({ code: 'usage' })
+    expect(await checkpointer.listCheckpoints()).toHaveLength(names.length)
+  })
+
+  it('takes recoverables by key alone', () => {
+    const list = [new Model()] as unknown as Record<string, object>
+    expect(() => checkpointerIn(newRun(), { recoverables: list })).toThrow('recoverables are given by key')
+    for (const [value, what] of [
+      [3, 'a number'],
+      [null, 'null'],
+      [undefined, 'undefined'],
+    ]) {
+      const recoverables = { epoch: value } as unknown as Record<string, object>
+      expect(() => checkpointerIn(newRun(), { recoverables })).toThrow(`epoch: ${what} is no recoverable`)
+    }
+  })
+
   it('saves and keeps only the newest where nothing else is asked for', async () => {
     const { run, checkpointer } = await trained()
     const saved = await checkpointer.saveAndKeepOnly({ meta: { loss: 9 } })
@@ -206,6 +228,16 @@ describe('hooks', () => {
     const checkpointer = checkpointerIn(newRun()).addRecoverables({ date: new Date() })
     await expect(checkpointer.saveCheckpoint()).rejects.toThrow('date: how to save a Date is not known')
     expect(existsSync(checkpointer.directory)).toBe(false)
+  })
+
+  it('of an object without a class are asked for by its key', async () => {
+    for (const plain of [{ steps: 1 }, Object.create(null) as object]) {
+      const checkpointer = checkpointerIn(newRun()).addRecoverables({ plain })
+      await expect(checkpointer.saveCheckpoint()).rejects.toMatchObject({
+        message: 'plain: how to save an object without a class is not known',
+        hint: 'addRecoverable("plain", object, { save, load })',
+      })
+    }
   })
 
   it('for a transfer take parameters from elsewhere', async () => {
@@ -294,5 +326,25 @@ describe('an EpochCounterWithStopper', () => {
     rmSync(join(saved.path, 'counter.stopper.yaml'))
     await checkpointerIn(run, { recoverables: { counter: other } }).recoverIfPossible()
     expect(other).toEqual(Object.assign(make(), { current: 2 }))
+  })
+
+  // A training that registers SpeechBrain's class has its whole state in the one file.
+  it('recovers all that it knows from a file in the form of its class in SpeechBrain', async () => {
+    const run = newRun()
+    const counter = new EpochCounterWithStopper(10, { limitToStop: 3, limitWarmup: 0, direction: 'max' })
+    const checkpointer = checkpointerIn(run, { recoverables: { counter } })
+    const { path } = await checkpointer.saveCheckpoint()
+    const text = 'best_epoch: 3\nbest_score: 0.75\ncurrent_epoch: 6\nshould_stop: true\n'
+    writeFileSync(join(path, 'counter.ckpt'), text)
+    rmSync(join(path, 'counter.stopper.yaml'))
+    await checkpointer.recoverIfPossible()
+    expect(counter).toMatchObject({ current: 6, bestEpoch: 3, bestScore: 0.75, shouldStop: true })
+    writeFileSync(join(path, 'counter.ckpt'), 'best_epoch: 3\n')
+    await expect(checkpointer.recoverIfPossible()).rejects.toThrow('counter.ckpt: current_epoch')
+  })
+
+  it('knows two directions', () => {
+    const options = { limitToStop: 3, limitWarmup: 0, direction: 'up' as 'max' }
+    expect(() => new EpochCounterWithStopper(10, options)).toThrow(`direction is 'min' or 'max', not "up"`)
   })
 })

@@ -72,6 +72,23 @@ describe('a plan', () => {
     expect(answer.keep[1]?.reasons).toEqual([{ code: 'keep', text: 'number 1 of 1 by --min WER' }])
   })
 
+  it('says of what goes without an order what it is that the policy asks for', async () => {
+    const reasonFor = (policy: Partial<Policy>) => {
+      const answer = planFor({ allowEmpty: true, ...policy })
+      return [...new Set(answer.remove.map(({ reason }) => `${reason.code}: ${reason.text}`))]
+    }
+    const keepEvery = await rule('keep-every', 'epoch=5')
+    const keepFirst = await rule('keep-first')
+    expect(reasonFor({ olderThan: 60 })).toEqual(['selected: older than --older-than asks for'])
+    expect(reasonFor({ selected: new Set(run.slice(2)), olderThan: 60 })).toEqual([
+      'selected: selected by --where; older than --older-than asks for',
+    ])
+    expect(reasonFor({ rules: [keepEvery, keepFirst] })).toEqual([
+      'selected: not kept by --keep-every epoch=5, --keep-first',
+    ])
+    expect(reasonFor({ keep: 2, orders: [] })).toEqual(['selected: there is no order to keep it by'])
+  })
+
   it('keeps one of each order where --keep is left out and an order is named', () => {
     expect(kept(planFor({ orders: [recency(run), lowest('WER', run)] }))).toEqual(['ep5: keep', 'ep2: keep'])
   })
