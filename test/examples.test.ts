@@ -24,7 +24,7 @@ it.each([
     expect(stdout.trim().split('\n').at(-1)).toBe(end)
   }
   expect(readdirSync(run)).toHaveLength(left)
-})
+}, 120_000)
 
 it('the program in docs/library.md does what it says', () => {
   const page = readFileSync(fileURLToPath(new URL('../docs/library.md', import.meta.url)), 'utf8')
