@@ -12,19 +12,23 @@ it.each([
   ['nutshell', 4, 'best: epoch 3, weight 2.4120', 2],
   ['duck', 3, 'duck 3, mallard 3, parrot hello 1, hello 2, hello 3; 30 visitors', 1],
   ['filter', 6, 'best of the full ones: epoch 4, loss 4.5', 3],
-])('%s trains one epoch a run, crashes, recovers, and ends with the best', (name, epochs, end, left) => {
-  const run = join(temporaryDirectory(), 'save')
-  for (let epoch = 1; epoch < epochs; epoch += 1) {
-    const { status, stderr } = spawnSync(process.execPath, [script, name, run], { encoding: 'utf8' })
-    expect(stderr).toContain(`Error: crashed after epoch ${epoch}: run it again`)
-    expect(status).toBe(1)
-  }
-  for (let again = 0; again < 2; again += 1) {
-    const stdout = execFileSync(process.execPath, [script, name, run], { encoding: 'utf8' })
-    expect(stdout.trim().split('\n').at(-1)).toBe(end)
-  }
-  expect(readdirSync(run)).toHaveLength(left)
-}, 120_000)
+])(
+  '%s trains one epoch a run, crashes, recovers, and ends with the best',
+  (name, epochs, end, left) => {
+    const run = join(temporaryDirectory(), 'save')
+    for (let epoch = 1; epoch < epochs; epoch += 1) {
+      const { status, stderr } = spawnSync(process.execPath, [script, name, run], { encoding: 'utf8' })
+      expect(stderr).toContain(`Error: crashed after epoch ${epoch}: run it again`)
+      expect(status).toBe(1)
+    }
+    for (let again = 0; again < 2; again += 1) {
+      const stdout = execFileSync(process.execPath, [script, name, run], { encoding: 'utf8' })
+      expect(stdout.trim().split('\n').at(-1)).toBe(end)
+    }
+    expect(readdirSync(run)).toHaveLength(left)
+  },
+  120_000,
+)
 
 it('the program in docs/library.md does what it says', () => {
   const page = readFileSync(fileURLToPath(new URL('../docs/library.md', import.meta.url)), 'utf8')
