@@ -3,8 +3,8 @@ import { Flags } from '@oclif/core'
 import { wait } from '../clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { fillArguments, jobEnvironment, runChild, stage, type Candidate, type LinkKind } from '../core/jobs/index.js'
-import { choose, openRun, openRunIfAny } from '../core/run/index.js'
+import { fillArguments, jobEnvironment, runChild, stage, type Candidate, type LinkKind, type PassedOver } from '../core/jobs/index.js'
+import { choose, neverFinished, openRun, openRunIfAny } from '../core/run/index.js'
 import { runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
 import { JobCommand } from '../job-command.js'
 import { onlyOrder, readQuery } from '../query.js'
@@ -58,7 +58,10 @@ status 4, and nothing is started.`
     const mayBeFirst = this.command.length > 0 && !this.flags.required
     const place = { stateDirectory: this.flags.state }
     const run = await (mayBeFirst ? openRunIfAny(this.storage, path, place) : openRun(this.storage, path, place))
-    if (run === null) return this.resume(null)
+    if (run === null) {
+      for (const one of await neverFinished(this.storage, path)) this.tellPassedOver(one)
+      return this.resume(null)
+    }
     const chosen = await this.choose(run)
     const placed = await this.place(chosen.checkpoint)
     if (this.command.length > 0) return this.resume(placed)
@@ -66,6 +69,10 @@ status 4, and nothing is started.`
     const into = this.flags.into === undefined ? null : placed.path
     if (this.wantsJson) this.answer({ run: run.path, checkpoint: toDocument(checkpoint), passedOver, into }, () => '')
     else this.output.value(placed.path, '\n')
+  }
+
+  private tellPassedOver({ name, reasons }: PassedOver): void {
+    this.alert(`passed over ${printable(name)}: ${reasons.join('; ')}`)
   }
 
   private async choose(run: Run): Promise<Candidate> {
@@ -85,7 +92,7 @@ status 4, and nothing is started.`
         {
           ...context,
           ...options,
-          onPassedOver: ({ name, reasons }) => this.alert(`passed over ${printable(name)}: ${reasons.join('; ')}`),
+          onPassedOver: (one) => this.tellPassedOver(one),
         },
       )
       for (const warning of chosen.warnings) this.alert(warning)

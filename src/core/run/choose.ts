@@ -3,6 +3,7 @@ import type { Checkpoint, Finding, HealthLevel, Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle, type HealthOptions } from '../health/index.js'
 import { firstWhole, requireKeys, type Candidate, type PassedOver } from '../jobs/index.js'
+import { findLeftovers } from '../layouts/index.js'
 import { rank } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, type Query } from './arrange.js'
@@ -54,6 +55,15 @@ export async function choose(
   const chosen = await firstWhole(ranked, check, context.onPassedOver)
   if (chosen === null) throw noneSelected(run, query)
   return { ...chosen, warnings }
+}
+
+/**
+ * What saves left behind in a folder without checkpoints. None of it was ever one, so a job may start there; but not in
+ * silence.
+ */
+export async function neverFinished(storage: ReadStorage, path: string): Promise<PassedOver[]> {
+  const leftovers = await findLeftovers(storage, { path, checkpoints: [] })
+  return leftovers.map(({ name, reason }) => ({ name, reasons: [reason] }))
 }
 
 /** Its weights are whole; but nothing can go on from it. */

@@ -1,6 +1,6 @@
 /** A run as a whole: the parts of core put together for the questions that people ask of one. */
 export { arrange, type Arranged, type Query } from './arrange.js'
-export { choose, type ChooseContext, type ChooseRequest } from './choose.js'
+export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './choose.js'
 export { examine, examineAcross, grade, openCheckpoint, openNamed, openRun, openRunIfAny, openRuns } from './open.js'
 export { applyPlan } from './apply.js'
 export { carryOut, type CarryOutOptions, type Going } from './carry-out.js'

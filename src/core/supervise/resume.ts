@@ -3,7 +3,7 @@ import type { Checkpoint, HealthLevel } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { parseExpression, type Expression } from '../expression/index.js'
 import type { PassedOver } from '../jobs/index.js'
-import { choose, openRunIfAny, setAsideReasons, type StatePlace } from '../run/index.js'
+import { choose, neverFinished, openRunIfAny, setAsideReasons, type StatePlace } from '../run/index.js'
 import { bestOrder, type Order } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
@@ -45,7 +45,10 @@ export async function chooseStart(
   context: ResumeContext,
 ): Promise<Checkpoint | null> {
   const run = await openRunIfAny(storage, path, context)
-  if (run === null) return null
+  if (run === null) {
+    for (const one of await neverFinished(storage, path)) context.onPassedOver?.(one)
+    return null
+  }
   const named = from.kind === 'named' ? run.checkpoints.filter(({ name }) => name === from.text) : []
   const barren = (context.setAside ?? []).map((name) => [name, 'set aside: starts from it brought nothing'] as const)
   const marked = named.length > 0 ? [] : await setAsideReasons(storage, run, context)
