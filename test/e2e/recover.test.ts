@@ -140,14 +140,17 @@ describe('ckpt recover with a command', () => {
     expect(got.stdout.split('\n').filter((line) => line.startsWith('CKPT_'))).toEqual(['CKPT_OTHER=stays'])
   })
 
-  it.each(['recover', 'run'])('a first start of ckpt %s names what a save that never finished left', async (command) => {
-    const run = temporaryDirectory()
-    mkdirSync(join(run, nameOf(1)))
-    writeFileSync(join(run, nameOf(1), 'model.ckpt'), 'x')
-    const got = await ckpt([command, run, '--', 'echo', 'started'])
-    expect(got).toMatchObject({ status: 0, stdout: 'started\n' })
-    expect(got.stderr).toMatch(/passed over CKPT\+ep001: no checkpoint without its CKPT\.yaml[^]*first start/)
-  })
+  it.each(['recover', 'run'])(
+    'a first start of ckpt %s names what a save that never finished left',
+    async (command) => {
+      const run = temporaryDirectory()
+      mkdirSync(join(run, nameOf(1)))
+      writeFileSync(join(run, nameOf(1), 'model.ckpt'), 'x')
+      const got = await ckpt([command, run, '--', 'echo', 'started'])
+      expect(got).toMatchObject({ status: 0, stdout: 'started\n' })
+      expect(got.stderr).toMatch(/passed over CKPT\+ep001: no checkpoint without its CKPT\.yaml[^]*first start/)
+    },
+  )
 
   it('--required makes a first start exit 3, and nothing starts', async () => {
     const got = await ckpt(['recover', temporaryDirectory(), '--required', '--', 'echo', 'started'])
