@@ -17,7 +17,7 @@ import type { StatePlace } from './core/run/index.js'
 import { stateFolderOf, withLock, type LockOptions } from './core/state/index.js'
 import { parseMessage } from './parse-error.js'
 import { processes } from './process-identity.js'
-import { bytesProgress, interruptible, type LongWork } from './progress.js'
+import { bytesProgress, interruptible, type LongWork, type Progress } from './progress.js'
 import { loadSettings } from './settings/files.js'
 import type { HookedFile } from './settings/hooks.js'
 
@@ -47,6 +47,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected args!: ArgsOf<T>
   protected storage: Storage = localStorage()
   protected readonly output = new Output(process.stdout, process.stderr, process.env, (error) => this.breakOff(error))
+  /** Of what is under way. */
+  private progress: Progress | null = null
   private json = false
   private quiet = false
   private beside: Record<string, unknown> = {}
@@ -171,20 +173,26 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** A note on stderr. Names in it must be printable. */
   protected note(text: string): void {
-    if (!this.quiet) this.output.message(text)
+    if (this.quiet) return
+    this.progress?.clear()
+    this.output.message(text)
   }
 
   protected alert(text: string): void {
-    if (!this.quiet) this.output.message(renderWarning(text, this.output.errorColours))
+    if (this.quiet) return
+    this.progress?.clear()
+    this.output.message(renderWarning(text, this.output.errorColours))
   }
 
   /** Runs what may take long: with progress on a terminal, and stopping cleanly at Ctrl-C. */
   protected async long<T>(title: string, work: (options: LongWork) => Promise<T>): Promise<T> {
     const progress = bytesProgress(process.stderr, title, Date.now)
+    this.progress = progress
     try {
       return await interruptible((signal) => work({ signal, onProgress: progress.onProgress }))
     } finally {
-      progress.end()
+      progress.clear()
+      this.progress = null
     }
   }
 

@@ -1,5 +1,5 @@
 /** Work over a second tells how far it is, on a terminal's stderr, and stops at Ctrl-C. */
-import { formatSize } from './render/units.js'
+import { formatAge, formatSize } from './render/units.js'
 
 /** What core's long functions take. */
 export interface LongWork {
@@ -9,8 +9,8 @@ export interface LongWork {
 
 export interface Progress {
   readonly onProgress: (done: number, total: number) => void
-  /** Takes the line away again. */
-  readonly end: () => void
+  /** Takes the line away, until there is more to tell. */
+  readonly clear: () => void
 }
 
 /** Milliseconds before the line appears, and between two of its states. */
@@ -29,17 +29,19 @@ export function bytesProgress(stream: NodeJS.WriteStream, title: string, now: ()
       shown = true
       stream.write(`\r\u001b[K${line(title, done, total, (time - started) / 1000)}`)
     },
-    end() {
+    clear() {
       if (shown) stream.write('\r\u001b[K')
+      shown = false
     },
   }
 }
 
 function line(title: string, done: number, total: number, seconds: number): string {
   const rate = done / seconds
+  if (total === Infinity) return `${title}: ${formatSize(done)}  ${formatSize(rate)}/s`
   const left = rate > 0 ? Math.ceil((total - done) / rate) : 0
   const percent = total === 0 ? 100 : Math.floor((100 * done) / total)
-  return `${title}: ${percent} %  ${formatSize(done)} of ${formatSize(total)}  ${formatSize(rate)}/s  ${left} s left`
+  return `${title}: ${percent} %  ${formatSize(done)} of ${formatSize(total)}  ${formatSize(rate)}/s  ${left < 120 ? `${left} s` : formatAge(left)} left`
 }
 
 /** Aborted by Ctrl-C and SIGTERM while `work` runs; a second one ends the process at once. */

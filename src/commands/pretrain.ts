@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
+import type { Network } from '../core/download/index.js'
 import { CkptError } from '../core/errors.js'
 import {
   collect,
@@ -10,6 +11,7 @@ import {
   parsePlan,
   parseVariable,
   planShards,
+  removeOldParts,
   survey,
   type Failed,
   type Item,
@@ -24,6 +26,7 @@ import { stateFolderOf, type StateFolder } from '../core/state/index.js'
 import { dryRunFlag, stateFlag, waitFlag } from '../flags.js'
 import { hubSettings, network } from '../network.js'
 import { pretrainingDocument, renderPretraining, type Pretraining } from '../render/pretrain.js'
+import { printable } from '../render/printable.js'
 import { runHookProcess } from '../run-hook.js'
 
 /** Bytes. People write plans by hand. */
@@ -103,16 +106,17 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
 
   private async carryOut(plan: Plan, state: StateFolder | null): Promise<void> {
     const record = state === null ? null : await MadeRecord.open(this.storage, state)
-    let found = await this.look(plan, record)
     const done = !this.flags['dry-run']
+    const into = state === null || record === null ? null : { state, record }
+    const found = await this.take(plan, into)
     const failed = [...found.failed]
-    if (done && state !== null && record !== null) {
-      failed.push(...(await this.collect(plan, found, state, record)))
-      // What an index names is known when it is here.
-      const shards = await planShards(this.storage, plan, without(found.items, failed))
-      const beside = await this.look(shards, record)
-      failed.push(...beside.failed, ...(await this.collect(shards, beside, state, record)))
-      found = { ...found, items: [...found.items, ...beside.items] }
+    if (into !== null) {
+      // What an index names is known when it can be read.
+      const shards = await planShards(this.storage, plan, found.items, done)
+      const beside = await this.take(shards.plan, into)
+      failed.push(...shards.failed, ...beside.failed)
+      if (done) await this.tidy(plan, shards.plan, into)
+      found.items.push(...beside.items)
     }
     const isReady = done && failed.length === 0 && !this.flags['collect-only']
     const loaded = isReady ? await this.load(plan, found.items, record) : null
@@ -125,12 +129,32 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
     })
   }
 
+  private get network(): Network {
+    return { ...network, onRetry: (what) => this.note(printable(what)) }
+  }
+
+  /** Looks for what the plan names, and collects it; a dry run only looks. Without those that failed. */
+  private async take(plan: Plan, into: Into | null): Promise<Survey & { items: Item[] }> {
+    const found = await this.look(plan, into?.record ?? null)
+    const { collectIn } = plan
+    if (into === null || collectIn === null || this.flags['dry-run']) return { ...found, items: [...found.items] }
+    const { items, failed } = await this.long('collecting', (work) =>
+      collect({ storage: this.storage, network: this.network, work, ...into }, collectIn, found.items),
+    )
+    return { ...found, items: without(items, failed), failed: [...found.failed, ...failed] }
+  }
+
+  private async tidy({ collectIn, loadables }: Plan, shards: Plan, { state }: Into): Promise<void> {
+    if (collectIn === null) return
+    await removeOldParts(this.storage, state, collectIn, [...loadables, ...shards.loadables], this.now())
+  }
+
   private async look(plan: Plan, record: MadeRecord | null): Promise<Survey> {
     const { force, update } = this.flags
     return this.long('looking', ({ signal }) => {
       const context: SourceContext = {
         storage: this.storage,
-        network,
+        network: this.network,
         hub: hubSettings(process.env),
         now: this.now(),
         signal,
@@ -138,14 +162,6 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
       }
       return survey(plan, context, { record, force, update })
     })
-  }
-
-  private async collect(plan: Plan, { items }: Survey, state: StateFolder, record: MadeRecord): Promise<Failed[]> {
-    const { collectIn } = plan
-    if (collectIn === null) return []
-    return this.long('collecting', (work) =>
-      collect({ storage: this.storage, network, record, state, work }, collectIn, items),
-    )
   }
 
   private async load(
@@ -169,6 +185,12 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
   }
 }
 
+/** Where what was collected is remembered. */
+interface Into {
+  readonly state: StateFolder
+  readonly record: MadeRecord
+}
+
 function without(items: readonly Item[], failed: readonly Failed[]): Item[] {
   return items.filter(({ loadable }) => !failed.some((one) => one.loadable === loadable))
 }
@@ -190,9 +212,14 @@ function failureOf({ survey: { items }, loaded, failed }: Pretraining): CkptErro
   if (first === undefined) return null
   const count = new Set([...items, ...failed].map(({ loadable }) => loadable)).size
   if (second === undefined && count === 1) return first.error
-  const lines = failed.map(({ loadable, error }) => `  ${loadable.key}: ${error.message}`)
+  const hints = new Set(failed.map(({ error }) => error.hint))
+  const lines = failed.flatMap(({ loadable, error: { message, hint: own } }) => [
+    `  ${loadable.key}: ${message}`,
+    ...(own === undefined || hints.size === 1 ? [] : [`    ${own}`]),
+  ])
   const isPartly = loaded === null ? failed.length < count : loaded.length > 0
-  const { hint = 'when that is mended, call it again: what was collected stays' } = first.error
+  const common = hints.size === 1 ? first.error.hint : undefined
+  const hint = common ?? 'when that is mended, call it again: what was collected stays'
   const message = [`${failed.length} of ${count} failed:`, ...lines].join('\n')
   return new CkptError(isPartly ? 'partial' : first.error.code, message, { hint })
 }

@@ -1,5 +1,13 @@
 /** What a pretraining did, or would do, as people see it and for --json. */
-import type { Failed, Item, Loaded, Plan, Survey } from '../core/pretrain/index.js'
+import {
+  isIndexToCome,
+  isShardOf,
+  type Failed,
+  type Item,
+  type Loaded,
+  type Plan,
+  type Survey,
+} from '../core/pretrain/index.js'
 import { reportOf } from '../core/transfer/index.js'
 import { aligned } from './aligned.js'
 import { painter } from './colours.js'
@@ -37,7 +45,7 @@ export function renderPretraining(pretraining: Pretraining, { colours }: Output)
   return [
     paint('title', head),
     ...aligned([
-      ...going.map((item) => row(item, done)),
+      ...going.flatMap((item) => (done || !isIndexToCome(item) ? [row(item, done)] : [row(item, done), toCome(item)])),
       ...survey.skipped.map(({ key, skippedBy }) => [
         `  ${printable(key)}`,
         'left out',
@@ -65,6 +73,10 @@ function row({ loadable, action, from, size, checkpoint }: Item, done: boolean):
   return [`  ${printable(loadable.key)}`, done ? past : future, bytes, `${printable(from)}${of}`]
 }
 
+function toCome({ loadable }: Item): string[] {
+  return [`  ${printable(loadable.key)}/…`, 'to fetch', 'size unknown', 'the shards that the index will name']
+}
+
 function loadRow({ item, load, how, plan }: Loaded): string[] {
   const what =
     plan !== null
@@ -90,12 +102,13 @@ function percent(part: number): string {
 
 export function pretrainingDocument(pretraining: Pretraining): Record<string, unknown> {
   const { plan, survey, loaded, failed, done } = pretraining
+  const going = well(pretraining)
   const loads = new Map(loaded?.map((one) => [one.item, one]))
   return {
     plan: plan.path,
     collectIn: plan.collectIn,
     dryRun: !done,
-    files: well(pretraining).map((item) => ({
+    files: going.map((item) => ({
       key: item.loadable.key,
       path: item.path,
       from: item.from,
@@ -106,6 +119,7 @@ export function pretrainingDocument(pretraining: Pretraining): Record<string, un
       action: item.action.kind,
       link: item.action.kind === 'link' ? item.action.link : null,
       replaces: item.replaces,
+      shards: !done && isIndexToCome(item) ? null : going.filter((other) => isShardOf(item, other)).map(keyOf),
       load: loadDocument(item, loads.get(item)),
     })),
     skipped: survey.skipped.map(({ key, skippedBy }) => ({ key, condition: skippedBy })),
@@ -114,6 +128,10 @@ export function pretrainingDocument(pretraining: Pretraining): Record<string, un
       error: { code, message, hint: hint ?? null },
     })),
   }
+}
+
+function keyOf({ loadable }: Item): string {
+  return loadable.key
 }
 
 function loadDocument({ loadable: { load } }: Item, loaded: Loaded | undefined): Record<string, unknown> | null {

@@ -114,6 +114,40 @@ describe('a plan', () => {
     expect(stderr).toContain(`1 of 2 failed:\n  am: ${join(folder, 'am.ckpt')}: there is no such file`)
   })
 
+  it('that fails in several ways has a hint for each', async () => {
+    writeFileSync(join(folder, 'lm.ckpt'), 'lm')
+    const path = plan(
+      `collect_in: in\ndefault_source: .\nloadables: {lm: , lk: , elsewhere: }\npaths: {elsewhere: ./no/a}`,
+    )
+    const { status, stderr } = await ckpt(['pretrain', path])
+    expect(status).toBe(6)
+    expect(stderr).toContain('lk.ckpt: there is no such file\n    did you mean lm.ckpt?\n')
+    expect(stderr).toContain(`/no/a: there is no such file\n    there is no folder ${join(folder, 'no')}\n`)
+  })
+
+  it('tells the shards of an index that is here, and that those of another are not known yet', async () => {
+    const index = JSON.stringify({ weight_map: { a: 'm-1.safetensors', b: 'm-2.safetensors' } })
+    writeFileSync(join(folder, 'm.index.json'), index)
+    for (const name of ['m-1.safetensors', 'm-2.safetensors']) writeFileSync(join(folder, name), name)
+    const url = server.on('/far.index.json', { bytes: Buffer.from(index) })
+    const path = plan(`collect_in: in\nloadables: {near: , far: }\npaths: {near: m.index.json, far: "${url}?x=1"}`)
+    const { status, stdout } = await ckpt(['pretrain', path, '--dry-run'])
+    expect([status, existsSync(join(folder, 'in'))]).toEqual([0, false])
+    expect(stdout).toMatch(/near\/m-1\.safetensors +to link \(symbolic\)/)
+    expect(stdout).toMatch(/far\/… +to fetch +size unknown +the shards that the index will name/)
+    const { files } = JSON.parse((await ckpt(['pretrain', path, '--dry-run', '--json'])).stdout) as {
+      files: { key: string; shards: string[] | null }[]
+    }
+    expect(new Map(files.map(({ key, shards }) => [key, shards]))).toEqual(
+      new Map<string, string[] | null>([
+        ['near', ['near/m-1.safetensors', 'near/m-2.safetensors']],
+        ['far', null],
+        ['near/m-1.safetensors', []],
+        ['near/m-2.safetensors', []],
+      ]),
+    )
+  })
+
   it("runs a key's hook with single arguments", async () => {
     writeFileSync(join(folder, 'lm.ckpt'), 'lower case')
     const hook = `sh -c 'tr a-z A-Z < "$1" > "$2"' - {source} {target}`

@@ -98,7 +98,7 @@ export class YamlText {
   scalarOf(key: string, node: Node | null, fallback: Place): Scalar {
     const place = node === null ? fallback : this.placeOf(node)
     if (!this.library.isScalar(node) || node.value === null) {
-      const what = node === null ? 'no value' : this.library.isMap(node) ? 'keys of its own' : 'a list in a list'
+      const what = node === null ? 'no value' : this.library.isMap(node) ? 'keys of its own' : 'a list'
       throw new ConfigError(place, `${key} has ${what}, where a text, a number or true is expected`)
     }
     const { value, source } = node

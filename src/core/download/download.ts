@@ -138,7 +138,7 @@ async function receive(
       throw unlike(remote, `more than the ${total} bytes that were expected`)
     }
     await partial.append(chunk)
-    onProgress?.(partial.position, total ?? partial.position)
+    onProgress?.(partial.position, total ?? Infinity)
   }
   if (total !== null && partial.position < total) throw cutOff(remote, partial, total)
   return partial.position

@@ -8,6 +8,8 @@ export type Fetch = (url: string, options: RequestInit) => Promise<Response>
 export interface Network {
   readonly fetch: Fetch
   readonly wait: Wait
+  /** Told before a request is made again: what failed, and when the next try is. */
+  readonly onRetry?: ((what: string) => void) | undefined
 }
 
 /** Something on a server. */

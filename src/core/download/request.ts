@@ -21,13 +21,14 @@ const redirects = new Set([301, 302, 303, 307, 308])
  */
 export async function request(network: Network, resource: Resource, options: RequestOptions = {}): Promise<Response> {
   let { url, token } = resource
+  ensureTrusted(resource)
   for (let count = 0; count <= mostRedirects; count += 1) {
-    ensureTrusted({ ...resource, url })
     const response = await send(network, url, token, options)
     const location = redirects.has(response.status) ? response.headers.get('location') : null
     if (location === null) return response
     await response.body?.cancel()
     const next = follow(url, location)
+    ensureFollowed(resource, next)
     if (next.origin !== new URL(url).origin) token = undefined
     url = next.href
   }
@@ -57,6 +58,19 @@ function follow(url: string, location: string): URL {
   throw new CkptError('system', `${shownUrl(url)}: the server redirects to what is no address`)
 }
 
+/** Throws CkptError `refused`, whatever is wrong with where the server leads: it is not the user's mistake. */
+function ensureFollowed(resource: Resource, { href }: URL): void {
+  try {
+    ensureTrusted({ ...resource, url: href })
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    throw new CkptError('refused', `${shownUrl(resource.url)}: the server redirects to ${error.message}`, {
+      cause: error,
+      hint: 'say in the plan what must come (sha256: …), or use an address that leads elsewhere',
+    })
+  }
+}
+
 /** Like `request`, and throws for every status but a success and those in `also`. */
 export async function requestSuccess(
   network: Network,
@@ -81,7 +95,7 @@ const longestPause = 300
  * tells how far it has come: whenever that is farther than ever, the count of tries begins anew.
  */
 export async function persistently<T>(
-  { wait }: Network,
+  { wait, onRetry }: Network,
   work: () => Promise<T>,
   signal?: AbortSignal,
   progress: () => number = () => 0,
@@ -97,6 +111,7 @@ export async function persistently<T>(
       const { retryAfter } = error
       if (tries >= mostTries || (retryAfter ?? 0) > longestPause) throw error
       const pause = retryAfter === null ? firstPause * 2 ** (tries - 1) : retryAfter * 1000
+      onRetry?.(`${error.message}; again in ${pause / 1000} s`)
       await unlessAborted(wait(pause), signal)
     }
   }

@@ -2,7 +2,7 @@
 import { CkptError } from '../errors.js'
 
 export interface LongWork {
-  /** Bytes done so far, of those that there are. */
+  /** Bytes done so far, of those that there are: Infinity where nobody knows. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
   /** Stops the work cleanly: nothing stays behind, and the error is `interrupted`. */
   readonly signal?: AbortSignal

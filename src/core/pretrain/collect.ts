@@ -1,15 +1,17 @@
 /** Carries out what a survey came to: links, copies and downloads, each whole under its name or not there. */
 import { dirname, join } from 'node:path'
 import { download, ensureDigest, type Network } from '../download/index.js'
-import { CkptError, StorageError } from '../errors.js'
+import { CkptError } from '../errors.js'
 import { place, type LongWork } from '../output/index.js'
 import { hardLink, makeFolders } from '../placing/index.js'
 import type { RemoteFile } from '../sources/index.js'
-import { makeInside, neutralName, refuseWithout, removeEmpty, unlinkIfThere, type StateFolder } from '../state/index.js'
+import { unlinkIfThere, type StateFolder } from '../state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import type { MadeRecord } from './record.js'
 import { originOf, type Failed, type Item } from './survey.js'
 import { Tally } from './tally.js'
+import { draftName, Workshop } from './workshop.js'
+import { workThrough } from './work-through.js'
 
 export interface CollectContext {
   readonly storage: Storage
@@ -20,91 +22,96 @@ export interface CollectContext {
   readonly work: LongWork
 }
 
-/** In the state folder: parts of downloads, and what is made before it gets its name. */
-const workshop = 'downloads'
 /** Milliseconds between two looks at a copy. */
 const glance = 100
 
-/**
- * All that go into `folder` (absolute), which is made. Goes on past one that fails; gives those. Throws CkptError
- * `interrupted`, and `refused` where nothing can be remembered.
- */
-export async function collect(context: CollectContext, folder: string, items: readonly Item[]): Promise<Failed[]> {
-  const waiting = items.filter(({ action }) => action.kind === 'link' || action.kind === 'download')
-  if (waiting.length === 0) return []
-  const { storage, state } = context
-  await makeFolders(storage, folder)
-  const drafts = await openWorkshop(context, folder)
-  const failed: Failed[] = []
-  const tally = new Tally(
-    waiting.map((item) => [item, item.size ?? 0] as const),
-    context.work,
-  )
-  for (const item of waiting) {
-    try {
-      await new Collector(context, item, drafts, tally.of(item)).collect()
-    } catch (error) {
-      if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
-      failed.push({ loadable: item.loadable, error })
-    }
-  }
-  await removeEmpty(storage, state, workshop)
-  return failed
+export interface Collected {
+  /** All that were given, with their sizes, which a server may not have told before. */
+  readonly items: readonly Item[]
+  readonly failed: readonly Failed[]
 }
 
-/** On the file system of the folder, where a name can be given in one step. */
-async function openWorkshop({ storage, state }: CollectContext, folder: string): Promise<string> {
-  try {
-    const inside = await makeInside(storage, state, workshop)
-    const [one, other] = await storage.stat([inside, folder])
-    if (one?.ok === true && other?.ok === true && one.value.device === other.value.device) return inside
-  } catch (error) {
-    if (error instanceof StorageError) throw refuseWithout(state, 'what was collected', error)
-    throw error
+/**
+ * All that go into `folder` (absolute), which is made. Goes on past one that fails. Throws CkptError `interrupted`,
+ * and `refused` where nothing can be remembered.
+ */
+export async function collect(context: CollectContext, folder: string, items: readonly Item[]): Promise<Collected> {
+  const waiting = items.filter(({ action }) => action.kind === 'link' || action.kind === 'download')
+  if (waiting.length === 0) return { items, failed: [] }
+  const { storage, state, work } = context
+  const workshop = new Workshop(storage, state, folder)
+  await makeFolders(storage, folder)
+  const drafts = await workshop.open()
+  const tally = new Tally(
+    waiting.map((item) => [item, item.size ?? Infinity] as const),
+    work,
+  )
+  const take = (item: Item, signal: AbortSignal) =>
+    attempt(new Collector({ ...context, work: { ...tally.of(item), signal } }, item, drafts))
+  const taken = await workThrough(waiting, ({ action }) => action.kind === 'download', take, work.signal)
+  await workshop.close()
+  const sizes = new Map(taken.flatMap((one) => ('error' in one ? [] : [[one.item, one.size]])))
+  return {
+    items: items.map((item) => ({ ...item, size: sizes.get(item) ?? item.size })),
+    failed: taken.flatMap((one) => ('error' in one ? [one] : [])),
   }
-  const hidden = join(folder, `.${neutralName(workshop)}`)
-  await storage.makeDirectory(hidden).catch((error: unknown) => {
-    if (!(error instanceof StorageError) || error.errno !== 'EEXIST') throw error
-  })
-  return hidden
+}
+
+async function attempt(collector: Collector): Promise<{ item: Item; size: number } | Failed> {
+  const { item } = collector
+  try {
+    return { item, size: await collector.collect() }
+  } catch (error) {
+    if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
+    return { loadable: item.loadable, error }
+  }
 }
 
 class Collector {
+  private readonly work: LongWork
+  private readonly draft: string
+
   constructor(
     private readonly context: CollectContext,
-    private readonly item: Item,
-    private readonly drafts: string,
-    private readonly work: LongWork,
-  ) {}
-
-  async collect(): Promise<void> {
-    const { action } = this.item
-    if (action.kind === 'download') await this.download(action.file)
-    if (action.kind === 'link') await this.link(action)
+    readonly item: Item,
+    drafts: string,
+  ) {
+    this.work = context.work
+    this.draft = join(drafts, draftName(item.from, item.loadable.name))
   }
 
-  private async download(file: RemoteFile): Promise<void> {
+  /** Gives the size, in bytes. */
+  async collect(): Promise<number> {
+    const { action, size } = this.item
+    if (action.kind === 'download') return this.download(action.file)
+    if (action.kind === 'link') return this.link(action)
+    return size ?? 0
+  }
+
+  private async download(file: RemoteFile): Promise<number> {
     const { storage, network } = this.context
     const { from } = this.item
-    const partial = await download(storage, network, file, join(this.drafts, neutralName(from)), this.work)
+    const partial = await download(storage, network, file, this.draft, this.work)
     await this.place(partial.path, { origin: from, validator: partial.validator })
     await partial.forget()
+    return partial.position
   }
 
-  private async link({ link, file }: Item['action'] & { kind: 'link' }): Promise<void> {
+  private async link({ link, file }: Item['action'] & { kind: 'link' }): Promise<number> {
     const { storage } = this.context
-    const { digest, path } = this.item
+    const { digest } = this.item
     const { signal, onProgress } = this.work
     if (digest !== null)
       await ensureDigest(storage, file.path, digest, file.path, signal === undefined ? {} : { signal })
     const before = await statOf(storage, file.path)
-    const draft = join(this.drafts, neutralName(path))
+    const { draft } = this
     await unlinkIfThere(storage, draft)
     if (link === 'symbolic') await storage.symbolicLink(file.path, draft)
     else if (link === 'hard') await hardLink(storage, file.path, draft)
     else await this.copy(file.path, before, draft)
     await this.place(draft, { origin: originOf(file.path, before), validator: null })
     onProgress?.(before.size, before.size)
+    return before.size
   }
 
   private async copy(from: string, before: Stat, draft: string): Promise<void> {

@@ -1,6 +1,8 @@
 /** What a loadable is loaded into: `init/model.safetensors`, or a mapping with that and how. */
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import { ConfigError, unknownKey, type Pair, type Scalar, type YamlText } from '../config/index.js'
+import { ConfigError, misplaced, unknownKey, type Pair, type Scalar, type YamlText } from '../config/index.js'
+import { CkptError } from '../errors.js'
+import { compileMapping } from '../names/index.js'
 import type { ResizeKind } from '../transfer/index.js'
 import type { Load } from './plan.js'
 
@@ -14,7 +16,7 @@ const resizes: readonly ResizeKind[] = ['slice', 'pad']
  * Null where there is no target. `base` is what relative paths are relative to, `output` the folder for results: by
  * their keys there, and without it beside their targets. Throws ConfigError.
  */
-export function parseLoad(yaml: YamlText, pair: Pair, base: string, output: string | null): Load | null {
+export async function parseLoad(yaml: YamlText, pair: Pair, base: string, output: string | null): Promise<Load | null> {
   const { key, place, value } = pair
   if (value === null) return null
   if (!yaml.isMapping(value)) return plainLoad(key, resolve(base, yaml.scalarOf(key, value, place).text), output)
@@ -43,12 +45,13 @@ class LoadReader {
     private readonly found: ReadonlyMap<string, Pair>,
   ) {}
 
-  read(base: string, folder: string | null): Load {
+  async read(base: string, folder: string | null): Promise<Load> {
     const { key, place } = this.pair
     const target = this.scalar('target')
     if (target === null)
       throw new ConfigError(place, `${key} has no target`, { hint: '{target: init/model.safetensors}' })
     const output = this.scalar('output')
+    for (const rename of this.scalars('rename')) await this.ensureRename(rename)
     const path = resolve(base, target.text)
     const addPrefix = this.scalar('add-prefix')
     return {
@@ -82,6 +85,16 @@ class LoadReader {
     if (pair === undefined) return []
     const items = this.yaml.itemsOf(pair.value) ?? [pair.value]
     return items.map((item) => this.yaml.scalarOf(key, item, pair.place))
+  }
+
+  /** Before anything is fetched. */
+  private async ensureRename({ text, place }: Scalar): Promise<void> {
+    try {
+      await compileMapping({ renames: [text] })
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      throw misplaced(place, error)
+    }
   }
 
   private list(key: (typeof lists)[number]): string[] {

@@ -1,7 +1,7 @@
 /** The text of a plan (docs/pretrain.md). */
 import { dirname, resolve } from 'node:path'
 import { ConfigError, unknownKey, YamlText, type Pair, type Scalar } from '../config/index.js'
-import { parseHooks } from '../hooks/index.js'
+import { parseHooks, type Hook } from '../hooks/index.js'
 import { guessSource } from '../sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isMet, parseVariable, type Variables } from './conditions.js'
@@ -43,12 +43,18 @@ class PlanReader {
   ) {}
 
   async read(path: string): Promise<Plan> {
+    const loadables = await this.readLoadables()
+    const hooks = parseHooks(this.context.yaml, this.sections.get('hooks')?.value ?? null)
+    ensureForLoadables(
+      hooks,
+      loadables.map(({ key }) => key),
+    )
     return {
       path,
       collectIn: this.folder('collect_in'),
       link: this.options.link ?? this.readLink() ?? 'symbolic',
-      loadables: await this.readLoadables(),
-      hooks: parseHooks(this.context.yaml, this.sections.get('hooks')?.value ?? null),
+      loadables,
+      hooks,
     }
   }
 
@@ -94,7 +100,7 @@ class PlanReader {
         place,
         skippedBy: await this.readCondition(conditions.get(key), variables),
         origin: path === undefined ? fallback : await readPath(this.context, path, fallback),
-        load: parseLoad(this.context.yaml, pair, this.context.base, output),
+        load: await parseLoad(this.context.yaml, pair, this.context.base, output),
       })
     }
     for (const one of loadables) ensureOrigin(one)
@@ -131,6 +137,14 @@ class PlanReader {
     }
     const pair = this.sections.get('default_source')
     return pair === undefined || pair.value === null ? null : readDefault(this.context, pair)
+  }
+}
+
+/** Those of a plan are for its own keys; a `ckpt.yaml` may have more. */
+function ensureForLoadables(hooks: readonly Hook[], keys: readonly string[]): void {
+  for (const { selector, place } of hooks) {
+    if (selector.kind === 'match' || keys.includes(selector.key)) continue
+    throw unknownKey({ key: selector.key, place, value: null }, 'one of the loadables', keys)
   }
 }
 

@@ -24,6 +24,9 @@ export interface Made {
 const fileName = 'collected.json'
 
 export class MadeRecord {
+  /** Settles with the last write: there is one file, and several may be added at once. */
+  private writing: Promise<void> = Promise.resolve()
+
   private constructor(
     private readonly storage: Storage,
     private readonly state: StateFolder,
@@ -58,6 +61,12 @@ export class MadeRecord {
   async add(path: string, draft: Stat, what: Pick<Made, 'origin' | 'digest' | 'validator'>): Promise<void> {
     const { kind, size, modified, inode } = draft
     this.made.set(path, { kind, size, modified, inode, ...what })
+    const written = this.writing.then(() => this.write())
+    this.writing = written.catch(() => undefined)
+    await written
+  }
+
+  private async write(): Promise<void> {
     try {
       await makeState(this.storage, this.state)
       const made = [...this.made].map(([at, one]) => ({ path: at, ...one, inode: String(one.inode) }))

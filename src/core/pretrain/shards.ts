@@ -1,39 +1,79 @@
 /** The files of a sharded model beside its index: what `KEY: …/model.safetensors.index.json` needs as well. */
 import { dirname } from 'node:path'
 import { ConfigError } from '../config/index.js'
-import { FormatError } from '../errors.js'
+import { CkptError, FormatError } from '../errors.js'
 import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
 import { folderSource } from '../sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import type { Origin } from './parse-origin.js'
 import type { Loadable, Plan } from './plan.js'
-import type { Item } from './survey.js'
+import type { Failed, Item } from './survey.js'
 
 /** True for the name that the index of a sharded model has. */
 export function isShardIndex(name: string): boolean {
   return name.endsWith('.index.json')
 }
 
+/** True for an index that is still to come: what it names is known when it is here. */
+export function isIndexToCome({ name, action }: Item): boolean {
+  return action.kind === 'download' && isShardIndex(name)
+}
+
+/** True for a shard of the index that `item` is. */
+export function isShardOf({ loadable }: Item, other: Item): boolean {
+  return other.loadable.key.startsWith(`${loadable.key}/`)
+}
+
+export interface Shards {
+  readonly plan: Plan
+  /** The indexes that are none, that name a file elsewhere, or one that is another's. */
+  readonly failed: readonly Failed[]
+}
+
 /**
- * The plan of the shards that the collected indexes among `items` name: each from the source of its index, beside it
- * there and here. Throws FormatError for an index that is none, or that names a file elsewhere; ConfigError when two
- * indexes name one file.
+ * The plan of the shards that the indexes among `items` name: each from the source of its index, beside it there and
+ * here. `done` says that the items have been collected; else those that are still to be fetched are left out.
  */
-export async function planShards(storage: ReadStorage, plan: Plan, items: readonly Item[]): Promise<Plan> {
+export async function planShards(
+  storage: ReadStorage,
+  plan: Plan,
+  items: readonly Item[],
+  done: boolean,
+): Promise<Shards> {
   const loadables: Loadable[] = []
+  const failed: Failed[] = []
   const taken = new Map(plan.loadables.map(({ key, name }) => [name, key]))
   for (const item of items) {
-    // What is used where it lies has its shards beside it.
-    if (item.action.kind === 'use' || !isShardIndex(item.name)) continue
-    const { key, place } = item.loadable
-    for (const shard of await shardsOf(storage, item.path)) {
-      const other = taken.get(shard)
-      if (other !== undefined) throw new ConfigError(place, `${key} has a shard called ${shard}, as ${other} has`)
-      taken.set(shard, key)
-      loadables.push(shardOf(item, shard))
+    const path = indexAt(item, done)
+    if (path === null) continue
+    const { loadable } = item
+    try {
+      const shards = await shardsOf(storage, path)
+      for (const shard of shards) refuseTaken(loadable, shard, taken)
+      for (const shard of shards) taken.set(shard, loadable.key)
+      loadables.push(...shards.map((shard) => shardOf(item, shard)))
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      failed.push({ loadable, error })
     }
   }
-  return { ...plan, loadables }
+  return { plan: { ...plan, loadables }, failed }
+}
+
+/** Where an index can be read; null for what is none, and for what is used where it lies, its shards beside it. */
+function indexAt({ name, path, action }: Item, done: boolean): string | null {
+  if (action.kind === 'use' || !isShardIndex(name)) return null
+  if (done || action.kind === 'keep') return path
+  return action.kind === 'link' ? action.file.path : null
+}
+
+/** Throws ConfigError. */
+function refuseTaken({ key, place }: Loadable, shard: string, taken: ReadonlyMap<string, string>): void {
+  const other = taken.get(shard)
+  if (other === undefined) return
+  throw new ConfigError(place, `${key} has a shard called ${shard}, as ${other} has`, {
+    hint: 'collect them in two folders, by two plans',
+  })
 }
 
 function shardOf({ loadable, from }: Item, shard: string): Loadable {
@@ -48,15 +88,14 @@ function shardOf({ loadable, from }: Item, shard: string): Loadable {
   }
 }
 
-/** `from` is the index's own path, where it lies on this machine: a run has no name for what lies beside its files. */
+/** `from` is the index's own path, where it lies on this machine. */
 function besideIndex({ source, file, digest }: Origin, key: string, from: string, shard: string): Origin {
-  if (source.identify({ key, file, digest }) === null) {
-    return { source: folderSource(dirname(from)), file: shard, digest: null }
-  }
-  const folder = file?.slice(0, file.lastIndexOf('/') + 1) ?? ''
-  return { source, file: `${folder}${shard}`, digest: null }
+  const beside = source.beside({ key, file, digest }, shard)
+  if (beside === null) return { source: folderSource(dirname(from)), file: shard, digest: null }
+  return { source, file: beside, digest: null }
 }
 
+/** Throws StorageError, FormatError. */
 async function shardsOf(storage: ReadStorage, path: string): Promise<string[]> {
   const [read] = await storage.read([path], largestIndex)
   if (read?.ok !== true) throw read?.error ?? new FormatError(`${path}: could not be read`)

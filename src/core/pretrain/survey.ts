@@ -7,6 +7,7 @@ import type { LocalFile, RemoteFile, SourceContext } from '../sources/index.js'
 import type { ReadStorage, Stat } from '../storage/storage.js'
 import type { LinkStrategy, Loadable, Plan } from './plan.js'
 import type { Made, MadeRecord } from './record.js'
+import { workThrough } from './work-through.js'
 
 /** `keep`: it is there already. `use`: where it lies, for nothing is collected. */
 export type Action =
@@ -56,19 +57,34 @@ export interface SurveyOptions {
 
 /** Goes on past a loadable that fails. Throws ConfigError, CkptError `interrupted`. */
 export async function survey(plan: Plan, context: SourceContext, options: SurveyOptions): Promise<Survey> {
-  const items: Item[] = []
-  const failed: Failed[] = []
+  const wanted = plan.loadables.filter(({ skippedBy }) => skippedBy === null)
   const skipped = plan.loadables.filter(({ skippedBy }) => skippedBy !== null)
-  for (const loadable of plan.loadables) {
-    if (loadable.skippedBy !== null) continue
-    try {
-      items.push(await new Surveyor(plan, loadable, context, options).survey())
-    } catch (error) {
-      if (!(error instanceof CkptError) || error instanceof ConfigError || error.code === 'interrupted') throw error
-      failed.push({ loadable, error })
-    }
-  }
+  const look = (loadable: Loadable, signal: AbortSignal) => attempt(plan, loadable, { ...context, signal }, options)
+  const answers = await workThrough(wanted, isRemote, look, context.signal)
+  // Of several mistakes the first in the plan is told, whichever was found first.
+  const mistake = answers.find((one) => 'error' in one && one.error instanceof ConfigError)
+  if (mistake !== undefined && 'error' in mistake) throw mistake.error
+  const items = answers.flatMap((one) => ('error' in one ? [] : [one]))
+  const failed = answers.flatMap((one) => ('error' in one ? [one] : []))
   return { items, skipped, failed }
+}
+
+function isRemote({ key, origin }: Loadable): boolean {
+  return origin !== null && origin.source.identify({ key, file: origin.file, digest: origin.digest }) !== null
+}
+
+async function attempt(
+  plan: Plan,
+  loadable: Loadable,
+  context: SourceContext,
+  options: SurveyOptions,
+): Promise<Item | Failed> {
+  try {
+    return await new Surveyor(plan, loadable, context, options).survey()
+  } catch (error) {
+    if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
+    return { loadable, error }
+  }
 }
 
 class Surveyor {
@@ -94,10 +110,16 @@ class Surveyor {
     const kept = path === null || from === null ? null : await this.known(path, there, from)
     if (kept !== null) return kept
     const file = await origin.source.locate(wanted, this.context)
-    if (file.size === 0) throw new CkptError('damaged', `${file.kind === 'local' ? file.path : (from ?? '')}: 0 bytes`)
+    if (file.size === 0)
+      throw new CkptError('damaged', `${file.kind === 'local' ? file.path : (from ?? '')}: is empty (0 bytes)`)
     if (file.kind === 'local') return this.surveyLocal(path, there, file)
     if (path === null) throw new ConfigError(place, `${key} must be downloaded, and the plan has no collect_in`)
     return this.surveyRemote(path, there, file, from ?? '')
+  }
+
+  private get nameThere(): string | null {
+    const { key, origin } = this.loadable
+    return origin === null ? null : origin.source.nameOf({ key, file: origin.file, digest: origin.digest })
   }
 
   private async look(path: string): Promise<Stat | null> {
@@ -123,7 +145,8 @@ class Surveyor {
   private async surveyLocal(path: string | null, there: Stat | null, file: LocalFile): Promise<Item> {
     const { link } = this.plan
     const { digest = null } = this.loadable.origin ?? {}
-    const said = { from: file.path, size: file.size, checkpoint: file.checkpoint, name: basename(file.path), digest }
+    const name = this.nameThere ?? basename(file.path)
+    const said = { from: file.path, size: file.size, checkpoint: file.checkpoint, name, digest }
     if (path === null || link === 'none') return this.item({ ...said, path: file.path, action: { kind: 'use' } })
     const isSame = there !== null && (await this.isSameLocal(path, there, file, link))
     if (isSame) return this.item({ ...said, path, action: { kind: 'keep' } })
@@ -191,8 +214,8 @@ class Surveyor {
 
   private item(one: Partial<Item> & Pick<Item, 'path' | 'from' | 'size' | 'action'>): Item {
     const { loadable } = this
-    const name = loadable.origin?.file ?? loadable.name
-    return { loadable, name: basename(name), checkpoint: null, digest: null, replaces: false, ...one }
+    const name = this.nameThere ?? loadable.name
+    return { loadable, name, checkpoint: null, digest: null, replaces: false, ...one }
   }
 }
 

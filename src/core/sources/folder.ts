@@ -1,5 +1,5 @@
 /** A folder of files: `{folder: pretrained/asr}`. */
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../expression/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -17,6 +17,8 @@ export function folderSource(folder: string): Source {
     kind: 'folder',
     text: folder,
     identify: () => null,
+    nameOf: ({ key, file }) => basename(file ?? `${key}.ckpt`),
+    beside: () => null,
     locate: ({ key, file }, { storage }) => fileAt(storage, folder, file ?? `${key}.ckpt`),
   }
 }

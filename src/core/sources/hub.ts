@@ -1,5 +1,5 @@
 /** A repository on a hub of Hugging Face: `{repo: org/model, file: model.safetensors, revision: v1.0}`. */
-import { dirname } from 'node:path'
+import { dirname, posix } from 'node:path'
 import { persistently, requestSuccess, type Digest, type Resource } from '../download/index.js'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../expression/index.js'
@@ -53,6 +53,8 @@ export function hubSource(repository: Repository, insteadOf?: string): Source {
     kind: 'repo',
     text: textOf(repository),
     identify: (wanted) => `${textOf({ ...repository, folder: '' })}/${pathOf(repository, wanted)}`,
+    nameOf: ({ key, file }) => posix.basename(file ?? `${key}.ckpt`),
+    beside: ({ file }, name) => posix.join(posix.dirname(file ?? ''), name),
     locate: async (wanted, context) => {
       const hub = await openHub(repository, context, insteadOf)
       commit ??= commitOf(hub, repository)

@@ -24,6 +24,8 @@ export const runKind: SourceKind = {
       kind: 'run',
       text: said.length === 0 ? path : `${path} (${said.join(', ')})`,
       identify: () => null,
+      nameOf: () => null,
+      beside: () => null,
       locate: (wanted, context) => locate(path, query, fileKey, wanted, context),
     } satisfies Source
   },

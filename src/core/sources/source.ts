@@ -55,6 +55,10 @@ export interface Source {
   readonly text: string
   /** For people, and to know it again: where it is on a network. Null for what lies on this machine. */
   identify(wanted: Wanted): string | null
+  /** The file's own name, without folders; null where the source has none of its own for it before it is located. */
+  nameOf(wanted: Wanted): string | null
+  /** What to ask for to get the file called `name` that lies beside `wanted`; null where only `locate` can tell. */
+  beside(wanted: Wanted, name: string): string | null
   /**
    * Looks it up, and reads none of it. Throws CkptError: `not-found`, `no-match`, `damaged` as the source is, and what
    * the file system and the network say.

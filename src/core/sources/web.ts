@@ -19,6 +19,12 @@ export function webSource(url: string): Source {
     kind: 'url',
     text: shownUrl(base),
     identify: (wanted) => identify(urlOf(wanted)),
+    nameOf: ({ key, file }) => splitFile(file ?? `${key}.ckpt`).name,
+    // A query may hold what all of a folder is to be asked for with: `?download=true`, a signature.
+    beside: ({ file }, name) => {
+      const { folder, query } = splitFile(file ?? '')
+      return `${folder}${encodeURIComponent(name)}${query}`
+    },
     locate: (wanted, context) => locate(urlOf(wanted), wanted, context),
   }
 }
@@ -33,6 +39,13 @@ function identify(url: string): string {
 async function locate(url: string, { digest }: Wanted, context: SourceContext): Promise<RemoteFile> {
   const resource = { url, plain: digest !== null }
   return { kind: 'remote', resource, digest, ...(await probe(context.network, resource, context.signal)) }
+}
+
+/** What stands behind the base of an address: `deep/er/lm.pt?key=…`. */
+function splitFile(file: string): { readonly folder: string; readonly name: string; readonly query: string } {
+  const path = file.replace(/[?#].*$/s, '')
+  const slash = path.lastIndexOf('/') + 1
+  return { folder: path.slice(0, slash), name: path.slice(slash), query: file.slice(path.length) }
 }
 
 /** Where the file's own part of an address begins: behind the last `/` of its path. */

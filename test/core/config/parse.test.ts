@@ -67,7 +67,7 @@ describe('a ckpt.yaml', () => {
     ['zzzz: 2\n', ':1:1: "zzzz"', 'known are: prune, trash empty, hooks, trust'],
     ['prune:\n  keep:\n', ':2:3: keep has no value', undefined],
     ['prune:\n  min:\n    - WER\n    - {a: 1}\n', ':4:7: min has keys of its own', undefined],
-    ['prune:\n  min: [[a]]\n', ':2:9: min has a list in a list', undefined],
+    ['prune:\n  min: [[a]]\n', ':2:9: min has a list, where', undefined],
     ['- prune\n', ':1:1: the file holds no keys', undefined],
     ['prune: 2\n', ':1:8: prune holds no keys', undefined],
     ['prune:\n  keep: [1\nx: 2\n', '/exp/ckpt.yaml:3:1: ', undefined],

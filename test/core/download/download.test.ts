@@ -3,7 +3,16 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { digestOf, download, probe, request, type Network, type Remote } from '../../../src/core/download/index.js'
+import {
+  digestOf,
+  download,
+  persistently,
+  probe,
+  request,
+  requestSuccess,
+  type Network,
+  type Remote,
+} from '../../../src/core/download/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { faultyStorage, Stopped } from '../../faulty-storage.js'
 import { Loopback, serve, type Served } from '../../loopback.js'
@@ -224,6 +233,15 @@ describe('a server that is busy', () => {
     expect(waited).toEqual([1000, 7000, 60_000])
   })
 
+  it('is told before each further try', async () => {
+    const url = server.on('/a', (_, response) => void response.writeHead(503).end())
+    const told: string[] = []
+    const telling: Network = { ...network, onRetry: (what) => void told.push(what) }
+    await expect(persistently(telling, () => requestSuccess(telling, { url }))).rejects.toThrow('answered 503')
+    expect(told.length).toBe(4)
+    expect(told.at(-1)).toBe(`${url}: the server answered 503 Service Unavailable; again in 8 s`)
+  })
+
   it('is not waited for over hours', async () => {
     const url = server.on('/model.ckpt', (_, response) => void response.writeHead(429, { 'retry-after': '7200' }).end())
     await expect(fetched(remote(url))).rejects.toMatchObject({ code: 'system' })
@@ -270,11 +288,16 @@ describe('a redirect', () => {
     await expect(request(network, { url })).rejects.toThrow(/more than 10 redirects/)
   })
 
-  it('to plain http elsewhere is refused', async () => {
-    const location = 'http://models.example/a'
-    const url = server.on('/a', (_, response) => void response.writeHead(302, { location }).end())
-    await expect(request(network, { url })).rejects.toMatchObject({ code: 'refused' })
-  })
+  it.each(['http://models.example/a', 'file:///etc/passwd', 'https://me:secret@models.example/a'])(
+    'to %s is refused, and both addresses are told',
+    async (location) => {
+      const url = server.on('/a', (_, response) => void response.writeHead(302, { location }).end())
+      await expect(request(network, { url })).rejects.toMatchObject({
+        code: 'refused',
+        message: expect.stringMatching(/\/a: the server redirects to (http:\/\/m|file:|https:\/\/models)/) as string,
+      })
+    },
+  )
 })
 
 describe('an address', () => {

@@ -147,6 +147,13 @@ describe('a mistake is told with its place', () => {
     ],
     ['loadables: {lm: {target: x, strict: 3}}', '1:37: strict is true or false', ''],
     ['loadables: {lm: {target: x, resize: cut}}', '1:37: resize is slice or pad', ''],
+    [
+      'hooks: [{key: ln, load: "cp {source} {target}"}]\nloadables: {lm: }\ndefault_source: .',
+      '1:9: "ln" is not one of the loadables',
+      'did you mean lm?',
+    ],
+    ['loadables: {lm: {target: a, rename: ["s/(/x/"]}}\ndefault_source: .', '1:38: ', ''],
+    ['collect_in: [in]', '1:13: collect_in has a list, where', ''],
     ['hooks: [{key: lm, loads: "cat"}]', '1:19: "loads" is not a key of a hook', 'did you mean load?'],
   ])('%s', async (text, message, hint) => {
     await expect(plan(text)).rejects.toMatchObject({

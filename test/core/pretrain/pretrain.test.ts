@@ -11,6 +11,7 @@ import {
   MadeRecord,
   parsePlan,
   planShards,
+  removeOldParts,
   survey,
   type Failed,
   type Loaded,
@@ -71,6 +72,8 @@ interface Outcome extends Survey {
 
 interface Options extends Partial<PlanOptions> {
   readonly force?: boolean
+  /** Unix seconds. */
+  readonly now?: number
   readonly update?: boolean
   readonly hub?: HubSettings
   readonly storage?: ReturnType<typeof localStorage>
@@ -81,21 +84,26 @@ interface Options extends Partial<PlanOptions> {
 /** As the command does it, without a lock. */
 async function pretrain(text: string, options: Options = {}): Promise<Outcome> {
   const { force = false, update = false, hub = { endpoint: null, token: null }, storage = localStorage() } = options
+  const { now = 0 } = options
   const work = options.onProgress === undefined ? {} : { onProgress: options.onProgress }
   const plan = await parsePlan(storage, text, at('plan.yaml'), { workingFolder: folder, ...options })
   const state = plan.collectIn === null ? null : await stateFolderOf(storage, plan.collectIn)
   const record = state === null ? null : await MadeRecord.open(storage, state)
-  const context = { storage, network, hub, now: 0, onWarning: (one: string) => void warnings.push(one) }
+  const context = { storage, network, hub, now, onWarning: (one: string) => void warnings.push(one) }
   const found = await survey(plan, context, { record, force, update })
   const failed = [...found.failed]
   const items = [...found.items]
   if (plan.collectIn !== null && record !== null && state !== null) {
     const into = { storage, network, record, state, work }
-    failed.push(...(await collect(into, plan.collectIn, found.items)))
-    const whole = items.filter(({ loadable }) => !failed.some((one) => one.loadable === loadable))
-    const beside = await survey(await planShards(storage, plan, whole), context, { record, force, update })
-    failed.push(...beside.failed, ...(await collect(into, plan.collectIn, beside.items)))
-    items.push(...beside.items)
+    const first = await collect(into, plan.collectIn, found.items)
+    failed.push(...first.failed)
+    const whole = first.items.filter(({ loadable }) => !failed.some((one) => one.loadable === loadable))
+    const shards = await planShards(storage, plan, whole, true)
+    const beside = await survey(shards.plan, context, { record, force, update })
+    const second = await collect(into, plan.collectIn, beside.items)
+    failed.push(...shards.failed, ...beside.failed, ...second.failed)
+    await removeOldParts(storage, state, plan.collectIn, [...plan.loadables, ...shards.plan.loadables], now)
+    items.splice(0, items.length, ...first.items, ...second.items)
   }
   const runProcess = options.runProcess ?? (() => Promise.reject(new Error('nothing was to be run')))
   if (failed.length > 0) return { ...found, items, loaded: [], failed }
@@ -106,6 +114,8 @@ async function pretrain(text: string, options: Options = {}): Promise<Outcome> {
   }
 }
 
+/** Of a server that is down. */
+const nothingMore = Array.from({ length: 20 }, () => 0)
 const actions = ({ items }: Survey) => items.map(({ loadable, action }) => [loadable.key, action.kind])
 const errors = ({ failed }: Outcome) => failed.map(({ error: { code, message } }) => [code, message])
 const collected = (key: string) => at('collected', `${key}.ckpt`)
@@ -285,6 +295,77 @@ describe('an address', () => {
     ])
   })
 
+  it('is fetched beside a few others at once, never more than four', async () => {
+    let open = 0
+    let largest = 0
+    const keys = Array.from({ length: 9 }, (_, index) => `part-${index}`)
+    for (const key of keys) {
+      server.on(`/${key}.ckpt`, (request, response) => {
+        if (request.headers.range !== undefined) {
+          serve({ bytes, etag: '"a"' }, request, response)
+          return
+        }
+        largest = Math.max(largest, (open += 1))
+        // Whoever sends one after another would never come to a second.
+        const send = () => {
+          if (largest < 4) return void setTimeout(send, 5)
+          open -= 1
+          serve({ bytes, etag: '"a"' }, request, response)
+        }
+        send()
+      })
+    }
+    const text = `collect_in: collected\ndefault_source: ${server.origin}\nloadables: {${keys.join(': , ')}: }`
+    const { items, failed } = await pretrain(text)
+    expect(failed).toEqual([])
+    expect([largest, items.map(({ loadable }) => loadable.key)]).toEqual([4, keys])
+    for (const key of keys) expect(sha256(fs.readFileSync(collected(key)))).toBe(sha256(bytes))
+    // Each is remembered, however close together they came.
+    expect(actions(await pretrain(text)).map(([, action]) => action)).toEqual(keys.map(() => 'keep'))
+  })
+
+  it('may be that of two loadables', async () => {
+    const url = server.on('/lm.ckpt', { bytes, etag: '"a"', breaks: [1000, 2000] })
+    const { failed } = await pretrain(
+      `collect_in: collected\nloadables: {one: , two: }\npaths: {one: "${url}", two: "${url}"}`,
+    )
+    expect(failed).toEqual([])
+    for (const key of ['one', 'two']) expect(sha256(fs.readFileSync(collected(key)))).toBe(sha256(bytes))
+  })
+
+  it('has a size once it is here, though the server told none', async () => {
+    const url = server.on('/lm.ckpt', (_, response) => void response.write(bytes, () => response.end()))
+    expect((await pretrain(plan(url))).items.map(({ size }) => size)).toEqual([bytes.length])
+  })
+
+  it('that left the plan leaves a part, which goes after a week', async () => {
+    const url = server.on('/lm.ckpt', { bytes, etag: '"a"', breaks: [1000, ...nothingMore] })
+    expect((await pretrain(plan(url))).failed.length).toBe(1)
+    const parts = () => fs.readdirSync(at('.ckpt/collected/downloads'))
+    expect(parts().length).toBe(2)
+    write('pretrained/am.ckpt', 'am')
+    const other = 'collect_in: collected\ndefault_source: pretrained\nloadables: {am: }'
+    const today = Date.now() / 1000
+    for (const days of [0, 6]) await pretrain(other, { now: today + days * 86_400 })
+    expect(parts().length).toBe(2)
+    // Also when there is nothing else to do.
+    await pretrain(other, { now: today + 8 * 86_400 })
+    expect(fs.readdirSync(at('.ckpt/collected'))).toEqual(['collected.json'])
+  })
+
+  it('still in the plan keeps its part, however old', async () => {
+    const url = server.on('/lm.ckpt', { bytes, etag: '"a"', breaks: [1000, ...nothingMore] })
+    await pretrain(plan(url))
+    await pretrain(plan(url), { now: Date.now() / 1000 + 90 * 86_400 })
+    expect(fs.readdirSync(at('.ckpt/collected/downloads')).length).toBe(2)
+    // A condition leaves it out, or the server does not even say what it has.
+    const leftOut = `${plan(url)}\nconditions: {lm: false}`
+    await pretrain(leftOut, { now: Date.now() / 1000 + 90 * 86_400 })
+    server.on('/lm.ckpt', (_, response) => void response.writeHead(404).end())
+    await pretrain(plan(url), { now: Date.now() / 1000 + 90 * 86_400 })
+    expect(fs.readdirSync(at('.ckpt/collected/downloads')).length).toBe(2)
+  })
+
   it('that is not there fails alone', async () => {
     write('pretrained/am.ckpt', 'am')
     const text = `${plan(`${server.origin}/lm.ckpt`).replace('{lm: }', '{lm: , am: }')}\ndefault_source: pretrained`
@@ -444,9 +525,27 @@ describe('the index of a sharded model', () => {
     for (const { path } of items) expect(fs.existsSync(path)).toBe(true)
   })
 
+  it('at an address with a query comes with its shards, asked for with the same query', async () => {
+    for (const [name, data] of Object.entries(files)) server.on(`/m/${name}`, { bytes: data })
+    ensureLoaded(await pretrain(plan(`${server.origin}/m/model.safetensors.index.json?download=true&sig=a/b`)))
+    expect(server.asked).toContain(`/m/${one}?download=true&sig=a/b`)
+  })
+
+  it('names a shard that another loadable has: that one fails, and the others are collected', async () => {
+    for (const name of ['hub', 'other']) write(`${name}/model.safetensors.index.json`, index)
+    for (const [name, data] of Object.entries(files)) write(`hub/${name}`, data)
+    const paths = 'paths: {lm: ./hub/model.safetensors.index.json, am: ./other/model.safetensors.index.json}'
+    const outcome = await pretrain(`collect_in: collected\nloadables: {lm: , am: }\n${paths}`)
+    expect(outcome.failed.map(({ loadable }) => loadable.key)).toEqual(['am'])
+    expect(errors(outcome)).toEqual([['usage', expect.stringContaining(`am has a shard called ${one}, as lm has`)]])
+    expect(fs.existsSync(at('collected', two))).toBe(true)
+  })
+
   it('that names a file elsewhere is refused', async () => {
     write('hub/model.safetensors.index.json', JSON.stringify({ weight_map: { a: '../secret' } }))
-    await expect(pretrain(plan('./hub/model.safetensors.index.json'))).rejects.toThrow('which is no file beside it')
+    expect(errors(await pretrain(plan('./hub/model.safetensors.index.json')))).toEqual([
+      ['damaged', expect.stringContaining('which is no file beside it')],
+    ])
   })
 })
 
