@@ -125,6 +125,10 @@ describe('a written plan', () => {
     cpSync(join(run, anew), join(run, '../copy'), { recursive: true, preserveTimestamps: true })
     rmSync(join(run, anew), { recursive: true })
     renameSync(join(run, '../copy'), join(run, anew))
+    const asked = await ckpt(['prune', '--apply', file, '--dry-run'])
+    expect(asked.status).toBe(6)
+    expect(asked.stdout).toContain('to remove: 1 checkpoint,')
+    expect(asked.stdout).toContain(`${changed} stays: changed since the plan was made: model.ckpt`)
     const { failed, status } = await json('prune', '--apply', file, '--yes')
     expect(status).toBe(6)
     expect(failed.map(({ name }) => name).sort()).toEqual([changed, pinned, anew].sort())
@@ -132,6 +136,16 @@ describe('a written plan', () => {
     expect(failed.find(({ name }) => name === pinned)?.error).toContain('pinned')
     expect(namesIn(run)).not.toContain(same)
     expect(namesIn(run)).toHaveLength(5)
+  })
+
+  it('asks for a new plan where one that is gone is not all that stays', async () => {
+    const { run, file, names } = await planned()
+    const [gone = '', pinned = ''] = names
+    rmSync(join(run, gone), { recursive: true })
+    await ckpt(['pin', join(run, pinned)])
+    const { status, stderr } = await ckpt(['prune', '--apply', file, '--yes'])
+    expect(status).toBe(6)
+    expect(stderr).toContain('hint: make a new plan')
   })
 
   it('does not remove the last ones when what it kept is gone', async () => {

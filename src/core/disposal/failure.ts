@@ -13,11 +13,17 @@ export function failureOf({ removed, failed, remaining, leftovers }: RemovalResu
   const count = failed.length + remaining.length
   // What is refused will be refused again.
   const isRefused = failed.length === count && failed.every(({ error }) => error.code === 'refused')
-  const hint = isRefused && leftovers.length === 0 ? failed[0]?.error.hint : undefined
+  const hint = isRefused && leftovers.length === 0 ? hintOf(failed) : undefined
   const lead = `removed ${removed.length}, and ${count} ${count === 1 ? 'stays' : 'stay'}`
   return new CkptError(code, [lead, ...lines].join('\n  '), {
     hint: hint ?? 'the same command again goes on where this one stopped',
   })
+}
+
+/** Where they say several things, what holds for all of them. */
+function hintOf(refused: readonly RemovalFailure[]): string | undefined {
+  const hints = new Set(refused.map(({ error }) => error.hint))
+  return hints.size === 1 ? [...hints][0] : 'make a new plan'
 }
 
 /** The error may name the checkpoint itself. */

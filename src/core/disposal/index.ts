@@ -23,5 +23,5 @@ export {
   type RemoveOptions,
 } from './remove-checkpoints.js'
 export { removeTree } from './remove-tree.js'
-export { deleting, Mover, putBack } from './take-away.js'
+export { deleting, lookAgain, Mover, putBack } from './take-away.js'
 export { weigh, type Weight } from './weigh.js'

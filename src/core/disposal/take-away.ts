@@ -2,7 +2,7 @@
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
 import { CkptError, StorageError } from '../errors.js'
-import type { Storage } from '../storage/storage.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
 import { attempt } from './attempt.js'
 import { changeBetween, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
 import { makeInside, neutralName, type StateFolder } from '../state/index.js'
@@ -123,7 +123,11 @@ export async function refuseOutside(storage: Storage, at: string, checkpoint: Ch
 }
 
 /** What the checkpoint is now. Throws CkptError unless it is what was planned. */
-export async function lookAgain(storage: Storage, checkpoint: Checkpoint, planned: Fingerprints): Promise<Fingerprint> {
+export async function lookAgain(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  planned: Fingerprints,
+): Promise<Fingerprint> {
   const then = planned.get(checkpoint.name)
   if (then === undefined) throw new CkptError('refused', `${checkpoint.name}: not among what was planned`)
   if (!then.ok) throw then.error

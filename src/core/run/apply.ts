@@ -1,6 +1,6 @@
 /** A written plan against the run as it is now. */
 import type { Checkpoint, Run } from '../checkpoint.js'
-import { bytesFreedBy, type Fingerprint, type RemovalFailure } from '../disposal/index.js'
+import { bytesFreedBy, lookAgain, type Fingerprint, type Fingerprints, type RemovalFailure } from '../disposal/index.js'
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../health/index.js'
 import { protect } from '../retention/index.js'
@@ -14,8 +14,8 @@ import type { WrittenPlan } from './plan-file.js'
 import { findChanging, pinnedPaths, type PruneContext, type PrunePlan } from './prune.js'
 
 /**
- * What of the plan can be done: its checkpoints that are still there and that nothing protects now. The others stay,
- * and are told why. Throws CkptError `refused` when nothing would be left although the plan kept something.
+ * What of the plan can be done: its checkpoints that are still there, are what they were, and that nothing protects
+ * now. The others stay, and are told why. Throws CkptError `refused` when nothing would be left although the plan kept something.
  */
 export async function applyPlan(
   storage: ReadStorage,
@@ -30,12 +30,19 @@ export async function applyPlan(
   const refused: RemovalFailure[] = []
   const going: Checkpoint[] = []
   const shields = plan.protect ? await shieldsOf(storage, run, ordered, plan, context) : new Map<string, string>()
+  const fingerprints = new Map(
+    plan.remove.map(({ name, fingerprint }): [string, Result<Fingerprint>] => [name, { ok: true, value: fingerprint }]),
+  )
   for (const { name } of plan.remove) {
     const checkpoint = byName.get(name)
     const shield = shields.get(name)
     if (checkpoint === undefined) refused.push({ name, error: gone(name) })
     else if (shield !== undefined) refused.push({ name, error: shielded(name, shield) })
-    else going.push(checkpoint)
+    else {
+      const error = await whyNot(storage, checkpoint, fingerprints)
+      if (error === null) going.push(checkpoint)
+      else refused.push({ name, error })
+    }
   }
   if (going.length > 0 && going.length === run.checkpoints.length && !plan.allowEmpty) {
     throw new CkptError('refused', `this would remove all ${going.length} checkpoints that there are now`, {
@@ -43,9 +50,6 @@ export async function applyPlan(
     })
   }
   const reasons = new Map(plan.remove.map(({ name, reason }) => [name, reason]))
-  const fingerprints = new Map(
-    plan.remove.map(({ name, fingerprint }): [string, Result<Fingerprint>] => [name, { ok: true, value: fingerprint }]),
-  )
   return {
     plan: {
       ...partition(ordered, going, reasons),
@@ -55,6 +59,17 @@ export async function applyPlan(
       warnings: [],
     },
     going: { checkpoints: going, fingerprints, reasons, refused },
+  }
+}
+
+/** Null when it is what was planned. It is looked at again just before it goes. */
+async function whyNot(storage: ReadStorage, checkpoint: Checkpoint, planned: Fingerprints): Promise<CkptError | null> {
+  try {
+    await lookAgain(storage, checkpoint, planned)
+    return null
+  } catch (error) {
+    if (error instanceof CkptError) return error
+    throw error
   }
 }
 

@@ -326,6 +326,10 @@ const meanings: Readonly<Record<string, string>> = {
   EIO: 'the device reported an I/O error',
 }
 
+function isFull(errno: string): boolean {
+  return errno === 'ENOSPC' || errno === 'EDQUOT'
+}
+
 function toStorageError(path: string, error: unknown): StorageError {
   if (error instanceof StorageError) return error
   const errno = errnoOf(error)
@@ -334,5 +338,8 @@ function toStorageError(path: string, error: unknown): StorageError {
 }
 
 function describeFailure(path: string, errno: string, cause?: unknown): StorageError {
-  return new StorageError(path, errno, `${path}: ${meanings[errno] ?? errno}`, { cause })
+  const hint = isFull(errno)
+    ? 'make space there (ckpt prune and ckpt trash empty free some), then try again'
+    : undefined
+  return new StorageError(path, errno, `${path}: ${meanings[errno] ?? errno}`, { cause, ...(hint && { hint }) })
 }
