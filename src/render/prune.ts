@@ -38,10 +38,7 @@ export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: nu
 
 /** The same, and what of it will not be done. */
 export function renderIntent(run: Run, { plan, going }: Intent, view: { now: number; output: Output }): string[] {
-  return [
-    ...renderPlan(run, plan, view),
-    ...going.refused.map((one) => printable(`  ${describeStay(one)}`)),
-  ]
+  return [...renderPlan(run, plan, view), ...going.refused.map((one) => printable(`  ${describeStay(one)}`))]
 }
 
 function ageOf(checkpoint: Checkpoint, now: number): string {

@@ -245,7 +245,7 @@ function sayOf(drafts: ReadonlyMap<Part, string>, error: unknown): unknown {
     if (error.path !== temporary) continue
     return new StorageError(path, error.errno, error.message.replaceAll(temporary, path), {
       cause: error,
-      hint: 'Nothing was left there.',
+      hint: error.hint === undefined ? 'Nothing was left there.' : `Nothing was left there; ${error.hint}`,
     })
   }
   return error
