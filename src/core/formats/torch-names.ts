@@ -32,7 +32,7 @@ export interface TensorListing {
  */
 const leastVisits = 1_000_000
 /** Nodes looked through, also those with nothing in them. */
-const leastSteps = 1_000_000
+const leastSteps = 500_000
 /** Further names for tensors that have one; as many as there are tensors are allowed in any case. */
 const leastRepeats = 10_000
 /** Values in keys that are no text or number, and characters of their texts. */
