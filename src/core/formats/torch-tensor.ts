@@ -273,7 +273,7 @@ function listed(numbers: readonly number[]): string {
  * What a persistent id refers to. Throws FormatError for one that is no storage, or of a class that torch does not
  * know.
  */
-export function storageOf({ id }: PicklePersistent): StorageReference {
+function storageOf({ id }: PicklePersistent): StorageReference {
   const [what, cls, keyNode, location, countNode, viewNode] = itemsOf(id) ?? []
   if (textOf(what) !== 'storage') {
     throw new FormatError(`torch: refers to something outside that is no storage: ${quote(textOf(what ?? id) ?? '?')}`)

@@ -82,7 +82,7 @@ const mostFindings = 1000
 const mostNames = 1000
 
 /** Stands for the opaque names that are not told. */
-export const others = '(others)'
+const others = '(others)'
 
 /** Looks at every call that a pickle makes. */
 export function auditPickle({ instances, globals }: PickleCalls): PickleAudit {
