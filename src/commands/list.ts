@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
+import { sizeTogether } from '../core/layouts/index.js'
 import {
   arrange,
   examine,
@@ -95,7 +96,16 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
     const aside = await this.setAside(run)
     const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered), pins, aside)
     const rows = shown.map((checkpoint) => ({ checkpoint, marks: marks.get(checkpoint.path) ?? [] }))
-    return { run, rows, columns, matching: ranked.length, wide: this.flags.all || this.flags.columns !== undefined }
+    const isHeaded = this.output.isTerminal && !this.wantsJson && shown.length === ranked.length
+    const size = isHeaded ? await sizeTogether(this.storage, shown) : null
+    return {
+      run,
+      rows,
+      columns,
+      matching: ranked.length,
+      size,
+      wide: this.flags.all || this.flags.columns !== undefined,
+    }
   }
 
   /** Of a run whose pins cannot be read none, which is told; of one whose checkpoint is gone it is told once. */

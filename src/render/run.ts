@@ -16,6 +16,8 @@ export interface View {
   readonly columns: readonly string[]
   /** How many there would be without a limit. */
   readonly matching: number
+  /** Bytes of those shown, together; null where it is not told. */
+  readonly size: number | null
   /** All columns stay, however wide. */
   readonly wide: boolean
 }
@@ -48,9 +50,8 @@ function laterLeaveFirst(columns: readonly Column<Row>[]): Column<Row>[] {
   return columns.map((column) => (column.leaves === 1 ? { ...column, leaves: 1 + metrics.indexOf(column) } : column))
 }
 
-function heading({ run, rows, matching }: View): string {
-  const size = rows.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0)
-  const shown = rows.length < matching ? '' : `, ${formatSize(size)}`
+function heading({ run, size }: View): string {
+  const shown = size === null ? '' : `, ${formatSize(size)}`
   const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
   return `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}${shown} (${titles.join(', ')})`
 }

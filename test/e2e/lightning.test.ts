@@ -1,11 +1,13 @@
 /** Checkpoints that are files, with the meta in them: what every command makes of a run of Lightning. */
 import {
   existsSync,
+  linkSync,
   lstatSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -49,6 +51,19 @@ describe('a run of Lightning', () => {
     expect(readdirSync(run).sort()).toEqual([first, third, 'last.ckpt'])
     expect((await ckpt(['trash', 'restore', join(run, second)])).status).toBe(0)
     expect(readFileSync(join(run, second))).toEqual(before)
+  })
+
+  it('counts what a link leads to, and a file with two names, once', async () => {
+    const run = makeRun()
+    rmSync(join(run, 'last.ckpt'))
+    symlinkSync(third, join(run, 'last.ckpt'))
+    linkSync(join(run, second), join(run, 'kept.ckpt'))
+    const sizes = [first, second, third].map((name) => statSync(join(run, name)).size)
+    const { stdout } = await ckpt(['show', run, '--json'])
+    const { size, checkpoints } = JSON.parse(stdout) as { size: number; checkpoints: { size: number }[] }
+    expect(size).toBe(sizes.reduce((sum, one) => sum + one, 0))
+    // Each by itself is as large as what it leads to.
+    expect(checkpoints.map((one) => one.size).sort()).toEqual([...sizes, sizes[1], sizes[2]].sort())
   })
 
   it('never has its link lead nowhere: the link goes with what it leads to, and neither goes by itself', async () => {

@@ -36,6 +36,18 @@ export async function measure(storage: ReadStorage, checkpoints: readonly Checkp
   return measured
 }
 
+/** Bytes of all of them together: what has several names, or is led to by a link, counts once. */
+export async function sizeTogether(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<number> {
+  const seen = new Set<string>()
+  let total = 0
+  for (const batch of batches(checkpoints, batchSize)) {
+    for (const { files } of (await listFiles(storage, batch)).values()) {
+      for (const { stat } of files) if (stat !== null && isFirst(seen, stat)) total += stat.size
+    }
+  }
+  return total
+}
+
 /** What lies in a checkpoint. */
 export interface Contents {
   /** Sorted by name. */
