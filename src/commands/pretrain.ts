@@ -124,7 +124,8 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
       plan,
       survey: found,
       loaded: loaded?.loaded ?? null,
-      failed: [...failed, ...(loaded?.failed ?? [])],
+      failed,
+      unloaded: loaded?.failed ?? [],
       done,
     })
   }
@@ -207,14 +208,15 @@ function readVariables(texts: readonly string[]): Variables {
 }
 
 /** One that failed alone is told as it is; of several, what remains is listed. */
-function failureOf({ survey: { items }, loaded, failed }: Pretraining): CkptError | null {
+function failureOf({ survey: { items }, loaded, unloaded, ...rest }: Pretraining): CkptError | null {
+  const failed = [...rest.failed, ...unloaded]
   const [first, second] = failed
   if (first === undefined) return null
   const count = new Set([...items, ...failed].map(({ loadable }) => loadable)).size
   if (second === undefined && count === 1) return first.error
   const hints = new Set(failed.map(({ error }) => error.hint))
   const lines = failed.flatMap(({ loadable, error: { message, hint: own } }) => [
-    `  ${loadable.key}: ${message}`,
+    `  ${loadable.key}: ${message.replaceAll('\n', '\n    ')}`,
     ...(own === undefined || hints.size === 1 ? [] : [`    ${own}`]),
   ])
   const isPartly = loaded === null ? failed.length < count : loaded.length > 0

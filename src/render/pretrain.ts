@@ -20,8 +20,10 @@ export interface Pretraining {
   readonly plan: Plan
   readonly survey: Survey
   readonly loaded: readonly Loaded[] | null
-  /** Of the survey, of collecting, and of loading. */
+  /** Of the survey and of collecting. */
   readonly failed: readonly Failed[]
+  /** Collected, and not loaded. */
+  readonly unloaded: readonly Failed[]
   /** False for a dry run. */
   readonly done: boolean
 }
@@ -36,7 +38,7 @@ const verbs: Readonly<Record<Item['action']['kind'], Verb>> = {
 }
 
 export function renderPretraining(pretraining: Pretraining, { colours }: Output): string[] {
-  const { plan, survey, loaded, failed, done } = pretraining
+  const { plan, survey, loaded, failed, unloaded, done } = pretraining
   const paint = painter(colours)
   const going = well(pretraining)
   const bytes = going.reduce((sum, { size }) => sum + (size ?? 0), 0)
@@ -54,14 +56,24 @@ export function renderPretraining(pretraining: Pretraining, { colours }: Output)
       ]),
       ...failed.map(({ loadable }) => [`  ${printable(loadable.key)}`, paint('bad', 'failed')]),
     ]),
-    ...(loaded === null || loaded.length === 0
+    ...(loaded === null || loaded.length + unloaded.length === 0
       ? []
-      : [paint('title', `loaded: ${loaded.length}`), ...aligned(loaded.map(loadRow))]),
+      : [
+          paint('title', `loaded: ${loaded.length}`),
+          ...aligned([
+            ...loaded.map(loadRow),
+            ...unloaded.map(({ loadable: { key, load } }) => [
+              `  ${printable(key)}`,
+              printable(load?.output ?? ''),
+              paint('bad', 'failed'),
+            ]),
+          ]),
+        ]),
     ...(done ? [] : plannedLoads(pretraining)),
   ]
 }
 
-/** Those that did not fail. */
+/** Those that are, or would be, where they shall be. */
 function well({ survey, failed }: Pretraining): readonly Item[] {
   return survey.items.filter((item) => !failed.some(({ loadable }) => loadable === item.loadable))
 }
@@ -101,8 +113,9 @@ function percent(part: number): string {
 }
 
 export function pretrainingDocument(pretraining: Pretraining): Record<string, unknown> {
-  const { plan, survey, loaded, failed, done } = pretraining
-  const going = well(pretraining)
+  const { plan, survey, loaded, done } = pretraining
+  const failed = [...pretraining.failed, ...pretraining.unloaded]
+  const going = well({ ...pretraining, failed })
   const loads = new Map(loaded?.map((one) => [one.item, one]))
   return {
     plan: plan.path,

@@ -211,7 +211,11 @@ class Task {
     const { isWanted, rename } = mapping
     this.plan = matchTensors(source, into, { autoPrefix: true, ...match, isWanted, rename })
     this.how = 'transfer'
-    ensureTransferable(this.plan)
+    try {
+      ensureTransferable(this.plan)
+    } catch (error) {
+      throw error instanceof CkptError ? inWordsOfPlan(error, this.item.loadable.key) : error
+    }
   }
 
   private async openTensors(path: string): Promise<TensorFile> {
@@ -269,6 +273,19 @@ class Task {
     this.isOpen = true
     await this.context.storage.makeDirectory(this.workshop)
   }
+}
+
+/** Values of keys, for an example. */
+const exampleOf: Readonly<Record<string, string>> = { 'skip-mismatched': 'true', strict: 'true', map: '{old: new}' }
+
+/** What are flags of a transfer, in the hint or on lines of their own, are keys of a loadable here. */
+function inWordsOfPlan(error: CkptError, key: string): CkptError {
+  const { hint = '', message } = error
+  const flag = /--([a-z-]+)/.exec(hint)?.[1] ?? /^\s*--([a-z-]+)/m.exec(message)?.[1]
+  if (flag === undefined) return error
+  const example = `in the plan: ${key}: {target: …, ${flag}: ${exampleOf[flag] ?? '…'}}`
+  const own = hint.replace(/--([a-z-]+)/g, '$1').replace(/\.$/, '')
+  return new CkptError(error.code, message, { hint: own === '' ? example : `${own}; ${example}`, cause: error })
 }
 
 async function lookAt(storage: Storage, path: string): Promise<Stat | null> {

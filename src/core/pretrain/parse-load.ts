@@ -9,7 +9,7 @@ import type { Load } from './plan.js'
 /** The names of `ckpt transfer`'s flags, with their meaning. */
 const lists = ['include', 'exclude', 'strip-prefix', 'rename', 'resize'] as const
 const switches = ['strict', 'skip-mismatched', 'no-auto-prefix'] as const
-const keys = ['target', 'output', ...lists, ...switches, 'add-prefix', 'min-coverage']
+const keys = ['target', 'output', 'map', ...lists, ...switches, 'add-prefix', 'min-coverage']
 const resizes: readonly ResizeKind[] = ['slice', 'pad']
 
 /**
@@ -62,6 +62,7 @@ class LoadReader {
         exclude: this.list('exclude'),
         stripPrefixes: this.list('strip-prefix'),
         renames: this.list('rename'),
+        map: this.readMap(),
         ...(addPrefix === null ? {} : { addPrefix: addPrefix.text }),
       },
       match: {
@@ -85,6 +86,13 @@ class LoadReader {
     if (pair === undefined) return []
     const items = this.yaml.itemsOf(pair.value) ?? [pair.value]
     return items.map((item) => this.yaml.scalarOf(key, item, pair.place))
+  }
+
+  private readMap(): ReadonlyMap<string, string> {
+    const pair = this.found.get('map')
+    if (pair === undefined || pair.value === null) return new Map()
+    const entries = this.yaml.pairsOf(pair.value, 'map', '{old: new}')
+    return new Map(entries.map(({ key, value, place }) => [key, this.yaml.scalarOf(key, value, place).text]))
   }
 
   /** Before anything is fetched. */

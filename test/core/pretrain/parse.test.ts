@@ -77,11 +77,17 @@ describe('what it is loaded into', () => {
   it('takes what transfer takes', async () => {
     const { loadables } = await plan(
       'default_source: pretrained\n' +
-        'loadables: {lm: {target: lm.pt, output: out.pt, strict: true, rename: s/a/b/, resize: [slice, pad], min-coverage: 0.5}}',
+        'loadables: {lm: {target: lm.pt, output: out.pt, strict: true, rename: s/a/b/, map: {a.b: c, d: e}, resize: [slice, pad], min-coverage: 0.5}}',
     )
     expect(loadables[0]?.load).toMatchObject({
       output: at('out.pt'),
-      names: { renames: ['s/a/b/'] },
+      names: {
+        renames: ['s/a/b/'],
+        map: new Map([
+          ['a.b', 'c'],
+          ['d', 'e'],
+        ]),
+      },
       match: { strict: true, skipMismatched: false, autoPrefix: true, resize: ['slice', 'pad'], minCoverage: 0.5 },
     })
   })
@@ -153,6 +159,8 @@ describe('a mistake is told with its place', () => {
       'did you mean lm?',
     ],
     ['loadables: {lm: {target: a, rename: ["s/(/x/"]}}\ndefault_source: .', '1:38: ', ''],
+    ['loadables: {lm: {target: a, map: {a: [b]}}}\ndefault_source: .', '1:38: a has a list, where', ''],
+    ['loadables: {lm: {target: a, map: a=b}}\ndefault_source: .', '1:34: map holds no keys', '{old: new}'],
     ['collect_in: [in]', '1:13: collect_in has a list, where', ''],
     ['hooks: [{key: lm, loads: "cat"}]', '1:19: "loads" is not a key of a hook', 'did you mean load?'],
   ])('%s', async (text, message, hint) => {

@@ -626,6 +626,32 @@ describe('loading', () => {
     expect(fs.readdirSync(at('init'))).toEqual([])
   })
 
+  it('that needs more says so in the words of a plan', async () => {
+    write('new/model.safetensors', tensors({ a: [0] }))
+    const { failed } = await pretrain(plan)
+    expect(failed[0]?.error.hint).toContain('in the plan: model: {target: …, skip-mismatched: true}')
+    expect(failed[0]?.error.hint).not.toContain('--')
+    const text = plan.replace('new/model.safetensors', '{target: new/model.safetensors, skip-mismatched: true}')
+    const { failed: still } = await pretrain(text)
+    expect(still.map(({ error }) => error.message)).toEqual([expect.stringContaining('nothing to transfer')])
+  })
+
+  it('with names that nearly match says how they would', async () => {
+    write('new/model.safetensors', tensors({ 'net.enc.a': [0, 0] }))
+    write('pretrained/model.ckpt', tensors({ 'old.enc.a': [1, 2] }))
+    const { failed } = await pretrain(plan)
+    expect(failed[0]?.error.message).toContain('old=net')
+    expect(failed[0]?.error.hint).toContain('in the plan: model: {target: …, map: {old: new}}')
+  })
+
+  it('takes the names that a map says', async () => {
+    write('new/model.safetensors', tensors({ 'x.y': [0, 0], b: [0] }))
+    const { loaded } = await pretrain(
+      `${plan.slice(0, plan.lastIndexOf(' '))} {target: new/model.safetensors, map: {a: x.y}}`,
+    )
+    expect(loaded[0]?.plan?.matched.map(({ target }) => target.name)).toEqual(['x.y', 'b'])
+  })
+
   it('is done by hooks where there are some: a load hook makes what is read, a transfer hook what comes of it', async () => {
     write('pretrained/tokenizer.ckpt', 'pieces')
     const ran: string[][] = []
