@@ -1,5 +1,5 @@
 /** `ckpt verify --deep` of 8 torch files of 256 MiB against `cat FILES >/dev/null`, from a warm cache. */
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ckpt, compare } from './harness.mjs'
@@ -60,5 +60,7 @@ function writeZip(path) {
   end.writeUInt32LE(Buffer.concat(directory).length, 12)
   end.writeUInt32LE(at, 16)
   for (const part of [...directory, end]) put(part)
+  // Else the system is still writing it while the first runs are measured.
+  fsyncSync(fd)
   closeSync(fd)
 }
