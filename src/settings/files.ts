@@ -23,9 +23,9 @@ function ownFile(): string {
 /** Loaded when there is something to parse: most starts find no file. */
 async function parseSettings(files: readonly ConfigFile[]): Promise<ParsedConfig[]> {
   const { ConfigError, ensureTrusted, parseConfig } = await import('../core/config/index.js')
-  const { commands } = await import('../commands/index.js')
+  const { loadCommand } = await import('../commands/load.js')
   const library = await import('yaml')
-  const names = Object.keys(commands).map((id) => id.replaceAll(':', ' '))
+  const names = Object.keys(loadCommand).map((id) => id.replaceAll(':', ' '))
   const user = process.getuid?.() ?? null
   const trusted: string[] = []
   const parsed: ParsedConfig[] = []
