@@ -381,7 +381,7 @@ async function readEnd(source: ByteSource, view: DataView, at: number): Promise<
   if (end.disk !== 0 || end.directoryDisk !== 0 || end.countHere !== end.count) {
     throw new FormatError(`the archive is part ${end.disk} of several, which torch never writes`, { offset: at })
   }
-  requireInside(end, limit, source.byteLength)
+  if (large === null) requireInside(small, at, source.byteLength)
   requireSensible(end, limit)
   return end
 }

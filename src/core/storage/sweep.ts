@@ -127,7 +127,7 @@ async function runTasks(
   try {
     stopIfAsked(signal)
     const helped = threads.map((thread) => thread.run(tasks, counters))
-    // This thread works too: it has begun before the others are there.
+    // This thread works too.
     collect(await runHere(tasks, counters))
     for (const found of await Promise.all(helped)) collect(found)
     stopIfAsked(signal)
