@@ -5,6 +5,18 @@ export async function wait(milliseconds: number): Promise<void> {
   await setTimeout(milliseconds)
 }
 
+/** The longest that a timer takes; a longer one would end at once. */
+const longest = 2 ** 31 - 1
+
+/** The same, and as soon as the signal aborts. */
+export async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(Math.min(milliseconds, longest), undefined, { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
 /** Calls back again and again, without keeping the process alive; gives what ends it. */
 export function every(milliseconds: number, call: () => void): () => void {
   const timer = setInterval(call, milliseconds)

@@ -150,8 +150,8 @@ status 5). One chunk of one tensor at a time is in memory.`
 
   private async save(prepared: PreparedAverage, run: string): Promise<AverageResult> {
     const { key, name, to: format, meta = [] } = this.flags
-    const { run: into, below } = await openExactly(this.storage, resolve(run))
-    if (below !== null) this.alert(`${into.path} has no checkpoints of its own yet, but ${below} below it has`)
+    const { warning } = await openExactly(this.storage, resolve(run))
+    if (warning !== null) this.alert(warning)
     const unixtime = this.now()
     const place = { run: resolve(run), name, stamp: localStamp(unixtime), unixtime }
     const checkpoint = { ...place, key, format, meta: await readMeta(meta) }

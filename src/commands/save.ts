@@ -91,8 +91,8 @@ nothing; the new checkpoint always stays.`
   async run(): Promise<void> {
     const policy = await this.policy()
     const checkpoint = await this.checkpoint()
-    const { run, below } = await openExactly(this.storage, checkpoint.run)
-    if (below !== null) this.alert(`${run.path} has no checkpoints of its own yet, but ${below} below it has`)
+    const { run, warning } = await openExactly(this.storage, checkpoint.run)
+    if (warning !== null) this.alert(warning)
     if (this.flags['dry-run']) return this.preview(run, checkpoint, policy)
     const saved = await this.save(checkpoint)
     const outcome: SaveOutcome = { run: checkpoint.run, name: saved.name, path: saved.path, saved: true, prune: null }

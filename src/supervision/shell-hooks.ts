@@ -1,5 +1,5 @@
 /** The shell commands of `--on-checkpoint` and `--on-exit`: one after the other, beside the job. */
-import { setTimeout as pause } from 'node:timers/promises'
+import { sleep } from '../clock.js'
 import type { ChildEnd } from '../core/jobs/index.js'
 import type { Hurry, JobProcess } from '../core/supervise/index.js'
 import { processSignals } from '../run-child.js'
@@ -56,18 +56,13 @@ export class ShellHooks {
   }
 
   private async cutAt(deadline: number, isOver: AbortSignal): Promise<void> {
-    await wait(deadline - Date.now(), isOver)
+    await sleep(Math.max(0, deadline - Date.now()), isOver)
     if (isOver.aborted) return
     this.isCut = true
     this.running?.send('SIGTERM')
-    await wait(lastMoments, isOver)
+    await sleep(lastMoments, isOver)
     this.running?.send('SIGKILL')
   }
-}
-
-/** Resolves as soon as the signal aborts, too. */
-async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await pause(Math.max(0, milliseconds), undefined, { signal }).catch(() => undefined)
 }
 
 function howItEnded(end: ChildEnd): string {

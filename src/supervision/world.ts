@@ -1,6 +1,6 @@
 /** This machine, as core's supervision asks for it. */
 import { fstatSync } from 'node:fs'
-import { setTimeout } from 'node:timers/promises'
+import { sleep } from '../clock.js'
 import type { World } from '../core/supervise/index.js'
 import { processSignals } from '../run-child.js'
 import { withBatchShell } from './batch-shell.js'
@@ -17,17 +17,6 @@ export function realWorld(tell: (text: string) => void): World {
     oomKills,
     outputSize,
     tell,
-  }
-}
-
-/** The longest that a timer takes; a longer one would end at once. */
-const longest = 2 ** 31 - 1
-
-async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  try {
-    await setTimeout(Math.min(milliseconds, longest), undefined, { signal })
-  } catch (error) {
-    if (!signal.aborted) throw error
   }
 }
 

@@ -3,7 +3,7 @@
  * that was saved whole gives the names of its state_dict (torch/nn/modules/module.py, `_save_to_state_dict`).
  */
 import { FormatError } from '../errors.js'
-import { globalName, itemsOf, keyText, textOf } from './pickle/index.js'
+import { deepest, globalName, itemsOf, keyText, textOf } from './pickle/index.js'
 import type { PickleInstance, PickleNode, PicklePair } from './pickle/index.js'
 import { attributesOf, pairsOf, type Spend } from './pickle/python.js'
 import { StorageReferences, tensorOf, type TorchComposite, type TorchTensor } from './torch-tensor.js'
@@ -41,8 +41,6 @@ const leastInKeys = 1_000_000
 const leastText = 1 << 26
 /** Characters of one name. */
 const longestName = 1 << 20
-/** Python's own pickler gives up at about a thousand levels. */
-const deepest = 20_000
 
 export interface ListingOptions {
   readonly storages?: StorageReferences

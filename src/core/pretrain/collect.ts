@@ -8,7 +8,7 @@ import type { RemoteFile } from '../sources/index.js'
 import { unlinkIfThere, type StateFolder } from '../state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import type { MadeRecord } from './record.js'
-import { originOf, type Failed, type Item } from './survey.js'
+import { orFailed, originOf, type Failed, type Item } from './survey.js'
 import { Tally } from './tally.js'
 import { draftName, Workshop } from './workshop.js'
 import { workThrough } from './work-through.js'
@@ -47,7 +47,10 @@ export async function collect(context: CollectContext, folder: string, items: re
     work,
   )
   const take = (item: Item, signal: AbortSignal) =>
-    attempt(new Collector({ ...context, work: { ...tally.of(item), signal } }, item, drafts))
+    orFailed(item.loadable, async () => {
+      const collector = new Collector({ ...context, work: { ...tally.of(item), signal } }, item, drafts)
+      return { item, size: await collector.collect() }
+    })
   const taken = await workThrough(waiting, ({ action }) => action.kind === 'download', take, work.signal)
   await workshop.close()
   const sizes = new Map(taken.flatMap((one) => ('error' in one ? [] : [[one.item, one.size]])))
@@ -57,23 +60,13 @@ export async function collect(context: CollectContext, folder: string, items: re
   }
 }
 
-async function attempt(collector: Collector): Promise<{ item: Item; size: number } | Failed> {
-  const { item } = collector
-  try {
-    return { item, size: await collector.collect() }
-  } catch (error) {
-    if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
-    return { loadable: item.loadable, error }
-  }
-}
-
 class Collector {
   private readonly work: LongWork
   private readonly draft: string
 
   constructor(
     private readonly context: CollectContext,
-    readonly item: Item,
+    private readonly item: Item,
     drafts: string,
   ) {
     this.work = context.work

@@ -25,7 +25,7 @@ import { ensureTransferable, matchTensors, transfer, type TransferPlan } from '.
 import type { Load, Plan } from './plan.js'
 import type { MadeRecord } from './record.js'
 import { isShardIndex } from './shards.js'
-import { originOf, type Failed, type Item } from './survey.js'
+import { orFailed, originOf, type Failed, type Item } from './survey.js'
 import { Tally } from './tally.js'
 
 export interface LoadContext {
@@ -87,12 +87,8 @@ async function runAll(tasks: readonly Task[], work: LongWork): Promise<LoadedAll
 async function attempt(tasks: readonly Task[], call: (task: Task) => Promise<void>): Promise<Failed[]> {
   const failed: Failed[] = []
   for (const task of tasks) {
-    try {
-      await call(task)
-    } catch (error) {
-      if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
-      failed.push({ loadable: task.item.loadable, error })
-    }
+    const failure = await orFailed(task.item.loadable, () => call(task))
+    if (failure !== undefined) failed.push(failure)
   }
   return failed
 }

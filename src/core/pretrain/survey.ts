@@ -59,7 +59,8 @@ export interface SurveyOptions {
 export async function survey(plan: Plan, context: SourceContext, options: SurveyOptions): Promise<Survey> {
   const wanted = plan.loadables.filter(({ skippedBy }) => skippedBy === null)
   const skipped = plan.loadables.filter(({ skippedBy }) => skippedBy !== null)
-  const look = (loadable: Loadable, signal: AbortSignal) => attempt(plan, loadable, { ...context, signal }, options)
+  const look = (loadable: Loadable, signal: AbortSignal) =>
+    orFailed(loadable, () => new Surveyor(plan, loadable, { ...context, signal }, options).survey())
   const answers = await workThrough(wanted, isRemote, look, context.signal)
   // Of several mistakes the first in the plan is told, whichever was found first.
   const mistake = answers.find((one) => 'error' in one && one.error instanceof ConfigError)
@@ -73,14 +74,10 @@ function isRemote({ key, origin }: Loadable): boolean {
   return origin !== null && origin.source.identify({ key, file: origin.file, digest: origin.digest }) !== null
 }
 
-async function attempt(
-  plan: Plan,
-  loadable: Loadable,
-  context: SourceContext,
-  options: SurveyOptions,
-): Promise<Item | Failed> {
+/** What fails for one loadable fails for it alone. Throws CkptError `interrupted`, and what is no CkptError. */
+export async function orFailed<T>(loadable: Loadable, work: () => Promise<T>): Promise<T | Failed> {
   try {
-    return await new Surveyor(plan, loadable, context, options).survey()
+    return await work()
   } catch (error) {
     if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
     return { loadable, error }

@@ -10,22 +10,23 @@ import { withDemotions, type StatePlace } from './state.js'
 
 /**
  * The folder itself as a run, with no checkpoints where it has none: what is saved goes to the folder that was
- * named, never to a run below it. `below` is such a run, where there is one: it was perhaps meant.
+ * named, never to a run below it. The warning tells of such a run, where there is one: it was perhaps meant.
  * Throws CkptError where the folder is a checkpoint, or cannot be read.
  */
 export async function openExactly(
   storage: ReadStorage,
   path: string,
   place: StatePlace = {},
-): Promise<{ readonly run: Run; readonly below: string | null }> {
-  const none = { run: { path, checkpoints: [] }, below: null }
+): Promise<{ readonly run: Run; readonly warning: string | null }> {
+  const none = { run: { path, checkpoints: [] }, warning: null }
+  const meantBelow = (below: string) => `${path} has no checkpoints of its own yet, but ${below} below it has`
   try {
     const run = await withDemotions(storage, await loadRun(storage, path), place)
-    return run.path === path ? { run, below: null } : { ...none, below: run.path }
+    return run.path === path ? { run, warning: null } : { ...none, warning: meantBelow(run.path) }
   } catch (error) {
     if (error instanceof NoRunError) return none
     // Several runs below, of which none is named.
-    if (error instanceof CkptError && error.code === 'usage') return { ...none, below: join(path, '*') }
+    if (error instanceof CkptError && error.code === 'usage') return { ...none, warning: meantBelow(join(path, '*')) }
     throw error
   }
 }

@@ -1,5 +1,13 @@
 /** Pickles as inert data: nothing is imported, nothing is called. */
-export { limitsFor, readCalls, readPickle, type PickleCalls, type PickleLimits, type Unpickled } from './machine.js'
+export {
+  deepest,
+  limitsFor,
+  readCalls,
+  readPickle,
+  type PickleCalls,
+  type PickleLimits,
+  type Unpickled,
+} from './machine.js'
 export { auditPickle, type PickleAudit } from './audit.js'
 export { PickleEndsEarly } from './input.js'
 export * from './nodes.js'

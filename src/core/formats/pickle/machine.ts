@@ -42,8 +42,8 @@ const mostWords = 250_000_000
 
 /** Characters of a class or function, with its module. */
 const longestGlobal = 10_000
-/** Python's own pickler gives up at about a thousand levels. */
-const deepest = 20_000
+/** Levels, one within the other: Python's own pickler gives up at about a thousand. */
+export const deepest = 20_000
 
 /**
  * Words that each takes, beside its place in what holds it. An array that grows leaves its smaller selves behind for a

@@ -21,7 +21,8 @@ export interface Entries {
   readonly findings: readonly string[]
 }
 
-const metadataName = '__metadata__'
+/** The name of the header's entry that is no tensor. */
+export const metadataName = '__metadata__'
 const fieldNames = ['dtype', 'shape', 'data_offsets'] as const
 /** Findings of one kind that are told one by one; of the rest, the count. */
 const mostTold = 20

@@ -1,12 +1,11 @@
 import { isDtype } from './dtype.js'
-import type { Entries, RawEntry } from './entries.js'
+import { metadataName, type Entries, type RawEntry } from './entries.js'
 
 /**
  * Bytes of the longest header that is read this way: of a larger one that means ill, JSON.parse could make some fifty
  * times as much memory.
  */
 const longest = 1 << 21
-const metadataName = '__metadata__'
 /** Writers pad with it. */
 const space = 0x20
 
