@@ -76,8 +76,8 @@ function makeFolder(folder) {
 
 /** Parts of Node that take long to load and that most commands never come to: loaded when something in them is used. */
 const deferred = new Set([
-  ...['child_process', 'crypto', 'fs/promises', 'readline', 'readline/promises'],
-  ...['stream', 'stream/promises', 'timers/promises', 'v8', 'worker_threads', 'zlib'],
+  ...['child_process', 'crypto', 'fs/promises', 'module', 'net', 'readline', 'readline/promises'],
+  ...['stream', 'stream/promises', 'string_decoder', 'timers/promises', 'tty', 'v8', 'worker_threads', 'zlib'],
 ])
 
 /** It is its own prototype: so that copies of it (what a bundler makes of `import * as`) are late too. */
@@ -131,8 +131,8 @@ async function start() {
   const ran = await main(process.argv.slice(2), root)
   if (ran) {
     // Only what has been run is compiled: a command that went well has run the most.
-    process.once('exit', (status) => status === 0 && keep())
-    return
+    if (!process.exitCode) keep()
+    process.exit()
   }
   const { execute } = await import('@oclif/core')
   tellBrokenOutput()

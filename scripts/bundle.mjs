@@ -25,30 +25,56 @@ export * as Parser from ${path('parser/index')}
 `
 
 /** Modules of oclif that a parsed command never comes to; each exports nothing here. */
-const leftOut = new Set(
-  [
-    ...['config/index', 'help/index', 'help/util', 'errors/handle', 'module-loader', 'performance'],
-    ...['ux/action/simple', 'ux/action/spinner', 'ux/colorize-json'],
-  ].map((name) => join(oclif, 'lib', `${name}.js`)),
-)
+const leftOut = [
+  ...['config/index', 'help/index', 'help/util', 'errors/handle', 'module-loader', 'performance'],
+  ...['errors/errors/pretty-print', 'ux/index'],
+]
 
-/** Debug output of oclif's own doing (DEBUG=oclif:*). */
-const silentLogger = `
-const silent = () => {}
-export const makeDebug = () => silent
-export const getLogger = () => ({ debug: silent })
-`
+/**
+ * What stands for modules of oclif here. Its errors are told by ckpt (src/parse-error.ts), so nothing is coloured and
+ * nothing is fitted to a terminal, to ask for which takes long; DEBUG=oclif:* is for oclif's own doing.
+ */
+const replaced = {
+  logger: `
+    const silent = () => {}
+    export const makeDebug = () => silent
+    export const getLogger = () => ({ debug: silent })
+  `,
+  screen: 'export const stdtermwidth = Infinity, errtermwidth = Infinity',
+  'ux/theme': 'export const colorize = (_, text) => text',
+  ...Object.fromEntries(leftOut.map((name) => [name, 'exports.__esModule = true; exports.default = class {}'])),
+}
+
+/** Packages with which oclif lays its errors out: text stays as it is. */
+const layOut = {
+  'clean-stack': 'module.exports = (text) => text',
+  'indent-string': 'module.exports = (text) => text',
+  wordwrap: 'module.exports = () => (text) => text',
+  'wrap-ansi': 'module.exports = (text) => text',
+}
+
+const replacements = new Map(Object.entries(replaced).map(([name, code]) => [join(oclif, 'lib', `${name}.js`), code]))
+
+/** oclif's own listener for a reader that went away: there is no stream here (src/standard-streams.ts). */
+const listener = /process\.stdout\.on\('error', \(err\) => \{[^}]*\}\);/
+
+function withoutListener(code) {
+  if (!listener.test(code)) throw new Error("oclif's command.js has changed: look for its listener on stdout")
+  return code.replace(listener, '')
+}
 
 const slimOclif = {
   name: 'slim-oclif',
-  resolveId: (id) => (id === '@oclif/core' ? '\0oclif' : undefined),
+  resolveId(id, importer) {
+    if (id === '@oclif/core') return '\0oclif'
+    return Object.hasOwn(layOut, id) && importer?.startsWith(oclif) ? `\0lay-out:${id}` : undefined
+  },
   load(id) {
     if (id === '\0oclif') return front
-    if (id === join(oclif, 'lib', 'logger.js')) return silentLogger
-    return leftOut.has(id)
-      ? { code: 'exports.__esModule = true; exports.default = class {}', moduleType: 'js' }
-      : undefined
+    const code = replacements.get(id) ?? layOut[id.replace('\0lay-out:', '')]
+    return code === undefined ? undefined : { code, moduleType: 'js' }
   },
+  transform: (code, id) => (id === join(oclif, 'lib', 'command.js') ? withoutListener(code) : undefined),
 }
 
 /** Bundles `root`/src/cli.ts into `file`, relative to it. */
@@ -67,7 +93,7 @@ export async function bundle(root, file) {
       codeSplitting: false,
       // Not every Node 20 can import from a script that bin/run.js compiles.
       dynamicImportInCjs: false,
-      minify: { compress: true, mangle: false, codegen: true },
+      minify: { compress: true, mangle: { keepNames: true }, codegen: true },
     },
     logLevel: 'warn',
   })

@@ -19,6 +19,7 @@ import { parseMessage } from './parse-error.js'
 import { processes } from './process-identity.js'
 import { bytesProgress, interruptible, type LongWork, type Progress } from './progress.js'
 import { loadSettings } from './settings/files.js'
+import { standardStream } from './standard-streams.js'
 import type { HookedFile } from './settings/hooks.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
@@ -46,7 +47,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
   protected storage: Storage = localStorage()
-  protected readonly output = new Output(process.stdout, process.stderr, process.env, (error) => this.breakOff(error))
+  protected readonly output = new Output(
+    standardStream('stdout', (error) => this.breakOff(error)),
+    // There is nowhere left to tell it.
+    standardStream('stderr', () => undefined),
+    process.env,
+  )
   /** Of what is under way. */
   private progress: Progress | null = null
   private json = false
@@ -186,7 +192,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** Runs what may take long: with progress on a terminal, and stopping cleanly at Ctrl-C. */
   protected async long<T>(title: string, work: (options: LongWork) => Promise<T>): Promise<T> {
-    const progress = bytesProgress(process.stderr, title, Date.now)
+    const progress = bytesProgress(this.output.stderr, title, Date.now)
     this.progress = progress
     try {
       return await interruptible((signal) => work({ signal, onProgress: progress.onProgress }))

@@ -1,4 +1,5 @@
 /** Work over a second tells how far it is, on a terminal's stderr, and stops at Ctrl-C. */
+import type { TextStream } from './render/output.js'
 import { formatAge, formatSize } from './render/units.js'
 
 /** What core's long functions take. */
@@ -17,7 +18,7 @@ export interface Progress {
 const patience = 1000
 const interval = 100
 
-export function bytesProgress(stream: NodeJS.WriteStream, title: string, now: () => number): Progress {
+export function bytesProgress(stream: TextStream, title: string, now: () => number): Progress {
   const started = now()
   let last = started + patience - interval
   let shown = false

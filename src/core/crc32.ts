@@ -43,16 +43,21 @@ export function crc32(bytes: Uint8Array, previous: number): number {
 
 const polynomial = 0xedb88320
 
-const table = new Uint32Array(256).map((_, index) => {
-  let value = index
-  for (let bit = 0; bit < 8; bit += 1) value = timesX(value)
-  return value
-})
+let table: Uint32Array | undefined
+
+function makeTable(): Uint32Array {
+  return new Uint32Array(256).map((_, index) => {
+    let value = index
+    for (let bit = 0; bit < 8; bit += 1) value = timesX(value)
+    return value
+  })
+}
 
 /** The same in plain code. */
 export function crc32ByTable(bytes: Uint8Array, previous: number): number {
+  const rests = (table ??= makeTable())
   let crc = ~previous
-  for (const byte of bytes) crc = (table[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)
+  for (const byte of bytes) crc = (rests[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)
   return ~crc >>> 0
 }
 

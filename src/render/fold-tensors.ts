@@ -56,10 +56,7 @@ function foldAt(items: Item[], place: number): Item[] {
 
 /** What makes two tensors alike but for the number at a place. */
 function keyWithout({ parts, dtype, shape, count }: Item, place: number): string {
-  let key = `${count} ${dtype}`
-  for (const length of shape) key += ` ${length}`
-  for (const [at, part] of parts.entries()) key += at === place ? '.' : `.${part}`
-  return key
+  return `${count} ${dtype} ${shape.join(' ')} ${parts.with(place, '').join('.')}`
 }
 
 function unite(group: readonly Item[], place: number): Item {

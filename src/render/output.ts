@@ -1,37 +1,33 @@
 /** Where text goes: data to stdout, messages to stderr; raw bytes never to a terminal. */
-import type { WriteStream } from 'node:tty'
 import { printable } from './printable.js'
 
-type Stream = NodeJS.WriteStream | WriteStream
+/** A standard stream, as far as text needs one. */
+export interface TextStream {
+  readonly isTTY: boolean
+  /** Of a terminal. */
+  readonly columns: number
+  write(text: string): void
+}
 
 export class Output {
-  readonly colours: boolean
-  readonly errorColours: boolean
   readonly isTerminal: boolean
   readonly width: number
 
   constructor(
-    private readonly stdout: Stream,
-    private readonly stderr: Stream,
-    environment: NodeJS.ProcessEnv,
-    /** Told once, when stdout takes no more for another reason than that its reader went away. */
-    onBroken: (error: Error) => void,
+    private readonly stdout: TextStream,
+    readonly stderr: TextStream,
+    private readonly environment: NodeJS.ProcessEnv,
   ) {
     this.isTerminal = stdout.isTTY
     this.width = stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY
-    this.colours = wantsColour(stdout, environment)
-    this.errorColours = wantsColour(stderr, environment)
-    // oclif's listener ends the program with a stack trace.
-    stdout.removeAllListeners('error')
-    let broken = false
-    stdout.on('error', (error: NodeJS.ErrnoException) => {
-      // A reader that went away (`ckpt list | head`) is no failure; the work goes on.
-      if (broken || error.code === 'EPIPE') return
-      broken = true
-      onBroken(error)
-    })
-    // There is nowhere left to tell it.
-    stderr.on('error', () => undefined)
+  }
+
+  get colours(): boolean {
+    return wantsColour(this.stdout, this.environment)
+  }
+
+  get errorColours(): boolean {
+    return wantsColour(this.stderr, this.environment)
   }
 
   data(text: string): void {
@@ -65,7 +61,7 @@ export class Output {
   }
 }
 
-function wantsColour(stream: Stream, environment: NodeJS.ProcessEnv): boolean {
+function wantsColour(stream: TextStream, environment: NodeJS.ProcessEnv): boolean {
   const forced = environment['FORCE_COLOR']
   if (forced !== undefined && forced !== '') return forced !== '0' && forced !== 'false'
   const refused = environment['NO_COLOR']

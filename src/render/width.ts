@@ -1,8 +1,9 @@
 /** Columns that text takes on a terminal. */
 import stringWidth from 'string-width'
 
-const ascii = /^[\u0000-\u007f]*$/
+/** ASCII, and the signs that ckpt itself writes: `layers.{0…31}`, `32 ×`. To judge any other takes a long expression. */
+const plain = /^[\u0000-\u007f×…–—·]*$/
 
 export function displayWidth(text: string): number {
-  return ascii.test(text) ? text.length : stringWidth(text)
+  return plain.test(text) ? text.length : stringWidth(text)
 }

@@ -1,11 +1,11 @@
 import { chmodSync, closeSync, existsSync, openSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { choose, examine, openRun, planPrune } from '../../src/core/run/index.js'
 import { localStorage } from '../../src/core/storage/local.js'
 import type { Storage } from '../../src/core/storage/storage.js'
-import { ckpt, program, shell, temporaryDirectory } from './ckpt.js'
+import { ckpt, commandFolder, program, shell, temporaryDirectory } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, names } from './runs.js'
 
 /** No stack trace, and no word of a bug. */
@@ -288,6 +288,31 @@ describe('output', () => {
     }
     rmSync(dirname(run), { recursive: true })
   }, 120_000)
+
+  it('through a pipe that another process has set not to block comes whole', async () => {
+    const cwd = temporaryDirectory()
+    const entries = Array.from({ length: 10_000 }, (_, i) => [
+      `${i}`,
+      { dtype: 'F32', shape: [0], data_offsets: [0, 0] },
+    ])
+    const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)))
+    const length = Buffer.alloc(8)
+    length.writeUInt32LE(header.length)
+    writeFileSync(join(cwd, 'many.safetensors'), Buffer.concat([length, header]))
+    // Node sets what it reads from so, and a socket is one thing whichever way it is used.
+    const sharer = `process.stdin.resume(); require('fs').writeFileSync('ready', ''); setTimeout(() => {}, 60_000)`
+    const script = `node -e "${sharer}" <&1 & until [ -e ready ]; do sleep 0.1; done; ckpt tensors --json many.safetensors; kill $!`
+    const child = spawn('bash', ['--norc', '-c', script], {
+      cwd,
+      env: { ...process.env, PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}` },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    // The reader is late: by then the pipe is full.
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    let text = ''
+    for await (const part of child.stdout) text += String(part)
+    expect((JSON.parse(text) as { tensors: unknown[] }).tensors).toHaveLength(10_000)
+  })
 
   it('to a closed stdout or stderr is no crash', async () => {
     const run = makeRun(epochs(3))

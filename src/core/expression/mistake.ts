@@ -31,20 +31,25 @@ function toCells(text: string): Cell[] {
 }
 
 function toCell(character: string): Cell {
-  if (isUnshowable.test(character)) {
+  if (isUnshowable(character)) {
     const shown = escapeCharacter(character)
     return { shown, width: shown.length }
   }
-  if (isCombining.test(character)) return { shown: character, width: 0 }
-  return { shown: character, width: isWide.test(character) ? 2 : 1 }
+  if (/\p{M}/u.test(character)) return { shown: character, width: 0 }
+  return { shown: character, width: isWide(character) ? 2 : 1 }
 }
 
 /** Control and format characters, line separators and halves of pairs: none may reach a terminal as it is. */
-const isUnshowable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
-const isCombining = /\p{M}/u
+function isUnshowable(character: string): boolean {
+  return /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(character)
+}
+
 /** East Asian wide and full-width characters and pictographs take two columns. */
-const isWide =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
+function isWide(character: string): boolean {
+  return /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u.test(
+    character,
+  )
+}
 
 function escapeCharacter(character: string): string {
   const code = character.codePointAt(0) ?? 0

@@ -42,14 +42,12 @@ function looselyDecoded(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true })
-
 function decode(bytes: Uint8Array): string | FormatError {
   if (bytes.length === 0) return new FormatError('empty: 0 bytes', { offset: 0 })
   const zero = bytes.indexOf(0)
   if (zero !== -1) return notText(`byte ${zero} of ${bytes.length} is zero`, zero)
   try {
-    return decoder.decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     const offset = firstInvalid(bytes)
     return notText(`byte ${offset} of ${bytes.length} is no UTF-8`, offset, cause)

@@ -29,9 +29,10 @@ function decodeStrictly(bytes: Uint8Array): string | undefined {
   return rest === undefined ? undefined : text + rest
 }
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+let strict: InstanceType<typeof TextDecoder> | undefined
 
 function decodeFatally(bytes: Uint8Array): string | undefined {
+  strict ??= new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   try {
     return strict.decode(bytes)
   } catch {

@@ -18,7 +18,7 @@ export function parsePlainEntries(header: Uint8Array): Entries | null {
   if (header.length > longest) return null
   let end = header.length
   while (header[end - 1] === space) end -= 1
-  const value = parseCanonical(new TextDecoder('utf-8', { ignoreBOM: true }).decode(header.subarray(0, end)))
+  const value = parseCanonical(Buffer.from(header.buffer, header.byteOffset, end).toString())
   if (value === null) return null
   const { [metadataName]: metadata = {}, ...tensors } = value
   if (!isObject(metadata)) return null
