@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { CkptError } from './core/errors.js'
 import { parseSize } from './core/expression/index.js'
 import type { OutputFormat } from './core/output/index.js'
-import { parseDtype, type Dtype } from './core/tensors/index.js'
+import { canCast, isFloatDtype, parseDtype, type Dtype } from './core/tensors/index.js'
 
 const repeatable = { multiple: true, multipleNonGreedy: true } as const
 
@@ -38,7 +38,13 @@ export const shardSizeFlag = Flags.custom<number>({
 export const dtypeFlag = Flags.custom<Dtype>({
   helpValue: 'DTYPE',
   description: 'cast all floating-point tensors: F16, bfloat16, …; integers and booleans keep theirs',
-  parse: async (text) => parseDtype(text),
+  parse: async (text) => {
+    const dtype = parseDtype(text)
+    if (isFloatDtype(dtype) && canCast('F32', dtype)) return dtype
+    throw new CkptError('usage', `--dtype ${text}: weights are cast to floating-point dtypes only`, {
+      hint: 'as in F16, bfloat16, F32, F64, F8_E4M3 or F8_E5M2',
+    })
+  },
 })
 
 const helpGroup = 'NAMES'
@@ -69,7 +75,7 @@ export const nameFlags = {
   'map-file': Flags.string({
     helpGroup,
     helpValue: 'FILE',
-    description: 'many of these: lines OLD=NEW, or a JSON object',
+    description: 'many of these: lines OLD=NEW, what follows # left out, or a JSON object',
   }),
   'strip-prefix': Flags.string({
     ...repeatable,

@@ -3,7 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { placeText } from '../core/config/index.js'
 import { CkptError } from '../core/errors.js'
-import { parseMapEntry } from '../core/names/index.js'
+import { parseMapEntries } from '../core/names/index.js'
 import type { WrittenOutput } from '../core/output/index.js'
 import {
   carryTransfer,
@@ -162,7 +162,7 @@ that of --output`,
       names: {
         include: flags.include ?? [],
         exclude: flags.exclude ?? [],
-        map: new Map((flags.map ?? []).map(parseMapEntry)),
+        map: parseMapEntries(flags.map ?? []),
         mapFile: mapFile === undefined ? undefined : resolve(mapFile),
         stripPrefixes: flags['strip-prefix'] ?? [],
         renames: flags.rename ?? [],

@@ -8,7 +8,7 @@ import {
   type Plan,
   type Survey,
 } from '../core/pretrain/index.js'
-import { reportOf } from '../core/transfer/index.js'
+import { formatPart, reportOf } from '../core/transfer/index.js'
 import { aligned } from './aligned.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
@@ -92,7 +92,7 @@ function toCome({ loadable }: Item): string[] {
 function loadRow({ item, load, how, plan }: Loaded): string[] {
   const what =
     plan !== null
-      ? `${plan.matched.length} of ${plural(plan.target.tensors.length, 'tensor')}, ${percent(plan.coverage.bytes)} of the bytes`
+      ? `${plan.matched.length} of ${plural(plan.target.tensors.length, 'tensor')}, ${formatPart(plan.coverage.bytes)} of the bytes`
       : { keep: 'there already', copy: 'copied whole', hook: 'by its hook', transfer: '' }[how]
   return [`  ${printable(item.loadable.key)}`, printable(load.output), what]
 }
@@ -106,10 +106,6 @@ function plannedLoads(pretraining: Pretraining): string[] {
     `to ${printable(load.output)}`,
   ])
   return ['to load:', ...aligned(rows)]
-}
-
-function percent(part: number): string {
-  return `${Number((100 * part).toPrecision(3))} %`
 }
 
 export function pretrainingDocument(pretraining: Pretraining): Record<string, unknown> {

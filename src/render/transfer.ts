@@ -3,7 +3,7 @@ import { placeText } from '../core/config/index.js'
 import type { ChosenHook } from '../core/hooks/index.js'
 import type { TensorInfo } from '../core/tensors/index.js'
 import type { WrittenOutput } from '../core/output/index.js'
-import { reportOf, suggestFlags, type PrefixChange, type TransferPlan } from '../core/transfer/index.js'
+import { formatPart, reportOf, suggestFlags, type PrefixChange, type TransferPlan } from '../core/transfer/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
@@ -22,9 +22,13 @@ export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : [paint('title', title), ...some(lines).map((line) => `  ${line}`)]
   return [
-    `${paint('good', 'matched')}: ${plan.matched.length} of the ${plural(plan.target.tensors.length, 'tensor')} in the target, ${percent(plan.coverage.bytes)} of its bytes`,
+    `${paint('good', 'matched')}: ${plan.matched.length} of the ${plural(plan.target.tensors.length, 'tensor')} in the target, ${formatPart(plan.coverage.bytes)} of its bytes`,
     ...section(`missing in the source: ${plan.missing.length} keep the target's values`, plan.missing.map(describe)),
-    ...section(`unexpected in the source: ${plan.unexpected.length} left out`, plan.unexpected.map(describe)),
+    ...section(
+      `unexpected in the source: ${plan.unexpected.length} left out`,
+      plan.unexpected.map((tensor) => describeSought(tensor, plan)),
+    ),
+    ...section(`excluded: ${plan.excluded.length}`, plan.excluded.map(describe)),
     ...section(
       `mismatched: ${plan.mismatched.length} keep the target's values`,
       plan.mismatched.map(({ source, target }) => `${describe(source)} in the source, ${form(target)} in the target`),
@@ -105,16 +109,18 @@ function describe(tensor: TensorInfo): string {
   return `${printable(tensor.name)}  ${form(tensor)}`
 }
 
+/** With the name that it was looked for by, where that is another. */
+function describeSought(tensor: TensorInfo, { sought }: TransferPlan): string {
+  const name = sought.get(tensor) ?? tensor.name
+  return name === tensor.name ? describe(tensor) : `${describe(tensor)}, looked for as ${printable(name)}`
+}
+
 function form({ dtype, shape }: TensorInfo): string {
   return `${dtype} [${shape.join(', ')}]`
 }
 
 function some(lines: readonly string[]): readonly string[] {
   return lines.length > mostNames ? [...lines.slice(0, mostNames), `… and ${lines.length - mostNames} more`] : lines
-}
-
-function percent(part: number): string {
-  return `${Number((100 * part).toPrecision(3))} %`
 }
 
 /** As a shell takes it. */

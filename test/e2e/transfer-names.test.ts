@@ -107,4 +107,46 @@ describe('ckpt transfer', () => {
     expect(fs.readlinkSync(join(folder, 'link'))).toBe('t.safetensors')
     expect(fs.readFileSync(target).readFloatLE(fs.statSync(target).size - 4)).toBe(3)
   })
+
+  it('warns of rules that mean no name, and of maps that lead to none', async () => {
+    const { source, target } = files()
+    const { stderr } = await transfer(
+      ...[source, target, '--strip-prefix', 'modul.', '--exclude', 'moduel.**', '--include', '**'],
+      ...['--rename', 's/dec/x/', '--map', 'module.enc=encodr', '--map', 'module.encc=encoder'],
+    )
+    expect(stderr.split('\n').filter((line) => line.startsWith('warning: '))).toEqual([
+      'warning: --exclude moduel.**: no name of the source matches it',
+      'warning: --map module.encc: the source has no such tensor; the nearest is module.enc',
+      'warning: --strip-prefix modul.: no name of the source begins with it',
+      'warning: --rename s/dec/x/: it changes no name of the source',
+      'warning: --map module.enc=encodr: the target has no such tensor; the nearest is encoder',
+    ])
+  })
+
+  it('says under which name an unexpected tensor was looked for', async () => {
+    const { source, target } = files()
+    const { stdout } = await ckpt(['transfer', source, target, '--strip-prefix', 'module'])
+    expect(stdout).toContain('  module.enc.w  F32 [2], looked for as enc.w\n')
+  })
+
+  it('tells what was left out as asked', async () => {
+    const { source, target } = files()
+    const { stdout } = await ckpt(['transfer', source, target, '--exclude', '**.enc.*'])
+    expect(stdout).toContain('excluded: 1\n  module.enc.w  F32 [2]\n')
+  })
+
+  it('reads no folder as a map', async () => {
+    const { folder, source, target } = files()
+    const { status, report } = await transfer(source, target, '--map-file', folder)
+    expect([status, report.error?.message]).toEqual([2, `--map-file ${folder}: is a folder`])
+  })
+
+  it('casts to floating-point dtypes only, told before anything else', async () => {
+    const { source, target } = files()
+    for (const dtype of ['int8', 'BOOL', 'C64', 'F4']) {
+      const { status, report } = await transfer(source, target, '--dtype', dtype)
+      expect([status, report.error?.code]).toEqual([2, 'usage'])
+      expect(report.error?.message).toContain(`--dtype ${dtype}`)
+    }
+  })
 })

@@ -2,8 +2,9 @@
 export {
   compileFilter,
   compileMapping,
-  parseMapEntry,
+  parseMapEntries,
   parseMapFile,
   type NameMapping,
+  type NameRule,
   type NameRules,
 } from './mapping.js'

@@ -20,29 +20,83 @@ export interface NameMapping {
   /** False for a name that is left out. */
   readonly isWanted: (name: string) => boolean
   readonly rename: (name: string) => string
-  /** The entries of `map` by which no name that was renamed so far was meant. */
-  readonly unused: () => string[]
+  /** The rules that meant none of the names asked for so far: slips, most likely. */
+  readonly idle: () => readonly NameRule[]
+}
+
+/** One rule as it is typed. */
+export interface NameRule {
+  readonly flag: '--include' | '--exclude' | '--map' | '--strip-prefix' | '--rename'
+  /** Of `--map` the old name. */
+  readonly value: string
 }
 
 /** What the map does not change: prefixes taken away, renames, the prefix added. Throws CkptError `usage`. */
 export async function compileMapping(rules: NameRules): Promise<NameMapping> {
-  const isWanted = await compileFilter(rules.include ?? [], rules.exclude ?? [])
-  const renames = await Promise.all((rules.renames ?? []).map(parseSubstitution))
-  const map = rules.map ?? new Map<string, string>()
-  const prefixes = rules.stripPrefixes ?? []
-  const added = rules.addPrefix ?? ''
-  const used = new Set<string>()
+  const includes = await compilePatterns('--include', rules.include ?? [])
+  const excludes = await compilePatterns('--exclude', rules.exclude ?? [])
+  const entries = [...(rules.map ?? [])].map(([old, renamed]) => ({ flag: '--map' as const, value: old, renamed }))
+  const byOld = new Map(entries.map((entry) => [entry.value, entry]))
+  const changes = await compileChanges(rules)
+  const used = new Set<NameRule>()
+
+  const matchesAny = (patterns: readonly Pattern[], name: string): boolean => {
+    const found = patterns.filter(({ matches }) => matches(name))
+    for (const pattern of found) used.add(pattern)
+    return found.length > 0
+  }
   const lookUp = (name: string): string | undefined => {
-    const entry = entryFor(map, name)
+    const entry = entryFor(byOld, name)
     if (entry === undefined) return undefined
     used.add(entry)
-    return (map.get(entry) ?? '') + name.slice(entry.length)
+    return entry.renamed + name.slice(entry.value.length)
   }
-  const rename = (name: string): string => {
-    const changed = renames.reduce((text, change) => change(text), prefixes.reduce(stripPrefix, name))
-    return lookUp(name) ?? lookUp(changed) ?? added + changed
+  const apply = (name: string, change: Change): string => {
+    const changed = change.apply(name)
+    if (changed !== name) used.add(change)
+    return changed
   }
-  return { isWanted, rename, unused: () => [...map.keys()].filter((old) => !used.has(old)) }
+  return {
+    isWanted: (name) => {
+      // Both are asked whatever the other says, so that a pattern counts as used by all names that it matches.
+      const isExcluded = matchesAny(excludes, name)
+      return (matchesAny(includes, name) || includes.length === 0) && !isExcluded
+    },
+    rename: (name) => {
+      const changed = changes.reduce(apply, name)
+      return lookUp(name) ?? lookUp(changed) ?? (rules.addPrefix ?? '') + changed
+    },
+    idle: () =>
+      [...includes, ...excludes, ...entries, ...changes]
+        .filter((rule) => !used.has(rule))
+        .map(({ flag, value }) => ({ flag, value })),
+  }
+}
+
+interface Pattern extends NameRule {
+  readonly matches: (name: string) => boolean
+}
+
+async function compilePatterns(flag: '--include' | '--exclude', patterns: readonly string[]): Promise<Pattern[]> {
+  return Promise.all(patterns.map(async (value) => ({ flag, value, matches: await nameFilter([value]) })))
+}
+
+interface Change extends NameRule {
+  readonly apply: (name: string) => string
+}
+
+async function compileChanges({ stripPrefixes = [], renames = [] }: NameRules): Promise<Change[]> {
+  const strips = stripPrefixes.map((value): Change => ({
+    flag: '--strip-prefix',
+    value,
+    apply: (name) => stripPrefix(name, value),
+  }))
+  const substitutions = renames.map(async (value): Promise<Change> => ({
+    flag: '--rename',
+    value,
+    apply: await parseSubstitution(value),
+  }))
+  return [...strips, ...(await Promise.all(substitutions))]
 }
 
 /** True for names that any of `include` matches (all, when there are none) and none of `exclude`. */
@@ -57,14 +111,13 @@ export async function compileFilter(
 }
 
 /** The name itself, else the longest part of it that ends before a dot. */
-function entryFor(map: ReadonlyMap<string, string>, name: string): string | undefined {
+function entryFor<Entry>(map: ReadonlyMap<string, Entry>, name: string): Entry | undefined {
   if (map.size === 0) return undefined
-  if (map.has(name)) return name
-  for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
-    const part = name.slice(0, dot)
-    if (map.has(part)) return part
+  let entry = map.get(name)
+  for (let dot = name.lastIndexOf('.'); entry === undefined && dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
+    entry = map.get(name.slice(0, dot))
   }
-  return undefined
+  return entry
 }
 
 /** `module` takes the dot after it along, as `module.` does. */
@@ -74,29 +127,55 @@ function stripPrefix(name: string, prefix: string): string {
   return rest.startsWith('.') && !prefix.endsWith('.') ? rest.slice(1) : rest
 }
 
-/** `OLD=NEW`; a name with `=` in it needs a map file. Throws CkptError `usage`. */
-export function parseMapEntry(text: string): readonly [old: string, renamed: string] {
-  const equals = text.indexOf('=')
-  if (equals > 0 && equals < text.length - 1) return [text.slice(0, equals), text.slice(equals + 1)]
-  throw new CkptError('usage', `--map ${text}: it is written OLD=NEW`, {
-    hint: 'names with = in them, and many of them, go into --map-file',
-  })
-}
-
-/** A map file: a JSON object of texts, or a line `OLD=NEW` for each, empty lines and lines with # left out. */
-export function parseMapFile(path: string, text: string): Map<string, string> {
-  if (text.trimStart().startsWith('{')) return parseJsonMap(path, text)
+/** Each is `OLD=NEW`; a name with `=` in it needs a map file. Throws CkptError `usage`. */
+export function parseMapEntries(texts: readonly string[]): Map<string, string> {
   const map = new Map<string, string>()
-  text.split(/\r?\n/).forEach((line, index) => {
-    const entry = line.trim()
-    if (entry === '' || entry.startsWith('#')) return
-    const [, old, renamed] = /^([^=]*[^=\s])\s*=\s*(\S.*)$/.exec(entry) ?? []
-    if (old === undefined || renamed === undefined) {
-      throw new CkptError('usage', `${path}, line ${index + 1}: it is written OLD=NEW, and this is: ${entry}`)
+  for (const text of texts) {
+    const equals = text.indexOf('=')
+    if (equals <= 0 || equals === text.length - 1) {
+      throw new CkptError('usage', `--map ${text}: it is written OLD=NEW`, {
+        hint: 'names with = in them, and many of them, go into --map-file',
+      })
+    }
+    const old = text.slice(0, equals)
+    const renamed = text.slice(equals + 1)
+    const other = map.get(old)
+    if (other !== undefined && other !== renamed) {
+      throw new CkptError('usage', `--map ${text}: ${old} leads to ${other} already`)
     }
     map.set(old, renamed)
-  })
+  }
   return map
+}
+
+/**
+ * A map file: a JSON object of texts, or a line `OLD=NEW` for each. Empty lines are left out, and what follows a `#` at
+ * the beginning of a line or behind a space. Throws CkptError `usage` with the line.
+ */
+export function parseMapFile(path: string, text: string): Map<string, string> {
+  // As some editors write it; TextDecoder takes it away, and others may not have.
+  const content = text.replace(/^\ufeff/, '')
+  return content.trimStart().startsWith('{') ? parseJsonMap(path, content) : parseLines(path, content)
+}
+
+function parseLines(path: string, text: string): Map<string, string> {
+  const found = new Map<string, { readonly renamed: string; readonly line: number }>()
+  text.split(/\r?\n/).forEach((content, index) => {
+    const line = index + 1
+    const entry = content.replace(/(^|\s)#.*$/, '').trim()
+    if (entry === '') return
+    const [, old, renamed] = /^([^=]*[^=\s])\s*=\s*(\S.*)$/.exec(entry) ?? []
+    if (old === undefined || renamed === undefined) {
+      throw new CkptError('usage', `${path}, line ${line}: it is written OLD=NEW, and this is: ${entry}`)
+    }
+    const other = found.get(old)
+    if (other !== undefined && other.renamed !== renamed) {
+      const both = `${old} leads to ${renamed}, and in line ${other.line} to ${other.renamed}`
+      throw new CkptError('usage', `${path}, line ${line}: ${both}`)
+    }
+    found.set(old, { renamed, line })
+  })
+  return new Map([...found].map(([old, { renamed }]) => [old, renamed]))
 }
 
 function parseJsonMap(path: string, text: string): Map<string, string> {
@@ -115,6 +194,9 @@ function parseJsonText(path: string, text: string): unknown {
     return JSON.parse(text)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new CkptError('usage', `${path}: it begins as JSON and is none: ${reason}`, { cause: error })
+    // The engine gives a position, and none where the text ends too early.
+    const position = Number(/position (\d+)/.exec(reason)?.[1] ?? text.trimEnd().length)
+    const line = text.slice(0, position).split('\n').length
+    throw new CkptError('usage', `${path}, line ${line}: it begins as JSON and is none: ${reason}`, { cause: error })
   }
 }

@@ -29,6 +29,10 @@ function split(text: string): { pattern: string; replacement: string; flags: str
     if (character === delimiter) {
       pieces.push(piece)
       piece = ''
+    } else if (character === '[' && pieces.length === 0) {
+      const set = bracketExpression(text, at)
+      piece += set
+      at += set.length - 1
     } else if (character === '\\' && at + 1 < text.length) {
       at += 1
       const escaped = text[at] ?? ''
@@ -45,6 +49,11 @@ function split(text: string): { pattern: string; replacement: string; flags: str
   if (pattern === '') throw wrong(text, 'its regular expression is empty')
   if (!/^(?!.*(.).*\1)[giI]*$/.test(flags)) throw wrong(text, `its flags are ${flags}; known are g and i`)
   return { pattern, replacement, flags }
+}
+
+/** `[…]` with what is in it, where a delimiter is no delimiter; `[` alone where it is not closed. */
+function bracketExpression(text: string, at: number): string {
+  return /\[\^?\]?(?:\[:\w*:\]|\\.|[^\]\\])*\]/y.exec(text.slice(at))?.[0] ?? '['
 }
 
 function compile(re2: typeof RE2JS, text: string, pattern: string, ignoresCase: boolean): RE2JS {
@@ -71,6 +80,10 @@ function parseReplacement(text: string, replacement: string, groups: number): Re
       const group = /^\d$/.test(escaped) ? Number(escaped) : undefined
       if (group !== undefined && group > groups) {
         throw wrong(text, `it names group ${group}, and its regular expression has ${groups}`)
+      }
+      // GNU's sed changes the case with \L and \U, and makes a line of \n.
+      if (/^[a-z]$/i.test(escaped)) {
+        throw wrong(text, `its replacement has \\${escaped}; known are \\0 to \\9, & for all that matched, and \\&`)
       }
       parts.push(group ?? escaped)
     }

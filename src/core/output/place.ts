@@ -14,12 +14,12 @@ export async function ensurePlaceable(storage: Storage, output: string, force: b
   await ensureFolder(storage, output)
   const [found] = await storage.lstat([output])
   if (found?.ok === true) {
-    if (!force) throw exists(output)
     if (!(await isReplaceable(storage, output, found.value.kind))) {
       throw new CkptError('refused', `${output}: is no regular file, and is never replaced`, {
         hint: 'Name a file that does not exist yet.',
       })
     }
+    if (!force) throw exists(output)
   } else if (found?.ok === false && found.error.code !== 'not-found') {
     throw found.error
   }
@@ -29,6 +29,7 @@ async function ensureFolder(storage: Storage, output: string): Promise<void> {
   const folder = dirname(output)
   const [found] = await storage.stat([folder])
   if (found?.ok === true && found.value.kind === 'directory') return
+  if (found?.ok === true) throw new CkptError('refused', `${output}: ${folder} is no folder`)
   throw new CkptError('not-found', `${output}: there is no folder ${folder}`, {
     hint: `Make it first: mkdir -p ${folder}`,
   })

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../expression/index.js'
-import { compileMapping, parseMapFile, type NameMapping, type NameRules } from '../names/index.js'
+import { compileMapping, parseMapFile, type NameMapping, type NameRule, type NameRules } from '../names/index.js'
 import type { LongWork, OutputFormat, WrittenOutput } from '../output/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import type { Dtype, TensorFile } from '../tensors/index.js'
@@ -55,7 +55,8 @@ export async function prepareTransfer(
   { from, into }: TransferSides,
   context: FileContext,
 ): Promise<PreparedTransfer> {
-  const mapping = await readMapping(storage, request.names)
+  const rules = await readRules(storage, request.names)
+  const mapping = await compileMapping(rules)
   const reading = (await context.readThrough?.([from, into])) ?? storage
   const [source, target] = await openAll(reading, [from.path, into.path])
   if (source === undefined || target === undefined) throw new RangeError('two paths were given')
@@ -63,7 +64,10 @@ export async function prepareTransfer(
   return {
     plan,
     from,
-    warnings: [...warningsOf([from, into], [source, target]), ...unusedIn(mapping, source)],
+    warnings: [
+      ...warningsOf([from, into], [source, target]),
+      ...atMost([...tellIdle(mapping, source), ...tellAstray(rules, mapping, target)], 'rules without effect'),
+    ],
     close: async () => {
       await source.close()
       await target.close()
@@ -85,23 +89,69 @@ async function findTarget(
 /** A map of a million names has a hundred bytes each. */
 const largestMap = 1 << 27
 
-async function readMapping(
+/** Those of the map file among them. */
+async function readRules(
   storage: ReadStorage,
   { mapFile, ...rules }: TransferRequest['names'],
-): Promise<NameMapping> {
-  if (mapFile === undefined) return compileMapping(rules)
+): Promise<NameRules & { readonly map: ReadonlyMap<string, string> }> {
+  const { map = new Map<string, string>() } = rules
+  if (mapFile === undefined) return { ...rules, map }
   const [read] = await storage.read([mapFile], largestMap)
-  if (read?.ok !== true) throw read?.error ?? new CkptError('system', `${mapFile} could not be read`)
-  const listed = parseMapFile(mapFile, new TextDecoder().decode(read.value))
-  return compileMapping({ ...rules, map: new Map([...listed, ...(rules.map ?? [])]) })
+  if (read?.ok === true) {
+    const listed = parseMapFile(mapFile, new TextDecoder().decode(read.value))
+    return { ...rules, map: new Map([...listed, ...map]) }
+  }
+  if (read?.error.errno === 'EISDIR') throw new CkptError('usage', `--map-file ${mapFile}: is a folder`)
+  throw read?.error ?? new CkptError('system', `${mapFile} could not be read`)
 }
 
-function unusedIn(mapping: NameMapping, source: TensorFile): string[] {
-  const names = source.tensors.map(({ name }) => name)
-  return mapping.unused().map((old) => {
-    const near = nearestName(old, names)
-    return `--map ${old}: the source has no such tensor${near === undefined ? '' : `; the nearest is ${near}`}`
+const effects: Readonly<Record<NameRule['flag'], string>> = {
+  '--include': 'no name of the source matches it',
+  '--exclude': 'no name of the source matches it',
+  '--map': 'the source has no such tensor',
+  '--strip-prefix': 'no name of the source begins with it',
+  '--rename': 'it changes no name of the source',
+}
+
+/** Rules that mean nothing in the source. */
+function tellIdle(mapping: NameMapping, source: TensorFile): string[] {
+  return mapping.idle().map(({ flag, value }) => {
+    const near = flag === '--map' ? nearestIn(source, value) : ''
+    return `${flag} ${value}: ${effects[flag]}${near}`
   })
+}
+
+/** Entries of the map that lead to nothing in the target. */
+function tellAstray({ map }: { map: ReadonlyMap<string, string> }, mapping: NameMapping, target: TensorFile): string[] {
+  if (map.size === 0) return []
+  const known = new Set(partsOf(target))
+  const idle = new Set(mapping.idle().map(({ value }) => value))
+  return [...map]
+    .filter(([old, renamed]) => !idle.has(old) && !known.has(renamed))
+    .map(([old, renamed]) => `--map ${old}=${renamed}: the target has no such tensor${nearestIn(target, renamed)}`)
+}
+
+function nearestIn(file: TensorFile, wanted: string): string {
+  const near = nearestName(wanted, partsOf(file))
+  return near === undefined ? '' : `; the nearest is ${near}`
+}
+
+/** The names, and all that stands before a dot in them. */
+function partsOf({ tensors }: TensorFile): Set<string> {
+  const parts = new Set<string>()
+  for (const { name } of tensors) {
+    parts.add(name)
+    for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) parts.add(name.slice(0, dot))
+  }
+  return parts
+}
+
+/** A map file of another model has thousands. */
+const mostTold = 10
+
+function atMost(lines: readonly string[], what: string): string[] {
+  const rest = lines.length - mostTold
+  return rest > 0 ? [...lines.slice(0, mostTold), `${rest} more ${what}`] : [...lines]
 }
 
 export interface TransferOutput {

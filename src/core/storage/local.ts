@@ -314,6 +314,7 @@ function errnoOf(error: unknown): string | undefined {
 const meanings: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   ENOTDIR: 'a part of this path is not a directory',
+  EISDIR: 'it is a folder',
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
   EROFS: 'the file system is read-only',

@@ -22,3 +22,8 @@ export function parseDtype(text: string): Dtype {
   if (isDtype(upper)) return upper
   throw new CkptError('usage', `${text} is no dtype`, { hint: `there are ${Object.keys(bitsOf).join(', ')}` })
 }
+
+/** Real floating-point numbers: `F32`, `BF16`, `F8_E4M3`. */
+export function isFloatDtype(dtype: string): boolean {
+  return /^B?F\d/.test(dtype)
+}

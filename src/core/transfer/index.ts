@@ -1,6 +1,7 @@
 /** Carrying tensors by name from one file into another. */
 export {
   ensureTransferable,
+  formatPart,
   matchTensors,
   reportOf,
   type Coverage,

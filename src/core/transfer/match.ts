@@ -50,6 +50,8 @@ export interface TransferPlan {
   readonly missing: readonly TensorInfo[]
   /** In the source only: left out. */
   readonly unexpected: readonly TensorInfo[]
+  /** The name that each of the source's was looked for by, but for those excluded. */
+  readonly sought: ReadonlyMap<TensorInfo, string>
   /** In the source, and left out as asked. */
   readonly excluded: readonly TensorInfo[]
   /** In both, but the shapes differ, or there is no cast between the dtypes. */
@@ -85,6 +87,7 @@ export function matchTensors(source: TensorFile, target: TensorFile, options: Ma
     matched,
     missing,
     unexpected,
+    sought: names,
     excluded,
     mismatched: pairs.filter((pair) => !fits(pair)),
     nearMisses: findNearMisses(unexpected, missing),
@@ -251,16 +254,21 @@ function strictError({ missing, unexpected, nearMisses }: TransferPlan): CkptErr
 }
 
 function coverageError({ coverage, matched, target, nearMisses }: TransferPlan, least: number): CkptError {
-  const percent = (part: number) => `${Number((100 * part).toPrecision(4))} %`
   return new CkptError(
     'refused',
     [
-      `only ${percent(coverage.count)} of the target's tensors (${matched.length} of ${target.tensors.length}) and ` +
-        `${percent(coverage.bytes)} of its bytes would get values, and at least ${percent(least)} were asked for`,
+      `only ${formatPart(coverage.count)} of the target's tensors (${matched.length} of ${target.tensors.length}) and ` +
+        `${formatPart(coverage.bytes)} of its bytes would get values, and at least ${Number((100 * least).toPrecision(12))} % were asked for`,
       ...tellNearMisses(nearMisses),
     ].join('\n'),
     { hint: 'Lower --min-coverage if that is right.' },
   )
+}
+
+/** In percent with four digits; 100 % is all and nothing less. */
+export function formatPart(part: number): string {
+  const percent = Number((100 * part).toPrecision(4))
+  return percent === 100 && part < 1 ? 'over 99.99 %' : `${percent} %`
 }
 
 function mismatchError({ mismatched, nearMisses }: TransferPlan): CkptError {
@@ -276,16 +284,26 @@ function mismatchError({ mismatched, nearMisses }: TransferPlan): CkptError {
       ...some(lines),
       ...tellNearMisses(nearMisses),
     ].join('\n'),
-    {
-      hint: "To keep the target's values there and transfer the rest, use --skip-mismatched.",
-    },
+    { hint: [skipHint, ...hintResize(mismatched)].join(' ') },
   )
+}
+
+const skipHint = "To keep the target's values there and transfer the rest, use --skip-mismatched."
+
+/** Kinds of resizing that were not asked for and would make some of them match. */
+function hintResize(mismatched: readonly Pair[]): string[] {
+  const kinds = (['slice', 'pad'] as const).filter((kind) =>
+    mismatched.some(({ source, target }) => resizeBetween(source.shape, target.shape, new Set([kind])) !== undefined),
+  )
+  if (kinds.length === 0) return []
+  const does = { slice: 'takes the first rows of the longer source', pad: 'fills the first rows of the longer target' }
+  return kinds.map((kind) => `--resize ${kind} ${does[kind]}.`)
 }
 
 function nothingMatchedError({ source, target, mismatched, nearMisses }: TransferPlan): CkptError {
   const common =
     mismatched.length > 0
-      ? `all ${mismatched.length} names in common have another form in the target`
+      ? `${mismatched.length === 1 ? 'the only name in common has' : `all ${mismatched.length} names in common have`} another form in the target`
       : `no name in common (${source.tensors.length} tensors in the source, ${target.tensors.length} in the target)`
   const lines = nearMisses.length > 0 ? tellNearMisses(nearMisses) : firstNames(source, target)
   return new CkptError('refused', [`nothing to transfer: ${common}`, ...lines].join('\n'), {

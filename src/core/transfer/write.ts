@@ -14,6 +14,7 @@ import {
 } from '../output/index.js'
 import type { Storage } from '../storage/storage.js'
 import { canCast } from '../tensors/cast.js'
+import { isFloatDtype } from '../tensors/dtype-name.js'
 import { firstOf, type TensorInfo } from '../tensors/tensor.js'
 import { ensureTransferable } from './match.js'
 import type { Pair, TransferPlan } from './match.js'
@@ -80,7 +81,7 @@ export function outputTensor(
 ): OutputTensor {
   const from = dtypeOf(pair?.source ?? target)
   const own = dtypeOf(target)
-  const dtype = wanted !== undefined && isFloat(own) ? wanted : own
+  const dtype = wanted !== undefined && isFloatDtype(own) ? wanted : own
   for (const one of [from, own]) if (!canCast(one, dtype)) throw noCast(target.name, one, dtype)
   const elements = (target.bytes * 8) / bitsOf[own]
   const bytes = (elements * bitsOf[dtype]) / 8
@@ -107,8 +108,4 @@ function dtypeOf({ name, dtype }: TensorInfo): Dtype {
 
 function noCast(name: string, from: Dtype, to: Dtype): CkptError {
   return new CkptError('refused', `${JSON.stringify(name)}: no cast from ${from} to ${to}`)
-}
-
-function isFloat(dtype: Dtype): boolean {
-  return /^B?F\d/.test(dtype)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compileFilter, compileMapping, parseMapEntry, parseMapFile } from '../../../src/core/names/index.js'
+import { compileFilter, compileMapping, parseMapEntries, parseMapFile } from '../../../src/core/names/index.js'
 import type { NameRules } from '../../../src/core/names/index.js'
 
 async function renamed(rules: NameRules, ...names: string[]): Promise<string[]> {
@@ -57,12 +57,6 @@ describe('a map', () => {
     expect(await renamed(rules, 'enc.w', 'module.enc.w', 'module.dec.w')).toEqual(['e.w', 'e.w', 'x.dec.w'])
   })
 
-  it('tells the entries that no name was meant by', async () => {
-    const mapping = await compileMapping({ map: new Map([['a', 'b'], ['c', 'd']]) }) // prettier-ignore
-    mapping.rename('a.w')
-    expect(mapping.unused()).toEqual(['c'])
-  })
-
   it('takes names as data', async () => {
     expect(await renamed({ map: new Map([['__proto__', 'constructor']]) }, '__proto__.w', 'constructor')).toEqual([
       'constructor.w',
@@ -71,22 +65,24 @@ describe('a map', () => {
   })
 
   it('is written OLD=NEW', () => {
-    expect(parseMapEntry('a.b=c=d')).toEqual(['a.b', 'c=d'])
-    for (const wrong of ['a', '=b', 'a=']) {
-      expect(() => parseMapEntry(wrong)).toThrow(expect.objectContaining({ code: 'usage' }) as Error)
+    expect([...parseMapEntries(['a.b=c=d', 'e=f', 'e=f'])]).toEqual([['a.b', 'c=d'], ['e', 'f']]) // prettier-ignore
+    for (const wrong of [['a'], ['=b'], ['a='], ['a=b', 'a=c']]) {
+      expect(() => parseMapEntries(wrong)).toThrow(expect.objectContaining({ code: 'usage' }) as Error)
     }
   })
 
   it('is read from lines or JSON', () => {
     const entries = [['a.b', 'c'], ['__proto__', 'd']] // prettier-ignore
-    expect([...parseMapFile('m', '# said\n a.b = c \r\n\n__proto__=d\n')]).toEqual(entries)
+    expect([...parseMapFile('m', '\ufeff# said\n a.b = c \r\n\n__proto__=d # why\n')]).toEqual(entries)
     expect([...parseMapFile('m', ' {"a.b": "c", "__proto__": "d"}')]).toEqual(entries)
   })
 
   it.each([
     ['a=b\nc', 'line 2'],
+    ['a=b\n\na=c', 'm, line 3: a leads to c, and in line 1 to b'],
     ['{"a": 1}', '"a" leads to no name'],
-    ['{"a": ', 'it begins as JSON'],
+    ['{"a": ', 'm, line 1: it begins as JSON'],
+    ['{"a": "b",\n "c" "d"}', 'm, line 2: it begins as JSON'],
   ])('is told what is wrong with %j', (text, what) => {
     expect(() => parseMapFile('m', text)).toThrow(what)
   })
@@ -117,6 +113,12 @@ describe('s/…/…/', () => {
     ['s,x*,-,g', 'abc', '-a-b-c-'],
     ['s/(a)?b/\\1/', 'b', ''],
     ['s/a//', 'abc', 'bc'],
+    ['s/[/]/./g', 'a/b/c', 'a.b.c'],
+    ['s/[^/]+$/x/', 'a/b', 'a/x'],
+    ['s/[]/]/x/g', 'a]/b', 'axxb'],
+    ['s/[[:digit:]/]/x/g', 'a1/b', 'axxb'],
+    ['s/(a)(b)?/\\0\\2./', 'abab', 'abb.ab'],
+    ['s/A/&&/I', 'bab', 'baab'],
   ])('%s is as sed -E has it', async (text, name, expected) => {
     expect(await renamed({ renames: [text] }, name)).toEqual([expected])
   })
@@ -134,7 +136,11 @@ describe('s/…/…/', () => {
     ['s/a/b/c/', 'more than three /'],
     ['s//b/', 'empty'],
     ['s/(/b/', 'missing'],
+    ['s/[/b/', 'missing'],
     [String.raw`s/a/\1/`, 'names group 1'],
+    [String.raw`s/.*/\L&/`, String.raw`its replacement has \L`],
+    [String.raw`s/a/\n/`, String.raw`its replacement has \n`],
+    ['s/a/b\\', 'no third /'],
   ])('%s is refused with the reason', async (text, reason) => {
     const error: unknown = await compileMapping({ renames: [text] }).catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'usage', message: expect.stringContaining(reason) as string })
@@ -144,5 +150,27 @@ describe('s/…/…/', () => {
     const began = performance.now()
     await renamed({ renames: ['s/(a*)*b/x/'] }, 'a'.repeat(10_000))
     expect(performance.now() - began).toBeLessThan(5000)
+  })
+})
+
+describe('rules without effect', () => {
+  const rules: NameRules = {
+    include: ['a.**', 'b.**', 'a.w'],
+    exclude: ['a.no', 'c'],
+    map: new Map([['a.w', 'x'], ['d', 'y']]), // prettier-ignore
+    stripPrefixes: ['a.', 'e.'],
+    renames: ['s/v/V/', 's/u/U/'],
+  }
+
+  it('are told, each once, whatever others mean the same names', async () => {
+    const mapping = await compileMapping(rules)
+    for (const name of ['a.w', 'a.v', 'a.no']) if (mapping.isWanted(name)) mapping.rename(name)
+    expect(mapping.idle()).toEqual([
+      { flag: '--include', value: 'b.**' },
+      { flag: '--exclude', value: 'c' },
+      { flag: '--map', value: 'd' },
+      { flag: '--strip-prefix', value: 'e.' },
+      { flag: '--rename', value: 's/u/U/' },
+    ])
   })
 })

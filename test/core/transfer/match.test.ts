@@ -3,6 +3,7 @@ import type { Shape, TensorFile, TensorInfo } from '../../../src/core/tensors/te
 import { CkptError } from '../../../src/core/errors.js'
 import {
   ensureTransferable,
+  formatPart,
   matchTensors,
   reportOf,
   type MatchOptions,
@@ -104,12 +105,42 @@ describe('what is refused', () => {
     expect(error?.hint).toContain('--skip-mismatched')
   })
 
+  it('shapes that another --resize would fit, with a hint at it', () => {
+    const [small, large] = [fileWith(['w', [2, 3]]), fileWith(['w', [4, 3]])]
+    const hint = (source: TensorFile, target: TensorFile, ...resize: ('slice' | 'pad')[]) =>
+      refusalOf(matchTensors(source, target, { resize }))?.hint
+    expect(hint(small, large, 'slice')).toMatch(/--skip-mismatched\. --resize pad /)
+    expect(hint(large, small)).toMatch(/--skip-mismatched\. --resize slice /)
+    expect(hint(small, fileWith(['w', [4, 5]]))).toContain('--skip-mismatched')
+    expect(hint(small, fileWith(['w', [4, 5]]))).not.toContain('--resize')
+  })
+
+  it('coverage just under what was asked for, and not just over', () => {
+    const plan = (minCoverage: number) =>
+      matchTensors(fileWith(['a', [1]], ['b', [1]], ['c', [1]], ['d', [1]]), fileWith(['a', [1]], ['b', [1]], ['c', [1]], ['d', [1]], ['e', [1]]), { minCoverage }) // prettier-ignore
+    expect(refusalOf(plan(0.8))).toBeUndefined()
+    expect(refusalOf(plan(0.80000001))?.message).toContain("only 80 % of the target's tensors (4 of 5)")
+    expect(refusalOf(plan(0.80000001))?.message).toContain('at least 80.000001 % were asked for')
+  })
+
+  it('never calls a part all', () => {
+    expect([1, 0.99999999, 0.9999, 0.123456, 0].map(formatPart)).toEqual([
+      '100 %',
+      'over 99.99 %',
+      '99.99 %',
+      '12.35 %',
+      '0 %',
+    ])
+  })
+
   it('not when they are to be skipped and something is left', () => {
     expect(refusal(fileWith(['w', [2]], ['v', [1]]), fileWith(['w', [3]], ['v', [1]]), true)).toBeUndefined()
   })
 
   it('when they are to be skipped and nothing is left', () => {
-    expect(refusal(fileWith(['w', [2]]), fileWith(['w', [3]]), true)?.message).toContain('all 1 names in common')
+    expect(refusal(fileWith(['w', [2]]), fileWith(['w', [3]]), true)?.message).toContain(
+      'the only name in common has another form',
+    )
   })
 
   it('no name in common, told with what nearly matched', () => {

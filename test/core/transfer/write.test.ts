@@ -182,16 +182,23 @@ describe('a file that exists', () => {
     writeBoth()
     fs.mkdirSync(at('folder'))
     fs.symlinkSync('/dev/null', at('null'))
-    await expect(run('folder', { force: true })).rejects.toMatchObject({ code: 'refused' })
+    for (const force of [true, false]) {
+      const message = `${at('folder')}: is no regular file, and is never replaced`
+      await expect(run('folder', { force })).rejects.toMatchObject({ code: 'refused', message })
+    }
     await expect(run('null', { force: true })).rejects.toMatchObject({ code: 'refused' })
     expect(fs.readlinkSync(at('null'))).toBe('/dev/null')
   })
 
-  it('is not made where its folder is not', async () => {
+  it('is not made where its folder is not, or is a file', async () => {
     writeBoth()
     await expect(run('none/out')).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringContaining('there is no folder') as string,
+    })
+    await expect(run('target/out')).rejects.toMatchObject({
+      code: 'refused',
+      message: `${at('target/out')}: ${at('target')} is no folder`,
     })
   })
 })
