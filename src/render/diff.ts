@@ -3,8 +3,10 @@ import type { Comparison, Measured } from '../core/compare/index.js'
 import { plainShape, type TensorFile, type TensorInfo } from '../core/tensors/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
+import { hang } from './hang.js'
 import { printable } from './printable.js'
 import { formatNumber, plural } from './units.js'
+import { displayWidth } from './width.js'
 
 /** Nothing is compared by value where `measured` is null. */
 export function isDifferent(
@@ -18,30 +20,29 @@ export function isDifferent(
 export function* renderDiff(
   comparison: Comparison,
   measured: readonly Measured[] | null,
-  { colours }: Output,
+  { colours, width }: Output,
 ): Generator<string> {
   const paint = painter(colours)
   const { added, removed, reshaped, recast, alike } = comparison
-  for (const tensor of removed) yield `${paint('bad', '-')} ${describe(tensor)}`
-  for (const tensor of added) yield `${paint('good', '+')} ${describe(tensor)}`
-  for (const { a, b } of [...reshaped, ...recast]) {
-    yield `${paint('warning', '~')} ${printable(a.name)}  ${form(a)} to ${form(b)}`
+  const line = (colour: 'bad' | 'good' | 'warning', mark: string, { name }: TensorInfo, text: string) => {
+    const rest = ` ${printable(name)}  `
+    return hang({ text: paint(colour, mark) + rest, width: 1 + displayWidth(rest) }, text, width)
   }
+  for (const tensor of removed) yield* line('bad', '-', tensor, form(tensor))
+  for (const tensor of added) yield* line('good', '+', tensor, form(tensor))
+  for (const { a, b } of [...reshaped, ...recast]) yield* line('warning', '~', a, `${form(a)} to ${form(b)}`)
   const moved = measured?.filter(({ distance }) => !distance.equal) ?? []
-  for (const { a, distance } of moved) {
-    const { max, mean, cosine, unequalSpecials } = distance
-    const specials = unequalSpecials === 0 ? '' : `, ${unequalSpecials} NaN or infinite on one side`
-    const angle = cosine === null ? '' : `, cosine ${formatNumber(cosine, 8)}`
-    yield `${paint('warning', '≠')} ${printable(a.name)}  max ${formatNumber(max)}, mean ${formatNumber(mean)}${angle}${specials}`
-  }
+  for (const { a, distance } of moved) yield* line('warning', '≠', a, told(distance))
   const forms = `${plural(alike.length, 'tensor')} of one form, ${removed.length} removed, ${added.length} added, ${reshaped.length} reshaped, ${recast.length} recast`
   yield measured === null
     ? forms
     : `${forms}; of ${measured.length} compared ${measured.length - moved.length} are equal`
 }
 
-function describe(tensor: TensorInfo): string {
-  return `${printable(tensor.name)}  ${form(tensor)}`
+function told({ max, mean, cosine, unequalSpecials }: Measured['distance']): string {
+  const specials = unequalSpecials === 0 ? '' : `, ${unequalSpecials} NaN or infinite on one side`
+  const angle = cosine === null ? '' : `, cosine ${formatNumber(cosine, 8)}`
+  return `max ${formatNumber(max)}, mean ${formatNumber(mean)}${angle}${specials}`
 }
 
 function form({ dtype, shape }: TensorInfo): string {

@@ -20,6 +20,15 @@ export function hang(head: Head, text: string, width: number): string[] {
   return isBeside ? [head.text + first.slice(blank.length), ...rest] : [head.text.trimEnd(), first, ...rest]
 }
 
+/** Keys in a column, their texts beside them, each folded under itself. */
+export function hangRows(rows: readonly (readonly [key: string, text: string])[], width: number): string[] {
+  const widest = rows.reduce((most, [key]) => Math.max(most, displayWidth(key)), 0)
+  return rows.flatMap(([key, text]) => {
+    const head = `${key}${' '.repeat(widest - displayWidth(key))}  `
+    return hang({ text: head, width: widest + 2 }, text, width).map((line) => line.trimEnd())
+  })
+}
+
 function fold(text: string, width: number): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {

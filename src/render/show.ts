@@ -1,5 +1,5 @@
 /** One checkpoint with all that is known of it, and a run summed up. */
-import { relative } from 'node:path'
+import { basename, relative } from 'node:path'
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/layouts/index.js'
 import type { TensorFile, TensorInfo } from '../core/tensors/index.js'
@@ -7,9 +7,12 @@ import { aligned } from './aligned.js'
 import { describeFinding, formatMeta, isoTime } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
+import { hang, hangRows } from './hang.js'
 import { printable } from './printable.js'
 import { layoutsOf } from './run.js'
-import { allDigits, formatAge, formatNumber, formatSize, plural } from './units.js'
+import { foldedLines, sumUp } from './tensors.js'
+import { allDigits, formatAge, formatNumber, formatSize } from './units.js'
+import { displayWidth } from './width.js'
 
 interface Context {
   /** Unix seconds. */
@@ -33,6 +36,7 @@ export function renderCheckpoint(
   { now, output }: Context,
 ): string[] {
   const paint = painter(output.colours)
+  const room = output.width - 2
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', paint('title', title), ...lines.map((line) => `  ${line}`)]
   return [
@@ -40,11 +44,14 @@ export function renderCheckpoint(
     ...aligned(facts(checkpoint, now, paint)).map((line) => `  ${line}`),
     ...section(
       'Meta',
-      aligned([...checkpoint.meta].map(([key, value]) => [printable(key), formatMeta(value, allDigits)])),
+      hangRows(
+        [...checkpoint.meta].map(([key, value]) => [printable(key), formatMeta(value, allDigits)]),
+        room,
+      ),
     ),
     ...section('Files', aligned(checkpoint.files.map((file) => fileLine(checkpoint, file)))),
     ...[...tensors].flatMap(([key, list]) =>
-      section(`Tensors of ${printable(key)}: ${sumUp(list)}`, tensorLines(list)),
+      section(`Tensors of ${printable(key)}: ${sumUp(list)}`, foldedLines(list, room, mostTensors)),
     ),
   ]
 }
@@ -66,29 +73,17 @@ function facts(checkpoint: Checkpoint, now: number, paint: Paint): string[][] {
 
 function fileLine(checkpoint: Checkpoint, file: Checkpoint['files'][number]): string[] {
   const size = file.size === null ? '-' : formatSize(file.size)
-  return [printable(file.key), size, printable(relative(checkpoint.path, file.path) || file.path)]
+  return [printable(file.key), size, printable(relative(checkpoint.path, file.path) || basename(file.path))]
 }
 
 export function renderTensorFile({ path, metadata, tensors }: TensorFile, output: Output): string[] {
   const paint = painter(output.colours)
+  const room = output.width - 2
+  const told = [...metadata].map(([key, value]) => [printable(key), printable(value)] as const)
   return [
     `${paint('title', printable(path))}: ${sumUp(tensors)}`,
-    ...aligned([...metadata].map(([key, value]) => [printable(key), printable(value)])).map((line) => `  ${line}`),
-    ...tensorLines(tensors).map((line) => `  ${line}`),
+    ...[...hangRows(told, room), ...foldedLines(tensors, room, mostTensors)].map((line) => `  ${line}`),
   ]
-}
-
-function sumUp(tensors: readonly TensorInfo[]): string {
-  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0)
-  return `${plural(tensors.length, 'tensor')}, ${formatSize(bytes)}`
-}
-
-function tensorLines(tensors: readonly TensorInfo[]): string[] {
-  const shown = tensors.slice(0, mostTensors)
-  const lines = aligned(shown.map((tensor) => [printable(tensor.name), tensor.dtype, `[${tensor.shape.join(', ')}]`]))
-  return tensors.length > shown.length
-    ? [...lines, `… and ${tensors.length - shown.length} more: --json lists all`]
-    : lines
 }
 
 export function renderOverview(
@@ -101,6 +96,7 @@ export function renderOverview(
   { now, output }: Context,
 ): string[] {
   const paint = painter(output.colours)
+  const room = output.width - 2
   const [latest] = checkpoints
   const damaged = checkpoints.filter((checkpoint) => checkpoint.health.grade !== 'whole')
   const time = latest === undefined ? null : timeOf(latest)
@@ -108,20 +104,25 @@ export function renderOverview(
   const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
   return [
     paint('title', printable(run.path)),
-    ...aligned([
-      ['layout', titles.join(', ')],
-      ['checkpoints', `${checkpoints.length}, ${formatSize(size)}`],
-      ['latest', printable(latest?.name ?? '-'), age],
-      ...best.map(({ metric, direction, name, value }) => [
-        `best ${printable(metric)}`,
-        printable(name),
-        `${formatNumber(value, allDigits)} (${direction})`,
-      ]),
-      ...damaged.map((checkpoint) => [
-        paint('bad', 'damaged'),
-        printable(checkpoint.name),
-        checkpoint.health.findings.map(describeFinding).join('; '),
-      ]),
-    ]).map((line) => `  ${line}`),
+    ...[
+      ...aligned(
+        [
+          ['layout', titles.join(', ')],
+          ['checkpoints', `${checkpoints.length}, ${formatSize(size)}`],
+          ['latest', printable(latest?.name ?? '-'), age],
+          ...best.map(({ metric, direction, name, value }) => [
+            `best ${printable(metric)}`,
+            printable(name),
+            `${formatNumber(value, allDigits)} (${direction})`,
+          ]),
+        ],
+        { width: room, long: 1 },
+      ),
+      ...damaged.flatMap(({ name, health }) => {
+        const head = `damaged  ${printable(name)}  `
+        const text = health.findings.map(describeFinding).join('; ')
+        return hang({ text: paint('bad', head), width: displayWidth(head) }, text, room)
+      }),
+    ].map((line) => `  ${line}`),
   ]
 }

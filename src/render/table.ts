@@ -64,13 +64,13 @@ function paintCell<Row>(column: Column<Row>, row: Row): string {
   return column.paint?.(row, text) ?? text
 }
 
-interface Fitted<Row> {
+export interface Fitted<Row> {
   readonly column: Column<Row>
   readonly width: number
 }
 
 /** Leaves out what may leave until the rest fits; the wrapping column takes the room that is left. */
-function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
+export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
   const kept = columns.map((column) => ({ column, width: widthOf(column, rows) }))
   const least = ({ column, width }: Fitted<Row>) => (column.wraps === true ? Math.min(width, leastWrapped) : width)
   const total = () => kept.reduce((sum, one) => sum + least(one) + gap, -gap)

@@ -21,7 +21,7 @@ export function renderTensorTree(files: readonly ListedFile[], output: Output): 
   return files.flatMap((file, index) => {
     const rows: string[][] = []
     addRows(plant(file.tensors), 1, rows)
-    return [...(index === 0 ? [] : ['']), titleOf(file, paint), ...aligned(rows)]
+    return [...(index === 0 ? [] : ['']), titleOf(file, paint), ...aligned(rows, { width: output.width })]
   })
 }
 

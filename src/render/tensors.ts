@@ -6,9 +6,12 @@ import { formatMeta } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import { foldTensors } from './fold-tensors.js'
 import type { Output } from './output.js'
+import { hangRows } from './hang.js'
 import { printable } from './printable.js'
+import { fit, type Column } from './table.js'
 import { formatNumber, formatSize, plural } from './units.js'
-import { aligned } from './aligned.js'
+import { displayWidth } from './width.js'
+import { aligned, alignedRows, shortened } from './aligned.js'
 
 export interface ListedTensor extends TensorInfo, Measured {}
 
@@ -27,18 +30,26 @@ export interface ListedFile {
 /** Values that are listed; --json has all. */
 const mostValues = 20
 
-export function renderTensors(files: readonly ListedFile[], output: Output): string[] {
+export function renderTensors(files: readonly ListedFile[], output: Pick<Output, 'colours' | 'width'>): string[] {
   const paint = painter(output.colours)
-  return files.flatMap((file, index) => [...(index === 0 ? [] : ['']), ...renderFile(file, paint)])
+  return files.flatMap((file, index) => [...(index === 0 ? [] : ['']), ...renderFile(file, output.width, paint)])
 }
 
-function renderFile(file: ListedFile, paint: Paint): string[] {
+const indent = 2
+
+function renderFile(file: ListedFile, width: number, paint: Paint): string[] {
   const { tensors, metadata, values, opaque } = file
+  const room = width - indent
   return [
     titleOf(file, paint),
-    ...indented(aligned([...metadata].map(([key, value]) => [printable(key), printable(value)]))),
-    ...indented(tensors.some(isMeasured) ? measuredLines(tensors, paint) : foldedLines(tensors)),
-    ...section('values beside the tensors', valueLines(values), paint),
+    ...indented(
+      hangRows(
+        [...metadata].map(([key, value]) => [printable(key), printable(value)]),
+        room,
+      ),
+    ),
+    ...indented(tensors.some(isMeasured) ? measuredLines(tensors, room, paint) : foldedLines(tensors, room)),
+    ...section('values beside the tensors', valueLines(values, room - indent), paint),
     ...section(
       'kept as names only',
       [...opaque].map(([name, count]) => `${printable(name)}${count === 1 ? '' : ` (${count} times)`}`),
@@ -47,64 +58,98 @@ function renderFile(file: ListedFile, paint: Paint): string[] {
   ]
 }
 
-/** `model  /path: 36 tensors, 1.2 MB`; what is shared is counted once. */
+/** `model  /path: 36 tensors, 1.2 MB`. */
 export function titleOf({ key, path, tensors }: ListedFile, paint: Paint): string {
-  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0)
   const shared = tensors.filter(({ name, shared }) => shared !== undefined && shared !== name).length
   const note = shared === 0 ? '' : `, ${shared} of them in the storage of another`
   const title = key === null ? printable(path) : `${printable(key)}  ${printable(path)}`
-  return `${paint('title', title)}: ${plural(tensors.length, 'tensor')}, ${formatSize(bytes)}${note}`
+  return `${paint('title', title)}: ${sumUp(tensors)}${note}`
+}
+
+/** `36 tensors, 1.2 MB`; of tensors in one storage the largest counts. */
+export function sumUp(tensors: readonly TensorInfo[]): string {
+  const storages = new Map<string, number>()
+  for (const { name, shared = name, bytes } of tensors) {
+    storages.set(shared, Math.max(storages.get(shared) ?? 0, bytes))
+  }
+  const bytes = [...storages.values()].reduce((sum, one) => sum + one, 0)
+  return `${plural(tensors.length, 'tensor')}, ${formatSize(bytes)}`
 }
 
 function isMeasured({ sha256, stats }: ListedTensor): boolean {
   return sha256 !== undefined || stats !== undefined
 }
 
-function foldedLines(tensors: readonly ListedTensor[]): string[] {
+/** `width`: columns that there are for it. Of more than `most` lines the rest is counted. */
+export function foldedLines(tensors: readonly TensorInfo[], width: number, most = Infinity): string[] {
   const sharers = new Map<string, string>()
   for (const { name, shared } of tensors) if (shared !== undefined) sharers.set(name, shared)
-  return aligned(
-    foldTensors(tensors).map(({ name, dtype, shape, bytes, count }) => {
-      const shared = sharers.get(name)
-      const times = count > 1 ? `${count} ×` : ''
-      return [
-        shownName(name),
-        dtype,
-        shapeText(shape),
-        formatSize(bytes),
-        times,
-        shared === undefined || shared === name ? '' : `= ${shownName(shared)}`,
-      ]
-    }),
-  )
+  const folded = foldTensors(tensors)
+  const shown = folded.slice(0, most)
+  const rows = shown.map(({ name, dtype, shape, bytes, count }) => [
+    shownName(name),
+    dtype,
+    shapeText(shape),
+    formatSize(bytes),
+    count > 1 ? `${count} ×` : '',
+  ])
+  const lines = alignedRows(rows, { width }).flatMap((lines, index) => {
+    const name = shown[index]?.name ?? ''
+    const shared = sharers.get(name)
+    return shared === undefined || shared === name ? lines : withNote(lines, `= ${shownName(shared)}`, width)
+  })
+  const rest = folded.slice(most).reduce((sum, { count }) => sum + count, 0)
+  return rest === 0 ? lines : [...lines, `… and ${rest} more: --json lists all`]
 }
 
-function measuredLines(tensors: readonly ListedTensor[], paint: Paint): string[] {
-  const stats = tensors.some((tensor) => tensor.stats !== undefined)
-  const header = ['name', 'dtype', 'shape', 'size', ...(stats ? ['min', 'max', 'mean', 'std', 'NaN', 'inf'] : [])]
-  const rows = tensors.map((tensor) => [
-    shownName(tensor.name),
-    tensor.dtype,
-    shapeText(tensor.shape),
-    formatSize(tensor.bytes),
-    ...(stats ? statCells(tensor) : []),
-    ...(tensor.sha256 === undefined ? [] : [tensor.sha256]),
-  ])
-  const [first = '', ...rest] = aligned([header, ...rows])
+/** Behind the last line where there is room. */
+function withNote(lines: readonly string[], note: string, width: number): string[] {
+  const last = `${lines.at(-1) ?? ''}  ${note}`
+  return displayWidth(last) <= width ? [...lines.slice(0, -1), last] : [...lines, `    ${shortened(note, width - 4)}`]
+}
+
+function measuredLines(tensors: readonly ListedTensor[], width: number, paint: Paint): string[] {
+  const columns = fit(measuredColumns(tensors), tensors, width).map(({ column }) => column)
+  const rows = tensors.map((tensor) => columns.map(({ cell }) => cell(tensor)))
+  const [first = '', ...rest] = aligned([columns.map(({ title }) => title), ...rows], { width })
   return [paint('faint', first), ...rest]
 }
 
-function statCells({ stats }: ListedTensor): string[] {
-  if (stats === null || stats === undefined) return ['-', '-', '-', '-', '-', '-']
-  const { min, max, mean, std, nan, infinite } = stats
-  const numbers = [min, max, mean, std].map((value) => (value === null ? '-' : formatNumber(value)))
-  return [...numbers, String(nan), String(infinite)]
+/** What was asked for stays; on a narrow terminal its form leaves, and before it counts that are all 0. */
+function measuredColumns(tensors: readonly ListedTensor[]): Column<ListedTensor>[] {
+  const counts = { NaN: 'nan', inf: 'infinite' } as const
+  const isNone = (key: 'nan' | 'infinite') => tensors.every(({ stats }) => (stats?.[key] ?? 0) === 0)
+  const numbers = (['min', 'max', 'mean', 'std'] as const).map((title): Column<ListedTensor> => ({
+    title,
+    cell: ({ stats }) => numberCell(stats?.[title]),
+  }))
+  const specials = Object.entries(counts).map(([title, key]): Column<ListedTensor> => ({
+    title,
+    ...(isNone(key) ? { leaves: 4 } : {}),
+    cell: ({ stats }) => (stats === null || stats === undefined ? '-' : String(stats[key])),
+  }))
+  const isHashed = tensors.some(({ sha256 }) => sha256 !== undefined)
+  return [
+    { title: 'name', wraps: true, cell: ({ name }) => shownName(name) },
+    { title: 'dtype', leaves: 1, cell: ({ dtype }) => dtype },
+    { title: 'shape', leaves: 2, cell: ({ shape }) => shapeText(shape) },
+    { title: 'size', leaves: 3, cell: ({ bytes }) => formatSize(bytes) },
+    ...(tensors.some(({ stats }) => stats !== undefined) ? [...numbers, ...specials] : []),
+    ...(isHashed ? [{ title: 'SHA-256', cell: ({ sha256 = '-' }: ListedTensor) => sha256 }] : []),
+  ]
 }
 
-const longestName = 160
+function numberCell(value: number | null | undefined): string {
+  return value === null || value === undefined ? '-' : formatNumber(value)
+}
 
+const longestName = 1000
+const longestValue = 160
+
+/** Whole, unless nobody can have meant it: then its beginning and its end. */
 export function shownName(name: string): string {
-  const text = name.length > longestName ? `${name.slice(0, longestName)}… (${name.length} characters)` : name
+  const text =
+    name.length > longestName ? `${name.slice(0, 100)}…${name.slice(-100)} (${name.length} characters)` : name
   return text === '' ? "''" : printable(text)
 }
 
@@ -112,20 +157,20 @@ export function shapeText(shape: TensorInfo['shape']): string {
   return `[${shape.slice(0, 12).join(', ')}${shape.length > 12 ? ', …' : ''}]`
 }
 
-function valueLines(values: MetaValue): string[] {
-  const found: string[][] = []
+function valueLines(values: MetaValue, width: number): string[] {
+  const found: [string, string][] = []
   collectValues('', values, found)
-  const shown = aligned(found.slice(0, mostValues))
+  const shown = hangRows(found.slice(0, mostValues), width)
   return found.length > mostValues ? [...shown, '… and more: --json has all'] : shown
 }
 
-function collectValues(name: string, value: MetaValue, found: string[][]): void {
+function collectValues(name: string, value: MetaValue, found: [string, string][]): void {
   if (found.length > mostValues || value === null) return
   if (isMeta(value)) {
     for (const [key, inner] of value) collectValues(name === '' ? key : `${name}.${key}`, inner, found)
   } else {
     const text = formatMeta(value)
-    found.push([shownName(name), text.length > longestName ? `${text.slice(0, longestName)}…` : text])
+    found.push([shownName(name), text.length > longestValue ? `${text.slice(0, longestValue)}…` : text])
   }
 }
 

@@ -6,59 +6,69 @@ import type { WrittenOutput } from '../core/output/index.js'
 import { formatPart, reportOf, suggestFlags, type PrefixChange, type TransferPlan } from '../core/transfer/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
+import { hang } from './hang.js'
 import { printable } from './printable.js'
 import { formatSize, plural } from './units.js'
+import { displayWidth } from './width.js'
 
 /** Names listed of each kind; --json lists all. */
 const mostNames = 10
 
-export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null, { colours }: Output): string[] {
-  const paint = painter(colours)
-  const casts = plan.matched.filter(({ source, target }) => source.dtype !== target.dtype)
-  const renamed = plan.matched.filter(({ source, target }) => source.name !== target.name)
-  const resized = plan.matched.flatMap((pair) =>
-    pair.resize === undefined ? [] : [{ source: pair.source, target: pair.target, kind: pair.resize.kind }],
-  )
-  const section = (title: string, lines: readonly string[]) =>
-    lines.length === 0 ? [] : [paint('title', title), ...some(lines).map((line) => `  ${line}`)]
+export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null, output: Output): string[] {
+  const paint = painter(output.colours)
+  const { matched, missing, unexpected, excluded, mismatched, nearMisses } = plan
+  const casts = matched.filter(({ source, target }) => source.dtype !== target.dtype)
+  const renamed = matched.filter(({ source, target }) => source.name !== target.name)
+  const resized = matched.filter(({ resize }) => resize !== undefined)
+  const section = <Item>(title: string, items: readonly Item[], lineOf: (item: Item) => Line): string[] =>
+    items.length === 0
+      ? []
+      : [
+          paint('title', title),
+          ...items.slice(0, mostNames).flatMap((item) => folded(lineOf(item), output.width)),
+          ...(items.length > mostNames ? [`  … and ${items.length - mostNames} more`] : []),
+        ]
   return [
-    `${paint('good', 'matched')}: ${plan.matched.length} of the ${plural(plan.target.tensors.length, 'tensor')} in the target, ${formatPart(plan.coverage.bytes)} of its bytes`,
-    ...section(`missing in the source: ${plan.missing.length} keep the target's values`, plan.missing.map(describe)),
-    ...section(
-      `unexpected in the source: ${plan.unexpected.length} left out`,
-      plan.unexpected.map((tensor) => describeSought(tensor, plan)),
+    `${paint('good', 'matched')}: ${matched.length} of the ${plural(plan.target.tensors.length, 'tensor')} in the target, ${formatPart(plan.coverage.bytes)} of its bytes`,
+    ...section(`missing in the source: ${missing.length} keep the target's values`, missing, describe),
+    ...section(`unexpected in the source: ${unexpected.length} left out`, unexpected, (tensor) =>
+      describeSought(tensor, plan),
     ),
-    ...section(`excluded: ${plan.excluded.length}`, plan.excluded.map(describe)),
-    ...section(
-      `mismatched: ${plan.mismatched.length} keep the target's values`,
-      plan.mismatched.map(({ source, target }) => `${describe(source)} in the source, ${form(target)} in the target`),
-    ),
-    ...section(
-      `resized: ${resized.length}`,
-      resized.map(
-        ({ source, target, kind }) => `${printable(target.name)}  ${form(source)} into ${form(target)} (${kind})`,
-      ),
-    ),
-    ...section(
-      `renamed: ${renamed.length}`,
-      renamed.map(({ source, target }) => `${printable(source.name)} to ${printable(target.name)}`),
-    ),
-    ...section(
-      `cast: ${casts.length}`,
-      casts.map(({ source, target }) => `${printable(target.name)}  ${source.dtype} to ${target.dtype}`),
-    ),
-    ...section(
-      'nearly matched, source and target:',
-      plan.nearMisses.map(
-        ({ source, target }) => `${printable(source.name)}  ${printable(target.name)}  ${form(target)}`,
-      ),
-    ),
-    ...section(
-      'flags that would match them:',
-      suggestFlags(plan.nearMisses).map(({ flag, value, tensors }) => `${flag} ${quoted(value)}  (${tensors})`),
-    ),
+    ...section(`excluded: ${excluded.length}`, excluded, describe),
+    ...section(`mismatched: ${mismatched.length} keep the target's values`, mismatched, ({ source, target }) => [
+      source.name,
+      `${form(source)} in the source, ${form(target)} in the target`,
+    ]),
+    ...section(`resized: ${resized.length}`, resized, ({ source, target, resize }) => [
+      target.name,
+      `${form(source)} into ${form(target)} (${resize?.kind ?? ''})`,
+    ]),
+    ...section(`renamed: ${renamed.length}`, renamed, ({ source, target }) => [
+      source.name,
+      `to ${printable(target.name)}`,
+    ]),
+    ...section(`cast: ${casts.length}`, casts, ({ source, target }) => [
+      target.name,
+      `${source.dtype} to ${target.dtype}`,
+    ]),
+    ...section('nearly matched, source and target:', nearMisses, ({ source, target }) => [
+      source.name,
+      `${printable(target.name)}  ${form(target)}`,
+    ]),
+    ...section('flags that would match them:', suggestFlags(nearMisses), ({ flag, value, tensors }) => [
+      flag,
+      `${quoted(value)}  (${tensors})`,
+    ]),
     written === null ? 'nothing was written' : told(written),
   ]
+}
+
+/** A name, and what is told of it. */
+type Line = readonly [name: string, text: string]
+
+function folded([name, text]: Line, width: number): string[] {
+  const head = `  ${printable(name)}  `
+  return hang({ text: head, width: displayWidth(head) }, text, width)
 }
 
 export function transferDocument(plan: TransferPlan, written: WrittenOutput | null) {
@@ -105,22 +115,18 @@ export function renderPrefix({ strip, add }: PrefixChange): string {
   return `no name of the source matches as it stands; they do with ${parts.join(' and ')}`
 }
 
-function describe(tensor: TensorInfo): string {
-  return `${printable(tensor.name)}  ${form(tensor)}`
+function describe(tensor: TensorInfo): Line {
+  return [tensor.name, form(tensor)]
 }
 
 /** With the name that it was looked for by, where that is another. */
-function describeSought(tensor: TensorInfo, { sought }: TransferPlan): string {
+function describeSought(tensor: TensorInfo, { sought }: TransferPlan): Line {
   const name = sought.get(tensor) ?? tensor.name
-  return name === tensor.name ? describe(tensor) : `${describe(tensor)}, looked for as ${printable(name)}`
+  return [tensor.name, name === tensor.name ? form(tensor) : `${form(tensor)}, looked for as ${printable(name)}`]
 }
 
 function form({ dtype, shape }: TensorInfo): string {
   return `${dtype} [${shape.join(', ')}]`
-}
-
-function some(lines: readonly string[]): readonly string[] {
-  return lines.length > mostNames ? [...lines.slice(0, mostNames), `… and ${lines.length - mostNames} more`] : lines
 }
 
 /** As a shell takes it. */
