@@ -6,6 +6,7 @@ import { loadCommand } from './commands/load.js'
 export async function main(argv: string[], root: string): Promise<boolean> {
   const { id, rest } = nameOf(argv)
   if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
+  if (readsAll(rest)) (await import('./core/storage/sweep.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
   const config = { root, name: 'ckpt', bin: 'ckpt', scopedEnvVarKeys: () => [] } satisfies Partial<Config>
   command.id = id
@@ -22,6 +23,16 @@ function nameOf(argv: readonly string[]): { readonly id: string; readonly rest: 
 }
 
 function asksForHelp(argv: readonly string[]): boolean {
+  return own(argv).some((argument) => argument === '--help' || argument === '-h')
+}
+
+/** Of every file that it comes to: what a thread helps with. */
+function readsAll(argv: readonly string[]): boolean {
+  return own(argv).some((argument) => argument === '--deep')
+}
+
+/** Those for ckpt itself. */
+function own(argv: readonly string[]): readonly string[] {
   const end = argv.indexOf('--')
-  return (end === -1 ? argv : argv.slice(0, end)).some((argument) => argument === '--help' || argument === '-h')
+  return end === -1 ? argv : argv.slice(0, end)
 }

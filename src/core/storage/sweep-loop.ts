@@ -45,14 +45,14 @@ interface Reading {
 }
 
 /**
- * Takes tasks until none is left or the flag is set. `counters` are shared by all threads: tasks taken, bytes read, the
- * flag that stops. Its text is also started in threads (see sweep.ts), so it may use nothing but its arguments and the
+ * Takes tasks until none is left or the flag is set. `counters` are shared by all threads: tasks taken, bytes read
+ * (modulo 2^32), the flag that stops. Its text is also started in threads (see sweep.ts), so it may use nothing but its arguments and the
  * language. What runs for each block is kept small, and blocks large: else V8 finds it worth compiling, in each thread
  * anew, which takes a hundred milliseconds of the processor.
  */
 export function makeSweepSteps(
   tasks: readonly SweepTask[],
-  counters: BigInt64Array,
+  counters: Int32Array,
   { fs, crc32, startSha256 }: SweepTools,
 ): SweepSteps {
   // Small enough to stay in the processor's cache between the copy and the sum.
@@ -77,7 +77,7 @@ export function makeSweepSteps(
 
   function begin(): Reading | undefined {
     if (isStopped()) return undefined
-    const index = Number(Atomics.add(counters, 0, 1n))
+    const index = Atomics.add(counters, 0, 1)
     const task = tasks[index]
     if (task === undefined) return undefined
     const hash = task.sha256 ? startSha256() : undefined
@@ -90,7 +90,7 @@ export function makeSweepSteps(
     sumRanges(one, at + count)
     one.hash?.update(block.subarray(0, count))
     one.at = at + count
-    Atomics.add(counters, 1, BigInt(count))
+    Atomics.add(counters, 1, count)
     return count
   }
 
@@ -98,8 +98,9 @@ export function makeSweepSteps(
     const { ranges } = one.task
     for (let range = ranges[one.next]; range !== undefined && range.position < end; range = ranges[one.next]) {
       const rangeEnd = range.position + range.length
-      const part = block.subarray(Math.max(range.position, one.at) - one.at, Math.min(rangeEnd, end) - one.at)
-      one.crcs[one.next] = crc32(part, one.crcs[one.next] ?? 0)
+      const from = Math.max(range.position, one.at) - one.at
+      const to = Math.min(rangeEnd, end) - one.at
+      one.crcs[one.next] = crc32(to - from === block.length ? block : block.subarray(from, to), one.crcs[one.next] ?? 0)
       if (rangeEnd > end) break
       one.next += 1
     }
@@ -114,7 +115,7 @@ export function makeSweepSteps(
   }
 
   function isStopped(): boolean {
-    return Atomics.load(counters, 2) !== 0n
+    return Atomics.load(counters, 2) !== 0
   }
 
   return { step, answers }

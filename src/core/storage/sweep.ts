@@ -113,11 +113,12 @@ async function runTasks(
   const counters = makeCounters()
   let told = 0
   const tell = (): void => {
-    const count = Number(Atomics.load(counters, bytesRead))
-    onBytes?.(count - told)
+    const count = Atomics.load(counters, bytesRead)
+    // It starts anew at 2^32, which no two looks are apart.
+    onBytes?.((count - told) >>> 0)
     told = count
   }
-  const stop = (): void => void Atomics.store(counters, stopFlag, 1n)
+  const stop = (): void => void Atomics.store(counters, stopFlag, 1)
   signal?.addEventListener('abort', stop)
   const timer = setInterval(tell, interval)
   const answers = new Map<number, SweepAnswer>()
@@ -148,16 +149,13 @@ async function runTasks(
 const bytesRead = 1
 const stopFlag = 2
 
-function makeCounters(): BigInt64Array {
-  return new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT))
+function makeCounters(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT))
 }
 
 /** In this thread, letting signals and progress through now and then. */
-async function runHere(
-  tasks: readonly SweepTask[],
-  counters: BigInt64Array,
-): Promise<ReadonlyMap<number, SweepAnswer>> {
-  const tools = { fs, crc32, startSha256: () => crypto.createHash('sha256') }
+async function runHere(tasks: readonly SweepTask[], counters: Int32Array): Promise<ReadonlyMap<number, SweepAnswer>> {
+  const tools = { fs, crc32: fastCrc32()?.crc32 ?? crc32, startSha256: () => crypto.createHash('sha256') }
   const { step, answers } = makeSweepSteps(tasks, counters, tools)
   for (let sinceBreath = 0; ;) {
     const count = step()
@@ -172,9 +170,26 @@ async function runHere(
 /** A thread that waits for tasks. */
 interface Thread {
   /** Resolves when it has ended, also when it failed: what it did not answer is then still to be done. */
-  readonly run: (tasks: readonly SweepTask[], counters: BigInt64Array) => Promise<ReadonlyMap<number, SweepAnswer>>
+  readonly run: (tasks: readonly SweepTask[], counters: Int32Array) => Promise<ReadonlyMap<number, SweepAnswer>>
   /** Lets it end, if it still waits. */
   readonly dismiss: () => void
+}
+
+let early: Thread | undefined
+
+/**
+ * Starts one thread before it is known what there is to read: it takes as long to start as all that is done until then.
+ * It waits, and keeps the process, until it is used or the process exits.
+ */
+export function startEarly(): void {
+  const fast = availableParallelism() > 1 ? fastCrc32() : null
+  if (fast !== null) early ??= startThread(fast)
+}
+
+function takeEarly(): Thread | undefined {
+  const taken = early
+  early = undefined
+  return taken
 }
 
 /** As many as help with so many bytes. None where there is no CRC-32 that a thread can load. */
@@ -182,7 +197,7 @@ function startThreads(bytes: number): Thread[] {
   const fast = bytes < fewestForThreads ? null : fastCrc32()
   if (fast === null) return []
   const count = Math.min(availableParallelism(), mostThreads, Math.ceil(bytes / taskSize)) - 1
-  return Array.from({ length: count }, () => startThread(fast))
+  return Array.from({ length: count }, () => takeEarly() ?? startThread(fast))
 }
 
 function startThread({ module }: FastCrc32): Thread {
