@@ -77,7 +77,7 @@ const others: readonly Deed[] = [
   {
     command: 'verify RUN --record',
     sound: async (place) => {
-      for (const name of ['CKPT+a', 'CKPT+b', 'CKPT+c']) await readChecksums(plain, await stateAt(place), name)
+      await readChecksums(plain, await stateAt(place), ['CKPT+a', 'CKPT+b', 'CKPT+c'])
     },
   },
   {

@@ -67,14 +67,21 @@ export function crc32ByTable(bytes: Uint8Array, previous: number): number {
  */
 export function combineCrc32(first: number, second: number, length: number): number {
   if (first === 0) return second
-  let power = 1 << 31
-  // x to the power of 8, 16, 32, …, of which those are taken that add up.
-  let factor = 1 << 23
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) power = times(power, factor)
-    factor = times(factor, factor)
+  let moved = first
+  for (let rest = length, at = 0; rest > 0; rest = Math.floor(rest / 2), at += 1) {
+    if (rest % 2 === 1) moved = times(factor(at), moved)
   }
-  return (times(power, first) ^ second) >>> 0
+  return (moved ^ second) >>> 0
+}
+
+const factors = [1 << 23]
+
+/** x to the power of 8, 16, 32, …: those are taken that add up. */
+function factor(at: number): number {
+  const known = factors[at]
+  if (known !== undefined) return known
+  const half = factor(at - 1)
+  return (factors[at] = times(half, half))
 }
 
 /** Product of two polynomials, modulo that of the CRC; the highest bit is the coefficient of 1. */

@@ -49,11 +49,8 @@ async function compareRecorded(
   state: StateFolder,
   options: HealthOptions,
 ): Promise<Checkpoint[]> {
-  const records = new Map<string, Checksums>()
-  for (const { name } of measured) {
-    const record = await readChecksums(storage, state, name)
-    if (record !== null) records.set(name, record)
-  }
+  const names = measured.map(({ name }) => name)
+  const records = await readChecksums(storage, state, names)
   const isRecorded = ({ name }: Checkpoint) => records.has(name)
   const summed = await checkAndSum(storage, run.checkpoints, measured, isRecorded, options)
   return summed.map(({ checkpoint, sums }) => {

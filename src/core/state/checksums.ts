@@ -25,8 +25,23 @@ export interface Checksums {
 
 const folder = 'checksums'
 
-/** What was recorded of the checkpoint; null when nothing was. Throws CkptError `damaged`, StorageError. */
-export async function readChecksums(storage: ReadStorage, state: StateFolder, name: string): Promise<Checksums | null> {
+/** What was recorded of these checkpoints, by name. Throws CkptError `damaged`, StorageError. */
+export async function readChecksums(
+  storage: ReadStorage,
+  state: StateFolder,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, Checksums>> {
+  const found = new Map<string, Checksums>()
+  const [any] = await storage.stat([join(state.path, folder)])
+  if (any?.ok === false && any.error.code === 'not-found') return found
+  for (const name of names) {
+    const sums = await readOne(storage, state, name)
+    if (sums !== null) found.set(name, sums)
+  }
+  return found
+}
+
+async function readOne(storage: ReadStorage, state: StateFolder, name: string): Promise<Checksums | null> {
   const path = pathOf(state, name)
   const record = await readRecord(storage, path)
   if (record === null) return null
