@@ -4,6 +4,7 @@ import { BaseCommand } from '../base-command.js'
 import { localStamp, wait } from '../clock.js'
 import type { Precision } from '../core/average/index.js'
 import { CkptError } from '../core/errors.js'
+import { findCheckpointAt } from '../core/layouts/index.js'
 import { compileFilter } from '../core/names/index.js'
 import {
   prepareAverage,
@@ -17,6 +18,7 @@ import { openExactly } from '../core/run/index.js'
 import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
+import { plural } from '../render/units.js'
 import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
 import { readMeta } from '../save-arguments.js'
 
@@ -91,6 +93,9 @@ status 5). One chunk of one tensor at a time is in memory.`
     ...selectionFlags,
   }
 
+  /** Tensors with NaN in their mean, and how many. */
+  private readonly notNumbers: string[] = []
+
   async run(): Promise<void> {
     const request = await this.request()
     const prepared = await this.long('checking', (work) =>
@@ -100,6 +105,7 @@ status 5). One chunk of one tensor at a time is in memory.`
     try {
       for (const warning of warnings) this.alert(warning)
       const result = await (this.flags.save === undefined ? this.write(prepared) : this.save(prepared, this.flags.save))
+      this.warnOfNaN()
       this.answer(averageDocument(plan, result), () => renderAverage(plan, result, this.output))
     } finally {
       await prepared.close()
@@ -111,13 +117,13 @@ status 5). One chunk of one tensor at a time is in memory.`
     const query = await readQuery(this.flags)
     const isFiltered = include.length + exclude.length > 0
     const filter = isFiltered ? { isWanted: await compileFilter(include, exclude) } : {}
-    const count = this.count(onlyOrder(query) !== undefined)
+    const count = await this.count(onlyOrder(query) !== undefined)
     const { what } = this.args
     return { what, base: resolve('.'), query, key, count, options: { weights, accumulate, ...filter } }
   }
 
   /** How many are chosen of a run; null for several things that were named. */
-  private count(isRanked: boolean): number | null {
+  private async count(isRanked: boolean): Promise<number | null> {
     const { last, num } = this.flags
     const [first = '', ...others] = this.args.what
     if (last !== undefined && isRanked) {
@@ -130,12 +136,36 @@ status 5). One chunk of one tensor at a time is in memory.`
     if (count !== null && others.length > 0) {
       throw new CkptError('usage', '--last and --num choose from one run, and several things were named')
     }
-    if (count === null && others.length === 0) {
-      throw new CkptError('usage', `${first}: of a run, say how many with --last N or --num N`, {
+    if (count === null && others.length === 0) await this.refuseAlone(first)
+    return count
+  }
+
+  /** One thing, and no count. */
+  private async refuseAlone(what: string): Promise<never> {
+    const path = resolve(what)
+    const [stat] = await this.storage.stat([path])
+    if (stat?.ok === false) throw stat.error
+    const kind = stat?.value.kind === 'file' ? 'file' : (await findCheckpointAt(this.storage, path)) && 'checkpoint'
+    if (kind === null) {
+      throw new CkptError('usage', `${what}: of a run, say how many with --last N or --num N`, {
         hint: 'or name the files',
       })
     }
-    return count
+    throw new CkptError('usage', `${what} is one ${kind}, and there is nothing to average it with`, {
+      hint: 'name several, or a run with --last N or --num N',
+    })
+  }
+
+  private readonly onNaN = (name: string, count: number): void => {
+    this.notNumbers.push(`${name} (${count})`)
+  }
+
+  /** One broken file among good ones shows in nothing else. */
+  private warnOfNaN(): void {
+    const names = this.notNumbers
+    if (names.length === 0) return
+    const some = [...names.slice(0, 5), ...(names.length > 5 ? ['…'] : [])].join(', ')
+    this.alert(`NaN in the mean of ${plural(names.length, 'tensor')}: ${some}; ckpt tensors FILE --stats tells whose`)
   }
 
   private async write(prepared: PreparedAverage): Promise<AverageResult> {
@@ -143,7 +173,7 @@ status 5). One chunk of one tensor at a time is in memory.`
     if (output === undefined || this.flags['dry-run']) return { written: null, checkpoint: null }
     const target = { path: resolve(output), shardSize, ...(to === undefined ? {} : { format: to }) }
     const written = await this.long('averaging', (work) =>
-      writeAverage(this.storage, prepared, target, { ...work, force }),
+      writeAverage(this.storage, prepared, target, { ...work, force, onNaN: this.onNaN }),
     )
     return { written, checkpoint: null }
   }
@@ -157,7 +187,9 @@ status 5). One chunk of one tensor at a time is in memory.`
     const checkpoint = { ...place, key, format, meta: await readMeta(meta) }
     const { path } = this.flags['dry-run']
       ? await previewAverage(this.storage, prepared, checkpoint)
-      : await this.long('averaging', (work) => saveAverage(this.storage, prepared, checkpoint, { wait, ...work }))
+      : await this.long('averaging', (work) =>
+          saveAverage(this.storage, prepared, checkpoint, { wait, ...work, onNaN: this.onNaN }),
+        )
     return { written: null, checkpoint: { path, isSaved: !this.flags['dry-run'] } }
   }
 }

@@ -90,6 +90,10 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
         hint: `say where it goes: --output ${name}`,
       })
     }
-    return join(folder, name)
+    const own = join(folder, name)
+    if (own !== path) return own
+    throw new CkptError('usage', `${path}: what is written would take the place of the file itself`, {
+      hint: 'say where it goes: --output FILE',
+    })
   }
 }

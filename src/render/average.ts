@@ -15,7 +15,7 @@ export interface AverageResult {
 }
 
 export function renderAverage(plan: AveragePlan, result: AverageResult, { colours }: Output): string[] {
-  const { files, averaged, taken, newest, weights } = plan
+  const { files, averaged, taken, newest, weights, recast } = plan
   const weight = (index: number) => (weights === undefined ? '' : `  ${weights[index] ?? 1}`)
   return [
     `${painter(colours)('good', 'averaged')}: ${plural(averaged.length, 'tensor')} of ${plural(files.length, 'file')}`,
@@ -23,6 +23,11 @@ export function renderAverage(plan: AveragePlan, result: AverageResult, { colour
     ...(taken.length === 0
       ? []
       : [`${plural(taken.length, 'integer or boolean tensor')} taken from the newest: ${printable(newest.path)}`]),
+    ...(recast.length === 0
+      ? []
+      : [
+          `${plural(recast.length, 'tensor')} of several dtypes, written with the first file's: ${printable(recast[0]?.name ?? '')} as ${recast[0]?.dtype ?? ''}`,
+        ]),
     outcome(result),
   ]
 }

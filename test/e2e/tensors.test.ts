@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { floats, writeTensors } from '../core/transfer/files.js'
 import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
 
 const fixtures = new URL('../fixtures/torch/', import.meta.url).pathname
@@ -95,6 +96,53 @@ describe('ckpt tensors', () => {
     const { document } = await tensors(stdout.trim(), '--key', 'model')
     expect(document.tensors.length).toBeGreaterThan(0)
     expect(document.tensors.length).toBeLessThan(all.document.tensors.length)
+  })
+})
+
+describe('ckpt average of one thing', () => {
+  const told = async (...args: string[]) => {
+    const { status, stderr } = await ckpt(['average', ...args])
+    return [status, stderr.split('\n')[0]]
+  }
+
+  it('says what is missing, by what was named', async () => {
+    const run = copyFixture('runs/asr_run')
+    const checkpoint = join(run, 'CKPT+2026-11-22+20-46-49+09')
+    const file = join(checkpoint, 'model.ckpt')
+    const alone = 'and there is nothing to average it with'
+    expect(await told(file)).toEqual([2, `error: ${file} is one file, ${alone}`])
+    expect(await told(checkpoint)).toEqual([2, `error: ${checkpoint} is one checkpoint, ${alone}`])
+    expect(await told(run)).toEqual([2, `error: ${run}: of a run, say how many with --last N or --num N`])
+    expect(await told(join(run, 'none'))).toEqual([3, `error: ${join(run, 'none')}: no such file or directory`])
+    expect(await told(file, '--last', '2')).toEqual([
+      2,
+      `error: ${file} is a file: a number of checkpoints is chosen from a run`,
+    ])
+  })
+})
+
+describe('ckpt average of NaN and of several dtypes', () => {
+  it('tells both', async () => {
+    const folder = temporaryDirectory()
+    const data = new Uint8Array(Float64Array.from([NaN]).buffer)
+    const one = writeTensors(join(folder, 'a'), [floats('w', [1], [1]), floats('v', [1], [1])])
+    const other = writeTensors(join(folder, 'b'), [
+      { name: 'w', dtype: 'F64', shape: [1], data },
+      floats('v', [1], [1]),
+    ])
+    const { status, stdout, stderr } = await ckpt(['average', one, other, '-o', join(folder, 'out.safetensors')])
+    expect(status).toBe(0)
+    expect(stderr).toBe('warning: NaN in the mean of 1 tensor: w (1); ckpt tensors FILE --stats tells whose\n')
+    expect(stdout).toContain("1 tensor of several dtypes, written with the first file's: w as F32\n")
+  })
+})
+
+describe('ckpt convert', () => {
+  it('never writes over the file itself by default', async () => {
+    const file = join(temporaryDirectory(), 'a.safetensors')
+    writeTensors(file, [floats('w', [1], [1])])
+    const { status, stderr } = await ckpt(['convert', file, '--to', 'safetensors', '--force'])
+    expect([status, stderr.includes('would take the place of the file itself')]).toEqual([2, true])
   })
 })
 

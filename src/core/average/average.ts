@@ -12,7 +12,7 @@ import {
 } from '../output/index.js'
 import type { Storage } from '../storage/storage.js'
 import { readerOf, type TensorReader } from '../tensors/reader.js'
-import type { TensorFile, TensorInfo } from '../tensors/tensor.js'
+import { ensureDense, type TensorFile, type TensorInfo } from '../tensors/tensor.js'
 import { createAccumulator, type Accumulator, type Precision } from './kernel.js'
 
 export interface AverageOptions {
@@ -34,6 +34,8 @@ export interface AveragePlan {
   /** The first file's, in its order. */
   readonly averaged: readonly TensorInfo[]
   readonly taken: readonly TensorInfo[]
+  /** Of the averaged, those that have another dtype in some file: the mean has the first file's. */
+  readonly recast: readonly TensorInfo[]
 }
 
 /**
@@ -49,6 +51,7 @@ export function planAverage(
   const [first] = files
   if (first === undefined) throw new CkptError('usage', 'there is nothing to average')
   checkWeights(files, weights)
+  for (const file of files) ensureDense(file, isWanted)
   const tensors = first.tensors.filter(({ name }) => isWanted(name))
   for (const other of files.slice(1)) {
     const theirs = other.tensors.filter(({ name }) => isWanted(name))
@@ -57,6 +60,7 @@ export function planAverage(
   }
   if (tensors.length === 0) throw new CkptError('refused', `${first.path}: no tensor to average`)
   const isAveraged = ({ dtype }: TensorInfo) => isFloat(dtype)
+  const forms = files.map((file) => new Map(file.tensors.map(({ name, dtype }) => [name, dtype])))
   return {
     files,
     newest,
@@ -64,6 +68,7 @@ export function planAverage(
     accumulate,
     averaged: tensors.filter(isAveraged),
     taken: tensors.filter((tensor) => !isAveraged(tensor)),
+    recast: tensors.filter(({ name, dtype }) => isFloat(dtype) && forms.some((form) => form.get(name) !== dtype)),
   }
 }
 
@@ -78,10 +83,14 @@ function usuallyWanted(files: readonly TensorFile[]): (name: string) => boolean 
 function checkWeights(files: readonly TensorFile[], weights: readonly number[] | undefined): void {
   if (weights === undefined) return
   if (weights.length !== files.length) {
-    throw new CkptError('usage', `there are ${weights.length} weights for ${files.length} files`)
+    throw new CkptError('usage', `--weights: ${counted(weights.length, 'weight')} for ${counted(files.length, 'file')}`)
   }
   const sum = weights.reduce((total, weight) => total + weight, 0)
   if (!(Number.isFinite(sum) && sum !== 0)) throw new CkptError('usage', `the weights come to ${sum}`)
+}
+
+function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
 }
 
 function isFloat(dtype: string): boolean {
@@ -139,15 +148,20 @@ export interface AverageOutput {
   readonly shardSize?: number | undefined
 }
 
+export interface AverageWork extends Omit<WriteOptions, 'verify'> {
+  /** Told of each tensor whose mean has elements that are NaN, and how many. */
+  readonly onNaN?: (name: string, count: number) => void
+}
+
 /** Writes the means. Throws as `writeOutput` does, and CkptError `damaged` when a file changed meanwhile. */
 export function average(
   storage: Storage,
   plan: AveragePlan,
   output: AverageOutput,
-  options: Omit<WriteOptions, 'verify'> = {},
+  { onNaN, ...options }: AverageWork = {},
 ): Promise<WrittenOutput> {
   const [first] = plan.files
-  const work = new Means(plan)
+  const work = new Means(plan, onNaN)
   const averaged = new Set(plan.averaged)
   const wanted = new Set([...plan.averaged, ...plan.taken])
   const newest = new Map(plan.newest.tensors.map((tensor) => [tensor.name, tensor]))
@@ -182,7 +196,10 @@ class Means {
   private readonly accumulators = new Map<Dtype, Accumulator>()
   private readonly divisor: number
 
-  constructor(private readonly plan: AveragePlan) {
+  constructor(
+    private readonly plan: AveragePlan,
+    private readonly onNaN: AverageWork['onNaN'],
+  ) {
     this.sides = plan.files.map((file, index) => ({
       file,
       tensors: new Map(file.tensors.map((tensor) => [tensor.name, tensor])),
@@ -202,6 +219,7 @@ class Means {
     const accumulator = this.accumulatorFor(dtype)
     const open = await Promise.all(this.sides.map((side) => openSide(side, tensor)))
     const elements = (tensor.bytes * 8) / bitsOf[dtype]
+    let notNumbers = 0
     try {
       for (let done = 0; done < elements; done += stride) {
         const count = Math.min(stride, elements - done)
@@ -210,8 +228,11 @@ class Means {
           if (index === 0) accumulator.start(bytes, from, weight)
           else accumulator.add(bytes, from, weight)
         }
-        await sink.write(accumulator.divide(this.divisor))
+        const { bytes, nan } = accumulator.divide(this.divisor)
+        notNumbers += nan
+        await sink.write(bytes)
       }
+      if (notNumbers > 0) this.onNaN?.(tensor.name, notNumbers)
     } finally {
       for (const { reader } of open) await reader.close()
     }

@@ -9,8 +9,8 @@ export interface Accumulator {
   /** Begins anew with these elements. */
   readonly start: (source: Uint8Array, from: Dtype, weight: number) => void
   readonly add: (source: Uint8Array, from: Dtype, weight: number) => void
-  /** The sum divided, in the dtype; valid until the next call. */
-  readonly divide: (by: number) => Uint8Array
+  /** The sum divided, in the dtype, and how many of the quotients are NaN; valid until the next call. */
+  readonly divide: (by: number) => { readonly bytes: Uint8Array; readonly nan: number }
 }
 
 /**
@@ -47,8 +47,8 @@ export function createAccumulator(dtype: Dtype, precision: Precision, capacity: 
       else addWeighted(sums, values, weight)
     },
     divide(by) {
-      divideAll(sums, count, isSingle ? Math.fround(by) : by)
-      return encode(new Uint8Array(sums.buffer, 0, count * sums.BYTES_PER_ELEMENT))
+      const nan = divideAll(sums, count, isSingle ? Math.fround(by) : by)
+      return { bytes: encode(new Uint8Array(sums.buffer, 0, count * sums.BYTES_PER_ELEMENT)), nan }
     },
   }
 }
@@ -103,6 +103,13 @@ function addWeighted(sums: Values, values: Values, weight: number): void {
   for (let i = 0; i < values.length; i += 1) sums[i] = (sums[i] ?? 0) + weight * (values[i] ?? 0)
 }
 
-function divideAll(sums: Values, count: number, by: number): void {
-  for (let i = 0; i < count; i += 1) sums[i] = (sums[i] ?? 0) / by
+/** Gives how many are NaN. */
+function divideAll(sums: Values, count: number, by: number): number {
+  let nan = 0
+  for (let i = 0; i < count; i += 1) {
+    const quotient = (sums[i] ?? 0) / by
+    sums[i] = quotient
+    if (Number.isNaN(quotient)) nan += 1
+  }
+  return nan
 }

@@ -11,7 +11,7 @@ import {
   type WrittenOutput,
 } from '../output/index.js'
 import type { Storage } from '../storage/storage.js'
-import { isExtent, type TensorFile, type TensorInfo } from '../tensors/tensor.js'
+import { ensureDense, isExtent, type TensorFile, type TensorInfo } from '../tensors/tensor.js'
 
 export interface Conversion {
   readonly file: TensorFile
@@ -30,9 +30,15 @@ export interface Conversion {
  * To safetensors as its own converter does (safetensors: bindings/python/convert.py, py_src/safetensors/torch.py): of
  * a file with a `state_dict` that alone, tied weights once with a note in the metadata, the order that its writer
  * gives. Views that are not the whole of one another are written each by itself, where that converter refuses or drops
- * them. To torch, tied weights lie in one storage. Throws CkptError `refused` for a dtype that the format lacks.
+ * them. To torch, tied weights lie in one storage. Throws CkptError `refused` for a dtype that the format lacks, for
+ * sparse tensors and those without values, and for a file without tensors that holds other things.
  */
 export async function planConversion(file: TensorFile, format: OutputFormat): Promise<Conversion> {
+  const isPart = format === 'safetensors' && isWrappedIn(file)
+  ensureDense(file, (name) => !isPart || name.startsWith(wrapper))
+  if (file.tensors.length === 0 && hasValues(file)) {
+    throw new CkptError('refused', `${file.path}: holds no tensors`, { hint: `See what it holds: ckpt tensors FILE` })
+  }
   return format === 'safetensors' ? toSafetensors(file) : toTorch(file)
 }
 
@@ -50,9 +56,13 @@ export function convert(
 
 const wrapper = 'state_dict.'
 
+function isWrappedIn({ format, tensors }: TensorFile): boolean {
+  return format.startsWith('torch') && tensors.some(({ name }) => name.startsWith(wrapper))
+}
+
 async function toSafetensors(file: TensorFile): Promise<Conversion> {
   const isTorch = file.format.startsWith('torch')
-  const isWrapped = isTorch && file.tensors.some(({ name }) => name.startsWith(wrapper))
+  const isWrapped = isWrappedIn(file)
   const wanted = isWrapped ? file.tensors.filter(({ name }) => name.startsWith(wrapper)) : file.tensors
   const named = wanted.map((tensor) => [isWrapped ? tensor.name.slice(wrapper.length) : tensor.name, tensor] as const)
   const groups = await groupTied(file, named)
@@ -66,11 +76,11 @@ async function toSafetensors(file: TensorFile): Promise<Conversion> {
     metadata: new Map([...own, ...tied.map(({ name, kept }) => [name, kept] as const)]),
     tied,
     leftOut: isWrapped ? file.tensors.filter((one) => !wanted.includes(one)).map(({ name }) => name) : [],
-    notes: hasValues(file)
-      ? ['what lies beside the tensors (numbers, texts) is left out: safetensors cannot hold it']
-      : [],
+    notes: hasValues(file) ? [`${beside}: safetensors cannot hold it`] : [],
   }
 }
+
+const beside = 'what lies beside the tensors (numbers, texts) is left out'
 
 /** A plain state_dict has nothing beside its tensors. */
 function hasValues({ values }: TensorFile): boolean {
@@ -114,7 +124,8 @@ async function toTorch(file: TensorFile): Promise<Conversion> {
     tensors.push(outputOf(file, name, tensor, kept))
     tied.set(name, kept)
   }
-  const lost = [...file.metadata.keys()].filter((key) => key !== 'format' && !tied.has(key))
+  const isTorch = file.format.startsWith('torch')
+  const lost = isTorch ? [] : [...file.metadata.keys()].filter((key) => key !== 'format' && !tied.has(key))
   return {
     file,
     format: 'torch',
@@ -122,7 +133,10 @@ async function toTorch(file: TensorFile): Promise<Conversion> {
     metadata: new Map(),
     tied: [...tied].map(([name, kept]) => ({ name, kept })),
     leftOut: [],
-    notes: lost.length === 0 ? [] : [`the metadata is left out, which torch has no place for: ${lost.join(', ')}`],
+    notes: [
+      ...(lost.length === 0 ? [] : [`the metadata is left out, which torch has no place for: ${lost.join(', ')}`]),
+      ...(hasValues(file) ? [`${beside}: what is written is one state_dict, with the names that are listed`] : []),
+    ],
   }
 }
 

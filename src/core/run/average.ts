@@ -1,10 +1,17 @@
 /** A mean from what someone typed: a run with a query, or files and checkpoints; written to a file, or saved in a run. */
 import { resolve } from 'node:path'
-import { average, planAverage, type AverageOptions, type AverageOutput, type AveragePlan } from '../average/index.js'
+import {
+  average,
+  planAverage,
+  type AverageOptions,
+  type AverageOutput,
+  type AveragePlan,
+  type AverageWork,
+} from '../average/index.js'
 import type { Checkpoint } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { PyValue } from '../formats/pyyaml/index.js'
-import { formatFor, type LongWork, type OutputFormat, type WrittenOutput } from '../output/index.js'
+import { formatFor, type OutputFormat, type WrittenOutput } from '../output/index.js'
 import {
   saveCheckpoint,
   toPyMeta,
@@ -57,7 +64,10 @@ export async function prepareAverage(
   if (newest === undefined) throw new CkptError('usage', 'there is nothing to average')
   try {
     const plan = planAverage(files, newest, request.options)
-    const few = count !== null && found.length < count ? [`there are only ${found.length}, not ${count}`] : []
+    const few =
+      count !== null && found.length < count
+        ? [`there ${found.length === 1 ? 'is' : 'are'} only ${found.length}, not ${count}`]
+        : []
     return { plan, found, warnings: [...few, ...warningsOf(found, files)], close }
   } catch (error) {
     await close()
@@ -71,6 +81,9 @@ async function findAll(
   context: FileContext,
 ): Promise<readonly FoundFile[]> {
   const { what, count } = request
+  if (count !== null && (await isFile(storage, resolve(request.base, what[0] ?? '.')))) {
+    throw new CkptError('usage', `${what[0] ?? ''} is a file: a number of checkpoints is chosen from a run`)
+  }
   if (count !== null) return findFiles(storage, what[0] ?? '.', request, count, context)
   const found: FoundFile[] = []
   for (const one of what) {
@@ -101,7 +114,7 @@ export function writeAverage(
   storage: Storage,
   { plan }: PreparedAverage,
   { path, format = formatFor(path, plan.newest), shardSize }: Omit<AverageOutput, 'format'> & Partial<AverageOutput>,
-  options: LongWork & { readonly force?: boolean },
+  options: AverageWork,
 ): Promise<WrittenOutput> {
   return average(storage, plan, { path, format, shardSize }, options)
 }
@@ -125,7 +138,7 @@ export function saveAverage(
   storage: Storage,
   prepared: PreparedAverage,
   checkpoint: AverageCheckpoint,
-  options: Pick<SaveOptions, 'wait'> & LongWork,
+  options: Pick<SaveOptions, 'wait'> & Omit<AverageWork, 'force'>,
 ): Promise<Saved> {
   const { wait, ...work } = options
   return saveCheckpoint(storage, newCheckpoint(storage, prepared, checkpoint, work), {
@@ -147,7 +160,7 @@ function newCheckpoint(
   storage: Storage,
   prepared: PreparedAverage,
   { run, name, stamp, unixtime, meta, key = keyOf(prepared.found), format }: AverageCheckpoint,
-  work: LongWork,
+  work: Omit<AverageWork, 'force'>,
 ): NewCheckpoint {
   const { found, plan } = prepared
   const facts = toPyValues({

@@ -52,6 +52,8 @@ export interface TensorFile {
   readonly values: PyValue
   /** What is odd about the file, and no damage: a name given twice. */
   readonly findings: readonly string[]
+  /** Tensors that have no bytes of their own, by name: sparse ones, whose parts are listed, and those without values. */
+  readonly composites?: ReadonlyMap<string, string>
   /** What loading the file with Python would run, and no checkpoint needs. Nothing of it is run here. */
   readonly unsafe: readonly string[]
   /** Classes and functions that a pickle names and that are kept as names only, with how often they are called. */
@@ -73,6 +75,20 @@ export function ensureSafe({ path, unsafe }: Pick<TensorFile, 'path' | 'unsafe'>
   if (unsafe.length === 0) return
   throw new FormatError(unsafe.map((what) => `${path}: ${what}`).join('\n'), {
     hint: 'Do not load it with torch.load, and ask where it comes from. To see what is in it: ckpt tensors FILE --json',
+  })
+}
+
+/**
+ * Throws CkptError `refused` for a file with tensors that have no form but their own: sparse ones, or some without
+ * values. Their parts by themselves would be something else under their names.
+ */
+export function ensureDense({ path, composites = new Map() }: TensorFile, isWanted: (name: string) => boolean): void {
+  const found = [...composites].filter(([name]) => isWanted(name))
+  if (found.length === 0) return
+  const [first] = found
+  const more = found.length === 1 ? '' : `, and ${found.length - 1} more like it`
+  throw new CkptError('refused', `${path}: ${JSON.stringify(first?.[0])} is ${first?.[1]}${more}`, {
+    hint: 'only tensors that have all their values in the file can be written: make it dense where it is saved',
   })
 }
 

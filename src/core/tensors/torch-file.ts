@@ -94,6 +94,7 @@ interface Kept {
   readonly named: readonly NamedTensor[]
   readonly values: PyValue
   readonly findings: readonly string[]
+  readonly composites: ReadonlyMap<string, string>
   readonly storages: TorchStorages
   readonly littleEndian: boolean
 }
@@ -115,6 +116,7 @@ function contentsOf(contents: TorchContents, listing: TensorListing): Kept {
       ),
       ...(values.isCut ? ['it holds more values than are listed'] : []),
     ],
+    composites: new Map([...listing.composites].map(([name, { text }]) => [name, text])),
     storages,
     littleEndian,
   }
@@ -128,6 +130,7 @@ class TorchFile implements TensorFile {
   readonly tensors: readonly TensorInfo[]
   readonly values: PyValue
   readonly findings: readonly string[]
+  readonly composites: ReadonlyMap<string, string>
   /** Made when values are asked for: a listing needs none. */
   private byName: ReadonlyMap<string, TorchTensor> | undefined
 
@@ -145,6 +148,7 @@ class TorchFile implements TensorFile {
     this.tensors = describe(kept.named)
     this.values = kept.values
     this.findings = kept.findings
+    this.composites = kept.composites
   }
 
   head(): Uint8Array {

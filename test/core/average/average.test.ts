@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { average, planAverage, type AverageOptions } from '../../../src/core/average/index.js'
+import { average, planAverage, type AverageOptions, type AverageWork } from '../../../src/core/average/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { openTensors } from '../../../src/core/tensors/index.js'
 import { floats, floatsIn, readTensors, writeTensors, type Content } from '../transfer/files.js'
@@ -21,7 +21,10 @@ afterEach(() => {
 const at = (name: string) => join(folder, name)
 
 /** Writes each list of tensors into a file, and their mean into `out`. */
-async function run(inputs: readonly (readonly Content[])[], options: AverageOptions & { newest?: number } = {}) {
+async function run(
+  inputs: readonly (readonly Content[])[],
+  options: AverageOptions & Pick<AverageWork, 'onNaN'> & { newest?: number } = {},
+) {
   const files = []
   for (const [index, contents] of inputs.entries()) {
     files.push(await openTensors(storage, writeTensors(at(`in${index}`), contents, { from: String(index) })))
@@ -30,7 +33,12 @@ async function run(inputs: readonly (readonly Content[])[], options: AverageOpti
     const newest = files[options.newest ?? files.length - 1]
     if (newest === undefined) throw new Error('no such file')
     const plan = planAverage(files, newest, options)
-    await average(storage, plan, { path: at('out'), format: 'safetensors' }, { force: true })
+    await average(
+      storage,
+      plan,
+      { path: at('out'), format: 'safetensors' },
+      { force: true, onNaN: options.onNaN ?? (() => undefined) },
+    )
   } finally {
     for (const file of files) await file.close()
   }
@@ -121,6 +129,30 @@ describe('the mean', () => {
   it('of files with different floating-point dtypes has the first one’s', async () => {
     const out = await run([[floats('w', [1], [1])], [doubles('w', [2])]])
     expect(floatsIn(out, 'w')).toEqual([1.5])
+  })
+})
+
+describe('NaN', () => {
+  it('is told once for each tensor, with how many, and infinities are not', async () => {
+    const told: [string, number][] = []
+    const many = Array.from({ length: 300_000 }, (_, index) => (index % 150_000 === 7 ? NaN : 1))
+    const inputs = [
+      [floats('many', [300_000], many), floats('inf', [1], [Infinity]), doubles('d', [NaN, 1])],
+      [
+        floats(
+          'many',
+          [300_000],
+          many.map(() => 1),
+        ),
+        floats('inf', [1], [1]),
+        doubles('d', [1, 1]),
+      ],
+    ]
+    await run(inputs, { onNaN: (name, count) => told.push([name, count]) })
+    expect(told).toEqual([
+      ['many', 2],
+      ['d', 1],
+    ])
   })
 })
 

@@ -110,3 +110,38 @@ describe('to torch', () => {
     expect(fs.readFileSync(at('back.safetensors'))).toEqual(fs.readFileSync(path))
   })
 })
+
+describe('what has no form of its own in the other format', () => {
+  const torch2 = (name: string) => join(fixtures, 'torch2', name)
+
+  it.each([
+    ['sparse.pt', '"coo" is sparse_coo [4, 4], and 4 more like it'],
+    ['nested_meta.pt', '"nested" is nested, and 1 more like it'],
+    ['quantized.pt', '"per_tensor" is qint8'],
+  ])('%s is refused, either way', async (name, reason) => {
+    for (const format of ['safetensors', 'torch'] as const) {
+      await expect(run(torch2(name), format, 'out')).rejects.toMatchObject({
+        code: 'refused',
+        message: expect.stringContaining(reason) as string,
+      })
+      expect(fs.readdirSync(folder)).toEqual([])
+    }
+  })
+
+  it('a file of other things than tensors is refused, an empty one is not', async () => {
+    for (const name of ['int.pt', 'optimizer_lbfgs.pt']) {
+      await expect(run(torch2(name), 'safetensors', 'out')).rejects.toMatchObject({
+        code: 'refused',
+        message: `${torch2(name)}: holds no tensors`,
+      })
+    }
+    expect((await run(writeTensors(at('empty'), []), 'torch', 'out')).tensors).toEqual([])
+  })
+
+  it('values beside the tensors are told to be left out, to torch too', async () => {
+    for (const format of ['safetensors', 'torch'] as const) {
+      const { notes } = await run(torch('lightning_like.ckpt'), format, `out.${format}`)
+      expect(notes).toEqual([expect.stringContaining('what lies beside the tensors')])
+    }
+  })
+})
