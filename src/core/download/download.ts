@@ -15,6 +15,8 @@ export interface Remote {
   /** Bytes; null when it is not known beforehand. */
   readonly size: number | null
   readonly digest: Digest | null
+  /** False where it is known that the server sends no part of a file. */
+  readonly ranges?: boolean
 }
 
 /**
@@ -45,10 +47,31 @@ export async function download(
     }
     return partial
   } catch (error) {
-    if (error instanceof CkptError && error.code === 'damaged') await partial.discard()
+    if (!(error instanceof CkptError)) {
+      await closeQuietly(partial)
+      throw error
+    }
+    const lost = whyLost(remote, partial)
+    if (error.code === 'damaged' || lost !== null) await partial.discard()
     else await closeQuietly(partial)
-    throw error
+    throw lost === null ? error : sayLost(error, remote, lost)
   }
+}
+
+/** Why no later call can go on with what came; null where it can, or where nothing came. */
+function whyLost({ ranges, digest }: Remote, { position, validator }: PartialFile): string | null {
+  if (position === 0) return null
+  if (ranges === false) return 'this server sends no part of a file'
+  return validator === null && digest === null ? 'nothing says that the file stays the same' : null
+}
+
+function sayLost(error: CkptError, { resource }: Remote, why: string): CkptError {
+  if (error.code === 'interrupted') {
+    const message = `it was interrupted; ${shownUrl(resource.url)} begins again with the next call, for ${why}`
+    return new CkptError('interrupted', message, { cause: error })
+  }
+  if (!(error instanceof TransientError)) return error
+  return new CkptError('system', error.message, { hint: `try again later: it begins again, for ${why}`, cause: error })
 }
 
 /** What came with an earlier call is no work of this one. */

@@ -8,6 +8,8 @@ export interface Probed {
   readonly size: number | null
   /** Another one means another file; null when the server does not say. */
   readonly validator: string | null
+  /** False for a server that sends the whole when it is asked for a part. */
+  readonly ranges: boolean
 }
 
 /** Asks for one byte: addresses that are signed for GET refuse HEAD. Throws as `download` does. */
@@ -19,5 +21,5 @@ export async function probe(network: Network, resource: Resource, signal?: Abort
   )
   await response.body?.cancel()
   const { total, validator } = readAnswer(response)
-  return { size: total, validator }
+  return { size: total, validator, ranges: response.status !== 200 }
 }

@@ -119,6 +119,26 @@ describe('a download', () => {
     expect(server.asked.at(-1)).toBe('/model.ckpt bytes=100000-')
   })
 
+  it.each([
+    ['a server that sends no parts', { etag: '"a"', ranges: false }, { ranges: false }, 'this server sends no part'],
+    ['a file without a tag', {}, { ranges: true }, 'nothing says that the file stays the same'],
+  ])('of %s says that it begins again, and keeps nothing', async (_, served, known, why) => {
+    const url = server.on('/model.ckpt', { bytes, ...served, breaks: [100_000, 1000, 1000, 1000, 1000, 1000] })
+    await expect(fetched(remote(url, known))).rejects.toMatchObject({
+      code: 'system',
+      hint: expect.stringMatching(`^try again later: it begins again, for ${why}`) as string,
+    })
+    expect(fs.readdirSync(folder)).toEqual([])
+    server.on('/model.ckpt', { bytes, ...served, breaks: [100_000] })
+    const controller = new AbortController()
+    const onProgress = (done: number) => done >= 50_000 && controller.abort()
+    await expect(fetched(remote(url, known), { signal: controller.signal, onProgress })).rejects.toMatchObject({
+      code: 'interrupted',
+      message: expect.stringContaining(`begins again with the next call, for ${why}`) as string,
+    })
+    expect(fs.readdirSync(folder)).toEqual([])
+  })
+
   it('needs no request when all is there already and the digest tells', async () => {
     const url = server.on('/model.ckpt', { bytes, etag: '"a"' })
     await download(storage, network, known(url), at())
@@ -210,10 +230,14 @@ describe('what a server says of a file', () => {
     expect(await probe(network, { url: server.on('/a', { bytes, etag: '"a"' }) })).toEqual({
       size: 300_000,
       validator: '"a"',
+      ranges: true,
     })
-    expect(await probe(network, { url: server.on('/b', { bytes, ranges: false }) })).toMatchObject({ size: 300_000 })
+    expect(await probe(network, { url: server.on('/b', { bytes, ranges: false }) })).toMatchObject({
+      size: 300_000,
+      ranges: false,
+    })
     const chunked = server.on('/c', (_, response) => void response.writeHead(200).end('abc'))
-    expect(await probe(network, { url: chunked })).toEqual({ size: null, validator: null })
+    expect(await probe(network, { url: chunked })).toEqual({ size: null, validator: null, ranges: false })
   })
 })
 
