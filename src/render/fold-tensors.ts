@@ -11,67 +11,102 @@ export interface FoldedTensors {
   readonly bytes: number
 }
 
-interface Item {
-  readonly parts: readonly string[]
-  readonly dtype: string
-  readonly shape: TensorInfo['shape']
-  readonly count: number
-  readonly bytes: number
+/** A tensor, or several that have become one. */
+interface Item extends TensorInfo {
+  readonly count?: number
+  /** Where the part of the name begins that is looked at next. */
+  readonly next?: number
 }
+
+/** A name of 10,000 parts is no layer's. */
+const deepest = 32
 
 /** In the order of the first of each; only tensors of one dtype and shape become one. */
 export function foldTensors(tensors: readonly TensorInfo[]): FoldedTensors[] {
-  let items = tensors.map(({ name, dtype, shape, bytes }): Item => {
-    return { parts: name.split('.'), dtype, shape, bytes, count: 1 }
-  })
-  // A name of 10,000 parts is no layer's.
-  const deepest = items.reduce((most, { parts }) => Math.max(most, Math.min(parts.length, 32)), 0)
-  for (let place = 0; place < deepest; place += 1) items = foldAt(items, place)
-  return items.map(({ parts, ...item }) => ({ ...item, name: parts.join('.') }))
+  let items: readonly Item[] = tensors
+  for (let numbers = 0; numbers < deepest; numbers += 1) {
+    const folded = foldNext(items)
+    if (folded === null) break
+    items = folded
+  }
+  return items.map(({ name, dtype, shape, bytes, count = 1 }) => ({ name, dtype, shape, bytes, count }))
 }
 
-const layerNumber = /^[0-9]{1,9}$/
+/** Items that are alike but for one number. */
+interface Group {
+  readonly first: Item
+  /** Where the number begins and ends in the first one's name. */
+  readonly start: number
+  readonly end: number
+  readonly numbers: number[]
+  bytes: number
+}
 
-function foldAt(items: Item[], place: number): Item[] {
-  if (!items.some(({ parts }) => layerNumber.test(parts[place] ?? ''))) return items
-  const groups = new Map<string, Item[]>()
-  const order: (Item | Item[])[] = []
+/** Folds by the next number in each name; null when no name has any left. */
+function foldNext(items: readonly Item[]): Item[] | null {
+  const groups = new Map<string, Group>()
+  const order: (Item | Group)[] = []
   for (const item of items) {
-    if (!layerNumber.test(item.parts[place] ?? '')) {
+    const { name } = item
+    const start = nextNumber(name, item.next ?? 0)
+    if (start < 0) {
       order.push(item)
       continue
     }
-    const key = keyWithout(item, place)
-    const group = groups.get(key)
+    const end = endOfPart(name, start)
+    const key = keyWithout(item, start, end)
+    let group = groups.get(key)
     if (group === undefined) {
-      const fresh = [item]
-      groups.set(key, fresh)
-      order.push(fresh)
-    } else {
-      group.push(item)
+      group = { first: item, start, end, numbers: [], bytes: 0 }
+      groups.set(key, group)
+      order.push(group)
     }
+    group.numbers.push(Number(name.slice(start, end)))
+    group.bytes += item.bytes
   }
-  return order.map((one) => ('parts' in one ? one : unite(one, place)))
+  return groups.size === 0 ? null : order.map((one) => ('first' in one ? unite(one) : one))
 }
 
-/** What makes two tensors alike but for the number at a place. */
-function keyWithout({ parts, dtype, shape, count }: Item, place: number): string {
-  return `${count} ${dtype} ${shape.join(' ')} ${parts.with(place, '').join('.')}`
-}
-
-function unite(group: readonly Item[], place: number): Item {
-  const [first] = group
-  if (first === undefined || group.length === 1) return first ?? emptyItem
-  const numbers = group.map(({ parts }) => Number(parts[place])).sort((a, b) => a - b)
-  return {
-    ...first,
-    parts: first.parts.with(place, `{${ranges(numbers)}}`),
-    count: group.reduce((sum, { count }) => sum + count, 0),
-    bytes: group.reduce((sum, { bytes }) => sum + bytes, 0),
+/** Where the next part that is a layer's number begins, from the part at `start` on; -1 when there is none. */
+function nextNumber(name: string, start: number): number {
+  for (let at = start; at < name.length;) {
+    const end = endOfPart(name, at)
+    if (isLayerNumber(name, at, end)) return at
+    at = end + 1
   }
+  return -1
 }
 
-const emptyItem: Item = { dtype: '', shape: [], count: 0, bytes: 0, parts: [] }
+function endOfPart(name: string, start: number): number {
+  const dot = name.indexOf('.', start)
+  return dot < 0 ? name.length : dot
+}
+
+const longestNumber = 9
+
+function isLayerNumber(name: string, start: number, end: number): boolean {
+  if (end <= start || end - start > longestNumber) return false
+  for (let at = start; at < end; at += 1) {
+    const code = name.charCodeAt(at)
+    if (code < 0x30 || code > 0x39) return false
+  }
+  return true
+}
+
+/** What makes two items alike but for the number from `start` to `end`. */
+function keyWithout({ name, dtype, shape, count = 1 }: Item, start: number, end: number): string {
+  let key = `${start} ${count} ${dtype}`
+  for (const length of shape) key += ` ${length}`
+  return `${key}|${name.slice(0, start)}${name.slice(end)}`
+}
+
+function unite({ first, start, end, numbers, bytes }: Group): Item {
+  const { name, count = 1 } = first
+  if (numbers.length === 1) return { ...first, next: end + 1 }
+  const before = `${name.slice(0, start)}{${ranges(numbers.sort((a, b) => a - b))}}`
+  return { ...first, name: before + name.slice(end), count: count * numbers.length, bytes, next: before.length + 1 }
+}
+
 const mostRanges = 6
 
 /** `0…3,5,8…9`. */
