@@ -4,7 +4,7 @@
  */
 import { FormatError } from '../errors.js'
 import type { ByteSource } from './byte-source.js'
-import { countOf, itemsOf, readPickle, textOf, type PicklePersistent } from './pickle/index.js'
+import { countOf, idOf, itemsOf, readPickle, textOf, type PickleReference } from './pickle/index.js'
 import { storageType } from './torch-storages.js'
 
 /** That of a model of ten thousand tensors has less. */
@@ -45,10 +45,10 @@ async function leastLength(source: ByteSource): Promise<number | null> {
 }
 
 /** Bytes by key: ids are `('storage', class, key, location, count of elements)`. */
-function storageSizes(persistents: readonly PicklePersistent[]): ReadonlyMap<string, number> {
+function storageSizes(persistents: readonly PickleReference[]): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>()
-  for (const { id } of persistents) {
-    const [, type, key, , elements] = itemsOf(id) ?? []
+  for (const persistent of persistents) {
+    const [, type, key, , elements] = itemsOf(idOf(persistent)) ?? []
     const [itemSize, name, count] = [storageType(type)?.itemSize, textOf(key), countOf(elements)]
     if (itemSize !== undefined && name !== undefined && count !== undefined) sizes.set(name, count * itemSize)
   }

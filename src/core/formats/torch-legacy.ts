@@ -8,6 +8,7 @@ import { FormatError } from '../errors.js'
 import type { ByteSource } from './byte-source.js'
 import {
   countOf,
+  idOf,
   itemsOf,
   PickleEndsEarly,
   limitsFor,
@@ -16,6 +17,7 @@ import {
   type PickleCalls,
   type PickleNode,
   type PicklePersistent,
+  type PickleReference,
   type Unpickled,
 } from './pickle/index.js'
 import { storageType, type StorageType } from './torch-storages.js'
@@ -43,7 +45,7 @@ export interface LegacyLayout {
   /** What the object's pickle would call. */
   readonly calls: PickleCalls
   /** Every reference to something outside of the object's pickle. */
-  readonly persistents: readonly PicklePersistent[]
+  readonly persistents: readonly PickleReference[]
   /** In the order of the stream. */
   readonly storages: readonly LegacyStorage[]
   /** Bytes that the whole stream must have. A shorter file was cut, killed while saving. */
@@ -181,14 +183,14 @@ interface Described extends StorageType {
 }
 
 /** Ids are ('storage', class, key, location, elements, view), where view is None or (key, offset, elements). */
-function describeStorages(persistents: readonly PicklePersistent[]): {
+function describeStorages(persistents: readonly PickleReference[]): {
   storages: Map<string, Described>
   views: Map<PickleNode, View>
 } {
   const storages = new Map<string, Described>()
   const views = new Map<PickleNode, View>()
   for (const persistent of persistents) {
-    const id = itemsOf(persistent.id) ?? []
+    const id = itemsOf(idOf(persistent)) ?? []
     if (textOf(id[0]) !== 'storage') continue
     const [, cls, keyNode, location, countNode, viewNode] = id
     const type = storageType(cls)

@@ -4,14 +4,14 @@
  */
 import { FormatError } from '../errors.js'
 import { deepest, globalName, itemsOf, keyText, textOf } from './pickle/index.js'
-import type { PickleInstance, PickleNode, PicklePair } from './pickle/index.js'
+import type { PickleInstance, PickleNode, PickleObject, PicklePair, PickleTensor } from './pickle/index.js'
 import { attributesOf, pairsOf, type Spend } from './pickle/python.js'
 import { StorageReferences, tensorOf, type TorchComposite, type TorchTensor } from './torch-tensor.js'
 
 export interface NamedTensor {
   /** Unique: of several that come to one name, the later ones have `#2`, `#3` behind it. */
   readonly name: string
-  readonly tensor: TorchTensor
+  readonly tensor: TorchTensor | PickleTensor
 }
 
 export interface TensorListing {
@@ -20,7 +20,7 @@ export interface TensorListing {
   readonly repeated: readonly string[]
   /** Sparse and other tensors that are made of several; their parts are among `tensors`. */
   readonly composites: ReadonlyMap<string, TorchComposite>
-  /** What is a tensor, by its node. */
+  /** What is a tensor, by its node; but for plain ones, which say it themselves. */
   readonly found: ReadonlyMap<PickleNode, TorchTensor | TorchComposite>
   /** Where an object with tensors in it is met again, and the name that it has been listed under. */
   readonly again: ReadonlyMap<string, string>
@@ -81,10 +81,14 @@ class Walk {
   readonly #storages: StorageReferences
   readonly #fileSize: number
   readonly #tensors: NamedTensor[] = []
-  readonly #names = new Map<string, number>()
-  readonly #repeated = new Set<string>()
+  readonly #names = new Set<string>()
+  /** Names that several tensors came to, and the number that was given last. */
+  readonly #repeated = new Map<string, number>()
   readonly #composites = new Map<string, TorchComposite>()
   readonly #found = new Map<PickleNode, TorchTensor | TorchComposite>()
+  /** Of plain tensors, by their index: true for those that have a name. */
+  readonly #plain: boolean[] = []
+  #plainCount = 0
   readonly #frames: Frame[] = []
   /** Nodes that are being walked: what leads back to one is passed over. */
   readonly #open = new Set<PickleNode>()
@@ -119,7 +123,7 @@ class Walk {
     }
     return {
       tensors: this.#tensors,
-      repeated: [...this.#repeated],
+      repeated: [...this.#repeated.keys()],
       composites: this.#composites,
       found: this.#found,
       again: this.#again,
@@ -144,6 +148,11 @@ class Walk {
       return
     }
     const name = this.#nameOf(above, label)
+    if (node.kind === 'tensor') {
+      if (above !== null) above.barren = false
+      this.#addPlain(name ?? '', node)
+      return
+    }
     const found = this.#tensorAt(node, name)
     if (found !== undefined && above !== null) above.barren = false
     if (found !== undefined && 'storage' in found) {
@@ -188,9 +197,7 @@ class Walk {
   #tensorAt(node: PickleNode, name: string | null): TorchTensor | TorchComposite | undefined {
     const known = this.#found.get(node)
     if (known !== undefined) {
-      this.#repeats += 1
-      const most = leastRepeats + this.#found.size
-      if (this.#repeats > most) throw tooMany(`more than ${most} further names for the same tensors`)
+      this.#repeat()
       return known
     }
     try {
@@ -199,32 +206,56 @@ class Walk {
       if (found !== undefined && 'shape' in found) this.#spend(2 * found.shape.length)
       return found
     } catch (error) {
-      if (!(error instanceof FormatError)) throw error
-      throw new FormatError(`tensor ${JSON.stringify((name ?? '').slice(0, 200))}: ${error.message}`, { cause: error })
+      throw withName(error, name ?? '')
     }
   }
 
-  #add(name: string, tensor: TorchTensor): void {
-    const before = this.#names.get(name)
-    const unique = before === undefined ? name : this.#uniqueName(name, before + 1)
-    if (before === undefined) this.#names.set(name, 1)
+  #addPlain(name: string, tensor: PickleTensor): void {
+    if (this.#plain[tensor.index] === true) this.#repeat()
+    else {
+      this.#plain[tensor.index] = true
+      this.#plainCount += 1
+      this.#spend(2 * tensor.shape.length)
+      try {
+        this.#storages.requireInside(tensor)
+      } catch (error) {
+        throw withName(error, name)
+      }
+    }
+    this.#add(name, tensor)
+  }
+
+  #repeat(): void {
+    this.#repeats += 1
+    const most = leastRepeats + this.#found.size + this.#plainCount
+    if (this.#repeats > most) throw tooMany(`more than ${most} further names for the same tensors`)
+  }
+
+  #add(name: string, tensor: TorchTensor | PickleTensor): void {
+    const unique = this.#names.has(name) ? this.#uniqueName(name) : name
+    this.#names.add(unique)
     this.#text += unique.length
     const mostText = leastText + this.#fileSize
     if (this.#text > mostText) throw tooMany(`names of more than ${mostText} characters together`)
     this.#tensors.push({ name: unique, tensor })
   }
 
-  /** Of a name that `count` tensors have come to. */
-  #uniqueName(name: string, count: number): string {
-    this.#names.set(name, count)
-    this.#repeated.add(name)
-    for (let number = count; ; number += 1) {
-      const unique = `${name}#${number}`
-      if (this.#names.has(unique)) continue
-      this.#names.set(unique, 1)
-      return unique
+  /** Of a name that is taken. */
+  #uniqueName(name: string): string {
+    let number = this.#repeated.get(name) ?? 1
+    let unique = name
+    while (this.#names.has(unique)) {
+      number += 1
+      unique = `${name}#${number}`
     }
+    this.#repeated.set(name, number)
+    return unique
   }
+}
+
+function withName(error: unknown, name: string): unknown {
+  if (!(error instanceof FormatError)) return error
+  return new FormatError(`tensor ${JSON.stringify(name.slice(0, 200))}: ${error.message}`, { cause: error })
 }
 
 function tooMany(what: string): FormatError {
@@ -232,11 +263,12 @@ function tooMany(what: string): FormatError {
 }
 
 /** Most nodes are plain values, with nothing in them. */
-function canHold(node: PickleNode): boolean {
+function canHold(node: PickleNode): node is PickleObject {
   if (typeof node !== 'object' || node === null) return false
   switch (node.kind) {
     case 'call':
     case 'object':
+    case 'tensor':
       return true
     case 'dict':
       return node.entries.length > 0
@@ -280,37 +312,45 @@ function indexed(items: readonly PickleNode[], spend: Spend): Child[] {
 /** A key that comes twice keeps its first place and has its last value, as in Python. */
 function keyed(pairs: readonly PicklePair[], spend: Spend): Child[] {
   spend(pairs.length)
-  const last = new Map<PickleNode, PickleNode>()
-  for (const [key, value] of pairs) last.set(key, value)
   const children: Child[] = []
-  for (const [key, node] of last) if (canHold(node)) children.push({ label: key, node, manner: 'plain' })
+  for (const [label, node] of lastOfEach(pairs)) if (canHold(node)) children.push({ label, node, manner: 'plain' })
   return children
+}
+
+function lastOfEach(pairs: readonly PicklePair[]): Iterable<PicklePair> {
+  const keys = new Set<PickleNode>()
+  for (const [key] of pairs) keys.add(key)
+  return keys.size === pairs.length ? pairs : new Map(pairs)
 }
 
 const containers =
   /^(?:collections\.(?:OrderedDict|Counter|deque)|(?:builtins|__builtin__)\.(?:dict|list|tuple|set|frozenset))$/
 
-function insideOf(node: PickleInstance, manner: Manner, spend: Spend): Child[] {
+function insideOf(node: PickleInstance, manner: Manner, spend: Spend): readonly Child[] {
   const attributes = attributesOf(node, spend)
   if (mayBeModule(attributes) && (manner !== 'plain' || hasModules(attributes))) {
     return insideModule(moduleOf(attributes, spend), manner, spend)
   }
   const args = itemsOf(node.args) ?? []
-  const pairs = node.entries.length === 0 ? attributes : [...node.entries, ...attributes]
+  const pairs = joined(node.entries, attributes)
   const name = globalName(node.callee) ?? ''
   if (containers.test(name)) {
     const given = args[0]
     const inner = typeof given === 'object' && given !== null && 'items' in given ? given.items : []
     const isMap = /Dict|Counter|dict$/.test(name)
-    return [
-      ...(isMap
-        ? keyed([...pairsOf(given, spend), ...pairs], spend)
-        : [...indexed(inner, spend), ...keyed(pairs, spend)]),
-      ...indexed(node.items, spend),
-    ]
+    const children = isMap
+      ? keyed(joined(pairsOf(given, spend), pairs), spend)
+      : joined(indexed(inner, spend), keyed(pairs, spend))
+    return joined(children, indexed(node.items, spend))
   }
   const others = [...attributesOfOther(node), ...keywordsOf(node)]
   return [...indexed(args, spend), ...keyed(pairs, spend), ...indexed(node.items, spend), ...others]
+}
+
+/** One behind the other; most often one of them is empty, and the other may be long. */
+function joined<T>(first: readonly T[], second: readonly T[]): readonly T[] {
+  if (first.length === 0) return second
+  return second.length === 0 ? first : [...first, ...second]
 }
 
 /** A state that is no dict goes to the object's own `__setstate__`. */

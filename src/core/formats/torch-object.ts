@@ -47,12 +47,12 @@ export async function openTorchObject(file: ByteSource): Promise<TorchObject | n
 async function openArchive(source: ByteSource): Promise<TorchObject | null> {
   const archive = await readZip(source)
   const root = rootOf(archive)
-  const pickle = archive.byName.get(`${root ?? ''}data.pkl`)
-  if (root === null || pickle === undefined || archive.byName.has(`${root}constants.pkl`)) return null
+  const pickle = archive.find(`${root ?? ''}data.pkl`)
+  if (root === null || pickle === undefined || archive.find(`${root}constants.pkl`) !== undefined) return null
   const { value, calls } = await readArchivePickle(source, archive, pickle, largestPickle)
-  const recordOf = (key: string): ZipEntry | undefined => archive.byName.get(`${root}data/${key}`)
+  const recordOf = (key: string): ZipEntry | undefined => archive.find(`${root}data/${key}`)
   // `big` has three letters, `little` six.
-  const isLittle = archive.byName.get(`${root}byteorder`)?.size !== 3
+  const isLittle = archive.find(`${root}byteorder`)?.size !== 3
   const read: ReadStorageBytes = async (key, position, length) => {
     const entry = recordOf(key)
     if (entry?.method !== 'stored' || position + length > entry.size) throw outside(key)
@@ -89,8 +89,8 @@ export async function readArchivePickle(
 }
 
 /** What the first entry's name has before its first slash, with the slash: the file may have been renamed since. */
-export function rootOf({ entries }: ZipArchive): string | null {
-  const name = entries[0]?.name ?? ''
+export function rootOf(archive: ZipArchive): string | null {
+  const name = archive.count === 0 ? '' : archive.entry(0).name
   const slash = name.indexOf('/')
   return slash < 0 ? null : name.slice(0, slash + 1)
 }
@@ -115,9 +115,10 @@ async function numberOf(
   isLittle: boolean,
 ): Promise<number | undefined> {
   if (typeof node === 'number' || typeof node === 'bigint') return Number(node)
-  if (typeof node !== 'object' || node === null || !('callee' in node)) return undefined
+  if (typeof node !== 'object' || node === null) return undefined
   const tensor = tensorOf(node)
   if (tensor !== undefined) return 'storage' in tensor ? readElement(tensor, read, isLittle) : undefined
+  if (!('callee' in node)) return undefined
   const value = new PythonValues({ most: 100 }).value(node)
   const isScalar = typeof value === 'object' && value?.kind === 'numpy'
   return isScalar && (typeof value.value === 'number' || typeof value.value === 'bigint')

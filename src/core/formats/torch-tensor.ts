@@ -7,11 +7,15 @@ import { elementTypes } from './elements.js'
 import {
   countOf,
   globalName,
+  idOf,
   itemsOf,
   textOf,
+  type PickleGlobal,
   type PickleInstance,
   type PickleNode,
   type PicklePersistent,
+  type PickleReference,
+  type PickleTensor,
 } from './pickle/index.js'
 import { storageType, type StorageType } from './torch-storages.js'
 
@@ -75,20 +79,65 @@ const mostWrappings = 16
 type Found = TorchTensor | TorchComposite | undefined
 
 interface StorageReader {
-  of(persistent: PicklePersistent): StorageReference
+  of(reference: PickleReference): StorageReference
 }
 
 /** The storages that one pickle refers to: each reference is read once, however often it is asked for. */
 export class StorageReferences implements StorageReader {
   readonly #read: (StorageReference | undefined)[] = []
+  readonly #types = new Map<PickleGlobal, StorageType>()
+  readonly #numbers: number[] = []
+  readonly #numberOf: (key: string) => number
+
+  /** `numberOf` gives the number that a file has for the storage of a key; -1 for one that is not there. */
+  constructor(numberOf: (key: string) => number = () => -1) {
+    this.#numberOf = numberOf
+  }
 
   /** Throws as `storageOf` does. */
-  of(persistent: PicklePersistent): StorageReference {
-    const known = this.#read[persistent.index]
+  of(reference: PickleReference): StorageReference {
+    const known = this.#read[reference.index]
     if (known !== undefined) return known
-    const reference = storageOf(persistent)
-    this.#read[persistent.index] = reference
-    return reference
+    const storage = storageOf(reference)
+    this.#read[reference.index] = storage
+    return storage
+  }
+
+  /** Throws as `storageOf` does. */
+  keyOf(reference: PickleReference): string {
+    return reference.kind === 'tensor' ? reference.key : this.of(reference).key
+  }
+
+  /** The number of the storage; -1 for one that is not there. Throws as `storageOf` does. */
+  numberOf(reference: PickleReference): number {
+    let number = this.#numbers[reference.index]
+    if (number === undefined) {
+      number = this.#numberOf(this.keyOf(reference))
+      this.#numbers[reference.index] = number
+    }
+    return number
+  }
+
+  /** Bytes of the whole storage. Throws as `storageOf` does. */
+  bytesOf(reference: PickleReference): number {
+    if (reference.kind === 'tensor') return reference.count * this.typeOf(reference).itemSize
+    const { count, itemSize } = this.of(reference)
+    return count * itemSize
+  }
+
+  /** The type of a plain tensor, which is that of its storage. Throws as `storageOf` does. */
+  typeOf(tensor: PickleTensor): StorageType {
+    let type = this.#types.get(tensor.cls)
+    if (type === undefined) {
+      type = storageOf(tensor)
+      this.#types.set(tensor.cls, type)
+    }
+    return type
+  }
+
+  /** Throws FormatError for a plain tensor that reaches outside of its storage, and as `storageOf` does. */
+  requireInside(tensor: PickleTensor): void {
+    requireInside(tensor, this.typeOf(tensor), tensor.key, this.bytesOf(tensor))
   }
 }
 
@@ -99,7 +148,9 @@ export class StorageReferences implements StorageReader {
 export function tensorOf(node: PickleNode, storages: StorageReader = { of: storageOf }): Found {
   let at: PickleNode | undefined = node
   for (let level = 0; level < mostWrappings; level += 1) {
-    if (typeof at !== 'object' || at === null || !('callee' in at)) return undefined
+    if (typeof at !== 'object' || at === null) return undefined
+    if (at.kind === 'tensor') return plainTensor(at, storages)
+    if (!('callee' in at)) return undefined
     const args = argumentsOf(at)
     const name = rebuilder(at)
     switch (name) {
@@ -199,9 +250,22 @@ function rebuild(how: string, args: readonly PickleNode[], storages: StorageRead
   const bits = metadataOf(args[how === '_rebuild_tensor_v3' ? 7 : 6], how)
   const { dtype, itemSize } = type
   const { conjugate, negative } = bits
-  const tensor = { storage, dtype, itemSize, offset, shape, strides, conjugate, negative }
-  requireInside(tensor)
-  return tensor
+  const view = { offset, shape, strides }
+  requireInside(view, type, storage.key, storage.length * storage.itemSize)
+  return { storage, dtype, itemSize, ...view, conjugate, negative }
+}
+
+/** A tensor with all that is known of it. */
+export function inFull(tensor: TorchTensor | PickleTensor): TorchTensor {
+  return 'storage' in tensor ? tensor : plainTensor(tensor, { of: storageOf })
+}
+
+function plainTensor(tensor: PickleTensor, storages: StorageReader): TorchTensor {
+  const storage = storages.of(tensor)
+  const { key, dtype, itemSize, length } = storage
+  const { offset, shape, strides } = tensor
+  requireInside(tensor, storage, key, length * itemSize)
+  return { storage, dtype, itemSize, offset, shape, strides, conjugate: false, negative: false }
 }
 
 /** torch's own operations end at 64 (aten/src/ATen/WrapDimUtilsMulti.h), though it can load more. */
@@ -247,9 +311,12 @@ function metadataOf(
   return bits
 }
 
-/** All elements lie in the storage, and there are no more of them than a double counts in bytes. */
-function requireInside({ storage, dtype, itemSize, offset, shape, strides }: TorchTensor): void {
-  const bytes = storage.length * storage.itemSize
+/** Where elements lie in a storage, counted in elements. */
+type View = Pick<TorchTensor, 'offset' | 'shape' | 'strides'>
+
+/** All elements lie in the storage of `bytes`, and there are no more of them than a double counts in bytes. */
+function requireInside(view: View, { dtype, itemSize }: StorageType, key: string, bytes: number): void {
+  const { offset, shape, strides } = view
   let elements = 1
   let last = offset
   for (let axis = 0; axis < shape.length; axis += 1) {
@@ -261,7 +328,7 @@ function requireInside({ storage, dtype, itemSize, offset, shape, strides }: Tor
   if (Number.isSafeInteger(elements * itemSize) && Number.isSafeInteger(last) && (last + 1) * itemSize <= bytes) return
   throw new FormatError(
     `torch: a tensor ${dtype} [${listed(shape)}] with strides [${listed(strides)}] from element ${offset} on reaches ` +
-      `outside of storage ${quote(storage.key)} with its ${bytes} bytes`,
+      `outside of storage ${quote(key)} with its ${bytes} bytes`,
   )
 }
 
@@ -273,7 +340,8 @@ function listed(numbers: readonly number[]): string {
  * What a persistent id refers to. Throws FormatError for one that is no storage, or of a class that torch does not
  * know.
  */
-function storageOf({ id }: PicklePersistent): StorageReference {
+function storageOf(reference: PickleReference): StorageReference {
+  const id = idOf(reference)
   const [what, cls, keyNode, location, countNode, viewNode] = itemsOf(id) ?? []
   if (textOf(what) !== 'storage') {
     throw new FormatError(`torch: refers to something outside that is no storage: ${quote(textOf(what ?? id) ?? '?')}`)

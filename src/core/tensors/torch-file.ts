@@ -1,10 +1,10 @@
 /** torch's files: a pickle that describes tensors, and the bytes of the storages that they lie in. */
 import { FormatError } from '../errors.js'
 import { auditPickle, PythonValues } from '../formats/pickle/index.js'
-import type { PickleCalls, PickleNode, PicklePersistent } from '../formats/pickle/index.js'
+import type { PickleCalls, PickleNode, PickleReference, PickleTensor } from '../formats/pickle/index.js'
 import type { PyValue } from '../formats/pyyaml/value.js'
 import { isModule, listTensors, type NamedTensor, type TensorListing } from '../formats/torch-names.js'
-import { tensorOf, type StorageReferences, type TorchTensor } from '../formats/torch-tensor.js'
+import { inFull, tensorOf, type StorageReferences, type TorchTensor } from '../formats/torch-tensor.js'
 import type { ReadHandle, Stat } from '../storage/storage.js'
 import { gather, isContiguous } from './gather.js'
 import { headerFor } from './header.js'
@@ -13,11 +13,15 @@ import { ensureSame } from './tensor.js'
 import type { Extent, TensorData, TensorFile, TensorInfo } from './tensor.js'
 import { hasSignBit, nameOfTorchDtype, numberSize } from './torch-dtypes.js'
 
-/** The storages of a file by their keys; undefined for one that is not there. */
+/** The storages of a file. Each has a number of its own. */
 export interface TorchStorages {
+  /** All numbers are below it. */
+  readonly count: number
+  /** The number of the storage of a key; -1 for one that is not there. */
+  readonly numberOf: (key: string) => number
   /** Bytes. */
-  lengthOf(key: string): number | undefined
-  get(key: string): StorageBytes | undefined
+  lengthOf(number: number): number
+  get(number: number): StorageBytes
 }
 
 /** What the two containers, zip archive and stream, have in common. */
@@ -25,7 +29,7 @@ export interface TorchContents {
   readonly format: 'torch' | 'torch-legacy'
   readonly root: PickleNode
   readonly calls: PickleCalls
-  readonly persistents: readonly PicklePersistent[]
+  readonly persistents: readonly PickleReference[]
   readonly references: StorageReferences
   readonly storages: TorchStorages
   /** False when each number's bytes must be turned round. */
@@ -34,37 +38,43 @@ export interface TorchContents {
   readonly findings: readonly string[]
 }
 
-/** Throws FormatError when a tensor or a storage is not what the pickle says of it. */
+/** Storages are checked. Throws FormatError when a tensor is not what the pickle says of it. */
 export function openTorchContents(handle: ReadHandle, opened: Stat, contents: TorchContents): TensorFile {
-  checkStorages(contents)
   const audit = auditPickle(contents.calls)
   const listing = listTensors(contents.root, { storages: contents.references, fileSize: handle.size })
-  checkTotal(listing.tensors, handle.size)
-  return new TorchFile(handle, opened, audit.unsafe.map(explain), audit.opaque, contentsOf(contents, listing))
+  const tensors = describe(listing.tensors, contents)
+  checkTotal(tensors, handle.size)
+  return new TorchFile(handle, opened, audit.unsafe.map(explain), audit.opaque, keep(contents, listing, tensors))
 }
 
 function explain(what: string): string {
   return `its pickle ${what}: loading it with Python would run that; nothing was run here`
 }
 
-/** Every storage that the pickle refers to is there, with all the bytes that it says. */
-function checkStorages({ persistents, references, storages }: TorchContents): void {
+/** Every storage that the pickle refers to is there, with all the bytes that it says; throws FormatError for others. */
+export function checkStorages({
+  persistents,
+  references,
+  storages,
+}: Pick<TorchContents, 'persistents' | 'references' | 'storages'>): void {
   for (const persistent of persistents) {
     if (isModuleSource(persistent)) continue
-    const { key, count, itemSize } = references.of(persistent)
-    const length = storages.lengthOf(key)
-    if (length !== undefined && length >= count * itemSize) continue
-    const name = JSON.stringify(key.slice(0, 80))
+    const expected = references.bytesOf(persistent)
+    const number = references.numberOf(persistent)
+    if (number >= 0 && storages.lengthOf(number) >= expected) continue
+    const name = JSON.stringify(references.keyOf(persistent).slice(0, 80))
     throw new FormatError(
-      length === undefined
+      number < 0
         ? `torch: storage ${name} is described, but its data is not there`
-        : `torch: storage ${name} has ${length} bytes, and ${count * itemSize} are expected`,
+        : `torch: storage ${name} has ${storages.lengthOf(number)} bytes, and ${expected} are expected`,
     )
   }
 }
 
 /** Older streams keep the source of a module's class: ('module', class, file, source). */
-function isModuleSource({ id }: PicklePersistent): boolean {
+function isModuleSource(reference: PickleReference): boolean {
+  if (reference.kind === 'tensor') return false
+  const { id } = reference
   return typeof id === 'object' && id !== null && 'items' in id && id.items[0] === 'module'
 }
 
@@ -72,8 +82,8 @@ function isModuleSource({ id }: PicklePersistent): boolean {
 const mostTimes = 16
 const alwaysFine = 1 << 28
 
-function checkTotal(tensors: readonly NamedTensor[], fileSize: number): void {
-  const total = tensors.reduce((sum, { tensor }) => sum + bytesOf(tensor), 0)
+function checkTotal(tensors: readonly TensorInfo[], fileSize: number): void {
+  const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
   const most = fileSize * mostTimes + alwaysFine
   if (total <= most) return
   throw new FormatError(
@@ -81,7 +91,7 @@ function checkTotal(tensors: readonly NamedTensor[], fileSize: number): void {
   )
 }
 
-function bytesOf({ shape, itemSize }: TorchTensor): number {
+function bytesOf(shape: readonly number[], itemSize: number): number {
   let bytes = itemSize
   for (const length of shape) bytes *= length
   return bytes
@@ -91,6 +101,7 @@ function bytesOf({ shape, itemSize }: TorchTensor): number {
 interface Kept {
   readonly format: string
   readonly metadata: ReadonlyMap<string, string>
+  readonly tensors: readonly TensorInfo[]
   readonly named: readonly NamedTensor[]
   readonly values: PyValue
   readonly findings: readonly string[]
@@ -99,12 +110,13 @@ interface Kept {
   readonly littleEndian: boolean
 }
 
-function contentsOf(contents: TorchContents, listing: TensorListing): Kept {
-  const { format, metadata, storages, littleEndian } = contents
-  const values = new PythonValues({ replace: (node) => standIn(node, listing) })
+function keep(contents: TorchContents, listing: TensorListing, tensors: readonly TensorInfo[]): Kept {
+  const { format, metadata, storages, littleEndian, references } = contents
+  const values = new PythonValues({ replace: (node) => standIn(node, listing, references) })
   return {
     format,
     metadata,
+    tensors,
     named: listing.tensors,
     values: values.value(contents.root) ?? null,
     findings: [
@@ -132,7 +144,7 @@ class TorchFile implements TensorFile {
   readonly findings: readonly string[]
   readonly composites: ReadonlyMap<string, string>
   /** Made when values are asked for: a listing needs none. */
-  private byName: ReadonlyMap<string, TorchTensor> | undefined
+  private byName: ReadonlyMap<string, NamedTensor['tensor']> | undefined
 
   constructor(
     private readonly handle: ReadHandle,
@@ -145,7 +157,7 @@ class TorchFile implements TensorFile {
     this.path = handle.path
     this.byteLength = handle.size
     this.metadata = kept.metadata
-    this.tensors = describe(kept.named)
+    this.tensors = kept.tensors
     this.values = kept.values
     this.findings = kept.findings
     this.composites = kept.composites
@@ -157,11 +169,12 @@ class TorchFile implements TensorFile {
 
   async dataOf(info: TensorInfo): Promise<TensorData> {
     this.byName ??= new Map(this.kept.named.map(({ name, tensor }) => [name, tensor]))
-    const tensor = this.byName.get(info.name)
-    if (tensor === undefined) throw new RangeError(`${this.path} has no tensor ${info.name}`)
+    const listed = this.byName.get(info.name)
+    if (listed === undefined) throw new RangeError(`${this.path} has no tensor ${info.name}`)
+    const tensor = inFull(listed)
     const { storage, dtype, itemSize, conjugate, negative } = tensor
-    const bytes = this.kept.storages.get(storage.key)
-    if (bytes === undefined) throw new RangeError(`${this.path} has no storage ${storage.key}`)
+    const { storages } = this.kept
+    const bytes = storages.get(storages.numberOf(storage.key))
     const turned = !this.kept.littleEndian && numberSize(dtype, itemSize) > 1
     const offset = tensor.offset + (storage.start * storage.itemSize) / itemSize
     const view = { offset, shape: tensor.shape, strides: tensor.strides, itemSize }
@@ -191,39 +204,64 @@ function part({ handle, position }: Extent, view: { offset: number; itemSize: nu
   return { handle, position: position + view.offset * view.itemSize, length }
 }
 
-function describe(tensors: readonly NamedTensor[]): TensorInfo[] {
-  const firstOf = sharersOf(tensors)
-  return tensors.map(({ name, tensor }) => {
-    const dtype = nameOfTorchDtype(tensor.dtype)
-    const { shape, storage } = tensor
-    const shared = firstOf.get(storage.key)
-    const bytes = bytesOf(tensor)
-    return shared === undefined ? { name, dtype, shape, bytes } : { name, dtype, shape, bytes, shared }
+function describe(tensors: readonly NamedTensor[], contents: TorchContents): TensorInfo[] {
+  const { references } = contents
+  const sharers = new Sharers(tensors, contents)
+  return tensors.map(({ name, tensor }, index) => {
+    const { dtype, itemSize } = 'storage' in tensor ? tensor : references.typeOf(tensor)
+    const { shape } = tensor
+    const info = { name, dtype: nameOfTorchDtype(dtype), shape, bytes: bytesOf(shape, itemSize) }
+    const shared = sharers.firstOf(index)
+    return shared === undefined ? info : { ...info, shared }
   })
 }
 
-/** For each storage in which several tensors lie, the first of them. Nearly always there is none. */
-function sharersOf(tensors: readonly NamedTensor[]): Map<string, string> {
-  const keys = new Set<string>()
-  const shared = new Map<string, string>()
-  for (const { tensor } of tensors) keys.add(tensor.storage.key)
-  if (keys.size === tensors.length) return shared
-  const first = new Map<string, string>()
-  for (const { name, tensor } of tensors) {
-    const { key } = tensor.storage
-    const known = first.get(key)
-    if (known === undefined) first.set(key, name)
-    else shared.set(key, known)
+/** Which tensors lie in one storage. Tensors and storages go by their numbers. */
+class Sharers {
+  readonly #tensors: readonly NamedTensor[]
+  readonly #storageOf: Int32Array
+  /** The first tensor of each storage. */
+  readonly #first: Int32Array
+  readonly #isShared: Uint8Array
+
+  constructor(tensors: readonly NamedTensor[], { storages, references }: TorchContents) {
+    this.#tensors = tensors
+    this.#storageOf = new Int32Array(tensors.length)
+    this.#first = new Int32Array(storages.count).fill(-1)
+    this.#isShared = new Uint8Array(storages.count)
+    tensors.forEach(({ tensor }, index) => {
+      const number = 'storage' in tensor ? storages.numberOf(tensor.storage.key) : references.numberOf(tensor)
+      this.#storageOf[index] = number
+      if (this.#first[number] === -1) this.#first[number] = index
+      else this.#isShared[number] = 1
+    })
   }
-  return shared
+
+  /** The name of the first tensor in the same storage; undefined where no other lies. */
+  firstOf(tensor: number): string | undefined {
+    const number = this.#storageOf[tensor] ?? -1
+    return this.#isShared[number] === 1 ? this.#tensors[this.#first[number] ?? -1]?.name : undefined
+  }
 }
 
 /** Tensors are left out of the values; what is made of tensors and whole modules are named. */
-function standIn(node: PickleNode, listing: TensorListing): PyValue | undefined {
-  if (typeof node !== 'object' || node === null || !('callee' in node)) return undefined
+function standIn(node: PickleNode, listing: TensorListing, references: StorageReferences): PyValue | undefined {
+  if (typeof node !== 'object' || node === null) return undefined
+  if (node.kind === 'tensor') return isWhole(node, references) ? null : undefined
+  if (!('callee' in node)) return undefined
   const found = listing.found.get(node) ?? tensorOrNone(node)
   if (found === null || found === undefined) return isModule(node) ? named('torch.nn.Module', '<module>') : undefined
   return 'storage' in found ? null : named(`torch.${found.kind}`, `<${found.text}>`)
+}
+
+function isWhole(tensor: PickleTensor, references: StorageReferences): boolean {
+  try {
+    references.requireInside(tensor)
+    return true
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw error
+  }
 }
 
 /** Null for a tensor that is broken, where a module keeps it beside its parameters. */

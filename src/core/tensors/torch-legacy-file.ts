@@ -7,7 +7,7 @@ import { sourceOf } from '../storage/source.js'
 import { plainBytes, type StorageBytes } from './storage-bytes.js'
 import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'
-import { openTorchContents, type TorchStorages } from './torch-file.js'
+import { checkStorages, openTorchContents, type TorchStorages } from './torch-file.js'
 
 /** Of more storages the counts are compared when their bytes are wanted. */
 const mostCompared = 1000
@@ -22,27 +22,34 @@ export async function openTorchLegacy(handle: ReadHandle): Promise<TensorFile> {
   }
   for (const storage of layout.storages.slice(0, mostCompared)) await checkCount(handle, storage)
   const extra = handle.size - expectedLength
+  const storages = storagesOf(handle, layout.storages)
+  const references = new StorageReferences(storages.numberOf)
+  checkStorages({ persistents, references, storages })
   return openTorchContents(handle, stat, {
     format: 'torch-legacy',
     root,
     calls,
     persistents,
-    references: new StorageReferences(),
+    references,
     littleEndian: true,
-    storages: storagesOf(handle, layout.storages),
+    storages,
     metadata: new Map(),
     findings: extra === 0 ? [] : [`${extra} bytes follow the last storage`],
   })
 }
 
 function storagesOf(handle: ReadHandle, storages: readonly LegacyStorage[]): TorchStorages {
-  const known = new Map(storages.map((storage) => [storage.key, storage]))
+  const numbers = new Map(storages.map(({ key }, number) => [key, number]))
+  const at = (number: number): LegacyStorage => {
+    const storage = storages[number]
+    if (storage === undefined) throw new RangeError(`${handle.path} has no storage number ${number}`)
+    return storage
+  }
   return {
-    lengthOf: (key) => known.get(key)?.byteLength,
-    get: (key) => {
-      const storage = known.get(key)
-      return storage === undefined ? undefined : bytesOf(handle, storage)
-    },
+    count: storages.length,
+    numberOf: (key) => numbers.get(key) ?? -1,
+    lengthOf: (number) => at(number).byteLength,
+    get: (number) => bytesOf(handle, at(number)),
   }
 }
 

@@ -4,15 +4,15 @@
  */
 import { FormatError } from '../errors.js'
 import type { ByteSource } from '../formats/byte-source.js'
-import type { PicklePersistent } from '../formats/pickle/index.js'
+import type { PickleReference } from '../formats/pickle/index.js'
 import { readArchivePickle, rootOf } from '../formats/torch-object.js'
 import { StorageReferences } from '../formats/torch-tensor.js'
 import { readSmallEntry, readZip, type ZipArchive, type ZipEntry } from '../formats/zip.js'
 import type { ReadHandle } from '../storage/storage.js'
 import { sourceOf } from '../storage/source.js'
-import { recordBytes, type StorageBytes } from './storage-bytes.js'
+import { recordBytes } from './storage-bytes.js'
 import type { TensorFile } from './tensor.js'
-import { openTorchContents, type TorchStorages } from './torch-file.js'
+import { checkStorages, openTorchContents, type TorchStorages } from './torch-file.js'
 
 /** A million tensors are described in 130 MB. */
 const largestPickle = 1 << 29
@@ -24,24 +24,23 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   const archive = await readZip(source)
   const root = rootOf(archive)
   if (root === null)
-    throw notForTensors(`a zip archive ${archive.entries.length === 0 ? 'without entries' : 'of another program'}`)
-  const { byName } = archive
-  const pickle = byName.get(`${root}data.pkl`)
-  if (byName.has(`${root}constants.pkl`)) throw notForTensors('a TorchScript program')
+    throw notForTensors(`a zip archive ${archive.count === 0 ? 'without entries' : 'of another program'}`)
+  const pickle = archive.find(`${root}data.pkl`)
+  if (archive.find(`${root}constants.pkl`) !== undefined) throw notForTensors('a TorchScript program')
   if (pickle === undefined) throw notForTensors(`a zip archive without ${JSON.stringify(`${root}data.pkl`)}`)
-  const littleEndian = await readByteOrder(source, archive, byName.get(`${root}byteorder`))
+  const littleEndian = await readByteOrder(source, archive, archive.find(`${root}byteorder`))
   const { value, calls, persistents } = await readArchivePickle(source, archive, pickle, largestPickle)
-  const records = recordsOf(archive, `${root}data/`)
-  const bytesOf = (entry: ZipEntry): StorageBytes => recordBytes(handle, source, archive, entry)
+  const folder = `${root}data/`
   const storages: TorchStorages = {
-    lengthOf: (key) => records.get(key)?.size,
-    get: (key) => {
-      const entry = records.get(key)
-      return entry === undefined ? undefined : bytesOf(entry)
-    },
+    count: archive.count,
+    numberOf: (key) => archive.numberOf(folder, key),
+    lengthOf: (number) => archive.sizeOf(number),
+    get: (number) => recordBytes(handle, source, archive, archive.entry(number)),
   }
-  const references = new StorageReferences()
-  const unused = await tellUnused(unusedOf(records, persistents, references), bytesOf)
+  const references = new StorageReferences(storages.numberOf)
+  checkStorages({ persistents, references, storages })
+  const used = usedOf(archive.count, persistents, references)
+  const unused = await tellUnused(unusedOf(archive, folder, used), archive, storages)
   return openTorchContents(handle, stat, {
     format: 'torch',
     root: value,
@@ -53,13 +52,6 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
     metadata: new Map(),
     findings: [...findStrangers(archive, root), ...unused],
   })
-}
-
-/** The storages by their keys. */
-function recordsOf({ entries }: ZipArchive, folder: string): Map<string, ZipEntry> {
-  const records = new Map<string, ZipEntry>()
-  for (const entry of entries) if (entry.name.startsWith(folder)) records.set(entry.name.slice(folder.length), entry)
-  return records
 }
 
 function notForTensors(what: string): FormatError {
@@ -78,22 +70,29 @@ async function readByteOrder(source: ByteSource, archive: ZipArchive, entry: Zip
 }
 
 /** Entries elsewhere: torch does not read them, and neither does this. */
-function findStrangers({ entries }: ZipArchive, root: string): string[] {
-  const strangers = entries.filter(({ name }) => !name.startsWith(root)).length
-  return strangers === 0 ? [] : [`${strangers} of its ${entries.length} entries lie outside of ${JSON.stringify(root)}`]
+function findStrangers(archive: ZipArchive, root: string): string[] {
+  const strangers = archive.count - archive.countIn(root)
+  return strangers === 0 ? [] : [`${strangers} of its ${archive.count} entries lie outside of ${JSON.stringify(root)}`]
 }
 
-function unusedOf(
-  records: ReadonlyMap<string, ZipEntry>,
-  persistents: readonly PicklePersistent[],
-  references: StorageReferences,
-): ZipEntry[] {
-  const used = new Set<string>()
-  for (const persistent of persistents) used.add(references.of(persistent).key)
-  const unused: ZipEntry[] = []
-  // Those that are used are all there, or the file is refused.
-  if (used.size >= records.size) return unused
-  for (const [key, entry] of records) if (!used.has(key)) unused.push(entry)
+/** 1 for every storage that the pickle refers to. */
+function usedOf(count: number, persistents: readonly PickleReference[], references: StorageReferences): Uint8Array {
+  const used = new Uint8Array(count)
+  for (const persistent of persistents) {
+    const number = references.numberOf(persistent)
+    if (number >= 0) used[number] = 1
+  }
+  return used
+}
+
+/** The numbers of the storages that nothing refers to. */
+function unusedOf(archive: ZipArchive, folder: string, used: Uint8Array): number[] {
+  const count = used.reduce((sum, one) => sum + one, 0)
+  if (count >= archive.countIn(folder)) return []
+  const unused: number[] = []
+  for (const [number, { name }] of archive.entries.entries()) {
+    if (used[number] === 0 && name.startsWith(folder)) unused.push(number)
+  }
   return unused
 }
 
@@ -101,12 +100,13 @@ function unusedOf(
  * Records that the pickle does not refer to: torch writes none. One that is an archive itself is there so that
  * another reader sees another file, and is refused.
  */
-async function tellUnused(unused: readonly ZipEntry[], bytesOf: (entry: ZipEntry) => StorageBytes): Promise<string[]> {
-  for (const entry of unused.slice(0, mostLookedAt)) {
-    if (entry.size < 4) continue
-    const head = await bytesOf(entry).read(0, 4)
+async function tellUnused(unused: readonly number[], archive: ZipArchive, storages: TorchStorages): Promise<string[]> {
+  for (const number of unused.slice(0, mostLookedAt)) {
+    if (storages.lengthOf(number) < 4) continue
+    const head = await storages.get(number).read(0, 4)
     if (head[0] !== 0x50 || head[1] !== 0x4b) continue
-    throw new FormatError(`torch: nothing refers to ${JSON.stringify(entry.name)}, and it is a zip archive itself`)
+    const { name } = archive.entry(number)
+    throw new FormatError(`torch: nothing refers to ${JSON.stringify(name)}, and it is a zip archive itself`)
   }
   return unused.length === 0 ? [] : [`it has ${unused.length} storages that nothing refers to`]
 }

@@ -6,6 +6,7 @@ import {
   PythonValues,
   keyText,
   limitsFor,
+  idOf,
   readPickle,
   type PickleNode,
 } from '../../../src/core/formats/pickle/index.js'
@@ -110,7 +111,7 @@ describe('a pickle', () => {
 
   it('keeps persistent ids as data, in the order met', () => {
     const { value, persistents } = readPickle(ascii('(Pfirst\nU\x06secondQl.'))
-    expect(persistents.map(({ id }) => id)).toEqual(['first', { kind: 'string', bytes: ascii('second') }])
+    expect(persistents.map(idOf)).toEqual(['first', { kind: 'string', bytes: ascii('second') }])
     expect(value).toMatchObject({ items: persistents })
   })
 

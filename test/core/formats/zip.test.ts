@@ -177,6 +177,39 @@ describe('readZip', () => {
   })
 })
 
+describe('names', () => {
+  const names = [
+    ...['m/data.pkl', 'm/data/3', 'm/data/1', 'm/data/01', 'm/data/00', 'm/data/0', 'm/data/10', 'm/data/99'],
+    ...['m/data/1234567890', 'm/data/-1', 'm/data/', 'm/data/1/2', 'm/other/1', 'm/data1', '7', 'é/1', 'm/data/é'],
+  ]
+  const parts = names.map((name) => ({ name, data: Buffer.from(name) }))
+
+  it('are found, also those that end in numbers, and no others', async () => {
+    const archive = await readZip(sourceOf(makeZip(parts)))
+    expect(archive.entries.map(({ name }) => name)).toEqual(names)
+    for (const name of names) {
+      expect(archive.find(name)).toMatchObject({ name, size: Buffer.byteLength(name) })
+      const slash = name.lastIndexOf('/') + 1
+      expect(names[archive.numberOf(name.slice(0, slash), name.slice(slash))]).toBe(name)
+    }
+    for (const name of ['', 'm/data/2', 'm/data/001', 'm/data/1 ', 'm/data/1.0', 'm/data/１', 'é/2', '1', 'data/1']) {
+      expect(archive.find(name)).toBeUndefined()
+    }
+  })
+
+  it('are counted by folder', async () => {
+    const archive = await readZip(sourceOf(makeZip(parts)))
+    for (const folder of ['m/', 'm/data/', 'm/data/1/', 'é/', 'x/']) {
+      expect(archive.countIn(folder)).toBe(names.filter((name) => name.startsWith(folder)).length)
+    }
+  })
+
+  it.each(names)('are given once: %s', async (name) => {
+    const twice = [...parts, { name, data: Buffer.alloc(1) }]
+    expect(await refusal(twice)).toBe(`two entries have the name ${JSON.stringify(name)}`)
+  })
+})
+
 describe('checkEntry', () => {
   it('finds every flipped byte of the data, stored and deflated', async () => {
     const parts: Part[] = [

@@ -135,6 +135,15 @@ describe('is read, and what is too much left out:', () => {
     expect([...opaque]).toEqual([['x.y', 20_000]])
   })
 
+  it('names that many tensors come to, with numbers that others have', async () => {
+    const named = (key: string) => `${key}${tensor}`
+    const { tensors } = await open(
+      `}(${repeated(12_000, (i) => named(text(`(1,)#${i + 2}`)))}${repeated(12_000, () => named('K\x01\x85'))}u`,
+    )
+    expect(tensors).toHaveLength(24_000)
+    expect(tensors.at(-1)?.name).toBe('(1,)#24000')
+  })
+
   it('a key with 2^60 ways through it', async () => {
     const { values } = await open(
       `N${kept('\x00')}${doubling((place) => `${got(place)}${got(place)}\x86`)}}${got('\x3c')}Ns`,

@@ -11,4 +11,5 @@ export {
 export { auditPickle, type PickleAudit } from './audit.js'
 export { PickleEndsEarly } from './input.js'
 export * from './nodes.js'
+export { idOf, spelledOut } from './plain-tensor.js'
 export { PythonValues, keyText } from './python.js'

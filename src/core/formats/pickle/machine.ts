@@ -11,10 +11,11 @@ import type {
   PickleInstance,
   PickleNode,
   PicklePair,
-  PicklePersistent,
+  PickleReference,
   PickleSequence,
 } from './nodes.js'
 import { op, opcodeName } from './opcodes.js'
+import { isTensorRebuilder, PlainTensors } from './plain-tensor.js'
 import { decodeRawUnicode, decodeStringLiteral } from './text.js'
 
 export interface PickleLimits {
@@ -50,7 +51,7 @@ export const deepest = 20_000
  * while, so a place counts twice.
  */
 const cost = {
-  ...{ number: 3, text: 5, object: 5, array: 6, instance: 12, pair: 8, bytes: 24, place: 2 },
+  ...{ number: 3, text: 5, object: 5, array: 6, instance: 12, pair: 8, tensor: 30, bytes: 24, place: 2 },
   // A map of its own, and a place in one.
   ...{ map: 40, mapped: 16 },
 } as const
@@ -63,7 +64,7 @@ export interface Unpickled {
   /** The byte behind STOP: torch's legacy streams hold several pickles one after another. */
   readonly end: number
   /** Every reference to something outside, in the order met. */
-  readonly persistents: readonly PicklePersistent[]
+  readonly persistents: readonly PickleReference[]
   readonly calls: PickleCalls
 }
 
@@ -80,7 +81,7 @@ export interface PickleCalls {
  * bytes run out.
  */
 export function readPickle(bytes: Uint8Array, start = 0, limits: PickleLimits = limitsFor(bytes.length)): Unpickled {
-  return new Machine(new PickleInput(bytes, start), limits).run()
+  return newMachine((machine) => machine.run(), bytes, start, limits)
 }
 
 /**
@@ -88,14 +89,20 @@ export function readPickle(bytes: Uint8Array, start = 0, limits: PickleLimits = 
  * FormatError.
  */
 export function readCalls(bytes: Uint8Array): PickleCalls {
-  const machine = new Machine(new PickleInput(bytes, 0), limitsFor(bytes.length))
-  try {
-    machine.run()
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error
-  }
-  return machine.calls
+  return newMachine((machine) => machine.callsUntilItBreaks(), bytes, 0, limitsFor(bytes.length))
 }
+
+function newMachine<T>(run: (machine: Machine) => T, bytes: Uint8Array, start: number, limits: PickleLimits): T {
+  try {
+    return run(new Machine(new PickleInput(bytes, start), limits, new PlainTensors(bytes)))
+  } catch (error) {
+    if (!(error instanceof PartWanted)) throw error
+    return run(new Machine(new PickleInput(bytes, start), limits, null))
+  }
+}
+
+/** More is done with a plain tensor than its short form can tell: all is to be read once more, node by node. */
+class PartWanted extends Error {}
 
 /** What nothing was put into yet: most objects stay so, and an array of their own would be half of what they take. */
 const nothing: never[] = []
@@ -103,6 +110,9 @@ Object.freeze(nothing)
 
 /** There is only one in Python too. */
 const emptyTuple: PickleNode = { kind: 'tuple', items: nothing }
+
+/** In the memo, where a part of a plain tensor would be. Nobody ever sees it. */
+const notMade: PickleNode = { kind: 'tuple', items: nothing }
 
 /** The integers that most are: shapes, strides, counts. */
 const smallIntegers = Array.from({ length: 1024 }, (_, value) => BigInt(value))
@@ -125,7 +135,7 @@ class Machine {
   static readonly #steps: readonly (Step | undefined)[] = byCode([
     [op.PROTO, (machine, input) => machine.#proto(input.uint8())],
     [op.FRAME, (machine, input) => machine.#frame(input.uint64())],
-    [op.MARK, (machine) => machine.#mark()],
+    [op.MARK, (machine) => machine.#markOrTensor()],
     [op.POP, (machine) => machine.#popAnything()],
     [op.POP_MARK, (machine) => machine.#popMark()],
     [op.DUP, (machine) => machine.#push(machine.#top())],
@@ -204,8 +214,9 @@ class Machine {
 
   readonly #input: PickleInput
   readonly #limits: PickleLimits
+  readonly #plainTensors: PlainTensors | null
   readonly #memo = new Memo()
-  readonly #persistents: PicklePersistent[] = []
+  readonly #persistents: PickleReference[] = []
   readonly #instances: PickleInstance[] = []
   readonly #globals = new Globals()
   /** What lies above `#height` was taken. */
@@ -221,12 +232,16 @@ class Machine {
   readonly #marks: number[] = []
   /** The byte of the opcode at work. */
   #at = 0
+  /** The function that makes plain tensors, once it was met. */
+  #rebuilder: PickleGlobal | null = null
   /** Words taken by what was built. */
   #built = 0
 
-  constructor(input: PickleInput, limits: PickleLimits) {
+  /** `plainTensors` is null where every tensor is to be made node by node. */
+  constructor(input: PickleInput, limits: PickleLimits, plainTensors: PlainTensors | null) {
     this.#input = input
     this.#limits = limits
+    this.#plainTensors = plainTensors
   }
 
   run(): Unpickled {
@@ -243,6 +258,16 @@ class Machine {
       step(this, input)
     }
     throw this.#fail(`more than ${most} opcodes`)
+  }
+
+  /** What it would have called until it came to its end, or broke. */
+  callsUntilItBreaks(): PickleCalls {
+    try {
+      this.run()
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error
+    }
+    return this.calls
   }
 
   get calls(): PickleCalls {
@@ -329,6 +354,31 @@ class Machine {
   #top(): PickleNode {
     if (this.#height <= this.#floor) throw this.#fail('needs a value on an empty stack')
     return this.#stack[this.#height - 1] ?? null
+  }
+
+  /** A mark behind the name of a function that makes tensors begins its arguments. */
+  #markOrTensor(): void {
+    const callee = this.#height > this.#floor ? this.#stack[this.#height - 1] : undefined
+    if (typeof callee !== 'object' || callee?.kind !== 'global' || !this.#plainTensor(callee)) this.#mark()
+  }
+
+  /** Puts a tensor in its function's place and goes on behind it, if one follows that is described plainly. */
+  #plainTensor(callee: PickleGlobal): boolean {
+    const plain = this.#plainTensors
+    if (plain === null || !(callee === this.#rebuilder || isTensorRebuilder(callee))) return false
+    this.#rebuilder = callee
+    const tensor = plain.read(this.#input.position, this.#persistents.length, this.#memo)
+    if (tensor === null) return false
+    this.#input.position = plain.end
+    this.#built += cost.tensor + 2 * cost.place * tensor.shape.length
+    this.#persistents.push(tensor)
+    if (plain.keyPlace >= 0) this.#memo.set(plain.keyPlace, tensor.key)
+    for (const place of plain.parts) this.#memo.set(place, notMade)
+    this.#height -= 1
+    // Its arguments, and in them the id and what that holds.
+    this.#popped = 3
+    this.#pushHolder(tensor)
+    return true
   }
 
   #mark(): void {
@@ -418,8 +468,15 @@ class Machine {
     return pairs
   }
 
-  #append(nodes: PickleNode[]): void {
+  /** The top of the stack, into which something is to be put. */
+  #target(): PickleNode {
     const target = this.#top()
+    if (typeof target === 'object' && target?.kind === 'tensor') throw new PartWanted()
+    return target
+  }
+
+  #append(nodes: PickleNode[]): void {
+    const target = this.#target()
     if (typeof target !== 'object' || target === null || !('items' in target)) throw this.#fail('appends to no list')
     if (target.kind === 'tuple' || target.kind === 'frozenset') throw this.#fail(`appends to a ${target.kind}`)
     target.items = extended(target.items, nodes)
@@ -427,7 +484,7 @@ class Machine {
   }
 
   #setItems(nodes: readonly PickleNode[]): void {
-    const target = this.#top()
+    const target = this.#target()
     if (typeof target !== 'object' || target === null || !('entries' in target))
       throw this.#fail('sets keys of no dict')
     target.entries = extended(target.entries, this.#pairs(nodes))
@@ -491,7 +548,7 @@ class Machine {
 
   #build(): void {
     const state = this.#pop()
-    const target = this.#top()
+    const target = this.#target()
     if (typeof target !== 'object' || target === null || !('states' in target)) {
       throw this.#fail('gives a state to what has none')
     }
@@ -503,7 +560,7 @@ class Machine {
   /** Its id lies on the stack. */
   #persistent(): void {
     this.#built += cost.object + cost.place
-    const node: PicklePersistent = { kind: 'persistent', id: this.#pop(), index: this.#persistents.length }
+    const node = { kind: 'persistent', id: this.#pop(), index: this.#persistents.length } as const
     this.#persistents.push(node)
     this.#pushHolder(node)
   }
@@ -516,6 +573,7 @@ class Machine {
   #get(index: number): void {
     const node = this.#memo.get(index)
     if (node === undefined) throw this.#fail(`takes number ${index} from the memo, which is not there`)
+    if (node === notMade) throw new PartWanted()
     this.#push(node)
   }
 }

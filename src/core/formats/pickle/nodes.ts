@@ -4,7 +4,8 @@
  */
 export type PickleNode = null | boolean | bigint | number | string | PickleObject
 
-export type PickleObject = PickleSequence | PickleDict | PickleBytes | PickleGlobal | PickleInstance | PicklePersistent
+export type PickleObject =
+  PickleSequence | PickleDict | PickleBytes | PickleGlobal | PickleInstance | PicklePersistent | PickleTensor
 
 /** Only the machine fills what it has made; to all others nodes are as they are. */
 export interface PickleSequence {
@@ -58,6 +59,28 @@ export interface PicklePersistent {
   /** Of all such in the pickle, in the order met. */
   readonly index: number
 }
+
+/**
+ * A tensor as nearly all are: what a call of `torch._utils._rebuild_tensor_v2` with a storage, counts, and no hooks would
+ * make, in short (see `spelledOut`).
+ */
+export interface PickleTensor {
+  readonly kind: 'tensor'
+  /** Of its storage among what lies outside of the pickle, in the order met. */
+  readonly index: number
+  /** The storage's class, its key, where it lay (`cpu`), and how many elements it has. */
+  readonly cls: PickleGlobal
+  readonly key: string
+  readonly location: string
+  readonly count: number
+  /** In elements. */
+  readonly offset: number
+  readonly shape: readonly number[]
+  readonly strides: readonly number[]
+}
+
+/** What refers to something outside of the pickle. */
+export type PickleReference = PicklePersistent | PickleTensor
 
 /** The text of a node: str, or Python 2's str where it is UTF-8; undefined for anything else. */
 export function textOf(node: PickleNode | undefined): string | undefined {

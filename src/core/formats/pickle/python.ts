@@ -6,6 +6,7 @@ import { str } from '../pyyaml/python-text.js'
 import type { PyValue } from '../pyyaml/value.js'
 import type { PickleInstance, PickleNode, PicklePair, PickleSequence } from './nodes.js'
 import { globalName, textOf } from './nodes.js'
+import { spelledOut } from './plain-tensor.js'
 
 export interface PythonOptions {
   /** Answers what stands for a node; undefined leaves it to this module, null leaves the node out of what holds it. */
@@ -83,6 +84,8 @@ export class PythonValues {
       case 'call':
       case 'object':
         return this.#instance(node, depth)
+      case 'tensor':
+        return this.#instance(spelledOut(node), depth)
     }
   }
 
