@@ -46,18 +46,42 @@ export async function collect(context: CollectContext, folder: string, items: re
     waiting.map((item) => [item, item.size ?? Infinity] as const),
     work,
   )
+  const { firsts, again } = partition(waiting)
   const take = (item: Item, signal: AbortSignal) =>
     orFailed(item.loadable, async () => {
       const collector = new Collector({ ...context, work: { ...tally.of(item), signal } }, item, drafts)
-      return { item, size: await collector.collect() }
+      const first = again.get(item)
+      return { item, size: await (first === undefined ? collector.collect() : collector.repeat(first)) }
     })
-  const taken = await workThrough(waiting, ({ action }) => action.kind === 'download', take, work.signal)
+  const isDownload = ({ action }: Item) => action.kind === 'download'
+  const taken = await workThrough(firsts, isDownload, take, work.signal)
+  const errors = new Map(taken.flatMap((one) => ('error' in one ? [[one.loadable, one.error]] : [])))
+  const repeat = async (item: Item, signal: AbortSignal) => {
+    const error = errors.get(again.get(item)?.loadable ?? item.loadable)
+    return error === undefined ? take(item, signal) : { loadable: item.loadable, error }
+  }
+  const repeated = await workThrough([...again.keys()], () => false, repeat, work.signal)
   await workshop.close()
-  const sizes = new Map(taken.flatMap((one) => ('error' in one ? [] : [[one.item, one.size]])))
+  const all = [...taken, ...repeated]
+  const sizes = new Map(all.flatMap((one) => ('error' in one ? [] : [[one.item, one.size]])))
   return {
     items: items.map((item) => ({ ...item, size: sizes.get(item) ?? item.size })),
-    failed: taken.flatMap((one) => ('error' in one ? [one] : [])),
+    failed: all.flatMap((one) => ('error' in one ? [one] : [])),
   }
+}
+
+/** What comes from one address, and must be the same bytes, is fetched once: `again` leads to the first of each. */
+function partition(items: readonly Item[]): { readonly firsts: readonly Item[]; readonly again: Map<Item, Item> } {
+  const byAddress = new Map<string, Item>()
+  const again = new Map<Item, Item>()
+  for (const item of items) {
+    if (item.action.kind !== 'download') continue
+    const address = JSON.stringify([item.from, item.digest])
+    const first = byAddress.get(address)
+    if (first === undefined) byAddress.set(address, item)
+    else again.set(item, first)
+  }
+  return { firsts: items.filter((item) => !again.has(item)), again }
 }
 
 class Collector {
@@ -79,6 +103,19 @@ class Collector {
     if (action.kind === 'download') return this.download(action.file)
     if (action.kind === 'link') return this.link(action)
     return size ?? 0
+  }
+
+  /** From the file that the same address was fetched to; fetched anew where that is no longer as it came. */
+  async repeat(first: Item): Promise<number> {
+    const { storage, record } = this.context
+    const before = await statOf(storage, first.path)
+    const made = record.of(first.path, before)
+    if (made?.origin !== this.item.from) return this.collect()
+    await unlinkIfThere(storage, this.draft)
+    await this.copy(first.path, before, this.draft)
+    await this.place(this.draft, { origin: made.origin, validator: made.validator })
+    this.work.onProgress?.(before.size, before.size)
+    return before.size
   }
 
   private async download(file: RemoteFile): Promise<number> {

@@ -333,6 +333,39 @@ describe('an address', () => {
     for (const key of ['one', 'two']) expect(sha256(fs.readFileSync(collected(key)))).toBe(sha256(bytes))
   })
 
+  it('of several loadables is fetched once, each has a file of its own, and the next time no server is asked', async () => {
+    const url = server.on('/lm.ckpt', { bytes, etag: '"a"' })
+    const other = server.on('/other.ckpt', { bytes, etag: '"a"' })
+    const text = `collect_in: collected\nloadables: {one: , two: , other: , three: }\npaths: {one: "${url}", two: "${url}", other: "${other}", three: "${url}"}`
+    const { failed, items } = await pretrain(text)
+    expect(failed).toEqual([])
+    expect(items.map(({ loadable, size }) => [loadable.key, size])).toEqual([
+      ['one', 5000],
+      ['two', 5000],
+      ['other', 5000],
+      ['three', 5000],
+    ])
+    expect(server.asked.filter((asked) => !asked.endsWith('bytes=0-0')).sort()).toEqual(['/lm.ckpt', '/other.ckpt'])
+    const inodes = ['one', 'two', 'three'].map((key) => fs.statSync(collected(key)).ino)
+    expect(new Set(inodes).size).toBe(3)
+    for (const key of ['two', 'three']) expect(sha256(fs.readFileSync(collected(key)))).toBe(sha256(bytes))
+    expect(fs.readdirSync(at('.ckpt/collected'))).toEqual(['collected.json'])
+    const count = server.seen.length
+    expect(actions(await pretrain(text)).map(([, action]) => action)).toEqual(['keep', 'keep', 'keep', 'keep'])
+    expect(server.seen.length).toBe(count)
+  })
+
+  it('of several loadables that fails is asked once, and told for each', async () => {
+    const url = server.on('/lm.ckpt', { bytes, etag: '"a"' })
+    const wrong = `{url: "${url}", sha256: ${'0'.repeat(64)}}`
+    const told = errors(
+      await pretrain(`collect_in: collected\nloadables: {one: , two: }\npaths: {one: ${wrong}, two: ${wrong}}`),
+    )
+    expect(told.map(([code]) => code)).toEqual(['damaged', 'damaged'])
+    expect(server.asked.filter((asked) => !asked.endsWith('bytes=0-0'))).toEqual(['/lm.ckpt'])
+    expect(fs.readdirSync(at('collected'))).toEqual([])
+  })
+
   it('has a size once it is here, though the server told none', async () => {
     const url = server.on('/lm.ckpt', (_, response) => void response.write(bytes, () => response.end()))
     expect((await pretrain(plan(url))).items.map(({ size }) => size)).toEqual([bytes.length])
