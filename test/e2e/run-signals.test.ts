@@ -1,7 +1,9 @@
 /** Which processes the signals of `ckpt run` reach, and what becomes of those that are left. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { commandFolder, outcomeOf, shell, start, temporaryDirectory } from './ckpt.js'
 import { logOf, runJob } from './run-job.js'
@@ -71,8 +73,8 @@ describe.runIf(hasProc && hasSetsid)('what a command leaves behind', () => {
   })
 
   it('may have saved once more: the next start is from that, and it counts', async () => {
-    const late = "trap 'save 1; exit' TERM; while :; do sleep 0.1; done"
-    const script = `[ $next = 1 ] || exit 0; (${late}) > /dev/null 2>&1 & sleep 0.5; exit 1`
+    const late = "trap 'save 1; exit' TERM; touch listens; while :; do sleep 0.1; done"
+    const script = `[ $next = 1 ] || exit 0; (${late}) > /dev/null 2>&1 & until [ -e listens ]; do sleep 0.1; done; exit 1`
     const { cwd, status } = await runJob('--min-uptime 0s', script)
     const [first, second] = await logOf(cwd)
     expect([status, first?.checkpoints.map(({ epoch }) => epoch), second?.from]).toEqual([0, [1], 'CKPT+ep001'])
@@ -106,8 +108,47 @@ function onTerminal(
   })
 }
 
-/** Signals are blocked while a process is being started: two that came then would be one. */
-const untilSeen = 'until grep -qs start .ckpt/save/journal.jsonl; do sleep 0.1; done'
+/**
+ * A job that tells of each SIGINT and ends of none. It is one process that waits for nothing: a shell that waits for a
+ * child which dies of SIGINT has rules of its own. It is ready when ckpt is: signals are blocked while a process is
+ * being started, and two that came then would be one.
+ */
+function withStubbornJob(): { readonly cwd: string; readonly job: readonly string[] } {
+  const cwd = temporaryDirectory()
+  const script = `import { readFileSync } from 'node:fs'
+    process.on('SIGINT', () => console.log('interrupted'))
+    process.on('SIGTERM', () => console.log('asked to end'))
+    const look = setInterval(() => {
+      try {
+        if (!readFileSync('.ckpt/save/journal.jsonl', 'utf8').includes('start')) return
+      } catch {
+        return
+      }
+      clearInterval(look)
+      setInterval(() => undefined, 60_000)
+      console.log('ready under ' + process.ppid + '.')
+    }, 20)`
+  writeFileSync(join(cwd, 'stubborn.mjs'), script)
+  return { cwd, job: ['run', 'save', '--grace', '20s', '--', globalThis.process.execPath, 'stubborn.mjs'] }
+}
+
+/** By the second signal, not at the end of the grace that the first one began. All at once, for what was told explains. */
+function expectKilled(status: number | null, told: string): void {
+  expect({ status, told }).toEqual({
+    status: 137,
+    told: expect.stringContaining('stopped (SIGINT, then killed by SIGKILL)') as unknown,
+  })
+  expect(told).not.toMatch(/did not end within|asked to end/)
+}
+
+/** A signal that comes while the same one waits for a process to have its turn is lost (signal(7)). */
+async function untilTaken(pid: string, signal: number): Promise<void> {
+  const waits = () => {
+    const pending = /^ShdPnd:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '0'
+    return ((BigInt(`0x${pending}`) >> BigInt(signal - 1)) & 1n) === 1n
+  }
+  while (waits()) await setTimeout(5)
+}
 
 describe.runIf(hasScript)('on a terminal', () => {
   it('the command has it, and nothing is written to it before the command ends', async () => {
@@ -122,33 +163,34 @@ describe.runIf(hasScript)('on a terminal', () => {
     expect(stdout.replaceAll('\r', '')).toBe('ckpt: no checkpoint yet: a first start\nname? Ada\nhello Ada\n')
   })
 
-  it('a Ctrl-C comes once to the command, and a second one kills', async () => {
+  it.runIf(hasProc)('a Ctrl-C comes once to the command, and a second one kills', async () => {
+    const { cwd, job } = withStubbornJob()
     let keys = 0
-    const { status, stdout } = await onTerminal(
-      `ckpt run save --grace 60s -- bash -c 'trap "echo interrupted" INT; trap "" TERM; ${untilSeen}; echo ready; while :; do sleep 0.1; done'`,
-      temporaryDirectory(),
-      (screen, type) => {
-        const due = screen.includes('ready') && (keys === 0 || (keys === 1 && screen.includes('interrupted')))
-        if (!due) return
-        keys += 1
-        // No hand is faster; and of two signals that come before a process has had its turn the system keeps one.
-        setTimeout(() => type('\u0003'), 300)
-      },
-    )
-    expect(status).toBe(137)
-    expect(stdout).toMatch(/stopped \(SIGINT, then killed by SIGKILL\)/)
+    const { status, stdout } = await onTerminal(`ckpt ${job.join(' ')}`, cwd, (screen, type) => {
+      const supervisor = /ready under (\d+)\./.exec(screen)?.[1]
+      if (supervisor === undefined || keys > 1 || (keys === 1 && !screen.includes('interrupted'))) return
+      keys += 1
+      void untilTaken(supervisor, constants.signals.SIGINT).then(() => type('\u0003'))
+    })
+    expectKilled(status, stdout)
     // The second one may have come through before the kill.
-    expect(stdout.match(/interrupted/g)?.length).toBeLessThanOrEqual(2)
+    expect(stdout.match(/interrupted/g)?.length, stdout).toBeLessThanOrEqual(2)
   })
 })
 
 describe('a second SIGINT', () => {
   it('kills without a terminal too', async () => {
-    const cwd = temporaryDirectory()
-    const script = `trap "echo interrupted" INT; trap "" TERM; ${untilSeen}; echo ready; while :; do sleep 0.1; done`
-    const child = start(['run', 'save', '--grace', '60s', '--', 'bash', '-c', script], { cwd })
-    child.stdout.on('data', () => child.kill('SIGINT'))
-    expect((await outcomeOf(child)).status).toBe(137)
+    const { cwd, job } = withStubbornJob()
+    const child = start(job, { cwd })
+    let [output, sent] = ['', 0]
+    child.stdout.on('data', (part: Buffer) => {
+      output += part.toString()
+      // The command has it from ckpt, which has had its turn then.
+      const isDue = output.includes(sent === 0 ? 'ready' : 'interrupted')
+      if (isDue && sent < 2) sent += Number(child.kill('SIGINT'))
+    })
+    const { status, stdout, stderr } = await outcomeOf(child)
+    expectKilled(status, stdout + stderr)
     expect((await shell('ckpt log save', { cwd })).stdout).toContain('stopped: SIGINT, then killed by SIGKILL')
   })
 })
