@@ -2,17 +2,18 @@
  * `npm run test:nodes`: runs the built program with other versions of Node, had from the package registry, and
  * compares what it says with what it says here. Where the registry cannot be reached it says so and passes.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 const versions = ['20', '22', '24']
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const place = mkdtempSync(join(tmpdir(), 'ckpt-nodes-'))
 const run = join(place, 'run')
-const environment = { ...process.env, XDG_CACHE_HOME: place, NO_COLOR: '1' }
+const start = promisify(execFile)
 
 /** Each twice: without a code cache and with one. */
 const commandLines = [
@@ -26,39 +27,48 @@ const commandLines = [
   ['find', '--help'],
 ].flatMap((line) => [line, line])
 
-function fetchNode(version) {
+async function fetchNode(version) {
   try {
     const args = ['--yes', '--package', `node@${version}`, 'node', '-p', 'process.execPath']
-    return execFileSync('npx', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 120_000 }).trim()
+    return (await start('npx', args, { timeout: 120_000 })).stdout.trim()
   } catch {
     return undefined
   }
 }
 
-function answer(node, line) {
-  const options = { encoding: 'utf8', env: environment, cwd: root }
-  const { status, stdout, stderr } = spawnSync(node, [join(root, 'bin', 'run.js'), ...line], options)
-  return JSON.stringify({ status, stdout, stderr }, null, 2)
+/** What each command line comes to, one after the other: the second of a pair finds the code cache of the first. */
+async function answers(node, name) {
+  const env = { ...process.env, XDG_CACHE_HOME: join(place, name), NO_COLOR: '1' }
+  const all = []
+  for (const line of commandLines) {
+    const args = [join(root, 'bin', 'run.js'), ...line]
+    const { code = 0, stdout, stderr } = await start(node, args, { env, cwd: root }).catch((error) => error)
+    all.push(JSON.stringify({ status: code, stdout, stderr }, null, 2))
+  }
+  return all
+}
+
+/** The versions beside each other: each has a code cache of its own, and nothing in the run is changed. */
+async function compare(version, expected) {
+  const node = await fetchNode(version)
+  if (node === undefined) {
+    console.log(`Node ${version}: skipped, for the package registry did not give it`)
+    return
+  }
+  const all = await answers(node, version)
+  const wrong = commandLines.filter((line, index) => {
+    if (all[index] === expected[index]) return false
+    console.error(`ckpt ${line.join(' ')}\nhere: ${expected[index]}\nNode ${version}: ${all[index]}`)
+    return true
+  })
+  console.log(`Node ${version}: ${commandLines.length - wrong.length} of ${commandLines.length} answers are the same`)
+  if (wrong.length > 0) process.exitCode = 1
 }
 
 try {
   cpSync(join(root, 'test/fixtures/runs/asr_run'), run, { recursive: true, preserveTimestamps: true })
-  const expected = commandLines.map((line) => answer(process.execPath, line))
-  for (const version of versions) {
-    const node = fetchNode(version)
-    if (node === undefined) {
-      console.log(`Node ${version}: skipped, for the package registry did not give it`)
-      continue
-    }
-    const wrong = commandLines.filter((line, index) => {
-      const actual = answer(node, line)
-      if (actual === expected[index]) return false
-      console.error(`ckpt ${line.join(' ')}\nhere: ${expected[index]}\nNode ${version}: ${actual}`)
-      return true
-    })
-    console.log(`Node ${version}: ${commandLines.length - wrong.length} of ${commandLines.length} answers are the same`)
-    if (wrong.length > 0) process.exitCode = 1
-  }
+  const expected = answers(process.execPath, 'here')
+  await Promise.all(versions.map(async (version) => compare(version, await expected)))
 } finally {
   rmSync(place, { recursive: true, force: true })
 }

@@ -171,7 +171,17 @@ describe('help', () => {
 describe('the build', () => {
   it('finds out that oclif.manifest.json is stale, and writes the true one', () => {
     const copy = mkdtempSync(join(temporaryDirectory(), 'project-'))
-    for (const name of ['src', 'bin', 'scripts', 'package.json', 'tsconfig.json']) {
+    const parts = [
+      'src',
+      'bin',
+      'scripts',
+      'dist',
+      'package.json',
+      'package-lock.json',
+      'tsconfig.json',
+      'tsconfig.build.json',
+    ]
+    for (const name of parts) {
       cpSync(join(project, name), join(copy, name), { recursive: true })
     }
     symlinkSync(join(project, 'node_modules'), join(copy, 'node_modules'))
