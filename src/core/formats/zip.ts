@@ -80,24 +80,22 @@ const comesBehind = 8
 
 /** One reader goes by the local header, another by the directory: they must not see two files. */
 function requireSameSizes(local: DataView, entry: ZipEntry): void {
-  const method = local.getUint16(8, true)
-  const fields = [
-    ['method', method, entry.method === 'stored' ? 0 : 8],
-    ['CRC-32', local.getUint32(14, true), entry.crc32],
-    ['packed size', local.getUint32(18, true), entry.compressedSize],
-    ['size', local.getUint32(22, true), entry.size],
-  ] as const
-  const isBehind = (local.getUint16(6, true) & comesBehind) !== 0 || fields.slice(1).every(([, here]) => here === 0)
-  const told = isBehind ? fields.slice(0, 1) : fields
-  for (const [what, here, there] of told) {
-    // All ones: it stands in a zip64 field.
-    if (here === there || (what !== 'method' && here === 0xffffffff)) continue
-    throw new FormatError(
-      `the local header of entry ${quote(entry.name)} at byte ${entry.headerOffset} gives the ${what} ${here}, the ` +
-        `central directory ${there}`,
-      { offset: entry.headerOffset },
-    )
-  }
+  requireSame(entry, 'method', local.getUint16(8, true), entry.method === 'stored' ? 0 : 8)
+  const [crc, packed, size] = [local.getUint32(14, true), local.getUint32(18, true), local.getUint32(22, true)]
+  if ((local.getUint16(6, true) & comesBehind) !== 0 || (crc === 0 && packed === 0 && size === 0)) return
+  requireSame(entry, 'CRC-32', crc, entry.crc32)
+  requireSame(entry, 'packed size', packed, entry.compressedSize)
+  requireSame(entry, 'size', size, entry.size)
+}
+
+function requireSame(entry: ZipEntry, what: string, here: number, there: number): void {
+  // All ones: it stands in a zip64 field.
+  if (here === there || (what !== 'method' && here === 0xffffffff)) return
+  throw new FormatError(
+    `the local header of entry ${quote(entry.name)} at byte ${entry.headerOffset} gives the ${what} ${here}, the ` +
+      `central directory ${there}`,
+    { offset: entry.headerOffset },
+  )
 }
 
 /** An entry and where its bytes lie. */
