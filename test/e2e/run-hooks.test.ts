@@ -58,7 +58,7 @@ describe('--on-checkpoint', () => {
     const hook = 'trap "" TERM; echo begun; sleep 60 & wait; sleep 60'
     const script =
       'd=$CKPT_RUN; mkdir -p $d; for e in 1 2; do mkdir $d/CKPT+$e; echo "epoch: $e" > $d/CKPT+$e/CKPT.yaml; done'
-    const flags = ['--grace', '300ms', '--on-checkpoint', hook, '--on-exit', 'echo over']
+    const flags = ['--grace', '1s', '--on-checkpoint', hook, '--on-exit', 'echo over']
     const child = start(['run', 'save', ...flags, '--', 'bash', '-c', `${script}; sleep 60`], { cwd })
     child.stderr.on('data', (part: Buffer) => {
       if (part.toString().includes('begun')) child.kill('SIGTERM')

@@ -30,7 +30,7 @@ describe('ckpt run', () => {
 
   it('a hang is killed after the grace, and its status is the answer', async () => {
     const cwd = temporaryDirectory()
-    const hang = `ckpt run save --retries 0 --stall 200ms --grace 100ms -- sh -c 'trap "" TERM; sleep 60 & wait; sleep 60'`
+    const hang = `ckpt run save --retries 0 --stall 1s --grace 100ms -- sh -c 'trap "" TERM; sleep 60 & wait; sleep 60'`
     const got = await shell(hang, { cwd })
     expect(got.status).toBe(137)
     expect(got.stderr).toMatch(/hung/)
