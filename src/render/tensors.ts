@@ -69,10 +69,12 @@ export function titleOf({ key, path, tensors }: ListedFile, paint: Paint): strin
 /** `36 tensors, 1.2 MB`; of tensors in one storage the largest counts. */
 export function sumUp(tensors: readonly TensorInfo[]): string {
   const storages = new Map<string, number>()
-  for (const { name, shared = name, bytes } of tensors) {
-    storages.set(shared, Math.max(storages.get(shared) ?? 0, bytes))
+  let bytes = 0
+  for (const tensor of tensors) {
+    if (tensor.shared === undefined) bytes += tensor.bytes
+    else storages.set(tensor.shared, Math.max(storages.get(tensor.shared) ?? 0, tensor.bytes))
   }
-  const bytes = [...storages.values()].reduce((sum, one) => sum + one, 0)
+  for (const largest of storages.values()) bytes += largest
   return `${plural(tensors.length, 'tensor')}, ${formatSize(bytes)}`
 }
 

@@ -20,8 +20,10 @@ export interface TensorListing {
   readonly repeated: readonly string[]
   /** Sparse and other tensors that are made of several; their parts are among `tensors`. */
   readonly composites: ReadonlyMap<string, TorchComposite>
-  /** What is a tensor, by its node; but for plain ones, which say it themselves. */
+  /** What is a tensor, by its node; plain ones say it themselves. */
   readonly found: ReadonlyMap<PickleNode, TorchTensor | TorchComposite>
+  /** Of plain tensors, by their index: true for those that are among `tensors`. */
+  readonly isListed: readonly boolean[]
   /** Where an object with tensors in it is met again, and the name that it has been listed under. */
   readonly again: ReadonlyMap<string, string>
 }
@@ -101,7 +103,7 @@ class Walk {
   #steps = 0
   readonly #spend: Spend = (count) => {
     this.#steps += count
-    const most = leastSteps + 2 * this.#fileSize
+    const most = leastSteps + this.#fileSize
     if (this.#steps > most) throw tooMany(`more than ${most} things to look at`)
   }
   #text = 0
@@ -126,6 +128,7 @@ class Walk {
       repeated: [...this.#repeated.keys()],
       composites: this.#composites,
       found: this.#found,
+      isListed: this.#plain,
       again: this.#again,
     }
   }

@@ -247,7 +247,8 @@ class Sharers {
 /** Tensors are left out of the values; what is made of tensors and whole modules are named. */
 function standIn(node: PickleNode, listing: TensorListing, references: StorageReferences): PyValue | undefined {
   if (typeof node !== 'object' || node === null) return undefined
-  if (node.kind === 'tensor') return isWhole(node, references) ? null : undefined
+  if (node.kind === 'tensor')
+    return listing.isListed[node.index] === true || isWhole(node, references) ? null : undefined
   if (!('callee' in node)) return undefined
   const found = listing.found.get(node) ?? tensorOrNone(node)
   if (found === null || found === undefined) return isModule(node) ? named('torch.nn.Module', '<module>') : undefined
