@@ -54,7 +54,7 @@ export async function download(
     const lost = whyLost(remote, partial)
     if (error.code === 'damaged' || lost !== null) await partial.discard()
     else await closeQuietly(partial)
-    throw lost === null ? error : sayLost(error, remote, lost)
+    throw lost === null ? sayKept(error, partial) : sayLost(error, remote, lost)
   }
 }
 
@@ -63,6 +63,12 @@ function whyLost({ ranges, digest }: Remote, { position, validator }: PartialFil
   if (position === 0) return null
   if (ranges === false) return 'this server sends no part of a file'
   return validator === null && digest === null ? 'nothing says that the file stays the same' : null
+}
+
+function sayKept(error: CkptError, { position }: PartialFile): CkptError {
+  if (!(error instanceof TransientError) || position === 0) return error
+  const hint = `try again later: what has come so far (${position} bytes) is kept`
+  return new CkptError('system', error.message, { hint, cause: error })
 }
 
 function sayLost(error: CkptError, { resource }: Remote, why: string): CkptError {

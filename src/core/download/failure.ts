@@ -9,7 +9,7 @@ export class TransientError extends CkptError {
   readonly retryAfter: number | null
 
   constructor(message: string, details: ErrorDetails & { readonly retryAfter?: number | null } = {}) {
-    super('system', message, { hint: 'try again later: what has come so far is kept', ...details })
+    super('system', message, { hint: 'try again later', ...details })
     this.retryAfter = details.retryAfter ?? null
   }
 }
@@ -42,12 +42,34 @@ function retryAfterOf({ headers }: Response): number | null {
 }
 
 /** No use in trying again: the name, the certificate or the address itself is wrong. */
-const lasting = /^(ENOTFOUND|ERR_|CERT_|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED|HOSTNAME|EACCES)/
+const lasting = /^(ENOTFOUND|ERR_|CERT_|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED|HOSTNAME|EACCES|bad port)/
+
+/** Of TLS, as Node names OpenSSL's verdicts. */
+const certificate = /^(CERT_|UNABLE_TO_(GET|VERIFY)|DEPTH_ZERO|SELF_SIGNED|HOSTNAME|ERR_TLS_CERT)/
+
+/** What codes mean to a person; others are shown as they are. */
+const meanings: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'there is no such host (ENOTFOUND)',
+  EAI_AGAIN: 'the name of the host cannot be looked up now (EAI_AGAIN)',
+  ECONNREFUSED: 'nothing listens there (ECONNREFUSED)',
+  ECONNRESET: 'the other side closed it (ECONNRESET)',
+  ETIMEDOUT: 'no answer (ETIMEDOUT)',
+  CERT_HAS_EXPIRED: "the server's certificate has expired (CERT_HAS_EXPIRED)",
+  ERR_TLS_CERT_ALTNAME_INVALID: "the server's certificate is for another host (ERR_TLS_CERT_ALTNAME_INVALID)",
+}
+
+function meaningOf(code: string): string {
+  return meanings[code] ?? (certificate.test(code) ? `the server's certificate is not trusted (${code})` : code)
+}
 
 /** What `fetch`, or reading a body, threw. `what` says how far it came. */
 export function connectionFailure(url: string, what: string, error: unknown): CkptError {
   const code = codeOf(error)
-  const message = `${shownUrl(url)}: ${what}${code === '' ? '' : `: ${code}`}`
+  const message = `${shownUrl(url)}: ${what}${code === '' ? '' : `: ${meaningOf(code)}`}`
+  if (certificate.test(code)) {
+    const hint = 'where an authority of your own signs it: NODE_EXTRA_CA_CERTS=/path/to/its.pem in the environment'
+    return new CkptError('system', message, { hint, cause: error })
+  }
   if (lasting.test(code)) return new CkptError('system', message, { cause: error })
   return new TransientError(message, { cause: error })
 }

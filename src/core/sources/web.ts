@@ -9,12 +9,20 @@ export const webKind: SourceKind = {
   read: async (fields) => webSource(fields.get('url')?.text ?? ''),
 }
 
-/** Of what lies below `url`: what stands behind its last `/` is the file's own. Throws CkptError `usage`. */
+/**
+ * Of what lies below `url`: what stands behind its last `/` is the file's own. A query of `url` is asked with for each
+ * file, as storage that signs a whole folder has it. Throws CkptError `usage`.
+ */
 export function webSource(url: string): Source {
-  const base = url.replace(/\/$/, '')
+  const [, path = '', ownQuery = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(url) ?? []
+  const base = path.replace(/\/$/, '')
   // Whether plain http will do hangs on the file: on its digest.
   ensureTrusted({ url: base, plain: true })
-  const urlOf = ({ key, file }: Wanted) => `${base}/${file ?? `${key}.ckpt`}`
+  const urlOf = ({ key, file }: Wanted) => {
+    const { folder, name, query } = splitFile(file ?? `${key}.ckpt`)
+    const queries = [query.replace(/^\?/, ''), ownQuery].filter((one) => one !== '')
+    return `${base}/${folder}${name}${queries.length === 0 ? '' : `?${queries.join('&')}`}`
+  }
   return {
     kind: 'url',
     text: shownUrl(base),

@@ -111,7 +111,7 @@ describe('a download', () => {
     await expect(fetched(remote(url))).rejects.toMatchObject({
       code: 'system',
       message: expect.stringContaining('broke off after 100000 of 300000 bytes') as string,
-      hint: expect.stringContaining('try again') as string,
+      hint: 'try again later: what has come so far (100000 bytes) is kept',
     })
     expect(waited).toEqual([1000, 2000, 4000, 8000])
     server.on('/model.ckpt', { bytes, etag: '"a"' })
@@ -348,5 +348,37 @@ it("a small file's git hash is git's", async () => {
   expect(await digestOf(storage, at(), 'git')).toEqual({
     algorithm: 'git',
     value: 'ce013625030ba8dba906f756967f9e9ca394464a',
+  })
+})
+
+describe('no connection', () => {
+  const failing = (code: string): Network => ({
+    fetch: () => Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error('no'), { code }) })),
+    wait: async (milliseconds) => void waited.push(milliseconds),
+  })
+  const failure = (code: string) =>
+    probe(failing(code), { url: 'https://models.example/m' }).catch((one: unknown) => one)
+
+  it.each([
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', "the server's certificate is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT)"],
+    ['CERT_HAS_EXPIRED', "the server's certificate has expired (CERT_HAS_EXPIRED)"],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', "the server's certificate is for another host (ERR_TLS_CERT_ALTNAME_INVALID)"],
+  ])('for its certificate (%s) is told as that, and not tried again', async (code, meaning) => {
+    expect(await failure(code)).toMatchObject({
+      code: 'system',
+      message: `https://models.example/m: no connection: ${meaning}`,
+      hint: expect.stringContaining('NODE_EXTRA_CA_CERTS') as string,
+    })
+    expect(waited).toEqual([])
+  })
+
+  it('to a host that is not there is not tried again; one that refuses is', async () => {
+    expect(await failure('ENOTFOUND')).toMatchObject({ message: expect.stringContaining('there is no such host') as string }) // prettier-ignore
+    expect(waited).toEqual([])
+    expect(await failure('ECONNREFUSED')).toMatchObject({
+      message: expect.stringContaining('nothing listens there (ECONNREFUSED)') as string,
+      hint: 'try again later',
+    })
+    expect(waited).toEqual([1000, 2000, 4000, 8000])
   })
 })

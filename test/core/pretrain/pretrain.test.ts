@@ -278,6 +278,16 @@ describe('an address', () => {
     expect(sha256(fs.readFileSync(collected('lm')))).toBe(sha256(bytes.toReversed()))
   })
 
+  it('of a default source with a query is asked for with it, below its path', async () => {
+    server.on('/store/deep/lm.ckpt?sig=a%2Fb&v=1', { bytes, etag: '"a"' })
+    server.on('/store/deep/x.pt?part=2&sig=a%2Fb&v=1', { bytes, etag: '"a"' })
+    const text = `collect_in: collected\ndefault_source: "${server.origin}/store/deep/?sig=a%2Fb&v=1"\nloadables: {lm: , x: }\npaths: {x: {file: "x.pt?part=2"}}`
+    expect(errors(await pretrain(text))).toEqual([])
+    for (const key of ['lm', 'x']) expect(sha256(fs.readFileSync(collected(key)))).toBe(sha256(bytes))
+    const shown = (await pretrain(text)).items.map(({ from }) => from)
+    expect(shown.join()).not.toContain('sig=')
+  })
+
   it('gives nothing a name that is not what the plan says', async () => {
     const url = server.on('/lm.ckpt', { bytes })
     expect(errors(await pretrain(plan(url, `, sha256: ${'0'.repeat(64)}`)))).toEqual([
