@@ -5,7 +5,7 @@ import { localStamp, wait } from '../clock.js'
 import type { Precision } from '../core/average/index.js'
 import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/layouts/index.js'
-import { compileFilter } from '../core/names/index.js'
+import { compileMapping, type NameMapping } from '../core/names/index.js'
 import {
   prepareAverage,
   previewAverage,
@@ -95,6 +95,8 @@ status 5). One chunk of one tensor at a time is in memory.`
 
   /** Tensors with NaN in their mean, and how many. */
   private readonly notNumbers: string[] = []
+  /** Patterns that no name matched. */
+  private idle: NameMapping['idle'] = () => []
 
   async run(): Promise<void> {
     const request = await this.request()
@@ -104,6 +106,7 @@ status 5). One chunk of one tensor at a time is in memory.`
     const { plan, warnings } = prepared
     try {
       for (const warning of warnings) this.alert(warning)
+      for (const { flag, value } of this.idle()) this.alert(`${flag} ${value}: no name matches it`)
       const result = await (this.flags.save === undefined ? this.write(prepared) : this.save(prepared, this.flags.save))
       this.warnOfNaN()
       this.answer(averageDocument(plan, result), () => renderAverage(plan, result, this.output))
@@ -116,7 +119,9 @@ status 5). One chunk of one tensor at a time is in memory.`
     const { key, weights, accumulate, include = [], exclude = [] } = this.flags
     const query = await readQuery(this.flags)
     const isFiltered = include.length + exclude.length > 0
-    const filter = isFiltered ? { isWanted: await compileFilter(include, exclude) } : {}
+    const names = await compileMapping({ include, exclude })
+    this.idle = names.idle
+    const filter = isFiltered ? { isWanted: names.isWanted } : {}
     const count = await this.count(onlyOrder(query) !== undefined)
     const { what } = this.args
     return { what, base: resolve('.'), query, key, count, options: { weights, accumulate, ...filter } }

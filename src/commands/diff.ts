@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { compareTensors, measureValues, type Comparison, type Measured } from '../core/compare/index.js'
-import { compileFilter } from '../core/names/index.js'
+import { compileMapping } from '../core/names/index.js'
 import { findFile } from '../core/run/index.js'
 import { isFile, openSafely } from '../core/run/open-tensors.js'
 import type { TensorFile } from '../core/tensors/index.js'
@@ -41,12 +41,14 @@ Exit status 0 whether they differ or not; with --exit-code 1 when they do, as gi
   }
 
   async run(): Promise<void> {
-    const isWanted = await compileFilter(this.flags.include ?? [], this.flags.exclude ?? [])
+    const names = await compileMapping({ include: this.flags.include ?? [], exclude: this.flags.exclude ?? [] })
     const a = await this.open(this.args.a)
     try {
       const b = await this.open(this.args.b)
       try {
-        await this.compare(a, b, compareTensors(a, b, isWanted))
+        const comparison = compareTensors(a, b, names.isWanted)
+        for (const { flag, value } of names.idle()) this.alert(`${flag} ${value}: no name matches it`)
+        await this.compare(a, b, comparison)
       } finally {
         await b.close()
       }

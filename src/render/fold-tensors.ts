@@ -84,8 +84,10 @@ function endOfPart(name: string, start: number): number {
 
 const longestNumber = 9
 
+/** As it is counted: of `00` and `01` the names would be lost. */
 function isLayerNumber(name: string, start: number, end: number): boolean {
-  if (end <= start || end - start > longestNumber) return false
+  const isPadded = end - start > 1 && name.charCodeAt(start) === 0x30
+  if (end <= start || end - start > longestNumber || isPadded) return false
   for (let at = start; at < end; at += 1) {
     const code = name.charCodeAt(at)
     if (code < 0x30 || code > 0x39) return false
@@ -118,5 +120,6 @@ function ranges(numbers: readonly number[]): string {
     else found.push([number, number])
   }
   const texts = found.map(([from, to]) => (from === to ? String(from) : `${from}${to === from + 1 ? ',' : '…'}${to}`))
-  return texts.length > mostRanges ? `${texts.slice(0, mostRanges).join(',')},…` : texts.join(',')
+  if (texts.length <= mostRanges) return texts.join(',')
+  return [...texts.slice(0, mostRanges - 1), '…', texts.at(-1)].join(',')
 }

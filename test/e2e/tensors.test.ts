@@ -137,6 +137,16 @@ describe('ckpt average of NaN and of several dtypes', () => {
   })
 })
 
+describe('a pattern that no name matches', () => {
+  it('is told by diff and average', async () => {
+    const file = writeTensors(join(temporaryDirectory(), 'a'), [floats('w', [1], [1]), floats('v', [1], [1])])
+    const told = async (command: string) =>
+      (await ckpt([command, file, file, '--include', 'w', '--exclude', 'vv'])).stderr
+    expect(await told('diff')).toBe('warning: --exclude vv: no name matches it\n')
+    expect(await told('average')).toBe('warning: --exclude vv: no name matches it\n')
+  })
+})
+
 describe('ckpt convert', () => {
   it('never writes over the file itself by default', async () => {
     const file = join(temporaryDirectory(), 'a.safetensors')

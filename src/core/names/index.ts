@@ -1,6 +1,5 @@
 /** Choosing and changing the names of tensors. */
 export {
-  compileFilter,
   compileMapping,
   parseMapEntries,
   parseMapFile,

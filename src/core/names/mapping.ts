@@ -99,17 +99,6 @@ async function compileChanges({ stripPrefixes = [], renames = [] }: NameRules): 
   return [...strips, ...(await Promise.all(substitutions))]
 }
 
-/** True for names that any of `include` matches (all, when there are none) and none of `exclude`. */
-export async function compileFilter(
-  include: readonly string[],
-  exclude: readonly string[],
-): Promise<(name: string) => boolean> {
-  const isWanted = await nameFilter(include)
-  if (exclude.length === 0) return isWanted
-  const isUnwanted = await nameFilter(exclude)
-  return (name) => isWanted(name) && !isUnwanted(name)
-}
-
 /** The name itself, else the longest part of it that ends before a dot. */
 function entryFor<Entry>(map: ReadonlyMap<string, Entry>, name: string): Entry | undefined {
   if (map.size === 0) return undefined

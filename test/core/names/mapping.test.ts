@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { compileFilter, compileMapping, parseMapEntries, parseMapFile } from '../../../src/core/names/index.js'
+import { compileMapping, parseMapEntries, parseMapFile } from '../../../src/core/names/index.js'
 import type { NameRules } from '../../../src/core/names/index.js'
 
 async function renamed(rules: NameRules, ...names: string[]): Promise<string[]> {
   const { rename } = await compileMapping(rules)
   return names.map(rename)
+}
+
+async function compileFilter(include: readonly string[], exclude: readonly string[]) {
+  return (await compileMapping({ include, exclude })).isWanted
 }
 
 describe('globs', () => {
