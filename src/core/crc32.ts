@@ -24,12 +24,16 @@ export function fastCrc32(): FastCrc32 | null {
   return (fast ??= loadAddOn() ?? ('crc32' in zlib ? { module: 'node:zlib', crc32: zlib.crc32 } : null))
 }
 
+const addOn = '@node-rs/crc32'
+
 /** It is optional: there are machines that it was not built for. */
 function loadAddOn(): FastCrc32 | null {
   try {
     const require = createRequire(import.meta.url)
-    const { crc32 } = require('@node-rs/crc32') as { crc32: Crc32 }
-    return { module: require.resolve('@node-rs/crc32'), crc32 }
+    const { crc32 } = require(addOn) as { crc32: Crc32 }
+    // The binary itself: what chooses it asks for the platform, which takes longer than all else.
+    const binary = Object.keys(require.cache).find((path) => path.includes(addOn) && path.endsWith('.node'))
+    return { module: binary ?? require.resolve(addOn), crc32 }
   } catch {
     return null
   }

@@ -56,7 +56,7 @@ export function makeSweepSteps(
   { fs, crc32, startSha256 }: SweepTools,
 ): SweepSteps {
   // Small enough to stay in the processor's cache between the copy and the sum.
-  const block = new Uint8Array(1048576)
+  const block = new Uint8Array(524288)
   const answers = new Map<number, SweepAnswer>()
   let reading: Reading | undefined
 
