@@ -201,8 +201,10 @@ function startThreads(bytes: number): Thread[] {
 }
 
 function startThread({ module }: FastCrc32): Thread {
-  // The program's own flags (--require …) are not for this thread.
-  const worker = new Worker(threadText(), { eval: true, workerData: module, execArgv: [], env: {} })
+  // The program's own flags (--require …) are not for this thread. It prints nothing; joined to the program's streams,
+  // these would be loaded for it.
+  const own = { execArgv: [], env: {}, stdout: true, stderr: true }
+  const worker = new Worker(threadText(), { eval: true, workerData: module, ...own })
   const answered = new Promise<ReadonlyMap<number, SweepAnswer>>((resolve) => {
     worker.on('message', resolve)
     worker.on('error', () => undefined)
