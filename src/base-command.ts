@@ -83,9 +83,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   /** Not oclif's own method: it runs hooks, for which every plugin would have to be loaded first. */
-  private parseArguments(argv: string[], flags: Interfaces.FlagInput) {
+  private async parseArguments(argv: string[], flags: Interfaces.FlagInput) {
     const { args, strict } = this.ctor
-    return Parser.parse(argv, { flags, args, strict, context: this })
+    // oclif tells a mistake with the keys, help with the names.
+    const named = Object.entries(args).map(([key, arg]) => ({ key, name: shownName(key, arg), arg }))
+    const shown = Object.fromEntries(named.map(({ name, arg }) => [name, arg]))
+    const parsed = await Parser.parse(argv, { flags, args: shown, strict, context: this })
+    const found = parsed.args as Readonly<Record<string, unknown>>
+    return { ...parsed, args: Object.fromEntries(named.map(({ key, name }) => [key, found[name]])) }
   }
 
   /** What files of settings say, as defaults of the flags. */
@@ -318,6 +323,12 @@ function shieldExpressions(argv: readonly string[]): string[] {
     }
   }
   return shielded
+}
+
+/** As help shows it: `FILE|CHECKPOINT`. oclif's types promise a name that need not be there. */
+function shownName(key: string, arg: Interfaces.ArgInput[string]): string {
+  const { name = key } = arg as { readonly name?: string }
+  return name.includes('.') ? name : name.toUpperCase()
 }
 
 interface Parsed {

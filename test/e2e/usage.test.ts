@@ -46,7 +46,7 @@ describe('arguments', () => {
     const { status, stderr } = await ckpt(['diff', 'a'])
     expect(status).toBe(2)
     expect(stderr).toBe(
-      'error: Missing 1 required arg: b  what it is compared with\nhint: add --help to see what there is\n',
+      'error: Missing 1 required arg: B  what it is compared with\nhint: add --help to see what there is\n',
     )
   })
 
@@ -68,7 +68,7 @@ describe('arguments', () => {
   it('transfer does not either', async () => {
     const got = await ckpt(['transfer'], { input: 'a.safetensors\n' })
     expect(got.status).toBe(2)
-    expect(got.stderr).toMatch(/source/)
+    expect(got.stderr).toMatch(/SOURCE/)
   })
 
   it('the run is the folder one stands in when it is left out', async () => {

@@ -239,7 +239,7 @@ describe('bounds', () => {
   it('does not build an integer of a million digits', () => {
     const began = performance.now()
     expect(refusalOf(fileOf(`{"w":${entry(`[${'9'.repeat(1_000_000)}]`, 0, 0)}}`)).message.length).toBeLessThan(200)
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(performance.now() - began).toBeLessThan(10_000)
   })
 })
 

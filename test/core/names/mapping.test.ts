@@ -36,7 +36,7 @@ describe('globs', () => {
     const matches = await compileFilter(['*a*a*a*a*a*a*a*a*a*a*a*a*b'], [])
     const began = performance.now()
     expect(matches('a'.repeat(10_000))).toBe(false)
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(performance.now() - began).toBeLessThan(10_000)
   })
 })
 
@@ -153,7 +153,7 @@ describe('s/…/…/', () => {
   it('cannot run away', async () => {
     const began = performance.now()
     await renamed({ renames: ['s/(a*)*b/x/'] }, 'a'.repeat(10_000))
-    expect(performance.now() - began).toBeLessThan(5000)
+    expect(performance.now() - began).toBeLessThan(10_000)
   })
 })
 

