@@ -42,10 +42,12 @@ describe.runIf(hasProc && hasSetsid)('a signal', () => {
 })
 
 describe.runIf(hasProc && hasSetsid)('what a command leaves behind', () => {
+  // The last one has the mark until it is what it shall be.
   const leaves = `[ $CKPT_ATTEMPT = 1 ] || exit 0
     sleep 61 > /dev/null 2>&1 & echo $! > same
     setsid sleep 62 > /dev/null 2>&1 & echo $! > session
     env -u CKPT_JOB setsid sleep 63 > /dev/null 2>&1 & echo $! > released
+    until grep -qa ^sleep /proc/$!/cmdline; do sleep 0.05; done
     exit 1`
   const left = (cwd: string) =>
     Object.fromEntries(
