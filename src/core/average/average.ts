@@ -11,6 +11,7 @@ import {
   type WrittenOutput,
 } from '../output/index.js'
 import type { Storage } from '../storage/storage.js'
+import { isFloatDtype } from '../tensors/dtype-name.js'
 import { readerOf, type TensorReader } from '../tensors/reader.js'
 import { ensureDense, type TensorFile, type TensorInfo } from '../tensors/tensor.js'
 import { createAccumulator, type Accumulator, type Precision } from './kernel.js'
@@ -94,7 +95,7 @@ function counted(count: number, word: string): string {
 }
 
 function isFloat(dtype: string): boolean {
-  return /^B?F\d|^C64$/.test(dtype)
+  return isFloatDtype(dtype) || dtype === 'C64'
 }
 
 function differences(

@@ -127,10 +127,10 @@ const largestPickle = { quick: 4 << 20, deep: 64 << 20 }
 
 /** torch's archives hold a pickle, and a pickle can run anything when Python loads it. */
 async function inspectPickle(source: ByteSource, archive: ZipArchive, { level }: InspectOptions): Promise<void> {
-  const root = archive.entries[0]?.name.split('/', 1)[0] ?? ''
-  const entries = new Map(archive.entries.map((entry) => [entry.name, entry]))
-  const pickle = entries.get(`${root}/data.pkl`)
-  if (pickle === undefined || pickle.size > largestPickle[level] || entries.has(`${root}/constants.pkl`)) return
+  const [root = ''] = archive.count === 0 ? [] : archive.entry(0).name.split('/', 1)
+  const pickle = archive.find(`${root}/data.pkl`)
+  if (pickle === undefined || pickle.size > largestPickle[level]) return
+  if (archive.find(`${root}/constants.pkl`) !== undefined) return
   const bytes = await readSmallEntry(source, archive, pickle, largestPickle[level]).catch((error: unknown) => {
     // Deep verification compares all checksums, and tells of all that differ.
     if (level === 'deep' && error instanceof FormatError) return null

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../expression/index.js'
-import { compileMapping, parseMapFile, type NameMapping, type NameRule, type NameRules } from '../names/index.js'
+import { compileMapping, parseMapFile, type NameRule, type NameRules } from '../names/index.js'
 import type { LongWork, OutputFormat, WrittenOutput } from '../output/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import type { Dtype, TensorFile } from '../tensors/index.js'
@@ -66,7 +66,7 @@ export async function prepareTransfer(
     from,
     warnings: [
       ...warningsOf([from, into], [source, target]),
-      ...atMost([...tellIdle(mapping, source), ...tellAstray(rules, mapping, target)], 'rules without effect'),
+      ...tellIneffective(rules, mapping.idle(), source, target),
     ],
     close: async () => {
       await source.close()
@@ -113,26 +113,36 @@ const effects: Readonly<Record<NameRule['flag'], string>> = {
   '--rename': 'it changes no name of the source',
 }
 
-/** Rules that mean nothing in the source. */
-function tellIdle(mapping: NameMapping, source: TensorFile): string[] {
-  return mapping.idle().map(({ flag, value }) => {
-    const near = flag === '--map' ? nearestIn(source, value) : ''
-    return `${flag} ${value}: ${effects[flag]}${near}`
-  })
+/** A map file of another model has thousands: only these are told, for to look for the nearest takes its time. */
+const mostTold = 10
+
+/** Rules that mean nothing in the source, and entries of the map that lead to nothing in the target. */
+function tellIneffective(
+  { map }: { readonly map: ReadonlyMap<string, string> },
+  idle: readonly NameRule[],
+  source: TensorFile,
+  target: TensorFile,
+): string[] {
+  const inSource = new Set(idle.some(({ flag }) => flag === '--map') ? partsOf(source) : [])
+  const inTarget = new Set(map.size > 0 ? partsOf(target) : [])
+  const idleValues = new Set(idle.map(({ value }) => value))
+  const astray = [...map].filter(([old, renamed]) => !idleValues.has(old) && !inTarget.has(renamed))
+  const tellers = [
+    ...idle.map((rule) => () => tellIdle(rule, inSource)),
+    ...astray.map(([old, renamed]) => () => {
+      return `--map ${old}=${renamed}: the target has no such tensor${nearestIn(inTarget, renamed)}`
+    }),
+  ]
+  const told = tellers.slice(0, mostTold).map((tell) => tell())
+  return tellers.length > mostTold ? [...told, `${tellers.length - mostTold} more rules without effect`] : told
 }
 
-/** Entries of the map that lead to nothing in the target. */
-function tellAstray({ map }: { map: ReadonlyMap<string, string> }, mapping: NameMapping, target: TensorFile): string[] {
-  if (map.size === 0) return []
-  const known = new Set(partsOf(target))
-  const idle = new Set(mapping.idle().map(({ value }) => value))
-  return [...map]
-    .filter(([old, renamed]) => !idle.has(old) && !known.has(renamed))
-    .map(([old, renamed]) => `--map ${old}=${renamed}: the target has no such tensor${nearestIn(target, renamed)}`)
+function tellIdle({ flag, value }: NameRule, names: ReadonlySet<string>): string {
+  return `${flag} ${value}: ${effects[flag]}${flag === '--map' ? nearestIn(names, value) : ''}`
 }
 
-function nearestIn(file: TensorFile, wanted: string): string {
-  const near = nearestName(wanted, partsOf(file))
+function nearestIn(names: ReadonlySet<string>, wanted: string): string {
+  const near = nearestName(wanted, names)
   return near === undefined ? '' : `; the nearest is ${near}`
 }
 
@@ -144,14 +154,6 @@ function partsOf({ tensors }: TensorFile): Set<string> {
     for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) parts.add(name.slice(0, dot))
   }
   return parts
-}
-
-/** A map file of another model has thousands. */
-const mostTold = 10
-
-function atMost(lines: readonly string[], what: string): string[] {
-  const rest = lines.length - mostTold
-  return rest > 0 ? [...lines.slice(0, mostTold), `${rest} more ${what}`] : [...lines]
 }
 
 export interface TransferOutput {

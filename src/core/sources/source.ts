@@ -27,8 +27,6 @@ export interface RemoteFile extends Remote {
   readonly kind: 'remote'
   /** Another one means another file; null when the server does not say. */
   readonly validator: string | null
-  /** False where it is known that the server sends no part of a file. */
-  readonly ranges?: boolean
 }
 
 export type Located = LocalFile | RemoteFile
