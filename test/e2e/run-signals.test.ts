@@ -1,15 +1,15 @@
 /** Which processes the signals of `ckpt run` reach, and what becomes of those that are left. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { commandFolder, outcomeOf, shell, start, temporaryDirectory } from './ckpt.js'
+import { outcomeOf, shell, start, temporaryDirectory } from './ckpt.js'
+import { hasScript, onTerminal } from './on-terminal.js'
 import { logOf, runJob } from './run-job.js'
 
 const hasProc = existsSync('/proc/self/environ')
-const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null'], { stdio: 'ignore' }).status === 0
 const hasSetsid = spawnSync('setsid', ['true'], { stdio: 'ignore' }).status === 0
 
 /** Says its name and what it gets; lives on unless it was told to end. */
@@ -69,8 +69,8 @@ describe.runIf(hasProc && hasSetsid)('what a command leaves behind', () => {
   it.runIf(hasScript)('on a terminal too, where the group is shared with others', async () => {
     const cwd = temporaryDirectory()
     const script = `sleep 64 & ckpt run save --back-off 1ms -- bash -c '${leaves}'; kill $! && echo beside`
-    const { stdout } = await onTerminal(script, cwd)
-    expect(stdout).toContain('beside')
+    const { screen } = await onTerminal(script, { cwd })
+    expect(screen).toContain('beside')
     expect(left(cwd)).toEqual({ same: false, session: false, released: true })
   })
 
@@ -88,27 +88,6 @@ describe.runIf(hasProc && hasSetsid)('what a command leaves behind', () => {
     expect(left(cwd)).toEqual({ same: true, session: true, released: true })
   })
 })
-
-function onTerminal(
-  script: string,
-  cwd: string,
-  answer: (screen: string, type: (keys: string) => void) => void = () => undefined,
-) {
-  const env = {
-    ...globalThis.process.env,
-    PATH: `${commandFolder()}:${globalThis.process.env['PATH'] ?? ''}`,
-    TERM: 'xterm',
-  }
-  const child = spawn('script', ['-qec', script, '/dev/null'], { env, cwd, stdio: ['pipe', 'pipe', 'pipe'] })
-  let screen = ''
-  child.stdout.on('data', (part: Buffer) => {
-    screen += part.toString()
-    answer(screen, (keys) => child.stdin.write(keys))
-  })
-  return new Promise<{ status: number | null; stdout: string }>((resolve) => {
-    child.on('close', (status) => resolve({ status, stdout: screen }))
-  })
-}
 
 /**
  * A job that tells of each SIGINT and ends of none. It is one process that waits for nothing: a shell that waits for a
@@ -154,29 +133,34 @@ async function untilTaken(pid: string, signal: number): Promise<void> {
 
 describe.runIf(hasScript)('on a terminal', () => {
   it('the command has it, and nothing is written to it before the command ends', async () => {
-    const { status, stdout } = await onTerminal(
+    const { status, screen } = await onTerminal(
       `ckpt run save -- bash -c 'test -t 0 && test -t 1 && read -r -p "name? " n && echo "hello $n"'`,
-      temporaryDirectory(),
-      (screen, type) => {
-        if (screen.endsWith('name? ')) type('Ada\r')
+      {
+        cwd: temporaryDirectory(),
+        answer(screen, type) {
+          if (screen.endsWith('name? ')) type('Ada\r')
+        },
       },
     )
     expect(status).toBe(0)
-    expect(stdout.replaceAll('\r', '')).toBe('ckpt: no checkpoint yet: a first start\nname? Ada\nhello Ada\n')
+    expect(screen.replaceAll('\r', '')).toBe('ckpt: no checkpoint yet: a first start\nname? Ada\nhello Ada\n')
   })
 
   it.runIf(hasProc)('a Ctrl-C comes once to the command, and a second one kills', async () => {
     const { cwd, job } = withStubbornJob()
     let keys = 0
-    const { status, stdout } = await onTerminal(`ckpt ${job.join(' ')}`, cwd, (screen, type) => {
-      const supervisor = /ready under (\d+)\./.exec(screen)?.[1]
-      if (supervisor === undefined || keys > 1 || (keys === 1 && !screen.includes('interrupted'))) return
-      keys += 1
-      void untilTaken(supervisor, constants.signals.SIGINT).then(() => type('\u0003'))
+    const { status, screen } = await onTerminal(`exec ckpt ${job.join(' ')}`, {
+      cwd,
+      answer(screen, type) {
+        const supervisor = /ready under (\d+)\./.exec(screen)?.[1]
+        if (supervisor === undefined || keys > 1 || (keys === 1 && !screen.includes('interrupted'))) return
+        keys += 1
+        void untilTaken(supervisor, constants.signals.SIGINT).then(() => type('\u0003'))
+      },
     })
-    expectKilled(status, stdout)
+    expectKilled(status, screen)
     // The second one may have come through before the kill.
-    expect(stdout.match(/interrupted/g)?.length, stdout).toBeLessThanOrEqual(2)
+    expect(screen.match(/interrupted/g)?.length, screen).toBeLessThanOrEqual(2)
   })
 })
 

@@ -1,31 +1,25 @@
 /** What happens on a terminal: `script` of util-linux makes one. Where it is not there, this is skipped. */
-import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { commandFolder } from './ckpt.js'
+import { hasScript, onTerminal, type Terminal } from './on-terminal.js'
 import { epochs, makeRun, nameOf, snapshot } from './runs.js'
 
-const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null'], { stdio: 'ignore' }).status === 0
-
-/** Types `answer` once the screen shows a question; gives the exit status and all that was shown. */
-function onTerminal(command: string, answer = ''): Promise<{ status: number | null; screen: string }> {
-  const env = { ...process.env, PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}`, TERM: 'xterm' }
-  const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] })
-  let screen = ''
+/** Types the answer once the screen shows a question. */
+function answering(keys: string): Terminal {
   let asked = false
-  child.stdout.on('data', (part: Buffer) => {
-    screen += part.toString('utf8')
-    if (asked || !screen.includes('[y/N]')) return
-    asked = true
-    child.stdin.write(answer)
-  })
-  return new Promise((resolve) => child.on('close', (status) => resolve({ status, screen })))
+  return {
+    answer(screen, type) {
+      if (asked || !screen.includes('[y/N]')) return
+      asked = true
+      type(keys)
+    },
+  }
 }
 
 describe.runIf(hasScript)('on a terminal', () => {
   it('prune shows the plan, asks, and does it at a yes', async () => {
     const run = makeRun(epochs(3))
-    const { status, screen } = await onTerminal(`ckpt prune '${run}' --keep 1`, 'y\r')
+    const { status, screen } = await onTerminal(`ckpt prune '${run}' --keep 1`, answering('y\r'))
     expect(status).toBe(0)
     expect(screen).toMatch(/to remove: 2 checkpoints[^]*Remove 2 checkpoints \(.*\)\? \[y\/N\][^]*removed 2/)
     expect(readdirSync(run)).toEqual([nameOf(3)])
@@ -40,7 +34,7 @@ describe.runIf(hasScript)('on a terminal', () => {
   ])('and changes nothing at %s', async (_, answer, expected) => {
     const run = makeRun(epochs(3))
     const before = snapshot(run)
-    const { status, screen } = await onTerminal(`ckpt prune '${run}' --keep 1`, answer)
+    const { status, screen } = await onTerminal(`ckpt prune '${run}' --keep 1`, answering(answer))
     expect(status).toBe(expected)
     expect(screen).not.toMatch(/ {4}at /)
     expect(snapshot(run)).toEqual(before)
