@@ -18,6 +18,7 @@ import { openExactly } from '../core/run/index.js'
 import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
+import { renderIdle } from '../render/messages.js'
 import { plural } from '../render/units.js'
 import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
 import { readMeta } from '../save-arguments.js'
@@ -106,7 +107,7 @@ status 5). One chunk of one tensor at a time is in memory.`
     const { plan, warnings } = prepared
     try {
       for (const warning of warnings) this.alert(warning)
-      for (const { flag, value } of this.idle()) this.alert(`${flag} ${value}: no name matches it`)
+      for (const rule of this.idle()) this.alert(renderIdle(rule))
       const result = await (this.flags.save === undefined ? this.write(prepared) : this.save(prepared, this.flags.save))
       this.warnOfNaN()
       this.answer(averageDocument(plan, result), () => renderAverage(plan, result, this.output))

@@ -8,6 +8,7 @@ import { isFile, openSafely } from '../core/run/open-tensors.js'
 import type { TensorFile } from '../core/tensors/index.js'
 import { filterFlags, keyFlag } from '../file-source.js'
 import { diffDocument, isDifferent, renderDiff } from '../render/diff.js'
+import { renderIdle } from '../render/messages.js'
 
 /** As git diff --exit-code has it. */
 const differ = 1
@@ -47,7 +48,7 @@ Exit status 0 whether they differ or not; with --exit-code 1 when they do, as gi
       const b = await this.open(this.args.b)
       try {
         const comparison = compareTensors(a, b, names.isWanted)
-        for (const { flag, value } of names.idle()) this.alert(`${flag} ${value}: no name matches it`)
+        for (const rule of names.idle()) this.alert(renderIdle(rule))
         await this.compare(a, b, comparison)
       } finally {
         await b.close()

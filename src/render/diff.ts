@@ -3,10 +3,8 @@ import type { Comparison, Measured } from '../core/compare/index.js'
 import { plainShape, type TensorFile, type TensorInfo } from '../core/tensors/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
-import { hang } from './hang.js'
-import { printable } from './printable.js'
+import { hangBehindName } from './hang.js'
 import { formatNumber, plural } from './units.js'
-import { displayWidth } from './width.js'
 
 /** Nothing is compared by value where `measured` is null. */
 export function isDifferent(
@@ -24,10 +22,8 @@ export function* renderDiff(
 ): Generator<string> {
   const paint = painter(colours)
   const { added, removed, reshaped, recast, alike } = comparison
-  const line = (colour: 'bad' | 'good' | 'warning', mark: string, { name }: TensorInfo, text: string) => {
-    const rest = ` ${printable(name)}  `
-    return hang({ text: paint(colour, mark) + rest, width: 1 + displayWidth(rest) }, text, width)
-  }
+  const line = (colour: 'bad' | 'good' | 'warning', mark: string, { name }: TensorInfo, text: string) =>
+    hangBehindName(paint(colour, mark), name, text, width)
   for (const tensor of removed) yield* line('bad', '-', tensor, form(tensor))
   for (const tensor of added) yield* line('good', '+', tensor, form(tensor))
   for (const { a, b } of [...reshaped, ...recast]) yield* line('warning', '~', a, `${form(a)} to ${form(b)}`)

@@ -1,4 +1,5 @@
 /** Text beside a head, folded under itself where a terminal is too narrow for it. */
+import { printable } from './printable.js'
 import { displayWidth } from './width.js'
 
 /** Columns that the text gets at least; where the head leaves less, it begins on a line of its own. */
@@ -18,6 +19,12 @@ export function hang(head: Head, text: string, width: number): string[] {
   const blank = isBeside ? ' '.repeat(head.width) : indent
   const [first = '', ...rest] = fold(text, width - blank.length).map((line) => blank + line)
   return isBeside ? [head.text + first.slice(blank.length), ...rest] : [head.text.trimEnd(), first, ...rest]
+}
+
+/** Behind a name, which may hold anything, and before that a mark of one column. */
+export function hangBehindName(mark: string, name: string, text: string, width: number): string[] {
+  const head = ` ${printable(name)}  `
+  return hang({ text: mark + head, width: 1 + displayWidth(head) }, text, width)
 }
 
 /** Keys in a column, their texts beside them, each folded under itself. */

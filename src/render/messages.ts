@@ -1,4 +1,5 @@
 /** Errors and warnings as people see them on stderr. */
+import type { NameRule } from '../core/names/index.js'
 import { painter } from './colours.js'
 import { printableLines } from './printable.js'
 
@@ -18,4 +19,9 @@ export function renderError(error: ShownError, colours: boolean): string {
 
 export function renderWarning(text: string, colours: boolean): string {
   return `${painter(colours)('warning', 'warning:')} ${printableLines(text)}`
+}
+
+/** Of --include and --exclude. */
+export function renderIdle({ flag, value }: NameRule): string {
+  return `${flag} ${value}: no name matches it`
 }
