@@ -32,6 +32,9 @@ function wrap(object, name, isChanging = () => true) {
 const whole = 'renameSync unlinkSync rmdirSync mkdirSync linkSync symlinkSync utimesSync'
 for (const name of whole.split(' ')) wrap(fs, name)
 wrap(fs.promises, 'copyFile')
+// As on a file system that shares blocks: what is done with a clone is tried too.
+const { copyFile } = fs.promises
+fs.promises.copyFile = (from, to, mode) => copyFile(from, to, mode & ~fs.constants.COPYFILE_FICLONE_FORCE)
 wrap(fs, 'openSync', (_, flags) => flags === 'wx' || flags === 'r+')
 wrap(fs, 'writeSync', (fd) => fd > 2)
 const { writeFileSync } = fs

@@ -82,6 +82,7 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     symbolicLink: (target, path) =>
       changing('symbolicLink', `${path} -> ${target}`, () => inner.symbolicLink(target, path)),
     copyFile: (from, to) => changing('copyFile', `${from} -> ${to}`, () => inner.copyFile(from, to)),
+    cloneFile: (from, to) => changing('cloneFile', `${from} -> ${to}`, () => inner.cloneFile(from, to)),
     amend: (path) =>
       changing('amend', path, async () => {
         const handle = await inner.amend(path)

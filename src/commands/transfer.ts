@@ -21,6 +21,7 @@ import { interruptible } from '../progress.js'
 import { onlyOrder, readQuery } from '../query.js'
 import {
   hookedTransferDocument,
+  renderFullCopy,
   renderHookedTransfer,
   renderPrefix,
   renderTransfer,
@@ -91,8 +92,8 @@ the target's own rows behind those of a shorter one; both may be given`,
     to: formatFlag(),
     'shard-size': shardSizeFlag(),
     'in-place': Flags.boolean({
-      description: `change a clone of TARGET, which shares its blocks where the file system can, and give it TARGET's name, or
-that of --output`,
+      description: `change a clone of TARGET, which shares its blocks where the file system can (else all is copied, which is
+told), and give it TARGET's name, or that of --output`,
       exclusive: ['dtype', 'to', 'shard-size', 'record-source'],
     }),
     'record-source': Flags.boolean({
@@ -185,6 +186,8 @@ that of --output`,
     try {
       ensureTransferable(plan)
       const written = await this.write(prepared)
+      const fullCopy = written === null ? null : renderFullCopy(written)
+      if (fullCopy !== null) this.note(fullCopy)
       this.answer(transferDocument(plan, written), () => renderTransfer(plan, written, this.output))
     } catch (error) {
       // What nearly matched is in the report, in JSON too.

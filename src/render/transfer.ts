@@ -6,10 +6,9 @@ import type { WrittenOutput } from '../core/output/index.js'
 import { formatPart, reportOf, suggestFlags, type PrefixChange, type TransferPlan } from '../core/transfer/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
-import { hang } from './hang.js'
+import { hangBehindName } from './hang.js'
 import { printable } from './printable.js'
 import { formatSize, plural } from './units.js'
-import { displayWidth } from './width.js'
 
 /** Names listed of each kind; --json lists all. */
 const mostNames = 10
@@ -25,7 +24,7 @@ export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null
       ? []
       : [
           paint('title', title),
-          ...items.slice(0, mostNames).flatMap((item) => folded(lineOf(item), output.width)),
+          ...items.slice(0, mostNames).flatMap((item) => hangBehindName(' ', ...lineOf(item), output.width)),
           ...(items.length > mostNames ? [`  … and ${items.length - mostNames} more`] : []),
         ]
   return [
@@ -66,11 +65,6 @@ export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null
 /** A name, and what is told of it. */
 type Line = readonly [name: string, text: string]
 
-function folded([name, text]: Line, width: number): string[] {
-  const head = `  ${printable(name)}  `
-  return hang({ text: head, width: displayWidth(head) }, text, width)
-}
-
 export function transferDocument(plan: TransferPlan, written: WrittenOutput | null) {
   return {
     source: plan.source.path,
@@ -79,7 +73,14 @@ export function transferDocument(plan: TransferPlan, written: WrittenOutput | nu
     output: written?.path ?? null,
     files: written?.files ?? [],
     bytes: written?.bytes ?? 0,
+    sharesBlocks: written?.sharesBlocks ?? null,
   }
+}
+
+/** Null where there is nothing to say of it. */
+export function renderFullCopy({ path, bytes, sharesBlocks }: WrittenOutput): string | null {
+  if (sharesBlocks !== false) return null
+  return `${printable(path)}: no blocks could be shared with the target here, so all ${formatSize(bytes)} were copied`
 }
 
 /** A transfer that is a hook's. */

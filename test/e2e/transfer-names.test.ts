@@ -10,6 +10,7 @@ interface Report {
   readonly coverage: { count: number; bytes: number }
   readonly prefix: unknown
   readonly output: string | null
+  readonly sharesBlocks: boolean | null
   readonly error?: { readonly code: string; readonly message: string }
 }
 
@@ -97,6 +98,15 @@ describe('ckpt transfer', () => {
     const { status, report } = await transfer(source, target, '--min-coverage', '90%')
     expect([status, report.error?.code, report.coverage.count]).toEqual([5, 'refused', 0.5])
     expect((await ckpt(['transfer', source, target, '--min-coverage', '2'])).status).toBe(2)
+  })
+
+  it('says of a clone whether it shares blocks, and on stderr where it does not', async () => {
+    const { folder, source, target } = files()
+    const { report, stderr } = await transfer(source, target, '--in-place', '-o', join(folder, 'clone.safetensors'))
+    expect(report.sharesBlocks).toBeTypeOf('boolean')
+    expect(stderr.includes('no blocks could be shared')).toBe(!report.sharesBlocks)
+    const plain = await transfer(source, target, '-o', join(folder, 'plain.safetensors'))
+    expect([plain.report.sharesBlocks, plain.stderr.includes('blocks')]).toEqual([null, false])
   })
 
   it('changes the target in place, through a link to it, and leaves the link', async () => {

@@ -53,6 +53,8 @@ export interface WrittenOutput {
   readonly files: readonly string[]
   /** Bytes of all of them. */
   readonly bytes: number
+  /** Of a clone: false where the file system could not share blocks, so that all was copied. */
+  readonly sharesBlocks?: boolean
 }
 
 /** One file to be. */

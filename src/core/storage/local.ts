@@ -36,10 +36,26 @@ export function localStorage(): Storage {
         throw toStorageError(to, error)
       }
     },
+    cloneFile: (from, to) => cloneOne(from, to),
     amend: async (path) => guard(path, () => new LocalAmendHandle(path, fs.openSync(path, 'r+'))),
     setTimes: async (path, accessed, modified) => guard(path, () => fs.utimesSync(path, accessed, modified)),
     syncFile: async (path) => guard(path, () => syncFile(path)),
     syncDirectory: async (path) => guard(path, () => syncDirectory(path)),
+  }
+}
+
+/** The system's ways of saying that blocks cannot be shared: with another file system, or in this one. */
+const noClones = new Set(['EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOTTY', 'ENOSYS', 'EINVAL'])
+
+async function cloneOne(from: string, to: string): Promise<boolean> {
+  const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = fs.constants
+  try {
+    await fs.promises.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE)
+    return true
+  } catch (error) {
+    const failure = toStorageError(to, error)
+    if (noClones.has(failure.errno)) return false
+    throw failure
   }
 }
 

@@ -144,7 +144,9 @@ export interface WriteStorage {
   symbolicLink(target: string, path: string): Promise<void>
   /** Copies one file's bytes to a new file, sharing blocks where the file system can (reflink). */
   copyFile(from: string, to: string): Promise<void>
-  /** Opens a copy that `copyFile` made here, to change it in places. Never anything else: no file of a user's. */
+  /** The same only if blocks can be shared: else false, and nothing is at `to`. */
+  cloneFile(from: string, to: string): Promise<boolean>
+  /** Opens a copy that `cloneFile` made here, to change it in places. Never anything else: no file of a user's. */
   amend(path: string): Promise<AmendHandle>
   /** Sets access and modification time, Unix seconds. */
   setTimes(path: string, accessed: number, modified: number): Promise<void>

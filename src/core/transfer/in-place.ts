@@ -6,12 +6,13 @@ import type { WriteOptions, WrittenOutput } from '../output/index.js'
 import type { Storage } from '../storage/storage.js'
 import { isExtent } from '../tensors/tensor.js'
 import { ensureTransferable, type TransferPlan } from './match.js'
-import { outputTensor } from './write.js'
+import { outputTensor, transfer } from './write.js'
 
 /**
- * As `transfer`, with the target's header and dtypes: copies the target, sharing its blocks where the file system can,
- * changes the matched tensors in the copy, syncs it and gives it the name `output` (absolute; the target's own with
- * `force`). Throws as `transfer` does, and CkptError `refused` for a target that is not one safetensors file.
+ * As `transfer`, with the target's header and dtypes: clones the target, changes the matched tensors in the clone, syncs
+ * it and gives it the name `output` (absolute; the target's own with `force`). Where the file system cannot share
+ * blocks all is written as `transfer` writes it, and `sharesBlocks` of the answer is false. Throws as `transfer` does,
+ * and CkptError `refused` for a target that is not one safetensors file.
  */
 export async function transferInPlace(
   storage: Storage,
@@ -26,20 +27,23 @@ export async function transferInPlace(
       hint: 'Leave out --in-place.',
     })
   }
-  const force = options.force ?? false
+  const { force = false } = options
   await ensurePlaceable(storage, output, force)
   const temporary = temporaryPath(output)
   try {
-    await storage.copyFile(target.path, temporary)
+    if (!(await storage.cloneFile(target.path, temporary))) {
+      const written = await transfer(storage, plan, output, { ...options, format: 'safetensors' })
+      return { ...written, sharesBlocks: false }
+    }
     await amend(storage, plan, temporary, options)
     await plan.source.ensureUnchanged()
     await target.ensureUnchanged()
     await place(storage, temporary, output, force)
+    return { path: output, files: [output], bytes: target.byteLength, sharesBlocks: true }
   } catch (error) {
     await storage.unlink(temporary).catch(() => undefined)
     throw sayOf(output, temporary, error)
   }
-  return { path: output, files: [output], bytes: target.byteLength }
 }
 
 async function amend(

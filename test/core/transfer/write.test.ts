@@ -443,11 +443,20 @@ describe('the form of the output', () => {
 })
 
 describe('in a clone of the target', () => {
+  /** As on a file system that shares blocks, whatever this one does. */
+  const sharing: Storage = {
+    ...storage,
+    cloneFile: async (from, to) => {
+      await storage.copyFile(from, to)
+      return true
+    },
+  }
+
   async function inPlace(output: string, options: { force?: boolean; through?: Storage } = {}) {
     const source = await openTensors(storage, at('source'))
     const target = await openTensors(storage, at('target'))
     try {
-      return await transferInPlace(options.through ?? storage, matchTensors(source, target), at(output), options)
+      return await transferInPlace(options.through ?? sharing, matchTensors(source, target), at(output), options)
     } finally {
       await source.close()
       await target.close()
@@ -469,11 +478,11 @@ describe('in a clone of the target', () => {
     await run('expected')
     const before = fs.readFileSync(at('target'))
     const whole = fs.readFileSync(at('expected'))
-    const { storage: through, calls } = faultyStorage(storage)
+    const { storage: through, calls } = faultyStorage(sharing)
     await inPlace('target', { force: true, through })
     for (let failAt = 1; failAt <= calls.length; failAt += 1) {
       fs.writeFileSync(at('target'), before)
-      const faulty = faultyStorage(storage, { failAt, errno: 'ENOSPC' })
+      const faulty = faultyStorage(sharing, { failAt, errno: 'ENOSPC' })
       await inPlace('target', { force: true, through: faulty.storage }).catch((error: unknown) =>
         expect(error).toMatchObject({ code: 'system' }),
       )
@@ -482,12 +491,27 @@ describe('in a clone of the target', () => {
     }
   })
 
+  it('where no blocks can be shared all is written, which is told', async () => {
+    writeBoth()
+    await run('expected')
+    expect(await inPlace('out', { through: sharing })).toMatchObject({ sharesBlocks: true })
+    const cloneFile = () => Promise.resolve(false)
+    expect(await inPlace('target', { force: true, through: { ...storage, cloneFile } })).toEqual({
+      path: at('target'),
+      files: [at('target')],
+      bytes: fs.statSync(at('expected')).size,
+      sharesBlocks: false,
+    })
+    for (const name of ['out', 'target']) expect(fs.readFileSync(at(name))).toEqual(fs.readFileSync(at('expected')))
+    expect(names()).toEqual(['expected', 'out', 'source', 'target'])
+  })
+
   it('only what changes is written', async () => {
     writeBoth()
-    const { storage: through, calls } = faultyStorage(storage)
+    const { storage: through, calls } = faultyStorage(sharing)
     await inPlace('out', { through })
     expect(calls.map((call) => call.split(' ')[0])).toEqual([
-      'copyFile', 'amend', 'copyFrom', 'copyFrom', 'sync', 'close', 'hardLink', 'unlink', 'syncDirectory',
+      'cloneFile', 'amend', 'copyFrom', 'copyFrom', 'sync', 'close', 'hardLink', 'unlink', 'syncDirectory',
     ]) // prettier-ignore
   })
 })
