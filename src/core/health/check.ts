@@ -7,9 +7,9 @@ import type { ReadStorage, Sweep } from '../storage/storage.js'
 import type { Sum, Sums } from './checksums.js'
 import { isEmptyDamage } from './empty.js'
 import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
-import { findMissing, findMissingShards } from './missing.js'
+import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
-import { inspectIndex } from './shard-index.js'
+import { inspectIndex, Shards } from './shard-index.js'
 
 export interface HealthOptions {
   /** Told after each part how many bytes of how many have been looked at. */
@@ -102,7 +102,7 @@ async function check(
       findings,
       rests.flatMap((rest) => read.get(rest)?.findings ?? []),
       contents.get(checkpoint)?.findings ?? [],
-      missing.get(checkpoint.path) ?? [],
+      withoutThere(missing.get(checkpoint.path) ?? [], contents.get(checkpoint)),
     )
     const sums = rests.flatMap((rest): [string, Sum][] => {
       const sha256 = read.get(rest)?.sha256 ?? null
@@ -116,6 +116,11 @@ async function check(
 function withoutThose(structure: readonly Finding[], findings: readonly Finding[]): readonly Finding[] {
   const told = new Set(findings.filter(({ grade }) => grade === 'partial').map(({ file }) => file))
   return structure.filter(({ grade, file }) => grade !== 'partial' || file === undefined || !told.has(file))
+}
+
+/** What the others have and is here too, but as no file, is told as what it is. */
+function withoutThere(missing: readonly Finding[], contents: Contents | undefined): readonly Finding[] {
+  return missing.filter(({ file }) => contents?.files.every(({ name }) => name !== file) ?? true)
 }
 
 interface Read {
@@ -190,12 +195,13 @@ async function inspectContents(
     const rest = options.isSummed ? withSum(file.name, file.path, file.stat.size, inspected.rest) : inspected.rest
     if (rest !== null) rests.push(rest)
   }
-  const shards = { files: new Map(files.map((file) => [file.name, file])), tensors }
+  const shards = new Shards(storage, files, tensors)
   for (const file of files) {
     if (!file.name.endsWith('.index.json') || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
     findings.push(...(await inspectIndex(storage, file, shards)))
   }
   findings.push(...findMissingShards(files.map((file) => file.name)), ...findUnfinishedFolders(files))
+  findings.push(...(await findFolders(storage, checkpoint, files, neighbours)))
   return { findings, rests }
 }
 
@@ -215,8 +221,33 @@ async function lookInto(
   const around = {
     commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
     commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
+    endInZeros: () => neighbours.commonEndOf(checkpoint, file.name),
+    isNeverEmpty: isEmptyDamage(file.name, false, []),
   }
   return inspectFile(storage, file, around, options)
+}
+
+/** Keys whose file is a folder here; a recoverable may save one, but then it does so everywhere. */
+async function findFolders(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  files: readonly FoundFile[],
+  neighbours: Neighbours,
+): Promise<Finding[]> {
+  if (checkpoint.kind === 'file') return []
+  const here = new Set(files.map(({ path }) => path))
+  const findings: Finding[] = []
+  const absent = checkpoint.files.filter((file) => !here.has(file.path))
+  const stats = await storage.stat(absent.map(({ path }) => path))
+  for (const [index, { path }] of absent.entries()) {
+    const stat = stats[index]
+    if (stat?.ok !== true || stat.value.kind !== 'directory') continue
+    const file = basename(path)
+    const others = await neighbours.sizesOf(checkpoint, file)
+    if (others.length < fewestWitnesses) continue
+    findings.push({ grade: 'corrupt', file, reason: 'no file, but a folder, and a file in the other checkpoints' })
+  }
+  return findings
 }
 
 /** torch.distributed.checkpoint writes `.metadata` after all data (filesystem.py, `FileSystemWriter.finish`). */

@@ -21,6 +21,7 @@ import {
 import { reasonOf, type FoundFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
+import { beginsWithin, findZeroTail, type Extent } from './zeros.js'
 import { sourceOf, withFile } from '../storage/source.js'
 
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
@@ -28,6 +29,10 @@ export interface Surroundings {
   /** The length in bytes that the file has in the other checkpoints, where they agree. */
   readonly commonSize: () => Promise<number | null>
   readonly commonKind: () => Promise<Kind | null>
+  /** Whether the file ends in zeros in the other checkpoints, where they agree. */
+  readonly endInZeros: () => Promise<boolean | null>
+  /** What its name stands for has no empty form. */
+  readonly isNeverEmpty: boolean
 }
 
 export interface InspectOptions {
@@ -53,7 +58,7 @@ export interface Rest {
 }
 
 /** Bytes of a JSON file that is parsed whole; of a longer one only its two ends are looked at. */
-const largestJson = 64 << 20
+const largestJson = { quick: 64 << 10, deep: 64 << 20 }
 
 /**
  * Looks into a file that is not empty. What is broken comes back as findings, never as an exception; `interrupted`
@@ -90,18 +95,32 @@ async function inspectHandle(
 ): Promise<Inspected> {
   const source = sourceOf(handle)
   const kind = kindOf(name, await source.read(0, headLength), handle.size)
-  const tensors = kind === 'safetensors' ? await readTensorNames(source) : null
+  const tensors = kind === 'safetensors' ? await inspectSafetensors(source, around) : null
   const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
   if (kind === 'legacy') await inspectLegacy(source, around, options)
   else if (kind === 'json') await inspectJson(source, options)
-  else if (kind === 'opaque') await compareKind(around)
+  else if (kind === 'opaque' || kind === 'text') await compareKind(source, kind, around)
   return { findings: [], tensors, rest: options.level === 'deep' ? restOf(name, path, handle.size, stored) : null }
 }
 
-async function readTensorNames(source: ByteSource): Promise<ReadonlySet<string>> {
+/** Gives the names of its tensors. */
+async function inspectSafetensors(source: ByteSource, around: Surroundings): Promise<ReadonlySet<string>> {
   const prefix = await source.read(0, prefixLength)
   const header = await source.read(prefixLength, readHeaderLength(prefix, source.byteLength))
-  return new Set(parseHeader(header, source.byteLength).tensors.map((tensor) => tensor.name))
+  const { tensors } = parseHeader(header, source.byteLength)
+  await refuseZeroTail(source, tensors, around)
+  return new Set(tensors.map((tensor) => tensor.name))
+}
+
+/** Zeros that begin amid a tensor and go on to the end, where the other checkpoints have none, were never written. */
+async function refuseZeroTail(source: ByteSource, parts: readonly Extent[], around: Surroundings): Promise<void> {
+  const start = await findZeroTail(source)
+  if (start === null || !beginsWithin(parts, start) || (await around.endInZeros()) !== false) return
+  throw new FormatError(
+    `bytes ${start} to ${source.byteLength}, its end, are all zero, and the other checkpoints do not end so: ` +
+      'they were never written (power failure, full disk)',
+    { offset: start },
+  )
 }
 
 /** Gives the entries whose checksums are to be held against the bytes. */
@@ -181,6 +200,11 @@ async function inspectLegacy(source: ByteSource, around: Surroundings, options: 
   refuseUnsafe(layout.calls)
   const looked = options.level === 'deep' ? layout.storages : endsOf(layout.storages)
   for (const storage of looked) await checkCount(source, storage)
+  await refuseZeroTail(source, layout.storages.map(extentOf), around)
+}
+
+function extentOf({ offset, byteLength }: LegacyStorage): Extent {
+  return { begin: offset, end: offset + byteLength }
 }
 
 function endsOf<T>(items: readonly T[]): T[] {
@@ -206,6 +230,16 @@ async function explainCut(
 ): Promise<FormatError> {
   const common = await around.commonSize()
   const length = source.byteLength
+  const zeros = await findZeroTail(source)
+  if (zeros !== null && cause instanceof ZipEndMissing && (common === null || common >= length)) {
+    return new FormatError(`bytes ${zeros} to ${length}, its end, are all zero and were never written, ${sign}`, {
+      cause,
+    })
+  }
+  if (common !== null && common < length && (await endsAt(source, common))) {
+    const more = `${length - common} bytes were appended to its ${common}`
+    return new FormatError(`${more}, and a reader looks for the end record in the last 65557 bytes alone`, { cause })
+  }
   if (common === null || common < length) {
     const isZip = cause instanceof ZipEndMissing
     return new FormatError(isZip ? await describeCut(source) : `killed while saving: ${length} bytes, ${sign}`, {
@@ -219,9 +253,23 @@ async function explainCut(
   )
 }
 
-async function compareKind(around: Surroundings): Promise<void> {
+/** Whether an archive of that length ends there: its end record is the last there is. */
+async function endsAt(source: ByteSource, length: number): Promise<boolean> {
+  const mark = await source.read(Math.max(0, length - endRecordSize), endMark.length)
+  return endMark.equals(mark)
+}
+
+const endRecordSize = 22
+const endMark = Buffer.from('504b0506', 'hex')
+
+async function compareKind(source: ByteSource, kind: 'text' | 'opaque', around: Surroundings): Promise<void> {
   const common = await around.commonKind()
-  if (common === null || common === 'opaque') return
+  if (kind === 'opaque' && (around.isNeverEmpty || common === 'text') && (await findZeroTail(source)) === 0) {
+    throw new FormatError(`all its ${source.byteLength} bytes are zero: they were never written`, { offset: 0 })
+  }
+  if (common === null || common === 'opaque' || common === kind) return
+  if (common === 'text')
+    throw new FormatError('does not begin as text, as it does in the other checkpoints', { offset: 0 })
   const title = { zip: 'zip (torch)', legacy: 'torch', safetensors: 'safetensors', index: 'JSON', json: 'JSON' }[common]
   throw new FormatError(`does not begin as a ${title} file, as it does in the other checkpoints`, { offset: 0 })
 }
@@ -237,7 +285,7 @@ async function inspectJson(source: ByteSource, options: InspectOptions): Promise
       { offset: source.byteLength },
     )
   }
-  if (options.level === 'quick' || source.byteLength > largestJson) return
+  if (source.byteLength > largestJson[options.level]) return
   const bytes = await source.read(0, source.byteLength)
   if (!isJsonLines(bytes)) parseJson(bytes)
 }

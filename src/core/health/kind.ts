@@ -2,7 +2,7 @@
 
 import { isLegacyStream } from '../formats/torch-legacy.js'
 
-export type Kind = 'zip' | 'legacy' | 'safetensors' | 'index' | 'json' | 'opaque'
+export type Kind = 'zip' | 'legacy' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
 
 /** Bytes that are looked at. */
 export const headLength = 64
@@ -18,7 +18,20 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   if (name.endsWith('.distcp')) return 'opaque'
   if (beginsWith(head, zipMagic)) return 'zip'
   if (isLegacyStream(head)) return 'legacy'
-  return looksLikeSafetensors(head, size) ? 'safetensors' : 'opaque'
+  if (looksLikeSafetensors(head, size)) return 'safetensors'
+  return isText(head) ? 'text' : 'opaque'
+}
+
+/** Printable, tabs and line ends; the last character may be cut. */
+function isText(head: Uint8Array): boolean {
+  try {
+    return !/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(
+      new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true }),
+    )
+  } catch (error) {
+    if (error instanceof TypeError) return false
+    throw error
+  }
 }
 
 function beginsWith(head: Uint8Array, magic: Uint8Array): boolean {

@@ -4,7 +4,7 @@ import type { Checkpoint, Finding } from '../checkpoint.js'
 import { findLayout } from '../layouts/index.js'
 
 /** So many others must have a file before its absence means something. */
-const fewestWitnesses = 2
+export const fewestWitnesses = 2
 
 /**
  * For each checkpoint of a run, by its path, what its names show to be missing: a file that every other one has,
@@ -91,7 +91,7 @@ function countKeys(checkpoints: readonly Checkpoint[]): Map<string, Count> {
 }
 
 /** `model-00001-of-00003.safetensors` (huggingface_hub, serialization/_base.py). */
-const shard = /^(.*)-(\d{5})-of-(\d{5})(\.[^.]+)$/
+const shard = /^(.*)-(\d{5})-of-(\d{5})(\.[^./]+)$/
 /** What every such name holds. */
 const shardMark = '-of-'
 /** Parts that one checkpoint's findings name. */

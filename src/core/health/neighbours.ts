@@ -3,7 +3,9 @@ import { sep } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
-import { readHead } from '../storage/source.js'
+import { readHead, sourceOf, withFile } from '../storage/source.js'
+import { StorageError } from '../errors.js'
+import { endsInZeros } from './zeros.js'
 
 /** Others that are asked. */
 const mostAsked = 4
@@ -12,6 +14,7 @@ const fewestAgreed = 2
 
 export class Neighbours {
   private readonly kinds = new Map<string, Promise<Kind | null>>()
+  private readonly ends = new Map<string, Promise<boolean | null>>()
   private readonly sizes = new Map<string, Promise<number | null>>()
 
   private readonly positions: ReadonlyMap<string, number>
@@ -40,13 +43,20 @@ export class Neighbours {
     return agreed((await Promise.all(asked)).filter((kind) => kind !== null))
   }
 
+  /** Whether the file ends in zeros in all others asked, where they agree; else null. */
+  async commonEndOf(of: Checkpoint, name: string): Promise<boolean | null> {
+    const asked = this.others(of, name).map(async (path) => remember(this.ends, path, () => this.end(path)))
+    return agreed((await Promise.all(asked)).filter((end) => end !== null))
+  }
+
   /** Those nearest in the run's order, on both sides: a file's kind or size may have changed long ago. */
   private others(of: Checkpoint, name: string): string[] {
     const at = this.positions.get(of.path) ?? this.siblings.length
     const found: string[] = []
     for (let distance = 1; found.length < mostAsked && distance <= this.siblings.length; distance += 1) {
       for (const sibling of [this.siblings[at - distance], this.siblings[at + distance]]) {
-        if (sibling?.layout === of.layout && sibling.kind === 'directory') found.push(sibling.path + sep + name)
+        if (sibling?.layout !== of.layout || sibling.kind !== of.kind) continue
+        found.push(of.kind === 'file' ? sibling.path : sibling.path + sep + name)
       }
     }
     return found
@@ -55,6 +65,15 @@ export class Neighbours {
   private async size(path: string): Promise<number | null> {
     const [stat] = await this.storage.stat([path])
     return stat?.ok === true && stat.value.kind === 'file' ? stat.value.size : null
+  }
+
+  private async end(path: string): Promise<boolean | null> {
+    try {
+      return await withFile(this.storage, path, (handle) => endsInZeros(sourceOf(handle)))
+    } catch (error) {
+      if (error instanceof StorageError) return null
+      throw error
+    }
   }
 
   private async kind(name: string, path: string): Promise<Kind | null> {

@@ -1,19 +1,42 @@
 /** The index of a sharded model, held against the files beside it. */
 import type { Finding } from '../checkpoint.js'
-import { FormatError } from '../errors.js'
+import { FormatError, StorageError } from '../errors.js'
 import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
 import { reasonOf, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
+import { openTensors } from '../tensors/index.js'
 
 /** Missing tensors that a finding names. */
 const mostNamed = 3
 
 /** What is there beside the index. */
-export interface Shards {
+export class Shards {
   /** Files of the checkpoint by name (relative, with `/`). */
   readonly files: ReadonlyMap<string, FoundFile>
-  /** Names of the tensors of those whose header could be read. */
-  readonly tensors: ReadonlyMap<string, ReadonlySet<string>>
+
+  /** `tensors` are the names of those in files whose header was read. */
+  constructor(
+    private readonly storage: ReadStorage,
+    files: readonly FoundFile[],
+    private readonly tensors: ReadonlyMap<string, ReadonlySet<string>>,
+  ) {
+    this.files = new Map(files.map((file) => [file.name, file]))
+  }
+
+  /** Null where the file cannot be read as one of tensors, which is told of the file itself. */
+  async namesIn({ name, path, stat }: FoundFile): Promise<ReadonlySet<string> | null> {
+    const known = this.tensors.get(name)
+    if (known !== undefined) return known
+    if (stat?.kind !== 'file' || name.endsWith('.safetensors')) return null
+    try {
+      const file = await openTensors(this.storage, path)
+      await file.close()
+      return new Set(file.tensors.map((tensor) => tensor.name))
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof StorageError) return null
+      throw error
+    }
+  }
 }
 
 /** Holds one index against the files beside it: names of shards and, where their headers were read, of tensors. */
@@ -22,14 +45,15 @@ export async function inspectIndex(storage: ReadStorage, index: FoundFile, shard
   if (text === undefined) return []
   if (!text.ok) return [{ grade: 'corrupt', file: index.name, reason: reasonOf(text.error) }]
   try {
-    return compare(index.name, readWeightMap(text.value).shards, shards)
+    return await compare(index.name, readWeightMap(text.value).shards, shards)
   } catch (error) {
     if (error instanceof FormatError) return [{ grade: 'corrupt', file: index.name, reason: error.message }]
     throw error
   }
 }
 
-function compare(index: string, map: ReadonlyMap<string, readonly string[]>, shards: Shards): Finding[] {
+async function compare(index: string, map: ReadonlyMap<string, readonly string[]>, shards: Shards): Promise<Finding[]> {
+  if (map.size === 0) return [{ grade: 'corrupt', file: index, reason: 'names no tensor' }]
   const folder = index.slice(0, index.lastIndexOf('/') + 1)
   const findings: Finding[] = []
   for (const [shard, tensors] of map) {
@@ -44,8 +68,8 @@ function compare(index: string, map: ReadonlyMap<string, readonly string[]>, sha
       findings.push({ grade: 'partial', file: folder + shard, reason })
       continue
     }
-    const here = shards.tensors.get(folder + shard)
-    const absent = here === undefined ? [] : tensors.filter((tensor) => !here.has(tensor))
+    const here = await shards.namesIn(file)
+    const absent = here === null ? [] : tensors.filter((tensor) => !here.has(tensor))
     if (absent.length > 0) findings.push(absentTensors(index, shard, absent))
   }
   return findings

@@ -2,7 +2,7 @@
 import { sep } from 'node:path'
 import type { Finding } from '../checkpoint.js'
 import { isAbsence, type StorageError } from '../errors.js'
-import type { Entry, ReadStorage } from '../storage/storage.js'
+import type { Entry, ReadStorage, Stat } from '../storage/storage.js'
 import type { Folder } from './layout.js'
 
 /** What to put before a name: `path.join` normalises, which costs more than the rest of a scan. */
@@ -44,6 +44,38 @@ export function findingOf(error: StorageError, file?: string): Finding | null {
   if (isAbsence(error.errno)) return null
   const reason = reasonOf(error)
   return file === undefined ? { grade: 'corrupt', reason } : { grade: 'corrupt', file, reason }
+}
+
+/** Nothing of it can be read back, and reading it may never end. */
+export const noFileReason = 'no file, but a pipe, a socket or a device'
+export const danglingReason = 'a symbolic link that leads nowhere'
+
+/** An entry of a folder, and its path. */
+export interface Placed {
+  readonly entry: Entry
+  readonly path: string
+}
+
+/** By their paths, those that lead to no file, with what they are. Folders are left to whoever reads them. */
+export async function findNoFiles(
+  storage: ReadStorage,
+  placed: readonly Placed[],
+  file: string,
+): Promise<ReadonlyMap<string, Finding>> {
+  const odd = placed.filter(({ entry }) => entry.kind === 'link' || entry.kind === 'other')
+  const stats = await storage.stat(odd.map(({ path }) => path))
+  return new Map(
+    odd.flatMap(({ entry, path }, index): [string, Finding][] => {
+      const stat = stats[index]
+      if (stat?.ok === true)
+        return isNoFile(stat.value) ? [[path, { grade: 'corrupt', file, reason: noFileReason }]] : []
+      return entry.kind === 'link' ? [[path, { grade: 'partial', file, reason: danglingReason }]] : []
+    }),
+  )
+}
+
+export function isNoFile({ kind }: Stat): boolean {
+  return kind === 'other'
 }
 
 /** The error's words without the path that the reader sees anyway. */

@@ -16,9 +16,9 @@ import {
 import { CkptError } from '../errors.js'
 import { isJsonObject, parseJson } from '../formats/json.js'
 import type { Entry, ReadStorage, Result } from '../storage/storage.js'
-import { batches, compareText, directoryNames, findingOf, prefixOf } from './folders.js'
+import { batches, compareText, directoryNames, findingOf, findNoFiles, prefixOf, type Placed } from './folders.js'
 import type { Folder, Layout } from './layout.js'
-import { toFinite } from './numbers.js'
+import { quoteValue, toFinite } from './numbers.js'
 
 const id = 'hf-trainer'
 const stateFile = 'trainer_state.json'
@@ -139,11 +139,21 @@ function choose(candidates: readonly Candidate[]): Candidate[] {
 }
 
 async function readStates(storage: ReadStorage, run: string, batch: readonly Candidate[]): Promise<Checkpoint[]> {
+  const noFiles = await findNoFiles(storage, batch.flatMap(stateOf), stateFile)
+  const readable = batch.filter((candidate) => !noFiles.has(candidate.path + sep + stateFile))
   const texts = await storage.read(
-    batch.map((candidate) => candidate.path + sep + stateFile),
+    readable.map((candidate) => candidate.path + sep + stateFile),
     largestState,
   )
-  return batch.map((candidate, index) => toCheckpoint(run, candidate, readState(candidate, texts[index])))
+  const states = new Map(readable.map((candidate, index) => [candidate, readState(candidate, texts[index])]))
+  return batch.map((candidate) => {
+    const noFile = noFiles.get(candidate.path + sep + stateFile)
+    return toCheckpoint(run, candidate, states.get(candidate) ?? failedState(noFile === undefined ? [] : [noFile]))
+  })
+}
+
+function stateOf({ path, entries }: Candidate): Placed[] {
+  return entries.filter(({ name }) => name === stateFile).map((entry) => ({ entry, path: path + sep + stateFile }))
 }
 
 /** What one checkpoint's `trainer_state.json` says. */
@@ -181,6 +191,10 @@ function failedState(findings: readonly Finding[]): State {
 }
 
 function interpret(state: ReadonlyMap<string, MetaValue>): State {
+  const step = state.get('global_step')
+  if (typeof step === 'string' || typeof step === 'boolean' || typeof step === 'object') {
+    return failedState([corruptState(`global_step is no number, but ${quoteValue(step)}`)])
+  }
   const meta = new Map<string, MetaValue>()
   copyFact(state.get('global_step'), 'step', meta)
   copyFact(state.get('epoch'), 'epoch', meta)
@@ -264,7 +278,7 @@ const paramSuffix = /(\.(safetensors|bin)\.index\.json|\.(safetensors|bin|pt|pth
  */
 function paramFilesOf(candidate: Candidate): ParamFile[] {
   const names = candidate.entries
-    .filter((entry) => (entry.kind === 'file' || entry.kind === 'link') && paramSuffix.test(entry.name))
+    .filter((entry) => entry.kind !== 'directory' && paramSuffix.test(entry.name))
     .map((entry) => entry.name)
   const counts = new Map<string, number>()
   for (const name of names) counts.set(stemOf(name), (counts.get(stemOf(name)) ?? 0) + 1)

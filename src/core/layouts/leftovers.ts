@@ -1,7 +1,7 @@
 /** What saves that never finished left behind: no checkpoints, and nothing that any job will use again. */
 import type { Run } from '../checkpoint.js'
 import type { Entry, ReadStorage } from '../storage/storage.js'
-import { compareText, prefixOf } from './folders.js'
+import { compareText, danglingReason, prefixOf } from './folders.js'
 import { layouts } from './registry.js'
 
 export interface Leftover {
@@ -81,20 +81,27 @@ async function findIn(
   const folders = others.filter((entry) => entry.kind === 'directory')
   const contents = await storage.list(folders.map(({ name }) => prefix + before + name))
   const reasons = new Map<string, string | null>()
-  folders.forEach(({ name }, index) => {
+  for (const [index, { name }] of folders.entries()) {
     const inside = contents[index]
-    reasons.set(name, inside?.ok === true ? explainFolder(name, inside.value) : null)
-  })
+    const path = `${prefix}${before}${name}`
+    const there = inside?.ok === true ? await withoutDangling(storage, path, inside.value) : null
+    reasons.set(name, there === null ? null : explainFolder(name, there))
+  }
   for (const { name, kind } of others) if (kind === 'file') reasons.set(name, explainTemporary(name))
   const links = others.filter((entry) => entry.kind === 'link')
   const led = await storage.stat(links.map(({ name }) => prefix + before + name))
-  links.forEach(({ name }, index) => reasons.set(name, led[index]?.ok === true ? null : leadsNowhere))
+  links.forEach(({ name }, index) => reasons.set(name, led[index]?.ok === true ? null : danglingReason))
   return [...reasons].flatMap(([name, reason]) =>
     reason === null ? [] : [{ name: before + name, path: prefix + before + name, reason }],
   )
 }
 
-const leadsNowhere = 'a symbolic link that leads nowhere'
+async function withoutDangling(storage: ReadStorage, folder: string, entries: readonly Entry[]): Promise<Entry[]> {
+  const links = entries.filter(({ kind }) => kind === 'link')
+  const led = await storage.stat(links.map(({ name }) => prefixOf(folder) + name))
+  const dangling = new Set(links.filter((_, index) => led[index]?.ok !== true))
+  return entries.filter((entry) => !dangling.has(entry))
+}
 
 function explainFolder(name: string, inside: readonly Entry[]): string | null {
   for (const layout of layouts) {

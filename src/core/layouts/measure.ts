@@ -3,7 +3,7 @@ import { sep } from 'node:path'
 import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { isAbsence, type StorageError } from '../errors.js'
 import type { Entry, ReadStorage, Stat } from '../storage/storage.js'
-import { batches, compareText, reasonOf } from './folders.js'
+import { batches, compareText, danglingReason, isNoFile, noFileReason, reasonOf } from './folders.js'
 import { complete } from './scan.js'
 
 /** Checkpoints looked at together. */
@@ -72,6 +72,9 @@ export async function listFiles(
     const contents = found.get(file.checkpoint)
     contents?.files.push(one)
     if (stat === null) contents?.findings.push(goneFinding(one))
+    else if (isNoFile(stat) && file.checkpoint.files.some(({ path }) => path === file.path)) {
+      contents?.findings.push({ grade: 'corrupt', file: file.name, reason: noFileReason })
+    }
   })
   for (const [checkpoint, finding] of findings) found.get(checkpoint)?.findings.push(finding)
   for (const contents of found.values()) contents.files.sort((a, b) => compareText(a.name, b.name))
@@ -163,7 +166,7 @@ function sizeBelow(path: string, sizes: ReadonlyMap<string, number>): number | n
 
 /** What a file that is listed and cannot be reached means for its checkpoint. */
 function goneFinding(file: FoundFile): Finding {
-  const reason = file.isLink ? 'a symbolic link that leads nowhere' : 'vanished while it was looked at'
+  const reason = file.isLink ? danglingReason : 'vanished while it was looked at'
   return { grade: 'partial', file: file.name, reason }
 }
 

@@ -3,13 +3,13 @@
  * Source: speechbrain/utils/checkpoints.py.
  */
 import { sep } from 'node:path'
-import { healthFrom, type Checkpoint, type Finding, type Meta, type ParamFile } from '../checkpoint.js'
+import { healthFrom, type Checkpoint, type Finding, type Meta, type MetaValue, type ParamFile } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { readMetas } from '../meta/index.js'
 import type { Entry, ReadStorage, Result } from '../storage/storage.js'
-import { batches, compareText, directoryNames, findingOf, prefixOf } from './folders.js'
+import { batches, compareText, directoryNames, findingOf, findNoFiles, prefixOf, type Placed } from './folders.js'
 import type { Folder, Layout } from './layout.js'
-import { toFinite } from './numbers.js'
+import { quoteValue, toFinite } from './numbers.js'
 
 const id = 'speechbrain'
 const metaFile = 'CKPT.yaml'
@@ -86,12 +86,15 @@ async function scanBatch(
   const prefix = prefixOf(run)
   const listings = await storage.list(names.map((name) => prefix + name))
   const candidates: Candidate[] = []
+  const metas: Placed[] = []
   const unreadable: Checkpoint[] = []
   names.forEach((name, index) => {
     const path = prefix + name
     const listing = listings[index]
     if (listing?.ok === true) {
-      if (listing.value.some((entry) => entry.name === metaFile)) {
+      const entry = listing.value.find((one) => one.name === metaFile)
+      if (entry !== undefined) {
+        metas.push({ entry, path: path + sep + metaFile })
         candidates.push({ name, path, files: paramFilesOf(path, listing.value, keys) })
       }
     } else if (listing?.ok === false) {
@@ -99,7 +102,14 @@ async function scanBatch(
       if (finding !== null) unreadable.push(toCheckpoint(run, { name, path, files: [] }, noMeta, [finding]))
     }
   })
-  const read = await readMetaFiles(storage, run, candidates)
+  const noFiles = await findNoFiles(storage, metas, metaFile)
+  const isReadable = ({ path }: Candidate) => !noFiles.has(path + sep + metaFile)
+  for (const candidate of candidates) {
+    const finding = noFiles.get(candidate.path + sep + metaFile)
+    // The library asks whether the file exists, and of a link that leads nowhere it does not.
+    if (finding?.grade === 'corrupt') unreadable.push(toCheckpoint(run, candidate, noMeta, [finding]))
+  }
+  const read = await readMetaFiles(storage, run, noFiles.size === 0 ? candidates : candidates.filter(isReadable))
   return unreadable.length === 0 ? read : [...read, ...unreadable].sort((a, b) => compareText(a.name, b.name))
 }
 
@@ -132,30 +142,49 @@ async function parseAll(texts: readonly Result<Uint8Array>[]): Promise<(Meta | F
   return texts.map((text) => {
     if (!text.ok) return findingOf(text.error, metaFile)
     const meta = parsed[next++]
-    return meta === undefined || meta instanceof CkptError ? corruptMeta(meta?.message ?? 'not read') : meta
+    if (meta === undefined || meta instanceof CkptError) return corruptMeta(meta?.message ?? 'not read')
+    return explainTime(meta.get('unixtime')) ?? meta
   })
 }
 
+/** The Checkpointer sorts by it, and cannot where one of them is no number. */
+function explainTime(time: MetaValue | undefined): Finding | null {
+  if (time === undefined || time === null || typeof time === 'number' || typeof time === 'bigint') return null
+  return corruptMeta(`unixtime is no number, but ${quoteValue(time)}`)
+}
+
+/** So many others must end as they should before one that does not means something. */
+const fewestWitnesses = 2
+
 /**
- * A dump that was cut may still be YAML. PyYAML ends every line, and the Checkpointer gives every meta its `unixtime`,
- * one of the last keys: a meta that alone of all lacks both was not written to its end.
+ * A dump that was cut may still be YAML. PyYAML ends every line: a meta whose last line has no end, where most have
+ * one, was not written to its end.
  */
 function explainCut(
   metas: readonly (Meta | Finding | null)[],
   texts: readonly Result<Uint8Array>[],
 ): readonly (Meta | Finding | null)[] {
-  const times = metas.flatMap((meta) => (meta === null || isFinding(meta) ? [] : [meta.has('unixtime')]))
-  const others = times.length - 1
-  if (others < 2 || times.filter((has) => !has).length !== 1) return metas
+  const isRead = (meta: Meta | Finding | null | undefined): meta is Meta =>
+    meta !== null && meta !== undefined && !isFinding(meta)
+  const isEnded = (index: number): boolean => {
+    const text = texts[index]
+    return text?.ok === true && text.value.at(-1) === newline
+  }
+  const read = metas.flatMap((meta, index) => (isRead(meta) ? [{ meta, ended: isEnded(index) }] : []))
+  const witnesses = read.filter(({ ended }) => ended)
+  const cut = read.length - witnesses.length
+  if (cut === 0 || witnesses.length < Math.max(fewestWitnesses, cut + 1)) return metas
+  const haveTime = witnesses.every(({ meta }) => meta.has('unixtime'))
   return metas.map((meta, index) => {
     const text = texts[index]
-    if (meta === null || isFinding(meta) || meta.has('unixtime') || text?.ok !== true) return meta
-    if (text.value.at(-1) === newline) return meta
-    const lacks = `no unixtime, which each of the ${others} other checkpoints has`
-    return corruptMeta(`ends early: ${text.value.length} bytes, the last line without its end, and ${lacks}`)
+    if (!isRead(meta) || isEnded(index) || text?.ok !== true) return meta
+    const lacks = haveTime && !meta.has('unixtime') ? 'the last line without its end, and no unixtime' : lastLine
+    const others = `which each of ${witnesses.length} other checkpoints has`
+    return corruptMeta(`ends early: ${text.value.length} bytes, ${lacks}, ${others}`)
   })
 }
 
+const lastLine = 'the last line without its end'
 const newline = 0x0a
 
 function corruptMeta(reason: string): Finding {

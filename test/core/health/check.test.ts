@@ -10,6 +10,7 @@ import {
   writeSync,
   closeSync,
 } from 'node:fs'
+import { execFileSync } from 'node:child_process'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Checkpoint, Finding } from '../../../src/core/checkpoint.js'
@@ -231,6 +232,105 @@ describe('a safetensors file', () => {
   })
 })
 
+describe('zeros that were never written', () => {
+  /** Three tensors of `bytes` bytes each, filled with ones. */
+  function filled(bytes: number): Buffer {
+    const names = ['a', 'b', 'c']
+    const entries = names.map((name, at) => [
+      name,
+      { dtype: 'U8', shape: [bytes], data_offsets: [at * bytes, (at + 1) * bytes] },
+    ])
+    const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)))
+    const length = Buffer.alloc(8)
+    length.writeBigUInt64LE(BigInt(header.length))
+    return Buffer.concat([length, header, Buffer.alloc(names.length * bytes, 1)])
+  }
+  const zeroFrom = (bytes: Buffer, start: number): Buffer =>
+    Buffer.concat([bytes.subarray(0, start), Buffer.alloc(bytes.length - start)])
+
+  it('are found at the end of safetensors, from the byte on, where the others end otherwise', async () => {
+    const sound = filled(2_000_000)
+    const root = makeRun({ 'model.ckpt': sound })
+    const start = sound.length - 3_000_000
+    write(root, { 'CKPT+3/model.ckpt': zeroFrom(sound, start) })
+    const graded = await grade(root, 'quick')
+    expect(findingsOf(graded, 'CKPT+3')[0]?.reason).toMatch(`bytes ${start} to ${sound.length}, its end, are all zero`)
+    expect(firstWhole(graded)).toBe('CKPT+2')
+  })
+
+  it('are values where they begin with a tensor, within its last number, or where all end so', async () => {
+    const sound = filled(1000)
+    for (const start of [sound.length - 1000, sound.length - 1007]) {
+      const root = makeRun({ 'model.ckpt': sound })
+      write(root, { 'CKPT+3/model.ckpt': zeroFrom(sound, start) })
+      expect(findingsOf(await grade(root, 'deep'), 'CKPT+3')).toEqual([])
+    }
+    const all = makeRun({ 'model.ckpt': zeroFrom(sound, sound.length - 700) })
+    expect((await grade(all, 'deep')).map(({ health }) => health.grade)).toEqual(['whole', 'whole', 'whole'])
+  })
+
+  it('in the place of a zip end record are told from a cut', async () => {
+    const large = makeZip([{ name: 'm/data/0', data: Buffer.alloc(5000, 5) }], { zip64: true })
+    const root = makeRun({ 'model.ckpt': large })
+    write(root, { 'CKPT+3/model.ckpt': zeroFrom(large, 4096) })
+    expect(findingsOf(await grade(root, 'quick'), 'CKPT+3')[0]?.reason).toBe(
+      `bytes 4096 to ${large.length}, its end, are all zero and were never written, no zip end record`,
+    )
+  })
+
+  it('are found where nothing else is, in what cannot be that or is text elsewhere', async () => {
+    const root = makeRun({ 'counter.ckpt': '12' })
+    write(root, { 'CKPT+3/counter.ckpt': Buffer.alloc(2), 'CKPT+2/model.ckpt': Buffer.alloc(3_000_000) })
+    const graded = await grade(root, 'quick')
+    expect(findingsOf(graded, 'CKPT+3')).toEqual([
+      { grade: 'corrupt', file: 'counter.ckpt', reason: 'all its 2 bytes are zero: they were never written' },
+    ])
+    expect(findingsOf(graded, 'CKPT+2')[0]?.reason).toMatch('all its 3000000 bytes are zero')
+  })
+})
+
+describe('what stands in the place of a file', () => {
+  it('is told as what it is, once', async () => {
+    const root = makeRun({ 'model.ckpt': zip })
+    for (const name of ['CKPT+4', 'CKPT+5', 'CKPT+6']) write(root, { [`${name}/CKPT.yaml`]: 'unixtime: 1.0\n' })
+    execFileSync('mkfifo', [join(root, 'CKPT+4/model.ckpt')])
+    symlinkSync('/dev/zero', join(root, 'CKPT+5/model.ckpt'))
+    write(root, { 'CKPT+6/model.ckpt/x': 'x' })
+    const noFile = { grade: 'corrupt', file: 'model.ckpt', reason: 'no file, but a pipe, a socket or a device' }
+    const folder = {
+      grade: 'corrupt',
+      file: 'model.ckpt',
+      reason: 'no file, but a folder, and a file in the other checkpoints',
+    }
+    const { checkpoints } = await loadRun(storage, root)
+    const looked = checkStructure(await measure(storage, checkpoints))
+    for (const graded of [looked, await grade(root, 'quick'), await grade(root, 'deep')]) {
+      expect(findingsOf(graded, 'CKPT+4')).toEqual([noFile])
+      expect(findingsOf(graded, 'CKPT+5')).toEqual([noFile])
+    }
+    expect(findingsOf(await grade(root, 'quick'), 'CKPT+6')).toEqual([folder])
+  })
+
+  it('may be a folder, where it is one everywhere', async () => {
+    const root = makeRun({ 'tokenizer.ckpt/vocab': 'x' })
+    expect((await grade(root, 'deep')).map(({ health }) => health.grade)).toEqual(['whole', 'whole', 'whole'])
+  })
+
+  it('is no text, where all others are', async () => {
+    const root = makeRun({ 'brain.ckpt': 'step: 1\n' })
+    write(root, { 'CKPT+3/brain.ckpt': Buffer.from('fffe7300', 'hex') })
+    expect(findingsOf(await grade(root, 'quick'), 'CKPT+3')[0]?.reason).toMatch('does not begin as text')
+  })
+})
+
+it('bytes that were appended to a zip are told as such, not as a cut', async () => {
+  const root = makeRun({ 'model.ckpt': zip })
+  appendFileSync(join(root, 'CKPT+3/model.ckpt'), Buffer.alloc(70_000, 1))
+  expect(findingsOf(await grade(root, 'quick'), 'CKPT+3')[0]?.reason).toMatch(
+    `70000 bytes were appended to its ${zip.length}`,
+  )
+})
+
 describe('an index', () => {
   const state = '{"global_step": 1, "epoch": 1.0, "log_history": []}'
   const index = (map: Record<string, unknown>): string => JSON.stringify({ metadata: {}, weight_map: map })
@@ -252,6 +352,22 @@ describe('an index', () => {
       'model.safetensors.index.json': index({ a: one, b: two }),
     }
     expect(await findings(files)).toEqual([])
+  })
+
+  it('that names no tensor is broken', async () => {
+    const files = { [one]: safetensors(['a']), [two]: safetensors(['b']), 'model.safetensors.index.json': index({}) }
+    expect(await findings(files)).toMatchObject([{ grade: 'corrupt', reason: 'names no tensor' }])
+  })
+
+  it('names a tensor that a shard of torch does not have', async () => {
+    const shard = readFileSync(join(fixtures, '../torch/torch1/bare_tensor.pt'))
+    const files = {
+      'pytorch_model-00001-of-00001.bin': shard,
+      'pytorch_model.bin.index.json': index({ nothing: 'pytorch_model-00001-of-00001.bin' }),
+    }
+    expect(await findings(files)).toMatchObject([
+      { grade: 'partial', file: 'pytorch_model.bin.index.json', reason: expect.stringMatching('"nothing"') as string },
+    ])
   })
 
   it('names a shard that is not there', async () => {

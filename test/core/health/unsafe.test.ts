@@ -22,7 +22,12 @@ async function reasonsFor(fixture: string): Promise<string[]> {
   fs.copyFileSync(join(fixtures, fixture), path)
   const [stat] = await storage.stat([path])
   const file = { name: 'model.ckpt', path, isLink: false, stat: stat?.ok === true ? stat.value : null }
-  const around = { commonSize: async () => null, commonKind: async () => null }
+  const around = {
+    commonSize: async () => null,
+    commonKind: async () => null,
+    endInZeros: async () => null,
+    isNeverEmpty: false,
+  }
   const { findings } = await inspectFile(storage, file, around, { level: 'quick' })
   return findings.map(({ grade, reason }) => `${grade}: ${reason}`)
 }

@@ -105,6 +105,16 @@ describe('Hugging Face Trainer checkpoints', () => {
     expect(checkpoint?.health.findings[0]).toMatchObject({ file: 'trainer_state.json' })
   })
 
+  it('are damaged by a global_step that is no number', async () => {
+    const root = write(makeFolder(), { 'checkpoint-1/trainer_state.json': '{"global_step": "ten", "log_history": []}' })
+    const [checkpoint] = (await loadRun(storage, root)).checkpoints
+    expect(checkpoint?.health.findings[0]).toEqual({
+      grade: 'corrupt',
+      file: 'trainer_state.json',
+      reason: 'global_step is no number, but "ten"',
+    })
+  })
+
   it('with a broken trainer_state.json are damaged alone, with the place', async () => {
     const root = write(makeFolder(), {
       'checkpoint-1/trainer_state.json': '{\n "epoch": 1.0,\n "glob',

@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadRun, measure } from '../../../src/core/layouts/index.js'
+import { findLeftovers, loadRun, measure } from '../../../src/core/layouts/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { counting, fixtures, makeFolder, write } from './folders.js'
 
@@ -110,7 +111,51 @@ describe('SpeechBrain checkpoints', () => {
     expect(await grades(whole, cut)).toEqual(['whole', 'whole'])
     expect(await grades(whole, cut, cut)).toEqual(['whole', 'whole', 'whole'])
     expect(await grades(whole, 'loss: 1.\n', whole)).toEqual(['whole', 'whole', 'whole'])
-    expect(await grades(whole, 'unixtime: 1.0', whole)).toEqual(['whole', 'whole', 'whole'])
+    expect(await grades('unixtime: 1.0', 'unixtime: 1.0', whole)).toEqual(['whole', 'whole', 'whole'])
+  })
+
+  it('whose last line has no end, where those of the others have, were cut: half a number is a number', async () => {
+    const root = write(makeFolder(), {
+      'CKPT+a/CKPT.yaml': 'unixtime: 1700000000.5\n',
+      'CKPT+b/CKPT.yaml': 'unixtime: 1700',
+      'CKPT+c/CKPT.yaml': 'unixtime: 1700000100.5\n',
+      'CKPT+d/CKPT.yaml': 'unixtime: 17000002',
+      'CKPT+e/CKPT.yaml': 'unixtime: 1700000300.5\n',
+    })
+    const reasons = (await scan(root)).map(({ health }) => health.findings.map(({ reason }) => reason))
+    const told = (bytes: number) => [
+      `ends early: ${bytes} bytes, the last line without its end, which each of 3 other checkpoints has`,
+    ]
+    expect(reasons).toEqual([[], told(14), [], told(18), []])
+  })
+
+  it('are corrupt with a unixtime that is no number, by which nothing can be sorted', async () => {
+    const times = ['yesterday', '[1, 2]', '{a: 1}', 'true']
+    const files = times.map((text, index): [string, string] => [`CKPT+${index}/CKPT.yaml`, `unixtime: ${text}\n`])
+    const found = await scan(write(makeFolder(), Object.fromEntries(files)))
+    expect(found.map(({ health }) => health.findings[0]?.reason)).toEqual(
+      ['"yesterday"', 'a list', 'a mapping', 'true'].map((what) => `unixtime is no number, but ${what}`),
+    )
+  })
+
+  it('whose meta is no file are corrupt, and nothing is read from it', async () => {
+    const root = write(makeFolder(), { 'CKPT+a/CKPT.yaml': meta, 'CKPT+b/model.ckpt': 'x', 'CKPT+c/model.ckpt': 'x' })
+    execFileSync('mkfifo', [join(root, 'CKPT+b/CKPT.yaml')])
+    symlinkSync('/dev/zero', join(root, 'CKPT+c/CKPT.yaml'))
+    const found = await scan(root)
+    expect(found.map(({ health }) => health.findings)).toEqual([
+      [],
+      ...[1, 2].map(() => [
+        { grade: 'corrupt', file: 'CKPT.yaml', reason: 'no file, but a pipe, a socket or a device' },
+      ]),
+    ])
+  })
+
+  it('with a CKPT.yaml that leads nowhere are leftovers', async () => {
+    const root = write(makeFolder(), { 'CKPT+a/CKPT.yaml': meta, 'CKPT+b/model.ckpt': 'x' })
+    symlinkSync('nowhere', join(root, 'CKPT+b/CKPT.yaml'))
+    const leftovers = await findLeftovers(storage, await loadRun(storage, root))
+    expect(leftovers.map(({ name }) => name)).toEqual(['CKPT+b'])
   })
 
   it('that vanish between the listing and the read are left out', async () => {
