@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { sizeTogether } from '../core/layouts/index.js'
+import { TotalSize } from '../core/layouts/index.js'
 import {
   arrange,
   examine,
@@ -90,27 +90,27 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
     const ranked = rank(selected, order, now)
     const limit =
       this.flags.limit ?? (this.flags.all || !this.output.isTerminal || this.wantsJson ? Infinity : screenful)
-    const shown = await this.examineShown(ranked, ordered, limit)
+    const isHeaded = this.output.isTerminal && !this.wantsJson && limit >= ranked.length
+    const total = isHeaded ? new TotalSize() : undefined
+    const shown = await this.examineShown(ranked, ordered, limit, total)
     const columns = this.readColumns(ordered) ?? columnNames(shown, varyingKeys(ordered))
     const pins = await this.pins(run)
     const aside = await this.setAside(run)
     const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered), pins, aside)
     const rows = shown.map((checkpoint) => ({ checkpoint, marks: marks.get(checkpoint.path) ?? [] }))
-    const isHeaded = this.output.isTerminal && !this.wantsJson && shown.length === ranked.length
-    const size = isHeaded ? await sizeTogether(this.storage, shown) : null
     return {
       run,
       rows,
       columns,
       matching: ranked.length,
-      size,
+      size: total?.bytes ?? null,
       wide: this.flags.all || this.flags.columns !== undefined,
     }
   }
 
-  /** Of a run whose pins cannot be read none, which is told; of one whose checkpoint is gone it is told once. */
+  /** Of a checkpoint that was pinned and is gone it is told once. */
   private async pins(run: Run): Promise<ReadonlyMap<string, Pin>> {
-    try {
+    return this.orNone(async () => {
       const pins = await pinsOf(this.storage, run, { stateDirectory: this.flags.state })
       if (pins.size === 0) return pins
       const gone = await takeGonePins(this.storage, run, pins, this.changing('0s', this.flags.state))
@@ -118,17 +118,17 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
         this.alert(`${name} was pinned${note === '' ? '' : ` (${note})`} and is gone from ${run.path}`)
       }
       return pins
-    } catch (error) {
-      if (!(error instanceof CkptError)) throw error
-      this.alert(error.message)
-      return new Map()
-    }
+    })
   }
 
-  /** As of pins: where that cannot be read none, which is told. */
   private async setAside(run: Run): Promise<ReadonlyMap<string, string>> {
+    return this.orNone(() => setAsideReasons(this.storage, run, { stateDirectory: this.flags.state }))
+  }
+
+  /** What ckpt remembers of a run; where that cannot be read nothing, which is told. */
+  private async orNone<T>(recall: () => Promise<ReadonlyMap<string, T>>): Promise<ReadonlyMap<string, T>> {
     try {
-      return await setAsideReasons(this.storage, run, { stateDirectory: this.flags.state })
+      return await recall()
     } catch (error) {
       if (!(error instanceof CkptError)) throw error
       this.alert(error.message)
@@ -146,11 +146,19 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
   }
 
   /** Sizes and times are taken once: of all where they can decide the order, else of the rows alone. */
-  private async examineShown(ranked: readonly Checkpoint[], siblings: readonly Checkpoint[], limit: number) {
+  private async examineShown(
+    ranked: readonly Checkpoint[],
+    siblings: readonly Checkpoint[],
+    limit: number,
+    total: TotalSize | undefined,
+  ) {
     const { sort, verify } = this.flags
+    const counting = total === undefined ? {} : { total }
     return this.long('reading', async (options) => {
-      if (sort === undefined) return examine(this.storage, siblings, ranked.slice(0, limit), verify, options)
-      const sorted = sortRows(await examine(this.storage, siblings, ranked, 'none'), sort, this.now())
+      if (sort === undefined) {
+        return examine(this.storage, siblings, ranked.slice(0, limit), verify, { ...options, ...counting })
+      }
+      const sorted = sortRows(await examine(this.storage, siblings, ranked, 'none', counting), sort, this.now())
       return grade(this.storage, siblings, sorted.slice(0, limit), verify, options)
     })
   }

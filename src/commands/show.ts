@@ -3,7 +3,7 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { sizeTogether } from '../core/layouts/index.js'
+import { TotalSize } from '../core/layouts/index.js'
 import { arrange, examine, openNamed } from '../core/run/index.js'
 import { bestPerMetric, metricOrders, valueFor } from '../core/selection/index.js'
 import { openTensors, plainShape, type TensorFile, type TensorInfo } from '../core/tensors/index.js'
@@ -81,9 +81,10 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
   private async showRun(run: Run): Promise<void> {
     const now = this.now()
     const { ordered } = await arrange(this.storage, run.checkpoints, { orders: [], where: [] }, now)
-    const checkpoints = await examine(this.storage, ordered, ordered, 'none')
+    const total = new TotalSize()
+    const checkpoints = await examine(this.storage, ordered, ordered, 'none', { total })
     const best = bestOf(checkpoints, now)
-    const size = await sizeTogether(this.storage, ordered)
+    const size = total.bytes
     const document = { run: run.path, layouts: layoutsOf(run), checkpoints: checkpoints.map(toDocument), size }
     const latest = checkpoints[0]?.name
     this.answer({ ...document, latest, best }, () =>

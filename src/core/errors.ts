@@ -63,6 +63,17 @@ export class StorageError extends CkptError {
   }
 }
 
+/** The error's words without the path that the reader sees anyway. */
+export function reasonOf(error: StorageError): string {
+  const prefix = `${error.path}: `
+  return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
+}
+
+/** True where there is no room for more: of the device, or of the user's share of it. */
+export function isFull(errno: string): boolean {
+  return errno === 'ENOSPC' || errno === 'EDQUOT'
+}
+
 /** True for the system's ways of saying that nothing is at that path. */
 export function isAbsence(errno: string): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR'

@@ -1,6 +1,6 @@
 /** One file of a checkpoint: is it what its bytes say that it is? */
 import type { Finding } from '../checkpoint.js'
-import { CkptError, FormatError, isAbsence, StorageError } from '../errors.js'
+import { CkptError, FormatError, isAbsence, reasonOf, StorageError } from '../errors.js'
 import type { ByteSource } from '../formats/byte-source.js'
 import { parseJson } from '../formats/json.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../formats/safetensors.js'
@@ -18,7 +18,7 @@ import {
   type LocatedEntry,
   type ZipArchive,
 } from '../formats/zip.js'
-import { reasonOf, type FoundFile } from '../layouts/index.js'
+import type { FoundFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
 import { beginsWithin, findZeroTail, type Extent } from './zeros.js'

@@ -1,8 +1,8 @@
 /** The index of a sharded model, held against the files beside it. */
 import type { Finding } from '../checkpoint.js'
-import { FormatError, StorageError } from '../errors.js'
+import { FormatError, reasonOf, StorageError } from '../errors.js'
 import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
-import { reasonOf, type FoundFile } from '../layouts/index.js'
+import type { FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { openTensors } from '../tensors/index.js'
 

@@ -1,9 +1,9 @@
 /** From a path that someone typed to the run that is meant, or to all runs below it. */
 import { basename, dirname, join, normalize, sep } from 'node:path'
 import type { Checkpoint, Run } from '../checkpoint.js'
-import { CkptError, StorageError, type ErrorDetails } from '../errors.js'
+import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../errors.js'
 import type { Entry, ReadStorage } from '../storage/storage.js'
-import { prefixOf, reasonOf } from './folders.js'
+import { prefixOf } from './folders.js'
 import type { Folder } from './layout.js'
 import { layouts } from './registry.js'
 import { scanFolder } from './scan.js'

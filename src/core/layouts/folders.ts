@@ -1,7 +1,7 @@
 /** What several layouts need of folders: which names in them lead to a directory, and paths built fast. */
 import { sep } from 'node:path'
 import type { Finding } from '../checkpoint.js'
-import { isAbsence, type StorageError } from '../errors.js'
+import { isAbsence, reasonOf, type StorageError } from '../errors.js'
 import type { Entry, ReadStorage, Stat } from '../storage/storage.js'
 import type { Folder } from './layout.js'
 
@@ -76,12 +76,6 @@ export async function findNoFiles(
 
 export function isNoFile({ kind }: Stat): boolean {
   return kind === 'other'
-}
-
-/** The error's words without the path that the reader sees anyway. */
-export function reasonOf(error: StorageError): string {
-  const prefix = `${error.path}: `
-  return error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message
 }
 
 /** By code unit: the same on every machine, whatever its locale. */

@@ -1,9 +1,9 @@
 /** Sizes and times, taken for what is shown: a stat for each file costs more than reading all the metas. */
 import { sep } from 'node:path'
 import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
-import { isAbsence, type StorageError } from '../errors.js'
+import { isAbsence, reasonOf, type StorageError } from '../errors.js'
 import type { Entry, ReadStorage, Stat } from '../storage/storage.js'
-import { batches, compareText, danglingReason, isNoFile, noFileReason, reasonOf } from './folders.js'
+import { batches, compareText, danglingReason, isNoFile, noFileReason } from './folders.js'
 import { complete } from './scan.js'
 
 /** Checkpoints looked at together. */
@@ -25,27 +25,35 @@ export interface FoundFile {
 /**
  * The checkpoint with what `scan` left null: step and epoch out of side files, the sizes of its files, its own (everything in it; a file with several names is counted once)
  * and the time of its newest file. What vanished meanwhile stays null and becomes a finding.
+ * `total` takes up what they have together.
  */
-export async function measure(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
+export async function measure(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+  total?: TotalSize,
+): Promise<Checkpoint[]> {
   const measured: Checkpoint[] = []
   for (const batch of batches(checkpoints, batchSize)) {
     const completed = await complete(storage, batch)
     const files = await listFiles(storage, completed)
-    for (const checkpoint of completed) measured.push(withSizes(checkpoint, files.get(checkpoint) ?? emptyContents()))
+    for (const checkpoint of completed)
+      measured.push(withSizes(checkpoint, files.get(checkpoint) ?? emptyContents(), total))
   }
   return measured
 }
 
-/** Bytes of all of them together: what has several names, or is led to by a link, counts once. */
-export async function sizeTogether(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<number> {
-  const seen = new Set<string>()
-  let total = 0
-  for (const batch of batches(checkpoints, batchSize)) {
-    for (const { files } of (await listFiles(storage, batch)).values()) {
-      for (const { stat } of files) if (stat !== null && isFirst(seen, stat)) total += stat.size
-    }
+/** Bytes of many checkpoints together: what has several names, or is led to by a link, counts once. */
+export class TotalSize {
+  #seen = new Set<string>()
+  #bytes = 0
+
+  get bytes(): number {
+    return this.#bytes
   }
-  return total
+
+  add(stat: Stat): void {
+    if (isFirst(this.#seen, stat)) this.#bytes += stat.size
+  }
 }
 
 /** What lies in a checkpoint. */
@@ -133,7 +141,7 @@ function inFolder(folder: Named, entry: Entry): Named {
   }
 }
 
-function withSizes(checkpoint: Checkpoint, { files: found, findings }: Contents): Checkpoint {
+function withSizes(checkpoint: Checkpoint, { files: found, findings }: Contents, together?: TotalSize): Checkpoint {
   const sizes = new Map<string, number>()
   const seen = new Set<string>()
   let total = 0
@@ -141,6 +149,7 @@ function withSizes(checkpoint: Checkpoint, { files: found, findings }: Contents)
   for (const { path, stat } of found) {
     if (stat === null) continue
     sizes.set(path, stat.size)
+    together?.add(stat)
     newest = Math.max(newest ?? stat.modified, stat.modified)
     if (stat.links > 1 && !isFirst(seen, stat)) continue
     total += stat.size

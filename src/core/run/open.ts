@@ -9,6 +9,7 @@ import {
   loadRun,
   measure,
   NoRunError,
+  type TotalSize,
   type LoadedCheckpoint,
 } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -93,6 +94,11 @@ function graded(run: Run): Run {
   return { ...run, checkpoints: checkStructure(run.checkpoints) }
 }
 
+export interface ExamineOptions extends HealthOptions {
+  /** Takes up the bytes that they have together. */
+  readonly total?: TotalSize
+}
+
 /**
  * Everything there is to know of `which`: sizes, times, steps from side files, and health at this depth. `siblings`
  * are all checkpoints of their run.
@@ -102,9 +108,9 @@ export async function examine(
   siblings: readonly Checkpoint[],
   which: readonly Checkpoint[],
   level: HealthLevel,
-  options: HealthOptions = {},
+  options: ExamineOptions = {},
 ): Promise<Checkpoint[]> {
-  return grade(storage, siblings, await measure(storage, which), level, options)
+  return grade(storage, siblings, await measure(storage, which, options.total), level, options)
 }
 
 /** The same of `measured`, whose sizes and times are known. */

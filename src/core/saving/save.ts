@@ -16,6 +16,7 @@ import {
   type Moved,
   type Placement,
 } from './file-source.js'
+import { tellOf } from './failure.js'
 import { fileNameOf, metaFile, nameOf } from './keys.js'
 import { metaText } from './meta-input.js'
 
@@ -72,24 +73,28 @@ export async function saveCheckpoint(
   const text = metaText(checkpoint.meta)
   const inspected = await inspectAll(storage, files)
   if (name !== undefined) await refuseTaken(storage, join(run, wanted), takenHint)
-  const made = await makeFolders(storage, run)
+  const made = await makeFolders(storage, run).catch((error: unknown) => {
+    throw tellOf(error, { run, box: null }, 'the checkpoint')
+  })
   try {
     const site = await openSite(storage, run, run, options.stateDirectory)
     try {
       await storage.makeDirectory(site.building)
       await writeBytes(storage, [new TextEncoder().encode(text)], join(site.building, metaFile))
-      await placeAll(storage, { files, names, inspected, folder: site.building, box: site.box }, options)
+      await placeAll(storage, { run, files, names, inspected, folder: site.building, box: site.box }, options)
       await storage.syncDirectory(site.building)
       await storage.syncDirectory(site.box)
       const taken = await takeName(storage, site.building, checkpoint)
       const unmoved = options.placement === 'move' ? await removeMoved(storage, [...inspected.values()]) : []
       return { name: taken, path: join(run, taken), unmoved }
+    } catch (error) {
+      throw tellOf(error, { run, box: site.box }, 'the checkpoint')
     } finally {
       await closeSite(storage, site, options.wait)
     }
   } catch (error) {
     for (const folder of made.toReversed()) await removeIfEmpty(storage, folder)
-    throw error
+    throw tellOf(error, { run, box: null }, 'the checkpoint')
   }
 }
 
@@ -133,6 +138,7 @@ async function inspectAll(storage: Storage, files: ReadonlyMap<string, FileSourc
 }
 
 interface Parts {
+  readonly run: string
   readonly files: ReadonlyMap<string, FileSource>
   readonly names: ReadonlyMap<string, string>
   readonly inspected: ReadonlyMap<string, Moved>
@@ -148,17 +154,21 @@ async function placeAll(storage: Storage, parts: Parts, options: SaveOptions): P
     if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted; nothing was saved')
     const target = join(parts.folder, parts.names.get(key) ?? '')
     const inspected = parts.inspected.get(key)
-    await placeOne(storage, key, source, {
-      target,
-      inspected,
-      placement: options.placement ?? 'copy',
-      box: parts.box,
-      signal: options.signal,
-    })
+    const place = { target, inspected, placement: options.placement ?? 'copy', box: parts.box, signal: options.signal }
+    try {
+      await placeOne(storage, key, source, place)
+    } catch (error) {
+      throw tellOf(error, parts, titleOf(key, inspected))
+    }
     done += inspected?.stat.size ?? 0
     if (inspected !== undefined) options.onProgress?.(done, total)
   }
   if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted; nothing was saved')
+}
+
+function titleOf(key: string, inspected: Moved | undefined): string {
+  const from = inspected === undefined ? '' : ` (${inspected.path}, ${inspected.stat.size} bytes)`
+  return `the file of key ${JSON.stringify(key)}${from}`
 }
 
 async function placeOne(

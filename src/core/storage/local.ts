@@ -1,6 +1,6 @@
 /** The local file system, by plain synchronous calls: measured to be the fastest for many small files. */
 import * as fs from 'node:fs'
-import { StorageError } from '../errors.js'
+import { isFull, StorageError } from '../errors.js'
 import type { AmendHandle, Entry, EntryKind, ReadHandle, Result, Space, Stat, Storage, WriteHandle } from './storage.js'
 
 /** Bytes per read while copying; larger ones were measured to be no faster. */
@@ -341,10 +341,6 @@ const meanings: Readonly<Record<string, string>> = {
   ENOTEMPTY: 'the directory is not empty',
   ELOOP: 'a symbolic link leads to itself',
   EIO: 'the device reported an I/O error',
-}
-
-function isFull(errno: string): boolean {
-  return errno === 'ENOSPC' || errno === 'EDQUOT'
 }
 
 function toStorageError(path: string, error: unknown): StorageError {

@@ -140,6 +140,25 @@ describe.each(placements)('saving with placement %s', (placement) => {
   })
 })
 
+it('tells a full disk by the run and the key, and never by the folder that is built in', async () => {
+  const calls = await countCalls('copy')
+  for (let failAt = 1; failAt <= calls; failAt += 1) {
+    const { run, out, checkpoint } = place()
+    const faulty = faultyStorage(storage, { failAt, errno: 'ENOSPC' })
+    const error: unknown = await save(checkpoint, { placement: 'copy', through: faulty.storage }).catch(
+      (thrown: unknown) => thrown,
+    )
+    if (!(error instanceof CkptError)) continue
+    expect(error.message).toMatch(/ cannot be saved: .*; nothing was saved$/)
+    expect(error.message.startsWith(`${run}: the `)).toBe(true)
+    expect(error.message).not.toContain('.ckpt/')
+    expect(error.hint).toContain(`ckpt prune "${run}" --keep 1 --dry-run`)
+    const isCopy = faulty.calls.at(failAt - 1)?.startsWith('copyFile') === true
+    if (isCopy) expect(error.message).toMatch(`the file of key "`)
+    if (isCopy) expect(error.message).toContain(`(${out}`)
+  }
+})
+
 async function countCalls(placement: (typeof placements)[number]): Promise<number> {
   const faulty = faultyStorage(storage)
   await save(place().checkpoint, { placement, through: faulty.storage })
