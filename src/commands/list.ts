@@ -27,6 +27,7 @@ import type { Pin } from '../core/state/index.js'
 import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { isMetaColumn } from '../render/checkpoints.js'
+import { printable } from '../render/printable.js'
 import { marksOf, sortRows } from '../render/rows.js'
 import { columnNames, renderRun, runDocument, type View } from '../render/run.js'
 
@@ -115,7 +116,9 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
       if (pins.size === 0) return pins
       const gone = await takeGonePins(this.storage, run, pins, this.changing('0s', this.flags.state))
       for (const { name, note } of gone) {
-        this.alert(`${name} was pinned${note === '' ? '' : ` (${note})`} and is gone from ${run.path}`)
+        this.alert(
+          `${printable(name)} was pinned${note === '' ? '' : ` (${printable(note)})`} and is gone from ${run.path}`,
+        )
       }
       return pins
     })

@@ -222,7 +222,7 @@ async function lookInto(
     commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
     commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
     endInZeros: () => neighbours.commonEndOf(checkpoint, file.name),
-    isNeverEmpty: isEmptyDamage(file.name, false, []),
+    isNeverEmpty: checkpoint.files.some(({ path }) => path === file.path) && isEmptyDamage(file.name, false, []),
   }
   return inspectFile(storage, file, around, options)
 }

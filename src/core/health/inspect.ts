@@ -31,7 +31,7 @@ export interface Surroundings {
   readonly commonKind: () => Promise<Kind | null>
   /** Whether the file ends in zeros in the other checkpoints, where they agree. */
   readonly endInZeros: () => Promise<boolean | null>
-  /** What its name stands for has no empty form. */
+  /** A parameter file, and what its name stands for has no empty form. */
   readonly isNeverEmpty: boolean
 }
 

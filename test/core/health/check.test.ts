@@ -281,7 +281,10 @@ describe('zeros that were never written', () => {
   it('are found where nothing else is, in what cannot be that or is text elsewhere', async () => {
     const root = makeRun({ 'counter.ckpt': '12' })
     write(root, { 'CKPT+3/counter.ckpt': Buffer.alloc(2), 'CKPT+2/model.ckpt': Buffer.alloc(3_000_000) })
+    // No parameter file, and of a kind that nobody knows.
+    write(root, { 'CKPT+1/cache.bin': Buffer.alloc(5000) })
     const graded = await grade(root, 'quick')
+    expect(findingsOf(graded, 'CKPT+1')).toEqual([])
     expect(findingsOf(graded, 'CKPT+3')).toEqual([
       { grade: 'corrupt', file: 'counter.ckpt', reason: 'all its 2 bytes are zero: they were never written' },
     ])
