@@ -5,7 +5,7 @@
 import type { ByteSource } from '../formats/byte-source.js'
 
 /** Fewer mean nothing: an integer ends in zeros. */
-export const fewestZeros = 512
+const fewestZeros = 512
 const block = 1 << 20
 /** Bytes of one element: a large number's, of whose bytes the last ones can be zero. */
 const largestElement = 8
