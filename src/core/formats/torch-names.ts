@@ -346,7 +346,7 @@ function insideOf(node: PickleInstance, manner: Manner, spend: Spend): readonly 
       : joined(indexed(inner, spend), keyed(pairs, spend))
     return joined(children, indexed(node.items, spend))
   }
-  const others = [...attributesOfOther(node), ...keywordsOf(node)]
+  const others = [...attributesOfOther(node), ...keywordsOf(node, attributes, spend)]
   return [...indexed(args, spend), ...keyed(pairs, spend), ...indexed(node.items, spend), ...others]
 }
 
@@ -366,8 +366,15 @@ function attributesOfOther({ states }: PickleInstance): Child[] {
   })
 }
 
-function keywordsOf({ keywords }: PickleInstance): Child[] {
-  return isDictNode(keywords) ? [{ label: undefined, node: keywords, manner: 'plain' }] : []
+/** What an object was made with; mostly it keeps that under the same names. */
+function keywordsOf({ keywords }: PickleInstance, attributes: readonly PicklePair[], spend: Spend): readonly Child[] {
+  if (typeof keywords !== 'object' || keywords?.kind !== 'dict') return []
+  spend(keywords.entries.length)
+  const kept = new Set(attributes.map(([key]) => key))
+  return keyed(
+    keywords.entries.filter(([key]) => !kept.has(key)),
+    spend,
+  )
 }
 
 function isDictNode(node: PickleNode): boolean {

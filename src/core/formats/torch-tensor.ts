@@ -167,6 +167,7 @@ export function tensorOf(node: PickleNode, storages: StorageReader = { of: stora
       case '_rebuild_meta_tensor_no_storage':
         return metaTensor(args)
       case '_rebuild_sparse_tensor':
+      case '_rebuild_sparse_csr_tensor':
         return sparseTensor(args)
       case '_rebuild_nested_tensor':
         return composite('nested', '', ['buffer', 'sizes', 'strides', 'offsets'], args)
@@ -198,6 +199,8 @@ const rebuilders = new Set([
   '_rebuild_from_type_v2',
   '_rebuild_meta_tensor_no_storage',
   '_rebuild_sparse_tensor',
+  // Until torch 1.13, for one layout.
+  '_rebuild_sparse_csr_tensor',
   '_rebuild_nested_tensor',
 ])
 

@@ -10,12 +10,12 @@ export interface StridedView {
   readonly itemSize: number
 }
 
-/** True when the elements lie together and in order. */
+/** True when the elements lie together and in order; none at all do. */
 export function isContiguous({ shape, strides }: StridedView): boolean {
+  if (shape.includes(0)) return true
   let expected = 1
   for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
     const length = shape[axis] ?? 0
-    if (length === 0) return true
     if (length !== 1 && strides[axis] !== expected) return false
     expected *= length
   }

@@ -57,6 +57,7 @@ export class CallDecoder {
     ['datetime.time', time],
     ['datetime.timezone', timezone],
     ['torch.device', device],
+    ['torch.Size', size],
   ])
 
   /** A scalar with a tag: bytes, complex numbers, names of Python things. Throws FormatError for broken ones. */
@@ -76,7 +77,7 @@ export class CallDecoder {
     if (!/^python\/object\/(?:apply|new):/.test(call.tag)) return { kind: 'opaque', name, repr: `<${name}>` }
     const isApply = call.tag.startsWith('python/object/apply:')
     const built = isApply ? this.#builders.get(canonicalName(name))?.(call) : undefined
-    return built ?? { kind: 'opaque', name, repr: callRepr(name, call) }
+    return built ?? path(name, call) ?? { kind: 'opaque', name, repr: callRepr(name, call) }
   }
 
   /** numpy.dtype: args are the code and two flags; the state is (version, byte order, …). */
@@ -249,16 +250,32 @@ function timezone(call: PythonCall): PyOpaque {
 
 function device({ args: [type, index] }: PythonCall): PyOpaque | undefined {
   if (typeof type !== 'string') return undefined
-  const suffix = typeof index === 'bigint' ? `, index=${index.toString()}` : ''
-  return { kind: 'opaque', name: 'torch.device', repr: `device(type=${stringRepr(type)}${suffix})` }
+  const number = typeof index === 'bigint' ? index.toString() : undefined
+  const suffix = number === undefined ? '' : `, index=${number}`
+  const text = number === undefined ? type : `${type}:${number}`
+  return { kind: 'opaque', name: 'torch.device', repr: `device(type=${stringRepr(type)}${suffix})`, text }
 }
 
-/** As most reprs are: the class's own name and what it was called with. Paths are joined. */
+function size(call: PythonCall): PyOpaque | undefined {
+  const [lengths] = call.args
+  if (lengths === undefined || !isSequence(lengths)) return undefined
+  return { kind: 'opaque', name: 'torch.Size', repr: `torch.Size(${repr({ kind: 'list', items: lengths.items })})` }
+}
+
+/** pathlib's paths, of any kind. */
+function path(name: string, { args }: PythonCall): PyOpaque | undefined {
+  if (!/^pathlib(?:\._local)?\.\w*Path$/.test(name) || !args.every((arg) => typeof arg === 'string')) return undefined
+  const text = joinPath(args)
+  return { kind: 'opaque', name, repr: `${shortName(name)}(${stringRepr(text)})`, text }
+}
+
+function shortName(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1)
+}
+
+/** As most reprs are: the class's own name and what it was called with. */
 function callRepr(name: string, { args, keywords, items, entries }: PythonCall): string {
-  const short = name.slice(name.lastIndexOf('.') + 1)
-  if (/^pathlib(?:\._local)?\.\w*Path$/.test(name) && args.every((arg) => typeof arg === 'string')) {
-    return `${short}(${stringRepr(joinPath(args))})`
-  }
+  const short = shortName(name)
   const parts = [
     ...args.slice(0, 100).map((arg) => repr(arg)),
     ...keywords.map(([key, value]) => `${typeof key === 'string' ? key : repr(key)}=${repr(value)}`),

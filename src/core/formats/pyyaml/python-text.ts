@@ -1,6 +1,6 @@
 /** Python's own ways of writing values: str(), repr() and isoformat(). */
 import type { ComplexElement, NumericElement } from '../elements.js'
-import type { PyComplex, PyDate, PyDatetime, PyTimedelta, PyValue } from './value.js'
+import type { NumpyScalar, PyComplex, PyDate, PyDatetime, PyTimedelta, PyValue } from './value.js'
 
 /** repr of a float: the shortest digits that give it back, exponents below 1e-4 and from 1e16 on. */
 export function floatRepr(value: number): string {
@@ -180,8 +180,24 @@ export function str(value: PyValue): string {
     case 'timedelta':
       return timedeltaText(value)
     case 'numpy':
-      return typeof value.value === 'string' ? value.value : elementText(value.value)
+      return numpyText(value)
+    case 'opaque':
+      return value.text ?? value.repr
     default:
       return repr(value)
   }
+}
+
+function numpyText({ dtype, value }: NumpyScalar): string {
+  if (typeof value === 'string') return value
+  return elementText(typeof value === 'number' && dtype === 'float32' ? shortestFloat32(value) : value)
+}
+
+/** The number of the fewest digits that float32 rounds to this one; nine always do. */
+function shortestFloat32(value: number): number {
+  for (let digits = 1; digits < 9; digits += 1) {
+    const shorter = Number(value.toPrecision(digits))
+    if (Math.fround(shorter) === value) return shorter
+  }
+  return value
 }

@@ -95,4 +95,6 @@ export interface PyOpaque {
   readonly name: string
   /** As Python's repr shows it where that is known, else the name in angle brackets. */
   readonly repr: string
+  /** As Python's str shows it; absent where that is the same. */
+  readonly text?: string
 }
