@@ -23,6 +23,19 @@ describe('a call is unsafe', () => {
     'nt system',
     'subprocess Popen',
     'shutil rmtree',
+    'gzip open',
+    'codecs open',
+    'compileall compile_dir',
+    'concurrent.futures ProcessPoolExecutor',
+    'wsgiref.simple_server make_server',
+    'idlelib.run main',
+    'platform popen',
+    'pathlib Path.write_text',
+    'numpy DataSource',
+    'scipy.io loadmat',
+    'torch.multiprocessing spawn',
+    'torch.storage _load_from_bytes',
+    'torch.fx.graph_module _exec_with_source',
     'sys exit',
     'io open',
     '_io FileIO',
@@ -137,5 +150,32 @@ describe('a call is told as opaque, and no more', () => {
 
   it('nor a function that is only named', () => {
     expect(audit(global('os', 'getcwd')).unsafe).toEqual([])
+  })
+})
+
+describe('a dangerous function is found', () => {
+  const danger = global('os', 'system')
+  const dict = (key: string, value: Buffer) => Buffer.concat([Buffer.from('}'), text(key), value, Buffer.from('s')])
+  const object = Buffer.concat([global('mine', 'Box'), Buffer.from(')\x81', 'latin1')])
+  const built = (state: Buffer) => Buffer.concat([object, state, Buffer.from('b')])
+
+  it.each([
+    ['deep in tuples', call(global('mine', 'f'), tuple(tuple(tuple(danger))))],
+    ['behind many others', call(global('mine', 'f'), tuple(...Array.from({ length: 40 }, () => text('x')), danger))],
+    ['in a dict', call(global('mine', 'f'), dict('key', danger))],
+    [
+      'in a set',
+      call(global('mine', 'f'), Buffer.concat([Buffer.from('\x8f(', 'latin1'), danger, Buffer.from('\x90', 'latin1')])),
+    ],
+    ['in a class made on the spot', call(global('builtins', 'type'), text('X'), tuple(), dict('__setstate__', danger))],
+    ['as what takes the next state', Buffer.concat([built(dict('__setstate__', danger)), text('x'), Buffer.from('b')])],
+    ['as what takes the next item', Buffer.concat([built(dict('append', danger)), text('x'), Buffer.from('a')])],
+  ])('%s', (_, pickle) => {
+    expect(audit(pickle).unsafe).toEqual([expect.stringContaining('os.system')])
+  })
+
+  it('nowhere in an attribute that nothing calls', () => {
+    expect(audit(built(dict('loader', global('numpy', 'load')))).unsafe).toEqual([])
+    expect(audit(call(global('platform', 'uname_result'), text('Linux'))).unsafe).toEqual([])
   })
 })

@@ -20,7 +20,7 @@ export interface PickleAudit {
 const dangerousPackages = new Set(
   (
     'os posix nt subprocess shutil sys io socket webbrowser ctypes importlib multiprocessing asyncio urllib xmlrpc ' +
-    'distutils setuptools pip ensurepip venv sqlite3 urllib3 requests httpx aiohttp paramiko'
+    'distutils setuptools pip ensurepip venv idlelib lib2to3 wsgiref dbm tkinter concurrent sqlite3 urllib3 requests httpx aiohttp paramiko'
   ).split(' '),
 )
 
@@ -31,7 +31,11 @@ const dangerousModules = new Set(
     'trace timeit doctest code codeop runpy _frozen_importlib _frozen_importlib_external imp pkgutil zipimport pydoc ' +
     'pickle _pickle cPickle marshal shelve _ctypes cffi mmap _winapi winreg msvcrt signal atexit threading _thread ' +
     'http.client http.server urllib2 ftplib smtplib telnetlib poplib imaplib nntplib xmlrpclib tempfile glob fileinput ' +
-    'linecache zipfile tarfile commands popen2 logging.config ' +
+    'linecache zipfile tarfile gzip bz2 lzma commands popen2 logging.config ' +
+    'site compileall py_compile smtpd cgi cgitb turtle faulthandler fcntl crypt select selectors ' +
+    'sched gc genericpath nturl2path pipes ' +
+    'numpy.f2py numpy.distutils.exec_command torch.multiprocessing torch.multiprocessing.spawn torch.distributed.rpc ' +
+    'torch.utils.bottleneck.__main__ torch.utils.collect_env torch.utils.cpp_extension torch._inductor.codecache ' +
     // Not Python's, but no checkpoint's either.
     'child_process process fs vm'
   ).split(' '),
@@ -47,9 +51,12 @@ const dangerousAttributes = new Set(
 const dangerousBuiltins = new Set(
   (
     'eval exec execfile open file compile __import__ input raw_input breakpoint exit quit globals locals vars ' +
-    'setattr delattr reload'
+    'setattr delattr reload help apply'
   ).split(' '),
 )
+
+/** A path's own methods that change or read what lies there. */
+const pathMethods = /^(?:write_|read_|open$|unlink$|rmdir$|mkdir$|touch$|rename$|replace$|chmod$|\w*_to$)/
 
 /** Of harmless modules, what runs or opens something. */
 const dangerousNames = new Set(
@@ -57,7 +64,9 @@ const dangerousNames = new Set(
     'operator.methodcaller types.FunctionType types.CodeType types.LambdaType types.ModuleType pandas.eval ' +
     'numpy.testing._private.utils.runstring numpy.testing.utils.runstring numpy.fromfile numpy.memmap numpy.loadtxt ' +
     'numpy.genfromtxt numpy.savetxt numpy.core.memmap.memmap numpy._core.memmap.memmap logging.FileHandler ' +
-    'torch.package.PackageImporter'
+    'torch.package.PackageImporter torch.storage._load_from_bytes torch.fx.graph_module._forward_from_src ' +
+    'torch.fx.graph_module._exec_with_source numpy.DataSource numpy.lib._datasource.DataSource codecs.open ' +
+    'uuid._get_command_stdout platform.popen resource.setrlimit scipy.io.loadmat'
   ).split(' '),
 )
 
@@ -91,10 +100,11 @@ export function auditPickle({ instances, globals }: PickleCalls): PickleAudit {
   const names = new Names()
   // Nearly all files name nothing that could do harm: then what is handed to calls need not be looked at.
   const isSuspect = globals.some((node) => reaching.has(node.name) || names.of(node)?.isDangerous === true)
+  const seen = new Set<PickleNode>()
   let findings = 0
   for (const instance of instances) {
     const called = names.of(instance.callee)
-    const finding = isSuspect ? findingOf(instance, called, names) : null
+    const finding = isSuspect ? findingOf(instance, called, names, seen) : null
     if (finding !== null) {
       if (unsafe.size < mostTold) unsafe.add(finding)
       findings += 1
@@ -107,9 +117,14 @@ export function auditPickle({ instances, globals }: PickleCalls): PickleAudit {
   return { unsafe: [...unsafe], opaque }
 }
 
-function findingOf(instance: PickleInstance, called: Callable | null, names: Names): string | null {
+function findingOf(
+  instance: PickleInstance,
+  called: Callable | null,
+  names: Names,
+  seen: Set<PickleNode>,
+): string | null {
   if (called?.isDangerous === true) return `calls ${called.text}`
-  const handed = dangerHandedTo(instance, names)
+  const handed = dangerHandedTo(instance, names, seen)
   if (handed !== null) return `hands ${handed} to ${called === null ? 'a call' : called.text}`
   const reached = names.of(instance)
   return reached?.isDangerous === true ? `reaches for ${reached.text}` : null
@@ -240,38 +255,65 @@ function isDangerous(name: Name): boolean {
   const [root = ''] = module.split('.')
   if (dangerousPackages.has(root) || dangerousModules.has(module) || dangerousNames.has(textOfName(name))) return true
   if (module === 'builtins' && dangerousBuiltins.has(attributes[0] ?? '')) return true
+  if (root === 'pathlib' && pathMethods.test(attributes.at(-1) ?? '')) return true
   // Attributes lead on into what a module has imported: torch.serialization.os.system.
   const through = attributes.slice(0, -1)
   if (through.some((part) => dangerousPackages.has(part) || dangerousAttributes.has(part))) return true
   return loadingModules.has(root) && loader.test(attributes.at(-1) ?? '')
 }
 
-/** A dangerous function among what a call is given: getattr(os, 'system'), map(eval, …), partial(os.system, …). */
-function dangerHandedTo(instance: PickleInstance, names: Names): string | null {
+/** A dangerous function among what a call is given, however deep: getattr(os, 'system'), map(eval, …). */
+function dangerHandedTo(instance: PickleInstance, names: Names, seen: Set<PickleNode>): string | null {
   return (
-    dangerAmong(argumentsOf(instance), names) ??
-    dangerAt(instance.keywords, names) ??
-    dangerAmong(instance.states, names)
+    dangerWithin([instance.args, instance.keywords], names, seen) ??
+    dangerWithin(instance.states.filter(isNoDict), names, seen) ??
+    dangerAmongHooks(instance, names)
   )
 }
 
-function dangerAmong(nodes: readonly PickleNode[], names: Names): string | null {
-  for (const node of nodes) {
-    const danger = dangerAt(node, names)
+function isNoDict(node: PickleNode): boolean {
+  return typeof node !== 'object' || node?.kind !== 'dict'
+}
+
+/** Looks through tuples, lists, sets and dicts, each of them once in a whole pickle. */
+function dangerWithin(nodes: readonly PickleNode[], names: Names, seen: Set<PickleNode>): string | null {
+  const left: PickleNode[] = [...nodes]
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
+    if (typeof node !== 'object' || node === null) continue
+    const danger = dangerOf(node, names)
     if (danger !== null) return danger
+    const inner = insideOf(node)
+    if (inner === null || seen.has(node)) continue
+    seen.add(node)
+    for (const one of inner) if (typeof one === 'object' && one !== null) left.push(one)
   }
   return null
 }
 
-/** Items that are looked at in one tuple or list: what calls a function gives it first. */
-const mostInside = 16
+function insideOf(node: PickleObject): readonly PickleNode[] | null {
+  switch (node.kind) {
+    case 'tuple':
+    case 'list':
+    case 'set':
+    case 'frozenset':
+      return node.items
+    case 'dict':
+      return node.entries.map(([, value]) => value)
+    default:
+      return null
+  }
+}
 
-function dangerAt(node: PickleNode, names: Names): string | null {
-  if (typeof node !== 'object' || node === null) return null
-  if (node.kind !== 'tuple' && node.kind !== 'list') return dangerOf(node, names)
-  for (let index = 0; index < node.items.length && index < mostInside; index += 1) {
-    const danger = dangerOf(node.items[index] ?? null, names)
-    if (danger !== null) return danger
+/** What unpickling itself calls when an object has it among its attributes (CPython Modules/_pickle.c). */
+const hooks = new Set<PickleNode>(['__setstate__', 'append', 'extend', 'add'])
+
+function dangerAmongHooks({ states }: PickleInstance, names: Names): string | null {
+  for (const state of states) {
+    if (typeof state !== 'object' || state?.kind !== 'dict') continue
+    for (const [key, value] of state.entries) {
+      const danger = hooks.has(key) ? dangerOf(value, names) : null
+      if (danger !== null) return danger
+    }
   }
   return null
 }
