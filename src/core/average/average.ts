@@ -2,6 +2,7 @@
 import { CkptError } from '../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../formats/safetensors.js'
 import {
+  metadataLike,
   pourAsIs,
   writeOutput,
   type OutputFormat,
@@ -173,7 +174,7 @@ export function average(
     )
   return writeOutput(
     storage,
-    { ...output, tensors, metadata: first?.metadata ?? new Map<string, string>() },
+    { ...output, tensors, metadata: first === undefined ? new Map<string, string>() : metadataLike(first) },
     {
       ...options,
       verify: async () => {

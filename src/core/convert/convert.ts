@@ -2,6 +2,7 @@
 import { CkptError } from '../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../formats/safetensors.js'
 import {
+  metadataLike,
   pourAsIs,
   writeOutput,
   type OutputFormat,
@@ -11,7 +12,7 @@ import {
   type WrittenOutput,
 } from '../output/index.js'
 import type { Storage } from '../storage/storage.js'
-import { ensureDense, isExtent, type TensorFile, type TensorInfo } from '../tensors/tensor.js'
+import { ensureDense, isExtent, isOfTorch, type TensorFile, type TensorInfo } from '../tensors/tensor.js'
 
 export interface Conversion {
   readonly file: TensorFile
@@ -56,24 +57,22 @@ export function convert(
 
 const wrapper = 'state_dict.'
 
-function isWrappedIn({ format, tensors }: TensorFile): boolean {
-  return format.startsWith('torch') && tensors.some(({ name }) => name.startsWith(wrapper))
+function isWrappedIn(file: TensorFile): boolean {
+  return isOfTorch(file) && file.tensors.some(({ name }) => name.startsWith(wrapper))
 }
 
 async function toSafetensors(file: TensorFile): Promise<Conversion> {
-  const isTorch = file.format.startsWith('torch')
   const isWrapped = isWrappedIn(file)
   const wanted = isWrapped ? file.tensors.filter(({ name }) => name.startsWith(wrapper)) : file.tensors
   const named = wanted.map((tensor) => [isWrapped ? tensor.name.slice(wrapper.length) : tensor.name, tensor] as const)
   const groups = await groupTied(file, named)
   const tied = groups.flatMap(([kept, ...others]) => others.map(([name]) => ({ name, kept: kept?.[0] ?? '' })))
   const tensors = groups.flatMap(([kept]) => (kept === undefined ? [] : [outputOf(file, kept[0], kept[1])]))
-  const own = isTorch ? new Map([['format', 'pt']]) : file.metadata
   return {
     file,
     format: 'safetensors',
     tensors: tensors.sort((a, b) => rankOf(b.dtype) - rankOf(a.dtype) || compareBytes(a.name, b.name)),
-    metadata: new Map([...own, ...tied.map(({ name, kept }) => [name, kept] as const)]),
+    metadata: new Map([...metadataLike(file), ...tied.map(({ name, kept }) => [name, kept] as const)]),
     tied,
     leftOut: isWrapped ? file.tensors.filter((one) => !wanted.includes(one)).map(({ name }) => name) : [],
     notes: hasValues(file) ? [`${beside}: safetensors cannot hold it`] : [],
@@ -124,8 +123,7 @@ async function toTorch(file: TensorFile): Promise<Conversion> {
     tensors.push(outputOf(file, name, tensor, kept))
     tied.set(name, kept)
   }
-  const isTorch = file.format.startsWith('torch')
-  const lost = isTorch ? [] : [...file.metadata.keys()].filter((key) => key !== 'format' && !tied.has(key))
+  const lost = isOfTorch(file) ? [] : [...file.metadata.keys()].filter((key) => key !== 'format' && !tied.has(key))
   return {
     file,
     format: 'torch',

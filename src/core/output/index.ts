@@ -1,5 +1,5 @@
 /** Files of tensors that come to be. */
-export { formatFor } from './format.js'
+export { formatFor, metadataLike } from './format.js'
 export { Pace, type LongWork } from './pace.js'
 export { ensurePlaceable, place, temporaryPath } from './place.js'
 export { pourAsIs, pourCast } from './pour.js'

@@ -72,6 +72,7 @@ interface Owned extends TensorInfo {
 
 class ShardedFile implements TensorFile {
   readonly format = 'sharded'
+  readonly shardFormat: string | undefined
   readonly path: string
   readonly byteLength: number
   readonly metadata: ReadonlyMap<string, string>
@@ -89,6 +90,7 @@ class ShardedFile implements TensorFile {
     private readonly files: readonly TensorFile[],
   ) {
     this.path = handle.path
+    this.shardFormat = files[0]?.format
     this.byteLength = files.reduce((sum, file) => sum + file.byteLength, handle.size)
     this.metadata = new Map(files.flatMap((file) => [...file.metadata]))
     const listed = listTensors(index, files)

@@ -41,6 +41,8 @@ export type TensorData = Extent | TensorStream
 export interface TensorFile {
   /** Id of the format: `safetensors`, `torch`, `torch-legacy`, `sharded`. */
   readonly format: string
+  /** Of a sharded file, that of its shards. */
+  readonly shardFormat?: string | undefined
   /** Absolute. */
   readonly path: string
   /** Bytes of the file, or of all files that it is made of. */
@@ -68,6 +70,11 @@ export interface TensorFile {
   /** Throws CkptError when the file is not what it was when it was opened. */
   ensureUnchanged(): Promise<void>
   close(): Promise<void>
+}
+
+/** What torch wrote, in one file or in shards. */
+export function isOfTorch({ format, shardFormat = format }: Pick<TensorFile, 'format' | 'shardFormat'>): boolean {
+  return shardFormat.startsWith('torch')
 }
 
 /** Throws FormatError for a file that would run code when Python loads it. */

@@ -3,6 +3,7 @@ import { CkptError } from '../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../formats/safetensors.js'
 import {
   formatFor,
+  metadataLike,
   pourAsIs,
   pourCast,
   writeOutput,
@@ -15,7 +16,7 @@ import {
 import type { Storage } from '../storage/storage.js'
 import { canCast } from '../tensors/cast.js'
 import { isFloatDtype } from '../tensors/dtype-name.js'
-import { firstOf, type TensorInfo } from '../tensors/tensor.js'
+import { firstOf, isOfTorch, type TensorInfo } from '../tensors/tensor.js'
 import { ensureTransferable } from './match.js'
 import type { Pair, TransferPlan } from './match.js'
 import { pourResized } from './resize.js'
@@ -51,14 +52,14 @@ export async function transfer(
   const { origin, dtype, shardSize, format = formatFor(output, target), ...work } = options
   const matched = new Map(plan.matched.map((pair) => [pair.target.name, pair]))
   const tensors = target.tensors.map((tensor) => outputTensor(plan, tensor, matched.get(tensor.name), dtype))
-  const keepsHead = format === 'safetensors' && dtype === undefined && origin === undefined
+  const keepsHead = format === 'safetensors' && !isOfTorch(target) && dtype === undefined && origin === undefined
   return writeOutput(
     storage,
     {
       path: output,
       format,
       tensors,
-      metadata: new Map([...target.metadata, ...(origin ?? [])]),
+      metadata: new Map([...metadataLike(target), ...(origin ?? [])]),
       head: keepsHead ? target.head() : undefined,
       shardSize,
     },
