@@ -27,7 +27,8 @@ export const formatFlag = Flags.custom<OutputFormat>({
 
 export const shardSizeFlag = Flags.custom<number>({
   helpValue: 'SIZE',
-  description: 'at most so much in each of several files, with their index: 4GB, 500MiB',
+  description: `at most so much in each of several files, with their index: 4GB, 500MiB; with --force the shards that an index of
+that name listed before go, or the one file`,
   parse: async (text) => {
     const bytes = parseSize(text.trim())
     if (bytes !== undefined && bytes >= 1) return Math.floor(bytes)

@@ -21,6 +21,7 @@ import { onlyOrder, readQuery } from '../query.js'
 import { renderIdle } from '../render/messages.js'
 import { plural } from '../render/units.js'
 import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
+import { renderOutdated } from '../render/transfer.js'
 import { readMeta } from '../save-arguments.js'
 
 export default class Average extends BaseCommand<typeof Average> {
@@ -179,7 +180,12 @@ status 5). One chunk of one tensor at a time is in memory.`
     if (output === undefined || this.flags['dry-run']) return { written: null, checkpoint: null }
     const target = { path: resolve(output), shardSize, ...(to === undefined ? {} : { format: to }) }
     const written = await this.long('averaging', (work) =>
-      writeAverage(this.storage, prepared, target, { ...work, force, onNaN: this.onNaN }),
+      writeAverage(this.storage, prepared, target, {
+        ...work,
+        force,
+        onNaN: this.onNaN,
+        onOutdated: (paths) => this.note(renderOutdated(paths)),
+      }),
     )
     return { written, checkpoint: null }
   }

@@ -11,6 +11,7 @@ import { formatOptions, keyFlag, outputFlags, shardSizeFlag } from '../file-sour
 import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { conversionDocument, renderConversion } from '../render/convert.js'
+import { renderOutdated } from '../render/transfer.js'
 
 const extensions: Readonly<Record<OutputFormat, string>> = { safetensors: '.safetensors', torch: '.pt' }
 
@@ -70,7 +71,14 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
       const shardSize = this.flags['shard-size']
       const written = this.flags['dry-run']
         ? null
-        : await this.long('writing', (work) => convert(this.storage, conversion, path, { ...work, force, shardSize }))
+        : await this.long('writing', (work) =>
+            convert(this.storage, conversion, path, {
+              ...work,
+              force,
+              shardSize,
+              onOutdated: (paths) => this.note(renderOutdated(paths)),
+            }),
+          )
       this.answer(conversionDocument(conversion, written), () => renderConversion(conversion, written, this.output))
     } finally {
       await file.close()

@@ -23,6 +23,7 @@ import {
   hookedTransferDocument,
   renderFullCopy,
   renderHookedTransfer,
+  renderOutdated,
   renderPrefix,
   renderTransfer,
   transferDocument,
@@ -207,7 +208,7 @@ told), and give it TARGET's name, or that of --output`,
         this.storage,
         prepared,
         { path, inPlace, format, shardSize, dtype, recordsSource },
-        { ...work, force },
+        { ...work, force, onOutdated: (paths) => this.note(renderOutdated(paths)) },
       ),
     )
   }

@@ -49,6 +49,7 @@ export function averageDocument(plan: AveragePlan, { written, checkpoint }: Aver
     taken: taken.map(({ name }) => name),
     output: written?.path ?? null,
     files: written?.files ?? [],
+    removed: written?.removed ?? [],
     bytes: written?.bytes ?? 0,
     checkpoint: checkpoint?.isSaved === true ? checkpoint.path : null,
   }

@@ -43,6 +43,7 @@ export function conversionDocument(
     notes,
     output: written?.path ?? null,
     files: written?.files ?? [],
+    removed: written?.removed ?? [],
     bytes: written?.bytes ?? 0,
   }
 }

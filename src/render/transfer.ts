@@ -72,9 +72,15 @@ export function transferDocument(plan: TransferPlan, written: WrittenOutput | nu
     ...reportOf(plan),
     output: written?.path ?? null,
     files: written?.files ?? [],
+    removed: written?.removed ?? [],
     bytes: written?.bytes ?? 0,
     sharesBlocks: written?.sharesBlocks ?? null,
   }
+}
+
+/** Before anything is written. */
+export function renderOutdated(paths: readonly string[]): string {
+  return `to be removed once the new files are there: ${paths.map(printable).join(', ')}`
 }
 
 /** Null where there is nothing to say of it. */

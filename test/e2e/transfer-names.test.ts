@@ -10,6 +10,7 @@ interface Report {
   readonly coverage: { count: number; bytes: number }
   readonly prefix: unknown
   readonly output: string | null
+  readonly removed: string[]
   readonly sharesBlocks: boolean | null
   readonly error?: { readonly code: string; readonly message: string }
 }
@@ -28,6 +29,7 @@ describe('ckpt transfer from a run', () => {
     const best = 'CKPT+2026-11-22+20-46-49+09'
     expect([status, report.source, report.matched.length]).toEqual([0, join(run, best, 'model.ckpt'), 25])
     expect(readTensors(output).metadata).toEqual({
+      format: 'pt',
       'ckpt.source': join(run, best, 'model.ckpt'),
       'ckpt.checkpoint': best,
       'ckpt.metric': 'WER=5',
@@ -107,6 +109,20 @@ describe('ckpt transfer', () => {
     expect(stderr.includes('no blocks could be shared')).toBe(!report.sharesBlocks)
     const plain = await transfer(source, target, '-o', join(folder, 'plain.safetensors'))
     expect([plain.report.sharesBlocks, plain.stderr.includes('blocks')]).toEqual([null, false])
+  })
+
+  it('tells which shards of before go, and removes them', async () => {
+    const { folder, source, target } = files()
+    const output = join(folder, 'm.safetensors')
+    expect((await transfer(source, target, '-o', output, '--shard-size', '1B')).status).toBe(0)
+    const before = fs.readdirSync(folder).filter((name) => name.startsWith('m-'))
+    const { report, stderr } = await transfer(source, target, '-o', output, '--shard-size', '1MB', '--force')
+    expect(before.length).toBeGreaterThan(1)
+    expect([...report.removed].sort()).toEqual(
+      [...before, 'm.safetensors.index.json'].map((name) => join(folder, name)),
+    )
+    expect(stderr).toContain(`to be removed once the new files are there: ${report.removed.join(', ')}`)
+    expect(fs.readdirSync(folder).filter((name) => name.startsWith('m'))).toEqual(['m.safetensors'])
   })
 
   it('changes the target in place, through a link to it, and leaves the link', async () => {

@@ -35,8 +35,8 @@ const temporaryNames: readonly TemporaryName[] = [
     reason: 'a temporary file of rsync: it was stopped before it could give it its name',
   },
   {
-    // Core's output/place.ts.
-    pattern: /^\.ckpt-[0-9a-f]{16}$/,
+    // Core's output/place.ts, with an extension output/replace-shards.ts.
+    pattern: /^\.ckpt-[0-9a-f]{16}(\.[^.]+)?$/,
     reason: 'a temporary file of ckpt: it was stopped before it could give it its name',
   },
   { pattern: /\.incomplete$/, reason: 'a download of huggingface_hub that was not finished' },

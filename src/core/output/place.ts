@@ -36,7 +36,7 @@ async function ensureFolder(storage: Storage, output: string): Promise<void> {
 }
 
 /** A file, or a link to one or to nothing. Never a folder, nor a device as /dev/stdout leads to. */
-async function isReplaceable(storage: Storage, output: string, kind: EntryKind): Promise<boolean> {
+export async function isReplaceable(storage: Storage, output: string, kind: EntryKind): Promise<boolean> {
   if (kind !== 'link') return kind === 'file'
   const [target] = await storage.stat([output])
   return target?.ok === true ? target.value.kind === 'file' : target?.error.errno === 'ENOENT'
@@ -82,6 +82,17 @@ async function placeAnew(storage: Storage, temporary: string, output: string): P
       },
     )
   })
+}
+
+/** A second name for a file of ours that is synced, or where there are no hard links a second file. */
+export async function linkOrCopy(storage: Storage, existing: string, path: string): Promise<void> {
+  try {
+    await storage.hardLink(existing, path)
+  } catch (error) {
+    if (!(error instanceof StorageError && noHardLinks.has(error.errno))) throw error
+    await storage.copyFile(existing, path)
+    await storage.syncFile(path)
+  }
 }
 
 /** Without hard links: takes the name with an empty file, which fails when there is one, then renames over that. */

@@ -1,13 +1,15 @@
 /** Files of tensors: streamed into new files that appear under their names whole, or not at all. */
-import { basename, extname } from 'node:path'
+import { basename, dirname, extname } from 'node:path'
 import { CkptError, StorageError } from '../errors.js'
 import { formatHeader, type Dtype, type Shape } from '../formats/safetensors.js'
 import { hasTorchDtype, pickleStateDict } from '../formats/state-dict-pickle.js'
 import { archiveEnd, recordHeader, recordTrailer, type ClosedRecord } from '../formats/torch-archive.js'
 import type { Stat, Storage, WriteHandle } from '../storage/storage.js'
 import type { Extent } from '../tensors/tensor.js'
+import { findEarlier } from './earlier.js'
 import { Pace, type LongWork } from './pace.js'
 import { ensurePlaceable, place, temporaryPath } from './place.js'
+import { replaceShards, type NewShards } from './replace-shards.js'
 import { formatIndex, indexPath, shardPath, splitIntoShards } from './shards.js'
 import { FileSink, SummingSink, type Sink } from './sink.js'
 
@@ -42,6 +44,8 @@ export interface Output {
 export interface WriteOptions extends LongWork {
   /** Replaces what is at the output. */
   readonly force?: boolean
+  /** Told, before anything is written, of files that go because nothing would name them any more: absolute paths. */
+  readonly onOutdated?: ((paths: readonly string[]) => void) | undefined
   /** Throws when what the values come from is not what it was. Called once all is written, before it gets its names. */
   readonly verify?: () => Promise<void>
 }
@@ -53,6 +57,8 @@ export interface WrittenOutput {
   readonly files: readonly string[]
   /** Bytes of all of them. */
   readonly bytes: number
+  /** Files of what was there before, with `force`: absolute paths. */
+  readonly removed?: readonly string[]
   /** Of a clone: false where the file system could not share blocks, so that all was copied. */
   readonly sharesBlocks?: boolean
 }
@@ -79,7 +85,13 @@ export async function writeOutput(
   for (const tensor of output.tensors) ensureWritable(tensor, output.format)
   const parts = partsOf(output)
   const force = options.force ?? false
-  for (const { path } of parts) await ensurePlaceable(storage, path, force)
+  // Of shards too: loaders would take the one file before them.
+  for (const path of new Set([output.path, ...parts.map((part) => part.path)])) {
+    await ensurePlaceable(storage, path, force)
+  }
+  const earlier = output.shardSize === undefined || !force ? null : await findEarlier(storage, output.path)
+  const outdated = (earlier?.files ?? []).filter((path) => parts.every((part) => part.path !== path))
+  if (outdated.length > 0) options.onOutdated?.(outdated)
   const pace = new Pace(
     parts.reduce((sum, { length }) => sum + length, 0),
     options,
@@ -91,12 +103,49 @@ export async function writeOutput(
     for (const part of parts) bytes += await draft(storage, part, drafts, pace, options)
     await options.verify?.()
     pace.ensureGoing()
-    await placeAll(storage, drafts, force)
+    if (earlier !== null && parts.some(({ path }) => earlier.shards.has(path))) {
+      await replaceShards(storage, newShards(drafts, output))
+    } else await placeAll(storage, drafts, force)
   } catch (error) {
     for (const temporary of drafts.values()) await storage.unlink(temporary).catch(() => undefined)
     throw sayOf(drafts, error)
   }
-  return { path: parts.at(-1)?.path ?? output.path, files: parts.map(({ path }) => path), bytes }
+  await removeOutdated(storage, output.path, outdated)
+  return {
+    path: parts.at(-1)?.path ?? output.path,
+    files: parts.map(({ path }) => path),
+    bytes,
+    ...(outdated.length === 0 ? {} : { removed: outdated }),
+  }
+}
+
+/** What is new has its names. The file goes before the index, and that before its shards: none names what is gone. */
+async function removeOutdated(storage: Storage, output: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await storage.unlink(path).catch((error: unknown) => {
+      if (!(error instanceof StorageError)) throw error
+      if (error.errno === 'ENOENT') return
+      throw new StorageError(output, error.errno, `${output}: is written, but ${path} of the old one is still there`, {
+        cause: error,
+        hint: `Remove what is left of it: rm ${paths.slice(paths.indexOf(path)).join(' ')}`,
+      })
+    })
+  }
+  if (paths.length > 0) await storage.syncDirectory(dirname(output))
+}
+
+function newShards(drafts: ReadonlyMap<Part, string>, output: Output): NewShards {
+  const named = [...drafts].map(([{ path }, draft]) => ({ path, draft }))
+  const index = named.pop()
+  if (index === undefined) throw new RangeError('there are no shards')
+  const groups = splitIntoShards(output.tensors, output.shardSize ?? Infinity)
+  const indexFor = (paths: readonly string[]) =>
+    encodeIndex(groups.map((tensors, at) => ({ path: paths[at] ?? '', tensors })))
+  return { index, shards: named, indexFor }
+}
+
+function encodeIndex(shards: Parameters<typeof formatIndex>[0]): Uint8Array {
+  return new TextEncoder().encode(formatIndex(shards))
 }
 
 /** Throws CkptError `refused`. */
@@ -117,7 +166,7 @@ function partsOf(output: Output): Part[] {
   const groups = output.shardSize === undefined ? [] : splitIntoShards(output.tensors, output.shardSize)
   if (groups.length < 2) return [partOf(output, output.path)]
   const shards = groups.map((tensors, index) => ({ path: shardPath(output.path, index, groups.length), tensors }))
-  const index = new TextEncoder().encode(formatIndex(shards))
+  const index = encodeIndex(shards)
   return [
     ...shards.map(({ path, tensors }) => partOf({ ...output, tensors: withoutTies(tensors), head: undefined }, path)),
     { path: indexPath(output.path), length: index.length, fill: (handle, pace) => fillWith(index, handle, pace) },

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../expression/index.js'
 import { compileMapping, parseMapFile, type NameRule, type NameRules } from '../names/index.js'
-import type { LongWork, OutputFormat, WrittenOutput } from '../output/index.js'
+import type { OutputFormat, WriteOptions, WrittenOutput } from '../output/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import type { Dtype, TensorFile } from '../tensors/index.js'
 import { matchTensors, transfer, transferInPlace, type MatchOptions, type TransferPlan } from '../transfer/index.js'
@@ -173,7 +173,7 @@ export async function carryTransfer(
   storage: Storage,
   { plan, from }: PreparedTransfer,
   { path, inPlace = false, recordsSource = false, ...output }: TransferOutput,
-  options: LongWork & { readonly force?: boolean },
+  options: Pick<WriteOptions, 'force' | 'onOutdated' | 'onProgress' | 'signal'>,
 ): Promise<WrittenOutput> {
   if (!inPlace) {
     if (path === null) throw new CkptError('usage', 'a transfer needs an output')

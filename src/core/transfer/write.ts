@@ -21,7 +21,7 @@ import { ensureTransferable } from './match.js'
 import type { Pair, TransferPlan } from './match.js'
 import { pourResized } from './resize.js'
 
-export interface TransferOptions extends Pick<WriteOptions, 'force' | 'onProgress' | 'signal'> {
+export interface TransferOptions extends Pick<WriteOptions, 'force' | 'onOutdated' | 'onProgress' | 'signal'> {
   /** What the output's name or the target says when it is left out: see `formatFor`. */
   readonly format?: OutputFormat | undefined
   /** Bytes of tensors in each of several files; one file when left out. */
