@@ -24,7 +24,9 @@ export function startJob(isForeground: () => boolean, stdio: StdioOptions): Star
       child.once('exit', (status, signal) => resolve(endOf(status, signal)))
     })
     const { pid } = child
-    if (pid === undefined) return { pid: null, started: null, send: () => undefined, remains: () => false, ended }
+    if (pid === undefined) {
+      return { pid: null, started: null, isApart: detached, send: () => undefined, remains: () => false, ended }
+    }
     return new Job(pid, detached, `CKPT_JOB=${id}`, ended)
   }
 }
@@ -41,7 +43,7 @@ class Job implements JobProcess {
 
   constructor(
     readonly pid: number,
-    private readonly hasOwnGroup: boolean,
+    readonly isApart: boolean,
     private readonly mark: string,
     readonly ended: Promise<ChildEnd>,
   ) {
@@ -52,23 +54,23 @@ class Job implements JobProcess {
   send(signal: NodeJS.Signals): void {
     // Looked for first: those whose parent dies of it are nobody's descendants.
     const members = this.members() ?? []
-    if (this.hasOwnGroup) sendTo(-this.pid, signal)
+    if (this.isApart) sendTo(-this.pid, signal)
     else if (!this.isOver) sendTo(this.pid, signal)
     for (const { pid, group } of members) {
-      if (pid !== this.pid && (!this.hasOwnGroup || group !== this.pid)) sendTo(pid, signal)
+      if (pid !== this.pid && (!this.isApart || group !== this.pid)) sendTo(pid, signal)
     }
   }
 
   remains(): boolean | null {
     const members = this.members()
     if (members !== null) return members.length > 0
-    if (this.hasOwnGroup) return sendTo(-this.pid, 0)
+    if (this.isApart) return sendTo(-this.pid, 0)
     return this.isOver ? null : true
   }
 
   private members(): Member[] | null {
-    const { pid, isOver, hasOwnGroup, mark } = this
-    return membersOf({ root: isOver ? null : pid, session: hasOwnGroup ? pid : null, mark })
+    const { pid, isOver, isApart, mark } = this
+    return membersOf({ root: isOver ? null : pid, session: isApart ? pid : null, mark })
   }
 }
 

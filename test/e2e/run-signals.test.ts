@@ -162,7 +162,37 @@ describe.runIf(hasScript)('on a terminal', () => {
     // The second one may have come through before the kill.
     expect(screen.match(/interrupted/g)?.length, screen).toBeLessThanOrEqual(2)
   })
+
+  it.runIf(hasProc)('a Ctrl-C reaches a job that was started in the background and fetched to the front', async () => {
+    const job = `trap 'echo interrupted; exit 7' INT; while :; do sleep 0.1; done`
+    const waits = 'until grep -qs start .ckpt/save/journal.jsonl; do sleep 0.1; done'
+    let isTyped = false
+    const { screen } = await onTerminal(
+      `set -m; ckpt run save --grace 20s -- bash -c "${job}" & ${waits}; echo "pid $!."; fg; echo status $?`,
+      {
+        cwd: temporaryDirectory(),
+        answer(screen, type) {
+          const pid = /^pid (\d+)\./m.exec(screen)?.[1]
+          if (isTyped || pid === undefined) return
+          isTyped = true
+          void untilForeground(pid).then(() => type('\u0003'))
+        },
+      },
+    )
+    expect(screen).toMatch(/interrupted\r?$/m)
+    expect(screen).toContain('status 7')
+  })
 })
+
+/** Its group is the terminal's foreground group (proc(5), fields 5 and 8 of stat). */
+async function untilForeground(pid: string): Promise<void> {
+  for (;;) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[2] === fields[5]) return
+    await setTimeout(5)
+  }
+}
 
 describe('a second SIGINT', () => {
   it('kills without a terminal too', async () => {

@@ -61,8 +61,9 @@ export class Reins {
     }
     this.first ??= signal
     this.stopped.abort()
-    const isThere = fromTerminal.has(signal) && this.signals.isForeground()
-    for (const leash of this.held) leash.ask(isThere ? null : signal)
+    const isFromTerminal = fromTerminal.has(signal) && this.signals.isForeground()
+    // One that was started in the background is in a session of its own, though ckpt be in the foreground now.
+    for (const leash of this.held) leash.ask(isFromTerminal && !leash.process.isApart ? null : signal)
   }
 
   private kill(): void {

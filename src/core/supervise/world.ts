@@ -7,6 +7,8 @@ export interface JobProcess {
   readonly pid: number | null
   /** When it started, in the system's own unit; null where that cannot be told. */
   readonly started: string | null
+  /** In a session of its own: what a terminal sends to our group does not reach it. */
+  readonly isApart: boolean
   /** Sends to all of its processes. Never fails: those that are gone are gone. */
   send(signal: SignalName | 'SIGKILL' | 'SIGCONT'): void
   /** Some of its processes are there, whether the first one is or not; null where nothing tells those of others apart. */

@@ -285,6 +285,13 @@ describe('a signal for ckpt', () => {
     expect(now()).toBeLessThan(20)
   })
 
+  it('that the terminal did not send to a job in a session of its own is passed on', async () => {
+    const { play, raise, sent } = scene({}, { isForeground: true, isApart: true })
+    raise(10, 'SIGINT')
+    expect((await play([(job) => job.on('SIGINT', () => job.exit(7))])).status).toBe(7)
+    expect(sent).toEqual([['SIGINT']])
+  })
+
   it('while it waits to start again ends it', async () => {
     const { play, raise, started } = scene({ backOff: { first: 100, cap: 100 } })
     raise(70, 'SIGINT')

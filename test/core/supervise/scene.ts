@@ -64,7 +64,7 @@ afterEach(() => {
   for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true })
 })
 
-export function scene(more: Partial<Plan> = {}, { isForeground = false, outputIsFile = false } = {}): Scene {
+export function scene(more: Partial<Plan> = {}, { isForeground = false, isApart = !isForeground, outputIsFile = false } = {}): Scene {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-supervise-')))
   folders.push(folder)
   const run = more.path ?? join(folder, 'exp', 'save')
@@ -87,7 +87,7 @@ export function scene(more: Partial<Plan> = {}, { isForeground = false, outputIs
     random: () => 1,
     start: async (command, args, environment) => {
       const story = stories[Math.min(started.length, stories.length - 1)]
-      const told = new ToldProcess(clock, args, environment, {
+      const told = new ToldProcess(clock, isApart, args, environment, {
         save,
         print: (bytes) => (output += bytes),
         runOutOfMemory: () => (kills += 1),
@@ -189,6 +189,7 @@ class ToldProcess implements JobProcess, Told {
 
   constructor(
     private readonly clock: Clock,
+    readonly isApart: boolean,
     readonly args: readonly string[],
     readonly environment: Readonly<Record<string, string>>,
     private readonly deeds: Pick<Told, 'save' | 'print' | 'runOutOfMemory'>,
