@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads'
 import type { Config } from '@oclif/core'
 import { loadCommand } from './commands/load.js'
+import { isHangupIgnored } from './hangup.js'
 
 /**
  * Runs the command that `argv` names; false when it names none, or asks for help. `thread` is a thread that was started
@@ -10,6 +11,7 @@ import { loadCommand } from './commands/load.js'
 export async function main(argv: string[], root: string, thread?: Worker): Promise<boolean> {
   const { id, rest } = nameOf(argv)
   if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
+  if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
   if (thread !== undefined) (await import('./core/storage/sweep-threads.js')).lendThread(thread)
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
   const config = { root, name: 'ckpt', bin: 'ckpt', scopedEnvVarKeys: () => [] } satisfies Partial<Config>

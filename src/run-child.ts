@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { ChildEnd, Signals, StartChild } from './core/jobs/run-child.js'
+import { isHangupIgnored, keepingHangup } from './hangup.js'
 
 /** execa is loaded when used: it takes longer than the rest of a `find`. */
 export const startChild: StartChild = async (command, args, environment) => {
   const { execa } = await import('execa')
-  const child = execa(command, args, {
+  const [program, ...rest] = keepingHangup(command, args)
+  const child = execa(program, rest, {
     stdio: 'inherit',
     env: { ...environment },
     extendEnv: false,
@@ -33,6 +35,7 @@ function endOf({ exitCode, signal, code }: Ended): ChildEnd {
 /** This process's signals. */
 export const processSignals: Signals = {
   listen(signal, listener) {
+    if (signal === 'SIGHUP' && isHangupIgnored()) return () => undefined
     process.on(signal, listener)
     return () => process.off(signal, listener)
   },

@@ -7,8 +7,8 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { constants } from 'node:os'
 import type { SignalName, Signals } from '../core/jobs/index.js'
+import { hasSignal } from '../signal-set.js'
 
 /** Milliseconds between two looks. */
 const interval = 1000
@@ -17,7 +17,7 @@ const interval = 1000
 export function withBatchShell(signals: Signals, environment: NodeJS.ProcessEnv): Signals {
   const pid = environment['SLURM_TASK_PID']
   if (pid === undefined || !/^\d+$/.test(pid) || Number(pid) !== process.ppid) return signals
-  const shell = new BatchShell(pid)
+  const shell = new BatchShell(process.ppid)
   return {
     isForeground: () => signals.isForeground(),
     listen(signal, listener) {
@@ -38,7 +38,7 @@ const concerned: ReadonlySet<SignalName> = new Set(['SIGUSR1', 'SIGUSR2', 'SIGTE
 class BatchShell {
   private isHeld = false
 
-  constructor(private readonly pid: string) {}
+  constructor(private readonly pid: number) {}
 
   listen(signal: SignalName, listener: () => void): () => void {
     let isTold = false
@@ -55,31 +55,25 @@ class BatchShell {
 
   /** Without its shell the job is over, whatever killed it: that is as good as a SIGTERM. */
   private has(signal: SignalName): boolean {
-    if (signal === 'SIGTERM') return process.ppid !== Number(this.pid)
+    if (signal === 'SIGTERM') return process.ppid !== this.pid
     this.isHeld ||= wouldDieOf(this.pid, signal) && waitsForUsAlone(this.pid) && hold(this.pid)
     return hasSignal(this.pid, 'ShdPnd', signal)
   }
 }
 
 /** It neither catches nor ignores the signal. */
-function wouldDieOf(pid: string, signal: SignalName): boolean {
+function wouldDieOf(pid: number, signal: SignalName): boolean {
   return !hasSignal(pid, 'SigCgt', signal) && !hasSignal(pid, 'SigIgn', signal)
 }
 
-/** A set of signals in /proc/PID/status is a number in base 16, the lowest bit for signal 1. */
-function hasSignal(pid: string, set: string, signal: SignalName): boolean {
-  const digits = new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(read(`/proc/${pid}/status`))?.[1]
-  return digits !== undefined && ((BigInt(`0x${digits}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n
-}
-
 /** A script that has started something else beside ckpt has more to do than to wait for it. */
-function waitsForUsAlone(pid: string): boolean {
+function waitsForUsAlone(pid: number): boolean {
   const children = read(`/proc/${pid}/task/${pid}/children`).trim()
   return children === String(process.pid) && read(`/proc/${pid}/wchan`).includes('do_wait')
 }
 
 /** However ckpt ends, the pipe to this guard closes, and the shell goes on. */
-function hold(pid: string): boolean {
+function hold(pid: number): boolean {
   const script = `trap '' HUP INT QUIT TERM USR1 USR2; kill -STOP ${pid}; read -r _; kill -CONT ${pid}`
   const guard = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
   guard.on('error', () => undefined)

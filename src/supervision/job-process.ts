@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:os'
 import type { ChildEnd } from '../core/jobs/index.js'
 import type { JobProcess, StartJob } from '../core/supervise/index.js'
+import { keepingHangup } from '../hangup.js'
 import { startOf } from '../process-identity.js'
 import { membersOf, type Member } from './members.js'
 
@@ -16,7 +17,8 @@ export function startJob(isForeground: () => boolean, stdio: StdioOptions): Star
   return async (command, args, environment) => {
     const detached = !isForeground()
     const id = randomUUID()
-    const child = spawn(command, args, { stdio, env: { ...environment, CKPT_JOB: id }, detached })
+    const [program, ...rest] = keepingHangup(command, args)
+    const child = spawn(program, rest, { stdio, env: { ...environment, CKPT_JOB: id }, detached })
     const ended = new Promise<ChildEnd>((resolve) => {
       child.once('error', (error: NodeJS.ErrnoException) => {
         if (child.pid === undefined) resolve({ kind: 'unstarted', errno: error.code ?? 'unknown' })

@@ -131,6 +131,29 @@ async function untilTaken(pid: string, signal: number): Promise<void> {
   while (waits()) await setTimeout(5)
 }
 
+describe.runIf(hasProc)('a SIGHUP that is ignored', () => {
+  /** Ends when it is told to by a file, well only where the hang-up passed it by too. */
+  const job = `echo $$ > job; until [ -e over ]; do sleep 0.1; done; touch done`
+  const script = `until [ -s job ]; do sleep 0.1; done
+    kill -HUP $ckpt $(cat job); sleep 0.5; touch over; wait $ckpt; echo "status $?"; ls done`
+  const run = `ckpt run save -- sh -c '${job}'`
+  const ways = {
+    'by nohup': `nohup ${run} < /dev/null & ckpt=$!`,
+    'by a shell that ignores it': `(trap '' HUP; ${run} & echo $! > ckpt; wait) & until [ -s ckpt ]; do sleep 0.1; done; ckpt=$(cat ckpt); wait() { while kill -0 $1 2> /dev/null; do sleep 0.1; done; }`,
+    'by nohup, whose input alone tells of it': `(trap '' HUP; unset _; exec env -u _ ${run} 0> /dev/null) & ckpt=$!`,
+    'of a command that recover starts': `nohup ckpt recover save -- sh -c '${job}' < /dev/null & ckpt=$!`,
+  }
+  it.each(Object.entries(ways))('%s passes by, also by the job', async (_, way) => {
+    const { stdout } = await shell(`${way}; ${script}`, { cwd: temporaryDirectory() })
+    expect(stdout).toBe('status 0\ndone\n')
+  })
+
+  it('and that is not ends it', async () => {
+    const { stdout } = await shell(`${run} & ckpt=$!; ${script}`, { cwd: temporaryDirectory() })
+    expect(stdout).toBe('status 129\n')
+  })
+})
+
 describe.runIf(hasScript)('on a terminal', () => {
   it('the command has it, and nothing is written to it before the command ends', async () => {
     const { status, screen } = await onTerminal(

@@ -64,7 +64,10 @@ afterEach(() => {
   for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true })
 })
 
-export function scene(more: Partial<Plan> = {}, { isForeground = false, isApart = !isForeground, outputIsFile = false } = {}): Scene {
+export function scene(
+  more: Partial<Plan> = {},
+  { isForeground = false, isApart = false, outputIsFile = false } = {},
+): Scene {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-supervise-')))
   folders.push(folder)
   const run = more.path ?? join(folder, 'exp', 'save')
