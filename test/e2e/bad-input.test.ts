@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { choose, examine, openRun, planPrune } from '../../src/core/run/index.js'
 import { localStorage } from '../../src/core/storage/local.js'
 import type { Storage } from '../../src/core/storage/storage.js'
-import { ckpt, commandFolder, program, shell, temporaryDirectory } from './ckpt.js'
+import { shellWord } from '../../src/core/schedulers/shell-word.js'
+import { ckpt, commandFolder, program, shell, temporaryDirectory, plainEnvironment } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, names } from './runs.js'
 
 /** No stack trace, and no word of a bug. */
@@ -131,7 +132,7 @@ describe('names with newlines, escape codes and other scripts', () => {
     expect(await names(['list', run])).toEqual([wild])
     expect((await ckpt(['find', run])).stdout).toBe(`${join(run, wild)}\n`)
     expect((await ckpt(['find', run, '-0', '--key', 'model'])).stdout).toBe(`${join(run, wild, 'model.ckpt')}\0`)
-    const read = await shell(`ckpt find '${run}' -0 --key model | xargs -0 cat`)
+    const read = await shell(`ckpt find ${shellWord(run)} -0 --key model | xargs -0 cat`)
     expect(read.stdout).toBe(wild)
   })
 
@@ -271,6 +272,7 @@ describe('output', () => {
     for (const args of commands) {
       const fd = openSync('/dev/full', 'w')
       const { status, stderr } = spawnSync(process.execPath, [program, ...args], {
+        env: plainEnvironment(),
         stdio: ['ignore', fd, 'pipe'],
         encoding: 'utf8',
       })
@@ -304,7 +306,7 @@ describe('output', () => {
     const script = `node -e "${sharer}" <&1 & until [ -e ready ]; do sleep 0.1; done; ckpt tensors --json many.safetensors; kill $!`
     const child = spawn('bash', ['--norc', '-c', script], {
       cwd,
-      env: { ...process.env, PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}` },
+      env: { ...plainEnvironment(), PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}` },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     // The reader is late: by then the pipe is full.
@@ -317,7 +319,7 @@ describe('output', () => {
   it('to a closed stdout or stderr is no crash', async () => {
     const run = makeRun(epochs(3))
     const got = await shell(
-      `ckpt list '${run}' >&-; echo $?; ckpt list '${run}' --where 'los > 1' 2>&- | wc -l; ckpt find '${run}' <&-`,
+      `ckpt list ${shellWord(run)} >&-; echo $?; ckpt list ${shellWord(run)} --where 'los > 1' 2>&- | wc -l; ckpt find ${shellWord(run)} <&-`,
     )
     expect(got.stderr).toBe('')
     expect(got.stdout).toBe(`0\n1\n${join(run, nameOf(3))}\n`)

@@ -1,3 +1,4 @@
+import { shellWord } from '../../src/core/schedulers/shell-word.js'
 /** Runs the built program as a user would. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -20,7 +21,7 @@ export interface Outcome {
 
 export interface RunOptions {
   readonly cwd?: string
-  /** Beside this process's own, out of which colours, terminals and what an outer ckpt set are taken. */
+  /** Beside the plain environment. */
   readonly env?: Readonly<Record<string, string>>
   /** Given on standard input, which is empty when this is left out. */
   readonly input?: string
@@ -55,7 +56,7 @@ export function commandFolder(): string {
   if (folder !== undefined) return folder
   folder = temporaryDirectory()
   const command = join(folder, 'ckpt')
-  writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, { mode: 0o755 })
+  writeFileSync(command, `#!/bin/sh\nexec ${shellWord(process.execPath)} ${shellWord(program)} "$@"\n`, { mode: 0o755 })
   return folder
 }
 
@@ -110,9 +111,15 @@ afterAll(() => {
   for (const path of temporary.splice(0)) rmSync(path, { recursive: true, force: true })
 }, patience)
 
-const unwanted = /^(NO_COLOR|FORCE_COLOR|CLICOLOR.*|COLUMNS|LINES|NODE_OPTIONS|VITEST.*|CKPT_.*)$/
+// A folder that anybody may write to is no place for settings: files are made as most people make them.
+process.umask(0o022)
 
-function plainEnvironment(): NodeJS.ProcessEnv {
+/** `_` is how nohup is known; bash complains of a locale that is not there. */
+const unwanted =
+  /^(_|LANG|LC_.*|NO_COLOR|FORCE_COLOR|CLICOLOR.*|COLUMNS|LINES|NODE_OPTIONS|VITEST.*|(CKPT|SLURM|PBS|LSB)_.*)$/
+
+/** This process's own, without what an outer job, terminal or person has set. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !unwanted.test(name))
   // Nobody's own settings are in force.
   return { ...Object.fromEntries(inherited), XDG_CONFIG_HOME: '/nonexistent' }

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { shellWord } from '../../src/core/schedulers/shell-word.js'
 import { shell, temporaryDirectory, type Outcome } from './ckpt.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
@@ -63,10 +64,10 @@ function workspace(): string {
 /** `failed` lists the exit statuses of the single commands that were not 0. */
 async function type(script: string): Promise<Outcome & { failed: number[] }> {
   const cwd = workspace()
-  const own = script.replaceAll('/tmp/', `${cwd}/tmp/`)
-  const traced = `set -o pipefail; trap 'echo "status $?" >>'"'${cwd}/statuses'" ERR\n${own}`
+  const own = script.replaceAll('/tmp/', shellWord(`${cwd}/tmp/`))
+  const traced = `set -o pipefail; STATUSES=${shellWord(join(cwd, 'statuses'))}; trap 'echo "status $?" >>"$STATUSES"' ERR\n${own}`
   const outcome = await shell(traced, { cwd, env: { PATH: `${cwd}/bin:${process.env['PATH'] ?? ''}` } })
-  const statuses = await shell(`cat '${cwd}/statuses' 2>/dev/null || true`)
+  const statuses = await shell(`cat ${shellWord(join(cwd, 'statuses'))} 2>/dev/null || true`)
   return { ...outcome, failed: [...statuses.stdout.matchAll(/\d+/g)].map(([digits]) => Number(digits)) }
 }
 

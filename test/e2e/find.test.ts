@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { shellWord } from '../../src/core/schedulers/shell-word.js'
 import { ckpt, copyFixture, shell, temporaryDirectory } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, names } from './runs.js'
 
@@ -20,9 +21,9 @@ describe('ckpt find', () => {
 
   it('is made for $(…): the copy is the checkpoint', async () => {
     const cwd = temporaryDirectory()
-    const got = await shell(`best=$(ckpt find '${run}' --min loss) && cp -r "$best" . && ls`, { cwd })
+    const got = await shell(`best=$(ckpt find ${shellWord(run)} --min loss) && cp -r "$best" . && ls`, { cwd })
     expect(got.stdout).toBe(`${nameOf(3)}\n`)
-    const none = await shell(`best=$(ckpt find '${run}' --where 'epoch > 99') && echo started`, { cwd })
+    const none = await shell(`best=$(ckpt find ${shellWord(run)} --where 'epoch > 99') && echo started`, { cwd })
     expect(none).toMatchObject({ status: 3, stdout: '' })
   })
 
@@ -54,7 +55,7 @@ describe('ckpt find', () => {
     const files = [6, 5, 4].map((epoch) => join(path(epoch), 'model.ckpt'))
     expect((await ckpt(args)).stdout).toBe(files.map((file) => `${file}\n`).join(''))
     expect((await ckpt([...args, '-0'])).stdout).toBe(files.map((file) => `${file}\0`).join(''))
-    const counted = await shell(`ckpt find '${run}' --num 3 --key model -0 | xargs -0 cat`)
+    const counted = await shell(`ckpt find ${shellWord(run)} --num 3 --key model -0 | xargs -0 cat`)
     expect(counted.stdout).toBe([6, 5, 4].map(nameOf).join(''))
   })
 

@@ -1,8 +1,10 @@
 /** A script on a terminal of its own, which util-linux's `script` makes. */
 import { spawn, spawnSync } from 'node:child_process'
-import { commandFolder } from './ckpt.js'
+import { commandFolder, plainEnvironment } from './ckpt.js'
 
-export const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null'], { stdio: 'ignore' }).status === 0
+export const hasScript =
+  spawnSync('script', ['-qec', 'true', '/dev/null'], { env: { ...process.env, SHELL: '/bin/sh' }, stdio: 'ignore' })
+    .status === 0
 
 export interface Terminal {
   readonly cwd?: string
@@ -16,7 +18,7 @@ export interface Terminal {
  */
 export function onTerminal(script: string, { cwd, answer = () => undefined }: Terminal = {}) {
   const env = {
-    ...process.env,
+    ...plainEnvironment(),
     PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}`,
     TERM: 'xterm',
     SHELL: '/bin/sh',

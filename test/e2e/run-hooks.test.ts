@@ -57,7 +57,7 @@ describe('--on-checkpoint', () => {
     const cwd = temporaryDirectory()
     const hook = 'trap "" TERM; echo begun; sleep 60 & wait; sleep 60'
     const script =
-      'd=$CKPT_RUN; mkdir -p $d; for e in 1 2; do mkdir $d/CKPT+$e; echo "epoch: $e" > $d/CKPT+$e/CKPT.yaml; done'
+      'mkdir -p "$CKPT_RUN"; cd "$CKPT_RUN"; for e in 1 2; do mkdir CKPT+$e; echo "epoch: $e" > CKPT+$e/CKPT.yaml; done'
     const flags = ['--grace', '1s', '--on-checkpoint', hook, '--on-exit', 'echo over']
     const child = start(['run', 'save', ...flags, '--', 'bash', '-c', `${script}; sleep 60`], { cwd })
     child.stderr.on('data', (part: Buffer) => {

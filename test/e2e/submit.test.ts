@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { shellWord } from '../../src/core/schedulers/shell-word.js'
 import { ckpt, temporaryDirectory, type Outcome } from './ckpt.js'
 
 /** A folder with a job script, and an sbatch that keeps what it is given: the words, and the script. */
@@ -8,7 +9,8 @@ function site(answer = 'echo 4711', script = '#!/bin/bash\n#SBATCH -t 60\npython
   const folder = temporaryDirectory()
   const bin = join(folder, 'bin')
   mkdirSync(bin)
-  const keep = `echo "$*" >>'${folder}/words'; for last; do [ -f "$last" ] && cp "$last" '${folder}/submitted'; done`
+  const [words, submitted] = ['words', 'submitted'].map((name) => shellWord(join(folder, name)))
+  const keep = `echo "$*" >>${words}; for last; do [ -f "$last" ] && cp "$last" ${submitted}; done`
   writeFileSync(join(bin, 'sbatch'), `#!/bin/sh\n${keep}\n${answer}\n`, { mode: 0o755 })
   writeFileSync(join(folder, 'train.sh'), script)
   const submit = (...args: string[]): Promise<Outcome> =>
@@ -22,10 +24,12 @@ describe('ckpt submit', () => {
     const { folder, submit, read } = site()
     const args = ['train.sh', 'exp/save', '--retries', '3', '--min=loss', '--sbatch', '-p gpu', '--', 'a b', '{path}']
     expect(await submit(...args)).toEqual({ status: 0, stdout: '4711\n', stderr: '' })
-    expect(read('words')).toMatch(/^--parsable -p gpu \S+\/train\.sh a b \{path\}\n$/)
+    expect(read('words')).toMatch(/^--parsable -p gpu .+\/train\.sh a b \{path\}\n$/)
     const submitted = read('submitted')
     expect(submitted).toContain('#SBATCH --requeue\n#SBATCH --signal=B:USR1@120\n#SBATCH --open-mode=append\n')
-    expect(submitted).toContain(`run ${folder}/exp/save --retries 3 --min=loss -- /bin/bash "$0" "$@"\n`)
+    expect(submitted).toContain(
+      `run ${shellWord(`${folder}/exp/save`)} --retries 3 --min=loss -- /bin/bash "$0" "$@"\n`,
+    )
     expect(submitted).toMatch(/^#!\/bin\/bash\n#SBATCH -t 60\n/)
     expect(submitted).toMatch(/\nfi\npython train\.py "\$1"\n$/)
   })
@@ -51,7 +55,7 @@ describe('ckpt submit', () => {
     const { folder, submit, read } = site()
     expect((await submit('train.sh', 'exp-%a/save', '--array', '1-9')).status).toBe(0)
     expect(read('words')).toContain('--array=1-9')
-    expect(read('submitted')).toContain(`run ${folder}/exp-"$SLURM_ARRAY_TASK_ID"/save --`)
+    expect(read('submitted')).toContain(`run ${shellWord(`${folder}/exp-`)}"$SLURM_ARRAY_TASK_ID"/save --`)
     const { status, stderr } = await submit('train.sh', 'exp/save', '--array', '1-9')
     expect([status, stderr]).toEqual([2, expect.stringContaining('exp-%a/save')])
   })

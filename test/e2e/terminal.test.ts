@@ -1,6 +1,7 @@
 /** What happens on a terminal: `script` of util-linux makes one. Where it is not there, this is skipped. */
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { shellWord } from '../../src/core/schedulers/shell-word.js'
 import { hasScript, onTerminal, type Terminal } from './on-terminal.js'
 import { epochs, makeRun, nameOf, snapshot } from './runs.js'
 
@@ -19,7 +20,7 @@ function answering(keys: string): Terminal {
 describe.runIf(hasScript)('on a terminal', () => {
   it('prune shows the plan, asks, and does it at a yes', async () => {
     const run = makeRun(epochs(3))
-    const { status, screen } = await onTerminal(`ckpt prune '${run}' --keep 1`, answering('y\r'))
+    const { status, screen } = await onTerminal(`ckpt prune ${shellWord(run)} --keep 1`, answering('y\r'))
     expect(status).toBe(0)
     expect(screen).toMatch(/to remove: 2 checkpoints[^]*Remove 2 checkpoints \(.*\)\? \[y\/N\][^]*removed 2/)
     expect(readdirSync(run)).toEqual([nameOf(3)])
@@ -34,7 +35,7 @@ describe.runIf(hasScript)('on a terminal', () => {
   ])('and changes nothing at %s', async (_, answer, expected) => {
     const run = makeRun(epochs(3))
     const before = snapshot(run)
-    const { status, screen } = await onTerminal(`ckpt prune '${run}' --keep 1`, answering(answer))
+    const { status, screen } = await onTerminal(`ckpt prune ${shellWord(run)} --keep 1`, answering(answer))
     expect(status).toBe(expected)
     expect(screen).not.toMatch(/ {4}at /)
     expect(snapshot(run)).toEqual(before)
@@ -42,13 +43,13 @@ describe.runIf(hasScript)('on a terminal', () => {
 
   it('does not ask with --yes, with --dry-run, or when there is nothing to remove', async () => {
     for (const flags of ['--keep 1 --dry-run', '--keep 9', '--keep 1 --yes']) {
-      const { status, screen } = await onTerminal(`ckpt prune '${makeRun(epochs(3))}' ${flags}`)
+      const { status, screen } = await onTerminal(`ckpt prune ${shellWord(makeRun(epochs(3)))} ${flags}`)
       expect([flags, status, screen.includes('[y/N]')]).toEqual([flags, 0, false])
     }
   })
 
   it('reasons too long for it are folded under themselves, and stay on one line in a pipe', async () => {
-    const command = `ckpt prune '${makeRun(epochs(3))}' --keep 1 --keep-where 'epoch > 1' --keep-first --dry-run`
+    const command = `ckpt prune ${shellWord(makeRun(epochs(3)))} --keep 1 --keep-where 'epoch > 1' --keep-first --dry-run`
     const { screen } = await onTerminal(`stty cols 80; NO_COLOR=1 ${command}`)
     const lines = screen.split('\r\n')
     const at = lines.findIndex((line) => line.includes(nameOf(3)))
@@ -64,7 +65,7 @@ describe.runIf(hasScript)('on a terminal', () => {
   it('names are escaped, for list and for find', async () => {
     const run = makeRun({ 'CKPT+a\n\u001b]0;title\u0007b': 'unixtime: 1.0\n' })
     for (const command of ['list', 'find', 'show', 'recover']) {
-      const { screen } = await onTerminal(`ckpt ${command} '${run}'`)
+      const { screen } = await onTerminal(`ckpt ${command} ${shellWord(run)}`)
       expect(screen).toContain('CKPT+a\\n\\e]0;title\\x07b')
       expect(screen).not.toContain('\u001b]0;')
     }
@@ -72,22 +73,22 @@ describe.runIf(hasScript)('on a terminal', () => {
 
   it('list shows a screenful, says how many more there are, and --all shows them', async () => {
     const run = makeRun(epochs(70))
-    const short = await onTerminal(`ckpt list '${run}'`)
+    const short = await onTerminal(`ckpt list ${shellWord(run)}`)
     expect(short.screen).toMatch(/20 more: --all/)
     expect(short.screen).not.toContain(nameOf(1))
-    const all = await onTerminal(`ckpt list '${run}' --all`)
+    const all = await onTerminal(`ckpt list ${shellWord(run)} --all`)
     expect(all.screen).toContain(nameOf(1))
   })
 
   it('list has colours, unless NO_COLOR is set', async () => {
     const run = makeRun(epochs(2))
-    expect((await onTerminal(`ckpt list '${run}'`)).screen).toContain('\u001b[')
-    expect((await onTerminal(`NO_COLOR=1 ckpt list '${run}'`)).screen).not.toContain('\u001b[')
+    expect((await onTerminal(`ckpt list ${shellWord(run)}`)).screen).toContain('\u001b[')
+    expect((await onTerminal(`NO_COLOR=1 ckpt list ${shellWord(run)}`)).screen).not.toContain('\u001b[')
   })
 
   it('recover gives the command the terminal', async () => {
     const { screen } = await onTerminal(
-      `ckpt recover '${makeRun(epochs(1))}' -- sh -c 'test -t 0 && test -t 1 && echo yes'`,
+      `ckpt recover ${shellWord(makeRun(epochs(1)))} -- sh -c 'test -t 0 && test -t 1 && echo yes'`,
     )
     expect(screen).toContain('yes')
   })
