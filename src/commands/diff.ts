@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { compareTensors, measureValues, type Comparison, type Measured } from '../core/compare/index.js'
+import { compareTensors, isComparable, measureValues, type Comparison, type Measured } from '../core/compare/index.js'
 import { compileMapping } from '../core/names/index.js'
 import { findFile } from '../core/run/index.js'
 import { isFile, openSafely } from '../core/run/open-tensors.js'
 import type { TensorFile } from '../core/tensors/index.js'
 import { filterFlags, keyFlag } from '../file-source.js'
-import { diffDocument, isDifferent, renderDiff } from '../render/diff.js'
+import { diffDocument, isDifferent, renderDiff, renderUncompared } from '../render/diff.js'
 import { renderIdle } from '../render/messages.js'
 
 /** As git diff --exit-code has it. */
@@ -18,7 +18,8 @@ export default class Diff extends BaseCommand<typeof Diff> {
   static override description = `Tells what was added (only in B), removed (only in A), reshaped and recast (another dtype). With --values it reads all
 values that can be compared, and tells how many tensors are equal, and of the others the largest and the mean absolute
 difference and the cosine of both. A and B may be files, checkpoints, or runs, of which the newest checkpoint counts.
-Exit status 0 whether they differ or not; with --exit-code 1 when they do, as git diff has it.`
+Exit status 0 whether they differ or not; with --exit-code 1 when they do, as git diff has it, or when
+values cannot be compared: of dtypes below a byte, and complex ones with others.`
   static override examples = [
     { description: 'another vocabulary?', command: '<%= config.bin %> diff pretrained.safetensors new.safetensors' },
     {
@@ -36,7 +37,7 @@ Exit status 0 whether they differ or not; with --exit-code 1 when they do, as gi
   }
   static override flags = {
     values: Flags.boolean({ description: 'compare the values too' }),
-    'exit-code': Flags.boolean({ description: 'exit status 1 when anything differs' }),
+    'exit-code': Flags.boolean({ description: 'exit status 1 when anything differs, or cannot be compared' }),
     key: keyFlag,
     ...filterFlags,
   }
@@ -63,8 +64,10 @@ Exit status 0 whether they differ or not; with --exit-code 1 when they do, as gi
     const measured: readonly Measured[] | null = this.flags.values
       ? await this.long('comparing', (work) => measureValues(a, b, pairs, work))
       : null
+    const left = measured === null ? [] : pairs.filter((pair) => !isComparable(pair))
+    if (left.length > 0) this.alert(renderUncompared(left))
     this.answer(diffDocument(a, b, comparison, measured), () => renderDiff(comparison, measured, this.output))
-    if (this.flags['exit-code'] && isDifferent(comparison, measured)) process.exitCode = differ
+    if (this.flags['exit-code'] && (left.length > 0 || isDifferent(comparison, measured))) process.exitCode = differ
   }
 
   private async open(argument: string): Promise<TensorFile> {

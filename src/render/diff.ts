@@ -1,5 +1,5 @@
 /** What differs between two files, as people see it and for --json. */
-import type { Comparison, Measured } from '../core/compare/index.js'
+import { isComparable, type Both, type Comparison, type Measured } from '../core/compare/index.js'
 import { plainShape, type TensorFile, type TensorInfo } from '../core/tensors/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
@@ -35,6 +35,15 @@ export function* renderDiff(
     : `${forms}; of ${measured.length} compared ${measured.length - moved.length} are equal`
 }
 
+/** Of values. */
+export function renderUncompared(pairs: readonly Both[]): string {
+  const some = pairs
+    .slice(0, 5)
+    .map(({ a, b }) => `${a.name} (${a.dtype === b.dtype ? a.dtype : `${a.dtype}, ${b.dtype}`})`)
+  const more = pairs.length > some.length ? ', …' : ''
+  return `values of ${plural(pairs.length, 'tensor')} cannot be compared: ${some.join(', ')}${more}`
+}
+
 function told({ max, mean, cosine, unequalSpecials }: Measured['distance']): string {
   const specials = unequalSpecials === 0 ? '' : `, ${unequalSpecials} NaN or infinite on one side`
   const angle = cosine === null ? '' : `, cosine ${formatNumber(cosine, 8)}`
@@ -62,6 +71,10 @@ export function diffDocument(
     reshaped: reshaped.map((pair) => ({ name: pair.a.name, a: formOf(pair.a), b: formOf(pair.b) })),
     recast: recast.map((pair) => ({ name: pair.a.name, from: pair.a.dtype, to: pair.b.dtype })),
     alike: alike.length,
+    uncompared:
+      measured === null
+        ? null
+        : [...alike, ...recast].filter((pair) => !isComparable(pair)).map(({ a: { name } }) => name),
     values:
       measured?.map(({ a: { name }, distance }) => {
         const { equal, max, mean, cosine, unequalSpecials } = distance

@@ -12,6 +12,7 @@ import {
   type WrittenOutput,
 } from '../output/index.js'
 import type { Storage } from '../storage/storage.js'
+import { canCast } from '../tensors/cast.js'
 import { isFloatDtype } from '../tensors/dtype-name.js'
 import { readerOf, type TensorReader } from '../tensors/reader.js'
 import { ensureDense, type TensorFile, type TensorInfo } from '../tensors/tensor.js'
@@ -61,6 +62,7 @@ export function planAverage(
     if (reasons.length > 0) throw notAlike(reasons)
   }
   if (tensors.length === 0) throw new CkptError('refused', `${first.path}: no tensor to average`)
+  for (const file of files) ensureHaveMeans(file, new Set(tensors.map(({ name }) => name)))
   const isAveraged = ({ dtype }: TensorInfo) => isFloat(dtype)
   const forms = files.map((file) => new Map(file.tensors.map(({ name, dtype }) => [name, dtype])))
   return {
@@ -80,6 +82,16 @@ const wrapper = 'state_dict.'
 function usuallyWanted(files: readonly TensorFile[]): (name: string) => boolean {
   const areWrapped = files.every(({ tensors }) => tensors.some(({ name }) => name.startsWith(wrapper)))
   return areWrapped ? (name) => name.startsWith(wrapper) : () => true
+}
+
+/** torch has no arithmetic below a byte, nor has ckpt. */
+function ensureHaveMeans({ path, tensors }: TensorFile, wanted: ReadonlySet<string>): void {
+  for (const { name, dtype } of tensors) {
+    if (!wanted.has(name) || !isFloat(dtype) || canCast(dtype, 'F32')) continue
+    throw new CkptError('refused', `${path}: ${shown(name)} is ${dtype}, of which no mean can be taken`, {
+      hint: 'choose what is averaged with --include and --exclude',
+    })
+  }
 }
 
 function checkWeights(files: readonly TensorFile[], weights: readonly number[] | undefined): void {
