@@ -1,7 +1,7 @@
 /** Which tensors go where: names in, a plan out. Nothing is read but what the files' headers said. */
 import { CkptError } from '../errors.js'
 import { canCast } from '../tensors/cast.js'
-import { plainShape } from '../tensors/tensor.js'
+import { ensureDense, plainShape } from '../tensors/tensor.js'
 import type { Shape, TensorFile, TensorInfo } from '../tensors/tensor.js'
 import { findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
 import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
@@ -226,10 +226,11 @@ const mostShown = 5
 
 /**
  * Throws CkptError `refused` where carrying the plan out would be unsafe: shapes that differ, nothing in common, less
- * than what was asked for.
+ * than what was asked for, a target whose structure could not be kept.
  */
 export function ensureTransferable(plan: TransferPlan): void {
   const { skipMismatched = false, strict = false, minCoverage = 0 } = plan.options
+  ensureDense(plan.target, () => true)
   if (plan.mismatched.length > 0 && !skipMismatched) throw mismatchError(plan)
   if (plan.matched.length === 0) throw nothingMatchedError(plan)
   if (strict && plan.missing.length + plan.unexpected.length > 0) throw strictError(plan)

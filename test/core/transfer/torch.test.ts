@@ -9,7 +9,7 @@ import { openTensors } from '../../../src/core/tensors/open.js'
 import { chunksOf } from '../../../src/core/tensors/tensor.js'
 import { matchTensors } from '../../../src/core/transfer/match.js'
 import { transfer } from '../../../src/core/transfer/write.js'
-import { readTensors, writeTensors, type Content } from './files.js'
+import { floats, readTensors, writeTensors, type Content } from './files.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../fixtures/torch/', import.meta.url).pathname
@@ -92,4 +92,27 @@ it('a torch file as the target gives safetensors, where the output is named so, 
   const written = readTensors(at('out.safetensors'))
   expect([...written.tensors.keys()]).toEqual(contents.map((one) => one.name))
   for (const { name, data } of contents) expect(written.tensors.get(name)?.data.equals(Buffer.from(data))).toBe(true)
+})
+
+describe('sparse tensors', () => {
+  const sparse = join(fixtures, 'torch2', 'sparse.pt')
+
+  it('in the target are refused, for it would lose its structure', async () => {
+    await expect(run(sparse, sparse, 'out.pt')).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('"coo" is sparse_coo [4, 4], and 4 more like it') as string,
+    })
+    expect(fs.existsSync(at('out.pt'))).toBe(false)
+  })
+
+  it('in the source are left out', async () => {
+    const own = floats('coo', [4, 4], Array<number>(16).fill(7))
+    const target = writeTensors(at('target'), [own, floats('w', [2], [7, 7])])
+    await run(sparse, target, 'out')
+    const { tensors } = readTensors(at('out'))
+    const w = (await contentsOf(sparse)).find(({ name }) => name === 'w')
+    expect([...tensors.keys()]).toEqual(['coo', 'w'])
+    expect(Buffer.from(tensors.get('coo')?.data ?? [])).toEqual(Buffer.from(own.data))
+    expect(Buffer.from(tensors.get('w')?.data ?? [])).toEqual(Buffer.from(w?.data ?? []))
+  })
 })
