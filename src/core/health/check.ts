@@ -221,11 +221,13 @@ async function lookInto(
     const isDamage = await isEmptyFileDamage(checkpoint, file, neighbours)
     return isDamage ? { ...unread, findings: [emptyFinding(file.name)] } : unread
   }
+  const isParameter = checkpoint.files.some(({ path }) => path === file.path)
   const around = {
     commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
     commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
     endInZeros: () => neighbours.commonEndOf(checkpoint, file.name),
-    isNeverEmpty: checkpoint.files.some(({ path }) => path === file.path) && isEmptyDamage(file.name, false, []),
+    isParameter,
+    isNeverEmpty: isParameter && isEmptyDamage(file.name, false, []),
   }
   return inspectFile(storage, file, around, options)
 }

@@ -21,7 +21,7 @@ import {
 import type { FoundFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
-import { beginsWithin, findZeroTail, type Extent } from './zeros.js'
+import { areUnwritten, findZeroTail, type Extent } from './zeros.js'
 import { sourceOf, withFile } from '../storage/source.js'
 
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
@@ -31,6 +31,7 @@ export interface Surroundings {
   readonly commonKind: () => Promise<Kind | null>
   /** Whether the file ends in zeros in the other checkpoints, where they agree. */
   readonly endInZeros: () => Promise<boolean | null>
+  readonly isParameter: boolean
   /** A parameter file, and what its name stands for has no empty form. */
   readonly isNeverEmpty: boolean
 }
@@ -112,10 +113,10 @@ async function inspectSafetensors(source: ByteSource, around: Surroundings): Pro
   return new Set(tensors.map((tensor) => tensor.name))
 }
 
-/** Zeros that begin amid a tensor and go on to the end, where the other checkpoints have none, were never written. */
+/** Zeros to the end that begin as no value does, where the other checkpoints have none, were never written. */
 async function refuseZeroTail(source: ByteSource, parts: readonly Extent[], around: Surroundings): Promise<void> {
   const start = await findZeroTail(source)
-  if (start === null || !beginsWithin(parts, start) || (await around.endInZeros()) !== false) return
+  if (start === null || !areUnwritten(parts, start) || (await around.endInZeros()) !== false) return
   throw new FormatError(
     `bytes ${start} to ${source.byteLength}, its end, are all zero, and the other checkpoints do not end so: ` +
       'they were never written (power failure, full disk)',
@@ -268,8 +269,11 @@ async function compareKind(source: ByteSource, kind: 'text' | 'opaque', around: 
     throw new FormatError(`all its ${source.byteLength} bytes are zero: they were never written`, { offset: 0 })
   }
   if (common === null || common === 'opaque' || common === kind) return
-  if (common === 'text')
+  if (common === 'text') {
+    // A log or a note is text in any encoding.
+    if (!around.isParameter) return
     throw new FormatError('does not begin as text, as it does in the other checkpoints', { offset: 0 })
+  }
   const title = { zip: 'zip (torch)', legacy: 'torch', safetensors: 'safetensors', index: 'JSON', json: 'JSON' }[common]
   throw new FormatError(`does not begin as a ${title} file, as it does in the other checkpoints`, { offset: 0 })
 }

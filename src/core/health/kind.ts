@@ -22,10 +22,10 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   return isText(head) ? 'text' : 'opaque'
 }
 
-/** Printable, tabs and line ends; the last character may be cut. */
+/** Printable, white space, and what moves or colours a terminal's text; the last character may be cut. */
 function isText(head: Uint8Array): boolean {
   try {
-    return !/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(
+    return !/[\0-\x07\x0e-\x1a\x1c-\x1f\x7f]/.test(
       new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true }),
     )
   } catch (error) {

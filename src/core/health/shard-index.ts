@@ -2,6 +2,7 @@
 import type { Finding } from '../checkpoint.js'
 import { FormatError, reasonOf, StorageError } from '../errors.js'
 import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
+import type { PyValue } from '../formats/pyyaml/value.js'
 import type { FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { openTensors } from '../tensors/index.js'
@@ -23,7 +24,7 @@ export class Shards {
     this.files = new Map(files.map((file) => [file.name, file]))
   }
 
-  /** Null where the file cannot be read as one of tensors, which is told of the file itself. */
+  /** Names that an index may give to it. Null where it cannot be read as one of tensors, which is told of the file itself. */
   async namesIn({ name, path, stat }: FoundFile): Promise<ReadonlySet<string> | null> {
     const known = this.tensors.get(name)
     if (known !== undefined) return known
@@ -31,12 +32,18 @@ export class Shards {
     try {
       const file = await openTensors(this.storage, path)
       await file.close()
-      return new Set(file.tensors.map((tensor) => tensor.name))
+      return new Set([...file.tensors.map((tensor) => tensor.name), ...keysOf(file.values)])
     } catch (error) {
       if (error instanceof FormatError || error instanceof StorageError) return null
       throw error
     }
   }
+}
+
+/** Keys of the saved dict: an index names whatever stands under one, also sparse tensors and what is no tensor. */
+function keysOf(values: PyValue): string[] {
+  if (typeof values !== 'object' || values === null || !('pairs' in values)) return []
+  return values.pairs.flatMap(([key]) => (typeof key === 'string' ? [key] : []))
 }
 
 /** Holds one index against the files beside it: names of shards and, where their headers were read, of tensors. */

@@ -39,7 +39,21 @@ function lastOther(bytes: Uint8Array): number {
   return -1
 }
 
-/** True when zeros from `start` on begin within one of the parts: those that begin with a part may be its values. */
-export function beginsWithin(parts: readonly Extent[], start: number): boolean {
-  return parts.some((part) => part.begin < start && start + largestElement < part.end)
+/** What no file system promises less of. */
+const sector = 512
+
+/**
+ * True when zeros from `start` to the end cannot be told from blocks that were never written: they begin amid a part,
+ * and there with a sector, or go on through the parts behind it. Else they may be values: of a queue that is being
+ * filled, of rows that are not used yet.
+ */
+export function areUnwritten(parts: readonly Extent[], start: number): boolean {
+  const torn = parts.find((part) => part.begin < start && start + largestElement < part.end)
+  if (torn === undefined) return false
+  return beginsSector(start) || parts.some((part) => part.begin >= torn.end && part.begin < part.end)
+}
+
+/** The last bytes before it can be zero too: they are of a number. */
+function beginsSector(start: number): boolean {
+  return Math.ceil(start / sector) * sector - start < largestElement
 }

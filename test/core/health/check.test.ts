@@ -269,6 +269,20 @@ describe('zeros that were never written', () => {
     expect((await grade(all, 'deep')).map(({ health }) => health.grade)).toEqual(['whole', 'whole', 'whole'])
   })
 
+  it('within the last tensor are found where they begin with a sector, and values elsewhere', async () => {
+    const sound = filled(1500)
+    const sector = 512 * Math.floor((sound.length - 700) / 512)
+    for (const [start, grades] of [
+      [sector, ['whole', 'whole', 'corrupt']],
+      [sector - 3, ['whole', 'whole', 'corrupt']],
+      [sector - 100, ['whole', 'whole', 'whole']],
+    ] as const) {
+      const root = makeRun({ 'model.ckpt': sound })
+      write(root, { 'CKPT+3/model.ckpt': zeroFrom(sound, start) })
+      expect((await grade(root, 'quick')).map(({ health }) => health.grade)).toEqual(grades)
+    }
+  })
+
   it('in the place of a zip end record are told from a cut', async () => {
     const large = makeZip([{ name: 'm/data/0', data: Buffer.alloc(5000, 5) }], { zip64: true })
     const root = makeRun({ 'model.ckpt': large })
@@ -324,6 +338,12 @@ describe('what stands in the place of a file', () => {
     write(root, { 'CKPT+3/brain.ckpt': Buffer.from('fffe7300', 'hex') })
     expect(findingsOf(await grade(root, 'quick'), 'CKPT+3')[0]?.reason).toMatch('does not begin as text')
   })
+
+  it('is text in any encoding where it is no parameter file, and with colours in one', async () => {
+    const root = makeRun({ 'note.txt': 'cafe\n', 'brain.ckpt': 'step: 1\n' })
+    write(root, { 'CKPT+3/note.txt': Buffer.from('café\n', 'latin1'), 'CKPT+3/brain.ckpt': '\x1b[1mstep\x1b[0m: 2\n' })
+    expect(findingsOf(await grade(root, 'quick'), 'CKPT+3')).toEqual([])
+  })
 })
 
 it('bytes that were appended to a zip are told as such, not as a cut', async () => {
@@ -371,6 +391,14 @@ describe('an index', () => {
     expect(await findings(files)).toMatchObject([
       { grade: 'partial', file: 'pytorch_model.bin.index.json', reason: expect.stringMatching('"nothing"') as string },
     ])
+  })
+
+  it('names what is no tensor in a shard of torch, as loaders do', async () => {
+    const files = {
+      'pytorch_model-00001-of-00001.bin': readFileSync(join(fixtures, '../torch/torch1/lightning_like.ckpt')),
+      'pytorch_model.bin.index.json': index({ epoch: 'pytorch_model-00001-of-00001.bin' }),
+    }
+    expect(await findings(files)).toEqual([])
   })
 
   it('names a shard that is not there', async () => {

@@ -26,6 +26,7 @@ async function reasonsFor(fixture: string): Promise<string[]> {
     commonSize: async () => null,
     commonKind: async () => null,
     endInZeros: async () => null,
+    isParameter: true,
     isNeverEmpty: false,
   }
   const { findings } = await inspectFile(storage, file, around, { level: 'quick' })
