@@ -2,7 +2,14 @@
 import { basename } from 'node:path'
 import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { explainTemporary, listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
+import {
+  explainTemporary,
+  folderReason,
+  listFiles,
+  uniteFindings,
+  type Contents,
+  type FoundFile,
+} from '../layouts/index.js'
 import type { ReadStorage, Sweep } from '../storage/storage.js'
 import type { Sum, Sums } from './checksums.js'
 import { isEmptyDamage } from './empty.js'
@@ -250,7 +257,7 @@ async function findFolders(
     const file = basename(path)
     const others = await neighbours.sizesOf(checkpoint, file)
     if (others.length < fewestWitnesses) continue
-    findings.push({ grade: 'corrupt', file, reason: 'no file, but a folder, and a file in the other checkpoints' })
+    findings.push({ grade: 'corrupt', file, reason: `${folderReason}, and a file in the other checkpoints` })
   }
   return findings
 }

@@ -1,5 +1,6 @@
 /** What a file is, by its first bytes; by its name only where the bytes may be the ones that are broken. */
 
+import { isText } from '../formats/text.js'
 import { isLegacyStream } from '../formats/torch-legacy.js'
 
 export type Kind = 'zip' | 'legacy' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
@@ -20,18 +21,6 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   if (isLegacyStream(head)) return 'legacy'
   if (looksLikeSafetensors(head, size)) return 'safetensors'
   return isText(head) ? 'text' : 'opaque'
-}
-
-/** Printable, white space, and what moves or colours a terminal's text; the last character may be cut. */
-function isText(head: Uint8Array): boolean {
-  try {
-    return !/[\0-\x07\x0e-\x1a\x1c-\x1f\x7f]/.test(
-      new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true }),
-    )
-  } catch (error) {
-    if (error instanceof TypeError) return false
-    throw error
-  }
 }
 
 function beginsWith(head: Uint8Array, magic: Uint8Array): boolean {

@@ -48,6 +48,7 @@ export function findingOf(error: StorageError, file?: string): Finding | null {
 
 /** Nothing of it can be read back, and reading it may never end. */
 export const noFileReason = 'no file, but a pipe, a socket or a device'
+export const folderReason = 'no file, but a folder'
 export const danglingReason = 'a symbolic link that leads nowhere'
 
 /** An entry of a folder, and its path. */
@@ -60,13 +61,13 @@ export interface Placed {
 export async function findNoFiles(
   storage: ReadStorage,
   placed: readonly Placed[],
-  file: string,
 ): Promise<ReadonlyMap<string, Finding>> {
   const odd = placed.filter(({ entry }) => entry.kind === 'link' || entry.kind === 'other')
   const stats = await storage.stat(odd.map(({ path }) => path))
   return new Map(
     odd.flatMap(({ entry, path }, index): [string, Finding][] => {
       const stat = stats[index]
+      const file = entry.name
       if (stat?.ok === true)
         return isNoFile(stat.value) ? [[path, { grade: 'corrupt', file, reason: noFileReason }]] : []
       return entry.kind === 'link' ? [[path, { grade: 'partial', file, reason: danglingReason }]] : []

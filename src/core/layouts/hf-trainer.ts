@@ -16,7 +16,16 @@ import {
 import { CkptError } from '../errors.js'
 import { isJsonObject, parseJson } from '../formats/json.js'
 import type { Entry, ReadStorage, Result } from '../storage/storage.js'
-import { batches, compareText, directoryNames, findingOf, findNoFiles, prefixOf, type Placed } from './folders.js'
+import {
+  batches,
+  compareText,
+  directoryNames,
+  findingOf,
+  findNoFiles,
+  folderReason,
+  prefixOf,
+  type Placed,
+} from './folders.js'
 import type { Folder, Layout } from './layout.js'
 import { quoteValue, toFinite } from './numbers.js'
 
@@ -139,7 +148,7 @@ function choose(candidates: readonly Candidate[]): Candidate[] {
 }
 
 async function readStates(storage: ReadStorage, run: string, batch: readonly Candidate[]): Promise<Checkpoint[]> {
-  const noFiles = await findNoFiles(storage, batch.flatMap(stateOf), stateFile)
+  const noFiles = await findNoFiles(storage, batch.flatMap(jsonIn))
   const readable = batch.filter((candidate) => !noFiles.has(candidate.path + sep + stateFile))
   const texts = await storage.read(
     readable.map((candidate) => candidate.path + sep + stateFile),
@@ -147,13 +156,21 @@ async function readStates(storage: ReadStorage, run: string, batch: readonly Can
   )
   const states = new Map(readable.map((candidate, index) => [candidate, readState(candidate, texts[index])]))
   return batch.map((candidate) => {
-    const noFile = noFiles.get(candidate.path + sep + stateFile)
-    return toCheckpoint(run, candidate, states.get(candidate) ?? failedState(noFile === undefined ? [] : [noFile]))
+    const odd = jsonIn(candidate).flatMap(({ entry, path }) => noFiles.get(path) ?? findFolder(entry))
+    const state = states.get(candidate) ?? failedState([])
+    return toCheckpoint(run, candidate, { ...state, findings: [...state.findings, ...odd] })
   })
 }
 
-function stateOf({ path, entries }: Candidate): Placed[] {
-  return entries.filter(({ name }) => name === stateFile).map((entry) => ({ entry, path: path + sep + stateFile }))
+/** Its state, and what says how the model and its tokenizer are made. */
+function jsonIn({ path, entries }: Candidate): Placed[] {
+  return entries.filter(({ name }) => name.endsWith('.json')).map((entry) => ({ entry, path: path + sep + entry.name }))
+}
+
+/** That the state cannot be read tells it already. */
+function findFolder({ name, kind }: Entry): Finding[] {
+  if (kind !== 'directory' || name === stateFile) return []
+  return [{ grade: 'corrupt', file: name, reason: folderReason }]
 }
 
 /** What one checkpoint's `trainer_state.json` says. */

@@ -1,6 +1,6 @@
 /** Runs and checkpoints as the frameworks lay them out. */
 export { findRuns, loadRun, NoRunError } from './discover.js'
-export { batches, compareText, findingOf } from './folders.js'
+export { batches, compareText, findingOf, folderReason } from './folders.js'
 export type { Folder, Layout } from './layout.js'
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
 export { listFiles, measure, TotalSize, uniteFindings, type Contents, type FoundFile } from './measure.js'

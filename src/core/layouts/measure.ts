@@ -80,13 +80,18 @@ export async function listFiles(
     const contents = found.get(file.checkpoint)
     contents?.files.push(one)
     if (stat === null) contents?.findings.push(goneFinding(one))
-    else if (isNoFile(stat) && file.checkpoint.files.some(({ path }) => path === file.path)) {
+    else if (isNoFile(stat) && isParameterFile(file)) {
       contents?.findings.push({ grade: 'corrupt', file: file.name, reason: noFileReason })
     }
   })
   for (const [checkpoint, finding] of findings) found.get(checkpoint)?.findings.push(finding)
   for (const contents of found.values()) contents.files.sort((a, b) => compareText(a.name, b.name))
   return found
+}
+
+/** Of a checkpoint that is one file, its layout has told what is in that file's place. */
+function isParameterFile({ checkpoint: { kind, files }, path }: Named): boolean {
+  return kind === 'directory' && files.some((file) => file.path === path)
 }
 
 function emptyContents(): { files: FoundFile[]; findings: Finding[] } {

@@ -102,7 +102,7 @@ async function scanBatch(
       if (finding !== null) unreadable.push(toCheckpoint(run, { name, path, files: [] }, noMeta, [finding]))
     }
   })
-  const noFiles = await findNoFiles(storage, metas, metaFile)
+  const noFiles = await findNoFiles(storage, metas)
   const isReadable = ({ path }: Candidate) => !noFiles.has(path + sep + metaFile)
   for (const candidate of candidates) {
     const finding = noFiles.get(candidate.path + sep + metaFile)

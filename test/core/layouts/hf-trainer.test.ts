@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findRuns, loadRun } from '../../../src/core/layouts/index.js'
@@ -113,6 +114,22 @@ describe('Hugging Face Trainer checkpoints', () => {
       file: 'trainer_state.json',
       reason: 'global_step is no number, but "ten"',
     })
+  })
+
+  it('are damaged by a folder, a pipe or a link that leads nowhere in the place of a JSON file', async () => {
+    const files = { 'trainer_state.json': '{"global_step": 1, "log_history": []}', 'model.safetensors': 'x' }
+    const root = makeFolder()
+    for (const [name, text] of Object.entries(files)) write(root, { [`checkpoint-1/${name}`]: text })
+    mkdirSync(join(root, 'checkpoint-1/config.json'))
+    execFileSync('mkfifo', [join(root, 'checkpoint-1/generation_config.json')])
+    symlinkSync('gone', join(root, 'checkpoint-1/vocab.json'))
+    const [checkpoint] = (await loadRun(storage, root)).checkpoints
+    expect(checkpoint?.health.findings).toEqual([
+      { grade: 'corrupt', file: 'config.json', reason: 'no file, but a folder' },
+      { grade: 'corrupt', file: 'generation_config.json', reason: 'no file, but a pipe, a socket or a device' },
+      { grade: 'partial', file: 'vocab.json', reason: 'a symbolic link that leads nowhere' },
+    ])
+    expect(checkpoint?.step).toBe(1)
   })
 
   it('with a broken trainer_state.json are damaged alone, with the place', async () => {

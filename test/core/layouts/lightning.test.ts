@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Checkpoint } from '../../../src/core/checkpoint.js'
-import { findRuns, loadCheckpoint, loadRun } from '../../../src/core/layouts/index.js'
+import { checkHealth } from '../../../src/core/health/index.js'
+import { findRuns, loadCheckpoint, loadRun, measure } from '../../../src/core/layouts/index.js'
 import { bestOrder, byRecency, metricOrders, rank } from '../../../src/core/selection/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { copyFixture, fixtures, makeFolder, write } from './folders.js'
@@ -329,14 +331,35 @@ describe('damaged Lightning checkpoints', () => {
     expect(findings.sort()).toEqual([
       expect.stringMatching(/^cut.ckpt \(null\) corrupt: killed while saving: \d+ .*bytes, no zip end record/),
       'empty.ckpt (null) corrupt: 0 bytes',
-      'epoch=7-step=32.ckpt (32) corrupt: begins as no file that torch.save wrote, as the others do',
+      'epoch=7-step=32.ckpt (32) corrupt: begins otherwise, and the others as torch.save writes',
       expect.stringMatching(/^evil.ckpt \(null\) corrupt: unsafe: its pickle calls os.system/),
-      'zeros.ckpt (null) corrupt: begins with zeros alone, as the others do',
+      'zeros.ckpt (null) corrupt: begins with zeros alone, and the others as torch.save writes',
     ])
     expect(await namesIn({ 'epoch=0-step=4.ckpt': cut, 'cut.ckpt': cut, 'model.ckpt': '' })).toEqual([
       'epoch=0-step=4.ckpt',
     ])
     expect(await namesIn({ 'last.ckpt': cut })).toEqual(['last.ckpt'])
+  })
+
+  it('are told where something else has the name of the last one, but for text', async () => {
+    const told = async (place: (path: string) => unknown) => {
+      const root = write(makeFolder(), { 'epoch=0-step=4.ckpt': sound })
+      place(join(root, 'last.ckpt'))
+      const { checkpoints } = await loadRun(storage, root)
+      const graded = await checkHealth(storage, checkpoints, await measure(storage, checkpoints), 'deep')
+      return graded.flatMap(({ health }) => health.findings)
+    }
+    const other = 'begins otherwise, and the others as torch.save writes'
+    expect(await told((path) => writeFileSync(path, Buffer.from('fffe0001', 'hex')))).toEqual([
+      { grade: 'corrupt', reason: other },
+    ])
+    expect(await told((path) => mkdirSync(path))).toEqual([
+      { grade: 'corrupt', reason: 'a folder, and none that Lightning saves' },
+    ])
+    const noFile = [{ grade: 'corrupt', reason: 'no file, but a pipe, a socket or a device' }]
+    expect(await told((path) => execFileSync('mkfifo', [path]))).toEqual(noFile)
+    expect(await told((path) => symlinkSync('/dev/zero', path))).toEqual(noFile)
+    expect(await told((path) => writeFileSync(path, 'epoch=0-step=4.ckpt'))).toEqual([])
   })
 
   it('that would run code have their facts all the same', async () => {

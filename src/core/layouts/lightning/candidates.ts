@@ -11,7 +11,7 @@ export interface Candidate {
   /** Absolute. */
   readonly path: string
   /** Of what it is, or leads to. */
-  readonly kind: 'file' | 'directory'
+  readonly kind: 'file' | 'directory' | 'other'
   /** Where it leads to, when it is a link. */
   readonly target: string | null
 }
@@ -51,7 +51,7 @@ type Found = Omit<Candidate, 'kind' | 'target'> & { readonly kind: Candidate['ki
 
 function entriesOf({ path, entries }: Folder, before: string): Found[] {
   return entries.flatMap(({ name, kind }) => {
-    if (!name.endsWith(suffix) || name.startsWith('.') || kind === 'other') return []
+    if (!name.endsWith(suffix) || name.startsWith('.')) return []
     return [{ name: before + name, path: prefixOf(path) + before + name, kind }]
   })
 }
@@ -72,6 +72,6 @@ async function followLinks(storage: ReadStorage, found: readonly Found[]): Promi
     const { stat, target } = known.get(path) ?? {}
     if (stat?.ok !== true || target?.ok !== true) return []
     const led = stat.value.kind
-    return led === 'file' || led === 'directory' ? [{ name, path, kind: led, target: target.value }] : []
+    return led === 'link' ? [] : [{ name, path, kind: led, target: target.value }]
   })
 }

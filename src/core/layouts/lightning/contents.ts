@@ -18,7 +18,7 @@ export interface Contents {
  * (lightning/fabric/strategies/fsdp.py: `.metadata`, `*.distcp`, and last `meta.pt`), or DeepSpeed (`checkpoint/`).
  */
 export async function contentsOf(storage: ReadStorage, { path, kind }: Candidate): Promise<Contents> {
-  if (kind === 'file') return { facts: path, unfinished: null, files: [{ key: 'model', path, size: null }] }
+  if (kind !== 'directory') return { facts: path, unfinished: null, files: [{ key: 'model', path, size: null }] }
   const entries = await namesIn(storage, path)
   const has = (name: string) => entries.some((entry) => entry.name === name)
   if (has('checkpoint') && (has('latest') || has('zero_to_fp32.py')))

@@ -18,7 +18,7 @@ import { CkptError, StorageError } from '../../errors.js'
 import { readMetas } from '../../meta/index.js'
 import { sourceOf, withFile } from '../../storage/source.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { compareText, findingOf, prefixOf } from '../folders.js'
+import { compareText, findingOf, noFileReason, prefixOf } from '../folders.js'
 import type { Folder, Layout } from '../layout.js'
 import { pathInside, type CheckpointCallback } from './callbacks.js'
 import { findCandidates, type Candidate } from './candidates.js'
@@ -26,7 +26,7 @@ import { contentsOf } from './contents.js'
 import { endsInName, isLast, isTypical, numbersIn } from './file-name.js'
 import { logFile, readLog, type Logged } from './metrics-csv.js'
 import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
-import { readSavedState, type Reading, type SavedState } from './saved-state.js'
+import { readSavedState, type Foreign, type Reading, type SavedState } from './saved-state.js'
 
 const id = 'lightning'
 const hyperParameterFile = 'hparams.yaml'
@@ -74,8 +74,9 @@ async function look(storage: ReadStorage, candidate: Candidate, withWeights: boo
       reading: { kind: 'unfinished', finding: { grade: 'unfinished', file: unfinished, reason } },
     }
   }
+  if (candidate.kind === 'other') return { candidate, files, reading: { kind: 'broken', reason: noFileReason } }
+  if (facts === null) return { candidate, files, reading: { kind: 'foreign', bytes: 'folder' } }
   const request = { name: candidate.name, withWeights }
-  if (facts === null) return { candidate, files, reading: { kind: 'foreign', bytes: 'other' } }
   try {
     const reading = await withFile(storage, facts, (handle) => readSavedState(sourceOf(handle), request))
     return { candidate, files, reading }
@@ -83,7 +84,7 @@ async function look(storage: ReadStorage, candidate: Candidate, withWeights: boo
     if (!(error instanceof StorageError)) throw error
     const finding = findingOf(error)
     const reading: Reading =
-      finding === null ? { kind: 'foreign', bytes: 'other' } : { kind: 'broken', reason: finding.reason }
+      finding === null ? { kind: 'foreign', bytes: 'gone' } : { kind: 'broken', reason: finding.reason }
     return { candidate, files, reading }
   }
 }
@@ -98,9 +99,15 @@ function choose(looked: readonly Looked[]): Looked[] {
   return own.filter(({ candidate: { name }, reading }) => {
     if (reading.kind === 'state') return true
     if (reading.kind !== 'foreign') return isAmongOthers || isTypical(name)
-    if (reading.bytes === 'blank') return isAmongOthers
-    return reading.bytes === 'other' && isAmongOthers && numbersIn(name).has('epoch')
+    return isAmongOthers && isInPlaceOfOne(name, reading.bytes)
   })
+}
+
+/** Text under the name `last.ckpt` may be a note of which one is the last; what has an epoch in its name was one. */
+function isInPlaceOfOne(name: string, bytes: Foreign): boolean {
+  if (bytes === 'torch' || bytes === 'gone') return false
+  if (bytes === 'blank') return true
+  return numbersIn(name).has('epoch') || (bytes !== 'text' && isTypical(name))
 }
 
 /**
@@ -182,7 +189,7 @@ function toCheckpoint(run: string, { candidate, files, reading }: Looked, around
     path,
     run,
     layout: id,
-    kind,
+    kind: kind === 'directory' ? kind : 'file',
     meta: state === null ? new Map<string, MetaValue>() : metaOf(name, state, around),
     step: state === null ? (inName.get('step') ?? null) : state.step,
     epoch: state === null ? (inName.get('epoch') ?? null) : state.epoch,
@@ -205,11 +212,15 @@ function findingsOf(reading: Looked['reading']): Finding[] {
       return [reading.finding]
     case 'broken':
       return [{ grade: 'corrupt', reason: reading.reason }]
-    case 'foreign': {
-      const reason = reading.bytes === 'blank' ? 'begins with zeros alone' : 'begins as no file that torch.save wrote'
-      return [{ grade: 'corrupt', reason: `${reason}, as the others do` }]
-    }
+    case 'foreign':
+      return [{ grade: 'corrupt', reason: explainForeign(reading.bytes) }]
   }
+}
+
+function explainForeign(bytes: Foreign): string {
+  if (bytes === 'folder') return 'a folder, and none that Lightning saves'
+  const begins = bytes === 'blank' ? 'begins with zeros alone' : 'begins otherwise'
+  return `${begins}, and the others as torch.save writes`
 }
 
 function directionOf({ monitor, mode }: CheckpointCallback): [string, Direction][] {

@@ -6,6 +6,7 @@ import type { MetaValue } from '../../checkpoint.js'
 import type { ByteSource } from '../../formats/byte-source.js'
 import { crc32 } from '../../crc32.js'
 import { auditPickle, PythonValues, textOf, type PickleNode } from '../../formats/pickle/index.js'
+import { isText } from '../../formats/text.js'
 import { describeCut } from '../../formats/torch-cut.js'
 import { openTorchObject, type TorchObject } from '../../formats/torch-object.js'
 import { tensorOf } from '../../formats/torch-tensor.js'
@@ -30,8 +31,10 @@ export type Reading =
   | { readonly kind: 'state'; readonly state: SavedState }
   /** One of torch's files, or nearly one, that cannot be read or would run code: what is wrong with it. */
   | { readonly kind: 'broken'; readonly reason: string }
-  /** Something else: another file of torch's, one that begins with zeros alone, or none of these. */
-  | { readonly kind: 'foreign'; readonly bytes: 'torch' | 'blank' | 'other' }
+  | { readonly kind: 'foreign'; readonly bytes: Foreign }
+
+/** Something else: another file of torch's, one that begins with zeros alone, text, a folder, nothing, or none of these. */
+export type Foreign = 'torch' | 'blank' | 'text' | 'folder' | 'gone' | 'other'
 
 export interface ReadRequest {
   /** The file's, relative to its run. */
@@ -45,7 +48,7 @@ export async function readSavedState(source: ByteSource, request: ReadRequest): 
   if (source.byteLength === 0) return { kind: 'broken', reason: '0 bytes' }
   try {
     const object = await openTorchObject(source)
-    if (object === null) return { kind: 'foreign', bytes: (await isBlank(source)) ? 'blank' : 'other' }
+    if (object === null) return { kind: 'foreign', bytes: await foreignOf(source) }
     if (isLightning(object.root)) return { kind: 'state', state: await interpret(object, request) }
     const [unsafe] = auditPickle(object.calls).unsafe
     if (unsafe === undefined) return { kind: 'foreign', bytes: 'torch' }
@@ -57,8 +60,10 @@ export async function readSavedState(source: ByteSource, request: ReadRequest): 
   }
 }
 
-async function isBlank(source: ByteSource): Promise<boolean> {
-  return (await source.read(0, 512)).every((byte) => byte === 0)
+async function foreignOf(source: ByteSource): Promise<Foreign> {
+  const head = await source.read(0, 512)
+  if (head.every((byte) => byte === 0)) return 'blank'
+  return isText(head) ? 'text' : 'other'
 }
 
 /** Since 0.8 there is the version; before it the names were already these. */
