@@ -36,7 +36,8 @@ export async function readZip(source: ByteSource): Promise<ZipArchive> {
 
 /**
  * Where an entry's bytes lie, by its local header: only that one knows its own length.
- * Throws FormatError when the local header is not there, or is another entry's.
+ * Throws FormatError when the local header is not there, or is another entry's, and when the bytes would not end where
+ * the entry does.
  */
 export async function locateEntry(source: ByteSource, archive: ZipArchive, entry: ZipEntry): Promise<ByteRange> {
   // With the name that it should have, in one reading; the file can have ended before that.
@@ -65,24 +66,56 @@ export async function locateEntry(source: ByteSource, archive: ZipArchive, entry
   }
   requireSameSizes(view, entry)
   const offset = nameOffset + nameLength + view.getUint16(28, true)
-  if (offset + entry.compressedSize > archive.directoryOffset) {
-    throw new FormatError(
-      `entry ${quote(entry.name)} ends at byte ${offset + entry.compressedSize}, after the central directory's start ` +
-        `at byte ${archive.directoryOffset}`,
-      { offset },
-    )
-  }
-  return { offset, length: entry.compressedSize }
+  const range = { offset, length: entry.compressedSize }
+  requireEndBefore(archive, entry, range)
+  if (hasDescriptor(view)) await requireDescriptor(source, entry, range)
+  return range
 }
 
-/** Sizes and checksum come behind the data, and the local header says nothing of them. */
-const comesBehind = 8
+function requireEndBefore(archive: ZipArchive, entry: ZipEntry, { offset, length }: ByteRange): void {
+  if (offset + length <= entry.limit) return
+  const what = entry.limit === archive.directoryOffset ? "the central directory's start" : 'the start of the next entry'
+  throw new FormatError(
+    `entry ${quote(entry.name)} ends at byte ${offset + length}, after ${what} at byte ${entry.limit}`,
+    { offset },
+  )
+}
+
+/** Sizes and checksum come behind the data, in a descriptor, and the local header says nothing of them. */
+function hasDescriptor(local: DataView): boolean {
+  return (local.getUint16(6, true) & 8) !== 0
+}
+
+/** A signature, the checksum and two sizes of four bytes, or of eight for an entry of 4 GiB (APPNOTE 4.3.9). */
+const descriptorSize = { short: 16, long: 24 }
+
+/**
+ * A local header that gives a wrong length to what stands before the data moves the data. Its descriptor is then not
+ * behind it: where what lies between the data and the next entry is not as long as that, it is looked at. It may lack
+ * its signature, and anything may follow it.
+ */
+async function requireDescriptor(source: ByteSource, entry: ZipEntry, { offset, length }: ByteRange): Promise<void> {
+  const end = offset + length
+  const isLong = Math.max(entry.size, entry.compressedSize) >= 0xffffffff
+  if (entry.limit - end === (isLong ? descriptorSize.long : descriptorSize.short)) return
+  // Four bytes before it too: they must not be its signature, four bytes too early.
+  const bytes = await source.read(end - 4, Math.min(12, entry.limit - end + 4))
+  const [before, first, second] = Array.from({ length: bytes.length >> 2 }, (_, at) =>
+    viewOf(bytes).getUint32(4 * at, true),
+  )
+  const hasSignature = first === signature.descriptor && second === entry.crc32
+  if (hasSignature || (first === entry.crc32 && before !== signature.descriptor)) return
+  throw new FormatError(
+    `the data of entry ${quote(entry.name)} should end at byte ${end}, and what tells its checksum does not follow there`,
+    { offset: end },
+  )
+}
 
 /** One reader goes by the local header, another by the directory: they must not see two files. */
 function requireSameSizes(local: DataView, entry: ZipEntry): void {
   requireSame(entry, 'method', local.getUint16(8, true), entry.method === 'stored' ? 0 : 8)
   const [crc, packed, size] = [local.getUint32(14, true), local.getUint32(18, true), local.getUint32(22, true)]
-  if ((local.getUint16(6, true) & comesBehind) !== 0 || (crc === 0 && packed === 0 && size === 0)) return
+  if (hasDescriptor(local) || (crc === 0 && packed === 0 && size === 0)) return
   requireSame(entry, 'CRC-32', crc, entry.crc32)
   requireSame(entry, 'packed size', packed, entry.compressedSize)
   requireSame(entry, 'size', size, entry.size)

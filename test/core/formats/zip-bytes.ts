@@ -17,7 +17,15 @@ export interface Part {
   readonly zip64?: boolean
   readonly localName?: string
   /** In place of what torch writes into the local header. */
-  readonly local?: { readonly flags?: number; readonly method?: number; readonly crc?: number; readonly size?: number }
+  readonly local?: {
+    readonly flags?: number
+    readonly method?: number
+    readonly crc?: number
+    readonly size?: number
+    readonly extraLength?: number
+  }
+  /** In place of the descriptor that comes behind the data. */
+  readonly behind?: Uint8Array
 }
 
 export interface Shape {
@@ -42,7 +50,7 @@ export function makeZip(parts: readonly Part[], shape: Shape = {}): Buffer {
     const packed = part.deflate === true ? deflateRawSync(part.data) : Buffer.from(part.data)
     put(localHeader(part))
     put(packed)
-    put(descriptor(part, packed))
+    put(Buffer.from(part.behind ?? descriptor(part, packed)))
     directory.push(directoryEntry(part, packed, offset))
   }
   const start = at
@@ -72,7 +80,7 @@ function localHeader(part: Part): Buffer {
   header.writeUInt16LE(name.length, 26)
   // Padding as torch adds it, so that the local extra field differs from the directory's.
   const padding = Buffer.from('FB\x04\0ZZZZ', 'latin1')
-  header.writeUInt16LE(padding.length, 28)
+  header.writeUInt16LE(part.local?.extraLength ?? padding.length, 28)
   return Buffer.concat([header, name, padding])
 }
 

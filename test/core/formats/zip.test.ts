@@ -37,12 +37,12 @@ async function checkAll(bytes: Uint8Array): Promise<ZipArchive> {
 }
 
 const data = Buffer.from('the quick brown fox '.repeat(50))
-const two: Part[] = [
+const two: readonly [Part, Part] = [
   { name: 'model/data.pkl', data },
   { name: 'model/data/0', data: Buffer.alloc(300, 7) },
 ]
 
-async function refusal(parts: Part[], shape?: Shape): Promise<string> {
+async function refusal(parts: readonly Part[], shape?: Shape): Promise<string> {
   const error = await checkAll(makeZip(parts, shape)).catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(FormatError)
   return (error as FormatError).message
@@ -124,6 +124,37 @@ describe('readZip', () => {
     const crc = crc32(data)
     for (const local of [{ flags: 0, crc, size: data.length }, { flags: 0 }, { flags: 0x800, crc, size: 0xffffffff }]) {
       await checkAll(makeZip([{ name: 'a', data, local }]))
+    }
+  })
+
+  it.each([-1, 1, 4, 8, 12])('refuses a local header whose extra length is wrong by %i bytes', async (by) => {
+    const [first, second] = two
+    const local = { extraLength: 8 + by }
+    const message = /should end at byte \d+, and what tells its checksum does not follow there/
+    expect(await refusal([{ ...first, local }, second])).toMatch(message)
+    expect(await refusal([first, { ...second, local }])).toMatch(message)
+  })
+
+  it('refuses one whose data would reach into what follows, with both bytes', async () => {
+    const [first, second] = two
+    const local = { flags: 0, extraLength: 8 + 17 }
+    expect(await refusal([{ ...first, local }, second])).toMatch(
+      /ends at byte (\d+), after the start of the next entry/,
+    )
+    expect(await refusal([first, { ...second, local }])).toMatch(/after the central directory's start at byte \d+/)
+  })
+
+  it('takes descriptors of eight bytes a size, those without a signature, and what lies between two entries', async () => {
+    const sum = Buffer.alloc(4)
+    sum.writeUInt32LE(crc32(data))
+    const mark = Buffer.from('PK\x07\x08', 'latin1')
+    for (const behind of [
+      Buffer.concat([mark, sum, Buffer.alloc(16)]),
+      Buffer.concat([sum, Buffer.alloc(8)]),
+      Buffer.concat([mark, sum, Buffer.alloc(108)]),
+    ]) {
+      await checkAll(makeZip([{ name: 'a', data, behind }, ...two]))
+      await checkAll(makeZip([...two, { name: 'a', data, behind }]))
     }
   })
 

@@ -27,6 +27,8 @@ export interface ZipEntry {
   readonly size: number
   /** Where the entry's local header begins, in bytes from the start of the file. */
   readonly headerOffset: number
+  /** Where the next entry's local header begins, or the central directory: its bytes end before that. */
+  readonly limit: number
 }
 
 /** Deflate makes no more than 1,032 bytes of one (zlib's technical notes). */
@@ -54,6 +56,7 @@ export class ZipArchive {
   readonly #sizes: Float64Array
   readonly #compressedSizes: Float64Array
   readonly #headerOffsets: Float64Array
+  readonly #limits: Float64Array
   #entries: readonly ZipEntry[] | undefined
 
   /**
@@ -70,6 +73,7 @@ export class ZipArchive {
     this.#sizes = new Float64Array(end.count)
     this.#compressedSizes = new Float64Array(end.count)
     this.#headerOffsets = new Float64Array(end.count)
+    this.#limits = new Float64Array(end.count)
     this.#readHeaders(end)
     this.#requireUniqueNames()
     this.#requireDisjoint()
@@ -92,6 +96,7 @@ export class ZipArchive {
       compressedSize: this.#compressedSizes[number] ?? 0,
       size: this.sizeOf(number),
       headerOffset: this.#headerOffsets[number] ?? 0,
+      limit: this.#limits[number] ?? 0,
     }
   }
 
@@ -250,6 +255,7 @@ export class ZipArchive {
     const at = this.#headers[number] ?? 0
     const nameLength = this.#view.getUint16(at + field.nameLength, true)
     const least = localHeaderSize + nameLength + (this.#compressedSizes[number] ?? 0)
+    this.#limits[number] = limit
     if (offset + least <= limit) return
     const what = next < 0 ? 'the central directory' : `entry ${quote(this.entry(next).name)}`
     throw new FormatError(

@@ -6,6 +6,7 @@ import type { ByteSource } from '../byte-source.js'
 export const signature = {
   local: 0x04034b50,
   directory: 0x02014b50,
+  descriptor: 0x08074b50,
   end: 0x06054b50,
   end64: 0x06064b50,
   locator: 0x07064b50,
