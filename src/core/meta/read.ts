@@ -1,5 +1,6 @@
 import type { Meta } from '../checkpoint.js'
 import { FormatError } from '../errors.js'
+import { isUnsafe } from '../formats/pickle/index.js'
 import { loadPyYaml, parsePlain } from '../formats/pyyaml/index.js'
 import { toMeta } from './to-meta.js'
 
@@ -18,9 +19,16 @@ export async function readMetas(files: readonly Uint8Array[]): Promise<(Meta | F
   }
   if (rest.size > 0) {
     const parse = await loadPyYaml()
-    for (const [index, text] of rest) answers[index] = attempt(() => toMeta(parse(text)))
+    for (const [index, text] of rest) answers[index] = attempt(() => toMeta(parse(text, refuseUnsafe)))
   }
   return answers
+}
+
+/** SpeechBrain reads a meta with a loader that calls what the tags name (speechbrain/utils/checkpoints.py). */
+function refuseUnsafe(name: string, handed: readonly string[]): void {
+  const what = isUnsafe(name) ? `calls ${name}` : handed.filter(isUnsafe).map((one) => `hands ${one} to ${name}`)[0]
+  if (what === undefined) return
+  throw new FormatError(`unsafe: a tag ${what}, which loading it with Python would run`)
 }
 
 function readPlain(text: string): Meta | FormatError | undefined {

@@ -36,6 +36,30 @@ describe('SpeechBrain checkpoints', () => {
     expect(first?.files.map((file) => file.key)).toEqual(['counter', 'lm', 'model', 'optimizer', 'scheduler'])
   })
 
+  it('whose meta would run code when Python loads it are damaged, and nothing is run', async () => {
+    const unsafe = {
+      'x: !!python/object/apply:os.system ["touch pwned"]\n': 'line 1, column 36: unsafe: a tag calls os.system',
+      'x: !!python/object/new:subprocess.Popen [[id]]\n': 'unsafe: a tag calls subprocess.Popen',
+      'x: !!python/object/apply:eval ["1"]\n': 'unsafe: a tag calls eval',
+      "x: !!python/object/apply:functools.partial [!!python/name:os.system '', id]\n":
+        'unsafe: a tag hands os.system to functools.partial',
+    }
+    for (const [text, reason] of Object.entries(unsafe)) {
+      const [checkpoint] = await scan(write(makeFolder(), { 'CKPT+1/CKPT.yaml': text + meta }))
+      expect(checkpoint?.health.findings).toEqual([
+        { grade: 'corrupt', file: 'CKPT.yaml', reason: expect.stringContaining(reason) as string },
+      ])
+    }
+  })
+
+  it('may name functions, and hold objects of any class that does no harm', async () => {
+    const harmless =
+      "a: !!python/name:os.system ''\nb: !!python/object/apply:pathlib.PosixPath [/, tmp]\n" +
+      'c: !!python/object:__main__.Config {x: 1}\nd: !!python/object/apply:torch.device [cpu]\n'
+    const [checkpoint] = await scan(write(makeFolder(), { 'CKPT+1/CKPT.yaml': harmless + meta }))
+    expect(checkpoint).toMatchObject({ unixtime: 1700000000.5, health: { grade: 'whole' } })
+  })
+
   it('are exactly the folders that begin with CKPT and have a CKPT.yaml', async () => {
     const root = write(makeFolder(), {
       'CKPT+a/CKPT.yaml': meta,

@@ -248,6 +248,13 @@ function textOfName({ module, attributes, isWinding }: Name): string {
   return [module, ...attributes, ...(isWinding ? ['…'] : [])].join('.')
 }
 
+/** The same of a name with dots, `os.system`, wherever in it the module ends; without one it is a builtin. */
+export function isUnsafe(name: string): boolean {
+  const parts = name.split('.')
+  if (parts.length === 1) return isDangerous(nameOf('builtins', name))
+  return parts.some((_, at) => at > 0 && isDangerous(nameOf(parts.slice(0, at).join('.'), parts.slice(at).join('.'))))
+}
+
 /** True when a call of it is a finding. */
 function isDangerous(name: Name): boolean {
   const { module, attributes, isWinding } = name

@@ -25,12 +25,19 @@ export interface PythonCall {
   readonly fields: readonly PyPair[]
 }
 
+/** Told of each call that is not known as data by its name, and of the names that it is handed; throws FormatError for what it refuses. */
+export type LookAtCall = (name: string, handed: readonly string[]) => void
+
 type Builder = (call: PythonCall) => PyValue | undefined
 
 /** Decodes the calls of one document; remembers what the dtypes and storages met so far really are. */
 export class CallDecoder {
   readonly #dtypes = new Map<PyValue, NumpyDtype>()
   readonly #storages = new Map<PyValue, BareStorage>()
+  /** What stands for a function, a class or a module itself. */
+  readonly #names = new Map<PyValue, string>()
+
+  constructor(private readonly look?: LookAtCall) {}
 
   readonly #builders: ReadonlyMap<string, Builder> = new Map<string, Builder>([
     ['numpy.dtype', (call) => this.#dtype(call)],
@@ -69,15 +76,34 @@ export class CallDecoder {
     }
     const name = nameOf(tag)
     const module = tag.startsWith('python/module:')
-    return { kind: 'opaque', name, repr: module ? `<module ${stringRepr(name)}>` : `<${name}>` }
+    const value: PyOpaque = { kind: 'opaque', name, repr: module ? `<module ${stringRepr(name)}>` : `<${name}>` }
+    this.#names.set(value, name)
+    return value
   }
 
   call(call: PythonCall): PyValue {
     const name = nameOf(call.tag)
-    if (!/^python\/object\/(?:apply|new):/.test(call.tag)) return { kind: 'opaque', name, repr: `<${name}>` }
     const isApply = call.tag.startsWith('python/object/apply:')
     const built = isApply ? this.#builders.get(canonicalName(name))?.(call) : undefined
-    return built ?? path(name, call) ?? { kind: 'opaque', name, repr: callRepr(name, call) }
+    if (built !== undefined) return built
+    this.look?.(name, this.#names.size === 0 ? [] : this.#handedTo(call))
+    if (!/^python\/object\/(?:apply|new):/.test(call.tag)) return { kind: 'opaque', name, repr: `<${name}>` }
+    return path(name, call) ?? { kind: 'opaque', name, repr: callRepr(name, call) }
+  }
+
+  #handedTo({ args, keywords, state, items, entries }: PythonCall): string[] {
+    const found: string[] = []
+    const rest: PyValue[] = [...args, state, ...items, ...[...keywords, ...entries].flat()]
+    const seen = new Set<PyValue>()
+    for (let value = rest.pop(); value !== undefined; value = rest.pop()) {
+      if (typeof value !== 'object' || value === null || seen.has(value)) continue
+      seen.add(value)
+      const name = this.#names.get(value)
+      if (name !== undefined) found.push(name)
+      const inside = isSequence(value) ? value.items : isDict(value) ? value.pairs.flat() : []
+      for (const item of inside) rest.push(item)
+    }
+    return found
   }
 
   /** numpy.dtype: args are the code and two flags; the state is (version, byte order, …). */

@@ -5,7 +5,7 @@
 import { isAlias, isMap, isScalar, isSeq, type Alias, type Scalar, type YAMLMap, type YAMLSeq } from 'yaml'
 import { FormatError } from '../../errors.js'
 import { offsetOf, resolveAliases, type Fail, type Node } from './aliases.js'
-import { CallDecoder, type PythonCall } from './calls.js'
+import { CallDecoder, type LookAtCall, type PythonCall } from './calls.js'
 import { DictBuilder } from './dict.js'
 import { constructScalar, implicitTag, resolvePlain, type ImplicitTag } from './scalars.js'
 import type { PyPair, PyValue } from './value.js'
@@ -17,9 +17,9 @@ const maxMergeDepth = 100
 
 const standard = 'tag:yaml.org,2002:'
 
-/** The value of a whole document. Throws what `fail` makes. */
-export function constructDocument(node: Node, fail: Fail): PyValue {
-  return new Constructor(resolveAliases(node, fail), fail).value(node)
+/** The value of a whole document. Throws what `fail` makes, also of what `look` throws. */
+export function constructDocument(node: Node, fail: Fail, look?: LookAtCall): PyValue {
+  return new Constructor(resolveAliases(node, fail), fail, new CallDecoder(look)).value(node)
 }
 
 /** What an anchor's node was built into; the value is absent while it is under way: an alias inside is a cycle. */
@@ -32,12 +32,13 @@ class Constructor {
   readonly #fail: Fail
   readonly #targets: ReadonlyMap<Alias, Node>
   readonly #anchored = new Map<Node, Anchored>()
-  readonly #calls = new CallDecoder()
+  readonly #calls: CallDecoder
   /** Values built so far, those that aliases repeat counted each time. */
   #built = 0
   #aliased = 0
 
-  constructor(targets: ReadonlyMap<Alias, Node>, fail: Fail) {
+  constructor(targets: ReadonlyMap<Alias, Node>, fail: Fail, calls: CallDecoder) {
+    this.#calls = calls
     this.#targets = targets
     this.#fail = fail
   }

@@ -4,6 +4,7 @@
  */
 import { Composer, Lexer, LineCounter, Parser, type CST, type Document } from 'yaml'
 import { FormatError } from '../../errors.js'
+import type { LookAtCall } from './calls.js'
 import { constructDocument } from './construct.js'
 import type { PyValue } from './value.js'
 
@@ -16,8 +17,8 @@ const maxLength = 64 * 1024 * 1024
 /** What PyYAML's reader refuses (yaml/reader.py, NON_PRINTABLE). */
 const unprintable = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
 
-/** Throws FormatError with line, column and offset in characters. */
-export function parseDocument(source: string): PyValue {
+/** Throws FormatError with line, column and offset in characters, also for a call that `look` refuses. */
+export function parseDocument(source: string, look?: LookAtCall): PyValue {
   // To PyYAML a NEL is a line feed; the `yaml` package takes it for a letter.
   const printable = (source.startsWith('\uFEFF') ? source.slice(1) : source).replaceAll('\x85', '\n')
   const lines = new LineCounter()
@@ -34,10 +35,10 @@ export function parseDocument(source: string): PyValue {
     logLevel: 'error',
     stringKeys: false,
   }).compose(tokens, true, text.length)
-  return onlyDocument(documents, lines)
+  return onlyDocument(documents, lines, look)
 }
 
-function onlyDocument(documents: Iterable<Document.Parsed>, lines: LineCounter): PyValue {
+function onlyDocument(documents: Iterable<Document.Parsed>, lines: LineCounter, look?: LookAtCall): PyValue {
   let first: Document.Parsed | undefined
   for (const document of documents) {
     const [error] = document.errors
@@ -46,7 +47,7 @@ function onlyDocument(documents: Iterable<Document.Parsed>, lines: LineCounter):
       throw syntaxError('expected the end of the file, but found another document', document.range[0], lines)
     first = document
   }
-  return constructDocument(first?.contents ?? null, (message, offset) => syntaxError(message, offset, lines))
+  return constructDocument(first?.contents ?? null, (message, offset) => syntaxError(message, offset, lines), look)
 }
 
 function syntaxError(message: string, offset: number, lines: LineCounter): FormatError {

@@ -1,4 +1,5 @@
 /** PyYAML's dialect: text -> Python values as data. Nothing in a tag is executed. */
+import type { LookAtCall } from './calls.js'
 import type { PyValue } from './value.js'
 import { parsePlain } from './plain.js'
 
@@ -9,9 +10,9 @@ export type * from './value.js'
 
 /**
  * Loads the parser for all that `parsePlain` does not know; hand many texts to what it answers. The parser throws
- * FormatError with line and column.
+ * FormatError with line and column, also for a call that `look` refuses.
  */
-export async function loadPyYaml(): Promise<(text: string) => PyValue> {
+export async function loadPyYaml(): Promise<(text: string, look?: LookAtCall) => PyValue> {
   const { parseDocument } = await import('./document.js')
   return parseDocument
 }
