@@ -393,6 +393,11 @@ describe('an index', () => {
     ])
   })
 
+  it('says which counts of two tensors of one name', async () => {
+    const files = { [one]: safetensors(['a', 'b']), [two]: safetensors(['b']) }
+    expect(await findings({ ...files, 'model.safetensors.index.json': index({ a: one, b: two }) })).toEqual([])
+  })
+
   it('names what is no tensor in a shard of torch, as loaders do', async () => {
     const files = {
       'pytorch_model-00001-of-00001.bin': readFileSync(join(fixtures, '../torch/torch1/lightning_like.ckpt')),
