@@ -111,21 +111,6 @@ function loadBundle() {
   return { ...module.exports, keep: file && !isKept ? () => keepCache(file, script) : () => undefined }
 }
 
-/**
- * What reads every byte shares that with a thread, which takes as long to start as all that is done before: so it is
- * started first, and told later what to run (src/core/storage/sweep-threads.ts). It keeps nothing from ending.
- */
-function startThread(args) {
-  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
-  if (!own.includes('--deep') || require('node:os').availableParallelism() === 1) return undefined
-  const { Worker } = require('node:worker_threads')
-  const idle = "require('node:worker_threads').parentPort.once('message', (text) => eval(text))"
-  const thread = new Worker(idle, { eval: true, execArgv: [], env: {}, stdout: true, stderr: true })
-  thread.on('error', () => undefined)
-  thread.unref()
-  return thread
-}
-
 /** oclif's own listener ends the program with a stack trace when the disk behind a redirection is full. */
 function tellBrokenOutput() {
   process.stdout.removeAllListeners('error')
@@ -142,10 +127,8 @@ async function start() {
     process.exitCode = 1
     return
   }
-  const args = process.argv.slice(2)
-  const thread = startThread(args)
   const { main, keep } = loadBundle()
-  const ran = await main(args, root, thread)
+  const ran = await main(process.argv.slice(2), root)
   if (ran) {
     // Only what has been run is compiled: a command that went well has run the most.
     if (!process.exitCode) keep()

@@ -1,18 +1,14 @@
 /** Entry of the bundle: runs a known command without loading oclif's plugins, manifest or package files. */
-import type { Worker } from 'node:worker_threads'
 import type { Config } from '@oclif/core'
 import { loadCommand } from './commands/load.js'
 import { isHangupIgnored } from './hangup.js'
 
-/**
- * Runs the command that `argv` names; false when it names none, or asks for help. `thread` is a thread that was started
- * to help with reading.
- */
-export async function main(argv: string[], root: string, thread?: Worker): Promise<boolean> {
+/** Runs the command that `argv` names; false when it names none, or asks for help. */
+export async function main(argv: string[], root: string): Promise<boolean> {
   const { id, rest } = nameOf(argv)
   if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
   if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
-  if (thread !== undefined) (await import('./core/storage/sweep-threads.js')).lendThread(thread)
+  if (readsAll(rest)) (await import('./core/storage/sweep.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
   const config = { root, name: 'ckpt', bin: 'ckpt', scopedEnvVarKeys: () => [] } satisfies Partial<Config>
   command.id = id
@@ -29,7 +25,16 @@ function nameOf(argv: readonly string[]): { readonly id: string; readonly rest: 
 }
 
 function asksForHelp(argv: readonly string[]): boolean {
+  return own(argv).some((argument) => argument === '--help' || argument === '-h')
+}
+
+/** Of every file that it comes to: what a thread helps with. */
+function readsAll(argv: readonly string[]): boolean {
+  return own(argv).some((argument) => argument === '--deep')
+}
+
+/** Those for ckpt itself. */
+function own(argv: readonly string[]): readonly string[] {
   const end = argv.indexOf('--')
-  const own = end === -1 ? argv : argv.slice(0, end)
-  return own.some((argument) => argument === '--help' || argument === '-h')
+  return end === -1 ? argv : argv.slice(0, end)
 }

@@ -70,7 +70,7 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     read: (paths, limit) => reading(() => inner.read(paths, limit)),
     resolve: (paths) => reading(() => inner.resolve(paths)),
     open: (path) => reading(() => inner.open(path)),
-    sweep: (files, options) => reading(() => inner.sweep(files, options)),
+    sweep: (find, options) => reading(() => inner.sweep(find, options)),
     space: (paths) => reading(() => inner.space(paths)),
     create: (path) => changing('create', path, async () => faultyHandle(await inner.create(path))),
     append: (path, bytes) => changing('append', path, () => inner.append(path, bytes)),

@@ -92,17 +92,16 @@ async function check(
   const neighbours = new Neighbours(storage, siblings)
   const contents = await listFiles(storage, which)
   const inspected: Inspection[] = []
-  async function* inspect(): AsyncGenerator<Rest> {
+  const inspect = async (): Promise<Rest[]> => {
     for (const checkpoint of which) {
       if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
       const found = contents.get(checkpoint) ?? { files: [], findings: [] }
       const how = { level, isSummed: isSummed(checkpoint), signal: options.signal }
-      const inspection = await inspectContents(storage, checkpoint, found, neighbours, how)
-      inspected.push(inspection)
-      yield* inspection.rests
+      inspected.push(await inspectContents(storage, checkpoint, found, neighbours, how))
     }
+    return inspected.flatMap(({ rests }) => rests)
   }
-  const read = level === 'deep' ? await readRests(storage, which, inspect(), options) : await readNothing(inspect())
+  const read = level === 'deep' ? await readRests(storage, which, inspect, options) : await readNothing(inspect)
   return which.map((checkpoint, index) => {
     const { findings = [], rests = [] } = inspected[index] ?? {}
     const all = uniteFindings(
@@ -136,29 +135,27 @@ interface Read {
   readonly sha256: string | null
 }
 
-/** Reads the files of all checkpoints together, several at a time, the first while others are being inspected. */
+/** Reads the files of all checkpoints together, so that several can be read at a time. */
 async function readRests(
   storage: ReadStorage,
   which: readonly Checkpoint[],
-  found: AsyncIterable<Rest>,
+  inspect: () => Promise<readonly Rest[]>,
   { onProgress, signal }: HealthOptions,
 ): Promise<ReadonlyMap<Rest, Read>> {
-  const rests: Rest[] = []
-  const expected = which.reduce((sum, { size }) => sum + (size ?? 0), 0)
-  let total = expected
-  async function* sweeps(): AsyncGenerator<Sweep> {
-    for await (const rest of found) {
-      rests.push(rest)
-      yield rest.sweep
-    }
+  let rests: readonly Rest[] = []
+  let total = 0
+  const find = async (): Promise<Sweep[]> => {
+    rests = await inspect()
     total = rests.reduce((sum, { sweep }) => sum + sweep.size, 0)
+    return rests.map(({ sweep }) => sweep)
   }
   let done = 0
   const onBytes = (count: number): void => {
     done += count
     onProgress?.(Math.min(done, total), total)
   }
-  const answers = await storage.sweep(sweeps(), { expected, onBytes, signal })
+  const expected = which.reduce((sum, { size }) => sum + (size ?? 0), 0)
+  const answers = await storage.sweep(find, { expected, onBytes, signal })
   const read = new Map<Rest, Read>()
   for (const [index, answer] of answers.entries()) {
     const rest = rests[index]
@@ -170,8 +167,8 @@ async function readRests(
 }
 
 /** Quick verification leaves nothing to be read. */
-async function readNothing(found: AsyncGenerator<Rest>): Promise<ReadonlyMap<Rest, Read>> {
-  while (!(await found.next()).done);
+async function readNothing(inspect: () => Promise<unknown>): Promise<ReadonlyMap<Rest, Read>> {
+  await inspect()
   return new Map()
 }
 

@@ -118,11 +118,11 @@ export interface ReadStorage {
   /** Opens one file for reading at any place. Throws StorageError. */
   open(path: string): Promise<ReadHandle>
   /**
-   * Reads every byte of the files once, several at a time and in bounded memory, the first while others are still being
-   * found; gives the checksums that were asked for, in the files' order. A file that ends early is an error (`EIO`).
-   * Throws CkptError `interrupted` and what finding them throws.
+   * Reads every byte of the files that `find` gives once, several files at a time and in bounded memory; gives the
+   * checksums that were asked for. A file that ends early is an error (`EIO`). Throws CkptError `interrupted` and what
+   * `find` throws.
    */
-  sweep(files: AsyncIterable<Sweep>, options?: SweepOptions): Promise<Result<SweepSums>[]>
+  sweep(find: () => Promise<readonly Sweep[]>, options?: SweepOptions): Promise<Result<SweepSums>[]>
   /** The file system that each path lies on. */
   space(paths: readonly string[]): Promise<Result<Space>[]>
 }

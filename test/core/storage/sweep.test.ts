@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -13,12 +12,7 @@ const storage = localStorage()
 const folder = mkdtempSync(join(tmpdir(), 'ckpt-sweep-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const sweep = (files: readonly Sweep[], options?: SweepOptions) => storage.sweep(each(files), options)
-
-/** One after the other, others having their turn in between. */
-async function* each(files: readonly Sweep[]): AsyncGenerator<Sweep> {
-  for (const one of files) yield await Promise.resolve(one)
-}
+const sweep = (files: readonly Sweep[], options?: SweepOptions) => storage.sweep(async () => files, options)
 
 function file(name: string, bytes: Uint8Array): string {
   const path = join(folder, name)
@@ -71,29 +65,12 @@ describe('a sweep', () => {
     const bytes = randomBytes(40 << 20)
     const path = file('early', bytes)
     const ranges = rangesFrom([0, 5, 30 << 20, 40 << 20])
-    const one = { path, size: bytes.length, sha256: false, ranges }
+    const find = async (): Promise<Sweep[]> => [{ path, size: bytes.length, sha256: false, ranges }]
     const expected = bytes.length
-    expect(await sweep([one], { expected })).toEqual([{ ok: true, value: sumsOf(bytes, ranges) }])
-    expect(await sweep([], { expected })).toEqual([])
-    async function* broken(): AsyncGenerator<Sweep> {
-      yield await Promise.resolve(one)
-      throw new Error('not found')
-    }
-    await expect(storage.sweep(broken(), { expected })).rejects.toThrow('not found')
-  })
-
-  it.runIf(availableParallelism() > 1)('reads the first files while others are still being found', async () => {
-    const bytes = randomBytes(64 << 20)
-    const one = { path: file('first', bytes), size: bytes.length, sha256: false, ranges: [{ position: 0, length: 9 }] }
-    let told = 0
-    async function* slowly(): AsyncGenerator<Sweep> {
-      yield one
-      while (told < bytes.length) await setTimeout(5)
-      yield { ...one, ranges: [] }
-    }
-    const answers = await storage.sweep(slowly(), { expected: 2 * bytes.length, onBytes: (count) => (told += count) })
-    expect(told).toBe(2 * bytes.length)
-    expect(answers).toMatchObject([{ value: { crcs: [crc32(bytes.subarray(0, 9))] } }, { value: { crcs: [] } }])
+    expect(await storage.sweep(find, { expected })).toEqual([{ ok: true, value: sumsOf(bytes, ranges) }])
+    expect(await storage.sweep(async () => [], { expected })).toEqual([])
+    const broken = storage.sweep(() => Promise.reject(new Error('not found')), { expected })
+    await expect(broken).rejects.toThrow('not found')
   })
 
   it('splits a large file, within ranges too, and puts the sums together', async () => {
