@@ -15,14 +15,17 @@ process.on('SIGUSR1', () => undefined)
 const root = path.join(__dirname, '..')
 const bundle = path.join(root, 'dist', 'cli.cjs')
 
-/** Caches of other versions of Node and of ckpt that may stay. */
-const mostCaches = 4
+/** One for each command, of one and two megabytes; those of other versions of Node and of ckpt count too. */
+const mostCaches = 24
 
-/** Where compiled code is kept; undefined when there is no place for it. `build` names the bundle's contents. */
-function cacheFile(build) {
+/**
+ * Where compiled code is kept; undefined when there is no place for it. `build` names the bundle's contents. Each command
+ * has its own: what others need would be read for nothing, and what it needs would be missing.
+ */
+function cacheFile(build, command) {
   const home = process.env.XDG_CACHE_HOME || (process.env.HOME && path.join(process.env.HOME, '.cache'))
-  if (!home || !path.isAbsolute(home) || build === undefined) return undefined
-  return path.join(home, 'ckpt', `code-${process.version}-${process.arch}-${build}`)
+  if (!home || !path.isAbsolute(home) || build === undefined || !/^[a-z]+$/.test(command)) return undefined
+  return path.join(home, 'ckpt', `code-${process.version}-${process.arch}-${build}-${command}`)
 }
 
 /** Only what is ours and what nobody else may write: it will be run. */
@@ -95,10 +98,10 @@ function requireLate(id) {
 }
 
 /** The bundle's exports, and how to keep its compiled code for the next start; nothing to keep where it was kept. */
-function loadBundle() {
+function loadBundle(command) {
   // ASCII only (scripts/bundle.mjs), which is read fastest as what it is. It begins with the build's name.
   const text = fs.readFileSync(bundle, 'latin1')
-  const file = cacheFile(/^\/\/ ([0-9a-f]{32})\n/.exec(text)?.[1])
+  const file = cacheFile(/^\/\/ ([0-9a-f]{32})\n/.exec(text)?.[1], command)
   const cachedData = file && readCache(file)
   const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
     filename: bundle,
@@ -121,17 +124,20 @@ function tellBrokenOutput() {
   })
 }
 
+/** Only what has been run is compiled. With these exit statuses all was: it went well, found damage, or did a part. */
+const toTheEnd = new Set([0, 4, 6])
+
 async function start() {
   if (!fs.existsSync(bundle)) {
     process.stderr.write(`ckpt: not built yet: run "npm ci && npm run build" in ${root}\n`)
     process.exitCode = 1
     return
   }
-  const { main, keep } = loadBundle()
+  const [command = ''] = process.argv.slice(2)
+  const { main, keep } = loadBundle(command)
   const ran = await main(process.argv.slice(2), root)
   if (ran) {
-    // Only what has been run is compiled: a command that went well has run the most.
-    if (!process.exitCode) keep()
+    if (toTheEnd.has(process.exitCode ?? 0)) keep()
     process.exit()
   }
   const { execute } = await import('@oclif/core')

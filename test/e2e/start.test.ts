@@ -14,6 +14,7 @@ import { describe, expect, it } from 'vitest'
 import { ckpt, copyFixture, temporaryDirectory, type Outcome } from './ckpt.js'
 
 const run = copyFixture('runs/nutshell')
+const damaged = copyFixture('runs/asr_run_damaged')
 
 function find(cache: string, env: Record<string, string> = {}): Promise<Outcome> {
   return ckpt(['find', run], { env: { XDG_CACHE_HOME: cache, ...env } })
@@ -88,19 +89,37 @@ describe('the cache of compiled code', () => {
     expect(cachesIn(cache)).toHaveLength(1)
   })
 
-  it('keeps those of a few other versions, and no more', async () => {
+  it('is one for each command, also of one that found damage', async () => {
+    const { cache, file } = await filledCache()
+    const before = readFileSync(file)
+    const env = { XDG_CACHE_HOME: cache }
+    expect((await ckpt(['list', run], { env })).status).toBe(0)
+    expect((await ckpt(['verify', damaged], { env })).status).toBe(4)
+    expect((await ckpt(['trash', 'list', run], { env })).status).toBe(0)
+    const commands = cachesIn(cache).map((path) => path.slice(path.lastIndexOf('-') + 1))
+    expect(commands.sort()).toEqual(['find', 'list', 'trash', 'verify'])
+    expect(readFileSync(file)).toEqual(before)
+  })
+
+  it('keeps the newest of other commands and versions, and no more', async () => {
     const cache = temporaryDirectory()
     mkdirSync(join(cache, 'ckpt'))
     writeFileSync(join(cache, 'ckpt', 'unrelated'), '')
-    for (let day = 1; day <= 9; day++) {
-      const old = join(cache, 'ckpt', `code-v20.0.${day}-x64-0`)
+    const days = Array.from({ length: 30 }, (_, index) => index + 1)
+    for (const day of days) {
+      const old = join(cache, 'ckpt', `code-v20.0.${day}-x64-0-find`)
       writeFileSync(old, '')
       utimesSync(old, day * 86_400, day * 86_400)
     }
     expect((await find(cache)).status).toBe(0)
     const names = readdirSync(join(cache, 'ckpt')).filter((name) => name.startsWith('code-v20.0.'))
-    expect(names.sort()).toEqual(['code-v20.0.7-x64-0', 'code-v20.0.8-x64-0', 'code-v20.0.9-x64-0'])
-    expect(cachesIn(cache)).toHaveLength(5)
+    expect(names.sort()).toEqual(
+      days
+        .slice(-23)
+        .map((day) => `code-v20.0.${day}-x64-0-find`)
+        .sort(),
+    )
+    expect(cachesIn(cache)).toHaveLength(25)
   })
 
   it('is not kept of a command that failed, nor of help', async () => {
