@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import { openRun } from '../src/core/run/index.js'
 import { readChecksums, readPins, readTrash, stateFolderOf, withLock } from '../src/core/state/index.js'
 import { localStorage } from '../src/core/storage/local.js'
@@ -86,15 +86,11 @@ const others: readonly Deed[] = [
   },
 ]
 
-// The first time, the program keeps its compiled code: before anything counts.
-beforeAll(async () => {
-  const [first] = removals
-  if (first !== undefined) expect(await run(first, await freshPlace(first), 0)).toBe(null)
-})
-
 it.each([...removals, ...saves, ...others])(
   'ckpt $command, killed at each of its calls, leaves what is whole, demoted or gone',
   async (deed) => {
+    // The first time, the command keeps its compiled code: before anything counts.
+    expect(await run(deed, await freshPlace(deed), 0)).toBe(null)
     const counted = await freshPlace(deed)
     expect(await run(deed, counted, 0)).toBe(null)
     // How it ends is known by its command, for whoever compares.
