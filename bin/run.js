@@ -133,9 +133,9 @@ async function start() {
     process.exitCode = 1
     return
   }
-  const [command = ''] = process.argv.slice(2)
-  const { main, keep } = loadBundle(command)
-  const ran = await main(process.argv.slice(2), root)
+  const args = process.argv.slice(2)
+  const { main, keep } = loadBundle(args[0] ?? '')
+  const ran = await main(args, root)
   if (ran) {
     if (toTheEnd.has(process.exitCode ?? 0)) keep()
     process.exit()

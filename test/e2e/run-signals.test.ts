@@ -1,10 +1,10 @@
 /** Which processes the signals of `ckpt run` reach, and what becomes of those that are left. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { hasSignal } from '../../src/signal-set.js'
 import { outcomeOf, shell, start, temporaryDirectory } from './ckpt.js'
 import { hasScript, onTerminal } from './on-terminal.js'
 import { logOf, runJob } from './run-job.js'
@@ -123,12 +123,8 @@ function expectKilled(status: number | null, told: string): void {
 }
 
 /** A signal that comes while the same one waits for a process to have its turn is lost (signal(7)). */
-async function untilTaken(pid: string, signal: number): Promise<void> {
-  const waits = () => {
-    const pending = /^ShdPnd:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '0'
-    return ((BigInt(`0x${pending}`) >> BigInt(signal - 1)) & 1n) === 1n
-  }
-  while (waits()) await setTimeout(5)
+async function untilTaken(pid: number, signal: NodeJS.Signals): Promise<void> {
+  while (hasSignal(pid, 'ShdPnd', signal)) await setTimeout(5)
 }
 
 describe.runIf(hasProc)('a SIGHUP that is ignored', () => {
@@ -178,7 +174,7 @@ describe.runIf(hasScript)('on a terminal', () => {
         const supervisor = /ready under (\d+)\./.exec(screen)?.[1]
         if (supervisor === undefined || keys > 1 || (keys === 1 && !screen.includes('interrupted'))) return
         keys += 1
-        void untilTaken(supervisor, constants.signals.SIGINT).then(() => type('\u0003'))
+        void untilTaken(Number(supervisor), 'SIGINT').then(() => type('\u0003'))
       },
     })
     expectKilled(status, screen)

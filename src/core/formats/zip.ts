@@ -13,7 +13,7 @@ import { ZipArchive, type ZipEntry } from './zip/archive.js'
 import { findEnd } from './zip/end.js'
 
 export { hasChecksums, ZipArchive, type ZipEntry } from './zip/archive.js'
-export { ZipEndMissing } from './zip/end.js'
+export { endsAt, tailLength, ZipEndMissing } from './zip/end.js'
 
 /** A part of a file, in bytes. */
 export interface ByteRange {

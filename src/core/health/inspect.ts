@@ -10,10 +10,12 @@ import { readLegacyLayout, type LegacyStorage } from '../formats/torch-legacy.js
 import {
   checkEntry,
   checksumFault,
+  endsAt,
   hasChecksums,
   locateEntries,
   readSmallEntry,
   readZip,
+  tailLength,
   ZipEndMissing,
   type LocatedEntry,
   type ZipArchive,
@@ -231,15 +233,17 @@ async function explainCut(
 ): Promise<FormatError> {
   const common = await around.commonSize()
   const length = source.byteLength
-  const zeros = await findZeroTail(source)
-  if (zeros !== null && cause instanceof ZipEndMissing && (common === null || common >= length)) {
+  const zeros = cause instanceof ZipEndMissing && (common ?? length) >= length ? await findZeroTail(source) : null
+  if (zeros !== null) {
     return new FormatError(`bytes ${zeros} to ${length}, its end, are all zero and were never written, ${sign}`, {
       cause,
     })
   }
   if (common !== null && common < length && (await endsAt(source, common))) {
     const more = `${length - common} bytes were appended to its ${common}`
-    return new FormatError(`${more}, and a reader looks for the end record in the last 65557 bytes alone`, { cause })
+    return new FormatError(`${more}, and a reader looks for the end record in the last ${tailLength} bytes alone`, {
+      cause,
+    })
   }
   if (common === null || common < length) {
     const isZip = cause instanceof ZipEndMissing
@@ -253,15 +257,6 @@ async function explainCut(
     { cause },
   )
 }
-
-/** Whether an archive of that length ends there: its end record is the last there is. */
-async function endsAt(source: ByteSource, length: number): Promise<boolean> {
-  const mark = await source.read(Math.max(0, length - endRecordSize), endMark.length)
-  return endMark.equals(mark)
-}
-
-const endRecordSize = 22
-const endMark = Buffer.from('504b0506', 'hex')
 
 async function compareKind(source: ByteSource, kind: 'text' | 'opaque', around: Surroundings): Promise<void> {
   const common = await around.commonKind()

@@ -11,6 +11,8 @@ const locatorSize = 20
 const end64Size = 56
 /** The comment after the end record is this long at most, so the record lies in the last 65,557 bytes. */
 const longestComment = 0xffff
+/** Bytes at the end of a file in which the record is looked for. */
+export const tailLength = endSize + longestComment
 /** A million tensors need about 100 MB of directory; more than this is not read into memory. */
 const largestDirectory = 1 << 28
 
@@ -36,7 +38,7 @@ export async function findEnd(source: ByteSource): Promise<End> {
 
 /** The end record is looked for from the end backwards, past trailing bytes, as torch's reader (miniz) does. */
 async function readTail(source: ByteSource): Promise<{ bytes: Uint8Array; offset: number }> {
-  const length = Math.min(source.byteLength, endSize + longestComment)
+  const length = Math.min(source.byteLength, tailLength)
   // The record is nearly always the very last one: a small read finds it.
   const small = Math.min(length, 1024)
   const near = await readExactly(source, source.byteLength - small, small, 'the end')
@@ -45,6 +47,12 @@ async function readTail(source: ByteSource): Promise<{ bytes: Uint8Array; offset
     bytes: await readExactly(source, source.byteLength - length, length, 'the end'),
     offset: source.byteLength - length,
   }
+}
+
+/** Whether an archive of that length ends there: its end record is the last there is. */
+export async function endsAt(source: ByteSource, length: number): Promise<boolean> {
+  const bytes = await source.read(Math.max(0, length - endSize), 4)
+  return bytes.length === 4 && viewOf(bytes).getUint32(0, true) === signature.end
 }
 
 function holdsEnd(bytes: Uint8Array): boolean {
