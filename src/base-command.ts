@@ -103,7 +103,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const [first] = Object.values(args).flat()
     const path = resolve(typeof first === 'string' ? first : '.')
     const folder = flags['recursive'] === true ? path : await this.settingsFolder(path)
-    const files = await loadSettings(this.storage, folder)
+    const files = await loadSettings(this.storage, folder, this.config.commandIDs)
     this.files = files
     if (files.length === 0) return {}
     const { applySettings } = await import('./settings/apply.js')

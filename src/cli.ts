@@ -10,7 +10,18 @@ export async function main(argv: string[], root: string): Promise<boolean> {
   if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
   if (readsAll(rest)) (await import('./core/storage/sweep.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
-  const config = { root, name: 'ckpt', bin: 'ckpt', scopedEnvVarKeys: () => [] } satisfies Partial<Config>
+  const config = {
+    root,
+    name: 'ckpt',
+    bin: 'ckpt',
+    scopedEnvVarKeys: () => [],
+    commandIDs: Object.keys(loadCommand),
+    // Beside its class nothing of a command is looked at.
+    commands: Object.entries(loadCommand).map(([id, load]) => ({
+      id,
+      load: async () => (await load()).default,
+    })) as unknown as Config['commands'],
+  } satisfies Partial<Config>
   command.id = id
   await new command(rest, config as unknown as Config).execute()
   return true

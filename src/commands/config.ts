@@ -38,7 +38,7 @@ that has settings here. The files are read whole, and a mistake in them is told 
     const words = this.argv.filter((argument) => !argument.startsWith('-'))
     const [first = ''] = words
     const [there] = await this.storage.lstat([resolve(first)])
-    const commands = await allCommands()
+    const commands = await this.allCommands()
     const names = commands.map(({ name }) => name)
     const isLeftOut = there?.ok !== true && names.includes(words.join(' '))
     if (isLeftOut) this.argv = ['.', ...this.argv]
@@ -53,7 +53,7 @@ that has settings here. The files are read whole, and a mistake in them is told 
   }
 
   async run(): Promise<void> {
-    const commands = await allCommands()
+    const commands = await this.allCommands()
     if (this.flags.schema) {
       const { schemaOf } = await import('../settings/schema.js')
       const schema = await schemaOf(commands)
@@ -100,16 +100,16 @@ that has settings here. The files are read whole, and a mistake in them is told 
     const hint = near === undefined ? `there are: ${names.join(', ')}` : `did you mean ${near}?`
     throw new CkptError('usage', `${JSON.stringify(name)} is no command`, { hint })
   }
-}
 
-/** Loaded late: this command is one of them. */
-async function allCommands(): Promise<(DescribedCommand & { readonly isExact: boolean })[]> {
-  const { commands } = await import('./index.js')
-  return Object.entries(commands).map(([id, { summary, baseFlags, flags, together, isExact }]) => ({
-    name: id.replaceAll(':', ' '),
-    summary,
-    flags: { ...baseFlags, ...flags },
-    together,
-    isExact,
-  }))
+  private async allCommands(): Promise<(DescribedCommand & { readonly isExact: boolean })[]> {
+    const classes = await Promise.all(this.config.commands.map(({ load }) => load()))
+    // The program knows no commands but those of src/commands, which are of this kind.
+    return (classes as (typeof BaseCommand)[]).map(({ id, summary, baseFlags, flags, together, isExact }, index) => ({
+      name: (this.config.commandIDs[index] ?? id).replaceAll(':', ' '),
+      summary: summary ?? '',
+      flags: { ...baseFlags, ...flags },
+      together,
+      isExact,
+    }))
+  }
 }

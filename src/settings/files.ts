@@ -9,9 +9,13 @@ import type { ReadStorage } from '../core/storage/storage.js'
  * Nearest first, the user's own last; every one is read with its mistakes told. Nothing but a few looks is done where
  * there are none. Throws ConfigError, StorageError, CkptError `refused` for a file that someone else may have written.
  */
-export async function loadSettings(storage: ReadStorage, folder: string): Promise<readonly ParsedConfig[]> {
+export async function loadSettings(
+  storage: ReadStorage,
+  folder: string,
+  commandIds: readonly string[],
+): Promise<readonly ParsedConfig[]> {
   const files = await findConfigs(storage, folder, { home: homedir(), own: ownFile() })
-  return files.length === 0 ? [] : parseSettings(files)
+  return files.length === 0 ? [] : parseSettings(files, commandIds)
 }
 
 /** The user's own file (XDG Base Directory Specification: a relative path is as none). */
@@ -21,11 +25,10 @@ function ownFile(): string {
 }
 
 /** Loaded when there is something to parse: most starts find no file. */
-async function parseSettings(files: readonly ConfigFile[]): Promise<ParsedConfig[]> {
+async function parseSettings(files: readonly ConfigFile[], commandIds: readonly string[]): Promise<ParsedConfig[]> {
   const { ConfigError, ensureTrusted, parseConfig } = await import('../core/config/index.js')
-  const { loadCommand } = await import('../commands/load.js')
   const library = await import('yaml')
-  const names = Object.keys(loadCommand).map((id) => id.replaceAll(':', ' '))
+  const names = commandIds.map((id) => id.replaceAll(':', ' '))
   const user = process.getuid?.() ?? null
   const trusted: string[] = []
   const parsed: ParsedConfig[] = []

@@ -3,9 +3,9 @@
  * that was saved whole gives the names of its state_dict (torch/nn/modules/module.py, `_save_to_state_dict`).
  */
 import { FormatError } from '../errors.js'
-import { deepest, globalName, itemsOf, keyText, textOf } from './pickle/index.js'
+import { deepest, globalName, itemsOf, textOf } from './pickle/index.js'
 import type { PickleInstance, PickleNode, PickleObject, PicklePair, PickleTensor } from './pickle/index.js'
-import { attributesOf, pairsOf, type Spend } from './pickle/python.js'
+import { attributesOf, keyText, pairsOf, type Spend } from './pickle-values.js'
 import { StorageReferences, tensorOf, type TorchComposite, type TorchTensor } from './torch-tensor.js'
 
 export interface NamedTensor {

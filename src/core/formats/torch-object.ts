@@ -5,14 +5,8 @@
 import { FormatError } from '../errors.js'
 import { inBlocks, type ByteSource } from './byte-source.js'
 import { elementTypes } from './elements.js'
-import {
-  limitsFor,
-  PythonValues,
-  readPickle,
-  type PickleCalls,
-  type PickleNode,
-  type Unpickled,
-} from './pickle/index.js'
+import { limitsFor, readPickle, type PickleCalls, type PickleNode, type Unpickled } from './pickle/index.js'
+import { PythonValues } from './pickle-values.js'
 import { isLegacyStream, readLegacyLayout } from './torch-legacy.js'
 import { tensorOf, type TorchTensor } from './torch-tensor.js'
 import { hasChecksums, locateEntry, readSmallEntry, readZip, type ZipArchive, type ZipEntry } from './zip.js'

@@ -1,14 +1,6 @@
 export { parseAge } from './age.js'
-export {
-  plan,
-  type Kept,
-  type KeepCode,
-  type Plan,
-  type PlanInput,
-  type Reason,
-  type RemoveCode,
-  type Removed,
-} from './plan.js'
+export { plan, type Kept, type Plan, type PlanInput, type Removed } from './plan.js'
+export type { KeepCode, Reason, RemoveCode } from './reason.js'
 export { checkPolicy, type Policy, type RankedOrder, type SpaceTarget } from './policy.js'
 export { protect, type Protections } from './protect.js'
 export { rules } from './registry.js'

@@ -13,35 +13,8 @@ import { isWhole, timeOf, type Checkpoint } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { checkPolicy, isRanking, isSweeping, type Policy, type SpaceTarget } from './policy.js'
 import { protect, type Protections } from './protect.js'
+import type { Reason, RemoveCode } from './reason.js'
 import type { RuleContext } from './rule.js'
-
-/** Why one stays. The codes are stable: they stand in `--json`. */
-export type KeepCode =
-  | 'newest'
-  | 'only'
-  | 'pointer'
-  | 'pinned'
-  | 'impossible'
-  | 'unfinished'
-  | 'unknown-key'
-  | 'unselected'
-  | 'keep'
-  | 'unranked'
-  | 'rule'
-  | 'young'
-  | 'damaged'
-  | 'space'
-  | 'saved'
-  | 'same'
-
-/** Why one goes. */
-export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space' | 'same'
-
-export interface Reason<Code extends string = KeepCode> {
-  readonly code: Code
-  /** For people, without a capital or a full stop. */
-  readonly text: string
-}
 
 export interface Kept {
   readonly checkpoint: Checkpoint

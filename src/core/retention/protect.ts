@@ -1,6 +1,6 @@
 /** What stays whatever the policy says (docs/design.md §6), unless protection is off. */
 import { hasReadableMeta, isWhole, type Checkpoint, type MetaValue } from '../checkpoint.js'
-import type { Reason } from './plan.js'
+import type { Reason } from './reason.js'
 
 /** What is known of checkpoints that others have to tell. */
 export interface Protections {

@@ -1,6 +1,7 @@
 /** torch's files: a pickle that describes tensors, and the bytes of the storages that they lie in. */
 import { FormatError } from '../errors.js'
-import { auditPickle, PythonValues } from '../formats/pickle/index.js'
+import { auditPickle } from '../formats/pickle/index.js'
+import { PythonValues } from '../formats/pickle-values.js'
 import type { PickleCalls, PickleNode, PickleReference, PickleTensor } from '../formats/pickle/index.js'
 import type { PyValue } from '../formats/pyyaml/value.js'
 import { isModule, listTensors, type NamedTensor, type TensorListing } from '../formats/torch-names.js'

@@ -3,13 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../src/core/errors.js'
 import {
   PickleEndsEarly,
-  PythonValues,
-  keyText,
   limitsFor,
   idOf,
   readPickle,
   type PickleNode,
 } from '../../../src/core/formats/pickle/index.js'
+import { keyText, PythonValues } from '../../../src/core/formats/pickle-values.js'
 
 const bytesOf = (base64: string): Uint8Array => Uint8Array.from(Buffer.from(base64, 'base64'))
 const read = (base64: string): PickleNode => readPickle(bytesOf(base64)).value

@@ -1,5 +1,5 @@
 import { globalName, itemsOf, textOf, type PickleNode, type PicklePair } from '../../formats/pickle/index.js'
-import { attributesOf, pairsOf } from '../../formats/pickle/python.js'
+import { attributesOf, pairsOf } from '../../formats/pickle-values.js'
 
 /** The pairs of a dict or an OrderedDict, the attributes of any other object; none of anything else. */
 export function entriesOf(node: PickleNode | undefined): readonly PicklePair[] {

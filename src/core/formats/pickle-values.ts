@@ -1,12 +1,12 @@
 /** What a pickle holds as the values that Python would have: the same as PyYAML's documents give. */
-import { FormatError } from '../../errors.js'
-import { CallDecoder } from '../pyyaml/calls.js'
-import { DictBuilder } from '../pyyaml/dict.js'
-import { str } from '../pyyaml/python-text.js'
-import type { PyValue } from '../pyyaml/value.js'
-import type { PickleInstance, PickleNode, PicklePair, PickleSequence } from './nodes.js'
-import { globalName, textOf } from './nodes.js'
-import { spelledOut } from './plain-tensor.js'
+import { FormatError } from '../errors.js'
+import { CallDecoder } from './pyyaml/calls.js'
+import { DictBuilder } from './pyyaml/dict.js'
+import { str } from './pyyaml/python-text.js'
+import type { PyValue } from './pyyaml/value.js'
+import type { PickleInstance, PickleNode, PicklePair, PickleSequence } from './pickle/nodes.js'
+import { globalName, textOf } from './pickle/nodes.js'
+import { spelledOut } from './pickle/plain-tensor.js'
 
 export interface PythonOptions {
   /** Answers what stands for a node; undefined leaves it to this module, null leaves the node out of what holds it. */

@@ -1,0 +1,29 @@
+/** Why a checkpoint stays or goes, as a plan tells it. */
+
+/** Why one stays. The codes are stable: they stand in `--json`. */
+export type KeepCode =
+  | 'newest'
+  | 'only'
+  | 'pointer'
+  | 'pinned'
+  | 'impossible'
+  | 'unfinished'
+  | 'unknown-key'
+  | 'unselected'
+  | 'keep'
+  | 'unranked'
+  | 'rule'
+  | 'young'
+  | 'damaged'
+  | 'space'
+  | 'saved'
+  | 'same'
+
+/** Why one goes. */
+export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space' | 'same'
+
+export interface Reason<Code extends string = KeepCode> {
+  readonly code: Code
+  /** For people, without a capital or a full stop. */
+  readonly text: string
+}
