@@ -1,7 +1,8 @@
 /** The one subclass of oclif's Command: how every ckpt command reads its flags, prints, fails and exits. */
 import { resolve } from 'node:path'
 import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
-import type { ParsedConfig, Place } from './core/config/index.js'
+import type { Place } from './core/config/yaml.js'
+import type { ParsedConfig } from './core/config/index.js'
 import { CkptError, exitStatusOf, type ErrorCode } from './core/errors.js'
 import type { Hook } from './core/hooks/index.js'
 import { locateRun } from './core/layouts/index.js'

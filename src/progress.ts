@@ -1,5 +1,5 @@
 /** Work over a second tells how far it is, on a terminal's stderr, and stops at Ctrl-C. */
-import type { TextStream } from './render/output.js'
+import type { TextStream } from './standard-streams.js'
 import { formatAge, formatSize } from './render/units.js'
 
 /** What core's long functions take. */

@@ -5,7 +5,14 @@
 import { fstatSync, statSync, writeSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { isatty } from 'node:tty'
-import type { TextStream } from './render/output.js'
+
+/** A standard stream, as far as text needs one. */
+export interface TextStream {
+  readonly isTTY: boolean
+  /** Of a terminal. */
+  readonly columns: number
+  write(text: string): void
+}
 
 const streams = { stdout: 1, stderr: 2 } as const
 

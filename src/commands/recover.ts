@@ -3,15 +3,8 @@ import { Flags } from '@oclif/core'
 import { wait } from '../clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import {
-  fillArguments,
-  jobEnvironment,
-  runChild,
-  stage,
-  type Candidate,
-  type LinkKind,
-  type PassedOver,
-} from '../core/jobs/index.js'
+import { type Candidate, type PassedOver } from '../core/jobs/pass-over.js'
+import { fillArguments, jobEnvironment, runChild, stage, type LinkKind } from '../core/jobs/index.js'
 import { choose, neverFinished, openRun, openRunIfAny } from '../core/run/index.js'
 import { runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
 import { JobCommand } from '../job-command.js'

@@ -1,13 +1,6 @@
 /** Where text goes: data to stdout, messages to stderr; raw bytes never to a terminal. */
+import type { TextStream } from '../standard-streams.js'
 import { printable } from './printable.js'
-
-/** A standard stream, as far as text needs one. */
-export interface TextStream {
-  readonly isTTY: boolean
-  /** Of a terminal. */
-  readonly columns: number
-  write(text: string): void
-}
 
 export class Output {
   readonly isTerminal: boolean

@@ -1,6 +1,7 @@
 /** What every flag of a command comes to where nothing is typed, and why. */
 import { Parser } from '@oclif/core'
-import type { ParsedConfig, Place } from '../core/config/index.js'
+import type { Place } from '../core/config/yaml.js'
+import type { ParsedConfig } from '../core/config/index.js'
 import { applySettings } from './apply.js'
 import { alone, isSettable, type FlagDefinition, type FlagDefinitions } from './values.js'
 

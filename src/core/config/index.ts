@@ -2,4 +2,3 @@
 export { findConfigs, type ConfigFile, type ConfigPlaces } from './find.js'
 export { parseConfig, type Entry, type ParsedConfig, type Section } from './parse.js'
 export { ensureTrusted } from './trust.js'
-export { ConfigError, misplaced, placeText, unknownKey, YamlText, type Pair, type Place, type Scalar } from './yaml.js'

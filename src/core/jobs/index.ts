@@ -1,7 +1,6 @@
 /** Starting a job from a checkpoint. */
 export { environmentOf, jobEnvironment } from './environment.js'
 export { fillArguments } from './fill-arguments.js'
-export { firstWhole, requireKeys, type Candidate, type Check, type PassedOver } from './pass-over.js'
 export {
   outcomeOf,
   runChild,

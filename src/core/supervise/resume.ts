@@ -2,7 +2,7 @@
 import type { Checkpoint, HealthLevel } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { parseExpression, type Expression } from '../expression/index.js'
-import type { PassedOver } from '../jobs/index.js'
+import type { PassedOver } from '../jobs/pass-over.js'
 import { choose, neverFinished, openRunIfAny, setAsideReasons, type StatePlace } from '../run/index.js'
 import { bestOrder, type Order } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'

@@ -3,13 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import * as library from 'yaml'
-import {
-  ConfigError,
-  ensureTrusted,
-  findConfigs,
-  parseConfig,
-  type ConfigFile,
-} from '../../../src/core/config/index.js'
+import { ConfigError } from '../../../src/core/config/yaml.js'
+import { ensureTrusted, findConfigs, parseConfig, type ConfigFile } from '../../../src/core/config/index.js'
 import { CkptError } from '../../../src/core/errors.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 

@@ -1,2 +1,0 @@
-/** Texts as a shell's words. */
-export { splitArguments, splitWords, WordMistake, type RawWord } from './split-words.js'
