@@ -31,6 +31,29 @@ export function isMeta(value: MetaValue | undefined): value is Meta {
 /** Which way a metric gets better. */
 export type Direction = 'min' | 'max'
 
+/**
+ * What a file of a checkpoint is for. Its layout says so, and all else goes by it: which file `--key` may leave out,
+ * what a demotion takes, what resuming needs.
+ */
+export type Role =
+  /** The model: what a checkpoint is kept for. */
+  | 'weights'
+  /** Needed only to go on training, and as large as the model: the optimizer, schedulers, scalers, random numbers. */
+  | 'resume'
+  /** The model and all that resuming needs in one file, which cannot be taken apart. */
+  | 'all'
+  /** Small things of the training loop: counters, where the data was. */
+  | 'loop'
+  /** Says in which files the parts of a model are. */
+  | 'index'
+  /** Anything else: configuration, tokenizers, what no layout knows. */
+  | 'other'
+
+/** True for a file with the model's parameters in it. */
+export function holdsWeights({ role }: Pick<ParamFile, 'role'>): boolean {
+  return role === 'weights' || role === 'all' || role === 'index'
+}
+
 /** One file of a checkpoint. The key is unique within its checkpoint. */
 export interface ParamFile {
   readonly key: string
@@ -38,6 +61,22 @@ export interface ParamFile {
   readonly path: string
   /** Bytes; null until measured (see `measure` in layouts/). */
   readonly size: number | null
+  readonly role: Role
+  /** True when it may be missing from one checkpoint while all others of the run have it. */
+  readonly optional?: boolean
+}
+
+/** One thing on disk that a checkpoint consists of. */
+export interface Member {
+  /** Absolute. */
+  readonly path: string
+  readonly kind: 'directory' | 'file'
+}
+
+/** When a value was measured, as its framework counts: absent means that it does not say. */
+export interface Moment {
+  readonly step?: number
+  readonly epoch?: number
 }
 
 export type Grade = 'whole' | 'partial' | 'corrupt' | 'unfinished'
@@ -86,12 +125,20 @@ export interface Checkpoint {
   readonly run: string
   /** Id of the layout that recognised it. */
   readonly layout: string
-  readonly kind: 'directory' | 'file'
+  /** A group is several files that only together are a checkpoint: TensorFlow's `.index` and `.data-…`, a rank's each. */
+  readonly kind: 'directory' | 'file' | 'group'
+  /**
+   * What it consists of, sorted by path: all of it is measured, moved and removed together. One member at `path`, but
+   * for a group, where `path` may be the part that the names of its members share.
+   */
+  readonly members: readonly Member[]
   readonly meta: Meta
   readonly step: number | null
   readonly epoch: number | null
   /** Unix seconds from meta `unixtime`; null when the meta does not say. */
   readonly unixtime: number | null
+  /** By the meta's keys, when values were measured that are not the checkpoint's own step's. Absent: all are its own. */
+  readonly measuredAt?: ReadonlyMap<string, Moment>
   /** Unix seconds: modification time of the checkpoint; null until measured. */
   readonly modified: number | null
   /** Parameter files, sorted by key. */
@@ -128,6 +175,16 @@ export interface Pointer {
   readonly name: string
   /** The metric by which the framework holds it for the best. */
   readonly metric?: string
+  /** What the framework does with it: resumes from it, or takes it for the best. Absent: neither is known. */
+  readonly purpose?: 'resume' | 'best'
+}
+
+/** The only member of a checkpoint that is one folder or one file. */
+export function oneMember(
+  path: string,
+  kind: Member['kind'],
+): { path: string; kind: Member['kind']; members: Member[] } {
+  return { path, kind, members: [{ path, kind }] }
 }
 
 /** Unix seconds by which ages and calendar rules go: `unixtime`, else the file's time, else null. */

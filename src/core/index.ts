@@ -21,8 +21,11 @@ export {
   type HealthLevel,
   type Meta,
   type MetaValue,
+  type Member,
+  type Moment,
   type ParamFile,
   type Pointer,
+  type Role,
   type Run,
 } from './checkpoint.js'
 export { CkptError, FormatError, StorageError, type ErrorCode } from './errors.js'

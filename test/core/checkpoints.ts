@@ -10,6 +10,7 @@ export function checkpoint(name: string, facts: Facts = {}): Checkpoint {
   return {
     name,
     path: `/run/${name}`,
+    members: [{ path: `/run/${name}`, kind: 'directory' }],
     run: '/run',
     layout: 'speechbrain',
     kind: 'directory',
@@ -18,7 +19,7 @@ export function checkpoint(name: string, facts: Facts = {}): Checkpoint {
     epoch: numberIn(meta, 'epoch'),
     unixtime: numberIn(meta, 'unixtime'),
     modified: null,
-    files: [{ key: 'model', path: `/run/${name}/model.ckpt`, size: 10 }],
+    files: [{ key: 'model', path: `/run/${name}/model.ckpt`, size: 10, role: 'weights' }],
     size: 100,
     health: healthFrom('quick', []),
     pointsTo: [],

@@ -1,7 +1,6 @@
 /** What can be known of a checkpoint's files from their names alone. */
 import { basename } from 'node:path'
 import type { Checkpoint, Finding } from '../checkpoint.js'
-import { findLayout } from '../layouts/index.js'
 
 /** So many others must have a file before its absence means something. */
 export const fewestWitnesses = 2
@@ -76,8 +75,7 @@ function countKeys(checkpoints: readonly Checkpoint[]): Map<string, Count> {
         known.count += 1
         continue
       }
-      const optional = findLayout(checkpoint.layout)?.isOptional(file) ?? false
-      counts.set(file.key, { count: 1, name: basename(file.path), optional })
+      counts.set(file.key, { count: 1, name: basename(file.path), optional: file.optional === true })
     }
   }
   // What a demotion took was there: its absence elsewhere still means something.

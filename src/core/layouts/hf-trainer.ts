@@ -7,11 +7,13 @@ import { sep } from 'node:path'
 import {
   healthFrom,
   isMeta,
+  oneMember,
   type Checkpoint,
   type Finding,
   type MetaValue,
   type ParamFile,
   type Pointer,
+  type Role,
 } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { isJsonObject, parseJson } from '../formats/json.js'
@@ -40,9 +42,7 @@ export const hfTrainer: Layout = {
   id,
   title: 'Hugging Face Trainer',
   scan: scanHfTrainer,
-  /** A gradient scaler is saved only where one is in use. */
-  isOptional: (file) => file.key.includes('scaler') || file.key.includes('dataloader'),
-  resumeOnly,
+  roleOf,
   explainLeftover: explainHfLeftover,
 }
 
@@ -58,18 +58,24 @@ function explainHfLeftover(name: string, inside: readonly Entry[]): string | nul
 const resumeFiles = /^(optimizer\.(pt|bin)|scheduler\.pt|scaler\.pt|rng_state(_\d+)?\.pth)$/
 /** A folder of FSDP's sharded optimizer (accelerate/utils/fsdp_utils.py). */
 const resumeFolders = /^optimizer_\d+$/
-/** DeepSpeed keeps the weights, or the precise ones, together with the optimizer's state: nothing is known to go. */
+/** DeepSpeed keeps the weights, or the precise ones, together with the optimizer's state. */
 const entangled = /^global_step\d+$/
 
-function resumeOnly(entries: readonly Entry[]): readonly string[] {
-  const has = (accepts: (entry: Entry) => boolean): boolean => entries.some(accepts)
-  const isWeights = ({ name, kind }: Entry) =>
-    kind === 'directory' ? /^pytorch_model_fsdp(_\d+)?$/.test(name) : weights.test(name) || fsdpWeights.test(name)
-  if (has(({ name }) => entangled.test(name)) || !has(isWeights)) return []
-  return entries
-    .filter(({ name, kind }) => (kind === 'directory' ? resumeFolders.test(name) : resumeFiles.test(name)))
-    .map(({ name }) => name)
-    .sort(compareText)
+function roleOf({ name, kind }: Entry): Role {
+  if (kind === 'directory') {
+    if (entangled.test(name)) return 'all'
+    if (resumeFolders.test(name)) return 'resume'
+    return /^pytorch_model_fsdp(_\d+)?$/.test(name) ? 'weights' : 'other'
+  }
+  if (resumeFiles.test(name)) return 'resume'
+  if (name === stateFile) return 'loop'
+  if (weights.test(name) || fsdpWeights.test(name)) return name.endsWith('.index.json') ? 'index' : 'weights'
+  return 'other'
+}
+
+/** A gradient scaler is saved only where one is in use. */
+function isOptional(name: string): boolean {
+  return name.includes('scaler') || name.includes('dataloader')
 }
 
 async function scanHfTrainer(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
@@ -246,10 +252,9 @@ function addMetrics(state: ReadonlyMap<string, MetaValue>, meta: Map<string, Met
 function toCheckpoint(run: string, candidate: Candidate, state: State): Checkpoint {
   return {
     name: candidate.name,
-    path: candidate.path,
+    ...oneMember(candidate.path, 'directory'),
     run,
     layout: id,
-    kind: 'directory',
     meta: state.meta,
     step: toFinite(state.meta.get('step')) ?? stepOfName(candidate.name),
     epoch: toFinite(state.meta.get('epoch')),
@@ -283,7 +288,7 @@ function stepOfName(name: string): number | null {
 /** The path is as the job saw it, perhaps on another machine: its last part is the name here. */
 function pointersOf(best: string | null): Pointer[] {
   const name = best?.split(/[/\\]/).findLast((part) => part !== '')
-  return name === undefined ? [] : [{ label: 'best_model_checkpoint', name }]
+  return name === undefined ? [] : [{ label: 'best_model_checkpoint', name, purpose: 'best' }]
 }
 
 const paramSuffix = /(\.(safetensors|bin)\.index\.json|\.(safetensors|bin|pt|pth|ckpt|h5|msgpack))$/
@@ -294,16 +299,16 @@ const paramSuffix = /(\.(safetensors|bin)\.index\.json|\.(safetensors|bin|pt|pth
  * (`model.safetensors.index.json`: `model`). Files that would share a key keep their whole names.
  */
 function paramFilesOf(candidate: Candidate): ParamFile[] {
-  const names = candidate.entries
-    .filter((entry) => entry.kind !== 'directory' && paramSuffix.test(entry.name))
-    .map((entry) => entry.name)
+  const entries = candidate.entries.filter((entry) => entry.kind !== 'directory' && paramSuffix.test(entry.name))
   const counts = new Map<string, number>()
-  for (const name of names) counts.set(stemOf(name), (counts.get(stemOf(name)) ?? 0) + 1)
-  return names
-    .map((name) => ({
-      key: counts.get(stemOf(name)) === 1 ? stemOf(name) : name,
-      path: candidate.path + sep + name,
+  for (const { name } of entries) counts.set(stemOf(name), (counts.get(stemOf(name)) ?? 0) + 1)
+  return entries
+    .map((entry) => ({
+      key: counts.get(stemOf(entry.name)) === 1 ? stemOf(entry.name) : entry.name,
+      path: candidate.path + sep + entry.name,
       size: null,
+      role: roleOf(entry),
+      ...(isOptional(entry.name) ? { optional: true } : {}),
     }))
     .sort((a, b) => compareText(a.key, b.key))
 }

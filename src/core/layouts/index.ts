@@ -6,5 +6,6 @@ export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-
 export { listFiles, measure, TotalSize, uniteFindings, type Contents, type FoundFile } from './measure.js'
 export { explainTemporary, findLeftovers, type Leftover } from './leftovers.js'
 export { findLayout, layouts } from './registry.js'
+export { resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { locateRun } from './locate.js'

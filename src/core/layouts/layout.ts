@@ -1,5 +1,5 @@
 /** How one framework arranges checkpoints on disk. A layout reads; it never writes and never decides. */
-import type { Checkpoint, ParamFile } from '../checkpoint.js'
+import type { Checkpoint, Role } from '../checkpoint.js'
 import type { Entry, ReadStorage } from '../storage/storage.js'
 
 /** A directory that may be a run, with its entries as they were listed once for all layouts. */
@@ -23,14 +23,8 @@ export interface Layout {
   scan(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]>
   /** Fills what `scan` left null and small side files hold (SpeechBrain: epoch from `counter.ckpt`). */
   complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]>
-  /** True for a file that may be missing from one checkpoint while all others have it. */
-  isOptional(file: ParamFile): boolean
-  /**
-   * Of a checkpoint's own entries (not those in its folders) the names of what only resuming needs: the state of
-   * optimizer, scheduler, gradient scaler and random numbers. None unless the weights are known to be in what is
-   * left. Where a layout does not say, nothing may be dropped.
-   */
-  resumeOnly?(entries: readonly Entry[]): readonly string[]
+  /** What an entry right in a checkpoint's folder is for. */
+  roleOf(entry: Entry): Role
   /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
   isBookkeeping?(tensor: string): boolean
   /**

@@ -1,6 +1,6 @@
 /** Sizes and times, taken for what is shown: a stat for each file costs more than reading all the metas. */
-import { sep } from 'node:path'
-import { withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
+import { basename, sep } from 'node:path'
+import { withHealth, type Checkpoint, type Finding, type Member } from '../checkpoint.js'
 import { isAbsence, reasonOf, type StorageError } from '../errors.js'
 import type { Entry, ReadStorage, Stat } from '../storage/storage.js'
 import { batches, compareText, danglingReason, isNoFile, noFileReason } from './folders.js'
@@ -91,7 +91,7 @@ export async function listFiles(
 
 /** Of a checkpoint that is one file, its layout has told what is in that file's place. */
 function isParameterFile({ checkpoint: { kind, files }, path }: Named): boolean {
-  return kind === 'directory' && files.some((file) => file.path === path)
+  return kind !== 'file' && files.some((file) => file.path === path)
 }
 
 function emptyContents(): { files: FoundFile[]; findings: Finding[] } {
@@ -112,12 +112,13 @@ interface Names {
 
 async function listNames(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Names> {
   const findings: Names['findings'] = []
-  const files: Named[] = checkpoints
-    .filter((checkpoint) => checkpoint.kind === 'file')
-    .map((checkpoint) => ({ checkpoint, name: checkpoint.name, path: checkpoint.path, isLink: false }))
-  let folders: Named[] = checkpoints
-    .filter((checkpoint) => checkpoint.kind === 'directory')
-    .map((checkpoint) => ({ checkpoint, name: '', path: checkpoint.path, isLink: false }))
+  const members = checkpoints.flatMap((checkpoint) =>
+    checkpoint.members.map((member) => ({ ...member, checkpoint, name: nameOfMember(checkpoint, member) })),
+  )
+  const ofKind = (wanted: Member['kind']): Named[] =>
+    members.flatMap(({ kind, ...member }) => (kind === wanted ? [{ ...member, isLink: false }] : []))
+  const files = ofKind('file')
+  let folders = ofKind('directory')
   for (let depth = 0; depth < deepest && folders.length > 0; depth += 1) {
     const listings = await storage.list(folders.map((folder) => folder.path))
     const below: Named[] = []
@@ -130,6 +131,12 @@ async function listNames(storage: ReadStorage, checkpoints: readonly Checkpoint[
     folders = below
   }
   return { files, findings }
+}
+
+/** The checkpoint's own name when it is one file; nothing before the names in its folder; of a group each its own. */
+function nameOfMember({ kind, name }: Checkpoint, { path }: Member): string {
+  if (kind === 'group') return basename(path)
+  return kind === 'file' ? name : ''
 }
 
 function unlistedFinding(name: string, error: StorageError): Finding {

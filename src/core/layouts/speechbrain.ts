@@ -3,7 +3,16 @@
  * Source: speechbrain/utils/checkpoints.py.
  */
 import { sep } from 'node:path'
-import { healthFrom, type Checkpoint, type Finding, type Meta, type MetaValue, type ParamFile } from '../checkpoint.js'
+import {
+  healthFrom,
+  oneMember,
+  type Checkpoint,
+  type Finding,
+  type Meta,
+  type MetaValue,
+  type ParamFile,
+  type Role,
+} from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { readMetas } from '../meta/index.js'
 import type { Entry, ReadStorage, Result } from '../storage/storage.js'
@@ -26,9 +35,10 @@ export const speechBrain: Layout = {
   title: 'SpeechBrain',
   scan: scanSpeechBrain,
   complete: completeSpeechBrain,
-  /** The library only warns when a `dataloader` file is missing, and loads a scaler where there is one. */
-  isOptional: (file) => file.key.includes('dataloader') || file.key.includes('scaler'),
-  resumeOnly,
+  roleOf: ({ name, kind }) => {
+    const key = kind === 'directory' ? null : keyOf(name)
+    return key === null ? 'other' : roleOfKey(key)
+  },
   explainLeftover: explainSpeechBrainLeftover,
 }
 
@@ -38,16 +48,19 @@ export const speechBrain: Layout = {
  * `feature_scaler` is part of the model), `rng_state`. `opt` alone may be a language model.
  */
 const resumeKey =
-  /^((.*optimi[sz]ers?|(.*[-_])?optim|modelopt|adamw?|(.*[-_])?schedulers?|(.*[-_])?annealing|rng|random_states?)([-_].*)?|(grad_?)?scaler)$/i
+  /^((.*optimi[sz]ers?|(.*[-_])?optim|modelopt|adamw?|noam|(.*[-_])?schedulers?|(.*[-_])?annealing|rng|random_states?)([-_].*)?|(grad_?)?scaler)$/i
 /** Small things that are neither: the loop's counters and where the data were. */
-const loopKey = /^(counter|epoch_?counter|epochs?|brain|dataloader.*)$/
+const loopKey = /^(counter|epoch_?counter|epochs?|brain|dataloader.*|.*[-_]sampler|sampler)$/
 
-function resumeOnly(entries: readonly Entry[]): readonly string[] {
-  const files = entries.filter((entry) => entry.kind === 'file' || entry.kind === 'link').map((entry) => entry.name)
-  const keyed = files.filter((name) => name.endsWith(paramSuffix) && name.length > paramSuffix.length)
-  const dropped = keyed.filter((name) => resumeKey.test(nameOfKey(name)))
-  const weights = keyed.filter((name) => !dropped.includes(name) && !loopKey.test(nameOfKey(name)))
-  return weights.length === 0 ? [] : dropped.sort(compareText)
+/** Every other recoverable is a part of the model. */
+function roleOfKey(key: string): Role {
+  if (resumeKey.test(key)) return 'resume'
+  return loopKey.test(key) ? 'loop' : 'weights'
+}
+
+/** The library only warns when a `dataloader` file is missing, and loads a scaler where there is one. */
+function isOptional(key: string): boolean {
+  return key.includes('dataloader') || key.includes('scaler')
 }
 
 /** The meta is the first file of a save (checkpoints.py, `save_checkpoint`): without it nothing loads the rest. */
@@ -56,10 +69,6 @@ function explainSpeechBrainLeftover(name: string, inside: readonly Entry[]): str
   return inside.length === 0
     ? `an empty folder: the save had only begun`
     : `no checkpoint without its ${metaFile}: what a save or a removal that was stopped left`
-}
-
-function nameOfKey(name: string): string {
-  return name.slice(0, -paramSuffix.length)
 }
 
 async function scanSpeechBrain(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
@@ -198,10 +207,9 @@ function isFinding(value: Meta | Finding): value is Finding {
 function toCheckpoint(run: string, candidate: Candidate, meta: Meta, findings: readonly Finding[]): Checkpoint {
   return {
     name: candidate.name,
-    path: candidate.path,
+    ...oneMember(candidate.path, 'directory'),
     run,
     layout: id,
-    kind: 'directory',
     meta,
     step: toFinite(meta.get('step')),
     epoch: toFinite(meta.get('epoch')),
@@ -217,23 +225,26 @@ function toCheckpoint(run: string, candidate: Candidate, meta: Meta, findings: r
 function paramFilesOf(path: string, entries: readonly Entry[], keys: FileKeys): ParamFile[] {
   const files: ParamFile[] = []
   for (const { name } of entries) {
-    const key = keys.of(name)
-    if (key !== null) files.push({ key, path: path + sep + name, size: null })
+    const known = keys.of(name)
+    if (known !== null) files.push({ ...known, path: path + sep + name, size: null })
   }
   return files.sort((a, b) => compareText(a.key, b.key))
 }
 
+type Known = Pick<ParamFile, 'key' | 'role' | 'optional'>
+
 /** Names seen in a run, of which few differ: the same string for the same key is compared and looked up at once. */
 class FileKeys {
-  readonly #known = new Map<string, string | null>()
+  readonly #known = new Map<string, Known | null>()
 
-  /** The key of a parameter file's name; null for any other name. */
-  of(name: string): string | null {
+  /** What is known of a parameter file by its name; null for any other name. */
+  of(name: string): Known | null {
     const known = this.#known.get(name)
     if (known !== undefined) return known
     const key = keyOf(name)
-    this.#known.set(name, key)
-    return key
+    const found = key === null ? null : { key, role: roleOfKey(key), ...(isOptional(key) ? { optional: true } : {}) }
+    this.#known.set(name, found)
+    return found
   }
 }
 

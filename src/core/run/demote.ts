@@ -2,7 +2,7 @@
 import type { Checkpoint, Run } from '../checkpoint.js'
 import { bytesFreedBy, type Demoting } from '../disposal/index.js'
 import { CkptError } from '../errors.js'
-import { findLayout } from '../layouts/index.js'
+import { resumeOnly } from '../layouts/index.js'
 import { bestOrder, byRecency, describeOrder, rank, type Order } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
@@ -59,7 +59,7 @@ async function dropsOf(storage: ReadStorage, checkpoints: readonly Checkpoint[])
   return new Map(
     folders.map(({ path, layout }, index): [string, readonly string[]] => {
       const listing = listings[index]
-      return [path, listing?.ok === true ? (findLayout(layout)?.resumeOnly?.(listing.value) ?? []) : []]
+      return [path, listing?.ok === true ? resumeOnly(layout, listing.value) : []]
     }),
   )
 }

@@ -1,5 +1,5 @@
 /** From what someone typed (a file, a checkpoint, a run with a query) to the files of tensors that are meant. */
-import { distinct, isWhole, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
+import { distinct, holdsWeights, isWhole, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../health/index.js'
 import { findCheckpointAt, loadCheckpoint } from '../layouts/index.js'
@@ -144,18 +144,19 @@ function keysOf({ files }: Checkpoint): string {
 
 /** Keys of weights, the most usual first. */
 const weightKeys = ['model', 'pytorch_model', 'adapter_model', 'weights', 'state_dict']
-/** What holds tensors, and no weights. */
-const stateKeys = /optim|sched|scaler|rng|random|training_args|noam|lr_?anneal|counter|dataloader|sampler/i
-
 async function weightsOf(storage: ReadStorage, checkpoint: Checkpoint): Promise<ParamFile> {
   const [only, ...others] = checkpoint.files
   if (only !== undefined && others.length === 0) return only
   const usual = weightKeys.flatMap((key) => checkpoint.files.filter((file) => file.key.replace(/\..*$/, '') === key))[0]
   if (usual !== undefined) return usual
-  const candidates: ParamFile[] = []
-  for (const file of checkpoint.files) {
-    if (!stateKeys.test(file.key) && (await isTensorFile(storage, file.path))) candidates.push(file)
-  }
+  const known = await tensorFiles(storage, checkpoint.files.filter(holdsWeights))
+  const candidates =
+    known.length > 0
+      ? known
+      : await tensorFiles(
+          storage,
+          checkpoint.files.filter(({ role }) => role === 'other'),
+        )
   const [first, second] = candidates
   if (first !== undefined && second === undefined) return first
   throw new CkptError(
@@ -165,6 +166,12 @@ async function weightsOf(storage: ReadStorage, checkpoint: Checkpoint): Promise<
       : `${checkpoint.path}: several of its files can hold the weights: ${candidates.map(({ key }) => key).join(', ')}`,
     { hint: `name one with --key; ${keysOf(checkpoint)}` },
   )
+}
+
+async function tensorFiles(storage: ReadStorage, files: readonly ParamFile[]): Promise<ParamFile[]> {
+  const found: ParamFile[] = []
+  for (const file of files) if (await isTensorFile(storage, file.path)) found.push(file)
+  return found
 }
 
 function refuseQuery({ query }: FileRequest, what: string): void {

@@ -1,8 +1,8 @@
 /** A save seen from the run that it goes to. */
 import { join, sep } from 'node:path'
-import { healthFrom, type Checkpoint, type Run } from '../checkpoint.js'
+import { healthFrom, oneMember, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { loadRun, NoRunError } from '../layouts/index.js'
+import { findLayout, loadRun, NoRunError } from '../layouts/index.js'
 import { toMeta } from '../meta/index.js'
 import { fileNameOf, previewSave, type NewCheckpoint } from '../saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
@@ -40,20 +40,25 @@ export async function previewCheckpoint(storage: Storage, checkpoint: NewCheckpo
   const path = join(run, name)
   return {
     name,
-    path,
+    ...oneMember(path, 'directory'),
     run,
     layout: 'speechbrain',
-    kind: 'directory',
     meta,
     step: numberIn(meta.get('step')),
     epoch: numberIn(meta.get('epoch')),
     unixtime: numberIn(time),
     modified: null,
-    files: [...sizes].map(([key, size]) => ({ key, path: path + sep + fileNameOf(key), size })),
+    files: [...sizes].map(([key, size]) => fileIn(path, key, size)),
     size: [...sizes.values()].reduce<number>((sum, size) => sum + (size ?? 0), 0),
     health: healthFrom('quick', []),
     pointsTo: [],
   }
+}
+
+function fileIn(path: string, key: string, size: number | null): ParamFile {
+  const name = fileNameOf(key)
+  const role = findLayout('speechbrain')?.roleOf({ name, kind: 'file' }) ?? 'other'
+  return { key, path: path + sep + name, size, role }
 }
 
 function numberIn(value: unknown): number | null {

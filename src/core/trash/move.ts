@@ -58,7 +58,7 @@ export async function moveToTrash(
       time: options.now,
       reason: options.reasons.get(checkpoint.name) ?? '',
       layout: checkpoint.layout,
-      kind: checkpoint.kind,
+      kind: checkpoint.kind === 'file' ? 'file' : 'directory',
       size: sizes.get(checkpoint.name) ?? 0,
     })
   const retract = (at: string) => quietly(() => unlinkIfThere(storage, trashRecordPath(at)))

@@ -37,6 +37,7 @@ export function checkpointAt(run: string, name: string, more: Partial<Checkpoint
   return {
     name,
     path: join(run, name),
+    members: [{ path: join(run, name), kind: 'directory' }],
     run,
     layout: 'speechbrain',
     kind: 'directory',

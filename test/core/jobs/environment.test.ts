@@ -15,7 +15,7 @@ describe('the environment of a job', () => {
         ['valid/loss', 0.5],
         ['end-of-epoch', true],
       ]),
-      files: [{ key: 'dataloader-TRAIN', path: '/run/CKPT+x/dataloader-TRAIN.ckpt', size: null }],
+      files: [{ key: 'dataloader-TRAIN', path: '/run/CKPT+x/dataloader-TRAIN.ckpt', size: null, role: 'loop' }],
     })
     expect(environmentOf(checkpoint)).toEqual({
       CKPT_PATH: '/run/CKPT+x',
@@ -58,7 +58,7 @@ describe('the environment of a job', () => {
     expect(() => environmentOf(withMeta(['wer', 1], ['WER', 2]))).toThrow(
       expect.objectContaining({ code: 'usage' }) as Error,
     )
-    const files = ['a-b', 'a.b'].map((key) => ({ key, path: `/${key}`, size: null }))
+    const files = ['a-b', 'a.b'].map((key) => ({ key, path: `/${key}`, size: null, role: 'weights' as const }))
     expect(() => environmentOf(checkpointAt('/run', 'x', { files }))).toThrow(/"a-b" and "a.b"/)
   })
 

@@ -15,7 +15,7 @@ const meta: Meta = new Map<string, MetaValue>([
 ])
 const checkpoint = checkpointAt('/runs/a b', 'CKPT+x', {
   meta,
-  files: [{ key: 'model', path: '/runs/a b/CKPT+x/model.ckpt', size: null }],
+  files: [{ key: 'model', path: '/runs/a b/CKPT+x/model.ckpt', size: null, role: 'weights' }],
 })
 
 describe('with a checkpoint', () => {

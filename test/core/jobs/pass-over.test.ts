@@ -39,7 +39,9 @@ describe('the first whole checkpoint', () => {
 })
 
 describe('required keys', () => {
-  const checkpoint = checkpointAt('/run', 'c', { files: [{ key: 'model', path: '/run/c/model.ckpt', size: 1 }] })
+  const checkpoint = checkpointAt('/run', 'c', {
+    files: [{ key: 'model', path: '/run/c/model.ckpt', size: 1, role: 'weights' }],
+  })
 
   it('give one finding for each that has no file', () => {
     expect(requireKeys(checkpoint, ['model', 'optimizer', 'optimizer', 'scaler'])).toEqual([

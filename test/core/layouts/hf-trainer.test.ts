@@ -41,7 +41,11 @@ describe('Hugging Face Trainer checkpoints', () => {
         expect(checkpoint).toMatchObject({ layout: 'hf-trainer', step: one.step, epoch: one.epoch, unixtime: null })
         expect(Object.fromEntries(checkpoint?.meta ?? [])).toMatchObject({ ...one.train, ...one.metrics })
         expect(checkpoint?.pointsTo).toEqual([
-          { label: 'best_model_checkpoint', name: one.state_pointers.best_model_checkpoint.replace('run/', '') },
+          {
+            label: 'best_model_checkpoint',
+            name: one.state_pointers.best_model_checkpoint.replace('run/', ''),
+            purpose: 'best',
+          },
         ])
       }
     },
@@ -69,7 +73,7 @@ describe('Hugging Face Trainer checkpoints', () => {
       ['eval_loss', 7],
       ['best_model_checkpoint', '/elsewhere/out/checkpoint-10/'],
     ])
-    expect(checkpoint?.pointsTo).toEqual([{ label: 'best_model_checkpoint', name: 'checkpoint-10' }])
+    expect(checkpoint?.pointsTo).toEqual([{ label: 'best_model_checkpoint', name: 'checkpoint-10', purpose: 'best' }])
   })
 
   it('are told by what is in the folder, not by its name alone', async () => {

@@ -296,9 +296,9 @@ describe('last.ckpt', () => {
     const found = await scan(root)
     expect(found['last.ckpt']).toMatchObject({ step: 8, sameAs: 'b.ckpt' })
     expect(found['a.ckpt']?.pointsTo).toEqual([
-      { label: 'best_model_path', name: 'a.ckpt', metric: 'val_loss' },
+      { label: 'best_model_path', name: 'a.ckpt', purpose: 'best', metric: 'val_loss' },
       { label: 'last.ckpt', name: 'b.ckpt' },
-      { label: 'ckpt_path="last"', name: 'last.ckpt' },
+      { label: 'ckpt_path="last"', name: 'last.ckpt', purpose: 'resume' },
     ])
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findLayout } from '../../../src/core/layouts/index.js'
+import { resumeOnly } from '../../../src/core/layouts/index.js'
 
 function dropped(layout: string, names: readonly string[]): readonly string[] {
   const entries = names.map((name) => {
@@ -7,7 +7,7 @@ function dropped(layout: string, names: readonly string[]): readonly string[] {
       ? ({ name: name.slice(0, -1), kind: 'directory' } as const)
       : ({ name, kind: 'file' } as const)
   })
-  return findLayout(layout)?.resumeOnly?.(entries) ?? []
+  return resumeOnly(layout, entries)
 }
 
 describe('what only resuming needs', () => {

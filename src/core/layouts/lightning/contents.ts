@@ -1,6 +1,6 @@
 /** Which file of a checkpoint holds its facts, and which are its parameter files. */
 import { sep } from 'node:path'
-import type { ParamFile } from '../../checkpoint.js'
+import type { ParamFile, Role } from '../../checkpoint.js'
 import type { Entry, ReadStorage } from '../../storage/storage.js'
 import { compareText } from '../folders.js'
 import type { Candidate } from './candidates.js'
@@ -18,7 +18,8 @@ export interface Contents {
  * (lightning/fabric/strategies/fsdp.py: `.metadata`, `*.distcp`, and last `meta.pt`), or DeepSpeed (`checkpoint/`).
  */
 export async function contentsOf(storage: ReadStorage, { path, kind }: Candidate): Promise<Contents> {
-  if (kind !== 'directory') return { facts: path, unfinished: null, files: [{ key: 'model', path, size: null }] }
+  if (kind !== 'directory')
+    return { facts: path, unfinished: null, files: [{ key: 'model', path, size: null, role: 'all' }] }
   const entries = await namesIn(storage, path)
   const has = (name: string) => entries.some((entry) => entry.name === name)
   if (has('checkpoint') && (has('latest') || has('zero_to_fp32.py')))
@@ -44,11 +45,30 @@ async function namesIn(storage: ReadStorage, folder: string): Promise<readonly E
   return listing?.ok === true ? listing.value : []
 }
 
+/**
+ * Shards of torch.distributed.checkpoint hold the model and the optimizer; of DeepSpeed's files those of the optimizer
+ * hold the precise weights too.
+ */
+export function roleOf({ name, kind }: Pick<Entry, 'name' | 'kind'>): Role {
+  if (kind === 'directory') return name === 'checkpoint' ? 'all' : 'other'
+  if (name.endsWith('.distcp') || name.endsWith('_optim_states.pt')) return 'all'
+  if (name.endsWith('_model_states.pt')) return 'weights'
+  if (name === 'meta.pt' || name === '.metadata') return name === 'meta.pt' ? 'loop' : 'index'
+  return 'other'
+}
+
 const paramSuffix = /\.(distcp|pt)$/
 
 function paramFiles(folder: string, entries: readonly Entry[]): ParamFile[] {
   return entries
     .filter(({ name, kind }) => kind !== 'directory' && paramSuffix.test(name))
-    .map(({ name }) => ({ key: name.replace(paramSuffix, ''), path: folder + sep + name, size: null }))
+    .map((entry) => ({
+      key: entry.name.replace(paramSuffix, ''),
+      path: folder + sep + entry.name,
+      size: null,
+      role: roleOf(entry),
+      // How many there are depends on how many processes shared the model.
+      optional: true,
+    }))
     .sort((a, b) => compareText(a.key, b.key))
 }

@@ -6,6 +6,7 @@
 import { dirname } from 'node:path'
 import {
   healthFrom,
+  oneMember,
   type Checkpoint,
   type Direction,
   type Finding,
@@ -22,7 +23,7 @@ import { compareText, findingOf, noFileReason, prefixOf } from '../folders.js'
 import type { Folder, Layout } from '../layout.js'
 import { pathInside, type CheckpointCallback } from './callbacks.js'
 import { findCandidates, type Candidate } from './candidates.js'
-import { contentsOf } from './contents.js'
+import { contentsOf, roleOf } from './contents.js'
 import { endsInName, isLast, isTypical, numbersIn } from './file-name.js'
 import { logFile, readLog, type Logged } from './metrics-csv.js'
 import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
@@ -37,8 +38,7 @@ export const lightning: Layout = {
   id,
   title: 'PyTorch Lightning',
   scan: scanLightning,
-  /** What a checkpoint's folder holds depends on how many processes shared the model. */
-  isOptional: () => true,
+  roleOf,
   /** ModelCheckpoint's scores begin at infinity. */
   isBookkeeping: (tensor) => tensor.startsWith('callbacks.'),
 }
@@ -186,10 +186,9 @@ function toCheckpoint(run: string, { candidate, files, reading }: Looked, around
   const directions = new Map(state?.callbacks.flatMap(directionOf) ?? [])
   return {
     name,
-    path,
+    ...oneMember(path, kind === 'directory' ? kind : 'file'),
     run,
     layout: id,
-    kind: kind === 'directory' ? kind : 'file',
     meta: state === null ? new Map<string, MetaValue>() : metaOf(name, state, around),
     step: state === null ? (inName.get('step') ?? null) : state.step,
     epoch: state === null ? (inName.get('epoch') ?? null) : state.epoch,
@@ -231,7 +230,7 @@ function bestPointers({ callbacks }: SavedState, namesakes: Namesakes): Pointer[
   return callbacks.flatMap(({ bestPath, monitor }) => {
     const name = bestPath === '' ? undefined : namesakes.find(bestPath)
     if (name === undefined) return []
-    return [{ label: 'best_model_path', name, ...(monitor === null ? {} : { metric: monitor }) }]
+    return [{ label: 'best_model_path', name, purpose: 'best', ...(monitor === null ? {} : { metric: monitor }) }]
   })
 }
 

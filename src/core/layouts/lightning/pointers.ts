@@ -47,7 +47,9 @@ export function runPointers(saved: readonly Saved[], aliases: ReadonlyMap<string
   const [last] = saved
     .filter(({ candidate }) => isLast(candidate.name))
     .sort((a, b) => (b.state.step ?? -1) - (a.state.step ?? -1) || shortestFirst(a.candidate.name, b.candidate.name))
-  return last === undefined ? links : [...links, { label: 'ckpt_path="last"', name: last.candidate.name }]
+  return last === undefined
+    ? links
+    : [...links, { label: 'ckpt_path="last"', name: last.candidate.name, purpose: 'resume' }]
 }
 
 /** `last.ckpt` before `last-v1.ckpt`. */
