@@ -1,7 +1,7 @@
 /** Flags that several commands share: one flag has one meaning everywhere. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { rules, type RuleKind } from './core/retention/index.js'
+import { parseAmount, parseBytes, rules, type RuleKind } from './core/retention/index.js'
 import type { HealthLevel } from './core/checkpoint.js'
 
 /** Flags whose value is an expression, which may begin with `-`. */
@@ -92,6 +92,14 @@ async function trim(text: string): Promise<string> {
   return text.trim()
 }
 
+/** What only the command would refuse is refused where it is read, and so with its line in a file. */
+export function checked(check: (text: string) => unknown): (text: string) => Promise<string> {
+  return async (text) => {
+    check(text)
+    return text
+  }
+}
+
 /** One flag for each keep-rule in core's registry. */
 const ruleFlags = Object.fromEntries(rules.map((kind) => [kind.flag, ruleFlag(kind)]))
 
@@ -122,11 +130,13 @@ export const choosingFlags = {
     ...policyGroup,
     helpValue: 'SIZE',
     description: 'all that stays has at most so many bytes: 500G; takes what rules kept, the oldest first',
+    parse: checked((text) => parseBytes('max-total', text)),
   }),
   'min-free': Flags.string({
     ...policyGroup,
     helpValue: 'SIZE|N%',
     description: 'so much is free on the file system afterwards: 10%, 200G; likewise',
+    parse: checked((text) => parseAmount('min-free', text)),
   }),
   'no-protect': Flags.boolean({ ...policyGroup, description: 'the policy alone decides' }),
   'allow-empty': Flags.boolean({ ...policyGroup, description: 'the policy may remove every checkpoint' }),

@@ -4,6 +4,7 @@ import { parseExpression } from './core/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from './core/retention/index.js'
 import type { PruneRequest, Query } from './core/run/index.js'
 import type { Order } from './core/selection/index.js'
+import { printable } from './render/printable.js'
 
 export interface SelectionFlags {
   readonly min?: readonly string[] | undefined
@@ -33,6 +34,22 @@ export function onlyOrder(query: Query): Order | undefined {
     })
   }
   return query.orders[0]
+}
+
+/** What is told where a selection leaves none of a run's checkpoints. */
+export function noMatch(path: string, count: number, query: Query): CkptError {
+  const filters = query.where.map((expression) => expression.text).join(' and ')
+  const [none, one] =
+    filters === ''
+      ? ['has that value', 'does not have that value']
+      : [`matches ${filters}`, `does not match ${filters}`]
+  return new CkptError(
+    'no-match',
+    count === 1 ? `the only checkpoint ${one}` : `none of the ${count} checkpoints ${none}`,
+    {
+      hint: `see what there is: ckpt list ${printable(path)}`,
+    },
+  )
 }
 
 export interface PolicyFlags extends SelectionFlags {

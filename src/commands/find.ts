@@ -6,7 +6,7 @@ import { CkptError } from '../core/errors.js'
 import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/run/index.js'
 import { bestOrder, rank, type Order } from '../core/selection/index.js'
 import { recursiveFlag, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
-import { onlyOrder, readQuery } from '../query.js'
+import { noMatch, onlyOrder, readQuery } from '../query.js'
 import { summarise, toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 
@@ -132,10 +132,5 @@ function readOrder(
 }
 
 function nothingFound(path: string, count: number, query: Query): CkptError {
-  if (count === 0) return new CkptError('not-found', `no run in ${path} or below it`)
-  const filters = query.where.map((expression) => expression.text)
-  const what = filters.length === 0 ? 'has that value' : `matches ${filters.join(' and ')}`
-  return new CkptError('no-match', `none of the ${count} checkpoints ${what}`, {
-    hint: `see what there is: ckpt list ${printable(path)}`,
-  })
+  return count === 0 ? new CkptError('not-found', `no run in ${path} or below it`) : noMatch(path, count, query)
 }

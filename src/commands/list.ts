@@ -25,7 +25,7 @@ import {
 } from '../core/selection/index.js'
 import type { Pin } from '../core/state/index.js'
 import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
-import { onlyOrder, readQuery } from '../query.js'
+import { noMatch, onlyOrder, readQuery } from '../query.js'
 import { isMetaColumn } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { marksOf, sortRows } from '../render/rows.js'
@@ -37,7 +37,8 @@ const screenful = 50
 export default class List extends BaseCommand<typeof List> {
   static override summary = 'List the checkpoints of a run'
   static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged,
-pinned, set aside), the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.`
+pinned, set aside), the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.
+Exit status 3 when nothing matches.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> list' },
     { description: 'the three best', command: '<%= config.bin %> list exp/save --min WER --limit 3' },
@@ -78,8 +79,13 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
     for (const run of runs) views.push(await this.view(run, query))
     const [first] = views
     const document = this.flags.recursive ? { runs: views.map(runDocument) } : first && checkpointsOf(first)
+    if (views.every(({ matching }) => matching === 0)) {
+      this.failWith({ ...document })
+      throw nothingMatches(path, views, query)
+    }
     const options = { now: this.now(), output: this.output }
-    const texts = this.wantsJson ? [] : await Promise.all(views.map((view) => renderRun(view, options)))
+    const shown = views.filter(({ matching }) => matching > 0)
+    const texts = this.wantsJson ? [] : await Promise.all(shown.map((view) => renderRun(view, options)))
     this.answer(document, () => texts.flatMap((text, index) => (index === 0 ? [...text] : ['', ...text])))
   }
 
@@ -87,14 +93,16 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
     const now = this.now()
     const order = onlyOrder(query)
     const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now)
-    for (const warning of warnings) this.alert(warning)
+    const where = this.flags.recursive ? `${printable(run.path)}: ` : ''
+    for (const warning of warnings) this.alert(where + warning)
     const ranked = rank(selected, order, now)
     const limit =
       this.flags.limit ?? (this.flags.all || !this.output.isTerminal || this.wantsJson ? Infinity : screenful)
     const isHeaded = this.output.isTerminal && !this.wantsJson && limit >= ranked.length
     const total = isHeaded ? new TotalSize() : undefined
     const shown = await this.examineShown(ranked, ordered, limit, total)
-    const columns = this.readColumns(ordered) ?? columnNames(shown, varyingKeys(ordered))
+    const chosen = this.readColumns(ordered, where) ?? columnNames(shown, varyingKeys(ordered))
+    const columns = this.flags.recursive && !this.output.isTerminal ? withRun(chosen) : chosen
     const pins = await this.pins(run)
     const aside = await this.setAside(run)
     const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered), pins, aside)
@@ -140,11 +148,11 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
   }
 
   /** --columns; a key that no checkpoint has is told. */
-  private readColumns(checkpoints: readonly Checkpoint[]): string[] | undefined {
+  private readColumns(checkpoints: readonly Checkpoint[], where: string): string[] | undefined {
     const columns = this.flags.columns?.split(',').map((name) => name.trim())
     const sort = this.flags.sort?.replace(/^-/, '')
     const keys = [...(columns ?? []), ...(sort === undefined ? [] : [sort])].filter(isMetaColumn)
-    for (const unknown of unknownKeys(new Set(keys), checkpoints)) this.alert(describeUnknownKey(unknown))
+    for (const unknown of unknownKeys(new Set(keys), checkpoints)) this.alert(where + describeUnknownKey(unknown))
     return columns
   }
 
@@ -165,6 +173,16 @@ pinned, set aside), the newest first. --min, --max and --by rank instead. Parame
       return grade(this.storage, siblings, sorted.slice(0, limit), verify, options)
     })
   }
+}
+
+/** In a pipe there are no titles: each row says which run it is of. */
+function withRun(columns: readonly string[]): string[] {
+  return columns.includes('run') ? [...columns] : ['run', ...columns]
+}
+
+function nothingMatches(path: string, views: readonly View[], query: Query): CkptError {
+  const count = views.reduce((sum, { run }) => sum + run.checkpoints.length, 0)
+  return noMatch(path, count, query)
 }
 
 function checkpointsOf(view: View) {

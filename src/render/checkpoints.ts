@@ -25,6 +25,7 @@ type Known = Record<string, (context: RowContext) => Column<Row>>
 /** Columns that are no meta key. */
 const knownColumns: Known = {
   name: () => ({ title: 'NAME', cell: ({ checkpoint }) => printable(checkpoint.name) }),
+  run: () => ({ title: 'RUN', cell: ({ checkpoint }) => printable(checkpoint.run) }),
   path: () => ({ title: 'PATH', cell: ({ checkpoint }) => printable(checkpoint.path) }),
   age: ({ now }) => ({ title: 'AGE', align: 'right', cell: ({ checkpoint }) => ageOf(checkpoint, now) }),
   time: () => ({ title: 'TIME', cell: ({ checkpoint }) => isoTime(timeOf(checkpoint)) }),

@@ -6,7 +6,7 @@ import type { SignalName } from '../core/jobs/index.js'
 import { parseAge } from '../core/retention/index.js'
 import { parseRetries, parseSimulation } from '../core/supervise/index.js'
 import { splitArguments } from '../core/words/split-words.js'
-import { policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'
+import { checked, policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'
 
 const resume = { helpGroup: 'RESUME' }
 const hooks = { helpGroup: 'HOOKS' }
@@ -15,14 +15,6 @@ const batch = { helpGroup: 'BATCH SYSTEM' }
 const stopping = { helpGroup: 'EARLY STOPPING' }
 const repeated = { multiple: true, multipleNonGreedy: true } as const
 const signals = ['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2'] as const
-
-/** What only the command would refuse is refused where it is read, and so with its line in a file. */
-function checked(check: (text: string) => unknown): (text: string) => Promise<string> {
-  return async (text) => {
-    check(text)
-    return text
-  }
-}
 
 /** Exit statuses, as `--no-retry-on 2,64` has them. Throws CkptError `usage`. */
 export function parseStatuses(flag: string, text: string): ReadonlySet<number> {

@@ -109,7 +109,7 @@ describe('docs/ckpt.schema.json', () => {
   })
 
   it.each([
-    'prune: {keep: 2, older-than: 7d, min: WER, max-total: 500}',
+    'prune: {keep: 2, older-than: 7d, min: WER, max-total: 500G}',
     'prune:',
     'prune: {keep: "2"}',
     'run: {retries: failed=1, no-retry-on: "2,64", requeue-on: 85, back-off: 10s, simulate: [crash@1s]}',

@@ -96,6 +96,26 @@ describe('ckpt list', () => {
     expect(stdout).toContain(nameOf(6))
   })
 
+  it('says in each row of a pipe which run it is of, and which run a warning is about', async () => {
+    const root = dirname(run)
+    const other = makeRun({ 'CKPT+one': 'WER: 3\nunixtime: 1\n' }, join(root, 'other', 'save3'))
+    const { stdout, stderr } = await ckpt(['list', '-r', root, '--where', 'los > 1 or WER == 3'])
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringMatching(/^RUN +NAME /) as string,
+      expect.stringContaining(`${other}  CKPT+one`) as string,
+    ])
+    expect(stderr).toContain(`${run}: no checkpoint has "los"`)
+  })
+
+  it('exits 3 when nothing matches, with what it would print beside the error', async () => {
+    const got = await ckpt(['list', run, '--where', 'epoch > 99'])
+    expect(got).toMatchObject({ status: 3, stdout: '' })
+    expect(got.stderr).toMatch(/none of the 7 checkpoints matches epoch > 99/)
+    const told = await ckpt(['list', run, '--min', 'nothing', '--json'])
+    expect(told.status).toBe(3)
+    expect(JSON.parse(told.stdout)).toMatchObject({ run, checkpoints: [], error: { code: 'no-match' } })
+  })
+
   it('gives what there is to know of each with --json', async () => {
     const { checkpoints, run: path } = await document(['list', run, '--where', 'epoch == 6'])
     expect(path).toBe(run)
@@ -132,7 +152,7 @@ describe('ckpt list', () => {
 
   it('--quiet leaves out the notes and keeps errors', async () => {
     const got = await ckpt(['list', run, '--where', 'los > 1', '--quiet'])
-    expect(got).toMatchObject({ status: 0, stderr: '' })
+    expect(got).toMatchObject({ status: 3, stderr: expect.not.stringContaining('warning') as string })
     expect((await ckpt(['list', join(run, 'nowhere'), '-q'])).stderr).toMatch(/^error: /)
   })
 })

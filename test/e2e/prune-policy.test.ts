@@ -138,7 +138,7 @@ describe('the space targets of prune', () => {
     const run = makeRun()
     const { bsize, bavail, blocks } = statfsSync(run)
     const free = bsize * bavail
-    expect(epochs((await plan(run, '--min-free', `${Math.floor(free / 2)}`)).remove)).toEqual([])
+    expect(epochs((await plan(run, '--min-free', `${Math.floor(free / 2)}B`)).remove)).toEqual([])
     const share = Math.floor((100 * bavail) / blocks) - 1
     if (share > 0) expect(epochs((await plan(run, '--min-free', `${share}%`)).remove)).toEqual([])
     expect(epochs((await plan(run, '--min-free', '100%')).keep)).toEqual([10])
@@ -149,6 +149,9 @@ describe('the space targets of prune', () => {
     ['--max-total', '-5G'],
     ['--min-free', '110%'],
     ['--min-free', '%'],
+    ['--min-free', '10'],
+    ['--min-free', '2.5'],
+    ['--max-total', '500'],
   ])('%s %s is a mistake', async (flag, value) => {
     const { status, stderr } = await ckpt(['prune', makeRun(), `${flag}=${value}`])
     expect([status, stderr]).toEqual([2, expect.stringMatching(/error: --(max-total|min-free) takes/) as string])

@@ -34,6 +34,30 @@ describe('a keep-rule', () => {
     ])
   })
 
+  it('keep-every keeps the nearest to each multiple where none hits it, and says so', async () => {
+    const pool = [4.9976, 4, 2.9992, 1.9984, 0.9976].map((epoch) => checkpoint(`ep${epoch}`, { meta: { epoch } }))
+    expect(await rescued('keep-every', 'epoch=1', pool)).toEqual([
+      'ep4: epoch is a multiple of 1',
+      'ep4.9976: epoch 4.9976 is the nearest to 5',
+      'ep2.9992: epoch 2.9992 is the nearest to 3',
+      'ep1.9984: epoch 1.9984 is the nearest to 2',
+      'ep0.9976: epoch 0.9976 is the nearest to 1',
+    ])
+    const steps = [1563, 1251, 938, 625, 312].map((step) => checkpoint(`s${step}`, { step }))
+    expect((await rescued('keep-every', 'step=500', steps)).map((text) => text.split(':')[0])).toEqual([
+      's1563',
+      's938',
+      's625',
+    ])
+  })
+
+  it('keep-every keeps nothing for a multiple that the next save will come nearer to', async () => {
+    const pool = [13, 12, 11, 10].map((epoch) => checkpoint(`ep${epoch}`, { meta: { epoch } }))
+    expect(await rescued('keep-every', 'epoch=5', pool)).toEqual(['ep10: epoch is a multiple of 5'])
+    const nearer = [13.998, 13, 12].map((epoch) => checkpoint(`ep${epoch}`, { meta: { epoch } }))
+    expect(await rescued('keep-every', 'epoch=7', nearer)).toEqual(['ep13.998: epoch 13.998 is the nearest to 14'])
+  })
+
   it('keep-every reads built-in names and exact big integers, and nothing but numbers', async () => {
     const pool = [
       checkpoint('a', { step: 2000 }),
