@@ -28,14 +28,17 @@ function cacheFile(build, command) {
   return path.join(home, 'ckpt', `code-${process.version}-${process.arch}-${build}-${command}`)
 }
 
-/** Only what is ours and what nobody else may write: it will be run. */
+/**
+ * Only what is ours, in a folder that nobody else may change: it will be run. It is read through the descriptor that was
+ * looked at, and no link is followed.
+ */
 function readCache(file) {
   try {
-    const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+    if (!isPrivate(path.dirname(file))) return undefined
+    const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOFOLLOW)
     try {
       const stat = fs.fstatSync(fd)
-      const isOurs = process.getuid === undefined || (stat.uid === process.getuid() && (stat.mode & 0o022) === 0)
-      return stat.isFile() && isOurs ? soundHalf(fs.readFileSync(fd)) : undefined
+      return stat.isFile() && isOurs(stat) ? soundHalf(fs.readFileSync(fd)) : undefined
     } finally {
       fs.closeSync(fd)
     }
@@ -43,6 +46,46 @@ function readCache(file) {
     return undefined
   }
 }
+
+const user = process.geteuid?.()
+const othersMayWrite = 0o022
+const sticky = 0o1000
+
+/** The user's own, and nobody else may write it. */
+function isOurs(stat) {
+  return user === undefined || (stat.uid === user && (stat.mode & othersMayWrite) === 0)
+}
+
+/** A real folder of the user's alone, in whose place nobody else can put another. */
+function isPrivate(folder) {
+  if (user === undefined) return true
+  const stat = fs.lstatSync(folder)
+  return stat.isDirectory() && isOurs(stat) && isFixed(folder)
+}
+
+/**
+ * Each folder and link on the way there belongs to the user or to root, and others may write in these folders only
+ * where they cannot rename what is not theirs.
+ */
+function isFixed(folder) {
+  const left = folder.split(path.sep)
+  let at = path.parse(folder).root
+  for (let links = 0; left.length > 0 && links < mostLinks;) {
+    const next = path.join(at, left.shift())
+    const stat = fs.lstatSync(next)
+    if (stat.uid !== user && stat.uid !== 0) return false
+    if (stat.isSymbolicLink()) {
+      links += 1
+      left.unshift(...fs.readlinkSync(next).split(path.sep))
+      if (left[0] === '') at = path.parse(folder).root
+    } else if ((stat.mode & othersMayWrite) !== 0 && (stat.mode & sticky) === 0) return false
+    else at = next
+  }
+  return left.length === 0
+}
+
+/** As many as the system follows (path_resolution(7)). */
+const mostLinks = 40
 
 /**
  * V8 runs a damaged cache as it is, and crashes. So it is kept twice: to compare the halves takes a tenth of the time
@@ -60,6 +103,7 @@ function keepCache(file, script) {
     // Not recursive: Node never comes back from /proc, where some services have their home.
     makeFolder(path.dirname(folder))
     makeFolder(folder)
+    if (!isPrivate(folder)) return
     const draft = `${file}.${process.pid}`
     const code = script.createCachedData()
     fs.writeFileSync(draft, Buffer.concat([code, code]), { flag: 'wx', mode: 0o600 })

@@ -3,11 +3,12 @@ import { resolve } from 'node:path'
 import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
 import type { Place } from './core/config/yaml.js'
 import type { ParsedConfig } from './core/config/index.js'
-import { CkptError, exitStatusOf, type ErrorCode } from './core/errors.js'
+import { exitStatusOf, type CkptError } from './core/errors.js'
 import type { Hook } from './core/hooks/index.js'
 import { locateRun } from './core/layouts/index.js'
 import type { Storage } from './core/storage/storage.js'
 import { localStorage } from './core/storage/local.js'
+import { tellFailure, toFailure } from './failure.js'
 import { expressionFlags } from './flags.js'
 import { renderError, renderWarning } from './render/messages.js'
 import { toJson } from './render/json.js'
@@ -16,7 +17,6 @@ import { every, wait as pause } from './clock.js'
 import { parseAge } from './core/retention/index.js'
 import type { StatePlace } from './core/run/index.js'
 import { stateFolderOf, withLock, type LockOptions } from './core/state/index.js'
-import { parseMessage } from './parse-error.js'
 import { processes } from './process-identity.js'
 import { bytesProgress, interruptible, type LongWork, type Progress } from './progress.js'
 import { loadSettings } from './settings/files.js'
@@ -183,7 +183,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     else this.output.dataLines(text())
   }
 
-  /** A note on stderr. Names in it must be printable. */
+  /** A note on stderr. */
   protected note(text: string): void {
     if (this.quiet) return
     this.progress?.clear()
@@ -198,7 +198,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** Runs what may take long: with progress on a terminal, and stopping cleanly at Ctrl-C. */
   protected async long<T>(title: string, work: (options: LongWork) => Promise<T>): Promise<T> {
-    const progress = bytesProgress(this.output.stderr, title, Date.now)
+    const progress = bytesProgress(this.output, title, Date.now)
     this.progress = progress
     try {
       return await interruptible((signal) => work({ signal, onProgress: progress.onProgress }))
@@ -256,53 +256,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   override async catch(error: unknown): Promise<void> {
-    const failure = toFailure(error)
-    if (this.json) {
-      const { code, message, hint } = failure
-      this.output.data(`${toJson({ ...this.beside, error: { code, message, hint: hint ?? null } })}\n`)
-    } else {
-      this.output.message(renderError(failure, this.output.errorColours))
-    }
+    const flags = Object.keys({ ...this.ctor.baseFlags, ...this.ctor.flags })
+    const failure = toFailure(error, flags)
+    tellFailure(this.output, failure, this.json ? toJson : null, this.beside)
     process.exitCode = failure.exitStatus
   }
-}
-
-export interface Failure {
-  readonly code: ErrorCode | 'bug'
-  readonly message: string
-  readonly hint?: string | undefined
-  readonly exitStatus: number
-  /** Only of a bug. */
-  readonly stack?: string | undefined
-}
-
-/** oclif's parse errors are usage errors; what is neither those nor ours is a bug. */
-function toFailure(error: unknown): Failure {
-  if (error instanceof CkptError) {
-    const { code, message, hint, exitStatus } = error
-    return { code, message: message.startsWith('Parsing --') ? parseMessage(message) : message, hint, exitStatus }
-  }
-  if (isParseError(error)) {
-    return {
-      code: 'usage',
-      message: parseMessage(error.message),
-      hint: 'add --help to see what there is',
-      exitStatus: 2,
-    }
-  }
-  const message = error instanceof Error ? error.message : String(error)
-  const stack = error instanceof Error ? error.stack : undefined
-  return {
-    code: 'bug',
-    message,
-    hint: 'this is a bug in ckpt: please report it with the lines below',
-    exitStatus: 1,
-    stack,
-  }
-}
-
-function isParseError(error: unknown): error is Error {
-  return error instanceof Error && 'oclif' in error
 }
 
 /**

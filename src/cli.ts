@@ -3,9 +3,10 @@ import type { Config } from '@oclif/core'
 import { loadCommand } from './commands/load.js'
 import { isHangupIgnored } from './hangup.js'
 
-/** Runs the command that `argv` names; false when it names none, or asks for help. */
+/** Runs the command that `argv` names; tells when it names none; false when it asks for help. */
 export async function main(argv: string[], root: string): Promise<boolean> {
   const { id, rest } = nameOf(argv)
+  if (!Object.hasOwn(loadCommand, id) && (await tellUnknown(argv))) return true
   if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
   if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
   if (readsAll(rest)) (await import('./core/storage/sweep.js')).startEarly()
@@ -25,6 +26,14 @@ export async function main(argv: string[], root: string): Promise<boolean> {
   command.id = id
   await new command(rest, config as unknown as Config).execute()
   return true
+}
+
+/** True where what was typed as a command is none, which is told. */
+async function tellUnknown(argv: readonly string[]): Promise<boolean> {
+  const { tellUnknownCommand, unknownCommand } = await import('./unknown-command.js')
+  const unknown = unknownCommand(argv)
+  if (unknown !== null) tellUnknownCommand(unknown, argv)
+  return unknown !== null
 }
 
 /** Commands of a topic have names of two words, `trash list`, and ids with a colon. */

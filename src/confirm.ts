@@ -1,6 +1,7 @@
 /** The question before something is destroyed. */
 import { createInterface } from 'node:readline/promises'
 import { CkptError } from './core/errors.js'
+import { shown } from './render/shown.js'
 
 /**
  * Asks on stderr and reads the answer from the terminal; anything but yes is no. Where no person can answer, it
@@ -22,7 +23,7 @@ export async function confirm(question: string, flag: string): Promise<boolean> 
     dialogue.once('close', stop)
   })
   try {
-    const answer = await Promise.race([dialogue.question(`${question} [y/N] `), aborted])
+    const answer = await Promise.race([dialogue.question(`${shown(question)} [y/N] `), aborted])
     return /^y(es)?$/i.test(answer.trim())
   } finally {
     aborted.catch(() => undefined)

@@ -1,5 +1,5 @@
 /** Work over a second tells how far it is, on a terminal's stderr, and stops at Ctrl-C. */
-import type { TextStream } from './standard-streams.js'
+import type { Output } from './render/output.js'
 import { formatAge, formatSize } from './render/units.js'
 
 /** What core's long functions take. */
@@ -18,20 +18,20 @@ export interface Progress {
 const patience = 1000
 const interval = 100
 
-export function bytesProgress(stream: TextStream, title: string, now: () => number): Progress {
+export function bytesProgress(output: Output, title: string, now: () => number): Progress {
   const started = now()
   let last = started + patience - interval
   let shown = false
   return {
     onProgress(done, total) {
       const time = now()
-      if (!stream.isTTY || time - last < interval) return
+      if (!output.hasErrorTerminal || time - last < interval) return
       last = time
       shown = true
-      stream.write(`\r\u001b[K${line(title, done, total, (time - started) / 1000)}`)
+      output.passing(line(title, done, total, (time - started) / 1000))
     },
     clear() {
-      if (shown) stream.write('\r\u001b[K')
+      if (shown) output.clearPassing()
       shown = false
     },
   }

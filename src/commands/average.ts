@@ -23,6 +23,7 @@ import { plural } from '../render/units.js'
 import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
 import { renderOutdated } from '../render/transfer.js'
 import { readMeta } from '../save-arguments.js'
+import { baseOf } from '../working-folder.js'
 
 export default class Average extends BaseCommand<typeof Average> {
   static override summary = 'Write the mean of several checkpoints, tensor by tensor'
@@ -126,7 +127,7 @@ status 5). One chunk of one tensor at a time is in memory.`
     const filter = isFiltered ? { isWanted: names.isWanted } : {}
     const count = await this.count(onlyOrder(query) !== undefined)
     const { what } = this.args
-    return { what, base: resolve('.'), query, key, count, options: { weights, accumulate, ...filter } }
+    return { what, base: baseOf(...what), query, key, count, options: { weights, accumulate, ...filter } }
   }
 
   /** How many are chosen of a run; null for several things that were named. */

@@ -12,6 +12,7 @@ import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { conversionDocument, renderConversion } from '../render/convert.js'
 import { renderOutdated } from '../render/transfer.js'
+import { baseOf } from '../working-folder.js'
 
 const extensions: Readonly<Record<OutputFormat, string>> = { safetensors: '.safetensors', torch: '.pt' }
 
@@ -55,7 +56,7 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
   async run(): Promise<void> {
     const query = await readQuery(this.flags)
     onlyOrder(query)
-    const request = { base: resolve('.'), query, key: this.flags.key }
+    const request = { base: baseOf(this.args.file), query, key: this.flags.key }
     const found = await this.long('checking', (work) =>
       findFile(this.storage, this.args.file, request, { now: this.now(), ...work }),
     )

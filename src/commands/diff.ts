@@ -9,6 +9,7 @@ import type { TensorFile } from '../core/tensors/index.js'
 import { filterFlags, keyFlag } from '../file-source.js'
 import { diffDocument, isDifferent, renderDiff, renderUncompared } from '../render/diff.js'
 import { renderIdle } from '../render/messages.js'
+import { baseOf } from '../working-folder.js'
 
 /** As git diff --exit-code has it. */
 const differ = 1
@@ -73,7 +74,7 @@ values cannot be compared: of dtypes below a byte, and complex ones with others.
   private async open(argument: string): Promise<TensorFile> {
     const isPlain = await isFile(this.storage, resolve(argument))
     const key = isPlain ? undefined : this.flags.key
-    const request = { base: resolve('.'), query: { orders: [], where: [] }, key }
+    const request = { base: baseOf(argument), query: { orders: [], where: [] }, key }
     const found = await findFile(this.storage, argument, request, { now: this.now() })
     for (const warning of found.warnings) this.alert(warning)
     await this.readThroughHooks([found])

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { byRun, type Named } from '../checkpoint-arguments.js'
@@ -6,6 +5,7 @@ import { openCheckpoint, pin } from '../core/run/index.js'
 import type { Pin } from '../core/state/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../flags.js'
 import { printable } from '../render/printable.js'
+import { baseOf } from '../working-folder.js'
 
 export default class PinCommand extends BaseCommand<typeof PinCommand> {
   static override summary = 'Keep checkpoints from every prune'
@@ -33,7 +33,7 @@ alone: nothing in the checkpoint's folder changes, and the framework knows nothi
   async run(): Promise<void> {
     const named: Named<string>[] = []
     for (const argument of this.args.checkpoint) {
-      const { run, checkpoint } = await openCheckpoint(this.storage, argument, resolve('.'))
+      const { run, checkpoint } = await openCheckpoint(this.storage, argument, baseOf(argument))
       named.push({ run: run.path, found: checkpoint.name })
     }
     const pinned: (Pin & { run: string })[] = []

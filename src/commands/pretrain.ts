@@ -28,6 +28,7 @@ import { hubSettings, network } from '../network.js'
 import { pretrainingDocument, renderPretraining, type Pretraining } from '../render/pretrain.js'
 import { printable } from '../render/printable.js'
 import { runHookProcess } from '../run-hook.js'
+import { baseOf } from '../working-folder.js'
 
 /** Bytes. People write plans by hand. */
 const largestPlan = 1 << 20
@@ -95,7 +96,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
     const plan = await parsePlan(this.storage, new TextDecoder().decode(read.value), path, {
       variables: readVariables(set ?? []),
       defaultSource: source,
-      workingFolder: resolve('.'),
+      workingFolder: baseOf(path, source),
       link,
       output: output === undefined ? undefined : resolve(output),
     })

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
@@ -11,6 +10,7 @@ import { named, stateFlag, verifyFlag } from '../flags.js'
 import { toDocument } from '../render/checkpoints.js'
 import { renderCheckpoint, renderOverview, renderTensorFile, type BestEntry } from '../render/show.js'
 import { layoutsOf } from '../render/run.js'
+import { baseOf } from '../working-folder.js'
 
 export default class Show extends BaseCommand<typeof Show> {
   static override summary = 'Show everything about one checkpoint, or sum up a run'
@@ -31,7 +31,9 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
   static override flags = { verify: verifyFlag('how deep to look into its files', 'quick'), state: stateFlag }
 
   async run(): Promise<void> {
-    const what = await openNamed(this.storage, this.args.what, resolve('.'), { stateDirectory: this.flags.state })
+    const what = await openNamed(this.storage, this.args.what, baseOf(this.args.what), {
+      stateDirectory: this.flags.state,
+    })
     if (what.kind === 'run') return this.showRun(what.run)
     if (what.kind === 'file') return this.showFile(what.path)
     const { run, checkpoint: found } = what

@@ -70,7 +70,8 @@ In a job array %a in the run's path stands for the task's index, so that each ta
     const script = await this.script(path, options)
     const jobs = this.flags['dry-run'] ? [] : await this.submit(script, options)
     const document = { script: resolve(path), submitted: script, jobs }
-    this.answer(document, () => (this.flags['dry-run'] ? script : jobs))
+    if (this.flags['dry-run'] && !this.wantsJson) this.output.exact(script)
+    else this.answer(document, () => jobs)
   }
 
   private arrayOption(): string[] {

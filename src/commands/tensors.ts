@@ -19,6 +19,7 @@ import {
 import { named } from '../flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'
+import { baseOf } from '../working-folder.js'
 
 /** A file to list; the key is null where it stands for itself. */
 interface Source {
@@ -99,7 +100,7 @@ status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.
       }
       throw new CkptError('usage', `--key ${this.flags.key} is for a checkpoint, and ${path} is a file`)
     }
-    const { checkpoint } = await loadCheckpoint(this.storage, what, resolve('.'))
+    const { checkpoint } = await loadCheckpoint(this.storage, what, baseOf(what))
     const { key } = this.flags
     const named = checkpoint.files.filter((file) => key === undefined || file.key === key)
     await this.readThroughHooks(named.map((file) => ({ path: file.path, checkpoint })))

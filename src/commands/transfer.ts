@@ -28,6 +28,7 @@ import {
   renderTransfer,
   transferDocument,
 } from '../render/transfer.js'
+import { baseOf } from '../working-folder.js'
 
 export default class Transfer extends BaseCommand<typeof Transfer> {
   static override summary = 'Carry matching parameters by name from one file of tensors into another'
@@ -158,7 +159,7 @@ told), and give it TARGET's name, or that of --output`,
     return {
       source: this.args.source,
       target: this.args.target,
-      base: resolve('.'),
+      base: baseOf(this.args.source, this.args.target),
       query,
       key: flags.key,
       names: {

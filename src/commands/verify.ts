@@ -8,6 +8,7 @@ import { stateFolderOf } from '../core/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag } from '../flags.js'
 import { withVerifyHooks } from '../file-hooks.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
+import { baseOf } from '../working-folder.js'
 
 /** Exit status when anything is found (docs/design.md §3). */
 const damaged = 4
@@ -94,11 +95,11 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
       if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
       return runs.map((run) => ({ run, which: null }))
     }
-    const named = await openNamed(this.storage, argument, resolve('.'), place)
+    const named = await openNamed(this.storage, argument, baseOf(argument), place)
     if (named.kind === 'run') return [{ run: named.run, which: null }]
     // A file that is no checkpoint is told as such.
     const { run, checkpoint } =
-      named.kind === 'checkpoint' ? named : await openCheckpoint(this.storage, named.path, resolve('.'), place)
+      named.kind === 'checkpoint' ? named : await openCheckpoint(this.storage, named.path, baseOf(argument), place)
     return [{ run, which: [checkpoint] }]
   }
 }

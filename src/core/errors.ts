@@ -7,6 +7,8 @@ export const exitStatusOf = {
   'bad-expression': 2,
   /** A policy, flag or argument that cannot be meant. */
   usage: 2,
+  /** What was typed as a command is none. */
+  'unknown-command': 127,
   /** Nothing there: the folder, the run, the checkpoint or the file. */
   'not-found': 3,
   /** There are checkpoints, but none that was asked for. */

@@ -4,9 +4,20 @@
  * (docs/json.md).
  */
 import { OpaqueValue } from '../core/checkpoint.js'
+import { suspicious, unsafe } from './printable.js'
 
 export function toJson(value: unknown): string {
-  return write(value, '')
+  const text = write(value, '')
+  return suspicious.test(text) ? text.replace(unsafeInStrings, escapeUnits) : text
+}
+
+/** What JSON leaves as it is, and a terminal or a reader's eye does not: C1 controls, changes of direction. Only strings hold such. */
+const unsafeInStrings = new RegExp(`(?!\\n)${unsafe.source}`, unsafe.flags)
+
+function escapeUnits(character: string): string {
+  return Array.from({ length: character.length }, (_, index) => character.charCodeAt(index))
+    .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
+    .join('')
 }
 
 function write(value: unknown, indent: string): string {

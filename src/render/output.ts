@@ -1,6 +1,7 @@
-/** Where text goes: data to stdout, messages to stderr; raw bytes never to a terminal. */
+/** Where text goes: data to stdout, messages to stderr; raw bytes never to a terminal. All of it passes `shown`. */
 import type { TextStream } from '../standard-streams.js'
 import { printable } from './printable.js'
+import { shown } from './shown.js'
 
 export class Output {
   readonly isTerminal: boolean
@@ -8,7 +9,7 @@ export class Output {
 
   constructor(
     private readonly stdout: TextStream,
-    readonly stderr: TextStream,
+    private readonly stderr: TextStream,
     private readonly environment: NodeJS.ProcessEnv,
   ) {
     this.isTerminal = stdout.isTTY
@@ -23,25 +24,29 @@ export class Output {
     return wantsColour(this.stderr, this.environment)
   }
 
+  get hasErrorTerminal(): boolean {
+    return this.stderr.isTTY
+  }
+
   data(text: string): void {
-    this.stdout.write(text)
+    this.stdout.write(shown(text))
   }
 
   /** Rendered text as one string, or lines that are written in blocks as they come. */
   dataLines(text: string | Iterable<string>): void {
     if (typeof text === 'string') {
-      if (text !== '') this.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+      if (text !== '') this.data(text.endsWith('\n') ? text : `${text}\n`)
       return
     }
     let block = ''
     for (const line of text) {
       block += `${line}\n`
       if (block.length > 1 << 16) {
-        this.stdout.write(block)
+        this.data(block)
         block = ''
       }
     }
-    if (block !== '') this.stdout.write(block)
+    if (block !== '') this.data(block)
   }
 
   /** One value of the file system for a script: exactly as it is, unless a person looks at it. */
@@ -49,10 +54,27 @@ export class Output {
     this.stdout.write(`${this.isTerminal ? printable(text) : text}${terminator}`)
   }
 
+  /** Lines of a file for a program: exactly as they are, unless a person looks at them. */
+  exact(text: string): void {
+    const whole = text.endsWith('\n') ? text : `${text}\n`
+    this.stdout.write(this.isTerminal ? shown(whole) : whole)
+  }
+
   message(text: string): void {
-    this.stderr.write(`${text}\n`)
+    this.stderr.write(`${shown(text)}\n`)
+  }
+
+  /** A line of stderr that the next one takes the place of, on a terminal. */
+  passing(text: string): void {
+    this.stderr.write(`${clearLine}${shown(text)}`)
+  }
+
+  clearPassing(): void {
+    this.stderr.write(clearLine)
   }
 }
+
+const clearLine = '\r\u001b[K'
 
 function wantsColour(stream: TextStream, environment: NodeJS.ProcessEnv): boolean {
   const forced = environment['FORCE_COLOR']

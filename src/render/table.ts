@@ -1,5 +1,6 @@
 /** Rows in columns: a table where a person looks at a screenful, plain aligned text in a pipe and beyond. */
-import type { Paint } from './colours.js'
+import { ownStyles, type Paint } from './colours.js'
+import { shown } from './shown.js'
 import { displayWidth } from './width.js'
 
 export interface Column<Row> {
@@ -33,16 +34,16 @@ export async function renderTable<Row>(
   const fitting = fit(columns, rows, options.width)
   const { default: Table } = await import('cli-table3')
   const table = new Table({
-    head: fitting.map(({ column }) => options.paint('title', column.title)),
+    head: fitting.map(({ column }) => shown(options.paint('title', column.title))),
     colAligns: fitting.map(({ column }) => column.align ?? 'left'),
     colWidths: fitting.map(({ width }) => width + gap),
     wordWrap: true,
     chars: plainBorders,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': gap },
   })
-  for (const row of rows) table.push(fitting.map(({ column }) => paintCell(column, row)))
-  return table
-    .toString()
+  for (const row of rows) table.push(fitting.map(({ column }) => shown(paintCell(column, row))))
+  // The library ends and begins styles anew where it breaks a cell.
+  return ownStyles(table.toString())
     .split('\n')
     .map((line) => line.trimEnd())
 }

@@ -59,6 +59,39 @@ describe('what is no run', () => {
   })
 })
 
+describe('a working folder that has been deleted', () => {
+  const inside = (command: string) => {
+    const gone = join(temporaryDirectory(), 'gone')
+    return shell(`mkdir ${shellWord(gone)}; cd ${shellWord(gone)}; rmdir ${shellWord(gone)}; ${command}`)
+  }
+
+  it.each([
+    'list',
+    'find',
+    'show',
+    'prune --keep 1',
+    'verify',
+    'run x -- true',
+    'recover -- true',
+    'pin latest',
+    'diff a b',
+  ])('is told: %s', async (command) => {
+    const { status, stdout, stderr } = await inside(`ckpt ${command}`)
+    expect([status, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^error: the folder that you stand in has been deleted\nhint: .*\n$/m)
+    clean(stderr)
+  })
+
+  it.each(['list', 'find', 'show', 'verify', 'prune --keep 1 --yes', 'config', 'trash list'])(
+    'keeps no command from an absolute run: %s',
+    async (command) => {
+      const got = await inside(`ckpt ${command} ${shellWord(makeRun(epochs(2)))}`)
+      expect(got).toMatchObject({ status: 0 })
+      clean(got.stderr)
+    },
+  )
+})
+
 describe('meta files', () => {
   const broken = {
     'CKPT+0-bytes': { 'CKPT.yaml': '', 'model.ckpt': 'x' },

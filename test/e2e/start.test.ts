@@ -1,9 +1,11 @@
 /** The cache of compiled code that bin/run.js keeps: it may speed a start up, and must never do anything else. */
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -68,6 +70,40 @@ describe('the cache of compiled code', () => {
     expect(await find(cache)).toEqual(expected)
     expect(statSync(file).ino).not.toBe(ino)
     expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it('is not read through a link, which it takes the place of', async () => {
+    const { cache, file, expected } = await filledCache()
+    const elsewhere = join(temporaryDirectory(), 'download.bin')
+    renameSync(file, elsewhere)
+    symlinkSync(elsewhere, file)
+    const { atimeMs } = statSync(elsewhere)
+    expect(await find(cache)).toEqual(expected)
+    expect(statSync(elsewhere).atimeMs).toBe(atimeMs)
+    expect(lstatSync(file).isFile()).toBe(true)
+  })
+
+  it.each([
+    ['others may write', (cache: string) => chmodSync(join(cache, 'ckpt'), 0o777)],
+    ['the group may write', (cache: string) => chmodSync(join(cache, 'ckpt'), 0o770)],
+    ['others could be put in the place of, in the folder above', (cache: string) => chmodSync(cache, 0o777)],
+    ['is a link', (cache: string) => linkInstead(join(cache, 'ckpt'))],
+  ])('is neither read nor written in a folder that %s', async (_, spoil) => {
+    const { cache, file, expected } = await filledCache()
+    writeFileSync(file, 'what ckpt did not write')
+    spoil(cache)
+    expect(await find(cache)).toEqual(expected)
+    expect(readFileSync(file, 'utf8')).toBe('what ckpt did not write')
+    expect(readdirSync(join(cache, 'ckpt'))).toHaveLength(1)
+  })
+
+  it('is used behind a link to the folder of caches, as long as that is safe', async () => {
+    const { cache, file, expected } = await filledCache()
+    const link = join(temporaryDirectory(), 'cache')
+    symlinkSync(cache, link)
+    const { ino } = statSync(file)
+    expect(await find(link)).toEqual(expected)
+    expect([cachesIn(cache), statSync(file).ino]).toEqual([[file], ino])
   })
 
   it('never writes through a link that lies where it writes', async () => {
@@ -139,6 +175,11 @@ describe('the cache of compiled code', () => {
     expect(await find('', env)).toMatchObject({ status: 0, stderr: '' })
   })
 })
+
+function linkInstead(folder: string): void {
+  renameSync(folder, `${folder}-kept`)
+  symlinkSync(`${folder}-kept`, folder)
+}
 
 function flipped(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes)

@@ -48,6 +48,22 @@ describe.runIf(hasScript)('on a terminal', () => {
     }
   })
 
+  it.each(['lst', 'best', 'prun', 'stp', 'help prun'])(
+    'a mistyped command runs nothing, nor asks: %s',
+    async (word) => {
+      const run = makeRun(epochs(3))
+      const before = snapshot(run)
+      const command = `ckpt ${word} ${shellWord(run)} --keep 1 --yes`
+      const { status, screen } = await onTerminal(`(sleep 0.3; echo; echo y) | cat >/dev/null; ${command}`, {
+        answer: (_, type) => type('\r'),
+      })
+      expect(status).toBe(127)
+      expect(screen).toContain('is not a ckpt command')
+      expect(screen).not.toMatch(/\[y\/N\]|\(Y\/n\)/)
+      expect(snapshot(run)).toEqual(before)
+    },
+  )
+
   it('reasons too long for it are folded under themselves, and stay on one line in a pipe', async () => {
     const command = `ckpt prune ${shellWord(makeRun(epochs(3)))} --keep 1 --keep-where 'epoch > 1' --keep-first --dry-run`
     const { screen } = await onTerminal(`stty cols 80; NO_COLOR=1 ${command}`)

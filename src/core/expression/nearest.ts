@@ -22,6 +22,15 @@ export function nearestName(wanted: string, known: Iterable<string>): string | u
   return best
 }
 
+/** The known names that are the fewest typing slips away, `most` of them and case aside; none that is farther. */
+export function namesWithin(most: number, wanted: string, known: readonly string[]): string[] {
+  const target = fold(wanted)
+  if (target.length > longest) return []
+  const slips = known.map((name) => countSlips(target, fold(name)))
+  const least = Math.min(most, ...slips)
+  return known.filter((_, index) => slips[index] === least)
+}
+
 /** Case and the choice of separator are what people misremember first. */
 function fold(name: string): string {
   return name.toLowerCase().replaceAll(/[-_/.: ]/g, '-')

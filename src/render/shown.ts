@@ -1,0 +1,15 @@
+/**
+ * What leaves the program. Every text passes here last, so that a name or a note that was forgotten to be escaped
+ * still reaches no terminal raw: only line breaks, tabs and our own styles stay.
+ */
+import { splitStyles } from './colours.js'
+import { printable, suspicious, unsafe } from './printable.js'
+
+export function shown(text: string): string {
+  if (!suspicious.test(text)) return text
+  return splitStyles(text)
+    .map((part, index) => (index % 2 === 0 ? part.replace(unsafeBeyondLines, printable) : `\u001b[${part}m`))
+    .join('')
+}
+
+const unsafeBeyondLines = new RegExp(`(?![\\n\\t])${unsafe.source}`, unsafe.flags)

@@ -1,0 +1,51 @@
+/** What was typed as a command and is none: told with the nearest names, of which none is ever run. */
+import { loadCommand } from './commands/load.js'
+import { CkptError } from './core/errors.js'
+import { namesWithin } from './core/expression/index.js'
+import { tellFailure, toFailure } from './failure.js'
+import { toJson } from './render/json.js'
+import { Output } from './render/output.js'
+import { standardStream } from './standard-streams.js'
+
+/** Commands of oclif's plugins. */
+const ofPlugins = ['help', 'autocomplete']
+const versionFlags = ['--version', '--help', '-h']
+/** Slips apart, at most. */
+const slips = 2
+/** Characters of it that are shown. */
+const longest = 60
+
+/** The error for a command line whose first words name nothing; null where they name a command, a topic or help. */
+export function unknownCommand(argv: readonly string[]): CkptError | null {
+  const [first, second] = argv
+  if (first === undefined || versionFlags.includes(first)) return null
+  if (first === 'help') return unknownCommand(argv.slice(1).filter((word) => !word.startsWith('-')))
+  const ids = Object.keys(loadCommand)
+  if (ofPlugins.includes(first) || ids.includes(first)) return null
+  const below = ids.filter((id) => id.startsWith(`${first}:`)).map((id) => id.slice(first.length + 1))
+  if (below.length === 0) return failure(first, [...new Set(ids.map((id) => id.replace(/:.*/, ''))), ...ofPlugins])
+  if (second === undefined || second.startsWith('-') || below.includes(second)) return null
+  return failure(second, below, `${first} `)
+}
+
+function failure(word: string, known: readonly string[], topic = ''): CkptError {
+  if (word.startsWith('-')) {
+    return new CkptError('unknown-command', `no command stands before ${short(word)}`, {
+      hint: 'flags stand behind the command; ckpt --help shows what there is',
+    })
+  }
+  const near = namesWithin(slips, word, known).map((name) => `ckpt ${topic}${name}`)
+  const hint = near.length === 0 ? `ckpt ${topic}--help shows what there is` : `did you mean ${near.join(' or ')}?`
+  return new CkptError('unknown-command', `${topic}${short(word)} is not a ckpt command`, { hint })
+}
+
+function short(word: string): string {
+  return word.length > longest ? `${word.slice(0, longest)}…` : word === '' ? "''" : word
+}
+
+export function tellUnknownCommand(error: CkptError, argv: readonly string[]): void {
+  const ignored = () => undefined
+  const output = new Output(standardStream('stdout', ignored), standardStream('stderr', ignored), process.env)
+  tellFailure(output, toFailure(error, []), argv.includes('--json') ? toJson : null)
+  process.exitCode = error.exitStatus
+}
