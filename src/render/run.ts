@@ -46,8 +46,8 @@ export async function renderRun(
 
 /** Of the metrics; the first of them stays longest, longer than the step. */
 function laterLeaveFirst(columns: readonly Column<Row>[]): Column<Row>[] {
-  const metrics = columns.filter((column) => column.leaves === 1)
-  return columns.map((column) => (column.leaves === 1 ? { ...column, leaves: 1 + metrics.indexOf(column) } : column))
+  let metrics = 0
+  return columns.map((column) => (column.leaves === 1 ? { ...column, leaves: 1 + metrics++ } : column))
 }
 
 function heading({ run, size }: View): string {

@@ -72,18 +72,19 @@ export interface Fitted<Row> {
 
 /** Leaves out what may leave until the rest fits; the wrapping column takes the room that is left. */
 export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
-  const kept = columns.map((column) => ({ column, width: widthOf(column, rows) }))
+  const all = columns.map((column) => ({ column, width: widthOf(column, rows) }))
   const least = ({ column, width }: Fitted<Row>) => (column.wraps === true ? Math.min(width, leastWrapped) : width)
-  const total = () => kept.reduce((sum, one) => sum + least(one) + gap, -gap)
-  while (total() > width) {
-    const first = Math.max(...kept.map(({ column }) => column.leaves ?? 0))
-    if (first === 0) break
-    kept.splice(
-      kept.findIndex(({ column }) => column.leaves === first),
-      1,
-    )
+  let total = all.reduce((sum, one) => sum + least(one) + gap, -gap)
+  const leaving = all.filter(({ column }) => (column.leaves ?? 0) > 0)
+  leaving.sort((a, b) => (b.column.leaves ?? 0) - (a.column.leaves ?? 0))
+  const left = new Set<Fitted<Row>>()
+  for (const one of leaving) {
+    if (total <= width) break
+    left.add(one)
+    total -= least(one) + gap
   }
-  const room = Math.max(0, width - total())
+  const room = Math.max(0, width - total)
+  const kept = all.filter((one) => !left.has(one))
   return kept.map((one) => ({ column: one.column, width: Math.min(one.width, least(one) + room) }))
 }
 

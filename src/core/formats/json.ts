@@ -11,6 +11,9 @@ export type JsonObject = ReadonlyMap<string, JsonValue>
 
 const maxDepth = 512
 
+/** Arrays and objects that are held at once: 5 MB of `{},{},{}` would take 400. */
+const mostContainers = 500_000
+
 /** Digits of an integer; CPython reads no more either (sys.int_info.default_max_str_digits). */
 const maxDigits = 4300
 
@@ -20,6 +23,27 @@ const maxDigits = 4300
  */
 export function parseJson(source: string | Uint8Array): JsonValue {
   return new JsonReader(typeof source === 'string' ? source : decode(source)).document()
+}
+
+/** What is wanted of a large object; all else is only checked to be JSON, and takes no memory. */
+export interface JsonWants {
+  /** Keys of the outermost object whose values are kept. */
+  readonly keys: ReadonlySet<string>
+  /** The key of a list whose items are handed over one by one, and not kept. */
+  readonly list: string
+  /** Told before the first item, with what has been kept until there; again for a key that comes twice. */
+  readonly onList: (before: JsonObject) => void
+  readonly onItem: (item: JsonValue) => void
+}
+
+/** The wanted keys of a JSON object; null for a text that is no object. Throws as `parseJson`. */
+export function readJsonObject(source: string | Uint8Array, wants: JsonWants): JsonObject | null {
+  return new JsonReader(typeof source === 'string' ? source : decode(source)).outermost(wants)
+}
+
+/** Throws FormatError when the text is no JSON. */
+export function checkJson(source: string | Uint8Array): void {
+  new JsonReader(typeof source === 'string' ? source : decode(source)).check()
 }
 
 /** True for a JSON object. */
@@ -60,15 +84,45 @@ const words = new Map<string, JsonValue>([
 class JsonReader {
   readonly #text: string
   #at = 0
+  #containers = 0
 
   constructor(text: string) {
     this.#text = text
   }
 
   document(): JsonValue {
+    return this.#whole(() => this.#value(1))
+  }
+
+  check(): void {
+    this.#whole(() => this.#pass(1))
+  }
+
+  outermost({ keys, list, onList, onItem }: JsonWants): JsonObject | null {
+    return this.#whole(() => {
+      if (this.#text.charCodeAt(this.#at) !== 0x7b) {
+        this.#pass(1)
+        return null
+      }
+      const object = new Map<string, JsonValue>()
+      this.#members((key) => {
+        if (key === list && this.#text.charCodeAt(this.#at) === 0x5b) {
+          onList(object)
+          this.#items(() => {
+            this.#containers = 0
+            onItem(this.#value(3))
+          })
+        } else if (keys.has(key)) object.set(key, this.#value(2))
+        else this.#pass(2)
+      })
+      return object
+    })
+  }
+
+  #whole<T>(read: () => T): T {
     this.#skipBlank()
     if (this.#at >= this.#text.length) throw this.#fail('expected a value, but the text is empty')
-    const value = this.#value(1)
+    const value = read()
     this.#skipBlank()
     if (this.#at < this.#text.length) throw this.#fail('expected the end of the text')
     return value
@@ -76,7 +130,8 @@ class JsonReader {
 
   #fail(message: string, at = this.#at): FormatError {
     const before = this.#text.slice(0, at)
-    const line = before.split('\n').length
+    let line = 1
+    for (let end = before.indexOf('\n'); end !== -1; end = before.indexOf('\n', end + 1)) line += 1
     const column = at - before.lastIndexOf('\n')
     return new FormatError(`JSON, line ${line}, column ${column}: ${message}${this.#found(at)}`, { offset: at })
   }
@@ -95,7 +150,6 @@ class JsonReader {
   }
 
   #value(depth: number): JsonValue {
-    if (depth > maxDepth) throw this.#fail(`nested deeper than ${maxDepth} levels`)
     switch (this.#text.charCodeAt(this.#at)) {
       case 0x7b:
         return this.#object(depth)
@@ -108,34 +162,79 @@ class JsonReader {
     }
   }
 
+  /** A value that is not kept. */
+  #pass(depth: number): void {
+    switch (this.#text.charCodeAt(this.#at)) {
+      case 0x7b:
+        this.#enter(depth)
+        this.#members(() => this.#pass(depth + 1))
+        return
+      case 0x5b:
+        this.#enter(depth)
+        this.#items(() => this.#pass(depth + 1))
+        return
+      case 0x22:
+        this.#string()
+        return
+      default:
+        this.#atom()
+    }
+  }
+
+  #enter(depth: number): void {
+    if (depth > maxDepth) throw this.#fail(`nested deeper than ${maxDepth} levels`)
+  }
+
+  #count(depth: number): void {
+    this.#enter(depth)
+    this.#containers += 1
+    if (this.#containers > mostContainers) {
+      throw this.#fail(`more than ${mostContainers} arrays and objects; at most that many are read`)
+    }
+  }
+
   #object(depth: number): JsonObject {
+    this.#count(depth)
     const object = new Map<string, JsonValue>()
+    this.#members((key) => object.set(key, this.#value(depth + 1)))
+    return object
+  }
+
+  #array(depth: number): JsonValue[] {
+    this.#count(depth)
+    const array: JsonValue[] = []
+    this.#items(() => array.push(this.#value(depth + 1)))
+    return array
+  }
+
+  /** Calls `onKey` behind each key and its colon; it must read the value. */
+  #members(onKey: (key: string) => void): void {
     this.#at++
     this.#skipBlank()
-    if (this.#takes(0x7d)) return object
+    if (this.#takes(0x7d)) return
     for (;;) {
       if (this.#text.charCodeAt(this.#at) !== 0x22) throw this.#fail('expected a key in double quotes')
       const key = this.#string()
       this.#skipBlank()
       if (!this.#takes(0x3a)) throw this.#fail('expected ":" after a key')
       this.#skipBlank()
-      object.set(key, this.#value(depth + 1))
+      onKey(key)
       this.#skipBlank()
-      if (this.#takes(0x7d)) return object
+      if (this.#takes(0x7d)) return
       if (!this.#takes(0x2c)) throw this.#fail('expected "," or "}" in an object')
       this.#skipBlank()
     }
   }
 
-  #array(depth: number): JsonValue[] {
-    const array: JsonValue[] = []
+  /** Calls `onItem` before each item; it must read it. */
+  #items(onItem: () => void): void {
     this.#at++
     this.#skipBlank()
-    if (this.#takes(0x5d)) return array
+    if (this.#takes(0x5d)) return
     for (;;) {
-      array.push(this.#value(depth + 1))
+      onItem()
       this.#skipBlank()
-      if (this.#takes(0x5d)) return array
+      if (this.#takes(0x5d)) return
       if (!this.#takes(0x2c)) throw this.#fail('expected "," or "]" in an array')
       this.#skipBlank()
     }

@@ -3,6 +3,7 @@
  * reader takes (PyTorch: torch/_weights_only_unpickler.py, torch/_utils.py, torch/_tensor.py `_reduce_ex_internal`).
  */
 import { CkptError } from '../errors.js'
+import { mostDimensions } from './torch-tensor.js'
 import { ByteWriter } from './bytes.js'
 import type { Dtype, Shape } from './safetensors.js'
 
@@ -101,6 +102,14 @@ class StateDictPickler {
   /** `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks)`; `_v3` has the dtype behind. */
   private item(tensor: PickledTensor): void {
     const dtype = untyped.get(tensor.dtype)
+    const dimensions = tensor.shape.length
+    if (dimensions > mostDimensions) {
+      const name = JSON.stringify(tensor.name)
+      throw new CkptError(
+        'refused',
+        `${name} has ${dimensions} dimensions, and a tensor of torch's at most ${mostDimensions}`,
+      )
+    }
     this.text(tensor.name)
     this.global('torch._utils', dtype === undefined ? '_rebuild_tensor_v2' : '_rebuild_tensor_v3')
     this.writer.u8(op.mark)
@@ -170,8 +179,8 @@ function stridesOf(shape: Shape): Shape {
   const strides: (number | bigint)[] = []
   let stride = 1n
   for (const length of [...shape].reverse()) {
-    strides.unshift(stride < 2n ** 53n ? Number(stride) : stride)
+    strides.push(stride < 2n ** 53n ? Number(stride) : stride)
     if (length > 1) stride *= BigInt(length)
   }
-  return strides
+  return strides.reverse()
 }

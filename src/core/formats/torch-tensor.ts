@@ -272,12 +272,18 @@ function plainTensor(tensor: PickleTensor, storages: StorageReader): TorchTensor
 }
 
 /** torch's own operations end at 64 (aten/src/ATen/WrapDimUtilsMulti.h), though it can load more. */
-const mostDimensions = 1024
+export const mostDimensions = 1024
 
-/** Every number of a list, a count that a double holds; undefined for more of them than a tensor has dimensions. */
+/**
+ * Every number of a list, a count that a double holds; undefined where there is another. Throws FormatError for more of
+ * them than a tensor has dimensions.
+ */
 function countsOf(node: PickleNode | undefined): number[] | undefined {
   const items = itemsOf(sizeItems(node))
-  if (items === undefined || items.length > mostDimensions) return undefined
+  if (items === undefined) return undefined
+  if (items.length > mostDimensions) {
+    throw new FormatError(`torch: a tensor of ${items.length} dimensions; at most ${mostDimensions} are read`)
+  }
   const counts: number[] = []
   for (const item of items) {
     const count = countOf(item)

@@ -188,7 +188,7 @@ async function inspectContents(
   neighbours: Neighbours,
   options: ContentsOptions,
 ): Promise<Inspection> {
-  const findings: Finding[] = []
+  const found: (readonly Finding[])[] = []
   const rests: Rest[] = []
   const tensors = new Map<string, ReadonlySet<string>>()
   const itself = checkpoint.kind === 'file' ? checkpoint.name : undefined
@@ -197,7 +197,7 @@ async function inspectContents(
     // A temporary file is loaded by nothing, so nothing about it is damage of this checkpoint.
     if (file.stat?.kind !== 'file' || explainTemporary(basename(file.name)) !== null) continue
     const inspected = known.has(file.name) ? unread : await lookInto(storage, checkpoint, file, neighbours, options)
-    findings.push(...inspected.findings)
+    found.push(inspected.findings)
     if (inspected.tensors !== null) tensors.set(file.name, inspected.tensors)
     const rest = options.isSummed ? withSum(file.name, file.path, file.stat.size, inspected.rest) : inspected.rest
     if (rest !== null) rests.push(rest)
@@ -205,11 +205,11 @@ async function inspectContents(
   const shards = new Shards(storage, files, tensors)
   for (const file of files) {
     if (!file.name.endsWith('.index.json') || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
-    findings.push(...(await inspectIndex(storage, file, shards)))
+    found.push(await inspectIndex(storage, file, shards))
   }
-  findings.push(...findMissingShards(files.map((file) => file.name)), ...findUnfinishedFolders(files))
-  findings.push(...(await findFolders(storage, checkpoint, files, neighbours)))
-  return { findings, rests }
+  found.push(findMissingShards(files.map((file) => file.name)), findUnfinishedFolders(files))
+  found.push(await findFolders(storage, checkpoint, files, neighbours))
+  return { findings: found.flat(), rests }
 }
 
 const unread: Inspected = { findings: [], tensors: null, rest: null }

@@ -2,7 +2,7 @@
 import type { Finding } from '../checkpoint.js'
 import { CkptError, FormatError, isAbsence, reasonOf, StorageError } from '../errors.js'
 import type { ByteSource } from '../formats/byte-source.js'
-import { parseJson } from '../formats/json.js'
+import { checkJson } from '../formats/json.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../formats/safetensors.js'
 import { auditPickle, PickleEndsEarly, readCalls, type PickleCalls } from '../formats/pickle/index.js'
 import { describeCut } from '../formats/torch-cut.js'
@@ -286,7 +286,7 @@ async function inspectJson(source: ByteSource, options: InspectOptions): Promise
   }
   if (source.byteLength > largestJson[options.level]) return
   const bytes = await source.read(0, source.byteLength)
-  if (!isJsonLines(bytes)) parseJson(bytes)
+  if (!isJsonLines(bytes)) checkJson(bytes)
 }
 
 function firstSign(bytes: Uint8Array): string | undefined {
@@ -302,7 +302,7 @@ function isJsonLines(bytes: Uint8Array): boolean {
   const end = bytes.indexOf(0x0a)
   if (end <= 1) return false
   try {
-    parseJson(bytes.subarray(0, end))
+    checkJson(bytes.subarray(0, end))
     return true
   } catch (error) {
     if (error instanceof CkptError) return false

@@ -9,6 +9,8 @@ import { openTensors } from '../tensors/index.js'
 
 /** Missing tensors that a finding names. */
 const mostNamed = 3
+/** Shards that are told of one by one; of the rest, how many there are. */
+const mostShards = 8
 
 /** What is there beside the index. */
 export class Shards {
@@ -62,24 +64,57 @@ export async function inspectIndex(storage: ReadStorage, index: FoundFile, shard
 async function compare(index: string, map: ReadonlyMap<string, readonly string[]>, shards: Shards): Promise<Finding[]> {
   if (map.size === 0) return [{ grade: 'corrupt', file: index, reason: 'names no tensor' }]
   const folder = index.slice(0, index.lastIndexOf('/') + 1)
-  const findings: Finding[] = []
+  const findings = new Findings(index)
   for (const [shard, tensors] of map) {
     if (!isBeside(shard)) {
-      const reason = `names ${JSON.stringify(shard)}, which is no file beside it`
-      findings.push({ grade: 'corrupt', file: index, reason })
+      findings.add('elsewhere', () => {
+        return { grade: 'corrupt', file: index, reason: `names ${JSON.stringify(shard)}, which is no file beside it` }
+      })
       continue
     }
     const file = shards.files.get(folder + shard)
     if (file === undefined) {
-      const reason = `not there, though ${index} names it for ${tensors.length === 1 ? '1 tensor' : `${tensors.length} tensors`}`
-      findings.push({ grade: 'partial', file: folder + shard, reason })
+      findings.add('absent', () => absentShard(index, folder + shard, tensors.length))
       continue
     }
     const here = await shards.namesIn(file)
     const absent = here === null ? [] : tensors.filter((tensor) => !here.has(tensor))
-    if (absent.length > 0) findings.push(absentTensors(index, shard, absent))
+    if (absent.length > 0) findings.add('lacking', () => absentTensors(index, shard, absent))
   }
-  return findings
+  return findings.told()
+}
+
+type Matter = 'elsewhere' | 'absent' | 'lacking'
+
+/** Findings about one index: a few of each kind, and the number of the rest. */
+class Findings {
+  readonly #told: Finding[] = []
+  readonly #counts: Record<Matter, number> = { elsewhere: 0, absent: 0, lacking: 0 }
+
+  constructor(private readonly index: string) {}
+
+  add(matter: Matter, make: () => Finding): void {
+    this.#counts[matter] += 1
+    if (this.#counts[matter] <= mostShards) this.#told.push(make())
+  }
+
+  told(): Finding[] {
+    const more = (matter: Matter, grade: Finding['grade'], what: string): Finding[] => {
+      const count = this.#counts[matter] - mostShards
+      return count > 0 ? [{ grade, reason: `${this.index} names ${count} more files that ${what}` }] : []
+    }
+    return [
+      ...this.#told,
+      ...more('elsewhere', 'corrupt', 'do not lie beside it'),
+      ...more('absent', 'partial', 'are not there'),
+      ...more('lacking', 'partial', 'lack tensors'),
+    ]
+  }
+}
+
+function absentShard(index: string, file: string, tensors: number): Finding {
+  const what = tensors === 1 ? '1 tensor' : `${tensors} tensors`
+  return { grade: 'partial', file, reason: `not there, though ${index} names it for ${what}` }
 }
 
 function absentTensors(index: string, shard: string, absent: readonly string[]): Finding {

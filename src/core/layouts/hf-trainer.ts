@@ -16,7 +16,8 @@ import {
   type Role,
 } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { isJsonObject, parseJson } from '../formats/json.js'
+import { readJsonObject, type JsonObject } from '../formats/json.js'
+import { mostKeys } from '../meta/index.js'
 import type { Entry, ReadStorage, Result } from '../storage/storage.js'
 import {
   batches,
@@ -35,7 +36,9 @@ const id = 'hf-trainer'
 const stateFile = 'trainer_state.json'
 /** The log of a long run has tens of megabytes. */
 const largestState = 128 << 20
-/** States held in memory at once: each has the whole history of its run. */
+/** Bytes of a state that is read together with others. */
+const usualState = 4 << 20
+/** States of that size held in memory at once: each has the whole history of its run. */
 const batchSize = 8
 
 export const hfTrainer: Layout = {
@@ -156,16 +159,27 @@ function choose(candidates: readonly Candidate[]): Candidate[] {
 async function readStates(storage: ReadStorage, run: string, batch: readonly Candidate[]): Promise<Checkpoint[]> {
   const noFiles = await findNoFiles(storage, batch.flatMap(jsonIn))
   const readable = batch.filter((candidate) => !noFiles.has(candidate.path + sep + stateFile))
-  const texts = await storage.read(
-    readable.map((candidate) => candidate.path + sep + stateFile),
-    largestState,
-  )
-  const states = new Map(readable.map((candidate, index) => [candidate, readState(candidate, texts[index])]))
+  const states = await interpretAll(storage, readable)
   return batch.map((candidate) => {
     const odd = jsonIn(candidate).flatMap(({ entry, path }) => noFiles.get(path) ?? findFolder(entry))
     const state = states.get(candidate) ?? failedState([])
     return toCheckpoint(run, candidate, { ...state, findings: [...state.findings, ...odd] })
   })
+}
+
+/** Long logs one after the other: each is dropped before the next is read. */
+async function interpretAll(storage: ReadStorage, readable: readonly Candidate[]): Promise<Map<Candidate, State>> {
+  const paths = readable.map((candidate) => candidate.path + sep + stateFile)
+  const texts = await storage.read(paths, usualState)
+  const states = new Map<Candidate, State>()
+  for (const [index, candidate] of readable.entries()) {
+    let text = texts[index]
+    if (text?.ok === false && text.error.errno === 'EFBIG') {
+      ;[text] = await storage.read([candidate.path + sep + stateFile], largestState)
+    }
+    states.set(candidate, readState(candidate, text))
+  }
+  return states
 }
 
 /** Its state, and what says how the model and its tokenizer are made. */
@@ -191,8 +205,7 @@ function readState(candidate: Candidate, text: Result<Uint8Array> | undefined): 
   if (!text.ok) return failedState([findingOf(text.error, stateFile) ?? unfinished])
   if (text.value.length === 0) return failedState([corruptState('0 bytes')])
   try {
-    const state = parseJson(text.value)
-    return isJsonObject(state) ? interpret(state) : failedState([corruptState('no JSON object')])
+    return interpret(text.value)
   } catch (error) {
     if (error instanceof CkptError) return failedState([corruptState(error.message)])
     throw error
@@ -213,38 +226,63 @@ function failedState(findings: readonly Finding[]): State {
   return { meta: new Map(), findings, best: null }
 }
 
-function interpret(state: ReadonlyMap<string, MetaValue>): State {
+const facts = new Set(['global_step', 'epoch', 'best_model_checkpoint'])
+
+function interpret(text: Uint8Array): State {
+  let log = new Log(undefined)
+  const onItem = (entry: MetaValue): void => log.add(entry)
+  const onList = (before: JsonObject): void => void (log = new Log(before.get('global_step')))
+  const state = readJsonObject(text, { keys: facts, list: 'log_history', onList, onItem })
+  if (state === null) return failedState([corruptState('no JSON object')])
   const step = state.get('global_step')
   if (typeof step === 'string' || typeof step === 'boolean' || typeof step === 'object') {
     return failedState([corruptState(`global_step is no number, but ${quoteValue(step)}`)])
   }
+  if (step !== log.step) {
+    // The Trainer sorts its keys. Where the step comes behind the log, that is read again.
+    log = new Log(step)
+    readJsonObject(text, { keys: noFacts, list: 'log_history', onList: () => void (log = new Log(step)), onItem })
+  }
   const meta = new Map<string, MetaValue>()
-  copyFact(state.get('global_step'), 'step', meta)
+  copyFact(step, 'step', meta)
   copyFact(state.get('epoch'), 'epoch', meta)
-  addMetrics(state, meta)
+  for (const [key, value] of log.metrics) meta.set(key, value)
   const best = state.get('best_model_checkpoint')
   copyFact(best, 'best_model_checkpoint', meta)
-  return { meta, findings: [], best: typeof best === 'string' ? best : null }
+  return { meta, findings: log.isCut ? [tooManyMetrics] : [], best: typeof best === 'string' ? best : null }
 }
+
+const noFacts: ReadonlySet<string> = new Set()
+
+const tooManyMetrics = corruptState(`its log has more than ${mostKeys} metrics; at most that many are read`)
 
 function copyFact(value: MetaValue | undefined, key: string, meta: Map<string, MetaValue>): void {
   if (value !== undefined && value !== null) meta.set(key, value)
 }
 
 /** Each key's last entry in the log that is not after this checkpoint's step. */
-function addMetrics(state: ReadonlyMap<string, MetaValue>, meta: Map<string, MetaValue>): void {
-  const log = state.get('log_history')
-  if (!Array.isArray(log)) return
-  const last = toFinite(state.get('global_step')) ?? Infinity
-  const stepOf = new Map<string, number>()
-  for (const entry of log as readonly MetaValue[]) {
-    if (!isMeta(entry)) continue
+class Log {
+  readonly metrics = new Map<string, MetaValue>()
+  readonly #stepOf = new Map<string, number>()
+  readonly #last: number
+  isCut = false
+
+  constructor(readonly step: MetaValue | undefined) {
+    this.#last = toFinite(step) ?? Infinity
+  }
+
+  add(entry: MetaValue): void {
+    if (!isMeta(entry)) return
     const step = toFinite(entry.get('step')) ?? -Infinity
-    if (step > last) continue
+    if (step > this.#last) return
     for (const [key, value] of entry) {
-      if (key === 'step' || key === 'epoch' || step < (stepOf.get(key) ?? -Infinity)) continue
-      stepOf.set(key, step)
-      meta.set(key, value)
+      const known = this.#stepOf.get(key)
+      if (key === 'step' || key === 'epoch' || step < (known ?? -Infinity)) continue
+      if (known === undefined && this.metrics.size >= mostKeys) this.isCut = true
+      else {
+        this.#stepOf.set(key, step)
+        this.metrics.set(key, value)
+      }
     }
   }
 }

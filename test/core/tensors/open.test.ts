@@ -160,7 +160,7 @@ it('a tensor of more dimensions than any has is refused', async () => {
   const pickle = `\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(${storageId}K\0${ones}${ones}\x89}tR.`
   const parts = { 'archive/data.pkl': Buffer.from(pickle, 'latin1'), 'archive/data/0': new Uint8Array(16) }
   const path = written('dimensions.pt', makeZip(Object.entries(parts).map(([name, data]) => ({ name, data }))))
-  await expect(openTensors(storage, path)).rejects.toThrow('described by no offset, shape and strides that fit')
+  await expect(openTensors(storage, path)).rejects.toThrow('a tensor of 2000 dimensions; at most 1024 are read')
 })
 
 describe('a file that changes while it is open', () => {

@@ -14,6 +14,9 @@ const maxDepth = 256
 /** Characters. A meta is a few hundred; one with tensors in it a few thousand. */
 const maxLength = 64 * 1024 * 1024
 
+/** Words, marks and line ends of a text; each costs time and memory. A meta of a thousand keys has five thousand. */
+const mostLexemes = 200_000
+
 /** What PyYAML's reader refuses (yaml/reader.py, NON_PRINTABLE). */
 const unprintable = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
 
@@ -80,7 +83,7 @@ function separateAliasKeys(text: string): string {
   const parts: string[] = []
   let from = 0
   let at = 0
-  for (const lexeme of new Lexer().lex(text)) {
+  for (const lexeme of lexemesOf(text)) {
     if (lexerMarks.has(lexeme)) continue
     at += lexeme.length
     if (!/^\*[A-Za-z0-9_-]+:$/.test(lexeme)) continue
@@ -88,6 +91,18 @@ function separateAliasKeys(text: string): string {
     from = at - 1
   }
   return [...parts, text.slice(from)].join(' ')
+}
+
+/** The pieces of a text. Throws FormatError for one of too many: all that comes after them would take too long. */
+function* lexemesOf(text: string): Iterable<string> {
+  let count = 0
+  for (const lexeme of new Lexer().lex(text)) {
+    count += 1
+    if (count > mostLexemes) {
+      throw new FormatError(`has more than ${mostLexemes} words and marks of YAML; at most that many are read`)
+    }
+    yield lexeme
+  }
 }
 
 /** What the lexer says between the pieces of the text: a document, a flow's end, a scalar. */
@@ -104,7 +119,7 @@ function tokensOf(text: string, lines: LineCounter): CST.Token[] {
       tokens.push(token)
     }
   }
-  for (const lexeme of new Lexer().lex(text)) {
+  for (const lexeme of lexemesOf(text)) {
     nesting.add(lexeme)
     keep(parser.next(lexeme))
   }

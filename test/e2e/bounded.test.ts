@@ -1,0 +1,149 @@
+/** Hostile small files: each command answers within bounded time and memory, or says which bound was met. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ckpt, temporaryDirectory, type Outcome } from './ckpt.js'
+import { epochs, makeRun, nameOf } from './runs.js'
+
+/** Seconds of the processor: 2 are promised on a machine of one's own, and before each bound it were minutes. */
+const mostSeconds = 8
+/** What is promised. */
+const mostMegabytes = 300
+
+let watcher: string
+let told: string
+
+beforeAll(() => {
+  const folder = temporaryDirectory()
+  watcher = join(folder, 'watch.cjs')
+  told = join(folder, 'usage.json')
+  writeFileSync(
+    watcher,
+    `process.on('exit', () => { if (require('node:worker_threads').isMainThread)
+      require('node:fs').writeFileSync(process.env.USAGE, JSON.stringify(process.resourceUsage())) })`,
+  )
+})
+
+/** Runs the program, and holds it to the bounds. */
+async function bounded(...args: string[]): Promise<Outcome> {
+  const got = await ckpt(args, { env: { NODE_OPTIONS: `--require ${watcher}`, USAGE: told } })
+  const usage = JSON.parse(readFileSync(told, 'utf8')) as NodeJS.ResourceUsage
+  const seconds = (usage.userCPUTime + usage.systemCPUTime) / 1e6
+  expect({ args, isSlow: seconds > mostSeconds, isFat: usage.maxRSS > mostMegabytes * 1024 }).toEqual({
+    args,
+    isSlow: false,
+    isFat: false,
+  })
+  expect(got.stderr).not.toMatch(/^ {4}at |bug in ckpt/m)
+  return got
+}
+
+/** A run of SpeechBrain whose newest meta is this text. */
+function withMeta(text: string): string {
+  const run = makeRun(epochs(3))
+  writeFileSync(join(run, nameOf(3), 'CKPT.yaml'), text)
+  return run
+}
+
+/** A run of the Trainer whose newest checkpoint has these files beside its weights. */
+function trainer(files: Readonly<Record<string, string>>): string {
+  const run = temporaryDirectory()
+  for (const step of [100, 200]) {
+    const folder = join(run, `checkpoint-${step}`)
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'model.safetensors'), safetensors({}, 0))
+    const state = { global_step: step, epoch: step / 100, log_history: [{ loss: 1, step }] }
+    writeFileSync(join(folder, 'trainer_state.json'), JSON.stringify(state))
+    if (step === 200) for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  }
+  return run
+}
+
+function safetensors(header: unknown, bytes: number): Buffer {
+  const text = Buffer.from(JSON.stringify(header))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(text.length))
+  return Buffer.concat([length, text, Buffer.alloc(bytes, 1)])
+}
+
+const times = (count: number, make: (index: number) => string) => Array.from({ length: count }, (_, i) => make(i))
+
+describe('a hostile meta', () => {
+  it.each([
+    ['200,000 keys', times(200_000, (i) => `k${i}: ${i}\n`).join(''), 'has more than 20000 keys'],
+    ['200,000 keys, one unusual', `? a\n: 1\n${times(200_000, (i) => `k${i}: ${i}\n`).join('')}`, 'words and marks'],
+    ['200,000 escaped line ends', `a: "${'\\\n'.repeat(200_000)}"\n`, 'words and marks'],
+    ['100,000 anchors', times(100_000, (i) => `k${i}: &a${i} ${i}\n`).join(''), 'words and marks'],
+    ['100,000 lines that are no YAML', `é: 1\n${'}\n'.repeat(100_000)}`, 'corrupt'],
+  ])('of %s is damage that is told', async (_, text, reason) => {
+    const run = withMeta(text)
+    expect((await bounded('list', run)).stdout).toContain(reason)
+    await bounded('find', run, '--min', 'loss')
+    expect((await bounded('verify', run)).status).toBe(4)
+    expect((await bounded('prune', run, '--keep', '1', '--dry-run')).status).toBe(0)
+  })
+
+  it('of 20,000 metrics is read, each a column in a pipe', async () => {
+    const run = withMeta(times(20_000, (i) => `loss${i}: ${i}.5\n`).join(''))
+    expect((await bounded('list', run)).stdout).toContain('loss19999')
+    await bounded('show', run)
+  })
+})
+
+describe('a hostile log of the Trainer', () => {
+  const state = (log: string) => ({ 'trainer_state.json': `{"global_step":200,"epoch":2.0,"log_history":[${log}]}` })
+
+  it('of 200,000 metrics is told as too many', async () => {
+    const run = trainer(state(JSON.stringify(Object.fromEntries(times(200_000, (i) => `k${i}`).map((k) => [k, 1])))))
+    expect((await bounded('list', run)).stdout).toContain('its log has more than 20000 metrics')
+    expect((await bounded('verify', run)).status).toBe(4)
+  })
+
+  it('of 17 MB is read, and its last values count', async () => {
+    const run = trainer(state(`${'{"loss":1.0,"step":1},'.repeat(800_000)}{"eval_loss":0.5,"step":200}`))
+    const got = await bounded('list', run, '--json')
+    const { checkpoints } = JSON.parse(got.stdout) as { checkpoints: { meta: Record<string, number> }[] }
+    expect(checkpoints[0]?.meta).toMatchObject({ loss: 1, eval_loss: 0.5, step: 200 })
+  })
+
+  it('of a million empty objects in one entry is refused by their number', async () => {
+    const run = trainer(state(`{"step":200,"a":[${'{},'.repeat(1_000_000)}{}]}`))
+    expect((await bounded('list', run)).stdout).toContain('more than 500000 arrays and objects')
+  })
+
+  it('that comes before the step is read by that step', async () => {
+    const log = '[{"loss":3,"step":100},{"loss":2,"step":200},{"loss":1,"step":300}]'
+    const run = trainer({ 'trainer_state.json': `{"log_history":${log},"global_step":200}` })
+    const got = await bounded('list', run, '--json')
+    expect(JSON.parse(got.stdout)).toMatchObject({ checkpoints: [{ meta: { loss: 2, step: 200 } }, {}] })
+  })
+})
+
+describe('a hostile index', () => {
+  it('of 200,000 shards that are not there is told in a few lines', async () => {
+    const map = Object.fromEntries(times(200_000, (i) => `s${i}.safetensors`).map((shard, i) => [`w${i}`, shard]))
+    const run = trainer({ 'model.safetensors.index.json': JSON.stringify({ weight_map: map }) })
+    const got = await bounded('verify', run)
+    expect(got.status).toBe(4)
+    expect(got.stdout).toContain('model.safetensors.index.json names 199992 more files that are not there')
+    expect(got.stdout.split('\n').length).toBeLessThan(30)
+    await bounded('list', run)
+  })
+})
+
+describe('a tensor of a million dimensions', () => {
+  const file = () => {
+    const path = join(temporaryDirectory(), 'many.safetensors')
+    const shape = Array.from({ length: 1_000_000 }, () => 1)
+    writeFileSync(path, safetensors({ a: { dtype: 'F32', shape, data_offsets: [0, 4] } }, 4))
+    return path
+  }
+
+  it('is listed, and refused by its dimensions where torch is written', async () => {
+    const path = file()
+    expect((await bounded('tensors', path)).status).toBe(0)
+    const got = await bounded('convert', path, '--to', 'torch', '-o', `${path}.pt`)
+    expect(got).toMatchObject({ status: 5 })
+    expect(got.stderr).toContain('"a" has 1000000 dimensions')
+  })
+})
