@@ -39,17 +39,12 @@ export function onlyOrder(query: Query): Order | undefined {
 /** What is told where a selection leaves none of a run's checkpoints. */
 export function noMatch(path: string, count: number, query: Query): CkptError {
   const filters = query.where.map((expression) => expression.text).join(' and ')
-  const [none, one] =
-    filters === ''
-      ? ['has that value', 'does not have that value']
-      : [`matches ${filters}`, `does not match ${filters}`]
-  return new CkptError(
-    'no-match',
-    count === 1 ? `the only checkpoint ${one}` : `none of the ${count} checkpoints ${none}`,
-    {
-      hint: `see what there is: ckpt list ${printable(path)}`,
-    },
-  )
+  const value = query.orders.length === 0 ? '' : ' and has that value'
+  const message =
+    count === 1
+      ? `the only checkpoint ${filters === '' ? 'does not have that value' : `is not one that matches ${filters}${value}`}`
+      : `none of the ${count} checkpoints ${filters === '' ? 'has that value' : `matches ${filters}${value}`}`
+  return new CkptError('no-match', message, { hint: `see what there is: ckpt list ${printable(path)}` })
 }
 
 export interface PolicyFlags extends SelectionFlags {

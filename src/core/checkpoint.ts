@@ -192,6 +192,19 @@ export function timeOf(checkpoint: Checkpoint): number | null {
   return checkpoint.unixtime ?? checkpoint.modified
 }
 
+/**
+ * The value of a meta key that counts for choosing: one that was measured at another step belongs to another checkpoint,
+ * and is shown only.
+ */
+export function ownValue({ meta, measuredAt }: Checkpoint, key: string): MetaValue | undefined {
+  return measuredAt?.has(key) === true ? undefined : meta.get(key)
+}
+
+/** The meta without what was measured at other steps. */
+export function ownMeta({ meta, measuredAt }: Checkpoint): Meta {
+  return measuredAt === undefined ? meta : new Map([...meta].filter(([key]) => !measuredAt.has(key)))
+}
+
 /** The checkpoint graded by these findings. Of one that is a file each is about that file, which needs no name then. */
 export function withHealth(checkpoint: Checkpoint, level: HealthLevel, findings: readonly Finding[]): Checkpoint {
   const own = checkpoint.kind === 'file' ? findings.map(({ grade, reason }) => ({ grade, reason })) : findings

@@ -1,5 +1,5 @@
 /** Checkpoints as rows: what `list` shows of each. */
-import { isMeta, timeOf, type Checkpoint, type Health, type MetaValue } from '../core/checkpoint.js'
+import { isMeta, timeOf, type Checkpoint, type Health, type MetaValue, type Moment } from '../core/checkpoint.js'
 import { scopeOf } from '../core/selection/index.js'
 import type { Paint } from './colours.js'
 import { printable } from './printable.js'
@@ -58,8 +58,19 @@ export function columnFor(name: string, context: RowContext): Column<Row> {
     title: printable(name),
     align: 'right',
     leaves: 1,
-    cell: ({ checkpoint }) => formatMeta(scopeOf(checkpoint, context.now).get(name)),
+    cell: ({ checkpoint }) => {
+      const moment = checkpoint.measuredAt?.get(name)
+      if (moment !== undefined) return `${formatMeta(checkpoint.meta.get(name))}${describeMoment(moment)}`
+      return formatMeta(scopeOf(checkpoint, context.now).get(name))
+    },
+    paint: ({ checkpoint }, text) => (checkpoint.measuredAt?.has(name) === true ? context.paint('faint', text) : text),
   }
+}
+
+/** Where a value was measured that is not of the checkpoint's own step: `@6`, as in `0.51@6`. */
+function describeMoment({ step, epoch }: Moment): string {
+  if (step !== undefined) return `@${formatNumber(step)}`
+  return epoch === undefined ? '@?' : `@epoch ${formatNumber(epoch)}`
 }
 
 /** True for a column that shows a key of the meta. */
@@ -125,6 +136,7 @@ export function toDocument(checkpoint: Checkpoint): Record<string, unknown> {
     step: checkpoint.step,
     epoch: checkpoint.epoch,
     meta: checkpoint.meta,
+    ...(checkpoint.measuredAt === undefined ? {} : { measuredAt: momentsOf(checkpoint.measuredAt) }),
     files: new Map(checkpoint.files.map((file) => [file.key, { path: file.path, size: file.size }])),
     size: checkpoint.size,
     health: checkpoint.health.grade,
@@ -132,4 +144,8 @@ export function toDocument(checkpoint: Checkpoint): Record<string, unknown> {
     ...(checkpoint.sameAs === undefined ? {} : { sameAs: checkpoint.sameAs }),
     ...(checkpoint.demoted === undefined ? {} : { demoted: checkpoint.demoted.map(({ name }) => name) }),
   }
+}
+
+function momentsOf(moments: ReadonlyMap<string, Moment>): Map<string, object> {
+  return new Map([...moments].map(([key, { step = null, epoch = null }]) => [key, { step, epoch }]))
 }

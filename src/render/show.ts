@@ -1,6 +1,6 @@
 /** One checkpoint with all that is known of it, and a run summed up. */
 import { basename, relative } from 'node:path'
-import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/layouts/index.js'
 import type { TensorFile, TensorInfo } from '../core/tensors/index.js'
 import { aligned } from './aligned.js'
@@ -45,7 +45,7 @@ export function renderCheckpoint(
     ...section(
       'Meta',
       hangRows(
-        [...checkpoint.meta].map(([key, value]) => [printable(key), formatMeta(value, allDigits)]),
+        [...checkpoint.meta].map(([key, value]) => [printable(key), metaText(checkpoint, key, value)]),
         room,
       ),
     ),
@@ -54,6 +54,16 @@ export function renderCheckpoint(
       section(`Tensors of ${printable(key)}: ${sumUp(list)}`, foldedLines(list, room, mostTensors)),
     ),
   ]
+}
+
+/** A value of another step says so. */
+function metaText({ measuredAt }: Checkpoint, key: string, value: MetaValue): string {
+  const text = formatMeta(value, allDigits)
+  const moment = measuredAt?.get(key)
+  if (moment === undefined) return text
+  const { step, epoch } = moment
+  const where = step === undefined ? (epoch === undefined ? 'elsewhere' : `at epoch ${epoch}`) : `at step ${step}`
+  return `${text} (measured ${where})`
 }
 
 function facts(checkpoint: Checkpoint, now: number, paint: Paint): string[][] {

@@ -11,6 +11,7 @@ import {
   type Checkpoint,
   type Finding,
   type MetaValue,
+  type Moment,
   type ParamFile,
   type Pointer,
   type Role,
@@ -196,6 +197,7 @@ function findFolder({ name, kind }: Entry): Finding[] {
 /** What one checkpoint's `trainer_state.json` says. */
 interface State {
   readonly meta: Map<string, MetaValue>
+  readonly measuredAt: ReadonlyMap<string, Moment>
   readonly findings: readonly Finding[]
   readonly best: string | null
 }
@@ -223,10 +225,10 @@ function corruptState(reason: string): Finding {
 }
 
 function failedState(findings: readonly Finding[]): State {
-  return { meta: new Map(), findings, best: null }
+  return { meta: new Map(), measuredAt: new Map(), findings, best: null }
 }
 
-const facts = new Set(['global_step', 'epoch', 'best_model_checkpoint'])
+const facts = new Set(['global_step', 'epoch', 'best_model_checkpoint', 'logging_steps', 'save_steps'])
 
 function interpret(text: Uint8Array): State {
   let log = new Log(undefined)
@@ -249,7 +251,12 @@ function interpret(text: Uint8Array): State {
   for (const [key, value] of log.metrics) meta.set(key, value)
   const best = state.get('best_model_checkpoint')
   copyFact(best, 'best_model_checkpoint', meta)
-  return { meta, findings: log.isCut ? [tooManyMetrics] : [], best: typeof best === 'string' ? best : null }
+  return {
+    meta,
+    measuredAt: log.measuredElsewhere(loggedEvery(state)),
+    findings: log.isCut ? [tooManyMetrics] : [],
+    best: typeof best === 'string' ? best : null,
+  }
 }
 
 const noFacts: ReadonlySet<string> = new Set()
@@ -260,10 +267,22 @@ function copyFact(value: MetaValue | undefined, key: string, meta: Map<string, M
   if (value !== undefined && value !== null) meta.set(key, value)
 }
 
+/** Keys of evaluations begin so (transformers/trainer.py, `metric_key_prefix`); the others are the training log's. */
+function isMeasured(key: string): boolean {
+  return /^(eval|test|predict|val|valid|validation|dev)[_/]/.test(key)
+}
+
+/** Steps between two lines of the training log, or two saves, whichever is less. A share of all steps is below 1. */
+function loggedEvery(state: JsonObject): number {
+  const steps = ['logging_steps', 'save_steps'].map((key) => toFinite(state.get(key)) ?? 0)
+  return Math.min(...steps.filter((count) => count >= 1), Infinity)
+}
+
 /** Each key's last entry in the log that is not after this checkpoint's step. */
 class Log {
   readonly metrics = new Map<string, MetaValue>()
   readonly #stepOf = new Map<string, number>()
+  readonly #epochOf = new Map<string, number | null>()
   readonly #last: number
   isCut = false
 
@@ -275,15 +294,35 @@ class Log {
     if (!isMeta(entry)) return
     const step = toFinite(entry.get('step')) ?? -Infinity
     if (step > this.#last) return
+    const epoch = toFinite(entry.get('epoch'))
     for (const [key, value] of entry) {
       const known = this.#stepOf.get(key)
       if (key === 'step' || key === 'epoch' || step < (known ?? -Infinity)) continue
       if (known === undefined && this.metrics.size >= mostKeys) this.isCut = true
       else {
         this.#stepOf.set(key, step)
+        this.#epochOf.set(key, epoch)
         this.metrics.set(key, value)
       }
     }
+  }
+
+  /**
+   * By key, where a value was measured that is of another step. The Trainer writes the whole history into each
+   * checkpoint: the last evaluation before a save is that of other weights. The training log has means over the steps
+   * since its last entry, so that what was logged within one such interval (`every` steps) tells of this checkpoint.
+   */
+  measuredElsewhere(every: number): ReadonlyMap<string, Moment> {
+    const last = this.#last
+    const isOwn = (key: string, step: number) =>
+      last === Infinity || step === last || (step > last - every && !isMeasured(key))
+    return new Map(
+      [...this.#stepOf].flatMap(([key, step]) => {
+        const epoch = this.#epochOf.get(key) ?? null
+        const moment = { ...(step === -Infinity ? {} : { step }), ...(epoch === null ? {} : { epoch }) }
+        return isOwn(key, step) ? [] : [[key, moment] as const]
+      }),
+    )
   }
 }
 
@@ -302,6 +341,7 @@ function toCheckpoint(run: string, candidate: Candidate, state: State): Checkpoi
     size: null,
     health: healthFrom('none', [...candidate.findings, ...state.findings, ...findNoWeights(candidate)]),
     pointsTo: pointersOf(state.best),
+    ...(state.measuredAt.size === 0 ? {} : { measuredAt: state.measuredAt }),
   }
 }
 

@@ -1,5 +1,5 @@
 /** Questions about the metrics of a run: which there are, which checkpoint is best by each. */
-import type { Checkpoint, Direction, MetaValue } from '../checkpoint.js'
+import { ownMeta, ownValue, type Checkpoint, type Direction, type MetaValue } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { directionOf, isImpossible, metricKeys } from '../meta/index.js'
 import { describeOrder, rank, type Order } from './rank.js'
@@ -15,7 +15,7 @@ export function metricOrders(checkpoints: readonly Checkpoint[]): MetricOrder[] 
 }
 
 function ordersOf(checkpoints: readonly Checkpoint[], told: ReadonlyMap<string, Direction>): MetricOrder[] {
-  const metas = checkpoints.map((checkpoint) => checkpoint.meta)
+  const metas = checkpoints.map(ownMeta)
   return metricKeys(metas, told).flatMap((key) => {
     const kind = told.get(key) ?? directionOf(key)
     return kind === undefined ? [] : [{ kind, key }]
@@ -67,7 +67,7 @@ export function bestPerMetric(ordered: readonly Checkpoint[], now: number): Read
   const best = new Map<string, Checkpoint>()
   for (const order of metricOrders(ordered)) {
     const [first] = rank(
-      whole.filter((checkpoint) => isFiniteOrBig(checkpoint.meta.get(order.key))),
+      whole.filter((checkpoint) => isFiniteOrBig(ownValue(checkpoint, order.key))),
       order,
       now,
     )
@@ -84,7 +84,7 @@ function isFiniteOrBig(value: MetaValue | undefined): boolean {
 export function impossibleMetrics(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
   for (const order of metricOrders(checkpoints)) {
-    const values = checkpoints.map((checkpoint) => toNumber(checkpoint.meta.get(order.key)))
+    const values = checkpoints.map((checkpoint) => toNumber(ownValue(checkpoint, order.key)))
     const outliers = outliersOf(order.key, values)
     if (outliers.size === 0) continue
     checkpoints.forEach((checkpoint, index) => {

@@ -1,5 +1,5 @@
 /** The names that an expression or an order may ask of a checkpoint. */
-import { isMeta, timeOf, type Checkpoint, type Meta, type MetaValue } from '../checkpoint.js'
+import { isMeta, ownMeta, ownValue, timeOf, type Checkpoint, type Meta, type MetaValue } from '../checkpoint.js'
 import type { Scope, Value } from '../expression/index.js'
 
 type BuiltIn = (checkpoint: Checkpoint, now: number) => Value | null
@@ -28,12 +28,15 @@ export const builtInNames: readonly string[] = [...builtIns.keys()]
 /** A meta key cannot take these. */
 const fixed: ReadonlySet<string> = new Set(['name', 'path'])
 
-/** The names of one checkpoint: a meta key wins over a built-in but for `name` and `path`. `now` is Unix seconds. */
+/**
+ * The names of one checkpoint: a meta key wins over a built-in but for `name` and `path`. A value that was measured at
+ * another step is not there. `now` is Unix seconds.
+ */
 export function scopeOf(checkpoint: Checkpoint, now: number): Scope {
   return {
-    key: (name) => checkpoint.meta.get(name),
+    key: (name) => ownValue(checkpoint, name),
     get: (name) => {
-      const own = fixed.has(name) ? undefined : lookUp(checkpoint.meta, name)
+      const own = fixed.has(name) ? undefined : lookUp(ownMeta(checkpoint), name)
       return own === undefined ? (builtIns.get(name)?.(checkpoint, now) ?? undefined) : own
     },
   }

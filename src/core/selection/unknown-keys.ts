@@ -7,6 +7,8 @@ export interface UnknownKey {
   readonly name: string
   /** The known name that was probably meant. */
   readonly nearest?: string
+  /** Some have it from another step, where it was measured and no checkpoint was saved. */
+  readonly elsewhere?: true
   /** The name with spaces around an operator in it, where that makes known names: `epoch - 1`. */
   readonly spaced?: string
 }
@@ -19,6 +21,7 @@ export function unknownKeys(names: Iterable<string>, checkpoints: readonly Check
   if (unknown.length === 0) return []
   const known = knownNames(checkpoints)
   return unknown.map((name) => {
+    if (checkpoints.some(({ meta }) => meta.has(name))) return { name, elsewhere: true }
     const spaced = spacedOut(name, isKnown)
     const nearest = spaced === undefined ? nearestName(name, known) : undefined
     return { name, ...(spaced === undefined ? {} : { spaced }), ...(nearest === undefined ? {} : { nearest }) }
@@ -26,7 +29,8 @@ export function unknownKeys(names: Iterable<string>, checkpoints: readonly Check
 }
 
 /** One line for people. */
-export function describeUnknownKey({ name, nearest, spaced }: UnknownKey): string {
+export function describeUnknownKey({ name, nearest, spaced, elsewhere }: UnknownKey): string {
+  if (elsewhere === true) return `no checkpoint was saved at a step at which ${JSON.stringify(name)} was measured`
   const missing = `no checkpoint has ${JSON.stringify(name)}`
   if (spaced !== undefined) return `${missing}; for an operation put spaces around the operator: ${spaced}`
   return nearest === undefined ? missing : `${missing}; did you mean ${JSON.stringify(nearest)}?`

@@ -1,5 +1,5 @@
 /** What a metric was in every checkpoint that a run has, or had: the journal knows those that were pruned. */
-import { timeOf, type Checkpoint } from '../checkpoint.js'
+import { ownMeta, timeOf, type Checkpoint } from '../checkpoint.js'
 import { identityOf, type CheckpointEntry, type Entry } from '../journal/index.js'
 
 export interface Reading {
@@ -10,7 +10,7 @@ export interface Reading {
 }
 
 export function toCheckpointEntry(checkpoint: Checkpoint, time: number): CheckpointEntry {
-  const numbers = [...checkpoint.meta].filter((pair): pair is [string, number] => typeof pair[1] === 'number')
+  const numbers = [...ownMeta(checkpoint)].filter((pair): pair is [string, number] => typeof pair[1] === 'number')
   const { name, epoch, step } = checkpoint
   return { what: 'checkpoint', time, name, saved: timeOf(checkpoint), epoch, step, metrics: new Map(numbers) }
 }

@@ -76,6 +76,29 @@ describe('Hugging Face Trainer checkpoints', () => {
     expect(checkpoint?.pointsTo).toEqual([{ label: 'best_model_checkpoint', name: 'checkpoint-10', purpose: 'best' }])
   })
 
+  it('say of values that were measured at other steps at which, and tell their own by the training log', async () => {
+    const log = [
+      { step: 6, epoch: 0.6, eval_loss: 0.5 },
+      { step: 8, loss: 2, lr: 0.1 },
+      { step: 9, loss: 1 },
+      { eval_note: 3 },
+    ]
+    const meta = async (fields: object) => {
+      const text = stateOf({ log_history: log, ...fields })
+      const root = write(makeFolder(), { 'checkpoint-10/trainer_state.json': text })
+      return (await loadRun(storage, root)).checkpoints[0]?.measuredAt
+    }
+    const measured = [
+      ['eval_loss', { step: 6, epoch: 0.6 }],
+      ['eval_note', {}],
+    ]
+    expect([...((await meta({ logging_steps: 2, save_steps: 5 })) ?? [])].sort()).toEqual([
+      ...measured,
+      ['lr', { step: 8 }],
+    ])
+    expect([...((await meta({ logging_steps: 5, save_steps: 0.1 })) ?? [])].sort()).toEqual(measured)
+  })
+
   it('are told by what is in the folder, not by its name alone', async () => {
     const root = write(makeFolder(), {
       'checkpoint-10/trainer_state.json': stateOf({}),
