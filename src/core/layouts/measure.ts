@@ -169,10 +169,9 @@ function withSizes(checkpoint: Checkpoint, { files: found, findings }: Contents,
   const folders = checkpoint.files.some((file) => !sizes.has(file.path))
     ? sizesOfFolders(sizes)
     : new Map<string, number>()
-  const files = checkpoint.files.map(({ path, key }) => ({
-    path,
-    key,
-    size: sizes.get(path) ?? folders.get(path) ?? null,
+  const files = checkpoint.files.map((file) => ({
+    ...file,
+    size: sizes.get(file.path) ?? folders.get(file.path) ?? null,
   }))
   const measured = { ...checkpoint, files, size: found.length === 0 ? null : total, modified: newest }
   if (findings.length === 0) return measured
