@@ -1,7 +1,7 @@
 /** The one subclass of oclif's Command: how every ckpt command reads its flags, prints, fails and exits. */
 import { resolve } from 'node:path'
 import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
-import type { Place } from './core/config/yaml.js'
+import type { Place } from './core/formats/config-yaml.js'
 import type { ParsedConfig } from './core/config/index.js'
 import { exitStatusOf, type CkptError } from './core/errors.js'
 import type { Hook } from './core/hooks/index.js'

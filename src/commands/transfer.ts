@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { placeText } from '../core/config/yaml.js'
+import { placeText } from '../core/formats/config-yaml.js'
 import { CkptError } from '../core/errors.js'
 import { parseMapEntries } from '../core/names/index.js'
 import type { WrittenOutput } from '../core/output/index.js'

@@ -1,5 +1,5 @@
 /** What a transfer matched, as people see it. */
-import { placeText } from '../core/config/yaml.js'
+import { placeText } from '../core/formats/config-yaml.js'
 import type { ChosenHook } from '../core/hooks/index.js'
 import type { TensorInfo } from '../core/tensors/index.js'
 import type { WrittenOutput } from '../core/output/index.js'

@@ -27,7 +27,7 @@ function ownFile(): string {
 /** Loaded when there is something to parse: most starts find no file. */
 async function parseSettings(files: readonly ConfigFile[], commandIds: readonly string[]): Promise<ParsedConfig[]> {
   const { ensureTrusted, parseConfig } = await import('../core/config/index.js')
-  const { ConfigError } = await import('../core/config/yaml.js')
+  const { ConfigError } = await import('../core/formats/config-yaml.js')
   const library = await import('yaml')
   const names = commandIds.map((id) => id.replaceAll(':', ' '))
   const user = process.getuid?.() ?? null

@@ -5,7 +5,7 @@ import { parseExpression } from '../core/expression/index.js'
 import type { SignalName } from '../core/jobs/index.js'
 import { parseAge } from '../core/retention/index.js'
 import { parseRetries, parseSimulation } from '../core/supervise/index.js'
-import { splitArguments } from '../core/words/split-words.js'
+import { splitArguments } from '../core/formats/shell-words.js'
 import { checked, policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'
 
 const resume = { helpGroup: 'RESUME' }

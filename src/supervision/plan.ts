@@ -18,7 +18,7 @@ import {
   type Plan,
   type ResumeFrom,
 } from '../core/supervise/index.js'
-import { splitArguments } from '../core/words/split-words.js'
+import { splitArguments } from '../core/formats/shell-words.js'
 import { policyFlags } from '../flags.js'
 import { onlyOrder, readPolicy, readQuery } from '../query.js'
 import { parseStatuses, splitAtCommas, type runFlags } from './flags.js'

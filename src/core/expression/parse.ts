@@ -5,7 +5,7 @@
 import type { ArithmeticOperator } from './arithmetic.js'
 import { functions, hasName, type FunctionKind } from './functions.js'
 import { mistakeAt, quote } from './mistake.js'
-import { nearestName } from './nearest.js'
+import { nearestName } from '../nearest.js'
 import { tokenize, type Symbol, type Token } from './token.js'
 import type { Comparison, Link, PatternText, Tree } from './tree.js'
 

@@ -5,7 +5,7 @@
  */
 import { pipeline } from 'node:stream/promises'
 import { createInflateRaw } from 'node:zlib'
-import { crc32 } from '../crc32.js'
+import { crc32 } from './crc32.js'
 import { CkptError, FormatError } from '../errors.js'
 import type { ByteSource } from './byte-source.js'
 import { bufferOf, decodeName, hex, localHeaderSize, quote, readExactly, signature, viewOf } from './zip/bytes.js'

@@ -1,6 +1,6 @@
 /** Running a hook: its arguments, and what is told when it fails. */
 import { CkptError } from '../errors.js'
-import { placeText } from '../config/yaml.js'
+import { placeText } from '../formats/config-yaml.js'
 import type { ChosenHook } from './choose.js'
 import { fillWords, variableOf, type Values } from './placeholders.js'
 

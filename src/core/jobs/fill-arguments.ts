@@ -1,7 +1,7 @@
 /** Placeholders in the arguments of a job: `{path}`, `{name}`, `{file:KEY}`, `{meta:KEY}`. */
 import { isMeta, type Checkpoint, type MetaValue } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { nearestName } from '../expression/nearest.js'
+import { nearestName } from '../nearest.js'
 import { valueText } from './value-text.js'
 
 /**

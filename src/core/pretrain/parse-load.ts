@@ -1,6 +1,6 @@
 /** What a loadable is loaded into: `init/model.safetensors`, or a mapping with that and how. */
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import { ConfigError, misplaced, unknownKey, type Pair, type Scalar, type YamlText } from '../config/yaml.js'
+import { ConfigError, misplaced, unknownKey, type Pair, type Scalar, type YamlText } from '../formats/config-yaml.js'
 import { CkptError } from '../errors.js'
 import { compileMapping } from '../names/index.js'
 import type { ResizeKind } from '../transfer/index.js'

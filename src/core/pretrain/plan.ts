@@ -1,5 +1,5 @@
 /** What a pretraining is to do: the plan as its file says it, all paths absolute. No I/O. */
-import type { Place } from '../config/yaml.js'
+import type { Place } from '../formats/config-yaml.js'
 import type { Hook } from '../hooks/index.js'
 import type { NameRules } from '../names/index.js'
 import type { MatchOptions } from '../transfer/index.js'

@@ -1,6 +1,6 @@
 /** The files of a sharded model beside its index: what `KEY: …/model.safetensors.index.json` needs as well. */
 import { dirname } from 'node:path'
-import { ConfigError } from '../config/yaml.js'
+import { ConfigError } from '../formats/config-yaml.js'
 import { CkptError, FormatError } from '../errors.js'
 import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
 import { folderSource } from '../sources/index.js'

@@ -1,6 +1,6 @@
 /** The order of recency (docs/design.md §5): one scale a run. */
 import { hasReadableMeta, timeOf, type Checkpoint } from '../checkpoint.js'
-import { compareCodePoints } from '../code-points.js'
+import { compareCodePoints } from '../formats/code-points.js'
 
 export type Scale = 'unixtime' | 'step' | 'file time'
 

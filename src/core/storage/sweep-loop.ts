@@ -1,7 +1,7 @@
 /** The steps in which files are read through, as they run in each thread. */
 import type { Hash } from 'node:crypto'
 import type * as Fs from 'node:fs'
-import type { Crc32 } from '../crc32.js'
+import type { Crc32 } from '../formats/crc32.js'
 import type { Range, SweepSums } from './storage.js'
 
 /** A part of one file for one thread: all of it where its SHA-256 is wanted. */

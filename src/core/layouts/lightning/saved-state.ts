@@ -4,7 +4,7 @@
  */
 import type { MetaValue } from '../../checkpoint.js'
 import type { ByteSource } from '../../formats/byte-source.js'
-import { crc32 } from '../../crc32.js'
+import { crc32 } from '../../formats/crc32.js'
 import { auditPickle, textOf, type PickleNode } from '../../formats/pickle/index.js'
 import { PythonValues } from '../../formats/pickle-values.js'
 import { isText } from '../../formats/text.js'

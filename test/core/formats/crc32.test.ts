@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { combineCrc32, crc32, crc32ByTable, fastCrc32, type Crc32 } from '../../src/core/crc32.js'
+import { combineCrc32, crc32, crc32ByTable, fastCrc32, type Crc32 } from '../../../src/core/formats/crc32.js'
 
 const ways: readonly [string, Crc32][] = [
   ['by table', crc32ByTable],

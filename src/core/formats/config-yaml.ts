@@ -1,7 +1,7 @@
 /** YAML (1.2, core schema) that people write by hand, read so that every mistake can be told with its place. */
 import type { Document, LineCounter, Node, YAMLMap } from 'yaml'
 import { CkptError } from '../errors.js'
-import { nearestName } from '../expression/nearest.js'
+import { nearestName } from '../nearest.js'
 
 /** Where something stands; both count from 1. */
 export interface Place {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { splitArguments } from '../../../src/core/words/split-words.js'
+import { splitArguments } from '../../../src/core/formats/shell-words.js'
 
 describe('a text as arguments', () => {
   it.each([
