@@ -9,7 +9,7 @@ export async function main(argv: string[], root: string): Promise<boolean> {
   if (!Object.hasOwn(loadCommand, id) && (await tellUnknown(argv))) return true
   if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
   if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
-  if (readsAll(rest)) (await import('./core/storage/sweep.js')).startEarly()
+  if (readsAll(rest)) (await import('./core/storage/bulk-read.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
   const config = {
     root,

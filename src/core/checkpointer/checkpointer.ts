@@ -1,7 +1,7 @@
 /** Saving and recovering the state of a training, as SpeechBrain's Checkpointer does (speechbrain/utils/checkpoints.py). */
 import { basename, dirname } from 'node:path'
 import type { Checkpoint, HealthLevel } from '../checkpoint.js'
-import type { Wait } from '../disposal/patience.js'
+import type { Wait } from '../storage/retry.js'
 import { failureOf, fingerprint, removeCheckpoints } from '../disposal/index.js'
 import { CkptError } from '../errors.js'
 import { firstWhole } from '../jobs/pass-over.js'

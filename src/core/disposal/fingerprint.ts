@@ -2,7 +2,7 @@
 import { StorageError } from '../errors.js'
 import type { Checkpoint } from '../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../storage/storage.js'
-import { readTree } from './tree.js'
+import { readTree } from '../storage/tree.js'
 
 export interface Mark {
   readonly kind: EntryKind

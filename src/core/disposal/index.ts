@@ -13,7 +13,7 @@ export { fingerprint, type Fingerprint, type Fingerprints } from './fingerprint.
 export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
 export { bytesFreedBy } from './freed-bytes.js'
 export { addFinished, findLeftovers, finishLeftovers, leftoversOf, type Finished, type Leftover } from './leftovers.js'
-export type { Wait } from './patience.js'
+export type { Wait } from '../storage/retry.js'
 export {
   makeDurable,
   removeCheckpoints,

@@ -4,7 +4,7 @@ import { CkptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'
 import { breathe } from './attempt.js'
 import { isNeutralName } from '../state/index.js'
-import type { Wait } from './patience.js'
+import type { Wait } from '../storage/retry.js'
 import { removeTree, type TreeRemoval } from './remove-tree.js'
 import { deleting } from './take-away.js'
 

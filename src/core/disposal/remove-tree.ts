@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import { StorageError } from '../errors.js'
 import type { Stat, Storage } from '../storage/storage.js'
-import { patiently, type Wait } from './patience.js'
-import { otherFileSystem } from './tree.js'
+import { patiently, type Wait } from '../storage/retry.js'
+import { otherFileSystem } from '../storage/tree.js'
 
 export interface TreeRemoval {
   /** Bytes that the medium got back. */

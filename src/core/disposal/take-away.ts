@@ -6,9 +6,9 @@ import type { ReadStorage, Storage } from '../storage/storage.js'
 import { attempt } from './attempt.js'
 import { changeBetween, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
 import { makeInside, neutralName, type StateFolder } from '../state/index.js'
-import { patiently, type Wait } from './patience.js'
+import { patiently, type Wait } from '../storage/retry.js'
 import { findMountBelow } from './mounts.js'
-import { otherFileSystem } from './tree.js'
+import { otherFileSystem } from '../storage/tree.js'
 
 /** Where checkpoints wait in the state folder for their bytes to go; whatever lies there is to be removed. */
 export const deleting = 'deleting'

@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
 import type { ReadStorage, Stat } from '../storage/storage.js'
-import { readTree } from './tree.js'
+import { readTree } from '../storage/tree.js'
 
 /** Bytes that removing the checkpoint gives back once the `removed` ones are gone. */
 export type Weight = (checkpoint: Checkpoint, removed: { has(other: Checkpoint): boolean }) => number

@@ -1,5 +1,5 @@
 /** What downloading needs of the world; passed in, so that core knows no network and no clock. */
-import type { Wait } from '../disposal/patience.js'
+import type { Wait } from '../storage/retry.js'
 import type { CkptError } from '../errors.js'
 
 /** As the web platform's `fetch`. */

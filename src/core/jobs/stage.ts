@@ -1,7 +1,7 @@
 /** Putting a whole checkpoint into a folder where a new job will find it. */
 import { dirname, join, sep } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
-import type { Wait } from '../disposal/patience.js'
+import type { Wait } from '../storage/retry.js'
 import { CkptError, StorageError } from '../errors.js'
 import {
   closeSite,

@@ -2,7 +2,7 @@
 import { dirname, join, relative, sep } from 'node:path'
 import { breathe } from '../disposal/attempt.js'
 import { changeBetween, fingerprintOf } from '../disposal/fingerprint.js'
-import { readTree, type TreeEntry } from '../disposal/tree.js'
+import { readTree, type TreeEntry } from '../storage/tree.js'
 import { CkptError, StorageError } from '../errors.js'
 import type { Stat, Storage } from '../storage/storage.js'
 

@@ -1,6 +1,6 @@
 /** Where a checkpoint is built before it appears: a box of its own that no framework looks into. */
 import { join } from 'node:path'
-import type { Wait } from '../disposal/patience.js'
+import type { Wait } from '../storage/retry.js'
 import { removeTree } from '../disposal/remove-tree.js'
 import { StorageError } from '../errors.js'
 import { makeInside, neutralName, removeEmpty, stateFolderOf, type StateFolder } from '../state/index.js'

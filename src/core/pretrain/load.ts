@@ -4,7 +4,7 @@
  */
 import { basename, dirname, join } from 'node:path'
 import { removeTree } from '../disposal/index.js'
-import type { Wait } from '../disposal/patience.js'
+import type { Wait } from '../storage/retry.js'
 import { CkptError } from '../errors.js'
 import {
   chooseHook,

@@ -1,6 +1,6 @@
 /** A new checkpoint as SpeechBrain's Checkpointer lays it out (speechbrain/utils/checkpoints.py). */
 import { join } from 'node:path'
-import type { Wait } from '../disposal/patience.js'
+import type { Wait } from '../storage/retry.js'
 import { CkptError } from '../errors.js'
 import type { PyDict } from '../formats/pyyaml/index.js'
 import { closeSite, makeFolders, openSite, refuseTaken, removeIfEmpty, reveal, TakenError } from '../placing/index.js'

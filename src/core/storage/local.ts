@@ -19,7 +19,7 @@ export function localStorage(): Storage {
     resolve: async (paths) => paths.map((path) => attempt(path, () => fs.realpathSync(path))),
     open: async (path) => guard(path, () => openForReading(path)),
     // Loaded when needed: threads and hashes would slow down the start of every command.
-    sweep: async (find, options) => (await import('./sweep.js')).sweepFiles(find, options ?? {}, describeFailure),
+    sweep: async (find, options) => (await import('./bulk-read.js')).sweepFiles(find, options ?? {}, describeFailure),
     space: async (paths) => paths.map((path) => attempt(path, () => toSpace(fs.statfsSync(path, { bigint: true })))),
     create: async (path) => guard(path, () => openForWriting(path)),
     append: async (path, bytes) => guard(path, () => appendSynced(path, bytes)),

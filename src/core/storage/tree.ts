@@ -1,7 +1,7 @@
 /** Looking at everything below a path, links not followed and other file systems not entered. */
 import { join } from 'node:path'
 import { StorageError } from '../errors.js'
-import type { ReadStorage, Stat } from '../storage/storage.js'
+import type { ReadStorage, Stat } from './storage.js'
 
 export interface TreeEntry {
   /** Absolute. */
