@@ -2,8 +2,8 @@
 import { Flags } from '@oclif/core'
 import { CkptError } from './core/errors.js'
 import { parseSize } from './core/expression/index.js'
-import type { OutputFormat } from './core/output/index.js'
-import { canCast, isFloatDtype, parseDtype, type Dtype } from './core/tensors/index.js'
+import type { OutputFormat } from './core/tensors/write/index.js'
+import { canCast, isFloatDtype, parseDtype, type Dtype } from './core/tensors/read/index.js'
 
 const repeatable = { multiple: true, multipleNonGreedy: true } as const
 

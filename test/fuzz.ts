@@ -5,8 +5,8 @@ import { auditPickle, readPickle } from '../src/core/formats/pickle/index.js'
 import { parsePyYaml } from '../src/core/formats/pyyaml/index.js'
 import { readSmallEntry, readZip } from '../src/core/formats/zip.js'
 import type { ReadHandle, ReadStorage, Stat } from '../src/core/storage/storage.js'
-import { openTensors } from '../src/core/tensors/open.js'
-import { chunksOf } from '../src/core/tensors/tensor.js'
+import { openTensors } from '../src/core/tensors/read/open.js'
+import { chunksOf } from '../src/core/tensors/read/tensor.js'
 import { makeZip, type Part } from './core/formats/zip-bytes.js'
 
 /** A small generator whose sequence hangs on the seed alone (mulberry32). */

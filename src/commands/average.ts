@@ -2,10 +2,10 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { localStamp, wait } from '../clock.js'
-import type { Precision } from '../core/average/index.js'
+import type { Precision } from '../core/tensors/average/index.js'
 import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/layouts/index.js'
-import { compileMapping, type NameMapping } from '../core/names/index.js'
+import { compileMapping, type NameMapping } from '../core/tensors/names/index.js'
 import {
   prepareAverage,
   previewAverage,

@@ -15,7 +15,7 @@ import {
   type NameFilter,
   type TensorFile,
   type TensorInfo,
-} from '../core/tensors/index.js'
+} from '../core/tensors/read/index.js'
 import { named } from '../flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'

@@ -3,8 +3,8 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { placeText } from '../core/formats/config-yaml.js'
 import { CkptError } from '../core/errors.js'
-import { parseMapEntries } from '../core/names/index.js'
-import type { WrittenOutput } from '../core/output/index.js'
+import { parseMapEntries } from '../core/tensors/names/index.js'
+import type { WrittenOutput } from '../core/tensors/write/index.js'
 import {
   carryTransfer,
   findSides,
@@ -13,7 +13,7 @@ import {
   type TransferRequest,
   type TransferSides,
 } from '../core/run/transfer.js'
-import { ensureTransferable, type ResizeKind } from '../core/transfer/index.js'
+import { ensureTransferable, type ResizeKind } from '../core/tensors/transfer/index.js'
 import type { TransferHook } from '../file-hooks.js'
 import { dtypeFlag, formatFlag, keyFlag, nameFlags, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'

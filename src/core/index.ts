@@ -89,7 +89,7 @@ export {
 } from './saving/index.js'
 
 // Tensors, and carrying them over by name
-export { openTensors, type TensorFile, type TensorInfo } from './tensors/index.js'
+export { openTensors, type TensorFile, type TensorInfo } from './tensors/read/index.js'
 export {
   matchTensors,
   reportOf,
@@ -97,4 +97,4 @@ export {
   type MatchOptions,
   type TransferOptions,
   type TransferPlan,
-} from './transfer/index.js'
+} from './tensors/transfer/index.js'

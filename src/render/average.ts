@@ -1,6 +1,6 @@
 /** What was averaged, as people see it and for --json. */
-import type { AveragePlan } from '../core/average/index.js'
-import type { WrittenOutput } from '../core/output/index.js'
+import type { AveragePlan } from '../core/tensors/average/index.js'
+import type { WrittenOutput } from '../core/tensors/write/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'

@@ -1,6 +1,6 @@
 /** What a conversion did, as people see it and for --json. */
-import type { Conversion } from '../core/convert/index.js'
-import type { WrittenOutput } from '../core/output/index.js'
+import type { Conversion } from '../core/tensors/convert/index.js'
+import type { WrittenOutput } from '../core/tensors/write/index.js'
 import type { Output } from './output.js'
 import { painter } from './colours.js'
 import { printable } from './printable.js'

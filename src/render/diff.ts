@@ -1,6 +1,6 @@
 /** What differs between two files, as people see it and for --json. */
-import { isComparable, type Both, type Comparison, type Measured } from '../core/compare/index.js'
-import { plainShape, type TensorFile, type TensorInfo } from '../core/tensors/index.js'
+import { isComparable, type Both, type Comparison, type Measured } from '../core/tensors/compare/index.js'
+import { plainShape, type TensorFile, type TensorInfo } from '../core/tensors/read/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { hangBehindName } from './hang.js'

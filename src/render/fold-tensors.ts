@@ -1,5 +1,5 @@
 /** Tensors that differ in a layer's number alone, as one line. */
-import type { TensorInfo } from '../core/tensors/index.js'
+import type { TensorInfo } from '../core/tensors/read/index.js'
 
 export interface FoldedTensors {
   /** `layers.{0…31}.attn.q.weight`; a name as it is where nothing is folded. */

@@ -1,5 +1,5 @@
 /** Errors and warnings as people see them on stderr. */
-import type { NameRule } from '../core/names/index.js'
+import type { NameRule } from '../core/tensors/names/index.js'
 import { painter } from './colours.js'
 import { printableLines } from './printable.js'
 

@@ -8,7 +8,7 @@ import {
   type Plan,
   type Survey,
 } from '../core/pretrain/index.js'
-import { formatPart, reportOf } from '../core/transfer/index.js'
+import { formatPart, reportOf } from '../core/tensors/transfer/index.js'
 import { aligned } from './aligned.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'

@@ -2,7 +2,7 @@
 import { basename, relative } from 'node:path'
 import { timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/layouts/index.js'
-import type { TensorFile, TensorInfo } from '../core/tensors/index.js'
+import type { TensorFile, TensorInfo } from '../core/tensors/read/index.js'
 import { aligned } from './aligned.js'
 import { describeFinding, formatMeta, isoTime } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'

@@ -1,6 +1,6 @@
 /** The tensors of files as people see them. */
 import type { MetaValue } from '../core/checkpoint.js'
-import type { Measured, TensorInfo } from '../core/tensors/index.js'
+import type { Measured, TensorInfo } from '../core/tensors/read/index.js'
 import { isMeta } from '../core/checkpoint.js'
 import { formatMeta } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { floats, writeTensors } from '../core/transfer/files.js'
+import { floats, writeTensors } from '../core/tensors/transfer/files.js'
 import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
 import { document, parse, type Answer } from './runs.js'
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { floats, writeTensors } from '../core/transfer/files.js'
+import { floats, writeTensors } from '../core/tensors/transfer/files.js'
 import { ckpt, temporaryDirectory } from './ckpt.js'
 
 /** Two files that differ in what is narrower than a byte. */

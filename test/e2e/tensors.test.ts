@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { floats, writeTensors } from '../core/transfer/files.js'
+import { floats, writeTensors } from '../core/tensors/transfer/files.js'
 import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
 
 const fixtures = new URL('../fixtures/torch/', import.meta.url).pathname

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { floats, readTensors, writeTensors } from '../core/transfer/files.js'
+import { floats, readTensors, writeTensors } from '../core/tensors/transfer/files.js'
 import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
 
 interface Report {

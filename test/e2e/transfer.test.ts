@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { floats, floatsIn, readTensors, writeTensors, type Content } from '../core/transfer/files.js'
+import { floats, floatsIn, readTensors, writeTensors, type Content } from '../core/tensors/transfer/files.js'
 import { ckpt, temporaryDirectory } from './ckpt.js'
 import { document, parse } from './runs.js'
 

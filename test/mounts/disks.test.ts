@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from '../e2e/ckpt.js'
 import { document, epochs, makeRun, nameOf, names, snapshot } from '../e2e/runs.js'
-import { floats, writeTensors } from '../core/transfer/files.js'
+import { floats, writeTensors } from '../core/tensors/transfer/files.js'
 import { bind, ckptUnprivileged, fillUp, makeReadOnly, tmpfs } from './mounts.js'
 
 const noStack = (stderr: string) => expect(stderr).not.toMatch(/^ {4}at |this is a bug/m)

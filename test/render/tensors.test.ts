@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { TensorInfo } from '../../src/core/tensors/index.js'
+import type { TensorInfo } from '../../src/core/tensors/read/index.js'
 import { foldedLines, renderTensors, type ListedTensor } from '../../src/render/tensors.js'
 import { displayWidth } from '../../src/render/width.js'
 

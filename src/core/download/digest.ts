@@ -1,7 +1,7 @@
 /** What a file must be, known beforehand, and whether it is. */
 import { createHash } from 'node:crypto'
 import { CkptError } from '../errors.js'
-import { Pace, type LongWork } from '../output/index.js'
+import { Pace, type LongWork } from '../tensors/write/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /**

@@ -10,7 +10,7 @@ import {
   type NonFinite,
   type TensorFile,
   type TensorInfo,
-} from '../tensors/index.js'
+} from '../tensors/read/index.js'
 import type { HealthOptions } from './check.js'
 
 /** Tensors that a finding names. */

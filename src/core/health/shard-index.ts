@@ -5,7 +5,7 @@ import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
 import type { PyValue } from '../formats/pyyaml/value.js'
 import type { FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { openTensors } from '../tensors/index.js'
+import { openTensors } from '../tensors/read/index.js'
 
 /** Missing tensors that a finding names. */
 const mostNamed = 3

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { download, ensureDigest, type Network } from '../download/index.js'
 import { CkptError } from '../errors.js'
-import { place, type LongWork } from '../output/index.js'
+import { place, type LongWork } from '../tensors/write/index.js'
 import { hardLink, makeFolders } from '../placing/index.js'
 import type { RemoteFile } from '../sources/index.js'
 import { unlinkIfThere, type StateFolder } from '../state/index.js'

@@ -15,13 +15,13 @@ import {
   type Step,
   type Values,
 } from '../hooks/index.js'
-import { compileMapping } from '../names/index.js'
-import { ensurePlaceable, formatFor, place, type LongWork } from '../output/index.js'
+import { compileMapping } from '../tensors/names/index.js'
+import { ensurePlaceable, formatFor, place, type LongWork } from '../tensors/write/index.js'
 import { makeFolders } from '../placing/index.js'
 import { neutralName } from '../state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
-import { ensureSafe, isTensorFile, openTensors, type TensorFile } from '../tensors/index.js'
-import { ensureTransferable, matchTensors, transfer, type TransferPlan } from '../transfer/index.js'
+import { ensureSafe, isTensorFile, openTensors, type TensorFile } from '../tensors/read/index.js'
+import { ensureTransferable, matchTensors, transfer, type TransferPlan } from '../tensors/transfer/index.js'
 import type { Load, Plan } from './plan.js'
 import type { MadeRecord } from './record.js'
 import { isShardIndex } from './shards.js'

@@ -2,8 +2,8 @@
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { ConfigError, misplaced, unknownKey, type Pair, type Scalar, type YamlText } from '../formats/config-yaml.js'
 import { CkptError } from '../errors.js'
-import { compileMapping } from '../names/index.js'
-import type { ResizeKind } from '../transfer/index.js'
+import { compileMapping } from '../tensors/names/index.js'
+import type { ResizeKind } from '../tensors/transfer/index.js'
 import type { Load } from './plan.js'
 
 /** The names of `ckpt transfer`'s flags, with their meaning. */

@@ -1,5 +1,5 @@
 /** How far several files are, as one work. */
-import type { LongWork } from '../output/index.js'
+import type { LongWork } from '../tensors/write/index.js'
 
 export class Tally<T> {
   private readonly done = new Map<T, number>()

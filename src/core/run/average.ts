@@ -7,11 +7,11 @@ import {
   type AverageOutput,
   type AveragePlan,
   type AverageWork,
-} from '../average/index.js'
+} from '../tensors/average/index.js'
 import type { Checkpoint } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { PyValue } from '../formats/pyyaml/index.js'
-import { formatFor, type OutputFormat, type WrittenOutput } from '../output/index.js'
+import { formatFor, type OutputFormat, type WrittenOutput } from '../tensors/write/index.js'
 import {
   saveCheckpoint,
   toPyMeta,

@@ -5,7 +5,7 @@ import type { HealthOptions } from '../health/index.js'
 import { findCheckpointAt, loadCheckpoint } from '../layouts/index.js'
 import { rank, valueFor } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { isTensorFile } from '../tensors/index.js'
+import { isTensorFile } from '../tensors/read/index.js'
 import { arrange, type Query } from './arrange.js'
 import { examineOne, openRun } from './open.js'
 

@@ -1,6 +1,6 @@
 /** Files of tensors that people named, opened for their values. */
 import type { ReadStorage } from '../storage/storage.js'
-import { ensureSafe, openTensors, type TensorFile } from '../tensors/index.js'
+import { ensureSafe, openTensors, type TensorFile } from '../tensors/read/index.js'
 import type { FoundFile } from './find-file.js'
 
 /** Throws as `openTensors` does, and FormatError for a file that would run code when Python loads it. */

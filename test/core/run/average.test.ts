@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadCheckpoint, loadRun } from '../../../src/core/layouts/index.js'
 import { prepareAverage, previewAverage, saveAverage } from '../../../src/core/run/average.js'
 import { localStorage } from '../../../src/core/storage/local.js'
-import { floats, floatsIn, readTensors, writeTensors } from '../transfer/files.js'
+import { floats, floatsIn, readTensors, writeTensors } from '../tensors/transfer/files.js'
 
 const storage = localStorage()
 let folder = ''

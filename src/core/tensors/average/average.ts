@@ -1,0 +1,289 @@
+/** The mean of several files of tensors, one chunk of one tensor at a time in memory. */
+import { CkptError } from '../../errors.js'
+import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
+import {
+  metadataLike,
+  pourAsIs,
+  writeOutput,
+  type OutputFormat,
+  type OutputTensor,
+  type Sink,
+  type WriteOptions,
+  type WrittenOutput,
+} from '../write/index.js'
+import type { Storage } from '../../storage/storage.js'
+import { canCast } from '../read/cast.js'
+import { isFloatDtype } from '../read/dtype-name.js'
+import { readerOf, type TensorReader } from '../read/reader.js'
+import { ensureDense, type TensorFile, type TensorInfo } from '../read/tensor.js'
+import { createAccumulator, type Accumulator, type Precision } from './kernel.js'
+
+export interface AverageOptions {
+  /** float32 when left out; float64 tensors are always summed in float64. */
+  readonly accumulate?: Precision
+  /** One for each file; all alike when left out. */
+  readonly weights?: readonly number[] | undefined
+  /** Of the names; when left out all, but where each file has a `state_dict` what is in that. */
+  readonly isWanted?: (name: string) => boolean
+}
+
+export interface AveragePlan {
+  /** In the order of their sum. */
+  readonly files: readonly TensorFile[]
+  /** The newest: integers and booleans are taken from it. */
+  readonly newest: TensorFile
+  readonly weights: readonly number[] | undefined
+  readonly accumulate: Precision
+  /** The first file's, in its order. */
+  readonly averaged: readonly TensorInfo[]
+  readonly taken: readonly TensorInfo[]
+  /** Of the averaged, those that have another dtype in some file: the mean has the first file's. */
+  readonly recast: readonly TensorInfo[]
+}
+
+/**
+ * Throws CkptError: `usage` for weights that are not one for each file or come to nothing, `refused` for a name or a
+ * shape that is not in all files, and for dtypes that have no mean.
+ */
+export function planAverage(
+  files: readonly TensorFile[],
+  newest: TensorFile,
+  options: AverageOptions = {},
+): AveragePlan {
+  const { weights, accumulate = 'float32', isWanted = usuallyWanted(files) } = options
+  const [first] = files
+  if (first === undefined) throw new CkptError('usage', 'there is nothing to average')
+  checkWeights(files, weights)
+  for (const file of files) ensureDense(file, isWanted)
+  const tensors = first.tensors.filter(({ name }) => isWanted(name))
+  for (const other of files.slice(1)) {
+    const theirs = other.tensors.filter(({ name }) => isWanted(name))
+    const reasons = differences(first.path, tensors, other.path, theirs)
+    if (reasons.length > 0) throw notAlike(reasons)
+  }
+  if (tensors.length === 0) throw new CkptError('refused', `${first.path}: no tensor to average`)
+  for (const file of files) ensureHaveMeans(file, new Set(tensors.map(({ name }) => name)))
+  const isAveraged = ({ dtype }: TensorInfo) => isFloat(dtype)
+  const forms = files.map((file) => new Map(file.tensors.map(({ name, dtype }) => [name, dtype])))
+  return {
+    files,
+    newest,
+    weights,
+    accumulate,
+    averaged: tensors.filter(isAveraged),
+    taken: tensors.filter((tensor) => !isAveraged(tensor)),
+    recast: tensors.filter(({ name, dtype }) => isFloat(dtype) && forms.some((form) => form.get(name) !== dtype)),
+  }
+}
+
+const wrapper = 'state_dict.'
+
+/** What a training framework keeps beside the weights has no mean, and differs in form from file to file. */
+function usuallyWanted(files: readonly TensorFile[]): (name: string) => boolean {
+  const areWrapped = files.every(({ tensors }) => tensors.some(({ name }) => name.startsWith(wrapper)))
+  return areWrapped ? (name) => name.startsWith(wrapper) : () => true
+}
+
+/** torch has no arithmetic below a byte, nor has ckpt. */
+function ensureHaveMeans({ path, tensors }: TensorFile, wanted: ReadonlySet<string>): void {
+  for (const { name, dtype } of tensors) {
+    if (!wanted.has(name) || !isFloat(dtype) || canCast(dtype, 'F32')) continue
+    throw new CkptError('refused', `${path}: ${shown(name)} is ${dtype}, of which no mean can be taken`, {
+      hint: 'choose what is averaged with --include and --exclude',
+    })
+  }
+}
+
+function checkWeights(files: readonly TensorFile[], weights: readonly number[] | undefined): void {
+  if (weights === undefined) return
+  if (weights.length !== files.length) {
+    throw new CkptError('usage', `--weights: ${counted(weights.length, 'weight')} for ${counted(files.length, 'file')}`)
+  }
+  const sum = weights.reduce((total, weight) => total + weight, 0)
+  if (!(Number.isFinite(sum) && sum !== 0)) throw new CkptError('usage', `the weights come to ${sum}`)
+}
+
+function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
+}
+
+function isFloat(dtype: string): boolean {
+  return isFloatDtype(dtype) || dtype === 'C64'
+}
+
+function differences(
+  path: string,
+  tensors: readonly TensorInfo[],
+  otherPath: string,
+  others: readonly TensorInfo[],
+): string[] {
+  const theirs = new Map(others.map((tensor) => [tensor.name, tensor]))
+  const names = new Set(tensors.map(({ name }) => name))
+  return [
+    ...tensors.flatMap((tensor) => {
+      const other = theirs.get(tensor.name)
+      if (other === undefined) return [`${shown(tensor.name)} is in ${path}, not in ${otherPath}`]
+      const isSame = sameShape(tensor, other) && isFloat(tensor.dtype) === isFloat(other.dtype)
+      return isSame ? [] : [`${shown(tensor.name)} is ${form(tensor)} in ${path}, ${form(other)} in ${otherPath}`]
+    }),
+    ...others.flatMap(({ name }) => (names.has(name) ? [] : [`${shown(name)} is in ${otherPath}, not in ${path}`])),
+  ]
+}
+
+function sameShape(one: TensorInfo, other: TensorInfo): boolean {
+  return one.shape.length === other.shape.length && one.shape.every((length, axis) => length === other.shape[axis])
+}
+
+function notAlike(reasons: readonly string[]): CkptError {
+  const most = 5
+  const more = reasons.length > most ? [`and ${reasons.length - most} more`] : []
+  return new CkptError(
+    'refused',
+    ['the files do not hold the same tensors:', ...reasons.slice(0, most), ...more].join('\n  '),
+    {
+      hint: 'choose what is averaged with --include and --exclude',
+    },
+  )
+}
+
+function form({ dtype, shape }: TensorInfo): string {
+  return `${dtype} [${shape.slice(0, 12).join(', ')}${shape.length > 12 ? ', …' : ''}]`
+}
+
+function shown(name: string): string {
+  const text = name.length > 120 ? `${name.slice(0, 120)}…` : name
+  return /^[\x21-\x7e]+$/.test(text) ? text : JSON.stringify(text)
+}
+
+export interface AverageOutput {
+  /** Absolute. */
+  readonly path: string
+  readonly format: OutputFormat
+  readonly shardSize?: number | undefined
+}
+
+export interface AverageWork extends Omit<WriteOptions, 'verify'> {
+  /** Told of each tensor whose mean has elements that are NaN, and how many. */
+  readonly onNaN?: (name: string, count: number) => void
+}
+
+/** Writes the means. Throws as `writeOutput` does, and CkptError `damaged` when a file changed meanwhile. */
+export function average(
+  storage: Storage,
+  plan: AveragePlan,
+  output: AverageOutput,
+  { onNaN, ...options }: AverageWork = {},
+): Promise<WrittenOutput> {
+  const [first] = plan.files
+  const work = new Means(plan, onNaN)
+  const averaged = new Set(plan.averaged)
+  const wanted = new Set([...plan.averaged, ...plan.taken])
+  const newest = new Map(plan.newest.tensors.map((tensor) => [tensor.name, tensor]))
+  const tensors = (first?.tensors ?? [])
+    .filter((tensor) => wanted.has(tensor))
+    .map((tensor) =>
+      averaged.has(tensor) ? work.meanOf(tensor) : takenFrom(plan.newest, newest.get(tensor.name) ?? tensor),
+    )
+  return writeOutput(
+    storage,
+    { ...output, tensors, metadata: first === undefined ? new Map<string, string>() : metadataLike(first) },
+    {
+      ...options,
+      verify: async () => {
+        for (const file of plan.files) await file.ensureUnchanged()
+      },
+    },
+  )
+}
+
+/** Bytes of each file in memory. */
+const chunkBytes = 1 << 20
+/** The most bytes that an element has. */
+const widest = 8
+
+/** Elements summed at once. */
+const stride = chunkBytes / widest
+
+/** The means of a plan's tensors; buffers are made once. */
+class Means {
+  private readonly sides: readonly Side[]
+  private readonly accumulators = new Map<Dtype, Accumulator>()
+  private readonly divisor: number
+
+  constructor(
+    private readonly plan: AveragePlan,
+    private readonly onNaN: AverageWork['onNaN'],
+  ) {
+    this.sides = plan.files.map((file, index) => ({
+      file,
+      tensors: new Map(file.tensors.map((tensor) => [tensor.name, tensor])),
+      buffer: new Uint8Array(chunkBytes),
+      weight: plan.weights?.[index] ?? 1,
+    }))
+    this.divisor = this.sides.reduce((sum, { weight }) => sum + weight, 0)
+  }
+
+  meanOf(tensor: TensorInfo): OutputTensor {
+    const dtype = dtypeOf(tensor)
+    const pour = (sink: Sink): Promise<void> => this.pour(tensor, dtype, sink)
+    return { name: tensor.name, dtype, shape: tensor.shape, bytes: tensor.bytes, pour }
+  }
+
+  private async pour(tensor: TensorInfo, dtype: Dtype, sink: Sink): Promise<void> {
+    const accumulator = this.accumulatorFor(dtype)
+    const open = await Promise.all(this.sides.map((side) => openSide(side, tensor)))
+    const elements = (tensor.bytes * 8) / bitsOf[dtype]
+    let notNumbers = 0
+    try {
+      for (let done = 0; done < elements; done += stride) {
+        const count = Math.min(stride, elements - done)
+        for (const [index, { reader, from, weight }] of open.entries()) {
+          const bytes = await reader.take((count * bitsOf[from]) / 8)
+          if (index === 0) accumulator.start(bytes, from, weight)
+          else accumulator.add(bytes, from, weight)
+        }
+        const { bytes, nan } = accumulator.divide(this.divisor)
+        notNumbers += nan
+        await sink.write(bytes)
+      }
+      if (notNumbers > 0) this.onNaN?.(tensor.name, notNumbers)
+    } finally {
+      for (const { reader } of open) await reader.close()
+    }
+  }
+
+  private accumulatorFor(dtype: Dtype): Accumulator {
+    const known = this.accumulators.get(dtype) ?? createAccumulator(dtype, this.plan.accumulate, stride)
+    this.accumulators.set(dtype, known)
+    return known
+  }
+}
+
+interface Side {
+  readonly file: TensorFile
+  readonly tensors: ReadonlyMap<string, TensorInfo>
+  readonly buffer: Uint8Array
+  readonly weight: number
+}
+
+interface OpenSide {
+  readonly reader: TensorReader
+  readonly from: Dtype
+  readonly weight: number
+}
+
+async function openSide({ file, tensors, buffer, weight }: Side, { name }: TensorInfo): Promise<OpenSide> {
+  const own = tensors.get(name)
+  if (own === undefined) throw new RangeError(`${file.path} has no tensor ${name}`)
+  return { reader: readerOf(await file.dataOf(own), buffer), from: dtypeOf(own), weight }
+}
+
+function takenFrom(file: TensorFile, tensor: TensorInfo): OutputTensor {
+  const { name, shape, bytes } = tensor
+  return { name, dtype: dtypeOf(tensor), shape, bytes, pour: async (sink) => pourAsIs(await file.dataOf(tensor), sink) }
+}
+
+function dtypeOf({ name, dtype }: TensorInfo): Dtype {
+  if (isDtype(dtype)) return dtype
+  throw new CkptError('refused', `${shown(name)} is ${dtype}, which cannot be written`)
+}

@@ -1,0 +1,131 @@
+/** What differs between two files of tensors. */
+import { bitsOf, isDtype } from '../../formats/safetensors.js'
+import { readerOf } from '../read/reader.js'
+import { canCast } from '../read/cast.js'
+import { plainShape, type TensorFile, type TensorInfo } from '../read/tensor.js'
+import { createDistanceMeter, type Distance } from './kernel.js'
+
+/** The two tensors of one name. */
+export interface Both {
+  readonly a: TensorInfo
+  readonly b: TensorInfo
+}
+
+export interface Comparison {
+  /** In the second file only. */
+  readonly added: readonly TensorInfo[]
+  /** In the first file only. */
+  readonly removed: readonly TensorInfo[]
+  /** In both, with different shapes. */
+  readonly reshaped: readonly Both[]
+  /** In both, of one shape, with different dtypes. */
+  readonly recast: readonly Both[]
+  /** In both, of one shape and dtype. */
+  readonly alike: readonly Both[]
+}
+
+/** By names, from the headers alone. Everything in the order of the first file, but what is only in the second. */
+export function compareTensors(
+  a: TensorFile,
+  b: TensorFile,
+  isWanted: (name: string) => boolean = () => true,
+): Comparison {
+  const ours = a.tensors.filter(({ name }) => isWanted(name))
+  const theirs = new Map(b.tensors.filter(({ name }) => isWanted(name)).map((tensor) => [tensor.name, tensor]))
+  const names = new Set(ours.map(({ name }) => name))
+  const both = ours.flatMap((tensor): Both[] => {
+    const other = theirs.get(tensor.name)
+    return other === undefined ? [] : [{ a: tensor, b: other }]
+  })
+  const ofOneShape = both.filter(isOfOneShape)
+  return {
+    added: [...theirs.values()].filter(({ name }) => !names.has(name)),
+    removed: ours.filter(({ name }) => !theirs.has(name)),
+    reshaped: both.filter((pair) => !isOfOneShape(pair)),
+    recast: ofOneShape.filter((pair) => pair.a.dtype !== pair.b.dtype),
+    alike: ofOneShape.filter((pair) => pair.a.dtype === pair.b.dtype),
+  }
+}
+
+function isOfOneShape({ a, b }: Both): boolean {
+  return plainShape(a.shape).join() === plainShape(b.shape).join()
+}
+
+export interface CompareOptions {
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+  readonly signal?: AbortSignal
+}
+
+export interface Measured extends Both {
+  readonly distance: Distance
+}
+
+/** Bytes of each side in memory. */
+const chunkBytes = 1 << 20
+/** The most bytes that an element has. */
+const widest = 8
+/** Bytes after which signals get a turn. */
+const breath = 1 << 25
+
+/**
+ * The distances of the pairs whose values can be compared: of one shape, in dtypes that are numbers. Throws CkptError
+ * as reading does, and what `signal` was aborted with.
+ */
+export async function measureValues(
+  a: TensorFile,
+  b: TensorFile,
+  pairs: readonly Both[],
+  options: CompareOptions = {},
+): Promise<Measured[]> {
+  const total = pairs.reduce((sum, pair) => sum + pair.a.bytes, 0)
+  const buffers = [new Uint8Array(chunkBytes), new Uint8Array(chunkBytes)] as const
+  const measured: Measured[] = []
+  let done = 0
+  let sinceBreath = 0
+  const advance = async (bytes: number): Promise<void> => {
+    done += bytes
+    sinceBreath += bytes
+    options.onProgress?.(done, total)
+    if (sinceBreath < breath) return
+    sinceBreath = 0
+    await new Promise((resolve) => setImmediate(resolve))
+    options.signal?.throwIfAborted()
+  }
+  for (const pair of pairs) {
+    if (!isComparable(pair)) continue
+    measured.push({ ...pair, distance: await distanceOf(a, b, pair, buffers, advance) })
+  }
+  await a.ensureUnchanged()
+  await b.ensureUnchanged()
+  return measured
+}
+
+export function isComparable({ a, b }: Both): boolean {
+  return canCast(a.dtype, 'F64') && canCast(b.dtype, 'F64') && (a.dtype === 'C64') === (b.dtype === 'C64')
+}
+
+async function distanceOf(
+  fileA: TensorFile,
+  fileB: TensorFile,
+  { a, b }: Both,
+  [bufferA, bufferB]: readonly [Uint8Array, Uint8Array],
+  advance: (bytes: number) => Promise<void>,
+): Promise<Distance> {
+  if (!isDtype(a.dtype) || !isDtype(b.dtype)) throw new RangeError(`${a.name} cannot be compared`)
+  const stride = chunkBytes / widest
+  const meter = createDistanceMeter(a.dtype, b.dtype, stride)
+  const [sizeA, sizeB] = [bitsOf[a.dtype] / 8, bitsOf[b.dtype] / 8]
+  const readerA = readerOf(await fileA.dataOf(a), bufferA)
+  const readerB = readerOf(await fileB.dataOf(b), bufferB)
+  try {
+    for (let left = a.bytes / sizeA; left > 0; left -= stride) {
+      const count = Math.min(stride, left)
+      meter.add(await readerA.take(count * sizeA), await readerB.take(count * sizeB))
+      await advance(count * sizeA)
+    }
+  } finally {
+    await readerA.close()
+    await readerB.close()
+  }
+  return meter.finish()
+}

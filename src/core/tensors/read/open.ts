@@ -1,0 +1,121 @@
+import { FormatError } from '../../errors.js'
+import { auditPickle, readCalls } from '../../formats/pickle/index.js'
+import { SafetensorsError } from '../../formats/safetensors.js'
+import { isLegacyStream } from '../../formats/torch-legacy.js'
+import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
+import { nameForeignFormat } from './foreign.js'
+import { openSafetensors } from './safetensors-file.js'
+import { openSharded } from './sharded-file.js'
+import { readExactly } from './tensor.js'
+import type { TensorFile } from './tensor.js'
+import { openTorchLegacy } from './torch-legacy-file.js'
+import { openTorchZip } from './torch-zip.js'
+
+/** A tensor format. To add one: its file, and a line in `formats`. */
+interface TensorFormat {
+  /** Whether a file of `size` bytes that begins with `head` can be one. */
+  recognises(head: Uint8Array, size: number): boolean
+  /** `openShard` opens another file, of which this one says that it holds a part of the tensors. */
+  open(handle: ReadHandle, openShard: (path: string) => Promise<TensorFile>): Promise<TensorFile>
+}
+
+const single: readonly TensorFormat[] = [
+  { recognises: looksLikeSafetensors, open: openSafetensors },
+  { recognises: isZip, open: openTorchZip },
+  { recognises: isLegacyStream, open: openTorchLegacy },
+]
+const formats: readonly TensorFormat[] = [...single, { recognises: isJson, open: openSharded }]
+
+/** Enough for the signature that lies farthest in: tar's, at 257. */
+const headLength = 512
+
+/**
+ * Opens a file of tensors, of a format told by its bytes and not by its name; reads headers only. The index of a
+ * sharded model opens all of its files. `path` is absolute. Throws StorageError and FormatError: a file that is
+ * broken, or of another kind, which is named.
+ */
+export async function openTensors(storage: ReadStorage, path: string): Promise<TensorFile> {
+  return openOneOf(formats, storage, path)
+}
+
+/** True for a file that begins as one of the formats does: not for an index, which names others. */
+export async function isTensorFile(storage: ReadStorage, path: string): Promise<boolean> {
+  const handle = await storage.open(path)
+  try {
+    const head = new Uint8Array(Math.min(headLength, handle.size))
+    await readExactly(handle, head, 0)
+    return path.endsWith('.safetensors') || single.some((format) => format.recognises(head, handle.size))
+  } finally {
+    await handle.close()
+  }
+}
+
+async function openOneOf(among: readonly TensorFormat[], storage: ReadStorage, path: string): Promise<TensorFile> {
+  const handle = await storage.open(path)
+  try {
+    // An index names files of tensors, never another index.
+    return await openHandle(among, handle, (shard) => openOneOf(single, storage, shard))
+  } catch (error) {
+    await handle.close().catch(() => undefined)
+    throw sayWhere(error, path)
+  }
+}
+
+function sayWhere(error: unknown, path: string): unknown {
+  if (!(error instanceof FormatError) || error.message.startsWith(path) || error instanceof SafetensorsError)
+    return error
+  const { message, hint, offset } = error
+  return new FormatError(`${path}: ${message}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+    ...(offset === undefined ? {} : { offset }),
+  })
+}
+
+async function openHandle(
+  among: readonly TensorFormat[],
+  handle: ReadHandle,
+  openShard: (path: string) => Promise<TensorFile>,
+): Promise<TensorFile> {
+  const head = new Uint8Array(Math.min(headLength, handle.size))
+  await readExactly(handle, head, 0)
+  const format = among.find((one) => one.recognises(head, handle.size))
+  if (format !== undefined) return format.open(handle, openShard)
+  const foreign = nameForeignFormat(head)
+  if (foreign !== undefined) {
+    const danger = foreign.title.startsWith('a Python pickle') ? await dangerIn(handle) : ''
+    throw new FormatError(`this is ${foreign.title}, no file of tensors${danger}`, { hint: foreign.hint, offset: 0 })
+  }
+  // Nothing known: as a safetensors file it is broken, and its reader says where.
+  return openSafetensors(handle)
+}
+
+const largestPickle = 1 << 24
+
+/** What a bare pickle would run is worth knowing also where nothing else of it is read. */
+async function dangerIn(handle: ReadHandle): Promise<string> {
+  if (handle.size > largestPickle) return ''
+  const bytes = new Uint8Array(handle.size)
+  await readExactly(handle, bytes, 0)
+  const { unsafe } = auditPickle(readCalls(bytes))
+  return unsafe[0] === undefined ? '' : `; it ${unsafe[0]}, which loading it with Python would run`
+}
+
+/** A local header, as torch itself looks for one (torch/serialization.py, `_is_zipfile`). */
+function isZip(head: Uint8Array): boolean {
+  return head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4
+}
+
+/** White space, then `{`. */
+function isJson(head: Uint8Array): boolean {
+  const first = head.find((byte) => ![0x20, 0x09, 0x0a, 0x0d].includes(byte))
+  return first === 0x7b
+}
+
+/** A length that the file can hold, then `{` or white space: no other signature fits it. */
+function looksLikeSafetensors(head: Uint8Array, size: number): boolean {
+  if (head.length < 9) return false
+  const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true)
+  if (length + 8n > BigInt(size)) return false
+  return [0x7b, 0x20, 0x09, 0x0a, 0x0d].includes(head[8] ?? 0)
+}

@@ -1,0 +1,77 @@
+import { parseHeader, prefixLength, readHeaderLength, SafetensorsError } from '../../formats/safetensors.js'
+import type { SafetensorsEntry, SafetensorsHeader } from '../../formats/safetensors.js'
+import type { ReadHandle, Stat } from '../../storage/storage.js'
+import { ensureSame, readExactly } from './tensor.js'
+import type { Extent, TensorFile, TensorInfo } from './tensor.js'
+
+/** Reads the header of an open file. Throws SafetensorsError, with the path in its message. */
+export async function openSafetensors(handle: ReadHandle): Promise<TensorFile> {
+  const stat = await handle.stat()
+  try {
+    return new SafetensorsFile(handle, stat, await readHeader(handle))
+  } catch (error) {
+    throw error instanceof SafetensorsError ? error.in(handle.path) : error
+  }
+}
+
+async function readHeader(handle: ReadHandle): Promise<SafetensorsHeader> {
+  const prefix = new Uint8Array(Math.min(prefixLength, handle.size))
+  await readExactly(handle, prefix, 0)
+  const header = new Uint8Array(readHeaderLength(prefix, handle.size))
+  await readExactly(handle, header, prefixLength)
+  return parseHeader(header, handle.size)
+}
+
+interface SafetensorsTensor extends TensorInfo {
+  readonly begin: number
+}
+
+class SafetensorsFile implements TensorFile {
+  readonly format = 'safetensors'
+  readonly path: string
+  readonly byteLength: number
+  readonly metadata: ReadonlyMap<string, string>
+  readonly tensors: readonly SafetensorsTensor[]
+  readonly findings: readonly string[]
+  readonly values = null
+  readonly unsafe = []
+  readonly opaque: ReadonlyMap<string, number> = new Map()
+  private readonly headExtent: Extent
+  private readonly begins: ReadonlyMap<string, number>
+
+  constructor(
+    private readonly handle: ReadHandle,
+    private readonly opened: Stat,
+    header: SafetensorsHeader,
+  ) {
+    this.path = handle.path
+    this.byteLength = handle.size
+    this.metadata = header.metadata
+    this.tensors = header.tensors.map(toTensor)
+    this.findings = header.findings
+    this.headExtent = { handle, position: 0, length: header.dataStart }
+    this.begins = new Map(this.tensors.map(({ name, begin }) => [name, begin]))
+  }
+
+  head(): Extent {
+    return this.headExtent
+  }
+
+  async dataOf(tensor: TensorInfo): Promise<Extent> {
+    const position = this.begins.get(tensor.name)
+    if (position === undefined) throw new RangeError(`${this.path} has no tensor ${tensor.name}`)
+    return { handle: this.handle, position, length: tensor.bytes }
+  }
+
+  async ensureUnchanged(): Promise<void> {
+    await ensureSame(this.handle, this.opened)
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close()
+  }
+}
+
+function toTensor({ name, dtype, shape, begin, end }: SafetensorsEntry): SafetensorsTensor {
+  return { name, dtype, shape, bytes: end - begin, begin }
+}

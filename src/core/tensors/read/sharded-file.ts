@@ -1,0 +1,151 @@
+/** A model in several files, and the index that says which has what (formats/weight-map.ts). */
+import { dirname, join } from 'node:path'
+import { CkptError, FormatError } from '../../errors.js'
+import { isBeside, largestIndex, readWeightMap, type WeightMap } from '../../formats/weight-map.js'
+import type { ReadHandle, Stat } from '../../storage/storage.js'
+import { headerFor } from './header.js'
+import { ensureSame, readExactly } from './tensor.js'
+import type { TensorData, TensorFile, TensorInfo } from './tensor.js'
+
+/** Files that are held open at once; models have up to some two hundred. */
+const mostShards = 4096
+
+/**
+ * Opens the index and all of its files; `openShard` opens one by its absolute path. Throws FormatError when the index
+ * is none, names a file elsewhere, or a tensor that its file does not have; and what `openShard` throws.
+ */
+export async function openSharded(
+  handle: ReadHandle,
+  openShard: (path: string) => Promise<TensorFile>,
+): Promise<TensorFile> {
+  const stat = await handle.stat()
+  const index = readWeightMap(await readIndex(handle))
+  if (index.shards.size > mostShards) {
+    throw new FormatError(`names ${index.shards.size} files, and at most ${mostShards} are opened`)
+  }
+  const open: TensorFile[] = []
+  try {
+    for (const [shard, names] of index.shards) {
+      if (!isBeside(shard)) throw new FormatError(`names ${JSON.stringify(shard)}, which is no file beside it`)
+      const file = await openShard(join(dirname(handle.path), shard))
+      open.push(file)
+      requireTensors(file, shard, names)
+    }
+    return new ShardedFile(handle, stat, index, open)
+  } catch (error) {
+    for (const file of open) await file.close().catch(() => undefined)
+    throw explain(error, handle.path)
+  }
+}
+
+async function readIndex(handle: ReadHandle): Promise<Uint8Array> {
+  if (handle.size > largestIndex) {
+    throw new FormatError(`an index of ${handle.size} bytes, and at most ${largestIndex} are read`)
+  }
+  const bytes = new Uint8Array(handle.size)
+  await readExactly(handle, bytes, 0)
+  return bytes
+}
+
+/** A shard that is not there is a damage of the model, whose index is. */
+function explain(error: unknown, path: string): unknown {
+  if (!(error instanceof CkptError) || error.code !== 'not-found') return error
+  return new FormatError(`names a file that is not there: ${error.message}`, {
+    cause: error,
+    hint: `Compare with the index: ${path}`,
+  })
+}
+
+function requireTensors(file: TensorFile, shard: string, names: readonly string[]): void {
+  const here = new Set(file.tensors.map(({ name }) => name))
+  const absent = names.filter((name) => !here.has(name))
+  if (absent.length === 0) return
+  throw new FormatError(
+    `names ${absent.length} tensors in ${JSON.stringify(shard)} that it does not have, ${JSON.stringify(absent[0])} first`,
+  )
+}
+
+interface Owned extends TensorInfo {
+  readonly file: TensorFile
+  readonly original: TensorInfo
+}
+
+class ShardedFile implements TensorFile {
+  readonly format = 'sharded'
+  readonly shardFormat: string | undefined
+  readonly path: string
+  readonly byteLength: number
+  readonly metadata: ReadonlyMap<string, string>
+  readonly tensors: readonly TensorInfo[]
+  readonly values = null
+  readonly findings: readonly string[]
+  readonly unsafe: readonly string[]
+  readonly opaque: ReadonlyMap<string, number>
+  private readonly owned: ReadonlyMap<string, Owned>
+
+  constructor(
+    private readonly handle: ReadHandle,
+    private readonly opened: Stat,
+    index: WeightMap,
+    private readonly files: readonly TensorFile[],
+  ) {
+    this.path = handle.path
+    this.shardFormat = files[0]?.format
+    this.byteLength = files.reduce((sum, file) => sum + file.byteLength, handle.size)
+    this.metadata = new Map(files.flatMap((file) => [...file.metadata]))
+    const listed = listTensors(index, files)
+    this.owned = new Map(listed.tensors.map((tensor) => [tensor.name, tensor]))
+    this.tensors = listed.tensors.map(({ original }) => original)
+    this.findings = [...listed.findings, ...files.flatMap((file) => told(file, file.findings))]
+    this.unsafe = files.flatMap((file) => told(file, file.unsafe))
+    this.opaque = sumOf(files)
+  }
+
+  head(): Uint8Array {
+    return headerFor(this)
+  }
+
+  async dataOf(tensor: TensorInfo): Promise<TensorData> {
+    const owned = this.owned.get(tensor.name)
+    if (owned === undefined) throw new RangeError(`${this.path} has no tensor ${tensor.name}`)
+    return owned.file.dataOf(owned.original)
+  }
+
+  async ensureUnchanged(): Promise<void> {
+    await ensureSame(this.handle, this.opened)
+    for (const file of this.files) await file.ensureUnchanged()
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.files) await file.close()
+    await this.handle.close()
+  }
+}
+
+/** Only what the index says counts: readers go by it, and an older shard can hold what is no longer meant. */
+function listTensors(
+  { shards }: WeightMap,
+  files: readonly TensorFile[],
+): { tensors: readonly Owned[]; findings: readonly string[] } {
+  const tensors: Owned[] = []
+  const findings: string[] = []
+  for (const [index, [shard, names]] of [...shards].entries()) {
+    const file = files[index]
+    if (file === undefined) continue
+    const wanted = new Set(names)
+    for (const tensor of file.tensors) if (wanted.has(tensor.name)) tensors.push({ ...tensor, file, original: tensor })
+    const extra = file.tensors.length - wanted.size
+    if (extra > 0) findings.push(`${extra} tensors of ${shard} are not in the index, and no reader takes them`)
+  }
+  return { tensors, findings }
+}
+
+function told({ path }: TensorFile, findings: readonly string[]): string[] {
+  return findings.map((finding) => `${path}: ${finding}`)
+}
+
+function sumOf(files: readonly TensorFile[]): Map<string, number> {
+  const sum = new Map<string, number>()
+  for (const { opaque } of files) for (const [name, count] of opaque) sum.set(name, (sum.get(name) ?? 0) + count)
+  return sum
+}

@@ -1,0 +1,156 @@
+/** What every tensor format is read as. Reading one touches its header only; data comes as extents or streams of bytes. */
+import { CkptError, FormatError } from '../../errors.js'
+import type { PyValue } from '../../formats/pyyaml/value.js'
+import type { Shape } from '../../formats/safetensors.js'
+import type { ReadHandle, Stat } from '../../storage/storage.js'
+
+export type { Shape } from '../../formats/safetensors.js'
+
+export interface TensorInfo {
+  readonly name: string
+  /** By safetensors' name where it has one (see `isDtype`), else by torch's: `complex128`, `qint8`. */
+  readonly dtype: string
+  /** A dimension beyond 2^53 is a bigint; only a tensor without elements can have one. */
+  readonly shape: Shape
+  /** Bytes of all elements, row-major, without gaps. */
+  readonly bytes: number
+  /** The first tensor that lies in the same storage (tied weights, views); absent when no other one does. */
+  readonly shared?: string
+}
+
+/** Bytes that lie together in an open file. */
+export interface Extent {
+  readonly handle: ReadHandle
+  /** Bytes from the start of the file. */
+  readonly position: number
+  /** Bytes. */
+  readonly length: number
+}
+
+/** Bytes that must be put together on the way: a strided view, packed bytes, a conjugate. */
+export interface TensorStream {
+  /** Bytes. */
+  readonly length: number
+  /** The first `length` bytes, in chunks of whole elements and about `chunk` bytes. Each is valid until the next is asked for. */
+  read(length: number, chunk: number): AsyncGenerator<Uint8Array>
+}
+
+export type TensorData = Extent | TensorStream
+
+/** An open file of tensors. It holds its file open, so that a rename over its path changes nothing. Close it. */
+export interface TensorFile {
+  /** Id of the format: `safetensors`, `torch`, `torch-legacy`, `sharded`. */
+  readonly format: string
+  /** Of a sharded file, that of its shards. */
+  readonly shardFormat?: string | undefined
+  /** Absolute. */
+  readonly path: string
+  /** Bytes of the file, or of all files that it is made of. */
+  readonly byteLength: number
+  readonly metadata: ReadonlyMap<string, string>
+  /** In the order of their data, or of the names in the saved object; names are unique. */
+  readonly tensors: readonly TensorInfo[]
+  /** What lies beside the tensors, their structure kept; null where the format has nothing beside them. */
+  readonly values: PyValue
+  /** What is odd about the file, and no damage: a name given twice. */
+  readonly findings: readonly string[]
+  /** Tensors that have no bytes of their own, by name: sparse ones, whose parts are listed, and those without values. */
+  readonly composites?: ReadonlyMap<string, string>
+  /** What loading the file with Python would run, and no checkpoint needs. Nothing of it is run here. */
+  readonly unsafe: readonly string[]
+  /** Classes and functions that a pickle names and that are kept as names only, with how often they are called. */
+  readonly opaque: ReadonlyMap<string, number>
+  /**
+   * What stands before the first tensor in a safetensors file with these tensors in this order. Throws CkptError
+   * `refused` when safetensors cannot hold them.
+   */
+  head(): Extent | Uint8Array
+  /** A tensor's elements, row-major and little-endian. The tensor is one of this file's. */
+  dataOf(tensor: TensorInfo): Promise<TensorData>
+  /** Throws CkptError when the file is not what it was when it was opened. */
+  ensureUnchanged(): Promise<void>
+  close(): Promise<void>
+}
+
+/** What torch wrote, in one file or in shards. */
+export function isOfTorch({ format, shardFormat = format }: Pick<TensorFile, 'format' | 'shardFormat'>): boolean {
+  return shardFormat.startsWith('torch')
+}
+
+/** Throws FormatError for a file that would run code when Python loads it. */
+export function ensureSafe({ path, unsafe }: Pick<TensorFile, 'path' | 'unsafe'>): void {
+  if (unsafe.length === 0) return
+  throw new FormatError(unsafe.map((what) => `${path}: ${what}`).join('\n'), {
+    hint: 'Do not load it with torch.load, and ask where it comes from. To see what is in it: ckpt tensors FILE --json',
+  })
+}
+
+/**
+ * Throws CkptError `refused` for a file with tensors that have no form but their own: sparse ones, or some without
+ * values. Their parts by themselves would be something else under their names.
+ */
+export function ensureDense({ path, composites = new Map() }: TensorFile, isWanted: (name: string) => boolean): void {
+  const found = [...composites].filter(([name]) => isWanted(name))
+  if (found.length === 0) return
+  const [first] = found
+  const more = found.length === 1 ? '' : `, and ${found.length - 1} more like it`
+  throw new CkptError('refused', `${path}: ${JSON.stringify(first?.[0])} is ${first?.[1]}${more}`, {
+    hint: 'only tensors that have all their values in the file can be written: make it dense where it is saved',
+  })
+}
+
+/** True for bytes that lie together and need no work. */
+export function isExtent(data: TensorData): data is Extent {
+  return 'handle' in data
+}
+
+/** The first `length` bytes of what `data` gives. */
+export function firstOf(data: TensorData, length: number): TensorData {
+  return isExtent(data) ? { ...data, length } : { length, read: (_, chunk) => data.read(length, chunk) }
+}
+
+/** A shape for JSON, whose readers would round a dimension beyond 2^53: that one is text. */
+export function plainShape(shape: Shape): (number | string)[] {
+  return shape.map((dim) => (typeof dim === 'number' ? dim : dim.toString()))
+}
+
+/** A tensor's bytes in chunks of about `chunk` bytes, at most that many where they lie together. Each is valid until the next is asked for. */
+export function chunksOf(data: TensorData, chunk = 1 << 20): AsyncGenerator<Uint8Array> {
+  return isExtent(data) ? chunksOfExtent(data, chunk) : data.read(data.length, chunk)
+}
+
+async function* chunksOfExtent(extent: Extent, chunk: number): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(Math.min(chunk, extent.length))
+  for (let done = 0; done < extent.length;) {
+    const part = buffer.subarray(0, Math.min(chunk, extent.length - done))
+    await readExactly(extent.handle, part, extent.position + done)
+    yield part
+    done += part.length
+  }
+}
+
+/** Fills `into`; throws FormatError when the file ends before. */
+export async function readExactly(handle: ReadHandle, into: Uint8Array, position: number): Promise<void> {
+  const count = await handle.read(into, position)
+  if (count < into.length) throw endsEarly(handle, position + count, position + into.length)
+}
+
+function endsEarly(handle: ReadHandle, at: number, wanted: number): FormatError {
+  return new FormatError(
+    `${handle.path}: ends at byte ${at} while ${wanted} were expected; it was cut off while it was read`,
+    {
+      offset: at,
+    },
+  )
+}
+
+/** Throws CkptError `damaged` when an open file is not what it was. */
+export async function ensureSame(handle: ReadHandle, before: Stat): Promise<void> {
+  const now = await handle.stat()
+  if (now.size === before.size && now.modified === before.modified) return
+  throw new CkptError(
+    'damaged',
+    `${handle.path}: changed while it was read (${before.size} bytes before, ${now.size} after)`,
+    { hint: 'Wait until its writer has finished, then try again.' },
+  )
+}

@@ -1,0 +1,328 @@
+/** torch's files: a pickle that describes tensors, and the bytes of the storages that they lie in. */
+import { FormatError } from '../../errors.js'
+import { auditPickle } from '../../formats/pickle/index.js'
+import { PythonValues } from '../../formats/pickle-values.js'
+import type { PickleCalls, PickleNode, PickleReference, PickleTensor } from '../../formats/pickle/index.js'
+import type { PyValue } from '../../formats/pyyaml/value.js'
+import { isModule, listTensors, type NamedTensor, type TensorListing } from '../../formats/torch-names.js'
+import { inFull, tensorOf, type StorageReferences, type TorchTensor } from '../../formats/torch-tensor.js'
+import type { ReadHandle, Stat } from '../../storage/storage.js'
+import { gather, isContiguous } from './gather.js'
+import { headerFor } from './header.js'
+import type { StorageBytes } from './storage-bytes.js'
+import { ensureSame } from './tensor.js'
+import type { Extent, TensorData, TensorFile, TensorInfo } from './tensor.js'
+import { hasSignBit, nameOfTorchDtype, numberSize } from './torch-dtypes.js'
+
+/** The storages of a file. Each has a number of its own. */
+export interface TorchStorages {
+  /** All numbers are below it. */
+  readonly count: number
+  /** The number of the storage of a key; -1 for one that is not there. */
+  readonly numberOf: (key: string) => number
+  /** Bytes. */
+  lengthOf(number: number): number
+  get(number: number): StorageBytes
+}
+
+/** What the two containers, zip archive and stream, have in common. */
+export interface TorchContents {
+  readonly format: 'torch' | 'torch-legacy'
+  readonly root: PickleNode
+  readonly calls: PickleCalls
+  readonly persistents: readonly PickleReference[]
+  readonly references: StorageReferences
+  readonly storages: TorchStorages
+  /** False when each number's bytes must be turned round. */
+  readonly littleEndian: boolean
+  readonly metadata: ReadonlyMap<string, string>
+  readonly findings: readonly string[]
+}
+
+/** Storages are checked. Throws FormatError when a tensor is not what the pickle says of it. */
+export function openTorchContents(handle: ReadHandle, opened: Stat, contents: TorchContents): TensorFile {
+  const audit = auditPickle(contents.calls)
+  const listing = listTensors(contents.root, { storages: contents.references, fileSize: handle.size })
+  const tensors = describe(listing.tensors, contents)
+  checkTotal(tensors, handle.size)
+  return new TorchFile(handle, opened, audit.unsafe.map(explain), audit.opaque, keep(contents, listing, tensors))
+}
+
+function explain(what: string): string {
+  return `its pickle ${what}: loading it with Python would run that; nothing was run here`
+}
+
+/** Every storage that the pickle refers to is there, with all the bytes that it says; throws FormatError for others. */
+export function checkStorages({
+  persistents,
+  references,
+  storages,
+}: Pick<TorchContents, 'persistents' | 'references' | 'storages'>): void {
+  for (const persistent of persistents) {
+    if (isModuleSource(persistent)) continue
+    const expected = references.bytesOf(persistent)
+    const number = references.numberOf(persistent)
+    if (number >= 0 && storages.lengthOf(number) >= expected) continue
+    const name = JSON.stringify(references.keyOf(persistent).slice(0, 80))
+    throw new FormatError(
+      number < 0
+        ? `torch: storage ${name} is described, but its data is not there`
+        : `torch: storage ${name} has ${storages.lengthOf(number)} bytes, and ${expected} are expected`,
+    )
+  }
+}
+
+/** Older streams keep the source of a module's class: ('module', class, file, source). */
+function isModuleSource(reference: PickleReference): boolean {
+  if (reference.kind === 'tensor') return false
+  const { id } = reference
+  return typeof id === 'object' && id !== null && 'items' in id && id.items[0] === 'module'
+}
+
+/** Views can repeat a storage's elements without end; a file's tensors are not that many times its size. */
+const mostTimes = 16
+const alwaysFine = 1 << 28
+
+function checkTotal(tensors: readonly TensorInfo[], fileSize: number): void {
+  const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
+  const most = fileSize * mostTimes + alwaysFine
+  if (total <= most) return
+  throw new FormatError(
+    `torch: the tensors take ${total} bytes, and the file has ${fileSize}: views that repeat a few elements very often`,
+  )
+}
+
+function bytesOf(shape: readonly number[], itemSize: number): number {
+  let bytes = itemSize
+  for (const length of shape) bytes *= length
+  return bytes
+}
+
+/** What is kept of a file's contents: the nodes of a pickle take more memory than all that they tell. */
+interface Kept {
+  readonly format: string
+  readonly metadata: ReadonlyMap<string, string>
+  readonly tensors: readonly TensorInfo[]
+  readonly named: readonly NamedTensor[]
+  readonly values: PyValue
+  readonly findings: readonly string[]
+  readonly composites: ReadonlyMap<string, string>
+  readonly storages: TorchStorages
+  readonly littleEndian: boolean
+}
+
+function keep(contents: TorchContents, listing: TensorListing, tensors: readonly TensorInfo[]): Kept {
+  const { format, metadata, storages, littleEndian, references } = contents
+  const values = new PythonValues({ replace: (node) => standIn(node, listing, references) })
+  return {
+    format,
+    metadata,
+    tensors,
+    named: listing.tensors,
+    values: values.value(contents.root) ?? null,
+    findings: [
+      ...contents.findings,
+      ...listing.repeated.slice(0, 20).map((name) => `several tensors come to the name ${quote(name)}`),
+      ...[...listing.composites].slice(0, 20).map(([name, { text }]) => `${quote(name)} is ${text}`),
+      ...[...listing.again].map(
+        ([name, first]) => `${quote(name)} is the same object as ${quote(first)}, and listed there`,
+      ),
+      ...(values.isCut ? ['it holds more values than are listed'] : []),
+    ],
+    composites: new Map([...listing.composites].map(([name, { text }]) => [name, text])),
+    storages,
+    littleEndian,
+  }
+}
+
+class TorchFile implements TensorFile {
+  readonly format: string
+  readonly path: string
+  readonly byteLength: number
+  readonly metadata: ReadonlyMap<string, string>
+  readonly tensors: readonly TensorInfo[]
+  readonly values: PyValue
+  readonly findings: readonly string[]
+  readonly composites: ReadonlyMap<string, string>
+  /** Made when values are asked for: a listing needs none. */
+  private byName: ReadonlyMap<string, NamedTensor['tensor']> | undefined
+
+  constructor(
+    private readonly handle: ReadHandle,
+    private readonly opened: Stat,
+    readonly unsafe: readonly string[],
+    readonly opaque: ReadonlyMap<string, number>,
+    private readonly kept: Kept,
+  ) {
+    this.format = kept.format
+    this.path = handle.path
+    this.byteLength = handle.size
+    this.metadata = kept.metadata
+    this.tensors = kept.tensors
+    this.values = kept.values
+    this.findings = kept.findings
+    this.composites = kept.composites
+  }
+
+  head(): Uint8Array {
+    return headerFor(this)
+  }
+
+  async dataOf(info: TensorInfo): Promise<TensorData> {
+    this.byName ??= new Map(this.kept.named.map(({ name, tensor }) => [name, tensor]))
+    const listed = this.byName.get(info.name)
+    if (listed === undefined) throw new RangeError(`${this.path} has no tensor ${info.name}`)
+    const tensor = inFull(listed)
+    const { storage, dtype, itemSize, conjugate, negative } = tensor
+    const { storages } = this.kept
+    const bytes = storages.get(storages.numberOf(storage.key))
+    const turned = !this.kept.littleEndian && numberSize(dtype, itemSize) > 1
+    const offset = tensor.offset + (storage.start * storage.itemSize) / itemSize
+    const view = { offset, shape: tensor.shape, strides: tensor.strides, itemSize }
+    const extent = await bytes.extent()
+    const contiguous = isContiguous(view)
+    if (extent !== null && contiguous && !turned && !conjugate && !negative) return part(extent, view, info.bytes)
+    const raw = (length: number, chunk: number): AsyncGenerator<Uint8Array> =>
+      contiguous ? bytes.stream(offset * itemSize, length, chunk) : gather(bytes, view, length, chunk)
+    const change = changeOf(tensor, turned)
+    return { length: info.bytes, read: (length, chunk) => wholeElements(raw(length, chunk), itemSize, change) }
+  }
+
+  async ensureUnchanged(): Promise<void> {
+    await ensureSame(this.handle, this.opened)
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close()
+  }
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name)
+}
+
+function part({ handle, position }: Extent, view: { offset: number; itemSize: number }, length: number): Extent {
+  return { handle, position: position + view.offset * view.itemSize, length }
+}
+
+function describe(tensors: readonly NamedTensor[], contents: TorchContents): TensorInfo[] {
+  const { references } = contents
+  const sharers = new Sharers(tensors, contents)
+  return tensors.map(({ name, tensor }, index) => {
+    const { dtype, itemSize } = 'storage' in tensor ? tensor : references.typeOf(tensor)
+    const { shape } = tensor
+    const info = { name, dtype: nameOfTorchDtype(dtype), shape, bytes: bytesOf(shape, itemSize) }
+    const shared = sharers.firstOf(index)
+    return shared === undefined ? info : { ...info, shared }
+  })
+}
+
+/** Which tensors lie in one storage. Tensors and storages go by their numbers. */
+class Sharers {
+  readonly #tensors: readonly NamedTensor[]
+  readonly #storageOf: Int32Array
+  /** The first tensor of each storage. */
+  readonly #first: Int32Array
+  readonly #isShared: Uint8Array
+
+  constructor(tensors: readonly NamedTensor[], { storages, references }: TorchContents) {
+    this.#tensors = tensors
+    this.#storageOf = new Int32Array(tensors.length)
+    this.#first = new Int32Array(storages.count).fill(-1)
+    this.#isShared = new Uint8Array(storages.count)
+    tensors.forEach(({ tensor }, index) => {
+      const number = 'storage' in tensor ? storages.numberOf(tensor.storage.key) : references.numberOf(tensor)
+      this.#storageOf[index] = number
+      if (this.#first[number] === -1) this.#first[number] = index
+      else this.#isShared[number] = 1
+    })
+  }
+
+  /** The name of the first tensor in the same storage; undefined where no other lies. */
+  firstOf(tensor: number): string | undefined {
+    const number = this.#storageOf[tensor] ?? -1
+    return this.#isShared[number] === 1 ? this.#tensors[this.#first[number] ?? -1]?.name : undefined
+  }
+}
+
+/** Tensors are left out of the values; what is made of tensors and whole modules are named. */
+function standIn(node: PickleNode, listing: TensorListing, references: StorageReferences): PyValue | undefined {
+  if (typeof node !== 'object' || node === null) return undefined
+  if (node.kind === 'tensor')
+    return listing.isListed[node.index] === true || isWhole(node, references) ? null : undefined
+  if (!('callee' in node)) return undefined
+  const found = listing.found.get(node) ?? tensorOrNone(node)
+  if (found === null || found === undefined) return isModule(node) ? named('torch.nn.Module', '<module>') : undefined
+  return 'storage' in found ? null : named(`torch.${found.kind}`, `<${found.text}>`)
+}
+
+function isWhole(tensor: PickleTensor, references: StorageReferences): boolean {
+  try {
+    references.requireInside(tensor)
+    return true
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw error
+  }
+}
+
+/** Null for a tensor that is broken, where a module keeps it beside its parameters. */
+function tensorOrNone(node: PickleNode): ReturnType<typeof tensorOf> | null {
+  try {
+    return tensorOf(node)
+  } catch (error) {
+    if (error instanceof FormatError) return null
+    throw error
+  }
+}
+
+function named(name: string, repr: string): PyValue {
+  return { kind: 'opaque', name, repr }
+}
+
+/** Works on whole elements in place. */
+type Change = (bytes: Uint8Array) => void
+
+function changeOf({ dtype, itemSize, conjugate, negative }: TorchTensor, turned: boolean): Change | null {
+  if ((conjugate || negative) && !hasSignBit(dtype)) {
+    throw new FormatError(`torch: a ${dtype} tensor with a bit that says conjugate or negative`)
+  }
+  const size = numberSize(dtype, itemSize)
+  const imaginaryOnly = conjugate && dtype.startsWith('complex') && !negative
+  const realOnly = conjugate && dtype.startsWith('complex') && negative
+  const flips = imaginaryOnly || realOnly || negative
+  if (!turned && !flips) return null
+  const step = imaginaryOnly || realOnly ? itemSize : size
+  // A conjugate's negative has the real part's sign turned.
+  const sign = imaginaryOnly ? itemSize - 1 : size - 1
+  return (bytes) => {
+    if (turned) for (let at = 0; at < bytes.length; at += size) bytes.subarray(at, at + size).reverse()
+    if (flips) for (let at = sign; at < bytes.length; at += step) bytes[at] = (bytes[at] ?? 0) ^ 0x80
+  }
+}
+
+/** Chunks of whole elements, changed where there is something to change. */
+async function* wholeElements(
+  chunks: AsyncIterable<Uint8Array>,
+  itemSize: number,
+  change: Change | null,
+): AsyncGenerator<Uint8Array> {
+  let rest = new Uint8Array(0)
+  for await (const chunk of chunks) {
+    const bytes = rest.length === 0 && change === null ? chunk : joined(rest, chunk)
+    const whole = bytes.length - (bytes.length % itemSize)
+    // What a chunk has of the next element waits for the rest of it.
+    rest = bytes.slice(whole)
+    // Who reads numbers out of it needs them at multiples of their size.
+    const elements = bytes.byteOffset % 8 === 0 ? bytes.subarray(0, whole) : bytes.slice(0, whole)
+    change?.(elements)
+    if (whole > 0) yield elements
+  }
+}
+
+function joined(before: Uint8Array, after: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(before.length + after.length)
+  bytes.set(before)
+  bytes.set(after, before.length)
+  return bytes
+}

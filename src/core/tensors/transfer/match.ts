@@ -1,0 +1,362 @@
+/** Which tensors go where: names in, a plan out. Nothing is read but what the files' headers said. */
+import { CkptError } from '../../errors.js'
+import { canCast } from '../read/cast.js'
+import { ensureDense, plainShape } from '../read/tensor.js'
+import type { Shape, TensorFile, TensorInfo } from '../read/tensor.js'
+import { findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
+import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
+import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
+
+export interface MatchOptions {
+  /** Goes on without the tensors whose shapes differ: they keep the target's values. */
+  readonly skipMismatched?: boolean
+  /** Of the source's names; all when left out. */
+  readonly isWanted?: (name: string) => boolean
+  /** From the source's names to those looked for in the target. */
+  readonly rename?: (name: string) => string
+  /** Tries the usual prefixes when no name matches as it stands. */
+  readonly autoPrefix?: boolean
+  /** What may be done where one axis differs. */
+  readonly resize?: readonly ResizeKind[]
+  /** Refuses when anything is missing or unexpected. */
+  readonly strict?: boolean
+  /** Refuses when less than this part of the target is covered, by tensors or by bytes: 0 to 1. */
+  readonly minCoverage?: number | undefined
+}
+
+/** A tensor of the source and the one that it goes into. */
+export interface Pair {
+  readonly source: TensorInfo
+  readonly target: TensorInfo
+  /** Only a part goes over. */
+  readonly resize?: Resize
+}
+
+/** Parts of the target that get values of the source: 0 to 1. */
+export interface Coverage {
+  /** Of its tensors. */
+  readonly count: number
+  /** Of their bytes. */
+  readonly bytes: number
+}
+
+export interface TransferPlan {
+  readonly source: TensorFile
+  readonly target: TensorFile
+  readonly options: MatchOptions
+  /** Values come from the source. In the order of the target's data, as all that follow but `unexpected`. */
+  readonly matched: readonly Pair[]
+  /** In the target only: keep the target's values. */
+  readonly missing: readonly TensorInfo[]
+  /** In the source only: left out. */
+  readonly unexpected: readonly TensorInfo[]
+  /** The name that each of the source's was looked for by, but for those excluded. */
+  readonly sought: ReadonlyMap<TensorInfo, string>
+  /** In the source, and left out as asked. */
+  readonly excluded: readonly TensorInfo[]
+  /** In both, but the shapes differ, or there is no cast between the dtypes. */
+  readonly mismatched: readonly Pair[]
+  /** Missing and unexpected tensors that are likely the same under two names. */
+  readonly nearMisses: readonly NearMiss[]
+  /** By which names match that did not as they stand. */
+  readonly prefix: PrefixChange | null
+  readonly coverage: Coverage
+}
+
+/**
+ * Matches by name, as torch's `load_state_dict(strict=False)` and so SpeechBrain's `torch_parameter_transfer` do
+ * (PyTorch: torch/nn/modules/module.py, `_load_from_state_dict`). Throws CkptError `usage` when two names of the
+ * source are mapped to one of the target.
+ */
+export function matchTensors(source: TensorFile, target: TensorFile, options: MatchOptions = {}): TransferPlan {
+  const targetNames = new Set(target.tensors.map(({ name }) => name))
+  const { names, excluded, prefix } = nameTensors(source, targetNames, options)
+  const bySought = indexNames(names, targetNames)
+  const kinds = new Set(options.resize ?? [])
+  const pairs = target.tensors.flatMap((tensor): Pair[] => {
+    const found = bySought.get(tensor.name)
+    return found === undefined ? [] : [pairOf(found, tensor, kinds)]
+  })
+  const matched = pairs.filter(fits)
+  const missing = target.tensors.filter(({ name }) => !bySought.has(name))
+  const unexpected = [...names].filter(([, sought]) => !targetNames.has(sought)).map(([tensor]) => tensor)
+  return {
+    source,
+    target,
+    options,
+    matched,
+    missing,
+    unexpected,
+    sought: names,
+    excluded,
+    mismatched: pairs.filter((pair) => !fits(pair)),
+    nearMisses: findNearMisses(unexpected, missing),
+    prefix,
+    coverage: coverageOf(matched, target),
+  }
+}
+
+interface Naming {
+  /** The names looked for. */
+  readonly names: ReadonlyMap<TensorInfo, string>
+  readonly excluded: readonly TensorInfo[]
+  readonly prefix: PrefixChange | null
+}
+
+function nameTensors({ tensors }: TensorFile, targetNames: ReadonlySet<string>, options: MatchOptions): Naming {
+  const { isWanted = () => true, rename = (name: string) => name, autoPrefix = false } = options
+  const wanted = tensors.filter(({ name }) => isWanted(name))
+  const excluded = tensors.filter(({ name }) => !isWanted(name))
+  const names = new Map(wanted.map((tensor) => [tensor, rename(tensor.name)]))
+  const matchesNone = ![...names.values()].some((name) => targetNames.has(name))
+  const bare = wanted.map(({ name }) => name)
+  const prefix = autoPrefix && matchesNone ? findPrefixChange(bare, targetNames, rename) : null
+  if (prefix === null) return { names, excluded, prefix }
+  const changed = new Map(
+    [...names].map(([tensor, name]) => [tensor, changePrefix(tensor.name, prefix, rename) ?? name]),
+  )
+  return { names: changed, excluded, prefix }
+}
+
+function indexNames(
+  names: ReadonlyMap<TensorInfo, string>,
+  targetNames: ReadonlySet<string>,
+): ReadonlyMap<string, TensorInfo> {
+  const index = new Map<string, TensorInfo>()
+  for (const [tensor, name] of names) {
+    const other = index.get(name)
+    if (other !== undefined && targetNames.has(name)) {
+      throw new CkptError(
+        'usage',
+        `${shown(other.name)} and ${shown(tensor.name)} of the source both come to ${shown(name)}`,
+        { hint: 'Leave one of them out with --exclude.' },
+      )
+    }
+    index.set(name, tensor)
+  }
+  return index
+}
+
+function pairOf(source: TensorInfo, target: TensorInfo, kinds: ReadonlySet<ResizeKind>): Pair {
+  const resize = shapesFit(source.shape, target.shape) ? undefined : resizeBetween(source.shape, target.shape, kinds)
+  return resize === undefined ? { source, target } : { source, target, resize }
+}
+
+function fits({ source, target, resize }: Pair): boolean {
+  return (resize !== undefined || shapesFit(source.shape, target.shape)) && canCast(source.dtype, target.dtype)
+}
+
+/** Equal, or a first element for a scalar: torch loads tensors saved before it had scalars so. */
+function shapesFit(source: Shape, target: Shape): boolean {
+  if (target.length === 0 && source.length === 1) return (source[0] ?? 0) > 0
+  return source.length === target.length && source.every((dim, axis) => dim === target[axis])
+}
+
+function coverageOf(matched: readonly Pair[], { tensors }: TensorFile): Coverage {
+  const all = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
+  const covered = matched.reduce((sum, { target, resize }) => {
+    const part = resize === undefined ? 1 : Math.min(resize.source, resize.target) / resize.target
+    return sum + target.bytes * part
+  }, 0)
+  return {
+    count: tensors.length === 0 ? 0 : matched.length / tensors.length,
+    // Tensors without elements are covered by being there.
+    bytes: all === 0 ? Number(matched.length > 0) : covered / all,
+  }
+}
+
+/** What `--json` shows of a tensor's form. */
+export interface Form {
+  readonly dtype: string
+  /** A dimension that JSON's readers would round is text. */
+  readonly shape: readonly (number | string)[]
+}
+
+export interface TransferReport {
+  readonly matched: readonly string[]
+  readonly missing: readonly string[]
+  readonly unexpected: readonly string[]
+  readonly mismatched: readonly { readonly name: string; readonly source: Form; readonly target: Form }[]
+  readonly cast: readonly { readonly name: string; readonly from: string; readonly to: string }[]
+  /** Of the matched, those that the source has under another name. */
+  readonly renamed: readonly { readonly name: string; readonly source: string }[]
+  /** Of the matched, those of which only a part goes over. */
+  readonly resized: readonly ({ readonly name: string } & Resize)[]
+  readonly excluded: readonly string[]
+  readonly coverage: Coverage
+  readonly prefix: PrefixChange | null
+  readonly nearMisses: readonly { readonly source: string; readonly target: string }[]
+  readonly suggestions: readonly Suggestion[]
+}
+
+/** The plan as plain data, for `--json`. */
+export function reportOf(plan: TransferPlan): TransferReport {
+  return {
+    matched: plan.matched.map(({ target }) => target.name),
+    missing: plan.missing.map(({ name }) => name),
+    unexpected: plan.unexpected.map(({ name }) => name),
+    mismatched: plan.mismatched.map(({ source, target }) => ({
+      name: target.name,
+      source: formOf(source),
+      target: formOf(target),
+    })),
+    cast: plan.matched
+      .filter(({ source, target }) => source.dtype !== target.dtype)
+      .map(({ source, target }) => ({ name: target.name, from: source.dtype, to: target.dtype })),
+    renamed: plan.matched
+      .filter(({ source, target }) => source.name !== target.name)
+      .map(({ source, target }) => ({ name: target.name, source: source.name })),
+    resized: plan.matched.flatMap(({ target, resize }) =>
+      resize === undefined ? [] : [{ name: target.name, ...resize }],
+    ),
+    excluded: plan.excluded.map(({ name }) => name),
+    coverage: plan.coverage,
+    prefix: plan.prefix,
+    nearMisses: plan.nearMisses.map(({ source, target }) => ({ source: source.name, target: target.name })),
+    suggestions: suggestFlags(plan.nearMisses),
+  }
+}
+
+function formOf({ dtype, shape }: TensorInfo): Form {
+  return { dtype, shape: plainShape(shape) }
+}
+
+/** Examples in a message; the rest is counted. */
+const mostShown = 5
+
+/**
+ * Throws CkptError `refused` where carrying the plan out would be unsafe: shapes that differ, nothing in common, less
+ * than what was asked for, a target whose structure could not be kept.
+ */
+export function ensureTransferable(plan: TransferPlan): void {
+  const { skipMismatched = false, strict = false, minCoverage = 0 } = plan.options
+  ensureDense(plan.target, () => true)
+  if (plan.mismatched.length > 0 && !skipMismatched) throw mismatchError(plan)
+  if (plan.matched.length === 0) throw nothingMatchedError(plan)
+  if (strict && plan.missing.length + plan.unexpected.length > 0) throw strictError(plan)
+  if (Math.min(plan.coverage.count, plan.coverage.bytes) < minCoverage) throw coverageError(plan, minCoverage)
+}
+
+function strictError({ missing, unexpected, nearMisses }: TransferPlan): CkptError {
+  const list = (title: string, tensors: readonly TensorInfo[]) =>
+    tensors.length === 0
+      ? []
+      : [`${tensors.length} ${title}:`, ...some(tensors.map((tensor) => `${shown(tensor.name)} ${describe(tensor)}`))]
+  return new CkptError(
+    'refused',
+    [
+      'the names are not the same, and nothing was written:',
+      ...list('missing in the source', missing),
+      ...list('unexpected in the source', unexpected),
+      ...tellNearMisses(nearMisses),
+    ].join('\n'),
+    { hint: 'Without --strict, what is missing keeps its values and what is unexpected is left out.' },
+  )
+}
+
+function coverageError({ coverage, matched, target, nearMisses }: TransferPlan, least: number): CkptError {
+  return new CkptError(
+    'refused',
+    [
+      `only ${formatPart(coverage.count)} of the target's tensors (${matched.length} of ${target.tensors.length}) and ` +
+        `${formatPart(coverage.bytes)} of its bytes would get values, and at least ${Number((100 * least).toPrecision(12))} % were asked for`,
+      ...tellNearMisses(nearMisses),
+    ].join('\n'),
+    { hint: 'Lower --min-coverage if that is right.' },
+  )
+}
+
+/** In percent with four digits; 100 % is all and nothing less. */
+export function formatPart(part: number): string {
+  const percent = Number((100 * part).toPrecision(4))
+  return percent === 100 && part < 1 ? 'over 99.99 %' : `${percent} %`
+}
+
+function mismatchError({ mismatched, nearMisses }: TransferPlan): CkptError {
+  const many = mismatched.length === 1 ? 'one tensor has' : `${mismatched.length} tensors have`
+  const lines = mismatched.map(
+    ({ source, target }) =>
+      `${shown(target.name)}: ${describe(source)} in the source, ${describe(target)} in the target`,
+  )
+  return new CkptError(
+    'refused',
+    [
+      `${many} another form in the target, and nothing was written:`,
+      ...some(lines),
+      ...tellNearMisses(nearMisses),
+    ].join('\n'),
+    { hint: [skipHint, ...hintResize(mismatched)].join(' ') },
+  )
+}
+
+const skipHint = "To keep the target's values there and transfer the rest, use --skip-mismatched."
+
+/** Kinds of resizing that were not asked for and would make some of them match. */
+function hintResize(mismatched: readonly Pair[]): string[] {
+  const kinds = (['slice', 'pad'] as const).filter((kind) =>
+    mismatched.some(({ source, target }) => resizeBetween(source.shape, target.shape, new Set([kind])) !== undefined),
+  )
+  if (kinds.length === 0) return []
+  const does = { slice: 'takes the first rows of the longer source', pad: 'fills the first rows of the longer target' }
+  return kinds.map((kind) => `--resize ${kind} ${does[kind]}.`)
+}
+
+function nothingMatchedError({ source, target, mismatched, nearMisses }: TransferPlan): CkptError {
+  const common =
+    mismatched.length > 0
+      ? `${mismatched.length === 1 ? 'the only name in common has' : `all ${mismatched.length} names in common have`} another form in the target`
+      : `no name in common (${source.tensors.length} tensors in the source, ${target.tensors.length} in the target)`
+  const lines = nearMisses.length > 0 ? tellNearMisses(nearMisses) : firstNames(source, target)
+  return new CkptError('refused', [`nothing to transfer: ${common}`, ...lines].join('\n'), {
+    hint: 'Compare the names of both files with: ckpt show FILE',
+  })
+}
+
+function tellNearMisses(nearMisses: readonly NearMiss[]): string[] {
+  if (nearMisses.length === 0) return []
+  const lines = nearMisses.map(
+    ({ source, target }) =>
+      `${shown(source.name)} ${describe(source)} is nearly ${shown(target.name)} ${describe(target)}`,
+  )
+  const flags = suggestFlags(nearMisses).map(shownFlag)
+  const same = nearMisses.filter(({ source, target }) => source.name === target.name).length
+  return [
+    'what nearly matched, source and target:',
+    ...some(lines),
+    ...(flags.length === 0 ? [] : ['which these flags would match:', ...some(flags)]),
+    ...(same === 0
+      ? []
+      : [`${same} of them have one name in both files, and what renames the source's takes them apart`]),
+  ]
+}
+
+/** As it is typed in a shell. */
+function shownFlag({ flag, value }: Suggestion): string {
+  const text = shown(value)
+  return `${flag} ${/^[\w.=/:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`}`
+}
+
+function firstNames(source: TensorFile, target: TensorFile): string[] {
+  const list = ({ tensors }: TensorFile) =>
+    tensors
+      .slice(0, 3)
+      .map(({ name }) => shown(name))
+      .join(', ') || 'none'
+  return [`  source: ${list(source)}`, `  target: ${list(target)}`]
+}
+
+function some(lines: readonly string[]): string[] {
+  const first = lines.slice(0, mostShown).map((line) => `  ${line}`)
+  return lines.length > mostShown ? [...first, `  and ${lines.length - mostShown} more`] : first
+}
+
+function describe({ dtype, shape }: TensorInfo): string {
+  return `${dtype} [${shape.slice(0, 12).join(', ')}${shape.length > 12 ? ', …' : ''}]`
+}
+
+/** Names are data: control characters never reach a terminal, and a name of 10,000 characters no message. */
+function shown(name: string): string {
+  const longest = 120
+  const text = name.length > longest ? `${name.slice(0, longest)}…` : name
+  return /^[\x21-\x7e]+$/.test(text) ? text : JSON.stringify(text)
+}

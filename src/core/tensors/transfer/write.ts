@@ -1,0 +1,112 @@
+/** Carries a plan out. */
+import { CkptError } from '../../errors.js'
+import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
+import {
+  formatFor,
+  metadataLike,
+  pourAsIs,
+  pourCast,
+  writeOutput,
+  type OutputFormat,
+  type OutputTensor,
+  type Sink,
+  type WriteOptions,
+  type WrittenOutput,
+} from '../write/index.js'
+import type { Storage } from '../../storage/storage.js'
+import { canCast } from '../read/cast.js'
+import { isFloatDtype } from '../read/dtype-name.js'
+import { firstOf, isOfTorch, type TensorInfo } from '../read/tensor.js'
+import { ensureTransferable } from './match.js'
+import type { Pair, TransferPlan } from './match.js'
+import { pourResized } from './resize.js'
+
+export interface TransferOptions extends Pick<WriteOptions, 'force' | 'onOutdated' | 'onProgress' | 'signal'> {
+  /** What the output's name or the target says when it is left out: see `formatFor`. */
+  readonly format?: OutputFormat | undefined
+  /** Bytes of tensors in each of several files; one file when left out. */
+  readonly shardSize?: number | undefined
+  /** Of all floating-point tensors of the output; the target's own when left out. */
+  readonly dtype?: Dtype | undefined
+  /** Put into the metadata beside the target's own. */
+  readonly origin?: ReadonlyMap<string, string>
+}
+
+/**
+ * Writes the target with the source's matched values to `output`, an absolute path: names, order, dtypes and metadata
+ * are the target's, and so is the header to the byte where nothing else is asked for. Memory does not grow with the
+ * files. The files of the plan must be open, and stay open; `output` may be one of them with `force`.
+ *
+ * Throws CkptError `refused` (see `ensureTransferable`; a dtype that the format does not have or that there is no cast
+ * to; something is at `output` and `force` is not given), `damaged` (a file changed while it was read), `interrupted`,
+ * and StorageError. After an error nothing is at `output` that was not there before.
+ */
+export async function transfer(
+  storage: Storage,
+  plan: TransferPlan,
+  output: string,
+  options: TransferOptions = {},
+): Promise<WrittenOutput> {
+  ensureTransferable(plan)
+  const { source, target } = plan
+  const { origin, dtype, shardSize, format = formatFor(output, target), ...work } = options
+  const matched = new Map(plan.matched.map((pair) => [pair.target.name, pair]))
+  const tensors = target.tensors.map((tensor) => outputTensor(plan, tensor, matched.get(tensor.name), dtype))
+  const keepsHead = format === 'safetensors' && !isOfTorch(target) && dtype === undefined && origin === undefined
+  return writeOutput(
+    storage,
+    {
+      path: output,
+      format,
+      tensors,
+      metadata: new Map([...metadataLike(target), ...(origin ?? [])]),
+      head: keepsHead ? target.head() : undefined,
+      shardSize,
+    },
+    {
+      ...work,
+      verify: async () => {
+        await source.ensureUnchanged()
+        await target.ensureUnchanged()
+      },
+    },
+  )
+}
+
+/** A tensor of the output: the pair's source where there is one, else the target's own. Throws CkptError `refused`. */
+export function outputTensor(
+  { source: sourceFile, target: targetFile }: TransferPlan,
+  target: TensorInfo,
+  pair: Pair | undefined,
+  wanted: Dtype | undefined,
+): OutputTensor {
+  const from = dtypeOf(pair?.source ?? target)
+  const own = dtypeOf(target)
+  const dtype = wanted !== undefined && isFloatDtype(own) ? wanted : own
+  for (const one of [from, own]) if (!canCast(one, dtype)) throw noCast(target.name, one, dtype)
+  const elements = (target.bytes * 8) / bitsOf[own]
+  const bytes = (elements * bitsOf[dtype]) / 8
+  const pour = async (sink: Sink): Promise<void> => {
+    const data = await (pair === undefined ? targetFile.dataOf(target) : sourceFile.dataOf(pair.source))
+    if (pair?.resize !== undefined) {
+      const side = { data: await targetFile.dataOf(target), dtype: own }
+      await pourResized({ data, dtype: from }, side, pair.resize, target.shape, dtype, sink)
+      return
+    }
+    // As many elements as the target has: of a vector that goes into a scalar, the first.
+    const part = firstOf(data, (elements * bitsOf[from]) / 8)
+    await (from === dtype ? pourAsIs(part, sink) : pourCast(part, from, dtype, sink))
+  }
+  return { name: target.name, dtype, shape: target.shape, bytes, pour }
+}
+
+function dtypeOf({ name, dtype }: TensorInfo): Dtype {
+  if (isDtype(dtype)) return dtype
+  throw new CkptError('refused', `${JSON.stringify(name)} is ${dtype}, which cannot be written here`, {
+    hint: 'Only dtypes that safetensors has can.',
+  })
+}
+
+function noCast(name: string, from: Dtype, to: Dtype): CkptError {
+  return new CkptError('refused', `${JSON.stringify(name)}: no cast from ${from} to ${to}`)
+}

@@ -1,0 +1,40 @@
+/** Long work that tells how far it is and stops when it is asked to. */
+import { CkptError } from '../../errors.js'
+
+export interface LongWork {
+  /** Bytes done so far, of those that there are: Infinity where nobody knows. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+  /** Stops the work cleanly: nothing stays behind, and the error is `interrupted`. */
+  readonly signal?: AbortSignal
+}
+
+/** Bytes after which signals get a turn. */
+const breath = 1 << 25
+
+/** Tells how far the work is, stops it when asked to, and lets signals through: reads and writes here never wait. */
+export class Pace {
+  private done = 0
+  private sinceBreath = 0
+
+  constructor(
+    private readonly total: number,
+    private readonly work: LongWork,
+  ) {}
+
+  async advance(bytes: number): Promise<void> {
+    this.done += bytes
+    this.sinceBreath += bytes
+    this.work.onProgress?.(this.done, this.total)
+    if (this.sinceBreath >= breath) {
+      this.sinceBreath = 0
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    this.ensureGoing()
+  }
+
+  ensureGoing(): void {
+    if (this.work.signal?.aborted === true) {
+      throw new CkptError('interrupted', 'it was interrupted; nothing was written')
+    }
+  }
+}

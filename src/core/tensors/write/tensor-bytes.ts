@@ -1,0 +1,37 @@
+/** The ways in which a tensor's bytes come to be. */
+import { FormatError } from '../../errors.js'
+import { bitsOf, type Dtype } from '../../formats/safetensors.js'
+import { createCast } from '../read/cast.js'
+import { readerOf } from '../read/reader.js'
+import { chunksOf, isExtent, type TensorData } from '../read/tensor.js'
+import type { Sink } from './sink.js'
+
+/** Bit for bit. */
+export async function pourAsIs(data: TensorData, sink: Sink): Promise<void> {
+  if (isExtent(data)) return sink.copy(data)
+  let done = 0
+  for await (const chunk of chunksOf(data)) {
+    done += chunk.length
+    await sink.write(chunk)
+  }
+  // Too little would shift all that comes behind it.
+  if (done !== data.length) throw new FormatError(`a tensor gave ${done} of its ${data.length} bytes`)
+}
+
+/** Elements per cast. */
+const castStride = 1 << 17
+
+/** As torch casts. */
+export async function pourCast(data: TensorData, from: Dtype, to: Dtype, sink: Sink): Promise<void> {
+  const bytesEach = bitsOf[from] / 8
+  const stride = Math.min(castStride * bytesEach, data.length)
+  const convert = createCast(from, to, stride / bytesEach)
+  const reader = readerOf(data, new Uint8Array(stride))
+  try {
+    for (let done = 0; done < data.length; done += stride) {
+      await sink.write(convert(await reader.take(Math.min(stride, data.length - done))))
+    }
+  } finally {
+    await reader.close()
+  }
+}
