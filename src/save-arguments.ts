@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { CkptError } from './core/errors.js'
 import type { PyValue } from './core/formats/pyyaml/index.js'
-import { parseMetaValue, type FileSource } from './core/saving/index.js'
+import { parseMetaValue, type FileSource } from './core/changes/saving/index.js'
 
 /** What stands for standard input. */
 const standardInput = '-'

@@ -1,7 +1,7 @@
 /** The trash of the run that someone names, which may have lost its last checkpoint to it. */
 import { resolve } from 'node:path'
 import { openRun } from './core/run/index.js'
-import { readTrash, stateFolderOf, type StateFolder, type TrashContents } from './core/state/index.js'
+import { readTrash, stateFolderOf, type StateFolder, type TrashContents } from './core/changes/state/index.js'
 import type { Storage } from './core/storage/storage.js'
 
 export interface TrashPlace {

@@ -1,11 +1,11 @@
 /** Every command that changes a run, as one function of a storage: for tests that stop it, or let it fail, anywhere. */
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { demoteCheckpoints, fingerprint } from '../src/core/disposal/index.js'
+import { demoteCheckpoints, fingerprint } from '../src/core/changes/disposal/index.js'
 import { carryOut, emptyAndFinish, openRun, planDemote } from '../src/core/run/index.js'
-import { readTrash, stateFolderOf, withLock, type LockOptions } from '../src/core/state/index.js'
+import { readTrash, stateFolderOf, withLock, type LockOptions } from '../src/core/changes/state/index.js'
 import type { Storage } from '../src/core/storage/storage.js'
-import { restore } from '../src/core/trash/index.js'
+import { restore } from '../src/core/changes/trash/index.js'
 import { processes } from '../src/process-identity.js'
 
 export const changes = ['prune', 'prune --trash', 'restore', 'trash empty', 'demote'] as const

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { CkptError } from '../src/core/errors.js'
-import { readTrash, stateFolderOf } from '../src/core/state/index.js'
+import { readTrash, stateFolderOf } from '../src/core/changes/state/index.js'
 import { localStorage } from '../src/core/storage/local.js'
 import {
   changes,

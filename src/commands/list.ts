@@ -23,7 +23,7 @@ import {
   unknownKeys,
   varyingKeys,
 } from '../core/selection/index.js'
-import type { Pin } from '../core/state/index.js'
+import type { Pin } from '../core/changes/state/index.js'
 import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
 import { noMatch, onlyOrder, readQuery } from '../query.js'
 import { isMetaColumn } from '../render/checkpoints.js'

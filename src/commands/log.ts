@@ -1,7 +1,7 @@
 import { BaseCommand } from '../base-command.js'
 import { localStamp } from '../clock.js'
 import { CkptError } from '../core/errors.js'
-import { attemptsOf } from '../core/journal/index.js'
+import { attemptsOf } from '../core/changes/journal/index.js'
 import { runArgument, stateFlag } from '../flags.js'
 import { logDocument, renderLog } from '../render/log.js'
 import { openJobPlace } from '../run-state.js'

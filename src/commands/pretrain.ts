@@ -22,7 +22,7 @@ import {
   type Variables,
 } from '../core/pretrain/index.js'
 import type { SourceContext } from '../core/sources/index.js'
-import { stateFolderOf, type StateFolder } from '../core/state/index.js'
+import { stateFolderOf, type StateFolder } from '../core/changes/state/index.js'
 import { dryRunFlag, stateFlag, waitFlag } from '../flags.js'
 import { hubSettings, network } from '../network.js'
 import { pretrainingDocument, renderPretraining, type Pretraining } from '../render/pretrain.js'

@@ -4,7 +4,7 @@ import { BaseCommand } from '../base-command.js'
 import { utcOffset, wait } from '../clock.js'
 import { confirm } from '../confirm.js'
 import type { Run } from '../core/checkpoint.js'
-import { failureOf } from '../core/disposal/index.js'
+import { failureOf } from '../core/changes/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import { localStamp, utcOffset, wait } from '../clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
-import { failureOf } from '../core/disposal/index.js'
+import { failureOf } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import {
   carryOut,
@@ -14,7 +14,7 @@ import {
   previewCheckpoint,
   type PruneRequest,
 } from '../core/run/index.js'
-import { saveCheckpoint, toPyMeta, type NewCheckpoint, type Saved } from '../core/saving/index.js'
+import { saveCheckpoint, toPyMeta, type NewCheckpoint, type Saved } from '../core/changes/saving/index.js'
 import { copyTime } from '../exact-times.js'
 import { dryRunFlag, policyFlags, runArgument, selectionFlags, stateFlag, verifyFlag, waitFlag } from '../flags.js'
 import { readPolicy } from '../query.js'

@@ -3,7 +3,7 @@ import { BaseCommand } from '../base-command.js'
 import { byRun, findRemembered, type Named } from '../checkpoint-arguments.js'
 import { CkptError } from '../core/errors.js'
 import { unpin } from '../core/run/index.js'
-import { readPins, stateFolderOf } from '../core/state/index.js'
+import { readPins, stateFolderOf } from '../core/changes/state/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../flags.js'
 import { printable } from '../render/printable.js'
 

@@ -86,7 +86,7 @@ export {
   type Placement,
   type Saved,
   type SaveOptions,
-} from './saving/index.js'
+} from './changes/saving/index.js'
 
 // Tensors, and carrying them over by name
 export { openTensors, type TensorFile, type TensorInfo } from './tensors/read/index.js'

@@ -1,6 +1,6 @@
 /** The attempts of a run's jobs. */
-import type { Attempt, Contents } from '../core/journal/index.js'
-import { attemptsOf } from '../core/journal/index.js'
+import type { Attempt, Contents } from '../core/changes/journal/index.js'
+import { attemptsOf } from '../core/changes/journal/index.js'
 import { aligned } from './aligned.js'
 import { printable } from './printable.js'
 import { formatAge, plural } from './units.js'

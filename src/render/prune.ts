@@ -1,6 +1,6 @@
 /** A prune's plan, its question and its outcome. */
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
-import { describeStay, type RemovalResult } from '../core/disposal/index.js'
+import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
 import type { Intent, PrunePlan } from '../core/run/index.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'

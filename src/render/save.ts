@@ -1,6 +1,6 @@
 /** A save's outcome. */
 import type { Run } from '../core/checkpoint.js'
-import type { RemovalResult } from '../core/disposal/index.js'
+import type { RemovalResult } from '../core/changes/disposal/index.js'
 import type { PrunePlan } from '../core/run/index.js'
 import { pruneDocument } from './prune.js'
 

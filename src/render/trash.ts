@@ -1,5 +1,5 @@
 /** What lies in a trash. */
-import type { TrashEntry } from '../core/state/index.js'
+import type { TrashEntry } from '../core/changes/state/index.js'
 import { printable } from './printable.js'
 import { formatAge, formatSize } from './units.js'
 import { displayWidth } from './width.js'

@@ -2,7 +2,7 @@
 import { utcOffset, wait } from '../clock.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { failureOf } from '../core/disposal/index.js'
+import { failureOf } from '../core/changes/disposal/index.js'
 import { jobEnvironment } from '../core/jobs/index.js'
 import {
   carryOut,
@@ -14,7 +14,7 @@ import {
   type PruneRequest,
   type StatePlace,
 } from '../core/run/index.js'
-import { forgetStopRequest, readStopRequest, stateFolderOf, withLock, type LockOptions } from '../core/state/index.js'
+import { forgetStopRequest, readStopRequest, stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import type { Chores, Plan } from '../core/supervise/index.js'
 import { copyTime } from '../exact-times.js'

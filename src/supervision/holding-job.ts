@@ -1,8 +1,8 @@
 /** One job at a time in a run, with the run's journal open. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../core/errors.js'
-import { attemptsOf, Journal, type Attempt } from '../core/journal/index.js'
-import { makeFolders } from '../core/placing/index.js'
+import { attemptsOf, Journal, type Attempt } from '../core/changes/journal/index.js'
+import { makeFolders } from '../core/changes/publish/index.js'
 import type { StatePlace } from '../core/run/index.js'
 import {
   acquireLock,
@@ -12,7 +12,7 @@ import {
   type LockOptions,
   type Processes,
   type StateFolder,
-} from '../core/state/index.js'
+} from '../core/changes/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
 
 /**

@@ -3,8 +3,8 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../../base-command.js'
 import { findRemembered, type Named } from '../../checkpoint-arguments.js'
 import { CkptError } from '../../core/errors.js'
-import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/state/index.js'
-import { restore } from '../../core/trash/index.js'
+import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/changes/state/index.js'
+import { restore } from '../../core/changes/trash/index.js'
 import { stateFlag, waitFlag } from '../../flags.js'
 
 export default class TrashRestore extends BaseCommand<typeof TrashRestore> {

@@ -3,7 +3,7 @@
  * they are on the medium, so that after a kill or a power failure the next call goes on from what is surely there.
  */
 import { StorageError } from '../errors.js'
-import { readRecordOrNull, unlinkIfThere, writeRecord } from '../state/index.js'
+import { readRecordOrNull, unlinkIfThere, writeRecord } from '../changes/state/index.js'
 import type { Storage, WriteHandle } from '../storage/storage.js'
 
 /** Bytes between two syncs: what a kill costs at most. */

@@ -1,5 +1,5 @@
 /** What a hook makes of a file, checked before it may get its name. */
-import { syncTree } from '../placing/index.js'
+import { syncTree } from '../changes/publish/index.js'
 import { placeText } from '../formats/config-yaml.js'
 import { CkptError } from '../errors.js'
 import type { Storage } from '../storage/storage.js'

@@ -11,5 +11,5 @@ export {
   type Signals,
   type StartChild,
 } from './run-child.js'
-export type { LinkKind } from '../placing/index.js'
+export type { LinkKind } from '../changes/publish/index.js'
 export { stage, type Staged, type StageOptions } from './stage.js'

@@ -12,7 +12,7 @@ import {
   removeIfEmpty,
   reveal,
   type LinkKind,
-} from '../placing/index.js'
+} from '../changes/publish/index.js'
 import type { Storage } from '../storage/storage.js'
 
 export interface StageOptions {

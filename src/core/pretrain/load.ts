@@ -3,7 +3,7 @@
  * hook does it. Everything is looked at before anything is written.
  */
 import { basename, dirname, join } from 'node:path'
-import { removeTree } from '../disposal/index.js'
+import { removeTree } from '../changes/disposal/index.js'
 import type { Wait } from '../storage/retry.js'
 import { CkptError } from '../errors.js'
 import {
@@ -17,8 +17,8 @@ import {
 } from '../hooks/index.js'
 import { compileMapping } from '../tensors/names/index.js'
 import { ensurePlaceable, formatFor, place, type LongWork } from '../tensors/write/index.js'
-import { makeFolders } from '../placing/index.js'
-import { neutralName } from '../state/index.js'
+import { makeFolders } from '../changes/publish/index.js'
+import { neutralName } from '../changes/state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import { ensureSafe, isTensorFile, openTensors, type TensorFile } from '../tensors/read/index.js'
 import { ensureTransferable, matchTensors, transfer, type TransferPlan } from '../tensors/transfer/index.js'

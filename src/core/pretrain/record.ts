@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Digest } from '../download/index.js'
 import { isJsonObject, type JsonValue } from '../formats/json.js'
-import { makeState, readRecordOrNull, refuseWithout, writeRecord, type StateFolder } from '../state/index.js'
+import { makeState, readRecordOrNull, refuseWithout, writeRecord, type StateFolder } from '../changes/state/index.js'
 import { StorageError } from '../errors.js'
 import type { EntryKind, Stat, Storage } from '../storage/storage.js'
 

@@ -9,7 +9,7 @@ import {
   removeEmpty,
   unlinkIfThere,
   type StateFolder,
-} from '../state/index.js'
+} from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import type { Loadable } from './plan.js'
 

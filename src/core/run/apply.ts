@@ -1,6 +1,6 @@
 /** A written plan against the run as it is now. */
 import type { Checkpoint, Run } from '../checkpoint.js'
-import { bytesFreedBy, lookAgain, type Fingerprint, type Fingerprints, type RemovalFailure } from '../disposal/index.js'
+import { bytesFreedBy, lookAgain, type Fingerprint, type Fingerprints, type RemovalFailure } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../health/index.js'
 import { protect } from '../retention/index.js'

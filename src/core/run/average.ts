@@ -19,7 +19,7 @@ import {
   type NewCheckpoint,
   type Saved,
   type SaveOptions,
-} from '../saving/index.js'
+} from '../changes/saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { findFile, findFiles, type FileContext, type FileRequest, type FoundFile } from './find-file.js'
 import { isFile, openAll, warningsOf } from './open-tensors.js'

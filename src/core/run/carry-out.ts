@@ -7,10 +7,10 @@ import {
   type Fingerprints,
   type RemovalFailure,
   type RemovalResult,
-} from '../disposal/index.js'
-import { stateFolderOf } from '../state/index.js'
+} from '../changes/disposal/index.js'
+import { stateFolderOf } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
-import { moveToTrash, tidyTrash } from '../trash/index.js'
+import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
 import { finishInterrupted } from './finish.js'
 import type { StatePlace } from './state.js'
 

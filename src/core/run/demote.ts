@@ -1,6 +1,6 @@
 /** What a demotion of one run would do: a prune's plan, of which each entry loses a part only. */
 import type { Checkpoint, Run } from '../checkpoint.js'
-import { bytesFreedBy, type Demoting } from '../disposal/index.js'
+import { bytesFreedBy, type Demoting } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import { resumeOnly } from '../layouts/index.js'
 import { bestOrder, byRecency, describeOrder, rank, type Order } from '../selection/index.js'

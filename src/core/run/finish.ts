@@ -1,12 +1,12 @@
 /** What earlier commands on a run had left half done when they were stopped, brought to its end. */
 import { dirname } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
-import { addFinished, finishDemotions, type Finished, type FinishOptions } from '../disposal/index.js'
+import { addFinished, finishDemotions, type Finished, type FinishOptions } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
-import { clearStaging } from '../placing/index.js'
-import type { StateFolder } from '../state/index.js'
+import { clearStaging } from '../changes/publish/index.js'
+import type { StateFolder } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
-import { emptyTrash, type Emptied, type EmptyOptions } from '../trash/index.js'
+import { emptyTrash, type Emptied, type EmptyOptions } from '../changes/trash/index.js'
 
 /** The run's path, and its checkpoints as far as there are any. */
 interface Place {

@@ -1,5 +1,5 @@
 /** A prune's plan, and what of it is to be carried out. */
-import { describeStay, type RemovalFailure } from '../disposal/index.js'
+import { describeStay, type RemovalFailure } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import type { Going } from './carry-out.js'
 import type { PrunePlan } from './prune.js'

@@ -10,7 +10,7 @@ import {
   type LockOptions,
   type Pin,
   type StateFolder,
-} from '../state/index.js'
+} from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import type { StatePlace } from './state.js'
 

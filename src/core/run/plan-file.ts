@@ -1,9 +1,9 @@
 /** A prune's plan as a file: looked over by a person today, done tomorrow, exactly. */
 import { isAbsolute } from 'node:path'
-import { readFingerprint, writeFingerprint, type Fingerprint } from '../disposal/index.js'
+import { readFingerprint, writeFingerprint, type Fingerprint } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../formats/json.js'
-import { isNameInside } from '../state/index.js'
+import { isNameInside } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import type { PrunePlan } from './prune.js'
 

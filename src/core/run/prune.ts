@@ -1,7 +1,7 @@
 /** What a prune of one run would do: everything known that bears on it, brought before the pure plan. */
 import { CkptError } from '../errors.js'
 import { isWhole, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
-import { bytesFreedBy, fingerprint, weigh, type Fingerprints } from '../disposal/index.js'
+import { bytesFreedBy, fingerprint, weigh, type Fingerprints } from '../changes/disposal/index.js'
 import { settle, type HealthOptions } from '../health/index.js'
 import {
   checkPolicy,

@@ -4,7 +4,7 @@ import { healthFrom, oneMember, type Checkpoint, type ParamFile, type Run } from
 import { CkptError } from '../errors.js'
 import { findLayout, loadRun, NoRunError } from '../layouts/index.js'
 import { toMeta } from '../meta/index.js'
-import { fileNameOf, previewSave, type NewCheckpoint } from '../saving/index.js'
+import { fileNameOf, previewSave, type NewCheckpoint } from '../changes/saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { withDemotions, type StatePlace } from './state.js'
 

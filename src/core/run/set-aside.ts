@@ -1,7 +1,7 @@
 /** Marking checkpoints from which starts bring nothing, and what that means to those who choose. */
 import { timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { measure } from '../layouts/index.js'
-import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../state/index.js'
+import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { holding } from './pin.js'
 import type { StatePlace } from './state.js'

@@ -1,6 +1,6 @@
 /** What ckpt remembers of a run, brought together with what is found there. */
 import type { Checkpoint, Run } from '../checkpoint.js'
-import { readDemotions, readPins, stateFolderOf, type Demotion, type Pin } from '../state/index.js'
+import { readDemotions, readPins, stateFolderOf, type Demotion, type Pin } from '../changes/state/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /** Where state lies; left out: `<parent of the run>/.ckpt/<run's name>`. */

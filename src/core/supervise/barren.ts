@@ -1,5 +1,5 @@
 /** Starts from one checkpoint that brought nothing. */
-import { attemptsOf, type Attempt, type Entry } from '../journal/index.js'
+import { attemptsOf, type Attempt, type Entry } from '../changes/journal/index.js'
 import type { Ending } from './classify.js'
 
 /** Ends for which the checkpoint may be to blame. A machine that was taken away says nothing against it. */

@@ -1,5 +1,5 @@
 /** The scheduler's job that all attempts belong to: why it ends, and the one requeue that it may be asked for. */
-import type { JobName, Journal } from '../journal/index.js'
+import type { JobName, Journal } from '../changes/journal/index.js'
 import type { BatchSystem, JobEnding } from '../schedulers/index.js'
 import type { World } from './world.js'
 

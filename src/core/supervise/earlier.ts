@@ -1,5 +1,5 @@
 /** What the journal tells of the starts before this one. */
-import { attemptsOf, type Attempt, type Entry, type JobName } from '../journal/index.js'
+import { attemptsOf, type Attempt, type Entry, type JobName } from '../changes/journal/index.js'
 import { retried, type Ending, type Retried } from './classify.js'
 
 export interface Previous {

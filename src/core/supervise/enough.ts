@@ -1,7 +1,7 @@
 /** Why a job need not go on: early stopping, or a goal that is reached. */
 import { isWhole, type Checkpoint } from '../checkpoint.js'
 import { selects, type Expression } from '../expression/index.js'
-import type { Entry } from '../journal/index.js'
+import type { Entry } from '../changes/journal/index.js'
 import { measure } from '../layouts/index.js'
 import { openRunIfAny, type StatePlace } from '../run/index.js'
 import { byRecency, scopeOf } from '../selection/index.js'

@@ -1,6 +1,6 @@
 /** What a metric was in every checkpoint that a run has, or had: the journal knows those that were pruned. */
 import { ownMeta, timeOf, type Checkpoint } from '../checkpoint.js'
-import { identityOf, type CheckpointEntry, type Entry } from '../journal/index.js'
+import { identityOf, type CheckpointEntry, type Entry } from '../changes/journal/index.js'
 
 export interface Reading {
   readonly name: string

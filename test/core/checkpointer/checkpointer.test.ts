@@ -9,9 +9,9 @@ import {
   type CheckpointerOptions,
 } from '../../../src/core/checkpointer/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
-import { acquireLock, stateFolderOf } from '../../../src/core/state/index.js'
-import { temporaryDirectory } from '../disposal/runs.js'
-import { lockOptions, machine, owner } from '../state/machine.js'
+import { acquireLock, stateFolderOf } from '../../../src/core/changes/state/index.js'
+import { temporaryDirectory } from '../changes/disposal/runs.js'
+import { lockOptions, machine, owner } from '../changes/state/machine.js'
 
 class Model {
   weight = 1

@@ -7,7 +7,7 @@ import { CkptError } from '../../../src/core/errors.js'
 import { chooseHook, parseHooks, produce, runHook, type ChosenHook } from '../../../src/core/hooks/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { runHookProcess } from '../../../src/run-hook.js'
-import { temporaryDirectory } from '../disposal/runs.js'
+import { temporaryDirectory } from '../changes/disposal/runs.js'
 
 /** The save hook of this text, in a folder with a file to save. */
 function place(hook: string) {

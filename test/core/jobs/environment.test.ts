@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { OpaqueValue, type MetaValue } from '../../../src/core/checkpoint.js'
 import { environmentOf, jobEnvironment } from '../../../src/core/jobs/environment.js'
-import { checkpointAt } from '../disposal/runs.js'
+import { checkpointAt } from '../changes/disposal/runs.js'
 
 function withMeta(...entries: [string, MetaValue][]) {
   return checkpointAt('/run', 'CKPT+x', { meta: new Map(entries) })

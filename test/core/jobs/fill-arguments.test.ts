@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Meta, MetaValue } from '../../../src/core/checkpoint.js'
 import { CkptError } from '../../../src/core/errors.js'
 import { fillArguments } from '../../../src/core/jobs/fill-arguments.js'
-import { checkpointAt } from '../disposal/runs.js'
+import { checkpointAt } from '../changes/disposal/runs.js'
 
 const meta: Meta = new Map<string, MetaValue>([
   ['epoch', 3],

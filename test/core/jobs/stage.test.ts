@@ -5,7 +5,7 @@ import { CkptError, StorageError } from '../../../src/core/errors.js'
 import { stage, type StageOptions } from '../../../src/core/jobs/stage.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
-import { checkpointAt, defaultFiles, filesBelow, makeRun } from '../disposal/runs.js'
+import { checkpointAt, defaultFiles, filesBelow, makeRun } from '../changes/disposal/runs.js'
 import { faultyStorage, Stopped } from '../../faulty-storage.js'
 
 const storage = localStorage()

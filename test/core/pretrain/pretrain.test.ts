@@ -19,7 +19,7 @@ import {
   type Survey,
 } from '../../../src/core/pretrain/index.js'
 import type { HubSettings } from '../../../src/core/sources/index.js'
-import { stateFolderOf } from '../../../src/core/state/index.js'
+import { stateFolderOf } from '../../../src/core/changes/state/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { formatHeader } from '../../../src/core/formats/safetensors.js'
 import { faultyStorage, Stopped } from '../../faulty-storage.js'

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
-import { Journal, type Entry } from '../../../src/core/journal/index.js'
+import { Journal, type Entry } from '../../../src/core/changes/journal/index.js'
 import type { ChildEnd, SignalName } from '../../../src/core/jobs/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
-import { stateFolderOf } from '../../../src/core/state/index.js'
+import { stateFolderOf } from '../../../src/core/changes/state/index.js'
 import {
   supervise,
   usualLimits,

@@ -1,0 +1,16 @@
+import { CkptError } from '../../errors.js'
+
+/** A failure of core as a value; any other error is a bug and passes through. */
+export async function attempt<T>(call: () => Promise<T>): Promise<T | CkptError> {
+  try {
+    return await call()
+  } catch (error) {
+    if (error instanceof CkptError) return error
+    throw error
+  }
+}
+
+/** Lets signals and progress through between two checkpoints. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

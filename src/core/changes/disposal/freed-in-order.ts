@@ -1,0 +1,72 @@
+/** What removing one checkpoint after another gives back. */
+import type { Checkpoint } from '../../checkpoint.js'
+import { StorageError } from '../../errors.js'
+import type { ReadStorage, Stat } from '../../storage/storage.js'
+import { readTree } from '../../storage/tree.js'
+
+/** Bytes that removing the checkpoint gives back once the `removed` ones are gone. */
+export type Weight = (checkpoint: Checkpoint, removed: { has(other: Checkpoint): boolean }) => number
+
+/** A file with several names. */
+interface SharedFile {
+  readonly bytes: number
+  readonly links: number
+  /** Its names in each checkpoint that has some. */
+  readonly names: Map<Checkpoint, number>
+}
+
+/**
+ * Weighs the checkpoints' data: what they hold, without holes, block by block rounding and folders. A file with several
+ * names counts when its last one goes; one with a name elsewhere never. What cannot be looked at counts 0.
+ */
+export async function weigh(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Weight> {
+  const own = new Map<Checkpoint, number>()
+  const shared = new Map<Checkpoint, SharedFile[]>()
+  const files = new Map<string, SharedFile>()
+  for (const checkpoint of checkpoints) {
+    let bytes = 0
+    for (const stat of await statsOf(storage, checkpoint)) {
+      if (stat.kind === 'directory') continue
+      if (stat.links <= 1) bytes += dataOf(stat)
+      else addName(files, shared, checkpoint, stat)
+    }
+    own.set(checkpoint, bytes)
+  }
+  return (checkpoint, removed) => {
+    let bytes = own.get(checkpoint) ?? 0
+    for (const file of shared.get(checkpoint) ?? []) {
+      let left = file.links
+      for (const [holder, names] of file.names) if (holder === checkpoint || removed.has(holder)) left -= names
+      if (left <= 0) bytes += file.bytes
+    }
+    return bytes
+  }
+}
+
+function addName(
+  files: Map<string, SharedFile>,
+  shared: Map<Checkpoint, SharedFile[]>,
+  checkpoint: Checkpoint,
+  stat: Stat,
+): void {
+  const id = `${stat.device}:${stat.inode}`
+  const file = files.get(id) ?? { bytes: dataOf(stat), links: stat.links, names: new Map<Checkpoint, number>() }
+  files.set(id, file)
+  const names = file.names.get(checkpoint) ?? 0
+  file.names.set(checkpoint, names + 1)
+  if (names === 0) shared.set(checkpoint, [...(shared.get(checkpoint) ?? []), file])
+}
+
+/** Some file systems tell no blocks at all. */
+function dataOf({ size, allocated }: Stat): number {
+  return allocated === 0 ? size : Math.min(size, allocated)
+}
+
+async function statsOf(storage: ReadStorage, { path }: Checkpoint): Promise<Stat[]> {
+  try {
+    return (await readTree(storage, path)).map(({ stat }) => stat)
+  } catch (error) {
+    if (error instanceof StorageError) return []
+    throw error
+  }
+}

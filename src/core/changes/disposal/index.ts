@@ -1,0 +1,27 @@
+/** The only code that deletes. */
+export { breathe } from './attempt.js'
+export {
+  demoteCheckpoints,
+  finishDemotions,
+  type DemoteOptions,
+  type Demoted,
+  type Demoting,
+  type FinishOptions,
+} from './demote.js'
+export { describeStay, failureOf } from './failure.js'
+export { fingerprint, type Fingerprint, type Fingerprints } from './fingerprint.js'
+export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
+export { bytesFreedBy } from './freed-bytes.js'
+export { addFinished, findLeftovers, finishLeftovers, leftoversOf, type Finished, type Leftover } from './leftovers.js'
+export type { Wait } from '../../storage/retry.js'
+export {
+  makeDurable,
+  removeCheckpoints,
+  takeAway,
+  type RemovalFailure,
+  type RemovalResult,
+  type RemoveOptions,
+} from './remove-checkpoints.js'
+export { removeTree } from './remove-tree.js'
+export { deleting, lookAgain, Mover, putBack } from './take-away.js'
+export { weigh, type Weight } from './freed-in-order.js'

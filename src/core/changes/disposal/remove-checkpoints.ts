@@ -1,0 +1,152 @@
+/** The only way in which checkpoints are deleted (docs/design.md §6). */
+import { dirname, join } from 'node:path'
+import type { Checkpoint } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import type { Storage } from '../../storage/storage.js'
+import { attempt, breathe } from './attempt.js'
+import type { Fingerprints } from './fingerprint.js'
+import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type Leftover } from './leftovers.js'
+import type { Wait } from '../../storage/retry.js'
+import { removeTree } from './remove-tree.js'
+import { removeEmpty, stateFolderOf } from '../state/index.js'
+import { deleting, folderOf, Mover, putBack, underItsName, type Moved } from './take-away.js'
+
+export interface RemoveOptions {
+  /** What `fingerprint` gave when the plan was made; a checkpoint without one is not removed. */
+  readonly planned: Fingerprints
+  readonly wait: Wait
+  /** Stands for `<parent of the run>/.ckpt/<run's name>`. */
+  readonly stateDirectory?: string
+  /** Stops before the next checkpoint. */
+  readonly signal?: AbortSignal
+  /** Told after a checkpoint's bytes are gone; `done` of `total` are. */
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+export interface RemovalFailure {
+  readonly name: string
+  readonly error: CkptError
+}
+
+export interface RemovalResult {
+  /** These have left their names. */
+  readonly removed: readonly Checkpoint[]
+  /** These stay, whole, and why. */
+  readonly failed: readonly RemovalFailure[]
+  /** These stay, whole, for the signal came first. */
+  readonly remaining: readonly Checkpoint[]
+  /** Bytes that the medium got back from `removed`: holes count 0, a hard-linked file when its last name goes. */
+  readonly freedBytes: number
+  readonly leftovers: readonly Leftover[]
+  /** What earlier, interrupted removals had left behind and this one finished. */
+  readonly finished: { readonly count: number; readonly freedBytes: number }
+}
+
+/**
+ * Removes exactly these checkpoints of the run. Each is looked at again just before: one that is no longer what was
+ * planned stays and is told in `failed`.
+ *
+ * First every checkpoint leaves its name by one rename, into `deleting/` in the state folder, then the renames are
+ * made durable, then the bytes go; so at any stop each is whole under its name, or gone. Where the state folder
+ * cannot be made or lies on another file system, the rename goes to a hidden neutral name beside the checkpoint.
+ *
+ * Never throws for one entry's sake. An empty list only finishes what earlier removals left.
+ */
+export async function removeCheckpoints(
+  storage: Storage,
+  run: string,
+  checkpoints: readonly Checkpoint[],
+  options: RemoveOptions,
+): Promise<RemovalResult> {
+  const state = await stateFolderOf(storage, run, options.stateDirectory)
+  const earlier = await findLeftovers(storage, [join(state.path, deleting), run, ...checkpoints.map(folderOf)])
+  const destination = { state, name: deleting, orBeside: true }
+  const mover = new Mover(storage, run, destination, options.planned, options.wait)
+  const taken = await takeAway(mover, checkpoints, options.signal)
+  const emptied = await emptyOut(storage, taken.moved, options)
+  const finished = await finishLeftovers(storage, earlier, options.wait, options.signal)
+  await removeEmpty(storage, state, deleting)
+  return {
+    removed: emptied.removed,
+    failed: [...taken.failed, ...emptied.failed],
+    remaining: [...emptied.remaining, ...taken.remaining],
+    freedBytes: emptied.freedBytes,
+    leftovers: [...emptied.leftovers, ...finished.leftovers],
+    finished: { count: finished.count, freedBytes: finished.freedBytes },
+  }
+}
+
+export interface Taken {
+  readonly moved: readonly Moved[]
+  readonly failed: readonly RemovalFailure[]
+  readonly remaining: readonly Checkpoint[]
+}
+
+/** Each leaves its name; goes on past one that cannot. */
+export async function takeAway(
+  mover: Mover,
+  checkpoints: readonly Checkpoint[],
+  signal: AbortSignal | undefined,
+): Promise<Taken> {
+  const moved: Moved[] = []
+  const failed: RemovalFailure[] = []
+  for (const [index, checkpoint] of checkpoints.entries()) {
+    await breathe()
+    if (signal?.aborted === true) return { moved, failed, remaining: checkpoints.slice(index) }
+    const outcome = await attempt(() => mover.move(checkpoint))
+    if (outcome instanceof CkptError) failed.push({ name: checkpoint.name, error: outcome })
+    else moved.push(outcome)
+  }
+  return { moved, failed, remaining: [] }
+}
+
+class Emptied {
+  readonly removed: Checkpoint[] = []
+  readonly failed: RemovalFailure[] = []
+  readonly remaining: Checkpoint[] = []
+  readonly leftovers: Leftover[] = []
+  freedBytes = 0
+}
+
+/** The bytes of what was moved go, once the renames are durable. */
+async function emptyOut(storage: Storage, moved: readonly Moved[], options: RemoveOptions): Promise<Emptied> {
+  const emptied = new Emptied()
+  const undurable = await makeDurable(storage, moved)
+  for (const [index, one] of moved.entries()) {
+    await breathe()
+    const stop = undurable ?? (options.signal?.aborted === true ? interrupted(one.at) : null)
+    if (stop === null) await emptyOne(storage, one, options.wait, emptied)
+    else await keep(storage, one, stop, emptied)
+    options.onProgress?.(index + 1, moved.length)
+  }
+  return emptied
+}
+
+async function emptyOne(storage: Storage, one: Moved, wait: Wait, emptied: Emptied): Promise<void> {
+  const removal = await removeTree(storage, one.at, wait)
+  const [failure] = removal.failures
+  if (failure !== undefined && removal.removed === 0) return keep(storage, one, failure, emptied)
+  emptied.removed.push(one.checkpoint)
+  emptied.leftovers.push(...leftoversOf(removal))
+  emptied.freedBytes += removal.freedBytes
+}
+
+/** Nothing of it has gone yet, so it gets its name back. */
+async function keep(storage: Storage, one: Moved, why: CkptError, emptied: Emptied): Promise<void> {
+  const back = await attempt(() => putBack(storage, one.at, one.checkpoint.path))
+  if (back instanceof CkptError) {
+    emptied.removed.push(one.checkpoint)
+    emptied.leftovers.push({ path: one.at, error: why })
+  } else if (why.code === 'interrupted') emptied.remaining.push(one.checkpoint)
+  else emptied.failed.push({ name: one.checkpoint.name, error: underItsName(one, why) })
+}
+
+/** Bytes must not go before the renames have reached the medium: a power failure would leave half a checkpoint. */
+export async function makeDurable(storage: Storage, moved: readonly Moved[]): Promise<CkptError | null> {
+  const folders = new Set(moved.flatMap(({ checkpoint, at }) => [dirname(at), folderOf(checkpoint)]))
+  for (const folder of folders) {
+    const failure = await attempt(() => storage.syncDirectory(folder))
+    if (failure instanceof CkptError) return failure
+  }
+  return null
+}

@@ -1,0 +1,168 @@
+/** A checkpoint leaves its name by one rename, once it has been looked at again. */
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
+import type { Checkpoint } from '../../checkpoint.js'
+import { CkptError, StorageError } from '../../errors.js'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { attempt } from './attempt.js'
+import { changeBetween, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
+import { makeInside, neutralName, type StateFolder } from '../state/index.js'
+import { patiently, type Wait } from '../../storage/retry.js'
+import { findMountBelow } from './mounts.js'
+import { otherFileSystem } from '../../storage/tree.js'
+
+/** Where checkpoints wait in the state folder for their bytes to go; whatever lies there is to be removed. */
+export const deleting = 'deleting'
+
+export interface Moved {
+  readonly checkpoint: Checkpoint
+  /** Absolute path of where it waits now. */
+  readonly at: string
+}
+
+export interface Destination {
+  readonly state: StateFolder
+  /** The folder in the state folder that checkpoints are moved into. */
+  readonly name: string
+  /** Where that folder cannot be used: move to a hidden name beside the checkpoint instead of failing. */
+  readonly orBeside: boolean
+  /** Called before each rename with where the checkpoint will lie. */
+  readonly announce?: (checkpoint: Checkpoint, at: string) => Promise<void>
+  /** Called when the rename that was announced was not done, or undone. */
+  readonly retract?: (at: string) => Promise<void>
+}
+
+/** The file system's ways of saying that only a rename within the folder can work. */
+const onlyWithin = new Set(['EXDEV', 'ENOSPC', 'EDQUOT'])
+
+/** Takes checkpoints of one run from their names, each only if it is still what was planned. */
+export class Mover {
+  /** Absolute; null when the state folder cannot be used. */
+  private place: string | null | undefined
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly run: string,
+    private readonly to: Destination,
+    private readonly planned: Fingerprints,
+    private readonly wait: Wait,
+  ) {}
+
+  /** Takes the checkpoint from its name. Throws CkptError, and then it is where it was. */
+  async move(checkpoint: Checkpoint): Promise<Moved> {
+    await refuseOutside(this.storage, this.run, checkpoint)
+    const print = await lookAgain(this.storage, checkpoint, this.planned)
+    const at = await this.rename(checkpoint, print)
+    if (await this.isSame(at, print)) return { checkpoint, at }
+    await putBack(this.storage, at, checkpoint.path)
+    await this.to.retract?.(at)
+    throw changed(checkpoint, 'it was replaced')
+  }
+
+  /** Between the look and the rename another process may have put something else under the name. */
+  private async isSame(at: string, print: Fingerprint): Promise<boolean> {
+    const [now] = await this.storage.lstat([at])
+    const then = print.get('')
+    return now?.ok === true && now.value.device === then?.device && now.value.inode === then.inode
+  }
+
+  private async rename(checkpoint: Checkpoint, print: Fingerprint): Promise<string> {
+    const within = folderOf(checkpoint)
+    for (let tries = 0; ; tries += 1) {
+      const place = await this.openPlace()
+      const at = await this.freeName(place ?? within, place === null, checkpoint, print)
+      try {
+        await this.to.announce?.(checkpoint, at)
+        await patiently(this.wait, () => this.storage.rename(checkpoint.path, at))
+        return at
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error
+        await this.to.retract?.(at)
+        const mayHelp = place !== null && tries < 3
+        if (mayHelp && this.to.orBeside && onlyWithin.has(error.errno)) this.place = null
+        // Another ckpt that had finished took the empty folder away.
+        else if (mayHelp && error.errno === 'ENOENT') this.place = undefined
+        else throw underItsName({ checkpoint, at }, error)
+      }
+    }
+  }
+
+  private async openPlace(): Promise<string | null> {
+    if (this.place !== undefined) return this.place
+    const made = await attempt(() => makeInside(this.storage, this.to.state, this.to.name))
+    if (made instanceof CkptError && !this.to.orBeside) throw made
+    this.place = made instanceof CkptError ? null : made
+    return this.place
+  }
+
+  /** A rename would replace a file or an empty folder of that name. */
+  private async freeName(folder: string, hidden: boolean, checkpoint: Checkpoint, print: Fingerprint): Promise<string> {
+    const { device, inode, modified } = print.get('') ?? { device: 0n, inode: 0n, modified: 0 }
+    for (let count = 0; ; count += 1) {
+      const name = neutralName(`${checkpoint.path}\n${device}:${inode}\n${modified}\n${count}`)
+      const path = join(folder, hidden ? `.${name}` : name)
+      const [there] = await this.storage.lstat([path])
+      if (there?.ok !== true) return path
+    }
+  }
+}
+
+/** Throws CkptError unless the checkpoint lies below its run, with no link on the way. */
+export async function refuseOutside(storage: Storage, at: string, checkpoint: Checkpoint): Promise<void> {
+  const [run, folder] = await storage.resolve([at, folderOf(checkpoint)])
+  if (run?.ok === false) throw run.error
+  if (folder?.ok === false) throw folder.error
+  const expected = run === undefined ? '' : join(run.value, relative(at, folderOf(checkpoint)))
+  if (isBelow(checkpoint.path, at) && folder?.value === expected) {
+    const mount = await findMountBelow(storage, join(expected, basename(checkpoint.path)))
+    if (mount !== null) throw otherFileSystem(mount)
+    return
+  }
+  throw new CkptError('refused', `${checkpoint.path}: not in the run ${at}, or reached through a link`, {
+    hint: 'name the run that really holds it',
+  })
+}
+
+/** What the checkpoint is now. Throws CkptError unless it is what was planned. */
+export async function lookAgain(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  planned: Fingerprints,
+): Promise<Fingerprint> {
+  const then = planned.get(checkpoint.name)
+  if (then === undefined) throw new CkptError('refused', `${checkpoint.name}: not among what was planned`)
+  if (!then.ok) throw then.error
+  const now = await fingerprintOf(storage, checkpoint.path)
+  if (!now.ok) throw now.error
+  const change = changeBetween(then.value, now.value)
+  if (change !== null) throw changed(checkpoint, change)
+  return now.value
+}
+
+function changed(checkpoint: Checkpoint, change: string): CkptError {
+  return new CkptError('refused', `${checkpoint.name}: changed since the plan was made: ${change}`, {
+    hint: 'nothing of it was removed; make a new plan',
+  })
+}
+
+function isBelow(path: string, folder: string): boolean {
+  const way = relative(folder, path)
+  return way !== '' && way !== '../../../..' && !way.startsWith(`../../../..${sep}`) && !isAbsolute(way)
+}
+
+/** The same error, told of the path that the checkpoint has. */
+export function underItsName({ at, checkpoint }: Moved, error: CkptError): CkptError {
+  if (!(error instanceof StorageError)) return error
+  const [path, message] = [error.path, error.message].map((text) => text.replaceAll(at, () => checkpoint.path))
+  return new StorageError(path ?? error.path, error.errno, message ?? error.message, { cause: error })
+}
+
+export function folderOf(checkpoint: Checkpoint): string {
+  return dirname(checkpoint.path)
+}
+
+/** Gives a checkpoint its name back; never over something that has taken the name meanwhile. */
+export async function putBack(storage: Storage, at: string, path: string): Promise<void> {
+  const [there] = await storage.lstat([path])
+  if (there?.ok === true) throw new CkptError('refused', `${path}: its name was taken meanwhile; it lies in ${at}`)
+  await storage.rename(at, path)
+}

@@ -1,0 +1,83 @@
+/**
+ * What happened to a run's jobs, line by line in `journal.jsonl` in the run's state folder. Lines are only ever added,
+ * each in one write and synced, so that two writers do not mix theirs, and a kill costs no more than the last one.
+ */
+import { join } from 'node:path'
+import { CkptError } from '../../errors.js'
+import { parseJson } from '../../formats/json.js'
+import { makeState, type StateFolder } from '../state/index.js'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { lineOf, toEntry, type Entry } from './entry.js'
+
+const fileName = 'journal.jsonl'
+
+/** Bytes. A year of checkpoints every minute has less. */
+const largest = 256 << 20
+
+export interface Contents {
+  /** In the order in which they were written. */
+  readonly entries: readonly Entry[]
+  /** Lines that are no entry: cut by a kill, or written by another version. */
+  readonly unreadable: number
+  /** The last line has no end: what is added next must not become a part of it. */
+  readonly isCut: boolean
+}
+
+/** Nothing where there is no journal. Throws StorageError where it cannot be read. */
+export async function readJournal(storage: ReadStorage, state: StateFolder): Promise<Contents> {
+  const [text] = await storage.read([join(state.path, fileName)], largest)
+  if (text?.ok !== true) {
+    if (text !== undefined && text.error.code !== 'not-found') throw text.error
+    return { entries: [], unreadable: 0, isCut: false }
+  }
+  const all = new TextDecoder().decode(text.value)
+  const lines = all.split('\n').filter((line) => line.trim() !== '')
+  const entries = lines.map(parseLine).filter((entry) => entry !== null)
+  return { entries, unreadable: lines.length - entries.length, isCut: all !== '' && !all.endsWith('\n') }
+}
+
+function parseLine(line: string): Entry | null {
+  try {
+    return toEntry(parseJson(line))
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    return null
+  }
+}
+
+/** A run's journal, open for adding. */
+export class Journal {
+  private constructor(
+    private readonly storage: Storage,
+    private readonly state: StateFolder,
+    private readonly known: Entry[],
+    private isCut: boolean,
+    private readonly onFailure: (error: CkptError) => void,
+  ) {}
+
+  /** Throws StorageError where what is there cannot be read. `onFailure` is told of each entry that cannot be added. */
+  static async open(storage: Storage, state: StateFolder, onFailure: (error: CkptError) => void): Promise<Journal> {
+    const { entries, isCut } = await readJournal(storage, state)
+    return new Journal(storage, state, [...entries], isCut, onFailure)
+  }
+
+  get entries(): readonly Entry[] {
+    return this.known
+  }
+
+  /** The job matters more than its journal: a full disk is told, and the entries count as known. */
+  async add(...entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return
+    this.known.push(...entries)
+    try {
+      await makeState(this.storage, this.state)
+      const text = (this.isCut ? '\n' : '') + entries.map(lineOf).join('')
+      this.isCut = true
+      await this.storage.append(join(this.state.path, fileName), new TextEncoder().encode(text))
+      this.isCut = false
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      this.onFailure(error)
+    }
+  }
+}

@@ -1,0 +1,235 @@
+/** A new checkpoint as SpeechBrain's Checkpointer lays it out (speechbrain/utils/checkpoints.py). */
+import { join } from 'node:path'
+import type { Wait } from '../../storage/retry.js'
+import { CkptError } from '../../errors.js'
+import type { PyDict } from '../../formats/pyyaml/index.js'
+import { closeSite, makeFolders, openSite, refuseTaken, removeIfEmpty, reveal, TakenError } from '../publish/index.js'
+import type { Storage } from '../../storage/storage.js'
+import {
+  empty,
+  inspectFile,
+  isSame,
+  placeFile,
+  syncWritten,
+  writeBytes,
+  type FileSource,
+  type Moved,
+  type Placement,
+} from './file-source.js'
+import { tellOf } from './failure.js'
+import { fileNameOf, metaFile, nameOf } from './keys.js'
+import { metaText } from './meta-input.js'
+
+export interface NewCheckpoint {
+  /** Absolute; made when missing. */
+  readonly run: string
+  /** `CKPT+NAME`; left out, the name is made of the stamp and a number. */
+  readonly name?: string | undefined
+  /** The local time of the save, as strftime's `%Y-%m-%d+%H-%M-%S`. */
+  readonly stamp: string
+  /** What `toPyMeta` gives. */
+  readonly meta: PyDict
+  /** By key. */
+  readonly files: ReadonlyMap<string, FileSource>
+}
+
+export interface SaveOptions {
+  readonly placement?: Placement
+  readonly wait: Wait
+  /** Stands for `<parent of the run>/.ckpt/<run's name>`. */
+  readonly stateDirectory?: string | undefined
+  /** Stops between two files; nothing stays. */
+  readonly signal?: AbortSignal
+  /** Told after each file that has a size; bytes. */
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+export interface Saved {
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+  /** Files that were to be moved and could not lose their old name: they are in the checkpoint all the same. */
+  readonly unmoved: readonly CkptError[]
+}
+
+/**
+ * Makes the checkpoint appear in the run in one step, whole and synced, or not at all: it is built in the state
+ * folder, outside of what frameworks scan; each file is synced, then the folder; then it is renamed, and the run's
+ * folder synced. A stamp's name that another saver takes meanwhile gets the next number. What a killed save left is
+ * cleaned up by a later one.
+ *
+ * Throws CkptError: `refused` when the name is taken, or a file is empty or changes meanwhile; `usage` for keys,
+ * names and files that cannot be saved; `not-found`, `interrupted`, `system`. What a source throws passes through.
+ * Then nothing is left of it, and files that were to be moved are where they were.
+ */
+export async function saveCheckpoint(
+  storage: Storage,
+  checkpoint: NewCheckpoint,
+  options: SaveOptions,
+): Promise<Saved> {
+  const { run, name, files } = checkpoint
+  const names = new Map([...files.keys()].map((key) => [key, fileNameOf(key)]))
+  const wanted = nameOf(checkpoint)
+  const text = metaText(checkpoint.meta)
+  const inspected = await inspectAll(storage, files)
+  if (name !== undefined) await refuseTaken(storage, join(run, wanted), takenHint)
+  const made = await makeFolders(storage, run).catch((error: unknown) => {
+    throw tellOf(error, { run, box: null }, 'the checkpoint')
+  })
+  try {
+    const site = await openSite(storage, run, run, options.stateDirectory)
+    try {
+      await storage.makeDirectory(site.building)
+      await writeBytes(storage, [new TextEncoder().encode(text)], join(site.building, metaFile))
+      await placeAll(storage, { run, files, names, inspected, folder: site.building, box: site.box }, options)
+      await storage.syncDirectory(site.building)
+      await storage.syncDirectory(site.box)
+      const taken = await takeName(storage, site.building, checkpoint)
+      const unmoved = options.placement === 'move' ? await removeMoved(storage, [...inspected.values()]) : []
+      return { name: taken, path: join(run, taken), unmoved }
+    } catch (error) {
+      throw tellOf(error, { run, box: site.box }, 'the checkpoint')
+    } finally {
+      await closeSite(storage, site, options.wait)
+    }
+  } catch (error) {
+    for (const folder of made.toReversed()) await removeIfEmpty(storage, folder)
+    throw tellOf(error, { run, box: null }, 'the checkpoint')
+  }
+}
+
+export interface Preview {
+  readonly name: string
+  /** Bytes by key; null for what is not known before it is read. */
+  readonly sizes: ReadonlyMap<string, number | null>
+}
+
+/** What a save would make, now. Changes nothing, reads no source, and throws as the save would. */
+export async function previewSave(storage: Storage, checkpoint: NewCheckpoint): Promise<Preview> {
+  const { run, name, files } = checkpoint
+  for (const key of files.keys()) fileNameOf(key)
+  metaText(checkpoint.meta)
+  const inspected = await inspectAll(storage, files)
+  const sizes = new Map([...files.keys()].map((key) => [key, inspected.get(key)?.stat.size ?? null]))
+  for (let number = 0; ; number += 1) {
+    const wanted = nameOf(checkpoint, number)
+    try {
+      await refuseTaken(storage, join(run, wanted), takenHint)
+      return { name: wanted, sizes }
+    } catch (error) {
+      if (!(error instanceof TakenError) || name !== undefined || number >= mostNumbers) throw error
+    }
+  }
+}
+
+/** So many savers of one second would be needed. */
+const mostNumbers = 100_000
+
+const takenHint = 'leave the name out, or take another: nothing is overwritten'
+
+async function inspectAll(storage: Storage, files: ReadonlyMap<string, FileSource>): Promise<Map<string, Moved>> {
+  const inspected = new Map<string, Moved>()
+  for (const [key, source] of files) {
+    if (source.kind === 'path') {
+      inspected.set(key, { path: source.path, stat: await inspectFile(storage, source.path) })
+    }
+  }
+  return inspected
+}
+
+interface Parts {
+  readonly run: string
+  readonly files: ReadonlyMap<string, FileSource>
+  readonly names: ReadonlyMap<string, string>
+  readonly inspected: ReadonlyMap<string, Moved>
+  readonly folder: string
+  /** Where what is not to stay can lie meanwhile. */
+  readonly box: string
+}
+
+async function placeAll(storage: Storage, parts: Parts, options: SaveOptions): Promise<void> {
+  const total = [...parts.inspected.values()].reduce((sum, { stat }) => sum + stat.size, 0)
+  let done = 0
+  for (const [key, source] of parts.files) {
+    if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted; nothing was saved')
+    const target = join(parts.folder, parts.names.get(key) ?? '')
+    const inspected = parts.inspected.get(key)
+    const place = { target, inspected, placement: options.placement ?? 'copy', box: parts.box, signal: options.signal }
+    try {
+      await placeOne(storage, key, source, place)
+    } catch (error) {
+      throw tellOf(error, parts, titleOf(key, inspected))
+    }
+    done += inspected?.stat.size ?? 0
+    if (inspected !== undefined) options.onProgress?.(done, total)
+  }
+  if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted; nothing was saved')
+}
+
+function titleOf(key: string, inspected: Moved | undefined): string {
+  const from = inspected === undefined ? '' : ` (${inspected.path}, ${inspected.stat.size} bytes)`
+  return `the file of key ${JSON.stringify(key)}${from}`
+}
+
+async function placeOne(
+  storage: Storage,
+  key: string,
+  source: FileSource,
+  { target, inspected, placement, box, signal }: OnePlace,
+): Promise<void> {
+  const hook = source.kind === 'written' ? undefined : source.through
+  const through = hook === undefined ? undefined : (from: string, to: string) => hook(from, to, signal)
+  if (inspected !== undefined) return placeFile(storage, inspected, target, placement, through)
+  if (source.kind === 'written') {
+    await source.write(target)
+    await syncWritten(storage, target, key)
+  }
+  if (source.kind !== 'bytes') return
+  const first = through === undefined ? target : join(box, 'given')
+  if ((await writeBytes(storage, source.bytes, first)) === 0) throw empty(source.title)
+  if (through === undefined) return
+  await through(first, target)
+  await storage.unlink(first)
+}
+
+interface OnePlace {
+  readonly target: string
+  readonly inspected: Moved | undefined
+  readonly placement: Placement
+  readonly box: string
+  readonly signal: AbortSignal | undefined
+}
+
+async function takeName(storage: Storage, building: string, checkpoint: NewCheckpoint): Promise<string> {
+  const { run, name } = checkpoint
+  for (let number = 0; ; number += 1) {
+    const wanted = nameOf(checkpoint, number)
+    try {
+      await reveal(storage, building, join(run, wanted), takenHint)
+      return wanted
+    } catch (error) {
+      if (!(error instanceof TakenError) || name !== undefined || number >= mostNumbers) throw error
+    }
+  }
+}
+
+/** Takes the old names; a file that is another by now keeps its own. */
+async function removeMoved(storage: Storage, moved: readonly Moved[]): Promise<CkptError[]> {
+  const failures: CkptError[] = []
+  for (const { path, stat } of distinct(moved)) {
+    const [now] = await storage.stat([path])
+    if (now?.ok !== true || !isSame(stat, now.value)) continue
+    try {
+      await storage.unlink(path)
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      failures.push(error)
+    }
+  }
+  return failures
+}
+
+/** One file may have been saved under two keys. */
+function distinct(moved: readonly Moved[]): Iterable<Moved> {
+  return new Map(moved.map((one) => [one.path, one])).values()
+}

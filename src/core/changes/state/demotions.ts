@@ -1,0 +1,102 @@
+/** Which checkpoints have lost what only resuming needs, so that nobody takes that for damage. */
+import { join } from 'node:path'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { isNameInside } from './names.js'
+import { neutralName } from './neutral-name.js'
+import { draftSuffix, quietly, readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
+import { makeInside, type StateFolder } from './state-folder.js'
+
+/** A file or folder that a demotion takes, and how to know it again. */
+export interface DroppedEntry {
+  /** Relative to the checkpoint. */
+  readonly name: string
+  /** Of the parameter file; null where it is none. */
+  readonly key: string | null
+  readonly inode: string
+  /** Bytes. */
+  readonly size: number
+  /** Unix seconds. */
+  readonly modified: number
+}
+
+export interface Demotion {
+  /** The checkpoint's, relative to its run. */
+  readonly name: string
+  /** Unix seconds. */
+  readonly time: number
+  /** Unix seconds: the checkpoint's folder had this time, and shall keep it. */
+  readonly modified: number
+  readonly dropped: readonly DroppedEntry[]
+  /** False while what was to go may still be there: the next prune or demotion finishes it. */
+  readonly finished: boolean
+}
+
+/** The folder of these records in the state folder. */
+const demoted = 'demoted'
+const suffix = '.json'
+
+export function demotionPath(state: StateFolder, name: string): string {
+  return join(state.path, demoted, neutralName(name) + suffix)
+}
+
+/**
+ * By the checkpoint's name. A record that cannot be read is passed over: it only explains what is missing, and nothing
+ * is deleted without it. Throws StorageError.
+ */
+export async function readDemotions(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Demotion>> {
+  const folder = join(state.path, demoted)
+  const [listing] = await storage.list([folder])
+  if (listing?.ok !== true) {
+    if (listing !== undefined && listing.error.code !== 'not-found') throw listing.error
+    return new Map()
+  }
+  const demotions = new Map<string, Demotion>()
+  for (const { name } of listing.value.filter((entry) => entry.name.endsWith(suffix))) {
+    const record = await readRecordOrNull(storage, join(folder, name))
+    const demotion = record === null ? null : toDemotion(record)
+    if (demotion !== null) demotions.set(demotion.name, demotion)
+  }
+  return demotions
+}
+
+function toDemotion(record: JsonObject): Demotion | null {
+  const [name, time, modified, list] = ['name', 'time', 'modified', 'dropped'].map((key) => record.get(key))
+  if (!isNameInside(name) || typeof time !== 'number' || typeof modified !== 'number') return null
+  if (!Array.isArray(list)) return null
+  const dropped = (list as readonly JsonValue[]).map((one) => (isJsonObject(one) ? toEntry(one) : null))
+  const finished = record.get('finished') === true
+  return dropped.every((one) => one !== null) ? { name, time, modified, dropped, finished } : null
+}
+
+function toEntry(one: JsonObject): DroppedEntry | null {
+  const [name, key, inode, size, modified] = ['name', 'key', 'inode', 'size', 'modified'].map((field) => one.get(field))
+  if (!isNameInside(name) || typeof inode !== 'string') return null
+  if (typeof size !== 'number' || typeof modified !== 'number') return null
+  return { name, key: typeof key === 'string' ? key : null, inode, size, modified }
+}
+
+/** Under the run's lock only; gives the record's path. Throws StorageError. */
+export async function writeDemotion(storage: Storage, state: StateFolder, demotion: Demotion): Promise<string> {
+  await makeInside(storage, state, demoted)
+  const path = demotionPath(state, demotion.name)
+  await writeRecord(storage, path, { version: 1, ...demotion })
+  return path
+}
+
+/** Drafts of these records that a kill left. Under the run's lock only. Never fails. */
+export async function removeDrafts(storage: Storage, state: StateFolder): Promise<void> {
+  const folder = join(state.path, demoted)
+  const [listing] = await storage.list([folder])
+  const names = listing?.ok === true ? listing.value.map((entry) => entry.name) : []
+  for (const name of names.filter((one) => one.endsWith(suffix + draftSuffix))) {
+    await quietly(() => storage.unlink(join(folder, name)))
+  }
+}
+
+/** Under the run's lock only. Throws StorageError. */
+export async function forgetDemotion(storage: Storage, state: StateFolder, name: string): Promise<void> {
+  const path = demotionPath(state, name)
+  await unlinkIfThere(storage, path + draftSuffix)
+  await unlinkIfThere(storage, path)
+}

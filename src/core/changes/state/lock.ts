@@ -1,0 +1,329 @@
+/**
+ * One ckpt at a time changes a run: a folder `lock` in the run's state folder, with a record of its owner in it.
+ *
+ * The folder is made whole under a name of its own and then renamed to `lock`. A rename onto a folder that is not
+ * empty fails, on network file systems too, so one wins; and there is no moment at which the lock has no owner.
+ * A lock is taken over when its owner is dead: on the same machine by pid, start time and boot; from elsewhere only
+ * by its heartbeat, whose age is measured by the file system's own clock.
+ *
+ * What the lock guards is safe without it too: a checkpoint is looked at again just before it goes, and goes by one
+ * rename. So a heartbeat that was late (a machine asleep) costs a refusal, and no checkpoint.
+ */
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { CkptError, StorageError } from '../../errors.js'
+import type { Storage } from '../../storage/storage.js'
+import { describeOwner, lifeOf, toOwner, type Owner, type Processes } from './owner.js'
+import { quietly, readRecordOrNull } from './record.js'
+import { makeState, removeEmpty, type StateFolder } from './state-folder.js'
+
+export interface LockOptions {
+  readonly processes: Processes
+  /** Unix seconds. */
+  readonly now: () => number
+  /** Resolves after so many milliseconds. */
+  readonly wait: (milliseconds: number) => Promise<void>
+  /** Calls back again and again, so many milliseconds apart, until what it gave is called. */
+  readonly every: (milliseconds: number, call: () => void) => () => void
+  /** Seconds to wait for another ckpt before giving up. */
+  readonly patience: number
+  /** Told once, when there is a wait. */
+  readonly onWait?: (holder: string) => void
+  /** Ends the wait with CkptError `interrupted`. */
+  readonly signal?: AbortSignal
+  /** The lock's; left out: `lock`, of whoever changes the run. */
+  readonly name?: string
+}
+
+/** Of whoever runs a job in the run, which others may meanwhile change. */
+export const jobLock = 'job'
+const changeLock = 'lock'
+const ownerFile = 'owner.json'
+const beatPrefix = 'beat-'
+/** Seconds between two heartbeats, and of silence after which an owner elsewhere counts as dead. */
+const beatInterval = 10
+export const staleAfter = 120
+/** Milliseconds between two tries. */
+const retryInterval = 200
+
+/**
+ * Runs `work` while holding the run's lock. Where the state folder cannot be written there is no lock and the work
+ * runs without, `onUnlocked` told why. Throws CkptError `refused` with who holds it once the patience is over.
+ */
+export async function withLock<T>(
+  storage: Storage,
+  state: StateFolder,
+  options: LockOptions & { readonly onUnlocked?: (error: CkptError) => void },
+  work: () => Promise<T>,
+): Promise<T> {
+  const lock = await acquireIfPossible(storage, state, options)
+  if (lock instanceof CkptError) {
+    options.onUnlocked?.(lock)
+    return work()
+  }
+  try {
+    return await work()
+  } finally {
+    await lock.release()
+  }
+}
+
+async function acquireIfPossible(
+  storage: Storage,
+  state: StateFolder,
+  options: LockOptions,
+): Promise<Lock | CkptError> {
+  try {
+    return await acquireLock(storage, state, options)
+  } catch (error) {
+    if (error instanceof StorageError) return error
+    throw error
+  }
+}
+
+export interface Lock {
+  /** Never fails. Takes the state folder along when nothing else is in it. */
+  release(): Promise<void>
+}
+
+/** Throws CkptError `refused` (held by another), `interrupted`; StorageError when the state folder cannot be written. */
+export async function acquireLock(storage: Storage, state: StateFolder, options: LockOptions): Promise<Lock> {
+  const attempt = new Attempt(storage, state, options)
+  const started = options.now()
+  for (let told = false; ;) {
+    const holder = await attempt.take()
+    if (holder === null) return attempt.hold()
+    const waited = options.now() - started
+    if (waited >= options.patience || options.signal?.aborted === true) {
+      await attempt.giveUp()
+      throw options.signal?.aborted === true ? interrupted(state) : inUse(holder, options)
+    }
+    if (!told) options.onWait?.(holder)
+    told = true
+    await options.wait(retryInterval)
+  }
+}
+
+function inUse(holder: string, { patience, name }: LockOptions): CkptError {
+  const waited = patience > 0 ? `, after a wait of ${patience} s` : ''
+  if (name === jobLock) {
+    return new CkptError('refused', `a job of this run is running already, under ${holder}${waited}`, {
+      hint: 'two would write over each other; to end that one: ckpt stop RUN',
+    })
+  }
+  return new CkptError('refused', `the run is in use by ${holder}${waited}; nothing was changed`, {
+    hint: 'try again when it has finished, or wait longer: --wait 10m',
+  })
+}
+
+function interrupted(state: StateFolder): CkptError {
+  return new CkptError('interrupted', `${state.path}: interrupted while waiting for another ckpt; nothing was changed`)
+}
+
+/** Who holds the lock, in words; null when nobody who lives does. */
+export async function holderOf(storage: Storage, state: StateFolder, options: LockOptions): Promise<string | null> {
+  return new Attempt(storage, state, options).holder()
+}
+
+interface Seen {
+  readonly token: string
+  /** Null when the record cannot be read. */
+  readonly owner: Owner | null
+  /** Names of the files whose newest time is the owner's last sign of life. */
+  readonly beats: readonly string[]
+}
+
+/** One ckpt's way to the lock. */
+class Attempt {
+  private readonly token = randomUUID()
+  /** What becomes the lock: its name, while it waits, tells whose it is. */
+  private readonly candidate: string
+  private readonly lock: string
+  private readonly name: string
+  private beats = 0
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly state: StateFolder,
+    private readonly options: LockOptions,
+  ) {
+    this.name = options.name ?? changeLock
+    this.lock = join(state.path, this.name)
+    this.candidate = this.folderOf(this.token)
+  }
+
+  private folderOf(token: string): string {
+    return join(this.state.path, `${this.name}-${token}`)
+  }
+
+  /** Null when the lock is ours, else who has it. Throws StorageError when the state folder cannot be written. */
+  async take(): Promise<string | null> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        await this.prepare()
+        await this.storage.rename(this.candidate, this.lock)
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error
+        // Another ckpt that had finished took the empty state folder away, or tidied our candidate up.
+        if (error.errno === 'ENOENT' && tries < 5) {
+          if (await this.isOurs()) return null
+          continue
+        }
+        if (error.errno !== 'EEXIST' && error.errno !== 'ENOTEMPTY') {
+          await this.giveUp()
+          throw error
+        }
+        const seen = await this.look(this.lock)
+        if (seen === null) continue
+        if (!(await this.isDead(seen))) return seen.owner === null ? 'another ckpt' : describeOwner(seen.owner)
+        await this.takeAway(seen)
+        continue
+      }
+      return null
+    }
+  }
+
+  /** A network file system may have lost the answer to a rename that was done. */
+  private async isOurs(): Promise<boolean> {
+    const seen = await this.look(this.lock)
+    return seen?.token === this.token
+  }
+
+  private async prepare(): Promise<void> {
+    const [there] = await this.storage.lstat([join(this.candidate, ownerFile)])
+    if (there?.ok === true) return
+    await makeState(this.storage, this.state)
+    try {
+      await this.storage.makeDirectory(this.candidate)
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.errno !== 'EEXIST') throw error
+    }
+    const file = await this.storage.create(join(this.candidate, ownerFile))
+    try {
+      const record = { version: 1, token: this.token, owner: this.options.processes.self, time: this.options.now() }
+      await file.write(new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`))
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Null when there is nothing (any more). */
+  private async look(folder: string): Promise<Seen | null> {
+    const [listing] = await this.storage.list([folder])
+    if (listing?.ok !== true) return null
+    const record = await readRecordOrNull(this.storage, join(folder, ownerFile))
+    const recorded = record?.get('token')
+    const token = typeof recorded === 'string' ? recorded : ''
+    const names = listing.value.map((entry) => entry.name)
+    return {
+      token,
+      owner: record === null ? null : toOwner(record),
+      beats: names.filter((name) => name === ownerFile || name.startsWith(`${beatPrefix}${token}`)),
+    }
+  }
+
+  /** Seconds since the owner's last heartbeat, by the file system's clock; null when that cannot be told. */
+  private async silenceOf(beats: readonly string[]): Promise<number | null> {
+    const paths = beats.length === 0 ? [this.lock] : beats.map((name) => join(this.lock, name))
+    const [mine, ...theirs] = await this.storage.lstat([await this.touchCandidate(), ...paths])
+    const last = Math.max(...theirs.map((stat) => (stat.ok ? stat.value.modified : -Infinity)))
+    return mine?.ok === true && Number.isFinite(last) ? mine.value.modified - last : null
+  }
+
+  /** Something that the file system has just given the time to. */
+  private async touchCandidate(): Promise<string> {
+    await this.beat(this.candidate)
+    return join(this.candidate, `${beatPrefix}${this.token}-${this.beats}`)
+  }
+
+  private async beat(folder: string): Promise<void> {
+    const last = join(folder, `${beatPrefix}${this.token}-${this.beats}`)
+    this.beats += 1
+    await quietly(async () => {
+      const file = await this.storage.create(join(folder, `${beatPrefix}${this.token}-${this.beats}`))
+      await file.close()
+      await this.storage.unlink(last)
+    })
+  }
+
+  private async isDead({ owner, beats }: Seen): Promise<boolean> {
+    const life = owner === null ? 'unknown' : lifeOf(owner, this.options.processes)
+    if (life !== 'unknown') return life === 'dead'
+    const silence = await this.silenceOf(beats)
+    return silence !== null && silence > staleAfter
+  }
+
+  /**
+   * The dead owner's lock is put aside under its token; it goes when ours is released. So of two that want to take it
+   * over the second finds that name taken; should it ever move a living lock aside, it puts it back.
+   */
+  private async takeAway(dead: Seen): Promise<void> {
+    const aside = this.folderOf(dead.token === '' ? `${this.token}-unreadable` : dead.token)
+    try {
+      await this.storage.rename(this.lock, aside)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      if (error.errno === 'ENOENT' || error.errno === 'EEXIST' || error.errno === 'ENOTEMPTY') return
+      throw error
+    }
+    const moved = await this.look(aside)
+    if (moved !== null && moved.token !== dead.token) await quietly(() => this.storage.rename(aside, this.lock))
+  }
+
+  async holder(): Promise<string | null> {
+    const seen = await this.look(this.lock)
+    const owner = seen?.owner ?? null
+    return owner === null || lifeOf(owner, this.options.processes) === 'dead' ? null : describeOwner(owner)
+  }
+
+  async giveUp(): Promise<void> {
+    await this.clear(this.candidate)
+    await removeEmpty(this.storage, this.state)
+  }
+
+  hold(): Lock {
+    const stop = this.options.every(beatInterval * 1000, () => void this.beat(this.lock))
+    return {
+      release: async () => {
+        stop()
+        // Aside first: a lock that is half taken apart would have no owner.
+        await quietly(async () => {
+          if (await this.isOurs()) await this.storage.rename(this.lock, this.candidate)
+        })
+        await this.clear(this.candidate)
+        await this.clearDead()
+        await removeEmpty(this.storage, this.state)
+      },
+    }
+  }
+
+  /** What dead ones left: locks put aside, and candidates of those that were killed while they waited. */
+  private async clearDead(): Promise<void> {
+    const [listing] = await this.storage.list([this.state.path])
+    if (listing?.ok !== true) return
+    const names = listing.value.map((entry) => entry.name).filter((name) => name.startsWith(`${this.name}-`))
+    for (const name of names) {
+      const owner = await readRecordOrNull(this.storage, join(this.state.path, name, ownerFile))
+      const known = owner === null ? null : toOwner(owner)
+      // Without a record it was left half made; should its ckpt be alive, that one makes it anew.
+      const isDead = known === null || lifeOf(known, this.options.processes) === 'dead'
+      const [folder] = await this.storage.lstat([join(this.state.path, name)])
+      const age = folder?.ok === true ? this.options.now() - folder.value.modified : 0
+      if (isDead || age > 10 * staleAfter) await this.tidy(join(this.state.path, name))
+    }
+  }
+
+  /** Out of its ckpt's reach first: it must not become the lock while its record goes. */
+  private async tidy(folder: string): Promise<void> {
+    const aside = this.folderOf(`${this.token}-tidy`)
+    await quietly(() => this.storage.rename(folder, aside))
+    await this.clear(aside)
+  }
+
+  private async clear(folder: string): Promise<void> {
+    const [listing] = await this.storage.list([folder])
+    if (listing?.ok !== true) return
+    for (const { name } of listing.value) await quietly(() => this.storage.unlink(join(folder, name)))
+    await quietly(() => this.storage.removeDirectory(folder))
+  }
+}

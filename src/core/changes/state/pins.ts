@@ -1,0 +1,54 @@
+/** Checkpoints that no prune may take. A pin binds ckpt alone: nothing in the checkpoint's folder changes. */
+import { join } from 'node:path'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { isNameInside } from './names.js'
+import { badRecord, readRecord, unlinkIfThere, writeRecord } from './record.js'
+import { makeState, type StateFolder } from './state-folder.js'
+
+export interface Pin {
+  /** The checkpoint's, relative to its run. */
+  readonly name: string
+  /** May be empty. */
+  readonly note: string
+  /** Unix seconds. */
+  readonly time: number
+  /** `list` has told that the checkpoint is gone. */
+  readonly goneTold: boolean
+}
+
+const fileName = 'pins.json'
+
+/** The run's pins by name, in the order in which they were made. Throws CkptError `damaged`, StorageError. */
+export async function readPins(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Pin>> {
+  const path = join(state.path, fileName)
+  const record = await readRecord(storage, path)
+  const list = record?.get('pins') ?? []
+  if (!Array.isArray(list)) throw badRecord(path, '"pins" is no list')
+  const pins = (list as readonly JsonValue[]).map((one) => {
+    const pin = isJsonObject(one) ? toPin(one) : null
+    if (pin === null) throw badRecord(path, 'a pin without the name of a checkpoint')
+    return pin
+  })
+  return new Map(pins.map((pin) => [pin.name, pin]))
+}
+
+function toPin(one: JsonObject): Pin | null {
+  const [name, note, time, told] = ['name', 'note', 'time', 'goneTold'].map((key) => one.get(key))
+  if (!isNameInside(name)) return null
+  return {
+    name,
+    note: typeof note === 'string' ? note : '',
+    time: typeof time === 'number' ? time : 0,
+    goneTold: told === true,
+  }
+}
+
+/** Under the run's lock only. No pins: no file. Throws StorageError. */
+export async function writePins(storage: Storage, state: StateFolder, pins: Iterable<Pin>): Promise<void> {
+  const list = [...pins]
+  const path = join(state.path, fileName)
+  if (list.length === 0) return unlinkIfThere(storage, path)
+  await makeState(storage, state)
+  await writeRecord(storage, path, { version: 1, pins: list })
+}

@@ -1,0 +1,52 @@
+/** Checkpoints from which several starts brought nothing: marked, not moved. Jobs start from the one before. */
+import { join } from 'node:path'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { isNameInside } from './names.js'
+import { badRecord, readRecord, unlinkIfThere, writeRecord } from './record.js'
+import { makeState, type StateFolder } from './state-folder.js'
+
+export interface SetAside {
+  /** The checkpoint's, relative to its run. */
+  readonly name: string
+  /** Unix seconds: what it says itself, else its file's time. One saved anew under the name is another. */
+  readonly saved: number | null
+  /** Starts from it that brought nothing. */
+  readonly starts: number
+  /** Unix seconds: when it was marked. */
+  readonly time: number
+}
+
+const fileName = 'set-aside.json'
+
+/** Throws CkptError `damaged`, StorageError. */
+export async function readSetAside(storage: ReadStorage, state: StateFolder): Promise<readonly SetAside[]> {
+  const path = join(state.path, fileName)
+  const record = await readRecord(storage, path)
+  const list = record?.get('checkpoints') ?? []
+  if (!Array.isArray(list)) throw badRecord(path, '"checkpoints" is no list')
+  return (list as readonly JsonValue[]).map((one) => {
+    const mark = isJsonObject(one) ? toSetAside(one) : null
+    if (mark === null) throw badRecord(path, 'an entry without the name of a checkpoint')
+    return mark
+  })
+}
+
+function toSetAside(one: JsonObject): SetAside | null {
+  const [name, saved, starts, time] = ['name', 'saved', 'starts', 'time'].map((key) => one.get(key))
+  if (!isNameInside(name)) return null
+  return {
+    name,
+    saved: typeof saved === 'number' ? saved : null,
+    starts: typeof starts === 'number' ? starts : 0,
+    time: typeof time === 'number' ? time : 0,
+  }
+}
+
+/** Under the run's lock only. None: no file. Throws StorageError. */
+export async function writeSetAside(storage: Storage, state: StateFolder, marks: readonly SetAside[]): Promise<void> {
+  const path = join(state.path, fileName)
+  if (marks.length === 0) return unlinkIfThere(storage, path)
+  await makeState(storage, state)
+  await writeRecord(storage, path, { version: 1, checkpoints: marks })
+}

@@ -1,0 +1,27 @@
+/** What `ckpt stop` leaves for the `ckpt run` that looks after a run's job, on whatever machine that is. */
+import { join } from 'node:path'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
+import { makeState, type StateFolder } from './state-folder.js'
+
+export type StopTime = 'now' | 'after-next-checkpoint'
+
+const fileName = 'stop.json'
+
+/** Null: nobody asked. */
+export async function readStopRequest(storage: ReadStorage, state: StateFolder): Promise<StopTime | null> {
+  const record = await readRecordOrNull(storage, join(state.path, fileName))
+  if (record === null) return null
+  return record.get('when') === 'after-next-checkpoint' ? 'after-next-checkpoint' : 'now'
+}
+
+/** Throws StorageError. */
+export async function writeStopRequest(storage: Storage, state: StateFolder, when: StopTime): Promise<void> {
+  await makeState(storage, state)
+  await writeRecord(storage, join(state.path, fileName), { version: 1, when })
+}
+
+/** Throws StorageError. */
+export async function forgetStopRequest(storage: Storage, state: StateFolder): Promise<void> {
+  await unlinkIfThere(storage, join(state.path, fileName))
+}

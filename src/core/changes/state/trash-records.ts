@@ -1,0 +1,95 @@
+/** What lies in the trash: for each thing a record beside it, with the name that it had. */
+import { join } from 'node:path'
+import type { JsonObject } from '../../formats/json.js'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { isNameInside } from './names.js'
+import { isNeutralName } from './neutral-name.js'
+import { readRecordOrNull, writeRecord } from './record.js'
+import type { StateFolder } from './state-folder.js'
+
+export interface TrashRecord {
+  /** The checkpoint's, relative to its run. */
+  readonly name: string
+  /** Unix seconds: when it was moved. */
+  readonly time: number
+  /** Why it was. */
+  readonly reason: string
+  readonly layout: string
+  readonly kind: 'directory' | 'file'
+  /** Bytes on the medium that removing it frees, when it was moved. */
+  readonly size: number
+}
+
+export interface TrashEntry extends TrashRecord {
+  /** Its neutral name in the trash. */
+  readonly id: string
+  /** Absolute. */
+  readonly path: string
+}
+
+export interface TrashContents {
+  /** Newest first. */
+  readonly entries: readonly TrashEntry[]
+  /** Absolute paths of things without a readable record; they have no name to go back to. */
+  readonly unknown: readonly string[]
+  /** Absolute paths of records of which nothing is there: what a kill between the two left. */
+  readonly orphans: readonly string[]
+}
+
+/** The folder of the trash in the state folder. */
+export const trash = 'trash'
+const suffix = '.json'
+
+export function trashRecordPath(at: string): string {
+  return at + suffix
+}
+
+export async function writeTrashRecord(storage: Storage, at: string, record: TrashRecord): Promise<void> {
+  await writeRecord(storage, trashRecordPath(at), { version: 1, ...record })
+}
+
+/** Throws StorageError when the trash is there and cannot be listed. */
+export async function readTrash(storage: ReadStorage, state: StateFolder): Promise<TrashContents> {
+  const folder = join(state.path, trash)
+  const [listing] = await storage.list([folder])
+  if (listing?.ok !== true) {
+    if (listing !== undefined && listing.error.code !== 'not-found') throw listing.error
+    return { entries: [], unknown: [], orphans: [] }
+  }
+  const names = listing.value.map((entry) => entry.name)
+  const things = names.filter(isNeutralName)
+  const records = names.filter((name) => name.includes(suffix))
+  const isThere = new Set(things)
+  const entries: TrashEntry[] = []
+  const unknown: string[] = []
+  for (const id of things) {
+    const path = join(folder, id)
+    const entry = await readEntry(storage, id, path)
+    if (entry === null) unknown.push(path)
+    else entries.push(entry)
+  }
+  const orphans = records.filter((name) => !isThere.has(name.slice(0, name.indexOf(suffix))))
+  entries.sort((a, b) => b.time - a.time || (a.name < b.name ? -1 : 1))
+  return { entries, unknown, orphans: orphans.map((name) => join(folder, name)) }
+}
+
+async function readEntry(storage: ReadStorage, id: string, path: string): Promise<TrashEntry | null> {
+  const record = await readRecordOrNull(storage, trashRecordPath(path))
+  const parsed = record === null ? null : toRecord(record)
+  return parsed === null ? null : { id, path, ...parsed }
+}
+
+function toRecord(record: JsonObject): TrashRecord | null {
+  const [name, time, reason, layout, kind, size] = ['name', 'time', 'reason', 'layout', 'kind', 'size'].map((key) =>
+    record.get(key),
+  )
+  if (!isNameInside(name) || typeof time !== 'number') return null
+  return {
+    name,
+    time,
+    reason: typeof reason === 'string' ? reason : '',
+    layout: typeof layout === 'string' ? layout : '',
+    kind: kind === 'file' ? 'file' : 'directory',
+    size: typeof size === 'number' ? size : 0,
+  }
+}

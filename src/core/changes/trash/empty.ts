@@ -1,0 +1,118 @@
+/** The end of what lies in the trash. */
+import { basename, dirname, join } from 'node:path'
+import {
+  breathe,
+  deleting,
+  findLeftovers,
+  finishLeftovers,
+  leftoversOf,
+  removeTree,
+  type Leftover,
+  type Wait,
+} from '../disposal/index.js'
+import { CkptError } from '../../errors.js'
+import {
+  makeInside,
+  neutralName,
+  quietly,
+  readTrash,
+  removeEmpty,
+  trash,
+  trashRecordPath,
+  unlinkIfThere,
+  type StateFolder,
+  type TrashEntry,
+} from '../state/index.js'
+import type { Storage } from '../../storage/storage.js'
+
+export interface EmptyOptions {
+  readonly wait: Wait
+  /** Stops before the next entry. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Emptied {
+  readonly removed: readonly TrashEntry[]
+  /** These lie in the trash as before, and why. */
+  readonly failed: readonly { readonly entry: TrashEntry; readonly error: CkptError }[]
+  /** Bytes that the medium got back from `removed`. */
+  readonly freedBytes: number
+  readonly leftovers: readonly Leftover[]
+  /** What earlier, interrupted removals had left behind and this one finished. */
+  readonly finished: { readonly count: number; readonly freedBytes: number }
+}
+
+/**
+ * Removes these entries of the run's trash for good. Under the run's lock only. Each first leaves the trash by one
+ * rename, so that what a kill leaves half removed is never offered for restoring. Goes on past what fails. Records of
+ * which nothing is there go too, and what interrupted removals left.
+ */
+export async function emptyTrash(
+  storage: Storage,
+  run: string,
+  state: StateFolder,
+  entries: readonly TrashEntry[],
+  { wait, signal }: EmptyOptions,
+): Promise<Emptied> {
+  const earlier = await findLeftovers(storage, [join(state.path, deleting), run])
+  const removed: TrashEntry[] = []
+  const failed: Emptied['failed'][number][] = []
+  const leftovers: Leftover[] = []
+  let freedBytes = 0
+  for (const entry of entries) {
+    await breathe()
+    try {
+      if (signal?.aborted === true) throw new CkptError('interrupted', `${entry.name}: interrupted before its turn`)
+      const at = await takeOut(storage, state, entry)
+      const removal = await removeTree(storage, at, wait)
+      freedBytes += removal.freedBytes
+      leftovers.push(...leftoversOf(removal))
+      removed.push(entry)
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      failed.push({ entry, error })
+    }
+  }
+  const finished = await finishLeftovers(storage, earlier, wait, signal)
+  await tidyTrash(storage, state)
+  await removeEmpty(storage, state, deleting, trash)
+  return {
+    removed,
+    failed,
+    freedBytes,
+    leftovers: [...leftovers, ...finished.leftovers],
+    finished: { count: finished.count, freedBytes: finished.freedBytes },
+  }
+}
+
+async function takeOut(storage: Storage, state: StateFolder, entry: TrashEntry): Promise<string> {
+  const place = await makeInside(storage, state, deleting)
+  const at = await freeName(storage, place, entry)
+  await storage.rename(entry.path, at)
+  try {
+    await storage.syncDirectory(place)
+    await storage.syncDirectory(dirname(entry.path))
+  } catch (error) {
+    await storage.rename(at, entry.path)
+    throw error
+  }
+  await unlinkIfThere(storage, trashRecordPath(entry.path))
+  return at
+}
+
+async function freeName(storage: Storage, folder: string, entry: TrashEntry): Promise<string> {
+  for (let count = 0; ; count += 1) {
+    const path = join(folder, count === 0 ? basename(entry.path) : neutralName(`${entry.path}\n${count}`))
+    const [there] = await storage.lstat([path])
+    if (there?.ok !== true) return path
+  }
+}
+
+/** Removes records of which nothing is there: a kill between record and rename left them. Never fails. */
+export async function tidyTrash(storage: Storage, state: StateFolder): Promise<void> {
+  await quietly(async () => {
+    const { orphans } = await readTrash(storage, state)
+    for (const path of orphans) await unlinkIfThere(storage, path)
+  })
+  await removeEmpty(storage, state, trash)
+}
