@@ -4,7 +4,7 @@ import { BaseCommand } from '../base-command.js'
 import { localStamp, wait } from '../clock.js'
 import type { Precision } from '../core/tensors/average/index.js'
 import { CkptError } from '../core/errors.js'
-import { findCheckpointAt } from '../core/layouts/index.js'
+import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
 import { compileMapping, type NameMapping } from '../core/tensors/names/index.js'
 import {
   prepareAverage,

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { TotalSize } from '../core/layouts/index.js'
+import { TotalSize } from '../core/checkpoints/layouts/index.js'
 import {
   arrange,
   examine,

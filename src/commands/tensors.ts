@@ -3,8 +3,8 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
 import type { MetaValue } from '../core/checkpoint.js'
 import { CkptError, FormatError } from '../core/errors.js'
-import { loadCheckpoint } from '../core/layouts/index.js'
-import { toMetaValue } from '../core/meta/index.js'
+import { loadCheckpoint } from '../core/checkpoints/layouts/index.js'
+import { toMetaValue } from '../core/checkpoints/meta/index.js'
 import {
   ensureSafe,
   isTensorFile,

@@ -35,9 +35,9 @@ export { localStorage } from './storage/local.js'
 export type { ReadStorage, Storage } from './storage/storage.js'
 
 // Runs and their checkpoints
-export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './layouts/index.js'
+export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './checkpoints/layouts/index.js'
 export { arrange, examine, openRun, openRuns, type Arranged, type Query } from './run/index.js'
-export { checkHealth, type HealthOptions } from './health/index.js'
+export { checkHealth, type HealthOptions } from './checkpoints/health/index.js'
 
 // Choosing
 export { parseExpression, type Expression } from './expression/index.js'

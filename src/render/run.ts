@@ -1,6 +1,6 @@
 /** A run as `list` shows it. */
 import type { Checkpoint, Run } from '../core/checkpoint.js'
-import { findLayout } from '../core/layouts/index.js'
+import { findLayout } from '../core/checkpoints/layouts/index.js'
 import { columnFor, summarise, toDocument, type Row } from './checkpoints.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'

@@ -1,7 +1,7 @@
 /** One checkpoint with all that is known of it, and a run summed up. */
 import { basename, relative } from 'node:path'
 import { timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
-import { findLayout } from '../core/layouts/index.js'
+import { findLayout } from '../core/checkpoints/layouts/index.js'
 import type { TensorFile, TensorInfo } from '../core/tensors/read/index.js'
 import { aligned } from './aligned.js'
 import { describeFinding, formatMeta, isoTime } from './checkpoints.js'

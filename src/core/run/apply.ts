@@ -2,7 +2,7 @@
 import type { Checkpoint, Run } from '../checkpoint.js'
 import { bytesFreedBy, lookAgain, type Fingerprint, type Fingerprints, type RemovalFailure } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
-import type { HealthOptions } from '../health/index.js'
+import type { HealthOptions } from '../checkpoints/health/index.js'
 import { protect } from '../retention/index.js'
 import { isWhole } from '../checkpoint.js'
 import { impossibleMetrics } from '../selection/index.js'

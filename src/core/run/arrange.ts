@@ -1,7 +1,7 @@
 /** Checkpoints in order and filtered, as a query asks. */
 import type { Checkpoint } from '../checkpoint.js'
 import type { Expression } from '../expression/index.js'
-import { complete, measure } from '../layouts/index.js'
+import { complete, measure } from '../checkpoints/layouts/index.js'
 import {
   byRecency,
   describeUnknownKey,

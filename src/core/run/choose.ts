@@ -1,9 +1,9 @@
 /** The checkpoint that a job starts from. */
 import type { Checkpoint, Finding, HealthLevel, Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { settle, type HealthOptions } from '../health/index.js'
+import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { firstWhole, requireKeys, type Candidate, type PassedOver } from '../jobs/pass-over.js'
-import { findLeftovers } from '../layouts/index.js'
+import { findLeftovers } from '../checkpoints/layouts/index.js'
 import { rank } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, type Query } from './arrange.js'

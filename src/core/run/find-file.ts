@@ -1,8 +1,8 @@
 /** From what someone typed (a file, a checkpoint, a run with a query) to the files of tensors that are meant. */
 import { distinct, holdsWeights, isWhole, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import type { HealthOptions } from '../health/index.js'
-import { findCheckpointAt, loadCheckpoint } from '../layouts/index.js'
+import type { HealthOptions } from '../checkpoints/health/index.js'
+import { findCheckpointAt, loadCheckpoint } from '../checkpoints/layouts/index.js'
 import { rank, valueFor } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isTensorFile } from '../tensors/read/index.js'

@@ -1,7 +1,7 @@
 /** A run and its checkpoints, looked at as deep as the question needs. */
 import { resolve } from 'node:path'
 import type { Checkpoint, HealthLevel, Run } from '../checkpoint.js'
-import { checkHealth, checkStructure, type HealthOptions } from '../health/index.js'
+import { checkHealth, checkStructure, type HealthOptions } from '../checkpoints/health/index.js'
 import {
   findCheckpointAt,
   findRuns,
@@ -11,7 +11,7 @@ import {
   NoRunError,
   type TotalSize,
   type LoadedCheckpoint,
-} from '../layouts/index.js'
+} from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { withDemotions, type StatePlace } from './state.js'
 

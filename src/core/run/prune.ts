@@ -2,7 +2,7 @@
 import { CkptError } from '../errors.js'
 import { isWhole, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
 import { bytesFreedBy, fingerprint, weigh, type Fingerprints } from '../changes/disposal/index.js'
-import { settle, type HealthOptions } from '../health/index.js'
+import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import {
   checkPolicy,
   plan,

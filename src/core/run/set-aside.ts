@@ -1,6 +1,6 @@
 /** Marking checkpoints from which starts bring nothing, and what that means to those who choose. */
 import { timeOf, type Checkpoint, type Run } from '../checkpoint.js'
-import { measure } from '../layouts/index.js'
+import { measure } from '../checkpoints/layouts/index.js'
 import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { holding } from './pin.js'

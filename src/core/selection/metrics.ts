@@ -1,7 +1,7 @@
 /** Questions about the metrics of a run: which there are, which checkpoint is best by each. */
 import { ownMeta, ownValue, type Checkpoint, type Direction, type MetaValue } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { directionOf, isImpossible, metricKeys } from '../meta/index.js'
+import { directionOf, isImpossible, metricKeys } from '../checkpoints/meta/index.js'
 import { describeOrder, rank, type Order } from './rank.js'
 
 /** Not worth a column or a mark of their own: the list shows them anyway. */

@@ -2,7 +2,7 @@
 import { isWhole, type Checkpoint } from '../checkpoint.js'
 import { selects, type Expression } from '../expression/index.js'
 import type { Entry } from '../changes/journal/index.js'
-import { measure } from '../layouts/index.js'
+import { measure } from '../checkpoints/layouts/index.js'
 import { openRunIfAny, type StatePlace } from '../run/index.js'
 import { byRecency, scopeOf } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'

@@ -1,7 +1,7 @@
 /** New whole checkpoints of a run, as they appear. */
 import { isWhole, timeOf, type Checkpoint } from '../checkpoint.js'
-import { settle } from '../health/index.js'
-import { measure } from '../layouts/index.js'
+import { settle } from '../checkpoints/health/index.js'
+import { measure } from '../checkpoints/layouts/index.js'
 import { examine, openRunIfAny, type StatePlace } from '../run/index.js'
 import { byRecency } from '../selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'

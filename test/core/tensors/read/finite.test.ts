@@ -6,7 +6,7 @@ import type { Dtype } from '../../../../src/core/formats/safetensors.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { createCast } from '../../../../src/core/tensors/read/cast.js'
 import { findNonFinite, openTensors, type NonFinite } from '../../../../src/core/tensors/read/index.js'
-import { makeFolder } from '../../layouts/folders.js'
+import { makeFolder } from '../../checkpoints/layouts/folders.js'
 
 const folder = makeFolder()
 

@@ -1,0 +1,318 @@
+/** Is a checkpoint whole? Graded, with the exact cause (docs/design.md §6). */
+import { basename } from 'node:path'
+import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import {
+  explainTemporary,
+  folderReason,
+  listFiles,
+  uniteFindings,
+  type Contents,
+  type FoundFile,
+} from '../layouts/index.js'
+import type { ReadStorage, Sweep } from '../../storage/storage.js'
+import type { Sum, Sums } from './checksums.js'
+import { isEmptyDamage } from './empty.js'
+import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
+import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
+import { Neighbours } from './neighbours.js'
+import { inspectIndex, Shards } from './shard-index.js'
+
+export interface HealthOptions {
+  /** Told after each part how many bytes of how many have been looked at. */
+  readonly onProgress?: (done: number, total: number) => void
+  /** Ends the work with CkptError `interrupted`. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * What can be known without opening a file: the findings of the scan, files that every other checkpoint has, and
+ * files of 0 bytes where sizes were measured. `siblings` are all checkpoints of the run, `which` those to be graded.
+ */
+export function checkStructure(siblings: readonly Checkpoint[], which: readonly Checkpoint[] = siblings): Checkpoint[] {
+  const missing = findMissing(siblings)
+  const sizes = sizesByKey(siblings, which)
+  return which.map((checkpoint) => {
+    const found = uniteFindings(
+      checkpoint.health.findings,
+      missing.get(checkpoint.path) ?? [],
+      findMeasuredEmpty(checkpoint, sizes),
+    )
+    return found.length === checkpoint.health.findings.length ? checkpoint : withHealth(checkpoint, 'none', found)
+  })
+}
+
+/**
+ * Grades `which`, in order, by looking into their files: `quick` reads headers and end records, a few small reads a
+ * file; `deep` reads every byte and compares checksums where the format has them. Damage never throws.
+ * `siblings` are all checkpoints of the run.
+ */
+export async function checkHealth(
+  storage: ReadStorage,
+  siblings: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+  level: 'quick' | 'deep',
+  options: HealthOptions = {},
+): Promise<Checkpoint[]> {
+  const checked = await check(storage, siblings, which, { level, isSummed: () => false }, options)
+  return checked.map(({ checkpoint }) => checkpoint)
+}
+
+/** A graded checkpoint, and what its files are. */
+export interface Summed {
+  readonly checkpoint: Checkpoint
+  /** Of all files that could be read from end to end; empty where no sums were asked for. */
+  readonly sums: Sums
+}
+
+/** The same, deep, and in the same reading the SHA-256 of each file of the checkpoints that `isSummed` picks. */
+export async function checkAndSum(
+  storage: ReadStorage,
+  siblings: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+  isSummed: (checkpoint: Checkpoint) => boolean,
+  options: HealthOptions = {},
+): Promise<Summed[]> {
+  return check(storage, siblings, which, { level: 'deep', isSummed }, options)
+}
+
+interface Depth {
+  readonly level: 'quick' | 'deep'
+  readonly isSummed: (checkpoint: Checkpoint) => boolean
+}
+
+async function check(
+  storage: ReadStorage,
+  siblings: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+  { level, isSummed }: Depth,
+  options: HealthOptions,
+): Promise<Summed[]> {
+  const missing = findMissing(siblings)
+  const neighbours = new Neighbours(storage, siblings)
+  const contents = await listFiles(storage, which)
+  const inspected: Inspection[] = []
+  const inspect = async (): Promise<Rest[]> => {
+    for (const checkpoint of which) {
+      if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
+      const found = contents.get(checkpoint) ?? { files: [], findings: [] }
+      const how = { level, isSummed: isSummed(checkpoint), signal: options.signal }
+      inspected.push(await inspectContents(storage, checkpoint, found, neighbours, how))
+    }
+    return inspected.flatMap(({ rests }) => rests)
+  }
+  const read = level === 'deep' ? await readRests(storage, which, inspect, options) : await readNothing(inspect)
+  return which.map((checkpoint, index) => {
+    const { findings = [], rests = [] } = inspected[index] ?? {}
+    const all = uniteFindings(
+      withoutThose(checkpoint.health.findings, findings),
+      findings,
+      rests.flatMap((rest) => read.get(rest)?.findings ?? []),
+      contents.get(checkpoint)?.findings ?? [],
+      withoutThere(missing.get(checkpoint.path) ?? [], contents.get(checkpoint)),
+    )
+    const sums = rests.flatMap((rest): [string, Sum][] => {
+      const sha256 = read.get(rest)?.sha256 ?? null
+      return sha256 === null ? [] : [[rest.name, { size: rest.sweep.size, sha256 }]]
+    })
+    return { checkpoint: withHealth(checkpoint, level, all), sums: new Map(sums) }
+  })
+}
+
+/** That an index names a missing file says more than that others have it. */
+function withoutThose(structure: readonly Finding[], findings: readonly Finding[]): readonly Finding[] {
+  const told = new Set(findings.filter(({ grade }) => grade === 'partial').map(({ file }) => file))
+  return structure.filter(({ grade, file }) => grade !== 'partial' || file === undefined || !told.has(file))
+}
+
+/** What the others have and is here too, but as no file, is told as what it is. */
+function withoutThere(missing: readonly Finding[], contents: Contents | undefined): readonly Finding[] {
+  return missing.filter(({ file }) => contents?.files.every(({ name }) => name !== file) ?? true)
+}
+
+interface Read {
+  readonly findings: readonly Finding[]
+  readonly sha256: string | null
+}
+
+/** Reads the files of all checkpoints together, so that several can be read at a time. */
+async function readRests(
+  storage: ReadStorage,
+  which: readonly Checkpoint[],
+  inspect: () => Promise<readonly Rest[]>,
+  { onProgress, signal }: HealthOptions,
+): Promise<ReadonlyMap<Rest, Read>> {
+  let rests: readonly Rest[] = []
+  let total = 0
+  const find = async (): Promise<Sweep[]> => {
+    rests = await inspect()
+    total = rests.reduce((sum, { sweep }) => sum + sweep.size, 0)
+    return rests.map(({ sweep }) => sweep)
+  }
+  let done = 0
+  const onBytes = (count: number): void => {
+    done += count
+    onProgress?.(Math.min(done, total), total)
+  }
+  const expected = which.reduce((sum, { size }) => sum + (size ?? 0), 0)
+  const answers = await storage.sweep(find, { expected, onBytes, signal })
+  const read = new Map<Rest, Read>()
+  for (const [index, answer] of answers.entries()) {
+    const rest = rests[index]
+    if (rest !== undefined) {
+      read.set(rest, { findings: rest.judge(answer), sha256: answer.ok ? answer.value.sha256 : null })
+    }
+  }
+  return read
+}
+
+/** Quick verification leaves nothing to be read. */
+async function readNothing(inspect: () => Promise<unknown>): Promise<ReadonlyMap<Rest, Read>> {
+  await inspect()
+  return new Map()
+}
+
+interface Inspection {
+  readonly findings: readonly Finding[]
+  readonly rests: readonly Rest[]
+}
+
+interface ContentsOptions extends InspectOptions {
+  readonly isSummed: boolean
+}
+
+async function inspectContents(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  { files }: Contents,
+  neighbours: Neighbours,
+  options: ContentsOptions,
+): Promise<Inspection> {
+  const found: (readonly Finding[])[] = []
+  const rests: Rest[] = []
+  const tensors = new Map<string, ReadonlySet<string>>()
+  const itself = checkpoint.kind === 'file' ? checkpoint.name : undefined
+  const known = new Set(checkpoint.health.findings.map((finding) => finding.file ?? itself))
+  for (const file of files) {
+    // A temporary file is loaded by nothing, so nothing about it is damage of this checkpoint.
+    if (file.stat?.kind !== 'file' || explainTemporary(basename(file.name)) !== null) continue
+    const inspected = known.has(file.name) ? unread : await lookInto(storage, checkpoint, file, neighbours, options)
+    found.push(inspected.findings)
+    if (inspected.tensors !== null) tensors.set(file.name, inspected.tensors)
+    const rest = options.isSummed ? withSum(file.name, file.path, file.stat.size, inspected.rest) : inspected.rest
+    if (rest !== null) rests.push(rest)
+  }
+  const shards = new Shards(storage, files, tensors)
+  for (const file of files) {
+    if (!file.name.endsWith('.index.json') || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
+    found.push(await inspectIndex(storage, file, shards))
+  }
+  found.push(findMissingShards(files.map((file) => file.name)), findUnfinishedFolders(files))
+  found.push(await findFolders(storage, checkpoint, files, neighbours))
+  return { findings: found.flat(), rests }
+}
+
+const unread: Inspected = { findings: [], tensors: null, rest: null }
+
+async function lookInto(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  file: FoundFile,
+  neighbours: Neighbours,
+  options: InspectOptions,
+): Promise<Inspected> {
+  if (file.stat?.size === 0) {
+    const isDamage = await isEmptyFileDamage(checkpoint, file, neighbours)
+    return isDamage ? { ...unread, findings: [emptyFinding(file.name)] } : unread
+  }
+  const isParameter = checkpoint.files.some(({ path }) => path === file.path)
+  const around = {
+    commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
+    commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
+    endInZeros: () => neighbours.commonEndOf(checkpoint, file.name),
+    isParameter,
+    isNeverEmpty: isParameter && isEmptyDamage(file.name, false, []),
+  }
+  return inspectFile(storage, file, around, options)
+}
+
+/** Keys whose file is a folder here; a recoverable may save one, but then it does so everywhere. */
+async function findFolders(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  files: readonly FoundFile[],
+  neighbours: Neighbours,
+): Promise<Finding[]> {
+  if (checkpoint.kind === 'file') return []
+  const here = new Set(files.map(({ path }) => path))
+  const findings: Finding[] = []
+  const absent = checkpoint.files.filter((file) => !here.has(file.path))
+  const stats = await storage.stat(absent.map(({ path }) => path))
+  for (const [index, { path }] of absent.entries()) {
+    const stat = stats[index]
+    if (stat?.ok !== true || stat.value.kind !== 'directory') continue
+    const file = basename(path)
+    const others = await neighbours.sizesOf(checkpoint, file)
+    if (others.length < fewestWitnesses) continue
+    findings.push({ grade: 'corrupt', file, reason: `${folderReason}, and a file in the other checkpoints` })
+  }
+  return findings
+}
+
+/** torch.distributed.checkpoint writes `.metadata` after all data (filesystem.py, `FileSystemWriter.finish`). */
+function findUnfinishedFolders(files: readonly FoundFile[]): Finding[] {
+  const names = new Set(files.map((file) => file.name))
+  const folders = new Set(files.filter((file) => file.name.endsWith('.distcp')).map((file) => folderOf(file.name)))
+  return [...folders]
+    .map((folder) => `${folder}.metadata`)
+    .filter((file) => !names.has(file))
+    .map((file) => ({ grade: 'unfinished', file, reason: 'not there; it is written after all the data beside it' }))
+}
+
+function folderOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/') + 1)
+}
+
+async function isEmptyFileDamage(checkpoint: Checkpoint, file: FoundFile, neighbours: Neighbours): Promise<boolean> {
+  const isParameter = checkpoint.files.some((one) => one.path === file.path)
+  return isEmptyDamage(file.name, isParameter, await neighbours.sizesOf(checkpoint, file.name))
+}
+
+function emptyFinding(file: string): Finding {
+  return { grade: 'corrupt', file, reason: '0 bytes' }
+}
+
+/** What is known of the sizes of one key's file over a run. */
+interface KnownSizes {
+  count: number
+  filled: number
+}
+
+/** Gathered only when one of `which` has an empty file. */
+function sizesByKey(siblings: readonly Checkpoint[], which: readonly Checkpoint[]): ReadonlyMap<string, KnownSizes> {
+  const sizes = new Map<string, KnownSizes>()
+  if (!which.some((checkpoint) => checkpoint.files.some((file) => file.size === 0))) return sizes
+  const graded = new Map(which.map((checkpoint) => [checkpoint.path, checkpoint]))
+  for (const sibling of siblings) {
+    for (const file of (graded.get(sibling.path) ?? sibling).files) {
+      if (file.size === null) continue
+      const known = sizes.get(file.key) ?? { count: 0, filled: 0 }
+      sizes.set(file.key, known)
+      known.count += 1
+      if (file.size > 0) known.filled += 1
+    }
+  }
+  return sizes
+}
+
+function findMeasuredEmpty(checkpoint: Checkpoint, sizes: ReadonlyMap<string, KnownSizes>): Finding[] {
+  return checkpoint.files
+    .filter((file) => file.size === 0 && isEmptyDamage(basename(file.path), true, othersOf(sizes.get(file.key))))
+    .map((file) => emptyFinding(basename(file.path)))
+}
+
+/** One size stands for all of the others: whether any of them is filled decides. */
+function othersOf(known: KnownSizes | undefined): number[] {
+  if (known === undefined || known.count < 2) return []
+  return [known.filled]
+}

@@ -1,0 +1,5 @@
+/** Is a checkpoint whole, and has it stopped changing? */
+export { checkAndSum, checkHealth, checkStructure, type HealthOptions, type Summed } from './check.js'
+export { compareSums, type Sum, type Sums } from './checksums.js'
+export { checkFinite } from './finite.js'
+export { lookInterval, settle, type SettleOptions } from './still-written.js'

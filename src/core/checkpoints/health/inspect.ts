@@ -1,0 +1,311 @@
+/** One file of a checkpoint: is it what its bytes say that it is? */
+import type { Finding } from '../../checkpoint.js'
+import { CkptError, FormatError, isAbsence, reasonOf, StorageError } from '../../errors.js'
+import type { ByteSource } from '../../formats/byte-source.js'
+import { checkJson } from '../../formats/json.js'
+import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
+import { auditPickle, PickleEndsEarly, readCalls, type PickleCalls } from '../../formats/pickle/index.js'
+import { describeCut } from '../../formats/torch-cut.js'
+import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
+import {
+  checkEntry,
+  checksumFault,
+  endsAt,
+  hasChecksums,
+  locateEntries,
+  readSmallEntry,
+  readZip,
+  tailLength,
+  ZipEndMissing,
+  type LocatedEntry,
+  type ZipArchive,
+} from '../../formats/zip.js'
+import type { FoundFile } from '../layouts/index.js'
+import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
+import { headLength, kindOf, type Kind } from './kind.js'
+import { areUnwritten, findZeroTail, type Extent } from './zeros.js'
+import { sourceOf, withFile } from '../../storage/source.js'
+
+/** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
+export interface Surroundings {
+  /** The length in bytes that the file has in the other checkpoints, where they agree. */
+  readonly commonSize: () => Promise<number | null>
+  readonly commonKind: () => Promise<Kind | null>
+  /** Whether the file ends in zeros in the other checkpoints, where they agree. */
+  readonly endInZeros: () => Promise<boolean | null>
+  readonly isParameter: boolean
+  /** A parameter file, and what its name stands for has no empty form. */
+  readonly isNeverEmpty: boolean
+}
+
+export interface InspectOptions {
+  readonly level: 'quick' | 'deep'
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Inspected {
+  readonly findings: readonly Finding[]
+  /** Names of the tensors, where the header was read: an index is held against them. */
+  readonly tensors: ReadonlySet<string> | null
+  /** What is left to do at the depth that was asked for; null when nothing is. */
+  readonly rest: Rest | null
+}
+
+/** A file that is still to be read through, together with others. */
+export interface Rest {
+  /** Relative to the checkpoint. */
+  readonly name: string
+  readonly sweep: Sweep
+  /** What the sweep's answer tells of the file. */
+  readonly judge: (answer: Result<SweepSums>) => Finding[]
+}
+
+/** Bytes of a JSON file that is parsed whole; of a longer one only its two ends are looked at. */
+const largestJson = { quick: 64 << 10, deep: 64 << 20 }
+
+/**
+ * Looks into a file that is not empty. What is broken comes back as findings, never as an exception; `interrupted`
+ * is the one CkptError that is thrown.
+ */
+export async function inspectFile(
+  storage: ReadStorage,
+  file: FoundFile,
+  around: Surroundings,
+  options: InspectOptions,
+): Promise<Inspected> {
+  try {
+    return await withFile(storage, file.path, async (handle) => inspectHandle(handle, file, around, options))
+  } catch (error) {
+    const finding = toFinding(error, file.name)
+    return { findings: [finding], tensors: null, rest: null }
+  }
+}
+
+function toFinding(error: unknown, file: string): Finding {
+  if (error instanceof StorageError) {
+    if (isAbsence(error.errno)) return { grade: 'partial', file, reason: 'vanished while it was looked at' }
+    return { grade: 'corrupt', file, reason: `cannot be read: ${reasonOf(error)}` }
+  }
+  if (error instanceof FormatError) return { grade: 'corrupt', file, reason: error.message }
+  throw error
+}
+
+async function inspectHandle(
+  handle: ReadHandle,
+  { name, path }: FoundFile,
+  around: Surroundings,
+  options: InspectOptions,
+): Promise<Inspected> {
+  const source = sourceOf(handle)
+  const kind = kindOf(name, await source.read(0, headLength), handle.size)
+  const tensors = kind === 'safetensors' ? await inspectSafetensors(source, around) : null
+  const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
+  if (kind === 'legacy') await inspectLegacy(source, around, options)
+  else if (kind === 'json') await inspectJson(source, options)
+  else if (kind === 'opaque' || kind === 'text') await compareKind(source, kind, around)
+  return { findings: [], tensors, rest: options.level === 'deep' ? restOf(name, path, handle.size, stored) : null }
+}
+
+/** Gives the names of its tensors. */
+async function inspectSafetensors(source: ByteSource, around: Surroundings): Promise<ReadonlySet<string>> {
+  const prefix = await source.read(0, prefixLength)
+  const header = await source.read(prefixLength, readHeaderLength(prefix, source.byteLength))
+  const { tensors } = parseHeader(header, source.byteLength)
+  await refuseZeroTail(source, tensors, around)
+  return new Set(tensors.map((tensor) => tensor.name))
+}
+
+/** Zeros to the end that begin as no value does, where the other checkpoints have none, were never written. */
+async function refuseZeroTail(source: ByteSource, parts: readonly Extent[], around: Surroundings): Promise<void> {
+  const start = await findZeroTail(source)
+  if (start === null || !areUnwritten(parts, start) || (await around.endInZeros()) !== false) return
+  throw new FormatError(
+    `bytes ${start} to ${source.byteLength}, its end, are all zero, and the other checkpoints do not end so: ` +
+      'they were never written (power failure, full disk)',
+    { offset: start },
+  )
+}
+
+/** Gives the entries whose checksums are to be held against the bytes. */
+async function inspectZip(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<LocatedEntry[]> {
+  const archive = await readZip(source).catch(async (error: unknown) => {
+    throw error instanceof ZipEndMissing ? await explainCut(source, around, error, 'no zip end record') : error
+  })
+  await inspectPickle(source, archive, options)
+  if (options.level === 'quick') return []
+  const checksum = hasChecksums(archive)
+  const located = await locateEntries(source, archive)
+  for (const { entry } of located.filter(({ entry }) => entry.method === 'deflated')) {
+    await checkEntry(source, archive, entry, {
+      checksum,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    })
+  }
+  return checksum ? located.filter(({ entry }) => entry.method === 'stored') : []
+}
+
+/** Bytes of a pickle that is looked into: a model of ten thousand tensors has 2 MB. */
+const largestPickle = { quick: 4 << 20, deep: 64 << 20 }
+
+/** torch's archives hold a pickle, and a pickle can run anything when Python loads it. */
+async function inspectPickle(source: ByteSource, archive: ZipArchive, { level }: InspectOptions): Promise<void> {
+  const [root = ''] = archive.count === 0 ? [] : archive.entry(0).name.split('/', 1)
+  const pickle = archive.find(`${root}/data.pkl`)
+  if (pickle === undefined || pickle.size > largestPickle[level]) return
+  if (archive.find(`${root}/constants.pkl`) !== undefined) return
+  const bytes = await readSmallEntry(source, archive, pickle, largestPickle[level]).catch((error: unknown) => {
+    // Deep verification compares all checksums, and tells of all that differ.
+    if (level === 'deep' && error instanceof FormatError) return null
+    throw error
+  })
+  if (bytes !== null) refuseUnsafe(readCalls(bytes))
+}
+
+function refuseUnsafe(calls: PickleCalls): void {
+  const { unsafe } = auditPickle(calls)
+  if (unsafe.length === 0) return
+  throw new FormatError(`unsafe: its pickle ${unsafe.join(', ')}, which loading it with Python would run`)
+}
+
+/** Every byte is read once, also where no checksum tells of it: a bad sector shows itself in no other way. */
+function restOf(name: string, path: string, size: number, stored: readonly LocatedEntry[]): Rest {
+  const ranges = stored.map(({ range }) => ({ position: range.offset, length: range.length }))
+  return {
+    name,
+    sweep: { path, size, ranges, sha256: false },
+    judge: (answer) => {
+      if (!answer.ok) return [toFinding(answer.error, name)]
+      const { crcs } = answer.value
+      const wrong = stored.flatMap((one, index) => (crcs[index] === one.entry.crc32 ? [] : [{ one, sum: crcs[index] }]))
+      const [first] = wrong
+      if (first === undefined) return []
+      const more = wrong.length > 1 ? `; so it is with ${wrong.length - 1} more of its ${stored.length} entries` : ''
+      return [{ grade: 'corrupt', file: name, reason: checksumFault(first.one, first.sum ?? 0).message + more }]
+    },
+  }
+}
+
+/** The same, and its SHA-256; a file of which nothing is left to judge is read for that alone. */
+export function withSum(name: string, path: string, size: number, rest: Rest | null): Rest {
+  const { sweep, judge } = rest ?? { sweep: { path, size, ranges: [] }, judge: () => [] }
+  return { name, sweep: { ...sweep, sha256: true }, judge }
+}
+
+async function inspectLegacy(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<void> {
+  const layout = await readLegacyLayout(source).catch(async (error: unknown) => {
+    throw error instanceof PickleEndsEarly ? await explainCut(source, around, error, 'its header ends early') : error
+  })
+  if (source.byteLength < layout.expectedLength) {
+    throw new FormatError(`killed while saving: ${source.byteLength} of ${layout.expectedLength} bytes`, {
+      offset: source.byteLength,
+    })
+  }
+  refuseUnsafe(layout.calls)
+  const looked = options.level === 'deep' ? layout.storages : endsOf(layout.storages)
+  for (const storage of looked) await checkCount(source, storage)
+  await refuseZeroTail(source, layout.storages.map(extentOf), around)
+}
+
+function extentOf({ offset, byteLength }: LegacyStorage): Extent {
+  return { begin: offset, end: offset + byteLength }
+}
+
+function endsOf<T>(items: readonly T[]): T[] {
+  return items.filter((_, index) => index === 0 || index === items.length - 1)
+}
+
+/** Before its elements each storage repeats their number. */
+async function checkCount(source: ByteSource, { key, count, offset }: LegacyStorage): Promise<void> {
+  const bytes = await source.read(offset - 8, 8)
+  const told = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(0, true)
+  if (told === BigInt(count)) return
+  throw new FormatError(`storage ${key} begins with the count ${told.toString()}, and ${count} elements are expected`, {
+    offset: offset - 8,
+  })
+}
+
+/** Nothing in a zip that was cut tells its full length, but the same file elsewhere in the run often does. */
+async function explainCut(
+  source: ByteSource,
+  around: Surroundings,
+  cause: FormatError,
+  sign: string,
+): Promise<FormatError> {
+  const common = await around.commonSize()
+  const length = source.byteLength
+  const zeros = cause instanceof ZipEndMissing && (common ?? length) >= length ? await findZeroTail(source) : null
+  if (zeros !== null) {
+    return new FormatError(`bytes ${zeros} to ${length}, its end, are all zero and were never written, ${sign}`, {
+      cause,
+    })
+  }
+  if (common !== null && common < length && (await endsAt(source, common))) {
+    const more = `${length - common} bytes were appended to its ${common}`
+    return new FormatError(`${more}, and a reader looks for the end record in the last ${tailLength} bytes alone`, {
+      cause,
+    })
+  }
+  if (common === null || common < length) {
+    const isZip = cause instanceof ZipEndMissing
+    return new FormatError(isZip ? await describeCut(source) : `killed while saving: ${length} bytes, ${sign}`, {
+      cause,
+    })
+  }
+  if (common === length) return new FormatError(`${sign}, in all its ${length} bytes`, { cause })
+  return new FormatError(
+    `killed while saving: ${length} of ${common} bytes (its length in the other checkpoints), ${sign}`,
+    { cause },
+  )
+}
+
+async function compareKind(source: ByteSource, kind: 'text' | 'opaque', around: Surroundings): Promise<void> {
+  const common = await around.commonKind()
+  if (kind === 'opaque' && (around.isNeverEmpty || common === 'text') && (await findZeroTail(source)) === 0) {
+    throw new FormatError(`all its ${source.byteLength} bytes are zero: they were never written`, { offset: 0 })
+  }
+  if (common === null || common === 'opaque' || common === kind) return
+  if (common === 'text') {
+    // A log or a note is text in any encoding.
+    if (!around.isParameter) return
+    throw new FormatError('does not begin as text, as it does in the other checkpoints', { offset: 0 })
+  }
+  const title = { zip: 'zip (torch)', legacy: 'torch', safetensors: 'safetensors', index: 'JSON', json: 'JSON' }[common]
+  throw new FormatError(`does not begin as a ${title} file, as it does in the other checkpoints`, { offset: 0 })
+}
+
+/** Text that begins with a bracket must end with its partner; whether all between is JSON, only a whole read tells. */
+async function inspectJson(source: ByteSource, options: InspectOptions): Promise<void> {
+  const first = firstSign(await source.read(0, headLength))
+  const tail = await source.read(Math.max(0, source.byteLength - headLength), headLength)
+  const partner = first === '{' ? '}' : first === '[' ? ']' : undefined
+  if (partner !== undefined && lastSign(tail) !== partner) {
+    throw new FormatError(
+      `ends early: ${source.byteLength} bytes of JSON that begin with ${first ?? ''} and do not end with ${partner}`,
+      { offset: source.byteLength },
+    )
+  }
+  if (source.byteLength > largestJson[options.level]) return
+  const bytes = await source.read(0, source.byteLength)
+  if (!isJsonLines(bytes)) checkJson(bytes)
+}
+
+function firstSign(bytes: Uint8Array): string | undefined {
+  return Buffer.from(bytes).toString('latin1').trimStart()[0]
+}
+
+function lastSign(bytes: Uint8Array): string | undefined {
+  return Buffer.from(bytes).toString('latin1').trimEnd().at(-1)
+}
+
+/** Logs are named `.json` too and hold one value a line. */
+function isJsonLines(bytes: Uint8Array): boolean {
+  const end = bytes.indexOf(0x0a)
+  if (end <= 1) return false
+  try {
+    checkJson(bytes.subarray(0, end))
+    return true
+  } catch (error) {
+    if (error instanceof CkptError) return false
+    throw error
+  }
+}

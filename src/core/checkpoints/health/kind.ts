@@ -1,0 +1,35 @@
+/** What a file is, by its first bytes; by its name only where the bytes may be the ones that are broken. */
+
+import { isText } from '../../formats/text.js'
+import { isLegacyStream } from '../../formats/torch-legacy.js'
+
+export type Kind = 'zip' | 'legacy' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
+
+/** Bytes that are looked at. */
+export const headLength = 64
+
+const zipMagic = Buffer.from('504b0304', 'hex')
+
+/** `head` are the first bytes of a file of `size` bytes, which is not empty. */
+export function kindOf(name: string, head: Uint8Array, size: number): Kind {
+  if (name.endsWith('.index.json')) return 'index'
+  if (name.endsWith('.json')) return 'json'
+  if (name.endsWith('.safetensors')) return 'safetensors'
+  // Many archives in one file (torch.distributed.checkpoint/filesystem.py): its own index tells where each lies.
+  if (name.endsWith('.distcp')) return 'opaque'
+  if (beginsWith(head, zipMagic)) return 'zip'
+  if (isLegacyStream(head)) return 'legacy'
+  if (looksLikeSafetensors(head, size)) return 'safetensors'
+  return isText(head) ? 'text' : 'opaque'
+}
+
+function beginsWith(head: Uint8Array, magic: Uint8Array): boolean {
+  return head.length >= magic.length && magic.every((byte, index) => head[index] === byte)
+}
+
+/** A header's length, then `{"`: also where the file ends within its header. */
+function looksLikeSafetensors(head: Uint8Array, size: number): boolean {
+  if (head.length < 10 || size < 10) return false
+  const length = new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true)
+  return length >= 2n && length <= 100_000_000n && head[8] === 0x7b && head[9] === 0x22
+}

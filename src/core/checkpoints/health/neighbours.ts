@@ -1,0 +1,95 @@
+/** The same file in the other checkpoints of the run: asked only when one looks odd. */
+import { sep } from 'node:path'
+import type { Checkpoint } from '../../checkpoint.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { headLength, kindOf, type Kind } from './kind.js'
+import { readHead, sourceOf, withFile } from '../../storage/source.js'
+import { StorageError } from '../../errors.js'
+import { endsInZeros } from './zeros.js'
+
+/** Others that are asked. */
+const mostAsked = 4
+/** Others that must agree before they count. */
+const fewestAgreed = 2
+
+export class Neighbours {
+  private readonly kinds = new Map<string, Promise<Kind | null>>()
+  private readonly ends = new Map<string, Promise<boolean | null>>()
+  private readonly sizes = new Map<string, Promise<number | null>>()
+
+  private readonly positions: ReadonlyMap<string, number>
+
+  constructor(
+    private readonly storage: ReadStorage,
+    private readonly siblings: readonly Checkpoint[],
+  ) {
+    this.positions = new Map(siblings.map((sibling, index) => [sibling.path, index]))
+  }
+
+  /** Sizes in bytes of the file of that name (relative, with `/`) in some others that have it. */
+  async sizesOf(of: Checkpoint, name: string): Promise<number[]> {
+    const asked = this.others(of, name).map(async (path) => remember(this.sizes, path, () => this.size(path)))
+    return (await Promise.all(asked)).filter((size) => size !== null)
+  }
+
+  /** The size that the file has in all others asked, where they agree; else null. */
+  async commonSizeOf(of: Checkpoint, name: string): Promise<number | null> {
+    return agreed(await this.sizesOf(of, name))
+  }
+
+  /** The kind that the file has in all others asked, where they agree; else null. */
+  async commonKindOf(of: Checkpoint, name: string): Promise<Kind | null> {
+    const asked = this.others(of, name).map(async (path) => remember(this.kinds, path, () => this.kind(name, path)))
+    return agreed((await Promise.all(asked)).filter((kind) => kind !== null))
+  }
+
+  /** Whether the file ends in zeros in all others asked, where they agree; else null. */
+  async commonEndOf(of: Checkpoint, name: string): Promise<boolean | null> {
+    const asked = this.others(of, name).map(async (path) => remember(this.ends, path, () => this.end(path)))
+    return agreed((await Promise.all(asked)).filter((end) => end !== null))
+  }
+
+  /** Those nearest in the run's order, on both sides: a file's kind or size may have changed long ago. */
+  private others(of: Checkpoint, name: string): string[] {
+    const at = this.positions.get(of.path) ?? this.siblings.length
+    const found: string[] = []
+    for (let distance = 1; found.length < mostAsked && distance <= this.siblings.length; distance += 1) {
+      for (const sibling of [this.siblings[at - distance], this.siblings[at + distance]]) {
+        if (sibling?.layout !== of.layout || sibling.kind !== of.kind) continue
+        found.push(of.kind === 'file' ? sibling.path : sibling.path + sep + name)
+      }
+    }
+    return found
+  }
+
+  private async size(path: string): Promise<number | null> {
+    const [stat] = await this.storage.stat([path])
+    return stat?.ok === true && stat.value.kind === 'file' ? stat.value.size : null
+  }
+
+  private async end(path: string): Promise<boolean | null> {
+    try {
+      return await withFile(this.storage, path, (handle) => endsInZeros(sourceOf(handle)))
+    } catch (error) {
+      if (error instanceof StorageError) return null
+      throw error
+    }
+  }
+
+  private async kind(name: string, path: string): Promise<Kind | null> {
+    const head = await readHead(this.storage, path, headLength)
+    return head === null || head.size === 0 ? null : kindOf(name, head.bytes, head.size)
+  }
+}
+
+function remember<T>(known: Map<string, Promise<T>>, key: string, find: () => Promise<T>): Promise<T> {
+  const answer = known.get(key) ?? find()
+  known.set(key, answer)
+  return answer
+}
+
+function agreed<T>(answers: readonly T[]): T | null {
+  const [first] = answers
+  if (first === undefined || answers.length < fewestAgreed) return null
+  return answers.every((answer) => answer === first) ? first : null
+}

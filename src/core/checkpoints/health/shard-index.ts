@@ -1,0 +1,125 @@
+/** The index of a sharded model, held against the files beside it. */
+import type { Finding } from '../../checkpoint.js'
+import { FormatError, reasonOf, StorageError } from '../../errors.js'
+import { isBeside, largestIndex, readWeightMap } from '../../formats/weight-map.js'
+import type { PyValue } from '../../formats/pyyaml/value.js'
+import type { FoundFile } from '../layouts/index.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { openTensors } from '../../tensors/read/index.js'
+
+/** Missing tensors that a finding names. */
+const mostNamed = 3
+/** Shards that are told of one by one; of the rest, how many there are. */
+const mostShards = 8
+
+/** What is there beside the index. */
+export class Shards {
+  /** Files of the checkpoint by name (relative, with `/`). */
+  readonly files: ReadonlyMap<string, FoundFile>
+
+  /** `tensors` are the names of those in files whose header was read. */
+  constructor(
+    private readonly storage: ReadStorage,
+    files: readonly FoundFile[],
+    private readonly tensors: ReadonlyMap<string, ReadonlySet<string>>,
+  ) {
+    this.files = new Map(files.map((file) => [file.name, file]))
+  }
+
+  /** Names that an index may give to it. Null where it cannot be read as one of tensors, which is told of the file itself. */
+  async namesIn({ name, path, stat }: FoundFile): Promise<ReadonlySet<string> | null> {
+    const known = this.tensors.get(name)
+    if (known !== undefined) return known
+    if (stat?.kind !== 'file' || name.endsWith('.safetensors')) return null
+    try {
+      const file = await openTensors(this.storage, path)
+      await file.close()
+      return new Set([...file.tensors.map((tensor) => tensor.name), ...keysOf(file.values)])
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof StorageError) return null
+      throw error
+    }
+  }
+}
+
+/** Keys of the saved dict: an index names whatever stands under one, also sparse tensors and what is no tensor. */
+function keysOf(values: PyValue): string[] {
+  if (typeof values !== 'object' || values === null || !('pairs' in values)) return []
+  return values.pairs.flatMap(([key]) => (typeof key === 'string' ? [key] : []))
+}
+
+/** Holds one index against the files beside it: names of shards and, where their headers were read, of tensors. */
+export async function inspectIndex(storage: ReadStorage, index: FoundFile, shards: Shards): Promise<Finding[]> {
+  const [text] = await storage.read([index.path], largestIndex)
+  if (text === undefined) return []
+  if (!text.ok) return [{ grade: 'corrupt', file: index.name, reason: reasonOf(text.error) }]
+  try {
+    return await compare(index.name, readWeightMap(text.value).shards, shards)
+  } catch (error) {
+    if (error instanceof FormatError) return [{ grade: 'corrupt', file: index.name, reason: error.message }]
+    throw error
+  }
+}
+
+async function compare(index: string, map: ReadonlyMap<string, readonly string[]>, shards: Shards): Promise<Finding[]> {
+  if (map.size === 0) return [{ grade: 'corrupt', file: index, reason: 'names no tensor' }]
+  const folder = index.slice(0, index.lastIndexOf('/') + 1)
+  const findings = new Findings(index)
+  for (const [shard, tensors] of map) {
+    if (!isBeside(shard)) {
+      findings.add('elsewhere', () => {
+        return { grade: 'corrupt', file: index, reason: `names ${JSON.stringify(shard)}, which is no file beside it` }
+      })
+      continue
+    }
+    const file = shards.files.get(folder + shard)
+    if (file === undefined) {
+      findings.add('absent', () => absentShard(index, folder + shard, tensors.length))
+      continue
+    }
+    const here = await shards.namesIn(file)
+    const absent = here === null ? [] : tensors.filter((tensor) => !here.has(tensor))
+    if (absent.length > 0) findings.add('lacking', () => absentTensors(index, shard, absent))
+  }
+  return findings.told()
+}
+
+type Matter = 'elsewhere' | 'absent' | 'lacking'
+
+/** Findings about one index: a few of each kind, and the number of the rest. */
+class Findings {
+  readonly #told: Finding[] = []
+  readonly #counts: Record<Matter, number> = { elsewhere: 0, absent: 0, lacking: 0 }
+
+  constructor(private readonly index: string) {}
+
+  add(matter: Matter, make: () => Finding): void {
+    this.#counts[matter] += 1
+    if (this.#counts[matter] <= mostShards) this.#told.push(make())
+  }
+
+  told(): Finding[] {
+    const more = (matter: Matter, grade: Finding['grade'], what: string): Finding[] => {
+      const count = this.#counts[matter] - mostShards
+      return count > 0 ? [{ grade, reason: `${this.index} names ${count} more files that ${what}` }] : []
+    }
+    return [
+      ...this.#told,
+      ...more('elsewhere', 'corrupt', 'do not lie beside it'),
+      ...more('absent', 'partial', 'are not there'),
+      ...more('lacking', 'partial', 'lack tensors'),
+    ]
+  }
+}
+
+function absentShard(index: string, file: string, tensors: number): Finding {
+  const what = tensors === 1 ? '1 tensor' : `${tensors} tensors`
+  return { grade: 'partial', file, reason: `not there, though ${index} names it for ${what}` }
+}
+
+function absentTensors(index: string, shard: string, absent: readonly string[]): Finding {
+  const named = absent.slice(0, mostNamed).map((name) => JSON.stringify(name))
+  const more = absent.length > mostNamed ? ` and ${absent.length - mostNamed} more` : ''
+  const reason = `names ${named.join(', ')}${more} in ${shard}, which does not have ${absent.length === 1 ? 'it' : 'them'}`
+  return { grade: 'partial', file: index, reason }
+}

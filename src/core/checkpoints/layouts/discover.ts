@@ -1,0 +1,205 @@
+/** From a path that someone typed to the run that is meant, or to all runs below it. */
+import { basename, dirname, join, normalize, sep } from 'node:path'
+import type { Checkpoint, Run } from '../../checkpoint.js'
+import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'
+import type { Entry, ReadStorage } from '../../storage/storage.js'
+import { prefixOf } from './folders.js'
+import type { Folder } from './layout.js'
+import { layouts } from './registry.js'
+import { scanFolder } from './scan.js'
+
+/** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */
+const deepest = 8
+/** Folders looked into before a search is given up as misdirected (a home directory, a data set). */
+const mostFolders = 100_000
+/** Folders of tools, which hold thousands of others and no run. Those that begin with a dot are skipped too. */
+const skipped: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'site-packages', 'lost+found'])
+/** Runs that a message lists. */
+const mostListed = 10
+
+/** Nothing has been saved there yet: no such folder, or no checkpoint in it or below. */
+export class NoRunError extends CkptError {
+  constructor(message: string, details: ErrorDetails) {
+    super('not-found', message, details)
+  }
+}
+
+/**
+ * The run at `path` (absolute): the folder itself when it has checkpoints, else the only run below it.
+ * Throws NoRunError; CkptError: `not-found` when no folder is there, its link dangles, or it is a checkpoint, `usage`
+ * when several runs are below; `system` when the folder, or one below where none was found, cannot be read.
+ */
+export async function loadRun(storage: ReadStorage, path: string): Promise<Run> {
+  const folder = await openFolder(storage, path)
+  const checkpoints = await scanFolder(storage, folder)
+  if (checkpoints.length > 0) return { path: folder.path, checkpoints }
+  await refuseCheckpoint(storage, folder.path)
+  const search = await searchBelow(storage, folder)
+  const [only, ...others] = search.runs
+  if (only === undefined) throw noRun(folder.path, search)
+  if (others.length > 0) throw severalRuns(folder.path, search.runs)
+  return only
+}
+
+/**
+ * All runs at and below `root` (absolute), sorted by path; links are not followed, and nothing inside of a checkpoint
+ * is taken for a run. Throws as `loadRun` does for a root that cannot be read; none found is an empty list.
+ */
+export async function findRuns(storage: ReadStorage, root: string): Promise<Run[]> {
+  const folder = await openFolder(storage, root)
+  return (await searchBelow(storage, folder)).runs
+}
+
+/** The folder at an absolute path with its entries. Throws CkptError with what is there instead. */
+async function openFolder(storage: ReadStorage, path: string): Promise<Folder> {
+  const tidy = withoutTrailingSeparator(normalize(path))
+  const [listing] = await storage.list([tidy])
+  if (listing?.ok === true) return { path: tidy, entries: listing.value }
+  throw await explainUnlisted(storage, tidy, listing?.error)
+}
+
+function withoutTrailingSeparator(path: string): string {
+  return path.length > 1 && path.endsWith(sep) ? path.slice(0, -1) : path
+}
+
+async function explainUnlisted(
+  storage: ReadStorage,
+  path: string,
+  error: StorageError | undefined,
+): Promise<CkptError> {
+  const nearest = await nearestThere(storage, path)
+  if (nearest.kind === 'dangling') {
+    return new CkptError(
+      'not-found',
+      `${nearest.path} is a symbolic link that dangles: what it leads to is not there`,
+      {
+        hint: `See where it leads: ls -l '${nearest.path}'`,
+      },
+    )
+  }
+  if (nearest.kind === 'file') {
+    return new CkptError('not-found', `${nearest.path} is a file, not a folder`, {
+      hint: `A run is the folder that checkpoints are saved into: try its folder, ${dirname(nearest.path)}`,
+    })
+  }
+  if (error === undefined) return new CkptError('system', `${path} could not be listed`)
+  if (error.code === 'not-found') {
+    return new NoRunError(`${path}: no such folder`, {
+      hint: `The nearest folder that is there: ${nearest.path}`,
+      cause: error,
+    })
+  }
+  return new StorageError(path, error.errno, `${path} could not be read: ${reasonOf(error)}`, {
+    hint: `See who may read it: ls -ld '${path}'`,
+    cause: error,
+  })
+}
+
+/**
+ * Upwards from a path to the first thing that is there. A link that dangles counts: a disk that is not mounted must
+ * not pass for a folder that was not made yet.
+ */
+async function nearestThere(
+  storage: ReadStorage,
+  path: string,
+): Promise<{ readonly path: string; readonly kind: 'folder' | 'file' | 'dangling' }> {
+  const [itself] = await storage.lstat([path])
+  const [target] = await storage.stat([path])
+  if (target?.ok === true) return { path, kind: target.value.kind === 'directory' ? 'folder' : 'file' }
+  if (itself?.ok === true && target?.error.code === 'not-found') return { path, kind: 'dangling' }
+  return dirname(path) === path ? { path, kind: 'folder' } : nearestThere(storage, dirname(path))
+}
+
+/** A checkpoint where a run was asked for is told as such. */
+async function refuseCheckpoint(storage: ReadStorage, path: string): Promise<void> {
+  const run = dirname(path)
+  if (run === path) return
+  const [listing] = await storage.list([run])
+  if (listing?.ok !== true) return
+  const entries = listing.value.filter((entry) => entry.name === basename(path))
+  const [found] = await scanFolder(storage, { path: run, entries })
+  if (found === undefined) return
+  throw new CkptError('not-found', `${path} is a checkpoint, not a run`, { hint: `Its run is ${run}` })
+}
+
+interface Search {
+  readonly runs: Run[]
+  /** Folders that could not be read. */
+  readonly unreadable: number
+}
+
+/** Level by level, so that each level is one call of the storage. */
+async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> {
+  const runs: Run[] = []
+  let unreadable = 0
+  let looked = 1
+  let level: Folder[] = [root]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    const below: string[] = []
+    for (const folder of level) {
+      const checkpoints = await scanFolder(storage, folder)
+      if (checkpoints.length > 0) runs.push({ path: folder.path, checkpoints })
+      const taken = takenBy(folder.path, checkpoints)
+      for (const path of foldersIn(folder)) if (!taken.has(path)) below.push(path)
+    }
+    if (depth === deepest) break
+    looked += below.length
+    if (looked > mostFolders) throw tooManyFolders(root.path)
+    const listings = await storage.list(below)
+    level = []
+    below.forEach((path, index) => {
+      const listing = listings[index]
+      if (listing?.ok === true) level.push({ path, entries: listing.value })
+      else if (listing?.error.code === 'system') unreadable += 1
+    })
+  }
+  runs.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return { runs, unreadable }
+}
+
+/** What lies in a run and belongs to a checkpoint: itself, or a folder that is a part of its name (`val/acc=0.9.ckpt`). */
+function takenBy(run: string, checkpoints: readonly Checkpoint[]): ReadonlySet<string> {
+  const prefix = prefixOf(run)
+  return new Set(checkpoints.map(({ name }) => prefix + name.slice(0, (name.indexOf('/') + 1 || name.length + 1) - 1)))
+}
+
+export function foldersIn(folder: Folder): string[] {
+  const prefix = prefixOf(folder.path)
+  return folder.entries.filter(isWorthALook).map((entry) => prefix + entry.name)
+}
+
+function isWorthALook(entry: Entry): boolean {
+  return entry.kind === 'directory' && !entry.name.startsWith('.') && !skipped.has(entry.name)
+}
+
+function tooManyFolders(root: string): CkptError {
+  return new CkptError('usage', `more than ${mostFolders} folders lie below ${root}`, {
+    hint: 'Name a folder that is nearer to the runs',
+  })
+}
+
+function noRun(path: string, search: Search): CkptError {
+  const message = `no checkpoints in ${path} or below it`
+  if (search.unreadable > 0) {
+    return new CkptError('system', `${message}, but ${search.unreadable} folders there could not be read`, {
+      hint: `See which: find '${path}' -type d ! -readable`,
+    })
+  }
+  const known = layouts.map((layout) => layout.title).join(', ')
+  return new NoRunError(message, {
+    hint: `Known are the checkpoints of ${known}. A run is the folder that they are saved into`,
+  })
+}
+
+function severalRuns(path: string, runs: readonly Run[]): CkptError {
+  const listed = runs.slice(0, mostListed).map((run) => `  ${run.path} (${run.checkpoints.length} checkpoints)`)
+  const more = runs.length > mostListed ? [`  and ${runs.length - mostListed} more`] : []
+  return new CkptError('usage', [`${runs.length} runs lie below ${path}:`, ...listed, ...more].join('\n'), {
+    hint: `Name one of them; for all of them: ckpt list -r '${path}'`,
+  })
+}
+
+/** Joins a typed path to the folder that it is relative to. */
+export function resolveFrom(base: string, argument: string): string {
+  return withoutTrailingSeparator(argument.startsWith(sep) ? normalize(argument) : join(base, argument))
+}

@@ -1,0 +1,85 @@
+/** What several layouts need of folders: which names in them lead to a directory, and paths built fast. */
+import { sep } from 'node:path'
+import type { Finding } from '../../checkpoint.js'
+import { isAbsence, reasonOf, type StorageError } from '../../errors.js'
+import type { Entry, ReadStorage, Stat } from '../../storage/storage.js'
+import type { Folder } from './layout.js'
+
+/** What to put before a name: `path.join` normalises, which costs more than the rest of a scan. */
+export function prefixOf(folder: string): string {
+  return folder.endsWith(sep) ? folder : folder + sep
+}
+
+/** Names of the directories in the folder that `accepts` takes, sorted; links that lead to a directory count. */
+export async function directoryNames(
+  storage: ReadStorage,
+  folder: Folder,
+  accepts: (name: string) => boolean,
+): Promise<string[]> {
+  const candidates = folder.entries.filter((entry) => canBeDirectory(entry) && accepts(entry.name))
+  const links = candidates.filter((entry) => entry.kind === 'link').map((entry) => entry.name)
+  const led = await storage.stat(links.map((name) => prefixOf(folder.path) + name))
+  const elsewhere = new Set(links.filter((_, index) => !leadsToDirectory(led[index])))
+  return candidates
+    .map((entry) => entry.name)
+    .filter((name) => !elsewhere.has(name))
+    .sort()
+}
+
+function canBeDirectory(entry: Entry): boolean {
+  return entry.kind === 'directory' || entry.kind === 'link'
+}
+
+function leadsToDirectory(result: Awaited<ReturnType<ReadStorage['stat']>>[number] | undefined): boolean {
+  return result?.ok === true && result.value.kind === 'directory'
+}
+
+/** Parts of a list, so that what is read at once has a bound. */
+export function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
+}
+
+/** A failed read as a finding; null when the file is simply not there. */
+export function findingOf(error: StorageError, file?: string): Finding | null {
+  if (isAbsence(error.errno)) return null
+  const reason = reasonOf(error)
+  return file === undefined ? { grade: 'corrupt', reason } : { grade: 'corrupt', file, reason }
+}
+
+/** Nothing of it can be read back, and reading it may never end. */
+export const noFileReason = 'no file, but a pipe, a socket or a device'
+export const folderReason = 'no file, but a folder'
+export const danglingReason = 'a symbolic link that leads nowhere'
+
+/** An entry of a folder, and its path. */
+export interface Placed {
+  readonly entry: Entry
+  readonly path: string
+}
+
+/** By their paths, those that lead to no file, with what they are. Folders are left to whoever reads them. */
+export async function findNoFiles(
+  storage: ReadStorage,
+  placed: readonly Placed[],
+): Promise<ReadonlyMap<string, Finding>> {
+  const odd = placed.filter(({ entry }) => entry.kind === 'link' || entry.kind === 'other')
+  const stats = await storage.stat(odd.map(({ path }) => path))
+  return new Map(
+    odd.flatMap(({ entry, path }, index): [string, Finding][] => {
+      const stat = stats[index]
+      const file = entry.name
+      if (stat?.ok === true)
+        return isNoFile(stat.value) ? [[path, { grade: 'corrupt', file, reason: noFileReason }]] : []
+      return entry.kind === 'link' ? [[path, { grade: 'partial', file, reason: danglingReason }]] : []
+    }),
+  )
+}
+
+export function isNoFile({ kind }: Stat): boolean {
+  return kind === 'other'
+}
+
+/** By code unit: the same on every machine, whatever its locale. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

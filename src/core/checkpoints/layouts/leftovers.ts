@@ -1,0 +1,112 @@
+/** What saves that never finished left behind: no checkpoints, and nothing that any job will use again. */
+import type { Run } from '../../checkpoint.js'
+import type { Entry, ReadStorage } from '../../storage/storage.js'
+import { compareText, danglingReason, prefixOf } from './folders.js'
+import { layouts } from './registry.js'
+
+export interface Leftover {
+  /** Relative to the run, with `/`. */
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+  /** What it is, and of which save. */
+  readonly reason: string
+}
+
+interface TemporaryName {
+  readonly pattern: RegExp
+  readonly reason: string
+}
+
+const temporaryNames: readonly TemporaryName[] = [
+  {
+    // tempfile's NamedTempFile, which safetensors renames when all is written (safetensors: src/tensor.rs).
+    pattern: /^\.tmp[A-Za-z0-9]{6}$/,
+    reason: 'a temporary file of safetensors: its writer was stopped before it could give it its name',
+  },
+  {
+    // fairseq's checkpoint_utils.py, torch.distributed.checkpoint's filesystem.py (`.metadata.tmp`) and many others.
+    pattern: /\.tmp$/,
+    reason: 'a temporary file: its writer was stopped before it could give it its name',
+  },
+  {
+    // `.NAME.XXXXXX`, the last part from mkstemp: one of small letters alone is more likely a word.
+    pattern: /^\..+\.(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}$/,
+    reason: 'a temporary file of rsync: it was stopped before it could give it its name',
+  },
+  {
+    // Core's output/place.ts, with an extension output/replace-shards.ts.
+    pattern: /^\.ckpt-[0-9a-f]{16}(\.[^.]+)?$/,
+    reason: 'a temporary file of ckpt: it was stopped before it could give it its name',
+  },
+  { pattern: /\.incomplete$/, reason: 'a download of huggingface_hub that was not finished' },
+]
+
+/** What a file of that name (without its folder) was to become, in words; null for any other name. */
+export function explainTemporary(name: string): string | null {
+  return temporaryNames.find(({ pattern }) => pattern.test(name))?.reason ?? null
+}
+
+/**
+ * Sorted by name: what lies in the run beside its checkpoints, also in folders that are a part of their names. Looks
+ * at names only, and at where links lead to.
+ */
+export async function findLeftovers(storage: ReadStorage, run: Run): Promise<Leftover[]> {
+  const found: Leftover[] = []
+  const taken = new Set(run.checkpoints.map((checkpoint) => checkpoint.path))
+  for (const before of ['', ...partsOf(run)]) found.push(...(await findIn(storage, prefixOf(run.path), before, taken)))
+  return found.sort((a, b) => compareText(a.name, b.name))
+}
+
+/** `val/` of `val/acc=0.9.ckpt`. */
+function partsOf({ checkpoints }: Run): Set<string> {
+  const parts = new Set<string>()
+  for (const { name } of checkpoints) {
+    for (let slash = name.indexOf('/'); slash !== -1; slash = name.indexOf('/', slash + 1)) {
+      parts.add(name.slice(0, slash + 1))
+    }
+  }
+  return parts
+}
+
+async function findIn(
+  storage: ReadStorage,
+  prefix: string,
+  before: string,
+  taken: ReadonlySet<string>,
+): Promise<Leftover[]> {
+  const [listing] = await storage.list([prefix + before])
+  if (listing?.ok !== true) return []
+  const others = listing.value.filter(({ name }) => !taken.has(prefix + before + name))
+  const folders = others.filter((entry) => entry.kind === 'directory')
+  const contents = await storage.list(folders.map(({ name }) => prefix + before + name))
+  const reasons = new Map<string, string | null>()
+  for (const [index, { name }] of folders.entries()) {
+    const inside = contents[index]
+    const path = `${prefix}${before}${name}`
+    const there = inside?.ok === true ? await withoutDangling(storage, path, inside.value) : null
+    reasons.set(name, there === null ? null : explainFolder(name, there))
+  }
+  for (const { name, kind } of others) if (kind === 'file') reasons.set(name, explainTemporary(name))
+  const links = others.filter((entry) => entry.kind === 'link')
+  const led = await storage.stat(links.map(({ name }) => prefix + before + name))
+  links.forEach(({ name }, index) => reasons.set(name, led[index]?.ok === true ? null : danglingReason))
+  return [...reasons].flatMap(([name, reason]) =>
+    reason === null ? [] : [{ name: before + name, path: prefix + before + name, reason }],
+  )
+}
+
+async function withoutDangling(storage: ReadStorage, folder: string, entries: readonly Entry[]): Promise<Entry[]> {
+  const links = entries.filter(({ kind }) => kind === 'link')
+  const led = await storage.stat(links.map(({ name }) => prefixOf(folder) + name))
+  const dangling = new Set(links.filter((_, index) => led[index]?.ok !== true))
+  return entries.filter((entry) => !dangling.has(entry))
+}
+
+function explainFolder(name: string, inside: readonly Entry[]): string | null {
+  for (const layout of layouts) {
+    const reason = layout.explainLeftover?.(name, inside) ?? null
+    if (reason !== null) return reason
+  }
+  return null
+}

@@ -1,0 +1,80 @@
+/**
+ * What ModelCheckpoint keeps of itself in each checkpoint (lightning/pytorch/callbacks/model_checkpoint.py,
+ * `state_dict` and `state_key`). It is as it was when that checkpoint was saved: paths in it may be gone since.
+ */
+import type { Direction } from '../../../checkpoint.js'
+import { globalName, textOf, type PickleNode } from '../../../formats/pickle/index.js'
+import type { TorchObject } from '../../../formats/torch-object.js'
+import { entriesOf, valueAt } from './nodes.js'
+
+export interface CheckpointCallback {
+  /** `ModelCheckpoint{'monitor': 'val_loss', 'mode': 'min', …}`; before 1.5 the class alone. */
+  readonly key: string
+  readonly monitor: string | null
+  /** Of the metric; null where the key does not say (before 1.5). */
+  readonly mode: Direction | null
+  /** Paths as the job saw them; empty for none. */
+  readonly bestPath: string
+  readonly lastPath: string
+  readonly folder: string
+  readonly bestScore: number | null
+  /** Of the last checkpoint that was among the best: perhaps not of this one. */
+  readonly currentScore: number | null
+  /** Among the best there is this checkpoint itself: its path as the job saw it, and its score. */
+  readonly own: { readonly path: string; readonly score: number | null } | null
+}
+
+/** `name` is the file's, relative to its run. Reads a few numbers of the file. */
+export async function readCallbacks(
+  object: TorchObject,
+  node: PickleNode | undefined,
+  name: string,
+): Promise<CheckpointCallback[]> {
+  const found: CheckpointCallback[] = []
+  for (const [key, state] of entriesOf(node)) {
+    if (valueAt(state, 'best_model_path') === undefined) continue
+    found.push(await readCallback(object, textOf(key) ?? globalName(key) ?? '?', state, name))
+  }
+  return found
+}
+
+async function readCallback(
+  object: TorchObject,
+  key: string,
+  state: PickleNode,
+  name: string,
+): Promise<CheckpointCallback> {
+  const pathAt = (field: string) => textOf(valueAt(state, field)) ?? ''
+  const scoreAt = async (field: string) => (await object.numberOf(valueAt(state, field))) ?? null
+  const best = entriesOf(valueAt(state, 'best_k_models'))
+  const own = best.find(([path]) => isPathOf(textOf(path), name))
+  return {
+    key,
+    monitor: textOf(valueAt(state, 'monitor')) ?? null,
+    mode: modeIn(key),
+    bestPath: pathAt('best_model_path'),
+    lastPath: pathAt('last_model_path'),
+    folder: pathAt('dirpath'),
+    bestScore: await scoreAt('best_model_score'),
+    currentScore: await scoreAt('current_score'),
+    own: (own && { path: textOf(own[0]) ?? '', score: (await object.numberOf(own[1])) ?? null }) ?? null,
+  }
+}
+
+function modeIn(key: string): Direction | null {
+  const mode = /'mode': '(min|max)'/.exec(key)?.[1]
+  return mode === 'min' || mode === 'max' ? mode : null
+}
+
+/** True when the last parts of a path are the name; paths of Windows have other separators. */
+export function isPathOf(path: string | undefined, name: string): boolean {
+  const tidy = path?.replaceAll('\\', '/')
+  return tidy === name || tidy?.endsWith(`/${name}`) === true
+}
+
+/** What a callback's path is relative to its folder; null where it lies elsewhere, or the folder is not told. */
+export function pathInside(path: string, folder: string): string | null {
+  const [tidy, start] = [path, folder].map((text) => text.replaceAll('\\', '/').replace(/\/+$/, ''))
+  if (tidy === undefined || start === undefined || start === '') return null
+  return tidy.startsWith(`${start}/`) ? tidy.slice(start.length + 1) : null
+}

@@ -1,0 +1,80 @@
+/** Several names for one state, and what names the state to resume from or the best one. */
+import type { Pointer } from '../../../checkpoint.js'
+import { compareText } from '../folders.js'
+import { isPathOf } from './callbacks.js'
+import type { Candidate } from './candidates.js'
+import { isLast } from './file-name.js'
+import type { SavedState } from './saved-state.js'
+
+export interface Saved {
+  readonly candidate: Candidate
+  readonly state: SavedState
+}
+
+/**
+ * By name, the sibling whose state it has too: what a link leads to, and for `last.ckpt` the checkpoint of the same
+ * step with the same weights, of which it is a copy.
+ */
+export function aliasesAmong(saved: readonly Saved[]): ReadonlyMap<string, string> {
+  const aliases = new Map<string, string>()
+  const byPath = new Map(saved.map(({ candidate }) => [candidate.path, candidate.name]))
+  const byState = new Map<string, string>()
+  const own = saved.filter(({ candidate }) => candidate.target === null)
+  // Those with a name of their own first: `last-v1.ckpt` may be a copy of `last.ckpt`, where nothing else is.
+  const sorted = own.toSorted(
+    ({ candidate: { name: a } }, { candidate: { name: b } }) =>
+      Number(isLast(a)) - Number(isLast(b)) || shortestFirst(a, b),
+  )
+  for (const { candidate, state } of sorted) {
+    const key = state.weights === null ? null : `${state.step} ${state.epoch} ${state.weights}`
+    const first = key === null ? undefined : byState.get(key)
+    if (first !== undefined && isLast(candidate.name)) aliases.set(candidate.name, first)
+    else if (key !== null && first === undefined) byState.set(key, candidate.name)
+  }
+  for (const { candidate } of saved) {
+    const original = candidate.target === null ? undefined : byPath.get(candidate.target)
+    if (original !== undefined) aliases.set(candidate.name, aliases.get(original) ?? original)
+  }
+  return aliases
+}
+
+/** What holds for the run: links, and the `last.ckpt` that training is resumed from. */
+export function runPointers(saved: readonly Saved[], aliases: ReadonlyMap<string, string>): Pointer[] {
+  const links = saved.flatMap(({ candidate: { name, target } }) => {
+    const original = target === null ? undefined : aliases.get(name)
+    return original === undefined ? [] : [{ label: name, name: original }]
+  })
+  const [last] = saved
+    .filter(({ candidate }) => isLast(candidate.name))
+    .sort((a, b) => (b.state.step ?? -1) - (a.state.step ?? -1) || shortestFirst(a.candidate.name, b.candidate.name))
+  return last === undefined
+    ? links
+    : [...links, { label: 'ckpt_path="last"', name: last.candidate.name, purpose: 'resume' }]
+}
+
+/** `last.ckpt` before `last-v1.ckpt`. */
+function shortestFirst(a: string, b: string): number {
+  return a.length - b.length || compareText(a, b)
+}
+
+/** Finds the checkpoint that a path names which the job wrote down, perhaps on another machine. */
+export class Namesakes {
+  readonly #byLastPart = new Map<string, string[]>()
+
+  constructor(names: Iterable<string>) {
+    for (const name of names) {
+      const last = lastPart(name)
+      this.#byLastPart.set(last, [...(this.#byLastPart.get(last) ?? []), name])
+    }
+  }
+
+  /** The longest name that the path ends with; undefined when none does. */
+  find(path: string): string | undefined {
+    const names = this.#byLastPart.get(lastPart(path)) ?? []
+    return names.filter((name) => isPathOf(path, name)).sort((a, b) => b.length - a.length)[0]
+  }
+}
+
+function lastPart(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
+}

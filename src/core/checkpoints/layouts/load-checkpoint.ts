@@ -1,0 +1,93 @@
+/** From what someone typed to the checkpoint that is meant. */
+import { dirname } from 'node:path'
+import type { Checkpoint, Run } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { loadRun, resolveFrom } from './discover.js'
+import { scanFolder } from './scan.js'
+
+export interface LoadedCheckpoint {
+  readonly checkpoint: Checkpoint
+  /** Its run: health needs the other checkpoints. */
+  readonly run: Run
+}
+
+/** A checkpoint's name can have parts (`val/acc=0.9.ckpt`): its run is this many folders up at most. */
+const mostParts = 3
+
+/**
+ * The checkpoint that `argument` names: a path (absolute, or relative to the folder `base`), else a name in the run
+ * at or below `base`. Throws CkptError `not-found` when there is none, and as `loadRun` does.
+ */
+export async function loadCheckpoint(storage: ReadStorage, argument: string, base: string): Promise<LoadedCheckpoint> {
+  const path = resolveFrom(base, argument)
+  const [there] = await storage.resolve([path])
+  if (there?.ok === true) {
+    const found = (await findCheckpointAt(storage, path)) ?? (await findCheckpointAt(storage, there.value))
+    if (found !== null) return found
+  }
+  const run = await runAt(storage, base)
+  const checkpoint = run?.checkpoints.find((one) => one.name === argument)
+  if (run !== null && checkpoint !== undefined) return { run, checkpoint }
+  throw await explainNone(storage, { argument, path, base, exists: there?.ok === true, run })
+}
+
+/**
+ * The checkpoint at exactly this absolute path, or null: for arguments that may name a run as well. A file with a
+ * slash in its name is its outer folder's checkpoint, though the inner one by itself would pass for a run.
+ */
+export async function findCheckpointAt(storage: ReadStorage, path: string): Promise<LoadedCheckpoint | null> {
+  let above = dirname(path)
+  let found: LoadedCheckpoint | null = null
+  for (let parts = 1; parts <= mostParts && above !== path; parts += 1) {
+    found = (await findIn(storage, above, path)) ?? found
+    if (found?.checkpoint.kind === 'directory' || above === dirname(above)) break
+    above = dirname(above)
+  }
+  return found
+}
+
+async function findIn(storage: ReadStorage, folder: string, path: string): Promise<LoadedCheckpoint | null> {
+  const [listing] = await storage.list([folder])
+  if (listing?.ok !== true) return null
+  const checkpoints = await scanFolder(storage, { path: folder, entries: listing.value })
+  const checkpoint = checkpoints.find((one) => one.path === path)
+  return checkpoint === undefined ? null : { checkpoint, run: { path: folder, checkpoints } }
+}
+
+async function runAt(storage: ReadStorage, base: string): Promise<Run | null> {
+  try {
+    return await loadRun(storage, base)
+  } catch (error) {
+    // The argument was not found as a path; that there is no single run to look in either is told below.
+    if (error instanceof CkptError && (error.code === 'not-found' || error.code === 'usage')) return null
+    throw error
+  }
+}
+
+interface Miss {
+  readonly argument: string
+  readonly path: string
+  readonly base: string
+  readonly exists: boolean
+  readonly run: Run | null
+}
+
+async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError> {
+  if (miss.exists) {
+    const holder = await findCheckpointAt(storage, dirname(miss.path))
+    const hint =
+      holder === null
+        ? 'A checkpoint is what a framework saved as one, such as CKPT+…, checkpoint-500 or epoch=3.ckpt'
+        : `It lies in the checkpoint ${holder.checkpoint.path}`
+    return new CkptError('not-found', `${miss.path} is no checkpoint`, { hint })
+  }
+  const [link] = await storage.lstat([miss.path])
+  if (link?.ok === true && link.value.kind === 'link') {
+    return new CkptError('not-found', `${miss.path} is a symbolic link that dangles: what it leads to is not there`)
+  }
+  const where = miss.run === null ? '' : `, and no checkpoint of ${miss.run.path} has that name`
+  return new CkptError('not-found', `${miss.path}: nothing there${where}`, {
+    hint: `See the names: ckpt list '${miss.run?.path ?? dirname(miss.path)}'`,
+  })
+}

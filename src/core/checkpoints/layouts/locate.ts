@@ -1,0 +1,39 @@
+/** Where the run is that a folder stands for, without reading the run. */
+import type { ReadStorage } from '../../storage/storage.js'
+import { foldersIn } from './discover.js'
+import type { Folder } from './layout.js'
+import { scanFolder } from './scan.js'
+
+/** Folders looked into: whoever names a folder so far above a run has no run in mind. */
+const mostFolders = 1000
+const deepest = 8
+
+/**
+ * The folder of the run at or below `path` (absolute): the first with a checkpoint in it, level by level. Where there
+ * is none, or nothing can be listed, `path` itself. Never throws.
+ */
+export async function locateRun(storage: ReadStorage, path: string): Promise<string> {
+  let looked = 0
+  let level = [path]
+  for (let depth = 0; depth <= deepest && level.length > 0; depth += 1) {
+    looked += level.length
+    if (looked > mostFolders) break
+    const listings = await storage.list(level)
+    const folders = level.flatMap((one, index): Folder[] => {
+      const listing = listings[index]
+      return listing?.ok === true ? [{ path: one, entries: listing.value }] : []
+    })
+    for (const folder of folders) if (await holdsCheckpoint(storage, folder)) return folder.path
+    level = folders.flatMap(foldersIn).sort()
+  }
+  return path
+}
+
+/** A few entries at first, then more: of a run the first tell it already, and its metas are not all read. */
+async function holdsCheckpoint(storage: ReadStorage, { path, entries }: Folder): Promise<boolean> {
+  for (let start = 0, count = 4; start < entries.length; start += count, count *= 4) {
+    const found = await scanFolder(storage, { path, entries: entries.slice(start, start + count) })
+    if (found.length > 0) return true
+  }
+  return false
+}

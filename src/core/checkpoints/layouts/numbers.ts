@@ -1,0 +1,14 @@
+import type { MetaValue } from '../../checkpoint.js'
+
+/** A meta value as a finite number; null for any other. */
+export function toFinite(value: MetaValue | undefined): number | null {
+  if (typeof value === 'bigint') return Number(value)
+  return typeof value === 'number' && Number.isFinite(value) ? value : null
+}
+
+/** What stands where a number should: a text quoted, a list or mapping by its kind. */
+export function quoteValue(value: MetaValue): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Array.isArray(value) ? 'a list' : 'a mapping'
+}

@@ -1,0 +1,31 @@
+/** All layouts asked about one folder, and about what `scan` left open. */
+import type { Checkpoint } from '../../checkpoint.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import type { Folder } from './layout.js'
+import { layouts } from './registry.js'
+
+/** The folder's own checkpoints, of every layout. */
+export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
+  const found: Checkpoint[] = []
+  const taken = new Set<string>()
+  for (const layout of layouts) {
+    for (const checkpoint of await layout.scan(storage, folder)) {
+      // The first layout that knows an entry has it: one thing on disk is one checkpoint.
+      if (taken.has(checkpoint.path)) continue
+      taken.add(checkpoint.path)
+      found.push(checkpoint)
+    }
+  }
+  return found
+}
+
+/** Fills step and epoch where the meta had none and a small side file has. The order stays. */
+export async function complete(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
+  const completed = new Map<string, Checkpoint>()
+  for (const layout of layouts) {
+    const group = checkpoints.filter((checkpoint) => checkpoint.layout === layout.id)
+    const filled = await layout.complete?.(storage, group)
+    filled?.forEach((checkpoint) => completed.set(checkpoint.path, checkpoint))
+  }
+  return checkpoints.map((checkpoint) => completed.get(checkpoint.path) ?? checkpoint)
+}

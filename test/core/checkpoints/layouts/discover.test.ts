@@ -1,0 +1,166 @@
+import { chmodSync, mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { CkptError, StorageError } from '../../../../src/core/errors.js'
+import { findRuns, loadCheckpoint, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { fixtures, makeFolder, write } from './folders.js'
+
+const storage = localStorage()
+const meta = 'unixtime: 1.0\n'
+
+async function failure(promise: Promise<unknown>): Promise<CkptError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (error instanceof CkptError) return error
+  throw new Error('no CkptError', { cause: error })
+}
+
+describe('loadRun', () => {
+  it('takes the folder itself, or the only run below it', async () => {
+    const root = write(makeFolder(), { 'exp/results/save/CKPT+a/CKPT.yaml': meta, 'exp/log.txt': '' })
+    const run = join(root, 'exp/results/save')
+    for (const path of [run, `${run}/`, join(root, 'exp'), root]) expect((await loadRun(storage, path)).path).toBe(run)
+  })
+
+  it('lists several runs below and names -r', async () => {
+    const root = write(makeFolder(), { 'a/CKPT+1/CKPT.yaml': meta, 'b/CKPT+1/CKPT.yaml': meta })
+    const error = await failure(loadRun(storage, root))
+    expect(error).toMatchObject({ code: 'usage' })
+    expect(error.message).toContain(join(root, 'a'))
+    expect(error.message).toContain(join(root, 'b'))
+    expect(error.hint).toContain('-r')
+  })
+
+  it('finds nothing in links, in folders of tools and in what begins with a dot', async () => {
+    const outside = write(makeFolder(), { 'CKPT+1/CKPT.yaml': meta })
+    const root = write(makeFolder(), {
+      'node_modules/x/CKPT+1/CKPT.yaml': meta,
+      '.ckpt/run/CKPT+1/CKPT.yaml': meta,
+      'empty/file': '',
+    })
+    symlinkSync(outside, join(root, 'link'))
+    const error = await failure(loadRun(storage, root))
+    expect(error).toMatchObject({ code: 'not-found', exitStatus: 3 })
+    expect(error.hint).toMatch(/SpeechBrain.*Hugging Face/)
+  })
+
+  it('says of a checkpoint that it is one, and names its run', async () => {
+    const run = join(fixtures, 'nutshell')
+    const error = await failure(loadRun(storage, join(run, 'CKPT+epoch01')))
+    expect(error).toMatchObject({ code: 'not-found', hint: `Its run is ${run}` })
+    expect(error.message).toMatch(/is a checkpoint, not a run/)
+  })
+
+  it('tells a file, a dangling link and a missing folder apart', async () => {
+    const root = write(makeFolder(), { file: 'x' })
+    symlinkSync('nowhere', join(root, 'link'))
+    const of = async (name: string) => failure(loadRun(storage, join(root, name)))
+    expect(await of('file')).toMatchObject({
+      code: 'not-found',
+      message: expect.stringMatching(/is a file, not a folder/) as string,
+    })
+    expect(await of('link')).toMatchObject({ code: 'not-found', message: expect.stringMatching(/dangles/) as string })
+    const missing = await of('no/such/folder')
+    expect(missing).toMatchObject({ code: 'not-found', message: expect.stringMatching(/no such folder/) as string })
+    expect(missing.hint).toContain(root)
+  })
+
+  it('passes on what the system says of a folder that cannot be read', async () => {
+    const root = write(makeFolder(), { 'CKPT+a/CKPT.yaml': meta })
+    const refusing = {
+      ...storage,
+      list: async (paths: readonly string[]) =>
+        paths.map((path) => ({
+          ok: false as const,
+          error: new StorageError(path, 'EACCES', `${path}: permission denied`),
+        })),
+    }
+    const error = await failure(loadRun(refusing, root))
+    expect(error).toMatchObject({ code: 'system', exitStatus: 1, errno: 'EACCES' })
+    expect(error.message).toBe(`${root} could not be read: permission denied`)
+  })
+
+  it('lists a checkpoint whose folder cannot be read as damaged, and the others as they are', async () => {
+    const root = write(makeFolder(), { 'CKPT+a/CKPT.yaml': meta, 'CKPT+b/CKPT.yaml': meta })
+    const refusing = {
+      ...storage,
+      list: async (paths: readonly string[]) => {
+        const results = await storage.list(paths)
+        return results.map((result, index) => {
+          const path = paths[index] ?? ''
+          if (!path.endsWith('CKPT+a')) return result
+          return { ok: false as const, error: new StorageError(path, 'EACCES', `${path}: permission denied`) }
+        })
+      },
+    }
+    const { checkpoints } = await loadRun(refusing, root)
+    expect(checkpoints.map(({ name, health }) => [name, health.grade])).toEqual([
+      ['CKPT+a', 'corrupt'],
+      ['CKPT+b', 'whole'],
+    ])
+    expect(checkpoints[0]?.health.findings).toEqual([{ grade: 'corrupt', reason: 'permission denied' }])
+  })
+
+  it.skipIf(process.getuid?.() === 0)('says so of a real unreadable folder', async () => {
+    const root = write(makeFolder(), { 'locked/x': '' })
+    chmodSync(join(root, 'locked'), 0)
+    expect(await failure(loadRun(storage, join(root, 'locked')))).toMatchObject({ code: 'system' })
+    chmodSync(join(root, 'locked'), 0o700)
+  })
+})
+
+describe('findRuns', () => {
+  it('finds runs in runs, sorted, and none inside of a checkpoint', async () => {
+    const root = write(makeFolder(), {
+      'b/CKPT+1/CKPT.yaml': meta,
+      'b/CKPT+1/CKPT+2/CKPT.yaml': meta,
+      'b/sub/CKPT+3/CKPT.yaml': meta,
+      'a/checkpoint-1/trainer_state.json': '{}',
+      'a/run-0/checkpoint-2/trainer_state.json': '{}',
+    })
+    mkdirSync(join(root, 'c'))
+    const runs = await findRuns(storage, root)
+    expect(runs.map((run) => run.path.slice(root.length))).toEqual(['/a', '/a/run-0', '/b', '/b/sub'])
+  })
+
+  it('finds no run in an empty folder', async () => {
+    expect(await findRuns(storage, makeFolder())).toEqual([])
+  })
+})
+
+describe('loadCheckpoint', () => {
+  const root = write(makeFolder(), {
+    'exp/save/CKPT+a/CKPT.yaml': meta,
+    'exp/save/CKPT+a/model.ckpt': 'x',
+    'exp/save/CKPT+b/CKPT.yaml': meta,
+  })
+  const save = join(root, 'exp/save')
+  symlinkSync('CKPT+b', join(save, 'latest'))
+  symlinkSync('nowhere', join(save, 'dangling'))
+
+  it.each([
+    ['a path from the folder', 'exp/save/CKPT+a', root, 'CKPT+a'],
+    ['an absolute path', join(save, 'CKPT+a'), '/', 'CKPT+a'],
+    ['a path with a slash at its end', `${save}/CKPT+a/`, '/', 'CKPT+a'],
+    ['a name in the run', 'CKPT+b', save, 'CKPT+b'],
+    ['a name in the run below', 'CKPT+b', root, 'CKPT+b'],
+    ['the folder itself', '.', join(save, 'CKPT+a'), 'CKPT+a'],
+    ['a link to a checkpoint', 'latest', save, 'CKPT+b'],
+  ])('takes %s', async (_, argument, base, name) => {
+    const { checkpoint, run } = await loadCheckpoint(storage, argument, base)
+    expect(checkpoint.name).toBe(name)
+    expect(run).toMatchObject({ path: save })
+    expect(run.checkpoints).toHaveLength(2)
+  })
+
+  it('says what is there instead', async () => {
+    const of = async (argument: string) => failure(loadCheckpoint(storage, argument, save))
+    expect((await of('CKPT+c')).message).toMatch(/nothing there, and no checkpoint of .*save has that name/)
+    expect((await of('CKPT+a/model.ckpt')).hint).toContain(join(save, 'CKPT+a'))
+    expect((await of('dangling')).message).toMatch(/dangles/)
+    expect(await of('../../../..')).toMatchObject({ code: 'not-found' })
+  })
+})
