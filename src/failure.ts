@@ -1,6 +1,6 @@
 /** How an error is told: in words on stderr, or as a document on stdout with --json. */
 import { CkptError, exitStatusOf, type ErrorCode } from './core/errors.js'
-import { namesWithin } from './core/expression/index.js'
+import { namesWithin } from './core/choosing/expression/index.js'
 import { parseMessage } from './parse-error.js'
 import { renderError } from './render/messages.js'
 import type { Output } from './render/output.js'

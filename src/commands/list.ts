@@ -22,7 +22,7 @@ import {
   rank,
   unknownKeys,
   varyingKeys,
-} from '../core/selection/index.js'
+} from '../core/choosing/selection/index.js'
 import type { Pin } from '../core/changes/state/index.js'
 import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
 import { noMatch, onlyOrder, readQuery } from '../query.js'

@@ -40,8 +40,8 @@ export { arrange, examine, openRun, openRuns, type Arranged, type Query } from '
 export { checkHealth, type HealthOptions } from './checkpoints/health/index.js'
 
 // Choosing
-export { parseExpression, type Expression } from './expression/index.js'
-export { bestOrder, bestPerMetric, byRecency, filter, find, rank, type Order, type Recency } from './selection/index.js'
+export { parseExpression, type Expression } from './choosing/expression/index.js'
+export { bestOrder, bestPerMetric, byRecency, filter, find, rank, type Order, type Recency } from './choosing/selection/index.js'
 
 // Which may go (deciding only)
 export {
@@ -53,7 +53,7 @@ export {
   type Reason,
   type Rule,
   type RuleKind,
-} from './retention/index.js'
+} from './choosing/retention/index.js'
 export { planPrune, type PrunePlan, type PruneRequest } from './run/index.js'
 
 // Saving, and recovering a training program

@@ -1,6 +1,6 @@
 /** Checkpoints as rows: what `list` shows of each. */
 import { isMeta, timeOf, type Checkpoint, type Health, type MetaValue, type Moment } from '../core/checkpoint.js'
-import { scopeOf } from '../core/selection/index.js'
+import { scopeOf } from '../core/choosing/selection/index.js'
 import type { Paint } from './colours.js'
 import { printable } from './printable.js'
 import type { Column } from './table.js'

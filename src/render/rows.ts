@@ -1,6 +1,6 @@
 /** What stands beside a checkpoint in a list, and the order of the rows. */
 import type { Checkpoint } from '../core/checkpoint.js'
-import { scopeOf } from '../core/selection/index.js'
+import { scopeOf } from '../core/choosing/selection/index.js'
 
 /** By path: `latest`, `best WER loss`, `impossible ACC`. `aside` tells by name why jobs do not start from one. */
 export function marksOf(

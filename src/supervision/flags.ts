@@ -1,9 +1,9 @@
 /** The flags of `ckpt run`, by what they are about. */
 import { Flags } from '@oclif/core'
 import { CkptError } from '../core/errors.js'
-import { parseExpression } from '../core/expression/index.js'
+import { parseExpression } from '../core/choosing/expression/index.js'
 import type { SignalName } from '../core/jobs/index.js'
-import { parseAge } from '../core/retention/index.js'
+import { parseAge } from '../core/choosing/retention/index.js'
 import { parseRetries, parseSimulation } from '../core/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
 import { checked, policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'

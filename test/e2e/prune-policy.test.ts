@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { rules } from '../../src/core/retention/index.js'
+import { rules } from '../../src/core/choosing/retention/index.js'
 import { ckpt, temporaryDirectory } from './ckpt.js'
 
 const day = 86_400

@@ -1,6 +1,6 @@
 /** `{source}`, `{target}` and the like in the words of a command. Two braces make one that stands for itself. */
 import { CkptError } from '../errors.js'
-import { nearestName } from '../expression/index.js'
+import { nearestName } from '../choosing/expression/index.js'
 import { placeText } from '../formats/config-yaml.js'
 import type { Command, Part, Placeholder, Word } from './hook.js'
 import { WordMistake, type RawWord } from '../formats/shell-words.js'

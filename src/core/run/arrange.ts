@@ -1,6 +1,6 @@
 /** Checkpoints in order and filtered, as a query asks. */
 import type { Checkpoint } from '../checkpoint.js'
-import type { Expression } from '../expression/index.js'
+import type { Expression } from '../choosing/expression/index.js'
 import { complete, measure } from '../checkpoints/layouts/index.js'
 import {
   byRecency,
@@ -10,7 +10,7 @@ import {
   needsMeasure,
   unknownKeys,
   type Order,
-} from '../selection/index.js'
+} from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 export interface Query {

@@ -3,7 +3,7 @@ import type { Checkpoint, Run } from '../checkpoint.js'
 import { bytesFreedBy, type Demoting } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import { resumeOnly } from '../checkpoints/layouts/index.js'
-import { bestOrder, byRecency, describeOrder, rank, type Order } from '../selection/index.js'
+import { bestOrder, byRecency, describeOrder, rank, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
 

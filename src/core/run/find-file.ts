@@ -3,7 +3,7 @@ import { distinct, holdsWeights, isWhole, type Checkpoint, type ParamFile, type 
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
 import { findCheckpointAt, loadCheckpoint } from '../checkpoints/layouts/index.js'
-import { rank, valueFor } from '../selection/index.js'
+import { rank, valueFor } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isTensorFile } from '../tensors/read/index.js'
 import { arrange, type Query } from './arrange.js'

@@ -13,8 +13,8 @@ import {
   type RankedOrder,
   type Rule,
   type SpaceTarget,
-} from '../retention/index.js'
-import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '../selection/index.js'
+} from '../choosing/retention/index.js'
+import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './arrange.js'
 import { examine } from './open.js'

@@ -1,7 +1,7 @@
 /** A transfer from what someone typed: files, checkpoints and runs with a query to a plan, and the plan to a file. */
 import { resolve } from 'node:path'
 import { CkptError } from '../errors.js'
-import { nearestName } from '../expression/index.js'
+import { nearestName } from '../choosing/expression/index.js'
 import { compileMapping, parseMapFile, type NameRule, type NameRules } from '../tensors/names/index.js'
 import type { OutputFormat, WriteOptions, WrittenOutput } from '../tensors/write/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'

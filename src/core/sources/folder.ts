@@ -1,7 +1,7 @@
 /** A folder of files: `{folder: pretrained/asr}`. */
 import { basename, join, resolve } from 'node:path'
 import { CkptError } from '../errors.js'
-import { nearestName } from '../expression/index.js'
+import { nearestName } from '../choosing/expression/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import type { LocalFile, Source, SourceKind } from './source.js'
 

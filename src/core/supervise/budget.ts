@@ -1,6 +1,6 @@
 /** How often a job is tried again: a count for each way to end, given back when a new whole checkpoint has appeared. */
 import { CkptError } from '../errors.js'
-import { nearestName } from '../expression/index.js'
+import { nearestName } from '../choosing/expression/index.js'
 import { retried, type Retried } from './classify.js'
 
 /** Infinity: as often as it takes. */

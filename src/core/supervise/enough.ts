@@ -1,10 +1,10 @@
 /** Why a job need not go on: early stopping, or a goal that is reached. */
 import { isWhole, type Checkpoint } from '../checkpoint.js'
-import { selects, type Expression } from '../expression/index.js'
+import { selects, type Expression } from '../choosing/expression/index.js'
 import type { Entry } from '../changes/journal/index.js'
 import { measure } from '../checkpoints/layouts/index.js'
 import { openRunIfAny, type StatePlace } from '../run/index.js'
-import { byRecency, scopeOf } from '../selection/index.js'
+import { byRecency, scopeOf } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { readingsOf } from './history.js'
 import { standingOf, type Patience } from './patience.js'

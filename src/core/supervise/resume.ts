@@ -1,10 +1,10 @@
 /** The checkpoint that a job starts from. */
 import type { Checkpoint, HealthLevel } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { parseExpression, type Expression } from '../expression/index.js'
+import { parseExpression, type Expression } from '../choosing/expression/index.js'
 import type { PassedOver } from '../jobs/pass-over.js'
 import { choose, neverFinished, openRunIfAny, setAsideReasons, type StatePlace } from '../run/index.js'
-import { bestOrder, type Order } from '../selection/index.js'
+import { bestOrder, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /** `--resume-from`: a name, or else an expression; told apart by what is there. */

@@ -1,6 +1,6 @@
 /** `--simulate`: what may happen to a job in the night, done to it on purpose. */
 import { CkptError } from '../errors.js'
-import { parseDuration } from '../expression/index.js'
+import { parseDuration } from '../choosing/expression/index.js'
 import type { SignalName } from '../jobs/index.js'
 import type { Retried } from './classify.js'
 import type { Leash } from './leash.js'

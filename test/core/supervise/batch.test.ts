@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseExpression } from '../../../src/core/expression/index.js'
+import { parseExpression } from '../../../src/core/choosing/expression/index.js'
 import type { BatchSystem, JobEnding, SchedulerJob } from '../../../src/core/schedulers/index.js'
 import type { Plan } from '../../../src/core/supervise/index.js'
 import { dawn, scene, type Story } from './scene.js'

@@ -1,0 +1,304 @@
+/**
+ * Who stays, who goes, and why: a pure function of what is known (docs/design.md §5).
+ *
+ * Orders and `--keep` as in SpeechBrain's `delete_checkpoints` (speechbrain/utils/checkpoints.py): candidates are the
+ * union over the orders, less the best N of each; what is in no order stays. Then keep-rules rescue, the age narrows,
+ * protections hold, and space targets take the oldest of what rules rescued.
+ *
+ * Law: one more rule, pin or protection never makes another checkpoint go. A space target cannot promise that (what
+ * one spares, another must give); there the law is that it takes only what would have been a candidate without rules,
+ * oldest first, and no more than the target needs.
+ */
+import { isWhole, timeOf, type Checkpoint } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import { checkPolicy, isRanking, isSweeping, type Policy, type SpaceTarget } from './policy.js'
+import { protect, type Protections } from './protect.js'
+import type { Reason, RemoveCode } from './reason.js'
+import type { RuleContext } from './rule.js'
+
+export interface Kept {
+  readonly checkpoint: Checkpoint
+  /** At least one. */
+  readonly reasons: readonly Reason[]
+}
+
+export interface Removed {
+  readonly checkpoint: Checkpoint
+  readonly reason: Reason<RemoveCode>
+}
+
+export interface Plan {
+  /** Both newest first; together they are the checkpoints that were given, each once. */
+  readonly keep: readonly Kept[]
+  readonly remove: readonly Removed[]
+  /** Bytes by which the space targets are missed although all that may go goes; 0 when they are met or not set. */
+  readonly missingBytes: number
+}
+
+export interface PlanInput {
+  /** All of the run, newest first. */
+  readonly checkpoints: readonly Checkpoint[]
+  readonly policy: Policy
+  readonly context: RuleContext
+  /** False (`--verify none`): all count as whole. */
+  readonly healthKnown: boolean
+  /** Null (`--no-protect`): the policy alone decides. */
+  readonly protections: Protections | null
+}
+
+/**
+ * Throws CkptError `usage` for numbers that cannot be meant; `refused` for a policy that names nothing, and for a
+ * plan that leaves nothing without `allowEmpty`.
+ */
+export function plan(input: PlanInput): Plan {
+  checkPolicy(input.policy)
+  const draft = new Draft(input)
+  draft.sweep()
+  const missingBytes = draft.makeSpace()
+  draft.followOriginals()
+  const result = { ...draft.split(), missingBytes }
+  if (result.remove.length > 0 && result.keep.length === 0 && input.policy.allowEmpty !== true)
+    throw new CkptError('refused', `this would remove all ${result.remove.length} checkpoints`, {
+      hint: 'keep some (--keep 1), or say that none need stay: --allow-empty',
+    })
+  return result
+}
+
+/** A plan while it is made. */
+class Draft {
+  /** By checkpoint, why it stays although the policy might take it. */
+  private readonly spared = new Map<Checkpoint, Reason[]>()
+  private readonly rescued: ReadonlyMap<Checkpoint, readonly Reason[]>
+  private readonly removed = new Map<Checkpoint, Reason<RemoveCode>>()
+  /** May go, in order of recency: what no order keeps, selected, old enough, not protected. */
+  private readonly candidates = new Map<Checkpoint, Reason<RemoveCode>>()
+  /** Other names of a checkpoint, by which they stay or go: they take no place of their own. */
+  private readonly originals: ReadonlyMap<Checkpoint, Checkpoint>
+
+  constructor(private readonly input: PlanInput) {
+    const { checkpoints, protections } = input
+    if (protections !== null)
+      for (const [one, reasons] of protect(checkpoints, this.isSound, protections)) this.spare(one, ...reasons)
+    this.originals = originalsOf(checkpoints, this.isSound)
+    const places = keepPlaces(input.policy, (one) => this.isSound(one) && !this.originals.has(one))
+    for (const checkpoint of checkpoints) this.judge(checkpoint, places)
+    this.rescued = rescue(
+      input,
+      checkpoints.filter((one) => this.isSelected(one) && this.isSound(one) && !this.originals.has(one)),
+    )
+  }
+
+  private readonly isSound = (checkpoint: Checkpoint) => !this.input.healthKnown || isWhole(checkpoint)
+
+  private isSelected(checkpoint: Checkpoint): boolean {
+    return this.input.policy.selected?.has(checkpoint) ?? true
+  }
+
+  private spare(checkpoint: Checkpoint, ...reasons: Reason[]): void {
+    this.spared.set(checkpoint, [...(this.spared.get(checkpoint) ?? []), ...reasons])
+  }
+
+  /** Finds why one stays; without a reason it is a candidate. */
+  private judge(checkpoint: Checkpoint, places: Places): void {
+    const { policy, context } = this.input
+    if (this.originals.has(checkpoint)) return
+    if (!this.isSelected(checkpoint)) this.spare(checkpoint, { code: 'unselected', text: 'not selected by --where' })
+    else if (!this.isSound(checkpoint)) this.judgeDamaged(checkpoint)
+    else this.spare(checkpoint, ...(places.kept.get(checkpoint) ?? places.unranked(checkpoint)))
+    const isYoung = policy.olderThan !== undefined && !isOlder(checkpoint, context.now, policy.olderThan)
+    if (isYoung) this.spare(checkpoint, { code: 'young', text: 'not older than --older-than asks for' })
+    if ((this.spared.get(checkpoint) ?? []).length > 0) return
+    const reason = this.isSound(checkpoint) ? places.surplus : damagedReason(checkpoint)
+    this.candidates.set(checkpoint, reason)
+  }
+
+  private judgeDamaged(checkpoint: Checkpoint): void {
+    if (this.input.policy.removeDamaged !== true) this.spare(checkpoint, damagedReason(checkpoint))
+  }
+
+  /** The policy without its space targets. */
+  sweep(): void {
+    const sweeping = isSweeping(this.input.policy)
+    for (const [checkpoint, reason] of this.candidates) {
+      const goes = sweeping ? !this.rescued.has(checkpoint) : reason.code === 'damaged'
+      if (goes) this.removed.set(checkpoint, reason)
+    }
+  }
+
+  /** Takes the oldest candidates still there until the space targets are met; gives the bytes still missing. */
+  makeSpace(): number {
+    const { checkpoints, policy } = this.input
+    if (policy.space === undefined) return 0
+    const { sizeOf } = policy.space
+    const gone = new Set(this.removed.keys())
+    /** Those that give nothing back alone, for another one holds their files too. */
+    const held = new Set<Checkpoint>()
+    let missing = missingBytes(policy.space, checkpoints, gone)
+    const take = (checkpoint: Checkpoint): void => {
+      missing -= sizeOf(checkpoint, gone)
+      gone.add(checkpoint)
+      held.delete(checkpoint)
+      this.removed.set(checkpoint, { code: 'space', text: 'the oldest that may go, to meet the space target' })
+    }
+    for (const checkpoint of [...this.candidates.keys()].reverse()) {
+      if (missing <= 0) break
+      if (gone.has(checkpoint)) continue
+      for (const older of sharersOf(checkpoint, held, gone, sizeOf)) take(older)
+      if (sizeOf(checkpoint, gone) > 0) take(checkpoint)
+      else held.add(checkpoint)
+    }
+    return Math.max(missing, 0)
+  }
+
+  /** Another name stays with its checkpoint and goes with it, unless something asks for the name itself. */
+  followOriginals(): void {
+    for (const [checkpoint, original] of this.originals) {
+      const text = `the same as ${original.name}`
+      if (!this.removed.has(original)) this.spare(checkpoint, { code: 'same', text: `${text}, which stays` })
+      else if (!this.spared.has(checkpoint)) this.removed.set(checkpoint, { code: 'same', text: `${text}, which goes` })
+    }
+  }
+
+  split(): Pick<Plan, 'keep' | 'remove'> {
+    const keep: Kept[] = []
+    const remove: Removed[] = []
+    for (const checkpoint of this.input.checkpoints) {
+      const reason = this.removed.get(checkpoint)
+      if (reason === undefined) keep.push({ checkpoint, reasons: this.reasonsToKeep(checkpoint) })
+      else remove.push({ checkpoint, reason })
+    }
+    return { keep, remove }
+  }
+
+  private reasonsToKeep(checkpoint: Checkpoint): Reason[] {
+    const reasons = [...(this.spared.get(checkpoint) ?? []), ...(this.rescued.get(checkpoint) ?? [])]
+    if (reasons.length > 0) return reasons
+    const { space } = this.input.policy
+    const text = space === undefined ? 'only damaged ones are to go' : 'nothing asks for its space'
+    return [{ code: 'space', text }]
+  }
+}
+
+/** By checkpoint the sound sibling whose state it has too; a copy of what is damaged counts as a checkpoint of its own. */
+function originalsOf(
+  checkpoints: readonly Checkpoint[],
+  isSound: (checkpoint: Checkpoint) => boolean,
+): ReadonlyMap<Checkpoint, Checkpoint> {
+  const copies = checkpoints.filter(({ sameAs }) => sameAs !== undefined)
+  if (copies.length === 0) return new Map()
+  const byName = new Map(checkpoints.map((checkpoint) => [checkpoint.name, checkpoint]))
+  return new Map(
+    copies.flatMap((copy) => {
+      const original = byName.get(copy.sameAs ?? '')
+      return original !== undefined && isSound(original) && isSound(copy) ? [[copy, original] as const] : []
+    }),
+  )
+}
+
+function damagedReason(checkpoint: Checkpoint): { code: 'damaged'; text: string } {
+  const { grade, findings } = checkpoint.health
+  const [first] = findings
+  const cause = first === undefined ? '' : `: ${first.file === undefined ? '' : `${first.file}: `}${first.reason}`
+  return { code: 'damaged', text: `${grade}${cause}` }
+}
+
+/** Unknown ages are no ages: what has none is not older than anything. */
+function isOlder(checkpoint: Checkpoint, now: number, seconds: number): boolean {
+  const time = timeOf(checkpoint)
+  return time !== null && now - time > seconds
+}
+
+interface Places {
+  /** By checkpoint, the places it has among the best of an order. */
+  readonly kept: ReadonlyMap<Checkpoint, readonly Reason[]>
+  /** Why one stays that no order ranks; nothing when it is ranked. */
+  readonly unranked: (checkpoint: Checkpoint) => readonly Reason[]
+  /** Why all others are candidates. */
+  readonly surplus: Reason<RemoveCode>
+}
+
+function keepPlaces(policy: Policy, isSound: (checkpoint: Checkpoint) => boolean): Places {
+  if (!isRanking(policy) || policy.orders.length === 0)
+    return { kept: new Map(), unranked: () => [], surplus: { code: 'selected', text: whatTakes(policy) } }
+  const keep = policy.keep ?? 1
+  const kept = new Map<Checkpoint, Reason[]>()
+  const ranked = new Set<Checkpoint>()
+  for (const order of policy.orders) {
+    const sound = order.ranked.filter(isSound)
+    for (const checkpoint of sound) ranked.add(checkpoint)
+    sound.slice(0, keep).forEach((checkpoint, index) => {
+      const reason: Reason = { code: 'keep', text: `number ${index + 1} of ${keep} by ${order.label}` }
+      kept.set(checkpoint, [...(kept.get(checkpoint) ?? []), reason])
+    })
+  }
+  const labels = policy.orders.map((order) => order.label).join(', ')
+  const unranked: Reason = { code: 'unranked', text: `has no value for ${labels}` }
+  return {
+    kept,
+    unranked: (checkpoint) => (ranked.has(checkpoint) ? [] : [unranked]),
+    surplus: { code: 'surplus', text: keep === 0 ? '--keep 0' : `not among the best ${keep} by ${labels}` },
+  }
+}
+
+/** Why one goes that no order ranks: what it is that the policy asks for. */
+function whatTakes({ selected, olderThan, rules = [] }: Policy): string {
+  const reasons = [
+    ...(selected === undefined ? [] : ['selected by --where']),
+    ...(olderThan === undefined ? [] : ['older than --older-than asks for']),
+    ...(rules.length === 0 ? [] : [`not kept by ${rules.map(({ label }) => label).join(', ')}`]),
+  ]
+  return reasons.length === 0 ? 'there is no order to keep it by' : reasons.join('; ')
+}
+
+function rescue(
+  { policy, context }: PlanInput,
+  pool: readonly Checkpoint[],
+): ReadonlyMap<Checkpoint, readonly Reason[]> {
+  const rescued = new Map<Checkpoint, Reason[]>()
+  for (const rule of policy.rules ?? []) {
+    for (const [checkpoint, text] of rule.rescue(pool, context)) {
+      const reason: Reason = { code: 'rule', text: `${text} (${rule.label})` }
+      rescued.set(checkpoint, [...(rescued.get(checkpoint) ?? []), reason])
+    }
+  }
+  return rescued
+}
+
+/** Those of `held` without which removing this one would give less back: the same files are in both. */
+function sharersOf(
+  checkpoint: Checkpoint,
+  held: ReadonlySet<Checkpoint>,
+  gone: ReadonlySet<Checkpoint>,
+  sizeOf: SpaceTarget['sizeOf'],
+): Checkpoint[] {
+  if (held.size === 0) return []
+  const all = new Set([...gone, ...held])
+  const most = sizeOf(checkpoint, all)
+  if (most <= sizeOf(checkpoint, gone)) return []
+  return [...held].filter((older) => {
+    all.delete(older)
+    const isNeeded = sizeOf(checkpoint, all) < most
+    all.add(older)
+    return isNeeded
+  })
+}
+
+/** Bytes still to be freed once the removed ones are gone. */
+function missingBytes(
+  { maxTotal, minFree, sizeOf }: SpaceTarget,
+  checkpoints: readonly Checkpoint[],
+  removed: ReadonlySet<Checkpoint>,
+): number {
+  const gone = new Set<Checkpoint>()
+  const weigh = (which: readonly Checkpoint[]): number =>
+    which.reduce((sum, checkpoint) => {
+      const bytes = sizeOf(checkpoint, gone)
+      gone.add(checkpoint)
+      return sum + bytes
+    }, 0)
+  const freed = weigh(checkpoints.filter((checkpoint) => removed.has(checkpoint)))
+  const staying = weigh(checkpoints.filter((checkpoint) => !removed.has(checkpoint)))
+  const overTotal = maxTotal === undefined ? 0 : staying - maxTotal
+  const underFree = minFree === undefined ? 0 : minFree.bytes - minFree.free - freed
+  return Math.max(overTotal, underFree, 0)
+}

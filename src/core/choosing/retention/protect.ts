@@ -1,0 +1,82 @@
+/** What stays whatever the policy says (docs/design.md §6), unless protection is off. */
+import { hasReadableMeta, isWhole, type Checkpoint, type MetaValue } from '../../checkpoint.js'
+import type { Reason } from './reason.js'
+
+/** What is known of checkpoints that others have to tell. */
+export interface Protections {
+  /** Notes by path; an empty note is one too. */
+  readonly pinned?: ReadonlyMap<string, string>
+  /** By path, the metrics whose value no measurement gives. */
+  readonly impossible?: ReadonlyMap<string, readonly string[]>
+  /** Names in orders and rules that no checkpoint has: most likely slips, so the policy is not what was meant. */
+  readonly unknownKeys?: readonly string[]
+  /** Paths of those whose files changed between two looks. */
+  readonly changing?: ReadonlySet<string>
+}
+
+/** Every protected checkpoint with its reasons. `checkpoints` is newest first. */
+export function protect(
+  checkpoints: readonly Checkpoint[],
+  isSound: (checkpoint: Checkpoint) => boolean,
+  known: Protections,
+): ReadonlyMap<Checkpoint, readonly Reason[]> {
+  const found = new Map<Checkpoint, Reason[]>()
+  const add = (checkpoint: Checkpoint, reason: Reason) => {
+    found.set(checkpoint, [...(found.get(checkpoint) ?? []), reason])
+  }
+  const newest = newestOf(checkpoints, isSound)
+  if (newest !== undefined) add(newest.checkpoint, newest.reason)
+  if (newest?.checkpoint.demoted !== undefined) {
+    const resumable = checkpoints.find((checkpoint) => isSound(checkpoint) && checkpoint.demoted === undefined)
+    if (resumable !== undefined) add(resumable, { code: 'newest', text: 'the newest that can be resumed from' })
+  }
+  const pointers = pointersOf(checkpoints)
+  const pinnedCopies = new Map(
+    checkpoints.flatMap(({ name, path, sameAs }) =>
+      sameAs !== undefined && known.pinned?.has(path) === true ? [[sameAs, name] as const] : [],
+    ),
+  )
+  for (const checkpoint of checkpoints) {
+    for (const key of known.unknownKeys ?? [])
+      add(checkpoint, { code: 'unknown-key', text: `no checkpoint has ${JSON.stringify(key)}, which the policy names` })
+    for (const label of pointers.get(checkpoint.name) ?? [])
+      add(checkpoint, { code: 'pointer', text: `${label} names it` })
+    const note = known.pinned?.get(checkpoint.path)
+    if (note !== undefined) add(checkpoint, { code: 'pinned', text: note === '' ? 'pinned' : `pinned: ${note}` })
+    const pinnedCopy = pinnedCopies.get(checkpoint.name)
+    if (pinnedCopy !== undefined) add(checkpoint, { code: 'pinned', text: `pinned as ${pinnedCopy}` })
+    const metrics = known.impossible?.get(checkpoint.path) ?? []
+    if (metrics.length > 0) add(checkpoint, { code: 'impossible', text: impossibleText(checkpoint, metrics) })
+    if (checkpoint.health.grade === 'unfinished' || known.changing?.has(checkpoint.path) === true)
+      add(checkpoint, { code: 'unfinished', text: 'still being written' })
+  }
+  return found
+}
+
+/** The newest whole one; where none is, the newest of all: something must be left. */
+function newestOf(checkpoints: readonly Checkpoint[], isSound: (checkpoint: Checkpoint) => boolean) {
+  const sound = checkpoints.find(isSound)
+  const checkpoint = sound ?? checkpoints[0]
+  if (checkpoint === undefined) return undefined
+  if (checkpoints.length === 1) return { checkpoint, reason: { code: 'only', text: 'the only one left' } as const }
+  const text =
+    sound === undefined ? 'the newest; none is whole' : isWhole(sound) ? 'the newest whole one' : 'the newest'
+  return { checkpoint, reason: { code: 'newest', text } as const }
+}
+
+/** What the newest bookkeeping that can be read points to: an older one's word no longer holds. */
+function pointersOf(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly string[]> {
+  const labels = new Map<string, string[]>()
+  for (const { name, label } of checkpoints.find(hasReadableMeta)?.pointsTo ?? [])
+    labels.set(name, [...(labels.get(name) ?? []), label])
+  return labels
+}
+
+function impossibleText(checkpoint: Checkpoint, metrics: readonly string[]): string {
+  const values = metrics.map((key) => `${key}: ${toText(checkpoint.meta.get(key))}`)
+  return `${values.join(', ')} is no measurement: an averaged model?`
+}
+
+function toText(value: MetaValue | undefined): string {
+  return typeof value === 'number' || typeof value === 'bigint' ? value.toString() : typeof value
+}

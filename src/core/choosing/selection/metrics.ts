@@ -1,0 +1,146 @@
+/** Questions about the metrics of a run: which there are, which checkpoint is best by each. */
+import { ownMeta, ownValue, type Checkpoint, type Direction, type MetaValue } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import { directionOf, isImpossible, metricKeys } from '../../checkpoints/meta/index.js'
+import { describeOrder, rank, type Order } from './rank.js'
+
+/** Not worth a column or a mark of their own: the list shows them anyway. */
+const bookkeeping: ReadonlySet<string> = new Set(['unixtime', 'step', 'epoch'])
+
+type MetricOrder = Order & { readonly key: string }
+
+/** Each metric as an order: the framework says its direction, or its name does. */
+export function metricOrders(checkpoints: readonly Checkpoint[]): MetricOrder[] {
+  return ordersOf(checkpoints, toldDirections(checkpoints))
+}
+
+function ordersOf(checkpoints: readonly Checkpoint[], told: ReadonlyMap<string, Direction>): MetricOrder[] {
+  const metas = checkpoints.map(ownMeta)
+  return metricKeys(metas, told).flatMap((key) => {
+    const kind = told.get(key) ?? directionOf(key)
+    return kind === undefined ? [] : [{ kind, key }]
+  })
+}
+
+/** Of several words on one metric the first, which is the newest where the newest checkpoint is first. */
+function toldDirections(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, Direction> {
+  const told = new Map<string, Direction>()
+  for (const { directions } of checkpoints) {
+    for (const [key, direction] of directions ?? []) if (!told.has(key)) told.set(key, direction)
+  }
+  return told
+}
+
+/**
+ * What `best` alone means: by what the framework itself tells the best, else the only metric there is. Throws
+ * CkptError `usage` when there are several or none, with what to type.
+ */
+export function bestOrder(checkpoints: readonly Checkpoint[]): Order {
+  const told = toldDirections(checkpoints)
+  const all = ordersOf(checkpoints, told)
+  const judged = all.filter(({ key }) => told.has(key))
+  const orders = judged.length > 0 ? judged : all
+  const [only, second] = orders
+  if (only !== undefined && second === undefined) return only
+  if (only === undefined) {
+    const numeric = varyingKeys(checkpoints)
+    const keys = numeric.length === 0 ? 'no numeric keys' : `the numeric keys are ${numeric.join(', ')}`
+    throw new CkptError('usage', `"best" by what? No key of the meta is known as a metric; ${keys}`, {
+      hint: `name one: ${describeOrder({ kind: 'min', key: numeric[0] ?? 'KEY' })}, or --max for one that should be high`,
+    })
+  }
+  throw new CkptError('usage', `"best" by what? There are ${orders.length} metrics: ${listKeys(orders)}`, {
+    hint: `name one: ${orders.map(describeOrder).join(', ')}`,
+  })
+}
+
+function listKeys(orders: readonly { readonly key: string }[]): string {
+  return orders.map((order) => order.key).join(', ')
+}
+
+/**
+ * For each metric the best whole checkpoint. NaN is never best; an impossible value is ranked as it is written (see
+ * `impossibleMetrics`). `ordered` is newest first; `now` Unix seconds.
+ */
+export function bestPerMetric(ordered: readonly Checkpoint[], now: number): ReadonlyMap<string, Checkpoint> {
+  const whole = ordered.filter((checkpoint) => checkpoint.health.grade === 'whole')
+  const best = new Map<string, Checkpoint>()
+  for (const order of metricOrders(ordered)) {
+    const [first] = rank(
+      whole.filter((checkpoint) => isFiniteOrBig(ownValue(checkpoint, order.key))),
+      order,
+      now,
+    )
+    if (first !== undefined) best.set(order.key, first)
+  }
+  return best
+}
+
+function isFiniteOrBig(value: MetaValue | undefined): boolean {
+  return typeof value === 'bigint' || (typeof value === 'number' && !Number.isNaN(value))
+}
+
+/** By path, the metrics of a checkpoint that no measurement gives (`ACC: 1.1` of an averaged model). */
+export function impossibleMetrics(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const order of metricOrders(checkpoints)) {
+    const values = checkpoints.map((checkpoint) => toNumber(ownValue(checkpoint, order.key)))
+    const outliers = outliersOf(order.key, values)
+    if (outliers.size === 0) continue
+    checkpoints.forEach((checkpoint, index) => {
+      if (!outliers.has(values[index])) return
+      found.set(checkpoint.path, [...(found.get(checkpoint.path) ?? []), order.key])
+    })
+  }
+  return found
+}
+
+/**
+ * The impossible ones among the values, looked for from both ends inwards: what lies between two possible values is
+ * possible, and asking of each of 10,000 values about all the others would be quadratic.
+ */
+function outliersOf(key: string, values: readonly (number | undefined)[]): ReadonlySet<number | undefined> {
+  const numbers = values.filter((value) => value !== undefined && !Number.isNaN(value))
+  const rising = [...new Set(numbers)].filter((value) => value !== undefined).sort((a, b) => a - b)
+  // The two lowest and the two highest: without any one value the extremes of the others are still there.
+  const extremes = [...rising.slice(0, 2), ...rising.slice(-2)]
+  const isOut = (value: number) => {
+    const others = extremes.filter((other) => other !== value)
+    return isImpossible(key, value, others)
+  }
+  const outliers = new Set<number>()
+  for (const inwards of [rising, rising.toReversed()]) {
+    for (const value of inwards) {
+      if (!isOut(value)) break
+      outliers.add(value)
+    }
+  }
+  return outliers
+}
+
+function toNumber(value: MetaValue | undefined): number | undefined {
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined
+}
+
+/**
+ * The numeric meta keys worth a column: those whose values differ or that some lack; all, where only one is there.
+ * Metrics come first.
+ */
+export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
+  const columns = new Map<string, { readonly values: Set<number | bigint>; count: number }>()
+  for (const { meta } of checkpoints) {
+    for (const [key, value] of meta) {
+      if ((typeof value !== 'number' && typeof value !== 'bigint') || bookkeeping.has(key)) continue
+      const column = columns.get(key) ?? { values: new Set(), count: 0 }
+      column.values.add(value)
+      column.count += 1
+      columns.set(key, column)
+    }
+  }
+  const speaking = checkpoints.filter((checkpoint) => checkpoint.meta.size > 0).length
+  const varies = ({ values, count }: { values: Set<unknown>; count: number }) => values.size > 1 || count < speaking
+  const keys = [...columns].filter(([, column]) => speaking === 1 || varies(column)).map(([key]) => key)
+  const told = toldDirections(checkpoints)
+  const isMetric = (key: string) => (told.get(key) ?? directionOf(key)) !== undefined
+  return [...keys.filter(isMetric), ...keys.filter((key) => !isMetric(key))]
+}

@@ -1,0 +1,43 @@
+/** What must still be read of the files before a question can be answered. Reading it belongs to layouts. */
+import { hasReadableMeta, timeOf, type Checkpoint } from '../../checkpoint.js'
+import { scaleOf } from './recency.js'
+
+type Lacks = (checkpoint: Checkpoint) => boolean
+
+const measured: ReadonlyMap<string, Lacks> = new Map<string, Lacks>([
+  ['size', (checkpoint) => checkpoint.size === null],
+  ['time', (checkpoint) => timeOf(checkpoint) === null],
+  ['age', (checkpoint) => timeOf(checkpoint) === null],
+])
+
+const completed: ReadonlyMap<string, Lacks> = new Map<string, Lacks>([
+  ['step', (checkpoint) => checkpoint.step === null],
+  ['epoch', (checkpoint) => checkpoint.epoch === null],
+])
+
+/**
+ * True when sizes or file times must be taken (a stat for each file) for these names, or for the order of recency,
+ * which falls back on file times.
+ */
+export function needsMeasure(checkpoints: readonly Checkpoint[], names: Iterable<string>): boolean {
+  if (isLacking(checkpoints, names, measured)) return true
+  return scaleOf(checkpoints) === 'file time' && checkpoints.some((checkpoint) => checkpoint.modified === null)
+}
+
+/** True when steps or epochs must be read from side files for these names, or for the order of recency. */
+export function needsComplete(checkpoints: readonly Checkpoint[], names: Iterable<string>): boolean {
+  if (isLacking(checkpoints, names, completed)) return true
+  const lacksStep = (checkpoint: Checkpoint) => checkpoint.step === null && hasReadableMeta(checkpoint)
+  return scaleOf(checkpoints) === 'file time' && checkpoints.some(lacksStep)
+}
+
+function isLacking(
+  checkpoints: readonly Checkpoint[],
+  names: Iterable<string>,
+  table: ReadonlyMap<string, Lacks>,
+): boolean {
+  return Array.from(names).some((name) => {
+    const lacks = table.get(name)
+    return lacks !== undefined && checkpoints.some((checkpoint) => !checkpoint.meta.has(name) && lacks(checkpoint))
+  })
+}

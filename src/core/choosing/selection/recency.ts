@@ -1,0 +1,130 @@
+/** The order of recency (docs/design.md §5): one scale a run. */
+import { hasReadableMeta, timeOf, type Checkpoint } from '../../checkpoint.js'
+import { compareCodePoints } from '../../formats/code-points.js'
+
+export type Scale = 'unixtime' | 'step' | 'file time'
+
+export interface Recency {
+  /** Newest first. */
+  readonly ordered: readonly Checkpoint[]
+  readonly scale: Scale
+  /** For people, when only the files' times were left to go by. */
+  readonly warning?: string
+}
+
+const valueOn: Readonly<Record<Scale, (checkpoint: Checkpoint) => number | null>> = {
+  unixtime: (checkpoint) => checkpoint.unixtime,
+  step: (checkpoint) => checkpoint.step,
+  'file time': (checkpoint) => checkpoint.modified,
+}
+
+/**
+ * The first of meta `unixtime`, step and file time that all checkpoints have. One whose meta could not be read has
+ * no vote: a single broken file must not reorder a run.
+ */
+export function scaleOf(checkpoints: readonly Checkpoint[]): Scale {
+  const voters = checkpoints.filter(hasReadableMeta)
+  if (voters.length === 0) return checkpoints.length === 0 ? 'unixtime' : 'file time'
+  if (voters.every((checkpoint) => isTime(checkpoint.unixtime))) return 'unixtime'
+  return voters.every((checkpoint) => isTime(checkpoint.step)) ? 'step' : 'file time'
+}
+
+function isTime(value: number | null): value is number {
+  return value !== null && !Number.isNaN(value)
+}
+
+/**
+ * Newest first. Equal values: the newer first; equal times: the name, descending. A checkpoint whose meta could not
+ * be read, and that has no value on the scale, takes the place of its neighbour by name: the readable one with the
+ * greatest name below its own (it then sorts just above that one), else the smallest above.
+ */
+export function byRecency(checkpoints: readonly Checkpoint[]): Recency {
+  const scale = scaleOf(checkpoints)
+  const places = placesOn(scale, checkpoints)
+  const ordered = places.sort(newestFirst).map((place) => place.checkpoint)
+  const warning = scale === 'file time' ? warningFor(checkpoints) : undefined
+  return warning === undefined ? { ordered, scale } : { ordered, scale, warning }
+}
+
+interface Place {
+  readonly checkpoint: Checkpoint
+  readonly value: number
+  /** Unix seconds. */
+  readonly time: number
+}
+
+function newestFirst(a: Place, b: Place): number {
+  return (
+    descending(a.value, b.value) ||
+    // What is the same state as another comes behind it: of the two the other is meant.
+    Number(isCopy(a)) - Number(isCopy(b)) ||
+    descending(a.time, b.time) ||
+    compareCodePoints(b.checkpoint.name, a.checkpoint.name) ||
+    compareCodePoints(b.checkpoint.path, a.checkpoint.path)
+  )
+}
+
+function isCopy({ checkpoint }: Place): boolean {
+  return checkpoint.sameAs !== undefined
+}
+
+/** No subtraction: two infinities have no difference. */
+function descending(a: number, b: number): number {
+  if (a === b) return 0
+  return a > b ? -1 : 1
+}
+
+function placesOn(scale: Scale, checkpoints: readonly Checkpoint[]): Place[] {
+  const own = (checkpoint: Checkpoint): Place | undefined => {
+    const value = valueOn[scale](checkpoint)
+    return isTime(value) ? { checkpoint, value, time: orOldest(timeOf(checkpoint)) } : undefined
+  }
+  const neighbours = new Map<string, readonly Place[]>()
+  return checkpoints.map((checkpoint) => {
+    const place = own(checkpoint)
+    if (place !== undefined) return place
+    const siblings = neighbours.get(checkpoint.run) ?? readablePlaces(checkpoints, checkpoint.run, own)
+    neighbours.set(checkpoint.run, siblings)
+    const { value, time } = neighbourOf(checkpoint, siblings) ?? { value: -Infinity, time: -Infinity }
+    return { checkpoint, value, time }
+  })
+}
+
+function orOldest(time: number | null): number {
+  return isTime(time) ? time : -Infinity
+}
+
+/** By name, ascending. */
+function readablePlaces(
+  checkpoints: readonly Checkpoint[],
+  run: string,
+  own: (checkpoint: Checkpoint) => Place | undefined,
+): Place[] {
+  return checkpoints
+    .filter((checkpoint) => checkpoint.run === run && hasReadableMeta(checkpoint))
+    .map(own)
+    .filter((place) => place !== undefined)
+    .sort((a, b) => compareCodePoints(a.checkpoint.name, b.checkpoint.name))
+}
+
+function neighbourOf(checkpoint: Checkpoint, siblings: readonly Place[]): Place | undefined {
+  let low = 0
+  let high = siblings.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const name = siblings[middle]?.checkpoint.name ?? ''
+    if (compareCodePoints(name, checkpoint.name) < 0) low = middle + 1
+    else high = middle
+  }
+  return siblings[low - 1] ?? siblings[low]
+}
+
+function warningFor(checkpoints: readonly Checkpoint[]): string {
+  const readable = checkpoints.filter(hasReadableMeta)
+  if (readable.length === 0) return 'no meta could be read: ordered by the times of the files, which copying changes'
+  const without = readable.filter((checkpoint) => !isTime(checkpoint.unixtime)).length
+  return (
+    `${without} of ${readable.length} checkpoints have no unixtime, and not all have a step: ` +
+    'ordered by the times of the files, which copying changes'
+  )
+}

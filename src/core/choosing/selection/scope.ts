@@ -1,0 +1,57 @@
+/** The names that an expression or an order may ask of a checkpoint. */
+import { isMeta, ownMeta, ownValue, timeOf, type Checkpoint, type Meta, type MetaValue } from '../../checkpoint.js'
+import type { Scope, Value } from '../expression/index.js'
+
+type BuiltIn = (checkpoint: Checkpoint, now: number) => Value | null
+
+/** Beside the meta. Times and ages are seconds, sizes bytes; null is not known. */
+const builtIns: ReadonlyMap<string, BuiltIn> = new Map<string, BuiltIn>([
+  ['name', (checkpoint) => checkpoint.name],
+  ['path', (checkpoint) => checkpoint.path],
+  ['time', timeOf],
+  ['age', ageOf],
+  ['size', (checkpoint) => checkpoint.size],
+  ['step', (checkpoint) => checkpoint.step],
+  ['epoch', (checkpoint) => checkpoint.epoch],
+  ['layout', (checkpoint) => checkpoint.layout],
+  ['health', (checkpoint) => checkpoint.health.grade],
+  ['files', (checkpoint) => checkpoint.files.map((file) => file.key)],
+])
+
+function ageOf(checkpoint: Checkpoint, now: number): number | null {
+  const time = timeOf(checkpoint)
+  return time === null ? null : now - time
+}
+
+export const builtInNames: readonly string[] = [...builtIns.keys()]
+
+/** A meta key cannot take these. */
+const fixed: ReadonlySet<string> = new Set(['name', 'path'])
+
+/**
+ * The names of one checkpoint: a meta key wins over a built-in but for `name` and `path`. A value that was measured at
+ * another step is not there. `now` is Unix seconds.
+ */
+export function scopeOf(checkpoint: Checkpoint, now: number): Scope {
+  return {
+    key: (name) => ownValue(checkpoint, name),
+    get: (name) => {
+      const own = fixed.has(name) ? undefined : lookUp(ownMeta(checkpoint), name)
+      return own === undefined ? (builtIns.get(name)?.(checkpoint, now) ?? undefined) : own
+    },
+  }
+}
+
+/** Characters of a name with dots; of a longer one only the whole is looked for, as each part costs its length. */
+const longestPath = 1000
+
+/** A key with a literal dot first; then dots walk into nested meta, the longest key that is there first. */
+function lookUp(meta: Meta, name: string): MetaValue | undefined {
+  const whole = meta.get(name)
+  if (whole !== undefined || name.length > longestPath) return whole
+  for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
+    const inner = meta.get(name.slice(0, dot))
+    if (isMeta(inner)) return lookUp(inner, name.slice(dot + 1))
+  }
+  return undefined
+}

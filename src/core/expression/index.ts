@@ -1,4 +1,0 @@
-export { parseExpression, selects, type Expression } from './expression.js'
-export { namesWithin, nearestName } from '../nearest.js'
-export { parseDuration, parseSize } from './quantity.js'
-export { toNumeric, type Scope, type Value } from './value.js'

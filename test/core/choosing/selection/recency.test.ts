@@ -1,0 +1,121 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { byRecency, needsComplete, needsMeasure } from '../../../../src/core/choosing/selection/index.js'
+import { checkpoint, damaged, namesOf } from '../../checkpoints.js'
+
+const unreadable = { health: damaged('corrupt', 'CKPT.yaml is empty') }
+
+describe('recency', () => {
+  it('goes by unixtime where all have one', () => {
+    const run = [
+      checkpoint('a', { meta: { unixtime: 3, step: 1 } }),
+      checkpoint('b', { meta: { unixtime: 1, step: 3 } }),
+      checkpoint('c', { meta: { unixtime: 2, step: 2 } }),
+    ]
+    expect(byRecency(run)).toEqual({ ordered: [run[0], run[2], run[1]], scale: 'unixtime' })
+  })
+
+  it('goes by the step where one lacks unixtime', () => {
+    const run = [checkpoint('a', { meta: { unixtime: 3, step: 1 } }), checkpoint('b', { meta: { step: 3 } })]
+    expect(byRecency(run)).toEqual({ ordered: [run[1], run[0]], scale: 'step' })
+  })
+
+  it('goes by the files, with a warning, where nothing else is shared', () => {
+    const run = [
+      checkpoint('a', { meta: { unixtime: 3 }, modified: 10 }),
+      checkpoint('b', { meta: { loss: 3 }, modified: 20 }),
+    ]
+    const { ordered, scale, warning } = byRecency(run)
+    expect([namesOf(ordered), scale]).toEqual([['b', 'a'], 'file time'])
+    expect(warning).toContain('1 of 2 checkpoints have no unixtime')
+  })
+
+  it('puts the newer first among equal steps, and the greater name among equal times', () => {
+    const run = [
+      checkpoint('a', { meta: { step: 1 }, modified: 10 }),
+      checkpoint('b', { meta: { step: 1 }, modified: 20 }),
+      checkpoint('c', { meta: { step: 1 }, modified: 10 }),
+    ]
+    expect(namesOf(byRecency(run).ordered)).toEqual(['b', 'c', 'a'])
+  })
+
+  it('compares names by code point, as Python does', () => {
+    const run = ['\uff41', '\u{1f600}', 'z'].map((name) => checkpoint(name, { meta: { unixtime: 1 } }))
+    expect(namesOf(byRecency(run).ordered)).toEqual(['\u{1f600}', '\uff41', 'z'])
+  })
+
+  it('gives an unreadable checkpoint the place just above its lower neighbour by name, and no vote', () => {
+    const run = [
+      checkpoint('ep1', { meta: { unixtime: 1 } }),
+      checkpoint('ep2', { meta: { unixtime: 2 } }),
+      checkpoint('ep2b', unreadable),
+      checkpoint('ep2c', unreadable),
+      checkpoint('ep3', { meta: { unixtime: 3 } }),
+    ]
+    const { ordered, scale } = byRecency(run)
+    expect([namesOf(ordered), scale]).toEqual([['ep3', 'ep2c', 'ep2b', 'ep2', 'ep1'], 'unixtime'])
+  })
+
+  it('puts an unreadable checkpoint below all others just below the first', () => {
+    const run = [
+      checkpoint('ep0', unreadable),
+      checkpoint('ep1', { meta: { unixtime: 1 } }),
+      checkpoint('ep2', { meta: { unixtime: 2 } }),
+    ]
+    expect(namesOf(byRecency(run).ordered)).toEqual(['ep2', 'ep1', 'ep0'])
+  })
+
+  it('looks for the neighbour in the same run', () => {
+    const run = [
+      checkpoint('ep1', { meta: { unixtime: 1 } }),
+      checkpoint('ep2', { meta: { unixtime: 9 }, run: '/other', path: '/other/ep2' }),
+      checkpoint('ep3', unreadable),
+    ]
+    expect(namesOf(byRecency(run).ordered)).toEqual(['ep2', 'ep3', 'ep1'])
+  })
+
+  it('leaves an unreadable checkpoint its own step where steps decide', () => {
+    const run = [
+      checkpoint('checkpoint-1000', { step: 1000, ...unreadable }),
+      checkpoint('checkpoint-500', { meta: { loss: 1 }, step: 500 }),
+    ]
+    expect(namesOf(byRecency(run).ordered)).toEqual(['checkpoint-1000', 'checkpoint-500'])
+  })
+
+  it('does not depend on the order in which the files were listed', () => {
+    const one = fc.record({
+      name: fc.stringMatching(/^[abc]{1,3}$/),
+      unixtime: fc.option(fc.integer({ min: 0, max: 3 }), { nil: null }),
+    })
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(one, { selector: ({ name }) => name }),
+        fc.infiniteStream(fc.nat()),
+        (facts, random) => {
+          const run = facts.map(({ name, unixtime }) =>
+            unixtime === null ? checkpoint(name, unreadable) : checkpoint(name, { meta: { unixtime } }),
+          )
+          const keys = new Map(run.map((each) => [each, random.next().value as number]))
+          const shuffled = run.toSorted((a, b) => (keys.get(a) ?? 0) - (keys.get(b) ?? 0))
+          expect(namesOf(byRecency(shuffled).ordered)).toEqual(namesOf(byRecency(run).ordered))
+        },
+      ),
+    )
+  })
+})
+
+describe('what must still be read', () => {
+  const run = [checkpoint('a', { meta: { unixtime: 1, epoch: 1 }, size: null })]
+  const untimed = [checkpoint('a', { meta: { loss: 1 }, size: null })]
+
+  it.each([
+    ['nothing for metas', run, ['loss', 'epoch', 'time', 'age'], false, false],
+    ['sizes', run, ['size'], true, false],
+    ['steps', run, ['step'], false, true],
+    ['steps and times for the order of recency', untimed, [], true, true],
+    ['times for ages', [checkpoint('a', { meta: { step: 1 } })], ['age'], true, false],
+  ])('is %s', (_, checkpoints, names, measure, complete) => {
+    expect(needsMeasure(checkpoints, names)).toBe(measure)
+    expect(needsComplete(checkpoints, names)).toBe(complete)
+  })
+})
