@@ -8,7 +8,7 @@ import {
   Checkpointer as CoreCheckpointer,
   type CheckpointerOptions,
   type Surroundings,
-} from './core/checkpointer/index.js'
+} from './core/runs/checkpointer/index.js'
 import { localStorage } from './core/storage/local.js'
 import { processes } from './process-identity.js'
 

@@ -2,7 +2,7 @@
 import { CkptError } from './core/errors.js'
 import { parseExpression } from './core/choosing/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from './core/choosing/retention/index.js'
-import type { PruneRequest, Query } from './core/run/index.js'
+import type { PruneRequest, Query } from './core/runs/index.js'
 import type { Order } from './core/choosing/selection/index.js'
 import { printable } from './render/printable.js'
 

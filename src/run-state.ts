@@ -1,7 +1,7 @@
 /** What ckpt remembers of the jobs of a run that someone names: of the folder itself, else of the one run below it. */
 import { resolve } from 'node:path'
 import { readJournal, type Contents } from './core/changes/journal/index.js'
-import { openRun } from './core/run/index.js'
+import { openRun } from './core/runs/index.js'
 import { stateFolderOf, type StateFolder } from './core/changes/state/index.js'
 import type { ReadStorage } from './core/storage/storage.js'
 

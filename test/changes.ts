@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { demoteCheckpoints, fingerprint } from '../src/core/changes/disposal/index.js'
-import { carryOut, emptyAndFinish, openRun, planDemote } from '../src/core/run/index.js'
+import { carryOut, emptyAndFinish, openRun, planDemote } from '../src/core/runs/index.js'
 import { readTrash, stateFolderOf, withLock, type LockOptions } from '../src/core/changes/state/index.js'
 import type { Storage } from '../src/core/storage/storage.js'
 import { restore } from '../src/core/changes/trash/index.js'

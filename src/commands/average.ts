@@ -13,8 +13,8 @@ import {
   writeAverage,
   type AverageRequest,
   type PreparedAverage,
-} from '../core/run/average.js'
-import { openExactly } from '../core/run/index.js'
+} from '../core/runs/average.js'
+import { openExactly } from '../core/runs/index.js'
 import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../file-source.js'
 import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'

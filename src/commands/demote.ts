@@ -6,7 +6,7 @@ import { confirm } from '../confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { demoteCheckpoints, finishDemotions, type Demoted } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
-import { holding, openRun, planDemote, type DemotePlan } from '../core/run/index.js'
+import { holding, openRun, planDemote, type DemotePlan } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { copyTime } from '../exact-times.js'
 import {

@@ -14,7 +14,7 @@ import {
   setAsideReasons,
   takeGonePins,
   type Query,
-} from '../core/run/index.js'
+} from '../core/runs/index.js'
 import {
   bestPerMetric,
   describeUnknownKey,

@@ -20,7 +20,7 @@ import {
   type PruneContext,
   type PruneRequest,
   type WrittenPlan,
-} from '../core/run/index.js'
+} from '../core/runs/index.js'
 import { copyTime } from '../exact-times.js'
 import {
   dryRunFlag,

@@ -13,7 +13,7 @@ import {
   planPrune,
   previewCheckpoint,
   type PruneRequest,
-} from '../core/run/index.js'
+} from '../core/runs/index.js'
 import { saveCheckpoint, toPyMeta, type NewCheckpoint, type Saved } from '../core/changes/saving/index.js'
 import { copyTime } from '../exact-times.js'
 import { dryRunFlag, policyFlags, runArgument, selectionFlags, stateFlag, verifyFlag, waitFlag } from '../flags.js'

@@ -12,7 +12,7 @@ import {
   type PreparedTransfer,
   type TransferRequest,
   type TransferSides,
-} from '../core/run/transfer.js'
+} from '../core/runs/transfer.js'
 import { ensureTransferable, type ResizeKind } from '../core/tensors/transfer/index.js'
 import type { TransferHook } from '../file-hooks.js'
 import { dtypeFlag, formatFlag, keyFlag, nameFlags, outputFlags, shardSizeFlag } from '../file-source.js'

@@ -36,7 +36,7 @@ export type { ReadStorage, Storage } from './storage/storage.js'
 
 // Runs and their checkpoints
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './checkpoints/layouts/index.js'
-export { arrange, examine, openRun, openRuns, type Arranged, type Query } from './run/index.js'
+export { arrange, examine, openRun, openRuns, type Arranged, type Query } from './runs/index.js'
 export { checkHealth, type HealthOptions } from './checkpoints/health/index.js'
 
 // Choosing
@@ -54,7 +54,7 @@ export {
   type Rule,
   type RuleKind,
 } from './choosing/retention/index.js'
-export { planPrune, type PrunePlan, type PruneRequest } from './run/index.js'
+export { planPrune, type PrunePlan, type PruneRequest } from './runs/index.js'
 
 // Saving, and recovering a training program
 export {
@@ -74,7 +74,7 @@ export {
   type StopperOptions,
   type Surroundings,
   type TransferHook,
-} from './checkpointer/index.js'
+} from './runs/checkpointer/index.js'
 export {
   saveCheckpoint,
   toPyMeta,

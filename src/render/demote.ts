@@ -1,7 +1,7 @@
 /** A demotion's plan, its question and its outcome. */
 import type { Run } from '../core/checkpoint.js'
 import type { Demoted } from '../core/changes/disposal/index.js'
-import type { DemotePlan } from '../core/run/index.js'
+import type { DemotePlan } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'
 import type { Output } from './output.js'

@@ -1,7 +1,7 @@
 /** A prune's plan, its question and its outcome. */
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
-import type { Intent, PrunePlan } from '../core/run/index.js'
+import type { Intent, PrunePlan } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'
 import type { Output } from './output.js'

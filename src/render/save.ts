@@ -1,7 +1,7 @@
 /** A save's outcome. */
 import type { Run } from '../core/checkpoint.js'
 import type { RemovalResult } from '../core/changes/disposal/index.js'
-import type { PrunePlan } from '../core/run/index.js'
+import type { PrunePlan } from '../core/runs/index.js'
 import { pruneDocument } from './prune.js'
 
 export interface SavedPrune {

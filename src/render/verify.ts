@@ -1,6 +1,6 @@
 /** What `verify` found, run by run. */
 import type { Checkpoint } from '../core/checkpoint.js'
-import type { Verified } from '../core/run/index.js'
+import type { Verified } from '../core/runs/index.js'
 import { describeFinding, toDocument } from './checkpoints.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'

@@ -13,7 +13,7 @@ import {
   takeBack,
   type PruneRequest,
   type StatePlace,
-} from '../core/run/index.js'
+} from '../core/runs/index.js'
 import { forgetStopRequest, readStopRequest, stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import type { Chores, Plan } from '../core/supervise/index.js'

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../core/errors.js'
 import { attemptsOf, Journal, type Attempt } from '../core/changes/journal/index.js'
 import { makeFolders } from '../core/changes/publish/index.js'
-import type { StatePlace } from '../core/run/index.js'
+import type { StatePlace } from '../core/runs/index.js'
 import {
   acquireLock,
   jobLock,

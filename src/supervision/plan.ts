@@ -8,7 +8,7 @@ import { parseExpression } from '../core/choosing/expression/index.js'
 import type { SignalName } from '../core/jobs/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { schedulerOf } from '../core/schedulers/index.js'
-import { checkRequest, type PruneRequest } from '../core/run/index.js'
+import { checkRequest, type PruneRequest } from '../core/runs/index.js'
 import {
   parseRetries,
   parseSimulation,

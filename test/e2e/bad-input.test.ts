@@ -2,7 +2,7 @@ import { chmodSync, closeSync, existsSync, openSync, rmSync, symlinkSync, trunca
 import { spawn, spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { choose, examine, openRun, planPrune } from '../../src/core/run/index.js'
+import { choose, examine, openRun, planPrune } from '../../src/core/runs/index.js'
 import { localStorage } from '../../src/core/storage/local.js'
 import type { Storage } from '../../src/core/storage/storage.js'
 import { shellWord } from '../../src/core/schedulers/shell-word.js'

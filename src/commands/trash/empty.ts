@@ -4,7 +4,7 @@ import { wait } from '../../clock.js'
 import { confirm } from '../../confirm.js'
 import { CkptError } from '../../core/errors.js'
 import { parseAge } from '../../core/choosing/retention/index.js'
-import { emptyAndFinish } from '../../core/run/index.js'
+import { emptyAndFinish } from '../../core/runs/index.js'
 import type { Emptied } from '../../core/changes/trash/index.js'
 import type { TrashEntry } from '../../core/changes/state/index.js'
 import { copyTime } from '../../exact-times.js'
@@ -12,7 +12,7 @@ import { dryRunFlag, runArgument, stateFlag, waitFlag, yesFlag } from '../../fla
 import { renderFinished } from '../../render/prune.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
 import { formatSize, plural } from '../../render/units.js'
-import { openTrashPlace, type TrashPlace } from '../../trash-place.js'
+import { openTrashPlace, type TrashPlace } from '../../core/runs/trash-place.js'
 
 export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
   static override summary = "Delete what lies in a run's trash"

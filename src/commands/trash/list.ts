@@ -1,7 +1,7 @@
 import { BaseCommand } from '../../base-command.js'
 import { runArgument, stateFlag } from '../../flags.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
-import { openTrashPlace } from '../../trash-place.js'
+import { openTrashPlace } from '../../core/runs/trash-place.js'
 
 export default class TrashList extends BaseCommand<typeof TrashList> {
   static override summary = "List what lies in a run's trash"

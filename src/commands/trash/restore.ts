@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../../base-command.js'
-import { findRemembered, type Named } from '../../checkpoint-arguments.js'
+import { findRemembered, type Named } from '../../core/runs/checkpoint-arguments.js'
 import { CkptError } from '../../core/errors.js'
 import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/changes/state/index.js'
 import { restore } from '../../core/changes/trash/index.js'

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { ConfigError, misplaced, type Scalar } from '../formats/config-yaml.js'
 import { CkptError } from '../errors.js'
 import { parseExpression, type Expression } from '../choosing/expression/index.js'
-import { choose, fileOfKey, openRun, type Query } from '../run/index.js'
+import { choose, fileOfKey, openRun, type Query } from '../runs/index.js'
 import type { Order } from '../choosing/selection/index.js'
 import type { Fields, LocalFile, Source, SourceContext, SourceKind, Wanted } from './source.js'
 

@@ -2,8 +2,8 @@
 import type { Checkpoint, HealthLevel } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { parseExpression, type Expression } from '../choosing/expression/index.js'
-import type { PassedOver } from '../jobs/pass-over.js'
-import { choose, neverFinished, openRunIfAny, setAsideReasons, type StatePlace } from '../run/index.js'
+import type { PassedOver } from '../runs/pass-over.js'
+import { choose, neverFinished, openRunIfAny, setAsideReasons, type StatePlace } from '../runs/index.js'
 import { bestOrder, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 

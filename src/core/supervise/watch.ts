@@ -2,7 +2,7 @@
 import { isWhole, timeOf, type Checkpoint } from '../checkpoint.js'
 import { settle } from '../checkpoints/health/index.js'
 import { measure } from '../checkpoints/layouts/index.js'
-import { examine, openRunIfAny, type StatePlace } from '../run/index.js'
+import { examine, openRunIfAny, type StatePlace } from '../runs/index.js'
 import { byRecency } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { carryOut, emptyAndFinish, openRun } from '../../../../src/core/run/index.js'
+import { carryOut, emptyAndFinish, openRun } from '../../../../src/core/runs/index.js'
 import { stateFolderOf } from '../../../../src/core/changes/state/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeSubjects } from '../../../changes.js'

@@ -1,5 +1,5 @@
 /** How an object is saved and loaded: registered for its class, or given for one key. */
-import type { ReadStorage, Storage } from '../storage/storage.js'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
 
 /** Writes the object's state to the file at `path`, where nothing is yet. Done when its promise is. */
 export type SaveHook<T = never> = (object: T, path: string, storage: Storage) => void | Promise<void>

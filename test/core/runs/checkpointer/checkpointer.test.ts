@@ -7,11 +7,11 @@ import {
   EpochCounterWithStopper,
   registerHooks,
   type CheckpointerOptions,
-} from '../../../src/core/checkpointer/index.js'
-import { localStorage } from '../../../src/core/storage/local.js'
-import { acquireLock, stateFolderOf } from '../../../src/core/changes/state/index.js'
-import { temporaryDirectory } from '../changes/disposal/runs.js'
-import { lockOptions, machine, owner } from '../changes/state/machine.js'
+} from '../../../../src/core/runs/checkpointer/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { acquireLock, stateFolderOf } from '../../../../src/core/changes/state/index.js'
+import { temporaryDirectory } from '../../changes/disposal/runs.js'
+import { lockOptions, machine, owner } from '../../changes/state/machine.js'
 
 class Model {
   weight = 1
@@ -120,7 +120,7 @@ describe('a Checkpointer', () => {
     await lock.release()
     await checkpointer.deleteCheckpoints()
     expect(readdirSync(run)).toEqual([names.at(-1)])
-    expect(readdirSync(join(run, '..'))).toEqual(['save'])
+    expect(readdirSync(join(run, '../../../..'))).toEqual(['save'])
   })
 
   it.each([-1, 1.5, NaN])('refuses to keep %d', async (numToKeep) => {
@@ -172,7 +172,7 @@ describe('a Checkpointer', () => {
     checkpointer.addRecoverable('bad', new Model(), { save: () => undefined })
     await expect(checkpointer.saveCheckpoint()).rejects.toMatchObject({ code: 'usage' })
     expect(readdirSync(run)).toEqual(before)
-    expect(readdirSync(join(run, '..'))).toEqual(['save'])
+    expect(readdirSync(join(run, '../../../..'))).toEqual(['save'])
   })
 
   it('passes over a checkpoint that is found damaged, when asked to look', async () => {

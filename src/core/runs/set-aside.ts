@@ -4,7 +4,7 @@ import { measure } from '../checkpoints/layouts/index.js'
 import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { holding } from './pin.js'
-import type { StatePlace } from './state.js'
+import type { StatePlace } from './run-with-state.js'
 
 /** By the checkpoint's name, of those marked and still the same, in words. Throws CkptError `damaged`, StorageError. */
 export async function setAsideReasons(

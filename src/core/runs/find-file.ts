@@ -6,7 +6,7 @@ import { findCheckpointAt, loadCheckpoint } from '../checkpoints/layouts/index.j
 import { rank, valueFor } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isTensorFile } from '../tensors/read/index.js'
-import { arrange, type Query } from './arrange.js'
+import { arrange, type Query } from './rank-and-filter.js'
 import { examineOne, openRun } from './open.js'
 
 export interface FileRequest {

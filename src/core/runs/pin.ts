@@ -12,7 +12,7 @@ import {
   type StateFolder,
 } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
-import type { StatePlace } from './state.js'
+import type { StatePlace } from './run-with-state.js'
 
 export interface PinRequest {
   readonly names: readonly string[]

@@ -11,8 +11,8 @@ import {
 import { stateFolderOf } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
-import { finishInterrupted } from './finish.js'
-import type { StatePlace } from './state.js'
+import { finishInterrupted } from './finish-interrupted.js'
+import type { StatePlace } from './run-with-state.js'
 
 export interface Going {
   readonly checkpoints: readonly Checkpoint[]

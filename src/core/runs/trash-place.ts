@@ -1,8 +1,8 @@
 /** The trash of the run that someone names, which may have lost its last checkpoint to it. */
 import { resolve } from 'node:path'
-import { openRun } from './core/run/index.js'
-import { readTrash, stateFolderOf, type StateFolder, type TrashContents } from './core/changes/state/index.js'
-import type { Storage } from './core/storage/storage.js'
+import { openRun } from './index.js'
+import { readTrash, stateFolderOf, type StateFolder, type TrashContents } from '../changes/state/index.js'
+import type { Storage } from '../storage/storage.js'
 
 export interface TrashPlace {
   /** Absolute. */

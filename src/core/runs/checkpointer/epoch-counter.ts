@@ -1,7 +1,7 @@
 /** Epochs as SpeechBrain counts and saves them (speechbrain/utils/epoch_loop.py). */
-import { CkptError, FormatError } from '../errors.js'
-import { dumpPyYaml, parsePyYaml, type PyValue } from '../formats/pyyaml/index.js'
-import type { ReadStorage, Storage } from '../storage/storage.js'
+import { CkptError, FormatError } from '../../errors.js'
+import { dumpPyYaml, parsePyYaml, type PyValue } from '../../formats/pyyaml/index.js'
+import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { registerHooks } from './hooks.js'
 
 /** Bytes; a counter's file holds a number, or four lines. */

@@ -2,11 +2,11 @@
 import type { Checkpoint, Finding, HealthLevel, Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
-import { firstWhole, requireKeys, type Candidate, type PassedOver } from '../jobs/pass-over.js'
+import { firstWhole, requireKeys, type Candidate, type PassedOver } from './pass-over.js'
 import { findLeftovers } from '../checkpoints/layouts/index.js'
 import { rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { arrange, type Query } from './arrange.js'
+import { arrange, type Query } from './rank-and-filter.js'
 import { examineOne } from './open.js'
 
 export interface ChooseRequest {

@@ -1,8 +1,8 @@
 /** Which checkpoints a Checkpointer means. Orders as in speechbrain/utils/checkpoints.py, `find_checkpoints`. */
-import { hasReadableMeta, type Checkpoint } from '../checkpoint.js'
-import { CkptError } from '../errors.js'
-import type { RankedOrder } from '../choosing/retention/index.js'
-import { byRecency, rank } from '../choosing/selection/index.js'
+import { hasReadableMeta, type Checkpoint } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import type { RankedOrder } from '../../choosing/retention/index.js'
+import { byRecency, rank } from '../../choosing/selection/index.js'
 
 /** Higher is more important. */
 export type Importance = (checkpoint: Checkpoint) => number

@@ -6,7 +6,7 @@ import { findLayout, loadRun, NoRunError } from '../checkpoints/layouts/index.js
 import { toMeta } from '../checkpoints/meta/index.js'
 import { fileNameOf, previewSave, type NewCheckpoint } from '../changes/saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { withDemotions, type StatePlace } from './state.js'
+import { withDemotions, type StatePlace } from './run-with-state.js'
 
 /**
  * The folder itself as a run, with no checkpoints where it has none: what is saved goes to the folder that was

@@ -13,7 +13,7 @@ import {
   type LoadedCheckpoint,
 } from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { withDemotions, type StatePlace } from './state.js'
+import { withDemotions, type StatePlace } from './run-with-state.js'
 
 /** The run at or below `path` (absolute) with the health that names and meta tell. Throws as `loadRun` does. */
 export async function openRun(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run> {

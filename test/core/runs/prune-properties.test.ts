@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { carryOut, openRun, pin, planPrune, type PruneRequest } from '../../../src/core/run/index.js'
+import { carryOut, openRun, pin, planPrune, type PruneRequest } from '../../../src/core/runs/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { lockOptions } from '../../changes.js'
 

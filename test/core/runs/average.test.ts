@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadCheckpoint, loadRun } from '../../../src/core/checkpoints/layouts/index.js'
-import { prepareAverage, previewAverage, saveAverage } from '../../../src/core/run/average.js'
+import { prepareAverage, previewAverage, saveAverage } from '../../../src/core/runs/average.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { floats, floatsIn, readTensors, writeTensors } from '../tensors/transfer/files.js'
 

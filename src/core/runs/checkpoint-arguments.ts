@@ -1,8 +1,8 @@
 /** Checkpoints that are no longer there, as someone types them: by what is remembered of their runs. */
 import { dirname, relative, resolve } from 'node:path'
-import { CkptError } from './core/errors.js'
-import { openRun } from './core/run/index.js'
-import type { Storage } from './core/storage/storage.js'
+import { CkptError } from '../errors.js'
+import { openRun } from './index.js'
+import type { Storage } from '../storage/storage.js'
 
 /** A checkpoint's name can have parts (`val/acc=0.9.ckpt`): its run is this many folders up at most. */
 const mostParts = 3

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../../src/core/checkpoint.js'
-import { firstWhole, requireKeys, type PassedOver } from '../../../src/core/jobs/pass-over.js'
+import { firstWhole, requireKeys, type PassedOver } from '../../../src/core/runs/pass-over.js'
 import { checkpointAt } from '../changes/disposal/runs.js'
 
 const checkpoints = ['c', 'b', 'a'].map((name) => checkpointAt('/run', name))

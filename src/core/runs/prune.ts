@@ -16,10 +16,10 @@ import {
 } from '../choosing/retention/index.js'
 import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { arrange, namesInOrders, type Query } from './arrange.js'
+import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
 import { examine } from './open.js'
 import { setAsideReasons } from './set-aside.js'
-import { pinsOf, type StatePlace } from './state.js'
+import { pinsOf, type StatePlace } from './run-with-state.js'
 
 export interface PruneRequest {
   readonly query: Query
