@@ -16,7 +16,7 @@ beforeAll(async () => {
   const source = join(folder, 'driver.ts')
   writeFileSync(
     source,
-    `import { runChild } from ${JSON.stringify(join(project, 'src/core/jobs/run-child.ts'))}
+    `import { runChild } from ${JSON.stringify(join(project, 'src/core/jobs/command/run-child.ts'))}
      import { processSignals, startChild } from ${JSON.stringify(join(project, 'src/run-child.ts'))}
      const [command = '', ...args] = process.argv.slice(2)
      const { status, failure } = await runChild(startChild, processSignals, command, args, { ...process.env, ONLY: 'mine' })

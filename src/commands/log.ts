@@ -4,7 +4,7 @@ import { CkptError } from '../core/errors.js'
 import { attemptsOf } from '../core/changes/journal/index.js'
 import { runArgument, stateFlag } from '../flags.js'
 import { logDocument, renderLog } from '../render/log.js'
-import { openJobPlace } from '../run-state.js'
+import { openJobPlace } from '../core/jobs/run-state.js'
 
 export default class Log extends BaseCommand<typeof Log> {
   static override summary = 'Show what happened to the jobs of a run'

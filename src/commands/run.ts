@@ -1,11 +1,11 @@
 import { CkptError } from '../core/errors.js'
-import { supervise } from '../core/supervise/index.js'
+import { supervise } from '../core/jobs/supervise/index.js'
 import { runArgument } from '../flags.js'
 import { JobCommand } from '../job-command.js'
 import { printableLines } from '../render/printable.js'
 import { choresOf } from '../supervision/chores.js'
 import { runFlags } from '../supervision/flags.js'
-import { holdingJob } from '../supervision/holding-job.js'
+import { holdingJob } from '../core/jobs/holding-job.js'
 import { readPlan, readPrune } from '../supervision/plan.js'
 import { realWorld } from '../supervision/world.js'
 

@@ -5,7 +5,7 @@ import { CkptError } from '../core/errors.js'
 import { holderOf, jobLock, writeStopRequest, type StateFolder } from '../core/changes/state/index.js'
 import { runArgument, stateFlag } from '../flags.js'
 import { interruptible } from '../progress.js'
-import { openJobPlace } from '../run-state.js'
+import { openJobPlace } from '../core/jobs/run-state.js'
 
 /** Milliseconds between two looks whether the job has ended. */
 const interval = 200

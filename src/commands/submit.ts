@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { CkptError } from '../core/errors.js'
-import { batchScript, callsRun } from '../core/schedulers/index.js'
+import { batchScript, callsRun } from '../core/jobs/schedulers/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
 import { dryRunFlag, runArgument } from '../flags.js'
 import { JobCommand } from '../job-command.js'

@@ -1,5 +1,5 @@
 /** Settings, hooks, and where they come from. */
-import type { Hook } from '../core/hooks/index.js'
+import type { Hook } from '../core/jobs/hooks/index.js'
 import type { EffectiveFlag, Origin } from '../settings/effective.js'
 import { painter } from './colours.js'
 import { toJson } from './json.js'

@@ -1,6 +1,6 @@
 /** What a transfer matched, as people see it. */
 import { placeText } from '../core/formats/config-yaml.js'
-import type { ChosenHook } from '../core/hooks/index.js'
+import type { ChosenHook } from '../core/jobs/hooks/index.js'
 import type { TensorInfo } from '../core/tensors/read/index.js'
 import type { WrittenOutput } from '../core/tensors/write/index.js'
 import { formatPart, reportOf, suggestFlags, type PrefixChange, type TransferPlan } from '../core/tensors/transfer/index.js'

@@ -12,7 +12,7 @@ import {
   type Hook,
   type Step,
   type Values,
-} from '../core/hooks/index.js'
+} from '../core/jobs/hooks/index.js'
 import type { ReadHandle, Storage } from '../core/storage/storage.js'
 import { runHookProcess } from '../run-hook.js'
 

@@ -3,7 +3,7 @@ import { utcOffset, wait } from '../clock.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { failureOf } from '../core/changes/disposal/index.js'
-import { jobEnvironment } from '../core/jobs/index.js'
+import { jobEnvironment } from '../core/jobs/command/index.js'
 import {
   carryOut,
   intentOf,
@@ -16,7 +16,7 @@ import {
 } from '../core/runs/index.js'
 import { forgetStopRequest, readStopRequest, stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
-import type { Chores, Plan } from '../core/supervise/index.js'
+import type { Chores, Plan } from '../core/jobs/supervise/index.js'
 import { copyTime } from '../exact-times.js'
 import { ShellHooks } from './shell-hooks.js'
 

@@ -2,9 +2,9 @@
 import { Flags } from '@oclif/core'
 import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/choosing/expression/index.js'
-import type { SignalName } from '../core/jobs/index.js'
+import type { SignalName } from '../core/jobs/command/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
-import { parseRetries, parseSimulation } from '../core/supervise/index.js'
+import { parseRetries, parseSimulation } from '../core/jobs/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
 import { checked, policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'
 

@@ -1,6 +1,6 @@
 /** How many processes of our control group the kernel has killed for want of memory. */
 import { readFileSync } from 'node:fs'
-import type { OomKills } from '../core/supervise/index.js'
+import type { OomKills } from '../core/jobs/supervise/index.js'
 
 /**
  * From `memory.events` (cgroup v2) or `memory.oom_control` (v1) of the group that this process, and so its job, is in:

@@ -5,9 +5,9 @@ import type { Interfaces } from '@oclif/core'
 import { askScheduler } from '../ask-scheduler.js'
 import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/choosing/expression/index.js'
-import type { SignalName } from '../core/jobs/index.js'
+import type { SignalName } from '../core/jobs/command/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
-import { schedulerOf } from '../core/schedulers/index.js'
+import { schedulerOf } from '../core/jobs/schedulers/index.js'
 import { checkRequest, type PruneRequest } from '../core/runs/index.js'
 import {
   parseRetries,
@@ -17,7 +17,7 @@ import {
   type Patience,
   type Plan,
   type ResumeFrom,
-} from '../core/supervise/index.js'
+} from '../core/jobs/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
 import { policyFlags } from '../flags.js'
 import { onlyOrder, readPolicy, readQuery } from '../query.js'

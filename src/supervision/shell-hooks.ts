@@ -1,7 +1,7 @@
 /** The shell commands of `--on-checkpoint` and `--on-exit`: one after the other, beside the job. */
 import { sleep } from '../clock.js'
-import type { ChildEnd } from '../core/jobs/index.js'
-import type { Hurry, JobProcess } from '../core/supervise/index.js'
+import type { ChildEnd } from '../core/jobs/command/index.js'
+import type { Hurry, JobProcess } from '../core/jobs/supervise/index.js'
 import { processSignals } from '../run-child.js'
 import { startJob } from './job-process.js'
 

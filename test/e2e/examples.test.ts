@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { shellWord } from '../../src/core/schedulers/shell-word.js'
+import { shellWord } from '../../src/core/jobs/schedulers/shell-word.js'
 import { shell, temporaryDirectory, type Outcome } from './ckpt.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))

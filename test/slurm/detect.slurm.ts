@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { SchedulerJob } from '../../src/core/schedulers/index.js'
+import type { SchedulerJob } from '../../src/core/jobs/schedulers/index.js'
 import { temporaryDirectory } from '../e2e/ckpt.js'
 import { finished, output, submit } from './slurm.js'
 

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseJobs, type JobRecord } from '../../src/core/schedulers/slurm.js'
+import { parseJobs, type JobRecord } from '../../src/core/jobs/schedulers/slurm.js'
 import { commandFolder } from '../e2e/ckpt.js'
 
 /** In which `ckpt` is the built program. */

@@ -14,7 +14,7 @@ import {
   type RunProcess,
   type Step,
   type Values,
-} from '../hooks/index.js'
+} from '../jobs/hooks/index.js'
 import { compileMapping } from '../tensors/names/index.js'
 import { ensurePlaceable, formatFor, place, type LongWork } from '../tensors/write/index.js'
 import { makeFolders } from '../changes/publish/index.js'

@@ -1,7 +1,7 @@
 /** The text of a plan (docs/pretrain.md). */
 import { dirname, resolve } from 'node:path'
 import { ConfigError, unknownKey, YamlText, type Pair, type Scalar } from '../formats/config-yaml.js'
-import { parseHooks, type Hook } from '../hooks/index.js'
+import { parseHooks, type Hook } from '../jobs/hooks/index.js'
 import { guessSource } from '../sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isMet, parseVariable, type Variables } from './conditions.js'

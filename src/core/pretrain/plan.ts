@@ -1,6 +1,6 @@
 /** What a pretraining is to do: the plan as its file says it, all paths absolute. No I/O. */
 import type { Place } from '../formats/config-yaml.js'
-import type { Hook } from '../hooks/index.js'
+import type { Hook } from '../jobs/hooks/index.js'
 import type { NameRules } from '../tensors/names/index.js'
 import type { MatchOptions } from '../tensors/transfer/index.js'
 import type { Origin } from './parse-origin.js'

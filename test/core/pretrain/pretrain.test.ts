@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Network } from '../../../src/core/download/index.js'
-import type { RunProcess } from '../../../src/core/hooks/index.js'
+import type { RunProcess } from '../../../src/core/jobs/hooks/index.js'
 import {
   collect,
   load,

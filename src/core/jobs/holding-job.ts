@@ -1,0 +1,73 @@
+/** One job at a time in a run, with the run's journal open. */
+import { dirname } from 'node:path'
+import { CkptError, StorageError } from '../errors.js'
+import { attemptsOf, Journal, type Attempt } from '../changes/journal/index.js'
+import { makeFolders } from '../changes/publish/index.js'
+import type { StatePlace } from '../runs/index.js'
+import {
+  acquireLock,
+  jobLock,
+  stateFolderOf,
+  type Lock,
+  type LockOptions,
+  type Processes,
+  type StateFolder,
+} from '../changes/state/index.js'
+import type { Storage } from '../storage/storage.js'
+
+/**
+ * Runs `work` while holding the run's job lock. Where state cannot be written the job runs without, which is told: it
+ * matters more. Throws CkptError `refused` when another job is running.
+ */
+export async function holdingJob<T>(
+  storage: Storage,
+  { path, stateDirectory }: { readonly path: string } & StatePlace,
+  options: LockOptions,
+  tell: (text: string) => void,
+  work: (journal: Journal) => Promise<T>,
+): Promise<T> {
+  const state = await stateFolderOf(storage, path, stateDirectory)
+  const lock = await acquire(storage, state, stateDirectory === undefined ? dirname(path) : null, options).catch(
+    (error: unknown) => {
+      if (!(error instanceof StorageError)) throw error
+      tell(`no lock and no journal, for ckpt's state cannot be written: ${error.message}`)
+      return null
+    },
+  )
+  try {
+    const journal = await Journal.open(storage, state, tellOnce(tell))
+    refuseSurvivor(attemptsOf(journal.entries).at(-1), options.processes)
+    return await work(journal)
+  } finally {
+    await lock?.release()
+  }
+}
+
+/** A ckpt that was killed takes nothing along: its job goes on, and a second one would write over it. */
+function refuseSurvivor(last: Attempt | undefined, { self, startOf }: Processes): void {
+  if (last?.end !== null) return
+  const { pid, started, host } = last.start
+  if (pid === null || started === null || host !== self.host || startOf(pid) !== started) return
+  throw new CkptError('refused', `the job that an earlier ckpt started is still running, as process ${pid}`, {
+    hint: `that ckpt was killed, and its job was not; to end the job: kill -- -${pid}`,
+  })
+}
+
+/** The folder above a run that has not begun yet may be missing too. */
+async function acquire(
+  storage: Storage,
+  state: StateFolder,
+  parent: string | null,
+  options: LockOptions,
+): Promise<Lock> {
+  if (parent !== null) await makeFolders(storage, parent)
+  return acquireLock(storage, state, { ...options, name: jobLock })
+}
+
+function tellOnce(tell: (text: string) => void): (error: CkptError) => void {
+  let told = false
+  return (error) => {
+    if (!told) tell(`the journal could not be written: ${error.message}`)
+    told = true
+  }
+}

@@ -1,0 +1,109 @@
+/** One start of the job, from its first process to the end of its last, and what is done while it runs. */
+import type { Checkpoint } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import type { ChildEnd } from '../command/index.js'
+import type { Cause } from './classify.js'
+import type { Leash } from './end-job.js'
+import type { World } from './world.js'
+
+/** What looks after the job while it runs. Each is asked in turn, every few seconds. */
+export interface Watchers {
+  /** New whole checkpoints since the last look. `isOver`: nobody is left to write. */
+  readonly findNew: (isOver: boolean) => Promise<readonly Checkpoint[]>
+  /** Told of each; answers why the job is to end now, or null. */
+  readonly onCheckpoint: (checkpoint: Checkpoint) => Promise<Cause | null>
+  /** Whatever else may end the job: it hangs, somebody asked, its time is over. */
+  readonly findCause: (uptime: number) => Promise<Cause | null>
+}
+
+export interface AttemptOptions {
+  /** Seconds until the next look. */
+  readonly interval: (uptime: number) => number
+  /** How the job is asked to end for each cause. */
+  readonly end: (cause: Cause, leash: Leash) => Promise<void>
+}
+
+export interface AttemptResult {
+  readonly end: ChildEnd
+  readonly cause: Cause | null
+  /** Seconds. */
+  readonly uptime: number
+  /** Unix seconds. */
+  readonly endedAt: number
+  /** Those that appeared, oldest first. */
+  readonly checkpoints: readonly Checkpoint[]
+}
+
+export class Attempt {
+  private readonly over = new AbortController()
+  private readonly started: number
+  private endedAt: number
+  private readonly found: Checkpoint[] = []
+  private cause: Cause | null = null
+
+  constructor(
+    private readonly world: World,
+    private readonly leash: Leash,
+    private readonly watchers: Watchers,
+    private readonly options: AttemptOptions,
+  ) {
+    this.started = world.now()
+    this.endedAt = this.started
+    void leash.process.ended.then(() => {
+      this.endedAt = world.now()
+      this.over.abort()
+    })
+  }
+
+  /** To its end. */
+  async run(): Promise<AttemptResult> {
+    while (!this.isOver()) {
+      await this.world.sleep(this.options.interval(this.uptime) * 1000, this.over.signal)
+      if (!this.isOver()) await this.look()
+    }
+    const end = await this.leash.process.ended
+    await this.take(true)
+    const { cause, started, endedAt, found: checkpoints } = this
+    return { end, cause, uptime: endedAt - started, endedAt, checkpoints }
+  }
+
+  /** The first cause counts: what follows from it is no other. */
+  async finish(cause: Cause): Promise<void> {
+    if (this.cause !== null || this.isOver()) return
+    this.cause = cause
+    await this.options.end(cause, this.leash)
+  }
+
+  /** A cause that somebody else has acted on: a signal that the job has already. */
+  note(cause: Cause): void {
+    this.cause ??= cause
+  }
+
+  private isOver(): boolean {
+    return this.over.signal.aborted
+  }
+
+  private get uptime(): number {
+    return this.world.now() - this.started
+  }
+
+  private async look(): Promise<void> {
+    await this.take(false)
+    const cause = await this.watchers.findCause(this.uptime)
+    if (cause !== null) await this.finish(cause)
+  }
+
+  /** A run that cannot be read for a moment ends no job. */
+  private async take(isOver: boolean): Promise<void> {
+    try {
+      for (const checkpoint of await this.watchers.findNew(isOver)) {
+        this.found.push(checkpoint)
+        const cause = await this.watchers.onCheckpoint(checkpoint)
+        if (cause !== null) await this.finish(cause)
+      }
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      this.world.tell(`cannot look for checkpoints: ${error.message}`)
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** Ending a job: a signal that asks, time to save, then SIGKILL. */
+import type { SignalName } from '../command/index.js'
+import { inSeconds } from './in-seconds.js'
+import type { JobProcess, World } from './world.js'
+
+export class Leash {
+  private readonly over = new AbortController()
+  private asked = false
+  private told = false
+
+  constructor(
+    readonly process: JobProcess,
+    private readonly world: Pick<World, 'sleep' | 'tell'>,
+    /** Seconds. */
+    private readonly grace: number,
+  ) {
+    void process.ended.then(() => this.over.abort())
+  }
+
+  /** Aborts when the job's first process has ended. */
+  get isOver(): AbortSignal {
+    return this.over.signal
+  }
+
+  /** It was sent a signal: what it does then may be an answer. */
+  get isTold(): boolean {
+    return this.told
+  }
+
+  pass(signal: SignalName): void {
+    this.told = true
+    this.process.send(signal)
+  }
+
+  /** Null: it has been asked in another way, and only the time runs. */
+  ask(signal: SignalName | null): void {
+    if (signal !== null) this.pass(signal)
+    if (this.asked) return
+    this.asked = true
+    void this.killAfterGrace()
+  }
+
+  kill(): void {
+    this.process.send('SIGKILL')
+  }
+
+  private async killAfterGrace(): Promise<void> {
+    await this.world.sleep(this.grace * 1000, this.over.signal)
+    if (this.over.signal.aborted) return
+    this.world.tell(`it did not end within ${inSeconds(this.grace)}: killing it`)
+    this.kill()
+  }
+
+  /**
+   * What the job has left behind would hold its memory and its files: it goes before anything else starts. False where
+   * there was nothing.
+   */
+  async clear(): Promise<boolean> {
+    const never = new AbortController().signal
+    if (this.process.remains() !== true) return false
+    this.world.tell('some of its processes are still there: ending them')
+    this.process.send('SIGTERM')
+    for (let waited = 0; waited < this.grace && this.process.remains(); waited += clearInterval) {
+      await this.world.sleep(clearInterval * 1000, never)
+    }
+    if (this.process.remains()) this.kill()
+    return true
+  }
+}
+
+/** Seconds between two looks at what remains. */
+const clearInterval = 0.1

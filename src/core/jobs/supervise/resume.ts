@@ -1,0 +1,73 @@
+/** The checkpoint that a job starts from. */
+import type { Checkpoint, HealthLevel } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import { parseExpression, type Expression } from '../../choosing/expression/index.js'
+import type { PassedOver } from '../../runs/pass-over.js'
+import { choose, neverFinished, openRunIfAny, setAsideReasons, type StatePlace } from '../../runs/index.js'
+import { bestOrder, type Order } from '../../choosing/selection/index.js'
+import type { ReadStorage } from '../../storage/storage.js'
+
+/** `--resume-from`: a name, or else an expression; told apart by what is there. */
+export type ResumeFrom =
+  { readonly kind: 'newest' } | { readonly kind: 'best'; readonly order: Order | undefined } | Named
+
+interface Named {
+  readonly kind: 'named'
+  readonly text: string
+}
+
+export interface ResumeRequest {
+  readonly from: ResumeFrom
+  readonly verify: HealthLevel
+  /** Keys of the parameter files that it must have. */
+  readonly keys: readonly string[]
+}
+
+export interface ResumeContext extends StatePlace {
+  /** Unix seconds. */
+  readonly now: number
+  readonly wait: (milliseconds: number) => Promise<void>
+  readonly signal?: AbortSignal
+  /** Names that are passed over too, though nothing may be remembered of it. */
+  readonly setAside?: readonly string[]
+  readonly onPassedOver?: (passed: PassedOver) => void
+}
+
+/**
+ * Null where nothing has been saved yet. Those set aside are passed over, unless one is named. Throws CkptError
+ * `damaged` when there are some and none is whole, `no-match` when none is the one asked for, and as `openRunIfAny`:
+ * a job must never silently start from scratch.
+ */
+export async function chooseStart(
+  storage: ReadStorage,
+  path: string,
+  { from, verify, keys }: ResumeRequest,
+  context: ResumeContext,
+): Promise<Checkpoint | null> {
+  const run = await openRunIfAny(storage, path, context)
+  if (run === null) {
+    for (const one of await neverFinished(storage, path)) context.onPassedOver?.(one)
+    return null
+  }
+  const named = from.kind === 'named' ? run.checkpoints.filter(({ name }) => name === from.text) : []
+  const barren = (context.setAside ?? []).map((name) => [name, 'set aside: starts from it brought nothing'] as const)
+  const marked = named.length > 0 ? [] : await setAsideReasons(storage, run, context)
+  const setAside = new Map([...barren, ...marked])
+  const orders = from.kind === 'best' ? [from.order ?? bestOrder(run.checkpoints)] : []
+  const where = from.kind === 'named' && named.length === 0 ? [await parseFilter(from.text, run.path)] : []
+  const among = named.length > 0 ? { ...run, checkpoints: named } : run
+  const { checkpoint } = await choose(storage, among, { query: { orders, where }, verify, keys, setAside }, context)
+  return checkpoint
+}
+
+async function parseFilter(text: string, run: string): Promise<Expression> {
+  try {
+    return await parseExpression(text)
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    throw new CkptError('no-match', `--resume-from: ${run} has no checkpoint ${JSON.stringify(text)}`, {
+      hint: `it is no expression either: ${error.message}`,
+      cause: error,
+    })
+  }
+}

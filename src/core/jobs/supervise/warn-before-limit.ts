@@ -1,0 +1,30 @@
+/** The time limit is near: the job may save once more before it is asked to end. */
+import type { SignalName } from '../command/index.js'
+import type { Leash } from './end-job.js'
+import type { World } from './world.js'
+
+export interface LastCall {
+  /** What tells the job to save; null: it is told nothing. */
+  readonly signal: SignalName | null
+  /** Seconds until the time limit; null where it is not known. */
+  readonly timeLeft: number | null
+  /** Seconds that it may take to end. */
+  readonly grace: number
+  /** Aborts with the next whole checkpoint. */
+  readonly saved: AbortSignal
+}
+
+/** Seconds. What `--signal=B:USR1@120` promises. */
+const usualNotice = 120
+
+/** Seconds for what is still to be done when the job has ended: the journal, and the way to the scheduler. */
+const reserve = 10
+
+/** Until a whole checkpoint has appeared, the job has ended, or no more time can be given. */
+export async function letSave(leash: Leash, world: Pick<World, 'sleep'>, call: LastCall): Promise<void> {
+  if (call.signal !== null) leash.pass(call.signal)
+  const left = call.timeLeft ?? usualNotice
+  const patience = Math.max(left - call.grace - reserve, left / 2)
+  await world.sleep(patience * 1000, AbortSignal.any([call.saved, leash.isOver]))
+  if (!leash.isOver.aborted) leash.ask('SIGTERM')
+}

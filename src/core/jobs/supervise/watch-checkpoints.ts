@@ -1,0 +1,62 @@
+/** New whole checkpoints of a run, as they appear. */
+import { isWhole, timeOf, type Checkpoint } from '../../checkpoint.js'
+import { settle } from '../../checkpoints/health/index.js'
+import { measure } from '../../checkpoints/layouts/index.js'
+import { examine, openRunIfAny, type StatePlace } from '../../runs/index.js'
+import { byRecency } from '../../choosing/selection/index.js'
+import type { ReadStorage } from '../../storage/storage.js'
+
+export interface LookOptions {
+  /** Unix seconds. */
+  readonly now: number
+  /** Resolves after so many milliseconds. One that does not wait is right when nobody is left to write. */
+  readonly wait: (milliseconds: number) => Promise<void>
+  /** Also for what changes in place, and so without a trace in the run's folder. */
+  readonly thorough: boolean
+}
+
+export class CheckpointWatch {
+  /** Times by name: one that is saved anew under its old name is new. */
+  private known = new Map<string, number | null>()
+  /** The run's folder when all in it was known; null: there was something unfinished. */
+  private quiet: string | null = null
+
+  constructor(
+    private readonly storage: ReadStorage,
+    /** Absolute. */
+    private readonly path: string,
+    private readonly place: StatePlace,
+  ) {}
+
+  /** What is there now is not new. */
+  async begin(): Promise<void> {
+    this.known = new Map((await this.measured()).map((checkpoint) => [checkpoint.name, timeOf(checkpoint)]))
+  }
+
+  /** Those that are whole and were not known, oldest first; each is told once. Costs one call while nothing changes. */
+  async look(options: LookOptions): Promise<Checkpoint[]> {
+    const stamp = await this.stamp()
+    if (!options.thorough && stamp !== null && stamp === this.quiet) return []
+    const all = await this.measured()
+    const fresh = all.filter((one) => !this.known.has(one.name) || this.known.get(one.name) !== timeOf(one))
+    const examined = await examine(this.storage, all, fresh, 'quick')
+    const settled = await settle(this.storage, examined.filter(isWhole), options)
+    const whole = settled.filter(isWhole)
+    for (const checkpoint of whole) this.known.set(checkpoint.name, timeOf(checkpoint))
+    // A run below the folder changes without a trace in it.
+    const isHere = all.every(({ run }) => run === this.path)
+    this.quiet = isHere && whole.length === fresh.length ? stamp : null
+    return [...byRecency(whole).ordered].reverse()
+  }
+
+  private async measured(): Promise<Checkpoint[]> {
+    const run = await openRunIfAny(this.storage, this.path, this.place)
+    return run === null ? [] : measure(this.storage, run.checkpoints)
+  }
+
+  /** Changes with every name that comes to or goes from the folder; null where it is not there. */
+  private async stamp(): Promise<string | null> {
+    const [stat] = await this.storage.stat([this.path])
+    return stat?.ok === true ? `${stat.value.inode} ${stat.value.modified}` : null
+  }
+}

@@ -1,0 +1,49 @@
+/** What supervising needs of the world: time, chance, processes and signals, all passed in. */
+import type { ChildEnd, SignalName, Signals } from '../command/index.js'
+
+/** A started command with all that it has started. */
+export interface JobProcess {
+  /** Null where it could not be started. */
+  readonly pid: number | null
+  /** When it started, in the system's own unit; null where that cannot be told. */
+  readonly started: string | null
+  /** In a session of its own: what a terminal sends to our group does not reach it. */
+  readonly isApart: boolean
+  /** Sends to all of its processes. Never fails: those that are gone are gone. */
+  send(signal: SignalName | 'SIGKILL' | 'SIGCONT'): void
+  /** Some of its processes are there, whether the first one is or not; null where nothing tells those of others apart. */
+  remains(): boolean | null
+  /** How the first of them ended. */
+  readonly ended: Promise<ChildEnd>
+}
+
+/** Starts a command with the standard streams and the working directory of ours. */
+export type StartJob = (
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+) => Promise<JobProcess>
+
+/** Processes that the kernel has killed for want of memory since it was started; null where nothing tells. */
+export interface OomKills {
+  /** Of the control group that the job was started in. */
+  readonly group: number | null
+  /** Of the whole machine. */
+  readonly machine: number | null
+}
+
+export interface World {
+  /** Unix seconds. */
+  readonly now: () => number
+  /** Resolves after so many milliseconds, or as soon as the signal aborts. */
+  readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>
+  /** From 0 to 1. */
+  readonly random: () => number
+  readonly start: StartJob
+  readonly signals: Signals
+  readonly oomKills: () => OomKills
+  /** Bytes of the job's standard output where that is a file; null where it is none. */
+  readonly outputSize: () => number | null
+  /** For people, on stderr. */
+  readonly tell: (text: string) => void
+}

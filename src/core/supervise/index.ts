@@ -1,9 +1,0 @@
-/** A command run to its end, whatever comes between. */
-export { parseRetries, usualLimits, type Limits } from './budget.js'
-export { type Enough, wholeOldestFirst } from './enough.js'
-export { readingsOf, toCheckpointEntry, unknownTo } from './history.js'
-export { standingOf, type Patience } from './patience.js'
-export { parseSimulation } from './simulate.js'
-export { chooseStart, type ResumeFrom } from './resume.js'
-export { supervise, type Chores, type EndReport, type Hurry, type Outcome, type Plan } from './supervise.js'
-export type { JobProcess, OomKills, StartJob, World } from './world.js'
