@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import type { Network } from '../core/download/index.js'
+import type { Network } from '../core/pretrain/download/index.js'
 import { CkptError } from '../core/errors.js'
 import {
   collect,
@@ -21,7 +21,7 @@ import {
   type Survey,
   type Variables,
 } from '../core/pretrain/index.js'
-import type { SourceContext } from '../core/sources/index.js'
+import type { SourceContext } from '../core/pretrain/sources/index.js'
 import { stateFolderOf, type StateFolder } from '../core/changes/state/index.js'
 import { dryRunFlag, stateFlag, waitFlag } from '../flags.js'
 import { hubSettings, network } from '../network.js'

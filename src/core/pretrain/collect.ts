@@ -1,16 +1,16 @@
 /** Carries out what a survey came to: links, copies and downloads, each whole under its name or not there. */
 import { dirname, join } from 'node:path'
-import { download, ensureDigest, type Network } from '../download/index.js'
+import { download, ensureDigest, type Network } from './download/index.js'
 import { CkptError } from '../errors.js'
 import { place, type LongWork } from '../tensors/write/index.js'
 import { hardLink, makeFolders } from '../changes/publish/index.js'
-import type { RemoteFile } from '../sources/index.js'
+import type { RemoteFile } from './sources/index.js'
 import { unlinkIfThere, type StateFolder } from '../changes/state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import type { MadeRecord } from './record.js'
 import { orFailed, originOf, type Failed, type Item } from './survey.js'
-import { Tally } from './tally.js'
-import { draftName, Workshop } from './workshop.js'
+import { Tally } from './combined-progress.js'
+import { draftName, Workshop } from './download-folder.js'
 import { workThrough } from './work-through.js'
 
 export interface CollectContext {

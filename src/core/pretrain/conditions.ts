@@ -1,7 +1,7 @@
 /** Whether a loadable takes part: true, false, or an expression over variables. */
 import { ConfigError, type Scalar } from '../formats/config-yaml.js'
 import { nearestName, selects, type Scope, type Value } from '../choosing/expression/index.js'
-import { readExpression } from '../sources/index.js'
+import { readExpression } from './sources/index.js'
 
 export type Variables = ReadonlyMap<string, Value>
 

@@ -26,7 +26,7 @@ import type { Load, Plan } from './plan.js'
 import type { MadeRecord } from './record.js'
 import { isShardIndex } from './shards.js'
 import { orFailed, originOf, type Failed, type Item } from './survey.js'
-import { Tally } from './tally.js'
+import { Tally } from './combined-progress.js'
 
 export interface LoadContext {
   readonly storage: Storage

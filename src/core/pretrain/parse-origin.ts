@@ -1,8 +1,8 @@
 /** Where a loadable's file comes from: `org/model/lm.ckpt`, `{run: exp/save, min: WER}`, `{file: lm.ckpt}`. */
 import { ConfigError, misplaced, unknownKey, type Pair, type Place, type YamlText } from '../formats/config-yaml.js'
-import type { Digest } from '../download/index.js'
+import type { Digest } from './download/index.js'
 import { CkptError } from '../errors.js'
-import { guessSource, sourceKinds, splitPath, splitUrl, type Fields, type Source } from '../sources/index.js'
+import { guessSource, sourceKinds, splitPath, splitUrl, type Fields, type Source } from './sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 export interface Origin {

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path'
 import { ConfigError, unknownKey, YamlText, type Pair, type Scalar } from '../formats/config-yaml.js'
 import { parseHooks, type Hook } from '../jobs/hooks/index.js'
-import { guessSource } from '../sources/index.js'
+import { guessSource } from './sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isMet, parseVariable, type Variables } from './conditions.js'
 import { parseLoad } from './parse-load.js'

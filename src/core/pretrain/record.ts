@@ -1,6 +1,6 @@
 /** What ckpt made where files are collected, and what of: so that it is known again, and nothing else is replaced. */
 import { join } from 'node:path'
-import type { Digest } from '../download/index.js'
+import type { Digest } from './download/index.js'
 import { isJsonObject, type JsonValue } from '../formats/json.js'
 import { makeState, readRecordOrNull, refuseWithout, writeRecord, type StateFolder } from '../changes/state/index.js'
 import { StorageError } from '../errors.js'

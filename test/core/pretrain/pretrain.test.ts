@@ -3,7 +3,7 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Network } from '../../../src/core/download/index.js'
+import type { Network } from '../../../src/core/pretrain/download/index.js'
 import type { RunProcess } from '../../../src/core/jobs/hooks/index.js'
 import {
   collect,
@@ -18,7 +18,7 @@ import {
   type PlanOptions,
   type Survey,
 } from '../../../src/core/pretrain/index.js'
-import type { HubSettings } from '../../../src/core/sources/index.js'
+import type { HubSettings } from '../../../src/core/pretrain/sources/index.js'
 import { stateFolderOf } from '../../../src/core/changes/state/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { formatHeader } from '../../../src/core/formats/safetensors.js'

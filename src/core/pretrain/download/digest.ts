@@ -1,8 +1,8 @@
 /** What a file must be, known beforehand, and whether it is. */
 import { createHash } from 'node:crypto'
-import { CkptError } from '../errors.js'
-import { Pace, type LongWork } from '../tensors/write/index.js'
-import type { ReadStorage } from '../storage/storage.js'
+import { CkptError } from '../../errors.js'
+import { Pace, type LongWork } from '../../tensors/write/index.js'
+import type { ReadStorage } from '../../storage/storage.js'
 
 /**
  * `git` is SHA-1 over `blob <size>\0` and the bytes: what git calls a small file, and so what a hub knows of one that

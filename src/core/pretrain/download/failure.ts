@@ -1,5 +1,5 @@
 /** What goes wrong between here and a server, told so that one can act on it. */
-import { CkptError, type ErrorDetails } from '../errors.js'
+import { CkptError, type ErrorDetails } from '../../errors.js'
 import type { Resource } from './network.js'
 import { shownUrl } from './url.js'
 

@@ -1,7 +1,7 @@
 /** Where files come from. To add a kind of source: its file, and a line in `registry.ts`. */
-import type { Scalar } from '../formats/config-yaml.js'
+import type { Scalar } from '../../formats/config-yaml.js'
 import type { Digest, Network, Remote } from '../download/index.js'
-import type { Storage } from '../storage/storage.js'
+import type { Storage } from '../../storage/storage.js'
 
 /** One file of a source. */
 export interface Wanted {

@@ -1,7 +1,7 @@
 /** One file from a server: resumed where an earlier try or an earlier call stopped, and checked. */
-import { CkptError } from '../errors.js'
-import type { LongWork } from '../tensors/write/index.js'
-import type { Storage } from '../storage/storage.js'
+import { CkptError } from '../../errors.js'
+import type { LongWork } from '../../tensors/write/index.js'
+import type { Storage } from '../../storage/storage.js'
 import { readAnswer, type Answer } from './answer.js'
 import { ensureDigest, type Digest } from './digest.js'
 import { connectionFailure, interrupted, TransientError } from './failure.js'

@@ -1,6 +1,6 @@
 /** What downloading needs of the world; passed in, so that core knows no network and no clock. */
-import type { Wait } from '../storage/retry.js'
-import type { CkptError } from '../errors.js'
+import type { Wait } from '../../storage/retry.js'
+import type { CkptError } from '../../errors.js'
 
 /** As the web platform's `fetch`. */
 export type Fetch = (url: string, options: RequestInit) => Promise<Response>

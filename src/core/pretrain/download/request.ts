@@ -1,6 +1,6 @@
 /** One request, with its redirects followed; tried again while that may help. */
 import { failureOf, connectionFailure, interrupted, TransientError } from './failure.js'
-import { CkptError } from '../errors.js'
+import { CkptError } from '../../errors.js'
 import type { Network, Resource } from './network.js'
 import { ensureTrusted, shownUrl } from './url.js'
 

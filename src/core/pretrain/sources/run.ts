@@ -1,10 +1,10 @@
 /** A run, of which a query chooses a checkpoint that is whole: `{run: exp/save, min: WER}`. */
 import { resolve } from 'node:path'
-import { ConfigError, misplaced, type Scalar } from '../formats/config-yaml.js'
-import { CkptError } from '../errors.js'
-import { parseExpression, type Expression } from '../choosing/expression/index.js'
-import { choose, fileOfKey, openRun, type Query } from '../runs/index.js'
-import type { Order } from '../choosing/selection/index.js'
+import { ConfigError, misplaced, type Scalar } from '../../formats/config-yaml.js'
+import { CkptError } from '../../errors.js'
+import { parseExpression, type Expression } from '../../choosing/expression/index.js'
+import { choose, fileOfKey, openRun, type Query } from '../../runs/index.js'
+import type { Order } from '../../choosing/selection/index.js'
 import type { Fields, LocalFile, Source, SourceContext, SourceKind, Wanted } from './source.js'
 
 const orders = ['min', 'max', 'by']

@@ -1,7 +1,7 @@
 /** What a text means, as SpeechBrain's Pretrainer takes it: a folder that is there, an address, else a repository. */
 import { resolve } from 'node:path'
-import { CkptError } from '../errors.js'
-import type { ReadStorage } from '../storage/storage.js'
+import { CkptError } from '../../errors.js'
+import type { ReadStorage } from '../../storage/storage.js'
 import { folderSource } from './folder.js'
 import { hubSource, parseRepository } from './hub.js'
 import type { Source } from './source.js'

@@ -1,8 +1,8 @@
 /** A repository on a hub of Hugging Face: `{repo: org/model, file: model.safetensors, revision: v1.0}`. */
 import { dirname, posix } from 'node:path'
 import { persistently, requestSuccess, type Digest, type Resource } from '../download/index.js'
-import { CkptError } from '../errors.js'
-import { nearestName } from '../choosing/expression/index.js'
+import { CkptError } from '../../errors.js'
+import { nearestName } from '../../choosing/expression/index.js'
 import type { HubSettings, RemoteFile, Source, SourceContext, SourceKind, Wanted } from './source.js'
 
 type Hub = typeof import('@huggingface/hub')

@@ -12,10 +12,10 @@ import {
   requestSuccess,
   type Network,
   type Remote,
-} from '../../../src/core/download/index.js'
-import { localStorage } from '../../../src/core/storage/local.js'
-import { faultyStorage, Stopped } from '../../faulty-storage.js'
-import { Loopback, serve, type Served } from '../../loopback.js'
+} from '../../../../src/core/pretrain/download/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { faultyStorage, Stopped } from '../../../faulty-storage.js'
+import { Loopback, serve, type Served } from '../../../loopback.js'
 
 const storage = localStorage()
 let folder = ''

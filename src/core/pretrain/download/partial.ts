@@ -2,9 +2,9 @@
  * A file on its way: its bytes so far, and beside them `<path>.json` with what they are a part of. Bytes count once
  * they are on the medium, so that after a kill or a power failure the next call goes on from what is surely there.
  */
-import { StorageError } from '../errors.js'
-import { readRecordOrNull, unlinkIfThere, writeRecord } from '../changes/state/index.js'
-import type { Storage, WriteHandle } from '../storage/storage.js'
+import { StorageError } from '../../errors.js'
+import { readRecordOrNull, unlinkIfThere, writeRecord } from '../../changes/state/index.js'
+import type { Storage, WriteHandle } from '../../storage/storage.js'
 
 /** Bytes between two syncs: what a kill costs at most. */
 const stride = 16 << 20

@@ -1,5 +1,5 @@
 /** Which addresses are trusted, and how they are shown. */
-import { CkptError } from '../errors.js'
+import { CkptError } from '../../errors.js'
 import type { Resource } from './network.js'
 
 /** Without query and fragment: signatures and keys stand there. */

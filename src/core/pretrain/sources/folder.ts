@@ -1,8 +1,8 @@
 /** A folder of files: `{folder: pretrained/asr}`. */
 import { basename, join, resolve } from 'node:path'
-import { CkptError } from '../errors.js'
-import { nearestName } from '../choosing/expression/index.js'
-import type { ReadStorage } from '../storage/storage.js'
+import { CkptError } from '../../errors.js'
+import { nearestName } from '../../choosing/expression/index.js'
+import type { ReadStorage } from '../../storage/storage.js'
 import type { LocalFile, Source, SourceKind } from './source.js'
 
 export const folderKind: SourceKind = {
