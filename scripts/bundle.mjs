@@ -55,7 +55,7 @@ const layOut = {
 
 const replacements = new Map(Object.entries(replaced).map(([name, code]) => [join(oclif, 'lib', `${name}.js`), code]))
 
-/** oclif's own listener for a reader that went away: there is no stream here (src/standard-streams.ts). */
+/** oclif's own listener for a reader that went away: there is no stream here (src/machine/standard-streams.ts). */
 const listener = /process\.stdout\.on\('error', \(err\) => \{[^}]*\}\);/
 
 function withoutListener(code) {

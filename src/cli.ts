@@ -1,7 +1,7 @@
 /** Entry of the bundle: runs a known command without loading oclif's plugins, manifest or package files. */
 import type { Config } from '@oclif/core'
 import { loadCommand } from './commands/load.js'
-import { isHangupIgnored } from './hangup.js'
+import { isHangupIgnored } from './machine/hangup.js'
 
 /** Runs the command that `argv` names; tells when it names none; false when it asks for help. */
 export async function main(argv: string[], root: string): Promise<boolean> {

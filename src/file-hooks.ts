@@ -1,6 +1,6 @@
 /** What the hooks of the settings do in place of ckpt itself, for the commands that save, place and check. */
 import { basename, join } from 'node:path'
-import { wait } from './clock.js'
+import { wait } from './machine/clock.js'
 import { healthFrom, type Checkpoint, type Finding } from './core/checkpoint.js'
 import { removeTree } from './core/changes/disposal/index.js'
 import { CkptError } from './core/errors.js'
@@ -10,7 +10,7 @@ import { ensurePlaceable, place, temporaryPath, type WrittenOutput } from './cor
 import type { Verified } from './core/runs/index.js'
 import { fileNameOf, type FileSource, type Through } from './core/changes/saving/index.js'
 import type { Storage } from './core/storage/storage.js'
-import { runHookProcess } from './run-hook.js'
+import { runHookProcess } from './machine/run-hook.js'
 import { hookOf, type HookedFile } from './settings/hooks.js'
 
 /** Files that are saved through a hook: chosen by the key and the name that the file gets in the checkpoint. */

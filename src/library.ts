@@ -3,14 +3,14 @@
  * file system, the clock and the time zone.
  */
 import { resolve } from 'node:path'
-import { every, localStamp, wait } from './clock.js'
+import { every, localStamp, wait } from './machine/clock.js'
 import {
   Checkpointer as CoreCheckpointer,
   type CheckpointerOptions,
   type Surroundings,
 } from './core/runs/checkpointer/index.js'
 import { localStorage } from './core/storage/local.js'
-import { processes } from './process-identity.js'
+import { processes } from './machine/process-identity.js'
 
 export * from './core/index.js'
 

@@ -5,7 +5,7 @@ import { namesWithin } from './core/choosing/expression/index.js'
 import { tellFailure, toFailure } from './failure.js'
 import { toJson } from './render/json.js'
 import { Output } from './render/output.js'
-import { standardStream } from './standard-streams.js'
+import { standardStream } from './machine/standard-streams.js'
 
 /** Commands of oclif's plugins. */
 const ofPlugins = ['help', 'autocomplete']

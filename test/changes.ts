@@ -6,7 +6,7 @@ import { carryOut, emptyAndFinish, openRun, planDemote } from '../src/core/runs/
 import { readTrash, stateFolderOf, withLock, type LockOptions } from '../src/core/changes/state/index.js'
 import type { Storage } from '../src/core/storage/storage.js'
 import { restore } from '../src/core/changes/trash/index.js'
-import { processes } from '../src/process-identity.js'
+import { processes } from '../src/machine/process-identity.js'
 
 export const changes = ['prune', 'prune --trash', 'restore', 'trash empty', 'demote'] as const
 export type Change = (typeof changes)[number]

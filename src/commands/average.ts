@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { localStamp, wait } from '../clock.js'
+import { localStamp, wait } from '../machine/clock.js'
 import type { Precision } from '../core/tensors/average/index.js'
 import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
@@ -23,7 +23,7 @@ import { plural } from '../render/units.js'
 import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
 import { renderOutdated } from '../render/transfer.js'
 import { readMeta } from '../save-arguments.js'
-import { baseOf } from '../working-folder.js'
+import { baseOf } from '../machine/working-folder.js'
 
 export default class Average extends BaseCommand<typeof Average> {
   static override summary = 'Write the mean of several checkpoints, tensor by tensor'

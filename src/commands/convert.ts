@@ -12,7 +12,7 @@ import { dryRunFlag, selectionFlags } from '../flags.js'
 import { onlyOrder, readQuery } from '../query.js'
 import { conversionDocument, renderConversion } from '../render/convert.js'
 import { renderOutdated } from '../render/transfer.js'
-import { baseOf } from '../working-folder.js'
+import { baseOf } from '../machine/working-folder.js'
 
 const extensions: Readonly<Record<OutputFormat, string>> = { safetensors: '.safetensors', torch: '.pt' }
 

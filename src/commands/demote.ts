@@ -1,14 +1,14 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { utcOffset, wait } from '../clock.js'
+import { utcOffset, wait } from '../machine/clock.js'
 import { confirm } from '../confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { demoteCheckpoints, finishDemotions, type Demoted } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import { holding, openRun, planDemote, type DemotePlan } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
-import { copyTime } from '../exact-times.js'
+import { copyTime } from '../machine/exact-times.js'
 import {
   choosingFlags,
   dryRunFlag,

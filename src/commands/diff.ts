@@ -9,7 +9,7 @@ import type { TensorFile } from '../core/tensors/read/index.js'
 import { filterFlags, keyFlag } from '../file-source.js'
 import { diffDocument, isDifferent, renderDiff, renderUncompared } from '../render/diff.js'
 import { renderIdle } from '../render/messages.js'
-import { baseOf } from '../working-folder.js'
+import { baseOf } from '../machine/working-folder.js'
 
 /** As git diff --exit-code has it. */
 const differ = 1

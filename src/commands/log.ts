@@ -1,5 +1,5 @@
 import { BaseCommand } from '../base-command.js'
-import { localStamp } from '../clock.js'
+import { localStamp } from '../machine/clock.js'
 import { CkptError } from '../core/errors.js'
 import { attemptsOf } from '../core/changes/journal/index.js'
 import { runArgument, stateFlag } from '../flags.js'

@@ -5,7 +5,7 @@ import { openCheckpoint, pin } from '../core/runs/index.js'
 import type { Pin } from '../core/changes/state/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../flags.js'
 import { printable } from '../render/printable.js'
-import { baseOf } from '../working-folder.js'
+import { baseOf } from '../machine/working-folder.js'
 
 export default class PinCommand extends BaseCommand<typeof PinCommand> {
   static override summary = 'Keep checkpoints from every prune'

@@ -24,11 +24,11 @@ import {
 import type { SourceContext } from '../core/pretrain/sources/index.js'
 import { stateFolderOf, type StateFolder } from '../core/changes/state/index.js'
 import { dryRunFlag, stateFlag, waitFlag } from '../flags.js'
-import { hubSettings, network } from '../network.js'
+import { hubSettings, network } from '../machine/network.js'
 import { pretrainingDocument, renderPretraining, type Pretraining } from '../render/pretrain.js'
 import { printable } from '../render/printable.js'
-import { runHookProcess } from '../run-hook.js'
-import { baseOf } from '../working-folder.js'
+import { runHookProcess } from '../machine/run-hook.js'
+import { baseOf } from '../machine/working-folder.js'
 
 /** Bytes. People write plans by hand. */
 const largestPlan = 1 << 20

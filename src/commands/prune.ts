@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { utcOffset, wait } from '../clock.js'
+import { utcOffset, wait } from '../machine/clock.js'
 import { confirm } from '../confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { failureOf } from '../core/changes/disposal/index.js'
@@ -21,7 +21,7 @@ import {
   type PruneRequest,
   type WrittenPlan,
 } from '../core/runs/index.js'
-import { copyTime } from '../exact-times.js'
+import { copyTime } from '../machine/exact-times.js'
 import {
   dryRunFlag,
   policyFlags,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import { wait } from '../clock.js'
+import { wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { type Candidate, type PassedOver } from '../core/runs/pass-over.js'
@@ -12,7 +12,7 @@ import { onlyOrder, readQuery } from '../query.js'
 import { toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { placingHooks } from '../file-hooks.js'
-import { processSignals, startChild } from '../run-child.js'
+import { processSignals, startChild } from '../machine/run-child.js'
 
 const linkKinds = ['hard', 'symbolic', 'copy'] as const
 

@@ -7,7 +7,7 @@ import { choresOf } from '../supervision/chores.js'
 import { runFlags } from '../supervision/flags.js'
 import { holdingJob } from '../core/jobs/holding-job.js'
 import { readPlan, readPrune } from '../supervision/plan.js'
-import { realWorld } from '../supervision/world.js'
+import { realWorld } from '../machine/world.js'
 
 export default class RunCommand extends JobCommand<typeof RunCommand> {
   static override summary = 'Run a training command to its end: resume it, watch it, start it again'

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { localStamp, utcOffset, wait } from '../clock.js'
+import { localStamp, utcOffset, wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { failureOf } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
@@ -15,7 +15,7 @@ import {
   type PruneRequest,
 } from '../core/runs/index.js'
 import { saveCheckpoint, toPyMeta, type NewCheckpoint, type Saved } from '../core/changes/saving/index.js'
-import { copyTime } from '../exact-times.js'
+import { copyTime } from '../machine/exact-times.js'
 import { dryRunFlag, policyFlags, runArgument, selectionFlags, stateFlag, verifyFlag, waitFlag } from '../flags.js'
 import { readPolicy } from '../query.js'
 import { printable } from '../render/printable.js'

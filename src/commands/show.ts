@@ -10,7 +10,7 @@ import { named, stateFlag, verifyFlag } from '../flags.js'
 import { toDocument } from '../render/checkpoints.js'
 import { renderCheckpoint, renderOverview, renderTensorFile, type BestEntry } from '../render/show.js'
 import { layoutsOf } from '../render/run.js'
-import { baseOf } from '../working-folder.js'
+import { baseOf } from '../machine/working-folder.js'
 
 export default class Show extends BaseCommand<typeof Show> {
   static override summary = 'Show everything about one checkpoint, or sum up a run'

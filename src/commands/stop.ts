@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../base-command.js'
-import { wait } from '../clock.js'
+import { wait } from '../machine/clock.js'
 import { CkptError } from '../core/errors.js'
 import { holderOf, jobLock, writeStopRequest, type StateFolder } from '../core/changes/state/index.js'
 import { runArgument, stateFlag } from '../flags.js'

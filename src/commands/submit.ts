@@ -6,7 +6,7 @@ import { splitArguments } from '../core/formats/shell-words.js'
 import { dryRunFlag, runArgument } from '../flags.js'
 import { JobCommand } from '../job-command.js'
 import { passedOn } from '../passed-on.js'
-import { runSbatch } from '../run-sbatch.js'
+import { runSbatch } from '../machine/run-sbatch.js'
 import RunCommand from './run.js'
 
 const helpGroup = 'SLURM'

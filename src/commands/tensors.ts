@@ -19,7 +19,7 @@ import {
 import { named } from '../flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'
-import { baseOf } from '../working-folder.js'
+import { baseOf } from '../machine/working-folder.js'
 
 /** A file to list; the key is null where it stands for itself. */
 interface Source {

@@ -28,7 +28,7 @@ import {
   renderTransfer,
   transferDocument,
 } from '../render/transfer.js'
-import { baseOf } from '../working-folder.js'
+import { baseOf } from '../machine/working-folder.js'
 
 export default class Transfer extends BaseCommand<typeof Transfer> {
   static override summary = 'Carry matching parameters by name from one file of tensors into another'

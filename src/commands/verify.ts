@@ -8,7 +8,7 @@ import { stateFolderOf } from '../core/changes/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag } from '../flags.js'
 import { withVerifyHooks } from '../file-hooks.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
-import { baseOf } from '../working-folder.js'
+import { baseOf } from '../machine/working-folder.js'
 
 /** Exit status when anything is found (docs/design.md §3). */
 const damaged = 4

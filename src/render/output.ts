@@ -1,5 +1,5 @@
 /** Where text goes: data to stdout, messages to stderr; raw bytes never to a terminal. All of it passes `shown`. */
-import type { TextStream } from '../standard-streams.js'
+import type { TextStream } from '../machine/standard-streams.js'
 import { printable } from './printable.js'
 import { shown } from './shown.js'
 

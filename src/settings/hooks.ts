@@ -14,7 +14,7 @@ import {
   type Values,
 } from '../core/jobs/hooks/index.js'
 import type { ReadHandle, Storage } from '../core/storage/storage.js'
-import { runHookProcess } from '../run-hook.js'
+import { runHookProcess } from '../machine/run-hook.js'
 
 /** A file that something is to be done with. */
 export interface HookedFile {

@@ -1,5 +1,5 @@
 /** What `ckpt run` does around its job: hooks, pruning, marks. Nothing of it may end the job. */
-import { utcOffset, wait } from '../clock.js'
+import { utcOffset, wait } from '../machine/clock.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { failureOf } from '../core/changes/disposal/index.js'
@@ -17,8 +17,8 @@ import {
 import { forgetStopRequest, readStopRequest, stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import type { Chores, Plan } from '../core/jobs/supervise/index.js'
-import { copyTime } from '../exact-times.js'
-import { ShellHooks } from './shell-hooks.js'
+import { copyTime } from '../machine/exact-times.js'
+import { ShellHooks } from '../machine/shell-hooks.js'
 
 export interface ChoreOptions {
   readonly onCheckpoint: string | undefined

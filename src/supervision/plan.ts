@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Interfaces } from '@oclif/core'
-import { askScheduler } from '../ask-scheduler.js'
+import { askScheduler } from '../machine/ask-scheduler.js'
 import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/choosing/expression/index.js'
 import type { SignalName } from '../core/jobs/command/index.js'

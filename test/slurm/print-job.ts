@@ -1,5 +1,5 @@
 /** A program that prints what is known of the job that it runs in. */
-import { askScheduler } from '../../src/ask-scheduler.js'
+import { askScheduler } from '../../src/machine/ask-scheduler.js'
 import { schedulerOf } from '../../src/core/jobs/schedulers/index.js'
 
 const system = await schedulerOf(process.env, askScheduler)

@@ -6,7 +6,7 @@ import { parseConfig } from '../../../../src/core/config/index.js'
 import { CkptError } from '../../../../src/core/errors.js'
 import { chooseHook, parseHooks, produce, runHook, type ChosenHook } from '../../../../src/core/jobs/hooks/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { runHookProcess } from '../../../../src/run-hook.js'
+import { runHookProcess } from '../../../../src/machine/run-hook.js'
 import { temporaryDirectory } from '../../changes/disposal/runs.js'
 
 /** The save hook of this text, in a folder with a file to save. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-const project = fileURLToPath(new URL('..', import.meta.url))
+const project = fileURLToPath(new URL('../..', import.meta.url))
 let folder: string
 let driver: string
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
   writeFileSync(
     source,
     `import { runChild } from ${JSON.stringify(join(project, 'src/core/jobs/command/run-child.ts'))}
-     import { processSignals, startChild } from ${JSON.stringify(join(project, 'src/run-child.ts'))}
+     import { processSignals, startChild } from ${JSON.stringify(join(project, 'src/machine/run-child.ts'))}
      const [command = '', ...args] = process.argv.slice(2)
      const { status, failure } = await runChild(startChild, processSignals, command, args, { ...process.env, ONLY: 'mine' })
      if (failure !== null) console.error(failure)

@@ -1,8 +1,8 @@
 /** This machine, as core's supervision asks for it. */
 import { fstatSync } from 'node:fs'
-import { sleep } from '../clock.js'
+import { sleep } from './clock.js'
 import type { World } from '../core/jobs/supervise/index.js'
-import { processSignals } from '../run-child.js'
+import { processSignals } from './run-child.js'
 import { withBatchShell } from './batch-shell.js'
 import { startJob } from './job-process.js'
 import { oomKills } from './oom-kills.js'

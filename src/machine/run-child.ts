@@ -1,7 +1,7 @@
 /** Starting a job's process, as core asks for it (core/jobs/run-child.ts). */
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import type { ChildEnd, Signals, StartChild } from './core/jobs/command/run-child.js'
+import type { ChildEnd, Signals, StartChild } from '../core/jobs/command/run-child.js'
 import { isHangupIgnored, keepingHangup } from './hangup.js'
 
 /** execa is loaded when used: it takes longer than the rest of a `find`. */

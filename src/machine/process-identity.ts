@@ -1,7 +1,7 @@
 /** Which process this is, and which others are there, as the lock of a run needs to know. */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
-import type { Processes } from './core/changes/state/index.js'
+import type { Processes } from '../core/changes/state/index.js'
 
 /** Linux tells all of it below /proc; elsewhere a lock's owner is known by its heartbeat alone. */
 export function processes(command: string): Processes {

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { SignalName, Signals } from '../core/jobs/command/index.js'
-import { hasSignal } from '../signal-set.js'
+import { hasSignal } from './signal-set.js'
 
 /** Milliseconds between two looks. */
 const interval = 1000

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CkptError } from './core/errors.js'
+import { CkptError } from '../core/errors.js'
 
 export interface Submission {
   /** The job's, and the script's for people. */

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { wait } from './clock.js'
-import type { Network } from './core/pretrain/download/index.js'
-import { CkptError } from './core/errors.js'
-import type { HubSettings } from './core/pretrain/sources/index.js'
+import type { Network } from '../core/pretrain/download/index.js'
+import { CkptError } from '../core/errors.js'
+import type { HubSettings } from '../core/pretrain/sources/index.js'
 
 export const network: Network = { fetch, wait }
 

@@ -1,7 +1,7 @@
 /** Starting a hook's process, as core asks for it (core/hooks/run.ts). */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
-import type { HookEnd, HookProcess, RunProcess } from './core/jobs/hooks/index.js'
+import type { HookEnd, HookProcess, RunProcess } from '../core/jobs/hooks/index.js'
 
 /** Bytes of its output that are kept: the last. */
 const longestOutput = 1 << 16

@@ -1,8 +1,8 @@
 /** The shell commands of `--on-checkpoint` and `--on-exit`: one after the other, beside the job. */
-import { sleep } from '../clock.js'
+import { sleep } from './clock.js'
 import type { ChildEnd } from '../core/jobs/command/index.js'
 import type { Hurry, JobProcess } from '../core/jobs/supervise/index.js'
-import { processSignals } from '../run-child.js'
+import { processSignals } from './run-child.js'
 import { startJob } from './job-process.js'
 
 /** Their output goes to stderr: stdout is the job's. */

@@ -4,8 +4,8 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:os'
 import type { ChildEnd } from '../core/jobs/command/index.js'
 import type { JobProcess, StartJob } from '../core/jobs/supervise/index.js'
-import { keepingHangup } from '../hangup.js'
-import { startOf } from '../process-identity.js'
+import { keepingHangup } from './hangup.js'
+import { startOf } from './process-identity.js'
 import { membersOf, type Member } from './members.js'
 
 /**
