@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { localStamp, wait } from '../machine/clock.js'
 import type { Precision } from '../core/tensors/average/index.js'
 import { CkptError } from '../core/errors.js'
@@ -15,14 +15,14 @@ import {
   type PreparedAverage,
 } from '../core/runs/average.js'
 import { openExactly } from '../core/runs/index.js'
-import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../file-source.js'
-import { dryRunFlag, selectionFlags } from '../flags.js'
-import { onlyOrder, readQuery } from '../query.js'
+import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../cli/tensor-flags.js'
+import { dryRunFlag, selectionFlags } from '../cli/flags.js'
+import { onlyOrder, readQuery } from '../cli/query.js'
 import { renderIdle } from '../render/messages.js'
 import { plural } from '../render/units.js'
 import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
 import { renderOutdated } from '../render/transfer.js'
-import { readMeta } from '../save-arguments.js'
+import { readMeta } from '../cli/save-arguments.js'
 import { baseOf } from '../machine/working-folder.js'
 
 export default class Average extends BaseCommand<typeof Average> {

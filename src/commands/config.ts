@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { CkptError } from '../core/errors.js'
 import { nearestName } from '../core/choosing/expression/index.js'
-import { runArgument } from '../flags.js'
+import { runArgument } from '../cli/flags.js'
 import { configDocument, renderConfig, type ConfigView } from '../render/config.js'
 import { toJson } from '../render/json.js'
-import type { CommandFlags } from '../settings/effective.js'
-import type { DescribedCommand } from '../settings/schema.js'
+import type { CommandFlags } from '../cli/settings/effective.js'
+import type { DescribedCommand } from '../cli/settings/schema.js'
 
 export default class Config extends BaseCommand<typeof Config> {
   static override summary = 'Show which settings hold for a run, and where each comes from'
@@ -55,7 +55,7 @@ that has settings here. The files are read whole, and a mistake in them is told 
   async run(): Promise<void> {
     const commands = await this.allCommands()
     if (this.flags.schema) {
-      const { schemaOf } = await import('../settings/schema.js')
+      const { schemaOf } = await import('../cli/settings/schema.js')
       const schema = await schemaOf(commands)
       this.answer(schema, () => toJson(schema))
       return
@@ -71,7 +71,7 @@ that has settings here. The files are read whole, and a mistake in them is told 
   }
 
   private async look(commands: readonly CommandFlags[]): Promise<ConfigView> {
-    const { effectiveFlags } = await import('../settings/effective.js')
+    const { effectiveFlags } = await import('../cli/settings/effective.js')
     const wanted = this.wanted(commands)
     const shown: ConfigView['commands'][number][] = []
     for (const command of commands) {

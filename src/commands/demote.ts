@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
-import { confirm } from '../confirm.js'
+import { confirm } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { demoteCheckpoints, finishDemotions, type Demoted } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
@@ -18,9 +18,9 @@ import {
   verifyFlag,
   waitFlag,
   yesFlag,
-} from '../flags.js'
-import { interruptible } from '../progress.js'
-import { readPolicy } from '../query.js'
+} from '../cli/flags.js'
+import { interruptible } from '../cli/progress.js'
+import { readPolicy } from '../cli/query.js'
 import { demoteDocument, renderDemoted, renderDemotePlan, renderDemoteQuestion } from '../render/demote.js'
 
 export default class Demote extends BaseCommand<typeof Demote> {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { TotalSize } from '../core/checkpoints/layouts/index.js'
@@ -24,8 +24,8 @@ import {
   varyingKeys,
 } from '../core/choosing/selection/index.js'
 import type { Pin } from '../core/changes/state/index.js'
-import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../flags.js'
-import { noMatch, onlyOrder, readQuery } from '../query.js'
+import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
+import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { marksOf, sortRows } from '../render/rows.js'

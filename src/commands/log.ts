@@ -1,8 +1,8 @@
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { localStamp } from '../machine/clock.js'
 import { CkptError } from '../core/errors.js'
 import { attemptsOf } from '../core/changes/journal/index.js'
-import { runArgument, stateFlag } from '../flags.js'
+import { runArgument, stateFlag } from '../cli/flags.js'
 import { logDocument, renderLog } from '../render/log.js'
 import { openJobPlace } from '../core/jobs/run-state.js'
 

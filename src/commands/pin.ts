@@ -1,9 +1,9 @@
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { byRun, type Named } from '../core/runs/checkpoint-arguments.js'
 import { openCheckpoint, pin } from '../core/runs/index.js'
 import type { Pin } from '../core/changes/state/index.js'
-import { checkpointsArgument, stateFlag, waitFlag } from '../flags.js'
+import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags.js'
 import { printable } from '../render/printable.js'
 import { baseOf } from '../machine/working-folder.js'
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import type { Network } from '../core/pretrain/download/index.js'
 import { CkptError } from '../core/errors.js'
 import {
@@ -23,7 +23,7 @@ import {
 } from '../core/pretrain/index.js'
 import type { SourceContext } from '../core/pretrain/sources/index.js'
 import { stateFolderOf, type StateFolder } from '../core/changes/state/index.js'
-import { dryRunFlag, stateFlag, waitFlag } from '../flags.js'
+import { dryRunFlag, stateFlag, waitFlag } from '../cli/flags.js'
 import { hubSettings, network } from '../machine/network.js'
 import { pretrainingDocument, renderPretraining, type Pretraining } from '../render/pretrain.js'
 import { printable } from '../render/printable.js'

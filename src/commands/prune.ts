@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
-import { confirm } from '../confirm.js'
+import { confirm } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { failureOf } from '../core/changes/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
@@ -32,8 +32,8 @@ import {
   verifyFlag,
   waitFlag,
   yesFlag,
-} from '../flags.js'
-import { readPolicy } from '../query.js'
+} from '../cli/flags.js'
+import { readPolicy } from '../cli/query.js'
 import { printable } from '../render/printable.js'
 import {
   intentDocument,

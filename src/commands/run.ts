@@ -1,12 +1,12 @@
 import { CkptError } from '../core/errors.js'
 import { supervise } from '../core/jobs/supervise/index.js'
-import { runArgument } from '../flags.js'
-import { JobCommand } from '../job-command.js'
+import { runArgument } from '../cli/flags.js'
+import { JobCommand } from '../cli/job-command.js'
 import { printableLines } from '../render/printable.js'
-import { choresOf } from '../supervision/chores.js'
-import { runFlags } from '../supervision/flags.js'
+import { choresOf } from '../cli/run-chores.js'
+import { runFlags } from '../cli/run-flags.js'
 import { holdingJob } from '../core/jobs/holding-job.js'
-import { readPlan, readPrune } from '../supervision/plan.js'
+import { readPlan, readPrune } from '../cli/run-plan.js'
 import { realWorld } from '../machine/world.js'
 
 export default class RunCommand extends JobCommand<typeof RunCommand> {

@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { wait } from '../machine/clock.js'
 import { CkptError } from '../core/errors.js'
 import { holderOf, jobLock, writeStopRequest, type StateFolder } from '../core/changes/state/index.js'
-import { runArgument, stateFlag } from '../flags.js'
-import { interruptible } from '../progress.js'
+import { runArgument, stateFlag } from '../cli/flags.js'
+import { interruptible } from '../cli/progress.js'
 import { openJobPlace } from '../core/jobs/run-state.js'
 
 /** Milliseconds between two looks whether the job has ended. */

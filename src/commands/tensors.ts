@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import type { MetaValue } from '../core/checkpoint.js'
 import { CkptError, FormatError } from '../core/errors.js'
 import { loadCheckpoint } from '../core/checkpoints/layouts/index.js'
@@ -16,7 +16,7 @@ import {
   type TensorFile,
   type TensorInfo,
 } from '../core/tensors/read/index.js'
-import { named } from '../flags.js'
+import { named } from '../cli/flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'
 import { baseOf } from '../machine/working-folder.js'

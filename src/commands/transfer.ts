@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { placeText } from '../core/formats/config-yaml.js'
 import { CkptError } from '../core/errors.js'
 import { parseMapEntries } from '../core/tensors/names/index.js'
@@ -14,11 +14,11 @@ import {
   type TransferSides,
 } from '../core/runs/transfer.js'
 import { ensureTransferable, type ResizeKind } from '../core/tensors/transfer/index.js'
-import type { TransferHook } from '../file-hooks.js'
-import { dtypeFlag, formatFlag, keyFlag, nameFlags, outputFlags, shardSizeFlag } from '../file-source.js'
-import { dryRunFlag, selectionFlags } from '../flags.js'
-import { interruptible } from '../progress.js'
-import { onlyOrder, readQuery } from '../query.js'
+import type { TransferHook } from '../cli/file-hooks.js'
+import { dtypeFlag, formatFlag, keyFlag, nameFlags, outputFlags, shardSizeFlag } from '../cli/tensor-flags.js'
+import { dryRunFlag, selectionFlags } from '../cli/flags.js'
+import { interruptible } from '../cli/progress.js'
+import { onlyOrder, readQuery } from '../cli/query.js'
 import {
   hookedTransferDocument,
   renderFullCopy,
@@ -123,7 +123,7 @@ told), and give it TARGET's name, or that of --output`,
 
   private async hookFor({ from, into }: TransferSides): Promise<TransferHook | null> {
     const hooks = await this.hooks()
-    return hooks.length === 0 ? null : (await import('../file-hooks.js')).transferHook(hooks, from, into.path)
+    return hooks.length === 0 ? null : (await import('../cli/file-hooks.js')).transferHook(hooks, from, into.path)
   }
 
   /** A hook does all of it. */
@@ -131,7 +131,7 @@ told), and give it TARGET's name, or that of --output`,
     this.refuseByName(hook)
     const { output, force, 'dry-run': isTrial } = this.flags
     for (const warning of [...from.warnings, ...into.warnings]) this.alert(warning)
-    const { placeHooked } = await import('../file-hooks.js')
+    const { placeHooked } = await import('../cli/file-hooks.js')
     const written =
       isTrial || output === undefined
         ? null

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
-import { BaseCommand } from '../base-command.js'
+import { BaseCommand } from '../cli/base-command.js'
 import { byRun, findRemembered, type Named } from '../core/runs/checkpoint-arguments.js'
 import { CkptError } from '../core/errors.js'
 import { unpin } from '../core/runs/index.js'
 import { readPins, stateFolderOf } from '../core/changes/state/index.js'
-import { checkpointsArgument, stateFlag, waitFlag } from '../flags.js'
+import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags.js'
 import { printable } from '../render/printable.js'
 
 export default class Unpin extends BaseCommand<typeof Unpin> {

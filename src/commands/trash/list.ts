@@ -1,5 +1,5 @@
-import { BaseCommand } from '../../base-command.js'
-import { runArgument, stateFlag } from '../../flags.js'
+import { BaseCommand } from '../../cli/base-command.js'
+import { runArgument, stateFlag } from '../../cli/flags.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
 import { openTrashPlace } from '../../core/runs/trash-place.js'
 

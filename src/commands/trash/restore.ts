@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { Args } from '@oclif/core'
-import { BaseCommand } from '../../base-command.js'
+import { BaseCommand } from '../../cli/base-command.js'
 import { findRemembered, type Named } from '../../core/runs/checkpoint-arguments.js'
 import { CkptError } from '../../core/errors.js'
 import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/changes/state/index.js'
 import { restore } from '../../core/changes/trash/index.js'
-import { stateFlag, waitFlag } from '../../flags.js'
+import { stateFlag, waitFlag } from '../../cli/flags.js'
 
 export default class TrashRestore extends BaseCommand<typeof TrashRestore> {
   static override summary = 'Give checkpoints in the trash their names back'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import * as library from 'yaml'
-import { parseConfig } from '../../../../src/core/config/index.js'
+import { parseConfig } from '../../../../src/cli/settings/settings-file.js'
 import { chooseHook, parseHooks } from '../../../../src/core/jobs/hooks/index.js'
 
 function chosen(text: string, key: string | null, name: string, step: 'save' | 'load' = 'save'): string | null {

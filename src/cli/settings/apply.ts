@@ -1,6 +1,6 @@
 /** Which settings hold for one call of a command: what is nearer wins, flag by flag. */
-import { ConfigError, unknownKey, type Place } from '../core/formats/config-yaml.js'
-import type { ParsedConfig } from '../core/config/index.js'
+import { ConfigError, unknownKey, type Place } from '../../core/formats/config-yaml.js'
+import type { ParsedConfig } from './settings-file.js'
 import { isSettable, readEntry, type FlagDefinitions } from './values.js'
 
 export interface SettingsRequest {

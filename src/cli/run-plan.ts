@@ -19,9 +19,9 @@ import {
   type ResumeFrom,
 } from '../core/jobs/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
-import { policyFlags } from '../flags.js'
-import { onlyOrder, readPolicy, readQuery } from '../query.js'
-import { parseStatuses, splitAtCommas, type runFlags } from './flags.js'
+import { policyFlags } from './flags.js'
+import { onlyOrder, readPolicy, readQuery } from './query.js'
+import { parseStatuses, splitAtCommas, type runFlags } from './run-flags.js'
 
 export type RunFlags = Interfaces.InferredFlags<typeof runFlags>
 

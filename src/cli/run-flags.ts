@@ -6,7 +6,7 @@ import type { SignalName } from '../core/jobs/command/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { parseRetries, parseSimulation } from '../core/jobs/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
-import { checked, policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from '../flags.js'
+import { checked, policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from './flags.js'
 
 const resume = { helpGroup: 'RESUME' }
 const hooks = { helpGroup: 'HOOKS' }

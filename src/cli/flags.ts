@@ -1,8 +1,8 @@
 /** Flags that several commands share: one flag has one meaning everywhere. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { parseAmount, parseBytes, rules, type RuleKind } from './core/choosing/retention/index.js'
-import type { HealthLevel } from './core/checkpoint.js'
+import { parseAmount, parseBytes, rules, type RuleKind } from '../core/choosing/retention/index.js'
+import type { HealthLevel } from '../core/checkpoint.js'
 
 /** Flags whose value is an expression, which may begin with `-`. */
 export const expressionFlags: ReadonlySet<string> = new Set(['--by', '--where', '--keep-where', '--sort'])

@@ -1,10 +1,10 @@
 /** From the selection and policy flags to what core takes. */
-import { CkptError } from './core/errors.js'
-import { parseExpression } from './core/choosing/expression/index.js'
-import { parseAge, parseAmount, parseBytes, rules, type Rule } from './core/choosing/retention/index.js'
-import type { PruneRequest, Query } from './core/runs/index.js'
-import type { Order } from './core/choosing/selection/index.js'
-import { printable } from './render/printable.js'
+import { CkptError } from '../core/errors.js'
+import { parseExpression } from '../core/choosing/expression/index.js'
+import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
+import type { PruneRequest, Query } from '../core/runs/index.js'
+import type { Order } from '../core/choosing/selection/index.js'
+import { printable } from '../render/printable.js'
 
 export interface SelectionFlags {
   readonly min?: readonly string[] | undefined

@@ -1,6 +1,6 @@
 /** Work over a second tells how far it is, on a terminal's stderr, and stops at Ctrl-C. */
-import type { Output } from './render/output.js'
-import { formatAge, formatSize } from './render/units.js'
+import type { Output } from '../render/output.js'
+import { formatAge, formatSize } from '../render/units.js'
 
 /** What core's long functions take. */
 export interface LongWork {

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import type { Checkpoint } from '../core/checkpoint.js'
-import type { ParsedConfig } from '../core/config/index.js'
+import type { Checkpoint } from '../../core/checkpoint.js'
+import type { ParsedConfig } from './settings-file.js'
 import {
   chooseHook,
   parseHooks,
@@ -12,9 +12,9 @@ import {
   type Hook,
   type Step,
   type Values,
-} from '../core/jobs/hooks/index.js'
-import type { ReadHandle, Storage } from '../core/storage/storage.js'
-import { runHookProcess } from '../machine/run-hook.js'
+} from '../../core/jobs/hooks/index.js'
+import type { ReadHandle, Storage } from '../../core/storage/storage.js'
+import { runHookProcess } from '../../machine/run-hook.js'
 
 /** A file that something is to be done with. */
 export interface HookedFile {

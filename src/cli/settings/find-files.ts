@@ -1,7 +1,7 @@
 /** Where settings lie: `ckpt.yaml` in a folder and in those above it, and the user's own file. */
 import { dirname, join } from 'node:path'
-import { StorageError } from '../errors.js'
-import type { ReadStorage } from '../storage/storage.js'
+import { StorageError } from '../../core/errors.js'
+import type { ReadStorage } from '../../core/storage/storage.js'
 
 const fileName = 'ckpt.yaml'
 /** Bytes. People write these by hand. */

@@ -1,9 +1,9 @@
 /** How an error is told: in words on stderr, or as a document on stdout with --json. */
-import { CkptError, exitStatusOf, type ErrorCode } from './core/errors.js'
-import { namesWithin } from './core/choosing/expression/index.js'
+import { CkptError, exitStatusOf, type ErrorCode } from '../core/errors.js'
+import { namesWithin } from '../core/choosing/expression/index.js'
 import { parseMessage } from './parse-error.js'
-import { renderError } from './render/messages.js'
-import type { Output } from './render/output.js'
+import { renderError } from '../render/messages.js'
+import type { Output } from '../render/output.js'
 
 export interface Failure {
   readonly code: ErrorCode | 'bug'

@@ -1,7 +1,7 @@
 /** The question before something is destroyed. */
 import { createInterface } from 'node:readline/promises'
-import { CkptError } from './core/errors.js'
-import { shown } from './render/shown.js'
+import { CkptError } from '../core/errors.js'
+import { shown } from '../render/shown.js'
 
 /**
  * Asks on stderr and reads the answer from the terminal; anything but yes is no. Where no person can answer, it

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import * as library from 'yaml'
 import { ConfigError } from '../../../src/core/formats/config-yaml.js'
-import { ensureTrusted, findConfigs, parseConfig, type ConfigFile } from '../../../src/core/config/index.js'
+import { ensureTrusted, findConfigs, parseConfig, type ConfigFile } from '../../../src/cli/settings/settings-file.js'
 import { CkptError } from '../../../src/core/errors.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 

@@ -1,9 +1,9 @@
 /** The files of settings that hold for a folder. */
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import type { ParsedConfig } from '../core/config/index.js'
-import { findConfigs, type ConfigFile } from '../core/config/find.js'
-import type { ReadStorage } from '../core/storage/storage.js'
+import type { ParsedConfig } from './settings-file.js'
+import { findConfigs, type ConfigFile } from './find-files.js'
+import type { ReadStorage } from '../../core/storage/storage.js'
 
 /**
  * Nearest first, the user's own last; every one is read with its mistakes told. Nothing but a few looks is done where
@@ -26,8 +26,8 @@ function ownFile(): string {
 
 /** Loaded when there is something to parse: most starts find no file. */
 async function parseSettings(files: readonly ConfigFile[], commandIds: readonly string[]): Promise<ParsedConfig[]> {
-  const { ensureTrusted, parseConfig } = await import('../core/config/index.js')
-  const { ConfigError } = await import('../core/formats/config-yaml.js')
+  const { ensureTrusted, parseConfig } = await import('./settings-file.js')
+  const { ConfigError } = await import('../../core/formats/config-yaml.js')
   const library = await import('yaml')
   const names = commandIds.map((id) => id.replaceAll(':', ' '))
   const user = process.getuid?.() ?? null

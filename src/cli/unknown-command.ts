@@ -1,11 +1,11 @@
 /** What was typed as a command and is none: told with the nearest names, of which none is ever run. */
-import { loadCommand } from './commands/load.js'
-import { CkptError } from './core/errors.js'
-import { namesWithin } from './core/choosing/expression/index.js'
+import { loadCommand } from '../commands/load.js'
+import { CkptError } from '../core/errors.js'
+import { namesWithin } from '../core/choosing/expression/index.js'
 import { tellFailure, toFailure } from './failure.js'
-import { toJson } from './render/json.js'
-import { Output } from './render/output.js'
-import { standardStream } from './machine/standard-streams.js'
+import { toJson } from '../render/json.js'
+import { Output } from '../render/output.js'
+import { standardStream } from '../machine/standard-streams.js'
 
 /** Commands of oclif's plugins. */
 const ofPlugins = ['help', 'autocomplete']

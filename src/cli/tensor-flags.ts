@@ -1,9 +1,9 @@
 /** What the commands on tensors share: their flags, and from an argument to an open file. */
 import { Flags } from '@oclif/core'
-import { CkptError } from './core/errors.js'
-import { parseSize } from './core/choosing/expression/index.js'
-import type { OutputFormat } from './core/tensors/write/index.js'
-import { canCast, isFloatDtype, parseDtype, type Dtype } from './core/tensors/read/index.js'
+import { CkptError } from '../core/errors.js'
+import { parseSize } from '../core/choosing/expression/index.js'
+import type { OutputFormat } from '../core/tensors/write/index.js'
+import { canCast, isFloatDtype, parseDtype, type Dtype } from '../core/tensors/read/index.js'
 
 const repeatable = { multiple: true, multipleNonGreedy: true } as const
 

@@ -3,7 +3,7 @@
  * that is read, and refuses what is told as a mistake, as far as a schema can tell.
  */
 import { Parser } from '@oclif/core'
-import { placeholdersOf, steps, type Step } from '../core/jobs/hooks/index.js'
+import { placeholdersOf, steps, type Step } from '../../core/jobs/hooks/index.js'
 import type { CommandFlags } from './effective.js'
 import { alone, isSettable, type FlagDefinition } from './values.js'
 

@@ -3,8 +3,8 @@
  * safe.directory has it, not those that someone else can have put above a run.
  */
 import { dirname, sep } from 'node:path'
-import { CkptError } from '../errors.js'
-import type { ConfigFile } from './find.js'
+import { CkptError } from '../../core/errors.js'
+import type { ConfigFile } from './find-files.js'
 
 /**
  * Throws CkptError `refused` for a file that belongs neither to the user (a system's number; null where there are

@@ -1,7 +1,7 @@
 /** What every flag of a command comes to where nothing is typed, and why. */
 import { Parser } from '@oclif/core'
-import type { Place } from '../core/formats/config-yaml.js'
-import type { ParsedConfig } from '../core/config/index.js'
+import type { Place } from '../../core/formats/config-yaml.js'
+import type { ParsedConfig } from './settings-file.js'
 import { applySettings } from './apply.js'
 import { alone, isSettable, type FlagDefinition, type FlagDefinitions } from './values.js'
 

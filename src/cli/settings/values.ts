@@ -1,9 +1,9 @@
 /** One key of a section as the flag of its name takes it, as if it had been typed. */
 import { dirname, resolve } from 'node:path'
 import { Parser, type Interfaces } from '@oclif/core'
-import { ConfigError, misplaced, type Scalar } from '../core/formats/config-yaml.js'
-import type { Entry } from '../core/config/index.js'
-import { CkptError } from '../core/errors.js'
+import { ConfigError, misplaced, type Scalar } from '../../core/formats/config-yaml.js'
+import type { Entry } from './settings-file.js'
+import { CkptError } from '../../core/errors.js'
 import { policyFlags, selectionFlags } from '../flags.js'
 import { parseMessage } from '../parse-error.js'
 import { readPolicy } from '../query.js'

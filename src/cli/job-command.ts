@@ -1,7 +1,7 @@
 /** What the commands share that start another one: `ckpt … -- COMMAND`. */
 import type { Command } from '@oclif/core'
 import { BaseCommand } from './base-command.js'
-import { CkptError } from './core/errors.js'
+import { CkptError } from '../core/errors.js'
 
 export abstract class JobCommand<T extends typeof Command> extends BaseCommand<T> {
   /** What stands after `--`. */

@@ -1,0 +1,4 @@
+/** `ckpt.yaml`: what flags say, written down in a run or above it. */
+export { findConfigs, type ConfigFile, type ConfigPlaces } from './find-files.js'
+export { parseConfig, type Entry, type ParsedConfig, type Section } from './parse-file.js'
+export { ensureTrusted } from './trust.js'
