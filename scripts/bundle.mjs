@@ -77,11 +77,11 @@ const slimOclif = {
   transform: (code, id) => (id === join(oclif, 'lib', 'command.js') ? withoutListener(code) : undefined),
 }
 
-/** Bundles `root`/src/cli.ts into `file`, relative to it. */
+/** Bundles `root`/src/main.ts into `file`, relative to it. */
 export async function bundle(root, file) {
   await build({
     cwd: root,
-    input: 'src/cli.ts',
+    input: 'src/main.ts',
     platform: 'node',
     // Loaded from where it is installed, by the one command that has a use for it: it is a quarter of a megabyte.
     external: [...builtinModules, /^node:/, '@huggingface/hub'],
