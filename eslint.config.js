@@ -1,134 +1,28 @@
 import tseslint from 'typescript-eslint'
+import { orderRule } from './scripts/house.mjs'
 
-/**
- * docs/design.md §2: arrows point one way. What each folder of core may import, beside its own files, `errors.ts`
- * and `checkpoint.ts`. Nothing in core may import commands or render.
- */
-const mayImport = {
-  storage: [],
-  formats: [],
-  words: [],
-  expression: ['formats'],
-  retention: ['expression'],
-  config: ['storage', 'expression'],
-  meta: ['formats'],
-  layouts: ['storage', 'formats', 'meta'],
-  tensors: ['storage', 'formats'],
-  selection: ['storage', 'layouts', 'expression', 'meta'],
-  health: ['storage', 'formats', 'layouts', 'tensors'],
-  state: ['storage', 'formats'],
-  disposal: ['storage', 'formats', 'layouts', 'retention', 'state'],
-  placing: ['storage', 'state', 'disposal'],
-  trash: ['storage', 'state', 'disposal', 'placing'],
-  hooks: ['storage', 'config', 'expression', 'placing', 'words'],
-  saving: ['storage', 'formats', 'state', 'disposal', 'placing'],
-  names: ['tensors'],
-  output: ['storage', 'formats', 'tensors'],
-  transfer: ['storage', 'formats', 'tensors', 'output'],
-  average: ['storage', 'formats', 'tensors', 'output'],
-  convert: ['storage', 'formats', 'tensors', 'output'],
-  download: ['storage', 'state', 'disposal', 'output'],
-  compare: ['storage', 'formats', 'tensors'],
-  run: [
-    'storage',
-    'meta',
-    'formats',
-    'layouts',
-    'health',
-    'expression',
-    'selection',
-    'retention',
-    'state',
-    'disposal',
-    'placing',
-    'saving',
-    'trash',
-    'jobs',
-    'tensors',
-    'names',
-    'output',
-    'transfer',
-    'average',
-  ],
-  sources: ['storage', 'config', 'expression', 'selection', 'run', 'download'],
-  pretrain: [
-    'storage',
-    'formats',
-    'config',
-    'expression',
-    'hooks',
-    'state',
-    'disposal',
-    'placing',
-    'tensors',
-    'names',
-    'output',
-    'transfer',
-    'download',
-    'sources',
-  ],
-  checkpointer: [
-    'storage',
-    'formats',
-    'layouts',
-    'selection',
-    'retention',
-    'state',
-    'disposal',
-    'saving',
-    'jobs',
-    'run',
-  ],
-  schedulers: ['jobs'],
-  journal: ['storage', 'formats', 'state'],
-  supervise: [
-    'storage',
-    'layouts',
-    'health',
-    'expression',
-    'selection',
-    'state',
-    'jobs',
-    'journal',
-    'run',
-    'schedulers',
-  ],
-  jobs: ['storage', 'disposal', 'placing', 'expression'],
+const noFileSystem = { regex: '^(node:)?(fs|fs/promises)$', message: 'read and write through core/storage' }
+const noProcess = {
+  regex: '^(node:)?(child_process|process|readline|tty)$|^@oclif/|^cli-table3$',
+  message: 'core knows no process and no terminal (docs/design.md §2)',
 }
+const restrictImports = (...patterns) => ({ 'no-restricted-imports': ['error', { patterns }] })
 
-const folders = Object.keys(mayImport)
-
-function layerRule([folder, allowed]) {
-  const forbidden = folders.filter((other) => other !== folder && !allowed.includes(other))
-  return {
-    files: [`src/core/${folder}/**/*.ts`],
+/** Core is pure: no terminal, clock or process, and the file system through core/storage alone. */
+const pureCore = [
+  {
+    files: ['src/core/**/*.ts'],
     rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            {
-              regex: `^(\\.\\./)+(${forbidden.join('|')}|commands|render)/`,
-              message: `core/${folder} may import: ${allowed.join(', ') || 'no other folder'} (docs/design.md §2)`,
-            },
-            ...(folder === 'storage'
-              ? []
-              : [{ regex: '^(node:)?(fs|fs/promises)$', message: 'read and write through core/storage' }]),
-            {
-              regex: '^(node:)?(child_process|process|readline|tty)$|^@oclif/|^cli-table3$',
-              message: 'core knows no process and no terminal (docs/design.md §2)',
-            },
-          ],
-        },
-      ],
+      ...restrictImports(noFileSystem, noProcess),
       'no-restricted-globals': ['error', 'process', 'console'],
       'no-restricted-syntax': [
         'error',
         { selector: "MemberExpression[object.name='Date'][property.name='now']", message: 'the clock is passed in' },
       ],
     },
-  }
-}
+  },
+  { files: ['src/core/storage/**/*.ts'], rules: restrictImports(noProcess) },
+]
 
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', 'node_modules/', 'test/fixtures/'] },
@@ -151,18 +45,14 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
     },
   },
-  ...Object.entries(mayImport).map(layerRule),
+  ...pureCore,
   {
-    files: ['src/render/**/*.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        { patterns: [{ regex: '/commands/', message: 'render knows no command (docs/design.md §2)' }] },
-      ],
-    },
+    files: ['src/**/*.ts'],
+    plugins: { house: { rules: { order: orderRule } } },
+    rules: { 'house/order': 'error' },
   },
   {
-    files: ['src/commands/**/*.ts', 'src/render/**/*.ts', 'src/*.ts'],
+    files: ['src/commands/**/*.ts', 'src/cli/**/*.ts', 'src/render/**/*.ts', 'src/machine/**/*.ts', 'src/*.ts'],
     rules: { '@typescript-eslint/only-throw-error': 'error' },
   },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },

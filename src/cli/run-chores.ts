@@ -14,7 +14,13 @@ import {
   type PruneRequest,
   type StatePlace,
 } from '../core/runs/index.js'
-import { forgetStopRequest, readStopRequest, stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
+import {
+  forgetStopRequest,
+  readStopRequest,
+  stateFolderOf,
+  withLock,
+  type LockOptions,
+} from '../core/changes/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import type { Chores, Plan } from '../core/jobs/supervise/index.js'
 import { copyTime } from '../machine/exact-times.js'

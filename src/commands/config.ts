@@ -102,7 +102,7 @@ that has settings here. The files are read whole, and a mistake in them is told 
   }
 
   private async allCommands(): Promise<(DescribedCommand & { readonly isExact: boolean })[]> {
-    const classes = await Promise.all(this.config.commands.map(({ load }) => load()))
+    const classes = await Promise.all(this.config.commands.map((command) => command.load()))
     // The program knows no commands but those of src/commands, which are of this kind.
     return (classes as (typeof BaseCommand)[]).map(({ id, summary, baseFlags, flags, together, isExact }, index) => ({
       name: (this.config.commandIDs[index] ?? id).replaceAll(':', ' '),

@@ -1,7 +1,13 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { compareTensors, isComparable, measureValues, type Comparison, type Measured } from '../core/tensors/compare/index.js'
+import {
+  compareTensors,
+  isComparable,
+  measureValues,
+  type Comparison,
+  type Measured,
+} from '../core/tensors/compare/index.js'
 import { compileMapping } from '../core/tensors/names/index.js'
 import { findFile } from '../core/runs/index.js'
 import { isFile, openSafely } from '../core/runs/open-tensors.js'

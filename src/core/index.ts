@@ -41,7 +41,16 @@ export { checkHealth, type HealthOptions } from './checkpoints/health/index.js'
 
 // Choosing
 export { parseExpression, type Expression } from './choosing/expression/index.js'
-export { bestOrder, bestPerMetric, byRecency, filter, find, rank, type Order, type Recency } from './choosing/selection/index.js'
+export {
+  bestOrder,
+  bestPerMetric,
+  byRecency,
+  filter,
+  find,
+  rank,
+  type Order,
+  type Recency,
+} from './choosing/selection/index.js'
 
 // Which may go (deciding only)
 export {

@@ -1,11 +1,23 @@
 /** Settings, hooks, and where they come from. */
 import type { Hook } from '../core/jobs/hooks/index.js'
-import type { EffectiveFlag, Origin } from '../cli/settings/effective.js'
+import type { Place } from '../core/formats/config-yaml.js'
 import { painter } from './colours.js'
 import { toJson } from './json.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { renderTable, type Column } from './table.js'
+
+export type Origin =
+  | { readonly kind: 'default' }
+  | { readonly kind: 'environment'; readonly variable: string }
+  | { readonly kind: 'file'; readonly place: Place }
+
+export interface EffectiveFlag {
+  readonly flag: string
+  /** As the command's parser gives it; null where there is none. */
+  readonly value: unknown
+  readonly origin: Origin
+}
 
 export interface ConfigView {
   /** The folder that the search for settings began in. */

@@ -3,7 +3,13 @@ import { placeText } from '../core/formats/config-yaml.js'
 import type { ChosenHook } from '../core/jobs/hooks/index.js'
 import type { TensorInfo } from '../core/tensors/read/index.js'
 import type { WrittenOutput } from '../core/tensors/write/index.js'
-import { formatPart, reportOf, suggestFlags, type PrefixChange, type TransferPlan } from '../core/tensors/transfer/index.js'
+import {
+  formatPart,
+  reportOf,
+  suggestFlags,
+  type PrefixChange,
+  type TransferPlan,
+} from '../core/tensors/transfer/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { hangBehindName } from './hang.js'

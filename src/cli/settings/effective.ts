@@ -1,21 +1,9 @@
 /** What every flag of a command comes to where nothing is typed, and why. */
 import { Parser } from '@oclif/core'
-import type { Place } from '../../core/formats/config-yaml.js'
 import type { ParsedConfig } from './settings-file.js'
+import type { EffectiveFlag } from '../../render/config.js'
 import { applySettings } from './apply.js'
 import { alone, isSettable, type FlagDefinition, type FlagDefinitions } from './values.js'
-
-export type Origin =
-  | { readonly kind: 'default' }
-  | { readonly kind: 'environment'; readonly variable: string }
-  | { readonly kind: 'file'; readonly place: Place }
-
-export interface EffectiveFlag {
-  readonly flag: string
-  /** As the command's parser gives it; null where there is none. */
-  readonly value: unknown
-  readonly origin: Origin
-}
 
 /** What is known of a command's class. */
 export interface CommandFlags {

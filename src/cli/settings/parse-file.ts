@@ -1,6 +1,13 @@
 /** The text of a `ckpt.yaml`: commands, and for each its flags by their names; beside them the hooks. */
 import type { Node } from 'yaml'
-import { unknownKey, YamlText, type Pair, type Place, type Scalar, type YamlLibrary } from '../../core/formats/config-yaml.js'
+import {
+  unknownKey,
+  YamlText,
+  type Pair,
+  type Place,
+  type Scalar,
+  type YamlLibrary,
+} from '../../core/formats/config-yaml.js'
 
 /** One key of a command's section. */
 export interface Entry {

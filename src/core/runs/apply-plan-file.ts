@@ -1,6 +1,12 @@
 /** A written plan against the run as it is now. */
 import type { Checkpoint, Run } from '../checkpoint.js'
-import { bytesFreedBy, lookAgain, type Fingerprint, type Fingerprints, type RemovalFailure } from '../changes/disposal/index.js'
+import {
+  bytesFreedBy,
+  lookAgain,
+  type Fingerprint,
+  type Fingerprints,
+  type RemovalFailure,
+} from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
 import { protect } from '../choosing/retention/index.js'

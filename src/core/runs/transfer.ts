@@ -6,7 +6,13 @@ import { compileMapping, parseMapFile, type NameRule, type NameRules } from '../
 import type { OutputFormat, WriteOptions, WrittenOutput } from '../tensors/write/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import type { Dtype, TensorFile } from '../tensors/read/index.js'
-import { matchTensors, transfer, transferInPlace, type MatchOptions, type TransferPlan } from '../tensors/transfer/index.js'
+import {
+  matchTensors,
+  transfer,
+  transferInPlace,
+  type MatchOptions,
+  type TransferPlan,
+} from '../tensors/transfer/index.js'
 import { findFile, type FileContext, type FileRequest, type FoundFile } from './find-file.js'
 import { isFile, openAll, warningsOf } from './open-tensors.js'
 

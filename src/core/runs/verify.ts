@@ -3,8 +3,21 @@ import { basename } from 'node:path'
 import { isWhole, withHealth, type Checkpoint, type Run } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
 import { checkAndSum, checkFinite, checkHealth, compareSums, type HealthOptions } from '../checkpoints/health/index.js'
-import { explainTemporary, findLeftovers, listFiles, measure, uniteFindings, type Leftover } from '../checkpoints/layouts/index.js'
-import { readChecksums, refuseWithout, writeChecksums, type Checksums, type StateFolder } from '../changes/state/index.js'
+import {
+  explainTemporary,
+  findLeftovers,
+  listFiles,
+  measure,
+  uniteFindings,
+  type Leftover,
+} from '../checkpoints/layouts/index.js'
+import {
+  readChecksums,
+  refuseWithout,
+  writeChecksums,
+  type Checksums,
+  type StateFolder,
+} from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 
 export interface VerifyRequest {

@@ -8,7 +8,14 @@ import { firstWhole } from '../pass-over.js'
 import { scanFolder } from '../../checkpoints/layouts/index.js'
 import { plan } from '../../choosing/retention/index.js'
 import { examine } from '../index.js'
-import { fileNameOf, saveCheckpoint, toPyMeta, toPyValues, type FileSource, type MetaInputs } from '../../changes/saving/index.js'
+import {
+  fileNameOf,
+  saveCheckpoint,
+  toPyMeta,
+  toPyValues,
+  type FileSource,
+  type MetaInputs,
+} from '../../changes/saving/index.js'
 import { byRecency, scopeOf } from '../../choosing/selection/index.js'
 import { stateFolderOf, withLock, type LockOptions, type Processes } from '../../changes/state/index.js'
 import type { Storage } from '../../storage/storage.js'

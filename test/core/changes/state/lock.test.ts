@@ -1,7 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { acquireLock, staleAfter, stateFolderOf, withLock, type StateFolder } from '../../../../src/core/changes/state/index.js'
+import {
+  acquireLock,
+  staleAfter,
+  stateFolderOf,
+  withLock,
+  type StateFolder,
+} from '../../../../src/core/changes/state/index.js'
 import { StorageError } from '../../../../src/core/errors.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { faultyStorage, Stopped } from '../../../faulty-storage.js'

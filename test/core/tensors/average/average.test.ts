@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { average, planAverage, type AverageOptions, type AverageWork } from '../../../../src/core/tensors/average/index.js'
+import {
+  average,
+  planAverage,
+  type AverageOptions,
+  type AverageWork,
+} from '../../../../src/core/tensors/average/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { openTensors } from '../../../../src/core/tensors/read/index.js'
 import { floats, floatsIn, readTensors, writeTensors, type Content } from '../transfer/files.js'
