@@ -31,7 +31,7 @@ export async function main(argv: string[], root: string): Promise<boolean> {
 /** True where what was typed as a command is none, which is told. */
 async function tellUnknown(argv: readonly string[]): Promise<boolean> {
   const { tellUnknownCommand, unknownCommand } = await import('./cli/unknown-command.js')
-  const unknown = unknownCommand(argv)
+  const unknown = unknownCommand(argv, Object.keys(loadCommand))
   if (unknown !== null) tellUnknownCommand(unknown, argv)
   return unknown !== null
 }

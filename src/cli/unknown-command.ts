@@ -1,5 +1,4 @@
 /** What was typed as a command and is none: told with the nearest names, of which none is ever run. */
-import { loadCommand } from '../commands/load.js'
 import { CkptError } from '../core/errors.js'
 import { namesWithin } from '../core/choosing/expression/index.js'
 import { tellFailure, toFailure } from './failure.js'
@@ -15,12 +14,17 @@ const slips = 2
 /** Characters of it that are shown. */
 const longest = 60
 
-/** The error for a command line whose first words name nothing; null where they name a command, a topic or help. */
-export function unknownCommand(argv: readonly string[]): CkptError | null {
+/**
+ * The error for a command line whose first words name none of `ids`; null where they name a command, a topic or help.
+ */
+export function unknownCommand(argv: readonly string[], ids: readonly string[]): CkptError | null {
   const [first, second] = argv
   if (first === undefined || versionFlags.includes(first)) return null
-  if (first === 'help') return unknownCommand(argv.slice(1).filter((word) => !word.startsWith('-')))
-  const ids = Object.keys(loadCommand)
+  if (first === 'help')
+    return unknownCommand(
+      argv.slice(1).filter((word) => !word.startsWith('-')),
+      ids,
+    )
   if (ofPlugins.includes(first) || ids.includes(first)) return null
   const below = ids.filter((id) => id.startsWith(`${first}:`)).map((id) => id.slice(first.length + 1))
   if (below.length === 0) return failure(first, [...new Set(ids.map((id) => id.replace(/:.*/, ''))), ...ofPlugins])
