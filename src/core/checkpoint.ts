@@ -155,6 +155,11 @@ export interface Checkpoint {
    * resumes from (`last.ckpt`). Absent: it is a checkpoint of its own.
    */
   readonly sameAs?: string
+  /**
+   * False when the framework could not go on from it though nothing is wrong with it: weights alone, an average, an
+   * export. Absent: nothing speaks against it.
+   */
+  readonly resumable?: boolean
   /** What `ckpt demote` took: it is whole for its weights, and cannot be resumed from. Absent: nothing. */
   readonly demoted?: readonly DroppedFile[]
 }

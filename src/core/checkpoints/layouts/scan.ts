@@ -1,21 +1,27 @@
 /** All layouts asked about one folder, and about what `scan` left open. */
 import type { Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
+import { prefixOf } from './folders.js'
+import { scanSpecs } from './engine/scan.js'
 import type { Folder } from './layout.js'
-import { layouts } from './registry.js'
+import { layouts, readers, specs } from './registry.js'
+import { ScanTree } from './tree.js'
 
 /** The folder's own checkpoints, of every layout. */
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
   const found: Checkpoint[] = []
   const taken = new Set<string>()
-  for (const layout of layouts) {
-    for (const checkpoint of await layout.scan(storage, folder)) {
+  const tree = ScanTree.over(storage)
+  for (const layout of readers) {
+    for (const checkpoint of await layout.scan(tree, folder)) {
       // The first layout that knows an entry has it: one thing on disk is one checkpoint.
       if (taken.has(checkpoint.path)) continue
       taken.add(checkpoint.path)
       found.push(checkpoint)
     }
   }
+  const left = { ...folder, entries: folder.entries.filter(({ name }) => !taken.has(prefixOf(folder.path) + name)) }
+  found.push(...(await scanSpecs(tree, left, specs)))
   return found
 }
 

@@ -10,7 +10,8 @@ const storage = localStorage()
 
 async function namesIn(root: string): Promise<string[]> {
   const runs = await findRuns(storage, root)
-  return runs.flatMap((run) => run.checkpoints.map((checkpoint) => checkpoint.name))
+  const checkpoints = runs.flatMap((run) => run.checkpoints)
+  return checkpoints.filter(({ layout }) => layout === 'hf-trainer').map(({ name }) => name)
 }
 
 function stateOf(fields: Record<string, unknown>): string {

@@ -1,0 +1,170 @@
+/** What in a folder may be a checkpoint: by names alone, then listed, in batches. */
+import { sep } from 'node:path'
+import type { Finding } from '../../../checkpoint.js'
+import type { Entry, ReadStorage } from '../../../storage/storage.js'
+import { compareText, findingOf, findNoFiles, prefixOf } from '../folders.js'
+import type { Folder } from '../layout.js'
+import type { Form, LayoutSpec } from '../spec.js'
+import type { Candidate } from './unit.js'
+
+/** A shape that a name fits, and whose it is. */
+export interface Fit {
+  readonly spec: LayoutSpec
+  readonly form: Form
+}
+
+/** A name of the folder, and what it may be. */
+export interface Named {
+  readonly name: string
+  readonly kind: Candidate['kind']
+  readonly fits: readonly Fit[]
+  /** Of a group the files' names; else none. */
+  readonly parts: readonly Entry[]
+  readonly target: string | null
+  /** A pipe, a socket or a device under the name of a file. */
+  readonly isNoFile: boolean
+}
+
+/** Folders of tools that hold thousands of others. */
+const skipped: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'site-packages', 'lost+found'])
+
+interface Target {
+  readonly kind: 'directory' | 'file' | 'other'
+  /** Absolute; null for what is no link. */
+  readonly path: string | null
+}
+
+/** Names that fit, sorted. */
+export async function findNamed(storage: ReadStorage, folder: Folder, specs: readonly LayoutSpec[]): Promise<Named[]> {
+  const targets = await followLinks(storage, folder)
+  const fits = specs.flatMap((spec) => spec.forms.map((form): Fit => ({ spec, form })))
+  const folders = fits.filter(({ form }) => form.kind === 'folder')
+  const files = fits.filter(({ form }) => form.kind === 'file')
+  const groups = fits.filter(({ form }) => form.kind === 'group')
+  const found: Named[] = []
+  const joined = new Map<string, { fit: Fit; parts: Entry[] }>()
+  for (const entry of folder.entries) {
+    const { name } = entry
+    if (name.startsWith('.') || skipped.has(name)) continue
+    const target = targets.get(name) ?? { kind: entry.kind, path: null }
+    if (target.kind === 'link') continue
+    if (target.kind !== 'directory') join(joined, groups, entry)
+    const among = (target.kind === 'directory' ? folders : files).filter(({ form }) => form.name.test(name))
+    if (among.length === 0) continue
+    const kind = target.kind === 'directory' ? 'folder' : 'file'
+    found.push({ name, kind, fits: among, parts: [], target: target.path, isNoFile: target.kind === 'other' })
+  }
+  found.push(...[...joined.values()].map((group) => toNamed(group)))
+  return found.sort((a, b) => compareText(a.name, b.name))
+}
+
+function join(joined: Map<string, { fit: Fit; parts: Entry[] }>, groups: readonly Fit[], entry: Entry): void {
+  for (const fit of groups) {
+    const groups = fit.form.name.exec(entry.name)?.groups
+    if (groups === undefined) continue
+    const key = `${fit.spec.id}\n${fit.spec.forms.indexOf(fit.form)}\n${groups['unit'] ?? ''}`
+    const known = joined.get(key)
+    if (known === undefined) joined.set(key, { fit, parts: [entry] })
+    else known.parts.push(entry)
+  }
+}
+
+function toNamed({ fit, parts }: { fit: Fit; parts: Entry[] }): Named {
+  const sorted = parts.sort((a, b) => compareText(a.name, b.name))
+  const [first] = sorted
+  const { main, name: pattern } = fit.form
+  const named = main === undefined ? undefined : sorted.find(({ name }) => main.test(name))?.name
+  const unit = first === undefined ? undefined : pattern.exec(first.name)?.groups?.['unit']
+  const own = main === undefined ? unit : (named ?? first?.name)
+  return { name: own ?? '', kind: 'group', fits: [fit], parts: sorted, target: null, isNoFile: false }
+}
+
+/** By name, where the folder's links lead; one that leads nowhere is left as it is. */
+async function followLinks(storage: ReadStorage, folder: Folder): Promise<ReadonlyMap<string, Target>> {
+  const links = folder.entries.filter(({ kind }) => kind === 'link')
+  if (links.length === 0) return new Map()
+  const paths = links.map(({ name }) => prefixOf(folder.path) + name)
+  const [stats, resolved] = [await storage.stat(paths), await storage.resolve(paths)]
+  return new Map(
+    links.flatMap(({ name }, index): [string, Target][] => {
+      const [stat, path] = [stats[index], resolved[index]]
+      if (stat?.ok !== true || path?.ok !== true || stat.value.kind === 'link') return []
+      return [[name, { kind: stat.value.kind, path: path.value }]]
+    }),
+  )
+}
+
+/** The candidates in order, each listed; null for one that is not there any more. */
+export async function listCandidates(
+  storage: ReadStorage,
+  folder: Folder,
+  batch: readonly Named[],
+): Promise<(Candidate | null)[]> {
+  const prefix = prefixOf(folder.path)
+  const folders = batch.filter(({ kind }) => kind === 'folder').map(({ name }) => prefix + name)
+  const listings = await storage.list(folders)
+  const listed = new Map(folders.map((path, index) => [path, listings[index]]))
+  const candidates = batch.map(({ name, kind, parts, target, isNoFile }): Candidate | null => {
+    const path = prefix + name
+    const bare = { name, path, kind, odd: noneOdd, target }
+    if (kind !== 'folder') return { ...bare, entries: parts, finding: isNoFile ? pipeFinding : null }
+    const listing = listed.get(path)
+    if (listing?.ok === true) return { ...bare, entries: listing.value, finding: null }
+    const finding = listing === undefined ? null : findingOf(listing.error)
+    return finding === null ? null : { ...bare, entries: [], finding }
+  })
+  await lookBelow(storage, batch, candidates)
+  return markOdd(storage, folder, candidates)
+}
+
+const noneOdd: ReadonlyMap<string, Finding> = new Map()
+const pipeFinding: Finding = { grade: 'corrupt', reason: 'no file, but a pipe, a socket or a device' }
+
+/** Adds what is in the folders within that some form looks into. */
+async function lookBelow(
+  storage: ReadStorage,
+  batch: readonly Named[],
+  candidates: (Candidate | null)[],
+): Promise<void> {
+  const wanted: { readonly index: number; readonly path: string; readonly name: string }[] = []
+  batch.forEach(({ fits }, index) => {
+    const candidate = candidates[index]
+    const patterns = fits.flatMap(({ form }) => form.below ?? [])
+    if (candidate === undefined || candidate === null || patterns.length === 0) return
+    for (const { name, kind } of candidate.entries) {
+      if (kind !== 'directory' || !patterns.some((pattern) => pattern.test(name))) continue
+      wanted.push({ index, path: candidate.path + sep + name, name })
+    }
+  })
+  const listings = await storage.list(wanted.map(({ path }) => path))
+  wanted.forEach(({ index, name }, at) => {
+    const [listing, candidate] = [listings[at], candidates[index]]
+    if (listing?.ok !== true || candidate === undefined || candidate === null) return
+    const inside = listing.value.map((entry): Entry => ({ name: `${name}/${entry.name}`, kind: entry.kind }))
+    candidates[index] = { ...candidate, entries: [...candidate.entries, ...inside] }
+  })
+}
+
+/** Tells which entries lead to no file; links and special files only are looked at. */
+async function markOdd(
+  storage: ReadStorage,
+  folder: Folder,
+  candidates: readonly (Candidate | null)[],
+): Promise<(Candidate | null)[]> {
+  const placed = candidates.flatMap((candidate) => {
+    if (candidate === null || candidate.kind === 'file') return []
+    const base = (candidate.kind === 'folder' ? candidate.path : folder.path) + sep
+    return candidate.entries
+      .filter(({ kind }) => kind === 'link' || kind === 'other')
+      .map((entry) => ({ candidate, entry, path: base + entry.name }))
+  })
+  if (placed.length === 0) return [...candidates]
+  const findings = await findNoFiles(storage, placed)
+  const odd = new Map<Candidate, Map<string, Finding>>()
+  for (const { candidate, entry, path } of placed) {
+    const finding = findings.get(path)
+    if (finding !== undefined)
+      odd.set(candidate, (odd.get(candidate) ?? new Map<string, Finding>()).set(entry.name, finding))
+  }
+  return candidates.map((one) => (one === null || !odd.has(one) ? one : { ...one, odd: odd.get(one) ?? noneOdd }))
+}

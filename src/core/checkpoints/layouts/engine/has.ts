@@ -1,0 +1,131 @@
+/** What proves a layout: by the names that are there where that is enough, else by looking into files. */
+import { sep } from 'node:path'
+import { StorageError } from '../../../errors.js'
+import type { Entry } from '../../../storage/storage.js'
+import type { Has, KeyPath } from '../spec.js'
+import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit.js'
+
+/** True or false where names tell it; null where a file must be looked into. */
+export function proveByNames(has: Has, unit: Unit): boolean | null {
+  if ('file' in has) return unit.entries.some((entry) => isNamed(entry, has.file) && !unit.odd.has(entry.name))
+  if ('beside' in has) return unit.folder.entries.some((entry) => isNamed(entry, has.beside))
+  if ('not' in has) return negate(proveByNames(has.not, unit))
+  if ('all' in has) return every(has.all.map((one) => proveByNames(one, unit)))
+  // In a folder something is looked into only where it is there.
+  if ('of' in has && filesNamed(unit, has.of).length === 0) return false
+  return null
+}
+
+/** Any of these. */
+export function anyByNames(list: readonly Has[], unit: Unit): boolean | null {
+  const answers = list.map((has) => proveByNames(has, unit))
+  if (answers.includes(true)) return true
+  return answers.includes(null) ? null : false
+}
+
+export async function prove(has: Has, unit: Unit, io: LayoutIo): Promise<boolean> {
+  const known = proveByNames(has, unit)
+  if (known !== null) return known
+  if ('all' in has) {
+    for (const one of has.all) if (!(await prove(one, unit, io))) return false
+    return true
+  }
+  if ('not' in has) return !(await prove(has.not, unit, io))
+  if ('test' in has) return has.test(unit, io)
+  const of = 'of' in has ? has.of : undefined
+  for (const path of of === undefined ? ownFiles(unit) : filesNamed(unit, of)) {
+    const look = await lookOrNull(io, path)
+    if (look !== null && look.broken === null && (await holds(has, look))) return true
+  }
+  return false
+}
+
+export async function proveAny(list: readonly Has[], unit: Unit, io: LayoutIo): Promise<boolean> {
+  for (const has of list) if (await prove(has, unit, io)) return true
+  return false
+}
+
+async function holds(has: Has, look: FileLook): Promise<boolean> {
+  if ('head' in has) return look.is.has(has.head)
+  if ('torch' in has) return has.torch.every((path) => look.hasTorchKey(path))
+  if ('zip' in has) {
+    const names = [...((await look.zip())?.keys() ?? [])]
+    return names.some((name) => (typeof has.zip === 'string' ? name === has.zip : has.zip.test(name)))
+  }
+  if ('json' in has) return look.is.has('json') && hasKeys(await look.json().catch(() => null), has.json)
+  return false
+}
+
+function hasKeys(value: unknown, paths: readonly KeyPath[]): boolean {
+  return paths.every((path) => {
+    let inside = value
+    for (const key of pathOf(path)) inside = inside instanceof Map ? inside.get(key) : undefined
+    return inside !== undefined
+  })
+}
+
+/** Null for what cannot be opened: it proves nothing. */
+async function lookOrNull(io: LayoutIo, path: string): Promise<FileLook | null> {
+  try {
+    return await io.look(path)
+  } catch (error) {
+    if (error instanceof StorageError) return null
+    throw error
+  }
+}
+
+/** The file itself, or each of a group. */
+export function ownFiles(unit: Pick<Unit, 'kind' | 'path' | 'entries' | 'folder'>): string[] {
+  if (unit.kind === 'file') return [unit.path]
+  return unit.kind === 'group' ? unit.entries.map(({ name }) => unit.folder.path + sep + name) : []
+}
+
+/** Absolute paths of the files with such a name in the folder or group, by name. */
+export function filesNamed(unit: Unit, name: string | RegExp): string[] {
+  const base = unit.kind === 'folder' ? unit.path : unit.folder.path
+  return unit.entries
+    .filter((entry) => entry.kind !== 'directory' && isNamed(entry, name) && !unit.odd.has(entry.name))
+    .map((entry) => entry.name)
+    .sort()
+    .map((one) => base + sep + one)
+}
+
+/** A folder's name ends in `/` here. */
+export function isNamed(entry: Entry, name: string | RegExp): boolean {
+  const own = entry.kind === 'directory' ? `${entry.name}/` : entry.name
+  return typeof name === 'string' ? own === name : name.test(own)
+}
+
+function negate(answer: boolean | null): boolean | null {
+  return answer === null ? null : !answer
+}
+
+function every(answers: readonly (boolean | null)[]): boolean | null {
+  if (answers.includes(false)) return false
+  return answers.includes(null) ? null : true
+}
+
+/** For people: `random_states_0.pkl is there`, `torch: epoch, state_dict`. */
+export function describeHas(has: Has): string {
+  if ('file' in has) return `has ${shown(has.file)}`
+  if ('beside' in has) return `has ${shown(has.beside)} beside it`
+  if ('head' in has) return `begins as ${has.head}`
+  if ('torch' in has) return `${of(has.of)}holds ${has.torch.map(shownPath).join(', ')} (torch.save)`
+  if ('json' in has) return `${of(has.of)}holds ${has.json.map(shownPath).join(', ')} (JSON)`
+  if ('zip' in has) return `is an archive with ${shown(has.zip)}`
+  if ('not' in has) return `not: ${describeHas(has.not)}`
+  if ('all' in has) return has.all.map(describeHas).join(' and ')
+  return has.says
+}
+
+function shown(name: string | RegExp): string {
+  return typeof name === 'string' ? name : `a name like ${name.source}`
+}
+
+function shownPath(path: KeyPath): string {
+  return pathOf(path).join('.')
+}
+
+function of(name: string | RegExp | undefined): string {
+  return name === undefined ? '' : `${shown(name)} `
+}

@@ -1,0 +1,130 @@
+/** Opening one file: what it is by its first bytes, and what its format tells without its data. */
+import type { MetaValue } from '../../../checkpoint.js'
+import { FormatError } from '../../../errors.js'
+import type { ByteSource } from '../../../formats/byte-source.js'
+import { inBlocks } from '../../../formats/byte-source.js'
+import { parseJson } from '../../../formats/json.js'
+import { auditPickle } from '../../../formats/pickle/index.js'
+import { isText } from '../../../formats/text.js'
+import { describeCut } from '../../../formats/torch-cut.js'
+import { isLegacyStream } from '../../../formats/torch-legacy.js'
+import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
+import { hasChecksums, readZip, ZipEndMissing } from '../../../formats/zip.js'
+import type { Head, KeyPath } from '../spec.js'
+import { entriesOf, keyText, nodeAt, valueOf } from './nodes.js'
+import { pathOf, type FileLook } from './unit.js'
+
+/** Bytes by which a file is known; a tar says what it is at 257. */
+const headLength = 512
+/** A file of facts in JSON is no larger. */
+const largestJson = 64 << 20
+
+/** Throws StorageError. What is wrong with the file is in `broken`. */
+export async function lookInto(path: string, file: ByteSource): Promise<FileLook> {
+  const source = inBlocks(file)
+  const head = await source.read(0, Math.min(headLength, source.byteLength))
+  const is = headsOf(head, source.byteLength)
+  if (source.byteLength === 0) return nothingIn(path, head, is, '0 bytes')
+  if (!is.has('zip') && !is.has('torch')) return new Looked(path, source, head, is, null)
+  try {
+    const object = await openTorchObject(source)
+    const unsafe = object === null ? undefined : auditPickle(object.calls).unsafe[0]
+    if (unsafe !== undefined) {
+      return nothingIn(path, head, is, `unsafe: its pickle ${unsafe}, which loading it with Python would run`)
+    }
+    if (object !== null) is.add('torch')
+    return new Looked(path, source, head, is, null, object)
+  } catch (error) {
+    if (error instanceof ZipEndMissing) return nothingIn(path, head, is, await describeCut(source))
+    if (error instanceof FormatError) return nothingIn(path, head, is, error.message)
+    throw error
+  }
+}
+
+function nothingIn(path: string, head: Uint8Array, is: ReadonlySet<Head>, broken: string): FileLook {
+  return new Looked(path, { byteLength: 0, read: async () => Promise.resolve(new Uint8Array()) }, head, is, broken)
+}
+
+class Looked implements FileLook {
+  readonly size: number
+
+  constructor(
+    readonly path: string,
+    private readonly source: ByteSource,
+    readonly head: Uint8Array,
+    readonly is: ReadonlySet<Head>,
+    readonly broken: string | null,
+    private readonly object: TorchObject | null = null,
+  ) {
+    this.size = source.byteLength
+  }
+
+  hasTorchKey(path: KeyPath): boolean {
+    return this.object !== null && nodeAt(this.object.root, pathOf(path)) !== undefined
+  }
+
+  async torchValue(path: KeyPath): Promise<MetaValue | undefined> {
+    return this.object === null ? undefined : valueOf(this.object, nodeAt(this.object.root, pathOf(path)))
+  }
+
+  torchKeys(path: KeyPath): readonly string[] {
+    if (this.object === null) return []
+    return entriesOf(nodeAt(this.object.root, pathOf(path))).flatMap(([key]) => keyText(key) ?? [])
+  }
+
+  async zip(): Promise<ReadonlyMap<string, number> | null> {
+    return this.is.has('zip') && this.broken === null ? sumsOf(this.source) : null
+  }
+
+  async json(): Promise<MetaValue> {
+    if (this.size > largestJson) throw new FormatError(`JSON: ${this.size} bytes, more than ${largestJson}`)
+    return parseJson(await this.source.read(0, this.size))
+  }
+}
+
+async function sumsOf(source: ByteSource): Promise<ReadonlyMap<string, number>> {
+  const archive = await readZip(source)
+  const sums = new Map<string, number>()
+  if (archive.count > mostEntries) return sums
+  const known = hasChecksums(archive)
+  for (let index = 0; index < archive.count; index += 1) {
+    const { name, crc32, size } = archive.entry(index)
+    sums.set(name, known ? crc32 : -size - 1)
+  }
+  return sums
+}
+
+/** Entries whose names are gathered: a model of a million tensors is not told from another by its zip. */
+const mostEntries = 100_000
+
+const magics: readonly (readonly [Head, number, string])[] = [
+  ['zip', 0, '504b0304'],
+  ['hdf5', 0, '894844460d0a1a0a'],
+  ['gzip', 0, '1f8b'],
+  ['tar', 257, '7573746172'],
+]
+
+function headsOf(head: Uint8Array, size: number): Set<Head> {
+  const is = new Set<Head>()
+  for (const [name, at, hex] of magics) {
+    const magic = Buffer.from(hex, 'hex')
+    if (Buffer.compare(head.subarray(at, at + magic.length), magic) === 0) is.add(name)
+  }
+  if (isLegacyStream(head)) return is.add('torch')
+  if (isSafetensors(head, size)) return is.add('safetensors')
+  // A pickle of protocol 2 to 5; a map of msgpack, small, with 16 or with 32 bits of length.
+  if (head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 9) <= 5) is.add('pickle')
+  else if (((head[0] ?? 0) & 0xf0) === 0x80 || head[0] === 0xde || head[0] === 0xdf) is.add('msgpack')
+  if (head.length > 0 && isText(head)) {
+    is.add('text')
+    if (/^\s*[{[]/.test(new TextDecoder().decode(head))) is.add('json')
+  }
+  return is
+}
+
+/** A header's length, then its object (safetensors: src/tensor.rs). */
+function isSafetensors(head: Uint8Array, size: number): boolean {
+  if (head.length < 10 || size < 10) return false
+  const length = new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true)
+  return length >= 2n && length <= 100_000_000n && head[8] === 0x7b
+}

@@ -1,0 +1,103 @@
+/** Ways through what a pickle holds. */
+import type { MetaValue } from '../../../checkpoint.js'
+import { FormatError } from '../../../errors.js'
+import { globalName, itemsOf, textOf, type PickleNode, type PicklePair } from '../../../formats/pickle/index.js'
+import { attributesOf, pairsOf, PythonValues } from '../../../formats/pickle-values.js'
+import type { TorchObject } from '../../../formats/torch-object.js'
+import { tensorOf } from '../../../formats/torch-tensor.js'
+import { toMetaValue } from '../../meta/index.js'
+
+/** The pairs of a dict or an OrderedDict, the attributes of any other object; none of anything else. */
+export function entriesOf(node: PickleNode | undefined): readonly PicklePair[] {
+  if (typeof node !== 'object' || node === null) return []
+  if (node.kind === 'dict') return node.entries
+  if (node.kind !== 'call' && node.kind !== 'object') return []
+  const isDict = globalName(node.callee)?.endsWith('Dict') === true
+  return [...(isDict ? pairsOf(itemsOf(node.args)?.[0]) : []), ...node.entries, ...attributesOf(node)]
+}
+
+export function valueAt(node: PickleNode | undefined, key: string): PickleNode | undefined {
+  return entriesOf(node).findLast(([one]) => keyText(one) === key)?.[1]
+}
+
+/** A key as text: Python's integers are keys too. */
+export function keyText(node: PickleNode): string | undefined {
+  return typeof node === 'number' || typeof node === 'bigint' ? String(node) : textOf(node)
+}
+
+/** What the keys lead to; a number leads into a list. */
+export function nodeAt(root: PickleNode | undefined, path: readonly string[]): PickleNode | undefined {
+  let node = root
+  for (const key of path) {
+    const items = node === undefined || !/^\d+$/.test(key) ? undefined : itemsOf(node)
+    node = items === undefined ? valueAt(node, key) : items[Number(key)]
+  }
+  return node
+}
+
+/** Values that one fact may be made of. */
+const mostValues = 20_000
+
+/**
+ * A node as a value: numbers that tensors of one element or numpy hold as numbers, other tensors left out. Undefined for
+ * what is nothing but these.
+ */
+export async function valueOf(object: TorchObject, node: PickleNode | undefined): Promise<MetaValue | undefined> {
+  return new Values(object).of(node)
+}
+
+class Values {
+  #left = mostValues
+
+  constructor(private readonly object: TorchObject) {}
+
+  async of(node: PickleNode | undefined, depth = 0): Promise<MetaValue | undefined> {
+    this.#left -= 1
+    if (node === undefined || this.#left < 0 || depth > 20) return undefined
+    if (typeof node !== 'object' || node === null) return typeof node === 'bigint' ? narrow(node) : node
+    if (isTensor(node)) return this.object.numberOf(node)
+    const entries = node.kind === 'dict' || isMapping(node) ? entriesOf(node) : null
+    if (entries !== null) return this.#map(entries, depth)
+    if (node.kind === 'list' || node.kind === 'tuple') return this.#list(node.items, depth)
+    const value = new PythonValues({ most: 1000, replace: (one) => (isTensor(one) ? null : undefined) }).value(node)
+    return value === undefined ? undefined : toMetaValue(value)
+  }
+
+  async #map(entries: readonly PicklePair[], depth: number): Promise<MetaValue> {
+    const map = new Map<string, MetaValue>()
+    for (const [key, one] of entries) {
+      const name = keyText(key) ?? ''
+      const value = await this.of(one, depth + 1)
+      if (value !== undefined) map.set(name, value)
+    }
+    return map
+  }
+
+  async #list(items: readonly PickleNode[], depth: number): Promise<MetaValue> {
+    const list: MetaValue[] = []
+    for (const item of items) {
+      const value = await this.of(item, depth + 1)
+      if (value !== undefined) list.push(value)
+    }
+    return list
+  }
+}
+
+function isMapping(node: Exclude<PickleNode, null | string | number | bigint | boolean>): boolean {
+  if (node.kind !== 'call' && node.kind !== 'object') return false
+  return /(Dict|dict|Counter|Namespace)$/.test(globalName(node.callee) ?? '')
+}
+
+function narrow(value: bigint): number | bigint {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
+}
+
+export function isTensor(node: PickleNode): boolean {
+  try {
+    return tensorOf(node) !== undefined
+  } catch (error) {
+    if (error instanceof FormatError) return true
+    throw error
+  }
+}

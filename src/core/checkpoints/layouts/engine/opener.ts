@@ -1,0 +1,39 @@
+/** Files opened while one unit is looked at: each once, and all closed together. */
+import { sourceOf } from '../../../storage/source.js'
+import type { ReadHandle, ReadStorage } from '../../../storage/storage.js'
+import { lookInto } from './look.js'
+import type { FileLook, LayoutIo } from './unit.js'
+
+export class Opener implements LayoutIo {
+  private readonly looks = new Map<string, Promise<FileLook>>()
+  private readonly handles: ReadHandle[] = []
+
+  constructor(readonly storage: ReadStorage) {}
+
+  /** Throws StorageError. */
+  async look(path: string): Promise<FileLook> {
+    const known = this.looks.get(path) ?? this.open(path)
+    this.looks.set(path, known)
+    return known
+  }
+
+  private async open(path: string): Promise<FileLook> {
+    const handle = await this.storage.open(path)
+    this.handles.push(handle)
+    return lookInto(path, sourceOf(handle))
+  }
+
+  async close(): Promise<void> {
+    for (const handle of this.handles.splice(0)) await handle.close()
+    this.looks.clear()
+  }
+}
+
+export async function withOpener<T>(storage: ReadStorage, use: (opener: Opener) => Promise<T>): Promise<T> {
+  const opener = new Opener(storage)
+  try {
+    return await use(opener)
+  } finally {
+    await opener.close()
+  }
+}

@@ -1,0 +1,421 @@
+/** All layouts that are data, asked about one folder: what is claimed, what it says, what it is called. */
+import { sep } from 'node:path'
+import {
+  healthFrom,
+  type Checkpoint,
+  type Direction,
+  type Finding,
+  type Member,
+  type Meta,
+  type MetaValue,
+  type Moment,
+  type Pointer,
+} from '../../../checkpoint.js'
+import { crc32 } from '../../../formats/crc32.js'
+import type { ReadStorage } from '../../../storage/storage.js'
+import { batches, compareText } from '../folders.js'
+import type { Folder } from '../layout.js'
+import { toFinite } from '../numbers.js'
+import type { FactSource, FileSource, LayoutSpec, Reading, TableSource } from '../spec.js'
+import { filesBeside } from './beside.js'
+import { findNamed, listCandidates, type Named } from './candidates.js'
+import { claimByContents, claimByNames, resolveClaims, type Claim } from './claims.js'
+import { findCopies } from './copies.js'
+import {
+  explainNoNumber,
+  factsOf,
+  factsOfName,
+  parseAll,
+  sourcesOf,
+  storageFinding,
+  torchContent,
+  type Told,
+} from './facts.js'
+import { paramFilesOf } from './files.js'
+import { filesNamed, ownFiles } from './has.js'
+import { withOpener, type Opener } from './opener.js'
+import { pointersOf, readBooks } from './pointers.js'
+import { readRows } from './tables.js'
+import type { Candidate, Unit } from './unit.js'
+import { findingsOfWhole } from './whole.js'
+
+/** Candidates looked at together. */
+const batchSize = 256
+/** Files of facts read together: each may have megabytes. */
+const filesAtOnce = 64
+/** A file of facts has no more, unless its source says so. */
+const largestFacts = 64 << 20
+
+/** What is known of a claim once its own files were read; told by source, in the form's order. */
+interface Looked extends Claim {
+  readonly told: (Told | null)[]
+  /** Equal for equal contents, where copies are looked for. */
+  print: string | null
+}
+
+export async function scanSpecs(
+  storage: ReadStorage,
+  folder: Folder,
+  specs: readonly LayoutSpec[],
+): Promise<Checkpoint[]> {
+  const named = await findNamed(storage, folder, specs)
+  const looked: Looked[][] = []
+  for (const batch of batches(named, batchSize)) looked.push(...(await lookAtBatch(storage, folder, batch)))
+  const taken = resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked]))
+  const complete: Looked[] = []
+  for (const one of taken) complete.push(isRead(one) ? one : await readLater(storage, one))
+  const found: Checkpoint[] = []
+  for (const spec of specs) {
+    const own = complete.filter(({ unit }) => unit.spec === spec)
+    if (own.length > 0) found.push(...(await finish(storage, folder, spec, own)))
+  }
+  return found
+}
+
+/** The claims of each, with what the first of them would say. */
+async function lookAtBatch(storage: ReadStorage, folder: Folder, batch: readonly Named[]): Promise<Looked[][]> {
+  const candidates = await listCandidates(storage, folder, batch)
+  const byNames = candidates.map((candidate, index) => {
+    const named = batch[index]
+    return candidate === null || named === undefined ? [] : claimByNames(candidate, named, folder)
+  })
+  const prefetched = await readOwnFiles(
+    storage,
+    byNames.flatMap((claims) => claims?.slice(0, 1) ?? []),
+  )
+  const looked: Looked[][] = []
+  for (const [index, claims] of byNames.entries()) {
+    const [candidate, named] = [candidates[index], batch[index]]
+    if (claims !== null && !claims.some(needsOpening)) looked.push(withTold(claims, prefetched))
+    else if (candidate !== null && candidate !== undefined && named !== undefined) {
+      looked.push(
+        await withOpener(storage, (opener) => openClaims(folder, candidate, named, claims, prefetched, opener)),
+      )
+    }
+  }
+  return looked
+}
+
+function isWorthReading({ strength, unit }: Claim): boolean {
+  return (strength === 'sure' || strength === 'likely') && unit.spec.read === undefined
+}
+
+function needsOpening(claim: Claim, index: number): boolean {
+  if (index > 0 || !isWorthReading(claim)) return false
+  return (
+    claim.unit.spec.copies?.by.includes('content') === true ||
+    sourcesOf(claim.unit).some((source) => source.from === 'torch' && source.beside === undefined)
+  )
+}
+
+function withTold(claims: readonly Claim[], prefetched: ReadonlyMap<Unit, (Told | null)[]>): Looked[] {
+  return claims.map((claim) => ({ ...claim, told: prefetched.get(claim.unit) ?? [], print: null }))
+}
+
+async function openClaims(
+  folder: Folder,
+  candidate: Candidate,
+  named: Named,
+  known: readonly Claim[] | null,
+  prefetched: ReadonlyMap<Unit, (Told | null)[]>,
+  opener: Opener,
+): Promise<Looked[]> {
+  const claims = known ?? (await claimByContents(candidate, named, folder, opener))
+  const looked = withTold(claims, prefetched)
+  const [first] = looked
+  if (first === undefined || !isWorthReading(first)) return looked
+  const own = first.told.length === 0 ? await readOwnFiles(opener.storage, [first]) : new Map<Unit, (Told | null)[]>()
+  const told = await readTorch(first.unit, own.get(first.unit) ?? first.told, opener)
+  return [{ ...first, told, print: await printOf(first.unit, opener) }, ...looked.slice(1)]
+}
+
+/** One whose claim held although another came first: what it says is read now. */
+async function readLater(storage: ReadStorage, one: Looked): Promise<Looked> {
+  const own = await readOwnFiles(storage, [one])
+  return withOpener(storage, async (opener) => ({
+    ...one,
+    told: await readTorch(one.unit, own.get(one.unit) ?? [], opener),
+    print: await printOf(one.unit, opener),
+  }))
+}
+
+function isRead(one: Looked): boolean {
+  return !isWorthReading(one) || one.told.length > 0
+}
+
+/** By unit, what its name and its whole small files say; null in place of a source that is read elsewhere. */
+async function readOwnFiles(
+  storage: ReadStorage,
+  claims: readonly Claim[],
+): Promise<ReadonlyMap<Unit, (Told | null)[]>> {
+  const told = new Map<Unit, (Told | null)[]>()
+  const wanted = new Map<FileSource, { unit: Unit; path: string; at: number }[]>()
+  for (const claim of claims.filter(isWorthReading)) {
+    const { unit } = claim
+    const sources = sourcesOf(unit)
+    told.set(
+      unit,
+      sources.map((source) => (source.from === 'name' ? factsOfName(unit, source) : null)),
+    )
+    for (const [at, source] of sources.entries()) {
+      if (!isOwnText(source)) continue
+      const [path] = pathsOf(unit, source)
+      if (path !== undefined) wanted.set(source, [...(wanted.get(source) ?? []), { unit, path, at }])
+    }
+  }
+  for (const [source, all] of wanted) {
+    for (const some of batches(all, source.limit === undefined ? filesAtOnce * 4 : 8)) {
+      const bytes = await storage.read(
+        some.map(({ path }) => path),
+        source.limit ?? largestFacts,
+      )
+      const texts = some.flatMap(({ unit, path }, index) => {
+        const one = bytes[index]
+        return one === undefined ? [] : [{ bytes: one, file: nameWithin(unit, path) }]
+      })
+      const contents = await parseAll(source, texts)
+      some.forEach(({ unit, at, path }, index) => {
+        const answers = told.get(unit)
+        if (answers !== undefined)
+          answers[at] = tellOf(source, contents[index] ?? null, unit, nameWithin(unit, path), answers)
+      })
+    }
+  }
+  return told
+}
+
+function isOwnText(source: FactSource): source is FileSource {
+  return (source.from === 'json' || source.from === 'yaml' || source.from === 'text') && source.beside === undefined
+}
+
+/** The files of the unit that a source means; the first counts. */
+function pathsOf(unit: Unit, source: FileSource): string[] {
+  return source.file === undefined ? ownFiles(unit) : filesNamed(unit, source.file)
+}
+
+function nameWithin(unit: Unit, path: string): string | undefined {
+  if (unit.kind === 'file') return undefined
+  return path.slice((unit.kind === 'folder' ? unit.path : unit.folder.path).length + 1)
+}
+
+function tellOf(
+  source: FileSource,
+  content: Meta | Finding | null,
+  unit: Unit,
+  file: string | undefined,
+  before: readonly (Told | null)[],
+): Told | null {
+  if (content === null) return null
+  if ('reason' in content) return { meta: new Map(), findings: source.lazy === true ? [] : [content] }
+  const told = factsOf(source, content, unit, merged(before))
+  const wrong = explainNoNumber(told.meta, file)
+  return wrong === null ? told : { meta: new Map(), findings: [wrong] }
+}
+
+/** Adds what files of torch.save say. */
+async function readTorch(unit: Unit, told: readonly (Told | null)[], opener: Opener): Promise<(Told | null)[]> {
+  const all = [...told]
+  for (const [at, source] of sourcesOf(unit).entries()) {
+    if (source.from !== 'torch' || source.beside !== undefined) continue
+    const [path] = pathsOf(unit, source)
+    if (path === undefined) continue
+    const file = nameWithin(unit, path)
+    try {
+      const look = await opener.look(path)
+      if (look.broken !== null) {
+        all[at] = tellOf(
+          source,
+          { grade: 'corrupt', ...(file === undefined ? {} : { file }), reason: look.broken },
+          unit,
+          file,
+          all,
+        )
+      } else all[at] = tellOf(source, await torchContent(look, source), unit, file, all)
+    } catch (error) {
+      const finding = storageFinding(error, file)
+      if (finding !== null) all[at] = tellOf(source, finding, unit, file, all)
+    }
+  }
+  return all
+}
+
+async function printOf(unit: Unit, opener: Opener): Promise<string | null> {
+  if (unit.spec.copies?.by.includes('content') !== true || unit.kind !== 'file') return null
+  try {
+    const look = await opener.look(unit.path)
+    const sums = await look.zip()
+    if (sums === null) return null
+    const text = [...sums].map(([name, sum]) => `${name.replace(/^[^/]*\//, '')} ${sum}`).join('\n')
+    return `${look.size}:${crc32(new TextEncoder().encode(text), 0)}`
+  } catch (error) {
+    if (storageFinding(error) === null) return null
+    return null
+  }
+}
+
+/** Key by key, the first source that has it. */
+function merged(told: readonly (Told | null)[]): Map<string, MetaValue> {
+  const meta = new Map<string, MetaValue>()
+  for (const one of told) for (const [key, value] of one?.meta ?? []) if (!meta.has(key)) meta.set(key, value)
+  return meta
+}
+
+/** All units of one layout in the folder become checkpoints: logs beside them are read once for all. */
+async function finish(
+  storage: ReadStorage,
+  folder: Folder,
+  spec: LayoutSpec,
+  own: readonly Looked[],
+): Promise<Checkpoint[]> {
+  await readBesides(storage, folder, own)
+  const units = own.map(({ unit }) => unit)
+  const read = spec.read?.bind(spec)
+  const readings = read === undefined ? null : await withOpener(storage, async (io) => read(units, io))
+  const kept = readings === null ? own : own.filter(({ unit, strength }) => readings.has(unit) || strength === 'broken')
+  const facts = new Map(kept.map((one) => [one, factsAndTimes(one, readings?.get(one.unit))]))
+  const copies = await findCopies(
+    storage,
+    kept.map((one) => ({ unit: one.unit, print: one.print, meta: facts.get(one)?.meta ?? new Map() })),
+  )
+  const books = await readBooks(storage, folder, spec.pointers ?? [], units)
+  const pointers = pointersOf(books)
+  return kept
+    .map((one) => {
+      const { meta, measuredAt } = facts.get(one) ?? factsAndTimes(one, undefined)
+      const reading = readings?.get(one.unit)
+      return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name) })
+    })
+    .sort((a, b) => (a.step ?? -1) - (b.step ?? -1) || compareText(a.name, b.name))
+}
+
+/** Fills in what lies beside the run's checkpoints: each file once. */
+async function readBesides(storage: ReadStorage, folder: Folder, own: readonly Looked[]): Promise<void> {
+  const sources = new Map<FactSource, { one: Looked; at: number }[]>()
+  for (const one of own.filter((each) => isWorthReading(each) && each.told.length > 0)) {
+    sourcesOf(one.unit).forEach((source, at) => {
+      if ('beside' in source) sources.set(source, [...(sources.get(source) ?? []), { one, at }])
+    })
+  }
+  for (const [source, all] of sources) {
+    if (source.from === 'jsonl' || source.from === 'csv') await joinTable(storage, folder, source, all)
+    else if (isFile(source)) await tellBeside(storage, folder, source, all)
+  }
+}
+
+function isFile(source: FactSource): source is FileSource {
+  return !['name', 'jsonl', 'csv'].includes(source.from)
+}
+
+async function joinTable(
+  storage: ReadStorage,
+  folder: Folder,
+  source: TableSource,
+  all: readonly { readonly one: Looked; readonly at: number }[],
+): Promise<void> {
+  const numbers = all.map(({ one }) => toFinite(merged(one.told).get(source.by)))
+  const wanted = new Set(numbers.flatMap((number) => (number === null ? [] : [number + (source.offset ?? 0)])))
+  const rows = await readRows(storage, await filesBeside(storage, folder, source.beside), source, wanted)
+  all.forEach(({ one, at }, index) => {
+    const number = numbers[index]
+    const row = number === null || number === undefined ? undefined : rows.get(number + (source.offset ?? 0))
+    if (row !== undefined) one.told[at] = { meta: row, findings: [] }
+  })
+}
+
+async function tellBeside(
+  storage: ReadStorage,
+  folder: Folder,
+  source: FileSource,
+  all: readonly { readonly one: Looked; readonly at: number }[],
+): Promise<void> {
+  const [path] = await filesBeside(storage, folder, source.beside ?? '')
+  if (path === undefined) return
+  const content = await contentBeside(storage, source, path)
+  if (content === null || 'reason' in content) return
+  for (const { one, at } of all) one.told[at] = factsOf(source, content, one.unit, merged(one.told))
+}
+
+async function contentBeside(storage: ReadStorage, source: FileSource, path: string): Promise<Meta | Finding | null> {
+  if (source.from === 'torch') {
+    return withOpener(storage, async (opener) => {
+      try {
+        return await torchContent(await opener.look(path), source)
+      } catch (error) {
+        return storageFinding(error)
+      }
+    })
+  }
+  const [bytes] = await storage.read([path], source.limit ?? largestFacts)
+  if (bytes === undefined) return null
+  const [content] = await parseAll(source, [{ bytes, file: path }])
+  return content ?? null
+}
+
+interface Facts {
+  readonly meta: ReadonlyMap<string, MetaValue>
+  readonly measuredAt: ReadonlyMap<string, Moment>
+}
+
+function factsAndTimes({ told }: Looked, reading: Reading | undefined): Facts {
+  if (reading !== undefined) return { meta: reading.meta, measuredAt: reading.measuredAt ?? new Map() }
+  const measuredAt = new Map<string, Moment>()
+  for (const one of told)
+    for (const [key, moment] of one?.measuredAt ?? []) if (!measuredAt.has(key)) measuredAt.set(key, moment)
+  return { meta: merged(told), measuredAt }
+}
+
+interface Around extends Facts {
+  readonly reading: Reading | undefined
+  readonly pointers: readonly Pointer[]
+  readonly sameAs: string | undefined
+}
+
+function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs: copy }: Around): Checkpoint {
+  const { unit, told } = one
+  const { spec, form, name, path, folder } = unit
+  const shown = new Map([...meta].filter(([key]) => !key.startsWith('#')))
+  const findings = [
+    ...(unit.finding === null ? [] : [unit.finding]),
+    ...told.flatMap((each) => each?.findings ?? []),
+    ...(reading?.findings ?? []),
+    ...findingsOfWhole(unit, meta),
+    ...(one.strength === 'bare'
+      ? [{ grade: 'corrupt', reason: `nothing in it is ${spec.title}'s, as in the others` } as const]
+      : []),
+  ]
+  const directions: ReadonlyMap<string, Direction> = reading?.directions ?? new Map(spec.judge?.(meta) ?? [])
+  const sameAs = reading?.sameAs ?? copy
+  const resumable =
+    reading?.resumable ?? (typeof form.resumable === 'function' ? form.resumable(unit, meta) : form.resumable)
+  return {
+    name,
+    path,
+    kind: unit.kind === 'folder' ? 'directory' : isOneFile(unit) ? 'file' : unit.kind,
+    members: membersOf(unit),
+    run: folder.path,
+    layout: spec.id,
+    meta: shown,
+    ...(measuredAt.size === 0 ? {} : { measuredAt }),
+    step: toFinite(meta.get('step')),
+    epoch: toFinite(meta.get('epoch')),
+    unixtime: toFinite(meta.get('unixtime')),
+    modified: null,
+    files: paramFilesOf(unit),
+    size: null,
+    health: healthFrom('none', findings),
+    pointsTo: [...(reading?.pointsTo ?? []), ...(spec.namedBy?.(meta) ?? []), ...pointers],
+    ...(directions.size === 0 ? {} : { directions }),
+    ...(sameAs === undefined ? {} : { sameAs }),
+    ...(resumable === undefined ? {} : { resumable }),
+  }
+}
+
+function membersOf(unit: Unit): Member[] {
+  if (unit.kind !== 'group') return [{ path: unit.path, kind: unit.kind === 'folder' ? 'directory' : 'file' }]
+  return unit.entries.map(({ name }) => ({ path: unit.folder.path + sep + name, kind: 'file' }))
+}
+
+/** A group of one file that has its name is no more than that file. */
+function isOneFile({ kind, entries, name }: Unit): boolean {
+  return kind === 'file' || (kind === 'group' && entries.length === 1 && entries[0]?.name === name)
+}

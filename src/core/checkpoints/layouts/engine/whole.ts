@@ -1,0 +1,69 @@
+/** Is all of a checkpoint there, as its framework leaves it? From names and facts; contents are for health. */
+import { basename } from 'node:path'
+import type { Finding, Meta } from '../../../checkpoint.js'
+import type { Entry } from '../../../storage/storage.js'
+import { folderReason } from '../folders.js'
+import type { Need } from '../spec.js'
+import { isNamed } from './has.js'
+import type { Unit } from './unit.js'
+
+/** `facts` are all that is known of the unit; `title` is its framework's name. */
+export function findingsOfWhole(unit: Unit, facts: Meta): Finding[] {
+  const { whole } = unit.form
+  const { title } = unit.spec
+  if (unit.finding !== null) return []
+  const findings = [...oddFindings(unit)]
+  if (whole === undefined) return findings
+  const { last, lastName = typeof last === 'string' ? last : undefined, needs = [], marker, unfinished } = whole
+  if (last !== undefined && !unit.entries.some((entry) => isNamed(entry, last))) {
+    const reason = `not there; it is the last file that ${title} writes, so the save was not finished`
+    findings.push({ grade: 'unfinished', ...(lastName === undefined ? {} : { file: lastName }), reason })
+  }
+  if (marker !== undefined) findings.push(...markerFinding(unit, marker.replace('{name}', unit.name)))
+  if (unfinished !== undefined) {
+    const left = unit.entries.find((entry) => isNamed(entry, unfinished))
+    if (left !== undefined) findings.push({ grade: 'unfinished', file: left.name, reason: 'there only during a save' })
+  }
+  const isDone = !findings.some(({ grade }) => grade === 'unfinished')
+  if (isDone) for (const need of needs) findings.push(...needFinding(unit.entries, need))
+  if (isDone) findings.push(...expectedFindings(unit, whole.expects?.(unit, facts) ?? []))
+  findings.push(...(whole.check?.(unit, facts) ?? []))
+  return findings
+}
+
+function markerFinding({ folder }: Unit, marker: string): Finding[] {
+  if (!folder.entries.some(({ name }) => name === marker)) return []
+  return [
+    {
+      grade: 'unfinished',
+      reason: `${basename(marker)} lies beside it: it is still being written, or was not finished`,
+    },
+  ]
+}
+
+function needFinding(entries: readonly Entry[], { any, reason }: Need): Finding[] {
+  if (entries.some((entry) => any.some((name) => isNamed(entry, name)))) return []
+  return [{ grade: 'partial', reason }]
+}
+
+/** Ranks that a finding names. */
+const mostNamed = 8
+
+function expectedFindings({ entries }: Unit, expected: readonly string[]): Finding[] {
+  const there = new Set(entries.map(({ name }) => name))
+  const absent = expected.filter((name) => !there.has(name))
+  const present = expected.length - absent.length
+  return absent
+    .slice(0, mostNamed)
+    .map((file) => ({ grade: 'partial', file, reason: `not there; ${present} of ${expected.length} such files are` }))
+}
+
+/** What stands in place of a file that says something, and is none. */
+function oddFindings({ entries, odd }: Unit): Finding[] {
+  return entries.flatMap((entry): Finding[] => {
+    if (!entry.name.endsWith('.json')) return []
+    const finding = odd.get(entry.name)
+    if (finding !== undefined) return [finding]
+    return entry.kind === 'directory' ? [{ grade: 'corrupt', file: entry.name, reason: folderReason }] : []
+  })
+}

@@ -1,0 +1,57 @@
+/**
+ * Accelerate's `save_state`: a folder with the weights, the optimizer's state and, last, the random states
+ * (accelerate/checkpointing.py, `save_accelerator_state`; accelerator.py, `save_state`). It keeps no metric and no
+ * epoch; what the script registers for checkpointing lies in `custom_checkpoint_<i>.pkl`.
+ */
+import { withCounts } from '../engine/counts.js'
+import type { LayoutSpec } from '../spec.js'
+
+export const accelerate: LayoutSpec = {
+  id: 'accelerate',
+  title: 'Accelerate',
+  looks: 'checkpoint_<i>/, or any folder, with random_states_0.pkl',
+  forms: [
+    {
+      kind: 'folder',
+      name: /^(?:checkpoint_(?<iteration>\d+)$)?/,
+      proof: {
+        sure: [{ file: /^random_states_\d+\.pkl$/ }],
+        likely: [
+          {
+            all: [
+              { file: /^(optimizer|scheduler)(_\d+)?\.bin$/ },
+              { file: /^(model|pytorch_model)(_\d+)?\.(safetensors|bin)$/ },
+            ],
+          },
+        ],
+        never: [{ file: 'trainer_state.json' }],
+      },
+      whole: {
+        last: /^random_states_\d+\.pkl$/,
+        lastName: 'random_states_0.pkl',
+        needs: [
+          {
+            any: [/^(model|pytorch_model)([-_.].*)?$/, /^pytorch_model(_fsdp_\d+)?\/$/],
+            reason: 'no model weights are there',
+          },
+        ],
+      },
+      facts: [
+        { from: 'name', leave: ['iteration'] },
+        { from: 'torch', file: /^custom_checkpoint_\d+\.pkl$/, spread: [[]], pick: withCounts, lazy: true },
+      ],
+      files: [
+        { name: /^(model|pytorch_model)(-.*)?\.(safetensors|bin)\.index\.json$/, role: 'index' },
+        { name: /^(model|pytorch_model)([-_].*)?\.(safetensors|bin)$/, role: 'weights' },
+        { name: /^pytorch_model_fsdp_\d+\/$/, role: 'weights' },
+        { name: /^pytorch_model\/$/, role: 'all' },
+        { name: /^optimizer(_\d+)?(\.bin|\/)$/, role: 'resume' },
+        { name: /^scheduler(_\d+)?\.bin$/, role: 'resume' },
+        { name: /^scaler\.pt$/, role: 'resume', optional: true },
+        { name: /^random_states_\d+\.pkl$/, role: 'resume' },
+        { name: /^(sampler|dl_state_dict)(_\d+)?\.bin$/, role: 'loop', optional: true },
+        { name: /^custom_checkpoint_\d+\.pkl$/, role: 'loop' },
+      ],
+    },
+  ],
+}

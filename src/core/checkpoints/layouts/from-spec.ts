@@ -1,0 +1,22 @@
+/** A layout that is data, as those see it that ask about one checkpoint. */
+import type { Entry } from '../../storage/storage.js'
+import type { Role } from '../../checkpoint.js'
+import { roleIn } from './engine/files.js'
+import { scanSpecs } from './engine/scan.js'
+import type { Layout } from './layout.js'
+import type { LayoutSpec } from './spec.js'
+
+export function layoutOf(spec: LayoutSpec): Layout {
+  return {
+    id: spec.id,
+    title: spec.title,
+    scan: (storage, folder) => scanSpecs(storage, folder, [spec]),
+    roleOf: (entry) => roleOf(spec, entry),
+    ...(spec.isBookkeeping === undefined ? {} : { isBookkeeping: spec.isBookkeeping }),
+    ...(spec.leftover === undefined ? {} : { explainLeftover: spec.leftover }),
+  }
+}
+
+function roleOf({ forms }: LayoutSpec, entry: Entry): Role {
+  return forms.map((form) => roleIn(form, entry)).find((role) => role !== 'other') ?? 'other'
+}

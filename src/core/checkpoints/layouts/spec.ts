@@ -1,0 +1,232 @@
+/**
+ * A layout as data: how one framework arranges checkpoints on disk (docs/adding-a-layout.md). The engine reads it;
+ * a layout reads nothing itself, but for the few that need `read`.
+ */
+import type { Direction, Finding, Meta, Moment, Pointer, Role } from '../../checkpoint.js'
+import type { LayoutIo, Unit } from './engine/unit.js'
+
+export interface LayoutSpec {
+  /** Stands in `--json` and in `--where 'layout == …'`. */
+  readonly id: string
+  /** Name of the framework, for people. */
+  readonly title: string
+  /** Where its checkpoints lie and what they are, in a few words: `checkpoint-<step>/ with trainer_state.json`. */
+  readonly looks: string
+  /** The shapes that its checkpoints have; usually one. An entry is the first form's whose name and proof fit. */
+  readonly forms: readonly Form[]
+  /** Names the framework's own bookkeeping, which is kept true when checkpoints go. */
+  readonly pointers?: readonly PointerRule[]
+  /** Which names may be the same state as another checkpoint of the run, and how that is told. Links always are. */
+  readonly copies?: CopyRule
+  /** By which metric and in which direction the framework judges, as far as the facts of a checkpoint tell. */
+  readonly judge?: (facts: Meta) => readonly (readonly [metric: string, direction: Direction])[]
+  /** What else a checkpoint's facts point to: the best one's path as it was written down. */
+  readonly namedBy?: (facts: Meta) => readonly Pointer[]
+  /** Of the whole ones, the one that the framework resumes from by itself; absent: the newest. */
+  readonly resumesFrom?: (units: readonly Unit[]) => Unit | undefined
+  /**
+   * Of a folder (`inside`: what is in it) or of a file that lies beside the checkpoints and is none: what a save that
+   * never finished left there, in words; null when it is nothing of this framework's.
+   */
+  readonly leftover?: (name: string, inside: readonly { readonly name: string }[] | null) => string | null
+  /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
+  readonly isBookkeeping?: (tensor: string) => boolean
+  /** The way out, for what data cannot say: the facts of all the units that were taken, together. */
+  readonly read?: (units: readonly Unit[], io: LayoutIo) => Promise<ReadonlyMap<Unit, Reading>>
+}
+
+/** One shape of a framework's checkpoints. */
+export interface Form {
+  /** A folder, a file, or files that only together are a checkpoint. */
+  readonly kind: 'folder' | 'file' | 'group'
+  /**
+   * The name of the folder or file; of a group, that of each of its files. Named groups are facts: `step`, `epoch`,
+   * and metrics. Of a group, `unit` is what all of one checkpoint have in common, and `part` tells them apart.
+   */
+  readonly name: RegExp
+  /** Fact names that no regular expression's group can have: `{ map50: 'metrics/mAP50(B)' }`. */
+  readonly called?: Readonly<Record<string, string>>
+  /** Of a group, the file whose name the checkpoint has; absent: it has the name that `unit` is. */
+  readonly main?: RegExp
+  /** Folders within the checkpoint whose entries count too: `unet/config.json`. Of these names only, and one level. */
+  readonly below?: RegExp
+  readonly proof: Proof
+  readonly whole?: Whole
+  /** Key by key, the first source that has it. Absent: what the name tells. */
+  readonly facts?: readonly FactSource[]
+  /** What its files are for; the first rule whose name fits. A folder's name ends in `/`. */
+  readonly files?: readonly FileRule[]
+  /** False when nothing of this shape can be resumed from: weights alone, averaged, exported. */
+  readonly resumable?: boolean | ((unit: Unit, facts: Meta) => boolean | undefined)
+}
+
+/** How one knows: by structure, never by the name alone. */
+export interface Proof {
+  /** Any of these, and it is one. */
+  readonly sure: readonly Has[]
+  /** Any of these, and it is one unless another framework is sure of it, or of others of that name in the run. */
+  readonly likely?: readonly Has[]
+  /** None of these may be. */
+  readonly never?: readonly Has[]
+  /**
+   * Names that only this framework gives: what is broken under such a name is a broken checkpoint, even where it is
+   * the only one. Without, it is one among sound ones.
+   */
+  readonly typical?: RegExp
+}
+
+export type Has =
+  /** An entry of that name in the folder (`unet/config.json` too, see `below`), or among the group's files. */
+  | { readonly file: string | RegExp }
+  /** How the file begins. */
+  | { readonly head: Head }
+  /** Keys at the top of what torch.save wrote, all of them; of a path within, its parts. In the file itself, or in one of the folder's. */
+  | { readonly torch: readonly KeyPath[]; readonly of?: string | RegExp }
+  /** Keys of a JSON object, all of them: in the file itself, or in one of the folder's. */
+  | { readonly json: readonly KeyPath[]; readonly of?: string | RegExp }
+  /** An entry of a zip archive. */
+  | { readonly zip: string | RegExp }
+  /** An entry of the run's folder. */
+  | { readonly beside: string | RegExp }
+  | { readonly all: readonly Has[] }
+  | { readonly not: Has }
+  /** What no other form can say; `says` is told by `ckpt layouts explain`. */
+  | { readonly says: string; readonly test: (unit: Unit, io: LayoutIo) => Promise<boolean> }
+
+/** `zip` is any archive, `torch` one of torch's or its older stream; the rest are what they are called. */
+export type Head = 'torch' | 'zip' | 'hdf5' | 'safetensors' | 'tar' | 'gzip' | 'pickle' | 'json' | 'msgpack' | 'text'
+
+/** A key, or the keys that lead to a value. */
+export type KeyPath = string | readonly string[]
+
+export type FactSource = NameSource | FileSource | TableSource
+
+/** The named groups of the form's `name`. Numbers as numbers; `add` corrects counts: `{ epoch: -1 }`. */
+export interface NameSource {
+  readonly from: 'name'
+  readonly add?: Readonly<Record<string, number>>
+  /** Groups that are none of the facts to be told. */
+  readonly leave?: readonly string[]
+}
+
+export interface FileSource {
+  /** `torch`: what torch.save wrote, without its tensors but for single numbers. `text`: the whole text, key `text`. */
+  readonly from: 'json' | 'yaml' | 'torch' | 'text'
+  /** In the folder or group; a pattern takes the first by name. Absent, and no `beside`: the file itself. */
+  readonly file?: string | RegExp
+  /** Relative to the run's folder instead: `../args.yaml`; a `*` stands for any part of a name. Read once a run. */
+  readonly beside?: string
+  /** By the fact's name, where its value lies. Names that begin with `#` are for this spec's functions and not shown. */
+  readonly take?: Readonly<Record<string, KeyPath>>
+  /** Mappings whose numbers, texts and booleans are all taken; an empty path is the top. */
+  readonly spread?: readonly KeyPath[]
+  /** Keys that `spread` leaves out. */
+  readonly leave?: RegExp
+  readonly add?: Readonly<Record<string, number>>
+  /** What the facts are, where `take` and `spread` do not do. Of `torch` only what they name is there; null: none. */
+  readonly pick?: (content: Meta, unit: Unit, known: Meta) => Picked | Meta | null
+  /** That it is not there says nothing; without, it is told where `whole` needs the file. */
+  readonly lazy?: boolean
+  /** Up to so many bytes are read (64 MB when left out). */
+  readonly limit?: number
+}
+
+/** A log of all checkpoints: the row whose column `by` is the checkpoint's own step or epoch. */
+export interface TableSource {
+  readonly from: 'jsonl' | 'csv'
+  /** Relative to the run's folder: `../results.csv`; a `*` stands for any part of a name. Several files are one log. */
+  readonly beside: string
+  readonly by: 'step' | 'epoch'
+  /** The column; `by` when left out. */
+  readonly column?: string
+  /** What to add to the checkpoint's number to get the column's: -1 where the log counts from 0. */
+  readonly offset?: number
+  /** Columns taken; without, all. */
+  readonly columns?: RegExp
+  /** Columns left out, beside the one joined by. */
+  readonly leave?: RegExp
+  /** Rows that count; without, all. Of several the later values win, column by column. */
+  readonly rows?: (row: Meta) => boolean
+}
+
+/** Facts, and when they were measured where that is not the checkpoint's own step. */
+export interface Picked {
+  readonly meta: Iterable<readonly [string, Meta extends ReadonlyMap<string, infer V> ? V : never]>
+  readonly measuredAt?: ReadonlyMap<string, Moment>
+  readonly findings?: readonly Finding[]
+}
+
+/** What `read` found of one unit; absent from its answer: it is none of this framework's after all. */
+export interface Reading {
+  readonly meta: Meta
+  readonly findings?: readonly Finding[]
+  readonly measuredAt?: ReadonlyMap<string, Moment>
+  readonly directions?: ReadonlyMap<string, Direction>
+  readonly pointsTo?: readonly Pointer[]
+  /** Name of the unit that is the same state. */
+  readonly sameAs?: string
+  readonly resumable?: boolean
+}
+
+export interface Whole {
+  /** The file that the framework writes last: without it the save was not finished. */
+  readonly last?: string | RegExp
+  /** How `last` is called in words, where it is a pattern. */
+  readonly lastName?: string
+  /** Things without which there is no checkpoint; each is one finding. */
+  readonly needs?: readonly Need[]
+  /** A file beside the checkpoint, with `{name}` in it, that is there while it is being written: `{name}-unfinished`. */
+  readonly marker?: string
+  /** Names within that are there only while it is being written. */
+  readonly unfinished?: RegExp
+  /** Names that must be there, from what the facts tell: one file a rank. */
+  readonly expects?: (unit: Unit, facts: Meta) => readonly string[]
+  /** Anything else that is wrong. */
+  readonly check?: (unit: Unit, facts: Meta) => readonly Finding[]
+}
+
+export interface Need {
+  readonly any: readonly (string | RegExp)[]
+  /** What it means that none is there: `no model weights are there`. */
+  readonly reason: string
+}
+
+export interface FileRule {
+  readonly name: RegExp
+  readonly role: Role
+  /** For `--key`; absent: the name without its suffix. */
+  readonly key?: string
+  /** It may be missing from one checkpoint while all others have it. */
+  readonly optional?: boolean
+  /** It has a role, and is no parameter file with a key. */
+  readonly unlisted?: boolean
+}
+
+/** Something beside the checkpoints that names one of them. */
+export interface PointerRule {
+  /** The file's name in the run's folder. */
+  readonly file: string | RegExp
+  /**
+   * What is in it: a checkpoint's name, a path that ends in it, the number in its name, TensorFlow's text proto; or it
+   * is a link to it.
+   */
+  readonly holds: 'name' | 'path' | 'number' | 'tensorflow' | 'link'
+  /** Names the checkpoint for people; the file's name when left out. */
+  readonly label?: string
+  readonly purpose?: 'resume' | 'best'
+  /**
+   * What becomes of it when its checkpoint goes: it names the newest whole one that stays (or goes where none does), it
+   * goes, or the checkpoint may not go.
+   */
+  readonly onDelete: 'rewrite' | 'remove' | 'protect'
+}
+
+export interface CopyRule {
+  /** Names of those that may be copies: `last.pt`, `model_best.pth.tar`. The others are the originals. */
+  readonly names: RegExp
+  /**
+   * `file`: several names of one file (hard links). `content`: files of one size, and one set of the checksums that a
+   * zip archive has for its entries. `facts`: the same value of all these facts.
+   */
+  readonly by: readonly ('file' | 'content' | { readonly facts: readonly string[] })[]
+}

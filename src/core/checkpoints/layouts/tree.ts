@@ -1,0 +1,61 @@
+/**
+ * The folders of one scan, each listed once, whoever asks: the search for runs, the layouts, and what looks into the
+ * checkpoints' folders. Short-lived: what changes on disk meanwhile is seen by the next scan.
+ */
+import type { Entry, ReadStorage, Result, Stat } from '../../storage/storage.js'
+
+/** Entries remembered at most; a scan of more lists a folder again rather than fill the memory. */
+const mostEntries = 2_000_000
+
+export class ScanTree implements ReadStorage {
+  private readonly listings = new Map<string, Result<readonly Entry[]>>()
+  private readonly stats = new Map<string, Result<Stat>>()
+  private readonly resolved = new Map<string, Result<string>>()
+  private entries = 0
+
+  constructor(private readonly storage: ReadStorage) {}
+
+  /** The same tree where there is one already. */
+  static over(storage: ReadStorage): ReadStorage {
+    return storage instanceof ScanTree ? storage : new ScanTree(storage)
+  }
+
+  async list(directories: readonly string[]): Promise<Result<readonly Entry[]>[]> {
+    return remembered(this.listings, directories, async (missing) => {
+      const listed = await this.storage.list(missing)
+      for (const one of listed) this.entries += one.ok ? one.value.length + 1 : 1
+      if (this.entries > mostEntries) {
+        this.listings.clear()
+        this.entries = 0
+      }
+      return listed
+    })
+  }
+
+  async stat(paths: readonly string[]): Promise<Result<Stat>[]> {
+    return remembered(this.stats, paths, (missing) => this.storage.stat(missing))
+  }
+
+  async resolve(paths: readonly string[]): Promise<Result<string>[]> {
+    return remembered(this.resolved, paths, (missing) => this.storage.resolve(missing))
+  }
+
+  readonly lstat: ReadStorage['lstat'] = (paths) => this.storage.lstat(paths)
+  readonly read: ReadStorage['read'] = (paths, limit) => this.storage.read(paths, limit)
+  readonly open: ReadStorage['open'] = (path) => this.storage.open(path)
+  readonly sweep: ReadStorage['sweep'] = (find, options) => this.storage.sweep(find, options)
+  readonly space: ReadStorage['space'] = (paths) => this.storage.space(paths)
+}
+
+/** One call for all that is not known yet. */
+async function remembered<T>(
+  known: Map<string, Result<T>>,
+  paths: readonly string[],
+  ask: (missing: readonly string[]) => Promise<Result<T>[]>,
+): Promise<Result<T>[]> {
+  const missing = paths.filter((path) => !known.has(path))
+  const asked = missing.length === 0 ? [] : await ask(missing)
+  const fresh = new Map(missing.map((path, index) => [path, asked[index]]))
+  for (const [path, answer] of fresh) if (answer !== undefined) known.set(path, answer)
+  return paths.flatMap((path) => fresh.get(path) ?? known.get(path) ?? [])
+}
