@@ -74,7 +74,7 @@ async function buildDist() {
     cwd: root,
   })
   const { bundle } = await import('./bundle.mjs')
-  await bundle(root, 'dist.new/cli.cjs')
+  await bundle(root, 'dist.new')
   rmSync(dist, { recursive: true, force: true })
   renameSync(draft, dist)
 }

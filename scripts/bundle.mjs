@@ -77,11 +77,16 @@ const slimOclif = {
   transform: (code, id) => (id === join(oclif, 'lib', 'command.js') ? withoutListener(code) : undefined),
 }
 
-/** Bundles `root`/src/main.ts into `file`, relative to it. */
-export async function bundle(root, file) {
+/** Bundles into `folder` (relative to `root`) the program, cli.cjs, and what its threads start from. */
+export async function bundle(root, folder) {
+  await bundleFile(root, 'src/main.ts', join(folder, 'cli.cjs'))
+  await bundleFile(root, 'src/core/storage/bulk-read-worker.ts', join(folder, 'bulk-read-worker.cjs'))
+}
+
+async function bundleFile(root, input, file) {
   await build({
     cwd: root,
-    input: 'src/main.ts',
+    input,
     platform: 'node',
     // Loaded from where it is installed, by the one command that has a use for it: it is a quarter of a megabyte.
     external: [...builtinModules, /^node:/, '@huggingface/hub'],

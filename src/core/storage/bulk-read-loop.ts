@@ -46,9 +46,8 @@ interface Reading {
 
 /**
  * Takes tasks until none is left or the flag is set. `counters` are shared by all threads: tasks taken, bytes read
- * (modulo 2^32), the flag that stops. Its text is also started in threads (see sweep.ts), so it may use nothing but its arguments and the
- * language. What runs for each block is kept small, and blocks large: else V8 finds it worth compiling, in each thread
- * anew, which takes a hundred milliseconds of the processor.
+ * (modulo 2^32), the flag that stops. What runs for each block is kept small, and blocks large: else V8 finds it worth
+ * compiling, in each thread anew, which takes a hundred milliseconds of the processor.
  */
 export function makeSweepSteps(
   tasks: readonly SweepTask[],

@@ -2,6 +2,7 @@
 import * as crypto from 'node:crypto'
 import * as fs from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { combineCrc32, crc32, fastCrc32, type FastCrc32 } from '../formats/crc32.js'
 import { CkptError, StorageError } from '../errors.js'
@@ -182,8 +183,9 @@ let early: Thread | undefined
  * It waits, and keeps the process, until it is used or the process exits.
  */
 export function startEarly(): void {
+  const file = workerFile()
   const fast = availableParallelism() > 1 ? fastCrc32() : null
-  if (fast !== null) early ??= startThread(fast)
+  if (fast !== null && file !== null) early ??= startThread(fast, file)
 }
 
 function takeEarly(): Thread | undefined {
@@ -195,16 +197,17 @@ function takeEarly(): Thread | undefined {
 /** As many as help with so many bytes. None where there is no CRC-32 that a thread can load. */
 function startThreads(bytes: number): Thread[] {
   const fast = bytes < fewestForThreads ? null : fastCrc32()
-  if (fast === null) return []
+  const file = fast === null ? null : workerFile()
+  if (fast === null || file === null) return []
   const count = Math.min(availableParallelism(), mostThreads, Math.ceil(bytes / taskSize)) - 1
-  return Array.from({ length: count }, () => takeEarly() ?? startThread(fast))
+  return Array.from({ length: count }, () => takeEarly() ?? startThread(fast, file))
 }
 
-function startThread({ module }: FastCrc32): Thread {
+function startThread({ module }: FastCrc32, file: string): Thread {
   // The program's own flags (--require …) are not for this thread. It prints nothing; joined to the program's streams,
   // these would be loaded for it.
   const own = { execArgv: [], env: {}, stdout: true, stderr: true }
-  const worker = new Worker(threadText(), { eval: true, workerData: module, ...own })
+  const worker = new Worker(file, { workerData: module, ...own })
   const answered = new Promise<ReadonlyMap<number, SweepAnswer>>((resolve) => {
     worker.on('message', resolve)
     worker.on('error', () => undefined)
@@ -219,17 +222,13 @@ function startThread({ module }: FastCrc32): Thread {
   }
 }
 
-/** As text, so that it runs wherever this file was built or bundled to. */
-function threadText(): string {
-  return `const { workerData: fast, parentPort } = require('node:worker_threads')
-const startSha256 = () => require('node:crypto').createHash('sha256')
-const tools = { fs: require('node:fs'), crc32: require(fast).crc32, startSha256 }
-parentPort.once('message', (work) => {
-  if (work === null) return
-  const { step, answers } = (${makeSweepSteps.toString()})(work.tasks, work.counters, tools)
-  while (step() !== -1);
-  parentPort.postMessage(answers)
-})`
+/** What a thread starts from: beside the program's bundle (scripts/bundle.mjs), or beside this file as tsc leaves it. */
+const workerNames = ['bulk-read-worker.cjs', 'bulk-read-worker.js']
+
+/** Null where this file runs as TypeScript, which no thread of Node 20 can: then all is read in one thread. */
+function workerFile(): string | null {
+  const paths = workerNames.map((name) => fileURLToPath(new URL(name, import.meta.url)))
+  return paths.find((path) => fs.existsSync(path)) ?? null
 }
 
 function stopIfAsked(signal: AbortSignal | undefined): void {

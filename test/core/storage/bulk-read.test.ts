@@ -2,17 +2,19 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { Range, Sweep, SweepOptions, SweepSums } from '../../../src/core/storage/storage.js'
 
-const storage = localStorage()
+const built = fileURLToPath(new URL('../../../dist/core/storage/local.js', import.meta.url))
+/** As it is built, for its threads start from a file of dist. */
+const { localStorage: builtStorage } = (await import(built)) as { readonly localStorage: typeof localStorage }
+
 const folder = mkdtempSync(join(tmpdir(), 'ckpt-sweep-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-const sweep = (files: readonly Sweep[], options?: SweepOptions) => storage.sweep(async () => files, options)
 
 function file(name: string, bytes: Uint8Array): string {
   const path = join(folder, name)
@@ -35,7 +37,12 @@ function rangesFrom(cuts: readonly number[]): Range[] {
     .filter((_, index) => index % 2 === 0)
 }
 
-describe('a sweep', () => {
+describe.each([
+  ['in one thread', localStorage()],
+  ['with threads, as built', builtStorage()],
+])('a sweep %s', (_, storage) => {
+  const sweep = (files: readonly Sweep[], options?: SweepOptions) => storage.sweep(async () => files, options)
+
   it('gives the CRC-32 of every range, whatever the ranges are', async () => {
     const bytes = randomBytes(600_000)
     const path = file('small', bytes)
@@ -124,6 +131,8 @@ describe('a sweep', () => {
 })
 
 describe('the space of a file system', () => {
+  const storage = localStorage()
+
   it('is told for each path, and for one that is not there', async () => {
     const [there, gone] = await storage.space([folder, join(folder, 'gone')])
     expect(there?.ok === true && there.value.total >= there.value.free && there.value.free > 0).toBe(true)

@@ -1,0 +1,26 @@
+/**
+ * A thread that helps to read through files: it takes one message, the work or null, and answers what it found.
+ * A file of its own in dist, for a thread starts from a file; the program's bundle has one beside it.
+ */
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
+import { createRequire } from 'node:module'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Crc32 } from '../formats/crc32.js'
+import { makeSweepSteps, type SweepTask } from './bulk-read-loop.js'
+
+/** What a thread is given to do; `counters` as `makeSweepSteps` has them. */
+export interface ThreadWork {
+  readonly tasks: readonly SweepTask[]
+  readonly counters: Int32Array
+}
+
+const { crc32 } = createRequire(import.meta.url)(workerData as string) as { readonly crc32: Crc32 }
+
+parentPort?.once('message', (work: ThreadWork | null) => {
+  if (work === null) return
+  const tools = { fs, crc32, startSha256: () => createHash('sha256') }
+  const { step, answers } = makeSweepSteps(work.tasks, work.counters, tools)
+  while (step() !== -1);
+  parentPort?.postMessage(answers)
+})
