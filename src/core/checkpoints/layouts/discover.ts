@@ -32,8 +32,9 @@ export class NoRunError extends CkptError {
 export async function loadRun(storage: ReadStorage, path: string): Promise<Run> {
   const folder = await openFolder(storage, path)
   const checkpoints = await scanFolder(storage, folder)
+  // Files within a checkpoint may look like checkpoints of another kind: the outermost is what counts.
+  if (checkpoints.every(({ kind }) => kind !== 'directory')) await refuseCheckpoint(storage, folder.path)
   if (checkpoints.length > 0) return { path: folder.path, checkpoints }
-  await refuseCheckpoint(storage, folder.path)
   const search = await searchBelow(storage, folder)
   const [only, ...others] = search.runs
   if (only === undefined) throw noRun(folder.path, search)

@@ -1,5 +1,12 @@
 /** Every layout there is; adding one is a line here. Order decides only where two are sure of the same thing. */
 import { accelerate } from './frameworks/accelerate.js'
+import { detectron2 } from './frameworks/detectron2.js'
+import { ignite } from './frameworks/ignite.js'
+import { mmengine } from './frameworks/mmengine.js'
+import { timm } from './frameworks/timm.js'
+import { torchImagenet } from './frameworks/torch-imagenet.js'
+import { torchPlain } from './frameworks/torch-plain.js'
+import { ultralytics } from './frameworks/ultralytics.js'
 import { layoutOf } from './from-spec.js'
 import { hfTrainer } from './hf-trainer.js'
 import type { Layout } from './layout.js'
@@ -8,7 +15,16 @@ import { speechBrain } from './speechbrain.js'
 import type { LayoutSpec } from './spec.js'
 
 /** Those that are data. */
-export const specs: readonly LayoutSpec[] = [accelerate]
+export const specs: readonly LayoutSpec[] = [
+  accelerate,
+  timm,
+  ultralytics,
+  mmengine,
+  detectron2,
+  ignite,
+  torchImagenet,
+  torchPlain,
+]
 
 /** Those that read by themselves. */
 export const readers: readonly Layout[] = [speechBrain, hfTrainer, lightning]

@@ -82,6 +82,11 @@ export type Has =
   | { readonly head: Head }
   /** Keys at the top of what torch.save wrote, all of them; of a path within, its parts. In the file itself, or in one of the folder's. */
   | { readonly torch: readonly KeyPath[]; readonly of?: string | RegExp }
+  /**
+   * A model's state dict at that path of what torch.save wrote (an empty one is the top), or a whole module: tensors
+   * alone, by names of which some are a parameter's.
+   */
+  | { readonly stateDict: KeyPath }
   /** Keys of a JSON object, all of them: in the file itself, or in one of the folder's. */
   | { readonly json: readonly KeyPath[]; readonly of?: string | RegExp }
   /** An entry of a zip archive. */
@@ -118,6 +123,8 @@ export interface FileSource {
   readonly beside?: string
   /** By the fact's name, where its value lies. Names that begin with `#` are for this spec's functions and not shown. */
   readonly take?: Readonly<Record<string, KeyPath>>
+  /** Facts that are true where something other than None lies there, and false where not; of `torch` alone. */
+  readonly has?: Readonly<Record<string, KeyPath>>
   /** Mappings whose numbers, texts and booleans are all taken; an empty path is the top. */
   readonly spread?: readonly KeyPath[]
   /** Keys that `spread` leaves out. */

@@ -49,17 +49,21 @@ describe('Lightning checkpoints', () => {
   })
 
   it('are known by what is in a file, whatever its name', async () => {
-    expect(
-      await namesIn({
-        'anything.ckpt': lightningFile({ step: 1 }),
-        'epoch=0-step=4.ckpt': torchFile(dict({ 'net.weight': tensor(1, 2) })),
-        'last.ckpt': 'some text',
-        'notes.ckpt': 'more text',
-        'table.ckpt': torchFile([1, 2]),
-        'epoch=1.pt': lightningFile({ step: 2 }),
-        '.hidden.ckpt': lightningFile({ step: 3 }),
-      }),
-    ).toEqual(['anything.ckpt'])
+    const found = Object.values(
+      await scan(
+        write(makeFolder(), {
+          'anything.ckpt': lightningFile({ step: 1 }),
+          'epoch=0-step=4.ckpt': torchFile(dict({ 'net.weight': tensor(1, 2) })),
+          'last.ckpt': 'some text',
+          'notes.ckpt': 'more text',
+          'table.ckpt': torchFile([1, 2]),
+          'epoch=1.pt': lightningFile({ step: 2 }),
+          '.hidden.ckpt': lightningFile({ step: 3 }),
+        }),
+      ),
+    )
+    const own = found.filter(({ layout }) => layout === 'lightning')
+    expect(own.map(({ name }) => name)).toEqual(['anything.ckpt'])
     const speechBrain = join(fixtures, 'nutshell')
     expect(
       (await findRuns(storage, speechBrain)).flatMap(({ checkpoints }) => checkpoints.map((one) => one.layout)),

@@ -78,8 +78,9 @@ function parseText({ from }: FileSource, bytes: Uint8Array): Meta | FormatError 
 }
 
 /** Of what torch.save wrote only what the source names. Throws FormatError. */
-export async function torchContent(look: FileLook, { take = {}, spread = [] }: FileSource): Promise<Meta> {
+export async function torchContent(look: FileLook, { take = {}, has = {}, spread = [] }: FileSource): Promise<Meta> {
   const content = new Map<string, MetaValue>()
+  for (const [fact, path] of Object.entries(has)) content.set(fact, look.holdsTorchKey(path))
   for (const path of Object.values(take)) {
     const value = await look.torchValue(path)
     if (value !== undefined) put(content, path, value)
@@ -112,7 +113,7 @@ function isScalar(value: MetaValue | undefined): value is MetaValue {
 
 /** The facts that a source takes from what a file holds. `known` is what the sources before it told. */
 export function factsOf(source: FileSource, content: Meta, unit: Unit, known: Meta): Told {
-  const { take = {}, spread = [], leave, add = {}, pick } = source
+  const { take = {}, has = {}, spread = [], leave, add = {}, pick } = source
   const meta = new Map<string, MetaValue>()
   for (const path of spread) {
     const inside = pathOf(path).length === 0 ? content : valueIn(content, path)
@@ -125,6 +126,7 @@ export function factsOf(source: FileSource, content: Meta, unit: Unit, known: Me
     const value = valueIn(content, path)
     if (value !== undefined && value !== null) meta.set(key, corrected(value, add[key]))
   }
+  for (const fact of Object.keys(has)) meta.set(fact, content.get(fact) ?? false)
   if (pick === undefined) return { meta, findings: [] }
   const picked = pick(content, unit, known)
   if (picked === null) return { meta, findings: [] }

@@ -47,6 +47,7 @@ export async function proveAny(list: readonly Has[], unit: Unit, io: LayoutIo): 
 
 async function holds(has: Has, look: FileLook): Promise<boolean> {
   if ('head' in has) return look.is.has(has.head)
+  if ('stateDict' in has) return look.hasStateDict(has.stateDict)
   if ('torch' in has) return has.torch.every((path) => look.hasTorchKey(path))
   if ('zip' in has) {
     const names = [...((await look.zip())?.keys() ?? [])]
@@ -111,6 +112,12 @@ export function describeHas(has: Has): string {
   if ('beside' in has) return `has ${shown(has.beside)} beside it`
   if ('head' in has) return `begins as ${has.head}`
   if ('torch' in has) return `${of(has.of)}holds ${has.torch.map(shownPath).join(', ')} (torch.save)`
+  if ('stateDict' in has) {
+    const at = shownPath(has.stateDict)
+    return at === ''
+      ? 'is a state dict or a module (torch.save)'
+      : `holds a state dict or a module at ${at} (torch.save)`
+  }
   if ('json' in has) return `${of(has.of)}holds ${has.json.map(shownPath).join(', ')} (JSON)`
   if ('zip' in has) return `is an archive with ${shown(has.zip)}`
   if ('not' in has) return `not: ${describeHas(has.not)}`

@@ -11,7 +11,7 @@ import { isLegacyStream } from '../../../formats/torch-legacy.js'
 import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
 import { hasChecksums, readZip, ZipEndMissing } from '../../../formats/zip.js'
 import type { Head, KeyPath } from '../spec.js'
-import { entriesOf, keyText, nodeAt, valueOf } from './nodes.js'
+import { entriesOf, isStateDict, keyText, nodeAt, valueOf } from './nodes.js'
 import { pathOf, type FileLook } from './unit.js'
 
 /** Bytes by which a file is known; a tar says what it is at 257. */
@@ -61,6 +61,14 @@ class Looked implements FileLook {
 
   hasTorchKey(path: KeyPath): boolean {
     return this.object !== null && nodeAt(this.object.root, pathOf(path)) !== undefined
+  }
+
+  hasStateDict(path: KeyPath): boolean {
+    return this.object !== null && isStateDict(nodeAt(this.object.root, pathOf(path)))
+  }
+
+  holdsTorchKey(path: KeyPath): boolean {
+    return this.object !== null && (nodeAt(this.object.root, pathOf(path)) ?? null) !== null
   }
 
   async torchValue(path: KeyPath): Promise<MetaValue | undefined> {

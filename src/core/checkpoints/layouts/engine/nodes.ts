@@ -101,3 +101,29 @@ export function isTensor(node: PickleNode): boolean {
     throw error
   }
 }
+
+/** Tensors looked at: a state dict that begins as one is one. */
+const mostTensors = 1000
+/** Parameters of modules have the path to them in their name, or one of these last. */
+const parameterName = /\.|^(weight|bias|running_mean|running_var)$/
+
+/** True for tensors alone by names of which one at least is a parameter's, and for a whole module. */
+export function isStateDict(node: PickleNode | undefined): boolean {
+  if (isModule(node)) return true
+  const entries = entriesOf(node).filter(([key]) => keyText(key) !== '_metadata')
+  if (entries.length === 0) return false
+  const some = entries.slice(0, mostTensors)
+  if (!some.every(([key, value]) => textOf(key) !== undefined && (isTensor(value) || isExtraState(key)))) return false
+  return some.some(([key]) => parameterName.test(textOf(key) ?? ''))
+}
+
+/** torch.nn.Module has these attributes whatever its class is. */
+function isModule(node: PickleNode | undefined): boolean {
+  if (typeof node !== 'object' || node === null || (node.kind !== 'call' && node.kind !== 'object')) return false
+  const names = new Set(attributesOf(node).map(([key]) => keyText(key)))
+  return names.has('_parameters') && names.has('_buffers') && names.has('_modules')
+}
+
+function isExtraState(key: PickleNode): boolean {
+  return textOf(key)?.endsWith('_extra_state') === true
+}

@@ -47,6 +47,10 @@ export interface FileLook {
   readonly broken: string | null
   /** True when what torch.save wrote has something at that path. */
   hasTorchKey(path: KeyPath): boolean
+  /** True for a state dict, or a whole module, at that path. */
+  hasStateDict(path: KeyPath): boolean
+  /** True for something other than None. */
+  holdsTorchKey(path: KeyPath): boolean
   /** The value there, with tensors of one element as numbers and without the others. */
   torchValue(path: KeyPath): Promise<MetaValue | undefined>
   /** The keys there; none where there is no mapping. */

@@ -1,0 +1,65 @@
+/**
+ * OpenMMLab: mmengine's CheckpointHook and mmcv 1.x (mmengine/hooks/checkpoint_hook.py, runner/runner.py): files
+ * `epoch_<N>.pth` or `iter_<N>.pth`, both counting what is done, and `best_<metric>_epoch_<N>.pth` without optimizer.
+ * `last_checkpoint` holds the path as the training saw it; mmcv has a link `latest.pth`. The metrics are rows of
+ * `<timestamp>/vis_data/scalars.json`: that of a validation has the epoch as its `step` where epochs are counted, else
+ * the iteration; that of training always the iteration, beside `epoch` and `iter`.
+ */
+import { basename } from 'node:path'
+import type { Meta } from '../../../checkpoint.js'
+import type { FactSource, LayoutSpec } from '../spec.js'
+
+const inside: FactSource = {
+  from: 'torch',
+  take: {
+    step: ['meta', 'iter'],
+    epoch: ['meta', 'epoch'],
+    '#best': ['message_hub', 'runtime_info', 'best_ckpt'],
+  },
+  has: { '#optimizer': 'optimizer' },
+}
+
+const validations = {
+  from: 'jsonl',
+  beside: '*/vis_data/scalars.json',
+  column: 'step',
+  leave: /^(data_time|time|memory|eta)$/,
+  rows: (row: Meta): boolean => !row.has('iter') && !row.has('lr'),
+} as const
+
+export const mmengine: LayoutSpec = {
+  id: 'mmengine',
+  title: 'OpenMMLab',
+  looks: 'epoch_<N>.pth or iter_<N>.pth, with last_checkpoint',
+  forms: [
+    {
+      kind: 'file',
+      name: /^(?:best_.+_)?epoch_(?<epoch>\d+)\.pth$/,
+      proof: { sure: [{ torch: [['meta', 'epoch'], 'state_dict'] }, { torch: ['message_hub', 'state_dict'] }] },
+      facts: [{ ...validations, by: 'epoch' }, inside, { from: 'name' }],
+      resumable: (_, facts) => facts.get('#optimizer') === true,
+    },
+    {
+      kind: 'file',
+      name: /^(?:best_.+_)?iter_(?<step>\d+)\.pth$/,
+      proof: { sure: [{ torch: [['meta', 'iter'], 'state_dict'] }, { torch: ['message_hub', 'state_dict'] }] },
+      facts: [{ ...validations, by: 'step' }, inside, { from: 'name' }],
+      resumable: (_, facts) => facts.get('#optimizer') === true,
+    },
+    {
+      kind: 'file',
+      name: /^latest\.pth$/,
+      proof: { sure: [{ torch: [['meta', 'iter'], 'state_dict'] }] },
+      facts: [inside],
+      resumable: (_, facts) => facts.get('#optimizer') === true,
+    },
+  ],
+  namedBy: (facts) => {
+    const path = facts.get('#best')
+    return typeof path === 'string' ? [{ label: 'best_ckpt', name: basename(path), purpose: 'best' }] : []
+  },
+  pointers: [
+    { file: 'last_checkpoint', holds: 'path', purpose: 'resume', onDelete: 'rewrite' },
+    { file: 'latest.pth', holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
+  ],
+}
