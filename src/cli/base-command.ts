@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
 import type { Place } from '../core/formats/config-yaml.js'
 import type { ParsedConfig } from './settings/settings-file.js'
-import { exitStatusOf, type CkptError } from '../core/errors.js'
+import { CkptError, exitStatusOf } from '../core/errors.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
 import { locateRun } from '../core/checkpoints/layouts/index.js'
 import type { Storage } from '../core/storage/storage.js'
@@ -19,7 +19,7 @@ import type { StatePlace } from '../core/runs/index.js'
 import { stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
 import { processes } from '../machine/process-identity.js'
 import { bytesProgress, interruptible, type LongWork, type Progress } from './progress.js'
-import { loadSettings } from './settings/files.js'
+import { loadSettings, type LeftOut } from './settings/files.js'
 import { standardStream } from '../machine/standard-streams.js'
 import type { HookedFile } from './settings/hooks.js'
 
@@ -44,6 +44,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** The first argument stands for itself, and for no run below it. */
   static isExact = false
+
+  /** It changes nothing: settings that somebody else may have written are left out, which is told; others refuse. */
+  static isReader = false
 
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
@@ -81,6 +84,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.quiet = flags['quiet'] === true
     const yes = this.places.get('yes')
     if (yes !== undefined) this.note(`nothing is asked: ${yes.path}:${yes.line} says yes`)
+    this.tellLeftOut()
+  }
+
+  protected tellLeftOut(): void {
+    for (const { path, reason } of this.leftOut) this.alert(`${path} is left out: ${reason}`)
   }
 
   /** Not oclif's own method: it runs hooks, for which every plugin would have to be loaded first. */
@@ -104,8 +112,10 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const [first] = Object.values(args).flat()
     const path = resolve(typeof first === 'string' ? first : '.')
     const folder = flags['recursive'] === true ? path : await this.settingsFolder(path)
-    const files = await loadSettings(this.storage, folder, this.config.commandIDs)
+    const { files, leftOut } = await loadSettings(this.storage, folder, this.config.commandIDs)
     this.files = files
+    this.leftOut = leftOut
+    if (!(this.constructor as typeof BaseCommand).isReader) refuseLeftOut(leftOut)
     if (files.length === 0) return {}
     const { applySettings } = await import('./settings/apply.js')
     const given = Object.keys(flags).filter((name) => metadata.flags[name]?.setFromDefault !== true)
@@ -132,6 +142,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** The files of settings, the nearest first. */
   protected files: readonly ParsedConfig[] = []
+  /** Files that may hold settings and are not taken, the nearest first. */
+  protected leftOut: readonly LeftOut[] = []
   private readonly closing: (() => void)[] = []
 
   /** The hooks of the settings. Throws ConfigError. */
@@ -288,6 +300,14 @@ function shieldExpressions(argv: readonly string[]): string[] {
 function shownName(key: string, arg: Interfaces.ArgInput[string]): string {
   const { name = key } = arg as { readonly name?: string }
   return name.includes('.') ? name : name.toUpperCase()
+}
+
+/** Throws CkptError `refused`: without its settings a command that changes something might do what they forbid. */
+function refuseLeftOut([first]: readonly LeftOut[]): void {
+  if (first === undefined) return
+  throw new CkptError('refused', `${first.path}: its settings and hooks are not taken: ${first.reason}`, {
+    hint: `${first.hint}, or leave settings out with --no-config`,
+  })
 }
 
 interface Parsed {

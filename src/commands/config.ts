@@ -10,6 +10,7 @@ import type { CommandFlags } from '../cli/settings/effective.js'
 import type { DescribedCommand } from '../cli/settings/schema.js'
 
 export default class Config extends BaseCommand<typeof Config> {
+  static override isReader = true
   static override summary = 'Show which settings hold for a run, and where each comes from'
   static override description = `Every flag of COMMAND, with the value that it has where it is not typed: from ckpt.yaml in the run or above it, from
 your own settings, from the environment, or the built-in default; then the hooks. Without COMMAND, of every command
@@ -52,6 +53,11 @@ that has settings here. The files are read whole, and a mistake in them is told 
     return this.isForExact ? path : super.settingsFolder(path)
   }
 
+  /** It is in the answer. */
+  protected override tellLeftOut(): void {
+    return
+  }
+
   async run(): Promise<void> {
     const commands = await this.allCommands()
     if (this.flags.schema) {
@@ -67,7 +73,8 @@ that has settings here. The files are read whole, and a mistake in them is told 
     }
     const lines = await renderConfig(view, this.output)
     this.answer(null, () => lines)
-    if (view.files.length === 0) this.note('no file has settings here: there is no ckpt.yaml in the run or above it')
+    if (view.files.length + view.leftOut.length === 0)
+      this.note('no file has settings here: there is no ckpt.yaml in the run or above it')
   }
 
   private async look(commands: readonly CommandFlags[]): Promise<ConfigView> {
@@ -83,6 +90,7 @@ that has settings here. The files are read whole, and a mistake in them is told 
     return {
       run: await this.settingsFolder(resolve(this.args.run)),
       files: this.files.map(({ path }) => path),
+      leftOut: this.leftOut,
       commands: shown,
       hooks: await this.hooks(),
     }

@@ -21,6 +21,7 @@ import { baseOf } from '../machine/working-folder.js'
 const differ = 1
 
 export default class Diff extends BaseCommand<typeof Diff> {
+  static override isReader = true
   static override summary = 'Compare the tensors of two files: names, shapes, dtypes, and values'
   static override description = `Tells what was added (only in B), removed (only in A), reshaped and recast (another dtype). With --values it reads all
 values that can be compared, and tells how many tensors are equal, and of the others the largest and the mean absolute

@@ -11,6 +11,7 @@ import { summarise, toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 
 export default class Find extends BaseCommand<typeof Find> {
+  static override isReader = true
   static override summary = 'Print the path of the best or the newest checkpoint'
   static override description = `Prints absolute paths and nothing else, best first. Without an order (best, --min, --max, --by) the newest comes
 first. It does not ask for health unless --verify does, but warns on stderr when an answer is damaged.

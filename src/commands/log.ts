@@ -7,6 +7,7 @@ import { logDocument, renderLog } from '../render/log.js'
 import { openJobPlace } from '../core/jobs/run-state.js'
 
 export default class Log extends BaseCommand<typeof Log> {
+  static override isReader = true
   static override summary = 'Show what happened to the jobs of a run'
   static override description = `One line for each start by ckpt run: what it resumed from, how long it took, how many new checkpoints it brought, how
 much work was lost (the time after the last of them), and how it ended. A start without an end is one that nobody saw

@@ -17,6 +17,7 @@ import { processSignals, startChild } from '../machine/run-child.js'
 const linkKinds = ['hard', 'symbolic', 'copy'] as const
 
 export default class Recover extends JobCommand<typeof Recover> {
+  static override isReader = true
   static override summary = 'Find what to resume from, put it where a job will look, or start the job with it'
   static override description = `Takes the newest checkpoint that is whole (or the best, with --min, --max, --by), and tells on stderr which it
 passed over and why. Alone it prints the path. With --into it puts the checkpoint into a folder, in one step. With

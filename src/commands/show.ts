@@ -13,6 +13,7 @@ import { layoutsOf } from '../render/run.js'
 import { baseOf } from '../machine/working-folder.js'
 
 export default class Show extends BaseCommand<typeof Show> {
+  static override isReader = true
   static override summary = 'Show everything about one checkpoint, or sum up a run'
   static override description = `Of a checkpoint: its meta, its files with their sizes, its health, and the tensors of its files.
 Of a run: how many checkpoints, how large, the newest, and the best by each metric. Of a file: its tensors.`

@@ -12,6 +12,7 @@ import { minDeltaFlag, warmupFlag } from '../cli/run-flags.js'
 import { toPatience } from '../cli/run-plan.js'
 
 export default class Stalled extends BaseCommand<typeof Stalled> {
+  static override isReader = true
   static override summary = 'Has a metric stopped getting better? Answers a shell loop with its exit status'
   static override description = `Exit status 0: the last --patience checkpoints brought nothing. 3: not yet, or there are none at all. So
 

@@ -28,6 +28,7 @@ interface Source {
 }
 
 export default class Tensors extends BaseCommand<typeof Tensors> {
+  static override isReader = true
   static override summary = 'List the tensors of a file or a checkpoint: names, dtypes, shapes and sizes'
   static override description = `Reads safetensors, what torch.save writes (the zip archive and the older stream), and sharded models by their index.
 A format is told by its bytes, not by its name. Headers only are read, but for --stats and --hash. A torch file is a

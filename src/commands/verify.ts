@@ -14,6 +14,7 @@ import { baseOf } from '../machine/working-folder.js'
 const damaged = 4
 
 export default class Verify extends BaseCommand<typeof Verify> {
+  static override isReader = true
   static override summary = 'Say whether checkpoints are whole, and exactly what is wrong with those that are not'
   static override description = `Grades each checkpoint: whole, partial (something is not there), corrupt (something is there and broken) or
 unfinished (still being written), with the cause to the byte. Without --deep it reads headers and end records, a few

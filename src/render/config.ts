@@ -19,11 +19,20 @@ export interface EffectiveFlag {
   readonly origin: Origin
 }
 
+/** A file that may hold settings, and is not taken: somebody else may have written it. */
+export interface LeftOut {
+  readonly path: string
+  readonly reason: string
+  readonly hint: string
+}
+
 export interface ConfigView {
   /** The folder that the search for settings began in. */
   readonly run: string
   /** The nearest first. */
   readonly files: readonly string[]
+  /** Those that somebody else may have written, and why. */
+  readonly leftOut: readonly LeftOut[]
   readonly commands: readonly { readonly name: string; readonly flags: readonly EffectiveFlag[] }[]
   readonly hooks: readonly Hook[]
 }
@@ -40,8 +49,8 @@ interface HookRow {
   readonly origin: Origin
 }
 
-/** A table of flags, then one of hooks. */
-export async function renderConfig({ commands, hooks }: ConfigView, output: Output): Promise<string[]> {
+/** A table of flags, one of hooks, then what is left out. */
+export async function renderConfig({ commands, hooks, leftOut }: ConfigView, output: Output): Promise<string[]> {
   const { isTerminal, width, colours } = output
   const options = { isTerminal, width, paint: painter(colours) }
   const flags = commands.flatMap(({ name, flags }) => flags.map((flag) => ({ ...flag, command: name })))
@@ -49,7 +58,9 @@ export async function renderConfig({ commands, hooks }: ConfigView, output: Outp
   const flagLines = flags.length === 0 ? [] : [...(await renderTable(columns, flags, options))]
   const steps = hooks.flatMap(stepsOf)
   const hookLines = steps.length === 0 ? [] : [...(await renderTable(hookColumns, steps, options))]
-  return [...flagLines, ...(flagLines.length > 0 && hookLines.length > 0 ? [''] : []), ...hookLines]
+  const outLines = leftOut.length === 0 ? [] : [...(await renderTable(leftOutColumns, leftOut, options))]
+  const tables = [flagLines, hookLines, outLines].filter((lines) => lines.length > 0)
+  return tables.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]))
 }
 
 const commandColumn: Column<FlagRow> = { title: 'COMMAND', cell: ({ command }) => command }
@@ -65,6 +76,12 @@ const hookColumns: readonly Column<HookRow>[] = [
   { title: 'STEP', cell: ({ step }) => step },
   { title: 'COMMAND', cell: ({ text }) => printable(text), wraps: true },
   { title: 'FROM', cell: ({ origin }) => originText(origin), leaves: 1 },
+]
+
+const leftOutColumns: readonly Column<LeftOut>[] = [
+  { title: 'LEFT OUT', cell: ({ path }) => printable(path) },
+  { title: 'WHY', cell: ({ reason }) => printable(reason), wraps: true },
+  { title: 'TO TAKE IT', cell: ({ hint }) => printable(hint), leaves: 1 },
 ]
 
 function stepsOf({ selector, commands }: Hook): HookRow[] {
@@ -93,12 +110,13 @@ function selectorText(selector: Hook['selector']): string {
 }
 
 /** As `--json` gives it (docs/json.md). */
-export function configDocument({ run, files, commands, hooks }: ConfigView) {
+export function configDocument({ run, files, leftOut, commands, hooks }: ConfigView) {
   const flagsOf = (flags: readonly EffectiveFlag[]) =>
     new Map(flags.map(({ flag, value, origin }) => [flag, { value, ...originDocument(origin) }]))
   return {
     run,
     files,
+    leftOut: leftOut.map(({ path, reason, hint }) => ({ path, reason, hint })),
     commands: new Map(commands.map(({ name, flags }) => [name, flagsOf(flags)])),
     hooks: hooks.map(hookDocument),
   }

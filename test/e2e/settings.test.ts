@@ -1,9 +1,23 @@
 /** Flags from ckpt.yaml: what holds, and what is told. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
-import { epochs, makeRun } from './runs.js'
+import { epochs, makeRun, parse } from './runs.js'
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A run with settings above it. */
 function withSettings(text: string): { exp: string; run: string; file: string } {
@@ -116,12 +130,163 @@ describe('a flag in ckpt.yaml', () => {
       expect.stringContaining(`${file}:3:3: limit and all exclude each other`) as string,
     ])
   })
+})
 
-  it('is not taken from a file that anybody may write', async () => {
-    const { run, file } = withSettings('find: {min: [WER]}')
+describe('a ckpt.yaml that somebody else may have written', () => {
+  const isRoot = process.getuid?.() === 0
+  const stranger = 65534
+
+  /** Settings above a run that would be seen to be in force: the best by WER is another than the newest. */
+  function suspect() {
+    const made = withSettings('find: {max: [WER]}\nhooks: [{match: "*", verify: "touch ran"}]\n')
+    return { ...made, ran: join(made.exp, 'ran') }
+  }
+
+  it('is left out by commands that read, with a warning', async () => {
+    const { run, file, ran } = suspect()
+    expect(await found([run])).toBe(await found([run, '--max', 'WER']))
     chmodSync(file, 0o666)
-    const { status, stderr } = await ckpt(['find', run])
-    expect([status, stderr]).toEqual([5, expect.stringContaining('anybody may write this file') as string])
-    expect((await ckpt(['find', run, '--no-config'])).status).toBe(0)
+    const { status, stdout, stderr } = await ckpt(['find', run])
+    expect([status, basename(stdout.trim())]).toEqual([0, await found([run, '--no-config'])])
+    expect(stderr).toBe(`warning: ${file} is left out: anybody may write ${file}\n`)
+    expect((await ckpt(['verify', run])).status).toBe(0)
+    expect(existsSync(ran)).toBe(false)
   })
+
+  it.each([['list'], ['find'], ['show'], ['verify'], ['recover'], ['trash list'], ['config'], ['diff'], ['tensors']])(
+    'keeps %s from nothing, whatever it is',
+    async (command) => {
+      const { run, exp, file } = suspect()
+      const model = join(exp, 'model.safetensors')
+      copyFileSync(join(project, 'test/fixtures/transfer/001/source.safetensors'), model)
+      writeFileSync(file, 'this: {is: [no, settings')
+      chmodSync(file, 0o666)
+      const args = command === 'diff' ? [model, model] : command === 'tensors' ? [model] : [run]
+      expect(await ckpt([...command.split(' '), ...args])).toMatchObject({ status: 0 })
+      expect((await ckpt([...command.split(' '), ...args, '--quiet'])).stderr).toBe('')
+    },
+  )
+
+  it('is refused by commands that change something, with what to do', async () => {
+    const { run, file } = suspect()
+    chmodSync(file, 0o666)
+    const { status, stderr } = await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect(status).toBe(5)
+    expect(stderr).toContain(`error: ${file}: its settings and hooks are not taken: anybody may write ${file}\n`)
+    expect(stderr).toContain(`hint: chmod o-w '${file}', or leave settings out with --no-config\n`)
+    expect((await ckpt(['prune', run, '--keep', '1', '--yes', '--no-config'])).status).toBe(0)
+  })
+
+  it('is listed by ckpt config, with the reason', async () => {
+    const { run, file } = suspect()
+    chmodSync(file, 0o666)
+    const left = { path: file, reason: `anybody may write ${file}`, hint: `chmod o-w '${file}'` }
+    expect(parse<object>(await ckpt(['config', run, '--json']))).toMatchObject({
+      files: [],
+      leftOut: [left],
+      hooks: [],
+    })
+    expect((await ckpt(['config', run])).stdout).toMatch(/LEFT OUT +WHY.*\n.*anybody may write/)
+  })
+
+  it('lies in a folder that anybody may write in', async () => {
+    const { run, exp, file } = suspect()
+    chmodSync(exp, 0o777)
+    expect((await ckpt(['verify', run])).stderr).toContain(`${file} is left out: anybody may write in ${exp}`)
+    chmodSync(exp, 0o1777)
+    expect((await ckpt(['verify', run])).stderr).toBe('')
+  })
+
+  it('is a link of one who is trusted: its commands run where the file itself lies', async () => {
+    const { run, exp, file, ran } = suspect()
+    const elsewhere = temporaryDirectory()
+    renameSync(file, join(elsewhere, 'mine.yaml'))
+    symlinkSync(join(elsewhere, 'mine.yaml'), file)
+    expect((await ckpt(['verify', run])).stderr).toBe('')
+    expect([existsSync(join(elsewhere, 'ran')), existsSync(ran)]).toEqual([true, false])
+    // What leads there is looked at too.
+    rmSync(join(elsewhere, 'ran'))
+    chmodSync(elsewhere, 0o777)
+    expect((await ckpt(['verify', run])).stderr).toContain(`anybody may write in ${elsewhere}`)
+    expect([existsSync(join(elsewhere, 'ran')), exp]).toEqual([false, exp])
+  })
+
+  it('is a link that leads nowhere or in circles, a pipe or a folder: nothing hangs', async () => {
+    const { run, file } = suspect()
+    rmSync(file)
+    symlinkSync('nowhere', file)
+    expect(await ckpt(['find', run])).toMatchObject({ status: 0, stderr: '' })
+    rmSync(file)
+    symlinkSync('ckpt.yaml', file)
+    expect((await ckpt(['find', run])).stderr).toContain('leads round in circles')
+    rmSync(file)
+    spawnSync('mkfifo', [file])
+    expect((await ckpt(['find', run])).status).toBe(1)
+    rmSync(file)
+    mkdirSync(file)
+    expect((await ckpt(['find', run])).status).toBe(1)
+  })
+
+  describe.runIf(isRoot)('of another user', () => {
+    it.each([
+      ['the file', (file: string) => lchownSync(file, stranger, stranger), 'the file'],
+      ['its folder', (file: string) => lchownSync(dirname(file), stranger, stranger), 'the folder'],
+      ['a link to it', (file: string) => linkOf(file), 'the link'],
+      ['a pipe', (file: string) => pipeOf(file), 'the file'],
+    ])('is left out: %s', async (_, spoil, what) => {
+      const { run, file, ran } = suspect()
+      spoil(file)
+      const { status, stderr } = await ckpt(['verify', run])
+      expect(status).toBe(0)
+      expect(stderr).toContain(`${file} is left out: ${what}`)
+      expect(stderr).toContain(`belongs to another user (${stranger}`)
+      expect(existsSync(ran)).toBe(false)
+      expect((await ckpt(['prune', run, '--keep', '2', '--yes'])).status).toBe(5)
+    })
+
+    it('is taken where the own settings trust its folder', async () => {
+      const { run, exp, file, ran } = suspect()
+      lchownSync(file, stranger, stranger)
+      expect((await ckpt(['verify', run], { env: ownSettings(`trust: [${exp}]`) })).stderr).toBe('')
+      expect(existsSync(ran)).toBe(true)
+    })
+
+    it('or a group of several people may write it: taken with trust: [group] alone', async () => {
+      const { run, file, ran } = suspect()
+      lchownSync(file, 0, stranger)
+      chmodSync(file, 0o664)
+      expect((await ckpt(['verify', run])).stderr).toContain(`others of the group ${stranger} may write ${file}`)
+      expect(existsSync(ran)).toBe(false)
+      expect((await ckpt(['verify', run], { env: ownSettings('trust: [group]') })).stderr).toBe('')
+      expect(existsSync(ran)).toBe(true)
+    })
+
+    function linkOf(file: string): void {
+      renameSync(file, `${file}.real`)
+      symlinkSync(`${file}.real`, file)
+      lchownSync(file, stranger, stranger)
+    }
+
+    function pipeOf(file: string): void {
+      rmSync(file)
+      spawnSync('mkfifo', [file])
+      lchownSync(file, stranger, stranger)
+    }
+  })
+
+  it('may be written by a group of the user alone', async () => {
+    const { run, file, ran } = suspect()
+    chmodSync(file, 0o664)
+    const { stderr } = await ckpt(['verify', run])
+    // Whoever runs this may share the first group with others.
+    expect([stderr === '', stderr.includes('others of the group')]).toEqual([existsSync(ran), !existsSync(ran)])
+    if (isRoot) expect(stderr).toBe('')
+  })
+
+  function ownSettings(text: string): Record<string, string> {
+    const config = temporaryDirectory()
+    mkdirSync(join(config, 'ckpt'))
+    writeFileSync(join(config, 'ckpt', 'config.yaml'), text)
+    return { XDG_CONFIG_HOME: config }
+  }
 })

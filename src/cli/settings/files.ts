@@ -2,20 +2,33 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { ParsedConfig } from './settings-file.js'
-import { findConfigs, type ConfigFile } from './find-files.js'
+import { findConfigs, readConfig } from './find-files.js'
 import type { ReadStorage } from '../../core/storage/storage.js'
+import type { Doubt } from './trust.js'
+
+/** A file that may hold settings, and is not taken. */
+export interface LeftOut extends Doubt {
+  /** Absolute. */
+  readonly path: string
+}
+
+export interface Settings {
+  /** Nearest first, the user's own last. */
+  readonly files: readonly ParsedConfig[]
+  readonly leftOut: readonly LeftOut[]
+}
 
 /**
- * Nearest first, the user's own last; every one is read with its mistakes told. Nothing but a few looks is done where
- * there are none. Throws ConfigError, StorageError, CkptError `refused` for a file that someone else may have written.
+ * Every file is read with its mistakes told, but for those that somebody else may have written. Nothing but a few
+ * looks is done where there are none. Throws ConfigError, StorageError.
  */
 export async function loadSettings(
   storage: ReadStorage,
   folder: string,
   commandIds: readonly string[],
-): Promise<readonly ParsedConfig[]> {
-  const files = await findConfigs(storage, folder, { home: homedir(), own: ownFile() })
-  return files.length === 0 ? [] : parseSettings(files, commandIds)
+): Promise<Settings> {
+  const paths = await findConfigs(storage, folder, { home: homedir(), own: ownFile() })
+  return paths.length === 0 ? { files: [], leftOut: [] } : parseSettings(storage, paths, commandIds)
 }
 
 /** The user's own file (XDG Base Directory Specification: a relative path is as none). */
@@ -25,28 +38,45 @@ function ownFile(): string {
 }
 
 /** Loaded when there is something to parse: most starts find no file. */
-async function parseSettings(files: readonly ConfigFile[], commandIds: readonly string[]): Promise<ParsedConfig[]> {
-  const { ensureTrusted, parseConfig } = await import('./settings-file.js')
-  const { ConfigError } = await import('../../core/formats/config-yaml.js')
+async function parseSettings(
+  storage: ReadStorage,
+  paths: readonly string[],
+  commandIds: readonly string[],
+): Promise<Settings> {
+  const { parseConfig } = await import('./settings-file.js')
+  const { followWay } = await import('./trust.js')
+  const { people } = await import('../../machine/people.js')
   const library = await import('yaml')
   const names = commandIds.map((id) => id.replaceAll(':', ' '))
-  const user = process.getuid?.() ?? null
-  const trusted: string[] = []
-  const parsed: ParsedConfig[] = []
+  let trusted = { folders: [] as readonly string[], group: false }
+  const files: ParsedConfig[] = []
+  const leftOut: LeftOut[] = []
   // The user's own first, which says whom to trust.
-  for (const file of files.toReversed()) {
-    ensureTrusted(file, user, trusted)
-    const config = parseConfig(file.text, file.path, names, library)
-    const [first] = config.trust
-    if (first !== undefined && !file.isOwn) {
-      throw new ConfigError(first.place, 'trust stands in your own settings only', { hint: `in ${ownFile()}` })
+  for (const path of paths.toReversed()) {
+    const way = followWay(path, people, trusted)
+    if (way === null) continue
+    if (way.doubt !== null) {
+      leftOut.unshift({ path, ...way.doubt })
+      continue
     }
-    for (const { text, place } of config.trust) {
-      if (!isAbsolute(text))
-        throw new ConfigError(place, `trust names folders by absolute paths, not ${JSON.stringify(text)}`)
-      trusted.push(text.replace(/(?<=.)\/+$/, ''))
-    }
-    parsed.unshift(config)
+    const config = parseConfig(await readConfig(storage, way.real, way), path, names, library, way.real)
+    const named = await readTrust(config, path === ownFile())
+    trusted = { folders: [...trusted.folders, ...named.folders], group: trusted.group || named.group }
+    files.unshift(config)
   }
-  return parsed
+  return { files, leftOut }
+}
+
+async function readTrust({ trust }: ParsedConfig, isOwn: boolean) {
+  const { ConfigError } = await import('../../core/formats/config-yaml.js')
+  const [first] = trust
+  if (first !== undefined && !isOwn) {
+    throw new ConfigError(first.place, 'trust stands in your own settings only', { hint: `in ${ownFile()}` })
+  }
+  const folders = trust.flatMap(({ text, place }) => {
+    if (text === 'group') return []
+    if (isAbsolute(text)) return [text.replace(/(?<=.)\/+$/, '')]
+    throw new ConfigError(place, `trust names folders by absolute paths, or group, not ${JSON.stringify(text)}`)
+  })
+  return { folders, group: trust.some(({ text }) => text === 'group') }
 }

@@ -14,48 +14,44 @@ export interface ConfigPlaces {
   readonly own: string | null
 }
 
-export interface ConfigFile {
-  /** Absolute. */
-  readonly path: string
-  readonly text: string
-  readonly isOwn: boolean
-  /** Who may have written it, as `Stat` has them. */
-  readonly owner: number
-  readonly mode: number
-}
-
 /**
- * The files at `folder` (absolute) and above it, the nearest first, up to the home directory or the root; then the
- * user's own. Where there is none it costs one look a folder. Throws StorageError for one that is there and cannot be
- * read.
+ * What stands under that name at `folder` (absolute) and above it, the nearest first, up to the home directory or the
+ * root; then the user's own. Where there is none it costs one look a folder. Throws StorageError.
  */
 export async function findConfigs(
   storage: ReadStorage,
   folder: string,
   { home, own }: ConfigPlaces,
-): Promise<ConfigFile[]> {
+): Promise<string[]> {
   const paths = foldersUpTo(folder, home).map((one) => join(one, fileName))
   const all = own === null || paths.includes(own) ? paths : [...paths, own]
-  const found: ConfigFile[] = []
-  for (const [index, stat] of (await storage.stat(all)).entries()) {
-    const path = all[index]
-    if (path === undefined || (!stat.ok && stat.error.code === 'not-found')) continue
-    if (!stat.ok) throw stat.error
-    found.push({ ...(await readConfig(storage, path)), isOwn: path === own })
-  }
-  return found
+  const looks = await storage.lstat(all)
+  return all.filter((_, index) => {
+    const look = looks[index]
+    if (look?.ok === false && look.error.code !== 'not-found') throw look.error
+    return look?.ok === true
+  })
 }
 
-/** Owner and text are those of one open file: nobody can give it another name in between. */
-async function readConfig(storage: ReadStorage, path: string): Promise<Omit<ConfigFile, 'isOwn'>> {
+/** Of a file with device and inode. */
+export interface Identity {
+  readonly device: bigint
+  readonly inode: bigint
+}
+
+/** Throws StorageError, also for one that has been put in its place since it was looked at. */
+export async function readConfig(storage: ReadStorage, path: string, looked: Identity): Promise<string> {
   const handle = await storage.open(path)
   try {
-    const { owner, mode, size } = await handle.stat()
+    const { size, device, inode } = await handle.stat()
+    if (device !== looked.device || inode !== looked.inode) {
+      throw new StorageError(path, 'ESTALE', `${path}: another file was put in its place while it was read`)
+    }
     if (size > largest)
       throw new StorageError(path, 'EFBIG', `${path}: ${size} bytes, and at most ${largest} are read here`)
     const bytes = new Uint8Array(size)
     const length = await handle.read(bytes, 0)
-    return { path, text: new TextDecoder().decode(bytes.subarray(0, length)), owner, mode }
+    return new TextDecoder().decode(bytes.subarray(0, length))
   } finally {
     await handle.close()
   }

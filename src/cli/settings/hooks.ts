@@ -26,7 +26,7 @@ export interface HookedFile {
 
 /** Those of nearer files stand before those of farther ones. Throws ConfigError. */
 export function hooksIn(files: readonly ParsedConfig[]): Hook[] {
-  return files.flatMap(({ yaml, hooks }) => parseHooks(yaml, hooks))
+  return files.flatMap(({ yaml, hooks, folder }) => parseHooks(yaml, hooks, folder))
 }
 
 /** The hook for this file, and what is known of it. */

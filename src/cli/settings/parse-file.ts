@@ -1,4 +1,5 @@
 /** The text of a `ckpt.yaml`: commands, and for each its flags by their names; beside them the hooks. */
+import { dirname } from 'node:path'
 import type { Node } from 'yaml'
 import {
   unknownKey,
@@ -21,6 +22,8 @@ export interface Entry {
 export interface ParsedConfig {
   /** Absolute. */
   readonly path: string
+  /** The folder that the file itself lies in, behind all links: there its hooks run. */
+  readonly folder: string
   /** By the commands' names. */
   readonly sections: ReadonlyMap<string, Section>
   /** Folders whose settings are taken whoever they belong to; as they are written. */
@@ -39,12 +42,15 @@ export interface Section {
 /** Keys beside the commands' names. */
 const others = ['hooks', 'trust'] as const
 
-/** `commands` are the names that sections may have. Throws ConfigError. */
+/**
+ * `commands` are the names that sections may have; `real` is the file's own path, behind all links. Throws ConfigError.
+ */
 export function parseConfig(
   text: string,
   path: string,
   commands: readonly string[],
   library: YamlLibrary,
+  real = path,
 ): ParsedConfig {
   const yaml = new YamlText(text, path, library)
   const sections = new Map<string, Section>()
@@ -59,6 +65,7 @@ export function parseConfig(
   const trust = behind('trust')
   return {
     path,
+    folder: dirname(real),
     sections,
     trust: trust === undefined ? [] : entryOf(yaml, trust).values,
     yaml,

@@ -75,7 +75,8 @@ function described(text: string | undefined): Schema {
 const plain: Schema = { type: ['string', 'number'] }
 
 const trust: Schema = {
-  description: 'in your own settings only: folders whose settings are taken whoever they belong to',
+  description:
+    'in your own settings only: folders whose settings are taken whoever they belong to; group: also what a group of several people may write',
   anyOf: [plain, { type: 'array', items: plain }],
 }
 

@@ -1,4 +1,3 @@
 /** `ckpt.yaml`: what flags say, written down in a run or above it. */
-export { findConfigs, type ConfigFile, type ConfigPlaces } from './find-files.js'
+export { findConfigs, readConfig, type ConfigPlaces } from './find-files.js'
 export { parseConfig, type Entry, type ParsedConfig, type Section } from './parse-file.js'
-export { ensureTrusted } from './trust.js'

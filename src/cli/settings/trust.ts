@@ -1,32 +1,164 @@
 /**
  * Whose settings are taken. They can hold commands (hooks) and answers to questions (`yes: true`), so, as git's
- * safe.directory has it, not those that someone else can have put above a run.
+ * safe.directory has it, not those that somebody else can have put above a run.
  */
-import { dirname, sep } from 'node:path'
-import { CkptError } from '../../core/errors.js'
-import type { ConfigFile } from './find-files.js'
+import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs'
+import { dirname, join, parse, sep } from 'node:path'
+import type { People } from '../../machine/people.js'
+
+/** What the user's own settings say of others. */
+export interface Trusted {
+  /** Absolute: settings in them are taken whoever they belong to. */
+  readonly folders: readonly string[]
+  /** Settings are taken that a group of several people may write. */
+  readonly group: boolean
+}
+
+/** Why settings are not taken, and how they could be. */
+export interface Doubt {
+  readonly reason: string
+  readonly hint: string
+}
+
+export interface Way {
+  /** Absolute; no link in it. */
+  readonly real: string
+  readonly device: bigint
+  readonly inode: bigint
+  /** Null where nobody else can have a hand in it. */
+  readonly doubt: Doubt | null
+}
+
+const othersMayWrite = 0o002
+const groupMayWrite = 0o020
+/** Whoever may write in such a folder may rename and remove there what is their own only. */
+const sticky = 0o1000
+/** As many as the system follows (path_resolution(7)). */
+const mostLinks = 40
 
 /**
- * Throws CkptError `refused` for a file that belongs neither to the user (a system's number; null where there are
- * none) nor to root, unless it lies in one of the `trusted` folders; and for one that anybody may write.
+ * Follows the path (absolute) as the system does and looks at each folder and link on the way. Null where it leads
+ * nowhere, also where somebody's link goes round in circles.
  */
-export function ensureTrusted(
-  { path, owner, mode }: ConfigFile,
-  user: number | null,
-  trusted: readonly string[],
-): void {
-  if (user === null) return
-  if ((mode & 0o002) !== 0) {
-    throw new CkptError('refused', `${path}: anybody may write this file, so its settings and hooks are not taken`, {
-      hint: `chmod o-w '${path}', or leave settings out with --no-config`,
-    })
+export function followWay(path: string, people: People, trusted: Trusted): Way | null {
+  const doubts = new Doubts(path, people, trusted)
+  const { root } = parse(path)
+  const left = path.split(sep)
+  let at = root
+  for (let links = 0; ;) {
+    const next = join(at, left.shift() ?? '')
+    const stat = look(next)
+    if (stat === null) return doubts.first === null ? null : { ...nowhere, real: next, doubt: doubts.first }
+    if ('reason' in stat) return { ...nowhere, real: next, doubt: doubts.first ?? stat }
+    const what = { path: next, owner: Number(stat.uid), group: Number(stat.gid), mode: Number(stat.mode) }
+    const isLast = left.length === 0
+    if (isLast) doubts.lookAtFolder(ownerOf(at), dirname(next))
+    if (stat.isSymbolicLink()) {
+      doubts.lookAtLink(what)
+      if (++links > mostLinks) return { ...nowhere, real: next, doubt: doubts.first ?? endless(next) }
+      const target = targetOf(next)
+      if (typeof target !== 'string') return { ...nowhere, real: next, doubt: doubts.first ?? target }
+      if (target.startsWith(sep)) at = root
+      left.unshift(...target.split(sep))
+    } else if (isLast) {
+      doubts.lookAtFile(what)
+      return { real: next, device: stat.dev, inode: stat.ino, doubt: doubts.first }
+    } else {
+      doubts.lookAtWay(what)
+      at = next
+    }
   }
-  if (owner === user || owner === 0 || trusted.some((folder) => `${path}${sep}`.startsWith(`${folder}${sep}`))) return
-  throw new CkptError(
-    'refused',
-    `${path}: belongs to another user (${owner}, and you are ${user}), so its settings and hooks are not taken`,
-    {
-      hint: `read it, then trust its folder in your own settings (trust: ['${dirname(path)}']), or leave settings out with --no-config`,
-    },
-  )
+}
+
+const nowhere = { device: 0n, inode: 0n }
+
+/** Null where nothing is; a doubt where the way is closed to the user. */
+function look(path: string): BigIntStats | Doubt | null {
+  return orDoubt(path, () => lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null)
+}
+
+/** A doubt where another thing has been put in the link's place. */
+function targetOf(link: string): string | Doubt {
+  return orDoubt(link, () => readlinkSync(link))
+}
+
+function ownerOf(folder: string): number {
+  const stat = look(folder)
+  return stat === null || 'reason' in stat ? -1 : Number(stat.uid)
+}
+
+function orDoubt<T>(path: string, ask: () => T): T | Doubt {
+  try {
+    return ask()
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    return { reason: `${path} cannot be looked at (${String(error.code)})`, hint: `ls -ld '${path}'` }
+  }
+}
+
+function endless(path: string): Doubt {
+  return { reason: `the link ${path} leads round in circles`, hint: `rm '${path}'` }
+}
+
+interface Looked {
+  readonly path: string
+  readonly owner: number
+  readonly group: number
+  readonly mode: number
+}
+
+class Doubts {
+  first: Doubt | null = null
+  private readonly isTrusted: boolean
+
+  constructor(
+    private readonly file: string,
+    private readonly people: People,
+    private readonly trusted: Trusted,
+  ) {
+    this.isTrusted = trusted.folders.some((folder) => `${file}${sep}`.startsWith(`${folder}${sep}`.replace('//', '/')))
+  }
+
+  lookAtFile(what: Looked): void {
+    this.lookAtOwner('the file', what.path, what.owner)
+    this.lookAtMode(what, what.path)
+  }
+
+  lookAtLink({ path, owner }: Looked): void {
+    this.lookAtOwner('the link', path, owner)
+  }
+
+  /** That the file or a link to it lies in: whoever owns it may put another there. */
+  lookAtFolder(owner: number, path: string): void {
+    this.lookAtOwner('the folder', path, owner)
+  }
+
+  lookAtWay(what: Looked): void {
+    if ((what.mode & sticky) === 0) this.lookAtMode(what, `in ${what.path}`)
+  }
+
+  private lookAtOwner(what: string, path: string, owner: number): void {
+    const { user } = this.people
+    if (this.isTrusted || owner === user || owner === 0) return
+    this.add(
+      `${what} ${path} belongs to another user (${owner}, and you are ${user ?? ''})`,
+      `read it, then trust its folder in your own settings (trust: ['${dirname(this.file)}'])`,
+    )
+  }
+
+  private lookAtMode({ path, group, mode }: Looked, where: string): void {
+    if ((mode & othersMayWrite) !== 0) {
+      this.add(`anybody may write ${where}`, `chmod o-w '${path}'`)
+      return
+    }
+    if ((mode & groupMayWrite) === 0 || this.isTrusted || this.trusted.group || !this.people.hasStrangers(group)) return
+    this.add(
+      `others of the group ${group} may write ${where}`,
+      `chmod g-w '${path}', or trust your groups in your own settings (trust: [group])`,
+    )
+  }
+
+  private add(reason: string, hint: string): void {
+    if (this.people.user !== null) this.first ??= { reason, hint }
+  }
 }

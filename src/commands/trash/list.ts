@@ -4,6 +4,7 @@ import { renderTrash, trashDocument } from '../../render/trash.js'
 import { openTrashPlace } from '../../core/runs/trash-place.js'
 
 export default class TrashList extends BaseCommand<typeof TrashList> {
+  static override isReader = true
   static override summary = "List what lies in a run's trash"
   static override description =
     'Name, how long it has been there, the bytes that removing it frees, and why it was moved; the newest first.'

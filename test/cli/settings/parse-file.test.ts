@@ -1,11 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import * as library from 'yaml'
 import { ConfigError } from '../../../src/core/formats/config-yaml.js'
-import { ensureTrusted, findConfigs, parseConfig, type ConfigFile } from '../../../src/cli/settings/settings-file.js'
-import { CkptError } from '../../../src/core/errors.js'
+import { findConfigs, parseConfig, readConfig } from '../../../src/cli/settings/settings-file.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 
 const storage = localStorage()
@@ -79,55 +78,41 @@ describe('a ckpt.yaml', () => {
     const root = temporary()
     const run = join(root, 'home', 'exp', 'run')
     mkdirSync(run, { recursive: true })
-    for (const folder of [root, join(root, 'home'), run]) writeFileSync(join(folder, 'ckpt.yaml'), folder)
+    const files = [run, join(root, 'home'), root].map((folder) => join(folder, 'ckpt.yaml'))
+    for (const file of files) writeFileSync(file, '')
     const own = join(root, 'own.yaml')
-    writeFileSync(own, 'own')
-    const found = async (home: string) =>
-      (await findConfigs(storage, run, { home, own })).map(({ text, isOwn }) => (isOwn ? `${text}!` : text))
-    expect(await found(join(root, 'home'))).toEqual([run, join(root, 'home'), 'own!'])
-    expect((await found('/nowhere')).slice(0, 3)).toEqual([run, join(root, 'home'), root])
+    writeFileSync(own, '')
+    const found = (home: string) => findConfigs(storage, run, { home, own })
+    expect(await found(join(root, 'home'))).toEqual([...files.slice(0, 2), own])
+    expect((await found('/nowhere')).slice(0, 3)).toEqual(files)
     expect(await findConfigs(storage, join(run, 'not', 'yet'), { home: run, own: null })).toHaveLength(1)
   })
 
   it('that cannot be read is an error, and no missing policy', async () => {
     const root = temporary()
-    mkdirSync(join(root, 'ckpt.yaml'))
-    await expect(findConfigs(storage, root, { home: root, own: null })).rejects.toMatchObject({ code: 'system' })
-    const large = temporary()
-    writeFileSync(join(large, 'ckpt.yaml'), Buffer.alloc((1 << 20) + 1, 32))
-    await expect(findConfigs(storage, large, { home: large, own: null })).rejects.toMatchObject({ errno: 'EFBIG' })
+    const file = join(root, 'ckpt.yaml')
+    mkdirSync(file)
+    await expect(readConfig(storage, file, identityOf(file))).rejects.toMatchObject({ code: 'system' })
+    const large = join(temporary(), 'ckpt.yaml')
+    writeFileSync(large, Buffer.alloc((1 << 20) + 1, 32))
+    await expect(readConfig(storage, large, identityOf(large))).rejects.toMatchObject({ errno: 'EFBIG' })
   })
 
-  describe('is taken from', () => {
-    const file = { path: '/shared/exp/ckpt.yaml', text: '', isOwn: false, owner: 1000, mode: 0o644 }
-    const trust = (changes: Partial<ConfigFile>, user: number | null = 1000, trusted: string[] = []) => {
-      try {
-        ensureTrusted({ ...file, ...changes }, user, trusted)
-        return 'taken'
-      } catch (error) {
-        return error instanceof CkptError ? `${error.code}: ${error.message}` : error
-      }
-    }
-
-    it('the user and root', () => {
-      expect([trust({}), trust({ owner: 0 }), trust({ mode: 0o664 })]).toEqual(['taken', 'taken', 'taken'])
-    })
-
-    it('nobody else, unless its folder is trusted', () => {
-      expect(trust({ owner: 1001 })).toContain('refused: /shared/exp/ckpt.yaml: belongs to another user (1001')
-      expect(trust({ owner: 1001 }, 0)).toContain('refused')
-      expect(trust({ owner: 1001 }, 1000, ['/shared'])).toBe('taken')
-      expect(trust({ owner: 1001 }, 1000, ['/shared/ex'])).toContain('refused')
-    })
-
-    it('no file that anybody may write', () => {
-      expect(trust({ mode: 0o646 })).toContain('anybody may write this file')
-      expect(trust({ mode: 0o646 }, 1000, ['/shared'])).toContain('anybody may write this file')
-    })
-
-    it('whoever where the system knows no users', () => expect(trust({ owner: 5, mode: 0o666 }, null)).toBe('taken'))
+  it('is read only where it is the file that was looked at', async () => {
+    const file = join(temporary(), 'ckpt.yaml')
+    writeFileSync(file, 'prune: {keep: 2}')
+    const looked = identityOf(file)
+    expect(await readConfig(storage, file, looked)).toBe('prune: {keep: 2}')
+    writeFileSync(`${file}.new`, 'prune: {keep: 9}')
+    renameSync(`${file}.new`, file)
+    await expect(readConfig(storage, file, looked)).rejects.toMatchObject({ errno: 'ESTALE' })
   })
 })
+
+function identityOf(file: string) {
+  const { dev, ino } = lstatSync(file, { bigint: true })
+  return { device: dev, inode: ino }
+}
 
 const made: string[] = []
 function temporary(): string {

@@ -13,16 +13,16 @@ const keys = ['key', 'match', ...steps, 'shell', 'timeout']
 const example = 'hooks: [{key: tokenizer, transfer: "cp {source} {target}"}]'
 const allPlaceholders = [...new Set(Object.values(placeholdersOf).flat())]
 
-/** What stands behind `hooks:`, in the file's order. Throws ConfigError. */
-export function parseHooks(yaml: YamlText, node: Node | null): Hook[] {
+/** What stands behind `hooks:`, in the file's order; `folder` (absolute) is where they run, else beside it. Throws ConfigError. */
+export function parseHooks(yaml: YamlText, node: Node | null, folder?: string): Hook[] {
   const items = node === null ? [] : yaml.itemsOf(node)
   if (items === null) throw new ConfigError(yaml.placeOf(node), 'hooks is a list', { hint: example })
-  const hooks = items.map((item) => parseHook(yaml, item, item ?? node))
+  const hooks = items.map((item) => parseHook(yaml, item, item ?? node, folder))
   refuseTwice(hooks)
   return hooks
 }
 
-function parseHook(yaml: YamlText, item: Node | null, near: Node | null): Hook {
+function parseHook(yaml: YamlText, item: Node | null, near: Node | null, folder?: string): Hook {
   const place = yaml.placeOf(near)
   if (item === null) throw new ConfigError(place, 'a hook says nothing', { hint: example })
   const values = new Map<string, Scalar>()
@@ -34,7 +34,8 @@ function parseHook(yaml: YamlText, item: Node | null, near: Node | null): Hook {
     if (value !== undefined) commands.set(step, parseCommand(value, step, shell))
   }
   const selector = parseSelector(values, place)
-  if (commands.size > 0) return { selector, commands, timeout: readTimeout(values), place, folder: dirname(place.path) }
+  const at = { place, folder: folder ?? dirname(place.path) }
+  if (commands.size > 0) return { selector, commands, timeout: readTimeout(values), ...at }
   throw new ConfigError(place, 'a hook without a command', { hint: `give it one or more of ${steps.join(', ')}` })
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nearestName } from '../../../src/core/choosing/expression/index.js'
+import { nearestName } from '../../src/core/choosing/expression/index.js'
 
 const keys = ['WER', 'ACC', 'valid/loss', 'end-of-epoch', 'epoch', 'num-examples']
 

@@ -1,0 +1,59 @@
+/** Who else works on this machine, as far as it concerns files: by the system's lists of users and groups. */
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+
+export interface People {
+  /** The system's number of the user; null where it knows no users. */
+  readonly user: number | null
+  /** Somebody beside the user and root belongs to the group, or that cannot be told. */
+  readonly hasStrangers: (group: number) => boolean
+}
+
+export const people: People = {
+  user: process.geteuid?.() ?? null,
+  hasStrangers(group) {
+    const members = membersOf(group)
+    const isKnown = members.length > 0 || group === process.getegid?.()
+    return !isKnown || members.some((name) => name !== userName() && name !== 'root')
+  },
+}
+
+/** Those whom the group lists, and those whose first group it is (group(5), passwd(5)). */
+function membersOf(group: number): string[] {
+  const listed = entries('group').find(([, , id]) => Number(id) === group) ?? askFor(group)
+  const members = (listed?.[3] ?? '').split(',').filter((name) => name !== '')
+  const first = entries('passwd').flatMap(([name, , , id]) => (Number(id) === group ? [name ?? ''] : []))
+  return [...new Set([...members, ...first])]
+}
+
+function entries(list: 'group' | 'passwd'): string[][] {
+  try {
+    return readFileSync(`/etc/${list}`, 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+  } catch {
+    return []
+  }
+}
+
+/**
+ * A group of a directory service, which does not list whose first group it is: only one of the user's own name counts
+ * as the user's alone.
+ */
+function askFor(group: number): string[] | undefined {
+  const { stdout } = spawnSync('getent', ['group', String(group)], { encoding: 'utf8', timeout: 5000 })
+  const [name, ...rest] = (stdout || '').trim().split(':')
+  if (name === undefined || name === '') return undefined
+  const [password = '', id = '', members = ''] = rest
+  return [name, password, id, `${name},${members}`]
+}
+
+function userName(): string | null {
+  try {
+    return userInfo().username
+  } catch {
+    // A number without a name, as containers have it.
+    return null
+  }
+}
