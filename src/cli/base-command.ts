@@ -40,7 +40,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    * Flags that make sense together only: where one of them is typed, none of the others is taken from a file. What
    * ranks is one question.
    */
-  static together: readonly (readonly string[])[] = [['min', 'max', 'by']]
+  static together: readonly (readonly string[])[] = [['min', 'max', 'by', 'then-min', 'then-max']]
 
   /** The first argument stands for itself, and for no run below it. */
   static isExact = false

@@ -51,6 +51,20 @@ export const selectionFlags = {
     multipleNonGreedy: true,
     parse: trim,
   }),
+  'then-min': Flags.string({
+    helpGroup,
+    helpValue: 'KEY',
+    description: 'of equal ones by that order, the lowest of this key first',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
+  'then-max': Flags.string({
+    helpGroup,
+    helpValue: 'KEY',
+    description: 'the same, the highest first',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
   where: Flags.string({
     helpGroup,
     helpValue: 'EXPR',

@@ -3,27 +3,47 @@ import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/choosing/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
 import type { PruneRequest, Query } from '../core/runs/index.js'
-import type { Order } from '../core/choosing/selection/index.js'
+import type { Criterion, Order } from '../core/choosing/selection/index.js'
 import { printable } from '../render/printable.js'
 
 export interface SelectionFlags {
   readonly min?: readonly string[] | undefined
   readonly max?: readonly string[] | undefined
   readonly by?: readonly string[] | undefined
+  readonly 'then-min'?: readonly string[] | undefined
+  readonly 'then-max'?: readonly string[] | undefined
   readonly where?: readonly string[] | undefined
 }
 
-/** Throws CkptError `bad-expression`. */
+/** Throws CkptError `bad-expression`, and `usage` for a second order without a first. */
 export async function readQuery(flags: SelectionFlags): Promise<Query> {
   const by = await Promise.all((flags.by ?? []).map(parseExpression))
+  const then = readThen(flags)
+  const criteria: readonly Criterion[] = [
+    ...(flags.min ?? []).map((key) => ({ kind: 'min' as const, key })),
+    ...(flags.max ?? []).map((key) => ({ kind: 'max' as const, key })),
+    ...by.map((expression) => ({ kind: 'by' as const, expression })),
+  ]
+  const [second] = then
+  if (second !== undefined && criteria.length === 0) {
+    throw new CkptError('usage', `--then-${second.kind} decides ties of another order, and there is none`, {
+      hint: `--min val_loss --then-${second.kind} ${second.key}`,
+    })
+  }
   return {
-    orders: [
-      ...(flags.min ?? []).map((key): Order => ({ kind: 'min', key })),
-      ...(flags.max ?? []).map((key): Order => ({ kind: 'max', key })),
-      ...by.map((expression): Order => ({ kind: 'by', expression })),
-    ],
+    orders: then.length === 0 ? criteria : criteria.map((one) => ({ ...one, then })),
     where: await Promise.all((flags.where ?? []).map(parseExpression)),
   }
+}
+
+/** What decides between equal ones. Flags of two names have lost the order in which they were typed. */
+function readThen({ 'then-min': min = [], 'then-max': max = [] }: SelectionFlags) {
+  if (min.length > 0 && max.length > 0) {
+    throw new CkptError('usage', '--then-min and --then-max together: which of them decides first is not told', {
+      hint: "weigh them in one: --by '-val_loss + 1e-6 * acc'",
+    })
+  }
+  return [...min.map((key) => ({ kind: 'min' as const, key })), ...max.map((key) => ({ kind: 'max' as const, key }))]
 }
 
 /** The one order there may be where a single answer is wanted. */

@@ -4,7 +4,13 @@ import { BaseCommand } from '../cli/base-command.js'
 import { stateOf, type Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/runs/index.js'
-import { bestOrder, rank, type Order } from '../core/choosing/selection/index.js'
+import {
+  bestOrder,
+  describeAbsentBest,
+  describeContradictions,
+  rank,
+  type Order,
+} from '../core/choosing/selection/index.js'
 import { recursiveFlag, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { summarise, toDocument } from '../render/checkpoints.js'
@@ -28,7 +34,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   static override usage = 'find [best|latest] [RUN] [FLAGS]'
   static override args = {
     what: Args.string({
-      description: 'best: by the only metric there is; latest: the newest, as without it',
+      description: 'best: what the framework itself names, else by the only metric there is; latest: the newest',
       ignoreStdin: true,
     }),
     run: Args.string({ description: 'the run, or a folder above one run', ignoreStdin: true, default: '.' }),
@@ -54,10 +60,19 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     const checkpoints = runs.flatMap((run) => run.checkpoints)
     const { ordered, selected, warnings } = await arrange(this.storage, checkpoints, query, this.now())
     for (const warning of warnings) this.alert(warning)
-    const order = readOrder(selector, query, ordered) ?? (this.flags.recursive ? newest : undefined)
+    const order = readOrder(selector, query, ordered, selected) ?? (this.flags.recursive ? newest : undefined)
+    if (selector === 'best') this.tellOfBest(query, ordered)
     const ranked = rank(selected, order, this.now())
     if (ranked.length === 0) throw nothingFound(path, ordered.length, query)
     await this.print(path, await this.takeSound(ranked, ordered))
+  }
+
+  /** What the framework says of its own best, where that is not what people think. */
+  private tellOfBest({ orders }: Query, ordered: readonly Checkpoint[]): void {
+    for (const absent of describeAbsentBest(ordered)) this.alert(printable(absent))
+    // Of orders that were named it is told already.
+    if (orders.length > 0) return
+    for (const contradiction of describeContradictions([], ordered)) this.alert(printable(contradiction))
   }
 
   private readArguments(): { selector: 'best' | 'latest' | undefined; path: string } {
@@ -124,12 +139,13 @@ function readOrder(
   selector: 'best' | 'latest' | undefined,
   query: Query,
   checkpoints: readonly Checkpoint[],
+  selected: readonly Checkpoint[],
 ): Order | undefined {
   const order = onlyOrder(query)
   if (selector === 'latest' && order !== undefined) {
     throw new CkptError('usage', '"latest" is an order of its own: leave it out, or the flag that ranks')
   }
-  return selector === 'best' ? (order ?? bestOrder(checkpoints)) : order
+  return selector === 'best' ? (order ?? bestOrder(checkpoints, selected)) : order
 }
 
 function nothingFound(path: string, count: number, query: Query): CkptError {

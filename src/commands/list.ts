@@ -17,6 +17,8 @@ import {
 } from '../core/runs/index.js'
 import {
   bestPerMetric,
+  describeAbsentBest,
+  describeContradictions,
   describeUnknownKey,
   impossibleMetrics,
   rank,
@@ -95,7 +97,10 @@ Exit status 3 when nothing matches.`
     const order = onlyOrder(query)
     const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now)
     const where = this.flags.recursive ? `${printable(run.path)}: ` : ''
-    for (const warning of warnings) this.alert(where + warning)
+    const settings = query.orders.length > 0 ? [] : describeContradictions([], ordered)
+    for (const warning of [...warnings, ...describeAbsentBest(ordered), ...settings]) {
+      this.alert(where + printable(warning))
+    }
     const ranked = rank(selected, order, now)
     const limit =
       this.flags.limit ?? (this.flags.all || !this.output.isTerminal || this.wantsJson ? Infinity : screenful)

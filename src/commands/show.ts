@@ -4,10 +4,20 @@ import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { TotalSize } from '../core/checkpoints/layouts/index.js'
 import { arrange, examine, openNamed } from '../core/runs/index.js'
-import { bestPerMetric, metricOrders, valueFor } from '../core/choosing/selection/index.js'
+import {
+  bestPerMetric,
+  describeAbsentBest,
+  describeContradictions,
+  metricOrders,
+  namedBests,
+  valueFor,
+  type NamedBest,
+} from '../core/choosing/selection/index.js'
+
 import { openTensors, plainShape, type TensorFile, type TensorInfo } from '../core/tensors/read/index.js'
 import { named, stateFlag, verifyFlag } from '../cli/flags.js'
 import { toDocument } from '../render/checkpoints.js'
+import { printable } from '../render/printable.js'
 import { renderCheckpoint, renderOverview, renderTensorFile, type BestEntry } from '../render/show.js'
 import { layoutsOf } from '../render/run.js'
 import { baseOf } from '../machine/working-folder.js'
@@ -41,14 +51,16 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
     const [checkpoint] = await this.long('checking', (options) =>
       examine(this.storage, run.checkpoints, [found], this.flags.verify, options),
     )
-    if (checkpoint !== undefined) await this.showCheckpoint(checkpoint)
+    if (checkpoint !== undefined) await this.showCheckpoint(checkpoint, run)
   }
 
-  private async showCheckpoint(checkpoint: Checkpoint): Promise<void> {
+  private async showCheckpoint(checkpoint: Checkpoint, run: Run): Promise<void> {
+    const { ordered } = await arrange(this.storage, run.checkpoints, { orders: [], where: [] }, this.now())
+    const named = namedBests(ordered).filter((one) => one.path === checkpoint.path)
     const tensors = await this.readTensors(checkpoint)
     const document = new Map([...tensors].map(([key, list]) => [key, list.map(tensorDocument)]))
     this.answer({ checkpoint: toDocument(checkpoint), tensors: document }, () =>
-      renderCheckpoint(checkpoint, tensors, { now: this.now(), output: this.output }),
+      renderCheckpoint(checkpoint, tensors, { named, now: this.now(), output: this.output }),
     )
   }
 
@@ -83,15 +95,19 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
 
   private async showRun(run: Run): Promise<void> {
     const now = this.now()
-    const { ordered } = await arrange(this.storage, run.checkpoints, { orders: [], where: [] }, now)
+    const { ordered, warnings } = await arrange(this.storage, run.checkpoints, { orders: [], where: [] }, now)
+    for (const warning of [...warnings, ...describeAbsentBest(ordered), ...describeContradictions([], ordered)]) {
+      this.alert(printable(warning))
+    }
     const total = new TotalSize()
     const checkpoints = await examine(this.storage, ordered, ordered, 'none', { total })
     const best = bestOf(checkpoints, now)
+    const named = namedBests(ordered)
     const size = total.bytes
     const document = { run: run.path, layouts: layoutsOf(run), checkpoints: checkpoints.map(toDocument), size }
     const latest = checkpoints[0]?.name
-    this.answer({ ...document, latest, best }, () =>
-      renderOverview({ run, checkpoints, size, best }, { now, output: this.output }),
+    this.answer({ ...document, latest, best, named: named.map(namedDocument) }, () =>
+      renderOverview({ run, checkpoints, size, best, named }, { now, output: this.output }),
     )
   }
 }
@@ -101,9 +117,14 @@ function bestOf(checkpoints: readonly Checkpoint[], now: number): BestEntry[] {
   return metricOrders(checkpoints).flatMap((order) => {
     const checkpoint = best.get(order.key)
     const value = checkpoint && valueFor(checkpoint, order, now)
-    if (checkpoint === undefined || value === undefined || order.kind === 'by') return []
+    if (checkpoint === undefined || value === undefined) return []
     return [{ metric: order.key, direction: order.kind, name: checkpoint.name, value }]
   })
+}
+
+function namedDocument({ pointer, by, checkpoint }: NamedBest) {
+  const { label, name, metric = null, value = null } = pointer
+  return { label, by, name, metric, value, there: checkpoint !== null }
 }
 
 function tensorDocument({ name, dtype, shape, bytes }: TensorInfo) {

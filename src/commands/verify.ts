@@ -3,10 +3,12 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
+import { byRecency, describeAbsentBest } from '../core/choosing/selection/index.js'
 import { openCheckpoint, openNamed, openRuns, recordRun, verifyRun, type Verified } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag } from '../cli/flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
+import { printable } from '../render/printable.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
 import { baseOf } from '../machine/working-folder.js'
 
@@ -62,6 +64,9 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
   }
 
   private async verify(run: Run, which: readonly Checkpoint[] | null): Promise<Verified> {
+    for (const absent of describeAbsentBest(byRecency(run.checkpoints).ordered)) {
+      this.alert(`${printable(run.path)}: ${printable(absent)}`)
+    }
     const { deep, finite, record } = this.flags
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
     const request = { which, level: deep ? ('deep' as const) : ('quick' as const), finite, state }

@@ -180,6 +180,8 @@ export interface Pointer {
   readonly name: string
   /** The metric by which the framework holds it for the best. */
   readonly metric?: string
+  /** Its value, as the framework wrote it down. */
+  readonly value?: number
   /** What the framework does with it: resumes from it, or takes it for the best. Absent: neither is known. */
   readonly purpose?: 'resume' | 'best'
 }

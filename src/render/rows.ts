@@ -1,8 +1,8 @@
 /** What stands beside a checkpoint in a list, and the order of the rows. */
 import type { Checkpoint } from '../core/checkpoint.js'
-import { scopeOf } from '../core/choosing/selection/index.js'
+import { describeValue, namedBests, scopeOf } from '../core/choosing/selection/index.js'
 
-/** By path: `latest`, `best WER loss`, `impossible ACC`. `aside` tells by name why jobs do not start from one. */
+/** By path: `latest`, `best WER loss`, `named best (WER 3)`, `impossible ACC`. `aside` tells by name why jobs do not start from one. */
 export function marksOf(
   ordered: readonly Checkpoint[],
   best: ReadonlyMap<string, Checkpoint>,
@@ -17,6 +17,9 @@ export function marksOf(
   const bestOf = new Map<string, string[]>()
   for (const [metric, { path }] of best) bestOf.set(path, [...(bestOf.get(path) ?? []), metric])
   for (const [path, metrics] of bestOf) add(path, `best ${metrics.join(' ')}`)
+  for (const { checkpoint, pointer } of namedBests(ordered)) {
+    if (checkpoint !== null) add(checkpoint.path, `named best${describeValue(pointer)}`)
+  }
   for (const [path, metrics] of impossible) add(path, `impossible ${metrics.join(' ')}`)
   for (const { name, path, demoted, sameAs } of ordered) {
     if (sameAs !== undefined) add(path, `same as ${sameAs}`)

@@ -2,6 +2,7 @@
 import { basename, relative } from 'node:path'
 import { timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/checkpoints/layouts/index.js'
+import { describeValue, type NamedBest } from '../core/choosing/selection/index.js'
 import type { TensorFile, TensorInfo } from '../core/tensors/read/index.js'
 import { aligned } from './aligned.js'
 import { describeFinding, formatMeta, isoTime } from './checkpoints.js'
@@ -33,7 +34,7 @@ const mostTensors = 40
 export function renderCheckpoint(
   checkpoint: Checkpoint,
   tensors: ReadonlyMap<string, readonly TensorInfo[]>,
-  { now, output }: Context,
+  { named, now, output }: Context & { readonly named: readonly NamedBest[] },
 ): string[] {
   const paint = painter(output.colours)
   const room = output.width - 2
@@ -41,7 +42,7 @@ export function renderCheckpoint(
     lines.length === 0 ? [] : ['', paint('title', title), ...lines.map((line) => `  ${line}`)]
   return [
     paint('title', printable(checkpoint.name)),
-    ...aligned(facts(checkpoint, now, paint)).map((line) => `  ${line}`),
+    ...aligned([...facts(checkpoint, now, paint), ...named.map(namedFact)]).map((line) => `  ${line}`),
     ...section(
       'Meta',
       hangRows(
@@ -81,6 +82,11 @@ function facts(checkpoint: Checkpoint, now: number, paint: Paint): string[][] {
   ]
 }
 
+/** What the framework holds for the best, and who says so. */
+function namedFact({ pointer, by }: NamedBest): string[] {
+  return ['named best', printable(`by ${pointer.label} of ${by}${describeValue(pointer)}`)]
+}
+
 function fileLine(checkpoint: Checkpoint, file: Checkpoint['files'][number]): string[] {
   const size = file.size === null ? '-' : formatSize(file.size)
   return [printable(file.key), size, printable(relative(checkpoint.path, file.path) || basename(file.path))]
@@ -102,7 +108,14 @@ export function renderOverview(
     checkpoints,
     size,
     best,
-  }: { run: Run; checkpoints: readonly Checkpoint[]; size: number; best: readonly BestEntry[] },
+    named,
+  }: {
+    run: Run
+    checkpoints: readonly Checkpoint[]
+    size: number
+    best: readonly BestEntry[]
+    named: readonly NamedBest[]
+  },
   { now, output }: Context,
 ): string[] {
   const paint = painter(output.colours)
@@ -124,6 +137,11 @@ export function renderOverview(
             `best ${printable(metric)}`,
             printable(name),
             `${formatNumber(value, allDigits)} (${direction})`,
+          ]),
+          ...named.map(({ pointer, checkpoint }) => [
+            'named best',
+            printable(pointer.name),
+            printable(`${checkpoint === null ? 'not there' : pointer.label}${describeValue(pointer)}`),
           ]),
         ],
         { width: room, long: 1 },

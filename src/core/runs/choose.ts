@@ -4,7 +4,7 @@ import { CkptError } from '../errors.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { firstWhole, requireKeys, type Candidate, type PassedOver } from './pass-over.js'
 import { findLeftovers } from '../checkpoints/layouts/index.js'
-import { rank } from '../choosing/selection/index.js'
+import { bestOrder, rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, type Query } from './rank-and-filter.js'
 import { examineOne } from './open.js'
@@ -12,6 +12,8 @@ import { examineOne } from './open.js'
 export interface ChooseRequest {
   /** At most one order; none means the newest first. */
   readonly query: Query
+  /** Where the query has no order: the best, as the framework or the only metric tells, and not the newest. */
+  readonly best?: boolean
   readonly verify: HealthLevel
   /** Keys of the parameter files that it must have. */
   readonly keys: readonly string[]
@@ -36,11 +38,11 @@ export interface ChooseContext extends HealthOptions {
 export async function choose(
   storage: ReadStorage,
   run: Run,
-  { query, verify, keys, setAside, takesDemoted = false }: ChooseRequest,
+  { query, best = false, verify, keys, setAside, takesDemoted = false }: ChooseRequest,
   context: ChooseContext,
 ): Promise<Candidate & { readonly warnings: readonly string[] }> {
   const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
-  const [order] = query.orders
+  const order = query.orders[0] ?? (best ? bestOrder(ordered, selected) : undefined)
   const ranked = rank(selected, order, context.now)
   const check = async (checkpoint: Checkpoint): Promise<readonly Finding[]> => {
     const aside = setAside?.get(checkpoint.name)

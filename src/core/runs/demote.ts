@@ -70,8 +70,8 @@ function olderThanBest(run: Run, { olderThanBest: count = 0, query }: DemoteRequ
       hint: '--older-than-best 3 --min WER',
     })
   }
-  const orders: readonly Order[] = query.orders.length > 0 ? query.orders : [bestOrder(run.checkpoints)]
   const { ordered } = byRecency(run.checkpoints)
+  const orders: readonly Order[] = query.orders.length > 0 ? query.orders : [bestOrder(ordered)]
   const best = new Set(orders.flatMap((order) => rank(ordered, order, now).slice(0, count)))
   const oldest = ordered.findLastIndex((checkpoint) => best.has(checkpoint))
   const labels = orders.map(describeOrder).join(', ')

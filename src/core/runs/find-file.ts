@@ -3,7 +3,7 @@ import { distinct, holdsWeights, isWhole, type Checkpoint, type ParamFile, type 
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
 import { findCheckpointAt, loadCheckpoint } from '../checkpoints/layouts/index.js'
-import { rank, valueFor } from '../choosing/selection/index.js'
+import { rank, valueFor, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { isTensorFile } from '../tensors/read/index.js'
 import { arrange, type Query } from './rank-and-filter.js'
@@ -109,11 +109,16 @@ async function findInRun(
   for (const checkpoint of distinct(ranked).slice(0, count)) {
     const file = await fileIn(storage, checkpoint, { ...run, checkpoints: ordered }, request, context)
     const value = order === undefined ? undefined : valueFor(checkpoint, order, context.now)
-    const key = order === undefined ? '' : order.kind === 'by' ? order.expression.text : order.key
+    const key = order === undefined ? '' : nameOf(order)
     const metric = value === undefined ? null : { key, value }
     found.push({ ...file, metric, warnings: [...(found.length === 0 ? warnings : []), ...file.warnings] })
   }
   return found
+}
+
+function nameOf(order: Order): string {
+  if (order.kind === 'named') return order.label
+  return order.kind === 'by' ? order.expression.text : order.key
 }
 
 async function fileIn(

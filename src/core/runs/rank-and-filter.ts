@@ -4,9 +4,11 @@ import type { Expression } from '../choosing/expression/index.js'
 import { complete, measure } from '../checkpoints/layouts/index.js'
 import {
   byRecency,
+  describeContradictions,
   describeUnknownKey,
   filter,
   needsComplete,
+  namesIn as namesInOrder,
   needsMeasure,
   unknownKeys,
   type Order,
@@ -24,7 +26,7 @@ export interface Arranged {
   readonly ordered: readonly Checkpoint[]
   /** Those for which every filter is true, newest first. */
   readonly selected: readonly Checkpoint[]
-  /** For people: keys that no checkpoint has, an order that had only file times to go by. */
+  /** For people: keys that no checkpoint has, an order for the worst, one that had only file times to go by. */
   readonly warnings: readonly string[]
 }
 
@@ -40,11 +42,14 @@ export async function arrange(
   const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
   const known = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
   const { ordered, warning } = byRecency(known)
-  const unknown = unknownKeys(asked, known).map(describeUnknownKey)
+  const slips = [
+    ...unknownKeys(asked, known).map(describeUnknownKey),
+    ...(query.orders.length === 0 ? [] : describeContradictions(query.orders, ordered)),
+  ]
   return {
     ordered,
     selected: filter(ordered, query.where, now),
-    warnings: warning === undefined ? unknown : [warning, ...unknown],
+    warnings: warning === undefined ? slips : [warning, ...slips],
   }
 }
 
@@ -53,5 +58,5 @@ function namesIn(query: Query): string[] {
 }
 
 export function namesInOrders({ orders }: Query): string[] {
-  return orders.flatMap((order) => (order.kind === 'by' ? [...order.expression.names] : [order.key]))
+  return orders.flatMap(namesInOrder)
 }

@@ -9,7 +9,9 @@ import {
   isMeta,
   oneMember,
   type Checkpoint,
+  type Direction,
   type Finding,
+  type Meta,
   type MetaValue,
   type Moment,
   type ParamFile,
@@ -18,7 +20,7 @@ import {
 } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { readJsonObject, type JsonObject } from '../../formats/json.js'
-import { mostKeys } from '../meta/index.js'
+import { directionOf, mostKeys } from '../meta/index.js'
 import type { Entry, ReadStorage, Result } from '../../storage/storage.js'
 import {
   batches,
@@ -199,7 +201,17 @@ interface State {
   readonly meta: Map<string, MetaValue>
   readonly measuredAt: ReadonlyMap<string, Moment>
   readonly findings: readonly Finding[]
-  readonly best: string | null
+  readonly best: Best | null
+}
+
+/** What the Trainer holds for the best, as far as it says so. */
+interface Best {
+  /** Path as the job saw it. */
+  readonly path: string
+  readonly value: number | null
+  /** The metric that had this value where it was best. */
+  readonly metric: string | null
+  readonly direction: Direction | null
 }
 
 function readState(candidate: Candidate, text: Result<Uint8Array> | undefined): State {
@@ -228,22 +240,32 @@ function failedState(findings: readonly Finding[]): State {
   return { meta: new Map(), measuredAt: new Map(), findings, best: null }
 }
 
-const facts = new Set(['global_step', 'epoch', 'best_model_checkpoint', 'logging_steps', 'save_steps'])
+const facts = new Set([
+  ...[
+    'global_step',
+    'epoch',
+    'best_model_checkpoint',
+    'best_metric',
+    'best_global_step',
+    'logging_steps',
+    'save_steps',
+  ],
+])
 
 function interpret(text: Uint8Array): State {
-  let log = new Log(undefined)
+  let log = new Log(new Map())
   const onItem = (entry: MetaValue): void => log.add(entry)
-  const onList = (before: JsonObject): void => void (log = new Log(before.get('global_step')))
+  const onList = (before: JsonObject): void => void (log = new Log(before))
   const state = readJsonObject(text, { keys: facts, list: 'log_history', onList, onItem })
   if (state === null) return failedState([corruptState('no JSON object')])
   const step = state.get('global_step')
   if (typeof step === 'string' || typeof step === 'boolean' || typeof step === 'object') {
     return failedState([corruptState(`global_step is no number, but ${quoteValue(step)}`)])
   }
-  if (step !== log.step) {
-    // The Trainer sorts its keys. Where the step comes behind the log, that is read again.
-    log = new Log(step)
-    readJsonObject(text, { keys: noFacts, list: 'log_history', onList: () => void (log = new Log(step)), onItem })
+  if (step !== log.step || state.get('best_metric') !== log.best) {
+    // The Trainer sorts its keys. Where these come behind the log, that is read again.
+    log = new Log(state)
+    readJsonObject(text, { keys: noFacts, list: 'log_history', onList: () => void (log = new Log(state)), onItem })
   }
   const meta = new Map<string, MetaValue>()
   copyFact(step, 'step', meta)
@@ -255,7 +277,7 @@ function interpret(text: Uint8Array): State {
     meta,
     measuredAt: log.measuredElsewhere(loggedEvery(state)),
     findings: log.isCut ? [tooManyMetrics] : [],
-    best: typeof best === 'string' ? best : null,
+    best: typeof best === 'string' ? { path: best, ...log.judgement() } : null,
   }
 }
 
@@ -284,10 +306,23 @@ class Log {
   readonly #stepOf = new Map<string, number>()
   readonly #epochOf = new Map<string, number | null>()
   readonly #last: number
+  /** Of evaluations, the lowest and the highest value of each key. */
+  readonly #extremes = new Map<string, { readonly least: number; readonly most: number }>()
+  /** Keys that had the best value where it was best. */
+  readonly #judged = new Set<string>()
+  readonly step: MetaValue | undefined
+  readonly best: MetaValue | undefined
+  readonly #bestStep: number | null
   isCut = false
 
-  constructor(readonly step: MetaValue | undefined) {
-    this.#last = toFinite(step) ?? Infinity
+  /** `facts` are those of the state that are known before its log. */
+  constructor(facts: JsonObject) {
+    this.step = facts.get('global_step')
+    this.best = facts.get('best_metric')
+    this.#last = toFinite(this.step) ?? Infinity
+    const path = facts.get('best_model_checkpoint')
+    const named = typeof path === 'string' ? stepOfName(nameIn(path) ?? '') : null
+    this.#bestStep = toFinite(facts.get('best_global_step')) ?? named
   }
 
   add(entry: MetaValue): void {
@@ -295,6 +330,7 @@ class Log {
     const step = toFinite(entry.get('step')) ?? -Infinity
     if (step > this.#last) return
     const epoch = toFinite(entry.get('epoch'))
+    this.#judge(entry, step)
     for (const [key, value] of entry) {
       const known = this.#stepOf.get(key)
       if (key === 'step' || key === 'epoch' || step < (known ?? -Infinity)) continue
@@ -305,6 +341,28 @@ class Log {
         this.metrics.set(key, value)
       }
     }
+  }
+
+  #judge(entry: Meta, step: number): void {
+    for (const [key, value] of entry) {
+      if (typeof value !== 'number' || !isMeasured(key)) continue
+      const known = this.#extremes.get(key) ?? { least: value, most: value }
+      this.#extremes.set(key, { least: Math.min(known.least, value), most: Math.max(known.most, value) })
+      const isThere = this.#bestStep === null || step === this.#bestStep
+      if (value === this.best && isThere && this.#extremes.size <= mostKeys) this.#judged.add(key)
+    }
+  }
+
+  /** The state holds only the value that was best: by which metric it was, and which way, is what the log shows. */
+  judgement(): Omit<Best, 'path'> {
+    const value = toFinite(this.best)
+    const known = [...this.#judged].filter((key) => directionOf(key) !== undefined)
+    const [metric = null, another] = known.length > 0 ? known : [...this.#judged]
+    // Two metrics with the same value (accuracy and micro F1) have the same best, but for what rounding does.
+    if (metric === null || value === null) return { value, metric: null, direction: null }
+    const { least, most } = this.#extremes.get(metric) ?? { least: value, most: value }
+    const direction = least === most ? null : value === least ? 'min' : value === most ? 'max' : null
+    return { value, metric: another === undefined || known.length > 0 ? metric : null, direction }
   }
 
   /**
@@ -341,6 +399,7 @@ function toCheckpoint(run: string, candidate: Candidate, state: State): Checkpoi
     size: null,
     health: healthFrom('none', [...candidate.findings, ...state.findings, ...findNoWeights(candidate)]),
     pointsTo: pointersOf(state.best),
+    ...directionsOf(state.best),
     ...(state.measuredAt.size === 0 ? {} : { measuredAt: state.measuredAt }),
   }
 }
@@ -364,9 +423,21 @@ function stepOfName(name: string): number | null {
 }
 
 /** The path is as the job saw it, perhaps on another machine: its last part is the name here. */
-function pointersOf(best: string | null): Pointer[] {
-  const name = best?.split(/[/\\]/).findLast((part) => part !== '')
-  return name === undefined ? [] : [{ label: 'best_model_checkpoint', name, purpose: 'best' }]
+function nameIn(path: string): string | undefined {
+  return path.split(/[/\\]/).findLast((part) => part !== '')
+}
+
+function pointersOf(best: Best | null): Pointer[] {
+  const name = best === null ? undefined : nameIn(best.path)
+  if (best === null || name === undefined) return []
+  const { metric, value } = best
+  const judged = { ...(metric === null ? {} : { metric }), ...(value === null ? {} : { value }) }
+  return [{ label: 'best_model_checkpoint', name, purpose: 'best', ...judged }]
+}
+
+function directionsOf(best: Best | null): Pick<Checkpoint, 'directions'> {
+  const { metric = null, direction = null } = best ?? {}
+  return metric === null || direction === null ? {} : { directions: new Map([[metric, direction]]) }
 }
 
 const paramSuffix = /(\.(safetensors|bin)\.index\.json|\.(safetensors|bin|pt|pth|ckpt|h5|msgpack))$/

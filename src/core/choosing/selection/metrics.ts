@@ -1,17 +1,24 @@
 /** Questions about the metrics of a run: which there are, which checkpoint is best by each. */
-import { ownMeta, ownValue, type Checkpoint, type Direction, type MetaValue } from '../../checkpoint.js'
+import { ownMeta, ownValue, stateOf, type Checkpoint, type Direction, type MetaValue } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { directionOf, isImpossible, metricKeys } from '../../checkpoints/meta/index.js'
+import {
+  directionOf,
+  evaluationsAmong,
+  isImpossible,
+  metricKeys,
+  withoutTraining,
+} from '../../checkpoints/meta/index.js'
+import { namedBests } from './named-best.js'
 import { describeOrder, rank, type Order } from './rank.js'
 
 /** Not worth a column or a mark of their own: the list shows them anyway. */
 const bookkeeping: ReadonlySet<string> = new Set(['unixtime', 'step', 'epoch'])
 
-type MetricOrder = Order & { readonly key: string }
+type MetricOrder = Order & { readonly kind: 'min' | 'max'; readonly key: string }
 
-/** Each metric as an order: the framework says its direction, or its name does. */
+/** Each metric as an order: the framework says its direction, or its name does. No training loss beside evaluations. */
 export function metricOrders(checkpoints: readonly Checkpoint[]): MetricOrder[] {
-  return ordersOf(checkpoints, toldDirections(checkpoints))
+  return withoutTraining(ordersOf(checkpoints, toldDirections(checkpoints)))
 }
 
 function ordersOf(checkpoints: readonly Checkpoint[], told: ReadonlyMap<string, Direction>): MetricOrder[] {
@@ -23,7 +30,7 @@ function ordersOf(checkpoints: readonly Checkpoint[], told: ReadonlyMap<string, 
 }
 
 /** Of several words on one metric the first, which is the newest where the newest checkpoint is first. */
-function toldDirections(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, Direction> {
+export function toldDirections(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, Direction> {
   const told = new Map<string, Direction>()
   for (const { directions } of checkpoints) {
     for (const [key, direction] of directions ?? []) if (!told.has(key)) told.set(key, direction)
@@ -32,14 +39,17 @@ function toldDirections(checkpoints: readonly Checkpoint[]): ReadonlyMap<string,
 }
 
 /**
- * What `best` alone means: by what the framework itself tells the best, else the only metric there is. Throws
- * CkptError `usage` when there are several or none, with what to type.
+ * What `best` alone means: what the framework itself names the best of `selected`, else by what it tells the best, else
+ * the only metric there is. `checkpoints` is newest first. Throws CkptError `usage` when there are several or none, with
+ * what to type.
  */
-export function bestOrder(checkpoints: readonly Checkpoint[]): Order {
+export function bestOrder(checkpoints: readonly Checkpoint[], selected: readonly Checkpoint[] = checkpoints): Order {
   const told = toldDirections(checkpoints)
   const all = ordersOf(checkpoints, told)
+  const named = namedOrder(checkpoints, selected, all)
+  if (named !== undefined) return named
   const judged = all.filter(({ key }) => told.has(key))
-  const orders = judged.length > 0 ? judged : all
+  const orders = judged.length > 0 ? judged : evaluationsAmong(all)
   const [only, second] = orders
   if (only !== undefined && second === undefined) return only
   if (only === undefined) {
@@ -52,6 +62,26 @@ export function bestOrder(checkpoints: readonly Checkpoint[]): Order {
   throw new CkptError('usage', `"best" by what? There are ${orders.length} metrics: ${listKeys(orders)}`, {
     hint: `name one: ${orders.map(describeOrder).join(', ')}`,
   })
+}
+
+/**
+ * The one checkpoint that the framework of the run names the best first, the others by the metric by which it was
+ * judged. Where that one is gone or not selected, the metric alone; undefined where nothing is named, or several.
+ */
+function namedOrder(
+  checkpoints: readonly Checkpoint[],
+  selected: readonly Checkpoint[],
+  orders: readonly MetricOrder[],
+): Order | undefined {
+  const named = namedBests(checkpoints)
+  const [only] = named
+  if (only === undefined || new Set(named.map(({ path }) => path)).size > 1) return undefined
+  const { label, metric } = only.pointer
+  const first = selected.find(({ path }) => path === only.path)
+  const order = metric === undefined ? undefined : orders.find(({ key }) => key === metric)
+  if (first === undefined) return order
+  const state = { first: stateOf(first) }
+  return order === undefined ? { kind: 'named', label, ...state } : { ...order, ...state }
 }
 
 function listKeys(orders: readonly { readonly key: string }[]): string {
@@ -83,7 +113,7 @@ function isFiniteOrBig(value: MetaValue | undefined): boolean {
 /** By path, the metrics of a checkpoint that no measurement gives (`ACC: 1.1` of an averaged model). */
 export function impossibleMetrics(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
-  for (const order of metricOrders(checkpoints)) {
+  for (const order of ordersOf(checkpoints, toldDirections(checkpoints))) {
     const values = checkpoints.map((checkpoint) => toNumber(ownValue(checkpoint, order.key)))
     const outliers = outliersOf(order.key, values)
     if (outliers.size === 0) continue

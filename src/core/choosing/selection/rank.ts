@@ -3,27 +3,50 @@ import { stateOf, type Checkpoint } from '../../checkpoint.js'
 import { toNumeric, type Expression } from '../expression/index.js'
 import { scopeOf } from './scope.js'
 
-export type Order =
+/** One number of a checkpoint, and which way it gets better. */
+export type Criterion =
   | { readonly kind: 'min' | 'max'; readonly key: string }
   /** Higher is better. */
   | { readonly kind: 'by'; readonly expression: Expression }
 
+interface Finer {
+  /** What decides between equal ones, one after the other: `--then-max acc`. One without the value comes last. */
+  readonly then?: readonly Criterion[]
+  /** State (`stateOf`) that comes first whatever its value: the framework itself names it the best. */
+  readonly first?: string
+}
+
+export type Order =
+  | (Criterion & Finer)
+  /** The one that the framework names, where nothing says by which metric. */
+  | { readonly kind: 'named'; readonly label: string; readonly first: string }
+
 /**
- * Best first, only those that have the order's value. Of equal ones first the one that the framework itself holds for
- * the best by that metric; the others stay in the order given (recency). Numbers count, booleans as 0 and 1; NaN ranks
- * below every number, whether low or high is good. Without an order all stay as they are. `now` is Unix seconds.
+ * Best first, only those that have the order's value. Of equal ones first what the order's second criteria say, then
+ * the one that the framework itself holds for the best by that metric; the others stay in the order given (recency).
+ * Numbers count, booleans as 0 and 1; NaN ranks below every number, whether low or high is good. Without an order all
+ * stay as they are. `now` is Unix seconds.
  */
 export function rank(ordered: readonly Checkpoint[], order: Order | undefined, now: number): Checkpoint[] {
   if (order === undefined) return [...ordered]
-  const better = order.kind === 'min' ? -1 : 1
+  const isFirst = (checkpoint: Checkpoint) => order.first !== undefined && stateOf(checkpoint) === order.first
+  if (order.kind === 'named') return ordered.filter(isFirst)
   const named = order.kind === 'by' ? new Set<string>() : bestByFramework(ordered, order.key)
-  return ordered
-    .map((checkpoint) => ({ checkpoint, value: valueFor(checkpoint, order, now) }))
-    .filter((entry): entry is Entry => entry.value !== undefined)
+  const criteria = [order, ...(order.then ?? [])]
+  const entries = ordered
+    .map((checkpoint) => ({
+      checkpoint,
+      isFirst: isFirst(checkpoint),
+      isNamed: named.has(stateOf(checkpoint)),
+      values: criteria.map((criterion) => valueFor(checkpoint, criterion, now)),
+    }))
+    .filter(({ values, isFirst: stays }) => stays || values[0] !== undefined)
+  return entries
     .sort(
       (a, b) =>
-        compareRanks(b.value, a.value, better) ||
-        Number(named.has(stateOf(b.checkpoint))) - Number(named.has(stateOf(a.checkpoint))),
+        Number(b.isFirst) - Number(a.isFirst) ||
+        compareValues(a.values, b.values, criteria) ||
+        Number(b.isNamed) - Number(a.isNamed),
     )
     .map((entry) => entry.checkpoint)
 }
@@ -38,19 +61,27 @@ function bestByFramework(ordered: readonly Checkpoint[], metric: string): Readon
   return new Set(best.values())
 }
 
-interface Entry {
-  readonly checkpoint: Checkpoint
-  readonly value: number | bigint
-}
-
 /** The number that an order goes by; undefined when the checkpoint has none. */
 export function valueFor(checkpoint: Checkpoint, order: Order, now: number): number | bigint | undefined {
+  if (order.kind === 'named') return undefined
   const scope = scopeOf(checkpoint, now)
   return toNumeric(order.kind === 'by' ? order.expression.evaluate(scope) : scope.get(order.key))
 }
 
-/** Positive when `a` is better. */
-function compareRanks(a: number | bigint, b: number | bigint, better: 1 | -1): number {
+type Values = readonly (number | bigint | undefined)[]
+
+/** Negative when `a` comes first. */
+function compareValues(a: Values, b: Values, criteria: readonly Criterion[]): number {
+  for (const [index, { kind }] of criteria.entries()) {
+    const result = compareRanks(b[index], a[index], kind === 'min' ? -1 : 1)
+    if (result !== 0) return result
+  }
+  return 0
+}
+
+/** Positive when `a` is better. NaN is below every number, and none at all below that. */
+function compareRanks(a: number | bigint | undefined, b: number | bigint | undefined, better: 1 | -1): number {
+  if (a === undefined || b === undefined) return Number(a !== undefined) - Number(b !== undefined)
   const isNaNs = Number(isNaN(b)) - Number(isNaN(a))
   if (isNaNs !== 0 || isNaN(a)) return isNaNs
   if (a > b) return better
@@ -61,9 +92,21 @@ function isNaN(value: number | bigint): boolean {
   return typeof value === 'number' && Number.isNaN(value)
 }
 
-/** As it would be typed: `--min WER`. */
+/** As it would be typed: `--min WER --then-max ACC`; what the framework names by the pointer's label. */
 export function describeOrder(order: Order): string {
+  if (order.kind === 'named') return order.label
+  const then = (order.then ?? []).map((one) => describeOrder(one).replace('--', '--then-'))
+  return [describeCriterion(order), ...then].join(' ')
+}
+
+function describeCriterion(order: Criterion): string {
   return order.kind === 'by' ? `--by ${quoteWord(order.expression.text)}` : `--${order.kind} ${quoteWord(order.key)}`
+}
+
+/** The names that an order reads of a checkpoint. */
+export function namesIn(order: Order): string[] {
+  if (order.kind === 'named') return []
+  return [order, ...(order.then ?? [])].flatMap((one) => (one.kind === 'by' ? [...one.expression.names] : [one.key]))
 }
 
 /** For a shell: bare where that is safe. */

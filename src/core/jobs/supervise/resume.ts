@@ -4,7 +4,7 @@ import { CkptError } from '../../errors.js'
 import { parseExpression, type Expression } from '../../choosing/expression/index.js'
 import type { PassedOver } from '../../runs/pass-over.js'
 import { choose, neverFinished, openRunIfAny, setAsideReasons, type StatePlace } from '../../runs/index.js'
-import { bestOrder, type Order } from '../../choosing/selection/index.js'
+import type { Order } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
 /** `--resume-from`: a name, or else an expression; told apart by what is there. */
@@ -53,10 +53,15 @@ export async function chooseStart(
   const barren = (context.setAside ?? []).map((name) => [name, 'set aside: starts from it brought nothing'] as const)
   const marked = named.length > 0 ? [] : await setAsideReasons(storage, run, context)
   const setAside = new Map([...barren, ...marked])
-  const orders = from.kind === 'best' ? [from.order ?? bestOrder(run.checkpoints)] : []
+  const orders = from.kind === 'best' && from.order !== undefined ? [from.order] : []
   const where = from.kind === 'named' && named.length === 0 ? [await parseFilter(from.text, run.path)] : []
   const among = named.length > 0 ? { ...run, checkpoints: named } : run
-  const { checkpoint } = await choose(storage, among, { query: { orders, where }, verify, keys, setAside }, context)
+  const { checkpoint } = await choose(
+    storage,
+    among,
+    { query: { orders, where }, best: from.kind === 'best', verify, keys, setAside },
+    context,
+  )
   return checkpoint
 }
 

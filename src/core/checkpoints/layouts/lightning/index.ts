@@ -227,10 +227,16 @@ function directionOf({ monitor, mode }: CheckpointCallback): [string, Direction]
 }
 
 function bestPointers({ callbacks }: SavedState, namesakes: Namesakes): Pointer[] {
-  return callbacks.flatMap(({ bestPath, monitor }) => {
-    const name = bestPath === '' ? undefined : namesakes.find(bestPath)
-    if (name === undefined) return []
-    return [{ label: 'best_model_path', name, purpose: 'best', ...(monitor === null ? {} : { metric: monitor }) }]
+  return callbacks.flatMap(({ bestPath, bestScore, folder, monitor }) => {
+    if (bestPath === '') return []
+    // One in the callback's own folder belongs here, also when it is gone.
+    const name = namesakes.find(bestPath) ?? pathInside(bestPath, folder)
+    if (name === null) return []
+    const judged = {
+      ...(monitor === null ? {} : { metric: monitor }),
+      ...(bestScore === null || !Number.isFinite(bestScore) ? {} : { value: bestScore }),
+    }
+    return [{ label: 'best_model_path', name, purpose: 'best', ...judged }]
   })
 }
 

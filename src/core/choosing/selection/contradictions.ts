@@ -1,0 +1,40 @@
+/** Orders and settings by which the worst would be taken for the best. */
+import type { Checkpoint, Direction } from '../../checkpoint.js'
+import { directionOf } from '../../checkpoints/meta/index.js'
+import { toldDirections } from './metrics.js'
+import { describeOrder, type Criterion, type Order } from './rank.js'
+
+const words: Readonly<Record<Direction, string>> = { min: 'lower is better', max: 'higher is better' }
+
+/**
+ * For people: each order that goes against what the framework says of its metric, or else the metric's name; and each
+ * metric of which the framework itself says what its name contradicts, as far as it matters: those named in the orders,
+ * or all of them when none is.
+ */
+export function describeContradictions(orders: readonly Order[], checkpoints: readonly Checkpoint[]): string[] {
+  const told = toldDirections(checkpoints)
+  const asked = orders.flatMap((order) => (order.kind === 'named' ? [] : [order, ...(order.then ?? [])]))
+  const keys = asked.flatMap((one) => (one.kind === 'by' ? [] : [one.key]))
+  const settings = [...told].filter(([key]) => asked.length === 0 || keys.includes(key))
+  return [
+    ...asked.flatMap((one) => describeOne(one, told)),
+    ...settings.flatMap(([key, direction]) => describeSetting(key, direction)),
+  ]
+}
+
+function describeOne(order: Criterion, told: ReadonlyMap<string, Direction>): string[] {
+  if (order.kind === 'by') return []
+  const { kind, key } = order
+  const said = told.get(key)
+  const known = said ?? directionOf(key)
+  if (known === undefined || known === kind) return []
+  const who = said === undefined ? 'its name says' : "the framework's own settings say"
+  return [`${describeOrder({ kind, key })}: ${who} of ${key} that ${words[known]}`]
+}
+
+function describeSetting(key: string, direction: Direction): string[] {
+  const byName = directionOf(key)
+  if (byName === undefined || byName === direction) return []
+  const taken = direction === 'min' ? 'lowest' : 'highest'
+  return [`the framework takes the ${taken} ${key} for the best, and its name says that ${words[byName]}`]
+}
