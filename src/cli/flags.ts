@@ -81,6 +81,17 @@ const levels = ['none', 'quick', 'deep'] as const
 export const verifyFlag = (description: string, fallback: HealthLevel, group: { helpGroup?: string } = {}) =>
   Flags.custom<HealthLevel>({ ...group, helpValue: 'LEVEL', options: [...levels], description, default: fallback })()
 
+/** Left out it means more than any level: quick for all, and every byte of the newest that stays. */
+export const pruneVerifyFlag = (description: string, group: { helpGroup?: string } = {}) =>
+  Flags.custom<HealthLevel>({ ...group, helpValue: 'LEVEL', options: [...levels], description })()
+
+/** For commands that take the first checkpoint of a run that a query ranks and that is whole. */
+export const chosenVerifyFlag = verifyFlag(
+  'how deep a chosen checkpoint is looked at; what is not whole is passed over: none, quick, deep',
+  'quick',
+  { helpGroup },
+)
+
 export const recursiveFlag = Flags.boolean({ char: 'r', description: 'every run below the folder' })
 
 export const dryRunFlag = Flags.boolean({ char: 'n', description: 'show what would be done and change nothing' })
@@ -151,6 +162,10 @@ export const choosingFlags = {
     helpValue: 'SIZE|N%',
     description: 'so much is free on the file system afterwards: 10%, 200G; likewise',
     parse: checked((text) => parseAmount('min-free', text)),
+  }),
+  'as-far-as-possible': Flags.boolean({
+    ...policyGroup,
+    description: 'a space target that cannot be met takes all that may go; without it, nothing is removed then',
   }),
   'no-protect': Flags.boolean({ ...policyGroup, description: 'the policy alone decides' }),
   'allow-empty': Flags.boolean({ ...policyGroup, description: 'the policy may remove every checkpoint' }),

@@ -74,6 +74,7 @@ export interface PolicyFlags extends SelectionFlags {
   readonly 'max-total'?: string | undefined
   readonly 'min-free'?: string | undefined
   readonly 'remove-damaged'?: boolean | undefined
+  readonly 'as-far-as-possible'?: boolean | undefined
   readonly 'no-protect'?: boolean | undefined
   readonly 'allow-empty'?: boolean | undefined
 }
@@ -90,6 +91,7 @@ export async function readPolicy(flags: PolicyFlags): Promise<PruneRequest> {
     maxTotal: maxTotal === undefined ? undefined : parseBytes('max-total', maxTotal),
     minFree: minFree === undefined ? undefined : parseAmount('min-free', minFree),
     removeDamaged: flags['remove-damaged'] ?? false,
+    asFarAsPossible: flags['as-far-as-possible'] ?? false,
     allowEmpty: flags['allow-empty'] ?? false,
     protect: flags['no-protect'] !== true,
   }

@@ -24,6 +24,7 @@ import {
 import type { Storage } from '../core/storage/storage.js'
 import type { Chores, Plan } from '../core/jobs/supervise/index.js'
 import { copyTime } from '../machine/exact-times.js'
+import { heldForWriting } from '../machine/open-files.js'
 import { ShellHooks } from '../machine/shell-hooks.js'
 
 export interface ChoreOptions {
@@ -96,7 +97,9 @@ async function pruneRun(
     const run = await openRunIfAny(storage, found.path, place)
     if (run === null) return
     const now = lock.now()
-    const context = { now, wait: remains ? wait : atOnce, utcOffset, ...place }
+    // The job that this ckpt ran has ended; what it left behind may still write.
+    const writers = { holding: heldForWriting, job: null }
+    const context = { now, wait: remains ? wait : atOnce, utcOffset, writers, ...place }
     const { going, plan: planned } = intentOf(await planPrune(storage, run, request, context))
     // Nothing is deleted that was not shown.
     for (const [name, reason] of going.reasons) tell(`${trash ? 'to the trash' : 'removing'} ${name}: ${reason}`)

@@ -6,7 +6,16 @@ import type { SignalName } from '../core/jobs/command/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { parseRetries, parseSimulation } from '../core/jobs/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
-import { checked, policyFlags, selectionFlags, stateFlag, trashFlag, verifyFlag, waitFlag, yesFlag } from './flags.js'
+import {
+  checked,
+  policyFlags,
+  pruneVerifyFlag,
+  selectionFlags,
+  stateFlag,
+  trashFlag,
+  waitFlag,
+  yesFlag,
+} from './flags.js'
 
 const resume = { helpGroup: 'RESUME' }
 const hooks = { helpGroup: 'HOOKS' }
@@ -57,7 +66,10 @@ export const runFlags = {
     helpValue: 'KEY,…',
     description: 'only from a checkpoint that has these parameter files',
   }),
-  verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick', resume),
+  verify: pruneVerifyFlag(
+    'how deep it is checked: none, quick (headers), deep (every byte); left out: quick, and before a policy removes anything every byte of the newest that stays, once in its life',
+    resume,
+  ),
   'on-checkpoint': Flags.string({
     ...hooks,
     helpValue: 'CMD',

@@ -38,7 +38,11 @@ export async function readPlan(run: string, command: readonly string[], flags: R
     stateDirectory: flags.state,
     command,
     resumeArgs: splitArguments(flags['resume-args'] ?? '', '--resume-args'),
-    resume: { from: await readResumeFrom(flags), verify: flags.verify, keys: splitAtCommas(flags.require ?? '') },
+    resume: {
+      from: await readResumeFrom(flags),
+      verify: flags.verify ?? 'quick',
+      keys: splitAtCommas(flags.require ?? ''),
+    },
     environment: { ...process.env, ...(flags.state === undefined ? {} : { CKPT_STATE: flags.state }) },
     limits: flags.retries === undefined ? usualLimits : parseRetries(flags.retries),
     backOff: { first: parseAge('back-off', flags['back-off']), cap: parseAge('max-back-off', flags['max-back-off']) },

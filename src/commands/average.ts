@@ -16,7 +16,7 @@ import {
 } from '../core/runs/average.js'
 import { openExactly } from '../core/runs/index.js'
 import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../cli/tensor-flags.js'
-import { dryRunFlag, selectionFlags } from '../cli/flags.js'
+import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import { renderIdle } from '../render/messages.js'
 import { plural } from '../render/units.js'
@@ -94,6 +94,7 @@ status 5). One chunk of one tensor at a time is in memory.`
     'dry-run': dryRunFlag,
     ...filterFlags,
     ...selectionFlags,
+    verify: chosenVerifyFlag,
   }
 
   /** Tensors with NaN in their mean, and how many. */
@@ -127,7 +128,8 @@ status 5). One chunk of one tensor at a time is in memory.`
     const filter = isFiltered ? { isWanted: names.isWanted } : {}
     const count = await this.count(onlyOrder(query) !== undefined)
     const { what } = this.args
-    return { what, base: baseOf(...what), query, key, count, options: { weights, accumulate, ...filter } }
+    const { verify } = this.flags
+    return { what, base: baseOf(...what), query, verify, key, count, options: { weights, accumulate, ...filter } }
   }
 
   /** How many are chosen of a run; null for several things that were named. */

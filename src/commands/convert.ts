@@ -8,7 +8,7 @@ import type { OutputFormat } from '../core/tensors/write/index.js'
 import { findFile, type FoundFile } from '../core/runs/index.js'
 import { openSafely } from '../core/runs/open-tensors.js'
 import { formatOptions, keyFlag, outputFlags, shardSizeFlag } from '../cli/tensor-flags.js'
-import { dryRunFlag, selectionFlags } from '../cli/flags.js'
+import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import { conversionDocument, renderConversion } from '../render/convert.js'
 import { renderOutdated } from '../render/transfer.js'
@@ -51,12 +51,14 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
     key: keyFlag,
     'dry-run': dryRunFlag,
     ...selectionFlags,
+    verify: chosenVerifyFlag,
   }
 
   async run(): Promise<void> {
     const query = await readQuery(this.flags)
     onlyOrder(query)
-    const request = { base: baseOf(this.args.file), query, key: this.flags.key }
+    const { key, verify } = this.flags
+    const request = { base: baseOf(this.args.file), query, verify, key }
     const found = await this.long('checking', (work) =>
       findFile(this.storage, this.args.file, request, { now: this.now(), ...work }),
     )

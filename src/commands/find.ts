@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { stateOf, type Checkpoint } from '../core/checkpoint.js'
+import { isSound, stateOf, type Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/runs/index.js'
 import {
@@ -20,7 +20,8 @@ export default class Find extends BaseCommand<typeof Find> {
   static override isReader = true
   static override summary = 'Print the path of the best or the newest checkpoint'
   static override description = `Prints absolute paths and nothing else, best first. Without an order (best, --min, --max, --by) the newest comes
-first. It does not ask for health unless --verify does, but warns on stderr when an answer is damaged.
+first. What is damaged or cannot be read is passed over, with a warning on stderr: headers and end records are looked
+at, from the best downwards until enough are whole; --verify deep reads every byte, --verify none looks at nothing.
 Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   static override examples = [
     { description: 'the best by word error rate', command: '<%= config.bin %> find exp/save --min WER' },
@@ -46,7 +47,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     // oclif's types allow letters only; its parser takes any character.
     null: Flags.boolean({ char: '0' as 'z', description: 'end each path with a NUL, for xargs -0' }),
     recursive: recursiveFlag,
-    verify: verifyFlag('only what is whole at this depth: quick (headers), deep (every byte)', 'none'),
+    verify: verifyFlag('only what is whole at this depth: none, quick (headers), deep (every byte)', 'quick'),
     state: stateFlag,
   }
 
@@ -86,29 +87,31 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     })
   }
 
-  /** The first --num that pass --verify; without it, those that do not look whole are told. */
+  /** The first --num that pass --verify; those passed over are told. */
   private async takeSound(ranked: readonly Checkpoint[], siblings: readonly Checkpoint[]): Promise<Checkpoint[]> {
     const { num, verify } = this.flags
     const found: Checkpoint[] = []
     const damaged: Checkpoint[] = []
-    const level = verify === 'none' ? 'quick' : verify
     for (let looked = 0; looked < ranked.length && found.length < num;) {
-      const candidates = ranked.slice(looked, looked + num - found.length)
+      // The more had to be passed over, the more are looked at together.
+      const candidates = ranked.slice(looked, looked + Math.max(num - found.length, Math.min(looked, mostTogether)))
       looked += candidates.length
       const checked = await this.long('checking', (options) =>
-        examineAcross(this.storage, siblings, candidates, level, options),
+        examineAcross(this.storage, siblings, candidates, verify, options),
       )
       for (const one of checked) {
-        const isSound = one.health.grade === 'whole'
-        if (!isSound) damaged.push(one)
+        if (found.length === num) break
+        const passes = isSound(one)
+        if (!passes) damaged.push(one)
         // A copy counts only where what it is a copy of does not.
-        if ((isSound || verify === 'none') && !found.some((other) => stateOf(other) === stateOf(one))) found.push(one)
+        if ((passes || verify === 'none') && !found.some((other) => stateOf(other) === stateOf(one))) found.push(one)
       }
     }
-    for (const one of damaged) this.alert(`${printable(one.name)} is not whole: ${summarise(one.health)}`)
+    const lead = (name: string) => (verify === 'none' ? `${name} is not whole` : `passed over ${name}`)
+    for (const one of damaged) this.alert(`${lead(printable(one.name))}: ${summarise(one.health)}`)
     if (found.length > 0) return found
     throw new CkptError('damaged', `none of the ${ranked.length} checkpoints that match is whole`, {
-      hint: 'without --verify the best is printed all the same',
+      hint: 'with --verify none the best is printed all the same',
     })
   }
 
@@ -127,6 +130,9 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     return this.flags.recursive ? { run: checkpoint.run, ...toDocument(checkpoint) } : toDocument(checkpoint)
   }
 }
+
+/** Candidates that are looked at in one go. */
+const mostTogether = 64
 
 /** Steps of different runs cannot be compared; times can. */
 const newest: Order = { kind: 'max', key: 'time' }

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
 import { confirm } from '../cli/confirm.js'
-import type { Run } from '../core/checkpoint.js'
+import { isUnreadable, type Run } from '../core/checkpoint.js'
 import { failureOf } from '../core/changes/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
@@ -18,6 +18,7 @@ import {
   writePlan,
   type Intent,
   type PruneContext,
+  type PrunePlan,
   type PruneRequest,
   type WrittenPlan,
 } from '../core/runs/index.js'
@@ -25,15 +26,16 @@ import { copyTime } from '../machine/exact-times.js'
 import {
   dryRunFlag,
   policyFlags,
+  pruneVerifyFlag,
   runArgument,
   selectionFlags,
   stateFlag,
   trashFlag,
-  verifyFlag,
   waitFlag,
   yesFlag,
 } from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
+import { summarise } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import {
   intentDocument,
@@ -43,6 +45,8 @@ import {
   renderQuestion,
   renderRemoval,
 } from '../render/prune.js'
+
+import { writersOf } from '../cli/writers.js'
 
 const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 
@@ -59,7 +63,11 @@ Without a policy among the flags, that of the nearest ckpt.yaml is taken, in the
 
   prune: {keep: 2, min: [WER], keep-every: [epoch=10], older-than: 7d}
 
-Exit status 6 when some could not be removed, or a space target is missed although all that may go is gone.`
+Before anything goes, the newest that stays (and that a job can go on from) is read to its last byte; what is damaged
+in it makes another plan. It is remembered, so that each checkpoint is read once.
+
+A space target that cannot be met is refused (exit status 5), unless --as-far-as-possible. Exit status 6 when some could
+not be removed, a space target is missed, or a checkpoint could not be read: it stays whatever the flags say.`
   static override examples = [
     {
       description: 'the newest and the best two by loss: the plan only',
@@ -89,7 +97,9 @@ Exit status 6 when some could not be removed, or a space target is missed althou
   static override flags = {
     ...policyFlags,
     ...selectionFlags,
-    verify: verifyFlag('how deep to look for damage: none, quick (headers), deep (every byte)', 'quick'),
+    verify: pruneVerifyFlag(
+      'how deep to look for damage: none, quick (headers), deep (every byte); left out: quick, and before anything goes every byte of the newest that stays, once in its life',
+    ),
     plan: Flags.file({
       helpValue: 'FILE',
       description: 'write the plan to a new file and change nothing else',
@@ -130,12 +140,27 @@ Exit status 6 when some could not be removed, or a space target is missed althou
 
   private async intend(run: Run, written: WrittenPlan | null): Promise<Intent> {
     const intend = written === null ? this.planning(run, await this.request()) : this.applying(run, written)
+    const writers = await writersOf(this.storage, run.path, this.flags.state, this.changing('0s', this.flags.state))
     const intent = await this.long('checking', (work) =>
-      intend({ now: this.now(), wait, utcOffset, ...this.place, ...work }),
+      intend({ now: this.now(), wait, utcOffset, writers, ...this.place, ...work }),
     )
     for (const warning of intent.plan.warnings) this.alert(warning)
     if (intent.plan.missingBytes > 0) this.alert(renderMissing(intent.plan))
+    this.tellUnreadable(intent.plan)
     return intent
+  }
+
+  private tellUnreadable({ keep }: PrunePlan): void {
+    for (const { checkpoint } of keep) {
+      if (!isUnreadable(checkpoint)) continue
+      this.alert(`${printable(checkpoint.name)} could not be read, and stays: ${summarise(checkpoint.health)}`)
+    }
+  }
+
+  private exitForUnreadable({ keep, remove }: PrunePlan): void {
+    const unreadable = keep.filter(({ checkpoint }) => isUnreadable(checkpoint)).length
+    if (unreadable === 0) return
+    process.exitCode = exitStatusOf[unreadable === keep.length + remove.length ? 'damaged' : 'partial']
   }
 
   private planning(run: Run, request: PruneRequest) {
@@ -149,7 +174,8 @@ Exit status 6 when some could not be removed, or a space target is missed althou
   private async request(): Promise<PruneRequest> {
     const [file] = policyNames.flatMap((name) => this.places.get(name)?.path ?? [])
     if (file !== undefined) this.note(`the policy is that of ${printable(file)}`)
-    return { ...(await readPolicy(this.flags)), verify: this.flags.verify, toTrash: this.flags.trash }
+    const { verify, trash } = this.flags
+    return { ...(await readPolicy(this.flags)), verify, proves: verify === undefined, toTrash: trash }
   }
 
   /** What is to be done, shown and no more. */
@@ -161,6 +187,7 @@ Exit status 6 when some could not be removed, or a space target is missed althou
     this.showPlan(run, intent)
     const refusal = refusalOf(intent)
     if (refusal !== null) throw refusal
+    this.exitForUnreadable(intent.plan)
     this.answer(document, () => [])
     if (file !== undefined) this.note(`the plan is in ${file}; to do it: ckpt prune --apply ${file}`)
   }
@@ -192,6 +219,7 @@ Exit status 6 when some could not be removed, or a space target is missed althou
     const failure = failureOf(removal)
     if (failure !== null) throw failure
     if (plan.missingBytes > 0) process.exitCode = exitStatusOf.partial
+    this.exitForUnreadable(plan)
     this.answer(document, () => (idle ? [] : renderRemoval(removal, this.output, trash)))
   }
 }

@@ -59,7 +59,7 @@ ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.
     const options = {
       onCheckpoint: flags['on-checkpoint'],
       onExit: flags['on-exit'],
-      prune: prune === null ? null : { ...prune, verify: flags.verify },
+      prune: prune === null ? null : { ...prune, verify: flags.verify, proves: flags.verify === undefined },
       trash: flags.trash,
       lock: this.changing(flags.wait, flags.state),
       tell,

@@ -16,7 +16,7 @@ import {
 import { ensureTransferable, type ResizeKind } from '../core/tensors/transfer/index.js'
 import type { TransferHook } from '../cli/file-hooks.js'
 import { dtypeFlag, formatFlag, keyFlag, nameFlags, outputFlags, shardSizeFlag } from '../cli/tensor-flags.js'
-import { dryRunFlag, selectionFlags } from '../cli/flags.js'
+import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
 import { interruptible } from '../cli/progress.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import {
@@ -104,6 +104,7 @@ told), and give it TARGET's name, or that of --output`,
     'dry-run': dryRunFlag,
     ...nameFlags,
     ...selectionFlags,
+    verify: chosenVerifyFlag,
   }
 
   async run(): Promise<void> {
@@ -161,6 +162,7 @@ told), and give it TARGET's name, or that of --output`,
       target: this.args.target,
       base: baseOf(this.args.source, this.args.target),
       query,
+      verify: flags.verify,
       key: flags.key,
       names: {
         include: flags.include ?? [],

@@ -2,9 +2,17 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
-import { CkptError } from '../core/errors.js'
+import { CkptError, exitStatusOf } from '../core/errors.js'
 import { byRecency, describeAbsentBest } from '../core/choosing/selection/index.js'
-import { openCheckpoint, openNamed, openRuns, recordRun, verifyRun, type Verified } from '../core/runs/index.js'
+import {
+  openCheckpoint,
+  openNamed,
+  openRuns,
+  recordRun,
+  verdictOf,
+  verifyRun,
+  type Verified,
+} from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag } from '../cli/flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
@@ -12,18 +20,16 @@ import { printable } from '../render/printable.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
 import { baseOf } from '../machine/working-folder.js'
 
-/** Exit status when anything is found (docs/design.md §3). */
-const damaged = 4
-
 export default class Verify extends BaseCommand<typeof Verify> {
   static override isReader = true
   static override summary = 'Say whether checkpoints are whole, and exactly what is wrong with those that are not'
   static override description = `Grades each checkpoint: whole, partial (something is not there), corrupt (something is there and broken) or
-unfinished (still being written), with the cause to the byte. Without --deep it reads headers and end records, a few
+unfinished (still being written), with the cause to the byte; or unreadable (permission denied, a failing device, a
+server out of reach), which says nothing of the bytes. Without --deep it reads headers and end records, a few
 small reads a file; with it every byte, and compares the checksums that zip files (torch) carry. Files of a kind that
 ckpt does not know are not damaged. Of a run it also names leftovers, what saves that never finished left behind.
 
-Exit status 4 when anything is found. docs/health.md says what is checked, and every message.`
+Exit status 4 when anything is found, 6 when some could only not be read. docs/health.md says what is checked, and every message.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> verify' },
     { description: 'every byte, before copying it away', command: '<%= config.bin %> verify exp/save --deep' },
@@ -60,7 +66,8 @@ Exit status 4 when anything is found. docs/health.md says what is checked, and e
     const verified: Verified[] = []
     for (const { run, which } of await this.targets()) verified.push(await this.verify(run, which))
     this.answer(verifyDocument(verified), () => renderVerified(verified, this.output))
-    if (verified.some(hasFindings)) process.exitCode = damaged
+    const verdict = verdictOf(verified)
+    if (verdict !== null) process.exitCode = exitStatusOf[verdict]
   }
 
   private async verify(run: Run, which: readonly Checkpoint[] | null): Promise<Verified> {
@@ -121,8 +128,4 @@ function both(first: Target['which'], second: Target['which']): Target['which'] 
   if (first === null || second === null) return null
   const known = new Set(first.map(({ path }) => path))
   return [...first, ...second.filter(({ path }) => !known.has(path))]
-}
-
-function hasFindings({ checkpoints, leftovers }: Verified): boolean {
-  return leftovers.length > 0 || checkpoints.some(({ health }) => health.grade !== 'whole')
 }

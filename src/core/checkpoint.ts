@@ -79,14 +79,18 @@ export interface Moment {
   readonly epoch?: number
 }
 
-export type Grade = 'whole' | 'partial' | 'corrupt' | 'unfinished'
+/**
+ * `unchecked`: nothing is known against it, and no file was opened. `unreadable`: the system refused to read some of it
+ * (permission, device, server), which says nothing of the bytes.
+ */
+export type Grade = 'unchecked' | 'whole' | 'partial' | 'corrupt' | 'unfinished' | 'unreadable'
 
 /** How much of the files was looked at before the grade was given. */
 export type HealthLevel = 'none' | 'quick' | 'deep'
 
 /** One thing that is wrong with a checkpoint. */
 export interface Finding {
-  readonly grade: Exclude<Grade, 'whole'>
+  readonly grade: Exclude<Grade, 'unchecked' | 'whole'>
   /** The file it is about, relative to the checkpoint; absent when it is about the checkpoint as such. */
   readonly file?: string
   /** The exact cause with its numbers: `0 bytes`, `killed while saving: 100 of 200 bytes`. */
@@ -99,9 +103,12 @@ export interface Health {
   readonly findings: readonly Finding[]
 }
 
-/** The grade that a list of findings comes to. One still being written explains whatever else is wrong with it. */
+/**
+ * The grade that findings come to. What could not be read may be whole: that goes before all that was seen. One still
+ * being written explains whatever else is wrong with it.
+ */
 function gradeOf(findings: readonly Finding[]): Grade {
-  const order: readonly Grade[] = ['unfinished', 'corrupt', 'partial']
+  const order: readonly Grade[] = ['unreadable', 'unfinished', 'corrupt', 'partial']
   return order.find((grade) => findings.some((finding) => finding.grade === grade)) ?? 'whole'
 }
 
@@ -111,7 +118,7 @@ export function healthFrom(level: HealthLevel, findings: readonly Finding[]): He
 
 /** One object each, for a run has thousands of sound checkpoints. */
 const soundAt: Readonly<Record<HealthLevel, Health>> = {
-  none: { level: 'none', grade: 'whole', findings: [] },
+  none: { level: 'none', grade: 'unchecked', findings: [] },
   quick: { level: 'quick', grade: 'whole', findings: [] },
   deep: { level: 'deep', grade: 'whole', findings: [] },
 }
@@ -234,9 +241,24 @@ export function hasReadableMeta(checkpoint: Checkpoint): boolean {
   return checkpoint.meta.size > 0 || checkpoint.health.findings.length === 0
 }
 
-/** True when nothing that was looked at is wrong. */
+/** True when its files were looked at, and nothing is wrong with them. */
 export function isWhole(checkpoint: Checkpoint): boolean {
   return checkpoint.health.grade === 'whole'
+}
+
+/** True when nothing is known against it, at whatever depth it was looked at. */
+export function isSound({ health }: Checkpoint): boolean {
+  return health.findings.length === 0
+}
+
+/** True when something is wrong with what could be read of it. */
+export function isDamaged(checkpoint: Checkpoint): boolean {
+  return !isSound(checkpoint) && !isUnreadable(checkpoint)
+}
+
+/** True when some of it could not be read: it is neither chosen nor removed. */
+export function isUnreadable({ health }: Checkpoint): boolean {
+  return health.grade === 'unreadable'
 }
 
 export interface Run {

@@ -81,6 +81,14 @@ export function isAbsence(errno: string): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR'
 }
 
+/** What is at the path is no file that can be read, whoever asks. */
+const wrongKind: ReadonlySet<string> = new Set(['EISDIR', 'EINVAL', 'ELOOP', 'ENAMETOOLONG', 'EFBIG', 'ENXIO'])
+
+/** True where a failed read says nothing of the bytes: permission denied, a failing device, a server out of reach. */
+export function isUnreadable(errno: string): boolean {
+  return !isAbsence(errno) && !wrongKind.has(errno)
+}
+
 /** A file whose bytes are not what its format says. `offset` counts bytes from the start of the file. */
 export class FormatError extends CkptError {
   readonly offset: number | undefined

@@ -11,6 +11,7 @@
 // Words
 export {
   isMeta,
+  isSound,
   isWhole,
   OpaqueValue,
   timeOf,

@@ -1,5 +1,14 @@
 /** Checkpoints as rows: what `list` shows of each. */
-import { isMeta, timeOf, type Checkpoint, type Health, type MetaValue, type Moment } from '../core/checkpoint.js'
+import {
+  isMeta,
+  isSound,
+  timeOf,
+  type Checkpoint,
+  type Grade,
+  type Health,
+  type MetaValue,
+  type Moment,
+} from '../core/checkpoint.js'
 import { scopeOf } from '../core/choosing/selection/index.js'
 import type { Paint } from './colours.js'
 import { printable } from './printable.js'
@@ -18,6 +27,13 @@ export interface RowContext {
   /** Of damage the grade alone: its cause stands elsewhere. */
   readonly brief: boolean
   readonly paint: Paint
+}
+
+/** Other grades are bad news. */
+export const gradeColours: Partial<Record<Grade, 'good' | 'faint' | 'warning'>> = {
+  whole: 'good',
+  unchecked: 'faint',
+  unreadable: 'warning',
 }
 
 type Known = Record<string, (context: RowContext) => Column<Row>>
@@ -40,13 +56,13 @@ const knownColumns: Known = {
   health: ({ paint }) => ({
     title: 'HEALTH',
     cell: ({ checkpoint }) => checkpoint.health.grade,
-    paint: ({ checkpoint }, text) => paint(checkpoint.health.grade === 'whole' ? 'good' : 'bad', text),
+    paint: ({ checkpoint: { health } }, text) => paint(gradeColours[health.grade] ?? 'bad', text),
   }),
   marks: ({ paint, brief }) => ({
     title: 'MARKS',
     wraps: true,
     cell: (row) => marksOf(row, brief),
-    paint: ({ checkpoint }, text) => paint(checkpoint.health.grade === 'whole' ? 'accent' : 'bad', text),
+    paint: ({ checkpoint }, text) => paint(isSound(checkpoint) ? 'accent' : 'bad', text),
   }),
 }
 
@@ -79,7 +95,7 @@ export function isMetaColumn(name: string): boolean {
 }
 
 function marksOf({ checkpoint: { health }, marks }: Row, brief: boolean): string {
-  const damage = health.grade === 'whole' ? [] : [brief ? health.grade : summarise(health)]
+  const damage = health.findings.length === 0 ? [] : [brief ? health.grade : summarise(health)]
   return [...marks.map(printable), ...damage].join(', ')
 }
 

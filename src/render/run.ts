@@ -39,7 +39,7 @@ export async function renderRun(
   const table = await renderTable(columns, view.rows, { isTerminal: output.isTerminal, width, paint })
   if (!output.isTerminal) return table
   const damaged = view.rows.flatMap(({ checkpoint: { name, health } }) =>
-    health.grade === 'whole' ? [] : [paint('bad', `${printable(name)}: ${summarise(health)}`)],
+    health.findings.length === 0 ? [] : [paint('bad', `${printable(name)}: ${summarise(health)}`)],
   )
   return [paint('faint', heading(view)), ...table, ...damaged, ...footer(view).map((line) => paint('faint', line))]
 }

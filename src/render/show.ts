@@ -1,11 +1,11 @@
 /** One checkpoint with all that is known of it, and a run summed up. */
 import { basename, relative } from 'node:path'
-import { timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
+import { isSound, timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/checkpoints/layouts/index.js'
 import { describeValue, type NamedBest } from '../core/choosing/selection/index.js'
 import type { TensorFile, TensorInfo } from '../core/tensors/read/index.js'
 import { aligned } from './aligned.js'
-import { describeFinding, formatMeta, isoTime } from './checkpoints.js'
+import { describeFinding, formatMeta, gradeColours, isoTime } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { hang, hangRows } from './hang.js'
@@ -77,7 +77,7 @@ function facts(checkpoint: Checkpoint, now: number, paint: Paint): string[][] {
     ['epoch', checkpoint.epoch === null ? '-' : formatNumber(checkpoint.epoch)],
     ['step', checkpoint.step === null ? '-' : formatNumber(checkpoint.step)],
     ['size', checkpoint.size === null ? '-' : formatSize(checkpoint.size)],
-    ['health', paint(grade === 'whole' ? 'good' : 'bad', grade)],
+    ['health', paint(gradeColours[grade] ?? 'bad', grade)],
     ...findings.map((finding) => ['', paint('bad', describeFinding(finding))]),
   ]
 }
@@ -121,7 +121,7 @@ export function renderOverview(
   const paint = painter(output.colours)
   const room = output.width - 2
   const [latest] = checkpoints
-  const damaged = checkpoints.filter((checkpoint) => checkpoint.health.grade !== 'whole')
+  const damaged = checkpoints.filter((checkpoint) => !isSound(checkpoint))
   const time = latest === undefined ? null : timeOf(latest)
   const age = time === null ? '' : `${formatAge(now - time)} ago`
   const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
@@ -147,7 +147,7 @@ export function renderOverview(
         { width: room, long: 1 },
       ),
       ...damaged.flatMap(({ name, health }) => {
-        const head = `damaged  ${printable(name)}  `
+        const head = `${health.grade === 'unreadable' ? health.grade : 'damaged'}  ${printable(name)}  `
         const text = health.findings.map(describeFinding).join('; ')
         return hang({ text: paint('bad', head), width: displayWidth(head) }, text, room)
       }),

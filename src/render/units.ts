@@ -1,11 +1,7 @@
 /** Sizes, ages and numbers as people read them. */
-import prettyBytes from 'pretty-bytes'
 import prettyMilliseconds from 'pretty-ms'
 
-/** Bytes in powers of 1000, three significant digits: `1.23 GB`. */
-export function formatSize(bytes: number): string {
-  return prettyBytes(bytes)
-}
+export { formatSize } from '../core/formats/size-text.js'
 
 /** Seconds in the largest unit of which there is one: `3h`. A time to come is `in 3h`. */
 export function formatAge(seconds: number): string {

@@ -1,5 +1,5 @@
 /** What `verify` found, run by run. */
-import type { Checkpoint } from '../core/checkpoint.js'
+import { isDamaged, isUnreadable, type Checkpoint } from '../core/checkpoint.js'
 import type { Verified } from '../core/runs/index.js'
 import { describeFinding, toDocument } from './checkpoints.js'
 import { painter } from './colours.js'
@@ -56,6 +56,7 @@ export function verifyDocument(verified: readonly Verified[]): Record<string, un
       recorded,
     })),
     whole: checkpoints.filter(({ health }) => health.grade === 'whole').length,
-    damaged: checkpoints.filter(({ health }) => health.grade !== 'whole').length,
+    damaged: checkpoints.filter(isDamaged).length,
+    unreadable: checkpoints.filter(isUnreadable).length,
   }
 }

@@ -118,15 +118,18 @@ describe('the space targets of prune', () => {
     expect(epochs(answer.remove)).toEqual([1, 2])
   })
 
-  it('take what a rule kept, and never what is protected; a target that is missed is told, exit 6', async () => {
+  it('take what a rule kept, and never what is protected; one that cannot be met is refused, or missed and told', async () => {
     const run = makeRun(100_000)
     const flags = ['--keep', '1', '--min', 'WER', '--keep-every', 'epoch=1', '--max-total', '1K']
-    const dry = await ckpt(['prune', run, '--dry-run', ...flags])
-    expect([dry.status, dry.stderr]).toEqual([
-      0,
-      expect.stringMatching(/warning: the space target is missed by 199 kB/) as string,
-    ])
-    const { status, stdout, stderr } = await ckpt(['prune', run, '--yes', '--json', ...flags])
+    for (const last of ['--dry-run', '--yes']) {
+      const refused = await ckpt(['prune', run, last, ...flags])
+      expect([refused.status, refused.stderr]).toEqual([
+        5,
+        expect.stringMatching(/cannot be met, so nothing is removed: .* would free .* and 199 kB more/) as string,
+      ])
+    }
+    expect(readdirSync(run)).toHaveLength(10)
+    const { status, stdout, stderr } = await ckpt(['prune', run, '--yes', '--json', ...flags, '--as-far-as-possible'])
     const answer = JSON.parse(stdout) as Answer
     expect(epochs(answer.keep)).toEqual([4, 10])
     expect(answer.missingBytes).toBeGreaterThan(199_000)
@@ -141,7 +144,7 @@ describe('the space targets of prune', () => {
     expect(epochs((await plan(run, '--min-free', `${Math.floor(free / 2)}B`)).remove)).toEqual([])
     const share = Math.floor((100 * bavail) / blocks) - 1
     if (share > 0) expect(epochs((await plan(run, '--min-free', `${share}%`)).remove)).toEqual([])
-    expect(epochs((await plan(run, '--min-free', '100%')).keep)).toEqual([10])
+    expect(epochs((await plan(run, '--min-free', '100%', '--as-far-as-possible')).keep)).toEqual([10])
   })
 
   it.each([

@@ -52,11 +52,11 @@ describe('a pin', () => {
     expect(timesBelow(run)).toEqual(before)
     const { stdout } = await ckpt(['list', run])
     expect(stdout).toContain('pinned: table\\e[31m 2')
-    await ckpt(['prune', run, '--keep', '1', '--yes'])
+    await ckpt(['prune', run, '--keep', '1', '--verify', 'quick', '--yes'])
     expect(namesIn(run)).toHaveLength(2)
     expect(namesIn(run)).toContain(oldest)
     expect(await ckpt(['unpin', oldest], { cwd: run })).toMatchObject({ status: 0 })
-    await ckpt(['prune', run, '--keep', '1', '--yes'])
+    await ckpt(['prune', run, '--keep', '1', '--verify', 'quick', '--yes'])
     expect(namesIn(run)).toHaveLength(1)
     expect(existsSync(join(run, '../.ckpt'))).toBe(false)
   })
@@ -206,7 +206,7 @@ describe('the trash', () => {
     const run = makeRun(epochs(4))
     const before = timesBelow(run)
     const names = namesIn(run)
-    const { freedBytes, remove } = await json('prune', run, '--keep', '1', '--trash', '--yes')
+    const { freedBytes, remove } = await json('prune', run, '--keep', '1', '--trash', '--verify', 'quick', '--yes')
     expect(freedBytes).toBe(0)
     expect(namesIn(run)).toHaveLength(1)
     const { trash } = await json('trash', 'list', run)
@@ -224,7 +224,18 @@ describe('the trash', () => {
   it('never overwrites, and of two of one name gives the last one back, or that of an id', async () => {
     const run = makeRun(epochs(3))
     const [oldest = ''] = namesIn(run)
-    const prune = ['prune', run, '--where', `name == "${oldest}"`, '--keep', '0', '--trash', '--yes']
+    const prune = [
+      'prune',
+      run,
+      '--where',
+      `name == "${oldest}"`,
+      '--keep',
+      '0',
+      '--trash',
+      '--verify',
+      'quick',
+      '--yes',
+    ]
     for (const text of ['first', 'second']) {
       makeRun({ [oldest]: { 'CKPT.yaml': 'unixtime: 1.0\n', 'model.ckpt': text } }, run)
       await ckpt(prune)
@@ -244,7 +255,7 @@ describe('the trash', () => {
 
   it('is emptied of what is old enough, and asks', async () => {
     const run = makeRun(epochs(3))
-    await ckpt(['prune', run, '--keep', '1', '--trash', '--yes'])
+    await ckpt(['prune', run, '--keep', '1', '--trash', '--verify', 'quick', '--yes'])
     expect(await ckpt(['trash', 'empty', run])).toMatchObject({ status: 5 })
     expect(await json('trash', 'empty', run, '--older-than', '1d', '--yes')).toMatchObject({
       remove: [],
@@ -370,7 +381,9 @@ describe('two ckpt on one run', () => {
     expect(namesIn(run)).toHaveLength(4)
     holder.kill('SIGKILL')
     await new Promise((resolve) => holder.on('close', resolve))
-    expect(await ckpt(['prune', run, '--keep', '1', '--yes', '--wait', '0s'])).toMatchObject({ status: 0 })
+    expect(await ckpt(['prune', run, '--keep', '1', '--verify', 'quick', '--yes', '--wait', '0s'])).toMatchObject({
+      status: 0,
+    })
     expect(namesIn(run)).toHaveLength(1)
     expect(existsSync(join(run, '../.ckpt'))).toBe(false)
   })
@@ -378,7 +391,7 @@ describe('two ckpt on one run', () => {
   it('that prune by opposite orders never empty it together', async () => {
     const run = makeRun(epochs(8))
     const prune = (order: string, key: string) =>
-      ckpt(['prune', run, '--no-keep-recent', `--${order}`, key, '--no-protect', '--yes'])
+      ckpt(['prune', run, '--no-keep-recent', `--${order}`, key, '--no-protect', '--verify', 'quick', '--yes'])
     const outcomes = await Promise.all([prune('min', 'WER'), prune('max', 'WER'), prune('min', 'epoch')])
     expect(outcomes.filter(({ status }) => status !== 0 && status !== 5)).toEqual([])
     expect(namesIn(run)).toHaveLength(1)

@@ -44,13 +44,15 @@ describe('ckpt transfer from a run', () => {
     expect([status, report.error?.code]).toEqual([3, 'no-match'])
   })
 
-  it('warns when the checkpoint is not whole', async () => {
+  it('takes the first that is whole, tells what it passed over, and warns of what --verify none lets through', async () => {
     const run = copyFixture('runs/asr_run')
     const newest = join(run, 'CKPT+2026-11-22+20-46-49+09')
     fs.truncateSync(join(newest, 'optimizer.ckpt'), 100)
     const { status, stderr } = await transfer(run, join(newest, 'model.ckpt'))
     expect(status).toBe(0)
-    expect(stderr).toContain('CKPT+2026-11-22+20-46-49+09 is not whole: optimizer.ckpt')
+    expect(stderr).toContain('passed over CKPT+2026-11-22+20-46-49+09: optimizer.ckpt')
+    const named = await transfer(newest, join(newest, 'model.ckpt'))
+    expect([named.status, named.stderr]).toEqual([0, expect.stringContaining('+09 is not whole: optimizer.ckpt')])
   })
 
   it('refuses a query where there is nothing to choose from', async () => {

@@ -10,7 +10,7 @@ import {
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
 import { protect } from '../choosing/retention/index.js'
-import { isWhole } from '../checkpoint.js'
+import { isSound } from '../checkpoint.js'
 import { impossibleMetrics } from '../choosing/selection/index.js'
 import type { ReadStorage, Result } from '../storage/storage.js'
 import { arrange } from './rank-and-filter.js'
@@ -63,6 +63,7 @@ export async function applyPlan(
       fingerprints,
       freedBytes: await bytesFreedBy(storage, going),
       warnings: [],
+      proof: null,
     },
     going: { checkpoints: going, fingerprints, reasons, refused },
   }
@@ -111,7 +112,7 @@ async function shieldsOf(
     context,
   )
   const pinned = await pinnedPaths(storage, run, context)
-  const shields = protect(ordered, isWhole, { pinned, impossible: impossibleMetrics(ordered), changing })
+  const shields = protect(ordered, isSound, { pinned, impossible: impossibleMetrics(ordered), changing })
   return new Map([...shields].map(([{ name }, reasons]) => [name, reasons.map(({ text }) => text).join('; ')]))
 }
 

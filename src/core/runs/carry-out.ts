@@ -1,5 +1,6 @@
 /** A prune done: exactly the plan's entries, into the trash or for good, and what earlier ones left half done. */
 import type { Checkpoint, Run } from '../checkpoint.js'
+import { CkptError } from '../errors.js'
 import {
   addFinished,
   removeCheckpoints,
@@ -8,7 +9,7 @@ import {
   type RemovalFailure,
   type RemovalResult,
 } from '../changes/disposal/index.js'
-import { stateFolderOf } from '../changes/state/index.js'
+import { readProven, stateFolderOf, writeProven, type Proven, type StateFolder } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
 import { finishInterrupted } from './finish-interrupted.js'
@@ -19,6 +20,8 @@ export interface Going {
   readonly fingerprints: Fingerprints
   /** Why each goes, by name: remembered in the trash. */
   readonly reasons: ReadonlyMap<string, string>
+  /** To be remembered before anything goes. */
+  readonly proof?: Proven | null
   /** These were planned too and stay: they are told with the rest. */
   readonly refused?: readonly RemovalFailure[]
 }
@@ -35,12 +38,13 @@ export interface CarryOutOptions extends StatePlace, FinishOptions {
 export async function carryOut(
   storage: Storage,
   run: Run,
-  { checkpoints, fingerprints, reasons, refused = [] }: Going,
+  { checkpoints, fingerprints, reasons, proof = null, refused = [] }: Going,
   options: CarryOutOptions,
 ): Promise<RemovalResult> {
   const { stateDirectory, signal, wait, now } = options
   const place = { ...(stateDirectory === undefined ? {} : { stateDirectory }), ...(signal ? { signal } : {}) }
   const state = await stateFolderOf(storage, run.path, stateDirectory)
+  if (proof !== null) await remember(storage, state, run, proof)
   const moved = options.trash
     ? await moveToTrash(storage, run.path, checkpoints, { planned: fingerprints, wait, now, reasons, ...place })
     : null
@@ -57,5 +61,17 @@ export async function carryOut(
     failed: [...refused, ...(moved ?? removal).failed],
     leftovers: [...removal.leftovers, ...finished.leftovers],
     finished: addFinished([removal.finished, finished]),
+  }
+}
+
+/** Beside what was proven of others that are still there. Where it cannot be written, it is read again next time. */
+async function remember(storage: Storage, state: StateFolder, run: Run, proof: Proven): Promise<void> {
+  const there = new Set(run.checkpoints.map(({ name }) => name))
+  const known = await readProven(storage, state)
+  const others = [...known.values()].filter(({ name }) => name !== proof.name && there.has(name))
+  try {
+    await writeProven(storage, state, [...others, proof])
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
   }
 }

@@ -44,19 +44,21 @@ export async function choose(
   const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
   const order = query.orders[0] ?? (best ? bestOrder(ordered, selected) : undefined)
   const ranked = rank(selected, order, context.now)
+  const looked = new Map<Checkpoint, Checkpoint>()
   const check = async (checkpoint: Checkpoint): Promise<readonly Finding[]> => {
     const aside = setAside?.get(checkpoint.name)
     if (aside !== undefined) return [{ grade: 'partial', reason: aside }]
     const lacking = [...(takesDemoted ? [] : demotedFindings(checkpoint)), ...requireKeys(checkpoint, keys)]
     if (verify === 'none') return lacking
     const examined = await examineOne(storage, ordered, checkpoint, verify, context)
+    looked.set(checkpoint, examined)
     if (examined.health.findings.length > 0) return [...examined.health.findings, ...lacking]
     const [settled] = await settle(storage, [examined], context)
     return [...(settled?.health.findings ?? []), ...lacking]
   }
   const chosen = await firstWhole(ranked, check, context.onPassedOver)
   if (chosen === null) throw noneSelected(run, query)
-  return { ...chosen, warnings }
+  return { ...chosen, checkpoint: looked.get(chosen.checkpoint) ?? chosen.checkpoint, warnings }
 }
 
 /**

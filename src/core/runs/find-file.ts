@@ -1,5 +1,14 @@
 /** From what someone typed (a file, a checkpoint, a run with a query) to the files of tensors that are meant. */
-import { distinct, holdsWeights, isWhole, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
+import {
+  holdsWeights,
+  isSound,
+  stateOf,
+  type Checkpoint,
+  type Finding,
+  type HealthLevel,
+  type ParamFile,
+  type Run,
+} from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
 import { findCheckpointAt, loadCheckpoint } from '../checkpoints/layouts/index.js'
@@ -14,6 +23,8 @@ export interface FileRequest {
   readonly base: string
   /** Chooses among the checkpoints of a run: at most one order; none means the newest first. */
   readonly query: Query
+  /** How deep checkpoints of a run are looked at before one is chosen; left out: `quick`. */
+  readonly verify?: HealthLevel | undefined
   /** Of the parameter file; when left out, the only one with tensors, else the one with the weights. */
   readonly key?: string | undefined
 }
@@ -32,7 +43,7 @@ export interface FoundFile {
   readonly checkpoint: Checkpoint | null
   /** By which it was chosen, with its value. */
   readonly metric: { readonly key: string; readonly value: number | bigint } | null
-  /** For people: a checkpoint that is not whole, a key that no checkpoint has. */
+  /** For people: a checkpoint that is not whole, those passed over, a key that no checkpoint has. */
   readonly warnings: readonly string[]
 }
 
@@ -52,7 +63,10 @@ export async function findFile(
   return found
 }
 
-/** The first `count` of a run, as the query ranks them, likewise. Fewer are no error; none is. */
+/**
+ * The first `count` whole ones of a run, as the query ranks them, likewise. Fewer are no error; none is: CkptError
+ * `damaged` where none that matches is whole.
+ */
 export async function findFiles(
   storage: ReadStorage,
   argument: string,
@@ -70,7 +84,9 @@ export async function findFiles(
   const single = await findSingle(storage, argument, path, stat?.ok === true, request)
   if (single !== null) {
     refuseQuery(request, `${single.checkpoint.path} is a checkpoint`)
-    return [await fileIn(storage, single.checkpoint, single.run, request, context)]
+    const { checkpoint, run } = single
+    const examined = await examineOne(storage, run.checkpoints, checkpoint, request.verify ?? 'quick', context)
+    return [await fileIn(storage, examined, request)]
   }
   return findInRun(storage, await openRun(storage, path), request, count, context)
 }
@@ -106,14 +122,29 @@ async function findInRun(
     )
   }
   const found: FoundFile[] = []
-  for (const checkpoint of distinct(ranked).slice(0, count)) {
-    const file = await fileIn(storage, checkpoint, { ...run, checkpoints: ordered }, request, context)
+  const untold = [...warnings]
+  for (const checkpoint of ranked) {
+    if (found.length === count) break
+    if (found.some((other) => other.checkpoint !== null && stateOf(other.checkpoint) === stateOf(checkpoint))) continue
+    const examined = await examineOne(storage, ordered, checkpoint, request.verify ?? 'quick', context)
+    if (!isSound(examined) && request.verify !== 'none') {
+      untold.push(`passed over ${examined.name}: ${describe(examined.health.findings)}`)
+      continue
+    }
+    const file = await fileIn(storage, examined, request)
     const value = order === undefined ? undefined : valueFor(checkpoint, order, context.now)
     const key = order === undefined ? '' : nameOf(order)
     const metric = value === undefined ? null : { key, value }
-    found.push({ ...file, metric, warnings: [...(found.length === 0 ? warnings : []), ...file.warnings] })
+    found.push({ ...file, metric, warnings: [...untold.splice(0), ...file.warnings] })
   }
-  return found
+  if (found.length > 0) return found
+  throw new CkptError(
+    'damaged',
+    [`${run.path}: none of the ${ranked.length} checkpoints that match is whole`, ...untold].join('\n  '),
+    {
+      hint: 'with --verify none the first of them is taken all the same',
+    },
+  )
 }
 
 function nameOf(order: Order): string {
@@ -121,18 +152,15 @@ function nameOf(order: Order): string {
   return order.kind === 'by' ? order.expression.text : order.key
 }
 
-async function fileIn(
-  storage: ReadStorage,
-  checkpoint: Checkpoint,
-  run: Run,
-  { key }: FileRequest,
-  context: FileContext,
-): Promise<FoundFile> {
+async function fileIn(storage: ReadStorage, checkpoint: Checkpoint, { key }: FileRequest): Promise<FoundFile> {
   const { path } = key === undefined ? await weightsOf(storage, checkpoint) : fileOfKey(checkpoint, key)
-  const { health, name } = await examineOne(storage, run.checkpoints, checkpoint, 'quick', context)
-  const reasons = health.findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`))
-  const warnings = isWhole({ ...checkpoint, health }) ? [] : [`${name} is not whole: ${reasons.join('; ')}`]
+  const { findings } = checkpoint.health
+  const warnings = isSound(checkpoint) ? [] : [`${checkpoint.name} is not whole: ${describe(findings)}`]
   return { path, checkpoint, metric: null, warnings }
+}
+
+function describe(findings: readonly Finding[]): string {
+  return findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`)).join('; ')
 }
 
 /** The parameter file of this key. Throws CkptError `no-match`. */

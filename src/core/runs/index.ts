@@ -12,6 +12,7 @@ export { planToJson, readPlan, writePlan, type WrittenPlan } from './plan-file.j
 export { pinsOf, type StatePlace } from './run-with-state.js'
 export { fileOfKey, findFile, findFiles, type FileRequest, type FoundFile } from './find-file.js'
 export { checkRequest, planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
+export type { Writers } from './plan-checks.js'
 export { openExactly, previewCheckpoint } from './save.js'
 export { setAside, setAsideReasons, takeBack } from './set-aside.js'
-export { recordRun, verifyRun, type Verified, type VerifyRequest } from './verify.js'
+export { recordRun, verdictOf, verifyRun, type Verified, type VerifyRequest } from './verify.js'

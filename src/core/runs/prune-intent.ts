@@ -14,10 +14,10 @@ export interface Intent {
 
 /** All of a plan that was just made. */
 export function intentOf(plan: PrunePlan): Intent {
-  const { fingerprints, remove } = plan
+  const { fingerprints, proof, remove } = plan
   const checkpoints = remove.map(({ checkpoint }) => checkpoint)
   const reasons = new Map(remove.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
-  return { plan, going: { checkpoints, fingerprints, reasons, refused: [] } }
+  return { plan, going: { checkpoints, fingerprints, reasons, proof, refused: [] } }
 }
 
 /** What a plan comes to of which nothing is done yet and not all can be; null when all can. */

@@ -1,8 +1,10 @@
 /** What a prune of one run would do: everything known that bears on it, brought before the pure plan. */
 import { CkptError } from '../errors.js'
-import { isWhole, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
+import { formatSize } from '../formats/size-text.js'
+import { isSound, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
 import { bytesFreedBy, fingerprint, weigh, type Fingerprints } from '../changes/disposal/index.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
+import { readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
 import {
   checkPolicy,
   plan,
@@ -17,6 +19,7 @@ import {
 import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
+import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open.js'
 import { setAsideReasons } from './set-aside.js'
 import { pinsOf, type StatePlace } from './run-with-state.js'
@@ -41,7 +44,12 @@ export interface PruneRequest {
   readonly protect?: boolean
   /** Why a checkpoint may not go, beside the policy; null when it may. */
   readonly isExcluded?: (checkpoint: Checkpoint) => string | null
-  readonly verify?: HealthLevel
+  /** Left out: `quick`. */
+  readonly verify?: HealthLevel | undefined
+  /** Every byte of the newest that stays is read before anything goes, unless it was before. */
+  readonly proves?: boolean
+  /** A space target that cannot be met takes all that may go; else such a plan is refused. */
+  readonly asFarAsPossible?: boolean
   /** Just saved, or about to be and then not among the run's: it takes part, and stays whatever the policy says. */
   readonly newcomer?: Checkpoint | undefined
 }
@@ -53,6 +61,8 @@ export interface PruneContext extends HealthOptions, StatePlace {
   readonly wait: (milliseconds: number) => Promise<void>
   /** Seconds east of UTC at a moment (Unix seconds). */
   readonly utcOffset: (time: number) => number
+  /** Left out: nobody is known to write. */
+  readonly writers?: Writers
 }
 
 export interface PrunePlan extends Plan {
@@ -61,11 +71,14 @@ export interface PrunePlan extends Plan {
   /** Bytes that the medium would get back. */
   readonly freedBytes: number
   readonly warnings: readonly string[]
+  /** The newest that stays, read to its last byte; null where that was not asked for. */
+  readonly proof: Proven | null
 }
 
 /**
- * Plans; changes nothing. Throws as `plan` in retention does. Those to go are looked at twice, a second apart where
- * they are young: one that changes meanwhile is still being written, and stays.
+ * Plans; changes nothing. Throws as `plan` in retention does, and CkptError `refused` for a space target that cannot be
+ * met. Those to go and the newest to stay are looked at twice, a second apart where they are young: one that changes
+ * meanwhile is still being written. What comes out then, or when the newest is read to its last byte, makes another plan.
  */
 export async function planPrune(
   storage: ReadStorage,
@@ -75,40 +88,108 @@ export async function planPrune(
 ): Promise<PrunePlan> {
   checkTrash(asked)
   const request = await sparingSetAside(storage, run, asked, context)
-  const level = request.verify ?? 'quick'
-  const { newcomer } = request
-  const there = await examine(storage, run.checkpoints, run.checkpoints, level, context)
+  const looks = await lastLooksFor(storage, run, request, context)
+  let examined = await examineAll(storage, run, request, context)
+  for (;;) {
+    const draft = await makeDraft(storage, run, request, context, { examined, changing: looks.changing })
+    await refuseUnmet(storage, draft.plan, request)
+    const news = await looks.at(draft.plan, examined)
+    if (news === null) return finish(storage, draft, looks.proof)
+    examined = examined.map((checkpoint) => news.get(checkpoint.path) ?? checkpoint)
+  }
+}
+
+async function lastLooksFor(
+  storage: ReadStorage,
+  run: Run,
+  { verify, proves = false, protect = true, newcomer }: PruneRequest,
+  context: PruneContext,
+): Promise<PlanChecks> {
+  const state = await stateFolderOf(storage, run.path, context.stateDirectory)
+  return new PlanChecks(storage, {
+    ...context,
+    isUnread: verify === 'none',
+    protects: protect,
+    proven: proves ? await readProven(storage, state) : null,
+    newcomer: newcomer?.path,
+    writers: context.writers,
+  })
+}
+
+async function examineAll(
+  storage: ReadStorage,
+  run: Run,
+  { verify = 'quick', newcomer }: PruneRequest,
+  context: PruneContext,
+): Promise<readonly Checkpoint[]> {
+  const there = await examine(storage, run.checkpoints, run.checkpoints, verify, context)
   const isNew = newcomer !== undefined && !there.some(({ path }) => path === newcomer.path)
-  const examined = isNew ? [...there, newcomer] : there
+  return isNew ? [...there, newcomer] : there
+}
+
+/** A plan with all that is known so far, and what it tells beside. */
+interface PruneDraft {
+  readonly plan: Plan
+  readonly excluded: ReadonlyMap<Checkpoint, string>
+  readonly warnings: readonly string[]
+}
+
+async function makeDraft(
+  storage: ReadStorage,
+  run: Run,
+  request: PruneRequest,
+  context: PruneContext,
+  { examined, changing }: { examined: readonly Checkpoint[]; changing: ReadonlySet<string> },
+): Promise<PruneDraft> {
+  const { newcomer, protect = true, verify } = request
   const names = (request.rules ?? []).flatMap((rule) => rule.names)
-  const arranged = await arrange(storage, examined, request.query, context.now, names)
-  const excluded = exclusions(arranged.selected, request)
-  const selected = arranged.selected.filter((checkpoint) => !excluded.has(checkpoint))
-  const protect = request.protect ?? true
+  const { ordered, selected: matching, warnings } = await arrange(storage, examined, request.query, context.now, names)
+  const excluded = exclusions(matching, request)
+  const selected = matching.filter((checkpoint) => !excluded.has(checkpoint))
   const pinned = protect ? await pinnedPaths(storage, run, context) : new Map<string, string>()
-  const space = await measureSpace(storage, run, arranged.ordered, request)
+  const space = await measureSpace(storage, run, ordered, request)
   const ranking = [...namesInOrders(request.query), ...names]
   const known = {
-    impossible: impossibleMetrics(arranged.ordered),
-    unknownKeys: unknownKeys(ranking, arranged.ordered).map(({ name }) => name),
+    impossible: impossibleMetrics(ordered),
+    unknownKeys: unknownKeys(ranking, ordered).map(({ name }) => name),
   }
-  const planWith = (changing: ReadonlySet<string>): Plan => {
-    const all = plan({
-      checkpoints: arranged.ordered,
-      policy: toPolicy(request, selected, space, context.now),
-      context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
-      healthKnown: level !== 'none',
-      protections: protect ? { ...known, pinned, changing } : null,
-    })
-    return newcomer === undefined ? all : sparing(all, newcomer.path, arranged.ordered)
-  }
-  const first = planWith(new Set())
-  const changing = protect ? await findChanging(storage, removedBy(first), context) : new Set<string>()
-  const final = changing.size === 0 ? first : planWith(changing)
+  const all = plan({
+    checkpoints: ordered,
+    policy: toPolicy(request, selected, space, context.now),
+    context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
+    healthKnown: verify !== 'none',
+    protections: protect ? { ...known, pinned, changing } : null,
+  })
+  return { plan: newcomer === undefined ? all : sparing(all, newcomer.path, ordered), excluded, warnings }
+}
+
+/** Throws CkptError `refused` for a space target that is missed although all that may go goes. */
+async function refuseUnmet(
+  storage: ReadStorage,
+  draft: Plan,
+  { asFarAsPossible = false }: PruneRequest,
+): Promise<void> {
+  if (draft.missingBytes === 0 || asFarAsPossible) return
+  const freed = await bytesFreedBy(storage, removedBy(draft))
+  const count = draft.remove.length
+  throw new CkptError(
+    'refused',
+    `the space target cannot be met, so nothing is removed: all that may go (${count} of ${count + draft.keep.length} ` +
+      `checkpoints) would free ${formatSize(freed)}, and ${formatSize(draft.missingBytes)} more are needed; ` +
+      'all else is protected or kept by an order',
+    { hint: 'ask for less, keep fewer, or remove what may go all the same: --as-far-as-possible' },
+  )
+}
+
+async function finish(
+  storage: ReadStorage,
+  { plan: final, excluded, warnings }: PruneDraft,
+  proof: Proven | null,
+): Promise<PrunePlan> {
   const fingerprints = await fingerprint(storage, removedBy(final))
   const freedBytes = await bytesFreedBy(storage, removedBy(final))
   const keep = final.keep.map((kept) => withExclusion(kept, excluded.get(kept.checkpoint)))
-  return { ...final, keep, fingerprints, freedBytes, warnings: arranged.warnings }
+  return { ...final, keep, fingerprints, freedBytes, warnings, proof }
 }
 
 /** A checkpoint that jobs do not start from stays, as a damaged one does, and takes no place from those they do. */
@@ -225,6 +306,6 @@ export async function findChanging(
   context: PruneContext,
 ): Promise<ReadonlySet<string>> {
   const settled = await settle(storage, checkpoints, context)
-  const moved = settled.filter((checkpoint, index) => checkpoint !== checkpoints[index] && !isWhole(checkpoint))
+  const moved = settled.filter((checkpoint, index) => checkpoint !== checkpoints[index] && !isSound(checkpoint))
   return new Set(moved.map((checkpoint) => checkpoint.path))
 }

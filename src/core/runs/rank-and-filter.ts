@@ -9,11 +9,13 @@ import {
   filter,
   needsComplete,
   namesIn as namesInOrder,
+  needsHealth,
   needsMeasure,
   unknownKeys,
   type Order,
 } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
+import { examineAcross } from './open.js'
 
 export interface Query {
   readonly orders: readonly Order[]
@@ -40,7 +42,8 @@ export async function arrange(
 ): Promise<Arranged> {
   const asked = new Set([...namesIn(query), ...names])
   const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
-  const known = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
+  const measured = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
+  const known = needsHealth(measured, asked) ? await examineAcross(storage, measured, measured, 'quick') : measured
   const { ordered, warning } = byRecency(known)
   const slips = [
     ...unknownKeys(asked, known).map(describeUnknownKey),

@@ -84,11 +84,11 @@ export async function prepareTransfer(
 /** The query is for the source; the key for the target too where it is no file. */
 async function findTarget(
   storage: ReadStorage,
-  { target, base, key }: TransferRequest,
+  { target, base, key, verify }: TransferRequest,
   context: FileContext,
 ): Promise<FoundFile> {
   const isPlain = await isFile(storage, resolve(base, target))
-  const request = { base, query: { orders: [], where: [] }, key: isPlain ? undefined : key }
+  const request = { base, query: { orders: [], where: [] }, verify, key: isPlain ? undefined : key }
   return findFile(storage, target, request, context)
 }
 

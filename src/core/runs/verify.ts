@@ -1,6 +1,6 @@
 /** Whether the checkpoints of a run are whole, and what lies beside them that never became one. */
 import { basename } from 'node:path'
-import { isWhole, withHealth, type Checkpoint, type Run } from '../checkpoint.js'
+import { isDamaged, isUnreadable, isWhole, withHealth, type Checkpoint, type Run } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
 import { checkAndSum, checkFinite, checkHealth, compareSums, type HealthOptions } from '../checkpoints/health/index.js'
 import {
@@ -37,6 +37,18 @@ export interface Verified {
   readonly leftovers: readonly Leftover[]
   /** Names of those whose checksums were recorded. */
   readonly recorded: readonly string[]
+}
+
+/**
+ * What all that was verified comes to: `damaged` when something is wrong or left over, or nothing could be read;
+ * `partial` when some could not be read; null when all is well.
+ */
+export function verdictOf(verified: readonly Verified[]): 'damaged' | 'partial' | null {
+  const checkpoints = verified.flatMap((one) => one.checkpoints)
+  const unreadable = checkpoints.filter(isUnreadable)
+  if (checkpoints.some(isDamaged) || verified.some(({ leftovers }) => leftovers.length > 0)) return 'damaged'
+  if (unreadable.length === 0) return null
+  return unreadable.length === checkpoints.length ? 'damaged' : 'partial'
 }
 
 /** Damage never throws. Throws CkptError `interrupted` when the signal says so. */

@@ -13,6 +13,7 @@ export { acquireLock, holderOf, jobLock, staleAfter, withLock, type Lock, type L
 export { isNameInside } from './names.js'
 export { isNeutralName, neutralName } from './neutral-name.js'
 export type { Owner, Processes } from './owner.js'
+export { isSameProof, readProven, writeProven, type Proven } from './proven.js'
 export { readPins, writePins, type Pin } from './pins.js'
 export { quietly, readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
 export { forgetStopRequest, readStopRequest, writeStopRequest, type StopTime } from './stop-request.js'

@@ -2,4 +2,5 @@
 export { checkAndSum, checkHealth, checkStructure, type HealthOptions, type Summed } from './check.js'
 export { compareSums, type Sum, type Sums } from './checksums.js'
 export { checkFinite } from './finite.js'
+export { findRefused } from './refused.js'
 export { lookInterval, settle, type SettleOptions } from './still-written.js'

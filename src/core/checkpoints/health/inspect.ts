@@ -1,6 +1,6 @@
 /** One file of a checkpoint: is it what its bytes say that it is? */
 import type { Finding } from '../../checkpoint.js'
-import { CkptError, FormatError, isAbsence, reasonOf, StorageError } from '../../errors.js'
+import { CkptError, FormatError, isAbsence, isUnreadable, reasonOf, StorageError } from '../../errors.js'
 import type { ByteSource } from '../../formats/byte-source.js'
 import { checkJson } from '../../formats/json.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
@@ -84,7 +84,8 @@ export async function inspectFile(
 function toFinding(error: unknown, file: string): Finding {
   if (error instanceof StorageError) {
     if (isAbsence(error.errno)) return { grade: 'partial', file, reason: 'vanished while it was looked at' }
-    return { grade: 'corrupt', file, reason: `cannot be read: ${reasonOf(error)}` }
+    const grade = isUnreadable(error.errno) ? 'unreadable' : 'corrupt'
+    return { grade, file, reason: `cannot be read: ${reasonOf(error)}` }
   }
   if (error instanceof FormatError) return { grade: 'corrupt', file, reason: error.message }
   throw error

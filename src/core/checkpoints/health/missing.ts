@@ -37,6 +37,7 @@ function missingAmong(group: readonly Checkpoint[]): Map<string, Finding[]> {
   const counts = countKeys(witnesses)
   const missing = new Map<string, Finding[]>()
   for (const checkpoint of group) {
+    if (isUnlisted(checkpoint)) continue
     const others = witnesses.length - (canWitness(checkpoint) ? 1 : 0)
     if (others < fewestWitnesses) continue
     // A file that it lacks and all others have is counted exactly as often as there are others.
@@ -50,6 +51,11 @@ function missingAmong(group: readonly Checkpoint[]): Map<string, Finding[]> {
     }
   }
   return missing
+}
+
+/** Its folder could not be read: nothing is known of what is in it. */
+function isUnlisted({ files, health }: Checkpoint): boolean {
+  return files.length === 0 && health.findings.some(({ grade, file }) => grade === 'unreadable' && file === undefined)
 }
 
 function canWitness(checkpoint: Checkpoint): boolean {

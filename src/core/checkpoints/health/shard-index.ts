@@ -1,12 +1,13 @@
 /** The index of a sharded model, held against the files beside it. */
 import type { Finding } from '../../checkpoint.js'
-import { FormatError, reasonOf, StorageError } from '../../errors.js'
+import { FormatError, StorageError } from '../../errors.js'
 import { isBeside, largestIndex, readWeightMap } from '../../formats/weight-map.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
-import type { FoundFile } from '../layouts/index.js'
+import { findingOf, type FoundFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { openTensors } from '../../tensors/read/index.js'
 
+const vanished = 'vanished while it was looked at'
 /** Missing tensors that a finding names. */
 const mostNamed = 3
 /** Shards that are told of one by one; of the rest, how many there are. */
@@ -52,7 +53,7 @@ function keysOf(values: PyValue): string[] {
 export async function inspectIndex(storage: ReadStorage, index: FoundFile, shards: Shards): Promise<Finding[]> {
   const [text] = await storage.read([index.path], largestIndex)
   if (text === undefined) return []
-  if (!text.ok) return [{ grade: 'corrupt', file: index.name, reason: reasonOf(text.error) }]
+  if (!text.ok) return [findingOf(text.error, index.name) ?? { grade: 'partial', file: index.name, reason: vanished }]
   try {
     return await compare(index.name, readWeightMap(text.value).shards, shards)
   } catch (error) {

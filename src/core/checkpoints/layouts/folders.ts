@@ -1,7 +1,7 @@
 /** What several layouts need of folders: which names in them lead to a directory, and paths built fast. */
 import { sep } from 'node:path'
 import type { Finding } from '../../checkpoint.js'
-import { isAbsence, reasonOf, type StorageError } from '../../errors.js'
+import { isAbsence, isUnreadable, reasonOf, type StorageError } from '../../errors.js'
 import type { Entry, ReadStorage, Stat } from '../../storage/storage.js'
 import type { Folder } from './layout.js'
 
@@ -42,8 +42,8 @@ export function* batches<T>(items: readonly T[], size: number): Generator<readon
 /** A failed read as a finding; null when the file is simply not there. */
 export function findingOf(error: StorageError, file?: string): Finding | null {
   if (isAbsence(error.errno)) return null
-  const reason = reasonOf(error)
-  return file === undefined ? { grade: 'corrupt', reason } : { grade: 'corrupt', file, reason }
+  const grade = isUnreadable(error.errno) ? 'unreadable' : 'corrupt'
+  return { grade, ...(file === undefined ? {} : { file }), reason: reasonOf(error) }
 }
 
 /** Nothing of it can be read back, and reading it may never end. */
@@ -70,7 +70,8 @@ export async function findNoFiles(
       const file = entry.name
       if (stat?.ok === true)
         return isNoFile(stat.value) ? [[path, { grade: 'corrupt', file, reason: noFileReason }]] : []
-      return entry.kind === 'link' ? [[path, { grade: 'partial', file, reason: danglingReason }]] : []
+      if (entry.kind !== 'link' || stat === undefined) return []
+      return [[path, findingOf(stat.error, file) ?? { grade: 'partial', file, reason: danglingReason }]]
     }),
   )
 }

@@ -1,9 +1,9 @@
 /** Sizes and times, taken for what is shown: a stat for each file costs more than reading all the metas. */
 import { basename, sep } from 'node:path'
 import { withHealth, type Checkpoint, type Finding, type Member } from '../../checkpoint.js'
-import { isAbsence, reasonOf, type StorageError } from '../../errors.js'
+import { reasonOf, type StorageError } from '../../errors.js'
 import type { Entry, ReadStorage, Stat } from '../../storage/storage.js'
-import { batches, compareText, danglingReason, isNoFile, noFileReason } from './folders.js'
+import { batches, compareText, danglingReason, findingOf, isNoFile, noFileReason } from './folders.js'
 import { complete } from './scan.js'
 
 /** Checkpoints looked at together. */
@@ -79,8 +79,8 @@ export async function listFiles(
     const one = { name: file.name, path: file.path, stat, isLink: file.isLink }
     const contents = found.get(file.checkpoint)
     contents?.files.push(one)
-    if (stat === null) contents?.findings.push(goneFinding(one))
-    else if (isNoFile(stat) && isParameterFile(file)) {
+    if (result?.ok !== true) contents?.findings.push(goneFinding(one, result?.error))
+    else if (isNoFile(result.value) && isParameterFile(file)) {
       contents?.findings.push({ grade: 'corrupt', file: file.name, reason: noFileReason })
     }
   })
@@ -140,8 +140,10 @@ function nameOfMember({ kind, name }: Checkpoint, { path }: Member): string {
 }
 
 function unlistedFinding(name: string, error: StorageError): Finding {
-  const finding = { grade: isAbsence(error.errno) ? 'partial' : 'corrupt', reason: reasonOf(error) } as const
-  return name === '' ? finding : { ...finding, file: name }
+  const file = name === '' ? undefined : name
+  return (
+    findingOf(error, file) ?? { grade: 'partial', reason: reasonOf(error), ...(file === undefined ? {} : { file }) }
+  )
 }
 
 function inFolder(folder: Named, entry: Entry): Named {
@@ -198,7 +200,9 @@ function sizesOfFolders(sizes: ReadonlyMap<string, number>): ReadonlyMap<string,
 }
 
 /** What a file that is listed and cannot be reached means for its checkpoint. */
-function goneFinding(file: FoundFile): Finding {
+function goneFinding(file: FoundFile, error: StorageError | undefined): Finding {
+  const refused = error === undefined ? null : findingOf(error, file.name)
+  if (refused !== null) return refused
   const reason = file.isLink ? danglingReason : 'vanished while it was looked at'
   return { grade: 'partial', file: file.name, reason }
 }

@@ -9,7 +9,7 @@
  * one spares, another must give); there the law is that it takes only what would have been a candidate without rules,
  * oldest first, and no more than the target needs.
  */
-import { isWhole, timeOf, type Checkpoint } from '../../checkpoint.js'
+import { isSound, isUnreadable, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { checkPolicy, isRanking, isSweeping, type Policy, type SpaceTarget } from './policy.js'
 import { protect, type Protections } from './protect.js'
@@ -88,7 +88,8 @@ class Draft {
     )
   }
 
-  private readonly isSound = (checkpoint: Checkpoint) => !this.input.healthKnown || isWhole(checkpoint)
+  private readonly isSound = (checkpoint: Checkpoint) =>
+    !isUnreadable(checkpoint) && (!this.input.healthKnown || isSound(checkpoint))
 
   private isSelected(checkpoint: Checkpoint): boolean {
     return this.input.policy.selected?.has(checkpoint) ?? true
@@ -113,7 +114,10 @@ class Draft {
   }
 
   private judgeDamaged(checkpoint: Checkpoint): void {
-    if (this.input.policy.removeDamaged !== true) this.spare(checkpoint, damagedReason(checkpoint))
+    if (this.spared.get(checkpoint)?.some(({ code }) => code === 'unfinished') === true) return
+    // What could not be read may be whole: no flag makes it go.
+    if (isUnreadable(checkpoint)) this.spare(checkpoint, { ...damagedReason(checkpoint), code: 'unreadable' })
+    else if (this.input.policy.removeDamaged !== true) this.spare(checkpoint, damagedReason(checkpoint))
   }
 
   /** The policy without its space targets. */

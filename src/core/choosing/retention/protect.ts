@@ -10,7 +10,7 @@ export interface Protections {
   readonly impossible?: ReadonlyMap<string, readonly string[]>
   /** Names in orders and rules that no checkpoint has: most likely slips, so the policy is not what was meant. */
   readonly unknownKeys?: readonly string[]
-  /** Paths of those whose files changed between two looks. */
+  /** Paths of those whose files changed between two looks, or whose writer is alive. */
   readonly changing?: ReadonlySet<string>
 }
 
@@ -47,7 +47,7 @@ export function protect(
     if (pinnedCopy !== undefined) add(checkpoint, { code: 'pinned', text: `pinned as ${pinnedCopy}` })
     const metrics = known.impossible?.get(checkpoint.path) ?? []
     if (metrics.length > 0) add(checkpoint, { code: 'impossible', text: impossibleText(checkpoint, metrics) })
-    if (checkpoint.health.grade === 'unfinished' || known.changing?.has(checkpoint.path) === true)
+    if (known.changing?.has(checkpoint.path) === true)
       add(checkpoint, { code: 'unfinished', text: 'still being written' })
   }
   return found

@@ -15,6 +15,7 @@ export type KeepCode =
   | 'rule'
   | 'young'
   | 'damaged'
+  | 'unreadable'
   | 'space'
   | 'saved'
   | 'same'

@@ -1,5 +1,13 @@
 /** Questions about the metrics of a run: which there are, which checkpoint is best by each. */
-import { ownMeta, ownValue, stateOf, type Checkpoint, type Direction, type MetaValue } from '../../checkpoint.js'
+import {
+  isSound,
+  ownMeta,
+  ownValue,
+  stateOf,
+  type Checkpoint,
+  type Direction,
+  type MetaValue,
+} from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import {
   directionOf,
@@ -93,7 +101,7 @@ function listKeys(orders: readonly { readonly key: string }[]): string {
  * `impossibleMetrics`). `ordered` is newest first; `now` Unix seconds.
  */
 export function bestPerMetric(ordered: readonly Checkpoint[], now: number): ReadonlyMap<string, Checkpoint> {
-  const whole = ordered.filter((checkpoint) => checkpoint.health.grade === 'whole')
+  const whole = ordered.filter(isSound)
   const best = new Map<string, Checkpoint>()
   for (const order of metricOrders(ordered)) {
     const [first] = rank(

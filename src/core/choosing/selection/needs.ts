@@ -15,6 +15,10 @@ const completed: ReadonlyMap<string, Lacks> = new Map<string, Lacks>([
   ['epoch', (checkpoint) => checkpoint.epoch === null],
 ])
 
+const graded: ReadonlyMap<string, Lacks> = new Map<string, Lacks>([
+  ['health', (checkpoint) => checkpoint.health.level === 'none'],
+])
+
 /**
  * True when sizes or file times must be taken (a stat for each file) for these names, or for the order of recency,
  * which falls back on file times.
@@ -22,6 +26,11 @@ const completed: ReadonlyMap<string, Lacks> = new Map<string, Lacks>([
 export function needsMeasure(checkpoints: readonly Checkpoint[], names: Iterable<string>): boolean {
   if (isLacking(checkpoints, names, measured)) return true
   return scaleOf(checkpoints) === 'file time' && checkpoints.some((checkpoint) => checkpoint.modified === null)
+}
+
+/** True when the files must be looked at: a name asks for health, and nothing has looked at any depth yet. */
+export function needsHealth(checkpoints: readonly Checkpoint[], names: Iterable<string>): boolean {
+  return isLacking(checkpoints, names, graded)
 }
 
 /** True when steps or epochs must be read from side files for these names, or for the order of recency. */

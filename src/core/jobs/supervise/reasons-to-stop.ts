@@ -1,5 +1,5 @@
 /** Why a job need not go on: early stopping, or a goal that is reached. */
-import { isWhole, type Checkpoint } from '../../checkpoint.js'
+import { isSound, type Checkpoint } from '../../checkpoint.js'
 import { selects, type Expression } from '../../choosing/expression/index.js'
 import type { Entry } from '../../changes/journal/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
@@ -42,6 +42,6 @@ export async function whyEnough(
 /** Measured; none where there is no run yet. */
 export async function wholeOldestFirst(storage: ReadStorage, path: string, place: StatePlace): Promise<Checkpoint[]> {
   const run = await openRunIfAny(storage, path, place)
-  const measured = await measure(storage, run?.checkpoints.filter(isWhole) ?? [])
+  const measured = await measure(storage, run?.checkpoints.filter(isSound) ?? [])
   return [...byRecency(measured).ordered].reverse()
 }

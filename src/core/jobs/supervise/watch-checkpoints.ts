@@ -1,5 +1,5 @@
 /** New whole checkpoints of a run, as they appear. */
-import { isWhole, timeOf, type Checkpoint } from '../../checkpoint.js'
+import { isSound, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { settle } from '../../checkpoints/health/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
 import { examine, openRunIfAny, type StatePlace } from '../../runs/index.js'
@@ -40,8 +40,8 @@ export class CheckpointWatch {
     const all = await this.measured()
     const fresh = all.filter((one) => !this.known.has(one.name) || this.known.get(one.name) !== timeOf(one))
     const examined = await examine(this.storage, all, fresh, 'quick')
-    const settled = await settle(this.storage, examined.filter(isWhole), options)
-    const whole = settled.filter(isWhole)
+    const settled = await settle(this.storage, examined.filter(isSound), options)
+    const whole = settled.filter(isSound)
     for (const checkpoint of whole) this.known.set(checkpoint.name, timeOf(checkpoint))
     // A run below the folder changes without a trace in it.
     const isHere = all.every(({ run }) => run === this.path)

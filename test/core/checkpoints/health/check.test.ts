@@ -478,7 +478,7 @@ describe('a file that is not there', () => {
     ])
     rmSync(join(root, 'CKPT+3'), { recursive: true })
     const two = (await loadRun(storage, root)).checkpoints
-    expect(checkStructure(two).every((checkpoint) => checkpoint.health.grade === 'whole')).toBe(true)
+    expect(checkStructure(two).every((checkpoint) => checkpoint.health.grade === 'unchecked')).toBe(true)
   })
 
   it('is not missed where two lack it', async () => {
@@ -486,9 +486,9 @@ describe('a file that is not there', () => {
     for (const name of ['CKPT+1', 'CKPT+2']) rmSync(join(root, `${name}/lm.ckpt`))
     const { checkpoints } = await loadRun(storage, root)
     expect(checkStructure(checkpoints).map((checkpoint) => checkpoint.health.grade)).toEqual([
-      'whole',
-      'whole',
-      'whole',
+      'unchecked',
+      'unchecked',
+      'unchecked',
     ])
   })
 

@@ -83,7 +83,7 @@ describe('loadRun', () => {
     expect(error.message).toBe(`${root} could not be read: permission denied`)
   })
 
-  it('lists a checkpoint whose folder cannot be read as damaged, and the others as they are', async () => {
+  it('lists a checkpoint whose folder cannot be read as unreadable, and the others as they are', async () => {
     const root = write(makeFolder(), { 'CKPT+a/CKPT.yaml': meta, 'CKPT+b/CKPT.yaml': meta })
     const refusing = {
       ...storage,
@@ -98,10 +98,10 @@ describe('loadRun', () => {
     }
     const { checkpoints } = await loadRun(refusing, root)
     expect(checkpoints.map(({ name, health }) => [name, health.grade])).toEqual([
-      ['CKPT+a', 'corrupt'],
-      ['CKPT+b', 'whole'],
+      ['CKPT+a', 'unreadable'],
+      ['CKPT+b', 'unchecked'],
     ])
-    expect(checkpoints[0]?.health.findings).toEqual([{ grade: 'corrupt', reason: 'permission denied' }])
+    expect(checkpoints[0]?.health.findings).toEqual([{ grade: 'unreadable', reason: 'permission denied' }])
   })
 
   it.skipIf(process.getuid?.() === 0)('says so of a real unreadable folder', async () => {

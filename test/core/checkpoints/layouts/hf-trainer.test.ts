@@ -171,7 +171,7 @@ describe('Hugging Face Trainer checkpoints', () => {
       'checkpoint-5/optimizer.pt': 'x',
     })
     const found = (await loadRun(storage, root)).checkpoints.map(({ health }) => health)
-    expect(found.map((health) => health.grade)).toEqual(['corrupt', 'corrupt', 'corrupt', 'whole', 'partial'])
+    expect(found.map((health) => health.grade)).toEqual(['corrupt', 'corrupt', 'corrupt', 'unchecked', 'partial'])
     expect(found[0]?.findings[0]?.reason).toMatch(/line 3/)
     expect(found[1]?.findings[0]?.reason).toBe('0 bytes')
     expect(found[4]?.findings[0]?.reason).toBe('no model weights are there')

@@ -393,7 +393,7 @@ describe('Lightning checkpoints that are folders', () => {
     })
     const found = Object.values(await scan(root))
     expect(found.map(({ name, kind, step, health }) => [name, kind, step, health.grade])).toEqual([
-      ['epoch=0-step=4.ckpt', 'directory', 4, 'whole'],
+      ['epoch=0-step=4.ckpt', 'directory', 4, 'unchecked'],
       ['epoch=1-step=8.ckpt', 'directory', 8, 'unfinished'],
     ])
     expect(found[0]?.files.map(({ key }) => key)).toEqual(['__0_0', 'meta'])

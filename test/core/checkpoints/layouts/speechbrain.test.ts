@@ -30,7 +30,7 @@ describe('SpeechBrain checkpoints', () => {
       unixtime: 1795380409.0004656,
       size: null,
       modified: null,
-      health: { level: 'none', grade: 'whole', findings: [] },
+      health: { level: 'none', grade: 'unchecked', findings: [] },
     })
     expect(first?.meta.get('WER')).toBe(40)
     expect(first?.files.map((file) => file.key)).toEqual(['counter', 'lm', 'model', 'optimizer', 'scheduler'])
@@ -57,7 +57,7 @@ describe('SpeechBrain checkpoints', () => {
       "a: !!python/name:os.system ''\nb: !!python/object/apply:pathlib.PosixPath [/, tmp]\n" +
       'c: !!python/object:__main__.Config {x: 1}\nd: !!python/object/apply:torch.device [cpu]\n'
     const [checkpoint] = await scan(write(makeFolder(), { 'CKPT+1/CKPT.yaml': harmless + meta }))
-    expect(checkpoint).toMatchObject({ unixtime: 1700000000.5, health: { grade: 'whole' } })
+    expect(checkpoint).toMatchObject({ unixtime: 1700000000.5, health: { grade: 'unchecked' } })
   })
 
   it('are exactly the folders that begin with CKPT and have a CKPT.yaml', async () => {
@@ -122,7 +122,7 @@ describe('SpeechBrain checkpoints', () => {
 
   it('are not damaged by a meta without unixtime and end-of-epoch', async () => {
     const root = write(makeFolder(), { 'CKPT+a/CKPT.yaml': 'loss: 1.5\n' })
-    expect((await scan(root))[0]).toMatchObject({ unixtime: null, step: null, health: { grade: 'whole' } })
+    expect((await scan(root))[0]).toMatchObject({ unixtime: null, step: null, health: { grade: 'unchecked' } })
   })
 
   it('whose meta was cut and is YAML still are corrupt, where the others show what a whole one has', async () => {
@@ -131,11 +131,11 @@ describe('SpeechBrain checkpoints', () => {
       const files = metas.map((text, index): [string, string] => [`CKPT+${index}/CKPT.yaml`, text])
       return (await scan(write(makeFolder(), Object.fromEntries(files)))).map(({ health }) => health.grade)
     }
-    expect(await grades(whole, cut, whole)).toEqual(['whole', 'corrupt', 'whole'])
-    expect(await grades(whole, cut)).toEqual(['whole', 'whole'])
-    expect(await grades(whole, cut, cut)).toEqual(['whole', 'whole', 'whole'])
-    expect(await grades(whole, 'loss: 1.\n', whole)).toEqual(['whole', 'whole', 'whole'])
-    expect(await grades('unixtime: 1.0', 'unixtime: 1.0', whole)).toEqual(['whole', 'whole', 'whole'])
+    expect(await grades(whole, cut, whole)).toEqual(['unchecked', 'corrupt', 'unchecked'])
+    expect(await grades(whole, cut)).toEqual(['unchecked', 'unchecked'])
+    expect(await grades(whole, cut, cut)).toEqual(['unchecked', 'unchecked', 'unchecked'])
+    expect(await grades(whole, 'loss: 1.\n', whole)).toEqual(['unchecked', 'unchecked', 'unchecked'])
+    expect(await grades('unixtime: 1.0', 'unixtime: 1.0', whole)).toEqual(['unchecked', 'unchecked', 'unchecked'])
   })
 
   it('whose last line has no end, where those of the others have, were cut: half a number is a number', async () => {
@@ -221,7 +221,7 @@ describe('measure', () => {
     for (const name of ['CKPT.yaml', 'deep/er/state']) utimesSync(join(root, 'CKPT+a', name), 1000, 1000)
     utimesSync(join(root, 'CKPT+a/model.ckpt'), 2000, 2000)
     const [measured] = await measure(storage, await scan(root))
-    expect(measured).toMatchObject({ size: 1010 + meta.length, modified: 2000, health: { grade: 'whole' } })
+    expect(measured).toMatchObject({ size: 1010 + meta.length, modified: 2000, health: { grade: 'unchecked' } })
     expect(measured?.files.map((file) => [file.key, file.size])).toEqual([
       ['copy', 1000],
       ['model', 1000],

@@ -1,6 +1,7 @@
 /** Which file of a checkpoint holds its facts, and which are its parameter files. */
 import { sep } from 'node:path'
 import type { ParamFile, Role } from '../../../checkpoint.js'
+import { isUnreadable, type StorageError } from '../../../errors.js'
 import type { Entry, ReadStorage } from '../../../storage/storage.js'
 import { compareText } from '../folders.js'
 import type { Candidate } from './candidates.js'
@@ -11,6 +12,8 @@ export interface Contents {
   /** What its absence means, where all else is there; null when it is there. */
   readonly unfinished: string | null
   readonly files: readonly ParamFile[]
+  /** Why its folder could not be listed. */
+  readonly refused?: StorageError
 }
 
 /**
@@ -21,6 +24,7 @@ export async function contentsOf(storage: ReadStorage, { path, kind }: Candidate
   if (kind !== 'directory')
     return { facts: path, unfinished: null, files: [{ key: 'model', path, size: null, role: 'all' }] }
   const entries = await namesIn(storage, path)
+  if ('refused' in entries) return refusedFolder(entries.refused)
   const has = (name: string) => entries.some((entry) => entry.name === name)
   if (has('checkpoint') && (has('latest') || has('zero_to_fp32.py')))
     return deepSpeed(storage, path + sep + 'checkpoint')
@@ -32,6 +36,7 @@ export async function contentsOf(storage: ReadStorage, { path, kind }: Candidate
 
 async function deepSpeed(storage: ReadStorage, folder: string): Promise<Contents> {
   const entries = await namesIn(storage, folder)
+  if ('refused' in entries) return refusedFolder(entries.refused)
   const first = entries.map(({ name }) => name).filter((name) => /(^|_)mp_rank_00_model_states\.pt$/.test(name))
   const [name] = first.sort(compareText)
   const files = paramFiles(folder, entries)
@@ -40,8 +45,16 @@ async function deepSpeed(storage: ReadStorage, folder: string): Promise<Contents
     : { facts: folder + sep + name, unfinished: null, files }
 }
 
-async function namesIn(storage: ReadStorage, folder: string): Promise<readonly Entry[]> {
+function refusedFolder(refused: StorageError): Contents {
+  return { facts: null, unfinished: null, files: [], refused }
+}
+
+async function namesIn(
+  storage: ReadStorage,
+  folder: string,
+): Promise<readonly Entry[] | { readonly refused: StorageError }> {
   const [listing] = await storage.list([folder])
+  if (listing?.ok === false && isUnreadable(listing.error.errno)) return { refused: listing.error }
   return listing?.ok === true ? listing.value : []
 }
 

@@ -15,7 +15,7 @@ import {
   type ParamFile,
   type Pointer,
 } from '../../../checkpoint.js'
-import { CkptError, StorageError } from '../../../errors.js'
+import { CkptError, reasonOf, StorageError } from '../../../errors.js'
 import { readMetas } from '../../meta/index.js'
 import { sourceOf, withFile } from '../../../storage/source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
@@ -65,7 +65,8 @@ interface Looked {
 type SavedOne = Looked & { readonly state: SavedState }
 
 async function look(storage: ReadStorage, candidate: Candidate, withWeights: boolean): Promise<Looked> {
-  const { facts, unfinished, files } = await contentsOf(storage, candidate)
+  const { facts, unfinished, files, refused } = await contentsOf(storage, candidate)
+  if (refused !== undefined) return { candidate, files, reading: { kind: 'unreadable', reason: reasonOf(refused) } }
   if (unfinished !== null) {
     const reason = 'not there; it is written last, so the save was not finished'
     return {
@@ -84,20 +85,22 @@ async function look(storage: ReadStorage, candidate: Candidate, withWeights: boo
     if (!(error instanceof StorageError)) throw error
     const finding = findingOf(error)
     const reading: Reading =
-      finding === null ? { kind: 'foreign', bytes: 'gone' } : { kind: 'broken', reason: finding.reason }
+      finding === null
+        ? { kind: 'foreign', bytes: 'gone' }
+        : { kind: finding.grade === 'unreadable' ? 'unreadable' : 'broken', reason: finding.reason }
     return { candidate, files, reading }
   }
 }
 
 /**
- * What says of itself that it is one; and among such, or under a name that only Lightning gives, what is broken: a run
+ * What says of itself that it is one, or cannot be asked; and among such, or under a name that only Lightning gives, what is broken: a run
  * whose only checkpoint was cut off is not a folder without checkpoints.
  */
 function choose(looked: readonly Looked[]): Looked[] {
   const own = looked.filter((one) => belongsHere(one))
   const isAmongOthers = own.some(({ reading }) => reading.kind === 'state')
   return own.filter(({ candidate: { name }, reading }) => {
-    if (reading.kind === 'state') return true
+    if (reading.kind === 'state' || reading.kind === 'unreadable') return true
     if (reading.kind !== 'foreign') return isAmongOthers || isTypical(name)
     return isAmongOthers && isInPlaceOfOne(name, reading.bytes)
   })
@@ -211,6 +214,8 @@ function findingsOf(reading: Looked['reading']): Finding[] {
       return [reading.finding]
     case 'broken':
       return [{ grade: 'corrupt', reason: reading.reason }]
+    case 'unreadable':
+      return [{ grade: 'unreadable', reason: reading.reason }]
     case 'foreign':
       return [{ grade: 'corrupt', reason: explainForeign(reading.bytes) }]
   }

@@ -32,6 +32,8 @@ export type Reading =
   | { readonly kind: 'state'; readonly state: SavedState }
   /** One of torch's files, or nearly one, that cannot be read or would run code: what is wrong with it. */
   | { readonly kind: 'broken'; readonly reason: string }
+  /** It may be one: the system refused to read it. */
+  | { readonly kind: 'unreadable'; readonly reason: string }
   | { readonly kind: 'foreign'; readonly bytes: Foreign }
 
 /** Something else: another file of torch's, one that begins with zeros alone, text, a folder, nothing, or none of these. */
