@@ -1,12 +1,17 @@
 /** Every layout there is; adding one is a line here. Order decides only where two are sure of the same thing. */
 import { accelerate } from './frameworks/accelerate.js'
+import { composer } from './frameworks/composer.js'
+import { coqui } from './frameworks/coqui.js'
 import { detectron2 } from './frameworks/detectron2.js'
+import { espnet } from './frameworks/espnet.js'
+import { fairseq } from './frameworks/fairseq.js'
 import { ignite } from './frameworks/ignite.js'
 import { mmengine } from './frameworks/mmengine.js'
 import { timm } from './frameworks/timm.js'
 import { torchImagenet } from './frameworks/torch-imagenet.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import { ultralytics } from './frameworks/ultralytics.js'
+import { wenet } from './frameworks/wenet.js'
 import { layoutOf } from './from-spec.js'
 import { hfTrainer } from './hf-trainer.js'
 import type { Layout } from './layout.js'
@@ -18,6 +23,11 @@ import type { LayoutSpec } from './spec.js'
 export const specs: readonly LayoutSpec[] = [
   accelerate,
   timm,
+  fairseq,
+  espnet,
+  wenet,
+  coqui,
+  composer,
   ultralytics,
   mmengine,
   detectron2,

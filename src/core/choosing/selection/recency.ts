@@ -2,7 +2,7 @@
 import { hasReadableMeta, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { compareCodePoints } from '../../formats/code-points.js'
 
-export type Scale = 'unixtime' | 'step' | 'file time'
+export type Scale = 'unixtime' | 'step' | 'epoch' | 'file time'
 
 export interface Recency {
   /** Newest first. */
@@ -15,18 +15,28 @@ export interface Recency {
 const valueOn: Readonly<Record<Scale, (checkpoint: Checkpoint) => number | null>> = {
   unixtime: (checkpoint) => checkpoint.unixtime,
   step: (checkpoint) => checkpoint.step,
+  epoch: (checkpoint) => checkpoint.epoch,
   'file time': (checkpoint) => checkpoint.modified,
 }
 
 /**
- * The first of meta `unixtime`, step and file time that all checkpoints have. One whose meta could not be read has
- * no vote: a single broken file must not reorder a run.
+ * The first of meta `unixtime`, step, epoch and file time that all checkpoints have. One whose meta could not be read
+ * has no vote: a single broken file must not reorder a run. Nor has one that was averaged or exported and counts
+ * nothing: it comes after those that do.
  */
 export function scaleOf(checkpoints: readonly Checkpoint[]): Scale {
-  const voters = checkpoints.filter(hasReadableMeta)
+  const readable = checkpoints.filter(hasReadableMeta)
+  const counted = readable.filter((checkpoint) => !isUncounted(checkpoint))
+  const voters = counted.length === 0 ? readable : counted
   if (voters.length === 0) return checkpoints.length === 0 ? 'unixtime' : 'file time'
   if (voters.every((checkpoint) => isTime(checkpoint.unixtime))) return 'unixtime'
-  return voters.every((checkpoint) => isTime(checkpoint.step)) ? 'step' : 'file time'
+  if (voters.every((checkpoint) => isTime(checkpoint.step))) return 'step'
+  return voters.every((checkpoint) => isTime(checkpoint.epoch)) ? 'epoch' : 'file time'
+}
+
+/** Weights alone that tell nothing of when in the training they are from. */
+function isUncounted({ resumable, unixtime, step, epoch }: Checkpoint): boolean {
+  return resumable === false && !isTime(unixtime) && !isTime(step) && !isTime(epoch)
 }
 
 function isTime(value: number | null): value is number {
@@ -83,6 +93,7 @@ function placesOn(scale: Scale, checkpoints: readonly Checkpoint[]): Place[] {
   return checkpoints.map((checkpoint) => {
     const place = own(checkpoint)
     if (place !== undefined) return place
+    if (isUncounted(checkpoint)) return { checkpoint, value: -Infinity, time: orOldest(timeOf(checkpoint)) }
     const siblings = neighbours.get(checkpoint.run) ?? readablePlaces(checkpoints, checkpoint.run, own)
     neighbours.set(checkpoint.run, siblings)
     const { value, time } = neighbourOf(checkpoint, siblings) ?? { value: -Infinity, time: -Infinity }
@@ -124,7 +135,7 @@ function warningFor(checkpoints: readonly Checkpoint[]): string {
   if (readable.length === 0) return 'no meta could be read: ordered by the times of the files, which copying changes'
   const without = readable.filter((checkpoint) => !isTime(checkpoint.unixtime)).length
   return (
-    `${without} of ${readable.length} checkpoints have no unixtime, and not all have a step: ` +
+    `${without} of ${readable.length} checkpoints have no unixtime, and not all have a step or an epoch: ` +
     'ordered by the times of the files, which copying changes'
   )
 }

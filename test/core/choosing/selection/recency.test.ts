@@ -20,6 +20,22 @@ describe('recency', () => {
     expect(byRecency(run)).toEqual({ ordered: [run[1], run[0]], scale: 'step' })
   })
 
+  it('goes by the epoch where steps are not counted', () => {
+    const run = [
+      checkpoint('epoch_9', { meta: { epoch: 9 }, modified: 20 }),
+      checkpoint('epoch_10', { meta: { epoch: 10 }, modified: 10 }),
+    ]
+    const { ordered, scale } = byRecency(run)
+    expect([namesOf(ordered), scale]).toEqual([['epoch_10', 'epoch_9'], 'epoch'])
+  })
+
+  it('puts averaged weights that count nothing behind what counts, without a vote', () => {
+    const average = { ...checkpoint('avg_2', { modified: 30 }), resumable: false }
+    const run = [checkpoint('epoch_1', { meta: { epoch: 1 } }), average, checkpoint('epoch_2', { meta: { epoch: 2 } })]
+    const { ordered, scale } = byRecency(run)
+    expect([namesOf(ordered), scale]).toEqual([['epoch_2', 'epoch_1', 'avg_2'], 'epoch'])
+  })
+
   it('goes by the files, with a warning, where nothing else is shared', () => {
     const run = [
       checkpoint('a', { meta: { unixtime: 3 }, modified: 10 }),

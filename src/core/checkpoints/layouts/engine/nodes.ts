@@ -25,12 +25,12 @@ export function keyText(node: PickleNode): string | undefined {
   return typeof node === 'number' || typeof node === 'bigint' ? String(node) : textOf(node)
 }
 
-/** What the keys lead to; a number leads into a list. */
+/** What the keys lead to; a number leads into a list, a negative one from its end. */
 export function nodeAt(root: PickleNode | undefined, path: readonly string[]): PickleNode | undefined {
   let node = root
   for (const key of path) {
-    const items = node === undefined || !/^\d+$/.test(key) ? undefined : itemsOf(node)
-    node = items === undefined ? valueAt(node, key) : items[Number(key)]
+    const items = node === undefined || !/^-?\d+$/.test(key) ? undefined : itemsOf(node)
+    node = items === undefined ? valueAt(node, key) : items.at(Number(key))
   }
   return node
 }

@@ -61,7 +61,7 @@ export async function scanSpecs(
   const named = await findNamed(storage, folder, specs)
   const looked: Looked[][] = []
   for (const batch of batches(named, batchSize)) looked.push(...(await lookAtBatch(storage, folder, batch)))
-  const taken = resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked]))
+  const taken = withoutParts(resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked])))
   const complete: Looked[] = []
   for (const one of taken) complete.push(isRead(one) ? one : await readLater(storage, one))
   const found: Checkpoint[] = []
@@ -70,6 +70,13 @@ export async function scanSpecs(
     if (own.length > 0) found.push(...(await finish(storage, folder, spec, own)))
   }
   return found
+}
+
+/** A file that is part of a group is no checkpoint beside it, whatever it looks like by itself. */
+function withoutParts(taken: readonly Looked[]): Looked[] {
+  const groups = taken.filter(({ unit, strength }) => unit.kind === 'group' && strength !== 'broken')
+  const parts = new Set(groups.flatMap(({ unit }) => unit.entries.map(({ name }) => name)))
+  return taken.filter(({ unit }) => unit.kind !== 'file' || !parts.has(unit.name))
 }
 
 /** The claims of each, with what the first of them would say. */

@@ -1,0 +1,34 @@
+/**
+ * Coqui's Trainer (trainer/io.py, trainer.py): `checkpoint_<N>.pth` and `best_model_<N>.pth` with everything, and
+ * `best_model.pth`, a copy of the newest best. It resumes from the largest N of both. `model_loss` has the losses; in
+ * `checkpoint_<N>.pth` there is none of an evaluation.
+ */
+import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
+import type { LayoutSpec } from '../spec.js'
+
+export const coqui: LayoutSpec = {
+  id: 'coqui',
+  title: 'Coqui Trainer',
+  looks: 'checkpoint_<N>.pth, best_model_<N>.pth and best_model.pth',
+  forms: [
+    {
+      kind: 'file',
+      name: /^(?:checkpoint_(?<step>\d+)|best_model(?:_\d+)?)\.pth$/,
+      proof: { sure: [{ torch: ['config', 'model', 'optimizer', 'step', 'model_loss'] }] },
+      facts: [{ from: 'torch', take: { step: 'step', epoch: 'epoch', '#loss': 'model_loss' }, pick: losses }],
+    },
+  ],
+  judge: () => [
+    ['eval_loss', 'min'],
+    ['train_loss', 'min'],
+  ],
+  copies: { names: /^best_model\.pth$/, by: ['file', 'content', { facts: ['step', 'epoch', 'eval_loss'] }] },
+}
+
+/** A number in old versions. */
+function losses(content: Meta): Meta {
+  const loss = content.get('model_loss')
+  if (typeof loss === 'number') return new Map([['model_loss', loss]])
+  if (!isMeta(loss)) return new Map()
+  return new Map([...loss].filter((pair): pair is [string, MetaValue] => typeof pair[1] === 'number'))
+}

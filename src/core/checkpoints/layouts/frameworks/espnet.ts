@@ -1,0 +1,69 @@
+/**
+ * ESPnet2 (espnet2/train/trainer.py, main_funcs/average_nbest_models.py): `<N>epoch.pth`, bare state dicts, and
+ * `checkpoint.pth` with all that resuming needs, written over in place each epoch; links `latest.pth` and
+ * `<phase>.<metric>.best.pth`, and averages `<phase>.<metric>.ave_<n>best.pth` at the end. The metrics of all epochs are
+ * in `checkpoint.pth`, which holds epoch N before `<N>epoch.pth` is written. The averaging at the end opens the n best
+ * by name and fails when one is gone.
+ */
+import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
+import { valueIn, type Unit } from '../engine/unit.js'
+import type { FileSource, LayoutSpec } from '../spec.js'
+
+/** Not what was learned: how long it took, and how often. */
+const bookkeeping = /(_time|^time|total_count|^lr|^optim.*_lr\d*|^gpu_|^loss_scale|^grad_norm|^clip)/
+
+const reporter = {
+  from: 'torch',
+  take: { '#epoch': ['reporter', 'epoch'], '#stats': ['reporter', 'stats'] },
+  pick: statsOf,
+} satisfies FileSource
+
+export const espnet: LayoutSpec = {
+  id: 'espnet',
+  title: 'ESPnet',
+  looks: '<N>epoch.pth and checkpoint.pth, with links such as valid.acc.best.pth',
+  forms: [
+    {
+      kind: 'file',
+      name: /^checkpoint\.pth$/,
+      proof: { sure: [{ torch: ['model', 'reporter', 'optimizers'] }] },
+      facts: [reporter],
+    },
+    {
+      kind: 'file',
+      name: /^(?<epoch>\d+)epoch\.pth$/,
+      proof: { sure: [{ stateDict: [] }], typical: /^\d+epoch\.pth$/ },
+      facts: [{ from: 'name' }, { ...reporter, beside: 'checkpoint.pth' }],
+      resumable: false,
+    },
+    {
+      kind: 'file',
+      name: /^(?:\w+\.)+(?:ave(?:_\d+best(?:\..+)?)?|best)\.pth$|^latest\.pth$/,
+      proof: { sure: [{ stateDict: [] }] },
+      facts: [],
+      resumable: false,
+    },
+  ],
+  pointers: [
+    { file: 'latest.pth', holds: 'link', onDelete: 'rewrite' },
+    { file: /^(?:\w+\.)+best\.pth$/, holds: 'link', purpose: 'best', onDelete: 'protect' },
+    { file: /^(?:\w+\.)+ave(_1best)?\.pth$/, holds: 'link', onDelete: 'protect' },
+  ],
+}
+
+/** `reporter.stats[<epoch>][<phase>][<key>]`, of the file's own epoch. */
+function statsOf(content: Meta, _: Unit, known: Meta): Meta {
+  const epoch = known.get('epoch') ?? valueIn(content, ['reporter', 'epoch'])
+  const facts = new Map<string, MetaValue>()
+  if (typeof epoch !== 'number') return facts
+  facts.set('epoch', epoch)
+  const phases = valueIn(content, ['reporter', 'stats', String(epoch)])
+  if (!isMeta(phases)) return facts
+  for (const [phase, values] of phases) {
+    if (!isMeta(values)) continue
+    for (const [key, value] of values) {
+      if (typeof value === 'number' && !bookkeeping.test(key)) facts.set(`${phase}.${key}`, value)
+    }
+  }
+  return facts
+}

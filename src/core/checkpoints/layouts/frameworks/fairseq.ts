@@ -1,0 +1,49 @@
+/**
+ * fairseq (fairseq/checkpoint_utils.py, trainer.py): `checkpoint<E>.pt` at the end of epoch E, `checkpoint_<E>_<U>.pt`
+ * after U updates, and byte copies of them as `checkpoint_best.pt`, `checkpoint_last.pt` and
+ * `checkpoint.best_<metric>_<value><digit>.pt`. At an epoch's end `train_iterator.epoch` is the next one already.
+ * `val_loss` holds the value of `best_checkpoint_metric`, whatever that is. A file is written as `….pt.tmp` first.
+ */
+import type { Meta } from '../../../checkpoint.js'
+import type { LayoutSpec } from '../spec.js'
+import { valueIn } from '../engine/unit.js'
+
+export const fairseq: LayoutSpec = {
+  id: 'fairseq',
+  title: 'fairseq',
+  looks: 'checkpoint<epoch>.pt, checkpoint_<epoch>_<updates>.pt, checkpoint_best.pt and checkpoint_last.pt',
+  forms: [
+    {
+      kind: 'file',
+      name: /^checkpoint(?:\d+|_\d+_\d+|_best|_last|_crash|\.best_.+)(?:-(?:shard|rank)[-\w]+)?\.pt$/,
+      proof: {
+        sure: [{ torch: ['model', 'extra_state'] }, { torch: ['model', 'optimizer_history'] }],
+        typical: /^checkpoint(?:_best|_last|\d+)\.pt$/,
+      },
+      facts: [
+        {
+          from: 'torch',
+          take: {
+            step: ['optimizer_history', '-1', 'num_updates'],
+            val_loss: ['extra_state', 'val_loss'],
+            '#maximize': ['cfg', 'checkpoint', 'maximize_best_checkpoint_metric'],
+            '#metric': ['cfg', 'checkpoint', 'best_checkpoint_metric'],
+            '#next': ['extra_state', 'train_iterator', 'epoch'],
+            '#inEpoch': ['extra_state', 'train_iterator', 'iterations_in_epoch'],
+          },
+          pick: epochDone,
+        },
+      ],
+    },
+  ],
+  judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
+  copies: { names: /^checkpoint(_best|_last|\.best_.+)\.pt$/, by: ['file', 'content'] },
+  leftover: (name, inside) =>
+    inside === null && /^checkpoint.*\.pt\.tmp$/.test(name) ? 'the temporary file of a save that never finished' : null,
+}
+
+function epochDone(content: Meta): Meta {
+  const next = valueIn(content, ['extra_state', 'train_iterator', 'epoch'])
+  const within = valueIn(content, ['extra_state', 'train_iterator', 'iterations_in_epoch'])
+  return new Map(typeof next === 'number' ? [['epoch', within === 0 ? next - 1 : next]] : [])
+}
