@@ -1,6 +1,7 @@
 /** A layout that is data, as those see it that ask about one checkpoint. */
 import type { Entry } from '../../storage/storage.js'
 import type { Role } from '../../checkpoint.js'
+import { completeSpec } from './engine/complete.js'
 import { roleIn } from './engine/files.js'
 import { scanSpecs } from './engine/scan.js'
 import type { Layout } from './layout.js'
@@ -11,6 +12,7 @@ export function layoutOf(spec: LayoutSpec): Layout {
     id: spec.id,
     title: spec.title,
     scan: (storage, folder) => scanSpecs(storage, folder, [spec]),
+    complete: (storage, checkpoints) => completeSpec(storage, spec, checkpoints),
     roleOf: (entry) => roleOf(spec, entry),
     ...(spec.isBookkeeping === undefined ? {} : { isBookkeeping: spec.isBookkeeping }),
     ...(spec.leftover === undefined ? {} : { explainLeftover: spec.leftover }),

@@ -22,7 +22,7 @@ export interface Layout {
    */
   scan(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]>
   /** Fills what `scan` left null and small side files hold (SpeechBrain: epoch from `counter.ckpt`). */
-  complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]>
+  complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<readonly Checkpoint[]>
   /** What an entry right in a checkpoint's folder is for. */
   roleOf(entry: Entry): Role
   /** True for the name of a tensor that is no part of what was trained: any value is right in it. */

@@ -13,14 +13,16 @@ import { torchPlain } from './frameworks/torch-plain.js'
 import { ultralytics } from './frameworks/ultralytics.js'
 import { wenet } from './frameworks/wenet.js'
 import { layoutOf } from './from-spec.js'
-import { hfTrainer } from './hf-trainer.js'
+import { hfTrainer } from './frameworks/hf-trainer.js'
 import type { Layout } from './layout.js'
 import { lightning } from './lightning/index.js'
-import { speechBrain } from './speechbrain.js'
+import { speechBrain } from './frameworks/speechbrain.js'
 import type { LayoutSpec } from './spec.js'
 
 /** Those that are data. */
 export const specs: readonly LayoutSpec[] = [
+  speechBrain,
+  hfTrainer,
   accelerate,
   timm,
   fairseq,
@@ -37,7 +39,7 @@ export const specs: readonly LayoutSpec[] = [
 ]
 
 /** Those that read by themselves. */
-export const readers: readonly Layout[] = [speechBrain, hfTrainer, lightning]
+export const readers: readonly Layout[] = [lightning]
 
 export const layouts: readonly Layout[] = [...readers, ...specs.map(layoutOf)]
 

@@ -2,7 +2,7 @@
  * A layout as data: how one framework arranges checkpoints on disk (docs/adding-a-layout.md). The engine reads it;
  * a layout reads nothing itself, but for the few that need `read`.
  */
-import type { Direction, Finding, Meta, Moment, Pointer, Role } from '../../checkpoint.js'
+import type { Direction, Finding, Meta, MetaValue, Moment, Pointer, Role } from '../../checkpoint.js'
 import type { LayoutIo, Unit } from './engine/unit.js'
 
 export interface LayoutSpec {
@@ -25,10 +25,10 @@ export interface LayoutSpec {
   /** Of the whole ones, the one that the framework resumes from by itself; absent: the newest. */
   readonly resumesFrom?: (units: readonly Unit[]) => Unit | undefined
   /**
-   * Of a folder (`inside`: what is in it) or of a file that lies beside the checkpoints and is none: what a save that
-   * never finished left there, in words; null when it is nothing of this framework's.
+   * Of a folder that lies beside the checkpoints and is none (`inside`: what is in it): what a save that never finished
+   * left there, in words; null when it is nothing of this framework's.
    */
-  readonly leftover?: (name: string, inside: readonly { readonly name: string }[] | null) => string | null
+  readonly leftover?: (name: string, inside: readonly { readonly name: string }[]) => string | null
   /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
   readonly isBookkeeping?: (tensor: string) => boolean
   /** The way out, for what data cannot say: the facts of all the units that were taken, together. */
@@ -73,6 +73,8 @@ export interface Proof {
    * the only one. Without, it is one among sound ones.
    */
   readonly typical?: RegExp
+  /** Any of these, and what nothing else speaks for stands in the place of one, among sure ones. */
+  readonly bare?: readonly Has[]
 }
 
 export type Has =
@@ -104,7 +106,7 @@ export type Head = 'torch' | 'zip' | 'hdf5' | 'safetensors' | 'tar' | 'gzip' | '
 /** A key, or the keys that lead to a value. */
 export type KeyPath = string | readonly string[]
 
-export type FactSource = NameSource | FileSource | TableSource
+export type FactSource = NameSource | FileSource | BytesSource | TableSource
 
 /** The named groups of the form's `name`. Numbers as numbers; `add` corrects counts: `{ epoch: -1 }`. */
 export interface NameSource {
@@ -132,8 +134,21 @@ export interface FileSource {
   readonly add?: Readonly<Record<string, number>>
   /** What the facts are, where `take` and `spread` do not do. Of `torch` only what they name is there; null: none. */
   readonly pick?: (content: Meta, unit: Unit, known: Meta) => Picked | Meta | null
-  /** That it is not there says nothing; without, it is told where `whole` needs the file. */
+  /** That it is broken says nothing of the checkpoint. */
   readonly lazy?: boolean
+  /** It is read only when the step or the epoch is asked for and was not told: a small file of its own in each. */
+  readonly later?: boolean
+  /** Up to so many bytes are read (64 MB when left out). */
+  readonly limit?: number
+}
+
+/** A whole file that the spec reads itself: a long log of which little is needed. */
+export interface BytesSource {
+  readonly from: 'bytes'
+  /** In the folder or group; a pattern takes the first by name. Absent: the file itself. */
+  readonly file?: string | RegExp
+  /** Throws FormatError. */
+  readonly tell: (bytes: Uint8Array, unit: Unit, known: Meta) => Picked | Meta
   /** Up to so many bytes are read (64 MB when left out). */
   readonly limit?: number
 }
@@ -158,7 +173,7 @@ export interface TableSource {
 
 /** Facts, and when they were measured where that is not the checkpoint's own step. */
 export interface Picked {
-  readonly meta: Iterable<readonly [string, Meta extends ReadonlyMap<string, infer V> ? V : never]>
+  readonly meta: Iterable<readonly [string, MetaValue]>
   readonly measuredAt?: ReadonlyMap<string, Moment>
   readonly findings?: readonly Finding[]
 }
@@ -178,6 +193,8 @@ export interface Reading {
 export interface Whole {
   /** The file that the framework writes last: without it the save was not finished. */
   readonly last?: string | RegExp
+  /** Who writes it, in words; the framework's name when left out. */
+  readonly writer?: string
   /** How `last` is called in words, where it is a pattern. */
   readonly lastName?: string
   /** Things without which there is no checkpoint; each is one finding. */
@@ -205,6 +222,8 @@ export interface FileRule {
   readonly key?: string
   /** It may be missing from one checkpoint while all others have it. */
   readonly optional?: boolean
+  /** A folder under that name is one too. */
+  readonly folder?: boolean
   /** It has a role, and is no parameter file with a key. */
   readonly unlisted?: boolean
 }

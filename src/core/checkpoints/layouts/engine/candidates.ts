@@ -2,6 +2,7 @@
 import { sep } from 'node:path'
 import type { Finding } from '../../../checkpoint.js'
 import type { Entry, ReadStorage } from '../../../storage/storage.js'
+import { compareNatural } from './natural.js'
 import { compareText, findingOf, findNoFiles, prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'
@@ -55,7 +56,7 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
     found.push({ name, kind, fits: among, parts: [], target: target.path, isNoFile: target.kind === 'other' })
   }
   found.push(...[...joined.values()].map((group) => toNamed(group)))
-  return found.sort((a, b) => compareText(a.name, b.name))
+  return found.sort((a, b) => compareNatural(a.name, b.name))
 }
 
 function join(joined: Map<string, { fit: Fit; parts: Entry[] }>, groups: readonly Fit[], entry: Entry): void {

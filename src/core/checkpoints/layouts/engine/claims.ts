@@ -46,7 +46,7 @@ export function claimByNames(candidate: Candidate, { fits }: Named, folder: Fold
 }
 
 function strengthByNames(unit: Unit): Strength | null | 'unknown' {
-  const { sure, likely = [], never = [] } = unit.form.proof
+  const { sure, likely = [], never = [], bare = [] } = unit.form.proof
   if (unit.finding !== null) return 'broken'
   if (unit.kind === 'folder' && unit.entries.length === 0) return null
   const barred = anyByNames(never, unit)
@@ -55,8 +55,10 @@ function strengthByNames(unit: Unit): Strength | null | 'unknown' {
   if (barred === null || proven === null) return 'unknown'
   if (proven) return 'sure'
   const probable = anyByNames(likely, unit)
-  if (probable === null) return 'unknown'
-  return probable ? 'likely' : 'bare'
+  if (probable === true) return 'likely'
+  const placed = anyByNames(bare, unit)
+  if (probable === null || placed === null) return 'unknown'
+  return placed ? 'bare' : null
 }
 
 /** The same where files are looked into. */
@@ -79,10 +81,11 @@ export async function claimByContents(
 }
 
 async function strengthOf(unit: Unit, io: LayoutIo): Promise<Strength | null> {
-  const { sure, likely = [], never = [] } = unit.form.proof
+  const { sure, likely = [], never = [], bare = [] } = unit.form.proof
   if (await proveAny(never, unit, io)) return null
   if (await proveAny(sure, unit, io)) return 'sure'
-  return (await proveAny(likely, unit, io)) ? 'likely' : 'bare'
+  if (await proveAny(likely, unit, io)) return 'likely'
+  return (await proveAny(bare, unit, io)) ? 'bare' : null
 }
 
 /** What is wrong with a file as the format that it begins as; of a group with its first such file. */
@@ -124,7 +127,7 @@ export function resolveClaims(claims: readonly (readonly Claim[])[]): (Claim | n
     return (
       broken.find(({ unit }) => known.has(unit.spec.id)) ??
       broken.find(({ unit }) => unit.form.proof.typical?.test(unit.name) === true) ??
-      own.find(({ unit, strength }) => strength === 'bare' && sureIds.has(unit.spec.id) && standsInPlace(unit)) ??
+      own.find(({ unit, strength }) => strength === 'bare' && sureIds.has(unit.spec.id)) ??
       null
     )
   })
@@ -133,8 +136,4 @@ export function resolveClaims(claims: readonly (readonly Claim[])[]): (Claim | n
 function holdsLikely(unit: Unit, sure: readonly Claim[]): boolean {
   if (sure.some((one) => one.unit.spec.id === unit.spec.id)) return true
   return !sure.some((one) => one.unit.kind === unit.kind && unit.form.name.test(one.unit.name))
-}
-
-function standsInPlace({ form, name }: Unit): boolean {
-  return form.proof.typical?.test(name) === true
 }

@@ -1,9 +1,6 @@
 /** What a checkpoint says of itself, gathered from its sources key by key. */
 import { isMeta, type Finding, type Meta, type MetaValue, type Moment } from '../../../checkpoint.js'
-import { CkptError, FormatError, StorageError } from '../../../errors.js'
-import { parseJson } from '../../../formats/json.js'
-import { readMetas } from '../../meta/index.js'
-import type { Result } from '../../../storage/storage.js'
+import { FormatError, StorageError } from '../../../errors.js'
 import { findingOf } from '../folders.js'
 import { quoteValue } from '../numbers.js'
 import type { FactSource, FileSource, KeyPath, NameSource, Picked } from '../spec.js'
@@ -14,9 +11,14 @@ export interface Told {
   readonly meta: ReadonlyMap<string, MetaValue>
   readonly measuredAt?: ReadonlyMap<string, Moment>
   readonly findings: readonly Finding[]
+  /** From the name: step and epoch are the checkpoint's, and no part of what it says of itself. */
+  readonly isOfName?: boolean
+  /** The file was listed, and is not there any more. */
+  readonly isGone?: boolean
 }
 
-export const nothingTold: Told = { meta: new Map(), findings: [] }
+const nothingTold: Told = { meta: new Map(), findings: [] }
+export const goneTold: Told = { ...nothingTold, isGone: true }
 
 /** What the form says, or that the name alone tells. */
 export function sourcesOf({ form }: Unit): readonly FactSource[] {
@@ -24,11 +26,12 @@ export function sourcesOf({ form }: Unit): readonly FactSource[] {
 }
 
 export function factsOfName({ named }: Unit, { add = {}, leave = [] }: NameSource): Told {
+  if (named.size === 0) return nothingTold
   const meta = new Map<string, MetaValue>()
   for (const [key, text] of named) {
     if (!leave.includes(key)) meta.set(key, corrected(numberOrText(text), add[key]))
   }
-  return { meta, findings: [] }
+  return { meta, findings: [], isOfName: true }
 }
 
 const special = new Map([
@@ -45,36 +48,6 @@ export function numberOrText(text: string): MetaValue {
 
 function corrected(value: MetaValue, by: number | undefined): MetaValue {
   return typeof value === 'number' && by !== undefined ? value + by : value
-}
-
-/** The bytes of each file as what the source says that it is, in the same order. */
-export async function parseAll(
-  source: FileSource,
-  texts: readonly { readonly bytes: Result<Uint8Array>; readonly file: string | undefined }[],
-): Promise<(Meta | Finding | null)[]> {
-  const good = texts.flatMap(({ bytes }) => (bytes.ok ? [bytes.value] : []))
-  const yaml = source.from === 'yaml' ? await readMetas(good) : []
-  let next = 0
-  return texts.map(({ bytes, file }) => {
-    if (!bytes.ok) return findingOf(bytes.error, file)
-    const parsed = source.from === 'yaml' ? yaml[next++] : parseText(source, bytes.value)
-    if (parsed === undefined || parsed instanceof CkptError) {
-      return { grade: 'corrupt', ...(file === undefined ? {} : { file }), reason: parsed?.message ?? 'not read' }
-    }
-    return parsed
-  })
-}
-
-function parseText({ from }: FileSource, bytes: Uint8Array): Meta | FormatError {
-  if (from === 'text') return new Map([['text', new TextDecoder().decode(bytes).trim()]])
-  if (bytes.length === 0) return new FormatError('0 bytes')
-  try {
-    const value: MetaValue = parseJson(bytes)
-    return isMeta(value) ? value : new FormatError('no JSON object')
-  } catch (error) {
-    if (error instanceof FormatError) return error
-    throw error
-  }
 }
 
 /** Of what torch.save wrote only what the source names. Throws FormatError. */
@@ -127,32 +100,51 @@ export function factsOf(source: FileSource, content: Meta, unit: Unit, known: Me
     if (value !== undefined && value !== null) meta.set(key, corrected(value, add[key]))
   }
   for (const fact of Object.keys(has)) meta.set(fact, content.get(fact) ?? false)
-  if (pick === undefined) return { meta, findings: [] }
-  const picked = pick(content, unit, known)
+  const picked = pick?.(content, unit, known) ?? null
   if (picked === null) return { meta, findings: [] }
-  const { meta: more, ...rest }: Picked = isMetaMap(picked) ? { meta: picked } : picked
-  return { findings: [], ...rest, meta: new Map([...meta, ...more]) }
+  const told = pickedAs(picked)
+  return meta.size === 0 ? told : { ...told, meta: new Map([...meta, ...told.meta]) }
+}
+
+/** What a spec's own function gave. */
+export function pickedAs(picked: Picked | Meta): Told {
+  if (isMetaMap(picked)) return { meta: picked, findings: [] }
+  const { meta, findings = [], measuredAt } = picked
+  return { meta: new Map(meta), findings, ...(measuredAt === undefined ? {} : { measuredAt }) }
 }
 
 function isMetaMap(picked: Picked | Meta): picked is Meta {
   return picked instanceof Map
 }
 
-/** Facts that a comparison needs as numbers, and are none. */
-export function explainNoNumber(meta: Meta, file: string | undefined): Finding | null {
+/** The same, or what is wrong where a fact that a comparison needs as a number is none. */
+export function withoutWrong(told: Told, file: string | undefined): Told {
   for (const key of ['unixtime', 'step']) {
-    const value = meta.get(key)
+    const value = told.meta.get(key)
     if (value === undefined || value === null || typeof value === 'number' || typeof value === 'bigint') continue
     const at = file === undefined ? {} : { file }
-    return { grade: 'corrupt', ...at, reason: `${key} is no number, but ${quoteValue(value)}` }
+    return {
+      meta: new Map(),
+      findings: [{ grade: 'corrupt', ...at, reason: `${key} is no number, but ${quoteValue(value)}` }],
+    }
   }
-  return null
+  return told
 }
 
-/** Throws what is no failure of the storage. */
+/** Key by key, the first source that has it. */
+export function merged(told: readonly (Told | null)[]): ReadonlyMap<string, MetaValue> {
+  const some = told.filter((one) => one !== null && one.meta.size > 0)
+  if (some.length === 1 && some[0]) return some[0].meta
+  const meta = new Map<string, MetaValue>()
+  for (const one of some) for (const [key, value] of one?.meta ?? []) if (!meta.has(key)) meta.set(key, value)
+  return meta
+}
+
+/** Null where the file is simply not there. Throws what is no failure of the storage and no damage. */
 export function storageFinding(error: unknown, file?: string): Finding | null {
-  if (error instanceof FormatError)
+  if (error instanceof FormatError) {
     return { grade: 'corrupt', ...(file === undefined ? {} : { file }), reason: error.message }
+  }
   if (error instanceof StorageError) return findingOf(error, file)
   throw error
 }

@@ -14,32 +14,64 @@ export function roleIn(form: Form, entry: Entry): Role {
 }
 
 function ruleFor({ files = [] }: Form, entry: Entry): FileRule | undefined {
-  return files.find(({ name }) => isNamed(entry, name))
+  return files.find(({ name, folder = false }) => isNamed(entry, name) || (folder && name.test(entry.name)))
+}
+
+interface Known {
+  readonly rule: FileRule
+  readonly key: string
+}
+
+/** Names seen, of which few differ in a run: the same string for the same key is compared and looked up at once. */
+const known = new WeakMap<Form, Map<string, Known | null>>()
+/** Names remembered of one form. */
+const mostKnown = 4096
+
+function lookUp(form: Form, entry: Entry): Known | null {
+  const names = known.get(form) ?? new Map<string, Known | null>()
+  if (names.size === 0 || names.size > mostKnown)
+    known.set(form, names.size === 0 ? names : new Map<string, Known | null>())
+  const name = entry.kind === 'directory' ? `${entry.name}/` : entry.name
+  const found = names.get(name)
+  if (found !== undefined) return found
+  const rule = ruleFor(form, entry)
+  const isListed = rule !== undefined && rule.unlisted !== true && (entry.kind !== 'directory' || rule.folder === true)
+  const answer = isListed ? { rule, key: rule.key ?? entry.name.replace(suffix, '') } : null
+  names.set(name, answer)
+  return answer
 }
 
 /** Sorted by key. Files that would share a key keep their whole names. */
 export function paramFilesOf(unit: Unit): ParamFile[] {
+  if (unit.kind === 'file') {
+    const name = basename(unit.path)
+    const own = lookUp(unit.form, { name, kind: 'file' }) ?? wholeFile
+    return [{ key: own.key, path: unit.path, size: null, role: own.rule.role }]
+  }
   const base = (unit.kind === 'folder' ? unit.path : unit.folder.path) + sep
-  const own = { name: basename(unit.path), kind: 'file' } as const
-  const entries = unit.kind === 'file' ? [own] : unit.entries
-  const found = entries.flatMap((entry) => {
-    const rule = ruleFor(unit.form, entry) ?? (unit.kind === 'file' ? wholeFile : undefined)
-    if (rule === undefined || rule.unlisted === true || entry.kind === 'directory') return []
-    const path = unit.kind === 'file' ? unit.path : base + entry.name
-    return [{ entry, rule, path, key: rule.key ?? entry.name.replace(suffix, '') }]
-  })
-  const counts = new Map<string, number>()
-  for (const { key } of found) counts.set(key, (counts.get(key) ?? 0) + 1)
-  return found
-    .map(({ entry, rule, path, key }) => ({
-      key: counts.get(key) === 1 ? key : entry.name,
-      path,
-      size: null,
-      role: rule.role,
-      ...(rule.optional === true ? { optional: true } : {}),
-    }))
-    .sort((a, b) => compareText(a.key, b.key))
+  const files: ParamFile[] = []
+  let isShared = false
+  for (const entry of unit.entries) {
+    const found = lookUp(unit.form, entry)
+    if (found === null) continue
+    const { key, rule } = found
+    isShared ||= files.some((file) => file.key === key)
+    const path = base + entry.name
+    files.push(
+      rule.optional === true
+        ? { key, path, size: null, role: rule.role, optional: true }
+        : { key, path, size: null, role: rule.role },
+    )
+  }
+  const named = isShared ? withWholeNames(files) : files
+  return named.sort((a, b) => compareText(a.key, b.key))
+}
+
+function withWholeNames(files: readonly ParamFile[]): ParamFile[] {
+  return files.map((file) =>
+    files.some((other) => other !== file && other.key === file.key) ? { ...file, key: basename(file.path) } : file,
+  )
 }
 
 /** A checkpoint that is one file is all of it, unless its layout knows better. */
-const wholeFile: FileRule = { name: /^/, role: 'all', key: 'model' }
+const wholeFile: Known = { rule: { name: /^/, role: 'all' }, key: 'model' }

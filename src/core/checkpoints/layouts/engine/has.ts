@@ -7,7 +7,7 @@ import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit.js'
 
 /** True or false where names tell it; null where a file must be looked into. */
 export function proveByNames(has: Has, unit: Unit): boolean | null {
-  if ('file' in has) return unit.entries.some((entry) => isNamed(entry, has.file) && !unit.odd.has(entry.name))
+  if ('file' in has) return unit.entries.some((entry) => isNamed(entry, has.file) && !isGone(unit, entry))
   if ('beside' in has) return unit.folder.entries.some((entry) => isNamed(entry, has.beside))
   if ('not' in has) return negate(proveByNames(has.not, unit))
   if ('all' in has) return every(has.all.map((one) => proveByNames(one, unit)))
@@ -85,16 +85,22 @@ export function ownFiles(unit: Pick<Unit, 'kind' | 'path' | 'entries' | 'folder'
 export function filesNamed(unit: Unit, name: string | RegExp): string[] {
   const base = unit.kind === 'folder' ? unit.path : unit.folder.path
   return unit.entries
-    .filter((entry) => entry.kind !== 'directory' && isNamed(entry, name) && !unit.odd.has(entry.name))
+    .filter((entry) => (typeof name === 'string' || entry.kind !== 'directory') && isNamed(entry, name))
+    .filter((entry) => !unit.odd.has(entry.name))
     .map((entry) => entry.name)
     .sort()
     .map((one) => base + sep + one)
 }
 
-/** A folder's name ends in `/` here. */
+/** A folder's name ends in `/` for a pattern; what stands under a very name is not looked at. */
 export function isNamed(entry: Entry, name: string | RegExp): boolean {
-  const own = entry.kind === 'directory' ? `${entry.name}/` : entry.name
-  return typeof name === 'string' ? own === name : name.test(own)
+  if (typeof name === 'string') return entry.name === name
+  return name.test(entry.kind === 'directory' ? `${entry.name}/` : entry.name)
+}
+
+/** A link that leads nowhere: a framework asks whether the file exists, and it does not. */
+function isGone({ odd }: Unit, { name }: Entry): boolean {
+  return odd.get(name)?.grade === 'partial'
 }
 
 function negate(answer: boolean | null): boolean | null {

@@ -13,7 +13,7 @@ import {
 } from '../../../checkpoint.js'
 import { crc32 } from '../../../formats/crc32.js'
 import type { ReadStorage } from '../../../storage/storage.js'
-import { batches, compareText } from '../folders.js'
+import { batches } from '../folders.js'
 import type { Folder } from '../layout.js'
 import { toFinite } from '../numbers.js'
 import type { FactSource, FileSource, LayoutSpec, Reading, TableSource } from '../spec.js'
@@ -21,18 +21,9 @@ import { filesBeside } from './beside.js'
 import { findNamed, listCandidates, type Named } from './candidates.js'
 import { claimByContents, claimByNames, resolveClaims, type Claim } from './claims.js'
 import { findCopies } from './copies.js'
-import {
-  explainNoNumber,
-  factsOf,
-  factsOfName,
-  parseAll,
-  sourcesOf,
-  storageFinding,
-  torchContent,
-  type Told,
-} from './facts.js'
+import { factsOf, factsOfName, merged, sourcesOf, storageFinding, torchContent, type Told } from './facts.js'
+import { corrupt, nameWithin, parseAll, pathsOf, readOwnFiles, tellContent } from './own-files.js'
 import { paramFilesOf } from './files.js'
-import { filesNamed, ownFiles } from './has.js'
 import { withOpener, type Opener } from './opener.js'
 import { pointersOf, readBooks } from './pointers.js'
 import { readRows } from './tables.js'
@@ -41,9 +32,7 @@ import { findingsOfWhole } from './whole.js'
 
 /** Candidates looked at together. */
 const batchSize = 256
-/** Files of facts read together: each may have megabytes. */
-const filesAtOnce = 64
-/** A file of facts has no more, unless its source says so. */
+/** A file of facts beside the checkpoints has no more, unless its source says so. */
 const largestFacts = 64 << 20
 
 /** What is known of a claim once its own files were read; told by source, in the form's order. */
@@ -63,7 +52,10 @@ export async function scanSpecs(
   for (const batch of batches(named, batchSize)) looked.push(...(await lookAtBatch(storage, folder, batch)))
   const taken = withoutParts(resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked])))
   const complete: Looked[] = []
-  for (const one of taken) complete.push(isRead(one) ? one : await readLater(storage, one))
+  for (const one of taken) {
+    const read = isRead(one) ? one : await readLater(storage, one)
+    if (!hasVanished(read)) complete.push(read)
+  }
   const found: Checkpoint[] = []
   for (const spec of specs) {
     const own = complete.filter(({ unit }) => unit.spec === spec)
@@ -86,10 +78,7 @@ async function lookAtBatch(storage: ReadStorage, folder: Folder, batch: readonly
     const named = batch[index]
     return candidate === null || named === undefined ? [] : claimByNames(candidate, named, folder)
   })
-  const prefetched = await readOwnFiles(
-    storage,
-    byNames.flatMap((claims) => claims?.slice(0, 1) ?? []),
-  )
+  const prefetched = await readOwnFiles(storage, readable(byNames.flatMap((claims) => claims?.slice(0, 1) ?? [])))
   const looked: Looked[][] = []
   for (const [index, claims] of byNames.entries()) {
     const [candidate, named] = [candidates[index], batch[index]]
@@ -101,6 +90,10 @@ async function lookAtBatch(storage: ReadStorage, folder: Folder, batch: readonly
     }
   }
   return looked
+}
+
+function readable(claims: readonly Claim[]): Unit[] {
+  return claims.filter(isWorthReading).map(({ unit }) => unit)
 }
 
 function isWorthReading({ strength, unit }: Claim): boolean {
@@ -131,14 +124,15 @@ async function openClaims(
   const looked = withTold(claims, prefetched)
   const [first] = looked
   if (first === undefined || !isWorthReading(first)) return looked
-  const own = first.told.length === 0 ? await readOwnFiles(opener.storage, [first]) : new Map<Unit, (Told | null)[]>()
+  const own =
+    first.told.length === 0 ? await readOwnFiles(opener.storage, [first.unit]) : new Map<Unit, (Told | null)[]>()
   const told = await readTorch(first.unit, own.get(first.unit) ?? first.told, opener)
   return [{ ...first, told, print: await printOf(first.unit, opener) }, ...looked.slice(1)]
 }
 
 /** One whose claim held although another came first: what it says is read now. */
 async function readLater(storage: ReadStorage, one: Looked): Promise<Looked> {
-  const own = await readOwnFiles(storage, [one])
+  const own = await readOwnFiles(storage, readable([one]))
   return withOpener(storage, async (opener) => ({
     ...one,
     told: await readTorch(one.unit, own.get(one.unit) ?? [], opener),
@@ -146,77 +140,17 @@ async function readLater(storage: ReadStorage, one: Looked): Promise<Looked> {
   }))
 }
 
+/** What proved it is not there any more: somebody removes it just now. */
+function hasVanished({ unit, told }: Looked): boolean {
+  return sourcesOf(unit).some(
+    (source, at) =>
+      told[at]?.isGone === true &&
+      unit.form.proof.sure.some((has) => 'file' in has && 'file' in source && has.file === source.file),
+  )
+}
+
 function isRead(one: Looked): boolean {
   return !isWorthReading(one) || one.told.length > 0
-}
-
-/** By unit, what its name and its whole small files say; null in place of a source that is read elsewhere. */
-async function readOwnFiles(
-  storage: ReadStorage,
-  claims: readonly Claim[],
-): Promise<ReadonlyMap<Unit, (Told | null)[]>> {
-  const told = new Map<Unit, (Told | null)[]>()
-  const wanted = new Map<FileSource, { unit: Unit; path: string; at: number }[]>()
-  for (const claim of claims.filter(isWorthReading)) {
-    const { unit } = claim
-    const sources = sourcesOf(unit)
-    told.set(
-      unit,
-      sources.map((source) => (source.from === 'name' ? factsOfName(unit, source) : null)),
-    )
-    for (const [at, source] of sources.entries()) {
-      if (!isOwnText(source)) continue
-      const [path] = pathsOf(unit, source)
-      if (path !== undefined) wanted.set(source, [...(wanted.get(source) ?? []), { unit, path, at }])
-    }
-  }
-  for (const [source, all] of wanted) {
-    for (const some of batches(all, source.limit === undefined ? filesAtOnce * 4 : 8)) {
-      const bytes = await storage.read(
-        some.map(({ path }) => path),
-        source.limit ?? largestFacts,
-      )
-      const texts = some.flatMap(({ unit, path }, index) => {
-        const one = bytes[index]
-        return one === undefined ? [] : [{ bytes: one, file: nameWithin(unit, path) }]
-      })
-      const contents = await parseAll(source, texts)
-      some.forEach(({ unit, at, path }, index) => {
-        const answers = told.get(unit)
-        if (answers !== undefined)
-          answers[at] = tellOf(source, contents[index] ?? null, unit, nameWithin(unit, path), answers)
-      })
-    }
-  }
-  return told
-}
-
-function isOwnText(source: FactSource): source is FileSource {
-  return (source.from === 'json' || source.from === 'yaml' || source.from === 'text') && source.beside === undefined
-}
-
-/** The files of the unit that a source means; the first counts. */
-function pathsOf(unit: Unit, source: FileSource): string[] {
-  return source.file === undefined ? ownFiles(unit) : filesNamed(unit, source.file)
-}
-
-function nameWithin(unit: Unit, path: string): string | undefined {
-  if (unit.kind === 'file') return undefined
-  return path.slice((unit.kind === 'folder' ? unit.path : unit.folder.path).length + 1)
-}
-
-function tellOf(
-  source: FileSource,
-  content: Meta | Finding | null,
-  unit: Unit,
-  file: string | undefined,
-  before: readonly (Told | null)[],
-): Told | null {
-  if (content === null) return null
-  if ('reason' in content) return { meta: new Map(), findings: source.lazy === true ? [] : [content] }
-  const told = factsOf(source, content, unit, merged(before))
-  const wrong = explainNoNumber(told.meta, file)
-  return wrong === null ? told : { meta: new Map(), findings: [wrong] }
 }
 
 /** Adds what files of torch.save say. */
@@ -230,17 +164,11 @@ async function readTorch(unit: Unit, told: readonly (Told | null)[], opener: Ope
     try {
       const look = await opener.look(path)
       if (look.broken !== null) {
-        all[at] = tellOf(
-          source,
-          { grade: 'corrupt', ...(file === undefined ? {} : { file }), reason: look.broken },
-          unit,
-          file,
-          all,
-        )
-      } else all[at] = tellOf(source, await torchContent(look, source), unit, file, all)
+        all[at] = tellContent(source, corrupt(file, look.broken), unit, file, all)
+      } else all[at] = tellContent(source, await torchContent(look, source), unit, file, all)
     } catch (error) {
       const finding = storageFinding(error, file)
-      if (finding !== null) all[at] = tellOf(source, finding, unit, file, all)
+      if (finding !== null) all[at] = tellContent(source, finding, unit, file, all)
     }
   }
   return all
@@ -258,13 +186,6 @@ async function printOf(unit: Unit, opener: Opener): Promise<string | null> {
     if (storageFinding(error) === null) return null
     return null
   }
-}
-
-/** Key by key, the first source that has it. */
-function merged(told: readonly (Told | null)[]): Map<string, MetaValue> {
-  const meta = new Map<string, MetaValue>()
-  for (const one of told) for (const [key, value] of one?.meta ?? []) if (!meta.has(key)) meta.set(key, value)
-  return meta
 }
 
 /** All units of one layout in the folder become checkpoints: logs beside them are read once for all. */
@@ -286,13 +207,11 @@ async function finish(
   )
   const books = await readBooks(storage, folder, spec.pointers ?? [], units)
   const pointers = pointersOf(books)
-  return kept
-    .map((one) => {
-      const { meta, measuredAt } = facts.get(one) ?? factsAndTimes(one, undefined)
-      const reading = readings?.get(one.unit)
-      return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name) })
-    })
-    .sort((a, b) => (a.step ?? -1) - (b.step ?? -1) || compareText(a.name, b.name))
+  return kept.map((one) => {
+    const { meta, measuredAt } = facts.get(one) ?? factsAndTimes(one, undefined)
+    const reading = readings?.get(one.unit)
+    return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name) })
+  })
 }
 
 /** Fills in what lies beside the run's checkpoints: each file once. */
@@ -310,7 +229,7 @@ async function readBesides(storage: ReadStorage, folder: Folder, own: readonly L
 }
 
 function isFile(source: FactSource): source is FileSource {
-  return !['name', 'jsonl', 'csv'].includes(source.from)
+  return !['name', 'jsonl', 'csv', 'bytes'].includes(source.from)
 }
 
 async function joinTable(
@@ -354,7 +273,7 @@ async function contentBeside(storage: ReadStorage, source: FileSource, path: str
   }
   const [bytes] = await storage.read([path], source.limit ?? largestFacts)
   if (bytes === undefined) return null
-  const [content] = await parseAll(source, [{ bytes, file: path }])
+  const [content] = await parseAll(source, [bytes], [path])
   return content ?? null
 }
 
@@ -371,6 +290,22 @@ function factsAndTimes({ told }: Looked, reading: Reading | undefined): Facts {
   return { meta: merged(told), measuredAt }
 }
 
+/** Where step and epoch are told, the name of what is broken included: there it is all that is left. */
+function countsOf({ unit, told }: Looked): ReadonlyMap<string, MetaValue> {
+  if (unit.finding === null) return merged(told)
+  const source = sourcesOf(unit).find(({ from }) => from === 'name')
+  return source?.from === 'name' ? factsOfName(unit, source).meta : new Map()
+}
+
+/** What a checkpoint says of itself: not the counts that only its name tells, and not what a spec keeps for itself. */
+function shownOf({ told }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
+  const isSaid = (key: string) => told.some((one) => one !== null && one.isOfName !== true && one.meta.has(key))
+  const isShown = (key: string) => (key !== 'step' && key !== 'epoch') || isSaid(key)
+  const keys = [...meta.keys()]
+  if (keys.every((key) => isShown(key) && !key.startsWith('#'))) return meta
+  return new Map([...meta].filter(([key]) => isShown(key) && !key.startsWith('#')))
+}
+
 interface Around extends Facts {
   readonly reading: Reading | undefined
   readonly pointers: readonly Pointer[]
@@ -380,7 +315,7 @@ interface Around extends Facts {
 function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs: copy }: Around): Checkpoint {
   const { unit, told } = one
   const { spec, form, name, path, folder } = unit
-  const shown = new Map([...meta].filter(([key]) => !key.startsWith('#')))
+  const counts = reading === undefined ? countsOf(one) : meta
   const findings = [
     ...(unit.finding === null ? [] : [unit.finding]),
     ...told.flatMap((each) => each?.findings ?? []),
@@ -401,10 +336,10 @@ function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs
     members: membersOf(unit),
     run: folder.path,
     layout: spec.id,
-    meta: shown,
+    meta: reading === undefined ? shownOf(one, meta) : meta,
     ...(measuredAt.size === 0 ? {} : { measuredAt }),
-    step: toFinite(meta.get('step')),
-    epoch: toFinite(meta.get('epoch')),
+    step: toFinite(counts.get('step')),
+    epoch: toFinite(counts.get('epoch')),
     unixtime: toFinite(meta.get('unixtime')),
     modified: null,
     files: paramFilesOf(unit),

@@ -16,7 +16,7 @@ export function findingsOfWhole(unit: Unit, facts: Meta): Finding[] {
   if (whole === undefined) return findings
   const { last, lastName = typeof last === 'string' ? last : undefined, needs = [], marker, unfinished } = whole
   if (last !== undefined && !unit.entries.some((entry) => isNamed(entry, last))) {
-    const reason = `not there; it is the last file that ${title} writes, so the save was not finished`
+    const reason = `not there; it is the last file that ${whole.writer ?? title} writes, so the save was not finished`
     findings.push({ grade: 'unfinished', ...(lastName === undefined ? {} : { file: lastName }), reason })
   }
   if (marker !== undefined) findings.push(...markerFinding(unit, marker.replace('{name}', unit.name)))
@@ -59,11 +59,14 @@ function expectedFindings({ entries }: Unit, expected: readonly string[]): Findi
 }
 
 /** What stands in place of a file that says something, and is none. */
-function oddFindings({ entries, odd }: Unit): Finding[] {
+function oddFindings({ entries, odd, form }: Unit): Finding[] {
+  const read = (form.facts ?? []).flatMap((source) => ('file' in source ? (source.file ?? []) : []))
   return entries.flatMap((entry): Finding[] => {
-    if (!entry.name.endsWith('.json')) return []
+    const isRead = read.some((file) => isNamed(entry, file))
+    if (!isRead && !entry.name.endsWith('.json')) return []
     const finding = odd.get(entry.name)
     if (finding !== undefined) return [finding]
-    return entry.kind === 'directory' ? [{ grade: 'corrupt', file: entry.name, reason: folderReason }] : []
+    // What a folder in place of a file of facts means was told by whoever read it.
+    return entry.kind === 'directory' && !isRead ? [{ grade: 'corrupt', file: entry.name, reason: folderReason }] : []
   })
 }

@@ -1,0 +1,69 @@
+/** Step and epoch where the first reading did not tell them, and a small file of its own in each checkpoint does. */
+import type { Checkpoint, Meta } from '../../../checkpoint.js'
+import type { ReadStorage } from '../../../storage/storage.js'
+import { basename } from 'node:path'
+import { batches } from '../folders.js'
+import { toFinite } from '../numbers.js'
+import type { FileSource, LayoutSpec } from '../spec.js'
+import { factsOf } from './facts.js'
+import { parseAll } from './own-files.js'
+import type { Unit } from './unit.js'
+
+/** Counters are a few digits or lines. */
+const largest = 1 << 16
+const atOnce = 256
+
+/** The order stays. */
+export async function completeSpec(
+  storage: ReadStorage,
+  spec: LayoutSpec,
+  checkpoints: readonly Checkpoint[],
+): Promise<readonly Checkpoint[]> {
+  const sources = spec.forms.flatMap(({ facts = [] }) => facts.flatMap((source) => (isLater(source) ? [source] : [])))
+  let completed = checkpoints
+  for (const source of sources) completed = await completeFrom(storage, source, completed)
+  return completed
+}
+
+function isLater(source: { readonly from: string }): source is FileSource {
+  return 'later' in source && source.later === true
+}
+
+async function completeFrom(
+  storage: ReadStorage,
+  source: FileSource,
+  checkpoints: readonly Checkpoint[],
+): Promise<readonly Checkpoint[]> {
+  const told = new Map<Checkpoint, Meta>()
+  const wanted = checkpoints.flatMap((checkpoint) => {
+    const path = checkpoint.step === null || checkpoint.epoch === null ? pathIn(checkpoint, source) : undefined
+    return path === undefined ? [] : [{ checkpoint, path }]
+  })
+  for (const some of batches(wanted, atOnce)) {
+    const texts = await storage.read(
+      some.map(({ path }) => path),
+      source.limit ?? largest,
+    )
+    const contents = await parseAll(source, texts, [])
+    some.forEach(({ checkpoint }, index) => {
+      const content = contents[index]
+      // Whoever reads a file later takes its facts from it alone, and needs no more of the unit than its files.
+      if (content instanceof Map)
+        told.set(checkpoint, factsOf(source, content, checkpoint as unknown as Unit, new Map()).meta)
+    })
+  }
+  return checkpoints.map((checkpoint) => {
+    const facts = told.get(checkpoint)
+    if (facts === undefined) return checkpoint
+    const step = checkpoint.step ?? toFinite(facts.get('step'))
+    const epoch = checkpoint.epoch ?? toFinite(facts.get('epoch'))
+    return step === checkpoint.step && epoch === checkpoint.epoch ? checkpoint : { ...checkpoint, step, epoch }
+  })
+}
+
+function pathIn({ files }: Checkpoint, { file }: FileSource): string | undefined {
+  return files.find(({ path }) => {
+    const name = basename(path)
+    return typeof file === 'string' ? name === file : file?.test(name) === true
+  })?.path
+}

@@ -1,0 +1,196 @@
+/** What the small files in a unit say: read together with those of the other units, whole. */
+import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
+import { CkptError, FormatError } from '../../../errors.js'
+import { parseJson } from '../../../formats/json.js'
+import type { ReadStorage, Result } from '../../../storage/storage.js'
+import { isMeta } from '../../../checkpoint.js'
+import { readMetas } from '../../meta/index.js'
+import { batches, findingOf } from '../folders.js'
+import type { BytesSource, FactSource, FileSource } from '../spec.js'
+import { explainCut } from './cut-yaml.js'
+import { factsOf, factsOfName, goneTold, merged, pickedAs, sourcesOf, withoutWrong, type Told } from './facts.js'
+import { filesNamed, ownFiles } from './has.js'
+import type { Unit } from './unit.js'
+
+/** Files read together. */
+const atOnce = 256
+/** Bytes of a file that is read together with others; larger ones are read one after the other. */
+const usual = 1 << 20
+/** A file of facts has no more, unless its source says so. */
+const largest = 64 << 20
+
+type OwnSource = FileSource | BytesSource
+
+interface Wanted {
+  readonly unit: Unit
+  /** Absolute. */
+  readonly path: string
+  /** The source's place in its form. */
+  readonly at: number
+}
+
+/** By unit, what its name and its whole small files say; null in place of a source that is read elsewhere. */
+export async function readOwnFiles(
+  storage: ReadStorage,
+  units: readonly Unit[],
+): Promise<ReadonlyMap<Unit, (Told | null)[]>> {
+  const told = new Map<Unit, (Told | null)[]>()
+  const wanted = new Map<OwnSource, Wanted[]>()
+  for (const unit of units) {
+    const sources = sourcesOf(unit)
+    told.set(
+      unit,
+      sources.map((source) => (source.from === 'name' ? factsOfName(unit, source) : null)),
+    )
+    for (const [at, source] of sources.entries()) {
+      const [path] = isOwnText(source) ? pathsOf(unit, source) : []
+      if (path === undefined || !isOwnText(source)) continue
+      const others = wanted.get(source)
+      if (others === undefined) wanted.set(source, [{ unit, path, at }])
+      else others.push({ unit, path, at })
+    }
+  }
+  for (const [source, all] of wanted) {
+    for (const some of batches(all, atOnce)) await tellBatch(storage, source, some, told)
+  }
+  return told
+}
+
+function isOwnText(source: FactSource): source is OwnSource {
+  if (source.from === 'bytes') return true
+  if (source.from !== 'json' && source.from !== 'yaml' && source.from !== 'text') return false
+  return source.beside === undefined && source.later !== true
+}
+
+/** The files of the unit that a source means; the first counts. */
+export function pathsOf(unit: Unit, { file }: Pick<OwnSource, 'file'>): string[] {
+  return file === undefined ? ownFiles(unit) : filesNamed(unit, file)
+}
+
+/** The file as a finding calls it; undefined for a checkpoint that is that file. */
+export function nameWithin(unit: Unit, path: string): string | undefined {
+  if (unit.kind === 'file') return undefined
+  return path.slice((unit.kind === 'folder' ? unit.path : unit.folder.path).length + 1)
+}
+
+async function tellBatch(
+  storage: ReadStorage,
+  source: OwnSource,
+  some: readonly Wanted[],
+  told: ReadonlyMap<Unit, (Told | null)[]>,
+): Promise<void> {
+  const bytes = await storage.read(
+    some.map(({ path }) => path),
+    Math.min(usual, source.limit ?? usual),
+  )
+  const put = ({ unit, at }: Wanted, answer: Told | null): void => {
+    const answers = told.get(unit)
+    if (answers !== undefined) answers[at] = answer
+  }
+  if (source.from === 'bytes') {
+    for (const [index, one] of some.entries()) {
+      const text = await whole(storage, one.path, source, bytes[index])
+      put(one, tellBytes(source, text, one, told.get(one.unit) ?? []))
+    }
+    return
+  }
+  const texts: Result<Uint8Array>[] = []
+  for (const [index, one] of some.entries()) {
+    const text = await whole(storage, one.path, source, bytes[index])
+    if (text !== undefined) texts.push(text)
+  }
+  const files = some.map(({ unit, path }) => nameWithin(unit, path))
+  const contents = await parseAll(source, texts, files)
+  some.forEach((one, index) => {
+    put(one, tellContent(source, contents[index] ?? null, one.unit, files[index], told.get(one.unit) ?? []))
+  })
+}
+
+/** What was too large to be read together with others, by itself. */
+async function whole(
+  storage: ReadStorage,
+  path: string,
+  { limit = largest }: OwnSource,
+  text: Result<Uint8Array> | undefined,
+): Promise<Result<Uint8Array> | undefined> {
+  if (text?.ok !== false || text.error.errno !== 'EFBIG' || limit <= usual) return text
+  return (await storage.read([path], limit))[0]
+}
+
+function tellBytes(
+  source: BytesSource,
+  text: Result<Uint8Array> | undefined,
+  { unit, path }: Wanted,
+  before: readonly (Told | null)[],
+): Told | null {
+  const file = nameWithin(unit, path)
+  if (text === undefined) return null
+  if (!text.ok) return failed(findingOf(text.error, file))
+  if (text.value.length === 0) return failed(corrupt(file, '0 bytes'))
+  try {
+    return withoutWrong(pickedAs(source.tell(text.value, unit, merged(before))), file)
+  } catch (error) {
+    if (error instanceof FormatError) return failed(corrupt(file, error.message))
+    throw error
+  }
+}
+
+function failed(finding: Finding | null): Told | null {
+  return finding === null ? goneTold : { meta: new Map(), findings: [finding] }
+}
+
+/** What a source takes from a file's content, or what is wrong with that. */
+export function tellContent(
+  source: FileSource,
+  content: Meta | Finding | null,
+  unit: Unit,
+  file: string | undefined,
+  before: readonly (Told | null)[],
+): Told | null {
+  if (content === null) return goneTold
+  if ('reason' in content) return { meta: new Map(), findings: source.lazy === true ? [] : [content] }
+  return withoutWrong(factsOf(source, content, unit, merged(before)), file)
+}
+
+/** The bytes of each file as what the source says that it is, in the same order. */
+export async function parseAll(
+  source: FileSource,
+  texts: readonly Result<Uint8Array>[],
+  files: readonly (string | undefined)[],
+): Promise<readonly (Meta | Finding | null)[]> {
+  if (source.from === 'yaml') return explainCut(await parseYaml(texts, files), texts, files)
+  return texts.map((bytes, index) => {
+    if (!bytes.ok) return findingOf(bytes.error, files[index])
+    const parsed = parseText(source, bytes.value)
+    return parsed instanceof CkptError ? corrupt(files[index], parsed.message) : parsed
+  })
+}
+
+async function parseYaml(
+  texts: readonly Result<Uint8Array>[],
+  files: readonly (string | undefined)[],
+): Promise<(Meta | Finding | null)[]> {
+  const parsed = await readMetas(texts.flatMap((text) => (text.ok ? [text.value] : [])))
+  let next = 0
+  return texts.map((text, index) => {
+    if (!text.ok) return findingOf(text.error, files[index])
+    const meta = parsed[next++]
+    return meta === undefined || meta instanceof CkptError ? corrupt(files[index], meta?.message ?? 'not read') : meta
+  })
+}
+
+function parseText({ from }: FileSource, bytes: Uint8Array): Meta | FormatError {
+  if (from === 'text') return new Map([['text', new TextDecoder().decode(bytes).trim()]])
+  if (bytes.length === 0) return new FormatError('0 bytes')
+  try {
+    const value: MetaValue = parseJson(bytes)
+    return isMeta(value) ? value : new FormatError('no JSON object')
+  } catch (error) {
+    if (error instanceof FormatError) return error
+    throw error
+  }
+}
+
+export function corrupt(file: string | undefined, reason: string): Finding {
+  return { grade: 'corrupt', ...(file === undefined ? {} : { file }), reason }
+}

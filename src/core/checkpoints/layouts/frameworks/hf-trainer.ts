@@ -1,0 +1,102 @@
+/**
+ * Hugging Face Trainer: a folder `checkpoint-<global step>` with the weights, what is needed to resume, and
+ * `trainer_state.json`, which is written last of all. Diffusers' and accelerate's scripts use the same names without it.
+ * Source: transformers/trainer.py (`_save_checkpoint`, `_save_optimizer_and_scheduler`, `_save_rng_state`),
+ * trainer_utils.py.
+ */
+import type { Direction, Meta, Pointer } from '../../../checkpoint.js'
+import type { LayoutSpec } from '../spec.js'
+import { lastPart, tellTrainerState } from './trainer-state.js'
+
+const name = /^checkpoint-(?<step>\d+)$/
+const stateFile = 'trainer_state.json'
+const weights =
+  /^(model|pytorch_model|adapter_model|tf_model|flax_model)([-.].*)?\.(safetensors|bin|h5|msgpack|index\.json)$/
+const shardedWeights = /^pytorch_model_fsdp(_\d+)?(\.bin|\/)$/
+const ownFiles = /^(training_args\.bin|optimizer\.pt|scheduler\.pt|rng_state(_\d+)?\.pth)$/
+/** Files that accelerate's `save_state` writes and the Trainer does not (accelerate/utils/constants.py). */
+const foreignFiles =
+  /^(random_states_\d+\.pkl|custom_checkpoint_\d+\.pkl|(sampler|scheduler|dl_state_dict)(_\d+)?\.bin)$/
+/** DeepSpeed keeps the weights, or the precise ones, together with the optimizer's state. */
+const deepSpeed = /^global_step\d+\/$/
+
+export const hfTrainer: LayoutSpec = {
+  id: 'hf-trainer',
+  title: 'Hugging Face Trainer',
+  looks: 'checkpoint-<step>/ with trainer_state.json',
+  forms: [
+    {
+      kind: 'folder',
+      name,
+      proof: {
+        sure: [{ file: stateFile }],
+        likely: [
+          {
+            all: [
+              { file: new RegExp(`${ownFiles.source}|${weights.source}|${shardedWeights.source}|${deepSpeed.source}`) },
+              { not: { file: foreignFiles } },
+            ],
+          },
+        ],
+        bare: [{ not: { file: foreignFiles } }],
+      },
+      whole: {
+        last: stateFile,
+        writer: 'the Trainer',
+        needs: [
+          {
+            any: [
+              /\/$/,
+              /^(?!(optimizer|scheduler|scaler|rng_state(_\d+)?|training_args)\.\w+$).+\.(safetensors|bin|pt|pth|ckpt|h5|msgpack)$/,
+            ],
+            reason: 'no model weights are there',
+          },
+        ],
+      },
+      facts: [{ from: 'bytes', file: stateFile, tell: tellTrainerState, limit: 128 << 20 }, { from: 'name' }],
+      files: [
+        { name: deepSpeed, role: 'all' },
+        { name: /^optimizer_\d+\/$/, role: 'resume' },
+        { name: /^(scaler\.pt)$/, role: 'resume', optional: true },
+        { name: /^(optimizer\.(pt|bin)|scheduler\.pt|rng_state(_\d+)?\.pth)$/, role: 'resume' },
+        { name: /^trainer_state\.json$/, role: 'loop', unlisted: true },
+        { name: /^(.+)\.(safetensors|bin)\.index\.json$/, role: 'index' },
+        { name: shardedWeights, role: 'weights' },
+        { name: weights, role: 'weights' },
+        { name: /(scaler|dataloader).*\.(safetensors|bin|pt|pth|ckpt|h5|msgpack)$/, role: 'other', optional: true },
+        { name: /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack)$/, role: 'other' },
+      ],
+    },
+  ],
+  namedBy: best,
+  judge,
+  leftover,
+}
+
+function best(facts: Meta): Pointer[] {
+  const [path, metric, value] = ['best_model_checkpoint', '#best metric', '#best value'].map((key) => facts.get(key))
+  const last = typeof path === 'string' ? lastPart(path) : undefined
+  if (last === undefined) return []
+  return [
+    {
+      label: 'best_model_checkpoint',
+      name: last,
+      purpose: 'best',
+      ...(typeof metric === 'string' ? { metric } : {}),
+      ...(typeof value === 'number' ? { value } : {}),
+    },
+  ]
+}
+
+function judge(facts: Meta): [string, Direction][] {
+  const [metric, direction] = [facts.get('#best metric'), facts.get('#best direction')]
+  return typeof metric === 'string' && (direction === 'min' || direction === 'max') ? [[metric, direction]] : []
+}
+
+/** transformers 4.36 to 4.38 save into `tmp-checkpoint-…` and rename it (trainer.py, `_save_checkpoint`). */
+function leftover(folder: string, inside: readonly unknown[]): string | null {
+  if (folder.startsWith('tmp-checkpoint-')) {
+    return 'the staging folder of a save that never finished: the Trainer renames it when all is written'
+  }
+  return name.test(folder) && inside.length === 0 ? 'an empty folder: the save had only begun' : null
+}

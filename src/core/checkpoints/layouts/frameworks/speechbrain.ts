@@ -1,0 +1,69 @@
+/**
+ * SpeechBrain: a folder `CKPT…` with `CKPT.yaml` in it, and one file `<key>.ckpt` for each recoverable. The meta is the
+ * first file of a save, so that its presence proves no more than that one was begun.
+ * Source: speechbrain/utils/checkpoints.py, speechbrain/core.py (`_save`).
+ */
+import type { Meta } from '../../../checkpoint.js'
+import type { LayoutSpec } from '../spec.js'
+
+const metaFile = 'CKPT.yaml'
+
+/**
+ * Keys are free, so only those go by which recipes name such state: `optimizer`, `model_optimizer`, `modelopt`,
+ * `adam`, `lr_annealing_model`, `noam_scheduler`, `scaler` alone (the Brain's, of mixed precision; a
+ * `feature_scaler` is part of the model), `rng_state`. `opt` alone may be a language model.
+ */
+const resume =
+  /^((.*optimi[sz]ers?|(.*[-_])?optim|modelopt|adamw?|noam|(.*[-_])?schedulers?|(.*[-_])?annealing|rng|random_states?)([-_].*)?|(grad_?)?scaler)\.ckpt$/i
+/** Small things that are neither: the loop's counters and where the data were. */
+const loop = /^(counter|epoch_?counter|epochs?|brain|dataloader.*|.*[-_]sampler|sampler)\.ckpt$/
+/** The library only warns when a `dataloader` file is missing, and loads a scaler where there is one. */
+const optional = /(dataloader|scaler).*\.ckpt$/
+
+export const speechBrain: LayoutSpec = {
+  id: 'speechbrain',
+  title: 'SpeechBrain',
+  looks: 'CKPT+<time or name>/ with CKPT.yaml',
+  forms: [
+    {
+      kind: 'folder',
+      name: /^CKPT/,
+      proof: { sure: [{ file: metaFile }], typical: /^CKPT/ },
+      facts: [
+        { from: 'yaml', file: metaFile, pick: (meta) => meta, limit: 8 << 20 },
+        { from: 'yaml', file: 'brain.ckpt', take: { step: 'step' }, later: true, lazy: true },
+        // Recipes name it `counter` or `epoch_counter`, the tutorials `epoch` and `epochs`.
+        { from: 'text', file: 'counter.ckpt', pick: countIn, later: true, lazy: true },
+        { from: 'text', file: /^(.*counter.*|epochs?)\.ckpt$/, pick: countIn, later: true, lazy: true },
+      ],
+      files: [
+        {
+          name: new RegExp(`(?=${optional.source})${resume.source}`, 'i'),
+          role: 'resume',
+          optional: true,
+          folder: true,
+        },
+        { name: resume, role: 'resume', folder: true },
+        { name: /^dataloader.*\.ckpt$/, role: 'loop', optional: true, folder: true },
+        { name: loop, role: 'loop', folder: true },
+        // Every other recoverable is a part of the model.
+        { name: optional, role: 'weights', optional: true, folder: true },
+        { name: /^.+\.ckpt$/s, role: 'weights', folder: true },
+      ],
+    },
+  ],
+  leftover,
+}
+
+function countIn(content: Meta): Meta | null {
+  const text = content.get('text')
+  return typeof text === 'string' && /^\d{1,15}$/.test(text) ? new Map([['epoch', Number(text)]]) : null
+}
+
+/** Without its meta nothing loads the rest (`_is_checkpoint_dir`). */
+function leftover(name: string, inside: readonly { readonly name: string }[]): string | null {
+  if (!name.startsWith('CKPT') || inside.some((entry) => entry.name === metaFile)) return null
+  return inside.length === 0
+    ? `an empty folder: the save had only begun`
+    : `no checkpoint without its ${metaFile}: what a save or a removal that was stopped left`
+}
