@@ -9,13 +9,13 @@ import {
   type CheckpointerOptions,
   type Surroundings,
 } from './core/runs/checkpointer/index.js'
-import { localStorage } from './core/storage/local.js'
 import { processes } from './machine/process-identity.js'
+import { userStorage } from './user-storage.js'
 
 export * from './core/index.js'
 
 const here: Surroundings = {
-  storage: localStorage(),
+  storage: userStorage((text) => process.emitWarning(text, { type: 'CkptWarning' })),
   now: () => Date.now() / 1000,
   localStamp,
   wait,

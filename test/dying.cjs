@@ -29,13 +29,14 @@ function wrap(object, name, isChanging = () => true) {
   }
 }
 
-const whole = 'renameSync unlinkSync rmdirSync mkdirSync linkSync symlinkSync utimesSync'
+const whole = 'renameSync unlinkSync rmdirSync mkdirSync linkSync symlinkSync utimesSync lutimesSync lchownSync'
 for (const name of whole.split(' ')) wrap(fs, name)
 wrap(fs.promises, 'copyFile')
 // As on a file system that shares blocks: what is done with a clone is tried too.
 const { copyFile } = fs.promises
 fs.promises.copyFile = (from, to, mode) => copyFile(from, to, mode & ~fs.constants.COPYFILE_FICLONE_FORCE)
-wrap(fs, 'openSync', (_, flags) => flags === 'wx' || flags === 'r+')
+const { O_RDWR, O_WRONLY } = fs.constants
+wrap(fs, 'openSync', (_, flags) => flags === 'wx' || (flags & (O_RDWR | O_WRONLY)) !== 0)
 wrap(fs, 'writeSync', (fd) => fd > 2)
 const { writeFileSync } = fs
 process.once('exit', () => Number(DIE_AT) === 0 && writeFileSync(CALLS_IN, JSON.stringify([...changing])))

@@ -4,8 +4,9 @@
  *     const { calls } = await tried(faultyStorage(localStorage()))
  *     for (let n = 1; n <= calls.length; n += 1) … faultyStorage(localStorage(), { failAt: n })
  */
+import { join } from 'node:path'
 import { StorageError } from '../src/core/errors.js'
-import type { Storage, WriteHandle } from '../src/core/storage/storage.js'
+import type { FolderHandle, Storage, WriteHandle } from '../src/core/storage/storage.js'
 
 export interface Fault {
   /** Which changing call fails, from 1; none when left out. */
@@ -63,7 +64,23 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     }
   }
 
+  function faultyFolder(folder: FolderHandle): FolderHandle {
+    const at = (name: string) => join(folder.path, name)
+    return {
+      path: folder.path,
+      stat: folder.stat,
+      list: () => reading(() => folder.list()),
+      lstat: (name) => reading(() => folder.lstat(name)),
+      open: (name) => reading(async () => faultyFolder(await folder.open(name))),
+      unlink: (name) => changing('unlink', at(name), () => folder.unlink(name)),
+      removeDirectory: (name) => changing('removeDirectory', at(name), () => folder.removeDirectory(name)),
+      close: () => folder.close(),
+    }
+  }
+
   const storage: Storage = {
+    custody: inner.custody,
+    guard: (folder) => inner.guard(folder),
     list: (paths) => reading(() => inner.list(paths)),
     stat: (paths) => reading(() => inner.stat(paths)),
     lstat: (paths) => reading(() => inner.lstat(paths)),
@@ -76,6 +93,8 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     append: (path, bytes) => changing('append', path, () => inner.append(path, bytes)),
     makeDirectory: (path, mode) => changing('makeDirectory', path, () => inner.makeDirectory(path, mode)),
     rename: (from, to) => changing('rename', `${from} -> ${to}`, () => inner.rename(from, to)),
+    move: (from, to, expected) => changing('rename', `${from} -> ${to}`, () => inner.move(from, to, expected)),
+    openFolder: (path) => reading(async () => faultyFolder(await inner.openFolder(path))),
     unlink: (path) => changing('unlink', path, () => inner.unlink(path)),
     removeDirectory: (path) => changing('removeDirectory', path, () => inner.removeDirectory(path)),
     hardLink: (existing, path) => changing('hardLink', `${existing} -> ${path}`, () => inner.hardLink(existing, path)),

@@ -65,7 +65,19 @@ function storageOf(bytes: Uint8Array): ReadStorage {
     close: async () => undefined,
   }
   const none = () => Promise.reject(new Error('only one file is there'))
-  const rest = { list: none, stat: none, lstat: none, read: none, resolve: none, sweep: none, space: none }
+  const custody = { user: null, stateHome: null, warn: () => undefined }
+  const guard = () => undefined
+  const rest = {
+    custody,
+    guard,
+    list: none,
+    stat: none,
+    lstat: none,
+    read: none,
+    resolve: none,
+    sweep: none,
+    space: none,
+  }
   return { ...rest, open: async () => handle }
 }
 

@@ -7,7 +7,6 @@ import { CkptError, exitStatusOf } from '../core/errors.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
 import { locateRun } from '../core/checkpoints/layouts/index.js'
 import type { Storage } from '../core/storage/storage.js'
-import { localStorage } from '../core/storage/local.js'
 import { tellFailure, toFailure } from './failure.js'
 import { expressionFlags } from './flags.js'
 import { renderError, renderWarning } from '../render/messages.js'
@@ -21,6 +20,7 @@ import { processes } from '../machine/process-identity.js'
 import { bytesProgress, interruptible, type LongWork, type Progress } from './progress.js'
 import { loadSettings, type LeftOut } from './settings/files.js'
 import { standardStream } from '../machine/standard-streams.js'
+import { userStorage } from '../user-storage.js'
 import type { HookedFile } from './settings/hooks.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
@@ -50,7 +50,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
-  protected storage: Storage = localStorage()
+  protected storage: Storage = userStorage((text) => this.alert(text))
   protected readonly output = new Output(
     standardStream('stdout', (error) => this.breakOff(error)),
     // There is nowhere left to tell it.

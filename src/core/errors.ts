@@ -59,10 +59,25 @@ export class StorageError extends CkptError {
   readonly errno: string
 
   constructor(path: string, errno: string, message: string, details: ErrorDetails = {}) {
-    super(isAbsence(errno) ? 'not-found' : 'system', message, details)
+    super(codeOf(errno), message, details)
     this.path = path
     this.errno = errno
   }
+}
+
+const untrusted = 'EUNTRUSTED'
+
+/** What lies where ckpt keeps something of its own and cannot be ckpt's: a link, a pipe, a stranger's folder. */
+export class UntrustedError extends StorageError {
+  /** `why` follows the path: `is a symbolic link`. */
+  constructor(path: string, why: string, hint: string) {
+    super(path, untrusted, `${path} ${why}`, { hint })
+  }
+}
+
+function codeOf(errno: string): ErrorCode {
+  if (errno === untrusted) return 'refused'
+  return isAbsence(errno) ? 'not-found' : 'system'
 }
 
 /** The error's words without the path that the reader sees anyway. */

@@ -29,6 +29,8 @@ export interface Stat {
   readonly mode: number
   /** The number of the user that it belongs to. */
   readonly owner: number
+  /** The number of the group that it belongs to. */
+  readonly group: number
 }
 
 /** Bytes of a file system. */
@@ -104,7 +106,84 @@ export interface AmendHandle extends WriteHandle {
   moveTo(position: number): void
 }
 
+/** Who uses a storage, and how that user hears of what is not believed. */
+export interface Custody {
+  /** The user's number; null where the system has none. */
+  readonly user: number | null
+  /** Where this user's programs keep state of their own (XDG Base Directory Specification), absolute; null: nowhere. */
+  readonly stateHome: string | null
+  /** Told, each text once. */
+  readonly warn: (text: string) => void
+}
+
+/** The user and the group that a file belongs to, by their numbers. */
+export interface Belonging {
+  readonly owner: number
+  readonly group: number
+}
+
+/**
+ * A folder below which no call follows a link, whoever puts one there meanwhile. What changes a run is `run`: reading
+ * calls follow its links as ever, for a checkpoint may be one. What ckpt keeps of its own is `state`, where reading
+ * calls follow none either.
+ */
+export type Guarded = GuardedRun | GuardedState
+
+export interface GuardedRun {
+  readonly kind: 'run'
+  /** Absolute, as calls name it. */
+  readonly path: string
+  /** The same with its links resolved. */
+  readonly real: string
+}
+
+export interface GuardedState extends StateRules {
+  readonly kind: 'state'
+  /** The outermost folder that ckpt makes, absolute, as calls name it: it may serve several runs. */
+  readonly outer: string
+  /** The same with its links resolved, but for the last part where nothing is there yet. */
+  readonly real: string
+  /** The folder of one run in it, or the outermost itself. */
+  readonly path: string
+}
+
+export interface StateRules {
+  /** How many folders below one another, from the outermost on, ckpt alone makes; the files in them are its records. */
+  readonly levels: number
+  /** Those whom these may belong to, by their numbers; null where the system has none. */
+  readonly owners: readonly number[] | null
+  /** Whom the run's folder is given to when the superuser makes it; null: nobody. */
+  readonly heir: Belonging | null
+}
+
+/** A file or folder, whatever its name has come to be. */
+export interface Identity {
+  readonly device: bigint
+  readonly inode: bigint
+}
+
+/**
+ * A folder that is held open: what is done by it is done in this very folder, wherever it has been moved to, and never
+ * behind a link that has taken its name. Names are of entries right in it.
+ */
+export interface FolderHandle {
+  /** As it was opened. */
+  readonly path: string
+  /** As it was when it was opened. */
+  readonly stat: Stat
+  list(): Promise<readonly Entry[]>
+  lstat(name: string): Promise<Stat>
+  /** Throws UntrustedError for a link. */
+  open(name: string): Promise<FolderHandle>
+  unlink(name: string): Promise<void>
+  removeDirectory(name: string): Promise<void>
+  close(): Promise<void>
+}
+
 export interface ReadStorage {
+  readonly custody: Custody
+  /** From now on, for every call with a path in that folder. */
+  guard(folder: Guarded): void
   /** The entries of each directory, in no order. */
   list(directories: readonly string[]): Promise<Result<readonly Entry[]>[]>
   /** What each path leads to; links are followed. */
@@ -136,6 +215,13 @@ export interface WriteStorage {
   /** Creates one directory; `EEXIST` when something is there. The umask narrows `mode` (0o777 when left out). */
   makeDirectory(path: string, mode?: number): Promise<void>
   rename(from: string, to: string): Promise<void>
+  /**
+   * Renames what is `expected` and nothing else: where something else had the name, it gets it back, and `false` is
+   * given. Throws StorageError; where something else could not be put back, with where it lies.
+   */
+  move(from: string, to: string, expected: Identity): Promise<boolean>
+  /** Holds a folder open. Throws UntrustedError for a link. */
+  openFolder(path: string): Promise<FolderHandle>
   /** Removes a name: a file or a link, never what the link leads to. */
   unlink(path: string): Promise<void>
   /** Removes an empty directory. */

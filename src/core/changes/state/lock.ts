@@ -40,6 +40,13 @@ export const jobLock = 'job'
 const changeLock = 'lock'
 const ownerFile = 'owner.json'
 const beatPrefix = 'beat-'
+const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+/** What `randomUUID` gives. Anything else in a record is no token: it becomes a part of paths. */
+const token = new RegExp(`^${uuid}$`)
+/** All that ckpt puts into a lock, and so all that it removes from one. */
+const content = new RegExp(`^(?:${ownerFile.replace('.', '\\.')}|${beatPrefix}${uuid}-\\d{1,9})$`)
+/** What ckpt calls a lock that waits or was put aside, behind the lock's own name. */
+const asideSuffix = new RegExp(`^-${uuid}(?:-unreadable|-tidy)?$`)
 /** Seconds between two heartbeats, and of silence after which an owner elsewhere counts as dead. */
 const beatInterval = 10
 export const staleAfter = 120
@@ -213,12 +220,12 @@ class Attempt {
     if (listing?.ok !== true) return null
     const record = await readRecordOrNull(this.storage, join(folder, ownerFile))
     const recorded = record?.get('token')
-    const token = typeof recorded === 'string' ? recorded : ''
-    const names = listing.value.map((entry) => entry.name)
+    const known = typeof recorded === 'string' && token.test(recorded) ? recorded : ''
+    const names = listing.value.map((entry) => entry.name).filter((name) => content.test(name))
     return {
-      token,
-      owner: record === null ? null : toOwner(record),
-      beats: names.filter((name) => name === ownerFile || name.startsWith(`${beatPrefix}${token}`)),
+      token: known,
+      owner: record === null || known === '' ? null : toOwner(record),
+      beats: names.filter((name) => name === ownerFile || name.startsWith(`${beatPrefix}${known}`)),
     }
   }
 
@@ -301,8 +308,9 @@ class Attempt {
   private async clearDead(): Promise<void> {
     const [listing] = await this.storage.list([this.state.path])
     if (listing?.ok !== true) return
-    const names = listing.value.map((entry) => entry.name).filter((name) => name.startsWith(`${this.name}-`))
-    for (const name of names) {
+    const isAside = (name: string) => name.startsWith(this.name) && asideSuffix.test(name.slice(this.name.length))
+    const aside = listing.value.filter(({ name, kind }) => kind === 'directory' && isAside(name))
+    for (const { name } of aside) {
       const owner = await readRecordOrNull(this.storage, join(this.state.path, name, ownerFile))
       const known = owner === null ? null : toOwner(owner)
       // Without a record it was left half made; should its ckpt be alive, that one makes it anew.
@@ -320,10 +328,12 @@ class Attempt {
     await this.clear(aside)
   }
 
+  /** Only what ckpt itself put there; a lock with anything else in it stays. */
   private async clear(folder: string): Promise<void> {
     const [listing] = await this.storage.list([folder])
     if (listing?.ok !== true) return
-    for (const { name } of listing.value) await quietly(() => this.storage.unlink(join(folder, name)))
+    const own = listing.value.filter(({ name }) => content.test(name))
+    for (const { name } of own) await quietly(() => this.storage.unlink(join(folder, name)))
     await quietly(() => this.storage.removeDirectory(folder))
   }
 }

@@ -1,0 +1,55 @@
+/** The system's failures, as errors of ckpt. */
+import { isFull, StorageError } from '../errors.js'
+import type { Result } from './storage.js'
+
+export function attempt<T>(path: string, call: () => T): Result<T> {
+  try {
+    return { ok: true, value: call() }
+  } catch (error) {
+    return { ok: false, error: toStorageError(path, error) }
+  }
+}
+
+/** Throws what the call throws as a StorageError of that path. */
+export function guard<T>(path: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw toStorageError(path, error)
+  }
+}
+
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** What the system's codes mean to a person; others are shown as they are. */
+const meanings: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'a part of this path is not a directory',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'the disk quota is used up',
+  EEXIST: 'it exists already',
+  EXDEV: 'the two paths lie on different file systems',
+  ENOTEMPTY: 'the directory is not empty',
+  ELOOP: 'a symbolic link leads to itself',
+  EIO: 'the device reported an I/O error',
+}
+
+export function toStorageError(path: string, error: unknown): StorageError {
+  if (error instanceof StorageError) return error
+  const errno = errnoOf(error)
+  if (errno === undefined) throw error
+  return describeFailure(path, errno, error)
+}
+
+export function describeFailure(path: string, errno: string, cause?: unknown): StorageError {
+  const hint = isFull(errno)
+    ? 'make space there (ckpt prune and ckpt trash empty free some), then try again'
+    : undefined
+  return new StorageError(path, errno, `${path}: ${meanings[errno] ?? errno}`, { cause, ...(hint && { hint }) })
+}

@@ -1,0 +1,150 @@
+/** Which folders are guarded, and the way to what lies in them. */
+import type * as fs from 'node:fs'
+import { basename, dirname, join, sep } from 'node:path'
+import { UntrustedError } from '../errors.js'
+import { OpenFolder, type ActAs } from './open-folder.js'
+import type { Belonging, Guarded, GuardedRun, GuardedState, StateRules } from './storage.js'
+
+/** `look`: nothing changes. */
+export type Use = 'look' | 'change'
+
+/** A name in a guarded folder, reached without a link. */
+export interface Place {
+  /** What the name is in, held open. */
+  readonly folder: OpenFolder
+  readonly name: string
+  /** What folders and files there must be like; null where they may be like anything. */
+  readonly rules: StateRules | null
+  /** Whom a folder made there is given to. */
+  readonly heir: Belonging | null
+}
+
+interface Way {
+  readonly guarded: Guarded
+  /** Names below the folder that holds the guarded one, at least one. */
+  readonly parts: readonly string[]
+}
+
+export class Guard {
+  /** By the paths that calls name them by. A state's outermost folder may serve thousands of runs. */
+  private readonly states = new Map<string, GuardedState>()
+  private readonly runs = new Map<string, GuardedRun>()
+  /** Names that the path of anything in a state's folder holds: asked first, for most paths lie in none. */
+  private readonly outerNames = new Set<string>()
+
+  /** `actAs` is given where this process is the superuser's. */
+  constructor(private readonly actAs: ActAs | null) {}
+
+  add(folder: Guarded): void {
+    if (folder.kind === 'run') this.runs.set(folder.path, folder)
+    else {
+      this.states.set(folder.path, folder)
+      this.states.set(folder.outer, folder)
+      this.outerNames.add(sep + basename(folder.outer))
+    }
+  }
+
+  /** Calls with the place of `path`; gives `undefined` where it lies in no guarded folder. */
+  reach<T>(path: string, use: Use, call: (place: Place) => T): { readonly value: T } | undefined {
+    const way = this.wayTo(path, use)
+    if (way === null) return undefined
+    const place = this.open(way)
+    try {
+      return { value: place.folder.act(() => call(place)) }
+    } finally {
+      place.folder.close()
+    }
+  }
+
+  /** As `reach`; the folder of the place is the caller's to close. */
+  hold(path: string, use: Use): Place | null {
+    const way = this.wayTo(path, use)
+    return way === null ? null : this.open(way)
+  }
+
+  private wayTo(path: string, use: Use): Way | null {
+    const found = this.find(path, use)
+    if (found === null) return null
+    const below = path.slice(outerOf(found).length).split(sep)
+    return { guarded: found, parts: [basename(found.real), ...below.filter((part) => part !== '')] }
+  }
+
+  /** The nearest one that the path lies in, or is. */
+  private find(path: string, use: Use): Guarded | null {
+    const mayBeState = [...this.outerNames].some((name) => path.includes(name))
+    if (!mayBeState && (use === 'look' || this.runs.size === 0)) return null
+    for (let at = path; ; at = dirname(at)) {
+      const found = this.states.get(at) ?? (use === 'change' ? this.runs.get(at) : undefined)
+      if (found !== undefined) return found
+      if (dirname(at) === at) return null
+    }
+  }
+
+  private open({ guarded, parts }: Way): Place {
+    let folder = OpenFolder.at(dirname(guarded.real), this.actAs)
+    let path = dirname(outerOf(guarded))
+    try {
+      for (const [index, name] of parts.slice(0, -1).entries()) {
+        path = join(path, name)
+        const next = folder.open(name, path)
+        folder.close()
+        folder = next
+        if (guarded.kind === 'state' && index < guarded.levels) checkFolder(path, folder.stats, guarded)
+      }
+    } catch (error) {
+      folder.close()
+      throw error
+    }
+    const isRuled = guarded.kind === 'state' && parts.length <= guarded.levels + 1
+    const isHeirs = guarded.kind === 'state' && parts.length === guarded.levels - 1
+    return {
+      folder,
+      name: parts.at(-1) ?? '.',
+      rules: isRuled ? guarded : null,
+      heir: isHeirs ? guarded.heir : null,
+    }
+  }
+}
+
+function outerOf(guarded: Guarded): string {
+  return guarded.kind === 'run' ? guarded.path : guarded.outer
+}
+
+/** Throws UntrustedError unless a folder with these facts may be one of ckpt's. */
+export function checkFolder(path: string, stats: fs.BigIntStats, { owners }: Pick<StateRules, 'owners'>): void {
+  if (!stats.isDirectory()) throw new UntrustedError(path, `is ${kindInWords(stats)}, and must be a folder`, moveAway)
+  checkRights(path, stats, owners)
+}
+
+/** Throws UntrustedError unless a file with these facts may be a record of ckpt's. */
+export function checkFile(path: string, stats: fs.BigIntStats, rules: StateRules | null): void {
+  if (!stats.isFile()) throw new UntrustedError(path, `is ${kindInWords(stats)}, and must be a file`, moveAway)
+  if (rules !== null) checkRights(path, stats, rules.owners)
+}
+
+const moveAway = 'see what it is, then move it away'
+
+/** A folder whose names only their owners may change (the sticky bit) is safe although everyone may write to it. */
+function checkRights(path: string, { uid, mode }: fs.BigIntStats, owners: readonly number[] | null): void {
+  if (owners === null) return
+  if (!owners.includes(Number(uid))) {
+    throw new UntrustedError(
+      path,
+      `belongs to user ${uid}, who is neither you nor the owner of the run nor the superuser`,
+      'ask that user to move it away, or name a folder of your own: --state DIR',
+    )
+  }
+  const isSticky = (mode & 0o1000n) !== 0n && (mode & 0o170000n) === 0o040000n
+  if ((mode & 0o002n) !== 0n && !isSticky) {
+    const rights = (mode & 0o7777n).toString(8)
+    throw new UntrustedError(path, `can be changed by everyone (mode ${rights})`, `chmod o-w '${path}'`)
+  }
+}
+
+function kindInWords(stats: fs.BigIntStats): string {
+  if (stats.isSymbolicLink()) return 'a symbolic link'
+  if (stats.isFIFO()) return 'a named pipe'
+  if (stats.isSocket()) return 'a socket'
+  if (stats.isDirectory()) return 'a folder'
+  return stats.isFile() ? 'a file' : 'a device'
+}

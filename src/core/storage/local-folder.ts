@@ -1,0 +1,45 @@
+/** A folder of the local file system that is held open. */
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import { guard } from './failures.js'
+import type { OpenFolder } from './open-folder.js'
+import { toEntry, toStat } from './stats.js'
+import type { Entry, FolderHandle, Stat } from './storage.js'
+
+export class LocalFolder implements FolderHandle {
+  readonly path: string
+  readonly stat: Stat
+
+  constructor(private readonly folder: OpenFolder) {
+    this.path = folder.path
+    this.stat = toStat(folder.stats)
+  }
+
+  async list(): Promise<readonly Entry[]> {
+    return guard(this.path, () => this.folder.list().map(toEntry))
+  }
+
+  async lstat(name: string): Promise<Stat> {
+    return this.on(name, (at) => toStat(fs.lstatSync(at, { bigint: true })))
+  }
+
+  async open(name: string): Promise<FolderHandle> {
+    return guard(join(this.path, name), () => new LocalFolder(this.folder.open(name)))
+  }
+
+  async unlink(name: string): Promise<void> {
+    this.on(name, (at) => fs.unlinkSync(at))
+  }
+
+  async removeDirectory(name: string): Promise<void> {
+    this.on(name, (at) => fs.rmdirSync(at))
+  }
+
+  async close(): Promise<void> {
+    this.folder.close()
+  }
+
+  private on<T>(name: string, call: (at: string) => T): T {
+    return guard(join(this.path, name), () => this.folder.act(() => call(this.folder.at(name))))
+  }
+}

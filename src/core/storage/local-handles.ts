@@ -1,0 +1,182 @@
+/** Open files of the local file system. */
+import * as fs from 'node:fs'
+import { StorageError } from '../errors.js'
+import { guard, toStorageError } from './failures.js'
+import { toStat } from './stats.js'
+import type { AmendHandle, ReadHandle, Stat, WriteHandle } from './storage.js'
+
+/** Bytes per read while copying; larger ones were measured to be no faster. */
+const copyBlock = 1 << 20
+/** Bytes after which what was written is sent to the medium while more is written: the end has less to wait for. */
+const syncStride = 1 << 26
+/** Bytes after which a long copy lets signals and progress through. */
+const breath = 1 << 25
+
+/** Of an open file, which is closed then. Reads as many bytes as there are, whatever the size reported: it may change, and /proc reports 0. */
+export function readWhole(path: string, fd: number, limit: number): Uint8Array {
+  try {
+    const stats = fs.fstatSync(fd)
+    const { size } = stats
+    if (!stats.isFile()) throw noRegularFile(path, stats)
+    if (size > limit) throw tooLarge(path, size, limit)
+    let bytes = bytesFor(Math.min(size, limit) + 1)
+    let length = 0
+    for (;;) {
+      const count = fs.readSync(fd, bytes, length, bytes.length - length, null)
+      length += count
+      if (length > limit) throw tooLarge(path, length, limit)
+      // A regular file that gave all that it said, and less than was asked for, is at its end: asking again costs a call.
+      if (count === 0 || length === size) return bytes.subarray(0, length)
+      if (length === bytes.length) bytes = grow(bytes, limit)
+    }
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/** A pipe or a device may have no end. */
+export function noRegularFile(path: string, stats: fs.Stats): StorageError {
+  return new StorageError(path, stats.isDirectory() ? 'EISDIR' : 'EINVAL', `${path}: not a regular file`)
+}
+
+/** Bytes that small files are read into side by side: thousands of small allocations cost more than the reading. */
+const slabSize = 1 << 16
+let slab = new Uint8Array(0)
+
+function bytesFor(length: number): Uint8Array<ArrayBuffer> {
+  if (length > slabSize / 8) return new Uint8Array(length)
+  if (length > slab.length) slab = new Uint8Array(slabSize)
+  const bytes = slab.subarray(0, length)
+  slab = slab.subarray(length)
+  return bytes
+}
+
+function grow(bytes: Uint8Array, limit: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.min(bytes.length * 2 + 4096, limit + 1))
+  larger.set(bytes)
+  return larger
+}
+
+function tooLarge(path: string, size: number, limit: number): StorageError {
+  return new StorageError(path, 'EFBIG', `${path}: ${size} bytes, and at most ${limit} are read here`)
+}
+
+export class LocalReadHandle implements ReadHandle {
+  constructor(
+    readonly path: string,
+    readonly fd: number,
+    readonly size: number,
+  ) {}
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    return guard(this.path, () => readFully(this.fd, into, position))
+  }
+
+  async stat(): Promise<Stat> {
+    return guard(this.path, () => toStat(fs.fstatSync(this.fd, { bigint: true })))
+  }
+
+  async close(): Promise<void> {
+    guard(this.path, () => fs.closeSync(this.fd))
+  }
+}
+
+function readFully(fd: number, into: Uint8Array, position: number): number {
+  let done = 0
+  while (done < into.length) {
+    const count = fs.readSync(fd, into, done, into.length - done, position + done)
+    if (count === 0) break
+    done += count
+  }
+  return done
+}
+
+export class LocalWriteHandle implements WriteHandle {
+  private block: Uint8Array | undefined
+  private sinceSync = 0
+  /** What is being sent to the medium in another thread. */
+  private syncing: Promise<void> | undefined
+  /** The system tells of a failure once: whoever asks again hears that all is well. */
+  private syncFailure: Error | null = null
+
+  constructor(
+    readonly path: string,
+    private readonly fd: number,
+    /** Where the next byte goes. */
+    protected position = 0,
+  ) {}
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.append(bytes)
+  }
+
+  async copyFrom(source: ReadHandle, position: number, length: number): Promise<void> {
+    this.block ??= new Uint8Array(copyBlock)
+    let sinceBreath = 0
+    for (let done = 0; done < length;) {
+      const part = this.block.subarray(0, Math.min(copyBlock, length - done))
+      const count =
+        source instanceof LocalReadHandle
+          ? guard(source.path, () => readFully(source.fd, part, position + done))
+          : await source.read(part, position + done)
+      if (count < part.length) throw endsEarly(source, position + done + count, position + length)
+      this.append(part)
+      done += count
+      sinceBreath += count
+      if (sinceBreath >= breath) {
+        sinceBreath = 0
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+  }
+
+  async sync(): Promise<void> {
+    await this.syncing
+    if (this.syncFailure !== null) throw toStorageError(this.path, this.syncFailure)
+    guard(this.path, () => fs.fsyncSync(this.fd))
+  }
+
+  async close(): Promise<void> {
+    // The descriptor's number may be another file's once it is closed.
+    await this.syncing
+    guard(this.path, () => fs.closeSync(this.fd))
+  }
+
+  private append(bytes: Uint8Array): void {
+    guard(this.path, () => writeFully(this.fd, bytes, this.position))
+    this.position += bytes.length
+    this.sinceSync += bytes.length
+    if (this.sinceSync >= syncStride && this.syncing === undefined) this.startSync()
+  }
+
+  private startSync(): void {
+    this.sinceSync = 0
+    this.syncing = new Promise((resolve) => {
+      fs.fdatasync(this.fd, (error) => {
+        this.syncFailure ??= error
+        this.syncing = undefined
+        resolve()
+      })
+    })
+  }
+}
+
+export class LocalAmendHandle extends LocalWriteHandle implements AmendHandle {
+  moveTo(position: number): void {
+    this.position = position
+  }
+}
+
+function writeFully(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;) {
+    done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done)
+  }
+}
+
+function endsEarly(source: ReadHandle, at: number, wanted: number): StorageError {
+  return new StorageError(
+    source.path,
+    'EIO',
+    `${source.path}: ends at byte ${at} while ${wanted} were expected; did it change?`,
+  )
+}

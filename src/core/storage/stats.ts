@@ -1,0 +1,35 @@
+/** What the system tells of a name, in our words. */
+import type * as fs from 'node:fs'
+import type { Entry, EntryKind, Stat } from './storage.js'
+
+/** What both a listing and a look tell. */
+interface Kinds {
+  isFile(): boolean
+  isDirectory(): boolean
+  isSymbolicLink(): boolean
+}
+
+export function kindOf(of: Kinds): EntryKind {
+  if (of.isFile()) return 'file'
+  if (of.isDirectory()) return 'directory'
+  return of.isSymbolicLink() ? 'link' : 'other'
+}
+
+export function toStat(stats: fs.BigIntStats): Stat {
+  return {
+    kind: kindOf(stats),
+    size: Number(stats.size),
+    modified: Number(stats.mtimeNs) / 1e9,
+    allocated: Number(stats.blocks) * 512,
+    device: stats.dev,
+    inode: stats.ino,
+    links: Number(stats.nlink),
+    mode: Number(stats.mode) & 0o7777,
+    owner: Number(stats.uid),
+    group: Number(stats.gid),
+  }
+}
+
+export function toEntry(entry: fs.Dirent): Entry {
+  return { name: entry.name, kind: kindOf(entry) }
+}

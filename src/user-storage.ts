@@ -1,0 +1,42 @@
+/** The local file system as whoever runs this process may use it. */
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import { localStorage } from './core/storage/local.js'
+import type { Belonging, Storage } from './core/storage/storage.js'
+
+/** `warn` is told, each text once, of what lies beside a run and is not believed. */
+export function userStorage(warn: (text: string) => void): Storage {
+  const user = process.geteuid?.() ?? null
+  return localStorage({
+    custody: { user, stateHome: stateHome(), warn },
+    actAs: user === 0 ? actAs : undefined,
+  })
+}
+
+/** XDG Base Directory Specification: a relative path is as none. */
+function stateHome(): string {
+  const set = process.env['XDG_STATE_HOME'] ?? ''
+  return isAbsolute(set) ? set : join(homedir(), '.local', 'state')
+}
+
+/** What nobody is in: taken where a file belongs to the superuser's group, which its owner need not be in. */
+const nogroup = 65534
+
+/** The superuser for a moment as somebody else: in no group but the file's own. */
+function actAs<T>({ owner, group }: Belonging, call: () => T): T {
+  const { getgroups, setgroups, getegid, setegid, geteuid, seteuid } = process
+  if (!getgroups || !setgroups || !getegid || !setegid || !geteuid || !seteuid || geteuid() !== 0) return call()
+  const groups = getgroups()
+  const own = getegid()
+  const as = group === 0 ? nogroup : group
+  setgroups([as])
+  setegid(as)
+  seteuid(owner)
+  try {
+    return call()
+  } finally {
+    seteuid(0)
+    setegid(own)
+    setgroups(groups)
+  }
+}

@@ -1,0 +1,226 @@
+/** Whoever can write beside a run puts into its state folder what they like: nothing outside of it is touched. */
+import { execFileSync } from 'node:child_process'
+import * as fs from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { UntrustedError } from '../../../../src/core/errors.js'
+import { Journal } from '../../../../src/core/changes/journal/index.js'
+import { acquireLock, readPins, readTrash, stateFolderOf, withLock, writePins } from '../../../../src/core/changes/state/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import type { Storage } from '../../../../src/core/storage/storage.js'
+import { makeRun, temporaryDirectory } from '../disposal/runs.js'
+import { lockOptions, machine, owner } from './machine.js'
+
+const user = process.geteuid?.() ?? 0
+const isRoot = user === 0
+const stranger = 65534
+
+interface Scene {
+  readonly run: string
+  /** `.ckpt/save`, which is not there yet. */
+  readonly state: string
+  readonly stateHome: string
+  readonly storage: Storage
+  readonly warnings: string[]
+  /** A folder of the user's with a file in it, outside of the run. */
+  readonly mine: string
+}
+
+function scene(): Scene {
+  const run = makeRun(['CKPT+a'])
+  const home = temporaryDirectory()
+  const stateHome = join(home, '.local', 'state')
+  const warnings: string[] = []
+  const storage = localStorage({ custody: { user, stateHome, warn: (text) => warnings.push(text) } })
+  const mine = temporaryDirectory()
+  fs.writeFileSync(join(mine, 'thesis'), 'precious')
+  return { run, state: join(dirname(run), '.ckpt', 'save'), stateHome, storage, warnings, mine }
+}
+
+function makeFifo(path: string): void {
+  execFileSync('mkfifo', [path])
+}
+
+const pin = { name: 'CKPT+a', note: '', time: 1, goneTold: false }
+
+describe('the state folder', () => {
+  const distrusted: Readonly<Record<string, readonly [says: RegExp, make: (path: string, mine: string) => void]>> = {
+    'is a link': [/symbolic link/, (path, mine) => fs.symlinkSync(mine, path)],
+    'is a pipe': [/no folder/, (path) => makeFifo(path)],
+    'is a file': [/no folder/, (path) => fs.writeFileSync(path, '')],
+    'may be changed by everyone': [
+      /can be changed by everyone \(mode 777\)/,
+      (path) => {
+        fs.mkdirSync(path)
+        fs.chmodSync(path, 0o777)
+      },
+    ],
+  }
+  for (const [what, [says, make]] of Object.entries(distrusted)) {
+    it.each(['.ckpt', '.ckpt/save'])(
+      `that ${what} is not used, at %s: one of the user's own is, and that is told`,
+      async (at) => {
+        const { run, storage, warnings, stateHome, mine } = scene()
+        const path = join(dirname(run), at)
+        fs.mkdirSync(dirname(path), { recursive: true })
+        make(path, mine)
+        const state = await stateFolderOf(storage, run)
+        expect(dirname(state.path)).toBe(join(stateHome, 'ckpt'))
+        await writePins(storage, state, [pin])
+        expect([...(await readPins(storage, await stateFolderOf(storage, run))).keys()]).toEqual(['CKPT+a'])
+        expect(warnings.join('\n')).toMatch(says)
+        expect(warnings).toHaveLength(1)
+        expect(fs.readdirSync(mine)).toEqual(['thesis'])
+        expect(fs.statSync(stateHome).mode & 0o777).toBe(0o700)
+      },
+    )
+  }
+
+  it.runIf(isRoot)('of a stranger is not used', async () => {
+    const { run, state, storage, warnings, stateHome } = scene()
+    fs.mkdirSync(state, { recursive: true })
+    fs.chownSync(state, stranger, stranger)
+    expect((await stateFolderOf(storage, run)).path.startsWith(stateHome)).toBe(true)
+    expect(warnings[0]).toContain(`belongs to user ${stranger}`)
+  })
+
+  it.runIf(isRoot)(
+    'of the owner of the run is used, and so is one that everyone may write to with the sticky bit',
+    async () => {
+      const { run, state, storage, warnings } = scene()
+      fs.mkdirSync(state, { recursive: true })
+      fs.chmodSync(dirname(state), 0o1777)
+      fs.chownSync(run, stranger, stranger)
+      fs.chownSync(state, stranger, stranger)
+      expect((await stateFolderOf(storage, run)).path).toBe(state)
+      expect(warnings).toEqual([])
+    },
+  )
+
+  it('that the user names may be a link, and is refused where it may be changed by everyone', async () => {
+    const { run, storage, mine } = scene()
+    const named = join(temporaryDirectory(), 'state')
+    fs.symlinkSync(mine, named)
+    await writePins(storage, await stateFolderOf(storage, run, named), [pin])
+    expect(fs.readdirSync(mine)).toHaveLength(2)
+    fs.chmodSync(mine, 0o777)
+    const again = writePins(storage, await stateFolderOf(storage, run, named), [])
+    await expect(again).rejects.toThrow(UntrustedError)
+  })
+
+  it('is made so that only its owner and group may change it, whatever the umask', async () => {
+    const { run, state, storage } = scene()
+    const before = process.umask(0)
+    try {
+      await writePins(storage, await stateFolderOf(storage, run), [pin])
+    } finally {
+      process.umask(before)
+    }
+    expect(fs.statSync(dirname(state)).mode & 0o777).toBe(0o775)
+    expect(fs.statSync(state).mode & 0o777).toBe(0o775)
+    expect(fs.statSync(join(state, 'pins.json')).mode & 0o777).toBe(0o664)
+  })
+})
+
+describe('what lies in the state folder', () => {
+  const records: Readonly<Record<string, (path: string, mine: string) => void>> = {
+    'a link': (path, mine) => fs.symlinkSync(join(mine, 'thesis'), path),
+    'a link to nothing': (path, mine) => fs.symlinkSync(join(mine, 'new'), path),
+    'a named pipe': (path) => makeFifo(path),
+    'a folder': (path) => fs.mkdirSync(path),
+    'changed by everyone': (path) => {
+      fs.writeFileSync(path, '{}')
+      fs.chmodSync(path, 0o666)
+    },
+    ...(isRoot && {
+      "a stranger's": (path) => {
+        fs.writeFileSync(path, '{}')
+        fs.chownSync(path, stranger, stranger)
+      },
+      'a device': (path) => execFileSync('mknod', [path, 'c', '1', '3']),
+    }),
+  }
+  for (const [what, make] of Object.entries(records)) {
+    it(`is refused as a journal when it is ${what}: at once, and nothing is written`, async () => {
+      const { run, state, storage, mine } = scene()
+      fs.mkdirSync(state, { recursive: true })
+      make(join(state, 'journal.jsonl'), mine)
+      await expect(Journal.open(storage, await stateFolderOf(storage, run), () => undefined)).rejects.toThrow(
+        UntrustedError,
+      )
+      const append = storage.append(join(state, 'journal.jsonl'), Buffer.from('x\n'))
+      await expect(append).rejects.toThrow(UntrustedError)
+      expect(fs.readdirSync(mine)).toEqual(['thesis'])
+      expect(fs.readFileSync(join(mine, 'thesis'), 'utf8')).toBe('precious')
+    })
+
+    it(`is refused as pins when it is ${what}`, async () => {
+      const { run, state, storage, mine } = scene()
+      fs.mkdirSync(state, { recursive: true })
+      make(join(state, 'pins.json'), mine)
+      await expect(readPins(storage, await stateFolderOf(storage, run))).rejects.toThrow(UntrustedError)
+    })
+  }
+
+  it('is refused as a trash when it is a link', async () => {
+    const { run, state, storage, mine } = scene()
+    fs.mkdirSync(state, { recursive: true })
+    fs.symlinkSync(mine, join(state, 'trash'))
+    await expect(readTrash(storage, await stateFolderOf(storage, run))).rejects.toThrow(/symbolic link/)
+  })
+
+  it.each(['lock-x', 'lock-00000000-0000-4000-8000-000000000000', 'job-x'])(
+    'is no lock when it is a link called %s: nothing behind it goes',
+    async (name) => {
+      const { run, state, storage, mine } = scene()
+      fs.mkdirSync(state, { recursive: true })
+      fs.writeFileSync(join(mine, 'owner.json'), '{}')
+      fs.symlinkSync(mine, join(state, name))
+      await withLock(storage, await stateFolderOf(storage, run), lockOptions(machine(owner())), () => Promise.resolve())
+      expect(fs.readdirSync(mine).sort()).toEqual(['owner.json', 'thesis'])
+    },
+  )
+
+  it('loses only what ckpt itself puts there: a dead lock with a file of somebody else stays', async () => {
+    const { run, state, storage } = scene()
+    const dead = join(state, 'lock-00000000-0000-4000-8000-000000000000')
+    fs.mkdirSync(dead, { recursive: true })
+    for (const name of ['owner.json', 'beat-notes', 'thesis']) fs.writeFileSync(join(dead, name), '{}')
+    await withLock(storage, await stateFolderOf(storage, run), lockOptions(machine(owner())), () => Promise.resolve())
+    const left = fs.readdirSync(state, { recursive: true, encoding: 'utf8' }).map((path) => path.split('/').at(-1))
+    expect(left).toEqual(expect.arrayContaining(['beat-notes', 'thesis']))
+    expect(left).not.toContain('owner.json')
+  })
+
+  it.each(['x/../../../../there', '../there', '', 'AAAAAAAA-0000-4000-8000-000000000000'])(
+    'is no token when it is %j: the dead lock is taken over, and nothing gets that name',
+    async (token) => {
+      const { run, state, storage } = scene()
+      const place = join(dirname(run), 'there')
+      const lock = join(state, 'lock')
+      fs.mkdirSync(lock, { recursive: true })
+      const dead = { ...owner({ pid: 7, host: 'elsewhere' }) }
+      fs.writeFileSync(join(lock, 'owner.json'), JSON.stringify({ version: 1, token, time: 0, owner: dead }))
+      fs.writeFileSync(join(lock, 'config'), 'run = evil')
+      const then = Date.now() / 1000 - 3600
+      for (const name of fs.readdirSync(lock)) fs.utimesSync(join(lock, name), then, then)
+      fs.utimesSync(lock, then, then)
+      const taken = await acquireLock(storage, await stateFolderOf(storage, run), lockOptions(machine(owner())))
+      await taken.release()
+      expect(fs.existsSync(place)).toBe(false)
+      expect(fs.readdirSync(join(dirname(run))).sort()).toEqual(['.ckpt', 'save'])
+    },
+  )
+
+  it.runIf(isRoot)('is made by the superuser as its owner would have made it', async () => {
+    const { run, state } = scene()
+    fs.chownSync(run, stranger, stranger)
+    const { userStorage } = await import('../../../../src/user-storage.js')
+    const storage = userStorage(() => undefined)
+    await writePins(storage, await stateFolderOf(storage, run), [pin])
+    expect(fs.statSync(dirname(state)).uid).toBe(0)
+    expect(fs.statSync(state).uid).toBe(stranger)
+    expect(fs.statSync(join(state, 'pins.json')).uid).toBe(stranger)
+    expect(process.geteuid?.()).toBe(0)
+  })
+})
