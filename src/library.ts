@@ -10,7 +10,7 @@ import {
   type Surroundings,
 } from './core/runs/checkpointer/index.js'
 import { processes } from './machine/process-identity.js'
-import { userStorage } from './user-storage.js'
+import { userStorage } from './machine/user-storage.js'
 
 export * from './core/index.js'
 

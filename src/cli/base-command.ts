@@ -20,7 +20,7 @@ import { processes } from '../machine/process-identity.js'
 import { bytesProgress, interruptible, type LongWork, type Progress } from './progress.js'
 import { loadSettings, type LeftOut } from './settings/files.js'
 import { standardStream } from '../machine/standard-streams.js'
-import { userStorage } from '../user-storage.js'
+import { userStorage } from '../machine/user-storage.js'
 import type { HookedFile } from './settings/hooks.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>

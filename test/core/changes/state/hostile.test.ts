@@ -5,7 +5,14 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { UntrustedError } from '../../../../src/core/errors.js'
 import { Journal } from '../../../../src/core/changes/journal/index.js'
-import { acquireLock, readPins, readTrash, stateFolderOf, withLock, writePins } from '../../../../src/core/changes/state/index.js'
+import {
+  acquireLock,
+  readPins,
+  readTrash,
+  stateFolderOf,
+  withLock,
+  writePins,
+} from '../../../../src/core/changes/state/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
 import { makeRun, temporaryDirectory } from '../disposal/runs.js'
@@ -215,7 +222,7 @@ describe('what lies in the state folder', () => {
   it.runIf(isRoot)('is made by the superuser as its owner would have made it', async () => {
     const { run, state } = scene()
     fs.chownSync(run, stranger, stranger)
-    const { userStorage } = await import('../../../../src/user-storage.js')
+    const { userStorage } = await import('../../../../src/machine/user-storage.js')
     const storage = userStorage(() => undefined)
     await writePins(storage, await stateFolderOf(storage, run), [pin])
     expect(fs.statSync(dirname(state)).uid).toBe(0)

@@ -1,8 +1,8 @@
 /** The local file system as whoever runs this process may use it. */
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { localStorage } from './core/storage/local.js'
-import type { Belonging, Storage } from './core/storage/storage.js'
+import { localStorage } from '../core/storage/local.js'
+import type { Belonging, Storage } from '../core/storage/storage.js'
 
 /** `warn` is told, each text once, of what lies beside a run and is not believed. */
 export function userStorage(warn: (text: string) => void): Storage {
