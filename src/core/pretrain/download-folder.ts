@@ -61,7 +61,7 @@ export class Workshop {
     const { storage, state, beside } = this
     try {
       const inside = await makeInside(storage, state, inState)
-      const [one, other] = await storage.stat([inside, join(beside, '../../..')])
+      const [one, other] = await storage.stat([inside, join(beside, '..')])
       if (one?.ok === true && other?.ok === true && one.value.device === other.value.device) return inside
     } catch (error) {
       if (error instanceof StorageError) throw refuseWithout(state, 'what was collected', error)

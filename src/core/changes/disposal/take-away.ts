@@ -146,7 +146,7 @@ function changed(checkpoint: Checkpoint, change: string): CkptError {
 
 function isBelow(path: string, folder: string): boolean {
   const way = relative(folder, path)
-  return way !== '' && way !== '../../../..' && !way.startsWith(`../../../..${sep}`) && !isAbsolute(way)
+  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
 }
 
 /** The same error, told of the path that the checkpoint has. */

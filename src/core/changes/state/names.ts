@@ -1,7 +1,7 @@
 import type { JsonValue } from '../../formats/json.js'
 
-/** True for a name that stays within its folder: parts between `/`, none of them empty, `.` or `../../../..`. */
+/** True for a name that stays within its folder: parts between `/`, none of them empty, `.` or `..`. */
 export function isNameInside(name: JsonValue | undefined): name is string {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) return false
-  return name.split('/').every((part) => part !== '' && part !== '.' && part !== '../../../..')
+  return name.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
 }

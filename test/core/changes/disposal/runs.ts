@@ -28,7 +28,7 @@ export function makeCheckpoint(
 ): void {
   mkdirSync(join(run, name))
   for (const [file, text] of Object.entries(files)) {
-    mkdirSync(join(run, name, file, '../../../..'), { recursive: true })
+    mkdirSync(join(run, name, file, '..'), { recursive: true })
     writeFileSync(join(run, name, file), text)
   }
 }
