@@ -224,7 +224,7 @@ class Attempt {
     const names = listing.value.map((entry) => entry.name).filter((name) => content.test(name))
     return {
       token: known,
-      owner: record === null || known === '' ? null : toOwner(record),
+      owner: record === null ? null : toOwner(record),
       beats: names.filter((name) => name === ownerFile || name.startsWith(`${beatPrefix}${known}`)),
     }
   }

@@ -73,14 +73,15 @@ async function guarded(storage: ReadStorage, state: StateFolder, heir: Stat | nu
   return state
 }
 
-/** Null also where nothing is there yet, or it cannot be looked at. */
+/** Null also where nothing is there yet, it cannot be looked at, or a plain file is in the way. */
 async function whyUntrusted(storage: ReadStorage, state: StateFolder): Promise<UntrustedError | null> {
   const [listing] = await storage.list([state.path])
   if (listing?.ok !== false) return null
   const { error } = listing
   if (error instanceof UntrustedError) return error
-  if (error.errno !== 'ENOTDIR') return null
-  return new UntrustedError(error.path, 'or what it lies in is no folder', 'see what it is, then move it away')
+  const stats = error.errno === 'ENOTDIR' ? await storage.lstat(state.own) : []
+  const strange = state.own[stats.findIndex((stat) => stat.ok && stat.value.kind === 'other')]
+  return strange === undefined ? null : new UntrustedError(strange, 'is neither folder nor file', 'move it away')
 }
 
 /** Null where this user has no place for state. */

@@ -13,7 +13,11 @@ export class ScanTree implements ReadStorage {
   private readonly resolved = new Map<string, Result<string>>()
   private entries = 0
 
-  constructor(private readonly storage: ReadStorage) {}
+  readonly custody: ReadStorage['custody']
+
+  constructor(private readonly storage: ReadStorage) {
+    this.custody = storage.custody
+  }
 
   /** The same tree where there is one already. */
   static over(storage: ReadStorage): ReadStorage {
@@ -40,6 +44,7 @@ export class ScanTree implements ReadStorage {
     return remembered(this.resolved, paths, (missing) => this.storage.resolve(missing))
   }
 
+  readonly guard: ReadStorage['guard'] = (folder) => this.storage.guard(folder)
   readonly lstat: ReadStorage['lstat'] = (paths) => this.storage.lstat(paths)
   readonly read: ReadStorage['read'] = (paths, limit) => this.storage.read(paths, limit)
   readonly open: ReadStorage['open'] = (path) => this.storage.open(path)

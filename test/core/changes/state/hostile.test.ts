@@ -53,8 +53,7 @@ const pin = { name: 'CKPT+a', note: '', time: 1, goneTold: false }
 describe('the state folder', () => {
   const distrusted: Readonly<Record<string, readonly [says: RegExp, make: (path: string, mine: string) => void]>> = {
     'is a link': [/symbolic link/, (path, mine) => fs.symlinkSync(mine, path)],
-    'is a pipe': [/no folder/, (path) => makeFifo(path)],
-    'is a file': [/no folder/, (path) => fs.writeFileSync(path, '')],
+    'is a pipe': [/neither folder nor file/, (path) => makeFifo(path)],
     'may be changed by everyone': [
       /can be changed by everyone \(mode 777\)/,
       (path) => {

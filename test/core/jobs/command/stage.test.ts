@@ -246,7 +246,7 @@ describe('the three ways', () => {
 
   it('builds beside, hidden, where the state folder cannot be made', async () => {
     const run = makeRun(['CKPT+a'])
-    fs.mkdirSync(join(run, '..'))
+    fs.mkdirSync(join(run, '../jobs'))
     fs.writeFileSync(join(run, '../jobs/.ckpt'), 'in the way')
     const { path, beside } = await put(run, 'CKPT+a', join(run, '../jobs/new'))
     expect(textsBelow(path)).toEqual(defaultFiles)
