@@ -92,6 +92,13 @@ export const chosenVerifyFlag = verifyFlag(
   { helpGroup },
 )
 
+/** Of what starts jobs. */
+export const leaveDamagedFlag = (group: { helpGroup?: string } = {}) =>
+  Flags.boolean({
+    ...group,
+    description: 'do not move damaged checkpoints that the framework would resume from to the trash',
+  })
+
 export const recursiveFlag = Flags.boolean({ char: 'r', description: 'every run below the folder' })
 
 export const dryRunFlag = Flags.boolean({ char: 'n', description: 'show what would be done and change nothing' })

@@ -18,7 +18,7 @@ export abstract class JobCommand<T extends typeof Command> extends BaseCommand<T
   protected checkUsage(): void {
     if (this.argv.includes('--') && this.command.length === 0) {
       throw new CkptError('usage', 'there is no command after --', {
-        hint: `${this.id ?? ''} RUN -- python train.py --resume {path}`,
+        hint: `${this.id ?? ''} RUN -- python train.py`,
       })
     }
     if (this.wantsJson && this.command.length > 0) {

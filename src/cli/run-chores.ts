@@ -6,11 +6,13 @@ import { failureOf } from '../core/changes/disposal/index.js'
 import { jobEnvironment } from '../core/jobs/command/index.js'
 import {
   carryOut,
+  clearTheWay,
   intentOf,
   openRunIfAny,
   planPrune,
   setAside,
   takeBack,
+  tellObstacles,
   type PruneRequest,
   type StatePlace,
 } from '../core/runs/index.js'
@@ -25,6 +27,7 @@ import type { Storage } from '../core/storage/storage.js'
 import type { Chores, Plan } from '../core/jobs/supervise/index.js'
 import { copyTime } from '../machine/exact-times.js'
 import { heldForWriting } from '../machine/open-files.js'
+import { clearedLines } from '../render/cleared.js'
 import { ShellHooks } from '../machine/shell-hooks.js'
 
 export interface ChoreOptions {
@@ -39,6 +42,7 @@ export interface ChoreOptions {
 
 export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptions): Promise<Chores> {
   const { lock, tell, prune, onCheckpoint, onExit } = options
+  const { stateDirectory } = plan
   const state = await stateFolderOf(storage, plan.path, plan.stateDirectory)
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     try {
@@ -55,6 +59,17 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
   // What was asked of an earlier job is not meant for this one.
   await attempt('an old request to stop', () => forgetStopRequest(storage, state))
   return {
+    clearTheWay: async (start, number) => {
+      const now = lock.now()
+      const look = { now, wait: number === 1 ? wait : atOnce }
+      const { verify, keys, leavesDamaged } = plan.resume
+      const { run, checkpoint } = start
+      const cleared = leavesDamaged
+        ? await tellObstacles(storage, run, checkpoint, { verify, keys }, look)
+        : await clearTheWay(storage, run, checkpoint, { verify, keys }, { stateDirectory, lock, look })
+      for (const line of clearedLines(cleared, run, checkpoint)) tell(line)
+      return cleared.standing.map((one) => one.checkpoint.name)
+    },
     onCheckpoint: async (checkpoint, number) => {
       if (onCheckpoint === undefined) return
       hook('on-checkpoint', onCheckpoint, checkpoint, { CKPT_ATTEMPT: String(number) })

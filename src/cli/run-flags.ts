@@ -8,6 +8,7 @@ import { parseRetries, parseSimulation } from '../core/jobs/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
 import {
   checked,
+  leaveDamagedFlag,
   policyFlags,
   pruneVerifyFlag,
   selectionFlags,
@@ -53,7 +54,7 @@ export const runFlags = {
   'resume-args': Flags.string({
     ...resume,
     helpValue: 'WORDS',
-    description: "added to the command where there is a checkpoint: '--resume {path}'",
+    description: "added to the command where there is a checkpoint: '--resume_from_checkpoint {path}'",
     parse: checked((text) => splitArguments(text, '--resume-args')),
   }),
   'resume-from': Flags.string({
@@ -70,6 +71,7 @@ export const runFlags = {
     'how deep it is checked: none, quick (headers), deep (every byte); left out: quick, and before a policy removes anything every byte of the newest that stays, once in its life',
     resume,
   ),
+  'leave-damaged': leaveDamagedFlag(resume),
   'on-checkpoint': Flags.string({
     ...hooks,
     helpValue: 'CMD',

@@ -42,6 +42,7 @@ export async function readPlan(run: string, command: readonly string[], flags: R
       from: await readResumeFrom(flags),
       verify: flags.verify ?? 'quick',
       keys: splitAtCommas(flags.require ?? ''),
+      leavesDamaged: flags['leave-damaged'],
     },
     environment: { ...process.env, ...(flags.state === undefined ? {} : { CKPT_STATE: flags.state }) },
     limits: flags.retries === undefined ? usualLimits : parseRetries(flags.retries),

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { wait } from '../machine/clock.js'
@@ -5,11 +6,24 @@ import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { type Candidate, type PassedOver } from '../core/runs/pass-over.js'
 import { fillArguments, jobEnvironment, runChild, stage, type LinkKind } from '../core/jobs/command/index.js'
-import { choose, neverFinished, openRun, openRunIfAny } from '../core/runs/index.js'
-import { runArgument, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
+import {
+  choose,
+  chooseOrBegin,
+  clearTheWay,
+  neverFinished,
+  openRun,
+  openRunIfAny,
+  tellObstacles,
+  type ChooseContext,
+  type ChooseRequest,
+  type FromNothing,
+} from '../core/runs/index.js'
+import { LoneStart } from '../core/jobs/supervise/index.js'
+import { leaveDamagedFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
 import { JobCommand } from '../cli/job-command.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import { toDocument } from '../render/checkpoints.js'
+import { clearedLines } from '../render/cleared.js'
 import { printable } from '../render/printable.js'
 import { placingHooks } from '../cli/file-hooks.js'
 import { processSignals, startChild } from '../machine/run-child.js'
@@ -21,17 +35,25 @@ export default class Recover extends JobCommand<typeof Recover> {
   static override summary = 'Find what to resume from, put it where a job will look, or start the job with it'
   static override description = `Takes the newest checkpoint that is whole (or the best, with --min, --max, --by), and tells on stderr which it
 passed over and why. Alone it prints the path. With --into it puts the checkpoint into a folder, in one step. With
-a command after -- it fills {path}, {name}, {file:KEY} and {meta:KEY} in, sets CKPT_PATH, CKPT_NAME,
-CKPT_META_<KEY> and CKPT_FILE_<KEY>, and runs it; its exit status is the command's.
+a command after -- it fills {path}, {name}, {step}, {epoch}, {file:KEY} and {meta:KEY} in, sets CKPT_PATH, CKPT_NAME,
+CKPT_STEP, CKPT_EPOCH, CKPT_META_<KEY> and CKPT_FILE_<KEY>, and runs it; its exit status is the command's.
 
 No checkpoint at all is exit status 3, and with a command a first start: arguments that hold a placeholder vanish,
-and with one that is nothing else the flag before it (--resume {path}). Checkpoints of which none is whole are exit
-status 4, and nothing is started.`
+and with one that is nothing else the flag before it (--resume_from_checkpoint {path}). So is one where nothing was ever finished.
+Checkpoints of which none is whole any more are exit status 4, and nothing is started.
+
+A framework that resumes by itself (SpeechBrain always; --resume_from_checkpoint=True, ckpt_path="last") takes what it
+finds. So damaged checkpoints that it would take before the chosen one are moved to the trash first: ckpt trash restore
+brings them back, a pinned one stops the start (exit status 5), and --leave-damaged leaves them.`
   static override examples = [
     { description: 'the path to resume from', command: '<%= config.bin %> recover exp/save' },
     {
-      description: 'in a job script',
-      command: '<%= config.bin %> recover exp/save -- python train.py --resume {path}',
+      description: 'in a job script, with SpeechBrain, which resumes by itself',
+      command: '<%= config.bin %> recover exp/save -- python train.py hparams.yaml',
+    },
+    {
+      description: 'with the Hugging Face Trainer',
+      command: '<%= config.bin %> recover out -- python train.py --resume_from_checkpoint {path}',
     },
     {
       description: 'start a new run from the best',
@@ -50,6 +72,7 @@ status 4, and nothing is started.`
     required: Flags.boolean({ description: 'no checkpoint at all is exit status 3 with a command too' }),
     verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick'),
     ...selectionFlags,
+    'leave-damaged': leaveDamagedFlag(),
     state: stateFlag,
   }
   static override usage = 'recover [RUN] [FLAGS] [-- COMMAND [ARGUMENT...]]'
@@ -60,46 +83,86 @@ status 4, and nothing is started.`
     const mayBeFirst = this.command.length > 0 && !this.flags.required
     const place = { stateDirectory: this.flags.state }
     const run = await (mayBeFirst ? openRunIfAny(this.storage, path, place) : openRun(this.storage, path, place))
-    if (run === null) {
-      for (const one of await neverFinished(this.storage, path)) this.tellPassedOver(one)
-      return this.resume(null)
-    }
-    const chosen = await this.choose(run)
-    const placed = await this.place(chosen.checkpoint)
-    if (this.command.length > 0) return this.resume(placed)
-    const { checkpoint, passedOver } = chosen
+    if (this.command.length > 0) return this.start(path, run)
+    if (run === null) return
+    const { checkpoint, passedOver } = await this.choose(run)
+    const placed = await this.place(checkpoint)
     const into = this.flags.into === undefined ? null : placed.path
     if (this.wantsJson) this.answer({ run: run.path, checkpoint: toDocument(checkpoint), passedOver, into }, () => '')
     else this.output.value(placed.path, '\n')
+  }
+
+  /** `path` is the run as it was named; null where nothing has been saved there. */
+  private async start(path: string, run: Run | null): Promise<void> {
+    const lone = await LoneStart.open(this.storage, path, {
+      now: () => this.now(),
+      command: this.command,
+      host: hostname(),
+      stateDirectory: this.flags.state,
+      onFailure: (message) => this.alert(`how this job began is not remembered: ${message}`),
+    })
+    if (run === null) for (const one of await neverFinished(this.storage, path)) this.tellPassedOver(one)
+    const chosen = run === null ? null : await this.chooseStart(run, lone.fromNothing)
+    const placed = chosen === null ? null : await this.place(chosen)
+    // What cannot be filled in is told before anything is moved.
+    const filled = fillArguments(this.command, placed)
+    const environment = jobEnvironment(process.env, placed)
+    if (this.flags.into === undefined) await this.clear(run ?? { path, checkpoints: [] }, chosen)
+    this.note(placed === null ? 'no checkpoint yet: a first start' : `resuming from ${printable(placed.path)}`)
+    const [command = '', ...args] = filled
+    const { status, failure } = await lone.during(placed, () =>
+      runChild(startChild, processSignals, command, args, environment),
+    )
+    if (failure !== null) this.alert(failure)
+    process.exitCode = status
+  }
+
+  /** Null: a first start. */
+  private async chooseStart(run: Run, fromNothing: FromNothing | null): Promise<Checkpoint | null> {
+    const isExact = this.flags['leave-damaged'] || this.flags.required || this.flags.into !== undefined
+    if (isExact) return (await this.choose(run)).checkpoint
+    const chosen = await this.chooseBy((request, context) =>
+      chooseOrBegin(this.storage, run, request, { ...context, fromNothing }),
+    )
+    return chosen?.checkpoint ?? null
+  }
+
+  private async clear(run: Run, chosen: Checkpoint | null): Promise<void> {
+    const request = { verify: this.flags.verify, keys: this.keys }
+    const look = { now: this.now(), wait }
+    const { state: stateDirectory } = this.flags
+    const lock = this.changing('1m', stateDirectory)
+    const cleared = this.flags['leave-damaged']
+      ? await tellObstacles(this.storage, run, chosen, request, look)
+      : await clearTheWay(this.storage, run, chosen, request, { stateDirectory, lock, look })
+    for (const line of clearedLines(cleared, run, chosen)) this.alert(line)
   }
 
   private tellPassedOver({ name, reasons }: PassedOver): void {
     this.alert(`passed over ${printable(name)}: ${reasons.join('; ')}`)
   }
 
-  private async choose(run: Run): Promise<Candidate> {
+  private choose(run: Run): Promise<Candidate> {
+    return this.chooseBy((request, context) => choose(this.storage, run, request, context))
+  }
+
+  private async chooseBy<T extends Chosen | null>(
+    by: (request: ChooseRequest, context: ChooseContext) => Promise<T>,
+  ): Promise<T> {
     const query = await readQuery(this.flags)
     onlyOrder(query)
-    const keys =
-      this.flags.require
-        ?.split(',')
-        .map((key) => key.trim())
-        .filter((key) => key !== '') ?? []
-    const context = { now: this.now(), wait }
+    const request = { query, verify: this.flags.verify, keys: this.keys }
     return this.long('checking', async (options) => {
-      const chosen = await choose(
-        this.storage,
-        run,
-        { query, verify: this.flags.verify, keys },
-        {
-          ...context,
-          ...options,
-          onPassedOver: (one) => this.tellPassedOver(one),
-        },
-      )
-      for (const warning of chosen.warnings) this.alert(warning)
+      const context = { now: this.now(), wait, ...options, onPassedOver: (one: PassedOver) => this.tellPassedOver(one) }
+      const chosen = await by(request, context)
+      for (const warning of chosen?.warnings ?? []) this.alert(warning)
       return chosen
     })
+  }
+
+  private get keys(): string[] {
+    const keys = this.flags.require?.split(',') ?? []
+    return keys.map((key) => key.trim()).filter((key) => key !== '')
   }
 
   /** The checkpoint where --into put it, or where it is. */
@@ -124,13 +187,6 @@ status 4, and nothing is started.`
       hint: 'name another folder with --into, or move these away',
     })
   }
-
-  private async resume(checkpoint: Checkpoint | null): Promise<void> {
-    const [command = '', ...args] = fillArguments(this.command, checkpoint)
-    const environment = jobEnvironment(process.env, checkpoint)
-    this.note(checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${printable(checkpoint.path)}`)
-    const { status, failure } = await runChild(startChild, processSignals, command, args, environment)
-    if (failure !== null) this.alert(failure)
-    process.exitCode = status
-  }
 }
+
+type Chosen = Candidate & { readonly warnings: readonly string[] }

@@ -11,9 +11,10 @@ import { realWorld } from '../machine/world.js'
 
 export default class RunCommand extends JobCommand<typeof RunCommand> {
   static override summary = 'Run a training command to its end: resume it, watch it, start it again'
-  static override description = `Each start resumes from the newest checkpoint that is whole, which fills {path}, {name}, {file:KEY} and {meta:KEY} in
-the command, --resume-args and CKPT_* in the environment. None yet is a plain start; some, none of them whole, is exit
-status 4: a job never silently starts from scratch.
+  static override description = `Each start resumes from the newest checkpoint that is whole, which fills {path}, {name}, {step}, {epoch}, {file:KEY} and
+{meta:KEY} in the command, --resume-args and CKPT_* in the environment. None yet, or none that was ever finished, is a
+first start; some, none of them whole any more, is exit status 4: a job never silently starts from scratch. Damaged
+ones that a framework which resumes by itself would take before it are moved to the trash first.
 
 How it ended decides what follows: done, failed, out-of-memory, timed-out, preempted, never-started, hung. Each has a
 budget of retries (3; timed-out and preempted without end), given back when a new whole checkpoint has appeared. A
@@ -25,8 +26,7 @@ ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.
   static override examples = [
     {
       description: 'in a job script',
-      command:
-        "<%= config.bin %> run exp/save --resume-args '--resume {path}' --keep 2 --min WER --retries 3 --yes -- python train.py",
+      command: '<%= config.bin %> run exp/save --keep 2 --min WER --retries 3 --yes -- python train.py hparams.yaml',
     },
     {
       description: 'stop when five checkpoints bring nothing; a silence of half an hour is a hang',

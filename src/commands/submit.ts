@@ -29,7 +29,7 @@ In a job array %a in the run's path stands for the task's index, so that each ta
     },
     {
       description: 'with arguments for the script',
-      command: '<%= config.bin %> submit train.sh exp/save -- hparams.yaml --resume {path}',
+      command: '<%= config.bin %> submit train.sh out -- --resume_from_checkpoint {path}',
     },
     {
       description: 'four jobs, each of which continues where the one before it ended',

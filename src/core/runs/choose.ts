@@ -3,10 +3,11 @@ import type { Checkpoint, Finding, HealthLevel, Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { firstWhole, requireKeys, type Candidate, type PassedOver } from './pass-over.js'
-import { findLeftovers } from '../checkpoints/layouts/index.js'
+import { complete, findLeftovers } from '../checkpoints/layouts/index.js'
 import { bestOrder, rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, type Query } from './rank-and-filter.js'
+import { cutShort } from './cut-short.js'
 import { examineOne } from './open.js'
 
 export interface ChooseRequest {
@@ -52,13 +53,17 @@ export async function choose(
     if (verify === 'none') return lacking
     const examined = await examineOne(storage, ordered, checkpoint, verify, context)
     looked.set(checkpoint, examined)
+    lacking.push(...cutShort(examined, ordered))
     if (examined.health.findings.length > 0) return [...examined.health.findings, ...lacking]
     const [settled] = await settle(storage, [examined], context)
     return [...(settled?.health.findings ?? []), ...lacking]
   }
   const chosen = await firstWhole(ranked, check, context.onPassedOver)
   if (chosen === null) throw noneSelected(run, query)
-  return { ...chosen, checkpoint: looked.get(chosen.checkpoint) ?? chosen.checkpoint, warnings }
+  const known = looked.get(chosen.checkpoint) ?? chosen.checkpoint
+  // Step and epoch, as `ckpt list` shows them, may lie in small files beside the meta.
+  const [checkpoint = known] = await complete(storage, [known])
+  return { ...chosen, checkpoint, warnings }
 }
 
 /**

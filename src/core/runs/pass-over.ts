@@ -30,7 +30,7 @@ export async function firstWhole(
   for (const checkpoint of checkpoints) {
     const findings = await check(checkpoint)
     if (findings.length === 0) return { checkpoint, passedOver }
-    const passed = { name: checkpoint.name, reasons: findings.map(reasonOf) }
+    const passed = { name: checkpoint.name, reasons: findings.map(reasonIn) }
     passedOver.push(passed)
     onPassedOver?.(passed)
   }
@@ -46,7 +46,8 @@ export function requireKeys(checkpoint: Checkpoint, keys: readonly string[]): Fi
   return missing.map((key) => ({ grade: 'partial', reason: `has no file for key ${key}` }))
 }
 
-function reasonOf({ file, reason }: Finding): string {
+/** For people: with the file that it is about. */
+export function reasonIn({ file, reason }: Finding): string {
   return file === undefined ? reason : `${file}: ${reason}`
 }
 

@@ -18,6 +18,8 @@ export interface StartEntry {
   readonly reason: string
   /** What it resumed from; null: from scratch. */
   readonly checkpoint: string | null
+  /** Others that its framework may have taken before that one. Absent: none. */
+  readonly inTheWay?: readonly string[]
   /** As typed, placeholders unfilled. */
   readonly command: readonly string[]
   readonly host: string
@@ -121,6 +123,7 @@ function toStart(fields: Fields, time: number): StartEntry {
     attempt: fields.number('attempt') ?? 1,
     reason: fields.text('reason') ?? '',
     checkpoint: fields.text('checkpoint'),
+    ...(fields.get('inTheWay') === undefined ? {} : { inTheWay: fields.texts('inTheWay') }),
     command: fields.texts('command'),
     host: fields.text('host') ?? '',
     pid: fields.number('pid'),

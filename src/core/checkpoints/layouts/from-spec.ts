@@ -15,6 +15,9 @@ export function layoutOf(spec: LayoutSpec): Layout {
     complete: (storage, checkpoints) => completeSpec(storage, spec, checkpoints),
     roleOf: (entry) => roleOf(spec, entry),
     ...(spec.isBookkeeping === undefined ? {} : { isBookkeeping: spec.isBookkeeping }),
+    ...(spec.resumesFrom === undefined ? {} : { resumesFrom: spec.resumesFrom }),
+    ...(spec.lacksAlone === undefined ? {} : { lacksAlone: spec.lacksAlone }),
+    ...(spec.pointersTo === undefined ? {} : { pointersTo: spec.pointersTo }),
     ...(spec.leftover === undefined ? {} : { explainLeftover: spec.leftover }),
   }
 }

@@ -1,7 +1,7 @@
 /** Runs and checkpoints as the frameworks lay them out. */
 export { findRuns, loadRun, NoRunError } from './discover.js'
 export { batches, compareText, findingOf, folderReason } from './folders.js'
-export type { Folder, Layout } from './layout.js'
+export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
 export { listFiles, measure, TotalSize, uniteFindings, type Contents, type FoundFile } from './measure.js'
 export { explainTemporary, findLeftovers, type Leftover } from './leftovers.js'

@@ -1,5 +1,5 @@
 /** How one framework arranges checkpoints on disk. A layout reads; it never writes and never decides. */
-import type { Checkpoint, Role } from '../../checkpoint.js'
+import type { Checkpoint, ParamFile, Role } from '../../checkpoint.js'
 import type { Entry, ReadStorage } from '../../storage/storage.js'
 
 /** A directory that may be a run, with its entries as they were listed once for all layouts. */
@@ -7,6 +7,30 @@ export interface Folder {
   /** Absolute. */
   readonly path: string
   readonly entries: readonly Entry[]
+}
+
+/** Something that the framework sees when it looks for a checkpoint by itself: one, or what is left of a save. */
+export type Standing = Pick<Checkpoint, 'name' | 'kind' | 'meta' | 'modified'> & {
+  /** What a save that never got far left behind: the layout does not take it for a checkpoint. */
+  readonly isLeftover?: boolean
+}
+
+/** What a framework resumes from by itself, whatever `CKPT_PATH` says. */
+export interface OwnStart {
+  /** What of the framework looks: `recover_if_possible()`. */
+  readonly by: string
+  /** The name of what it takes; null where it takes none. */
+  readonly takes: string | null
+  /** Names of those that end its search with an error before it has chosen. */
+  readonly stumblesOver: readonly string[]
+}
+
+/** A name that the framework resumes from, and what it is to stand for. */
+export interface PointerFix {
+  /** Relative to the run. */
+  readonly name: string
+  /** The checkpoint that it is to be, relative to the run. */
+  readonly to: string
 }
 
 export interface Layout {
@@ -32,4 +56,20 @@ export interface Layout {
    * null when it is nothing of this framework's. `inside` are the entries in it.
    */
   explainLeftover?(name: string, inside: readonly Entry[]): string | null
+  /**
+   * What the framework resumes from by itself when this is what it finds in the run (times are known), one answer for
+   * each way in which it looks. Absent: it resumes from what it is told alone.
+   */
+  resumesFrom?(there: readonly Standing[]): readonly OwnStart[]
+  /**
+   * Of the files of a checkpoint that is the only one of its run and was saved by a job that was cut off: what the
+   * framework's saves always have and it lacks, in words; null where nothing is known to be missing. Absent: what the
+   * framework writes last tells it.
+   */
+  lacksAlone?(files: readonly ParamFile[]): string | null
+  /**
+   * The names that would lead the framework elsewhere than to `chosen`, and can be made to lead there. `there` is what
+   * was found before anything was moved.
+   */
+  pointersTo?(chosen: Standing, there: readonly Standing[]): readonly PointerFix[]
 }

@@ -2,8 +2,9 @@
  * A layout as data: how one framework arranges checkpoints on disk (docs/adding-a-layout.md). The engine reads it;
  * a layout reads nothing itself, but for the few that need `read`.
  */
-import type { Direction, Finding, Meta, MetaValue, Moment, Pointer, Role } from '../../checkpoint.js'
+import type { Direction, Finding, Meta, MetaValue, Moment, ParamFile, Pointer, Role } from '../../checkpoint.js'
 import type { LayoutIo, Unit } from './engine/unit.js'
+import type { OwnStart, PointerFix, Standing } from './layout.js'
 
 export interface LayoutSpec {
   /** Stands in `--json` and in `--where 'layout == …'`. */
@@ -22,8 +23,10 @@ export interface LayoutSpec {
   readonly judge?: (facts: Meta) => readonly (readonly [metric: string, direction: Direction])[]
   /** What else a checkpoint's facts point to: the best one's path as it was written down. */
   readonly namedBy?: (facts: Meta) => readonly Pointer[]
-  /** Of the whole ones, the one that the framework resumes from by itself; absent: the newest. */
-  readonly resumesFrom?: (units: readonly Unit[]) => Unit | undefined
+  /** What the framework resumes from by itself; see `Layout` for these three. Absent: what it is told alone. */
+  readonly resumesFrom?: (there: readonly Standing[]) => readonly OwnStart[]
+  readonly lacksAlone?: (files: readonly ParamFile[]) => string | null
+  readonly pointersTo?: (chosen: Standing, there: readonly Standing[]) => readonly PointerFix[]
   /**
    * Of a folder that lies beside the checkpoints and is none (`inside`: what is in it): what a save that never finished
    * left there, in words; null when it is nothing of this framework's.

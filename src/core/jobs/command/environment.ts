@@ -6,10 +6,10 @@ import { valueText } from './value-text.js'
 /** Linux gives one variable, its name included, 128 KiB with a closing NUL (execve(2), MAX_ARG_STRLEN). */
 const longest = 131_071
 
-const ours = /^CKPT_(PATH$|NAME$|META_|FILE_)/
+const ours = /^CKPT_(PATH$|NAME$|STEP$|EPOCH$|META_|FILE_)/
 
 /**
- * `CKPT_PATH`, `CKPT_NAME`, `CKPT_META_<KEY>` and `CKPT_FILE_<KEY>`, where KEY is the key in upper case with `_` for
+ * `CKPT_PATH`, `CKPT_NAME`, `CKPT_STEP` and `CKPT_EPOCH` where they are known, `CKPT_META_<KEY>` and `CKPT_FILE_<KEY>`, where KEY is the key in upper case with `_` for
  * all but ASCII letters and digits. Values are those of `valueText`. A variable that the system would not start a
  * process with, for its length, is left out. Throws CkptError `usage` when two keys give one name.
  */
@@ -19,6 +19,8 @@ export function environmentOf(checkpoint: Checkpoint): Record<string, string> {
   const variables = [
     ['CKPT_PATH', checkpoint.path] as const,
     ['CKPT_NAME', checkpoint.name] as const,
+    ...(checkpoint.step === null ? [] : [['CKPT_STEP', valueText(checkpoint.step)] as const]),
+    ...(checkpoint.epoch === null ? [] : [['CKPT_EPOCH', valueText(checkpoint.epoch)] as const]),
     ...variablesOf('CKPT_META_', 'meta', meta, checkpoint),
     ...variablesOf('CKPT_FILE_', 'file', files, checkpoint),
   ]

@@ -1,4 +1,4 @@
-/** Placeholders in the arguments of a job: `{path}`, `{name}`, `{file:KEY}`, `{meta:KEY}`. */
+/** Placeholders in the arguments of a job: `{path}`, `{name}`, `{step}`, `{epoch}`, `{file:KEY}`, `{meta:KEY}`. */
 import { isMeta, type Checkpoint, type MetaValue } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { nearestName } from '../../nearest.js'
@@ -8,8 +8,9 @@ import { valueText } from './value-text.js'
  * Only these exact forms are placeholders, so JSON and shell braces pass untouched. A second pair of braces around
  * one makes it literal: `{{path}}` is passed as `{path}`.
  */
-const placeholder = /\{\{(path|name|(?:file|meta):[^{}]*)\}\}|\{(path|name|(?:file|meta):[^{}]*)\}/g
-const onlyPlaceholder = /^\{(path|name|(?:file|meta):[^{}]*)\}$/
+const placeholder =
+  /\{\{(path|name|step|epoch|(?:file|meta):[^{}]*)\}\}|\{(path|name|step|epoch|(?:file|meta):[^{}]*)\}/g
+const onlyPlaceholder = /^\{(path|name|step|epoch|(?:file|meta):[^{}]*)\}$/
 
 /**
  * The command and its arguments with the placeholders filled from the checkpoint. A key that the checkpoint lacks is
@@ -28,7 +29,8 @@ export function fillArguments(argv: readonly string[], checkpoint: Checkpoint | 
     .map((argument) => fill(argument, () => ''))
 }
 
-function holdsPlaceholder(argument: string): boolean {
+/** True for an argument that a checkpoint fills. */
+export function holdsPlaceholder(argument: string): boolean {
   return [...argument.matchAll(placeholder)].some((match) => match[2] !== undefined)
 }
 
@@ -47,8 +49,18 @@ function fill(argument: string, value: (inner: string) => string): string {
 function valueOf(inner: string, checkpoint: Checkpoint): string {
   if (inner === 'path') return checkpoint.path
   if (inner === 'name') return checkpoint.name
+  if (inner === 'step' || inner === 'epoch') return countOf(inner, checkpoint)
   const key = inner.slice('file:'.length)
   return inner.startsWith('file:') ? fileOf(key, checkpoint) : metaOf(key, checkpoint)
+}
+
+/** As `ckpt list` shows it, wherever the framework keeps it. */
+function countOf(which: 'step' | 'epoch', checkpoint: Checkpoint): string {
+  const value = checkpoint[which]
+  if (value !== null) return valueText(value)
+  throw new CkptError('usage', `{${which}}: ${checkpoint.name} does not say its ${which}`, {
+    hint: `leave {${which}} out, or see what there is: ckpt show '${checkpoint.path}'`,
+  })
 }
 
 function fileOf(key: string, checkpoint: Checkpoint): string {

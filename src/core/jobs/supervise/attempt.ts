@@ -8,8 +8,8 @@ import type { World } from './world.js'
 
 /** What looks after the job while it runs. Each is asked in turn, every few seconds. */
 export interface Watchers {
-  /** New whole checkpoints since the last look. `isOver`: nobody is left to write. */
-  readonly findNew: (isOver: boolean) => Promise<readonly Checkpoint[]>
+  /** New whole checkpoints since the last look. `end`: how the job ended, null while there is somebody to write. */
+  readonly findNew: (end: ChildEnd | null) => Promise<readonly Checkpoint[]>
   /** Told of each; answers why the job is to end now, or null. */
   readonly onCheckpoint: (checkpoint: Checkpoint) => Promise<Cause | null>
   /** Whatever else may end the job: it hangs, somebody asked, its time is over. */
@@ -62,7 +62,7 @@ export class Attempt {
       if (!this.isOver()) await this.look()
     }
     const end = await this.leash.process.ended
-    await this.take(true)
+    await this.take(end)
     const { cause, started, endedAt, found: checkpoints } = this
     return { end, cause, uptime: endedAt - started, endedAt, checkpoints }
   }
@@ -88,15 +88,15 @@ export class Attempt {
   }
 
   private async look(): Promise<void> {
-    await this.take(false)
+    await this.take(null)
     const cause = await this.watchers.findCause(this.uptime)
     if (cause !== null) await this.finish(cause)
   }
 
   /** A run that cannot be read for a moment ends no job. */
-  private async take(isOver: boolean): Promise<void> {
+  private async take(end: ChildEnd | null): Promise<void> {
     try {
-      for (const checkpoint of await this.watchers.findNew(isOver)) {
+      for (const checkpoint of await this.watchers.findNew(end)) {
         this.found.push(checkpoint)
         const cause = await this.watchers.onCheckpoint(checkpoint)
         if (cause !== null) await this.finish(cause)

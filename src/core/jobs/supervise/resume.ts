@@ -1,9 +1,17 @@
 /** The checkpoint that a job starts from. */
-import type { Checkpoint, HealthLevel } from '../../checkpoint.js'
+import type { Checkpoint, HealthLevel, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { parseExpression, type Expression } from '../../choosing/expression/index.js'
 import type { PassedOver } from '../../runs/pass-over.js'
-import { choose, neverFinished, openRunIfAny, setAsideReasons, type StatePlace } from '../../runs/index.js'
+import {
+  choose,
+  chooseOrBegin,
+  neverFinished,
+  openRunIfAny,
+  setAsideReasons,
+  type FromNothing,
+  type StatePlace,
+} from '../../runs/index.js'
 import type { Order } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
@@ -21,6 +29,8 @@ export interface ResumeRequest {
   readonly verify: HealthLevel
   /** Keys of the parameter files that it must have. */
   readonly keys: readonly string[]
+  /** What was never finished, or would be in the framework's way, stays where it is. */
+  readonly leavesDamaged: boolean
 }
 
 export interface ResumeContext extends StatePlace {
@@ -31,23 +41,32 @@ export interface ResumeContext extends StatePlace {
   /** Names that are passed over too, though nothing may be remembered of it. */
   readonly setAside?: readonly string[]
   readonly onPassedOver?: (passed: PassedOver) => void
+  /** What the journal knows of how the job began; null: it did not begin from nothing, or nothing is known. */
+  readonly fromNothing: FromNothing | null
+}
+
+export interface Start {
+  /** Null: a first start. */
+  readonly checkpoint: Checkpoint | null
+  /** What is there; without checkpoints where nothing has been saved yet. */
+  readonly run: Run
 }
 
 /**
- * Null where nothing has been saved yet. Those set aside are passed over, unless one is named. Throws CkptError
- * `damaged` when there are some and none is whole, `no-match` when none is the one asked for, and as `openRunIfAny`:
- * a job must never silently start from scratch.
+ * A first start where nothing has been saved yet, or nothing of it was ever finished. Those set aside are passed over,
+ * unless one is named. Throws CkptError `damaged` when there are some and none is whole, `no-match` when none is the
+ * one asked for, and as `openRunIfAny`: a job must never silently start from scratch.
  */
 export async function chooseStart(
   storage: ReadStorage,
   path: string,
-  { from, verify, keys }: ResumeRequest,
+  { from, verify, keys, leavesDamaged }: ResumeRequest,
   context: ResumeContext,
-): Promise<Checkpoint | null> {
+): Promise<Start> {
   const run = await openRunIfAny(storage, path, context)
   if (run === null) {
     for (const one of await neverFinished(storage, path)) context.onPassedOver?.(one)
-    return null
+    return { checkpoint: null, run: { path, checkpoints: [] } }
   }
   const named = from.kind === 'named' ? run.checkpoints.filter(({ name }) => name === from.text) : []
   const barren = (context.setAside ?? []).map((name) => [name, 'set aside: starts from it brought nothing'] as const)
@@ -56,13 +75,10 @@ export async function chooseStart(
   const orders = from.kind === 'best' && from.order !== undefined ? [from.order] : []
   const where = from.kind === 'named' && named.length === 0 ? [await parseFilter(from.text, run.path)] : []
   const among = named.length > 0 ? { ...run, checkpoints: named } : run
-  const { checkpoint } = await choose(
-    storage,
-    among,
-    { query: { orders, where }, best: from.kind === 'best', verify, keys, setAside },
-    context,
-  )
-  return checkpoint
+  const request = { query: { orders, where }, best: from.kind === 'best', verify, keys, setAside }
+  const isExact = from.kind === 'named' || leavesDamaged
+  const chosen = await (isExact ? choose : chooseOrBegin)(storage, among, request, context)
+  return { checkpoint: chosen?.checkpoint ?? null, run }
 }
 
 async function parseFilter(text: string, run: string): Promise<Expression> {

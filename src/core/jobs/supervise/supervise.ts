@@ -1,8 +1,15 @@
 /** A command run to its end: resumed, watched, judged, and started again. */
 import { timeOf, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { fillArguments, jobEnvironment, outcomeOf, type SignalName } from '../command/index.js'
-import type { Journal, Next } from '../../changes/journal/index.js'
+import {
+  fillArguments,
+  holdsPlaceholder,
+  jobEnvironment,
+  outcomeOf,
+  type ChildEnd,
+  type SignalName,
+} from '../command/index.js'
+import { beganFromNothing, type Journal, type Next } from '../../changes/journal/index.js'
 import type { StatePlace } from '../../runs/index.js'
 import type { BatchSystem } from '../schedulers/index.js'
 import { quietly, type StopTime } from '../../changes/state/index.js'
@@ -21,7 +28,7 @@ import { toCheckpointEntry, unknownTo } from './metric-history.js'
 import { Leash } from './end-job.js'
 import { letSave } from './warn-before-limit.js'
 import { Reins } from './signal-relay.js'
-import { chooseStart, type ResumeRequest } from './resume.js'
+import { chooseStart, type ResumeRequest, type Start } from './resume.js'
 import { carryOutSimulation, isSudden, type Simulation } from './simulate.js'
 import { pulseOf, StallClock } from './stall.js'
 import { CheckpointWatch } from './watch-checkpoints.js'
@@ -69,6 +76,8 @@ export interface Plan extends StatePlace {
 
 /** What else is done around an attempt. */
 export interface Chores {
+  /** Makes the run agree with the start. Gives the names that the framework may still take before the chosen one. */
+  readonly clearTheWay: (start: Start, attempt: number) => Promise<readonly string[]>
   readonly onCheckpoint: (checkpoint: Checkpoint, attempt: number) => Promise<void>
   readonly onEnd: (report: EndReport) => Promise<void>
   /** Marks a checkpoint, or takes the marks back. */
@@ -176,7 +185,8 @@ class Supervisor {
   /** Null: again. */
   private async once(): Promise<Outcome | null> {
     this.attempts += 1
-    const checkpoint = await this.chooseStart()
+    const start = await this.chooseStart()
+    const { checkpoint } = start
     const why = await this.whyEnough(checkpoint)
     if (why !== null) {
       this.world.tell(`nothing more to gain: ${why}; not starting`)
@@ -184,6 +194,7 @@ class Supervisor {
     }
     const [command = '', ...args] = this.fill(checkpoint)
     const environment = this.environment(checkpoint)
+    const inTheWay = await this.chores.clearTheWay(start, this.attempts)
     await this.watch.begin()
     const kills = this.world.oomKills()
     this.lastKills = kills
@@ -191,7 +202,7 @@ class Supervisor {
     this.tellStart(checkpoint)
     const leash = new Leash(await this.world.start(command, args, environment), this.world, this.plan.grace)
     this.reins.hold(leash)
-    await this.journalStart(checkpoint, leash.process)
+    await this.journalStart(checkpoint, this.usesPath ? [] : inTheWay, leash.process)
     const result = await this.attend(leash)
     const { status, failure } = outcomeOf(command, result.end)
     if (failure !== null) this.world.tell(failure)
@@ -239,7 +250,7 @@ class Supervisor {
     return whyEnough(this.storage, this.plan, this.journal.entries, newest, this.world.now())
   }
 
-  private chooseStart(tell = this.world.tell): Promise<Checkpoint | null> {
+  private chooseStart(tell = this.world.tell): Promise<Start> {
     const { plan, world } = this
     return chooseStart(this.storage, plan.path, plan.resume, {
       stateDirectory: plan.stateDirectory,
@@ -247,6 +258,7 @@ class Supervisor {
       wait: (milliseconds) => this.pause(milliseconds),
       signal: this.reins.signal,
       setAside: this.aside.map(({ name }) => name),
+      fromNothing: beganFromNothing(this.journal.entries),
       onPassedOver: ({ name, reasons }) => tell(`passed over ${name}: ${reasons.join('; ')}`),
     })
   }
@@ -276,7 +288,16 @@ class Supervisor {
     this.world.tell(this.attempts === 1 ? from : `attempt ${this.attempts}: ${from}`)
   }
 
-  private async journalStart(checkpoint: Checkpoint | null, { pid, started }: JobProcess): Promise<void> {
+  /** The command is told what to resume from, and does not look for it. */
+  private get usesPath(): boolean {
+    return [...this.plan.command, ...this.plan.resumeArgs].some(holdsPlaceholder)
+  }
+
+  private async journalStart(
+    checkpoint: Checkpoint | null,
+    inTheWay: readonly string[],
+    { pid, started }: JobProcess,
+  ): Promise<void> {
     const { command, host } = this.plan
     await this.journal.add({
       what: 'start',
@@ -284,6 +305,7 @@ class Supervisor {
       attempt: this.attempts,
       reason: this.previous?.ending ?? 'first',
       checkpoint: checkpoint?.name ?? null,
+      ...(inTheWay.length === 0 ? {} : { inTheWay }),
       command,
       host,
       pid,
@@ -297,7 +319,7 @@ class Supervisor {
       this.world,
       leash,
       {
-        findNew: (isOver) => this.findNew(isOver),
+        findNew: (end) => this.findNew(end !== null, end === null || isSuccess(end) ? null : this.world.now()),
         onCheckpoint: (checkpoint) => this.welcome(checkpoint),
         findCause: this.causes(),
       },
@@ -386,7 +408,7 @@ class Supervisor {
     await quietly(() => this.storage.unlink(file))
   }
 
-  private async findNew(isOver: boolean): Promise<readonly Checkpoint[]> {
+  private async findNew(isOver: boolean, cutAt: number | null = null): Promise<readonly Checkpoint[]> {
     const began = this.world.now()
     let waited = 0
     const wait = async (milliseconds: number) => {
@@ -395,7 +417,7 @@ class Supervisor {
       await this.world.sleep(milliseconds, this.reins.signal)
       waited += this.world.now() - before
     }
-    const found = await this.watch.look({ now: began, wait, thorough: isOver })
+    const found = await this.watch.look({ now: began, wait, thorough: isOver, cutAt })
     this.lookTook = this.world.now() - began - waited
     return found
   }
@@ -578,6 +600,10 @@ class Supervisor {
 
 /** Between two looks passes so many times as long as one takes. */
 const rarely = 50
+
+function isSuccess(end: ChildEnd): boolean {
+  return end.kind === 'exited' && end.status === 0
+}
 
 const finished: Judgement = { ending: 'done', why: 'exit status 0' }
 

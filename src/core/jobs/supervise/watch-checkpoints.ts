@@ -2,7 +2,7 @@
 import { isSound, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { settle } from '../../checkpoints/health/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
-import { examine, openRunIfAny, type StatePlace } from '../../runs/index.js'
+import { cutShort, examine, isFirstSaveCut, openRunIfAny, type StatePlace } from '../../runs/index.js'
 import { byRecency } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
@@ -13,6 +13,8 @@ export interface LookOptions {
   readonly wait: (milliseconds: number) => Promise<void>
   /** Also for what changes in place, and so without a trace in the run's folder. */
   readonly thorough: boolean
+  /** Unix seconds: when the job was cut off, and perhaps a save with it. Null: it lives, or came to its end. */
+  readonly cutAt?: number | null
 }
 
 export class CheckpointWatch {
@@ -40,7 +42,10 @@ export class CheckpointWatch {
     const all = await this.measured()
     const fresh = all.filter((one) => !this.known.has(one.name) || this.known.get(one.name) !== timeOf(one))
     const examined = await examine(this.storage, all, fresh, 'quick')
-    const settled = await settle(this.storage, examined.filter(isSound), options)
+    const { ordered } = byRecency(all)
+    const isFinished = (one: Checkpoint) =>
+      isSound(one) && cutShort(one, ordered).length === 0 && !isFirstSaveCut(one, all, options.cutAt ?? null)
+    const settled = await settle(this.storage, examined.filter(isFinished), options)
     const whole = settled.filter(isSound)
     for (const checkpoint of whole) this.known.set(checkpoint.name, timeOf(checkpoint))
     // A run below the folder changes without a trace in it.

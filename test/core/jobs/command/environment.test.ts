@@ -27,6 +27,12 @@ describe('the environment of a job', () => {
     })
   })
 
+  it('has step and epoch where they are known, whatever the meta has', () => {
+    const counted = checkpointAt('/run', 'CKPT+x', { step: 1200, epoch: 2.5, meta: new Map([['epoch', 7]]) })
+    expect(environmentOf(counted)).toMatchObject({ CKPT_STEP: '1200', CKPT_EPOCH: '2.5', CKPT_META_EPOCH: '7' })
+    expect(Object.keys(jobEnvironment({ CKPT_STEP: '3', CKPT_EPOCH: '1' }, null))).toEqual([])
+  })
+
   it.each<[MetaValue, string]>([
     ['text as it is', 'text as it is'],
     [0.1, '0.1'],

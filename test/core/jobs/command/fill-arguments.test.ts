@@ -25,6 +25,17 @@ describe('with a checkpoint', () => {
     ).toEqual(['train', '--resume', '/runs/a b/CKPT+x', '--tag=CKPT+x:3', '/runs/a b/CKPT+x/model.ckpt'])
   })
 
+  it('has step and epoch as they are listed, and no meta is asked for them', () => {
+    const counted = checkpointAt('/runs', 'CKPT+x', { step: 1200, epoch: 2.5, meta: new Map([['step', 7]]) })
+    expect(fillArguments(['train', '--from={step}', '{epoch}', '{{step}}'], counted)).toEqual([
+      'train',
+      '--from=1200',
+      '2.5',
+      '{step}',
+    ])
+    expect(() => fillArguments(['train', '{epoch}'], checkpoint)).toThrow('does not say its epoch')
+  })
+
   it('reads a key of any form, and walks into nested meta along the dots', () => {
     const filled = fillArguments(
       ['{meta:valid/loss}', '{meta:end-of-epoch}', '{meta:brain.step}', '{meta:a.b}', '{meta:__proto__}'],

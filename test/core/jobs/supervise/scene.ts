@@ -132,6 +132,7 @@ export function scene(
       const ending = supervise(world(stories), storage, journal, plan, {
         onCheckpoint: nothing,
         onEnd: nothing,
+        clearTheWay: async () => [],
         setAside: nothing,
         takeBack: nothing,
         stopAsked: async () => null,
@@ -147,7 +148,7 @@ function usualPlan(path: string): Plan {
     path,
     command: ['train'],
     resumeArgs: [],
-    resume: { from: { kind: 'newest' }, verify: 'quick', keys: [] },
+    resume: { from: { kind: 'newest' }, verify: 'quick', keys: [], leavesDamaged: false },
     environment: {},
     limits: usualLimits,
     backOff: { first: 10, cap: 300 },

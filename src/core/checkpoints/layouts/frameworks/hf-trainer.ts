@@ -5,6 +5,7 @@
  * trainer_utils.py.
  */
 import type { Direction, Meta, Pointer } from '../../../checkpoint.js'
+import type { OwnStart, Standing } from '../layout.js'
 import type { LayoutSpec } from '../spec.js'
 import { lastPart, tellTrainerState } from './trainer-state.js'
 
@@ -71,6 +72,19 @@ export const hfTrainer: LayoutSpec = {
   namedBy: best,
   judge,
   leftover,
+  resumesFrom,
+}
+
+/**
+ * `resume_from_checkpoint=True` takes the folder `checkpoint-N` of the largest N, whatever is in it
+ * (trainer_utils.py, `get_last_checkpoint`).
+ */
+function resumesFrom(there: readonly Standing[]): readonly OwnStart[] {
+  const [last] = there
+    .filter((one) => one.kind === 'directory' && name.test(one.name))
+    .map((one) => ({ name: one.name, step: Number(name.exec(one.name)?.groups?.['step']) }))
+    .sort((a, b) => b.step - a.step)
+  return [{ by: 'resume_from_checkpoint=True', takes: last?.name ?? null, stumblesOver: [] }]
 }
 
 function best(facts: Meta): Pointer[] {

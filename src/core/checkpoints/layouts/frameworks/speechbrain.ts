@@ -3,7 +3,8 @@
  * first file of a save, so that its presence proves no more than that one was begun.
  * Source: speechbrain/utils/checkpoints.py, speechbrain/core.py (`_save`).
  */
-import type { Meta } from '../../../checkpoint.js'
+import type { Meta, ParamFile } from '../../../checkpoint.js'
+import type { OwnStart, Standing } from '../layout.js'
 import type { LayoutSpec } from '../spec.js'
 
 const metaFile = 'CKPT.yaml'
@@ -53,6 +54,36 @@ export const speechBrain: LayoutSpec = {
     },
   ],
   leftover,
+  resumesFrom,
+  lacksAlone,
+}
+
+/**
+ * `recover_if_possible()` takes the one of the largest `unixtime` (utils/checkpoints.py, `find_checkpoints`,
+ * `ckpt_recency`). It reads every `CKPT.yaml` before that: one that is no YAML or has no `unixtime` ends it. A folder
+ * without the file is nothing to it.
+ */
+function resumesFrom(there: readonly Standing[]): readonly OwnStart[] {
+  const seen = there.filter(({ kind, isLeftover }) => kind === 'directory' && isLeftover !== true)
+  const timed = seen.flatMap(({ name, meta }) => {
+    const time = Number(meta.get('unixtime') ?? NaN)
+    return Number.isNaN(time) ? [] : [{ name, time }]
+  })
+  const [newest] = timed.toSorted((a, b) => b.time - a.time)
+  const known = new Set(timed.map(({ name }) => name))
+  const stumblesOver = seen.map(({ name }) => name).filter((name) => !known.has(name))
+  return [{ by: 'recover_if_possible()', takes: newest?.name ?? null, stumblesOver }]
+}
+
+/**
+ * Nothing is written last, so the first save of all tells of itself only by what a recipe always has: a counter of
+ * epochs; and where the Brain class saved itself (`brain`), the optimizer, which it adds after itself (core.py,
+ * `init_optimizers`).
+ */
+function lacksAlone(files: readonly ParamFile[]): string | null {
+  if (!files.some(({ role }) => role === 'loop')) return 'no counter of epochs'
+  const isBrains = files.some(({ key }) => key === 'brain')
+  return isBrains && !files.some(({ key }) => /opt|adam|sgd|noam/i.test(key)) ? 'no optimizer' : null
 }
 
 function countIn(content: Meta): Meta | null {

@@ -27,6 +27,7 @@ import { contentsOf, roleOf } from './contents.js'
 import { endsInName, isLast, isTypical, numbersIn } from './file-name.js'
 import { logFile, readLog, type Logged } from './metrics-csv.js'
 import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
+import { lastPointersTo, resumesLightningFrom } from './resumes-from.js'
 import { readSavedState, type Foreign, type Reading, type SavedState } from './saved-state.js'
 
 const id = 'lightning'
@@ -41,6 +42,8 @@ export const lightning: Layout = {
   roleOf,
   /** ModelCheckpoint's scores begin at infinity. */
   isBookkeeping: (tensor) => tensor.startsWith('callbacks.'),
+  resumesFrom: resumesLightningFrom,
+  pointersTo: lastPointersTo,
 }
 
 async function scanLightning(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {

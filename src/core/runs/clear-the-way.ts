@@ -1,0 +1,215 @@
+/**
+ * A framework that resumes by itself takes what it finds, whatever `CKPT_PATH` says. Before a start the folder is made
+ * to agree with what was chosen: what is damaged and would be preferred goes to the trash, and names that the framework
+ * resumes from are led to the chosen one.
+ */
+import { join } from 'node:path'
+import { isUnreadable, stateOf, type Checkpoint, type Run } from '../checkpoint.js'
+import { fingerprint, type RemovalFailure } from '../changes/disposal/index.js'
+import { CkptError } from '../errors.js'
+import { findLayout, measure, type Standing as Seen } from '../checkpoints/layouts/index.js'
+import { stateFolderOf, withLock, type LockOptions } from '../changes/state/index.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
+import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
+import { findObstacles, type Obstacle, type ObstacleContext, type ObstacleRequest } from './obstacles.js'
+import { pointTo } from './point.js'
+import { pinsOf, type StatePlace } from './run-with-state.js'
+
+export interface ClearContext extends StatePlace {
+  /** Of the run that is changed. */
+  readonly lock: LockOptions
+  /** As for finding obstacles. */
+  readonly look: ObstacleContext
+}
+
+/** What was done, and what still stands in the way. */
+export interface Cleared {
+  /** In the trash now. */
+  readonly moved: readonly Obstacle[]
+  /** Names that stand for the chosen checkpoint now. */
+  readonly pointed: readonly string[]
+  /** The framework still takes these before the chosen one, and why they are where they were. */
+  readonly standing: readonly Standing[]
+}
+
+export interface Standing extends Obstacle {
+  /** For people; null of one that is whole. */
+  readonly why: string | null
+}
+
+/**
+ * `chosen` is null for a first start: nothing in the run was ever finished, and all of it goes. Throws CkptError
+ * `refused` where something that is pinned would have to go. What cannot be done otherwise is told, and is no reason
+ * not to start.
+ */
+export async function clearTheWay(
+  storage: Storage,
+  run: Run,
+  chosen: Checkpoint | null,
+  request: ObstacleRequest,
+  context: ClearContext,
+): Promise<Cleared> {
+  const { obstacles, there } = await findObstacles(storage, run, chosen, request, context.look)
+  const fixes = await findFixes(storage, run, chosen, obstacles, there)
+  const renamed = new Set(fixes.filter(({ isLink }) => isLink).map(({ name }) => name))
+  const going = [
+    ...obstacles.filter(({ checkpoint, stays }) => !stays && !renamed.has(checkpoint.name)),
+    ...fixes.flatMap(({ replaces }) => replaces),
+  ]
+  const pointed = new Set<string>()
+  const failures = new Map<string, string>()
+  if (going.length + fixes.length > 0) {
+    await refusePinned(storage, run, going, context)
+    const state = await stateFolderOf(storage, run.path, context.stateDirectory)
+    const work = async () => {
+      for (const [name, why] of await moveAway(storage, run, going, context)) failures.set(name, why)
+      await tidyTrash(storage, state)
+      for (const { name } of fixes) if (chosen !== null) await point(storage, chosen, name, context, pointed, failures)
+    }
+    await attempt(() => withLock(storage, state, context.lock, work)).then((error) => {
+      if (error !== null) for (const { checkpoint } of going) failures.set(checkpoint.name, error.message)
+    })
+  }
+  return {
+    moved: going.filter(({ checkpoint }) => !failures.has(checkpoint.name)),
+    pointed: [...pointed],
+    standing: standingAmong(obstacles, pointed, failures),
+  }
+}
+
+/** What `--leave-damaged` leaves: nothing is changed. */
+export async function tellObstacles(
+  storage: ReadStorage,
+  run: Run,
+  chosen: Checkpoint | null,
+  request: ObstacleRequest,
+  context: ObstacleContext,
+): Promise<Cleared> {
+  const { obstacles } = await findObstacles(storage, run, chosen, request, context)
+  const standing = obstacles.map((one) => ({ ...one, why: one.stays ? null : '--leave-damaged' }))
+  return { moved: [], pointed: [], standing }
+}
+
+interface Fix {
+  readonly name: string
+  /** It only leads elsewhere. */
+  readonly isLink: boolean
+  /** What has the name now and is nowhere else: it goes to the trash. */
+  readonly replaces: readonly Obstacle[]
+}
+
+/** Only where the framework would be led elsewhere; never away from something newer that is whole and has no other name. */
+async function findFixes(
+  storage: ReadStorage,
+  run: Run,
+  chosen: Checkpoint | null,
+  obstacles: readonly Obstacle[],
+  seen: readonly Seen[],
+): Promise<Fix[]> {
+  if (chosen === null) return []
+  const wanted = findLayout(chosen.layout)?.pointersTo?.(chosen, seen) ?? []
+  const stats = await storage.lstat(wanted.map(({ name }) => join(run.path, name)))
+  const names = new Map(run.checkpoints.map((one) => [one.name, one]))
+  const fixes: Fix[] = []
+  for (const [index, { name }] of wanted.entries()) {
+    const stat = stats[index]
+    const isLink = stat?.ok === true && stat.value.kind === 'link'
+    const there = names.get(name)
+    if (there !== undefined && stateOf(there) === stateOf(chosen)) continue
+    const obstacle = obstacles.find(({ checkpoint }) => checkpoint.name === name)
+    const isAlone = there !== undefined && !isLink && there.sameAs === undefined && obstacle?.stays === true
+    if (isAlone && (await isNewer(storage, there, chosen))) continue
+    const replaces = isAlone ? [{ ...obstacle, how: `it is older than ${chosen.name}`, stays: false }] : []
+    fixes.push({ name, isLink, replaces })
+  }
+  return fixes
+}
+
+async function isNewer(storage: ReadStorage, one: Checkpoint, other: Checkpoint): Promise<boolean> {
+  if (one.step !== null && other.step !== null) return one.step > other.step
+  const [a, b] = await measure(storage, [one, other])
+  return (a?.modified ?? 0) > (b?.modified ?? 0)
+}
+
+async function refusePinned(
+  storage: ReadStorage,
+  run: Run,
+  going: readonly Obstacle[],
+  place: StatePlace,
+): Promise<void> {
+  const pins = await pinsOf(storage, run, place)
+  const pinned = going.find(({ checkpoint }) => pins.has(checkpoint.name))
+  if (pinned === undefined) return
+  const { name } = pinned.checkpoint
+  throw new CkptError('refused', `${name} is pinned and stands in the way: ${describeObstacle(pinned)}`, {
+    hint: `ckpt unpin '${pinned.checkpoint.path}', or --leave-damaged to start all the same`,
+  })
+}
+
+/** For people: what the framework does with it, and what is wrong with it. */
+export function describeObstacle({ how, faults }: Obstacle): string {
+  return faults.length === 0 ? how : `${how}; ${faults.join('; ')}`
+}
+
+/** By the name of what stayed, why. What another ckpt has moved meanwhile is out of the way too. */
+async function moveAway(
+  storage: Storage,
+  run: Run,
+  going: readonly Obstacle[],
+  { stateDirectory, lock, look }: ClearContext,
+): Promise<[string, string][]> {
+  const checkpoints = going.map(({ checkpoint }) => checkpoint)
+  const { failed, remaining } = await moveToTrash(storage, run.path, checkpoints, {
+    planned: await fingerprint(storage, checkpoints),
+    wait: lock.wait,
+    now: look.now,
+    reasons: new Map(going.map((one) => [one.checkpoint.name, `in the way of a start: ${describeObstacle(one)}`])),
+    stateDirectory,
+  })
+  const stayed = failed.filter(({ error }) => error.code !== 'not-found')
+  return [
+    ...stayed.map(({ name, error }: RemovalFailure): [string, string] => [name, error.message]),
+    ...remaining.map(({ name }): [string, string] => [name, 'interrupted']),
+  ]
+}
+
+async function point(
+  storage: Storage,
+  chosen: Checkpoint,
+  name: string,
+  { stateDirectory, lock }: ClearContext,
+  pointed: Set<string>,
+  failures: Map<string, string>,
+): Promise<void> {
+  const error = await attempt(() => pointTo(storage, chosen, name, { stateDirectory, wait: lock.wait }))
+  if (error === null) pointed.add(name)
+  else failures.set(name, error.message)
+}
+
+async function attempt(work: () => Promise<void>): Promise<CkptError | null> {
+  try {
+    await work()
+    return null
+  } catch (error) {
+    if (error instanceof CkptError) return error
+    throw error
+  }
+}
+
+function standingAmong(
+  obstacles: readonly Obstacle[],
+  pointed: ReadonlySet<string>,
+  failures: ReadonlyMap<string, string>,
+): Standing[] {
+  return obstacles.flatMap((one): Standing[] => {
+    const { name } = one.checkpoint
+    if (pointed.has(name)) return []
+    if (!one.stays && !failures.has(name)) return []
+    return [{ ...one, why: failures.get(name) ?? whyItStays(one) }]
+  })
+}
+
+function whyItStays({ checkpoint, faults }: Obstacle): string | null {
+  if (faults.length === 0) return null
+  return isUnreadable(checkpoint) ? 'the system refuses to read it' : 'it is being written'
+}

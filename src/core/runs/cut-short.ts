@@ -1,0 +1,26 @@
+/** A save that was cut short, told by the one that was made before it. */
+import { basename } from 'node:path'
+import type { Checkpoint, Finding } from '../checkpoint.js'
+
+/**
+ * Files that the newest checkpoint lacks while the one before it has them, and nothing that the other lacks: as each
+ * save writes the same files, the newest was cut short. One witness will do here, for of all checkpoints it is the
+ * newest that a kill leaves so, and the one before it costs a start little. `ordered` is newest first.
+ */
+export function cutShort(checkpoint: Checkpoint, ordered: readonly Checkpoint[]): Finding[] {
+  const [newest, before] = ordered.filter(({ layout, kind }) => layout === checkpoint.layout && kind === 'directory')
+  if (newest?.path !== checkpoint.path || before === undefined) return []
+  const dropped = [...(newest.demoted ?? []), ...(before.demoted ?? [])]
+  if (dropped.length > 0 || before.health.findings.length > 0) return []
+  const known = new Set(before.files.map(({ key }) => key))
+  if (!newest.files.every(({ key }) => known.has(key))) return []
+  const here = new Set(newest.files.map(({ key }) => key))
+  const told = new Set(checkpoint.health.findings.map(({ file }) => file))
+  return before.files
+    .filter(({ key, path, optional }) => !here.has(key) && optional !== true && !told.has(basename(path)))
+    .map(({ path }) => ({
+      grade: 'partial',
+      file: basename(path),
+      reason: `not there, and ${before.name}, which was saved before it, has it`,
+    }))
+}

@@ -1,0 +1,23 @@
+/** What stood in a start's way, and where it is now. */
+import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { describeObstacle, type Cleared } from '../core/runs/index.js'
+import { printable } from './printable.js'
+
+/** One line for each. */
+export function clearedLines({ moved, pointed, standing }: Cleared, run: Run, chosen: Checkpoint | null): string[] {
+  const before = chosen === null ? '' : ` before ${chosen.name}`
+  return [
+    ...moved.map((one) => {
+      const { name, path } = one.checkpoint
+      return `moved to the trash: ${name}: ${describeObstacle(one)}; to undo it: ckpt trash restore '${path}'`
+    }),
+    ...pointed.map((name) => `${name} now stands for ${chosen?.name ?? ''}`),
+    ...standing.map((one) => {
+      const { name } = one.checkpoint
+      if (one.why === null) return `${name} is whole and stays, but ${one.how}${before}`
+      const stays = one.why === '--leave-damaged' ? 'stays, for --leave-damaged says so' : `stays: ${one.why}`
+      const help = `ckpt prune '${run.path}' --remove-damaged removes it`
+      return `${name} is in the way and ${stays}: ${describeObstacle(one)}; ${help}`
+    }),
+  ].map(printable)
+}

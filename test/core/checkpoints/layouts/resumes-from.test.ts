@@ -1,0 +1,77 @@
+/** What a framework resumes from by itself; `npm run test:frameworks` holds the same against the real ones. */
+import { describe, expect, it } from 'vitest'
+import { findLayout, type OwnStart, type Standing } from '../../../../src/core/checkpoints/layouts/index.js'
+
+function folder(name: string, meta: Readonly<Record<string, number>> = {}, more: Partial<Standing> = {}): Standing {
+  return { name, kind: 'directory', meta: new Map(Object.entries(meta)), modified: 0, ...more }
+}
+
+function file(name: string, modified: number): Standing {
+  return { name, kind: 'file', meta: new Map(), modified }
+}
+
+function startsOf(layout: string, there: readonly Standing[]): readonly Omit<OwnStart, 'by'>[] {
+  const starts = findLayout(layout)?.resumesFrom?.(there) ?? []
+  return starts.map(({ takes, stumblesOver }) => ({ takes, stumblesOver }))
+}
+
+describe('SpeechBrain resumes by itself from', () => {
+  it('the largest unixtime, whatever the names and the times of the files say', () => {
+    const there = [
+      folder('CKPT+b', { unixtime: 1 }, { modified: 9 }),
+      folder('CKPT+a', { unixtime: 3 }),
+      folder('CKPT+c', { unixtime: 2 }),
+    ]
+    expect(startsOf('speechbrain', there)).toEqual([{ takes: 'CKPT+a', stumblesOver: [] }])
+  })
+
+  it('none, once it stumbles over a meta that it cannot read or that has no unixtime', () => {
+    const there = [folder('CKPT+a', { unixtime: 3 }), folder('CKPT+old'), folder('CKPT+odd', { epoch: 3 })]
+    expect(startsOf('speechbrain', there)).toEqual([{ takes: 'CKPT+a', stumblesOver: ['CKPT+old', 'CKPT+odd'] }])
+  })
+
+  it('no folder without a CKPT.yaml', () => {
+    const there = [folder('CKPT+a', { unixtime: 3 }), folder('CKPT+b', {}, { isLeftover: true })]
+    expect(startsOf('speechbrain', there)).toEqual([{ takes: 'CKPT+a', stumblesOver: [] }])
+    expect(startsOf('speechbrain', [])).toEqual([{ takes: null, stumblesOver: [] }])
+  })
+})
+
+describe('the Trainer resumes by itself from', () => {
+  it('the largest number in a name, also of an empty folder', () => {
+    const there = [
+      folder('checkpoint-500'),
+      folder('checkpoint-1000'),
+      folder('checkpoint-1500', {}, { isLeftover: true }),
+      folder('tmp-checkpoint-2000', {}, { isLeftover: true }),
+      file('checkpoint-3000', 0),
+    ]
+    expect(startsOf('hf-trainer', there)).toEqual([{ takes: 'checkpoint-1500', stumblesOver: [] }])
+  })
+})
+
+describe('Lightning resumes by itself from', () => {
+  const last = (there: readonly Standing[]) => startsOf('lightning', there)[0]
+  const hpc = (there: readonly Standing[]) => startsOf('lightning', there)[1]
+
+  it('the name that begins with last and was written last, of those in the folder itself', () => {
+    const there = [file('last.ckpt', 5), file('last-v1.ckpt', 7), file('epoch=9.ckpt', 9), file('below/last.ckpt', 9)]
+    expect(last(there)).toEqual({ takes: 'last-v1.ckpt', stumblesOver: [] })
+    expect(last([file('epoch=9.ckpt', 9), file('epoch=9-last.ckpt', 9)])).toEqual({ takes: null, stumblesOver: [] })
+  })
+
+  it('the largest number of hpc_ckpt_, whatever the times say, and stumbles over one without a number', () => {
+    const there = [file('hpc_ckpt_2.ckpt', 9), file('hpc_ckpt_10.ckpt', 5), file('epoch=9.ckpt', 20)]
+    expect(hpc(there)).toEqual({ takes: 'hpc_ckpt_10.ckpt', stumblesOver: [] })
+    expect(hpc([...there, file('hpc_ckpt_.ckpt', 1)])?.stumblesOver).toEqual(['hpc_ckpt_.ckpt'])
+  })
+
+  it('last.ckpt, which can be made to stand for the chosen one where there is one', () => {
+    const pointers = (chosen: Standing, there: readonly Standing[]) =>
+      findLayout('lightning')?.pointersTo?.(chosen, there)
+    const there = [file('last.ckpt', 1), file('epoch=9.ckpt', 9)]
+    expect(pointers(file('epoch=9.ckpt', 9), there)).toEqual([{ name: 'last.ckpt', to: 'epoch=9.ckpt' }])
+    expect(pointers(file('last.ckpt', 1), there)).toEqual([])
+    expect(pointers(file('epoch=9.ckpt', 9), [file('epoch=9.ckpt', 9)])).toEqual([])
+  })
+})

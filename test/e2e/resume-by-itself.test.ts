@@ -1,0 +1,181 @@
+/** Jobs whose framework resumes by itself, and those that were cut off amid their first save. */
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt, shell, temporaryDirectory } from './ckpt.js'
+import { epochs, makeRun, nameOf, parse } from './runs.js'
+
+/** As SpeechBrain: loads the folder of the largest unixtime, and fails where a file of it is missing. */
+const speechBrain = `
+  newest=$(grep -H unixtime: "$RUN"/*/CKPT.yaml | sort -t: -k3 -n | tail -n 1)
+  [ -n "$newest" ] || { echo from scratch; exit 0; }
+  [ -s "$(dirname "\${newest%%:*}")/model.ckpt" ] || exit 7
+  echo "from $(basename "$(dirname "\${newest%%:*}")")"`
+
+const torn = { 'CKPT.yaml': `unixtime: ${1_700_000_000 + 9 * 3600}.0\n`, 'model.ckpt': '' }
+
+function start(run: string, flags = '', script = speechBrain) {
+  return shell(`ckpt recover "$RUN" ${flags} -- bash -c "$script"`, { env: { RUN: run, script }, cwd: dirname(run) })
+}
+
+async function trashOf(run: string): Promise<string[]> {
+  const { trash } = parse<{ trash: { name: string }[] }>(await ckpt(['trash', 'list', run, '--json']))
+  return trash.map(({ name }) => name)
+}
+
+describe('a damaged checkpoint that the framework would take', () => {
+  it('is moved to the trash before the start, which is told with how to undo it', async () => {
+    const run = makeRun({ ...epochs(2), [nameOf(9)]: torn })
+    const got = await start(run)
+    expect(got).toMatchObject({ status: 0, stdout: `from ${nameOf(2)}\n` })
+    expect(got.stderr).toMatch(/moved to the trash: CKPT\+ep009: recover_if_possible\(\) takes it; .*0 bytes/)
+    expect(got.stderr).toContain(`ckpt trash restore '${join(run, nameOf(9))}'`)
+    expect(await trashOf(run)).toEqual([nameOf(9)])
+    expect((await ckpt(['trash', 'restore', join(run, nameOf(9))])).status).toBe(0)
+    expect(readdirSync(run)).toContain(nameOf(9))
+  })
+
+  it('goes too where it is old and its meta is what SpeechBrain cannot get past', async () => {
+    const run = makeRun({ ...epochs(2), 'CKPT+old': { 'CKPT.yaml': 'a: [', 'model.ckpt': 'x' } })
+    expect((await start(run)).stderr).toMatch(/CKPT\+old: recover_if_possible\(\) cannot get past it/)
+    expect(readdirSync(run)).toEqual([nameOf(1), nameOf(2)])
+  })
+
+  it('stays, and stops the start, where it is pinned', async () => {
+    const run = makeRun({ ...epochs(2), [nameOf(9)]: torn })
+    await ckpt(['pin', join(run, nameOf(9))])
+    const got = await start(run)
+    expect(got).toMatchObject({ status: 5, stdout: '' })
+    expect(got.stderr).toMatch(/ep009 is pinned and stands in the way[^]*ckpt unpin/)
+    expect(readdirSync(run)).toHaveLength(3)
+  })
+
+  it('stays with --leave-damaged, and is told', async () => {
+    const run = makeRun({ ...epochs(2), [nameOf(9)]: torn })
+    const got = await start(run, '--leave-damaged')
+    expect(got.status).toBe(7)
+    expect(got.stderr).toMatch(/ep009 is in the way and stays, for --leave-damaged says so.*--remove-damaged/)
+    expect(readdirSync(run)).toHaveLength(3)
+  })
+
+  it('stays where it is older than the chosen one, or where no command is started', async () => {
+    const run = makeRun({ ...epochs(2), [nameOf(1)]: { 'CKPT.yaml': 'unixtime: 1.0\n', 'model.ckpt': '' } })
+    expect((await start(run)).status).toBe(0)
+    const other = makeRun({ ...epochs(2), [nameOf(9)]: torn })
+    await ckpt(['recover', other])
+    expect([readdirSync(run).length, readdirSync(other).length]).toEqual([2, 3])
+  })
+
+  it('is no other one that is whole: that stays, and is told', async () => {
+    const run = makeRun(epochs(3))
+    const got = await start(run, '--where "epoch < 3"')
+    expect(got.stdout).toBe(`from ${nameOf(3)}\n`)
+    expect(got.stderr).toMatch(/ep003 is whole and stays, but recover_if_possible\(\) takes it before CKPT\+ep002/)
+  })
+
+  it('was cut before the second file, which the one before it shows', async () => {
+    const files = (epoch: number) => ({
+      'CKPT.yaml': `unixtime: ${1_700_000_000 + epoch}.0\n`,
+      'model.ckpt': 'x',
+      'counter.ckpt': String(epoch),
+    })
+    const run = makeRun({ [nameOf(1)]: files(1), [nameOf(2)]: { ...files(2), 'counter.ckpt': '' } })
+    rmSync(join(run, nameOf(2), 'counter.ckpt'))
+    const got = await start(run)
+    expect(got.stdout).toBe(`from ${nameOf(1)}\n`)
+    expect(got.stderr).toContain(`counter.ckpt: not there, and ${nameOf(1)}, which was saved before it, has it`)
+  })
+})
+
+describe('the Trainer', () => {
+  const checkpoint = (step: number, whole = true) => ({
+    [`checkpoint-${step}/model.safetensors`]: Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{}')]),
+    ...(whole ? { [`checkpoint-${step}/trainer_state.json`]: JSON.stringify({ global_step: step, epoch: 1 }) } : {}),
+  })
+
+  function makeTrainerRun(files: Readonly<Record<string, string | Buffer>>, empty: readonly string[] = []): string {
+    const run = join(temporaryDirectory(), 'out')
+    for (const [name, bytes] of Object.entries(files)) {
+      mkdirSync(dirname(join(run, name)), { recursive: true })
+      writeFileSync(join(run, name), bytes)
+    }
+    for (const name of empty) mkdirSync(join(run, name), { recursive: true })
+    return run
+  }
+
+  it('would take a folder that a save has only just made: it goes', async () => {
+    const run = makeTrainerRun(checkpoint(5), ['checkpoint-10'])
+    expect((await start(run, '', 'ls "$RUN"')).stdout).toBe('checkpoint-5\n')
+  })
+
+  it('that was cut off amid its first save begins anew, whoever started it', async () => {
+    const run = makeTrainerRun(checkpoint(5, false))
+    const got = await start(run, '', 'ls "$RUN"; echo "${CKPT_PATH-none}"')
+    expect(got).toMatchObject({ status: 0, stdout: 'none\n' })
+    expect(got.stderr).toMatch(/checkpoint-5: nothing here was ever finished[^]*a first start/)
+  })
+
+  it('that had finished a save does not begin anew when that is damaged', async () => {
+    const run = makeTrainerRun(checkpoint(5))
+    truncateSync(join(run, 'checkpoint-5', 'model.safetensors'), 4)
+    expect(await start(run, '', 'echo started')).toMatchObject({ status: 4, stdout: '' })
+  })
+})
+
+describe('a job that was cut off amid its first save', () => {
+  const cut = `mkdir -p "$RUN/CKPT+ep001"; echo "unixtime: 1700000000.0" > "$RUN/CKPT+ep001/CKPT.yaml"; printf x > "$RUN/CKPT+ep001/model.ckpt"; kill -9 $$`
+
+  it('began from nothing, as the journal knows, and begins anew', async () => {
+    const run = join(temporaryDirectory(), 'save')
+    expect((await start(run, '', cut)).status).toBe(137)
+    expect(await start(run)).toMatchObject({ status: 0, stdout: 'from scratch\n' })
+    expect(await trashOf(run)).toEqual([nameOf(1)])
+  })
+
+  it('had finished a save, and goes on from it though it looks the same', async () => {
+    const run = join(temporaryDirectory(), 'save')
+    const whole = cut.replace('printf x >', 'echo 1 > "$RUN/CKPT+ep001/counter.ckpt"; printf x >')
+    expect((await start(run, '', whole)).status).toBe(137)
+    expect(await start(run)).toMatchObject({ status: 0, stdout: `from ${nameOf(1)}\n` })
+    truncateSync(join(run, nameOf(1), 'model.ckpt'), 0)
+    expect(await start(run, '', 'echo started')).toMatchObject({ status: 4, stdout: '' })
+  })
+
+  it('is nothing that the journal knows of a folder that came from elsewhere', async () => {
+    const run = makeRun({ [nameOf(1)]: torn })
+    expect(await start(run, '', 'echo started')).toMatchObject({ status: 4, stdout: '' })
+    const moved = join(temporaryDirectory(), 'save')
+    cpSync(run, moved, { recursive: true })
+    expect(existsSync(join(moved, nameOf(1)))).toBe(true)
+  })
+
+  it('under ckpt run is started again with the retries that there are', async () => {
+    const run = join(temporaryDirectory(), 'save')
+    const script = `echo x >> starts; [ $(wc -l < starts) = 1 ] && { ${cut}; }; ${speechBrain}`
+    const got = await shell(`ckpt run "$RUN" --back-off 1ms -- bash -c "$script"`, {
+      env: { RUN: run, script },
+      cwd: dirname(run),
+    })
+    expect(got).toMatchObject({ status: 0, stdout: 'from scratch\n' })
+  })
+})
+
+describe('a failure that is another checkpoint’s', () => {
+  it('never sets the chosen one aside', async () => {
+    const run = makeRun({ ...epochs(2), [nameOf(9)]: torn })
+    const got = await shell(
+      `ckpt run "$RUN" --leave-damaged --back-off 1ms --min-uptime 0s --retries 4 -- bash -c "$script"`,
+      { env: { RUN: run, script: speechBrain }, cwd: dirname(run) },
+    )
+    expect(got.status).toBe(7)
+    expect(got.stderr).not.toContain('set aside')
+  })
+
+  it('nor does one before the command had read anything', async () => {
+    const run = makeRun(epochs(2))
+    const got = await shell(`ckpt run "$RUN" --back-off 1ms --retries 4 -- false`, { env: { RUN: run } })
+    expect(got.status).toBe(1)
+    expect(got.stderr).toContain('never started')
+    expect(got.stderr).not.toContain('set aside')
+  })
+})
