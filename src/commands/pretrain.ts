@@ -73,6 +73,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
     'collect-only': Flags.boolean({ description: 'load nothing' }),
     update: Flags.boolean({ char: 'u', description: 'ask servers again for what was downloaded before' }),
     force: Flags.boolean({ char: 'f', description: 'replace what is in the way, though no earlier call put it there' }),
+    insecure: Flags.boolean({ description: 'take what comes over plain http, which anyone on the way can change' }),
     'dry-run': dryRunFlag,
     wait: waitFlag,
     state: stateFlag,
@@ -132,7 +133,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
   }
 
   private get network(): Network {
-    return { ...network, onRetry: (what) => this.note(printable(what)) }
+    return { ...network, insecure: this.flags.insecure, onRetry: (what) => this.note(printable(what)) }
   }
 
   /** Looks for what the plan names, and collects it; a dry run only looks. Without those that failed. */

@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { wait } from './clock.js'
+import { patientFetch } from './patient-fetch.js'
 import type { Network } from '../core/pretrain/download/index.js'
 import { CkptError } from '../core/errors.js'
 import type { HubSettings } from '../core/pretrain/sources/index.js'
 
-export const network: Network = { fetch, wait }
+export const network: Network = { fetch: patientFetch, wait }
 
 type Environment = Readonly<Record<string, string | undefined>>
 

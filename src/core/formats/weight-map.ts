@@ -36,3 +36,14 @@ export function readWeightMap(bytes: Uint8Array): WeightMap {
 export function isBeside(shard: string): boolean {
   return shard !== '' && shard !== '.' && shard !== '..' && !/[/\\\0]/.test(shard)
 }
+
+/**
+ * The names that a shard has which comes from elsewhere: of files with weights alone. None begins with a dot, and none
+ * is read as settings.
+ */
+const shardName = /^[A-Za-z0-9_][\w.+=@-]*\.(?:safetensors|bin|pt|pth|ckpt|msgpack|h5)$/
+const longestName = 200
+
+export function isShardName(name: string): boolean {
+  return name.length <= longestName && shardName.test(name)
+}

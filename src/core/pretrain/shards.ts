@@ -2,7 +2,7 @@
 import { dirname } from 'node:path'
 import { ConfigError } from '../formats/config-yaml.js'
 import { CkptError, FormatError } from '../errors.js'
-import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
+import { isShardName, largestIndex, readWeightMap } from '../formats/weight-map.js'
 import { folderSource } from './sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import type { Origin } from './parse-origin.js'
@@ -95,12 +95,18 @@ function besideIndex({ source, file, digest }: Origin, key: string, from: string
   return { source, file: beside, digest: null }
 }
 
+/** The largest models have a few hundred. */
+const mostShards = 10_000
+
 /** Throws StorageError, FormatError. */
 async function shardsOf(storage: ReadStorage, path: string): Promise<string[]> {
   const [read] = await storage.read([path], largestIndex)
   if (read?.ok !== true) throw read?.error ?? new FormatError(`${path}: could not be read`)
   const shards = [...readWeightMap(read.value).shards.keys()]
-  const elsewhere = shards.find((shard) => !isBeside(shard))
-  if (elsewhere === undefined) return shards
-  throw new FormatError(`${path}: names ${JSON.stringify(elsewhere)}, which is no file beside it`)
+  const wrong = shards.find((shard) => !isShardName(shard))
+  if (wrong !== undefined) {
+    throw new FormatError(`${path}: names ${JSON.stringify(wrong)}, which is no name of a file of weights beside it`)
+  }
+  if (shards.length <= mostShards) return shards
+  throw new FormatError(`${path}: names ${shards.length} shards, and at most ${mostShards} are collected`)
 }

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ServerResponse } from 'node:http'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Network } from '../../../src/core/pretrain/download/index.js'
 import type { RunProcess } from '../../../src/core/jobs/hooks/index.js'
@@ -297,12 +299,14 @@ describe('an address', () => {
     expect(errors(await pretrain(plan(url, `, sha256: ${sha256(bytes)}`)))).toEqual([])
   })
 
-  it('needs a folder to collect in, and https or a digest', async () => {
+  it('needs a folder to collect in, and https', async () => {
     const url = server.on('/lm.ckpt', { bytes })
     await expect(pretrain(plan(url).replace('collect_in: collected', ''))).rejects.toMatchObject({ code: 'usage' })
-    expect(errors(await pretrain(plan('http://models.example/lm.ckpt')))).toEqual([
-      ['refused', expect.stringContaining('plain http')],
-    ])
+    for (const more of ['', `, sha256: ${sha256(bytes)}`]) {
+      expect(errors(await pretrain(plan('http://models.example/lm.ckpt', more)))).toEqual([
+        ['refused', expect.stringContaining('plain http')],
+      ])
+    }
   })
 
   it('is fetched beside a few others at once, never more than four', async () => {
@@ -463,6 +467,62 @@ describe('a repository on a hub', () => {
     server.on(`/org/asr/resolve/${commit}/hparams.yaml`, { bytes: small, etag: '"x"' })
   })
 
+  it.each([
+    ['no JSON', '{"sha": nope'],
+    ['null', 'null'],
+    ['a list', '[]'],
+    ['brackets without end', '['.repeat(100_000)],
+    ['another kind of commit', '{"sha": "../../etc"}'],
+    ['no commit', '{"_id": "1", "id": "org/asr"}'],
+    ['no text', '\ufffd\u0000'],
+    ['too long', `"${' '.repeat(17 << 20)}"`],
+  ])('a commit that is %s is damage, told with the address', async (_, text) => {
+    server.on('/api/models/org/asr/revision/main', answerWith(text))
+    expect(errors(await pretrain(planned, { hub }))).toEqual([
+      ['damaged', expect.stringContaining("/api/models/org/asr/revision/main?…: the server's answer")],
+    ])
+  })
+
+  it.each([
+    ['[null]'],
+    ['{"a": 1}'],
+    ['[{"type": "file", "path": "lm.ckpt", "size": "lots", "oid": 5, "lfs": 7}]'],
+    ['[{"type": "file", "path": "lm.ckpt", "size": -1}]'],
+    ['[{"type": "file", "path": ["lm.ckpt"], "size": 1}]'],
+    ['[{"type": "file", "path": "lm.ckpt", "size": 1, "lfs": {"oid": "x"}}]'],
+    ['[{"type": "pipe", "path": "lm.ckpt", "size": 1}]'],
+  ])('a list of files that is %s, too', async (text) => {
+    server.on(`/api/models/org/asr/paths-info/${commit}`, answerWith(text))
+    expect(errors(await pretrain(planned, { hub }))).toEqual([
+      ['damaged', expect.stringMatching(/paths-info.*: the server's answer (is no list|describes no file)/)],
+    ])
+  })
+
+  it('an answer that is compressed unasked is not unpacked', async () => {
+    const bomb = gzipSync(Buffer.alloc(10 << 20))
+    server.on('/api/models/org/asr/revision/main', (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bomb)
+    })
+    expect(errors(await pretrain(planned, { hub }))).toEqual([
+      ['damaged', expect.stringContaining('compressed its answer (content-encoding: gzip)')],
+    ])
+  })
+
+  it('over plain http to another machine is refused, though HF_ENDPOINT names it', async () => {
+    const mirror = { endpoint: 'http://mirror.example', token: null }
+    expect(errors(await pretrain(planned, { hub: mirror }))).toEqual([
+      ['refused', expect.stringContaining('plain http')],
+    ])
+  })
+
+  const planned = 'collect_in: collected\nloadables: {lm: }\npaths: {lm: org/asr/lm.ckpt}'
+
+  function answerWith(text: string) {
+    return (_: unknown, response: ServerResponse) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(text)
+    }
+  }
+
   it('gives the shards that an index names', async () => {
     for (const name of ['m.index.json', 'm-1.bin']) server.on(`/org/asr/resolve/${commit}/${name}`, { bytes: model })
     const text = 'collect_in: collected\nloadables: {lm: }\npaths: {lm: org/asr/m.index.json}'
@@ -584,11 +644,28 @@ describe('the index of a sharded model', () => {
     expect(fs.existsSync(at('collected', two))).toBe(true)
   })
 
-  it('that names a file elsewhere is refused', async () => {
-    write('hub/model.safetensors.index.json', JSON.stringify({ weight_map: { a: '../secret' } }))
-    expect(errors(await pretrain(plan('./hub/model.safetensors.index.json')))).toEqual([
-      ['damaged', expect.stringContaining('which is no file beside it')],
-    ])
+  it.each([
+    ...['../secret.bin', '/etc/passwd', 'a/b.bin', '..', '', 'ckpt.yaml', 'CKPT.yaml', '.ckpt', '.ckpt.bin', '-x.bin'],
+    ...['config.json', 'model.safetensors.json', 'a b.bin', 'a\u001b[2J.bin', 'a\n.bin', `${'a'.repeat(200)}.bin`],
+  ])('is refused when it names a shard as no file of weights is called: %j', async (shard) => {
+    const text = JSON.stringify({ weight_map: { a: shard } })
+    write('hub/model.safetensors.index.json', text)
+    const url = server.on('/model.safetensors.index.json', { bytes: Buffer.from(text) })
+    for (const source of ['./hub/model.safetensors.index.json', url]) {
+      expect(errors(await pretrain(plan(source)))).toEqual([
+        ['damaged', expect.stringContaining('which is no name of a file of weights beside it')],
+      ])
+      expect(fs.readdirSync(at('collected'))).toEqual(['lm.ckpt'])
+      fs.rmSync(at('collected'), { recursive: true })
+    }
+  })
+
+  it('of a server leads to nothing called ckpt.yaml', async () => {
+    const text = JSON.stringify({ weight_map: { a: 'ckpt.yaml' } })
+    const url = server.on('/model.safetensors.index.json', { bytes: Buffer.from(text) })
+    server.on('/ckpt.yaml', { bytes: Buffer.from('hooks: [{match: "*", load: "touch ran"}]') })
+    await pretrain(plan(url))
+    expect(server.asked.some((path) => path.startsWith('/ckpt.yaml'))).toBe(false)
   })
 })
 

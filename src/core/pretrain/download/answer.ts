@@ -9,10 +9,8 @@ export interface Answer {
 }
 
 export function readAnswer({ status, headers }: Response): Answer {
-  // What was compressed on the way (asked for it was not) is counted otherwise, and cannot be gone on with.
-  const isPlain = ['identity', null].includes(headers.get('content-encoding'))
-  const validator = isPlain ? validatorOf(headers) : null
-  if (status === 200) return { start: 0, total: isPlain ? integer(headers.get('content-length')) : null, validator }
+  const validator = validatorOf(headers)
+  if (status === 200) return { start: 0, total: integer(headers.get('content-length')), validator }
   const [, start, total] = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(headers.get('content-range') ?? '') ?? []
   return { start: integer(start) ?? -1, total: integer(total), validator }
 }

@@ -8,6 +8,7 @@ import { connectionFailure, interrupted, TransientError } from './failure.js'
 import type { Network, Resource } from './network.js'
 import { closeQuietly, PartialFile } from './partial.js'
 import { persistently, requestSuccess } from './request.js'
+import { Room } from './room.js'
 import { shownUrl } from './url.js'
 
 export interface Remote {
@@ -36,7 +37,8 @@ export async function download(
 ): Promise<PartialFile> {
   const partial = await PartialFile.open(storage, path)
   try {
-    const total = await fetchAll(network, remote, partial, fromHere(partial.position, work))
+    const room = new Room(storage, path)
+    const total = await fetchAll(network, remote, { partial, room }, fromHere(partial.position, work))
     await partial.close()
     if (partial.position === 0) throw unlike(remote, '0 bytes')
     if (total !== partial.position) throw unlike(remote, `${partial.position} of ${total} bytes`)
@@ -88,20 +90,28 @@ function fromHere(start: number, { signal, onProgress }: LongWork): LongWork {
   }
 }
 
+/** Where the bytes go. */
+interface Destination {
+  readonly partial: PartialFile
+  readonly room: Room
+}
+
 /** Gives the size of the whole. */
-async function fetchAll(network: Network, remote: Remote, partial: PartialFile, work: LongWork): Promise<number> {
+async function fetchAll(network: Network, remote: Remote, to: Destination, work: LongWork): Promise<number> {
+  const { partial } = to
   const isWhole = remote.digest !== null && partial.position === remote.size
   if (isWhole) return partial.position
   const { signal } = work
   return persistently(
     network,
-    () => fetchRest(network, remote, partial, work),
+    () => fetchRest(network, remote, to, work),
     signal,
     () => partial.position,
   )
 }
 
-async function fetchRest(network: Network, remote: Remote, partial: PartialFile, work: LongWork): Promise<number> {
+async function fetchRest(network: Network, remote: Remote, to: Destination, work: LongWork): Promise<number> {
+  const { partial } = to
   const { resource, digest } = remote
   const { signal } = work
   const canGoOn = partial.validator !== null || digest !== null
@@ -123,7 +133,7 @@ async function fetchRest(network: Network, remote: Remote, partial: PartialFile,
   }
   await ensureExpected(response, remote, answer)
   if (response.status === 200) await partial.restart(answer.validator)
-  return receive(response, remote, partial, answer.total ?? remote.size, work)
+  return receive(response, remote, to, answer.total ?? remote.size, work)
 }
 
 /** A server that takes no heed of `If-Range` gives itself away by what it says now. */
@@ -154,11 +164,16 @@ function unlike({ resource }: Remote, what: string): CkptError {
 async function receive(
   response: Response,
   remote: Remote,
-  partial: PartialFile,
+  { partial, room }: Destination,
   total: number | null,
   { onProgress, signal }: LongWork,
 ): Promise<number> {
   const reader = response.body?.getReader()
+  const short = await room.shortFor(total === null ? 0 : total - partial.position)
+  if (short !== null) {
+    await reader?.cancel()
+    throw new CkptError('system', `${shownUrl(remote.resource.url)}: ${short}`)
+  }
   for (;;) {
     const chunk = await read(reader, remote, partial, total, signal)
     if (chunk === null) break
@@ -167,6 +182,10 @@ async function receive(
       throw unlike(remote, `more than the ${total} bytes that were expected`)
     }
     await partial.append(chunk)
+    if (total === null && (await room.isUsedUp(partial.position))) {
+      await reader?.cancel()
+      throw unlike(remote, `${partial.position} bytes without saying how many there are, and the disk is almost full`)
+    }
     onProgress?.(partial.position, total ?? Infinity)
   }
   if (total !== null && partial.position < total) throw cutOff(remote, partial, total)

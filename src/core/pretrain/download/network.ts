@@ -8,6 +8,8 @@ export type Fetch = (url: string, options: RequestInit) => Promise<Response>
 export interface Network {
   readonly fetch: Fetch
   readonly wait: Wait
+  /** The user takes what comes over plain HTTP, from other machines too. */
+  readonly insecure?: boolean | undefined
   /** Told before a request is made again: what failed, and when the next try is. */
   readonly onRetry?: ((what: string) => void) | undefined
 }
@@ -18,8 +20,6 @@ export interface Resource {
   readonly url: string
   /** For the url's own origin (scheme, host, port) alone. */
   readonly token?: string | undefined
-  /** What comes over plain HTTP is checked by other means, or was asked for by the user's environment. */
-  readonly plain?: boolean | undefined
   /** What a refusal of this server means; null where its status says all. */
   readonly explain?: ((response: Response) => CkptError | null) | undefined
 }

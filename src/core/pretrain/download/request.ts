@@ -2,7 +2,7 @@
 import { failureOf, connectionFailure, interrupted, TransientError } from './failure.js'
 import { CkptError } from '../../errors.js'
 import type { Network, Resource } from './network.js'
-import { ensureTrusted, shownUrl } from './url.js'
+import { ensureTrusted, leadsInside, shownUrl } from './url.js'
 
 export interface RequestOptions {
   readonly method?: string
@@ -17,18 +17,19 @@ const redirects = new Set([301, 302, 303, 307, 308])
 /**
  * The answer, whatever its status. A token goes to the resource's own origin and to no other, be it only another
  * port, and not again to the first once a redirect has led away from it. Throws CkptError: `refused` (see
- * `ensureTrusted`), `interrupted`, `system` for a connection that fails.
+ * `ensureTrusted`), `interrupted`, `system` for a connection that fails, `damaged` for an answer that is compressed.
  */
 export async function request(network: Network, resource: Resource, options: RequestOptions = {}): Promise<Response> {
   let { url, token } = resource
-  ensureTrusted(resource)
+  const insecure = network.insecure === true
+  ensureTrusted(url, insecure)
   for (let count = 0; count <= mostRedirects; count += 1) {
     const response = await send(network, url, token, options)
     const location = redirects.has(response.status) ? response.headers.get('location') : null
-    if (location === null) return response
+    if (location === null) return ensurePlain(response, url)
     await response.body?.cancel()
     const next = follow(url, location)
-    ensureFollowed(resource, next)
+    ensureFollowed(resource, url, next, insecure)
     if (next.origin !== new URL(url).origin) token = undefined
     url = next.href
   }
@@ -59,16 +60,38 @@ function follow(url: string, location: string): URL {
 }
 
 /** Throws CkptError `refused`, whatever is wrong with where the server leads: it is not the user's mistake. */
-function ensureFollowed(resource: Resource, { href }: URL): void {
+function ensureFollowed(resource: Resource, from: string, next: URL, insecure: boolean): void {
+  const hint = 'use an address that leads elsewhere'
+  if (leadsInside(from, next) && !insecure) {
+    const message = `${shownUrl(resource.url)}: the server redirects to this machine (${shownUrl(next.href)})`
+    throw new CkptError('refused', message, { hint })
+  }
   try {
-    ensureTrusted({ ...resource, url: href })
+    ensureTrusted(next.href, insecure)
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
     throw new CkptError('refused', `${shownUrl(resource.url)}: the server redirects to ${error.message}`, {
       cause: error,
-      hint: 'say in the plan what must come (sha256: …), or use an address that leads elsewhere',
+      hint: `${hint}, or take it all the same with --insecure`,
     })
   }
+}
+
+/** Codings that change no byte; some storage marks its files with the last. */
+const plainCodings = new Set(['', 'identity', 'aws-chunked'])
+
+/**
+ * Nothing that is compressed was asked for, and the platform would unpack it without a bound: a thousandfold. Throws
+ * CkptError `damaged`.
+ */
+async function ensurePlain(response: Response, url: string): Promise<Response> {
+  const coding = response.headers.get('content-encoding') ?? ''
+  if (coding.split(',').every((one) => plainCodings.has(one.trim().toLowerCase()))) return response
+  await response.body?.cancel()
+  throw new CkptError(
+    'damaged',
+    `${shownUrl(url)}: the server compressed its answer (content-encoding: ${coding}), and was asked not to`,
+  )
 }
 
 /** Like `request`, and throws for every status but a success and those in `also`. */

@@ -1,6 +1,5 @@
 /** Which addresses are trusted, and how they are shown. */
 import { CkptError } from '../../errors.js'
-import type { Resource } from './network.js'
 
 /** Without query and fragment: signatures and keys stand there. */
 export function shownUrl(url: string): string {
@@ -10,9 +9,9 @@ export function shownUrl(url: string): string {
 
 /**
  * Throws CkptError: `usage` for what is no web address or holds a password, `refused` for plain HTTP, over which
- * anyone on the way can put other bytes: unless the server is this machine, or the resource says it is `plain`.
+ * anyone on the way can put other bytes: unless the server is this machine, or the user takes it.
  */
-export function ensureTrusted({ url, plain }: Resource): void {
+export function ensureTrusted(url: string, insecure: boolean): void {
   const parsed = URL.canParse(url) ? new URL(url) : null
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
     throw new CkptError('usage', `${url}: no web address`, { hint: 'as in https://example.org/model.ckpt' })
@@ -22,11 +21,16 @@ export function ensureTrusted({ url, plain }: Resource): void {
       hint: 'take it out of the address',
     })
   }
-  if (parsed.protocol === 'http:' && plain !== true && !isThisMachine(parsed.hostname)) {
+  if (parsed.protocol === 'http:' && !insecure && !isThisMachine(parsed.hostname)) {
     throw new CkptError('refused', `${shownUrl(url)}: over plain http anyone on the way can change what comes`, {
-      hint: 'use https://, or say in the plan what must come: sha256: …',
+      hint: 'use https://, or take it all the same with --insecure',
     })
   }
+}
+
+/** True where a server elsewhere leads to one of this machine, which serves nothing for others. */
+export function leadsInside(from: string, to: URL): boolean {
+  return isThisMachine(to.hostname) && !isThisMachine(new URL(from).hostname)
 }
 
 /** The names and numbers of the loopback interface (RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3). */

@@ -3,6 +3,7 @@ import { dirname, posix } from 'node:path'
 import { persistently, requestSuccess, type Digest, type Resource } from '../download/index.js'
 import { CkptError } from '../../errors.js'
 import { nearestName } from '../../choosing/expression/index.js'
+import { checked, isListing, isRepository, type Check } from './hub-answers.js'
 import type { HubSettings, RemoteFile, Source, SourceContext, SourceKind, Wanted } from './source.js'
 
 type Hub = typeof import('@huggingface/hub')
@@ -74,8 +75,11 @@ function pathOf({ folder }: Repository, { key, file }: Wanted): string {
 interface OpenHub {
   readonly library: Hub
   readonly hubUrl: string
-  /** For the library: with the token, tried again where that may help, and told in our words when it fails. */
-  readonly fetch: typeof fetch
+  /**
+   * For the library: with the token, tried again where that may help, told in our words when it fails, and only what
+   * passes the check.
+   */
+  readonly fetch: (check: Check) => typeof fetch
   readonly resourceAt: (url: string) => Resource
 }
 
@@ -87,37 +91,36 @@ async function openHub(repository: Repository, context: SourceContext, insteadOf
   const explain = (response: Response) => explainRefusal(repository, hubUrl, hub, insteadOf, response)
   const resourceAt = (url: string): Resource => {
     const isHubs = hub.token !== null && new URL(url).origin === new URL(hubUrl).origin
-    // Whoever sets HF_ENDPOINT to plain http means it.
-    const plain = hub.endpoint !== null
-    return isHubs ? { url, plain, explain, token: hub.token } : { url, plain, explain }
+    return isHubs ? { url, explain, token: hub.token } : { url, explain }
   }
-  const ask = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
+  const ask = async (check: Check, input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
     const resource = resourceAt(input instanceof Request ? input.url : String(input))
     const { method = 'GET', body } = init
     const headers = Object.fromEntries(new Headers(init.headers))
     const options = { method, headers, signal, body: typeof body === 'string' ? body : null }
-    return persistently(network, () => requestSuccess(network, resource, options), signal)
+    const once = async () => checked(await requestSuccess(network, resource, options), resource.url, check)
+    return persistently(network, once, signal)
   }
-  return { library, hubUrl, fetch: ask, resourceAt }
+  const asking = (check: Check) => (input: string | URL | Request, init?: RequestInit) => ask(check, input, init)
+  return { library, hubUrl, fetch: asking, resourceAt }
 }
 
 /** The commit that the revision is now. */
 async function commitOf({ library, hubUrl, fetch }: OpenHub, { type, name, revision }: Repository): Promise<string> {
-  const asked = { name, revision, hubUrl, fetch, additionalFields: ['sha' as const] }
+  const asked = { name, revision, hubUrl, fetch: fetch(isRepository), additionalFields: ['sha' as const] }
   const { sha } = await (type === 'model'
     ? library.modelInfo(asked)
     : type === 'dataset'
       ? library.datasetInfo(asked)
       : library.spaceInfo(asked))
-  if (/^[0-9a-f]{40,64}$/.test(sha)) return sha
-  throw new CkptError('damaged', `${hubUrl}: says that ${name}@${revision} is the commit ${JSON.stringify(sha)}`)
+  return sha
 }
 
 async function locate(hub: OpenHub, repository: Repository, commit: string, wanted: Wanted): Promise<RemoteFile> {
   const { type, name } = repository
   const path = pathOf(repository, wanted)
   const { library, hubUrl, fetch } = hub
-  const place = { repo: { type, name }, revision: commit, hubUrl, fetch }
+  const place = { repo: { type, name }, revision: commit, hubUrl, fetch: fetch(isListing) }
   const [info] = await library.pathsInfo({ ...place, paths: [path] })
   if (info?.type !== 'file') {
     const what = info === undefined ? 'there is no such file' : 'a folder, where a file is wanted'

@@ -16,8 +16,8 @@ export const webKind: SourceKind = {
 export function webSource(url: string): Source {
   const [, path = '', ownQuery = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(url) ?? []
   const base = path.replace(/\/$/, '')
-  // Whether plain http will do hangs on the file: on its digest.
-  ensureTrusted({ url: base, plain: true })
+  // Whether plain http will do is asked when something is to come from there.
+  ensureTrusted(base, true)
   const urlOf = ({ key, file }: Wanted) => {
     const { folder, name, query } = splitFile(file ?? `${key}.ckpt`)
     const queries = [query.replace(/^\?/, ''), ownQuery].filter((one) => one !== '')
@@ -45,7 +45,7 @@ function identify(url: string): string {
 }
 
 async function locate(url: string, { digest }: Wanted, context: SourceContext): Promise<RemoteFile> {
-  const resource = { url, plain: digest !== null }
+  const resource = { url }
   return { kind: 'remote', resource, digest, ...(await probe(context.network, resource, context.signal)) }
 }
 

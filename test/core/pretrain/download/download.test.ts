@@ -92,6 +92,63 @@ describe('a download', () => {
     expect(server.asked).toEqual(['/model.ckpt', '/model.ckpt bytes=100000-'])
   })
 
+  it.each(['gzip', 'br', 'deflate', 'x-gzip', 'identity, gzip', 'zstd'])(
+    'that is compressed unasked is refused, and nothing is left: %s',
+    async (coding) => {
+      const url = server.on('/model.ckpt', (_, response) => {
+        response.writeHead(200, { 'content-encoding': coding, 'content-length': 200 }).end(Buffer.alloc(200))
+      })
+      await expect(fetched(remote(url))).rejects.toMatchObject({
+        code: 'damaged',
+        message: `${url}: the server compressed its answer (content-encoding: ${coding}), and was asked not to`,
+      })
+      expect(fs.readdirSync(folder)).toEqual([])
+    },
+  )
+
+  it('that is too large for the disk is told before it comes', async () => {
+    const size = 999_999_999_999_999
+    const url = server.on('/model.ckpt', (_, response) => {
+      response.writeHead(200, { 'content-length': String(size) }).write('x')
+    })
+    await expect(fetched(remote(url))).rejects.toMatchObject({
+      code: 'system',
+      message: expect.stringMatching(
+        `^${url}: ${size} bytes are still to come, and \\d+ are free where they go`,
+      ) as string,
+    })
+  })
+
+  it.each([
+    ['to plain http elsewhere', 'http://models.example/x', 'plain http'],
+    ['to another protocol', 'file:///etc/passwd', 'no web address'],
+    ['to a password', 'https://u:p@models.example/x', 'password'],
+  ])('is not led %s', async (_, location, why) => {
+    const url = server.on('/model.ckpt', (_, response) => void response.writeHead(302, { location }).end())
+    await expect(fetched(remote(url))).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining(why) as string,
+    })
+  })
+
+  it('is not led into this machine by a server elsewhere, unless --insecure says so', async () => {
+    const inside = server.on('/secret', { bytes })
+    const asked: string[] = []
+    const elsewhere: Network = {
+      ...network,
+      fetch: (url, options) => {
+        asked.push(url)
+        if (url.startsWith(server.origin)) return fetch(url, options)
+        return Promise.resolve(new Response(null, { status: 307, headers: { location: inside } }))
+      },
+    }
+    const what = remote('https://models.example/x')
+    await expect(download(storage, elsewhere, what, at())).rejects.toMatchObject({ code: 'refused' })
+    expect(asked).toEqual(['https://models.example/x'])
+    await download(storage, { ...elsewhere, insecure: true }, what, at())
+    expect(sha256(fs.readFileSync(at()))).toBe(sha256(bytes))
+  })
+
   it.each([
     ['that is honest', true],
     ['that takes no heed of If-Range', false],
