@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { CkptError } from '../core/errors.js'
 import { parseSize } from '../core/choosing/expression/index.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
-import { canCast, isFloatDtype, parseDtype, type Dtype } from '../core/tensors/read/index.js'
+import { canCast, isFloatDtype, nameFilter, parseDtype, type Dtype } from '../core/tensors/read/index.js'
 
 const repeatable = { multiple: true, multipleNonGreedy: true } as const
 
@@ -16,6 +16,16 @@ export const outputFlags = {
   output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write the result here' }),
   force: Flags.boolean({ char: 'f', description: 'replace what is at the output' }),
 }
+
+export const partFlag = Flags.string({
+  helpValue: 'PART',
+  description: `of a file that holds more than weights: model, ema, optimizer, or the key of one of its parts; the weights when
+left out`,
+})
+
+export const weightsOnlyFlag = Flags.boolean({
+  description: 'write one state_dict, and nothing of what the file of torch that it takes after has around its weights',
+})
 
 export const formatOptions = ['safetensors', 'torch'] as const
 
@@ -39,13 +49,48 @@ that name listed before go, or the one file`,
 export const dtypeFlag = Flags.custom<Dtype>({
   helpValue: 'DTYPE',
   description: 'cast all floating-point tensors: F16, bfloat16, …; integers and booleans keep theirs',
-  parse: async (text) => {
-    const dtype = parseDtype(text)
-    if (isFloatDtype(dtype) && canCast('F32', dtype)) return dtype
-    throw new CkptError('usage', `--dtype ${text}: weights are cast to floating-point dtypes only`, {
-      hint: 'as in F16, bfloat16, F32, F64, F8_E4M3 or F8_E5M2',
-    })
-  },
+  parse: async (text) => floatDtype('--dtype', text),
+})
+
+/** Throws CkptError `usage` for what is no floating-point dtype. */
+function floatDtype(flag: string, text: string): Dtype {
+  const dtype = parseDtype(text)
+  if (isFloatDtype(dtype) && canCast('F32', dtype)) return dtype
+  throw new CkptError('usage', `${flag} ${text}: weights are cast to floating-point dtypes only`, {
+    hint: 'as in F16, bfloat16, F32, F64, F8_E4M3 or F8_E5M2',
+  })
+}
+
+/** The dtype for each name, as --dtype and --dtype-of say it. Throws CkptError `usage`. */
+export async function compileDtypes(
+  all: Dtype | undefined,
+  some: readonly string[] = [],
+): Promise<(name: string) => Dtype | undefined> {
+  const rules = await Promise.all(
+    some.map(async (text) => {
+      const equals = text.lastIndexOf('=')
+      if (equals <= 0) {
+        throw new CkptError('usage', `--dtype-of ${text}: it is written PATTERN=DTYPE`, {
+          hint: "as in '**.weight=BF16'",
+        })
+      }
+      const matches = await nameFilter([text.slice(0, equals)])
+      return { matches, dtype: floatDtype('--dtype-of', text.slice(equals + 1)) }
+    }),
+  )
+  return (name) => rules.findLast(({ matches }) => matches(name))?.dtype ?? all
+}
+
+/** `PATTERN=DTYPE`, more often than once. */
+export const dtypeOfFlag = Flags.string({
+  ...repeatable,
+  helpValue: 'PATTERN=DTYPE',
+  description: `cast only floating-point tensors whose names match: '**.weight=BF16'; before --dtype, and of several the
+last that matches counts`,
+})
+
+export const strictCastFlag = Flags.boolean({
+  description: 'refuse where a cast makes values infinite, zero or NaN (exit status 5); otherwise they are counted',
 })
 
 const helpGroup = 'NAMES'
@@ -65,18 +110,14 @@ export const filterFlags = {
   }),
 }
 
-export const nameFlags = {
+/** The choice of names, and their changes. */
+export const renameFlags = {
   ...filterFlags,
   map: Flags.string({
     ...repeatable,
     helpGroup,
     helpValue: 'OLD=NEW',
     description: 'the tensor OLD of the source, or all below OLD., goes into NEW',
-  }),
-  'map-file': Flags.string({
-    helpGroup,
-    helpValue: 'FILE',
-    description: 'many of these: lines OLD=NEW, what follows # left out, or a JSON object',
   }),
   'strip-prefix': Flags.string({
     ...repeatable,
@@ -91,6 +132,15 @@ export const nameFlags = {
     description: "change the source's names as sed -E does, after --strip-prefix",
   }),
   'add-prefix': Flags.string({ helpGroup, helpValue: 'PREFIX', description: 'put before them, at last' }),
+}
+
+export const nameFlags = {
+  ...renameFlags,
+  'map-file': Flags.string({
+    helpGroup,
+    helpValue: 'FILE',
+    description: 'many --map entries: lines OLD=NEW, what follows # left out, or a JSON object',
+  }),
   'no-auto-prefix': Flags.boolean({
     helpGroup,
     description: 'where no name matches, do not try module., model., _orig_mod. and state_dict.',

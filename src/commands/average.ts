@@ -7,6 +7,7 @@ import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
 import { compileMapping, type NameMapping } from '../core/tensors/names/index.js'
 import {
+  ensureSavesInto,
   prepareAverage,
   previewAverage,
   saveAverage,
@@ -15,7 +16,15 @@ import {
   type PreparedAverage,
 } from '../core/runs/average.js'
 import { openExactly } from '../core/runs/index.js'
-import { filterFlags, formatFlag, keyFlag, outputFlags, shardSizeFlag } from '../cli/tensor-flags.js'
+import {
+  filterFlags,
+  formatFlag,
+  keyFlag,
+  outputFlags,
+  partFlag,
+  shardSizeFlag,
+  weightsOnlyFlag,
+} from '../cli/tensor-flags.js'
 import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import { renderIdle } from '../render/messages.js'
@@ -64,7 +73,9 @@ status 5). One chunk of one tensor at a time is in memory.`
     last: Flags.integer({ helpValue: 'N', min: 1, description: 'the newest N of a run', exclusive: ['num'] }),
     num: Flags.integer({ helpValue: 'N', min: 1, description: 'the best N of a run, by --min, --max or --by' }),
     key: keyFlag,
+    part: partFlag,
     ...outputFlags,
+    'weights-only': weightsOnlyFlag,
     accumulate: Flags.custom<Precision>({
       options: ['float32', 'float64'],
       default: 'float32',
@@ -120,7 +131,7 @@ status 5). One chunk of one tensor at a time is in memory.`
   }
 
   private async request(): Promise<AverageRequest> {
-    const { key, weights, accumulate, include = [], exclude = [] } = this.flags
+    const { key, weights, accumulate, part, include = [], exclude = [] } = this.flags
     const query = await readQuery(this.flags)
     const isFiltered = include.length + exclude.length > 0
     const names = await compileMapping({ include, exclude })
@@ -128,8 +139,8 @@ status 5). One chunk of one tensor at a time is in memory.`
     const filter = isFiltered ? { isWanted: names.isWanted } : {}
     const count = await this.count(onlyOrder(query) !== undefined)
     const { what } = this.args
-    const { verify } = this.flags
-    return { what, base: baseOf(...what), query, verify, key, count, options: { weights, accumulate, ...filter } }
+    const options = { weights, accumulate, part, ...filter }
+    return { what, base: baseOf(...what), query, verify: this.flags.verify, key, count, options }
   }
 
   /** How many are chosen of a run; null for several things that were named. */
@@ -181,7 +192,8 @@ status 5). One chunk of one tensor at a time is in memory.`
   private async write(prepared: PreparedAverage): Promise<AverageResult> {
     const { output, force, to, 'shard-size': shardSize } = this.flags
     if (output === undefined || this.flags['dry-run']) return { written: null, checkpoint: null }
-    const target = { path: resolve(output), shardSize, ...(to === undefined ? {} : { format: to }) }
+    const weightsOnly = this.flags['weights-only']
+    const target = { path: resolve(output), shardSize, weightsOnly, ...(to === undefined ? {} : { format: to }) }
     const written = await this.long('averaging', (work) =>
       writeAverage(this.storage, prepared, target, {
         ...work,
@@ -195,8 +207,9 @@ status 5). One chunk of one tensor at a time is in memory.`
 
   private async save(prepared: PreparedAverage, run: string): Promise<AverageResult> {
     const { key, name, to: format, meta = [] } = this.flags
-    const { warning } = await openExactly(this.storage, resolve(run))
-    if (warning !== null) this.alert(warning)
+    const opened = await openExactly(this.storage, resolve(run))
+    if (opened.warning !== null) this.alert(opened.warning)
+    ensureSavesInto(opened.run)
     const unixtime = this.now()
     const place = { run: resolve(run), name, stamp: localStamp(unixtime), unixtime }
     const checkpoint = { ...place, key, format, meta: await readMeta(meta) }

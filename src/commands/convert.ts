@@ -1,25 +1,37 @@
-import { basename, dirname, extname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { convert, planConversion } from '../core/tensors/convert/index.js'
+import { convert, outputName, planConversion, type ConvertOptions } from '../core/tensors/convert/index.js'
 import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
+import { compileMapping, parseMapEntries, type NameMapping } from '../core/tensors/names/index.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
 import { findFile, type FoundFile } from '../core/runs/index.js'
 import { openSafely } from '../core/runs/open-tensors.js'
-import { formatOptions, keyFlag, outputFlags, shardSizeFlag } from '../cli/tensor-flags.js'
+import {
+  compileDtypes,
+  dtypeFlag,
+  dtypeOfFlag,
+  formatOptions,
+  keyFlag,
+  renameFlags,
+  outputFlags,
+  partFlag,
+  shardSizeFlag,
+  strictCastFlag,
+} from '../cli/tensor-flags.js'
 import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import { conversionDocument, renderConversion } from '../render/convert.js'
-import { renderOutdated } from '../render/transfer.js'
+import { renderIdle } from '../render/messages.js'
+import { renderLosses, renderOutdated } from '../render/transfer.js'
 import { baseOf } from '../machine/working-folder.js'
-
-const extensions: Readonly<Record<OutputFormat, string>> = { safetensors: '.safetensors', torch: '.pt' }
 
 export default class Convert extends BaseCommand<typeof Convert> {
   static override summary = 'Write the tensors of a file in the other format: safetensors, or what torch.load reads'
-  static override description = `To safetensors as its own converter does: of a file with a state_dict that alone, tied weights once, with a note in
-the metadata. To torch as torch.save writes a state_dict; torch.load reads it with weights_only=True too. Nothing of a
+  static override description = `Of a file that holds more than weights (a Lightning checkpoint, {"model": …, "optimizer": …}) the weights alone, by the
+model's own names, or another --part. To safetensors as its own converter does: tied weights once, with a note in the
+metadata. To torch as torch.save writes a state_dict; torch.load reads it with weights_only=True too. Nothing of a
 pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, --by and --where choose a checkpoint
 (the newest otherwise); --key names its parameter file. The output is never half there.`
   static override examples = [
@@ -49,7 +61,18 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
     force: outputFlags.force,
     'shard-size': shardSizeFlag(),
     key: keyFlag,
+    part: partFlag,
+    dtype: dtypeFlag(),
+    'dtype-of': dtypeOfFlag,
+    'strict-cast': strictCastFlag,
+    metadata: Flags.string({
+      helpValue: 'KEY=VALUE',
+      description: 'put into the metadata of safetensors',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     'dry-run': dryRunFlag,
+    ...renameFlags,
     ...selectionFlags,
     verify: chosenVerifyFlag,
   }
@@ -63,14 +86,16 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
       findFile(this.storage, this.args.file, request, { now: this.now(), ...work }),
     )
     for (const warning of found.warnings) this.alert(warning)
+    const { names, options } = await this.choice()
     const path = await this.outputFor(found)
     await this.readThroughHooks([found])
     const file = await openSafely(this.storage, found.path)
     try {
       for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
-      const conversion = await planConversion(file, this.flags.to)
+      const conversion = await planConversion(file, this.flags.to, options)
+      for (const rule of names.idle()) this.alert(renderIdle(rule))
       for (const note of conversion.notes) this.note(note)
-      const { force } = this.flags
+      const { force, 'strict-cast': strictCast } = this.flags
       const shardSize = this.flags['shard-size']
       const written = this.flags['dry-run']
         ? null
@@ -78,21 +103,52 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
             convert(this.storage, conversion, path, {
               ...work,
               force,
+              strictCast,
               shardSize,
               onOutdated: (paths) => this.note(renderOutdated(paths)),
             }),
           )
+      for (const loss of written === null ? [] : renderLosses(written)) this.alert(loss)
       this.answer(conversionDocument(conversion, written), () => renderConversion(conversion, written, this.output))
     } finally {
       await file.close()
     }
   }
 
+  /** What is chosen of the file, and how it is written. */
+  private async choice(): Promise<{ readonly names: NameMapping; readonly options: ConvertOptions }> {
+    const { flags } = this
+    const rules = {
+      include: flags.include ?? [],
+      exclude: flags.exclude ?? [],
+      map: parseMapEntries(flags.map ?? []),
+      stripPrefixes: flags['strip-prefix'] ?? [],
+      renames: flags.rename ?? [],
+      addPrefix: flags['add-prefix'] ?? '',
+    }
+    const names = await compileMapping(rules)
+    const isFiltered = rules.include.length + rules.exclude.length > 0
+    const isRenamed = rules.map.size + rules.stripPrefixes.length + rules.renames.length + rules.addPrefix.length > 0
+    const options = {
+      part: flags.part,
+      dtypeFor: await compileDtypes(flags.dtype, flags['dtype-of']),
+      metadata: parseMetadata(flags.metadata ?? []),
+      ...(isFiltered ? { isWanted: names.isWanted } : {}),
+      ...(isRenamed ? { rename: names.rename } : {}),
+    }
+    return { names, options }
+  }
+
+  private async isModelFolder(folder: string): Promise<boolean> {
+    const [config] = await this.storage.stat([join(folder, 'config.json')])
+    return config?.ok === true
+  }
+
   /** A file that came to lie in a checkpoint would be one of its parameter files. */
   private async outputFor({ path, checkpoint }: FoundFile): Promise<string> {
     const { output, to } = this.flags
     if (output !== undefined) return resolve(output)
-    const name = `${basename(path, extname(path)).replace(/\.(safetensors|bin|pt)\.index$/, '')}${extensions[to]}`
+    const name = outputName(path, to, await this.isModelFolder(dirname(path)))
     if (checkpoint !== null) return resolve(name)
     const folder = dirname(path)
     const holder = await findCheckpointAt(this.storage, folder)
@@ -107,4 +163,15 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
       hint: 'say where it goes: --output FILE',
     })
   }
+}
+
+/** Throws CkptError `usage`. */
+function parseMetadata(texts: readonly string[]): Map<string, string> {
+  return new Map(
+    texts.map((text): [string, string] => {
+      const equals = text.indexOf('=')
+      if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)]
+      throw new CkptError('usage', `--metadata ${text}: it is written KEY=VALUE`)
+    }),
+  )
 }

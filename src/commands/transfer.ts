@@ -15,7 +15,17 @@ import {
 } from '../core/runs/transfer.js'
 import { ensureTransferable, type ResizeKind } from '../core/tensors/transfer/index.js'
 import type { TransferHook } from '../cli/file-hooks.js'
-import { dtypeFlag, formatFlag, keyFlag, nameFlags, outputFlags, shardSizeFlag } from '../cli/tensor-flags.js'
+import {
+  dtypeFlag,
+  formatFlag,
+  keyFlag,
+  nameFlags,
+  outputFlags,
+  partFlag,
+  shardSizeFlag,
+  strictCastFlag,
+  weightsOnlyFlag,
+} from '../cli/tensor-flags.js'
 import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
 import { interruptible } from '../cli/progress.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
@@ -23,6 +33,7 @@ import {
   hookedTransferDocument,
   renderFullCopy,
   renderHookedTransfer,
+  renderLosses,
   renderOutdated,
   renderPrefix,
   renderTransfer,
@@ -73,6 +84,8 @@ status 5. When no name matches as it stands, prefixes that wrappers add are trie
   static override flags = {
     ...outputFlags,
     key: keyFlag,
+    part: partFlag,
+    'weights-only': weightsOnlyFlag,
     'skip-mismatched': Flags.boolean({
       description: "go on without tensors whose shapes differ: they keep the target's values",
     }),
@@ -91,6 +104,7 @@ the target's own rows behind those of a shorter one; both may be given`,
       parse: async (text) => parsePart(text),
     })(),
     dtype: dtypeFlag(),
+    'strict-cast': strictCastFlag,
     to: formatFlag(),
     'shard-size': shardSizeFlag(),
     'in-place': Flags.boolean({
@@ -164,6 +178,7 @@ told), and give it TARGET's name, or that of --output`,
       query,
       verify: flags.verify,
       key: flags.key,
+      part: flags.part,
       names: {
         include: flags.include ?? [],
         exclude: flags.exclude ?? [],
@@ -179,6 +194,7 @@ told), and give it TARGET's name, or that of --output`,
         resize: flags.resize ?? [],
         strict: flags.strict,
         minCoverage: flags['min-coverage'],
+        dtype: flags.dtype,
       },
     }
   }
@@ -190,12 +206,13 @@ told), and give it TARGET's name, or that of --output`,
     try {
       ensureTransferable(plan)
       const written = await this.write(prepared)
+      for (const loss of written === null ? [] : renderLosses(written)) this.alert(loss)
       const fullCopy = written === null ? null : renderFullCopy(written)
       if (fullCopy !== null) this.note(fullCopy)
-      this.answer(transferDocument(plan, written), () => renderTransfer(plan, written, this.output))
+      this.answer(transferDocument(prepared, written), () => renderTransfer(prepared, written, this.output))
     } catch (error) {
       // What nearly matched is in the report, in JSON too.
-      if (error instanceof CkptError && error.code === 'refused') this.failWith(transferDocument(plan, null))
+      if (error instanceof CkptError && error.code === 'refused') this.failWith(transferDocument(prepared, null))
       throw error
     }
   }
@@ -206,12 +223,18 @@ told), and give it TARGET's name, or that of --output`,
     const path = output === undefined ? null : resolve(output)
     const shardSize = this.flags['shard-size']
     const recordsSource = this.flags['record-source']
+    const weightsOnly = this.flags['weights-only']
     return this.long('writing', (work) =>
       carryTransfer(
         this.storage,
         prepared,
-        { path, inPlace, format, shardSize, dtype, recordsSource },
-        { ...work, force, onOutdated: (paths) => this.note(renderOutdated(paths)) },
+        { path, inPlace, format, shardSize, dtype, recordsSource, weightsOnly },
+        {
+          ...work,
+          force,
+          strictCast: this.flags['strict-cast'],
+          onOutdated: (paths) => this.note(renderOutdated(paths)),
+        },
       ),
     )
   }
@@ -221,6 +244,7 @@ told), and give it TARGET's name, or that of --output`,
 const byNameFlags = [
   ...Object.keys(nameFlags),
   ...['skip-mismatched', 'resize', 'strict', 'min-coverage', 'dtype', 'to', 'shard-size', 'in-place', 'record-source'],
+  ...['part', 'weights-only', 'strict-cast'],
 ]
 
 /** `0.9` or `90%`. Throws CkptError `usage`. */

@@ -4,7 +4,7 @@ import type { WrittenOutput } from '../core/tensors/write/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { told } from './transfer.js'
+import { renderSurroundings, told } from './transfer.js'
 import { plural } from './units.js'
 
 /** At most one of them is there. */
@@ -15,7 +15,7 @@ export interface AverageResult {
 }
 
 export function renderAverage(plan: AveragePlan, result: AverageResult, { colours }: Output): string[] {
-  const { files, averaged, taken, newest, weights, recast } = plan
+  const { files, averaged, taken, newest, weights, recast, leftOut } = plan
   const weight = (index: number) => (weights === undefined ? '' : `  ${weights[index] ?? 1}`)
   return [
     `${painter(colours)('good', 'averaged')}: ${plural(averaged.length, 'tensor')} of ${plural(files.length, 'file')}`,
@@ -28,6 +28,7 @@ export function renderAverage(plan: AveragePlan, result: AverageResult, { colour
       : [
           `${plural(recast.length, 'tensor')} of several dtypes, written with the first file's: ${printable(recast[0]?.name ?? '')} as ${recast[0]?.dtype ?? ''}`,
         ]),
+    ...renderSurroundings('newest', leftOut, result.written),
     outcome(result),
   ]
 }
@@ -39,7 +40,7 @@ function outcome({ written, checkpoint }: AverageResult): string {
 }
 
 export function averageDocument(plan: AveragePlan, { written, checkpoint }: AverageResult) {
-  const { files, averaged, taken, newest, weights, accumulate } = plan
+  const { files, averaged, taken, newest, weights, accumulate, leftOut } = plan
   return {
     sources: files.map(({ path }) => path),
     newest: newest.path,
@@ -47,6 +48,8 @@ export function averageDocument(plan: AveragePlan, { written, checkpoint }: Aver
     accumulate,
     averaged: averaged.map(({ name }) => name),
     taken: taken.map(({ name }) => name),
+    surroundings: leftOut,
+    keepsSurroundings: written?.keepsSurroundings ?? false,
     output: written?.path ?? null,
     files: written?.files ?? [],
     removed: written?.removed ?? [],

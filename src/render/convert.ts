@@ -4,7 +4,7 @@ import type { WrittenOutput } from '../core/tensors/write/index.js'
 import type { Output } from './output.js'
 import { painter } from './colours.js'
 import { printable } from './printable.js'
-import { told } from './transfer.js'
+import { renderLeftOut, told } from './transfer.js'
 import { plural } from './units.js'
 
 /** Names listed of each kind; --json lists all. */
@@ -14,14 +14,21 @@ export function renderConversion(conversion: Conversion, written: WrittenOutput 
   const paint = painter(colours)
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : [paint('title', title), ...some(lines).map((line) => `  ${line}`)]
-  const { tensors, tied, leftOut, format } = conversion
+  const { tensors, tied, leftOut, dropped, part, cast, format } = conversion
   return [
     `${paint('good', 'converted')}: ${plural(tensors.length, 'tensor')} to ${format}`,
     ...section(
       `tied: ${tied.length} with the values of another`,
       tied.map(({ name, kept }) => `${printable(name)} is ${printable(kept)}`),
     ),
-    ...section(`left out: ${leftOut.length} beside the state_dict`, leftOut.map(printable)),
+    ...section(
+      `cast: ${cast.length}`,
+      cast.map(({ name, from, to }) => `${printable(name)}  ${from} to ${to}`),
+    ),
+    ...renderLeftOut(
+      part === '' ? 'left out' : `beside ${printable(part)}, left out`,
+      dropped.length > 0 || leftOut.length === 0 ? dropped : [{ path: 'other tensors', tensors: leftOut.length }],
+    ),
     written === null ? 'nothing was written' : told(written),
   ]
 }
@@ -31,15 +38,19 @@ function some(lines: readonly string[]): readonly string[] {
 }
 
 export function conversionDocument(
-  { file, format, tensors, tied, leftOut, notes }: Conversion,
+  { file, format, part, tensors, tied, cast, leftOut, dropped, notes }: Conversion,
   written: WrittenOutput | null,
 ) {
   return {
     source: file.path,
     format,
     tensors: tensors.map(({ name }) => name),
+    part,
     tied,
+    cast,
+    losses: written?.losses ?? [],
     leftOut,
+    dropped,
     notes,
     output: written?.path ?? null,
     files: written?.files ?? [],

@@ -1,10 +1,12 @@
 /** What a transfer matched, as people see it. */
 import { placeText } from '../core/formats/config-yaml.js'
 import type { ChosenHook } from '../core/jobs/hooks/index.js'
-import type { TensorInfo } from '../core/tensors/read/index.js'
-import type { WrittenOutput } from '../core/tensors/write/index.js'
+import type { LeftOut, TensorInfo } from '../core/tensors/read/index.js'
+import { tellCounts, tellLoss, type WrittenOutput } from '../core/tensors/write/index.js'
 import {
+  castsOf,
   formatPart,
+  isRenamed,
   reportOf,
   suggestFlags,
   type PrefixChange,
@@ -19,11 +21,25 @@ import { formatSize, plural } from './units.js'
 /** Names listed of each kind; --json lists all. */
 const mostNames = 10
 
-export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null, output: Output): string[] {
+/** A plan with what lies around the weights of both files. */
+export interface Carried {
+  readonly plan: TransferPlan
+  /** Of the source. */
+  readonly leftOut: readonly LeftOut[]
+  /** Of the target. */
+  readonly surroundings: readonly LeftOut[]
+}
+
+export function renderTransfer(
+  { plan, leftOut, surroundings }: Carried,
+  written: WrittenOutput | null,
+  output: Output,
+): string[] {
   const paint = painter(output.colours)
   const { matched, missing, unexpected, excluded, mismatched, nearMisses } = plan
-  const casts = matched.filter(({ source, target }) => source.dtype !== target.dtype)
-  const renamed = matched.filter(({ source, target }) => source.name !== target.name)
+  const casts = castsOf(plan)
+  const renamed = matched.filter(isRenamed)
+  const tied = reportOf(plan).tied
   const resized = matched.filter(({ resize }) => resize !== undefined)
   const section = <Item>(title: string, items: readonly Item[], lineOf: (item: Item) => Line): string[] =>
     items.length === 0
@@ -52,10 +68,11 @@ export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null
       source.name,
       `to ${printable(target.name)}`,
     ]),
-    ...section(`cast: ${casts.length}`, casts, ({ source, target }) => [
-      target.name,
-      `${source.dtype} to ${target.dtype}`,
+    ...section(`tied in the target: ${tied.length} filled with another name's values`, tied, ({ name, kept }) => [
+      name,
+      `one parameter with ${printable(kept)}`,
     ]),
+    ...section(`cast: ${casts.length}`, casts, ({ name, from, to }) => [name, `${from} to ${to}`]),
     ...section('nearly matched, source and target:', nearMisses, ({ source, target }) => [
       source.name,
       `${printable(target.name)}  ${form(target)}`,
@@ -64,24 +81,63 @@ export function renderTransfer(plan: TransferPlan, written: WrittenOutput | null
       flag,
       `${quoted(value)}  (${tensors})`,
     ]),
+    ...renderLeftOut('beside the weights of the source, left out', leftOut),
+    ...renderSurroundings('target', surroundings, written),
     written === null ? 'nothing was written' : told(written),
   ]
+}
+
+/** One line; none where there is nothing. */
+export function renderLeftOut(title: string, leftOut: readonly LeftOut[]): string[] {
+  if (leftOut.length === 0) return []
+  const shown = leftOut.slice(0, mostNames).map(({ path, tensors }) => {
+    return tensors === 0 ? printable(path) : `${printable(path)} (${plural(tensors, 'tensor')})`
+  })
+  const more = leftOut.length > mostNames ? [`and ${leftOut.length - mostNames} more`] : []
+  return [`${title}: ${[...shown, ...more].join(', ')}`]
+}
+
+/** What the file that the output takes after has around its weights: written with them, or left out. */
+export function renderSurroundings(
+  whose: string,
+  surroundings: readonly LeftOut[],
+  written: WrittenOutput | null,
+): string[] {
+  const fate = written?.keepsSurroundings === true ? 'kept' : 'left out'
+  return written === null ? [] : renderLeftOut(`beside the weights of the ${whose}, ${fate}`, surroundings)
 }
 
 /** A name, and what is told of it. */
 type Line = readonly [name: string, text: string]
 
-export function transferDocument(plan: TransferPlan, written: WrittenOutput | null) {
+export function transferDocument({ plan, leftOut, surroundings }: Carried, written: WrittenOutput | null) {
   return {
     source: plan.source.path,
     target: plan.target.path,
     ...reportOf(plan),
+    losses: written?.losses ?? [],
+    leftOut,
+    surroundings,
+    keepsSurroundings: written?.keepsSurroundings ?? false,
     output: written?.path ?? null,
     files: written?.files ?? [],
     removed: written?.removed ?? [],
     bytes: written?.bytes ?? 0,
     sharesBlocks: written?.sharesBlocks ?? null,
   }
+}
+
+/** A warning for each tensor whose cast lost values, and one for them all; none where nothing was lost. */
+export function renderLosses({ losses = [] }: WrittenOutput): string[] {
+  if (losses.length === 0) return []
+  const sum = (kind: 'infinite' | 'nan' | 'zero') => losses.reduce((total, loss) => total + loss[kind], 0)
+  const all = { infinite: sum('infinite'), nan: sum('nan'), zero: sum('zero') }
+  const more = losses.length > mostNames ? [`and ${losses.length - mostNames} more tensors`] : []
+  return [
+    `values that do not fit were cast in ${plural(losses.length, 'tensor')}: ${tellCounts(all)}`,
+    ...losses.slice(0, mostNames).map((loss) => printable(tellLoss(loss))),
+    ...more,
+  ]
 }
 
 /** Before anything is written. */

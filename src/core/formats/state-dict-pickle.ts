@@ -5,6 +5,7 @@
 import { CkptError } from '../errors.js'
 import { mostDimensions } from './torch-tensor.js'
 import { ByteWriter } from './bytes.js'
+import type { PickleGlobal, PickleInstance, PickleNode } from './pickle/index.js'
 import type { Dtype, Shape } from './safetensors.js'
 
 export interface PickledTensor {
@@ -52,6 +53,42 @@ export function hasTorchDtype(dtype: Dtype): boolean {
 /** Throws CkptError `refused` for a dtype or a shape that torch does not have. */
 export function pickleStateDict(tensors: readonly PickledTensor[]): Uint8Array {
   return new StateDictPickler().pickle(tensors)
+}
+
+/** The call that makes a tensor, as `pickleStateDict` writes it. Throws CkptError `refused` as that does. */
+export function tensorNode({ name, dtype, shape, bytes, storage }: PickledTensor): PickleInstance {
+  const untypedName = untyped.get(dtype)
+  const [typed, itemSize = 1] = storageClasses.get(dtype) ?? []
+  if (typed === undefined && untypedName === undefined) throw noTorchDtype(name, dtype)
+  const cls = typed === undefined ? global('torch.storage', 'UntypedStorage') : global('torch', typed)
+  const id = tuple(['storage', cls, storage, 'cpu', BigInt(bytes / itemSize)])
+  const counts = (values: Shape) => tuple(values.map(BigInt))
+  const rebuilder = untypedName === undefined ? '_rebuild_tensor_v2' : '_rebuild_tensor_v3'
+  return call(global('torch._utils', rebuilder), [
+    { kind: 'persistent', id, index: 0 },
+    0n,
+    counts(shape),
+    counts(stridesOf(shape)),
+    false,
+    call(global('collections', 'OrderedDict'), []),
+    ...(untypedName === undefined ? [] : [global('torch', untypedName)]),
+  ])
+}
+
+function tuple(items: PickleNode[]): PickleNode {
+  return { kind: 'tuple', items }
+}
+
+function global(module: string, name: string): PickleGlobal {
+  return { kind: 'global', module, name }
+}
+
+function call(callee: PickleGlobal, args: PickleNode[]): PickleInstance {
+  return { kind: 'call', callee, args: tuple(args), keywords: null, states: [], items: [], entries: [] }
+}
+
+function noTorchDtype(name: string, dtype: Dtype): CkptError {
+  return new CkptError('refused', `torch has no dtype for ${JSON.stringify(name)}, which is ${dtype}`)
 }
 
 const op = {
@@ -127,7 +164,7 @@ class StateDictPickler {
   private storage({ name, dtype, bytes, storage }: PickledTensor): void {
     const [typed, itemSize = 1] = storageClasses.get(dtype) ?? []
     if (typed === undefined && !untyped.has(dtype)) {
-      throw new CkptError('refused', `torch has no dtype for ${JSON.stringify(name)}, which is ${dtype}`)
+      throw noTorchDtype(name, dtype)
     }
     this.writer.u8(op.mark)
     this.text('storage')

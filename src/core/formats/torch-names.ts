@@ -12,6 +12,8 @@ export interface NamedTensor {
   /** Unique: of several that come to one name, the later ones have `#2`, `#3` behind it. */
   readonly name: string
   readonly tensor: TorchTensor | PickleTensor
+  /** What a module keeps beside its state_dict: a buffer that is not saved, a plain attribute. */
+  readonly beside?: true
 }
 
 export interface TensorListing {
@@ -66,6 +68,8 @@ interface Child {
   readonly label: PickleNode | undefined
   readonly node: PickleNode
   readonly manner: Manner
+  /** True for no part of a module's state_dict. */
+  readonly beside?: boolean
 }
 
 const mostTold = 20
@@ -73,6 +77,7 @@ const mostTold = 20
 interface Frame {
   readonly node: PickleNode
   readonly name: string | null
+  readonly beside: boolean
   readonly children: readonly Child[]
   next: number
   /** Nothing was found below it, and nothing passed over. */
@@ -141,7 +146,8 @@ class Walk {
     else if (above !== undefined) above.barren = false
   }
 
-  #visit(above: Frame | null, { label, node, manner }: Child): void {
+  #visit(above: Frame | null, { label, node, manner, beside: isBeside = false }: Child): void {
+    const beside = isBeside || (above?.beside ?? false)
     if (!canHold(node) || this.#barren.has(node)) return
     this.#visits += 1
     const mostVisits = leastVisits + this.#fileSize / 4
@@ -153,13 +159,13 @@ class Walk {
     const name = this.#nameOf(above, label)
     if (node.kind === 'tensor') {
       if (above !== null) above.barren = false
-      this.#addPlain(name ?? '', node)
+      this.#addPlain(name ?? '', node, beside)
       return
     }
     const found = this.#tensorAt(node, name)
     if (found !== undefined && above !== null) above.barren = false
     if (found !== undefined && 'storage' in found) {
-      this.#add(name ?? '', found)
+      this.#add(name ?? '', found, beside)
       return
     }
     if (found !== undefined) this.#composites.set(name ?? '', found)
@@ -177,7 +183,7 @@ class Walk {
         : found.parts.map(([part, partNode]): Child => ({ label: part, node: partNode, manner: 'plain' }))
     if (this.#frames.length >= deepest) throw tooMany(`more than ${deepest} levels, one within the other`)
     this.#open.add(node)
-    this.#frames.push({ node, name, children, next: 0, barren: found === undefined })
+    this.#frames.push({ node, name, beside, children, next: 0, barren: found === undefined })
   }
 
   #nameOf(above: Frame | null, label: PickleNode | undefined): string | null {
@@ -213,7 +219,7 @@ class Walk {
     }
   }
 
-  #addPlain(name: string, tensor: PickleTensor): void {
+  #addPlain(name: string, tensor: PickleTensor, beside: boolean): void {
     if (this.#plain[tensor.index] === true) this.#repeat()
     else {
       this.#plain[tensor.index] = true
@@ -225,7 +231,7 @@ class Walk {
         throw withName(error, name)
       }
     }
-    this.#add(name, tensor)
+    this.#add(name, tensor, beside)
   }
 
   #repeat(): void {
@@ -234,13 +240,13 @@ class Walk {
     if (this.#repeats > most) throw tooMany(`more than ${most} further names for the same tensors`)
   }
 
-  #add(name: string, tensor: TorchTensor | PickleTensor): void {
+  #add(name: string, tensor: TorchTensor | PickleTensor, beside: boolean): void {
     const unique = this.#names.has(name) ? this.#uniqueName(name) : name
     this.#names.add(unique)
     this.#text += unique.length
     const mostText = leastText + this.#fileSize
     if (this.#text > mostText) throw tooMany(`names of more than ${mostText} characters together`)
-    this.#tensors.push({ name: unique, tensor })
+    this.#tensors.push(beside ? { name: unique, tensor, beside } : { name: unique, tensor })
   }
 
   /** Of a name that is taken. */
@@ -452,9 +458,10 @@ function textsOf(node: PickleNode | undefined, spend: Spend): ReadonlySet<string
  */
 function insideModule(module: ModuleState, manner: Manner, spend: Spend): Child[] {
   const inner = manner === 'root' ? 'root' : 'module'
-  const buffers =
-    inner === 'root' ? module.buffers.filter(([key]) => !module.passing.has(textOf(key) ?? '')) : module.buffers
+  const isPassing = ({ label }: Child) => label !== undefined && module.passing.has(textOf(label) ?? '')
+  const buffers = keyed(module.buffers, spend).map((child) => ({ ...child, beside: isPassing(child) }))
   const modules = keyed(module.modules, spend).map((child) => ({ ...child, manner: inner }) as const)
-  const others = inner === 'root' ? [] : keyed(module.others, spend)
-  return [...keyed(module.parameters, spend), ...keyed(buffers, spend), ...modules, ...others]
+  const saved = [...keyed(module.parameters, spend), ...buffers, ...modules]
+  if (inner === 'root') return saved.filter(({ beside }) => beside !== true)
+  return [...saved, ...keyed(module.others, spend).map((child) => ({ ...child, beside: true }))]
 }

@@ -182,6 +182,18 @@ export function tensorOf(node: PickleNode, storages: StorageReader = { of: stora
   throw new FormatError(`torch: a tensor wrapped more than ${mostWrappings} times`)
 }
 
+/** Of a parameter around a tensor, and the like, the tensor; of a subclass the node itself. */
+export function innermost(node: PickleNode): PickleNode {
+  let at = node
+  for (let level = 0; level < mostWrappings; level += 1) {
+    if (typeof at !== 'object' || at === null || !('callee' in at)) return at
+    const name = rebuilder(at)
+    if (name === undefined || !(wrappers.has(name) || name === 'Parameter')) return at
+    at = argumentsOf(at)[0] ?? null
+  }
+  return at
+}
+
 /** Modules that torch's functions have been in. */
 const modules = new Set(['torch._utils', 'torch._tensor', 'torch.tensor'])
 /** Functions that are given the tensor; an array that numpy wrote is told among the values. */

@@ -20,7 +20,7 @@ import { ensurePlaceable, formatFor, place, type LongWork } from '../tensors/wri
 import { makeFolders } from '../changes/publish/index.js'
 import { neutralName } from '../changes/state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
-import { ensureSafe, isTensorFile, openTensors, type TensorFile } from '../tensors/read/index.js'
+import { ensureSafe, isTensorFile, openTensors, weightsOf, type TensorFile } from '../tensors/read/index.js'
 import { ensureTransferable, matchTensors, transfer, type TransferPlan } from '../tensors/transfer/index.js'
 import type { Load, Plan } from './plan.js'
 import type { MadeRecord } from './record.js'
@@ -205,7 +205,12 @@ class Task {
     const source = await this.openTensors(this.source)
     const into = await this.openTensors(target)
     const { isWanted, rename } = mapping
-    this.plan = matchTensors(source, into, { autoPrefix: true, ...match, isWanted, rename })
+    this.plan = matchTensors(weightsOf(source).file, weightsOf(into).file, {
+      autoPrefix: true,
+      ...match,
+      isWanted,
+      rename,
+    })
     this.how = 'transfer'
     try {
       ensureTransferable(this.plan)

@@ -8,7 +8,8 @@ import {
   type AveragePlan,
   type AverageWork,
 } from '../tensors/average/index.js'
-import type { Checkpoint } from '../checkpoint.js'
+import type { Checkpoint, Run } from '../checkpoint.js'
+import { haveSameValues } from '../tensors/compare/index.js'
 import { CkptError } from '../errors.js'
 import type { PyValue } from '../formats/pyyaml/index.js'
 import { formatFor, type OutputFormat, type WrittenOutput } from '../tensors/write/index.js'
@@ -21,6 +22,7 @@ import {
   type SaveOptions,
 } from '../changes/saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
+import { weightsOf, type TensorFile } from '../tensors/read/index.js'
 import { findFile, findFiles, type FileContext, type FileRequest, type FoundFile } from './find-file.js'
 import { isFile, openAll, warningsOf } from './open-tensors.js'
 import { previewCheckpoint } from './save.js'
@@ -52,11 +54,7 @@ export async function prepareAverage(
   context: FileContext,
 ): Promise<PreparedAverage> {
   const { count } = request
-  const found = await findAll(storage, request, context)
-  const files = await openAll(
-    (await context.readThrough?.(found)) ?? storage,
-    found.map(({ path }) => path),
-  )
+  const { found, files, copies } = await openDistinct(storage, request, context)
   const close = async () => {
     for (const file of files) await file.close()
   }
@@ -68,11 +66,76 @@ export async function prepareAverage(
       count !== null && found.length < count
         ? [`there ${found.length === 1 ? 'is' : 'are'} only ${found.length}, not ${count}`]
         : []
-    return { plan, found, warnings: [...few, ...warningsOf(found, files)], close }
+    return { plan, found, warnings: [...few, ...copies, ...warningsOf(found, files)], close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+interface Opened {
+  readonly found: readonly FoundFile[]
+  readonly files: readonly TensorFile[]
+  /** For people: checkpoints that hold the weights of another one. */
+  readonly copies: readonly string[]
+}
+
+/** Of a run as many as are asked for with weights of their own: two callbacks may have saved the same ones. */
+async function openDistinct(storage: ReadStorage, request: AverageRequest, context: FileContext): Promise<Opened> {
+  const { count } = request
+  for (let more = 0; ;) {
+    const found = await findAll(storage, { ...request, count: count === null ? null : count + more }, context)
+    const reading = (await context.readThrough?.(found)) ?? storage
+    const files = await openAll(
+      reading,
+      found.map(({ path }) => path),
+    )
+    if (count === null) return { found, files, copies: [] }
+    const originals = await findOriginals(found, files)
+    const copies = originals.filter((original, index) => original !== index).length
+    if (copies <= more || found.length < count + more) return withoutCopies(found, files, originals)
+    for (const file of files) await file.close()
+    more = copies
+  }
+}
+
+/** For each file the first of those with the same step whose weights are the same. */
+async function findOriginals(found: readonly FoundFile[], files: readonly TensorFile[]): Promise<number[]> {
+  const originals: number[] = []
+  for (const [index, file] of files.entries()) {
+    const step = found[index]?.checkpoint?.step ?? null
+    let original = index
+    for (let at = 0; at < index && original === index && step !== null; at += 1) {
+      const other = files[at]
+      if (found[at]?.checkpoint?.step !== step || originals[at] !== at || other === undefined) continue
+      if (await haveSameWeights(other, file)) original = at
+    }
+    originals.push(original)
+  }
+  return originals
+}
+
+async function withoutCopies(
+  found: readonly FoundFile[],
+  files: readonly TensorFile[],
+  originals: readonly number[],
+): Promise<Opened> {
+  const isOriginal = (_: unknown, index: number) => originals[index] === index
+  for (const [index, file] of files.entries()) if (originals[index] !== index) await file.close()
+  const nameOf = (index: number) => found[index]?.checkpoint?.name ?? found[index]?.path ?? ''
+  return {
+    found: found.filter(isOriginal),
+    files: files.filter(isOriginal),
+    copies: originals.flatMap((original, index) =>
+      original === index
+        ? []
+        : [`${nameOf(index)} holds the same weights as ${nameOf(original)}, and counts once with it`],
+    ),
+  }
+}
+
+async function haveSameWeights(one: TensorFile, other: TensorFile): Promise<boolean> {
+  return haveSameValues(weightsOf(one).file, weightsOf(other).file)
 }
 
 async function findAll(
@@ -113,10 +176,10 @@ async function newestOf(storage: ReadStorage, found: readonly FoundFile[]): Prom
 export function writeAverage(
   storage: Storage,
   { plan }: PreparedAverage,
-  { path, format = formatFor(path, plan.newest), shardSize }: Omit<AverageOutput, 'format'> & Partial<AverageOutput>,
+  output: Omit<AverageOutput, 'format'> & Partial<AverageOutput>,
   options: AverageWork,
 ): Promise<WrittenOutput> {
-  return average(storage, plan, { path, format, shardSize }, options)
+  return average(storage, plan, { ...output, format: output.format ?? formatFor(output.path, plan.newest) }, options)
 }
 
 /** A checkpoint that is to hold the mean. */
@@ -145,6 +208,20 @@ export function saveAverage(
     wait,
     ...(work.signal === undefined ? {} : { signal: work.signal }),
   })
+}
+
+/** Throws CkptError `refused` for a run of a framework that does not read the checkpoints that `saveAverage` makes. */
+export function ensureSavesInto({ path, checkpoints }: Run): void {
+  const layouts = new Set(checkpoints.map(({ layout }) => layout))
+  const [first] = layouts
+  if (first === undefined || layouts.has('speechbrain')) return
+  throw new CkptError(
+    'refused',
+    `${path}: is a run of ${first}, which does not read the checkpoints that are saved here`,
+    {
+      hint: 'write the mean to a file: --output FILE',
+    },
+  )
 }
 
 /** The checkpoint that `saveAverage` would make. Changes nothing, and throws as the save would. */

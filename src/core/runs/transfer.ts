@@ -5,7 +5,7 @@ import { nearestName } from '../choosing/expression/index.js'
 import { compileMapping, parseMapFile, type NameRule, type NameRules } from '../tensors/names/index.js'
 import type { OutputFormat, WriteOptions, WrittenOutput } from '../tensors/write/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import type { Dtype, TensorFile } from '../tensors/read/index.js'
+import { weightsOf, type Dtype, type LeftOut, type TensorFile } from '../tensors/read/index.js'
 import {
   matchTensors,
   transfer,
@@ -24,11 +24,17 @@ export interface TransferRequest extends FileRequest {
   /** `map` goes before what stands in the file `mapFile` (absolute). */
   readonly names: NameRules & { readonly mapFile?: string | undefined }
   readonly match: Omit<MatchOptions, 'isWanted' | 'rename'>
+  /** The part of the source: see `weightsOf`; its weights when left out. */
+  readonly part?: string | undefined
 }
 
 export interface PreparedTransfer {
+  /** Of the weights of both. */
   readonly plan: TransferPlan
   readonly from: FoundFile
+  /** What is left out of the source, and what the target has around its weights. */
+  readonly leftOut: readonly LeftOut[]
+  readonly surroundings: readonly LeftOut[]
   /** For people. */
   readonly warnings: readonly string[]
   /** Closes the plan's files. */
@@ -58,27 +64,38 @@ export async function findSides(
 export async function prepareTransfer(
   storage: ReadStorage,
   request: TransferRequest,
-  { from, into }: TransferSides,
+  sides: TransferSides,
   context: FileContext,
 ): Promise<PreparedTransfer> {
+  const { from } = sides
   const rules = await readRules(storage, request.names)
   const mapping = await compileMapping(rules)
-  const reading = (await context.readThrough?.([from, into])) ?? storage
-  const [source, target] = await openAll(reading, [from.path, into.path])
+  const reading = (await context.readThrough?.([from, sides.into])) ?? storage
+  const [source, target] = await openAll(reading, [from.path, sides.into.path])
   if (source === undefined || target === undefined) throw new RangeError('two paths were given')
-  const plan = matchTensors(source, target, { ...request.match, ...mapping })
-  return {
-    plan,
-    from,
-    warnings: [
-      ...warningsOf([from, into], [source, target]),
-      ...tellIneffective(rules, mapping.idle(), source, target),
-    ],
-    close: async () => {
-      await source.close()
-      await target.close()
-    },
+  const close = async () => {
+    await source.close()
+    await target.close()
   }
+  try {
+    const weights = weightsOf(source, request.part)
+    const into = weightsOf(target, sameRole(request.part))
+    const plan = matchTensors(weights.file, into.file, { ...request.match, ...mapping })
+    const warnings = [
+      ...warningsOf([from, sides.into], [source, target]),
+      ...plan.conflicts,
+      ...tellIneffective(rules, mapping.idle(), plan.source, plan.target),
+    ]
+    return { plan, from, leftOut: weights.leftOut, surroundings: into.leftOut, warnings, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The state of an optimizer goes into one; weights, averaged ones too, go into the target's weights. */
+function sameRole(part: string | undefined): string | undefined {
+  return part === 'optimizer' ? part : undefined
 }
 
 /** The query is for the source; the key for the target too where it is no file. */
@@ -170,6 +187,8 @@ export interface TransferOutput {
   readonly format?: OutputFormat | undefined
   readonly shardSize?: number | undefined
   readonly dtype?: Dtype | undefined
+  /** Of torch: one state_dict, without what the target has around its weights. */
+  readonly weightsOnly?: boolean
   /** Says in the metadata where the values came from. */
   readonly recordsSource?: boolean
 }
@@ -179,7 +198,7 @@ export async function carryTransfer(
   storage: Storage,
   { plan, from }: PreparedTransfer,
   { path, inPlace = false, recordsSource = false, ...output }: TransferOutput,
-  options: Pick<WriteOptions, 'force' | 'onOutdated' | 'onProgress' | 'signal'>,
+  options: Pick<WriteOptions, 'force' | 'onOutdated' | 'onProgress' | 'signal' | 'strictCast'>,
 ): Promise<WrittenOutput> {
   if (!inPlace) {
     if (path === null) throw new CkptError('usage', 'a transfer needs an output')

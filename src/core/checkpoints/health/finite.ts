@@ -60,7 +60,9 @@ async function scanFile(
   const tensors = await openIfTensors(storage, file.path)
   if (tensors === null) return []
   try {
-    const judged = tensors.tensors.filter(({ name, dtype }) => canBeNonFinite(dtype) && !isBookkeeping(name))
+    const judged = tensors.tensors.filter(
+      ({ name, dtype, noted }) => noted !== true && canBeNonFinite(dtype) && !isBookkeeping(name),
+    )
     return await scanTensors(tensors, judged, file.name, onBytes)
   } catch (error) {
     // It was cut while it was read, or its bytes are not what its header says: no values to judge.

@@ -2,8 +2,11 @@
 import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
 import {
+  keepsSurroundings,
   metadataLike,
   pourAsIs,
+  structureOf,
+  withFormat,
   writeOutput,
   type OutputFormat,
   type OutputTensor,
@@ -16,22 +19,33 @@ import { canCast } from '../read/cast.js'
 import { isFloatDtype } from '../read/dtype-name.js'
 import { readerOf, type TensorReader } from '../read/reader.js'
 import { ensureDense, type TensorFile, type TensorInfo } from '../read/tensor.js'
+import type { Ties } from '../read/ties.js'
+import { weightsOf, type LeftOut } from '../read/weights.js'
 import { createAccumulator, type Accumulator, type Precision } from './kernel.js'
+import { formsOf, tiesInAll, type Form } from './one-form.js'
 
 export interface AverageOptions {
+  /** The part of each file: see `weightsOf`; its weights when left out. */
+  readonly part?: string | undefined
   /** float32 when left out; float64 tensors are always summed in float64. */
   readonly accumulate?: Precision
   /** One for each file; all alike when left out. */
   readonly weights?: readonly number[] | undefined
-  /** Of the names; when left out all, but where each file has a `state_dict` what is in that. */
+  /** Of the names of the model's own; all when left out. */
   readonly isWanted?: (name: string) => boolean
 }
 
 export interface AveragePlan {
-  /** In the order of their sum. */
+  /** The weights of each, in the order of their sum. */
   readonly files: readonly TensorFile[]
-  /** The newest: integers and booleans are taken from it. */
+  /** Those of the newest: integers and booleans are taken from it, and what a file of torch has around its weights. */
   readonly newest: TensorFile
+  /** What each file has under each name. */
+  readonly forms: readonly Form[]
+  /** Further names of a parameter, in all files. */
+  readonly ties: Ties
+  /** Keys of the newest that are not among its weights. */
+  readonly leftOut: readonly LeftOut[]
   readonly weights: readonly number[] | undefined
   readonly accumulate: Precision
   /** The first file's, in its order. */
@@ -46,42 +60,39 @@ export interface AveragePlan {
  * shape that is not in all files, and for dtypes that have no mean.
  */
 export function planAverage(
-  files: readonly TensorFile[],
-  newest: TensorFile,
+  given: readonly TensorFile[],
+  newestGiven: TensorFile,
   options: AverageOptions = {},
 ): AveragePlan {
-  const { weights, accumulate = 'float32', isWanted = usuallyWanted(files) } = options
-  const [first] = files
-  if (first === undefined) throw new CkptError('usage', 'there is nothing to average')
-  checkWeights(files, weights)
+  const { weights, accumulate = 'float32', isWanted = () => true, part } = options
+  if (given.length === 0) throw new CkptError('usage', 'there is nothing to average')
+  checkWeights(given, weights)
+  const views = new Map(given.map((file) => [file, weightsOf(file, part)]))
+  const files = given.map((file) => views.get(file)?.file ?? file)
+  const newest = views.get(newestGiven) ?? weightsOf(newestGiven, part)
   for (const file of files) ensureDense(file, isWanted)
-  const tensors = first.tensors.filter(({ name }) => isWanted(name))
-  for (const other of files.slice(1)) {
-    const theirs = other.tensors.filter(({ name }) => isWanted(name))
-    const reasons = differences(first.path, tensors, other.path, theirs)
+  const forms = formsOf(files).map((form) => new Map([...form].filter(([name]) => isWanted(name))))
+  const [first = new Map<string, TensorInfo>()] = forms
+  for (const [index, form] of forms.entries()) {
+    const reasons = differences(files[0]?.path ?? '', first, files[index]?.path ?? '', form)
     if (reasons.length > 0) throw notAlike(reasons)
   }
-  if (tensors.length === 0) throw new CkptError('refused', `${first.path}: no tensor to average`)
-  for (const file of files) ensureHaveMeans(file, new Set(tensors.map(({ name }) => name)))
-  const isAveraged = ({ dtype }: TensorInfo) => isFloat(dtype)
-  const forms = files.map((file) => new Map(file.tensors.map(({ name, dtype }) => [name, dtype])))
+  if (first.size === 0) throw new CkptError('refused', `${files[0]?.path ?? ''}: no tensor to average`)
+  for (const file of files) ensureHaveMeans(file, new Set(first.keys()))
+  const tensors = [...first].map(([name, tensor]) => ({ ...tensor, name }))
+  const isRecast = ({ name, dtype }: TensorInfo) => forms.some((form) => form.get(name)?.dtype !== dtype)
   return {
     files,
-    newest,
+    newest: newest.file,
+    leftOut: newest.leftOut,
+    forms,
+    ties: tiesInAll(files, forms),
     weights,
     accumulate,
-    averaged: tensors.filter(isAveraged),
-    taken: tensors.filter((tensor) => !isAveraged(tensor)),
-    recast: tensors.filter(({ name, dtype }) => isFloat(dtype) && forms.some((form) => form.get(name) !== dtype)),
+    averaged: tensors.filter(({ dtype }) => isFloat(dtype)),
+    taken: tensors.filter(({ dtype }) => !isFloat(dtype)),
+    recast: tensors.filter((tensor) => isFloat(tensor.dtype) && isRecast(tensor)),
   }
-}
-
-const wrapper = 'state_dict.'
-
-/** What a training framework keeps beside the weights has no mean, and differs in form from file to file. */
-function usuallyWanted(files: readonly TensorFile[]): (name: string) => boolean {
-  const areWrapped = files.every(({ tensors }) => tensors.some(({ name }) => name.startsWith(wrapper)))
-  return areWrapped ? (name) => name.startsWith(wrapper) : () => true
 }
 
 /** torch has no arithmetic below a byte, nor has ckpt. */
@@ -111,22 +122,17 @@ function isFloat(dtype: string): boolean {
   return isFloatDtype(dtype) || dtype === 'C64'
 }
 
-function differences(
-  path: string,
-  tensors: readonly TensorInfo[],
-  otherPath: string,
-  others: readonly TensorInfo[],
-): string[] {
-  const theirs = new Map(others.map((tensor) => [tensor.name, tensor]))
-  const names = new Set(tensors.map(({ name }) => name))
+function differences(path: string, ours: Form, otherPath: string, theirs: Form): string[] {
   return [
-    ...tensors.flatMap((tensor) => {
-      const other = theirs.get(tensor.name)
-      if (other === undefined) return [`${shown(tensor.name)} is in ${path}, not in ${otherPath}`]
+    ...[...ours].flatMap(([name, tensor]) => {
+      const other = theirs.get(name)
+      if (other === undefined) return [`${shown(name)} is in ${path}, not in ${otherPath}`]
       const isSame = sameShape(tensor, other) && isFloat(tensor.dtype) === isFloat(other.dtype)
-      return isSame ? [] : [`${shown(tensor.name)} is ${form(tensor)} in ${path}, ${form(other)} in ${otherPath}`]
+      return isSame ? [] : [`${shown(name)} is ${form(tensor)} in ${path}, ${form(other)} in ${otherPath}`]
     }),
-    ...others.flatMap(({ name }) => (names.has(name) ? [] : [`${shown(name)} is in ${otherPath}, not in ${path}`])),
+    ...[...theirs.keys()].flatMap((name) =>
+      ours.has(name) ? [] : [`${shown(name)} is in ${otherPath}, not in ${path}`],
+    ),
   ]
 }
 
@@ -160,6 +166,8 @@ export interface AverageOutput {
   readonly path: string
   readonly format: OutputFormat
   readonly shardSize?: number | undefined
+  /** A file of torch holds one state_dict, and not what the newest has around its weights. */
+  readonly weightsOnly?: boolean
 }
 
 export interface AverageWork extends Omit<WriteOptions, 'verify'> {
@@ -168,25 +176,26 @@ export interface AverageWork extends Omit<WriteOptions, 'verify'> {
 }
 
 /** Writes the means. Throws as `writeOutput` does, and CkptError `damaged` when a file changed meanwhile. */
-export function average(
+export async function average(
   storage: Storage,
   plan: AveragePlan,
-  output: AverageOutput,
+  { weightsOnly = false, ...output }: AverageOutput,
   { onNaN, ...options }: AverageWork = {},
 ): Promise<WrittenOutput> {
   const [first] = plan.files
-  const work = new Means(plan, onNaN)
-  const averaged = new Set(plan.averaged)
-  const wanted = new Set([...plan.averaged, ...plan.taken])
-  const newest = new Map(plan.newest.tensors.map((tensor) => [tensor.name, tensor]))
-  const tensors = (first?.tensors ?? [])
-    .filter((tensor) => wanted.has(tensor))
-    .map((tensor) =>
-      averaged.has(tensor) ? work.meanOf(tensor) : takenFrom(plan.newest, newest.get(tensor.name) ?? tensor),
-    )
+  const keepsStructure =
+    output.format === 'torch' &&
+    output.shardSize === undefined &&
+    !weightsOnly &&
+    keepsSurroundings(output.path, plan.newest)
   return writeOutput(
     storage,
-    { ...output, tensors, metadata: first === undefined ? new Map<string, string>() : metadataLike(first) },
+    {
+      ...output,
+      tensors: outputTensors(plan, onNaN),
+      metadata: withFormat(first === undefined ? new Map<string, string>() : metadataLike(first)),
+      structure: keepsStructure ? await structureOf(plan.newest) : undefined,
+    },
     {
       ...options,
       verify: async () => {
@@ -194,6 +203,22 @@ export function average(
       },
     },
   )
+}
+
+/** In the order of the first file. */
+function outputTensors(plan: AveragePlan, onNaN: AverageWork['onNaN']): OutputTensor[] {
+  const { averaged, taken, newest, ties, forms, files } = plan
+  const work = new Means(plan, onNaN)
+  const own = forms[files.indexOf(newest)] ?? new Map<string, TensorInfo>()
+  const means = averaged.map((tensor) => work.meanOf(tensor))
+  const others = taken.map((tensor) => takenFrom(newest, tensor.name, own.get(tensor.name) ?? tensor))
+  const byName = new Map([...means, ...others].map((tensor) => [tensor.name, tensor]))
+  return [...(forms[0]?.keys() ?? [])].flatMap((name): OutputTensor[] => {
+    const tensor = byName.get(name)
+    if (tensor === undefined) return []
+    const tiedTo = ties.get(name)
+    return [tiedTo === undefined ? tensor : { ...tensor, tiedTo }]
+  })
 }
 
 /** Bytes of each file in memory. */
@@ -216,7 +241,7 @@ class Means {
   ) {
     this.sides = plan.files.map((file, index) => ({
       file,
-      tensors: new Map(file.tensors.map((tensor) => [tensor.name, tensor])),
+      tensors: plan.forms[index] ?? new Map<string, TensorInfo>(),
       buffer: new Uint8Array(chunkBytes),
       weight: plan.weights?.[index] ?? 1,
     }))
@@ -278,8 +303,8 @@ async function openSide({ file, tensors, buffer, weight }: Side, { name }: Tenso
   return { reader: readerOf(await file.dataOf(own), buffer), from: dtypeOf(own), weight }
 }
 
-function takenFrom(file: TensorFile, tensor: TensorInfo): OutputTensor {
-  const { name, shape, bytes } = tensor
+function takenFrom(file: TensorFile, name: string, tensor: TensorInfo): OutputTensor {
+  const { shape, bytes } = tensor
   return { name, dtype: dtypeOf(tensor), shape, bytes, pour: async (sink) => pourAsIs(await file.dataOf(tensor), sink) }
 }
 

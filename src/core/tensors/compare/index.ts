@@ -9,3 +9,4 @@ export {
   type Measured,
 } from './compare.js'
 export type { Distance } from './kernel.js'
+export { haveSameValues } from './same.js'

@@ -4,82 +4,190 @@ import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
 import {
   metadataLike,
   pourAsIs,
+  pourCast,
+  withFormat,
   writeOutput,
   type OutputFormat,
+  type OutputStructure,
   type OutputTensor,
   type Sink,
   type WriteOptions,
   type WrittenOutput,
 } from '../write/index.js'
 import type { Storage } from '../../storage/storage.js'
-import { ensureDense, isExtent, isOfTorch, type TensorFile, type TensorInfo } from '../read/tensor.js'
+import { noLosses } from '../read/cast-losses.js'
+import { canCast } from '../read/cast.js'
+import { isFloatDtype } from '../read/dtype-name.js'
+import { preferName } from '../read/kept-name.js'
+import { ensureDense, isOfTorch, type TensorFile, type TensorInfo } from '../read/tensor.js'
+import { tiedGroups } from '../read/ties.js'
+import { weightsOf, type LeftOut, type Weights } from '../read/weights.js'
+import { plainStructureOf } from './plain-structure.js'
+
+export interface ConvertOptions {
+  /** The part of the file: see `weightsOf`; its weights when left out. */
+  readonly part?: string | undefined
+  /** Of the model's own names; all when left out. */
+  readonly isWanted?: (name: string) => boolean
+  /** From the model's own names to those that are written. */
+  readonly rename?: (name: string) => string
+  /** The dtype that a tensor is to have; undefined for its own. Asked by the names that are written. */
+  readonly dtypeFor?: (name: string) => Dtype | undefined
+  /** Put into the metadata of safetensors. */
+  readonly metadata?: ReadonlyMap<string, string>
+  /** Gives other values to a tensor; undefined where it keeps its own. Asked by the model's own names. */
+  readonly change?: (tensor: TensorInfo) => ChangedTensor | undefined
+}
+
+/** Values that come out of a tensor's own, in its shape. */
+export interface ChangedTensor {
+  /** In the dtype that is written. */
+  readonly pour: (dtype: Dtype, sink: Sink) => Promise<void>
+}
 
 export interface Conversion {
   readonly file: TensorFile
   readonly format: OutputFormat
   readonly tensors: readonly OutputTensor[]
   readonly metadata: ReadonlyMap<string, string>
+  /** Of torch: the object that holds them, where it is more than one state_dict. */
+  readonly structure?: OutputStructure | undefined
+  /** The part of the file that was taken, by its keys; empty for all of it. */
+  readonly part: string
   /** Names that are left out because another one stands for the very same values. */
   readonly tied: readonly { readonly name: string; readonly kept: string }[]
-  /** Tensors that are left out: what a file keeps beside its `state_dict`. */
+  /** Tensors of the file that are left out, beside its weights. */
   readonly leftOut: readonly string[]
+  /** What else it has beside them, by its keys. */
+  readonly dropped: readonly LeftOut[]
+  /** Tensors that are written in another dtype. */
+  readonly cast: readonly { readonly name: string; readonly from: string; readonly to: string }[]
   /** For people: what the other format cannot hold. */
   readonly notes: readonly string[]
 }
 
 /**
- * To safetensors as its own converter does (safetensors: bindings/python/convert.py, py_src/safetensors/torch.py): of
- * a file with a `state_dict` that alone, tied weights once with a note in the metadata, the order that its writer
- * gives. Views that are not the whole of one another are written each by itself, where that converter refuses or drops
- * them. To torch, tied weights lie in one storage. Throws CkptError `refused` for a dtype that the format lacks, for
- * sparse tensors and those without values, and for a file without tensors that holds other things.
+ * The weights of a file, by the model's own names (see `weightsOf`). To safetensors as its own converter does
+ * (safetensors: bindings/python/convert.py, py_src/safetensors/torch.py): tied weights once with a note in the
+ * metadata, the order that its writer gives. Views that are not the whole of one another are written each by itself,
+ * where that converter refuses or drops them. To torch, tied weights lie in one storage. Throws CkptError: `refused`
+ * for a dtype that the format lacks, for sparse tensors and those without values, and for a file without tensors that
+ * holds other things; `usage` for two tensors that come to one name.
  */
-export async function planConversion(file: TensorFile, format: OutputFormat): Promise<Conversion> {
-  const isPart = format === 'safetensors' && isWrappedIn(file)
-  ensureDense(file, (name) => !isPart || name.startsWith(wrapper))
-  if (file.tensors.length === 0 && hasValues(file)) {
-    throw new CkptError('refused', `${file.path}: holds no tensors`, { hint: `See what it holds: ckpt tensors FILE` })
+export async function planConversion(
+  given: TensorFile,
+  format: OutputFormat,
+  options: ConvertOptions = {},
+): Promise<Conversion> {
+  const weights = weightsOf(given, options.part)
+  const { file } = weights
+  const { isWanted = () => true, rename = (name: string) => name } = options
+  ensureDense(file, () => true)
+  if (given.tensors.length === 0 && hasValues(given)) {
+    throw new CkptError('refused', `${given.path}: holds no tensors`, { hint: `See what it holds: ckpt tensors FILE` })
   }
-  return format === 'safetensors' ? toSafetensors(file) : toTorch(file)
+  const named = renameAll(file, isWanted, rename)
+  if (named.length === 0 && file.tensors.length > 0) {
+    throw new CkptError('refused', `${given.path}: no tensor is left to be written`, {
+      hint: 'see what it holds: ckpt tensors FILE',
+    })
+  }
+  const ties = tiesAnew(file, named, options)
+  const tensors = named.map(([name, tensor]) => outputOf(file, name, tensor, ties.get(name), options))
+  const common = {
+    file,
+    format,
+    part: weights.path,
+    tied: [...ties].map(([name, kept]) => ({ name, kept })),
+    leftOut: weights.leftOutNames,
+    dropped: weights.leftOut,
+    cast: castsOf(named, tensors),
+  }
+  if (format === 'safetensors') return { ...common, ...asSafetensors(weights, tensors, options) }
+  const isAsItWas = options.isWanted === undefined && options.rename === undefined
+  return { ...common, ...(await asTorch(weights, tensors, isAsItWas, options)) }
 }
 
 /** Writes it to `path` (absolute). Throws as `writeOutput` does. */
 export function convert(
   storage: Storage,
-  { file, format, tensors, metadata }: Conversion,
+  { file, format, tensors, metadata, structure }: Conversion,
   path: string,
   options: WriteOptions & { readonly shardSize?: number | undefined } = {},
 ): Promise<WrittenOutput> {
   const { shardSize, ...work } = options
-  const output = { path, format, tensors, metadata, shardSize }
+  const output = { path, format, tensors, metadata, shardSize, structure }
   return writeOutput(storage, output, { ...work, verify: () => file.ensureUnchanged() })
 }
 
-const wrapper = 'state_dict.'
+type Named = readonly [name: string, tensor: TensorInfo]
 
-function isWrappedIn(file: TensorFile): boolean {
-  return isOfTorch(file) && file.tensors.some(({ name }) => name.startsWith(wrapper))
+function renameAll(
+  { tensors }: TensorFile,
+  isWanted: (name: string) => boolean,
+  rename: (name: string) => string,
+): Named[] {
+  const origins = new Map<string, string>()
+  return tensors
+    .filter(({ name }) => isWanted(name))
+    .map((tensor): Named => {
+      const name = rename(tensor.name)
+      const other = origins.get(name)
+      if (other !== undefined) {
+        const both = `${JSON.stringify(other)} and ${JSON.stringify(tensor.name)}`
+        throw new CkptError('usage', `${both} both come to the name ${JSON.stringify(name)}`, {
+          hint: 'leave one of them out with --exclude',
+        })
+      }
+      origins.set(name, tensor.name)
+      return [name, tensor]
+    })
 }
 
-async function toSafetensors(file: TensorFile): Promise<Conversion> {
-  const isWrapped = isWrappedIn(file)
-  const wanted = isWrapped ? file.tensors.filter(({ name }) => name.startsWith(wrapper)) : file.tensors
-  const named = wanted.map((tensor) => [isWrapped ? tensor.name.slice(wrapper.length) : tensor.name, tensor] as const)
-  const groups = await groupTied(file, named)
-  const tied = groups.flatMap(([kept, ...others]) => others.map(([name]) => ({ name, kept: kept?.[0] ?? '' })))
-  const tensors = groups.flatMap(([kept]) => (kept === undefined ? [] : [outputOf(file, kept[0], kept[1])]))
+type Form = Pick<Conversion, 'tensors' | 'metadata' | 'notes'>
+
+function asSafetensors(
+  { file, whole }: Weights,
+  tensors: readonly OutputTensor[],
+  { metadata = new Map() }: ConvertOptions,
+): Form {
   return {
-    file,
-    format: 'safetensors',
-    tensors: tensors.sort((a, b) => rankOf(b.dtype) - rankOf(a.dtype) || compareBytes(a.name, b.name)),
-    metadata: new Map([...metadataLike(file), ...tied.map(({ name, kept }) => [name, kept] as const)]),
-    tied,
-    leftOut: isWrapped ? file.tensors.filter((one) => !wanted.includes(one)).map(({ name }) => name) : [],
-    notes: hasValues(file) ? [`${beside}: safetensors cannot hold it`] : [],
+    tensors: [...tensors].sort((a, b) => rankOf(b.dtype) - rankOf(a.dtype) || compareBytes(a.name, b.name)),
+    metadata: withFormat(new Map([...metadataLike(file), ...metadata])),
+    notes: hasValues(whole) ? [`${beside}: safetensors cannot hold it`] : [],
+  }
+}
+
+async function asTorch(
+  weights: Weights,
+  tensors: readonly OutputTensor[],
+  isAsItWas: boolean,
+  { metadata = new Map() }: ConvertOptions,
+): Promise<Form & Pick<Conversion, 'structure'>> {
+  const { file } = weights
+  if (metadata.size > 0) {
+    throw new CkptError('usage', `--metadata ${[...metadata.keys()].join(', ')}: a file of torch has no place for it`)
+  }
+  const lost = isOfTorch(file) ? [] : [...metadataLike(file).keys()].filter((key) => key !== 'format')
+  const plain = isAsItWas ? await plainStructureOf(weights) : null
+  const isLost = plain === null ? hasValues(file) || weights.leftOut.length > 0 : plain.dropped > 0
+  return {
+    tensors,
+    structure: plain?.structure,
+    metadata: new Map(),
+    notes: [
+      ...(lost.length === 0 ? [] : [`the metadata is left out, which torch has no place for: ${lost.join(', ')}`]),
+      ...(isLost ? [plain === null ? `${beside}: what is written is one state_dict` : notPlain(plain.dropped)] : []),
+    ],
   }
 }
 
 const beside = 'what lies beside the tensors (numbers, texts) is left out'
+
+function notPlain(count: number): string {
+  const what = count === 1 ? 'one value that is no plain data is' : `${count} values that are no plain data are`
+  return `${what} left out, so that torch.load reads the file with weights_only=True`
+}
 
 /** A plain state_dict has nothing beside its tensors. */
 function hasValues({ values }: TensorFile): boolean {
@@ -87,67 +195,57 @@ function hasValues({ values }: TensorFile): boolean {
   return 'size' in values && typeof values.size === 'number' ? values.size > 0 : true
 }
 
-type Named = readonly [name: string, tensor: TensorInfo]
-
-/** Those that are the very same bytes in the same form, the one to keep first: the first in order. */
-async function groupTied(file: TensorFile, named: readonly Named[]): Promise<Named[][]> {
-  const groups = new Map<string, Named[]>()
-  for (const one of named) {
-    const [name, tensor] = one
-    const key = (await placeOf(file, tensor)) ?? `alone ${name}`
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [one])
-    else group.push(one)
+/** The name that a model's loader looks for stands for all, also where the file itself keeps another one. */
+function tiesAnew(
+  file: TensorFile,
+  named: readonly Named[],
+  { dtypeFor = () => undefined }: ConvertOptions,
+): Map<string, string> {
+  const newNames = new Map(named.map(([name, tensor]) => [tensor, name]))
+  const ties = new Map<string, string>()
+  for (const group of tiedGroups(file, [...newNames.keys()])) {
+    const names = group.map((tensor) => newNames.get(tensor) ?? tensor.name)
+    const kept = preferName(names)
+    for (const name of names) if (name !== kept && dtypeFor(name) === dtypeFor(kept)) ties.set(name, kept)
   }
-  return [...groups.values()].map((group) => group.sort(([a], [b]) => compareBytes(a, b)))
+  return ties
 }
 
-/** Undefined for what has no place of its own in the file, and for what no other tensor shares. */
-async function placeOf(file: TensorFile, tensor: TensorInfo): Promise<string | undefined> {
-  if (tensor.shared === undefined || tensor.bytes === 0) return undefined
-  const data = await file.dataOf(tensor)
-  return isExtent(data) ? `${data.handle.path} ${data.position} ${tensor.dtype} ${tensor.shape.join()}` : undefined
+function outputOf(
+  file: TensorFile,
+  name: string,
+  tensor: TensorInfo,
+  tiedTo: string | undefined,
+  { dtypeFor = () => undefined, change = () => undefined }: ConvertOptions,
+): OutputTensor {
+  const from = dtypeOf(file, tensor)
+  const wanted = isFloatDtype(from) ? dtypeFor(name) : undefined
+  const dtype = wanted !== undefined && canCast(from, wanted) ? wanted : from
+  const bytes = ((tensor.bytes * 8) / bitsOf[from] / 8) * bitsOf[dtype]
+  const changed = change(tensor)
+  const losses = noLosses()
+  const pour = async (sink: Sink): Promise<void> => {
+    if (changed !== undefined) return changed.pour(dtype, sink)
+    const data = await file.dataOf(tensor)
+    await (from === dtype ? pourAsIs(data, sink) : pourCast(data, from, dtype, sink, losses))
+  }
+  const output = { name, dtype, shape: tensor.shape, bytes, pour }
+  const cast = from === dtype || changed !== undefined ? output : { ...output, cast: { from, losses } }
+  return tiedTo === undefined ? cast : { ...cast, tiedTo }
 }
 
-async function toTorch(file: TensorFile): Promise<Conversion> {
-  const known = new Map(file.tensors.map((tensor) => [tensor.name, tensor]))
-  const tied = new Map<string, string>()
-  for (const group of await groupTied(file, [...known])) {
-    for (const [name] of group.slice(1)) tied.set(name, group[0]?.[0] ?? '')
-  }
-  const tensors = [...known].map(([name, tensor]) => outputOf(file, name, tensor, tied.get(name)))
-  // Names that safetensors' converter left out of tied weights, and noted in the metadata, come back.
-  for (const [name, kept] of file.metadata) {
-    const tensor = known.get(kept)
-    if (known.has(name) || tensor === undefined) continue
-    tensors.push(outputOf(file, name, tensor, kept))
-    tied.set(name, kept)
-  }
-  const lost = isOfTorch(file) ? [] : [...file.metadata.keys()].filter((key) => key !== 'format' && !tied.has(key))
-  return {
-    file,
-    format: 'torch',
-    tensors,
-    metadata: new Map(),
-    tied: [...tied].map(([name, kept]) => ({ name, kept })),
-    leftOut: [],
-    notes: [
-      ...(lost.length === 0 ? [] : [`the metadata is left out, which torch has no place for: ${lost.join(', ')}`]),
-      ...(hasValues(file) ? [`${beside}: what is written is one state_dict, with the names that are listed`] : []),
-    ],
-  }
+function dtypeOf({ path }: TensorFile, { name, dtype }: TensorInfo): Dtype {
+  if (isDtype(dtype)) return dtype
+  throw new CkptError('refused', `${path}: ${JSON.stringify(name)} is ${dtype}, which cannot be written`, {
+    hint: 'only dtypes that safetensors has can: cast it first, or leave it out',
+  })
 }
 
-function outputOf(file: TensorFile, name: string, tensor: TensorInfo, tiedTo?: string): OutputTensor {
-  const { dtype, shape, bytes } = tensor
-  if (!isDtype(dtype)) {
-    throw new CkptError('refused', `${file.path}: ${JSON.stringify(name)} is ${dtype}, which cannot be written`, {
-      hint: 'only dtypes that safetensors has can: cast it first, or leave it out',
-    })
-  }
-  const pour = async (sink: Sink): Promise<void> => pourAsIs(await file.dataOf(tensor), sink)
-  const common = { name, dtype, shape, bytes, pour }
-  return tiedTo === undefined ? common : { ...common, tiedTo }
+function castsOf(named: readonly Named[], tensors: readonly OutputTensor[]): Conversion['cast'] {
+  return named.flatMap(([name, { dtype: from }], index) => {
+    const to = tensors[index]?.dtype ?? from
+    return from === to ? [] : [{ name, from, to }]
+  })
 }
 
 const ranks = Object.keys(bitsOf)

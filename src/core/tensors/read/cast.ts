@@ -6,6 +6,7 @@
 import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype } from '../../formats/safetensors.js'
 import type { Dtype } from '../../formats/safetensors.js'
+import { lossCounterFor, type CastLosses } from './cast-losses.js'
 import { decodingTable, encodePower, encoderOf, powerTable, smallFloats } from './small-float.js'
 
 /** Casts up to the capacity's count of elements; the bytes that it gives are valid until it is called again. */
@@ -16,8 +17,11 @@ export function canCast(from: string, to: string): boolean {
   return from === to || (isDtype(from) && isDtype(to) && decoders.has(from) && encoders.has(to))
 }
 
-/** A cast of chunks of at most `capacity` elements. Throws CkptError `refused` when torch has no such cast. */
-export function createCast(from: Dtype, to: Dtype, capacity: number): Cast {
+/**
+ * A cast of chunks of at most `capacity` elements; what it loses is added to `losses`. Throws CkptError `refused` when
+ * torch has no such cast.
+ */
+export function createCast(from: Dtype, to: Dtype, capacity: number, losses?: CastLosses): Cast {
   const decode = decoders.get(from)
   const encode = encoders.get(to)
   if (decode === undefined || encode === undefined) throw new CkptError('refused', `no cast from ${from} to ${to}`)
@@ -26,11 +30,13 @@ export function createCast(from: Dtype, to: Dtype, capacity: number): Cast {
   const sourceBytes = bitsOf[from] / 8
   const targetBytes = bitsOf[to] / 8
   const output = new Uint8Array(capacity * targetBytes)
+  const countLosses = losses === undefined ? undefined : lossCounterFor(to)
   return (source) => {
     const count = source.length / sourceBytes
     const into = output.subarray(0, count * targetBytes)
     decode(aligned(source), lanes, count)
     encode(lanes, into, count)
+    if (losses !== undefined) countLosses?.(lanes.values, into, count, losses)
     return into
   }
 }

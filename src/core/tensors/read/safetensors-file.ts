@@ -47,7 +47,7 @@ class SafetensorsFile implements TensorFile {
     this.path = handle.path
     this.byteLength = handle.size
     this.metadata = header.metadata
-    this.tensors = header.tensors.map(toTensor)
+    this.tensors = withNoted(header.tensors.map(toTensor), header.metadata)
     this.findings = header.findings
     this.headExtent = { handle, position: 0, length: header.dataStart }
     this.begins = new Map(this.tensors.map(({ name, begin }) => [name, begin]))
@@ -63,6 +63,10 @@ class SafetensorsFile implements TensorFile {
     return { handle: this.handle, position, length: tensor.bytes }
   }
 
+  placeOf({ name, shared = name }: TensorInfo): string {
+    return shared
+  }
+
   async ensureUnchanged(): Promise<void> {
     await ensureSame(this.handle, this.opened)
   }
@@ -70,6 +74,24 @@ class SafetensorsFile implements TensorFile {
   async close(): Promise<void> {
     await this.handle.close()
   }
+}
+
+/**
+ * Of tied weights one has the data, and a note in the metadata says of each other name which one that is (safetensors:
+ * bindings/python/py_src/safetensors/torch.py, `save_model`).
+ */
+function withNoted(
+  tensors: readonly SafetensorsTensor[],
+  metadata: ReadonlyMap<string, string>,
+): readonly SafetensorsTensor[] {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
+  const noted = [...metadata].flatMap(([name, shared]): SafetensorsTensor[] => {
+    const kept = byName.get(shared)
+    return kept === undefined || name === 'format' || byName.has(name) ? [] : [{ ...kept, name, shared, noted: true }]
+  })
+  if (noted.length === 0) return tensors
+  const kept = new Set(noted.map(({ shared }) => shared))
+  return [...tensors.map((one) => (kept.has(one.name) ? { ...one, shared: one.name } : one)), ...noted]
 }
 
 function toTensor({ name, dtype, shape, begin, end }: SafetensorsEntry): SafetensorsTensor {

@@ -65,7 +65,8 @@ function requireTensors(file: TensorFile, shard: string, names: readonly string[
   )
 }
 
-interface Owned extends TensorInfo {
+interface Owned {
+  readonly tensor: TensorInfo
   readonly file: TensorFile
   readonly original: TensorInfo
 }
@@ -94,8 +95,9 @@ class ShardedFile implements TensorFile {
     this.byteLength = files.reduce((sum, file) => sum + file.byteLength, handle.size)
     this.metadata = new Map(files.flatMap((file) => [...file.metadata]))
     const listed = listTensors(index, files)
-    this.owned = new Map(listed.tensors.map((tensor) => [tensor.name, tensor]))
-    this.tensors = listed.tensors.map(({ original }) => original)
+    const owned = withNoted(listed.tensors, this.metadata)
+    this.owned = new Map(owned.map((one) => [one.tensor.name, one]))
+    this.tensors = owned.map(({ tensor }) => tensor)
     this.findings = [...listed.findings, ...files.flatMap((file) => told(file, file.findings))]
     this.unsafe = files.flatMap((file) => told(file, file.unsafe))
     this.opaque = sumOf(files)
@@ -106,9 +108,20 @@ class ShardedFile implements TensorFile {
   }
 
   async dataOf(tensor: TensorInfo): Promise<TensorData> {
-    const owned = this.owned.get(tensor.name)
-    if (owned === undefined) throw new RangeError(`${this.path} has no tensor ${tensor.name}`)
-    return owned.file.dataOf(owned.original)
+    const { file, original } = this.ownedOf(tensor)
+    return file.dataOf(original)
+  }
+
+  placeOf(tensor: TensorInfo): string | undefined {
+    const { file, original } = this.ownedOf(tensor)
+    const place = file.placeOf?.(original)
+    return place === undefined ? undefined : `${file.path} ${place}`
+  }
+
+  private ownedOf({ name }: TensorInfo): Owned {
+    const owned = this.owned.get(name)
+    if (owned === undefined) throw new RangeError(`${this.path} has no tensor ${name}`)
+    return owned
   }
 
   async ensureUnchanged(): Promise<void> {
@@ -133,11 +146,27 @@ function listTensors(
     const file = files[index]
     if (file === undefined) continue
     const wanted = new Set(names)
-    for (const tensor of file.tensors) if (wanted.has(tensor.name)) tensors.push({ ...tensor, file, original: tensor })
-    const extra = file.tensors.length - wanted.size
+    for (const tensor of file.tensors) if (wanted.has(tensor.name)) tensors.push({ tensor, file, original: tensor })
+    const extra = file.tensors.filter(({ name, noted }) => noted !== true && !wanted.has(name)).length
     if (extra > 0) findings.push(`${extra} tensors of ${shard} are not in the index, and no reader takes them`)
   }
   return { tensors, findings }
+}
+
+/** The index lists the names that have data. Each shard's notes give further ones, of tensors in any shard. */
+function withNoted(listed: readonly Owned[], metadata: ReadonlyMap<string, string>): Owned[] {
+  const byName = new Map(listed.map((one) => [one.tensor.name, one]))
+  const noted = [...metadata].flatMap(([name, shared]): Owned[] => {
+    const kept = byName.get(shared)
+    if (kept === undefined || name === 'format' || byName.has(name)) return []
+    return [{ ...kept, tensor: { ...kept.tensor, name, shared, noted: true } }]
+  })
+  const kept = new Set(noted.map(({ tensor }) => tensor.shared))
+  const marked = listed.map((one): Owned => {
+    const { name } = one.tensor
+    return kept.has(name) ? { ...one, tensor: { ...one.tensor, shared: name } } : one
+  })
+  return [...marked, ...noted]
 }
 
 function told({ path }: TensorFile, findings: readonly string[]): string[] {

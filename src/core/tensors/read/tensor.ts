@@ -3,6 +3,8 @@ import { CkptError, FormatError } from '../../errors.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
 import type { Shape } from '../../formats/safetensors.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
+import type { TorchStructure } from './torch-structure.js'
+import type { FileParts } from './weights.js'
 
 export type { Shape } from '../../formats/safetensors.js'
 
@@ -16,6 +18,10 @@ export interface TensorInfo {
   readonly bytes: number
   /** The first tensor that lies in the same storage (tied weights, views); absent when no other one does. */
   readonly shared?: string
+  /** Its values are those of `shared`, says a note of the file: it has no bytes of its own. */
+  readonly noted?: true
+  /** What a module keeps beside its state_dict: a buffer that is not saved, a plain attribute. */
+  readonly beside?: true
 }
 
 /** Bytes that lie together in an open file. */
@@ -60,11 +66,22 @@ export interface TensorFile {
   readonly unsafe: readonly string[]
   /** Classes and functions that a pickle names and that are kept as names only, with how often they are called. */
   readonly opaque: ReadonlyMap<string, number>
+  /** True where the tensors lie in an object of torch that is more than one state_dict: `structure` gives it. */
+  readonly isNested?: boolean
+  /** Of a file of torch: the saved object, read anew. */
+  structure?(): Promise<TorchStructure>
+  /** Where in it the weights lie; absent where a file of this format holds tensors and nothing else. */
+  readonly parts?: FileParts
   /**
    * What stands before the first tensor in a safetensors file with these tensors in this order. Throws CkptError
    * `refused` when safetensors cannot hold them.
    */
   head(): Extent | Uint8Array
+  /**
+   * Where a tensor's values lie and how they are read, as a text: what has the same is the same parameter. Undefined
+   * for what has no values.
+   */
+  placeOf?(tensor: TensorInfo): string | undefined
   /** A tensor's elements, row-major and little-endian. The tensor is one of this file's. */
   dataOf(tensor: TensorInfo): Promise<TensorData>
   /** Throws CkptError when the file is not what it was when it was opened. */

@@ -4,14 +4,17 @@ import { auditPickle } from '../../formats/pickle/index.js'
 import { PythonValues } from '../../formats/pickle-values.js'
 import type { PickleCalls, PickleNode, PickleReference, PickleTensor } from '../../formats/pickle/index.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
+import { findParts, type TorchPart, type TorchParts } from '../../formats/torch-parts.js'
 import { isModule, listTensors, type NamedTensor, type TensorListing } from '../../formats/torch-names.js'
-import { inFull, tensorOf, type StorageReferences, type TorchTensor } from '../../formats/torch-tensor.js'
+import { inFull, innermost, StorageReferences, tensorOf, type TorchTensor } from '../../formats/torch-tensor.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { gather, isContiguous } from './gather.js'
 import { headerFor } from './header.js'
 import type { StorageBytes } from './storage-bytes.js'
 import { ensureSame } from './tensor.js'
 import type { Extent, TensorData, TensorFile, TensorInfo } from './tensor.js'
+import type { TorchStructure } from './torch-structure.js'
+import type { FileParts } from './weights.js'
 import { hasSignBit, nameOfTorchDtype, numberSize } from './torch-dtypes.js'
 
 /** The storages of a file. Each has a number of its own. */
@@ -37,6 +40,8 @@ export interface TorchContents {
   readonly littleEndian: boolean
   readonly metadata: ReadonlyMap<string, string>
   readonly findings: readonly string[]
+  /** Reads the pickle once more: its nodes are let go of once the tensors are listed. */
+  readonly reread: () => Promise<PickleNode>
 }
 
 /** Storages are checked. Throws FormatError when a tensor is not what the pickle says of it. */
@@ -107,12 +112,16 @@ interface Kept {
   readonly values: PyValue
   readonly findings: readonly string[]
   readonly composites: ReadonlyMap<string, string>
+  readonly parts: FileParts
+  readonly isNested: boolean
   readonly storages: TorchStorages
   readonly littleEndian: boolean
+  readonly reread: () => Promise<PickleNode>
 }
 
 function keep(contents: TorchContents, listing: TensorListing, tensors: readonly TensorInfo[]): Kept {
-  const { format, metadata, storages, littleEndian, references } = contents
+  const { format, metadata, storages, littleEndian, references, reread } = contents
+  const parts = partsOf(contents.root, listing)
   const values = new PythonValues({ replace: (node) => standIn(node, listing, references) })
   return {
     format,
@@ -130,9 +139,33 @@ function keep(contents: TorchContents, listing: TensorListing, tensors: readonly
       ...(values.isCut ? ['it holds more values than are listed'] : []),
     ],
     composites: new Map([...listing.composites].map(([name, { text }]) => [name, text])),
+    parts,
+    isNested: !parts.isFlat,
     storages,
     littleEndian,
+    reread,
   }
+}
+
+/** A tensor's values can be replaced in the innermost node that describes it: a parameter is one around a tensor. */
+function nodesByName({ tensors, found }: TensorListing): Map<string, PickleNode> {
+  const nodes = new Map<unknown, PickleNode>([...found].map(([node, tensor]) => [tensor, innermost(node)]))
+  return new Map(tensors.map(({ name, tensor }) => [name, 'storage' in tensor ? (nodes.get(tensor) ?? null) : tensor]))
+}
+
+/** Without the nodes that it was found in. */
+function partsOf(root: PickleNode, { tensors, composites }: TensorListing): FileParts & Pick<TorchParts, 'isFlat'> {
+  // What is made of several tensors is one.
+  const isPart = (name: string) => composites.has(name.slice(0, Math.max(0, name.lastIndexOf('.'))))
+  const names = tensors.flatMap(({ name }) => (isPart(name) ? [] : [name]))
+  const found = findParts(root, [...names, ...composites.keys()])
+  const bare = ({ path, role, tensors: count, isModule: whole }: TorchPart) => ({
+    path,
+    role,
+    tensors: count,
+    isModule: whole,
+  })
+  return { parts: found.parts.map(bare), weights: found.weights.map(bare), keys: found.keys, isFlat: found.isFlat }
 }
 
 class TorchFile implements TensorFile {
@@ -144,6 +177,8 @@ class TorchFile implements TensorFile {
   readonly values: PyValue
   readonly findings: readonly string[]
   readonly composites: ReadonlyMap<string, string>
+  readonly parts: FileParts
+  readonly isNested: boolean
   /** Made when values are asked for: a listing needs none. */
   private byName: ReadonlyMap<string, NamedTensor['tensor']> | undefined
 
@@ -162,17 +197,31 @@ class TorchFile implements TensorFile {
     this.values = kept.values
     this.findings = kept.findings
     this.composites = kept.composites
+    this.parts = kept.parts
+    this.isNested = kept.isNested
   }
 
   head(): Uint8Array {
     return headerFor(this)
   }
 
+  private tensorOf({ name }: TensorInfo): TorchTensor {
+    this.byName ??= new Map(this.kept.named.map((named) => [named.name, named.tensor]))
+    const listed = this.byName.get(name)
+    if (listed === undefined) throw new RangeError(`${this.path} has no tensor ${name}`)
+    return inFull(listed)
+  }
+
+  placeOf(info: TensorInfo): string {
+    const { storage, dtype, itemSize, offset, shape, strides, conjugate, negative } = this.tensorOf(info)
+    const first = storage.start * storage.itemSize + offset * itemSize
+    // Along an axis of one element nothing is stepped over.
+    const steps = strides.map((stride, axis) => (shape[axis] === 1 ? 0 : stride))
+    return [storage.key, first, dtype, shape.join('x'), steps.join('x'), conjugate, negative].join(' ')
+  }
+
   async dataOf(info: TensorInfo): Promise<TensorData> {
-    this.byName ??= new Map(this.kept.named.map(({ name, tensor }) => [name, tensor]))
-    const listed = this.byName.get(info.name)
-    if (listed === undefined) throw new RangeError(`${this.path} has no tensor ${info.name}`)
-    const tensor = inFull(listed)
+    const tensor = this.tensorOf(info)
     const { storage, dtype, itemSize, conjugate, negative } = tensor
     const { storages } = this.kept
     const bytes = storages.get(storages.numberOf(storage.key))
@@ -186,6 +235,22 @@ class TorchFile implements TensorFile {
       contiguous ? bytes.stream(offset * itemSize, length, chunk) : gather(bytes, view, length, chunk)
     const change = changeOf(tensor, turned)
     return { length: info.bytes, read: (length, chunk) => wholeElements(raw(length, chunk), itemSize, change) }
+  }
+
+  async structure(): Promise<TorchStructure> {
+    const { storages, littleEndian, reread } = this.kept
+    const root = await reread()
+    const references = new StorageReferences(storages.numberOf)
+    return {
+      root,
+      nodes: nodesByName(listTensors(root, { storages: references, fileSize: this.handle.size })),
+      storageOf: (reference) => {
+        const { key, start, length, count } = references.of(reference)
+        // Bytes that must be turned round, or a part of a storage: only tensors of their own can hold these.
+        if (!littleEndian || start > 0 || length < count) return null
+        return { key, bytes: storages.get(references.numberOf(reference)) }
+      },
+    }
   }
 
   async ensureUnchanged(): Promise<void> {
@@ -208,10 +273,11 @@ function part({ handle, position }: Extent, view: { offset: number; itemSize: nu
 function describe(tensors: readonly NamedTensor[], contents: TorchContents): TensorInfo[] {
   const { references } = contents
   const sharers = new Sharers(tensors, contents)
-  return tensors.map(({ name, tensor }, index) => {
+  return tensors.map(({ name, tensor, beside }, index) => {
     const { dtype, itemSize } = 'storage' in tensor ? tensor : references.typeOf(tensor)
     const { shape } = tensor
-    const info = { name, dtype: nameOfTorchDtype(dtype), shape, bytes: bytesOf(shape, itemSize) }
+    const form = { name, dtype: nameOfTorchDtype(dtype), shape, bytes: bytesOf(shape, itemSize) }
+    const info = beside === true ? { ...form, beside } : form
     const shared = sharers.firstOf(index)
     return shared === undefined ? info : { ...info, shared }
   })

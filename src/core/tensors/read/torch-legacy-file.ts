@@ -35,6 +35,7 @@ export async function openTorchLegacy(handle: ReadHandle): Promise<TensorFile> {
     storages,
     metadata: new Map(),
     findings: extra === 0 ? [] : [`${extra} bytes follow the last storage`],
+    reread: async () => (await readLegacyLayout(sourceOf(handle))).root,
   })
 }
 

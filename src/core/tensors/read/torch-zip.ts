@@ -51,6 +51,7 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
     storages,
     metadata: new Map(),
     findings: [...findStrangers(archive, root), ...unused],
+    reread: async () => (await readArchivePickle(source, archive, pickle, largestPickle)).value,
   })
 }
 

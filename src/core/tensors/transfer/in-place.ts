@@ -1,9 +1,10 @@
 /** Carries a plan out in a clone of the target, so that what does not change is not written anew. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
-import { FileSink, Pace, ensurePlaceable, place, temporaryPath } from '../write/index.js'
-import type { WriteOptions, WrittenOutput } from '../write/index.js'
+import { FileSink, Pace, ensureNothingLost, ensurePlaceable, lossesOf, place, temporaryPath } from '../write/index.js'
+import type { OutputTensor, WriteOptions, WrittenOutput } from '../write/index.js'
 import type { Storage } from '../../storage/storage.js'
+import type { TensorLosses } from '../read/cast-losses.js'
 import { isExtent } from '../read/tensor.js'
 import { ensureTransferable, type TransferPlan } from './match.js'
 import { outputTensor, transfer } from './write.js'
@@ -18,7 +19,7 @@ export async function transferInPlace(
   storage: Storage,
   plan: TransferPlan,
   output: string,
-  options: Pick<WriteOptions, 'force' | 'onProgress' | 'signal'> = {},
+  options: Pick<WriteOptions, 'force' | 'onProgress' | 'signal' | 'strictCast'> = {},
 ): Promise<WrittenOutput> {
   ensureTransferable(plan)
   const { target } = plan
@@ -35,11 +36,18 @@ export async function transferInPlace(
       const written = await transfer(storage, plan, output, { ...options, format: 'safetensors' })
       return { ...written, sharesBlocks: false }
     }
-    await amend(storage, plan, temporary, options)
+    const losses = await amend(storage, plan, temporary, options)
     await plan.source.ensureUnchanged()
     await target.ensureUnchanged()
+    if (options.strictCast === true) ensureNothingLost(losses)
     await place(storage, temporary, output, force)
-    return { path: output, files: [output], bytes: target.byteLength, sharesBlocks: true }
+    return {
+      path: output,
+      files: [output],
+      bytes: target.byteLength,
+      sharesBlocks: true,
+      ...(losses.length === 0 ? {} : { losses }),
+    }
   } catch (error) {
     await storage.unlink(temporary).catch(() => undefined)
     throw sayOf(output, temporary, error)
@@ -51,19 +59,23 @@ async function amend(
   plan: TransferPlan,
   path: string,
   options: Pick<WriteOptions, 'onProgress' | 'signal'>,
-): Promise<void> {
-  const total = plan.matched.reduce((sum, pair) => sum + pair.target.bytes, 0)
+): Promise<TensorLosses[]> {
+  const written: OutputTensor[] = []
+  const stored = plan.matched.filter((pair) => !plan.ties.has(pair.target.name))
+  const total = stored.reduce((sum, pair) => sum + pair.target.bytes, 0)
   const pace = new Pace(total, options)
   const handle = await storage.amend(path)
   try {
     const sink = new FileSink(handle, pace)
-    for (const pair of plan.matched) {
+    for (const pair of stored) {
       if (pair.target.bytes === 0) continue
       const place = await plan.target.dataOf(pair.target)
       if (!isExtent(place)) throw new RangeError(`${pair.target.name} does not lie together`)
       await sink.flush()
       handle.moveTo(place.position)
-      await outputTensor(plan, pair.target, pair, undefined).pour(sink)
+      const tensor = outputTensor(plan, pair.target, pair, undefined)
+      written.push(tensor)
+      await tensor.pour(sink)
     }
     await sink.flush()
     await handle.sync()
@@ -72,6 +84,7 @@ async function amend(
     throw error
   }
   await handle.close()
+  return lossesOf(written)
 }
 
 function sayOf(output: string, temporary: string, error: unknown): unknown {

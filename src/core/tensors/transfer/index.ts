@@ -1,6 +1,8 @@
 /** Carrying tensors by name from one file into another. */
 export {
+  castsOf,
   ensureTransferable,
+  isRenamed,
   formatPart,
   matchTensors,
   reportOf,

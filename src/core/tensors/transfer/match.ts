@@ -1,8 +1,12 @@
 /** Which tensors go where: names in, a plan out. Nothing is read but what the files' headers said. */
 import { CkptError } from '../../errors.js'
+import type { Dtype } from '../../formats/safetensors.js'
 import { canCast } from '../read/cast.js'
+import { isFloatDtype } from '../read/dtype-name.js'
 import { ensureDense, plainShape } from '../read/tensor.js'
 import type { Shape, TensorFile, TensorInfo } from '../read/tensor.js'
+import { tiesOf, type Ties } from '../read/ties.js'
+import { fillTied } from './fill-tied.js'
 import { findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
 import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
@@ -18,6 +22,8 @@ export interface MatchOptions {
   readonly autoPrefix?: boolean
   /** What may be done where one axis differs. */
   readonly resize?: readonly ResizeKind[]
+  /** That all floating-point tensors of the output are to have; the target's own when left out. */
+  readonly dtype?: Dtype | undefined
   /** Refuses when anything is missing or unexpected. */
   readonly strict?: boolean
   /** Refuses when less than this part of the target is covered, by tensors or by bytes: 0 to 1. */
@@ -30,6 +36,8 @@ export interface Pair {
   readonly target: TensorInfo
   /** Only a part goes over. */
   readonly resize?: Resize
+  /** Filled as a further name of this one, which it is tied to in the target. */
+  readonly through?: string
 }
 
 /** Parts of the target that get values of the source: 0 to 1. */
@@ -56,6 +64,10 @@ export interface TransferPlan {
   readonly excluded: readonly TensorInfo[]
   /** In both, but the shapes differ, or there is no cast between the dtypes. */
   readonly mismatched: readonly Pair[]
+  /** Further names of parameters of the target, that are filled with them: see `tiesOf`. */
+  readonly ties: Ties
+  /** For people: tied weights of the target for which the source has several tensors, of which the last is taken. */
+  readonly conflicts: readonly string[]
   /** Missing and unexpected tensors that are likely the same under two names. */
   readonly nearMisses: readonly NearMiss[]
   /** By which names match that did not as they stand. */
@@ -73,13 +85,16 @@ export function matchTensors(source: TensorFile, target: TensorFile, options: Ma
   const { names, excluded, prefix } = nameTensors(source, targetNames, options)
   const bySought = indexNames(names, targetNames)
   const kinds = new Set(options.resize ?? [])
-  const pairs = target.tensors.flatMap((tensor): Pair[] => {
+  const own = target.tensors.flatMap((tensor): Pair[] => {
     const found = bySought.get(tensor.name)
     return found === undefined ? [] : [pairOf(found, tensor, kinds)]
   })
+  const ties = tiesOf(target)
+  const { pairs, conflicts } = fillTied(source, target, own, ties, fits)
+  const paired = new Set(pairs.map((pair) => pair.target.name))
   const matched = pairs.filter(fits)
-  const missing = target.tensors.filter(({ name }) => !bySought.has(name))
-  const unexpected = [...names].filter(([, sought]) => !targetNames.has(sought)).map(([tensor]) => tensor)
+  const missing = target.tensors.filter(({ name }) => !paired.has(name))
+  const unexpected = unexpectedOf(names, targetNames)
   return {
     source,
     target,
@@ -92,8 +107,19 @@ export function matchTensors(source: TensorFile, target: TensorFile, options: Ma
     mismatched: pairs.filter((pair) => !fits(pair)),
     nearMisses: findNearMisses(unexpected, missing),
     prefix,
-    coverage: coverageOf(matched, target),
+    ties,
+    conflicts,
+    coverage: coverageOf(matched, target, ties),
   }
+}
+
+/** A name that only a note of the source gives to another tensor, which has its place, is not unexpected. */
+function unexpectedOf(names: ReadonlyMap<TensorInfo, string>, targetNames: ReadonlySet<string>): TensorInfo[] {
+  const found = new Set([...names].filter(([, sought]) => targetNames.has(sought)).map(([{ name }]) => name))
+  const isCarried = ({ noted, shared }: TensorInfo) => noted === true && shared !== undefined && found.has(shared)
+  return [...names]
+    .filter(([tensor, sought]) => !targetNames.has(sought) && !isCarried(tensor))
+    .map(([tensor]) => tensor)
 }
 
 interface Naming {
@@ -152,11 +178,13 @@ function shapesFit(source: Shape, target: Shape): boolean {
   return source.length === target.length && source.every((dim, axis) => dim === target[axis])
 }
 
-function coverageOf(matched: readonly Pair[], { tensors }: TensorFile): Coverage {
-  const all = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
+/** The bytes of tied weights count once. */
+function coverageOf(matched: readonly Pair[], { tensors }: TensorFile, ties: Ties): Coverage {
+  const own = (tensor: TensorInfo) => (ties.has(tensor.name) ? 0 : tensor.bytes)
+  const all = tensors.reduce((sum, tensor) => sum + own(tensor), 0)
   const covered = matched.reduce((sum, { target, resize }) => {
     const part = resize === undefined ? 1 : Math.min(resize.source, resize.target) / resize.target
-    return sum + target.bytes * part
+    return sum + own(target) * part
   }, 0)
   return {
     count: tensors.length === 0 ? 0 : matched.length / tensors.length,
@@ -180,6 +208,8 @@ export interface TransferReport {
   readonly cast: readonly { readonly name: string; readonly from: string; readonly to: string }[]
   /** Of the matched, those that the source has under another name. */
   readonly renamed: readonly { readonly name: string; readonly source: string }[]
+  /** Of the matched, the further names of tied weights: one parameter with the target's tensor `kept`. */
+  readonly tied: readonly { readonly name: string; readonly kept: string }[]
   /** Of the matched, those of which only a part goes over. */
   readonly resized: readonly ({ readonly name: string } & Resize)[]
   readonly excluded: readonly string[]
@@ -200,12 +230,12 @@ export function reportOf(plan: TransferPlan): TransferReport {
       source: formOf(source),
       target: formOf(target),
     })),
-    cast: plan.matched
-      .filter(({ source, target }) => source.dtype !== target.dtype)
-      .map(({ source, target }) => ({ name: target.name, from: source.dtype, to: target.dtype })),
-    renamed: plan.matched
-      .filter(({ source, target }) => source.name !== target.name)
-      .map(({ source, target }) => ({ name: target.name, source: source.name })),
+    cast: castsOf(plan),
+    renamed: plan.matched.filter(isRenamed).map(({ source, target }) => ({ name: target.name, source: source.name })),
+    tied: plan.matched.flatMap(({ target: { name } }) => {
+      const kept = plan.ties.get(name)
+      return kept === undefined ? [] : [{ name, kept }]
+    }),
     resized: plan.matched.flatMap(({ target, resize }) =>
       resize === undefined ? [] : [{ name: target.name, ...resize }],
     ),
@@ -215,6 +245,20 @@ export function reportOf(plan: TransferPlan): TransferReport {
     nearMisses: plan.nearMisses.map(({ source, target }) => ({ source: source.name, target: target.name })),
     suggestions: suggestFlags(plan.nearMisses),
   }
+}
+
+/** Tensors whose values are cast, with the dtype that is written: also the target's own, where one is asked for. */
+export function castsOf({ matched, missing, mismatched, options: { dtype } }: TransferPlan): TransferReport['cast'] {
+  const written = (own: string) => (dtype !== undefined && isFloatDtype(own) ? dtype : own)
+  const kept = [...missing, ...mismatched.map(({ target }) => target)].map((target) => ({ source: target, target }))
+  return [...matched, ...kept]
+    .map(({ source, target }) => ({ name: target.name, from: source.dtype, to: written(target.dtype) }))
+    .filter(({ from, to }) => from !== to)
+}
+
+/** Under another name than the target's, and not for a tie. */
+export function isRenamed({ source, target, through }: Pair): boolean {
+  return through === undefined && source.name !== target.name
 }
 
 function formOf({ dtype, shape }: TensorInfo): Form {

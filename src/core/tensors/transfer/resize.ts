@@ -1,6 +1,7 @@
 /** Tensors that differ in the length of one axis, as embeddings do when a vocabulary grows or shrinks. */
 import { bitsOf, type Dtype, type Shape } from '../../formats/safetensors.js'
 import type { Sink } from '../write/index.js'
+import type { CastLosses } from '../read/cast-losses.js'
 import { createCast } from '../read/cast.js'
 import { readerOf, type TensorReader } from '../read/reader.js'
 import type { TensorData } from '../read/tensor.js'
@@ -45,12 +46,13 @@ export async function pourResized(
   shape: Shape,
   to: Dtype,
   sink: Sink,
+  losses?: CastLosses,
 ): Promise<void> {
   const outer = product(shape.slice(0, axis))
   const inner = product(shape.slice(axis + 1))
   const taken = Math.min(lengths.source, lengths.target) * inner
-  const from = openSide(source, to)
-  const own = openSide(target, to)
+  const from = openSide(source, to, losses)
+  const own = openSide(target, to, losses)
   try {
     for (let row = 0; row < outer; row += 1) {
       await from.pour(taken, sink)
@@ -75,11 +77,11 @@ interface OpenSide {
   close(): Promise<void>
 }
 
-function openSide({ data, dtype }: Side, to: Dtype): OpenSide {
+function openSide({ data, dtype }: Side, to: Dtype, losses?: CastLosses): OpenSide {
   const size = bitsOf[dtype] / 8
   const reader: TensorReader = readerOf(data, new Uint8Array(Math.min(blockSize, data.length)))
   const most = blockSize / 8
-  const convert = dtype === to ? undefined : createCast(dtype, to, Math.min(most, data.length / size))
+  const convert = dtype === to ? undefined : createCast(dtype, to, Math.min(most, data.length / size), losses)
   return {
     async pour(count, sink) {
       for (let done = 0; done < count; done += most) {

@@ -3,9 +3,11 @@ import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
 import {
   formatFor,
+  keepsSurroundings,
   metadataLike,
   pourAsIs,
   pourCast,
+  structureOf,
   writeOutput,
   type OutputFormat,
   type OutputTensor,
@@ -14,6 +16,7 @@ import {
   type WrittenOutput,
 } from '../write/index.js'
 import type { Storage } from '../../storage/storage.js'
+import { noLosses } from '../read/cast-losses.js'
 import { canCast } from '../read/cast.js'
 import { isFloatDtype } from '../read/dtype-name.js'
 import { firstOf, isOfTorch, type TensorInfo } from '../read/tensor.js'
@@ -21,13 +24,18 @@ import { ensureTransferable } from './match.js'
 import type { Pair, TransferPlan } from './match.js'
 import { pourResized } from './resize.js'
 
-export interface TransferOptions extends Pick<WriteOptions, 'force' | 'onOutdated' | 'onProgress' | 'signal'> {
+export interface TransferOptions extends Pick<
+  WriteOptions,
+  'force' | 'onOutdated' | 'onProgress' | 'signal' | 'strictCast'
+> {
   /** What the output's name or the target says when it is left out: see `formatFor`. */
   readonly format?: OutputFormat | undefined
   /** Bytes of tensors in each of several files; one file when left out. */
   readonly shardSize?: number | undefined
   /** Of all floating-point tensors of the output; the target's own when left out. */
   readonly dtype?: Dtype | undefined
+  /** A file of torch holds one state_dict, and not what the target has around its weights. */
+  readonly weightsOnly?: boolean
   /** Put into the metadata beside the target's own. */
   readonly origin?: ReadonlyMap<string, string>
 }
@@ -49,9 +57,15 @@ export async function transfer(
 ): Promise<WrittenOutput> {
   ensureTransferable(plan)
   const { source, target } = plan
-  const { origin, dtype, shardSize, format = formatFor(output, target), ...work } = options
+  const { origin, dtype, shardSize, format = formatFor(output, target), weightsOnly = false, ...work } = options
+  const keepsStructure =
+    format === 'torch' && shardSize === undefined && !weightsOnly && keepsSurroundings(output, target)
   const matched = new Map(plan.matched.map((pair) => [pair.target.name, pair]))
-  const tensors = target.tensors.map((tensor) => outputTensor(plan, tensor, matched.get(tensor.name), dtype))
+  const tensors = target.tensors.map((tensor) => {
+    const own = outputTensor(plan, tensor, matched.get(tensor.name), dtype)
+    const tiedTo = plan.ties.get(tensor.name)
+    return tiedTo === undefined ? own : { ...own, tiedTo }
+  })
   const keepsHead = format === 'safetensors' && !isOfTorch(target) && dtype === undefined && origin === undefined
   return writeOutput(
     storage,
@@ -61,6 +75,7 @@ export async function transfer(
       tensors,
       metadata: new Map([...metadataLike(target), ...(origin ?? [])]),
       head: keepsHead ? target.head() : undefined,
+      structure: keepsStructure ? await structureOf(target) : undefined,
       shardSize,
     },
     {
@@ -86,18 +101,20 @@ export function outputTensor(
   for (const one of [from, own]) if (!canCast(one, dtype)) throw noCast(target.name, one, dtype)
   const elements = (target.bytes * 8) / bitsOf[own]
   const bytes = (elements * bitsOf[dtype]) / 8
+  const losses = noLosses()
   const pour = async (sink: Sink): Promise<void> => {
     const data = await (pair === undefined ? targetFile.dataOf(target) : sourceFile.dataOf(pair.source))
     if (pair?.resize !== undefined) {
       const side = { data: await targetFile.dataOf(target), dtype: own }
-      await pourResized({ data, dtype: from }, side, pair.resize, target.shape, dtype, sink)
+      await pourResized({ data, dtype: from }, side, pair.resize, target.shape, dtype, sink, losses)
       return
     }
     // As many elements as the target has: of a vector that goes into a scalar, the first.
     const part = firstOf(data, (elements * bitsOf[from]) / 8)
-    await (from === dtype ? pourAsIs(part, sink) : pourCast(part, from, dtype, sink))
+    await (from === dtype ? pourAsIs(part, sink) : pourCast(part, from, dtype, sink, losses))
   }
-  return { name: target.name, dtype, shape: target.shape, bytes, pour }
+  const tensor = { name: target.name, dtype, shape: target.shape, bytes, pour }
+  return from === dtype && own === dtype ? tensor : { ...tensor, cast: { from, losses } }
 }
 
 function dtypeOf({ name, dtype }: TensorInfo): Dtype {

@@ -44,6 +44,11 @@ export function indexPath(output: string): string {
   return `${output}.index.json`
 }
 
+/** `model.safetensors` for `model.safetensors.index.json`; null for what is named as no index. */
+export function pathOfIndex(output: string): string | null {
+  return /[^/\\]\.index\.json$/i.test(output) ? output.slice(0, -'.index.json'.length) : null
+}
+
 /** Which shard holds which tensor, as Hugging Face writes it: keys in order, indented by two. */
 export function formatIndex(shards: readonly { readonly path: string; readonly tensors: readonly Sized[] }[]): string {
   const total = shards.flatMap(({ tensors }) => tensors).reduce((sum, { bytes }) => sum + bytes, 0)

@@ -1,6 +1,7 @@
 /** The ways in which a tensor's bytes come to be. */
 import { FormatError } from '../../errors.js'
 import { bitsOf, type Dtype } from '../../formats/safetensors.js'
+import type { CastLosses } from '../read/cast-losses.js'
 import { createCast } from '../read/cast.js'
 import { readerOf } from '../read/reader.js'
 import { chunksOf, isExtent, type TensorData } from '../read/tensor.js'
@@ -21,11 +22,17 @@ export async function pourAsIs(data: TensorData, sink: Sink): Promise<void> {
 /** Elements per cast. */
 const castStride = 1 << 17
 
-/** As torch casts. */
-export async function pourCast(data: TensorData, from: Dtype, to: Dtype, sink: Sink): Promise<void> {
+/** As torch casts; what that loses is added to `losses`. */
+export async function pourCast(
+  data: TensorData,
+  from: Dtype,
+  to: Dtype,
+  sink: Sink,
+  losses?: CastLosses,
+): Promise<void> {
   const bytesEach = bitsOf[from] / 8
   const stride = Math.min(castStride * bytesEach, data.length)
-  const convert = createCast(from, to, stride / bytesEach)
+  const convert = createCast(from, to, stride / bytesEach, losses)
   const reader = readerOf(data, new Uint8Array(stride))
   try {
     for (let done = 0; done < data.length; done += stride) {

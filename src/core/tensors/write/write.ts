@@ -1,17 +1,20 @@
 /** Files of tensors: streamed into new files that appear under their names whole, or not at all. */
-import { basename, dirname, extname } from 'node:path'
+import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
 import { formatHeader, type Dtype, type Shape } from '../../formats/safetensors.js'
-import { hasTorchDtype, pickleStateDict } from '../../formats/state-dict-pickle.js'
-import { archiveEnd, recordHeader, recordTrailer, type ClosedRecord } from '../../formats/torch-archive.js'
+import { hasTorchDtype } from '../../formats/state-dict-pickle.js'
 import type { Stat, Storage, WriteHandle } from '../../storage/storage.js'
+import type { TensorLosses } from '../read/cast-losses.js'
 import type { Extent } from '../read/tensor.js'
 import { findEarlier } from './existing-output.js'
+import { formatOfName } from './format-name.js'
+import { ensureNothingLost, lossesOf, type OutputCast } from './losses.js'
 import { Pace, type LongWork } from './long-work.js'
 import { ensurePlaceable, place, temporaryPath } from './publish-file.js'
 import { replaceShards, type NewShards } from './replace-shards.js'
-import { formatIndex, indexPath, shardPath, splitIntoShards } from './shards.js'
-import { FileSink, SummingSink, type Sink } from './sink.js'
+import { formatIndex, indexPath, pathOfIndex, shardPath, splitIntoShards, type Sized } from './shards.js'
+import { FileSink, type Sink } from './sink.js'
+import { fillArchive, planArchive, type OutputStructure } from './torch-archive.js'
 
 export interface OutputTensor {
   readonly name: string
@@ -19,8 +22,13 @@ export interface OutputTensor {
   readonly shape: Shape
   /** Bytes of all elements. */
   readonly bytes: number
-  /** Of torch: another tensor, in whose storage this one lies whole. */
+  /**
+   * Another tensor of the output, that has these very values: torch has both in one storage, safetensors a note in
+   * place of this one. What lies in another file of several has values of its own.
+   */
   readonly tiedTo?: string
+  /** How its values are cast; `pour` counts what that loses. */
+  readonly cast?: OutputCast
   /** Gives exactly that many. */
   readonly pour: (sink: Sink) => Promise<void>
 }
@@ -37,6 +45,8 @@ export interface Output {
   readonly metadata: ReadonlyMap<string, string>
   /** A header of just these tensors, which is then kept to the byte. */
   readonly head?: Extent | Uint8Array | undefined
+  /** Of torch, in one file: the object that holds the tensors; one state_dict when left out. */
+  readonly structure?: OutputStructure | undefined
   /** Bytes of tensors in each file; one file when left out. */
   readonly shardSize?: number | undefined
 }
@@ -44,6 +54,8 @@ export interface Output {
 export interface WriteOptions extends LongWork {
   /** Replaces what is at the output. */
   readonly force?: boolean
+  /** Refuses what loses values in a cast. */
+  readonly strictCast?: boolean
   /** Told, before anything is written, of files that go because nothing would name them any more: absolute paths. */
   readonly onOutdated?: ((paths: readonly string[]) => void) | undefined
   /** Throws when what the values come from is not what it was. Called once all is written, before it gets its names. */
@@ -57,6 +69,10 @@ export interface WrittenOutput {
   readonly files: readonly string[]
   /** Bytes of all of them. */
   readonly bytes: number
+  /** What casts lost, by tensor; absent when nothing was. */
+  readonly losses?: readonly TensorLosses[]
+  /** True where what the model file has around its weights was written too. */
+  readonly keepsSurroundings?: boolean
   /** Files of what was there before, with `force`: absolute paths. */
   readonly removed?: readonly string[]
   /** Of a clone: false where the file system could not share blocks, so that all was copied. */
@@ -77,11 +93,8 @@ interface Part {
  * does not have), `interrupted`, what `verify` throws, and StorageError. After an error nothing is there that was not
  * there before; but with `force`, of several files some may be new.
  */
-export async function writeOutput(
-  storage: Storage,
-  output: Output,
-  options: WriteOptions = {},
-): Promise<WrittenOutput> {
+export async function writeOutput(storage: Storage, given: Output, options: WriteOptions = {}): Promise<WrittenOutput> {
+  const output = withoutIndexName(given)
   for (const tensor of output.tensors) ensureWritable(tensor, output.format)
   const parts = partsOf(output)
   const force = options.force ?? false
@@ -102,6 +115,7 @@ export async function writeOutput(
     await pace.advance(0)
     for (const part of parts) bytes += await draft(storage, part, drafts, pace, options)
     await options.verify?.()
+    if (options.strictCast === true) ensureNothingLost(lossesOf(output.tensors))
     pace.ensureGoing()
     if (earlier !== null && parts.some(({ path }) => earlier.shards.has(path))) {
       await replaceShards(storage, newShards(drafts, output))
@@ -111,12 +125,29 @@ export async function writeOutput(
     throw sayOf(drafts, error)
   }
   await removeOutdated(storage, output.path, outdated)
+  const losses = lossesOf(output.tensors)
   return {
     path: parts.at(-1)?.path ?? output.path,
     files: parts.map(({ path }) => path),
     bytes,
+    ...(losses.length === 0 ? {} : { losses }),
+    ...(output.structure === undefined ? {} : { keepsSurroundings: true }),
     ...(outdated.length === 0 ? {} : { removed: outdated }),
   }
+}
+
+/** Bytes of tensors in each file, where an index is asked for and no size is (transformers writes as much). */
+const usualShard = 5e9
+
+/** An output that is named as an index is the shards that it tells of, and never the weights themselves. */
+function withoutIndexName(output: Output): Output & { readonly hasIndex?: boolean } {
+  const path = pathOfIndex(output.path)
+  if (path === null) return output
+  const said = formatOfName(path)
+  if (said !== null && said !== output.format) {
+    throw new CkptError('usage', `${output.path}: is the name of an index of ${said} files, not of ${output.format}`)
+  }
+  return { ...output, path, shardSize: output.shardSize ?? usualShard, hasIndex: true }
 }
 
 /** What is new has its names. The file goes before the index, and that before its shards: none names what is gone. */
@@ -138,9 +169,9 @@ function newShards(drafts: ReadonlyMap<Part, string>, output: Output): NewShards
   const named = [...drafts].map(([{ path }, draft]) => ({ path, draft }))
   const index = named.pop()
   if (index === undefined) throw new RangeError('there are no shards')
-  const groups = splitIntoShards(output.tensors, output.shardSize ?? Infinity)
+  const groups = groupsOf(output)
   const indexFor = (paths: readonly string[]) =>
-    encodeIndex(groups.map((tensors, at) => ({ path: paths[at] ?? '', tensors })))
+    encodeIndex(groups.map((tensors, at) => ({ path: paths[at] ?? '', tensors: indexed(tensors, output.format) })))
   return { index, shards: named, indexFor }
 }
 
@@ -157,26 +188,46 @@ function ensureWritable({ name, dtype }: OutputTensor, format: OutputFormat): vo
   if (/\p{Cs}/u.test(name)) throw lacks('its name is no Unicode text')
 }
 
-/** What is tied across shards would need a storage in another file: there it lies by itself. */
-function withoutTies(tensors: readonly OutputTensor[]): OutputTensor[] {
-  return tensors.map(({ name, dtype, shape, bytes, pour }) => ({ name, dtype, shape, bytes, pour }))
+/** Tied tensors lie in one file; in torch's they all have their names in the index. */
+function groupsOf({ tensors, shardSize }: Output): OutputTensor[][] {
+  if (shardSize === undefined) return []
+  const mates = new Map<string, OutputTensor[]>()
+  for (const tensor of tensors) {
+    if (tensor.tiedTo !== undefined) mates.set(tensor.tiedTo, [...(mates.get(tensor.tiedTo) ?? []), tensor])
+  }
+  const stored = tensors.filter(({ tiedTo }) => tiedTo === undefined)
+  const groups = splitIntoShards(stored, shardSize)
+  return groups.map((group) => group.flatMap((tensor) => [tensor, ...(mates.get(tensor.name) ?? [])]))
 }
 
-function partsOf(output: Output): Part[] {
-  const groups = output.shardSize === undefined ? [] : splitIntoShards(output.tensors, output.shardSize)
-  if (groups.length < 2) return [partOf(output, output.path)]
+/** The names that an index tells of; `total_size` counts what is tied once. */
+function indexed(tensors: readonly OutputTensor[], format: OutputFormat): Sized[] {
+  return tensors.flatMap(({ name, bytes, tiedTo }) => {
+    if (tiedTo === undefined) return [{ name, bytes }]
+    return format === 'torch' ? [{ name, bytes: 0 }] : []
+  })
+}
+
+function partsOf(output: Output & { readonly hasIndex?: boolean }): Part[] {
+  const groups = groupsOf(output)
+  if (groups.length < 2 && output.hasIndex !== true) return [partOf(output, output.path)]
   const shards = groups.map((tensors, index) => ({ path: shardPath(output.path, index, groups.length), tensors }))
-  const index = encodeIndex(shards)
+  const index = encodeIndex(shards.map(({ path, tensors }) => ({ path, tensors: indexed(tensors, output.format) })))
   return [
-    ...shards.map(({ path, tensors }) => partOf({ ...output, tensors: withoutTies(tensors), head: undefined }, path)),
+    ...shards.map(({ path, tensors }) => partOf({ ...output, tensors, head: undefined, structure: undefined }, path)),
     { path: indexPath(output.path), length: index.length, fill: (handle, pace) => fillWith(index, handle, pace) },
   ]
 }
 
-function partOf({ format, tensors, metadata, head }: Output, path: string): Part {
-  const length = tensors.reduce((sum, { bytes, tiedTo }) => sum + (tiedTo === undefined ? bytes : 0), 0)
-  if (format === 'torch') return { path, length, fill: (handle, pace) => fillArchive(handle, pace, path, tensors) }
-  const start = head ?? formatHeader(tensors, metadata)
+function partOf({ format, tensors: all, metadata, head, structure }: Output, path: string): Part {
+  if (format === 'torch') {
+    const archive = planArchive(all, structure)
+    return { path, length: archive.length, fill: (handle, pace) => fillArchive(handle, pace, path, archive) }
+  }
+  const tensors = all.filter(({ tiedTo }) => tiedTo === undefined)
+  const length = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
+  const notes = all.flatMap(({ name, tiedTo }) => (tiedTo === undefined ? [] : [[name, tiedTo] as const]))
+  const start = head ?? formatHeader(tensors, new Map([...metadata, ...notes]))
   return {
     path,
     length: start.length + length,
@@ -195,49 +246,6 @@ async function fillWith(bytes: Uint8Array, handle: WriteHandle, pace: Pace): Pro
   await handle.write(bytes)
   await pace.advance(bytes.length)
   return bytes.length
-}
-
-/** The records that every torch since 1.6 reads; their data in the order of their keys. */
-async function fillArchive(
-  handle: WriteHandle,
-  pace: Pace,
-  path: string,
-  tensors: readonly OutputTensor[],
-): Promise<number> {
-  const root = archiveRoot(path)
-  const sink = new SummingSink(handle, pace)
-  const records: ClosedRecord[] = []
-  const add = async (name: string, size: number, pour: () => Promise<void>): Promise<void> => {
-    const record = { name: `${root}/${name}`, size, offset: sink.length }
-    await sink.write(recordHeader(record))
-    sink.begin()
-    await pour()
-    const closed = { ...record, crc32: sink.checksum }
-    await sink.write(recordTrailer(closed))
-    records.push(closed)
-  }
-  const addText = (name: string, bytes: Uint8Array) => add(name, bytes.length, () => sink.write(bytes))
-  const encoder = new TextEncoder()
-  const stored = tensors.filter(({ tiedTo }) => tiedTo === undefined)
-  const keys = new Map(stored.map(({ name }, index) => [name, String(index)]))
-  const pickled = tensors.map((tensor) => ({ ...tensor, storage: keys.get(tensor.tiedTo ?? tensor.name) ?? '' }))
-  await addText('data.pkl', pickleStateDict(pickled))
-  await addText('byteorder', encoder.encode('little'))
-  for (const [index, tensor] of stored.entries()) {
-    await add(`data/${index}`, tensor.bytes, async () => {
-      if (tensor.bytes > 0) await tensor.pour(sink)
-    })
-  }
-  await addText('version', encoder.encode('3\n'))
-  await sink.write(archiveEnd(records, sink.length))
-  await sink.flush()
-  return sink.length
-}
-
-/** torch names an archive's folder after the file (torch/serialization.py, `_open_zipfile_writer_file`). */
-function archiveRoot(path: string): string {
-  const stem = basename(path, extname(path))
-  return /^[\x20-\x7e]+$/.test(stem) && !/[\\/]/.test(stem) ? stem : 'archive'
 }
 
 /** Writes, syncs and closes one file under a temporary name. */

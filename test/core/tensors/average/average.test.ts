@@ -71,7 +71,7 @@ describe('the mean', () => {
       [floats('a', [], [20]), floats('b', [2], [3, 6])],
     ])
     expect([...out.tensors.keys()]).toEqual(['b', 'a'])
-    expect([floatsIn(out, 'b'), floatsIn(out, 'a'), out.metadata]).toEqual([[2, 4], [15], { from: '0' }])
+    expect([floatsIn(out, 'b'), floatsIn(out, 'a'), out.metadata]).toEqual([[2, 4], [15], { format: 'pt', from: '0' }])
   })
 
   it('in float32 rounds each sum and the quotient, in the order of the files, as torch does', async () => {

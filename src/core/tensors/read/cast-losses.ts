@@ -1,0 +1,70 @@
+/** What a cast loses beyond digits: values that the narrower dtype has no number for. */
+import type { Dtype } from '../../formats/safetensors.js'
+import { decodingTable, powerTable, smallFloats } from './small-float.js'
+
+/** Counts of values that were not so before. */
+export interface CastLosses {
+  infinite: number
+  nan: number
+  zero: number
+}
+
+/** Those of one tensor. */
+export interface TensorLosses extends Readonly<CastLosses> {
+  readonly name: string
+  readonly from: Dtype
+  /** The dtype written. */
+  readonly to: Dtype
+}
+
+export function noLosses(): CastLosses {
+  return { infinite: 0, nan: 0, zero: 0 }
+}
+
+export function hasLosses({ infinite, nan, zero }: CastLosses): boolean {
+  return infinite + nan + zero > 0
+}
+
+/** Looks at `count` elements of `output`, of which `values` are what they were cast from. */
+export type CountLosses = (values: Float64Array, output: Uint8Array, count: number, losses: CastLosses) => void
+
+/** Undefined for a dtype that every float fits into, or that has no special values. */
+export function lossCounterFor(to: Dtype): CountLosses | undefined {
+  if (to === 'F32') return countSingles
+  const table = tables.get(to)
+  return table === undefined ? undefined : countByKind(to === 'F16' || to === 'BF16', table)
+}
+
+const tables: ReadonlyMap<Dtype, () => Float32Array> = new Map<Dtype, () => Float32Array>([
+  ...(Object.entries(smallFloats) as [Dtype, (typeof smallFloats)['F16']][]).map(
+    ([dtype, format]) => [dtype, () => decodingTable(format)] as const,
+  ),
+  ['F8_E8M0', powerTable],
+])
+
+function countSingles(values: Float64Array, output: Uint8Array, count: number, losses: CastLosses): void {
+  const singles = new Float32Array(output.buffer, output.byteOffset, count)
+  for (let i = 0; i < count; i += 1) {
+    const value = singles[i] ?? 0
+    if (value === 0 || !Number.isFinite(value)) judge(values[i] ?? 0, value, losses)
+  }
+}
+
+/** Most codes are plain numbers, and need no second look. */
+function countByKind(isWide: boolean, makeTable: () => Float32Array): CountLosses {
+  let table: Float32Array | undefined
+  return (values, output, count, losses) => {
+    const known = (table ??= makeTable())
+    const codes = isWide ? new Uint16Array(output.buffer, output.byteOffset, count) : output
+    for (let i = 0; i < count; i += 1) {
+      const value = known[codes[i] ?? 0] ?? NaN
+      if (value === 0 || !Number.isFinite(value)) judge(values[i] ?? 0, value, losses)
+    }
+  }
+}
+
+function judge(before: number, after: number, losses: CastLosses): void {
+  if (after === 0) losses.zero += Number(before !== 0)
+  else if (Number.isNaN(after)) losses.nan += Number(!Number.isNaN(before))
+  else losses.infinite += Number(Number.isFinite(before))
+}

@@ -1,0 +1,237 @@
+/** The weights of a file that holds more than them: a view of it in which tensors have the names of the model's own. */
+import { CkptError } from '../../errors.js'
+import type { PartRole } from '../../formats/torch-parts.js'
+import { headerFor } from './header.js'
+import type { TorchStructure } from './torch-structure.js'
+import { isOfTorch } from './tensor.js'
+import type { TensorData, TensorFile, TensorInfo } from './tensor.js'
+
+/** What a file holds under one key. */
+export interface FilePart {
+  /** The keys that lead to it, joined with dots; empty for the whole file. */
+  readonly path: string
+  readonly role: PartRole
+  readonly tensors: number
+  readonly isModule: boolean
+}
+
+export interface FileParts {
+  /** In the order of the file. */
+  readonly parts: readonly FilePart[]
+  /** Those that a model's loader reads; several where nothing tells which one. */
+  readonly weights: readonly FilePart[]
+  /** All keys on the way to them, as paths. */
+  readonly keys: readonly string[]
+}
+
+/** Something of a file that is not among its weights. */
+export interface LeftOut {
+  /** The keys that lead to it, joined with dots. */
+  readonly path: string
+  readonly tensors: number
+}
+
+export interface Weights {
+  /** The tensors that are meant, by the model's names. The file itself where it holds nothing else. */
+  readonly file: TensorFile
+  /** All of it. */
+  readonly whole: TensorFile
+  /** The keys that lead to the part, joined with dots; empty for the whole file, or for several parts of it. */
+  readonly path: string
+  /** Several parts whose names keep their keys, as nothing tells which one is the model. */
+  readonly isSeveral: boolean
+  readonly leftOut: readonly LeftOut[]
+  /** Names of the whole file that are not among them. */
+  readonly leftOutNames: readonly string[]
+}
+
+/**
+ * The part of a file that is meant: its weights, or with `part` that of a role (`model`, `ema`, `optimizer`) or of a
+ * key. Throws CkptError: `usage` for a part that is not there or could be several, `refused` for a file without weights.
+ */
+export function weightsOf(file: TensorFile, part?: string): Weights {
+  const { parts } = file
+  if (parts === undefined)
+    return part === undefined ? wholeOf(file) : partByName(file, { parts: [], weights: [], keys: [] }, part)
+  if (part !== undefined) return partByName(file, parts, part)
+  if (parts.weights.length === 0 && file.tensors.length > 0) throw noWeights(file, parts)
+  return viewOf(file, parts, parts.weights)
+}
+
+function wholeOf(file: TensorFile): Weights {
+  return { file, whole: file, path: '', isSeveral: false, leftOut: [], leftOutNames: [] }
+}
+
+function partByName(file: TensorFile, parts: FileParts, wanted: string): Weights {
+  const found = matching(parts, wanted)
+  const [only, ...others] = found
+  if (only === undefined && parts.parts.length === 0 && wanted === 'model') return wholeOf(file)
+  if (only === undefined) throw noPart(file, parts, wanted)
+  if (others.length > 0) throw severalParts(file, found, wanted)
+  return viewOf(file, parts, [only])
+}
+
+/** A key goes before a role: a part that is called `model` is meant by it, whatever else there is. */
+function matching({ parts, weights }: FileParts, wanted: string): readonly FilePart[] {
+  const [exact] = parts.filter(({ path }) => path === wanted)
+  if (exact !== undefined) return [weights.find(({ path }) => path.startsWith(`${wanted}.`)) ?? exact]
+  const byKey = parts.filter(({ path }) => path.endsWith(`.${wanted}`))
+  if (byKey.length > 0) return byKey
+  if (wanted === 'model') return weights.filter(({ role }) => role === 'model')
+  return parts.filter(({ role }) => role === wanted)
+}
+
+function viewOf(file: TensorFile, { keys }: FileParts, chosen: readonly FilePart[]): Weights {
+  const [first, ...others] = chosen
+  if (first === undefined || (first.path === '' && !first.isModule)) return wholeOf(file)
+  const isSeveral = others.length > 0
+  const names = new Map<string, string>()
+  for (const { path, isModule } of chosen) {
+    for (const { name, beside } of file.tensors) {
+      if (beside === true || !isBelow(name, path)) continue
+      const inPart = path === '' ? name : name.slice(path.length + 1)
+      const own = isModule ? inPart.replace(loneLayer, '') : inPart
+      names.set(name, isSeveral ? name : own)
+    }
+  }
+  if (names.size === file.tensors.length && [...names].every(([name, own]) => name === own)) return wholeOf(file)
+  return {
+    file: new PartOfFile(file, names, (name) => chosen.some(({ path }) => path === '' || isBelow(name, path))),
+    whole: file,
+    path: isSeveral ? '' : first.path,
+    isSeveral,
+    leftOut: leftOutOf(file, keys, chosen, names),
+    leftOutNames: file.tensors.flatMap(({ name }) => (names.has(name) ? [] : [name])),
+  }
+}
+
+/** A module of one layer keeps the paths of its parts within other things. */
+const loneLayer = /^_(?:parameters|buffers)\./
+
+function isBelow(name: string, path: string): boolean {
+  return path === '' || (name.length > path.length && name.startsWith(path) && name[path.length] === '.')
+}
+
+function leftOutOf(
+  { tensors }: TensorFile,
+  keys: readonly string[],
+  chosen: readonly FilePart[],
+  names: ReadonlyMap<string, string>,
+): LeftOut[] {
+  const others = keys.filter(
+    (key) => !chosen.some(({ path }) => path === key || isBelow(path, key) || isBelow(key, path)),
+  )
+  const found = others.map((path) => ({
+    path,
+    tensors: tensors.filter(({ name }) => name === path || isBelow(name, path)).length,
+  }))
+  const beside = tensors.filter(({ name }) => !names.has(name) && chosen.some(({ path }) => isBelow(name, path))).length
+  const attributes =
+    chosen.length === 1 && beside > 0 ? [{ path: 'what its modules keep beside their state', tensors: beside }] : []
+  return [...found, ...attributes]
+}
+
+function noPart(file: TensorFile, parts: FileParts, wanted: string): CkptError {
+  return new CkptError('usage', `--part ${wanted}: ${file.path} has no such part`, { hint: partsHint(parts) })
+}
+
+function severalParts(file: TensorFile, found: readonly FilePart[], wanted: string): CkptError {
+  const list = found.map(({ path }) => path).join(', ')
+  return new CkptError('usage', `--part ${wanted}: several parts of ${file.path} are meant: ${list}`, {
+    hint: 'name one of them',
+  })
+}
+
+function noWeights(file: TensorFile, parts: FileParts): CkptError {
+  const list = parts.parts.map(({ path, role }) => (path === '' ? 'the state of an optimizer' : `${path} (${role})`))
+  return new CkptError('refused', `${file.path}: holds no weights of a model, but ${list.join(', ')}`, {
+    hint: 'to take a part of it all the same, name it: --part optimizer, or its key',
+  })
+}
+
+function partsHint({ parts }: FileParts): string {
+  if (parts.length === 0) return 'it holds one set of tensors: leave out --part'
+  return `it has: ${parts.map(({ path, role }) => (path === '' ? 'one state_dict' : `${path} (${role})`)).join(', ')}`
+}
+
+/** Some of a file's tensors, under other names. */
+class PartOfFile implements TensorFile {
+  readonly format: string
+  readonly shardFormat: string | undefined
+  readonly path: string
+  readonly byteLength: number
+  readonly metadata: ReadonlyMap<string, string>
+  readonly tensors: readonly TensorInfo[]
+  readonly values = null
+  readonly findings: readonly string[]
+  readonly composites: ReadonlyMap<string, string>
+  readonly unsafe: readonly string[]
+  readonly opaque: ReadonlyMap<string, number>
+  readonly isNested: boolean
+  private readonly originals: ReadonlyMap<string, TensorInfo>
+
+  constructor(
+    private readonly whole: TensorFile,
+    private readonly names: ReadonlyMap<string, string>,
+    isComposite: (name: string) => boolean,
+  ) {
+    this.format = whole.format
+    this.shardFormat = whole.shardFormat
+    this.path = whole.path
+    this.isNested = whole.isNested === true
+    this.byteLength = whole.byteLength
+    this.metadata = isOfTorch(whole) ? new Map() : whole.metadata
+    this.findings = whole.findings
+    this.unsafe = whole.unsafe
+    this.opaque = whole.opaque
+    const originals = whole.tensors.flatMap((tensor) => {
+      const name = names.get(tensor.name)
+      return name === undefined ? [] : [[name, tensor] as const]
+    })
+    this.originals = new Map(originals)
+    this.tensors = [...this.originals].map(([name, tensor]) => renamed(tensor, name, names))
+    this.composites = new Map([...(whole.composites ?? [])].filter(([name]) => isComposite(name)))
+  }
+
+  head(): Uint8Array {
+    return headerFor(this)
+  }
+
+  placeOf({ name }: TensorInfo): string | undefined {
+    return this.whole.placeOf?.(this.originalOf(name))
+  }
+
+  async dataOf({ name }: TensorInfo): Promise<TensorData> {
+    return this.whole.dataOf(this.originalOf(name))
+  }
+
+  async ensureUnchanged(): Promise<void> {
+    await this.whole.ensureUnchanged()
+  }
+
+  async structure(): Promise<TorchStructure> {
+    const structure = await this.whole.structure?.()
+    if (structure === undefined) throw new RangeError(`${this.path} has no structure`)
+    const nodes = [...structure.nodes].flatMap(([name, node]) => {
+      const own = this.names.get(name)
+      return own === undefined ? [] : [[own, node] as const]
+    })
+    return { ...structure, nodes: new Map(nodes) }
+  }
+
+  async close(): Promise<void> {
+    await this.whole.close()
+  }
+
+  private originalOf(name: string): TensorInfo {
+    const original = this.originals.get(name)
+    if (original === undefined) throw new RangeError(`${this.path} has no tensor ${name}`)
+    return original
+  }
+}
+
+/** What shares a storage with a tensor outside of the part is still told to share one. */
+function renamed(tensor: TensorInfo, name: string, names: ReadonlyMap<string, string>): TensorInfo {
+  const { shared } = tensor
+  return shared === undefined ? { ...tensor, name } : { ...tensor, name, shared: names.get(shared) ?? shared }
+}
