@@ -123,6 +123,9 @@ const soundAt: Readonly<Record<HealthLevel, Health>> = {
   deep: { level: 'deep', grade: 'whole', findings: [] },
 }
 
+/** What going on with a training needs. */
+export type Part = 'model' | 'optimizer' | 'scheduler' | 'random state'
+
 export interface Checkpoint {
   /** Path relative to the run, with `/`; unique within the run. */
   readonly name: string
@@ -167,6 +170,10 @@ export interface Checkpoint {
    * export. Absent: nothing speaks against it.
    */
   readonly resumable?: boolean
+  /** Of what resuming needs, what is known not to be in it. Absent: nothing is known to be missing. */
+  readonly lacks?: readonly Part[]
+  /** Of a checkpoint that is one file, what lies at its top: `state_dict`, `optimizer_states`. Absent: not looked at. */
+  readonly contents?: readonly string[]
   /** What `ckpt demote` took: it is whole for its weights, and cannot be resumed from. Absent: nothing. */
   readonly demoted?: readonly DroppedFile[]
 }
@@ -199,6 +206,17 @@ export function oneMember(
   kind: Member['kind'],
 ): { path: string; kind: Member['kind']; members: Member[] } {
   return { path, kind, members: [{ path, kind }] }
+}
+
+/** True when nothing speaks against going on from it; whether it is whole is another matter. */
+export function isResumable({ resumable, demoted }: Checkpoint): boolean {
+  return resumable !== false && demoted === undefined
+}
+
+/** For people, what going on from it would begin anew: `no optimizer, no scheduler`; null where nothing is known. */
+export function describeLacks({ lacks = [], resumable }: Checkpoint): string | null {
+  if (lacks.length > 0) return lacks.map((part) => `no ${part}`).join(', ')
+  return resumable === false ? 'nothing that resuming needs beside the model' : null
 }
 
 /** Unix seconds by which ages and calendar rules go: `unixtime`, else the file's time, else null. */

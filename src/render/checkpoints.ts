@@ -1,6 +1,8 @@
 /** Checkpoints as rows: what `list` shows of each. */
 import {
+  describeLacks,
   isMeta,
+  isResumable,
   isSound,
   timeOf,
   type Checkpoint,
@@ -58,6 +60,11 @@ const knownColumns: Known = {
     cell: ({ checkpoint }) => checkpoint.health.grade,
     paint: ({ checkpoint: { health } }, text) => paint(gradeColours[health.grade] ?? 'bad', text),
   }),
+  resumable: ({ paint }) => ({
+    title: 'RESUMABLE',
+    cell: ({ checkpoint }) => resumableText(checkpoint),
+    paint: ({ checkpoint }, text) => paint(isResumable(checkpoint) ? 'good' : 'bad', text),
+  }),
   marks: ({ paint, brief }) => ({
     title: 'MARKS',
     wraps: true,
@@ -110,6 +117,12 @@ export function describeFinding(finding: Health['findings'][number]): string {
   return printable(finding.file === undefined ? finding.reason : `${finding.file}: ${finding.reason}`)
 }
 
+/** `yes`, `yes (no random state)`, `no (no optimizer, no scheduler)`. */
+export function resumableText(checkpoint: Checkpoint): string {
+  const lacks = checkpoint.demoted === undefined ? describeLacks(checkpoint) : 'demoted'
+  return `${isResumable(checkpoint) ? 'yes' : 'no'}${lacks === null ? '' : ` (${lacks})`}`
+}
+
 function ageOf(checkpoint: Checkpoint, now: number): string {
   const time = timeOf(checkpoint)
   return time === null ? '-' : formatAge(now - time)
@@ -157,6 +170,8 @@ export function toDocument(checkpoint: Checkpoint): Record<string, unknown> {
     size: checkpoint.size,
     health: checkpoint.health.grade,
     findings: checkpoint.health.findings,
+    resumable: isResumable(checkpoint),
+    ...(checkpoint.lacks === undefined ? {} : { lacks: checkpoint.lacks }),
     ...(checkpoint.sameAs === undefined ? {} : { sameAs: checkpoint.sameAs }),
     ...(checkpoint.demoted === undefined ? {} : { demoted: checkpoint.demoted.map(({ name }) => name) }),
   }

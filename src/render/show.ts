@@ -1,11 +1,11 @@
 /** One checkpoint with all that is known of it, and a run summed up. */
 import { basename, relative } from 'node:path'
-import { isSound, timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
+import { isResumable, isSound, timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/checkpoints/layouts/index.js'
 import { describeValue, type NamedBest } from '../core/choosing/selection/index.js'
 import type { TensorFile, TensorInfo } from '../core/tensors/read/index.js'
 import { aligned } from './aligned.js'
-import { describeFinding, formatMeta, gradeColours, isoTime } from './checkpoints.js'
+import { describeFinding, formatMeta, gradeColours, isoTime, resumableText } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { hang, hangRows } from './hang.js'
@@ -79,6 +79,7 @@ function facts(checkpoint: Checkpoint, now: number, paint: Paint): string[][] {
     ['size', checkpoint.size === null ? '-' : formatSize(checkpoint.size)],
     ['health', paint(gradeColours[grade] ?? 'bad', grade)],
     ...findings.map((finding) => ['', paint('bad', describeFinding(finding))]),
+    ['resumable', paint(isResumable(checkpoint) ? 'good' : 'warning', resumableText(checkpoint))],
   ]
 }
 

@@ -1,5 +1,5 @@
 /** The checkpoint that a job starts from. */
-import type { Checkpoint, Finding, HealthLevel, Run } from '../checkpoint.js'
+import { describeLacks, isResumable, type Checkpoint, type Finding, type HealthLevel, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { firstWhole, requireKeys, type Candidate, type PassedOver } from './pass-over.js'
@@ -39,12 +39,13 @@ export interface ChooseContext extends HealthOptions {
 export async function choose(
   storage: ReadStorage,
   run: Run,
-  { query, best = false, verify, keys, setAside, takesDemoted = false }: ChooseRequest,
+  { query, best: wantsBest = false, verify, keys, setAside, takesDemoted = false }: ChooseRequest,
   context: ChooseContext,
 ): Promise<Candidate & { readonly warnings: readonly string[] }> {
   const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
-  const order = query.orders[0] ?? (best ? bestOrder(ordered, selected) : undefined)
-  const ranked = rank(selected, order, context.now)
+  const order = query.orders[0] ?? (wantsBest ? bestOrder(ordered, selected) : undefined)
+  const best = rank(selected, order, context.now)
+  const ranked = takesDemoted ? best : resumableFirst(best)
   const looked = new Map<Checkpoint, Checkpoint>()
   const check = async (checkpoint: Checkpoint): Promise<readonly Finding[]> => {
     const aside = setAside?.get(checkpoint.name)
@@ -63,7 +64,41 @@ export async function choose(
   const known = looked.get(chosen.checkpoint) ?? chosen.checkpoint
   // Step and epoch, as `ckpt list` shows them, may lie in small files beside the meta.
   const [checkpoint = known] = await complete(storage, [known])
-  return { ...chosen, checkpoint, warnings }
+  if (takesDemoted) return { ...chosen, checkpoint, warnings }
+  const { passedOver } = withWeightsPassedOver(chosen, best, context)
+  return { checkpoint, passedOver, warnings: [...warnings, ...warnOfLacks(checkpoint)] }
+}
+
+/** Weights alone come last, in their order: a job can begin with them, and not go on. A demoted one is told as that. */
+function resumableFirst(ranked: readonly Checkpoint[]): Checkpoint[] {
+  const isWeightsAlone = (one: Checkpoint) => one.demoted === undefined && !isResumable(one)
+  return [...ranked.filter((one) => !isWeightsAlone(one)), ...ranked.filter(isWeightsAlone)]
+}
+
+/** Those that would have been taken before the chosen one, were there an optimizer in them. */
+function withWeightsPassedOver(
+  chosen: Candidate,
+  best: readonly Checkpoint[],
+  { onPassedOver }: ChooseContext,
+): Candidate {
+  const known = new Set(chosen.passedOver.map(({ name }) => name))
+  const before = best.slice(0, Math.max(0, best.indexOf(chosen.checkpoint)))
+  const passed = before.flatMap((checkpoint): PassedOver[] => {
+    const { name } = checkpoint
+    if (known.has(name) || isResumable(checkpoint)) return []
+    return [{ name, reasons: [`a job cannot go on from it: ${describeLacks(checkpoint) ?? 'weights alone'}`] }]
+  })
+  for (const one of passed) onPassedOver?.(one)
+  return { ...chosen, passedOver: [...chosen.passedOver, ...passed] }
+}
+
+function warnOfLacks(checkpoint: Checkpoint): string[] {
+  const lacks = describeLacks(checkpoint)
+  if (lacks === null) return []
+  const { name } = checkpoint
+  return isResumable(checkpoint)
+    ? [`${name} can be resumed from, but not exactly: ${lacks} in it`]
+    : [`${name} has only the model to go on from: ${lacks} in it, so what is not there begins anew, or the start fails`]
 }
 
 /**

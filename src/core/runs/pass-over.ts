@@ -39,8 +39,26 @@ export async function firstWhole(
   throw noneWhole(first.run, passedOver)
 }
 
-/** One finding for each key that the checkpoint has no file for. */
+/** What people call the parts of a file that holds all of a checkpoint, and their keys in it. */
+const partNames: ReadonlyMap<string, readonly string[]> = new Map([
+  ['model', ['state_dict']],
+  ['weights', ['state_dict']],
+  ['optimizer', ['optimizer_states', 'optimizer_state_dict']],
+  ['scheduler', ['lr_schedulers', 'scheduler_state_dict']],
+])
+
+/**
+ * One finding for each key that the checkpoint has no file for. Of one that is a single file whose contents are known,
+ * the keys are parts of it.
+ */
 export function requireKeys(checkpoint: Checkpoint, keys: readonly string[]): Finding[] {
+  const { contents } = checkpoint
+  if (contents !== undefined) {
+    const there = new Set(contents)
+    const isThere = (key: string) => there.has(key) || (partNames.get(key) ?? []).some((name) => there.has(name))
+    const missing = [...new Set(keys)].filter((key) => !isThere(key))
+    return missing.map((key) => ({ grade: 'partial', reason: `holds no ${key}: in it are ${contents.join(', ')}` }))
+  }
   const there = new Set(checkpoint.files.map((file) => file.key))
   const missing = [...new Set(keys)].filter((key) => !there.has(key))
   return missing.map((key) => ({ grade: 'partial', reason: `has no file for key ${key}` }))

@@ -16,6 +16,7 @@ import { isEmptyDamage } from './empty.js'
 import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
 import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
+import { findPartSaves } from './same-save.js'
 import { inspectIndex, Shards } from './shard-index.js'
 
 export interface HealthOptions {
@@ -31,11 +32,13 @@ export interface HealthOptions {
  */
 export function checkStructure(siblings: readonly Checkpoint[], which: readonly Checkpoint[] = siblings): Checkpoint[] {
   const missing = findMissing(siblings)
+  const parts = findPartSaves(siblings)
   const sizes = sizesByKey(siblings, which)
   return which.map((checkpoint) => {
     const found = uniteFindings(
       checkpoint.health.findings,
       missing.get(checkpoint.path) ?? [],
+      parts.get(checkpoint.path) ?? [],
       findMeasuredEmpty(checkpoint, sizes),
     )
     return found.length === checkpoint.health.findings.length ? checkpoint : withHealth(checkpoint, 'none', found)

@@ -5,6 +5,7 @@ import { prefixOf } from './folders.js'
 import { scanSpecs } from './engine/scan.js'
 import type { Folder } from './layout.js'
 import { layouts, readers, specs } from './registry.js'
+import { withResuming } from './resuming.js'
 import { ScanTree } from './tree.js'
 
 /** The folder's own checkpoints, of every layout. */
@@ -22,7 +23,7 @@ export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<
   }
   const left = { ...folder, entries: folder.entries.filter(({ name }) => !taken.has(prefixOf(folder.path) + name)) }
   found.push(...(await scanSpecs(tree, left, specs)))
-  return found
+  return withResuming(found)
 }
 
 /** Fills step and epoch where the meta had none and a small side file has. The order stays. */

@@ -2,7 +2,7 @@
  * A layout as data: how one framework arranges checkpoints on disk (docs/adding-a-layout.md). The engine reads it;
  * a layout reads nothing itself, but for the few that need `read`.
  */
-import type { Direction, Finding, Meta, MetaValue, Moment, ParamFile, Pointer, Role } from '../../checkpoint.js'
+import type { Direction, Finding, Meta, MetaValue, Moment, ParamFile, Part, Pointer, Role } from '../../checkpoint.js'
 import type { LayoutIo, Unit } from './engine/unit.js'
 import type { OwnStart, PointerFix, Standing } from './layout.js'
 
@@ -61,6 +61,8 @@ export interface Form {
   readonly files?: readonly FileRule[]
   /** False when nothing of this shape can be resumed from: weights alone, averaged, exported. */
   readonly resumable?: boolean | ((unit: Unit, facts: Meta) => boolean | undefined)
+  /** What going on needs and is not there. Without the model, the optimizer or the scheduler nothing can go on. */
+  readonly lacks?: (unit: Unit, facts: Meta) => readonly Part[]
 }
 
 /** How one knows: by structure, never by the name alone. */

@@ -1,5 +1,5 @@
 /** What stays whatever the policy says (docs/design.md §6), unless protection is off. */
-import { hasReadableMeta, isWhole, type Checkpoint, type MetaValue } from '../../checkpoint.js'
+import { hasReadableMeta, isResumable, isWhole, type Checkpoint, type MetaValue } from '../../checkpoint.js'
 import type { Reason } from './reason.js'
 
 /** What is known of checkpoints that others have to tell. */
@@ -26,8 +26,8 @@ export function protect(
   }
   const newest = newestOf(checkpoints, isSound)
   if (newest !== undefined) add(newest.checkpoint, newest.reason)
-  if (newest?.checkpoint.demoted !== undefined) {
-    const resumable = checkpoints.find((checkpoint) => isSound(checkpoint) && checkpoint.demoted === undefined)
+  if (newest !== undefined && !isResumable(newest.checkpoint)) {
+    const resumable = checkpoints.find((checkpoint) => isSound(checkpoint) && isResumable(checkpoint))
     if (resumable !== undefined) add(resumable, { code: 'newest', text: 'the newest that can be resumed from' })
   }
   const pointers = pointersOf(checkpoints)

@@ -1,5 +1,14 @@
 /** The names that an expression or an order may ask of a checkpoint. */
-import { isMeta, ownMeta, ownValue, timeOf, type Checkpoint, type Meta, type MetaValue } from '../../checkpoint.js'
+import {
+  isMeta,
+  isResumable,
+  ownMeta,
+  ownValue,
+  timeOf,
+  type Checkpoint,
+  type Meta,
+  type MetaValue,
+} from '../../checkpoint.js'
 import type { Scope, Value } from '../expression/index.js'
 
 type BuiltIn = (checkpoint: Checkpoint, now: number) => Value | null
@@ -15,6 +24,7 @@ const builtIns: ReadonlyMap<string, BuiltIn> = new Map<string, BuiltIn>([
   ['epoch', (checkpoint) => checkpoint.epoch],
   ['layout', (checkpoint) => checkpoint.layout],
   ['health', (checkpoint) => checkpoint.health.grade],
+  ['resumable', isResumable],
   ['files', (checkpoint) => checkpoint.files.map((file) => file.key)],
 ])
 

@@ -327,8 +327,14 @@ function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs
   ]
   const directions: ReadonlyMap<string, Direction> = reading?.directions ?? new Map(spec.judge?.(meta) ?? [])
   const sameAs = reading?.sameAs ?? copy
+  const lacks = isUnfinished(findings) ? [] : (form.lacks?.(unit, meta) ?? [])
   const resumable =
-    reading?.resumable ?? (typeof form.resumable === 'function' ? form.resumable(unit, meta) : form.resumable)
+    reading?.resumable ??
+    (lacks.some((part) => part !== 'random state')
+      ? false
+      : typeof form.resumable === 'function'
+        ? form.resumable(unit, meta)
+        : form.resumable)
   return {
     name,
     path,
@@ -349,7 +355,13 @@ function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs
     ...(directions.size === 0 ? {} : { directions }),
     ...(sameAs === undefined ? {} : { sameAs }),
     ...(resumable === undefined ? {} : { resumable }),
+    ...(lacks.length === 0 ? {} : { lacks }),
   }
+}
+
+/** Of one still being written nothing is known to be missing. */
+function isUnfinished(findings: readonly Finding[]): boolean {
+  return findings.some(({ grade }) => grade === 'unfinished')
 }
 
 function membersOf(unit: Unit): Member[] {

@@ -4,7 +4,8 @@
  * Source: transformers/trainer.py (`_save_checkpoint`, `_save_optimizer_and_scheduler`, `_save_rng_state`),
  * trainer_utils.py.
  */
-import type { Direction, Meta, Pointer } from '../../../checkpoint.js'
+import type { Direction, Meta, Part, Pointer } from '../../../checkpoint.js'
+import type { Unit } from '../engine/unit.js'
 import type { OwnStart, Standing } from '../layout.js'
 import type { LayoutSpec } from '../spec.js'
 import { lastPart, tellTrainerState } from './trainer-state.js'
@@ -67,6 +68,7 @@ export const hfTrainer: LayoutSpec = {
         { name: /(scaler|dataloader).*\.(safetensors|bin|pt|pth|ckpt|h5|msgpack)$/, role: 'other', optional: true },
         { name: /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack)$/, role: 'other' },
       ],
+      lacks,
     },
   ],
   namedBy: best,
@@ -85,6 +87,21 @@ function resumesFrom(there: readonly Standing[]): readonly OwnStart[] {
     .map((one) => ({ name: one.name, step: Number(name.exec(one.name)?.groups?.['step']) }))
     .sort((a, b) => b.step - a.step)
   return [{ by: 'resume_from_checkpoint=True', takes: last?.name ?? null, stumblesOver: [] }]
+}
+
+/**
+ * The Trainer loads the optimizer and the scheduler together or begins both anew, without a word
+ * (`_load_optimizer_and_scheduler`); DeepSpeed's folder has both. Without the random state it goes on with other random
+ * numbers.
+ */
+function lacks({ entries }: Unit): Part[] {
+  const has = (pattern: RegExp): boolean => entries.some((entry) => pattern.test(entry.name))
+  const isEntangled = has(/^global_step\d+$/)
+  return [
+    ...(isEntangled || has(/^optimizer(_\d+)?(\.(pt|bin)(_\d+)?)?$/) ? [] : (['optimizer'] as const)),
+    ...(isEntangled || has(/^scheduler\.pt$/) ? [] : (['scheduler'] as const)),
+    ...(has(/^rng_state(_\d+)?\.pth$/) ? [] : (['random state'] as const)),
+  ]
 }
 
 function best(facts: Meta): Pointer[] {

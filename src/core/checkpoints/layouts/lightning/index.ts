@@ -13,6 +13,7 @@ import {
   type Meta,
   type MetaValue,
   type ParamFile,
+  type Part,
   type Pointer,
 } from '../../../checkpoint.js'
 import { CkptError, reasonOf, StorageError } from '../../../errors.js'
@@ -52,11 +53,23 @@ async function scanLightning(storage: ReadStorage, folder: Folder): Promise<Chec
   const looked: Looked[] = []
   const withWeights = candidates.some(({ name }) => isLast(name))
   for (const candidate of candidates) looked.push(await look(storage, candidate, withWeights))
+  if (!withWeights) await compareTwins(storage, looked)
   const taken = choose(looked)
   const saved = taken.flatMap((one) => (one.reading.kind === 'state' ? [{ ...one, state: one.reading.state }] : []))
   const run = await readSurroundings(storage, folder, saved)
   const found = taken.map((one) => toCheckpoint(folder.path, one, run))
   return found.sort((a, b) => (a.step ?? -1) - (b.step ?? -1) || compareText(a.name, b.name))
+}
+
+/** Several callbacks may save one state, each under a name of its own: whether they did is told by the weights. */
+async function compareTwins(storage: ReadStorage, looked: Looked[]): Promise<void> {
+  const stepOf = ({ reading }: Looked) => (reading.kind === 'state' ? reading.state.step : null)
+  const counts = new Map<number | null, number>()
+  for (const one of looked) counts.set(stepOf(one), (counts.get(stepOf(one)) ?? 0) + 1)
+  for (const [index, one] of looked.entries()) {
+    const step = stepOf(one)
+    if (step !== null && (counts.get(step) ?? 0) > 1) looked[index] = await look(storage, one.candidate, true)
+  }
 }
 
 interface Looked {
@@ -206,7 +219,21 @@ function toCheckpoint(run: string, { candidate, files, reading }: Looked, around
     pointsTo: state === null ? [] : [...bestPointers(state, around.namesakes), ...around.pointers],
     ...(directions.size === 0 ? {} : { directions }),
     ...(sameAs === undefined ? {} : { sameAs }),
+    ...(state === null || kind === 'directory' ? {} : resumingOf(state)),
   }
+}
+
+/**
+ * `save_weights_only` leaves these out, and a fit from such a file fails
+ * (lightning/pytorch/trainer/connectors/checkpoint_connector.py, `restore_optimizers_and_schedulers`).
+ */
+function resumingOf({ contents }: SavedState): Pick<Checkpoint, 'resumable' | 'lacks' | 'contents'> {
+  const lacks: Part[] = [
+    ...(contents.includes('state_dict') ? [] : (['model'] as const)),
+    ...(contents.includes('optimizer_states') ? [] : (['optimizer'] as const)),
+    ...(contents.includes('lr_schedulers') ? [] : (['scheduler'] as const)),
+  ]
+  return lacks.length === 0 ? { contents } : { contents, resumable: false, lacks }
 }
 
 function findingsOf(reading: Looked['reading']): Finding[] {

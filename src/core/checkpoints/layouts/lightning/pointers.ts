@@ -12,8 +12,9 @@ export interface Saved {
 }
 
 /**
- * By name, the sibling whose state it has too: what a link leads to, and for `last.ckpt` the checkpoint of the same
- * step with the same weights, of which it is a copy.
+ * By name, the sibling whose state it has too: what a link leads to, and the checkpoint of the same step with the same
+ * weights of which it is a copy: `last.ckpt`, or the same save by another callback. A file that holds less (weights
+ * alone) is no copy of one that holds more.
  */
 export function aliasesAmong(saved: readonly Saved[]): ReadonlyMap<string, string> {
   const aliases = new Map<string, string>()
@@ -26,16 +27,21 @@ export function aliasesAmong(saved: readonly Saved[]): ReadonlyMap<string, strin
       Number(isLast(a)) - Number(isLast(b)) || shortestFirst(a, b),
   )
   for (const { candidate, state } of sorted) {
-    const key = state.weights === null ? null : `${state.step} ${state.epoch} ${state.weights}`
+    const key = state.weights === null ? null : `${state.step} ${state.epoch} ${fullness(state)} ${state.weights}`
     const first = key === null ? undefined : byState.get(key)
-    if (first !== undefined && isLast(candidate.name)) aliases.set(candidate.name, first)
-    else if (key !== null && first === undefined) byState.set(key, candidate.name)
+    if (first !== undefined) aliases.set(candidate.name, first)
+    else if (key !== null) byState.set(key, candidate.name)
   }
   for (const { candidate } of saved) {
     const original = candidate.target === null ? undefined : byPath.get(candidate.target)
     if (original !== undefined) aliases.set(candidate.name, aliases.get(original) ?? original)
   }
   return aliases
+}
+
+/** What a file holds beside the weights, as far as going on from it needs it. */
+function fullness({ contents }: SavedState): string {
+  return ['optimizer_states', 'lr_schedulers', 'loops'].filter((key) => contents.includes(key)).join('+')
 }
 
 /** What holds for the run: links, and the `last.ckpt` that training is resumed from. */

@@ -25,6 +25,8 @@ export interface SavedState {
   readonly callbacks: readonly CheckpointCallback[]
   /** Equal for equal weights; null where the file has no checksums to tell by, or nothing asked. */
   readonly weights: string | null
+  /** Keys at the top: `state_dict`, `optimizer_states`, … */
+  readonly contents: readonly string[]
 }
 
 /** What a file turned out to be. */
@@ -89,6 +91,7 @@ async function interpret(object: TorchObject, { name, withWeights }: ReadRequest
     hyperParameters: hyperParametersOf(valueAt(root, 'hyper_parameters') ?? valueAt(root, 'hparams')),
     callbacks: [...(await readCallbacks(object, valueAt(root, 'callbacks'), name)), ...(await oldCallback(object))],
     weights: withWeights ? weightsOf(object) : null,
+    contents: entriesOf(root).flatMap(([key]) => textOf(key) ?? []),
   }
 }
 
