@@ -2,14 +2,20 @@
 import { accelerate } from './frameworks/accelerate.js'
 import { composer } from './frameworks/composer.js'
 import { coqui } from './frameworks/coqui.js'
+import { deepSpeed } from './frameworks/deepspeed.js'
 import { detectron2 } from './frameworks/detectron2.js'
+import { diffusers } from './frameworks/diffusers.js'
 import { espnet } from './frameworks/espnet.js'
 import { fairseq } from './frameworks/fairseq.js'
 import { ignite } from './frameworks/ignite.js'
+import { megatron } from './frameworks/megatron.js'
 import { mmengine } from './frameworks/mmengine.js'
+import { rayTune } from './frameworks/ray-tune.js'
 import { timm } from './frameworks/timm.js'
+import { torchDistributed, torchtitan } from './frameworks/torch-distributed.js'
 import { torchImagenet } from './frameworks/torch-imagenet.js'
 import { torchPlain } from './frameworks/torch-plain.js'
+import { torchtune } from './frameworks/torchtune.js'
 import { ultralytics } from './frameworks/ultralytics.js'
 import { wenet } from './frameworks/wenet.js'
 import { layoutOf } from './from-spec.js'
@@ -23,13 +29,20 @@ import type { LayoutSpec } from './spec.js'
 export const specs: readonly LayoutSpec[] = [
   speechBrain,
   hfTrainer,
+  diffusers,
+  rayTune,
   accelerate,
-  timm,
+  torchtitan,
+  megatron,
+  composer,
+  deepSpeed,
+  torchtune,
+  torchDistributed,
   fairseq,
   espnet,
   wenet,
   coqui,
-  composer,
+  timm,
   ultralytics,
   mmengine,
   detectron2,

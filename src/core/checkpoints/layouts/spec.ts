@@ -158,12 +158,12 @@ export interface BytesSource {
   readonly limit?: number
 }
 
-/** A log of all checkpoints: the row whose column `by` is the checkpoint's own step or epoch. */
+/** A log of all checkpoints: the row whose column `by` is the checkpoint's own step, epoch or name. */
 export interface TableSource {
   readonly from: 'jsonl' | 'csv'
   /** Relative to the run's folder: `../results.csv`; a `*` stands for any part of a name. Several files are one log. */
   readonly beside: string
-  readonly by: 'step' | 'epoch'
+  readonly by: 'step' | 'epoch' | 'name'
   /** The column; `by` when left out. */
   readonly column?: string
   /** What to add to the checkpoint's number to get the column's: -1 where the log counts from 0. */

@@ -26,7 +26,7 @@ import { corrupt, nameWithin, parseAll, pathsOf, readOwnFiles, tellContent } fro
 import { paramFilesOf } from './files.js'
 import { withOpener, type Opener } from './opener.js'
 import { pointersOf, readBooks } from './pointers.js'
-import { readRows } from './tables.js'
+import { readRows, type Joined } from './tables.js'
 import type { Candidate, Unit } from './unit.js'
 import { findingsOfWhole } from './whole.js'
 
@@ -238,14 +238,20 @@ async function joinTable(
   source: TableSource,
   all: readonly { readonly one: Looked; readonly at: number }[],
 ): Promise<void> {
-  const numbers = all.map(({ one }) => toFinite(merged(one.told).get(source.by)))
-  const wanted = new Set(numbers.flatMap((number) => (number === null ? [] : [number + (source.offset ?? 0)])))
+  const keys = all.map(({ one }) => keyOf(one, source))
+  const wanted = new Set(keys.filter((key) => key !== null))
   const rows = await readRows(storage, await filesBeside(storage, folder, source.beside), source, wanted)
   all.forEach(({ one, at }, index) => {
-    const number = numbers[index]
-    const row = number === null || number === undefined ? undefined : rows.get(number + (source.offset ?? 0))
+    const row = rows.get(keys[index] ?? NaN)
     if (row !== undefined) one.told[at] = { meta: row, findings: [] }
   })
+}
+
+/** What the checkpoint's row is found by; null where that is not known. */
+function keyOf(one: Looked, { by, offset = 0 }: TableSource): Joined | null {
+  if (by === 'name') return one.unit.name
+  const count = toFinite(merged(one.told).get(by))
+  return count === null ? null : count + offset
 }
 
 async function tellBeside(

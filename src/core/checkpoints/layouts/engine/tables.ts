@@ -9,7 +9,10 @@ import type { TableSource } from '../spec.js'
 import { numberOrText } from './facts.js'
 
 /** By the value of the column that is joined by. */
-export type Rows = ReadonlyMap<number, Meta>
+export type Rows = ReadonlyMap<Joined, Meta>
+
+/** What a row is found by: a count, or a checkpoint's name. */
+export type Joined = number | string
 
 /**
  * The rows of these numbers. Of several the later values win, column by column: a logger writes a row for each call.
@@ -19,9 +22,9 @@ export async function readRows(
   storage: ReadStorage,
   paths: readonly string[],
   source: TableSource,
-  wanted: ReadonlySet<number>,
+  wanted: ReadonlySet<Joined>,
 ): Promise<Rows> {
-  const found = new Map<number, Map<string, MetaValue>>()
+  const found = new Map<Joined, Map<string, MetaValue>>()
   if (wanted.size === 0) return found
   for (const path of paths) {
     try {
@@ -63,13 +66,14 @@ function csvRow(names: readonly string[], text: string): Meta {
 }
 
 function addRow(
-  found: Map<number, Map<string, MetaValue>>,
+  found: Map<Joined, Map<string, MetaValue>>,
   row: Meta | null,
   { by, column = by, columns, leave, rows }: TableSource,
-  wanted: ReadonlySet<number>,
+  wanted: ReadonlySet<Joined>,
 ): void {
   const at = row?.get(column)
-  if (row === null || typeof at !== 'number' || !wanted.has(at) || rows?.(row) === false) return
+  if (row === null || (typeof at !== 'number' && typeof at !== 'string') || !wanted.has(at) || rows?.(row) === false)
+    return
   const values = found.get(at) ?? new Map<string, MetaValue>()
   found.set(at, values)
   for (const [key, value] of row) {

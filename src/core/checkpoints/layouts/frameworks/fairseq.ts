@@ -38,8 +38,6 @@ export const fairseq: LayoutSpec = {
   ],
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
   copies: { names: /^checkpoint(_best|_last|\.best_.+)\.pt$/, by: ['file', 'content'] },
-  leftover: (name, inside) =>
-    inside === null && /^checkpoint.*\.pt\.tmp$/.test(name) ? 'the temporary file of a save that never finished' : null,
 }
 
 function epochDone(content: Meta): Meta {

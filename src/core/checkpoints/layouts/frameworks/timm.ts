@@ -37,6 +37,4 @@ export const timm: LayoutSpec = {
     },
   ],
   copies: { names: /^(last|model_best)\.pth\.tar$/, by: ['file', 'content'] },
-  leftover: (name, inside) =>
-    inside === null && /^(recovery_)?tmp\.pth\.tar$/.test(name) ? 'what a save that never finished left' : null,
 }

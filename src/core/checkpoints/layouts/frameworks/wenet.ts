@@ -4,7 +4,13 @@
  * file is an average, or its save was not finished. The yaml of an epoch counts updates done, that of a step the index
  * of the last one. `final.pt` is a link to a name that version 3 does not write.
  */
-import type { LayoutSpec } from '../spec.js'
+import type { LayoutSpec, Proof } from '../spec.js'
+
+/** A file without its yaml is one whose save was not finished, where `train.yaml` says whose it is. */
+const proof: Proof = {
+  sure: [{ all: [{ file: /\.yaml$/ }, { file: /\.pt$/ }, { beside: 'train.yaml' }] }],
+  likely: [{ all: [{ file: /\.pt$/ }, { beside: 'train.yaml' }] }],
+}
 
 export const wenet: LayoutSpec = {
   id: 'wenet',
@@ -15,10 +21,7 @@ export const wenet: LayoutSpec = {
       kind: 'group',
       name: /^(?<unit>epoch_(?<epoch>\d+)|\d+|init)\.(?<part>pt|yaml)$/,
       main: /\.pt$/,
-      proof: {
-        sure: [{ all: [{ file: /\.yaml$/ }, { file: /\.pt$/ }, { beside: 'train.yaml' }] }],
-        typical: /^epoch_\d+\.pt$/,
-      },
+      proof: { ...proof, typical: /^epoch_\d+\.pt$/ },
       whole: { needs: [{ any: [/\.yaml$/], reason: 'its .yaml, which is written after it, is not there' }] },
       facts: [
         {
@@ -39,10 +42,7 @@ export const wenet: LayoutSpec = {
       kind: 'group',
       name: /^(?<unit>step_\d+)\.(?<part>pt|yaml)$/,
       main: /\.pt$/,
-      proof: {
-        sure: [{ all: [{ file: /\.yaml$/ }, { file: /\.pt$/ }, { beside: 'train.yaml' }] }],
-        typical: /^step_\d+\.pt$/,
-      },
+      proof: { ...proof, typical: /^step_\d+\.pt$/ },
       whole: { needs: [{ any: [/\.yaml$/], reason: 'its .yaml, which is written after it, is not there' }] },
       facts: [{ from: 'yaml', file: /\.yaml$/, take: { step: 'step' }, spread: ['loss_dict'], add: { step: 1 } }],
       files: [

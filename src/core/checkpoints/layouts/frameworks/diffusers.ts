@@ -1,0 +1,48 @@
+/**
+ * diffusers' training scripts (examples/, through Accelerate's `save_state` with hooks): `checkpoint-<step>/` with one
+ * folder a model (`unet/config.json`, `unet/diffusion_pytorch_model.safetensors`), or LoRA weights, then the optimizer,
+ * the scheduler and, last, the random states. The step stands in the name alone; no metric is kept. A script counts and
+ * removes every name that begins with `checkpoint`.
+ */
+import type { LayoutSpec } from '../spec.js'
+
+const models =
+  /^(unet|transformer|controlnet|text_encoder|text_encoder_2|vae|prior|decoder|t2iadapter|adapter)(_ema|_2)?$/
+
+export const diffusers: LayoutSpec = {
+  id: 'diffusers',
+  title: 'diffusers',
+  looks: 'checkpoint-<step>/ with unet/ (or another model) and random_states_0.pkl',
+  forms: [
+    {
+      kind: 'folder',
+      name: /^checkpoint-(?<step>\d+)$/,
+      below: models,
+      proof: {
+        sure: [
+          { file: /^\w+\/diffusion_pytorch_model.*\.(safetensors|bin)$/ },
+          { file: /^\w+\/diffusion_flax_model\.msgpack$/ },
+          { file: /^pytorch_lora_weights\.(safetensors|bin)$/ },
+        ],
+        likely: [{ file: /^random_states_\d+\.pkl$/ }],
+        never: [{ file: 'trainer_state.json' }],
+      },
+      whole: { last: /^random_states_\d+\.pkl$/, lastName: 'random_states_0.pkl' },
+      files: [
+        { name: /^\w+\/(diffusion_\w+_model|model|pytorch_model)[^/]*\.(safetensors|bin|msgpack)$/, role: 'weights' },
+        { name: /^\w+_ema\/$/, role: 'weights' },
+        {
+          name: /^(unet|transformer|controlnet|text_encoder\w*|vae|prior|decoder|t2iadapter|adapter)\w*\/$/,
+          role: 'weights',
+        },
+        { name: /^pytorch_lora_weights\./, role: 'weights' },
+        { name: /^(model|pytorch_model)([-_].*)?\.(safetensors|bin)$/, role: 'weights' },
+        { name: /^optimizer(_\d+)?\.bin$/, role: 'resume' },
+        { name: /^scheduler(_\d+)?\.bin$/, role: 'resume' },
+        { name: /^scaler\.pt$/, role: 'resume', optional: true },
+        { name: /^random_states_\d+\.pkl$/, role: 'resume' },
+        { name: /^sampler(_\d+)?\.bin$/, role: 'loop', optional: true },
+      ],
+    },
+  ],
+}

@@ -1,0 +1,42 @@
+/**
+ * Megatron-LM (megatron/training/checkpointing.py, megatron/core/dist_checkpointing): `iter_<7 digits>/` or `release/`,
+ * with a folder a rank (`mp_rank_00/model_optim_rng.pt`), or as torch.distributed.checkpoint with `metadata.json`, which
+ * is written when all is there. `latest_checkpointed_iteration.txt` is written last of all: a number, or `release`.
+ */
+import type { LayoutSpec } from '../spec.js'
+
+export const megatron: LayoutSpec = {
+  id: 'megatron',
+  title: 'Megatron',
+  looks: 'iter_<7 digits>/ with mp_rank_00/ or metadata.json, and latest_checkpointed_iteration.txt',
+  forms: [
+    {
+      kind: 'folder',
+      name: /^(?:iter_(?<step>\d{7,})|release)$/,
+      below: /^mp_rank_\d+/,
+      proof: {
+        sure: [{ file: /^mp_rank_\d+(_\d+)*\/$/ }, { file: 'metadata.json' }, { file: '.metadata' }],
+        likely: [{ file: /\.distcp$/ }],
+        typical: /^iter_\d{7}$/,
+      },
+      whole: {
+        needs: [
+          {
+            any: [/^mp_rank_\d+(_\d+)*\/model_(optim_)?rng\.pt$/, 'metadata.json', '.metadata'],
+            reason: 'neither a rank’s model_optim_rng.pt nor metadata.json, which is written last, is there',
+          },
+        ],
+      },
+      facts: [{ from: 'name' }],
+      files: [
+        { name: /^mp_rank_\d+(_\d+)*\/.*\.pt$/, role: 'all' },
+        { name: /^mp_rank_\d+(_\d+)*\/$/, role: 'all' },
+        { name: /\.distcp$/, role: 'all' },
+        { name: /^(\.metadata|metadata\.json)$/, role: 'index', unlisted: true },
+        { name: /^common\.pt$/, role: 'loop', optional: true },
+        { name: /^integrity\.json$/, role: 'other', unlisted: true },
+      ],
+    },
+  ],
+  pointers: [{ file: 'latest_checkpointed_iteration.txt', holds: 'number', purpose: 'resume', onDelete: 'rewrite' }],
+}

@@ -1,0 +1,66 @@
+/**
+ * torch.distributed.checkpoint (torch/distributed/checkpoint/filesystem.py): a folder with one or more
+ * `__<rank>_<i>.distcp` and, renamed into place last, `.metadata`. torchtitan (components/checkpointer/dcp.py) names it
+ * `step-<N>`, N updates done; its last one has the model alone unless `last_save_model_only` is off.
+ */
+import type { Meta, MetaValue } from '../../../checkpoint.js'
+import type { Form, LayoutSpec } from '../spec.js'
+
+/** Keys of what resuming needs, as they stand in the pickle of `.metadata`. */
+const resumeKeys = ['optimizer.', 'optim.', 'optimizer_state', 'train_state', 'lr_scheduler']
+
+const folder: Omit<Form, 'name' | 'proof'> = {
+  kind: 'folder',
+  whole: { last: '.metadata', needs: [{ any: [/\.distcp$/], reason: 'no .distcp file is there' }] },
+  facts: [{ from: 'name' }, { from: 'text', file: '.metadata', lazy: true, pick: keysOf }],
+  files: [
+    { name: /^\.metadata$/, role: 'index', unlisted: true },
+    { name: /\.distcp$/, role: 'all' },
+  ],
+  resumable: (_, facts) => facts.get('#resumable') === true,
+}
+
+export const torchtitan: LayoutSpec = {
+  id: 'torchtitan',
+  title: 'torchtitan',
+  looks: 'checkpoint/step-<N>/ with .metadata and *.distcp',
+  forms: [
+    {
+      ...folder,
+      name: /^step-(?<step>\d+)$/,
+      proof: {
+        sure: [{ all: [{ file: '.metadata' }, { file: /\.distcp$/ }] }],
+        likely: [{ file: /\.distcp$/ }, { file: '.metadata' }],
+        typical: /^step-\d+$/,
+      },
+    },
+    {
+      kind: 'folder',
+      name: /^step-(?<step>\d+)$/,
+      proof: { sure: [{ file: 'model.safetensors.index.json' }] },
+      resumable: false,
+    },
+  ],
+}
+
+export const torchDistributed: LayoutSpec = {
+  id: 'torch-distributed',
+  title: 'torch.distributed.checkpoint',
+  looks: '<folder>/ with .metadata and *.distcp',
+  forms: [
+    {
+      ...folder,
+      name: /^(?:(?:.*[-_.])?(?:step|iter)[-_=]?(?<step>\d+)$|(?:.*[-_.])?epoch[-_=]?(?<epoch>\d+)$)?/,
+      proof: {
+        sure: [{ all: [{ file: '.metadata' }, { file: /\.distcp$/ }] }],
+        likely: [{ file: /\.distcp$/ }],
+      },
+    },
+  ],
+}
+
+function keysOf(content: Meta): Meta {
+  const text = content.get('text')
+  const has = typeof text === 'string' && resumeKeys.some((key) => text.includes(key))
+  return new Map<string, MetaValue>([['#resumable', has]])
+}
