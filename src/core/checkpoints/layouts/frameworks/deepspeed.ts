@@ -51,7 +51,6 @@ export const deepSpeed: LayoutSpec = {
     { file: 'latest', holds: 'name', purpose: 'resume', onDelete: 'rewrite' },
     { file: 'latest_universal', holds: 'name', purpose: 'resume', onDelete: 'rewrite' },
   ],
-  resumesFrom: (units) => units.at(-1),
 }
 
 /** One file of optimizer states a data-parallel rank, named as those that are there. */
