@@ -18,7 +18,7 @@ export const patientFetch: Fetch = async (url, options) => {
     const response = await fetch(url, { ...options, signal })
     const { body, status, statusText, headers } = response
     if (body === null || withoutBody.has(status)) return response
-    return new Response(watched(body), { status, statusText, headers })
+    return new Response(watched(body), { status, statusText: statusText.replace(/[^\t -~]/g, '?'), headers })
   } finally {
     clearTimeout(timer)
   }

@@ -8,6 +8,8 @@ export const hasScript =
 
 export interface Terminal {
   readonly cwd?: string
+  /** Beside the plain environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** Told of all that is shown, each time that there is more; types. */
   readonly answer?: (screen: string, type: (keys: string) => void) => void
 }
@@ -16,9 +18,10 @@ export interface Terminal {
  * The exit status and all that was shown. `script` takes the user's own shell, and those differ: bash becomes the one
  * command that it is given, dash stays above it and dies of the Ctrl-C that the command survived. Here it is always sh.
  */
-export function onTerminal(script: string, { cwd, answer = () => undefined }: Terminal = {}) {
+export function onTerminal(script: string, { cwd, env: more, answer = () => undefined }: Terminal = {}) {
   const env = {
     ...plainEnvironment(),
+    ...more,
     PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}`,
     TERM: 'xterm',
     SHELL: '/bin/sh',
