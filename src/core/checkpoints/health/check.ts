@@ -13,6 +13,8 @@ import {
 import type { ReadStorage, Sweep } from '../../storage/storage.js'
 import type { Sum, Sums } from './checksums.js'
 import { isEmptyDamage } from './empty.js'
+import { expectedSums, inspectDistributed } from './distributed.js'
+import { findMissingBelow } from './missing-below.js'
 import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
 import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
@@ -94,6 +96,7 @@ async function check(
   const missing = findMissing(siblings)
   const neighbours = new Neighbours(storage, siblings)
   const contents = await listFiles(storage, which)
+  const missingBelow = await findMissingBelow(storage, siblings, which, contents)
   const inspected: Inspection[] = []
   const inspect = async (): Promise<Rest[]> => {
     for (const checkpoint of which) {
@@ -113,6 +116,7 @@ async function check(
       rests.flatMap((rest) => read.get(rest)?.findings ?? []),
       contents.get(checkpoint)?.findings ?? [],
       withoutThere(missing.get(checkpoint.path) ?? [], contents.get(checkpoint)),
+      missingBelow.get(checkpoint.path) ?? [],
     )
     const sums = rests.flatMap((rest): [string, Sum][] => {
       const sha256 = read.get(rest)?.sha256 ?? null
@@ -196,13 +200,14 @@ async function inspectContents(
   const tensors = new Map<string, ReadonlySet<string>>()
   const itself = checkpoint.kind === 'file' ? checkpoint.name : undefined
   const known = new Set(checkpoint.health.findings.map((finding) => finding.file ?? itself))
+  const expected = options.level === 'deep' ? await expectedSums(storage, files) : new Map<string, string>()
   for (const file of files) {
     // A temporary file is loaded by nothing, so nothing about it is damage of this checkpoint.
     if (file.stat?.kind !== 'file' || explainTemporary(basename(file.name)) !== null) continue
     const inspected = known.has(file.name) ? unread : await lookInto(storage, checkpoint, file, neighbours, options)
     found.push(inspected.findings)
     if (inspected.tensors !== null) tensors.set(file.name, inspected.tensors)
-    const rest = options.isSummed ? withSum(file.name, file.path, file.stat.size, inspected.rest) : inspected.rest
+    const rest = restWith(file, inspected.rest, options.isSummed, expected.get(file.name))
     if (rest !== null) rests.push(rest)
   }
   const shards = new Shards(storage, files, tensors)
@@ -211,8 +216,27 @@ async function inspectContents(
     found.push(await inspectIndex(storage, file, shards))
   }
   found.push(findMissingShards(files.map((file) => file.name)), findUnfinishedFolders(files))
+  found.push(await inspectDistributed(storage, files))
   found.push(await findFolders(storage, checkpoint, files, neighbours))
   return { findings: found.flat(), rests }
+}
+
+/** What is read through of a file: also for the checksum that is to be recorded, or that its framework wrote down. */
+function restWith(
+  { name, path, stat }: FoundFile,
+  rest: Rest | null,
+  isSummed: boolean,
+  sum: string | undefined,
+): Rest | null {
+  if (!isSummed && sum === undefined) return rest
+  const summed = withSum(name, path, stat?.size ?? 0, rest)
+  if (sum === undefined) return summed
+  const judge: Rest['judge'] = (answer) => {
+    const other = answer.ok ? answer.value.sha256 : sum
+    const reason = `has the SHA-256 ${other?.slice(0, 16) ?? ''}…, and integrity.json lists ${sum.slice(0, 16)}…`
+    return [...summed.judge(answer), ...(other === sum ? [] : [{ grade: 'corrupt' as const, file: name, reason }])]
+  }
+  return { ...summed, judge }
 }
 
 const unread: Inspected = { findings: [], tensors: null, rest: null }
@@ -268,8 +292,13 @@ function findUnfinishedFolders(files: readonly FoundFile[]): Finding[] {
   const folders = new Set(files.filter((file) => file.name.endsWith('.distcp')).map((file) => folderOf(file.name)))
   return [...folders]
     .map((folder) => `${folder}.metadata`)
-    .filter((file) => !names.has(file))
+    .filter((file) => !names.has(file) && ![...names].some((name) => isRankMetadata(name, folderOf(file))))
     .map((file) => ({ grade: 'unfinished', file, reason: 'not there; it is written after all the data beside it' }))
+}
+
+/** Without coordination each rank writes its own in place of the one for all. */
+function isRankMetadata(name: string, folder: string): boolean {
+  return name.startsWith(folder) && /^__\d+\.metadata$/.test(name.slice(folder.length))
 }
 
 function folderOf(name: string): string {

@@ -558,7 +558,7 @@ describe('other files', () => {
       'checkpoint-30/global_step30/mp_rank_00_model_states.pt': zip.subarray(0, 200),
       'checkpoint-24/pytorch_model_fsdp_0/__0_0.distcp': Buffer.concat([zip, zip]),
       'checkpoint-18/pytorch_model_fsdp_0/__0_0.distcp': zip,
-      'checkpoint-18/pytorch_model_fsdp_0/.metadata': 'x',
+      'checkpoint-18/pytorch_model_fsdp_0/.metadata': Buffer.from('80047d2e', 'hex'),
     })
     const graded = await grade(root, 'deep')
     expect(graded.map((checkpoint) => checkpoint.health.grade)).toEqual([

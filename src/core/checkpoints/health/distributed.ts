@@ -1,0 +1,311 @@
+/**
+ * Checkpoints that several processes write together: are the files of all of them there, at their full length? What
+ * was written says how many there were (docs/health.md).
+ */
+import { basename } from 'node:path'
+import type { Finding } from '../../checkpoint.js'
+import { FormatError, StorageError } from '../../errors.js'
+import { readDcpLengths } from '../../formats/dcp-metadata.js'
+import { isJsonObject, parseJson } from '../../formats/json.js'
+import { countOf, itemsOf, textOf, type PickleNode } from '../../formats/pickle/index.js'
+import { openTorchObject } from '../../formats/torch-object.js'
+import { sourceOf, withFile } from '../../storage/source.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { findingOf, type FoundFile } from '../layouts/index.js'
+
+/** Bytes of a `.metadata`, of which a model of a hundred thousand pieces has 30 MB. */
+const largestMetadata = 512 << 20
+/** Files that one checkpoint's findings name. */
+const mostNamed = 8
+
+/** What is missing or too short among `files`, which are all of one checkpoint. */
+export async function inspectDistributed(storage: ReadStorage, files: readonly FoundFile[]): Promise<Finding[]> {
+  const folders = byFolder(files)
+  const findings: Finding[] = []
+  let processes = 0
+  for (const [folder, here] of folders) {
+    const dcp = await inspectDcp(storage, folder, here)
+    const deepSpeed = await inspectDeepSpeed(storage, folder, here)
+    findings.push(...dcp.findings, ...deepSpeed.findings, ...(await inspectIntegrity(storage, folder, here)))
+    processes = Math.max(processes, dcp.processes, deepSpeed.processes)
+  }
+  findings.push(...(await inspectLatest(storage, folders)), ...findMissingRandomStates(files, processes))
+  return findings
+}
+
+/** What one folder's files tell. */
+interface Inspected {
+  readonly findings: readonly Finding[]
+  /** So many processes at least took part; 0 where nothing tells. */
+  readonly processes: number
+}
+
+const nothing: Inspected = { findings: [], processes: 0 }
+
+type Folder = ReadonlyMap<string, FoundFile>
+
+/** By folder (with its `/`, empty for the checkpoint itself), its files by their own names. */
+function byFolder(files: readonly FoundFile[]): ReadonlyMap<string, Folder> {
+  const folders = new Map<string, Map<string, FoundFile>>()
+  for (const file of files) {
+    const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1)
+    const here = folders.get(folder) ?? new Map<string, FoundFile>()
+    folders.set(folder, here.set(file.name.slice(folder.length), file))
+  }
+  return folders
+}
+
+/** `__3_0.distcp` is the first file of rank 3; without coordination each rank has a `.metadata` of its own. */
+const dcpFile = /^__(\d+)_\d+\.distcp$/
+const dcpMetadata = /^(__\d+)?\.metadata$/
+
+async function inspectDcp(storage: ReadStorage, folder: string, here: Folder): Promise<Inspected> {
+  const findings: Finding[] = []
+  let processes = 0
+  for (const [own, file] of here) {
+    if (!dcpMetadata.test(own) || file.stat?.kind !== 'file') continue
+    const lengths = await readLengths(storage, file)
+    if ('findings' in lengths) {
+      findings.push(...lengths.findings)
+      continue
+    }
+    for (const name of lengths.keys()) processes = Math.max(processes, Number(dcpFile.exec(name)?.[1] ?? -1) + 1)
+    findings.push(...findShort(folder, here, lengths, file.name))
+  }
+  return { findings, processes }
+}
+
+async function readLengths(
+  storage: ReadStorage,
+  file: FoundFile,
+): Promise<ReadonlyMap<string, number> | { readonly findings: readonly Finding[] }> {
+  const [bytes] = await storage.read([file.path], largestMetadata)
+  if (bytes === undefined) return { findings: [] }
+  if (!bytes.ok) {
+    const finding = findingOf(bytes.error, file.name)
+    return { findings: finding === null ? [] : [finding] }
+  }
+  try {
+    return readDcpLengths(bytes.value)
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error
+    return { findings: [{ grade: 'corrupt', file: file.name, reason: error.message }] }
+  }
+}
+
+function findShort(folder: string, here: Folder, lengths: ReadonlyMap<string, number>, by: string): Finding[] {
+  const absent = [...lengths.keys()].filter((name) => !here.has(name)).sort()
+  const there = lengths.size - absent.length
+  const reason = `not there, though ${by} names it; ${there} of its ${lengths.size} files are`
+  const short = [...lengths].flatMap(([name, length]): Finding[] => {
+    const size = here.get(name)?.stat?.size
+    if (size === undefined || size >= length || size === 0) return []
+    return [
+      {
+        grade: 'corrupt',
+        file: folder + name,
+        reason: `ends early: ${size} of at least ${length} bytes, as ${by} says`,
+      },
+    ]
+  })
+  return [
+    ...missing(
+      absent.map((name) => folder + name),
+      reason,
+    ),
+    ...short,
+  ]
+}
+
+/** deepspeed/runtime/engine.py: `_get_zero_ckpt_name`, `_get_rank_zero_ckpt_name`, `_get_expert_ckpt_name`. */
+const zeroFile = /^(?<head>.*?)zero_pp_rank_(?<dp>\d+)_mp_rank_(?<mp>\d+)(?<tail>_(?:optim|model)_states\.pt)$/
+const expertFile = /^(?<head>expp_rank_)(?<dp>\d+)_mp_rank_(?<mp>\d+)(?<tail>_optim_states\.pt)$/
+const modelFile = /^mp_rank_(\d+)_model_states\.pt$/
+
+async function inspectDeepSpeed(storage: ReadStorage, folder: string, here: Folder): Promise<Inspected> {
+  const names = [...here.keys()].filter((name) => zeroFile.test(name) || modelFile.test(name) || expertFile.test(name))
+  if (names.length === 0) return nothing
+  const told = await readWorld(
+    storage,
+    names.flatMap((name) => here.get(name) ?? []),
+  )
+  const dp = Math.max(told.dp, ...names.map((name) => rankIn(name, 'dp') + 1))
+  const mp = Math.max(
+    told.mp,
+    ...names.map((name) => Math.max(rankIn(name, 'mp'), Number(modelFile.exec(name)?.[1] ?? -1)) + 1),
+  )
+  const expected = new Set<string>()
+  for (const name of names) for (const one of likeIt(name, dp, mp)) expected.add(one)
+  const absent = [...expected].filter((name) => !here.has(name)).sort()
+  const sure = `dp_world_size is ${dp} and mp_world_size ${mp}`
+  const reason = `not there; ${expected.size - absent.length} of ${expected.size} files of this kind are, and ${sure}`
+  return {
+    findings: missing(
+      absent.map((name) => folder + name),
+      reason,
+    ),
+    processes: dp * mp,
+  }
+}
+
+function rankIn(name: string, which: 'dp' | 'mp'): number {
+  const { groups } = zeroFile.exec(name) ?? expertFile.exec(name) ?? {}
+  return Number(groups?.[which] ?? -1)
+}
+
+/** The names of the same kind for all ranks: two digits for those of the model's parts, as Python's `:02d`. */
+function likeIt(name: string, dp: number, mp: number): string[] {
+  const zero = zeroFile.exec(name)?.groups
+  const ranks = (count: number) => Array.from({ length: Math.min(count, mostRanks) }, (_, rank) => rank)
+  const part = (rank: number) => String(rank).padStart(2, '0')
+  if (zero !== undefined) {
+    const { head = '', tail = '' } = zero
+    return ranks(mp).flatMap((m) => ranks(dp).map((d) => `${head}zero_pp_rank_${d}_mp_rank_${part(m)}${tail}`))
+  }
+  return modelFile.test(name) ? ranks(mp).map((m) => `mp_rank_${part(m)}_model_states.pt`) : [name]
+}
+
+/** No machine has more processes; a file that says so lies. */
+const mostRanks = 100_000
+
+/** How many processes shared the data and the model, as the first file says that can be read. 0 where none says it. */
+async function readWorld(storage: ReadStorage, files: readonly FoundFile[]): Promise<{ dp: number; mp: number }> {
+  // The state of the model tells both; that of the optimizer into how many parts it was cut.
+  const sorted = files.toSorted((a, b) => Number(isOptimizer(a)) - Number(isOptimizer(b)))
+  for (const { path, stat } of sorted) {
+    if (stat?.kind !== 'file' || stat.size === 0) continue
+    const root = await readRoot(storage, path)
+    const dp = countOf(valueOf(root, 'dp_world_size')) ?? partitionsIn(valueOf(root, 'optimizer_state_dict'))
+    if (dp !== undefined) return { dp, mp: countOf(valueOf(root, 'mp_world_size')) ?? 0 }
+  }
+  return { dp: 0, mp: 0 }
+}
+
+function isOptimizer({ name }: FoundFile): boolean {
+  return name.endsWith('_optim_states.pt')
+}
+
+/** A number, or one for each group of parameters. */
+function partitionsIn(state: PickleNode | undefined): number | undefined {
+  const count = valueOf(state, 'partition_count')
+  const counts = (itemsOf(count) ?? [count]).flatMap((one) => countOf(one) ?? [])
+  return counts.length === 0 ? undefined : Math.max(...counts)
+}
+
+async function readRoot(storage: ReadStorage, path: string): Promise<PickleNode | undefined> {
+  try {
+    return await withFile(storage, path, async (handle) => (await openTorchObject(sourceOf(handle)))?.root)
+  } catch (error) {
+    // What is broken about it is told of the file itself.
+    if (error instanceof FormatError || error instanceof StorageError) return undefined
+    throw error
+  }
+}
+
+function valueOf(node: PickleNode | undefined, key: string): PickleNode | undefined {
+  if (typeof node !== 'object' || node === null || !('entries' in node)) return undefined
+  return node.entries.findLast(([name]) => textOf(name) === key)?.[1]
+}
+
+/** DeepSpeed finds its folder by `latest` beside it, which is written when all ranks are through; without, it starts anew. */
+async function inspectLatest(storage: ReadStorage, folders: ReadonlyMap<string, Folder>): Promise<Finding[]> {
+  const tags = [...folders.keys()].filter((folder) => folder !== '' && isDeepSpeed(folders.get(folder)))
+  const findings: Finding[] = []
+  for (const parent of new Set(tags.map((folder) => folder.slice(0, folder.lastIndexOf('/', folder.length - 2) + 1)))) {
+    const latest = folders.get(parent)?.get('latest')
+    if (latest === undefined) {
+      const reason = 'not there; DeepSpeed writes it when all ranks are through, and finds its folder by it'
+      findings.push({ grade: 'partial', file: `${parent}latest`, reason })
+      continue
+    }
+    const [text] = await storage.read([latest.path], 4096)
+    const tag = text?.ok === true ? new TextDecoder().decode(text.value).trim() : null
+    if (tag === null || tag === '' || folders.has(`${parent}${tag}/`)) continue
+    findings.push({ grade: 'partial', file: latest.name, reason: `names ${JSON.stringify(tag)}, which is not there` })
+  }
+  return findings
+}
+
+function isDeepSpeed(folder: Folder | undefined): boolean {
+  return [...(folder?.keys() ?? [])].some((name) => zeroFile.test(name) || modelFile.test(name))
+}
+
+/** Megatron's list of what belongs to it (megatron/core/dist_checkpointing/validation.py). */
+const integrityFile = 'integrity.json'
+
+async function inspectIntegrity(storage: ReadStorage, folder: string, here: Folder): Promise<Finding[]> {
+  const file = here.get(integrityFile)
+  if (file === undefined) return []
+  const listed = await readIntegrity(storage, file)
+  const absent = [...(listed?.keys() ?? [])].filter((name) => !here.has(name)).sort()
+  return missing(
+    absent.map((name) => folder + name),
+    `not there, though ${file.name} lists it`,
+  )
+}
+
+/** By name in the checkpoint, the SHA-256 that its framework wrote down. */
+export async function expectedSums(
+  storage: ReadStorage,
+  files: readonly FoundFile[],
+): Promise<ReadonlyMap<string, string>> {
+  const expected = new Map<string, string>()
+  for (const file of files) {
+    if (basename(file.name) !== integrityFile) continue
+    const folder = file.name.slice(0, -integrityFile.length)
+    for (const [name, sum] of (await readIntegrity(storage, file)) ?? []) expected.set(folder + name, sum)
+  }
+  return expected
+}
+
+/** By name the SHA-256 in lower-case hexadecimal digits; null where it holds no such list. */
+async function readIntegrity(
+  storage: ReadStorage,
+  file: FoundFile,
+): Promise<ReadonlyMap<string, string> | null> {
+  const [bytes] = await storage.read([file.path], largestMetadata)
+  if (bytes?.ok !== true) return null
+  try {
+    const list = parseJson(bytes.value)
+    const sums = isJsonObject(list) && list.get('algorithm') === 'sha256' ? list.get('files') : undefined
+    if (!isJsonObject(sums)) return null
+    return new Map([...sums].flatMap(([name, sum]) => (typeof sum === 'string' ? [[name, sum.toLowerCase()]] : [])))
+  } catch (error) {
+    // That it is no JSON is told of the file itself.
+    if (error instanceof FormatError) return null
+    throw error
+  }
+}
+
+/** transformers/trainer.py `_save_rng_state`, accelerate/checkpointing.py: one for each process. */
+const randomState = /^(?<head>.*\/)?(?<stem>rng_state_|random_states_)(?<rank>\d+)(?<tail>\.pth|\.pkl)$/
+
+/**
+ * Random states between the first and the last that is there, and those of all processes that are known to have taken
+ * part. One node's own disk has those of its own processes only: the first need not be 0 there.
+ */
+function findMissingRandomStates(files: readonly FoundFile[], processes: number): Finding[] {
+  const sets = new Map<string, Set<number>>()
+  for (const { name } of files) {
+    const { head = '', stem = '', rank, tail = '' } = randomState.exec(name)?.groups ?? {}
+    if (rank === undefined) continue
+    const set = `${head}${stem}*${tail}`
+    sets.set(set, (sets.get(set) ?? new Set<number>()).add(Number(rank)))
+  }
+  return [...sets].flatMap(([set, ranks]) => {
+    const first = processes > 0 ? 0 : Math.min(...ranks)
+    const end = Math.max(processes, Math.max(...ranks) + 1)
+    const absent: string[] = []
+    for (let rank = first; rank < Math.min(end, mostRanks); rank += 1) {
+      if (!ranks.has(rank)) absent.push(set.replace('*', String(rank)))
+    }
+    return missing(absent, `not there; there are those of ${ranks.size} of ${end - first} processes`)
+  })
+}
+
+function missing(names: readonly string[], reason: string): Finding[] {
+  const named = names.slice(0, mostNamed).map((file): Finding => ({ grade: 'partial', file, reason }))
+  const more = names.length - named.length
+  if (more === 0) return named
+  return [...named, { grade: 'partial', reason: `${more} more files like ${basename(names[0] ?? '')} are not there` }]
+}

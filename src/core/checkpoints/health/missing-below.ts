@@ -1,0 +1,145 @@
+/** A file in a folder of a checkpoint that each of the others has: of those nearest in the run's order. */
+import { basename } from 'node:path'
+import type { Checkpoint, Finding } from '../../checkpoint.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { explainTemporary, listFiles, type Contents } from '../layouts/index.js'
+import { fewestWitnesses } from './missing.js'
+
+/** Others that are asked. */
+const mostAsked = 4
+/** What holds parameters, state, or says how to read them. */
+const counted = /\.(safetensors|bin|pt|pth|ckpt|pkl|npz|h5|msgpack|json|yaml)$|^\.metadata$/
+/** These come and go. */
+const optional = /scaler|dataloader|sampler|\.lock$/
+/** One for each process: how many there must be, what was written says, and not other checkpoints. */
+const ranked = /(^|\/)__\d+_\d+\.|(zero_pp|expp)_rank_|rng_state_|random_states_|integrity\.json$/
+
+/**
+ * By path, what is missing in the folders of `which`. `known` are their contents; others that are asked are listed.
+ * Those still being written are no witnesses.
+ */
+export async function findMissingBelow(
+  storage: ReadStorage,
+  siblings: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+  known: ReadonlyMap<Checkpoint, Contents>,
+): Promise<ReadonlyMap<string, readonly Finding[]>> {
+  const names = new Map([...known].map(([{ path }, { files }]) => [path, files.map(({ name }) => name)]))
+  const asked = await findAsked(storage, new Witnesses([...siblings, ...which]), which, names)
+  const unlisted = new Map([...asked.values()].flat().map((one) => [one.path, one]))
+  for (const path of names.keys()) unlisted.delete(path)
+  const listed = await listFiles(storage, [...unlisted.values()])
+  for (const [{ path }, { files }] of listed)
+    names.set(
+      path,
+      files.map(({ name }) => name),
+    )
+  return new Map(
+    [...asked].flatMap(([checkpoint, others]) => {
+      const found = compare(checkpoint, names, others)
+      return found.length === 0 ? [] : [[checkpoint.path, found] as const]
+    }),
+  )
+}
+
+/** Those that have folders, or whose neighbour has, with the others that are to be asked. */
+async function findAsked(
+  storage: ReadStorage,
+  witnesses: Witnesses,
+  which: readonly Checkpoint[],
+  names: ReadonlyMap<string, readonly string[]>,
+): Promise<ReadonlyMap<Checkpoint, readonly Checkpoint[]>> {
+  const hasFolders = async ({ path }: Checkpoint): Promise<boolean> => {
+    const known = names.get(path)
+    if (known !== undefined) return known.some((name) => name.includes('/'))
+    const [listing] = await storage.list([path])
+    return listing?.ok === true && listing.value.some(({ kind }) => kind === 'directory')
+  }
+  const asked = new Map<Checkpoint, readonly Checkpoint[]>()
+  for (const checkpoint of which) {
+    if (checkpoint.kind !== 'directory') continue
+    const others = witnesses.nearest(checkpoint)
+    const [first] = others
+    if (first === undefined || others.length < fewestWitnesses) continue
+    if ((await hasFolders(checkpoint)) || (await hasFolders(first))) asked.set(checkpoint, others)
+  }
+  return asked
+}
+
+class Witnesses {
+  /** By layout and run, in the run's order. */
+  private readonly groups = new Map<string, Checkpoint[]>()
+  private readonly places = new Map<string, number>()
+
+  constructor(checkpoints: readonly Checkpoint[]) {
+    for (const checkpoint of new Map(checkpoints.map((one) => [one.path, one])).values()) {
+      const group = this.groups.get(groupOf(checkpoint)) ?? []
+      this.groups.set(groupOf(checkpoint), group)
+      this.places.set(checkpoint.path, group.length)
+      group.push(checkpoint)
+    }
+  }
+
+  /** Those nearest to it on both sides. */
+  nearest(of: Checkpoint): Checkpoint[] {
+    const group = this.groups.get(groupOf(of)) ?? []
+    const at = this.places.get(of.path) ?? group.length
+    const found: Checkpoint[] = []
+    for (let distance = 1; distance <= group.length && found.length < mostAsked; distance += 1) {
+      for (const one of [group[at - distance], group[at + distance]]) {
+        if (one !== undefined && isWitness(one) && found.length < mostAsked) found.push(one)
+      }
+    }
+    return found
+  }
+}
+
+function groupOf({ run, layout }: Checkpoint): string {
+  return `${layout} ${run}`
+}
+
+function isWitness({ health, kind }: Checkpoint): boolean {
+  return kind === 'directory' && health.findings.every(({ grade }) => grade !== 'unfinished' && grade !== 'unreadable')
+}
+
+function compare(
+  checkpoint: Checkpoint,
+  names: ReadonlyMap<string, readonly string[]>,
+  others: readonly Checkpoint[],
+): Finding[] {
+  if (others.length < fewestWitnesses) return []
+  const own = new Set((names.get(checkpoint.path) ?? []).map((name) => comparable(checkpoint, name)))
+  const theirs = others.map((other) => new Set(below(other, names.get(other.path) ?? [])))
+  const [first = new Set<string>(), ...rest] = theirs
+  const dropped = (checkpoint.demoted ?? []).map(({ name }) => name)
+  const absent = [...first].filter(
+    (name) =>
+      !own.has(name) &&
+      rest.every((one) => one.has(name)) &&
+      !dropped.some((folder) => name === folder || name.startsWith(`${folder}/`)),
+  )
+  return absent.sort().map((name) => ({
+    grade: 'partial',
+    file: name.replaceAll(mark, String(checkpoint.step ?? '')),
+    reason: `not there, and each of the ${others.length} checkpoints nearest to it has it`,
+  }))
+}
+
+function below(checkpoint: Checkpoint, names: readonly string[]): string[] {
+  return names
+    .filter((name) => {
+      const own = basename(name)
+      return name.includes('/') && counted.test(own) && !optional.test(name) && !ranked.test(name)
+    })
+    .filter((name) => explainTemporary(basename(name)) === null)
+    .map((name) => comparable(checkpoint, name))
+}
+
+/** Stands for the checkpoint's own step in a folder's name: `global_step200`. */
+const mark = '\0'
+
+function comparable({ step }: Checkpoint, name: string): string {
+  if (step === null || !name.includes('/')) return name
+  const slash = name.lastIndexOf('/')
+  return name.slice(0, slash).replace(new RegExp(`(?<!\\d)0*${step}(?!\\d)`), mark) + name.slice(slash)
+}

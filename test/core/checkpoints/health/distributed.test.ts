@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
+import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { makeFolder, write } from '../layouts/folders.js'
+
+const storage = localStorage()
+const fixtures = fileURLToPath(new URL('../../../fixtures', import.meta.url))
+/** Of four files of 1,622 bytes, as torch 2 wrote it on four ranks. */
+const metadata = readFileSync(join(fixtures, 'dcp/metadata-of-four-ranks'))
+
+/** Checkpoints of a Trainer, each with these files beside its state. */
+function makeTrainer(steps: readonly number[], files: Readonly<Record<string, string | Uint8Array>>): string {
+  const root = makeFolder()
+  for (const step of steps) {
+    const own = { 'trainer_state.json': `{"global_step": ${step}, "log_history": []}`, 'config.json': '{}', ...files }
+    for (const [name, content] of Object.entries(own)) {
+      write(root, { [`checkpoint-${step}/${name.replace('STEP', String(step))}`]: content })
+    }
+  }
+  return root
+}
+
+const sharded = Object.fromEntries([
+  ['pytorch_model_fsdp_0/.metadata', metadata],
+  ...[0, 1, 2, 3].map((rank) => [`pytorch_model_fsdp_0/__${rank}_0.distcp`, Buffer.alloc(1622, 7)]),
+]) as Record<string, Uint8Array>
+
+function makeDeepSpeed(stage: 'zero2' | 'zero3'): string {
+  const root = makeTrainer([200], { latest: 'global_step200' })
+  cpSync(join(fixtures, 'deepspeed', stage), join(root, 'checkpoint-200/global_step200'), { recursive: true })
+  return root
+}
+
+async function findings(root: string, step: number, level: 'quick' | 'deep' = 'quick') {
+  const { checkpoints } = await loadRun(storage, root)
+  const which = checkpoints.filter(({ name }) => name === `checkpoint-${step}`)
+  const [graded] = await checkHealth(storage, checkpoints, which, level)
+  return graded?.health.findings.map(({ grade, file, reason }) => `${grade} ${file ?? ''}: ${reason}`)
+}
+
+describe('shards of torch.distributed.checkpoint', () => {
+  it('are all there, or .metadata tells which are not', async () => {
+    const root = makeTrainer([100, 200], sharded)
+    expect(await findings(root, 200)).toEqual([])
+    rmSync(join(root, 'checkpoint-200/pytorch_model_fsdp_0/__2_0.distcp'))
+    rmSync(join(root, 'checkpoint-200/pytorch_model_fsdp_0/__3_0.distcp'))
+    const why = 'not there, though pytorch_model_fsdp_0/.metadata names it; 2 of its 4 files are'
+    expect(await findings(root, 200)).toEqual(
+      [2, 3].map((rank) => `partial pytorch_model_fsdp_0/__${rank}_0.distcp: ${why}`),
+    )
+    expect(await findings(root, 100)).toEqual([])
+  })
+
+  it('have their full length', async () => {
+    const root = makeTrainer([100], sharded)
+    truncateSync(join(root, 'checkpoint-100/pytorch_model_fsdp_0/__1_0.distcp'), 1621)
+    expect(await findings(root, 100)).toEqual([
+      'corrupt pytorch_model_fsdp_0/__1_0.distcp: ends early: 1621 of at least 1622 bytes, as pytorch_model_fsdp_0/.metadata says',
+    ])
+  })
+
+  it('whose .metadata was cut are corrupt', async () => {
+    const root = makeTrainer([100], sharded)
+    truncateSync(join(root, 'checkpoint-100/pytorch_model_fsdp_0/.metadata'), 700)
+    expect((await findings(root, 100))?.[0]).toMatch(/^corrupt pytorch_model_fsdp_0\/\.metadata: /)
+  })
+
+  it('say of how many processes there must be a random state', async () => {
+    const states = Object.fromEntries([0, 1, 2].map((rank) => [`rng_state_${rank}.pth`, 'x']))
+    const root = makeTrainer([100], { ...sharded, ...states })
+    expect(await findings(root, 100)).toEqual([
+      'partial rng_state_3.pth: not there; there are those of 3 of 4 processes',
+    ])
+  })
+})
+
+describe('random states', () => {
+  it('have no gap; on a second node they begin with its own', async () => {
+    const gap = makeTrainer([100], { 'model.safetensors': '', 'rng_state_0.pth': 'x', 'rng_state_2.pth': 'x' })
+    expect(await findings(gap, 100)).toContain(
+      'partial rng_state_1.pth: not there; there are those of 2 of 3 processes',
+    )
+    const second = makeTrainer([100], { 'pytorch_model.bin': 'x', 'rng_state_8.pth': 'x', 'rng_state_9.pth': 'x' })
+    expect(await findings(second, 100)).toEqual([])
+  })
+})
+
+describe('what DeepSpeed writes', () => {
+  it.each(['zero2', 'zero3'] as const)('has a file of every rank: %s', async (stage) => {
+    const root = makeDeepSpeed(stage)
+    expect(await findings(root, 200)).toEqual([])
+    rmSync(join(root, 'checkpoint-200/global_step200/zero_pp_rank_1_mp_rank_00_optim_states.pt'))
+    expect(await findings(root, 200)).toEqual([
+      expect.stringMatching(/^partial global_step200\/zero_pp_rank_1_.*: not there; .* dp_world_size is 2 and/),
+    ])
+  })
+
+  it('is counted by the parts of the optimizer where no state of the model is left', async () => {
+    const root = makeDeepSpeed('zero2')
+    rmSync(join(root, 'checkpoint-200/global_step200/mp_rank_00_model_states.pt'))
+    rmSync(join(root, 'checkpoint-200/global_step200/zero_pp_rank_1_mp_rank_00_optim_states.pt'))
+    expect((await findings(root, 200))?.join()).toContain('zero_pp_rank_1_mp_rank_00_optim_states.pt')
+  })
+
+  it('is found by its latest, which must be there and name a folder that is', async () => {
+    const root = makeDeepSpeed('zero2')
+    writeFileSync(join(root, 'checkpoint-200/latest'), 'global_step100')
+    expect(await findings(root, 200)).toEqual(['partial latest: names "global_step100", which is not there'])
+    rmSync(join(root, 'checkpoint-200/latest'))
+    expect((await findings(root, 200))?.[0]).toMatch(/^partial latest: not there; DeepSpeed writes it when all ranks/)
+  })
+})
+
+describe('what Megatron lists in integrity.json', () => {
+  const sum = (text: string) => createHash('sha256').update(text).digest('hex')
+
+  it('is there, and when every byte is read it is what was written', async () => {
+    const list = { algorithm: 'sha256', files: { 'metadata.json': sum('{}'), 'common.pt': sum('state') } }
+    const files = { 'w/metadata.json': '{}', 'w/common.pt': 'state', 'w/integrity.json': JSON.stringify(list) }
+    const root = makeTrainer([100], files)
+    expect(await findings(root, 100, 'deep')).toEqual([])
+    writeFileSync(join(root, 'checkpoint-100/w/common.pt'), 'State')
+    expect(await findings(root, 100)).toEqual([])
+    expect(await findings(root, 100, 'deep')).toEqual([
+      expect.stringMatching(/^corrupt w\/common\.pt: has the SHA-256 .*, and integrity\.json lists /),
+    ])
+    rmSync(join(root, 'checkpoint-100/w/common.pt'))
+    expect(await findings(root, 100)).toEqual(['partial w/common.pt: not there, though w/integrity.json lists it'])
+  })
+})
+
+describe('a file in a folder of a checkpoint', () => {
+  const files = { 'pytorch_model.bin': 'x', 'global_stepSTEP/engine.pt': 'x', 'unet/model.bin': 'x' }
+
+  it('is missed where those nearest have it, also in a folder that is named after the step', async () => {
+    const root = makeTrainer([100, 200, 300], { ...files, latest: 'global_stepSTEP' })
+    expect(await findings(root, 300)).toEqual([])
+    rmSync(join(root, 'checkpoint-300/global_step300/engine.pt'))
+    rmSync(join(root, 'checkpoint-300/unet'), { recursive: true })
+    const why = 'not there, and each of the 2 checkpoints nearest to it has it'
+    expect(await findings(root, 300)).toEqual([
+      `partial global_step300/engine.pt: ${why}`,
+      `partial unet/model.bin: ${why}`,
+    ])
+  })
+
+  it('is not missed where two lack it, or where it comes and goes', async () => {
+    const root = makeTrainer([100, 200, 300], { 'pytorch_model.bin': 'x', 'more/scaler.pt': 'x', 'more/ema.bin': 'x' })
+    rmSync(join(root, 'checkpoint-300/more/scaler.pt'))
+    for (const step of [200, 300]) rmSync(join(root, `checkpoint-${step}/more/ema.bin`))
+    expect(await findings(root, 300)).toEqual([])
+  })
+})
