@@ -6,6 +6,7 @@ export {
   formatPart,
   matchTensors,
   reportOf,
+  suggestCommand,
   type Coverage,
   type MatchOptions,
   type Pair,

@@ -7,7 +7,8 @@ import { ensureDense, plainShape } from '../read/tensor.js'
 import type { Shape, TensorFile, TensorInfo } from '../read/tensor.js'
 import { tiesOf, type Ties } from '../read/ties.js'
 import { fillTied } from './fill-tied.js'
-import { findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
+import { isAdapter } from './name-rules.js'
+import { combinedFlags, findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
 import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
 
@@ -217,6 +218,8 @@ export interface TransferReport {
   readonly prefix: PrefixChange | null
   readonly nearMisses: readonly { readonly source: string; readonly target: string }[]
   readonly suggestions: readonly Suggestion[]
+  /** A command to paste, with those of the suggestions that together match more. */
+  readonly commands: readonly string[]
 }
 
 /** The plan as plain data, for `--json`. */
@@ -244,6 +247,7 @@ export function reportOf(plan: TransferPlan): TransferReport {
     prefix: plan.prefix,
     nearMisses: plan.nearMisses.map(({ source, target }) => ({ source: source.name, target: target.name })),
     suggestions: suggestFlags(plan.nearMisses),
+    commands: suggestCommand(plan),
   }
 }
 
@@ -281,7 +285,8 @@ export function ensureTransferable(plan: TransferPlan): void {
   if (Math.min(plan.coverage.count, plan.coverage.bytes) < minCoverage) throw coverageError(plan, minCoverage)
 }
 
-function strictError({ missing, unexpected, nearMisses }: TransferPlan): CkptError {
+function strictError(plan: TransferPlan): CkptError {
+  const { missing, unexpected } = plan
   const list = (title: string, tensors: readonly TensorInfo[]) =>
     tensors.length === 0
       ? []
@@ -292,19 +297,20 @@ function strictError({ missing, unexpected, nearMisses }: TransferPlan): CkptErr
       'the names are not the same, and nothing was written:',
       ...list('missing in the source', missing),
       ...list('unexpected in the source', unexpected),
-      ...tellNearMisses(nearMisses),
+      ...tellNearMisses(plan),
     ].join('\n'),
     { hint: 'Without --strict, what is missing keeps its values and what is unexpected is left out.' },
   )
 }
 
-function coverageError({ coverage, matched, target, nearMisses }: TransferPlan, least: number): CkptError {
+function coverageError(plan: TransferPlan, least: number): CkptError {
+  const { coverage, matched, target } = plan
   return new CkptError(
     'refused',
     [
       `only ${formatPart(coverage.count)} of the target's tensors (${matched.length} of ${target.tensors.length}) and ` +
         `${formatPart(coverage.bytes)} of its bytes would get values, and at least ${Number((100 * least).toPrecision(12))} % were asked for`,
-      ...tellNearMisses(nearMisses),
+      ...tellNearMisses(plan),
     ].join('\n'),
     { hint: 'Lower --min-coverage if that is right.' },
   )
@@ -316,7 +322,8 @@ export function formatPart(part: number): string {
   return percent === 100 && part < 1 ? 'over 99.99 %' : `${percent} %`
 }
 
-function mismatchError({ mismatched, nearMisses }: TransferPlan): CkptError {
+function mismatchError(plan: TransferPlan): CkptError {
+  const { mismatched } = plan
   const many = mismatched.length === 1 ? 'one tensor has' : `${mismatched.length} tensors have`
   const lines = mismatched.map(
     ({ source, target }) =>
@@ -324,11 +331,9 @@ function mismatchError({ mismatched, nearMisses }: TransferPlan): CkptError {
   )
   return new CkptError(
     'refused',
-    [
-      `${many} another form in the target, and nothing was written:`,
-      ...some(lines),
-      ...tellNearMisses(nearMisses),
-    ].join('\n'),
+    [`${many} another form in the target, and nothing was written:`, ...some(lines), ...tellNearMisses(plan)].join(
+      '\n',
+    ),
     { hint: [skipHint, ...hintResize(mismatched)].join(' ') },
   )
 }
@@ -345,18 +350,20 @@ function hintResize(mismatched: readonly Pair[]): string[] {
   return kinds.map((kind) => `--resize ${kind} ${does[kind]}.`)
 }
 
-function nothingMatchedError({ source, target, mismatched, nearMisses }: TransferPlan): CkptError {
+function nothingMatchedError(plan: TransferPlan): CkptError {
+  const { source, target, mismatched, nearMisses } = plan
   const common =
     mismatched.length > 0
       ? `${mismatched.length === 1 ? 'the only name in common has' : `all ${mismatched.length} names in common have`} another form in the target`
       : `no name in common (${source.tensors.length} tensors in the source, ${target.tensors.length} in the target)`
-  const lines = nearMisses.length > 0 ? tellNearMisses(nearMisses) : firstNames(source, target)
-  return new CkptError('refused', [`nothing to transfer: ${common}`, ...lines].join('\n'), {
+  const lines = nearMisses.length > 0 ? tellNearMisses(plan) : firstNames(source, target)
+  return new CkptError('refused', [`nothing to transfer: ${common}`, ...lines, ...tellAdapter(plan)].join('\n'), {
     hint: 'Compare the names of both files with: ckpt show FILE',
   })
 }
 
-function tellNearMisses(nearMisses: readonly NearMiss[]): string[] {
+function tellNearMisses(plan: TransferPlan): string[] {
+  const { nearMisses } = plan
   if (nearMisses.length === 0) return []
   const lines = nearMisses.map(
     ({ source, target }) =>
@@ -368,16 +375,36 @@ function tellNearMisses(nearMisses: readonly NearMiss[]): string[] {
     'what nearly matched, source and target:',
     ...some(lines),
     ...(flags.length === 0 ? [] : ['which these flags would match:', ...some(flags)]),
+    ...suggestCommand(plan).map((command) => `to match them: ${command}`),
     ...(same === 0
       ? []
       : [`${same} of them have one name in both files, and what renames the source's takes them apart`]),
   ]
 }
 
+/** What to paste, with all flags that together match more; none where the names were changed as asked already. */
+export function suggestCommand({ source, target, sought, nearMisses }: TransferPlan): string[] {
+  if ([...sought].some(([{ name }, changed]) => changed !== name)) return []
+  const names = new Set(target.tensors.map(({ name }) => name))
+  const flags = combinedFlags(suggestFlags(nearMisses), source.tensors.map(({ name }) => name), names) // prettier-ignore
+  if (flags.length === 0) return []
+  return [`ckpt transfer ${shellWord(source.path)} ${shellWord(target.path)} ${flags.map(shownFlag).join(' ')}`]
+}
+
+/** Low-rank changes of a model's tensors have no place among these. */
+function tellAdapter({ source, target }: TransferPlan): string[] {
+  const namesOf = ({ tensors }: TensorFile) => tensors.map(({ name }) => name)
+  if (!isAdapter(namesOf(source)) || namesOf(target).some((name) => name.includes('.lora_'))) return []
+  return ['the source is a LoRA adapter (PEFT): it changes tensors of the base model, and has to be merged into it']
+}
+
 /** As it is typed in a shell. */
 function shownFlag({ flag, value }: Suggestion): string {
-  const text = shown(value)
-  return `${flag} ${/^[\w.=/:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`}`
+  return `${flag} ${shellWord(shown(value))}`
+}
+
+function shellWord(text: string): string {
+  return /^[\w.=/:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function firstNames(source: TensorFile, target: TensorFile): string[] {
