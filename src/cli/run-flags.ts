@@ -194,8 +194,13 @@ export const runFlags = {
     options: ['USR1', 'USR2', 'HUP', 'INT', 'TERM', 'none'],
     parse: async (name) => (name === 'none' ? name : (`SIG${name}` as SignalName)),
     helpValue: 'SIGNAL',
-    description: 'what makes the command save then; left out: that same signal; none: it saves often enough by itself',
+    description:
+      'what makes the command save then, sent to those of its processes that catch it; left out: that same signal; none: it saves often enough by itself',
   })(),
+  'hold-batch-shell': Flags.boolean({
+    ...batch,
+    description: 'stop the shell of the batch script (SIGSTOP) while ckpt runs, to see the warning that would end it',
+  }),
   again: Flags.boolean({ ...batch, description: 'start in a chain of jobs although the work is done' }),
   ...policyFlags,
   ...selectionFlags,

@@ -55,7 +55,7 @@ ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.
     const plan = await readPlan(this.args.run, this.command, flags)
     const prune = await readPrune(flags)
     const tell = (text: string) => this.note(printableLines(`ckpt: ${text}`))
-    const world = realWorld(tell)
+    const world = realWorld(tell, flags['hold-batch-shell'])
     const options = {
       onCheckpoint: flags['on-checkpoint'],
       onExit: flags['on-exit'],

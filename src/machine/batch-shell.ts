@@ -1,8 +1,8 @@
 /**
  * The shell of a batch script, while it waits for ckpt. Slurm sends the warning of `--signal=B:USR1@120` to that shell
  * alone. bash, without a trap, dies of it at once, and Slurm kills the rest of the job; with one it runs the trap when
- * ckpt has ended. `exec ckpt run …` puts ckpt in the shell's place, and nothing is needed. Otherwise the shell, which
- * does nothing but wait, is stopped: a stopped process keeps a signal pending, where it can be seen (proc(5), ShdPnd).
+ * ckpt has ended. `exec ckpt run …` puts ckpt in the shell's place, and nothing is needed. Otherwise, where the user
+ * asked for it (`--hold-batch-shell`), the shell, which does nothing but wait, is stopped: a stopped process keeps a signal pending, where it can be seen (proc(5), ShdPnd).
  */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -13,11 +13,25 @@ import { hasSignal } from './signal-set.js'
 /** Milliseconds between two looks. */
 const interval = 1000
 
+export interface BatchShellOptions {
+  /** The shell may be stopped for that. */
+  readonly mayHold: boolean
+  /** Told where it may not, and would die of the warning. */
+  readonly tell: (text: string) => void
+}
+
 /** The signals of this process, with those that end at the batch shell. */
-export function withBatchShell(signals: Signals, environment: NodeJS.ProcessEnv): Signals {
+export function withBatchShell(
+  signals: Signals,
+  environment: NodeJS.ProcessEnv,
+  { mayHold, tell }: BatchShellOptions,
+): Signals {
   const pid = environment['SLURM_TASK_PID']
   if (pid === undefined || !/^\d+$/.test(pid) || Number(pid) !== process.ppid) return signals
-  const shell = new BatchShell(process.ppid)
+  const shell = new BatchShell(process.ppid, mayHold)
+  if (!mayHold && wouldDieOf(process.ppid, 'SIGUSR1') && waitsForUsAlone(process.ppid)) {
+    tell('the shell of the batch script would die of a warning signal: start ckpt with exec, or add --hold-batch-shell')
+  }
   return {
     isForeground: () => signals.isForeground(),
     listen(signal, listener) {
@@ -38,7 +52,10 @@ const concerned: ReadonlySet<SignalName> = new Set(['SIGUSR1', 'SIGUSR2', 'SIGTE
 class BatchShell {
   private isHeld = false
 
-  constructor(private readonly pid: number) {}
+  constructor(
+    private readonly pid: number,
+    private readonly mayHold: boolean,
+  ) {}
 
   listen(signal: SignalName, listener: () => void): () => void {
     let isTold = false
@@ -56,7 +73,7 @@ class BatchShell {
   /** Without its shell the job is over, whatever killed it: that is as good as a SIGTERM. */
   private has(signal: SignalName): boolean {
     if (signal === 'SIGTERM') return process.ppid !== this.pid
-    this.isHeld ||= wouldDieOf(this.pid, signal) && waitsForUsAlone(this.pid) && hold(this.pid)
+    this.isHeld ||= this.mayHold && wouldDieOf(this.pid, signal) && waitsForUsAlone(this.pid) && hold(this.pid)
     return hasSignal(this.pid, 'ShdPnd', signal)
   }
 }

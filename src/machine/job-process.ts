@@ -6,6 +6,7 @@ import type { ChildEnd } from '../core/jobs/command/index.js'
 import type { JobProcess, StartJob } from '../core/jobs/supervise/index.js'
 import { keepingHangup } from './hangup.js'
 import { startOf } from './process-identity.js'
+import { hasSignal } from './signal-set.js'
 import { membersOf, type Member } from './members.js'
 
 /**
@@ -27,7 +28,15 @@ export function startJob(isForeground: () => boolean, stdio: StdioOptions): Star
     })
     const { pid } = child
     if (pid === undefined) {
-      return { pid: null, started: null, isApart: detached, send: () => undefined, remains: () => false, ended }
+      return {
+        pid: null,
+        started: null,
+        isApart: detached,
+        send: () => undefined,
+        sendIfCaught: () => false,
+        remains: () => false,
+        ended,
+      }
     }
     return new Job(pid, detached, `CKPT_JOB=${id}`, ended)
   }
@@ -63,6 +72,11 @@ class Job implements JobProcess {
     }
   }
 
+  sendIfCaught(signal: NodeJS.Signals): boolean {
+    const catching = (this.members() ?? []).filter(({ pid }) => catches(pid, signal))
+    return catching.filter(({ pid }) => sendTo(pid, signal)).length > 0
+  }
+
   remains(): boolean | null {
     const members = this.members()
     if (members !== null) return members.length > 0
@@ -74,6 +88,11 @@ class Job implements JobProcess {
     const { pid, isOver, isApart, mark } = this
     return membersOf({ root: isOver ? null : pid, session: isApart ? pid : null, mark })
   }
+}
+
+/** By a handler, or by waiting for it while it is blocked (srun, `sigwait`, a signalfd). */
+function catches(pid: number, signal: NodeJS.Signals): boolean {
+  return hasSignal(pid, 'SigCgt', signal) || hasSignal(pid, 'SigBlk', signal)
 }
 
 /** False when nobody is there to get it. */

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 
-/** Caught, ignored, pending for the whole process. */
-export type SignalSet = 'SigCgt' | 'SigIgn' | 'ShdPnd'
+/** Caught, ignored, blocked, pending for the whole process. */
+export type SignalSet = 'SigCgt' | 'SigIgn' | 'SigBlk' | 'ShdPnd'
 
 /** A set in /proc/PID/status is a number in base 16, the lowest bit for signal 1. False where it cannot be read. */
 export function hasSignal(pid: number, set: SignalSet, signal: NodeJS.Signals): boolean {

@@ -7,13 +7,13 @@ import { withBatchShell } from './batch-shell.js'
 import { startJob } from './job-process.js'
 import { oomKills } from './oom-kills.js'
 
-export function realWorld(tell: (text: string) => void): World {
+export function realWorld(tell: (text: string) => void, mayHold: boolean): World {
   return {
     now: () => Date.now() / 1000,
     sleep,
     random: Math.random,
     start: startJob(() => processSignals.isForeground(), 'inherit'),
-    signals: withBatchShell(processSignals, process.env),
+    signals: withBatchShell(processSignals, process.env, { mayHold, tell }),
     oomKills,
     outputSize,
     tell,

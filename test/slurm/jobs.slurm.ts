@@ -105,7 +105,13 @@ describe('a job that is warned of its time limit', () => {
 
   it('behind a shell that waits for ckpt hears of it too', async () => {
     const folder = temporaryDirectory()
-    const id = submit(folder, 'train', underRun(folder).replace('exec ', ''), '--time=10', '--requeue')
+    const id = submit(
+      folder,
+      'train',
+      underRun(folder, `${policy} --hold-batch-shell`).replace('exec ', ''),
+      '--time=10',
+      '--requeue',
+    )
     await epochDone(folder, 1)
     warn(id)
     await running(id, 1)

@@ -32,6 +32,13 @@ export class Leash {
     this.process.send(signal)
   }
 
+  /** The same for those that catch it: a program without a handler would die of it. False where none does. */
+  passIfCaught(signal: SignalName): boolean {
+    const isCaught = this.process.sendIfCaught(signal)
+    this.told ||= isCaught
+    return isCaught
+  }
+
   /** Null: it has been asked in another way, and only the time runs. */
   ask(signal: SignalName | null): void {
     if (signal !== null) this.pass(signal)

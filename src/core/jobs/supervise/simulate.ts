@@ -41,5 +41,7 @@ export function isSudden(ending: Retried): boolean {
  */
 export function carryOutSimulation(ending: Retried, leash: Leash, warning: SignalName): void {
   if (isSudden(ending)) leash.kill()
-  else leash.ask(ending === 'preempted' ? 'SIGTERM' : warning)
+  else if (ending === 'preempted') leash.ask('SIGTERM')
+  // What does not catch the warning is asked to end as it would be before the limit.
+  else leash.ask(leash.passIfCaught(warning) ? null : 'SIGTERM')
 }

@@ -11,6 +11,8 @@ export interface JobProcess {
   readonly isApart: boolean
   /** Sends to all of its processes. Never fails: those that are gone are gone. */
   send(signal: SignalName | 'SIGKILL' | 'SIGCONT'): void
+  /** Sends to those of its processes that catch the signal; false where none is known to. */
+  sendIfCaught(signal: SignalName): boolean
   /** Some of its processes are there, whether the first one is or not; null where nothing tells those of others apart. */
   remains(): boolean | null
   /** How the first of them ended. */

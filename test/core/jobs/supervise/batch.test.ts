@@ -94,6 +94,15 @@ describe('a warning of the time limit', () => {
     expect(system.requeues).toBe(1)
   })
 
+  it('is not sent to a job that does not catch it: that works on to the margin before the limit', async () => {
+    const { play, raise, sent, told, now } = under(batchOf())
+    raise(880, 'SIGUSR1')
+    await play([runs])
+    expect(sent).toEqual([['SIGTERM']])
+    expect(now()).toBeGreaterThanOrEqual(960)
+    expect(told.some((text) => text.startsWith('no process of the command catches SIGUSR1'))).toBe(true)
+  })
+
   it('of which the job dies without having saved, or after which it ends well, is no failure', async () => {
     for (const answer of [undefined, 0]) {
       const system = batchOf()

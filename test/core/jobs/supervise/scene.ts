@@ -241,6 +241,12 @@ class ToldProcess implements JobProcess, Told {
     else answer()
   }
 
+  sendIfCaught(signal: SignalName): boolean {
+    if (this.isOver || !this.answers.has(signal)) return false
+    this.send(signal)
+    return true
+  }
+
   remains(): boolean {
     return !this.isOver
   }
