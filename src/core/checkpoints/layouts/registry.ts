@@ -1,5 +1,13 @@
 /** Every layout there is; adding one is a line here. Order decides only where two are sure of the same thing. */
 import { accelerate } from './frameworks/accelerate.js'
+import { lightgbm, xgboost } from './frameworks/boosting.js'
+import { flax } from './frameworks/flax.js'
+import { keras } from './frameworks/keras.js'
+import { orbax } from './frameworks/orbax.js'
+import { paddle } from './frameworks/paddle.js'
+import { spacy } from './frameworks/spacy.js'
+import { stableBaselines3 } from './frameworks/stable-baselines3.js'
+import { tensorflow } from './frameworks/tensorflow.js'
 import { composer } from './frameworks/composer.js'
 import { coqui } from './frameworks/coqui.js'
 import { deepSpeed } from './frameworks/deepspeed.js'
@@ -47,6 +55,15 @@ export const specs: readonly LayoutSpec[] = [
   mmengine,
   detectron2,
   ignite,
+  keras,
+  tensorflow,
+  orbax,
+  flax,
+  stableBaselines3,
+  spacy,
+  xgboost,
+  lightgbm,
+  paddle,
   torchImagenet,
   torchPlain,
 ]

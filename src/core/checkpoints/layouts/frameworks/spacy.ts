@@ -1,0 +1,31 @@
+/**
+ * spaCy (spacy/training/loop.py): `model-last/` and `model-best/`, which is removed and copied from it anew. The scores
+ * are in `meta.json` as fractions; there is no optimizer, so nothing can be resumed from.
+ */
+import type { Meta, MetaValue } from '../../../checkpoint.js'
+import { valueIn } from '../engine/unit.js'
+import type { LayoutSpec } from '../spec.js'
+
+export const spacy: LayoutSpec = {
+  id: 'spacy',
+  title: 'spaCy',
+  looks: 'model-last/ and model-best/ with meta.json and config.cfg',
+  forms: [
+    {
+      kind: 'folder',
+      name: /^model-(?:last|best)$|-model$|^model$/,
+      below: /^[a-z_]+$/,
+      proof: { sure: [{ all: [{ file: 'meta.json' }, { file: 'config.cfg' }] }] },
+      whole: { needs: [{ any: [/^vocab\/$/, /^tokenizer$/], reason: 'neither vocab nor tokenizer is there' }] },
+      facts: [{ from: 'json', file: 'meta.json', pick: scores }],
+      files: [{ name: /^[a-z_0-9]+\/model$/, role: 'weights' }],
+      resumable: false,
+    },
+  ],
+}
+
+function scores(content: Meta): Meta {
+  const performance = valueIn(content, 'performance')
+  const facts = performance instanceof Map ? [...(performance as Meta)] : []
+  return new Map(facts.filter((pair): pair is [string, MetaValue] => typeof pair[1] === 'number'))
+}
