@@ -12,7 +12,24 @@ export const flax: LayoutSpec = {
     {
       kind: 'file',
       name: /^[A-Za-z][\w-]*_(?<step>\d+)$/,
-      proof: { sure: [{ head: 'msgpack' }] },
+      proof: {
+        sure: [
+          {
+            all: [
+              { head: 'msgpack' },
+              {
+                says: 'holds step, params or opt_state at its top',
+                test: async (unit, io) => isTrainState((await io.look(unit.path)).head),
+              },
+            ],
+          },
+        ],
+      },
     },
   ],
+}
+
+/** The keys of a TrainState, each a text of msgpack with its length in the first byte. */
+function isTrainState(head: Uint8Array): boolean {
+  return /\xa4step|\xa6params|\xa9opt_state/.test(new TextDecoder('latin1').decode(head))
 }
