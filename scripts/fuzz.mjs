@@ -1,7 +1,8 @@
 /**
  * Changes every fixture at random and reads it: an error of ckpt's own or a parse, never a crash, nor more than two
  * seconds of the processor or 300 MB.
- *   npm run fuzz [SECONDS] [SEED]      60 seconds and a seed of today, where they are left out
+ *   npm run fuzz [SECONDS] [SEED] [TARGET]     60 seconds for each target and a seed of today, where they are left out;
+ *                                              targets: files, settings, answer
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +33,9 @@ await build({
   output: { file: join(folder, 'fuzz.mjs'), format: 'esm', codeSplitting: false },
   logLevel: 'silent',
 })
-const { attempt, randomFrom, specimensOf } = await import(pathToFileURL(join(folder, 'fuzz.mjs')).href)
+const { attempt, randomFrom, specimensOf, writtenSpecimens } = await import(
+  pathToFileURL(join(folder, 'fuzz.mjs')).href
+)
 
 function* fixtures(directory) {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
@@ -42,39 +45,51 @@ function* fixtures(directory) {
   }
 }
 
-const specimens = await specimensOf(fixtures(join(root, 'test', 'fixtures')))
-console.log(`${specimens.length} specimens, seed ${seed}, ${seconds} s`)
-const random = randomFrom(seed)
+const written = writtenSpecimens()
+const targets = {
+  files: await specimensOf(fixtures(join(root, 'test', 'fixtures'))),
+  settings: written.filter(({ reader }) => reader === 'settings'),
+  answer: written.filter(({ reader }) => reader === 'answer'),
+}
+const only = process.argv[4]
 collect()
 const own = memory()
-let most = 0
-const end = Date.now() + seconds * 1000
-let tried = 0
-let read = 0
-let longest = { milliseconds: 0, name: '' }
-while (Date.now() < end) {
-  const specimen = specimens[random(specimens.length)]
-  const mutant = specimen.mutant(random)
-  const fail = (what) => {
-    const kept = join(folder, 'mutant')
-    writeFileSync(kept, mutant)
-    console.error(`${specimen.name} (${specimen.reader}), trial ${tried}: ${what}\nthe mutant is kept: ${kept}`)
-    process.exit(1)
-  }
-  // What earlier mutants left behind is not this one's.
-  if (memory() > own + 50e6) collect()
-  const before = memory()
-  const trial = await attempt(specimen.reader, mutant).catch((error) => fail(error.stack))
-  tried += 1
-  if (trial.read) read += 1
-  if (trial.milliseconds > longest.milliseconds) longest = { ...trial, name: specimen.name }
-  if (trial.milliseconds > slowest) fail(`${Math.round(trial.milliseconds)} ms`)
-  const taken = own + memory() - before
-  most = Math.max(most, taken)
-  if (taken > largest) fail(`${Math.round(taken / 1e6)} MB`)
+for (const [target, specimens] of Object.entries(targets)) {
+  if (only === undefined || only === target) await tryOut(target, specimens)
 }
 rmSync(folder, { recursive: true })
-console.log(
-  `${tried} mutants: ${read} read, ${tried - read} refused; the slowest took ${Math.round(longest.milliseconds)} ms ` +
-    `(${longest.name}), at most ${Math.round(most / 1e6)} MB of memory`,
-)
+
+async function tryOut(target, specimens) {
+  console.log(`${target}: ${specimens.length} specimens, seed ${seed}, ${seconds} s`)
+  const random = randomFrom(seed)
+  let most = 0
+  const end = Date.now() + seconds * 1000
+  let tried = 0
+  let read = 0
+  let longest = { milliseconds: 0, name: '' }
+  while (Date.now() < end) {
+    const specimen = specimens[random(specimens.length)]
+    const mutant = specimen.mutant(random)
+    const fail = (what) => {
+      const kept = join(folder, 'mutant')
+      writeFileSync(kept, mutant)
+      console.error(`${specimen.name} (${specimen.reader}), trial ${tried}: ${what}\nthe mutant is kept: ${kept}`)
+      process.exit(1)
+    }
+    // What earlier mutants left behind is not this one's.
+    if (memory() > own + 50e6) collect()
+    const before = memory()
+    const trial = await attempt(specimen.reader, mutant).catch((error) => fail(error.stack))
+    tried += 1
+    if (trial.read) read += 1
+    if (trial.milliseconds > longest.milliseconds) longest = { ...trial, name: specimen.name }
+    if (trial.milliseconds > slowest) fail(`${Math.round(trial.milliseconds)} ms`)
+    const taken = own + memory() - before
+    most = Math.max(most, taken)
+    if (taken > largest) fail(`${Math.round(taken / 1e6)} MB`)
+  }
+  console.log(
+    `${target}: ${tried} mutants: ${read} read, ${tried - read} refused; the slowest took ${Math.round(longest.milliseconds)} ms ` +
+      `(${longest.name}), at most ${Math.round(most / 1e6)} MB of memory`,
+  )
+}

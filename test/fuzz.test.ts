@@ -2,7 +2,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { attempt, randomFrom, specimensOf } from './fuzz.js'
+import { attempt, randomFrom, specimensOf, writtenSpecimens } from './fuzz.js'
 
 const fixtures = new URL('./fixtures/', import.meta.url).pathname
 
@@ -25,5 +25,19 @@ it.each([1, 2, 3])('changed files are read or refused, never a crash (seed %i)',
     outcomes[read ? 'read' : 'refused'] += 1
   }
   expect(outcomes.read).toBeGreaterThan(50)
+  expect(outcomes.refused).toBeGreaterThan(50)
+})
+
+it.each(['settings', 'answer'] as const)('so are changed texts that no fixture is: %s', async (reader) => {
+  const random = randomFrom(4)
+  const specimens = writtenSpecimens().filter((one) => one.reader === reader)
+  const outcomes = { read: 0, refused: 0 }
+  for (let trial = 0; trial < 500; trial += 1) {
+    const specimen = specimens[random(specimens.length)]
+    if (specimen === undefined) throw new Error('no texts')
+    const { read } = await attempt(reader, specimen.mutant(random))
+    outcomes[read ? 'read' : 'refused'] += 1
+  }
+  expect(outcomes.read).toBeGreaterThan(5)
   expect(outcomes.refused).toBeGreaterThan(50)
 })

@@ -1,9 +1,13 @@
 /** Files that are changed at random: what reads them gives an error of its own or reads them, and does so at once. */
+import * as library from 'yaml'
 import { CkptError } from '../src/core/errors.js'
 import { parseJson } from '../src/core/formats/json.js'
 import { auditPickle, readPickle } from '../src/core/formats/pickle/index.js'
 import { parsePyYaml } from '../src/core/formats/pyyaml/index.js'
 import { readSmallEntry, readZip } from '../src/core/formats/zip.js'
+import { parseConfig } from '../src/cli/settings/settings-file.js'
+import { parseHooks } from '../src/core/jobs/hooks/index.js'
+import { checkAnswer, isListing, isRepository } from '../src/core/pretrain/sources/hub-answers.js'
 import type { ReadHandle, ReadStorage, Stat } from '../src/core/storage/storage.js'
 import { openTensors } from '../src/core/tensors/read/open.js'
 import { chunksOf } from '../src/core/tensors/read/tensor.js'
@@ -107,6 +111,34 @@ export async function specimensOf(files: Iterable<readonly [name: string, bytes:
   return specimens
 }
 
+/** What ckpt reads that no fixture is: settings, and what a hub answers. */
+const written: readonly (readonly [name: string, reader: Reader, text: string])[] = [
+  [
+    'ckpt.yaml',
+    'settings',
+    'prune: {keep: 2, min: [WER, loss], keep-where: ["epoch % 5 == 0"]}\nfind: &a {by: "-loss / n", max: acc}\ntrust: [/projects, group]\n' +
+      'hooks:\n  - match: "*.zst"\n    load: "zstd -d {source} -o {target}"\n    timeout: 30s\n  - {key: model, verify: "sh check.sh {source}", shell: false}\n',
+  ],
+  [
+    'a repository',
+    'answer',
+    `{"_id": "1", "id": "org/m", "sha": "${'a'.repeat(40)}", "siblings": [{"rfilename": "m.pt"}]}`,
+  ],
+  [
+    'a list of files',
+    'answer',
+    `[{"type": "file", "path": "m.pt", "size": 12, "oid": "${'b'.repeat(40)}", "lfs": {"oid": "${'c'.repeat(64)}", "size": 12, "pointerSize": 130}}, {"type": "directory", "path": "d", "size": 0, "oid": ""}]`,
+  ],
+]
+
+export function writtenSpecimens(): Specimen[] {
+  return written.map(([name, reader, text]) => ({
+    name,
+    reader,
+    mutant: (random) => mutate(Buffer.from(text), random),
+  }))
+}
+
 function readerFor(name: string): Reader | undefined {
   if (/\.ya?ml$/.test(name)) return 'yaml'
   if (name.endsWith('.json')) return 'json'
@@ -159,6 +191,19 @@ export const readers = {
   },
   json: async (bytes: Uint8Array) => {
     parseJson(bytes)
+  },
+  settings: async (bytes: Uint8Array) => {
+    const { yaml, hooks } = parseConfig(
+      Buffer.from(bytes).toString('utf8'),
+      '/exp/ckpt.yaml',
+      ['prune', 'find'],
+      library,
+    )
+    parseHooks(yaml, hooks)
+  },
+  answer: async (bytes: Uint8Array) => {
+    const first = bytes[0]
+    checkAnswer(bytes, 'https://hub.example/api', first === '['.charCodeAt(0) ? isListing : isRepository)
   },
 } satisfies Record<string, (bytes: Uint8Array) => Promise<void>>
 

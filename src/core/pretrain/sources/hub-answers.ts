@@ -17,10 +17,15 @@ export type Check = (value: JsonValue) => string | null
 /** The same answer, read whole, once it has passed the check. Throws CkptError `damaged` with the address. */
 export async function checked(response: Response, url: string, check: Check): Promise<Response> {
   const bytes = await readBody(response, url, { most: largest, signal: AbortSignal.timeout(longest) })
-  const wrong = wrongIn(bytes, check)
-  if (wrong !== null) throw new CkptError('damaged', `${shownUrl(url)}: the server's answer ${wrong}`)
+  checkAnswer(bytes, url, check)
   const { status, headers } = response
   return new Response(new Uint8Array(bytes), { status, headers })
+}
+
+/** Throws CkptError `damaged` with the address. */
+export function checkAnswer(bytes: Uint8Array, url: string, check: Check): void {
+  const wrong = wrongIn(bytes, check)
+  if (wrong !== null) throw new CkptError('damaged', `${shownUrl(url)}: the server's answer ${wrong}`)
 }
 
 function wrongIn(bytes: Uint8Array, check: Check): string | null {
