@@ -52,10 +52,10 @@ export interface Layout {
   /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
   isBookkeeping?(tensor: string): boolean
   /**
-   * Of a folder that lies beside the checkpoints and is none: what a save that never finished left there, in words;
-   * null when it is nothing of this framework's. `inside` are the entries in it.
+   * Of a folder, or a file, that lies beside the checkpoints and is none: what a save that never finished left there, in words;
+   * null when it is nothing of this framework's. `inside` are the entries in it; null for a file.
    */
-  explainLeftover?(name: string, inside: readonly Entry[]): string | null
+  explainLeftover?(name: string, inside: readonly Entry[] | null): string | null
   /**
    * What the framework resumes from by itself when this is what it finds in the run (times are known), one answer for
    * each way in which it looks. Absent: it resumes from what it is told alone.

@@ -85,9 +85,10 @@ async function findIn(
     const inside = contents[index]
     const path = `${prefix}${before}${name}`
     const there = inside?.ok === true ? await withoutDangling(storage, path, inside.value) : null
-    reasons.set(name, there === null ? null : explainFolder(name, there))
+    reasons.set(name, there === null ? null : explainThing(name, there))
   }
-  for (const { name, kind } of others) if (kind === 'file') reasons.set(name, explainTemporary(name))
+  for (const { name, kind } of others)
+    if (kind === 'file') reasons.set(name, explainTemporary(name) ?? explainThing(name, null))
   const links = others.filter((entry) => entry.kind === 'link')
   const led = await storage.stat(links.map(({ name }) => prefix + before + name))
   links.forEach(({ name }, index) => reasons.set(name, led[index]?.ok === true ? null : danglingReason))
@@ -103,7 +104,7 @@ async function withoutDangling(storage: ReadStorage, folder: string, entries: re
   return entries.filter((entry) => !dangling.has(entry))
 }
 
-function explainFolder(name: string, inside: readonly Entry[]): string | null {
+function explainThing(name: string, inside: readonly Entry[] | null): string | null {
   for (const layout of layouts) {
     const reason = layout.explainLeftover?.(name, inside) ?? null
     if (reason !== null) return reason

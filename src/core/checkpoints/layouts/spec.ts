@@ -28,10 +28,10 @@ export interface LayoutSpec {
   readonly lacksAlone?: (files: readonly ParamFile[]) => string | null
   readonly pointersTo?: (chosen: Standing, there: readonly Standing[]) => readonly PointerFix[]
   /**
-   * Of a folder that lies beside the checkpoints and is none (`inside`: what is in it): what a save that never finished
-   * left there, in words; null when it is nothing of this framework's.
+   * Of a folder (`inside`: what is in it) or a file (null) that lies beside the checkpoints and is none: what a save that
+   * never finished left there, in words; null when it is nothing of this framework's.
    */
-  readonly leftover?: (name: string, inside: readonly { readonly name: string }[]) => string | null
+  readonly leftover?: (name: string, inside: readonly { readonly name: string }[] | null) => string | null
   /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
   readonly isBookkeeping?: (tensor: string) => boolean
   /** The way out, for what data cannot say: the facts of all the units that were taken, together. */

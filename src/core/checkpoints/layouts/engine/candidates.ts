@@ -18,6 +18,7 @@ export interface Fit {
 export interface Named {
   readonly name: string
   readonly kind: Candidate['kind']
+  /** All that are of its kind; those whose name does not fit are passed over when they are asked. */
   readonly fits: readonly Fit[]
   /** Of a group the files' names; else none. */
   readonly parts: readonly Entry[]
@@ -50,8 +51,8 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
     const target = targets.get(name) ?? { kind: entry.kind, path: null }
     if (target.kind === 'link') continue
     if (target.kind !== 'directory') join(joined, groups, entry)
-    const among = (target.kind === 'directory' ? folders : files).filter(({ form }) => form.name.test(name))
-    if (among.length === 0) continue
+    const among = target.kind === 'directory' ? folders : files
+    if (!among.some(({ form }) => form.name.test(name))) continue
     const kind = target.kind === 'directory' ? 'folder' : 'file'
     found.push({ name, kind, fits: among, parts: [], target: target.path, isNoFile: target.kind === 'other' })
   }
@@ -107,12 +108,13 @@ export async function listCandidates(
   const listed = new Map(folders.map((path, index) => [path, listings[index]]))
   const candidates = batch.map(({ name, kind, parts, target, isNoFile }): Candidate | null => {
     const path = prefix + name
-    const bare = { name, path, kind, odd: noneOdd, target }
-    if (kind !== 'folder') return { ...bare, entries: parts, finding: isNoFile ? pipeFinding : null }
+    if (kind !== 'folder') {
+      return { name, path, kind, entries: parts, finding: isNoFile ? pipeFinding : null, odd: noneOdd, target }
+    }
     const listing = listed.get(path)
-    if (listing?.ok === true) return { ...bare, entries: listing.value, finding: null }
+    if (listing?.ok === true) return { name, path, kind, entries: listing.value, finding: null, odd: noneOdd, target }
     const finding = listing === undefined ? null : findingOf(listing.error)
-    return finding === null ? null : { ...bare, entries: [], finding }
+    return finding === null ? null : { name, path, kind, entries: [], finding, odd: noneOdd, target }
   })
   await lookBelow(storage, batch, candidates)
   return markOdd(storage, folder, candidates)
@@ -128,10 +130,10 @@ async function lookBelow(
   candidates: (Candidate | null)[],
 ): Promise<void> {
   const wanted: { readonly index: number; readonly path: string; readonly name: string }[] = []
-  batch.forEach(({ fits }, index) => {
+  batch.forEach(({ fits, name: own }, index) => {
     const candidate = candidates[index]
-    const patterns = fits.flatMap(({ form }) => form.below ?? [])
-    if (candidate === undefined || candidate === null || patterns.length === 0) return
+    if (candidate?.entries.some(({ kind }) => kind === 'directory') !== true) return
+    const patterns = fits.flatMap(({ form }) => (form.below !== undefined && form.name.test(own) ? [form.below] : []))
     for (const { name, kind } of candidate.entries) {
       if (kind !== 'directory' || !patterns.some((pattern) => pattern.test(name))) continue
       wanted.push({ index, path: candidate.path + sep + name, name })

@@ -19,23 +19,36 @@ export interface Claim {
 
 /** The candidate as a unit of one form. */
 export function unitOf(candidate: Candidate, { spec, form }: Fit, folder: Folder): Unit {
-  return { ...candidate, spec, form, folder, named: namedBy(form, candidate) }
+  const { name, path, kind, entries, finding, odd, target } = candidate
+  return { name, path, kind, entries, finding, odd, target, spec, form, folder, named: namedBy(form, candidate) }
 }
 
-function namedBy({ name, called = {} }: Fit['form'], { name: own, kind, entries }: Candidate): Map<string, string> {
+function namedBy(
+  { name, called = {} }: Fit['form'],
+  { name: own, kind, entries }: Candidate,
+): ReadonlyMap<string, string> {
   const text = kind === 'group' ? (entries[0]?.name ?? own) : own
-  const groups = Object.entries(name.exec(text)?.groups ?? {}) as [string, string | undefined][]
+  const groups = name.exec(text)?.groups
+  if (groups === undefined) return unnamed
   return new Map(
-    groups.flatMap(([key, value]): [string, string][] =>
+    (Object.entries(groups) as [string, string | undefined][]).flatMap(([key, value]): [string, string][] =>
       value === undefined || key === 'unit' || key === 'part' ? [] : [[called[key] ?? key, value]],
     ),
   )
+}
+
+const unnamed: ReadonlyMap<string, string> = new Map()
+
+/** A group was made by the names of its files. */
+function isFitting({ kind, name }: Candidate, { form }: Fit): boolean {
+  return kind === 'group' || form.name.test(name)
 }
 
 /** What names tell: the claims in order, up to the first sure one; null where files must be looked into. */
 export function claimByNames(candidate: Candidate, { fits }: Named, folder: Folder): Claim[] | null {
   const claims: Claim[] = []
   for (const fit of fits) {
+    if (!isFitting(candidate, fit)) continue
     const unit = unitOf(candidate, fit, folder)
     const strength = strengthByNames(unit)
     if (strength === 'unknown') return null
@@ -71,6 +84,7 @@ export async function claimByContents(
   const claims: Claim[] = []
   const broken = await brokenIn(candidate, folder, io)
   for (const fit of fits) {
+    if (!isFitting(candidate, fit)) continue
     const unit = unitOf(broken === null ? candidate : { ...candidate, finding: broken }, fit, folder)
     const known = strengthByNames(unit)
     const strength = known === 'unknown' ? await strengthOf(unit, io) : known

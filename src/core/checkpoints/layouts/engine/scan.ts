@@ -109,7 +109,7 @@ function needsOpening(claim: Claim, index: number): boolean {
 }
 
 function withTold(claims: readonly Claim[], prefetched: ReadonlyMap<Unit, (Told | null)[]>): Looked[] {
-  return claims.map((claim) => ({ ...claim, told: prefetched.get(claim.unit) ?? [], print: null }))
+  return claims.map(({ unit, strength }) => ({ unit, strength, told: prefetched.get(unit) ?? [], print: null }))
 }
 
 async function openClaims(
@@ -288,8 +288,11 @@ interface Facts {
   readonly measuredAt: ReadonlyMap<string, Moment>
 }
 
+const noTimes: ReadonlyMap<string, Moment> = new Map()
+
 function factsAndTimes({ told }: Looked, reading: Reading | undefined): Facts {
-  if (reading !== undefined) return { meta: reading.meta, measuredAt: reading.measuredAt ?? new Map() }
+  if (reading !== undefined) return { meta: reading.meta, measuredAt: reading.measuredAt ?? noTimes }
+  if (told.every((one) => one?.measuredAt === undefined)) return { meta: merged(told), measuredAt: noTimes }
   const measuredAt = new Map<string, Moment>()
   for (const one of told)
     for (const [key, moment] of one?.measuredAt ?? []) if (!measuredAt.has(key)) measuredAt.set(key, moment)

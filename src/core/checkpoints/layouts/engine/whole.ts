@@ -12,8 +12,9 @@ export function findingsOfWhole(unit: Unit, facts: Meta): Finding[] {
   const { whole } = unit.form
   const { title } = unit.spec
   if (unit.finding !== null) return []
-  const findings = [...oddFindings(unit)]
-  if (whole === undefined) return findings
+  const odd = oddFindings(unit)
+  if (whole === undefined) return odd
+  const findings = [...odd]
   const { last, lastName = typeof last === 'string' ? last : undefined, needs = [], marker, unfinished } = whole
   if (last !== undefined && !unit.entries.some((entry) => isNamed(entry, last))) {
     const reason = `not there; it is the last file that ${whole.writer ?? title} writes, so the save was not finished`
@@ -60,13 +61,17 @@ function expectedFindings({ entries }: Unit, expected: readonly string[]): Findi
 
 /** What stands in place of a file that says something, and is none. */
 function oddFindings({ entries, odd, form }: Unit): Finding[] {
+  if (odd.size === 0 && !entries.some(({ kind }) => kind === 'directory')) return none
   const read = (form.facts ?? []).flatMap((source) => ('file' in source ? (source.file ?? []) : []))
   return entries.flatMap((entry): Finding[] => {
+    if (entry.kind !== 'directory' && !odd.has(entry.name)) return none
     const isRead = read.some((file) => isNamed(entry, file))
-    if (!isRead && !entry.name.endsWith('.json')) return []
+    if (!isRead && !entry.name.endsWith('.json')) return none
     const finding = odd.get(entry.name)
     if (finding !== undefined) return [finding]
     // What a folder in place of a file of facts means was told by whoever read it.
-    return entry.kind === 'directory' && !isRead ? [{ grade: 'corrupt', file: entry.name, reason: folderReason }] : []
+    return isRead ? none : [{ grade: 'corrupt', file: entry.name, reason: folderReason }]
   })
 }
+
+const none: Finding[] = []

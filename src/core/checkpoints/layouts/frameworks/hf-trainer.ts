@@ -125,7 +125,8 @@ function judge(facts: Meta): [string, Direction][] {
 }
 
 /** transformers 4.36 to 4.38 save into `tmp-checkpoint-…` and rename it (trainer.py, `_save_checkpoint`). */
-function leftover(folder: string, inside: readonly unknown[]): string | null {
+function leftover(folder: string, inside: readonly unknown[] | null): string | null {
+  if (inside === null) return null
   if (folder.startsWith('tmp-checkpoint-')) {
     return 'the staging folder of a save that never finished: the Trainer renames it when all is written'
   }

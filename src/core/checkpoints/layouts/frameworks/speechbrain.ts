@@ -92,8 +92,8 @@ function countIn(content: Meta): Meta | null {
 }
 
 /** Without its meta nothing loads the rest (`_is_checkpoint_dir`). */
-function leftover(name: string, inside: readonly { readonly name: string }[]): string | null {
-  if (!name.startsWith('CKPT') || inside.some((entry) => entry.name === metaFile)) return null
+function leftover(name: string, inside: readonly { readonly name: string }[] | null): string | null {
+  if (inside === null || !name.startsWith('CKPT') || inside.some((entry) => entry.name === metaFile)) return null
   return inside.length === 0
     ? `an empty folder: the save had only begun`
     : `no checkpoint without its ${metaFile}: what a save or a removal that was stopped left`

@@ -1,0 +1,242 @@
+/** Layouts of people's own, as `layouts:` in ckpt.yaml has them (docs/adding-a-layout.md), on the engine of the others. */
+import type { Node } from 'yaml'
+import {
+  ConfigError,
+  unknownKey,
+  type Pair,
+  type Place,
+  type Scalar,
+  type YamlText,
+} from '../../../formats/config-yaml.js'
+import type { Role } from '../../../checkpoint.js'
+import type { FactSource, FileRule, Form, KeyPath, LayoutSpec } from '../spec.js'
+import { escaped, globSource, parsePattern, PatternError, type NamePattern } from './pattern.js'
+
+const keys = ['name', 'title', 'checkpoint', 'members', 'meta', 'complete', 'files'] as const
+const example = 'layouts: [{name: ours, checkpoint: "ckpt_{step:int}.pt"}]'
+const roles: readonly Role[] = ['weights', 'resume', 'all', 'loop', 'index', 'other']
+/** What stands for the checkpoint's own name. */
+const own = '{checkpoint}'
+
+/** `taken` are the names that other layouts have. Throws ConfigError with the place of the mistake. */
+export function parseLayouts(yaml: YamlText, node: Node | null, taken: readonly string[]): LayoutSpec[] {
+  if (node === null) return []
+  const items = yaml.itemsOf(node)
+  if (items === null) throw new ConfigError(yaml.placeOf(node), 'layouts is no list', { hint: example })
+  const names = new Set(taken)
+  return items.map((item) => {
+    if (item === null) throw new ConfigError(yaml.placeOf(node), 'a layout without anything', { hint: example })
+    const spec = new Layout(yaml, item).spec(names)
+    names.add(spec.id)
+    return spec
+  })
+}
+
+class Layout {
+  private readonly pairs: readonly Pair[]
+  private readonly place: Place
+
+  constructor(
+    private readonly yaml: YamlText,
+    node: Node,
+  ) {
+    this.place = yaml.placeOf(node)
+    this.pairs = yaml.pairsOf(node, 'a layout', example)
+    const unknown = this.pairs.find(({ key }) => !keys.some((known) => known === key))
+    if (unknown !== undefined) throw unknownKey(unknown, 'a key of a layout', keys)
+  }
+
+  spec(taken: ReadonlySet<string>): LayoutSpec {
+    const name = this.needed('name')
+    if (!/^[A-Za-z0-9][\w.-]*$/.test(name.text)) {
+      throw new ConfigError(name.place, `${JSON.stringify(name.text)} is no name of a layout`, {
+        hint: 'letters, digits, - and _',
+      })
+    }
+    if (taken.has(name.text)) throw new ConfigError(name.place, `a layout ${name.text} is there already`)
+    const pattern = this.needed('checkpoint')
+    const form = this.form(patternAt(pattern))
+    return { id: name.text, title: this.scalar('title')?.text ?? name.text, looks: pattern.text, forms: [form] }
+  }
+
+  private form(pattern: NamePattern): Form {
+    const { facts, metaFile } = this.facts(pattern)
+    const complete = this.complete(pattern)
+    const files = this.files()
+    const common = {
+      called: pattern.called,
+      proof: { sure: [{ all: [] }] },
+      ...(complete === null ? {} : { whole: { last: complete.last, lastName: complete.name } }),
+      facts,
+      ...(files.length === 0 ? {} : { files }),
+    } as const
+    const parts = [...this.members(pattern), ...(metaFile ?? []), ...(complete?.part ?? [])]
+    if (pattern.isFolder) return { kind: 'folder', name: new RegExp(`^${pattern.source}$`), ...common }
+    if (parts.length === 0) return { kind: 'file', name: new RegExp(`^${pattern.source}$`), ...common }
+    const others = [...new Set(parts)].map((part) => `|${part}`).join('')
+    return {
+      kind: 'group',
+      name: new RegExp(`^(?<unit>${pattern.source})(?:${others})$`),
+      main: new RegExp(`^${pattern.source}$`),
+      ...common,
+    }
+  }
+
+  /** What stands behind the checkpoint's name in the names of its other files, as parts of a pattern. */
+  private members({ isFolder }: NamePattern): string[] {
+    const pair = this.pairs.find(({ key }) => key === 'members')
+    if (pair === undefined) return []
+    const items = this.yaml.itemsOf(pair.value)
+    if (items === null)
+      throw new ConfigError(pair.place, 'members is no list', { hint: `members: ["${own}", "${own}.opt"]` })
+    const members = items.map((item) => this.yaml.scalarOf('members', item, pair.place))
+    if (isFolder)
+      throw new ConfigError(pair.place, 'a checkpoint that is a folder has no other members than what is in it')
+    return members.flatMap((member) => {
+      const part = partOf(member)
+      return part === '' ? [] : [part]
+    })
+  }
+
+  private complete({ isFolder }: NamePattern): { last: RegExp; name: string; part: string[] } | null {
+    const scalar = this.scalar('complete')
+    if (scalar === undefined) return null
+    if (isFolder) {
+      if (scalar.text.includes(own)) {
+        throw new ConfigError(scalar.place, 'of a checkpoint that is a folder, complete names a file in it', {
+          hint: 'complete: ".done"',
+        })
+      }
+      return { last: new RegExp(`^${globSource(scalar.text)}$`), name: scalar.text, part: [] }
+    }
+    const text = scalar.text.includes(own) ? scalar.text : own + scalar.text
+    const part = partOf({ ...scalar, text })
+    if (part === '')
+      throw new ConfigError(scalar.place, 'complete is the checkpoint itself', { hint: `complete: "${own}.done"` })
+    return { last: new RegExp(`${part}$`), name: text.replace(own, '*'), part: [part] }
+  }
+
+  private facts(pattern: NamePattern): { facts: FactSource[]; metaFile: string[] | null } {
+    const pair = this.pairs.find(({ key }) => key === 'meta')
+    const ofName: FactSource = { from: 'name' }
+    if (pair === undefined) return { facts: [ofName], metaFile: null }
+    if (!this.yaml.isMapping(pair.value)) {
+      const scalar = this.yaml.scalarOf('meta', pair.value, pair.place)
+      const { source, part } = this.fileSource(scalar, formatOf(scalar), pattern)
+      return { facts: [{ ...source, pick: (content) => content }, ofName], metaFile: part }
+    }
+    const { source, part } = this.keyedSource(
+      this.yaml.pairsOf(pair.value, 'meta', 'meta: {torch: [epoch, val_loss]}'),
+      pair.place,
+      pattern,
+    )
+    return { facts: [source, ofName], metaFile: part }
+  }
+
+  private fileSource(scalar: Scalar, from: 'json' | 'yaml', { isFolder }: NamePattern) {
+    if (isFolder) return { source: { from, file: new RegExp(`^${globSource(scalar.text)}$`) }, part: null }
+    const part = partOf(scalar)
+    return { source: { from, file: new RegExp(`${part}$`) }, part: part === '' ? null : [part] }
+  }
+
+  /** `{torch: [epoch, val_loss], file: model.pt}`. */
+  private keyedSource(
+    pairs: readonly Pair[],
+    place: Place,
+    pattern: NamePattern,
+  ): { source: FactSource; part: string[] | null } {
+    const known = ['torch', 'file'] as const
+    const unknown = pairs.find(({ key }) => !known.some((one) => one === key))
+    if (unknown !== undefined) throw unknownKey(unknown, 'a key of meta', known)
+    const torch = pairs.find(({ key }) => key === 'torch')
+    const file = pairs.find(({ key }) => key === 'file')
+    const items = torch === undefined ? null : this.yaml.itemsOf(torch.value)
+    if (torch === undefined || items === null) {
+      throw new ConfigError(torch?.place ?? place, 'meta names no keys of a torch file', {
+        hint: 'meta: {torch: [epoch, val_loss]}',
+      })
+    }
+    const paths = items.map((item) => this.yaml.scalarOf('torch', item, torch.place).text)
+    const take = Object.fromEntries(
+      paths.map((path): [string, KeyPath] => [path.split('.').at(-1) ?? path, path.split('.')]),
+    )
+    const named = file === undefined ? null : this.yaml.scalarOf('file', file.value, file.place)
+    if (named === null && pattern.isFolder) {
+      throw new ConfigError(place, 'of a checkpoint that is a folder, meta has to say in which file the keys are', {
+        hint: 'meta: {torch: [epoch], file: model.pt}',
+      })
+    }
+    if (named === null) return { source: { from: 'torch', file: new RegExp(`^${pattern.source}$`), take }, part: null }
+    const at = pattern.isFolder ? `^${globSource(named.text)}` : partOf(named)
+    return {
+      source: { from: 'torch', file: new RegExp(`${at}$`), take },
+      part: pattern.isFolder || at === '' ? null : [at],
+    }
+  }
+
+  private files(): FileRule[] {
+    const pair = this.pairs.find(({ key }) => key === 'files')
+    if (pair === undefined || pair.value === null) return []
+    return this.yaml.pairsOf(pair.value, 'files', 'files: {model: "*.pt"}').map((file) => this.fileRule(file))
+  }
+
+  private fileRule({ key, place, value }: Pair): FileRule {
+    if (!this.yaml.isMapping(value)) {
+      const { text } = this.yaml.scalarOf(key, value, place)
+      return { key, name: new RegExp(`^${globSource(text)}$`), role: 'weights' }
+    }
+    const pairs = this.yaml.pairsOf(value, key, `${key}: {match: "*.opt", role: resume}`)
+    const unknown = pairs.find((one) => one.key !== 'match' && one.key !== 'role')
+    if (unknown !== undefined) throw unknownKey(unknown, `a key of the file ${key}`, ['match', 'role'])
+    const scalarAt = (wanted: string): Scalar | undefined => {
+      const pair = pairs.find((one) => one.key === wanted)
+      return pair === undefined ? undefined : this.yaml.scalarOf(wanted, pair.value, pair.place)
+    }
+    const [match, role] = [scalarAt('match'), scalarAt('role')]
+    if (match === undefined) throw new ConfigError(place, `the file ${key} has no match`, { hint: 'match: "*.opt"' })
+    const known = roles.find((one) => one === (role?.text ?? 'weights'))
+    if (known === undefined) {
+      throw new ConfigError(role?.place ?? place, `${JSON.stringify(role?.text)} is no role`, {
+        hint: `known are: ${roles.join(', ')}`,
+      })
+    }
+    return { key, name: new RegExp(`^${globSource(match.text)}$`), role: known }
+  }
+
+  private needed(key: (typeof keys)[number]): Scalar {
+    const scalar = this.scalar(key)
+    if (scalar === undefined) throw new ConfigError(this.place, `a layout without ${key}`, { hint: example })
+    return scalar
+  }
+
+  private scalar(key: (typeof keys)[number]): Scalar | undefined {
+    const pair = this.pairs.find((one) => one.key === key)
+    return pair === undefined ? undefined : this.yaml.scalarOf(key, pair.value, pair.place)
+  }
+}
+
+function patternAt(scalar: Scalar): NamePattern {
+  try {
+    return parsePattern(scalar.text)
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error
+    const details = error.hint === undefined ? { cause: error } : { hint: error.hint, cause: error }
+    throw new ConfigError(scalar.placeAt(error.at), error.message, details)
+  }
+}
+
+/** What stands behind `{checkpoint}`; empty for the checkpoint itself. */
+function partOf({ text, place }: Scalar): string {
+  if (text.startsWith(own)) return escaped(text.slice(own.length))
+  throw new ConfigError(place, `${JSON.stringify(text)} does not begin with ${own}`, {
+    hint: `what belongs to a checkpoint that is a file has its name: "${own}.json"`,
+  })
+}
+
+function formatOf({ text, place }: Scalar): 'json' | 'yaml' {
+  if (text.endsWith('.json')) return 'json'
+  if (/\.ya?ml$/.test(text)) return 'yaml'
+  throw new ConfigError(place, `${JSON.stringify(text)} is neither .json nor .yaml`, {
+    hint: 'keys inside the torch file: meta: {torch: [epoch, val_loss]}',
+  })
+}
