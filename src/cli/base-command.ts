@@ -117,6 +117,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.leftOut = leftOut
     if (!(this.constructor as typeof BaseCommand).isReader) refuseLeftOut(leftOut)
     if (files.length === 0) return {}
+    if (files.some(({ layouts }) => layouts !== null)) (await import('./settings/layouts.js')).useLayoutsOf(files)
     const { applySettings } = await import('./settings/apply.js')
     const given = Object.keys(flags).filter((name) => metadata.flags[name]?.setFromDefault !== true)
     const settings = await applySettings(files, {

@@ -5,6 +5,8 @@ import Convert from './convert.js'
 import Demote from './demote.js'
 import Diff from './diff.js'
 import Find from './find.js'
+import Layouts from './layouts/index.js'
+import LayoutsExplain from './layouts/explain.js'
 import List from './list.js'
 import Log from './log.js'
 import PinCommand from './pin.js'
@@ -32,6 +34,8 @@ export const commands = {
   demote: Demote,
   diff: Diff,
   find: Find,
+  layouts: Layouts,
+  'layouts:explain': LayoutsExplain,
   list: List,
   log: Log,
   pin: PinCommand,

@@ -90,7 +90,12 @@ function namedFact({ pointer, by }: NamedBest): string[] {
 
 function fileLine(checkpoint: Checkpoint, file: Checkpoint['files'][number]): string[] {
   const size = file.size === null ? '-' : formatSize(file.size)
-  return [printable(file.key), size, printable(relative(checkpoint.path, file.path) || basename(file.path))]
+  return [printable(file.key), size, printable(nameIn(checkpoint, file.path))]
+}
+
+/** Of a group each file's own name. */
+function nameIn(checkpoint: Checkpoint, path: string): string {
+  return checkpoint.kind === 'directory' ? relative(checkpoint.path, path) : basename(path)
 }
 
 export function renderTensorFile({ path, metadata, tensors }: TensorFile, output: Output): string[] {

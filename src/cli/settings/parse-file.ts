@@ -31,6 +31,8 @@ export interface ParsedConfig {
   readonly yaml: YamlText
   /** What stands behind `hooks:`; null where that is nothing. */
   readonly hooks: Node | null
+  /** What stands behind `layouts:`, likewise. */
+  readonly layouts: Node | null
 }
 
 /** What stands behind a command's name. */
@@ -40,7 +42,7 @@ export interface Section {
 }
 
 /** Keys beside the commands' names. */
-const others = ['hooks', 'trust'] as const
+const others = ['hooks', 'layouts', 'trust'] as const
 
 /**
  * `commands` are the names that sections may have; `real` is the file's own path, behind all links. Throws ConfigError.
@@ -56,8 +58,10 @@ export function parseConfig(
   const sections = new Map<string, Section>()
   const pairs = yaml.root === null ? [] : yaml.pairsOf(yaml.root, 'the file', example)
   for (const pair of pairs) {
+    // `layouts` is a command as well, which takes no flags from here.
+    if (others.some((other) => other === pair.key)) continue
     if (commands.includes(pair.key)) sections.set(pair.key, { place: pair.place, entries: entriesOf(yaml, pair) })
-    else if (!others.some((other) => other === pair.key)) {
+    else {
       throw unknownKey(pair, 'a section of ckpt.yaml', [...commands, ...others])
     }
   }
@@ -70,6 +74,7 @@ export function parseConfig(
     trust: trust === undefined ? [] : entryOf(yaml, trust).values,
     yaml,
     hooks: behind('hooks')?.value ?? null,
+    layouts: behind('layouts')?.value ?? null,
   }
 }
 

@@ -20,9 +20,9 @@ export async function schemaOf(commands: readonly DescribedCommand[]): Promise<S
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'ckpt.yaml',
-    description: 'Flags of ckpt by the names of their commands, and hooks (docs/configuration.md)',
+    description: 'Flags of ckpt by the names of their commands, hooks and layouts (docs/configuration.md)',
     type: ['object', 'null'],
-    properties: { ...Object.fromEntries(sections), hooks, trust },
+    properties: { ...Object.fromEntries(sections), hooks, layouts, trust },
     additionalProperties: false,
   }
 }
@@ -90,6 +90,55 @@ const stepDescriptions: Readonly<Record<Step, string>> = {
 function stepSchema(step: Step): Schema {
   const known = placeholdersOf[step].map((name) => `{${name}}`).join(' ')
   return { description: `a command that ${stepDescriptions[step]}; filled in: ${known}`, type: 'string', minLength: 1 }
+}
+
+const pattern = { type: 'string', minLength: 1 }
+
+const layouts: Schema = {
+  description: "how checkpoints of one's own lie on disk (docs/adding-a-layout.md)",
+  type: ['array', 'null'],
+  items: {
+    type: 'object',
+    properties: {
+      name: { description: 'stands in --json and in --where', type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$' },
+      title: { description: 'for people', ...pattern },
+      checkpoint: {
+        description: 'its name: "ckpt_{step:int}_{loss:float}.pt"; of a folder with a / at the end',
+        ...pattern,
+      },
+      members: { description: 'all files of one: "{checkpoint}", "{checkpoint}.opt"', type: 'array', items: pattern },
+      meta: {
+        description: 'where its facts are: a .json or .yaml file, or keys inside a torch file',
+        anyOf: [
+          pattern,
+          {
+            type: 'object',
+            properties: { torch: { type: 'array', items: pattern }, file: pattern },
+            required: ['torch'],
+            additionalProperties: false,
+          },
+        ],
+      },
+      complete: { description: 'a file that is written last', ...pattern },
+      files: {
+        description: 'its files by their keys',
+        type: 'object',
+        additionalProperties: {
+          anyOf: [
+            pattern,
+            {
+              type: 'object',
+              properties: { match: pattern, role: { enum: ['weights', 'resume', 'all', 'loop', 'index', 'other'] } },
+              required: ['match'],
+              additionalProperties: false,
+            },
+          ],
+        },
+      },
+    },
+    required: ['name', 'checkpoint'],
+    additionalProperties: false,
+  },
 }
 
 const hooks: Schema = {

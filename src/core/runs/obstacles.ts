@@ -14,7 +14,7 @@ import { reasonIn, requireKeys } from './pass-over.js'
 import {
   findLayout,
   findLeftovers,
-  layouts,
+  knownLayouts,
   measure,
   type Layout,
   type Standing,
@@ -74,7 +74,7 @@ export async function findObstacles(
   const found: Obstacle[] = []
   if (chosen === null)
     for (const one of there) found.push(unfinished(await judge(one, 'nothing here was ever finished')))
-  for (const layout of layouts) {
+  for (const layout of knownLayouts()) {
     if (chosen !== null && layout.id !== chosen.layout) continue
     const own = chosen === null ? [] : there.filter((one) => one.layout === layout.id)
     const search = new Search(layout, chosen, own, left)

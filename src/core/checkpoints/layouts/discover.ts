@@ -5,7 +5,7 @@ import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../erro
 import type { Entry, ReadStorage } from '../../storage/storage.js'
 import { prefixOf } from './folders.js'
 import type { Folder } from './layout.js'
-import { layouts } from './registry.js'
+import { knownLayouts } from './registry.js'
 import { scanFolder } from './scan.js'
 
 /** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */
@@ -186,7 +186,9 @@ function noRun(path: string, search: Search): CkptError {
       hint: `See which: find '${path}' -type d ! -readable`,
     })
   }
-  const known = layouts.map((layout) => layout.title).join(', ')
+  const known = knownLayouts()
+    .map((layout) => layout.title)
+    .join(', ')
   return new NoRunError(message, {
     hint: `Known are the checkpoints of ${known}. A run is the folder that they are saved into`,
   })

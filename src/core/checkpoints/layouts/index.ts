@@ -5,7 +5,7 @@ export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
 export { listFiles, measure, TotalSize, uniteFindings, type Contents, type FoundFile } from './measure.js'
 export { explainTemporary, findLeftovers, type Leftover } from './leftovers.js'
-export { findLayout, layouts } from './registry.js'
+export { findLayout, isOwnLayout, knownLayouts, knownSpecs, useOwnLayouts } from './registry.js'
 export { resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { locateRun } from './locate.js'

@@ -38,6 +38,8 @@ export interface Layout {
   readonly id: string
   /** Name of the framework, for people. */
   readonly title: string
+  /** Where its checkpoints lie and what they are, in a few words. */
+  readonly looks?: string
   /**
    * The checkpoints among the folder's entries, with their meta, from names and meta files alone: no tensor is read,
    * and nothing but links is stat'ed (10,000 checkpoints must take 4 times a bare script at most). Where the meta lies

@@ -2,7 +2,7 @@
 import type { Run } from '../../checkpoint.js'
 import type { Entry, ReadStorage } from '../../storage/storage.js'
 import { compareText, danglingReason, prefixOf } from './folders.js'
-import { layouts } from './registry.js'
+import { knownLayouts } from './registry.js'
 
 export interface Leftover {
   /** Relative to the run, with `/`. */
@@ -105,7 +105,7 @@ async function withoutDangling(storage: ReadStorage, folder: string, entries: re
 }
 
 function explainThing(name: string, inside: readonly Entry[] | null): string | null {
-  for (const layout of layouts) {
+  for (const layout of knownLayouts()) {
     const reason = layout.explainLeftover?.(name, inside) ?? null
     if (reason !== null) return reason
   }

@@ -34,7 +34,7 @@ import { speechBrain } from './frameworks/speechbrain.js'
 import type { LayoutSpec } from './spec.js'
 
 /** Those that are data. */
-export const specs: readonly LayoutSpec[] = [
+const specs: readonly LayoutSpec[] = [
   speechBrain,
   hfTrainer,
   diffusers,
@@ -71,9 +71,34 @@ export const specs: readonly LayoutSpec[] = [
 /** Those that read by themselves. */
 export const readers: readonly Layout[] = [lightning]
 
-export const layouts: readonly Layout[] = [...readers, ...specs.map(layoutOf)]
+const builtIn: readonly Layout[] = [...readers, ...specs.map(layoutOf)]
+
+/** Of people's own, from their settings: they know best what a name means, and are asked first. */
+let own: readonly LayoutSpec[] = []
+let known: readonly Layout[] = builtIn
+
+/** From now on these are known too; those of an earlier call are not any more. */
+export function useOwnLayouts(layouts: readonly LayoutSpec[]): void {
+  own = layouts
+  known = [...own.map(layoutOf), ...builtIn]
+}
+
+/** Every layout, people's own first. */
+export function knownLayouts(): readonly Layout[] {
+  return known
+}
+
+/** Those that are data, likewise. */
+export function knownSpecs(): readonly LayoutSpec[] {
+  return own.length === 0 ? specs : [...own, ...specs]
+}
+
+/** True for a layout of people's own. */
+export function isOwnLayout(id: string): boolean {
+  return own.some((spec) => spec.id === id)
+}
 
 /** The layout with that id; undefined for an id that no layout has. */
 export function findLayout(id: string): Layout | undefined {
-  return layouts.find((layout) => layout.id === id)
+  return known.find((layout) => layout.id === id)
 }

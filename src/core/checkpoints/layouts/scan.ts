@@ -4,7 +4,7 @@ import type { ReadStorage } from '../../storage/storage.js'
 import { prefixOf } from './folders.js'
 import { scanSpecs } from './engine/scan.js'
 import type { Folder } from './layout.js'
-import { layouts, readers, specs } from './registry.js'
+import { knownLayouts, knownSpecs, readers } from './registry.js'
 import { withResuming } from './resuming.js'
 import { ScanTree } from './tree.js'
 
@@ -22,14 +22,14 @@ export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<
     }
   }
   const left = { ...folder, entries: folder.entries.filter(({ name }) => !taken.has(prefixOf(folder.path) + name)) }
-  found.push(...(await scanSpecs(tree, left, specs)))
+  found.push(...(await scanSpecs(tree, left, knownSpecs())))
   return withResuming(found)
 }
 
 /** Fills step and epoch where the meta had none and a small side file has. The order stays. */
 export async function complete(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
   const completed = new Map<string, Checkpoint>()
-  for (const layout of layouts) {
+  for (const layout of knownLayouts()) {
     const group = checkpoints.filter((checkpoint) => checkpoint.layout === layout.id)
     const filled = await layout.complete?.(storage, group)
     filled?.forEach((checkpoint) => completed.set(checkpoint.path, checkpoint))

@@ -107,7 +107,9 @@ async function brokenIn(candidate: Candidate, folder: Folder, io: LayoutIo): Pro
   if (candidate.kind === 'folder' || candidate.finding !== null) return candidate.finding
   for (const path of ownFiles({ ...candidate, folder })) {
     try {
-      const { broken } = await io.look(path)
+      const { broken, size } = await io.look(path)
+      // A marker of a group is empty; what else is, health tells.
+      if (candidate.kind === 'group' && size === 0) continue
       const file = candidate.kind === 'group' ? { file: path.slice(folder.path.length + 1) } : {}
       if (broken !== null) return { grade: 'corrupt', ...file, reason: broken }
     } catch (error) {

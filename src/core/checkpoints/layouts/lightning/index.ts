@@ -39,6 +39,7 @@ const largestHyperParameters = 1 << 22
 export const lightning: Layout = {
   id,
   title: 'PyTorch Lightning',
+  looks: '*.ckpt, a file or a folder, with pytorch-lightning_version inside',
   scan: scanLightning,
   roleOf,
   /** ModelCheckpoint's scores begin at infinity. */

@@ -1,0 +1,35 @@
+import { dirname, resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../cli/base-command.js'
+import { explainPath } from '../../core/checkpoints/layouts/explain.js'
+import { explanationDocument, renderExplanation } from '../../render/layouts.js'
+
+export default class LayoutsExplain extends BaseCommand<typeof LayoutsExplain> {
+  static override isReader = true
+  static override summary = 'Say which layouts claim a file or folder, by what, and why not the others'
+  static override description = `Of every layout that PATH's name fits: what proves it, or what is missing. --all tells of the others too. A file or
+folder that no layout claims is no checkpoint to ckpt; one of your own is told to it by layouts: in ckpt.yaml
+(docs/adding-a-layout.md).`
+  static override examples = [
+    { description: 'a folder that list does not show', command: '<%= config.bin %> layouts explain exp/step-300' },
+    { description: 'every layout', command: '<%= config.bin %> layouts explain exp/model_4.pt --all' },
+  ]
+  static override args = {
+    path: Args.string({ description: 'a file or folder', required: true, ignoreStdin: true }),
+  }
+  static override flags = {
+    all: Flags.boolean({ description: 'tell of the layouts too whose names do not fit' }),
+  }
+
+  /** The run is the folder that PATH lies in. */
+  protected override async settingsFolder(path: string): Promise<string> {
+    return Promise.resolve(dirname(path))
+  }
+
+  async run(): Promise<void> {
+    const explanation = await explainPath(this.storage, resolve(this.args.path))
+    this.answer(explanationDocument(explanation), () =>
+      renderExplanation(explanation, { output: this.output, all: this.flags.all }),
+    )
+  }
+}

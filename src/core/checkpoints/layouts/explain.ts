@@ -1,0 +1,119 @@
+/** Which layouts claim a file or folder, by what, and why the others do not: what one needs to write one's own. */
+import { basename, dirname } from 'node:path'
+import type { Checkpoint } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { findNamed, listCandidates } from './engine/candidates.js'
+import { claimByContents, unitOf } from './engine/claims.js'
+import { describeHas, prove } from './engine/has.js'
+import { withOpener } from './engine/opener.js'
+import type { Folder } from './layout.js'
+import { knownSpecs, readers } from './registry.js'
+import { scanFolder } from './scan.js'
+import type { Form, Has, LayoutSpec } from './spec.js'
+import { ScanTree } from './tree.js'
+
+/** `takes`: it is one of its checkpoints; `fits`: its name does, and another layout has it, or it lacks a proof. */
+export type Verdict = 'takes' | 'fits' | 'no'
+
+export interface Explained {
+  readonly layout: string
+  readonly title: string
+  readonly verdict: Verdict
+  /** In words, one reason each. */
+  readonly reasons: readonly string[]
+}
+
+export interface Explanation {
+  /** Absolute. */
+  readonly path: string
+  /** What it was found to be; null for no checkpoint. */
+  readonly checkpoint: Checkpoint | null
+  /** The layout that has it first, then those whose names fit. */
+  readonly layouts: readonly Explained[]
+}
+
+/** `path` is absolute. Throws CkptError `not-found`, StorageError. */
+export async function explainPath(storage: ReadStorage, path: string): Promise<Explanation> {
+  const tree = ScanTree.over(storage)
+  const run = dirname(path)
+  const [listing] = await tree.list([run])
+  if (listing?.ok === false) throw listing.error
+  const entries = listing?.value ?? []
+  if (!entries.some(({ name }) => name === basename(path))) {
+    throw new CkptError('not-found', `${path}: nothing there`, { hint: `See what there is: ls -a '${run}'` })
+  }
+  const folder = { path: run, entries }
+  const checkpoints = await scanFolder(tree, folder)
+  const checkpoint = checkpoints.find((one) => one.members.some((member) => member.path === path)) ?? null
+  const found: Explained[] = []
+  for (const spec of knownSpecs()) found.push(await explainSpec(tree, folder, basename(path), spec, checkpoint))
+  for (const { id, title } of readers) {
+    const takes = checkpoint?.layout === id
+    const reasons = [takes ? 'its own reader knows it' : 'its own reader does not know it']
+    found.push({ layout: id, title, verdict: takes ? 'takes' : 'no', reasons })
+  }
+  const order: readonly Verdict[] = ['takes', 'fits', 'no']
+  const layouts = found.toSorted((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict))
+  return { path, checkpoint, layouts }
+}
+
+async function explainSpec(
+  storage: ReadStorage,
+  folder: Folder,
+  name: string,
+  spec: LayoutSpec,
+  checkpoint: Checkpoint | null,
+): Promise<Explained> {
+  const reasons: string[] = []
+  let fits = false
+  for (const form of spec.forms) {
+    const told = await explainForm(storage, folder, name, spec, form)
+    fits ||= told.fits
+    reasons.push(...told.reasons)
+  }
+  const verdict = checkpoint?.layout === spec.id ? 'takes' : fits ? 'fits' : 'no'
+  return { layout: spec.id, title: spec.title, verdict, reasons: [...new Set(reasons)] }
+}
+
+async function explainForm(
+  storage: ReadStorage,
+  folder: Folder,
+  name: string,
+  spec: LayoutSpec,
+  form: Form,
+): Promise<{ readonly fits: boolean; readonly reasons: readonly string[] }> {
+  const single = { ...spec, forms: [form] }
+  const named = (await findNamed(storage, folder, [single])).find(
+    (one) => one.name === name || one.parts.some((part) => part.name === name),
+  )
+  const [candidate] = named === undefined ? [] : await listCandidates(storage, folder, [named])
+  if (named === undefined || candidate === undefined || candidate === null) {
+    return { fits: false, reasons: [`no ${form.kind} with a name like ${form.name.source}`] }
+  }
+  return withOpener(storage, async (io) => {
+    const [claim] = await claimByContents(candidate, named, folder, io)
+    const unit = claim?.unit ?? unitOf(candidate, { spec: single, form }, folder)
+    if (unit.finding !== null)
+      return { fits: true, reasons: [`its name fits, and it is broken: ${unit.finding.reason}`] }
+    const holding = async (list: readonly Has[]): Promise<Has[]> => {
+      const held: Has[] = []
+      for (const has of list) if (await prove(has, unit, io)) held.push(has)
+      return held
+    }
+    const { sure, likely = [], never = [] } = form.proof
+    const against = await holding(never)
+    if (against.length > 0)
+      return { fits: true, reasons: against.map((has) => `its name fits, but it ${describeHas(has)}`) }
+    const proofs = [...(await holding(sure)), ...(await holding(likely))]
+    if (proofs.length > 0) return { fits: true, reasons: proofs.map((has) => described(has)) }
+    return {
+      fits: true,
+      reasons: [`its name fits; missing is any of: ${[...sure, ...likely].map(describeHas).join('; ')}`],
+    }
+  })
+}
+
+function described(has: Has): string {
+  return 'all' in has && has.all.length === 0 ? 'its name is like the pattern' : `it ${describeHas(has)}`
+}

@@ -1,0 +1,146 @@
+/** The examples of docs/adding-a-layout.md do what the page says. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import * as yaml from 'yaml'
+import { afterEach, describe, expect, it } from 'vitest'
+import { transpileModule, ModuleKind } from 'typescript'
+import { useOwnLayouts } from '../../../../src/core/checkpoints/layouts/index.js'
+import { parseLayouts } from '../../../../src/core/checkpoints/layouts/own/parse-layouts.js'
+import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import type { LayoutSpec } from '../../../../src/core/checkpoints/layouts/spec.js'
+import { YamlText } from '../../../../src/core/formats/config-yaml.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { makeFolder, write } from './folders.js'
+
+const page = readFileSync(fileURLToPath(new URL('../../../../docs/adding-a-layout.md', import.meta.url)), 'utf8')
+
+function example(language: string): string {
+  return new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(page)?.[1] ?? ''
+}
+
+afterEach(() => useOwnLayouts([]))
+
+describe('the example in ckpt.yaml', () => {
+  const ours = (): LayoutSpec[] => {
+    const text = new YamlText(example('yaml'), '/exp/ckpt.yaml', yaml)
+    const [pair] = text.root === null ? [] : text.pairsOf(text.root, 'the file', '')
+    return parseLayouts(text, pair?.value ?? null, ['speechbrain'])
+  }
+
+  it('finds checkpoints of several files, with facts from the name and from JSON', async () => {
+    useOwnLayouts(ours())
+    const root = write(makeFolder(), {
+      'ckpt_100_0.5.pt': 'weights',
+      'ckpt_100_0.5.pt.opt': 'optimizer',
+      'ckpt_100_0.5.pt.json': '{"epoch": 3, "WER": 0.25}',
+      'ckpt_100_0.5.pt.done': '',
+      'ckpt_200_0.25.pt': 'weights',
+      'ckpt_200_0.25.pt.opt': 'optimizer',
+      'ckpt_200_0.25.pt.json': '{"epoch": 6, "WER": 0.125}',
+      'other_300.pt': 'x',
+    })
+    const { checkpoints } = await loadRun(localStorage(), root)
+    expect(checkpoints.map(({ name, layout, step, epoch }) => [name, layout, step, epoch])).toEqual([
+      ['ckpt_100_0.5.pt', 'ours', 100, 3],
+      ['ckpt_200_0.25.pt', 'ours', 200, 6],
+    ])
+    const [first, second] = checkpoints
+    expect(first?.meta.get('loss')).toBe(0.5)
+    expect(first?.meta.get('WER')).toBe(0.25)
+    expect(first?.members.map(({ path }) => path.slice(root.length + 1))).toEqual([
+      'ckpt_100_0.5.pt',
+      'ckpt_100_0.5.pt.done',
+      'ckpt_100_0.5.pt.json',
+      'ckpt_100_0.5.pt.opt',
+    ])
+    expect(first?.files.map(({ key, role }) => [key, role])).toEqual([
+      ['model', 'weights'],
+      ['optimizer', 'resume'],
+    ])
+    expect([first?.health.grade, second?.health.grade]).toEqual(['unchecked', 'unfinished'])
+  })
+})
+
+describe('the example in the program', () => {
+  it('has at most 60 lines, and is a layout as it stands on the page', async () => {
+    const source = example('ts')
+    expect(source.split('\n').length).toBeLessThanOrEqual(60)
+    const file = join(makeFolder(), 'toy.mjs')
+    writeFileSync(file, transpileModule(source, { compilerOptions: { module: ModuleKind.ESNext } }).outputText)
+    const { toy } = (await import(pathToFileURL(file).href)) as { readonly toy: LayoutSpec }
+    useOwnLayouts([toy])
+    const root = write(makeFolder(), {
+      'log.csv': 'step,lr\n6,0.5\n13,0.25\n',
+      latest: 'toy-14',
+    })
+    for (const step of [7, 14]) {
+      mkdirSync(join(root, `toy-${step}`))
+      write(join(root, `toy-${step}`), {
+        'weights.bin': 'w',
+        'optimizer.bin': 'o',
+        'facts.json': JSON.stringify({ epoch: step / 7, metrics: { val_loss: 1 / step } }),
+        ...(step === 7 ? { COMPLETE: '' } : {}),
+      })
+    }
+    const { checkpoints } = await loadRun(localStorage(), root)
+    expect(checkpoints.map(({ name, step, epoch, health }) => [name, step, epoch, health.grade])).toEqual([
+      ['toy-7', 7, 1, 'unchecked'],
+      ['toy-14', 14, 2, 'unfinished'],
+    ])
+    expect(Object.fromEntries(checkpoints[0]?.meta ?? [])).toEqual({ epoch: 1, val_loss: 1 / 7, lr: 0.5 })
+    expect(checkpoints[0]?.files.map(({ key, role }) => [key, role])).toEqual([
+      ['model', 'weights'],
+      ['optimizer', 'resume'],
+    ])
+    expect(checkpoints[1]?.pointsTo).toEqual([{ label: 'latest', name: 'toy-14', purpose: 'resume' }])
+  })
+})
+
+describe('a mistake in layouts', () => {
+  const mistake = (text: string): string => {
+    const file = new YamlText(text, '/exp/ckpt.yaml', yaml)
+    const [pair] = file.root === null ? [] : file.pairsOf(file.root, 'the file', '')
+    try {
+      parseLayouts(file, pair?.value ?? null, ['speechbrain'])
+    } catch (error) {
+      return (error as Error).message
+    }
+    return 'none'
+  }
+
+  it.each([
+    ['layouts: {a: 1}', '/exp/ckpt.yaml:1:10: layouts is no list'],
+    ['layouts:\n  - {checkpoint: "a_{step:int}.pt"}', '/exp/ckpt.yaml:2:5: a layout without name'],
+    ['layouts:\n  - {name: ours}', '/exp/ckpt.yaml:2:5: a layout without checkpoint'],
+    ['layouts:\n  - {name: speechbrain, checkpoint: a}', '/exp/ckpt.yaml:2:12: a layout speechbrain is there already'],
+    ['layouts:\n  - {name: o, checkpiont: a}', '/exp/ckpt.yaml:2:15: "checkpiont" is not a key of a layout'],
+    [
+      'layouts:\n  - {name: o, checkpoint: "a_{step:integer}.pt"}',
+      '/exp/ckpt.yaml:2:30: "integer" is no kind of value',
+    ],
+    ['layouts:\n  - {name: o, checkpoint: "a_{step.pt"}', '/exp/ckpt.yaml:2:30: a { without its }'],
+    [
+      'layouts:\n  - {name: o, checkpoint: "a/b.pt"}',
+      '/exp/ckpt.yaml:2:29: a name has no / but at the end of a folder',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: a.pt, meta: a.toml}',
+      '/exp/ckpt.yaml:2:39: "a.toml" is neither .json nor .yaml',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: a.pt, meta: a.json}',
+      '/exp/ckpt.yaml:2:39: "a.json" does not begin with {checkpoint}',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: a.pt, files: {m: {match: a, role: big}}}',
+      '/exp/ckpt.yaml:2:61: "big" is no role',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: a/, meta: {torch: [epoch]}}',
+      '/exp/ckpt.yaml:2:31: of a checkpoint that is a folder, meta has to say in which file the keys are',
+    ],
+  ])('%j is told with its place', (text, message) => {
+    expect(mistake(text)).toBe(message)
+  })
+})
