@@ -83,6 +83,8 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
     ({ run }) => [run, '--where', `${JSON.stringify(`a${wild}`)} == 1`],
     ({ root }) => ['-r', root, '--min', `k${wild}`],
   ],
+  layouts: [({ run }) => [run]],
+  'layouts:explain': [({ newest }) => [newest, '--all'], ({ root }) => [join(root, `x${wild}`)]],
   list: [({ run }) => [run, '--columns', `name,path,meta,health,host,k${wild}`], ({ root }) => ['-r', root]],
   log: [({ run }) => [run]],
   pin: [({ newest }) => [newest, '--note', `n${wild}`], ({ run }) => [join(run, `x${wild}`)]],
