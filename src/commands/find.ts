@@ -59,7 +59,14 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       ? await openRuns(this.storage, path, place)
       : [await openRun(this.storage, path, place)]
     const checkpoints = runs.flatMap((run) => run.checkpoints)
-    const { ordered, selected, warnings } = await arrange(this.storage, checkpoints, query, this.now())
+    const { ordered, selected, warnings } = await arrange(
+      this.storage,
+      checkpoints,
+      query,
+      this.now(),
+      // Of several runs the newest is so by time, which not every layout knows before files are looked at.
+      this.flags.recursive ? ['time'] : [],
+    )
     for (const warning of warnings) this.alert(warning)
     const order = readOrder(selector, query, ordered, selected) ?? (this.flags.recursive ? newest : undefined)
     if (selector === 'best') this.tellOfBest(query, ordered)

@@ -408,3 +408,23 @@ describe('Lightning checkpoints that are folders', () => {
     expect((await scan(root))['a.ckpt']).toMatchObject({ kind: 'directory', step: 4, epoch: 2 })
   })
 })
+
+describe('One run of Lightning in several folders', () => {
+  it('is one where a slash in a name joined by underscores makes a folder for each checkpoint', async () => {
+    const runs = await findRuns(storage, join(fixtures, 'lightning-underscore'))
+    expect(runs.map(({ checkpoints }) => checkpoints.length)).toEqual([4])
+    expect(runs[0]?.checkpoints.map(({ meta }) => meta.get('xx/iou'))).toEqual([
+      expect.closeTo(0.41),
+      expect.closeTo(0.55),
+      expect.closeTo(0.52),
+      expect.closeTo(0.63),
+    ])
+  })
+
+  it.each(['early', 'late'])('is one where Slurm’s warning saved above the callback’s folder: %s', async (when) => {
+    const { checkpoints } = await loadRun(storage, join(fixtures, 'lightning-hpc', when))
+    expect(checkpoints.map(({ name }) => name.replace(/\d+\.ckpt$/, ''))).toEqual(
+      when === 'early' ? ['ck/epoch=', 'ck/epoch=', 'hpc_ckpt_'] : ['hpc_ckpt_', 'ck/epoch=', 'ck/epoch='],
+    )
+  })
+})

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
-import { endsInName, suffix } from './file-name.js'
+import { mayEndInName, suffix } from './file-name.js'
 
 export interface Candidate {
   /** Relative to the folder, with `/`. */
@@ -27,7 +27,7 @@ const usualFolder = 'checkpoints'
 export async function findCandidates(storage: ReadStorage, folder: Folder): Promise<Candidate[]> {
   const found = entriesOf(folder, '')
   const looksInto = found.length > 0 || basename(folder.path) === usualFolder
-  let below = foldersIn(folder, '', (name) => endsInName(name) || (looksInto && isPlain(name))).slice(0, mostFolders)
+  let below = foldersIn(folder, '', (name) => mayEndInName(name) || (looksInto && isPlain(name))).slice(0, mostFolders)
   for (let parts = 2; parts <= mostParts && below.length > 0; parts += 1) {
     const listings = await storage.list(below.map((name) => prefixOf(folder.path) + name))
     const next: string[] = []
@@ -36,7 +36,7 @@ export async function findCandidates(storage: ReadStorage, folder: Folder): Prom
       if (listing?.ok !== true) return
       const inside = { path: folder.path, entries: listing.value }
       found.push(...entriesOf(inside, `${name}/`))
-      next.push(...foldersIn(inside, `${name}/`, endsInName))
+      next.push(...foldersIn(inside, `${name}/`, mayEndInName))
     })
     below = next
   }

@@ -37,6 +37,16 @@ export function numbersIn(name: string): ReadonlyMap<string, number> {
   return numbers
 }
 
+/** What Lightning saves at Slurm's warning: into the Trainer's root folder, whatever folders its callbacks have below. */
+export function isHpc(name: string): boolean {
+  return /^hpc_ckpt_\d+\.ckpt$/.test(name)
+}
+
+/** The same where the parts of a name are joined by `_`, as some patterns are: only the callback can tell for sure. */
+export function mayEndInName(folder: string): boolean {
+  return folder.includes('=') && !(folder.split(/[-_]/).at(-1) ?? '').includes('=')
+}
+
 /**
  * True for a folder that a slash within a metric's name can have made: `epoch=2-val` of `epoch=2-val/acc=0.4.ckpt`,
  * whose last part has no value yet.

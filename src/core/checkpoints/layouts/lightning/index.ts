@@ -25,7 +25,7 @@ import type { Folder, Layout } from '../layout.js'
 import { pathInside, type CheckpointCallback } from './callbacks.js'
 import { findCandidates, type Candidate } from './candidates.js'
 import { contentsOf, roleOf } from './contents.js'
-import { endsInName, isLast, isTypical, numbersIn } from './file-name.js'
+import { endsInName, isHpc, isLast, isTypical, numbersIn } from './file-name.js'
 import { logFile, readLog, type Logged } from './metrics-csv.js'
 import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
 import { lastPointersTo, resumesLightningFrom } from './resumes-from.js'
@@ -114,7 +114,8 @@ async function look(storage: ReadStorage, candidate: Candidate, withWeights: boo
  * whose only checkpoint was cut off is not a folder without checkpoints.
  */
 function choose(looked: readonly Looked[]): Looked[] {
-  const own = looked.filter((one) => belongsHere(one))
+  const isRoot = looked.some(({ candidate: { name }, reading }) => isHpc(name) && reading.kind === 'state')
+  const own = looked.filter((one) => belongsHere(one) || (isRoot && one.reading.kind === 'state'))
   const isAmongOthers = own.some(({ reading }) => reading.kind === 'state')
   return own.filter(({ candidate: { name }, reading }) => {
     if (reading.kind === 'state' || reading.kind === 'unreadable') return true
