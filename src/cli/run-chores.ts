@@ -74,11 +74,13 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
       if (onCheckpoint === undefined) return
       hook('on-checkpoint', onCheckpoint, checkpoint, { CKPT_ATTEMPT: String(number) })
     },
-    onEnd: async ({ attempt: number, ending, status, next, checkpoint, remains, hurry }) => {
+    onEnd: async ({ attempt: number, ending, status, next, checkpoint, saved, remains, hurry }) => {
       // What copies a checkpoint away must have it before it is pruned.
       await hooks.finish(hurry)
       if (prune !== null)
-        await attempt('nothing was pruned', () => pruneRun(storage, plan, prune, { ...options, remains }))
+        await attempt('nothing was pruned', () =>
+          pruneRun(storage, plan, { ...prune, ownStart: saved }, { ...options, remains }),
+        )
       if (onExit === undefined) return
       const facts = { CKPT_REASON: ending, CKPT_EXIT: String(status), CKPT_NEXT: next, CKPT_ATTEMPT: String(number) }
       hook('on-exit', onExit, checkpoint, facts)

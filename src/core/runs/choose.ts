@@ -42,7 +42,7 @@ export async function choose(
   { query, best: wantsBest = false, verify, keys, setAside, takesDemoted = false }: ChooseRequest,
   context: ChooseContext,
 ): Promise<Candidate & { readonly warnings: readonly string[] }> {
-  const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
+  const { ordered, trainings, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
   const order = query.orders[0] ?? (wantsBest ? bestOrder(ordered, selected) : undefined)
   const best = rank(selected, order, context.now)
   const ranked = takesDemoted ? best : resumableFirst(best)
@@ -66,7 +66,8 @@ export async function choose(
   const [checkpoint = known] = await complete(storage, [known])
   if (takesDemoted) return { ...chosen, checkpoint, warnings }
   const { passedOver } = withWeightsPassedOver(chosen, best, context)
-  return { checkpoint, passedOver, warnings: [...warnings, ...warnOfLacks(checkpoint)] }
+  const told = [...warnOfOlder(checkpoint, trainings), ...warnOfLacks(checkpoint)]
+  return { checkpoint, passedOver, warnings: [...warnings, ...told] }
 }
 
 /** Weights alone come last, in their order: a job can begin with them, and not go on. A demoted one is told as that. */
@@ -90,6 +91,13 @@ function withWeightsPassedOver(
   })
   for (const one of passed) onPassedOver?.(one)
   return { ...chosen, passedOver: [...chosen.passedOver, ...passed] }
+}
+
+/** A checkpoint of another training than the newest may be meant; but not in silence. */
+function warnOfOlder({ name }: Checkpoint, trainings: readonly (readonly Checkpoint[])[]): string[] {
+  const newest = trainings.at(-1) ?? []
+  if (trainings.length < 2 || newest.some((one) => one.name === name)) return []
+  return [`${name} is of an older training than the newest in this folder, which saved ${newest[0]?.name ?? 'none'}`]
 }
 
 function warnOfLacks(checkpoint: Checkpoint): string[] {

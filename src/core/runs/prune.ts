@@ -52,6 +52,8 @@ export interface PruneRequest {
   readonly asFarAsPossible?: boolean
   /** Just saved, or about to be and then not among the run's: it takes part, and stays whatever the policy says. */
   readonly newcomer?: Checkpoint | undefined
+  /** Names that the job's own start has saved: at least the newest of them that is there stays. */
+  readonly ownStart?: readonly string[]
 }
 
 export interface PruneContext extends HealthOptions, StatePlace {
@@ -143,7 +145,12 @@ async function makeDraft(
 ): Promise<PruneDraft> {
   const { newcomer, protect = true, verify } = request
   const names = (request.rules ?? []).flatMap((rule) => rule.names)
-  const { ordered, selected: matching, warnings } = await arrange(storage, examined, request.query, context.now, names)
+  const {
+    ordered,
+    trainings,
+    selected: matching,
+    warnings,
+  } = await arrange(storage, examined, request.query, context.now, names)
   const excluded = exclusions(matching, request)
   const selected = matching.filter((checkpoint) => !excluded.has(checkpoint))
   const pinned = protect ? await pinnedPaths(storage, run, context) : new Map<string, string>()
@@ -155,12 +162,14 @@ async function makeDraft(
   }
   const all = plan({
     checkpoints: ordered,
+    ...(trainings.length > 1 ? { newest: new Set(trainings.at(-1)) } : {}),
     policy: toPolicy(request, selected, space, context.now),
     context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
     healthKnown: verify !== 'none',
     protections: protect ? { ...known, pinned, changing } : null,
   })
-  return { plan: newcomer === undefined ? all : sparing(all, newcomer.path, ordered), excluded, warnings }
+  const spared = newcomer === undefined ? sparingOwn(all, ordered, request) : sparing(all, newcomer.path, ordered)
+  return { plan: spared, excluded, warnings }
 }
 
 /** Throws CkptError `refused` for a space target that is missed although all that may go goes. */
@@ -239,6 +248,14 @@ function checkTrash({ toTrash, minFree }: PruneRequest): void {
   throw new CkptError('usage', '--trash frees no space, so --min-free cannot be met with it', {
     hint: 'leave one of the two out',
   })
+}
+
+/** What a start brought is never all removed after it, whatever older ones a policy finds better. */
+function sparingOwn(all: Plan, ordered: readonly Checkpoint[], { ownStart = [] }: PruneRequest): Plan {
+  const own = ordered.filter(({ name }) => ownStart.includes(name))
+  const going = new Set(removedBy(all))
+  const [newest] = own
+  return newest !== undefined && own.every((one) => going.has(one)) ? sparing(all, newest.path, ordered) : all
 }
 
 /** The same plan, but for the checkpoint at that path, which stays. `ordered` is newest first. */

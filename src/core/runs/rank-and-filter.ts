@@ -5,6 +5,8 @@ import { complete, measure } from '../checkpoints/layouts/index.js'
 import {
   byRecency,
   describeContradictions,
+  describeFutureTimes,
+  describeTrainings,
   describeUnknownKey,
   filter,
   needsComplete,
@@ -26,6 +28,8 @@ export interface Query {
 export interface Arranged {
   /** All checkpoints, newest first. */
   readonly ordered: readonly Checkpoint[]
+  /** The trainings that lie in the run, the oldest first; one where nothing tells them apart. */
+  readonly trainings: readonly (readonly Checkpoint[])[]
   /** Those for which every filter is true, newest first. */
   readonly selected: readonly Checkpoint[]
   /** For people: keys that no checkpoint has, an order for the worst, one that had only file times to go by. */
@@ -44,13 +48,16 @@ export async function arrange(
   const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
   const measured = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
   const known = needsHealth(measured, asked) ? await examineAcross(storage, measured, measured, 'quick') : measured
-  const { ordered, warning } = byRecency(known)
+  const { ordered, trainings, warning } = byRecency(known)
   const slips = [
+    ...describeTrainings(trainings),
+    ...describeFutureTimes(known, now),
     ...unknownKeys(asked, known).map(describeUnknownKey),
     ...(query.orders.length === 0 ? [] : describeContradictions(query.orders, ordered)),
   ]
   return {
     ordered,
+    trainings,
     selected: filter(ordered, query.where, now),
     warnings: warning === undefined ? slips : [warning, ...slips],
   }

@@ -40,6 +40,11 @@ export interface PlanInput {
   readonly checkpoints: readonly Checkpoint[]
   readonly policy: Policy
   readonly context: RuleContext
+  /**
+   * Where several trainings lie in the run, the newest one's: none of them goes in favour of an older one's. Left out:
+   * there is one.
+   */
+  readonly newest?: ReadonlySet<Checkpoint>
   /** False (`--verify none`): all count as whole. */
   readonly healthKnown: boolean
   /** Null (`--no-protect`): the policy alone decides. */
@@ -80,7 +85,11 @@ class Draft {
     if (protections !== null)
       for (const [one, reasons] of protect(checkpoints, this.isSound, protections)) this.spare(one, ...reasons)
     this.originals = originalsOf(checkpoints, this.isSound)
-    const places = keepPlaces(input.policy, (one) => this.isSound(one) && !this.originals.has(one))
+    const places = keepPlaces(
+      input.policy,
+      (one) => this.isSound(one) && !this.originals.has(one),
+      protections === null ? undefined : input.newest,
+    )
     for (const checkpoint of checkpoints) this.judge(checkpoint, places)
     this.rescued = rescue(
       input,
@@ -221,7 +230,11 @@ interface Places {
   readonly surplus: Reason<RemoveCode>
 }
 
-function keepPlaces(policy: Policy, isSound: (checkpoint: Checkpoint) => boolean): Places {
+function keepPlaces(
+  policy: Policy,
+  isSound: (checkpoint: Checkpoint) => boolean,
+  newest: ReadonlySet<Checkpoint> | undefined,
+): Places {
   if (!isRanking(policy) || policy.orders.length === 0)
     return { kept: new Map(), unranked: () => [], surplus: { code: 'selected', text: whatTakes(policy) } }
   const keep = policy.keep ?? 1
@@ -233,6 +246,12 @@ function keepPlaces(policy: Policy, isSound: (checkpoint: Checkpoint) => boolean
     sound.slice(0, keep).forEach((checkpoint, index) => {
       const reason: Reason = { code: 'keep', text: `number ${index + 1} of ${keep} by ${order.label}` }
       kept.set(checkpoint, [...(kept.get(checkpoint) ?? []), reason])
+    })
+    const ofNewest = newest === undefined ? [] : sound.filter((one) => newest.has(one)).slice(0, keep)
+    ofNewest.forEach((checkpoint, index) => {
+      if (kept.has(checkpoint)) return
+      const text = `number ${index + 1} of ${keep} by ${order.label} in the newest training`
+      kept.set(checkpoint, [{ code: 'keep', text }])
     })
   }
   const labels = policy.orders.map((order) => order.label).join(', ')
@@ -255,12 +274,13 @@ function whatTakes({ selected, olderThan, rules = [] }: Policy): string {
 }
 
 function rescue(
-  { policy, context }: PlanInput,
+  { policy, context, newest, protections }: PlanInput,
   pool: readonly Checkpoint[],
 ): ReadonlyMap<Checkpoint, readonly Reason[]> {
   const rescued = new Map<Checkpoint, Reason[]>()
   for (const rule of policy.rules ?? []) {
-    for (const [checkpoint, text] of rule.rescue(pool, context)) {
+    const ofNewest = newest === undefined || protections === null ? [] : pool.filter((one) => newest.has(one))
+    for (const [checkpoint, text] of new Map([...rule.rescue(ofNewest, context), ...rule.rescue(pool, context)])) {
       const reason: Reason = { code: 'rule', text: `${text} (${rule.label})` }
       rescued.set(checkpoint, [...(rescued.get(checkpoint) ?? []), reason])
     }

@@ -21,10 +21,14 @@ export interface Answer extends Pick<Recency, 'scale' | 'warning'> {
 
 /** `now` is Unix seconds. The checkpoints must have been measured where `needsMeasure` says so. */
 export function find(checkpoints: readonly Checkpoint[], question: Question, now: number): Answer {
-  const { ordered, ...scale } = byRecency(checkpoints)
+  const { ordered, scale, warning } = byRecency(checkpoints)
   const selected = filter(ordered, question.where ?? [], now)
   const ranked = rank(selected, question.order, now)
-  return { ...scale, found: ranked.slice(0, question.count ?? ranked.length) }
+  return {
+    scale,
+    ...(warning === undefined ? {} : { warning }),
+    found: ranked.slice(0, question.count ?? ranked.length),
+  }
 }
 
 /** Those for which every expression is true, in the order given. */

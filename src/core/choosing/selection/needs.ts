@@ -1,6 +1,6 @@
 /** What must still be read of the files before a question can be answered. Reading it belongs to layouts. */
 import { hasReadableMeta, timeOf, type Checkpoint } from '../../checkpoint.js'
-import { scaleOf } from './recency.js'
+import { isCounted, scaleOf } from './recency.js'
 
 type Lacks = (checkpoint: Checkpoint) => boolean
 
@@ -25,7 +25,10 @@ const graded: ReadonlyMap<string, Lacks> = new Map<string, Lacks>([
  */
 export function needsMeasure(checkpoints: readonly Checkpoint[], names: Iterable<string>): boolean {
   if (isLacking(checkpoints, names, measured)) return true
-  return scaleOf(checkpoints) === 'file time' && checkpoints.some((checkpoint) => checkpoint.modified === null)
+  const scale = scaleOf(checkpoints)
+  // Only times tell a training that was begun anew from an older one with higher steps.
+  const needsTimes = scale === 'file time' || (isCounted(scale) && checkpoints.length > 1)
+  return needsTimes && checkpoints.some((checkpoint) => timeOf(checkpoint) === null)
 }
 
 /** True when the files must be looked at: a name asks for health, and nothing has looked at any depth yet. */

@@ -1,6 +1,7 @@
 /** The order of recency (docs/design.md §5): one scale a run. */
 import { hasReadableMeta, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { compareCodePoints } from '../../formats/code-points.js'
+import { trainingsOf } from './trainings.js'
 
 export type Scale = 'unixtime' | 'step' | 'epoch' | 'file time'
 
@@ -8,6 +9,8 @@ export interface Recency {
   /** Newest first. */
   readonly ordered: readonly Checkpoint[]
   readonly scale: Scale
+  /** Of one run, the trainings that lie in it, the oldest first; one where nothing tells them apart. */
+  readonly trainings: readonly (readonly Checkpoint[])[]
   /** For people, when only the files' times were left to go by. */
   readonly warning?: string
 }
@@ -44,16 +47,32 @@ function isTime(value: number | null): value is number {
 }
 
 /**
- * Newest first. Equal values: the newer first; equal times: the name, descending. A checkpoint whose meta could not
+ * Newest first: of several trainings in one folder the newest one's before the others. Equal values: the newer first; equal times: the name, descending. A checkpoint whose meta could not
  * be read, and that has no value on the scale, takes the place of its neighbour by name: the readable one with the
  * greatest name below its own (it then sorts just above that one), else the smallest above.
  */
 export function byRecency(checkpoints: readonly Checkpoint[]): Recency {
   const scale = scaleOf(checkpoints)
-  const places = placesOn(scale, checkpoints)
+  const trainings = trainingsIn(checkpoints, scale)
+  const training = new Map(trainings.flatMap((one, index) => one.map(({ path }) => [path, index] as const)))
+  const places = placesOn(scale, checkpoints).map((place) => ({
+    ...place,
+    training: training.get(place.checkpoint.path) ?? 0,
+  }))
   const ordered = places.sort(newestFirst).map((place) => place.checkpoint)
   const warning = scale === 'file time' ? warningFor(checkpoints) : undefined
-  return warning === undefined ? { ordered, scale } : { ordered, scale, warning }
+  return { ordered, scale, trainings, ...(warning === undefined ? {} : { warning }) }
+}
+
+/** By times all is in its order anyway. Steps of several runs are not compared so. */
+function trainingsIn(checkpoints: readonly Checkpoint[], scale: Scale): readonly (readonly Checkpoint[])[] {
+  const isOneRun = checkpoints.every(({ run }) => run === checkpoints[0]?.run)
+  return isOneRun && isCounted(scale) ? trainingsOf(checkpoints, valueOn[scale]) : [checkpoints]
+}
+
+/** True for a scale that a training begun anew in the same folder begins anew too. */
+export function isCounted(scale: Scale): boolean {
+  return scale === 'step' || scale === 'epoch'
 }
 
 interface Place {
@@ -63,8 +82,9 @@ interface Place {
   readonly time: number
 }
 
-function newestFirst(a: Place, b: Place): number {
+function newestFirst(a: Placed, b: Placed): number {
   return (
+    b.training - a.training ||
     descending(a.value, b.value) ||
     // What is the same state as another comes behind it: of the two the other is meant.
     Number(isCopy(a)) - Number(isCopy(b)) ||
@@ -73,6 +93,8 @@ function newestFirst(a: Place, b: Place): number {
     compareCodePoints(b.checkpoint.path, a.checkpoint.path)
   )
 }
+
+type Placed = Place & { readonly training: number }
 
 function isCopy({ checkpoint }: Place): boolean {
   return checkpoint.sameAs !== undefined

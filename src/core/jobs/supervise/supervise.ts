@@ -94,6 +94,8 @@ export interface EndReport {
   readonly next: Next
   /** What it had resumed from. */
   readonly checkpoint: Checkpoint | null
+  /** Names of what it saved, oldest first. */
+  readonly saved: readonly string[]
   /** Some of the job's processes may be there still, and write. */
   readonly remains: boolean
   readonly hurry: Hurry
@@ -512,7 +514,8 @@ class Supervisor {
     if (decision.kind === 'finish' && ending !== 'done') await this.takeBack()
     const remains = leash.process.remains() !== false
     const { attempts: attempt, hurry } = this
-    await this.chores.onEnd({ attempt, ending, status, next, checkpoint, remains, hurry })
+    const saved = [...checkpoints, ...late].map(({ name }) => name)
+    await this.chores.onEnd({ attempt, ending, status, next, checkpoint, saved, remains, hurry })
     this.previous = { ending, status }
     const complied = cause?.kind === 'enough' && hasComplied(end, cause.sent)
     const outcome = { status: complied ? 0 : status, ending }

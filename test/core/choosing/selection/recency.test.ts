@@ -12,12 +12,12 @@ describe('recency', () => {
       checkpoint('b', { meta: { unixtime: 1, step: 3 } }),
       checkpoint('c', { meta: { unixtime: 2, step: 2 } }),
     ]
-    expect(byRecency(run)).toEqual({ ordered: [run[0], run[2], run[1]], scale: 'unixtime' })
+    expect(byRecency(run)).toMatchObject({ ordered: [run[0], run[2], run[1]], scale: 'unixtime' })
   })
 
   it('goes by the step where one lacks unixtime', () => {
     const run = [checkpoint('a', { meta: { unixtime: 3, step: 1 } }), checkpoint('b', { meta: { step: 3 } })]
-    expect(byRecency(run)).toEqual({ ordered: [run[1], run[0]], scale: 'step' })
+    expect(byRecency(run)).toMatchObject({ ordered: [run[1], run[0]], scale: 'step' })
   })
 
   it('goes by the epoch where steps are not counted', () => {

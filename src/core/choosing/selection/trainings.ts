@@ -1,0 +1,89 @@
+/**
+ * Several trainings in one folder: a new one was begun where an old one's checkpoints still lie. Then steps fall while
+ * times rise, and the highest step is not the newest work.
+ */
+import { timeOf, type Checkpoint } from '../../checkpoint.js'
+
+/** Seconds that must lie between two trainings: what was copied without its times is closer together. */
+const leastGap = 60
+/** A fall is copying in the order of the names where its gap is no longer than so many times the others. */
+const usualGap = 3
+
+interface Timed {
+  readonly checkpoint: Checkpoint
+  readonly time: number
+  /** Step or epoch: what the framework counts. */
+  readonly count: number
+}
+
+/** The trainings of one run, the oldest first; one with all of them where nothing tells them apart. */
+export function trainingsOf(
+  checkpoints: readonly Checkpoint[],
+  countOf: (checkpoint: Checkpoint) => number | null,
+): readonly (readonly Checkpoint[])[] {
+  const timed = checkpoints.flatMap((checkpoint): Timed[] => {
+    const [time, count] = [timeOf(checkpoint), countOf(checkpoint)]
+    return time === null || count === null || checkpoint.sameAs !== undefined ? [] : [{ checkpoint, time, count }]
+  })
+  const rising = timed.sort((a, b) => a.time - b.time || a.count - b.count)
+  const falls = fallsIn(rising)
+  if (falls.length === 0 || isCopying(rising, falls)) return [checkpoints]
+  const starts = [0, ...falls, rising.length]
+  const parts = starts.slice(0, -1).map((start, index) => rising.slice(start, starts[index + 1]))
+  return withOthers(parts, checkpoints)
+}
+
+/** Where a training begins: lower than what was reached, and well after it. */
+function fallsIn(rising: readonly Timed[]): number[] {
+  const falls: number[] = []
+  let highest = -Infinity
+  for (const [index, { time, count }] of rising.entries()) {
+    const before = rising[index - 1]
+    if (before !== undefined && count < highest && time - before.time >= leastGap) {
+      falls.push(index)
+      highest = count
+    }
+    highest = Math.max(highest, count)
+  }
+  return falls
+}
+
+/** Copies have the times of the copying: in the order of the names, or in none. */
+function isCopying(rising: readonly Timed[], falls: readonly number[]): boolean {
+  if (falls.length > Math.max(1, rising.length / 4)) return true
+  const isByName = rising.every(({ checkpoint }, index) => {
+    const before = rising[index - 1]
+    return before === undefined || before.checkpoint.name < checkpoint.name
+  })
+  if (!isByName || rising.some(({ checkpoint }) => checkpoint.unixtime !== null)) return false
+  const gapAt = (index: number) => (rising[index]?.time ?? 0) - (rising[index - 1]?.time ?? 0)
+  const others = rising.flatMap((_, index) => (index === 0 || falls.includes(index) ? [] : [gapAt(index)]))
+  const longest = Math.max(...others, 0)
+  return falls.every((index) => gapAt(index) <= usualGap * longest)
+}
+
+/** What tells no time or count goes with the newest; another name of a state with that. */
+function withOthers(parts: readonly (readonly Timed[])[], all: readonly Checkpoint[]): Checkpoint[][] {
+  const placed = new Map(
+    parts.flatMap((part, index) => part.map(({ checkpoint }) => [checkpoint.name, index] as const)),
+  )
+  const last = parts.length - 1
+  const trainings: Checkpoint[][] = parts.map(() => [])
+  for (const checkpoint of all) {
+    trainings[placed.get(checkpoint.name) ?? placed.get(checkpoint.sameAs ?? '') ?? last]?.push(checkpoint)
+  }
+  return trainings
+}
+
+/** For people. `trainings` are the oldest first. */
+export function describeTrainings(trainings: readonly (readonly Checkpoint[])[]): string[] {
+  if (trainings.length < 2) return []
+  const parts = trainings.toReversed().map((one, index) => {
+    const names = one.map(({ name }) => name)
+    const listed = names.length > 3 ? `${names[0] ?? ''} … ${names.at(-1) ?? ''}` : names.join(', ')
+    return `${index === 0 ? 'the newest' : 'an older one'} saved ${listed}`
+  })
+  return [
+    `${trainings.length} trainings lie in this folder, for steps fall while times rise: ${parts.join('; ')}. The newest one's come first`,
+  ]
+}
