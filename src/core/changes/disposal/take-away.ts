@@ -49,6 +49,7 @@ export class Mover {
 
   /** Takes the checkpoint from its name. Throws CkptError, and then it is where it was. */
   async move(checkpoint: Checkpoint): Promise<Moved> {
+    refuseGroup(checkpoint)
     await refuseOutside(this.storage, this.run, checkpoint)
     const print = await lookAgain(this.storage, checkpoint, this.planned)
     const at = await this.rename(checkpoint, print)
@@ -104,6 +105,19 @@ export class Mover {
       if (there?.ok !== true) return path
     }
   }
+}
+
+/** A part of a group must never go without the others: no single rename takes them all. Throws CkptError. */
+function refuseGroup({ kind, name, members }: Checkpoint): void {
+  if (kind !== 'group') return
+  const files = members.map(({ path }) => basename(path)).join(', ')
+  throw new CkptError(
+    'refused',
+    `${name}: ${members.length} files that only together are a checkpoint (${files}) cannot be moved in one step`,
+    {
+      hint: 'nothing of it was removed; remove the files by hand, all of them',
+    },
+  )
 }
 
 /** Throws CkptError unless the checkpoint lies below its run, with no link on the way. */
