@@ -47,6 +47,15 @@ describe('removing checkpoints', () => {
     expect(filesBelow(join(run, 'CKPT+b'))).toEqual(defaultFiles)
   })
 
+  it('refuses a group of files, of which none may go without the others', async () => {
+    const run = makeRun([])
+    for (const name of ['epoch_0.pt', 'epoch_0.yaml']) fs.writeFileSync(join(run, name), 'x')
+    const members = ['epoch_0.pt', 'epoch_0.yaml'].map((name) => ({ path: join(run, name), kind: 'file' as const }))
+    const result = await remove(run, [checkpointAt(run, 'epoch_0.pt', { kind: 'group', members })])
+    expect(result.failed.map(({ error }) => error.code)).toEqual(['refused'])
+    expect(fs.readdirSync(run).sort()).toEqual(['epoch_0.pt', 'epoch_0.yaml'])
+  })
+
   it('leaves no state folder behind', async () => {
     const run = makeRun(['CKPT+a'])
     await remove(run, named(run, 'CKPT+a'))
