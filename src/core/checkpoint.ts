@@ -216,7 +216,7 @@ export function isResumable({ resumable, demoted }: Checkpoint): boolean {
 /** For people, what going on from it would begin anew: `no optimizer, no scheduler`; null where nothing is known. */
 export function describeLacks({ lacks = [], resumable }: Checkpoint): string | null {
   if (lacks.length > 0) return lacks.map((part) => `no ${part}`).join(', ')
-  return resumable === false ? 'nothing that resuming needs beside the model' : null
+  return resumable === false ? 'weights alone' : null
 }
 
 /** Unix seconds by which ages and calendar rules go: `unixtime`, else the file's time, else null. */
