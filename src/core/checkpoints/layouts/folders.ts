@@ -3,35 +3,10 @@ import { sep } from 'node:path'
 import type { Finding } from '../../checkpoint.js'
 import { isAbsence, isUnreadable, reasonOf, type StorageError } from '../../errors.js'
 import type { Entry, ReadStorage, Stat } from '../../storage/storage.js'
-import type { Folder } from './layout.js'
 
 /** What to put before a name: `path.join` normalises, which costs more than the rest of a scan. */
 export function prefixOf(folder: string): string {
   return folder.endsWith(sep) ? folder : folder + sep
-}
-
-/** Names of the directories in the folder that `accepts` takes, sorted; links that lead to a directory count. */
-export async function directoryNames(
-  storage: ReadStorage,
-  folder: Folder,
-  accepts: (name: string) => boolean,
-): Promise<string[]> {
-  const candidates = folder.entries.filter((entry) => canBeDirectory(entry) && accepts(entry.name))
-  const links = candidates.filter((entry) => entry.kind === 'link').map((entry) => entry.name)
-  const led = await storage.stat(links.map((name) => prefixOf(folder.path) + name))
-  const elsewhere = new Set(links.filter((_, index) => !leadsToDirectory(led[index])))
-  return candidates
-    .map((entry) => entry.name)
-    .filter((name) => !elsewhere.has(name))
-    .sort()
-}
-
-function canBeDirectory(entry: Entry): boolean {
-  return entry.kind === 'directory' || entry.kind === 'link'
-}
-
-function leadsToDirectory(result: Awaited<ReturnType<ReadStorage['stat']>>[number] | undefined): boolean {
-  return result?.ok === true && result.value.kind === 'directory'
 }
 
 /** Parts of a list, so that what is read at once has a bound. */

@@ -1,5 +1,5 @@
 /** Files beside the checkpoints: `../results.csv`, and with a `*` for any part of a name. */
-import { dirname, sep } from 'node:path'
+import { dirname } from 'node:path'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
@@ -36,9 +36,4 @@ async function inside(
 function globOf(part: string): RegExp {
   const escaped = part.split('*').map((text) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${escaped.join('.*')}$`)
-}
-
-/** The path as people write it from the run. */
-export function besideName(folder: Folder, path: string): string {
-  return path.startsWith(folder.path + sep) ? path.slice(folder.path.length + 1) : path
 }

@@ -6,7 +6,7 @@ import type { Has, KeyPath } from '../spec.js'
 import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit.js'
 
 /** True or false where names tell it; null where a file must be looked into. */
-export function proveByNames(has: Has, unit: Unit): boolean | null {
+function proveByNames(has: Has, unit: Unit): boolean | null {
   if ('file' in has) return unit.entries.some((entry) => isNamed(entry, has.file) && !isGone(unit, entry))
   if ('beside' in has) return unit.folder.entries.some((entry) => isNamed(entry, has.beside))
   if ('not' in has) return negate(proveByNames(has.not, unit))

@@ -93,7 +93,7 @@ function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value
 }
 
-export function isTensor(node: PickleNode): boolean {
+function isTensor(node: PickleNode): boolean {
   try {
     return tensorOf(node) !== undefined
   } catch (error) {

@@ -8,7 +8,7 @@ import type { PointerRule } from '../spec.js'
 import type { Unit } from './unit.js'
 
 /** A file that names a checkpoint is a line or a few. */
-export const largestPointer = 1 << 16
+const largestPointer = 1 << 16
 
 /** One such file as it was found. */
 export interface Book {
