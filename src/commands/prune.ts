@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
@@ -19,6 +19,7 @@ import {
   type Intent,
   type PruneContext,
   type PrunePlan,
+  type Writers,
   type PruneRequest,
   type WrittenPlan,
 } from '../core/runs/index.js'
@@ -141,6 +142,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private async intend(run: Run, written: WrittenPlan | null): Promise<Intent> {
     const intend = written === null ? this.planning(run, await this.request()) : this.applying(run, written)
     const writers = await writersOf(this.storage, run.path, this.flags.state, this.changing('0s', this.flags.state))
+    this.warnOfSpeechBrain(run, writers)
     const intent = await this.long('checking', (work) =>
       intend({ now: this.now(), wait, utcOffset, writers, ...this.place, ...work }),
     )
@@ -148,6 +150,16 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     if (intent.plan.missingBytes > 0) this.alert(renderMissing(intent.plan))
     this.tellUnreadable(intent.plan)
     return intent
+  }
+
+  /** Its Checkpointer lists the folders and opens each meta after that (speechbrain/utils/checkpoints.py). */
+  private warnOfSpeechBrain({ path, checkpoints }: Run, { job, holding }: Writers): void {
+    if (!checkpoints.some(({ layout }) => layout === 'speechbrain')) return
+    if (job === null && holding([dirname(path)]).size === 0) return
+    this.alert(
+      "a job seems to be running here: SpeechBrain's own clean-up fails (FileNotFoundError) when checkpoints vanish " +
+        'beside it; ckpt run with a policy prunes between two starts',
+    )
   }
 
   private tellUnreadable({ keep }: PrunePlan): void {
@@ -207,7 +219,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     this.showPlan(run, intent)
     const { plan, going } = intent
     const { trash, yes } = this.flags
-    if (plan.remove.length > 0 && !yes && !(await confirm(renderQuestion(plan, trash), '--yes'))) {
+    if (plan.remove.length > 0 && !yes && !(await confirm(renderQuestion(plan, this.now(), trash), '--yes'))) {
       throw new CkptError('refused', 'nothing was removed')
     }
     const removal = await this.long('removing', ({ signal }) =>

@@ -1,12 +1,13 @@
 /** A prune's plan, its question and its outcome. */
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
+import { bestPerMetric, byRecency, metricOrders, valueFor } from '../core/choosing/selection/index.js'
 import type { Intent, PrunePlan } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { formatAge, formatSize, plural } from './units.js'
+import { formatAge, formatNumber, formatSize, plural } from './units.js'
 import { displayWidth } from './width.js'
 
 export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: number; output: Output }): string[] {
@@ -22,7 +23,12 @@ export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: nu
   const kept = plan.keep.flatMap(({ checkpoint, reasons }) =>
     lines(checkpoint, reasons.map(({ text }) => text).join('; ')),
   )
-  const removed = plan.remove.flatMap(({ checkpoint, reason }) => lines(checkpoint, reason.text))
+  const bests = bestsGoing(plan, now)
+  const removed = plan.remove.flatMap(({ checkpoint, reason }) => {
+    const best = bests.get(checkpoint.path) ?? []
+    const facts = [reason.text, ...best.map((key) => `the best ${key} of all`), ...metricsOf(checkpoint, now)]
+    return lines(checkpoint, facts.join('; ')).map((text) => paint(best.length === 0 ? 'bad' : 'warning', text))
+  })
   return [
     paint(
       'title',
@@ -32,7 +38,7 @@ export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: nu
     plan.remove.length === 0
       ? paint('title', 'nothing to remove')
       : paint('title', `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(plan.freedBytes)}`),
-    ...removed.map((text) => paint('bad', text)),
+    ...removed,
   ]
 }
 
@@ -55,8 +61,38 @@ export function renderMissing({ missingBytes }: PrunePlan): string {
   return `the space target is missed by ${formatSize(missingBytes)}: all else is protected or kept by an order`
 }
 
-export function renderQuestion(plan: Pick<PrunePlan, 'remove' | 'freedBytes'>, trash = false): string {
-  return `${trash ? 'Move' : 'Remove'} ${plural(plan.remove.length, 'checkpoint')} (${formatSize(plan.freedBytes)})${trash ? ' to the trash' : ''}?`
+/** By path, the metrics by which a checkpoint that goes is the best of all, also of those that stay. */
+function bestsGoing({ keep, remove }: Pick<PrunePlan, 'keep' | 'remove'>, now: number): ReadonlyMap<string, string[]> {
+  const going = new Set(remove.map(({ checkpoint }) => checkpoint.path))
+  const { ordered } = byRecency([...keep, ...remove].map(({ checkpoint }) => checkpoint))
+  const bests = new Map<string, string[]>()
+  for (const [key, { path }] of bestPerMetric(ordered, now)) {
+    if (going.has(path)) bests.set(path, [...(bests.get(path) ?? []), key])
+  }
+  return bests
+}
+
+/** `WER 18.32`; those that its own step was measured at. */
+function metricsOf(checkpoint: Checkpoint, now: number): string[] {
+  return metricOrders([checkpoint]).flatMap((order) => {
+    const value = valueFor(checkpoint, order, now)
+    return value === undefined ? [] : [`${order.key} ${formatNumber(value)}`]
+  })
+}
+
+/** What goes that nothing that stays is as good as, in words; empty where nothing does. */
+function describeBests(plan: Pick<PrunePlan, 'keep' | 'remove'>, now: number): string {
+  const keys = [...new Set([...bestsGoing(plan, now).values()].flat())]
+  return keys.length === 0 ? '' : ` The best by ${keys.map(printable).join(', ')} is among them.`
+}
+
+export function renderQuestion(
+  plan: Pick<PrunePlan, 'keep' | 'remove' | 'freedBytes'>,
+  now: number,
+  trash = false,
+): string {
+  const bests = describeBests(plan, now)
+  return `${bests.trimStart()}${bests === '' ? '' : ' '}${trash ? 'Move' : 'Remove'} ${plural(plan.remove.length, 'checkpoint')} (${formatSize(plan.freedBytes)})${trash ? ' to the trash' : ''}?`
 }
 
 export function renderRemoval(removal: RemovalResult | null, { colours }: Output, trash = false): string[] {

@@ -3,7 +3,7 @@
  * at all, is one of them (or the newest that stays) still being written, and is the newest that stays whole to its
  * last byte.
  */
-import { isSound, isUnreadable, withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
+import { isResumable, isSound, isUnreadable, withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { checkHealth, findRefused, settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { listFiles, uniteFindings } from '../checkpoints/layouts/index.js'
 import type { Plan } from '../choosing/retention/index.js'
@@ -52,7 +52,7 @@ export class PlanChecks {
    */
   async at(draft: Plan, checkpoints: readonly Checkpoint[]): Promise<ReadonlyMap<string, Checkpoint> | null> {
     if (draft.remove.length === 0) return null
-    const survivor = draft.keep.find(({ checkpoint }) => canSurvive(checkpoint))?.checkpoint
+    const survivor = survivorOf(draft)
     const news = [...(await this.findRefused(draft)), ...(await this.findChanging(draft, survivor))]
     if (news.length === 0 && survivor !== undefined) news.push(...(await this.prove(survivor, checkpoints)))
     return news.length === 0 ? null : new Map(news.map((checkpoint) => [checkpoint.path, checkpoint]))
@@ -114,9 +114,10 @@ function withFinding(checkpoint: Checkpoint, finding: Finding): Checkpoint {
   return withHealth(checkpoint, checkpoint.health.level, uniteFindings([finding], checkpoint.health.findings))
 }
 
-/** Nothing is known against it, and a job can go on from it. */
-function canSurvive(checkpoint: Checkpoint): boolean {
-  return isSound(checkpoint) && checkpoint.demoted === undefined
+/** The newest that stays, that nothing is known against, and that a job can go on from; where none can, the newest. */
+function survivorOf({ keep }: Plan): Checkpoint | undefined {
+  const sound = keep.map(({ checkpoint }) => checkpoint).filter(isSound)
+  return sound.find(isResumable) ?? sound[0]
 }
 
 async function proofOf(storage: ReadStorage, checkpoint: Checkpoint): Promise<Proven> {

@@ -29,7 +29,7 @@ export interface RemovalFailure {
 }
 
 export interface RemovalResult {
-  /** These have left their names. */
+  /** These have left their names, be it that somebody else was faster. */
   readonly removed: readonly Checkpoint[]
   /** These stay, whole, and why. */
   readonly failed: readonly RemovalFailure[]
@@ -67,7 +67,7 @@ export async function removeCheckpoints(
   const finished = await finishLeftovers(storage, earlier, options.wait, options.signal)
   await removeEmpty(storage, state, deleting)
   return {
-    removed: emptied.removed,
+    removed: [...emptied.removed, ...taken.gone],
     failed: [...taken.failed, ...emptied.failed],
     remaining: [...emptied.remaining, ...taken.remaining],
     freedBytes: emptied.freedBytes,
@@ -79,6 +79,8 @@ export async function removeCheckpoints(
 export interface Taken {
   readonly moved: readonly Moved[]
   readonly failed: readonly RemovalFailure[]
+  /** Somebody else removed these meanwhile: the framework's own rotation. */
+  readonly gone: readonly Checkpoint[]
   readonly remaining: readonly Checkpoint[]
 }
 
@@ -90,14 +92,16 @@ export async function takeAway(
 ): Promise<Taken> {
   const moved: Moved[] = []
   const failed: RemovalFailure[] = []
+  const gone: Checkpoint[] = []
   for (const [index, checkpoint] of checkpoints.entries()) {
     await breathe()
-    if (signal?.aborted === true) return { moved, failed, remaining: checkpoints.slice(index) }
+    if (signal?.aborted === true) return { moved, failed, gone, remaining: checkpoints.slice(index) }
     const outcome = await attempt(() => mover.move(checkpoint))
-    if (outcome instanceof CkptError) failed.push({ name: checkpoint.name, error: outcome })
-    else moved.push(outcome)
+    if (!(outcome instanceof CkptError)) moved.push(outcome)
+    else if (await mover.isGone(checkpoint)) gone.push(checkpoint)
+    else failed.push({ name: checkpoint.name, error: outcome })
   }
-  return { moved, failed, remaining: [] }
+  return { moved, failed, gone, remaining: [] }
 }
 
 class Emptied {

@@ -31,6 +31,9 @@ export interface Destination {
   readonly retract?: (at: string) => Promise<void>
 }
 
+/** Milliseconds. */
+const lookAgainAfter = 200
+
 /** The file system's ways of saying that only a rename within the folder can work. */
 const onlyWithin = new Set(['EXDEV', 'ENOSPC', 'EDQUOT'])
 
@@ -57,6 +60,30 @@ export class Mover {
     await putBack(this.storage, at, checkpoint.path)
     await this.to.retract?.(at)
     throw changed(checkpoint, 'it was replaced')
+  }
+
+  /**
+   * True when somebody else has removed it, or is through with that within a second: nothing has its name any more, in
+   * a folder that is still there.
+   */
+  async isGone(checkpoint: Checkpoint): Promise<boolean> {
+    for (let looks = 0; looks < 6; looks += 1) {
+      if (looks > 0) await this.wait(lookAgainAfter)
+      const [folder, itself] = await this.storage.lstat([folderOf(checkpoint), checkpoint.path])
+      if (folder?.ok !== true) return false
+      if (itself?.ok === false) return itself.error.errno === 'ENOENT'
+      if (!(await this.isShrinking(checkpoint))) return false
+    }
+    return false
+  }
+
+  /** Some of what was planned to go is there no more, and nothing new is. */
+  private async isShrinking(checkpoint: Checkpoint): Promise<boolean> {
+    const then = this.planned.get(checkpoint.name)
+    const now = await fingerprintOf(this.storage, checkpoint.path)
+    if (then?.ok !== true) return false
+    if (!now.ok) return now.error.errno === 'ENOENT'
+    return now.value.size < then.value.size && [...now.value.keys()].every((name) => then.value.has(name))
   }
 
   /** Between the look and the rename another process may have put something else under the name. */

@@ -64,10 +64,10 @@ export async function moveToTrash(
   const retract = (at: string) => quietly(() => unlinkIfThere(storage, trashRecordPath(at)))
   const destination = { state, name: trash, orBeside: false, announce, retract }
   const mover = new Mover(storage, run, destination, options.planned, options.wait)
-  const { moved, failed, remaining } = await takeAway(mover, checkpoints, options.signal)
+  const { moved, failed, gone, remaining } = await takeAway(mover, checkpoints, options.signal)
   const undurable = await makeDurable(storage, moved)
   if (undurable === null) {
-    const removed = moved.map(({ checkpoint }) => checkpoint)
+    const removed = [...moved.map(({ checkpoint }) => checkpoint), ...gone]
     return { removed, failed, remaining, freedBytes: 0, leftovers: [], finished: { count: 0, freedBytes: 0 } }
   }
   for (const { at, checkpoint } of moved) {
@@ -76,7 +76,7 @@ export async function moveToTrash(
   }
   const back = moved.map(({ checkpoint }) => ({ name: checkpoint.name, error: undurable }))
   return {
-    removed: [],
+    removed: gone,
     failed: [...failed, ...back],
     remaining,
     freedBytes: 0,

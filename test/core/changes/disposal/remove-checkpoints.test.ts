@@ -229,14 +229,23 @@ describe('what is no longer as planned', () => {
     expect(filesBelow(join(run, 'CKPT+a'))).toEqual({ 'CKPT.yaml': 'newer' })
   })
 
-  it('that has gone meanwhile is told as not found, and the rest goes', async () => {
+  it('that has gone meanwhile counts as removed, and so does what somebody else is just removing', async () => {
     const run = makeRun(['CKPT+a', 'CKPT+b'])
     const checkpoints = named(run, 'CKPT+a', 'CKPT+b')
     const planned = await fingerprint(storage, checkpoints)
     fs.rmSync(join(run, 'CKPT+a'), { recursive: true })
     const result = await remove(run, checkpoints, { planned })
-    expect(result.failed.map(({ name, error }) => [name, error.code])).toEqual([['CKPT+a', 'not-found']])
+    expect(result.failed).toEqual([])
+    expect(result.removed.map(({ name }) => name).sort()).toEqual(['CKPT+a', 'CKPT+b'])
     expect(fs.readdirSync(run)).toEqual([])
+    const other = makeRun(['CKPT+a'])
+    const again = named(other, 'CKPT+a')
+    const print = await fingerprint(storage, again)
+    const [first = ''] = fs.readdirSync(join(other, 'CKPT+a'))
+    fs.rmSync(join(other, 'CKPT+a', first), { recursive: true })
+    const rest = async () => fs.rmSync(join(other, 'CKPT+a'), { recursive: true, force: true })
+    const half = await remove(other, again, { planned: print, wait: rest })
+    expect([half.failed, half.removed.length]).toEqual([[], 1])
   })
 
   it('is refused when it was never planned', async () => {
