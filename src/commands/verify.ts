@@ -18,6 +18,7 @@ import { recursiveFlag, severalNamed, stateFlag } from '../cli/flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
 import { printable } from '../render/printable.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
+import { wait } from '../machine/clock.js'
 import { baseOf } from '../machine/working-folder.js'
 
 export default class Verify extends BaseCommand<typeof Verify> {
@@ -76,7 +77,8 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     }
     const { deep, finite, record } = this.flags
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
-    const request = { which, level: deep ? ('deep' as const) : ('quick' as const), finite, state }
+    const again = { now: this.now(), wait, stateDirectory: this.flags.state }
+    const request = { which, level: deep ? ('deep' as const) : ('quick' as const), finite, state, again }
     if (!record) {
       const hooks = await this.hooks()
       return this.long('checking', async (options) =>

@@ -2,7 +2,15 @@
 import { basename } from 'node:path'
 import { isDamaged, isUnreadable, isWhole, withHealth, type Checkpoint, type Run } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
-import { checkAndSum, checkFinite, checkHealth, compareSums, type HealthOptions } from '../checkpoints/health/index.js'
+import {
+  checkAndSum,
+  checkFinite,
+  checkHealth,
+  compareSums,
+  settle,
+  type HealthOptions,
+  type SettleOptions,
+} from '../checkpoints/health/index.js'
 import {
   explainTemporary,
   findLeftovers,
@@ -19,6 +27,8 @@ import {
   type StateFolder,
 } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
+import { openRunIfAny } from './open.js'
+import type { StatePlace } from './run-with-state.js'
 
 export interface VerifyRequest {
   /** Of the run. What was recorded there is compared when every byte is read. */
@@ -26,6 +36,8 @@ export interface VerifyRequest {
   /** Those to be graded; null for all of the run, and then the run's leftovers too. */
   readonly which: readonly Checkpoint[] | null
   readonly level: 'quick' | 'deep'
+  /** What looks damaged and is young is looked at a second time before it is told; left out: it is not. */
+  readonly again?: SettleOptions & StatePlace
   /** Look for tensors with values that are not finite. */
   readonly finite?: boolean
 }
@@ -37,6 +49,8 @@ export interface Verified {
   readonly leftovers: readonly Leftover[]
   /** Names of those whose checksums were recorded. */
   readonly recorded: readonly string[]
+  /** Paths of those that changed between two looks: they are being written, which is no damage. */
+  readonly writing: ReadonlySet<string>
 }
 
 /**
@@ -44,7 +58,7 @@ export interface Verified {
  * `partial` when some could not be read; null when all is well.
  */
 export function verdictOf(verified: readonly Verified[]): 'damaged' | 'partial' | null {
-  const checkpoints = verified.flatMap((one) => one.checkpoints)
+  const checkpoints = verified.flatMap((one) => one.checkpoints.filter(({ path }) => !one.writing.has(path)))
   const unreadable = checkpoints.filter(isUnreadable)
   if (checkpoints.some(isDamaged) || verified.some(({ leftovers }) => leftovers.length > 0)) return 'damaged'
   if (unreadable.length === 0) return null
@@ -55,15 +69,59 @@ export function verdictOf(verified: readonly Verified[]): 'damaged' | 'partial' 
 export async function verifyRun(
   storage: ReadStorage,
   run: Run,
-  { which, level, state, finite = false }: VerifyRequest,
+  { which, level, state, again, finite = false }: VerifyRequest,
   options: HealthOptions = {},
 ): Promise<Verified> {
   const measured = await measure(storage, which ?? run.checkpoints)
-  const graded =
-    level === 'quick'
-      ? await checkHealth(storage, run.checkpoints, measured, level, options)
-      : await compareRecorded(storage, run, measured, state, options)
-  return { ...(await lookOn(storage, run, which, graded, finite, options)), recorded: [] }
+  const graded = await gradeAll(storage, run, measured, { level, state }, options)
+  const { checkpoints, writing } =
+    again === undefined
+      ? { checkpoints: graded, writing: new Set<string>() }
+      : await lookTwice(storage, run, graded, { level, state, again }, options)
+  return { ...(await lookOn(storage, run, which, checkpoints, finite, options)), recorded: [], writing }
+}
+
+async function gradeAll(
+  storage: ReadStorage,
+  run: Run,
+  measured: readonly Checkpoint[],
+  { level, state }: Pick<VerifyRequest, 'level' | 'state'>,
+  options: HealthOptions,
+): Promise<Checkpoint[]> {
+  if (level === 'quick') return checkHealth(storage, run.checkpoints, measured, level, options)
+  return compareRecorded(storage, run, measured, state, options)
+}
+
+/** Seconds. What has been quiet for longer is not being written. */
+const young = 3600
+
+/** Beside a live trainer a checkpoint that is being written, or removed, looks damaged for a moment. */
+async function lookTwice(
+  storage: ReadStorage,
+  run: Run,
+  graded: readonly Checkpoint[],
+  { level, state, again }: Pick<VerifyRequest, 'level' | 'state'> & { readonly again: SettleOptions & StatePlace },
+  options: HealthOptions,
+): Promise<{ checkpoints: Checkpoint[]; writing: ReadonlySet<string> }> {
+  const suspects = graded.filter((one) => isDamaged(one) && (one.modified ?? again.now) > again.now - young)
+  if (suspects.length === 0) return { checkpoints: [...graded], writing: new Set() }
+  const settled = await settle(storage, suspects, again)
+  const moved = settled.filter((one, index) => one !== suspects[index])
+  const now = await openRunIfAny(storage, run.path, again)
+  const there = new Map(now?.checkpoints.map((one) => [one.path, one]))
+  const quiet = suspects.flatMap(({ path }) => there.get(path) ?? [])
+  const measured = await measure(storage, quiet)
+  const second = await gradeAll(storage, now ?? run, measured, { level, state }, options)
+  const found = new Map([...second, ...moved].map((one) => [one.path, one]))
+  const suspected = new Set(suspects.map(({ path }) => path))
+  return {
+    // What is not there any more was removed meanwhile, and is no damage either.
+    checkpoints: graded.flatMap((one) => {
+      if (!suspected.has(one.path)) return [one]
+      return there.has(one.path) ? [found.get(one.path) ?? one] : []
+    }),
+    writing: new Set(moved.map(({ path }) => path)),
+  }
 }
 
 /** Every byte is read once. Those of which nothing was recorded are held against their formats alone. */
@@ -109,7 +167,7 @@ export async function recordRun(
     await record(storage, state, { name: checkpoint.name, time: now, files: sums })
     recorded.push(checkpoint.name)
   }
-  return { ...looked, recorded }
+  return { ...looked, recorded, writing: new Set() }
 }
 
 async function record(storage: Storage, state: StateFolder, checksums: Checksums): Promise<void> {
@@ -128,7 +186,7 @@ async function lookOn(
   graded: readonly Checkpoint[],
   finite: boolean,
   options: HealthOptions,
-): Promise<Omit<Verified, 'recorded'>> {
+): Promise<Omit<Verified, 'recorded' | 'writing'>> {
   const checkpoints = finite ? await checkFinite(storage, graded, options) : graded
   const beside = which === null ? await findLeftovers(storage, run) : []
   return { run, checkpoints, leftovers: [...beside, ...(await findInside(storage, checkpoints))] }
