@@ -259,10 +259,7 @@ export async function expectedSums(
 }
 
 /** By name the SHA-256 in lower-case hexadecimal digits; null where it holds no such list. */
-async function readIntegrity(
-  storage: ReadStorage,
-  file: FoundFile,
-): Promise<ReadonlyMap<string, string> | null> {
+async function readIntegrity(storage: ReadStorage, file: FoundFile): Promise<ReadonlyMap<string, string> | null> {
   const [bytes] = await storage.read([file.path], largestMetadata)
   if (bytes?.ok !== true) return null
   try {
