@@ -3,7 +3,7 @@ import { FormatError } from '../../errors.js'
 import type { ByteSource } from '../../formats/byte-source.js'
 import { locateEntry, readEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
 import type { ReadHandle } from '../../storage/storage.js'
-import { chunksOf, readExactly, type Extent } from './tensor.js'
+import { chunksOf, readExactly, type Extent } from './extent.js'
 
 export interface StorageBytes {
   /** Bytes. */

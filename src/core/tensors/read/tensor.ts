@@ -2,11 +2,21 @@
 import { CkptError, FormatError } from '../../errors.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
 import type { Shape } from '../../formats/safetensors.js'
-import type { ReadHandle, Stat } from '../../storage/storage.js'
+import type { Extent, TensorData } from './extent.js'
+import type { FileParts } from './file-parts.js'
 import type { TorchStructure } from './torch-structure.js'
-import type { FileParts } from './weights.js'
 
 export type { Shape } from '../../formats/safetensors.js'
+export {
+  chunksOf,
+  ensureSame,
+  firstOf,
+  isExtent,
+  readExactly,
+  type Extent,
+  type TensorData,
+  type TensorStream,
+} from './extent.js'
 
 export interface TensorInfo {
   readonly name: string
@@ -23,25 +33,6 @@ export interface TensorInfo {
   /** What a module keeps beside its state_dict: a buffer that is not saved, a plain attribute. */
   readonly beside?: true
 }
-
-/** Bytes that lie together in an open file. */
-export interface Extent {
-  readonly handle: ReadHandle
-  /** Bytes from the start of the file. */
-  readonly position: number
-  /** Bytes. */
-  readonly length: number
-}
-
-/** Bytes that must be put together on the way: a strided view, packed bytes, a conjugate. */
-export interface TensorStream {
-  /** Bytes. */
-  readonly length: number
-  /** The first `length` bytes, in chunks of whole elements and about `chunk` bytes. Each is valid until the next is asked for. */
-  read(length: number, chunk: number): AsyncGenerator<Uint8Array>
-}
-
-export type TensorData = Extent | TensorStream
 
 /** An open file of tensors. It holds its file open, so that a rename over its path changes nothing. Close it. */
 export interface TensorFile {
@@ -116,58 +107,7 @@ export function ensureDense({ path, composites = new Map() }: TensorFile, isWant
   })
 }
 
-/** True for bytes that lie together and need no work. */
-export function isExtent(data: TensorData): data is Extent {
-  return 'handle' in data
-}
-
-/** The first `length` bytes of what `data` gives. */
-export function firstOf(data: TensorData, length: number): TensorData {
-  return isExtent(data) ? { ...data, length } : { length, read: (_, chunk) => data.read(length, chunk) }
-}
-
 /** A shape for JSON, whose readers would round a dimension beyond 2^53: that one is text. */
 export function plainShape(shape: Shape): (number | string)[] {
   return shape.map((dim) => (typeof dim === 'number' ? dim : dim.toString()))
-}
-
-/** A tensor's bytes in chunks of about `chunk` bytes, at most that many where they lie together. Each is valid until the next is asked for. */
-export function chunksOf(data: TensorData, chunk = 1 << 20): AsyncGenerator<Uint8Array> {
-  return isExtent(data) ? chunksOfExtent(data, chunk) : data.read(data.length, chunk)
-}
-
-async function* chunksOfExtent(extent: Extent, chunk: number): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(Math.min(chunk, extent.length))
-  for (let done = 0; done < extent.length;) {
-    const part = buffer.subarray(0, Math.min(chunk, extent.length - done))
-    await readExactly(extent.handle, part, extent.position + done)
-    yield part
-    done += part.length
-  }
-}
-
-/** Fills `into`; throws FormatError when the file ends before. */
-export async function readExactly(handle: ReadHandle, into: Uint8Array, position: number): Promise<void> {
-  const count = await handle.read(into, position)
-  if (count < into.length) throw endsEarly(handle, position + count, position + into.length)
-}
-
-function endsEarly(handle: ReadHandle, at: number, wanted: number): FormatError {
-  return new FormatError(
-    `${handle.path}: ends at byte ${at} while ${wanted} were expected; it was cut off while it was read`,
-    {
-      offset: at,
-    },
-  )
-}
-
-/** Throws CkptError `damaged` when an open file is not what it was. */
-export async function ensureSame(handle: ReadHandle, before: Stat): Promise<void> {
-  const now = await handle.stat()
-  if (now.size === before.size && now.modified === before.modified) return
-  throw new CkptError(
-    'damaged',
-    `${handle.path}: changed while it was read (${before.size} bytes before, ${now.size} after)`,
-    { hint: 'Wait until its writer has finished, then try again.' },
-  )
 }

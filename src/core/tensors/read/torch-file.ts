@@ -14,7 +14,7 @@ import type { StorageBytes } from './storage-bytes.js'
 import { ensureSame } from './tensor.js'
 import type { Extent, TensorData, TensorFile, TensorInfo } from './tensor.js'
 import type { TorchStructure } from './torch-structure.js'
-import type { FileParts } from './weights.js'
+import type { FileParts } from './file-parts.js'
 import { hasSignBit, nameOfTorchDtype, numberSize } from './torch-dtypes.js'
 
 /** The storages of a file. Each has a number of its own. */

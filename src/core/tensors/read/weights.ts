@@ -1,28 +1,10 @@
 /** The weights of a file that holds more than them: a view of it in which tensors have the names of the model's own. */
 import { CkptError } from '../../errors.js'
-import type { PartRole } from '../../formats/torch-parts.js'
+import type { FilePart, FileParts } from './file-parts.js'
 import { headerFor } from './header.js'
 import type { TorchStructure } from './torch-structure.js'
 import { isOfTorch } from './tensor.js'
 import type { TensorData, TensorFile, TensorInfo } from './tensor.js'
-
-/** What a file holds under one key. */
-export interface FilePart {
-  /** The keys that lead to it, joined with dots; empty for the whole file. */
-  readonly path: string
-  readonly role: PartRole
-  readonly tensors: number
-  readonly isModule: boolean
-}
-
-export interface FileParts {
-  /** In the order of the file. */
-  readonly parts: readonly FilePart[]
-  /** Those that a model's loader reads; several where nothing tells which one. */
-  readonly weights: readonly FilePart[]
-  /** All keys on the way to them, as paths. */
-  readonly keys: readonly string[]
-}
 
 /** Something of a file that is not among its weights. */
 export interface LeftOut {
