@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { isSound, stateOf, type Checkpoint } from '../core/checkpoint.js'
+import { healthFrom, isSound, stateOf, type Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/runs/index.js'
 import {
@@ -108,8 +108,9 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       )
       for (const one of checked) {
         if (found.length === num) break
-        const passes = isSound(one)
+        const passes = isSound(one) || (await this.isSoundByItself(one))
         if (!passes) damaged.push(one)
+        else if (!isSound(one)) this.alert(`${printable(one.name)}: ${summarise(one.health)}`)
         // A copy counts only where what it is a copy of does not.
         if ((passes || verify === 'none') && !found.some((other) => stateOf(other) === stateOf(one))) found.push(one)
       }
@@ -120,6 +121,14 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     throw new CkptError('damaged', `none of the ${ranked.length} checkpoints that match is whole`, {
       hint: 'with --verify none the best is printed all the same',
     })
+  }
+
+  /** What is only known to be missing because others have it may never have been meant for this one: told, no more. */
+  private async isSoundByItself(one: Checkpoint): Promise<boolean> {
+    if (one.health.grade !== 'partial') return false
+    const bare = { ...one, health: healthFrom('none', []) }
+    const [examined] = await examineAcross(this.storage, [bare], [bare], this.flags.verify, {})
+    return examined !== undefined && isSound(examined)
   }
 
   private async print(path: string, found: readonly Checkpoint[]): Promise<void> {

@@ -1,7 +1,7 @@
 /** Tied weights of a target: one parameter under several names, and filling one fills all. */
 import type { TensorFile, TensorInfo } from '../read/tensor.js'
 import { placeOf, type Ties } from '../read/ties.js'
-import type { Pair } from './match.js'
+import type { Pair } from './pair.js'
 
 export interface Filled {
   /** In the order of the target's data. */

@@ -9,10 +9,10 @@ export {
   suggestCommand,
   type Coverage,
   type MatchOptions,
-  type Pair,
   type TransferPlan,
   type TransferReport,
 } from './match.js'
+export type { Pair } from './pair.js'
 export { transferInPlace } from './in-place.js'
 export { suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
 export type { PrefixChange } from './prefixes.js'

@@ -9,6 +9,7 @@ import { tiesOf, type Ties } from '../read/ties.js'
 import { fillTied } from './fill-tied.js'
 import { isAdapter } from './name-rules.js'
 import { combinedFlags, findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
+import type { Pair } from './pair.js'
 import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
 
@@ -29,16 +30,6 @@ export interface MatchOptions {
   readonly strict?: boolean
   /** Refuses when less than this part of the target is covered, by tensors or by bytes: 0 to 1. */
   readonly minCoverage?: number | undefined
-}
-
-/** A tensor of the source and the one that it goes into. */
-export interface Pair {
-  readonly source: TensorInfo
-  readonly target: TensorInfo
-  /** Only a part goes over. */
-  readonly resize?: Resize
-  /** Filled as a further name of this one, which it is tied to in the target. */
-  readonly through?: string
 }
 
 /** Parts of the target that get values of the source: 0 to 1. */

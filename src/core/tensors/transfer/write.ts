@@ -21,7 +21,8 @@ import { canCast } from '../read/cast.js'
 import { isFloatDtype } from '../read/dtype-name.js'
 import { firstOf, isOfTorch, type TensorInfo } from '../read/tensor.js'
 import { ensureTransferable } from './match.js'
-import type { Pair, TransferPlan } from './match.js'
+import type { TransferPlan } from './match.js'
+import type { Pair } from './pair.js'
 import { pourResized } from './resize.js'
 
 export interface TransferOptions extends Pick<

@@ -135,17 +135,17 @@ describe('what Megatron lists in integrity.json', () => {
 })
 
 describe('a file in a folder of a checkpoint', () => {
-  const files = { 'pytorch_model.bin': 'x', 'global_stepSTEP/engine.pt': 'x', 'unet/model.bin': 'x' }
+  const files = { 'pytorch_model.bin': 'x', 'global_stepSTEP/engine.pt': 'x', 'parts/model.bin': 'x' }
 
   it('is missed where those nearest have it, also in a folder that is named after the step', async () => {
     const root = makeTrainer([100, 200, 300], { ...files, latest: 'global_stepSTEP' })
     expect(await findings(root, 300)).toEqual([])
     rmSync(join(root, 'checkpoint-300/global_step300/engine.pt'))
-    rmSync(join(root, 'checkpoint-300/unet'), { recursive: true })
+    rmSync(join(root, 'checkpoint-300/parts'), { recursive: true })
     const why = 'not there, and each of the 2 checkpoints nearest to it has it'
     expect(await findings(root, 300)).toEqual([
       `partial global_step300/engine.pt: ${why}`,
-      `partial unet/model.bin: ${why}`,
+      `partial parts/model.bin: ${why}`,
     ])
   })
 
