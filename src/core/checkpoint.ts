@@ -219,6 +219,15 @@ export function describeLacks({ lacks = [], resumable }: Checkpoint): string | n
   return resumable === false ? 'weights alone' : null
 }
 
+const knownPaths = new WeakMap<readonly ParamFile[], ReadonlySet<string>>()
+
+/** True for the path of one of its parameter files. A hostile folder has a hundred thousand: they are gone through once. */
+export function isParameterFile({ files }: Checkpoint, path: string): boolean {
+  const paths = knownPaths.get(files) ?? new Set(files.map((file) => file.path))
+  knownPaths.set(files, paths)
+  return paths.has(path)
+}
+
 /** Unix seconds by which ages and calendar rules go: `unixtime`, else the file's time, else null. */
 export function timeOf(checkpoint: Checkpoint): number | null {
   return checkpoint.unixtime ?? checkpoint.modified

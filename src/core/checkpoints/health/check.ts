@@ -1,6 +1,6 @@
 /** Is a checkpoint whole? Graded, with the exact cause (docs/design.md §6). */
 import { basename } from 'node:path'
-import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
+import { isParameterFile, withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import {
   explainTemporary,
@@ -252,7 +252,7 @@ async function lookInto(
     const isDamage = await isEmptyFileDamage(checkpoint, file, neighbours)
     return isDamage ? { ...unread, findings: [emptyFinding(file.name)] } : unread
   }
-  const isParameter = checkpoint.files.some(({ path }) => path === file.path)
+  const isParameter = isParameterFile(checkpoint, file.path)
   const around = {
     commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
     commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
@@ -306,8 +306,7 @@ function folderOf(name: string): string {
 }
 
 async function isEmptyFileDamage(checkpoint: Checkpoint, file: FoundFile, neighbours: Neighbours): Promise<boolean> {
-  const isParameter = checkpoint.files.some((one) => one.path === file.path)
-  return isEmptyDamage(file.name, isParameter, await neighbours.sizesOf(checkpoint, file.name))
+  return isEmptyDamage(file.name, isParameterFile(checkpoint, file.path), await neighbours.sizesOf(checkpoint, file.name))
 }
 
 function emptyFinding(file: string): Finding {

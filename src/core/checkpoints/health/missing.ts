@@ -47,7 +47,8 @@ function missingAmong(group: readonly Checkpoint[]): Map<string, Finding[]> {
       if (count !== others || optional || keys.has(key)) continue
       const reason = `not there, and each of the ${others} other checkpoints has it`
       const findings = missing.get(checkpoint.path) ?? []
-      missing.set(checkpoint.path, [...findings, { grade: 'partial', file: name, reason }])
+      missing.set(checkpoint.path, findings)
+      findings.push({ grade: 'partial', file: name, reason })
     }
   }
   return missing

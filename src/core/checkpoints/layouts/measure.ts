@@ -1,6 +1,6 @@
 /** Sizes and times, taken for what is shown: a stat for each file costs more than reading all the metas. */
 import { basename, sep } from 'node:path'
-import { withHealth, type Checkpoint, type Finding, type Member } from '../../checkpoint.js'
+import { isParameterFile, withHealth, type Checkpoint, type Finding, type Member } from '../../checkpoint.js'
 import { reasonOf, type StorageError } from '../../errors.js'
 import type { Entry, ReadStorage, Stat } from '../../storage/storage.js'
 import { batches, compareText, danglingReason, findingOf, isNoFile, noFileReason } from './folders.js'
@@ -80,18 +80,14 @@ export async function listFiles(
     const contents = found.get(file.checkpoint)
     contents?.files.push(one)
     if (result?.ok !== true) contents?.findings.push(goneFinding(one, result?.error))
-    else if (isNoFile(result.value) && isParameterFile(file)) {
+    else if (isNoFile(result.value) && file.checkpoint.kind !== 'file' && isParameterFile(file.checkpoint, file.path)) {
+      // Of a checkpoint that is one file, its layout has told what is in that file's place.
       contents?.findings.push({ grade: 'corrupt', file: file.name, reason: noFileReason })
     }
   })
   for (const [checkpoint, finding] of findings) found.get(checkpoint)?.findings.push(finding)
   for (const contents of found.values()) contents.files.sort((a, b) => compareText(a.name, b.name))
   return found
-}
-
-/** Of a checkpoint that is one file, its layout has told what is in that file's place. */
-function isParameterFile({ checkpoint: { kind, files }, path }: Named): boolean {
-  return kind !== 'file' && files.some((file) => file.path === path)
 }
 
 function emptyContents(): { files: FoundFile[]; findings: Finding[] } {

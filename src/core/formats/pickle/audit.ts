@@ -2,6 +2,7 @@
  * What Python would run while it loads a pickle. A pickle is a program: it can call anything that can be imported
  * (CPython Lib/pickle.py, `find_class`, and `load_reduce`). Nothing of it is run here, but it is told.
  */
+import { bounded, isDangerous, isDeep, nameOf, textOfName, type Name } from './danger.js'
 import type { PickleCalls } from './machine.js'
 import type { PickleGlobal, PickleInstance, PickleNode, PickleObject } from './nodes.js'
 import { textOf } from './nodes.js'
@@ -15,70 +16,6 @@ export interface PickleAudit {
    */
   readonly opaque: ReadonlyMap<string, number>
 }
-
-/** Whatever is called in them, or in what lies below them, is a finding. */
-const dangerousPackages = new Set(
-  (
-    'os posix nt subprocess shutil sys io socket webbrowser ctypes importlib multiprocessing asyncio urllib xmlrpc ' +
-    'distutils setuptools pip ensurepip venv idlelib lib2to3 wsgiref dbm tkinter concurrent sqlite3 urllib3 requests httpx aiohttp paramiko'
-  ).split(' '),
-)
-
-/** The same for modules with nothing below them: other things may lie in a folder of such a name. */
-const dangerousModules = new Set(
-  (
-    'ntpath posixpath _posixsubprocess _io _socket socketserver ssl antigravity pty tty pdb bdb profile cProfile ' +
-    'trace timeit doctest code codeop runpy _frozen_importlib _frozen_importlib_external imp pkgutil zipimport pydoc ' +
-    'pickle _pickle cPickle marshal shelve _ctypes cffi mmap _winapi winreg msvcrt signal atexit threading _thread ' +
-    'http.client http.server urllib2 ftplib smtplib telnetlib poplib imaplib nntplib xmlrpclib tempfile glob fileinput ' +
-    'linecache zipfile tarfile gzip bz2 lzma commands popen2 logging.config ' +
-    'site compileall py_compile smtpd cgi cgitb turtle faulthandler fcntl crypt select selectors ' +
-    'sched gc genericpath nturl2path pipes ' +
-    'numpy.f2py numpy.distutils.exec_command torch.multiprocessing torch.multiprocessing.spawn torch.distributed.rpc ' +
-    'torch.utils.bottleneck.__main__ torch.utils.collect_env torch.utils.cpp_extension torch._inductor.codecache ' +
-    // Not Python's, but no checkpoint's either.
-    'child_process process fs vm'
-  ).split(' '),
-)
-
-/** Attributes that lead from any object to all others. */
-const dangerousAttributes = new Set(
-  '__globals__ __builtins__ __subclasses__ __import__ __loader__ __class__ __bases__ __mro__ __code__ builtins'.split(
-    ' ',
-  ),
-)
-
-const dangerousBuiltins = new Set(
-  (
-    'eval exec execfile open file compile __import__ input raw_input breakpoint exit quit globals locals vars ' +
-    'setattr delattr reload help apply'
-  ).split(' '),
-)
-
-/** A path's own methods that change or read what lies there. */
-const pathMethods = /^(?:write_|read_|open$|unlink$|rmdir$|mkdir$|touch$|rename$|replace$|chmod$|\w*_to$)/
-
-/** Of harmless modules, what runs or opens something. */
-const dangerousNames = new Set(
-  (
-    'operator.methodcaller types.FunctionType types.CodeType types.LambdaType types.ModuleType pandas.eval ' +
-    'numpy.testing._private.utils.runstring numpy.testing.utils.runstring numpy.fromfile numpy.memmap numpy.loadtxt ' +
-    'numpy.genfromtxt numpy.savetxt numpy.core.memmap.memmap numpy._core.memmap.memmap logging.FileHandler ' +
-    'torch.package.PackageImporter torch.storage._load_from_bytes torch.fx.graph_module._forward_from_src ' +
-    'torch.fx.graph_module._exec_with_source numpy.DataSource numpy.lib._datasource.DataSource codecs.open ' +
-    'uuid._get_command_stdout platform.popen resource.setrlimit scipy.io.loadmat'
-  ).split(' '),
-)
-
-/** A function of these that is named as a loader reads another file, and mostly another pickle. */
-const loadingModules = new Set(
-  (
-    'torch torchvision torchaudio numpy pandas tensorflow keras yaml onnx scipy safetensors transformers jax flax ' +
-    'joblib dill cloudpickle huggingface_hub'
-  ).split(' '),
-)
-const loader =
-  /^_{0,2}(?:legacy_|unsafe_|full_)?loads?$|^(?:load_\w+|read_\w+|save|savez\w*|download_\w+|from_pretrained|import_\w+|\w+_download)$/
 
 const harmless =
   /^(?:collections\.(?:OrderedDict|defaultdict|Counter|deque)|builtins\.(?:set|frozenset|bytearray|bytes|complex|slice|range|xrange|int|long|float|bool|str|unicode|list|tuple|dict|object)|copyreg\._reconstructor|copy_reg\._reconstructor|_codecs\.encode|numpy\.(?:_?core\.multiarray\.(?:_reconstruct|scalar)|_core\.numeric\._frombuffer|core\.numeric\._frombuffer|ndarray|dtype(?:s\.\w+)?|bool_?|u?int\d+|float\d+|complex\d+)|datetime\.(?:datetime|date|time|timedelta|timezone)|pathlib(?:\._local)?\.\w*Path|decimal\.Decimal|fractions\.Fraction|uuid\.UUID|argparse\.Namespace|types\.SimpleNamespace|torch\.(?:Size|device|Tensor|\w+Tensor|nn\.parameter\.(?:Parameter|Buffer)|serialization\._get_layout|_utils\._rebuild_\w+|_tensor\._rebuild_from_type_v2|tensor\._rebuild_from_type_v2|nn\.(?:modules|parallel)\.[\w.]+))$/
@@ -185,38 +122,13 @@ class Names {
     if (callee === 'builtins.getattr') {
       const further = textOf(second)
       if (further === undefined) return null
-      if (depth > mostAttributes) return { module: '?', attributes: [bounded(further)], isWinding: true }
+      if (isDeep(depth)) return { module: '?', attributes: [bounded(further)], isWinding: true }
       const base = this.#of(first, depth + 1)
       return base === null ? null : nameOf(base.name.module, further, base.name)
     }
     if (callee !== 'builtins.__import__' && callee !== 'importlib.import_module') return null
     return { module: bounded(textOf(first) ?? '?'), attributes: [], isWinding: false }
   }
-}
-
-/** A module, and the attributes that lead on from it. */
-interface Name {
-  readonly module: string
-  readonly attributes: readonly string[]
-  /** More attributes than are followed: no checkpoint needs that, and what lies behind them could be anything. */
-  readonly isWinding: boolean
-}
-
-const mostAttributes = 16
-/** Characters of a name; none that does something is so long. */
-const longestName = 200
-
-function bounded(text: string): string {
-  return text.length > longestName ? `${text.slice(0, longestName)}…` : text
-}
-
-/** What `path` leads to from a module, or from what a name has led to already. */
-function nameOf(module: string, path: string, before?: Name): Name {
-  const parts = bounded(path).split('.', mostAttributes + 1)
-  const attributes = [...(before?.attributes ?? []), ...parts]
-  const isCut = path.length > longestName && path.includes('.')
-  const isWinding = before?.isWinding === true || isCut || attributes.length > mostAttributes
-  return { module, attributes: attributes.slice(0, mostAttributes), isWinding }
 }
 
 /** Most nodes have none, and need no place among the known. */
@@ -242,31 +154,6 @@ function moduleOf({ module }: PickleGlobal): string {
 
 function argumentsOf({ args }: PickleInstance): readonly PickleNode[] {
   return typeof args === 'object' && args !== null && 'items' in args ? args.items : []
-}
-
-function textOfName({ module, attributes, isWinding }: Name): string {
-  return [module, ...attributes, ...(isWinding ? ['…'] : [])].join('.')
-}
-
-/** The same of a name with dots, `os.system`, wherever in it the module ends; without one it is a builtin. */
-export function isUnsafe(name: string): boolean {
-  const parts = name.split('.')
-  if (parts.length === 1) return isDangerous(nameOf('builtins', name))
-  return parts.some((_, at) => at > 0 && isDangerous(nameOf(parts.slice(0, at).join('.'), parts.slice(at).join('.'))))
-}
-
-/** True when a call of it is a finding. */
-function isDangerous(name: Name): boolean {
-  const { module, attributes, isWinding } = name
-  if (isWinding) return true
-  const [root = ''] = module.split('.')
-  if (dangerousPackages.has(root) || dangerousModules.has(module) || dangerousNames.has(textOfName(name))) return true
-  if (module === 'builtins' && dangerousBuiltins.has(attributes[0] ?? '')) return true
-  if (root === 'pathlib' && pathMethods.test(attributes.at(-1) ?? '')) return true
-  // Attributes lead on into what a module has imported: torch.serialization.os.system.
-  const through = attributes.slice(0, -1)
-  if (through.some((part) => dangerousPackages.has(part) || dangerousAttributes.has(part))) return true
-  return loadingModules.has(root) && loader.test(attributes.at(-1) ?? '')
 }
 
 /** A dangerous function among what a call is given, however deep: getattr(os, 'system'), map(eval, …). */

@@ -8,7 +8,8 @@ export {
   type PickleLimits,
   type Unpickled,
 } from './machine.js'
-export { auditPickle, isUnsafe, type PickleAudit } from './audit.js'
+export { auditPickle, type PickleAudit } from './audit.js'
+export { isUnsafe } from './danger.js'
 export { PickleEndsEarly } from './input.js'
 export * from './nodes.js'
 export { idOf, spelledOut } from './plain-tensor.js'

@@ -16,6 +16,8 @@ const maxLength = 64 * 1024 * 1024
 
 /** Words, marks and line ends of a text; each costs time and memory. A meta of a thousand keys has five thousand. */
 const mostLexemes = 200_000
+/** Lines, of which a long text in one piece has many. */
+const mostLines = 200_000
 
 /** What PyYAML's reader refuses (yaml/reader.py, NON_PRINTABLE). */
 const unprintable = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
@@ -62,6 +64,9 @@ function syntaxError(message: string, offset: number, lines: LineCounter): Forma
 function checkText(text: string): void {
   if (text.length > maxLength) {
     throw new FormatError(`is a text of ${text.length} characters; at most ${maxLength} are read`)
+  }
+  if (text.length > mostLines && (text.match(/\n/g)?.length ?? 0) > mostLines) {
+    throw new FormatError(`has more than ${mostLines} lines; at most that many are read`)
   }
   const match = unprintable.exec(text)
   if (match === null) return

@@ -112,9 +112,10 @@ async function distanceOf(
   advance: (bytes: number) => Promise<void>,
 ): Promise<Distance> {
   if (!isDtype(a.dtype) || !isDtype(b.dtype)) throw new RangeError(`${a.name} cannot be compared`)
-  const stride = chunkBytes / widest
-  const meter = createDistanceMeter(a.dtype, b.dtype, stride)
   const [sizeA, sizeB] = [bitsOf[a.dtype] / 8, bitsOf[b.dtype] / 8]
+  // No more than there is: a file may have a hundred thousand tensors of a few bytes each.
+  const stride = Math.min(chunkBytes / widest, a.bytes / sizeA)
+  const meter = createDistanceMeter(a.dtype, b.dtype, stride)
   const readerA = readerOf(await fileA.dataOf(a), bufferA)
   const readerB = readerOf(await fileB.dataOf(b), bufferB)
   try {

@@ -39,7 +39,7 @@ const breath = 1 << 25
 /** Reads all of a tensor in bounded memory. Throws CkptError `interrupted`, and what reading throws. */
 export async function measureTensor(data: TensorData, dtype: string, options: MeasureOptions): Promise<Measured> {
   const hash = options.hash ? createHash('sha256') : null
-  const numbers = options.stats ? numbersOf(dtype) : null
+  const numbers = options.stats ? numbersOf(dtype, data.length) : null
   const sums = new Sums()
   let sinceBreath = 0
   for await (const bytes of chunksOf(data, chunk)) {
@@ -61,11 +61,12 @@ export async function measureTensor(data: TensorData, dtype: string, options: Me
 
 const capacity = 1 << 17
 
-/** Turns chunks into doubles; null for dtypes that are no plain numbers. */
-function numbersOf(dtype: string): ((bytes: Uint8Array) => Generator<Float64Array>) | null {
+/** Turns chunks of so many bytes in all into doubles; null for dtypes that are no plain numbers. */
+function numbersOf(dtype: string, length: number): ((bytes: Uint8Array) => Generator<Float64Array>) | null {
   if (!isDtype(dtype) || dtype.startsWith('C') || !canCast(dtype, 'F64') || !canCast(dtype, 'U8')) return null
-  const cast = createCast(dtype, 'F64', capacity)
   const stride = bytesFor(dtype)
+  // A file may have a hundred thousand tensors of a few bytes each.
+  const cast = createCast(dtype, 'F64', Math.ceil(capacity * Math.min(1, length / stride)))
   return function* (bytes) {
     for (let at = 0; at < bytes.length; at += stride) {
       const doubles = cast(bytes.subarray(at, at + stride))
