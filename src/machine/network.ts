@@ -1,5 +1,5 @@
 /** The network of this machine, as core asks for it (core/download/network.ts), and what the environment says of hubs. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { wait } from './clock.js'
@@ -34,7 +34,8 @@ function readToken(environment: Environment): string {
   const cache = environment['XDG_CACHE_HOME'] ?? join(environment['HOME'] ?? homedir(), '.cache')
   const home = environment['HF_HOME'] ?? join(cache, 'huggingface')
   try {
-    return readFileSync(environment['HF_TOKEN_PATH'] ?? join(home, 'token'), 'utf8').trim()
+    const path = environment['HF_TOKEN_PATH'] ?? join(home, 'token')
+    return statSync(path).isFile() ? readFileSync(path, 'utf8').trim() : ''
   } catch {
     // Nobody has logged in.
     return ''

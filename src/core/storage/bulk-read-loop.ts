@@ -19,7 +19,7 @@ export type SweepAnswer = SweepSums | { readonly errno: string } | { readonly en
 
 /** What the steps take from their thread. */
 export interface SweepTools {
-  readonly fs: Pick<typeof Fs, 'openSync' | 'readSync' | 'closeSync'>
+  readonly fs: Pick<typeof Fs, 'constants' | 'openSync' | 'readSync' | 'closeSync'>
   readonly crc32: Crc32
   readonly startSha256: () => Hash
 }
@@ -56,6 +56,8 @@ export function makeSweepSteps(
 ): SweepSteps {
   // Small enough to stay in the processor's cache between the copy and the sum.
   const block = new Uint8Array(524288)
+  // A pipe that has come into a file's place since it was looked at must not be waited for.
+  const nonBlocking = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
   const answers = new Map<number, SweepAnswer>()
   let reading: Reading | undefined
 
@@ -63,7 +65,7 @@ export function makeSweepSteps(
     const one = (reading ??= begin())
     if (one === undefined) return -1
     try {
-      if (one.fd === -1) one.fd = fs.openSync(one.task.path, 'r')
+      if (one.fd === -1) one.fd = fs.openSync(one.task.path, nonBlocking)
       const count = readBlock(one)
       if (one.at === one.task.to) end(one, { crcs: one.crcs, sha256: one.hash?.digest('hex') ?? null })
       else if (count === 0 || isStopped()) end(one, { endedAt: one.at })

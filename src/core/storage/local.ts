@@ -214,6 +214,7 @@ class Local {
   }
 
   async copy(from: string, to: string, how: number): Promise<void> {
+    guard(from, () => requireRegularFile(from))
     const place = guard(to, () => this.guarded.hold(to, 'change'))
     try {
       await fs.promises.copyFile(from, pathOf(place, to), how)

@@ -272,6 +272,14 @@ describe('checkEntry', () => {
     expect(await refusal([{ name: 'a', data, deflate: true, size: 1001 }])).toMatch(/unpacks to 1000 bytes, not 1001/)
   })
 
+  it('refuses an archive that unpacks to very much more than it takes, and takes one of many zeros', async () => {
+    const zeros = (count: number) => ({ name: `z${count}`, data: Buffer.alloc(count), deflate: true })
+    await expect(readZip(sourceOf(makeZip([zeros(90 << 20)])))).rejects.toThrow(
+      /its entries unpack to 94371840 bytes, more than 100 times the \d+ that they take/,
+    )
+    expect((await readZip(sourceOf(makeZip([zeros(60 << 20)])))).count).toBe(1)
+  })
+
   it('tells how far it is, and stops when asked', async () => {
     const source = sourceOf(makeZip([{ name: 'a', data: Buffer.alloc(3 << 20) }]))
     const archive = await readZip(source)

@@ -33,6 +33,11 @@ export interface ZipEntry {
 
 /** Deflate makes no more than 1,032 bytes of one (zlib's technical notes). */
 const highestRatio = 1032
+/**
+ * What all entries may unpack to: so much for each of their bytes, and this in any case. torch packs none, and numbers
+ * that somebody else has packed shrink a little; 2 MB of zeros that are packed well would keep a reader busy for a minute.
+ */
+const mostUnpacked = { ratio: 100, bytes: 1 << 26 }
 
 /** Where fields of an entry's header lie in it, in bytes. */
 const field = {
@@ -75,6 +80,7 @@ export class ZipArchive {
     this.#headerOffsets = new Float64Array(end.count)
     this.#limits = new Float64Array(end.count)
     this.#readHeaders(end)
+    this.#requireModestSizes()
     this.#requireUniqueNames()
     this.#requireDisjoint()
   }
@@ -227,6 +233,16 @@ export class ZipArchive {
       at = end
     }
     return { start: limit, end: limit }
+  }
+
+  #requireModestSizes(): void {
+    const sum = (sizes: Float64Array) => sizes.reduce((total, size) => total + size, 0)
+    const [unpacked, packed] = [sum(this.#sizes), sum(this.#compressedSizes)]
+    const { ratio, bytes } = mostUnpacked
+    if (unpacked <= bytes + ratio * packed) return
+    throw new FormatError(
+      `its entries unpack to ${unpacked} bytes, more than ${ratio} times the ${packed} that they take: nothing is unpacked`,
+    )
   }
 
   #requireUniqueNames(): void {
