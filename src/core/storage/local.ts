@@ -304,6 +304,12 @@ function toSpace({ bsize, blocks, bavail }: fs.BigIntStatsFs): Space {
   return { total: Number(bsize * blocks), free: Number(bsize * bavail) }
 }
 
+/** Before a call that would wait within the system for whoever writes to a pipe. */
+function requireRegularFile(path: string): void {
+  const stats = fs.statSync(path)
+  if (!stats.isFile()) throw noRegularFile(path, stats)
+}
+
 function toReadHandle(path: string, fd: number): ReadHandle {
   const stats = fs.fstatSync(fd)
   if (!stats.isFile()) {

@@ -33,6 +33,8 @@ function describe(value: Exclude<PyValue, null>): string {
 
 /** Keys of a meta, also of those nested in it. Real ones have a few, and hundreds where each class has its metric. */
 export const mostKeys = 20_000
+/** Characters of a key. Each comparison, column and message would cost its length. */
+export const longestKey = 1000
 
 /** Remembers what it has converted: shared values stay shared, so an alias costs nothing. */
 class Converter {
@@ -43,7 +45,13 @@ class Converter {
     this.#keys += pairs.length
     if (this.#keys > mostKeys) throw new FormatError(`has more than ${mostKeys} keys; at most that many are read`)
     const meta = new Map<string, MetaValue>()
-    for (const [key, value] of pairs) meta.set(str(key), this.value(value))
+    for (const [key, value] of pairs) {
+      const text = str(key)
+      if (text.length > longestKey) {
+        throw new FormatError(`has a key of ${text.length} characters; at most ${longestKey} are read`)
+      }
+      meta.set(text, this.value(value))
+    }
     return meta
   }
 

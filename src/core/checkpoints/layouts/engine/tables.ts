@@ -6,6 +6,7 @@ import { parseJson } from '../../../formats/json.js'
 import { sourceOf, withFile } from '../../../storage/source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import type { TableSource } from '../spec.js'
+import { longestKey, mostKeys } from '../../meta/index.js'
 import { numberOrText } from './facts.js'
 
 /** By the value of the column that is joined by. */
@@ -77,6 +78,7 @@ function addRow(
   const values = found.get(at) ?? new Map<string, MetaValue>()
   found.set(at, values)
   for (const [key, value] of row) {
+    if (key.length > longestKey || (values.size >= mostKeys && !values.has(key))) continue
     if (key === column || columns?.test(key) === false || leave?.test(key) === true) continue
     values.set(key, value)
   }

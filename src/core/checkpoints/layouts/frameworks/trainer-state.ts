@@ -4,7 +4,7 @@
  */
 import { isMeta, type Direction, type Finding, type Meta, type MetaValue, type Moment } from '../../../checkpoint.js'
 import { readJsonObject, type JsonObject } from '../../../formats/json.js'
-import { directionOf, mostKeys } from '../../meta/index.js'
+import { directionOf, longestKey, mostKeys } from '../../meta/index.js'
 import { quoteValue, toFinite } from '../numbers.js'
 import type { Picked } from '../spec.js'
 
@@ -54,7 +54,8 @@ export function tellTrainerState(text: Uint8Array): Picked {
     for (const [key, value] of Object.entries<MetaValue>({ ...log.judgement() })) copyFact(value, `#best ${key}`, meta)
   }
   const measuredAt = log.measuredElsewhere(loggedEvery(state))
-  return { meta, measuredAt, findings: log.isCut ? [tooManyMetrics] : [] }
+  const findings = [...(log.isCut ? [tooManyMetrics] : []), ...(log.hasLongKey ? [tooLongName] : [])]
+  return { meta, measuredAt, findings }
 }
 
 function wrong(reason: string): Picked {
@@ -68,6 +69,10 @@ function corruptState(reason: string): Finding {
 const noFacts: ReadonlySet<string> = new Set()
 
 const tooManyMetrics = corruptState(`its log has more than ${mostKeys} metrics; at most that many are read`)
+
+const tooLongName = corruptState(
+  `its log names a metric with more than ${longestKey} characters; at most that many are read`,
+)
 
 function copyFact(value: MetaValue | undefined, key: string, meta: Map<string, MetaValue>): void {
   if (value !== undefined && value !== null) meta.set(key, value)
@@ -98,6 +103,7 @@ class Log {
   readonly best: MetaValue | undefined
   readonly #bestStep: number | null
   isCut = false
+  hasLongKey = false
 
   /** `facts` are those of the state that are known before its log. */
   constructor(facts: JsonObject) {
@@ -114,6 +120,11 @@ class Log {
     const step = toFinite(entry.get('step')) ?? -Infinity
     if (step > this.#last) return
     const epoch = toFinite(entry.get('epoch'))
+    for (const key of entry.keys()) {
+      if (key.length <= longestKey) continue
+      this.hasLongKey = true
+      return
+    }
     this.#judge(entry, step)
     for (const [key, value] of entry) {
       const known = this.#stepOf.get(key)

@@ -2,6 +2,7 @@
 import { StorageError } from '../../../errors.js'
 import { csvCell, csvCells, csvRows } from '../../../formats/csv.js'
 import type { MetaValue } from '../../../checkpoint.js'
+import { longestKey, mostKeys } from '../../meta/index.js'
 import { sourceOf, withFile } from '../../../storage/source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 
@@ -54,6 +55,7 @@ function addCells(names: readonly string[], cells: readonly string[], values: Ma
   for (const [index, name] of names.entries()) {
     const text = cells[index]
     if (text === undefined || text === '' || name === 'step' || name === 'epoch') continue
+    if (name.length > longestKey || (values.size >= mostKeys && !values.has(name))) continue
     values.set(name, valueOf(text))
   }
 }
