@@ -11,11 +11,11 @@ export function marksOf(
   aside: ReadonlyMap<string, string> = new Map(),
 ): Map<string, string[]> {
   const marks = new Map<string, string[]>()
-  const add = (path: string, mark: string) => marks.set(path, [...(marks.get(path) ?? []), mark])
+  const add = (path: string, mark: string) => addTo(marks, path, mark)
   const [latest] = ordered
   if (latest !== undefined) add(latest.path, 'latest')
   const bestOf = new Map<string, string[]>()
-  for (const [metric, { path }] of best) bestOf.set(path, [...(bestOf.get(path) ?? []), metric])
+  for (const [metric, { path }] of best) addTo(bestOf, path, metric)
   for (const [path, metrics] of bestOf) add(path, `best ${metrics.join(' ')}`)
   for (const { checkpoint, pointer } of namedBests(ordered)) {
     if (checkpoint !== null) add(checkpoint.path, `named best${describeValue(pointer)}`)
@@ -29,6 +29,12 @@ export function marksOf(
     if (demoted !== undefined) add(path, 'demoted')
   }
   return marks
+}
+
+function addTo(lists: Map<string, string[]>, key: string, item: string): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [item])
+  else list.push(item)
 }
 
 /** By any column or key, `-` before it for descending; those without a value come last. */

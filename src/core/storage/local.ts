@@ -107,7 +107,7 @@ class Local {
   stat(path: string): Stat {
     return this.look(
       path,
-      () => toStat(fs.statSync(path, { bigint: true })),
+      () => toStat(fs.statSync(path, { bigint: true, throwIfNoEntry: false }) ?? nothingThere(path)),
       ({ folder, name }) => {
         const stats = fs.lstatSync(folder.at(name), { bigint: true })
         if (stats.isSymbolicLink()) checkFile(path, stats, null)
@@ -302,6 +302,11 @@ function isTaken(at: string): boolean {
 
 function toSpace({ bsize, blocks, bavail }: fs.BigIntStatsFs): Space {
   return { total: Number(bsize * blocks), free: Number(bsize * bavail) }
+}
+
+/** Without the system's own error: of a hundred thousand links that lead nowhere each would take its time. */
+function nothingThere(path: string): never {
+  throw describeFailure(path, 'ENOENT')
 }
 
 /** Before a call that would wait within the system for whoever writes to a pipe. */

@@ -1,6 +1,6 @@
 /** The same file in the other checkpoints of the run: asked only when one looks odd. */
 import { sep } from 'node:path'
-import type { Checkpoint } from '../../checkpoint.js'
+import { isParameterFile, type Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
 import { readHead, sourceOf, withFile } from '../../storage/source.js'
@@ -52,14 +52,18 @@ export class Neighbours {
   /** Those nearest in the run's order, on both sides: a file's kind or size may have changed long ago. */
   private others(of: Checkpoint, name: string): string[] {
     const at = this.positions.get(of.path) ?? this.siblings.length
-    const found: string[] = []
-    for (let distance = 1; found.length < mostAsked && distance <= this.siblings.length; distance += 1) {
+    const nearest: Checkpoint[] = []
+    for (let distance = 1; nearest.length < mostAsked && distance <= this.siblings.length; distance += 1) {
       for (const sibling of [this.siblings[at - distance], this.siblings[at + distance]]) {
-        if (sibling?.layout !== of.layout || sibling.kind !== of.kind) continue
-        found.push(of.kind === 'file' ? sibling.path : sibling.path + sep + name)
+        if (sibling?.layout === of.layout && sibling.kind === of.kind) nearest.push(sibling)
       }
     }
-    return found
+    if (of.kind === 'file') return nearest.map(({ path }) => path)
+    // Of a parameter file the others' own lists tell whether they have it: nothing that is not there is asked for.
+    const isListed = of.kind === 'directory' && isParameterFile(of, of.path + sep + name)
+    return nearest
+      .filter((sibling) => !isListed || isParameterFile(sibling, sibling.path + sep + name))
+      .map(({ path }) => path + sep + name)
   }
 
   private async size(path: string): Promise<number | null> {

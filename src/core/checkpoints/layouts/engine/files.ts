@@ -50,12 +50,10 @@ export function paramFilesOf(unit: Unit): ParamFile[] {
   }
   const base = (unit.kind === 'folder' ? unit.path : unit.folder.path) + sep
   const files: ParamFile[] = []
-  let isShared = false
   for (const entry of unit.entries) {
     const found = lookUp(unit.form, entry)
     if (found === null) continue
     const { key, rule } = found
-    isShared ||= files.some((file) => file.key === key)
     const path = base + entry.name
     files.push(
       rule.optional === true
@@ -63,14 +61,17 @@ export function paramFilesOf(unit: Unit): ParamFile[] {
         : { key, path, size: null, role: rule.role },
     )
   }
-  const named = isShared ? withWholeNames(files) : files
-  return named.sort((a, b) => compareText(a.key, b.key))
+  const sorted = files.sort((a, b) => compareText(a.key, b.key))
+  const isShared = sorted.some((file, index) => index > 0 && file.key === sorted[index - 1]?.key)
+  return isShared ? withWholeNames(sorted) : sorted
 }
 
 function withWholeNames(files: readonly ParamFile[]): ParamFile[] {
-  return files.map((file) =>
-    files.some((other) => other !== file && other.key === file.key) ? { ...file, key: basename(file.path) } : file,
-  )
+  const counts = new Map<string, number>()
+  for (const { key } of files) counts.set(key, (counts.get(key) ?? 0) + 1)
+  return files
+    .map((file) => (counts.get(file.key) === 1 ? file : { ...file, key: basename(file.path) }))
+    .sort((a, b) => compareText(a.key, b.key))
 }
 
 /** A checkpoint that is one file is all of it, unless its layout knows better. */
