@@ -306,7 +306,11 @@ function folderOf(name: string): string {
 }
 
 async function isEmptyFileDamage(checkpoint: Checkpoint, file: FoundFile, neighbours: Neighbours): Promise<boolean> {
-  return isEmptyDamage(file.name, isParameterFile(checkpoint, file.path), await neighbours.sizesOf(checkpoint, file.name))
+  return isEmptyDamage(
+    file.name,
+    isParameterFile(checkpoint, file.path),
+    await neighbours.sizesOf(checkpoint, file.name),
+  )
 }
 
 function emptyFinding(file: string): Finding {

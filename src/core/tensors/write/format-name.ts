@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { pathOfIndex } from './shards.js'
-import type { OutputFormat } from './write.js'
+
+export type OutputFormat = 'safetensors' | 'torch'
 
 /** The format that a file's name says, or an index's; null where it says none. */
 export function formatOfName(path: string): OutputFormat | null {

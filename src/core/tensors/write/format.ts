@@ -1,7 +1,6 @@
 import { extname } from 'node:path'
 import { isOfTorch, type TensorFile } from '../read/tensor.js'
-import { formatOfName } from './format-name.js'
-import type { OutputFormat } from './write.js'
+import { formatOfName, type OutputFormat } from './format-name.js'
 
 /** By the name of the output where it says so, else that of a file whose tensors it takes after. */
 export function formatFor(output: string, model: TensorFile): OutputFormat {

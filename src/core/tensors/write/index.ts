@@ -6,11 +6,5 @@ export { ensurePlaceable, place, temporaryPath } from './publish-file.js'
 export { pourAsIs, pourCast } from './tensor-bytes.js'
 export { structureOf, type OutputStructure } from './torch-archive.js'
 export { FileSink, type Sink } from './sink.js'
-export {
-  writeOutput,
-  type Output,
-  type OutputFormat,
-  type OutputTensor,
-  type WriteOptions,
-  type WrittenOutput,
-} from './write.js'
+export { writeOutput, type Output, type OutputTensor, type WriteOptions, type WrittenOutput } from './write.js'
+export type { OutputFormat } from './format-name.js'

@@ -7,7 +7,7 @@ import type { Stat, Storage, WriteHandle } from '../../storage/storage.js'
 import type { TensorLosses } from '../read/cast-losses.js'
 import type { Extent } from '../read/tensor.js'
 import { findEarlier } from './existing-output.js'
-import { formatOfName } from './format-name.js'
+import { formatOfName, type OutputFormat } from './format-name.js'
 import { ensureNothingLost, lossesOf, type OutputCast } from './losses.js'
 import { Pace, type LongWork } from './long-work.js'
 import { ensurePlaceable, place, temporaryPath } from './publish-file.js'
@@ -32,8 +32,6 @@ export interface OutputTensor {
   /** Gives exactly that many. */
   readonly pour: (sink: Sink) => Promise<void>
 }
-
-export type OutputFormat = 'safetensors' | 'torch'
 
 export interface Output {
   /** Absolute. */
