@@ -141,8 +141,8 @@ export interface FileSource {
   readonly pick?: (content: Meta, unit: Unit, known: Meta) => Picked | Meta | null
   /** That it is broken says nothing of the checkpoint. */
   readonly lazy?: boolean
-  /** It is read only when the step or the epoch is asked for and was not told: a small file of its own in each. */
-  readonly later?: boolean
+  /** It is read only when this count is asked for and was not told: a small file of its own in each checkpoint. */
+  readonly later?: 'step' | 'epoch'
   /** Up to so many bytes are read (64 MB when left out). */
   readonly limit?: number
 }

@@ -26,7 +26,7 @@ export async function completeSpec(
 }
 
 function isLater(source: { readonly from: string }): source is FileSource {
-  return 'later' in source && source.later === true
+  return 'later' in source && source.later !== undefined
 }
 
 async function completeFrom(
@@ -36,7 +36,8 @@ async function completeFrom(
 ): Promise<readonly Checkpoint[]> {
   const told = new Map<Checkpoint, Meta>()
   const wanted = checkpoints.flatMap((checkpoint) => {
-    const path = checkpoint.step === null || checkpoint.epoch === null ? pathIn(checkpoint, source) : undefined
+    const path =
+      source.later !== undefined && checkpoint[source.later] === null ? pathIn(checkpoint, source) : undefined
     return path === undefined ? [] : [{ checkpoint, path }]
   })
   for (const some of batches(wanted, atOnce)) {
@@ -52,6 +53,7 @@ async function completeFrom(
         told.set(checkpoint, factsOf(source, content, checkpoint as unknown as Unit, new Map()).meta)
     })
   }
+  if (told.size === 0) return checkpoints
   return checkpoints.map((checkpoint) => {
     const facts = told.get(checkpoint)
     if (facts === undefined) return checkpoint

@@ -59,7 +59,7 @@ export async function readOwnFiles(
 function isOwnText(source: FactSource): source is OwnSource {
   if (source.from === 'bytes') return true
   if (source.from !== 'json' && source.from !== 'yaml' && source.from !== 'text') return false
-  return source.beside === undefined && source.later !== true
+  return source.beside === undefined && source.later === undefined
 }
 
 /** The files of the unit that a source means; the first counts. */

@@ -32,10 +32,10 @@ export const speechBrain: LayoutSpec = {
       proof: { sure: [{ file: metaFile }], typical: /^CKPT/ },
       facts: [
         { from: 'yaml', file: metaFile, pick: (meta) => meta, limit: 8 << 20 },
-        { from: 'yaml', file: 'brain.ckpt', take: { step: 'step' }, later: true, lazy: true },
+        { from: 'yaml', file: 'brain.ckpt', take: { step: 'step' }, later: 'step', lazy: true },
         // Recipes name it `counter` or `epoch_counter`, the tutorials `epoch` and `epochs`.
-        { from: 'text', file: 'counter.ckpt', pick: countIn, later: true, lazy: true },
-        { from: 'text', file: /^(.*counter.*|epochs?)\.ckpt$/, pick: countIn, later: true, lazy: true },
+        { from: 'text', file: 'counter.ckpt', pick: countIn, later: 'epoch', lazy: true },
+        { from: 'text', file: /^(.*counter.*|epochs?)\.ckpt$/, pick: countIn, later: 'epoch', lazy: true },
       ],
       files: [
         {
