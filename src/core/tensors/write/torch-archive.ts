@@ -11,7 +11,7 @@ import type { TorchStructure } from '../read/torch-structure.js'
 import type { Pace } from './long-work.js'
 import { pourAsIs } from './tensor-bytes.js'
 import { SummingSink, type Sink } from './sink.js'
-import type { OutputTensor } from './write.js'
+import type { OutputTensor } from './output-tensor.js'
 
 /** An object in which tensors of the output take the places of others; all else in it stays as it is. */
 export interface OutputStructure extends Pick<TorchStructure, 'root' | 'storageOf'> {

@@ -1,37 +1,21 @@
 /** Files of tensors: streamed into new files that appear under their names whole, or not at all. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
-import { formatHeader, type Dtype, type Shape } from '../../formats/safetensors.js'
+import { formatHeader } from '../../formats/safetensors.js'
 import { hasTorchDtype } from '../../formats/state-dict-pickle.js'
 import type { Stat, Storage, WriteHandle } from '../../storage/storage.js'
 import type { TensorLosses } from '../read/cast-losses.js'
 import type { Extent } from '../read/tensor.js'
 import { findEarlier } from './existing-output.js'
 import { formatOfName, type OutputFormat } from './format-name.js'
-import { ensureNothingLost, lossesOf, type OutputCast } from './losses.js'
+import { ensureNothingLost, lossesOf } from './losses.js'
 import { Pace, type LongWork } from './long-work.js'
+import type { OutputTensor } from './output-tensor.js'
 import { ensurePlaceable, place, temporaryPath } from './publish-file.js'
 import { replaceShards, type NewShards } from './replace-shards.js'
 import { formatIndex, indexPath, pathOfIndex, shardPath, splitIntoShards, type Sized } from './shards.js'
-import { FileSink, type Sink } from './sink.js'
+import { FileSink } from './sink.js'
 import { fillArchive, planArchive, type OutputStructure } from './torch-archive.js'
-
-export interface OutputTensor {
-  readonly name: string
-  readonly dtype: Dtype
-  readonly shape: Shape
-  /** Bytes of all elements. */
-  readonly bytes: number
-  /**
-   * Another tensor of the output, that has these very values: torch has both in one storage, safetensors a note in
-   * place of this one. What lies in another file of several has values of its own.
-   */
-  readonly tiedTo?: string
-  /** How its values are cast; `pour` counts what that loses. */
-  readonly cast?: OutputCast
-  /** Gives exactly that many. */
-  readonly pour: (sink: Sink) => Promise<void>
-}
 
 export interface Output {
   /** Absolute. */
