@@ -68,6 +68,7 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     const at = (name: string) => join(folder.path, name)
     return {
       path: folder.path,
+      way: folder.way,
       stat: folder.stat,
       list: () => reading(() => folder.list()),
       lstat: (name) => reading(() => folder.lstat(name)),

@@ -4,9 +4,9 @@ import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
 import { confirm } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
-import { demoteCheckpoints, finishDemotions, type Demoted } from '../core/changes/disposal/index.js'
+import { demoteCheckpoints, type Demoted } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
-import { holding, openRun, planDemote, type DemotePlan } from '../core/runs/index.js'
+import { finishDemotionsOf, holding, openRun, planDemote, type DemotePlan } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { copyTime } from '../machine/exact-times.js'
 import {
@@ -75,7 +75,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
 
   private async demote(path: string): Promise<void> {
     const state = await stateFolderOf(this.storage, path, this.flags.state)
-    await finishDemotions(this.storage, path, state, { wait, copyTime })
+    await finishDemotionsOf(this.storage, path, state, { wait, copyTime })
     const run = await openRun(this.storage, path, { stateDirectory: this.flags.state })
     const plan = await this.plan(run)
     // Nothing is dropped that was not shown.

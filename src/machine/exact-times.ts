@@ -1,9 +1,14 @@
 /** Times to the nanosecond, which Node's own calls round to a quarter of a microsecond. */
 import { execFile } from 'node:child_process'
+import type { FolderHandle } from '../core/storage/storage.js'
 
-/** Gives `to` the modification time of `from`, as POSIX's touch does; false where there is no such program. */
-export async function copyTime(from: string, to: string): Promise<boolean> {
+/**
+ * Gives `to`, a name in the folder or `.` for the folder itself, the modification time of `from`, as POSIX's touch does;
+ * false where there is no such program. It is started in the folder that is held open, and follows no link there.
+ */
+export async function copyTime(from: string, folder: FolderHandle, to: string): Promise<boolean> {
   return new Promise((resolve) => {
-    execFile('touch', ['-c', '-m', '-r', from, '--', to], (error) => resolve(error === null))
+    const options = { cwd: folder.way }
+    execFile('touch', ['-c', '-h', '-m', '-r', from, '--', to], options, (error) => resolve(error === null))
   })
 }

@@ -4,7 +4,8 @@ import type { Checkpoint } from '../checkpoint.js'
 import { addFinished, finishDemotions, type Finished, type FinishOptions } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import { clearStaging } from '../changes/publish/index.js'
-import type { StateFolder } from '../changes/state/index.js'
+import { loadRun, resumeOnly } from '../checkpoints/layouts/index.js'
+import { readPins, type Demotion, type StateFolder } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { emptyTrash, type Emptied, type EmptyOptions } from '../changes/trash/index.js'
 
@@ -27,10 +28,35 @@ export async function finishInterrupted(
   return { ...addFinished([demotions, builds]), leftovers: [...demotions.leftovers, ...builds.leftovers] }
 }
 
+/** What of the run's demotions was interrupted and is believed. Under the run's lock. Throws as `finishDemotions`. */
+export function finishDemotionsOf(storage: Storage, run: string, state: StateFolder, options: FinishOptions) {
+  return finishDemotions(storage, run, state, (demotion) => whyNotFinish(storage, run, state, demotion), options)
+}
+
+/**
+ * Whoever can write beside the run may have made the record: by it only goes what a demotion of that checkpoint could
+ * have dropped, and nothing of one that is pinned.
+ */
+async function whyNotFinish(storage: Storage, path: string, state: StateFolder, demotion: Demotion) {
+  const run = await loadRun(storage, path)
+  const checkpoint = run.checkpoints.find(({ name }) => name === demotion.name)
+  if (checkpoint?.kind !== 'directory') return 'it is no checkpoint of the run that could be demoted'
+  if ((await readPins(storage, state)).has(checkpoint.name)) return 'it is pinned'
+  const [listing] = await storage.list([checkpoint.path])
+  const there = listing?.ok === true ? listing.value : []
+  // What is gone may have been either.
+  const gone = demotion.dropped
+    .filter(({ name }) => !there.some((entry) => entry.name === name))
+    .flatMap(({ name }) => [{ name, kind: 'file' } as const, { name, kind: 'directory' } as const])
+  const allowed = new Set(resumeOnly(checkpoint.layout, [...there, ...gone]))
+  const stray = demotion.dropped.find(({ name }) => !allowed.has(name))
+  return stray === undefined ? null : `no demotion drops ${stray.name}`
+}
+
 /** What is broken about an older demotion must not keep others from their work. */
 async function finishQuietly(storage: Storage, run: string, state: StateFolder, options: FinishOptions) {
   try {
-    return await finishDemotions(storage, run, state, options)
+    return await finishDemotionsOf(storage, run, state, options)
   } catch (error) {
     if (error instanceof CkptError) return { count: 0, freedBytes: 0, leftovers: [] }
     throw error

@@ -15,6 +15,10 @@ export class LocalFolder implements FolderHandle {
     this.stat = toStat(folder.stats)
   }
 
+  get way(): string {
+    return guard(this.path, () => this.folder.at('.'))
+  }
+
   async list(): Promise<readonly Entry[]> {
     return guard(this.path, () => this.folder.list().map(toEntry))
   }

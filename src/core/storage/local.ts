@@ -180,9 +180,11 @@ class Local {
       fs.renameSync(one, other)
       const { dev, ino } = fs.lstatSync(other, { bigint: true })
       if (dev === expected.device && ino === expected.inode) return true
-      if (isTaken(one)) throw new StorageError(to, 'EEXIST', `${from}: something else had the name; it lies in ${to}`)
-      fs.renameSync(other, one)
-      return false
+      const back = isTaken(one) ? freeBeside(one) : one
+      fs.renameSync(other, back)
+      if (back === one) return false
+      const kept = `${from}${back.slice(one.length)}`
+      throw new StorageError(from, 'EEXIST', `${from}: replaced twice meanwhile; what had the name first is ${kept}`)
     })
   }
 
@@ -294,6 +296,10 @@ function openUnfollowed(path: string, at: string, how: number): number {
 /** For one call of the system. */
 function pathOf(place: Place | null, path: string): string {
   return place === null ? path : place.folder.at(place.name)
+}
+
+function freeBeside(at: string): string {
+  for (let count = 1; ; count += 1) if (!isTaken(`${at}.kept${count}`)) return `${at}.kept${count}`
 }
 
 function isTaken(at: string): boolean {

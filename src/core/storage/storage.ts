@@ -169,6 +169,8 @@ export interface Identity {
 export interface FolderHandle {
   /** As it was opened. */
   readonly path: string
+  /** A path that leads to this very folder while it is open, for a program that is started in it. */
+  readonly way: string
   /** As it was when it was opened. */
   readonly stat: Stat
   list(): Promise<readonly Entry[]>

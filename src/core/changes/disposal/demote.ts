@@ -1,5 +1,5 @@
 /** Taking from a checkpoint what only resuming needs; its weights stay where they are. */
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import {
@@ -13,13 +13,14 @@ import {
   type DroppedEntry,
   type StateFolder,
 } from '../state/index.js'
-import type { Stat, Storage } from '../../storage/storage.js'
+import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
 import { attempt, breathe } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
 import { leftoversOf, type Leftover } from './leftovers.js'
 import type { Wait } from '../../storage/retry.js'
 import type { RemovalFailure } from './remove-checkpoints.js'
-import { removeTree } from './remove-tree.js'
+import { guardRun } from './guard-run.js'
+import { removeEntry } from './remove-tree.js'
 import { lookAgain, refuseOutside } from './take-away.js'
 
 export interface Demoting {
@@ -31,11 +32,17 @@ export interface Demoting {
 export interface FinishOptions {
   readonly wait: Wait
   /**
-   * Gives `to` the modification time of `from`, to the nanosecond, and says whether it could. Node's own call rounds
+   * Gives it the modification time of `from`, to the nanosecond, and says whether it could. Node's own call rounds
    * to a quarter of a microsecond, which is what remains where this cannot.
    */
-  readonly copyTime?: ((from: string, to: string) => Promise<boolean>) | undefined
+  readonly copyTime?: CopyTime | undefined
 }
+
+/** `to` is a name in the folder, or `.` for the folder itself; no link is followed there. */
+export type CopyTime = (from: string, folder: FolderHandle, to: string) => Promise<boolean>
+
+/** Why an unfinished demotion is not to be finished, in words; null when it is. */
+export type WhyNotFinish = (demotion: Demotion) => Promise<string | null>
 
 export interface DemoteOptions extends FinishOptions {
   readonly planned: Fingerprints
@@ -71,6 +78,7 @@ export async function demoteCheckpoints(
   demotings: readonly Demoting[],
   options: DemoteOptions,
 ): Promise<Demoted> {
+  await guardRun(storage, run)
   const demoted: Checkpoint[] = []
   const failed: RemovalFailure[] = []
   const leftovers: Leftover[] = []
@@ -105,23 +113,44 @@ async function demoteOne(
   options: DemoteOptions,
 ): Promise<Dropped> {
   await refuseOutside(storage, run, checkpoint)
-  await lookAgain(storage, checkpoint, options.planned)
-  const demotion = await describe(storage, checkpoint, drop, options.now)
-  const record = await writeDemotion(storage, state, demotion)
-  await options.copyTime?.(checkpoint.path, record)
-  const dropped = await dropEntries(storage, checkpoint.path, demotion, options.wait)
-  const [failure] = dropped.leftovers
-  if (failure !== undefined && dropped.removed === 0) {
-    await forgetDemotion(storage, state, demotion.name)
-    throw failure.error
+  const print = await lookAgain(storage, checkpoint, options.planned)
+  const folder = await storage.openFolder(checkpoint.path)
+  try {
+    const mark = print.get('')
+    if (mark?.inode !== folder.stat.inode || mark.device !== folder.stat.device) throw replaced(checkpoint)
+    const demotion = await describe(folder, checkpoint, drop, options.now)
+    const record = await writeDemotion(storage, state, demotion)
+    await rememberTime(storage, checkpoint.path, record, options)
+    const dropped = await dropEntries(folder, demotion.dropped, options.wait)
+    const [failure] = dropped.leftovers
+    if (failure !== undefined && dropped.removed === 0) {
+      await forgetDemotion(storage, state, demotion.name)
+      throw failure.error
+    }
+    return await concluded(storage, folder, state, demotion, dropped, options)
+  } finally {
+    await folder.close()
   }
-  return concluded(storage, checkpoint.path, state, demotion, dropped, options)
+}
+
+function replaced({ name }: Checkpoint): CkptError {
+  return new CkptError('refused', `${name}: changed since the plan was made: it was replaced`, {
+    hint: 'nothing of it was removed; make a new plan',
+  })
+}
+
+/** The record keeps the time of the checkpoint's folder, to the nanosecond. */
+async function rememberTime(storage: Storage, from: string, record: string, { copyTime }: FinishOptions) {
+  if (copyTime === undefined) return
+  const folder = await storage.openFolder(dirname(record))
+  await copyTime(from, folder, basename(record))
+  await folder.close()
 }
 
 /** What went is gone, whatever fails after it: that is told as something left over. */
 async function concluded(
   storage: Storage,
-  folder: string,
+  folder: FolderHandle,
   state: StateFolder,
   demotion: Demotion,
   dropped: Dropped,
@@ -130,20 +159,17 @@ async function concluded(
   const finished = dropped.leftovers.length === 0
   const failure = await attempt(() => conclude(storage, folder, state, demotion, finished, options))
   if (!(failure instanceof CkptError)) return dropped
-  return { ...dropped, leftovers: [...dropped.leftovers, { path: folder, error: failure }] }
+  return { ...dropped, leftovers: [...dropped.leftovers, { path: folder.path, error: failure }] }
 }
 
-async function describe(storage: Storage, checkpoint: Checkpoint, drop: readonly string[], now: number) {
-  const paths = drop.map((name) => join(checkpoint.path, name))
-  const [folder, ...stats] = await storage.lstat([checkpoint.path, ...paths])
-  if (folder?.ok !== true) throw folder?.error ?? new CkptError('not-found', `${checkpoint.path}: gone`)
-  const dropped = drop.map((name, index): DroppedEntry => {
-    const stat = stats[index]
-    if (stat?.ok !== true) throw stat?.error ?? new CkptError('not-found', `${checkpoint.path}/${name}: gone`)
-    const key = checkpoint.files.find((file) => file.path === paths[index])?.key ?? null
-    return { name, key, ...markOf(stat.value) }
-  })
-  return { name: checkpoint.name, time: now, modified: folder.value.modified, dropped, finished: false }
+async function describe(folder: FolderHandle, checkpoint: Checkpoint, drop: readonly string[], now: number) {
+  const dropped: DroppedEntry[] = []
+  for (const name of drop) {
+    const path = join(checkpoint.path, name)
+    const key = checkpoint.files.find((file) => file.path === path)?.key ?? null
+    dropped.push({ name, key, ...markOf(await folder.lstat(name)) })
+  }
+  return { name: checkpoint.name, time: now, modified: folder.stat.modified, dropped, finished: false }
 }
 
 function markOf(stat: Stat): Omit<DroppedEntry, 'name' | 'key'> {
@@ -151,12 +177,15 @@ function markOf(stat: Stat): Omit<DroppedEntry, 'name' | 'key'> {
   return { inode: stat.inode.toString(), size, modified: stat.kind === 'directory' ? 0 : stat.modified }
 }
 
-async function dropEntries(storage: Storage, folder: string, { dropped }: Demotion, wait: Wait) {
+/** A file that was saved anew under the name meanwhile stays. */
+async function dropEntries(folder: FolderHandle, dropped: readonly DroppedEntry[], wait: Wait) {
   const leftovers: Leftover[] = []
   let freedBytes = 0
   let removed = 0
-  for (const { name } of dropped) {
-    const removal = await removeTree(storage, join(folder, name), wait)
+  for (const entry of dropped) {
+    const now = await attempt(() => folder.lstat(entry.name))
+    if (!(now instanceof CkptError) && !isMarked(entry, markOf(now))) continue
+    const removal = await removeEntry(folder, entry.name, wait)
     freedBytes += removal.freedBytes
     removed += removal.removed
     leftovers.push(...leftoversOf(removal))
@@ -167,34 +196,36 @@ async function dropEntries(storage: Storage, folder: string, { dropped }: Demoti
 /** The folder's time is the one it had, for Hugging Face's Trainer rotates by it; then nothing is left to do. */
 async function conclude(
   storage: Storage,
-  folder: string,
+  folder: FolderHandle,
   state: StateFolder,
   demotion: Demotion,
   finished: boolean,
   { copyTime }: FinishOptions,
 ): Promise<void> {
-  const exact = (await copyTime?.(demotionPath(state, demotion.name), folder)) ?? false
-  if (!exact) await storage.setTimes(folder, demotion.modified, demotion.modified)
-  await storage.syncDirectory(folder)
+  const exact = (await copyTime?.(demotionPath(state, demotion.name), folder, '.')) ?? false
+  if (!exact) await storage.setTimes(folder.path, demotion.modified, demotion.modified)
+  await storage.syncDirectory(folder.path)
   if (finished) await writeDemotion(storage, state, { ...demotion, finished })
 }
 
 /**
  * Does what an interrupted demotion left to do; gives how many were finished and the bytes freed. Under the run's
  * lock only. Only what the record knows goes: a file saved anew under the name stays. One of which nothing had gone
- * is forgotten, and its checkpoint is whole.
+ * is forgotten, and its checkpoint is whole. One that is not believed is told and changes nothing.
  */
 export async function finishDemotions(
   storage: Storage,
   run: string,
   state: StateFolder,
+  whyNot: WhyNotFinish,
   options: FinishOptions,
 ): Promise<{ readonly count: number; readonly freedBytes: number; readonly leftovers: readonly Leftover[] }> {
   const leftovers: Leftover[] = []
   let count = 0
   let freedBytes = 0
+  await guardRun(storage, run)
   for (const demotion of (await readDemotions(storage, state)).values()) {
-    const outcome = await attempt(() => finishOne(storage, join(run, demotion.name), state, demotion, options))
+    const outcome = await attempt(() => finishOne(storage, join(run, demotion.name), state, demotion, whyNot, options))
     if (outcome instanceof CkptError) leftovers.push({ path: join(run, demotion.name), error: outcome })
     else if (outcome !== null) {
       count += outcome.leftovers.length === 0 ? 1 : 0
@@ -213,9 +244,11 @@ async function finishOne(
   folder: string,
   state: StateFolder,
   demotion: Demotion,
+  whyNot: WhyNotFinish,
   options: FinishOptions,
 ): Promise<Dropped | null> {
   const [whole, ...stats] = await storage.lstat([folder, ...demotion.dropped.map(({ name }) => join(folder, name))])
+  if (whole?.ok === true && whole.value.kind !== 'directory') return disbelieved(storage, demotion, 'it is no folder')
   const there = demotion.dropped.filter((_, index) => stats[index]?.ok === true)
   // It is gone (nothing is known of one that cannot be looked at), or everything is there: whole, or saved anew.
   const isGone = whole?.ok === false && whole.error.code === 'not-found' && (await isFolder(storage, dirname(folder)))
@@ -224,12 +257,20 @@ async function finishOne(
     return null
   }
   if (demotion.finished || whole?.ok !== true) return null
-  const known = there.filter((entry) => {
-    const stat = stats[demotion.dropped.indexOf(entry)]
-    return stat?.ok === true && isMarked(entry, markOf(stat.value))
-  })
-  const dropped = await dropEntries(storage, folder, { ...demotion, dropped: known }, options.wait)
-  return concluded(storage, folder, state, demotion, dropped, options)
+  const why = await whyNot(demotion)
+  if (why !== null) return disbelieved(storage, demotion, why)
+  const held = await storage.openFolder(folder)
+  try {
+    const dropped = await dropEntries(held, there, options.wait)
+    return await concluded(storage, held, state, demotion, dropped, options)
+  } finally {
+    await held.close()
+  }
+}
+
+function disbelieved(storage: Storage, { name }: Demotion, why: string): null {
+  storage.custody.warn(`${name}: a record says that a demotion of it was interrupted, and is not believed: ${why}`)
+  return null
 }
 
 function isMarked(entry: DroppedEntry, mark: Omit<DroppedEntry, 'name' | 'key'>): boolean {

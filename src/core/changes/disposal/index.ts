@@ -7,9 +7,10 @@ export {
   type Demoted,
   type Demoting,
   type FinishOptions,
+  type WhyNotFinish,
 } from './demote.js'
 export { describeStay, failureOf } from './failure.js'
-export { fingerprint, type Fingerprint, type Fingerprints } from './fingerprint.js'
+export { fingerprint, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
 export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
 export { bytesFreedBy } from './freed-bytes.js'
 export { addFinished, findLeftovers, finishLeftovers, leftoversOf, type Finished, type Leftover } from './leftovers.js'
@@ -22,6 +23,8 @@ export {
   type RemovalResult,
   type RemoveOptions,
 } from './remove-checkpoints.js'
+export { guardRun } from './guard-run.js'
+export { makePrivateFolder } from './private-folder.js'
 export { removeTree } from './remove-tree.js'
 export { deleting, lookAgain, Mover, putBack } from './take-away.js'
 export { weigh, type Weight } from './freed-in-order.js'

@@ -65,12 +65,13 @@ export async function finishLeftovers(
 
 /**
  * What waits for its bytes to go: in a folder named `deleting` every neutral name, elsewhere (beside checkpoints,
- * where the state folder could not be used) only a hidden one.
+ * where the state folder could not be used) only a hidden one. What another user is removing is that one's: nobody
+ * else can enter it.
  */
 export async function findLeftovers(storage: Storage, folders: readonly string[]): Promise<string[]> {
   const distinct = [...new Set(folders)]
   const listings = await storage.list(distinct)
-  return distinct.flatMap((folder, index) => {
+  const found = distinct.flatMap((folder, index) => {
     const listing = listings[index]
     if (listing?.ok !== true) return []
     const inState = basename(folder) === deleting
@@ -78,5 +79,12 @@ export async function findLeftovers(storage: Storage, folders: readonly string[]
       .map((entry) => entry.name)
       .filter((name) => isNeutralName(name) && (inState || name.startsWith('.')))
       .map((name) => join(folder, name))
+  })
+  const { user } = storage.custody
+  if (user === null || user === 0) return found
+  const stats = await storage.lstat(found)
+  return found.filter((_, index) => {
+    const stat = stats[index]
+    return stat?.ok !== true || stat.value.owner === user || (stat.value.mode & 0o077) !== 0
   })
 }

@@ -7,6 +7,7 @@ import { attempt, breathe } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
 import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type Leftover } from './leftovers.js'
 import type { Wait } from '../../storage/retry.js'
+import { guardRun } from './guard-run.js'
 import { removeTree } from './remove-tree.js'
 import { removeEmpty, stateFolderOf } from '../state/index.js'
 import { deleting, folderOf, Mover, putBack, underItsName, type Moved } from './take-away.js'
@@ -59,11 +60,13 @@ export async function removeCheckpoints(
   options: RemoveOptions,
 ): Promise<RemovalResult> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)
+  await guardRun(storage, run)
   const earlier = await findLeftovers(storage, [join(state.path, deleting), run, ...checkpoints.map(folderOf)])
-  const destination = { state, name: deleting, orBeside: true }
+  const destination = { state, name: deleting, orBeside: true, isPrivate: true }
   const mover = new Mover(storage, run, destination, options.planned, options.wait)
   const taken = await takeAway(mover, checkpoints, options.signal)
   const emptied = await emptyOut(storage, taken.moved, options)
+  await mover.close()
   const finished = await finishLeftovers(storage, earlier, options.wait, options.signal)
   await removeEmpty(storage, state, deleting)
   return {
@@ -127,7 +130,7 @@ async function emptyOut(storage: Storage, moved: readonly Moved[], options: Remo
 }
 
 async function emptyOne(storage: Storage, one: Moved, wait: Wait, emptied: Emptied): Promise<void> {
-  const removal = await removeTree(storage, one.at, wait)
+  const removal = await removeTree(storage, one.at, wait, one.print)
   const [failure] = removal.failures
   if (failure !== undefined && removal.removed === 0) return keep(storage, one, failure, emptied)
   emptied.removed.push(one.checkpoint)

@@ -1,9 +1,15 @@
-/** Removing everything below a path, depth first; links are not followed, other file systems not entered. */
-import { join } from 'node:path'
+/**
+ * Removing everything below a path, depth first; links are not followed, other file systems not entered.
+ *
+ * Each folder is held open while its entries go, so what is removed is in that very folder, whatever its path has come
+ * to lead to. A folder that is not the one that was looked at stays, with all that is in it.
+ */
+import { basename, dirname, join } from 'node:path'
 import { StorageError } from '../../errors.js'
-import type { Stat, Storage } from '../../storage/storage.js'
+import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
 import { patiently, type Wait } from '../../storage/retry.js'
 import { otherFileSystem } from '../../storage/tree.js'
+import type { Fingerprint } from './fingerprint.js'
 
 export interface TreeRemoval {
   /** Bytes that the medium got back. */
@@ -17,11 +23,31 @@ export interface TreeRemoval {
 /** A folder that is not empty may hold what NFS keeps for who has it open. */
 const passing = ['ENOTEMPTY', 'EEXIST']
 
-/** Goes on past what fails. A path where nothing is, or is no longer, counts as removed. */
-export async function removeTree(storage: Storage, path: string, wait: Wait): Promise<TreeRemoval> {
-  const removal = new Removal(storage, wait)
-  const stat = await removal.look(path)
-  if (stat !== null) await removal.remove(path, stat, stat.device)
+/**
+ * Goes on past what fails. A path where nothing is, or is no longer, counts as removed. Of the folders only those go
+ * that `planned` knows, where it is given.
+ */
+export async function removeTree(
+  storage: Storage,
+  path: string,
+  wait: Wait,
+  planned?: Fingerprint,
+): Promise<TreeRemoval> {
+  const removal = new Removal(wait, planned)
+  const parent = await removal.holding(dirname(path), () => storage.openFolder(dirname(path)))
+  if (parent === null) return removal
+  try {
+    await removal.removeEntry(parent, basename(path), '')
+  } finally {
+    await parent.close()
+  }
+  return removal
+}
+
+/** The same for an entry of a folder that is held open. */
+export async function removeEntry(folder: FolderHandle, name: string, wait: Wait): Promise<TreeRemoval> {
+  const removal = new Removal(wait, undefined)
+  await removal.removeEntry(folder, name, '')
   return removal
 }
 
@@ -31,50 +57,90 @@ class Removal implements TreeRemoval {
   readonly failures: StorageError[] = []
 
   constructor(
-    private readonly storage: Storage,
     private readonly wait: Wait,
+    private readonly planned: Fingerprint | undefined,
   ) {}
 
-  async look(path: string): Promise<Stat | null> {
-    const [stat] = await this.storage.lstat([path])
-    if (stat === undefined) return null
-    if (stat.ok) return stat.value
-    if (stat.error.code !== 'not-found') this.failures.push(stat.error)
-    return null
+  /** Null where it is gone, or cannot be opened, which is noted. */
+  async holding(path: string, open: () => Promise<FolderHandle>): Promise<FolderHandle | null> {
+    try {
+      return await open()
+    } catch (error) {
+      this.note(error)
+      return null
+    }
   }
 
-  async remove(path: string, stat: Stat, device: bigint): Promise<void> {
+  /** `relative`: its path below where the removal began. */
+  async removeEntry(parent: FolderHandle, name: string, relative: string, device?: bigint): Promise<void> {
+    const stat = await this.look(parent, name)
+    if (stat === null) return
     if (stat.kind !== 'directory') {
-      const gone = await this.attempt(() => this.storage.unlink(path))
+      const gone = await this.attempt(() => parent.unlink(name))
       // The other names of a file keep its bytes; it was looked at just before, so the last one says 1.
       if (gone) this.freedBytes += stat.links === 1 ? stat.allocated : 0
       return
     }
-    if (stat.device !== device) {
-      this.failures.push(otherFileSystem(path))
-      return
-    }
+    const path = join(parent.path, name)
+    if (device !== undefined && stat.device !== device) this.failures.push(otherFileSystem(path))
+    else if (!this.isPlanned(relative, stat)) this.failures.push(unknownFolder(path))
+    else await this.removeFolder(parent, name, relative, stat)
+  }
+
+  private async removeFolder(parent: FolderHandle, name: string, relative: string, stat: Stat): Promise<void> {
     const failed = this.failures.length
-    await this.empty(path, device)
+    await this.empty(parent, name, relative, stat)
     if (this.failures.length > failed) return
     const gone = await this.attempt(
-      () => this.storage.removeDirectory(path),
-      () => this.empty(path, device),
+      () => parent.removeDirectory(name),
+      () => this.empty(parent, name, relative, stat),
     )
     if (gone) this.freedBytes += stat.allocated
   }
 
-  private async empty(path: string, device: bigint): Promise<void> {
-    const [listing] = await this.storage.list([path])
-    if (listing === undefined) return
-    if (!listing.ok) {
-      if (listing.error.code !== 'not-found') this.failures.push(listing.error)
-      return
+  private async empty(parent: FolderHandle, name: string, relative: string, stat: Stat): Promise<void> {
+    const path = join(parent.path, name)
+    const folder = await this.holding(path, () => parent.open(name))
+    if (folder === null) return
+    try {
+      if (!isSame(folder.stat, stat)) {
+        this.failures.push(unknownFolder(path))
+        return
+      }
+      for (const entry of await folder.list()) {
+        await this.removeEntry(
+          folder,
+          entry.name,
+          relative === '' ? entry.name : `${relative}/${entry.name}`,
+          stat.device,
+        )
+      }
+    } catch (error) {
+      this.note(error)
+    } finally {
+      await folder.close()
     }
-    for (const { name } of listing.value) {
-      const stat = await this.look(join(path, name))
-      if (stat !== null) await this.remove(join(path, name), stat, device)
+  }
+
+  private isPlanned(relative: string, stat: Stat): boolean {
+    if (this.planned === undefined) return true
+    const mark = this.planned.get(relative)
+    return mark?.kind === 'directory' && mark.inode === stat.inode && (mark.device ?? stat.device) === stat.device
+  }
+
+  private async look(parent: FolderHandle, name: string): Promise<Stat | null> {
+    try {
+      return await parent.lstat(name)
+    } catch (error) {
+      this.note(error)
+      return null
     }
+  }
+
+  /** What is not there is as good as removed. */
+  private note(error: unknown): void {
+    if (!(error instanceof StorageError)) throw error
+    if (error.code !== 'not-found') this.failures.push(error)
   }
 
   /** True when this call removed the name. */
@@ -89,11 +155,20 @@ class Removal implements TreeRemoval {
       return true
     } catch (error) {
       if (error instanceof StillFull) return false
-      if (!(error instanceof StorageError)) throw error
-      if (error.code !== 'not-found') this.failures.push(error)
+      this.note(error)
       return false
     }
   }
+}
+
+function isSame(one: Stat, other: Stat): boolean {
+  return one.device === other.device && one.inode === other.inode
+}
+
+function unknownFolder(path: string): StorageError {
+  return new StorageError(path, 'ESTALE', `${path}: not the folder that was looked at before, so it stays as it is`, {
+    hint: 'see who moves folders there, and what is in it',
+  })
 }
 
 /** What is in the folder cannot be removed, which has been told: no use in trying the folder again. */

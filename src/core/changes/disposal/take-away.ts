@@ -2,11 +2,12 @@
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'
-import type { ReadStorage, Storage } from '../../storage/storage.js'
+import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
 import { attempt } from './attempt.js'
 import { changeBetween, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
-import { makeInside, neutralName, type StateFolder } from '../state/index.js'
+import { makeInside, neutralName, quietly, type StateFolder } from '../state/index.js'
 import { patiently, type Wait } from '../../storage/retry.js'
+import { makePrivateFolder } from './private-folder.js'
 import { findMountBelow } from './mounts.js'
 import { otherFileSystem } from '../../storage/tree.js'
 
@@ -15,6 +16,8 @@ export const deleting = 'deleting'
 
 export interface Moved {
   readonly checkpoint: Checkpoint
+  /** What it was just before. */
+  readonly print: Fingerprint
   /** Absolute path of where it waits now. */
   readonly at: string
 }
@@ -25,6 +28,8 @@ export interface Destination {
   readonly name: string
   /** Where that folder cannot be used: move to a hidden name beside the checkpoint instead of failing. */
   readonly orBeside: boolean
+  /** What waits there waits for its end: in a folder of its own that nobody else can enter. */
+  readonly isPrivate: boolean
   /** Called before each rename with where the checkpoint will lie. */
   readonly announce?: (checkpoint: Checkpoint, at: string) => Promise<void>
   /** Called when the rename that was announced was not done, or undone. */
@@ -41,6 +46,10 @@ const onlyWithin = new Set(['EXDEV', 'ENOSPC', 'EDQUOT'])
 export class Mover {
   /** Absolute; null when the state folder cannot be used. */
   private place: string | null | undefined
+  /** Made here, to be removed when empty. */
+  private readonly made = new Set<string>()
+  /** Beside checkpoints, by the folder that they lie in. */
+  private readonly hidden = new Map<string, string>()
 
   constructor(
     private readonly storage: Storage,
@@ -56,10 +65,7 @@ export class Mover {
     await refuseOutside(this.storage, this.run, checkpoint)
     const print = await lookAgain(this.storage, checkpoint, this.planned)
     const at = await this.rename(checkpoint, print)
-    if (await this.isSame(at, print)) return { checkpoint, at }
-    await putBack(this.storage, at, checkpoint.path)
-    await this.to.retract?.(at)
-    throw changed(checkpoint, 'it was replaced')
+    return { checkpoint, at, print }
   }
 
   /**
@@ -86,25 +92,28 @@ export class Mover {
     return now.value.size < then.value.size && [...now.value.keys()].every((name) => then.value.has(name))
   }
 
-  /** Between the look and the rename another process may have put something else under the name. */
-  private async isSame(at: string, print: Fingerprint): Promise<boolean> {
-    const [now] = await this.storage.lstat([at])
-    const then = print.get('')
-    return now?.ok === true && now.value.device === then?.device && now.value.inode === then.inode
+  /** Once all is done: what is empty of what was made for it goes. */
+  async close(): Promise<void> {
+    for (const path of this.made) await quietly(() => this.storage.removeDirectory(path))
   }
 
   private async rename(checkpoint: Checkpoint, print: Fingerprint): Promise<string> {
     const within = folderOf(checkpoint)
     for (let tries = 0; ; tries += 1) {
       const place = await this.openPlace()
-      const at = await this.freeName(place ?? within, place === null, checkpoint, print)
+      const beside = place === null ? await this.openHidden(within) : null
+      const isHidden = place === null && beside === null
+      const at = await this.freeName(place ?? beside ?? within, isHidden, checkpoint, print)
       try {
         await this.to.announce?.(checkpoint, at)
-        await patiently(this.wait, () => this.storage.rename(checkpoint.path, at))
+        // Between the look and the rename another process may have put something else under the name.
+        const isIt = await patiently(this.wait, () => this.storage.move(checkpoint.path, at, identityIn(print)))
+        if (!isIt) throw changed(checkpoint, 'it was replaced')
         return at
       } catch (error) {
-        if (!(error instanceof StorageError)) throw error
+        if (!(error instanceof CkptError)) throw error
         await this.to.retract?.(at)
+        if (!(error instanceof StorageError)) throw error
         const mayHelp = place !== null && tries < 3
         if (mayHelp && this.to.orBeside && onlyWithin.has(error.errno)) this.place = null
         // Another ckpt that had finished took the empty folder away.
@@ -116,10 +125,29 @@ export class Mover {
 
   private async openPlace(): Promise<string | null> {
     if (this.place !== undefined) return this.place
-    const made = await attempt(() => makeInside(this.storage, this.to.state, this.to.name))
+    const made = await attempt(() => this.makePlace())
     if (made instanceof CkptError && !this.to.orBeside) throw made
     this.place = made instanceof CkptError ? null : made
     return this.place
+  }
+
+  private async makePlace(): Promise<string> {
+    const within = await makeInside(this.storage, this.to.state, this.to.name)
+    if (!this.to.isPrivate) return within
+    const made = await makePrivateFolder(this.storage, within)
+    this.made.add(made)
+    return made
+  }
+
+  /** Null where none can be made: on a disk that is full only a rename works. */
+  private async openHidden(within: string): Promise<string | null> {
+    const known = this.hidden.get(within)
+    if (known !== undefined) return known
+    const made = await attempt(() => makePrivateFolder(this.storage, within, true))
+    if (made instanceof CkptError) return null
+    this.made.add(made)
+    this.hidden.set(within, made)
+    return made
   }
 
   /** A rename would replace a file or an empty folder of that name. */
@@ -145,6 +173,11 @@ function refuseGroup({ kind, name, members }: Checkpoint): void {
       hint: 'nothing of it was removed; remove the files by hand, all of them',
     },
   )
+}
+
+function identityIn(print: Fingerprint): Identity {
+  const { device, inode } = print.get('') ?? { device: null, inode: 0n }
+  return { device: device ?? 0n, inode }
 }
 
 /** Throws CkptError unless the checkpoint lies below its run, with no link on the way. */
@@ -191,7 +224,7 @@ function isBelow(path: string, folder: string): boolean {
 }
 
 /** The same error, told of the path that the checkpoint has. */
-export function underItsName({ at, checkpoint }: Moved, error: CkptError): CkptError {
+export function underItsName({ at, checkpoint }: Omit<Moved, 'print'>, error: CkptError): CkptError {
   if (!(error instanceof StorageError)) return error
   const [path, message] = [error.path, error.message].map((text) => text.replaceAll(at, () => checkpoint.path))
   return new StorageError(path ?? error.path, error.errno, message ?? error.message, { cause: error })

@@ -1,10 +1,11 @@
 /** What the files of whole checkpoints were when `verify --record` read them. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { isNameInside } from './names.js'
 import { neutralName } from './neutral-name.js'
 import { badRecord, readRecord, writeRecord } from './record.js'
+import { isCheckpointName, isCount, isList, isTime } from './schema.js'
 import { makeInside, type StateFolder } from './state-folder.js'
 
 /** One file's bytes. */
@@ -63,11 +64,12 @@ function pathOf(state: StateFolder, name: string): string {
 
 function toChecksums(record: JsonObject): Checksums | null {
   const [name, time, list] = ['name', 'time', 'files'].map((key) => record.get(key))
-  if (!isNameInside(name) || typeof time !== 'number' || !Array.isArray(list)) return null
+  if (!isCheckpointName(name) || !isTime(time) || !isList(list)) return null
   const files = new Map<string, FileSum>()
-  for (const one of list as readonly JsonValue[]) {
+  for (const one of list) {
     const [file, size, sha256] = isJsonObject(one) ? ['name', 'size', 'sha256'].map((key) => one.get(key)) : []
-    if (!isNameInside(file) || typeof size !== 'number' || typeof sha256 !== 'string') return null
+    if (!isNameInside(file) || !isCount(size)) return null
+    if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) return null
     files.set(file, { size, sha256 })
   }
   return { name, time, files }

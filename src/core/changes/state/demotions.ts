@@ -1,15 +1,15 @@
 /** Which checkpoints have lost what only resuming needs, so that nobody takes that for damage. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { isNameInside } from './names.js'
 import { neutralName } from './neutral-name.js'
-import { draftSuffix, quietly, readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
+import { draftSuffix, quietly, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
+import { isCheckpointName, isCount, isEntryName, isInode, isList, isText, isTime } from './schema.js'
 import { makeInside, type StateFolder } from './state-folder.js'
 
 /** A file or folder that a demotion takes, and how to know it again. */
 export interface DroppedEntry {
-  /** Relative to the checkpoint. */
+  /** Of a file or folder right in the checkpoint. */
   readonly name: string
   /** Of the parameter file; null where it is none. */
   readonly key: string | null
@@ -41,8 +41,8 @@ export function demotionPath(state: StateFolder, name: string): string {
 }
 
 /**
- * By the checkpoint's name. A record that cannot be read is passed over: it only explains what is missing, and nothing
- * is deleted without it. Throws StorageError.
+ * By the checkpoint's name. A record that cannot be read, or cannot be ckpt's, is told and left out: it only explains
+ * what is missing, and nothing is deleted without it. Throws StorageError.
  */
 export async function readDemotions(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Demotion>> {
   const folder = join(state.path, demoted)
@@ -53,27 +53,29 @@ export async function readDemotions(storage: ReadStorage, state: StateFolder): P
   }
   const demotions = new Map<string, Demotion>()
   for (const { name } of listing.value.filter((entry) => entry.name.endsWith(suffix))) {
-    const record = await readRecordOrNull(storage, join(folder, name))
-    const demotion = record === null ? null : toDemotion(record)
-    if (demotion !== null) demotions.set(demotion.name, demotion)
+    const path = join(folder, name)
+    const record = await readRecordOrNull(storage, path)
+    if (record === null) continue
+    const demotion = toDemotion(record)
+    if (demotion === null) tellMisfit(storage, path, 'a name, number or list is not one of a demotion')
+    else if (path !== demotionPath(state, demotion.name)) tellMisfit(storage, path, 'it belongs to another file name')
+    else demotions.set(demotion.name, demotion)
   }
   return demotions
 }
 
 function toDemotion(record: JsonObject): Demotion | null {
   const [name, time, modified, list] = ['name', 'time', 'modified', 'dropped'].map((key) => record.get(key))
-  if (!isNameInside(name) || typeof time !== 'number' || typeof modified !== 'number') return null
-  if (!Array.isArray(list)) return null
-  const dropped = (list as readonly JsonValue[]).map((one) => (isJsonObject(one) ? toEntry(one) : null))
+  if (!isCheckpointName(name) || !isTime(time) || !isTime(modified) || !isList(list)) return null
+  const dropped = list.map((one) => (isJsonObject(one) ? toEntry(one) : null))
   const finished = record.get('finished') === true
   return dropped.every((one) => one !== null) ? { name, time, modified, dropped, finished } : null
 }
 
 function toEntry(one: JsonObject): DroppedEntry | null {
   const [name, key, inode, size, modified] = ['name', 'key', 'inode', 'size', 'modified'].map((field) => one.get(field))
-  if (!isNameInside(name) || typeof inode !== 'string') return null
-  if (typeof size !== 'number' || typeof modified !== 'number') return null
-  return { name, key: typeof key === 'string' ? key : null, inode, size, modified }
+  if (!isEntryName(name) || !isInode(inode) || !isCount(size) || !isTime(modified)) return null
+  return { name, key: isText(key) ? key : null, inode, size, modified }
 }
 
 /** Under the run's lock only; gives the record's path. Throws StorageError. */

@@ -1,5 +1,6 @@
 /** Which ckpt holds a lock, and whether it still lives. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isCount, isText } from './schema.js'
 
 /** A process, so that another one can tell whether it is still there. */
 export interface Owner {
@@ -50,11 +51,11 @@ export function toOwner(record: JsonObject): Owner | null {
   const owner = record.get('owner')
   if (!isJsonObject(owner)) return null
   const [host, pid, command] = ['host', 'pid', 'command'].map((key) => owner.get(key))
-  if (typeof host !== 'string' || typeof pid !== 'number' || typeof command !== 'string') return null
+  if (!isText(host) || !isCount(pid) || !isText(command)) return null
   const text = (key: string) => textOrNull(owner.get(key))
   return { host, pid, command, started: text('started'), boot: text('boot'), namespace: text('namespace') }
 }
 
 function textOrNull(value: JsonValue | undefined): string | null {
-  return typeof value === 'string' ? value : null
+  return isText(value) ? value : null
 }

@@ -1,9 +1,9 @@
 /** Checkpoints that no prune may take. A pin binds ckpt alone: nothing in the checkpoint's folder changes. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { isNameInside } from './names.js'
 import { badRecord, readRecord, unlinkIfThere, writeRecord } from './record.js'
+import { isCheckpointName, isList, isText, isTime } from './schema.js'
 import { makeState, type StateFolder } from './state-folder.js'
 
 export interface Pin {
@@ -24,8 +24,8 @@ export async function readPins(storage: ReadStorage, state: StateFolder): Promis
   const path = join(state.path, fileName)
   const record = await readRecord(storage, path)
   const list = record?.get('pins') ?? []
-  if (!Array.isArray(list)) throw badRecord(path, '"pins" is no list')
-  const pins = (list as readonly JsonValue[]).map((one) => {
+  if (!isList(list)) throw badRecord(path, '"pins" is no list')
+  const pins = list.map((one) => {
     const pin = isJsonObject(one) ? toPin(one) : null
     if (pin === null) throw badRecord(path, 'a pin without the name of a checkpoint')
     return pin
@@ -35,11 +35,11 @@ export async function readPins(storage: ReadStorage, state: StateFolder): Promis
 
 function toPin(one: JsonObject): Pin | null {
   const [name, note, time, told] = ['name', 'note', 'time', 'goneTold'].map((key) => one.get(key))
-  if (!isNameInside(name)) return null
+  if (!isCheckpointName(name)) return null
   return {
     name,
-    note: typeof note === 'string' ? note : '',
-    time: typeof time === 'number' ? time : 0,
+    note: isText(note) ? note : '',
+    time: isTime(time) ? time : 0,
     goneTold: told === true,
   }
 }

@@ -41,14 +41,21 @@ export async function readRecord(storage: ReadStorage, path: string): Promise<Js
   throw text.error
 }
 
-/** Null also for one that cannot be read. */
+/** Null also for one that cannot be read, which is told. */
 export async function readRecordOrNull(storage: ReadStorage, path: string): Promise<JsonObject | null> {
   try {
     return await readRecord(storage, path)
   } catch (error) {
-    if (error instanceof CkptError) return null
-    throw error
+    if (!(error instanceof CkptError)) throw error
+    storage.custody.warn(`${error.message}; it is left out`)
+    return null
   }
+}
+
+/** Of a record that is left out because it is not what ckpt writes there. */
+export function tellMisfit(storage: ReadStorage, path: string, why: string): null {
+  storage.custody.warn(`${path}: no record that ckpt can have made (${why}); it changes nothing`)
+  return null
 }
 
 function parseRecord(bytes: Uint8Array, path: string): JsonObject {

@@ -1,9 +1,9 @@
 /** Checkpoints from which several starts brought nothing: marked, not moved. Jobs start from the one before. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { isNameInside } from './names.js'
 import { badRecord, readRecord, unlinkIfThere, writeRecord } from './record.js'
+import { isCheckpointName, isCount, isList, isTime } from './schema.js'
 import { makeState, type StateFolder } from './state-folder.js'
 
 export interface SetAside {
@@ -24,8 +24,8 @@ export async function readSetAside(storage: ReadStorage, state: StateFolder): Pr
   const path = join(state.path, fileName)
   const record = await readRecord(storage, path)
   const list = record?.get('checkpoints') ?? []
-  if (!Array.isArray(list)) throw badRecord(path, '"checkpoints" is no list')
-  return (list as readonly JsonValue[]).map((one) => {
+  if (!isList(list)) throw badRecord(path, '"checkpoints" is no list')
+  return list.map((one) => {
     const mark = isJsonObject(one) ? toSetAside(one) : null
     if (mark === null) throw badRecord(path, 'an entry without the name of a checkpoint')
     return mark
@@ -34,12 +34,12 @@ export async function readSetAside(storage: ReadStorage, state: StateFolder): Pr
 
 function toSetAside(one: JsonObject): SetAside | null {
   const [name, saved, starts, time] = ['name', 'saved', 'starts', 'time'].map((key) => one.get(key))
-  if (!isNameInside(name)) return null
+  if (!isCheckpointName(name)) return null
   return {
     name,
-    saved: typeof saved === 'number' ? saved : null,
-    starts: typeof starts === 'number' ? starts : 0,
-    time: typeof time === 'number' ? time : 0,
+    saved: isTime(saved) ? saved : null,
+    starts: isCount(starts) ? starts : 0,
+    time: isTime(time) ? time : 0,
   }
 }
 

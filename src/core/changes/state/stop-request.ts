@@ -1,7 +1,7 @@
 /** What `ckpt stop` leaves for the `ckpt run` that looks after a run's job, on whatever machine that is. */
 import { join } from 'node:path'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
+import { readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 import { makeState, type StateFolder } from './state-folder.js'
 
 export type StopTime = 'now' | 'after-next-checkpoint'
@@ -12,7 +12,9 @@ const fileName = 'stop.json'
 export async function readStopRequest(storage: ReadStorage, state: StateFolder): Promise<StopTime | null> {
   const record = await readRecordOrNull(storage, join(state.path, fileName))
   if (record === null) return null
-  return record.get('when') === 'after-next-checkpoint' ? 'after-next-checkpoint' : 'now'
+  const when = record.get('when')
+  if (when === 'after-next-checkpoint' || when === 'now') return when
+  return tellMisfit(storage, join(state.path, fileName), 'it says no time to stop')
 }
 
 /** Throws StorageError. */

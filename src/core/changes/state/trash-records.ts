@@ -1,10 +1,10 @@
 /** What lies in the trash: for each thing a record beside it, with the name that it had. */
 import { join } from 'node:path'
 import type { JsonObject } from '../../formats/json.js'
-import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { isNameInside } from './names.js'
+import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
 import { isNeutralName } from './neutral-name.js'
-import { readRecordOrNull, writeRecord } from './record.js'
+import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'
+import { isCheckpointName, isCount, isText, isTime } from './schema.js'
 import type { StateFolder } from './state-folder.js'
 
 export interface TrashRecord {
@@ -23,6 +23,8 @@ export interface TrashRecord {
 export interface TrashEntry extends TrashRecord {
   /** Its neutral name in the trash. */
   readonly id: string
+  /** Which file or folder it is, so that nothing else is taken for it later. */
+  readonly identity: Identity
   /** Absolute. */
   readonly path: string
 }
@@ -75,21 +77,28 @@ export async function readTrash(storage: ReadStorage, state: StateFolder): Promi
 
 async function readEntry(storage: ReadStorage, id: string, path: string): Promise<TrashEntry | null> {
   const record = await readRecordOrNull(storage, trashRecordPath(path))
-  const parsed = record === null ? null : toRecord(record)
-  return parsed === null ? null : { id, path, ...parsed }
+  if (record === null) return null
+  const parsed = toRecord(record)
+  if (parsed === null)
+    return tellMisfit(storage, trashRecordPath(path), 'a name, number or kind is not one of a checkpoint')
+  const [stat] = await storage.lstat([path])
+  if (stat?.ok !== true) return null
+  if (stat.value.kind !== parsed.kind) return tellMisfit(storage, path, `a ${parsed.kind} was put there`)
+  const { device, inode } = stat.value
+  return { id, path, identity: { device, inode }, ...parsed }
 }
 
 function toRecord(record: JsonObject): TrashRecord | null {
   const [name, time, reason, layout, kind, size] = ['name', 'time', 'reason', 'layout', 'kind', 'size'].map((key) =>
     record.get(key),
   )
-  if (!isNameInside(name) || typeof time !== 'number') return null
+  if (!isCheckpointName(name) || !isTime(time) || (kind !== 'file' && kind !== 'directory')) return null
   return {
     name,
     time,
-    reason: typeof reason === 'string' ? reason : '',
-    layout: typeof layout === 'string' ? layout : '',
-    kind: kind === 'file' ? 'file' : 'directory',
-    size: typeof size === 'number' ? size : 0,
+    reason: isText(reason) ? reason : '',
+    layout: isText(layout) ? layout : '',
+    kind,
+    size: isCount(size) ? size : 0,
   }
 }

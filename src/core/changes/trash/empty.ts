@@ -4,8 +4,11 @@ import {
   breathe,
   deleting,
   findLeftovers,
+  fingerprintOf,
   finishLeftovers,
+  guardRun,
   leftoversOf,
+  makePrivateFolder,
   removeTree,
   type Leftover,
   type Wait,
@@ -13,7 +16,6 @@ import {
 import { CkptError } from '../../errors.js'
 import {
   makeInside,
-  neutralName,
   quietly,
   readTrash,
   removeEmpty,
@@ -54,6 +56,7 @@ export async function emptyTrash(
   entries: readonly TrashEntry[],
   { wait, signal }: EmptyOptions,
 ): Promise<Emptied> {
+  await guardRun(storage, run)
   const earlier = await findLeftovers(storage, [join(state.path, deleting), run])
   const removed: TrashEntry[] = []
   const failed: Emptied['failed'][number][] = []
@@ -63,8 +66,12 @@ export async function emptyTrash(
     await breathe()
     try {
       if (signal?.aborted === true) throw new CkptError('interrupted', `${entry.name}: interrupted before its turn`)
-      const at = await takeOut(storage, state, entry)
-      const removal = await removeTree(storage, at, wait)
+      const print = await fingerprintOf(storage, entry.path)
+      if (!print.ok) throw print.error
+      const place = await makePrivateFolder(storage, await makeInside(storage, state, deleting))
+      const at = await takeOut(storage, place, entry)
+      const removal = await removeTree(storage, at, wait, print.value)
+      await quietly(() => storage.removeDirectory(place))
       freedBytes += removal.freedBytes
       leftovers.push(...leftoversOf(removal))
       removed.push(entry)
@@ -85,12 +92,16 @@ export async function emptyTrash(
   }
 }
 
-async function takeOut(storage: Storage, state: StateFolder, entry: TrashEntry): Promise<string> {
-  const place = await makeInside(storage, state, deleting)
-  const at = await freeName(storage, place, entry)
-  await storage.rename(entry.path, at)
+async function takeOut(storage: Storage, place: string, entry: TrashEntry): Promise<string> {
+  const at = join(place, basename(entry.path))
+  if (!(await storage.move(entry.path, at, entry.identity))) {
+    throw new CkptError('refused', `${entry.name}: what lies in the trash was replaced meanwhile`, {
+      hint: 'try again',
+    })
+  }
   try {
     await storage.syncDirectory(place)
+    await storage.syncDirectory(dirname(place))
     await storage.syncDirectory(dirname(entry.path))
   } catch (error) {
     await storage.rename(at, entry.path)
@@ -98,14 +109,6 @@ async function takeOut(storage: Storage, state: StateFolder, entry: TrashEntry):
   }
   await unlinkIfThere(storage, trashRecordPath(entry.path))
   return at
-}
-
-async function freeName(storage: Storage, folder: string, entry: TrashEntry): Promise<string> {
-  for (let count = 0; ; count += 1) {
-    const path = join(folder, count === 0 ? basename(entry.path) : neutralName(`${entry.path}\n${count}`))
-    const [there] = await storage.lstat([path])
-    if (there?.ok !== true) return path
-  }
 }
 
 /** Removes records of which nothing is there: a kill between record and rename left them. Never fails. */

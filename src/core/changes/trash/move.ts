@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import {
   bytesFreedBy,
+  guardRun,
   makeDurable,
   Mover,
   putBack,
@@ -49,6 +50,7 @@ export async function moveToTrash(
   options: TrashOptions,
 ): Promise<RemovalResult> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)
+  await guardRun(storage, run)
   await openTrash(storage, run, state)
   const sizes = new Map<string, number>()
   for (const checkpoint of checkpoints) sizes.set(checkpoint.name, await bytesFreedBy(storage, [checkpoint]))
@@ -62,7 +64,7 @@ export async function moveToTrash(
       size: sizes.get(checkpoint.name) ?? 0,
     })
   const retract = (at: string) => quietly(() => unlinkIfThere(storage, trashRecordPath(at)))
-  const destination = { state, name: trash, orBeside: false, announce, retract }
+  const destination = { state, name: trash, orBeside: false, isPrivate: false, announce, retract }
   const mover = new Mover(storage, run, destination, options.planned, options.wait)
   const { moved, failed, gone, remaining } = await takeAway(mover, checkpoints, options.signal)
   const undurable = await makeDurable(storage, moved)

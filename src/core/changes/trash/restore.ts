@@ -1,5 +1,6 @@
 /** Out of the trash: a restored checkpoint is what it was, its times included, for only its name changed. */
 import { dirname, join, relative } from 'node:path'
+import { guardRun } from '../disposal/index.js'
 import { CkptError, StorageError } from '../../errors.js'
 import { reveal, TakenError } from '../publish/index.js'
 import { quietly, trashRecordPath, unlinkIfThere, type TrashEntry } from '../state/index.js'
@@ -12,6 +13,7 @@ import type { Storage } from '../../storage/storage.js'
  */
 export async function restore(storage: Storage, run: string, entry: TrashEntry): Promise<string> {
   const target = join(run, entry.name)
+  await guardRun(storage, run)
   await openFolder(storage, run, dirname(target))
   const hint = 'move that away first; the one in the trash stays there until then'
   try {
@@ -20,6 +22,12 @@ export async function restore(storage: Storage, run: string, entry: TrashEntry):
     if (!(error instanceof TakenError) || !(await isSameFile(storage, entry.path, target))) throw error
     // A restore was killed between the file's new name and the end of its old one.
     await storage.unlink(entry.path)
+  }
+  const [now] = await storage.lstat([target])
+  if (now?.ok !== true || now.value.device !== entry.identity.device || now.value.inode !== entry.identity.inode) {
+    throw new CkptError('refused', `${target}: not what lay in the trash: it was replaced meanwhile`, {
+      hint: `see what it is, and what is left in ${dirname(entry.path)}`,
+    })
   }
   await quietly(async () => {
     await storage.syncDirectory(dirname(entry.path))
