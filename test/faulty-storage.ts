@@ -115,6 +115,23 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
   return { storage, calls }
 }
 
+/** The storage with other calls for removing, also of what is removed in a folder that is held open. */
+export function removingBy(inner: Storage, calls: Partial<Pick<Storage, 'unlink' | 'removeDirectory'>>): Storage {
+  const { unlink, removeDirectory } = { ...inner, ...calls }
+  const changed = (folder: FolderHandle): FolderHandle => ({
+    path: folder.path,
+    way: folder.way,
+    stat: folder.stat,
+    list: () => folder.list(),
+    lstat: (name) => folder.lstat(name),
+    open: async (name) => changed(await folder.open(name)),
+    unlink: (name) => unlink(join(folder.path, name)),
+    removeDirectory: (name) => removeDirectory(join(folder.path, name)),
+    close: () => folder.close(),
+  })
+  return { ...inner, ...calls, openFolder: async (path) => changed(await inner.openFolder(path)) }
+}
+
 function failure(path: string, errno: string): StorageError {
   return new StorageError(path, errno, `${path}: ${errno} (made by the test)`)
 }
