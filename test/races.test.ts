@@ -1,0 +1,199 @@
+/**
+ * Another user of the disk swaps a folder of the run, or of what ckpt keeps beside it, for a link to somebody's own
+ * folder and back, a thousand times while runs are changed: nothing behind the link is ever touched.
+ */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { afterAll, expect, it } from 'vitest'
+import { fingerprint, removeCheckpoints } from '../src/core/changes/disposal/index.js'
+import { readTrash, stateFolderOf, withLock } from '../src/core/changes/state/index.js'
+import { moveToTrash, restore } from '../src/core/changes/trash/index.js'
+import { CkptError } from '../src/core/errors.js'
+import { neutralName } from '../src/core/changes/state/index.js'
+import { userStorage } from '../src/machine/user-storage.js'
+import { checkpointAt, makeCheckpoint } from './core/changes/disposal/runs.js'
+import { changes, doChange, lockOptions, makeSubjects, prepare } from './changes.js'
+
+const folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'ckpt-races-')))
+process.env['XDG_STATE_HOME'] = join(folder, 'state-home')
+const storage = userStorage(() => undefined)
+const swapsWanted = 1000
+/** Each of the changes a few times. */
+const fewestTurns = 3 * changes.length
+
+/** Runs in a thread of its own: `control` is [1 while it may swap, 1 while it does, swaps so far]. */
+const attacker = `
+const { workerData: { target, victim, control: shared }, parentPort } = require('node:worker_threads')
+const fs = require('node:fs')
+const control = new Int32Array(shared)
+const away = target + '.away'
+const attempt = (call) => { try { call(); return true } catch { return false } }
+const isLink = () => attempt(() => fs.readlinkSync(target))
+for (;;) {
+  Atomics.wait(control, 0, 0)
+  if (Atomics.load(control, 0) === 2) break
+  Atomics.store(control, 1, 1)
+  if (attempt(() => fs.renameSync(target, away)) || !fs.existsSync(target)) {
+    if (attempt(() => fs.symlinkSync(victim, target))) Atomics.add(control, 2, 1)
+    for (let spin = Math.random() * 20000; spin > 0; spin -= 1);
+  }
+  if (isLink()) attempt(() => fs.unlinkSync(target))
+  attempt(() => fs.renameSync(away, target))
+  for (let spin = Math.random() * 20000; spin > 0; spin -= 1);
+  Atomics.store(control, 1, 0)
+  Atomics.notify(control, 1)
+}`
+
+class Attacker {
+  private readonly control = new Int32Array(new SharedArrayBuffer(12))
+  private readonly worker: Worker
+
+  constructor(target: string, victim: string) {
+    this.worker = new Worker(attacker, { eval: true, workerData: { target, victim, control: this.control.buffer } })
+  }
+
+  get swaps(): number {
+    return Atomics.load(this.control, 2)
+  }
+
+  resume(): void {
+    Atomics.store(this.control, 0, 1)
+    Atomics.notify(this.control, 0)
+  }
+
+  /** All is under its own name then. */
+  pause(): void {
+    Atomics.store(this.control, 0, 0)
+    while (Atomics.load(this.control, 1) === 1) Atomics.wait(this.control, 1, 1, 50)
+  }
+
+  async end(): Promise<void> {
+    Atomics.store(this.control, 0, 2)
+    Atomics.notify(this.control, 0)
+    await this.worker.terminate()
+  }
+}
+
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+/** Everything below, with what it holds and when it was changed: a name that came or went changes its folder's time. */
+function snapshot(path: string): string[] {
+  const names = ['.', ...fs.readdirSync(path, { recursive: true, encoding: 'utf8' })].sort()
+  return names.map((name) => {
+    const stat = fs.lstatSync(join(path, name), { bigint: true })
+    const text = stat.isFile() ? fs.readFileSync(join(path, name), 'utf8') : ''
+    return `${name} ${stat.ino} ${stat.mtimeNs} ${stat.mode} ${stat.nlink} ${text}`
+  })
+}
+
+/** A state folder of somebody else's run, full of what ckpt would remove from its own. */
+function makeVictimState(path: string): void {
+  for (const name of ['trash', 'deleting', 'demoted', 'staging', 'lock', 'lock-00000000-0000-4000-8000-000000000000']) {
+    fs.mkdirSync(join(path, name), { recursive: true })
+    fs.writeFileSync(join(path, name, 'owner.json'), '{}')
+    fs.mkdirSync(join(path, name, neutralName(name)))
+    fs.writeFileSync(join(path, name, neutralName(name), 'thesis'), 'precious')
+    fs.writeFileSync(join(path, name, `${neutralName(name)}.json`), '{}')
+  }
+  fs.writeFileSync(join(path, 'journal.jsonl'), '')
+}
+
+let count = 0
+
+function freshPlace(): string {
+  count += 1
+  const place = join(folder, `place-${count}`)
+  fs.mkdirSync(place)
+  return place
+}
+
+async function quietly(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    // It may refuse, or not find what it looks for; it may not do harm.
+    if (!(error instanceof CkptError)) throw error
+  }
+}
+
+interface Swap {
+  readonly what: string
+  /** Relative to the folder that holds the run `save`. */
+  readonly target: string
+  readonly makeVictim: (victim: string) => void
+}
+
+const swapped: readonly Swap[] = [
+  { what: 'a checkpoint', target: 'save/CKPT+a', makeVictim: (victim) => makeVictimRun(victim, 'save/CKPT+a') },
+  { what: 'the state folders', target: '.ckpt', makeVictim: (victim) => makeVictimState(join(victim, 'save')) },
+  ...['', '/trash', '/deleting', '/demoted', '/lock'].map((inside) => ({
+    what: `.ckpt/save${inside}`,
+    target: `.ckpt/save${inside}`,
+    makeVictim: makeVictimState,
+  })),
+]
+
+/** The same files as the checkpoint has, in a run of somebody else's. */
+function makeVictimRun(victim: string, inside: string): void {
+  const place = freshPlace()
+  fs.renameSync(join(dirname(makeSubjects(place)), inside), victim)
+}
+
+it.each(swapped)(
+  'while $what is swapped for a link, nothing behind it is touched by any change of a run',
+  async ({ target, makeVictim }) => {
+    const victim = join(freshPlace(), 'victim')
+    makeVictim(victim)
+    const before = snapshot(victim)
+    const place = freshPlace()
+    const one = new Attacker(join(place, target), victim)
+    const turn = async (index: number) => {
+      const change = changes[index % changes.length] ?? 'prune'
+      fs.rmSync(place, { recursive: true, force: true })
+      fs.mkdirSync(place)
+      const run = makeSubjects(place)
+      await prepare(change, storage, run)
+      fs.mkdirSync(dirname(join(place, target)), { recursive: true })
+      one.resume()
+      await quietly(() => doChange(change, storage, run))
+      one.pause()
+      expect(snapshot(victim)).toEqual(before)
+    }
+    for (let index = 0; one.swaps < swapsWanted || index < fewestTurns; index += 1) await turn(index)
+    await one.end()
+  },
+  240_000,
+)
+
+it('while a folder in the run is swapped for a link, checkpoints in it go and come back, and none behind the link', async () => {
+  const victim = join(freshPlace(), 'victim')
+  fs.mkdirSync(victim)
+  for (const name of ['CKPT+a', 'CKPT+b']) makeCheckpoint(victim, name)
+  const before = snapshot(victim)
+  const place = freshPlace()
+  const run = join(place, 'save')
+  const one = new Attacker(join(run, 'sub'), victim)
+  for (let index = 0; one.swaps < swapsWanted; index += 1) {
+    fs.rmSync(place, { recursive: true, force: true })
+    fs.mkdirSync(join(run, 'sub'), { recursive: true })
+    for (const name of ['CKPT+a', 'CKPT+b']) makeCheckpoint(join(run, 'sub'), name)
+    const checkpoints = ['sub/CKPT+a', 'sub/CKPT+b'].map((name) => checkpointAt(run, name))
+    const planned = await fingerprint(storage, checkpoints)
+    const options = { planned, wait: () => Promise.resolve(), now: 0, reasons: new Map<string, string>() }
+    const state = await stateFolderOf(storage, run)
+    if (index % 3 === 2) await moveToTrash(storage, run, checkpoints, options)
+    one.resume()
+    await quietly(() =>
+      withLock(storage, state, lockOptions(), async () => {
+        if (index % 3 === 0) await removeCheckpoints(storage, run, checkpoints, options)
+        else if (index % 3 === 1) await moveToTrash(storage, run, checkpoints, options)
+        else for (const entry of (await readTrash(storage, state)).entries) await restore(storage, run, entry)
+      }),
+    )
+    one.pause()
+    expect(snapshot(victim)).toEqual(before)
+  }
+  await one.end()
+}, 240_000)
