@@ -2,7 +2,7 @@
  * Changes every fixture at random and reads it: an error of ckpt's own or a parse, never a crash, nor more than two
  * seconds of the processor or 300 MB.
  *   npm run fuzz [SECONDS] [SEED] [TARGET]     60 seconds for each target and a seed of today, where they are left out;
- *                                              targets: files, settings, answer
+ *                                              targets: files, settings, answer, csv, jsonl, state, plan
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -50,6 +50,10 @@ const targets = {
   files: await specimensOf(fixtures(join(root, 'test', 'fixtures'))),
   settings: written.filter(({ reader }) => reader === 'settings'),
   answer: written.filter(({ reader }) => reader === 'answer'),
+  csv: written.filter(({ reader }) => reader === 'csv'),
+  jsonl: written.filter(({ reader }) => reader === 'jsonl'),
+  state: written.filter(({ reader, name }) => reader === 'record' && name !== 'record: plan'),
+  plan: written.filter(({ name }) => name === 'record: plan'),
 }
 const only = process.argv[4]
 collect()

@@ -124,7 +124,8 @@ describe('what is about to go', () => {
       const calls = await callsOf(change)
       const bytes = calls.findIndex((call) => /^unlink .*\/deleting\//.test(call))
       const move = calls.findLastIndex((call, index) => index < bytes && call.startsWith('rename'))
-      expect(calls.slice(move, bytes).filter((call) => call.startsWith('syncDirectory'))).toHaveLength(2)
+      const synced = calls.slice(move, bytes).filter((call) => call.startsWith('syncDirectory'))
+      expect(synced.length).toBeGreaterThanOrEqual(2)
     }
   })
 })

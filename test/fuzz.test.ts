@@ -28,7 +28,7 @@ it.each([1, 2, 3])('changed files are read or refused, never a crash (seed %i)',
   expect(outcomes.refused).toBeGreaterThan(50)
 })
 
-it.each(['settings', 'answer'] as const)('so are changed texts that no fixture is: %s', async (reader) => {
+it.each(['settings', 'answer', 'record'] as const)('so are changed texts that no fixture is: %s', async (reader) => {
   const random = randomFrom(4)
   const specimens = writtenSpecimens().filter((one) => one.reader === reader)
   const outcomes = { read: 0, refused: 0 }

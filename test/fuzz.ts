@@ -2,6 +2,7 @@
 import * as library from 'yaml'
 import { CkptError } from '../src/core/errors.js'
 import { parseJson } from '../src/core/formats/json.js'
+import { readRows } from '../src/core/checkpoints/layouts/engine/tables.js'
 import { auditPickle, readPickle } from '../src/core/formats/pickle/index.js'
 import { parsePyYaml } from '../src/core/formats/pyyaml/index.js'
 import { readSmallEntry, readZip } from '../src/core/formats/zip.js'
@@ -11,6 +12,7 @@ import { checkAnswer, isListing, isRepository } from '../src/core/pretrain/sourc
 import type { ReadHandle, ReadStorage, Stat } from '../src/core/storage/storage.js'
 import { openTensors } from '../src/core/tensors/read/open.js'
 import { chunksOf } from '../src/core/tensors/read/tensor.js'
+import { readRecordOf, recordSpecimens } from './fuzz-records.js'
 import { makeZip, type Part } from './core/formats/zip-bytes.js'
 
 /** A small generator whose sequence hangs on the seed alone (mulberry32). */
@@ -131,12 +133,52 @@ const written: readonly (readonly [name: string, reader: Reader, text: string])[
   ],
 ]
 
+const logs: readonly (readonly [name: string, reader: Reader, text: string])[] = [
+  ['metrics.csv', 'csv', 'step,"a ""quoted"" name",loss\n1,x,0.5\r\n2,"a,b\nc",nan\n3,,1e-4\n'],
+  ['log.jsonl', 'jsonl', '{"step": 1, "loss": 0.5}\n{"step": 2, "loss": NaN, "a": [1, {"b": null}]}\n{"step": 3}\n'],
+]
+
 export function writtenSpecimens(): Specimen[] {
-  return written.map(([name, reader, text]) => ({
+  const texts = [...written, ...logs].map(([name, reader, text]): Specimen => ({
     name,
     reader,
     mutant: (random) => mutate(Buffer.from(text), random),
   }))
+  const records = recordSpecimens.map(({ name, bytes }): Specimen => {
+    const kind = name.replace('record: ', '')
+    return { name, reader: 'record', mutant: (random) => Buffer.concat([label(kind), mutateText(bytes, random)]) }
+  })
+  return [...texts, ...records]
+}
+
+/** What kind of a record follows: one line. */
+function label(kind: string): Uint8Array {
+  return Buffer.from(`${kind}\n`)
+}
+
+const hostileTexts = [
+  '"../../x"',
+  '"/etc/passwd"',
+  '"a/../../b"',
+  '".."',
+  '"ckpt.yaml"',
+  '".git/config"',
+  '"a\\u0000b"',
+]
+const hostileValues = [...hostileTexts, '1e999', '-1', 'null', 'true', '[]', '{}', '9007199254740993', '"\\u001b[2J"']
+
+/** JSON whose values are changed for others, or that is changed as any bytes are. */
+function mutateText(bytes: Uint8Array, random: (below: number) => number): Uint8Array {
+  if (random(4) === 0) return mutate(bytes, random)
+  let text = Buffer.from(bytes).toString('utf8')
+  for (let change = 0, changes = 1 + random(3); change < changes; change += 1) {
+    const values = [...text.matchAll(/("(?:[^"\\]|\\.)*"|-?\d[\d.]*|true|false|null)(?=\s*[,\]}])/g)]
+    const value = values[random(Math.max(1, values.length))]
+    if (value === undefined) break
+    const other = hostileValues[random(hostileValues.length)] ?? 'null'
+    text = text.slice(0, value.index) + other + text.slice(value.index + value[0].length)
+  }
+  return Buffer.from(text)
 }
 
 function readerFor(name: string): Reader | undefined {
@@ -181,6 +223,10 @@ async function readTensors(bytes: Uint8Array): Promise<void> {
   }
 }
 
+async function readTable(bytes: Uint8Array, from: 'csv' | 'jsonl'): Promise<void> {
+  await readRows(storageOf(bytes), ['/mutant'], { from, beside: 'log', by: 'step' }, new Set([1, 2, 3]))
+}
+
 export const readers = {
   tensors: readTensors,
   pickle: async (bytes: Uint8Array) => {
@@ -204,6 +250,12 @@ export const readers = {
   answer: async (bytes: Uint8Array) => {
     const first = bytes[0]
     checkAnswer(bytes, 'https://hub.example/api', first === '['.charCodeAt(0) ? isListing : isRepository)
+  },
+  csv: (bytes: Uint8Array) => readTable(bytes, 'csv'),
+  jsonl: (bytes: Uint8Array) => readTable(bytes, 'jsonl'),
+  record: async (bytes: Uint8Array) => {
+    const end = bytes.indexOf(0x0a)
+    await readRecordOf(Buffer.from(bytes.subarray(0, end)).toString('utf8'), bytes.subarray(end + 1))
   },
 } satisfies Record<string, (bytes: Uint8Array) => Promise<void>>
 

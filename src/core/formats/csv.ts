@@ -37,7 +37,7 @@ function withoutReturn(row: string): string {
   return row.endsWith('\r') ? row.slice(0, -1) : row
 }
 
-const cell = /(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/gy
+const cell = /"((?:[^"]|"")*)"|([^,]*)/y
 
 /** One cell of a row; undefined for a row that is too short. Most rows are asked for one only. */
 export function csvCell(row: string, index: number): string | undefined {
@@ -55,9 +55,18 @@ export function csvCell(row: string, index: number): string | undefined {
 export function csvCells(row: string): string[] {
   if (!row.includes('"')) return row.split(',')
   const cells: string[] = []
-  cell.lastIndex = 0
-  for (let match = cell.exec(row); match !== null; match = cell.lastIndex < row.length ? cell.exec(row) : null) {
-    cells.push(match[1]?.replaceAll('""', '"') ?? match[2] ?? '')
+  for (let at = 0; at <= row.length; at = nextComma(row, cell.lastIndex) + 1) {
+    cell.lastIndex = at
+    const match = cell.exec(row)
+    cells.push(match?.[1]?.replaceAll('""', '"') ?? match?.[2] ?? '')
+    // A match of nothing leaves it at 0 where the cell is empty.
+    cell.lastIndex = at + (match?.[0].length ?? 0)
   }
   return cells
+}
+
+/** What follows a closing quote before the next comma is passed over. */
+function nextComma(row: string, from: number): number {
+  const comma = row.indexOf(',', from)
+  return comma === -1 ? row.length : comma
 }

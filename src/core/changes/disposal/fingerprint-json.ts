@@ -1,5 +1,6 @@
 /** Fingerprints as a plan's file holds them. */
 import { isJsonObject, type JsonValue } from '../../formats/json.js'
+import { isNameInside } from '../state/index.js'
 import type { EntryKind } from '../../storage/storage.js'
 import type { Fingerprint, Mark } from './fingerprint.js'
 
@@ -19,7 +20,9 @@ export function readFingerprint(list: JsonValue | undefined): Fingerprint | null
   for (const one of list as readonly JsonValue[]) {
     if (!isJsonObject(one)) return null
     const [name, kind, size, modified, inode] = ['name', 'kind', 'size', 'modified', 'inode'].map((key) => one.get(key))
-    if (typeof name !== 'string' || print.has(name) || !isKind(kind)) return null
+    // The checkpoint itself has no name, and what is in it none that leads out of it.
+    if (name !== '' && !isNameInside(name)) return null
+    if (print.has(name) || !isKind(kind)) return null
     if (typeof size !== 'number' || typeof modified !== 'number') return null
     if (typeof inode !== 'string' || !/^\d{1,20}$/.test(inode)) return null
     print.set(name, { kind, size, modified, device: null, inode: BigInt(inode) })
