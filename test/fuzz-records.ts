@@ -26,8 +26,15 @@ const owner = { host: 'node1', pid: 4711, started: '100', boot: 'b', namespace: 
 const mark = { name: '', kind: 'directory', size: 4096, modified: 1767225600.25, inode: '1234567' }
 const token = '6f1c7d2e-8a4b-4c1d-9e3f-0123456789ab'
 
+interface RecordKind {
+  /** Relative to the state folder. */
+  readonly at: string
+  readonly sound: unknown
+  readonly read: (storage: Storage, state: StateFolder) => Promise<readonly string[]>
+}
+
 /** Where each lies in the state folder, one as ckpt writes it, and what reads it; the names that come out are looked at. */
-const records = {
+const records: Readonly<Record<string, RecordKind>> = {
   demotion: {
     at: `demoted/${neutral}.json`,
     sound: { version: 1, name, time: 1, modified: 2.5, finished: false, dropped: [entry, { ...entry, key: null }] },
@@ -106,7 +113,7 @@ const records = {
       return plan.remove.flatMap((one) => [one.name, ...[...one.fingerprint.keys()].filter((key) => key !== '')])
     },
   },
-} as const
+}
 
 const start = {
   what: 'start',
@@ -142,14 +149,16 @@ export const recordSpecimens: readonly { readonly name: string; readonly at: str
 
 /** Reads one as it lies in a state folder that holds nothing else. Throws where a name leads out of the run. */
 export async function readRecordOf(kind: string, bytes: Uint8Array): Promise<void> {
-  const isKnown = (text: string): text is keyof typeof records => text in records
-  const at = isKnown(kind) ? records[kind].at : journal.at
-  const storage = storageWith(`/exp/.ckpt/save/${at}`, bytes)
+  const record = records[kind]
+  const storage = storageWith(`/exp/.ckpt/save/${record?.at ?? journal.at}`, bytes)
   const state = await stateFolderOf(storage, run)
-  const names = isKnown(kind) ? await records[kind].read(storage, state) : []
-  if (!isKnown(kind)) await readJournal(storage, state)
-  const astray = names.find((one) => !isNameInside(one))
-  if (astray !== undefined) throw new Error(`${kind}: ${JSON.stringify(astray)} leads out of the run`)
+  if (record === undefined) {
+    await readJournal(storage, state)
+    return
+  }
+  for (const one of await record.read(storage, state)) {
+    if (!isNameInside(one)) throw new Error(`${kind}: ${JSON.stringify(one)} leads out of the run`)
+  }
 }
 
 /** One file in folders that hold nothing else but, in a trash, what its record tells of. */
