@@ -107,7 +107,7 @@ function readEntries(plan: JsonObject, path: string): WrittenPlan['remove'] {
     const place = `"remove", entry ${index + 1}`
     if (!isJsonObject(one)) throw bad(path, `${place}: no object`)
     const name = one.get('name')
-    if (!isNameInside(name)) throw bad(path, `${place}: ${JSON.stringify(name)} is no name in the run`)
+    if (!isNameInside(name)) throw bad(path, `${place}: ${inWords(name)} is no name in the run`)
     if (seen.has(name)) throw bad(path, `${place}: ${JSON.stringify(name)} comes twice`)
     seen.add(name)
     const fingerprint = readFingerprint(one.get('fingerprint'))
@@ -115,6 +115,11 @@ function readEntries(plan: JsonObject, path: string): WrittenPlan['remove'] {
     const reason = one.get('reason')
     return { name, reason: typeof reason === 'string' ? reason : 'planned', fingerprint }
   })
+}
+
+/** A number may be larger than JSON can write. */
+function inWords(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? JSON.stringify(value) : `its "name", no text,`
 }
 
 function bad(path: string, why: string): CkptError {
