@@ -32,9 +32,16 @@ const away = target + '.away'
 const attempt = (call) => { try { call(); return true } catch { return false } }
 const isLink = () => attempt(() => fs.readlinkSync(target))
 for (;;) {
-  Atomics.wait(control, 0, 0)
-  if (Atomics.load(control, 0) === 2) break
+  // Said before it is asked: whoever pauses it sees that it swaps, or it sees that it is paused.
   Atomics.store(control, 1, 1)
+  const asked = Atomics.load(control, 0)
+  if (asked === 2) break
+  if (asked === 0) {
+    Atomics.store(control, 1, 0)
+    Atomics.notify(control, 1)
+    Atomics.wait(control, 0, 0)
+    continue
+  }
   if (attempt(() => fs.renameSync(target, away)) || !fs.existsSync(target)) {
     if (attempt(() => fs.symlinkSync(victim, target))) Atomics.add(control, 2, 1)
     for (let spin = Math.random() * 20000; spin > 0; spin -= 1);
@@ -42,8 +49,6 @@ for (;;) {
   if (isLink()) attempt(() => fs.unlinkSync(target))
   attempt(() => fs.renameSync(away, target))
   for (let spin = Math.random() * 20000; spin > 0; spin -= 1);
-  Atomics.store(control, 1, 0)
-  Atomics.notify(control, 1)
 }`
 
 class Attacker {
