@@ -1,5 +1,6 @@
 /**
- * A page for every command, from its help, in docs/commands/; and docs/ckpt.schema.json, from `ckpt config --schema`.
+ * A page for every command, from its help, in docs/commands/; docs/ckpt.schema.json, from `ckpt config --schema`; and
+ * docs/frameworks.md, from the layouts that there are.
  *   node scripts/docs.mjs           writes them (dist/ must be built)
  *   node scripts/docs.mjs --check   fails when one is not what the help says
  */
@@ -51,6 +52,9 @@ const schema = execFileSync(process.execPath, [join(root, 'bin', 'run.js'), 'con
   encoding: 'utf8',
 })
 
+const frameworksFile = join(root, 'docs', 'frameworks.md')
+const frameworks = await frameworksPage()
+
 if (process.argv.includes('--check')) {
   const stale = [...pages].filter(([file, text]) => read(join(folder, file)) !== text).map(([file]) => file)
   const orphans = list().filter((file) => !pages.has(file))
@@ -62,11 +66,39 @@ if (process.argv.includes('--check')) {
     console.error('docs/ckpt.schema.json is stale: npm run docs')
     process.exit(1)
   }
+  if (read(frameworksFile) !== frameworks) {
+    console.error('docs/frameworks.md is stale: npm run docs')
+    process.exit(1)
+  }
 } else {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   for (const [file, text] of pages) writeFileSync(join(folder, file), text)
   writeFileSync(schemaFile, schema)
+  writeFileSync(frameworksFile, frameworks)
+}
+
+/** A table that prettier would leave as it is. */
+async function frameworksPage() {
+  const { allLayouts } = await import(join(root, 'dist', 'core', 'checkpoints', 'layouts', 'list-layouts.js'))
+  const rows = allLayouts().map(({ title, looks }) => [title, looks.replaceAll('|', '\\|').replaceAll('<', '\\<')])
+  const widths = [0, 1].map((column) =>
+    Math.max(...[['Framework', 'Its checkpoints'], ...rows].map((row) => row[column].length)),
+  )
+  const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`
+  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`
+  return [
+    '# Frameworks',
+    '',
+    '<!-- From the layouts in src/core/checkpoints/layouts; written by `npm run docs`. -->',
+    '',
+    'What `ckpt layouts` lists. To describe checkpoints of your own: [docs/adding-a-layout.md](adding-a-layout.md).',
+    '',
+    line(['Framework', 'Its checkpoints']),
+    rule,
+    ...rows.map(line),
+    '',
+  ].join('\n')
 }
 
 function read(file) {

@@ -109,7 +109,7 @@ describe('meta files', () => {
     expect(checkpoints).toHaveLength(9)
     for (const { name, health } of checkpoints) {
       const mayBeWhole = name.startsWith('CKPT+ep')
-      expect([name, health === 'whole']).toEqual([name, mayBeWhole])
+      expect([name, health === 'unchecked']).toEqual([name, mayBeWhole])
     }
     const got = await ckpt(['list', run])
     expect(got.status).toBe(0)

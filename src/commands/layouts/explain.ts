@@ -11,8 +11,8 @@ export default class LayoutsExplain extends BaseCommand<typeof LayoutsExplain> {
 folder that no layout claims is no checkpoint to ckpt; one of your own is told to it by layouts: in ckpt.yaml
 (docs/adding-a-layout.md).`
   static override examples = [
-    { description: 'a folder that list does not show', command: '<%= config.bin %> layouts explain exp/step-300' },
-    { description: 'every layout', command: '<%= config.bin %> layouts explain exp/model_4.pt --all' },
+    { description: 'a folder that list does not show', command: '<%= config.bin %> layouts explain exp/save' },
+    { description: 'every layout', command: '<%= config.bin %> layouts explain new.safetensors --all' },
   ]
   static override args = {
     path: Args.string({ description: 'a file or folder', required: true, ignoreStdin: true }),

@@ -58,7 +58,7 @@ describe('a ckpt.yaml', () => {
 
   it.each([
     ['prun:\n  keep: 2\n', ':1:1: "prun" is not a section of ckpt.yaml', 'did you mean prune?'],
-    ['zzzz: 2\n', ':1:1: "zzzz"', 'known are: prune, trash empty, hooks, trust'],
+    ['zzzz: 2\n', ':1:1: "zzzz"', 'known are: prune, trash empty, hooks, layouts, trust'],
     ['prune:\n  keep:\n', ':2:3: keep has no value', undefined],
     ['prune:\n  min:\n    - WER\n    - {a: 1}\n', ':4:7: min has keys of its own', undefined],
     ['prune:\n  min: [[a]]\n', ':2:9: min has a list, where', undefined],

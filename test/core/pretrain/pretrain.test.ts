@@ -86,7 +86,8 @@ interface Options extends Partial<PlanOptions> {
 /** As the command does it, without a lock. */
 async function pretrain(text: string, options: Options = {}): Promise<Outcome> {
   const { force = false, update = false, hub = { endpoint: null, token: null }, storage = localStorage() } = options
-  const { now = 0 } = options
+  // Later than what the samples were saved at.
+  const { now = 1_900_000_000 } = options
   const work = options.onProgress === undefined ? {} : { onProgress: options.onProgress }
   const plan = await parsePlan(storage, text, at('plan.yaml'), { workingFolder: folder, ...options })
   const state = plan.collectIn === null ? null : await stateFolderOf(storage, plan.collectIn)
