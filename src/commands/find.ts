@@ -108,7 +108,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       )
       for (const one of checked) {
         if (found.length === num) break
-        const passes = isSound(one) || (await this.isSoundByItself(one))
+        const passes = isSound(one) || (await this.isSoundByItself(one, siblings))
         if (!passes) damaged.push(one)
         else if (!isSound(one)) this.alert(`${printable(one.name)}: ${summarise(one.health)}`)
         // A copy counts only where what it is a copy of does not.
@@ -123,9 +123,10 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     })
   }
 
-  /** What is only known to be missing because others have it may never have been meant for this one: told, no more. */
-  private async isSoundByItself(one: Checkpoint): Promise<boolean> {
+  /** What is only known to be missing because two or three others have it may never have been meant for this one. */
+  private async isSoundByItself(one: Checkpoint, siblings: readonly Checkpoint[]): Promise<boolean> {
     if (one.health.grade !== 'partial') return false
+    if (siblings.filter(({ run }) => run === one.run).length > fewWitnesses + 1) return false
     const bare = { ...one, health: healthFrom('none', []) }
     const [examined] = await examineAcross(this.storage, [bare], [bare], this.flags.verify, {})
     return examined !== undefined && isSound(examined)
@@ -147,6 +148,8 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   }
 }
 
+/** Others that have a file prove little while they are so few. */
+const fewWitnesses = 3
 /** Candidates that are looked at in one go. */
 const mostTogether = 64
 

@@ -355,6 +355,6 @@ describe('output', () => {
       `ckpt list ${shellWord(run)} >&-; echo $?; ckpt list ${shellWord(run)} --where 'los > 1' 2>&- | wc -l; ckpt find ${shellWord(run)} <&-`,
     )
     expect(got.stderr).toBe('')
-    expect(got.stdout).toBe(`0\n1\n${join(run, nameOf(3))}\n`)
+    expect(got.stdout).toBe(`0\n0\n${join(run, nameOf(3))}\n`)
   })
 })

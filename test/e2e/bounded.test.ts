@@ -71,8 +71,12 @@ const times = (count: number, make: (index: number) => string) => Array.from({ l
 describe('a hostile meta', () => {
   it.each([
     ['200,000 keys', times(200_000, (i) => `k${i}: ${i}\n`).join(''), 'has more than 20000 keys'],
-    ['200,000 keys, one unusual', `? a\n: 1\n${times(200_000, (i) => `k${i}: ${i}\n`).join('')}`, 'words and marks'],
-    ['200,000 escaped line ends', `a: "${'\\\n'.repeat(200_000)}"\n`, 'words and marks'],
+    [
+      '200,000 keys, one unusual',
+      `? a\n: 1\n${times(200_000, (i) => `k${i}: ${i}\n`).join('')}`,
+      'more than 200000 lines',
+    ],
+    ['200,000 escaped line ends', `a: "${'\\\n'.repeat(200_000)}"\n`, 'more than 200000 lines'],
     ['100,000 anchors', times(100_000, (i) => `k${i}: &a${i} ${i}\n`).join(''), 'words and marks'],
     ['100,000 lines that are no YAML', `é: 1\n${'}\n'.repeat(100_000)}`, 'corrupt'],
   ])('of %s is damage that is told', async (_, text, reason) => {

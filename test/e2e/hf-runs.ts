@@ -21,7 +21,7 @@ export function makeHfRun(checkpoints: readonly HfCheckpoint[], run = join(tempo
   return run
 }
 
-export function addHfCheckpoint(run: string, { step, age = 60, state = {}, files = allFiles }: HfCheckpoint): void {
+function addHfCheckpoint(run: string, { step, age = 60, state = {}, files = allFiles }: HfCheckpoint): void {
   const folder = join(run, `checkpoint-${step}`)
   mkdirSync(folder, { recursive: true })
   const time = Date.now() / 1000 - age * 60

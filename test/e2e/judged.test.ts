@@ -1,6 +1,6 @@
 /** Runs that the real frameworks wrote: every number, the best, and what to resume from. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { ckpt } from './ckpt.js'
@@ -32,8 +32,9 @@ function decode(dtype: string, bytes: Buffer): number {
   return dtype === 'i4' ? bytes.readInt32LE() : Number(bytes.readBigInt64LE())
 }
 
-/** As the JSON has them. */
+/** As ckpt's JSON has them, and as Python's `str` writes them. */
 function toNumber(value: unknown): unknown {
+  if (value === 'nan') return NaN
   return value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value
 }
 
@@ -101,7 +102,7 @@ interface Expected {
     readonly epoch: number | null
     readonly metrics: Readonly<Record<string, unknown>>
   }[]
-  readonly best?: {
+  readonly best?: null | {
     readonly name: string
     readonly metric: string
     readonly mode: string
@@ -111,6 +112,7 @@ interface Expected {
 }
 
 const frameworks = join(fixtures, 'frameworks')
+const severalRuns: ReadonlySet<string> = new Set(['ignite', 'torch_plain'])
 
 describe.each(readdirSync(frameworks))('%s', (framework) => {
   const folder = join(frameworks, framework)
@@ -123,22 +125,32 @@ describe.each(readdirSync(frameworks))('%s', (framework) => {
     expect([...found.keys()].sort()).toEqual(expected.checkpoints.map(({ name }) => name).sort())
     for (const { name, step, epoch, metrics } of expected.checkpoints) {
       const one = found.get(name)
-      expect({ name, step: one?.step, epoch: one?.epoch }).toEqual({ name, step, epoch })
+      // Null: the framework says nothing, where the name may.
+      if (step !== null) expect([name, one?.step]).toEqual([name, step])
+      if (epoch !== null) expect([name, one?.epoch]).toEqual([name, epoch])
       for (const [key, value] of Object.entries(metrics))
         expect([name, key, toNumber(one?.meta[key])]).toEqual([name, key, toNumber(value)])
     }
   })
 
-  it.runIf(expected.best !== undefined)('finds the best that the framework found', async () => {
-    const { mode, metric, name, also = [], ties = [] } = expected.best ?? { mode: 'min', metric: '', name: '' }
-    const { checkpoints } = await document(['find', '-r', root, `--${mode}`, metric])
-    expect([name, ...also, ...ties]).toContain(relative(root, checkpoints[0]?.path ?? ''))
-  })
+  it.runIf(expected.best !== undefined && expected.best !== null)(
+    'finds the best that the framework found',
+    async () => {
+      const { mode, metric, name, also = [], ties = [] } = expected.best ?? { mode: 'min', metric: '', name: '' }
+      const { checkpoints } = await document(['find', '-r', root, `--${mode}`, metric])
+      expect([name, ...also, ...ties]).toContain(relative(root, checkpoints[0]?.path ?? ''))
+    },
+  )
 
-  const damaged = join(folder, 'damaged.json')
-  it.runIf(existsSync(damaged))('resumes from where the framework can', async () => {
-    const { run, resume } = JSON.parse(readFileSync(damaged, 'utf8')) as { run: string; resume: string }
-    const { stdout } = await ckpt(['recover', join(folder, run), '--verify', 'deep'])
-    expect(relative(join(folder, run), stdout.trim())).toBe(resume)
+  const file = join(folder, 'damaged.json')
+  const damaged = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as { run: string; resume: string | null })
+    : { run: '', resume: null }
+  it.runIf(damaged.resume !== null)('resumes from where the framework can', async () => {
+    const run = join(folder, damaged.run)
+    // What lies in several folders is several runs: the one that is meant is named.
+    const named = severalRuns.has(framework) ? dirname(join(run, damaged.resume ?? '')) : run
+    const { stdout } = await ckpt(['recover', named, '--verify', 'deep'])
+    expect(relative(run, stdout.trim())).toBe(damaged.resume)
   })
 })

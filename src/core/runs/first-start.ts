@@ -81,13 +81,16 @@ export function isFirstSaveCut(one: Checkpoint, all: readonly Checkpoint[], cutA
   return cutAt - written < longestPause
 }
 
+/** Endings of a job that no signal ended: what it had begun to save it saved. */
+const endedByItself: ReadonlySet<string> = new Set(['done', 'failed', 'never-started'])
+
 async function wasCutOff(
   storage: ReadStorage,
   run: Run,
   chosen: Checkpoint,
   { ending, endedAt }: FromNothing,
 ): Promise<boolean> {
-  if (ending === 'done') return false
+  if (ending !== null && endedByItself.has(ending)) return false
   const all = await measure(storage, run.checkpoints)
   const one = all.find(({ path }) => path === chosen.path) ?? chosen
   return isFirstSaveCut(one, all, endedAt ?? one.modified ?? 0)

@@ -9,7 +9,7 @@ interface Kinds {
   isSymbolicLink(): boolean
 }
 
-export function kindOf(of: Kinds): EntryKind {
+function kindOf(of: Kinds): EntryKind {
   if (of.isFile()) return 'file'
   if (of.isDirectory()) return 'directory'
   return of.isSymbolicLink() ? 'link' : 'other'

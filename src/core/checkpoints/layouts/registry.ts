@@ -4,6 +4,7 @@ import { lightgbm, xgboost } from './frameworks/boosting.js'
 import { flax } from './frameworks/flax.js'
 import { keras } from './frameworks/keras.js'
 import { orbax } from './frameworks/orbax.js'
+import { nemo } from './frameworks/nemo.js'
 import { paddle } from './frameworks/paddle.js'
 import { spacy } from './frameworks/spacy.js'
 import { stableBaselines3 } from './frameworks/stable-baselines3.js'
@@ -42,6 +43,7 @@ const specs: readonly LayoutSpec[] = [
   accelerate,
   torchtitan,
   megatron,
+  nemo,
   composer,
   deepSpeed,
   torchtune,

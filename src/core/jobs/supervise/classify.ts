@@ -148,7 +148,7 @@ export function wasKilled(end: ChildEnd): boolean {
 }
 
 /** The number of the signal that ended it, or that a shell in between says ended its command; null for none. */
-function signalOf(end: ChildEnd): number | null {
+export function signalOf(end: ChildEnd): number | null {
   if (end.kind === 'killed') return end.signal
   return end.kind === 'exited' && end.status > 128 && end.status < 128 + 65 ? end.status - 128 : null
 }

@@ -10,7 +10,7 @@ import { CkptError } from '../../errors.js'
 import type { StatePlace } from '../../runs/index.js'
 import { stateFolderOf } from '../../changes/state/index.js'
 import type { Storage } from '../../storage/storage.js'
-import { classify } from './classify.js'
+import { classify, signalOf } from './classify.js'
 import { toCheckpointEntry } from './metric-history.js'
 import { CheckpointWatch } from './watch-checkpoints.js'
 
@@ -78,13 +78,12 @@ export class LoneStart {
 
   private async noteEnd(journal: Journal, status: number, began: number): Promise<void> {
     const time = this.context.now()
-    const isDone = status === 0
     const end = { kind: 'exited', status } as const
     const found = await this.watch.look({
       now: time,
       wait: async () => undefined,
       thorough: true,
-      cutAt: isDone ? null : time,
+      cutAt: signalOf(end) === null ? null : time,
     })
     await journal.add(...found.map((one) => toCheckpointEntry(one, time)))
     const seconds = time - began

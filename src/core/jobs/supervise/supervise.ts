@@ -1,14 +1,7 @@
 /** A command run to its end: resumed, watched, judged, and started again. */
 import { timeOf, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import {
-  fillArguments,
-  holdsPlaceholder,
-  jobEnvironment,
-  outcomeOf,
-  type ChildEnd,
-  type SignalName,
-} from '../command/index.js'
+import { fillArguments, holdsPlaceholder, jobEnvironment, outcomeOf, type SignalName } from '../command/index.js'
 import { beganFromNothing, type Journal, type Next } from '../../changes/journal/index.js'
 import type { StatePlace } from '../../runs/index.js'
 import type { BatchSystem } from '../schedulers/index.js'
@@ -19,7 +12,7 @@ import type { BackOff } from './back-off.js'
 import { barrenStarts } from './starts-without-progress.js'
 import { BatchJob } from './batch-job.js'
 import { Budget, type Limits } from './budget.js'
-import { classify, hasComplied, wasKilled, type Cause, type Ending, type Judgement } from './classify.js'
+import { classify, hasComplied, signalOf, wasKilled, type Cause, type Ending, type Judgement } from './classify.js'
 import { inSeconds } from './in-seconds.js'
 import { decide, type Decision } from './decide.js'
 import { earlierOf, type Previous } from './earlier-starts.js'
@@ -321,7 +314,7 @@ class Supervisor {
       this.world,
       leash,
       {
-        findNew: (end) => this.findNew(end !== null, end === null || isSuccess(end) ? null : this.world.now()),
+        findNew: (end) => this.findNew(end !== null, end === null || signalOf(end) === null ? null : this.world.now()),
         onCheckpoint: (checkpoint) => this.welcome(checkpoint),
         findCause: this.causes(),
       },
@@ -603,10 +596,6 @@ class Supervisor {
 
 /** Between two looks passes so many times as long as one takes. */
 const rarely = 50
-
-function isSuccess(end: ChildEnd): boolean {
-  return end.kind === 'exited' && end.status === 0
-}
 
 const finished: Judgement = { ending: 'done', why: 'exit status 0' }
 

@@ -7,16 +7,7 @@ import type { FileParts } from './file-parts.js'
 import type { TorchStructure } from './torch-structure.js'
 
 export type { Shape } from '../../formats/safetensors.js'
-export {
-  chunksOf,
-  ensureSame,
-  firstOf,
-  isExtent,
-  readExactly,
-  type Extent,
-  type TensorData,
-  type TensorStream,
-} from './extent.js'
+export { chunksOf, ensureSame, firstOf, isExtent, readExactly, type Extent, type TensorData } from './extent.js'
 
 export interface TensorInfo {
   readonly name: string

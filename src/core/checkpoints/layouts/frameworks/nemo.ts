@@ -1,0 +1,45 @@
+/**
+ * NeMo's distributed checkpoints (nemo/utils/callbacks/nemo_model_checkpoint.py, nemo/lightning/pytorch/callbacks/
+ * model_checkpoint.py): a folder named after what was monitored, `<name>--val_loss=2.10-step=1000-consumed_samples=
+ * 128000.0`, `-last` behind the newest; in NeMo 2 with `weights/` and `context/`, before with the shards right in it and
+ * `metadata.json`, which is written last. `<folder>-unfinished` beside it marks one that is being written, and NeMo
+ * removes both at its next start. The `.ckpt` files of NeMo 1 are Lightning's.
+ */
+import type { LayoutSpec } from '../spec.js'
+
+const named =
+  /^.*?(?:[-_]step=(?<step>\d+))?(?:-epoch=(?<epoch>\d+))?-consumed_samples=(?<consumed_samples>\d+(?:\.\d+)?)(?:-last)?$/
+
+export const nemo: LayoutSpec = {
+  id: 'nemo',
+  title: 'NeMo',
+  looks: '<name>--<metric>=<value>-step=<N>-consumed_samples=<N>/ with weights/ or metadata.json',
+  forms: [
+    {
+      kind: 'folder',
+      name: named,
+      below: /^weights$/,
+      proof: {
+        sure: [{ file: 'metadata.json' }, { file: /^weights\/(metadata\.json|\.metadata)$/ }],
+        likely: [{ file: 'weights/' }, { file: 'model_weights/' }, { file: /\.distcp$/ }],
+        typical: /-consumed_samples=/,
+      },
+      whole: {
+        marker: '{name}-unfinished',
+        needs: [
+          {
+            any: ['metadata.json', '.metadata', 'weights/metadata.json', 'weights/.metadata'],
+            reason: 'metadata.json, which is written last, is not there',
+          },
+        ],
+      },
+      facts: [{ from: 'name' }],
+      files: [
+        { name: /^(weights|model_weights)\/$/, role: 'all' },
+        { name: /\.distcp$/, role: 'all' },
+        { name: /^common\.pt$/, role: 'loop', optional: true },
+        { name: /^(\.metadata|metadata\.json)$/, role: 'index', unlisted: true },
+      ],
+    },
+  ],
+}
