@@ -12,14 +12,23 @@ const longestRow = 1 << 22
  * The rows' texts, some at a time, without their line ends, which may lie within quotes. Ends at a row that is too
  * long: what follows is not read.
  */
-export async function* csvRows(source: ByteSource): AsyncGenerator<readonly string[]> {
+export function csvRows(source: ByteSource): AsyncGenerator<readonly string[]> {
+  return rowsOf(source, true)
+}
+
+/** The same where a line end always ends a row, as in JSON lines, whose quotes are not doubled but escaped. */
+export function textLines(source: ByteSource): AsyncGenerator<readonly string[]> {
+  return rowsOf(source, false)
+}
+
+async function* rowsOf(source: ByteSource, mayBeQuoted: boolean): AsyncGenerator<readonly string[]> {
   const decoder = new TextDecoder('utf-8')
   let rest = ''
   for (let offset = 0; offset < source.byteLength && rest.length < longestRow; offset += blockSize) {
     rest += decoder.decode(await source.read(offset, blockSize), { stream: true })
     const rows: string[] = []
     let start = 0
-    let quote = rest.indexOf('"')
+    let quote = mayBeQuoted ? rest.indexOf('"') : -1
     let isInside = false
     for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', end + 1)) {
       for (; quote !== -1 && quote < end; quote = rest.indexOf('"', quote + 1)) isInside = !isInside

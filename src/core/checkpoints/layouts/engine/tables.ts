@@ -1,7 +1,7 @@
 /** Logs of all checkpoints together: the row of a checkpoint is found by its step or its epoch. */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
-import { csvCells, csvRows } from '../../../formats/csv.js'
+import { csvCells, csvRows, textLines } from '../../../formats/csv.js'
 import { parseJson } from '../../../formats/json.js'
 import { sourceOf, withFile } from '../../../storage/source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
@@ -31,7 +31,8 @@ export async function readRows(
     try {
       await withFile(storage, path, async (handle) => {
         let names: readonly string[] | null = null
-        for await (const rows of csvRows(sourceOf(handle))) {
+        const readAll = source.from === 'jsonl' ? textLines : csvRows
+        for await (const rows of readAll(sourceOf(handle))) {
           for (const text of rows) {
             if (source.from === 'jsonl') addRow(found, jsonRow(text), source, wanted)
             else if (names === null) names = csvCells(text).map((name) => name.trim())
