@@ -103,8 +103,21 @@ async function inspectHandle(
   const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
   if (kind === 'legacy') await inspectLegacy(source, around, options)
   else if (kind === 'json') await inspectJson(source, options)
+  else if (kind === 'pickle') await inspectPickleEnd(source)
   else if (kind === 'opaque' || kind === 'text') await compareKind(source, kind, around)
   return { findings: [], tensors, rest: options.level === 'deep' ? restOf(name, path, handle.size, stored) : null }
+}
+
+/** The opcode STOP, which ends every pickle. */
+const stopOpcode = 0x2e
+
+/** Looks at the last byte alone: one that was cut ends within something else, but for one cut in 256. */
+async function inspectPickleEnd(source: ByteSource): Promise<void> {
+  const [last] = await source.read(source.byteLength - 1, 1)
+  if (last === stopOpcode) return
+  throw new FormatError(`ends early: a pickle of ${source.byteLength} bytes that does not end with STOP`, {
+    offset: source.byteLength,
+  })
 }
 
 /** Gives the names of its tensors. */
@@ -259,6 +272,15 @@ async function explainCut(
   )
 }
 
+const titles = {
+  zip: 'zip (torch)',
+  legacy: 'torch',
+  pickle: 'pickle',
+  safetensors: 'safetensors',
+  index: 'JSON',
+  json: 'JSON',
+} as const
+
 async function compareKind(source: ByteSource, kind: 'text' | 'opaque', around: Surroundings): Promise<void> {
   const common = await around.commonKind()
   if (kind === 'opaque' && (around.isNeverEmpty || common === 'text') && (await findZeroTail(source)) === 0) {
@@ -270,7 +292,7 @@ async function compareKind(source: ByteSource, kind: 'text' | 'opaque', around: 
     if (!around.isParameter) return
     throw new FormatError('does not begin as text, as it does in the other checkpoints', { offset: 0 })
   }
-  const title = { zip: 'zip (torch)', legacy: 'torch', safetensors: 'safetensors', index: 'JSON', json: 'JSON' }[common]
+  const title = titles[common]
   throw new FormatError(`does not begin as a ${title} file, as it does in the other checkpoints`, { offset: 0 })
 }
 

@@ -3,7 +3,7 @@
 import { isText } from '../../formats/text.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
 
-export type Kind = 'zip' | 'legacy' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
+export type Kind = 'zip' | 'legacy' | 'pickle' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
 
 /** Bytes that are looked at. */
 export const headLength = 64
@@ -20,8 +20,14 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   if (beginsWith(head, zipMagic)) return 'zip'
   if (isLegacyStream(head)) return 'legacy'
   if (looksLikeSafetensors(head, size)) return 'safetensors'
+  if (pickleName.test(name) && head[0] === proto && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5) return 'pickle'
   return isText(head) ? 'text' : 'opaque'
 }
+
+/** Plain pickles: PaddlePaddle's parameters, replay buffers, model zoos. */
+const pickleName = /\.(pdparams|pdopt|pkl|pickle)$/
+/** The opcode PROTO, with the protocol behind it. */
+const proto = 0x80
 
 function beginsWith(head: Uint8Array, magic: Uint8Array): boolean {
   return head.length >= magic.length && magic.every((byte, index) => head[index] === byte)
