@@ -75,10 +75,19 @@ const longestPause = 60
  * `all` are measured, those of its run; `cutAt` is when the job was cut off, null where it was not.
  */
 export function isFirstSaveCut(one: Checkpoint, all: readonly Checkpoint[], cutAt: number | null): boolean {
-  if (cutAt === null || distinct(all).length > 1) return false
+  if (cutAt === null || distinct(all).length > 1 || isOfCkpt(one)) return false
   if ((findLayout(one.layout)?.lacksAlone?.(one.files) ?? null) === null) return false
   const written = all.find(({ path }) => path === one.path)?.modified ?? cutAt
   return cutAt - written < longestPause
+}
+
+/**
+ * `ckpt save` lets a checkpoint appear whole, and counts milliseconds where Python's time.time() gives microseconds; at
+ * 1.8e9 seconds a double holds them to a quarter of one.
+ */
+function isOfCkpt({ unixtime }: Checkpoint): boolean {
+  const milliseconds = (unixtime ?? NaN) * 1000
+  return Math.abs(milliseconds - Math.round(milliseconds)) < 0.001
 }
 
 /** Endings of a job that no signal ended: what it had begun to save it saved. */
