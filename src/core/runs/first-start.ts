@@ -87,7 +87,8 @@ export function isFirstSaveCut(one: Checkpoint, all: readonly Checkpoint[], cutA
  */
 function isOfCkpt({ unixtime }: Checkpoint): boolean {
   const milliseconds = (unixtime ?? NaN) * 1000
-  return Math.abs(milliseconds - Math.round(milliseconds)) < 0.001
+  // Whole seconds are what people and scripts write.
+  return !Number.isInteger(milliseconds / 1000) && Math.abs(milliseconds - Math.round(milliseconds)) < 0.001
 }
 
 /** Endings of a job that no signal ended: what it had begun to save it saved. */
