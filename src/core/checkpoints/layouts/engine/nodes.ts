@@ -93,7 +93,8 @@ function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value
 }
 
-function isTensor(node: PickleNode): boolean {
+/** Also one that is broken: it is no value. */
+export function isTensor(node: PickleNode): boolean {
   try {
     return tensorOf(node) !== undefined
   } catch (error) {

@@ -15,7 +15,7 @@ import { ZipEndMissing } from '../../../formats/zip.js'
 import { FormatError } from '../../../errors.js'
 import { toMetaValue } from '../../meta/index.js'
 import { readCallbacks, type CheckpointCallback } from './callbacks.js'
-import { entriesOf, valueAt } from '../engine/nodes.js'
+import { entriesOf, isTensor, valueAt } from '../engine/nodes.js'
 
 export interface SavedState {
   readonly step: number | null
@@ -111,15 +111,6 @@ function hyperParametersOf(node: PickleNode | undefined): MetaValue | undefined 
   const values = new PythonValues({ most: mostValues, replace: (one) => (isTensor(one) ? null : undefined) })
   const value = values.value(node)
   return value === undefined ? undefined : toMetaValue(value)
-}
-
-function isTensor(node: PickleNode): boolean {
-  try {
-    return tensorOf(node) !== undefined
-  } catch (error) {
-    if (error instanceof FormatError) return true
-    throw error
-  }
 }
 
 /** The checksums that the archive has for the storages of the `state_dict`, together. */
