@@ -16,7 +16,7 @@ import { neutralName } from '../src/core/changes/state/index.js'
 import { lineOf } from '../src/core/changes/journal/entry.js'
 import { readPlan } from '../src/core/runs/index.js'
 import { StorageError } from '../src/core/errors.js'
-import type { Entry, EntryKind, Result, Stat, Storage } from '../src/core/storage/storage.js'
+import type { DirectoryEntry, EntryKind, Result, Stat, Storage } from '../src/core/storage/storage.js'
 
 const run = '/exp/save'
 const name = 'CKPT+2026-01-01+00-00-00+00'
@@ -172,7 +172,7 @@ function storageWith(file: string, bytes: Uint8Array): Storage {
     if (path === file) return { ok: true, value: stat('file') }
     return path === thing || file.startsWith(`${path}/`) ? { ok: true, value: stat('directory') } : absent(path)
   }
-  const entriesOf = (path: string): Result<readonly Entry[]> => {
+  const entriesOf = (path: string): Result<readonly DirectoryEntry[]> => {
     const inside = [file, thing].filter((one) => one.startsWith(`${path}/`))
     if (inside.length === 0) return absent(path)
     const names = new Set(inside.map((one) => one.slice(path.length + 1).split('/')[0] ?? ''))

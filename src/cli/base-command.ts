@@ -1,7 +1,7 @@
 /** The one subclass of oclif's Command: how every ckpt command reads its flags, prints, fails and exits. */
 import { resolve } from 'node:path'
 import { Command, Flags, Parser, type Interfaces } from '@oclif/core'
-import type { Place } from '../core/formats/config-yaml.js'
+import type { FilePosition } from '../core/formats/config-yaml.js'
 import type { ParsedConfig } from './settings/settings-file.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
@@ -14,10 +14,10 @@ import { toJson } from '../render/json.js'
 import { Output } from '../render/output.js'
 import { every, wait as pause } from '../machine/clock.js'
 import { parseAge } from '../core/choosing/retention/index.js'
-import type { StatePlace } from '../core/runs/index.js'
+import type { StateLocation } from '../core/runs/index.js'
 import { stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
 import { processes } from '../machine/process-identity.js'
-import { bytesProgress, interruptible, type LongWork, type Progress } from './progress.js'
+import { bytesProgress, interruptible, type WatchedWork, type Progress } from './progress.js'
 import { loadSettings, type LeftOut } from './settings/files.js'
 import { standardStream } from '../machine/standard-streams.js'
 import { userStorage } from '../machine/user-storage.js'
@@ -82,7 +82,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.args = args as ArgsOf<T>
     this.json = flags.json === true
     this.quiet = flags['quiet'] === true
-    const yes = this.places.get('yes')
+    const yes = this.positions.get('yes')
     if (yes !== undefined) this.note(`nothing is asked: ${yes.path}:${yes.line} says yes`)
     this.tellLeftOut()
   }
@@ -127,7 +127,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       given: new Set([...given, ...takenBack]),
     })
     const inForce = [...settings].filter(([, { value }]) => value !== null)
-    this.places = new Map(inForce.map(([name, { place }]) => [name, place]))
+    this.positions = new Map(inForce.map(([name, { position }]) => [name, position]))
     return Object.fromEntries(
       Object.entries(definitions).flatMap(([name, definition]) => {
         const setting = settings.get(name)
@@ -173,7 +173,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   /** Of flags that a file has set. */
-  protected places: ReadonlyMap<string, Place> = new Map()
+  protected positions: ReadonlyMap<string, FilePosition> = new Map()
 
   /** As it is typed: `trash empty`. */
   private get name(): string {
@@ -210,7 +210,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   /** Runs what may take long: with progress on a terminal, and stopping cleanly at Ctrl-C. */
-  protected async long<T>(title: string, work: (options: LongWork) => Promise<T>): Promise<T> {
+  protected async long<T>(title: string, work: (options: WatchedWork) => Promise<T>): Promise<T> {
     const progress = bytesProgress(this.output, title, Date.now)
     this.progress = progress
     try {
@@ -225,7 +225,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    * What a change of a run takes: its lock, waited for as long as --wait says, and where state lies. `signal` ends the
    * wait.
    */
-  protected changing(wait: string, state: string | undefined, signal?: AbortSignal): LockOptions & StatePlace {
+  protected changing(wait: string, state: string | undefined, signal?: AbortSignal): LockOptions & StateLocation {
     return {
       processes: processes(`ckpt ${this.name}`.trim()),
       now: () => this.now(),

@@ -6,19 +6,19 @@ import { removeTree } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import { chooseHook, produce, runHook, type ChosenHook, type Hook, type Values } from '../core/jobs/hooks/index.js'
 import { uniteFindings } from '../core/checkpoints/layouts/index.js'
-import { ensurePlaceable, place, temporaryPath, type WrittenOutput } from '../core/tensors/write/index.js'
+import { ensureCanPublish, publishFile, temporaryPath, type WrittenOutput } from '../core/tensors/write/index.js'
 import type { Verified } from '../core/runs/index.js'
-import { fileNameOf, type FileSource, type Through } from '../core/changes/saving/index.js'
+import { fileNameOf, type FileToSave, type Through } from '../core/changes/saving/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import { runHookProcess } from '../machine/run-hook.js'
 import { hookOf, type HookedFile } from './settings/hooks.js'
 
 /** Files that are saved through a hook: chosen by the key and the name that the file gets in the checkpoint. */
 export function throughHooks(
-  files: ReadonlyMap<string, FileSource>,
+  files: ReadonlyMap<string, FileToSave>,
   hooks: readonly Hook[],
   storage: Storage,
-): Map<string, FileSource> {
+): Map<string, FileToSave> {
   return new Map(
     [...files].map(([key, source]) => {
       const chosen = chooseHook(hooks, { key, name: fileNameOf(key) }, 'save')
@@ -67,13 +67,13 @@ export function transferHook(hooks: readonly Hook[], from: HookedFile, template:
  * Throws as `produce`, and CkptError `refused` when something is there and `force` is not given, or no file was made;
  * then nothing is left.
  */
-export async function placeHooked(
+export async function publishHooked(
   storage: Storage,
   { chosen, values, template }: TransferHook,
   output: string,
   { force, signal }: { readonly force: boolean; readonly signal: AbortSignal },
 ): Promise<WrittenOutput> {
-  await ensurePlaceable(storage, output, force)
+  await ensureCanPublish(storage, output, force)
   const workshop = temporaryPath(output)
   const draft = join(workshop, basename(output))
   try {
@@ -83,7 +83,7 @@ export async function placeHooked(
     if (made?.ok !== true) throw made?.error ?? new CkptError('system', `${draft} is gone`)
     const { kind, size } = made.value
     if (kind !== 'file') throw new CkptError('refused', `${output}: the hook made a ${kind} of it, and no file`)
-    await place(storage, draft, output, force)
+    await publishFile(storage, draft, output, force)
     return { path: output, files: [output], bytes: size }
   } finally {
     await removeTree(storage, workshop, wait)

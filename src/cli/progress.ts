@@ -3,7 +3,7 @@ import type { Output } from '../render/output.js'
 import { formatAge, formatSize } from '../render/units.js'
 
 /** What core's long functions take. */
-export interface LongWork {
+export interface WatchedWork {
   readonly signal: AbortSignal
   readonly onProgress: (done: number, total: number) => void
 }

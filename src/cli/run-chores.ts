@@ -14,7 +14,7 @@ import {
   takeBack,
   tellObstacles,
   type PruneRequest,
-  type StatePlace,
+  type StateLocation,
 } from '../core/runs/index.js'
 import {
   forgetStopRequest,
@@ -24,11 +24,11 @@ import {
   type LockOptions,
 } from '../core/changes/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
-import type { Chores, Plan } from '../core/jobs/supervise/index.js'
+import type { Chores, JobPlan } from '../core/jobs/supervise/index.js'
 import { copyTime } from '../machine/exact-times.js'
 import { heldForWriting } from '../machine/open-files.js'
 import { clearedLines } from '../render/cleared.js'
-import { ShellHooks } from '../machine/shell-hooks.js'
+import { UserCommands } from '../machine/user-commands.js'
 
 export interface ChoreOptions {
   readonly onCheckpoint: string | undefined
@@ -36,11 +36,11 @@ export interface ChoreOptions {
   /** Null: nothing is pruned. */
   readonly prune: PruneRequest | null
   readonly trash: boolean
-  readonly lock: LockOptions & StatePlace
+  readonly lock: LockOptions & StateLocation
   readonly tell: (text: string) => void
 }
 
-export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptions): Promise<Chores> {
+export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOptions): Promise<Chores> {
   const { lock, tell, prune, onCheckpoint, onExit } = options
   const { stateDirectory } = plan
   const state = await stateFolderOf(storage, plan.path, plan.stateDirectory)
@@ -52,9 +52,9 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
       tell(`${what}: ${error.message}`)
     }
   }
-  const hooks = new ShellHooks(tell)
+  const commands = new UserCommands(tell)
   const hook = (flag: string, command: string, checkpoint: Checkpoint | null, more: Record<string, string>) => {
-    hooks.add(flag, command, { ...jobEnvironment(plan.environment, checkpoint), CKPT_RUN: plan.path, ...more })
+    commands.add(flag, command, { ...jobEnvironment(plan.environment, checkpoint), CKPT_RUN: plan.path, ...more })
   }
   // What was asked of an earlier job is not meant for this one.
   await attempt('an old request to stop', () => forgetStopRequest(storage, state))
@@ -76,7 +76,7 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
     },
     onEnd: async ({ attempt: number, ending, status, next, checkpoint, saved, remains, hurry }) => {
       // What copies a checkpoint away must have it before it is pruned.
-      await hooks.finish(hurry)
+      await commands.finish(hurry)
       if (prune !== null)
         await attempt('nothing was pruned', () =>
           pruneRun(storage, plan, { ...prune, ownStart: saved }, { ...options, remains }),
@@ -84,7 +84,7 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
       if (onExit === undefined) return
       const facts = { CKPT_REASON: ending, CKPT_EXIT: String(status), CKPT_NEXT: next, CKPT_ATTEMPT: String(number) }
       hook('on-exit', onExit, checkpoint, facts)
-      await hooks.finish(hurry)
+      await commands.finish(hurry)
     },
     setAside: (checkpoint, starts) =>
       attempt('it is not remembered', () => setAside(storage, checkpoint, starts, lock)),
@@ -102,25 +102,25 @@ export async function choresOf(storage: Storage, plan: Plan, options: ChoreOptio
 /** Nothing is looked at twice where nobody is left to write. */
 async function pruneRun(
   storage: Storage,
-  plan: Plan,
+  plan: JobPlan,
   request: PruneRequest,
   { lock, tell, trash, remains }: ChoreOptions & { readonly remains: boolean },
 ): Promise<void> {
-  const place = { stateDirectory: plan.stateDirectory }
-  const found = await openRunIfAny(storage, plan.path, place)
+  const stateLocation = { stateDirectory: plan.stateDirectory }
+  const found = await openRunIfAny(storage, plan.path, stateLocation)
   if (found === null) return
   const state = await stateFolderOf(storage, found.path, plan.stateDirectory)
   await withLock(storage, state, lock, async () => {
-    const run = await openRunIfAny(storage, found.path, place)
+    const run = await openRunIfAny(storage, found.path, stateLocation)
     if (run === null) return
     const now = lock.now()
     // The job that this ckpt ran has ended; what it left behind may still write.
     const writers = { holding: heldForWriting, job: null }
-    const context = { now, wait: remains ? wait : atOnce, utcOffset, writers, ...place }
+    const context = { now, wait: remains ? wait : atOnce, utcOffset, writers, ...stateLocation }
     const { going, plan: planned } = intentOf(await planPrune(storage, run, request, context))
     // Nothing is deleted that was not shown.
     for (const [name, reason] of going.reasons) tell(`${trash ? 'to the trash' : 'removing'} ${name}: ${reason}`)
-    const failure = failureOf(await carryOut(storage, run, going, { ...place, wait, copyTime, now, trash }))
+    const failure = failureOf(await carryOut(storage, run, going, { ...stateLocation, wait, copyTime, now, trash }))
     if (failure !== null) throw failure
     if (planned.missingBytes > 0) tell(`the space asked for is missed by ${planned.missingBytes} bytes`)
   })

@@ -15,7 +15,7 @@ import {
   usualLimits,
   type Enough,
   type Patience,
-  type Plan,
+  type JobPlan,
   type ResumeFrom,
 } from '../core/jobs/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
@@ -29,7 +29,7 @@ export type RunFlags = Interfaces.InferredFlags<typeof runFlags>
 const usualInterval = { least: 1, most: 5 }
 
 /** Throws CkptError `usage`, `bad-expression`. */
-export async function readPlan(run: string, command: readonly string[], flags: RunFlags): Promise<Plan> {
+export async function readPlan(run: string, command: readonly string[], flags: RunFlags): Promise<JobPlan> {
   const stall = flags.stall === undefined ? null : parseAge('stall', flags.stall)
   const { least, most } = usualInterval
   const silence = stall ?? Infinity
@@ -104,7 +104,7 @@ export function toPatience(
   return { order, checkpoints: flags.patience, minDelta, warmup: flags.warmup }
 }
 
-async function underBatch(flags: RunFlags): Promise<Pick<Plan, 'batch' | 'warning' | 'checkpointSignal'>> {
+async function underBatch(flags: RunFlags): Promise<Pick<JobPlan, 'batch' | 'warning' | 'checkpointSignal'>> {
   const batch = await schedulerOf(process.env, askScheduler)
   const warning = flags['warning-signal'] ?? batch?.job.warning ?? null
   const { 'checkpoint-signal': chosen } = flags

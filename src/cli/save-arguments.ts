@@ -2,14 +2,14 @@
 import { resolve } from 'node:path'
 import { CkptError } from '../core/errors.js'
 import type { PyValue } from '../core/formats/pyyaml/index.js'
-import { parseMetaValue, type FileSource } from '../core/changes/saving/index.js'
+import { parseMetaValue, type FileToSave } from '../core/changes/saving/index.js'
 
 /** What stands for standard input. */
 const standardInput = '-'
 
 /** Paths become absolute. Throws CkptError `usage`. */
-export function readFiles(flags: readonly string[], input: AsyncIterable<Uint8Array>): Map<string, FileSource> {
-  const files = new Map<string, FileSource>()
+export function readFiles(flags: readonly string[], input: AsyncIterable<Uint8Array>): Map<string, FileToSave> {
+  const files = new Map<string, FileToSave>()
   let reader: string | undefined
   for (const [key, path] of flags.map((flag) => split(flag, 'file', 'PATH'))) {
     if (files.has(key)) throw new CkptError('usage', `--file ${key}=… was given twice`)

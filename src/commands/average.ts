@@ -211,8 +211,8 @@ status 5). One chunk of one tensor at a time is in memory.`
     if (opened.warning !== null) this.alert(opened.warning)
     ensureSavesInto(opened.run)
     const unixtime = this.now()
-    const place = { run: resolve(run), name, stamp: localStamp(unixtime), unixtime }
-    const checkpoint = { ...place, key, format, meta: await readMeta(meta) }
+    const target = { run: resolve(run), name, stamp: localStamp(unixtime), unixtime }
+    const checkpoint = { ...target, key, format, meta: await readMeta(meta) }
     const { path } = this.flags['dry-run']
       ? await previewAverage(this.storage, prepared, checkpoint)
       : await this.long('averaging', (work) =>

@@ -6,7 +6,7 @@ import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
 import { compileMapping, parseMapEntries, type NameMapping } from '../core/tensors/names/index.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
-import { findFile, type FoundFile } from '../core/runs/index.js'
+import { findFile, type FoundParamFile } from '../core/runs/index.js'
 import { openSafely } from '../core/runs/open-tensors.js'
 import {
   compileDtypes,
@@ -145,7 +145,7 @@ pickle is run. FILE may also be a checkpoint, or a run, of which --min, --max, -
   }
 
   /** A file that came to lie in a checkpoint would be one of its parameter files. */
-  private async outputFor({ path, checkpoint }: FoundFile): Promise<string> {
+  private async outputFor({ path, checkpoint }: FoundParamFile): Promise<string> {
     const { output, to } = this.flags
     if (output !== undefined) return resolve(output)
     const name = outputName(path, to, await this.isModelFolder(dirname(path)))

@@ -54,8 +54,8 @@ frameworks rotate by it. The weights must be in files of their own: where they a
   }
 
   async run(): Promise<void> {
-    const place = { stateDirectory: this.flags.state }
-    const run = await openRun(this.storage, resolve(this.args.run), place)
+    const stateLocation = { stateDirectory: this.flags.state }
+    const run = await openRun(this.storage, resolve(this.args.run), stateLocation)
     if (this.flags['dry-run']) {
       const plan = await this.plan(run)
       this.answer(demoteDocument(run, plan, null), () => renderDemotePlan(run, plan, this.view()))

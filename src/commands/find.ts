@@ -54,10 +54,10 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   async run(): Promise<void> {
     const { selector, path } = this.readArguments()
     const query = await readQuery(this.flags)
-    const place = { stateDirectory: this.flags.state }
+    const stateLocation = { stateDirectory: this.flags.state }
     const runs = this.flags.recursive
-      ? await openRuns(this.storage, path, place)
-      : [await openRun(this.storage, path, place)]
+      ? await openRuns(this.storage, path, stateLocation)
+      : [await openRun(this.storage, path, stateLocation)]
     const checkpoints = runs.flatMap((run) => run.checkpoints)
     const { ordered, selected, warnings } = await arrange(
       this.storage,

@@ -73,10 +73,10 @@ Exit status 3 when nothing matches.`
   async run(): Promise<void> {
     const query = await readQuery(this.flags)
     const path = resolve(this.args.run)
-    const place = { stateDirectory: this.flags.state }
+    const stateLocation = { stateDirectory: this.flags.state }
     const runs = this.flags.recursive
-      ? await openRuns(this.storage, path, place)
-      : [await openRun(this.storage, path, place)]
+      ? await openRuns(this.storage, path, stateLocation)
+      : [await openRun(this.storage, path, stateLocation)]
     if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
     const views: View[] = []
     for (const run of runs) views.push(await this.view(run, query))

@@ -4,7 +4,7 @@ import { CkptError } from '../core/errors.js'
 import { attemptsOf } from '../core/changes/journal/index.js'
 import { runArgument, stateFlag } from '../cli/flags.js'
 import { logDocument, renderLog } from '../render/log.js'
-import { openJobPlace } from '../core/jobs/run-state.js'
+import { openRunState } from '../core/jobs/run-state.js'
 
 export default class Log extends BaseCommand<typeof Log> {
   static override isReader = true
@@ -20,7 +20,7 @@ end, or that is running.`
   static override flags = { state: stateFlag }
 
   async run(): Promise<void> {
-    const { run, journal } = await openJobPlace(this.storage, this.args.run, this.flags.state)
+    const { run, journal } = await openRunState(this.storage, this.args.run, this.flags.state)
     if (attemptsOf(journal.entries).length === 0) {
       throw new CkptError('not-found', `${run}: no job has been run here by ckpt run`, {
         hint: `ckpt run '${run}' -- python train.py`,

@@ -17,7 +17,7 @@ import {
   type Item,
   type LinkStrategy,
   type Loaded,
-  type Plan,
+  type PretrainPlan,
   type Survey,
   type Variables,
 } from '../core/pretrain/index.js'
@@ -89,7 +89,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
     await this.locked(collectIn, { wait, state }, () => this.carryOut(plan, folder))
   }
 
-  private async readPlan(): Promise<Plan> {
+  private async readPlan(): Promise<PretrainPlan> {
     const { source, link, set, 'output-dir': output } = this.flags
     const path = resolve(this.args.plan)
     const [read] = await this.storage.read([path], largestPlan)
@@ -106,7 +106,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
     throw new CkptError('usage', `${path}: has no loadables`, { hint: 'loadables: {model: init/model.safetensors}' })
   }
 
-  private async carryOut(plan: Plan, state: StateFolder | null): Promise<void> {
+  private async carryOut(plan: PretrainPlan, state: StateFolder | null): Promise<void> {
     const record = state === null ? null : await MadeRecord.open(this.storage, state)
     const done = !this.flags['dry-run']
     const into = state === null || record === null ? null : { state, record }
@@ -137,7 +137,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
   }
 
   /** Looks for what the plan names, and collects it; a dry run only looks. Without those that failed. */
-  private async take(plan: Plan, into: Into | null): Promise<Survey & { items: Item[] }> {
+  private async take(plan: PretrainPlan, into: Into | null): Promise<Survey & { items: Item[] }> {
     const found = await this.look(plan, into?.record ?? null)
     const { collectIn } = plan
     if (into === null || collectIn === null || this.flags['dry-run']) return { ...found, items: [...found.items] }
@@ -147,12 +147,12 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
     return { ...found, items: without(items, failed), failed: [...found.failed, ...failed] }
   }
 
-  private async tidy({ collectIn, loadables }: Plan, shards: Plan, { state }: Into): Promise<void> {
+  private async tidy({ collectIn, loadables }: PretrainPlan, shards: PretrainPlan, { state }: Into): Promise<void> {
     if (collectIn === null) return
     await removeOldParts(this.storage, state, collectIn, [...loadables, ...shards.loadables], this.now())
   }
 
-  private async look(plan: Plan, record: MadeRecord | null): Promise<Survey> {
+  private async look(plan: PretrainPlan, record: MadeRecord | null): Promise<Survey> {
     const { force, update } = this.flags
     return this.long('looking', ({ signal }) => {
       const context: SourceContext = {
@@ -168,7 +168,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
   }
 
   private async load(
-    plan: Plan,
+    plan: PretrainPlan,
     items: readonly Item[],
     record: MadeRecord | null,
   ): Promise<{ loaded: readonly Loaded[]; failed: readonly Failed[] }> {

@@ -120,16 +120,16 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
 
   async run(): Promise<void> {
     const written = await this.readPlan()
-    const run = await openRun(this.storage, written?.run ?? resolve(this.args.run), this.place)
+    const run = await openRun(this.storage, written?.run ?? resolve(this.args.run), this.stateLocation)
     if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, await this.intend(run, written))
     // Planned again under the lock: another ckpt may have changed the run while this one waited.
     await this.locked(run.path, this.flags, async () => {
-      const now = await openRun(this.storage, run.path, this.place)
+      const now = await openRun(this.storage, run.path, this.stateLocation)
       await this.prune(now, await this.intend(now, written))
     })
   }
 
-  private get place() {
+  private get stateLocation() {
     return { stateDirectory: this.flags.state }
   }
 
@@ -144,7 +144,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const writers = await writersOf(this.storage, run.path, this.flags.state, this.changing('0s', this.flags.state))
     this.warnOfSpeechBrain(run, writers)
     const intent = await this.long('checking', (work) =>
-      intend({ now: this.now(), wait, utcOffset, writers, ...this.place, ...work }),
+      intend({ now: this.now(), wait, utcOffset, writers, ...this.stateLocation, ...work }),
     )
     for (const warning of intent.plan.warnings) this.alert(warning)
     if (intent.plan.missingBytes > 0) this.alert(renderMissing(intent.plan))
@@ -184,7 +184,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   private async request(): Promise<PruneRequest> {
-    const [file] = policyNames.flatMap((name) => this.places.get(name)?.path ?? [])
+    const [file] = policyNames.flatMap((name) => this.positions.get(name)?.path ?? [])
     if (file !== undefined) this.note(`the policy is that of ${printable(file)}`)
     const { verify, trash } = this.flags
     return { ...(await readPolicy(this.flags)), verify, proves: verify === undefined, toTrash: trash }
@@ -223,7 +223,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       throw new CkptError('refused', 'nothing was removed')
     }
     const removal = await this.long('removing', ({ signal }) =>
-      carryOut(this.storage, run, going, { ...this.place, wait, copyTime, now: this.now(), trash, signal }),
+      carryOut(this.storage, run, going, { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal }),
     )
     const idle = plan.remove.length === 0 && removal.finished.count === 0
     const document = pruneDocument(run, plan, idle && removal.failed.length === 0 ? null : removal)

@@ -4,7 +4,7 @@ import { Flags } from '@oclif/core'
 import { wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { type Candidate, type PassedOver } from '../core/runs/pass-over.js'
+import { type StartCandidate, type PassedOver } from '../core/runs/pass-over.js'
 import { fillArguments, jobEnvironment, runChild, stage, type LinkKind } from '../core/jobs/command/index.js'
 import {
   choose,
@@ -81,12 +81,14 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     this.checkUsage()
     const path = resolve(this.args.run)
     const mayBeFirst = this.command.length > 0 && !this.flags.required
-    const place = { stateDirectory: this.flags.state }
-    const run = await (mayBeFirst ? openRunIfAny(this.storage, path, place) : openRun(this.storage, path, place))
+    const stateLocation = { stateDirectory: this.flags.state }
+    const run = await (mayBeFirst
+      ? openRunIfAny(this.storage, path, stateLocation)
+      : openRun(this.storage, path, stateLocation))
     if (this.command.length > 0) return this.start(path, run)
     if (run === null) return
     const { checkpoint, passedOver } = await this.choose(run)
-    const placed = await this.place(checkpoint)
+    const placed = await this.putInto(checkpoint)
     const into = this.flags.into === undefined ? null : placed.path
     if (this.wantsJson) this.answer({ run: run.path, checkpoint: toDocument(checkpoint), passedOver, into }, () => '')
     else this.output.value(placed.path, '\n')
@@ -103,7 +105,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     })
     if (run === null) for (const one of await neverFinished(this.storage, path)) this.tellPassedOver(one)
     const chosen = run === null ? null : await this.chooseStart(run, lone.fromNothing)
-    const placed = chosen === null ? null : await this.place(chosen)
+    const placed = chosen === null ? null : await this.putInto(chosen)
     // What cannot be filled in is told before anything is moved.
     const filled = fillArguments(this.command, placed)
     const environment = jobEnvironment(process.env, placed)
@@ -142,7 +144,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     this.alert(`passed over ${printable(name)}: ${reasons.join('; ')}`)
   }
 
-  private choose(run: Run): Promise<Candidate> {
+  private choose(run: Run): Promise<StartCandidate> {
     return this.chooseBy((request, context) => choose(this.storage, run, request, context))
   }
 
@@ -166,7 +168,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
   }
 
   /** The checkpoint where --into put it, or where it is. */
-  private async place(checkpoint: Checkpoint): Promise<Checkpoint> {
+  private async putInto(checkpoint: Checkpoint): Promise<Checkpoint> {
     const { into, link } = this.flags
     if (into === undefined) return checkpoint
     await this.refuseBegun(resolve(into))
@@ -189,4 +191,4 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
   }
 }
 
-type Chosen = Candidate & { readonly warnings: readonly string[] }
+type Chosen = StartCandidate & { readonly warnings: readonly string[] }

@@ -135,7 +135,7 @@ nothing; the new checkpoint always stays.`
     return this.long('saving', (options) => saveCheckpoint(this.storage, checkpoint, { placement, wait, ...options }))
   }
 
-  private get place() {
+  private get stateLocation() {
     return { stateDirectory: this.flags.state }
   }
 
@@ -146,7 +146,7 @@ nothing; the new checkpoint always stays.`
 
   /** Null when the new checkpoint is gone already: another one's prune was faster. */
   private async prune(saved: Saved, path: string, request: PruneRequest): Promise<SavedPrune | null> {
-    const { run } = await openExactly(this.storage, path, this.place)
+    const { run } = await openExactly(this.storage, path, this.stateLocation)
     const newcomer = run.checkpoints.find((one) => one.path === saved.path)
     if (newcomer === undefined) {
       this.alert(`${saved.path} was removed meanwhile, so nothing was pruned`)
@@ -156,14 +156,21 @@ nothing; the new checkpoint always stays.`
     if (plan.remove.length === 0) return { run, plan, removal: null }
     const { going } = intentOf(plan)
     const removal = await this.long('removing', ({ signal }) =>
-      carryOut(this.storage, run, going, { ...this.place, wait, copyTime, now: this.now(), trash: false, signal }),
+      carryOut(this.storage, run, going, {
+        ...this.stateLocation,
+        wait,
+        copyTime,
+        now: this.now(),
+        trash: false,
+        signal,
+      }),
     )
     for (const { name } of removal.removed) this.note(`removed ${printable(name)}`)
     return { run, plan, removal }
   }
 
   private async plan(run: Run, newcomer: Checkpoint, request: PruneRequest) {
-    const context = { now: this.now(), wait, utcOffset, ...this.place }
+    const context = { now: this.now(), wait, utcOffset, ...this.stateLocation }
     const plan = await this.long('checking', (options) =>
       planPrune(this.storage, run, { ...request, newcomer }, { ...context, ...options }),
     )

@@ -41,8 +41,8 @@ What it has seen it remembers in the run's journal, so that a prune between two 
     const patience = toPatience(flags, flags.min, flags.max, ['--min', '--max'])
     if (patience === null) throw new CkptError('usage', 'by which metric?', { hint: '--min WER, or --max ACC' })
     const run = resolve(this.args.run)
-    const place = { stateDirectory: flags.state }
-    const checkpoints = await wholeOldestFirst(this.storage, run, place)
+    const stateLocation = { stateDirectory: flags.state }
+    const checkpoints = await wholeOldestFirst(this.storage, run, stateLocation)
     const state = await stateFolderOf(this.storage, checkpoints[0]?.run ?? run, flags.state)
     const journal = await Journal.open(this.storage, state, ({ message }) => this.alert(`not remembered: ${message}`))
     await journal.add(...unknownTo(journal.entries, checkpoints).map((one) => toCheckpointEntry(one, this.now())))

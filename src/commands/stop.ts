@@ -5,7 +5,7 @@ import { CkptError } from '../core/errors.js'
 import { holderOf, jobLock, writeStopRequest, type StateFolder } from '../core/changes/state/index.js'
 import { runArgument, stateFlag } from '../cli/flags.js'
 import { interruptible } from '../cli/progress.js'
-import { openJobPlace } from '../core/jobs/run-state.js'
+import { openRunState } from '../core/jobs/run-state.js'
 
 /** Milliseconds between two looks whether the job has ended. */
 const interval = 200
@@ -30,7 +30,7 @@ is running, that is exit status 3.`
   }
 
   async run(): Promise<void> {
-    const { run, state } = await openJobPlace(this.storage, this.args.run, this.flags.state)
+    const { run, state } = await openRunState(this.storage, this.args.run, this.flags.state)
     const holder = await this.holder(state)
     if (holder === null) {
       throw new CkptError('not-found', `${run}: no job is running here under ckpt run`, { hint: `ckpt log '${run}'` })

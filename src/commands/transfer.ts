@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { placeText } from '../core/formats/config-yaml.js'
+import { positionText } from '../core/formats/config-yaml.js'
 import { CkptError } from '../core/errors.js'
 import { parseMapEntries } from '../core/tensors/names/index.js'
 import type { WrittenOutput } from '../core/tensors/write/index.js'
@@ -146,22 +146,23 @@ told), and give it TARGET's name, or that of --output`,
     this.refuseByName(hook)
     const { output, force, 'dry-run': isTrial } = this.flags
     for (const warning of [...from.warnings, ...into.warnings]) this.alert(warning)
-    const { placeHooked } = await import('../cli/file-hooks.js')
+    const { publishHooked } = await import('../cli/file-hooks.js')
     const written =
       isTrial || output === undefined
         ? null
-        : await interruptible((signal) => placeHooked(this.storage, hook, resolve(output), { force, signal }))
+        : await interruptible((signal) => publishHooked(this.storage, hook, resolve(output), { force, signal }))
     this.answer(hookedTransferDocument(hook, written), () => renderHookedTransfer(hook, written))
   }
 
   /** What is typed and would have no effect is a mistake; what a file says for all transfers is not. */
   private refuseByName({ chosen }: TransferHook): void {
     const typed = Object.entries(this.flags).filter(
-      ([name, value]) => byNameFlags.includes(name) && value !== undefined && value !== false && !this.places.has(name),
+      ([name, value]) =>
+        byNameFlags.includes(name) && value !== undefined && value !== false && !this.positions.has(name),
     )
     if (typed.length === 0) return
     const names = typed.map(([name]) => `--${name}`).join(', ')
-    throw new CkptError('usage', `${names}: ${placeText(chosen.command.place)} has a hook for this transfer`, {
+    throw new CkptError('usage', `${names}: ${positionText(chosen.command.position)} has a hook for this transfer`, {
       hint: 'leave the hook out with --no-config',
     })
   }

@@ -104,17 +104,19 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
 
   private async resolve(argument: string): Promise<Target[]> {
     const path = resolve(argument)
-    const place = { stateDirectory: this.flags.state }
+    const stateLocation = { stateDirectory: this.flags.state }
     if (this.flags.recursive) {
-      const runs = await openRuns(this.storage, path, place)
+      const runs = await openRuns(this.storage, path, stateLocation)
       if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
       return runs.map((run) => ({ run, which: null }))
     }
-    const named = await openNamed(this.storage, argument, baseOf(argument), place)
+    const named = await openNamed(this.storage, argument, baseOf(argument), stateLocation)
     if (named.kind === 'run') return [{ run: named.run, which: null }]
     // A file that is no checkpoint is told as such.
     const { run, checkpoint } =
-      named.kind === 'checkpoint' ? named : await openCheckpoint(this.storage, named.path, baseOf(argument), place)
+      named.kind === 'checkpoint'
+        ? named
+        : await openCheckpoint(this.storage, named.path, baseOf(argument), stateLocation)
     return [{ run, which: [checkpoint] }]
   }
 }

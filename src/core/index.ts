@@ -57,7 +57,7 @@ export {
 export {
   plan,
   rules,
-  type Plan,
+  type RetentionPlan as Plan,
   type PlanInput,
   type Policy,
   type Reason,
@@ -89,7 +89,7 @@ export {
   saveCheckpoint,
   toPyMeta,
   toPyValues,
-  type FileSource,
+  type FileToSave as FileSource,
   type MetaInput,
   type MetaInputs,
   type NewCheckpoint,

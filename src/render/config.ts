@@ -1,6 +1,6 @@
 /** Settings, hooks, and where they come from. */
 import type { Hook } from '../core/jobs/hooks/index.js'
-import type { Place } from '../core/formats/config-yaml.js'
+import type { FilePosition } from '../core/formats/config-yaml.js'
 import { painter } from './colours.js'
 import { toJson } from './json.js'
 import type { Output } from './output.js'
@@ -10,7 +10,7 @@ import { renderTable, type Column } from './table.js'
 export type Origin =
   | { readonly kind: 'default' }
   | { readonly kind: 'environment'; readonly variable: string }
-  | { readonly kind: 'file'; readonly place: Place }
+  | { readonly kind: 'file'; readonly position: FilePosition }
 
 export interface EffectiveFlag {
   readonly flag: string
@@ -85,7 +85,12 @@ const leftOutColumns: readonly Column<LeftOut>[] = [
 ]
 
 function stepsOf({ selector, commands }: Hook): HookRow[] {
-  return [...commands].map(([step, { text, place }]) => ({ selector, step, text, origin: { kind: 'file', place } }))
+  return [...commands].map(([step, { text, position }]) => ({
+    selector,
+    step,
+    text,
+    origin: { kind: 'file', position },
+  }))
 }
 
 function valueText(value: unknown): string {
@@ -101,7 +106,7 @@ function originText(origin: Origin): string {
     case 'environment':
       return `environment ${origin.variable}`
     case 'file':
-      return printable(`${origin.place.path}:${origin.place.line}`)
+      return printable(`${origin.position.path}:${origin.position.line}`)
   }
 }
 
@@ -125,16 +130,16 @@ export function configDocument({ run, files, leftOut, commands, hooks }: ConfigV
 function originDocument(origin: Origin) {
   const { kind: from } = origin
   if (origin.kind === 'environment') return { from, variable: origin.variable }
-  return origin.kind === 'default' ? { from } : { from, file: origin.place.path, line: origin.place.line }
+  return origin.kind === 'default' ? { from } : { from, file: origin.position.path, line: origin.position.line }
 }
 
-function hookDocument({ selector, commands, timeout, place }: Hook) {
+function hookDocument({ selector, commands, timeout, position }: Hook) {
   return {
     ...(selector.kind === 'key' ? { key: selector.key } : { match: selector.pattern }),
     steps: new Map([...commands].map(([step, { text }]) => [step, text])),
     shell: [...commands.values()].some(({ words }) => words === null),
     timeout,
-    file: place.path,
-    line: place.line,
+    file: position.path,
+    line: position.line,
   }
 }

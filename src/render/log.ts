@@ -1,12 +1,12 @@
 /** The attempts of a run's jobs. */
-import type { Attempt, Contents } from '../core/changes/journal/index.js'
+import type { RecordedAttempt, JournalContents } from '../core/changes/journal/index.js'
 import { attemptsOf } from '../core/changes/journal/index.js'
 import { aligned } from './aligned.js'
 import { printable } from './printable.js'
 import { formatAge, plural } from './units.js'
 
 /** One line an attempt, the oldest first, and what they come to. `stamp` gives the local time of a moment. */
-export function renderLog(journal: Contents, stamp: (time: number) => string): string[] {
+export function renderLog(journal: JournalContents, stamp: (time: number) => string): string[] {
   const attempts = attemptsOf(journal.entries)
   const head = ['STARTED', 'TRY', 'FROM', 'TOOK', 'NEW', 'LOST', 'ENDED']
   const rows = attempts.map((attempt) => rowOf(attempt, stamp))
@@ -17,7 +17,7 @@ export function renderLog(journal: Contents, stamp: (time: number) => string): s
   return [...aligned([head, ...rows]), sum, ...cut]
 }
 
-function rowOf({ start, checkpoints, end }: Attempt, stamp: (time: number) => string): string[] {
+function rowOf({ start, checkpoints, end }: RecordedAttempt, stamp: (time: number) => string): string[] {
   return [
     stamp(start.time)
       .replace('+', ' ')
@@ -36,11 +36,11 @@ function formatSeconds(seconds: number): string {
 }
 
 /** As `--json` gives it (docs/json.md). */
-export function logDocument(run: string, journal: Contents) {
+export function logDocument(run: string, journal: JournalContents) {
   return { run, attempts: attemptsOf(journal.entries).map(attemptDocument), unreadable: journal.unreadable }
 }
 
-function attemptDocument({ start, checkpoints, end }: Attempt) {
+function attemptDocument({ start, checkpoints, end }: RecordedAttempt) {
   const { attempt, time: started, reason, checkpoint: from, command, host, pid, job } = start
   return {
     ...{ attempt, started, reason, from, command, host, pid, job },
@@ -49,6 +49,6 @@ function attemptDocument({ start, checkpoints, end }: Attempt) {
   }
 }
 
-function endDocument({ time, ending, why, status, seconds, lost, next }: NonNullable<Attempt['end']>) {
+function endDocument({ time, ending, why, status, seconds, lost, next }: NonNullable<RecordedAttempt['end']>) {
   return { time, ending, why, status, seconds, lost, next }
 }

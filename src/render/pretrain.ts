@@ -5,7 +5,7 @@ import {
   type Failed,
   type Item,
   type Loaded,
-  type Plan,
+  type PretrainPlan,
   type Survey,
 } from '../core/pretrain/index.js'
 import { formatPart, reportOf } from '../core/tensors/transfer/index.js'
@@ -17,7 +17,7 @@ import { formatSize, plural } from './units.js'
 
 /** What was done; `loaded` is null where nothing was to be loaded. */
 export interface Pretraining {
-  readonly plan: Plan
+  readonly plan: PretrainPlan
   readonly survey: Survey
   readonly loaded: readonly Loaded[] | null
   /** Of the survey and of collecting. */

@@ -1,5 +1,5 @@
 /** What a transfer matched, as people see it. */
-import { placeText } from '../core/formats/config-yaml.js'
+import { positionText } from '../core/formats/config-yaml.js'
 import type { ChosenHook } from '../core/jobs/hooks/index.js'
 import type { LeftOut, TensorInfo } from '../core/tensors/read/index.js'
 import { tellCounts, tellLoss, type WrittenOutput } from '../core/tensors/write/index.js'
@@ -161,17 +161,17 @@ interface HookedTransfer {
 }
 
 export function renderHookedTransfer({ chosen }: HookedTransfer, written: WrittenOutput | null): string[] {
-  const { text, place } = chosen.command
-  const hook = `by the hook at ${printable(placeText(place))}: ${printable(text)}`
+  const { text, position } = chosen.command
+  const hook = `by the hook at ${printable(positionText(position))}: ${printable(text)}`
   return [hook, written === null ? 'nothing was written' : told(written)]
 }
 
 export function hookedTransferDocument({ source, template, chosen }: HookedTransfer, written: WrittenOutput | null) {
-  const { text: command, place } = chosen.command
+  const { text: command, position } = chosen.command
   return {
     source,
     target: template,
-    hook: { command, file: place.path, line: place.line },
+    hook: { command, file: position.path, line: position.line },
     output: written?.path ?? null,
     files: written?.files ?? [],
     bytes: written?.bytes ?? 0,

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { attemptsOf, readJournal, type Entry } from '../../src/core/changes/journal/index.js'
+import { attemptsOf, readJournal, type JournalEntry } from '../../src/core/changes/journal/index.js'
 import { stateFolderOf } from '../../src/core/changes/state/index.js'
 import { localStorage } from '../../src/core/storage/local.js'
 import { ckpt, temporaryDirectory } from '../e2e/ckpt.js'
@@ -26,7 +26,7 @@ function epochsOf(folder: string): number[] {
 const epochDone = (folder: string, epoch: number) =>
   until(`epoch ${epoch} in ${folder}`, () => epochsOf(folder).includes(epoch))
 
-async function journalOf(folder: string): Promise<readonly Entry[]> {
+async function journalOf(folder: string): Promise<readonly JournalEntry[]> {
   const storage = localStorage()
   return (await readJournal(storage, await stateFolderOf(storage, join(folder, 'save')))).entries
 }

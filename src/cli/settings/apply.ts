@@ -1,5 +1,5 @@
 /** Which settings hold for one call of a command: what is nearer wins, flag by flag. */
-import { ConfigError, unknownKey, type Place } from '../../core/formats/config-yaml.js'
+import { ConfigError, unknownKey, type FilePosition } from '../../core/formats/config-yaml.js'
 import type { ParsedConfig } from './settings-file.js'
 import { isSettable, readEntry, type FlagDefinitions } from './values.js'
 
@@ -16,7 +16,7 @@ export interface SettingsRequest {
 export interface Setting {
   /** As the command's parser gives it; null for a switch that is off. */
   readonly value: unknown
-  readonly place: Place
+  readonly position: FilePosition
 }
 
 /**
@@ -50,13 +50,13 @@ async function readSection(
   const found = new Map<string, Setting>()
   const known = Object.keys(flags).filter(isSettable)
   for (const entry of file.sections.get(command)?.entries ?? []) {
-    const { key, place } = entry
+    const { key, position } = entry
     const definition = known.includes(key) ? flags[key] : undefined
-    if (definition === undefined) throw unknownKey({ key, place, value: null }, `a flag of ${command}`, known)
+    if (definition === undefined) throw unknownKey({ key, position, value: null }, `a flag of ${command}`, known)
     const value = await readEntry(entry, definition)
     const other = value === null ? undefined : [...found.keys()].find((one) => exclude(one, key, flags))
-    if (other !== undefined) throw new ConfigError(place, `${key} and ${other} exclude each other`)
-    found.set(key, { value, place })
+    if (other !== undefined) throw new ConfigError(position, `${key} and ${other} exclude each other`)
+    found.set(key, { value, position })
   }
   return found
 }

@@ -28,7 +28,7 @@ export async function effectiveFlags(
   return settable.map(([flag, definition]) => {
     const setting = settings.get(flag)
     if (setting !== undefined) {
-      return { flag, value: setting.value ?? false, origin: { kind: 'file', place: setting.place } }
+      return { flag, value: setting.value ?? false, origin: { kind: 'file', position: setting.position } }
     }
     const variable = variables.get(flag)
     const value = values[flag] ?? (definition.type === 'boolean' ? false : null)

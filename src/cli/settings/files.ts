@@ -71,12 +71,12 @@ async function readTrust({ trust }: ParsedConfig, isOwn: boolean) {
   const { ConfigError } = await import('../../core/formats/config-yaml.js')
   const [first] = trust
   if (first !== undefined && !isOwn) {
-    throw new ConfigError(first.place, 'trust stands in your own settings only', { hint: `in ${ownFile()}` })
+    throw new ConfigError(first.position, 'trust stands in your own settings only', { hint: `in ${ownFile()}` })
   }
-  const folders = trust.flatMap(({ text, place }) => {
+  const folders = trust.flatMap(({ text, position }) => {
     if (text === 'group') return []
     if (isAbsolute(text)) return [text.replace(/(?<=.)\/+$/, '')]
-    throw new ConfigError(place, `trust names folders by absolute paths, or group, not ${JSON.stringify(text)}`)
+    throw new ConfigError(position, `trust names folders by absolute paths, or group, not ${JSON.stringify(text)}`)
   })
   return { folders, group: trust.some(({ text }) => text === 'group') }
 }

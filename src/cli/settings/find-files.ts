@@ -7,7 +7,7 @@ const fileName = 'ckpt.yaml'
 /** Bytes. People write these by hand. */
 const largest = 1 << 20
 
-export interface ConfigPlaces {
+export interface ConfigLocations {
   /** Absolute: the search upwards ends there, where it lies above. */
   readonly home: string
   /** Absolute: the user's own file, which comes last; null for none. */
@@ -21,7 +21,7 @@ export interface ConfigPlaces {
 export async function findConfigs(
   storage: ReadStorage,
   folder: string,
-  { home, own }: ConfigPlaces,
+  { home, own }: ConfigLocations,
 ): Promise<string[]> {
   const paths = foldersUpTo(folder, home).map((one) => join(one, fileName))
   const all = own === null || paths.includes(own) ? paths : [...paths, own]

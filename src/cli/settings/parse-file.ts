@@ -5,15 +5,15 @@ import {
   unknownKey,
   YamlText,
   type Pair,
-  type Place,
+  type FilePosition,
   type Scalar,
   type YamlLibrary,
 } from '../../core/formats/config-yaml.js'
 
 /** One key of a command's section. */
-export interface Entry {
+export interface SettingEntry {
   readonly key: string
-  readonly place: Place
+  readonly position: FilePosition
   /** One, or those of a list. */
   readonly values: readonly Scalar[]
   readonly isList: boolean
@@ -37,8 +37,8 @@ export interface ParsedConfig {
 
 /** What stands behind a command's name. */
 export interface Section {
-  readonly place: Place
-  readonly entries: readonly Entry[]
+  readonly position: FilePosition
+  readonly entries: readonly SettingEntry[]
 }
 
 /** Keys beside the commands' names. */
@@ -60,7 +60,7 @@ export function parseConfig(
   for (const pair of pairs) {
     // `layouts` is a command as well, which takes no flags from here.
     if (others.some((other) => other === pair.key)) continue
-    if (commands.includes(pair.key)) sections.set(pair.key, { place: pair.place, entries: entriesOf(yaml, pair) })
+    if (commands.includes(pair.key)) sections.set(pair.key, { position: pair.position, entries: entriesOf(yaml, pair) })
     else {
       throw unknownKey(pair, 'a section of ckpt.yaml', [...commands, ...others])
     }
@@ -80,12 +80,12 @@ export function parseConfig(
 
 const example = 'prune: {keep: 2, min: [WER]}'
 
-function entriesOf(yaml: YamlText, { key, value }: Pair): Entry[] {
+function entriesOf(yaml: YamlText, { key, value }: Pair): SettingEntry[] {
   return value === null ? [] : yaml.pairsOf(value, key, example).map((pair) => entryOf(yaml, pair))
 }
 
-function entryOf(yaml: YamlText, { key, place, value }: Pair): Entry {
+function entryOf(yaml: YamlText, { key, position, value }: Pair): SettingEntry {
   const items = yaml.itemsOf(value)
-  const values = (items ?? [value]).map((item) => yaml.scalarOf(key, item, place))
-  return { key, place, values, isList: items !== null }
+  const values = (items ?? [value]).map((item) => yaml.scalarOf(key, item, position))
+  return { key, position, values, isList: items !== null }
 }

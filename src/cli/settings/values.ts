@@ -1,8 +1,8 @@
 /** One key of a section as the flag of its name takes it, as if it had been typed. */
 import { dirname, resolve } from 'node:path'
 import { Parser, type Interfaces } from '@oclif/core'
-import { ConfigError, misplaced, type Scalar } from '../../core/formats/config-yaml.js'
-import type { Entry } from './settings-file.js'
+import { ConfigError, atPosition, type Scalar } from '../../core/formats/config-yaml.js'
+import type { SettingEntry } from './settings-file.js'
 import { CkptError } from '../../core/errors.js'
 import { policyFlags, selectionFlags } from '../flags.js'
 import { parseMessage } from '../parse-error.js'
@@ -17,10 +17,10 @@ export function isSettable(name: string): boolean {
 }
 
 /** What the flag comes to; null for a switch that is off. Throws ConfigError. */
-export async function readEntry(entry: Entry, definition: FlagDefinition): Promise<unknown> {
+export async function readEntry(entry: SettingEntry, definition: FlagDefinition): Promise<unknown> {
   if (definition.type === 'boolean') return readSwitch(entry) ? true : null
   if (entry.isList && definition.multiple !== true) {
-    throw new ConfigError(entry.place, `${entry.key} takes one value, and here is a list of ${entry.values.length}`)
+    throw new ConfigError(entry.position, `${entry.key} takes one value, and here is a list of ${entry.values.length}`)
   }
   const found: unknown[] = []
   for (const value of entry.values) found.push(await readValue(entry, value, definition))
@@ -29,15 +29,15 @@ export async function readEntry(entry: Entry, definition: FlagDefinition): Promi
   return flag
 }
 
-function readSwitch({ key, values: [value], place, isList }: Entry): boolean {
+function readSwitch({ key, values: [value], position, isList }: SettingEntry): boolean {
   const isOn = isList ? null : (value?.boolean ?? null)
-  if (isOn === null) throw new ConfigError(value?.place ?? place, `${key} is true or false`)
+  if (isOn === null) throw new ConfigError(value?.position ?? position, `${key} is true or false`)
   return isOn
 }
 
 /** By the flag's own parser, so that a file takes exactly what the command line takes. */
-async function readValue(entry: Entry, value: Scalar, definition: FlagDefinition): Promise<unknown> {
-  if (value.boolean !== null) throw new ConfigError(value.place, `${entry.key} takes a value, not ${value.text}`)
+async function readValue(entry: SettingEntry, value: Scalar, definition: FlagDefinition): Promise<unknown> {
+  if (value.boolean !== null) throw new ConfigError(value.position, `${entry.key} takes a value, not ${value.text}`)
   const text = fromFolder(value, definition)
   try {
     const flags = { [entry.key]: alone(definition) }
@@ -45,7 +45,7 @@ async function readValue(entry: Entry, value: Scalar, definition: FlagDefinition
     return (parsed.flags as Record<string, unknown>)[entry.key]
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    throw new ConfigError(value.place, parseMessage(error.message), { cause: error, ...hintOf(error) })
+    throw new ConfigError(value.position, parseMessage(error.message), { cause: error, ...hintOf(error) })
   }
 }
 
@@ -58,9 +58,9 @@ export function alone<T extends FlagDefinition>(definition: T): T {
 const paths = new Set(['FILE', 'DIR', 'FOLDER', 'PATH'])
 
 /** A relative path is one from the folder of the file that it stands in. */
-function fromFolder({ text, place }: Scalar, definition: FlagDefinition): string {
+function fromFolder({ text, position }: Scalar, definition: FlagDefinition): string {
   const kind = definition.type === 'option' ? definition.helpValue : undefined
-  const folder = dirname(place.path)
+  const folder = dirname(position.path)
   if (typeof kind !== 'string') return text
   if (paths.has(kind)) return resolve(folder, text)
   const at = text.indexOf('=')
@@ -77,12 +77,12 @@ function alike(name: string, flag: unknown): unknown {
 }
 
 /** What only the command itself would refuse (an age, an expression, a rule) is refused here, where its place is known. */
-async function check(entry: Entry, flag: unknown): Promise<void> {
+async function check(entry: SettingEntry, flag: unknown): Promise<void> {
   try {
     await readPolicy({ [entry.key]: flag })
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
-    throw misplaced(entry.values[0]?.place ?? entry.place, error)
+    throw atPosition(entry.values[0]?.position ?? entry.position, error)
   }
 }
 

@@ -12,7 +12,7 @@ import { dryRunFlag, runArgument, stateFlag, waitFlag, yesFlag } from '../../cli
 import { renderFinished } from '../../render/prune.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
 import { formatSize, plural } from '../../render/units.js'
-import { openTrashPlace, type TrashPlace } from '../../core/runs/trash-place.js'
+import { openRunTrash, type RunTrash } from '../../core/runs/run-trash.js'
 
 export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
   static override summary = "Delete what lies in a run's trash"
@@ -35,17 +35,17 @@ export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
   }
 
   async run(): Promise<void> {
-    const place = await openTrashPlace(this.storage, this.args.run, this.flags.state)
-    if (this.flags['dry-run']) return this.show(place.run, this.select(place), null)
-    await this.locked(place.run, this.flags, async () => {
-      const now = await openTrashPlace(this.storage, place.run, this.flags.state)
+    const trash = await openRunTrash(this.storage, this.args.run, this.flags.state)
+    if (this.flags['dry-run']) return this.show(trash.run, this.select(trash), null)
+    await this.locked(trash.run, this.flags, async () => {
+      const now = await openRunTrash(this.storage, trash.run, this.flags.state)
       const entries = this.select(now)
       if (entries.length > 0 && !this.flags.yes) await this.ask(entries)
       await this.show(now.run, entries, await this.empty(now, entries))
     })
   }
 
-  private select({ contents }: TrashPlace): readonly TrashEntry[] {
+  private select({ contents }: RunTrash): readonly TrashEntry[] {
     const age = this.flags['older-than']
     const seconds = age === undefined ? 0 : parseAge('older-than', age)
     return contents.entries.filter(({ time }) => age === undefined || this.now() - time > seconds)
@@ -58,7 +58,7 @@ export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
     if (!(await confirm(question, '--yes'))) throw new CkptError('refused', 'nothing was deleted')
   }
 
-  private async empty({ run, state }: TrashPlace, entries: readonly TrashEntry[]): Promise<Emptied> {
+  private async empty({ run, state }: RunTrash, entries: readonly TrashEntry[]): Promise<Emptied> {
     return this.long('deleting', ({ signal }) =>
       emptyAndFinish(this.storage, run, state, entries, { wait, copyTime, signal }),
     )

@@ -1,7 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.js'
 import { runArgument, stateFlag } from '../../cli/flags.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
-import { openTrashPlace } from '../../core/runs/trash-place.js'
+import { openRunTrash } from '../../core/runs/run-trash.js'
 
 export default class TrashList extends BaseCommand<typeof TrashList> {
   static override isReader = true
@@ -13,7 +13,7 @@ export default class TrashList extends BaseCommand<typeof TrashList> {
   static override flags = { state: stateFlag }
 
   async run(): Promise<void> {
-    const { run, contents } = await openTrashPlace(this.storage, this.args.run, this.flags.state)
+    const { run, contents } = await openRunTrash(this.storage, this.args.run, this.flags.state)
     for (const path of contents.unknown) this.alert(`${path}: without a record, so it has no name to go back to`)
     this.answer({ run, trash: contents.entries.map(trashDocument) }, () => renderTrash(contents.entries, this.now()))
   }

@@ -4,28 +4,32 @@ import { CkptError } from '../errors.js'
 import { nearestName } from '../nearest.js'
 
 /** Where something stands; both count from 1. */
-export interface Place {
+export interface FilePosition {
   readonly path: string
   readonly line: number
   readonly column: number
 }
 
 /** As compilers tell it: `/exp/ckpt.yaml:3:5`. */
-export function placeText({ path, line, column }: Place): string {
+export function positionText({ path, line, column }: FilePosition): string {
   return `${path}:${line}:${column}`
 }
 
 /** A mistake in such a file, told with its place: `/exp/ckpt.yaml:3:5: …`. */
 export class ConfigError extends CkptError {
-  constructor(place: Place, message: string, details: { readonly hint?: string; readonly cause?: unknown } = {}) {
-    super('usage', `${placeText(place)}: ${message}`, details)
+  constructor(
+    position: FilePosition,
+    message: string,
+    details: { readonly hint?: string; readonly cause?: unknown } = {},
+  ) {
+    super('usage', `${positionText(position)}: ${message}`, details)
   }
 }
 
 /** The same mistake, found by someone who did not know where the value stands. */
-export function misplaced(place: Place, error: CkptError): ConfigError {
+export function atPosition(position: FilePosition, error: CkptError): ConfigError {
   const { message, hint } = error
-  return new ConfigError(place, message, hint === undefined ? { cause: error } : { hint, cause: error })
+  return new ConfigError(position, message, hint === undefined ? { cause: error } : { hint, cause: error })
 }
 
 /** One plain value. */
@@ -34,15 +38,15 @@ export interface Scalar {
   readonly text: string
   /** Null for what is no boolean. */
   readonly boolean: boolean | null
-  readonly place: Place
+  readonly position: FilePosition
   /** The place of one character of the text; where that cannot be told, of the text. */
-  readonly placeAt: (index: number) => Place
+  readonly positionAt: (index: number) => FilePosition
 }
 
 /** One key with what stands behind it; null for nothing. */
 export interface Pair {
   readonly key: string
-  readonly place: Place
+  readonly position: FilePosition
   readonly value: Node | null
 }
 
@@ -67,7 +71,8 @@ export class YamlText {
       prettyErrors: false,
     })
     const [mistake] = this.document.errors
-    if (mistake !== undefined) throw new ConfigError(this.placeAt(mistake.pos[0]), mistake.message, { cause: mistake })
+    if (mistake !== undefined)
+      throw new ConfigError(this.positionAt(mistake.pos[0]), mistake.message, { cause: mistake })
   }
 
   /** Null for an empty file. */
@@ -77,11 +82,12 @@ export class YamlText {
 
   /** The keys of a mapping, in order. `what` names it in messages, `example` shows one. Throws ConfigError. */
   pairsOf(node: Node, what: string, example: string): Pair[] {
-    if (!this.library.isMap(node)) throw new ConfigError(this.placeOf(node), `${what} holds no keys`, { hint: example })
+    if (!this.library.isMap(node))
+      throw new ConfigError(this.positionOf(node), `${what} holds no keys`, { hint: example })
     return node.items.map(({ key, value }) => {
       const name = this.library.isScalar(key) ? key.value : null
-      if (typeof name === 'string') return { key: name, place: this.placeOf(key), value: this.resolve(value) }
-      throw new ConfigError(this.placeOf(key), `${what} has a key that is no text`)
+      if (typeof name === 'string') return { key: name, position: this.positionOf(key), value: this.resolve(value) }
+      throw new ConfigError(this.positionOf(key), `${what} has a key that is no text`)
     })
   }
 
@@ -95,24 +101,24 @@ export class YamlText {
   }
 
   /** The value of `key`, which must be a plain one. `fallback` is the place of the key. Throws ConfigError. */
-  scalarOf(key: string, node: Node | null, fallback: Place): Scalar {
-    const place = node === null ? fallback : this.placeOf(node)
+  scalarOf(key: string, node: Node | null, fallback: FilePosition): Scalar {
+    const position = node === null ? fallback : this.positionOf(node)
     if (!this.library.isScalar(node) || node.value === null) {
       const what = node === null ? 'no value' : this.library.isMap(node) ? 'keys of its own' : 'a list'
-      throw new ConfigError(place, `${key} has ${what}, where a text, a number or true is expected`)
+      throw new ConfigError(position, `${key} has ${what}, where a text, a number or true is expected`)
     }
     const { value, source } = node
     const text = typeof value === 'string' ? value : (source ?? JSON.stringify(value))
     const boolean = typeof value === 'boolean' ? value : null
-    return { text, boolean, place, placeAt: (index) => this.placeWithin(node, text, index) }
+    return { text, boolean, position, positionAt: (index) => this.positionWithin(node, text, index) }
   }
 
-  placeOf(node: unknown): Place {
+  positionOf(node: unknown): FilePosition {
     const range =
       this.library.isScalar(node) || this.library.isMap(node) || this.library.isSeq(node) || this.library.isAlias(node)
         ? node.range
         : undefined
-    return this.placeAt(range?.[0] ?? 0)
+    return this.positionAt(range?.[0] ?? 0)
   }
 
   /** What an alias stands for; null for a value that is left out. */
@@ -123,21 +129,21 @@ export class YamlText {
   }
 
   /** Quotes and escapes stand before some texts: only one that stands there as it is can be counted in. */
-  private placeWithin(node: Node, text: string, index: number): Place {
+  private positionWithin(node: Node, text: string, index: number): FilePosition {
     const [start = 0, end = 0] = node.range ?? []
     const at = this.text.slice(start, end).indexOf(text)
-    return this.placeAt(at === -1 ? start : start + at + index)
+    return this.positionAt(at === -1 ? start : start + at + index)
   }
 
-  private placeAt(offset: number): Place {
+  private positionAt(offset: number): FilePosition {
     const { line, col } = this.lines.linePos(offset)
     return { path: this.path, line: Math.max(line, 1), column: Math.max(col, 1) }
   }
 }
 
 /** A key or a section that there is none of, with the nearest that there is. */
-export function unknownKey({ key, place }: Pair, what: string, known: readonly string[]): ConfigError {
+export function unknownKey({ key, position }: Pair, what: string, known: readonly string[]): ConfigError {
   const near = nearestName(key, known)
   const hint = near === undefined ? `known are: ${known.join(', ')}` : `did you mean ${near}?`
-  return new ConfigError(place, `${JSON.stringify(key)} is not ${what}`, { hint })
+  return new ConfigError(position, `${JSON.stringify(key)} is not ${what}`, { hint })
 }

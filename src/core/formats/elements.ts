@@ -113,7 +113,7 @@ export function elementCount(shape: readonly number[]): number | null {
 }
 
 /** Where the elements of an array lie in its storage. Offset and strides count elements. */
-export interface Place {
+export interface ArrayLayout {
   readonly offset: number
   readonly shape: readonly number[]
   readonly strides: readonly number[]
@@ -127,18 +127,18 @@ export function readView(
   bytes: Uint8Array,
   type: ElementType,
   littleEndian: boolean,
-  place: Place,
+  strided: ArrayLayout,
 ): readonly NumericElement[] | null | undefined {
-  const count = elementCount(place.shape)
-  if (count === null || !isInside(bytes.length, type.size, count, place)) return undefined
+  const count = elementCount(strided.shape)
+  if (count === null || !isInside(bytes.length, type.size, count, strided)) return undefined
   if (count > maxListedElements) return null
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const values: NumericElement[] = []
-  const index = place.shape.map(() => 0)
-  let at = place.offset
+  const index = strided.shape.map(() => 0)
+  let at = strided.offset
   while (values.length < count) {
     values.push(type.read(view, at * type.size, littleEndian))
-    at += step(index, place.shape, place.strides)
+    at += step(index, strided.shape, strided.strides)
   }
   return values
 }
@@ -159,8 +159,8 @@ function step(index: number[], shape: readonly number[], strides: readonly numbe
   return moved
 }
 
-function isInside(byteLength: number, size: number, count: number, place: Place): boolean {
-  const { offset, shape, strides } = place
+function isInside(byteLength: number, size: number, count: number, strided: ArrayLayout): boolean {
+  const { offset, shape, strides } = strided
   if (shape.length !== strides.length || !Number.isSafeInteger(offset) || offset < 0) return false
   if (strides.some((stride) => !Number.isSafeInteger(stride) || stride < 0)) return false
   if (count === 0) return true

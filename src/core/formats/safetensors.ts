@@ -93,7 +93,7 @@ export function parseHeader(header: Uint8Array, fileLength: number): Safetensors
     end = entry.end
   }
   checkCovered(end, dataStart, fileLength)
-  return { dataStart, metadata, findings, tensors: sorted.map((entry) => place(entry, dataStart)) }
+  return { dataStart, metadata, findings, tensors: sorted.map((entry) => toEntry(entry, dataStart)) }
 }
 
 function compare(a: U64, b: U64): number {
@@ -164,7 +164,7 @@ function checkCovered(end: U64, dataStart: number, fileLength: number): void {
 }
 
 /** Offsets are below the file's length by now, so a double holds them. */
-function place({ name, dtype, shape, begin, end }: RawEntry, dataStart: number): SafetensorsEntry {
+function toEntry({ name, dtype, shape, begin, end }: RawEntry, dataStart: number): SafetensorsEntry {
   return { name, dtype, shape, begin: dataStart + Number(begin), end: dataStart + Number(end) }
 }
 

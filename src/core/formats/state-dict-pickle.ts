@@ -182,9 +182,9 @@ class StateDictPickler {
       this.writer.u8(op.get).u8(known)
       return
     }
-    const place = this.memo.size
-    this.memo.set(text, place)
-    this.writer.u8(op.global).put(this.encoder.encode(text)).u8(op.put).u8(place)
+    const memoIndex = this.memo.size
+    this.memo.set(text, memoIndex)
+    this.writer.u8(op.global).put(this.encoder.encode(text)).u8(op.put).u8(memoIndex)
   }
 
   private text(text: string): void {

@@ -147,7 +147,7 @@ function parseHeader(bytes: Uint8Array, size: number): Header {
   const storages: LegacyStorage[] = []
   let offset = keys.end
   for (const node of itemsOf(keys.value) ?? []) {
-    const storage = place(textOf(node), described.storages, offset)
+    const storage = toLegacyStorage(textOf(node), described.storages, offset)
     storages.push(storage)
     offset = storage.offset + storage.byteLength
     if (!Number.isSafeInteger(offset)) throw new FormatError(`torch legacy stream: storage ${storage.key} is too large`)
@@ -169,7 +169,11 @@ function callsOf(pickles: readonly Unpickled[]): PickleCalls {
   }
 }
 
-function place(key: string | undefined, known: ReadonlyMap<string, Described>, offset: number): LegacyStorage {
+function toLegacyStorage(
+  key: string | undefined,
+  known: ReadonlyMap<string, Described>,
+  offset: number,
+): LegacyStorage {
   const storage = key === undefined ? undefined : known.get(key)
   if (key === undefined || storage === undefined) {
     throw new FormatError(`torch legacy stream: storage ${key ?? '(no text)'} is listed, but nothing refers to it`)

@@ -1,9 +1,9 @@
 /** One job at a time in a run, with the run's journal open. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../errors.js'
-import { attemptsOf, Journal, type Attempt } from '../changes/journal/index.js'
+import { attemptsOf, Journal, type RecordedAttempt } from '../changes/journal/index.js'
 import { makeFolders } from '../changes/publish/index.js'
-import type { StatePlace } from '../runs/index.js'
+import type { StateLocation } from '../runs/index.js'
 import {
   acquireLock,
   jobLock,
@@ -21,7 +21,7 @@ import type { Storage } from '../storage/storage.js'
  */
 export async function holdingJob<T>(
   storage: Storage,
-  { path, stateDirectory }: { readonly path: string } & StatePlace,
+  { path, stateDirectory }: { readonly path: string } & StateLocation,
   options: LockOptions,
   tell: (text: string) => void,
   work: (journal: Journal) => Promise<T>,
@@ -44,7 +44,7 @@ export async function holdingJob<T>(
 }
 
 /** A ckpt that was killed takes nothing along: its job goes on, and a second one would write over it. */
-function refuseSurvivor(last: Attempt | undefined, { self, startOf }: Processes): void {
+function refuseSurvivor(last: RecordedAttempt | undefined, { self, startOf }: Processes): void {
   if (last?.end !== null) return
   const { pid, started, host } = last.start
   if (pid === null || started === null || host !== self.host || startOf(pid) !== started) return

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { download, ensureDigest, type Network } from './download/index.js'
 import { CkptError } from '../errors.js'
-import { place, type LongWork } from '../tensors/write/index.js'
+import { publishFile, type LongWork } from '../tensors/write/index.js'
 import { hardLink, makeFolders } from '../changes/publish/index.js'
 import type { RemoteFile } from './sources/index.js'
 import { unlinkIfThere, type StateFolder } from '../changes/state/index.js'
@@ -113,7 +113,7 @@ class Collector {
     if (made?.origin !== this.item.from) return this.collect()
     await unlinkIfThere(storage, this.draft)
     await this.copy(first.path, before, this.draft)
-    await this.place(this.draft, { origin: made.origin, validator: made.validator })
+    await this.publish(this.draft, { origin: made.origin, validator: made.validator })
     this.work.onProgress?.(before.size, before.size)
     return before.size
   }
@@ -122,7 +122,7 @@ class Collector {
     const { storage, network } = this.context
     const { from } = this.item
     const partial = await download(storage, network, file, this.draft, this.work)
-    await this.place(partial.path, { origin: from, validator: partial.validator })
+    await this.publish(partial.path, { origin: from, validator: partial.validator })
     await partial.forget()
     return partial.position
   }
@@ -139,7 +139,7 @@ class Collector {
     if (link === 'symbolic') await storage.symbolicLink(file.path, draft)
     else if (link === 'hard') await hardLink(storage, file.path, draft)
     else await this.copy(file.path, before, draft)
-    await this.place(draft, { origin: originOf(file.path, before), validator: null })
+    await this.publish(draft, { origin: originOf(file.path, before), validator: null })
     onProgress?.(before.size, before.size)
     return before.size
   }
@@ -166,13 +166,13 @@ class Collector {
   }
 
   /** Remembered, then named. */
-  private async place(draft: string, what: { origin: string; validator: string | null }): Promise<void> {
+  private async publish(draft: string, what: { origin: string; validator: string | null }): Promise<void> {
     const { storage, record } = this.context
     const { path, digest, replaces } = this.item
     const [stat] = await storage.lstat([draft])
     if (stat?.ok !== true) throw stat?.error ?? new CkptError('system', `${draft} is gone`)
     await record.add(path, stat.value, { ...what, digest })
-    await place(storage, draft, path, replaces)
+    await publishFile(storage, draft, path, replaces)
     await storage.syncDirectory(dirname(path))
   }
 }

@@ -20,9 +20,13 @@ export async function isMet(condition: Scalar, variables: Variables): Promise<bo
   for (const name of expression.names) {
     if (variables.has(name)) continue
     const near = nearestName(name, [...variables.keys()])
-    throw new ConfigError(condition.place, `the condition ${condition.text} asks for ${name}, which nobody has set`, {
-      hint: near === undefined ? `--set ${name}=true, or set: {${name}: true} in the plan` : `did you mean ${near}?`,
-    })
+    throw new ConfigError(
+      condition.position,
+      `the condition ${condition.text} asks for ${name}, which nobody has set`,
+      {
+        hint: near === undefined ? `--set ${name}=true, or set: {${name}: true} in the plan` : `did you mean ${near}?`,
+      },
+    )
   }
   const scope: Scope = { get: (name) => variables.get(name), key: (name) => variables.get(name) }
   return selects(expression, scope)

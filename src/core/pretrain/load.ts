@@ -16,13 +16,13 @@ import {
   type Values,
 } from '../jobs/hooks/index.js'
 import { compileMapping } from '../tensors/names/index.js'
-import { ensurePlaceable, formatFor, place, type LongWork } from '../tensors/write/index.js'
+import { ensureCanPublish, formatFor, publishFile, type LongWork } from '../tensors/write/index.js'
 import { makeFolders } from '../changes/publish/index.js'
 import { neutralName } from '../changes/state/index.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import { ensureSafe, isTensorFile, openTensors, weightsOf, type TensorFile } from '../tensors/read/index.js'
 import { ensureTransferable, matchTensors, transfer, type TransferPlan } from '../tensors/transfer/index.js'
-import type { Load, Plan } from './plan.js'
+import type { Load, PretrainPlan } from './plan.js'
 import type { MadeRecord } from './record.js'
 import { isShardIndex } from './shards.js'
 import { orFailed, originOf, type Failed, type Item } from './survey.js'
@@ -59,7 +59,7 @@ export interface LoadedAll {
  * that is not ours, shapes that differ (see `ensureTransferable`), a hook that fails. Of those that fail later the
  * others go on. Gives those that failed. Throws CkptError `interrupted`.
  */
-export async function load(context: LoadContext, plan: Plan, items: readonly Item[]): Promise<LoadedAll> {
+export async function load(context: LoadContext, plan: PretrainPlan, items: readonly Item[]): Promise<LoadedAll> {
   const tasks = items.flatMap((item) => {
     const { load: wanted } = item.loadable
     return wanted === null ? [] : [new Task(context, plan, item, wanted)]
@@ -109,7 +109,7 @@ class Task {
 
   constructor(
     private readonly context: LoadContext,
-    private readonly whole: Plan,
+    private readonly whole: PretrainPlan,
     readonly item: Item,
     private readonly wanted: Load,
   ) {
@@ -137,7 +137,7 @@ class Task {
       return
     }
     await makeFolders(this.context.storage, dirname(output))
-    await ensurePlaceable(this.context.storage, output, this.replaces)
+    await ensureCanPublish(this.context.storage, output, this.replaces)
     if (verifying !== undefined && verifying !== null) await this.runHook(verifying)
     if (loading !== undefined && loading !== null) this.source = await this.produce(loading, `read-${this.item.name}`)
     this.hook = transferring ?? null
@@ -162,7 +162,7 @@ class Task {
     if (stat?.ok !== true) throw stat?.error ?? new CkptError('system', `${draft} is gone`)
     if (stat.value.kind !== 'file') throw new CkptError('refused', `${output}: a hook made a ${stat.value.kind} of it`)
     await this.context.record?.add(output, stat.value, { origin: this.origin, digest: null, validator: null })
-    await place(this.context.storage, draft, output, this.replaces)
+    await publishFile(this.context.storage, draft, output, this.replaces)
   }
 
   /** Leaves nothing but what has got its name. Never fails for what it tidies up. */

@@ -1,6 +1,6 @@
 /** What a loadable is loaded into: `init/model.safetensors`, or a mapping with that and how. */
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import { ConfigError, misplaced, unknownKey, type Pair, type Scalar, type YamlText } from '../formats/config-yaml.js'
+import { ConfigError, atPosition, unknownKey, type Pair, type Scalar, type YamlText } from '../formats/config-yaml.js'
 import { CkptError } from '../errors.js'
 import { compileMapping } from '../tensors/names/index.js'
 import type { ResizeKind } from '../tensors/transfer/index.js'
@@ -17,9 +17,9 @@ const resizes: readonly ResizeKind[] = ['slice', 'pad']
  * their keys there, and without it beside their targets. Throws ConfigError.
  */
 export async function parseLoad(yaml: YamlText, pair: Pair, base: string, output: string | null): Promise<Load | null> {
-  const { key, place, value } = pair
+  const { key, position, value } = pair
   if (value === null) return null
-  if (!yaml.isMapping(value)) return plainLoad(key, resolve(base, yaml.scalarOf(key, value, place).text), output)
+  if (!yaml.isMapping(value)) return plainLoad(key, resolve(base, yaml.scalarOf(key, value, position).text), output)
   const found = new Map<string, Pair>()
   for (const one of yaml.pairsOf(value, key, '{target: init/model.safetensors}')) {
     if (!keys.includes(one.key)) throw unknownKey(one, `a key of ${key}`, keys)
@@ -46,10 +46,10 @@ class LoadReader {
   ) {}
 
   async read(base: string, folder: string | null): Promise<Load> {
-    const { key, place } = this.pair
+    const { key, position } = this.pair
     const target = this.scalar('target')
     if (target === null)
-      throw new ConfigError(place, `${key} has no target`, { hint: '{target: init/model.safetensors}' })
+      throw new ConfigError(position, `${key} has no target`, { hint: '{target: init/model.safetensors}' })
     const output = this.scalar('output')
     for (const rename of this.scalars('rename')) await this.ensureRename(rename)
     const path = resolve(base, target.text)
@@ -77,7 +77,7 @@ class LoadReader {
 
   private scalar(key: string): Scalar | null {
     const pair = this.found.get(key)
-    return pair === undefined ? null : this.yaml.scalarOf(key, pair.value, pair.place)
+    return pair === undefined ? null : this.yaml.scalarOf(key, pair.value, pair.position)
   }
 
   /** One text, or a list of them. */
@@ -85,23 +85,23 @@ class LoadReader {
     const pair = this.found.get(key)
     if (pair === undefined) return []
     const items = this.yaml.itemsOf(pair.value) ?? [pair.value]
-    return items.map((item) => this.yaml.scalarOf(key, item, pair.place))
+    return items.map((item) => this.yaml.scalarOf(key, item, pair.position))
   }
 
   private readMap(): ReadonlyMap<string, string> {
     const pair = this.found.get('map')
     if (pair === undefined || pair.value === null) return new Map()
     const entries = this.yaml.pairsOf(pair.value, 'map', '{old: new}')
-    return new Map(entries.map(({ key, value, place }) => [key, this.yaml.scalarOf(key, value, place).text]))
+    return new Map(entries.map(({ key, value, position }) => [key, this.yaml.scalarOf(key, value, position).text]))
   }
 
   /** Before anything is fetched. */
-  private async ensureRename({ text, place }: Scalar): Promise<void> {
+  private async ensureRename({ text, position }: Scalar): Promise<void> {
     try {
       await compileMapping({ renames: [text] })
     } catch (error) {
       if (!(error instanceof CkptError)) throw error
-      throw misplaced(place, error)
+      throw atPosition(position, error)
     }
   }
 
@@ -112,15 +112,15 @@ class LoadReader {
   private isOn(key: (typeof switches)[number]): boolean {
     const value = this.scalar(key)
     if (value === null) return false
-    if (value.boolean === null) throw new ConfigError(value.place, `${key} is true or false`)
+    if (value.boolean === null) throw new ConfigError(value.position, `${key} is true or false`)
     return value.boolean
   }
 
   private readResize(): ResizeKind[] {
-    return this.scalars('resize').map(({ text, place }) => {
+    return this.scalars('resize').map(({ text, position }) => {
       const kind = resizes.find((one) => one === text)
       if (kind === undefined)
-        throw new ConfigError(place, `resize is ${resizes.join(' or ')}, not ${JSON.stringify(text)}`)
+        throw new ConfigError(position, `resize is ${resizes.join(' or ')}, not ${JSON.stringify(text)}`)
       return kind
     })
   }
@@ -130,6 +130,6 @@ class LoadReader {
     if (value === null) return undefined
     const part = Number(value.text)
     if (part >= 0 && part <= 1) return part
-    throw new ConfigError(value.place, `${key} is a part of a whole, from 0 to 1, not ${value.text}`)
+    throw new ConfigError(value.position, `${key} is a part of a whole, from 0 to 1, not ${value.text}`)
   }
 }

@@ -1,5 +1,12 @@
 /** Where a loadable's file comes from: `org/model/lm.ckpt`, `{run: exp/save, min: WER}`, `{file: lm.ckpt}`. */
-import { ConfigError, misplaced, unknownKey, type Pair, type Place, type YamlText } from '../formats/config-yaml.js'
+import {
+  ConfigError,
+  atPosition,
+  unknownKey,
+  type Pair,
+  type FilePosition,
+  type YamlText,
+} from '../formats/config-yaml.js'
 import type { Digest } from './download/index.js'
 import { CkptError } from '../errors.js'
 import { guessSource, sourceKinds, splitPath, splitUrl, type Fields, type Source } from './sources/index.js'
@@ -26,22 +33,22 @@ const kinds = sourceKinds.map(({ name }) => name)
 export async function readDefault(context: OriginContext, pair: Pair): Promise<Origin> {
   const { yaml, storage, base } = context
   if (yaml.isMapping(pair.value)) return readMapping(context, pair, null, [])
-  const { text, place } = yaml.scalarOf(pair.key, pair.value, pair.place)
-  return { source: await placed(place, () => guessSource(storage, text, base)), file: null, digest: null }
+  const { text, position } = yaml.scalarOf(pair.key, pair.value, pair.position)
+  return { source: await placed(position, () => guessSource(storage, text, base)), file: null, digest: null }
 }
 
 /** Behind a key of `paths:`; `fallback` is the default source. Throws ConfigError. */
 export async function readPath(context: OriginContext, pair: Pair, fallback: Origin | null): Promise<Origin> {
   const { yaml, storage, base } = context
   if (yaml.isMapping(pair.value)) return readMapping(context, pair, fallback, ['file', 'sha256'])
-  const { text, place } = yaml.scalarOf(pair.key, pair.value, pair.place)
+  const { text, position } = yaml.scalarOf(pair.key, pair.value, pair.position)
   const { source, file } = splitPath(text)
   if (file === '') {
-    throw new ConfigError(place, `${text}: names no file`, {
+    throw new ConfigError(position, `${text}: names no file`, {
       hint: `{folder: ${text}} stands for ${pair.key}.ckpt in it`,
     })
   }
-  return { source: await placed(place, () => guessSource(storage, source, base)), file, digest: null }
+  return { source: await placed(position, () => guessSource(storage, source, base)), file, digest: null }
 }
 
 async function readMapping(
@@ -54,16 +61,16 @@ async function readMapping(
   const named = pairs.filter(({ key }) => kinds.includes(key))
   const [first, second] = named
   if (second !== undefined)
-    throw new ConfigError(second.place, `${pair.key} has two sources: ${named.map(({ key }) => key).join(', ')}`)
+    throw new ConfigError(second.position, `${pair.key} has two sources: ${named.map(({ key }) => key).join(', ')}`)
   const kind = sourceKinds.find(({ name }) => name === first?.key)
   const known = [...(kind === undefined ? kinds : [kind.name, ...kind.options]), ...more]
   for (const one of pairs) if (!known.includes(one.key)) throw unknownKey(one, `a key of ${pair.key}`, known)
-  const fields: Fields = new Map(pairs.map(({ key, value, place }) => [key, yaml.scalarOf(key, value, place)]))
+  const fields: Fields = new Map(pairs.map(({ key, value, position }) => [key, yaml.scalarOf(key, value, position)]))
   const digest = readDigest(fields)
   const file = fields.get('file')?.text ?? null
   if (kind === undefined || first === undefined) {
     if (fallback !== null) return { ...fallback, file: file ?? fallback.file, digest }
-    throw new ConfigError(pair.place, `${pair.key} names no source, and there is no default source`, {
+    throw new ConfigError(pair.position, `${pair.key} names no source, and there is no default source`, {
       hint: `one of ${kinds.join(', ')}`,
     })
   }
@@ -72,8 +79,8 @@ async function readMapping(
   const isFile = url !== undefined && file === null && more.length > 0
   const split = isFile ? splitUrl(url.text) : null
   const own = split === null || url === undefined ? fields : new Map([...fields, ['url', { ...url, text: split.base }]])
-  const { place } = fields.get(first.key) ?? first
-  return { source: await placed(place, () => kind.read(own, base)), file: split?.file ?? file, digest }
+  const { position } = fields.get(first.key) ?? first
+  return { source: await placed(position, () => kind.read(own, base)), file: split?.file ?? file, digest }
 }
 
 function readDigest(fields: Fields): Digest | null {
@@ -81,15 +88,15 @@ function readDigest(fields: Fields): Digest | null {
   if (written === undefined) return null
   const value = written.text.toLowerCase()
   if (/^[0-9a-f]{64}$/.test(value)) return { algorithm: 'sha256', value }
-  throw new ConfigError(written.place, `sha256 is 64 hexadecimal digits, not ${JSON.stringify(written.text)}`)
+  throw new ConfigError(written.position, `sha256 is 64 hexadecimal digits, not ${JSON.stringify(written.text)}`)
 }
 
 /** A mistake in what the source is, with its place. */
-async function placed(place: Place, read: () => Promise<Source>): Promise<Source> {
+async function placed(position: FilePosition, read: () => Promise<Source>): Promise<Source> {
   try {
     return await read()
   } catch (error) {
     if (!(error instanceof CkptError) || error instanceof ConfigError || error.code !== 'usage') throw error
-    throw misplaced(place, error)
+    throw atPosition(position, error)
   }
 }

@@ -7,7 +7,7 @@ import type { ReadStorage } from '../storage/storage.js'
 import { isMet, parseVariable, type Variables } from './conditions.js'
 import { parseLoad } from './parse-load.js'
 import { readDefault, readPath, type Origin, type OriginContext } from './parse-origin.js'
-import { linkStrategies, type LinkStrategy, type Loadable, type Plan } from './plan.js'
+import { linkStrategies, type LinkStrategy, type Loadable, type PretrainPlan } from './plan.js'
 
 const sections = ['collect_in', 'default_source', 'link', 'output', 'set', 'loadables', 'paths', 'conditions', 'hooks']
 const example = 'loadables: {model: init/model.safetensors}'
@@ -25,7 +25,12 @@ export interface PlanOptions {
 }
 
 /** `path` is absolute; relative paths in the text are relative to its folder. Throws ConfigError. */
-export async function parsePlan(storage: ReadStorage, text: string, path: string, options: PlanOptions): Promise<Plan> {
+export async function parsePlan(
+  storage: ReadStorage,
+  text: string,
+  path: string,
+  options: PlanOptions,
+): Promise<PretrainPlan> {
   const yaml = new YamlText(text, path, await import('yaml'))
   const found = new Map<string, Pair>()
   for (const pair of yaml.root === null ? [] : yaml.pairsOf(yaml.root, 'the plan', example)) {
@@ -42,7 +47,7 @@ class PlanReader {
     private readonly options: PlanOptions,
   ) {}
 
-  async read(path: string): Promise<Plan> {
+  async read(path: string): Promise<PretrainPlan> {
     const loadables = await this.readLoadables()
     const hooks = parseHooks(this.context.yaml, this.sections.get('hooks')?.value ?? null)
     ensureForLoadables(
@@ -61,7 +66,7 @@ class PlanReader {
   private scalar(section: string): Scalar | null {
     const pair = this.sections.get(section)
     if (pair === undefined || pair.value === null) return null
-    return this.context.yaml.scalarOf(section, pair.value, pair.place)
+    return this.context.yaml.scalarOf(section, pair.value, pair.position)
   }
 
   private folder(section: string): string | null {
@@ -78,7 +83,7 @@ class PlanReader {
     const written = this.scalar('link')
     const strategy = linkStrategies.find((one) => one === written?.text)
     if (written === null || strategy !== undefined) return strategy ?? null
-    throw new ConfigError(written.place, `link is ${linkStrategies.join(', ')}, not ${JSON.stringify(written.text)}`)
+    throw new ConfigError(written.position, `link is ${linkStrategies.join(', ')}, not ${JSON.stringify(written.text)}`)
   }
 
   private async readLoadables(): Promise<Loadable[]> {
@@ -91,13 +96,13 @@ class PlanReader {
     const output = this.options.output ?? this.folder('output')
     const loadables: Loadable[] = []
     for (const pair of pairs) {
-      const { key, place } = pair
+      const { key, position } = pair
       ensureFileName(pair)
       const path = paths.get(key)
       loadables.push({
         key,
         name: `${key}.ckpt`,
-        place,
+        position,
         skippedBy: await this.readCondition(conditions.get(key), variables),
         origin: path === undefined ? fallback : await readPath(this.context, path, fallback),
         load: await parseLoad(this.context.yaml, pair, this.context.base, output),
@@ -116,8 +121,8 @@ class PlanReader {
   }
 
   private readVariables(): Variables {
-    const written = this.pairs('set').map(({ key, value, place }) => {
-      const text = value === null ? '' : this.context.yaml.scalarOf(key, value, place).text
+    const written = this.pairs('set').map(({ key, value, position }) => {
+      const text = value === null ? '' : this.context.yaml.scalarOf(key, value, position).text
       return [key, parseVariable(text)] as const
     })
     return new Map([...written, ...(this.options.variables ?? [])])
@@ -125,7 +130,7 @@ class PlanReader {
 
   private async readCondition(pair: Pair | undefined, variables: Variables): Promise<string | null> {
     if (pair === undefined) return null
-    const condition = this.context.yaml.scalarOf(`the condition of ${pair.key}`, pair.value, pair.place)
+    const condition = this.context.yaml.scalarOf(`the condition of ${pair.key}`, pair.value, pair.position)
     return (await isMet(condition, variables)) ? null : condition.text
   }
 
@@ -142,31 +147,31 @@ class PlanReader {
 
 /** Those of a plan are for its own keys; a `ckpt.yaml` may have more. */
 function ensureForLoadables(hooks: readonly Hook[], keys: readonly string[]): void {
-  for (const { selector, place } of hooks) {
+  for (const { selector, position } of hooks) {
     if (selector.kind === 'match' || keys.includes(selector.key)) continue
-    throw unknownKey({ key: selector.key, place, value: null }, 'one of the loadables', keys)
+    throw unknownKey({ key: selector.key, position, value: null }, 'one of the loadables', keys)
   }
 }
 
 /** Its file will be called after it. */
-function ensureFileName({ key, place }: Pair): void {
+function ensureFileName({ key, position }: Pair): void {
   if (key !== '' && !key.startsWith('.') && !key.includes('/') && !key.includes('\0') && key.length <= 200) return
-  throw new ConfigError(place, `${JSON.stringify(key)} cannot be a file's name, and ${key}.ckpt would be one`)
+  throw new ConfigError(position, `${JSON.stringify(key)} cannot be a file's name, and ${key}.ckpt would be one`)
 }
 
-function ensureOrigin({ key, place, origin, skippedBy }: Loadable): void {
+function ensureOrigin({ key, position, origin, skippedBy }: Loadable): void {
   if (origin !== null || skippedBy !== null) return
-  throw new ConfigError(place, `${key} has no path, and there is no default source`, {
+  throw new ConfigError(position, `${key} has no path, and there is no default source`, {
     hint: `paths: {${key}: …}, or default_source: …, or --source …`,
   })
 }
 
 function ensureOutputsDiffer(loadables: readonly Loadable[]): void {
   const seen = new Map<string, string>()
-  for (const { key, place, load } of loadables) {
+  for (const { key, position, load } of loadables) {
     if (load === null) continue
     const other = seen.get(load.output)
-    if (other !== undefined) throw new ConfigError(place, `${key} has the output of ${other}: ${load.output}`)
+    if (other !== undefined) throw new ConfigError(position, `${key} has the output of ${other}: ${load.output}`)
     seen.set(load.output, key)
   }
 }

@@ -1,5 +1,5 @@
 /** What a pretraining is to do: the plan as its file says it, all paths absolute. No I/O. */
-import type { Place } from '../formats/config-yaml.js'
+import type { FilePosition } from '../formats/config-yaml.js'
 import type { Hook } from '../jobs/hooks/index.js'
 import type { NameRules } from '../tensors/names/index.js'
 import type { MatchOptions } from '../tensors/transfer/index.js'
@@ -13,7 +13,7 @@ export type LinkStrategy = 'symbolic' | 'hard' | 'copy' | 'none'
 
 export const linkStrategies: readonly LinkStrategy[] = ['symbolic', 'hard', 'copy', 'none']
 
-export interface Plan {
+export interface PretrainPlan {
   /** The file. */
   readonly path: string
   /** Null: files are used where they lie, and none can be downloaded. */
@@ -27,7 +27,7 @@ export interface Loadable {
   readonly key: string
   /** The name that its file gets where it is collected: `KEY.ckpt`, and a shard's own, which the index names. */
   readonly name: string
-  readonly place: Place
+  readonly position: FilePosition
   /** The condition as it is written, where by it this one is left out; its source is then not looked at. */
   readonly skippedBy: string | null
   /** Null alone where it is left out. */

@@ -6,7 +6,7 @@ import { isShardName, largestIndex, readWeightMap } from '../formats/weight-map.
 import { folderSource } from './sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import type { Origin } from './parse-origin.js'
-import type { Loadable, Plan } from './plan.js'
+import type { Loadable, PretrainPlan } from './plan.js'
 import type { Failed, Item } from './survey.js'
 
 /** True for the name that the index of a sharded model has. */
@@ -25,7 +25,7 @@ export function isShardOf({ loadable }: Item, other: Item): boolean {
 }
 
 export interface Shards {
-  readonly plan: Plan
+  readonly plan: PretrainPlan
   /** The indexes that are none, that name a file elsewhere, or one that is another's. */
   readonly failed: readonly Failed[]
 }
@@ -36,7 +36,7 @@ export interface Shards {
  */
 export async function planShards(
   storage: ReadStorage,
-  plan: Plan,
+  plan: PretrainPlan,
   items: readonly Item[],
   done: boolean,
 ): Promise<Shards> {
@@ -68,20 +68,20 @@ function indexAt({ name, path, action }: Item, done: boolean): string | null {
 }
 
 /** Throws ConfigError. */
-function refuseTaken({ key, place }: Loadable, shard: string, taken: ReadonlyMap<string, string>): void {
+function refuseTaken({ key, position }: Loadable, shard: string, taken: ReadonlyMap<string, string>): void {
   const other = taken.get(shard)
   if (other === undefined) return
-  throw new ConfigError(place, `${key} has a shard called ${shard}, as ${other} has`, {
+  throw new ConfigError(position, `${key} has a shard called ${shard}, as ${other} has`, {
     hint: 'collect them in two folders, by two plans',
   })
 }
 
 function shardOf({ loadable, from }: Item, shard: string): Loadable {
-  const { key, place, origin } = loadable
+  const { key, position, origin } = loadable
   return {
     key: `${key}/${shard}`,
     name: shard,
-    place,
+    position,
     skippedBy: null,
     origin: origin === null ? null : besideIndex(origin, key, from, shard),
     load: null,

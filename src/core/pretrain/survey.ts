@@ -5,7 +5,7 @@ import { digestOf, type Digest } from './download/index.js'
 import { CkptError } from '../errors.js'
 import type { LocalFile, RemoteFile, SourceContext } from './sources/index.js'
 import type { ReadStorage, Stat } from '../storage/storage.js'
-import type { LinkStrategy, Loadable, Plan } from './plan.js'
+import type { LinkStrategy, Loadable, PretrainPlan } from './plan.js'
 import type { Made, MadeRecord } from './record.js'
 import { workThrough } from './work-through.js'
 
@@ -56,7 +56,7 @@ export interface SurveyOptions {
 }
 
 /** Goes on past a loadable that fails. Throws ConfigError, CkptError `interrupted`. */
-export async function survey(plan: Plan, context: SourceContext, options: SurveyOptions): Promise<Survey> {
+export async function survey(plan: PretrainPlan, context: SourceContext, options: SurveyOptions): Promise<Survey> {
   const wanted = plan.loadables.filter(({ skippedBy }) => skippedBy === null)
   const skipped = plan.loadables.filter(({ skippedBy }) => skippedBy !== null)
   const look = (loadable: Loadable, signal: AbortSignal) =>
@@ -88,7 +88,7 @@ class Surveyor {
   private readonly storage: ReadStorage
 
   constructor(
-    private readonly plan: Plan,
+    private readonly plan: PretrainPlan,
     private readonly loadable: Loadable,
     private readonly context: SourceContext,
     private readonly options: SurveyOptions,
@@ -97,8 +97,8 @@ class Surveyor {
   }
 
   async survey(): Promise<Item> {
-    const { key, name, place, origin } = this.loadable
-    if (origin === null) throw new ConfigError(place, `${key} has no source`)
+    const { key, name, position, origin } = this.loadable
+    if (origin === null) throw new ConfigError(position, `${key} has no source`)
     const { collectIn } = this.plan
     const path = collectIn === null ? null : join(collectIn, name)
     const there = path === null ? null : await this.look(path)
@@ -110,7 +110,7 @@ class Surveyor {
     if (file.size === 0)
       throw new CkptError('damaged', `${file.kind === 'local' ? file.path : (from ?? '')}: is empty (0 bytes)`)
     if (file.kind === 'local') return this.surveyLocal(path, there, file)
-    if (path === null) throw new ConfigError(place, `${key} must be downloaded, and the plan has no collect_in`)
+    if (path === null) throw new ConfigError(position, `${key} must be downloaded, and the plan has no collect_in`)
     return this.surveyRemote(path, there, file, from ?? '')
   }
 

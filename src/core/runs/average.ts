@@ -23,7 +23,7 @@ import {
 } from '../changes/saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { weightsOf, type TensorFile } from '../tensors/read/index.js'
-import { findFile, findFiles, type FileContext, type FileRequest, type FoundFile } from './find-file.js'
+import { findFile, findFiles, type FileContext, type FileRequest, type FoundParamFile } from './find-file.js'
 import { isFile, openAll, warningsOf } from './open-tensors.js'
 import { previewCheckpoint } from './save.js'
 
@@ -37,7 +37,7 @@ export interface AverageRequest extends FileRequest {
 
 export interface PreparedAverage {
   readonly plan: AveragePlan
-  readonly found: readonly FoundFile[]
+  readonly found: readonly FoundParamFile[]
   /** For people. */
   readonly warnings: readonly string[]
   /** Closes the plan's files. */
@@ -74,7 +74,7 @@ export async function prepareAverage(
 }
 
 interface Opened {
-  readonly found: readonly FoundFile[]
+  readonly found: readonly FoundParamFile[]
   readonly files: readonly TensorFile[]
   /** For people: checkpoints that hold the weights of another one. */
   readonly copies: readonly string[]
@@ -100,7 +100,7 @@ async function openDistinct(storage: ReadStorage, request: AverageRequest, conte
 }
 
 /** For each file the first of those with the same step whose weights are the same. */
-async function findOriginals(found: readonly FoundFile[], files: readonly TensorFile[]): Promise<number[]> {
+async function findOriginals(found: readonly FoundParamFile[], files: readonly TensorFile[]): Promise<number[]> {
   const originals: number[] = []
   for (const [index, file] of files.entries()) {
     const step = found[index]?.checkpoint?.step ?? null
@@ -116,7 +116,7 @@ async function findOriginals(found: readonly FoundFile[], files: readonly Tensor
 }
 
 async function withoutCopies(
-  found: readonly FoundFile[],
+  found: readonly FoundParamFile[],
   files: readonly TensorFile[],
   originals: readonly number[],
 ): Promise<Opened> {
@@ -142,13 +142,13 @@ async function findAll(
   storage: ReadStorage,
   request: AverageRequest,
   context: FileContext,
-): Promise<readonly FoundFile[]> {
+): Promise<readonly FoundParamFile[]> {
   const { what, count } = request
   if (count !== null && (await isFile(storage, resolve(request.base, what[0] ?? '.')))) {
     throw new CkptError('usage', `${what[0] ?? ''} is a file: a number of checkpoints is chosen from a run`)
   }
   if (count !== null) return findFiles(storage, what[0] ?? '.', request, count, context)
-  const found: FoundFile[] = []
+  const found: FoundParamFile[] = []
   for (const one of what) {
     const key = (await isFile(storage, resolve(request.base, one))) ? undefined : request.key
     found.push(await findFile(storage, one, { ...request, key }, context))
@@ -160,7 +160,7 @@ async function findAll(
  * By the times that the checkpoints say where all say one, those of one run else by their steps, else by the files'
  * times; of equals the last.
  */
-async function newestOf(storage: ReadStorage, found: readonly FoundFile[]): Promise<number> {
+async function newestOf(storage: ReadStorage, found: readonly FoundParamFile[]): Promise<number> {
   const stats = await storage.stat(found.map(({ path }) => path))
   const ofOneRun = new Set(found.map(({ checkpoint }) => checkpoint?.run)).size === 1
   const scales = [
@@ -256,7 +256,7 @@ function newCheckpoint(
   }
 }
 
-function keyOf(found: readonly FoundFile[]): string {
+function keyOf(found: readonly FoundParamFile[]): string {
   const keys = new Set(
     found.map(({ path, checkpoint }) => checkpoint?.files.find((file) => file.path === path)?.key ?? 'model'),
   )

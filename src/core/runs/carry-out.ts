@@ -13,7 +13,7 @@ import { readProven, stateFolderOf, writeProven, type Proven, type StateFolder }
 import type { Storage } from '../storage/storage.js'
 import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
 import { finishInterrupted } from './finish-interrupted.js'
-import type { StatePlace } from './run-with-state.js'
+import type { StateLocation } from './run-with-state.js'
 
 export interface Going {
   readonly checkpoints: readonly Checkpoint[]
@@ -26,7 +26,7 @@ export interface Going {
   readonly refused?: readonly RemovalFailure[]
 }
 
-export interface CarryOutOptions extends StatePlace, FinishOptions {
+export interface CarryOutOptions extends StateLocation, FinishOptions {
   /** Unix seconds. */
   readonly now: number
   /** Moves instead of deleting. */
@@ -42,16 +42,16 @@ export async function carryOut(
   options: CarryOutOptions,
 ): Promise<RemovalResult> {
   const { stateDirectory, signal, wait, now } = options
-  const place = { ...(stateDirectory === undefined ? {} : { stateDirectory }), ...(signal ? { signal } : {}) }
+  const shared = { ...(stateDirectory === undefined ? {} : { stateDirectory }), ...(signal ? { signal } : {}) }
   const state = await stateFolderOf(storage, run.path, stateDirectory)
   if (proof !== null) await remember(storage, state, run, proof)
   const moved = options.trash
-    ? await moveToTrash(storage, run.path, checkpoints, { planned: fingerprints, wait, now, reasons, ...place })
+    ? await moveToTrash(storage, run.path, checkpoints, { planned: fingerprints, wait, now, reasons, ...shared })
     : null
   const removal = await removeCheckpoints(storage, run.path, moved === null ? checkpoints : [], {
     planned: fingerprints,
     wait,
-    ...place,
+    ...shared,
   })
   // After it: what a demotion has left to do would change what was planned to go.
   const finished = await finishInterrupted(storage, run, state, options)

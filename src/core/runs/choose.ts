@@ -2,7 +2,7 @@
 import { describeLacks, isResumable, type Checkpoint, type Finding, type HealthLevel, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
-import { firstWhole, requireKeys, type Candidate, type PassedOver } from './pass-over.js'
+import { firstWhole, requireKeys, type StartCandidate, type PassedOver } from './pass-over.js'
 import { complete, findLeftovers } from '../checkpoints/layouts/index.js'
 import { bestOrder, rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -41,7 +41,7 @@ export async function choose(
   run: Run,
   { query, best: wantsBest = false, verify, keys, setAside, takesDemoted = false }: ChooseRequest,
   context: ChooseContext,
-): Promise<Candidate & { readonly warnings: readonly string[] }> {
+): Promise<StartCandidate & { readonly warnings: readonly string[] }> {
   const { ordered, trainings, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
   const order = query.orders[0] ?? (wantsBest ? bestOrder(ordered, selected) : undefined)
   const best = rank(selected, order, context.now)
@@ -78,10 +78,10 @@ function resumableFirst(ranked: readonly Checkpoint[]): Checkpoint[] {
 
 /** Those that would have been taken before the chosen one, were there an optimizer in them. */
 function withWeightsPassedOver(
-  chosen: Candidate,
+  chosen: StartCandidate,
   best: readonly Checkpoint[],
   { onPassedOver }: ChooseContext,
-): Candidate {
+): StartCandidate {
   const known = new Set(chosen.passedOver.map(({ name }) => name))
   const before = best.slice(0, Math.max(0, best.indexOf(chosen.checkpoint)))
   const passed = before.flatMap((checkpoint): PassedOver[] => {

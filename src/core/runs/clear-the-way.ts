@@ -13,9 +13,9 @@ import type { ReadStorage, Storage } from '../storage/storage.js'
 import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
 import { findObstacles, type Obstacle, type ObstacleContext, type ObstacleRequest } from './obstacles.js'
 import { pointTo } from './point.js'
-import { pinsOf, type StatePlace } from './run-with-state.js'
+import { pinsOf, type StateLocation } from './run-with-state.js'
 
-export interface ClearContext extends StatePlace {
+export interface ClearContext extends StateLocation {
   /** Of the run that is changed. */
   readonly lock: LockOptions
   /** As for finding obstacles. */
@@ -135,9 +135,9 @@ async function refusePinned(
   storage: ReadStorage,
   run: Run,
   going: readonly Obstacle[],
-  place: StatePlace,
+  stateLocation: StateLocation,
 ): Promise<void> {
-  const pins = await pinsOf(storage, run, place)
+  const pins = await pinsOf(storage, run, stateLocation)
   const pinned = going.find(({ checkpoint }) => pins.has(checkpoint.name))
   if (pinned === undefined) return
   const { name } = pinned.checkpoint

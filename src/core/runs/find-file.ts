@@ -33,10 +33,10 @@ export interface FileContext extends HealthOptions {
   /** Unix seconds. */
   readonly now: number
   /** Gives what the found files are opened through: hooks may put other bytes in their place. */
-  readonly readThrough?: ((files: readonly FoundFile[]) => Promise<ReadStorage>) | undefined
+  readonly readThrough?: ((files: readonly FoundParamFile[]) => Promise<ReadStorage>) | undefined
 }
 
-export interface FoundFile {
+export interface FoundParamFile {
   /** Absolute. */
   readonly path: string
   /** Null for a file that was named itself. */
@@ -57,7 +57,7 @@ export async function findFile(
   argument: string,
   request: FileRequest,
   context: FileContext,
-): Promise<FoundFile> {
+): Promise<FoundParamFile> {
   const [found] = await findFiles(storage, argument, request, 1, context)
   if (found === undefined) throw new CkptError('no-match', `${argument}: nothing was found`)
   return found
@@ -73,7 +73,7 @@ export async function findFiles(
   request: FileRequest,
   count: number,
   context: FileContext,
-): Promise<FoundFile[]> {
+): Promise<FoundParamFile[]> {
   const path = argument.startsWith('/') ? argument : `${request.base}/${argument}`
   const [stat] = await storage.stat([path])
   if (stat?.ok === true && stat.value.kind !== 'directory') {
@@ -107,7 +107,7 @@ async function findInRun(
   request: FileRequest,
   count: number,
   context: FileContext,
-): Promise<FoundFile[]> {
+): Promise<FoundParamFile[]> {
   const { query } = request
   const { ordered, selected, warnings } = await arrange(storage, run.checkpoints, query, context.now)
   const [order] = query.orders
@@ -121,7 +121,7 @@ async function findInRun(
       },
     )
   }
-  const found: FoundFile[] = []
+  const found: FoundParamFile[] = []
   const untold = [...warnings]
   for (const checkpoint of ranked) {
     if (found.length === count) break
@@ -152,7 +152,7 @@ function nameOf(order: Order): string {
   return order.kind === 'by' ? order.expression.text : order.key
 }
 
-async function fileIn(storage: ReadStorage, checkpoint: Checkpoint, { key }: FileRequest): Promise<FoundFile> {
+async function fileIn(storage: ReadStorage, checkpoint: Checkpoint, { key }: FileRequest): Promise<FoundParamFile> {
   const { path } = key === undefined ? await weightsOf(storage, checkpoint) : fileOfKey(checkpoint, key)
   const { findings } = checkpoint.health
   const warnings = isSound(checkpoint) ? [] : [`${checkpoint.name} is not whole: ${describe(findings)}`]

@@ -10,7 +10,7 @@ import type { Storage } from '../storage/storage.js'
 import { emptyTrash, type Emptied, type EmptyOptions } from '../changes/trash/index.js'
 
 /** The run's path, and its checkpoints as far as there are any. */
-interface Place {
+interface RunContents {
   readonly path: string
   readonly checkpoints: readonly Checkpoint[]
 }
@@ -18,7 +18,7 @@ interface Place {
 /** Demotions, and what savers were building. Under the run's lock. */
 export async function finishInterrupted(
   storage: Storage,
-  { path, checkpoints }: Place,
+  { path, checkpoints }: RunContents,
   state: StateFolder,
   options: FinishOptions,
 ): Promise<Finished> {

@@ -2,7 +2,7 @@
 import { distinct, healthFrom, isSound, isUnreadable, type Checkpoint, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle } from '../checkpoints/health/index.js'
-import type { Candidate } from './pass-over.js'
+import type { StartCandidate } from './pass-over.js'
 import { findLayout, measure } from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { choose, type ChooseContext, type ChooseRequest } from './choose.js'
@@ -29,7 +29,7 @@ export async function chooseOrBegin(
   run: Run,
   request: ChooseRequest,
   context: BeginContext,
-): Promise<(Candidate & { readonly warnings: readonly string[] }) | null> {
+): Promise<(StartCandidate & { readonly warnings: readonly string[] }) | null> {
   const { fromNothing } = context
   try {
     const chosen = await choose(storage, run, request, context)

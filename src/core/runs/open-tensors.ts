@@ -1,7 +1,7 @@
 /** Files of tensors that people named, opened for their values. */
 import type { ReadStorage } from '../storage/storage.js'
 import { ensureSafe, openTensors, type TensorFile } from '../tensors/read/index.js'
-import type { FoundFile } from './find-file.js'
+import type { FoundParamFile } from './find-file.js'
 
 /** Throws as `openTensors` does, and FormatError for a file that would run code when Python loads it. */
 export async function openSafely(storage: ReadStorage, path: string): Promise<TensorFile> {
@@ -28,7 +28,7 @@ export async function openAll(storage: ReadStorage, paths: readonly string[]): P
 }
 
 /** What is to be told of the files, for people. */
-export function warningsOf(found: readonly FoundFile[], open: readonly TensorFile[]): string[] {
+export function warningsOf(found: readonly FoundParamFile[], open: readonly TensorFile[]): string[] {
   const odd = open.flatMap(({ path, findings }) => findings.map((finding) => `${path}: ${finding}`))
   return [...new Set([...found.flatMap(({ warnings }) => warnings), ...odd])]
 }

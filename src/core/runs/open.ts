@@ -13,20 +13,24 @@ import {
   type LoadedCheckpoint,
 } from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { withDemotions, type StatePlace } from './run-with-state.js'
+import { withDemotions, type StateLocation } from './run-with-state.js'
 
 /** The run at or below `path` (absolute) with the health that names and meta tell. Throws as `loadRun` does. */
-export async function openRun(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run> {
-  return graded(await withDemotions(storage, await loadRun(storage, path), place))
+export async function openRun(storage: ReadStorage, path: string, stateLocation: StateLocation = {}): Promise<Run> {
+  return graded(await withDemotions(storage, await loadRun(storage, path), stateLocation))
 }
 
 /**
  * The same for a job that may be the first of its run: null where nothing has been saved yet. A folder that cannot be
  * read, a link that dangles and the like throw: they do not mean that there is nothing.
  */
-export async function openRunIfAny(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run | null> {
+export async function openRunIfAny(
+  storage: ReadStorage,
+  path: string,
+  stateLocation: StateLocation = {},
+): Promise<Run | null> {
   try {
-    return await openRun(storage, path, place)
+    return await openRun(storage, path, stateLocation)
   } catch (error) {
     if (error instanceof NoRunError) return null
     throw error
@@ -34,9 +38,9 @@ export async function openRunIfAny(storage: ReadStorage, path: string, place: St
 }
 
 /** All runs at or below `path` (absolute), likewise. */
-export async function openRuns(storage: ReadStorage, path: string, place: StatePlace = {}): Promise<Run[]> {
+export async function openRuns(storage: ReadStorage, path: string, stateLocation: StateLocation = {}): Promise<Run[]> {
   const runs: Run[] = []
-  for (const run of await findRuns(storage, path)) runs.push(graded(await withDemotions(storage, run, place)))
+  for (const run of await findRuns(storage, path)) runs.push(graded(await withDemotions(storage, run, stateLocation)))
   return runs
 }
 
@@ -45,19 +49,19 @@ export async function openCheckpoint(
   storage: ReadStorage,
   argument: string,
   base: string,
-  place: StatePlace = {},
+  stateLocation: StateLocation = {},
 ): Promise<LoadedCheckpoint> {
-  return known(storage, await loadCheckpoint(storage, argument, base), place)
+  return known(storage, await loadCheckpoint(storage, argument, base), stateLocation)
 }
 
 /** The checkpoint at exactly this path (absolute) or null, likewise. */
 async function openCheckpointAt(
   storage: ReadStorage,
   path: string,
-  place: StatePlace = {},
+  stateLocation: StateLocation = {},
 ): Promise<LoadedCheckpoint | null> {
   const loaded = await findCheckpointAt(storage, path)
-  return loaded === null ? null : known(storage, loaded, place)
+  return loaded === null ? null : known(storage, loaded, stateLocation)
 }
 
 /** What someone named: a checkpoint in its run, a run, or some other file (absolute). */
@@ -71,22 +75,26 @@ export async function openNamed(
   storage: ReadStorage,
   argument: string,
   base: string,
-  place: StatePlace = {},
+  stateLocation: StateLocation = {},
 ): Promise<Named> {
   const path = resolve(base, argument)
-  const at = await openCheckpointAt(storage, path, place)
+  const at = await openCheckpointAt(storage, path, stateLocation)
   if (at !== null) return { kind: 'checkpoint', ...at }
   const [there] = await storage.stat([path])
   if (there?.ok === true) {
     const { kind } = there.value
-    if (kind === 'directory') return { kind: 'run', run: await openRun(storage, path, place) }
+    if (kind === 'directory') return { kind: 'run', run: await openRun(storage, path, stateLocation) }
     if (kind === 'file') return { kind: 'file', path }
   }
-  return { kind: 'checkpoint', ...(await openCheckpoint(storage, argument, base, place)) }
+  return { kind: 'checkpoint', ...(await openCheckpoint(storage, argument, base, stateLocation)) }
 }
 
-async function known(storage: ReadStorage, loaded: LoadedCheckpoint, place: StatePlace): Promise<LoadedCheckpoint> {
-  const run = await withDemotions(storage, loaded.run, place)
+async function known(
+  storage: ReadStorage,
+  loaded: LoadedCheckpoint,
+  stateLocation: StateLocation,
+): Promise<LoadedCheckpoint> {
+  const run = await withDemotions(storage, loaded.run, stateLocation)
   return { run, checkpoint: run.checkpoints.find(({ path }) => path === loaded.checkpoint.path) ?? loaded.checkpoint }
 }
 

@@ -10,7 +10,7 @@ export interface PassedOver {
   readonly reasons: readonly string[]
 }
 
-export interface Candidate {
+export interface StartCandidate {
   readonly checkpoint: Checkpoint
   /** Those before it, in order, and why not. */
   readonly passedOver: readonly PassedOver[]
@@ -25,7 +25,7 @@ export async function firstWhole(
   checkpoints: readonly Checkpoint[],
   check: Check,
   onPassedOver?: (passed: PassedOver) => void,
-): Promise<Candidate | null> {
+): Promise<StartCandidate | null> {
   const passedOver: PassedOver[] = []
   for (const checkpoint of checkpoints) {
     const findings = await check(checkpoint)

@@ -12,7 +12,7 @@ import {
   type StateFolder,
 } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
-import type { StatePlace } from './run-with-state.js'
+import type { StateLocation } from './run-with-state.js'
 
 export interface PinRequest {
   readonly names: readonly string[]
@@ -24,7 +24,7 @@ export async function pin(
   storage: Storage,
   run: string,
   { names, note }: PinRequest,
-  options: LockOptions & StatePlace,
+  options: LockOptions & StateLocation,
 ): Promise<Pin[]> {
   const made = names.map((name): Pin => ({ name, note, time: options.now(), goneTold: false }))
   await changePins(storage, run, options, (pins) => {
@@ -38,7 +38,7 @@ export async function unpin(
   storage: Storage,
   run: string,
   names: readonly string[],
-  options: LockOptions & StatePlace,
+  options: LockOptions & StateLocation,
 ): Promise<string[]> {
   const without: string[] = []
   await changePins(storage, run, options, (pins) => {
@@ -50,7 +50,7 @@ export async function unpin(
 async function changePins(
   storage: Storage,
   run: string,
-  options: LockOptions & StatePlace,
+  options: LockOptions & StateLocation,
   change: (pins: Map<string, Pin>) => void,
 ): Promise<void> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)
@@ -84,7 +84,7 @@ export async function takeGonePins(
   storage: Storage,
   run: Run,
   pins: ReadonlyMap<string, Pin>,
-  options: LockOptions & StatePlace,
+  options: LockOptions & StateLocation,
 ): Promise<Pin[]> {
   const there = new Set(run.checkpoints.map(({ name }) => name))
   const untold = [...pins.values()].filter((one) => !there.has(one.name) && !one.goneTold)

@@ -6,7 +6,7 @@
 import { isResumable, isSound, isUnreadable, withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { checkHealth, findRefused, settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { listFiles, uniteFindings } from '../checkpoints/layouts/index.js'
-import type { Plan } from '../choosing/retention/index.js'
+import type { RetentionPlan } from '../choosing/retention/index.js'
 import { isSameProof, type Proven } from '../changes/state/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
@@ -50,7 +50,7 @@ export class PlanChecks {
    * By path, what came out about checkpoints of this plan, which is then to be made again; null when nothing did.
    * `checkpoints` are all of the run.
    */
-  async at(draft: Plan, checkpoints: readonly Checkpoint[]): Promise<ReadonlyMap<string, Checkpoint> | null> {
+  async at(draft: RetentionPlan, checkpoints: readonly Checkpoint[]): Promise<ReadonlyMap<string, Checkpoint> | null> {
     if (draft.remove.length === 0) return null
     const survivor = survivorOf(draft)
     const news = [...(await this.findRefused(draft)), ...(await this.findChanging(draft, survivor))]
@@ -59,14 +59,14 @@ export class PlanChecks {
   }
 
   /** Those that go and of which the system refuses a file: no look has opened it. */
-  private async findRefused({ remove }: Plan): Promise<Checkpoint[]> {
+  private async findRefused({ remove }: RetentionPlan): Promise<Checkpoint[]> {
     if (!this.options.isUnread) return []
     const unread = remove.map(({ checkpoint }) => checkpoint).filter(({ path }) => !this.read.has(path))
     for (const { path } of unread) this.read.add(path)
     return (await findRefused(this.storage, unread)).filter(isUnreadable)
   }
 
-  private async findChanging({ remove }: Plan, survivor: Checkpoint | undefined): Promise<Checkpoint[]> {
+  private async findChanging({ remove }: RetentionPlan, survivor: Checkpoint | undefined): Promise<Checkpoint[]> {
     if (!this.options.protects) return []
     const going = remove.map(({ checkpoint }) => checkpoint)
     const isNew = survivor !== undefined && survivor.path !== this.options.newcomer
@@ -115,7 +115,7 @@ function withFinding(checkpoint: Checkpoint, finding: Finding): Checkpoint {
 }
 
 /** The newest that stays, that nothing is known against, and that a job can go on from; where none can, the newest. */
-function survivorOf({ keep }: Plan): Checkpoint | undefined {
+function survivorOf({ keep }: RetentionPlan): Checkpoint | undefined {
   const sound = keep.map(({ checkpoint }) => checkpoint).filter(isSound)
   return sound.find(isResumable) ?? sound[0]
 }

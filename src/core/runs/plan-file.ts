@@ -104,14 +104,14 @@ function readEntries(plan: JsonObject, path: string): WrittenPlan['remove'] {
   if (!Array.isArray(list)) throw bad(path, '"remove" is no list')
   const seen = new Set<string>()
   return (list as readonly JsonValue[]).map((one, index) => {
-    const place = `"remove", entry ${index + 1}`
-    if (!isJsonObject(one)) throw bad(path, `${place}: no object`)
+    const where = `"remove", entry ${index + 1}`
+    if (!isJsonObject(one)) throw bad(path, `${where}: no object`)
     const name = one.get('name')
-    if (!isNameInside(name)) throw bad(path, `${place}: ${inWords(name)} is no name in the run`)
-    if (seen.has(name)) throw bad(path, `${place}: ${JSON.stringify(name)} comes twice`)
+    if (!isNameInside(name)) throw bad(path, `${where}: ${inWords(name)} is no name in the run`)
+    if (seen.has(name)) throw bad(path, `${where}: ${JSON.stringify(name)} comes twice`)
     seen.add(name)
     const fingerprint = readFingerprint(one.get('fingerprint'))
-    if (fingerprint === null) throw bad(path, `${place}: ${JSON.stringify(name)} has no fingerprint that can be read`)
+    if (fingerprint === null) throw bad(path, `${where}: ${JSON.stringify(name)} has no fingerprint that can be read`)
     const reason = one.get('reason')
     return { name, reason: typeof reason === 'string' ? reason : 'planned', fingerprint }
   })

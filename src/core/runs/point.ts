@@ -2,9 +2,9 @@
 import { dirname, join, relative } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
 import type { Wait } from '../changes/disposal/index.js'
-import { closeSite, openSite, placeTree } from '../changes/publish/index.js'
+import { closeSite, openSite, linkOrCopyTree } from '../changes/publish/index.js'
 import type { Storage } from '../storage/storage.js'
-import type { StatePlace } from './run-with-state.js'
+import type { StateLocation } from './run-with-state.js'
 
 /**
  * A link is led to the checkpoint; anything else becomes a copy of it (blocks shared where they can be), for what the
@@ -15,7 +15,7 @@ export async function pointTo(
   storage: Storage,
   checkpoint: Checkpoint,
   name: string,
-  { stateDirectory, wait }: StatePlace & { readonly wait: Wait },
+  { stateDirectory, wait }: StateLocation & { readonly wait: Wait },
 ): Promise<void> {
   const target = join(checkpoint.run, name)
   const [there] = await storage.lstat([target])
@@ -25,7 +25,7 @@ export async function pointTo(
       await storage.symbolicLink(relative(dirname(target), checkpoint.path), site.building)
     } else {
       const [real] = await storage.resolve([checkpoint.path])
-      await placeTree(storage, real?.ok === true ? real.value : checkpoint.path, site.building, { link: 'copy' })
+      await linkOrCopyTree(storage, real?.ok === true ? real.value : checkpoint.path, site.building, { link: 'copy' })
     }
     await storage.rename(site.building, target)
     await storage.syncDirectory(dirname(target))

@@ -10,7 +10,7 @@ import {
   plan,
   type Amount,
   type Kept,
-  type Plan,
+  type RetentionPlan,
   type Policy,
   type RankedOrder,
   type Rule,
@@ -22,7 +22,7 @@ import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
 import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open.js'
 import { setAsideReasons } from './set-aside.js'
-import { pinsOf, type StatePlace } from './run-with-state.js'
+import { pinsOf, type StateLocation } from './run-with-state.js'
 
 export interface PruneRequest {
   readonly query: Query
@@ -56,7 +56,7 @@ export interface PruneRequest {
   readonly ownStart?: readonly string[]
 }
 
-export interface PruneContext extends HealthOptions, StatePlace {
+export interface PruneContext extends HealthOptions, StateLocation {
   /** Unix seconds. */
   readonly now: number
   /** Resolves after so many milliseconds. */
@@ -67,7 +67,7 @@ export interface PruneContext extends HealthOptions, StatePlace {
   readonly writers?: Writers
 }
 
-export interface PrunePlan extends Plan {
+export interface PrunePlan extends RetentionPlan {
   /** Of those to remove, as they were looked at for this plan. */
   readonly fingerprints: Fingerprints
   /** Bytes that the medium would get back. */
@@ -131,7 +131,7 @@ async function examineAll(
 
 /** A plan with all that is known so far, and what it tells beside. */
 interface PruneDraft {
-  readonly plan: Plan
+  readonly plan: RetentionPlan
   readonly excluded: ReadonlyMap<Checkpoint, string>
   readonly warnings: readonly string[]
 }
@@ -175,7 +175,7 @@ async function makeDraft(
 /** Throws CkptError `refused` for a space target that is missed although all that may go goes. */
 async function refuseUnmet(
   storage: ReadStorage,
-  draft: Plan,
+  draft: RetentionPlan,
   { asFarAsPossible = false }: PruneRequest,
 ): Promise<void> {
   if (draft.missingBytes === 0 || asFarAsPossible) return
@@ -206,16 +206,21 @@ async function sparingSetAside(
   storage: ReadStorage,
   run: Run,
   request: PruneRequest,
-  place: StatePlace,
+  stateLocation: StateLocation,
 ): Promise<PruneRequest> {
-  const reasons = request.protect === false ? new Map<string, string>() : await setAsideReasons(storage, run, place)
+  const reasons =
+    request.protect === false ? new Map<string, string>() : await setAsideReasons(storage, run, stateLocation)
   if (reasons.size === 0) return request
   return { ...request, isExcluded: (one) => reasons.get(one.name) ?? request.isExcluded?.(one) ?? null }
 }
 
 /** Notes by path. A file of pins that cannot be read throws: what is pinned must not go for that. */
-export async function pinnedPaths(storage: ReadStorage, run: Run, place: StatePlace): Promise<Map<string, string>> {
-  const pins = await pinsOf(storage, run, place)
+export async function pinnedPaths(
+  storage: ReadStorage,
+  run: Run,
+  stateLocation: StateLocation,
+): Promise<Map<string, string>> {
+  const pins = await pinsOf(storage, run, stateLocation)
   const pinned = run.checkpoints.filter(({ name }) => pins.has(name))
   return new Map(pinned.map(({ name, path }) => [path, pins.get(name)?.note ?? '']))
 }
@@ -251,7 +256,11 @@ function checkTrash({ toTrash, minFree }: PruneRequest): void {
 }
 
 /** What a start brought is never all removed after it, whatever older ones a policy finds better. */
-function sparingOwn(all: Plan, ordered: readonly Checkpoint[], { ownStart = [] }: PruneRequest): Plan {
+function sparingOwn(
+  all: RetentionPlan,
+  ordered: readonly Checkpoint[],
+  { ownStart = [] }: PruneRequest,
+): RetentionPlan {
   const own = ordered.filter(({ name }) => ownStart.includes(name))
   const going = new Set(removedBy(all))
   const [newest] = own
@@ -259,7 +268,7 @@ function sparingOwn(all: Plan, ordered: readonly Checkpoint[], { ownStart = [] }
 }
 
 /** The same plan, but for the checkpoint at that path, which stays. `ordered` is newest first. */
-function sparing(all: Plan, path: string, ordered: readonly Checkpoint[]): Plan {
+function sparing(all: RetentionPlan, path: string, ordered: readonly Checkpoint[]): RetentionPlan {
   const spared = all.remove.find(({ checkpoint }) => checkpoint.path === path)
   if (spared === undefined) return all
   const reason = { code: 'saved', text: 'just saved' } as const
@@ -313,7 +322,7 @@ function toPolicy(
   }
 }
 
-function removedBy({ remove }: Plan): Checkpoint[] {
+function removedBy({ remove }: RetentionPlan): Checkpoint[] {
   return remove.map(({ checkpoint }) => checkpoint)
 }
 

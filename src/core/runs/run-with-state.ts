@@ -4,13 +4,13 @@ import { readDemotions, readPins, stateFolderOf, type Demotion, type Pin } from 
 import type { ReadStorage } from '../storage/storage.js'
 
 /** Where state lies; left out: `<parent of the run>/.ckpt/<run's name>`. */
-export interface StatePlace {
+export interface StateLocation {
   readonly stateDirectory?: string | undefined
 }
 
 /** The run, its demoted checkpoints known as such. */
-export async function withDemotions(storage: ReadStorage, run: Run, place: StatePlace): Promise<Run> {
-  const state = await stateFolderOf(storage, run.path, place.stateDirectory)
+export async function withDemotions(storage: ReadStorage, run: Run, stateLocation: StateLocation): Promise<Run> {
+  const state = await stateFolderOf(storage, run.path, stateLocation.stateDirectory)
   const demotions = await readDemotions(storage, state)
   if (demotions.size === 0) return run
   return { ...run, checkpoints: run.checkpoints.map((checkpoint) => withDemotion(checkpoint, demotions)) }
@@ -28,6 +28,10 @@ function withDemotion(checkpoint: Checkpoint, demotions: ReadonlyMap<string, Dem
 }
 
 /** The run's pins by the checkpoint's name. Throws CkptError `damaged`, StorageError. */
-export async function pinsOf(storage: ReadStorage, run: Run, place: StatePlace): Promise<ReadonlyMap<string, Pin>> {
-  return readPins(storage, await stateFolderOf(storage, run.path, place.stateDirectory))
+export async function pinsOf(
+  storage: ReadStorage,
+  run: Run,
+  stateLocation: StateLocation,
+): Promise<ReadonlyMap<string, Pin>> {
+  return readPins(storage, await stateFolderOf(storage, run.path, stateLocation.stateDirectory))
 }

@@ -6,7 +6,7 @@ import { findLayout, loadRun, NoRunError } from '../checkpoints/layouts/index.js
 import { toMeta } from '../checkpoints/meta/index.js'
 import { fileNameOf, previewSave, type NewCheckpoint } from '../changes/saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { withDemotions, type StatePlace } from './run-with-state.js'
+import { withDemotions, type StateLocation } from './run-with-state.js'
 
 /**
  * The folder itself as a run, with no checkpoints where it has none: what is saved goes to the folder that was
@@ -16,12 +16,12 @@ import { withDemotions, type StatePlace } from './run-with-state.js'
 export async function openExactly(
   storage: ReadStorage,
   path: string,
-  place: StatePlace = {},
+  stateLocation: StateLocation = {},
 ): Promise<{ readonly run: Run; readonly warning: string | null }> {
   const none = { run: { path, checkpoints: [] }, warning: null }
   const meantBelow = (below: string) => `${path} has no checkpoints of its own yet, but ${below} below it has`
   try {
-    const run = await withDemotions(storage, await loadRun(storage, path), place)
+    const run = await withDemotions(storage, await loadRun(storage, path), stateLocation)
     return run.path === path ? { run, warning: null } : { ...none, warning: meantBelow(run.path) }
   } catch (error) {
     if (error instanceof NoRunError) return none

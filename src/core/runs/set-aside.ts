@@ -4,15 +4,15 @@ import { measure } from '../checkpoints/layouts/index.js'
 import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { holding } from './pin.js'
-import type { StatePlace } from './run-with-state.js'
+import type { StateLocation } from './run-with-state.js'
 
 /** By the checkpoint's name, of those marked and still the same, in words. Throws CkptError `damaged`, StorageError. */
 export async function setAsideReasons(
   storage: ReadStorage,
   run: Run,
-  place: StatePlace,
+  stateLocation: StateLocation,
 ): Promise<ReadonlyMap<string, string>> {
-  const marks = await readSetAside(storage, await stateFolderOf(storage, run.path, place.stateDirectory))
+  const marks = await readSetAside(storage, await stateFolderOf(storage, run.path, stateLocation.stateDirectory))
   if (marks.length === 0) return new Map()
   const marked = new Map(marks.map((mark) => [mark.name, mark]))
   const there = await measure(
@@ -33,7 +33,7 @@ export async function setAside(
   storage: Storage,
   checkpoint: Checkpoint,
   starts: number,
-  options: LockOptions & StatePlace,
+  options: LockOptions & StateLocation,
 ): Promise<void> {
   const [measured] = await measure(storage, [checkpoint])
   const mark = { name: checkpoint.name, saved: timeOf(measured ?? checkpoint), starts, time: options.now() }
@@ -48,7 +48,7 @@ export async function takeBack(
   storage: Storage,
   run: string,
   names: readonly string[],
-  options: LockOptions & StatePlace,
+  options: LockOptions & StateLocation,
 ): Promise<void> {
   await changeMarks(storage, run, options, (marks) => marks.filter(({ name }) => !names.includes(name)))
 }
@@ -56,7 +56,7 @@ export async function takeBack(
 async function changeMarks(
   storage: Storage,
   run: string,
-  options: LockOptions & StatePlace,
+  options: LockOptions & StateLocation,
   change: (marks: readonly SetAside[]) => readonly SetAside[],
 ): Promise<void> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)

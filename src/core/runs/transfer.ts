@@ -13,7 +13,7 @@ import {
   type MatchOptions,
   type TransferPlan,
 } from '../tensors/transfer/index.js'
-import { findFile, type FileContext, type FileRequest, type FoundFile } from './find-file.js'
+import { findFile, type FileContext, type FileRequest, type FoundParamFile } from './find-file.js'
 import { isFile, openAll, warningsOf } from './open-tensors.js'
 
 export interface TransferRequest extends FileRequest {
@@ -31,7 +31,7 @@ export interface TransferRequest extends FileRequest {
 export interface PreparedTransfer {
   /** Of the weights of both. */
   readonly plan: TransferPlan
-  readonly from: FoundFile
+  readonly from: FoundParamFile
   /** What is left out of the source, and what the target has around its weights. */
   readonly leftOut: readonly LeftOut[]
   readonly surroundings: readonly LeftOut[]
@@ -43,8 +43,8 @@ export interface PreparedTransfer {
 
 /** The files that a transfer is about. */
 export interface TransferSides {
-  readonly from: FoundFile
-  readonly into: FoundFile
+  readonly from: FoundParamFile
+  readonly into: FoundParamFile
 }
 
 /** Finds both sides. Throws CkptError as `findFile` does. */
@@ -103,7 +103,7 @@ async function findTarget(
   storage: ReadStorage,
   { target, base, key, verify }: TransferRequest,
   context: FileContext,
-): Promise<FoundFile> {
+): Promise<FoundParamFile> {
   const isPlain = await isFile(storage, resolve(base, target))
   const request = { base, query: { orders: [], where: [] }, verify, key: isPlain ? undefined : key }
   return findFile(storage, target, request, context)
@@ -212,7 +212,10 @@ export async function carryTransfer(
   return transferInPlace(storage, plan, own, { ...options, force: true })
 }
 
-function originOf({ source, matched, target }: TransferPlan, { checkpoint, metric }: FoundFile): Map<string, string> {
+function originOf(
+  { source, matched, target }: TransferPlan,
+  { checkpoint, metric }: FoundParamFile,
+): Map<string, string> {
   return new Map([
     ['ckpt.source', source.path],
     ...(checkpoint === null ? [] : ([['ckpt.checkpoint', checkpoint.name]] as const)),

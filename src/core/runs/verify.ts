@@ -17,7 +17,7 @@ import {
   listFiles,
   measure,
   uniteFindings,
-  type Leftover,
+  type SaveLeftover,
 } from '../checkpoints/layouts/index.js'
 import {
   readChecksums,
@@ -28,7 +28,7 @@ import {
 } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { openRunIfAny } from './open.js'
-import type { StatePlace } from './run-with-state.js'
+import type { StateLocation } from './run-with-state.js'
 
 export interface VerifyRequest {
   /** Of the run. What was recorded there is compared when every byte is read. */
@@ -37,7 +37,7 @@ export interface VerifyRequest {
   readonly which: readonly Checkpoint[] | null
   readonly level: 'quick' | 'deep'
   /** What looks damaged and is young is looked at a second time before it is told; left out: it is not. */
-  readonly again?: SettleOptions & StatePlace
+  readonly again?: SettleOptions & StateLocation
   /** Look for tensors with values that are not finite. */
   readonly finite?: boolean
 }
@@ -46,7 +46,7 @@ export interface Verified {
   readonly run: Run
   /** Graded, in the run's order. */
   readonly checkpoints: readonly Checkpoint[]
-  readonly leftovers: readonly Leftover[]
+  readonly leftovers: readonly SaveLeftover[]
   /** Names of those whose checksums were recorded. */
   readonly recorded: readonly string[]
   /** Paths of those that changed between two looks: they are being written, which is no damage. */
@@ -100,7 +100,7 @@ async function lookTwice(
   storage: ReadStorage,
   run: Run,
   graded: readonly Checkpoint[],
-  { level, state, again }: Pick<VerifyRequest, 'level' | 'state'> & { readonly again: SettleOptions & StatePlace },
+  { level, state, again }: Pick<VerifyRequest, 'level' | 'state'> & { readonly again: SettleOptions & StateLocation },
   options: HealthOptions,
 ): Promise<{ checkpoints: Checkpoint[]; writing: ReadonlySet<string> }> {
   const suspects = graded.filter((one) => isDamaged(one) && (one.modified ?? again.now) > again.now - young)
@@ -193,7 +193,7 @@ async function lookOn(
 }
 
 /** Temporary files within checkpoints, which nothing loads. */
-async function findInside(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Leftover[]> {
+async function findInside(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<SaveLeftover[]> {
   const contents = await listFiles(storage, checkpoints)
   return checkpoints.flatMap((checkpoint) =>
     (contents.get(checkpoint)?.files ?? []).flatMap(({ name, path }) => {

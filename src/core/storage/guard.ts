@@ -9,7 +9,7 @@ import type { Belonging, Guarded, GuardedRun, GuardedState, StateRules } from '.
 export type Use = 'look' | 'change'
 
 /** A name in a guarded folder, reached without a link. */
-export interface Place {
+export interface GuardedName {
   /** What the name is in, held open. */
   readonly folder: OpenFolder
   readonly name: string
@@ -45,19 +45,19 @@ export class Guard {
   }
 
   /** Calls with the place of `path`; gives `undefined` where it lies in no guarded folder. */
-  reach<T>(path: string, use: Use, call: (place: Place) => T): { readonly value: T } | undefined {
+  reach<T>(path: string, use: Use, call: (reached: GuardedName) => T): { readonly value: T } | undefined {
     const way = this.wayTo(path, use)
     if (way === null) return undefined
-    const place = this.open(way)
+    const reached = this.open(way)
     try {
-      return { value: place.folder.act(() => call(place)) }
+      return { value: reached.folder.act(() => call(reached)) }
     } finally {
-      place.folder.close()
+      reached.folder.close()
     }
   }
 
   /** As `reach`; the folder of the place is the caller's to close. */
-  hold(path: string, use: Use): Place | null {
+  hold(path: string, use: Use): GuardedName | null {
     const way = this.wayTo(path, use)
     return way === null ? null : this.open(way)
   }
@@ -80,7 +80,7 @@ export class Guard {
     }
   }
 
-  private open({ guarded, parts }: Way): Place {
+  private open({ guarded, parts }: Way): GuardedName {
     let folder = OpenFolder.at(dirname(guarded.real), this.actAs)
     let path = dirname(outerOf(guarded))
     try {

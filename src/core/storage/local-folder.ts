@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { guard } from './failures.js'
 import type { OpenFolder } from './open-folder.js'
 import { toEntry, toStat } from './stats.js'
-import type { Entry, FolderHandle, Stat } from './storage.js'
+import type { DirectoryEntry, FolderHandle, Stat } from './storage.js'
 
 export class LocalFolder implements FolderHandle {
   readonly path: string
@@ -19,7 +19,7 @@ export class LocalFolder implements FolderHandle {
     return guard(this.path, () => this.folder.at('.'))
   }
 
-  async list(): Promise<readonly Entry[]> {
+  async list(): Promise<readonly DirectoryEntry[]> {
     return guard(this.path, () => this.folder.list().map(toEntry))
   }
 

@@ -2,12 +2,12 @@
 import * as fs from 'node:fs'
 import { StorageError } from '../errors.js'
 import { attempt, describeFailure, errnoOf, guard, toStorageError } from './failures.js'
-import { checkFile, checkFolder, Guard, type Place } from './guard.js'
+import { checkFile, checkFolder, Guard, type GuardedName } from './guard.js'
 import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, readWhole } from './local-handles.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
 import { LocalFolder } from './local-folder.js'
 import { toEntry, toStat } from './stats.js'
-import type { Custody, Entry, FolderHandle, Identity, ReadHandle, Space, Stat, Storage } from './storage.js'
+import type { Custody, DirectoryEntry, FolderHandle, Identity, ReadHandle, Space, Stat, Storage } from './storage.js'
 
 export interface LocalOptions {
   /** Left out: of nobody, who hears nothing. */
@@ -84,15 +84,15 @@ class Local {
     )
   }
 
-  private inPlace<T>(path: string, plain: () => T, inside: (place: Place) => T): T {
+  private inPlace<T>(path: string, plain: () => T, inside: (reached: GuardedName) => T): T {
     return (this.guarded.reach(path, 'change', inside) ?? { value: plain() }).value
   }
 
-  private look<T>(path: string, plain: () => T, inside: (place: Place) => T): T {
+  private look<T>(path: string, plain: () => T, inside: (reached: GuardedName) => T): T {
     return (this.guarded.reach(path, 'look', inside) ?? { value: plain() }).value
   }
 
-  list(path: string): Entry[] {
+  list(path: string): DirectoryEntry[] {
     return this.look(
       path,
       () => fs.readdirSync(path, { withFileTypes: true }).map(toEntry),
@@ -129,7 +129,7 @@ class Local {
     return this.look(
       path,
       () => fs.openSync(path, O_RDONLY | O_NONBLOCK),
-      (place) => openRecord(path, place, O_RDONLY),
+      (reached) => openRecord(path, reached, O_RDONLY),
     )
   }
 
@@ -139,7 +139,7 @@ class Local {
     return this.inPlace(
       path,
       () => fs.openSync(path, how | O_NONBLOCK, 0o666),
-      (place) => openRecord(path, place, how),
+      (reached) => openRecord(path, reached, how),
     )
   }
 
@@ -165,7 +165,7 @@ class Local {
   }
 
   /** What was made by other ways than `OpenFolder.act` becomes the folder's owner's too. */
-  private give({ folder, name }: Place): void {
+  private give({ folder, name }: GuardedName): void {
     const { uid, gid } = folder.stats
     if (this.actAs !== null && uid !== 0n) fs.lchownSync(folder.at(name), Number(uid), Number(gid))
   }
@@ -210,21 +210,21 @@ class Local {
     const folder = this.inPlace(
       path,
       () => OpenFolder.at(path, this.actAs),
-      (place) => place.folder.open(place.name, path),
+      (reached) => reached.folder.open(reached.name, path),
     )
     return new LocalFolder(folder)
   }
 
   async copy(from: string, to: string, how: number): Promise<void> {
     guard(from, () => requireRegularFile(from))
-    const place = guard(to, () => this.guarded.hold(to, 'change'))
+    const reached = guard(to, () => this.guarded.hold(to, 'change'))
     try {
-      await fs.promises.copyFile(from, pathOf(place, to), how)
-      if (place !== null) this.give(place)
+      await fs.promises.copyFile(from, pathOf(reached, to), how)
+      if (reached !== null) this.give(reached)
     } catch (error) {
       throw toStorageError(to, error)
     } finally {
-      place?.folder.close()
+      reached?.folder.close()
     }
   }
 
@@ -269,7 +269,7 @@ function using<T>(folder: OpenFolder, call: (folder: OpenFolder) => T): T {
 }
 
 /** A regular file that may be a record of ckpt's, opened without following a link and without waiting for anybody. */
-function openRecord(path: string, { folder, name, rules }: Place, how: number): number {
+function openRecord(path: string, { folder, name, rules }: GuardedName, how: number): number {
   const fd = openUnfollowed(path, folder.at(name), how)
   try {
     checkFile(path, fs.fstatSync(fd, { bigint: true }), rules)
@@ -294,8 +294,8 @@ function openUnfollowed(path: string, at: string, how: number): number {
 }
 
 /** For one call of the system. */
-function pathOf(place: Place | null, path: string): string {
-  return place === null ? path : place.folder.at(place.name)
+function pathOf(reached: GuardedName | null, path: string): string {
+  return reached === null ? path : reached.folder.at(reached.name)
 }
 
 function freeBeside(at: string): string {

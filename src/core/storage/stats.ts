@@ -1,6 +1,6 @@
 /** What the system tells of a name, in our words. */
 import type * as fs from 'node:fs'
-import type { Entry, EntryKind, Stat } from './storage.js'
+import type { DirectoryEntry, EntryKind, Stat } from './storage.js'
 
 /** What both a listing and a look tell. */
 interface Kinds {
@@ -30,6 +30,6 @@ export function toStat(stats: fs.BigIntStats): Stat {
   }
 }
 
-export function toEntry(entry: fs.Dirent): Entry {
+export function toEntry(entry: fs.Dirent): DirectoryEntry {
   return { name: entry.name, kind: kindOf(entry) }
 }

@@ -8,7 +8,7 @@ import type { StorageError } from '../errors.js'
 export type EntryKind = 'file' | 'directory' | 'link' | 'other'
 
 /** One name in a directory. A symbolic link is `link`, whatever it leads to. */
-export interface Entry {
+export interface DirectoryEntry {
   readonly name: string
   readonly kind: EntryKind
 }
@@ -173,7 +173,7 @@ export interface FolderHandle {
   readonly way: string
   /** As it was when it was opened. */
   readonly stat: Stat
-  list(): Promise<readonly Entry[]>
+  list(): Promise<readonly DirectoryEntry[]>
   lstat(name: string): Promise<Stat>
   /** Throws UntrustedError for a link. */
   open(name: string): Promise<FolderHandle>
@@ -187,7 +187,7 @@ export interface ReadStorage {
   /** From now on, for every call with a path in that folder. */
   guard(folder: Guarded): void
   /** The entries of each directory, in no order. */
-  list(directories: readonly string[]): Promise<Result<readonly Entry[]>[]>
+  list(directories: readonly string[]): Promise<Result<readonly DirectoryEntry[]>[]>
   /** What each path leads to; links are followed. */
   stat(paths: readonly string[]): Promise<Result<Stat>[]>
   /** What each path is; links are not followed. */

@@ -43,12 +43,12 @@ export function otherFileSystem(path: string): StorageError {
   })
 }
 
-interface Place {
+interface ChildName {
   readonly path: string
   readonly name: string
 }
 
-async function childrenOf(storage: ReadStorage, folders: readonly TreeEntry[]): Promise<Place[]> {
+async function childrenOf(storage: ReadStorage, folders: readonly TreeEntry[]): Promise<ChildName[]> {
   const listings = await storage.list(folders.map((folder) => folder.path))
   return listings.flatMap((listing, index) => {
     if (!listing.ok) throw listing.error
@@ -61,12 +61,12 @@ async function childrenOf(storage: ReadStorage, folders: readonly TreeEntry[]): 
   })
 }
 
-async function lookAt(storage: ReadStorage, places: readonly Place[]): Promise<TreeEntry[]> {
-  const stats = await storage.lstat(places.map((place) => place.path))
-  return places.flatMap((place, index) => {
+async function lookAt(storage: ReadStorage, children: readonly ChildName[]): Promise<TreeEntry[]> {
+  const stats = await storage.lstat(children.map((child) => child.path))
+  return children.flatMap((child, index) => {
     const stat = stats[index]
     if (stat === undefined) return []
     if (!stat.ok) throw stat.error
-    return [{ ...place, stat: stat.value }]
+    return [{ ...child, stat: stat.value }]
   })
 }

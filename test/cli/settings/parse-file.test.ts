@@ -33,7 +33,7 @@ describe('a ckpt.yaml', () => {
       ['remove-damaged', ['true'], false],
     ])
     expect(entries?.[4]?.values[0]?.boolean).toBe(true)
-    expect(entries?.[1]?.values[1]?.place).toEqual({ path, line: 1, column: 29 })
+    expect(entries?.[1]?.values[1]?.position).toEqual({ path, line: 1, column: 29 })
   })
 
   it('keeps numbers as they are written, resolves aliases, and takes only true and false for booleans', () => {

@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parsePlan, parseVariable, type Plan } from '../../../src/core/pretrain/index.js'
+import { parsePlan, parseVariable, type PretrainPlan } from '../../../src/core/pretrain/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 
 const storage = localStorage()
@@ -18,7 +18,7 @@ afterEach(() => {
 
 const at = (name: string) => join(folder, name)
 
-function plan(text: string, more: Partial<Parameters<typeof parsePlan>[3]> = {}): Promise<Plan> {
+function plan(text: string, more: Partial<Parameters<typeof parsePlan>[3]> = {}): Promise<PretrainPlan> {
   return parsePlan(storage, text, at('plan.yaml'), { workingFolder: '/', ...more })
 }
 

@@ -16,7 +16,7 @@ import {
 import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
 import { attempt, breathe } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
-import { leftoversOf, type Leftover } from './leftovers.js'
+import { leftoversOf, type RemovalLeftover } from './leftovers.js'
 import type { Wait } from '../../storage/retry.js'
 import type { RemovalFailure } from './remove-checkpoints.js'
 import { guardRun } from './guard-run.js'
@@ -61,7 +61,7 @@ export interface Demoted {
   /** Bytes that the medium got back. */
   readonly freedBytes: number
   /** What could not be removed of `demoted`; the next demotion or prune finishes it. */
-  readonly leftovers: readonly Leftover[]
+  readonly leftovers: readonly RemovalLeftover[]
 }
 
 /**
@@ -81,7 +81,7 @@ export async function demoteCheckpoints(
   await guardRun(storage, run)
   const demoted: Checkpoint[] = []
   const failed: RemovalFailure[] = []
-  const leftovers: Leftover[] = []
+  const leftovers: RemovalLeftover[] = []
   let freedBytes = 0
   for (const [index, demoting] of demotings.entries()) {
     await breathe()
@@ -102,7 +102,7 @@ export async function demoteCheckpoints(
 
 interface Dropped {
   readonly freedBytes: number
-  readonly leftovers: readonly Leftover[]
+  readonly leftovers: readonly RemovalLeftover[]
 }
 
 async function demoteOne(
@@ -179,7 +179,7 @@ function markOf(stat: Stat): Omit<DroppedEntry, 'name' | 'key'> {
 
 /** A file that was saved anew under the name meanwhile stays. */
 async function dropEntries(folder: FolderHandle, dropped: readonly DroppedEntry[], wait: Wait) {
-  const leftovers: Leftover[] = []
+  const leftovers: RemovalLeftover[] = []
   let freedBytes = 0
   let removed = 0
   for (const entry of dropped) {
@@ -219,8 +219,8 @@ export async function finishDemotions(
   state: StateFolder,
   whyNot: WhyNotFinish,
   options: FinishOptions,
-): Promise<{ readonly count: number; readonly freedBytes: number; readonly leftovers: readonly Leftover[] }> {
-  const leftovers: Leftover[] = []
+): Promise<{ readonly count: number; readonly freedBytes: number; readonly leftovers: readonly RemovalLeftover[] }> {
+  const leftovers: RemovalLeftover[] = []
   let count = 0
   let freedBytes = 0
   await guardRun(storage, run)

@@ -13,7 +13,14 @@ export { describeStay, failureOf } from './failure.js'
 export { fingerprint, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
 export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
 export { bytesFreedBy } from './freed-bytes.js'
-export { addFinished, findLeftovers, finishLeftovers, leftoversOf, type Finished, type Leftover } from './leftovers.js'
+export {
+  addFinished,
+  findLeftovers,
+  finishLeftovers,
+  leftoversOf,
+  type Finished,
+  type RemovalLeftover,
+} from './leftovers.js'
 export type { Wait } from '../../storage/retry.js'
 export {
   makeDurable,

@@ -9,13 +9,13 @@ import { removeTree, type TreeRemoval } from './remove-tree.js'
 import { deleting } from './take-away.js'
 
 /** Bytes of a checkpoint that has left its name, which are still on the medium; the next removal finishes them. */
-export interface Leftover {
+export interface RemovalLeftover {
   readonly path: string
   readonly error: CkptError
 }
 
 /** What stayed of one tree. */
-export function leftoversOf(removal: TreeRemoval): Leftover[] {
+export function leftoversOf(removal: TreeRemoval): RemovalLeftover[] {
   return removal.failures.map((error) => ({ path: error.path, error }))
 }
 
@@ -28,7 +28,7 @@ export function interrupted(at: string): CkptError {
 export interface Finished {
   readonly count: number
   readonly freedBytes: number
-  readonly leftovers: readonly Leftover[]
+  readonly leftovers: readonly RemovalLeftover[]
 }
 
 /** Their sums. */
@@ -46,7 +46,7 @@ export async function finishLeftovers(
   wait: Wait,
   signal: AbortSignal | undefined,
 ): Promise<Finished> {
-  const leftovers: Leftover[] = []
+  const leftovers: RemovalLeftover[] = []
   let count = 0
   let freedBytes = 0
   for (const path of paths) {

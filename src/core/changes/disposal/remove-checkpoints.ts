@@ -5,7 +5,7 @@ import { CkptError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
 import { attempt, breathe } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
-import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type Leftover } from './leftovers.js'
+import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type RemovalLeftover } from './leftovers.js'
 import type { Wait } from '../../storage/retry.js'
 import { guardRun } from './guard-run.js'
 import { removeTree } from './remove-tree.js'
@@ -38,7 +38,7 @@ export interface RemovalResult {
   readonly remaining: readonly Checkpoint[]
   /** Bytes that the medium got back from `removed`: holes count 0, a hard-linked file when its last name goes. */
   readonly freedBytes: number
-  readonly leftovers: readonly Leftover[]
+  readonly leftovers: readonly RemovalLeftover[]
   /** What earlier, interrupted removals had left behind and this one finished. */
   readonly finished: { readonly count: number; readonly freedBytes: number }
 }
@@ -111,7 +111,7 @@ class Emptied {
   readonly removed: Checkpoint[] = []
   readonly failed: RemovalFailure[] = []
   readonly remaining: Checkpoint[] = []
-  readonly leftovers: Leftover[] = []
+  readonly leftovers: RemovalLeftover[] = []
   freedBytes = 0
 }
 

@@ -45,7 +45,7 @@ const onlyWithin = new Set(['EXDEV', 'ENOSPC', 'EDQUOT'])
 /** Takes checkpoints of one run from their names, each only if it is still what was planned. */
 export class Mover {
   /** Absolute; null when the state folder cannot be used. */
-  private place: string | null | undefined
+  private destination: string | null | undefined
   /** Made here, to be removed when empty. */
   private readonly made = new Set<string>()
   /** Beside checkpoints, by the folder that they lie in. */
@@ -100,10 +100,10 @@ export class Mover {
   private async rename(checkpoint: Checkpoint, print: Fingerprint): Promise<string> {
     const within = folderOf(checkpoint)
     for (let tries = 0; ; tries += 1) {
-      const place = await this.openPlace()
-      const beside = place === null ? await this.openHidden(within) : null
-      const isHidden = place === null && beside === null
-      const at = await this.freeName(place ?? beside ?? within, isHidden, checkpoint, print)
+      const destination = await this.openDestination()
+      const beside = destination === null ? await this.openHidden(within) : null
+      const isHidden = destination === null && beside === null
+      const at = await this.freeName(destination ?? beside ?? within, isHidden, checkpoint, print)
       try {
         await this.to.announce?.(checkpoint, at)
         // Between the look and the rename another process may have put something else under the name.
@@ -114,24 +114,24 @@ export class Mover {
         if (!(error instanceof CkptError)) throw error
         await this.to.retract?.(at)
         if (!(error instanceof StorageError)) throw error
-        const mayHelp = place !== null && tries < 3
-        if (mayHelp && this.to.orBeside && onlyWithin.has(error.errno)) this.place = null
+        const mayHelp = destination !== null && tries < 3
+        if (mayHelp && this.to.orBeside && onlyWithin.has(error.errno)) this.destination = null
         // Another ckpt that had finished took the empty folder away.
-        else if (mayHelp && error.errno === 'ENOENT') this.place = undefined
+        else if (mayHelp && error.errno === 'ENOENT') this.destination = undefined
         else throw underItsName({ checkpoint, at }, error)
       }
     }
   }
 
-  private async openPlace(): Promise<string | null> {
-    if (this.place !== undefined) return this.place
-    const made = await attempt(() => this.makePlace())
+  private async openDestination(): Promise<string | null> {
+    if (this.destination !== undefined) return this.destination
+    const made = await attempt(() => this.makeDestination())
     if (made instanceof CkptError && !this.to.orBeside) throw made
-    this.place = made instanceof CkptError ? null : made
-    return this.place
+    this.destination = made instanceof CkptError ? null : made
+    return this.destination
   }
 
-  private async makePlace(): Promise<string> {
+  private async makeDestination(): Promise<string> {
     const within = await makeInside(this.storage, this.to.state, this.to.name)
     if (!this.to.isPrivate) return within
     const made = await makePrivateFolder(this.storage, within)

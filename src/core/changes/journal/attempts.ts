@@ -1,7 +1,7 @@
 /** The journal by attempts: each start with what followed it. */
-import { identityOf, type CheckpointEntry, type EndEntry, type Entry, type StartEntry } from './entry.js'
+import { identityOf, type CheckpointEntry, type EndEntry, type JournalEntry, type StartEntry } from './entry.js'
 
-export interface Attempt {
+export interface RecordedAttempt {
   readonly start: StartEntry
   /** Seen whole for the first time while it ran, oldest first. */
   readonly checkpoints: readonly CheckpointEntry[]
@@ -10,7 +10,7 @@ export interface Attempt {
 }
 
 /** Oldest first. A checkpoint that two have written down, `ckpt stalled` beside the job, counts once. */
-export function attemptsOf(entries: readonly Entry[]): Attempt[] {
+export function attemptsOf(entries: readonly JournalEntry[]): RecordedAttempt[] {
   const attempts: { start: StartEntry; checkpoints: CheckpointEntry[]; end: EndEntry | null }[] = []
   const known = new Set<string>()
   for (const entry of entries) {

@@ -1,6 +1,6 @@
 /** What a run's journal knows of how its job began. */
 import { attemptsOf } from './attempts.js'
-import type { Entry } from './entry.js'
+import type { JournalEntry } from './entry.js'
 
 /** The last start began without a checkpoint, and none was seen whole since. */
 export interface Began {
@@ -11,7 +11,7 @@ export interface Began {
 }
 
 /** Null where the last start began from a checkpoint, where one was seen whole since, or nothing is known. */
-export function beganFromNothing(entries: readonly Entry[]): Began | null {
+export function beganFromNothing(entries: readonly JournalEntry[]): Began | null {
   const last = attemptsOf(entries).at(-1)
   if (last?.start.checkpoint !== null) return null
   const since = entries.slice(entries.lastIndexOf(last.start))

@@ -80,16 +80,16 @@ export interface SetAsideEntry {
   readonly checkpoint: string
 }
 
-export type Entry = StartEntry | CheckpointEntry | EndEntry | RequeueEntry | SetAsideEntry
+export type JournalEntry = StartEntry | CheckpointEntry | EndEntry | RequeueEntry | SetAsideEntry
 
 /** One line, with its end. */
-export function lineOf(entry: Entry): string {
+export function lineOf(entry: JournalEntry): string {
   const plain = entry.what === 'checkpoint' ? { ...entry, metrics: Object.fromEntries(entry.metrics) } : entry
   return `${JSON.stringify(plain)}\n`
 }
 
 /** Null for what is no entry that this version knows. */
-export function toEntry(value: JsonValue): Entry | null {
+export function toEntry(value: JsonValue): JournalEntry | null {
   if (!isJsonObject(value)) return null
   const fields = new Fields(value)
   const time = fields.number('time')

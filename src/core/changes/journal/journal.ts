@@ -7,16 +7,16 @@ import { CkptError } from '../../errors.js'
 import { parseJson } from '../../formats/json.js'
 import { makeState, type StateFolder } from '../state/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { lineOf, toEntry, type Entry } from './entry.js'
+import { lineOf, toEntry, type JournalEntry } from './entry.js'
 
 const fileName = 'journal.jsonl'
 
 /** Bytes. A year of checkpoints every minute has less. */
 const largest = 256 << 20
 
-export interface Contents {
+export interface JournalContents {
   /** In the order in which they were written. */
-  readonly entries: readonly Entry[]
+  readonly entries: readonly JournalEntry[]
   /** Lines that are no entry: cut by a kill, or written by another version. */
   readonly unreadable: number
   /** The last line has no end: what is added next must not become a part of it. */
@@ -24,7 +24,7 @@ export interface Contents {
 }
 
 /** Nothing where there is no journal. Throws StorageError where it cannot be read. */
-export async function readJournal(storage: ReadStorage, state: StateFolder): Promise<Contents> {
+export async function readJournal(storage: ReadStorage, state: StateFolder): Promise<JournalContents> {
   const [text] = await storage.read([join(state.path, fileName)], largest)
   if (text?.ok !== true) {
     if (text !== undefined && text.error.code !== 'not-found') throw text.error
@@ -36,7 +36,7 @@ export async function readJournal(storage: ReadStorage, state: StateFolder): Pro
   return { entries, unreadable: lines.length - entries.length, isCut: all !== '' && !all.endsWith('\n') }
 }
 
-function parseLine(line: string): Entry | null {
+function parseLine(line: string): JournalEntry | null {
   try {
     return toEntry(parseJson(line))
   } catch (error) {
@@ -50,7 +50,7 @@ export class Journal {
   private constructor(
     private readonly storage: Storage,
     private readonly state: StateFolder,
-    private readonly known: Entry[],
+    private readonly known: JournalEntry[],
     private isCut: boolean,
     private readonly onFailure: (error: CkptError) => void,
   ) {}
@@ -61,12 +61,12 @@ export class Journal {
     return new Journal(storage, state, [...entries], isCut, onFailure)
   }
 
-  get entries(): readonly Entry[] {
+  get entries(): readonly JournalEntry[] {
     return this.known
   }
 
   /** The job matters more than its journal: a full disk is told, and the entries count as known. */
-  async add(...entries: readonly Entry[]): Promise<void> {
+  async add(...entries: readonly JournalEntry[]): Promise<void> {
     if (entries.length === 0) return
     this.known.push(...entries)
     try {

@@ -1,7 +1,7 @@
 /** Building something where no framework looks, and giving it its name once it is whole. */
 export { clearStaging } from './staging-folders.js'
 export { makeFolders, removeIfEmpty } from './folders.js'
-export { hardLink, placeTree, type LinkKind } from './place-tree.js'
+export { hardLink, linkOrCopyTree, type LinkKind } from './link-or-copy-tree.js'
 export { refuseTaken, reveal, TakenError } from './publish.js'
 export { closeSite, openSite, type Site } from './draft.js'
 export { syncTree } from './sync-tree.js'

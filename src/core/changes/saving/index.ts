@@ -1,5 +1,5 @@
 /** A new checkpoint from files and meta. */
-export type { FileSource, Placement, Through } from './file-source.js'
+export type { FileToSave, Placement, Through } from './file-to-save.js'
 export { fileNameOf } from './keys.js'
 export { toPyMeta, toPyValues, type MetaFacts, type MetaInput, type MetaInputs } from './meta-input.js'
 export { parseMetaValue } from './meta-value.js'

@@ -9,13 +9,13 @@ import {
   empty,
   inspectFile,
   isSame,
-  placeFile,
+  putFile,
   syncWritten,
   writeBytes,
-  type FileSource,
+  type FileToSave,
   type Moved,
   type Placement,
-} from './file-source.js'
+} from './file-to-save.js'
 import { tellOf } from './failure.js'
 import { fileNameOf, metaFile, nameOf } from './keys.js'
 import { metaText } from './meta-input.js'
@@ -30,7 +30,7 @@ export interface NewCheckpoint {
   /** What `toPyMeta` gives. */
   readonly meta: PyDict
   /** By key. */
-  readonly files: ReadonlyMap<string, FileSource>
+  readonly files: ReadonlyMap<string, FileToSave>
 }
 
 export interface SaveOptions {
@@ -81,7 +81,7 @@ export async function saveCheckpoint(
     try {
       await storage.makeDirectory(site.building)
       await writeBytes(storage, [new TextEncoder().encode(text)], join(site.building, metaFile))
-      await placeAll(storage, { run, files, names, inspected, folder: site.building, box: site.box }, options)
+      await putAll(storage, { run, files, names, inspected, folder: site.building, box: site.box }, options)
       await storage.syncDirectory(site.building)
       await storage.syncDirectory(site.box)
       const taken = await takeName(storage, site.building, checkpoint)
@@ -127,7 +127,7 @@ const mostNumbers = 100_000
 
 const takenHint = 'leave the name out, or take another: nothing is overwritten'
 
-async function inspectAll(storage: Storage, files: ReadonlyMap<string, FileSource>): Promise<Map<string, Moved>> {
+async function inspectAll(storage: Storage, files: ReadonlyMap<string, FileToSave>): Promise<Map<string, Moved>> {
   const inspected = new Map<string, Moved>()
   for (const [key, source] of files) {
     if (source.kind === 'path') {
@@ -139,7 +139,7 @@ async function inspectAll(storage: Storage, files: ReadonlyMap<string, FileSourc
 
 interface Parts {
   readonly run: string
-  readonly files: ReadonlyMap<string, FileSource>
+  readonly files: ReadonlyMap<string, FileToSave>
   readonly names: ReadonlyMap<string, string>
   readonly inspected: ReadonlyMap<string, Moved>
   readonly folder: string
@@ -147,16 +147,22 @@ interface Parts {
   readonly box: string
 }
 
-async function placeAll(storage: Storage, parts: Parts, options: SaveOptions): Promise<void> {
+async function putAll(storage: Storage, parts: Parts, options: SaveOptions): Promise<void> {
   const total = [...parts.inspected.values()].reduce((sum, { stat }) => sum + stat.size, 0)
   let done = 0
   for (const [key, source] of parts.files) {
     if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted; nothing was saved')
     const target = join(parts.folder, parts.names.get(key) ?? '')
     const inspected = parts.inspected.get(key)
-    const place = { target, inspected, placement: options.placement ?? 'copy', box: parts.box, signal: options.signal }
+    const placing = {
+      target,
+      inspected,
+      placement: options.placement ?? 'copy',
+      box: parts.box,
+      signal: options.signal,
+    }
     try {
-      await placeOne(storage, key, source, place)
+      await putOne(storage, key, source, placing)
     } catch (error) {
       throw tellOf(error, parts, titleOf(key, inspected))
     }
@@ -171,15 +177,15 @@ function titleOf(key: string, inspected: Moved | undefined): string {
   return `the file of key ${JSON.stringify(key)}${from}`
 }
 
-async function placeOne(
+async function putOne(
   storage: Storage,
   key: string,
-  source: FileSource,
-  { target, inspected, placement, box, signal }: OnePlace,
+  source: FileToSave,
+  { target, inspected, placement, box, signal }: PutOptions,
 ): Promise<void> {
   const hook = source.kind === 'written' ? undefined : source.through
   const through = hook === undefined ? undefined : (from: string, to: string) => hook(from, to, signal)
-  if (inspected !== undefined) return placeFile(storage, inspected, target, placement, through)
+  if (inspected !== undefined) return putFile(storage, inspected, target, placement, through)
   if (source.kind === 'written') {
     await source.write(target)
     await syncWritten(storage, target, key)
@@ -192,7 +198,7 @@ async function placeOne(
   await storage.unlink(first)
 }
 
-interface OnePlace {
+interface PutOptions {
   readonly target: string
   readonly inspected: Moved | undefined
   readonly placement: Placement

@@ -95,7 +95,7 @@ export interface Lock {
 
 /** Throws CkptError `refused` (held by another), `interrupted`; StorageError when the state folder cannot be written. */
 export async function acquireLock(storage: Storage, state: StateFolder, options: LockOptions): Promise<Lock> {
-  const attempt = new Attempt(storage, state, options)
+  const attempt = new LockAttempt(storage, state, options)
   const started = options.now()
   for (let told = false; ;) {
     const holder = await attempt.take()
@@ -129,7 +129,7 @@ function interrupted(state: StateFolder): CkptError {
 
 /** Who holds the lock, in words; null when nobody who lives does. */
 export async function holderOf(storage: Storage, state: StateFolder, options: LockOptions): Promise<string | null> {
-  return new Attempt(storage, state, options).holder()
+  return new LockAttempt(storage, state, options).holder()
 }
 
 interface Seen {
@@ -141,7 +141,7 @@ interface Seen {
 }
 
 /** One ckpt's way to the lock. */
-class Attempt {
+class LockAttempt {
   private readonly token = randomUUID()
   /** What becomes the lock: its name, while it waits, tells whose it is. */
   private readonly candidate: string

@@ -10,7 +10,7 @@ import {
   leftoversOf,
   makePrivateFolder,
   removeTree,
-  type Leftover,
+  type RemovalLeftover,
   type Wait,
 } from '../disposal/index.js'
 import { CkptError } from '../../errors.js'
@@ -39,7 +39,7 @@ export interface Emptied {
   readonly failed: readonly { readonly entry: TrashEntry; readonly error: CkptError }[]
   /** Bytes that the medium got back from `removed`. */
   readonly freedBytes: number
-  readonly leftovers: readonly Leftover[]
+  readonly leftovers: readonly RemovalLeftover[]
   /** What earlier, interrupted removals had left behind and this one finished. */
   readonly finished: { readonly count: number; readonly freedBytes: number }
 }
@@ -60,7 +60,7 @@ export async function emptyTrash(
   const earlier = await findLeftovers(storage, [join(state.path, deleting), run])
   const removed: TrashEntry[] = []
   const failed: Emptied['failed'][number][] = []
-  const leftovers: Leftover[] = []
+  const leftovers: RemovalLeftover[] = []
   let freedBytes = 0
   for (const entry of entries) {
     await breathe()
@@ -68,10 +68,10 @@ export async function emptyTrash(
       if (signal?.aborted === true) throw new CkptError('interrupted', `${entry.name}: interrupted before its turn`)
       const print = await fingerprintOf(storage, entry.path)
       if (!print.ok) throw print.error
-      const place = await makePrivateFolder(storage, await makeInside(storage, state, deleting))
-      const at = await takeOut(storage, place, entry)
+      const privateFolder = await makePrivateFolder(storage, await makeInside(storage, state, deleting))
+      const at = await takeOut(storage, privateFolder, entry)
       const removal = await removeTree(storage, at, wait, print.value)
-      await quietly(() => storage.removeDirectory(place))
+      await quietly(() => storage.removeDirectory(privateFolder))
       freedBytes += removal.freedBytes
       leftovers.push(...leftoversOf(removal))
       removed.push(entry)
@@ -92,16 +92,16 @@ export async function emptyTrash(
   }
 }
 
-async function takeOut(storage: Storage, place: string, entry: TrashEntry): Promise<string> {
-  const at = join(place, basename(entry.path))
+async function takeOut(storage: Storage, privateFolder: string, entry: TrashEntry): Promise<string> {
+  const at = join(privateFolder, basename(entry.path))
   if (!(await storage.move(entry.path, at, entry.identity))) {
     throw new CkptError('refused', `${entry.name}: what lies in the trash was replaced meanwhile`, {
       hint: 'try again',
     })
   }
   try {
-    await storage.syncDirectory(place)
-    await storage.syncDirectory(dirname(place))
+    await storage.syncDirectory(privateFolder)
+    await storage.syncDirectory(dirname(privateFolder))
     await storage.syncDirectory(dirname(entry.path))
   } catch (error) {
     await storage.rename(at, entry.path)

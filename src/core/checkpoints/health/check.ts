@@ -7,8 +7,8 @@ import {
   folderReason,
   listFiles,
   uniteFindings,
-  type Contents,
-  type FoundFile,
+  type CheckpointFiles,
+  type MeasuredFile,
 } from '../layouts/index.js'
 import type { ReadStorage, Sweep } from '../../storage/storage.js'
 import type { Sum, Sums } from './checksums.js'
@@ -133,7 +133,7 @@ function withoutThose(structure: readonly Finding[], findings: readonly Finding[
 }
 
 /** What the others have and is here too, but as no file, is told as what it is. */
-function withoutThere(missing: readonly Finding[], contents: Contents | undefined): readonly Finding[] {
+function withoutThere(missing: readonly Finding[], contents: CheckpointFiles | undefined): readonly Finding[] {
   return missing.filter(({ file }) => contents?.files.every(({ name }) => name !== file) ?? true)
 }
 
@@ -191,7 +191,7 @@ interface ContentsOptions extends InspectOptions {
 async function inspectContents(
   storage: ReadStorage,
   checkpoint: Checkpoint,
-  { files }: Contents,
+  { files }: CheckpointFiles,
   neighbours: Neighbours,
   options: ContentsOptions,
 ): Promise<Inspection> {
@@ -223,7 +223,7 @@ async function inspectContents(
 
 /** What is read through of a file: also for the checksum that is to be recorded, or that its framework wrote down. */
 function restWith(
-  { name, path, stat }: FoundFile,
+  { name, path, stat }: MeasuredFile,
   rest: Rest | null,
   isSummed: boolean,
   sum: string | undefined,
@@ -244,7 +244,7 @@ const unread: Inspected = { findings: [], tensors: null, rest: null }
 async function lookInto(
   storage: ReadStorage,
   checkpoint: Checkpoint,
-  file: FoundFile,
+  file: MeasuredFile,
   neighbours: Neighbours,
   options: InspectOptions,
 ): Promise<Inspected> {
@@ -267,7 +267,7 @@ async function lookInto(
 async function findFolders(
   storage: ReadStorage,
   checkpoint: Checkpoint,
-  files: readonly FoundFile[],
+  files: readonly MeasuredFile[],
   neighbours: Neighbours,
 ): Promise<Finding[]> {
   if (checkpoint.kind === 'file') return []
@@ -287,7 +287,7 @@ async function findFolders(
 }
 
 /** torch.distributed.checkpoint writes `.metadata` after all data (filesystem.py, `FileSystemWriter.finish`). */
-function findUnfinishedFolders(files: readonly FoundFile[]): Finding[] {
+function findUnfinishedFolders(files: readonly MeasuredFile[]): Finding[] {
   const names = new Set(files.map((file) => file.name))
   const folders = new Set(files.filter((file) => file.name.endsWith('.distcp')).map((file) => folderOf(file.name)))
   return [...folders]
@@ -305,7 +305,7 @@ function folderOf(name: string): string {
   return name.slice(0, name.lastIndexOf('/') + 1)
 }
 
-async function isEmptyFileDamage(checkpoint: Checkpoint, file: FoundFile, neighbours: Neighbours): Promise<boolean> {
+async function isEmptyFileDamage(checkpoint: Checkpoint, file: MeasuredFile, neighbours: Neighbours): Promise<boolean> {
   return isEmptyDamage(
     file.name,
     isParameterFile(checkpoint, file.path),

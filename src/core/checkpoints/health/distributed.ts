@@ -11,7 +11,7 @@ import { countOf, itemsOf, textOf, type PickleNode } from '../../formats/pickle/
 import { openTorchObject } from '../../formats/torch-object.js'
 import { sourceOf, withFile } from '../../storage/source.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { findingOf, type FoundFile } from '../layouts/index.js'
+import { findingOf, type MeasuredFile } from '../layouts/index.js'
 
 /** Bytes of a `.metadata`, of which a model of a hundred thousand pieces has 30 MB. */
 const largestMetadata = 512 << 20
@@ -19,7 +19,7 @@ const largestMetadata = 512 << 20
 const mostNamed = 8
 
 /** What is missing or too short among `files`, which are all of one checkpoint. */
-export async function inspectDistributed(storage: ReadStorage, files: readonly FoundFile[]): Promise<Finding[]> {
+export async function inspectDistributed(storage: ReadStorage, files: readonly MeasuredFile[]): Promise<Finding[]> {
   const folders = byFolder(files)
   const findings: Finding[] = []
   let processes = 0
@@ -42,14 +42,14 @@ interface Inspected {
 
 const nothing: Inspected = { findings: [], processes: 0 }
 
-type Folder = ReadonlyMap<string, FoundFile>
+type Folder = ReadonlyMap<string, MeasuredFile>
 
 /** By folder (with its `/`, empty for the checkpoint itself), its files by their own names. */
-function byFolder(files: readonly FoundFile[]): ReadonlyMap<string, Folder> {
-  const folders = new Map<string, Map<string, FoundFile>>()
+function byFolder(files: readonly MeasuredFile[]): ReadonlyMap<string, Folder> {
+  const folders = new Map<string, Map<string, MeasuredFile>>()
   for (const file of files) {
     const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1)
-    const here = folders.get(folder) ?? new Map<string, FoundFile>()
+    const here = folders.get(folder) ?? new Map<string, MeasuredFile>()
     folders.set(folder, here.set(file.name.slice(folder.length), file))
   }
   return folders
@@ -77,7 +77,7 @@ async function inspectDcp(storage: ReadStorage, folder: string, here: Folder): P
 
 async function readLengths(
   storage: ReadStorage,
-  file: FoundFile,
+  file: MeasuredFile,
 ): Promise<ReadonlyMap<string, number> | { readonly findings: readonly Finding[] }> {
   const [bytes] = await storage.read([file.path], largestMetadata)
   if (bytes === undefined) return { findings: [] }
@@ -169,7 +169,7 @@ function likeIt(name: string, dp: number, mp: number): string[] {
 const mostRanks = 100_000
 
 /** How many processes shared the data and the model, as the first file says that can be read. 0 where none says it. */
-async function readWorld(storage: ReadStorage, files: readonly FoundFile[]): Promise<{ dp: number; mp: number }> {
+async function readWorld(storage: ReadStorage, files: readonly MeasuredFile[]): Promise<{ dp: number; mp: number }> {
   // The state of the model tells both; that of the optimizer into how many parts it was cut.
   const sorted = files.toSorted((a, b) => Number(isOptimizer(a)) - Number(isOptimizer(b)))
   for (const { path, stat } of sorted) {
@@ -181,7 +181,7 @@ async function readWorld(storage: ReadStorage, files: readonly FoundFile[]): Pro
   return { dp: 0, mp: 0 }
 }
 
-function isOptimizer({ name }: FoundFile): boolean {
+function isOptimizer({ name }: MeasuredFile): boolean {
   return name.endsWith('_optim_states.pt')
 }
 
@@ -247,7 +247,7 @@ async function inspectIntegrity(storage: ReadStorage, folder: string, here: Fold
 /** By name in the checkpoint, the SHA-256 that its framework wrote down. */
 export async function expectedSums(
   storage: ReadStorage,
-  files: readonly FoundFile[],
+  files: readonly MeasuredFile[],
 ): Promise<ReadonlyMap<string, string>> {
   const expected = new Map<string, string>()
   for (const file of files) {
@@ -259,7 +259,7 @@ export async function expectedSums(
 }
 
 /** By name the SHA-256 in lower-case hexadecimal digits; null where it holds no such list. */
-async function readIntegrity(storage: ReadStorage, file: FoundFile): Promise<ReadonlyMap<string, string> | null> {
+async function readIntegrity(storage: ReadStorage, file: MeasuredFile): Promise<ReadonlyMap<string, string> | null> {
   const [bytes] = await storage.read([file.path], largestMetadata)
   if (bytes?.ok !== true) return null
   try {
@@ -281,7 +281,7 @@ const randomState = /^(?<head>.*\/)?(?<stem>rng_state_|random_states_)(?<rank>\d
  * Random states between the first and the last that is there, and those of all processes that are known to have taken
  * part. One node's own disk has those of its own processes only: the first need not be 0 there.
  */
-function findMissingRandomStates(files: readonly FoundFile[], processes: number): Finding[] {
+function findMissingRandomStates(files: readonly MeasuredFile[], processes: number): Finding[] {
   const sets = new Map<string, Set<number>>()
   for (const { name } of files) {
     const { head = '', stem = '', rank, tail = '' } = randomState.exec(name)?.groups ?? {}

@@ -1,7 +1,7 @@
 /** Are all values of all tensors finite? (`verify --finite`) */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError, FormatError, StorageError } from '../../errors.js'
-import { findLayout, listFiles, uniteFindings, type FoundFile } from '../layouts/index.js'
+import { findLayout, listFiles, uniteFindings, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import {
   canBeNonFinite,
@@ -53,7 +53,7 @@ export async function checkFinite(
 
 async function scanFile(
   storage: ReadStorage,
-  file: FoundFile,
+  file: MeasuredFile,
   isBookkeeping: (tensor: string) => boolean,
   onBytes: (count: number) => void,
 ): Promise<Finding[]> {

@@ -20,7 +20,7 @@ import {
   type LocatedEntry,
   type ZipArchive,
 } from '../../formats/zip.js'
-import type { FoundFile } from '../layouts/index.js'
+import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
 import { areUnwritten, findZeroTail, type Extent } from './zeros.js'
@@ -69,7 +69,7 @@ const largestJson = { quick: 64 << 10, deep: 64 << 20 }
  */
 export async function inspectFile(
   storage: ReadStorage,
-  file: FoundFile,
+  file: MeasuredFile,
   around: Surroundings,
   options: InspectOptions,
 ): Promise<Inspected> {
@@ -93,7 +93,7 @@ function toFinding(error: unknown, file: string): Finding {
 
 async function inspectHandle(
   handle: ReadHandle,
-  { name, path }: FoundFile,
+  { name, path }: MeasuredFile,
   around: Surroundings,
   options: InspectOptions,
 ): Promise<Inspected> {

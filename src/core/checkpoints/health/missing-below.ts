@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import type { Checkpoint, Finding } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { explainTemporary, listFiles, type Contents } from '../layouts/index.js'
+import { explainTemporary, listFiles, type CheckpointFiles } from '../layouts/index.js'
 import { fewestWitnesses } from './missing.js'
 
 /** Others that are asked. */
@@ -22,7 +22,7 @@ export async function findMissingBelow(
   storage: ReadStorage,
   siblings: readonly Checkpoint[],
   which: readonly Checkpoint[],
-  known: ReadonlyMap<Checkpoint, Contents>,
+  known: ReadonlyMap<Checkpoint, CheckpointFiles>,
 ): Promise<ReadonlyMap<string, readonly Finding[]>> {
   const names = new Map([...known].map(([{ path }, { files }]) => [path, files.map(({ name }) => name)]))
   const asked = await findAsked(storage, new Witnesses([...siblings, ...which]), which, names)

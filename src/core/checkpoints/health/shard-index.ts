@@ -3,7 +3,7 @@ import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
 import { isBeside, largestIndex, readWeightMap } from '../../formats/weight-map.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
-import { findingOf, type FoundFile } from '../layouts/index.js'
+import { findingOf, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { openTensors } from '../../tensors/read/index.js'
 
@@ -16,19 +16,19 @@ const mostShards = 8
 /** What is there beside the index. */
 export class Shards {
   /** Files of the checkpoint by name (relative, with `/`). */
-  readonly files: ReadonlyMap<string, FoundFile>
+  readonly files: ReadonlyMap<string, MeasuredFile>
 
   /** `tensors` are the names of those in files whose header was read. */
   constructor(
     private readonly storage: ReadStorage,
-    files: readonly FoundFile[],
+    files: readonly MeasuredFile[],
     private readonly tensors: ReadonlyMap<string, ReadonlySet<string>>,
   ) {
     this.files = new Map(files.map((file) => [file.name, file]))
   }
 
   /** Names that an index may give to it. Null where it cannot be read as one of tensors, which is told of the file itself. */
-  async namesIn({ name, path, stat }: FoundFile): Promise<ReadonlySet<string> | null> {
+  async namesIn({ name, path, stat }: MeasuredFile): Promise<ReadonlySet<string> | null> {
     const known = this.tensors.get(name)
     if (known !== undefined) return known
     if (stat?.kind !== 'file' || name.endsWith('.safetensors')) return null
@@ -50,7 +50,7 @@ function keysOf(values: PyValue): string[] {
 }
 
 /** Holds one index against the files beside it: names of shards and, where their headers were read, of tensors. */
-export async function inspectIndex(storage: ReadStorage, index: FoundFile, shards: Shards): Promise<Finding[]> {
+export async function inspectIndex(storage: ReadStorage, index: MeasuredFile, shards: Shards): Promise<Finding[]> {
   const [text] = await storage.read([index.path], largestIndex)
   if (text === undefined) return []
   if (!text.ok) return [findingOf(text.error, index.name) ?? { grade: 'partial', file: index.name, reason: vanished }]

@@ -1,6 +1,6 @@
 /** Is a checkpoint still being written? Two looks at its files, a second apart (docs/design.md §6). */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
-import { listFiles, uniteFindings, type Contents, type FoundFile } from '../layouts/index.js'
+import { listFiles, uniteFindings, type CheckpointFiles, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
 /** Milliseconds between the two looks. */
@@ -39,7 +39,7 @@ export async function settle(
   })
 }
 
-function mayMove(contents: Contents | undefined, now: number): boolean {
+function mayMove(contents: CheckpointFiles | undefined, now: number): boolean {
   return contents?.files.some((file) => file.stat !== null && file.stat.modified > now - recent) ?? false
 }
 
@@ -48,7 +48,7 @@ function withChange(checkpoint: Checkpoint, change: Finding): Checkpoint {
   return withHealth(checkpoint, checkpoint.health.level, findings)
 }
 
-function findChange(before: readonly FoundFile[], after: readonly FoundFile[]): Finding | null {
+function findChange(before: readonly MeasuredFile[], after: readonly MeasuredFile[]): Finding | null {
   const earlier = new Map(before.map((file) => [file.name, file]))
   for (const file of after) {
     const reason = describeChange(earlier.get(file.name), file)
@@ -59,7 +59,7 @@ function findChange(before: readonly FoundFile[], after: readonly FoundFile[]): 
   return gone === undefined ? null : { grade: 'unfinished', file: gone, reason: 'went away within a second' }
 }
 
-function describeChange(before: FoundFile | undefined, after: FoundFile): string | null {
+function describeChange(before: MeasuredFile | undefined, after: MeasuredFile): string | null {
   if (before === undefined) return 'it appeared within a second'
   const [first, second] = [before.stat, after.stat]
   if (first === null || second === null) return first === second ? null : 'it came or went within a second'

@@ -2,7 +2,7 @@
 import { basename, dirname, join, normalize, sep } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'
-import type { Entry, ReadStorage } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { prefixOf } from './folders.js'
 import type { Folder } from './layout.js'
 import { knownLayouts } from './registry.js'
@@ -169,7 +169,7 @@ export function foldersIn(folder: Folder): string[] {
   return folder.entries.filter(isWorthALook).map((entry) => prefix + entry.name)
 }
 
-function isWorthALook(entry: Entry): boolean {
+function isWorthALook(entry: DirectoryEntry): boolean {
   return entry.kind === 'directory' && !entry.name.startsWith('.') && !skipped.has(entry.name)
 }
 

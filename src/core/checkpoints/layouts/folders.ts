@@ -2,7 +2,7 @@
 import { sep } from 'node:path'
 import type { Finding } from '../../checkpoint.js'
 import { isAbsence, isUnreadable, reasonOf, type StorageError } from '../../errors.js'
-import type { Entry, ReadStorage, Stat } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage, Stat } from '../../storage/storage.js'
 
 /** What to put before a name: `path.join` normalises, which costs more than the rest of a scan. */
 export function prefixOf(folder: string): string {
@@ -28,7 +28,7 @@ export const danglingReason = 'a symbolic link that leads nowhere'
 
 /** An entry of a folder, and its path. */
 export interface Placed {
-  readonly entry: Entry
+  readonly entry: DirectoryEntry
   readonly path: string
 }
 

@@ -1,5 +1,5 @@
 /** A layout that is data, as those see it that ask about one checkpoint. */
-import type { Entry } from '../../storage/storage.js'
+import type { DirectoryEntry } from '../../storage/storage.js'
 import type { Role } from '../../checkpoint.js'
 import { completeSpec } from './engine/complete.js'
 import { roleIn } from './engine/files.js'
@@ -22,6 +22,6 @@ export function layoutOf(spec: LayoutSpec): Layout {
   }
 }
 
-function roleOf({ forms }: LayoutSpec, entry: Entry): Role {
+function roleOf({ forms }: LayoutSpec, entry: DirectoryEntry): Role {
   return forms.map((form) => roleIn(form, entry)).find((role) => role !== 'other') ?? 'other'
 }

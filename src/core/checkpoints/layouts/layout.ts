@@ -1,12 +1,12 @@
 /** How one framework arranges checkpoints on disk. A layout reads; it never writes and never decides. */
 import type { Checkpoint, ParamFile, Role } from '../../checkpoint.js'
-import type { Entry, ReadStorage } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 
 /** A directory that may be a run, with its entries as they were listed once for all layouts. */
 export interface Folder {
   /** Absolute. */
   readonly path: string
-  readonly entries: readonly Entry[]
+  readonly entries: readonly DirectoryEntry[]
 }
 
 /** Something that the framework sees when it looks for a checkpoint by itself: one, or what is left of a save. */
@@ -50,14 +50,14 @@ export interface Layout {
   /** Fills what `scan` left null and small side files hold (SpeechBrain: epoch from `counter.ckpt`). */
   complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<readonly Checkpoint[]>
   /** What an entry right in a checkpoint's folder is for. */
-  roleOf(entry: Entry): Role
+  roleOf(entry: DirectoryEntry): Role
   /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
   isBookkeeping?(tensor: string): boolean
   /**
    * Of a folder, or a file, that lies beside the checkpoints and is none: what a save that never finished left there, in words;
    * null when it is nothing of this framework's. `inside` are the entries in it; null for a file.
    */
-  explainLeftover?(name: string, inside: readonly Entry[] | null): string | null
+  explainLeftover?(name: string, inside: readonly DirectoryEntry[] | null): string | null
   /**
    * What the framework resumes from by itself when this is what it finds in the run (times are known), one answer for
    * each way in which it looks. Absent: it resumes from what it is told alone.

@@ -1,10 +1,10 @@
 /** What saves that never finished left behind: no checkpoints, and nothing that any job will use again. */
 import type { Run } from '../../checkpoint.js'
-import type { Entry, ReadStorage } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, danglingReason, prefixOf } from './folders.js'
 import { knownLayouts } from './registry.js'
 
-export interface Leftover {
+export interface SaveLeftover {
   /** Relative to the run, with `/`. */
   readonly name: string
   /** Absolute. */
@@ -35,7 +35,7 @@ const temporaryNames: readonly TemporaryName[] = [
     reason: 'a temporary file of rsync: it was stopped before it could give it its name',
   },
   {
-    // Core's output/place.ts, with an extension output/replace-shards.ts.
+    // tensors/write/publish-file.ts; with an extension tensors/write/replace-shards.ts.
     pattern: /^\.ckpt-[0-9a-f]{16}(\.[^.]+)?$/,
     reason: 'a temporary file of ckpt: it was stopped before it could give it its name',
   },
@@ -51,8 +51,8 @@ export function explainTemporary(name: string): string | null {
  * Sorted by name: what lies in the run beside its checkpoints, also in folders that are a part of their names. Looks
  * at names only, and at where links lead to.
  */
-export async function findLeftovers(storage: ReadStorage, run: Run): Promise<Leftover[]> {
-  const found: Leftover[] = []
+export async function findLeftovers(storage: ReadStorage, run: Run): Promise<SaveLeftover[]> {
+  const found: SaveLeftover[] = []
   const taken = new Set(run.checkpoints.map((checkpoint) => checkpoint.path))
   for (const before of ['', ...partsOf(run)]) found.push(...(await findIn(storage, prefixOf(run.path), before, taken)))
   return found.sort((a, b) => compareText(a.name, b.name))
@@ -74,7 +74,7 @@ async function findIn(
   prefix: string,
   before: string,
   taken: ReadonlySet<string>,
-): Promise<Leftover[]> {
+): Promise<SaveLeftover[]> {
   const [listing] = await storage.list([prefix + before])
   if (listing?.ok !== true) return []
   const others = listing.value.filter(({ name }) => !taken.has(prefix + before + name))
@@ -97,14 +97,18 @@ async function findIn(
   )
 }
 
-async function withoutDangling(storage: ReadStorage, folder: string, entries: readonly Entry[]): Promise<Entry[]> {
+async function withoutDangling(
+  storage: ReadStorage,
+  folder: string,
+  entries: readonly DirectoryEntry[],
+): Promise<DirectoryEntry[]> {
   const links = entries.filter(({ kind }) => kind === 'link')
   const led = await storage.stat(links.map(({ name }) => prefixOf(folder) + name))
   const dangling = new Set(links.filter((_, index) => led[index]?.ok !== true))
   return entries.filter((entry) => !dangling.has(entry))
 }
 
-function explainThing(name: string, inside: readonly Entry[] | null): string | null {
+function explainThing(name: string, inside: readonly DirectoryEntry[] | null): string | null {
   for (const layout of knownLayouts()) {
     const reason = layout.explainLeftover?.(name, inside) ?? null
     if (reason !== null) return reason

@@ -2,7 +2,7 @@
 import { basename, sep } from 'node:path'
 import { isParameterFile, withHealth, type Checkpoint, type Finding, type Member } from '../../checkpoint.js'
 import { reasonOf, type StorageError } from '../../errors.js'
-import type { Entry, ReadStorage, Stat } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage, Stat } from '../../storage/storage.js'
 import { batches, compareText, danglingReason, findingOf, isNoFile, noFileReason } from './folders.js'
 import { complete } from './scan.js'
 
@@ -12,7 +12,7 @@ const batchSize = 128
 const deepest = 16
 
 /** One file of a checkpoint, at any depth. */
-export interface FoundFile {
+export interface MeasuredFile {
   /** Relative to the checkpoint, with `/`; the checkpoint's own name when it is a file. */
   readonly name: string
   /** Absolute. */
@@ -57,9 +57,9 @@ export class TotalSize {
 }
 
 /** What lies in a checkpoint. */
-export interface Contents {
+export interface CheckpointFiles {
   /** Sorted by name. */
-  readonly files: readonly FoundFile[]
+  readonly files: readonly MeasuredFile[]
   /** What could not be looked at. */
   readonly findings: readonly Finding[]
 }
@@ -68,7 +68,7 @@ export interface Contents {
 export async function listFiles(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
-): Promise<Map<Checkpoint, Contents>> {
+): Promise<Map<Checkpoint, CheckpointFiles>> {
   const { files, findings } = await listNames(storage, checkpoints)
   const stats = await storage.stat(files.map((file) => file.path))
   const found = new Map(checkpoints.map((checkpoint) => [checkpoint, emptyContents()]))
@@ -90,7 +90,7 @@ export async function listFiles(
   return found
 }
 
-function emptyContents(): { files: FoundFile[]; findings: Finding[] } {
+function emptyContents(): { files: MeasuredFile[]; findings: Finding[] } {
   return { files: [], findings: [] }
 }
 
@@ -142,7 +142,7 @@ function unlistedFinding(name: string, error: StorageError): Finding {
   )
 }
 
-function inFolder(folder: Named, entry: Entry): Named {
+function inFolder(folder: Named, entry: DirectoryEntry): Named {
   return {
     checkpoint: folder.checkpoint,
     name: folder.name === '' ? entry.name : `${folder.name}/${entry.name}`,
@@ -151,7 +151,11 @@ function inFolder(folder: Named, entry: Entry): Named {
   }
 }
 
-function withSizes(checkpoint: Checkpoint, { files: found, findings }: Contents, together?: TotalSize): Checkpoint {
+function withSizes(
+  checkpoint: Checkpoint,
+  { files: found, findings }: CheckpointFiles,
+  together?: TotalSize,
+): Checkpoint {
   const sizes = new Map<string, number>()
   const seen = new Set<string>()
   let total = 0
@@ -196,7 +200,7 @@ function sizesOfFolders(sizes: ReadonlyMap<string, number>): ReadonlyMap<string,
 }
 
 /** What a file that is listed and cannot be reached means for its checkpoint. */
-function goneFinding(file: FoundFile, error: StorageError | undefined): Finding {
+function goneFinding(file: MeasuredFile, error: StorageError | undefined): Finding {
   const refused = error === undefined ? null : findingOf(error, file.name)
   if (refused !== null) return refused
   const reason = file.isLink ? danglingReason : 'vanished while it was looked at'

@@ -3,7 +3,7 @@
  * a layout reads nothing itself, but for the few that need `read`.
  */
 import type { Direction, Finding, Meta, MetaValue, Moment, ParamFile, Part, Pointer, Role } from '../../checkpoint.js'
-import type { Entry, ReadStorage } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import type { Folder, OwnStart, PointerFix, Standing } from './layout.js'
 
 export interface LayoutSpec {
@@ -111,7 +111,7 @@ export type Head = 'torch' | 'zip' | 'hdf5' | 'safetensors' | 'tar' | 'gzip' | '
 /** A key, or the keys that lead to a value. */
 export type KeyPath = string | readonly string[]
 
-export type FactSource = NameSource | FileSource | BytesSource | TableSource
+export type FactSource = NameSource | FactFile | BytesSource | TableSource
 
 /** The named groups of the form's `name`. Numbers as numbers; `add` corrects counts: `{ epoch: -1 }`. */
 export interface NameSource {
@@ -121,7 +121,7 @@ export interface NameSource {
   readonly leave?: readonly string[]
 }
 
-export interface FileSource {
+export interface FactFile {
   /** `torch`: what torch.save wrote, without its tensors but for single numbers. `text`: the whole text, key `text`. */
   readonly from: 'json' | 'yaml' | 'torch' | 'text'
   /** In the folder or group; a pattern takes the first by name. Absent, and no `beside`: the file itself. */
@@ -263,14 +263,14 @@ export interface CopyRule {
 }
 
 /** A unit before any layout has claimed it. */
-export interface Candidate {
+export interface UnclaimedUnit {
   /** Relative to the run's folder. */
   readonly name: string
   /** Absolute; of a group perhaps only what its files' names have in common. */
   readonly path: string
   readonly kind: 'folder' | 'file' | 'group'
   /** Of a folder what is in it, and in the folders that a form looks into (`unet/config.json`); of a group its files. */
-  readonly entries: readonly Entry[]
+  readonly entries: readonly DirectoryEntry[]
   /** Why it could not be looked into; null when it could. */
   readonly finding: Finding | null
   /** Of the entries those that lead to no file, with what is wrong with them. */
@@ -280,7 +280,7 @@ export interface Candidate {
 }
 
 /** A candidate that a layout has claimed. */
-export interface Unit extends Candidate {
+export interface Unit extends UnclaimedUnit {
   readonly spec: LayoutSpec
   readonly form: Form
   /** The texts of the named groups of its form's `name`, by what the facts are called. */

@@ -2,13 +2,13 @@
  * The folders of one scan, each listed once, whoever asks: the search for runs, the layouts, and what looks into the
  * checkpoints' folders. Short-lived: what changes on disk meanwhile is seen by the next scan.
  */
-import type { Entry, ReadStorage, Result, Stat } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage, Result, Stat } from '../../storage/storage.js'
 
 /** Entries remembered at most; a scan of more lists a folder again rather than fill the memory. */
 const mostEntries = 2_000_000
 
 export class ScanTree implements ReadStorage {
-  private readonly listings = new Map<string, Result<readonly Entry[]>>()
+  private readonly listings = new Map<string, Result<readonly DirectoryEntry[]>>()
   private readonly stats = new Map<string, Result<Stat>>()
   private readonly resolved = new Map<string, Result<string>>()
   private entries = 0
@@ -24,7 +24,7 @@ export class ScanTree implements ReadStorage {
     return storage instanceof ScanTree ? storage : new ScanTree(storage)
   }
 
-  async list(directories: readonly string[]): Promise<Result<readonly Entry[]>[]> {
+  async list(directories: readonly string[]): Promise<Result<readonly DirectoryEntry[]>[]> {
     return remembered(this.listings, directories, async (missing) => {
       const listed = await this.storage.list(missing)
       for (const one of listed) this.entries += one.ok ? one.value.length + 1 : 1

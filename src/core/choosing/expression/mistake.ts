@@ -6,11 +6,11 @@ const around = 60
 
 /** Reported by the tokenizer and the parser. `at` counts UTF-16 units from the start of the text. */
 export function mistakeAt(text: string, at: number, what: string, hint?: string): CkptError {
-  return new CkptError('bad-expression', `${what}\n${markPlace(text, at)}`, hint === undefined ? {} : { hint })
+  return new CkptError('bad-expression', `${what}\n${markPosition(text, at)}`, hint === undefined ? {} : { hint })
 }
 
 /** Two lines: the text (its neighbourhood when it is long) and a caret under the place. */
-function markPlace(text: string, at: number): string {
+function markPosition(text: string, at: number): string {
   const before = toCells(text.slice(0, at))
   const after = toCells(text.slice(at))
   const left = before.length > around ? [{ shown: '…', width: 1 }, ...before.slice(1 - around)] : before

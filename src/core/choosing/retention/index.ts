@@ -1,5 +1,5 @@
 export { parseAge } from './age.js'
-export { plan, type Kept, type Plan, type PlanInput, type Removed } from './plan.js'
+export { plan, type Kept, type RetentionPlan, type PlanInput, type Removed } from './plan.js'
 export type { KeepCode, Reason, RemoveCode } from './reason.js'
 export { checkPolicy, type Policy, type RankedOrder, type SpaceTarget } from './policy.js'
 export { protect, type Protections } from './protect.js'

@@ -27,7 +27,7 @@ export interface Removed {
   readonly reason: Reason<RemoveCode>
 }
 
-export interface Plan {
+export interface RetentionPlan {
   /** Both newest first; together they are the checkpoints that were given, each once. */
   readonly keep: readonly Kept[]
   readonly remove: readonly Removed[]
@@ -55,7 +55,7 @@ export interface PlanInput {
  * Throws CkptError `usage` for numbers that cannot be meant; `refused` for a policy that names nothing, and for a
  * plan that leaves nothing without `allowEmpty`.
  */
-export function plan(input: PlanInput): Plan {
+export function plan(input: PlanInput): RetentionPlan {
   checkPolicy(input.policy)
   const draft = new Draft(input)
   draft.sweep()
@@ -172,7 +172,7 @@ class Draft {
     }
   }
 
-  split(): Pick<Plan, 'keep' | 'remove'> {
+  split(): Pick<RetentionPlan, 'keep' | 'remove'> {
     const keep: Kept[] = []
     const remove: Removed[] = []
     for (const checkpoint of this.input.checkpoints) {

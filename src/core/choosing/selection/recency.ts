@@ -55,11 +55,11 @@ export function byRecency(checkpoints: readonly Checkpoint[]): Recency {
   const scale = scaleOf(checkpoints)
   const trainings = trainingsIn(checkpoints, scale)
   const training = new Map(trainings.flatMap((one, index) => one.map(({ path }) => [path, index] as const)))
-  const places = placesOn(scale, checkpoints).map((place) => ({
-    ...place,
-    training: training.get(place.checkpoint.path) ?? 0,
+  const timed = timesOn(scale, checkpoints).map((timed) => ({
+    ...timed,
+    training: training.get(timed.checkpoint.path) ?? 0,
   }))
-  const ordered = places.sort(newestFirst).map((place) => place.checkpoint)
+  const ordered = timed.sort(newestFirst).map((timed) => timed.checkpoint)
   const warning = scale === 'file time' ? warningFor(checkpoints) : undefined
   return { ordered, scale, trainings, ...(warning === undefined ? {} : { warning }) }
 }
@@ -75,14 +75,14 @@ export function isCounted(scale: Scale): boolean {
   return scale === 'step' || scale === 'epoch'
 }
 
-interface Place {
+interface Timed {
   readonly checkpoint: Checkpoint
   readonly value: number
   /** Unix seconds. */
   readonly time: number
 }
 
-function newestFirst(a: Placed, b: Placed): number {
+function newestFirst(a: TimedInTraining, b: TimedInTraining): number {
   return (
     b.training - a.training ||
     descending(a.value, b.value) ||
@@ -94,9 +94,9 @@ function newestFirst(a: Placed, b: Placed): number {
   )
 }
 
-type Placed = Place & { readonly training: number }
+type TimedInTraining = Timed & { readonly training: number }
 
-function isCopy({ checkpoint }: Place): boolean {
+function isCopy({ checkpoint }: Timed): boolean {
   return checkpoint.sameAs !== undefined
 }
 
@@ -106,17 +106,17 @@ function descending(a: number, b: number): number {
   return a > b ? -1 : 1
 }
 
-function placesOn(scale: Scale, checkpoints: readonly Checkpoint[]): Place[] {
-  const own = (checkpoint: Checkpoint): Place | undefined => {
+function timesOn(scale: Scale, checkpoints: readonly Checkpoint[]): Timed[] {
+  const own = (checkpoint: Checkpoint): Timed | undefined => {
     const value = valueOn[scale](checkpoint)
     return isTime(value) ? { checkpoint, value, time: orOldest(timeOf(checkpoint)) } : undefined
   }
-  const neighbours = new Map<string, readonly Place[]>()
+  const neighbours = new Map<string, readonly Timed[]>()
   return checkpoints.map((checkpoint) => {
-    const place = own(checkpoint)
-    if (place !== undefined) return place
+    const timed = own(checkpoint)
+    if (timed !== undefined) return timed
     if (isUncounted(checkpoint)) return { checkpoint, value: -Infinity, time: orOldest(timeOf(checkpoint)) }
-    const siblings = neighbours.get(checkpoint.run) ?? readablePlaces(checkpoints, checkpoint.run, own)
+    const siblings = neighbours.get(checkpoint.run) ?? readableTimes(checkpoints, checkpoint.run, own)
     neighbours.set(checkpoint.run, siblings)
     const { value, time } = neighbourOf(checkpoint, siblings) ?? { value: -Infinity, time: -Infinity }
     return { checkpoint, value, time }
@@ -128,19 +128,19 @@ function orOldest(time: number | null): number {
 }
 
 /** By name, ascending. */
-function readablePlaces(
+function readableTimes(
   checkpoints: readonly Checkpoint[],
   run: string,
-  own: (checkpoint: Checkpoint) => Place | undefined,
-): Place[] {
+  own: (checkpoint: Checkpoint) => Timed | undefined,
+): Timed[] {
   return checkpoints
     .filter((checkpoint) => checkpoint.run === run && hasReadableMeta(checkpoint))
     .map(own)
-    .filter((place) => place !== undefined)
+    .filter((timed) => timed !== undefined)
     .sort((a, b) => compareCodePoints(a.checkpoint.name, b.checkpoint.name))
 }
 
-function neighbourOf(checkpoint: Checkpoint, siblings: readonly Place[]): Place | undefined {
+function neighbourOf(checkpoint: Checkpoint, siblings: readonly Timed[]): Timed | undefined {
   let low = 0
   let high = siblings.length
   while (low < high) {

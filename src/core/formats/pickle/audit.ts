@@ -199,13 +199,13 @@ function insideOf(node: PickleObject): readonly PickleNode[] | null {
 }
 
 /** What unpickling itself calls when an object has it among its attributes (CPython Modules/_pickle.c). */
-const hooks = new Set<PickleNode>(['__setstate__', 'append', 'extend', 'add'])
+const calledByUnpickling = new Set<PickleNode>(['__setstate__', 'append', 'extend', 'add'])
 
 function dangerAmongHooks({ states }: PickleInstance, names: Names): string | null {
   for (const state of states) {
     if (typeof state !== 'object' || state?.kind !== 'dict') continue
     for (const [key, value] of state.entries) {
-      const danger = hooks.has(key) ? dangerOf(value, names) : null
+      const danger = calledByUnpickling.has(key) ? dangerOf(value, names) : null
       if (danger !== null) return danger
     }
   }

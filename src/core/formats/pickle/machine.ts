@@ -372,8 +372,8 @@ class Machine {
     this.#input.position = plain.end
     this.#built += cost.tensor + 2 * cost.place * tensor.shape.length
     this.#persistents.push(tensor)
-    if (plain.keyPlace >= 0) this.#memo.set(plain.keyPlace, tensor.key)
-    for (const place of plain.parts) this.#memo.set(place, notMade)
+    if (plain.keyIndex >= 0) this.#memo.set(plain.keyIndex, tensor.key)
+    for (const memoIndex of plain.parts) this.#memo.set(memoIndex, notMade)
     this.#height -= 1
     // Its arguments, and in them the id and what that holds.
     this.#popped = 3

@@ -7,7 +7,7 @@ import { op } from './opcodes.js'
 
 /** The function that is called for each (torch/_utils.py). */
 const rebuilder = { module: 'torch._utils', name: '_rebuild_tensor_v2' } as const
-const hooks = { module: 'collections', name: 'OrderedDict' } as const
+const orderedDict = { module: 'collections', name: 'OrderedDict' } as const
 
 /** True for the function behind whose name a plain tensor may follow. */
 export function isTensorRebuilder(node: PickleNode): node is PickleGlobal {
@@ -19,7 +19,7 @@ export function spelledOut(tensor: PickleTensor): PickleInstance {
   const { index, offset, shape, strides } = tensor
   const storage = { kind: 'persistent', id: idOf(tensor), index } as const
   const numbers = [BigInt(offset), tuple(shape.map(BigInt)), tuple(strides.map(BigInt))]
-  return call(rebuilder, [storage, ...numbers, false, call(hooks, [])])
+  return call(rebuilder, [storage, ...numbers, false, call(orderedDict, [])])
 }
 
 /** What a reference to something outside is made of. */
@@ -79,7 +79,7 @@ export class PlainTensors {
   /** Numbers in the memo under which the last tensor's parts are asked to be kept. */
   readonly parts: number[] = []
   /** That of the storage's key; -1 for none. */
-  keyPlace = -1
+  keyIndex = -1
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
@@ -99,7 +99,7 @@ export class PlainTensors {
     this.#memo = memo
     this.#at = position
     this.parts.length = 0
-    this.keyPlace = -1
+    this.keyIndex = -1
     this.#isNumbered = false
     if (!this.#is(op.MARK) || !this.#isText('storage')) return null
     const cls = this.#storageClass()
@@ -130,7 +130,7 @@ export class PlainTensors {
   #hasNoHooks(): boolean {
     if (!this.#is(op.NEWFALSE)) return false
     const node = this.#gotten()
-    if (node === undefined || (node !== this.#hooks && !isGlobal(node, hooks))) return false
+    if (node === undefined || (node !== this.#hooks && !isGlobal(node, orderedDict))) return false
     this.#hooks = node
     return this.#is(op.EMPTY_TUPLE) && this.#is(op.REDUCE) && this.#put()
   }
@@ -151,22 +151,22 @@ export class PlainTensors {
     if (size === 0 || at + size >= this.#bytes.length) return undefined
     const number = this.#little(at + 1, size)
     this.#at = at + 1 + size
-    return this.parts.includes(number) || number === this.keyPlace ? undefined : this.#memo.get(number)
+    return this.parts.includes(number) || number === this.keyIndex ? undefined : this.#memo.get(number)
   }
 
   /** Passes what puts the value before it into the memo, if that comes next. False for what the machine must look at. */
   #put(): boolean {
-    const place = this.#place()
-    if (place >= 0) this.parts.push(place)
-    return place >= -1
+    const memoIndex = this.#memoIndex()
+    if (memoIndex >= 0) this.parts.push(memoIndex)
+    return memoIndex >= -1
   }
 
   /** -1 when nothing is put; -2 for what the machine must look at. */
-  #place(): number {
+  #memoIndex(): number {
     const at = this.#at
     const code = this.#bytes[at]
     const size = code === op.BINPUT ? 1 : code === op.LONG_BINPUT ? 4 : 0
-    if (size === 0) return code === op.MEMOIZE ? this.#nextPlace() : -1
+    if (size === 0) return code === op.MEMOIZE ? this.#nextMemoIndex() : -1
     if (at + size >= this.#bytes.length) return -2
     this.#at = at + 1 + size
     this.#isNumbered = true
@@ -174,18 +174,18 @@ export class PlainTensors {
   }
 
   /** MEMOIZE takes the next number that is free; where others are put by their numbers, that is the machine's to find. */
-  #nextPlace(): number {
-    const place = this.#memo.size + this.parts.length + (this.keyPlace >= 0 ? 1 : 0)
-    if (this.#isNumbered || this.#memo.get(place) !== undefined) return -2
+  #nextMemoIndex(): number {
+    const memoIndex = this.#memo.size + this.parts.length + (this.keyIndex >= 0 ? 1 : 0)
+    if (this.#isNumbered || this.#memo.get(memoIndex) !== undefined) return -2
     this.#at += 1
-    return place
+    return memoIndex
   }
 
   #key(): string | null {
     const isWritten = this.#bytes[this.#at] !== op.BINGET && this.#bytes[this.#at] !== op.LONG_BINGET
     const key = this.#text()
-    if (key !== null && isWritten) this.keyPlace = this.#place()
-    return this.keyPlace === -2 ? null : key
+    if (key !== null && isWritten) this.keyIndex = this.#memoIndex()
+    return this.keyIndex === -2 ? null : key
   }
 
   /** A text of ASCII, written out or taken from the memo; null for anything else. */

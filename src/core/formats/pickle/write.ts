@@ -261,16 +261,16 @@ class PickleWriter {
   }
 
   #put(node: PickleObject | string): void {
-    const place = this.#next
+    const memoIndex = this.#next
     this.#next += 1
-    this.#memo.set(node, place)
-    if (place < 256) this.#writer.u8(op.BINPUT).u8(place)
-    else this.#writer.u8(op.LONG_BINPUT).u32(place)
+    this.#memo.set(node, memoIndex)
+    if (memoIndex < 256) this.#writer.u8(op.BINPUT).u8(memoIndex)
+    else this.#writer.u8(op.LONG_BINPUT).u32(memoIndex)
   }
 
-  #get(place: number): void {
-    if (place < 256) this.#writer.u8(op.BINGET).u8(place)
-    else this.#writer.u8(op.LONG_BINGET).u32(place)
+  #get(memoIndex: number): void {
+    if (memoIndex < 256) this.#writer.u8(op.BINGET).u8(memoIndex)
+    else this.#writer.u8(op.LONG_BINGET).u32(memoIndex)
   }
 }
 

@@ -8,25 +8,25 @@ export class DictBuilder {
   readonly #pairs: PyPair[] = []
   readonly #identities: unknown[] = []
   /** Made when there are many keys: a meta has few, and 10,000 metas would have 10,000 maps. */
-  #places: Map<unknown, number> | undefined
+  #indexes: Map<unknown, number> | undefined
 
   /** Throws FormatError for a key that Python cannot hash (a list, a dict, a set). */
   set(key: PyValue, value: PyValue): void {
     const identity = identityOf(key)
-    const place = this.#placeOf(identity)
-    if (place === -1) {
-      this.#places?.set(identity, this.#pairs.length)
+    const index = this.#indexOf(identity)
+    if (index === -1) {
+      this.#indexes?.set(identity, this.#pairs.length)
       this.#identities.push(identity)
       this.#pairs.push([key, value])
     } else {
-      this.#pairs[place] = [this.#pairs[place]?.[0] ?? null, value]
+      this.#pairs[index] = [this.#pairs[index]?.[0] ?? null, value]
     }
   }
 
-  #placeOf(identity: unknown): number {
+  #indexOf(identity: unknown): number {
     if (this.#identities.length <= fewKeys) return this.#identities.indexOf(identity)
-    this.#places ??= new Map(this.#identities.map((each, index) => [each, index]))
-    return this.#places.get(identity) ?? -1
+    this.#indexes ??= new Map(this.#identities.map((each, index) => [each, index]))
+    return this.#indexes.get(identity) ?? -1
   }
 
   keys(): PyValue[] {

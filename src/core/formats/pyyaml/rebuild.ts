@@ -1,5 +1,5 @@
 /** numpy and torch objects that Python wrote through `__reduce__`, as data. */
-import { elementCount, packedStrides, readView, type ElementType, type Place } from '../elements.js'
+import { elementCount, packedStrides, readView, type ElementType, type ArrayLayout } from '../elements.js'
 import type { NumpyDtype } from '../numpy.js'
 import type { BareStorage } from '../torch-legacy.js'
 import type { NumpyArray, NumpyScalar, TorchTensor } from './value.js'
@@ -28,7 +28,7 @@ export function numpyArray(
 /**
  * A tensor upon a storage; offset and strides count elements. Undefined when it reaches outside of the storage.
  */
-export function torchTensor(type: ElementType, storage: BareStorage, place: Place): TorchTensor | undefined {
-  const values = readView(storage.bytes, type, storage.littleEndian, place)
-  return values === undefined ? undefined : { kind: 'tensor', dtype: type.name, shape: place.shape, values }
+export function torchTensor(type: ElementType, storage: BareStorage, strided: ArrayLayout): TorchTensor | undefined {
+  const values = readView(storage.bytes, type, storage.littleEndian, strided)
+  return values === undefined ? undefined : { kind: 'tensor', dtype: type.name, shape: strided.shape, values }
 }

@@ -258,9 +258,9 @@ export class ZipArchive {
 
   #requireDisjoint(): void {
     const order = this.#byOffset()
-    for (let place = 0; place < this.count; place += 1) {
-      const next = place + 1 < this.count ? (order?.[place + 1] ?? place + 1) : -1
-      this.#requireEndBefore(order?.[place] ?? place, next)
+    for (let rank = 0; rank < this.count; rank += 1) {
+      const next = rank + 1 < this.count ? (order?.[rank + 1] ?? rank + 1) : -1
+      this.#requireEndBefore(order?.[rank] ?? rank, next)
     }
   }
 

@@ -7,7 +7,7 @@ import {
   closeSite,
   makeFolders,
   openSite,
-  placeTree,
+  linkOrCopyTree,
   refuseTaken,
   removeIfEmpty,
   reveal,
@@ -78,7 +78,7 @@ async function buildAndReveal(
 ): Promise<void> {
   const site = await openSite(storage, into, dirname(target), options.stateDirectory)
   try {
-    await placeTree(storage, source, site.building, options)
+    await linkOrCopyTree(storage, source, site.building, options)
     await storage.syncDirectory(site.box)
     await reveal(storage, site.building, target, takenHint)
   } finally {

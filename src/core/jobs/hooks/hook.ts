@@ -1,5 +1,5 @@
 /** A user's own command in place of what ckpt does with one file of a checkpoint. */
-import type { Place } from '../../formats/config-yaml.js'
+import type { FilePosition } from '../../formats/config-yaml.js'
 
 /**
  * What a command can stand in for. `save`: source is what was given, target the file in the new checkpoint. `load`:
@@ -34,7 +34,7 @@ export type Word = readonly Part[]
 export interface Command {
   /** As it is written. */
   readonly text: string
-  readonly place: Place
+  readonly position: FilePosition
   /** Null: a shell takes the text as it is, and the values from its environment. */
   readonly words: readonly Word[] | null
 }
@@ -45,7 +45,7 @@ export interface Hook {
   readonly commands: ReadonlyMap<Step, Command>
   /** Seconds, after which a command is stopped; null for none. */
   readonly timeout: number | null
-  readonly place: Place
+  readonly position: FilePosition
   /** Absolute: the folder of the file that it stands in, and there its commands run. */
   readonly folder: string
 }

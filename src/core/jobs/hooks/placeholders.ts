@@ -1,7 +1,7 @@
 /** `{source}`, `{target}` and the like in the words of a command. Two braces make one that stands for itself. */
 import { CkptError } from '../../errors.js'
 import { nearestName } from '../../choosing/expression/index.js'
-import { placeText } from '../../formats/config-yaml.js'
+import { positionText } from '../../formats/config-yaml.js'
 import type { Command, Part, Placeholder, Word } from './hook.js'
 import { WordMistake, type RawWord } from '../../formats/shell-words.js'
 
@@ -47,7 +47,7 @@ export function refusePlaceholders(text: string, all: readonly Placeholder[]): v
 export type Values = Readonly<Partial<Record<Placeholder, string>>>
 
 /** The arguments of a command. Throws CkptError `usage` for a value that is not known here. */
-export function fillWords(words: readonly Word[], values: Values, { place }: Command): string[] {
+export function fillWords(words: readonly Word[], values: Values, { position }: Command): string[] {
   return words.map((word) =>
     word
       .map((part) => {
@@ -56,7 +56,7 @@ export function fillWords(words: readonly Word[], values: Values, { place }: Com
         if (value !== undefined) return value
         throw new CkptError(
           'usage',
-          `${placeText(place)}: {${part.name}} is not known for a file that is in no checkpoint`,
+          `${positionText(position)}: {${part.name}} is not known for a file that is in no checkpoint`,
         )
       })
       .join(''),

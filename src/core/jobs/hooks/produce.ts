@@ -1,6 +1,6 @@
 /** What a hook makes of a file, checked before it may get its name. */
 import { syncTree } from '../../changes/publish/index.js'
-import { placeText } from '../../formats/config-yaml.js'
+import { positionText } from '../../formats/config-yaml.js'
 import { CkptError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
 import type { ChosenHook } from './choose.js'
@@ -30,7 +30,7 @@ export async function produce(
 }
 
 function produced({ command, step }: ChosenHook, what: string, hint: string): CkptError {
-  return new CkptError('hook-failed', `${placeText(command.place)}: the ${step} hook ${what}: ${command.text}`, {
+  return new CkptError('hook-failed', `${positionText(command.position)}: the ${step} hook ${what}: ${command.text}`, {
     hint,
   })
 }

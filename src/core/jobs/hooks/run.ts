@@ -1,6 +1,6 @@
 /** Running a hook: its arguments, and what is told when it fails. */
 import { CkptError } from '../../errors.js'
-import { placeText } from '../../formats/config-yaml.js'
+import { positionText } from '../../formats/config-yaml.js'
 import type { ChosenHook } from './choose.js'
 import { fillWords, variableOf, type Values } from './placeholders.js'
 
@@ -77,7 +77,7 @@ function failed(
   return new CkptError(
     'hook-failed',
     [
-      `${placeText(command.place)}: the ${step} hook ${howItEnded(reason, hook.timeout)}: ${argv.map(quoted).join(' ')}`,
+      `${positionText(command.position)}: the ${step} hook ${howItEnded(reason, hook.timeout)}: ${argv.map(quoted).join(' ')}`,
       ...more,
       ...shown,
     ].join('\n'),

@@ -1,5 +1,5 @@
 /** What the journal tells of the starts before this one. */
-import { attemptsOf, type Attempt, type Entry, type JobName } from '../../changes/journal/index.js'
+import { attemptsOf, type RecordedAttempt, type JournalEntry, type JobName } from '../../changes/journal/index.js'
 import { retried, type Ending, type Retried } from './classify.js'
 
 export interface Previous {
@@ -19,7 +19,7 @@ export interface Earlier {
 }
 
 /** A job that is put back into the queue keeps its id. One of restart 0 has no past, whoever had its number before. */
-export function earlierOf(entries: readonly Entry[], job: JobName): Earlier {
+export function earlierOf(entries: readonly JournalEntry[], job: JobName): Earlier {
   const all = attemptsOf(entries)
   const own = job.restarts === 0 ? [] : all.filter(({ start }) => isOf(start.job, job))
   const last = own.at(-1)
@@ -42,12 +42,12 @@ function isOf(one: JobName | null, job: JobName): boolean {
   return one !== null && one.scheduler === job.scheduler && one.id === job.id && one.restarts < job.restarts
 }
 
-function spentBy({ end }: Attempt): Retried[] {
+function spentBy({ end }: RecordedAttempt): Retried[] {
   return retried.filter((known) => known === end?.ending && end.next !== 'nothing')
 }
 
 /** Without an end in the journal the machine was taken away, or died. */
-function previousOf({ end }: Attempt): Previous {
+function previousOf({ end }: RecordedAttempt): Previous {
   if (end === null) return { ending: 'preempted', status: null }
   const ending = (['done', 'stopped', ...retried] as const).find((known) => known === end.ending) ?? 'failed'
   return { ending, status: end.status }

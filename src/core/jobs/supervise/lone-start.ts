@@ -7,14 +7,14 @@ import type { Checkpoint } from '../../checkpoint.js'
 import { attemptsOf, beganFromNothing, Journal, type Began } from '../../changes/journal/index.js'
 import type { ChildOutcome } from '../command/index.js'
 import { CkptError } from '../../errors.js'
-import type { StatePlace } from '../../runs/index.js'
+import type { StateLocation } from '../../runs/index.js'
 import { stateFolderOf } from '../../changes/state/index.js'
 import type { Storage } from '../../storage/storage.js'
 import { classify, signalOf } from './classify.js'
 import { toCheckpointEntry } from './metric-history.js'
 import { CheckpointWatch } from './watch-checkpoints.js'
 
-export interface LoneContext extends StatePlace {
+export interface LoneContext extends StateLocation {
   /** Unix seconds. */
   readonly now: () => number
   readonly command: readonly string[]

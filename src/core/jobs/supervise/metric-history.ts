@@ -1,6 +1,6 @@
 /** What a metric was in every checkpoint that a run has, or had: the journal knows those that were pruned. */
 import { ownMeta, timeOf, type Checkpoint } from '../../checkpoint.js'
-import { identityOf, type CheckpointEntry, type Entry } from '../../changes/journal/index.js'
+import { identityOf, type CheckpointEntry, type JournalEntry } from '../../changes/journal/index.js'
 
 export interface Reading {
   readonly name: string
@@ -16,13 +16,17 @@ export function toCheckpointEntry(checkpoint: Checkpoint, time: number): Checkpo
 }
 
 /** Those among the checkpoints (measured, oldest first) that the journal does not know. */
-export function unknownTo(entries: readonly Entry[], checkpoints: readonly Checkpoint[]): Checkpoint[] {
+export function unknownTo(entries: readonly JournalEntry[], checkpoints: readonly Checkpoint[]): Checkpoint[] {
   const known = new Set(entries.flatMap((entry) => (entry.what === 'checkpoint' ? [identityOf(entry)] : [])))
   return checkpoints.filter((one) => !known.has(identityOf({ name: one.name, saved: timeOf(one) })))
 }
 
 /** The values of `key`, oldest first, of the checkpoints that have one. */
-export function readingsOf(entries: readonly Entry[], checkpoints: readonly Checkpoint[], key: string): Reading[] {
+export function readingsOf(
+  entries: readonly JournalEntry[],
+  checkpoints: readonly Checkpoint[],
+  key: string,
+): Reading[] {
   const seen = entries.filter((entry) => entry.what === 'checkpoint')
   const unseen = unknownTo(entries, checkpoints).map((one) => toCheckpointEntry(one, timeOf(one) ?? 0))
   const once = new Map([...unseen, ...seen].map((entry) => [identityOf(entry), entry])).values()

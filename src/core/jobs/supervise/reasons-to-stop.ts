@@ -1,9 +1,9 @@
 /** Why a job need not go on: early stopping, or a goal that is reached. */
 import { isSound, type Checkpoint } from '../../checkpoint.js'
 import { selects, type Expression } from '../../choosing/expression/index.js'
-import type { Entry } from '../../changes/journal/index.js'
+import type { JournalEntry } from '../../changes/journal/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
-import { openRunIfAny, type StatePlace } from '../../runs/index.js'
+import { openRunIfAny, type StateLocation } from '../../runs/index.js'
 import { byRecency, scopeOf } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { readingsOf } from './metric-history.js'
@@ -18,8 +18,8 @@ export interface Enough {
 /** For people; null while there is something to gain. `now` is Unix seconds. */
 export async function whyEnough(
   storage: ReadStorage,
-  { path, enough, ...place }: { readonly path: string; readonly enough: Enough } & StatePlace,
-  entries: readonly Entry[],
+  { path, enough, ...stateLocation }: { readonly path: string; readonly enough: Enough } & StateLocation,
+  entries: readonly JournalEntry[],
   newest: Checkpoint | null,
   now: number,
 ): Promise<string | null> {
@@ -28,7 +28,7 @@ export async function whyEnough(
     return `${newest.name}: ${when.map(({ text }) => text).join(' and ')}`
   }
   if (patience === null) return null
-  const readings = readingsOf(entries, await wholeOldestFirst(storage, path, place), patience.order.key)
+  const readings = readingsOf(entries, await wholeOldestFirst(storage, path, stateLocation), patience.order.key)
   const { stalled, best, since } = standingOf(
     readings.map(({ value }) => value),
     patience,
@@ -40,8 +40,12 @@ export async function whyEnough(
 }
 
 /** Measured; none where there is no run yet. */
-export async function wholeOldestFirst(storage: ReadStorage, path: string, place: StatePlace): Promise<Checkpoint[]> {
-  const run = await openRunIfAny(storage, path, place)
+export async function wholeOldestFirst(
+  storage: ReadStorage,
+  path: string,
+  stateLocation: StateLocation,
+): Promise<Checkpoint[]> {
+  const run = await openRunIfAny(storage, path, stateLocation)
   const measured = await measure(storage, run?.checkpoints.filter(isSound) ?? [])
   return [...byRecency(measured).ordered].reverse()
 }

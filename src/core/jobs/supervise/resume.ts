@@ -10,7 +10,7 @@ import {
   openRunIfAny,
   setAsideReasons,
   type FromNothing,
-  type StatePlace,
+  type StateLocation,
 } from '../../runs/index.js'
 import type { Order } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
@@ -33,7 +33,7 @@ export interface ResumeRequest {
   readonly leavesDamaged: boolean
 }
 
-export interface ResumeContext extends StatePlace {
+export interface ResumeContext extends StateLocation {
   /** Unix seconds. */
   readonly now: number
   readonly wait: (milliseconds: number) => Promise<void>

@@ -1,5 +1,5 @@
 /** Does the job still live? A new checkpoint, output in a file, or a change of what is watched says so. */
-import type { Entry, ReadStorage, Stat } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage, Stat } from '../../storage/storage.js'
 import { join } from 'node:path'
 
 export class StallClock {
@@ -42,7 +42,10 @@ export async function pulseOf(storage: ReadStorage, paths: readonly string[]): P
   return stats.map((stat) => (stat.ok ? pulse(stat.value) : '-')).join(' ')
 }
 
-function filesIn(path: string, listing: { ok: true; value: readonly Entry[] } | { ok: false } | undefined): string[] {
+function filesIn(
+  path: string,
+  listing: { ok: true; value: readonly DirectoryEntry[] } | { ok: false } | undefined,
+): string[] {
   return listing?.ok === true ? listing.value.map(({ name }) => join(path, name)).sort() : []
 }
 

@@ -1,5 +1,5 @@
 /** Starts from one checkpoint that brought nothing. */
-import { attemptsOf, type Attempt, type Entry } from '../../changes/journal/index.js'
+import { attemptsOf, type RecordedAttempt, type JournalEntry } from '../../changes/journal/index.js'
 import type { Ending } from './classify.js'
 
 /**
@@ -13,9 +13,9 @@ const blaming: ReadonlySet<string> = new Set<Ending>(['failed', 'out-of-memory',
  * its framework may have taken another one, the failure may be that one's.
  */
 export function barrenStarts(
-  entries: readonly Entry[],
+  entries: readonly JournalEntry[],
   checkpoint: string,
-  counts: (attempt: Attempt) => boolean,
+  counts: (attempt: RecordedAttempt) => boolean,
 ): number {
   let starts = 0
   for (const attempt of attemptsOf(entries).reverse()) {

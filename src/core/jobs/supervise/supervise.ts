@@ -3,7 +3,7 @@ import { timeOf, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { fillArguments, holdsPlaceholder, jobEnvironment, outcomeOf, type SignalName } from '../command/index.js'
 import { beganFromNothing, type Journal, type Next } from '../../changes/journal/index.js'
-import type { StatePlace } from '../../runs/index.js'
+import type { StateLocation } from '../../runs/index.js'
 import type { BatchSystem } from '../schedulers/index.js'
 import { quietly, type StopTime } from '../../changes/state/index.js'
 import type { Storage } from '../../storage/storage.js'
@@ -27,7 +27,7 @@ import { pulseOf, StallClock } from './stall.js'
 import { CheckpointWatch } from './watch-checkpoints.js'
 import type { JobProcess, OomKills, World } from './world.js'
 
-export interface Plan extends StatePlace {
+export interface JobPlan extends StateLocation {
   /** Absolute path of the run, as it was named: it may not be there yet, or lie above the run. */
   readonly path: string
   /** With placeholders. */
@@ -112,7 +112,7 @@ export async function supervise(
   world: World,
   storage: Storage,
   journal: Journal,
-  plan: Plan,
+  plan: JobPlan,
   chores: Chores,
 ): Promise<Outcome> {
   const supervisor = new Supervisor(world, storage, journal, plan, chores)
@@ -153,7 +153,7 @@ class Supervisor {
     private readonly world: World,
     private readonly storage: Storage,
     private readonly journal: Journal,
-    private readonly plan: Plan,
+    private readonly plan: JobPlan,
     private readonly chores: Chores,
   ) {
     this.batch = plan.batch === null ? null : new BatchJob(plan.batch, journal, world)

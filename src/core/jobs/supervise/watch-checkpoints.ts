@@ -2,7 +2,7 @@
 import { isSound, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { settle } from '../../checkpoints/health/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
-import { cutShort, examine, isFirstSaveCut, openRunIfAny, type StatePlace } from '../../runs/index.js'
+import { cutShort, examine, isFirstSaveCut, openRunIfAny, type StateLocation } from '../../runs/index.js'
 import { byRecency } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
@@ -27,7 +27,7 @@ export class CheckpointWatch {
     private readonly storage: ReadStorage,
     /** Absolute. */
     private readonly path: string,
-    private readonly place: StatePlace,
+    private readonly stateLocation: StateLocation,
   ) {}
 
   /** What is there now is not new. */
@@ -55,7 +55,7 @@ export class CheckpointWatch {
   }
 
   private async measured(): Promise<Checkpoint[]> {
-    const run = await openRunIfAny(this.storage, this.path, this.place)
+    const run = await openRunIfAny(this.storage, this.path, this.stateLocation)
     return run === null ? [] : measure(this.storage, run.checkpoints)
   }
 

@@ -120,12 +120,12 @@ async function locate(hub: OpenHub, repository: Repository, commit: string, want
   const { type, name } = repository
   const path = pathOf(repository, wanted)
   const { library, hubUrl, fetch } = hub
-  const place = { repo: { type, name }, revision: commit, hubUrl, fetch: fetch(isListing) }
-  const [info] = await library.pathsInfo({ ...place, paths: [path] })
+  const revisionAt = { repo: { type, name }, revision: commit, hubUrl, fetch: fetch(isListing) }
+  const [info] = await library.pathsInfo({ ...revisionAt, paths: [path] })
   if (info?.type !== 'file') {
     const what = info === undefined ? 'there is no such file' : 'a folder, where a file is wanted'
     throw new CkptError('not-found', `${textOf({ ...repository, folder: '' })}: ${path}: ${what}`, {
-      hint: await nearestFile(hub, place, path),
+      hint: await nearestFile(hub, revisionAt, path),
     })
   }
   const from = type === 'model' ? name : `${type}s/${name}`
@@ -146,7 +146,7 @@ function digestOf({ lfs, oid }: { readonly lfs?: { readonly oid: string }; reado
   return null
 }
 
-interface HubPlace {
+interface HubRevision {
   readonly repo: { readonly type: Repository['type']; readonly name: string }
   readonly revision: string
   readonly hubUrl: string
@@ -156,10 +156,10 @@ interface HubPlace {
 /** Files looked through for one that may be meant. */
 const mostFiles = 1000
 
-async function nearestFile({ library }: OpenHub, place: HubPlace, path: string): Promise<string> {
+async function nearestFile({ library }: OpenHub, revisionAt: HubRevision, path: string): Promise<string> {
   const names: string[] = []
   const folder = dirname(path)
-  for await (const file of library.listFiles(folder === '.' ? place : { ...place, path: folder })) {
+  for await (const file of library.listFiles(folder === '.' ? revisionAt : { ...revisionAt, path: folder })) {
     if (names.push(file.path) >= mostFiles) break
   }
   const near = nearestName(path, names)

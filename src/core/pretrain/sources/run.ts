@@ -1,6 +1,6 @@
 /** A run, of which a query chooses a checkpoint that is whole: `{run: exp/save, min: WER}`. */
 import { resolve } from 'node:path'
-import { ConfigError, misplaced, type Scalar } from '../../formats/config-yaml.js'
+import { ConfigError, atPosition, type Scalar } from '../../formats/config-yaml.js'
 import { CkptError } from '../../errors.js'
 import { parseExpression, type Expression } from '../../choosing/expression/index.js'
 import { choose, fileOfKey, openRun, type Query } from '../../runs/index.js'
@@ -34,7 +34,7 @@ export const runKind: SourceKind = {
 async function readQuery(fields: Fields): Promise<Query> {
   const [first, second] = orders.flatMap((name) => fields.get(name) ?? [])
   if (second !== undefined) {
-    throw new ConfigError(second.place, 'two orders, and only one can decide', { hint: 'by: acc - 0.1 * loss' })
+    throw new ConfigError(second.position, 'two orders, and only one can decide', { hint: 'by: acc - 0.1 * loss' })
   }
   const where = fields.get('where')
   return {
@@ -49,12 +49,12 @@ async function readOrder(fields: Fields, value: Scalar): Promise<Order> {
 }
 
 /** Throws ConfigError with the place of the text. */
-export async function readExpression({ text, place }: Scalar): Promise<Expression> {
+export async function readExpression({ text, position }: Scalar): Promise<Expression> {
   try {
     return await parseExpression(text)
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
-    throw misplaced(place, error)
+    throw atPosition(position, error)
   }
 }
 

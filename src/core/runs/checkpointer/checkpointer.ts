@@ -13,7 +13,7 @@ import {
   saveCheckpoint,
   toPyMeta,
   toPyValues,
-  type FileSource,
+  type FileToSave,
   type MetaInputs,
 } from '../../changes/saving/index.js'
 import { byRecency, scopeOf } from '../../choosing/selection/index.js'
@@ -117,7 +117,7 @@ export class Checkpointer {
   async saveCheckpoint({ meta = {}, endOfEpoch = true, name }: SaveCheckpointOptions = {}): Promise<Checkpoint> {
     const { storage, now, localStamp, wait } = this.surroundings
     const unixtime = now()
-    const files = new Map<string, FileSource>()
+    const files = new Map<string, FileToSave>()
     for (const [key, recoverable] of this.recoverables) files.set(key, this.sourceOf(key, recoverable))
     const saved = await saveCheckpoint(
       storage,
@@ -260,7 +260,7 @@ export class Checkpointer {
     return remove.map(({ checkpoint }) => checkpoint)
   }
 
-  private sourceOf(key: string, { object, options }: Recoverable): FileSource {
+  private sourceOf(key: string, { object, options }: Recoverable): FileToSave {
     const hook = options.save ?? findHook(object, 'save')
     if (hook === undefined) throw unknownClass('save', key, object)
     const { storage } = this.surroundings

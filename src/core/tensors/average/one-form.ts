@@ -1,6 +1,6 @@
 /** Several files as one form of a model: the same names in all, also where one of them leaves out tied weights. */
 import type { TensorFile, TensorInfo } from '../read/tensor.js'
-import { placeOf, tiedGroups, type Ties } from '../read/ties.js'
+import { locationOf, tiedGroups, type Ties } from '../read/ties.js'
 import { preferName } from '../read/kept-name.js'
 
 /** A file's tensors by the names that all files have; those in a row behind one another in the first one's order. */
@@ -41,7 +41,7 @@ function matesOf(files: readonly TensorFile[]): Map<string, string[]> {
 export function tiesInAll(files: readonly TensorFile[], forms: readonly Form[]): Ties {
   const groups = new Map<string, string[]>()
   for (const name of forms[0]?.keys() ?? []) {
-    const places = files.map((file, index) => placeIn(file, forms[index]?.get(name)))
+    const places = files.map((file, index) => locationIn(file, forms[index]?.get(name)))
     if (places.includes(undefined)) continue
     const key = JSON.stringify(places)
     groups.set(key, [...(groups.get(key) ?? []), name])
@@ -55,7 +55,7 @@ export function tiesInAll(files: readonly TensorFile[], forms: readonly Form[]):
 }
 
 /** A tensor that shares nothing is the same as itself alone: two names can stand for it where one is left out. */
-function placeIn(file: TensorFile, tensor: TensorInfo | undefined): string | undefined {
+function locationIn(file: TensorFile, tensor: TensorInfo | undefined): string | undefined {
   if (tensor === undefined || tensor.bytes === 0) return undefined
-  return placeOf(file, tensor) ?? `alone ${tensor.name}`
+  return locationOf(file, tensor) ?? `alone ${tensor.name}`
 }

@@ -63,7 +63,7 @@ class SafetensorsFile implements TensorFile {
     return { handle: this.handle, position, length: tensor.bytes }
   }
 
-  placeOf({ name, shared = name }: TensorInfo): string {
+  locationOf({ name, shared = name }: TensorInfo): string {
     return shared
   }
 

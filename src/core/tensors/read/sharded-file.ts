@@ -112,10 +112,10 @@ class ShardedFile implements TensorFile {
     return file.dataOf(original)
   }
 
-  placeOf(tensor: TensorInfo): string | undefined {
+  locationOf(tensor: TensorInfo): string | undefined {
     const { file, original } = this.ownedOf(tensor)
-    const place = file.placeOf?.(original)
-    return place === undefined ? undefined : `${file.path} ${place}`
+    const location = file.locationOf?.(original)
+    return location === undefined ? undefined : `${file.path} ${location}`
   }
 
   private ownedOf({ name }: TensorInfo): Owned {

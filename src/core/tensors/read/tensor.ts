@@ -63,7 +63,7 @@ export interface TensorFile {
    * Where a tensor's values lie and how they are read, as a text: what has the same is the same parameter. Undefined
    * for what has no values.
    */
-  placeOf?(tensor: TensorInfo): string | undefined
+  locationOf?(tensor: TensorInfo): string | undefined
   /** A tensor's elements, row-major and little-endian. The tensor is one of this file's. */
   dataOf(tensor: TensorInfo): Promise<TensorData>
   /** Throws CkptError when the file is not what it was when it was opened. */

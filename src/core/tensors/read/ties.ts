@@ -24,16 +24,16 @@ export function tiesOf(file: TensorFile, tensors: readonly TensorInfo[] = file.t
 export function tiedGroups(file: TensorFile, tensors: readonly TensorInfo[] = file.tensors): TensorInfo[][] {
   const groups = new Map<string, TensorInfo[]>()
   for (const tensor of tensors) {
-    const place = placeOf(file, tensor)
-    if (place === undefined) continue
-    const group = groups.get(place)
-    if (group === undefined) groups.set(place, [tensor])
+    const location = locationOf(file, tensor)
+    if (location === undefined) continue
+    const group = groups.get(location)
+    if (group === undefined) groups.set(location, [tensor])
     else group.push(tensor)
   }
   return [...groups.values()].filter(({ length }) => length > 1)
 }
 
 /** Where the values lie and how they are read; undefined for what shares nothing, and for what has no values. */
-export function placeOf(file: TensorFile, tensor: TensorInfo): string | undefined {
-  return tensor.shared === undefined || tensor.bytes === 0 ? undefined : file.placeOf?.(tensor)
+export function locationOf(file: TensorFile, tensor: TensorInfo): string | undefined {
+  return tensor.shared === undefined || tensor.bytes === 0 ? undefined : file.locationOf?.(tensor)
 }

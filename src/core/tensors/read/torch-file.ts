@@ -212,7 +212,7 @@ class TorchFile implements TensorFile {
     return inFull(listed)
   }
 
-  placeOf(info: TensorInfo): string {
+  locationOf(info: TensorInfo): string {
     const { storage, dtype, itemSize, offset, shape, strides, conjugate, negative } = this.tensorOf(info)
     const first = storage.start * storage.itemSize + offset * itemSize
     // Along an axis of one element nothing is stepped over.

@@ -179,8 +179,8 @@ class PartOfFile implements TensorFile {
     return headerFor(this)
   }
 
-  placeOf({ name }: TensorInfo): string | undefined {
-    return this.whole.placeOf?.(this.originalOf(name))
+  locationOf({ name }: TensorInfo): string | undefined {
+    return this.whole.locationOf?.(this.originalOf(name))
   }
 
   async dataOf({ name }: TensorInfo): Promise<TensorData> {

@@ -1,6 +1,6 @@
 /** Tied weights of a target: one parameter under several names, and filling one fills all. */
 import type { TensorFile, TensorInfo } from '../read/tensor.js'
-import { placeOf, type Ties } from '../read/ties.js'
+import { locationOf, type Ties } from '../read/ties.js'
 import type { Pair } from './pair.js'
 
 export interface Filled {
@@ -56,8 +56,8 @@ function groupsOf({ tensors }: TensorFile, ties: Ties): string[][] {
 
 function isSame(source: TensorFile, one: TensorInfo, other: TensorInfo): boolean {
   if (one.name === other.name) return true
-  const place = placeOf(source, one)
-  return place !== undefined && place === placeOf(source, other)
+  const location = locationOf(source, one)
+  return location !== undefined && location === locationOf(source, other)
 }
 
 function tellConflict(names: readonly string[], { source }: Pair, others: readonly string[]): string {

@@ -1,7 +1,15 @@
 /** Carries a plan out in a clone of the target, so that what does not change is not written anew. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
-import { FileSink, Pace, ensureNothingLost, ensurePlaceable, lossesOf, place, temporaryPath } from '../write/index.js'
+import {
+  FileSink,
+  Pace,
+  ensureNothingLost,
+  ensureCanPublish,
+  lossesOf,
+  publishFile,
+  temporaryPath,
+} from '../write/index.js'
 import type { OutputTensor, WriteOptions, WrittenOutput } from '../write/index.js'
 import type { Storage } from '../../storage/storage.js'
 import type { TensorLosses } from '../read/cast-losses.js'
@@ -29,7 +37,7 @@ export async function transferInPlace(
     })
   }
   const { force = false } = options
-  await ensurePlaceable(storage, output, force)
+  await ensureCanPublish(storage, output, force)
   const temporary = temporaryPath(output)
   try {
     if (!(await storage.cloneFile(target.path, temporary))) {
@@ -40,7 +48,7 @@ export async function transferInPlace(
     await plan.source.ensureUnchanged()
     await target.ensureUnchanged()
     if (options.strictCast === true) ensureNothingLost(losses)
-    await place(storage, temporary, output, force)
+    await publishFile(storage, temporary, output, force)
     return {
       path: output,
       files: [output],
@@ -69,10 +77,10 @@ async function amend(
     const sink = new FileSink(handle, pace)
     for (const pair of stored) {
       if (pair.target.bytes === 0) continue
-      const place = await plan.target.dataOf(pair.target)
-      if (!isExtent(place)) throw new RangeError(`${pair.target.name} does not lie together`)
+      const extent = await plan.target.dataOf(pair.target)
+      if (!isExtent(extent)) throw new RangeError(`${pair.target.name} does not lie together`)
       await sink.flush()
-      handle.moveTo(place.position)
+      handle.moveTo(extent.position)
       const tensor = outputTensor(plan, pair.target, pair, undefined)
       written.push(tensor)
       await tensor.pour(sink)

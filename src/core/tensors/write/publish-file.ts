@@ -10,7 +10,7 @@ export function temporaryPath(output: string): string {
 }
 
 /** Throws CkptError `refused` when a file cannot go to `output`, `not-found` when its folder is not there. */
-export async function ensurePlaceable(storage: Storage, output: string, force: boolean): Promise<void> {
+export async function ensureCanPublish(storage: Storage, output: string, force: boolean): Promise<void> {
   await ensureFolder(storage, output)
   const [found] = await storage.lstat([output])
   if (found?.ok === true) {
@@ -53,21 +53,21 @@ function exists(output: string, cause?: unknown): CkptError {
 const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /** Moves `temporary`, synced before, to `output`, and makes the name durable. */
-export async function place(storage: Storage, temporary: string, output: string, force: boolean): Promise<void> {
+export async function publishFile(storage: Storage, temporary: string, output: string, force: boolean): Promise<void> {
   if (force) await storage.rename(temporary, output)
-  else await placeAnew(storage, temporary, output)
+  else await publishAnew(storage, temporary, output)
   await storage.syncDirectory(dirname(output))
 }
 
 /** A rename would replace a file that has come to be there meanwhile; a link does not. */
-async function placeAnew(storage: Storage, temporary: string, output: string): Promise<void> {
+async function publishAnew(storage: Storage, temporary: string, output: string): Promise<void> {
   try {
     await storage.hardLink(temporary, output)
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
     if (error.errno === 'EEXIST') throw exists(output, error)
     if (!noHardLinks.has(error.errno)) throw error
-    await placeOverOwn(storage, temporary, output)
+    await publishOverOwn(storage, temporary, output)
     return
   }
   await storage.unlink(temporary).catch((error: unknown) => {
@@ -96,7 +96,7 @@ export async function linkOrCopy(storage: Storage, existing: string, path: strin
 }
 
 /** Without hard links: takes the name with an empty file, which fails when there is one, then renames over that. */
-async function placeOverOwn(storage: Storage, temporary: string, output: string): Promise<void> {
+async function publishOverOwn(storage: Storage, temporary: string, output: string): Promise<void> {
   const handle = await storage.create(output).catch((error: unknown) => {
     throw error instanceof StorageError && error.errno === 'EEXIST' ? exists(output, error) : error
   })

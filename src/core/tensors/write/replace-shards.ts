@@ -6,7 +6,7 @@
 import { dirname, extname } from 'node:path'
 import { StorageError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
-import { linkOrCopy, place, temporaryPath } from './publish-file.js'
+import { linkOrCopy, publishFile, temporaryPath } from './publish-file.js'
 
 export interface NewShards {
   /** Absolute; written and synced. */
@@ -26,7 +26,7 @@ export async function replaceShards(storage: Storage, { index, shards, indexFor 
   try {
     for (const [at, { draft }] of shards.entries()) await linkOrCopy(storage, draft, meanwhile[at] ?? '')
     await storage.syncDirectory(dirname(index.path))
-    await placeBytes(storage, indexFor(meanwhile), index.path)
+    await publishBytes(storage, indexFor(meanwhile), index.path)
   } catch (error) {
     await removeMeanwhile()
     throw error
@@ -35,14 +35,14 @@ export async function replaceShards(storage: Storage, { index, shards, indexFor 
     await storage.syncDirectory(dirname(index.path))
     for (const { path, draft } of shards) await storage.rename(draft, path)
     await storage.syncDirectory(dirname(index.path))
-    await place(storage, index.draft, index.path, true)
+    await publishFile(storage, index.draft, index.path, true)
   } catch (error) {
     throw unfinished(index.path, error)
   }
   await removeMeanwhile()
 }
 
-async function placeBytes(storage: Storage, bytes: Uint8Array, path: string): Promise<void> {
+async function publishBytes(storage: Storage, bytes: Uint8Array, path: string): Promise<void> {
   const draft = temporaryPath(path)
   try {
     const handle = await storage.create(draft)

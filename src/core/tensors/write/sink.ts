@@ -34,7 +34,7 @@ class BlockWriter {
   }
 
   /** A place for at most `length` more bytes, which counts as filled. */
-  async place(length: number): Promise<Uint8Array> {
+  async reserve(length: number): Promise<Uint8Array> {
     if (this.filled === blockSize) await this.flush()
     const part = this.block.subarray(this.filled, this.filled + length)
     this.filled += part.length
@@ -126,7 +126,7 @@ export class SummingSink implements Sink {
 
   async copy({ handle, position, length }: Extent): Promise<void> {
     for (let done = 0; done < length;) {
-      const part = await this.writer.place(length - done)
+      const part = await this.writer.reserve(length - done)
       await readExactly(handle, part, position + done)
       done += part.length
       await this.count(part)

@@ -11,7 +11,7 @@ import { formatOfName, type OutputFormat } from './format-name.js'
 import { ensureNothingLost, lossesOf } from './losses.js'
 import { Pace, type LongWork } from './long-work.js'
 import type { OutputTensor } from './output-tensor.js'
-import { ensurePlaceable, place, temporaryPath } from './publish-file.js'
+import { ensureCanPublish, publishFile, temporaryPath } from './publish-file.js'
 import { replaceShards, type NewShards } from './replace-shards.js'
 import { formatIndex, indexPath, pathOfIndex, shardPath, splitIntoShards, type Sized } from './shards.js'
 import { FileSink } from './sink.js'
@@ -82,7 +82,7 @@ export async function writeOutput(storage: Storage, given: Output, options: Writ
   const force = options.force ?? false
   // Of shards too: loaders would take the one file before them.
   for (const path of new Set([output.path, ...parts.map((part) => part.path)])) {
-    await ensurePlaceable(storage, path, force)
+    await ensureCanPublish(storage, path, force)
   }
   const earlier = output.shardSize === undefined || !force ? null : await findEarlier(storage, output.path)
   const outdated = (earlier?.files ?? []).filter((path) => parts.every((part) => part.path !== path))
@@ -264,7 +264,7 @@ async function placeAll(storage: Storage, drafts: ReadonlyMap<Part, string>, for
     if (stat?.ok !== true) throw stat?.error ?? new StorageError(temporary, 'ENOENT', `${temporary} is gone`)
     begun.push({ path, draft: stat.value })
     try {
-      await place(storage, temporary, path, force)
+      await publishFile(storage, temporary, path, force)
     } catch (error) {
       if (!force && drafts.size > 1) for (const one of begun) await takeBack(storage, one.path, one.draft)
       throw error

@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { attemptsOf, Journal, readJournal, type Entry } from '../../../../src/core/changes/journal/index.js'
+import { attemptsOf, Journal, readJournal, type JournalEntry } from '../../../../src/core/changes/journal/index.js'
 import { stateFolderOf, type StateFolder } from '../../../../src/core/changes/state/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 
@@ -18,15 +18,15 @@ beforeEach(async () => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const start: Entry = {
+const start: JournalEntry = {
   ...{ what: 'start', time: 1, attempt: 1, reason: 'first', checkpoint: null, command: ['train', '{path}'] },
   ...{ host: 'here', pid: 7, started: '100', job: { scheduler: 'slurm', id: '4_1', restarts: 2 } },
 }
-const checkpoint: Entry = {
+const checkpoint: JournalEntry = {
   ...{ what: 'checkpoint', time: 2, name: 'CKPT+1', saved: 2, epoch: 1, step: null },
   metrics: new Map([['WER', 5]]),
 }
-const end: Entry = {
+const end: JournalEntry = {
   ...{ what: 'end', time: 3, ending: 'failed', why: 'exit status 1', status: 1, seconds: 2, lost: 1, next: 'restart' },
 }
 

@@ -7,7 +7,7 @@ import {
   saveCheckpoint,
   toPyMeta,
   toPyValues,
-  type FileSource,
+  type FileToSave,
   type NewCheckpoint,
   type SaveOptions,
 } from '../../../../src/core/changes/saving/index.js'
@@ -32,7 +32,7 @@ function place(): { run: string; out: string; checkpoint: NewCheckpoint } {
   const folder = temporaryDirectory()
   const [run, out] = [join(folder, 'exp', 'save'), join(folder, 'out')]
   fs.mkdirSync(out)
-  const files = new Map<string, FileSource>()
+  const files = new Map<string, FileToSave>()
   for (const [key, text] of Object.entries(contents)) {
     fs.writeFileSync(join(out, key), text)
     files.set(key, { kind: 'path', path: join(out, key) })
@@ -213,7 +213,7 @@ describe('the name', () => {
 
   it.each(['', 'a/b', 'a\0b', 'x'.repeat(300)])('of a file cannot be made of the key %j', async (key) => {
     const { run, out, checkpoint } = place()
-    const files = new Map<string, FileSource>([[key, { kind: 'path', path: join(out, 'model') }]])
+    const files = new Map<string, FileToSave>([[key, { kind: 'path', path: join(out, 'model') }]])
     expect((await failureOf(save({ ...checkpoint, files }))).code).toBe('usage')
     expect(fs.existsSync(run)).toBe(false)
   })
@@ -291,7 +291,7 @@ describe('files', () => {
     fs.writeFileSync(join(out, 'empty'), '')
     const codes: string[] = []
     for (const path of [join(out, 'empty'), out, join(out, 'nothing')]) {
-      const files = new Map<string, FileSource>([['x', { kind: 'path', path }]])
+      const files = new Map<string, FileToSave>([['x', { kind: 'path', path }]])
       codes.push((await failureOf(save({ ...checkpoint, files }))).code)
     }
     expect(codes).toEqual(['refused', 'usage', 'not-found'])

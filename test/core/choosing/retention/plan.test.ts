@@ -5,7 +5,7 @@ import { CkptError } from '../../../../src/core/errors.js'
 import {
   plan,
   rules,
-  type Plan,
+  type RetentionPlan,
   type Policy,
   type Protections,
   type Rule,
@@ -47,11 +47,11 @@ function planFor(policy: Partial<Policy>, { checkpoints = run, protections = nul
   return plan({ checkpoints, policy: { ...policy, orders }, context, healthKnown, protections })
 }
 
-function kept({ keep }: Plan): string[] {
+function kept({ keep }: RetentionPlan): string[] {
   return keep.map(({ checkpoint: { name }, reasons }) => `${name}: ${reasons.map((one) => one.code).join(' ')}`)
 }
 
-function removed({ remove }: Plan): string[] {
+function removed({ remove }: RetentionPlan): string[] {
   return remove.map(({ checkpoint: { name }, reason }) => `${name}: ${reason.code}`)
 }
 
@@ -312,7 +312,7 @@ describe('by law', () => {
     readonly checkpoints: readonly Checkpoint[]
     readonly selected: ReadonlySet<Checkpoint>
     readonly pins: ReadonlyMap<string, string>
-    plan(change?: Partial<Shape>, pins?: ReadonlyMap<string, string>): Plan | CkptError
+    plan(change?: Partial<Shape>, pins?: ReadonlyMap<string, string>): RetentionPlan | CkptError
   }
 
   async function make(given: Shape): Promise<Made> {
@@ -352,12 +352,12 @@ describe('by law', () => {
     return { checkpoints, selected: new Set(chosen), pins, plan: planWith }
   }
 
-  function goers(answer: Plan): string[] {
+  function goers(answer: RetentionPlan): string[] {
     return namesOf(answer.remove.map((each) => each.checkpoint))
   }
 
   /** Checks a law on plans that were not refused. */
-  async function holds(check: (made: Made, answer: Plan, given: Shape) => void): Promise<void> {
+  async function holds(check: (made: Made, answer: RetentionPlan, given: Shape) => void): Promise<void> {
     await fc.assert(
       fc.asyncProperty(shape, async (given) => {
         const made = await make(given)
@@ -368,7 +368,7 @@ describe('by law', () => {
     )
   }
 
-  function expectNoMore(answer: Plan, further: Plan | CkptError): void {
+  function expectNoMore(answer: RetentionPlan, further: RetentionPlan | CkptError): void {
     if (further instanceof CkptError) throw further
     expect(goers(answer)).toEqual(expect.arrayContaining(goers(further)))
   }

@@ -47,7 +47,7 @@ describe('the hooks of a ckpt.yaml', () => {
       ['key', ['transfer'], null, '/exp'],
       ['match', ['save', 'load'], 600, '/exp'],
     ])
-    expect(hooks[1]?.commands.get('load')?.place).toEqual({ path, line: 6, column: 11 })
+    expect(hooks[1]?.commands.get('load')?.position).toEqual({ path, line: 6, column: 11 })
     expect(hooksIn('hooks:\n')).toEqual([])
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseExpression } from '../../../../src/core/choosing/expression/index.js'
 import type { BatchSystem, JobEnding, SchedulerJob } from '../../../../src/core/jobs/schedulers/index.js'
-import type { Plan } from '../../../../src/core/jobs/supervise/index.js'
+import type { JobPlan } from '../../../../src/core/jobs/supervise/index.js'
 import { dawn, scene, type Story } from './scene.js'
 
 /** A batch system that the test tells what to answer. */
@@ -40,7 +40,7 @@ function batchOf(more: Partial<SchedulerJob> = {}): Told {
   return system
 }
 
-function under(system: BatchSystem, more: Partial<Plan> = {}) {
+function under(system: BatchSystem, more: Partial<JobPlan> = {}) {
   return scene({ batch: system, warning: 'SIGUSR1', checkpointSignal: 'SIGUSR1', ...more })
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
-import { Journal, type Entry } from '../../../../src/core/changes/journal/index.js'
+import { Journal, type JournalEntry } from '../../../../src/core/changes/journal/index.js'
 import type { ChildEnd, SignalName } from '../../../../src/core/jobs/command/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { stateFolderOf } from '../../../../src/core/changes/state/index.js'
@@ -13,7 +13,7 @@ import {
   type Chores,
   type JobProcess,
   type Outcome,
-  type Plan,
+  type JobPlan,
   type World,
 } from '../../../../src/core/jobs/supervise/index.js'
 
@@ -42,14 +42,14 @@ export interface Told {
 
 export interface Scene {
   readonly run: string
-  readonly plan: Plan
+  readonly plan: JobPlan
   readonly told: readonly string[]
   /** The command lines that were started. */
   readonly started: readonly (readonly string[])[]
   readonly environments: readonly Readonly<Record<string, string>>[]
   /** Sent to each attempt's processes. */
   readonly sent: readonly (readonly string[])[]
-  readonly entries: () => readonly Entry[]
+  readonly entries: () => readonly JournalEntry[]
   readonly save: (epoch: number, meta?: Readonly<Record<string, number>>) => string
   /** A signal for ckpt after so many seconds from the beginning. */
   readonly raise: (seconds: number, signal: SignalName) => void
@@ -65,7 +65,7 @@ afterEach(() => {
 })
 
 export function scene(
-  more: Partial<Plan> = {},
+  more: Partial<JobPlan> = {},
   { isForeground = false, isApart = false, outputIsFile = false } = {},
 ): Scene {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-supervise-')))
@@ -80,7 +80,7 @@ export function scene(
   const listeners = new Map<SignalName, () => void>()
   let output = 0
   let kills = 0
-  const plan: Plan = { ...usualPlan(run), ...more }
+  const plan: JobPlan = { ...usualPlan(run), ...more }
   const save = (epoch: number, meta: Readonly<Record<string, number>> = {}) => saveAt(run, epoch, clock.now, meta)
   let journal: Journal | undefined
 
@@ -143,7 +143,7 @@ export function scene(
   }
 }
 
-function usualPlan(path: string): Plan {
+function usualPlan(path: string): JobPlan {
   return {
     path,
     command: ['train'],

@@ -1,12 +1,12 @@
 /** What in a folder may be a checkpoint: by names alone, then listed, in batches. */
 import { sep } from 'node:path'
 import type { Finding } from '../../../checkpoint.js'
-import type { Entry, ReadStorage } from '../../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage } from '../../../storage/storage.js'
 import { compareNatural } from './natural.js'
 import { compareText, findingOf, findNoFiles, prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'
-import type { Candidate } from './unit.js'
+import type { UnclaimedUnit } from './unit.js'
 
 /** A shape that a name fits, and whose it is. */
 export interface Fit {
@@ -17,11 +17,11 @@ export interface Fit {
 /** A name of the folder, and what it may be. */
 export interface Named {
   readonly name: string
-  readonly kind: Candidate['kind']
+  readonly kind: UnclaimedUnit['kind']
   /** All that are of its kind; those whose name does not fit are passed over when they are asked. */
   readonly fits: readonly Fit[]
   /** Of a group the files' names; else none. */
-  readonly parts: readonly Entry[]
+  readonly parts: readonly DirectoryEntry[]
   readonly target: string | null
   /** A pipe, a socket or a device under the name of a file. */
   readonly isNoFile: boolean
@@ -44,7 +44,7 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
   const files = fits.filter(({ form }) => form.kind === 'file')
   const groups = fits.filter(({ form }) => form.kind === 'group')
   const found: Named[] = []
-  const joined = new Map<string, { fit: Fit; parts: Entry[] }>()
+  const joined = new Map<string, { fit: Fit; parts: DirectoryEntry[] }>()
   for (const entry of folder.entries) {
     const { name } = entry
     if (name.startsWith('.') || skipped.has(name)) continue
@@ -60,7 +60,11 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
   return found.sort((a, b) => compareNatural(a.name, b.name))
 }
 
-function join(joined: Map<string, { fit: Fit; parts: Entry[] }>, groups: readonly Fit[], entry: Entry): void {
+function join(
+  joined: Map<string, { fit: Fit; parts: DirectoryEntry[] }>,
+  groups: readonly Fit[],
+  entry: DirectoryEntry,
+): void {
   for (const fit of groups) {
     const groups = fit.form.name.exec(entry.name)?.groups
     if (groups === undefined) continue
@@ -71,7 +75,7 @@ function join(joined: Map<string, { fit: Fit; parts: Entry[] }>, groups: readonl
   }
 }
 
-function toNamed({ fit, parts }: { fit: Fit; parts: Entry[] }): Named {
+function toNamed({ fit, parts }: { fit: Fit; parts: DirectoryEntry[] }): Named {
   const sorted = parts.sort((a, b) => compareText(a.name, b.name))
   const [first] = sorted
   const { main, name: pattern } = fit.form
@@ -101,12 +105,12 @@ export async function listCandidates(
   storage: ReadStorage,
   folder: Folder,
   batch: readonly Named[],
-): Promise<(Candidate | null)[]> {
+): Promise<(UnclaimedUnit | null)[]> {
   const prefix = prefixOf(folder.path)
   const folders = batch.filter(({ kind }) => kind === 'folder').map(({ name }) => prefix + name)
   const listings = await storage.list(folders)
   const listed = new Map(folders.map((path, index) => [path, listings[index]]))
-  const candidates = batch.map(({ name, kind, parts, target, isNoFile }): Candidate | null => {
+  const candidates = batch.map(({ name, kind, parts, target, isNoFile }): UnclaimedUnit | null => {
     const path = prefix + name
     if (kind !== 'folder') {
       return { name, path, kind, entries: parts, finding: isNoFile ? pipeFinding : null, odd: noneOdd, target }
@@ -127,7 +131,7 @@ const pipeFinding: Finding = { grade: 'corrupt', reason: 'no file, but a pipe, a
 async function lookBelow(
   storage: ReadStorage,
   batch: readonly Named[],
-  candidates: (Candidate | null)[],
+  candidates: (UnclaimedUnit | null)[],
 ): Promise<void> {
   const wanted: { readonly index: number; readonly path: string; readonly name: string }[] = []
   batch.forEach(({ fits, name: own }, index) => {
@@ -143,7 +147,7 @@ async function lookBelow(
   wanted.forEach(({ index, name }, at) => {
     const [listing, candidate] = [listings[at], candidates[index]]
     if (listing?.ok !== true || candidate === undefined || candidate === null) return
-    const inside = listing.value.map((entry): Entry => ({ name: `${name}/${entry.name}`, kind: entry.kind }))
+    const inside = listing.value.map((entry): DirectoryEntry => ({ name: `${name}/${entry.name}`, kind: entry.kind }))
     candidates[index] = { ...candidate, entries: [...candidate.entries, ...inside] }
   })
 }
@@ -152,8 +156,8 @@ async function lookBelow(
 async function markOdd(
   storage: ReadStorage,
   folder: Folder,
-  candidates: readonly (Candidate | null)[],
-): Promise<(Candidate | null)[]> {
+  candidates: readonly (UnclaimedUnit | null)[],
+): Promise<(UnclaimedUnit | null)[]> {
   const placed = candidates.flatMap((candidate) => {
     if (candidate === null || candidate.kind === 'file') return []
     const base = (candidate.kind === 'folder' ? candidate.path : folder.path) + sep
@@ -163,7 +167,7 @@ async function markOdd(
   })
   if (placed.length === 0) return [...candidates]
   const findings = await findNoFiles(storage, placed)
-  const odd = new Map<Candidate, Map<string, Finding>>()
+  const odd = new Map<UnclaimedUnit, Map<string, Finding>>()
   for (const { candidate, entry, path } of placed) {
     const finding = findings.get(path)
     if (finding !== undefined)

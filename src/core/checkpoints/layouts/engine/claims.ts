@@ -4,7 +4,7 @@ import type { Fit, Named } from './candidates.js'
 import { anyByNames, ownFiles, proveAny } from './has.js'
 import { StorageError } from '../../../errors.js'
 import { findingOf } from '../folders.js'
-import type { Candidate, LayoutIo, Unit } from './unit.js'
+import type { UnclaimedUnit, LayoutIo, Unit } from './unit.js'
 
 /**
  * `sure` and `likely` by their proofs; `broken`: what should be looked into cannot be, so nothing is proven; `bare`:
@@ -18,14 +18,14 @@ export interface Claim {
 }
 
 /** The candidate as a unit of one form. */
-export function unitOf(candidate: Candidate, { spec, form }: Fit, folder: Folder): Unit {
+export function unitOf(candidate: UnclaimedUnit, { spec, form }: Fit, folder: Folder): Unit {
   const { name, path, kind, entries, finding, odd, target } = candidate
   return { name, path, kind, entries, finding, odd, target, spec, form, folder, named: namedBy(form, candidate) }
 }
 
 function namedBy(
   { name, called = {} }: Fit['form'],
-  { name: own, kind, entries }: Candidate,
+  { name: own, kind, entries }: UnclaimedUnit,
 ): ReadonlyMap<string, string> {
   const text = kind === 'group' ? (entries[0]?.name ?? own) : own
   const groups = name.exec(text)?.groups
@@ -40,12 +40,12 @@ function namedBy(
 const unnamed: ReadonlyMap<string, string> = new Map()
 
 /** A group was made by the names of its files. */
-function isFitting({ kind, name }: Candidate, { form }: Fit): boolean {
+function isFitting({ kind, name }: UnclaimedUnit, { form }: Fit): boolean {
   return kind === 'group' || form.name.test(name)
 }
 
 /** What names tell: the claims in order, up to the first sure one; null where files must be looked into. */
-export function claimByNames(candidate: Candidate, { fits }: Named, folder: Folder): Claim[] | null {
+export function claimByNames(candidate: UnclaimedUnit, { fits }: Named, folder: Folder): Claim[] | null {
   const claims: Claim[] = []
   for (const fit of fits) {
     if (!isFitting(candidate, fit)) continue
@@ -76,7 +76,7 @@ function strengthByNames(unit: Unit): Strength | null | 'unknown' {
 
 /** The same where files are looked into. */
 export async function claimByContents(
-  candidate: Candidate,
+  candidate: UnclaimedUnit,
   { fits }: Named,
   folder: Folder,
   io: LayoutIo,
@@ -103,7 +103,7 @@ async function strengthOf(unit: Unit, io: LayoutIo): Promise<Strength | null> {
 }
 
 /** What is wrong with a file as the format that it begins as; of a group with its first such file. */
-async function brokenIn(candidate: Candidate, folder: Folder, io: LayoutIo): Promise<Candidate['finding']> {
+async function brokenIn(candidate: UnclaimedUnit, folder: Folder, io: LayoutIo): Promise<UnclaimedUnit['finding']> {
   if (candidate.kind === 'folder' || candidate.finding !== null) return candidate.finding
   for (const path of ownFiles({ ...candidate, folder })) {
     try {

@@ -4,7 +4,7 @@ import type { ReadStorage } from '../../../storage/storage.js'
 import { basename } from 'node:path'
 import { batches } from '../folders.js'
 import { toFinite } from '../numbers.js'
-import type { FileSource, LayoutSpec } from '../spec.js'
+import type { FactFile, LayoutSpec } from '../spec.js'
 import { factsOf } from './facts.js'
 import { parseAll } from './own-files.js'
 import type { Unit } from './unit.js'
@@ -25,13 +25,13 @@ export async function completeSpec(
   return completed
 }
 
-function isLater(source: { readonly from: string }): source is FileSource {
+function isLater(source: { readonly from: string }): source is FactFile {
   return 'later' in source && source.later !== undefined
 }
 
 async function completeFrom(
   storage: ReadStorage,
-  source: FileSource,
+  source: FactFile,
   checkpoints: readonly Checkpoint[],
 ): Promise<readonly Checkpoint[]> {
   const told = new Map<Checkpoint, Meta>()
@@ -63,7 +63,7 @@ async function completeFrom(
   })
 }
 
-function pathIn({ files }: Checkpoint, { file }: FileSource): string | undefined {
+function pathIn({ files }: Checkpoint, { file }: FactFile): string | undefined {
   return files.find(({ path }) => {
     const name = basename(path)
     return typeof file === 'string' ? name === file : file?.test(name) === true

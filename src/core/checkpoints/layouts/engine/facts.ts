@@ -3,7 +3,7 @@ import { isMeta, type Finding, type Meta, type MetaValue, type Moment } from '..
 import { FormatError, StorageError } from '../../../errors.js'
 import { findingOf } from '../folders.js'
 import { quoteValue } from '../numbers.js'
-import type { FactSource, FileSource, KeyPath, NameSource, Picked } from '../spec.js'
+import type { FactSource, FactFile, KeyPath, NameSource, Picked } from '../spec.js'
 import { pathOf, valueIn, type FileLook, type Unit } from './unit.js'
 
 /** The facts of one source. */
@@ -51,7 +51,7 @@ function corrected(value: MetaValue, by: number | undefined): MetaValue {
 }
 
 /** Of what torch.save wrote only what the source names. Throws FormatError. */
-export async function torchContent(look: FileLook, { take = {}, has = {}, spread = [] }: FileSource): Promise<Meta> {
+export async function torchContent(look: FileLook, { take = {}, has = {}, spread = [] }: FactFile): Promise<Meta> {
   const content = new Map<string, MetaValue>()
   for (const [fact, path] of Object.entries(has)) content.set(fact, look.holdsTorchKey(path))
   for (const path of Object.values(take)) {
@@ -85,7 +85,7 @@ function isScalar(value: MetaValue | undefined): value is MetaValue {
 }
 
 /** The facts that a source takes from what a file holds. `known` is what the sources before it told. */
-export function factsOf(source: FileSource, content: Meta, unit: Unit, known: Meta): Told {
+export function factsOf(source: FactFile, content: Meta, unit: Unit, known: Meta): Told {
   const { take = {}, has = {}, spread = [], leave, add = {}, pick } = source
   const meta = new Map<string, MetaValue>()
   for (const path of spread) {

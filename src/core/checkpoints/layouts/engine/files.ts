@@ -1,7 +1,7 @@
 /** The parameter files of a unit, with their keys and roles. */
 import { basename, sep } from 'node:path'
 import type { ParamFile, Role } from '../../../checkpoint.js'
-import type { Entry } from '../../../storage/storage.js'
+import type { DirectoryEntry } from '../../../storage/storage.js'
 import { compareText } from '../folders.js'
 import type { FileRule, Form } from '../spec.js'
 import { isNamed } from './has.js'
@@ -9,11 +9,11 @@ import type { Unit } from './unit.js'
 
 const suffix = /(\.(safetensors|bin)\.index\.json|\.weights\.h5|\.pth\.tar|\.[A-Za-z][A-Za-z0-9_]*)$/
 
-export function roleIn(form: Form, entry: Entry): Role {
+export function roleIn(form: Form, entry: DirectoryEntry): Role {
   return ruleFor(form, entry)?.role ?? 'other'
 }
 
-function ruleFor({ files = [] }: Form, entry: Entry): FileRule | undefined {
+function ruleFor({ files = [] }: Form, entry: DirectoryEntry): FileRule | undefined {
   return files.find(({ name, folder = false }) => isNamed(entry, name) || (folder && name.test(entry.name)))
 }
 
@@ -27,7 +27,7 @@ const known = new WeakMap<Form, Map<string, Known | null>>()
 /** Names remembered of one form. */
 const mostKnown = 4096
 
-function lookUp(form: Form, entry: Entry): Known | null {
+function lookUp(form: Form, entry: DirectoryEntry): Known | null {
   const names = known.get(form) ?? new Map<string, Known | null>()
   if (names.size === 0 || names.size > mostKnown)
     known.set(form, names.size === 0 ? names : new Map<string, Known | null>())

@@ -1,7 +1,7 @@
 /** What proves a layout: by the names that are there where that is enough, else by looking into files. */
 import { sep } from 'node:path'
 import { StorageError } from '../../../errors.js'
-import type { Entry } from '../../../storage/storage.js'
+import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Has, KeyPath } from '../spec.js'
 import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit.js'
 
@@ -93,13 +93,13 @@ export function filesNamed(unit: Unit, name: string | RegExp): string[] {
 }
 
 /** A folder's name ends in `/` for a pattern; what stands under a very name is not looked at. */
-export function isNamed(entry: Entry, name: string | RegExp): boolean {
+export function isNamed(entry: DirectoryEntry, name: string | RegExp): boolean {
   if (typeof name === 'string') return entry.name === name
   return name.test(entry.kind === 'directory' ? `${entry.name}/` : entry.name)
 }
 
 /** A link that leads nowhere: a framework asks whether the file exists, and it does not. */
-function isGone({ odd }: Unit, { name }: Entry): boolean {
+function isGone({ odd }: Unit, { name }: DirectoryEntry): boolean {
   return odd.get(name)?.grade === 'partial'
 }
 

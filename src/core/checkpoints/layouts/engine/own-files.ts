@@ -6,7 +6,7 @@ import type { ReadStorage, Result } from '../../../storage/storage.js'
 import { isMeta } from '../../../checkpoint.js'
 import { readMetas } from '../../meta/index.js'
 import { batches, findingOf } from '../folders.js'
-import type { BytesSource, FactSource, FileSource } from '../spec.js'
+import type { BytesSource, FactSource, FactFile } from '../spec.js'
 import { explainCut } from './cut-yaml.js'
 import { factsOf, factsOfName, goneTold, merged, pickedAs, sourcesOf, withoutWrong, type Told } from './facts.js'
 import { filesNamed, ownFiles } from './has.js'
@@ -19,7 +19,7 @@ const usual = 1 << 20
 /** A file of facts has no more, unless its source says so. */
 const largest = 64 << 20
 
-type OwnSource = FileSource | BytesSource
+type OwnSource = FactFile | BytesSource
 
 interface Wanted {
   readonly unit: Unit
@@ -141,7 +141,7 @@ function failed(finding: Finding | null): Told | null {
 
 /** What a source takes from a file's content, or what is wrong with that. */
 export function tellContent(
-  source: FileSource,
+  source: FactFile,
   content: Meta | Finding | null,
   unit: Unit,
   file: string | undefined,
@@ -154,7 +154,7 @@ export function tellContent(
 
 /** The bytes of each file as what the source says that it is, in the same order. */
 export async function parseAll(
-  source: FileSource,
+  source: FactFile,
   texts: readonly Result<Uint8Array>[],
   files: readonly (string | undefined)[],
 ): Promise<readonly (Meta | Finding | null)[]> {
@@ -179,7 +179,7 @@ async function parseYaml(
   })
 }
 
-function parseText({ from }: FileSource, bytes: Uint8Array): Meta | FormatError {
+function parseText({ from }: FactFile, bytes: Uint8Array): Meta | FormatError {
   if (from === 'text') return new Map([['text', new TextDecoder().decode(bytes).trim()]])
   if (bytes.length === 0) return new FormatError('0 bytes')
   try {

@@ -1,7 +1,7 @@
 /** What a framework keeps beside its checkpoints to name one of them. */
 import { basename } from 'node:path'
 import type { Pointer } from '../../../checkpoint.js'
-import type { Entry, ReadStorage } from '../../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage } from '../../../storage/storage.js'
 import { prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { PointerRule } from '../spec.js'
@@ -55,7 +55,7 @@ export async function readBooks(
   ]
 }
 
-function isBook({ name, kind }: Entry, { file, holds }: PointerRule): boolean {
+function isBook({ name, kind }: DirectoryEntry, { file, holds }: PointerRule): boolean {
   if ((kind === 'link') !== (holds === 'link') || kind === 'directory' || kind === 'other') return false
   return typeof file === 'string' ? name === file : file.test(name)
 }

@@ -16,7 +16,7 @@ import type { ReadStorage } from '../../../storage/storage.js'
 import { batches } from '../folders.js'
 import type { Folder } from '../layout.js'
 import { toFinite } from '../numbers.js'
-import type { FactSource, FileSource, LayoutSpec, Reading, TableSource } from '../spec.js'
+import type { FactSource, FactFile, LayoutSpec, Reading, TableSource } from '../spec.js'
 import { filesBeside } from './beside.js'
 import { findNamed, listCandidates, type Named } from './candidates.js'
 import { claimByContents, claimByNames, resolveClaims, type Claim } from './claims.js'
@@ -27,7 +27,7 @@ import { paramFilesOf } from './files.js'
 import { withOpener, type Opener } from './opener.js'
 import { pointersOf, readBooks } from './pointers.js'
 import { readRows, type Joined } from './tables.js'
-import type { Candidate, Unit } from './unit.js'
+import type { UnclaimedUnit, Unit } from './unit.js'
 import { findingsOfWhole } from './whole.js'
 
 /** Candidates looked at together. */
@@ -114,7 +114,7 @@ function withTold(claims: readonly Claim[], prefetched: ReadonlyMap<Unit, (Told 
 
 async function openClaims(
   folder: Folder,
-  candidate: Candidate,
+  candidate: UnclaimedUnit,
   named: Named,
   known: readonly Claim[] | null,
   prefetched: ReadonlyMap<Unit, (Told | null)[]>,
@@ -228,7 +228,7 @@ async function readBesides(storage: ReadStorage, folder: Folder, own: readonly L
   }
 }
 
-function isFile(source: FactSource): source is FileSource {
+function isFile(source: FactSource): source is FactFile {
   return !['name', 'jsonl', 'csv', 'bytes'].includes(source.from)
 }
 
@@ -257,7 +257,7 @@ function keyOf(one: Looked, { by, offset = 0 }: TableSource): Joined | null {
 async function tellBeside(
   storage: ReadStorage,
   folder: Folder,
-  source: FileSource,
+  source: FactFile,
   all: readonly { readonly one: Looked; readonly at: number }[],
 ): Promise<void> {
   const [path] = await filesBeside(storage, folder, source.beside ?? '')
@@ -267,7 +267,7 @@ async function tellBeside(
   for (const { one, at } of all) one.told[at] = factsOf(source, content, one.unit, merged(one.told))
 }
 
-async function contentBeside(storage: ReadStorage, source: FileSource, path: string): Promise<Meta | Finding | null> {
+async function contentBeside(storage: ReadStorage, source: FactFile, path: string): Promise<Meta | Finding | null> {
   if (source.from === 'torch') {
     return withOpener(storage, async (opener) => {
       try {

@@ -1,7 +1,7 @@
 /** Is all of a checkpoint there, as its framework leaves it? From names and facts; contents are for health. */
 import { basename } from 'node:path'
 import type { Finding, Meta } from '../../../checkpoint.js'
-import type { Entry } from '../../../storage/storage.js'
+import type { DirectoryEntry } from '../../../storage/storage.js'
 import { folderReason } from '../folders.js'
 import type { Need } from '../spec.js'
 import { isNamed } from './has.js'
@@ -42,7 +42,7 @@ function markerFinding({ folder }: Unit, marker: string): Finding[] {
   ]
 }
 
-function needFinding(entries: readonly Entry[], { any, reason }: Need): Finding[] {
+function needFinding(entries: readonly DirectoryEntry[], { any, reason }: Need): Finding[] {
   if (entries.some((entry) => any.some((name) => isNamed(entry, name)))) return []
   return [{ grade: 'partial', reason }]
 }

@@ -7,7 +7,7 @@
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { valueIn, type Unit } from '../engine/unit.js'
-import type { FileSource, LayoutSpec } from '../spec.js'
+import type { FactFile, LayoutSpec } from '../spec.js'
 
 /** Not what was learned: how long it took, and how often. */
 const bookkeeping = /(_time|^time|total_count|^lr|^optim.*_lr\d*|^gpu_|^loss_scale|^grad_norm|^clip)/
@@ -16,7 +16,7 @@ const reporter = {
   from: 'torch',
   take: { '#epoch': ['reporter', 'epoch'], '#stats': ['reporter', 'stats'] },
   pick: statsOf,
-} satisfies FileSource
+} satisfies FactFile
 
 export const espnet: LayoutSpec = {
   id: 'espnet',

@@ -5,7 +5,7 @@ import { prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import { mayEndInName, suffix } from './file-name.js'
 
-export interface Candidate {
+export interface LightningCandidate {
   /** Relative to the folder, with `/`. */
   readonly name: string
   /** Absolute. */
@@ -24,7 +24,7 @@ const mostFolders = 256
 const usualFolder = 'checkpoints'
 
 /** In no order. */
-export async function findCandidates(storage: ReadStorage, folder: Folder): Promise<Candidate[]> {
+export async function findCandidates(storage: ReadStorage, folder: Folder): Promise<LightningCandidate[]> {
   const found = entriesOf(folder, '')
   const looksInto = found.length > 0 || basename(folder.path) === usualFolder
   let below = foldersIn(folder, '', (name) => mayEndInName(name) || (looksInto && isPlain(name))).slice(0, mostFolders)
@@ -47,7 +47,7 @@ function isPlain(name: string): boolean {
   return !/^(\.|CKPT|checkpoint|version_)/.test(name)
 }
 
-type Found = Omit<Candidate, 'kind' | 'target'> & { readonly kind: Candidate['kind'] | 'link' }
+type Found = Omit<LightningCandidate, 'kind' | 'target'> & { readonly kind: LightningCandidate['kind'] | 'link' }
 
 function entriesOf({ path, entries }: Folder, before: string): Found[] {
   return entries.flatMap(({ name, kind }) => {
@@ -63,11 +63,11 @@ function foldersIn({ entries }: Folder, before: string, accepts: (name: string) 
 }
 
 /** A link that dangles, or that leads to itself, is nothing. */
-async function followLinks(storage: ReadStorage, found: readonly Found[]): Promise<Candidate[]> {
+async function followLinks(storage: ReadStorage, found: readonly Found[]): Promise<LightningCandidate[]> {
   const links = found.filter(({ kind }) => kind === 'link').map(({ path }) => path)
   const [stats, targets] = [await storage.stat(links), await storage.resolve(links)]
   const known = new Map(links.map((path, index) => [path, { stat: stats[index], target: targets[index] }]))
-  return found.flatMap(({ name, path, kind }): Candidate[] => {
+  return found.flatMap(({ name, path, kind }): LightningCandidate[] => {
     if (kind !== 'link') return [{ name, path, kind, target: null }]
     const { stat, target } = known.get(path) ?? {}
     if (stat?.ok !== true || target?.ok !== true) return []

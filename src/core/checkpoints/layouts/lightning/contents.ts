@@ -2,11 +2,11 @@
 import { sep } from 'node:path'
 import type { ParamFile, Role } from '../../../checkpoint.js'
 import { isUnreadable, type StorageError } from '../../../errors.js'
-import type { Entry, ReadStorage } from '../../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage } from '../../../storage/storage.js'
 import { compareText } from '../folders.js'
-import type { Candidate } from './candidates.js'
+import type { LightningCandidate } from './candidates.js'
 
-export interface Contents {
+export interface SavedContents {
   /** Absolute path of the file with the facts; null for a folder of another kind. */
   readonly facts: string | null
   /** What its absence means, where all else is there; null when it is there. */
@@ -20,7 +20,7 @@ export interface Contents {
  * A file is all of it. A folder is what strategies that share out a model save: FSDP and ModelParallel
  * (lightning/fabric/strategies/fsdp.py: `.metadata`, `*.distcp`, and last `meta.pt`), or DeepSpeed (`checkpoint/`).
  */
-export async function contentsOf(storage: ReadStorage, { path, kind }: Candidate): Promise<Contents> {
+export async function contentsOf(storage: ReadStorage, { path, kind }: LightningCandidate): Promise<SavedContents> {
   if (kind !== 'directory')
     return { facts: path, unfinished: null, files: [{ key: 'model', path, size: null, role: 'all' }] }
   const entries = await namesIn(storage, path)
@@ -34,7 +34,7 @@ export async function contentsOf(storage: ReadStorage, { path, kind }: Candidate
   return { facts: null, unfinished: isSharded ? 'meta.pt' : null, files }
 }
 
-async function deepSpeed(storage: ReadStorage, folder: string): Promise<Contents> {
+async function deepSpeed(storage: ReadStorage, folder: string): Promise<SavedContents> {
   const entries = await namesIn(storage, folder)
   if ('refused' in entries) return refusedFolder(entries.refused)
   const first = entries.map(({ name }) => name).filter((name) => /(^|_)mp_rank_00_model_states\.pt$/.test(name))
@@ -45,14 +45,14 @@ async function deepSpeed(storage: ReadStorage, folder: string): Promise<Contents
     : { facts: folder + sep + name, unfinished: null, files }
 }
 
-function refusedFolder(refused: StorageError): Contents {
+function refusedFolder(refused: StorageError): SavedContents {
   return { facts: null, unfinished: null, files: [], refused }
 }
 
 async function namesIn(
   storage: ReadStorage,
   folder: string,
-): Promise<readonly Entry[] | { readonly refused: StorageError }> {
+): Promise<readonly DirectoryEntry[] | { readonly refused: StorageError }> {
   const [listing] = await storage.list([folder])
   if (listing?.ok === false && isUnreadable(listing.error.errno)) return { refused: listing.error }
   return listing?.ok === true ? listing.value : []
@@ -62,7 +62,7 @@ async function namesIn(
  * Shards of torch.distributed.checkpoint hold the model and the optimizer; of DeepSpeed's files those of the optimizer
  * hold the precise weights too.
  */
-export function roleOf({ name, kind }: Pick<Entry, 'name' | 'kind'>): Role {
+export function roleOf({ name, kind }: Pick<DirectoryEntry, 'name' | 'kind'>): Role {
   if (kind === 'directory') return name === 'checkpoint' ? 'all' : 'other'
   if (name.endsWith('.distcp') || name.endsWith('_optim_states.pt')) return 'all'
   if (name.endsWith('_model_states.pt')) return 'weights'
@@ -72,7 +72,7 @@ export function roleOf({ name, kind }: Pick<Entry, 'name' | 'kind'>): Role {
 
 const paramSuffix = /\.(distcp|pt)$/
 
-function paramFiles(folder: string, entries: readonly Entry[]): ParamFile[] {
+function paramFiles(folder: string, entries: readonly DirectoryEntry[]): ParamFile[] {
   return entries
     .filter(({ name, kind }) => kind !== 'directory' && paramSuffix.test(name))
     .map((entry) => ({

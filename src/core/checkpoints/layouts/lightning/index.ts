@@ -24,7 +24,7 @@ import type { ReadStorage } from '../../../storage/storage.js'
 import { compareText, findingOf, noFileReason, prefixOf } from '../folders.js'
 import type { Folder, Layout } from '../layout.js'
 import { pathInside, type CheckpointCallback } from './callbacks.js'
-import { findCandidates, type Candidate } from './candidates.js'
+import { findCandidates, type LightningCandidate } from './candidates.js'
 import { contentsOf, roleOf } from './contents.js'
 import { endsInName, isHpc, isLast, isTypical, numbersIn } from './file-name.js'
 import { logFile, readLog, type Logged } from './metrics-csv.js'
@@ -90,14 +90,14 @@ function withMarker(checkpoint: Checkpoint, markers: ReadonlySet<string>): Check
 }
 
 interface Looked {
-  readonly candidate: Candidate
+  readonly candidate: LightningCandidate
   readonly files: readonly ParamFile[]
   readonly reading: Reading | { readonly kind: 'unfinished'; readonly finding: Finding }
 }
 
 type SavedOne = Looked & { readonly state: SavedState }
 
-async function look(storage: ReadStorage, candidate: Candidate, withWeights: boolean): Promise<Looked> {
+async function look(storage: ReadStorage, candidate: LightningCandidate, withWeights: boolean): Promise<Looked> {
   const { facts, unfinished, files, refused } = await contentsOf(storage, candidate)
   if (refused !== undefined) return { candidate, files, reading: { kind: 'unreadable', reason: reasonOf(refused) } }
   if (unfinished !== null) {

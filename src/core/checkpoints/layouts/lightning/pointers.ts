@@ -2,12 +2,12 @@
 import type { Pointer } from '../../../checkpoint.js'
 import { compareText } from '../folders.js'
 import { isPathOf } from './callbacks.js'
-import type { Candidate } from './candidates.js'
+import type { LightningCandidate } from './candidates.js'
 import { isLast } from './file-name.js'
 import type { SavedState } from './saved-state.js'
 
 export interface Saved {
-  readonly candidate: Candidate
+  readonly candidate: LightningCandidate
   readonly state: SavedState
 }
 

@@ -4,7 +4,7 @@ import {
   ConfigError,
   unknownKey,
   type Pair,
-  type Place,
+  type FilePosition,
   type Scalar,
   type YamlText,
 } from '../../../formats/config-yaml.js'
@@ -22,10 +22,10 @@ const own = '{checkpoint}'
 export function parseLayouts(yaml: YamlText, node: Node | null, taken: readonly string[]): LayoutSpec[] {
   if (node === null) return []
   const items = yaml.itemsOf(node)
-  if (items === null) throw new ConfigError(yaml.placeOf(node), 'layouts is no list', { hint: example })
+  if (items === null) throw new ConfigError(yaml.positionOf(node), 'layouts is no list', { hint: example })
   const names = new Set(taken)
   return items.map((item) => {
-    if (item === null) throw new ConfigError(yaml.placeOf(node), 'a layout without anything', { hint: example })
+    if (item === null) throw new ConfigError(yaml.positionOf(node), 'a layout without anything', { hint: example })
     const spec = new Layout(yaml, item).spec(names)
     names.add(spec.id)
     return spec
@@ -34,13 +34,13 @@ export function parseLayouts(yaml: YamlText, node: Node | null, taken: readonly 
 
 class Layout {
   private readonly pairs: readonly Pair[]
-  private readonly place: Place
+  private readonly position: FilePosition
 
   constructor(
     private readonly yaml: YamlText,
     node: Node,
   ) {
-    this.place = yaml.placeOf(node)
+    this.position = yaml.positionOf(node)
     this.pairs = yaml.pairsOf(node, 'a layout', example)
     const unknown = this.pairs.find(({ key }) => !keys.some((known) => known === key))
     if (unknown !== undefined) throw unknownKey(unknown, 'a key of a layout', keys)
@@ -49,11 +49,11 @@ class Layout {
   spec(taken: ReadonlySet<string>): LayoutSpec {
     const name = this.needed('name')
     if (!/^[A-Za-z0-9][\w.-]*$/.test(name.text)) {
-      throw new ConfigError(name.place, `${JSON.stringify(name.text)} is no name of a layout`, {
+      throw new ConfigError(name.position, `${JSON.stringify(name.text)} is no name of a layout`, {
         hint: 'letters, digits, - and _',
       })
     }
-    if (taken.has(name.text)) throw new ConfigError(name.place, `a layout ${name.text} is there already`)
+    if (taken.has(name.text)) throw new ConfigError(name.position, `a layout ${name.text} is there already`)
     const pattern = this.needed('checkpoint')
     const form = this.form(patternAt(pattern))
     return { id: name.text, title: this.scalar('title')?.text ?? name.text, looks: pattern.text, forms: [form] }
@@ -88,10 +88,10 @@ class Layout {
     if (pair === undefined) return []
     const items = this.yaml.itemsOf(pair.value)
     if (items === null)
-      throw new ConfigError(pair.place, 'members is no list', { hint: `members: ["${own}", "${own}.opt"]` })
-    const members = items.map((item) => this.yaml.scalarOf('members', item, pair.place))
+      throw new ConfigError(pair.position, 'members is no list', { hint: `members: ["${own}", "${own}.opt"]` })
+    const members = items.map((item) => this.yaml.scalarOf('members', item, pair.position))
     if (isFolder)
-      throw new ConfigError(pair.place, 'a checkpoint that is a folder has no other members than what is in it')
+      throw new ConfigError(pair.position, 'a checkpoint that is a folder has no other members than what is in it')
     return members.flatMap((member) => {
       const part = partOf(member)
       return part === '' ? [] : [part]
@@ -103,7 +103,7 @@ class Layout {
     if (scalar === undefined) return null
     if (isFolder) {
       if (scalar.text.includes(own)) {
-        throw new ConfigError(scalar.place, 'of a checkpoint that is a folder, complete names a file in it', {
+        throw new ConfigError(scalar.position, 'of a checkpoint that is a folder, complete names a file in it', {
           hint: 'complete: ".done"',
         })
       }
@@ -112,7 +112,7 @@ class Layout {
     const text = scalar.text.includes(own) ? scalar.text : own + scalar.text
     const part = partOf({ ...scalar, text })
     if (part === '')
-      throw new ConfigError(scalar.place, 'complete is the checkpoint itself', { hint: `complete: "${own}.done"` })
+      throw new ConfigError(scalar.position, 'complete is the checkpoint itself', { hint: `complete: "${own}.done"` })
     return { last: new RegExp(`${part}$`), name: text.replace(own, '*'), part: [part] }
   }
 
@@ -121,13 +121,13 @@ class Layout {
     const ofName: FactSource = { from: 'name' }
     if (pair === undefined) return { facts: [ofName], metaFile: null }
     if (!this.yaml.isMapping(pair.value)) {
-      const scalar = this.yaml.scalarOf('meta', pair.value, pair.place)
+      const scalar = this.yaml.scalarOf('meta', pair.value, pair.position)
       const { source, part } = this.fileSource(scalar, formatOf(scalar), pattern)
       return { facts: [{ ...source, pick: (content) => content }, ofName], metaFile: part }
     }
     const { source, part } = this.keyedSource(
       this.yaml.pairsOf(pair.value, 'meta', 'meta: {torch: [epoch, val_loss]}'),
-      pair.place,
+      pair.position,
       pattern,
     )
     return { facts: [source, ofName], metaFile: part }
@@ -142,7 +142,7 @@ class Layout {
   /** `{torch: [epoch, val_loss], file: model.pt}`. */
   private keyedSource(
     pairs: readonly Pair[],
-    place: Place,
+    position: FilePosition,
     pattern: NamePattern,
   ): { source: FactSource; part: string[] | null } {
     const known = ['torch', 'file'] as const
@@ -152,17 +152,17 @@ class Layout {
     const file = pairs.find(({ key }) => key === 'file')
     const items = torch === undefined ? null : this.yaml.itemsOf(torch.value)
     if (torch === undefined || items === null) {
-      throw new ConfigError(torch?.place ?? place, 'meta names no keys of a torch file', {
+      throw new ConfigError(torch?.position ?? position, 'meta names no keys of a torch file', {
         hint: 'meta: {torch: [epoch, val_loss]}',
       })
     }
-    const paths = items.map((item) => this.yaml.scalarOf('torch', item, torch.place).text)
+    const paths = items.map((item) => this.yaml.scalarOf('torch', item, torch.position).text)
     const take = Object.fromEntries(
       paths.map((path): [string, KeyPath] => [path.split('.').at(-1) ?? path, path.split('.')]),
     )
-    const named = file === undefined ? null : this.yaml.scalarOf('file', file.value, file.place)
+    const named = file === undefined ? null : this.yaml.scalarOf('file', file.value, file.position)
     if (named === null && pattern.isFolder) {
-      throw new ConfigError(place, 'of a checkpoint that is a folder, meta has to say in which file the keys are', {
+      throw new ConfigError(position, 'of a checkpoint that is a folder, meta has to say in which file the keys are', {
         hint: 'meta: {torch: [epoch], file: model.pt}',
       })
     }
@@ -180,9 +180,9 @@ class Layout {
     return this.yaml.pairsOf(pair.value, 'files', 'files: {model: "*.pt"}').map((file) => this.fileRule(file))
   }
 
-  private fileRule({ key, place, value }: Pair): FileRule {
+  private fileRule({ key, position, value }: Pair): FileRule {
     if (!this.yaml.isMapping(value)) {
-      const { text } = this.yaml.scalarOf(key, value, place)
+      const { text } = this.yaml.scalarOf(key, value, position)
       return { key, name: new RegExp(`^${globSource(text)}$`), role: 'weights' }
     }
     const pairs = this.yaml.pairsOf(value, key, `${key}: {match: "*.opt", role: resume}`)
@@ -190,13 +190,13 @@ class Layout {
     if (unknown !== undefined) throw unknownKey(unknown, `a key of the file ${key}`, ['match', 'role'])
     const scalarAt = (wanted: string): Scalar | undefined => {
       const pair = pairs.find((one) => one.key === wanted)
-      return pair === undefined ? undefined : this.yaml.scalarOf(wanted, pair.value, pair.place)
+      return pair === undefined ? undefined : this.yaml.scalarOf(wanted, pair.value, pair.position)
     }
     const [match, role] = [scalarAt('match'), scalarAt('role')]
-    if (match === undefined) throw new ConfigError(place, `the file ${key} has no match`, { hint: 'match: "*.opt"' })
+    if (match === undefined) throw new ConfigError(position, `the file ${key} has no match`, { hint: 'match: "*.opt"' })
     const known = roles.find((one) => one === (role?.text ?? 'weights'))
     if (known === undefined) {
-      throw new ConfigError(role?.place ?? place, `${JSON.stringify(role?.text)} is no role`, {
+      throw new ConfigError(role?.position ?? position, `${JSON.stringify(role?.text)} is no role`, {
         hint: `known are: ${roles.join(', ')}`,
       })
     }
@@ -205,13 +205,13 @@ class Layout {
 
   private needed(key: (typeof keys)[number]): Scalar {
     const scalar = this.scalar(key)
-    if (scalar === undefined) throw new ConfigError(this.place, `a layout without ${key}`, { hint: example })
+    if (scalar === undefined) throw new ConfigError(this.position, `a layout without ${key}`, { hint: example })
     return scalar
   }
 
   private scalar(key: (typeof keys)[number]): Scalar | undefined {
     const pair = this.pairs.find((one) => one.key === key)
-    return pair === undefined ? undefined : this.yaml.scalarOf(key, pair.value, pair.place)
+    return pair === undefined ? undefined : this.yaml.scalarOf(key, pair.value, pair.position)
   }
 }
 
@@ -221,22 +221,22 @@ function patternAt(scalar: Scalar): NamePattern {
   } catch (error) {
     if (!(error instanceof PatternError)) throw error
     const details = error.hint === undefined ? { cause: error } : { hint: error.hint, cause: error }
-    throw new ConfigError(scalar.placeAt(error.at), error.message, details)
+    throw new ConfigError(scalar.positionAt(error.at), error.message, details)
   }
 }
 
 /** What stands behind `{checkpoint}`; empty for the checkpoint itself. */
-function partOf({ text, place }: Scalar): string {
+function partOf({ text, position }: Scalar): string {
   if (text.startsWith(own)) return escaped(text.slice(own.length))
-  throw new ConfigError(place, `${JSON.stringify(text)} does not begin with ${own}`, {
+  throw new ConfigError(position, `${JSON.stringify(text)} does not begin with ${own}`, {
     hint: `what belongs to a checkpoint that is a file has its name: "${own}.json"`,
   })
 }
 
-function formatOf({ text, place }: Scalar): 'json' | 'yaml' {
+function formatOf({ text, position }: Scalar): 'json' | 'yaml' {
   if (text.endsWith('.json')) return 'json'
   if (/\.ya?ml$/.test(text)) return 'yaml'
-  throw new ConfigError(place, `${JSON.stringify(text)} is neither .json nor .yaml`, {
+  throw new ConfigError(position, `${JSON.stringify(text)} is neither .json nor .yaml`, {
     hint: 'keys inside the torch file: meta: {torch: [epoch, val_loss]}',
   })
 }

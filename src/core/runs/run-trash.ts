@@ -4,7 +4,7 @@ import { openRun } from './index.js'
 import { readTrash, stateFolderOf, type StateFolder, type TrashContents } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 
-export interface TrashPlace {
+export interface RunTrash {
   /** Absolute. */
   readonly run: string
   readonly state: StateFolder
@@ -12,19 +12,19 @@ export interface TrashPlace {
 }
 
 /** Throws as `openRun` does when the folder has no trash of its own and is above no run. */
-export async function openTrashPlace(
+export async function openRunTrash(
   storage: Storage,
   argument: string,
   stateDirectory: string | undefined,
-): Promise<TrashPlace> {
+): Promise<RunTrash> {
   const path = resolve(argument)
-  const own = await placeOf(storage, path, stateDirectory)
+  const own = await trashOf(storage, path, stateDirectory)
   const [there] = await storage.lstat([own.state.path])
   if (there?.ok === true) return own
-  return placeOf(storage, (await openRun(storage, path, { stateDirectory })).path, stateDirectory)
+  return trashOf(storage, (await openRun(storage, path, { stateDirectory })).path, stateDirectory)
 }
 
-async function placeOf(storage: Storage, run: string, stateDirectory: string | undefined): Promise<TrashPlace> {
+async function trashOf(storage: Storage, run: string, stateDirectory: string | undefined): Promise<RunTrash> {
   const state = await stateFolderOf(storage, run, stateDirectory)
   return { run, state, contents: await readTrash(storage, state) }
 }

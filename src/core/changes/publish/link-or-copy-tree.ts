@@ -13,7 +13,7 @@ import type { Stat, Storage } from '../../storage/storage.js'
  */
 export type LinkKind = 'hard' | 'symbolic' | 'copy'
 
-export interface PlaceOptions {
+export interface LinkOrCopyOptions {
   readonly link: LinkKind
   /** Stops between two files. */
   readonly signal?: AbortSignal
@@ -27,11 +27,11 @@ export interface PlaceOptions {
  * when it returns. A link in it that leads within it stays such a link; one to a file elsewhere becomes what `link`
  * says, and one to a folder elsewhere stays a link, to its absolute path.
  */
-export async function placeTree(
+export async function linkOrCopyTree(
   storage: Storage,
   source: string,
   target: string,
-  options: PlaceOptions,
+  options: LinkOrCopyOptions,
 ): Promise<void> {
   const before = await fingerprintOf(storage, source)
   if (!before.ok) throw before.error
@@ -42,7 +42,7 @@ export async function placeTree(
     await breathe()
     if (options.signal?.aborted === true) throw new CkptError('interrupted', `${source}: stopped; nothing was staged`)
     const make = entry.stat.kind === 'directory' ? null : (options.through?.(entry.path) ?? null)
-    if (make === null) await placeEntry(storage, source, entry, at(target, entry), options.link)
+    if (make === null) await linkOrCopyEntry(storage, source, entry, at(target, entry), options.link)
     else await make(at(target, entry))
     if (entry.stat.kind !== 'directory') options.onProgress?.((done += 1), total)
   }
@@ -68,7 +68,7 @@ async function finishFolders(storage: Storage, tree: readonly TreeEntry[], targe
   }
 }
 
-async function placeEntry(
+async function linkOrCopyEntry(
   storage: Storage,
   source: string,
   entry: TreeEntry,
@@ -80,15 +80,15 @@ async function placeEntry(
       // Without the owner's bits nothing could be put into it.
       return storage.makeDirectory(target, entry.stat.mode | 0o700)
     case 'file':
-      return placeFile(storage, entry.path, entry.stat, target, link)
+      return linkOrCopyFile(storage, entry.path, entry.stat, target, link)
     case 'link':
-      return placeLink(storage, source, entry, target, link)
+      return copyLink(storage, source, entry, target, link)
     case 'other':
       throw new CkptError('damaged', `${entry.path}: neither file, folder nor link, so it cannot be staged`)
   }
 }
 
-async function placeFile(storage: Storage, from: string, stat: Stat, to: string, link: LinkKind): Promise<void> {
+async function linkOrCopyFile(storage: Storage, from: string, stat: Stat, to: string, link: LinkKind): Promise<void> {
   if (link === 'symbolic') return storage.symbolicLink(from, to)
   if (link === 'hard') return hardLink(storage, from, to)
   await storage.copyFile(from, to)
@@ -96,7 +96,7 @@ async function placeFile(storage: Storage, from: string, stat: Stat, to: string,
   await storage.syncFile(to)
 }
 
-async function placeLink(
+async function copyLink(
   storage: Storage,
   source: string,
   entry: TreeEntry,
@@ -112,7 +112,7 @@ async function placeLink(
   const [stat] = await storage.stat([real])
   if (stat?.ok !== true) throw dangling(entry.path, stat?.error)
   if (stat.value.kind === 'directory') return storage.symbolicLink(real, target)
-  return placeFile(storage, real, stat.value, target, link)
+  return linkOrCopyFile(storage, real, stat.value, target, link)
 }
 
 export async function hardLink(storage: Storage, from: string, to: string): Promise<void> {

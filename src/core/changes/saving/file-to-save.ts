@@ -3,7 +3,7 @@ import { CkptError, StorageError } from '../../errors.js'
 import { syncTree } from '../publish/index.js'
 import type { Stat, Storage } from '../../storage/storage.js'
 
-export type FileSource =
+export type FileToSave =
   /** A file, by its absolute path. */
   | { readonly kind: 'path'; readonly path: string; readonly through?: Through }
   /** Bytes as they come; `title` names them in messages. */
@@ -46,7 +46,7 @@ export async function inspectFile(storage: Storage, path: string): Promise<Stat>
 }
 
 /** Puts the file at `target`, synced. Throws CkptError; `refused` when it changes meanwhile. */
-export async function placeFile(
+export async function putFile(
   storage: Storage,
   { path, stat }: Moved,
   target: string,

@@ -11,7 +11,7 @@ const start = startJob(() => processSignals.isForeground(), ['ignore', 2, 2])
 /** Milliseconds between SIGTERM and SIGKILL for one that has had its time. */
 const lastMoments = 1000
 
-export class ShellHooks {
+export class UserCommands {
   private last: Promise<void> = Promise.resolve()
   private running: JobProcess | null = null
   private isCut = false
