@@ -5,6 +5,10 @@ import { isHangupIgnored } from './machine/hangup.js'
 
 /** Runs the command that `argv` names; tells when it names none; false when it asks for help. */
 export async function main(argv: string[], root: string): Promise<boolean> {
+  if (versionFlags.has(argv[0] ?? '')) {
+    await tellVersion(root)
+    return true
+  }
   const { id, rest } = nameOf(argv)
   if (!Object.hasOwn(loadCommand, id) && (await tellUnknown(argv))) return true
   if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
@@ -28,6 +32,18 @@ export async function main(argv: string[], root: string): Promise<boolean> {
   return true
 }
 
+const versionFlags = new Set(['--version', '-V'])
+
+/** As oclif writes it. */
+async function tellVersion(root: string): Promise<void> {
+  const { readFileSync } = await import('node:fs')
+  const { name, version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as Record<string, string>
+  process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`)
+}
+
+/** Short names that fingers know from elsewhere; `static aliases` of the command tells them to help and completion. */
+const aliases: Readonly<Record<string, keyof typeof loadCommand>> = { ls: 'list' }
+
 /** True where what was typed as a command is none, which is told. */
 async function tellUnknown(argv: readonly string[]): Promise<boolean> {
   const { tellUnknownCommand, unknownCommand } = await import('./cli/unknown-command.js')
@@ -41,7 +57,8 @@ function nameOf(argv: readonly string[]): { readonly id: string; readonly rest: 
   const [first = '', second] = argv
   const topical = `${first}:${second ?? ''}`
   if (Object.hasOwn(loadCommand, topical)) return { id: topical, rest: argv.slice(2) }
-  return { id: first, rest: argv.slice(1) }
+  const id = Object.hasOwn(aliases, first) ? (aliases[first] ?? first) : first
+  return { id, rest: argv.slice(1) }
 }
 
 function asksForHelp(argv: readonly string[]): boolean {

@@ -3,6 +3,7 @@
  * statuses stand below.
  */
 import { CommandHelp, Help } from '@oclif/core'
+import { helpGroups, otherTitle } from './help-groups.js'
 
 class FlowingHelp extends CommandHelp {
   protected override description(): string | undefined {
@@ -30,6 +31,34 @@ const exitStatuses: [string, string][] = [
 
 export default class CkptHelp extends Help {
   protected override CommandHelpClass = FlowingHelp
+
+  /** By purpose, where oclif has topics and commands by the alphabet. */
+  protected override async showRootHelp(): Promise<void> {
+    this.log(`${this.formatRoot()}\n`)
+    const rows = this.rootRows()
+    const grouped = new Set(helpGroups.flatMap(({ names }) => names))
+    for (const { title, names } of helpGroups) this.logRows(title, rows, names)
+    this.logRows(
+      otherTitle,
+      rows,
+      [...rows.keys()].filter((name) => !grouped.has(name)),
+    )
+  }
+
+  /** What each command and topic is, by the first word that is typed; a command's word wins over its topic's. */
+  private rootRows(): ReadonlyMap<string, string> {
+    const topics = this.sortedTopics.map(({ name, description }) => [name, description ?? ''] as const)
+    const commands = this.sortedCommands
+      .filter(({ id, aliases }) => !id.includes(':') && !aliases.includes(id))
+      .map((command) => [command.id, this.summary(command) ?? ''] as const)
+    return new Map([...topics, ...commands])
+  }
+
+  private logRows(title: string, rows: ReadonlyMap<string, string>, names: readonly string[]): void {
+    const body = names.flatMap((name) => (rows.has(name) ? [[name, rows.get(name)]] : []))
+    const width = { indentation: 2, spacer: '\n', stripAnsi: this.opts.stripAnsi ?? false }
+    if (body.length > 0) this.log(`${this.section(title, this.renderList(body, width))}\n`)
+  }
 }
 
 /** Single line breaks become spaces; empty lines separate paragraphs, and indented lines stay as they are. */

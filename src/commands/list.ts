@@ -38,6 +38,7 @@ const screenful = 50
 
 export default class List extends BaseCommand<typeof List> {
   static override isReader = true
+  static override aliases = ['ls']
   static override summary = 'List the checkpoints of a run'
   static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged,
 pinned, set aside), the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.

@@ -1,0 +1,34 @@
+/** The words that a newcomer sees first. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { ckpt, copyFixture } from './ckpt.js'
+
+const manifest = JSON.parse(readFileSync(new URL('../../oclif.manifest.json', import.meta.url), 'utf8')) as {
+  commands: Record<string, { hidden?: boolean }>
+}
+
+describe('ckpt --help', () => {
+  it('shows each command once, below what it is for', async () => {
+    const { stdout, status } = await ckpt(['--help'])
+    expect(status).toBe(0)
+    const titles = [...stdout.matchAll(/^[A-Z]+$/gm)].map(([title]) => title)
+    expect(titles).toEqual(['VERSION', 'USAGE', 'LOOK', 'CLEAN', 'JOBS', 'TENSORS', 'MORE'])
+    const shown = [...stdout.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name]) => name ?? '')
+    const words = Object.keys(manifest.commands).map((id) => id.replace(/:.*/, ''))
+    expect([...shown].sort()).toEqual([...new Set([...words, 'autocomplete', 'help'])].sort())
+  })
+})
+
+describe('short names', () => {
+  it('ls is list', async () => {
+    const run = copyFixture('runs/nutshell')
+    expect(await ckpt(['ls', run])).toEqual(await ckpt(['list', run]))
+    expect((await ckpt(['ls', '--help'])).stdout).toContain('ckpt list')
+  })
+
+  it.each(['-V', '--version'])('%s tells the version', async (flag) => {
+    const { stdout, status } = await ckpt([flag])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^ckpt\/\d+\.\d+\.\d+ \S+ node-v\d+\.\d+\.\d+\n$/)
+  })
+})
