@@ -3,6 +3,7 @@ import type { Finding } from '../../checkpoint.js'
 import { CkptError, FormatError, isAbsence, isUnreadable, reasonOf, StorageError } from '../../errors.js'
 import type { ByteSource } from '../../formats/byte-source.js'
 import { checkJson } from '../../formats/json.js'
+import { checkMsgpack } from '../../formats/msgpack.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
 import { auditPickle, PickleEndsEarly, readCalls, type PickleCalls } from '../../formats/pickle/index.js'
 import { describeCut } from '../../formats/torch-cut.js'
@@ -104,6 +105,7 @@ async function inspectHandle(
   if (kind === 'legacy') await inspectLegacy(source, around, options)
   else if (kind === 'json') await inspectJson(source, options)
   else if (kind === 'pickle') await inspectPickleEnd(source)
+  else if (kind === 'msgpack') await checkMsgpack(source)
   else if (kind === 'opaque' || kind === 'text') await compareKind(source, kind, around)
   return { findings: [], tensors, rest: options.level === 'deep' ? restOf(name, path, handle.size, stored) : null }
 }
@@ -276,6 +278,7 @@ const titles = {
   zip: 'zip (torch)',
   legacy: 'torch',
   pickle: 'pickle',
+  msgpack: 'msgpack',
   safetensors: 'safetensors',
   index: 'JSON',
   json: 'JSON',

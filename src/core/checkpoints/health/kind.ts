@@ -3,7 +3,7 @@
 import { isText } from '../../formats/text.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
 
-export type Kind = 'zip' | 'legacy' | 'pickle' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
+export type Kind = 'zip' | 'legacy' | 'pickle' | 'msgpack' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
 
 /** Bytes that are looked at. */
 export const headLength = 64
@@ -21,6 +21,7 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   if (isLegacyStream(head)) return 'legacy'
   if (looksLikeSafetensors(head, size)) return 'safetensors'
   if (pickleName.test(name) && head[0] === proto && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5) return 'pickle'
+  if (msgpackName.test(name) && beginsMap(head)) return 'msgpack'
   return isText(head) ? 'text' : 'opaque'
 }
 
@@ -28,6 +29,16 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
 const pickleName = /\.(pdparams|pdopt|pkl|pickle)$/
 /** The opcode PROTO, with the protocol behind it. */
 const proto = 0x80
+
+/** flax's `<prefix><step>` and `.msgpack`, and a component of spaCy's. */
+const msgpackName = /(^|\/)model$|(^|\/)[^/.]*\d$|\.msgpack$/
+
+/** A map of msgpack whose first key is a text, as a state's is. */
+function beginsMap(head: Uint8Array): boolean {
+  const [first = 0] = head
+  const key = first > 0x80 && first <= 0x8f ? head[1] : first === 0xde ? head[3] : first === 0xdf ? head[5] : undefined
+  return key !== undefined && ((key > 0xa0 && key <= 0xbf) || key === 0xd9)
+}
 
 function beginsWith(head: Uint8Array, magic: Uint8Array): boolean {
   return head.length >= magic.length && magic.every((byte, index) => head[index] === byte)

@@ -257,7 +257,7 @@ export interface CopyRule {
   readonly names: RegExp
   /**
    * `file`: several names of one file (hard links). `content`: files of one size, and one set of the checksums that a
-   * zip archive has for its entries. `facts`: the same value of all these facts.
+   * zip archive has for its entries, or of a small file for its bytes. `facts`: the same value of all these facts.
    */
   readonly by: readonly ('file' | 'content' | { readonly facts: readonly string[] })[]
 }
@@ -315,6 +315,10 @@ export interface FileLook {
   torchKeys(path: KeyPath): readonly string[]
   /** Names of a zip archive's entries, with their checksums; null for another file. */
   zip(): Promise<ReadonlyMap<string, number> | null>
+  /** An entry of a zip archive as JSON; null where there is none, or in another file. Throws FormatError. */
+  zipJson(entry: string): Promise<MetaValue>
+  /** The CRC-32 of all its bytes; null for a file that is too large to be read for that (4 MB). */
+  sum(): Promise<number | null>
   /** The file as JSON. Throws FormatError. */
   json(): Promise<MetaValue>
 }

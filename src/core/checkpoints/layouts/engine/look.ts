@@ -3,13 +3,14 @@ import type { MetaValue } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
 import type { ByteSource } from '../../../formats/byte-source.js'
 import { inBlocks } from '../../../formats/byte-source.js'
+import { crc32 } from '../../../formats/crc32.js'
 import { parseJson } from '../../../formats/json.js'
 import { auditPickle } from '../../../formats/pickle/index.js'
 import { isText } from '../../../formats/text.js'
 import { describeCut } from '../../../formats/torch-cut.js'
 import { isLegacyStream } from '../../../formats/torch-legacy.js'
 import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
-import { hasChecksums, readZip, ZipEndMissing } from '../../../formats/zip.js'
+import { hasChecksums, readSmallEntry, readZip, ZipEndMissing } from '../../../formats/zip.js'
 import type { Head, KeyPath } from '../spec.js'
 import { entriesOf, isStateDict, keyText, nodeAt, valueOf } from './nodes.js'
 import { pathOf, type FileLook } from './unit.js'
@@ -18,6 +19,8 @@ import { pathOf, type FileLook } from './unit.js'
 const headLength = 512
 /** A file of facts in JSON is no larger. */
 const largestJson = 64 << 20
+/** A file that is read whole to be told from others. */
+const largestSummed = 4 << 20
 
 /** Throws StorageError. What is wrong with the file is in `broken`. */
 export async function lookInto(path: string, file: ByteSource): Promise<FileLook> {
@@ -82,6 +85,18 @@ class Looked implements FileLook {
 
   async zip(): Promise<ReadonlyMap<string, number> | null> {
     return this.is.has('zip') && this.broken === null ? sumsOf(this.source) : null
+  }
+
+  async sum(): Promise<number | null> {
+    if (this.size > largestSummed || this.broken !== null) return null
+    return crc32(await this.source.read(0, this.size), 0)
+  }
+
+  async zipJson(name: string): Promise<MetaValue> {
+    if (!this.is.has('zip') || this.broken !== null) return null
+    const archive = await readZip(this.source)
+    const entry = archive.find(name)
+    return entry === undefined ? null : parseJson(await readSmallEntry(this.source, archive, entry, largestJson))
   }
 
   async json(): Promise<MetaValue> {

@@ -16,7 +16,7 @@ import type { ReadStorage } from '../../../storage/storage.js'
 import { batches } from '../folders.js'
 import type { Folder } from '../layout.js'
 import { toFinite } from '../numbers.js'
-import type { FactSource, FactFile, LayoutSpec, Reading, TableSource } from '../spec.js'
+import type { FactFile, FactSource, FileLook, LayoutSpec, Reading, TableSource } from '../spec.js'
 import { filesBeside } from './beside.js'
 import { findNamed, listCandidates, type Named } from './candidates.js'
 import { claimByContents, claimByNames, resolveClaims, type Claim } from './claims.js'
@@ -24,6 +24,7 @@ import { findCopies } from './copies.js'
 import { factsOf, factsOfName, merged, sourcesOf, storageFinding, torchContent, type Told } from './facts.js'
 import { corrupt, nameWithin, parseAll, pathsOf, readOwnFiles, tellContent } from './own-files.js'
 import { paramFilesOf } from './files.js'
+import { ownFiles } from './has.js'
 import { withOpener, type Opener } from './opener.js'
 import { pointersOf, readBooks } from './pointers.js'
 import { readRows, type Joined } from './tables.js'
@@ -175,17 +176,30 @@ async function readTorch(unit: Unit, told: readonly (Told | null)[], opener: Ope
 }
 
 async function printOf(unit: Unit, opener: Opener): Promise<string | null> {
-  if (unit.spec.copies?.by.includes('content') !== true || unit.kind !== 'file') return null
+  if (unit.spec.copies?.by.includes('content') !== true || unit.kind === 'folder') return null
   try {
-    const look = await opener.look(unit.path)
-    const sums = await look.zip()
-    if (sums === null) return null
-    const text = [...sums].map(([name, sum]) => `${name.replace(/^[^/]*\//, '')} ${sum}`).join('\n')
-    return `${look.size}:${crc32(new TextEncoder().encode(text), 0)}`
+    const prints: string[] = []
+    for (const path of ownFiles(unit)) {
+      const print = await printOfFile(await opener.look(path))
+      if (print === null) return null
+      prints.push(print)
+    }
+    return prints.join(' ')
   } catch (error) {
     if (storageFinding(error) === null) return null
     return null
   }
+}
+
+/** Of an archive its entries' checksums; of any other file the bytes, where they are few. */
+async function printOfFile(look: FileLook): Promise<string | null> {
+  const sums = await look.zip()
+  if (sums === null) {
+    const sum = await look.sum()
+    return sum === null ? null : `${look.size}:${sum}`
+  }
+  const text = [...sums].map(([name, sum]) => `${name.replace(/^[^/]*\//, '')} ${sum}`).join('\n')
+  return `${look.size}:${crc32(new TextEncoder().encode(text), 0)}`
 }
 
 /** All units of one layout in the folder become checkpoints: logs beside them are read once for all. */
@@ -205,6 +219,7 @@ async function finish(
     storage,
     kept.map((one) => ({ unit: one.unit, print: one.print, meta: facts.get(one)?.meta ?? new Map() })),
   )
+  inheritFacts(kept, copies, facts)
   const books = await readBooks(storage, folder, spec.pointers ?? [], units)
   const pointers = pointersOf(books)
   return kept.map((one) => {
@@ -212,6 +227,17 @@ async function finish(
     const reading = readings?.get(one.unit)
     return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name) })
   })
+}
+
+/** The name of a copy seldom tells its step or epoch: it is the same state, so what its original says holds for it. */
+function inheritFacts(kept: readonly Looked[], copies: ReadonlyMap<string, string>, facts: Map<Looked, Facts>): void {
+  const byName = new Map(kept.map((one) => [one.unit.name, one]))
+  for (const one of kept) {
+    const original = byName.get(copies.get(one.unit.name) ?? '')
+    if (original === undefined || one.unit.target !== null || one.unit.spec.read !== undefined) continue
+    one.told.push(...original.told)
+    facts.set(one, factsAndTimes(one, undefined))
+  }
 }
 
 /** Fills in what lies beside the run's checkpoints: each file once. */

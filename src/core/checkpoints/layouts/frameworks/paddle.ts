@@ -23,4 +23,5 @@ export const paddle: LayoutSpec = {
       resumable: ({ entries }) => entries.some(({ name }) => name.endsWith('.pdopt')),
     },
   ],
+  copies: { names: /^(best_model|final)\.pdparams$/, by: ['content'] },
 }

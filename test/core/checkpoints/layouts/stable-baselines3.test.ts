@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest'
+import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { makeZip } from '../../formats/zip-bytes.js'
+import { makeFolder, write } from './folders.js'
+
+const version = { name: '_stable_baselines3_version', data: Buffer.from('2.9.2') }
+const data = { name: 'data', data: Buffer.from('{"num_timesteps": 452, "seed": null}') }
+
+describe('an archive of Stable-Baselines3', () => {
+  it('tells its steps in data, whatever its name', async () => {
+    const root = makeFolder()
+    write(root, { 'final.zip': makeZip([data, { name: 'policy.pth', data: Buffer.from('x') }, version]) })
+    const [run] = await findRuns(localStorage(), root)
+    expect(run?.checkpoints.map(({ name, step, health }) => [name, step, health.findings])).toEqual([
+      ['final.zip', 452, []],
+    ])
+  })
+
+  it('is partial without its weights', async () => {
+    const root = makeFolder()
+    write(root, { 'rl_model_452_steps.zip': makeZip([data, version]) })
+    const [run] = await findRuns(localStorage(), root)
+    const [checkpoint] = run?.checkpoints ?? []
+    expect(checkpoint?.health.grade).toBe('partial')
+    expect(checkpoint?.health.findings.map(({ reason }) => reason)).toEqual(['policy.pth is not in the archive'])
+  })
+})
