@@ -1,18 +1,29 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+
+/** Tests that start the built program; all others run in their own process. */
+const startsTheProgram = ['test/e2e/**/*.test.ts', 'test/examples.test.ts', 'test/killed.test.ts', 'test/races.test.ts']
+
+/** They need mounts: npm run test:mounts. */
+const needsMounts = 'test/mounts/**'
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // They need mounts: npm run test:mounts.
-    exclude: ['test/mounts/**'],
     testTimeout: 30_000,
-    // Many tests start the program and wait for it: vitest's own count leaves a core idle.
-    maxWorkers: '100%',
+    // Tests that start the program wait for it, and some sleep: one worker more than cores leaves none idle.
+    maxWorkers: availableParallelism() + 1,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...startsTheProgram, needsMounts] },
+      },
+      { extends: true, test: { name: 'e2e', include: startsTheProgram } },
+    ],
     coverage: {
       provider: 'v8',
       include: ['src/core/**'],
       reporter: ['text-summary', 'html'],
-      // Of what runs in the tests' own process; test/e2e starts the program itself.
+      // Of what runs in the tests' own process; the project e2e starts the program itself.
       thresholds: { lines: 85, branches: 75 },
     },
   },
