@@ -7,6 +7,7 @@ import { findNamed, listCandidates } from './engine/candidates.js'
 import { claimByContents, unitOf } from './engine/claims.js'
 import { describeHas, prove } from './engine/has.js'
 import { withOpener } from './engine/opener.js'
+import { patternText } from './engine/pattern-text.js'
 import type { Folder } from './layout.js'
 import { knownSpecs, readers } from './registry.js'
 import { scanFolder } from './scan.js'
@@ -89,7 +90,7 @@ async function explainForm(
   )
   const [candidate] = named === undefined ? [] : await listCandidates(storage, folder, [named])
   if (named === undefined || candidate === undefined || candidate === null) {
-    return { fits: false, reasons: [`no ${form.kind} with a name like ${form.name.source}`] }
+    return { fits: false, reasons: [`no ${form.kind} with a name like ${patternText(form.name)}`] }
   }
   return withOpener(storage, async (io) => {
     const [claim] = await claimByContents(candidate, named, folder, io)

@@ -1,4 +1,5 @@
 /** What proves a layout: by the names that are there where that is enough, else by looking into files. */
+import { patternText } from './pattern-text.js'
 import { sep } from 'node:path'
 import { StorageError } from '../../../errors.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
@@ -132,7 +133,7 @@ export function describeHas(has: Has): string {
 }
 
 function shown(name: string | RegExp): string {
-  return typeof name === 'string' ? name : `a name like ${name.source}`
+  return typeof name === 'string' ? name : `a name like ${patternText(name)}`
 }
 
 function shownPath(path: KeyPath): string {
