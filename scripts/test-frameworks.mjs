@@ -1,8 +1,8 @@
 /**
  * `npm run test:frameworks [PART…]`: tiny models are trained with the real frameworks under ckpt, killed at each of
  * their file events and at random moments, cut and starved of space; at the end each must have the weights of an
- * undisturbed run, and the framework's own list must be ckpt's. Parts: chaos, ranks, kills, cut, full. All when none is
- * named. Needs Python 3 and, at the first time, some 5 GB from PyPI; the environment is kept in the user's cache.
+ * undisturbed run, and the framework's own list must be ckpt's. Parts: chaos, ranks, kills, cut, full; and the names of
+ * frameworks. All when none is named. Needs Python 3 and, at the first time, some 5 GB from PyPI; the environment is kept in the user's cache.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
@@ -66,6 +66,7 @@ const frameworks = {
   accelerate: {
     module: 'accelerate',
     run: (out) => out,
+    glob: '{out}/checkpoint-*',
     command: (out) =>
       ['{out}', '--', 'python', join(scripts, 'accelerate_train.py'), '--out', '{out}']
         .concat('--resume_from_checkpoint', '{path}')
@@ -124,13 +125,12 @@ writeFileSync(join(bin, 'ckpt'), `#!/bin/sh\nexec '${process.execPath}' '${join(
 chmodSync(join(bin, 'ckpt'), 0o755)
 
 /** Killed at each file event, whole and torn; one with `ranks` ranks, where these save together. */
-function chaos(name, ranks) {
+function chaos(name, ranks, how) {
   const { glob, command } = frameworks[name]
-  if (glob === undefined) return
-  const title = `${name} killed at each file event, ${ranks} rank${ranks === 1 ? '' : 's'}`
-  const ckpt = ['ckpt', 'recover', ...command(null)]
+  const title = `${name} killed at each file event under ckpt ${how}, ${ranks} rank${ranks === 1 ? '' : 's'}`
+  const ckpt = ['ckpt', ...(how === 'run' ? chaosRun(command(null)) : ['recover', ...command(null)])]
   const flags = ['--step-regex', 'resumed from step (\\d+)', '--checkpoint-glob', glob, '--ckpt-ignore-size']
-  const args = ['run', '--work', join(work, `${name}-${ranks}`), ...flags, '--timeout', '900']
+  const args = ['run', '--work', join(work, `${name}-${how}-${ranks}`), ...flags, '--timeout', '900']
   args.push('--result-file', '{out}/final.pt', '--max-points', '24', ...(ranks > 1 ? ['--ranks', String(ranks)] : []))
   const { stdout, stderr } = spawnSync('ckpt-chaos', [...args, '--', ...ckpt], {
     env: environment(),
@@ -140,6 +140,11 @@ function chaos(name, ranks) {
   const counts = Object.fromEntries([...stdout.matchAll(/([A-Z_]+): (\d+)/g)].map(([, what, count]) => [what, +count]))
   const all = Object.values(counts).reduce((sum, count) => sum + count, 0)
   judge(`${title}: ${counts.PASS ?? 0} of ${all}`, all > 0 && counts.PASS === all, `${stdout}${stderr}`.slice(-3000))
+}
+
+/** A kill ends this start for good: the next one is the test's. */
+function chaosRun([run, ...rest]) {
+  return ['run', run, '--retries', '0', ...rest]
 }
 
 function weights(out) {
@@ -246,18 +251,23 @@ async function full(name) {
 }
 
 const asked = process.argv.slice(2)
-const wants = (part) => asked.length === 0 || asked.includes(part)
+const parts = ['chaos', 'ranks', 'kills', 'cut', 'full']
+const askedOf = (known) => known.filter((one) => asked.includes(one))
+const wants = (part, known) => askedOf(known).length === 0 || asked.includes(part)
 prepare()
 try {
-  for (const name of Object.keys(frameworks).filter((one) => !absent.has(one))) {
-    if (wants('chaos')) chaos(name, 1)
-    if (wants('ranks')) chaos(name, 2)
-    if (wants('kills')) {
+  for (const name of Object.keys(frameworks).filter((one) => !absent.has(one) && wants(one, Object.keys(frameworks)))) {
+    for (const how of ['recover', 'run']) {
+      if (wants('chaos', parts)) chaos(name, 1, how)
+      // One ckpt run has the run to itself: its ranks are its command's.
+      if (how === 'recover' && wants('ranks', parts)) chaos(name, 2, how)
+    }
+    if (wants('kills', parts)) {
       await kills(name, '', [])
       for (const [variant, more] of Object.entries(frameworks[name].variants ?? {})) await kills(name, variant, more)
     }
-    if (wants('cut')) await cut(name)
-    if (wants('full')) await full(name)
+    if (wants('cut', parts)) await cut(name)
+    if (wants('full', parts)) await full(name)
   }
 } finally {
   rmSync(work, { recursive: true, force: true })

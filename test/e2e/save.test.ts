@@ -29,7 +29,7 @@ describe('ckpt save', () => {
     const path = stdout.trim()
     expect(readFileSync(join(path, 'epoch.ckpt'), 'utf8')).toBe('3')
     expect(readFileSync(join(path, 'CKPT.yaml'), 'utf8')).toMatch(
-      /^# yamllint disable\nend-of-epoch: true\nloss: 15\.5\nunixtime: \d+\.\d+\nvalidation-type: full\n$/,
+      /^# yamllint disable\n# saved whole by ckpt\nend-of-epoch: true\nloss: 15\.5\nunixtime: \d+\.\d+\nvalidation-type: full\n$/,
     )
     const listed = JSON.parse((await ckpt(['list', run, '--json'])).stdout) as { checkpoints: { path: string }[] }
     expect(listed.checkpoints.map((one) => one.path)).toEqual([path])

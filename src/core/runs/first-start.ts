@@ -4,6 +4,7 @@ import { CkptError } from '../errors.js'
 import { settle } from '../checkpoints/health/index.js'
 import type { StartCandidate } from './pass-over.js'
 import { findLayout, measure } from '../checkpoints/layouts/index.js'
+import { isSavedByCkpt } from '../changes/saving/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { choose, type ChooseContext, type ChooseRequest } from './choose.js'
 import { examine } from './open.js'
@@ -74,21 +75,17 @@ const longestPause = 60
  * A first save that looks whole, as there is no other to compare it with, and lacks what its framework always saves.
  * `all` are measured, those of its run; `cutAt` is when the job was cut off, null where it was not.
  */
-export function isFirstSaveCut(one: Checkpoint, all: readonly Checkpoint[], cutAt: number | null): boolean {
-  if (cutAt === null || distinct(all).length > 1 || isOfCkpt(one)) return false
+export async function isFirstSaveCut(
+  storage: ReadStorage,
+  one: Checkpoint,
+  all: readonly Checkpoint[],
+  cutAt: number | null,
+): Promise<boolean> {
+  if (cutAt === null || distinct(all).length > 1) return false
   if ((findLayout(one.layout)?.lacksAlone?.(one.files) ?? null) === null) return false
   const written = all.find(({ path }) => path === one.path)?.modified ?? cutAt
-  return cutAt - written < longestPause
-}
-
-/**
- * `ckpt save` lets a checkpoint appear whole, and counts milliseconds where Python's time.time() gives microseconds; at
- * 1.8e9 seconds a double holds them to a quarter of one.
- */
-function isOfCkpt({ unixtime }: Checkpoint): boolean {
-  const milliseconds = (unixtime ?? NaN) * 1000
-  // Whole seconds are what people and scripts write.
-  return !Number.isInteger(milliseconds / 1000) && Math.abs(milliseconds - Math.round(milliseconds)) < 0.001
+  if (cutAt - written >= longestPause) return false
+  return !(await isSavedByCkpt(storage, one.path))
 }
 
 /** Endings of a job that no signal ended: what it had begun to save it saved. */
@@ -103,5 +100,5 @@ async function wasCutOff(
   if (ending !== null && endedByItself.has(ending)) return false
   const all = await measure(storage, run.checkpoints)
   const one = all.find(({ path }) => path === chosen.path) ?? chosen
-  return isFirstSaveCut(one, all, endedAt ?? one.modified ?? 0)
+  return isFirstSaveCut(storage, one, all, endedAt ?? one.modified ?? 0)
 }

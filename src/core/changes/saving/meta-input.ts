@@ -1,5 +1,6 @@
 /** The meta that JavaScript gives, as Python is to read it back. */
 import { CkptError } from '../../errors.js'
+import { savedMark } from './mark.js'
 import { dumpPyYaml, type PyDict, type PyValue } from '../../formats/pyyaml/index.js'
 
 /**
@@ -51,9 +52,9 @@ export function toPyValues(given: MetaInputs): Map<string, PyValue> {
   return new Map(pairsOf(given, 0))
 }
 
-/** The text of `CKPT.yaml`. SpeechBrain's first line is that comment. */
+/** The text of `CKPT.yaml`. SpeechBrain's first line is that comment; the next is ckpt's mark. */
 export function metaText(meta: PyDict): string {
-  return `# yamllint disable\n${dumpPyYaml(meta)}`
+  return `# yamllint disable\n${savedMark}\n${dumpPyYaml(meta)}`
 }
 
 /** Deeper ones are cyclic or a mistake; what may be written is less deep still. */

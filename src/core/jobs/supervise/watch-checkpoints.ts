@@ -43,9 +43,12 @@ export class CheckpointWatch {
     const fresh = all.filter((one) => !this.known.has(one.name) || this.known.get(one.name) !== timeOf(one))
     const examined = await examine(this.storage, all, fresh, 'quick')
     const { ordered } = byRecency(all)
-    const isFinished = (one: Checkpoint) =>
-      isSound(one) && cutShort(one, ordered).length === 0 && !isFirstSaveCut(one, all, options.cutAt ?? null)
-    const settled = await settle(this.storage, examined.filter(isFinished), options)
+    const finished: Checkpoint[] = []
+    for (const one of examined) {
+      if (!isSound(one) || cutShort(one, ordered).length > 0) continue
+      if (!(await isFirstSaveCut(this.storage, one, all, options.cutAt ?? null))) finished.push(one)
+    }
+    const settled = await settle(this.storage, finished, options)
     const whole = settled.filter(isSound)
     for (const checkpoint of whole) this.known.set(checkpoint.name, timeOf(checkpoint))
     // A run below the folder changes without a trace in it.

@@ -46,7 +46,8 @@ async function save(checkpoint: NewCheckpoint, { through = storage, name, ...opt
 }
 
 const saved = {
-  'CKPT.yaml': '# yamllint disable\nend-of-epoch: true\nepoch: 3\nloss: 15.5\nunixtime: 1706745599.5\n',
+  'CKPT.yaml':
+    '# yamllint disable\n# saved whole by ckpt\nend-of-epoch: true\nepoch: 3\nloss: 15.5\nunixtime: 1706745599.5\n',
   'epoch.ckpt': contents.epoch,
   'model.ckpt': contents.model,
 }
