@@ -18,7 +18,7 @@ export const flax: LayoutSpec = {
             all: [
               { head: 'msgpack' },
               {
-                says: 'holds step, params or opt_state at its top',
+                says: 'holds params or opt_state at its top',
                 test: async (unit, io) => isTrainState((await io.look(unit.path)).head),
               },
             ],
@@ -31,5 +31,5 @@ export const flax: LayoutSpec = {
 
 /** The keys of a TrainState, each a text of msgpack with its length in the first byte. */
 function isTrainState(head: Uint8Array): boolean {
-  return /\xa4step|\xa6params|\xa9opt_state/.test(new TextDecoder('latin1').decode(head))
+  return /\xa6params|\xa9opt_state/.test(new TextDecoder('latin1').decode(head))
 }

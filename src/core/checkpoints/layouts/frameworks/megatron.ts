@@ -15,7 +15,11 @@ export const megatron: LayoutSpec = {
       name: /^(?:iter_(?<step>\d{7,})|release)$/,
       below: /^mp_rank_\d+/,
       proof: {
-        sure: [{ file: /^mp_rank_\d+(_\d+)*\/$/ }, { file: 'metadata.json' }, { file: '.metadata' }],
+        sure: [
+          { file: /^mp_rank_\d+(_\d+)*\/$/ },
+          { json: ['sharded_backend'], of: 'metadata.json' },
+          { all: [{ file: '.metadata' }, { file: /\.distcp$/ }] },
+        ],
         likely: [{ file: /\.distcp$/ }],
         typical: /^iter_\d{7}$/,
       },

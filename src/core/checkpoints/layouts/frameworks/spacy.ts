@@ -15,7 +15,10 @@ export const spacy: LayoutSpec = {
       kind: 'folder',
       name: /^model-(?:last|best)$|-model$|^model$/,
       below: /^[a-z_]+$/,
-      proof: { sure: [{ all: [{ file: 'meta.json' }, { file: 'config.cfg' }] }] },
+      proof: {
+        sure: [{ all: [{ json: ['spacy_version'], of: 'meta.json' }, { file: 'config.cfg' }] }],
+        likely: [{ all: [{ file: 'meta.json' }, { file: 'config.cfg' }, { file: 'vocab/' }] }],
+      },
       whole: { needs: [{ any: [/^vocab\/$/, /^tokenizer$/], reason: 'neither vocab nor tokenizer is there' }] },
       facts: [{ from: 'json', file: 'meta.json', pick: scores }],
       files: [{ name: /^[a-z_0-9]+\/model$/, role: 'weights' }],

@@ -17,7 +17,8 @@ export const tensorflow: LayoutSpec = {
       name: /^(?<unit>.*?[-_.]\d+)\.(?<part>index|meta|data-\d{5}-of-\d{5})$/,
       proof: {
         sure: [{ all: [{ file: /\.index$/ }, { file: /\.data-\d{5}-of-\d{5}$/ }] }],
-        likely: [{ file: /\.index$/ }],
+        // Databases and corpora have an .index too.
+        likely: [{ all: [{ file: /\.index$/ }, { beside: 'checkpoint' }] }],
       },
       whole: {
         needs: [
