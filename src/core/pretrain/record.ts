@@ -1,8 +1,20 @@
 /** What ckpt made where files are collected, and what of: so that it is known again, and nothing else is replaced. */
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import type { Digest } from './download/index.js'
 import { isJsonObject, type JsonValue } from '../formats/json.js'
-import { makeState, readRecordOrNull, refuseWithout, writeRecord, type StateFolder } from '../changes/state/index.js'
+import {
+  isCount,
+  isInode,
+  isList,
+  isText,
+  isTime,
+  makeState,
+  readRecordOrNull,
+  refuseWithout,
+  tellMisfit,
+  writeRecord,
+  type StateFolder,
+} from '../changes/state/index.js'
 import { StorageError } from '../errors.js'
 import type { EntryKind, Stat, Storage } from '../storage/storage.js'
 
@@ -35,10 +47,12 @@ export class MadeRecord {
 
   /** Empty where nothing is remembered, or what is cannot be read: then nothing counts as ours. */
   static async open(storage: Storage, state: StateFolder): Promise<MadeRecord> {
-    const record = await readRecordOrNull(storage, join(state.path, fileName))
-    const list = record?.get('made')
-    const entries = Array.isArray(list) ? (list as readonly JsonValue[]).flatMap((one) => toEntry(one) ?? []) : []
-    return new MadeRecord(storage, state, new Map(entries))
+    const path = join(state.path, fileName)
+    const list = (await readRecordOrNull(storage, path))?.get('made') ?? []
+    const entries = isList(list) ? list.map(toEntry) : [null]
+    if (entries.includes(null))
+      tellMisfit(storage, path, 'a path, number or checksum is not one of a file that was made')
+    return new MadeRecord(storage, state, new Map(entries.filter((entry) => entry !== null)))
   }
 
   /** What was made at this path (absolute) and is still there as it was; null for anything else. */
@@ -80,23 +94,23 @@ export class MadeRecord {
 
 const kinds: readonly EntryKind[] = ['file', 'link', 'directory', 'other']
 
-function toEntry(value: JsonValue): [[string, Made]] | null {
+function toEntry(value: JsonValue): [string, Made] | null {
   if (!isJsonObject(value)) return null
   const [path, kind, size, modified, inode, origin, validator] = [
     ...['path', 'kind', 'size', 'modified', 'inode', 'origin', 'validator'],
   ].map((key) => value.get(key))
   const known = kinds.find((one) => one === kind)
-  if (known === undefined || typeof path !== 'string' || typeof origin !== 'string') return null
-  if (typeof size !== 'number' || typeof modified !== 'number') return null
-  if (typeof inode !== 'string' || !/^\d{1,20}$/.test(inode)) return null
+  if (known === undefined || !isText(path) || !isText(origin)) return null
+  if (!isAbsolute(path) || path.includes('\0') || !isCount(size) || !isTime(modified) || !isInode(inode)) return null
   const digest = toDigest(value.get('digest'))
   const made = { kind: known, size, modified, inode: BigInt(inode), origin, digest }
-  return [[path, { ...made, validator: typeof validator === 'string' ? validator : null }]]
+  return [path, { ...made, validator: isText(validator) ? validator : null }]
 }
 
 function toDigest(value: JsonValue | undefined): Digest | null {
   if (!isJsonObject(value)) return null
   const [algorithm, digits] = ['algorithm', 'value'].map((key) => value.get(key))
   if ((algorithm !== 'sha256' && algorithm !== 'git') || typeof digits !== 'string') return null
+  if (!/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/i.test(digits)) return null
   return { algorithm, value: digits }
 }

@@ -5,7 +5,8 @@ import { addFinished, finishDemotions, type Finished, type FinishOptions } from 
 import { CkptError } from '../errors.js'
 import { clearStaging } from '../changes/publish/index.js'
 import { loadRun, resumeOnly } from '../checkpoints/layouts/index.js'
-import { readPins, type Demotion, type StateFolder } from '../changes/state/index.js'
+import { protectingPins } from './run-with-state.js'
+import type { Demotion, StateFolder } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { emptyTrash, type Emptied, type EmptyOptions } from '../changes/trash/index.js'
 
@@ -41,7 +42,7 @@ async function whyNotFinish(storage: Storage, path: string, state: StateFolder, 
   const run = await loadRun(storage, path)
   const checkpoint = run.checkpoints.find(({ name }) => name === demotion.name)
   if (checkpoint?.kind !== 'directory') return 'it is no checkpoint of the run that could be demoted'
-  if ((await readPins(storage, state)).has(checkpoint.name)) return 'it is pinned'
+  if ((await protectingPins(storage, path, state)).has(checkpoint.name)) return 'it is pinned'
   const [listing] = await storage.list([checkpoint.path])
   const there = listing?.ok === true ? listing.value : []
   // What is gone may have been either.

@@ -1,6 +1,15 @@
 /** What ckpt remembers of a run, brought together with what is found there. */
 import type { Checkpoint, Run } from '../checkpoint.js'
-import { readDemotions, readPins, stateFolderOf, type Demotion, type Pin } from '../changes/state/index.js'
+import {
+  otherStateFolderOf,
+  readDemotions,
+  readDistrustedPins,
+  readPins,
+  stateFolderOf,
+  type Demotion,
+  type Pin,
+  type StateFolder,
+} from '../changes/state/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /** Where state lies; left out: `<parent of the run>/.ckpt/<run's name>`. */
@@ -33,5 +42,24 @@ export async function pinsOf(
   run: Run,
   stateLocation: StateLocation,
 ): Promise<ReadonlyMap<string, Pin>> {
-  return readPins(storage, await stateFolderOf(storage, run.path, stateLocation.stateDirectory))
+  const { stateDirectory } = stateLocation
+  const state = await stateFolderOf(storage, run.path, stateDirectory)
+  // Who names a folder wants what is remembered there, and nothing else.
+  return stateDirectory === undefined ? protectingPins(storage, run.path, state) : readPins(storage, state)
+}
+
+/**
+ * What is pinned in this state folder, or in the other one that the run may have: nothing is deleted because a folder
+ * is trusted no more, or again. Throws CkptError `damaged`, StorageError.
+ */
+export async function protectingPins(
+  storage: ReadStorage,
+  run: string,
+  state: StateFolder,
+): Promise<ReadonlyMap<string, Pin>> {
+  const pins = await readPins(storage, state)
+  const other = await otherStateFolderOf(storage, run, state)
+  if (other === null) return pins
+  const more = await (state.distrusted === undefined ? readPins(storage, other) : readDistrustedPins(storage, other))
+  return new Map([...more, ...pins])
 }

@@ -1,5 +1,6 @@
 /** What stands in a run's journal: one JSON object a line, each a thing that happened. Times are Unix seconds. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isCheckpointName, isChildPid, isCount, isText, isTime } from '../state/schema.js'
 
 /** The job of a scheduler that an attempt belonged to. */
 export interface JobName {
@@ -88,13 +89,18 @@ export function lineOf(entry: JournalEntry): string {
   return `${JSON.stringify(plain)}\n`
 }
 
-/** Null for what is no entry that this version knows. */
+/** Null for what is no entry that this version knows, or has a value that ckpt cannot have written. */
 export function toEntry(value: JsonValue): JournalEntry | null {
   if (!isJsonObject(value)) return null
   const fields = new Fields(value)
-  const time = fields.number('time')
+  const entry = readEntry(fields, fields.get('what'))
+  return fields.fit ? entry : null
+}
+
+function readEntry(fields: Fields, what: JsonValue | undefined): JournalEntry | null {
+  const time = fields.require('time', isTime)
   if (time === null) return null
-  switch (fields.text('what')) {
+  switch (what) {
     case 'start':
       return toStart(fields, time)
     case 'checkpoint':
@@ -102,13 +108,12 @@ export function toEntry(value: JsonValue): JournalEntry | null {
     case 'end':
       return toEnd(fields, time)
     case 'requeue': {
-      const job = toJob(value.get('job'))
-      return job === null ? null : { what: 'requeue', time, job }
+      const job = toJob(fields, 'job')
+      return job === null ? null : { what, time, job }
     }
     case 'set-aside':
     case 'taken-back': {
-      const checkpoint = fields.text('checkpoint')
-      const what = fields.text('what') === 'set-aside' ? 'set-aside' : 'taken-back'
+      const checkpoint = fields.require('checkpoint', isCheckpointName)
       return checkpoint === null ? null : { what, time, checkpoint }
     }
     default:
@@ -117,81 +122,109 @@ export function toEntry(value: JsonValue): JournalEntry | null {
 }
 
 function toStart(fields: Fields, time: number): StartEntry {
+  const inTheWay = fields.read('inTheWay', isNames)
   return {
     what: 'start',
     time,
-    attempt: fields.number('attempt') ?? 1,
-    reason: fields.text('reason') ?? '',
-    checkpoint: fields.text('checkpoint'),
-    ...(fields.get('inTheWay') === undefined ? {} : { inTheWay: fields.texts('inTheWay') }),
-    command: fields.texts('command'),
-    host: fields.text('host') ?? '',
-    pid: fields.number('pid'),
-    started: fields.text('started'),
-    job: toJob(fields.get('job')),
+    attempt: fields.read('attempt', isCount) ?? 1,
+    reason: fields.read('reason', isText) ?? '',
+    checkpoint: fields.read('checkpoint', isCheckpointName),
+    ...(inTheWay === null ? {} : { inTheWay }),
+    command: fields.read('command', isCommand) ?? [],
+    host: fields.read('host', isText) ?? '',
+    pid: fields.read('pid', isChildPid),
+    started: fields.read('started', isText),
+    job: toJob(fields, 'job'),
   }
 }
 
 function toCheckpoint(fields: Fields, time: number): CheckpointEntry | null {
-  const name = fields.text('name')
+  const name = fields.require('name', isCheckpointName)
   if (name === null) return null
-  const metrics = fields.get('metrics')
+  const metrics = fields.read('metrics', isMetrics) ?? new Map<string, JsonValue>()
   return {
     what: 'checkpoint',
     time,
     name,
-    saved: fields.number('saved'),
-    epoch: fields.number('epoch'),
-    step: fields.number('step'),
+    saved: fields.read('saved', isTime),
+    epoch: fields.read('epoch', isNumber),
+    step: fields.read('step', isNumber),
     metrics: new Map(
-      isJsonObject(metrics)
-        ? [...metrics].map(([key, value]): [string, number] => [key, typeof value === 'number' ? value : NaN])
-        : [],
+      [...metrics].map(([key, value]): [string, number] => [key, typeof value === 'number' ? value : NaN]),
     ),
   }
 }
 
 function toEnd(fields: Fields, time: number): EndEntry {
-  const next = fields.text('next')
+  const next = fields.read('next', isText)
   return {
     what: 'end',
     time,
-    ending: fields.text('ending') ?? '',
-    why: fields.text('why') ?? '',
-    status: fields.number('status') ?? 1,
-    seconds: fields.number('seconds') ?? 0,
-    lost: fields.number('lost') ?? 0,
+    ending: fields.read('ending', isText) ?? '',
+    why: fields.read('why', isText) ?? '',
+    status: fields.read('status', isCount) ?? 1,
+    seconds: fields.read('seconds', isTime) ?? 0,
+    lost: fields.read('lost', isTime) ?? 0,
     next: next === 'restart' || next === 'requeue' ? next : 'nothing',
   }
 }
 
-function toJob(value: JsonValue | undefined): JobName | null {
-  if (!isJsonObject(value)) return null
-  const fields = new Fields(value)
-  const [scheduler, id] = [fields.text('scheduler'), fields.text('id')]
-  return scheduler === null || id === null ? null : { scheduler, id, restarts: fields.number('restarts') ?? 0 }
+function toJob(fields: Fields, key: string): JobName | null {
+  const value = fields.read(key, isJsonObject)
+  if (value === null) return null
+  const inner = new Fields(value)
+  const [scheduler, id] = [inner.require('scheduler', isText), inner.require('id', isText)]
+  const restarts = inner.read('restarts', isCount) ?? 0
+  if (!inner.fit) fields.fit = false
+  return scheduler === null || id === null ? null : { scheduler, id, restarts }
 }
 
-/** The values of an object, each of the type asked for or null. */
+/** Arguments of one command: Linux takes no longer one (execve(2), MAX_ARG_STRLEN), and hardly more of them. */
+const longestArgument = 131_072
+const mostArguments = 100_000
+/** Checkpoints that lay in the way of one start; numbers in one meta. */
+const mostNames = 10_000
+const mostMetrics = 20_000
+
+function isNumber(value: JsonValue | undefined): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isNames(value: JsonValue | undefined): value is readonly string[] {
+  return Array.isArray(value) && value.length <= mostNames && value.every(isCheckpointName)
+}
+
+function isCommand(value: JsonValue | undefined): value is readonly string[] {
+  if (!Array.isArray(value) || value.length > mostArguments) return false
+  return (value as readonly JsonValue[]).every((one) => typeof one === 'string' && one.length <= longestArgument)
+}
+
+function isMetrics(value: JsonValue | undefined): value is JsonObject {
+  return isJsonObject(value) && value.size <= mostMetrics && [...value.keys()].every(isText)
+}
+
+/** The values of an object, each within its bounds. One that is not makes the whole entry none of ckpt's. */
 class Fields {
+  fit = true
+
   constructor(private readonly object: JsonObject) {}
 
   get(key: string): JsonValue | undefined {
     return this.object.get(key)
   }
 
-  text(key: string): string | null {
+  /** Null where there is none. */
+  read<T extends JsonValue>(key: string, fits: (value: JsonValue | undefined) => value is T): T | null {
     const value = this.object.get(key)
-    return typeof value === 'string' ? value : null
+    if (value === undefined || value === null) return null
+    if (fits(value)) return value
+    this.fit = false
+    return null
   }
 
-  number(key: string): number | null {
-    const value = this.object.get(key)
-    return typeof value === 'number' ? value : null
-  }
-
-  texts(key: string): string[] {
-    const value = this.object.get(key)
-    return Array.isArray(value) ? (value as readonly JsonValue[]).filter((one) => typeof one === 'string') : []
+  require<T extends JsonValue>(key: string, fits: (value: JsonValue | undefined) => value is T): T | null {
+    const value = this.read(key, fits)
+    if (value === null) this.fit = false
+    return value
   }
 }

@@ -36,7 +36,11 @@ export async function readJournal(storage: ReadStorage, state: StateFolder): Pro
   return { entries, unreadable: lines.length - entries.length, isCut: all !== '' && !all.endsWith('\n') }
 }
 
+/** Characters. A start with the longest command, or the meta with the most numbers, has less. */
+const longestLine = 16 << 20
+
 function parseLine(line: string): JournalEntry | null {
+  if (line.length > longestLine) return null
   try {
     return toEntry(parseJson(line))
   } catch (error) {

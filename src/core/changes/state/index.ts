@@ -14,11 +14,20 @@ export { isNameInside } from './names.js'
 export { isNeutralName, neutralName } from './neutral-name.js'
 export type { Owner, Processes } from './owner.js'
 export { isSameProof, readProven, writeProven, type Proven } from './proven.js'
-export { readPins, writePins, type Pin } from './pins.js'
-export { quietly, readRecordOrNull, unlinkIfThere, writeRecord } from './record.js'
+export { readDistrustedPins, readPins, writePins, type Pin } from './pins.js'
+export { quietly, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
+export { isCount, isInode, isList, isText, isTime } from './schema.js'
 export { forgetStopRequest, readStopRequest, writeStopRequest, type StopTime } from './stop-request.js'
 export { readSetAside, writeSetAside, type SetAside } from './set-aside.js'
-export { makeInside, makeState, refuseWithout, removeEmpty, stateFolderOf, type StateFolder } from './state-folder.js'
+export {
+  makeInside,
+  makeState,
+  otherStateFolderOf,
+  refuseWithout,
+  removeEmpty,
+  stateFolderOf,
+  type StateFolder,
+} from './state-folder.js'
 export {
   readTrash,
   trash,

@@ -1,6 +1,6 @@
 /** Which ckpt holds a lock, and whether it still lives. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
-import { isCount, isText } from './schema.js'
+import { isPid, isText } from './schema.js'
 
 /** A process, so that another one can tell whether it is still there. */
 export interface Owner {
@@ -51,7 +51,7 @@ export function toOwner(record: JsonObject): Owner | null {
   const owner = record.get('owner')
   if (!isJsonObject(owner)) return null
   const [host, pid, command] = ['host', 'pid', 'command'].map((key) => owner.get(key))
-  if (!isText(host) || !isCount(pid) || !isText(command)) return null
+  if (!isText(host) || !isPid(pid) || !isText(command)) return null
   const text = (key: string) => textOrNull(owner.get(key))
   return { host, pid, command, started: text('started'), boot: text('boot'), namespace: text('namespace') }
 }

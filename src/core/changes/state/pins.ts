@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { badRecord, readRecord, unlinkIfThere, writeRecord } from './record.js'
+import { badRecord, readRecord, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isList, isText, isTime } from './schema.js'
 import { makeState, type StateFolder } from './state-folder.js'
 
@@ -31,6 +31,24 @@ export async function readPins(storage: ReadStorage, state: StateFolder): Promis
     return pin
   })
   return new Map(pins.map((pin) => [pin.name, pin]))
+}
+
+/**
+ * Pins of a state folder that is not trusted. All that they can do is to keep checkpoints, so each that can be read
+ * counts; what cannot be is told, and hides none of the others.
+ */
+export async function readDistrustedPins(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Pin>> {
+  const path = join(state.path, fileName)
+  const record = await readRecordOrNull(storage, path)
+  if (record === null) return new Map()
+  const list = record.get('pins')
+  const pins = isList(list) ? list.map((one) => (isJsonObject(one) ? toPin(one) : null)) : [null]
+  if (pins.includes(null)) tellMisfit(storage, path, 'a pin without the name of a checkpoint')
+  const readable = pins.filter((pin) => pin !== null)
+  if (readable.length > 0) {
+    storage.custody.warn(`${path}: the pins there (${readable.length}) protect too, though the folder is not trusted`)
+  }
+  return new Map(readable.map((pin) => [pin.name, pin]))
 }
 
 function toPin(one: JsonObject): Pin | null {

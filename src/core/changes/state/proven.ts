@@ -1,9 +1,10 @@
 /** Which checkpoints were read to their last byte and found whole, so that none is read for that a second time. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { isNameInside } from './names.js'
-import { readRecordOrNull, writeRecord } from './record.js'
+import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'
+import { isCheckpointName, isCount, isList, isTime } from './schema.js'
 import { makeState, type StateFolder } from './state-folder.js'
 
 /** A file as it was when it was read. */
@@ -27,11 +28,14 @@ const fileName = 'proven.json'
 
 /** By the checkpoint's name. What cannot be read back was not proven: it costs a second reading and no more. */
 export async function readProven(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Proven>> {
-  const record = await readRecordOrNull(storage, join(state.path, fileName))
-  const list = record?.get('proven')
-  if (!Array.isArray(list)) return new Map()
-  const proven = (list as readonly JsonValue[]).flatMap((one) => (isJsonObject(one) ? (toProven(one) ?? []) : []))
-  return new Map(proven.map((one) => [one.name, one]))
+  const path = join(state.path, fileName)
+  const record = await readRecordOrNull(storage, path)
+  if (record === null) return new Map()
+  const list = record.get('proven')
+  const proven = isList(list) ? list.map((one) => (isJsonObject(one) ? toProven(one) : null)) : [null]
+  if (proven.includes(null))
+    tellMisfit(storage, path, 'a name, number or list is not one of a checkpoint that was read')
+  return new Map(proven.flatMap((one) => (one === null ? [] : [[one.name, one]])))
 }
 
 /** In place of all that was remembered. Throws StorageError. */
@@ -51,11 +55,12 @@ export function isSameProof(a: Proven | undefined, b: Proven): boolean {
 
 function toProven(record: JsonObject): Proven | null {
   const [name, list] = ['name', 'files'].map((key) => record.get(key))
-  if (!isNameInside(name) || !Array.isArray(list)) return null
+  if (!isCheckpointName(name) || !isList(list)) return null
   const files: ProvenFile[] = []
-  for (const one of list as readonly JsonValue[]) {
+  for (const one of list) {
     const [file, size, modified] = isJsonObject(one) ? ['name', 'size', 'modified'].map((key) => one.get(key)) : []
-    if (typeof file !== 'string' || typeof size !== 'number' || typeof modified !== 'number') return null
+    // A checkpoint that is one file has no name within itself.
+    if ((file !== '' && !isNameInside(file)) || !isCount(size) || !isTime(modified)) return null
     files.push({ name: file, size, modified })
   }
   return { name, files }

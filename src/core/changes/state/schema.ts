@@ -23,6 +23,16 @@ export function isCount(value: JsonValue | undefined): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
+/** A number that a process may have. In a container ckpt itself may be process 1. */
+export function isPid(value: JsonValue | undefined): value is number {
+  return isCount(value) && value > 0 && value <= 0x7fffffff
+}
+
+/** Of a process that another one started: `kill -- -1` would end all processes of the user (kill(2)). */
+export function isChildPid(value: JsonValue | undefined): value is number {
+  return isPid(value) && value > 1
+}
+
 /** The number of a file in its file system, in digits. */
 export function isInode(value: JsonValue | undefined): value is string {
   return typeof value === 'string' && /^\d{1,20}$/.test(value)

@@ -18,6 +18,8 @@ export interface StateFolder {
   readonly own: readonly string[]
   /** Folders above these that ckpt makes when needed and never removes, outermost first. */
   readonly above?: readonly string[]
+  /** The one beside the run, where this takes its place because that cannot be trusted. */
+  readonly distrusted?: StateFolder
 }
 
 /**
@@ -37,7 +39,25 @@ export async function stateFolderOf(storage: ReadStorage, run: string, moved?: s
   const own = await ownFolder(storage, real)
   if (own === null) return shared
   storage.custody.warn(`${distrust.message}; what ckpt remembers of this run lies in ${own.path} instead`)
-  return own
+  return { ...own, distrusted: shared }
+}
+
+/**
+ * The other folder in which the user may have pinned checkpoints of the run: the one beside it, which is not trusted
+ * (any more), or the user's own, from a time when that was so. Whatever lies in the first is only ever looked at.
+ */
+export async function otherStateFolderOf(
+  storage: ReadStorage,
+  run: string,
+  { distrusted }: StateFolder,
+): Promise<StateFolder | null> {
+  if (distrusted !== undefined) return guarded(storage, distrusted, null, null)
+  const { stateHome } = storage.custody
+  if (stateHome === null) return null
+  const [resolved] = await storage.resolve([run])
+  const real = resolved?.ok === true ? resolved.value : run
+  const [there] = await storage.lstat([withinFolder(join(stateHome, 'ckpt'), real).path])
+  return there?.ok === true ? ownFolder(storage, real) : null
 }
 
 /** In a folder that serves many runs. */
@@ -53,9 +73,13 @@ async function ownerOf(storage: ReadStorage, path: string): Promise<Stat | null>
   return dirname(path) === path ? null : ownerOf(storage, dirname(path))
 }
 
-/** From now on nothing in it is reached through a link. */
-async function guarded(storage: ReadStorage, state: StateFolder, heir: Stat | null): Promise<StateFolder> {
-  const { user } = storage.custody
+/** From now on nothing in it is reached through a link. `user` null: whoever it belongs to. */
+async function guarded(
+  storage: ReadStorage,
+  state: StateFolder,
+  heir: Stat | null,
+  user = storage.custody.user,
+): Promise<StateFolder> {
   const [outer = state.path] = state.own
   const [there, above] = await storage.resolve([outer, dirname(outer)])
   const plain = above?.ok === true ? join(above.value, basename(outer)) : outer

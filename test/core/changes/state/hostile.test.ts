@@ -13,6 +13,8 @@ import {
   withLock,
   writePins,
 } from '../../../../src/core/changes/state/index.js'
+import type { Run } from '../../../../src/core/checkpoint.js'
+import { pinsOf } from '../../../../src/core/runs/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
 import { makeRun, temporaryDirectory } from '../disposal/runs.js'
@@ -81,6 +83,33 @@ describe('the state folder', () => {
       },
     )
   }
+
+  it('that is trusted no more still keeps what is pinned there, and that is told', async () => {
+    const { run, state, storage, warnings } = scene()
+    const place = { path: run } as Run
+    await writePins(storage, await stateFolderOf(storage, run), [pin])
+    fs.chmodSync(dirname(state), 0o777)
+    expect([...(await pinsOf(storage, place, {})).keys()]).toEqual(['CKPT+a'])
+    expect(warnings.join('\n')).toMatch(/can be changed by everyone[^]*the pins there \(1\) protect too/)
+    await writePins(storage, await stateFolderOf(storage, run), [{ ...pin, name: 'CKPT+b' }])
+    expect([...(await pinsOf(storage, place, {})).keys()].sort()).toEqual(['CKPT+a', 'CKPT+b'])
+    fs.chmodSync(dirname(state), 0o755)
+    expect([...(await pinsOf(storage, place, {})).keys()].sort()).toEqual(['CKPT+a', 'CKPT+b'])
+  })
+
+  it.each([
+    ['a pipe', makeFifo],
+    ['a link', (path: string) => fs.symlinkSync('/dev/zero', path)],
+    ['half a record', (path: string) => fs.writeFileSync(path, `{"pins": [{"name": "../x"}, {"name": "CKPT+a"}]}`)],
+  ])('that is not trusted may hold %s as pins: it is told, and nothing waits', async (what, make) => {
+    const { run, state, storage, warnings } = scene()
+    fs.mkdirSync(state, { recursive: true })
+    make(join(state, 'pins.json'))
+    fs.chmodSync(dirname(state), 0o777)
+    const pins = await pinsOf(storage, { path: run } as Run, {})
+    expect([...pins.keys()]).toEqual(what === 'half a record' ? ['CKPT+a'] : [])
+    expect(warnings.join('\n')).toMatch(/pins\.json/)
+  })
 
   it.runIf(isRoot)('of a stranger is not used', async () => {
     const { run, state, storage, warnings, stateHome } = scene()
