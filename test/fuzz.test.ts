@@ -24,8 +24,9 @@ it.each([1, 2, 3])('changed files are read or refused, never a crash (seed %i)',
     const { read } = await attempt(specimen.reader, specimen.mutant(random))
     outcomes[read ? 'read' : 'refused'] += 1
   }
-  expect(outcomes.read).toBeGreaterThan(50)
-  expect(outcomes.refused).toBeGreaterThan(50)
+  // Which fixtures there are decides how many; that both are met is what makes the run one.
+  expect(outcomes.read).toBeGreaterThan(20)
+  expect(outcomes.refused).toBeGreaterThan(20)
 })
 
 it.each(['settings', 'answer', 'record'] as const)('so are changed texts that no fixture is: %s', async (reader) => {
