@@ -104,12 +104,15 @@ export function isUnreadable(errno: string): boolean {
   return !isAbsence(errno) && !wrongKind.has(errno)
 }
 
-/** A file whose bytes are not what its format says. `offset` counts bytes from the start of the file. */
+/**
+ * A file whose bytes are not what its format says, or (`refused`) a sound one of a kind that is not read. `offset` counts
+ * bytes from the start of the file.
+ */
 export class FormatError extends CkptError {
   readonly offset: number | undefined
 
-  constructor(message: string, details: ErrorDetails & { offset?: number } = {}) {
-    super('damaged', message, details)
+  constructor(message: string, details: ErrorDetails & { offset?: number; code?: 'damaged' | 'refused' } = {}) {
+    super(details.code ?? 'damaged', message, details)
     this.offset = details.offset
   }
 }

@@ -19,7 +19,7 @@ export function readWeightMap(bytes: Uint8Array): WeightMap {
   const root = parseJson(bytes)
   const map = isJsonObject(root) ? root.get('weight_map') : undefined
   if (!isJsonObject(root) || !isJsonObject(map)) {
-    throw new FormatError('has no weight_map that says which file has which tensor')
+    throw new FormatError(`JSON without a weight_map that says which file has which tensor${begins(bytes)}`)
   }
   const shards = new Map<string, string[]>()
   for (const [tensor, shard] of map) {
@@ -30,6 +30,11 @@ export function readWeightMap(bytes: Uint8Array): WeightMap {
   }
   const metadata = root.get('metadata')
   return { shards, metadata: isJsonObject(metadata) ? metadata : new Map() }
+}
+
+/** What a server answers in place of a file is short, and says why. */
+function begins(bytes: Uint8Array): string {
+  return bytes.length > 200 ? '' : `: ${JSON.stringify(new TextDecoder().decode(bytes))}`
 }
 
 /** True for the name of a file beside the index; anything else would lead elsewhere. */

@@ -1,13 +1,17 @@
 import { Buffer } from 'node:buffer'
+import { isText } from '../../formats/text.js'
 
 /** Kinds of file that people take for files of tensors, told by their first bytes. */
 export interface ForeignFormat {
   /** With its article. */
   readonly title: string
   readonly hint: string
+  /** True where the file is sound, and only of a kind that is not read; false where something else was meant to be there. */
+  readonly isSound: boolean
 }
 
-interface Signature extends ForeignFormat {
+interface Signature extends Omit<ForeignFormat, 'isSound'> {
+  readonly isSound?: true
   /** Hexadecimal. */
   readonly bytes: string
   readonly at?: number
@@ -18,13 +22,13 @@ const other = 'Name a safetensors file, or one that torch.save wrote.'
 
 const signatures: readonly Signature[] = [
   { title: 'an empty zip archive', bytes: '504b0506', hint: other },
-  { title: 'an HDF5 file, as Keras writes it', bytes: '894844460d0a1a0a', hint: other },
-  { title: 'a NumPy array', bytes: '934e554d5059', hint: other },
-  { title: 'a GGUF file', bytes: '47475546', hint: other },
-  { title: 'a Python pickle (protocol 2)', bytes: '8002', hint: convert },
-  { title: 'a Python pickle (protocol 3)', bytes: '8003', hint: convert },
-  { title: 'a Python pickle (protocol 4)', bytes: '8004', hint: convert },
-  { title: 'a Python pickle (protocol 5)', bytes: '8005', hint: convert },
+  { title: 'an HDF5 file, as Keras writes it', bytes: '894844460d0a1a0a', hint: other, isSound: true },
+  { title: 'a NumPy array', bytes: '934e554d5059', hint: other, isSound: true },
+  { title: 'a GGUF file', bytes: '47475546', hint: other, isSound: true },
+  { title: 'a Python pickle (protocol 2)', bytes: '8002', hint: convert, isSound: true },
+  { title: 'a Python pickle (protocol 3)', bytes: '8003', hint: convert, isSound: true },
+  { title: 'a Python pickle (protocol 4)', bytes: '8004', hint: convert, isSound: true },
+  { title: 'a Python pickle (protocol 5)', bytes: '8005', hint: convert, isSound: true },
   { title: 'compressed with gzip', bytes: '1f8b', hint: 'Unpack it first: gunzip PATH.' },
   { title: 'compressed with zstd', bytes: '28b52ffd', hint: 'Unpack it first: zstd -d PATH.' },
   { title: 'compressed with xz', bytes: 'fd377a585a00', hint: 'Unpack it first: unxz PATH.' },
@@ -38,8 +42,35 @@ const signatures: readonly Signature[] = [
 
 /** What a file that begins with `head` is, when it is one of these. */
 export function nameForeignFormat(head: Uint8Array): ForeignFormat | undefined {
-  return signatures.find(({ bytes, at = 0 }) => {
+  const signature = signatures.find(({ bytes, at = 0 }) => {
     const found = Buffer.from(head.buffer, head.byteOffset, head.byteLength).subarray(at, at + bytes.length / 2)
     return found.toString('hex') === bytes
   })
+  return signature === undefined ? nameStandIn(head) : { ...signature, isSound: signature.isSound === true }
 }
+
+const again = 'What was downloaded is not the file: fetch it again.'
+
+/** What downloads leave in place of a file. */
+function nameStandIn(head: Uint8Array): ForeignFormat | undefined {
+  if (head.length >= fewestZeros && head.every((byte) => byte === 0)) {
+    const title = `a file whose first ${head.length} bytes are all zero, as they are where they were never written`
+    return { title, hint: again, isSound: false }
+  }
+  if (head.length === 0 || !isText(head)) return undefined
+  const text = Buffer.from(head).toString('utf8')
+  if (text.startsWith('version https://git-lfs.github.com/spec/')) {
+    const size = /^size (\d{1,20})$/m.exec(text)?.[1]
+    const title = `a Git LFS pointer${size === undefined ? '' : ` to a file of ${size} bytes`}, not the file itself`
+    return { title, hint: 'Fetch the file itself: git lfs pull', isSound: false }
+  }
+  if (/^\s*(<!doctype html|<html|<head|<body)/i.test(text))
+    return { title: 'an HTML page', hint: again, isSound: false }
+  if (/^\s*<\?xml/i.test(text)) return { title: 'an XML document', hint: again, isSound: false }
+  if (/^\s*[{[]/.test(text)) return undefined
+  const line = text.trim().split('\n', 1)[0]?.slice(0, 60) ?? ''
+  return { title: `text that begins ${JSON.stringify(line)}`, hint: again, isSound: false }
+}
+
+/** Fewer zeros can begin a file of another kind. */
+const fewestZeros = 16

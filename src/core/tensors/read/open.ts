@@ -1,5 +1,5 @@
 import { FormatError } from '../../errors.js'
-import { auditPickle, readCalls } from '../../formats/pickle/index.js'
+import { auditPickle, limitsFor, readCalls, readPickle } from '../../formats/pickle/index.js'
 import { SafetensorsError } from '../../formats/safetensors.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
@@ -64,9 +64,10 @@ async function openOneOf(among: readonly TensorFormat[], storage: ReadStorage, p
 function sayWhere(error: unknown, path: string): unknown {
   if (!(error instanceof FormatError) || error.message.startsWith(path) || error instanceof SafetensorsError)
     return error
-  const { message, hint, offset } = error
+  const { message, hint, offset, code } = error
   return new FormatError(`${path}: ${message}`, {
     cause: error,
+    code: code === 'refused' ? code : 'damaged',
     ...(hint === undefined ? {} : { hint }),
     ...(offset === undefined ? {} : { offset }),
   })
@@ -83,8 +84,14 @@ async function openHandle(
   if (format !== undefined) return format.open(handle, openShard)
   const foreign = nameForeignFormat(head)
   if (foreign !== undefined) {
-    const danger = foreign.title.startsWith('a Python pickle') ? await dangerIn(handle) : ''
-    throw new FormatError(`this is ${foreign.title}, no file of tensors${danger}`, { hint: foreign.hint, offset: 0 })
+    const isPickle = foreign.title.startsWith('a Python pickle')
+    const { danger, isWhole } = isPickle ? await lookIntoPickle(handle) : { danger: '', isWhole: true }
+    const code = foreign.isSound && isWhole && danger === '' ? 'refused' : 'damaged'
+    throw new FormatError(`this is ${foreign.title}, no file of tensors${danger}`, {
+      hint: foreign.hint,
+      offset: 0,
+      code,
+    })
   }
   // Nothing known: as a safetensors file it is broken, and its reader says where.
   return openSafetensors(handle)
@@ -93,12 +100,23 @@ async function openHandle(
 const largestPickle = 1 << 24
 
 /** What a bare pickle would run is worth knowing also where nothing else of it is read. */
-async function dangerIn(handle: ReadHandle): Promise<string> {
-  if (handle.size > largestPickle) return ''
+async function lookIntoPickle(handle: ReadHandle): Promise<{ readonly danger: string; readonly isWhole: boolean }> {
+  if (handle.size > largestPickle) return { danger: '', isWhole: true }
   const bytes = new Uint8Array(handle.size)
   await readExactly(handle, bytes, 0)
   const { unsafe } = auditPickle(readCalls(bytes))
-  return unsafe[0] === undefined ? '' : `; it ${unsafe[0]}, which loading it with Python would run`
+  const danger = unsafe[0] === undefined ? '' : `; it ${unsafe[0]}, which loading it with Python would run`
+  return { danger, isWhole: endsWithFile(bytes) }
+}
+
+/** One pickle and nothing behind it: where torch expects more of its own, something is broken. */
+function endsWithFile(bytes: Uint8Array): boolean {
+  try {
+    return readPickle(bytes, 0, limitsFor(bytes.length)).end === bytes.length
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw error
+  }
 }
 
 /** A local header, as torch itself looks for one (torch/serialization.py, `_is_zipfile`). */

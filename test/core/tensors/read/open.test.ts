@@ -126,16 +126,35 @@ describe('a file of another kind is named', () => {
   tar.set(new TextEncoder().encode('ustar'), 257)
 
   it.each([
-    ['an empty zip', Buffer.from('504b05060000', 'hex'), 'an empty zip archive'],
-    ['a pickle', Buffer.from('80049500000000000000', 'hex'), 'a Python pickle (protocol 4)'],
-    ['HDF5', Buffer.from('894844460d0a1a0a0000', 'hex'), 'an HDF5 file'],
-    ['gzip', gzipSync('hello'), 'compressed with gzip'],
-    ['tar', tar, 'a tar archive'],
-  ])('%s', async (name, bytes, title) => {
+    ['an empty zip', Buffer.from('504b05060000', 'hex'), 'an empty zip archive', 'damaged'],
+    ['a pickle', Buffer.from('80047d942e', 'hex'), 'a Python pickle (protocol 4)', 'refused'],
+    ['a pickle that is cut', Buffer.from('80049500000000000000', 'hex'), 'a Python pickle (protocol 4)', 'damaged'],
+    ['a pickle with more behind it', Buffer.from('80047d942e80047d942e', 'hex'), 'a Python pickle', 'damaged'],
+    ['HDF5', Buffer.from('894844460d0a1a0a0000', 'hex'), 'an HDF5 file', 'refused'],
+    ['gzip', gzipSync('hello'), 'compressed with gzip', 'damaged'],
+    ['tar', tar, 'a tar archive', 'damaged'],
+  ])('%s', async (name, bytes, title, code) => {
     const path = written(name, bytes)
     await expect(openTensors(storage, path)).rejects.toMatchObject({
-      code: 'damaged',
+      code,
       message: expect.stringContaining(`${path}: this is ${title}`) as string,
+    })
+  })
+
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 1234\n`
+
+  it.each([
+    ['a Git LFS pointer', pointer, 'this is a Git LFS pointer to a file of 1234 bytes'],
+    ['a web page', '\n<!DOCTYPE html><html><head></head></html>', 'this is an HTML page'],
+    ['the error of a bucket', '<?xml version="1.0"?><Error/>', 'this is an XML document'],
+    ['a line of text', 'Entry not found', 'this is text that begins "Entry not found"'],
+    ['a JSON message', '{"error":"Repository not found"}', 'JSON without a weight_map'],
+    ['zeros', Buffer.alloc(4096), 'this is a file whose first 512 bytes are all zero'],
+  ])('and %s in its place is damage', async (name, bytes, title) => {
+    const path = written(`${name}.safetensors`, bytes)
+    await expect(openTensors(storage, path)).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringContaining(title) as string,
     })
   })
 
