@@ -71,7 +71,7 @@ export async function doChange(change: Change, through: Storage, run: string): P
       case 'restore': {
         const failures: string[] = []
         for (const entry of (await readTrash(through, state)).entries) {
-          await restore(through, run, entry).catch((error: unknown) => failures.push(rethrowBugs(error)))
+          await restore(through, run, state, entry).catch((error: unknown) => failures.push(rethrowBugs(error)))
         }
         return failures
       }

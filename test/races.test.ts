@@ -194,7 +194,7 @@ it('while a folder in the run is swapped for a link, checkpoints in it go and co
       withLock(storage, state, lockOptions(), async () => {
         if (index % 3 === 0) await removeCheckpoints(storage, run, checkpoints, options)
         else if (index % 3 === 1) await moveToTrash(storage, run, checkpoints, options)
-        else for (const entry of (await readTrash(storage, state)).entries) await restore(storage, run, entry)
+        else for (const entry of (await readTrash(storage, state)).entries) await restore(storage, run, state, entry)
       }),
     )
     one.pause()

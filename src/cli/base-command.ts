@@ -15,6 +15,7 @@ import { Output } from '../render/output.js'
 import { every, wait as pause } from '../machine/clock.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import type { StateLocation } from '../core/runs/index.js'
+import { putBackGroups } from '../core/changes/disposal/index.js'
 import { stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
 import { processes } from '../machine/process-identity.js'
 import { bytesProgress, interruptible, type WatchedWork, type Progress } from './progress.js'
@@ -248,7 +249,10 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const onUnlocked = ({ message }: CkptError) =>
       this.alert(`no lock on the run, for ckpt's state cannot be written: ${message}`)
     return interruptible((signal) =>
-      withLock(this.storage, folder, { ...this.changing(wait, state, signal), onUnlocked }, work),
+      withLock(this.storage, folder, { ...this.changing(wait, state, signal), onUnlocked }, async () => {
+        await putBackGroups(this.storage, run, folder)
+        return work()
+      }),
     )
   }
 

@@ -53,8 +53,9 @@ in the trash. Of several that had the name the one moved last comes back; the id
 
   private async restoreOne(run: string, entry: TrashEntry): Promise<string> {
     return this.locked(run, this.flags, async () => {
-      const path = await restore(this.storage, run, entry)
-      await removeEmpty(this.storage, await stateFolderOf(this.storage, run, this.flags.state), trash)
+      const state = await stateFolderOf(this.storage, run, this.flags.state)
+      const path = await restore(this.storage, run, state, entry)
+      await removeEmpty(this.storage, state, trash)
       return path
     })
   }

@@ -3,6 +3,7 @@ import type { Checkpoint, Run } from '../checkpoint.js'
 import {
   bytesFreedBy,
   lookAgain,
+  pathsOf,
   type Fingerprint,
   type Fingerprints,
   type RemovalFailure,
@@ -61,7 +62,7 @@ export async function applyPlan(
       ...partition(ordered, going, reasons),
       missingBytes: 0,
       fingerprints,
-      freedBytes: await bytesFreedBy(storage, going),
+      freedBytes: await bytesFreedBy(storage, pathsOf(going)),
       warnings: [],
       proof: null,
     },

@@ -2,7 +2,7 @@
 import { CkptError } from '../errors.js'
 import { formatSize } from '../formats/size-text.js'
 import { isSound, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
-import { bytesFreedBy, fingerprint, weigh, type Fingerprints } from '../changes/disposal/index.js'
+import { bytesFreedBy, fingerprint, pathsOf, weigh, type Fingerprints } from '../changes/disposal/index.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
 import {
@@ -179,7 +179,7 @@ async function refuseUnmet(
   { asFarAsPossible = false }: PruneRequest,
 ): Promise<void> {
   if (draft.missingBytes === 0 || asFarAsPossible) return
-  const freed = await bytesFreedBy(storage, removedBy(draft))
+  const freed = await bytesFreedBy(storage, pathsOf(removedBy(draft)))
   const count = draft.remove.length
   throw new CkptError(
     'refused',
@@ -196,7 +196,7 @@ async function finish(
   proof: Proven | null,
 ): Promise<PrunePlan> {
   const fingerprints = await fingerprint(storage, removedBy(final))
-  const freedBytes = await bytesFreedBy(storage, removedBy(final))
+  const freedBytes = await bytesFreedBy(storage, pathsOf(removedBy(final)))
   const keep = final.keep.map((kept) => withExclusion(kept, excluded.get(kept.checkpoint)))
   return { ...final, keep, fingerprints, freedBytes, warnings, proof }
 }

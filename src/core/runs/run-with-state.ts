@@ -1,9 +1,11 @@
 /** What ckpt remembers of a run, brought together with what is found there. */
-import type { Checkpoint, Run } from '../checkpoint.js'
+import { relative } from 'node:path'
+import { withHealth, type Checkpoint, type Finding, type Run } from '../checkpoint.js'
 import {
   otherStateFolderOf,
   readDemotions,
   readDistrustedPins,
+  readGroupMoves,
   readPins,
   stateFolderOf,
   type Demotion,
@@ -21,8 +23,23 @@ export interface StateLocation {
 export async function withDemotions(storage: ReadStorage, run: Run, stateLocation: StateLocation): Promise<Run> {
   const state = await stateFolderOf(storage, run.path, stateLocation.stateDirectory)
   const demotions = await readDemotions(storage, state)
-  if (demotions.size === 0) return run
-  return { ...run, checkpoints: run.checkpoints.map((checkpoint) => withDemotion(checkpoint, demotions)) }
+  const moves = await readGroupMoves(storage, state)
+  if (demotions.size + moves.length === 0) return run
+  const away = new Set(moves.flatMap(({ members }) => members.map(({ name }) => name)))
+  const known = run.checkpoints.map((checkpoint) => withDemotion(withMove(checkpoint, away), demotions))
+  return { ...run, checkpoints: known }
+}
+
+const halfMoved: Finding = {
+  grade: 'partial',
+  reason: 'some of its files were moved when that was stopped; the next ckpt prune gives them back',
+}
+
+/** One of whose files some have left their names is not whole, whatever is left looks like. */
+function withMove(checkpoint: Checkpoint, away: ReadonlySet<string>): Checkpoint {
+  const { run, members, health } = checkpoint
+  if (away.size === 0 || !members.some(({ path }) => away.has(relative(run, path)))) return checkpoint
+  return withHealth(checkpoint, health.level, [...health.findings, halfMoved])
 }
 
 /** Only what is not there (any more) was taken: a checkpoint may have been saved anew under the name. */

@@ -20,14 +20,14 @@ export function readFingerprint(list: JsonValue | undefined): Fingerprint | null
   for (const one of list as readonly JsonValue[]) {
     if (!isJsonObject(one)) return null
     const [name, kind, size, modified, inode] = ['name', 'kind', 'size', 'modified', 'inode'].map((key) => one.get(key))
-    // The checkpoint itself has no name, and what is in it none that leads out of it.
+    // A checkpoint of one member has no name itself, and what is in it none that leads out of it.
     if (name !== '' && !isNameInside(name)) return null
     if (print.has(name) || !isKind(kind)) return null
     if (typeof size !== 'number' || typeof modified !== 'number') return null
     if (typeof inode !== 'string' || !/^\d{1,20}$/.test(inode)) return null
     print.set(name, { kind, size, modified, device: null, inode: BigInt(inode) })
   }
-  return print.has('') ? print : null
+  return print.size > 0 ? print : null
 }
 
 function isKind(kind: JsonValue | undefined): kind is EntryKind {

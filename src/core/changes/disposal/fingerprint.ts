@@ -1,4 +1,5 @@
 /** What a checkpoint looked like when a plan was made, so that only exactly that is removed. */
+import { basename } from 'node:path'
 import { StorageError } from '../../errors.js'
 import type { Checkpoint } from '../../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../../storage/storage.js'
@@ -15,7 +16,10 @@ export interface Mark {
   readonly inode: bigint
 }
 
-/** One mark for everything in a checkpoint, by path relative to it; the empty path is the checkpoint itself. */
+/**
+ * One mark for everything in a checkpoint, by path relative to it; the empty path is the checkpoint itself. Of several
+ * members by path relative to the folder that they lie in.
+ */
 export type Fingerprint = ReadonlyMap<string, Mark>
 
 /** By the checkpoint's name. One that could not be looked at has the error instead, and is then not removed. */
@@ -24,8 +28,28 @@ export type Fingerprints = ReadonlyMap<string, Result<Fingerprint>>
 /** To be taken when the plan is made, before it is shown. Reads names and times only, no file's bytes. */
 export async function fingerprint(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Fingerprints> {
   const prints = new Map<string, Result<Fingerprint>>()
-  for (const { name, path } of checkpoints) prints.set(name, await fingerprintOf(storage, path))
+  for (const checkpoint of checkpoints) prints.set(checkpoint.name, await fingerprintOfMembers(storage, checkpoint))
   return prints
+}
+
+/** The paths of all that a checkpoint consists of. */
+export function pathsOf(checkpoints: readonly Pick<Checkpoint, 'members'>[]): { readonly path: string }[] {
+  return checkpoints.flatMap(({ members }) => members)
+}
+
+export async function fingerprintOfMembers(
+  storage: ReadStorage,
+  { path, members }: Pick<Checkpoint, 'path' | 'members'>,
+): Promise<Result<Fingerprint>> {
+  if (members.length < 2) return fingerprintOf(storage, path)
+  const all = new Map<string, Mark>()
+  for (const member of members) {
+    const print = await fingerprintOf(storage, member.path)
+    if (!print.ok) return print
+    const own = basename(member.path)
+    for (const [name, mark] of print.value) all.set(name === '' ? own : `${own}/${name}`, mark)
+  }
+  return { ok: true, value: all }
 }
 
 export async function fingerprintOf(storage: ReadStorage, path: string): Promise<Result<Fingerprint>> {
@@ -59,6 +83,6 @@ function changeOf(then: Mark | undefined, now: Mark | undefined): string | null 
   return then.modified === now.modified && then.size === now.size ? null : 'was written to'
 }
 
-function markOf({ kind, size, modified, device, inode }: Mark): Mark {
+export function markOf({ kind, size, modified, device, inode }: Mark): Mark {
   return { kind, size, modified, device, inode }
 }

@@ -62,11 +62,14 @@ function dataOf({ size, allocated }: Stat): number {
   return allocated === 0 ? size : Math.min(size, allocated)
 }
 
-async function statsOf(storage: ReadStorage, { path }: Checkpoint): Promise<Stat[]> {
-  try {
-    return (await readTree(storage, path)).map(({ stat }) => stat)
-  } catch (error) {
-    if (error instanceof StorageError) return []
-    throw error
+async function statsOf(storage: ReadStorage, { members }: Checkpoint): Promise<Stat[]> {
+  const stats: Stat[] = []
+  for (const { path } of members) {
+    try {
+      for (const { stat } of await readTree(storage, path)) stats.push(stat)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+    }
   }
+  return stats
 }

@@ -10,7 +10,7 @@ export {
   type WhyNotFinish,
 } from './demote.js'
 export { describeStay, failureOf } from './failure.js'
-export { fingerprint, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
+export { fingerprint, fingerprintOf, pathsOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
 export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
 export { bytesFreedBy } from './freed-bytes.js'
 export {
@@ -30,6 +30,7 @@ export {
   type RemovalResult,
   type RemoveOptions,
 } from './remove-checkpoints.js'
+export { holdsPending, isGroup, putBackGroups, returnGroup } from './groups.js'
 export { guardRun } from './guard-run.js'
 export { makePrivateFolder } from './private-folder.js'
 export { removeTree } from './remove-tree.js'

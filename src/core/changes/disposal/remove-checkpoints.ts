@@ -10,7 +10,8 @@ import type { Wait } from '../../storage/retry.js'
 import { guardRun } from './guard-run.js'
 import { removeTree } from './remove-tree.js'
 import { removeEmpty, stateFolderOf } from '../state/index.js'
-import { deleting, folderOf, Mover, putBack, underItsName, type Moved } from './take-away.js'
+import { holdsPending, putBackGroups } from './groups.js'
+import { deleting, folderOf, Mover, underItsName, type Moved } from './take-away.js'
 
 export interface RemoveOptions {
   /** What `fingerprint` gave when the plan was made; a checkpoint without one is not removed. */
@@ -61,11 +62,13 @@ export async function removeCheckpoints(
 ): Promise<RemovalResult> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)
   await guardRun(storage, run)
-  const earlier = await findLeftovers(storage, [join(state.path, deleting), run, ...checkpoints.map(folderOf)])
+  const pending = await putBackGroups(storage, run, state)
+  const found = await findLeftovers(storage, [join(state.path, deleting), run, ...checkpoints.map(folderOf)])
+  const earlier = found.filter((path) => !holdsPending(path, pending))
   const destination = { state, name: deleting, orBeside: true, isPrivate: true }
   const mover = new Mover(storage, run, destination, options.planned, options.wait)
   const taken = await takeAway(mover, checkpoints, options.signal)
-  const emptied = await emptyOut(storage, taken.moved, options)
+  const emptied = await emptyOut(storage, mover, taken.moved, options)
   await mover.close()
   const finished = await finishLeftovers(storage, earlier, options.wait, options.signal)
   await removeEmpty(storage, state, deleting)
@@ -116,31 +119,36 @@ class Emptied {
 }
 
 /** The bytes of what was moved go, once the renames are durable. */
-async function emptyOut(storage: Storage, moved: readonly Moved[], options: RemoveOptions): Promise<Emptied> {
+async function emptyOut(
+  storage: Storage,
+  mover: Mover,
+  moved: readonly Moved[],
+  options: RemoveOptions,
+): Promise<Emptied> {
   const emptied = new Emptied()
   const undurable = await makeDurable(storage, moved)
   for (const [index, one] of moved.entries()) {
     await breathe()
     const stop = undurable ?? (options.signal?.aborted === true ? interrupted(one.at) : null)
-    if (stop === null) await emptyOne(storage, one, options.wait, emptied)
-    else await keep(storage, one, stop, emptied)
+    if (stop === null) await emptyOne(storage, mover, one, options.wait, emptied)
+    else await keep(mover, one, stop, emptied)
     options.onProgress?.(index + 1, moved.length)
   }
   return emptied
 }
 
-async function emptyOne(storage: Storage, one: Moved, wait: Wait, emptied: Emptied): Promise<void> {
+async function emptyOne(storage: Storage, mover: Mover, one: Moved, wait: Wait, emptied: Emptied): Promise<void> {
   const removal = await removeTree(storage, one.at, wait, one.print)
   const [failure] = removal.failures
-  if (failure !== undefined && removal.removed === 0) return keep(storage, one, failure, emptied)
+  if (failure !== undefined && removal.removed === 0) return keep(mover, one, failure, emptied)
   emptied.removed.push(one.checkpoint)
   emptied.leftovers.push(...leftoversOf(removal))
   emptied.freedBytes += removal.freedBytes
 }
 
 /** Nothing of it has gone yet, so it gets its name back. */
-async function keep(storage: Storage, one: Moved, why: CkptError, emptied: Emptied): Promise<void> {
-  const back = await attempt(() => putBack(storage, one.at, one.checkpoint.path))
+async function keep(mover: Mover, one: Moved, why: CkptError, emptied: Emptied): Promise<void> {
+  const back = await attempt(() => mover.giveBack(one))
   if (back instanceof CkptError) {
     emptied.removed.push(one.checkpoint)
     emptied.leftovers.push({ path: one.at, error: why })

@@ -4,7 +4,8 @@ import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'
 import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
 import { attempt } from './attempt.js'
-import { changeBetween, fingerprintOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
+import { changeBetween, fingerprintOfMembers, markOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
+import { isGroup, moveGroup, returnGroup } from './groups.js'
 import { makeInside, neutralName, quietly, type StateFolder } from '../state/index.js'
 import { patiently, type Wait } from '../../storage/retry.js'
 import { makePrivateFolder } from './private-folder.js'
@@ -61,11 +62,22 @@ export class Mover {
 
   /** Takes the checkpoint from its name. Throws CkptError, and then it is where it was. */
   async move(checkpoint: Checkpoint): Promise<Moved> {
-    refuseGroup(checkpoint)
     await refuseOutside(this.storage, this.run, checkpoint)
     const print = await lookAgain(this.storage, checkpoint, this.planned)
     const at = await this.rename(checkpoint, print)
-    return { checkpoint, at, print }
+    return { checkpoint, at, print: isGroup(checkpoint) ? await this.withFolder(at, print) : print }
+  }
+
+  /** Gives it its name back; never over something that has taken the name meanwhile. Throws CkptError. */
+  async giveBack({ checkpoint, at }: Omit<Moved, 'print'>): Promise<void> {
+    if (isGroup(checkpoint)) await returnGroup(this.storage, { run: this.run, state: this.to.state, at }, checkpoint)
+    else await putBack(this.storage, at, checkpoint.path)
+  }
+
+  /** Of a group, the folder that its members lie in now is what is removed. */
+  private async withFolder(at: string, print: Fingerprint): Promise<Fingerprint> {
+    const [stat] = await this.storage.lstat([at])
+    return stat?.ok === true ? new Map([['', markOf(stat.value)], ...print]) : print
   }
 
   /**
@@ -75,9 +87,10 @@ export class Mover {
   async isGone(checkpoint: Checkpoint): Promise<boolean> {
     for (let looks = 0; looks < 6; looks += 1) {
       if (looks > 0) await this.wait(lookAgainAfter)
-      const [folder, itself] = await this.storage.lstat([folderOf(checkpoint), checkpoint.path])
+      const paths = checkpoint.members.map(({ path }) => path)
+      const [folder, ...members] = await this.storage.lstat([folderOf(checkpoint), ...paths])
       if (folder?.ok !== true) return false
-      if (itself?.ok === false) return itself.error.errno === 'ENOENT'
+      if (!members.some(({ ok }) => ok)) return members.every((one) => one.ok || one.error.errno === 'ENOENT')
       if (!(await this.isShrinking(checkpoint))) return false
     }
     return false
@@ -86,7 +99,7 @@ export class Mover {
   /** Some of what was planned to go is there no more, and nothing new is. */
   private async isShrinking(checkpoint: Checkpoint): Promise<boolean> {
     const then = this.planned.get(checkpoint.name)
-    const now = await fingerprintOf(this.storage, checkpoint.path)
+    const now = await fingerprintOfMembers(this.storage, checkpoint)
     if (then?.ok !== true) return false
     if (!now.ok) return now.error.errno === 'ENOENT'
     return now.value.size < then.value.size && [...now.value.keys()].every((name) => then.value.has(name))
@@ -107,8 +120,7 @@ export class Mover {
       try {
         await this.to.announce?.(checkpoint, at)
         // Between the look and the rename another process may have put something else under the name.
-        const isIt = await patiently(this.wait, () => this.storage.move(checkpoint.path, at, identityIn(print)))
-        if (!isIt) throw changed(checkpoint, 'it was replaced')
+        await this.moveTo(checkpoint, at, print)
         return at
       } catch (error) {
         if (!(error instanceof CkptError)) throw error
@@ -121,6 +133,15 @@ export class Mover {
         else throw underItsName({ checkpoint, at }, error)
       }
     }
+  }
+
+  private async moveTo(checkpoint: Checkpoint, at: string, print: Fingerprint): Promise<void> {
+    if (isGroup(checkpoint)) {
+      const place = { run: this.run, state: this.to.state, at }
+      return moveGroup(this.storage, place, checkpoint, print, this.wait)
+    }
+    const isIt = await patiently(this.wait, () => this.storage.move(checkpoint.path, at, identityIn(print)))
+    if (!isIt) throw changed(checkpoint, 'it was replaced')
   }
 
   private async openDestination(): Promise<string | null> {
@@ -162,19 +183,6 @@ export class Mover {
   }
 }
 
-/** A part of a group must never go without the others: no single rename takes them all. Throws CkptError. */
-function refuseGroup({ kind, name, members }: Checkpoint): void {
-  if (kind !== 'group') return
-  const files = members.map(({ path }) => basename(path)).join(', ')
-  throw new CkptError(
-    'refused',
-    `${name}: ${members.length} files that only together are a checkpoint (${files}) cannot be moved in one step`,
-    {
-      hint: 'nothing of it was removed; remove the files by hand, all of them',
-    },
-  )
-}
-
 function identityIn(print: Fingerprint): Identity {
   const { device, inode } = print.get('') ?? { device: null, inode: 0n }
   return { device: device ?? 0n, inode }
@@ -186,9 +194,11 @@ export async function refuseOutside(storage: Storage, at: string, checkpoint: Ch
   if (run?.ok === false) throw run.error
   if (folder?.ok === false) throw folder.error
   const expected = run === undefined ? '' : join(run.value, relative(at, folderOf(checkpoint)))
-  if (isBelow(checkpoint.path, at) && folder?.value === expected) {
-    const mount = await findMountBelow(storage, join(expected, basename(checkpoint.path)))
-    if (mount !== null) throw otherFileSystem(mount)
+  if (checkpoint.members.every(({ path }) => isBelow(path, at)) && folder?.value === expected) {
+    for (const { path } of checkpoint.members) {
+      const mount = await findMountBelow(storage, join(expected, basename(path)))
+      if (mount !== null) throw otherFileSystem(mount)
+    }
     return
   }
   throw new CkptError('refused', `${checkpoint.path}: not in the run ${at}, or reached through a link`, {
@@ -205,7 +215,7 @@ export async function lookAgain(
   const then = planned.get(checkpoint.name)
   if (then === undefined) throw new CkptError('refused', `${checkpoint.name}: not among what was planned`)
   if (!then.ok) throw then.error
-  const now = await fingerprintOf(storage, checkpoint.path)
+  const now = await fingerprintOfMembers(storage, checkpoint)
   if (!now.ok) throw now.error
   const change = changeBetween(then.value, now.value)
   if (change !== null) throw changed(checkpoint, change)

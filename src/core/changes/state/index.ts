@@ -9,6 +9,14 @@ export {
   type Demotion,
   type DroppedEntry,
 } from './demotions.js'
+export {
+  forgetGroupMove,
+  readGroupMoves,
+  removeGroupDrafts,
+  writeGroupMove,
+  type GroupMember,
+  type GroupMove,
+} from './group-moves.js'
 export { acquireLock, holderOf, jobLock, staleAfter, withLock, type Lock, type LockOptions } from './lock.js'
 export { isNameInside } from './names.js'
 export { isNeutralName, neutralName } from './neutral-name.js'

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../formats/json.js'
 import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
 import { isNeutralName } from './neutral-name.js'
 import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'
-import { isCheckpointName, isCount, isText, isTime } from './schema.js'
+import { isCheckpointName, isCount, isList, isText, isTime } from './schema.js'
 import type { StateFolder } from './state-folder.js'
 
 export interface TrashRecord {
@@ -15,7 +15,10 @@ export interface TrashRecord {
   /** Why it was. */
   readonly reason: string
   readonly layout: string
-  readonly kind: 'directory' | 'file'
+  /** A group lies in a folder of its own. */
+  readonly kind: 'directory' | 'file' | 'group'
+  /** Of a group, the names of its members relative to its run. */
+  readonly members: readonly string[]
   /** Bytes on the medium that removing it frees, when it was moved. */
   readonly size: number
 }
@@ -83,7 +86,8 @@ async function readEntry(storage: ReadStorage, id: string, path: string): Promis
     return tellMisfit(storage, trashRecordPath(path), 'a name, number or kind is not one of a checkpoint')
   const [stat] = await storage.lstat([path])
   if (stat?.ok !== true) return null
-  if (stat.value.kind !== parsed.kind) return tellMisfit(storage, path, `a ${parsed.kind} was put there`)
+  if (stat.value.kind !== (parsed.kind === 'file' ? 'file' : 'directory'))
+    return tellMisfit(storage, path, `a ${parsed.kind} was put there`)
   const { device, inode } = stat.value
   return { id, path, identity: { device, inode }, ...parsed }
 }
@@ -92,13 +96,18 @@ function toRecord(record: JsonObject): TrashRecord | null {
   const [name, time, reason, layout, kind, size] = ['name', 'time', 'reason', 'layout', 'kind', 'size'].map((key) =>
     record.get(key),
   )
-  if (!isCheckpointName(name) || !isTime(time) || (kind !== 'file' && kind !== 'directory')) return null
+  if (!isCheckpointName(name) || !isTime(time)) return null
+  if (kind !== 'file' && kind !== 'directory' && kind !== 'group') return null
+  const list = record.get('members')
+  const members = isList(list) ? list.filter(isCheckpointName) : []
+  if (kind === 'group' && members.length < 2) return null
   return {
     name,
     time,
     reason: isText(reason) ? reason : '',
     layout: isText(layout) ? layout : '',
     kind,
+    members,
     size: isCount(size) ? size : 0,
   }
 }

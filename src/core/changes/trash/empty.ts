@@ -7,8 +7,10 @@ import {
   fingerprintOf,
   finishLeftovers,
   guardRun,
+  holdsPending,
   leftoversOf,
   makePrivateFolder,
+  putBackGroups,
   removeTree,
   type RemovalLeftover,
   type Wait,
@@ -57,7 +59,9 @@ export async function emptyTrash(
   { wait, signal }: EmptyOptions,
 ): Promise<Emptied> {
   await guardRun(storage, run)
-  const earlier = await findLeftovers(storage, [join(state.path, deleting), run])
+  const pending = await putBackGroups(storage, run, state)
+  const found = await findLeftovers(storage, [join(state.path, deleting), run])
+  const earlier = found.filter((path) => !holdsPending(path, pending))
   const removed: TrashEntry[] = []
   const failed: Emptied['failed'][number][] = []
   const leftovers: RemovalLeftover[] = []

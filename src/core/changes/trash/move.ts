@@ -1,12 +1,14 @@
 /** Into the trash instead of away: by one rename, and back by another. */
-import { basename, dirname } from 'node:path'
+import { basename, dirname, relative } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import {
   bytesFreedBy,
   guardRun,
+  isGroup,
   makeDurable,
   Mover,
-  putBack,
+  pathsOf,
+  putBackGroups,
   takeAway,
   type Fingerprints,
   type RemovalResult,
@@ -52,15 +54,17 @@ export async function moveToTrash(
   const state = await stateFolderOf(storage, run, options.stateDirectory)
   await guardRun(storage, run)
   await openTrash(storage, run, state)
+  await putBackGroups(storage, run, state)
   const sizes = new Map<string, number>()
-  for (const checkpoint of checkpoints) sizes.set(checkpoint.name, await bytesFreedBy(storage, [checkpoint]))
+  for (const checkpoint of checkpoints) sizes.set(checkpoint.name, await bytesFreedBy(storage, pathsOf([checkpoint])))
   const announce = (checkpoint: Checkpoint, at: string) =>
     writeTrashRecord(storage, at, {
       name: checkpoint.name,
       time: options.now,
       reason: options.reasons.get(checkpoint.name) ?? '',
       layout: checkpoint.layout,
-      kind: checkpoint.kind === 'file' ? 'file' : 'directory',
+      kind: isGroup(checkpoint) ? 'group' : checkpoint.kind === 'file' ? 'file' : 'directory',
+      members: isGroup(checkpoint) ? checkpoint.members.map(({ path }) => relative(run, path)) : [],
       size: sizes.get(checkpoint.name) ?? 0,
     })
   const retract = (at: string) => quietly(() => unlinkIfThere(storage, trashRecordPath(at)))
@@ -73,7 +77,7 @@ export async function moveToTrash(
     return { removed, failed, remaining, freedBytes: 0, leftovers: [], finished: { count: 0, freedBytes: 0 } }
   }
   for (const { at, checkpoint } of moved) {
-    await putBack(storage, at, checkpoint.path)
+    await mover.giveBack({ checkpoint, at })
     await retract(at)
   }
   const back = moved.map(({ checkpoint }) => ({ name: checkpoint.name, error: undurable }))

@@ -1,9 +1,9 @@
 /** Out of the trash: a restored checkpoint is what it was, its times included, for only its name changed. */
 import { dirname, join, relative } from 'node:path'
-import { guardRun } from '../disposal/index.js'
+import { guardRun, returnGroup } from '../disposal/index.js'
 import { CkptError, StorageError } from '../../errors.js'
-import { reveal, TakenError } from '../publish/index.js'
-import { quietly, trashRecordPath, unlinkIfThere, type TrashEntry } from '../state/index.js'
+import { refuseTaken, reveal, TakenError } from '../publish/index.js'
+import { quietly, trashRecordPath, unlinkIfThere, type StateFolder, type TrashEntry } from '../state/index.js'
 import type { Storage } from '../../storage/storage.js'
 
 /**
@@ -11,11 +11,12 @@ import type { Storage } from '../../storage/storage.js'
  * CkptError: `refused` when the name is in use (nothing is overwritten) or its folder is reached through a link,
  * `not-found` when the run or the entry is gone; StorageError. Then it lies in the trash as before.
  */
-export async function restore(storage: Storage, run: string, entry: TrashEntry): Promise<string> {
+export async function restore(storage: Storage, run: string, state: StateFolder, entry: TrashEntry): Promise<string> {
   const target = join(run, entry.name)
   await guardRun(storage, run)
   await openFolder(storage, run, dirname(target))
   const hint = 'move that away first; the one in the trash stays there until then'
+  if (entry.kind === 'group') return restoreGroup(storage, run, state, entry, hint)
   try {
     await reveal(storage, entry.path, target, hint)
   } catch (error) {
@@ -34,6 +35,21 @@ export async function restore(storage: Storage, run: string, entry: TrashEntry):
     await unlinkIfThere(storage, trashRecordPath(entry.path))
   })
   return target
+}
+
+/** All its files get their names back, or none: where one of the names is in use, nothing is moved. */
+async function restoreGroup(
+  storage: Storage,
+  run: string,
+  state: StateFolder,
+  { name, members, path }: TrashEntry,
+  hint: string,
+): Promise<string> {
+  const places = members.map((member) => ({ path: join(run, member), kind: 'file' as const }))
+  for (const place of places) await refuseTaken(storage, place.path, hint)
+  await returnGroup(storage, { run, state, at: path }, { name, members: places })
+  await quietly(() => unlinkIfThere(storage, trashRecordPath(path)))
+  return join(run, name)
 }
 
 /** The folders of a name such as `val/acc=0.9.ckpt`, which may have been removed since. */

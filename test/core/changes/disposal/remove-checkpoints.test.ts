@@ -5,6 +5,8 @@ import type { Checkpoint } from '../../../../src/core/checkpoint.js'
 import { StorageError } from '../../../../src/core/errors.js'
 import { fingerprint } from '../../../../src/core/changes/disposal/fingerprint.js'
 import { bytesFreedBy } from '../../../../src/core/changes/disposal/freed-bytes.js'
+import { readTrash, stateFolderOf } from '../../../../src/core/changes/state/index.js'
+import { moveToTrash, restore } from '../../../../src/core/changes/trash/index.js'
 import { isNeutralName, neutralName } from '../../../../src/core/changes/state/neutral-name.js'
 import { removeCheckpoints, type RemoveOptions } from '../../../../src/core/changes/disposal/remove-checkpoints.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
@@ -47,13 +49,68 @@ describe('removing checkpoints', () => {
     expect(filesBelow(join(run, 'CKPT+b'))).toEqual(defaultFiles)
   })
 
-  it('refuses a group of files, of which none may go without the others', async () => {
-    const run = makeRun([])
-    for (const name of ['epoch_0.pt', 'epoch_0.yaml']) fs.writeFileSync(join(run, name), 'x')
-    const members = ['epoch_0.pt', 'epoch_0.yaml'].map((name) => ({ path: join(run, name), kind: 'file' as const }))
-    const result = await remove(run, [checkpointAt(run, 'epoch_0.pt', { kind: 'group', members })])
-    expect(result.failed.map(({ error }) => error.code)).toEqual(['refused'])
-    expect(fs.readdirSync(run).sort()).toEqual(['epoch_0.pt', 'epoch_0.yaml'])
+  describe('a group of files', () => {
+    const members = ['epoch_0.pt', 'epoch_0.yaml', 'epoch_0.opt']
+
+    function makeGroup(): { run: string; group: Checkpoint } {
+      const run = makeRun([])
+      for (const name of members) fs.writeFileSync(join(run, name), name)
+      const paths = members.map((name) => ({ path: join(run, name), kind: 'file' as const }))
+      return { run, group: checkpointAt(run, 'epoch_0.pt', { kind: 'group', members: paths }) }
+    }
+
+    it('goes as a whole, and nothing is left of it', async () => {
+      const { run, group } = makeGroup()
+      const result = await remove(run, [group])
+      expect(result).toMatchObject({ failed: [], leftovers: [], removed: [{ name: 'epoch_0.pt' }] })
+      expect(fs.readdirSync(join(run, '..'))).toEqual(['save'])
+      expect(fs.readdirSync(run)).toEqual([])
+    })
+
+    it('stays as a whole where one file of it has changed', async () => {
+      const { run, group } = makeGroup()
+      const planned = await fingerprint(storage, [group])
+      fs.appendFileSync(join(run, 'epoch_0.yaml'), 'x')
+      const result = await remove(run, [group], { planned })
+      expect(result.failed.map(({ error }) => error.code)).toEqual(['refused'])
+      expect(fs.readdirSync(run).sort()).toEqual([...members].sort())
+    })
+
+    it('is whole or gone after the next removal, wherever the first was stopped or failed', async () => {
+      for (const then of ['stops', 'goes on'] as const) {
+        for (let failAt = 1; ; failAt += 1) {
+          const { run, group } = makeGroup()
+          const { storage: faulty, calls } = faultyStorage(storage, { failAt, then, errno: 'EIO' })
+          const planned = await fingerprint(storage, [group])
+          await remove(run, [group], { through: faulty, planned }).catch((error: unknown) => {
+            expect(error).toBeInstanceOf(Stopped)
+          })
+          await remove(run, [])
+          const left = fs.readdirSync(run).sort()
+          expect([0, members.length], `${then} at ${failAt}: ${left.join(' ')}`).toContain(left.length)
+          for (const name of left) expect(fs.readFileSync(join(run, name), 'utf8')).toBe(name)
+          expect(fs.readdirSync(join(run, '..'))).toEqual(['save'])
+          if (calls.length < failAt) break
+        }
+      }
+    })
+
+    it('goes to the trash and comes back as a whole, or not at all where a name is in use', async () => {
+      const { run, group } = makeGroup()
+      const planned = await fingerprint(storage, [group])
+      await moveToTrash(storage, run, [group], { planned, wait: noWait, now: 1, reasons: new Map() })
+      expect(fs.readdirSync(run)).toEqual([])
+      const state = await stateFolderOf(storage, run)
+      const [entry] = (await readTrash(storage, state)).entries
+      if (entry === undefined) throw new Error('nothing lies in the trash')
+      fs.writeFileSync(join(run, 'epoch_0.opt'), 'anew')
+      await expect(restore(storage, run, state, entry)).rejects.toThrow('there already')
+      expect(fs.readdirSync(run)).toEqual(['epoch_0.opt'])
+      fs.unlinkSync(join(run, 'epoch_0.opt'))
+      expect(await restore(storage, run, state, entry)).toBe(join(run, 'epoch_0.pt'))
+      for (const name of members) expect(fs.readFileSync(join(run, name), 'utf8')).toBe(name)
+      expect((await readTrash(storage, state)).entries).toEqual([])
+    })
   })
 
   it('leaves no state folder behind', async () => {

@@ -37,7 +37,7 @@ export function checkpointAt(run: string, name: string, more: Partial<Checkpoint
   return {
     name,
     path: join(run, name),
-    members: [{ path: join(run, name), kind: 'directory' }],
+    members: [{ path: more.path ?? join(run, name), kind: 'directory' }],
     run,
     layout: 'speechbrain',
     kind: 'directory',

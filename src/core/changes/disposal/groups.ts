@@ -1,0 +1,173 @@
+/** Files that only together are a checkpoint leave their names together, and get them back together. */
+import { basename, dirname, join, relative, sep } from 'node:path'
+import type { Checkpoint, Member } from '../../checkpoint.js'
+import { CkptError, StorageError, UntrustedError } from '../../errors.js'
+import type { Storage } from '../../storage/storage.js'
+import { patiently, type Wait } from '../../storage/retry.js'
+import {
+  forgetGroupMove,
+  quietly,
+  readGroupMoves,
+  removeGroupDrafts,
+  writeGroupMove,
+  type GroupMove,
+  type StateFolder,
+} from '../state/index.js'
+import { attempt } from './attempt.js'
+import type { Fingerprint } from './fingerprint.js'
+
+/** True where one rename cannot take all of it. */
+export function isGroup({ members }: Pick<Checkpoint, 'members'>): boolean {
+  return members.length > 1
+}
+
+/** Where the members of a group lie while they have no names in the run. */
+export interface GroupPlace {
+  readonly run: string
+  readonly state: StateFolder
+  /** Absolute; made here. */
+  readonly at: string
+}
+
+/**
+ * Each member leaves its name by one rename, into the folder `at`. A record that is written before the first one, and
+ * goes when all lie there for good, tells whoever comes after a kill to give back what has left. Throws CkptError; then
+ * they are where they were, or the record is there still.
+ */
+export async function moveGroup(
+  storage: Storage,
+  { run, state, at }: GroupPlace,
+  { name, members }: Pick<Checkpoint, 'name' | 'members'>,
+  print: Fingerprint,
+  wait: Wait,
+): Promise<void> {
+  refuseScattered(name, members)
+  const move = moveOf({ run, state, at }, name, members, print)
+  const written = await attempt(() => writeGroupMove(storage, state, move))
+  if (written instanceof CkptError) {
+    throw new CkptError(
+      'refused',
+      `${name}: ${members.length} files that only together are a checkpoint cannot be moved: what is under way must ` +
+        `be remembered in ${state.path}: ${written.message}`,
+      { hint: 'name a folder that can be written: --state DIR', cause: written },
+    )
+  }
+  try {
+    await storage.makeDirectory(at, 0o700)
+    for (const { path } of members) await moveMember(storage, path, join(at, basename(path)), print, wait)
+    await storage.syncDirectory(at)
+    await storage.syncDirectory(dirname(at))
+    await storage.syncDirectory(folderOfMembers(members))
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    await attempt(() => putBackGroup(storage, run, state, move))
+    throw error
+  }
+  await forgetGroupMove(storage, state, name)
+}
+
+/** The same the other way: from the folder `at` to their names. Throws CkptError; then the record may be there still. */
+export async function returnGroup(
+  storage: Storage,
+  place: GroupPlace,
+  { name, members }: Pick<Checkpoint, 'name' | 'members'>,
+): Promise<void> {
+  const stats = await storage.lstat(members.map(({ path }) => join(place.at, basename(path))))
+  const inodes = new Map(
+    members.flatMap(({ path }, index) => {
+      const stat = stats[index]
+      return stat?.ok === true ? [[basename(path), stat.value.inode]] : []
+    }),
+  )
+  const move = {
+    ...whereIs(place),
+    name,
+    members: members.map(({ path }) => ({
+      name: relative(place.run, path),
+      inode: String(inodes.get(basename(path)) ?? 0n),
+    })),
+  }
+  await writeGroupMove(storage, place.state, move)
+  await putBackGroup(storage, place.run, place.state, move)
+}
+
+/**
+ * What a kill left between two names gets its names back. Under the run's lock. Never fails for one group's sake: gives
+ * the folders (absolute) of those that it could not give back, of which nothing may be removed. Throws StorageError where
+ * the records cannot be read.
+ */
+export async function putBackGroups(storage: Storage, run: string, state: StateFolder): Promise<readonly string[]> {
+  const pending: string[] = []
+  for (const move of await movesOf(storage, state)) {
+    const failure = await attempt(() => putBackGroup(storage, run, state, move))
+    if (failure instanceof CkptError) pending.push(join(move.isBeside ? run : state.path, move.at))
+  }
+  await removeGroupDrafts(storage, state)
+  return pending
+}
+
+/** In a state folder that is not believed there are none: nothing in it is removed either. */
+async function movesOf(storage: Storage, state: StateFolder): Promise<readonly GroupMove[]> {
+  try {
+    return await readGroupMoves(storage, state)
+  } catch (error) {
+    if (error instanceof UntrustedError) return []
+    throw error
+  }
+}
+
+/** True for a folder in which something waits to be given back. */
+export function holdsPending(path: string, pending: readonly string[]): boolean {
+  return pending.some((one) => one === path || one.startsWith(path + sep))
+}
+
+/** Never over something that has taken a name meanwhile: what is left then goes the way that it was on. */
+async function putBackGroup(storage: Storage, run: string, state: StateFolder, move: GroupMove): Promise<void> {
+  const at = join(move.isBeside ? run : state.path, move.at)
+  for (const { name, inode } of move.members) {
+    const [from, to] = [join(at, basename(name)), join(run, name)]
+    const [there, taken] = await storage.lstat([from, to])
+    if (there?.ok !== true || there.value.inode.toString() !== inode) continue
+    if (taken?.ok === true) continue
+    await storage.move(from, to, there.value)
+  }
+  const folders = new Set(move.members.map(({ name }) => dirname(join(run, name))))
+  for (const folder of folders) await storage.syncDirectory(folder)
+  await quietly(() => storage.removeDirectory(at))
+  await forgetGroupMove(storage, state, move.name)
+}
+
+async function moveMember(storage: Storage, from: string, to: string, print: Fingerprint, wait: Wait): Promise<void> {
+  const mark = print.get(basename(from))
+  const identity = { device: mark?.device ?? 0n, inode: mark?.inode ?? 0n }
+  if (await patiently(wait, () => storage.move(from, to, identity))) return
+  throw new StorageError(from, 'ESTALE', `${from}: changed since the plan was made: it was replaced`)
+}
+
+function refuseScattered(name: string, members: readonly Member[]): void {
+  const folder = folderOfMembers(members)
+  if (members.every(({ path }) => dirname(path) === folder)) return
+  throw new CkptError('refused', `${name}: its files lie in several folders, which nothing takes away together`, {
+    hint: 'remove them by hand, all of them',
+  })
+}
+
+function moveOf(place: GroupPlace, name: string, members: readonly Member[], print: Fingerprint): GroupMove {
+  return {
+    ...whereIs(place),
+    name,
+    members: members.map(({ path }) => ({
+      name: relative(place.run, path),
+      inode: String(print.get(basename(path))?.inode ?? 0n),
+    })),
+  }
+}
+
+function whereIs({ run, state, at }: GroupPlace): Pick<GroupMove, 'at' | 'isBeside'> {
+  const isBeside = !at.startsWith(state.path + sep)
+  return { at: relative(isBeside ? run : state.path, at), isBeside }
+}
+
+function folderOfMembers(members: readonly Member[]): string {
+  return dirname(members[0]?.path ?? '')
+}
