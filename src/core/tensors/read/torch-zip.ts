@@ -26,7 +26,7 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   if (root === null)
     throw notForTensors(`a zip archive ${archive.count === 0 ? 'without entries' : 'of another program'}`)
   const pickle = archive.find(`${root}data.pkl`)
-  if (archive.find(`${root}constants.pkl`) !== undefined) throw notForTensors('a TorchScript program', 'refused')
+  if (archive.find(`${root}constants.pkl`) !== undefined) throw notForTensors('a TorchScript program')
   if (pickle === undefined) throw notForTensors(`a zip archive without ${JSON.stringify(`${root}data.pkl`)}`)
   const littleEndian = await readByteOrder(source, archive, archive.find(`${root}byteorder`))
   const { value, calls, persistents } = await readArchivePickle(source, archive, pickle, largestPickle)
@@ -55,10 +55,9 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   })
 }
 
-function notForTensors(what: string, code: 'damaged' | 'refused' = 'damaged'): FormatError {
+function notForTensors(what: string): FormatError {
   return new FormatError(`${what}, no checkpoint that torch.save wrote`, {
     hint: 'Name a safetensors file, or one that torch.save wrote.',
-    code,
   })
 }
 
