@@ -42,7 +42,7 @@ export async function moveGroup(
   wait: Wait,
 ): Promise<void> {
   refuseScattered(name, members)
-  const move = moveOf({ run, state, at }, name, members, print)
+  const move = moveOf({ run, state, at }, name, members, (file) => print.get(file)?.inode)
   const written = await attempt(() => writeGroupMove(storage, state, move))
   if (written instanceof CkptError) {
     throw new CkptError(
@@ -79,14 +79,7 @@ export async function returnGroup(
       return stat?.ok === true ? [[basename(path), stat.value.inode]] : []
     }),
   )
-  const move = {
-    ...whereIs(place),
-    name,
-    members: members.map(({ path }) => ({
-      name: relative(place.run, path),
-      inode: String(inodes.get(basename(path)) ?? 0n),
-    })),
-  }
+  const move = moveOf(place, name, members, (file) => inodes.get(file))
   await writeGroupMove(storage, place.state, move)
   await putBackGroup(storage, place.run, place.state, move)
 }
@@ -152,13 +145,19 @@ function refuseScattered(name: string, members: readonly Member[]): void {
   })
 }
 
-function moveOf(place: GroupPlace, name: string, members: readonly Member[], print: Fingerprint): GroupMove {
+/** `inodeOf` goes by the file's own name. */
+function moveOf(
+  place: GroupPlace,
+  name: string,
+  members: readonly Member[],
+  inodeOf: (file: string) => bigint | undefined,
+): GroupMove {
   return {
     ...whereIs(place),
     name,
     members: members.map(({ path }) => ({
       name: relative(place.run, path),
-      inode: String(print.get(basename(path))?.inode ?? 0n),
+      inode: String(inodeOf(basename(path)) ?? 0n),
     })),
   }
 }

@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { neutralName } from './neutral-name.js'
-import { draftSuffix, quietly, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
+import { readRecords, recordPath, removeDraftsIn } from './record-folder.js'
+import { draftSuffix, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isEntryName, isInode, isList, isText, isTime } from './schema.js'
 import { makeInside, type StateFolder } from './state-folder.js'
 
@@ -34,10 +34,9 @@ export interface Demotion {
 
 /** The folder of these records in the state folder. */
 const demoted = 'demoted'
-const suffix = '.json'
 
 export function demotionPath(state: StateFolder, name: string): string {
-  return join(state.path, demoted, neutralName(name) + suffix)
+  return recordPath(join(state.path, demoted), name)
 }
 
 /**
@@ -45,23 +44,9 @@ export function demotionPath(state: StateFolder, name: string): string {
  * what is missing, and nothing is deleted without it. Throws StorageError.
  */
 export async function readDemotions(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Demotion>> {
-  const folder = join(state.path, demoted)
-  const [listing] = await storage.list([folder])
-  if (listing?.ok !== true) {
-    if (listing !== undefined && listing.error.code !== 'not-found') throw listing.error
-    return new Map()
-  }
-  const demotions = new Map<string, Demotion>()
-  for (const { name } of listing.value.filter((entry) => entry.name.endsWith(suffix))) {
-    const path = join(folder, name)
-    const record = await readRecordOrNull(storage, path)
-    if (record === null) continue
-    const demotion = toDemotion(record)
-    if (demotion === null) tellMisfit(storage, path, 'a name, number or list is not one of a demotion')
-    else if (path !== demotionPath(state, demotion.name)) tellMisfit(storage, path, 'it belongs to another file name')
-    else demotions.set(demotion.name, demotion)
-  }
-  return demotions
+  const misfit = 'a name, number or list is not one of a demotion'
+  const demotions = await readRecords(storage, join(state.path, demoted), toDemotion, misfit)
+  return new Map(demotions.map((demotion) => [demotion.name, demotion]))
 }
 
 function toDemotion(record: JsonObject): Demotion | null {
@@ -88,12 +73,7 @@ export async function writeDemotion(storage: Storage, state: StateFolder, demoti
 
 /** Drafts of these records that a kill left. Under the run's lock only. Never fails. */
 export async function removeDrafts(storage: Storage, state: StateFolder): Promise<void> {
-  const folder = join(state.path, demoted)
-  const [listing] = await storage.list([folder])
-  const names = listing?.ok === true ? listing.value.map((entry) => entry.name) : []
-  for (const name of names.filter((one) => one.endsWith(suffix + draftSuffix))) {
-    await quietly(() => storage.unlink(join(folder, name)))
-  }
+  await removeDraftsIn(storage, join(state.path, demoted))
 }
 
 /** Under the run's lock only. Throws StorageError. */

@@ -5,8 +5,9 @@
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { isNeutralName, neutralName } from './neutral-name.js'
-import { draftSuffix, quietly, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
+import { isNeutralName } from './neutral-name.js'
+import { readRecords, recordPath, removeDraftsIn } from './record-folder.js'
+import { quietly, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isInode, isList } from './schema.js'
 import { makeInside, removeEmpty, type StateFolder } from './state-folder.js'
 
@@ -27,10 +28,9 @@ export interface GroupMove {
 
 /** The folder of these records in the state folder. */
 const moving = 'moving'
-const suffix = '.json'
 
 function pathOf(state: StateFolder, name: string): string {
-  return join(state.path, moving, neutralName(name) + suffix)
+  return recordPath(join(state.path, moving), name)
 }
 
 /** Under the run's lock only. Throws StorageError. */
@@ -48,32 +48,13 @@ export async function forgetGroupMove(storage: Storage, state: StateFolder, name
 
 /** Drafts that a kill left go too. Under the run's lock only. Never fails. */
 export async function removeGroupDrafts(storage: Storage, state: StateFolder): Promise<void> {
-  const [listing] = await storage.list([join(state.path, moving)])
-  for (const { name } of listing?.ok === true ? listing.value : []) {
-    if (name.endsWith(suffix + draftSuffix)) await quietly(() => storage.unlink(join(state.path, moving, name)))
-  }
-  if (listing?.ok === true) await removeEmpty(storage, state, moving)
+  if (await removeDraftsIn(storage, join(state.path, moving))) await removeEmpty(storage, state, moving)
 }
 
 /** What cannot be ckpt's is told and left out. Throws StorageError. */
 export async function readGroupMoves(storage: ReadStorage, state: StateFolder): Promise<GroupMove[]> {
-  const folder = join(state.path, moving)
-  const [listing] = await storage.list([folder])
-  if (listing?.ok !== true) {
-    if (listing !== undefined && listing.error.code !== 'not-found') throw listing.error
-    return []
-  }
-  const moves: GroupMove[] = []
-  for (const { name } of listing.value.filter((entry) => entry.name.endsWith(suffix))) {
-    const path = join(folder, name)
-    const record = await readRecordOrNull(storage, path)
-    if (record === null) continue
-    const move = toMove(record)
-    if (move === null) tellMisfit(storage, path, 'a name or list is not one of a group that was moved')
-    else if (path !== pathOf(state, move.name)) tellMisfit(storage, path, 'it belongs to another file name')
-    else moves.push(move)
-  }
-  return moves
+  const misfit = 'a name or list is not one of a group that was moved'
+  return readRecords(storage, join(state.path, moving), toMove, misfit)
 }
 
 function toMove(record: JsonObject): GroupMove | null {
