@@ -7,10 +7,10 @@ export interface HelpGroup {
 }
 
 export const helpGroups: readonly HelpGroup[] = [
-  { title: 'LOOK', names: ['list', 'show', 'runs', 'du', 'find', 'plot', 'report', 'watch', 'log', 'layouts'] },
-  { title: 'CLEAN', names: ['prune', 'rm', 'pin', 'unpin', 'demote', 'trash', 'gc', 'verify', 'doctor'] },
+  { title: 'LOOK', names: ['list', 'show', 'find', 'log', 'layouts'] },
+  { title: 'CLEAN', names: ['prune', 'pin', 'unpin', 'demote', 'trash', 'verify'] },
   { title: 'JOBS', names: ['recover', 'run', 'submit', 'stop', 'stalled', 'save'] },
-  { title: 'TENSORS', names: ['tensors', 'diff', 'transfer', 'average', 'convert', 'export', 'pretrain'] },
+  { title: 'TENSORS', names: ['tensors', 'diff', 'transfer', 'average', 'convert', 'pretrain'] },
 ]
 
 /** Whatever stands in no group. */
