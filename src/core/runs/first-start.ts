@@ -4,6 +4,7 @@ import { CkptError } from '../errors.js'
 import { settle } from '../checkpoints/health/index.js'
 import type { StartCandidate } from './pass-over.js'
 import { findLayout, measure } from '../checkpoints/layouts/index.js'
+import { endedByItself } from '../changes/journal/index.js'
 import { isSavedByCkpt } from '../changes/saving/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { choose, type ChooseContext, type ChooseRequest } from './choose.js'
@@ -87,9 +88,6 @@ export async function isFirstSaveCut(
   if (cutAt - written >= longestPause) return false
   return !(await isSavedByCkpt(storage, one.path))
 }
-
-/** Endings of a job that no signal ended: what it had begun to save it saved. */
-const endedByItself: ReadonlySet<string> = new Set(['done', 'failed', 'never-started'])
 
 async function wasCutOff(
   storage: ReadStorage,

@@ -1,6 +1,6 @@
 /** What a run's journal knows of how its job began. */
 import { attemptsOf } from './attempts.js'
-import type { JournalEntry } from './entry.js'
+import type { EndEntry, JournalEntry } from './entry.js'
 
 /** The last start began without a checkpoint, and none was seen whole since. */
 export interface Began {
@@ -10,11 +10,30 @@ export interface Began {
   readonly endedAt: number | null
 }
 
+/** Endings of a job that no signal ended: what it had begun to save it saved. */
+export const endedByItself: ReadonlySet<string> = new Set(['done', 'failed', 'never-started'])
+
 /** Null where the last start began from a checkpoint, where one was seen whole since, or nothing is known. */
 export function beganFromNothing(entries: readonly JournalEntry[]): Began | null {
   const last = attemptsOf(entries).at(-1)
   if (last?.start.checkpoint !== null) return null
-  const since = entries.slice(entries.lastIndexOf(last.start))
+  const since = entries.slice(firstOfItsStarts(entries, entries.lastIndexOf(last.start)))
   if (since.some(({ what }) => what === 'checkpoint')) return null
-  return { ending: last.end?.ending ?? null, endedAt: last.end?.time ?? null }
+  const end = tellingEnd(since)
+  return { ending: end?.ending ?? null, endedAt: end?.time ?? null }
+}
+
+/** The ranks of one job are started together, each by a ckpt of its own: no end lies between their starts. */
+function firstOfItsStarts(entries: readonly JournalEntry[], lastStart: number): number {
+  const end = entries.slice(0, lastStart).findLastIndex(({ what }) => what !== 'start')
+  return end + 1
+}
+
+/** Where one rank is killed the others fail by themselves, for they have lost it: its end is what counts. */
+function tellingEnd(since: readonly JournalEntry[]): EndEntry | null {
+  const ends = since.filter((entry) => entry.what === 'end')
+  const starts = since.filter(({ what }) => what === 'start')
+  const killed = ends.find(({ ending }) => !endedByItself.has(ending))
+  if (killed !== undefined) return killed
+  return ends.length < starts.length ? null : (ends.at(-1) ?? null)
 }
