@@ -81,8 +81,19 @@ function constructBool(text: string): boolean {
   throw new FormatError(`${quote(text)} is no boolean`)
 }
 
+/** Characters of which the underscores are taken out at a time: millions of matches at once take much memory. */
+const strideOfUnderscores = 65_536
+
+function withoutUnderscores(text: string): string {
+  let bare = ''
+  for (let at = 0; at < text.length; at += strideOfUnderscores) {
+    bare += text.slice(at, at + strideOfUnderscores).replaceAll('_', '')
+  }
+  return bare
+}
+
 function constructInt(text: string): bigint {
-  const digits = text.replaceAll('_', '')
+  const digits = withoutUnderscores(text)
   const negative = digits.startsWith('-')
   const bare = /^[-+]/.test(digits) ? digits.slice(1) : digits
   const magnitude = magnitudeOf(bare, text)
@@ -100,7 +111,7 @@ function magnitudeOf(bare: string, text: string): bigint {
 }
 
 function constructFloat(text: string): number {
-  const lower = text.replaceAll('_', '').toLowerCase()
+  const lower = withoutUnderscores(text).toLowerCase()
   const sign = lower.startsWith('-') ? -1 : 1
   const bare = /^[-+]/.test(lower) ? lower.slice(1) : lower
   if (bare === '.inf') return sign * Infinity
