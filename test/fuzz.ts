@@ -1,6 +1,6 @@
 /** Files that are changed at random: what reads them gives an error of its own or reads them, and does so at once. */
 import * as library from 'yaml'
-import { CkptError } from '../src/core/errors.js'
+import { CkptError, StorageError } from '../src/core/errors.js'
 import { parseJson } from '../src/core/formats/json.js'
 import { readRows } from '../src/core/checkpoints/layouts/engine/tables.js'
 import { auditPickle, readPickle } from '../src/core/formats/pickle/index.js'
@@ -76,7 +76,9 @@ function storageOf(bytes: Uint8Array): ReadStorage {
   const rest = {
     custody,
     guard,
-    list: none,
+    // A file, and so no folder that could be listed.
+    list: async (paths: readonly string[]) =>
+      paths.map((path) => ({ ok: false as const, error: new StorageError(path, 'ENOTDIR', `${path}: no folder`) })),
     stat: none,
     lstat: none,
     read: none,

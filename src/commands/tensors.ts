@@ -7,6 +7,7 @@ import { loadCheckpoint } from '../core/checkpoints/layouts/index.js'
 import { toMetaValue } from '../core/checkpoints/meta/index.js'
 import {
   ensureSafe,
+  findTensorFolder,
   isTensorFile,
   measureTensor,
   nameFilter,
@@ -30,10 +31,10 @@ interface Source {
 export default class Tensors extends BaseCommand<typeof Tensors> {
   static override isReader = true
   static override summary = 'List the tensors of a file or a checkpoint: names, dtypes, shapes and sizes'
-  static override description = `Reads safetensors, what torch.save writes (the zip archive and the older stream), and sharded models by their index.
-A format is told by its bytes, not by its name. Headers only are read, but for --stats and --hash. A torch file is a
-pickle, which is a program: nothing of it is run here, and what it would run when Python loads it is told, with exit
-status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.`
+  static override description = `Reads safetensors, what torch.save writes (the zip archive and the older stream), sharded models by their index, and
+folders of torch.distributed.checkpoint (.metadata and *.distcp), whose tensors are put together. A format is told by
+its bytes, not by its name. Headers only are read, but for --stats and --hash. A torch file is a pickle, which is a
+program: nothing of it is run here, and what it would run when Python loads it is told, with exit status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.`
   static override examples = [
     { description: 'what is in a file', command: '<%= config.bin %> tensors model.ckpt' },
     {
@@ -103,6 +104,11 @@ status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.
     }
     const { checkpoint } = await loadCheckpoint(this.storage, what, baseOf(what))
     const { key } = this.flags
+    const whole = key === undefined ? await findTensorFolder(this.storage, checkpoint.path) : null
+    if (whole !== null) {
+      await this.readThroughHooks(checkpoint.files.map((file) => ({ path: file.path, checkpoint })))
+      return [{ key: null, path: whole.path }]
+    }
     const named = checkpoint.files.filter((file) => key === undefined || file.key === key)
     await this.readThroughHooks(named.map((file) => ({ path: file.path, checkpoint })))
     const found: Source[] = []

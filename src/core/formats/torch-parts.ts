@@ -18,6 +18,8 @@ export interface TorchPart {
   /** A whole module, of which some tensors are not in its state_dict. */
   readonly isModule: boolean
   readonly node: PickleNode
+  /** Paths below it that are not of it: a model's tensors can lie right beside its optimizer. */
+  readonly except?: readonly string[]
 }
 
 export interface TorchParts {
@@ -43,7 +45,7 @@ const optimizerKey = /optim|(?:^|[._-])opt(?:[._-]|$)/i
 const averagedKey = /(?:^|[._-])(?:ema|avg|averaged?|swa|shadow|teacher|polyak)(?:[._-]|$)/i
 const averagedCase = /[a-z]EMA/
 const otherKey =
-  /sched|scaler|rng|random|callback|loops?$|hparam|hyper_?param|(?:^|_)args?$|config|(?:^|_)cfg$|metric|logg|loader|sampler|epoch|iteration|criterion|loss|(?:^|_)amp(?:_|$)|early_?stop|history|datamodule|grad/i
+  /sched|scaler|rng|random|callback|loops?$|hparam|hyper_?param|(?:^|_)args?$|config|(?:^|_)cfg$|metric|logg|loader|sampler|epoch|iteration|criterion|loss|(?:^|_)amp(?:_|$)|early_?stop|history|datamodule|grad|train(?:er|ing)?_?state/i
 
 /** Deeper than any framework puts its weights. */
 const deepestPart = 4
@@ -56,6 +58,13 @@ export function findParts(root: PickleNode, names: readonly string[]): TorchPart
 interface Holder {
   readonly part: TorchPart
   readonly key: string
+}
+
+/** What the keys of a part hold: several tensors, or one right there, by a name with dots as modules give them. */
+interface InPart {
+  readonly holders: Holder[]
+  readonly loose: number
+  readonly looseNames: number
 }
 
 class Search {
@@ -95,12 +104,13 @@ class Search {
   #weightsIn(part: TorchPart, depth: number): readonly TorchPart[] {
     const pairs = part.isModule ? [] : textPairs(part.node)
     if (isOptimizerState(pairs)) return []
-    const { holders, loose } = this.#holdersIn(part, pairs)
+    const { holders, loose, looseNames } = this.#holdersIn(part, pairs)
     if (holders.length === 0 || isStateWithExtras(holders, loose)) return part.tensors === 0 ? [] : [part]
     for (const { part: held } of holders) this.#parts.push(held)
     for (const [key] of pairs) this.#keys.push(below(part.path, key))
     const candidates = holders.filter(({ part: held }) => held.role === 'model')
     const known = modelKeys.flatMap((key) => candidates.find((one) => one.key === key) ?? [])[0]
+    if (known === undefined && looseNames > 0) return [this.#addLoose(part, holders, loose)]
     const averaged = holders.filter(({ part: held }) => held.role === 'ema')
     const chosen = known === undefined ? candidates : [known]
     const [only, ...others] = chosen.length > 0 ? chosen : averaged
@@ -119,20 +129,31 @@ class Search {
     return goesOn ? this.#weightsIn(part, depth) : [part]
   }
 
-  #holdersIn({ path }: TorchPart, pairs: readonly TextPair[]): { holders: Holder[]; loose: number } {
+  /** The tensors that lie right in `part`, beside what its other keys hold. */
+  #addLoose(part: TorchPart, holders: readonly Holder[], tensors: number): TorchPart {
+    const except = holders.map(({ part: held }) => held.path)
+    const model: TorchPart = { ...part, role: 'model', tensors, except }
+    this.#parts.push(model)
+    return model
+  }
+
+  #holdersIn({ path }: TorchPart, pairs: readonly TextPair[]): InPart {
     const counts = this.#countsBelow(path, new Set(pairs.map(([key]) => key)))
     const holders: Holder[] = []
     let loose = 0
+    let looseNames = 0
     for (const [key, node] of new Map(pairs)) {
       const { tensors = 0, isOne = false } = counts.get(key) ?? {}
-      if (isOne) loose += 1
-      else if (tensors > 0 && holdsMore(node)) {
+      if (isOne) {
+        loose += 1
+        if (key.includes('.')) looseNames += 1
+      } else if (tensors > 0 && holdsMore(node)) {
         const inner = isModule(node)
         const role = !inner && isOptimizerState(textPairs(node)) ? 'optimizer' : roleOf(key)
         holders.push({ key, part: { path: below(path, key), role, tensors, isModule: inner, node } })
       }
     }
-    return { holders, loose }
+    return { holders, loose, looseNames }
   }
 
   /** How many tensors lie below each key, and whether one lies right at it. */

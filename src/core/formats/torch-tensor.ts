@@ -290,7 +290,7 @@ export const mostDimensions = 1024
  * Every number of a list, a count that a double holds; undefined where there is another. Throws FormatError for more of
  * them than a tensor has dimensions.
  */
-function countsOf(node: PickleNode | undefined): number[] | undefined {
+export function countsOf(node: PickleNode | undefined): number[] | undefined {
   const items = itemsOf(sizeItems(node))
   if (items === undefined) return undefined
   if (items.length > mostDimensions) {
@@ -311,7 +311,8 @@ function sizeItems(node: PickleNode | undefined): PickleNode | undefined {
   return argumentsOf(node)[0]
 }
 
-function typeOf(node: PickleNode | undefined): StorageType {
+/** Of `torch.float32` and the like. Throws FormatError for a dtype that is not known. */
+export function typeOf(node: PickleNode | undefined): StorageType {
   const dtype = globalName(node)?.replace(/^torch\./, '')
   const itemSize = dtype === undefined ? undefined : sizeOfDtype.get(dtype)
   if (dtype !== undefined && itemSize !== undefined) return { dtype, itemSize }

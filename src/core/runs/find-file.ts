@@ -14,7 +14,7 @@ import type { HealthOptions } from '../checkpoints/health/index.js'
 import { findCheckpointAt, loadCheckpoint } from '../checkpoints/layouts/index.js'
 import { rank, valueFor, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { isTensorFile } from '../tensors/read/index.js'
+import { findTensorFolder, isTensorFile } from '../tensors/read/index.js'
 import { arrange, type Query } from './rank-and-filter.js'
 import { examineOne, openRun } from './open.js'
 
@@ -37,7 +37,7 @@ export interface FileContext extends HealthOptions {
 }
 
 export interface FoundParamFile {
-  /** Absolute. */
+  /** Absolute. A folder where the files of one checkpoint hold the tensors together: see `openTensors`. */
   readonly path: string
   /** Null for a file that was named itself. */
   readonly checkpoint: Checkpoint | null
@@ -153,7 +153,8 @@ function nameOf(order: Order): string {
 }
 
 async function fileIn(storage: ReadStorage, checkpoint: Checkpoint, { key }: FileRequest): Promise<FoundParamFile> {
-  const { path } = key === undefined ? await weightsOf(storage, checkpoint) : fileOfKey(checkpoint, key)
+  const whole = key === undefined ? await findTensorFolder(storage, checkpoint.path) : null
+  const { path } = whole ?? (key === undefined ? await weightsOf(storage, checkpoint) : fileOfKey(checkpoint, key))
   const { findings } = checkpoint.health
   const warnings = isSound(checkpoint) ? [] : [`${checkpoint.name} is not whole: ${describe(findings)}`]
   return { path, checkpoint, metric: null, warnings }

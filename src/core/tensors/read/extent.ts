@@ -17,6 +17,15 @@ export interface TensorStream {
   readonly length: number
   /** The first `length` bytes, in chunks of whole elements and about `chunk` bytes. Each is valid until the next is asked for. */
   read(length: number, chunk: number): AsyncGenerator<Uint8Array>
+  /** The same bytes as pieces that lie one behind the other, where they do: each can be copied as it is. */
+  readonly parts?: readonly TensorPart[]
+}
+
+/** Opened when it is needed. */
+export interface TensorPart {
+  /** Bytes. */
+  readonly length: number
+  open(): Promise<TensorData>
 }
 
 export type TensorData = Extent | TensorStream
@@ -29,6 +38,22 @@ export function isExtent(data: TensorData): data is Extent {
 /** The first `length` bytes of what `data` gives. */
 export function firstOf(data: TensorData, length: number): TensorData {
   return isExtent(data) ? { ...data, length } : { length, read: (_, chunk) => data.read(length, chunk) }
+}
+
+/** All parts as one. */
+export function joinParts(parts: readonly TensorPart[]): TensorStream {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  return { length, read: (wanted, chunk) => readParts(parts, wanted, chunk), parts }
+}
+
+async function* readParts(parts: readonly TensorPart[], length: number, chunk: number): AsyncGenerator<Uint8Array> {
+  let left = length
+  for (const part of parts) {
+    if (left === 0) return
+    const wanted = Math.min(left, part.length)
+    yield* chunksOf(firstOf(await part.open(), wanted), chunk)
+    left -= wanted
+  }
 }
 
 /** A tensor's bytes in chunks of about `chunk` bytes, at most that many where they lie together. Each is valid until the next is asked for. */

@@ -8,6 +8,8 @@ export interface FilePart {
   readonly role: PartRole
   readonly tensors: number
   readonly isModule: boolean
+  /** Paths below it that are not of it. */
+  readonly except?: readonly string[]
 }
 
 export interface FileParts {

@@ -5,6 +5,7 @@ import { isLegacyStream } from '../../formats/torch-legacy.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { nameForeignFormat } from './foreign.js'
 import { openSafetensors } from './safetensors-file.js'
+import { findTensorFolder } from './tensor-folder.js'
 import { openSharded } from './sharded-file.js'
 import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'
@@ -31,10 +32,13 @@ const headLength = 512
 
 /**
  * Opens a file of tensors, of a format told by its bytes and not by its name; reads headers only. The index of a
- * sharded model opens all of its files. `path` is absolute. Throws StorageError and FormatError: a file that is
+ * sharded model opens all of its files, and a folder that is one checkpoint of several processes those that it needs.
+ * `path` is absolute. Throws StorageError and FormatError: a file that is
  * broken, or of another kind, which is named.
  */
 export async function openTensors(storage: ReadStorage, path: string): Promise<TensorFile> {
+  const folder = await findTensorFolder(storage, path)
+  if (folder !== null) return folder.open()
   return openOneOf(formats, storage, path)
 }
 

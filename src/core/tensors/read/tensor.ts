@@ -7,7 +7,17 @@ import type { FileParts } from './file-parts.js'
 import type { TorchStructure } from './torch-structure.js'
 
 export type { Shape } from '../../formats/safetensors.js'
-export { chunksOf, ensureSame, firstOf, isExtent, readExactly, type Extent, type TensorData } from './extent.js'
+export {
+  chunksOf,
+  ensureSame,
+  firstOf,
+  isExtent,
+  joinParts,
+  readExactly,
+  type Extent,
+  type TensorData,
+  type TensorPart,
+} from './extent.js'
 
 export interface TensorInfo {
   readonly name: string
@@ -27,7 +37,7 @@ export interface TensorInfo {
 
 /** An open file of tensors. It holds its file open, so that a rename over its path changes nothing. Close it. */
 export interface TensorFile {
-  /** Id of the format: `safetensors`, `torch`, `torch-legacy`, `sharded`. */
+  /** Id of the format: `safetensors`, `torch`, `torch-legacy`, `torch-dcp`, `torch-zero`, `sharded`. */
   readonly format: string
   /** Of a sharded file, that of its shards. */
   readonly shardFormat?: string | undefined

@@ -14,7 +14,7 @@ import type { StorageBytes } from './storage-bytes.js'
 import { ensureSame } from './tensor.js'
 import type { Extent, TensorData, TensorFile, TensorInfo } from './tensor.js'
 import type { TorchStructure } from './torch-structure.js'
-import type { FileParts } from './file-parts.js'
+import type { FilePart, FileParts } from './file-parts.js'
 import { hasSignBit, nameOfTorchDtype, numberSize } from './torch-dtypes.js'
 
 /** The storages of a file. Each has a number of its own. */
@@ -159,13 +159,11 @@ function partsOf(root: PickleNode, { tensors, composites }: TensorListing): File
   const isPart = (name: string) => composites.has(name.slice(0, Math.max(0, name.lastIndexOf('.'))))
   const names = tensors.flatMap(({ name }) => (isPart(name) ? [] : [name]))
   const found = findParts(root, [...names, ...composites.keys()])
-  const bare = ({ path, role, tensors: count, isModule: whole }: TorchPart) => ({
-    path,
-    role,
-    tensors: count,
-    isModule: whole,
-  })
   return { parts: found.parts.map(bare), weights: found.weights.map(bare), keys: found.keys, isFlat: found.isFlat }
+}
+
+function bare({ path, role, tensors, isModule: whole, except }: TorchPart): FilePart {
+  return { path, role, tensors, isModule: whole, ...(except === undefined ? {} : { except }) }
 }
 
 class TorchFile implements TensorFile {

@@ -65,12 +65,13 @@ function matching({ parts, weights }: FileParts, wanted: string): readonly FileP
 
 function viewOf(file: TensorFile, { keys }: FileParts, chosen: readonly FilePart[]): Weights {
   const [first, ...others] = chosen
-  if (first === undefined || (first.path === '' && !first.isModule)) return wholeOf(file)
+  if (first === undefined || isAll(first)) return wholeOf(file)
   const isSeveral = others.length > 0
   const names = new Map<string, string>()
-  for (const { path, isModule } of chosen) {
+  for (const part of chosen) {
+    const { path, isModule } = part
     for (const { name, beside } of file.tensors) {
-      if (beside === true || !isBelow(name, path)) continue
+      if (beside === true || !covers(part, name)) continue
       const inPart = path === '' ? name : name.slice(path.length + 1)
       const own = isModule ? inPart.replace(loneLayer, '') : inPart
       names.set(name, isSeveral ? name : own)
@@ -78,13 +79,21 @@ function viewOf(file: TensorFile, { keys }: FileParts, chosen: readonly FilePart
   }
   if (names.size === file.tensors.length && [...names].every(([name, own]) => name === own)) return wholeOf(file)
   return {
-    file: new PartOfFile(file, names, (name) => chosen.some(({ path }) => path === '' || isBelow(name, path))),
+    file: new PartOfFile(file, names, (name) => chosen.some((part) => covers(part, name))),
     whole: file,
     path: isSeveral ? '' : first.path,
     isSeveral,
     leftOut: leftOutOf(file, keys, chosen, names),
     leftOutNames: file.tensors.flatMap(({ name }) => (names.has(name) ? [] : [name])),
   }
+}
+
+function isAll({ path, isModule, except = [] }: FilePart): boolean {
+  return path === '' && !isModule && except.length === 0
+}
+
+function covers({ path, except = [] }: FilePart, name: string): boolean {
+  return isBelow(name, path) && !except.some((other) => name === other || isBelow(name, other))
 }
 
 /** A module of one layer keeps the paths of its parts within other things. */
@@ -101,13 +110,13 @@ function leftOutOf(
   names: ReadonlyMap<string, string>,
 ): LeftOut[] {
   const others = keys.filter(
-    (key) => !chosen.some(({ path }) => path === key || isBelow(path, key) || isBelow(key, path)),
+    (key) => !chosen.some((part) => part.path === key || isBelow(part.path, key) || covers(part, key)),
   )
   const found = others.map((path) => ({
     path,
     tensors: tensors.filter(({ name }) => name === path || isBelow(name, path)).length,
   }))
-  const beside = tensors.filter(({ name }) => !names.has(name) && chosen.some(({ path }) => isBelow(name, path))).length
+  const beside = tensors.filter(({ name }) => !names.has(name) && chosen.some((part) => covers(part, name))).length
   const attributes =
     chosen.length === 1 && beside > 0 ? [{ path: 'what its modules keep beside their state', tensors: beside }] : []
   return [...found, ...attributes]
@@ -133,7 +142,7 @@ function noWeights(file: TensorFile, parts: FileParts): CkptError {
 
 function partsHint({ parts }: FileParts): string {
   if (parts.length === 0) return 'it holds one set of tensors: leave out --part'
-  return `it has: ${parts.map(({ path, role }) => (path === '' ? 'one state_dict' : `${path} (${role})`)).join(', ')}`
+  return `it has: ${parts.map(({ path, role }) => (path === '' ? `the tensors at its top (${role})` : `${path} (${role})`)).join(', ')}`
 }
 
 /** Some of a file's tensors, under other names. */

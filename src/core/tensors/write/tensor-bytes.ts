@@ -4,12 +4,16 @@ import { bitsOf, type Dtype } from '../../formats/safetensors.js'
 import type { CastLosses } from '../read/cast-losses.js'
 import { createCast } from '../read/cast.js'
 import { readerOf } from '../read/reader.js'
-import { chunksOf, isExtent, type TensorData } from '../read/tensor.js'
+import { chunksOf, isExtent, type TensorData, type TensorPart } from '../read/tensor.js'
 import type { Sink } from './sink.js'
 
 /** Bit for bit. */
 export async function pourAsIs(data: TensorData, sink: Sink): Promise<void> {
   if (isExtent(data)) return sink.copy(data)
+  if (data.parts !== undefined) {
+    for (const part of data.parts) await pourPart(part, sink)
+    return
+  }
   let done = 0
   for await (const chunk of chunksOf(data)) {
     done += chunk.length
@@ -17,6 +21,12 @@ export async function pourAsIs(data: TensorData, sink: Sink): Promise<void> {
   }
   // Too little would shift all that comes behind it.
   if (done !== data.length) throw new FormatError(`a tensor gave ${done} of its ${data.length} bytes`)
+}
+
+async function pourPart(part: TensorPart, sink: Sink): Promise<void> {
+  const data = await part.open()
+  if (data.length !== part.length) throw new FormatError(`a piece has ${data.length} and not ${part.length} bytes`)
+  await pourAsIs(data, sink)
 }
 
 /** Elements per cast. */

@@ -1,0 +1,130 @@
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { convert, planConversion } from '../../../../src/core/tensors/convert/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { findUntiled } from '../../../../src/core/tensors/read/boxes.js'
+import { measureTensor, openTensors, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
+import { isExtent } from '../../../../src/core/tensors/read/tensor.js'
+
+const storage = localStorage()
+const fixtures = new URL('../../../fixtures/dcp/', import.meta.url).pathname
+/** Written by torch 2.13 with four processes: by rows, by columns, as a grid, and by one of them alone. */
+const fourRanks = join(fixtures, 'four-ranks')
+const expected = JSON.parse(fs.readFileSync(join(fixtures, 'four-ranks.json'), 'utf8')) as Record<
+  string,
+  { readonly dtype: string; readonly shape: readonly number[]; readonly sha256: string }
+>
+let folder = ''
+let open: TensorFile[] = []
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-dcp-'))
+})
+afterEach(async () => {
+  for (const file of open) await file.close()
+  open = []
+  fs.rmSync(folder, { recursive: true })
+})
+
+async function opened(path: string): Promise<TensorFile> {
+  const file = await openTensors(storage, path)
+  open.push(file)
+  return file
+}
+
+async function hashesOf(file: TensorFile): Promise<Record<string, unknown>> {
+  const hashes: Record<string, unknown> = {}
+  for (const tensor of file.tensors) {
+    const { sha256 } = await measureTensor(await file.dataOf(tensor), tensor.dtype, { hash: true, stats: false })
+    hashes[tensor.name] = { shape: tensor.shape, sha256 }
+  }
+  return hashes
+}
+
+const formsOf = (names: Record<string, { shape: readonly number[]; sha256: string }>) =>
+  Object.fromEntries(Object.entries(names).map(([name, { shape, sha256 }]) => [name, { shape, sha256 }]))
+
+function copyOfFourRanks(): string {
+  const copy = join(folder, 'copy')
+  fs.cpSync(fourRanks, copy, { recursive: true })
+  return copy
+}
+
+describe('a folder of torch.distributed.checkpoint', () => {
+  it('gives each tensor whole, however the processes shared it', async () => {
+    expect(await hashesOf(weightsOf(await opened(fourRanks)).file)).toEqual(formsOf(expected))
+  })
+
+  it('gives the same values in small chunks', async () => {
+    const file = weightsOf(await opened(fourRanks)).file
+    for (const tensor of file.tensors) {
+      const data = await file.dataOf(tensor)
+      if (isExtent(data)) continue
+      const [all, few]: [number[], number[]] = [[], []]
+      for await (const bytes of data.read(data.length, 1 << 20)) all.push(...bytes)
+      for await (const bytes of data.read(data.length, 8)) few.push(...bytes)
+      expect(few).toEqual(all)
+    }
+  })
+
+  it('takes the model for the weights, and the optimizer where it is asked for', async () => {
+    const file = await opened(fourRanks)
+    expect(weightsOf(file).path).toBe('model')
+    expect(weightsOf(file, 'optimizer').file.tensors.map(({ name }) => name)).toEqual(['state.rows.weight.exp_avg'])
+  })
+
+  it('takes what lies beside the optimizer for the weights, as torchtitan saves them', async () => {
+    const { file, leftOut } = weightsOf(await opened(join(fixtures, 'torchtitan')))
+    expect(file.tensors.map(({ name }) => name).sort()).toEqual(['output.weight', 'tok_embeddings.weight'])
+    expect(leftOut.map(({ path }) => path)).not.toContain('output.weight')
+  })
+
+  it('is written as safetensors with the same values', async () => {
+    const output = join(folder, 'model.safetensors')
+    await convert(storage, await planConversion(await opened(fourRanks), 'safetensors'), output)
+    expect(await hashesOf(await opened(output))).toEqual(formsOf(expected))
+  })
+
+  it('is refused where a file is not there, by its name', async () => {
+    const copy = copyOfFourRanks()
+    fs.rmSync(join(copy, '__2_0.distcp'))
+    await expect(openTensors(storage, copy)).rejects.toThrow(/__2_0\.distcp: is not there/)
+  })
+
+  it('is refused where a file is cut off, with the offset and the lengths', async () => {
+    const copy = copyOfFourRanks()
+    fs.truncateSync(join(copy, '__1_0.distcp'), 2000)
+    await expect(openTensors(storage, copy)).rejects.toThrow(
+      /__1_0\.distcp: ends at byte 2000, and .*\.metadata says that \d+ bytes of .* begin at byte \d+/,
+    )
+  })
+
+  it('is refused where a piece is no file of torch any more', async () => {
+    const copy = copyOfFourRanks()
+    for (const name of fs.readdirSync(copy).filter((one) => one.endsWith('.distcp'))) {
+      fs.writeFileSync(join(copy, name), Buffer.alloc(fs.statSync(join(copy, name)).size))
+    }
+    await expect(opened(copy).then(hashesOf)).rejects.toThrow(/the piece of ".*" at byte \d+ cannot be read/)
+  })
+})
+
+describe('the boxes of a tensor', () => {
+  const box = (offsets: number[], sizes: number[]) => ({ offsets, sizes })
+
+  it.each([
+    ['leave a gap', [box([0, 0], [2, 2])], /have 4 of its 8 elements/],
+    ['overlap', [box([0, 0], [2, 3]), box([0, 2], [2, 2])], /overlap/],
+    ['reach outside', [box([0, 0], [2, 5])], /reaches outside/],
+    ['hide a gap by an overlap', [box([0, 0], [2, 3]), box([1, 2], [1, 2])], /overlap/],
+  ])('are refused when they %s', (_, boxes, reason) => {
+    expect(findUntiled([2, 4], boxes)).toMatch(reason)
+  })
+
+  it('are taken when each element is in one', () => {
+    expect(findUntiled([2, 4], [box([0, 0], [1, 4]), box([1, 2], [1, 2]), box([1, 0], [1, 2])])).toBeUndefined()
+    expect(findUntiled([], [box([], [])])).toBeUndefined()
+    expect(findUntiled([0, 3], [])).toBeUndefined()
+  })
+})
