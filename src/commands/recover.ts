@@ -11,8 +11,9 @@ import {
   chooseOrBegin,
   clearTheWay,
   neverFinished,
-  openRun,
   openRunIfAny,
+  openRunToGoOn,
+  openRunToGoOnIfAny,
   tellObstacles,
   type ChooseContext,
   type ChooseRequest,
@@ -82,9 +83,13 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const path = resolve(this.args.run)
     const mayBeFirst = this.command.length > 0 && !this.flags.required
     const stateLocation = { stateDirectory: this.flags.state }
-    const run = await (mayBeFirst
-      ? openRunIfAny(this.storage, path, stateLocation)
-      : openRun(this.storage, path, stateLocation))
+    const opened = await (mayBeFirst
+      ? openRunToGoOnIfAny(this.storage, path, stateLocation)
+      : openRunToGoOn(this.storage, path, stateLocation))
+    for (const { path: folder } of opened?.weightsAlone ?? []) {
+      this.alert(`passed over what is in ${printable(folder)}: weights alone, from which no job can go on`)
+    }
+    const run = opened?.run ?? null
     if (this.command.length > 0) return this.start(path, run)
     if (run === null) return
     const { checkpoint, passedOver } = await this.choose(run)

@@ -170,6 +170,11 @@ export interface Checkpoint {
    * export. Absent: nothing speaks against it.
    */
   readonly resumable?: boolean
+  /**
+   * Where nothing tells when in the training it is from, what its name does: `final` is the newest, `best` may be any.
+   * Absent: something tells, or its name does not.
+   */
+  readonly uncounted?: 'newest' | 'any'
   /** Of what resuming needs, what is known not to be in it. Absent: nothing is known to be missing. */
   readonly lacks?: readonly Part[]
   /** Of a checkpoint that is one file, what lies at its top: `state_dict`, `optimizer_states`. Absent: not looked at. */

@@ -25,7 +25,7 @@ const valueOn: Readonly<Record<Scale, (checkpoint: Checkpoint) => number | null>
 /**
  * The first of meta `unixtime`, step, epoch and file time that all checkpoints have. One whose meta could not be read
  * has no vote: a single broken file must not reorder a run. Nor has one that was averaged or exported and counts
- * nothing: it comes after those that do.
+ * nothing, nor a `best` or `final` that does not: it comes after those that do, but `final` before them.
  */
 export function scaleOf(checkpoints: readonly Checkpoint[]): Scale {
   const readable = checkpoints.filter(hasReadableMeta)
@@ -37,9 +37,10 @@ export function scaleOf(checkpoints: readonly Checkpoint[]): Scale {
   return voters.every((checkpoint) => isTime(checkpoint.epoch)) ? 'epoch' : 'file time'
 }
 
-/** Weights alone that tell nothing of when in the training they are from. */
-function isUncounted({ resumable, unixtime, step, epoch }: Checkpoint): boolean {
-  return resumable === false && !isTime(unixtime) && !isTime(step) && !isTime(epoch)
+/** Weights alone that tell nothing of when in the training they are from, and what has a copy's name and counts nothing. */
+function isUncounted({ resumable, uncounted, unixtime, step, epoch }: Checkpoint): boolean {
+  if (isTime(unixtime) || isTime(step) || isTime(epoch)) return false
+  return resumable === false || uncounted !== undefined
 }
 
 function isTime(value: number | null): value is number {
@@ -113,6 +114,9 @@ function timesOn(scale: Scale, checkpoints: readonly Checkpoint[]): Timed[] {
   }
   const neighbours = new Map<string, readonly Timed[]>()
   return checkpoints.map((checkpoint) => {
+    if (checkpoint.uncounted === 'newest' && isUncounted(checkpoint)) {
+      return { checkpoint, value: Infinity, time: orOldest(timeOf(checkpoint)) }
+    }
     const timed = own(checkpoint)
     if (timed !== undefined) return timed
     if (isUncounted(checkpoint)) return { checkpoint, value: -Infinity, time: orOldest(timeOf(checkpoint)) }

@@ -1,8 +1,11 @@
 /** Runs that the real frameworks wrote, against what they said of them when they read them back. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { holdsWeights, isResumable, type Run } from '../../../../src/core/checkpoint.js'
+import { findRuns, measure } from '../../../../src/core/checkpoints/layouts/index.js'
+import { byRecency } from '../../../../src/core/choosing/selection/index.js'
+import { choose, openRunToGoOn } from '../../../../src/core/runs/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures } from './folders.js'
 
@@ -17,12 +20,29 @@ interface Expected {
     readonly epoch: number | null
     readonly metrics: Readonly<Record<string, number | string>>
     readonly resumable?: boolean
+    readonly weights?: { readonly files: readonly string[] }
   }[]
+  readonly latest?: string | null
+  readonly latest_also?: readonly string[]
+  readonly pointers?: readonly {
+    readonly file: string
+    readonly field: string | null
+    readonly target: string | null
+  }[]
+}
+
+interface Damaged {
+  readonly run: string
+  readonly resume: string | null
 }
 
 async function scan(root: string) {
   const runs = await findRuns(localStorage(), root)
   return runs.flatMap(({ checkpoints }) => checkpoints.map((one) => ({ ...one, name: relative(root, one.path) })))
+}
+
+function checkpointsOf({ checkpoints }: Run) {
+  return checkpoints
 }
 
 /** JSON has no word for them. */
@@ -49,6 +69,72 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
   it('is sound: nothing is told of any checkpoint', async () => {
     const found = await scan(root)
     expect(found.flatMap(({ name, health }) => health.findings.map(({ reason }) => `${name}: ${reason}`))).toEqual([])
+  })
+
+  it('has the newest first', async () => {
+    const all = await measure(localStorage(), (await findRuns(localStorage(), root)).flatMap(checkpointsOf))
+    const [first] = byRecency(all).ordered
+    const newest = [expected.latest, ...(expected.latest_also ?? [])].map((name) => join(root, name ?? ''))
+    // Of equal counts the newer file is first, and a clone gives them the times of the cloning.
+    const equal = all.filter(
+      ({ step, epoch }) => step === first?.step && epoch === first.epoch && (step ?? epoch) !== null,
+    )
+    const firsts = [first, ...equal].map((one) => one?.path)
+    if (typeof expected.latest === 'string') expect(firsts.some((path) => newest.includes(path ?? ''))).toBe(true)
+  })
+
+  it('has those for resumable that the framework can go on from', async () => {
+    const found = await scan(root)
+    for (const { name, resumable } of expected.checkpoints) {
+      const one = found.find((each) => each.name === name)
+      if (resumable !== undefined && one !== undefined) expect([name, isResumable(one)]).toEqual([name, resumable])
+    }
+  })
+
+  it('knows the files with the weights as such', async () => {
+    const found = await scan(root)
+    for (const { name, weights } of expected.checkpoints) {
+      const one = found.find((each) => each.name === name)
+      if (one === undefined) continue
+      const known = one.files.filter(holdsWeights).map(({ path }) => path)
+      for (const file of weights?.files ?? []) {
+        const places = [join(root, file), join(one.path, file)]
+        // A group is called by one of its files, and a folder of shards is one.
+        expect([
+          file,
+          known.some((path) =>
+            places.some((place) => place === path || place === one.path || place.startsWith(`${path}/`)),
+          ),
+        ]).toEqual([file, true])
+      }
+    }
+  })
+
+  it('has the pointers of the framework where they are files or links', async () => {
+    const found = await scan(root)
+    const told = new Set(
+      found.flatMap(({ pointsTo, run }) => pointsTo.map(({ name }) => relative(root, join(run, name)))),
+    )
+    for (const { file, field, target } of expected.pointers ?? []) {
+      const isCopy = field !== null && /copy|weights|hard link/.test(field)
+      if (target === null || isCopy) continue
+      expect([
+        file,
+        told.has(target) || found.some(({ name, sameAs }) => name === target && sameAs === undefined),
+      ]).toEqual([file, true])
+    }
+  })
+
+  const damaged = existsSync(join(frameworks, framework, 'damaged.json'))
+    ? (JSON.parse(readFileSync(join(frameworks, framework, 'damaged.json'), 'utf8')) as Damaged)
+    : null
+  it.runIf(typeof damaged?.resume === 'string')('damaged, is gone on from where the framework can', async () => {
+    const folder = join(frameworks, framework, damaged?.run ?? '')
+    const storage = localStorage()
+    const { run } = await openRunToGoOn(storage, folder)
+    const request = { query: { orders: [], where: [] }, verify: 'deep', keys: [] } as const
+    const { checkpoint } = await choose(storage, run, request, { now: 2e9, wait: async () => Promise.resolve() })
+    expect(relative(folder, checkpoint.path)).toBe(damaged?.resume)
   })
 
   it('has a file with the weights in each checkpoint', async () => {

@@ -36,6 +36,17 @@ describe('recency', () => {
     expect([namesOf(ordered), scale]).toEqual([['epoch_2', 'epoch_1', 'avg_2'], 'epoch'])
   })
 
+  it('puts a final one that counts nothing before what counts, and a best one behind it, without a vote', () => {
+    const run = [
+      { ...checkpoint('best', { modified: 40 }), uncounted: 'any' as const },
+      checkpoint('1', { meta: { epoch: 1 }, modified: 10 }),
+      { ...checkpoint('final', { modified: 5 }), uncounted: 'newest' as const },
+      checkpoint('2', { meta: { epoch: 2 }, modified: 30 }),
+    ]
+    const { ordered, scale } = byRecency(run)
+    expect([namesOf(ordered), scale]).toEqual([['final', '2', '1', 'best'], 'epoch'])
+  })
+
   it('goes by the files, with a warning, where nothing else is shared', () => {
     const run = [
       checkpoint('a', { meta: { unixtime: 3 }, modified: 10 }),

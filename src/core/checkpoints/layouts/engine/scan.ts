@@ -388,10 +388,18 @@ function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs
     health: healthFrom('none', findings),
     pointsTo: [...(reading?.pointsTo ?? []), ...(spec.namedBy?.(meta) ?? []), ...pointers],
     ...(directions.size === 0 ? {} : { directions }),
-    ...(sameAs === undefined ? {} : { sameAs }),
+    ...(sameAs === undefined ? placeByName(unit, counts, meta) : { sameAs }),
     ...(resumable === undefined ? {} : { resumable }),
     ...(lacks.length === 0 ? {} : { lacks }),
   }
+}
+
+/** A name that may be a copy's, of which no original is there and nothing inside tells when it was saved. */
+function placeByName({ spec, name }: Unit, counts: Meta, meta: Meta): Pick<Checkpoint, 'uncounted'> {
+  if (spec.copies?.names.test(name) !== true) return {}
+  if ([counts.get('step'), counts.get('epoch'), meta.get('unixtime')].some((value) => toFinite(value) !== null))
+    return {}
+  return { uncounted: /last|latest|final/i.test(name) ? 'newest' : 'any' }
 }
 
 /** Of one still being written nothing is known to be missing. */

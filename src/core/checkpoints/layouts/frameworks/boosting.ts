@@ -24,7 +24,12 @@ export const xgboost: LayoutSpec = {
       proof: learner,
       facts: [{ from: 'name', add: { step: 1 } }],
     },
-    { kind: 'file', name: /^\w+\.ubj$|^(?:final|model|best|xgb\w*|booster)\.json$/, proof: learner, facts: [] },
+    {
+      kind: 'file',
+      name: /^\w+\.ubj$|^(?:final|model|best|xgb\w*|booster)\.json$/,
+      proof: learner,
+      facts: [{ from: 'bytes', tell: roundsIn, limit: 256 << 20 }],
+    },
   ],
 }
 
@@ -47,6 +52,26 @@ export const lightgbm: LayoutSpec = {
       facts: [{ from: 'text', pick: roundsDone, limit: 256 << 20 }],
     },
   ],
+}
+
+/**
+ * Where each round's trees begin is a list with one number more than there are rounds, in JSON and, after its length, in
+ * UBJSON (xgboost/src/gbm/gbtree_model.cc, `iteration_indptr`). A linear model has none.
+ */
+function roundsIn(bytes: Uint8Array): Meta {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const key = 'iteration_indptr'
+  const at = buffer.indexOf(key)
+  if (at === -1) return new Map()
+  const json = /^"\s*:\s*\[([\d\s,]*)\]/.exec(buffer.toString('latin1', at + key.length, at + (1 << 20)))?.[1]
+  const count = json === undefined ? countOfUbjson(buffer.subarray(at + key.length)) : json.split(',').length
+  return new Map(count > 0 && Number.isSafeInteger(count) ? [['step', count - 1]] : [])
+}
+
+/** Of an array with its type, or without, and its length as a 64-bit integer; 0 for anything else. */
+function countOfUbjson(rest: Buffer): number {
+  const head = /^\[(?:\$.)?#L/.exec(rest.toString('latin1', 0, 5))?.[0].length
+  return head === undefined || rest.length < head + 8 ? 0 : Number(rest.readBigInt64BE(head))
 }
 
 /** `{`, a key's length as a 64-bit integer, `learner` (UBJSON 12, as XGBoost writes it). */
