@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { explainPath } from '../../../../src/core/checkpoints/layouts/explain.js'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
@@ -46,6 +47,32 @@ const things: Readonly<Record<string, string | Uint8Array>> = {
   'hub/models--a--b/snapshots/abc/config.json': '{}',
   'hub/models--a--b/blobs/abc100': noise,
   checkpoint: 'machine snapshot 3\n',
+  'work/ours-1.index': 'x'.repeat(60),
+  'work/theirs-2.data-00000-of-00001': 'x',
+  'work/checkpoint': 'the checkpoint of our climb',
+  'work/best.keras': 'my notes',
+  'work/best.weights.h5': 'x',
+  'work/latest': 'v3',
+  'work/last_checkpoint': 'nowhere',
+  'work/checkpoint_10': 'x',
+  'work/epoch_3.pth': 'x',
+  'work/model_0000100.pth': 'x',
+  'work/12epoch.pth': 'x',
+  'work/epoch=3-step=4.ckpt': 'x',
+  'work/last.ckpt': 'x',
+  'work/model.ubj': 'x',
+  'work/run-0/checkpoint-3/notes': 'x',
+  'work/CKPT+x/notes': 'x',
+  'work/result.json': '{}',
+  'work/latest_checkpointed_iteration.txt': '100',
+  'work/ep1-ba2-rank0.pt': 'x',
+  'work/ep1-ba2/notes': 'x',
+  'work/global_step100/frames.csv': '1',
+  'work/trainer_state.json': '{}',
+  'work/checkpoint-7/config.json': '{"a":1}',
+  'work/checkpoint-8/model.py': 'x',
+  'tensorflow/checkpoint/notes': 'x',
+  'tensorflow/ours-1.index': 'x'.repeat(60),
 }
 
 function makeHome(): string {
@@ -59,6 +86,14 @@ function makeHome(): string {
 describe('a home folder full of other things', () => {
   it('has no checkpoint', async () => {
     const runs = await findRuns(localStorage(), makeHome())
+    expect(runs.flatMap(({ checkpoints }) => checkpoints.map(({ path, layout }) => `${path}: ${layout}`))).toEqual([])
+  })
+
+  it('has none among what torch saves beside models: data, statistics, TorchScript, an optimizer; nor in a hub cache', async () => {
+    const runs = await findRuns(
+      localStorage(),
+      fileURLToPath(new URL('../../../fixtures/other-things', import.meta.url)),
+    )
     expect(runs.flatMap(({ checkpoints }) => checkpoints.map(({ path, layout }) => `${path}: ${layout}`))).toEqual([])
   })
 

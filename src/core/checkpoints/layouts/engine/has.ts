@@ -32,10 +32,10 @@ export async function prove(has: Has, unit: Unit, io: LayoutIo): Promise<boolean
     return true
   }
   if ('not' in has) return !(await prove(has.not, unit, io))
-  if ('test' in has) return has.test(unit, io)
+  if ('test' in has) return (await orNull(has.test(unit, io))) === true
   const of = 'of' in has ? has.of : undefined
   for (const path of of === undefined ? ownFiles(unit) : filesNamed(unit, of)) {
-    const look = await lookOrNull(io, path)
+    const look = await orNull(io.look(path))
     if (look !== null && look.broken === null && (await holds(has, look))) return true
   }
   return false
@@ -66,10 +66,10 @@ function hasKeys(value: unknown, paths: readonly KeyPath[]): boolean {
   })
 }
 
-/** Null for what cannot be opened: it proves nothing. */
-async function lookOrNull(io: LayoutIo, path: string): Promise<FileLook | null> {
+/** Null where something cannot be opened: it proves nothing. */
+async function orNull<T>(looking: Promise<T>): Promise<T | null> {
   try {
-    return await io.look(path)
+    return await looking
   } catch (error) {
     if (error instanceof StorageError) return null
     throw error

@@ -105,17 +105,28 @@ export function isTensor(node: PickleNode): boolean {
 
 /** Tensors looked at: a state dict that begins as one is one. */
 const mostTensors = 1000
-/** Parameters of modules have the path to them in their name, or one of these last. */
-const parameterName = /\.|^(weight|bias|running_mean|running_var)$/
+/** Parameters within a module have the path to them in their name; no file has such a suffix. */
+const pathName =
+  /^[^/\\\s]+\.(?!(?:wav|flac|mp3|ogg|m4a|jpe?g|png|gif|webp|tiff?|npy|npz|txt|json|csv|mp4|pt|h5)$)[\w-]+$/i
+/** Of a single layer. */
+const layerName =
+  /^(weight|bias|in_proj_weight|in_proj_bias|running_mean|running_var|num_batches_tracked|_extra_state)$/
 
-/** True for tensors alone by names of which one at least is a parameter's, and for a whole module. */
+/**
+ * True for a whole module, and for tensors alone: those that a module's `state_dict()` gave (it notes `_metadata`), or
+ * by names of parameters. A dict of data has names of its own, be it `weight` for one.
+ */
 export function isStateDict(node: PickleNode | undefined): boolean {
   if (isModule(node)) return true
-  const entries = entriesOf(node).filter(([key]) => keyText(key) !== '_metadata')
+  const all = entriesOf(node)
+  const entries = all.filter(([key]) => keyText(key) !== '_metadata')
   if (entries.length === 0) return false
   const some = entries.slice(0, mostTensors)
   if (!some.every(([key, value]) => textOf(key) !== undefined && (isTensor(value) || isExtraState(key)))) return false
-  return some.some(([key]) => parameterName.test(textOf(key) ?? ''))
+  if (entries.length < all.length) return true
+  const names = some.map(([key]) => textOf(key) ?? '')
+  if (names.some((name) => pathName.test(name))) return true
+  return names.length > 1 && names.includes('weight') && names.every((name) => layerName.test(name))
 }
 
 /** torch.nn.Module has these attributes whatever its class is. */

@@ -5,7 +5,7 @@
  */
 import type { Meta } from '../../../checkpoint.js'
 import type { Unit } from '../engine/unit.js'
-import type { LayoutSpec } from '../spec.js'
+import type { LayoutIo, LayoutSpec } from '../spec.js'
 
 export const tensorflow: LayoutSpec = {
   id: 'tensorflow',
@@ -18,7 +18,15 @@ export const tensorflow: LayoutSpec = {
       proof: {
         sure: [{ all: [{ file: /\.index$/ }, { file: /\.data-\d{5}-of-\d{5}$/ }] }],
         // Databases and corpora have an .index too.
-        likely: [{ all: [{ file: /\.index$/ }, { beside: 'checkpoint' }] }],
+        likely: [
+          {
+            all: [
+              { file: /\.index$/ },
+              { beside: 'checkpoint' },
+              { says: 'has a checkpoint beside it that begins as its manager writes it', test: hasState },
+            ],
+          },
+        ],
       },
       whole: {
         needs: [
@@ -43,6 +51,11 @@ export const tensorflow: LayoutSpec = {
     },
   ],
   pointers: [{ file: 'checkpoint', holds: 'tensorflow', purpose: 'resume', onDelete: 'rewrite' }],
+}
+
+async function hasState({ folder }: Unit, io: LayoutIo): Promise<boolean> {
+  const { head } = await io.look(`${folder.path}/checkpoint`)
+  return new TextDecoder().decode(head).startsWith('model_checkpoint_path: "')
 }
 
 /** The manager's list has a time for each path, in the same order. */
