@@ -90,7 +90,7 @@ const records: Readonly<Record<string, RecordKind>> = {
     sound: { version: 1, token, time: 1, owner },
     read: async (storage: Storage, state: StateFolder) => {
       const none = () => Promise.resolve()
-      const processes = { self: owner, startOf: () => '100' }
+      const processes = { self: owner, startOf: () => '100', isOwnJob: () => true }
       await holderOf(storage, state, { processes, now: () => 1, wait: none, every: () => () => undefined, patience: 0 })
       return []
     },

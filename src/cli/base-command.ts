@@ -46,8 +46,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** The first argument stands for itself, and for no run below it. */
   static isExact = false
 
-  /** It changes nothing: settings that somebody else may have written are left out, which is told; others refuse. */
+  /**
+   * It changes nothing: settings that somebody else may have written, and files that hold none, are left out, which is
+   * told; others refuse.
+   */
   static isReader = false
+
+  /** It is there to find mistakes in settings: a file that holds none is one. */
+  static tellsMistakes = false
 
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
@@ -113,10 +119,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const [first] = Object.values(args).flat()
     const path = resolve(typeof first === 'string' ? first : '.')
     const folder = flags['recursive'] === true ? path : await this.settingsFolder(path)
-    const { files, leftOut } = await loadSettings(this.storage, folder, this.config.commandIDs)
+    const { isReader, tellsMistakes } = this.constructor as typeof BaseCommand
+    const leniency = { unreadable: isReader, mistaken: isReader && !tellsMistakes }
+    const { files, leftOut } = await loadSettings(this.storage, folder, this.config.commandIDs, leniency)
     this.files = files
     this.leftOut = leftOut
-    if (!(this.constructor as typeof BaseCommand).isReader) refuseLeftOut(leftOut)
+    if (!isReader) refuseLeftOut(leftOut)
     if (files.length === 0) return {}
     if (files.some(({ layouts }) => layouts !== null)) (await import('./settings/layouts.js')).useLayoutsOf(files)
     const { applySettings } = await import('./settings/apply.js')

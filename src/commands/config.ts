@@ -11,6 +11,7 @@ import type { DescribedCommand } from '../cli/settings/schema.js'
 
 export default class Config extends BaseCommand<typeof Config> {
   static override isReader = true
+  static override tellsMistakes = true
   static override summary = 'Show which settings hold for a run, and where each comes from'
   static override description = `Every flag of COMMAND, with the value that it has where it is not typed: from ckpt.yaml in the run or above it, from
 your own settings, from the environment, or the built-in default; then the hooks. Without COMMAND, of every command

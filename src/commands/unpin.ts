@@ -2,8 +2,7 @@ import { resolve } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
 import { byRun, findRemembered, type Named } from '../core/runs/checkpoint-arguments.js'
 import { CkptError } from '../core/errors.js'
-import { unpin } from '../core/runs/index.js'
-import { readPins, stateFolderOf } from '../core/changes/state/index.js'
+import { pinsOf, unpin } from '../core/runs/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags.js'
 import { printable } from '../render/printable.js'
 
@@ -32,8 +31,8 @@ export default class Unpin extends BaseCommand<typeof Unpin> {
 
   private async findPin(argument: string) {
     const named = await findRemembered(this.storage, argument, '.', async (run, name) => {
-      const state = await stateFolderOf(this.storage, run, this.flags.state)
-      return (await readPins(this.storage, state)).has(name) ? name : undefined
+      const pins = await pinsOf(this.storage, { path: run }, { stateDirectory: this.flags.state })
+      return pins.has(name) ? name : undefined
     })
     if (named !== null) return named
     throw new CkptError('no-match', `${resolve(argument)}: no pin is known under that name`, {

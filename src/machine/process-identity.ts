@@ -1,5 +1,5 @@
 /** Which process this is, and which others are there, as the lock of a run needs to know. */
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Processes } from '../core/changes/state/index.js'
 
@@ -13,7 +13,7 @@ export function processes(command: string): Processes {
     namespace: textOrNull(() => readlinkSync('/proc/self/ns/pid')),
     command,
   }
-  return { self, startOf }
+  return { self, startOf, isOwnJob }
 }
 
 /**
@@ -24,6 +24,16 @@ export function startOf(pid: number): string | null {
   const stat = textOrNull(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
   return fields?.[0] === 'Z' ? null : (fields?.[19] ?? null)
+}
+
+/** What ckpt sets in the environment of a job (machine/job-process.ts) stays readable as long as the process lives. */
+function isOwnJob(pid: number): boolean {
+  try {
+    const isOwn = statSync(`/proc/${pid}`).uid === process.geteuid?.()
+    return isOwn && /(?:^|\0)CKPT_JOB=/.test(readFileSync(`/proc/${pid}/environ`, 'latin1'))
+  } catch {
+    return false
+  }
 }
 
 function textOrNull(read: () => string): string | null {

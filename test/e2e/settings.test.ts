@@ -83,13 +83,11 @@ describe('a flag in ckpt.yaml', () => {
 
   it.each([
     ['find: {mn: [WER]}', ':1:8: "mn" is not a flag of find', 'did you mean min?'],
-    ['fnd: {min: [WER]}', ':1:1: "fnd" is not a section of ckpt.yaml', 'did you mean find?'],
     ['find:\n  num: many', ':2:8: Expected an integer', undefined],
     ['find:\n  verify: deeep', ':2:11: Expected --verify=deeep to be one of: none, quick, deep', undefined],
     ['find:\n  by: "loss +"', ':2:7: ', undefined],
     ['find: {no-config: true}', ':1:8: "no-config" is not a flag of find', undefined],
     ['list:\n  all: true\n  limit: 2', undefined, undefined],
-    ['trust: [/tmp]', ':1:9: trust stands in your own settings only', 'config.yaml'],
   ])('with a mistake is told with its place: %j', async (text, place, hint) => {
     const { run, file } = withSettings(text)
     const { status, stderr } = await ckpt(['find', run])
@@ -99,6 +97,25 @@ describe('a flag in ckpt.yaml', () => {
     }
     expect([status, stderr]).toEqual([2, expect.stringContaining(file + place) as string])
     if (hint !== undefined) expect(stderr).toContain(hint)
+  })
+
+  it.each([
+    ['fnd: {min: [WER]}', 'line 1, column 1: "fnd" is not a section of ckpt.yaml', ':1:1: "fnd" is not'],
+    ['trust: [/tmp]', 'line 1, column 9: trust stands in your own settings only', ':1:9: trust stands'],
+    ['model: {layers: [1, 2', 'line 1, column ', ':1:'],
+    [`find: {min: [WER]} # ${'x'.repeat(1 << 20)}`, '1048597 bytes, and at most 1048576', '1048597 bytes'],
+  ])('that is none keeps reading commands from nothing, which is told: %.30s', async (text, reason, mistake) => {
+    const { run, file } = withSettings(text)
+    for (const command of ['list', 'find', 'recover']) {
+      const { status, stderr } = await ckpt([command, run])
+      expect([command, status]).toEqual([command, 0])
+      expect(stderr).toContain(`warning: ${file} is left out: ${reason}`)
+    }
+    // What changes something might do what the file was to forbid.
+    const { status, stderr } = await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect([status === 0, stderr.includes(mistake)]).toEqual([false, true])
+    const told = await ckpt(['config', run])
+    expect(told.stdout + told.stderr).toContain(mistake)
   })
 
   it.each([
@@ -221,10 +238,15 @@ describe('a ckpt.yaml that somebody else may have written', () => {
     expect((await ckpt(['find', run])).stderr).toContain('leads round in circles')
     rmSync(file)
     spawnSync('mkfifo', [file])
-    expect((await ckpt(['find', run])).status).toBe(1)
+    expect(await ckpt(['find', run])).toMatchObject({
+      status: 0,
+      stderr: `warning: ${file} is left out: not a regular file\n`,
+    })
+    expect((await ckpt(['prune', run, '--keep', '1', '--yes'])).status).toBe(1)
     rmSync(file)
     mkdirSync(file)
-    expect((await ckpt(['find', run])).status).toBe(1)
+    expect((await ckpt(['find', run])).status).toBe(0)
+    expect((await ckpt(['prune', run, '--keep', '1', '--yes'])).status).toBe(1)
   })
 
   describe.runIf(isRoot)('of another user', () => {

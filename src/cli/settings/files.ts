@@ -3,8 +3,9 @@ import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { ParsedConfig } from './settings-file.js'
 import { findConfigs, readConfig } from './find-files.js'
+import { reasonOf, StorageError } from '../../core/errors.js'
 import type { ReadStorage } from '../../core/storage/storage.js'
-import type { Doubt } from './trust.js'
+import type { Doubt, Way } from './trust.js'
 
 /** A file that may hold settings, and is not taken. */
 export interface LeftOut extends Doubt {
@@ -18,17 +19,26 @@ export interface Settings {
   readonly leftOut: readonly LeftOut[]
 }
 
+/** What is done about a file that may hold settings and does not. */
+export interface Leniency {
+  /** One that cannot be read, is no file or is too large for settings is left out. */
+  readonly unreadable: boolean
+  /** One that is no YAML, or has sections that there are none of, is left out: another program's, perhaps. */
+  readonly mistaken: boolean
+}
+
 /**
- * Every file is read with its mistakes told, but for those that somebody else may have written. Nothing but a few
- * looks is done where there are none. Throws ConfigError, StorageError.
+ * Every file is read with its mistakes told, but for those that somebody else may have written, and those that
+ * `leniency` leaves out. Nothing but a few looks is done where there are none. Throws ConfigError, StorageError.
  */
 export async function loadSettings(
   storage: ReadStorage,
   folder: string,
   commandIds: readonly string[],
+  leniency: Leniency,
 ): Promise<Settings> {
   const paths = await findConfigs(storage, folder, { home: homedir(), own: ownFile() })
-  return paths.length === 0 ? { files: [], leftOut: [] } : parseSettings(storage, paths, commandIds)
+  return paths.length === 0 ? { files: [], leftOut: [] } : parseSettings(storage, paths, commandIds, leniency)
 }
 
 /** The user's own file (XDG Base Directory Specification: a relative path is as none). */
@@ -42,12 +52,17 @@ async function parseSettings(
   storage: ReadStorage,
   paths: readonly string[],
   commandIds: readonly string[],
+  leniency: Leniency,
 ): Promise<Settings> {
   const { parseConfig } = await import('./settings-file.js')
   const { followWay } = await import('./trust.js')
   const { people } = await import('../../machine/people.js')
   const library = await import('yaml')
   const names = commandIds.map((id) => id.replaceAll(':', ' '))
+  const read = async (path: string, way: Way) => {
+    const config = parseConfig(await readConfig(storage, way.real, way), path, names, library, way.real)
+    return { config, named: await readTrust(config, path === ownFile()) }
+  }
   let trusted = { folders: [] as readonly string[], group: false }
   const files: ParsedConfig[] = []
   const leftOut: LeftOut[] = []
@@ -59,12 +74,30 @@ async function parseSettings(
       leftOut.unshift({ path, ...way.doubt })
       continue
     }
-    const config = parseConfig(await readConfig(storage, way.real, way), path, names, library, way.real)
-    const named = await readTrust(config, path === ownFile())
+    const found = await read(path, way).catch((error: unknown) => whyLeftOut(error, leniency))
+    if ('reason' in found) {
+      leftOut.unshift({ path, ...found })
+      continue
+    }
+    const { config, named } = found
     trusted = { folders: [...trusted.folders, ...named.folders], group: trusted.group || named.group }
     files.unshift(config)
   }
   return { files, leftOut }
+}
+
+/** Throws the error again where it is no reason to leave the file out. */
+async function whyLeftOut(error: unknown, { unreadable, mistaken }: Leniency): Promise<Doubt> {
+  const { ConfigError } = await import('../../core/formats/config-yaml.js')
+  if (mistaken && error instanceof ConfigError) {
+    const { position, mistake, hint } = error
+    const reason = `line ${position.line}, column ${position.column}: ${mistake}`
+    return { reason, hint: hint ?? 'correct it' }
+  }
+  if (unreadable && error instanceof StorageError) {
+    return { reason: reasonOf(error), hint: 'see what it is, then correct it or move it away' }
+  }
+  throw error
 }
 
 async function readTrust({ trust }: ParsedConfig, isOwn: boolean) {

@@ -18,11 +18,12 @@ export function positionText({ path, line, column }: FilePosition): string {
 /** A mistake in such a file, told with its place: `/exp/ckpt.yaml:3:5: …`. */
 export class ConfigError extends CkptError {
   constructor(
-    position: FilePosition,
-    message: string,
+    readonly position: FilePosition,
+    /** The message without the place. */
+    readonly mistake: string,
     details: { readonly hint?: string; readonly cause?: unknown } = {},
   ) {
-    super('usage', `${positionText(position)}: ${message}`, details)
+    super('usage', `${positionText(position)}: ${mistake}`, details)
   }
 }
 

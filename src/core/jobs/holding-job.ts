@@ -43,14 +43,24 @@ export async function holdingJob<T>(
   }
 }
 
-/** A ckpt that was killed takes nothing along: its job goes on, and a second one would write over it. */
-function refuseSurvivor(last: RecordedAttempt | undefined, { self, startOf }: Processes): void {
+/**
+ * A ckpt that was killed takes nothing along: its job goes on, and a second one would write over it. How to end it is
+ * told only of what is the user's own job: others may have written the journal, and a number in it may be anything's.
+ */
+function refuseSurvivor(last: RecordedAttempt | undefined, { self, startOf, isOwnJob }: Processes): void {
   if (last?.end !== null) return
   const { pid, started, host } = last.start
   if (pid === null || started === null || host !== self.host || startOf(pid) !== started) return
-  throw new CkptError('refused', `the job that an earlier ckpt started is still running, as process ${pid}`, {
-    hint: `that ckpt was killed, and its job was not; to end the job: kill -- -${pid}`,
-  })
+  const isSure = isOwnJob(pid)
+  throw new CkptError(
+    'refused',
+    `the job that an earlier ckpt started ${isSure ? 'is still running' : 'seems to be running still'}, as process ${pid}`,
+    {
+      hint: isSure
+        ? `that ckpt was killed, and its job was not; to end the job: kill -- -${pid}`
+        : `it is not known to be a job of yours: see what it is (ps -fp ${pid}), and wait until it has ended`,
+    },
+  )
 }
 
 /** The folder above a run that has not begun yet may be missing too. */

@@ -1,5 +1,5 @@
 /** The text of a plan (docs/pretrain.md). */
-import { dirname, resolve } from 'node:path'
+import { dirname, relative, resolve, sep } from 'node:path'
 import { ConfigError, unknownKey, YamlText, type Pair, type Scalar } from '../formats/config-yaml.js'
 import { parseHooks, type Hook } from '../jobs/hooks/index.js'
 import { guessSource } from './sources/index.js'
@@ -56,7 +56,7 @@ class PlanReader {
     )
     return {
       path,
-      collectIn: this.folder('collect_in'),
+      collectIn: this.collectIn(),
       link: this.options.link ?? this.readLink() ?? 'symbolic',
       loadables,
       hooks,
@@ -72,6 +72,30 @@ class PlanReader {
   private folder(section: string): string | null {
     const written = this.scalar(section)
     return written === null ? null : resolve(this.context.base, written.text)
+  }
+
+  /** What is fetched lies in a folder of its own, where nothing takes it for settings or for what ckpt remembers. */
+  private collectIn(): string | null {
+    const path = this.folder('collect_in')
+    const written = this.scalar('collect_in')
+    if (path === null || written === null) return null
+    const below = relative(path, this.context.base)
+    if (below === '' || (below !== '..' && !below.startsWith(`..${sep}`))) {
+      const what = below === '' ? 'the folder of the plan' : 'a folder above the plan'
+      throw new ConfigError(
+        written.position,
+        `collect_in is ${what}, and what is fetched lies in a folder of its own`,
+        {
+          hint: 'collect_in: pretrained',
+        },
+      )
+    }
+    if (path.split(sep).includes('.ckpt')) {
+      throw new ConfigError(written.position, 'collect_in lies in .ckpt, where ckpt keeps what it remembers', {
+        hint: 'collect_in: pretrained',
+      })
+    }
+    return path
   }
 
   private pairs(section: string): Pair[] {

@@ -1,8 +1,11 @@
 /** Pinning and unpinning, and telling of pins whose checkpoint is gone. */
+import { join } from 'node:path'
 import type { Run } from '../checkpoint.js'
 import { CkptError, StorageError } from '../errors.js'
 import {
   acquireLock,
+  otherStateFolderOf,
+  readDistrustedPins,
   readPins,
   refuseWithout,
   stateFolderOf,
@@ -33,18 +36,40 @@ export async function pin(
   return made
 }
 
-/** Takes pins away; gives the names that had none. */
+/**
+ * Takes pins away, wherever they protect. Throws CkptError `refused` where one lies in a folder that is not trusted, and
+ * so never changed.
+ */
 export async function unpin(
   storage: Storage,
   run: string,
   names: readonly string[],
   options: LockOptions & StateLocation,
-): Promise<string[]> {
-  const without: string[] = []
-  await changePins(storage, run, options, (pins) => {
-    for (const name of names) if (!pins.delete(name)) without.push(name)
-  })
-  return without
+): Promise<void> {
+  const state = await stateFolderOf(storage, run, options.stateDirectory)
+  const other = options.stateDirectory === undefined ? await otherStateFolderOf(storage, run, state) : null
+  if (other !== null && state.distrusted !== undefined) await refuseDistrusted(storage, other, names)
+  for (const folder of [state, state.distrusted === undefined ? other : null]) {
+    const pins = folder === null ? null : await readPins(storage, folder)
+    if (folder === null || !names.some((name) => pins?.has(name))) continue
+    await changePinsIn(storage, folder, options, (found) => {
+      for (const name of names) found.delete(name)
+    })
+  }
+}
+
+async function refuseDistrusted(storage: Storage, folder: StateFolder, names: readonly string[]): Promise<void> {
+  const pins = await readDistrustedPins(storage, folder)
+  const pinned = names.find((name) => pins.has(name))
+  if (pinned === undefined) return
+  const path = join(folder.path, 'pins.json')
+  throw new CkptError(
+    'refused',
+    `${pinned} is pinned in ${path}, and ckpt changes nothing in a folder that is not trusted`,
+    {
+      hint: 'make the folder one that is (a warning says why it is not), or take the pin out of that file by hand',
+    },
+  )
 }
 
 async function changePins(
@@ -53,7 +78,15 @@ async function changePins(
   options: LockOptions & StateLocation,
   change: (pins: Map<string, Pin>) => void,
 ): Promise<void> {
-  const state = await stateFolderOf(storage, run, options.stateDirectory)
+  await changePinsIn(storage, await stateFolderOf(storage, run, options.stateDirectory), options, change)
+}
+
+async function changePinsIn(
+  storage: Storage,
+  state: StateFolder,
+  options: LockOptions,
+  change: (pins: Map<string, Pin>) => void,
+): Promise<void> {
   await holding(storage, state, options, 'a pin', async () => {
     const pins = new Map(await readPins(storage, state))
     change(pins)

@@ -53,10 +53,10 @@ function withDemotion(checkpoint: Checkpoint, demotions: ReadonlyMap<string, Dem
   return gone.length === 0 ? checkpoint : { ...checkpoint, demoted: gone.map(({ name, key }) => ({ name, key })) }
 }
 
-/** The run's pins by the checkpoint's name. Throws CkptError `damaged`, StorageError. */
+/** The run's pins by the checkpoint's name. Throws as `protectingPins`. */
 export async function pinsOf(
   storage: ReadStorage,
-  run: Run,
+  run: Pick<Run, 'path'>,
   stateLocation: StateLocation,
 ): Promise<ReadonlyMap<string, Pin>> {
   const { stateDirectory } = stateLocation
@@ -67,7 +67,8 @@ export async function pinsOf(
 
 /**
  * What is pinned in this state folder, or in the other one that the run may have: nothing is deleted because a folder
- * is trusted no more, or again. Throws CkptError `damaged`, StorageError.
+ * is trusted no more, or again. Throws CkptError `damaged`, `refused` (there may be pins that cannot be read),
+ * StorageError.
  */
 export async function protectingPins(
   storage: ReadStorage,

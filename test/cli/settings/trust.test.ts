@@ -107,7 +107,10 @@ const swaps = `
 
 async function taking(folder: string): Promise<string> {
   try {
-    const { files, leftOut } = await loadSettings(localStorage(), folder, ['find'])
+    const { files, leftOut } = await loadSettings(localStorage(), folder, ['find'], {
+      unreadable: false,
+      mistaken: false,
+    })
     const nearest = files.find(({ path }) => path.startsWith(folder))
     if (nearest === undefined) return leftOut.length > 0 ? 'left out' : 'none'
     return nearest.sections.get('find')?.entries[0]?.values[0]?.text ?? 'empty'

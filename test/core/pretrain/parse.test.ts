@@ -162,6 +162,10 @@ describe('a mistake is told with its place', () => {
     ['loadables: {lm: {target: a, map: {a: [b]}}}\ndefault_source: .', '1:38: a has a list, where', ''],
     ['loadables: {lm: {target: a, map: a=b}}\ndefault_source: .', '1:34: map holds no keys', '{old: new}'],
     ['collect_in: [in]', '1:13: collect_in has a list, where', ''],
+    ['collect_in: .', '1:13: collect_in is the folder of the plan, and what is fetched lies', 'collect_in: pretrained'],
+    ['collect_in: sub/../..', '1:13: collect_in is a folder above the plan', 'collect_in: pretrained'],
+    ['collect_in: /', '1:13: collect_in is a folder above the plan', 'collect_in: pretrained'],
+    ['collect_in: .ckpt/save', '1:13: collect_in lies in .ckpt', 'collect_in: pretrained'],
     ['hooks: [{key: lm, loads: "cat"}]', '1:19: "loads" is not a key of a hook', 'did you mean load?'],
   ])('%s', async (text, message, hint) => {
     await expect(plan(text)).rejects.toMatchObject({

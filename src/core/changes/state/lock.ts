@@ -11,10 +11,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { CkptError, StorageError } from '../../errors.js'
+import { CkptError, StorageError, UntrustedError } from '../../errors.js'
+import type { JsonObject } from '../../formats/json.js'
 import type { Storage } from '../../storage/storage.js'
 import { describeOwner, lifeOf, toOwner, type Owner, type Processes } from './owner.js'
-import { quietly, readRecordOrNull } from './record.js'
+import { quietly, readRecord, readRecordOrNull } from './record.js'
 import { makeState, removeEmpty, type StateFolder } from './state-folder.js'
 
 export interface LockOptions {
@@ -136,6 +137,8 @@ interface Seen {
   readonly token: string
   /** Null when the record cannot be read. */
   readonly owner: Owner | null
+  /** A pipe, a link or a folder is where the record was: nobody holds such a lock. */
+  readonly isForeign: boolean
   /** Names of the files whose newest time is the owner's last sign of life. */
   readonly beats: readonly string[]
 }
@@ -218,14 +221,29 @@ class LockAttempt {
   private async look(folder: string): Promise<Seen | null> {
     const [listing] = await this.storage.list([folder])
     if (listing?.ok !== true) return null
-    const record = await readRecordOrNull(this.storage, join(folder, ownerFile))
+    const { record, isForeign } = await this.readOwner(folder)
     const recorded = record?.get('token')
     const known = typeof recorded === 'string' && token.test(recorded) ? recorded : ''
     const names = listing.value.map((entry) => entry.name).filter((name) => content.test(name))
     return {
       token: known,
       owner: record === null ? null : toOwner(record),
+      isForeign,
       beats: names.filter((name) => name === ownerFile || name.startsWith(`${beatPrefix}${known}`)),
+    }
+  }
+
+  /** A lock gets its name with its record in it, and ckpt makes no other file of the record's name. */
+  private async readOwner(
+    folder: string,
+  ): Promise<{ readonly record: JsonObject | null; readonly isForeign: boolean }> {
+    try {
+      return { record: await readRecord(this.storage, join(folder, ownerFile)), isForeign: false }
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      this.storage.custody.warn(`${error.message}; it is left out`)
+      const [there] = error instanceof UntrustedError ? await this.storage.lstat([join(folder, ownerFile)]) : []
+      return { record: null, isForeign: there?.ok === true && there.value.kind !== 'file' }
     }
   }
 
@@ -253,7 +271,8 @@ class LockAttempt {
     })
   }
 
-  private async isDead({ owner, beats }: Seen): Promise<boolean> {
+  private async isDead({ owner, isForeign, beats }: Seen): Promise<boolean> {
+    if (isForeign) return true
     const life = owner === null ? 'unknown' : lifeOf(owner, this.options.processes)
     if (life !== 'unknown') return life === 'dead'
     const silence = await this.silenceOf(beats)

@@ -21,6 +21,8 @@ export interface Processes {
   readonly self: Owner
   /** When the process with that pid started, in the unit of `Owner.started`; null when there is none. */
   readonly startOf: (pid: number) => string | null
+  /** Whether that process is the user's own and was started as a job of ckpt. */
+  readonly isOwnJob: (pid: number) => boolean
 }
 
 /** What is known of an owner: `unknown` where only its heartbeat can tell. */

@@ -1,8 +1,9 @@
 /** Checkpoints that no prune may take. A pin binds ckpt alone: nothing in the checkpoint's folder changes. */
 import { join } from 'node:path'
+import { CkptError } from '../../errors.js'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { badRecord, readRecord, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
+import { badRecord, readRecord, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isList, isText, isTime } from './schema.js'
 import { makeState, type StateFolder } from './state-folder.js'
 
@@ -34,21 +35,31 @@ export async function readPins(storage: ReadStorage, state: StateFolder): Promis
 }
 
 /**
- * Pins of a state folder that is not trusted. All that they can do is to keep checkpoints, so each that can be read
- * counts; what cannot be is told, and hides none of the others.
+ * Pins of a state folder that is not trusted: all that they can do is to keep checkpoints, so each that is one counts.
+ * What cannot be read may hold some too: throws CkptError `refused`, for then nobody knows what may go.
  */
 export async function readDistrustedPins(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Pin>> {
   const path = join(state.path, fileName)
-  const record = await readRecordOrNull(storage, path)
+  const record = await readRecord(storage, path).catch((error: unknown) => {
+    throw error instanceof CkptError ? unknownPins(path, error) : error
+  })
   if (record === null) return new Map()
   const list = record.get('pins')
-  const pins = isList(list) ? list.map((one) => (isJsonObject(one) ? toPin(one) : null)) : [null]
+  if (!isList(list)) throw unknownPins(path, badRecord(path, '"pins" is no list'))
+  const pins = list.map((one) => (isJsonObject(one) ? toPin(one) : null))
   if (pins.includes(null)) tellMisfit(storage, path, 'a pin without the name of a checkpoint')
   const readable = pins.filter((pin) => pin !== null)
   if (readable.length > 0) {
     storage.custody.warn(`${path}: the pins there (${readable.length}) protect too, though the folder is not trusted`)
   }
   return new Map(readable.map((pin) => [pin.name, pin]))
+}
+
+function unknownPins(path: string, error: CkptError): CkptError {
+  return new CkptError('refused', `what is pinned in ${path} cannot be read: ${error.message}`, {
+    hint: 'see what is there; once it is moved away, or another folder is named (--state DIR), no pin in it counts',
+    cause: error,
+  })
 }
 
 function toPin(one: JsonObject): Pin | null {

@@ -14,7 +14,7 @@ import {
   writePins,
 } from '../../../../src/core/changes/state/index.js'
 import type { Run } from '../../../../src/core/checkpoint.js'
-import { pinsOf } from '../../../../src/core/runs/index.js'
+import { pin as pinIt, pinsOf, unpin } from '../../../../src/core/runs/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
 import { makeRun, temporaryDirectory } from '../disposal/runs.js'
@@ -97,18 +97,57 @@ describe('the state folder', () => {
     expect([...(await pinsOf(storage, place, {})).keys()].sort()).toEqual(['CKPT+a', 'CKPT+b'])
   })
 
-  it.each([
-    ['a pipe', makeFifo],
-    ['a link', (path: string) => fs.symlinkSync('/dev/zero', path)],
-    ['half a record', (path: string) => fs.writeFileSync(path, `{"pins": [{"name": "../x"}, {"name": "CKPT+a"}]}`)],
-  ])('that is not trusted may hold %s as pins: it is told, and nothing waits', async (what, make) => {
+  it('that is not trusted may hold entries that are no pins: they are told, and hide none of the others', async () => {
     const { run, state, storage, warnings } = scene()
     fs.mkdirSync(state, { recursive: true })
-    make(join(state, 'pins.json'))
+    fs.writeFileSync(join(state, 'pins.json'), `{"pins": [{"name": "../x"}, {"name": "CKPT+a"}]}`)
     fs.chmodSync(dirname(state), 0o777)
-    const pins = await pinsOf(storage, { path: run } as Run, {})
-    expect([...pins.keys()]).toEqual(what === 'half a record' ? ['CKPT+a'] : [])
+    expect([...(await pinsOf(storage, { path: run }, {})).keys()]).toEqual(['CKPT+a'])
     expect(warnings.join('\n')).toMatch(/pins\.json/)
+  })
+
+  const hidden: Readonly<Record<string, (state: string, mine: string) => void>> = {
+    'a pipe as pins': (state) => makeFifo(join(state, 'pins.json')),
+    'a link as pins': (state) => fs.symlinkSync('/dev/zero', join(state, 'pins.json')),
+    'half a text as pins': (state) => fs.writeFileSync(join(state, 'pins.json'), '{"pins": [{"name": "CKPT'),
+    'another text as pins': (state) => fs.writeFileSync(join(state, 'pins.json'), '{"pins": {}}'),
+    'a link in its place': (state, mine) => {
+      fs.rmdirSync(state)
+      fs.symlinkSync(mine, state)
+    },
+  }
+  it.each(Object.entries(hidden))(
+    'that is not trusted may hide pins: nobody knows then what may go (%s), nothing waits, and another folder can be named',
+    async (_, make) => {
+      const { run, state, storage, mine } = scene()
+      fs.mkdirSync(state, { recursive: true })
+      make(state, mine)
+      fs.chmodSync(dirname(state), 0o777)
+      const place = { path: run }
+      await expect(pinsOf(storage, place, {})).rejects.toMatchObject({
+        code: 'refused',
+        hint: expect.stringContaining('--state DIR') as string,
+      })
+      expect((await pinsOf(storage, place, { stateDirectory: join(mine, 'state') })).size).toBe(0)
+      const unpinned = unpin(storage, run, ['CKPT+a'], lockOptions(machine(owner())))
+      await expect(unpinned).rejects.toMatchObject({ code: 'refused' })
+    },
+  )
+
+  it('gives pins back wherever they protect, and tells where it may not take them', async () => {
+    const { run, state, storage, stateHome } = scene()
+    const options = lockOptions(machine(owner()))
+    await pinIt(storage, run, { names: ['CKPT+a'], note: '' }, options)
+    fs.chmodSync(dirname(state), 0o777)
+    await pinIt(storage, run, { names: ['CKPT+a'], note: '' }, options)
+    const refused = unpin(storage, run, ['CKPT+a'], options)
+    await expect(refused).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(state) as string })
+    expect((await pinsOf(storage, { path: run }, {})).size).toBe(1)
+    fs.chmodSync(dirname(state), 0o755)
+    // In the one beside the run, and in the user's own.
+    await unpin(storage, run, ['CKPT+a'], options)
+    expect((await pinsOf(storage, { path: run }, {})).size).toBe(0)
+    expect([fs.existsSync(join(state, 'pins.json')), fs.existsSync(join(stateHome, 'ckpt'))]).toEqual([false, false])
   })
 
   it.runIf(isRoot)('of a stranger is not used', async () => {

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
@@ -48,6 +49,19 @@ describe('the lock of a run', () => {
     expect(String(failure)).toContain('in use by ckpt prune (process 1 on here)')
     expect(waits).toEqual(['ckpt prune (process 1 on here)'])
     expect(readdirSync(state.path)).toEqual(['lock'])
+  })
+
+  it.each([
+    ['a pipe', (path: string) => execFileSync('mkfifo', [path])],
+    ['a folder', (path: string) => mkdirSync(path)],
+    ['a link', (path: string) => symlinkSync('/dev/zero', path)],
+  ])('is held by nobody where %s is in place of its record', async (_, make) => {
+    const { state } = await freshState()
+    mkdirSync(join(state.path, 'lock'), { recursive: true })
+    make(join(state.path, 'lock', 'owner.json'))
+    const lock = await acquireLock(storage, state, lockOptions(machine(owner()), { patience: 0 }))
+    await lock.release()
+    expect(existsSync(join(state.path, 'lock'))).toBe(false)
   })
 
   it('goes to who waits when it is released', async () => {

@@ -8,7 +8,7 @@ export function owner(more: Partial<Owner> = {}): Owner {
 /** `running`: the starts of the processes that there are, by pid. */
 export function machine(self: Owner, running: ReadonlyMap<number, string> = new Map()): Processes {
   const starts = new Map([[self.pid, self.started ?? ''], ...running])
-  return { self, startOf: (pid) => starts.get(pid) ?? null }
+  return { self, startOf: (pid) => starts.get(pid) ?? null, isOwnJob: () => true }
 }
 
 export function lockOptions(processes: Processes, more: Partial<LockOptions> = {}): LockOptions {
