@@ -9,13 +9,30 @@ export async function main(argv: string[], root: string): Promise<boolean> {
     await tellVersion(root)
     return true
   }
+  if (argv.length === 0) return tellRunHere(root)
   const { id, rest } = nameOf(argv)
   if (!Object.hasOwn(loadCommand, id) && (await tellUnknown(argv))) return true
   if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
   if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
   if (readsAll(rest)) (await import('./core/storage/bulk-read.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
-  const config = {
+  command.id = id
+  await new command(rest, configOf(root)).execute()
+  return true
+}
+
+/** `ckpt` alone sums up the run of this folder; false where there is none. */
+async function tellRunHere(root: string): Promise<boolean> {
+  const { default: Here } = await import('./commands/here.js')
+  if (!(await Here.isInRun())) return false
+  Here.id = ''
+  await new Here([], configOf(root)).execute()
+  return true
+}
+
+/** What a command asks of oclif's Config. */
+function configOf(root: string): Config {
+  return {
     root,
     name: 'ckpt',
     bin: 'ckpt',
@@ -26,10 +43,7 @@ export async function main(argv: string[], root: string): Promise<boolean> {
       id,
       load: async () => (await load()).default,
     })) as unknown as Config['commands'],
-  } satisfies Partial<Config>
-  command.id = id
-  await new command(rest, config as unknown as Config).execute()
-  return true
+  } satisfies Partial<Config> as unknown as Config
 }
 
 const versionFlags = new Set(['--version', '-V'])

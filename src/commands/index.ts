@@ -13,6 +13,7 @@ import PinCommand from './pin.js'
 import Pretrain from './pretrain.js'
 import Prune from './prune.js'
 import Recover from './recover.js'
+import Rm from './rm.js'
 import RunCommand from './run.js'
 import Save from './save.js'
 import Show from './show.js'
@@ -42,6 +43,7 @@ export const commands = {
   pretrain: Pretrain,
   prune: Prune,
   recover: Recover,
+  rm: Rm,
   run: RunCommand,
   save: Save,
   show: Show,

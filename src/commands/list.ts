@@ -8,6 +8,7 @@ import {
   arrange,
   examine,
   grade,
+  namesInOrders,
   openRun,
   openRuns,
   pinsOf,
@@ -21,6 +22,7 @@ import {
   describeContradictions,
   describeUnknownKey,
   impossibleMetrics,
+  monitoredKeys,
   rank,
   unknownKeys,
   varyingKeys,
@@ -121,6 +123,7 @@ Exit status 3 when nothing matches.`
       matching: ranked.length,
       size: total?.bytes ?? null,
       wide: this.flags.all || this.flags.columns !== undefined,
+      monitored: new Set([...namesInOrders(query), ...monitoredKeys(ordered)]),
     }
   }
 

@@ -20,6 +20,7 @@ export const loadCommand: Loaders = {
   pretrain: () => import('./pretrain.js'),
   prune: () => import('./prune.js'),
   recover: () => import('./recover.js'),
+  rm: () => import('./rm.js'),
   run: () => import('./run.js'),
   save: () => import('./save.js'),
   show: () => import('./show.js'),

@@ -2,6 +2,7 @@ import { CkptError } from '../core/errors.js'
 import { supervise } from '../core/jobs/supervise/index.js'
 import { runArgument } from '../cli/flags.js'
 import { JobCommand } from '../cli/job-command.js'
+import { describeOutcome } from '../render/outcome.js'
 import { printableLines } from '../render/printable.js'
 import { choresOf } from '../cli/run-chores.js'
 import { runFlags } from '../cli/run-flags.js'
@@ -66,9 +67,12 @@ ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.
     }
     // In a queue the job before this one may not have come to its very end yet.
     const lock = this.changing(plan.batch === null ? '0s' : '5m', flags.state)
-    const { status } = await holdingJob(this.storage, plan, lock, tell, async (journal) =>
-      supervise(world, this.storage, journal, plan, await choresOf(this.storage, plan, options)),
-    )
+    const { status } = await holdingJob(this.storage, plan, lock, tell, async (journal) => {
+      const before = journal.entries.length
+      const outcome = await supervise(world, this.storage, journal, plan, await choresOf(this.storage, plan, options))
+      tell(describeOutcome(outcome, journal.entries.slice(before)))
+      return outcome
+    })
     process.exitCode = status
   }
 }

@@ -2,23 +2,15 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { TotalSize } from '../core/checkpoints/layouts/index.js'
 import { arrange, examine, openNamed } from '../core/runs/index.js'
-import {
-  bestPerMetric,
-  describeAbsentBest,
-  describeContradictions,
-  metricOrders,
-  namedBests,
-  valueFor,
-  type NamedBest,
-} from '../core/choosing/selection/index.js'
+import { namedBests, type NamedBest } from '../core/choosing/selection/index.js'
 
 import { openTensors, plainShape, type TensorFile, type TensorInfo } from '../core/tensors/read/index.js'
+import { overviewOf } from '../cli/overview.js'
 import { named, stateFlag, verifyFlag } from '../cli/flags.js'
 import { toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
-import { renderCheckpoint, renderOverview, renderTensorFile, type BestEntry } from '../render/show.js'
+import { renderCheckpoint, renderOverview, renderTensorFile } from '../render/show.js'
 import { layoutsOf } from '../render/run.js'
 import { baseOf } from '../machine/working-folder.js'
 
@@ -95,31 +87,14 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
 
   private async showRun(run: Run): Promise<void> {
     const now = this.now()
-    const { ordered, warnings } = await arrange(this.storage, run.checkpoints, { orders: [], where: [] }, now)
-    for (const warning of [...warnings, ...describeAbsentBest(ordered), ...describeContradictions([], ordered)]) {
-      this.alert(printable(warning))
-    }
-    const total = new TotalSize()
-    const checkpoints = await examine(this.storage, ordered, ordered, 'none', { total })
-    const best = bestOf(checkpoints, now)
-    const named = namedBests(ordered)
-    const size = total.bytes
+    const { checkpoints, size, best, named, warnings } = await overviewOf(this.storage, run, now)
+    for (const warning of warnings) this.alert(printable(warning))
     const document = { run: run.path, layouts: layoutsOf(run), checkpoints: checkpoints.map(toDocument), size }
     const latest = checkpoints[0]?.name
     this.answer({ ...document, latest, best, named: named.map(namedDocument) }, () =>
       renderOverview({ run, checkpoints, size, best, named }, { now, output: this.output }),
     )
   }
-}
-
-function bestOf(checkpoints: readonly Checkpoint[], now: number): BestEntry[] {
-  const best = bestPerMetric(checkpoints, now)
-  return metricOrders(checkpoints).flatMap((order) => {
-    const checkpoint = best.get(order.key)
-    const value = checkpoint && valueFor(checkpoint, order, now)
-    if (checkpoint === undefined || value === undefined) return []
-    return [{ metric: order.key, direction: order.kind, name: checkpoint.name, value }]
-  })
 }
 
 function namedDocument({ pointer, by, checkpoint }: NamedBest) {

@@ -10,36 +10,54 @@ import { printable } from './printable.js'
 import { formatAge, formatNumber, formatSize, plural } from './units.js'
 import { displayWidth } from './width.js'
 
-export function renderPlan(run: Run, plan: PrunePlan, { now, output }: { now: number; output: Output }): string[] {
-  const paint = painter(output.colours)
+interface PlanView {
+  /** Unix seconds. */
+  readonly now: number
+  readonly output: Output
+}
+
+export function renderPlan(run: Run, plan: PrunePlan, view: PlanView): string[] {
+  const paint = painter(view.output.colours)
+  const row = rowsOf(run, plan, view)
+  const kept = plan.keep.flatMap(({ checkpoint, reasons }) =>
+    row(checkpoint, reasons.map(({ text }) => text).join('; ')),
+  )
+  const { length } = plan.keep
+  const title = `${printable(run.path)}: ${plural(length, 'checkpoint')} ${length === 1 ? 'stays' : 'stay'}`
+  return [paint('title', title), ...kept, ...goingLines(run, plan, view)]
+}
+
+/** What a plan removes, alone. */
+export function renderGoing(run: Run, plan: PrunePlan, view: PlanView): string[] {
+  return [painter(view.output.colours)('title', `${printable(run.path)}:`), ...goingLines(run, plan, view)]
+}
+
+function goingLines(run: Run, plan: PrunePlan, view: PlanView): string[] {
+  const paint = painter(view.output.colours)
+  if (plan.remove.length === 0) return [paint('title', 'nothing to remove')]
+  const row = rowsOf(run, plan, view)
+  const bests = bestsGoing(plan, view.now)
+  const removed = plan.remove.flatMap(({ checkpoint, reason }) => {
+    const best = bests.get(checkpoint.path) ?? []
+    const facts = [reason.text, ...best.map((key) => `the best ${key} of all`), ...metricsOf(checkpoint, view.now)]
+    return row(checkpoint, facts.join('; ')).map((text) => paint(best.length === 0 ? 'bad' : 'warning', text))
+  })
+  const title = `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(plan.freedBytes)}`
+  return [paint('title', title), ...removed]
+}
+
+/** One checkpoint with what the disk gives to it, and why it stays or goes. */
+function rowsOf(run: Run, { onDisk }: PrunePlan, { now, output }: PlanView) {
   const width = Math.max(0, ...run.checkpoints.map(({ name }) => displayWidth(printable(name))))
-  const lines = (checkpoint: Checkpoint, why: string) => {
+  return (checkpoint: Checkpoint, why: string) => {
     const name = printable(checkpoint.name)
     const space = ' '.repeat(width - displayWidth(name))
-    const facts = `${ageOf(checkpoint, now).padStart(5)}  ${sizeOf(checkpoint).padStart(8)}`
+    const bytes = onDisk.get(checkpoint.path)
+    const size = bytes === undefined ? '-' : formatSize(bytes)
+    const facts = `${ageOf(checkpoint, now).padStart(5)}  ${size.padStart(8)}`
     const head = { text: `  ${name}${space}  ${facts}  `, width: width + facts.length + 6 }
     return hang(head, printable(why), output.width)
   }
-  const kept = plan.keep.flatMap(({ checkpoint, reasons }) =>
-    lines(checkpoint, reasons.map(({ text }) => text).join('; ')),
-  )
-  const bests = bestsGoing(plan, now)
-  const removed = plan.remove.flatMap(({ checkpoint, reason }) => {
-    const best = bests.get(checkpoint.path) ?? []
-    const facts = [reason.text, ...best.map((key) => `the best ${key} of all`), ...metricsOf(checkpoint, now)]
-    return lines(checkpoint, facts.join('; ')).map((text) => paint(best.length === 0 ? 'bad' : 'warning', text))
-  })
-  return [
-    paint(
-      'title',
-      `${printable(run.path)}: ${plural(plan.keep.length, 'checkpoint')} ${plan.keep.length === 1 ? 'stays' : 'stay'}`,
-    ),
-    ...kept,
-    plan.remove.length === 0
-      ? paint('title', 'nothing to remove')
-      : paint('title', `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(plan.freedBytes)}`),
-    ...removed,
-  ]
 }
 
 /** The same, and what of it will not be done. */
@@ -50,10 +68,6 @@ export function renderIntent(run: Run, { plan, going }: Intent, view: { now: num
 function ageOf(checkpoint: Checkpoint, now: number): string {
   const time = timeOf(checkpoint)
   return time === null ? '-' : formatAge(now - time)
-}
-
-function sizeOf({ size }: Checkpoint): string {
-  return size === null ? '-' : formatSize(size)
 }
 
 /** What to warn of when all that may go is not enough. */
@@ -126,9 +140,14 @@ export function pruneDocument(run: Run, plan: PrunePlan, removal: RemovalResult 
     run: run.path,
     keep: plan.keep.map(({ checkpoint, reasons }) => ({
       name: checkpoint.name,
+      bytes: plan.onDisk.get(checkpoint.path) ?? null,
       reasons: reasons.map(({ text }) => text),
     })),
-    remove: plan.remove.map(({ checkpoint, reason }) => ({ name: checkpoint.name, reasons: [reason.text] })),
+    remove: plan.remove.map(({ checkpoint, reason }) => ({
+      name: checkpoint.name,
+      bytes: plan.onDisk.get(checkpoint.path) ?? null,
+      reasons: [reason.text],
+    })),
     failed: failed.map(({ name, error }) => ({ name, error: error?.message ?? 'interrupted' })),
     freedBytes: removal?.freedBytes ?? plan.freedBytes,
     missingBytes: plan.missingBytes,

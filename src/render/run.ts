@@ -1,11 +1,11 @@
 /** A run as `list` shows it. */
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/checkpoints/layouts/index.js'
-import { columnFor, summarise, toDocument, type Row } from './checkpoints.js'
+import { columnFor, isMetaColumn, summarise, toDocument, type Row } from './checkpoints.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { renderTable, type Column } from './table.js'
+import { columnsLeftOut, renderTable, type Column } from './table.js'
 import { formatSize, plural } from './units.js'
 
 export interface View {
@@ -20,6 +20,8 @@ export interface View {
   readonly size: number | null
   /** All columns stay, however wide. */
   readonly wide: boolean
+  /** Keys of the metrics by which the run is judged: their columns stay, however narrow the terminal. */
+  readonly monitored: ReadonlySet<string>
 }
 
 /** The columns worth showing of these checkpoints. */
@@ -34,14 +36,25 @@ export async function renderRun(
   { now, output }: { now: number; output: Output },
 ): Promise<Iterable<string>> {
   const paint = painter(output.colours)
-  const columns = laterLeaveFirst(view.columns.map((name) => columnFor(name, { now, paint, brief: output.isTerminal })))
+  const columns = laterLeaveFirst(
+    view.columns.map((name) => {
+      const column = columnFor(name, { now, paint, brief: output.isTerminal })
+      return view.monitored.has(name) && isMetaColumn(name) ? staying(column) : column
+    }),
+  )
   const width = view.wide ? Number.POSITIVE_INFINITY : output.width
   const table = await renderTable(columns, view.rows, { isTerminal: output.isTerminal, width, paint })
   if (!output.isTerminal) return table
   const damaged = view.rows.flatMap(({ checkpoint: { name, health } }) =>
     health.findings.length === 0 ? [] : [paint('bad', `${printable(name)}: ${summarise(health)}`)],
   )
-  return [paint('faint', heading(view)), ...table, ...damaged, ...footer(view).map((line) => paint('faint', line))]
+  const left = columnsLeftOut(columns, view.rows, width)
+  const below = footer(view, left).map((line) => paint('faint', line))
+  return [paint('faint', heading(view)), ...table, ...damaged, ...below]
+}
+
+function staying({ leaves: _, ...column }: Column<Row>): Column<Row> {
+  return column
 }
 
 /** Of the metrics; the first of them stays longest, longer than the step. */
@@ -56,8 +69,11 @@ function heading({ run, size }: View): string {
   return `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}${shown} (${titles.join(', ')})`
 }
 
-function footer({ rows, matching }: View): string[] {
-  return rows.length < matching ? [`… and ${matching - rows.length} more: --all shows them`] : []
+function footer({ rows, matching }: View, columnsHidden: number): string[] {
+  return [
+    ...(rows.length < matching ? [`… and ${matching - rows.length} more: --all shows them`] : []),
+    ...(columnsHidden > 0 ? [`${plural(columnsHidden, 'column')} hidden: --all`] : []),
+  ]
 }
 
 export function layoutsOf(run: Run): string[] {

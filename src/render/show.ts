@@ -11,6 +11,7 @@ import type { Output } from './output.js'
 import { hang, hangRows } from './hang.js'
 import { printable } from './printable.js'
 import { layoutsOf } from './run.js'
+import { shellWord } from '../core/jobs/schedulers/shell-word.js'
 import { foldedLines, sumUp } from './tensors.js'
 import { allDigits, formatAge, formatNumber, formatSize } from './units.js'
 import { displayWidth } from './width.js'
@@ -158,5 +159,27 @@ export function renderOverview(
         return hang({ text: paint('bad', head), width: displayWidth(head) }, text, room)
       }),
     ].map((line) => `  ${line}`),
+  ]
+}
+
+/** What one would most likely type next, as lines to paste. */
+export function nextCommands(
+  { checkpoints, best }: { readonly checkpoints: readonly Checkpoint[]; readonly best: readonly BestEntry[] },
+  output: Output,
+): string[] {
+  const paint = painter(output.colours)
+  const [first] = best
+  const order = first === undefined ? '' : ` --${first.direction} ${shellWord(first.metric)}`
+  const rows = [
+    ['ckpt list', 'every checkpoint'],
+    [`ckpt find${order}`, first === undefined ? 'the path of the newest' : `the path of the best by ${first.metric}`],
+    checkpoints.every(isSound)
+      ? [`ckpt prune --keep 2${order} --dry-run`, 'what a clean-up would remove']
+      : ['ckpt verify', 'what is damaged, and how'],
+  ]
+  return [
+    paint('title', 'Next'),
+    ...aligned(rows.map((row) => row.map(printable))).map((line) => `  ${line}`),
+    paint('faint', 'ckpt --help shows all commands'),
   ]
 }

@@ -70,6 +70,11 @@ export interface Fitted<Row> {
   readonly width: number
 }
 
+/** How many columns `renderTable` leaves out on a terminal of this width. */
+export function columnsLeftOut<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): number {
+  return rows.length > tableRows ? 0 : columns.length - fit(columns, rows, width).length
+}
+
 /** Leaves out what may leave until the rest fits; the wrapping column takes the room that is left. */
 export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
   const all = columns.map((column) => ({ column, width: widthOf(column, rows) }))

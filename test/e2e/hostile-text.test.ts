@@ -96,6 +96,7 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
     ({ run }) => [run, '--keep', '1', '--yes', '--keep-where', `name == "x${wild}"`],
   ],
   recover: [({ run }) => [run, '--where', `name == "x"`], ({ run, newest }) => [run, '--into', newest]],
+  rm: [({ newest }) => [newest, '--dry-run'], ({ newest }) => [newest, '--no-protect', '--trash', '--yes']],
   run: [({ run }) => [run, '--retries', `x${wild}`, '--', 'true'], ({ run }) => [run, '--', 'true']],
   save: [({ run, file }) => [run, '--file', `m${wild}=${file}`], ({ run }) => [run, '--file', `m=x${wild}`]],
   show: [({ run }) => [run], ({ newest }) => [newest], ({ file }) => [file], ({ root }) => [join(root, `x${wild}`)]],

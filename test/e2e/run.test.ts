@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { shell, temporaryDirectory } from './ckpt.js'
+import { runJob } from './run-job.js'
 
 const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8')
 const [, script = ''] = /^```bash\n(.*?)^```$/ms.exec(readme) ?? []
@@ -42,5 +43,12 @@ describe('ckpt run', () => {
     const got = await shell(`ckpt run save --back-off 1ms -- sh -c '[ "$CKPT_ATTEMPT" = 2 ] || kill -9 $$'`, { cwd })
     expect(got.status).toBe(0)
     expect(got.stderr).toMatch(/preempted \(killed by SIGKILL\)/)
+  })
+
+  it('ends with a line that says what came of it', async () => {
+    const { stderr } = await runJob('', 'save $next; [ $next = 2 ] || exit 1')
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
+      /^ckpt: done \(exit status 0\) after 2 starts.*; 2 checkpoints saved, last CKPT\+/,
+    )
   })
 })

@@ -108,4 +108,22 @@ describe.runIf(hasScript)('on a terminal', () => {
     )
     expect(screen).toContain('yes')
   })
+
+  it('a narrow table keeps the metric by which the run is judged, and says how many columns it hides', async () => {
+    const metrics = Array.from({ length: 8 }, (_, index) => `a_metric_number_${index}`)
+    const run = makeRun(
+      Object.fromEntries(
+        [1, 2, 3].map((epoch) => {
+          const lines = [...metrics.map((key) => `${key}: ${epoch}`), `val_loss: ${epoch}.25`, `epoch: ${epoch}`]
+          return [nameOf(epoch), `${lines.join('\n')}\nunixtime: ${1_700_000_000 + epoch}.0\n`]
+        }),
+      ),
+    )
+    const { screen } = await onTerminal(`stty cols 60; NO_COLOR=1 ckpt list ${shellWord(run)}`)
+    expect(screen).toContain('val_loss')
+    expect(screen).toMatch(/\d columns hidden: --all/)
+    expect((await onTerminal(`stty cols 60; NO_COLOR=1 ckpt list --all ${shellWord(run)}`)).screen).not.toContain(
+      'hidden',
+    )
+  })
 })

@@ -17,6 +17,7 @@ import type { ReadStorage, Result } from '../storage/storage.js'
 import { arrange } from './rank-and-filter.js'
 import type { Intent } from './prune-intent.js'
 import { examine } from './open.js'
+import { bytesOnDisk } from './bytes-on-disk.js'
 import type { WrittenPlan } from './plan-file.js'
 import { findChanging, pinnedPaths, type PruneContext, type PrunePlan } from './prune.js'
 
@@ -63,6 +64,7 @@ export async function applyPlan(
       missingBytes: 0,
       fingerprints,
       freedBytes: await bytesFreedBy(storage, pathsOf(going)),
+      onDisk: await bytesOnDisk(storage, ordered),
       warnings: [],
       proof: null,
     },

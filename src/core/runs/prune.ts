@@ -21,6 +21,7 @@ import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
 import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open.js'
+import { bytesOnDisk } from './bytes-on-disk.js'
 import { setAsideReasons } from './set-aside.js'
 import { pinsOf, type StateLocation } from './run-with-state.js'
 
@@ -72,6 +73,8 @@ export interface PrunePlan extends RetentionPlan {
   readonly fingerprints: Fingerprints
   /** Bytes that the medium would get back. */
   readonly freedBytes: number
+  /** By path, the bytes that each checkpoint has on the medium, as `du` counts them. */
+  readonly onDisk: ReadonlyMap<string, number>
   readonly warnings: readonly string[]
   /** The newest that stays, read to its last byte; null where that was not asked for. */
   readonly proof: Proven | null
@@ -198,7 +201,11 @@ async function finish(
   const fingerprints = await fingerprint(storage, removedBy(final))
   const freedBytes = await bytesFreedBy(storage, pathsOf(removedBy(final)))
   const keep = final.keep.map((kept) => withExclusion(kept, excluded.get(kept.checkpoint)))
-  return { ...final, keep, fingerprints, freedBytes, warnings, proof }
+  const onDisk = await bytesOnDisk(
+    storage,
+    [...keep, ...final.remove].map(({ checkpoint }) => checkpoint),
+  )
+  return { ...final, keep, fingerprints, freedBytes, onDisk, warnings, proof }
 }
 
 /** A checkpoint that jobs do not start from stays, as a damaged one does, and takes no place from those they do. */

@@ -96,6 +96,14 @@ function listKeys(orders: readonly { readonly key: string }[]): string {
   return orders.map((order) => order.key).join(', ')
 }
 
+/** Keys by which the framework judges; where it says nothing, the first evaluation metric that there is. */
+export function monitoredKeys(checkpoints: readonly Checkpoint[]): readonly string[] {
+  const told = toldDirections(checkpoints)
+  const orders = ordersOf(checkpoints, told)
+  const judged = orders.filter(({ key }) => told.has(key))
+  return (judged.length > 0 ? judged : evaluationsAmong(orders).slice(0, 1)).map(({ key }) => key)
+}
+
 /**
  * For each metric the best whole checkpoint. NaN is never best; an impossible value is ranked as it is written (see
  * `impossibleMetrics`). `ordered` is newest first; `now` Unix seconds.

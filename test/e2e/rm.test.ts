@@ -1,0 +1,129 @@
+/** `ckpt rm`: exactly what was named, with what protects from a prune. */
+import { readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt } from './ckpt.js'
+import { hasScript, onTerminal } from './on-terminal.js'
+import { epochs, makeRun, nameOf, snapshot } from './runs.js'
+
+const left = (run: string) => readdirSync(run).sort()
+
+describe('ckpt rm', () => {
+  it('removes exactly the named checkpoints', async () => {
+    const run = makeRun(epochs(4))
+    const { status, stdout } = await ckpt(['rm', join(run, nameOf(1)), join(run, nameOf(3)), '--yes'])
+    expect(status).toBe(0)
+    expect(stdout).toContain('removed 2 checkpoints')
+    expect(left(run)).toEqual([nameOf(2), nameOf(4)])
+  })
+
+  it('finds a name in the run of the working folder', async () => {
+    const run = makeRun(epochs(2))
+    expect((await ckpt(['rm', nameOf(1), '--yes'], { cwd: run })).status).toBe(0)
+    expect(left(run)).toEqual([nameOf(2)])
+  })
+
+  it('removes a damaged one', async () => {
+    const run = makeRun({ ...epochs(2), 'CKPT+cut': { 'CKPT.yaml': '' } })
+    expect((await ckpt(['rm', join(run, 'CKPT+cut'), '--yes'])).status).toBe(0)
+    expect(left(run)).toEqual([nameOf(1), nameOf(2)])
+  })
+
+  it('removes nothing where one of them is protected, and says why', async () => {
+    const run = makeRun(epochs(3))
+    await ckpt(['pin', join(run, nameOf(1)), '--note', 'the paper'])
+    const before = snapshot(run)
+    const names = [1, 2, 3].map((epoch) => join(run, nameOf(epoch)))
+    const { status, stderr } = await ckpt(['rm', ...names, '--yes'])
+    expect(status).toBe(5)
+    expect(stderr).toContain(`${nameOf(1)}: pinned: the paper`)
+    expect(stderr).toContain(`${nameOf(3)}: the newest whole one`)
+    expect(stderr).toContain('--no-protect')
+    expect(snapshot(run)).toEqual(before)
+    expect((await ckpt(['rm', ...names, '--yes', '--no-protect'])).status).toBe(0)
+    expect(left(run)).toEqual([])
+  })
+
+  it('asks, and without a terminal refuses', async () => {
+    const run = makeRun(epochs(2))
+    const { status, stdout, stderr } = await ckpt(['rm', join(run, nameOf(1))])
+    expect([status, left(run)]).toEqual([5, [nameOf(1), nameOf(2)]])
+    expect(stdout).toContain(nameOf(1))
+    expect(stderr).toContain('--yes')
+  })
+
+  it('changes nothing with --dry-run', async () => {
+    const run = makeRun(epochs(2))
+    const before = snapshot(run)
+    expect((await ckpt(['rm', join(run, nameOf(1)), '-n'])).stdout).toContain('to remove: 1 checkpoint,')
+    expect(snapshot(run)).toEqual(before)
+  })
+
+  it('moves to the trash, from where it comes back', async () => {
+    const run = makeRun(epochs(2))
+    const path = join(run, nameOf(1))
+    const before = snapshot(run)
+    expect((await ckpt(['rm', path, '--trash', '--yes'])).status).toBe(0)
+    expect(left(run)).toEqual([nameOf(2)])
+    expect((await ckpt(['trash', 'restore', path])).status).toBe(0)
+    expect(snapshot(run)).toEqual(before)
+  })
+
+  it('of several runs removes nothing before all allow it', async () => {
+    const [first, second] = [makeRun(epochs(2)), makeRun(epochs(2))]
+    const paths = [join(first, nameOf(1)), join(second, nameOf(2))]
+    expect((await ckpt(['rm', ...paths, '--yes'])).status).toBe(5)
+    expect(left(first)).toEqual([nameOf(1), nameOf(2)])
+  })
+
+  it('finds nothing under an unknown name', async () => {
+    const run = makeRun(epochs(1))
+    expect((await ckpt(['rm', join(run, 'CKPT+none'), '--yes'])).status).toBe(3)
+  })
+
+  it.runIf(hasScript)('goes on at a yes', async () => {
+    const run = makeRun(epochs(2))
+    let asked = false
+    const { status } = await onTerminal(`cd ${run} && ckpt rm ${nameOf(1)}`, {
+      answer: (screen, type) => {
+        if (!asked && screen.includes('[y/N]')) type('y\r')
+        asked ||= screen.includes('[y/N]')
+      },
+    })
+    expect([status, left(run)]).toEqual([0, [nameOf(2)]])
+  })
+})
+
+describe('ckpt alone', () => {
+  it('in a run sums it up and names three commands that run as they stand', async () => {
+    const run = makeRun(epochs(3))
+    const { status, stdout } = await ckpt([], { cwd: run })
+    expect(status).toBe(0)
+    expect(stdout).toContain(run)
+    expect(stdout).toMatch(/best loss +CKPT\+ep002/)
+    const commands = [...stdout.matchAll(/^ {2}ckpt (.*?) {2,}/gm)].map(([, line = '']) => line.split(' '))
+    expect(commands).toHaveLength(3)
+    for (const words of commands) expect((await ckpt(words, { cwd: run })).status).toBe(0)
+  })
+
+  it('points to verify where something is damaged', async () => {
+    const run = makeRun({ ...epochs(2), 'CKPT+cut': { 'CKPT.yaml': '' } })
+    expect((await ckpt([], { cwd: run })).stdout).toContain('ckpt verify')
+  })
+
+  it('elsewhere shows the help', async () => {
+    const folder = join(makeRun(epochs(1)), nameOf(1))
+    expect(basename(folder)).toBe(nameOf(1))
+    expect((await ckpt([], { cwd: folder })).stdout).toContain('USAGE')
+  })
+})
+
+describe('the sizes of a plan', () => {
+  it('add up, in words and as JSON', async () => {
+    const run = makeRun(epochs(4))
+    const { stdout } = await ckpt(['prune', run, '--keep', '1', '--dry-run', '--json'])
+    const { remove, freedBytes } = JSON.parse(stdout) as { remove: { bytes: number }[]; freedBytes: number }
+    expect(remove.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(freedBytes)
+    expect(freedBytes).toBeGreaterThan(0)
+  })
+})
