@@ -59,6 +59,7 @@ export function mutate(bytes: Uint8Array, random: (below: number) => number): Ui
 
 /** A file that lies in memory, under any path. */
 function storageOf(bytes: Uint8Array): ReadStorage {
+  const stat = { kind: 'file', size: bytes.length, modified: 0 } as Stat
   const handle: ReadHandle = {
     path: '/mutant',
     size: bytes.length,
@@ -67,7 +68,7 @@ function storageOf(bytes: Uint8Array): ReadStorage {
       into.set(part)
       return part.length
     },
-    stat: async () => ({ size: bytes.length, modified: 0 }) as Stat,
+    stat: async () => stat,
     close: async () => undefined,
   }
   const none = () => Promise.reject(new Error('only one file is there'))
@@ -79,7 +80,8 @@ function storageOf(bytes: Uint8Array): ReadStorage {
     // A file, and so no folder that could be listed.
     list: async (paths: readonly string[]) =>
       paths.map((path) => ({ ok: false as const, error: new StorageError(path, 'ENOTDIR', `${path}: no folder`) })),
-    stat: none,
+    // What a mutant names beside it is the mutant too.
+    stat: async (paths: readonly string[]) => paths.map(() => ({ ok: true as const, value: stat })),
     lstat: none,
     read: none,
     resolve: none,
@@ -186,7 +188,7 @@ function mutateText(bytes: Uint8Array, random: (below: number) => number): Uint8
 function readerFor(name: string): Reader | undefined {
   if (/\.ya?ml$/.test(name)) return 'yaml'
   if (name.endsWith('.json')) return 'json'
-  return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors)$/.test(name) ? 'tensors' : undefined
+  return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors|index)$/.test(name) ? 'tensors' : undefined
 }
 
 interface Inside {

@@ -25,6 +25,10 @@ export async function loadCheckpoint(storage: ReadStorage, argument: string, bas
   if (there?.ok === true) {
     const found = (await findCheckpointAt(storage, path)) ?? (await findCheckpointAt(storage, there.value))
     if (found !== null) return found
+  } else {
+    // Files that only together are a checkpoint (TensorFlow's prefix): nothing lies at the path itself.
+    const found = await findCheckpointAt(storage, path)
+    if (found !== null) return found
   }
   const run = await runAt(storage, base)
   const checkpoint = run?.checkpoints.find((one) => one.name === argument)

@@ -40,8 +40,13 @@ const signatures: readonly Signature[] = [
   },
 ]
 
-/** What a file that begins with `head` is, when it is one of these. */
-export function nameForeignFormat(head: Uint8Array): ForeignFormat | undefined {
+/** What a file that begins with `head` is, when it is one of these; by its name where its bytes have no form. */
+export function nameForeignFormat(head: Uint8Array, path: string): ForeignFormat | undefined {
+  const prefix = /([^/]+)\.data-\d{5}-of-\d{5}$/.exec(path)?.[1]
+  if (prefix !== undefined) {
+    const title = 'the data of a TensorFlow checkpoint, which its index alone makes sense of'
+    return { title, hint: `Name the index beside it: ${prefix}.index`, isSound: true }
+  }
   const signature = signatures.find(({ bytes, at = 0 }) => {
     const found = Buffer.from(head.buffer, head.byteOffset, head.byteLength).subarray(at, at + bytes.length / 2)
     return found.toString('hex') === bytes

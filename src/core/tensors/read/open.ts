@@ -9,6 +9,7 @@ import { findTensorFolder } from './tensor-folder.js'
 import { openSharded } from './sharded-file.js'
 import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'
+import { isTensorFlowIndex, openTensorFlow } from './tensorflow-file.js'
 import { openTorchLegacy } from './torch-legacy-file.js'
 import { openTorchZip } from './torch-zip.js'
 
@@ -16,16 +17,26 @@ import { openTorchZip } from './torch-zip.js'
 interface TensorFormat {
   /** Whether a file of `size` bytes that begins with `head` can be one. */
   recognises(head: Uint8Array, size: number): boolean
-  /** `openShard` opens another file, of which this one says that it holds a part of the tensors. */
-  open(handle: ReadHandle, openShard: (path: string) => Promise<TensorFile>): Promise<TensorFile>
+  open(handle: ReadHandle, beside: Beside): Promise<TensorFile>
+}
+
+/** How a format comes to what it has in other files. */
+interface Beside {
+  readonly storage: ReadStorage
+  /** Opens another file of tensors, of which this one says that it holds a part of them. */
+  readonly openShard: (path: string) => Promise<TensorFile>
 }
 
 const single: readonly TensorFormat[] = [
   { recognises: looksLikeSafetensors, open: openSafetensors },
   { recognises: isZip, open: openTorchZip },
   { recognises: isLegacyStream, open: openTorchLegacy },
+  { recognises: isTensorFlowIndex, open: (handle, { storage }) => openTensorFlow(handle, storage) },
 ]
-const formats: readonly TensorFormat[] = [...single, { recognises: isJson, open: openSharded }]
+const formats: readonly TensorFormat[] = [
+  ...single,
+  { recognises: isJson, open: (handle, { openShard }) => openSharded(handle, openShard) },
+]
 
 /** Enough for the signature that lies farthest in: tar's, at 257. */
 const headLength = 512
@@ -58,7 +69,7 @@ async function openOneOf(among: readonly TensorFormat[], storage: ReadStorage, p
   const handle = await storage.open(path)
   try {
     // An index names files of tensors, never another index.
-    return await openHandle(among, handle, (shard) => openOneOf(single, storage, shard))
+    return await openHandle(among, handle, { storage, openShard: (shard) => openOneOf(single, storage, shard) })
   } catch (error) {
     await handle.close().catch(() => undefined)
     throw sayWhere(error, path)
@@ -77,16 +88,12 @@ function sayWhere(error: unknown, path: string): unknown {
   })
 }
 
-async function openHandle(
-  among: readonly TensorFormat[],
-  handle: ReadHandle,
-  openShard: (path: string) => Promise<TensorFile>,
-): Promise<TensorFile> {
+async function openHandle(among: readonly TensorFormat[], handle: ReadHandle, beside: Beside): Promise<TensorFile> {
   const head = new Uint8Array(Math.min(headLength, handle.size))
   await readExactly(handle, head, 0)
   const format = among.find((one) => one.recognises(head, handle.size))
-  if (format !== undefined) return format.open(handle, openShard)
-  const foreign = nameForeignFormat(head)
+  if (format !== undefined) return format.open(handle, beside)
+  const foreign = nameForeignFormat(head, handle.path)
   if (foreign !== undefined) {
     const isPickle = foreign.title.startsWith('a Python pickle')
     const { danger, isWhole } = isPickle ? await lookIntoPickle(handle) : { danger: '', isWhole: true }

@@ -132,6 +132,12 @@ describe('findRuns', () => {
 })
 
 describe('loadCheckpoint', () => {
+  it('finds files that only together are a checkpoint by the path that they share', async () => {
+    const run = write(makeFolder(), { 'ckpt-4.index': 'x', 'ckpt-4.data-00000-of-00001': 'x' })
+    const { checkpoint } = await loadCheckpoint(storage, join(run, 'ckpt-4'), '/')
+    expect(checkpoint).toMatchObject({ name: 'ckpt-4', layout: 'tensorflow' })
+  })
+
   const root = write(makeFolder(), {
     'exp/save/CKPT+a/CKPT.yaml': meta,
     'exp/save/CKPT+a/model.ckpt': 'x',
