@@ -1,7 +1,17 @@
 /** A run as a whole: the parts of core put together for the questions that people ask of one. */
 export { arrange, namesInOrders, type Arranged, type Query } from './rank-and-filter.js'
 export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './choose.js'
-export { examine, examineAcross, grade, openCheckpoint, openNamed, openRun, openRunIfAny, openRuns } from './open.js'
+export {
+  eachRun,
+  examine,
+  examineAcross,
+  grade,
+  openCheckpoint,
+  openNamed,
+  openRun,
+  openRunIfAny,
+  openRuns,
+} from './open.js'
 export { clearTheWay, describeObstacle, tellObstacles, type ClearContext, type Cleared } from './clear-the-way.js'
 export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './first-start.js'
 export { cutShort } from './cut-short.js'

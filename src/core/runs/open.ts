@@ -3,14 +3,17 @@ import { resolve } from 'node:path'
 import type { Checkpoint, HealthLevel, Run } from '../checkpoint.js'
 import { checkHealth, checkStructure, type HealthOptions } from '../checkpoints/health/index.js'
 import {
+  compareText,
   findCheckpointAt,
-  findRuns,
   loadCheckpoint,
   loadRun,
   measure,
   NoRunError,
-  type TotalSize,
+  walkFrom,
   type LoadedCheckpoint,
+  type TotalSize,
+  type WalkedRun,
+  type WalkOptions,
 } from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { withDemotions, type StateLocation } from './run-with-state.js'
@@ -37,11 +40,26 @@ export async function openRunIfAny(
   }
 }
 
-/** All runs at or below `path` (absolute), likewise. */
-export async function openRuns(storage: ReadStorage, path: string, stateLocation: StateLocation = {}): Promise<Run[]> {
+/** All runs at or below `path` (absolute), likewise, sorted by path. */
+export async function openRuns(
+  storage: ReadStorage,
+  path: string,
+  options: StateLocation & WalkOptions = {},
+): Promise<Run[]> {
   const runs: Run[] = []
-  for (const run of await findRuns(storage, path)) runs.push(graded(await withDemotions(storage, run, stateLocation)))
-  return runs
+  for await (const { run } of eachRun(storage, path, options)) runs.push(run)
+  return runs.sort((a, b) => compareText(a.path, b.path))
+}
+
+/** The same one by one as they are found, for those who need only a part of each. */
+export async function* eachRun(
+  storage: ReadStorage,
+  path: string,
+  options: StateLocation & WalkOptions = {},
+): AsyncGenerator<WalkedRun> {
+  for await (const found of walkFrom(storage, path, options)) {
+    yield { ...found, run: graded(await withDemotions(found.storage, found.run, options)) }
+  }
 }
 
 /** The checkpoint that someone typed, in its run, as `openRun` gives it. Throws as `loadCheckpoint` does. */

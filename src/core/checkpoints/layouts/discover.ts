@@ -1,19 +1,18 @@
 /** From a path that someone typed to the run that is meant, or to all runs below it. */
 import { basename, dirname, join, normalize, sep } from 'node:path'
-import type { Checkpoint, Run } from '../../checkpoint.js'
+import type { Run } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'
-import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
-import { prefixOf } from './folders.js'
+import type { ReadStorage } from '../../storage/storage.js'
 import type { Folder } from './layout.js'
 import { knownLayouts } from './registry.js'
+import { compareText } from './folders.js'
 import { scanFolder } from './scan.js'
+import { foldersIn, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 
 /** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */
 const deepest = 8
 /** Folders looked into before a search is given up as misdirected (a home directory, a data set). */
 const mostFolders = 100_000
-/** Folders of tools, which hold thousands of others and no run. Those that begin with a dot are skipped too. */
-const skipped: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'site-packages', 'lost+found'])
 /** Runs that a message lists. */
 const mostListed = 10
 
@@ -43,12 +42,22 @@ export async function loadRun(storage: ReadStorage, path: string): Promise<Run> 
 }
 
 /**
- * All runs at and below `root` (absolute), sorted by path; links are not followed, and nothing inside of a checkpoint
- * is taken for a run. Throws as `loadRun` does for a root that cannot be read; none found is an empty list.
+ * All runs at and below `root` (absolute), as `walkRuns` finds them. Throws as `loadRun` does for a root that cannot be
+ * read.
  */
-export async function findRuns(storage: ReadStorage, root: string): Promise<Run[]> {
-  const folder = await openFolder(storage, root)
-  return (await searchBelow(storage, folder)).runs
+export async function* walkFrom(
+  storage: ReadStorage,
+  root: string,
+  options: WalkOptions = {},
+): AsyncGenerator<WalkedRun> {
+  yield* walkRuns(storage, await openFolder(storage, root), options)
+}
+
+/** The same, sorted by path; none found is an empty list. */
+export async function findRuns(storage: ReadStorage, root: string, options: WalkOptions = {}): Promise<Run[]> {
+  const runs: Run[] = []
+  for await (const { run } of walkFrom(storage, root, options)) runs.push(run)
+  return runs.sort((a, b) => compareText(a.path, b.path))
 }
 
 /** The folder at an absolute path with its entries. Throws CkptError with what is there instead. */
@@ -156,21 +165,6 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
   }
   runs.sort((a, b) => (a.path < b.path ? -1 : 1))
   return { runs, unreadable }
-}
-
-/** What lies in a run and belongs to a checkpoint: itself, or a folder that is a part of its name (`val/acc=0.9.ckpt`). */
-function takenBy(run: string, checkpoints: readonly Checkpoint[]): ReadonlySet<string> {
-  const prefix = prefixOf(run)
-  return new Set(checkpoints.map(({ name }) => prefix + name.slice(0, (name.indexOf('/') + 1 || name.length + 1) - 1)))
-}
-
-export function foldersIn(folder: Folder): string[] {
-  const prefix = prefixOf(folder.path)
-  return folder.entries.filter(isWorthALook).map((entry) => prefix + entry.name)
-}
-
-function isWorthALook(entry: DirectoryEntry): boolean {
-  return entry.kind === 'directory' && !entry.name.startsWith('.') && !skipped.has(entry.name)
 }
 
 function tooManyFolders(root: string): CkptError {

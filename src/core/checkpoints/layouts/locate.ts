@@ -1,6 +1,6 @@
 /** Where the run is that a folder stands for, without reading the run. */
 import type { ReadStorage } from '../../storage/storage.js'
-import { foldersIn } from './discover.js'
+import { foldersIn } from './walk.js'
 import type { Folder } from './layout.js'
 import { scanFolder } from './scan.js'
 

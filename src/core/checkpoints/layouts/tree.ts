@@ -44,6 +44,23 @@ export class ScanTree implements ReadStorage {
     return remembered(this.resolved, paths, (missing) => this.storage.resolve(missing))
   }
 
+  /** What somebody has listed already, or only wants seen in part. */
+  remember(path: string, entries: readonly DirectoryEntry[]): void {
+    this.listings.set(path, { ok: true, value: entries })
+  }
+
+  /** These folders are not asked for any more. */
+  forget(paths: Iterable<string>): void {
+    for (const path of paths) this.listings.delete(path)
+  }
+
+  /** The same of all that lies in these, and what was learnt of single files: no two runs share them. */
+  forgetWithin(taken: ReadonlySet<string>): void {
+    this.stats.clear()
+    this.resolved.clear()
+    for (const path of this.listings.keys()) if (isWithin(path, taken)) this.listings.delete(path)
+  }
+
   readonly guard: ReadStorage['guard'] = (folder) => this.storage.guard(folder)
   readonly lstat: ReadStorage['lstat'] = (paths) => this.storage.lstat(paths)
   readonly read: ReadStorage['read'] = (paths, limit) => this.storage.read(paths, limit)
@@ -63,4 +80,12 @@ async function remembered<T>(
   const fresh = new Map(missing.map((path, index) => [path, asked[index]]))
   for (const [path, answer] of fresh) if (answer !== undefined) known.set(path, answer)
   return paths.flatMap((path) => fresh.get(path) ?? known.get(path) ?? [])
+}
+
+function isWithin(path: string, folders: ReadonlySet<string>): boolean {
+  if (folders.has(path)) return true
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+    if (folders.has(path.slice(0, end))) return true
+  }
+  return false
 }

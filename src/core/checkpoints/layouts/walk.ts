@@ -1,0 +1,151 @@
+/** All runs at and below a folder, one after the other: each folder is listed once, whoever asks for it. */
+import { CkptError, reasonOf } from '../../errors.js'
+import type { Run } from '../../checkpoint.js'
+import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
+import { batches, compareText, prefixOf } from './folders.js'
+import { IgnoreRules, ignoreFile } from './ignore-rules.js'
+import type { Folder } from './layout.js'
+import { scanFolder } from './scan.js'
+import { ScanTree } from './tree.js'
+
+export interface WalkOptions {
+  /** Goes on below a folder where another file system is mounted. */
+  readonly crossFileSystems?: boolean | undefined
+  /** Patterns as in a `.gitignore` at the root: what they match is not looked at. */
+  readonly exclude?: readonly string[] | undefined
+  /** Told of each folder that cannot be listed: its path, and the system's reason. */
+  readonly onUnreadable?: ((path: string, reason: string) => void) | undefined
+  /** Told now and then how far the walk is. */
+  readonly onProgress?: ((count: WalkCount) => void) | undefined
+  /** Ends the walk with CkptError `interrupted`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface WalkCount {
+  readonly folders: number
+  readonly runs: number
+  readonly checkpoints: number
+}
+
+export interface WalkedRun {
+  readonly run: Run
+  /** What the walk has read of it already: whoever goes on reading the run by this lists nothing again. */
+  readonly storage: ReadStorage
+}
+
+/** No experiment nests this deep; links are not followed, so nothing is endless. */
+const deepest = 64
+/** Folders that are listed together. */
+const together = 256
+/** Folders of tools, which hold thousands of others and no run. Those that begin with a dot are skipped too. */
+const skipped: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'site-packages', 'lost+found'])
+
+/**
+ * The outermost checkpoints of each folder make it a run; nothing inside of a checkpoint is taken for one, and
+ * symbolic links are not followed. Runs come folder by folder, what is above first. The root is listed already.
+ */
+export async function* walkRuns(
+  storage: ReadStorage,
+  root: Folder,
+  options: WalkOptions = {},
+): AsyncGenerator<WalkedRun> {
+  yield* new Walk(storage, root.path, options).below(root, IgnoreRules.at(root.path, options.exclude ?? []), 0)
+}
+
+class Walk {
+  private readonly tree: ScanTree
+  private folders = 0
+  private runs = 0
+  private checkpoints = 0
+
+  constructor(
+    storage: ReadStorage,
+    private readonly root: string,
+    private readonly options: WalkOptions,
+  ) {
+    this.tree = new ScanTree(storage)
+  }
+
+  async *below(listed: Folder, outer: IgnoreRules, depth: number): AsyncGenerator<WalkedRun> {
+    this.stopIfAsked()
+    this.folders += 1
+    const rules = await this.rulesIn(listed, outer)
+    const folder = { path: listed.path, entries: rules.without(listed) }
+    this.tree.remember(folder.path, folder.entries)
+    const checkpoints = await scanFolder(this.tree, folder)
+    if (checkpoints.length > 0) {
+      this.runs += 1
+      this.checkpoints += checkpoints.length
+      yield { run: { path: folder.path, checkpoints }, storage: this.tree }
+    }
+    this.options.onProgress?.({ folders: this.folders, runs: this.runs, checkpoints: this.checkpoints })
+    const taken = takenBy(folder.path, checkpoints)
+    this.tree.forgetWithin(taken)
+    if (depth === deepest) return
+    const inside = foldersIn(folder).filter((path) => !taken.has(path))
+    for (const batch of batches(inside, together)) {
+      for (const one of await this.list(batch)) yield* this.below(one, rules, depth + 1)
+    }
+    this.tree.forget(inside)
+  }
+
+  /** What lies in the folder is asked for by the rules above it, and by its own. */
+  private async rulesIn({ path, entries }: Folder, outer: IgnoreRules): Promise<IgnoreRules> {
+    if (!entries.some(({ name, kind }) => name === ignoreFile && kind === 'file')) return outer
+    return outer.with(path, await this.readIgnoreFile(prefixOf(path) + ignoreFile))
+  }
+
+  private async readIgnoreFile(path: string): Promise<string> {
+    const [bytes] = await this.tree.read([path], largestIgnoreFile)
+    if (bytes?.ok === true) return new TextDecoder().decode(bytes.value)
+    if (bytes?.ok === false && bytes.error.code !== 'not-found') {
+      this.options.onUnreadable?.(path, reasonOf(bytes.error))
+    }
+    return ''
+  }
+
+  /** Those that can be listed; one that is not there any more is nothing to tell of. */
+  private async list(paths: readonly string[]): Promise<Folder[]> {
+    const own = await this.onThisFileSystem(paths)
+    const listings = await this.tree.list(own)
+    return own.flatMap((path, index): Folder[] => {
+      const listing = listings[index]
+      if (listing?.ok === true) return [{ path, entries: listing.value }]
+      if (listing?.error.code === 'system') this.options.onUnreadable?.(path, reasonOf(listing.error))
+      return []
+    })
+  }
+
+  private async onThisFileSystem(paths: readonly string[]): Promise<readonly string[]> {
+    if (this.options.crossFileSystems === true || paths.length === 0) return paths
+    const [root, ...stats] = await this.tree.lstat([`${this.root}/.`, ...paths])
+    if (root?.ok !== true) return paths
+    return paths.filter((_, index) => {
+      const stat = stats[index]
+      return stat?.ok !== true || stat.value.device === root.value.device
+    })
+  }
+
+  private stopIfAsked(): void {
+    if (this.options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while looking for runs')
+  }
+}
+
+/** Bytes. People write these by hand. */
+const largestIgnoreFile = 1 << 20
+
+/** What lies in a run and belongs to a checkpoint: itself, or a folder that is a part of its name (`val/acc=0.9.ckpt`). */
+export function takenBy(run: string, checkpoints: Run['checkpoints']): ReadonlySet<string> {
+  const prefix = prefixOf(run)
+  return new Set(checkpoints.map(({ name }) => prefix + name.slice(0, (name.indexOf('/') + 1 || name.length + 1) - 1)))
+}
+
+/** Paths of the folders in it that may lead to a run, sorted. */
+export function foldersIn({ path, entries }: Folder): string[] {
+  const names = entries.filter(isWorthALook).map(({ name }) => name)
+  return names.sort(compareText).map((name) => prefixOf(path) + name)
+}
+
+function isWorthALook({ name, kind }: DirectoryEntry): boolean {
+  return kind === 'directory' && !name.startsWith('.') && !skipped.has(name)
+}
