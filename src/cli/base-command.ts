@@ -5,20 +5,21 @@ import type { FilePosition } from '../core/formats/config-yaml.js'
 import type { ParsedConfig } from './settings/settings-file.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
-import { locateRun } from '../core/checkpoints/layouts/index.js'
+import { locateRun, type WalkOptions } from '../core/checkpoints/layouts/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import { tellFailure, toFailure } from './failure.js'
 import { expressionFlags } from './flags.js'
 import { renderError, renderWarning } from '../render/messages.js'
 import { toJson } from '../render/json.js'
 import { Output } from '../render/output.js'
+import { printable } from '../render/printable.js'
 import { every, wait as pause } from '../machine/clock.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import type { StateLocation } from '../core/runs/index.js'
 import { putBackGroups } from '../core/changes/disposal/index.js'
 import { stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
 import { processes } from '../machine/process-identity.js'
-import { bytesProgress, interruptible, type WatchedWork, type Progress } from './progress.js'
+import { bytesProgress, interruptible, walkProgress, type WatchedWork, type Progress } from './progress.js'
 import { loadSettings, type LeftOut } from './settings/files.js'
 import { standardStream } from '../machine/standard-streams.js'
 import { userStorage } from '../machine/user-storage.js'
@@ -26,6 +27,12 @@ import type { HookedFile } from './settings/hooks.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 export type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>
+
+/** Of `walkFlags`. */
+interface WalkFlags {
+  readonly exclude?: string[] | undefined
+  readonly 'cross-file-systems'?: boolean | undefined
+}
 
 export abstract class BaseCommand<T extends typeof Command> extends Command {
   static override baseFlags = {
@@ -65,7 +72,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     process.env,
   )
   /** Of what is under way. */
-  private progress: Progress | null = null
+  private progress: Pick<Progress, 'clear'> | null = null
+  /** Folders that a walk could not list. */
+  protected readonly unreadable: { readonly path: string; readonly reason: string }[] = []
   private json = false
   private quiet = false
   private beside: Record<string, unknown> = {}
@@ -224,6 +233,30 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.progress = progress
     try {
       return await interruptible((signal) => work({ signal, onProgress: progress.onProgress }))
+    } finally {
+      progress.clear()
+      this.progress = null
+    }
+  }
+
+  /**
+   * A search for runs: with progress on a terminal, and stopping cleanly at Ctrl-C. A folder that cannot be listed is
+   * told once and ends nothing; the exit status is then that of something partly done.
+   */
+  protected async walk<T>(
+    { exclude, 'cross-file-systems': crossFileSystems }: WalkFlags,
+    work: (options: WalkOptions) => Promise<T>,
+  ): Promise<T> {
+    const progress = walkProgress(this.output, Date.now)
+    this.progress = progress
+    const onUnreadable = (path: string, reason: string) => {
+      this.unreadable.push({ path, reason })
+      this.alert(`${printable(path)} could not be read: ${reason}`)
+      process.exitCode = exitStatusOf.partial
+    }
+    const shared = { exclude, crossFileSystems, onUnreadable, onProgress: progress.onProgress }
+    try {
+      return await interruptible((signal) => work({ ...shared, signal }))
     } finally {
       progress.clear()
       this.progress = null

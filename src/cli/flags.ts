@@ -101,6 +101,18 @@ export const leaveDamagedFlag = (group: { helpGroup?: string } = {}) =>
 
 export const recursiveFlag = Flags.boolean({ char: 'r', description: 'every run below the folder' })
 
+/** Of a search for runs. */
+export const walkFlags = {
+  exclude: Flags.string({
+    helpValue: 'PATTERN',
+    description:
+      'leave out what matches, as a line of a .gitignore in the folder would; .ckptignore files are read too',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
+  'cross-file-systems': Flags.boolean({ description: 'search below folders where another file system is mounted too' }),
+}
+
 export const dryRunFlag = Flags.boolean({ char: 'n', description: 'show what would be done and change nothing' })
 
 export const stateFlag = Flags.directory({

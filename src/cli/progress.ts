@@ -1,6 +1,7 @@
 /** Work over a second tells how far it is, on a terminal's stderr, and stops at Ctrl-C. */
 import type { Output } from '../render/output.js'
-import { formatAge, formatSize } from '../render/units.js'
+import type { WalkCount } from '../core/checkpoints/layouts/index.js'
+import { formatAge, formatSize, plural } from '../render/units.js'
 
 /** What core's long functions take. */
 export interface WatchedWork {
@@ -20,17 +21,42 @@ const interval = 100
 
 export function bytesProgress(output: Output, title: string, now: () => number): Progress {
   const started = now()
-  let last = started + patience - interval
+  const { show, clear } = passingLine(output, now)
+  return {
+    onProgress: (done, total) => show((time) => line(title, done, total, (time - started) / 1000)),
+    clear,
+  }
+}
+
+/** How far a walk is: what it has met so far. */
+export function walkProgress(
+  output: Output,
+  now: () => number,
+): { readonly onProgress: (count: WalkCount) => void; readonly clear: () => void } {
+  const { show, clear } = passingLine(output, now)
+  return {
+    onProgress: ({ folders, runs, checkpoints }) =>
+      show(
+        () =>
+          `looking for runs: ${plural(folders, 'folder')}, ${plural(runs, 'run')}, ${plural(checkpoints, 'checkpoint')}`,
+      ),
+    clear,
+  }
+}
+
+/** A line on a terminal's stderr for work over a second, made anew at most ten times a second. */
+function passingLine(output: Output, now: () => number) {
+  let last = now() + patience - interval
   let shown = false
   return {
-    onProgress(done, total) {
+    show: (text: (time: number) => string): void => {
       const time = now()
       if (!output.hasErrorTerminal || time - last < interval) return
       last = time
       shown = true
-      output.passing(line(title, done, total, (time - started) / 1000))
+      output.passing(text(time))
     },
-    clear() {
+    clear: (): void => {
       if (shown) output.clearPassing()
       shown = false
     },

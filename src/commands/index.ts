@@ -15,6 +15,7 @@ import Prune from './prune.js'
 import Recover from './recover.js'
 import Rm from './rm.js'
 import RunCommand from './run.js'
+import Runs from './runs.js'
 import Save from './save.js'
 import Show from './show.js'
 import Stalled from './stalled.js'
@@ -45,6 +46,7 @@ export const commands = {
   recover: Recover,
   rm: Rm,
   run: RunCommand,
+  runs: Runs,
   save: Save,
   show: Show,
   stalled: Stalled,

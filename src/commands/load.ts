@@ -22,6 +22,7 @@ export const loadCommand: Loaders = {
   recover: () => import('./recover.js'),
   rm: () => import('./rm.js'),
   run: () => import('./run.js'),
+  runs: () => import('./runs.js'),
   save: () => import('./save.js'),
   show: () => import('./show.js'),
   stalled: () => import('./stalled.js'),

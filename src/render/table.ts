@@ -1,5 +1,6 @@
 /** Rows in columns: a table where a person looks at a screenful, plain aligned text in a pipe and beyond. */
 import { ownStyles, type Paint } from './colours.js'
+import { shortenNames } from './shorten.js'
 import { shown } from './shown.js'
 import { displayWidth } from './width.js'
 
@@ -13,6 +14,8 @@ export interface Column<Row> {
   readonly leaves?: number
   /** Wraps in the room that the others leave. At most one. */
   readonly wraps?: boolean
+  /** Names, which are shortened in the middle to the room that the others leave. At most one. */
+  readonly shortens?: boolean
 }
 
 /** Rows beyond this are no table: cli-table3 takes 0.2 s for 1,000 and 6 s for 10,000. */
@@ -30,8 +33,15 @@ export async function renderTable<Row>(
   rows: readonly Row[],
   options: TableOptions,
 ): Promise<Iterable<string>> {
-  if (!options.isTerminal || rows.length > tableRows) return alignedLines(columns, rows, options.paint)
-  const fitting = fit(columns, rows, options.width)
+  if (!options.isTerminal) return alignedLines(columns, rows, options.paint)
+  const fitting = shortened(fit(columns, rows, options.width), rows)
+  if (rows.length > tableRows) {
+    return alignedLines(
+      fitting.map(({ column }) => column),
+      rows,
+      options.paint,
+    )
+  }
   const { default: Table } = await import('cli-table3')
   const table = new Table({
     head: fitting.map(({ column }) => shown(options.paint('title', column.title))),
@@ -50,7 +60,7 @@ export async function renderTable<Row>(
 
 /** Spaces between columns. */
 const gap = 2
-/** Columns of a terminal that the wrapping column gets at least, where it needs them. */
+/** Columns of a terminal that the wrapping column, or that of names, gets at least where it needs them. */
 const leastWrapped = 20
 
 const plainBorders = Object.fromEntries(
@@ -78,7 +88,8 @@ export function columnsLeftOut<Row>(columns: readonly Column<Row>[], rows: reado
 /** Leaves out what may leave until the rest fits; the wrapping column takes the room that is left. */
 export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
   const all = columns.map((column) => ({ column, width: widthOf(column, rows) }))
-  const least = ({ column, width }: Fitted<Row>) => (column.wraps === true ? Math.min(width, leastWrapped) : width)
+  const least = ({ column, width }: Fitted<Row>) =>
+    column.wraps === true || column.shortens === true ? Math.min(width, leastWrapped) : width
   let total = all.reduce((sum, one) => sum + least(one) + gap, -gap)
   const leaving = all.filter(({ column }) => (column.leaves ?? 0) > 0)
   leaving.sort((a, b) => (b.column.leaves ?? 0) - (a.column.leaves ?? 0))
@@ -91,6 +102,16 @@ export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], 
   const room = Math.max(0, width - total)
   const kept = all.filter((one) => !left.has(one))
   return kept.map((one) => ({ column: one.column, width: Math.min(one.width, least(one) + room) }))
+}
+
+/** The names in the room that there is for them. */
+function shortened<Row>(fitted: readonly Fitted<Row>[], rows: readonly Row[]): readonly Fitted<Row>[] {
+  return fitted.map(({ column, width }) => {
+    if (column.shortens !== true || widthOf(column, rows) <= width) return { column, width }
+    const texts = shortenNames(rows.map(column.cell), width)
+    const short = new Map(rows.map((row, index) => [row, texts[index] ?? '']))
+    return { column: { ...column, cell: (row: Row) => short.get(row) ?? column.cell(row) }, width }
+  })
 }
 
 function widthOf<Row>(column: Column<Row>, rows: readonly Row[]): number {

@@ -98,6 +98,10 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
   recover: [({ run }) => [run, '--where', `name == "x"`], ({ run, newest }) => [run, '--into', newest]],
   rm: [({ newest }) => [newest, '--dry-run'], ({ newest }) => [newest, '--no-protect', '--trash', '--yes']],
   run: [({ run }) => [run, '--retries', `x${wild}`, '--', 'true'], ({ run }) => [run, '--', 'true']],
+  runs: [
+    ({ root }) => [root, '--columns', `run,best,best-checkpoint,k${wild}`],
+    ({ root }) => [join(root, `x${wild}`)],
+  ],
   save: [({ run, file }) => [run, '--file', `m${wild}=${file}`], ({ run }) => [run, '--file', `m=x${wild}`]],
   show: [({ run }) => [run], ({ newest }) => [newest], ({ file }) => [file], ({ root }) => [join(root, `x${wild}`)]],
   stalled: [

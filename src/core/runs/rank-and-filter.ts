@@ -44,7 +44,7 @@ export async function arrange(
   now: number,
   names: readonly string[] = [],
 ): Promise<Arranged> {
-  const asked = new Set([...namesIn(query), ...names])
+  const asked = new Set([...namesInQuery(query), ...names])
   const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
   const measured = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
   const known = needsHealth(measured, asked) ? await examineAcross(storage, measured, measured, 'quick') : measured
@@ -63,7 +63,8 @@ export async function arrange(
   }
 }
 
-function namesIn(query: Query): string[] {
+/** The names that it asks of checkpoints. */
+export function namesInQuery(query: Query): string[] {
   return [...query.where.flatMap((expression) => [...expression.names]), ...namesInOrders(query)]
 }
 

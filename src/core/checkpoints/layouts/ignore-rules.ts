@@ -1,4 +1,5 @@
 /** What people want left out of a walk: `.ckptignore` files, and patterns of the command line, as gitignore(5) reads them. */
+import { dirname } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import { prefixOf } from './folders.js'
 import type { DirectoryEntry } from '../../storage/storage.js'
@@ -36,9 +37,16 @@ export class IgnoreRules {
 
   private leavesOut(path: string, isFolder: boolean): boolean {
     for (const { base, patterns } of this.levels) {
-      const { ignored, unignored } = patterns.test(path.slice(base.length) + (isFolder ? '/' : ''))
-      if (ignored || unignored) return ignored
+      const inside = path.slice(base.length)
+      const { ignored, unignored } = patterns.test(inside + (isFolder ? '/' : ''))
+      if (unignored) return false
+      // Where the folder that it lies in is looked at all the same, a nearer file has taken that back.
+      if (ignored && !isLeftOut(patterns, dirname(inside))) return true
     }
     return false
   }
+}
+
+function isLeftOut(patterns: Ignore, folder: string): boolean {
+  return folder !== '.' && patterns.ignores(`${folder}/`)
 }

@@ -1,0 +1,147 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
+import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
+import { compareText } from '../core/checkpoints/layouts/index.js'
+import { describeUnknownKey, rank, type Order, type UnknownKey } from '../core/choosing/selection/index.js'
+import { CkptError } from '../core/errors.js'
+import { eachRun, summariseRun, type Query, type RunSummary } from '../core/runs/index.js'
+import { printable } from '../render/printable.js'
+import { describeTotal, isKey, renderRuns, summaryDocument } from '../render/runs.js'
+
+/** Rows of a table on a terminal unless --limit or --all says otherwise. */
+const screenful = 50
+
+const plainColumns = [
+  'run',
+  'layout',
+  'checkpoints',
+  'latest',
+  'step',
+  'epoch',
+  'best',
+  'best-checkpoint',
+  'health',
+  'size',
+]
+
+export default class Runs extends BaseCommand<typeof Runs> {
+  static override isReader = true
+  static override isExact = true
+  static override summary = 'List all runs below a folder, one row each'
+  static override description = `Shows of each run its layout, how many checkpoints it has, the newest (age, step, epoch), the best one and its value,
+whether any is damaged, and its size. --min, --max and --by rank the runs by their best checkpoint; the row's
+step, epoch and meta are then those of that checkpoint, else those of the newest.
+
+Symbolic links are not followed, and other file systems are left out. A folder that cannot be read is told, and the exit
+status is then 6. Exit status 3 when there is no run, or none that matches.`
+  static override examples = [
+    { description: 'every run below this folder', command: '<%= config.bin %> runs' },
+    { description: 'the ten best', command: '<%= config.bin %> runs exp --min WER --limit 10' },
+    { description: 'for a script', command: `<%= config.bin %> runs exp --where 'WER < 20' --json` },
+  ]
+  static override args = {
+    root: Args.string({ description: 'the folder above the runs', ignoreStdin: true, default: '.' }),
+  }
+  static override flags = {
+    ...selectionFlags,
+    columns: Flags.string({
+      helpValue: 'A,B,…',
+      description: `show these columns: ${plainColumns.join(', ')}, or any key of the meta`,
+    }),
+    limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
+    all: Flags.boolean({ description: 'every row and every column, also on a terminal', exclusive: ['limit'] }),
+    verify: verifyFlag('look into the files: none, quick (headers), deep (every byte)', 'none'),
+    ...walkFlags,
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const root = resolve(this.args.root)
+    const query = await readQuery(this.flags)
+    const found = await this.summarise(root, query)
+    if (found.length === 0) throw nothingThere(root, this.unreadable.length)
+    for (const unknown of unknownInAll(found)) this.alert(describeUnknownKey(unknown))
+    const order = onlyOrder(query)
+    const matching = found.filter(({ matching: count, best }) => count > 0 && (order === undefined || best !== null))
+    matching.sort(byPath)
+    const sorted = order === undefined ? matching : byBest(matching, order, this.now())
+    const rows = sorted.slice(0, this.limit)
+    const document = { runs: rows.map(summaryDocument), unreadable: this.unreadable }
+    if (matching.length === 0) {
+      this.failWith(document)
+      throw noMatch(
+        root,
+        found.reduce((sum, { count }) => sum + count, 0),
+        query,
+      )
+    }
+    const columns = this.columns ?? plainColumns
+    const view = {
+      root,
+      rows,
+      matching: matching.length,
+      columns,
+      isRanked: order !== undefined,
+      wide: this.flags.all || this.flags.columns !== undefined,
+    }
+    const lines = this.wantsJson ? [] : await renderRuns(view, { now: this.now(), output: this.output })
+    this.answer(document, () => lines)
+    if (this.output.isTerminal && !this.wantsJson) this.note(describeTotal(found))
+  }
+
+  private get columns(): string[] | undefined {
+    return this.flags.columns?.split(',').map((name) => name.trim())
+  }
+
+  private get limit(): number {
+    const { limit, all } = this.flags
+    return limit ?? (all || !this.output.isTerminal || this.wantsJson ? Number.POSITIVE_INFINITY : screenful)
+  }
+
+  /** Run by run, so that only what is shown of them is remembered. */
+  private async summarise(root: string, query: Query): Promise<RunSummary[]> {
+    const request = {
+      query,
+      order: onlyOrder(query),
+      verify: this.flags.verify,
+      names: (this.columns ?? []).filter(isKey),
+      now: this.now(),
+    }
+    return this.walk(this.flags, async (walking) => {
+      const summaries: RunSummary[] = []
+      const options = { ...walking, stateDirectory: this.flags.state }
+      const watched = walking.signal === undefined ? {} : { signal: walking.signal }
+      for await (const { run, storage } of eachRun(this.storage, root, options)) {
+        summaries.push(await summariseRun(storage, run, request, watched))
+      }
+      return summaries
+    })
+  }
+}
+
+function byPath(a: RunSummary, b: RunSummary): number {
+  return compareText(a.path, b.path)
+}
+
+/** The run with the best checkpoint first, by the very rule that ranks the checkpoints of one run. */
+function byBest(summaries: readonly RunSummary[], order: Order, now: number): RunSummary[] {
+  const best = new Map(summaries.flatMap((one) => (one.best === null ? [] : [[one.best.checkpoint, one] as const])))
+  return rank([...best.keys()], order, now).flatMap((checkpoint) => best.get(checkpoint) ?? [])
+}
+
+/** A key that only some runs lack is no slip: their frameworks differ. */
+function unknownInAll(summaries: readonly RunSummary[]): UnknownKey[] {
+  const [first, ...others] = summaries
+  const isUnknown = ({ name }: UnknownKey) => others.every(({ unknown }) => unknown.some((one) => one.name === name))
+  return first?.unknown.filter(isUnknown) ?? []
+}
+
+function nothingThere(root: string, unreadable: number): CkptError {
+  const message = `no run in ${printable(root)} or below it`
+  if (unreadable === 0) return new CkptError('not-found', message)
+  return new CkptError('partial', `${message}, but ${unreadable} folders there could not be read`, {
+    hint: `see which: find '${root}' -type d ! -readable`,
+  })
+}

@@ -1,0 +1,179 @@
+/** Many runs, one row each. */
+import { relative } from 'node:path'
+import { timeOf, type Checkpoint, type Grade } from '../core/checkpoint.js'
+import type { BestOfRun, RunSummary } from '../core/runs/index.js'
+import { columnFor as checkpointColumn, isMetaColumn } from './checkpoints.js'
+import { painter, type Paint } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { renderTable, type Column } from './table.js'
+import { formatAge, formatNumber, formatSize, plural } from './units.js'
+
+export interface RunsView {
+  /** Absolute: the folder that was searched. */
+  readonly root: string
+  /** Those shown, in order. */
+  readonly rows: readonly RunSummary[]
+  /** How many there would be without a limit. */
+  readonly matching: number
+  /** Names of columns; any other name is a key of the row's checkpoint. */
+  readonly columns: readonly string[]
+  /** The row's checkpoint is the best one; else the newest. */
+  readonly isRanked: boolean
+  /** All columns stay, however wide. */
+  readonly wide: boolean
+}
+
+interface ColumnContext {
+  readonly root: string
+  readonly now: number
+  readonly paint: Paint
+  readonly isTerminal: boolean
+  readonly isRanked: boolean
+}
+
+/** The checkpoint that a row tells of. */
+export function checkpointOf({ best, latest }: RunSummary, isRanked: boolean): Checkpoint | null {
+  return isRanked ? (best?.checkpoint ?? null) : latest
+}
+
+type Known = Record<string, (context: ColumnContext) => Column<RunSummary>>
+
+const knownColumns: Known = {
+  run: (context) => ({ title: 'RUN', shortens: true, cell: ({ path }) => printable(nameOfRun(path, context)) }),
+  path: () => ({ title: 'PATH', cell: ({ path }) => printable(path) }),
+  layout: () => ({ title: 'LAYOUT', leaves: 3, cell: ({ layouts }) => layouts.join(',') }),
+  checkpoints: () => ({ title: 'CHECKPOINTS', align: 'right', leaves: 1, cell: ({ count }) => String(count) }),
+  latest: ({ now }) => ({ title: 'LATEST', align: 'right', cell: ({ latest }) => ageOf(latest, now) }),
+  best: ({ paint }) => ({
+    title: 'BEST',
+    cell: ({ best }) => describeBest(best),
+    paint: ({ best }, text) => (best?.isImpossible === true ? paint('warning', text) : text),
+  }),
+  'best-checkpoint': () => ({
+    title: 'BEST CHECKPOINT',
+    leaves: 4,
+    cell: ({ best }) => (best === null ? '-' : printable(best.checkpoint.name)),
+  }),
+  health: ({ paint }) => ({
+    title: 'HEALTH',
+    leaves: 2,
+    cell: ({ grades }) => describeGrades(grades),
+    paint: ({ grades }, text) => paint(colourOf(grades), text),
+  }),
+  size: () => ({ title: 'SIZE', align: 'right', cell: ({ size }) => formatSize(size) }),
+}
+
+/** True for a name that is no column of a run: a key, or a column, of its checkpoint. */
+export function isOfCheckpoint(name: string): boolean {
+  return !Object.hasOwn(knownColumns, name)
+}
+
+/** True for a name that must be asked of the checkpoints' meta. */
+export function isKey(name: string): boolean {
+  return isOfCheckpoint(name) && isMetaColumn(name)
+}
+
+function columnOf(name: string, context: ColumnContext): Column<RunSummary> {
+  const known = isOfCheckpoint(name) ? undefined : knownColumns[name]
+  if (known !== undefined) return known(context)
+  const { title, align, leaves, cell } = checkpointColumn(name, { ...context, brief: true })
+  return {
+    title,
+    ...(align === undefined ? {} : { align }),
+    ...(leaves === undefined ? {} : { leaves }),
+    cell: (summary) => {
+      const checkpoint = checkpointOf(summary, context.isRanked)
+      return checkpoint === null ? '-' : cell({ checkpoint, marks: [] })
+    },
+  }
+}
+
+/** Relative to where the search began on a terminal; absolute for a script. */
+function nameOfRun(path: string, { root, isTerminal }: ColumnContext): string {
+  return isTerminal ? relative(root, path) || '.' : path
+}
+
+function ageOf(checkpoint: Checkpoint | null, now: number): string {
+  const time = checkpoint === null ? null : timeOf(checkpoint)
+  return time === null ? '-' : formatAge(now - time)
+}
+
+/** `WER=12.3`, without a space for scripts that split at spaces. */
+function describeBest(best: BestOfRun | null): string {
+  if (best === null) return '-'
+  const by = printable(best.by)
+  return best.value === undefined ? by : `${by}=${formatNumber(best.value)}`
+}
+
+const sound: readonly Grade[] = ['unchecked', 'whole']
+
+function isSoundGrade(grade: Grade): boolean {
+  return sound.includes(grade)
+}
+
+/** `whole`, `unchecked`, `2 corrupt, 1 partial`. */
+function describeGrades(grades: ReadonlyMap<Grade, number>): string {
+  const bad = [...grades].filter(([grade]) => !isSoundGrade(grade))
+  if (bad.length > 0) return bad.map(([grade, count]) => `${count} ${grade}`).join(', ')
+  return grades.has('unchecked') ? 'unchecked' : 'whole'
+}
+
+function colourOf(grades: ReadonlyMap<Grade, number>): 'good' | 'bad' | 'warning' | 'faint' {
+  const all = [...grades.keys()]
+  if (all.every((grade) => grade === 'whole')) return 'good'
+  if (all.every(isSoundGrade)) return 'faint'
+  return all.every((grade) => isSoundGrade(grade) || grade === 'unreadable') ? 'warning' : 'bad'
+}
+
+export async function renderRuns(
+  view: RunsView,
+  { now, output }: { now: number; output: Output },
+): Promise<Iterable<string>> {
+  const paint = painter(output.colours)
+  const { root, isRanked, rows, matching } = view
+  const { isTerminal } = output
+  const columns = view.columns.map((name) => columnOf(name, { root, now, paint, isTerminal, isRanked }))
+  const width = view.wide ? Number.POSITIVE_INFINITY : output.width
+  const table = await renderTable(columns, rows, { isTerminal, width, paint })
+  if (!isTerminal) return table
+  const more = matching - rows.length
+  return [...table, ...(more > 0 ? [paint('faint', `… and ${plural(more, 'more run')}: --all shows them`)] : [])]
+}
+
+/** One line on stderr where a person looks: what all of them come to. */
+export function describeTotal(summaries: readonly RunSummary[]): string {
+  const count = summaries.reduce((sum, one) => sum + one.count, 0)
+  const size = summaries.reduce((sum, one) => sum + one.size, 0)
+  return `${plural(summaries.length, 'run')}, ${plural(count, 'checkpoint')}, ${formatSize(size)}`
+}
+
+/** As `--json` gives it (docs/json.md). */
+export function summaryDocument(summary: RunSummary): Record<string, unknown> {
+  const { path, layouts, count, matching, latest, best, grades, size } = summary
+  return {
+    run: path,
+    layout: layouts.length === 1 ? (layouts[0] ?? null) : null,
+    layouts,
+    checkpoints: count,
+    matching,
+    latest: latest === null ? null : momentDocument(latest),
+    best:
+      best === null
+        ? null
+        : {
+            metric: best.by,
+            direction: best.direction ?? null,
+            value: best.value ?? null,
+            ...momentDocument(best.checkpoint),
+            meta: best.checkpoint.meta,
+          },
+    health: grades,
+    size,
+  }
+}
+
+function momentDocument(checkpoint: Checkpoint) {
+  const { name, path, step, epoch } = checkpoint
+  return { name, path, time: timeOf(checkpoint), step, epoch }
+}

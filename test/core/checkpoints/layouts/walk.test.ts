@@ -1,0 +1,121 @@
+import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { walkFrom, type WalkOptions } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import type { ReadStorage } from '../../../../src/core/storage/storage.js'
+import { makeFolder, write } from './folders.js'
+
+const meta = 'unixtime: 1.0\n'
+
+function makeRuns(...runs: readonly string[]): string {
+  return write(makeFolder(), Object.fromEntries(runs.map((run) => [`${run}/CKPT+1/CKPT.yaml`, meta])))
+}
+
+async function names(root: string, options?: WalkOptions, storage: ReadStorage = localStorage()): Promise<string[]> {
+  const found: string[] = []
+  for await (const { run } of walkFrom(storage, root, options)) found.push(relative(root, run.path))
+  return found
+}
+
+describe('a walk for runs', () => {
+  it('gives each run, what is above first, and none inside of a checkpoint', async () => {
+    const root = makeRuns('b', 'a/save', 'a/save/CKPT+1/inner', 'a')
+    expect(await names(root)).toEqual(['a', 'a/save', 'b'])
+  })
+
+  it('lists each folder once, those inside of checkpoints too', async () => {
+    const root = makeRuns('a/save', 'b/save', 'c/d/e/save')
+    const listed: string[] = []
+    const local = localStorage()
+    const counting: ReadStorage = {
+      ...local,
+      list: async (paths) => {
+        listed.push(...paths)
+        return local.list(paths)
+      },
+    }
+    await names(root, {}, counting)
+    expect(listed).toHaveLength(new Set(listed).size)
+  })
+
+  it('does not follow symbolic links to folders', async () => {
+    const root = makeRuns('a')
+    symlinkSync('a', join(root, 'link'))
+    expect(await names(root)).toEqual(['a'])
+  })
+
+  it('leaves out what a pattern of the command line excludes', async () => {
+    const root = makeRuns('a/save', 'old/save', 'b/old/save', 'b/new/save')
+    expect(await names(root, { exclude: ['/old'] })).toEqual(['a/save', 'b/new/save', 'b/old/save'])
+    expect(await names(root, { exclude: ['old'] })).toEqual(['a/save', 'b/new/save'])
+    expect(await names(root, { exclude: ['b/*', '!b/new'] })).toEqual(['a/save', 'b/new/save', 'old/save'])
+  })
+
+  it('reads .ckptignore in any folder; the nearer one decides', async () => {
+    const root = makeRuns('a/x', 'a/y', 'b/x', 'b/y')
+    write(root, { '.ckptignore': '# not these\nx/\n', 'b/.ckptignore': '!x/\ny\n' })
+    expect(await names(root)).toEqual(['a/y', 'b/x'])
+  })
+
+  it('leaves out single checkpoints that are ignored', async () => {
+    const root = write(makeRuns('a'), { 'a/CKPT+2/CKPT.yaml': meta, '.ckptignore': 'CKPT+2\n' })
+    for await (const { run } of walkFrom(localStorage(), root)) {
+      expect(run.checkpoints.map(({ name }) => name)).toEqual(['CKPT+1'])
+    }
+  })
+
+  it('goes on beyond a folder that cannot be listed, and tells it once', async () => {
+    const root = makeRuns('a', 'b', 'c')
+    const local = localStorage()
+    const { StorageError } = await import('../../../../src/core/errors.js')
+    const refusing: ReadStorage = {
+      ...local,
+      list: async (paths) => {
+        const listed = await local.list(paths)
+        return paths.map((path, index) => {
+          const one = listed[index]
+          if (path !== join(root, 'b') && one !== undefined) return one
+          return { ok: false, error: new StorageError(path, 'EACCES', `${path}: permission denied`) }
+        })
+      },
+    }
+    const told: string[] = []
+    const onUnreadable = (path: string, reason: string) => void told.push(`${relative(root, path)}: ${reason}`)
+    expect(await names(root, { onUnreadable }, refusing)).toEqual(['a', 'c'])
+    expect(told).toEqual(['b: permission denied'])
+  })
+
+  it('goes on beyond a folder that vanishes meanwhile, without a word', async () => {
+    const root = makeRuns('a', 'b/c/save', 'd')
+    const told: string[] = []
+    const found: string[] = []
+    for await (const { run } of walkFrom(localStorage(), root, { onUnreadable: (path) => told.push(path) })) {
+      found.push(relative(root, run.path))
+      rmSync(join(root, 'b'), { recursive: true, force: true })
+    }
+    expect(found).toEqual(['a', 'd'])
+    expect(told).toEqual([])
+  })
+
+  it.skipIf(process.getuid?.() === 0)('tells a folder that may not be read', async () => {
+    const root = makeRuns('a', 'b')
+    chmodSync(join(root, 'b'), 0)
+    const told: string[] = []
+    expect(await names(root, { onUnreadable: (path) => told.push(relative(root, path)) })).toEqual(['a'])
+    expect(told).toEqual(['b'])
+    chmodSync(join(root, 'b'), 0o755)
+  })
+
+  it('tells how many folders, runs and checkpoints it has met', async () => {
+    const root = makeRuns('a', 'b')
+    mkdirSync(join(root, 'empty'))
+    let last = {}
+    await names(root, { onProgress: (count) => (last = count) })
+    expect(last).toEqual({ folders: 4, runs: 2, checkpoints: 2 })
+  })
+
+  it('ends with "interrupted" when the signal says so', async () => {
+    await expect(names(makeRuns('a'), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'interrupted' })
+  })
+})

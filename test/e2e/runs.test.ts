@@ -1,0 +1,107 @@
+import { chmodSync, mkdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ckpt, temporaryDirectory } from './ckpt.js'
+import { epochs, makeRun, nameOf } from './runs.js'
+
+interface RunsDocument {
+  readonly runs: readonly {
+    readonly run: string
+    readonly layout: string
+    readonly checkpoints: number
+    readonly best: { readonly metric: string; readonly value: number; readonly name: string } | null
+  }[]
+}
+
+let root = ''
+
+beforeAll(() => {
+  root = temporaryDirectory()
+  makeRun(epochs(6), join(root, 'wide', 'save'))
+  makeRun(epochs(2), join(root, 'narrow', 'save'))
+  makeRun({ 'CKPT+a': 'score: 1\nunixtime: 1\n' }, join(root, 'other', 'save'))
+})
+
+async function rows(args: readonly string[]): Promise<string[][]> {
+  const { stdout } = await ckpt(['runs', ...args])
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/ {2,}/))
+}
+
+async function document(args: readonly string[]): Promise<RunsDocument> {
+  const { stdout } = await ckpt(['runs', ...args, '--json'])
+  return JSON.parse(stdout) as RunsDocument
+}
+
+describe('ckpt runs', () => {
+  it('gives one row a run, with its absolute path in a pipe', async () => {
+    const [narrow, other, wide] = await rows([root])
+    expect(narrow?.slice(0, 3)).toEqual([join(root, 'narrow/save'), 'speechbrain', '2'])
+    expect(other?.[0]).toBe(join(root, 'other/save'))
+    expect(wide?.slice(0, 3)).toEqual([join(root, 'wide/save'), 'speechbrain', '6'])
+    expect(wide?.join(' ')).toContain('WER=94.5')
+  })
+
+  it('ranks the runs by their best checkpoint, and leaves out those without the value', async () => {
+    const { runs } = await document([root, '--min', 'WER'])
+    expect(runs.map(({ run }) => relative(root, dirname(run)))).toEqual(['wide', 'narrow'])
+    expect(runs[0]?.best).toMatchObject({ metric: 'WER', name: nameOf(6) })
+    expect((await rows([root, '--min', 'WER', '--limit', '1'])).map(([run]) => run)).toEqual([join(root, 'wide/save')])
+  })
+
+  it('shows the columns asked for, of the best checkpoint where runs are ranked', async () => {
+    expect(await rows([root, '--min', 'WER', '--columns', 'epoch,run'])).toEqual([
+      ['6', join(root, 'wide/save')],
+      ['2', join(root, 'narrow/save')],
+    ])
+    expect((await rows([root, '--columns', 'epoch']))[0]).toEqual(['2'])
+  })
+
+  it('takes part with the checkpoints that --where selects', async () => {
+    const { runs } = await document([root, '--where', 'epoch > 2'])
+    expect(runs.map(({ run }) => relative(root, run))).toEqual(['wide/save'])
+    expect(runs[0]).toMatchObject({ checkpoints: 6, matching: 4 })
+  })
+
+  it('agrees with list -r on counts and bests', async () => {
+    const { runs } = await document([root])
+    const listed = JSON.parse((await ckpt(['list', '-r', root, '--json'])).stdout) as {
+      runs: { run: string; checkpoints: { name: string; marks: string[] }[] }[]
+    }
+    for (const { run, checkpoints, best } of runs) {
+      const same = listed.runs.find((one) => one.run === run)
+      expect(same?.checkpoints).toHaveLength(checkpoints)
+      if (best === null) continue
+      const marks = same?.checkpoints.find(({ name }) => name === best.name)?.marks
+      expect(marks?.some((mark) => mark.startsWith('best ') && mark.split(' ').includes(best.metric))).toBe(true)
+    }
+  })
+
+  it('tells a key that no run has, and finds nothing', async () => {
+    const { status, stderr } = await ckpt(['runs', root, '--min', 'los'])
+    expect(status).toBe(3)
+    expect(stderr.match(/did you mean "loss"/g)).toHaveLength(1)
+  })
+
+  it('says where there is no run', async () => {
+    const empty = temporaryDirectory()
+    const { status, stderr } = await ckpt(['runs', empty])
+    expect(status).toBe(3)
+    expect(stderr).toContain(`no run in ${empty} or below it`)
+  })
+
+  it.skipIf(process.getuid?.() === 0)('ends with 6 where a folder cannot be read, and shows the others', async () => {
+    const tree = temporaryDirectory()
+    makeRun(epochs(1), join(tree, 'a', 'save'))
+    mkdirSync(join(tree, 'secret'))
+    chmodSync(join(tree, 'secret'), 0)
+    const { status, stdout, stderr } = await ckpt(['runs', tree])
+    chmodSync(join(tree, 'secret'), 0o700)
+    expect(status).toBe(6)
+    expect(stdout).toContain(join(tree, 'a/save'))
+    expect(stderr.match(/secret/g)).toHaveLength(1)
+  })
+})

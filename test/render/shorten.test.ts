@@ -1,0 +1,48 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { shortenNames } from '../../src/render/shorten.js'
+import { displayWidth } from '../../src/render/width.js'
+
+describe('shortenNames', () => {
+  it('leaves names that fit', () => {
+    expect(shortenNames(['a/b', 'c'], 10)).toEqual(['a/b', 'c'])
+  })
+
+  it('takes from the middle, and keeps the part that differs', () => {
+    const sweep = ['0.1000', '0.0100', '0.0010'].map(
+      (lr, index) => `tiny/train_fn_d624c_0000${index}_lr=${lr}_2026-11-28_23-45-48`,
+    )
+    const short = shortenNames(sweep, 24)
+    expect(new Set(short).size).toBe(3)
+    for (const name of short) expect(name).toContain('…')
+    expect(
+      shortenNames(['multirun/2026-11-28/23-45-30/0/checkpoints', 'multirun/2026-11-28/23-45-30/1/checkpoints'], 22),
+    ).toEqual([expect.stringMatching(/0\/checkpoints$/), expect.stringMatching(/1\/checkpoints$/)])
+  })
+
+  it('never gives more than the width, whatever the characters', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: 'grapheme', maxLength: 60 })),
+        fc.integer({ min: 3, max: 50 }),
+        (names, width) => {
+          for (const short of shortenNames(names, width)) expect(displayWidth(short)).toBeLessThanOrEqual(width)
+        },
+      ),
+    )
+  })
+
+  it('keeps names that differ by one number apart', () => {
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[a-z/_]{0,60}$/),
+        fc.stringMatching(/^[a-z/_]{0,60}$/),
+        fc.integer({ min: 12, max: 40 }),
+        (before, after, width) => {
+          const names = ['0', '1', '2'].map((number) => before + number + after)
+          expect(new Set(shortenNames(names, width)).size).toBe(3)
+        },
+      ),
+    )
+  })
+})
