@@ -8,6 +8,7 @@ import {
   arrange,
   examine,
   grade,
+  lookTwice,
   namesInOrders,
   openRun,
   openRuns,
@@ -33,6 +34,7 @@ import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { marksOf, sortRows } from '../render/rows.js'
+import { wait } from '../machine/clock.js'
 import { columnNames, renderRun, runDocument, type View } from '../render/run.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
@@ -109,7 +111,8 @@ Exit status 3 when nothing matches.`
       this.flags.limit ?? (this.flags.all || !this.output.isTerminal || this.wantsJson ? Infinity : screenful)
     const isHeaded = this.output.isTerminal && !this.wantsJson && limit >= ranked.length
     const total = isHeaded ? new TotalSize() : undefined
-    const shown = await this.examineShown(ranked, ordered, limit, total)
+    const first = await this.examineShown(ranked, ordered, limit, total)
+    const shown = await this.lookAgain(run, first)
     const chosen = this.readColumns(ordered, where) ?? columnNames(shown, varyingKeys(ordered))
     const columns = this.flags.recursive && !this.output.isTerminal ? withRun(chosen) : chosen
     const pins = await this.pins(run)
@@ -181,6 +184,18 @@ Exit status 3 when nothing matches.`
       }
       const sorted = sortRows(await examine(this.storage, siblings, ranked, 'none', counting), sort, this.now())
       return grade(this.storage, siblings, sorted.slice(0, limit), verify, options)
+    })
+  }
+
+  /** Where files were looked into: what a live trainer is just writing or removing is not damaged. */
+  private async lookAgain(run: Run, shown: readonly Checkpoint[]): Promise<readonly Checkpoint[]> {
+    const { verify: level, state: stateDirectory } = this.flags
+    if (level === 'none') return shown
+    const again = { now: this.now(), wait, stateDirectory }
+    return this.long('looking again', async (options) => {
+      const regrade = (now: Run, these: readonly Checkpoint[]) =>
+        grade(this.storage, now.checkpoints, these, level, options)
+      return (await lookTwice(this.storage, run, shown, regrade, again)).checkpoints
     })
   }
 }

@@ -103,6 +103,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
   private async start(path: string, run: Run | null): Promise<void> {
     const lone = await LoneStart.open(this.storage, path, {
       now: () => this.now(),
+      wait,
       command: this.command,
       host: hostname(),
       stateDirectory: this.flags.state,

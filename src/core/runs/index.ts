@@ -30,6 +30,7 @@ export { checkRequest, planPrune, type PruneContext, type PrunePlan, type PruneR
 export type { Writers } from './plan-checks.js'
 export { planRemoval, type RemovalRequest } from './remove-named.js'
 export { openExactly, previewCheckpoint } from './save.js'
+export { lookTwice } from './second-look.js'
 export { setAside, setAsideReasons, takeBack } from './set-aside.js'
 export { recordRun, verdictOf, verifyRun, type Verified, type VerifyRequest } from './verify.js'
 export { summariseRun, type BestOfRun, type RunSummary, type SummaryRequest } from './summarise-run.js'

@@ -7,7 +7,6 @@ import {
   checkFinite,
   checkHealth,
   compareSums,
-  settle,
   type HealthOptions,
   type SettleOptions,
 } from '../checkpoints/health/index.js'
@@ -27,7 +26,7 @@ import {
   type StateFolder,
 } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { openRunIfAny } from './open.js'
+import { lookTwice } from './second-look.js'
 import type { StateLocation } from './run-with-state.js'
 
 export interface VerifyRequest {
@@ -77,7 +76,13 @@ export async function verifyRun(
   const { checkpoints, writing } =
     again === undefined
       ? { checkpoints: graded, writing: new Set<string>() }
-      : await lookTwice(storage, run, graded, { level, state, again }, options)
+      : await lookTwice(
+          storage,
+          run,
+          graded,
+          (now, these) => gradeAll(storage, now, these, { level, state }, options),
+          again,
+        )
   return { ...(await lookOn(storage, run, which, checkpoints, finite, options)), recorded: [], writing }
 }
 
@@ -90,38 +95,6 @@ async function gradeAll(
 ): Promise<Checkpoint[]> {
   if (level === 'quick') return checkHealth(storage, run.checkpoints, measured, level, options)
   return compareRecorded(storage, run, measured, state, options)
-}
-
-/** Seconds. What has been quiet for longer is not being written. */
-const young = 3600
-
-/** Beside a live trainer a checkpoint that is being written, or removed, looks damaged for a moment. */
-async function lookTwice(
-  storage: ReadStorage,
-  run: Run,
-  graded: readonly Checkpoint[],
-  { level, state, again }: Pick<VerifyRequest, 'level' | 'state'> & { readonly again: SettleOptions & StateLocation },
-  options: HealthOptions,
-): Promise<{ checkpoints: Checkpoint[]; writing: ReadonlySet<string> }> {
-  const suspects = graded.filter((one) => isDamaged(one) && (one.modified ?? again.now) > again.now - young)
-  if (suspects.length === 0) return { checkpoints: [...graded], writing: new Set() }
-  const settled = await settle(storage, suspects, again)
-  const moved = settled.filter((one, index) => one !== suspects[index])
-  const now = await openRunIfAny(storage, run.path, again)
-  const there = new Map(now?.checkpoints.map((one) => [one.path, one]))
-  const quiet = suspects.flatMap(({ path }) => there.get(path) ?? [])
-  const measured = await measure(storage, quiet)
-  const second = await gradeAll(storage, now ?? run, measured, { level, state }, options)
-  const found = new Map([...second, ...moved].map((one) => [one.path, one]))
-  const suspected = new Set(suspects.map(({ path }) => path))
-  return {
-    // What is not there any more was removed meanwhile, and is no damage either.
-    checkpoints: graded.flatMap((one) => {
-      if (!suspected.has(one.path)) return [one]
-      return there.has(one.path) ? [found.get(one.path) ?? one] : []
-    }),
-    writing: new Set(moved.map(({ path }) => path)),
-  }
 }
 
 /** Every byte is read once. Those of which nothing was recorded are held against their formats alone. */

@@ -23,6 +23,27 @@ export function beganFromNothing(entries: readonly JournalEntry[]): Began | null
   return { ending: end?.ending ?? null, endedAt: end?.time ?? null }
 }
 
+/** What the other ranks of a job came to, as one that has just ended finds it in the journal. */
+export interface OtherRanks {
+  /** Unix seconds: when one of them was killed, and perhaps its save with it; null: none was. */
+  readonly killedAt: number | null
+  /** Some may still be there, and write. */
+  readonly areRunning: boolean
+}
+
+/** `entries` as they are before our own end is among them. */
+export function otherRanks(entries: readonly JournalEntry[]): OtherRanks {
+  const last = entries.findLastIndex(({ what }) => what === 'start')
+  const since = entries.slice(firstOfItsStarts(entries, last))
+  const end = tellingEnd(since)
+  const killedAt = end === null || endedByItself.has(end.ending) ? null : end.time
+  return { killedAt, areRunning: countOf(since, 'start') - countOf(since, 'end') > 1 }
+}
+
+function countOf(entries: readonly JournalEntry[], what: JournalEntry['what']): number {
+  return entries.filter((entry) => entry.what === what).length
+}
+
 /** The ranks of one job are started together, each by a ckpt of its own: no end lies between their starts. */
 function firstOfItsStarts(entries: readonly JournalEntry[], lastStart: number): number {
   const end = entries.slice(0, lastStart).findLastIndex(({ what }) => what !== 'start')
@@ -32,8 +53,7 @@ function firstOfItsStarts(entries: readonly JournalEntry[], lastStart: number): 
 /** Where one rank is killed the others fail by themselves, for they have lost it: its end is what counts. */
 function tellingEnd(since: readonly JournalEntry[]): EndEntry | null {
   const ends = since.filter((entry) => entry.what === 'end')
-  const starts = since.filter(({ what }) => what === 'start')
   const killed = ends.find(({ ending }) => !endedByItself.has(ending))
   if (killed !== undefined) return killed
-  return ends.length < starts.length ? null : (ends.at(-1) ?? null)
+  return ends.length < countOf(since, 'start') ? null : (ends.at(-1) ?? null)
 }

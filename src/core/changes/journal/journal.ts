@@ -69,6 +69,11 @@ export class Journal {
     return this.known
   }
 
+  /** All that is written down by now, by others too. Throws StorageError where it cannot be read. */
+  async readAgain(): Promise<readonly JournalEntry[]> {
+    return (await readJournal(this.storage, this.state)).entries
+  }
+
   /** The job matters more than its journal: a full disk is told, and the entries count as known. */
   async add(...entries: readonly JournalEntry[]): Promise<void> {
     if (entries.length === 0) return

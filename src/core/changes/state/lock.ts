@@ -4,16 +4,18 @@
  * The folder is made whole under a name of its own and then renamed to `lock`. A rename onto a folder that is not
  * empty fails, on network file systems too, so one wins; and there is no moment at which the lock has no owner.
  * A lock is taken over when its owner is dead: on the same machine by pid, start time and boot; from elsewhere only
- * by its heartbeat, whose age is measured by the file system's own clock.
+ * by its heartbeat, whose age is measured by the file system's own clock. Those that wait come in their order
+ * (lock-queue.ts).
  *
  * What the lock guards is safe without it too: a checkpoint is looked at again just before it goes, and goes by one
  * rename. So a heartbeat that was late (a machine asleep) costs a refusal, and no checkpoint.
  */
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { CkptError, StorageError, UntrustedError } from '../../errors.js'
 import type { JsonObject } from '../../formats/json.js'
 import type { Storage } from '../../storage/storage.js'
+import { LockQueue } from './lock-queue.js'
 import { describeOwner, lifeOf, toOwner, type Owner, type Processes } from './owner.js'
 import { quietly, readRecord, readRecordOrNull } from './record.js'
 import { makeState, removeEmpty, type StateFolder } from './state-folder.js'
@@ -47,12 +49,15 @@ const token = new RegExp(`^${uuid}$`)
 /** All that ckpt puts into a lock, and so all that it removes from one. */
 const content = new RegExp(`^(?:${ownerFile.replace('.', '\\.')}|${beatPrefix}${uuid}-\\d{1,9})$`)
 /** What ckpt calls a lock that waits or was put aside, behind the lock's own name. */
-const asideSuffix = new RegExp(`^-${uuid}(?:-unreadable|-tidy)?$`)
+const asideSuffix = new RegExp(`^-${uuid}(?:-dead|-unreadable|-tidy)?$`)
 /** Seconds between two heartbeats, and of silence after which an owner elsewhere counts as dead. */
 const beatInterval = 10
 export const staleAfter = 120
-/** Milliseconds between two tries. */
-const retryInterval = 200
+/** Milliseconds between two tries of the one whose turn is next, and of those behind it. */
+const retryInterval = 50
+const queueInterval = 200
+/** Seconds between two signs of life of one that waits. */
+const waitingBeatInterval = 5
 
 /**
  * Runs `work` while holding the run's lock. Where the state folder cannot be written there is no lock and the work
@@ -108,7 +113,7 @@ export async function acquireLock(storage: Storage, state: StateFolder, options:
     }
     if (!told) options.onWait?.(holder)
     told = true
-    await options.wait(retryInterval)
+    await options.wait(attempt.isNext ? retryInterval : queueInterval)
   }
 }
 
@@ -150,7 +155,12 @@ class LockAttempt {
   private readonly candidate: string
   private readonly lock: string
   private readonly name: string
+  private readonly queue: LockQueue
   private beats = 0
+  /** Unix seconds. */
+  private lastSign = -Infinity
+  /** Nobody was before us at the last try. */
+  isNext = false
 
   constructor(
     private readonly storage: Storage,
@@ -160,6 +170,13 @@ class LockAttempt {
     this.name = options.name ?? changeLock
     this.lock = join(state.path, this.name)
     this.candidate = this.folderOf(this.token)
+    this.queue = new LockQueue(storage, {
+      folder: state.path,
+      prefix: `${this.name}-`,
+      own: basename(this.candidate),
+      record: ownerFile,
+      processes: options.processes,
+    })
   }
 
   private folderOf(token: string): string {
@@ -171,6 +188,9 @@ class LockAttempt {
     for (let tries = 0; ; tries += 1) {
       try {
         await this.prepare()
+        const ahead = await this.queue.ahead()
+        this.isNext = ahead === null
+        if (ahead !== null) return (await this.holder()) ?? describeOwner(ahead)
         await this.storage.rename(this.candidate, this.lock)
       } catch (error) {
         if (!(error instanceof StorageError)) throw error
@@ -201,7 +221,8 @@ class LockAttempt {
 
   private async prepare(): Promise<void> {
     const [there] = await this.storage.lstat([join(this.candidate, ownerFile)])
-    if (there?.ok === true) return
+    if (there?.ok === true) return this.giveSign()
+    this.lastSign = this.options.now()
     await makeState(this.storage, this.state)
     try {
       await this.storage.makeDirectory(this.candidate)
@@ -215,6 +236,13 @@ class LockAttempt {
     } finally {
       await file.close()
     }
+  }
+
+  private async giveSign(): Promise<void> {
+    const now = this.options.now()
+    if (now - this.lastSign < waitingBeatInterval) return
+    this.lastSign = now
+    await this.beat(this.candidate)
   }
 
   /** Null when there is nothing (any more). */
@@ -284,7 +312,7 @@ class LockAttempt {
    * over the second finds that name taken; should it ever move a living lock aside, it puts it back.
    */
   private async takeAway(dead: Seen): Promise<void> {
-    const aside = this.folderOf(dead.token === '' ? `${this.token}-unreadable` : dead.token)
+    const aside = this.folderOf(dead.token === '' ? `${this.token}-unreadable` : `${dead.token}-dead`)
     try {
       await this.storage.rename(this.lock, aside)
     } catch (error) {

@@ -4,7 +4,14 @@
  * began from nothing: it ends that.
  */
 import type { Checkpoint } from '../../checkpoint.js'
-import { attemptsOf, beganFromNothing, Journal, type Began } from '../../changes/journal/index.js'
+import {
+  attemptsOf,
+  beganFromNothing,
+  Journal,
+  otherRanks,
+  type Began,
+  type JournalEntry,
+} from '../../changes/journal/index.js'
 import type { ChildOutcome } from '../command/index.js'
 import { CkptError } from '../../errors.js'
 import type { StateLocation } from '../../runs/index.js'
@@ -19,6 +26,8 @@ export interface LoneContext extends StateLocation {
   readonly now: () => number
   readonly command: readonly string[]
   readonly host: string
+  /** Resolves after so many milliseconds. */
+  readonly wait: (milliseconds: number) => Promise<void>
   /** Told once when it cannot be written down. */
   readonly onFailure: (message: string) => void
 }
@@ -79,16 +88,26 @@ export class LoneStart {
   private async noteEnd(journal: Journal, status: number, began: number): Promise<void> {
     const time = this.context.now()
     const end = { kind: 'exited', status } as const
+    const { killedAt, areRunning } = otherRanks(await this.entriesNow(journal))
     const found = await this.watch.look({
       now: time,
-      wait: async () => undefined,
+      wait: areRunning ? this.context.wait : async () => undefined,
       thorough: true,
-      cutAt: signalOf(end) === null ? null : time,
+      cutAt: signalOf(end) === null ? killedAt : time,
     })
     await journal.add(...found.map((one) => toCheckpointEntry(one, time)))
     const seconds = time - began
     const facts = { end, uptime: seconds, progress: found.length > 0, oomKills: { group: 0, machine: 0 }, cause: null }
     const { ending, why } = classify(facts, { minUptime: 0, requeueOn: new Set() })
     await journal.add({ what: 'end', time, ending, why, status, seconds, lost: 0, next: 'nothing' })
+  }
+
+  private async entriesNow(journal: Journal): Promise<readonly JournalEntry[]> {
+    try {
+      return await journal.readAgain()
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      return journal.entries
+    }
   }
 }

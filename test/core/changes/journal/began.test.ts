@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { beganFromNothing, type JournalEntry } from '../../../../src/core/changes/journal/index.js'
+import { beganFromNothing, otherRanks, type JournalEntry } from '../../../../src/core/changes/journal/index.js'
 
 const process = { command: ['python'], host: 'here', pid: null, started: null, job: null, attempt: 1, reason: 'first' }
 const start = (time: number, checkpoint: string | null = null): JournalEntry => ({
@@ -39,5 +39,16 @@ describe('how a job began and ended', () => {
 
   it('is nothing where the last start had a checkpoint', () => {
     expect(beganFromNothing([start(1), end(5, 'preempted'), start(6, 'a')])).toBeNull()
+  })
+})
+
+describe('what one rank finds of the others at its own end', () => {
+  it('is when one was killed, whose save it must not take for whole', () => {
+    expect(otherRanks([start(1), start(2), end(10, 'preempted')])).toEqual({ killedAt: 10, areRunning: false })
+  })
+
+  it('is that some are running still', () => {
+    expect(otherRanks([start(1), start(2), start(3), end(9, 'done')])).toEqual({ killedAt: null, areRunning: true })
+    expect(otherRanks([start(1)])).toEqual({ killedAt: null, areRunning: false })
   })
 })

@@ -9,6 +9,7 @@ import {
   withLock,
   type StateFolder,
 } from '../../../../src/core/changes/state/index.js'
+import { passedOverAfter } from '../../../../src/core/changes/state/lock-queue.js'
 import { StorageError } from '../../../../src/core/errors.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { faultyStorage, Stopped } from '../../../faulty-storage.js'
@@ -170,5 +171,45 @@ describe('the lock of a run', () => {
     await Promise.all(Array.from({ length: 8 }, (_, pid) => contend(pid)))
     expect(most).toBe(1)
     expect(readdirSync(join(run, '..'))).toEqual(['save'])
+  })
+
+  it('goes to those that wait in the order in which they came', async () => {
+    const { run, state } = await freshState()
+    const pids = Array.from({ length: 12 }, (_, index) => index + 1)
+    const running = new Map(pids.map((pid): [number, string] => [pid, '100']))
+    const first = await acquireLock(storage, state, lockOptions(machine(owner({ pid: 99 }), running)))
+    running.set(99, '100')
+    const wait = () => new Promise<void>((resolve) => setTimeout(resolve, 1))
+    const served: number[] = []
+    const work: Promise<void>[] = []
+    for (const pid of pids) {
+      let waits = (): void => undefined
+      const isWaiting = new Promise<void>((resolve) => (waits = resolve))
+      const options = lockOptions(machine(owner({ pid }), running), { wait, patience: Infinity, onWait: () => waits() })
+      work.push(withLock(storage, state, options, async () => void served.push(pid)))
+      await isWaiting
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await first.release()
+    await Promise.all(work)
+    expect(served).toEqual(pids)
+    expect(readdirSync(join(run, '..'))).toEqual(['save'])
+  })
+
+  it.each([
+    ['whose ckpt is dead', 0],
+    ['that has been silent for long', passedOverAfter + 20],
+  ])('passes over one that waits, %s', async (_, silent) => {
+    const { state } = await freshState()
+    const running = new Map([[1, '100']])
+    const first = await acquireLock(storage, state, lockOptions(machine(owner()), {}))
+    const waiting = lockOptions(machine(owner({ pid: 2 }), running), { wait: () => Promise.reject(new Stopped()) })
+    await expect(acquireLock(storage, state, waiting)).rejects.toThrow(Stopped)
+    const [left = ''] = readdirSync(state.path).filter((name) => name !== 'lock')
+    if (silent > 0) running.set(2, '100')
+    const then = Date.now() / 1000 - silent
+    utimesSync(join(state.path, left), then, then)
+    await first.release()
+    await (await acquireLock(storage, state, lockOptions(machine(owner({ pid: 3 }), running)))).release()
   })
 })
