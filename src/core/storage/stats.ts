@@ -30,6 +30,16 @@ export function toStat(stats: fs.BigIntStats): Stat {
   }
 }
 
+/** Entries told before. Checkpoints of one run have the same names in them: one object for each costs least. */
+const told = new Map<string, DirectoryEntry>()
+const mostTold = 4096
+
 export function toEntry(entry: fs.Dirent): DirectoryEntry {
-  return { name: entry.name, kind: kindOf(entry) }
+  const { name } = entry
+  const kind = kindOf(entry)
+  const known = told.get(name)
+  if (known?.kind === kind) return known
+  const fresh: DirectoryEntry = Object.freeze({ name, kind })
+  if (told.size < mostTold) told.set(name, fresh)
+  return fresh
 }

@@ -215,6 +215,7 @@ const mostTold = 100
  * the first are told, and how many more there are.
  */
 export function uniteFindings(...lists: readonly (readonly Finding[])[]): Finding[] {
+  if (lists.every(({ length }) => length === 0)) return []
   const united = new Map<string, Finding>()
   for (const list of lists) {
     for (const finding of list) {

@@ -8,8 +8,9 @@ import type { Checkpoint, ParamFile, Part } from '../../checkpoint.js'
 export function withResuming(checkpoints: readonly Checkpoint[]): Checkpoint[] {
   const full = new Map<string, readonly ParamFile[]>()
   for (const { layout, files } of checkpoints) {
-    const resume = files.filter(({ role, optional }) => role === 'resume' && optional !== true)
-    if (resume.length > (full.get(layout)?.length ?? 0)) full.set(layout, resume)
+    // Most have as many as the first: they are only counted.
+    const most = full.get(layout)?.length ?? 0
+    if (files.length > most && countNeeded(files) > most) full.set(layout, files.filter(isNeeded))
   }
   if (full.size === 0) return [...checkpoints]
   return checkpoints.map((checkpoint) => {
@@ -17,6 +18,16 @@ export function withResuming(checkpoints: readonly Checkpoint[]): Checkpoint[] {
     if (needed === undefined || !isModelAlone(checkpoint)) return checkpoint
     return { ...checkpoint, resumable: false, lacks: [...new Set(needed.map(partOf))].sort() }
   })
+}
+
+function isNeeded({ role, optional }: ParamFile): boolean {
+  return role === 'resume' && optional !== true
+}
+
+function countNeeded(files: readonly ParamFile[]): number {
+  let count = 0
+  for (const file of files) if (isNeeded(file)) count += 1
+  return count
 }
 
 function isModelAlone({ files, resumable, lacks }: Checkpoint): boolean {

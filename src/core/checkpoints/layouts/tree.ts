@@ -77,9 +77,12 @@ async function remembered<T>(
 ): Promise<Result<T>[]> {
   const missing = paths.filter((path) => !known.has(path))
   const asked = missing.length === 0 ? [] : await ask(missing)
-  const fresh = new Map(missing.map((path, index) => [path, asked[index]]))
-  for (const [path, answer] of fresh) if (answer !== undefined) known.set(path, answer)
-  return paths.flatMap((path) => fresh.get(path) ?? known.get(path) ?? [])
+  missing.forEach((path, index) => {
+    const answer = asked[index]
+    if (answer !== undefined) known.set(path, answer)
+  })
+  if (missing.length === paths.length) return asked
+  return paths.flatMap((path) => known.get(path) ?? [])
 }
 
 function isWithin(path: string, folders: ReadonlySet<string>): boolean {

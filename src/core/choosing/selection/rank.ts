@@ -37,7 +37,7 @@ export function rank(ordered: readonly Checkpoint[], order: Order | undefined, n
     .map((checkpoint) => ({
       checkpoint,
       isFirst: isFirst(checkpoint),
-      isNamed: named.has(stateOf(checkpoint)),
+      isNamed: named.size > 0 && named.has(stateOf(checkpoint)),
       values: criteria.map((criterion) => valueFor(checkpoint, criterion, now)),
     }))
     .filter(({ values, isFirst: stays }) => stays || values[0] !== undefined)
@@ -72,8 +72,8 @@ type Values = readonly (number | bigint | undefined)[]
 
 /** Negative when `a` comes first. */
 function compareValues(a: Values, b: Values, criteria: readonly Criterion[]): number {
-  for (const [index, { kind }] of criteria.entries()) {
-    const result = compareRanks(b[index], a[index], kind === 'min' ? -1 : 1)
+  for (let index = 0; index < criteria.length; index += 1) {
+    const result = compareRanks(b[index], a[index], criteria[index]?.kind === 'min' ? -1 : 1)
     if (result !== 0) return result
   }
   return 0

@@ -55,12 +55,10 @@ function isTime(value: number | null): value is number {
 export function byRecency(checkpoints: readonly Checkpoint[]): Recency {
   const scale = scaleOf(checkpoints)
   const trainings = trainingsIn(checkpoints, scale)
-  const training = new Map(trainings.flatMap((one, index) => one.map(({ path }) => [path, index] as const)))
-  const timed = timesOn(scale, checkpoints).map((timed) => ({
-    ...timed,
-    training: training.get(timed.checkpoint.path) ?? 0,
-  }))
-  const ordered = timed.sort(newestFirst).map((timed) => timed.checkpoint)
+  const compare = trainings.length > 1 ? newestTrainingFirst(trainings) : newestFirst
+  const ordered = timesOn(scale, checkpoints)
+    .sort(compare)
+    .map((timed) => timed.checkpoint)
   const warning = scale === 'file time' ? warningFor(checkpoints) : undefined
   return { ordered, scale, trainings, ...(warning === undefined ? {} : { warning }) }
 }
@@ -83,9 +81,16 @@ interface Timed {
   readonly time: number
 }
 
-function newestFirst(a: TimedInTraining, b: TimedInTraining): number {
+type Compare = (a: Timed, b: Timed) => number
+
+function newestTrainingFirst(trainings: readonly (readonly Checkpoint[])[]): Compare {
+  const places = new Map(trainings.flatMap((one, index) => one.map(({ path }) => [path, index] as const)))
+  const placeOf = ({ checkpoint }: Timed): number => places.get(checkpoint.path) ?? 0
+  return (a, b) => placeOf(b) - placeOf(a) || newestFirst(a, b)
+}
+
+function newestFirst(a: Timed, b: Timed): number {
   return (
-    b.training - a.training ||
     descending(a.value, b.value) ||
     // What is the same state as another comes behind it: of the two the other is meant.
     Number(isCopy(a)) - Number(isCopy(b)) ||
@@ -94,8 +99,6 @@ function newestFirst(a: TimedInTraining, b: TimedInTraining): number {
     compareCodePoints(b.checkpoint.path, a.checkpoint.path)
   )
 }
-
-type TimedInTraining = Timed & { readonly training: number }
 
 function isCopy({ checkpoint }: Timed): boolean {
   return checkpoint.sameAs !== undefined

@@ -31,8 +31,10 @@ export async function findCopies(storage: ReadStorage, known: readonly Known[]):
       else for (const token of own) if (!originals.has(token)) originals.set(token, name)
     }
   }
+  const links = known.filter(({ unit }) => unit.target !== null)
+  if (links.length === 0) return same
   const byPath = new Map(known.map(({ unit }) => [unit.path, unit.name]))
-  for (const { unit } of known) {
+  for (const { unit } of links) {
     const original = unit.target === null ? undefined : byPath.get(unit.target)
     if (original !== undefined) same.set(unit.name, same.get(original) ?? original)
   }

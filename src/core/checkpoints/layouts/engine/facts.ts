@@ -133,10 +133,18 @@ export function withoutWrong(told: Told, file: string | undefined): Told {
 
 /** Key by key, the first source that has it. */
 export function merged(told: readonly (Told | null)[]): ReadonlyMap<string, MetaValue> {
-  const some = told.filter((one) => one !== null && one.meta.size > 0)
-  if (some.length === 1 && some[0]) return some[0].meta
+  let only: Told | null = null
+  let count = 0
+  for (const one of told) {
+    if (one === null || one.meta.size === 0) continue
+    only = one
+    count += 1
+  }
+  // Most have one source that says something: it is told as it is.
+  if (only === null) return nothingTold.meta
+  if (count === 1) return only.meta
   const meta = new Map<string, MetaValue>()
-  for (const one of some) for (const [key, value] of one?.meta ?? []) if (!meta.has(key)) meta.set(key, value)
+  for (const one of told) for (const [key, value] of one?.meta ?? []) if (!meta.has(key)) meta.set(key, value)
   return meta
 }
 

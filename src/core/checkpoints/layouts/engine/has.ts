@@ -84,13 +84,15 @@ export function ownFiles(unit: Pick<Unit, 'kind' | 'path' | 'entries' | 'folder'
 
 /** Absolute paths of the files with such a name in the folder or group, by name. */
 export function filesNamed(unit: Unit, name: string | RegExp): string[] {
-  const base = unit.kind === 'folder' ? unit.path : unit.folder.path
+  const base = (unit.kind === 'folder' ? unit.path : unit.folder.path) + sep
+  if (typeof name === 'string') {
+    const isThere = unit.entries.some((entry) => entry.name === name) && !unit.odd.has(name)
+    return isThere ? [base + name] : []
+  }
   return unit.entries
-    .filter((entry) => (typeof name === 'string' || entry.kind !== 'directory') && isNamed(entry, name))
-    .filter((entry) => !unit.odd.has(entry.name))
-    .map((entry) => entry.name)
+    .filter((entry) => entry.kind !== 'directory' && isNamed(entry, name) && !unit.odd.has(entry.name))
+    .map((entry) => base + entry.name)
     .sort()
-    .map((one) => base + sep + one)
 }
 
 /** A folder's name ends in `/` for a pattern; what stands under a very name is not looked at. */

@@ -34,26 +34,26 @@ export async function readOwnFiles(
   storage: ReadStorage,
   units: readonly Unit[],
 ): Promise<ReadonlyMap<Unit, (Told | null)[]>> {
-  const told = new Map<Unit, (Told | null)[]>()
+  const told = new Map(units.map((unit) => [unit, toldByName(unit)]))
   const wanted = new Map<OwnSource, Wanted[]>()
-  for (const unit of units) {
-    const sources = sourcesOf(unit)
-    told.set(
-      unit,
-      sources.map((source) => (source.from === 'name' ? factsOfName(unit, source) : null)),
-    )
-    for (const [at, source] of sources.entries()) {
-      const [path] = isOwnText(source) ? pathsOf(unit, source) : []
-      if (path === undefined || !isOwnText(source)) continue
-      const others = wanted.get(source)
-      if (others === undefined) wanted.set(source, [{ unit, path, at }])
-      else others.push({ unit, path, at })
-    }
-  }
+  for (const unit of units) sourcesOf(unit).forEach((source, at) => wantFile(wanted, unit, source, at))
   for (const [source, all] of wanted) {
     for (const some of batches(all, atOnce)) await tellBatch(storage, source, some, told)
   }
   return told
+}
+
+function toldByName(unit: Unit): (Told | null)[] {
+  return sourcesOf(unit).map((source) => (source.from === 'name' ? factsOfName(unit, source) : null))
+}
+
+function wantFile(wanted: Map<OwnSource, Wanted[]>, unit: Unit, source: FactSource, at: number): void {
+  if (!isOwnText(source)) return
+  const path = pathsOf(unit, source)[0]
+  if (path === undefined) return
+  const others = wanted.get(source)
+  if (others === undefined) wanted.set(source, [{ unit, path, at }])
+  else others.push({ unit, path, at })
 }
 
 function isOwnText(source: FactSource): source is OwnSource {

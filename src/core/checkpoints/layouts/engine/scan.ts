@@ -9,6 +9,7 @@ import {
   type Meta,
   type MetaValue,
   type Moment,
+  type Part,
   type Pointer,
 } from '../../../checkpoint.js'
 import { crc32 } from '../../../formats/crc32.js'
@@ -75,22 +76,33 @@ function withoutParts(taken: readonly Looked[]): Looked[] {
 /** The claims of each, with what the first of them would say. */
 async function lookAtBatch(storage: ReadStorage, folder: Folder, batch: readonly Named[]): Promise<Looked[][]> {
   const candidates = await listCandidates(storage, folder, batch)
-  const byNames = candidates.map((candidate, index) => {
-    const named = batch[index]
-    return candidate === null || named === undefined ? [] : claimByNames(candidate, named, folder)
+  const listed = batch.flatMap((named, index): Listed[] => {
+    const candidate = candidates[index] ?? null
+    return candidate === null ? [] : [{ candidate, named, claims: claimByNames(candidate, named, folder) }]
   })
-  const prefetched = await readOwnFiles(storage, readable(byNames.flatMap((claims) => claims?.slice(0, 1) ?? [])))
+  const prefetched = await readOwnFiles(storage, readable(listed.flatMap(({ claims }) => claims?.slice(0, 1) ?? [])))
   const looked: Looked[][] = []
-  for (const [index, claims] of byNames.entries()) {
-    const [candidate, named] = [candidates[index], batch[index]]
-    if (claims !== null && !claims.some(needsOpening)) looked.push(withTold(claims, prefetched))
-    else if (candidate !== null && candidate !== undefined && named !== undefined) {
-      looked.push(
-        await withOpener(storage, (opener) => openClaims(folder, candidate, named, claims, prefetched, opener)),
-      )
-    }
-  }
+  for (const one of listed)
+    looked.push(lookByNames(one, prefetched) ?? (await lookWithin(storage, folder, one, prefetched)))
   return looked
+}
+
+interface Listed {
+  readonly candidate: UnclaimedUnit
+  readonly named: Named
+  /** Null where files must be looked into. */
+  readonly claims: readonly Claim[] | null
+}
+
+type OwnTold = ReadonlyMap<Unit, (Told | null)[]>
+
+/** Null where a file must be opened. */
+function lookByNames({ claims }: Listed, prefetched: OwnTold): Looked[] | null {
+  return claims === null || claims.some(needsOpening) ? null : withTold(claims, prefetched)
+}
+
+async function lookWithin(storage: ReadStorage, folder: Folder, one: Listed, prefetched: OwnTold): Promise<Looked[]> {
+  return withOpener(storage, (opener) => openClaims(folder, one, prefetched, opener))
 }
 
 function readable(claims: readonly Claim[]): Unit[] {
@@ -109,16 +121,14 @@ function needsOpening(claim: Claim, index: number): boolean {
   )
 }
 
-function withTold(claims: readonly Claim[], prefetched: ReadonlyMap<Unit, (Told | null)[]>): Looked[] {
+function withTold(claims: readonly Claim[], prefetched: OwnTold): Looked[] {
   return claims.map(({ unit, strength }) => ({ unit, strength, told: prefetched.get(unit) ?? [], print: null }))
 }
 
 async function openClaims(
   folder: Folder,
-  candidate: UnclaimedUnit,
-  named: Named,
-  known: readonly Claim[] | null,
-  prefetched: ReadonlyMap<Unit, (Told | null)[]>,
+  { candidate, named, claims: known }: Listed,
+  prefetched: OwnTold,
   opener: Opener,
 ): Promise<Looked[]> {
   const claims = known ?? (await claimByContents(candidate, named, folder, opener))
@@ -143,6 +153,7 @@ async function readLater(storage: ReadStorage, one: Looked): Promise<Looked> {
 
 /** What proved it is not there any more: somebody removes it just now. */
 function hasVanished({ unit, told }: Looked): boolean {
+  if (!told.some((one) => one?.isGone === true)) return false
   return sourcesOf(unit).some(
     (source, at) =>
       told[at]?.isGone === true &&
@@ -231,6 +242,7 @@ async function finish(
 
 /** The name of a copy seldom tells its step or epoch: it is the same state, so what its original says holds for it. */
 function inheritFacts(kept: readonly Looked[], copies: ReadonlyMap<string, string>, facts: Map<Looked, Facts>): void {
+  if (copies.size === 0) return
   const byName = new Map(kept.map((one) => [one.unit.name, one]))
   for (const one of kept) {
     const original = byName.get(copies.get(one.unit.name) ?? '')
@@ -335,10 +347,11 @@ function countsOf({ unit, told }: Looked): ReadonlyMap<string, MetaValue> {
 /** What a checkpoint says of itself: not the counts that only its name tells, and not what a spec keeps for itself. */
 function shownOf({ told }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
   const isSaid = (key: string) => told.some((one) => one !== null && one.isOfName !== true && one.meta.has(key))
-  const isShown = (key: string) => (key !== 'step' && key !== 'epoch') || isSaid(key)
-  const keys = [...meta.keys()]
-  if (keys.every((key) => isShown(key) && !key.startsWith('#'))) return meta
-  return new Map([...meta].filter(([key]) => isShown(key) && !key.startsWith('#')))
+  const isHidden = (key: string) => ((key === 'step' || key === 'epoch') && !isSaid(key)) || key.startsWith('#')
+  for (const hidden of meta.keys()) {
+    if (isHidden(hidden)) return new Map([...meta].filter(([key]) => !isHidden(key)))
+  }
+  return meta
 }
 
 interface Around extends Facts {
@@ -348,29 +361,15 @@ interface Around extends Facts {
 }
 
 function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs: copy }: Around): Checkpoint {
-  const { unit, told } = one
-  const { spec, form, name, path, folder } = unit
+  const { unit } = one
+  const { spec, name, path, folder } = unit
   const counts = reading === undefined ? countsOf(one) : meta
-  const findings = [
-    ...(unit.finding === null ? [] : [unit.finding]),
-    ...told.flatMap((each) => each?.findings ?? []),
-    ...(reading?.findings ?? []),
-    ...findingsOfWhole(unit, meta),
-    ...(one.strength === 'bare'
-      ? [{ grade: 'corrupt', reason: `nothing in it is ${spec.title}'s, as in the others` } as const]
-      : []),
-  ]
-  const directions: ReadonlyMap<string, Direction> = reading?.directions ?? new Map(spec.judge?.(meta) ?? [])
+  const findings = findingsOf(one, meta, reading)
+  const directions = reading?.directions ?? directionsBy(spec, meta)
   const sameAs = reading?.sameAs ?? copy
-  const lacks = isUnfinished(findings) ? [] : (form.lacks?.(unit, meta) ?? [])
-  const resumable =
-    reading?.resumable ??
-    (lacks.some((part) => part !== 'random state')
-      ? false
-      : typeof form.resumable === 'function'
-        ? form.resumable(unit, meta)
-        : form.resumable)
-  return {
+  const { lacks, resumable } = resumingOf(unit, meta, reading, findings)
+  // Set one by one: an object of many spreads costs more than all else here, in a run of thousands.
+  const checkpoint: Writable<Checkpoint> = {
     name,
     path,
     kind: unit.kind === 'folder' ? 'directory' : isOneFile(unit) ? 'file' : unit.kind,
@@ -378,7 +377,6 @@ function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs
     run: folder.path,
     layout: spec.id,
     meta: reading === undefined ? shownOf(one, meta) : meta,
-    ...(measuredAt.size === 0 ? {} : { measuredAt }),
     step: toFinite(counts.get('step')),
     epoch: toFinite(counts.get('epoch')),
     unixtime: toFinite(meta.get('unixtime')),
@@ -387,19 +385,67 @@ function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs
     size: null,
     health: healthFrom('none', findings),
     pointsTo: [...(reading?.pointsTo ?? []), ...(spec.namedBy?.(meta) ?? []), ...pointers],
-    ...(directions.size === 0 ? {} : { directions }),
-    ...(sameAs === undefined ? placeByName(unit, counts, meta) : { sameAs }),
-    ...(resumable === undefined ? {} : { resumable }),
-    ...(lacks.length === 0 ? {} : { lacks }),
   }
+  if (measuredAt.size > 0) checkpoint.measuredAt = measuredAt
+  if (directions.size > 0) checkpoint.directions = directions
+  if (sameAs !== undefined) checkpoint.sameAs = sameAs
+  const uncounted = sameAs === undefined ? placeByName(unit, counts, meta) : undefined
+  if (uncounted !== undefined) checkpoint.uncounted = uncounted
+  if (resumable !== undefined) checkpoint.resumable = resumable
+  if (lacks.length > 0) checkpoint.lacks = lacks
+  return checkpoint
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+const noDirections: ReadonlyMap<string, Direction> = new Map()
+
+function directionsBy({ judge }: LayoutSpec, meta: Meta): ReadonlyMap<string, Direction> {
+  return judge === undefined ? noDirections : new Map(judge(meta))
+}
+
+const noFindings: readonly Finding[] = []
+
+/** All that is wrong with it, by what was read and by what is not there. */
+function findingsOf({ unit, told, strength }: Looked, meta: Meta, reading: Reading | undefined): readonly Finding[] {
+  const ofWhole = findingsOfWhole(unit, meta)
+  const isSound = unit.finding === null && strength !== 'bare' && reading?.findings === undefined
+  if (isSound && ofWhole.length === 0 && told.every((one) => one === null || one.findings.length === 0))
+    return noFindings
+  return [
+    ...(unit.finding === null ? noFindings : [unit.finding]),
+    ...told.flatMap((each) => each?.findings ?? noFindings),
+    ...(reading?.findings ?? noFindings),
+    ...ofWhole,
+    ...(strength === 'bare'
+      ? [{ grade: 'corrupt', reason: `nothing in it is ${unit.spec.title}'s, as in the others` } as const]
+      : noFindings),
+  ]
+}
+
+const nothingLacks: readonly Part[] = []
+
+function resumingOf(
+  unit: Unit,
+  meta: Meta,
+  reading: Reading | undefined,
+  findings: readonly Finding[],
+): { readonly lacks: readonly Part[]; readonly resumable: boolean | undefined } {
+  const { form } = unit
+  const lacks = isUnfinished(findings) ? nothingLacks : (form.lacks?.(unit, meta) ?? nothingLacks)
+  if (reading?.resumable !== undefined) return { lacks, resumable: reading.resumable }
+  if (lacks.some((part) => part !== 'random state')) return { lacks, resumable: false }
+  return { lacks, resumable: typeof form.resumable === 'function' ? form.resumable(unit, meta) : form.resumable }
 }
 
 /** A name that may be a copy's, of which no original is there and nothing inside tells when it was saved. */
-function placeByName({ spec, name }: Unit, counts: Meta, meta: Meta): Pick<Checkpoint, 'uncounted'> {
-  if (spec.copies?.names.test(name) !== true) return {}
-  if ([counts.get('step'), counts.get('epoch'), meta.get('unixtime')].some((value) => toFinite(value) !== null))
-    return {}
-  return { uncounted: /last|latest|final/i.test(name) ? 'newest' : 'any' }
+function placeByName({ spec, name }: Unit, counts: Meta, meta: Meta): Checkpoint['uncounted'] {
+  if (spec.copies?.names.test(name) !== true) return undefined
+  const isCounted = [counts.get('step'), counts.get('epoch'), meta.get('unixtime')].some(
+    (one) => toFinite(one) !== null,
+  )
+  if (isCounted) return undefined
+  return /last|latest|final/i.test(name) ? 'newest' : 'any'
 }
 
 /** Of one still being written nothing is known to be missing. */
