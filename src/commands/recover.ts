@@ -87,7 +87,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
       ? openRunToGoOnIfAny(this.storage, path, stateLocation)
       : openRunToGoOn(this.storage, path, stateLocation))
     for (const { path: folder } of opened?.weightsAlone ?? []) {
-      this.alert(`passed over what is in ${printable(folder)}: weights alone, from which no job can go on`)
+      this.alert(`passed over what is in ${printable(folder)}: nothing there that a job could go on from`)
     }
     const run = opened?.run ?? null
     if (this.command.length > 0) return this.start(path, run)

@@ -94,6 +94,8 @@ export type Has =
    * alone, by names of which some are a parameter's.
    */
   | { readonly stateDict: KeyPath }
+  /** Such a one under any of the keys at the top. */
+  | { readonly stateDictIn: 'any key' }
   /** Keys of a JSON object, all of them: in the file itself, or in one of the folder's. */
   | { readonly json: readonly KeyPath[]; readonly of?: string | RegExp }
   /** An entry of a zip archive. */
@@ -130,7 +132,7 @@ export interface FactFile {
   readonly beside?: string
   /** By the fact's name, where its value lies. Names that begin with `#` are for this spec's functions and not shown. */
   readonly take?: Readonly<Record<string, KeyPath>>
-  /** Facts that are true where something other than None lies there, and false where not; of `torch` alone. */
+  /** Facts that are true where something other than None lies there (`*`: under any key), and false where not; of `torch` alone. */
   readonly has?: Readonly<Record<string, KeyPath>>
   /** Mappings whose numbers, texts and booleans are all taken; an empty path is the top. */
   readonly spread?: readonly KeyPath[]
@@ -307,7 +309,9 @@ export interface FileLook {
   hasTorchKey(path: KeyPath): boolean
   /** True for a state dict, or a whole module, at that path. */
   hasStateDict(path: KeyPath): boolean
-  /** True for something other than None. */
+  /** The same under any of the keys at the top. */
+  hasStateDictIn(): boolean
+  /** True for something other than None; a `*` in the path stands for any key. */
   holdsTorchKey(path: KeyPath): boolean
   /** The value there, with tensors of one element as numbers and without the others. */
   torchValue(path: KeyPath): Promise<MetaValue | undefined>

@@ -9,7 +9,10 @@ import { choose, openRunToGoOn } from '../../../../src/core/runs/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures } from './folders.js'
 
-const frameworks = join(fixtures, 'frameworks')
+/** By the frameworks as they come, and with other options (`options` in the expected.json). */
+const runs = ['frameworks', 'variants'].flatMap((kind) =>
+  readdirSync(join(fixtures, kind)).map((name) => [`${kind}/${name}`, join(fixtures, kind, name)] as const),
+)
 
 interface Expected {
   readonly run: string
@@ -50,9 +53,9 @@ function numberOf(value: number | string): number {
   return typeof value === 'string' ? Number(value.replace('nan', 'NaN').replace('inf', 'Infinity')) : value
 }
 
-describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
-  const expected = JSON.parse(readFileSync(join(frameworks, framework, 'expected.json'), 'utf8')) as Expected
-  const root = join(frameworks, framework, expected.run)
+describe.each(runs)('a run of %s', (_, fixture) => {
+  const expected = JSON.parse(readFileSync(join(fixture, 'expected.json'), 'utf8')) as Expected
+  const root = join(fixture, expected.run)
 
   it('has its checkpoints and nothing else, with steps, epochs and metrics to the last digit', async () => {
     const found = await scan(root)
@@ -125,11 +128,11 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
     }
   })
 
-  const damaged = existsSync(join(frameworks, framework, 'damaged.json'))
-    ? (JSON.parse(readFileSync(join(frameworks, framework, 'damaged.json'), 'utf8')) as Damaged)
+  const damaged = existsSync(join(fixture, 'damaged.json'))
+    ? (JSON.parse(readFileSync(join(fixture, 'damaged.json'), 'utf8')) as Damaged)
     : null
   it.runIf(typeof damaged?.resume === 'string')('damaged, is gone on from where the framework can', async () => {
-    const folder = join(frameworks, framework, damaged?.run ?? '')
+    const folder = join(fixture, damaged?.run ?? '')
     const storage = localStorage()
     const { run } = await openRunToGoOn(storage, folder)
     const request = { query: { orders: [], where: [] }, verify: 'deep', keys: [] } as const

@@ -2,16 +2,29 @@
 import type { Meta, MetaValue } from '../../../checkpoint.js'
 
 const names: Readonly<Record<'step' | 'epoch', readonly string[]>> = {
-  step: ['step', 'global_step', 'global_steps', 'steps', 'num_updates', 'iteration', 'iter'],
+  step: [
+    'step',
+    'global_step',
+    'global_steps',
+    'steps',
+    'num_updates',
+    'iteration',
+    'iter',
+    'iter_num',
+    'n_iter',
+    'it',
+    'current_step',
+    'train_step',
+  ],
   epoch: ['epoch', 'epochs', 'current_epoch'],
 }
 
-/** The same facts with `step` and `epoch` among them, where one of the usual names tells them: for `pick`. */
-export function withCounts(meta: Meta): Meta {
+/** `step` and `epoch`, where one of the usual names tells them: for `pick`. */
+export function countsIn(meta: Meta): Meta {
   const found = new Map<string, MetaValue>()
   for (const [key, known] of Object.entries(names)) {
     const value = known.map((name) => meta.get(name)).find((one) => typeof one === 'number')
     if (value !== undefined) found.set(key, value)
   }
-  return new Map([...meta, ...found])
+  return found
 }

@@ -49,6 +49,7 @@ export async function proveAny(list: readonly Has[], unit: Unit, io: LayoutIo): 
 async function holds(has: Has, look: FileLook): Promise<boolean> {
   if ('head' in has) return look.is.has(has.head)
   if ('stateDict' in has) return look.hasStateDict(has.stateDict)
+  if ('stateDictIn' in has) return look.hasStateDictIn()
   if ('torch' in has) return has.torch.every((path) => look.hasTorchKey(path))
   if ('zip' in has) {
     const names = [...((await look.zip())?.keys() ?? [])]
@@ -127,6 +128,7 @@ export function describeHas(has: Has): string {
       ? 'is a state dict or a module (torch.save)'
       : `holds a state dict or a module at ${at} (torch.save)`
   }
+  if ('stateDictIn' in has) return 'holds a state dict or a module under some key (torch.save)'
   if ('json' in has) return `${of(has.of)}holds ${has.json.map(shownPath).join(', ')} (JSON)`
   if ('zip' in has) return `is an archive with ${shown(has.zip)}`
   if ('not' in has) return `not: ${describeHas(has.not)}`

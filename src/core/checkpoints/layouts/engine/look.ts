@@ -12,11 +12,11 @@ import { isLegacyStream } from '../../../formats/torch-legacy.js'
 import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
 import { hasChecksums, readSmallEntry, readZip, ZipEndMissing } from '../../../formats/zip.js'
 import type { Head, KeyPath } from '../spec.js'
-import { entriesOf, isStateDict, keyText, nodeAt, valueOf } from './nodes.js'
+import { entriesOf, holdsAt, isStateDict, keyText, nodeAt, valueOf } from './nodes.js'
 import { pathOf, type FileLook } from './unit.js'
 
-/** Bytes by which a file is known; a tar says what it is at 257. */
-const headLength = 512
+/** Bytes by which a file is known; a tar says what it is at 257, an HDF5 file of Keras names its version near there. */
+const headLength = 4096
 /** A file of facts in JSON is no larger. */
 const largestJson = 64 << 20
 /** A file that is read whole to be told from others. */
@@ -70,8 +70,12 @@ class Looked implements FileLook {
     return this.object !== null && isStateDict(nodeAt(this.object.root, pathOf(path)))
   }
 
+  hasStateDictIn(): boolean {
+    return this.object !== null && entriesOf(this.object.root).some(([, value]) => isStateDict(value))
+  }
+
   holdsTorchKey(path: KeyPath): boolean {
-    return this.object !== null && (nodeAt(this.object.root, pathOf(path)) ?? null) !== null
+    return this.object !== null && holdsAt(this.object.root, pathOf(path))
   }
 
   async torchValue(path: KeyPath): Promise<MetaValue | undefined> {

@@ -35,6 +35,18 @@ export function nodeAt(root: PickleNode | undefined, path: readonly string[]): P
   return node
 }
 
+/** Keys of which each is looked into where any will do. */
+const mostKeys = 1000
+
+/** True where the keys lead to something other than None; a `*` is any key. */
+export function holdsAt(root: PickleNode | undefined, path: readonly string[]): boolean {
+  const star = path.indexOf('*')
+  if (star === -1) return (nodeAt(root, path) ?? null) !== null
+  const rest = path.slice(star + 1)
+  const entries = entriesOf(nodeAt(root, path.slice(0, star)))
+  return entries.slice(0, mostKeys).some(([, value]) => holdsAt(value, rest))
+}
+
 /** Values that one fact may be made of. */
 const mostValues = 20_000
 

@@ -3,7 +3,7 @@
  * (accelerate/checkpointing.py, `save_accelerator_state`; accelerator.py, `save_state`). It keeps no metric and no
  * epoch; what the script registers for checkpointing lies in `custom_checkpoint_<i>.pkl`.
  */
-import { withCounts } from '../engine/counts.js'
+import { countsIn } from '../engine/counts.js'
 import type { LayoutSpec } from '../spec.js'
 
 export const accelerate: LayoutSpec = {
@@ -38,7 +38,7 @@ export const accelerate: LayoutSpec = {
       },
       facts: [
         { from: 'name', leave: ['iteration'] },
-        { from: 'torch', file: /^custom_checkpoint_\d+\.pkl$/, spread: [[]], pick: withCounts, lazy: true },
+        { from: 'torch', file: /^custom_checkpoint_\d+\.pkl$/, spread: [[]], pick: countsIn, lazy: true },
       ],
       files: [
         { name: /^(model|pytorch_model)(-.*)?\.(safetensors|bin)\.index\.json$/, role: 'index' },

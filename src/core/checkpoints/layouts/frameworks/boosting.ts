@@ -3,30 +3,35 @@
  * counting from 0; LightGBM's `<model>.snapshot_iter_<N>`, N rounds done, and the model itself. They hold trees, no
  * tensors, and no metric.
  */
-import type { Meta, MetaValue } from '../../../checkpoint.js'
+import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
 import type { LayoutSpec, Picked, Proof } from '../spec.js'
 
 const learner: Proof = {
   sure: [
-    { json: [['learner', 'gradient_booster']] },
+    { says: 'is JSON of a learner', test: async (unit, io) => isJson((await io.look(unit.path)).head) },
     { says: 'is UBJSON of a learner', test: async (unit, io) => isUbjson((await io.look(unit.path)).head) },
+    { says: 'is a pickle of a Booster', test: async (unit, io) => isPickle((await io.look(unit.path)).head) },
+    {
+      says: 'names an objective and a booster, as the format before version 2.1 did',
+      test: async (unit, io) => isOldBinary((await io.look(unit.path)).head),
+    },
   ],
 }
 
 export const xgboost: LayoutSpec = {
   id: 'xgboost',
   title: 'XGBoost',
-  looks: '<name>_<N>.ubj, <name>.json',
+  looks: '<name>_<N>.ubj, .json, .pkl or .deprecated, <name>.json',
   forms: [
     {
       kind: 'file',
-      name: /^\w+_(?<step>\d+)\.(?:ubj|json)$/,
+      name: /^\w+_(?<step>\d+)\.(?:ubj|json|pkl|deprecated)$/,
       proof: learner,
       facts: [{ from: 'name', add: { step: 1 } }],
     },
     {
       kind: 'file',
-      name: /^\w+\.ubj$|^(?:final|model|best|xgb\w*|booster)\.json$/,
+      name: /^[\w-]+\.(?:ubj|deprecated)$|^[\w-]*(?:final|model|best|last|xgb|booster)[\w-]*\.json$/,
       proof: learner,
       facts: [{ from: 'bytes', tell: roundsIn, limit: 256 << 20 }],
     },
@@ -40,7 +45,7 @@ export const lightgbm: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: /\.snapshot_iter_\d+$|^(?:model|\w*lgb\w*|LightGBM_model)\.txt$/,
+      name: /\.snapshot_iter_\d+$|^[\w-]*(?:model|lgb|lightgbm|gbm|booster)[\w-]*\.(?:txt|model|lgb)$/i,
       proof: {
         sure: [
           {
@@ -58,20 +63,42 @@ export const lightgbm: LayoutSpec = {
  * Where each round's trees begin is a list with one number more than there are rounds, in JSON and, after its length, in
  * UBJSON (xgboost/src/gbm/gbtree_model.cc, `iteration_indptr`). A linear model has none.
  */
-function roundsIn(bytes: Uint8Array): Meta {
+function roundsIn(bytes: Uint8Array): Picked {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const key = 'iteration_indptr'
   const at = buffer.indexOf(key)
-  if (at === -1) return new Map()
+  const findings: Finding[] = /\}\s*$/.test(buffer.toString('latin1', buffer.length - 16)) ? [] : [cutModel]
+  if (at === -1) return { meta: [], findings }
   const json = /^"\s*:\s*\[([\d\s,]*)\]/.exec(buffer.toString('latin1', at + key.length, at + (1 << 20)))?.[1]
   const count = json === undefined ? countOfUbjson(buffer.subarray(at + key.length)) : json.split(',').length
-  return new Map(count > 0 && Number.isSafeInteger(count) ? [['step', count - 1]] : [])
+  return { meta: count > 0 && Number.isSafeInteger(count) ? [['step', count - 1]] : [], findings }
 }
+
+const cutModel: Finding = { grade: 'corrupt', reason: 'ends early: the model is an object, and its end is not there' }
 
 /** Of an array with its type, or without, and its length as a 64-bit integer; 0 for anything else. */
 function countOfUbjson(rest: Buffer): number {
   const head = /^\[(?:\$.)?#L/.exec(rest.toString('latin1', 0, 5))?.[0].length
   return head === undefined || rest.length < head + 8 ? 0 : Number(rest.readBigInt64BE(head))
+}
+
+/** Keys are sorted, and `learner` is the first. */
+function isJson(head: Uint8Array): boolean {
+  return /^\s*\{\s*"learner"\s*:/.test(new TextDecoder('latin1').decode(head))
+}
+
+/** TrainingCheckPoint with `as_pickle`: the class is named before all else. */
+function isPickle(head: Uint8Array): boolean {
+  return head[0] === 0x80 && /xgboost\.core[^]{1,8}Booster/.test(new TextDecoder('latin1').decode(head.subarray(0, 64)))
+}
+
+function isOldBinary(head: Uint8Array): boolean {
+  const text = new TextDecoder('latin1').decode(head)
+  return (
+    /(binary|reg|multi|rank|count|survival):\w+/.test(text) &&
+    /gbtree|gblinear|dart/.test(text) &&
+    !/^[\s{<#\x80]/.test(text)
+  )
 }
 
 /** `{`, a key's length as a 64-bit integer, `learner` (UBJSON 12, as XGBoost writes it). */

@@ -11,15 +11,15 @@ export const flax: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: /^[A-Za-z][\w-]*_(?<step>\d+)$/,
+      name: /^[A-Za-z][\w-]*?(?<step>\d+(?:\.\d+)?)$/,
       proof: {
         sure: [
           {
             all: [
               { head: 'msgpack' },
               {
-                says: 'holds params or opt_state at its top',
-                test: async (unit, io) => isTrainState((await io.look(unit.path)).head),
+                says: 'holds params or opt_state at its top, or an array as flax writes it',
+                test: async (unit, io) => isFlax((await io.look(unit.path)).head),
               },
             ],
           },
@@ -29,7 +29,11 @@ export const flax: LayoutSpec = {
   ],
 }
 
-/** The keys of a TrainState, each a text of msgpack with its length in the first byte. */
-function isTrainState(head: Uint8Array): boolean {
-  return /\xa6params|\xa9opt_state/.test(new TextDecoder('latin1').decode(head))
+/**
+ * The keys of a TrainState, each a text of msgpack with its length in the first byte; or an array: an extension of type
+ * 1 with 8, 16 or 32 bits of length, in it a list of shape, dtype and bytes (flax/serialization.py, `_ndarray_to_bytes`).
+ */
+function isFlax(head: Uint8Array): boolean {
+  const text = new TextDecoder('latin1').decode(head)
+  return /\xa6params|\xa9opt_state|(?:\xc7.|\xc8..|\xc9....)\x01\x93[\x90-\x9f]/s.test(text)
 }

@@ -1,10 +1,20 @@
 /**
- * PyTorch-Ignite's Checkpoint handler (ignite/handlers/checkpoint.py): `<prefix>_checkpoint_<N>.pt` with one state dict
- * for each object that is saved; with a single object its bare state dict under `<prefix>_<object>_<N>[_<score>=…].pt`.
- * N is the trainer's iteration, or its epoch where a `global_step_transform` says so: what is saved tells which. A
- * higher score is better, so losses are negated; the score in the name has four decimals.
+ * PyTorch-Ignite's Checkpoint handler (ignite/handlers/checkpoint.py): `[<prefix>_]checkpoint_<N>.pt` with one state
+ * dict for each object that is saved; with a single object its bare state dict under its own name. Behind N, or in its
+ * place, there may be a score with four decimals, `_<name>=<value>`: a higher one is better, so losses are negated. N is
+ * the trainer's iteration, or its epoch where a `global_step_transform` says so: the trainer's state tells which, where
+ * it is saved too; a score comes from an evaluation at the end of an epoch.
  */
-import type { LayoutSpec } from '../spec.js'
+import type { Meta, MetaValue } from '../../../checkpoint.js'
+import { valueIn, type Unit } from '../engine/unit.js'
+import type { FactFile, LayoutSpec } from '../spec.js'
+
+const inside: FactFile = {
+  from: 'torch',
+  take: { '#iteration': ['trainer', 'iteration'], '#length': ['trainer', 'epoch_length'] },
+  has: { '#optimizer': ['*', 'param_groups'] },
+  pick: factsOf,
+}
 
 export const ignite: LayoutSpec = {
   id: 'ignite',
@@ -13,18 +23,41 @@ export const ignite: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: /^(?:\w+?_)?checkpoint_(?<step>\d+)\.pt$/,
+      name: /^(?:\w+?_)?checkpoint_(?<number>\d+)\.pt$/,
       proof: {
-        sure: [{ torch: ['trainer', ['trainer', 'epoch_length']] }, { torch: ['model', 'optimizer', 'trainer'] }],
+        sure: [{ torch: [['trainer', 'epoch_length']] }, { torch: ['model', 'optimizer', 'trainer'] }],
       },
-      facts: [{ from: 'name' }, { from: 'torch', take: { '#iteration': ['trainer', 'iteration'] } }],
+      facts: [inside],
     },
     {
       kind: 'file',
-      name: /^best_\w+?_(?<epoch>\d+)_(?<score>\w+)=(?<value>-?\d+(?:\.\d+)?)\.pt$/,
-      proof: { sure: [{ stateDict: [] }] },
-      facts: [{ from: 'name', leave: ['score', 'value'] }],
-      resumable: false,
+      name: /^\w+?_(?:(?<number>\d+)_)?(?:(?<score>(?!\w*_\d+_)[A-Za-z]\w*)=)?(?<value>-?\d+\.\d{4})\.pt$/,
+      proof: { sure: [{ stateDict: [] }, { stateDictIn: 'any key' }] },
+      facts: [inside],
+      resumable: (_, facts) => facts.get('#optimizer') === true,
     },
   ],
+  judge: (facts) => {
+    const score = facts.get('#score')
+    return typeof score === 'string' ? [[score, 'max']] : []
+  },
+}
+
+function factsOf(content: Meta, { named }: Unit): Meta {
+  const facts = new Map<string, MetaValue>()
+  const [number, value] = [Number(named.get('number') ?? NaN), Number(named.get('value') ?? NaN)]
+  const iteration = valueIn(content, ['trainer', 'iteration'])
+  const length = valueIn(content, ['trainer', 'epoch_length'])
+  if (typeof iteration === 'number') facts.set('step', iteration)
+  if (!Number.isNaN(number)) {
+    if (typeof iteration !== 'number') facts.set(Number.isNaN(value) ? 'step' : 'epoch', number)
+    else if (typeof length === 'number' && number !== iteration && number * length === iteration)
+      facts.set('epoch', number)
+  }
+  if (!Number.isNaN(value)) {
+    const score = named.get('score') ?? 'score'
+    facts.set(score, value)
+    facts.set('#score', score)
+  }
+  return facts
 }

@@ -16,7 +16,7 @@ const withEpoch = String.raw`(?:.*?[._-])??(?:(?:ep|epoch)[._-]?)?(?<epoch>\d+)(
 export const keras: LayoutSpec = {
   id: 'keras',
   title: 'Keras',
-  looks: '<name>.keras, <name>.weights.h5',
+  looks: '<name>.keras, <name>.weights.h5, <name>.h5',
   forms: [
     {
       kind: 'file',
@@ -35,6 +35,30 @@ export const keras: LayoutSpec = {
       files: [{ name: /\.weights\.h5$/, role: 'weights', key: 'model' }],
       resumable: false,
     },
+    {
+      // A whole model before Keras 3 (keras/src/legacy/saving/legacy_h5_format.py): its attributes stand near the start.
+      kind: 'file',
+      name: new RegExp(`^(?!.*\\.weights\\.h5$)(?:${withEpoch}|[^0-9]+)\\.(?:h5|hdf5)$`),
+      proof: {
+        sure: [
+          {
+            all: [
+              { head: 'hdf5' },
+              {
+                says: 'has the attribute keras_version or layer_names',
+                test: async (unit, io) => isOfKeras((await io.look(unit.path)).head),
+              },
+            ],
+          },
+        ],
+      },
+      facts: log,
+      files: [{ name: /\.(h5|hdf5)$/, role: 'all', key: 'model' }],
+    },
   ],
   copies: { names: /^(best|last|latest|final)\b/, by: ['file', 'content'] },
+}
+
+function isOfKeras(head: Uint8Array): boolean {
+  return /keras_version|layer_names/.test(new TextDecoder('latin1').decode(head))
 }

@@ -5,7 +5,43 @@
  * are JSON in `metrics/metrics`.
  */
 import type { Meta, MetaValue } from '../../../checkpoint.js'
-import type { LayoutSpec } from '../spec.js'
+import type { Form, LayoutSpec } from '../spec.js'
+
+const saved: Omit<Form, 'name' | 'proof'> = {
+  kind: 'folder',
+  whole: {
+    unfinished: /\.orbax-checkpoint-tmp/,
+    needs: [
+      {
+        any: ['manifest.ocdbt', /^\w+\/manifest\.ocdbt$/, /(^|\/)\.zarray$/, /^[^/]+\/checkpoint$/, /^\w+\/_METADATA$/],
+        reason: 'no manifest of the arrays is there',
+      },
+    ],
+    check: ({ entries }) => {
+      const items = entries
+        .filter(({ name }) => /^(?:\w+\/)?_METADATA$/.test(name))
+        .map(({ name }) => name.slice(0, -9))
+      const there = new Set(entries.map(({ name }) => name))
+      const isOcdbt = items.some((item) => [...there].some((name) => name.startsWith(`${item}ocdbt.process_`)))
+      return items
+        .filter((item) => isOcdbt && !there.has(`${item}manifest.ocdbt`))
+        .map((item) => ({ grade: 'partial', file: `${item}manifest.ocdbt`, reason: 'not there' }))
+    },
+  },
+  facts: [
+    { from: 'name' },
+    { from: 'json', file: 'metrics/metrics', spread: [[]], lazy: true },
+    { from: 'json', file: /^\w+\/metadata$/, lazy: true, pick: epochOf },
+    { from: 'json', file: '_CHECKPOINT_METADATA', lazy: true, pick: committed },
+  ],
+  files: [
+    { name: /^(metrics|extra)\/$/, role: 'loop' },
+    { name: /^(?:\w+\/)?manifest\.ocdbt$/, role: 'all' },
+    // Without OCDBT each array has a folder of its own; this says what there is.
+    { name: /^(?:\w+\/)?_METADATA$/, role: 'index', key: 'arrays' },
+    { name: /^(d|ocdbt\.process_\d+)\/$/, role: 'all' },
+  ],
+}
 
 export const orbax: LayoutSpec = {
   id: 'orbax',
@@ -13,48 +49,18 @@ export const orbax: LayoutSpec = {
   looks: '<step>/ with _CHECKPOINT_METADATA, and items such as state/',
   forms: [
     {
-      kind: 'folder',
+      ...saved,
       name: /^(?:.*_)?(?<step>\d+)$/,
       below: /^[^.]+$/,
       proof: {
         sure: [{ file: '_CHECKPOINT_METADATA' }, { file: '_METADATA' }, { file: /^\w+\/(_METADATA|manifest\.ocdbt)$/ }],
       },
-      whole: {
-        unfinished: /\.orbax-checkpoint-tmp/,
-        needs: [
-          {
-            any: [
-              'manifest.ocdbt',
-              /^\w+\/manifest\.ocdbt$/,
-              /(^|\/)\.zarray$/,
-              /^[^/]+\/checkpoint$/,
-              /^\w+\/_METADATA$/,
-            ],
-            reason: 'no manifest of the arrays is there',
-          },
-        ],
-        check: ({ entries }) => {
-          const items = entries
-            .filter(({ name }) => /^(?:\w+\/)?_METADATA$/.test(name))
-            .map(({ name }) => name.slice(0, -9))
-          const there = new Set(entries.map(({ name }) => name))
-          const isOcdbt = items.some((item) => [...there].some((name) => name.startsWith(`${item}ocdbt.process_`)))
-          return items
-            .filter((item) => isOcdbt && !there.has(`${item}manifest.ocdbt`))
-            .map((item) => ({ grade: 'partial', file: `${item}manifest.ocdbt`, reason: 'not there' }))
-        },
-      },
-      facts: [
-        { from: 'name' },
-        { from: 'json', file: 'metrics/metrics', spread: [[]], lazy: true },
-        { from: 'json', file: /^\w+\/metadata$/, lazy: true, pick: epochOf },
-        { from: 'json', file: '_CHECKPOINT_METADATA', lazy: true, pick: committed },
-      ],
-      files: [
-        { name: /^(metrics|extra)\/$/, role: 'loop' },
-        { name: /^(?:\w+\/)?manifest\.ocdbt$/, role: 'all' },
-        { name: /^(d|ocdbt\.process_\d+)\/$/, role: 'all' },
-      ],
+    },
+    {
+      // What a checkpointer without a manager is told to save, under any name.
+      ...saved,
+      name: /^(?!.*\.orbax-checkpoint-tmp)/,
+      proof: { sure: [{ all: [{ file: '_CHECKPOINT_METADATA' }, { file: '_METADATA' }] }] },
     },
   ],
 }

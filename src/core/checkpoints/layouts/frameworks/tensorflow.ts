@@ -3,9 +3,9 @@
  * `<prefix>.data-<i>-of-<n>` are one; `checkpoint` beside them, a text proto, names the latest and all that its manager
  * knows. While it saves there is `<prefix>_temp/`.
  */
-import type { Meta } from '../../../checkpoint.js'
-import type { Unit } from '../engine/unit.js'
-import type { LayoutIo, LayoutSpec } from '../spec.js'
+import type { Meta, MetaValue } from '../../../checkpoint.js'
+import type { LayoutIo, LayoutSpec, Reading, Unit } from '../spec.js'
+import { readVariables } from './tensorflow-variables.js'
 
 export const tensorflow: LayoutSpec = {
   id: 'tensorflow',
@@ -14,7 +14,8 @@ export const tensorflow: LayoutSpec = {
   forms: [
     {
       kind: 'group',
-      name: /^(?<unit>.*?[-_.]\d+)\.(?<part>index|meta|data-\d{5}-of-\d{5})$/,
+      // A SavedModel, which is an export, has its own under the name of `variables`.
+      name: /^(?<unit>(?!variables\.).+?)\.(?<part>index|meta|data-\d{5}-of-\d{5})$/,
       proof: {
         sure: [{ all: [{ file: /\.index$/ }, { file: /\.data-\d{5}-of-\d{5}$/ }] }],
         // Databases and corpora have an .index too.
@@ -41,8 +42,6 @@ export const tensorflow: LayoutSpec = {
           return Array.from({ length: count || 0 }, (_, index) => `${name}.data-${number(index)}-of-${number(count)}`)
         },
       },
-      // The number in the name counts saves; the step is a variable within, if it is there at all.
-      facts: [{ from: 'text', beside: 'checkpoint', pick: savedAt }],
       files: [
         { name: /\.index$/, role: 'index' },
         { name: /\.data-/, role: 'all' },
@@ -50,6 +49,7 @@ export const tensorflow: LayoutSpec = {
       ],
     },
   ],
+  read: readAll,
   pointers: [{ file: 'checkpoint', holds: 'tensorflow', purpose: 'resume', onDelete: 'rewrite' }],
 }
 
@@ -58,12 +58,39 @@ async function hasState({ folder }: Unit, io: LayoutIo): Promise<boolean> {
   return new TextDecoder().decode(head).startsWith('model_checkpoint_path: "')
 }
 
-/** The manager's list has a time for each path, in the same order. */
-function savedAt(content: Meta, { name }: Unit): Meta {
-  const text = content.get('text')
-  if (typeof text !== 'string') return new Map()
+async function readAll(units: readonly Unit[], { storage }: LayoutIo): Promise<ReadonlyMap<Unit, Reading>> {
+  const folder = units[0]?.folder.path ?? ''
+  const [text] = await storage.read([`${folder}/checkpoint`], largestState)
+  const times = text?.ok === true ? savedAt(new TextDecoder().decode(text.value)) : new Map<string, number>()
+  const readings = new Map<Unit, Reading>()
+  for (const unit of units) {
+    const { facts, findings } = await readVariables(storage, unit)
+    readings.set(unit, { meta: withNameAndTime(facts, unit.name, times.get(unit.name)), findings })
+  }
+  return readings
+}
+
+/** Bytes of the manager's list: a line for each of some hundred checkpoints. */
+const largestState = 1 << 22
+
+/** `tf.train.Saver` puts its global step behind `model.ckpt-`; a Checkpoint's own number counts saves, and is no step. */
+function withNameAndTime(facts: Meta, name: string, time: number | undefined): Meta {
+  const step = /\.ckpt-(\d+)$/.exec(name)?.[1]
+  const told: [string, MetaValue][] = [
+    ...(step === undefined ? [] : [['step', Number(step)] as [string, MetaValue]]),
+    ...(time === undefined ? [] : [['unixtime', time] as [string, MetaValue]]),
+  ]
+  return new Map([...told, ...facts])
+}
+
+/** By a checkpoint's name: the manager's list has a time for each path, in the same order. */
+function savedAt(text: string): ReadonlyMap<string, number> {
   const paths = [...text.matchAll(/^all_model_checkpoint_paths: "(.*)"$/gm)].map(([, path = '']) => path)
   const times = [...text.matchAll(/^all_model_checkpoint_timestamps: (.*)$/gm)].map(([, time]) => Number(time))
-  const time = times[paths.findIndex((path) => path.split('/').at(-1) === name)]
-  return new Map(time === undefined || Number.isNaN(time) ? [] : [['unixtime', time]])
+  return new Map(
+    paths.flatMap((path, index): [string, number][] => {
+      const [name, time = NaN] = [path.split('/').at(-1), times[index]]
+      return name === undefined || Number.isNaN(time) ? [] : [[name, time]]
+    }),
+  )
 }

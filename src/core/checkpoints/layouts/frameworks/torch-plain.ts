@@ -4,12 +4,16 @@
  * is none. What counts is asked last of all layouts.
  */
 import type { Meta, MetaValue } from '../../../checkpoint.js'
-import { withCounts } from '../engine/counts.js'
+import { countsIn } from '../engine/counts.js'
 import type { Unit } from '../engine/unit.js'
 import type { LayoutSpec } from '../spec.js'
 
-const weightKeys = ['model', 'model_state_dict', 'state_dict', 'model_state', 'net', 'network', 'weights', 'params']
-const optimizerKeys = ['optimizer', 'optimizer_state_dict', 'optim', 'optimizers', 'optimizer_state', 'opt']
+/** An optimizer's state dict, under whatever key, also in a list or a mapping of several, or one level deeper. */
+const optimizerPaths = [
+  ['*', 'param_groups'],
+  ['*', '0', 'param_groups'],
+  ['*', '*', 'param_groups'],
+]
 
 export const torchPlain: LayoutSpec = {
   id: 'torch',
@@ -20,20 +24,20 @@ export const torchPlain: LayoutSpec = {
       kind: 'file',
       name: /\.(pt|pth|ckpt|tar)$/,
       proof: {
-        sure: [...weightKeys.map((key) => ({ stateDict: key })), { stateDict: [] }],
+        sure: [{ stateDict: [] }, { stateDictIn: 'any key' }, { stateDict: ['data', 'model'] }],
         typical: /^(?:ckpt|checkpoint|model)[-_]?(?:epoch|step|iter)?[-_=]?\d+.*\.(?:pt|pth|ckpt)$/,
       },
       facts: [
         {
           from: 'torch',
-          spread: [[]],
-          leave: /^(version|seed|world_size|rank|lr|learning_rate)$/,
-          has: Object.fromEntries(optimizerKeys.map((key) => [`#${key}`, key])),
-          pick: withCounts,
+          spread: [[], 'metrics'],
+          leave: /^(version|seed|world_size|rank|lr|learning_rate|training|_.*)$/,
+          has: Object.fromEntries(optimizerPaths.map((path, index) => [`#optimizer${index}`, path])),
+          pick: countsIn,
         },
         { from: 'torch', pick: (_, unit) => countsOfName(unit) },
       ],
-      resumable: (_, facts) => optimizerKeys.some((key) => facts.get(`#${key}`) === true),
+      resumable: (_, facts) => optimizerPaths.some((_path, index) => facts.get(`#optimizer${index}`) === true),
     },
   ],
   copies: { names: /^(.*[-_.])?(last|latest|best|final)\b.*$/, by: ['file', 'content'] },
@@ -44,7 +48,10 @@ function countsOfName({ name }: Unit): Meta {
   const counts = new Map<string, MetaValue>()
   const epoch = /(?:^|[^a-z])(?:epochs?|ep|e)[-_=]?(\d+)/i.exec(name)?.[1]
   const step = /(?:^|[^a-z])(?:global_?step|steps?|iters?|iteration|it)[-_=]?(\d+)/i.exec(name)?.[1]
-  const bare = /^(?:ckpt|checkpoint|model|net)[-_](\d+)(?=[-_.])/i.exec(name)?.[1]
+  const bare =
+    /(?:^|[-_.])(?:ckpt|checkpoint|model|net|weights|params|state|snapshot|generator|discriminator)[-_](\d+)(?=[-_.])/i.exec(
+      name,
+    )?.[1] ?? /^(\d+)\.\w+$/.exec(name)?.[1]
   if (epoch !== undefined) counts.set('epoch', Number(epoch))
   if (step !== undefined) counts.set('step', Number(step))
   else if (bare !== undefined && epoch === undefined) counts.set('step', Number(bare))
