@@ -188,7 +188,9 @@ function mutateText(bytes: Uint8Array, random: (below: number) => number): Uint8
 function readerFor(name: string): Reader | undefined {
   if (/\.ya?ml$/.test(name)) return 'yaml'
   if (name.endsWith('.json')) return 'json'
-  return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors|index)$/.test(name) ? 'tensors' : undefined
+  return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors|index|npy|npz|gguf|h5|keras|msgpack)$/.test(name)
+    ? 'tensors'
+    : undefined
 }
 
 interface Inside {

@@ -50,6 +50,8 @@ export interface ListingOptions {
   readonly storages?: StorageReferences
   /** Bytes of the file: what may be in it. */
   readonly fileSize?: number
+  /** What tensor a node is, where it is one of another program's; torch's own are looked for when left out. */
+  readonly find?: (node: PickleNode) => TorchTensor | TorchComposite | undefined
 }
 
 /**
@@ -115,9 +117,12 @@ class Walk {
 
   #inKeys = 0
 
-  constructor({ storages = new StorageReferences(), fileSize = 0 }: ListingOptions) {
+  readonly #find: (node: PickleNode) => TorchTensor | TorchComposite | undefined
+
+  constructor({ storages = new StorageReferences(), fileSize = 0, find }: ListingOptions) {
     this.#storages = storages
     this.#fileSize = fileSize
+    this.#find = find ?? ((node) => tensorOf(node, storages))
   }
 
   run(root: PickleNode): TensorListing {
@@ -210,7 +215,7 @@ class Walk {
       return known
     }
     try {
-      const found = tensorOf(node, this.#storages)
+      const found = this.#find(node)
       if (found !== undefined) this.#found.set(node, found)
       if (found !== undefined && 'shape' in found) this.#spend(2 * found.shape.length)
       return found

@@ -17,18 +17,11 @@ interface Signature extends Omit<ForeignFormat, 'isSound'> {
   readonly at?: number
 }
 
-const convert = 'Load it where it came from, and save its tensors with torch.save or as safetensors.'
 const other = 'Name a safetensors file, or one that torch.save wrote.'
 
 const signatures: readonly Signature[] = [
   { title: 'an empty zip archive', bytes: '504b0506', hint: other },
   { title: 'an HDF5 file, as Keras writes it', bytes: '894844460d0a1a0a', hint: other, isSound: true },
-  { title: 'a NumPy array', bytes: '934e554d5059', hint: other, isSound: true },
-  { title: 'a GGUF file', bytes: '47475546', hint: other, isSound: true },
-  { title: 'a Python pickle (protocol 2)', bytes: '8002', hint: convert, isSound: true },
-  { title: 'a Python pickle (protocol 3)', bytes: '8003', hint: convert, isSound: true },
-  { title: 'a Python pickle (protocol 4)', bytes: '8004', hint: convert, isSound: true },
-  { title: 'a Python pickle (protocol 5)', bytes: '8005', hint: convert, isSound: true },
   { title: 'compressed with gzip', bytes: '1f8b', hint: 'Unpack it first: gunzip PATH.' },
   { title: 'compressed with zstd', bytes: '28b52ffd', hint: 'Unpack it first: zstd -d PATH.' },
   { title: 'compressed with xz', bytes: 'fd377a585a00', hint: 'Unpack it first: unxz PATH.' },

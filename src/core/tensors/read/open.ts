@@ -1,8 +1,11 @@
 import { FormatError } from '../../errors.js'
-import { auditPickle, limitsFor, readCalls, readPickle } from '../../formats/pickle/index.js'
 import { SafetensorsError } from '../../formats/safetensors.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
+import { isNpy } from '../../formats/npy.js'
+import { isGguf } from '../../formats/gguf.js'
+import { openGguf } from './gguf-file.js'
+import { openNpy } from './npy-file.js'
 import { nameForeignFormat } from './foreign.js'
 import { openSafetensors } from './safetensors-file.js'
 import { findTensorFolder } from './tensor-folder.js'
@@ -11,7 +14,8 @@ import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'
 import { isTensorFlowIndex, openTensorFlow } from './tensorflow-file.js'
 import { openTorchLegacy } from './torch-legacy-file.js'
-import { openTorchZip } from './torch-zip.js'
+import { isPickle, openPickle } from './pickle-file.js'
+import { isZip, openZip } from './zip-file.js'
 
 /** A tensor format. To add one: its file, and a line in `formats`. */
 interface TensorFormat {
@@ -29,12 +33,16 @@ interface Beside {
 
 const single: readonly TensorFormat[] = [
   { recognises: looksLikeSafetensors, open: openSafetensors },
-  { recognises: isZip, open: openTorchZip },
+  { recognises: isZip, open: openZip },
   { recognises: isLegacyStream, open: openTorchLegacy },
+  { recognises: isNpy, open: openNpy },
+  { recognises: isGguf, open: openGguf },
   { recognises: isTensorFlowIndex, open: (handle, { storage }) => openTensorFlow(handle, storage) },
 ]
 const formats: readonly TensorFormat[] = [
   ...single,
+  // Nearly all pickles hold something else: only where one is named is it looked into.
+  { recognises: isPickle, open: (handle) => openPickle(handle) },
   { recognises: isJson, open: (handle, { openShard }) => openSharded(handle, openShard) },
 ]
 
@@ -95,10 +103,8 @@ async function openHandle(among: readonly TensorFormat[], handle: ReadHandle, be
   if (format !== undefined) return format.open(handle, beside)
   const foreign = nameForeignFormat(head, handle.path)
   if (foreign !== undefined) {
-    const isPickle = foreign.title.startsWith('a Python pickle')
-    const { danger, isWhole } = isPickle ? await lookIntoPickle(handle) : { danger: '', isWhole: true }
-    const code = foreign.isSound && isWhole && danger === '' ? 'refused' : 'damaged'
-    throw new FormatError(`this is ${foreign.title}, no file of tensors${danger}`, {
+    const code = foreign.isSound ? 'refused' : 'damaged'
+    throw new FormatError(`this is ${foreign.title}, no file of tensors`, {
       hint: foreign.hint,
       offset: 0,
       code,
@@ -106,33 +112,6 @@ async function openHandle(among: readonly TensorFormat[], handle: ReadHandle, be
   }
   // Nothing known: as a safetensors file it is broken, and its reader says where.
   return openSafetensors(handle)
-}
-
-const largestPickle = 1 << 24
-
-/** What a bare pickle would run is worth knowing also where nothing else of it is read. */
-async function lookIntoPickle(handle: ReadHandle): Promise<{ readonly danger: string; readonly isWhole: boolean }> {
-  if (handle.size > largestPickle) return { danger: '', isWhole: true }
-  const bytes = new Uint8Array(handle.size)
-  await readExactly(handle, bytes, 0)
-  const { unsafe } = auditPickle(readCalls(bytes))
-  const danger = unsafe[0] === undefined ? '' : `; it ${unsafe[0]}, which loading it with Python would run`
-  return { danger, isWhole: endsWithFile(bytes) }
-}
-
-/** One pickle and nothing behind it: where torch expects more of its own, something is broken. */
-function endsWithFile(bytes: Uint8Array): boolean {
-  try {
-    return readPickle(bytes, 0, limitsFor(bytes.length)).end === bytes.length
-  } catch (error) {
-    if (error instanceof FormatError) return false
-    throw error
-  }
-}
-
-/** A local header, as torch itself looks for one (torch/serialization.py, `_is_zipfile`). */
-function isZip(head: Uint8Array): boolean {
-  return head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4
 }
 
 /** White space, then `{`. */

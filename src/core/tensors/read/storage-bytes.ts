@@ -53,6 +53,34 @@ export function recordBytes(
   }
 }
 
+/** The same, from `start` on. */
+export function bytesFrom(bytes: StorageBytes, start: number): StorageBytes {
+  const length = bytes.length - start
+  return {
+    length,
+    extent: async () => {
+      const extent = await bytes.extent()
+      return extent === null ? null : { ...extent, position: extent.position + start, length }
+    },
+    stream: (offset, count, chunk) => bytes.stream(start + offset, count, chunk),
+    read: (offset, count) => bytes.read(start + offset, count),
+  }
+}
+
+/** Bytes in memory, which are given as they are. */
+export function heldBytes(bytes: Uint8Array): StorageBytes {
+  return {
+    length: bytes.length,
+    extent: async () => null,
+    stream: async function* (offset, length, chunk) {
+      for (let at = offset; at < offset + length; at += chunk) {
+        yield bytes.subarray(at, Math.min(at + chunk, offset + length))
+      }
+    },
+    read: async (offset, length) => bytes.subarray(offset, offset + length),
+  }
+}
+
 /** Reads to the end, so that a wrong length shows itself. */
 async function* cut(parts: AsyncIterable<Uint8Array>, offset: number, length: number): AsyncGenerator<Uint8Array> {
   let at = 0

@@ -211,28 +211,11 @@ class TorchFile implements TensorFile {
   }
 
   locationOf(info: TensorInfo): string {
-    const { storage, dtype, itemSize, offset, shape, strides, conjugate, negative } = this.tensorOf(info)
-    const first = storage.start * storage.itemSize + offset * itemSize
-    // Along an axis of one element nothing is stepped over.
-    const steps = strides.map((stride, axis) => (shape[axis] === 1 ? 0 : stride))
-    return [storage.key, first, dtype, shape.join('x'), steps.join('x'), conjugate, negative].join(' ')
+    return locationIn(this.tensorOf(info))
   }
 
   async dataOf(info: TensorInfo): Promise<TensorData> {
-    const tensor = this.tensorOf(info)
-    const { storage, dtype, itemSize, conjugate, negative } = tensor
-    const { storages } = this.kept
-    const bytes = storages.get(storages.numberOf(storage.key))
-    const turned = !this.kept.littleEndian && numberSize(dtype, itemSize) > 1
-    const offset = tensor.offset + (storage.start * storage.itemSize) / itemSize
-    const view = { offset, shape: tensor.shape, strides: tensor.strides, itemSize }
-    const extent = await bytes.extent()
-    const contiguous = isContiguous(view)
-    if (extent !== null && contiguous && !turned && !conjugate && !negative) return part(extent, view, info.bytes)
-    const raw = (length: number, chunk: number): AsyncGenerator<Uint8Array> =>
-      contiguous ? bytes.stream(offset * itemSize, length, chunk) : gather(bytes, view, length, chunk)
-    const change = changeOf(tensor, turned)
-    return { length: info.bytes, read: (length, chunk) => wholeElements(raw(length, chunk), itemSize, change) }
+    return valuesIn(this.kept, this.tensorOf(info), info.bytes)
   }
 
   async structure(): Promise<TorchStructure> {
@@ -258,6 +241,35 @@ class TorchFile implements TensorFile {
   async close(): Promise<void> {
     await this.handle.close()
   }
+}
+
+/** Where a tensor's elements lie and how they are read, as a text. */
+export function locationIn(tensor: TorchTensor): string {
+  const { storage, dtype, itemSize, offset, shape, strides, conjugate, negative } = tensor
+  const first = storage.start * storage.itemSize + offset * itemSize
+  // Along an axis of one element nothing is stepped over.
+  const steps = strides.map((stride, axis) => (shape[axis] === 1 ? 0 : stride))
+  return [storage.key, first, dtype, shape.join('x'), steps.join('x'), conjugate, negative].join(' ')
+}
+
+/** A tensor's elements, row-major and little-endian, of so many bytes in all. */
+export async function valuesIn(
+  { storages, littleEndian }: Pick<TorchContents, 'storages' | 'littleEndian'>,
+  tensor: TorchTensor,
+  length: number,
+): Promise<TensorData> {
+  const { storage, dtype, itemSize, conjugate, negative } = tensor
+  const bytes = storages.get(storages.numberOf(storage.key))
+  const turned = !littleEndian && numberSize(dtype, itemSize) > 1
+  const offset = tensor.offset + (storage.start * storage.itemSize) / itemSize
+  const view = { offset, shape: tensor.shape, strides: tensor.strides, itemSize }
+  const extent = await bytes.extent()
+  const contiguous = isContiguous(view)
+  if (extent !== null && contiguous && !turned && !conjugate && !negative) return part(extent, view, length)
+  const raw = (wanted: number, chunk: number): AsyncGenerator<Uint8Array> =>
+    contiguous ? bytes.stream(offset * itemSize, wanted, chunk) : gather(bytes, view, wanted, chunk)
+  const change = changeOf(tensor, turned)
+  return { length, read: (wanted, chunk) => wholeElements(raw(wanted, chunk), itemSize, change) }
 }
 
 function quote(name: string): string {

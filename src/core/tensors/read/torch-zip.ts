@@ -8,10 +8,11 @@ import type { PickleReference } from '../../formats/pickle/index.js'
 import { readArchivePickle, rootOf } from '../../formats/torch-object.js'
 import { StorageReferences } from '../../formats/torch-tensor.js'
 import { readSmallEntry, readZip, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
-import type { ReadHandle } from '../../storage/storage.js'
+import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { sourceOf } from '../../storage/source.js'
 import { recordBytes } from './storage-bytes.js'
 import type { TensorFile } from './tensor.js'
+import { openTorchScript } from './torchscript-file.js'
 import { checkStorages, openTorchContents, type TorchStorages } from './torch-file.js'
 
 /** A million tensors are described in 130 MB. */
@@ -20,15 +21,19 @@ const largestPickle = 1 << 29
 /** Reads the directory and the pickle of an open archive, no storage. Throws FormatError. */
 export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   const stat = await handle.stat()
+  return openTorchArchive(handle, stat, await readZip(sourceOf(handle)))
+}
+
+/** Likewise, of an archive whose directory was read. */
+export async function openTorchArchive(handle: ReadHandle, stat: Stat, archive: ZipArchive): Promise<TensorFile> {
   const source = sourceOf(handle)
-  const archive = await readZip(source)
   const root = rootOf(archive)
   if (root === null)
     throw notForTensors(`a zip archive ${archive.count === 0 ? 'without entries' : 'of another program'}`)
   const pickle = archive.find(`${root}data.pkl`)
-  if (archive.find(`${root}constants.pkl`) !== undefined) throw notForTensors('a TorchScript program')
   if (pickle === undefined) throw notForTensors(`a zip archive without ${JSON.stringify(`${root}data.pkl`)}`)
   const littleEndian = await readByteOrder(source, archive, archive.find(`${root}byteorder`))
+  const isProgram = archive.find(`${root}constants.pkl`) !== undefined
   const { value, calls, persistents } = await readArchivePickle(source, archive, pickle, largestPickle)
   const folder = `${root}data/`
   const storages: TorchStorages = {
@@ -39,6 +44,9 @@ export async function openTorchZip(handle: ReadHandle): Promise<TensorFile> {
   }
   const references = new StorageReferences(storages.numberOf)
   checkStorages({ persistents, references, storages })
+  if (isProgram) {
+    return openTorchScript(handle, stat, { source, archive, root, value, calls, references, littleEndian, storages })
+  }
   const used = usedOf(archive.count, persistents, references)
   const unused = await tellUnused(unusedOf(archive, folder, used), archive, storages)
   return openTorchContents(handle, stat, {

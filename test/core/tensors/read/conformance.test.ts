@@ -83,7 +83,10 @@ describe.each(suites)('files of %s', (_, folder) => {
   it.each(friendly)('%s: names, dtypes, shapes and every value are what torch reads', async (name, want) => {
     const path = join(fixtures, folder, name)
     if (name === 'torchscript.pt') {
-      await expect(openTensors(storage, path)).rejects.toThrow(`${path}: a TorchScript program`)
+      // Since then its parameters are read; what torch.jit.load gives of others is in formats.test.ts.
+      const program = await openTensors(storage, path)
+      expect(Object.keys(await read(program))).toContain('2.running_mean')
+      await program.close()
       return
     }
     const file = await openTensors(storage, path)

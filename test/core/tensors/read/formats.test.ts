@@ -5,8 +5,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { convert, planConversion } from '../../../../src/core/tensors/convert/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { measureTensor, openTensors, type TensorFile } from '../../../../src/core/tensors/read/index.js'
+import { isDtype } from '../../../../src/core/formats/safetensors.js'
+import { measureTensor, openTensors, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
+import { openPickle } from '../../../../src/core/tensors/read/pickle-file.js'
 import { chunksOf } from '../../../../src/core/tensors/read/tensor.js'
+import { tiesOf } from '../../../../src/core/tensors/read/ties.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../../fixtures/formats/', import.meta.url).pathname
@@ -72,8 +75,111 @@ describe.each(Object.entries(expected))('%s', (name, forms) => {
 
   it('is written as safetensors with the same values', async () => {
     const output = join(folder, 'model.safetensors')
-    await convert(storage, await planConversion(await opened(join(fixtures, name)), 'safetensors'), output)
-    expect(await formsOf(await opened(output))).toEqual(forms)
+    const { file } = weightsOf(await opened(join(fixtures, name)))
+    const plain = file.tensors.every(({ dtype }) => isDtype(dtype))
+    if (!plain) return
+    await convert(storage, await planConversion(file, 'safetensors'), output)
+    expect(await formsOf(await opened(output))).toEqual(await formsOf(file))
+  })
+})
+
+describe("NumPy's files", () => {
+  it('of objects are refused, and what is around numbers in an archive is named', async () => {
+    await expect(opened(join(fixtures, 'numpy/objects.npy'))).rejects.toMatchObject({ code: 'refused' })
+    const file = await opened(join(fixtures, 'numpy/with-objects.npz'))
+    expect(file.tensors.map(({ name }) => name)).toEqual(['weights'])
+    expect(JSON.stringify(file.values)).toContain('array of Python objects [2]')
+  })
+
+  it('are damaged where they end early, with both lengths', async () => {
+    const path = copied('numpy/plain.npy')('plain.npy')
+    fs.truncateSync(path, 150)
+    await expect(opened(path)).rejects.toThrow(/has 22 bytes, and float32 \[3, 4\] takes 48/)
+    fs.truncateSync(path, 60)
+    await expect(opened(path)).rejects.toThrow(/ends early: 60 bytes, and its header alone has 128/)
+  })
+
+  it('may have more behind the array, which is told', async () => {
+    const path = copied('numpy/plain.npy')('plain.npy')
+    fs.appendFileSync(path, 'more')
+    expect((await opened(path)).findings).toEqual(['4 bytes follow the array'])
+  })
+
+  it.each([
+    ['a shape beyond all bounds', "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999), }"],
+    ['no shape', "{'descr': '<f4', 'fortran_order': False}"],
+    ['another order', "{'descr': '<f4', 'fortran_order': 1, 'shape': (2,)}"],
+  ])('with %s are damaged', async (_, header) => {
+    const path = join(folder, 'x.npy')
+    const prefix = Buffer.from('934e554d50590100', 'hex')
+    const length = Buffer.from([header.length & 0xff, header.length >> 8])
+    fs.writeFileSync(path, Buffer.concat([prefix, length, Buffer.from(header), Buffer.alloc(8)]))
+    await expect(opened(path)).rejects.toMatchObject({ code: 'damaged' })
+  })
+})
+
+describe('GGUF', () => {
+  it('gives its keys, long arrays by their length', async () => {
+    const { metadata } = await opened(join(fixtures, 'gguf/small.gguf'))
+    expect(metadata.get('general.architecture')).toBe('llama')
+    expect(metadata.get('llama.rope.freq_base')).toBe('10000')
+    expect(metadata.get('general.languages')).toBe('["en", "de"]')
+    expect(metadata.get('tokenizer.ggml.tokens')).toBe('[100 of text]')
+    expect(metadata.get('tokenizer.ggml.scores')).toBe('[100 of f32]')
+  })
+
+  it('refuses to write quantised tensors in another format, by their name', async () => {
+    const file = await opened(join(fixtures, 'gguf/small.gguf'))
+    await expect(planConversion(file, 'safetensors')).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('"blk.0.Q8_0.weight" is Q8_0') as string,
+    })
+  })
+
+  it('is damaged where it was cut, and where its counts are too large for it', async () => {
+    const path = copied('gguf/small.gguf')('small.gguf')
+    const bytes = fs.readFileSync(path)
+    fs.writeFileSync(path, bytes.subarray(0, bytes.length - 40))
+    await expect(opened(path)).rejects.toThrow(/ends early: "blk.0.BF16.weight" has 384 bytes/)
+    bytes.writeBigUInt64LE(2n ** 40n, 8)
+    fs.writeFileSync(path, bytes)
+    await expect(opened(path)).rejects.toThrow(/1099511627776 tensors, and there is room for/)
+  })
+})
+
+describe('pickles of numpy arrays', () => {
+  it('have their weights under the key of the model', async () => {
+    const { file, leftOut } = weightsOf(await opened(join(fixtures, 'pickle/zoo-4.pkl')))
+    expect(file.tensors.map(({ name }) => name)).toContain('backbone.conv.weight')
+    expect(leftOut.map(({ path }) => path)).toEqual(['__author__', 'matching_heuristics', 'score'])
+    expect(tiesOf(file)).toEqual(new Map([['tied.b', 'tied.a']]))
+  })
+
+  it.each(['zoo-2', 'zoo-4', 'zoo-5', 'nested'])(
+    '%s: are the same where their arrays stay in the file',
+    async (name) => {
+      const path = join(fixtures, `pickle/${name}.pkl`)
+      const file = await openPickle(await storage.open(path), 0)
+      open.push(file)
+      expect(await formsOf(file)).toEqual(expected[`pickle/${name}.pkl`])
+    },
+  )
+
+  it('that would run something are damaged, and nothing is run', async () => {
+    const path = join(folder, 'x.pkl')
+    fs.writeFileSync(path, Buffer.from('\x80\x02cos\nsystem\nX\x02\0\0\0id\x85R.', 'latin1'))
+    await expect(opened(path)).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringContaining('calls os.system, which loading it with Python would run') as string,
+    })
+  })
+})
+
+describe('TorchScript programs', () => {
+  it('keep tied weights', async () => {
+    const file = await opened(join(fixtures, 'torchscript/tied.pt'))
+    expect(tiesOf(file).get('head.weight')).toBe('embed.weight')
+    expect(file.findings).toEqual([])
   })
 })
 
