@@ -1,6 +1,6 @@
 /**
  * Builds dist/: the library and the commands as tsc leaves them, and the program in one file (dist/cli.cjs), which
- * starts in half the time. Then oclif.manifest.json, from which help and completion are drawn. What is as the last
+ * starts in half the time. Then oclif.manifest.json, and from it help and completion (dist/help.json, completion.json). What is as the last
  * build left it, and was made of the same files, is not made again.
  *   node scripts/build.mjs           builds
  *   node scripts/build.mjs --check   builds, and fails when oclif.manifest.json was not what the commands say; so it
@@ -20,7 +20,15 @@ const stamp = join(dist, '.built.json')
 
 /** What dist/ depends on. npm keeps the second lock file of what is installed indeed. */
 const sources = [
-  ...['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs', 'scripts/bundle.mjs'],
+  ...[
+    'src',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/build.mjs',
+    'scripts/bundle.mjs',
+    'scripts/help.mjs',
+  ],
   ...['package-lock.json', 'node_modules/.package-lock.json'],
 ]
 
@@ -94,6 +102,10 @@ const isBuilt = isAsBuilt()
 if (!isBuilt) await buildDist()
 if (!isBuilt || last.manifest !== before) {
   writeManifest()
+  if (!isBuilt) {
+    const { writeHelp } = await import('./help.mjs')
+    await writeHelp(root, dist)
+  }
   const files = isBuilt ? last.files : filesIn(dist, '.')
   const facts = { sources: made, files, dist: digest(dist, files), manifest: read(manifest) }
   writeFileSync(stamp, JSON.stringify(facts))

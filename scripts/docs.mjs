@@ -9,42 +9,20 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// Read when oclif is loaded.
-Object.assign(process.env, { NO_COLOR: '1', COLUMNS: '100', OCLIF_COLUMNS: '100', FORCE_COLOR: '0' })
-const { run } = await import('@oclif/core')
-
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const folder = join(root, 'docs', 'commands')
 const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
 
-/** Help is oclif's own: a start of the program for every page would show no more. */
-async function helpOf(...words) {
-  const { write } = process.stdout
-  let text = ''
-  process.stdout.write = (part) => {
-    text += part
-    return true
-  }
-  try {
-    await run([...words, '--help'], root)
-  } catch (error) {
-    // So ends a command that has shown its help.
-    if (error.oclif?.exit !== 0) throw error
-  } finally {
-    process.stdout.write = write
-  }
-  return text
-}
+const help = JSON.parse(readFileSync(join(root, 'dist', 'help.json'), 'utf8'))
 
-async function page(id) {
+function page(id) {
   const name = id.replaceAll(':', ' ')
-  const help = (await helpOf(...name.split(' '))).replace(/[ \t]+$/gm, '').trim()
   return `# ckpt ${name}\n\n<!-- From \`ckpt ${name} --help\`; written by \`npm run docs\`. -->\n\n\`\`\`text\n${help}\n\`\`\`\n`
 }
 
 const pages = new Map()
 for (const { id, hidden } of Object.values(manifest.commands)) {
-  if (!hidden) pages.set(`${id.replaceAll(':', '-')}.md`, await page(id))
+  if (!hidden) pages.set(`${id.replaceAll(':', '-')}.md`, page(id))
 }
 
 const schemaFile = join(root, 'docs', 'ckpt.schema.json')

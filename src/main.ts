@@ -1,39 +1,50 @@
-/** Entry of the bundle: runs a known command without loading oclif's plugins, manifest or package files. */
+/** Entry of the bundle: runs a command without loading oclif's manifest or package files. */
 import type { Config } from '@oclif/core'
 import { loadCommand } from './commands/load.js'
+import type { CompletionSpec } from './cli/completion/spec.js'
 import { isHangupIgnored } from './machine/hangup.js'
 
-/** Runs the command that `argv` names; tells when it names none; false when it asks for help. */
-export async function main(argv: string[], root: string): Promise<boolean> {
-  if (versionFlags.has(argv[0] ?? '')) {
-    await tellVersion(root)
+/** What the starter (bin/run.js, or the one-file executable) knows. */
+export interface Installation {
+  /** Where ckpt is installed. */
+  readonly root: string
+  readonly version: string
+  /** dist/completion.json. */
+  readonly readSpec: () => CompletionSpec
+}
+
+/** Runs the command that `argv` names, or says that it names none. False where help is wanted: no run is here. */
+export async function main(argv: string[], installation: Installation): Promise<boolean> {
+  if (argv[0] === '__complete') {
+    const { answerShell } = await import('./cli/completion/protocol.js')
+    await answerShell(argv.slice(1), installation.readSpec())
     return true
   }
-  if (argv.length === 0) return tellRunHere(root)
+  if (argv.length === 0) return tellRunHere(installation)
   const { id, rest } = nameOf(argv)
-  if (!Object.hasOwn(loadCommand, id) && (await tellUnknown(argv))) return true
-  if (!Object.hasOwn(loadCommand, id) || asksForHelp(rest)) return false
+  if (!Object.hasOwn(loadCommand, id)) return tellUnknown(argv)
   if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
   if (readsAll(rest)) (await import('./core/storage/bulk-read.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
   command.id = id
-  await new command(rest, configOf(root)).execute()
+  await new command(rest, configOf(installation)).execute()
   return true
 }
 
 /** `ckpt` alone sums up the run of this folder; false where there is none. */
-async function tellRunHere(root: string): Promise<boolean> {
+async function tellRunHere(installation: Installation): Promise<boolean> {
   const { default: Here } = await import('./commands/here.js')
   if (!(await Here.isInRun())) return false
   Here.id = ''
-  await new Here([], configOf(root)).execute()
+  await new Here([], configOf(installation)).execute()
   return true
 }
 
 /** What a command asks of oclif's Config. */
-function configOf(root: string): Config {
+function configOf({ root, version }: Installation): Config {
   return {
     root,
+    version,
     name: 'ckpt',
     bin: 'ckpt',
     scopedEnvVarKeys: () => [],
@@ -44,15 +55,6 @@ function configOf(root: string): Config {
       load: async () => (await load()).default,
     })) as unknown as Config['commands'],
   } satisfies Partial<Config> as unknown as Config
-}
-
-const versionFlags = new Set(['--version', '-V'])
-
-/** As oclif writes it. */
-async function tellVersion(root: string): Promise<void> {
-  const { readFileSync } = await import('node:fs')
-  const { name, version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as Record<string, string>
-  process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`)
 }
 
 /** Short names that fingers know from elsewhere; `static aliases` of the command tells them to help and completion. */
@@ -73,10 +75,6 @@ function nameOf(argv: readonly string[]): { readonly id: string; readonly rest: 
   if (Object.hasOwn(loadCommand, topical)) return { id: topical, rest: argv.slice(2) }
   const id = Object.hasOwn(aliases, first) ? (aliases[first] ?? first) : first
   return { id, rest: argv.slice(1) }
-}
-
-function asksForHelp(argv: readonly string[]): boolean {
-  return own(argv).some((argument) => argument === '--help' || argument === '-h')
 }
 
 /** Of every file that it comes to: what a thread helps with. */

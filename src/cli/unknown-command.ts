@@ -6,8 +6,8 @@ import { toJson } from '../render/json.js'
 import { Output } from '../render/output.js'
 import { standardStream } from '../machine/standard-streams.js'
 
-/** Commands of oclif's plugins. */
-const ofPlugins = ['help', 'autocomplete']
+/** What bin/quick.js answers. */
+const help = 'help'
 const versionFlags = ['--version', '--help', '-h']
 /** Slips apart, at most. */
 const slips = 2
@@ -20,14 +20,14 @@ const longest = 60
 export function unknownCommand(argv: readonly string[], ids: readonly string[]): CkptError | null {
   const [first, second] = argv
   if (first === undefined || versionFlags.includes(first)) return null
-  if (first === 'help')
+  if (first === help)
     return unknownCommand(
       argv.slice(1).filter((word) => !word.startsWith('-')),
       ids,
     )
-  if (ofPlugins.includes(first) || ids.includes(first)) return null
+  if (ids.includes(first)) return null
   const below = ids.filter((id) => id.startsWith(`${first}:`)).map((id) => id.slice(first.length + 1))
-  if (below.length === 0) return failure(first, [...new Set(ids.map((id) => id.replace(/:.*/, ''))), ...ofPlugins])
+  if (below.length === 0) return failure(first, [...new Set(ids.map((id) => id.replace(/:.*/, ''))), help])
   if (second === undefined || second.startsWith('-') || below.includes(second)) return null
   return failure(second, below, `${first} `)
 }

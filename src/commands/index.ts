@@ -1,5 +1,6 @@
 /** Every command by its name. */
 import Average from './average.js'
+import Completion from './completion.js'
 import Config from './config.js'
 import Convert from './convert.js'
 import Demote from './demote.js'
@@ -31,6 +32,7 @@ import Verify from './verify.js'
 
 export const commands = {
   average: Average,
+  completion: Completion,
   config: Config,
   convert: Convert,
   demote: Demote,

@@ -7,6 +7,7 @@ type Loaders = {
 
 export const loadCommand: Loaders = {
   average: () => import('./average.js'),
+  completion: () => import('./completion.js'),
   config: () => import('./config.js'),
   convert: () => import('./convert.js'),
   demote: () => import('./demote.js'),

@@ -53,8 +53,8 @@ export async function renderRun(
   return [paint('faint', heading(view)), ...table, ...damaged, ...below]
 }
 
-function staying({ leaves: _, ...column }: Column<Row>): Column<Row> {
-  return column
+function staying(column: Column<Row>): Column<Row> {
+  return { ...column, leaves: 0 }
 }
 
 /** Of the metrics; the first of them stays longest, longer than the step. */

@@ -72,6 +72,7 @@ type Line = (place: Place) => string[]
 /** Of each command, ways to speak of all that it is given; with mistakes, for errors hold names too. */
 const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
   average: [({ file, other, root }) => [file, other, '-o', join(root, 'x.safetensors')], ({ run }) => [run]],
+  completion: [() => [`x${wild}`]],
   config: [({ run }) => [run], ({ run }) => [run, `x${wild}`]],
   convert: [
     ({ file, root }) => [file, '--to', 'torch', '-o', join(root, `x${wild}.pt`)],

@@ -1,0 +1,72 @@
+/**
+ * What the program prints without being loaded, into `dist`: help.json, the help of each command at several widths, and
+ * completion.json, what completion knows of the commands. Drawn by oclif from the commands.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Columns of a terminal. */
+const widths = [60, 80, 100]
+
+export async function writeHelp(root, dist) {
+  // Read when oclif is loaded.
+  Object.assign(process.env, { NO_COLOR: '1', FORCE_COLOR: '0' })
+  const { Config } = await import('@oclif/core')
+  const { default: CkptHelp } = await import(join(dist, 'cli', 'help.js'))
+  const config = await Config.load(root)
+  class Recorder extends CkptHelp {
+    text = ''
+    log(text = '') {
+      this.text += `${text}\n`
+    }
+  }
+  const pageOf = async (words) => {
+    const page = {}
+    for (const width of widths) {
+      const help = new Recorder(config, { maxWidth: width, stripAnsi: true })
+      if (words.length === 0) await help.showRootHelp()
+      else await help.showHelp(words)
+      page[width] = tidy(help.text, config)
+    }
+    return page
+  }
+  const names = config.commands.filter(({ hidden }) => !hidden).map(({ id }) => id.replaceAll(':', ' '))
+  const topics = config.topics.map(({ name }) => name).filter((name) => !names.includes(name))
+  const pages = { '': await pageOf([]) }
+  for (const name of [...names, ...topics].sort()) pages[name] = await pageOf(name.split(' '))
+  writeFileSync(join(dist, 'help.json'), JSON.stringify(pages))
+  writeFileSync(join(dist, 'completion.json'), JSON.stringify(completionSpec(config)))
+}
+
+/** The version is that of the machine that runs it. */
+function tidy(text, { userAgent }) {
+  return `${text
+    .replaceAll(userAgent, '@VERSION@')
+    .replace(/[ \t]+$/gm, '')
+    .trim()}\n`
+}
+
+function completionSpec({ commands }) {
+  const shown = commands.filter(({ hidden }) => !hidden)
+  const specs = shown.map(({ id, summary = '', args, flags }) => [
+    id.replaceAll(':', ' '),
+    {
+      summary,
+      args: Object.entries(args).map(([key, { multiple = false }]) => ({ name: key, multiple })),
+      flags: Object.fromEntries(Object.entries(flags).map(([name, flag]) => [name, flagSpec(flag)])),
+    },
+  ])
+  return Object.fromEntries(specs)
+}
+
+function flagSpec({ char, type, helpValue, options, multiple, description = '' }) {
+  const isText = typeof helpValue === 'string'
+  return {
+    ...(char === undefined ? {} : { char }),
+    takesValue: type === 'option',
+    ...(isText ? { helpValue } : {}),
+    ...(options === undefined ? {} : { options }),
+    ...(multiple ? { repeatable: true } : {}),
+    description: description.split('\n')[0],
+  }
+}

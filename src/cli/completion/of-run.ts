@@ -1,0 +1,86 @@
+/** Names that completion finds in a run. What cannot be read gives none: a press of Tab reports no errors. */
+import { relative } from 'node:path'
+import type { Checkpoint } from '../../core/checkpoint.js'
+import { findRuns } from '../../core/checkpoints/layouts/index.js'
+import { metricOrders, varyingKeys } from '../../core/choosing/selection/index.js'
+import { CkptError } from '../../core/errors.js'
+import { openNamed, openRun } from '../../core/runs/index.js'
+import type { Storage } from '../../core/storage/storage.js'
+
+/** Metrics first, then whatever else is a number. */
+export async function metricKeysOf(storage: Storage, folder: string): Promise<string[]> {
+  const checkpoints = await checkpointsOf(storage, folder)
+  return unique([...metricOrders(checkpoints).map(({ key }) => key), ...varyingKeys(checkpoints)])
+}
+
+export async function metaKeys(storage: Storage, folder: string): Promise<string[]> {
+  const checkpoints = await checkpointsOf(storage, folder)
+  return unique([...checkpoints.flatMap(({ meta }) => [...meta.keys()]), ...builtIn])
+}
+
+/** Names that every checkpoint has in expressions (docs/expressions.md). */
+const builtIn = ['name', 'time', 'age', 'size', 'step', 'epoch', 'layout', 'health', 'files']
+
+export async function columnNamesOf(storage: Storage, folder: string): Promise<string[]> {
+  const keys = await metaKeys(storage, folder)
+  return unique([...keys, 'path', 'run', 'resumable', 'marks'])
+}
+
+export async function checkpointNames(storage: Storage, folder: string): Promise<string[]> {
+  return (await checkpointsOf(storage, folder)).map(({ name }) => name)
+}
+
+/** Keys of parameter files: `folder` may be a run or one checkpoint. */
+export async function fileKeys(storage: Storage, folder: string): Promise<string[]> {
+  return orNone(async () => {
+    const what = await openNamed(storage, folder, '/')
+    const checkpoints = what.kind === 'run' ? what.run.checkpoints : what.kind === 'checkpoint' ? [what.checkpoint] : []
+    return unique(checkpoints.flatMap(({ files }) => files.map(({ key }) => key)))
+  })
+}
+
+/** Folders that are looked at for runs, at most: a press of Tab must not crawl through a disk. */
+const mostFolders = 200
+const deepest = 3
+
+/** Relative to the folder; the folder itself left out. */
+export async function runsBelow(storage: Storage, folder: string): Promise<string[]> {
+  return orNone(async () => {
+    if (!(await isSmall(storage, folder))) return []
+    const runs = await findRuns(storage, folder)
+    return runs.map(({ path }) => relative(folder, path)).filter((path) => path !== '' && !path.startsWith('..'))
+  })
+}
+
+async function isSmall(storage: Storage, folder: string): Promise<boolean> {
+  let level = [folder]
+  let seen = 0
+  for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
+    const listings = await storage.list(level)
+    level = listings.flatMap((listing, index) =>
+      listing.ok
+        ? listing.value.filter(({ kind }) => kind === 'directory').map(({ name }) => `${level[index] ?? ''}/${name}`)
+        : [],
+    )
+    seen += level.length
+    if (seen > mostFolders) return false
+  }
+  return true
+}
+
+function checkpointsOf(storage: Storage, folder: string): Promise<readonly Checkpoint[]> {
+  return orNone(async () => [...(await openRun(storage, folder)).checkpoints])
+}
+
+async function orNone<T>(find: () => Promise<T[]>): Promise<T[]> {
+  try {
+    return await find()
+  } catch (error) {
+    if (error instanceof CkptError) return []
+    throw error
+  }
+}
+
+function unique(names: readonly string[]): string[] {
+  return [...new Set(names)]
+}

@@ -1,0 +1,108 @@
+/** What a shell sources: `source <(ckpt completion bash)`. Each asks `ckpt __complete` (protocol.ts) at a press of Tab. */
+
+export const shells = ['bash', 'zsh', 'fish'] as const
+export type Shell = (typeof shells)[number]
+
+/** Before a brace, which would otherwise end the text. */
+const dollar = '$'
+
+/** bash breaks words at `=`, `:` and `@`: they are put together again, and of a candidate only the last part is given. */
+const bash = String.raw`# bash completion for ckpt
+_ckpt() {
+  local rest=$COMP_LINE previous= current= index=0 i word
+  local -a words=() answer=()
+  for ((i = 0; i < ${dollar}{#COMP_WORDS[@]}; i++)); do
+    word=${dollar}{COMP_WORDS[i]}
+    if [[ $i -gt 0 && -n $previous && $rest != [[:space:]]* ]]; then
+      words[${dollar}{#words[@]}-1]+=$word
+    else
+      while [[ $rest == [[:space:]]* ]]; do rest=${dollar}{rest#?}; done
+      words+=("$word")
+    fi
+    rest=${dollar}{rest#"$word"}
+    previous=$word
+    if [[ $i -eq $COMP_CWORD ]]; then
+      index=$((${dollar}{#words[@]} - 1))
+      current=${dollar}{words[index]}
+      [[ -z $2 && $word == [=:@] ]] || current=${dollar}{current%"$word"}$2
+    fi
+  done
+  mapfile -t answer < <("${dollar}{COMP_WORDS[0]}" __complete bash $((index - 1)) "$current" "${dollar}{words[@]:1}" 2>/dev/null)
+  local directive=${dollar}{answer[0]-none} last=${dollar}{current##*[=:@]}
+  local before=${dollar}{current%"$last"} value
+  COMPREPLY=()
+  if [[ $directive == files* || $directive == folders* ]]; then
+    compopt -o filenames
+  fi
+  for value in "${dollar}{answer[@]:1}"; do
+    value=${dollar}{value%%$'\t'*}
+    value=${dollar}{value#"$before"}
+    if [[ $directive != files* && $directive != folders* && $current != [\"\']* ]]; then printf -v value %q "$value"; fi
+    COMPREPLY+=("$value")
+  done
+  [[ $directive != *open ]] || compopt -o nospace
+  case $directive in
+    files*) mapfile -t -O ${dollar}{#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$last") ;;
+    folders*) mapfile -t -O ${dollar}{#COMPREPLY[@]} COMPREPLY < <(compgen -d -- "$last") ;;
+    commands*) mapfile -t -O ${dollar}{#COMPREPLY[@]} COMPREPLY < <(compgen -c -- "$last") ;;
+  esac
+}
+complete -o nosort -F _ckpt ckpt 2>/dev/null || complete -F _ckpt ckpt
+`
+
+const zsh = String.raw`#compdef ckpt
+# zsh completion for ckpt
+_ckpt() {
+  local -a answer values shown options
+  local line directive
+  answer=("${dollar}{(@f)$("${dollar}{(Q)words[1]}" __complete zsh $((CURRENT - 2)) "${dollar}{(Q)PREFIX}" "${dollar}{(@Q)words[2,-1]}" 2>/dev/null)}")
+  directive=${dollar}{answer[1]}
+  for line in "${dollar}{(@)answer[2,-1]}"; do
+    [[ -n $line ]] || continue
+    values+=("${dollar}{line%%$'\t'*}")
+    if [[ $line == *$'\t'* ]]; then shown+=("${dollar}{line/$'\t'/  -- }"); else shown+=("$line"); fi
+  done
+  [[ $directive != *open ]] || options=(-S '')
+  if (( ${dollar}{#values} > 0 )); then compadd "${dollar}{options[@]}" -l -d shown -a values; fi
+  case $directive in
+    files*) _files ;;
+    folders*) _files -/ ;;
+    commands*) _command_names -e ;;
+  esac
+}
+if [[ $funcstack[1] == _ckpt ]]; then
+  _ckpt "$@"
+else
+  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+  compdef _ckpt ckpt
+fi
+`
+
+const fish = String.raw`# fish completion for ckpt
+function __ckpt_complete
+  set -l before (commandline -opc)
+  set -l current (commandline -ct)
+  set -l all (commandline -op)
+  set -l from (math (count $before) + 1)
+  test -n "$current"; and set from (math $from + 1)
+  set -l words $before[2..-1] "$current"
+  if test $from -le (count $all)
+    set words $words $all[$from..-1]
+  end
+  set -l answer (command ckpt __complete fish (math (count $before) - 1) "$current" $words 2>/dev/null)
+  for line in $answer[2..-1]
+    echo $line
+  end
+  switch "$answer[1]"
+    case 'files*'
+      __fish_complete_path "$current"
+    case 'folders*'
+      __fish_complete_directories "$current" ''
+    case 'commands*'
+      __fish_complete_command
+  end
+end
+complete -c ckpt -f -k -a '(__ckpt_complete)'
+`
+
+export const completionScripts: Readonly<Record<Shell, string>> = { bash, zsh, fish }

@@ -1,0 +1,117 @@
+/** What is offered at a press of Tab, wherever in the line the cursor is. */
+import { describe, expect, it } from 'vitest'
+import { complete, type Completion } from '../../../src/cli/completion/answer.js'
+import type { CompletionSpec } from '../../../src/cli/completion/spec.js'
+import { userStorage } from '../../../src/machine/user-storage.js'
+import { copyFixture } from '../../e2e/ckpt.js'
+import { dirname } from 'node:path'
+
+const flag = (more: object = {}) => ({ takesValue: true, description: '', ...more })
+
+const spec: CompletionSpec = {
+  list: {
+    summary: 'List',
+    args: [{ name: 'run', multiple: false }],
+    flags: {
+      min: flag({ helpValue: 'KEY', repeatable: true }),
+      where: flag({ helpValue: 'EXPR', repeatable: true }),
+      columns: flag({ helpValue: 'A,B,…' }),
+      sort: flag({ helpValue: 'COLUMN' }),
+      verify: flag({ helpValue: 'LEVEL', options: ['none', 'quick', 'deep'] }),
+      state: flag({ helpValue: 'DIR' }),
+      quiet: { char: 'q', takesValue: false, description: '' },
+    },
+  },
+  find: {
+    summary: 'Find',
+    args: [
+      { name: 'what', multiple: false },
+      { name: 'run', multiple: false },
+    ],
+    flags: { key: flag({ helpValue: 'KEY' }) },
+  },
+  pin: { summary: 'Pin', args: [{ name: 'checkpoint', multiple: true }], flags: {} },
+  run: { summary: 'Run', args: [{ name: 'run', multiple: false }], flags: {} },
+  'trash list': { summary: 'List', args: [{ name: 'run', multiple: false }], flags: {} },
+}
+
+/** `|` is the cursor; words are between spaces. */
+function at(typed: string, folder = '/nonexistent'): Promise<Completion> {
+  const [before = ''] = typed.split('|')
+  const words = typed.replace('|', '').split(' ')
+  const index = before.split(' ').length - 1
+  const current = before.split(' ').at(-1) ?? ''
+  const here = { storage: userStorage(() => undefined), folder, home: '/nonexistent' }
+  return complete({ words, index, current }, spec, here)
+}
+
+const valuesAt = async (typed: string, folder?: string) =>
+  (await at(typed, folder)).candidates.map(({ value }) => value)
+
+describe('completion without a run', () => {
+  it.each([
+    ['|', ['list', 'find', 'pin', 'run', 'trash', 'help']],
+    ['li|', ['list']],
+    ['li| exp --min WER', ['list']],
+    ['trash |', ['list']],
+    ['list --s|', ['--sort', '--state']],
+    ['list exp --s|', ['--sort', '--state']],
+    ['list --sort WER exp --s|', ['--state']],
+    ['list --s| exp', ['--sort', '--state']],
+    ['list --min WER --m|', ['--min']],
+    ['list --verify |', ['none', 'quick', 'deep']],
+    ['list --verify q| exp', ['quick']],
+    ['list --verify=q|', ['--verify=quick']],
+    ['list --verify=| exp', ['--verify=none', '--verify=quick', '--verify=deep']],
+    ['ls --verify d|', ['deep']],
+    ['find b|', ['best']],
+  ])('ckpt %s', async (typed, expected) => {
+    expect(await valuesAt(typed)).toEqual(expected)
+  })
+
+  it.each([
+    ['list |', 'folders'],
+    ['list --state |', 'folders'],
+    ['pin |', 'files'],
+    ['pin one |', 'files'],
+    ['run exp -- |', 'commands'],
+    ['run exp -- python |', 'files'],
+    ['list exp --quiet |', 'none'],
+  ])('ckpt %s leaves the rest to the shell: %s', async (typed, shell) => {
+    expect((await at(typed)).shell).toBe(shell)
+  })
+})
+
+describe('completion in a run', () => {
+  const run = copyFixture('runs/nutshell')
+
+  it('offers metric keys, and the run may stand behind the cursor', async () => {
+    const keys = await valuesAt('list --min |', run)
+    expect(keys).toContain('loss')
+    expect(await valuesAt(`list ${run} --min |`)).toEqual(keys)
+    expect(await valuesAt(`list --min | ${run}`)).toEqual(keys)
+    expect(await valuesAt(`list --min=lo| ${run}`)).toEqual(['--min=loss'])
+  })
+
+  it('offers names in the middle of an expression', async () => {
+    const { candidates, open } = await at('list --where epoch>2&&lo|', run)
+    expect([candidates.map(({ value }) => value), open]).toEqual([['epoch>2&&loss'], true])
+  })
+
+  it('offers columns after a comma and after the minus of --sort', async () => {
+    expect(await valuesAt('list --columns name,lo|', run)).toEqual(['name,loss'])
+    expect(await valuesAt('list --sort -lo|', run)).toEqual(['-loss'])
+  })
+
+  it('offers names of checkpoints and keys of their files', async () => {
+    const names = await valuesAt('pin |', run)
+    expect(names.length).toBeGreaterThan(0)
+    expect(await valuesAt(`pin ${(names[0] ?? '').slice(0, 6)}|`, run)).toContain(names[0])
+    expect((await valuesAt(`find best ${run} --key |`)).length).toBeGreaterThan(0)
+    expect((await valuesAt(`find ${run} --key |`)).length).toBeGreaterThan(0)
+  })
+
+  it('offers runs below the folder', async () => {
+    expect(await valuesAt('list |', dirname(run))).toEqual(['runs-nutshell'])
+  })
+})

@@ -1,0 +1,93 @@
+/**
+ * Completion in the shells themselves, on a terminal, as somebody types: Tab is pressed, then the line is made an argument
+ * of printf, which shows the words that it had become. A shell that is not here is skipped, and says so (.ci/run installs
+ * them where it can).
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt, temporaryDirectory } from './ckpt.js'
+import { hasScript, onTerminal } from './on-terminal.js'
+import { epochs, makeRun, nameOf } from './runs.js'
+
+interface Driven {
+  /** Starts it, with as little of the user's own as possible. */
+  readonly start: string
+  /** Typed first. */
+  readonly setUp: string
+}
+
+const shells: Readonly<Record<string, Driven>> = {
+  bash: { start: 'bash --norc --noprofile -i', setUp: 'source <(ckpt completion bash)' },
+  zsh: {
+    start: 'zsh -f -i',
+    setUp: 'autoload -Uz compinit; compinit -u -D; bindkey -e; setopt no_beep; source <(ckpt completion zsh)',
+  },
+  fish: { start: 'fish --private --no-config -i', setUp: 'ckpt completion fish | source' },
+}
+
+const isHere = (shell: string) => spawnSync(shell, ['-c', 'true'], { stdio: 'ignore' }).status === 0
+
+/** Keys: Tab, to the start of the line, Enter. */
+const [tab, home, enter] = ['\t', '\u0001', '\r']
+
+/** The words of a line after Tab was pressed at `|`. */
+async function wordsAfterTab(shell: Driven, cwd: string, line: string): Promise<string[]> {
+  const [before = '', after = ''] = line.split('|')
+  const left = '\u001b[D'.repeat(after.length)
+  let step = 0
+  const { screen } = await onTerminal(shell.start, {
+    cwd,
+    env: { PS1: 'ready> ', HOME: temporaryDirectory(), XDG_CACHE_HOME: join(cwd, '..', 'cache'), TERM: 'vt100' },
+    answer: (shown, type) => {
+      if (step === 0) {
+        step = 1
+        type(`${shell.setUp}; printf 'set%s\\n' up${enter}`)
+      } else if (step === 1 && shown.includes('setup')) {
+        step = 2
+        type(`${before}${after}${left}${tab}${home}printf '[%s]\\n' ${enter}`)
+        type(`printf 'do%s\\n' ne${enter}exit${enter}`)
+      }
+    },
+  })
+  const words = [...screen.matchAll(/^\[(.*)\]\r?$/gm)].map(([, word = '']) => word)
+  return words
+}
+
+describe.runIf(hasScript).each(Object.entries(shells))('%s', (name, shell) => {
+  const run = makeRun({ ...epochs(3), 'CKPT+a name': 'unixtime: 1.0\n' })
+  const cwd = join(run, '..', '..')
+
+  it.runIf(isHere(name)).each([
+    ['ckpt lis|', ['ckpt', 'list']],
+    ['ckpt list exp/save --lim|', ['ckpt', 'list', 'exp/save', '--limit']],
+    ['ckpt list --lim| exp/save', ['ckpt', 'list', '--limit', 'exp/save']],
+    ['ckpt find exp/save --min lo|', ['ckpt', 'find', 'exp/save', '--min', 'loss']],
+    ['ckpt find --min lo| exp/save', ['ckpt', 'find', '--min', 'loss', 'exp/save']],
+    ['ckpt find exp/save --min=lo|', ['ckpt', 'find', 'exp/save', '--min=loss']],
+    ['ckpt prune exp/save --verify qu|', ['ckpt', 'prune', 'exp/save', '--verify', 'quick']],
+    ['ckpt find exp/save --key mo|', ['ckpt', 'find', 'exp/save', '--key', 'model']],
+    [`ckpt pin exp/save/${nameOf(1).slice(0, -1)}1|`, ['ckpt', 'pin', `exp/save/${nameOf(1)}`]],
+    ['ckpt pin exp/save/CKPT+a|', ['ckpt', 'pin', 'exp/save/CKPT+a name']],
+    ['ckpt list exp/sa|', ['ckpt', 'list', 'exp/save']],
+    ['ckpt trash emp|', ['ckpt', 'trash', 'empty']],
+  ])('%s', async (line, expected) => {
+    const words = await wordsAfterTab(shell, cwd, line)
+    expect(words.map((word) => word.replace(/\/$/, ''))).toEqual(expected)
+  })
+
+  it.skipIf(isHere(name))(`SKIPPED: ${name} is not here (apt-get install ${name})`, () => undefined)
+})
+
+describe('a press of Tab', () => {
+  it('shows no error where there is no run', async () => {
+    const folder = temporaryDirectory()
+    mkdirSync(join(folder, 'empty'))
+    writeFileSync(join(folder, 'file'), '')
+    const { status, stdout, stderr } = await ckpt(['__complete', 'bash', '2', '', 'list', '--min', '', 'none'], {
+      cwd: folder,
+    })
+    expect([status, stdout, stderr]).toEqual([0, 'none\n', ''])
+  })
+})
