@@ -17,7 +17,7 @@ const help = JSON.parse(readFileSync(join(root, 'dist', 'help.json'), 'utf8'))
 
 function page(id) {
   const name = id.replaceAll(':', ' ')
-  return `# ckpt ${name}\n\n<!-- From \`ckpt ${name} --help\`; written by \`npm run docs\`. -->\n\n\`\`\`text\n${help}\n\`\`\`\n`
+  return `# ckpt ${name}\n\n<!-- From \`ckpt ${name} --help\`; written by \`npm run docs\`. -->\n\n\`\`\`text\n${help[name][100].trim()}\n\`\`\`\n`
 }
 
 const pages = new Map()
