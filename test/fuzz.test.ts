@@ -2,7 +2,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { attempt, randomFrom, specimensOf, writtenSpecimens } from './fuzz.js'
+import { attempt, randomFrom, runSpecimens, specimensOf, writtenSpecimens } from './fuzz.js'
 
 const fixtures = new URL('./fixtures/', import.meta.url).pathname
 
@@ -41,4 +41,17 @@ it.each(['settings', 'answer', 'record'] as const)('so are changed texts that no
   }
   expect(outcomes.read).toBeGreaterThan(5)
   expect(outcomes.refused).toBeGreaterThan(50)
+})
+
+it('so are metas, indexes and pointers in runs of real frameworks: no run is lost for one file', async () => {
+  const random = randomFrom(5)
+  const specimens = runSpecimens(join(fixtures, 'runs', 'frameworks'))
+  for (const kind of ['meta', 'index', 'pointer'] as const) {
+    const ofKind = specimens.filter(({ reader }) => reader === kind)
+    for (let trial = 0; trial < 60; trial += 1) {
+      const specimen = ofKind[random(ofKind.length)]
+      if (specimen === undefined) throw new Error(`no fixture has a file that is: ${kind}`)
+      expect(await attempt(kind, specimen.mutant(random))).toMatchObject({ read: true })
+    }
+  }
 })

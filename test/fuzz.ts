@@ -13,6 +13,7 @@ import type { ReadHandle, ReadStorage, Stat } from '../src/core/storage/storage.
 import { openTensors } from '../src/core/tensors/read/open.js'
 import { chunksOf } from '../src/core/tensors/read/tensor.js'
 import { readRecordOf, recordSpecimens } from './fuzz-records.js'
+import { loadRuns, readRunWith } from './fuzz-runs.js'
 import { makeZip, type Part } from './core/formats/zip-bytes.js'
 
 /** A small generator whose sequence hangs on the seed alone (mulberry32). */
@@ -155,9 +156,28 @@ export function writtenSpecimens(): Specimen[] {
   return [...texts, ...records]
 }
 
-/** What kind of a record follows: one line. */
+/** Metas, indexes and pointers in the runs of real frameworks below `folder`, each changed where it lies. */
+export function runSpecimens(folder: string): Specimen[] {
+  return loadRuns(folder).map(({ kind, name, bytes }) => ({
+    name: `${kind}: ${name}`,
+    reader: kind,
+    mutant: (random) => Buffer.concat([label(name), mutateText(bytes, random)]),
+  }))
+}
+
+/** What kind of a record, or which file of which run, follows: one line. */
 function label(kind: string): Uint8Array {
   return Buffer.from(`${kind}\n`)
+}
+
+function labelled(bytes: Uint8Array): { readonly label: string; readonly rest: Uint8Array } {
+  const end = bytes.indexOf(0x0a)
+  return { label: Buffer.from(bytes.subarray(0, end)).toString('utf8'), rest: bytes.subarray(end + 1) }
+}
+
+async function readLabelledRun(bytes: Uint8Array): Promise<void> {
+  const { label, rest } = labelled(bytes)
+  await readRunWith(label, rest)
 }
 
 const hostileTexts = [
@@ -260,9 +280,12 @@ export const readers = {
   csv: (bytes: Uint8Array) => readTable(bytes, 'csv'),
   jsonl: (bytes: Uint8Array) => readTable(bytes, 'jsonl'),
   record: async (bytes: Uint8Array) => {
-    const end = bytes.indexOf(0x0a)
-    await readRecordOf(Buffer.from(bytes.subarray(0, end)).toString('utf8'), bytes.subarray(end + 1))
+    const { label, rest } = labelled(bytes)
+    await readRecordOf(label, rest)
   },
+  meta: readLabelledRun,
+  index: readLabelledRun,
+  pointer: readLabelledRun,
 } satisfies Record<string, (bytes: Uint8Array) => Promise<void>>
 
 export type Reader = keyof typeof readers

@@ -152,3 +152,20 @@ describe('a tensor of a million dimensions', () => {
     expect(got.stderr).toContain('"a" has 1000000 dimensions')
   })
 })
+
+describe('a folder of many names', () => {
+  it('that may be groups, and are none, is searched in time', async () => {
+    const run = temporaryDirectory()
+    for (const name of times(20_000, (i) => `ckpt-${i}.index`)) writeFileSync(join(run, name), '')
+    expect((await bounded('list', run)).status).toBe(3)
+  })
+
+  it('of which none is whole is passed over one by one, each held against its neighbours alone', async () => {
+    const run = makeRun(epochs(1))
+    writeFileSync(join(run, nameOf(1), 'CKPT.yaml'), '')
+    for (const name of times(6000, (i) => `epoch=${i}-step=${i}.ckpt`)) writeFileSync(join(run, name), '')
+    const got = await bounded('recover', run)
+    expect(got.status).toBe(4)
+    expect(got.stderr).toContain('and 5901 more')
+  })
+})

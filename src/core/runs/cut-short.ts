@@ -8,7 +8,8 @@ import type { Checkpoint, Finding } from '../checkpoint.js'
  * newest that a kill leaves so, and the one before it costs a start little. `ordered` is newest first.
  */
 export function cutShort(checkpoint: Checkpoint, ordered: readonly Checkpoint[]): Finding[] {
-  const [newest, before] = ordered.filter(({ layout, kind }) => layout === checkpoint.layout && kind === 'directory')
+  if (checkpoint.kind !== 'directory') return []
+  const [newest, before] = newestOf(checkpoint.layout, ordered)
   if (newest?.path !== checkpoint.path || before === undefined) return []
   const dropped = [...(newest.demoted ?? []), ...(before.demoted ?? [])]
   if (dropped.length > 0 || before.health.findings.length > 0) return []
@@ -23,4 +24,14 @@ export function cutShort(checkpoint: Checkpoint, ordered: readonly Checkpoint[])
       file: basename(path),
       reason: `not there, and ${before.name}, which was saved before it, has it`,
     }))
+}
+
+/** The newest two of a layout that are folders. */
+function newestOf(wanted: string, ordered: readonly Checkpoint[]): readonly Checkpoint[] {
+  const found: Checkpoint[] = []
+  for (const one of ordered) {
+    if (one.layout === wanted && one.kind === 'directory') found.push(one)
+    if (found.length === 2) break
+  }
+  return found
 }

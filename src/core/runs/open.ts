@@ -176,7 +176,17 @@ export async function examineOne(
   level: HealthLevel,
   options: HealthOptions = {},
 ): Promise<Checkpoint> {
-  const siblings = checkpoints.filter((one) => one.run === checkpoint.run)
-  const [examined] = await examine(storage, siblings, [checkpoint], level, options)
+  const [examined] = await examine(storage, siblingsIn(checkpoints, checkpoint.run), [checkpoint], level, options)
   return examined ?? checkpoint
+}
+
+/** By list and run: the same list for the same run, of which much is known once it was asked about. */
+const siblings = new WeakMap<readonly Checkpoint[], Map<string, readonly Checkpoint[]>>()
+
+function siblingsIn(checkpoints: readonly Checkpoint[], run: string): readonly Checkpoint[] {
+  const byRun = siblings.get(checkpoints) ?? new Map<string, readonly Checkpoint[]>()
+  siblings.set(checkpoints, byRun)
+  const own = byRun.get(run) ?? checkpoints.filter((one) => one.run === run)
+  byRun.set(run, own)
+  return own
 }

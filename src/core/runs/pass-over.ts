@@ -69,10 +69,14 @@ export function reasonIn({ file, reason }: Finding): string {
   return file === undefined ? reason : `${file}: ${reason}`
 }
 
+/** Lines of an error. */
+const mostTold = 100
+
 function noneWhole(run: string, passedOver: readonly PassedOver[]): CkptError {
   const count = passedOver.length
   const what = count === 1 ? 'the only checkpoint is not whole' : `none of the ${count} checkpoints is whole`
-  const lines = passedOver.map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
+  const lines = passedOver.slice(0, mostTold).map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
+  if (count > mostTold) lines.push(`  and ${count - mostTold} more`)
   return new CkptError('damaged', [`${run}: ${what}`, ...lines].join('\n'), {
     hint: 'nothing was started: a job would begin from scratch; move these away if that is what you want',
   })

@@ -4,9 +4,12 @@ import type { Checkpoint, Finding } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { explainTemporary, listFiles, type CheckpointFiles } from '../layouts/index.js'
 import { fewestWitnesses } from './missing.js'
+import { RunOrder } from './run-order.js'
 
 /** Others that are asked. */
 const mostAsked = 4
+/** What is farther off in the run's order says little of this one. */
+const farthest = 100
 /** What holds parameters, state, or says how to read them. */
 const counted = /\.(safetensors|bin|pt|pth|ckpt|pkl|npz|h5|msgpack|json|yaml)$|^\.metadata$/
 /** These come and go. */
@@ -25,7 +28,7 @@ export async function findMissingBelow(
   known: ReadonlyMap<Checkpoint, CheckpointFiles>,
 ): Promise<ReadonlyMap<string, readonly Finding[]>> {
   const names = new Map([...known].map(([{ path }, { files }]) => [path, files.map(({ name }) => name)]))
-  const asked = await findAsked(storage, new Witnesses([...siblings, ...which]), which, names)
+  const asked = await findAsked(storage, siblings, which, names)
   const unlisted = new Map([...asked.values()].flat().map((one) => [one.path, one]))
   for (const path of names.keys()) unlisted.delete(path)
   const listed = await listFiles(storage, [...unlisted.values()])
@@ -45,7 +48,7 @@ export async function findMissingBelow(
 /** Those that have folders, or whose neighbour has, with the others that are to be asked. */
 async function findAsked(
   storage: ReadStorage,
-  witnesses: Witnesses,
+  siblings: readonly Checkpoint[],
   which: readonly Checkpoint[],
   names: ReadonlyMap<string, readonly string[]>,
 ): Promise<ReadonlyMap<Checkpoint, readonly Checkpoint[]>> {
@@ -56,9 +59,10 @@ async function findAsked(
     return listing?.ok === true && listing.value.some(({ kind }) => kind === 'directory')
   }
   const asked = new Map<Checkpoint, readonly Checkpoint[]>()
+  const graded = new Map(which.map((one) => [one.path, one]))
   for (const checkpoint of which) {
     if (checkpoint.kind !== 'directory') continue
-    const others = witnesses.nearest(checkpoint)
+    const others = nearestTo(checkpoint, siblings, graded)
     const [first] = others
     if (first === undefined || others.length < fewestWitnesses) continue
     if ((await hasFolders(checkpoint)) || (await hasFolders(first))) asked.set(checkpoint, others)
@@ -66,36 +70,20 @@ async function findAsked(
   return asked
 }
 
-class Witnesses {
-  /** By layout and run, in the run's order. */
-  private readonly groups = new Map<string, Checkpoint[]>()
-  private readonly places = new Map<string, number>()
-
-  constructor(checkpoints: readonly Checkpoint[]) {
-    for (const checkpoint of new Map(checkpoints.map((one) => [one.path, one])).values()) {
-      const group = this.groups.get(groupOf(checkpoint)) ?? []
-      this.groups.set(groupOf(checkpoint), group)
-      this.places.set(checkpoint.path, group.length)
-      group.push(checkpoint)
-    }
+/** Those nearest to it on both sides; what `graded` knows of them counts. */
+function nearestTo(
+  of: Checkpoint,
+  siblings: readonly Checkpoint[],
+  graded: ReadonlyMap<string, Checkpoint>,
+): Checkpoint[] {
+  const found: Checkpoint[] = []
+  let distance = 0
+  for (const pair of RunOrder.of(siblings).around(of)) {
+    found.push(...pair.map((one) => graded.get(one.path) ?? one).filter(isWitness))
+    distance += 1
+    if (found.length >= mostAsked || distance === farthest) break
   }
-
-  /** Those nearest to it on both sides. */
-  nearest(of: Checkpoint): Checkpoint[] {
-    const group = this.groups.get(groupOf(of)) ?? []
-    const at = this.places.get(of.path) ?? group.length
-    const found: Checkpoint[] = []
-    for (let distance = 1; distance <= group.length && found.length < mostAsked; distance += 1) {
-      for (const one of [group[at - distance], group[at + distance]]) {
-        if (one !== undefined && isWitness(one) && found.length < mostAsked) found.push(one)
-      }
-    }
-    return found
-  }
-}
-
-function groupOf({ run, layout }: Checkpoint): string {
-  return `${layout} ${run}`
+  return found.slice(0, mostAsked)
 }
 
 function isWitness({ health, kind }: Checkpoint): boolean {

@@ -10,6 +10,15 @@ export const fewestWitnesses = 2
  * or a part of a sharded model. Those still being written are no witnesses.
  */
 export function findMissing(siblings: readonly Checkpoint[]): ReadonlyMap<string, readonly Finding[]> {
+  const found = findings.get(siblings) ?? findMissingIn(siblings)
+  findings.set(siblings, found)
+  return found
+}
+
+/** By list, which may be asked about for each of its thousands. */
+const findings = new WeakMap<readonly Checkpoint[], ReadonlyMap<string, readonly Finding[]>>()
+
+function findMissingIn(siblings: readonly Checkpoint[]): ReadonlyMap<string, readonly Finding[]> {
   const found = new Map<string, Finding[]>()
   for (const group of groupByLayout(siblings).values()) {
     for (const [path, findings] of missingAmong(group)) found.set(path, findings)

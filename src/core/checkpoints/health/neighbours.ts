@@ -5,6 +5,7 @@ import type { ReadStorage } from '../../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
 import { readHead, sourceOf, withFile } from '../../storage/source.js'
 import { StorageError } from '../../errors.js'
+import { RunOrder } from './run-order.js'
 import { endsInZeros } from './zeros.js'
 
 /** Others that are asked. */
@@ -17,14 +18,10 @@ export class Neighbours {
   private readonly ends = new Map<string, Promise<boolean | null>>()
   private readonly sizes = new Map<string, Promise<number | null>>()
 
-  private readonly positions: ReadonlyMap<string, number>
-
   constructor(
     private readonly storage: ReadStorage,
     private readonly siblings: readonly Checkpoint[],
-  ) {
-    this.positions = new Map(siblings.map((sibling, index) => [sibling.path, index]))
-  }
+  ) {}
 
   /** Sizes in bytes of the file of that name (relative, with `/`) in some others that have it. */
   async sizesOf(of: Checkpoint, name: string): Promise<number[]> {
@@ -51,12 +48,10 @@ export class Neighbours {
 
   /** Those nearest in the run's order, on both sides: a file's kind or size may have changed long ago. */
   private others(of: Checkpoint, name: string): string[] {
-    const at = this.positions.get(of.path) ?? this.siblings.length
     const nearest: Checkpoint[] = []
-    for (let distance = 1; nearest.length < mostAsked && distance <= this.siblings.length; distance += 1) {
-      for (const sibling of [this.siblings[at - distance], this.siblings[at + distance]]) {
-        if (sibling?.layout === of.layout && sibling.kind === of.kind) nearest.push(sibling)
-      }
+    for (const pair of RunOrder.of(this.siblings).around(of)) {
+      nearest.push(...pair)
+      if (nearest.length >= mostAsked) break
     }
     if (of.kind === 'file') return nearest.map(({ path }) => path)
     // Of a parameter file the others' own lists tell whether they have it: nothing that is not there is asked for.

@@ -3,6 +3,8 @@ import { isMeta, type Checkpoint, type Finding, type Meta, type MetaValue } from
 
 /** Seconds between two folders of one save. */
 const atOnce = 2
+/** Folders of one moment that are held against each other: more processes do not take themselves for the first one. */
+const mostAtOnce = 64
 
 /**
  * By path, the findings of those that say the same of themselves as a sibling of the same moment and have only some of
@@ -15,7 +17,7 @@ export function findPartSaves(siblings: readonly Checkpoint[]): ReadonlyMap<stri
     .flatMap((checkpoint) => (checkpoint.unixtime === null ? [] : [{ checkpoint, time: checkpoint.unixtime }]))
     .sort((a, b) => a.time - b.time)
   for (const [index, { checkpoint, time }] of timed.entries()) {
-    for (let next = index + 1; next < timed.length; next += 1) {
+    for (let next = index + 1; next < Math.min(timed.length, index + mostAtOnce); next += 1) {
       const other = timed[next]
       if (other === undefined || other.time - time > atOnce) break
       addPart(checkpoint, other.checkpoint, found)

@@ -3,13 +3,14 @@ import { patternText } from './pattern-text.js'
 import { sep } from 'node:path'
 import { StorageError } from '../../../errors.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
+import type { Folder } from '../layout.js'
 import type { Has, KeyPath } from '../spec.js'
 import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit.js'
 
 /** True or false where names tell it; null where a file must be looked into. */
 function proveByNames(has: Has, unit: Unit): boolean | null {
   if ('file' in has) return unit.entries.some((entry) => isNamed(entry, has.file) && !isGone(unit, entry))
-  if ('beside' in has) return unit.folder.entries.some((entry) => isNamed(entry, has.beside))
+  if ('beside' in has) return hasBeside(unit.folder, has.beside)
   if ('not' in has) return negate(proveByNames(has.not, unit))
   if ('all' in has) return every(has.all.map((one) => proveByNames(one, unit)))
   // In a folder something is looked into only where it is there.
@@ -100,6 +101,18 @@ export function filesNamed(unit: Unit, name: string | RegExp): string[] {
 export function isNamed(entry: DirectoryEntry, name: string | RegExp): boolean {
   if (typeof name === 'string') return entry.name === name
   return name.test(entry.kind === 'directory' ? `${entry.name}/` : entry.name)
+}
+
+/** By folder, what was asked of it: thousands of units ask the same. */
+const asked = new WeakMap<Folder, Map<string | RegExp, boolean>>()
+
+/** True where something has such a name in the folder. */
+export function hasBeside(folder: Folder, name: string | RegExp): boolean {
+  const known = asked.get(folder) ?? new Map<string | RegExp, boolean>()
+  asked.set(folder, known)
+  const answer = known.get(name) ?? folder.entries.some((entry) => isNamed(entry, name))
+  known.set(name, answer)
+  return answer
 }
 
 /** A link that leads nowhere: a framework asks whether the file exists, and it does not. */

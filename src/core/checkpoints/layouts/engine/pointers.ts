@@ -9,6 +9,8 @@ import type { Unit } from './unit.js'
 
 /** A file that names a checkpoint is a line or a few. */
 const largestPointer = 1 << 16
+/** Names of one kind in a folder: a framework keeps one or a few. */
+const mostBooks = 256
 
 /** One such file as it was found. */
 export interface Book {
@@ -31,8 +33,11 @@ export async function readBooks(
   const found = rules.flatMap((rule) =>
     folder.entries
       .filter((entry) => isBook(entry, rule))
+      .slice(0, mostBooks)
       .map(({ name }) => ({ rule, path: prefixOf(folder.path) + name })),
   )
+  const byPath = new Map(units.map((unit) => [unit.path, unit]))
+  const known = new KnownUnits(units)
   const links = found.filter(({ rule }) => rule.holds === 'link')
   const resolved = await storage.resolve(links.map(({ path }) => path))
   const files = found.filter(({ rule }) => rule.holds !== 'link')
@@ -44,13 +49,13 @@ export async function readBooks(
     ...links.map(({ rule, path }, index): Book => {
       const target = resolved[index]
       const text = target?.ok === true ? target.value : ''
-      return { rule, path, text, names: units.find((unit) => unit.path === text)?.name ?? null }
+      return { rule, path, text, names: byPath.get(text)?.name ?? null }
     }),
     ...files.flatMap(({ rule, path }, index): Book[] => {
       const bytes = texts[index]
       if (bytes?.ok !== true) return []
       const text = new TextDecoder().decode(bytes.value)
-      return [{ rule, path, text, names: namedIn(text, rule, units)?.name ?? null }]
+      return [{ rule, path, text, names: namedIn(text, rule, known)?.name ?? null }]
     }),
   ]
 }
@@ -60,12 +65,27 @@ function isBook({ name, kind }: DirectoryEntry, { file, holds }: PointerRule): b
   return typeof file === 'string' ? name === file : file.test(name)
 }
 
-function namedIn(text: string, { holds }: PointerRule, units: readonly Unit[]): Unit | undefined {
+/** Asked once for each file that names one: there may be as many of these as there are units. */
+class KnownUnits {
+  readonly byName: ReadonlyMap<string, Unit>
+  private numbers: ReadonlyMap<number, Unit> | null = null
+
+  constructor(private readonly units: readonly Unit[]) {
+    this.byName = new Map(units.toReversed().map((unit) => [unit.name, unit]))
+  }
+
+  get byNumber(): ReadonlyMap<number, Unit> {
+    this.numbers ??= new Map(this.units.toReversed().flatMap((unit) => numbersOf(unit).map((one) => [one, unit])))
+    return this.numbers
+  }
+}
+
+function namedIn(text: string, { holds }: PointerRule, { byName, byNumber }: KnownUnits): Unit | undefined {
   const own = text.trim()
-  if (holds === 'number') return units.find((unit) => numbersOf(unit).includes(Number(own)) || unit.name === own)
+  if (holds === 'number') return byNumber.get(Number(own)) ?? byName.get(own)
   const path = holds === 'tensorflow' ? (/^model_checkpoint_path: "((?:[^"\\]|\\.)*)"/m.exec(text)?.[1] ?? '') : own
   const name = path.split(/[/\\]/).findLast((part) => part !== '')
-  return units.find((unit) => unit.name === name)
+  return name === undefined ? undefined : byName.get(name)
 }
 
 function numbersOf({ named }: Unit): number[] {

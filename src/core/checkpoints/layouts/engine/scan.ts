@@ -384,7 +384,7 @@ function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs
     files: paramFilesOf(unit),
     size: null,
     health: healthFrom('none', findings),
-    pointsTo: [...(reading?.pointsTo ?? []), ...(spec.namedBy?.(meta) ?? []), ...pointers],
+    pointsTo: withOwn([...(reading?.pointsTo ?? []), ...(spec.namedBy?.(meta) ?? [])], pointers),
   }
   if (measuredAt.size > 0) checkpoint.measuredAt = measuredAt
   if (directions.size > 0) checkpoint.directions = directions
@@ -446,6 +446,11 @@ function placeByName({ spec, name }: Unit, counts: Meta, meta: Meta): Checkpoint
   )
   if (isCounted) return undefined
   return /last|latest|final/i.test(name) ? 'newest' : 'any'
+}
+
+/** One list for all where nothing is said of this one alone: there may be thousands of both. */
+function withOwn(own: readonly Pointer[], pointers: readonly Pointer[]): readonly Pointer[] {
+  return own.length === 0 ? pointers : [...own, ...pointers]
 }
 
 /** Of one still being written nothing is known to be missing. */

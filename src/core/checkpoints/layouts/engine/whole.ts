@@ -4,7 +4,7 @@ import type { Finding, Meta } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import { folderReason } from '../folders.js'
 import type { Need } from '../spec.js'
-import { isNamed } from './has.js'
+import { hasBeside, isNamed } from './has.js'
 import type { Unit } from './unit.js'
 
 /** `facts` are all that is known of the unit; `title` is its framework's name. */
@@ -33,7 +33,7 @@ export function findingsOfWhole(unit: Unit, facts: Meta): Finding[] {
 }
 
 function markerFinding({ folder }: Unit, marker: string): Finding[] {
-  if (!folder.entries.some(({ name }) => name === marker)) return []
+  if (!hasBeside(folder, marker)) return []
   return [
     {
       grade: 'unfinished',
