@@ -32,7 +32,8 @@ export default class Convert extends BaseCommand<typeof Convert> {
   static override description = `Of a file that holds more than weights (a Lightning checkpoint, {"model": …, "optimizer": …}) the weights alone, by the
 model's own names, or another --part. To safetensors as its own converter does: tied weights once, with a note in the
 metadata. To torch as torch.save writes a state_dict; torch.load reads it with weights_only=True too. Nothing of a
-pickle is run. FILE may also be a checkpoint (one of torch.distributed.checkpoint is put together), or a run, of which --min, --max, --by and --where choose a checkpoint
+pickle is run. FILE may also be a checkpoint (one of torch.distributed.checkpoint is put together, one of DeepSpeed's ZeRO to
+float32), or a run, of which --min, --max, --by and --where choose a checkpoint
 (the newest otherwise); --key names its parameter file. The output is never half there.`
   static override examples = [
     {

@@ -1,7 +1,9 @@
 /** Folders whose files hold the tensors of one checkpoint together. */
+import { isBeside } from '../../formats/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { dcpMetadataName, openDcpFolder } from './dcp-folder.js'
 import type { TensorFile } from './tensor.js'
+import { isZeroFolder, openZeroFolder } from './zero-folder.js'
 
 export interface TensorFolder {
   /** Absolute: the folder that the tensors lie in, which may be one in that which was asked about. */
@@ -13,7 +15,53 @@ export interface TensorFolder {
 export async function findTensorFolder(storage: ReadStorage, path: string): Promise<TensorFolder | null> {
   const [listed] = await storage.list([path])
   if (listed?.ok !== true) return null
-  const names = new Set(listed.value.map(({ name }) => name))
-  if (names.has(dcpMetadataName)) return { path, open: () => openDcpFolder(storage, path) }
+  const itself = folderOf(
+    storage,
+    path,
+    listed.value.map(({ name }) => name),
+  )
+  if (itself !== null || listed.value.some(({ name }) => ownWeights.test(name))) return itself
+  const folders = listed.value.flatMap(({ name, kind }) => (kind === 'directory' ? [name] : []))
+  const tag = folders.length > 0 ? await readLatest(storage, path) : null
+  return findWithin(storage, path, tag !== null && folders.includes(tag) ? [tag] : folders)
+}
+
+/** What a folder has weights in itself, whatever lies in the folders within. */
+const ownWeights =
+  /^(?:pytorch_model|model|adapter_model|diffusion_pytorch_model|consolidated|weights)\b.*\.(?:safetensors|bin|pt|pth|ckpt|json)$/
+
+function folderOf(storage: ReadStorage, path: string, names: readonly string[]): TensorFolder | null {
+  if (names.includes(dcpMetadataName)) return { path, open: () => openDcpFolder(storage, path) }
+  if (isZeroFolder(names)) return { path, open: () => openZeroFolder(storage, path, names) }
   return null
+}
+
+/** More folders than this are no checkpoint's. */
+const mostFolders = 64
+
+/** accelerate's `pytorch_model_fsdp_0` beside `optimizer_0`, NeMo's `weights`, DeepSpeed's tag in a folder of Lightning. */
+async function findWithin(storage: ReadStorage, path: string, names: readonly string[]): Promise<TensorFolder | null> {
+  const candidates = names.filter((name) => !/optim/i.test(name)).map((name) => `${path}/${name}`)
+  if (candidates.length > mostFolders) return null
+  const listed = await storage.list(candidates)
+  const found = candidates.flatMap((folder, index) => {
+    const entries = listed[index]
+    const here =
+      entries?.ok === true
+        ? folderOf(
+            storage,
+            folder,
+            entries.value.map(({ name }) => name),
+          )
+        : null
+    return here === null ? [] : [here]
+  })
+  return found.length === 1 ? (found[0] ?? null) : null
+}
+
+/** The name of a folder beside it, as DeepSpeed finds its newest. */
+async function readLatest(storage: ReadStorage, path: string): Promise<string | null> {
+  const [read] = await storage.read([`${path}/latest`], 4096)
+  const name = read?.ok === true ? new TextDecoder().decode(read.value).trim() : ''
+  return name !== '' && isBeside(name) ? name : null
 }

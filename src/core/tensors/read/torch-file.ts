@@ -5,6 +5,7 @@ import { PythonValues } from '../../formats/pickle-values.js'
 import type { PickleCalls, PickleNode, PickleReference, PickleTensor } from '../../formats/pickle/index.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
 import { findParts, type TorchPart, type TorchParts } from '../../formats/torch-parts.js'
+import { readZeroCopy, type ZeroCopy } from '../../formats/deepspeed-zero.js'
 import { isModule, listTensors, type NamedTensor, type TensorListing } from '../../formats/torch-names.js'
 import { inFull, innermost, StorageReferences, tensorOf, type TorchTensor } from '../../formats/torch-tensor.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
@@ -122,6 +123,7 @@ interface Kept {
 function keep(contents: TorchContents, listing: TensorListing, tensors: readonly TensorInfo[]): Kept {
   const { format, metadata, storages, littleEndian, references, reread } = contents
   const parts = partsOf(contents.root, listing)
+  const zero = readZeroCopy(contents.root)
   const values = new PythonValues({ replace: (node) => standIn(node, listing, references) })
   return {
     format,
@@ -136,15 +138,31 @@ function keep(contents: TorchContents, listing: TensorListing, tensors: readonly
       ...[...listing.again].map(
         ([name, first]) => `${quote(name)} is the same object as ${quote(first)}, and listed there`,
       ),
+      ...(zero === null ? [] : tellZero(zero)),
       ...(values.isCut ? ['it holds more values than are listed'] : []),
     ],
-    composites: new Map([...listing.composites].map(([name, { text }]) => [name, text])),
+    composites: new Map([
+      ...[...listing.composites].map(([name, { text }]): [string, string] => [name, text]),
+      ...(zero?.cut ?? []).map((name): [string, string] => [name, elsewhere]),
+    ]),
     parts,
     isNested: !parts.isFlat,
     storages,
     littleEndian,
     reread,
   }
+}
+
+const elsewhere =
+  'cut into pieces, which lie in the files *_optim_states.pt of all processes (DeepSpeed ZeRO 3): name their folder'
+
+/** Of one file of DeepSpeed's ZeRO: what it has is not what training goes on with. */
+function tellZero({ cut, rounded }: ZeroCopy): string[] {
+  if (cut.length > 0) return [`${cut.length} of its parameters are ${elsewhere}`]
+  if (rounded === 0) return []
+  return [
+    `${rounded} of its parameters are copies in half precision: the float32 weights that training goes on with lie in the files *_optim_states.pt beside it (DeepSpeed ZeRO); to take these, name the folder`,
+  ]
 }
 
 /** A tensor's values can be replaced in the innermost node that describes it: a parameter is one around a tensor. */
