@@ -21,7 +21,6 @@ const other = 'Name a safetensors file, or one that torch.save wrote.'
 
 const signatures: readonly Signature[] = [
   { title: 'an empty zip archive', bytes: '504b0506', hint: other },
-  { title: 'an HDF5 file, as Keras writes it', bytes: '894844460d0a1a0a', hint: other, isSound: true },
   { title: 'compressed with gzip', bytes: '1f8b', hint: 'Unpack it first: gunzip PATH.' },
   { title: 'compressed with zstd', bytes: '28b52ffd', hint: 'Unpack it first: zstd -d PATH.' },
   { title: 'compressed with xz', bytes: 'fd377a585a00', hint: 'Unpack it first: unxz PATH.' },

@@ -4,6 +4,8 @@ import { isLegacyStream } from '../../formats/torch-legacy.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { isNpy } from '../../formats/npy.js'
 import { isGguf } from '../../formats/gguf.js'
+import { isHdf5 } from '../../formats/hdf5/hdf5.js'
+import { openHdf5 } from './hdf5-file.js'
 import { openGguf } from './gguf-file.js'
 import { openNpy } from './npy-file.js'
 import { nameForeignFormat } from './foreign.js'
@@ -37,6 +39,7 @@ const single: readonly TensorFormat[] = [
   { recognises: isLegacyStream, open: openTorchLegacy },
   { recognises: isNpy, open: openNpy },
   { recognises: isGguf, open: openGguf },
+  { recognises: isHdf5, open: (handle) => openHdf5(handle) },
   { recognises: isTensorFlowIndex, open: (handle, { storage }) => openTensorFlow(handle, storage) },
 ]
 const formats: readonly TensorFormat[] = [

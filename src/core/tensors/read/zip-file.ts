@@ -2,6 +2,7 @@
 import { readZip } from '../../formats/zip.js'
 import { sourceOf } from '../../storage/source.js'
 import type { ReadHandle } from '../../storage/storage.js'
+import { isKeras, openKeras } from './keras-file.js'
 import { isNpz, openNpz } from './npy-file.js'
 import type { TensorFile } from './tensor.js'
 import { openTorchArchive } from './torch-zip.js'
@@ -16,5 +17,6 @@ export async function openZip(handle: ReadHandle): Promise<TensorFile> {
   const stat = await handle.stat()
   const archive = await readZip(sourceOf(handle))
   if (isNpz(archive)) return openNpz(handle, stat, archive)
+  if (isKeras(archive)) return openKeras(handle, archive)
   return openTorchArchive(handle, stat, archive)
 }

@@ -183,6 +183,34 @@ describe('TorchScript programs', () => {
   })
 })
 
+describe('HDF5', () => {
+  it('keeps two names of one dataset tied, and names what holds no numbers', async () => {
+    const file = await opened(join(fixtures, 'hdf5/layouts.h5'))
+    expect(tiesOf(file)).toEqual(new Map([['plain', 'again']]))
+    expect(JSON.stringify(file.values)).toContain('["text",')
+  })
+
+  it('is damaged where it was cut, with both lengths', async () => {
+    const path = copied('hdf5/layouts.h5')('layouts.h5')
+    fs.truncateSync(path, 30_000)
+    await expect(opened(path)).rejects.toThrow(/ends early: it says that it has 4\d+ bytes, and there are 30000/)
+  })
+
+  it('is damaged where a packed chunk is not what its checksum says', async () => {
+    const path = copied('hdf5/layouts.h5')('layouts.h5')
+    const file = await opened(path)
+    const packed = file.tensors.find(({ name }) => name === 'packed')
+    if (packed === undefined) throw new Error('no dataset "packed"')
+    const bytes = fs.readFileSync(path)
+    // zlib's header of the first chunk, and some of what follows it.
+    const at = bytes.indexOf(Buffer.from([0x78, 0x5e]))
+    fs.writeFileSync(path, bytes.fill(0x41, at + 40, at + 44))
+    await expect(measureTensor(await file.dataOf(packed), 'F32', { hash: true, stats: false })).rejects.toThrow(
+      /chunk at byte \d+ (cannot be unpacked|has the checksum)/,
+    )
+  })
+})
+
 describe("TensorFlow's checkpoints", () => {
   const files = ['tensorflow/objects.index', 'tensorflow/objects.data-00000-of-00001']
   const [index = '', data = ''] = files

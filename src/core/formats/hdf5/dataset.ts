@@ -1,0 +1,208 @@
+/** Datasets: shape, type of the elements, and where they lie (specification, IV.A.2.b, d, i, l). */
+import type { Hdf5Bytes } from './bytes.js'
+import { messageType, type Hdf5Message } from './header.js'
+
+export interface Hdf5Type {
+  /** numpy's name: `float32`; null where it holds no numbers. */
+  readonly name: string | null
+  /** For people. */
+  readonly text: string
+  /** Bytes of one element. */
+  readonly size: number
+  readonly littleEndian: boolean
+}
+
+export interface Hdf5Filter {
+  readonly id: number
+  readonly values: readonly number[]
+}
+
+export type Hdf5Layout =
+  | { readonly kind: 'compact'; readonly data: Uint8Array }
+  /** No address: nothing was ever written. */
+  | { readonly kind: 'contiguous'; readonly address: number | null; readonly size: number }
+  | { readonly kind: 'chunked'; readonly tree: number | null; readonly chunk: readonly number[] }
+  | {
+      readonly kind: 'single'
+      readonly address: number | null
+      readonly size: number | null
+      readonly chunk: readonly number[]
+      readonly mask: number
+    }
+  | { readonly kind: 'other'; readonly text: string }
+
+export interface Hdf5Dataset {
+  readonly shape: readonly number[]
+  readonly type: Hdf5Type
+  readonly layout: Hdf5Layout
+  readonly filters: readonly Hdf5Filter[]
+  /** What elements have that were never written; null for zero. */
+  readonly fill: Uint8Array | null
+}
+
+/** Null for an object that is no dataset. Throws FormatError. */
+export function readDataset(messages: readonly Hdf5Message[]): Hdf5Dataset | null {
+  const of = (type: number): Hdf5Bytes | undefined => messages.find((one) => one.type === type)?.data
+  const [space, type, layout] = [of(messageType.dataspace), of(messageType.datatype), of(messageType.layout)]
+  if (space === undefined || type === undefined || layout === undefined) return null
+  const filters = of(messageType.filters)
+  const fill = of(messageType.fillValue)
+  const shape = readShape(space)
+  return {
+    shape,
+    type: readType(type),
+    filters: filters === undefined ? [] : readFilters(filters),
+    layout: readLayout(layout, filters !== undefined),
+    fill: fill === undefined ? null : readFill(fill),
+  }
+}
+
+const mostDimensions = 32
+
+function readShape(data: Hdf5Bytes): number[] {
+  const version = data.u8()
+  const rank = data.u8()
+  if (rank > mostDimensions) throw data.fail(`${rank} dimensions`)
+  data.skip(1)
+  const kind = version === 1 ? (data.skip(5), rank === 0 ? 0 : 1) : data.u8()
+  if (kind === 2) return [0]
+  return Array.from({ length: rank }, () => data.length())
+}
+
+const integers = new Set([1, 2, 4, 8])
+
+function readType(data: Hdf5Bytes): Hdf5Type {
+  const kind = data.u8() & 0x0f
+  const bits = data.u8()
+  data.skip(2)
+  const size = data.u32()
+  const littleEndian = (bits & 1) === 0
+  if (kind === 0 && integers.has(size)) {
+    return typed(`${bits & 8 ? 'int' : 'uint'}${8 * size}`, size, littleEndian)
+  }
+  if (kind === 1) return readFloat(data, size, littleEndian)
+  // h5py writes ml_dtypes' bfloat16 as two bytes without a meaning.
+  if (kind === 5 && size === 2) return typed('bfloat16', 2, true)
+  if (kind === 8 && size === 1) return typed('bool', 1, true)
+  if (kind === 6 && (size === 8 || size === 16) && bits === 2) return readComplex(data, size)
+  return { name: null, text: kinds[kind] ?? `kind ${kind}`, size, littleEndian }
+}
+
+const kinds = [
+  'integers',
+  'floats',
+  'times',
+  'texts',
+  'bits',
+  'bytes',
+  'records',
+  'references',
+  'enums',
+  'lists',
+  'arrays',
+]
+
+function typed(name: string, size: number, littleEndian: boolean): Hdf5Type {
+  return { name, text: name, size, littleEndian }
+}
+
+/** IEEE 754 by where exponent and fraction lie. */
+function readFloat(data: Hdf5Bytes, size: number, littleEndian: boolean): Hdf5Type {
+  data.skip(4)
+  const exponentAt = data.u8()
+  const exponent = data.u8()
+  data.skip(1)
+  const fraction = data.u8()
+  const form = [size, exponent, fraction].join(' ')
+  const name = new Map([
+    ['2 5 10', 'float16'],
+    ['2 8 7', 'bfloat16'],
+    ['4 8 23', 'float32'],
+    ['8 11 52', 'float64'],
+    ['1 4 3', 'float8_e4m3fn'],
+    ['1 5 2', 'float8_e5m2'],
+  ]).get(form)
+  const isPlain = name !== undefined && exponentAt === fraction
+  return { name: isPlain ? name : null, text: `floats of ${8 * size} bits`, size, littleEndian }
+}
+
+/** As h5py writes complex numbers: a record of `r` and `i`. Their types are not looked at further than their size. */
+function readComplex(data: Hdf5Bytes, size: number): Hdf5Type {
+  const names = Buffer.from(data.bytes).toString('latin1')
+  const isComplex = /^.{8}r\0/s.test(names) && names.includes('i\0')
+  const name = isComplex ? `complex${8 * size}` : null
+  return { name, text: name ?? 'records', size, littleEndian: true }
+}
+
+function readFilters(data: Hdf5Bytes): Hdf5Filter[] {
+  const version = data.u8()
+  const count = data.u8()
+  if (version === 1) data.skip(6)
+  return Array.from({ length: count }, () => {
+    const id = data.u16()
+    const nameLength = version === 1 || id >= 256 ? data.u16() : 0
+    data.skip(2)
+    const values = data.u16()
+    data.skip(version === 1 ? Math.ceil(nameLength / 8) * 8 : nameLength)
+    const filter = { id, values: Array.from({ length: values }, () => data.u32()) }
+    if (version === 1 && values % 2 === 1) data.skip(4)
+    return filter
+  })
+}
+
+function readFill(data: Hdf5Bytes): Uint8Array | null {
+  const version = data.u8()
+  if (version === 3) {
+    const flags = data.u8()
+    return (flags & 0x20) === 0 ? null : unlessZero(data.some(data.u32()))
+  }
+  data.skip(2)
+  const isDefined = data.u8() !== 0
+  return version < 2 || isDefined ? unlessZero(data.some(data.left >= 4 ? data.u32() : 0)) : null
+}
+
+function unlessZero(bytes: Uint8Array): Uint8Array | null {
+  return bytes.every((byte) => byte === 0) ? null : Uint8Array.from(bytes)
+}
+
+function readLayout(data: Hdf5Bytes, isFiltered: boolean): Hdf5Layout {
+  const version = data.u8()
+  if (version === 3 || version === 4) return readNewLayout(data, version, isFiltered)
+  if (version > 4) return { kind: 'other', text: `version ${version} of a layout` }
+  const rank = data.u8()
+  const kind = data.u8()
+  data.skip(5)
+  const address = kind === 0 ? null : data.address()
+  const sizes = Array.from({ length: rank }, () => data.u32())
+  if (kind === 0) return { kind: 'compact', data: data.some(data.u32()) }
+  if (kind === 1) return { kind: 'contiguous', address, size: sizes.reduce((product, size) => product * size, 1) }
+  return { kind: 'chunked', tree: address, chunk: sizes.slice(0, -1) }
+}
+
+function readNewLayout(data: Hdf5Bytes, version: number, isFiltered: boolean): Hdf5Layout {
+  const kind = data.u8()
+  if (kind === 0) return { kind: 'compact', data: data.some(data.u16()) }
+  if (kind === 1) return { kind: 'contiguous', address: data.address(), size: data.length() }
+  if (kind !== 2) return { kind: 'other', text: 'a virtual dataset' }
+  if (version === 3) {
+    const rank = data.u8()
+    const tree = data.address()
+    return { kind: 'chunked', tree, chunk: Array.from({ length: rank }, () => data.u32()).slice(0, -1) }
+  }
+  return readChunkIndex(data, isFiltered)
+}
+
+const singleChunk = 1
+
+function readChunkIndex(data: Hdf5Bytes, isFiltered: boolean): Hdf5Layout {
+  const flags = data.u8()
+  const rank = data.u8()
+  const width = data.u8()
+  const chunk = Array.from({ length: rank }, () => data.uint(width)).slice(0, -1)
+  const index = data.u8()
+  if (index !== singleChunk) return { kind: 'other', text: 'chunks in an index of libver="latest"' }
+  const hasSize = isFiltered && (flags & 2) !== 0
+  const size = hasSize ? data.length() : null
+  const mask = hasSize ? data.u32() : 0
+  return { kind: 'single', address: data.address(), size, chunk, mask }
+}

@@ -1,0 +1,169 @@
+/** HDF5: Keras' `.weights.h5` and what h5py writes (formats/hdf5). */
+import { FormatError } from '../../errors.js'
+import { chunksOfDataset, largestChunk, requireKnown, unpackChunk, type Hdf5Chunk } from '../../formats/hdf5/chunks.js'
+import type { Hdf5Dataset } from '../../formats/hdf5/dataset.js'
+import { readHdf5, type Hdf5Entry, type Hdf5File } from '../../formats/hdf5/hdf5.js'
+import type { PyPair } from '../../formats/pyyaml/value.js'
+import { packedStrides } from '../../formats/elements.js'
+import { sourceOf } from '../../storage/source.js'
+import type { ReadHandle } from '../../storage/storage.js'
+import { countOf, findUntiled, joinBoxes, type FilledBox } from './boxes.js'
+import { readExactly, type TensorData } from './extent.js'
+import { gather } from './gather.js'
+import { ListedFile, onlyFile, type ListedTensor } from './listed-file.js'
+import { heldBytes } from './storage-bytes.js'
+import type { TensorFile } from './tensor.js'
+import { nameOfTorchDtype, numberSize } from './torch-dtypes.js'
+import { turned } from './turned.js'
+
+/** Reads what describes the datasets of an open file, no values. Throws FormatError. */
+export async function openHdf5(handle: ReadHandle, metadata?: ReadonlyMap<string, string>): Promise<TensorFile> {
+  const stat = await handle.stat()
+  const file = await readHdf5(sourceOf(handle))
+  const isPlain = ({ dataset }: Hdf5Entry): boolean => dataset.type.name !== null
+  const others = file.entries.filter((entry) => !isPlain(entry))
+  return new ListedFile(onlyFile(handle, stat), {
+    format: 'hdf5',
+    path: handle.path,
+    byteLength: handle.size,
+    tensors: withShared(file.entries.filter(isPlain)).map((entry) => listed(handle, file, entry)),
+    ...(metadata === undefined ? {} : { metadata }),
+    values: others.length === 0 ? null : { kind: 'dict', pairs: others.map(named) },
+  })
+}
+
+function named({ path, dataset: { type, shape } }: Hdf5Entry): PyPair {
+  return [path, { kind: 'opaque', name: 'h5py.Dataset', repr: `<${type.text} [${shape.join(', ')}]>` }]
+}
+
+interface Shared extends Hdf5Entry {
+  readonly shared: string | undefined
+}
+
+/** A dataset under several names is one parameter. */
+function withShared(entries: readonly Hdf5Entry[]): Shared[] {
+  const first = new Map<number, string>()
+  const several = new Set<number>()
+  for (const { address, path } of entries) {
+    if (first.has(address)) several.add(address)
+    else first.set(address, path)
+  }
+  return entries.map((entry) => ({
+    ...entry,
+    shared: several.has(entry.address) ? first.get(entry.address) : undefined,
+  }))
+}
+
+function listed(handle: ReadHandle, file: Hdf5File, { path, address, dataset, shared }: Shared): ListedTensor {
+  const { type, shape } = dataset
+  const name = type.name ?? ''
+  const bytes = countOf(shape) * type.size
+  if (!Number.isSafeInteger(bytes)) throw new FormatError(`hdf5: ${quote(path)} has the shape [${shape.join(', ')}]`)
+  requireInside(handle, path, dataset, bytes)
+  const open = async (): Promise<TensorData> => {
+    const data = await dataOf(handle, file, path, dataset, bytes)
+    return type.littleEndian ? data : turned(data, numberSize(name, type.size))
+  }
+  const info = { name: path, dtype: nameOfTorchDtype(name), shape, bytes, open }
+  return shared === undefined ? info : { ...info, shared, place: `dataset ${address}` }
+}
+
+function quote(path: string): string {
+  return JSON.stringify(path.slice(0, 200))
+}
+
+/** A dataset that lies together is there in full; of chunks it is known when they are looked for. */
+function requireInside(handle: ReadHandle, path: string, { layout, filters }: Hdf5Dataset, bytes: number): void {
+  if (filters.length > 0) requireKnown(filters, quote(path))
+  if (layout.kind === 'compact' && layout.data.length < bytes) throw tooShort(path, layout.data.length, bytes)
+  if (layout.kind !== 'contiguous' || layout.address === null) return
+  if (layout.size < bytes) throw tooShort(path, layout.size, bytes)
+  if (layout.address + bytes <= handle.size) return
+  throw new FormatError(
+    `ends early: ${quote(path)} has ${bytes} bytes from byte ${layout.address} on, and the file has ${handle.size}`,
+    { offset: handle.size },
+  )
+}
+
+function tooShort(path: string, found: number, bytes: number): FormatError {
+  return new FormatError(`hdf5: ${quote(path)} has ${found} bytes, and its shape takes ${bytes}`)
+}
+
+async function dataOf(
+  handle: ReadHandle,
+  file: Hdf5File,
+  path: string,
+  dataset: Hdf5Dataset,
+  length: number,
+): Promise<TensorData> {
+  const { layout } = dataset
+  if (length === 0) return { length, read: (count, chunk) => heldBytes(new Uint8Array(0)).stream(0, count, chunk) }
+  switch (layout.kind) {
+    case 'compact': {
+      const { data } = layout
+      return { length, read: (count, chunk) => heldBytes(data).stream(0, count, chunk) }
+    }
+    case 'contiguous':
+      return layout.address === null ? unwritten(path, dataset, length) : { handle, position: layout.address, length }
+    case 'chunked': {
+      const chunks = await chunksOfDataset(file.source, dataset)
+      return chunks.length === 0
+        ? unwritten(path, dataset, length)
+        : joinChunks(handle, path, dataset, layout.chunk, chunks)
+    }
+    case 'single': {
+      if (layout.address === null) return unwritten(path, dataset, length)
+      const size = layout.size ?? countOf(layout.chunk) * dataset.type.size
+      const only = { offsets: dataset.shape.map(() => 0), position: layout.address, size, mask: layout.mask }
+      return joinChunks(handle, path, dataset, layout.chunk, [only])
+    }
+    case 'other':
+      throw new FormatError(`hdf5: ${quote(path)} has ${layout.text}, which is not read`, {
+        code: 'refused',
+        hint: 'Write it anew as h5py does by itself: h5repack --low=0 --high=0 FILE NEW',
+      })
+  }
+}
+
+/** What was made and never written has its fill value, mostly zero. */
+function unwritten(path: string, { fill }: Hdf5Dataset, length: number): TensorData {
+  if (fill !== null) throw new FormatError(`hdf5: ${quote(path)} was never written`)
+  return {
+    length,
+    read: async function* (count, chunk) {
+      const zeros = new Uint8Array(Math.min(chunk, count))
+      for (let done = 0; done < count; done += zeros.length)
+        yield zeros.subarray(0, Math.min(zeros.length, count - done))
+    },
+  }
+}
+
+function joinChunks(
+  handle: ReadHandle,
+  path: string,
+  { shape, type, filters }: Hdf5Dataset,
+  chunkShape: readonly number[],
+  chunks: readonly Hdf5Chunk[],
+): TensorData {
+  const chunkBytes = countOf(chunkShape) * type.size
+  if (chunkShape.length !== shape.length || chunkBytes > largestChunk || chunkBytes === 0) {
+    throw new FormatError(`hdf5: ${quote(path)} has chunks of [${chunkShape.join(', ')}]`)
+  }
+  const boxes = chunks.map((chunk): FilledBox => {
+    const sizes = chunkShape.map((size, axis) => Math.min(size, (shape[axis] ?? 0) - (chunk.offsets[axis] ?? 0)))
+    const open = async (): Promise<TensorData> => {
+      const packed = new Uint8Array(Math.min(chunk.size, 2 * largestChunk))
+      await readExactly(handle, packed, chunk.position)
+      const bytes = heldBytes(await unpackChunk(packed, filters, chunk, type.size, chunkBytes))
+      const view = { offset: 0, shape: sizes, strides: packedStrides(chunkShape, 'C'), itemSize: type.size }
+      return { length: countOf(sizes) * type.size, read: (count, size) => gather(bytes, view, count, size) }
+    }
+    return { offsets: chunk.offsets, sizes, open }
+  })
+  // At the edges a chunk reaches beyond the shape, and never begins there.
+  const gap = boxes.some(({ sizes }) => sizes.some((size) => size <= 0))
+    ? 'a chunk lies outside'
+    : findUntiled(shape, boxes)
+  if (gap !== undefined) throw new FormatError(`hdf5: ${quote(path)}: ${gap}`)
+  return joinBoxes(shape, type.size, boxes)
+}
