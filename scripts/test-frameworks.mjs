@@ -129,7 +129,7 @@ function chaos(name, ranks, how) {
   const { glob, command } = frameworks[name]
   const title = `${name} killed at each file event under ckpt ${how}, ${ranks} rank${ranks === 1 ? '' : 's'}`
   const ckpt = ['ckpt', ...(how === 'run' ? chaosRun(command(null)) : ['recover', ...command(null)])]
-  const flags = ['--step-regex', 'resumed from step (\\d+)', '--checkpoint-glob', glob, '--ckpt-ignore-size']
+  const flags = ['--step-regex', 'resumed from step (\\d+)', '--checkpoint-glob', glob]
   const args = ['run', '--work', join(work, `${name}-${how}-${ranks}`), ...flags, '--timeout', '900']
   args.push('--result-file', '{out}/final.pt', '--max-points', '24', ...(ranks > 1 ? ['--ranks', String(ranks)] : []))
   const { stdout, stderr } = spawnSync('ckpt-chaos', [...args, '--', ...ckpt], {

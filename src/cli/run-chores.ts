@@ -1,4 +1,5 @@
 /** What `ckpt run` does around its job: hooks, pruning, marks. Nothing of it may end the job. */
+import { relative, sep } from 'node:path'
 import { utcOffset, wait } from '../machine/clock.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
@@ -9,6 +10,7 @@ import {
   clearTheWay,
   intentOf,
   openRunIfAny,
+  openRunToGoOnIfAny,
   planPrune,
   setAside,
   takeBack,
@@ -63,12 +65,15 @@ export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOp
       const now = lock.now()
       const look = { now, wait: number === 1 ? wait : atOnce }
       const { verify, keys, leavesDamaged } = plan.resume
-      const { run, checkpoint } = start
-      const cleared = leavesDamaged
-        ? await tellObstacles(storage, run, checkpoint, { verify, keys }, look)
-        : await clearTheWay(storage, run, checkpoint, { verify, keys }, { stateDirectory, lock, look })
-      for (const line of clearedLines(cleared, run, checkpoint)) tell(line)
-      return cleared.standing.map((one) => one.checkpoint.name)
+      const standing: string[] = []
+      for (const { run, checkpoint } of start.folders) {
+        const cleared = leavesDamaged
+          ? await tellObstacles(storage, run, checkpoint, { verify, keys }, look)
+          : await clearTheWay(storage, run, checkpoint, { verify, keys }, { stateDirectory, lock, look })
+        for (const line of clearedLines(cleared, run, checkpoint)) tell(line)
+        standing.push(...cleared.standing.map((one) => one.checkpoint.name))
+      }
+      return standing
     },
     onCheckpoint: async (checkpoint, number) => {
       if (onCheckpoint === undefined) return
@@ -79,7 +84,7 @@ export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOp
       await commands.finish(hurry)
       if (prune !== null)
         await attempt('nothing was pruned', () =>
-          pruneRun(storage, plan, { ...prune, ownStart: saved }, { ...options, remains }),
+          pruneJob(storage, plan, { ...prune, ownStart: saved }, { ...options, remains }),
         )
       if (onExit === undefined) return
       const facts = { CKPT_REASON: ending, CKPT_EXIT: String(status), CKPT_NEXT: next, CKPT_ATTEMPT: String(number) }
@@ -99,19 +104,34 @@ export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOp
   }
 }
 
-/** Nothing is looked at twice where nobody is left to write. */
-async function pruneRun(
+/** Each folder of a job that is spread over several has its own. */
+async function pruneJob(
   storage: Storage,
   plan: JobPlan,
   request: PruneRequest,
+  options: ChoreOptions & { readonly remains: boolean },
+): Promise<void> {
+  const { stateDirectory, command } = plan
+  const opened = await openRunToGoOnIfAny(storage, plan.path, { stateDirectory, mayBeSpread: true, command })
+  for (const { path } of opened?.parts ?? []) {
+    const below = `${relative(plan.path, path).split(sep).join('/')}/`
+    const ownStart = request.ownStart?.map((name) => (name.startsWith(below) ? name.slice(below.length) : name))
+    await pruneRun(storage, path, { ...request, ...(ownStart === undefined ? {} : { ownStart }) }, plan, options)
+  }
+}
+
+/** Nothing is looked at twice where nobody is left to write. `path` is exactly the run's. */
+async function pruneRun(
+  storage: Storage,
+  path: string,
+  request: PruneRequest,
+  plan: JobPlan,
   { lock, tell, trash, remains }: ChoreOptions & { readonly remains: boolean },
 ): Promise<void> {
   const stateLocation = { stateDirectory: plan.stateDirectory }
-  const found = await openRunIfAny(storage, plan.path, stateLocation)
-  if (found === null) return
-  const state = await stateFolderOf(storage, found.path, plan.stateDirectory)
+  const state = await stateFolderOf(storage, path, plan.stateDirectory)
   await withLock(storage, state, lock, async () => {
-    const run = await openRunIfAny(storage, found.path, stateLocation)
+    const run = await openRunIfAny(storage, path, stateLocation)
     if (run === null) return
     const now = lock.now()
     // The job that this ckpt ran has ended; what it left behind may still write.

@@ -14,10 +14,12 @@ import {
   openRunIfAny,
   openRunToGoOn,
   openRunToGoOnIfAny,
+  clearedFor,
   tellObstacles,
   type ChooseContext,
   type ChooseRequest,
   type FromNothing,
+  type RunToGoOn,
 } from '../core/runs/index.js'
 import { LoneStart } from '../core/jobs/supervise/index.js'
 import { leaveDamagedFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
@@ -43,6 +45,10 @@ No checkpoint at all is exit status 3, and with a command a first start: argumen
 and with one that is nothing else the flag before it (--resume_from_checkpoint {path}). So is one where nothing was ever finished.
 Checkpoints of which none is whole any more are exit status 4, and nothing is started.
 
+With -r the folders below (lightning_logs/version_N, Hydra's dated ones, W&B's runs) may be one job's, begun again in a
+new one each time: the newest whole checkpoint of all is taken. Jobs are told apart by the hyper-parameters and the
+command beside their checkpoints; where that leaves several, or none can be told, it is exit status 5 with the choice.
+
 A framework that resumes by itself (SpeechBrain always; --resume_from_checkpoint=True, ckpt_path="last") takes what it
 finds. So damaged checkpoints that it would take before the chosen one are moved to the trash first: ckpt trash restore
 brings them back, a pinned one stops the start (exit status 5), and --leave-damaged leaves them.`
@@ -51,6 +57,10 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     {
       description: 'in a job script, with SpeechBrain, which resumes by itself',
       command: '<%= config.bin %> recover exp/save -- python train.py hparams.yaml',
+    },
+    {
+      description: 'with Lightning, each start of which makes a version_N of its own',
+      command: '<%= config.bin %> recover -r lightning_logs -- python train.py --ckpt_path {path}',
     },
     {
       description: 'with the Hugging Face Trainer',
@@ -70,6 +80,10 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
       description: 'how --into puts it there: as hard links, symbolic links, or a copy (shared blocks where it can)',
     })(),
     require: Flags.string({ helpValue: 'KEY,…', description: 'only a checkpoint that has these parameter files' }),
+    recursive: Flags.boolean({
+      char: 'r',
+      description: 'the run may be spread over folders below, one for each start of its job',
+    }),
     required: Flags.boolean({ description: 'no checkpoint at all is exit status 3 with a command too' }),
     verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick'),
     ...selectionFlags,
@@ -82,15 +96,16 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     this.checkUsage()
     const path = resolve(this.args.run)
     const mayBeFirst = this.command.length > 0 && !this.flags.required
-    const stateLocation = { stateDirectory: this.flags.state }
+    const { state: stateDirectory, recursive: mayBeSpread } = this.flags
+    const options = { stateDirectory, mayBeSpread, command: this.command }
     const opened = await (mayBeFirst
-      ? openRunToGoOnIfAny(this.storage, path, stateLocation)
-      : openRunToGoOn(this.storage, path, stateLocation))
+      ? openRunToGoOnIfAny(this.storage, path, options)
+      : openRunToGoOn(this.storage, path, options))
     for (const { path: folder } of opened?.weightsAlone ?? []) {
       this.alert(`passed over what is in ${printable(folder)}: nothing there that a job could go on from`)
     }
     const run = opened?.run ?? null
-    if (this.command.length > 0) return this.start(path, run)
+    if (this.command.length > 0) return this.start(path, opened)
     if (run === null) return
     const { checkpoint, passedOver } = await this.choose(run)
     const placed = await this.putInto(checkpoint)
@@ -100,7 +115,8 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
   }
 
   /** `path` is the run as it was named; null where nothing has been saved there. */
-  private async start(path: string, run: Run | null): Promise<void> {
+  private async start(path: string, opened: RunToGoOn | null): Promise<void> {
+    const run = opened?.run ?? null
     const lone = await LoneStart.open(this.storage, path, {
       now: () => this.now(),
       wait,
@@ -115,7 +131,9 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     // What cannot be filled in is told before anything is moved.
     const filled = fillArguments(this.command, placed)
     const environment = jobEnvironment(process.env, placed)
-    if (this.flags.into === undefined) await this.clear(run ?? { path, checkpoints: [] }, chosen)
+    const nothing = { path, checkpoints: [] }
+    const folders = clearedFor(opened ?? { run: nothing, parts: [nothing] }, chosen)
+    if (this.flags.into === undefined) for (const one of folders) await this.clear(one.run, one.checkpoint)
     this.note(placed === null ? 'no checkpoint yet: a first start' : `resuming from ${printable(placed.path)}`)
     const [command = '', ...args] = filled
     const { status, failure } = await lone.during(placed, () =>

@@ -94,7 +94,7 @@ describe('exit statuses are the same with --json and without', () => {
     ['two orders for one answer', 2, 'usage', () => ['find', run, '--min', 'WER', '--max', 'ACC']],
     ['an impossible policy', 2, 'usage', () => ['prune', run, '--keep', '-1']],
     ['the same written with =', 2, 'usage', () => ['prune', run, '--keep=-1']],
-    ['several runs where one is meant', 2, 'usage', () => ['list', join(project, 'test/fixtures/runs')]],
+    ['several runs where one is meant', 5, 'refused', () => ['list', join(project, 'test/fixtures/runs')]],
     ['no such folder', 3, 'not-found', () => ['list', join(run, 'nowhere')]],
     ['a checkpoint where a run is meant', 3, 'not-found', () => ['list', join(run, nameOf(1))]],
     ['no such checkpoint', 3, 'not-found', () => ['show', join(run, 'CKPT+none')]],

@@ -30,4 +30,9 @@ for step in range(done + 1, 16):
     time.sleep(a.pause)
     if step % 5 == 0:
         acc.save_state(os.path.join(a.out, f"checkpoint-{step}"))
-torch.save(acc.unwrap_model(model).state_dict(), os.path.join(a.out, "final.pt"))
+if acc.is_main_process:
+    torch.save(acc.unwrap_model(model).state_dict(), os.path.join(a.out, "final.pt"))
+# Ranks that end without it abort now and then in torch's own threads, after all is done.
+if torch.distributed.is_initialized():
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()

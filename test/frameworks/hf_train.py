@@ -58,3 +58,7 @@ t.train(resume_from_checkpoint=resume)
 if int(os.environ.get("RANK", 0)) == 0:
     m = t.accelerator.unwrap_model(t.model)
     torch.save(m.state_dict(), os.path.join(a.output_dir, "final.pt"))
+# Ranks that end without it abort now and then in torch's own threads, after all is done.
+if torch.distributed.is_initialized():
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()

@@ -49,3 +49,7 @@ m = Model()
 t.fit(m, loader, ckpt_path=a.ckpt_path)
 if int(os.environ.get("RANK", 0)) == 0:
     torch.save(m.state_dict(), os.path.join(a.out, "final.pt"))
+# Ranks that end without it abort now and then in torch's own threads, after all is done.
+if torch.distributed.is_initialized():
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()

@@ -1,8 +1,7 @@
 /** A save seen from the run that it goes to. */
 import { join, sep } from 'node:path'
 import { healthFrom, oneMember, type Checkpoint, type ParamFile, type Run } from '../checkpoint.js'
-import { CkptError } from '../errors.js'
-import { findLayout, loadRun, NoRunError } from '../checkpoints/layouts/index.js'
+import { findLayout, loadRun, NoRunError, SeveralRunsError } from '../checkpoints/layouts/index.js'
 import { toMeta } from '../checkpoints/meta/index.js'
 import { fileNameOf, previewSave, type NewCheckpoint } from '../changes/saving/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
@@ -26,7 +25,7 @@ export async function openExactly(
   } catch (error) {
     if (error instanceof NoRunError) return none
     // Several runs below, of which none is named.
-    if (error instanceof CkptError && error.code === 'usage') return { ...none, warning: meantBelow(join(path, '*')) }
+    if (error instanceof SeveralRunsError) return { ...none, warning: meantBelow(join(path, '*')) }
     throw error
   }
 }

@@ -35,7 +35,7 @@ describe('the run that a job goes on from', () => {
   it('is refused where several could be meant', async () => {
     const root = makeFolder()
     for (const name of ['a', 'b']) cpSync(join(ignite, 'training'), join(root, name), { recursive: true })
-    await expect(openRunToGoOn(localStorage(), root)).rejects.toMatchObject({ code: 'usage' })
+    await expect(openRunToGoOn(localStorage(), root)).rejects.toMatchObject({ code: 'refused' })
   })
 
   it('is none where nothing was saved yet', async () => {

@@ -23,10 +23,17 @@ export class NoRunError extends CkptError {
   }
 }
 
+/** Several runs lie below the folder, and one is wanted. */
+export class SeveralRunsError extends CkptError {
+  constructor(message: string, details: ErrorDetails) {
+    super('refused', message, details)
+  }
+}
+
 /**
  * The run at `path` (absolute): the folder itself when it has checkpoints, else the only run below it.
- * Throws NoRunError; CkptError: `not-found` when no folder is there, its link dangles, or it is a checkpoint, `usage`
- * when several runs are below; `system` when the folder, or one below where none was found, cannot be read.
+ * Throws NoRunError; CkptError: `not-found` when no folder is there, its link dangles, or it is a checkpoint;
+ * SeveralRunsError when several runs are below; `system` when the folder, or one below where none was found, cannot be read.
  */
 export async function loadRun(storage: ReadStorage, path: string): Promise<Run> {
   const folder = await openFolder(storage, path)
@@ -191,8 +198,8 @@ function noRun(path: string, search: Search): CkptError {
 function severalRuns(path: string, runs: readonly Run[]): CkptError {
   const listed = runs.slice(0, mostListed).map((run) => `  ${run.path} (${run.checkpoints.length} checkpoints)`)
   const more = runs.length > mostListed ? [`  and ${runs.length - mostListed} more`] : []
-  return new CkptError('usage', [`${runs.length} runs lie below ${path}:`, ...listed, ...more].join('\n'), {
-    hint: `Name one of them; for all of them: ckpt list -r '${path}'`,
+  return new SeveralRunsError([`${runs.length} runs lie below ${path}:`, ...listed, ...more].join('\n'), {
+    hint: `Name one of them; for all of them: ckpt list -r '${path}'; to go on with a job of several folders: ckpt recover -r '${path}'`,
   })
 }
 

@@ -1,5 +1,5 @@
 /** Runs and checkpoints as the frameworks lay them out. */
-export { findRuns, loadRun, NoRunError, walkFrom } from './discover.js'
+export { findRuns, loadRun, NoRunError, SeveralRunsError, walkFrom } from './discover.js'
 export { batches, compareText, findingOf, folderReason } from './folders.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'

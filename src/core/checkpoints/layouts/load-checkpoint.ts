@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { loadRun, resolveFrom } from './discover.js'
+import { loadRun, resolveFrom, SeveralRunsError } from './discover.js'
 import { scanFolder } from './scan.js'
 
 export interface LoadedCheckpoint {
@@ -64,7 +64,7 @@ async function runAt(storage: ReadStorage, base: string): Promise<Run | null> {
     return await loadRun(storage, base)
   } catch (error) {
     // The argument was not found as a path; that there is no single run to look in either is told below.
-    if (error instanceof CkptError && (error.code === 'not-found' || error.code === 'usage')) return null
+    if (error instanceof CkptError && (error.code === 'not-found' || error instanceof SeveralRunsError)) return null
     throw error
   }
 }

@@ -3,7 +3,7 @@ import { isSound, type Checkpoint } from '../../checkpoint.js'
 import { selects, type Expression } from '../../choosing/expression/index.js'
 import type { JournalEntry } from '../../changes/journal/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
-import { openRunIfAny, type StateLocation } from '../../runs/index.js'
+import { openAllIfAny, type StateLocation } from '../../runs/index.js'
 import { byRecency, scopeOf } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { readingsOf } from './metric-history.js'
@@ -45,7 +45,7 @@ export async function wholeOldestFirst(
   path: string,
   stateLocation: StateLocation,
 ): Promise<Checkpoint[]> {
-  const run = await openRunIfAny(storage, path, stateLocation)
+  const run = await openAllIfAny(storage, path, stateLocation)
   const measured = await measure(storage, run?.checkpoints.filter(isSound) ?? [])
   return [...byRecency(measured).ordered].reverse()
 }

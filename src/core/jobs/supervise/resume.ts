@@ -1,5 +1,5 @@
 /** The checkpoint that a job starts from. */
-import type { Checkpoint, HealthLevel, Run } from '../../checkpoint.js'
+import type { Checkpoint, HealthLevel } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { parseExpression, type Expression } from '../../choosing/expression/index.js'
 import type { PassedOver } from '../../runs/pass-over.js'
@@ -7,7 +7,9 @@ import {
   choose,
   chooseOrBegin,
   neverFinished,
-  openRunIfAny,
+  openRunToGoOnIfAny,
+  clearedFor,
+  type ClearedFolder,
   setAsideReasons,
   type FromNothing,
   type StateLocation,
@@ -38,6 +40,8 @@ export interface ResumeContext extends StateLocation {
   readonly now: number
   readonly wait: (milliseconds: number) => Promise<void>
   readonly signal?: AbortSignal
+  /** What is to be started: of several jobs below the folder the one that was begun with it is meant. */
+  readonly command?: readonly string[]
   /** Names that are passed over too, though nothing may be remembered of it. */
   readonly setAside?: readonly string[]
   readonly onPassedOver?: (passed: PassedOver) => void
@@ -48,14 +52,14 @@ export interface ResumeContext extends StateLocation {
 export interface Start {
   /** Null: a first start. */
   readonly checkpoint: Checkpoint | null
-  /** What is there; without checkpoints where nothing has been saved yet. */
-  readonly run: Run
+  /** What is there, folder by folder, to be made to agree with it; without checkpoints where nothing has been saved yet. */
+  readonly folders: readonly ClearedFolder[]
 }
 
 /**
  * A first start where nothing has been saved yet, or nothing of it was ever finished. Those set aside are passed over,
  * unless one is named. Throws CkptError `damaged` when there are some and none is whole, `no-match` when none is the
- * one asked for, and as `openRunIfAny`: a job must never silently start from scratch.
+ * one asked for, and as `openRunToGoOn`: a job must never silently start from scratch.
  */
 export async function chooseStart(
   storage: ReadStorage,
@@ -63,11 +67,13 @@ export async function chooseStart(
   { from, verify, keys, leavesDamaged }: ResumeRequest,
   context: ResumeContext,
 ): Promise<Start> {
-  const run = await openRunIfAny(storage, path, context)
-  if (run === null) {
+  const { stateDirectory, command = [] } = context
+  const opened = await openRunToGoOnIfAny(storage, path, { stateDirectory, mayBeSpread: true, command })
+  if (opened === null) {
     for (const one of await neverFinished(storage, path)) context.onPassedOver?.(one)
-    return { checkpoint: null, run: { path, checkpoints: [] } }
+    return { checkpoint: null, folders: [{ run: { path, checkpoints: [] }, checkpoint: null }] }
   }
+  const { run } = opened
   const named = from.kind === 'named' ? run.checkpoints.filter(({ name }) => name === from.text) : []
   const barren = (context.setAside ?? []).map((name) => [name, 'set aside: starts from it brought nothing'] as const)
   const marked = named.length > 0 ? [] : await setAsideReasons(storage, run, context)
@@ -78,7 +84,8 @@ export async function chooseStart(
   const request = { query: { orders, where }, best: from.kind === 'best', verify, keys, setAside }
   const isExact = from.kind === 'named' || leavesDamaged
   const chosen = await (isExact ? choose : chooseOrBegin)(storage, among, request, context)
-  return { checkpoint: chosen?.checkpoint ?? null, run }
+  const checkpoint = chosen?.checkpoint ?? null
+  return { checkpoint, folders: clearedFor(opened, checkpoint) }
 }
 
 async function parseFilter(text: string, run: string): Promise<Expression> {

@@ -253,6 +253,7 @@ class Supervisor {
       wait: (milliseconds) => this.pause(milliseconds),
       signal: this.reins.signal,
       setAside: this.aside.map(({ name }) => name),
+      command: plan.command,
       fromNothing: beganFromNothing(this.journal.entries),
       onPassedOver: ({ name, reasons }) => tell(`passed over ${name}: ${reasons.join('; ')}`),
     })

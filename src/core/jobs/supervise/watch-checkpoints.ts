@@ -2,7 +2,7 @@
 import { isSound, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { settle } from '../../checkpoints/health/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
-import { cutShort, examine, isFirstSaveCut, openRunIfAny, type StateLocation } from '../../runs/index.js'
+import { cutShort, examine, isFirstSaveCut, openAllIfAny, type StateLocation } from '../../runs/index.js'
 import { byRecency } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
@@ -18,7 +18,7 @@ export interface LookOptions {
 }
 
 export class CheckpointWatch {
-  /** Times by name: one that is saved anew under its old name is new. */
+  /** Times by path: one that is saved anew under its old name is new. */
   private known = new Map<string, number | null>()
   /** The run's folder when all in it was known; null: there was something unfinished. */
   private quiet: string | null = null
@@ -32,7 +32,7 @@ export class CheckpointWatch {
 
   /** What is there now is not new. */
   async begin(): Promise<void> {
-    this.known = new Map((await this.measured()).map((checkpoint) => [checkpoint.name, timeOf(checkpoint)]))
+    this.known = new Map((await this.measured()).map((checkpoint) => [checkpoint.path, timeOf(checkpoint)]))
   }
 
   /** Those that are whole and were not known, oldest first; each is told once. Costs one call while nothing changes. */
@@ -40,7 +40,7 @@ export class CheckpointWatch {
     const stamp = await this.stamp()
     if (!options.thorough && stamp !== null && stamp === this.quiet) return []
     const all = await this.measured()
-    const fresh = all.filter((one) => !this.known.has(one.name) || this.known.get(one.name) !== timeOf(one))
+    const fresh = all.filter((one) => !this.known.has(one.path) || this.known.get(one.path) !== timeOf(one))
     const examined = await examine(this.storage, all, fresh, 'quick')
     const { ordered } = byRecency(all)
     const finished: Checkpoint[] = []
@@ -50,7 +50,7 @@ export class CheckpointWatch {
     }
     const settled = await settle(this.storage, finished, options)
     const whole = settled.filter(isSound)
-    for (const checkpoint of whole) this.known.set(checkpoint.name, timeOf(checkpoint))
+    for (const checkpoint of whole) this.known.set(checkpoint.path, timeOf(checkpoint))
     // A run below the folder changes without a trace in it.
     const isHere = all.every(({ run }) => run === this.path)
     this.quiet = isHere && whole.length === fresh.length ? stamp : null
@@ -58,7 +58,7 @@ export class CheckpointWatch {
   }
 
   private async measured(): Promise<Checkpoint[]> {
-    const run = await openRunIfAny(this.storage, this.path, this.stateLocation)
+    const run = await openAllIfAny(this.storage, this.path, this.stateLocation)
     return run === null ? [] : measure(this.storage, run.checkpoints)
   }
 

@@ -28,7 +28,7 @@ describe('loadRun', () => {
   it('lists several runs below and names -r', async () => {
     const root = write(makeFolder(), { 'a/CKPT+1/CKPT.yaml': meta, 'b/CKPT+1/CKPT.yaml': meta })
     const error = await failure(loadRun(storage, root))
-    expect(error).toMatchObject({ code: 'usage' })
+    expect(error).toMatchObject({ code: 'refused' })
     expect(error.message).toContain(join(root, 'a'))
     expect(error.message).toContain(join(root, 'b'))
     expect(error.hint).toContain('-r')
