@@ -21,11 +21,9 @@ import {
   bestPerMetric,
   describeAbsentBest,
   describeContradictions,
-  describeUnknownKey,
   impossibleMetrics,
   monitoredKeys,
   rank,
-  unknownKeys,
   varyingKeys,
 } from '../core/choosing/selection/index.js'
 import type { Pin } from '../core/changes/state/index.js'
@@ -100,7 +98,7 @@ Exit status 3 when nothing matches.`
   private async view(run: Run, query: Query): Promise<View> {
     const now = this.now()
     const order = onlyOrder(query)
-    const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now)
+    const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now, this.keys)
     const where = this.flags.recursive ? `${printable(run.path)}: ` : ''
     const settings = query.orders.length > 0 ? [] : describeContradictions([], ordered)
     for (const warning of [...warnings, ...describeAbsentBest(ordered), ...settings]) {
@@ -113,7 +111,7 @@ Exit status 3 when nothing matches.`
     const total = isHeaded ? new TotalSize() : undefined
     const first = await this.examineShown(ranked, ordered, limit, total)
     const shown = await this.lookAgain(run, first)
-    const chosen = this.readColumns(ordered, where) ?? columnNames(shown, varyingKeys(ordered))
+    const chosen = this.columns ?? columnNames(shown, varyingKeys(ordered))
     const columns = this.flags.recursive && !this.output.isTerminal ? withRun(chosen) : chosen
     const pins = await this.pins(run)
     const aside = await this.setAside(run)
@@ -160,13 +158,14 @@ Exit status 3 when nothing matches.`
     }
   }
 
-  /** --columns; a key that no checkpoint has is told. */
-  private readColumns(checkpoints: readonly Checkpoint[], where: string): string[] | undefined {
-    const columns = this.flags.columns?.split(',').map((name) => name.trim())
+  private get columns(): string[] | undefined {
+    return this.flags.columns?.split(',').map((name) => name.trim())
+  }
+
+  /** Keys of the meta, and hyper-parameters, that columns and the order of the rows ask for. */
+  private get keys(): string[] {
     const sort = this.flags.sort?.replace(/^-/, '')
-    const keys = [...(columns ?? []), ...(sort === undefined ? [] : [sort])].filter(isMetaColumn)
-    for (const unknown of unknownKeys(new Set(keys), checkpoints)) this.alert(where + describeUnknownKey(unknown))
-    return columns
+    return [...(this.columns ?? []), ...(sort === undefined ? [] : [sort])].filter(isMetaColumn)
   }
 
   /** Sizes and times are taken once: of all where they can decide the order, else of the rows alone. */

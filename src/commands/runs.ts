@@ -4,14 +4,24 @@ import { BaseCommand } from '../cli/base-command.js'
 import { selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { compareText } from '../core/checkpoints/layouts/index.js'
-import { describeUnknownKey, rank, type Order, type UnknownKey } from '../core/choosing/selection/index.js'
+import {
+  describeUnknownKey,
+  rank,
+  settingPrefix,
+  type Order,
+  type UnknownKey,
+} from '../core/choosing/selection/index.js'
 import { CkptError } from '../core/errors.js'
 import { eachRun, summariseRun, type Query, type RunSummary } from '../core/runs/index.js'
+import { varyingSettings } from '../render/leaderboard.js'
 import { printable } from '../render/printable.js'
 import { describeTotal, isKey, renderRuns, summaryDocument } from '../render/runs.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
 const screenful = 50
+
+/** Columns of hyper-parameters that nobody asked for. */
+const mostSettings = 12
 
 const plainColumns = [
   'run',
@@ -32,14 +42,17 @@ export default class Runs extends BaseCommand<typeof Runs> {
   static override summary = 'List all runs below a folder, one row each'
   static override description = `Shows of each run its layout, how many checkpoints it has, the newest (age, step, epoch), the best one and its value,
 whether any is damaged, and its size. --min, --max and --by rank the runs by their best checkpoint; the row's
-step, epoch and meta are then those of that checkpoint, else those of the newest.
+step, epoch and meta are then those of that checkpoint, else those of the newest. Ranked, the hyper-parameters that tell
+the runs apart stand beside it; they can be asked for by name, in --columns, --where and --by: hp.NAME, or NAME where no key
+of the meta has that name. docs/many-runs.md says where they are read from.
 
 Symbolic links are not followed, and other file systems are left out. A folder that cannot be read is told, and the exit
 status is then 6. Exit status 3 when there is no run, or none that matches.`
   static override examples = [
     { description: 'every run below this folder', command: '<%= config.bin %> runs' },
     { description: 'the ten best', command: '<%= config.bin %> runs exp --min WER --limit 10' },
-    { description: 'for a script', command: `<%= config.bin %> runs exp --where 'WER < 20' --json` },
+    { description: 'a leaderboard', command: '<%= config.bin %> runs exp --min WER --columns lr,seed,WER,epoch' },
+    { description: 'for a script', command: `<%= config.bin %> runs exp --where 'lr <= 1e-3 and WER < 20' --json` },
   ]
   static override args = {
     root: Args.string({ description: 'the folder above the runs', ignoreStdin: true, default: '.' }),
@@ -48,7 +61,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     ...selectionFlags,
     columns: Flags.string({
       helpValue: 'A,B,…',
-      description: `show these columns: ${plainColumns.join(', ')}, or any key of the meta`,
+      description: `show these columns: ${plainColumns.join(', ')}, any key of the meta, or hyper-parameter`,
     }),
     limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
     all: Flags.boolean({ description: 'every row and every column, also on a terminal', exclusive: ['limit'] }),
@@ -77,13 +90,14 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
         query,
       )
     }
-    const columns = this.columns ?? plainColumns
+    const columns = this.columns ?? (order === undefined ? plainColumns : this.leaderboard(rows, order))
     const view = {
       root,
       rows,
       matching: matching.length,
       columns,
       isRanked: order !== undefined,
+      judgedBy: keyOf(order),
       wide: this.flags.all || this.flags.columns !== undefined,
     }
     const lines = this.wantsJson ? [] : await renderRuns(view, { now: this.now(), output: this.output })
@@ -92,7 +106,19 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
   }
 
   private get columns(): string[] | undefined {
-    return this.flags.columns?.split(',').map((name) => name.trim())
+    const named = this.flags.columns?.split(',').map((name) => name.trim())
+    return named === undefined || named.includes('run') || named.includes('path') ? named : ['run', ...named]
+  }
+
+  /** What tells the runs apart, the value that ranks them, and where it was reached. */
+  private leaderboard(rows: readonly RunSummary[], order: Order): string[] {
+    const shadowed = new Set(rows.flatMap(({ best }) => [...(best?.checkpoint.settings?.shadowed ?? [])]))
+    const isTaken = (name: string) => shadowed.has(name) || !isKey(name)
+    const settings = varyingSettings(rows.map((one) => one.settings))
+    const shown = this.flags.all ? settings : settings.slice(0, mostSettings)
+    const named = shown.map((name) => (isTaken(name) ? `${settingPrefix}${name}` : name))
+    const judge = keyOf(order) ?? 'best'
+    return ['run', ...named.filter((name) => name !== judge), judge, 'epoch', 'step', 'best-checkpoint', 'size']
   }
 
   private get limit(): number {
@@ -107,6 +133,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       order: onlyOrder(query),
       verify: this.flags.verify,
       names: (this.columns ?? []).filter(isKey),
+      withSettings: this.wantsJson || query.orders.length > 0,
       now: this.now(),
     }
     return this.walk(this.flags, async (walking) => {
@@ -119,6 +146,10 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       return summaries
     })
   }
+}
+
+function keyOf(order: Order | undefined): string | null {
+  return order?.kind === 'min' || order?.kind === 'max' ? order.key : null
 }
 
 function byPath(a: RunSummary, b: RunSummary): number {

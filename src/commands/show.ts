@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { readHyperParameters } from '../core/checkpoints/hyperparameters/index.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examine, openNamed } from '../core/runs/index.js'
 import { namedBests, type NamedBest } from '../core/choosing/selection/index.js'
@@ -10,7 +11,8 @@ import { overviewOf } from '../cli/overview.js'
 import { named, stateFlag, verifyFlag } from '../cli/flags.js'
 import { toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
-import { renderCheckpoint, renderOverview, renderTensorFile } from '../render/show.js'
+import { sourcesOf, valuesOf } from '../render/settings.js'
+import { renderCheckpoint, renderOverview, renderSettings, renderTensorFile } from '../render/show.js'
 import { layoutsOf } from '../render/run.js'
 import { baseOf } from '../machine/working-folder.js'
 
@@ -18,7 +20,8 @@ export default class Show extends BaseCommand<typeof Show> {
   static override isReader = true
   static override summary = 'Show everything about one checkpoint, or sum up a run'
   static override description = `Of a checkpoint: its meta, its files with their sizes, its health, and the tensors of its files.
-Of a run: how many checkpoints, how large, the newest, and the best by each metric. Of a file: its tensors.`
+Of a run: how many checkpoints, how large, the newest, the best by each metric, and the hyper-parameters that it was
+started with, below the file that tells them. Of a file: its tensors.`
   static override examples = [
     { description: 'a run', command: '<%= config.bin %> show exp/save' },
     { description: 'the newest checkpoint', command: '<%= config.bin %> show "$(ckpt find exp/save)"' },
@@ -91,9 +94,15 @@ Of a run: how many checkpoints, how large, the newest, and the best by each metr
     for (const warning of warnings) this.alert(printable(warning))
     const document = { run: run.path, layouts: layoutsOf(run), checkpoints: checkpoints.map(toDocument), size }
     const latest = checkpoints[0]?.name
-    this.answer({ ...document, latest, best, named: named.map(namedDocument) }, () =>
-      renderOverview({ run, checkpoints, size, best, named }, { now, output: this.output }),
-    )
+    const { all: settings, unread } = await readHyperParameters(this.storage, run)
+    for (const { path, reason } of unread) {
+      this.alert(`${printable(path)}: its hyper-parameters could not be read: ${printable(reason)}`)
+    }
+    const started = { hyperparameters: valuesOf(settings), hyperparameterSources: sourcesOf(settings) }
+    this.answer({ ...document, latest, best, named: named.map(namedDocument), ...started }, () => [
+      ...renderOverview({ run, checkpoints, size, best, named }, { now, output: this.output }),
+      ...renderSettings(settings, run.path, this.output),
+    ])
   }
 }
 

@@ -126,6 +126,16 @@ const soundAt: Readonly<Record<HealthLevel, Health>> = {
 /** What going on with a training needs. */
 export type Part = 'model' | 'optimizer' | 'scheduler' | 'random state'
 
+/** One setting that a run was started with. */
+export interface HyperParameter {
+  readonly value: MetaValue
+  /** Absolute path of the file, or of the checkpoint, that tells it. */
+  readonly source: string
+}
+
+/** By name; of nested settings with dots: `optimizer.lr`. */
+export type HyperParameters = ReadonlyMap<string, HyperParameter>
+
 export interface Checkpoint {
   /** Path relative to the run, with `/`; unique within the run. */
   readonly name: string
@@ -181,6 +191,15 @@ export interface Checkpoint {
   readonly contents?: readonly string[]
   /** What `ckpt demote` took: it is whole for its weights, and cannot be resumed from. Absent: nothing. */
   readonly demoted?: readonly DroppedFile[]
+  /** What its run was started with. Absent: not looked for. */
+  readonly settings?: RunSettings
+}
+
+/** What a run was started with, as its checkpoints may be asked for it. */
+export interface RunSettings {
+  readonly all: HyperParameters
+  /** Names that mean a key of the meta, for some checkpoint of the run has it: `hp.NAME` alone is the setting. */
+  readonly shadowed: ReadonlySet<string>
 }
 
 /** Something that a demotion took from a checkpoint. */

@@ -5,7 +5,7 @@ import { columnFor, isMetaColumn, summarise, toDocument, type Row } from './chec
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { columnsLeftOut, renderTable, type Column } from './table.js'
+import { columnsLeftOut, laterLeaveFirst, renderTable, staying } from './table.js'
 import { formatSize, plural } from './units.js'
 
 export interface View {
@@ -51,16 +51,6 @@ export async function renderRun(
   const left = columnsLeftOut(columns, view.rows, width)
   const below = footer(view, left).map((line) => paint('faint', line))
   return [paint('faint', heading(view)), ...table, ...damaged, ...below]
-}
-
-function staying(column: Column<Row>): Column<Row> {
-  return { ...column, leaves: 0 }
-}
-
-/** Of the metrics; the first of them stays longest, longer than the step. */
-function laterLeaveFirst(columns: readonly Column<Row>[]): Column<Row>[] {
-  let metrics = 0
-  return columns.map((column) => (column.leaves === 1 ? { ...column, leaves: 1 + metrics++ } : column))
 }
 
 function heading({ run, size }: View): string {

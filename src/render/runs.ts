@@ -6,7 +6,8 @@ import { columnFor as checkpointColumn, isMetaColumn } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { renderTable, type Column } from './table.js'
+import { valuesOf } from './settings.js'
+import { columnsLeftOut, laterLeaveFirst, renderTable, staying, type Column } from './table.js'
 import { formatAge, formatNumber, formatSize, plural } from './units.js'
 
 export interface RunsView {
@@ -20,6 +21,8 @@ export interface RunsView {
   readonly columns: readonly string[]
   /** The row's checkpoint is the best one; else the newest. */
   readonly isRanked: boolean
+  /** The key that ranks: its column stays longest. */
+  readonly judgedBy: string | null
   /** All columns stay, however wide. */
   readonly wide: boolean
 }
@@ -133,12 +136,22 @@ export async function renderRuns(
   const paint = painter(output.colours)
   const { root, isRanked, rows, matching } = view
   const { isTerminal } = output
-  const columns = view.columns.map((name) => columnOf(name, { root, now, paint, isTerminal, isRanked }))
+  const columns = laterLeaveFirst(
+    view.columns.map((name) => {
+      const column = columnOf(name, { root, now, paint, isTerminal, isRanked })
+      return name === view.judgedBy ? staying(column) : column
+    }),
+  )
   const width = view.wide ? Number.POSITIVE_INFINITY : output.width
   const table = await renderTable(columns, rows, { isTerminal, width, paint })
   if (!isTerminal) return table
   const more = matching - rows.length
-  return [...table, ...(more > 0 ? [paint('faint', `… and ${plural(more, 'more run')}: --all shows them`)] : [])]
+  const hidden = columnsLeftOut(columns, rows, width)
+  const below = [
+    ...(more > 0 ? [`… and ${plural(more, 'more run')}: --all shows them`] : []),
+    ...(hidden > 0 ? [`${plural(hidden, 'column')} hidden: --all`] : []),
+  ]
+  return [...table, ...below.map((line) => paint('faint', line))]
 }
 
 /** One line on stderr where a person looks: what all of them come to. */
@@ -150,7 +163,7 @@ export function describeTotal(summaries: readonly RunSummary[]): string {
 
 /** As `--json` gives it (docs/json.md). */
 export function summaryDocument(summary: RunSummary): Record<string, unknown> {
-  const { path, layouts, count, matching, latest, best, grades, size } = summary
+  const { path, layouts, count, matching, latest, best, grades, size, settings } = summary
   return {
     run: path,
     layout: layouts.length === 1 ? (layouts[0] ?? null) : null,
@@ -170,6 +183,7 @@ export function summaryDocument(summary: RunSummary): Record<string, unknown> {
           },
     health: grades,
     size,
+    hyperparameters: valuesOf(settings),
   }
 }
 

@@ -1,6 +1,14 @@
 /** One checkpoint with all that is known of it, and a run summed up. */
 import { basename, relative } from 'node:path'
-import { isResumable, isSound, timeOf, type Checkpoint, type MetaValue, type Run } from '../core/checkpoint.js'
+import {
+  isResumable,
+  isSound,
+  timeOf,
+  type Checkpoint,
+  type HyperParameters,
+  type MetaValue,
+  type Run,
+} from '../core/checkpoint.js'
 import { findLayout } from '../core/checkpoints/layouts/index.js'
 import { describeValue, type NamedBest } from '../core/choosing/selection/index.js'
 import type { TensorFile, TensorInfo } from '../core/tensors/read/index.js'
@@ -11,6 +19,7 @@ import type { Output } from './output.js'
 import { hang, hangRows } from './hang.js'
 import { printable } from './printable.js'
 import { layoutsOf } from './run.js'
+import { settingLines } from './settings.js'
 import { shellWord } from '../core/jobs/schedulers/shell-word.js'
 import { foldedLines, sumUp } from './tensors.js'
 import { allDigits, formatAge, formatNumber, formatSize } from './units.js'
@@ -107,6 +116,16 @@ export function renderTensorFile({ path, metadata, tensors }: TensorFile, output
     `${paint('title', printable(path))}: ${sumUp(tensors)}`,
     ...[...hangRows(told, room), ...foldedLines(tensors, room, mostTensors)].map((line) => `  ${line}`),
   ]
+}
+
+/** What a run was started with, below the file that says so. */
+export function renderSettings(settings: HyperParameters, run: string, output: Output): string[] {
+  const paint = painter(output.colours)
+  return settingLines(settings, run).flatMap(({ source, rows }) => [
+    '',
+    paint('title', `Hyper-parameters of ${source}`),
+    ...hangRows(rows, output.width - 2).map((line) => `  ${line}`),
+  ])
 }
 
 export function renderOverview(

@@ -114,6 +114,17 @@ function shortened<Row>(fitted: readonly Fitted<Row>[], rows: readonly Row[]): r
   })
 }
 
+/** The column on a narrow terminal too. */
+export function staying<Row>(column: Column<Row>): Column<Row> {
+  return { ...column, leaves: 0 }
+}
+
+/** Of the metrics; the first of them stays longest, longer than the step. */
+export function laterLeaveFirst<Row>(columns: readonly Column<Row>[]): Column<Row>[] {
+  let metrics = 0
+  return columns.map((column) => (column.leaves === 1 ? { ...column, leaves: 1 + metrics++ } : column))
+}
+
 function widthOf<Row>(column: Column<Row>, rows: readonly Row[]): number {
   return rows.reduce((widest, row) => Math.max(widest, displayWidth(column.cell(row))), displayWidth(column.title))
 }

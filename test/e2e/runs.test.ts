@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
@@ -57,7 +57,7 @@ describe('ckpt runs', () => {
       ['6', join(root, 'wide/save')],
       ['2', join(root, 'narrow/save')],
     ])
-    expect((await rows([root, '--columns', 'epoch']))[0]).toEqual(['2'])
+    expect((await rows([root, '--columns', 'epoch']))[0]).toEqual([join(root, 'narrow/save'), '2'])
   })
 
   it('takes part with the checkpoints that --where selects', async () => {
@@ -78,6 +78,28 @@ describe('ckpt runs', () => {
       const marks = same?.checkpoints.find(({ name }) => name === best.name)?.marks
       expect(marks?.some((mark) => mark.startsWith('best ') && mark.split(' ').includes(best.metric))).toBe(true)
     }
+  })
+
+  it('is a leaderboard with the hyper-parameters that tell the runs apart', async () => {
+    const sweep = temporaryDirectory()
+    for (const [name, lr] of [
+      ['a', '1e-2'],
+      ['b', '1e-3'],
+    ]) {
+      makeRun(epochs(name === 'a' ? 2 : 4), join(sweep, name ?? '', 'save'))
+      writeFileSync(join(sweep, name ?? '', 'hyperparams.yaml'), `lr: ${lr}\nseed: 7\nout: !ref <seed>/x\nWER: 1\n`)
+    }
+    const { stdout } = await ckpt(['runs', sweep, '--min', 'WER'])
+    const [head, first] = stdout.split('\n').map((line) => line.split(/ {2,}/))
+    expect(head?.slice(0, 4)).toEqual(['RUN', 'lr', 'WER', 'EPOCH'])
+    expect(first?.slice(1, 4)).toEqual(['0.001', '96.5', '4'])
+    expect(await rows([sweep, '--min', 'WER', '--columns', 'seed,hp.WER', '--where', 'lr < 5e-3'])).toEqual([
+      [join(sweep, 'b/save'), '7', '1'],
+    ])
+    const { runs } = await document([sweep])
+    expect(runs[0]).toMatchObject({ hyperparameters: { lr: 0.01, seed: 7, out: '!ref <seed>/x', WER: 1 } })
+    const shown = await ckpt(['show', join(sweep, 'a/save')])
+    expect(shown.stdout).toMatch(/Hyper-parameters of \.\.\/hyperparams\.yaml/)
   })
 
   it('tells a key that no run has, and finds nothing', async () => {

@@ -18,6 +18,7 @@ import {
 } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { examineAcross } from './open.js'
+import { withSettingsFor } from './with-settings.js'
 
 export interface Query {
   readonly orders: readonly Order[]
@@ -48,11 +49,12 @@ export async function arrange(
   const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
   const measured = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
   const known = needsHealth(measured, asked) ? await examineAcross(storage, measured, measured, 'quick') : measured
-  const { ordered, trainings, warning } = byRecency(known)
+  const settled = await withSettingsFor(storage, known, asked)
+  const { ordered, trainings, warning } = byRecency(settled)
   const slips = [
     ...describeTrainings(trainings),
     ...describeFutureTimes(known, now),
-    ...unknownKeys(asked, known).map(describeUnknownKey),
+    ...unknownKeys(asked, settled).map(describeUnknownKey),
     ...(query.orders.length === 0 ? [] : describeContradictions(query.orders, ordered)),
   ]
   return {

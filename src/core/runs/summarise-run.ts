@@ -1,5 +1,14 @@
 /** A run in one line: how many checkpoints, the newest, the best, whether all are whole, how large. */
-import { isSound, ownValue, type Checkpoint, type Grade, type HealthLevel, type Run } from '../checkpoint.js'
+import {
+  isSound,
+  ownValue,
+  type Checkpoint,
+  type Grade,
+  type HealthLevel,
+  type HyperParameters,
+  type Run,
+} from '../checkpoint.js'
+import { readHyperParameters } from '../checkpoints/hyperparameters/index.js'
 import { TotalSize } from '../checkpoints/layouts/index.js'
 import { evaluationsAmong } from '../checkpoints/meta/index.js'
 import {
@@ -16,6 +25,7 @@ import {
 } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { examine, type ExamineOptions } from './open.js'
+import { withKnownSettings } from './with-settings.js'
 import { arrange, namesInQuery, type Query } from './rank-and-filter.js'
 
 export interface BestOfRun {
@@ -47,6 +57,8 @@ export interface RunSummary {
   readonly grades: ReadonlyMap<Grade, number>
   /** Bytes of all its checkpoints; a file with several names counts once. */
   readonly size: number
+  /** What it was started with; empty where that was not asked for. */
+  readonly settings: HyperParameters
   /** Names that were asked of its checkpoints, and that none of them has. */
   readonly unknown: readonly UnknownKey[]
 }
@@ -58,20 +70,26 @@ export interface SummaryRequest {
   readonly verify: HealthLevel
   /** Further names that will be asked of its checkpoints. */
   readonly names?: readonly string[]
+  /** Looks for what the run was started with, whether or not a name asks for it. */
+  readonly withSettings?: boolean
   /** Unix seconds. */
   readonly now: number
 }
+
+const none: HyperParameters = new Map()
 
 /** Takes a stat of each file. */
 export async function summariseRun(
   storage: ReadStorage,
   run: Run,
-  { query, order, verify, names = [], now }: SummaryRequest,
+  { query, order, verify, names = [], withSettings = false, now }: SummaryRequest,
   options: Omit<ExamineOptions, 'total'> = {},
 ): Promise<RunSummary> {
   const total = new TotalSize()
   const checkpoints = await examine(storage, run.checkpoints, run.checkpoints, verify, { ...options, total })
-  const { ordered, selected } = await arrange(storage, checkpoints, query, now, names)
+  const { all: settings } = withSettings ? await readHyperParameters(storage, run) : { all: none }
+  const known = withSettings ? withKnownSettings(checkpoints, settings) : checkpoints
+  const { ordered, selected } = await arrange(storage, known, query, now, names)
   const [latest = null] = selected
   return {
     path: run.path,
@@ -82,6 +100,7 @@ export async function summariseRun(
     best: order === undefined ? bestKnown(selected, ordered, now) : bestBy(selected, ordered, order, now),
     grades: countGrades(checkpoints),
     size: total.bytes,
+    settings,
     unknown: unknownKeys(new Set([...namesInQuery(query), ...names]), ordered),
   }
 }

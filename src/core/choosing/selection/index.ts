@@ -5,7 +5,7 @@ export { describeAbsentBest, describeValue, namedBests, type NamedBest } from '.
 export { needsComplete, needsHealth, needsMeasure } from './needs.js'
 export { describeOrder, namesIn, rank, valueFor, type Criterion, type Order } from './rank.js'
 export { byRecency, type Recency, type Scale } from './recency.js'
-export { scopeOf } from './scope.js'
+export { builtInNames, scopeOf, settingPrefix } from './scope.js'
 export { describeTrainings } from './trainings.js'
 export { describeFutureTimes } from './future-times.js'
 export { describeUnknownKey, unknownKeys, type UnknownKey } from './unknown-keys.js'

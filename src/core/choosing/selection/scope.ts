@@ -6,6 +6,7 @@ import {
   ownValue,
   timeOf,
   type Checkpoint,
+  type HyperParameters,
   type Meta,
   type MetaValue,
 } from '../../checkpoint.js'
@@ -38,16 +39,44 @@ export const builtInNames: readonly string[] = [...builtIns.keys()]
 /** A meta key cannot take these. */
 const fixed: ReadonlySet<string> = new Set(['name', 'path'])
 
+/** Before the name of a hyper-parameter. */
+export const settingPrefix = 'hp.'
+
+/** `hp.lr`, or `lr` where nothing else has that name; `lr` is also `optimizer.lr` where only one setting ends so. */
+function settingOf({ settings }: Checkpoint, name: string): MetaValue | undefined {
+  if (settings === undefined) return undefined
+  const isPrefixed = name.startsWith(settingPrefix)
+  if (!isPrefixed && settings.shadowed.has(name)) return undefined
+  const bare = isPrefixed ? name.slice(settingPrefix.length) : name
+  return (settings.all.get(bare) ?? settings.all.get(lastParts(settings.all).get(bare) ?? ''))?.value
+}
+
+const knownLastParts = new WeakMap<HyperParameters, ReadonlyMap<string, string>>()
+
+/** By what stands behind the last dot, the whole name where only one ends so. */
+function lastParts(all: HyperParameters): ReadonlyMap<string, string> {
+  const known = knownLastParts.get(all)
+  if (known !== undefined) return known
+  const parts = new Map<string, string>()
+  for (const name of all.keys()) {
+    const last = name.slice(name.lastIndexOf('.') + 1)
+    parts.set(last, parts.has(last) ? '' : name)
+  }
+  knownLastParts.set(all, parts)
+  return parts
+}
+
 /**
- * The names of one checkpoint: a meta key wins over a built-in but for `name` and `path`. A value that was measured at
- * another step is not there. `now` is Unix seconds.
+ * The names of one checkpoint: a meta key wins over a built-in but for `name` and `path`, and both over what the run
+ * was started with. A value that was measured at another step is not there. `now` is Unix seconds.
  */
 export function scopeOf(checkpoint: Checkpoint, now: number): Scope {
   return {
     key: (name) => ownValue(checkpoint, name),
     get: (name) => {
       const own = fixed.has(name) ? undefined : lookUp(ownMeta(checkpoint), name)
-      return own === undefined ? (builtIns.get(name)?.(checkpoint, now) ?? undefined) : own
+      if (own !== undefined) return own
+      return builtIns.get(name)?.(checkpoint, now) ?? settingOf(checkpoint, name)
     },
   }
 }

@@ -39,6 +39,9 @@ export function describeUnknownKey({ name, nearest, spaced, elsewhere }: Unknown
 function knownNames(checkpoints: readonly Checkpoint[]): Set<string> {
   const keys = new Set<string>()
   for (const checkpoint of checkpoints) for (const key of checkpoint.meta.keys()) keys.add(key)
+  for (const settings of new Set(checkpoints.map((one) => one.settings))) {
+    for (const name of settings?.all.keys() ?? []) keys.add(name)
+  }
   for (const name of builtInNames) {
     if (checkpoints.some((checkpoint) => scopeOf(checkpoint, 0).get(name) !== undefined)) keys.add(name)
   }

@@ -24,6 +24,19 @@ const unprintable = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{1
 
 /** Throws FormatError with line, column and offset in characters, also for a call that `look` refuses. */
 export function parseDocument(source: string, look?: LookAtCall): PyValue {
+  const { document, mistake } = composeDocument(source)
+  return constructDocument(document?.contents ?? null, mistake, look)
+}
+
+export interface ComposedDocument {
+  /** Its tags are as they are written, its scalars text; undefined for an empty text. */
+  readonly document: Document.Parsed | undefined
+  /** A message about the character at `offset`, with its line and column. */
+  readonly mistake: (message: string, offset: number) => FormatError
+}
+
+/** The structure alone of a text that holds one document, with bounds on its size and depth. Throws FormatError. */
+export function composeDocument(source: string): ComposedDocument {
   // To PyYAML a NEL is a line feed; the `yaml` package takes it for a letter.
   const printable = (source.startsWith('\uFEFF') ? source.slice(1) : source).replaceAll('\x85', '\n')
   const lines = new LineCounter()
@@ -40,10 +53,13 @@ export function parseDocument(source: string, look?: LookAtCall): PyValue {
     logLevel: 'error',
     stringKeys: false,
   }).compose(tokens, true, text.length)
-  return onlyDocument(documents, lines, look)
+  return {
+    document: onlyDocument(documents, lines),
+    mistake: (message, offset) => syntaxError(message, offset, lines),
+  }
 }
 
-function onlyDocument(documents: Iterable<Document.Parsed>, lines: LineCounter, look?: LookAtCall): PyValue {
+function onlyDocument(documents: Iterable<Document.Parsed>, lines: LineCounter): Document.Parsed | undefined {
   let first: Document.Parsed | undefined
   for (const document of documents) {
     const [error] = document.errors
@@ -52,7 +68,7 @@ function onlyDocument(documents: Iterable<Document.Parsed>, lines: LineCounter, 
       throw syntaxError('expected the end of the file, but found another document', document.range[0], lines)
     first = document
   }
-  return constructDocument(first?.contents ?? null, (message, offset) => syntaxError(message, offset, lines), look)
+  return first
 }
 
 function syntaxError(message: string, offset: number, lines: LineCounter): FormatError {

@@ -1,0 +1,2 @@
+/** What runs were started with. */
+export { readHyperParameters, type FoundHyperParameters } from './read.js'

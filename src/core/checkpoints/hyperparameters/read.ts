@@ -1,0 +1,212 @@
+/** What a run was started with, from the files that its programs wrote, and from inside its newest checkpoint. */
+import { dirname } from 'node:path'
+import {
+  OpaqueValue,
+  type Checkpoint,
+  type HyperParameter,
+  type HyperParameters,
+  type MetaValue,
+  type Run,
+} from '../../checkpoint.js'
+import { CkptError, reasonOf, StorageError } from '../../errors.js'
+import { attributesOf, PythonValues } from '../../formats/pickle-values.js'
+import { openTorchObject } from '../../formats/torch-object.js'
+import { sourceOf } from '../../storage/source.js'
+import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
+import { compareText, prefixOf } from '../layouts/index.js'
+import { toMetaValue } from '../meta/index.js'
+import { flatten } from './flatten.js'
+import { fileKinds, readMlflowParameter, readWandb, type FileKind } from './sources.js'
+
+export interface FoundHyperParameters {
+  readonly all: HyperParameters
+  /** Files that hold such and could not be read, and why. */
+  readonly unread: readonly { readonly path: string; readonly reason: string }[]
+}
+
+/** Bytes of a file of settings. */
+const largestFile = 4 << 20
+/** Folders above the run that are looked into. */
+const highest = 4
+/** Parameters of one run of MLflow. */
+const mostFiles = 1000
+
+/**
+ * Of one name the nearest source decides: the run's folder before those above it, and those before what the newest
+ * checkpoint has inside. `storage` may remember listings: none is asked for twice then. Never throws for a file that
+ * cannot be read.
+ */
+export async function readHyperParameters(storage: ReadStorage, run: Run): Promise<FoundHyperParameters> {
+  return new Search(storage).of(run)
+}
+
+class Search {
+  private readonly all = new Map<string, HyperParameter>()
+  private readonly unread: { path: string; reason: string }[] = []
+
+  constructor(private readonly storage: ReadStorage) {}
+
+  async of({ path, checkpoints }: Run): Promise<FoundHyperParameters> {
+    let folder = path
+    for (let above = 0; above <= highest; above += 1) {
+      const [listing] = await this.storage.list([folder])
+      if (listing?.ok === true) await this.inFolder(folder, listing.value, above)
+      if (dirname(folder) === folder) break
+      folder = dirname(folder)
+    }
+    const newest = newestOf(checkpoints)
+    if (newest !== undefined) await this.inCheckpoint(newest)
+    return { all: this.all, unread: this.unread }
+  }
+
+  private add(source: string, value: MetaValue): void {
+    for (const [name, one] of flatten(value)) if (!this.all.has(name)) this.all.set(name, { value: one, source })
+  }
+
+  private async inFolder(folder: string, entries: readonly DirectoryEntry[], above: number): Promise<void> {
+    const prefix = prefixOf(folder)
+    const names = new Map(entries.map((entry) => [entry.name, entry]))
+    for (const kind of fileKinds.filter((one) => above <= one.above)) {
+      for (const path of await this.pathsOf(kind, prefix, entries, names)) {
+        await this.file(path, kind.read)
+      }
+    }
+    if (names.has('params') && names.has('meta.yaml')) await this.mlflow(folder)
+    if (names.get('wandb')?.kind === 'directory' && above <= 1) await this.wandb(`${prefix}wandb`)
+    if (names.has('training_args.bin') && above <= 1) await this.trainingArguments(`${prefix}training_args.bin`)
+  }
+
+  private async pathsOf(
+    { name, inside }: FileKind,
+    prefix: string,
+    entries: readonly DirectoryEntry[],
+    names: ReadonlyMap<string, DirectoryEntry>,
+  ): Promise<string[]> {
+    if (inside === undefined) return entries.filter(isFileOf(name)).map((entry) => prefix + entry.name)
+    if (names.get(inside)?.kind !== 'directory') return []
+    const [listing] = await this.storage.list([prefix + inside])
+    return listing?.ok === true
+      ? listing.value.filter(isFileOf(name)).map((entry) => `${prefix}${inside}/${entry.name}`)
+      : []
+  }
+
+  private async file(path: string, read: FileKind['read']): Promise<void> {
+    const [bytes] = await this.storage.read([path], largestFile)
+    if (bytes === undefined) return
+    if (!bytes.ok) {
+      if (bytes.error.code !== 'not-found') this.unread.push({ path, reason: reasonOf(bytes.error) })
+      return
+    }
+    await this.attempt(path, async () => this.add(path, await read(bytes.value)))
+  }
+
+  private async attempt(path: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof CkptError)) throw error
+      const reason = error instanceof StorageError ? reasonOf(error) : error.message
+      if (error.code !== 'not-found') this.unread.push({ path, reason })
+    }
+  }
+
+  /** A file for each, also in folders: the names may have slashes. */
+  private async mlflow(folder: string): Promise<void> {
+    const paths: string[] = []
+    let folders = [`${prefixOf(folder)}params`]
+    for (let depth = 0; depth < 4 && folders.length > 0; depth += 1) {
+      const listings = await this.storage.list(folders)
+      const below: string[] = []
+      folders.forEach((path, index) => {
+        const listing = listings[index]
+        for (const entry of listing?.ok === true ? listing.value : []) {
+          if (entry.kind === 'directory') below.push(`${path}/${entry.name}`)
+          else if (entry.kind === 'file') paths.push(`${path}/${entry.name}`)
+        }
+      })
+      folders = below
+    }
+    const some = paths.sort(compareText).slice(0, mostFiles)
+    const texts = await this.storage.read(some, largestFile)
+    texts.forEach((text, index) => {
+      const path = some[index] ?? ''
+      const name = path.slice(prefixOf(folder).length + 'params/'.length)
+      if (text.ok) this.add(path, new Map([[name, readMlflowParameter(text.value)]]))
+      else this.unread.push({ path, reason: reasonOf(text.error) })
+    })
+  }
+
+  /** Of several of its runs the newest, whose names begin with the time. */
+  private async wandb(folder: string): Promise<void> {
+    const [listing] = await this.storage.list([folder])
+    if (listing?.ok !== true) return
+    const runs = listing.value.filter(({ name, kind }) => kind === 'directory' && /^(offline-)?run-/.test(name))
+    const newest = runs.map(({ name }) => name).sort((a, b) => compareText(timeIn(b), timeIn(a)))[0]
+    if (newest === undefined) return
+    await this.file(`${folder}/${newest}/files/config.yaml`, readWandb)
+  }
+
+  /** A pickled object of transformers: its attributes, read as data (transformers/trainer.py, TRAINING_ARGS_NAME). */
+  private async trainingArguments(path: string): Promise<void> {
+    await this.attempt(path, async () => {
+      const root = await this.torchRoot(path)
+      if (typeof root !== 'object' || root === null || (root.kind !== 'object' && root.kind !== 'call')) return
+      const values = new PythonValues()
+      const found = new Map<string, MetaValue>()
+      for (const [key, node] of attributesOf(root)) {
+        const value = values.value(node)
+        if (typeof key === 'string' && value !== undefined) found.set(key, withoutEnum(toMetaValue(value)))
+      }
+      this.add(path, found)
+    })
+  }
+
+  private async torchRoot(path: string) {
+    const handle = await this.storage.open(path)
+    try {
+      return (await openTorchObject(sourceOf(handle)))?.root
+    } finally {
+      await handle.close()
+    }
+  }
+
+  private async inCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    const known = checkpoint.meta.get('hyper_parameters')
+    if (known !== undefined) this.add(checkpoint.path, known)
+    if (checkpoint.kind !== 'directory') return
+    const [listing] = await this.storage.list([checkpoint.path])
+    if (listing?.ok !== true) return
+    const names = new Set(listing.value.filter(isFileOf(/./)).map(({ name }) => name))
+    const prefix = prefixOf(checkpoint.path)
+    if (names.has('training_args.bin')) await this.trainingArguments(`${prefix}training_args.bin`)
+    for (const { name, inside, read } of fileKinds) {
+      if (inside !== undefined) continue
+      for (const found of names) if (name.test(found)) await this.file(prefix + found, read)
+    }
+  }
+}
+
+function isFileOf(name: RegExp): (entry: DirectoryEntry) => boolean {
+  return (entry) => (entry.kind === 'file' || entry.kind === 'link') && name.test(entry.name)
+}
+
+/** By step, else by name: times were not taken yet. */
+function newestOf(checkpoints: readonly Checkpoint[]): Checkpoint | undefined {
+  return checkpoints.reduce<Checkpoint | undefined>((newest, one) => {
+    if (newest === undefined) return one
+    const [a, b] = [one.unixtime ?? one.step ?? one.epoch, newest.unixtime ?? newest.step ?? newest.epoch]
+    if (a !== null && b !== null && a !== b) return a > b ? one : newest
+    return compareText(one.name, newest.name) > 0 ? one : newest
+  }, undefined)
+}
+
+/** `20261128_234746` of `offline-run-20261128_234746-a1b2c3d4`. */
+function timeIn(name: string): string {
+  return /run-(\d{8}_\d{6})/.exec(name)?.[1] ?? ''
+}
+
+/** A member of an enumeration, `transformers.trainer_utils.IntervalStrategy('steps')`, is its value. */
+function withoutEnum(value: MetaValue): MetaValue {
+  if (!(value instanceof OpaqueValue)) return value
+  return /^[\w.]+\('([^']*)'\)$/.exec(value.text)?.[1] ?? value
+}

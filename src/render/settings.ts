@@ -1,0 +1,33 @@
+/** Hyper-parameters as people and programs get them. */
+import { relative } from 'node:path'
+import type { HyperParameters, MetaValue } from '../core/checkpoint.js'
+import { formatMeta } from './checkpoints.js'
+import { printable } from './printable.js'
+
+/** Told in a summary; --json tells all. */
+const mostTold = 40
+
+/** By name, as `--json` gives them. */
+export function valuesOf(settings: HyperParameters): Map<string, MetaValue> {
+  return new Map([...settings].map(([name, { value }]) => [name, value]))
+}
+
+/** By name, the file that tells each. */
+export function sourcesOf(settings: HyperParameters): Map<string, string> {
+  return new Map([...settings].map(([name, { source }]) => [name, source]))
+}
+
+/** Lines of name and value below the file that tells them, relative to the run. */
+export function settingLines(settings: HyperParameters, run: string): { source: string; rows: [string, string][] }[] {
+  const bySource = new Map<string, [string, string][]>()
+  for (const [name, { value, source }] of settings) {
+    const rows = bySource.get(source) ?? []
+    bySource.set(source, rows)
+    rows.push([printable(name), formatMeta(value)])
+  }
+  return [...bySource].map(([source, rows]) => {
+    const more = rows.length - mostTold
+    const shown = more > 0 ? [...rows.slice(0, mostTold), ['…', `and ${more} more: --json`] as [string, string]] : rows
+    return { source: printable(relative(run, source) || source), rows: shown }
+  })
+}

@@ -1,0 +1,159 @@
+import { readdirSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readHyperParameters } from '../../../../src/core/checkpoints/hyperparameters/index.js'
+import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { fixtures, makeFolder, write } from '../layouts/folders.js'
+
+const storage = localStorage()
+const meta = 'unixtime: 1.0\n'
+
+async function parametersOf(path: string): Promise<Record<string, unknown>> {
+  const run = await loadRun(storage, path)
+  const { all } = await readHyperParameters(storage, run)
+  return Object.fromEntries([...all].map(([name, { value }]) => [name, value]))
+}
+
+async function sourceOf(path: string, name: string): Promise<string> {
+  const run = await loadRun(storage, path)
+  return relative(path, (await readHyperParameters(storage, run)).all.get(name)?.source ?? '')
+}
+
+function speechbrain(files: Record<string, string>): string {
+  return write(makeFolder(), { 'save/CKPT+1/CKPT.yaml': meta, ...files })
+}
+
+describe('hyper-parameters', () => {
+  it('of SpeechBrain keep tags as text, and those of what a tag makes under its name', async () => {
+    const run = speechbrain({
+      'hyperparams.yaml': [
+        'lr: 1e-3',
+        'seed: 0o7',
+        'output_folder: !ref results/<seed>',
+        'epochs: 15 # many',
+        'optimizer: !name:torch.optim.Adam',
+        '   lr: !ref <lr>',
+        '   betas: !tuple (0.9, 0.98)',
+        'shared: &id001 !new:torch.nn.ReLU {}',
+        'again: *id001',
+        'evil: !apply:os.system ["touch /tmp/x"]',
+        'layers: [64, 32]',
+        'data: !PLACEHOLDER',
+        '',
+      ].join('\n'),
+    })
+    expect(await parametersOf(run)).toEqual({
+      lr: 0.001,
+      seed: '0o7',
+      output_folder: '!ref results/<seed>',
+      epochs: 15,
+      optimizer: '!name:torch.optim.Adam',
+      'optimizer.lr': '!ref <lr>',
+      'optimizer.betas': '!tuple (0.9, 0.98)',
+      shared: '!new:torch.nn.ReLU',
+      again: '!new:torch.nn.ReLU',
+      evil: ['touch /tmp/x'],
+      layers: [64, 32],
+      data: '!PLACEHOLDER',
+    })
+    expect(await sourceOf(run, 'lr')).toBe('hyperparams.yaml')
+  })
+
+  it('of Hydra are the composed settings, else what was typed', async () => {
+    expect(
+      await parametersOf(
+        speechbrain({
+          '.hydra/config.yaml': 'model: {hidden: 6}\nlr: 0.3\n',
+          '.hydra/overrides.yaml': '- lr=0.3\n- +x.y=a b\n- ~z\n',
+        }),
+      ),
+    ).toEqual({ 'model.hidden': 6, lr: 0.3, 'x.y': 'a b' })
+  })
+
+  it('of W&B, with its descriptions or without, from the newest of its runs', async () => {
+    const config = (lr: number) =>
+      `wandb_version: 1\n_wandb:\n  desc: null\n  value: {x: 1}\nlr:\n  desc: null\n  value: ${lr}\nnet: {value: {depth: 3}}\n`
+    const run = speechbrain({
+      'save/wandb/run-20260101_000000-a/files/config.yaml': config(0.1),
+      'save/wandb/offline-run-20260102_000000-b/files/config.yaml': config(0.2),
+    })
+    expect(await parametersOf(run)).toEqual({ lr: 0.2, 'net.depth': 3 })
+  })
+
+  it('of MLflow are one file each', async () => {
+    const run = write(makeFolder(), {
+      'mlruns/1/a/artifacts/save/CKPT+1/CKPT.yaml': meta,
+      'mlruns/1/a/meta.yaml': 'run_name: x\n',
+      'mlruns/1/a/params/lr': '0.1',
+      'mlruns/1/a/params/opt/name': 'adam\n',
+      'mlruns/1/a/params/amp': 'True',
+    })
+    expect(await parametersOf(run)).toEqual({ lr: 0.1, 'opt/name': 'adam', amp: true })
+  })
+
+  it('of any program are in files of usual names in the run or right above it', async () => {
+    for (const name of ['args.yaml', 'config.yaml', 'hparams.yml', 'save/train.yaml']) {
+      expect(await parametersOf(speechbrain({ [name]: 'lr: 0.1\n' }))).toEqual({ lr: 0.1 })
+    }
+    for (const name of ['params.json', 'save/args.json', 'config.json', 'hparams.json']) {
+      expect(await parametersOf(speechbrain({ [name]: '{"lr": 0.1, "a": {"b": NaN}}' }))).toEqual({
+        lr: 0.1,
+        'a.b': NaN,
+      })
+    }
+  })
+
+  it('come from the nearest file that tells them', async () => {
+    const run = write(makeFolder(), {
+      'x/save/CKPT+1/CKPT.yaml': meta,
+      'x/save/config.yaml': 'lr: 1\n',
+      'x/config.yaml': 'lr: 2\nseed: 3\n',
+      'config.yaml': 'lr: 4\nfar: 1\n',
+    })
+    expect(await parametersOf(run)).toEqual({ lr: 1, seed: 3 })
+  })
+
+  it.each([
+    ['not closed', 'lr: [1, 2\n', /./],
+    ['nested too deep', `a: ${'['.repeat(50_000)}`, /deep|nested|at most/],
+    [
+      'grown by aliases',
+      `a: &a [1,1,1,1,1,1,1,1,1]\n${Array.from({ length: 9 }, (_, i) => `${'bcdefghij'[i]}: &${'bcdefghij'[i]} [${Array(9).fill(`*${'abcdefghi'[i]}`).join(',')}]`).join('\n')}\n`,
+      /./,
+    ],
+  ])('of a file that is %s are told as unread, and the others hold', async (_, text, reason) => {
+    const path = speechbrain({ 'hyperparams.yaml': text, 'args.json': '{"lr": 1}' })
+    const { all, unread } = await readHyperParameters(storage, await loadRun(storage, path))
+    expect([...all.keys()]).toEqual(['lr'])
+    expect(unread.map((one) => basename(one.path))).toEqual(['hyperparams.yaml'])
+    expect(unread[0]?.reason).toMatch(reason)
+  })
+
+  it('of the Trainer are the attributes of its arguments, read as data, and the model', async () => {
+    const found = await parametersOf(join(fixtures, 'frameworks/hf_trainer/run'))
+    expect(found).toMatchObject({
+      learning_rate: expect.any(Number) as number,
+      seed: expect.any(Number) as number,
+      model_type: 'bert',
+    })
+    expect(typeof found['eval_strategy']).toBe('string')
+    expect(found['eval_strategy']).not.toContain('(')
+  })
+
+  it('of Lightning are those inside of its checkpoints and of hparams.yaml', async () => {
+    expect(await parametersOf(join(fixtures, 'frameworks/lightning/run'))).toMatchObject({
+      hidden: 12,
+      lr: 0.05,
+      name: 'alpha',
+    })
+  })
+
+  it('of Ray Tune are those of the trial', async () => {
+    const root = join(fixtures, 'frameworks/ray_tune/run/tiny_a')
+    for (const trial of readdirSync(root).filter((name) => name.startsWith('train'))) {
+      const lr = Number(/lr=([\d.]+)/.exec(trial)?.[1])
+      expect(await parametersOf(join(root, trial))).toMatchObject({ lr })
+    }
+  })
+})
