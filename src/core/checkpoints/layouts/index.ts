@@ -1,7 +1,6 @@
 /** Runs and checkpoints as the frameworks lay them out. */
 export { findRuns, loadRun, NoRunError, SeveralRunsError, walkFrom } from './discover.js'
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
-export { batches } from './folders.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
 export { listFiles, measure, TotalSize, uniteFindings, type CheckpointFiles, type MeasuredFile } from './measure.js'
