@@ -16,6 +16,7 @@ import { isEmptyDamage } from './empty.js'
 import { expectedSums, inspectDistributed } from './distributed.js'
 import { findMissingBelow } from './missing-below.js'
 import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
+import { inspectOcdbt } from './ocdbt.js'
 import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
 import { findPartSaves } from './same-save.js'
@@ -216,7 +217,7 @@ async function inspectContents(
     found.push(await inspectIndex(storage, file, shards))
   }
   found.push(findMissingShards(files.map((file) => file.name)), findUnfinishedFolders(files))
-  found.push(await inspectDistributed(storage, files))
+  found.push(await inspectDistributed(storage, files), await inspectOcdbt(storage, files))
   found.push(await findFolders(storage, checkpoint, files, neighbours))
   return { findings: found.flat(), rests }
 }

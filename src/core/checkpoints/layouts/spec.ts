@@ -119,6 +119,8 @@ export type FactSource = NameSource | FactFile | BytesSource | TableSource
 export interface NameSource {
   readonly from: 'name'
   readonly add?: Readonly<Record<string, number>>
+  /** True: also the counts that the words of any name tell: `model_epoch_12`, `ckpt-step=300`. */
+  readonly words?: boolean
   /** Groups that are none of the facts to be told. */
   readonly leave?: readonly string[]
 }

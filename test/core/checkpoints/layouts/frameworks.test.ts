@@ -48,6 +48,10 @@ function checkpointsOf({ checkpoints }: Run) {
   return checkpoints
 }
 
+function isWithin(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}/`)
+}
+
 /** JSON has no word for them. */
 function numberOf(value: number | string): number {
   return typeof value === 'string' ? Number(value.replace('nan', 'NaN').replace('inf', 'Infinity')) : value
@@ -106,7 +110,9 @@ describe.each(runs)('a run of %s', (_, fixture) => {
         expect([
           file,
           known.some((path) =>
-            places.some((place) => place === path || place === one.path || place.startsWith(`${path}/`)),
+            places.some(
+              (place) => place === path || place === one.path || isWithin(place, path) || isWithin(path, place),
+            ),
           ),
         ]).toEqual([file, true])
       }

@@ -28,3 +28,18 @@ export function countsIn(meta: Meta): Meta {
   }
   return found
 }
+
+/** `model_epoch_12.pt`, `ckpt-step=300.pt`, `checkpoint_3000.pth`: a number without a word is a step. */
+export function countsOfName(name: string): Meta {
+  const counts = new Map<string, MetaValue>()
+  const epoch = /(?:^|[^a-z])(?:epochs?|ep|e)[-_=]?(\d+)/i.exec(name)?.[1]
+  const step = /(?:^|[^a-z])(?:global_?step|steps?|iters?|iteration|it)[-_=]?(\d+)/i.exec(name)?.[1]
+  const bare =
+    /(?:^|[-_.])(?:ckpt|checkpoint|model|net|weights|params|state|snapshot|generator|discriminator)[-_](\d+)(?=[-_.])/i.exec(
+      name,
+    )?.[1] ?? /^(\d+)\.\w+$/.exec(name)?.[1]
+  if (epoch !== undefined) counts.set('epoch', Number(epoch))
+  if (step !== undefined) counts.set('step', Number(step))
+  else if (bare !== undefined && epoch === undefined) counts.set('step', Number(bare))
+  return counts
+}

@@ -3,6 +3,7 @@ import { isMeta, type Finding, type Meta, type MetaValue, type Moment } from '..
 import { FormatError, StorageError } from '../../../errors.js'
 import { findingOf } from '../folders.js'
 import { quoteValue } from '../numbers.js'
+import { countsOfName } from './counts.js'
 import type { FactSource, FactFile, KeyPath, NameSource, Picked } from '../spec.js'
 import { pathOf, valueIn, type FileLook, type Unit } from './unit.js'
 
@@ -25,9 +26,9 @@ export function sourcesOf({ form }: Unit): readonly FactSource[] {
   return form.facts ?? [{ from: 'name' }]
 }
 
-export function factsOfName({ named }: Unit, { add = {}, leave = [] }: NameSource): Told {
-  if (named.size === 0) return nothingTold
-  const meta = new Map<string, MetaValue>()
+export function factsOfName({ name, named }: Unit, { add = {}, leave = [], words = false }: NameSource): Told {
+  const meta = new Map<string, MetaValue>(words && !named.has('epoch') && !named.has('step') ? countsOfName(name) : [])
+  if (named.size + meta.size === 0) return nothingTold
   for (const [key, text] of named) {
     if (!leave.includes(key)) meta.set(key, corrected(numberOrText(text), add[key]))
   }

@@ -19,6 +19,11 @@ const inside: FactSource = {
   has: { '#optimizer': 'optimizer' },
 }
 
+/** An iteration run may write 0 into every row (LoggerHook's `log_metric_by_epoch`). */
+function isOfEpoch(row: Meta): boolean {
+  return validations.rows(row) && row.get('step') !== 0
+}
+
 const validations = {
   from: 'jsonl',
   beside: '*/vis_data/scalars.json',
@@ -30,7 +35,7 @@ const validations = {
 export const mmengine: LayoutSpec = {
   id: 'mmengine',
   title: 'OpenMMLab',
-  looks: 'epoch_<N>.pth or iter_<N>.pth, with last_checkpoint',
+  looks: 'epoch_<N>.pth, iter_<N>.pth or a name of your own, with last_checkpoint',
   forms: [
     {
       kind: 'file',
@@ -47,10 +52,11 @@ export const mmengine: LayoutSpec = {
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
     {
+      // A name of the user's own (`filename_tmpl`), and mmcv's `latest.pth`.
       kind: 'file',
-      name: /^latest\.pth$/,
-      proof: { sure: [{ torch: [['meta', 'iter'], 'state_dict'] }] },
-      facts: [inside],
+      name: /\.pth$/,
+      proof: { sure: [{ torch: [['meta', 'iter'], ['meta', 'epoch'], 'state_dict'] }] },
+      facts: [inside, { ...validations, by: 'epoch', rows: isOfEpoch }],
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
   ],

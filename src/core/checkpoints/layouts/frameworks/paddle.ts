@@ -1,27 +1,47 @@
 /**
- * PaddlePaddle's `Model.fit` (paddle/hapi/callbacks.py, framework/io.py): the pair `<N>.pdparams` and `<N>.pdopt`, N an
- * epoch from 0, `final` at the end and `best_model` by early stopping. Both are plain pickles of numpy arrays; the
- * parameters are written first.
+ * PaddlePaddle. `Model.fit` (paddle/hapi/callbacks.py, framework/io.py): the pair `<N>.pdparams` and `<N>.pdopt`, N an
+ * epoch from 0, `final` at the end and `best_model` by early stopping. Scripts give names of their own
+ * (`model_epoch_3.pdparams`; PaddleOCR adds `.states`), PaddleSeg a folder `iter_<N>/` or `best_model/`. All are plain
+ * pickles of numpy arrays; the parameters are written first.
  */
-import type { LayoutSpec } from '../spec.js'
+import type { DirectoryEntry } from '../../../storage/storage.js'
+import type { FileRule, Form, LayoutSpec, Unit } from '../spec.js'
+
+const files: readonly FileRule[] = [
+  { name: /\.pdparams$/, role: 'weights', key: 'model' },
+  { name: /\.pdema$/, role: 'weights', key: 'ema', optional: true },
+  { name: /\.pdopt$/, role: 'resume', key: 'optimizer', optional: true },
+  { name: /\.(?:pdstates|states)$/, role: 'loop', key: 'states', optional: true },
+]
+
+const common: Omit<Form, 'kind' | 'name'> = {
+  proof: { sure: [{ file: /\.pdparams$/ }] },
+  whole: { needs: [{ any: [/\.pdparams$/], reason: 'its .pdparams is not there' }] },
+  files,
+  resumable: hasOptimizer,
+}
 
 export const paddle: LayoutSpec = {
   id: 'paddle',
   title: 'PaddlePaddle',
-  looks: '<N>.pdparams with <N>.pdopt',
+  looks: '<N>.pdparams with <N>.pdopt, iter_<N>/model.pdparams',
   forms: [
     {
+      ...common,
       kind: 'group',
-      name: /^(?<unit>(?<epoch>\d+)|.+)\.(?<part>pdparams|pdopt)$/,
+      name: /^(?<unit>(?<epoch>\d+)|.+)\.(?<part>pdparams|pdopt|pdema|pdstates|states)$/,
       main: /\.pdparams$/,
-      proof: { sure: [{ file: /\.pdparams$/ }] },
-      whole: { needs: [{ any: [/\.pdparams$/], reason: 'its .pdparams is not there' }] },
-      files: [
-        { name: /\.pdparams$/, role: 'weights', key: 'model' },
-        { name: /\.pdopt$/, role: 'resume', key: 'optimizer', optional: true },
-      ],
-      resumable: ({ entries }) => entries.some(({ name }) => name.endsWith('.pdopt')),
+      facts: [{ from: 'name', words: true }],
+    },
+    {
+      ...common,
+      kind: 'folder',
+      name: /^(?:iter_?(?<step>\d+)|epoch_?(?<epoch>\d+)|best_model|final|latest)$/,
     },
   ],
-  copies: { names: /^(best_model|final)\.pdparams$/, by: ['content'] },
+  copies: { names: /^(?:best_?\w*|final|latest)(?:\.pdparams)?$/, by: ['content'] },
+}
+
+function hasOptimizer({ entries }: Unit): boolean {
+  return entries.some(({ name }: DirectoryEntry) => name.endsWith('.pdopt'))
 }

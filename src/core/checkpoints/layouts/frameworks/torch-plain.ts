@@ -3,9 +3,7 @@
  * the training. Known by what is inside, never by the name; a TorchScript program, a bare tensor or a dict of statistics
  * is none. What counts is asked last of all layouts.
  */
-import type { Meta, MetaValue } from '../../../checkpoint.js'
 import { countsIn } from '../engine/counts.js'
-import type { Unit } from '../engine/unit.js'
 import type { LayoutSpec } from '../spec.js'
 
 /** An optimizer's state dict, under whatever key, also in a list or a mapping of several, or one level deeper. */
@@ -35,25 +33,10 @@ export const torchPlain: LayoutSpec = {
           has: Object.fromEntries(optimizerPaths.map((path, index) => [`#optimizer${index}`, path])),
           pick: countsIn,
         },
-        { from: 'torch', pick: (_, unit) => countsOfName(unit) },
+        { from: 'name', words: true },
       ],
       resumable: (_, facts) => optimizerPaths.some((_path, index) => facts.get(`#optimizer${index}`) === true),
     },
   ],
   copies: { names: /^(.*[-_.])?(last|latest|best|final)\b.*$/, by: ['file', 'content'] },
-}
-
-/** `model_epoch_12.pt`, `ckpt-step=300.pt`, `checkpoint_3000.pth`: a number without a word is a step. */
-function countsOfName({ name }: Unit): Meta {
-  const counts = new Map<string, MetaValue>()
-  const epoch = /(?:^|[^a-z])(?:epochs?|ep|e)[-_=]?(\d+)/i.exec(name)?.[1]
-  const step = /(?:^|[^a-z])(?:global_?step|steps?|iters?|iteration|it)[-_=]?(\d+)/i.exec(name)?.[1]
-  const bare =
-    /(?:^|[-_.])(?:ckpt|checkpoint|model|net|weights|params|state|snapshot|generator|discriminator)[-_](\d+)(?=[-_.])/i.exec(
-      name,
-    )?.[1] ?? /^(\d+)\.\w+$/.exec(name)?.[1]
-  if (epoch !== undefined) counts.set('epoch', Number(epoch))
-  if (step !== undefined) counts.set('step', Number(step))
-  else if (bare !== undefined && epoch === undefined) counts.set('step', Number(bare))
-  return counts
 }

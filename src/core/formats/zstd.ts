@@ -1,0 +1,42 @@
+/** Zstandard (RFC 8878), unpacked by fzstd: Node has it from version 22.15 on. */
+import { decompress } from 'fzstd'
+import { FormatError } from '../errors.js'
+
+const magic = 0xfd2fb528
+
+/**
+ * The first frame's contents, at most `most` bytes. Throws FormatError for anything else, before memory is taken for
+ * what a header claims.
+ */
+export function unzstd(bytes: Uint8Array, most: number): Uint8Array {
+  const needed = claimedBy(bytes)
+  if (needed > most) throw new FormatError(`zstd: a frame of ${needed} bytes, and ${most} at most are expected`)
+  try {
+    const unpacked = decompress(bytes)
+    if (unpacked.length <= most) return unpacked
+  } catch (error) {
+    throw new FormatError(`zstd: ${error instanceof Error ? error.message : 'cannot be unpacked'}`, { cause: error })
+  }
+  throw new FormatError(`zstd: more than the ${most} bytes that are expected`)
+}
+
+/** The frame's content size, or its window where that is not told: so much memory is taken at once. */
+function claimedBy(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytes.length < 6 || view.getUint32(0, true) !== magic) throw new FormatError('zstd: does not begin as a frame')
+  const descriptor = view.getUint8(4)
+  const isSingle = (descriptor & 0x20) !== 0
+  const windowByte = isSingle ? 0 : view.getUint8(5)
+  const window = isSingle ? 0 : 2 ** (10 + (windowByte >> 3)) * (1 + (windowByte & 7) / 8)
+  const at = 5 + (isSingle ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0)
+  const length = [isSingle ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0
+  if (at + length > bytes.length) throw new FormatError('zstd: ends within the header of its frame')
+  return Math.max(window, contentSize(view, at, length))
+}
+
+function contentSize(view: DataView, at: number, length: number): number {
+  if (length === 1) return view.getUint8(at)
+  if (length === 2) return view.getUint16(at, true) + 256
+  if (length === 4) return view.getUint32(at, true)
+  return length === 8 ? Number(view.getBigUint64(at, true)) : 0
+}
