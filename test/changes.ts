@@ -2,10 +2,9 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { demoteCheckpoints, fingerprint } from '../src/core/changes/disposal/index.js'
-import { carryOut, emptyAndFinish, openRun, planDemote } from '../src/core/runs/index.js'
+import { carryOut, emptyAndFinish, openRun, planDemote, restoreAndName } from '../src/core/runs/index.js'
 import { readTrash, stateFolderOf, withLock, type LockOptions } from '../src/core/changes/state/index.js'
 import type { Storage } from '../src/core/storage/storage.js'
-import { restore } from '../src/core/changes/trash/index.js'
 import { processes } from '../src/machine/process-identity.js'
 
 export const changes = ['prune', 'prune --trash', 'restore', 'trash empty', 'demote'] as const
@@ -71,7 +70,9 @@ export async function doChange(change: Change, through: Storage, run: string): P
       case 'restore': {
         const failures: string[] = []
         for (const entry of (await readTrash(through, state)).entries) {
-          await restore(through, run, state, entry).catch((error: unknown) => failures.push(rethrowBugs(error)))
+          await restoreAndName(through, run, state, entry, { wait: noWait }).catch((error: unknown) =>
+            failures.push(rethrowBugs(error)),
+          )
         }
         return failures
       }
@@ -95,7 +96,9 @@ export async function prune(storage: Storage, path: string, names: readonly stri
   const checkpoints = run.checkpoints.filter(({ name }) => names.includes(name))
   const fingerprints = await fingerprint(storage, checkpoints)
   const reasons = new Map(names.map((name) => [name, 'a test']))
-  const removal = await carryOut(storage, run, { checkpoints, fingerprints, reasons }, { wait: noWait, now, trash })
+  const stays = run.checkpoints.filter(({ name }) => !names.includes(name))
+  const going = { checkpoints, stays, fingerprints, reasons }
+  const removal = await carryOut(storage, run, going, { wait: noWait, now, trash })
   return [...removal.failed.map(({ name }) => name), ...removal.leftovers.map((leftover) => leftover.path)]
 }
 

@@ -90,7 +90,7 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     open: (path) => reading(() => inner.open(path)),
     sweep: (find, options) => reading(() => inner.sweep(find, options)),
     space: (paths) => reading(() => inner.space(paths)),
-    create: (path) => changing('create', path, async () => faultyHandle(await inner.create(path))),
+    create: (path, mode) => changing('create', path, async () => faultyHandle(await inner.create(path, mode))),
     append: (path, bytes) => changing('append', path, () => inner.append(path, bytes)),
     makeDirectory: (path, mode) => changing('makeDirectory', path, () => inner.makeDirectory(path, mode)),
     rename: (from, to) => changing('rename', `${from} -> ${to}`, () => inner.rename(from, to)),

@@ -30,6 +30,7 @@ import type { Chores, JobPlan } from '../core/jobs/supervise/index.js'
 import { copyTime } from '../machine/exact-times.js'
 import { heldForWriting } from '../machine/open-files.js'
 import { clearedLines } from '../render/cleared.js'
+import { describePointed } from '../render/prune.js'
 import { UserCommands } from '../machine/user-commands.js'
 
 export interface ChoreOptions {
@@ -140,7 +141,9 @@ async function pruneRun(
     const { going, plan: planned } = intentOf(await planPrune(storage, run, request, context))
     // Nothing is deleted that was not shown.
     for (const [name, reason] of going.reasons) tell(`${trash ? 'to the trash' : 'removing'} ${name}: ${reason}`)
-    const failure = failureOf(await carryOut(storage, run, going, { ...stateLocation, wait, copyTime, now, trash }))
+    const done = await carryOut(storage, run, going, { ...stateLocation, wait, copyTime, now, trash })
+    for (const one of done.pointed) tell(describePointed(one, 'now'))
+    const failure = failureOf(done)
     if (failure !== null) throw failure
     if (planned.missingBytes > 0) tell(`the space asked for is missed by ${planned.missingBytes} bytes`)
   })

@@ -19,7 +19,7 @@ import { copyTime } from '../machine/exact-times.js'
 import { dryRunFlag, policyFlags, runArgument, selectionFlags, stateFlag, verifyFlag, waitFlag } from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
 import { printable } from '../render/printable.js'
-import { renderPlan } from '../render/prune.js'
+import { describePointed, renderPlan } from '../render/prune.js'
 import { saveDocument, type SavedPrune, type SaveOutcome } from '../render/save.js'
 import { readFiles, readMeta } from '../cli/save-arguments.js'
 import { throughHooks } from '../cli/file-hooks.js'
@@ -166,6 +166,7 @@ nothing; the new checkpoint always stays.`
       }),
     )
     for (const { name } of removal.removed) this.note(`removed ${printable(name)}`)
+    for (const one of removal.pointed) this.note(printable(describePointed(one, 'now')))
     return { run, plan, removal }
   }
 

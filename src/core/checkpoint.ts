@@ -222,6 +222,8 @@ export interface Pointer {
   readonly value?: number
   /** What the framework does with it: resumes from it, or takes it for the best. Absent: neither is known. */
   readonly purpose?: 'resume' | 'best'
+  /** It is made to name another one when its checkpoint goes, and so protects none that is damaged. */
+  readonly follows?: true
 }
 
 /** The only member of a checkpoint that is one folder or one file. */

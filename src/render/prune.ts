@@ -2,7 +2,7 @@
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
 import { bestPerMetric, byRecency, metricOrders, valueFor } from '../core/choosing/selection/index.js'
-import type { Intent, PrunePlan } from '../core/runs/index.js'
+import type { CarriedOut, Intent, Pointed, PrunePlan } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'
 import type { Output } from './output.js'
@@ -43,7 +43,8 @@ function goingLines(run: Run, plan: PrunePlan, view: PlanView): string[] {
     return row(checkpoint, facts.join('; ')).map((text) => paint(best.length === 0 ? 'bad' : 'warning', text))
   })
   const title = `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(plan.freedBytes)}`
-  return [paint('title', title), ...removed]
+  const pointers = plan.pointers.map((one) => printable(`  ${describePointed(one, 'will')}`))
+  return [paint('title', title), ...removed, ...pointers]
 }
 
 /** One checkpoint with what the disk gives to it, and why it stays or goes. */
@@ -58,6 +59,14 @@ function rowsOf(run: Run, { onDisk }: PrunePlan, { now, output }: PlanView) {
     const head = { text: `  ${name}${space}  ${facts}  `, width: width + facts.length + 6 }
     return hang(head, printable(why), output.width)
   }
+}
+
+/** For people: what a file of the framework's names before and after. */
+export function describePointed({ file, from, to }: Pointed, tense: 'will' | 'now'): string {
+  const [name, list, go] =
+    tense === 'will' ? ['will name', 'will list', 'will go'] : ['now names', 'now lists', 'is gone']
+  if (to === null) return `${file} ${go}: nothing whole stays that it could name`
+  return from === to ? `${file} ${list} only what stays` : `${file} ${name} ${to}`
 }
 
 /** The same, and what of it will not be done. */
@@ -109,14 +118,18 @@ export function renderQuestion(
   return `${bests.trimStart()}${bests === '' ? '' : ' '}${trash ? 'Move' : 'Remove'} ${plural(plan.remove.length, 'checkpoint')} (${formatSize(plan.freedBytes)})${trash ? ' to the trash' : ''}?`
 }
 
-export function renderRemoval(removal: RemovalResult | null, { colours }: Output, trash = false): string[] {
+export function renderRemoval(removal: CarriedOut | null, { colours }: Output, trash = false): string[] {
   if (removal === null) return []
   const paint = painter(colours)
   const { removed, freedBytes, finished } = removal
   const done = trash
     ? `moved ${plural(removed.length, 'checkpoint')} to the trash; ckpt trash empty frees the space`
     : `removed ${plural(removed.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`
-  return [...(removed.length === 0 && finished.count > 0 ? [] : [paint('good', done)]), ...renderFinished(finished)]
+  return [
+    ...(removed.length === 0 && finished.count > 0 ? [] : [paint('good', done)]),
+    ...removal.pointed.map((one) => printable(describePointed(one, 'now'))),
+    ...renderFinished(finished),
+  ]
 }
 
 /** What became of what interrupted commands had left. */
@@ -133,7 +146,7 @@ export function intentDocument(run: Run, { plan, going }: Intent): Record<string
 }
 
 /** As `--json` gives it (docs/json.md). */
-export function pruneDocument(run: Run, plan: PrunePlan, removal: RemovalResult | null): Record<string, unknown> {
+export function pruneDocument(run: Run, plan: PrunePlan, removal: CarriedOut | null): Record<string, unknown> {
   const failed =
     removal === null ? [] : [...removal.failed, ...removal.remaining.map((one) => ({ name: one.name, error: null }))]
   return {
@@ -149,6 +162,7 @@ export function pruneDocument(run: Run, plan: PrunePlan, removal: RemovalResult 
       reasons: [reason.text],
     })),
     failed: failed.map(({ name, error }) => ({ name, error: error?.message ?? 'interrupted' })),
+    pointers: (removal === null ? plan.pointers : removal.pointed).map(({ file, from, to }) => ({ file, from, to })),
     freedBytes: removal?.freedBytes ?? plan.freedBytes,
     missingBytes: plan.missingBytes,
     applied: removal !== null,

@@ -1,14 +1,13 @@
 /** A save's outcome. */
 import type { Run } from '../core/checkpoint.js'
-import type { RemovalResult } from '../core/changes/disposal/index.js'
-import type { PrunePlan } from '../core/runs/index.js'
+import type { CarriedOut, PrunePlan } from '../core/runs/index.js'
 import { pruneDocument } from './prune.js'
 
 export interface SavedPrune {
   readonly run: Run
   readonly plan: PrunePlan
   /** Null: nothing was removed. */
-  readonly removal: RemovalResult | null
+  readonly removal: CarriedOut | null
 }
 
 export interface SaveOutcome {

@@ -4,13 +4,16 @@ import { BaseCommand } from '../../cli/base-command.js'
 import { findRemembered, type Named } from '../../core/runs/checkpoint-arguments.js'
 import { CkptError } from '../../core/errors.js'
 import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/changes/state/index.js'
-import { restore } from '../../core/changes/trash/index.js'
+import { restoreAndName } from '../../core/runs/index.js'
+import { wait } from '../../machine/clock.js'
+import { printable } from '../../render/printable.js'
+import { describePointed } from '../../render/prune.js'
 import { stateFlag, waitFlag } from '../../cli/flags.js'
 
 export default class TrashRestore extends BaseCommand<typeof TrashRestore> {
   static override summary = 'Give checkpoints in the trash their names back'
-  static override description = `A restored checkpoint is what it was, its times included. Nothing is overwritten: where the name is in use, it stays
-in the trash. Of several that had the name the one moved last comes back; the id in trash list --json names another.`
+  static override description = `A restored checkpoint is what it was, its times included, and what the framework keeps to name one (latest, checkpoint)
+names it again unless it names a newer one. Nothing is overwritten: where the name is in use, it stays in the trash. Of several that had the name the one moved last comes back; the id in trash list --json names another.`
   static override examples = [
     {
       description: 'by the path that it had',
@@ -54,7 +57,9 @@ in the trash. Of several that had the name the one moved last comes back; the id
   private async restoreOne(run: string, entry: TrashEntry): Promise<string> {
     return this.locked(run, this.flags, async () => {
       const state = await stateFolderOf(this.storage, run, this.flags.state)
-      const path = await restore(this.storage, run, state, entry)
+      const options = { stateDirectory: this.flags.state, wait }
+      const { path, pointed } = await restoreAndName(this.storage, run, state, entry, options)
+      for (const one of pointed) this.note(printable(describePointed(one, 'now')))
       await removeEmpty(this.storage, state, trash)
       return path
     })

@@ -14,6 +14,7 @@ import { protect } from '../choosing/retention/index.js'
 import { isSound } from '../checkpoint.js'
 import { impossibleMetrics } from '../choosing/selection/index.js'
 import type { ReadStorage, Result } from '../storage/storage.js'
+import { planBooks, toPointed } from './keep-books.js'
 import { arrange } from './rank-and-filter.js'
 import type { Intent } from './prune-intent.js'
 import { examine } from './open.js'
@@ -58,9 +59,12 @@ export async function applyPlan(
     })
   }
   const reasons = new Map(plan.remove.map(({ name, reason }) => [name, reason]))
+  const parts = partition(ordered, going, reasons)
+  const stays = parts.keep.map(({ checkpoint }) => checkpoint)
   return {
     plan: {
-      ...partition(ordered, going, reasons),
+      ...parts,
+      pointers: (await planBooks(storage, run, { going, stays })).map(toPointed),
       missingBytes: 0,
       fingerprints,
       freedBytes: await bytesFreedBy(storage, pathsOf(going)),
@@ -68,7 +72,7 @@ export async function applyPlan(
       warnings: [],
       proof: null,
     },
-    going: { checkpoints: going, fingerprints, reasons, refused },
+    going: { checkpoints: going, stays, fingerprints, reasons, refused },
   }
 }
 

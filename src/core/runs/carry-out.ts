@@ -11,13 +11,16 @@ import {
 } from '../changes/disposal/index.js'
 import { readProven, stateFolderOf, writeProven, type Proven, type StateFolder } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
-import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
+import { moveToTrash, openTrash, tidyTrash } from '../changes/trash/index.js'
 import { finishInterrupted } from './finish-interrupted.js'
+import { keepBooks, type Pointed } from './keep-books.js'
 import type { StateLocation } from './run-with-state.js'
 
 export interface Going {
   readonly checkpoints: readonly Checkpoint[]
   readonly fingerprints: Fingerprints
+  /** Newest first, their health as far as it is known: what the framework's books are to name instead. */
+  readonly stays: readonly Checkpoint[]
   /** Why each goes, by name: remembered in the trash. */
   readonly reasons: ReadonlyMap<string, string>
   /** To be remembered before anything goes. */
@@ -34,20 +37,28 @@ export interface CarryOutOptions extends StateLocation, FinishOptions {
   readonly signal?: AbortSignal
 }
 
+export interface CarriedOut extends RemovalResult {
+  /** Books of the framework that name others now. */
+  readonly pointed: readonly Pointed[]
+}
+
 /** Under the run's lock. Throws CkptError `refused` when the trash is asked for and cannot be used. */
 export async function carryOut(
   storage: Storage,
   run: Run,
-  { checkpoints, fingerprints, reasons, proof = null, refused = [] }: Going,
+  { checkpoints: planned, stays, fingerprints, reasons, proof = null, refused = [] }: Going,
   options: CarryOutOptions,
-): Promise<RemovalResult> {
+): Promise<CarriedOut> {
   const { stateDirectory, signal, wait, now } = options
   const shared = { ...(stateDirectory === undefined ? {} : { stateDirectory }), ...(signal ? { signal } : {}) }
   const state = await stateFolderOf(storage, run.path, stateDirectory)
   if (proof !== null) await remember(storage, state, run, proof)
-  const moved = options.trash
-    ? await moveToTrash(storage, run.path, checkpoints, { planned: fingerprints, wait, now, reasons, ...shared })
-    : null
+  if (options.trash) await openTrash(storage, run.path, state)
+  const books = await keepBooks(storage, run, { going: planned, stays }, { stateDirectory, wait })
+  const checkpoints = planned.filter(({ name }) => !books.failed.has(name))
+  const bound = [...books.failed].map(([name, error]) => ({ name, error }))
+  const how = { planned: fingerprints, wait, now, reasons, namedBy: books.namedBy, ...shared }
+  const moved = options.trash ? await moveToTrash(storage, run.path, checkpoints, how) : null
   const removal = await removeCheckpoints(storage, run.path, moved === null ? checkpoints : [], {
     planned: fingerprints,
     wait,
@@ -58,7 +69,8 @@ export async function carryOut(
   await tidyTrash(storage, state)
   return {
     ...(moved ?? removal),
-    failed: [...refused, ...(moved ?? removal).failed],
+    failed: [...refused, ...bound, ...(moved ?? removal).failed],
+    pointed: books.pointed,
     leftovers: [...removal.leftovers, ...finished.leftovers],
     finished: addFinished([removal.finished, finished]),
   }

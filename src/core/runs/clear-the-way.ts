@@ -3,15 +3,24 @@
  * to agree with what was chosen: what is damaged and would be preferred goes to the trash, and names that the framework
  * resumes from are led to the chosen one.
  */
-import { join } from 'node:path'
-import { isUnreadable, stateOf, type Checkpoint, type Run } from '../checkpoint.js'
+import { join, relative } from 'node:path'
+import { isUnreadable, stateOf, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { fingerprint, type RemovalFailure } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
-import { findLayout, measure, type Standing as Seen } from '../checkpoints/layouts/index.js'
+import {
+  booksOf,
+  findLayout,
+  measure,
+  nameableOf,
+  namingInstead,
+  type BookChange,
+  type Standing as Seen,
+} from '../checkpoints/layouts/index.js'
 import { stateFolderOf, withLock, type LockOptions } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
 import { findObstacles, type Obstacle, type ObstacleContext, type ObstacleRequest } from './obstacles.js'
+import { keepBooks, writeBook } from './keep-books.js'
 import { pointTo } from './point.js'
 import { pinsOf, type StateLocation } from './run-with-state.js'
 
@@ -58,13 +67,15 @@ export async function clearTheWay(
   ]
   const pointed = new Set<string>()
   const failures = new Map<string, string>()
-  if (going.length + fixes.length > 0) {
+  const leads = chosen === null ? [] : await findLeads(storage, run, chosen, fixes)
+  if (going.length + fixes.length + leads.length > 0) {
     await refusePinned(storage, run, going, context)
     const state = await stateFolderOf(storage, run.path, context.stateDirectory)
     const work = async () => {
-      for (const [name, why] of await moveAway(storage, run, going, context)) failures.set(name, why)
+      for (const [name, why] of await moveAway(storage, run, chosen, going, context)) failures.set(name, why)
       await tidyTrash(storage, state)
       for (const { name } of fixes) if (chosen !== null) await point(storage, chosen, name, context, pointed, failures)
+      for (const change of leads) await lead(storage, run, change, context, pointed, failures)
     }
     await attempt(() => withLock(storage, state, context.lock, work)).then((error) => {
       if (error !== null) for (const { checkpoint } of going) failures.set(checkpoint.name, error.message)
@@ -125,6 +136,41 @@ async function findFixes(
   return fixes
 }
 
+/** Books that the framework resumes by and that name another one. */
+async function findLeads(
+  storage: ReadStorage,
+  run: Run,
+  chosen: Checkpoint,
+  fixes: readonly Fix[],
+): Promise<BookChange[]> {
+  const own = (await booksOf(storage, run)).find(({ layout }) => layout === chosen.layout)?.books ?? []
+  const [measured = chosen] = await measure(storage, [chosen])
+  const next = { ...nameableOf(chosen), time: timeOf(measured) }
+  const states = new Map(run.checkpoints.map((one) => [one.name, stateOf(one)]))
+  return own.flatMap((book) => {
+    const isFixed = fixes.some(({ name }) => name === relative(run.path, book.path))
+    const isIt = book.names !== null && states.get(book.names) === stateOf(chosen)
+    // A link by the chosen one's own name is not to lead to itself.
+    const isOther = book.rule.purpose === 'resume' && relative(run.path, book.path) !== chosen.name
+    return isFixed || isIt || !isOther ? [] : [namingInstead(book, next)]
+  })
+}
+
+async function lead(
+  storage: Storage,
+  run: Run,
+  change: BookChange,
+  { stateDirectory, lock }: ClearContext,
+  pointed: Set<string>,
+  failures: Map<string, string>,
+): Promise<void> {
+  const name = relative(run.path, change.book.path)
+  const error = await attempt(async () => {
+    if (await writeBook(storage, run, change, { stateDirectory, wait: lock.wait })) pointed.add(name)
+  })
+  if (error !== null) failures.set(name, error.message)
+}
+
 async function isNewer(storage: ReadStorage, one: Checkpoint, other: Checkpoint): Promise<boolean> {
   if (one.step !== null && other.step !== null) return one.step > other.step
   const [a, b] = await measure(storage, [one, other])
@@ -155,18 +201,24 @@ export function describeObstacle({ how, faults }: Obstacle): string {
 async function moveAway(
   storage: Storage,
   run: Run,
+  chosen: Checkpoint | null,
   going: readonly Obstacle[],
   { stateDirectory, lock, look }: ClearContext,
 ): Promise<[string, string][]> {
-  const checkpoints = going.map(({ checkpoint }) => checkpoint)
+  const all = going.map(({ checkpoint }) => checkpoint)
+  const stays = chosen === null ? [] : [chosen]
+  const books = await keepBooks(storage, run, { going: all, stays }, { stateDirectory, wait: lock.wait })
+  const checkpoints = all.filter(({ name }) => !books.failed.has(name))
   const { failed, remaining } = await moveToTrash(storage, run.path, checkpoints, {
+    namedBy: books.namedBy,
     planned: await fingerprint(storage, checkpoints),
     wait: lock.wait,
     now: look.now,
     reasons: new Map(going.map((one) => [one.checkpoint.name, `in the way of a start: ${describeObstacle(one)}`])),
     stateDirectory,
   })
-  const stayed = failed.filter(({ error }) => error.code !== 'not-found')
+  const bound = [...books.failed].map(([name, error]) => ({ name, error }))
+  const stayed = [...bound, ...failed].filter(({ error }) => error.code !== 'not-found')
   return [
     ...stayed.map(({ name, error }: RemovalFailure): [string, string] => [name, error.message]),
     ...remaining.map(({ name }): [string, string] => [name, 'interrupted']),

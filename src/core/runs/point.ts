@@ -1,10 +1,8 @@
 /** Making a name that a framework resumes from stand for the checkpoint that was chosen. */
 import { dirname, join, relative } from 'node:path'
 import type { Checkpoint } from '../checkpoint.js'
-import type { Wait } from '../changes/disposal/index.js'
-import { closeSite, openSite, linkOrCopyTree } from '../changes/publish/index.js'
+import { linkOrCopyTree, replaceName, type ReplaceOptions } from '../changes/publish/index.js'
 import type { Storage } from '../storage/storage.js'
-import type { StateLocation } from './run-with-state.js'
 
 /**
  * A link is led to the checkpoint; anything else becomes a copy of it (blocks shared where they can be), for what the
@@ -15,21 +13,18 @@ export async function pointTo(
   storage: Storage,
   checkpoint: Checkpoint,
   name: string,
-  { stateDirectory, wait }: StateLocation & { readonly wait: Wait },
+  options: ReplaceOptions,
 ): Promise<void> {
   const target = join(checkpoint.run, name)
   const [there] = await storage.lstat([target])
-  const site = await openSite(storage, checkpoint.run, dirname(target), stateDirectory)
-  try {
-    if (there?.ok === true && there.value.kind === 'link') {
-      await storage.symbolicLink(relative(dirname(target), checkpoint.path), site.building)
-    } else {
+  const isLink = there?.ok === true && there.value.kind === 'link'
+  const build = async (building: string): Promise<boolean> => {
+    if (isLink) await storage.symbolicLink(relative(dirname(target), checkpoint.path), building)
+    else {
       const [real] = await storage.resolve([checkpoint.path])
-      await linkOrCopyTree(storage, real?.ok === true ? real.value : checkpoint.path, site.building, { link: 'copy' })
+      await linkOrCopyTree(storage, real?.ok === true ? real.value : checkpoint.path, building, { link: 'copy' })
     }
-    await storage.rename(site.building, target)
-    await storage.syncDirectory(dirname(target))
-  } finally {
-    await closeSite(storage, site, wait)
+    return true
   }
+  await replaceName(storage, checkpoint.run, target, build, options)
 }

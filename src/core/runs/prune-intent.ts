@@ -16,8 +16,9 @@ export interface Intent {
 export function intentOf(plan: PrunePlan): Intent {
   const { fingerprints, proof, remove } = plan
   const checkpoints = remove.map(({ checkpoint }) => checkpoint)
+  const stays = plan.keep.map(({ checkpoint }) => checkpoint)
   const reasons = new Map(remove.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
-  return { plan, going: { checkpoints, fingerprints, reasons, proof, refused: [] } }
+  return { plan, going: { checkpoints, stays, fingerprints, reasons, proof, refused: [] } }
 }
 
 /** What a plan comes to of which nothing is done yet and not all can be; null when all can. */

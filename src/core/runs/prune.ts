@@ -1,9 +1,11 @@
 /** What a prune of one run would do: everything known that bears on it, brought before the pure plan. */
+import { relative } from 'node:path'
 import { CkptError } from '../errors.js'
 import { formatSize } from '../formats/size-text.js'
 import { isSound, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
 import { bytesFreedBy, fingerprint, pathsOf, weigh, type Fingerprints } from '../changes/disposal/index.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
+import { booksOf } from '../checkpoints/layouts/index.js'
 import { readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
 import {
   checkPolicy,
@@ -19,6 +21,7 @@ import {
 import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
+import { planBooks, toPointed, type Pointed } from './keep-books.js'
 import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open.js'
 import { bytesOnDisk } from './bytes-on-disk.js'
@@ -43,6 +46,8 @@ export interface PruneRequest {
   readonly allowEmpty?: boolean
   /** False: the policy alone decides. */
   readonly protect?: boolean
+  /** What is made to name another checkpoint (DeepSpeed's `latest`) protects none. */
+  readonly pointersFollow?: boolean
   /** Why a checkpoint may not go, beside the policy; null when it may. */
   readonly isExcluded?: (checkpoint: Checkpoint) => string | null
   /** Left out: `quick`. */
@@ -76,6 +81,8 @@ export interface PrunePlan extends RetentionPlan {
   /** By path, the bytes that each checkpoint has on the medium, as `du` counts them. */
   readonly onDisk: ReadonlyMap<string, number>
   readonly warnings: readonly string[]
+  /** Books of the framework that will name others, or list fewer. */
+  readonly pointers: readonly Pointed[]
   /** The newest that stays, read to its last byte; null where that was not asked for. */
   readonly proof: Proven | null
 }
@@ -94,12 +101,13 @@ export async function planPrune(
   checkTrash(asked)
   const request = await sparingSetAside(storage, run, asked, context)
   const looks = await lastLooksFor(storage, run, request, context)
+  const led = await namesOfLinks(storage, run)
   let examined = await examineAll(storage, run, request, context)
   for (;;) {
-    const draft = await makeDraft(storage, run, request, context, { examined, changing: looks.changing })
+    const draft = await makeDraft(storage, run, request, context, { examined, changing: looks.changing, led })
     await refuseUnmet(storage, draft.plan, request)
     const news = await looks.at(draft.plan, examined)
-    if (news === null) return finish(storage, draft, looks.proof)
+    if (news === null) return finish(storage, run, draft, looks.proof)
     examined = examined.map((checkpoint) => news.get(checkpoint.path) ?? checkpoint)
   }
 }
@@ -139,12 +147,27 @@ interface PruneDraft {
   readonly warnings: readonly string[]
 }
 
+/** What was found out so far. */
+interface PlanFacts {
+  readonly examined: readonly Checkpoint[]
+  /** Paths of those that are still being written. */
+  readonly changing: ReadonlySet<string>
+  /** Names of links that are led elsewhere when what they lead to goes. */
+  readonly led: ReadonlySet<string>
+}
+
+async function namesOfLinks(storage: ReadStorage, run: Run): Promise<ReadonlySet<string>> {
+  const books = (await booksOf(storage, run)).flatMap((one) => one.books)
+  const links = books.filter(({ rule, text }) => text === null && rule.onDelete === 'rewrite')
+  return new Set(links.map(({ path }) => relative(run.path, path)))
+}
+
 async function makeDraft(
   storage: ReadStorage,
   run: Run,
   request: PruneRequest,
   context: PruneContext,
-  { examined, changing }: { examined: readonly Checkpoint[]; changing: ReadonlySet<string> },
+  { examined, changing, led }: PlanFacts,
 ): Promise<PruneDraft> {
   const { newcomer, protect = true, verify } = request
   const names = (request.rules ?? []).flatMap((rule) => rule.names)
@@ -169,7 +192,8 @@ async function makeDraft(
     policy: toPolicy(request, selected, space, context.now),
     context: { ...context, scopeOf: (checkpoint) => scopeOf(checkpoint, context.now) },
     healthKnown: verify !== 'none',
-    protections: protect ? { ...known, pinned, changing } : null,
+    led,
+    protections: protect ? { ...known, pinned, changing, pointersFollow: request.pointersFollow === true } : null,
   })
   const spared = newcomer === undefined ? sparingOwn(all, ordered, request) : sparing(all, newcomer.path, ordered)
   return { plan: spared, excluded, warnings }
@@ -195,6 +219,7 @@ async function refuseUnmet(
 
 async function finish(
   storage: ReadStorage,
+  run: Run,
   { plan: final, excluded, warnings }: PruneDraft,
   proof: Proven | null,
 ): Promise<PrunePlan> {
@@ -205,7 +230,9 @@ async function finish(
     storage,
     [...keep, ...final.remove].map(({ checkpoint }) => checkpoint),
   )
-  return { ...final, keep, fingerprints, freedBytes, onDisk, warnings, proof }
+  const parting = { going: removedBy(final), stays: keep.map(({ checkpoint }) => checkpoint) }
+  const pointers = (await planBooks(storage, run, parting)).map(toPointed)
+  return { ...final, keep, fingerprints, freedBytes, onDisk, warnings, pointers, proof }
 }
 
 /** A checkpoint that jobs do not start from stays, as a damaged one does, and takes no place from those they do. */

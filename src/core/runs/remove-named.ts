@@ -33,6 +33,7 @@ export async function planRemoval(
       removeDamaged: true,
       allowEmpty: !protect,
       protect,
+      pointersFollow: true,
       toTrash,
       isExcluded: ({ name }) => (named.has(name) ? null : 'not named'),
     },

@@ -31,7 +31,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     // Loaded when needed: threads and hashes would slow down the start of every command.
     sweep: async (find, options) => (await import('./bulk-read.js')).sweepFiles(find, options ?? {}, describeFailure),
     space: async (paths) => paths.map((path) => attempt(path, () => toSpace(fs.statfsSync(path, { bigint: true })))),
-    create: async (path) => guard(path, () => new LocalWriteHandle(path, local.create(path))),
+    create: async (path, mode) => guard(path, () => new LocalWriteHandle(path, local.create(path, mode))),
     append: async (path, bytes) => guard(path, () => appendSynced(path, local.openToAppend(path), bytes)),
     makeDirectory: async (path, mode) => guard(path, () => local.makeDirectory(path, mode ?? 0o777)),
     rename: async (from, to) => guard(to, () => local.rename(from, to)),
@@ -143,12 +143,14 @@ class Local {
     )
   }
 
-  create(path: string): number {
-    return this.inPlace(
+  create(path: string, mode?: number): number {
+    const fd = this.inPlace(
       path,
       () => fs.openSync(path, 'wx'),
       ({ folder, name, rules }) => fs.openSync(folder.at(name), 'wx', 0o666 & ~(rules === null ? 0 : forOthers)),
     )
+    if (mode !== undefined) fs.fchmodSync(fd, mode)
+    return fd
   }
 
   makeDirectory(path: string, mode: number): void {

@@ -210,8 +210,8 @@ export interface ReadStorage {
 
 /** Changing calls do one thing each and throw StorageError; a test can stop at any of them. */
 export interface WriteStorage {
-  /** Creates a new file; `EEXIST` when something is there. Permissions follow the umask. */
-  create(path: string): Promise<WriteHandle>
+  /** Creates a new file; `EEXIST` when something is there. Permissions are `mode`, else follow the umask. */
+  create(path: string, mode?: number): Promise<WriteHandle>
   /** Adds `bytes` to the end of a file of ckpt's own, which is made when missing: in one write, and on the medium. */
   append(path: string, bytes: Uint8Array): Promise<void>
   /** Creates one directory; `EEXIST` when something is there. The umask narrows `mode` (0o777 when left out). */

@@ -67,6 +67,7 @@ it('what is protected is never removed, and the freed bytes told are the bytes f
         const before = allocated(path)
         const going = {
           checkpoints: plan.remove.map(({ checkpoint }) => checkpoint),
+          stays: plan.keep.map(({ checkpoint }) => checkpoint),
           fingerprints: plan.fingerprints,
           reasons: new Map<string, string>(),
         }

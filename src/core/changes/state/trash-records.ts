@@ -4,7 +4,7 @@ import type { JsonObject } from '../../formats/json.js'
 import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
 import { isNeutralName } from './neutral-name.js'
 import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'
-import { isCheckpointName, isCount, isList, isText, isTime } from './schema.js'
+import { isCheckpointName, isCount, isEntryName, isList, isText, isTime } from './schema.js'
 import type { StateFolder } from './state-folder.js'
 
 export interface TrashRecord {
@@ -21,6 +21,8 @@ export interface TrashRecord {
   readonly members: readonly string[]
   /** Bytes on the medium that removing it frees, when it was moved. */
   readonly size: number
+  /** Names of the framework's books in the run that named it. */
+  readonly namedBy: readonly string[]
 }
 
 export interface TrashEntry extends TrashRecord {
@@ -101,6 +103,7 @@ function toRecord(record: JsonObject): TrashRecord | null {
   const list = record.get('members')
   const members = isList(list) ? list.filter(isCheckpointName) : []
   if (kind === 'group' && members.length < 2) return null
+  const books = record.get('namedBy')
   return {
     name,
     time,
@@ -109,5 +112,6 @@ function toRecord(record: JsonObject): TrashRecord | null {
     kind,
     members,
     size: isCount(size) ? size : 0,
+    namedBy: isList(books) ? books.filter(isEntryName) : [],
   }
 }

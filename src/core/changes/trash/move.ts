@@ -35,6 +35,8 @@ export interface TrashOptions {
   readonly now: number
   /** Why it goes, by the checkpoint's name. */
   readonly reasons: ReadonlyMap<string, string>
+  /** Likewise, the framework's books that named it until now. */
+  readonly namedBy?: ReadonlyMap<string, readonly string[]>
   readonly stateDirectory?: string | undefined
   /** Stops before the next checkpoint. */
   readonly signal?: AbortSignal | undefined
@@ -66,6 +68,7 @@ export async function moveToTrash(
       kind: isGroup(checkpoint) ? 'group' : checkpoint.kind === 'file' ? 'file' : 'directory',
       members: isGroup(checkpoint) ? checkpoint.members.map(({ path }) => relative(run, path)) : [],
       size: sizes.get(checkpoint.name) ?? 0,
+      namedBy: options.namedBy?.get(checkpoint.name) ?? [],
     })
   const retract = (at: string) => quietly(() => unlinkIfThere(storage, trashRecordPath(at)))
   const destination = { state, name: trash, orBeside: false, isPrivate: false, announce, retract }
@@ -91,7 +94,8 @@ export async function moveToTrash(
   }
 }
 
-async function openTrash(storage: Storage, run: string, state: StateFolder): Promise<void> {
+/** Makes the trash. Throws CkptError `refused` when it cannot be used. */
+export async function openTrash(storage: Storage, run: string, state: StateFolder): Promise<void> {
   const folder = await makeInside(storage, state, trash).catch((error: unknown) => {
     if (error instanceof CkptError) throw refuseWithout(state, 'what lies in the trash', error)
     throw error

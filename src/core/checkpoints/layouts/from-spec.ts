@@ -14,6 +14,7 @@ export function layoutOf(spec: LayoutSpec): Layout {
     scan: (storage, folder) => scanSpecs(storage, folder, [spec]),
     complete: (storage, checkpoints) => completeSpec(storage, spec, checkpoints),
     roleOf: (entry) => roleOf(spec, entry),
+    ...(spec.pointers === undefined ? {} : { pointers: spec.pointers }),
     ...(spec.isBookkeeping === undefined ? {} : { isBookkeeping: spec.isBookkeeping }),
     ...(spec.resumesFrom === undefined ? {} : { resumesFrom: spec.resumesFrom }),
     ...(spec.lacksAlone === undefined ? {} : { lacksAlone: spec.lacksAlone }),

@@ -1,4 +1,17 @@
 /** Runs and checkpoints as the frameworks lay them out. */
+export {
+  booksOf,
+  emptyBook,
+  listingAgain,
+  nameableOf,
+  namingInstead,
+  ruleOf,
+  withoutGoing,
+  type Book,
+  type BookChange,
+  type LayoutBooks,
+  type Successor,
+} from './books.js'
 export { findRuns, loadRun, NoRunError, SeveralRunsError, walkFrom } from './discover.js'
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'

@@ -33,6 +33,25 @@ export interface PointerFix {
   readonly to: string
 }
 
+/** Something beside the checkpoints that names one of them. */
+export interface PointerRule {
+  /** The file's name in the run's folder. */
+  readonly file: string | RegExp
+  /**
+   * What is in it: a checkpoint's name, a path that ends in it, the number in its name, TensorFlow's text proto; or it
+   * is a link to it.
+   */
+  readonly holds: 'name' | 'path' | 'number' | 'tensorflow' | 'link'
+  /** Names the checkpoint for people; the file's name when left out. */
+  readonly label?: string
+  readonly purpose?: 'resume' | 'best'
+  /**
+   * What becomes of it when its checkpoint goes: it names the newest whole one that stays (or goes where none does), it
+   * goes, or the checkpoint may not go.
+   */
+  readonly onDelete: 'rewrite' | 'remove' | 'protect'
+}
+
 export interface Layout {
   /** Stands in `--json` and in `--where 'layout == …'`. */
   readonly id: string
@@ -40,6 +59,8 @@ export interface Layout {
   readonly title: string
   /** Where its checkpoints lie and what they are, in a few words. */
   readonly looks?: string
+  /** Names the framework's own bookkeeping, which is kept true when checkpoints go. */
+  readonly pointers?: readonly PointerRule[]
   /**
    * The checkpoints among the folder's entries, with their meta, from names and meta files alone: no tensor is read,
    * and nothing but links is stat'ed (10,000 checkpoints must take 4 times a bare script at most). Where the meta lies

@@ -4,7 +4,9 @@
  */
 import type { Direction, Finding, Meta, MetaValue, Moment, ParamFile, Part, Pointer, Role } from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
-import type { Folder, OwnStart, PointerFix, Standing } from './layout.js'
+import type { Folder, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
+
+export type { PointerRule } from './layout.js'
 
 export interface LayoutSpec {
   /** Stands in `--json` and in `--where 'layout == …'`. */
@@ -235,25 +237,6 @@ export interface FileRule {
   readonly folder?: boolean
   /** It has a role, and is no parameter file with a key. */
   readonly unlisted?: boolean
-}
-
-/** Something beside the checkpoints that names one of them. */
-export interface PointerRule {
-  /** The file's name in the run's folder. */
-  readonly file: string | RegExp
-  /**
-   * What is in it: a checkpoint's name, a path that ends in it, the number in its name, TensorFlow's text proto; or it
-   * is a link to it.
-   */
-  readonly holds: 'name' | 'path' | 'number' | 'tensorflow' | 'link'
-  /** Names the checkpoint for people; the file's name when left out. */
-  readonly label?: string
-  readonly purpose?: 'resume' | 'best'
-  /**
-   * What becomes of it when its checkpoint goes: it names the newest whole one that stays (or goes where none does), it
-   * goes, or the checkpoint may not go.
-   */
-  readonly onDelete: 'rewrite' | 'remove' | 'protect'
 }
 
 export interface CopyRule {

@@ -45,6 +45,8 @@ export interface PlanInput {
    * there is one.
    */
   readonly newest?: ReadonlySet<Checkpoint>
+  /** Names of links that are led to another checkpoint when what they lead to goes. */
+  readonly led?: ReadonlySet<string>
   /** False (`--verify none`): all count as whole. */
   readonly healthKnown: boolean
   /** Null (`--no-protect`): the policy alone decides. */
@@ -168,8 +170,19 @@ class Draft {
     for (const [checkpoint, original] of this.originals) {
       const text = `the same as ${original.name}`
       if (!this.removed.has(original)) this.spare(checkpoint, { code: 'same', text: `${text}, which stays` })
+      else if (this.isLed(checkpoint))
+        this.spare(checkpoint, { code: 'pointer', text: `${text}, and is led elsewhere` })
       else if (!this.spared.has(checkpoint)) this.removed.set(checkpoint, { code: 'same', text: `${text}, which goes` })
     }
+  }
+
+  /** A link, where something stays that it can be led to. */
+  private isLed({ name, layout }: Checkpoint): boolean {
+    const { led, checkpoints } = this.input
+    if (led?.has(name) !== true) return false
+    return checkpoints.some(
+      (one) => one.layout === layout && !this.originals.has(one) && !this.removed.has(one) && this.isSound(one),
+    )
   }
 
   split(): Pick<RetentionPlan, 'keep' | 'remove'> {

@@ -1,5 +1,12 @@
 /** What stays whatever the policy says (docs/design.md §6), unless protection is off. */
-import { hasReadableMeta, isResumable, isWhole, type Checkpoint, type MetaValue } from '../../checkpoint.js'
+import {
+  hasReadableMeta,
+  isResumable,
+  isWhole,
+  type Checkpoint,
+  type MetaValue,
+  type Pointer,
+} from '../../checkpoint.js'
 import type { Reason } from './reason.js'
 
 /** What is known of checkpoints that others have to tell. */
@@ -10,6 +17,8 @@ export interface Protections {
   readonly impossible?: ReadonlyMap<string, readonly string[]>
   /** Names in orders and rules that no checkpoint has: most likely slips, so the policy is not what was meant. */
   readonly unknownKeys?: readonly string[]
+  /** Pointers that are made to name another one protect none at all: who goes was said by name. */
+  readonly pointersFollow?: boolean
   /** Paths of those whose files changed between two looks, or whose writer is alive. */
   readonly changing?: ReadonlySet<string>
 }
@@ -39,8 +48,9 @@ export function protect(
   for (const checkpoint of checkpoints) {
     for (const key of known.unknownKeys ?? [])
       add(checkpoint, { code: 'unknown-key', text: `no checkpoint has ${JSON.stringify(key)}, which the policy names` })
-    for (const label of pointers.get(checkpoint.name) ?? [])
-      add(checkpoint, { code: 'pointer', text: `${label} names it` })
+    for (const { label, follows } of pointers.get(checkpoint.name) ?? [])
+      if (follows !== true || (isSound(checkpoint) && known.pointersFollow !== true))
+        add(checkpoint, { code: 'pointer', text: `${label} names it` })
     const note = known.pinned?.get(checkpoint.path)
     if (note !== undefined) add(checkpoint, { code: 'pinned', text: note === '' ? 'pinned' : `pinned: ${note}` })
     const pinnedCopy = pinnedCopies.get(checkpoint.name)
@@ -65,11 +75,11 @@ function newestOf(checkpoints: readonly Checkpoint[], isSound: (checkpoint: Chec
 }
 
 /** What the newest bookkeeping that can be read points to: an older one's word no longer holds. */
-function pointersOf(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly string[]> {
-  const labels = new Map<string, string[]>()
-  for (const { name, label } of checkpoints.find(hasReadableMeta)?.pointsTo ?? [])
-    labels.set(name, [...(labels.get(name) ?? []), label])
-  return labels
+function pointersOf(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly Pointer[]> {
+  const pointers = new Map<string, Pointer[]>()
+  for (const pointer of checkpoints.find(hasReadableMeta)?.pointsTo ?? [])
+    pointers.set(pointer.name, [...(pointers.get(pointer.name) ?? []), pointer])
+  return pointers
 }
 
 function impossibleText(checkpoint: Checkpoint, metrics: readonly string[]): string {

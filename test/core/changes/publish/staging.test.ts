@@ -30,7 +30,7 @@ function makeBox(box: string, age: number): void {
 
 const finishers = {
   prune: async () => {
-    const going = { checkpoints: [], fingerprints: new Map(), reasons: new Map<string, string>() }
+    const going = { checkpoints: [], stays: [], fingerprints: new Map(), reasons: new Map<string, string>() }
     return carryOut(storage, await openRun(storage, run), going, { wait, now: 0, trash: false })
   },
   'trash empty': async () => emptyAndFinish(storage, run, await stateFolderOf(storage, run), [], { wait }),

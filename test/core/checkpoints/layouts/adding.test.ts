@@ -93,7 +93,7 @@ describe('the example in the program', () => {
       ['model', 'weights'],
       ['optimizer', 'resume'],
     ])
-    expect(checkpoints[1]?.pointsTo).toEqual([{ label: 'latest', name: 'toy-14', purpose: 'resume' }])
+    expect(checkpoints[1]?.pointsTo).toEqual([{ label: 'latest', name: 'toy-14', purpose: 'resume', follows: true }])
   })
 })
 

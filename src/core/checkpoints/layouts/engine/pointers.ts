@@ -5,21 +5,33 @@ import type { DirectoryEntry, ReadStorage } from '../../../storage/storage.js'
 import { prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { PointerRule } from '../spec.js'
-import type { Unit } from './unit.js'
+import { parseCheckpointState } from './checkpoint-state.js'
 
 /** A file that names a checkpoint is a line or a few. */
 const largestPointer = 1 << 16
+/** Where links cannot be kept (an archive, git without them), a file has the text of each: a path has no more. */
+const longestLinkText = 4096
 /** Names of one kind in a folder: a framework keeps one or a few. */
 const mostBooks = 256
+
+/** What a book may name. */
+export interface Nameable {
+  /** Relative to the run. */
+  readonly name: string
+  /** Absolute paths of all that it consists of. */
+  readonly paths: readonly string[]
+}
 
 /** One such file as it was found. */
 export interface Book {
   readonly rule: PointerRule
   /** Absolute. */
   readonly path: string
-  /** What is in it, or where the link leads as it is written. */
-  readonly text: string
-  /** Name of the unit that it names; null for none that is there. */
+  /** What is in it; null for a link. */
+  readonly text: string | null
+  /** What the link leads to, absolute; null for a file. */
+  readonly target: string | null
+  /** Name of the checkpoint that it names; null for none that is there. */
   readonly names: string | null
 }
 
@@ -28,74 +40,118 @@ export async function readBooks(
   storage: ReadStorage,
   folder: Folder,
   rules: readonly PointerRule[],
-  units: readonly Unit[],
+  checkpoints: readonly Nameable[],
 ): Promise<Book[]> {
   const found = rules.flatMap((rule) =>
     folder.entries
       .filter((entry) => isBook(entry, rule))
       .slice(0, mostBooks)
-      .map(({ name }) => ({ rule, path: prefixOf(folder.path) + name })),
+      .map(({ name, kind }) => ({ rule, kind, path: prefixOf(folder.path) + name })),
   )
-  const byPath = new Map(units.map((unit) => [unit.path, unit]))
-  const known = new KnownUnits(units)
-  const links = found.filter(({ rule }) => rule.holds === 'link')
+  const known = new Known(checkpoints)
+  const links = found.filter(({ kind }) => kind === 'link')
   const resolved = await storage.resolve(links.map(({ path }) => path))
-  const files = found.filter(({ rule }) => rule.holds !== 'link')
+  const files = await withoutLarge(
+    storage,
+    found.filter(({ kind }) => kind !== 'link'),
+  )
   const texts = await storage.read(
     files.map(({ path }) => path),
     largestPointer,
   )
   return [
     ...links.map(({ rule, path }, index): Book => {
-      const target = resolved[index]
-      const text = target?.ok === true ? target.value : ''
-      return { rule, path, text, names: byPath.get(text)?.name ?? null }
+      const answer = resolved[index]
+      const target = answer?.ok === true ? answer.value : ''
+      const named = known.byPath.get(target)
+      return { rule, path, text: null, target, names: named?.name ?? null }
     }),
     ...files.flatMap(({ rule, path }, index): Book[] => {
       const bytes = texts[index]
       if (bytes?.ok !== true) return []
       const text = new TextDecoder().decode(bytes.value)
-      return [{ rule, path, text, names: namedIn(text, rule, known)?.name ?? null }]
+      const names = namedIn(text, rule, known)?.name ?? null
+      return rule.holds === 'link' && names === null ? [] : [{ rule, path, text, target: null, names }]
     }),
   ]
 }
 
-function isBook({ name, kind }: DirectoryEntry, { file, holds }: PointerRule): boolean {
-  if ((kind === 'link') !== (holds === 'link') || kind === 'directory' || kind === 'other') return false
+function isBook({ name, kind }: DirectoryEntry, rule: PointerRule): boolean {
+  if (kind === 'directory' || kind === 'other' || (kind === 'link' && rule.holds !== 'link')) return false
+  return isNamedBy(name, rule)
+}
+
+export function isNamedBy(name: string, { file }: PointerRule): boolean {
   return typeof file === 'string' ? name === file : file.test(name)
 }
 
-/** Asked once for each file that names one: there may be as many of these as there are units. */
-class KnownUnits {
-  readonly byName: ReadonlyMap<string, Unit>
-  private numbers: ReadonlyMap<number, Unit> | null = null
+/** A file in place of a link may be a whole checkpoint. */
+async function withoutLarge<T extends { readonly rule: PointerRule; readonly path: string }>(
+  storage: ReadStorage,
+  files: readonly T[],
+): Promise<T[]> {
+  const inPlaceOfLinks = files.filter(({ rule }) => rule.holds === 'link')
+  const stats = await storage.lstat(inPlaceOfLinks.map(({ path }) => path))
+  const large = new Set(
+    inPlaceOfLinks.filter((_, index) => {
+      const stat = stats[index]
+      return stat?.ok !== true || stat.value.size > longestLinkText
+    }),
+  )
+  return files.filter((file) => !large.has(file))
+}
 
-  constructor(private readonly units: readonly Unit[]) {
-    this.byName = new Map(units.toReversed().map((unit) => [unit.name, unit]))
+/** Asked once for each file that names one: there may be as many of these as there are checkpoints. */
+class Known {
+  readonly byName: ReadonlyMap<string, Nameable>
+  readonly byPath: ReadonlyMap<string, Nameable>
+  private readonly reversed: readonly Nameable[]
+  private numbers: ReadonlyMap<number | null, Nameable> | null = null
+  private files: ReadonlyMap<string, Nameable> | null = null
+
+  constructor(checkpoints: readonly Nameable[]) {
+    // Of several the first has the key.
+    this.reversed = checkpoints.toReversed()
+    this.byName = new Map(this.reversed.map((one) => [one.name, one]))
+    this.byPath = new Map(this.reversed.flatMap((one) => one.paths.map((path) => [path, one] as const)))
   }
 
-  get byNumber(): ReadonlyMap<number, Unit> {
-    this.numbers ??= new Map(this.units.toReversed().flatMap((unit) => numbersOf(unit).map((one) => [one, unit])))
+  get byNumber(): ReadonlyMap<number | null, Nameable> {
+    this.numbers ??= new Map(this.reversed.map((one) => [numberIn(one.name), one]))
     return this.numbers
   }
+
+  get byFile(): ReadonlyMap<string, Nameable> {
+    this.files ??= new Map([...this.byPath].map(([path, one]) => [basename(path), one]))
+    return this.files
+  }
 }
 
-function namedIn(text: string, { holds }: PointerRule, { byName, byNumber }: KnownUnits): Unit | undefined {
+function namedIn(text: string, { holds }: PointerRule, known: Known): Nameable | undefined {
   const own = text.trim()
-  if (holds === 'number') return byNumber.get(Number(own)) ?? byName.get(own)
-  const path = holds === 'tensorflow' ? (/^model_checkpoint_path: "((?:[^"\\]|\\.)*)"/m.exec(text)?.[1] ?? '') : own
-  const name = path.split(/[/\\]/).findLast((part) => part !== '')
-  return name === undefined ? undefined : byName.get(name)
+  if (own === '') return undefined
+  if (holds === 'number') return known.byNumber.get(Number(own)) ?? known.byName.get(own)
+  const path = holds === 'tensorflow' ? parseCheckpointState(text).model : own
+  const name = lastPart(path ?? '')
+  return known.byName.get(name) ?? (holds === 'link' ? known.byFile.get(name) : undefined)
 }
 
-function numbersOf({ named }: Unit): number[] {
-  return [...named.values()].map(Number)
+/** Behind `/`, or what another system has in its place. */
+export function lastPart(path: string): string {
+  return path.split(/[/\\]/).findLast((part) => part !== '') ?? ''
+}
+
+/** The number that a name ends with: `iter_0000100`; null where it has none. */
+export function numberIn(name: string): number | null {
+  const digits = /(\d+)\D*$/.exec(name)?.[1]
+  return digits === undefined ? null : Number(digits)
 }
 
 export function pointersOf(books: readonly Book[]): Pointer[] {
   return books.flatMap(({ rule, path, names }) => {
     if (names === null) return []
     const purpose = rule.purpose === undefined ? {} : { purpose: rule.purpose }
-    return [{ label: rule.label ?? basename(path), name: names, ...purpose }]
+    const follows = rule.onDelete === 'protect' ? {} : { follows: true as const }
+    return [{ label: rule.label ?? basename(path), name: names, ...purpose, ...follows }]
   })
 }

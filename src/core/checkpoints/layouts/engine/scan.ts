@@ -231,7 +231,8 @@ async function finish(
     kept.map((one) => ({ unit: one.unit, print: one.print, meta: facts.get(one)?.meta ?? new Map() })),
   )
   inheritFacts(kept, copies, facts)
-  const books = await readBooks(storage, folder, spec.pointers ?? [], units)
+  const named = units.map((unit) => ({ name: unit.name, paths: membersOf(unit).map(({ path }) => path) }))
+  const books = await readBooks(storage, folder, spec.pointers ?? [], named)
   const pointers = pointersOf(books)
   return kept.map((one) => {
     const { meta, measuredAt } = facts.get(one) ?? factsAndTimes(one, undefined)

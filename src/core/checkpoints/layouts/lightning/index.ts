@@ -47,6 +47,8 @@ export const lightning: Layout = {
   isBookkeeping: (tensor) => tensor.startsWith('callbacks.'),
   resumesFrom: resumesLightningFrom,
   pointersTo: lastPointersTo,
+  // A link with `save_last="link"`, and by default in 2.1; else a checkpoint of its own.
+  pointers: [{ file: /^(?:.*-)?last(?:-v\d+)?\.ckpt$/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' }],
 }
 
 async function scanLightning(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {

@@ -1,0 +1,49 @@
+/** The books of a run: what its frameworks keep beside the checkpoints to name one of them. */
+import type { Checkpoint, Run } from '../../checkpoint.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { isNamedBy, readBooks, type Book, type Nameable } from './engine/pointers.js'
+import { findLayout } from './registry.js'
+import type { PointerRule } from './spec.js'
+
+export type { Book, Nameable } from './engine/pointers.js'
+export {
+  emptyBook,
+  listingAgain,
+  namingInstead,
+  withoutGoing,
+  type BookChange,
+  type Successor,
+} from './engine/retarget.js'
+
+/** The books of one layout, as they are now. */
+export interface LayoutBooks {
+  readonly layout: string
+  readonly books: readonly Book[]
+}
+
+/** Of every layout that the run has checkpoints of. A folder that cannot be listed has none. */
+export async function booksOf(storage: ReadStorage, { path, checkpoints }: Run): Promise<LayoutBooks[]> {
+  const layouts = [...new Set(checkpoints.map(({ layout }) => layout))]
+  const ruled = layouts.flatMap((layout) => {
+    const rules = findLayout(layout)?.pointers ?? []
+    return rules.length === 0 ? [] : [{ layout, rules }]
+  })
+  if (ruled.length === 0) return []
+  const [listing] = await storage.list([path])
+  if (listing?.ok !== true) return []
+  const found: LayoutBooks[] = []
+  for (const { layout, rules } of ruled) {
+    const named = checkpoints.filter((one) => one.layout === layout).map(nameableOf)
+    found.push({ layout, books: await readBooks(storage, { path, entries: listing.value }, rules, named) })
+  }
+  return found
+}
+
+export function nameableOf({ name, members }: Checkpoint): Nameable {
+  return { name, paths: members.map(({ path }) => path) }
+}
+
+/** By which rule of the layout a file of that name is one of its books; undefined where it is none. */
+export function ruleOf(layout: string, file: string): PointerRule | undefined {
+  return findLayout(layout)?.pointers?.find((rule) => isNamedBy(file, rule))
+}

@@ -1,0 +1,192 @@
+/**
+ * The framework's own books are kept true: what names a checkpoint that goes is made to name the newest whole one that
+ * stays, before it goes; so whatever is killed in between, it names something that is there.
+ */
+import { basename, dirname, relative } from 'node:path'
+import { isResumable, isSound, isUnreadable, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
+import { guardRun } from '../changes/disposal/index.js'
+import { replaceName, type ReplaceOptions } from '../changes/publish/index.js'
+import {
+  booksOf,
+  measure,
+  nameableOf,
+  withoutGoing,
+  type Book,
+  type BookChange,
+  type Successor,
+} from '../checkpoints/layouts/index.js'
+import { CkptError } from '../errors.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
+import { examineOne } from './open.js'
+
+/** A book that names another checkpoint from now on, or lists fewer. */
+export interface Pointed {
+  /** Its name in the run. */
+  readonly file: string
+  readonly from: string | null
+  /** Null: it goes, for nothing whole stays that it could name. */
+  readonly to: string | null
+}
+
+export interface BooksKept {
+  readonly pointed: readonly Pointed[]
+  /** By the name of a checkpoint that may not go: what names it could not be rewritten. */
+  readonly failed: ReadonlyMap<string, CkptError>
+  /** By the name of a checkpoint that goes, the books that named it. */
+  readonly namedBy: ReadonlyMap<string, readonly string[]>
+}
+
+export interface Parting {
+  readonly going: readonly Checkpoint[]
+  /** Newest first, their health as far as it is known. */
+  readonly stays: readonly Checkpoint[]
+}
+
+/** What is to become of the run's books when these go. Changes nothing. */
+export async function planBooks(storage: ReadStorage, run: Run, { going, stays }: Parting): Promise<BookChange[]> {
+  if (going.length === 0) return []
+  const successors = new Successors(storage, run, stays)
+  const names = new Set(going.map(({ name }) => name))
+  const changes: BookChange[] = []
+  for (const { layout, books } of await booksOf(storage, run)) {
+    for (const book of books) {
+      const isGoing = names.has(relative(run.path, book.path))
+      const next = isGoing ? null : await successors.of(layout, book)
+      const change = isGoing ? null : withoutGoing(book, names, next)
+      if (change !== null) changes.push(change)
+    }
+  }
+  return changes
+}
+
+export function toPointed({ book, to }: BookChange): Pointed {
+  return { file: basename(book.path), from: book.names, to }
+}
+
+/** The same, done. Under the run's lock. What could not be done is told, and its checkpoints have to stay. */
+export async function keepBooks(
+  storage: Storage,
+  run: Run,
+  parting: Parting,
+  options: ReplaceOptions,
+): Promise<BooksKept> {
+  const pointed: Pointed[] = []
+  const failed = new Map<string, CkptError>()
+  const namedBy = new Map<string, string[]>()
+  const changes = await planBooks(storage, run, parting)
+  if (changes.length > 0) await guardRun(storage, run.path)
+  for (const change of changes) {
+    const failure = await write(storage, run, change, options)
+    for (const name of change.was) {
+      if (failure !== null) failed.set(name, failure)
+      else namedBy.set(name, [...(namedBy.get(name) ?? []), basename(change.book.path)])
+    }
+    if (failure === null) pointed.push(toPointed(change))
+  }
+  return { pointed, failed, namedBy }
+}
+
+/** Null where it was done. Throws what is no CkptError. */
+async function write(
+  storage: Storage,
+  run: Run,
+  change: BookChange,
+  options: ReplaceOptions,
+): Promise<CkptError | null> {
+  const { path } = change.book
+  try {
+    if (await writeBook(storage, run, change, options)) return null
+    return new CkptError('refused', `${path} was written meanwhile, and names it no more, or again`, {
+      hint: 'make a new plan',
+    })
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    return new CkptError('refused', `${path} names it and could not be rewritten: ${error.message}`, { cause: error })
+  }
+}
+
+/** False where somebody has written the book since it was read. Throws CkptError; then it is what it was. */
+export async function writeBook(
+  storage: Storage,
+  run: Run,
+  { book, become }: BookChange,
+  options: ReplaceOptions,
+): Promise<boolean> {
+  const { path } = book
+  if (become === null) {
+    if (!(await isAsRead(storage, book))) return false
+    await storage.unlink(path)
+    await storage.syncDirectory(dirname(path))
+    return true
+  }
+  const build = async (building: string): Promise<boolean> => {
+    if ('target' in become) await storage.symbolicLink(relative(dirname(path), become.target), building)
+    else await writeText(storage, path, building, become.text)
+    return isAsRead(storage, book)
+  }
+  return replaceName(storage, run.path, path, build, options)
+}
+
+/** With the permissions of what it replaces: the job has to write it next time. */
+async function writeText(storage: Storage, path: string, building: string, text: string): Promise<void> {
+  const [there] = await storage.lstat([path])
+  const file = await storage.create(building, there?.ok === true ? there.value.mode & 0o777 : undefined)
+  try {
+    await file.write(new TextEncoder().encode(text))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function isAsRead(storage: ReadStorage, { path, text, target }: Book): Promise<boolean> {
+  if (text === null) {
+    const [now] = await storage.resolve([path])
+    return now?.ok === true ? now.value === target : target === ''
+  }
+  const [now] = await storage.read([path], 1 << 16)
+  if (now?.ok !== true) return text === '' && now?.error.code === 'not-found'
+  return new TextDecoder().decode(now.value) === text
+}
+
+/** Who is to be named instead. */
+class Successors {
+  private readonly looked = new Map<string, Checkpoint>()
+
+  constructor(
+    private readonly storage: ReadStorage,
+    private readonly run: Run,
+    private readonly stays: readonly Checkpoint[],
+  ) {}
+
+  /** The newest whole one of the layout: one that can be resumed from where that is what the book is for. */
+  async of(layout: string, { rule, names }: Book): Promise<Successor | null> {
+    const own = this.stays.filter((one) => one.layout === layout && one.sameAs === undefined)
+    if (rule.purpose === 'resume') {
+      return (await this.firstWhole(own.filter(isResumable))) ?? this.firstWhole(own.filter((one) => !isResumable(one)))
+    }
+    // What names an epoch's file is not to name an average.
+    return this.firstWhole(own.filter(({ name }) => names !== null && shapeOf(name) === shapeOf(names)))
+  }
+
+  private async firstWhole(candidates: readonly Checkpoint[]): Promise<Successor | null> {
+    for (const candidate of candidates) {
+      const known = this.looked.get(candidate.path) ?? (await this.look(candidate))
+      this.looked.set(candidate.path, known)
+      if (!isSound(known) || isUnreadable(known)) continue
+      const [measured = known] = known.modified === null ? await measure(this.storage, [known]) : [known]
+      return { ...nameableOf(known), time: timeOf(measured) }
+    }
+    return null
+  }
+
+  private async look(candidate: Checkpoint): Promise<Checkpoint> {
+    const { level, findings } = candidate.health
+    if (level !== 'none' || findings.length > 0) return candidate
+    return examineOne(this.storage, this.run.checkpoints, candidate, 'quick')
+  }
+}
+
+function shapeOf(name: string): string {
+  return name.replaceAll(/\d+/g, '0')
+}
