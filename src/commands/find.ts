@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { healthFrom, isSound, stateOf, type Checkpoint } from '../core/checkpoint.js'
-import { CkptError } from '../core/errors.js'
+import { healthFrom, isSound, stateOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { CkptError, exitStatusOf } from '../core/errors.js'
 import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/runs/index.js'
 import {
   bestOrder,
@@ -11,7 +11,7 @@ import {
   rank,
   type Order,
 } from '../core/choosing/selection/index.js'
-import { recursiveFlag, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
+import { recursiveFlag, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { summarise, toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
@@ -31,6 +31,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       command: `<%= config.bin %> find exp/save --max ACC --where 'epoch > 2' --num 3 --key model -0 | xargs -0 ls -l`,
     },
     { description: 'the best of all runs below a folder', command: '<%= config.bin %> find -r exp --min WER' },
+    { description: 'the best of each run', command: '<%= config.bin %> find -r exp --max ACC --best-per-run' },
   ]
   static override usage = 'find [best|latest] [RUN] [FLAGS]'
   static override args = {
@@ -47,6 +48,11 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     // oclif's types allow letters only; its parser takes any character.
     null: Flags.boolean({ char: '0' as 'z', description: 'end each path with a NUL, for xargs -0' }),
     recursive: recursiveFlag,
+    'best-per-run': Flags.boolean({
+      description: 'with -r: the first of each run (--num N: the first N), a path a line',
+      dependsOn: ['recursive'],
+    }),
+    ...walkFlags,
     verify: verifyFlag('only what is whole at this depth: none, quick (headers), deep (every byte)', 'quick'),
     state: stateFlag,
   }
@@ -56,8 +62,9 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     const query = await readQuery(this.flags)
     const stateLocation = { stateDirectory: this.flags.state }
     const runs = this.flags.recursive
-      ? await openRuns(this.storage, path, stateLocation)
+      ? await this.walk(this.flags, (walking) => openRuns(this.storage, path, { ...stateLocation, ...walking }))
       : [await openRun(this.storage, path, stateLocation)]
+    if (this.flags['best-per-run']) return this.print(path, await this.ofEachRun(runs, path, selector, query))
     const checkpoints = runs.flatMap((run) => run.checkpoints)
     const { ordered, selected, warnings } = await arrange(
       this.storage,
@@ -73,6 +80,37 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     const ranked = rank(selected, order, this.now())
     if (ranked.length === 0) throw nothingFound(path, ordered.length, query)
     await this.print(path, await this.takeSound(ranked, ordered))
+  }
+
+  /** The best of each run, the best of all first. A run of which nothing is whole is told, and does not stop the others. */
+  private async ofEachRun(
+    runs: readonly Run[],
+    path: string,
+    selector: 'best' | 'latest' | undefined,
+    query: Query,
+  ): Promise<Checkpoint[]> {
+    const now = this.now()
+    const found: Checkpoint[] = []
+    const unknown: string[] = []
+    let count = 0
+    for (const run of runs) {
+      const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now, ['time'])
+      count += ordered.length
+      unknown.push(...warnings)
+      try {
+        const ranked = rank(selected, readOrder(selector, query, ordered, selected), now)
+        if (ranked.length > 0) found.push(...(await this.takeSound(ranked, ordered)))
+      } catch (error) {
+        if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
+        this.alert(`${printable(run.path)}: ${error.message}`)
+        process.exitCode = exitStatusOf.partial
+      }
+    }
+    if (found.length > 0) return rank(found, onlyOrder(query) ?? newest, now)
+    for (const warning of new Set(unknown)) this.alert(warning)
+    if (process.exitCode === exitStatusOf.partial)
+      throw new CkptError('damaged', `no run below ${path} has one that is whole`)
+    throw nothingFound(path, count, query)
   }
 
   /** What the framework says of its own best, where that is not what people think. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { TotalSize } from '../core/checkpoints/layouts/index.js'
 import {
@@ -25,15 +25,16 @@ import {
   monitoredKeys,
   rank,
   varyingKeys,
+  type Order,
 } from '../core/choosing/selection/index.js'
 import type { Pin } from '../core/changes/state/index.js'
-import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
+import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
-import { isMetaColumn } from '../render/checkpoints.js'
+import { isMetaColumn, type Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { marksOf, sortRows } from '../render/rows.js'
 import { wait } from '../machine/clock.js'
-import { columnNames, renderRun, runDocument, type View } from '../render/run.js'
+import { columnNames, renderFlat, renderRun, runDocument, type View } from '../render/run.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
 const screenful = 50
@@ -44,6 +45,7 @@ export default class List extends BaseCommand<typeof List> {
   static override summary = 'List the checkpoints of a run'
   static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged,
 pinned, set aside), the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.
+With -r all runs below the folder are one table, each row with its run; --limit is then over all of them.
 Exit status 3 when nothing matches.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> list' },
@@ -69,6 +71,11 @@ Exit status 3 when nothing matches.`
     limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
     all: Flags.boolean({ description: 'every row and every metric, also on a terminal', exclusive: ['limit'] }),
     recursive: recursiveFlag,
+    group: Flags.boolean({
+      description: 'with -r: a table for each run, in place of one for all',
+      dependsOn: ['recursive'],
+    }),
+    ...walkFlags,
     verify: verifyFlag('look into the files: none, quick (headers), deep (every byte)', 'none'),
     state: stateFlag,
   }
@@ -78,35 +85,94 @@ Exit status 3 when nothing matches.`
     const path = resolve(this.args.run)
     const stateLocation = { stateDirectory: this.flags.state }
     const runs = this.flags.recursive
-      ? await openRuns(this.storage, path, stateLocation)
+      ? await this.walk(this.flags, (walking) => openRuns(this.storage, path, { ...stateLocation, ...walking }))
       : [await openRun(this.storage, path, stateLocation)]
     if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
-    const views: View[] = []
-    for (const run of runs) views.push(await this.view(run, query))
+    const views = await this.views(runs, query)
     const [first] = views
     const document = this.flags.recursive ? { runs: views.map(runDocument) } : first && checkpointsOf(first)
     if (views.every(({ matching }) => matching === 0)) {
       this.failWith({ ...document })
       throw nothingMatches(path, views, query)
     }
+    if (this.flags.recursive && !this.flags.group) return this.answerFlat(document ?? {}, path, views)
     const options = { now: this.now(), output: this.output }
     const shown = views.filter(({ matching }) => matching > 0)
     const texts = this.wantsJson ? [] : await Promise.all(shown.map((view) => renderRun(view, options)))
     this.answer(document, () => texts.flatMap((text, index) => (index === 0 ? [...text] : ['', ...text])))
   }
 
-  private async view(run: Run, query: Query): Promise<View> {
+  /** One after the other; of one table for all each run shows the rows that it has among the first ones. */
+  private async views(runs: readonly Run[], query: Query): Promise<View[]> {
+    const counts = this.flags.recursive && !this.flags.group ? await this.countRows(runs, query) : null
+    const views: View[] = []
+    for (const run of runs)
+      views.push(await this.view(run, query, counts?.get(run.path) ?? (counts === null ? null : 0)))
+    return views
+  }
+
+  /** Of the first rows over all runs, how many each run has. */
+  private async countRows(runs: readonly Run[], query: Query): Promise<ReadonlyMap<string, number> | null> {
+    const { limit } = this
+    if (limit === Number.POSITIVE_INFINITY || this.flags.sort !== undefined) return null
+    const selected: Checkpoint[] = []
+    for (const run of runs) {
+      const found = await arrange(this.storage, run.checkpoints, query, this.now(), ['time', ...this.keys])
+      selected.push(...found.selected)
+    }
+    const counts = new Map<string, number>()
+    for (const { run } of acrossRuns(selected, onlyOrder(query), this.now()).slice(0, limit)) {
+      counts.set(run, (counts.get(run) ?? 0) + 1)
+    }
+    return counts
+  }
+
+  private get limit(): number {
+    const { limit, all } = this.flags
+    return limit ?? (all || !this.output.isTerminal || this.wantsJson ? Number.POSITIVE_INFINITY : screenful)
+  }
+
+  /** One table of the rows of all runs. */
+  private async answerFlat(document: object, root: string, views: readonly View[]): Promise<void> {
+    const { isTerminal } = this.output
+    const rows = views.flatMap((view) => view.rows)
+    const byCheckpoint = new Map(rows.map((row) => [row.checkpoint, row]))
+    const order = onlyOrder(await readQuery(this.flags))
+    const checkpoints = rows.map(({ checkpoint }) => checkpoint)
+    const { sort } = this.flags
+    const sorted =
+      sort === undefined ? acrossRuns(checkpoints, order, this.now()) : sortRows(checkpoints, sort, this.now())
+    const shown = sorted.slice(0, this.limit).flatMap((one) => byCheckpoint.get(one) ?? [])
+    const view = {
+      root,
+      rows: shown,
+      columns: withRun(this.columns ?? flatColumns(shown, order)),
+      matching: views.reduce((sum, { matching }) => sum + matching, 0),
+      monitored: new Set(views.flatMap(({ monitored }) => [...monitored])),
+      wide: this.flags.all || this.flags.columns !== undefined,
+    }
+    const lines = this.wantsJson ? [] : await renderFlat(view, { now: this.now(), output: this.output })
+    this.answer(document, () => lines)
+    if (isTerminal && !this.wantsJson) this.note(`${views.length} runs; --group gives a table for each`)
+  }
+
+  private async view(run: Run, query: Query, atMost: number | null = null): Promise<View> {
     const now = this.now()
     const order = onlyOrder(query)
-    const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now, this.keys)
+    const { ordered, selected, warnings } = await arrange(
+      this.storage,
+      run.checkpoints,
+      query,
+      now,
+      this.flags.recursive ? ['time', ...this.keys] : this.keys,
+    )
     const where = this.flags.recursive ? `${printable(run.path)}: ` : ''
     const settings = query.orders.length > 0 ? [] : describeContradictions([], ordered)
     for (const warning of [...warnings, ...describeAbsentBest(ordered), ...settings]) {
       this.alert(where + printable(warning))
     }
     const ranked = rank(selected, order, now)
-    const limit =
-      this.flags.limit ?? (this.flags.all || !this.output.isTerminal || this.wantsJson ? Infinity : screenful)
+    const limit = atMost ?? this.limit
     const isHeaded = this.output.isTerminal && !this.wantsJson && limit >= ranked.length
     const total = isHeaded ? new TotalSize() : undefined
     const first = await this.examineShown(ranked, ordered, limit, total)
@@ -197,6 +263,22 @@ Exit status 3 when nothing matches.`
       return (await lookTwice(this.storage, run, shown, regrade, again)).checkpoints
     })
   }
+}
+
+/** The best first; without an order the newest, which is so by time: steps of different runs cannot be compared. */
+function acrossRuns(checkpoints: readonly Checkpoint[], order: Order | undefined, now: number): Checkpoint[] {
+  if (order !== undefined) return rank(checkpoints, order, now)
+  return [...checkpoints].sort((a, b) => (timeOf(b) ?? -Infinity) - (timeOf(a) ?? -Infinity) || 0)
+}
+
+/** Of many runs, where each may have metrics of its own: those that most have, and what ranks. */
+function flatColumns(rows: readonly Row[], order: Order | undefined): string[] {
+  const checkpoints = rows.map(({ checkpoint }) => checkpoint)
+  const counts = new Map<string, number>()
+  for (const { meta } of checkpoints) for (const key of meta.keys()) counts.set(key, (counts.get(key) ?? 0) + 1)
+  const common = varyingKeys(checkpoints).filter((key) => 2 * (counts.get(key) ?? 0) > rows.length)
+  const judge = order?.kind === 'min' || order?.kind === 'max' ? [order.key] : []
+  return columnNames(checkpoints, [...judge, ...common.filter((key) => !judge.includes(key))])
 }
 
 /** In a pipe there are no titles: each row says which run it is of. */

@@ -14,7 +14,7 @@ import {
   type Verified,
 } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
-import { recursiveFlag, severalNamed, stateFlag } from '../cli/flags.js'
+import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
 import { printable } from '../render/printable.js'
 import { renderVerified, verifyDocument } from '../render/verify.js'
@@ -60,6 +60,7 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
         'read every byte, and record the SHA-256 of each file of whole checkpoints; --deep compares it later',
     }),
     recursive: recursiveFlag,
+    ...walkFlags,
     state: stateFlag,
   }
 
@@ -106,7 +107,9 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     const path = resolve(argument)
     const stateLocation = { stateDirectory: this.flags.state }
     if (this.flags.recursive) {
-      const runs = await openRuns(this.storage, path, stateLocation)
+      const runs = await this.walk(this.flags, (walking) =>
+        openRuns(this.storage, path, { ...stateLocation, ...walking }),
+      )
       if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
       return runs.map((run) => ({ run, which: null }))
     }

@@ -1,4 +1,5 @@
 /** A run as `list` shows it. */
+import { relative } from 'node:path'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/checkpoints/layouts/index.js'
 import { columnFor, isMetaColumn, summarise, toDocument, type Row } from './checkpoints.js'
@@ -53,13 +54,43 @@ export async function renderRun(
   return [paint('faint', heading(view)), ...table, ...damaged, ...below]
 }
 
+/** Rows of many runs, in order. */
+export interface FlatView extends Pick<View, 'rows' | 'columns' | 'matching' | 'monitored' | 'wide'> {
+  /** Absolute: where the search for runs began. */
+  readonly root: string
+}
+
+/** On a terminal runs are named relative to where the search began, and shortened where there is no room. */
+export async function renderFlat(
+  view: FlatView,
+  { now, output }: { now: number; output: Output },
+): Promise<Iterable<string>> {
+  const paint = painter(output.colours)
+  const { isTerminal } = output
+  const columns = laterLeaveFirst(
+    view.columns.map((name) => {
+      const column = columnFor(name, { now, paint, brief: isTerminal })
+      if (name === 'run' && isTerminal) {
+        const cell = ({ checkpoint }: Row) => printable(relative(view.root, checkpoint.run) || '.')
+        return { ...column, shortens: true, cell }
+      }
+      return view.monitored.has(name) && isMetaColumn(name) ? staying(column) : column
+    }),
+  )
+  const width = view.wide ? Number.POSITIVE_INFINITY : output.width
+  const table = await renderTable(columns, view.rows, { isTerminal, width, paint })
+  if (!isTerminal) return table
+  const left = columnsLeftOut(columns, view.rows, width)
+  return [...table, ...footer(view, left).map((line) => paint('faint', line))]
+}
+
 function heading({ run, size }: View): string {
   const shown = size === null ? '' : `, ${formatSize(size)}`
   const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
   return `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}${shown} (${titles.join(', ')})`
 }
 
-function footer({ rows, matching }: View, columnsHidden: number): string[] {
+function footer({ rows, matching }: Pick<View, 'rows' | 'matching'>, columnsHidden: number): string[] {
   return [
     ...(rows.length < matching ? [`… and ${matching - rows.length} more: --all shows them`] : []),
     ...(columnsHidden > 0 ? [`${plural(columnsHidden, 'column')} hidden: --all`] : []),

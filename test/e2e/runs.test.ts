@@ -127,3 +127,30 @@ describe('ckpt runs', () => {
     expect(stderr.match(/secret/g)).toHaveLength(1)
   })
 })
+
+describe('questions to all runs', () => {
+  it('list -r is one table, ranked over all runs, and each row has its run', async () => {
+    const { stdout } = await ckpt(['list', '-r', root, '--min', 'WER', '--limit', '4', '--columns', 'name,WER'])
+    const [head, ...lines] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.trim().split(/ {2,}/))
+    expect(head).toEqual(['RUN', 'NAME', 'WER'])
+    expect(lines).toHaveLength(4)
+    expect(lines.map(([run]) => run)).toEqual(Array(4).fill(join(root, 'wide/save')))
+    expect(lines[0]).toEqual([join(root, 'wide/save'), nameOf(6), '94.5'])
+  })
+
+  it('list -r --group has a table for each run', async () => {
+    const { stdout } = await ckpt(['list', '-r', root, '--group', '--limit', '1'])
+    expect(stdout.match(/^RUN /gm)).toHaveLength(3)
+  })
+
+  it('find -r --best-per-run prints one path a run, the best first', async () => {
+    const { stdout } = await ckpt(['find', '-r', root, '--min', 'WER', '--best-per-run'])
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      join(root, 'wide/save', nameOf(6)),
+      join(root, 'narrow/save', nameOf(2)),
+    ])
+  })
+})
