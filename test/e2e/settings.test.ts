@@ -103,7 +103,7 @@ describe('a flag in ckpt.yaml', () => {
     ['fnd: {min: [WER]}', 'line 1, column 1: "fnd" is not a section of ckpt.yaml', ':1:1: "fnd" is not'],
     ['trust: [/tmp]', 'line 1, column 9: trust stands in your own settings only', ':1:9: trust stands'],
     ['model: {layers: [1, 2', 'line 1, column ', ':1:'],
-    [`find: {min: [WER]} # ${'x'.repeat(1 << 20)}`, '1048597 bytes, and at most 1048576', '1048597 bytes'],
+    [`find: {min: [WER]} # ${'x'.repeat(1 << 18)}`, '262165 bytes, and at most 262144', '262165 bytes'],
   ])('that is none keeps reading commands from nothing, which is told: %.30s', async (text, reason, mistake) => {
     const { run, file } = withSettings(text)
     for (const command of ['list', 'find', 'recover']) {

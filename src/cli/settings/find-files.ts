@@ -5,7 +5,7 @@ import type { ReadStorage } from '../../core/storage/storage.js'
 
 const fileName = 'ckpt.yaml'
 /** Bytes. People write these by hand. */
-const largest = 1 << 20
+const largest = 1 << 18
 
 export interface ConfigLocations {
   /** Absolute: the search upwards ends there, where it lies above. */

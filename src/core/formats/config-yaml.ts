@@ -70,6 +70,8 @@ export class YamlText {
       version: '1.2',
       schema: 'core',
       prettyErrors: false,
+      // It holds each key against all before it; `pairsOf` looks at those that are read.
+      uniqueKeys: false,
     })
     const [mistake] = this.document.errors
     if (mistake !== undefined)
@@ -85,10 +87,13 @@ export class YamlText {
   pairsOf(node: Node, what: string, example: string): Pair[] {
     if (!this.library.isMap(node))
       throw new ConfigError(this.positionOf(node), `${what} holds no keys`, { hint: example })
+    const seen = new Set<string>()
     return node.items.map(({ key, value }) => {
       const name = this.library.isScalar(key) ? key.value : null
-      if (typeof name === 'string') return { key: name, position: this.positionOf(key), value: this.resolve(value) }
-      throw new ConfigError(this.positionOf(key), `${what} has a key that is no text`)
+      if (typeof name !== 'string') throw new ConfigError(this.positionOf(key), `${what} has a key that is no text`)
+      if (seen.has(name)) throw new ConfigError(this.positionOf(key), 'Map keys must be unique')
+      seen.add(name)
+      return { key: name, position: this.positionOf(key), value: this.resolve(value) }
     })
   }
 

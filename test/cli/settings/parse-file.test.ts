@@ -94,7 +94,7 @@ describe('a ckpt.yaml', () => {
     mkdirSync(file)
     await expect(readConfig(storage, file, identityOf(file))).rejects.toMatchObject({ code: 'system' })
     const large = join(temporary(), 'ckpt.yaml')
-    writeFileSync(large, Buffer.alloc((1 << 20) + 1, 32))
+    writeFileSync(large, Buffer.alloc((1 << 18) + 1, 32))
     await expect(readConfig(storage, large, identityOf(large))).rejects.toMatchObject({ errno: 'EFBIG' })
   })
 

@@ -39,8 +39,11 @@ export async function readJournal(storage: ReadStorage, state: StateFolder): Pro
 /** Characters. A start with the longest command, or the meta with the most numbers, has less. */
 const longestLine = 16 << 20
 
+/** No entry has less: of a million lines of anything else each error would take its time. */
+const shortestLine = 30
+
 function parseLine(line: string): JournalEntry | null {
-  if (line.length > longestLine) return null
+  if (line.length > longestLine || line.length < shortestLine || !line.startsWith('{')) return null
   try {
     return toEntry(parseJson(line))
   } catch (error) {

@@ -142,10 +142,16 @@ interface Seen {
   readonly token: string
   /** Null when the record cannot be read. */
   readonly owner: Owner | null
-  /** A pipe, a link or a folder is where the record was: nobody holds such a lock. */
+  /** What is where the record was can be none of ckpt's (a pipe, a link, a folder, another object): nobody holds such a lock. */
   readonly isForeign: boolean
   /** Names of the files whose newest time is the owner's last sign of life. */
   readonly beats: readonly string[]
+}
+
+/** Of this version, or of none: a later one may say it in another form. */
+function isNoOwners(record: JsonObject): boolean {
+  const version = record.get('version')
+  return toOwner(record) === null && !(typeof version === 'number' && version > 1)
 }
 
 /** One ckpt's way to the lock. */
@@ -266,7 +272,8 @@ class LockAttempt {
     folder: string,
   ): Promise<{ readonly record: JsonObject | null; readonly isForeign: boolean }> {
     try {
-      return { record: await readRecord(this.storage, join(folder, ownerFile)), isForeign: false }
+      const record = await readRecord(this.storage, join(folder, ownerFile))
+      return { record, isForeign: record !== null && isNoOwners(record) }
     } catch (error) {
       if (!(error instanceof CkptError)) throw error
       this.storage.custody.warn(`${error.message}; it is left out`)

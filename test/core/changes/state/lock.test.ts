@@ -56,6 +56,7 @@ describe('the lock of a run', () => {
     ['a pipe', (path: string) => execFileSync('mkfifo', [path])],
     ['a folder', (path: string) => mkdirSync(path)],
     ['a link', (path: string) => symlinkSync('/dev/zero', path)],
+    ['another object', (path: string) => writeFileSync(path, '{"token": 1}')],
   ])('is held by nobody where %s is in place of its record', async (_, make) => {
     const { state } = await freshState()
     mkdirSync(join(state.path, 'lock'), { recursive: true })
@@ -153,7 +154,7 @@ describe('the lock of a run', () => {
 
   it('is had by one at a time when eight want it', async () => {
     const { run, state } = await freshState()
-    const running = new Map(Array.from({ length: 8 }, (_, index): [number, string] => [index, '100']))
+    const running = new Map(Array.from({ length: 8 }, (_, index): [number, string] => [index + 1, '100']))
     let inside = 0
     let most = 0
     const wait = () => new Promise<void>((resolve) => setTimeout(resolve, 1))
@@ -168,7 +169,7 @@ describe('the lock of a run', () => {
         })
       }
     }
-    await Promise.all(Array.from({ length: 8 }, (_, pid) => contend(pid)))
+    await Promise.all(Array.from({ length: 8 }, (_, index) => contend(index + 1)))
     expect(most).toBe(1)
     expect(readdirSync(join(run, '..'))).toEqual(['save'])
   })

@@ -121,6 +121,22 @@ describe('a mistake in layouts', () => {
     ],
     ['layouts:\n  - {name: o, checkpoint: "a_{step.pt"}', '/exp/ckpt.yaml:2:30: a { without its }'],
     [
+      `layouts:\n  - {name: o, checkpoint: "${'*a'.repeat(50)}"}`,
+      '/exp/ckpt.yaml:2:28: 50 parts of it stand for any text, and at most 3 can be told apart',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: "{a:int}{b:int}{c}{d}*"}',
+      '/exp/ckpt.yaml:2:28: 4 parts of it stand for any text, and at most 3 can be told apart',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: a/, complete: "*a*b*c*d"}',
+      '/exp/ckpt.yaml:2:41: 4 parts of it stand for any text, and at most 3 can be told apart',
+    ],
+    [
+      `layouts:\n${'  - {name: o, checkpoint: a}\n'.repeat(65)}`,
+      '/exp/ckpt.yaml:2:3: 65 layouts, and at most 64 are read',
+    ],
+    [
       'layouts:\n  - {name: o, checkpoint: "a/b.pt"}',
       '/exp/ckpt.yaml:2:29: a name has no / but at the end of a folder',
     ],

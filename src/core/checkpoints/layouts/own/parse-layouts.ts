@@ -10,7 +10,16 @@ import {
 } from '../../../formats/config-yaml.js'
 import type { Role } from '../../../checkpoint.js'
 import type { FactSource, FileRule, Form, KeyPath, LayoutSpec } from '../spec.js'
-import { escaped, globSource, parsePattern, PatternError, type NamePattern } from './pattern.js'
+import {
+  escaped,
+  globSource,
+  looseIn,
+  mostLoose,
+  parsePattern,
+  PatternError,
+  tooLoose,
+  type NamePattern,
+} from './pattern.js'
 
 const keys = ['name', 'title', 'checkpoint', 'members', 'meta', 'complete', 'files'] as const
 const example = 'layouts: [{name: ours, checkpoint: "ckpt_{step:int}.pt"}]'
@@ -18,11 +27,17 @@ const roles: readonly Role[] = ['weights', 'resume', 'all', 'loop', 'index', 'ot
 /** What stands for the checkpoint's own name. */
 const own = '{checkpoint}'
 
+/** Each name of a folder is held against all of them. */
+const mostLayouts = 64
+
 /** `taken` are the names that other layouts have. Throws ConfigError with the place of the mistake. */
 export function parseLayouts(yaml: YamlText, node: Node | null, taken: readonly string[]): LayoutSpec[] {
   if (node === null) return []
   const items = yaml.itemsOf(node)
   if (items === null) throw new ConfigError(yaml.positionOf(node), 'layouts is no list', { hint: example })
+  if (items.length > mostLayouts) {
+    throw new ConfigError(yaml.positionOf(node), `${items.length} layouts, and at most ${mostLayouts} are read`)
+  }
   const names = new Set(taken)
   return items.map((item) => {
     if (item === null) throw new ConfigError(yaml.positionOf(node), 'a layout without anything', { hint: example })
@@ -107,7 +122,7 @@ class Layout {
           hint: 'complete: ".done"',
         })
       }
-      return { last: new RegExp(`^${globSource(scalar.text)}$`), name: scalar.text, part: [] }
+      return { last: new RegExp(`^${globAt(scalar)}$`), name: scalar.text, part: [] }
     }
     const text = scalar.text.includes(own) ? scalar.text : own + scalar.text
     const part = partOf({ ...scalar, text })
@@ -134,7 +149,7 @@ class Layout {
   }
 
   private fileSource(scalar: Scalar, from: 'json' | 'yaml', { isFolder }: NamePattern) {
-    if (isFolder) return { source: { from, file: new RegExp(`^${globSource(scalar.text)}$`) }, part: null }
+    if (isFolder) return { source: { from, file: new RegExp(`^${globAt(scalar)}$`) }, part: null }
     const part = partOf(scalar)
     return { source: { from, file: new RegExp(`${part}$`) }, part: part === '' ? null : [part] }
   }
@@ -167,7 +182,7 @@ class Layout {
       })
     }
     if (named === null) return { source: { from: 'torch', file: new RegExp(`^${pattern.source}$`), take }, part: null }
-    const at = pattern.isFolder ? `^${globSource(named.text)}` : partOf(named)
+    const at = pattern.isFolder ? `^${globAt(named)}` : partOf(named)
     return {
       source: { from: 'torch', file: new RegExp(`${at}$`), take },
       part: pattern.isFolder || at === '' ? null : [at],
@@ -182,8 +197,8 @@ class Layout {
 
   private fileRule({ key, position, value }: Pair): FileRule {
     if (!this.yaml.isMapping(value)) {
-      const { text } = this.yaml.scalarOf(key, value, position)
-      return { key, name: new RegExp(`^${globSource(text)}$`), role: 'weights' }
+      const match = this.yaml.scalarOf(key, value, position)
+      return { key, name: new RegExp(`^${globAt(match)}$`), role: 'weights' }
     }
     const pairs = this.yaml.pairsOf(value, key, `${key}: {match: "*.opt", role: resume}`)
     const unknown = pairs.find((one) => one.key !== 'match' && one.key !== 'role')
@@ -200,7 +215,7 @@ class Layout {
         hint: `known are: ${roles.join(', ')}`,
       })
     }
-    return { key, name: new RegExp(`^${globSource(match.text)}$`), role: known }
+    return { key, name: new RegExp(`^${globAt(match)}$`), role: known }
   }
 
   private needed(key: (typeof keys)[number]): Scalar {
@@ -223,6 +238,13 @@ function patternAt(scalar: Scalar): NamePattern {
     const details = error.hint === undefined ? { cause: error } : { hint: error.hint, cause: error }
     throw new ConfigError(scalar.positionAt(error.at), error.message, details)
   }
+}
+
+/** A pattern without placeholders, as a part of a regular expression. Throws ConfigError. */
+function globAt({ text, position }: Scalar): string {
+  const loose = looseIn(text)
+  if (loose > mostLoose) throw new ConfigError(position, tooLoose(loose))
+  return globSource(text)
 }
 
 /** What stands behind `{checkpoint}`; empty for the checkpoint itself. */

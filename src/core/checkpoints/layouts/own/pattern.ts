@@ -7,7 +7,15 @@ export interface NamePattern {
   /** By the group's name, what the fact is called. */
   readonly called: Readonly<Record<string, string>>
   readonly isFolder: boolean
+  /** How many of its parts can share the same characters out among them in many ways. */
+  readonly loose: number
 }
+
+/**
+ * Loose parts of one pattern, at most: a name of 255 characters that almost fits is tried in all ways, which with four
+ * would take a second each.
+ */
+export const mostLoose = 3
 
 /** A mistake in a pattern, and where in it. */
 export class PatternError extends Error {
@@ -22,7 +30,7 @@ export class PatternError extends Error {
 
 const kinds: Readonly<Record<string, string>> = {
   int: '[-+]?\\d+',
-  float: '[-+]?(?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][-+]?\\d+)?|[-+]?(?:nan|inf)',
+  float: '[-+]?(?:\\d+(?:\\.\\d*)?|\\.\\d+)(?:[eE][-+]?\\d+)?|[-+]?(?:nan|inf)',
   text: '[^/]+?',
 }
 
@@ -35,18 +43,36 @@ export function parsePattern(text: string): NamePattern {
   if (slash !== -1) throw new PatternError('a name has no / but at the end of a folder', slash)
   const called: Record<string, string> = {}
   let source = ''
+  let loose = 0
+  // A number ends where what follows it can be none of it.
+  let isApart = true
   for (let at = 0; at < name.length;) {
     if (name[at] === '{') {
       const end = name.indexOf('}', at)
       if (end === -1) throw new PatternError('a { without its }', at)
-      source += groupOf(name.slice(at + 1, end), at, called)
+      const inside = name.slice(at + 1, end)
+      source += groupOf(inside, at, called)
+      if (!isApart || !/:(?:int|float)$/.test(inside)) loose += 1
+      isApart = false
       at = end + 1
+    } else if (name[at] === '*') {
+      source += '.*'
+      loose += 1
+      isApart = false
+      while (name[at] === '*') at += 1
     } else {
-      source += name[at] === '*' ? '.*' : escaped(name[at] ?? '')
+      source += escaped(name[at] ?? '')
+      if (!/[-+.\deE]/.test(name[at] ?? '')) isApart = true
       at += 1
     }
   }
-  return { source, called, isFolder }
+  if (loose > mostLoose) throw new PatternError(tooLoose(loose), 0, 'text between two numbers keeps them apart')
+  return { source, called, isFolder, loose }
+}
+
+/** For people. */
+export function tooLoose(count: number): string {
+  return `${count} parts of it stand for any text, and at most ${mostLoose} can be told apart`
 }
 
 function groupOf(inside: string, at: number, called: Record<string, string>): string {
@@ -66,9 +92,14 @@ function groupOf(inside: string, at: number, called: Record<string, string>): st
   return `(?<${group}>${source})`
 }
 
+/** How many parts of such a pattern stand for any text. */
+export function looseIn(text: string): number {
+  return text.split(/\*+/).length - 1
+}
+
 /** A pattern without placeholders: `*.opt`. */
 export function globSource(text: string): string {
-  return text.split('*').map(escaped).join('.*')
+  return text.split(/\*+/).map(escaped).join('.*')
 }
 
 export function escaped(text: string): string {
