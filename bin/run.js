@@ -7,7 +7,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const vm = require('node:vm')
-const { helpPage, quickAnswer } = require('./quick.js')
+const { start } = require('./start.js')
 
 // The warning of a batch system reaches all that a job runs; Node would open a port for debuggers.
 process.on('SIGUSR1', () => undefined)
@@ -141,6 +141,8 @@ const deferred = new Set([
 
 /** It is its own prototype: so that copies of it (what a bundler makes of `import * as`) are late too. */
 function requireLate(id) {
+  // Beside the bundle.
+  if (id.startsWith('./')) return require(path.join(root, 'dist', id))
   if (!deferred.has(id.replace(/^node:/, ''))) return require(id)
   const late = new Proxy(
     {},
@@ -170,44 +172,20 @@ function loadBundle(command) {
   return { ...module.exports, keep: file && !isKept ? () => keepCache(file, script) : () => undefined }
 }
 
-/** A reader that went away is no mistake; a full disk behind a redirection is. */
-function tellBrokenOutput() {
-  process.stdout.on('error', (error) => {
-    if (error.code === 'EPIPE') return
-    process.exitCode = 1
-    process.stderr.write(`error: the output could not be written: ${error.message}\n`)
-  })
-}
-
 function readJson(name) {
   return JSON.parse(fs.readFileSync(path.join(root, name), 'utf8'))
 }
 
-function print(text) {
-  tellBrokenOutput()
-  process.stdout.write(text)
+if (fs.existsSync(bundle)) {
+  void start({
+    args: process.argv.slice(2),
+    root,
+    version: readJson('package.json').version,
+    readPages: () => readJson('dist/help.json'),
+    readSpec: () => readJson('dist/completion.json'),
+    loadProgram: loadBundle,
+  })
+} else {
+  process.stderr.write(`ckpt: not built yet: run "npm ci && npm run build" in ${root}\n`)
+  process.exitCode = 1
 }
-
-/** Only what has been run is compiled. With these exit statuses all was: it went well, found damage, or did a part. */
-const toTheEnd = new Set([0, 4, 6])
-
-async function start() {
-  if (!fs.existsSync(bundle)) {
-    process.stderr.write(`ckpt: not built yet: run "npm ci && npm run build" in ${root}\n`)
-    process.exitCode = 1
-    return
-  }
-  const args = process.argv.slice(2)
-  const { version } = readJson('package.json')
-  const readPages = () => readJson('dist/help.json')
-  const answer = quickAnswer(args, version, readPages)
-  if (answer !== undefined) return print(answer)
-  const { main, keep } = loadBundle(args[0] ?? 'here')
-  if (!(await main(args, { root, version, readSpec: () => readJson('dist/completion.json') }))) {
-    return print(helpPage(args, version, readPages) ?? helpPage([], version, readPages))
-  }
-  if (toTheEnd.has(process.exitCode ?? 0)) keep()
-  process.exit()
-}
-
-void start()

@@ -8,7 +8,16 @@
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -83,8 +92,20 @@ async function buildDist() {
   })
   const { bundle } = await import('./bundle.mjs')
   await bundle(root, 'dist.new')
+  copyTypes(draft)
   rmSync(dist, { recursive: true, force: true })
   renameSync(draft, dist)
+}
+
+/** TypeScript takes the library's types for those of a CommonJS module where a package.json beside them says so. */
+function copyTypes(draft) {
+  for (const file of filesIn(draft, '.')) {
+    if (!/^\.?\/?(library|core\/.*|machine\/.*)\.d\.ts$/.test(file)) continue
+    const to = join(draft, 'cjs', file)
+    mkdirSync(dirname(to), { recursive: true })
+    copyFileSync(join(draft, file), to)
+  }
+  writeFileSync(join(draft, 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
 }
 
 /** A manifest that is there would be taken for what the commands say. */

@@ -4,7 +4,7 @@
  * needs them to oclif as it is installed.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { builtinModules, createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'rolldown'
@@ -77,20 +77,40 @@ const slimOclif = {
   transform: (code, id) => (id === join(oclif, 'lib', 'command.js') ? withoutListener(code) : undefined),
 }
 
-/** Bundles into `folder` (relative to `root`) the program, cli.cjs, and what its threads start from. */
+/** What the program loads late, from a file of its own: it is a quarter of a megabyte, and one command has a use for it. */
+const hub = '@huggingface/hub'
+
+/**
+ * Bundles into `folder` (relative to `root`) the program, cli.cjs, with what it loads late and what its threads start
+ * from; the library for `require` and `import`; and the licences of all that is in these.
+ */
 export async function bundle(root, folder) {
-  await bundleFile(root, 'src/main.ts', join(folder, 'cli.cjs'))
-  await bundleFile(root, 'src/core/storage/bulk-read-worker.ts', join(folder, 'bulk-read-worker.cjs'))
+  const inside = [
+    ...(await bundleFile(root, 'src/main.ts', join(folder, 'cli.cjs'))),
+    ...(await bundleFile(root, hub, join(folder, 'hub.cjs'))),
+    ...(await bundleFile(root, 'src/core/storage/bulk-read-worker.ts', join(folder, 'bulk-read-worker.cjs'))),
+    ...(await bundleFile(root, 'src/library.ts', join(folder, 'library.cjs'))),
+  ]
+  writeLibraryModule(root, folder)
+  writeFileSync(join(root, folder, 'THIRD-PARTY-LICENSES.txt'), licencesOf(inside))
 }
 
-async function bundleFile(root, input, file) {
-  await build({
+/** Names for `import`, of one and the same library. */
+function writeLibraryModule(root, folder) {
+  const names = Object.keys(require(join(root, folder, 'library.cjs'))).filter((name) => name !== 'default')
+  const code = `import library from './library.cjs'\nexport const { ${names.join(', ')} } = library\n`
+  writeFileSync(join(root, folder, 'library.mjs'), code)
+}
+
+/** Gives the files that went into it. `define` replaces expressions. */
+export async function bundleFile(root, input, file, define = {}) {
+  const { output } = await build({
     cwd: root,
     input,
     platform: 'node',
-    // Loaded from where it is installed, by the one command that has a use for it: it is a quarter of a megabyte.
-    external: [...builtinModules, /^node:/, '@huggingface/hub'],
+    external: [...builtinModules, /^node:/, ...(input === hub ? [] : [hub])],
     plugins: [slimOclif],
+    transform: { define },
     // Names stay: they are in the stack of a bug report.
     output: {
       file,
@@ -98,6 +118,7 @@ async function bundleFile(root, input, file) {
       codeSplitting: false,
       // Not every Node 20 can import from a script that bin/run.js compiles.
       dynamicImportInCjs: false,
+      paths: { [hub]: './hub.cjs' },
       minify: { compress: true, mangle: { keepNames: true }, codegen: true },
     },
     logLevel: 'warn',
@@ -105,6 +126,19 @@ async function bundleFile(root, input, file) {
   const code = toAscii(readFileSync(join(root, file), 'utf8'))
   const name = createHash('sha256').update(code).digest('hex').slice(0, 32)
   writeFileSync(join(root, file), `// ${name}\n${code}`)
+  return output.flatMap(({ moduleIds = [] }) => moduleIds)
+}
+
+/** The text of one licence file each for the packages that these files belong to. */
+function licencesOf(files) {
+  const folders = new Set(files.flatMap((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []))
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version, license = 'see below' } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const file = readdirSync(folder).find((one) => /^(licen[cs]e|copying)/i.test(one))
+    const text = file === undefined ? `Licence: ${license}` : readFileSync(join(folder, file), 'utf8').trim()
+    return `${name} ${version} (${license})\n\n${text}\n`
+  })
+  return `The files of ckpt hold parts of these packages.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`
 }
 
 /** A text of one byte a character is read, kept and compiled faster. Escapes mean the same in strings and expressions. */

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { demoCommands } from './demo-commands.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs')], { stdio: 'inherit' })
@@ -24,13 +25,7 @@ try {
   mkdirSync(programs)
   symlinkSync(join(root, 'bin', 'run.js'), join(programs, 'ckpt'))
   cpSync(join(root, 'examples', 'asr'), exp, { recursive: true })
-  show('what is there', 'ckpt list save')
-  show('the best, for a script', 'ckpt find save --min WER')
-  show('keep the newest and the best two by WER: the plan only', 'ckpt prune save --keep 2 --min WER --dry-run')
-  show(
-    'fine-tune from the best: carry what matches into a model with another vocabulary',
-    'ckpt transfer "$(ckpt find save --min WER --key model)" new-language.safetensors --skip-mismatched -o init.safetensors',
-  )
+  for (const { comment, typed } of demoCommands) show(comment, typed)
 } finally {
   rmSync(place, { recursive: true, force: true })
 }

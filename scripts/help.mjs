@@ -1,6 +1,6 @@
 /**
  * What the program prints without being loaded, into `dist`: help.json, the help of each command at several widths, and
- * completion.json, what completion knows of the commands. Drawn by oclif from the commands.
+ * completion.json, what completion knows of the commands; and ckpt.1, the man page. Drawn by oclif from the commands.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -36,6 +36,7 @@ export async function writeHelp(root, dist) {
   for (const name of [...names, ...topics].sort()) pages[name] = await pageOf(name.split(' '))
   writeFileSync(join(dist, 'help.json'), JSON.stringify(pages))
   writeFileSync(join(dist, 'completion.json'), JSON.stringify(completionSpec(config)))
+  writeFileSync(join(dist, 'ckpt.1'), manPage(pages, config.version))
 }
 
 /** The version is that of the machine that runs it. */
@@ -69,4 +70,36 @@ function flagSpec({ char, type, helpValue, options, multiple, description = '' }
     ...(multiple ? { repeatable: true } : {}),
     description: description.split('\n')[0],
   }
+}
+
+/** In man(7)'s macros: the commands by purpose, then each one's help as it is. */
+function manPage(pages, version) {
+  const [summary = ''] = pages[''][80].split('\n')
+  const sections = Object.entries(pages).filter(([name]) => name !== '')
+  return [
+    `.TH CKPT 1 "" "ckpt ${version}" "User Commands"`,
+    '.SH NAME',
+    `ckpt \\- ${roff(summary.replace(/^A /, 'a '))}`,
+    '.SH SYNOPSIS',
+    '.B ckpt',
+    '[COMMAND] [ARGUMENT...] [FLAG...]',
+    '.SH COMMANDS',
+    verbatim(pages[''][80].replace(/^[^]*?(?=^LOOK$)/m, '')),
+    ...sections.flatMap(([name, page]) => [`.SH ckpt ${name}`, verbatim(page[80])]),
+    '.SH SEE ALSO',
+    'docs/ in the package, and ckpt COMMAND \\-\\-help.',
+    '',
+  ].join('\n')
+}
+
+function verbatim(text) {
+  return `.nf\n${roff(text.trim())}\n.fi`
+}
+
+/** Backslashes and hyphens as they are, and no line that begins a request. */
+function roff(text) {
+  return text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replace(/^([.'])/gm, '\\&$1')
 }

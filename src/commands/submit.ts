@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
+import { ownProgram } from '../machine/own-program.js'
 import { CkptError } from '../core/errors.js'
 import { batchScript, callsRun } from '../core/jobs/schedulers/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
@@ -112,7 +113,7 @@ In a job array %a in the run's path stands for the task's index, so that each ta
         hint: 'name one for each: exp-%a/save, where %a is the index of the task',
       })
     }
-    const program = [process.execPath, ...process.argv.slice(1, 2)]
+    const program = ownProgram()
     return { program, run, flags: passedOn(this.ownArguments(), RunCommand.flags) }
   }
 

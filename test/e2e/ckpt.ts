@@ -12,6 +12,13 @@ const project = fileURLToPath(new URL('../..', import.meta.url))
 /** Absolute path of the program that the build makes. */
 export const program = join(project, 'bin', 'run.js')
 
+/** `npm run test:binary` has the one-file executable tested in its place. */
+const executable = process.env['CKPT_TEST_EXECUTABLE']
+
+/** What is started, before ckpt's own arguments. */
+const [command, ...before]: [string, ...string[]] =
+  executable === undefined ? [process.execPath, program] : [executable]
+
 export interface Outcome {
   /** The exit status; 128 + N when killed by signal N, as a shell says it. */
   readonly status: number
@@ -34,7 +41,7 @@ export function ckpt(args: readonly string[], options: RunOptions = {}): Promise
 
 /** The program, running. */
 export function start(args: readonly string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
-  return startProcess(process.execPath, [program, ...args], options)
+  return startProcess(command, [...before, ...args], options)
 }
 
 /**
@@ -55,8 +62,8 @@ let folder: string | undefined
 export function commandFolder(): string {
   if (folder !== undefined) return folder
   folder = temporaryDirectory()
-  const command = join(folder, 'ckpt')
-  writeFileSync(command, `#!/bin/sh\nexec ${shellWord(process.execPath)} ${shellWord(program)} "$@"\n`, { mode: 0o755 })
+  const words = [command, ...before].map(shellWord).join(' ')
+  writeFileSync(join(folder, 'ckpt'), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 })
   return folder
 }
 

@@ -29,6 +29,6 @@ describe('short names', () => {
   it.each(['-V', '--version'])('%s tells the version', async (flag) => {
     const { stdout, status } = await ckpt([flag])
     expect(status).toBe(0)
-    expect(stdout).toMatch(/^ckpt\/\d+\.\d+\.\d+ \S+ node-v\d+\.\d+\.\d+\n$/)
+    expect(stdout).toMatch(/^ckpt\/\d+\.\d+\.\d+ \S+ (node|bun)-v\d+\.\d+\.\d+\n$/)
   })
 })
