@@ -12,7 +12,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../../src/core/errors.js'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
@@ -52,10 +52,13 @@ async function namesIn(root: string): Promise<string[]> {
 
 describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
   const { run } = JSON.parse(readFileSync(join(frameworks, framework, 'expected.json'), 'utf8')) as { run: string }
+  // Each case puts back what it took away, so one copy does for all.
+  let made: string | undefined
   const copy = () => {
-    const root = join(makeFolder(), 'run')
-    cpSync(join(frameworks, framework, run), root, { recursive: true, preserveTimestamps: true })
-    return root
+    if (made !== undefined) return made
+    made = join(makeFolder(), 'run')
+    cpSync(join(frameworks, framework, run), made, { recursive: true, preserveTimestamps: true })
+    return made
   }
 
   it.each(Object.keys(replacements))(
@@ -70,7 +73,7 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
         .filter((path) => path !== first?.path)
       for (const { path } of first?.files ?? []) {
         if (!lstatSync(path).isFile()) continue
-        const aside = join(makeFolder(), 'file')
+        const aside = join(dirname(root), 'aside')
         const content = readFileSync(path)
         renameSync(path, aside)
         replacements[name]?.(path, content)

@@ -12,7 +12,7 @@ const made: string[] = []
 
 afterAll(() => {
   for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true })
-})
+}, 60_000)
 
 /** A new folder that is gone when the test file has ended. */
 export function makeFolder(): string {
