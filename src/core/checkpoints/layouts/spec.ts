@@ -123,6 +123,8 @@ export interface NameSource {
   readonly add?: Readonly<Record<string, number>>
   /** True: also the counts that the words of any name tell: `model_epoch_12`, `ckpt-step=300`. */
   readonly words?: boolean
+  /** True: also every `key=value` in the name, with a number for its value. */
+  readonly pairs?: boolean
   /** Groups that are none of the facts to be told. */
   readonly leave?: readonly string[]
 }

@@ -26,13 +26,25 @@ export function sourcesOf({ form }: Unit): readonly FactSource[] {
   return form.facts ?? [{ from: 'name' }]
 }
 
-export function factsOfName({ name, named }: Unit, { add = {}, leave = [], words = false }: NameSource): Told {
-  const meta = new Map<string, MetaValue>(words && !named.has('epoch') && !named.has('step') ? countsOfName(name) : [])
+export function factsOfName(
+  { name, named }: Unit,
+  { add = {}, leave = [], words = false, pairs = false }: NameSource,
+): Told {
+  const counted = words && !named.has('epoch') && !named.has('step') ? countsOfName(name) : []
+  const meta = new Map<string, MetaValue>([...counted, ...(pairs ? pairsOfName(name) : [])])
   if (named.size + meta.size === 0) return nothingTold
   for (const [key, text] of named) {
     if (!leave.includes(key)) meta.set(key, corrected(numberOrText(text), add[key]))
   }
   return { meta, findings: [], isOfName: true }
+}
+
+/** `val_loss=1.20-step=99`: a minus before a number is its own where an `=` stands before that. */
+function pairsOfName(name: string): [string, MetaValue][] {
+  const pairs = name.matchAll(
+    /(?:^|[-_]{1,2})([A-Za-z][\w./]*?)=([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|nan|inf)(?=$|[-_.])/gi,
+  )
+  return [...pairs].map(([, key = '', value = '']) => [key, numberOrText(value)])
 }
 
 const special = new Map([

@@ -97,9 +97,11 @@ export function filesNamed(unit: Unit, name: string | RegExp): string[] {
     .sort()
 }
 
-/** A folder's name ends in `/` for a pattern; what stands under a very name is not looked at. */
+/** A folder's name ends in `/` for a pattern; of a very name, one that ends so is a folder's, and any other anything's. */
 export function isNamed(entry: DirectoryEntry, name: string | RegExp): boolean {
-  if (typeof name === 'string') return entry.name === name
+  if (typeof name === 'string') {
+    return name.endsWith('/') ? entry.kind === 'directory' && entry.name === name.slice(0, -1) : entry.name === name
+  }
   return name.test(entry.kind === 'directory' ? `${entry.name}/` : entry.name)
 }
 

@@ -52,7 +52,8 @@ export async function scanSpecs(
   const named = await findNamed(storage, folder, specs)
   const looked: Looked[][] = []
   for (const batch of batches(named, batchSize)) looked.push(...(await lookAtBatch(storage, folder, batch)))
-  const taken = withoutParts(resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked])))
+  const resolved = resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked]))
+  const taken = withoutForeignLinks(withoutParts(resolved))
   const complete: Looked[] = []
   for (const one of taken) {
     const read = isRead(one) ? one : await readLater(storage, one)
@@ -64,6 +65,16 @@ export async function scanSpecs(
     if (own.length > 0) found.push(...(await finish(storage, folder, spec, own)))
   }
   return found
+}
+
+/** A link to a checkpoint beside it that another layout has is that one's bookkeeping: `latest-rank0.pt`. */
+function withoutForeignLinks(taken: readonly Looked[]): readonly Looked[] {
+  if (taken.every(({ unit }) => unit.target === null)) return taken
+  const owners = new Map(taken.map(({ unit }) => [unit.path, unit.spec]))
+  return taken.filter(({ unit }) => {
+    const owner = unit.target === null ? undefined : owners.get(unit.target)
+    return owner === undefined || owner === unit.spec
+  })
 }
 
 /** A file that is part of a group is no checkpoint beside it, whatever it looks like by itself. */

@@ -5,8 +5,29 @@
  * `val_loss` holds the value of `best_checkpoint_metric`, whatever that is. A file is written as `….pt.tmp` first.
  */
 import type { Meta } from '../../../checkpoint.js'
-import type { LayoutSpec } from '../spec.js'
+import type { Form, LayoutSpec } from '../spec.js'
 import { valueIn } from '../engine/unit.js'
+
+const saved: Omit<Form, 'kind' | 'name'> = {
+  proof: {
+    sure: [{ torch: ['model', 'extra_state'] }, { torch: ['model', 'optimizer_history'] }],
+    typical: /^checkpoint(?:_best|_last|\d+)(?:-shard\d+)?\.pt$/,
+  },
+  facts: [
+    {
+      from: 'torch',
+      take: {
+        step: ['optimizer_history', '-1', 'num_updates'],
+        val_loss: ['extra_state', 'val_loss'],
+        '#maximize': ['cfg', 'checkpoint', 'maximize_best_checkpoint_metric'],
+        '#metric': ['cfg', 'checkpoint', 'best_checkpoint_metric'],
+        '#next': ['extra_state', 'train_iterator', 'epoch'],
+        '#inEpoch': ['extra_state', 'train_iterator', 'iterations_in_epoch'],
+      },
+      pick: epochDone,
+    },
+  ],
+}
 
 export const fairseq: LayoutSpec = {
   id: 'fairseq',
@@ -14,30 +35,21 @@ export const fairseq: LayoutSpec = {
   looks: 'checkpoint<epoch>.pt, checkpoint_<epoch>_<updates>.pt, checkpoint_best.pt and checkpoint_last.pt',
   forms: [
     {
+      ...saved,
       kind: 'file',
-      name: /^checkpoint(?:\d+|_\d+_\d+|_best|_last|_crash|\.best_.+)(?:-(?:shard|rank)[-\w]+)?\.pt$/,
-      proof: {
-        sure: [{ torch: ['model', 'extra_state'] }, { torch: ['model', 'optimizer_history'] }],
-        typical: /^checkpoint(?:_best|_last|\d+)\.pt$/,
-      },
-      facts: [
-        {
-          from: 'torch',
-          take: {
-            step: ['optimizer_history', '-1', 'num_updates'],
-            val_loss: ['extra_state', 'val_loss'],
-            '#maximize': ['cfg', 'checkpoint', 'maximize_best_checkpoint_metric'],
-            '#metric': ['cfg', 'checkpoint', 'best_checkpoint_metric'],
-            '#next': ['extra_state', 'train_iterator', 'epoch'],
-            '#inEpoch': ['extra_state', 'train_iterator', 'iterations_in_epoch'],
-          },
-          pick: epochDone,
-        },
-      ],
+      name: /^checkpoint(?:\d+|_\d+_\d+|_best|_last|_crash|\.best_.+)(?<!-(?:shard|rank)[-\w]*)\.pt$/,
+    },
+    {
+      // With sharded states each rank has a file of its own.
+      ...saved,
+      kind: 'group',
+      name: /^(?<unit>checkpoint(?:\d+|_\d+_\d+|_best|_last|_crash|\.best_.+?))-(?<part>(?:shard|rank)[-\w]+)\.pt$/,
+      main: /-(?:shard|rank-)0\.pt$/,
+      files: [{ name: /\.pt$/, role: 'all' }],
     },
   ],
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
-  copies: { names: /^checkpoint(_best|_last|\.best_.+)\.pt$/, by: ['file', 'content'] },
+  copies: { names: /^checkpoint(_best|_last|\.best_.+?)(-(shard|rank)[-\w]+)?\.pt$/, by: ['file', 'content'] },
 }
 
 function epochDone(content: Meta): Meta {

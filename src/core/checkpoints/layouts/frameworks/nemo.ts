@@ -5,10 +5,31 @@
  * `metadata.json`, which is written last. `<folder>-unfinished` beside it marks one that is being written, and NeMo
  * removes both at its next start. The `.ckpt` files of NeMo 1 are Lightning's.
  */
-import type { LayoutSpec } from '../spec.js'
+import type { Form, Has, LayoutSpec } from '../spec.js'
 
-const named =
-  /^.*?(?:[-_]step=(?<step>\d+))?(?:-epoch=(?<epoch>\d+))?-consumed_samples=(?<consumed_samples>\d+(?:\.\d+)?)(?:-last)?$/
+/** NeMo 2 puts both into any folder that it saves, whatever that is called. */
+const weightsAndContext: Has = { all: [{ file: 'weights/' }, { file: 'context/' }] }
+
+const saved: Omit<Form, 'name' | 'proof'> = {
+  kind: 'folder',
+  below: /^weights$/,
+  whole: {
+    marker: '{name}-unfinished',
+    needs: [
+      {
+        any: ['metadata.json', '.metadata', 'weights/metadata.json', 'weights/.metadata'],
+        reason: 'metadata.json, which is written last, is not there',
+      },
+    ],
+  },
+  facts: [{ from: 'name', pairs: true }],
+  files: [
+    { name: /^(weights|model_weights)\/$/, role: 'all' },
+    { name: /\.distcp$/, role: 'all' },
+    { name: /^common\.pt$/, role: 'loop', optional: true },
+    { name: /^(\.metadata|metadata\.json)$/, role: 'index', unlisted: true },
+  ],
+}
 
 export const nemo: LayoutSpec = {
   id: 'nemo',
@@ -16,30 +37,14 @@ export const nemo: LayoutSpec = {
   looks: '<name>--<metric>=<value>-step=<N>-consumed_samples=<N>/ with weights/ or metadata.json',
   forms: [
     {
-      kind: 'folder',
-      name: named,
-      below: /^weights$/,
+      ...saved,
+      name: /-consumed_samples=\d/,
       proof: {
         sure: [{ file: 'metadata.json' }, { file: /^weights\/(metadata\.json|\.metadata)$/ }],
         likely: [{ file: 'weights/' }, { file: 'model_weights/' }, { file: /\.distcp$/ }],
         typical: /-consumed_samples=/,
       },
-      whole: {
-        marker: '{name}-unfinished',
-        needs: [
-          {
-            any: ['metadata.json', '.metadata', 'weights/metadata.json', 'weights/.metadata'],
-            reason: 'metadata.json, which is written last, is not there',
-          },
-        ],
-      },
-      facts: [{ from: 'name' }],
-      files: [
-        { name: /^(weights|model_weights)\/$/, role: 'all' },
-        { name: /\.distcp$/, role: 'all' },
-        { name: /^common\.pt$/, role: 'loop', optional: true },
-        { name: /^(\.metadata|metadata\.json)$/, role: 'index', unlisted: true },
-      ],
     },
+    { ...saved, name: /^/, proof: { sure: [weightsAndContext] } },
   ],
 }

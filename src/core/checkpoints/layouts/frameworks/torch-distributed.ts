@@ -15,7 +15,8 @@ const folder: Omit<Form, 'name' | 'proof'> = {
   facts: [{ from: 'name' }, { from: 'text', file: '.metadata', lazy: true, pick: keysOf }],
   files: [
     { name: /^\.metadata$/, role: 'index', unlisted: true },
-    { name: /\.distcp$/, role: 'all' },
+    // Which of them there must be, `.metadata` says; exports have none.
+    { name: /\.distcp$/, role: 'all', optional: true },
   ],
   resumable: (_, facts) => facts.get('#resumable') === true,
 }
