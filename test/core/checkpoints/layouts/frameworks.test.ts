@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { holdsWeights, isResumable, type Run } from '../../../../src/core/checkpoint.js'
-import { findRuns, measure } from '../../../../src/core/checkpoints/layouts/index.js'
+import { findLayout, findRuns, measure } from '../../../../src/core/checkpoints/layouts/index.js'
 import { byRecency } from '../../../../src/core/choosing/selection/index.js'
 import { choose, openRunToGoOn } from '../../../../src/core/runs/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
@@ -146,10 +146,17 @@ describe.each(runs)('a run of %s', (_, fixture) => {
     expect(relative(folder, checkpoint.path)).toBe(damaged?.resume)
   })
 
-  it('has a file with the weights in each checkpoint', async () => {
-    for (const { name, files } of await scan(root)) {
-      const roles = files.map(({ role }) => role)
-      expect([name, roles.some((role) => ['weights', 'all', 'index'].includes(role))]).toEqual([name, true])
+  it('has a file or a folder with the weights in each checkpoint', async () => {
+    for (const { name, path, kind, layout, files } of await scan(root)) {
+      const folders = kind === 'directory' ? readdirSync(path, { withFileTypes: true }) : []
+      const inside = folders
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => findLayout(layout)?.roleOf({ name: entry.name, kind: 'directory' }))
+      const roles = [...files.map(({ role }) => role), ...inside]
+      expect([name, roles.some((role) => role === 'weights' || role === 'all' || role === 'index')]).toEqual([
+        name,
+        true,
+      ])
     }
   })
 })

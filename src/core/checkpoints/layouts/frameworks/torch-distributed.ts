@@ -39,6 +39,10 @@ export const torchtitan: LayoutSpec = {
       kind: 'folder',
       name: /^step-(?<step>\d+)$/,
       proof: { sure: [{ file: 'model.safetensors.index.json' }] },
+      files: [
+        { name: /\.safetensors\.index\.json$/, role: 'index' },
+        { name: /\.safetensors$/, role: 'weights', optional: true },
+      ],
       resumable: false,
     },
   ],
