@@ -124,6 +124,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     takenBack: readonly string[],
     definitions: Interfaces.FlagInput,
   ): Promise<Interfaces.FlagInput> {
+    const typed = Object.keys(flags).filter((name) => metadata.flags[name]?.setFromDefault !== true)
+    this.given = new Set([...typed, ...takenBack])
     if (flags['no-config'] === true) return {}
     const [first] = Object.values(args).flat()
     const path = resolve(typeof first === 'string' ? first : '.')
@@ -137,12 +139,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     if (files.length === 0) return {}
     if (files.some(({ layouts }) => layouts !== null)) (await import('./settings/layouts.js')).useLayoutsOf(files)
     const { applySettings } = await import('./settings/apply.js')
-    const given = Object.keys(flags).filter((name) => metadata.flags[name]?.setFromDefault !== true)
     const settings = await applySettings(files, {
       command: this.name,
       flags: definitions,
       together: (this.constructor as typeof BaseCommand).together,
-      given: new Set([...given, ...takenBack]),
+      given: this.given,
     })
     const inForce = [...settings].filter(([, { value }]) => value !== null)
     this.positions = new Map(inForce.map(([name, { position }]) => [name, position]))
@@ -152,6 +153,30 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
         return setting === undefined || setting.value === null ? [] : [[name, withDefault(definition, setting.value)]]
       }),
     )
+  }
+
+  /** Flags that need no setting: those on the command line and of the environment. */
+  protected given: ReadonlySet<string> = new Set()
+
+  /**
+   * The flags as they hold for one of several runs: what was typed, and what the files at and above that run say.
+   * Throws CkptError `refused` where one may be somebody else's, ConfigError.
+   */
+  protected async flagsFor(run: string): Promise<FlagsOf<T>> {
+    if (this.flags['no-config'] === true) return this.flags
+    const leniency = { unreadable: false, mistaken: false }
+    const { files, leftOut } = await loadSettings(this.storage, run, this.config.commandIDs, leniency)
+    refuseLeftOut(leftOut)
+    const { applySettings } = await import('./settings/apply.js')
+    const settings = await applySettings(files, {
+      command: this.name,
+      flags: { ...this.ctor.baseFlags, ...this.ctor.flags },
+      together: (this.constructor as typeof BaseCommand).together,
+      given: this.given,
+    })
+    const own = Object.entries(this.flags).filter(([name]) => !this.positions.has(name))
+    const set = [...settings].flatMap(([name, { value }]) => (value === null ? [] : [[name, value] as const]))
+    return Object.fromEntries([...own, ...set]) as FlagsOf<T>
   }
 
   /** Where the search for settings begins: the run that the first argument stands for, or what it names. */

@@ -7,15 +7,24 @@ import { isUnreadable, type Run } from '../core/checkpoint.js'
 import { failureOf } from '../core/changes/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
+  applyEach,
   applyPlan,
   carryOut,
+  eachRun,
   intentOf,
+  isOthers,
+  lastWrite,
   openRun,
+  planEach,
   planPrune,
   planToJson,
   readPlan,
   refusalOf,
+  toWritten,
   writePlan,
+  type CarriedOut,
+  type ManyPlans,
+  type PlannedRun,
   type Intent,
   type PruneContext,
   type PrunePlan,
@@ -28,16 +37,27 @@ import {
   dryRunFlag,
   policyFlags,
   pruneVerifyFlag,
+  recursiveFlag,
   runArgument,
   selectionFlags,
   stateFlag,
   trashFlag,
   waitFlag,
+  walkFlags,
   yesFlag,
 } from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
 import { summarise } from '../render/checkpoints.js'
+import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
+import {
+  describeLeftAlone,
+  manyDocument,
+  renderManyDone,
+  renderManyPlans,
+  renderManyQuestion,
+} from '../render/prune-many.js'
+import { formatAge } from '../render/units.js'
 import {
   intentDocument,
   pruneDocument,
@@ -67,6 +87,10 @@ Without a policy among the flags, that of the nearest ckpt.yaml is taken, in the
 Before anything goes, the newest that stays (and that a job can go on from) is read to its last byte; what is damaged
 in it makes another plan. It is remembered, so that each checkpoint is read once.
 
+With -r the policy is asked of each run below the folder by itself, that of the ckpt.yaml nearest to it where none is typed;
+one plan is summed up and one question asked. A run that is locked, in which a job runs, that was written to within
+--quiet-for, or that is somebody else's is left alone and told; exit status 6.
+
 A space target that cannot be met is refused (exit status 5), unless --as-far-as-possible. Exit status 6 when some could
 not be removed, a space target is missed, or a checkpoint could not be read: it stays whatever the flags say.`
   static override examples = [
@@ -88,6 +112,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       command: '<%= config.bin %> prune exp/save --min-free 10% --dry-run',
     },
     {
+      description: 'every run below a folder, each by itself',
+      command: '<%= config.bin %> prune -r exp --keep 2 --min loss --dry-run',
+    },
+    {
       description: 'start over',
       command: '<%= config.bin %> prune exp/save --keep 0 --no-protect --allow-empty --yes',
     },
@@ -104,13 +132,22 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     plan: Flags.file({
       helpValue: 'FILE',
       description: 'write the plan to a new file and change nothing else',
-      exclusive: ['apply', 'trash'],
+      exclusive: ['apply', 'trash', 'recursive'],
     }),
     apply: Flags.file({
       helpValue: 'FILE',
       description: 'do exactly what the plan in the file says; what has changed since stays, and is told',
-      exclusive: ['plan', ...policyNames],
+      exclusive: ['plan', 'recursive', ...policyNames],
     }),
+    recursive: recursiveFlag,
+    all: Flags.boolean({ description: 'with -r: every run of the plan, also on a terminal', dependsOn: ['recursive'] }),
+    'quiet-for': Flags.string({
+      helpValue: 'TIME',
+      default: '30m',
+      description: 'with -r: leave a run alone that was written to in this time',
+    }),
+    others: Flags.boolean({ description: "with -r: other people's runs too", dependsOn: ['recursive'] }),
+    ...walkFlags,
     trash: trashFlag,
     state: stateFlag,
     wait: waitFlag,
@@ -119,6 +156,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   async run(): Promise<void> {
+    if (this.flags.recursive) return this.pruneMany()
     const written = await this.readPlan()
     const run = await openRun(this.storage, written?.run ?? resolve(this.args.run), this.stateLocation)
     if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, await this.intend(run, written))
@@ -233,5 +271,99 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     if (plan.missingBytes > 0) process.exitCode = exitStatusOf.partial
     this.exitForUnreadable(plan)
     this.answer(document, () => (idle ? [] : renderRemoval(removal, this.output, trash)))
+  }
+
+  /** The policy for each run by itself: one plan summed up, one question, then run by run under its lock. */
+  private async pruneMany(): Promise<void> {
+    const root = resolve(this.args.run)
+    const view = { root, output: this.output, all: this.flags.all }
+    const plans = await this.planMany(root)
+    if (plans.planned.length + plans.leftAlone.length === 0) {
+      throw new CkptError('not-found', `no run in ${root} or below it`)
+    }
+    const document = manyDocument(plans, null)
+    if (!this.wantsJson) this.output.dataLines(await renderManyPlans(plans, view))
+    if (plans.leftAlone.length > 0) process.exitCode = exitStatusOf.partial
+    const count = plans.planned.reduce((sum, { plan }) => sum + plan.remove.length, 0)
+    if (this.flags['dry-run'] || count === 0) return this.answer(document, () => [])
+    this.failWith(document)
+    const { trash, yes } = this.flags
+    if (!yes && !(await confirm(renderManyQuestion(plans.planned, trash), '--yes'))) {
+      throw new CkptError('refused', 'nothing was removed')
+    }
+    const { done, leftAlone } = await applyEach(plans.planned, (one) => this.applyOne(one))
+    const after = { planned: plans.planned, leftAlone: [...plans.leftAlone, ...leftAlone] }
+    for (const one of leftAlone) this.alert(describeLeftAlone(one, view))
+    for (const { run, removal } of done) this.tellFailed(run, removal)
+    if (leftAlone.length > 0) process.exitCode = exitStatusOf.partial
+    this.answer(manyDocument(after, done), () => renderManyDone(done, trash, this.output))
+  }
+
+  private tellFailed({ path }: Run, removal: CarriedOut): void {
+    const failure = failureOf(removal)
+    if (failure === null) return
+    this.alert(`${printable(path)}: ${failure.message}`)
+    process.exitCode = exitStatusOf.partial
+  }
+
+  private async planMany(root: string): Promise<ManyPlans> {
+    const now = this.now()
+    return this.walk(this.flags, async (walking) => {
+      const work = { signal: walking.signal ?? new AbortController().signal, onProgress: () => undefined }
+      const runs = eachRun(this.storage, root, { ...this.stateLocation, ...walking })
+      return planEach(runs, {
+        plan: async (run) => {
+          const request = await this.requestFor(run.path)
+          const writers = await this.writersOf(run.path)
+          const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
+          const plan = await planPrune(this.storage, run, request, context)
+          const { protect = true, allowEmpty = false } = request
+          return { plan, written: toWritten(run.path, plan, { created: now, protect, allowEmpty }) }
+        },
+        whyAlone: (run, plan) => this.whyAlone(run.path, plan, now),
+      })
+    })
+  }
+
+  private writersOf(run: string): Promise<Writers> {
+    return writersOf(this.storage, run, this.flags.state, this.changing('0s', this.flags.state))
+  }
+
+  /** The policy that was typed, or that of the ckpt.yaml at or above the run. */
+  private async requestFor(run: string): Promise<PruneRequest> {
+    const flags = await this.flagsFor(run)
+    if (flags['min-free'] !== undefined) {
+      throw new CkptError('usage', '--min-free is asked of a disk, and with -r each run would free it again', {
+        hint: 'name what each run may have: --max-total',
+      })
+    }
+    const { verify } = flags
+    return { ...(await readPolicy(flags)), verify, proves: verify === undefined, toTrash: this.flags.trash }
+  }
+
+  private async whyAlone(run: string, plan: PrunePlan, now: number): Promise<string | null> {
+    if (!this.flags.others && (await isOthers(this.storage, run))) return "it is somebody else's: --others"
+    const { job } = await this.writersOf(run)
+    if (job !== null) return `a job of it is running, under ${job}`
+    const quiet = parseAge('quiet-for', this.flags['quiet-for'])
+    const written = lastWrite(plan)
+    if (written === null || now - written >= quiet) return null
+    return `it was written to ${formatAge(now - written)} ago: --quiet-for`
+  }
+
+  /** Exactly what was shown, under the run's lock: what has changed since stays, and is told. */
+  private async applyOne({ run: { path }, plan, written }: PlannedRun): Promise<CarriedOut> {
+    const { trash, state } = this.flags
+    const patience = this.given.has('wait') ? this.flags.wait : '0s'
+    return this.locked(path, { wait: patience, state }, async () => {
+      const run = await openRun(this.storage, path, this.stateLocation)
+      const writers = await this.writersOf(path)
+      return this.long('removing', async (work) => {
+        const context = { now: this.now(), wait, utcOffset, writers, ...this.stateLocation, ...work }
+        const { going } = await applyPlan(this.storage, run, written, context)
+        const how = { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal: work.signal }
+        return carryOut(this.storage, run, { ...going, proof: plan.proof }, how)
+      })
+    })
   }
 }

@@ -37,3 +37,14 @@ export { restoreAndName, type Restored } from './restore.js'
 export { setAside, setAsideReasons, takeBack } from './set-aside.js'
 export { recordRun, verdictOf, verifyRun, type Verified, type VerifyRequest } from './verify.js'
 export { summariseRun, type BestOfRun, type RunSummary, type SummaryRequest } from './summarise-run.js'
+export {
+  applyEach,
+  isOthers,
+  lastWrite,
+  planEach,
+  toWritten,
+  type DoneRun,
+  type LeftAlone,
+  type ManyPlans,
+  type PlannedRun,
+} from './prune-many.js'

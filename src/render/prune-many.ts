@@ -1,0 +1,121 @@
+/** A prune of many runs, summed up. */
+import { relative } from 'node:path'
+import type { DoneRun, LeftAlone, ManyPlans, PlannedRun } from '../core/runs/index.js'
+import { painter } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { pruneDocument } from './prune.js'
+import { renderTable, type Column } from './table.js'
+import { formatSize, plural } from './units.js'
+
+/** Runs that a summary lists. */
+const mostListed = 20
+
+export interface ManyView {
+  /** Absolute: where the search began. */
+  readonly root: string
+  readonly output: Output
+  /** Lists every run. */
+  readonly all: boolean
+}
+
+interface Sums {
+  readonly stay: number
+  readonly stayBytes: number
+  readonly go: number
+  readonly goBytes: number
+}
+
+function sumsOf({ plan }: Pick<PlannedRun, 'plan'>): Sums {
+  return {
+    stay: plan.keep.length,
+    stayBytes: plan.keep.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0),
+    go: plan.remove.length,
+    goBytes: plan.freedBytes,
+  }
+}
+
+function totalOf(planned: readonly PlannedRun[]): Sums {
+  return planned.map(sumsOf).reduce(
+    (a, b) => ({
+      stay: a.stay + b.stay,
+      stayBytes: a.stayBytes + b.stayBytes,
+      go: a.go + b.go,
+      goBytes: a.goBytes + b.goBytes,
+    }),
+    { stay: 0, stayBytes: 0, go: 0, goBytes: 0 },
+  )
+}
+
+/** The runs that lose most first, then those left alone with the reason, then the sum. */
+export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: ManyView): Promise<string[]> {
+  const { output, all } = view
+  const paint = painter(output.colours)
+  const losing = planned.filter(({ plan }) => plan.remove.length > 0)
+  const sorted = losing.toSorted((a, b) => b.plan.freedBytes - a.plan.freedBytes)
+  const shown = all || !output.isTerminal ? sorted : sorted.slice(0, mostListed)
+  const columns: Column<PlannedRun>[] = [
+    { title: 'RUN', shortens: true, cell: ({ run }) => nameOf(run.path, view) },
+    { title: 'STAY', align: 'right', cell: (one) => String(sumsOf(one).stay) },
+    { title: 'SIZE', align: 'right', leaves: 1, cell: (one) => formatSize(sumsOf(one).stayBytes) },
+    { title: 'GO', align: 'right', cell: (one) => String(sumsOf(one).go), paint: (_, text) => paint('bad', text) },
+    { title: 'FREES', align: 'right', cell: (one) => formatSize(sumsOf(one).goBytes) },
+  ]
+  const table =
+    shown.length === 0
+      ? []
+      : await renderTable(columns, shown, { isTerminal: output.isTerminal, width: output.width, paint })
+  const more = sorted.length - shown.length
+  return [
+    ...table,
+    ...(more > 0 ? [paint('faint', `… and ${more} more runs: --all shows them`)] : []),
+    ...leftAlone.map((one) => paint('warning', describeLeftAlone(one, view))),
+    paint('title', describeSum(planned)),
+  ]
+}
+
+export function describeLeftAlone({ run, reason }: LeftAlone, view: ManyView): string {
+  return `left alone: ${nameOf(run, view)}: ${printable(reason)}`
+}
+
+function nameOf(path: string, { root, output }: ManyView): string {
+  return printable(output.isTerminal ? relative(root, path) || '.' : path)
+}
+
+function describeSum(planned: readonly PlannedRun[]): string {
+  const { stay, stayBytes, go, goBytes } = totalOf(planned)
+  const losing = planned.filter(({ plan }) => plan.remove.length > 0).length
+  return (
+    `${plural(planned.length, 'run')}: ${plural(stay, 'checkpoint')} (${formatSize(stayBytes)}) stay; ` +
+    (go === 0 ? 'nothing to remove' : `${go} (${formatSize(goBytes)}) of ${plural(losing, 'run')} go`)
+  )
+}
+
+export function renderManyQuestion(planned: readonly PlannedRun[], trash: boolean): string {
+  const { go, goBytes } = totalOf(planned)
+  const losing = planned.filter(({ plan }) => plan.remove.length > 0).length
+  const what = `${plural(go, 'checkpoint')} of ${plural(losing, 'run')} (${formatSize(goBytes)})`
+  return trash ? `Move ${what} to the trash?` : `Remove ${what}?`
+}
+
+export function renderManyDone(done: readonly DoneRun[], trash: boolean, { colours }: Output): string[] {
+  if (done.length === 0) return []
+  const removed = done.reduce((sum, { removal }) => sum + removal.removed.length, 0)
+  const freed = done.reduce((sum, { removal }) => sum + removal.freedBytes, 0)
+  const what = `${plural(removed, 'checkpoint')} of ${plural(done.length, 'run')}`
+  const text = trash
+    ? `moved ${what} to the trash; ckpt trash empty frees the space`
+    : `removed ${what}, ${formatSize(freed)} freed`
+  return [painter(colours)('good', text)]
+}
+
+/** As `--json` gives it (docs/json.md); `done` is null where nothing was to be done. */
+export function manyDocument(
+  { planned, leftAlone }: ManyPlans,
+  done: readonly DoneRun[] | null,
+): Record<string, unknown> {
+  const removals = new Map(done?.map(({ run, removal }) => [run.path, removal]))
+  const runs = planned.map(({ run, plan }) => pruneDocument(run, plan, removals.get(run.path) ?? null))
+  const freed = done?.reduce((sum, { removal }) => sum + removal.freedBytes, 0)
+  return { runs, leftAlone, freedBytes: freed ?? totalOf(planned).goBytes, applied: done !== null }
+}

@@ -1,0 +1,94 @@
+import { cpSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt, temporaryDirectory } from './ckpt.js'
+import { epochs, makeRun } from './runs.js'
+
+interface ManyDocument {
+  readonly runs: readonly {
+    readonly run: string
+    readonly remove: readonly unknown[]
+    readonly failed: readonly unknown[]
+  }[]
+  readonly leftAlone: readonly { readonly run: string; readonly reason: string }[]
+  readonly applied: boolean
+}
+
+/** Runs of a sweep, by name how many epochs each has. */
+function sweep(runs: Readonly<Record<string, number>>): string {
+  const root = temporaryDirectory()
+  for (const [name, count] of Object.entries(runs)) makeRun(epochs(count), join(root, name, 'save'))
+  return root
+}
+
+function left(root: string, ...names: readonly string[]): Record<string, string[]> {
+  return Object.fromEntries(names.map((name) => [name, readdirSync(join(root, name, 'save')).sort()]))
+}
+
+async function document(args: readonly string[]): Promise<ManyDocument> {
+  return JSON.parse((await ckpt(['prune', ...args, '--json'])).stdout) as ManyDocument
+}
+
+describe('ckpt prune -r', () => {
+  it('removes exactly what a prune of each run by itself removes', async () => {
+    const root = sweep({ a: 6, b: 3, c: 1, 'deep/d': 5 })
+    const alone = join(temporaryDirectory(), 'copy')
+    cpSync(root, alone, { recursive: true, preserveTimestamps: true })
+    const names = ['a', 'b', 'c', 'deep/d']
+    for (const name of names) await ckpt(['prune', join(alone, name, 'save'), '--keep', '2', '--min', 'loss', '--yes'])
+    const { status, stdout } = await ckpt(['prune', '-r', root, '--keep', '2', '--min', 'loss', '--yes'])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/removed \d+ checkpoints of 3 runs/)
+    expect(left(root, ...names)).toEqual(left(alone, ...names))
+  })
+
+  it('shows one plan, the run that loses most first, and changes nothing with --dry-run', async () => {
+    const root = sweep({ a: 3, b: 6 })
+    const before = left(root, 'a', 'b')
+    const { status, stdout } = await ckpt(['prune', '-r', root, '--keep', '1', '--dry-run'])
+    expect(status).toBe(0)
+    const rows = stdout.split('\n')
+    expect(rows[1]).toContain(join(root, 'b/save'))
+    expect(rows[2]).toContain(join(root, 'a/save'))
+    expect(stdout).toMatch(/2 runs: 2 checkpoints \(.*\) stay; 7 \(.*\) of 2 runs go/)
+    expect(left(root, 'a', 'b')).toEqual(before)
+  })
+
+  it('refuses without --yes where nobody can be asked', async () => {
+    const root = sweep({ a: 3 })
+    expect((await ckpt(['prune', '-r', root, '--keep', '1'])).status).toBe(5)
+    expect(left(root, 'a')['a']).toHaveLength(3)
+  })
+
+  it('asks the ckpt.yaml nearest to each run where no policy is typed', async () => {
+    const root = sweep({ a: 4, b: 4 })
+    writeFileSync(join(root, 'ckpt.yaml'), 'prune: {keep: 1}\n')
+    writeFileSync(join(root, 'b/ckpt.yaml'), 'prune: {keep: 3}\n')
+    await ckpt(['prune', '-r', root, '--yes'])
+    expect(left(root, 'a')['a']).toHaveLength(1)
+    expect(left(root, 'b')['b']).toHaveLength(3)
+  })
+
+  it('leaves a run alone that was just written to, or whose settings are wrong, tells why, and does the others', async () => {
+    const root = sweep({ a: 3, live: 3, wrong: 3 })
+    const now = new Date()
+    utimesSync(join(root, 'live/save', 'CKPT+ep003', 'model.ckpt'), now, now)
+    writeFileSync(join(root, 'wrong/ckpt.yaml'), 'prune: {kep: 1}\n')
+    const copy = join(temporaryDirectory(), 'copy')
+    cpSync(root, copy, { recursive: true, preserveTimestamps: true })
+    const { status, stdout } = await ckpt(['prune', '-r', root, '--keep', '1', '--yes'])
+    expect(status).toBe(6)
+    expect(stdout).toMatch(/left alone: .*live\/save: it was written to .* ago/)
+    expect(stdout).toMatch(/left alone: .*wrong\/save: .*ckpt\.yaml:1/)
+    expect(left(root, 'a')['a']).toHaveLength(1)
+    expect(left(root, 'live')['live']).toHaveLength(3)
+    const { runs, leftAlone } = await document(['-r', copy, '--keep', '1', '--quiet-for', '0s', '--yes'])
+    expect(runs.map(({ remove }) => remove.length)).toEqual([2, 2])
+    expect(leftAlone.map(({ run }) => run)).toEqual([join(copy, 'wrong/save')])
+  })
+
+  it('refuses to free a disk run by run', async () => {
+    const { leftAlone } = await document(['-r', sweep({ a: 3 }), '--min-free', '10%', '--yes'])
+    expect(leftAlone[0]?.reason).toContain('--min-free')
+  })
+})
