@@ -1,7 +1,12 @@
 /** Files that are changed at random: what reads them gives an error of its own or reads them, and does so at once. */
 import * as library from 'yaml'
 import { CkptError, StorageError } from '../src/core/errors.js'
+import { unpackBlosc } from '../src/core/formats/blosc.js'
+import { crc32c } from '../src/core/formats/crc32c.js'
 import { parseJson } from '../src/core/formats/json.js'
+import { bodyOf } from '../src/core/formats/ocdbt/block.js'
+import { walk } from '../src/core/formats/ocdbt/tree.js'
+import { parseZarr2, parseZarr3 } from '../src/core/formats/zarr.js'
 import { readRows } from '../src/core/checkpoints/layouts/engine/tables.js'
 import { auditPickle, readPickle } from '../src/core/formats/pickle/index.js'
 import { parsePyYaml } from '../src/core/formats/pyyaml/index.js'
@@ -106,7 +111,8 @@ export async function specimensOf(files: Iterable<readonly [name: string, bytes:
   for (const [name, bytes] of files) {
     const reader = readerFor(name)
     if (reader === undefined || bytes.length > 300_000) continue
-    specimens.push({ name, reader, mutant: (random) => mutate(bytes, random) })
+    const repair = reader === 'ocdbt' ? withChecksum : (mutant: Uint8Array) => mutant
+    specimens.push({ name, reader, mutant: (random) => repair(mutate(bytes, random)) })
     const pickle = reader === 'tensors' ? await insideOf(bytes) : null
     if (pickle === null) continue
     // A changed byte anywhere in an archive breaks a checksum; to come further, its pickle is changed and packed anew.
@@ -206,11 +212,23 @@ function mutateText(bytes: Uint8Array, random: (below: number) => number): Uint8
 }
 
 function readerFor(name: string): Reader | undefined {
+  if (/\.zarray$|zarr\.json$/.test(name)) return 'zarr'
+  if (/manifest\.ocdbt$|\/d\/[0-9a-f]{32}$/.test(name)) return 'ocdbt'
+  if (/packings\/b[a-z-]+\/\d/.test(name)) return 'blosc'
   if (/\.ya?ml$/.test(name)) return 'yaml'
   if (name.endsWith('.json')) return 'json'
   return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors|index|npy|npz|gguf|h5|keras|msgpack)$/.test(name)
     ? 'tensors'
     : undefined
+}
+
+/** A changed byte would break the checksum; to come further, length and checksum are made right. */
+function withChecksum(bytes: Uint8Array): Uint8Array {
+  if (bytes.length < 18) return bytes
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  view.setBigUint64(4, BigInt(bytes.length), true)
+  view.setUint32(bytes.length - 4, crc32c(bytes.subarray(0, -4)), true)
+  return bytes
 }
 
 interface Inside {
@@ -257,6 +275,18 @@ export const readers = {
   tensors: readTensors,
   pickle: async (bytes: Uint8Array) => {
     auditPickle(readPickle(bytes).calls)
+  },
+  zarr: async (bytes: Uint8Array) => {
+    if (Buffer.from(bytes).includes('dimension_separator')) parseZarr2(bytes)
+    else parseZarr3(bytes)
+  },
+  ocdbt: async (bytes: Uint8Array) => {
+    const isManifest = bytes[2] === 0x3a
+    if (!isManifest) bodyOf(bytes, 0x0cdb20de, 'a node')
+    else for await (const found of walk(bytes, async () => bytes)) if (found.kind === 'value') return
+  },
+  blosc: async (bytes: Uint8Array) => {
+    await unpackBlosc(bytes, 2560)
   },
   yaml: async (bytes: Uint8Array) => {
     await parsePyYaml(Buffer.from(bytes).toString('utf8'))

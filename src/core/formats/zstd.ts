@@ -1,24 +1,40 @@
 /** Zstandard (RFC 8878), unpacked by fzstd: Node has it from version 22.15 on. */
-import { decompress } from 'fzstd'
+import { Decompress } from 'fzstd'
 import { FormatError } from '../errors.js'
 
 const magic = 0xfd2fb528
+/** Bytes that are given at a time: a few may unpack to very many. */
+const step = 1 << 12
 
 /**
- * The first frame's contents, at most `most` bytes. Throws FormatError for anything else, before memory is taken for
- * what a header claims.
+ * The frames' contents, at most `most` bytes. Throws FormatError for anything else, before memory is taken for what a
+ * header claims or what blocks of one byte repeat.
  */
 export function unzstd(bytes: Uint8Array, most: number): Uint8Array {
   const needed = claimedBy(bytes)
-  if (needed > most) throw new FormatError(`zstd: a frame of ${needed} bytes, and ${most} at most are expected`)
+  if (needed > Math.max(most, largestWindow)) {
+    throw new FormatError(`zstd: a frame of ${needed} bytes, and ${most} at most are expected`)
+  }
+  const parts: Uint8Array[] = []
+  let size = 0
+  const stream = new Decompress((part) => {
+    size += part.length
+    if (size > most) throw new FormatError(`zstd: more than the ${most} bytes that are expected`)
+    parts.push(part)
+  })
   try {
-    const unpacked = decompress(bytes)
-    if (unpacked.length <= most) return unpacked
+    for (let at = 0; at < bytes.length; at += step)
+      stream.push(bytes.subarray(at, at + step), at + step >= bytes.length)
   } catch (error) {
+    if (error instanceof FormatError) throw error
     throw new FormatError(`zstd: ${error instanceof Error ? error.message : 'cannot be unpacked'}`, { cause: error })
   }
-  throw new FormatError(`zstd: more than the ${most} bytes that are expected`)
+  const [only] = parts
+  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
 }
+
+/** A window may be larger than what comes through it: what the writer's level gives. */
+const largestWindow = 1 << 25
 
 /** The frame's content size, or its window where that is not told: so much memory is taken at once. */
 function claimedBy(bytes: Uint8Array): number {

@@ -8,7 +8,7 @@ import { readCount } from '../protobuf.js'
 import { unzstd } from '../zstd.js'
 
 /** Bytes of an unpacked body: writers cut nodes at 8 MB (`max_decoded_node_bytes`). */
-const largestBody = 1 << 28
+const largestBody = 1 << 26
 
 /** The body of a block that `bytes` are all of. Throws FormatError with the numbers that disagree. */
 export function bodyOf(bytes: Uint8Array, magic: number, what: string): Uint8Array {

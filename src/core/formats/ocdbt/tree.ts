@@ -30,11 +30,14 @@ const manifestMagic = 0x0cdb3a2a
 const nodeMagic = 0x0cdb20de
 /** A tree of 10,000 to each node is four high at most where it names every byte of a disk. */
 const highest = 16
+/** Nodes of one tree, and bytes of the keys in one of them: what leads back to itself has no end. */
+const mostNodes = 1 << 16
+const mostKeyBytes = 1 << 26
 
 /** The nodes and values of the newest version; nothing for one that is empty. Throws FormatError, and what `read` does. */
 export async function* walk(manifest: Uint8Array, read: ReadPlace): AsyncGenerator<Found> {
   const root = rootOf(manifest)
-  if (root !== null) yield* walkNode(root, new Uint8Array(), read)
+  if (root !== null) yield* walkNode(root, new Uint8Array(), read, { left: mostNodes })
 }
 
 /** Null for a tree without keys. Throws FormatError. */
@@ -67,7 +70,14 @@ function placeIn(
   return { file: file.path, base: file.base, offset, length }
 }
 
-async function* walkNode(node: Root, prefix: Uint8Array, read: ReadPlace): AsyncGenerator<Found> {
+async function* walkNode(
+  node: Root,
+  prefix: Uint8Array,
+  read: ReadPlace,
+  nodes: { left: number },
+): AsyncGenerator<Found> {
+  nodes.left -= 1
+  if (nodes.left < 0) throw new FormatError(`a tree of more than ${mostNodes} nodes`)
   const { file, offset, length, base, height } = node
   const place = { file, offset, length }
   yield { kind: 'node', place }
@@ -79,7 +89,7 @@ async function* walkNode(node: Root, prefix: Uint8Array, read: ReadPlace): Async
   if (height === 0) yield* leafOf(cursor, files, count, prefix)
   else {
     for (const child of childrenOf(cursor, files, count, prefix)) {
-      yield* walkNode({ ...child.place, height: height - 1 }, child.prefix, read)
+      yield* walkNode({ ...child.place, height: height - 1 }, child.prefix, read, nodes)
     }
   }
 }
@@ -125,8 +135,11 @@ function readKeys(cursor: Cursor, count: number): { read: () => Uint8Array[] } {
   return {
     read: () => {
       let key: Uint8Array = new Uint8Array()
+      let left = mostKeyBytes
       return suffixes.map((length, index) => {
         key = Buffer.concat([key.subarray(0, prefixes[index] ?? 0), cursor.take(length)])
+        left -= key.length
+        if (left < 0) throw new FormatError(`keys of more than ${mostKeyBytes} bytes in one node`)
         return key
       })
     },

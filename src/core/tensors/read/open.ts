@@ -3,6 +3,8 @@ import { SafetensorsError } from '../../formats/safetensors.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { isNpy } from '../../formats/npy.js'
+import { isFlaxMsgpack } from '../../formats/flax-msgpack.js'
+import { openFlax } from './flax-file.js'
 import { isGguf } from '../../formats/gguf.js'
 import { isHdf5 } from '../../formats/hdf5/hdf5.js'
 import { openHdf5 } from './hdf5-file.js'
@@ -40,6 +42,7 @@ const single: readonly TensorFormat[] = [
   { recognises: isNpy, open: openNpy },
   { recognises: isGguf, open: openGguf },
   { recognises: isHdf5, open: (handle) => openHdf5(handle) },
+  { recognises: isFlaxMsgpack, open: openFlax },
   { recognises: isTensorFlowIndex, open: (handle, { storage }) => openTensorFlow(handle, storage) },
 ]
 const formats: readonly TensorFormat[] = [

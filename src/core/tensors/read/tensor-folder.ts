@@ -2,6 +2,7 @@
 import { isBeside } from '../../formats/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { dcpMetadataName, openDcpFolder } from './dcp-folder.js'
+import { findOrbax, openOrbax } from './orbax-folder.js'
 import type { TensorFile } from './tensor.js'
 import { isZeroFolder, openZeroFolder } from './zero-folder.js'
 
@@ -21,6 +22,8 @@ export async function findTensorFolder(storage: ReadStorage, path: string): Prom
     listed.value.map(({ name }) => name),
   )
   if (itself !== null || listed.value.some(({ name }) => ownWeights.test(name))) return itself
+  const orbax = await findOrbax(storage, path, new Set(listed.value.map(({ name }) => name)))
+  if (orbax !== null) return { path: orbax, open: () => openOrbax(storage, orbax) }
   const folders = listed.value.flatMap(({ name, kind }) => (kind === 'directory' ? [name] : []))
   const tag = folders.length > 0 ? await readLatest(storage, path) : null
   return findWithin(storage, path, tag !== null && folders.includes(tag) ? [tag] : folders)

@@ -211,6 +211,57 @@ describe('HDF5', () => {
   })
 })
 
+describe("Orbax's folders", () => {
+  it('are found by the step that they are an item of, and the weights in them by their keys', async () => {
+    fs.cpSync(join(fixtures, 'orbax/ocdbt'), join(folder, '100/state'), { recursive: true })
+    fs.writeFileSync(join(folder, '100/_CHECKPOINT_METADATA'), '{}')
+    const { file } = weightsOf(await opened(join(folder, '100')))
+    expect(file.path).toBe(join(folder, '100/state'))
+    expect(file.tensors.map(({ name }) => name)).toEqual(['dense.bias', 'dense.kernel', 'scale'])
+  })
+
+  it.each([
+    ['the manifest', 'manifest.ocdbt', /a manifest has the CRC-32C/],
+    ['a node', 'd', /a node has the CRC-32C/],
+  ])('are damaged where %s is not what its checksum says', async (_, name, message) => {
+    const at = copied('orbax/ocdbt')('orbax/ocdbt')
+    const [first] = fs.statSync(join(at, name)).isDirectory() ? fs.readdirSync(join(at, name)) : ['']
+    flip(join(at, name, first ?? ''), 20)
+    await expect(opened(at)).rejects.toThrow(message)
+  })
+
+  it('are damaged where a chunk was cut', async () => {
+    const at = copied('orbax/packings')('orbax/packings')
+    for (const name of ['gzip', 'blosc', 'none', 'zlib', 'bits']) {
+      const path = join(at, name, '0.0')
+      fs.truncateSync(path, fs.statSync(path).size - 9)
+    }
+    const file = await opened(at)
+    for (const tensor of file.tensors.filter(({ name }) => name !== 'blosc-zlib')) {
+      const values = file.dataOf(tensor).then((data) => measureTensor(data, 'F32', { hash: true, stats: false }))
+      await expect(values, tensor.name).rejects.toMatchObject({ code: 'damaged' })
+    }
+  })
+})
+
+describe("flax's msgpack files", () => {
+  it('have their weights under params, and what is no array beside them', async () => {
+    const whole = await opened(join(fixtures, 'flax/state.msgpack'))
+    const { file, leftOut } = weightsOf(whole)
+    expect(file.tensors.map(({ name }) => name)).toContain('Dense_0.kernel')
+    expect(leftOut.map(({ path }) => path)).toEqual(['name', 'opt_state', 'step'])
+    expect(weightsOf(whole, 'optimizer').path).toBe('opt_state')
+  })
+
+  it('are damaged where they end early, and refused where they hold no arrays', async () => {
+    const path = copied('flax/state.msgpack')('state.msgpack')
+    fs.truncateSync(path, 300)
+    await expect(opened(path)).rejects.toThrow(/ends early: \d+ bytes are needed at byte \d+, and the file has 300/)
+    fs.writeFileSync(path, Buffer.from('81a161a162', 'hex'))
+    await expect(opened(path)).rejects.toMatchObject({ code: 'refused' })
+  })
+})
+
 describe("TensorFlow's checkpoints", () => {
   const files = ['tensorflow/objects.index', 'tensorflow/objects.data-00000-of-00001']
   const [index = '', data = ''] = files
