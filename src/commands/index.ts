@@ -5,6 +5,7 @@ import Config from './config.js'
 import Convert from './convert.js'
 import Demote from './demote.js'
 import Diff from './diff.js'
+import Du from './du.js'
 import Find from './find.js'
 import Layouts from './layouts/index.js'
 import LayoutsExplain from './layouts/explain.js'
@@ -37,6 +38,7 @@ export const commands = {
   convert: Convert,
   demote: Demote,
   diff: Diff,
+  du: Du,
   find: Find,
   layouts: Layouts,
   'layouts:explain': LayoutsExplain,

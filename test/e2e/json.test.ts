@@ -91,6 +91,7 @@ const documents: Case[] = [
   ['a demotion', 'demote', () => ['demote', asr(), '--keep', '1', '--yes']],
   ['a pin', 'pin', () => ['pin', join(asr(), 'CKPT+2026-11-22+20-46-49+05'), '--note', 'why']],
   ['a prune of many runs', 'prune-r', () => ['prune', '-r', asr(), '--keep', '1', '--dry-run']],
+  ['what runs take up', 'du', () => ['du', asr()]],
   ['no trash', 'trash-list', () => ['trash', 'list', asr()]],
   ['an empty trash', 'trash-empty', () => ['trash', 'empty', asr(), '--yes']],
   ['what to resume from', 'recover', () => ['recover', asr('asr_run_damaged')]],

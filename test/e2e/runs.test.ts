@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
@@ -152,5 +152,27 @@ describe('questions to all runs', () => {
       join(root, 'wide/save', nameOf(6)),
       join(root, 'narrow/save', nameOf(2)),
     ])
+  })
+})
+
+describe('ckpt du', () => {
+  it('sums to what the files of the checkpoints have, a file with two names once, the largest run first', async () => {
+    const tree = temporaryDirectory()
+    makeRun(epochs(2), join(tree, 'small', 'save'))
+    const large = makeRun(epochs(3), join(tree, 'large', 'save'))
+    writeFileSync(join(large, nameOf(1), 'optimizer.ckpt'), Buffer.alloc(5000))
+    linkSync(join(large, nameOf(1), 'optimizer.ckpt'), join(large, nameOf(2), 'optimizer.ckpt'))
+    const { stdout } = await ckpt(['du', tree, '--json'])
+    const answer = JSON.parse(stdout) as { size: number; runs: { run: string; size: number; freedBytes: number }[] }
+    const seen = new Set<number>()
+    const sizes = readdirSync(tree, { recursive: true, encoding: 'utf8' }).map((name) => {
+      const stat = lstatSync(join(tree, name))
+      const isCounted = stat.isFile() && !seen.has(stat.ino)
+      seen.add(stat.ino)
+      return isCounted ? stat.size : 0
+    })
+    expect(answer.size).toBe(sizes.reduce((sum, size) => sum + size, 0))
+    expect(answer.runs.map(({ run }) => run)).toEqual([large, join(tree, 'small/save')])
+    expect(answer.runs[0]?.freedBytes).toBeGreaterThan(5000)
   })
 })

@@ -48,3 +48,4 @@ export {
   type ManyPlans,
   type PlannedRun,
 } from './prune-many.js'
+export { DiskUses, type DiskUse, type UseKind } from './disk-use.js'

@@ -1,0 +1,96 @@
+import { resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { choosingFlags, selectionFlags, stateFlag, walkFlags } from '../cli/flags.js'
+import { readPolicy } from '../cli/query.js'
+import type { Run } from '../core/checkpoint.js'
+import { CkptError, exitStatusOf } from '../core/errors.js'
+import { DiskUses, eachRun, planPrune, type PruneRequest } from '../core/runs/index.js'
+import { utcOffset } from '../machine/clock.js'
+import { describeUses, renderUse, totalOf, useDocument, type UseOfRun } from '../render/du.js'
+import { printable } from '../render/printable.js'
+
+/** Rows of a table on a terminal unless --all says otherwise. */
+const screenful = 50
+const policyNames = Object.keys({ ...choosingFlags, ...selectionFlags })
+
+export default class Du extends BaseCommand<typeof Du> {
+  static override isReader = true
+  static override isExact = true
+  static override summary = 'Show what the checkpoints of each run take up, and what could be freed'
+  static override description = `One row a run, the largest first: bytes of weights, of what only resuming needs (optimizer, random state), of files that
+hold both, and of the rest. A file with several names counts once, for the first run that has it. FREES is what
+ckpt prune -r with --keep 1, or with the policy that is given here, would free; nothing is changed and no file is opened.`
+  static override examples = [
+    { description: 'every run below this folder', command: '<%= config.bin %> du' },
+    { description: 'what a policy would free', command: '<%= config.bin %> du exp --keep 2 --min loss' },
+  ]
+  static override args = {
+    root: Args.string({ description: 'the folder above the runs', ignoreStdin: true, default: '.' }),
+  }
+  static override flags = {
+    ...choosingFlags,
+    ...selectionFlags,
+    all: Flags.boolean({ description: 'every row, also on a terminal' }),
+    ...walkFlags,
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const root = resolve(this.args.root)
+    const rows = await this.sumUp(root, await this.policy())
+    if (rows.length === 0) throw new CkptError('not-found', `no run in ${root} or below it`)
+    rows.sort((a, b) => totalOf(b) - totalOf(a))
+    const unread = rows.flatMap(({ use }) => use.unread)
+    for (const { path, reason } of unread) this.alert(`${printable(path)} could not be read: ${printable(reason)}`)
+    if (unread.length > 0) process.exitCode = exitStatusOf.partial
+    const shown = this.flags.all || !this.output.isTerminal ? rows : rows.slice(0, screenful)
+    const view = { root, output: this.output, policy: this.policyText, more: rows.length - shown.length }
+    const lines = this.wantsJson ? [] : await renderUse(shown, view)
+    this.answer(useDocument(rows), () => lines)
+    if (this.output.isTerminal && !this.wantsJson) this.note(describeUses(rows))
+  }
+
+  private get hasPolicy(): boolean {
+    return policyNames.some((name) => this.given.has(name))
+  }
+
+  private get policyText(): string {
+    return this.hasPolicy ? 'with this policy' : '--keep 1'
+  }
+
+  private async policy(): Promise<PruneRequest> {
+    const flags = this.hasPolicy ? this.flags : { keep: 1 }
+    return { ...(await readPolicy(flags)), verify: 'none', proves: false }
+  }
+
+  private async sumUp(root: string, request: PruneRequest): Promise<UseOfRun[]> {
+    return this.walk(this.flags, async (walking) => {
+      const rows: UseOfRun[] = []
+      const options = { ...walking, stateDirectory: this.flags.state }
+      const uses = new DiskUses(this.storage)
+      for await (const { run } of eachRun(this.storage, root, options)) {
+        const use = await uses.of(run)
+        rows.push({ run: run.path, checkpoints: run.checkpoints.length, use, freed: await this.freed(run, request) })
+      }
+      return rows
+    })
+  }
+
+  /** Null where the policy cannot be asked of the run, which is told. */
+  private async freed(run: Run, request: PruneRequest): Promise<number | null> {
+    const context = {
+      now: this.now(),
+      wait: async () => Promise.resolve(),
+      utcOffset,
+      stateDirectory: this.flags.state,
+    }
+    try {
+      return (await planPrune(this.storage, run, request, context)).freedBytes
+    } catch (error) {
+      if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
+      this.alert(`${printable(run.path)}: ${error.message}`)
+      return null
+    }
+  }
+}

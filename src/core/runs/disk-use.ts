@@ -1,0 +1,70 @@
+/** What the checkpoints of runs take up, by what their files are for. */
+import { sep } from 'node:path'
+import type { Checkpoint, Role, Run } from '../checkpoint.js'
+import { StorageError } from '../errors.js'
+import type { ReadStorage } from '../storage/storage.js'
+import { readTree } from '../storage/tree.js'
+
+/** `both`: weights and all that resuming needs in one file. */
+export type UseKind = 'weights' | 'resume' | 'both' | 'other'
+
+export interface DiskUse {
+  /** Bytes by kind. */
+  readonly bytes: Readonly<Record<UseKind, number>>
+  /** Checkpoints that could not be looked at, and why. */
+  readonly unread: readonly { readonly path: string; readonly reason: string }[]
+}
+
+const kindOfRole: Readonly<Record<Role, UseKind>> = {
+  weights: 'weights',
+  index: 'weights',
+  resume: 'resume',
+  loop: 'resume',
+  all: 'both',
+  other: 'other',
+}
+
+/** Sums up runs one after the other: a file with several names counts once, for the first that has it. */
+export class DiskUses {
+  readonly #seen = new Set<string>()
+
+  constructor(private readonly storage: ReadStorage) {}
+
+  /** Bytes of the run's checkpoints as their files say (`du --apparent-size`), links as themselves, folders not. */
+  async of({ checkpoints }: Run): Promise<DiskUse> {
+    const bytes = { weights: 0, resume: 0, both: 0, other: 0 }
+    const unread: { path: string; reason: string }[] = []
+    for (const checkpoint of checkpoints) {
+      try {
+        await this.#add(checkpoint, bytes)
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error
+        if (error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: error.message })
+      }
+    }
+    return { bytes, unread }
+  }
+
+  async #add(checkpoint: Checkpoint, bytes: Record<UseKind, number>): Promise<void> {
+    const roles = new Map(checkpoint.files.map(({ path, role }) => [path, role]))
+    for (const member of checkpoint.members) {
+      for (const { path, stat } of await readTree(this.storage, member.path)) {
+        if (stat.kind === 'directory') continue
+        const inode = `${stat.device}:${stat.inode}`
+        if (stat.links > 1 && this.#seen.has(inode)) continue
+        if (stat.links > 1) this.#seen.add(inode)
+        bytes[kindOfRole[roleAt(path, roles)]] += stat.size
+      }
+    }
+  }
+}
+
+/** A parameter "file" may be a folder: all in it has its role. */
+function roleAt(path: string, roles: ReadonlyMap<string, Role>): Role {
+  for (let at = path; at.length > 1; at = at.slice(0, at.lastIndexOf(sep))) {
+    const role = roles.get(at)
+    if (role !== undefined) return role
+    if (!at.includes(sep)) break
+  }
+  return 'other'
+}

@@ -1,0 +1,74 @@
+/** What runs take up, one row each, the largest first. */
+import { relative } from 'node:path'
+import type { DiskUse, UseKind } from '../core/runs/index.js'
+import { painter } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { renderTable, type Column } from './table.js'
+import { formatSize, plural } from './units.js'
+
+export interface UseOfRun {
+  /** Absolute. */
+  readonly run: string
+  readonly checkpoints: number
+  readonly use: DiskUse
+  /** Bytes that the policy would free; null where none could be planned. */
+  readonly freed: number | null
+}
+
+const kinds: readonly UseKind[] = ['weights', 'resume', 'both', 'other']
+
+export function totalOf({ use }: Pick<UseOfRun, 'use'>): number {
+  return kinds.reduce((sum, kind) => sum + use.bytes[kind], 0)
+}
+
+export async function renderUse(
+  rows: readonly UseOfRun[],
+  { root, output, policy, more }: { root: string; output: Output; policy: string; more: number },
+): Promise<string[]> {
+  const paint = painter(output.colours)
+  const { isTerminal } = output
+  const size = (kind: UseKind): Column<UseOfRun> => ({
+    title: kind.toUpperCase(),
+    align: 'right',
+    leaves: 1,
+    cell: ({ use }) => formatSize(use.bytes[kind]),
+  })
+  const columns: Column<UseOfRun>[] = [
+    { title: 'RUN', shortens: true, cell: ({ run }) => printable(isTerminal ? relative(root, run) || '.' : run) },
+    { title: 'CHECKPOINTS', align: 'right', leaves: 2, cell: ({ checkpoints }) => String(checkpoints) },
+    ...kinds.map(size),
+    { title: 'SIZE', align: 'right', cell: (row) => formatSize(totalOf(row)) },
+    { title: 'FREES', align: 'right', cell: ({ freed }) => (freed === null ? '-' : formatSize(freed)) },
+  ]
+  const table = await renderTable(columns, rows, { isTerminal, width: output.width, paint })
+  if (!isTerminal) return [...table]
+  const below = [
+    ...(more > 0 ? [`… and ${plural(more, 'more run')}: --all shows them`] : []),
+    `FREES is what ckpt prune -r ${policy} would free`,
+  ]
+  return [...table, ...below.map((line) => paint('faint', printable(line)))]
+}
+
+/** One line: what all of them come to. */
+export function describeUses(rows: readonly UseOfRun[]): string {
+  const bytes = rows.reduce((sum, row) => sum + totalOf(row), 0)
+  const freed = rows.reduce((sum, row) => sum + (row.freed ?? 0), 0)
+  return `${plural(rows.length, 'run')}, ${formatSize(bytes)}, of which ${formatSize(freed)} can be freed`
+}
+
+/** As `--json` gives it (docs/json.md). */
+export function useDocument(rows: readonly UseOfRun[]): Record<string, unknown> {
+  return {
+    runs: rows.map((row) => ({
+      run: row.run,
+      checkpoints: row.checkpoints,
+      bytes: row.use.bytes,
+      size: totalOf(row),
+      freedBytes: row.freed,
+      unread: row.use.unread,
+    })),
+    size: rows.reduce((sum, row) => sum + totalOf(row), 0),
+    freedBytes: rows.reduce((sum, row) => sum + (row.freed ?? 0), 0),
+  }
+}
