@@ -3,6 +3,8 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { parseAmount, parseBytes, rules, type RuleKind } from '../core/choosing/retention/index.js'
 import type { HealthLevel } from '../core/checkpoint.js'
+import { CkptError } from '../core/errors.js'
+import type { TrainingChoice } from '../core/choosing/selection/index.js'
 
 /** Flags whose value is an expression, which may begin with `-`. */
 export const expressionFlags: ReadonlySet<string> = new Set(['--by', '--where', '--keep-where', '--sort'])
@@ -73,6 +75,20 @@ export const selectionFlags = {
     multipleNonGreedy: true,
     parse: trim,
   }),
+  training: Flags.string({
+    helpGroup,
+    helpValue: 'newest|N|all',
+    description: 'where several trainings lie in one folder, only those of this one; 1 is the oldest',
+    parse: checked(readTraining),
+  }),
+}
+
+/** Throws CkptError `usage`. */
+export function readTraining(text: string): TrainingChoice {
+  if (text === 'newest' || text === 'all') return text
+  const number = /^[1-9]\d{0,8}$/.test(text) ? Number(text) : null
+  if (number !== null) return number
+  throw new CkptError('usage', `--training takes newest, all or a number from 1, not ${text}`)
 }
 
 const levels = ['none', 'quick', 'deep'] as const

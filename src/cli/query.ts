@@ -4,6 +4,7 @@ import { parseExpression } from '../core/choosing/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
 import type { PruneRequest, Query } from '../core/runs/index.js'
 import type { Criterion, Order } from '../core/choosing/selection/index.js'
+import { readTraining } from './flags.js'
 import { printable } from '../render/printable.js'
 
 export interface SelectionFlags {
@@ -13,6 +14,7 @@ export interface SelectionFlags {
   readonly 'then-min'?: readonly string[] | undefined
   readonly 'then-max'?: readonly string[] | undefined
   readonly where?: readonly string[] | undefined
+  readonly training?: string | undefined
 }
 
 /** Throws CkptError `bad-expression`, and `usage` for a second order without a first. */
@@ -33,6 +35,7 @@ export async function readQuery(flags: SelectionFlags): Promise<Query> {
   return {
     orders: then.length === 0 ? criteria : criteria.map((one) => ({ ...one, then })),
     where: await Promise.all((flags.where ?? []).map(parseExpression)),
+    ...(flags.training === undefined ? {} : { training: readTraining(flags.training) }),
   }
 }
 
@@ -58,6 +61,11 @@ export function onlyOrder(query: Query): Order | undefined {
 
 /** What is told where a selection leaves none of a run's checkpoints. */
 export function noMatch(path: string, count: number, query: Query): CkptError {
+  if (query.training !== undefined && query.where.length + query.orders.length === 0) {
+    return new CkptError('no-match', `none of the ${count} checkpoints is of that training`, {
+      hint: `see what there is: ckpt list ${printable(path)}`,
+    })
+  }
   const filters = query.where.map((expression) => expression.text).join(' and ')
   const value = query.orders.length === 0 ? '' : ' and has that value'
   const message =

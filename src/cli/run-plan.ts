@@ -19,7 +19,7 @@ import {
   type ResumeFrom,
 } from '../core/jobs/supervise/index.js'
 import { splitArguments } from '../core/formats/shell-words.js'
-import { policyFlags } from './flags.js'
+import { policyFlags, readTraining } from './flags.js'
 import { onlyOrder, readPolicy, readQuery } from './query.js'
 import { parseStatuses, splitAtCommas, type runFlags } from './run-flags.js'
 
@@ -43,6 +43,7 @@ export async function readPlan(run: string, command: readonly string[], flags: R
       verify: flags.verify ?? 'quick',
       keys: splitAtCommas(flags.require ?? ''),
       leavesDamaged: flags['leave-damaged'],
+      training: flags.training === undefined ? undefined : readTraining(flags.training),
     },
     environment: { ...process.env, ...(flags.state === undefined ? {} : { CKPT_STATE: flags.state }) },
     limits: flags.retries === undefined ? usualLimits : parseRetries(flags.retries),

@@ -24,6 +24,7 @@ import {
   impossibleMetrics,
   monitoredKeys,
   rank,
+  trainingNumbers,
   varyingKeys,
   type Order,
 } from '../core/choosing/selection/index.js'
@@ -159,7 +160,7 @@ Exit status 3 when nothing matches.`
   private async view(run: Run, query: Query, atMost: number | null = null): Promise<View> {
     const now = this.now()
     const order = onlyOrder(query)
-    const { ordered, selected, warnings } = await arrange(
+    const { ordered, trainings, selected, warnings } = await arrange(
       this.storage,
       run.checkpoints,
       query,
@@ -178,11 +179,17 @@ Exit status 3 when nothing matches.`
     const first = await this.examineShown(ranked, ordered, limit, total)
     const shown = await this.lookAgain(run, first)
     const chosen = this.columns ?? columnNames(shown, varyingKeys(ordered))
-    const columns = this.flags.recursive && !this.output.isTerminal ? withRun(chosen) : chosen
+    const training = trainingNumbers(trainings)
+    const grouped = training.size > 0 && this.columns === undefined ? withTraining(chosen) : chosen
+    const columns = this.flags.recursive && !this.output.isTerminal ? withRun(grouped) : grouped
     const pins = await this.pins(run)
     const aside = await this.setAside(run)
     const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered), pins, aside)
-    const rows = shown.map((checkpoint) => ({ checkpoint, marks: marks.get(checkpoint.path) ?? [] }))
+    const rows = shown.map((checkpoint) => ({
+      checkpoint,
+      marks: marks.get(checkpoint.path) ?? [],
+      training: training.get(checkpoint.path),
+    }))
     return {
       run,
       rows,
@@ -284,6 +291,11 @@ function flatColumns(rows: readonly Row[], order: Order | undefined): string[] {
 /** In a pipe there are no titles: each row says which run it is of. */
 function withRun(columns: readonly string[]): string[] {
   return columns.includes('run') ? [...columns] : ['run', ...columns]
+}
+
+/** Behind the name. */
+function withTraining(columns: readonly string[]): string[] {
+  return columns.flatMap((name) => (name === 'name' ? [name, 'training'] : [name]))
 }
 
 function nothingMatches(path: string, views: readonly View[], query: Query): CkptError {

@@ -21,6 +21,8 @@ export interface Row {
   readonly checkpoint: Checkpoint
   /** `latest`, `best WER`, … */
   readonly marks: readonly string[]
+  /** Where several trainings lie in the folder, which one it is of: 1 is the oldest. */
+  readonly training?: number | undefined
 }
 
 export interface RowContext {
@@ -50,6 +52,7 @@ const knownColumns: Known = {
   epoch: () => ({ title: 'EPOCH', align: 'right', cell: ({ checkpoint }) => numberOrDash(checkpoint.epoch) }),
   step: () => ({ title: 'STEP', align: 'right', leaves: 1.5, cell: ({ checkpoint }) => numberOrDash(checkpoint.step) }),
   size: () => ({ title: 'SIZE', align: 'right', cell: ({ checkpoint }) => sizeOf(checkpoint.size) }),
+  training: () => ({ title: 'TRAINING', align: 'right', cell: ({ training }) => numberOrDash(training ?? null) }),
   layout: () => ({ title: 'LAYOUT', cell: ({ checkpoint }) => checkpoint.layout }),
   files: () => ({
     title: 'FILES',

@@ -106,6 +106,10 @@ export function runDocument({ run, rows }: View): { run: string; layout: string 
   return {
     run: run.path,
     layout: layouts.length === 1 ? (layouts[0] ?? null) : null,
-    checkpoints: rows.map(({ checkpoint, marks }) => ({ ...toDocument(checkpoint), marks })),
+    checkpoints: rows.map(({ checkpoint, marks, training }) => ({
+      ...toDocument(checkpoint),
+      ...(training === undefined ? {} : { training }),
+      marks,
+    })),
   }
 }

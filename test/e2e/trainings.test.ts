@@ -42,6 +42,34 @@ describe('a new training in the folder of an old one', () => {
   })
 })
 
+describe('--training', () => {
+  it('says which of several trainings is meant, the oldest being 1, wherever one is chosen', async () => {
+    const run = reused()
+    const [, ...rows] = (await ckpt(['list', run])).stdout.trimEnd().split('\n')
+    expect(rows.map((row) => row.trim().split(/ {2,}/).slice(0, 2).join(' '))).toEqual([
+      'checkpoint-200 2',
+      'checkpoint-100 2',
+      'checkpoint-700 1',
+      'checkpoint-600 1',
+      'checkpoint-500 1',
+    ])
+    const listed = await document<{ checkpoints: { training?: number }[] }>(['list', run, '--training', '1'])
+    expect(listed.checkpoints.map(({ training }) => training)).toEqual([1, 1, 1])
+    expect((await ckpt(['find', run, '--training', '1'])).stdout).toBe(`${join(run, 'checkpoint-700')}\n`)
+    expect((await ckpt(['recover', run, '--training', 'newest', '--min', 'eval_loss'])).stdout).toBe(
+      `${join(run, 'checkpoint-200')}\n`,
+    )
+    expect((await ckpt(['recover', run, '--training', '3'])).status).toBe(3)
+    expect((await ckpt(['list', run, '--training', 'old'])).status).toBe(2)
+  })
+
+  it('lets a prune take only what is of that training', async () => {
+    const run = reused()
+    expect((await ckpt(['prune', run, '--training', '1', '--keep', '1', '--yes'])).status).toBe(0)
+    expect(readdirSync(run).sort()).toEqual(['checkpoint-100', 'checkpoint-200', 'checkpoint-700'])
+  })
+})
+
 describe('a unixtime in the future', () => {
   it('is told, and its order stays', async () => {
     const later = Date.now() / 1000 + 3 * 86_400

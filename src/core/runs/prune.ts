@@ -332,6 +332,10 @@ async function measureSpace(
   return { maxTotal, minFree: { bytes, free }, sizeOf }
 }
 
+function isNarrowed({ where, training = 'all' }: Query): boolean {
+  return where.length > 0 || training !== 'all'
+}
+
 function toPolicy(
   request: PruneRequest,
   selected: readonly Checkpoint[],
@@ -347,7 +351,7 @@ function toPolicy(
   return {
     keep,
     orders: request.noKeepRecent === true ? named : [recency, ...named],
-    selected: query.where.length === 0 && isExcluded === undefined ? undefined : new Set(selected),
+    selected: !isNarrowed(query) && isExcluded === undefined ? undefined : new Set(selected),
     rules: rules ?? [],
     olderThan,
     space,

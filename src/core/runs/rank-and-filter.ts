@@ -13,8 +13,10 @@ import {
   namesIn as namesInOrder,
   needsHealth,
   needsMeasure,
+  ofTraining,
   unknownKeys,
   type Order,
+  type TrainingChoice,
 } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { examineAcross } from './open.js'
@@ -24,6 +26,8 @@ export interface Query {
   readonly orders: readonly Order[]
   /** All of them must hold. */
   readonly where: readonly Expression[]
+  /** Of several trainings in one folder the one that is meant; left out: all of them. */
+  readonly training?: TrainingChoice | undefined
 }
 
 export interface Arranged {
@@ -31,7 +35,7 @@ export interface Arranged {
   readonly ordered: readonly Checkpoint[]
   /** The trainings that lie in the run, the oldest first; one where nothing tells them apart. */
   readonly trainings: readonly (readonly Checkpoint[])[]
-  /** Those for which every filter is true, newest first. */
+  /** Those of the training asked for and for which every filter is true, newest first. */
   readonly selected: readonly Checkpoint[]
   /** For people: keys that no checkpoint has, an order for the worst, one that had only file times to go by. */
   readonly warnings: readonly string[]
@@ -52,7 +56,7 @@ export async function arrange(
   const settled = await withSettingsFor(storage, known, asked)
   const { ordered, trainings, warning } = byRecency(settled)
   const slips = [
-    ...describeTrainings(trainings),
+    ...describeTrainings(trainings, query.training),
     ...describeFutureTimes(known, now),
     ...unknownKeys(asked, settled).map(describeUnknownKey),
     ...(query.orders.length === 0 ? [] : describeContradictions(query.orders, ordered)),
@@ -60,7 +64,7 @@ export async function arrange(
   return {
     ordered,
     trainings,
-    selected: filter(ordered, query.where, now),
+    selected: filter(ofTraining(ordered, trainings, query.training), query.where, now),
     warnings: warning === undefined ? slips : [warning, ...slips],
   }
 }

@@ -75,15 +75,40 @@ function withOthers(parts: readonly (readonly Timed[])[], all: readonly Checkpoi
   return trainings
 }
 
+/** Which of the trainings in a folder is meant: the oldest is 1. */
+export type TrainingChoice = 'newest' | 'all' | number
+
+/** Those of `ordered` that are of it. `trainings` are the oldest first. */
+export function ofTraining(
+  ordered: readonly Checkpoint[],
+  trainings: readonly (readonly Checkpoint[])[],
+  choice: TrainingChoice = 'all',
+): readonly Checkpoint[] {
+  if (choice === 'all') return ordered
+  const chosen = new Set((choice === 'newest' ? trainings.at(-1) : trainings[choice - 1])?.map(({ path }) => path))
+  return ordered.filter(({ path }) => chosen.has(path))
+}
+
+/** By path, the number of its training; empty where there is only one. */
+export function trainingNumbers(trainings: readonly (readonly Checkpoint[])[]): ReadonlyMap<string, number> {
+  if (trainings.length < 2) return new Map()
+  return new Map(trainings.flatMap((one, index) => one.map(({ path }) => [path, index + 1] as const)))
+}
+
 /** For people. `trainings` are the oldest first. */
-export function describeTrainings(trainings: readonly (readonly Checkpoint[])[]): string[] {
-  if (trainings.length < 2) return []
+export function describeTrainings(trainings: readonly (readonly Checkpoint[])[], choice?: TrainingChoice): string[] {
+  const count = trainings.length
+  if (typeof choice === 'number' && choice > count) {
+    const seen = count === 1 ? 'one training is' : `${count} trainings are`
+    return [`there is no training ${choice} in this folder: ${seen} seen`]
+  }
+  if (count < 2 || choice !== undefined) return []
   const parts = trainings.toReversed().map((one, index) => {
     const names = one.map(({ name }) => name)
     const listed = names.length > 3 ? `${names[0] ?? ''} … ${names.at(-1) ?? ''}` : names.join(', ')
-    return `${index === 0 ? 'the newest' : 'an older one'} saved ${listed}`
+    return `${index === 0 ? 'the newest' : 'an older one'} (${count - index}) saved ${listed}`
   })
   return [
-    `${trainings.length} trainings lie in this folder, for steps fall while times rise: ${parts.join('; ')}. The newest one's come first`,
+    `${count} trainings lie in this folder, for steps fall while times rise: ${parts.join('; ')}. The newest one's come first; --training newest|N|all says which is meant`,
   ]
 }

@@ -14,7 +14,7 @@ import {
   type FromNothing,
   type StateLocation,
 } from '../../runs/index.js'
-import type { Order } from '../../choosing/selection/index.js'
+import type { Order, TrainingChoice } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
 /** `--resume-from`: a name, or else an expression; told apart by what is there. */
@@ -31,6 +31,8 @@ export interface ResumeRequest {
   readonly verify: HealthLevel
   /** Keys of the parameter files that it must have. */
   readonly keys: readonly string[]
+  /** Of several trainings in one folder the one to go on with; left out: the newest that can be gone on from. */
+  readonly training?: TrainingChoice | undefined
   /** What was never finished, or would be in the framework's way, stays where it is. */
   readonly leavesDamaged: boolean
 }
@@ -64,7 +66,7 @@ export interface Start {
 export async function chooseStart(
   storage: ReadStorage,
   path: string,
-  { from, verify, keys, leavesDamaged }: ResumeRequest,
+  { from, verify, keys, leavesDamaged, training }: ResumeRequest,
   context: ResumeContext,
 ): Promise<Start> {
   const { stateDirectory, command = [] } = context
@@ -81,7 +83,7 @@ export async function chooseStart(
   const orders = from.kind === 'best' && from.order !== undefined ? [from.order] : []
   const where = from.kind === 'named' && named.length === 0 ? [await parseFilter(from.text, run.path)] : []
   const among = named.length > 0 ? { ...run, checkpoints: named } : run
-  const request = { query: { orders, where }, best: from.kind === 'best', verify, keys, setAside }
+  const request = { query: { orders, where, training }, best: from.kind === 'best', verify, keys, setAside }
   const isExact = from.kind === 'named' || leavesDamaged
   const chosen = await (isExact ? choose : chooseOrBegin)(storage, among, request, context)
   const checkpoint = chosen?.checkpoint ?? null

@@ -27,7 +27,8 @@ export const accelerate: LayoutSpec = {
         never: [{ file: 'trainer_state.json' }],
       },
       whole: {
-        last: /^random_states_\d+\.pkl$/,
+        // The main process writes it last; the others write theirs while it still saves the model.
+        last: /^random_states_0\.pkl$/,
         lastName: 'random_states_0.pkl',
         needs: [
           {
