@@ -46,7 +46,8 @@ export interface Form {
   readonly kind: 'folder' | 'file' | 'group'
   /**
    * The name of the folder or file; of a group, that of each of its files. Named groups are facts: `step`, `epoch`,
-   * and metrics. Of a group, `unit` is what all of one checkpoint have in common, and `part` tells them apart.
+   * and metrics. Of a group, `unit` (and `tail`, behind) is what all of one checkpoint have in common, and `part` tells
+   * them apart.
    */
   readonly name: RegExp
   /** Fact names that no regular expression's group can have: `{ map50: 'metrics/mAP50(B)' }`. */
@@ -115,7 +116,7 @@ export type Head = 'torch' | 'zip' | 'hdf5' | 'safetensors' | 'tar' | 'gzip' | '
 /** A key, or the keys that lead to a value. */
 export type KeyPath = string | readonly string[]
 
-export type FactSource = NameSource | FactFile | BytesSource | TableSource
+export type FactSource = NameSource | FactFile | BytesSource | LookSource | TableSource
 
 /** The named groups of the form's `name`. Numbers as numbers; `add` corrects counts: `{ epoch: -1 }`. */
 export interface NameSource {
@@ -164,6 +165,15 @@ export interface BytesSource {
   readonly tell: (bytes: Uint8Array, unit: Unit, known: Meta) => Picked | Meta
   /** Up to so many bytes are read (64 MB when left out). */
   readonly limit?: number
+}
+
+/** A file that the spec asks itself, through what was opened for its proof already. */
+export interface LookSource {
+  readonly from: 'look'
+  /** In the folder or group; a pattern takes the first by name. Absent: the file itself. */
+  readonly file?: string | RegExp
+  /** Throws FormatError. */
+  readonly tell: (look: FileLook, unit: Unit, known: Meta) => Promise<Picked | Meta>
 }
 
 /** A log of all checkpoints: the row whose column `by` is the checkpoint's own step, epoch or name. */
@@ -310,6 +320,8 @@ export interface FileLook {
   zipJson(entry: string): Promise<MetaValue>
   /** The CRC-32 of all its bytes; null for a file that is too large to be read for that (4 MB). */
   sum(): Promise<number | null>
+  /** All its bytes; at most `most`. Throws FormatError for a longer one. */
+  bytes(most: number): Promise<Uint8Array>
   /** The file as JSON. Throws FormatError. */
   json(): Promise<MetaValue>
 }

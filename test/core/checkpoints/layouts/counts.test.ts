@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { counting, makeFolder, write } from './folders.js'
+import { counting, fixtures, makeFolder, write } from './folders.js'
 
 const many = 100
 
@@ -35,5 +35,27 @@ describe('a hundred checkpoints of one framework, asked about with all layouts',
     expect(counts.list).toBe(many + 1)
     expect(counts.read).toBe(many)
     expect(counts.stat).toBe(0)
+  })
+})
+
+describe('a run whose files must be looked into, asked about with all layouts', () => {
+  it.each([
+    // Each archive once; the pickles beside them are looked at as parts of a group that may be broken.
+    ['stable_baselines3', 'logs', 'zip'],
+    // Copies are told by the bytes, which are read from the file that is open.
+    ['paddle', 'output', 'pdparams'],
+    ['timm', '20240131-120000-tiny-8', 'tar'],
+    ['xgboost', '', 'json'],
+    ['torch_plain', 'checkpoints', 'pt'],
+  ])('opens each file once: %s', async (framework, folder) => {
+    const root = join(fixtures, 'frameworks', framework, 'run', folder)
+    const { storage, counts } = counting(localStorage())
+    const opened: string[] = []
+    const watched = { ...storage, open: async (path: string) => (opened.push(path), storage.open(path)) }
+    const [run] = await findRuns(watched, root)
+    expect(run?.checkpoints.length).toBeGreaterThan(0)
+    expect(opened.toSorted()).toEqual([...new Set(opened)].sort())
+    const again = opened.filter((path) => path.endsWith('.json')).length
+    expect(counts.read).toBeLessThanOrEqual(again + 2)
   })
 })

@@ -37,11 +37,11 @@ export function write(root: string, files: Readonly<Record<string, string | Uint
   return root
 }
 
-export type Call = 'list' | 'stat' | 'lstat' | 'read' | 'resolve'
+export type Call = 'list' | 'stat' | 'lstat' | 'read' | 'resolve' | 'open'
 
 /** Counts the paths that each reading call was given. */
 export function counting(storage: Storage): { storage: Storage; counts: Record<Call, number> } {
-  const counts: Record<Call, number> = { list: 0, stat: 0, lstat: 0, read: 0, resolve: 0 }
+  const counts: Record<Call, number> = { list: 0, stat: 0, lstat: 0, read: 0, resolve: 0, open: 0 }
   return {
     counts,
     storage: {
@@ -50,6 +50,7 @@ export function counting(storage: Storage): { storage: Storage; counts: Record<C
       stat: (paths) => ((counts.stat += paths.length), storage.stat(paths)),
       lstat: (paths) => ((counts.lstat += paths.length), storage.lstat(paths)),
       read: (paths, limit) => ((counts.read += paths.length), storage.read(paths, limit)),
+      open: (path) => ((counts.open += 1), storage.open(path)),
       resolve: (paths) => ((counts.resolve += paths.length), storage.resolve(paths)),
     },
   }

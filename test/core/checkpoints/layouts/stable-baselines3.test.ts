@@ -17,6 +17,25 @@ describe('an archive of Stable-Baselines3', () => {
     ])
   })
 
+  it('has the replay buffer and the normalisation of its step beside it as parts', async () => {
+    const root = makeFolder()
+    const archive = makeZip([data, { name: 'policy.pth', data: Buffer.from('x') }, version])
+    write(root, {
+      'rl_model_452_steps.zip': archive,
+      'rl_model_replay_buffer_452_steps.pkl': 'x',
+      'rl_model_vecnormalize_452_steps.pkl': 'x',
+      'rl_model_replay_buffer_900_steps.pkl': 'x',
+      'other_452_steps.pkl': 'x',
+    })
+    const [run] = await findRuns(localStorage(), root)
+    expect(run?.checkpoints.map(({ name }) => name)).toEqual(['rl_model_452_steps.zip'])
+    expect(run?.checkpoints[0]?.members.map(({ path }) => path.slice(root.length + 1))).toEqual([
+      'rl_model_452_steps.zip',
+      'rl_model_replay_buffer_452_steps.pkl',
+      'rl_model_vecnormalize_452_steps.pkl',
+    ])
+  })
+
   it('is partial without its weights', async () => {
     const root = makeFolder()
     write(root, { 'rl_model_452_steps.zip': makeZip([data, version]) })

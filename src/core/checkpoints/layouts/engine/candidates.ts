@@ -68,7 +68,7 @@ function join(
   for (const fit of groups) {
     const groups = fit.form.name.exec(entry.name)?.groups
     if (groups === undefined) continue
-    const key = `${fit.spec.id}\n${fit.spec.forms.indexOf(fit.form)}\n${groups['unit'] ?? ''}`
+    const key = `${fit.spec.id}\n${fit.spec.forms.indexOf(fit.form)}\n${groups['unit'] ?? ''}\n${groups['tail'] ?? ''}`
     const known = joined.get(key)
     if (known === undefined) joined.set(key, { fit, parts: [entry] })
     else known.parts.push(entry)

@@ -32,7 +32,7 @@ function namedBy(
   if (groups === undefined) return unnamed
   return new Map(
     (Object.entries(groups) as [string, string | undefined][]).flatMap(([key, value]): [string, string][] =>
-      value === undefined || key === 'unit' || key === 'part' ? [] : [[called[key] ?? key, value]],
+      value === undefined || key === 'unit' || key === 'part' || key === 'tail' ? [] : [[called[key] ?? key, value]],
     ),
   )
 }

@@ -103,6 +103,11 @@ class Looked implements FileLook {
     return entry === undefined ? null : parseJson(await readSmallEntry(this.source, archive, entry, largestJson))
   }
 
+  async bytes(most: number): Promise<Uint8Array> {
+    if (this.size > most) throw new FormatError(`${this.size} bytes, more than ${most}`)
+    return this.source.read(0, this.size)
+  }
+
   async json(): Promise<MetaValue> {
     if (this.size > largestJson) throw new FormatError(`JSON: ${this.size} bytes, more than ${largestJson}`)
     return parseJson(await this.source.read(0, this.size))

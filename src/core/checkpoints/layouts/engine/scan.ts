@@ -17,12 +17,22 @@ import type { ReadStorage } from '../../../storage/storage.js'
 import { batches } from '../folders.js'
 import type { Folder } from '../layout.js'
 import { toFinite } from '../numbers.js'
-import type { FactFile, FactSource, FileLook, LayoutSpec, Reading, TableSource } from '../spec.js'
+import type { FactFile, FactSource, FileLook, LayoutSpec, LookSource, Reading, TableSource } from '../spec.js'
 import { filesBeside } from './beside.js'
 import { findNamed, listCandidates, type Named } from './candidates.js'
 import { claimByContents, claimByNames, resolveClaims, type Claim } from './claims.js'
 import { findCopies } from './copies.js'
-import { factsOf, factsOfName, merged, sourcesOf, storageFinding, torchContent, type Told } from './facts.js'
+import {
+  factsOf,
+  factsOfName,
+  merged,
+  pickedAs,
+  sourcesOf,
+  storageFinding,
+  torchContent,
+  withoutWrong,
+  type Told,
+} from './facts.js'
 import { corrupt, nameWithin, parseAll, pathsOf, readOwnFiles, tellContent } from './own-files.js'
 import { paramFilesOf } from './files.js'
 import { ownFiles } from './has.js'
@@ -126,10 +136,7 @@ function isWorthReading({ strength, unit }: Claim): boolean {
 
 function needsOpening(claim: Claim, index: number): boolean {
   if (index > 0 || !isWorthReading(claim)) return false
-  return (
-    claim.unit.spec.copies?.by.includes('content') === true ||
-    sourcesOf(claim.unit).some((source) => source.from === 'torch' && source.beside === undefined)
-  )
+  return claim.unit.spec.copies?.by.includes('content') === true || sourcesOf(claim.unit).some(isLookedInto)
 }
 
 function withTold(claims: readonly Claim[], prefetched: OwnTold): Looked[] {
@@ -176,22 +183,32 @@ function isRead(one: Looked): boolean {
   return !isWorthReading(one) || one.told.length > 0
 }
 
-/** Adds what files of torch.save say. */
+function isLookedInto(source: FactSource): source is LookSource | FactFile {
+  return source.from === 'look' || (source.from === 'torch' && source.beside === undefined)
+}
+
+/** Adds what files of torch.save say, and those that the layout asks itself. */
 async function readTorch(unit: Unit, told: readonly (Told | null)[], opener: Opener): Promise<(Told | null)[]> {
   const all = [...told]
   for (const [at, source] of sourcesOf(unit).entries()) {
-    if (source.from !== 'torch' || source.beside !== undefined) continue
+    if (!isLookedInto(source)) continue
     const [path] = pathsOf(unit, source)
     if (path === undefined) continue
     const file = nameWithin(unit, path)
     try {
       const look = await opener.look(path)
-      if (look.broken !== null) {
+      if (source.from === 'look') {
+        if (look.broken === null) all[at] = withoutWrong(pickedAs(await source.tell(look, unit, merged(all))), file)
+      } else if (look.broken !== null) {
         all[at] = tellContent(source, corrupt(file, look.broken), unit, file, all)
       } else all[at] = tellContent(source, await torchContent(look, source), unit, file, all)
     } catch (error) {
       const finding = storageFinding(error, file)
-      if (finding !== null) all[at] = tellContent(source, finding, unit, file, all)
+      if (finding === null) continue
+      all[at] =
+        source.from === 'look'
+          ? { meta: new Map(), findings: [finding] }
+          : tellContent(source, finding, unit, file, all)
     }
   }
   return all
@@ -279,7 +296,7 @@ async function readBesides(storage: ReadStorage, folder: Folder, own: readonly L
 }
 
 function isFile(source: FactSource): source is FactFile {
-  return !['name', 'jsonl', 'csv', 'bytes'].includes(source.from)
+  return !['name', 'jsonl', 'csv', 'bytes', 'look'].includes(source.from)
 }
 
 async function joinTable(

@@ -33,7 +33,7 @@ export const xgboost: LayoutSpec = {
       kind: 'file',
       name: /^[\w-]+\.(?:ubj|deprecated)$|^[\w-]*(?:final|model|best|last|xgb|booster)[\w-]*\.json$/,
       proof: learner,
-      facts: [{ from: 'bytes', tell: roundsIn, limit: 256 << 20 }],
+      facts: [{ from: 'look', tell: async (look) => roundsIn(await look.bytes(256 << 20)) }],
     },
   ],
 }

@@ -3,13 +3,17 @@
  * environments, `best_model.zip`, and whatever `save` was told: an archive with `data` (JSON) and torch files in it. The
  * replay buffer and the normalisation of a step lie beside it and belong to it.
  */
-import { isMeta, type Finding, type MetaValue } from '../../../checkpoint.js'
-import { FormatError, StorageError } from '../../../errors.js'
-import type { FileLook, Form, LayoutIo, LayoutSpec, Reading, Unit } from '../spec.js'
+import { isMeta, type Finding } from '../../../checkpoint.js'
+import type { FactSource, FileLook, Form, LayoutSpec, Picked } from '../spec.js'
 
 const proof: Form['proof'] = {
   sure: [{ all: [{ zip: 'data' }, { zip: '_stable_baselines3_version' }] }],
 }
+
+/** What every algorithm's archive has (save_util.py, `save_to_zip_file`); the weights are in the last. */
+const members = ['data', 'policy.pth'] as const
+
+const inside: FactSource = { from: 'look', tell: lookInto }
 
 export const stableBaselines3: LayoutSpec = {
   id: 'stable-baselines3',
@@ -18,47 +22,29 @@ export const stableBaselines3: LayoutSpec = {
   forms: [
     {
       kind: 'group',
-      name: /^(?<unit>\w+?_(?:(?:replay_buffer|vecnormalize)_)?(?<step>\d+)_steps)\.(?<part>zip)$/,
+      name: /^(?<unit>\w+?)(?<part>_replay_buffer|_vecnormalize)?(?<tail>_(?<step>\d+)_steps)\.(?:zip|pkl)$/,
       main: /\.zip$/,
       proof: { ...proof, typical: /_\d+_steps\.zip$/ },
-      files: [{ name: /\.zip$/, role: 'all', key: 'model' }],
+      facts: [{ ...inside, file: /\.zip$/ }, { from: 'name' }],
+      files: [
+        { name: /\.zip$/, role: 'all', key: 'model' },
+        { name: /_replay_buffer_\d+_steps\.pkl$/, role: 'resume', key: 'replay_buffer', optional: true },
+        { name: /_vecnormalize_\d+_steps\.pkl$/, role: 'loop', key: 'vecnormalize', optional: true },
+      ],
     },
-    { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof },
+    { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof, facts: [inside] },
   ],
-  read: readAll,
-}
-
-/** What every algorithm's archive has (save_util.py, `save_to_zip_file`); the weights are in the last. */
-const members = ['data', 'policy.pth'] as const
-
-async function readAll(units: readonly Unit[], io: LayoutIo): Promise<ReadonlyMap<Unit, Reading>> {
-  const readings = new Map<Unit, Reading>()
-  for (const unit of units) readings.set(unit, await readOne(unit, io))
-  return readings
 }
 
 /** The count of steps is in `data`: `best_model.zip` has none in its name. */
-async function readOne(unit: Unit, io: LayoutIo): Promise<Reading> {
-  const named = unit.named.get('step')
-  const byName = new Map<string, MetaValue>(named === undefined ? [] : [['step', Number(named)]])
-  if (unit.finding !== null) return { meta: byName }
-  try {
-    const look = await io.look(unit.path)
-    const names = (await look.zip()) ?? new Map<string, number>()
-    const findings = members.filter((name) => !names.has(name)).map(missingMember)
-    const steps = await stepsIn(look)
-    return { meta: steps === null ? byName : new Map<string, MetaValue>([['step', steps]]), findings }
-  } catch (error) {
-    if (error instanceof FormatError) return { meta: byName, findings: [{ grade: 'corrupt', reason: error.message }] }
-    if (error instanceof StorageError) return { meta: byName }
-    throw error
-  }
-}
-
-async function stepsIn(look: FileLook): Promise<number | null> {
+async function lookInto(look: FileLook): Promise<Picked> {
+  const names = (await look.zip()) ?? new Map<string, number>()
   const data = await look.zipJson('data')
   const steps = isMeta(data) ? data.get('num_timesteps') : undefined
-  return typeof steps === 'number' ? steps : null
+  return {
+    meta: typeof steps === 'number' ? [['step', steps]] : [],
+    findings: members.filter((name) => !names.has(name)).map(missingMember),
+  }
 }
 
 function missingMember(name: string): Finding {
