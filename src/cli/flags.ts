@@ -34,14 +34,14 @@ export const selectionFlags = {
   min: Flags.string({
     helpGroup,
     helpValue: 'KEY',
-    description: 'rank by this key of the meta, the lowest first; only checkpoints that have it take part',
+    description: 'rank by this metric, lowest first; only checkpoints that have it',
     multiple: true,
     multipleNonGreedy: true,
   }),
   max: Flags.string({
     helpGroup,
     helpValue: 'KEY',
-    description: 'the same, the highest first',
+    description: 'rank by this metric, highest first',
     multiple: true,
     multipleNonGreedy: true,
   }),
@@ -63,7 +63,7 @@ export const selectionFlags = {
   'then-max': Flags.string({
     helpGroup,
     helpValue: 'KEY',
-    description: 'the same, the highest first',
+    description: 'the same, highest first',
     multiple: true,
     multipleNonGreedy: true,
   }),
@@ -177,32 +177,35 @@ export const choosingFlags = {
   keep: Flags.integer({
     ...policyGroup,
     helpValue: 'N',
-    description: 'each order keeps so many; 1 where an order is named',
+    description: 'keep the best N by each ranking (default 1 when a ranking is given)',
   }),
-  'no-keep-recent': Flags.boolean({ ...policyGroup, description: 'recency is no order: only those named' }),
+  'no-keep-recent': Flags.boolean({ ...policyGroup, description: 'do not also keep the newest N' }),
   ...ruleFlags,
   'older-than': Flags.string({
     ...policyGroup,
     helpValue: 'AGE',
-    description: 'only what is older may go: 7d, 12h',
+    description: 'remove only checkpoints older than this: 7d, 12h',
   }),
   'max-total': Flags.string({
     ...policyGroup,
     helpValue: 'SIZE',
-    description: 'all that stays has at most so many bytes: 500G; takes what rules kept, the oldest first',
+    description: 'remove the oldest until everything that stays fits this size: 500G',
     parse: checked((text) => parseBytes('max-total', text)),
   }),
   'min-free': Flags.string({
     ...policyGroup,
     helpValue: 'SIZE|N%',
-    description: 'so much is free on the file system afterwards: 10%, 200G; likewise',
+    description: 'remove the oldest until this much of the disk is free: 10%, 200G',
     parse: checked((text) => parseAmount('min-free', text)),
   }),
   'as-far-as-possible': Flags.boolean({
     ...policyGroup,
-    description: 'a space target that cannot be met takes all that may go; without it, nothing is removed then',
+    description: 'when a space target cannot be met, remove all that may go; without this flag nothing is removed then',
   }),
-  'no-protect': Flags.boolean({ ...policyGroup, description: 'the policy alone decides' }),
+  'no-protect': Flags.boolean({
+    ...policyGroup,
+    description: 'remove protected checkpoints too, where the policy says so',
+  }),
   'allow-empty': Flags.boolean({ ...policyGroup, description: 'the policy may remove every checkpoint' }),
 }
 

@@ -99,7 +99,9 @@ export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOp
       if (first === undefined) return
       const names = checkpoints.map(({ name }) => name)
       await attempt('the marks stay', () => takeBack(storage, first.run, names, lock))
-      tell(`${names.join(', ')}: no longer set aside, for the one before brought nothing either`)
+      tell(
+        `${names.join(', ')}: no longer set aside, because starts from the checkpoint before it saved nothing either`,
+      )
     },
     stopAsked: () => readStopRequest(storage, state),
   }

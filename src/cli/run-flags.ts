@@ -45,10 +45,10 @@ export function splitAtCommas(text: string): string[] {
 
 /** Of early stopping, here and in `ckpt stalled`. */
 export const minDeltaFlag = (group: { helpGroup?: string } = {}) =>
-  Flags.string({ ...group, helpValue: 'X', default: '0', description: 'what is better by no more brings nothing' })
+  Flags.string({ ...group, helpValue: 'X', default: '0', description: 'ignore improvements up to this size' })
 
 export const warmupFlag = (group: { helpGroup?: string } = {}) =>
-  Flags.integer({ ...group, helpValue: 'N', min: 0, default: 0, description: 'the first N checkpoints say nothing' })
+  Flags.integer({ ...group, helpValue: 'N', min: 0, default: 0, description: 'ignore the first N checkpoints' })
 
 export const runFlags = {
   'resume-args': Flags.string({
@@ -119,7 +119,7 @@ export const runFlags = {
     ...restarts,
     helpValue: 'TIME',
     default: '10s',
-    description: 'what fails sooner, and without a new checkpoint, never started',
+    description: 'a failure before this time, without a new checkpoint, counts as failing to start',
     parse: checked((text) => parseAge('min-uptime', text)),
   }),
   'set-aside-after': Flags.integer({
@@ -127,19 +127,19 @@ export const runFlags = {
     helpValue: 'N',
     min: 1,
     default: 3,
-    description: 'starts from one checkpoint that bring nothing, before the one before it is tried',
+    description: 'after this many starts from one checkpoint without a new one, start from the checkpoint before it',
   }),
   stall: Flags.string({
     ...restarts,
     helpValue: 'TIME',
-    description: 'so long without a sign of life, and it hangs',
+    description: 'treat the job as hung after this long without output or checkpoints',
     parse: checked((text) => parseAge('stall', text)),
   }),
   watch: Flags.string({
     ...restarts,
     ...repeated,
     helpValue: 'PATH',
-    description: 'a change of this file or folder is a sign of life too',
+    description: 'a change of this file or folder also counts as activity',
   }),
   grace: Flags.string({
     ...restarts,
@@ -159,7 +159,7 @@ export const runFlags = {
     ...stopping,
     helpValue: 'N',
     min: 1,
-    description: 'stop it once N checkpoints bring nothing by --stop-min or --stop-max',
+    description: 'stop the job after N checkpoints without an improvement by --stop-min or --stop-max',
   }),
   'stop-min': Flags.string({ ...stopping, helpValue: 'KEY', description: 'lower is better', exclusive: ['stop-max'] }),
   'stop-max': Flags.string({ ...stopping, helpValue: 'KEY', description: 'higher is better' }),

@@ -24,7 +24,7 @@ import { readPolicy } from '../cli/query.js'
 import { demoteDocument, renderDemoted, renderDemotePlan, renderDemoteQuestion } from '../render/demote.js'
 
 export default class Demote extends BaseCommand<typeof Demote> {
-  static override summary = 'Drop from checkpoints what only resuming needs, and keep their weights'
+  static override summary = 'Delete optimizer state from checkpoints and keep the weights'
   static override description = `Takes the state of optimizer, scheduler, scaler and random numbers from the checkpoints that the policy chooses; a
 policy is what it is for prune, and protects the same ones. Shows the plan, asks, and does exactly that. A demoted
 checkpoint is whole for its weights; recover passes over it. The time of its folder stays as it was, for some
@@ -102,7 +102,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
 
   private async carryOut(run: Run, plan: DemotePlan): Promise<Demoted> {
     if (!this.flags.yes && !(await confirm(renderDemoteQuestion(plan), '--yes'))) {
-      throw new CkptError('refused', 'nothing was dropped')
+      throw new CkptError('refused', 'Cancelled; nothing removed.')
     }
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
     const options = { planned: plan.fingerprints, wait, copyTime, now: this.now() }

@@ -5,6 +5,7 @@ import Config from './config.js'
 import Convert from './convert.js'
 import Demote from './demote.js'
 import Diff from './diff.js'
+import Doctor from './doctor.js'
 import Du from './du.js'
 import Find from './find.js'
 import Layouts from './layouts/index.js'
@@ -38,6 +39,7 @@ export const commands = {
   convert: Convert,
   demote: Demote,
   diff: Diff,
+  doctor: Doctor,
   du: Du,
   find: Find,
   layouts: Layouts,

@@ -12,6 +12,7 @@ export const loadCommand: Loaders = {
   convert: () => import('./convert.js'),
   demote: () => import('./demote.js'),
   diff: () => import('./diff.js'),
+  doctor: () => import('./doctor.js'),
   du: () => import('./du.js'),
   find: () => import('./find.js'),
   layouts: () => import('./layouts/index.js'),

@@ -25,7 +25,7 @@ alone: nothing in the checkpoint's folder changes, and the framework knows nothi
     checkpoint: checkpointsArgument,
   }
   static override flags = {
-    note: Flags.string({ helpValue: 'TEXT', default: '', description: 'why, for who finds it' }),
+    note: Flags.string({ helpValue: 'TEXT', default: '', description: 'note shown beside the pin' }),
     state: stateFlag,
     wait: waitFlag,
   }

@@ -258,7 +258,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const { plan, going } = intent
     const { trash, yes } = this.flags
     if (plan.remove.length > 0 && !yes && !(await confirm(renderQuestion(plan, this.now(), trash), '--yes'))) {
-      throw new CkptError('refused', 'nothing was removed')
+      throw new CkptError('refused', 'Cancelled; nothing removed.')
     }
     const removal = await this.long('removing', ({ signal }) =>
       carryOut(this.storage, run, going, { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal }),

@@ -112,7 +112,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
     const { trash, yes } = this.flags
     const question = renderQuestion(plan, this.now(), trash)
     if (!yes && !(await confirm(several ? `${printable(path)}: ${question}` : question, '--yes'))) {
-      throw new CkptError('refused', 'cancelled; nothing removed')
+      throw new CkptError('refused', 'Cancelled; nothing removed.')
     }
     const removal = await this.long('removing', ({ signal }) =>
       carryOut(this.storage, run, intentOf(plan).going, {

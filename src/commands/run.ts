@@ -30,7 +30,7 @@ ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.
       command: '<%= config.bin %> run exp/save --keep 2 --min WER --retries 3 --yes -- python train.py hparams.yaml',
     },
     {
-      description: 'stop when five checkpoints bring nothing; a silence of half an hour is a hang',
+      description: 'stop after five checkpoints without an improvement; half an hour without output is a hang',
       command: '<%= config.bin %> run exp/save --patience 5 --stop-min WER --stall 30m -- python train.py',
     },
     {

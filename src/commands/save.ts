@@ -75,7 +75,7 @@ nothing; the new checkpoint always stays.`
       options: ['copy', 'hard'],
       default: 'copy',
       description:
-        'hard: the files are second names of the same bytes; whoever writes into the old ones changes the checkpoint',
+        'hard: hard links, which share their bytes with the old files: writing into those changes the checkpoint',
     })(),
     ...policyFlags,
     ...selectionFlags,

@@ -14,7 +14,7 @@ import { toPatience } from '../cli/run-plan.js'
 export default class Stalled extends BaseCommand<typeof Stalled> {
   static override isReader = true
   static override summary = 'Has a metric stopped getting better? Answers a shell loop with its exit status'
-  static override description = `Exit status 0: the last --patience checkpoints brought nothing. 3: not yet, or there are none at all. So
+  static override description = `Exit status 0: no improvement in the last --patience checkpoints. 3: not yet, or there are none at all. So
 
   until ckpt stalled exp/save --min WER --patience 5; do train one epoch; done
 
@@ -22,7 +22,7 @@ What it has seen it remembers in the run's journal, so that a prune between two 
   static override examples = [
     { description: 'five epochs in vain', command: '<%= config.bin %> stalled exp/save --min WER --patience 2' },
     {
-      description: 'less than 0.5 is nothing; the first three say nothing',
+      description: 'ignore improvements below 0.5, and the first three checkpoints',
       command: '<%= config.bin %> stalled exp/save --min WER --patience 2 --min-delta 0.5 --warmup 3',
     },
   ]
@@ -30,7 +30,12 @@ What it has seen it remembers in the run's journal, so that a prune between two 
   static override flags = {
     min: Flags.string({ helpValue: 'KEY', description: 'the metric, which should fall', exclusive: ['max'] }),
     max: Flags.string({ helpValue: 'KEY', description: 'the metric, which should rise' }),
-    patience: Flags.integer({ helpValue: 'N', min: 1, required: true, description: 'checkpoints that bring nothing' }),
+    patience: Flags.integer({
+      helpValue: 'N',
+      min: 1,
+      required: true,
+      description: 'this many checkpoints without an improvement',
+    }),
     'min-delta': minDeltaFlag(),
     warmup: warmupFlag(),
     state: stateFlag,

@@ -18,7 +18,7 @@ is running, that is exit status 3.`
   static override examples = [
     { description: 'now', command: '<%= config.bin %> stop exp/save' },
     {
-      description: 'when the next checkpoint is there, without waiting for that',
+      description: 'ask the job to stop after its next checkpoint, and return at once',
       command: '<%= config.bin %> stop exp/save --after-next-checkpoint --no-wait',
     },
   ]

@@ -1,4 +1,4 @@
-/** How many processes of our control group the kernel has killed for want of memory. */
+/** How many processes of our control group the kernel has killed because memory ran out. */
 import { readFileSync } from 'node:fs'
 import type { OomKills } from '../core/jobs/supervise/index.js'
 

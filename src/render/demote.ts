@@ -34,7 +34,7 @@ export function renderDemotePlan(run: Run, plan: DemotePlan, { output }: { now: 
 
 export function renderDemoteQuestion(plan: DemotePlan): string {
   const count = plural(plan.demote.length, 'checkpoint')
-  return `Make ${count} (${formatSize(plan.freedBytes)}) unfit to resume from?`
+  return `Delete the optimizer state of ${count} (frees ${formatSize(plan.freedBytes)})? They can no longer be resumed from.`
 }
 
 export function renderDemoted(done: Demoted | null, { colours }: Output): string[] {

@@ -81,7 +81,7 @@ function ageOf(checkpoint: Checkpoint, now: number): string {
 
 /** What to warn of when all that may go is not enough. */
 export function renderMissing({ missingBytes }: PrunePlan): string {
-  return `the space target is missed by ${formatSize(missingBytes)}: all else is protected or kept by an order`
+  return `still ${formatSize(missingBytes)} short of the space target; everything else is protected or kept`
 }
 
 /** By path, the metrics by which a checkpoint that goes is the best of all, also of those that stay. */

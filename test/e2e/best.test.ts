@@ -140,7 +140,7 @@ describe('a second order', () => {
   it('decides who stays, and is told in the plan', async () => {
     const args = ['prune', run(), '--min', 'loss', '--then-max', 'acc', '--no-keep-recent', '--dry-run']
     const { keep } = await document<{ keep: { name: string; reasons: string[] }[] }>(args)
-    expect(keep.find(({ name }) => name === 'CKPT+b')?.reasons).toEqual(['number 1 of 1 by --min loss --then-max acc'])
+    expect(keep.find(({ name }) => name === 'CKPT+b')?.reasons).toEqual(['best by --min loss --then-max acc'])
   })
 
   it('needs a first', async () => {

@@ -80,6 +80,7 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
   ],
   demote: [({ run }) => [run, '--keep', '1', '--dry-run'], ({ run }) => [run, '--keep', '1', '--yes']],
   diff: [({ file, other }) => [file, other, '--values'], ({ newest, file }) => [newest, file]],
+  doctor: [({ run }) => [run]],
   du: [({ root }) => [root], ({ root }) => [join(root, `x${wild}`)]],
   find: [
     ({ run }) => [run, '--where', `${JSON.stringify(`a${wild}`)} == 1`],

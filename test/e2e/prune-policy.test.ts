@@ -84,7 +84,7 @@ describe('the keep-rules of prune', () => {
     truncateSync(join(run, name(3), 'model.ckpt'), 0)
     expect(epochs((await plan(run, '--keep', '9')).remove)).toEqual([])
     const { remove } = await plan(run, '--remove-damaged')
-    expect(remove).toEqual([{ name: name(3), reasons: ['corrupt: model.ckpt: 0 bytes'] }])
+    expect(remove).toMatchObject([{ name: name(3), reasons: ['corrupt: model.ckpt: 0 bytes'] }])
   })
 })
 
@@ -133,7 +133,7 @@ describe('the space targets of prune', () => {
     const answer = JSON.parse(stdout) as Answer
     expect(epochs(answer.keep)).toEqual([4, 10])
     expect(answer.missingBytes).toBeGreaterThan(199_000)
-    expect([status, stderr]).toEqual([6, expect.stringMatching(/the space target is missed/) as string])
+    expect([status, stderr]).toEqual([6, expect.stringMatching(/short of the space target/) as string])
     expect(readdirSync(run)).toEqual([name(4), name(10)])
   })
 
@@ -210,6 +210,6 @@ describe('a policy in ckpt.yaml', () => {
 
   it('is not there: a prune without a policy is refused', async () => {
     const { status, stderr } = await ckpt(['prune', makeRun(), '--yes'])
-    expect([status, stderr]).toEqual([5, expect.stringContaining('names nothing to keep or to remove') as string])
+    expect([status, stderr]).toEqual([5, expect.stringContaining('no policy given') as string])
   })
 })

@@ -108,9 +108,7 @@ describe('--stall', () => {
   it('is reached where stdout is no file, however much is written', async () => {
     const { cwd, status } = await runJob(silent, 'while :; do echo alive; sleep 0.25; done')
     expect(status).toBe(143)
-    expect((await endsOf(cwd))[0]).toMatch(
-      /^hung: no sign of life for [2-9](\.\d)? s, then killed by SIGTERM -> nothing$/,
-    )
+    expect((await endsOf(cwd))[0]).toMatch(/^hung: no activity for [2-9](\.\d)? s, then killed by SIGTERM -> nothing$/)
   })
 
   it.each(['logs/train.log', 'logs'])('is not reached while %s changes, which --watch names', async (path) => {
@@ -193,7 +191,7 @@ describe('early stopping', () => {
     const { cwd, status, stderr } = await runJob(`${flags} ${seen}`, accuracies)
     expect(status).toBe(0)
     expect(stderr).toContain(
-      'asking it to end: nothing more to gain: 2 checkpoints brought nothing since ACC 5 of CKPT+ep002',
+      'asking it to end: nothing more to gain: no improvement in the last 2 checkpoints since ACC 5 of CKPT+ep002',
     )
     const [only, ...others] = await logOf(cwd)
     expect([only?.end?.ending, only?.checkpoints.map(({ epoch }) => epoch), others]).toEqual(['done', [1, 2, 3, 4], []])
@@ -222,14 +220,14 @@ describe('a checkpoint from which starts bring nothing', () => {
       { cwd: run, env: { script, PATH: path } },
     )
     expect(status).toBe(0)
-    expect(stderr).toContain(`${nameOf(3)} is set aside: 2 starts from it brought nothing`)
+    expect(stderr).toContain(`${nameOf(3)} is set aside: 2 starts from it saved no new checkpoint`)
     const { checkpoints } = await document(['list', run])
     expect(checkpoints.find(({ name }) => name === nameOf(3))?.marks).toContain('set aside')
     expect((await shell(`ckpt list .`, { cwd: run })).stdout).toMatch(
       new RegExp(`${nameOf(3).replace('+', '\\+')}.*set aside`),
     )
     const pruned = await shell('ckpt prune . --keep 1 --yes', { cwd: run })
-    expect(pruned.stdout).toMatch(/ep003.*set aside: 2 starts from it brought nothing/)
+    expect(pruned.stdout).toMatch(/ep003.*set aside: 2 starts from it saved no new checkpoint/)
     expect((await document(['list', run])).checkpoints.map(({ name }) => name)).toEqual(['CKPT+ep009', nameOf(3)])
   })
 })

@@ -28,7 +28,7 @@ describe('a new training in the folder of an old one', () => {
     const plan = await document<{ keep: { name: string; reasons: string[] }[] }>(['prune', reused(), ...flags])
     expect(plan.keep.map(({ name }) => name)).toEqual(expect.arrayContaining(['checkpoint-700', 'checkpoint-200']))
     const own = plan.keep.find(({ name }) => name === 'checkpoint-200')
-    expect(own?.reasons).toContain('number 1 of 1 by --min eval_loss in the newest training')
+    expect(own?.reasons).toContain('best by --min eval_loss in the newest training')
   })
 
   it('is what recover takes, and an older one is told', async () => {

@@ -206,7 +206,7 @@ describe('ckpt verify --record', () => {
       '--state',
       join(folder, 'state'),
     ])
-    expect([status, stderr]).toEqual([5, expect.stringContaining('checksums must be remembered') as string])
+    expect([status, stderr]).toEqual([5, expect.stringContaining('checksums cannot be recorded') as string])
   })
 })
 

@@ -149,7 +149,7 @@ const hooks: Schema = {
     properties: {
       key: { description: 'for the file with this key', ...plain },
       match: {
-        description: 'for files whose name, or key, is like this: "*.zst"',
+        description: 'for files whose name or key matches "*.zst"',
         type: 'string',
         minLength: 1,
         pattern: '^[^/]*$',

@@ -55,7 +55,7 @@ export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
     if (!this.wantsJson) this.output.dataLines(renderTrash(entries, this.now()))
     const size = entries.reduce((sum, entry) => sum + entry.size, 0)
     const question = `Delete ${plural(entries.length, 'checkpoint')} (${formatSize(size)}) for good?`
-    if (!(await confirm(question, '--yes'))) throw new CkptError('refused', 'nothing was deleted')
+    if (!(await confirm(question, '--yes'))) throw new CkptError('refused', 'Cancelled; nothing deleted.')
   }
 
   private async empty({ run, state }: RunTrash, entries: readonly TrashEntry[]): Promise<Emptied> {

@@ -23,7 +23,7 @@ export async function setAsideReasons(
     there.flatMap((checkpoint) => {
       const mark = marked.get(checkpoint.name)
       if (mark?.saved !== timeOf(checkpoint)) return []
-      return [[checkpoint.name, `set aside: ${mark.starts} starts from it brought nothing`]]
+      return [[checkpoint.name, `set aside: ${mark.starts} starts from it saved no new checkpoint`]]
     }),
   )
 }

@@ -96,7 +96,7 @@ export class LocalWriteHandle implements WriteHandle {
   private sinceSync = 0
   /** What is being sent to the medium in another thread. */
   private syncing: Promise<void> | undefined
-  /** The system tells of a failure once: whoever asks again hears that all is well. */
+  /** fsync reports a write error once; a second call succeeds. */
   private syncFailure: Error | null = null
 
   constructor(

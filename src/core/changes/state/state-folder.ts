@@ -140,7 +140,7 @@ export async function makeInside(storage: Storage, state: StateFolder, name: str
 
 /** What `makeInside` and its like throw, as the refusal of something that cannot be done without a state folder. */
 export function refuseWithout(state: StateFolder, what: string, error: CkptError): CkptError {
-  return new CkptError('refused', `${what} must be remembered, and ${state.path} cannot be written: ${error.message}`, {
+  return new CkptError('refused', `${what} cannot be recorded in ${state.path}: ${error.message}`, {
     hint: 'name a folder that can be written: --state DIR, or CKPT_STATE in the environment',
     cause: error,
   })

@@ -11,7 +11,7 @@
  */
 import { isSound, isUnreadable, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { checkPolicy, isRanking, isSweeping, type Policy, type SpaceTarget } from './policy.js'
+import { checkPolicy, isRanking, isSweeping, type Policy, type RankedOrder, type SpaceTarget } from './policy.js'
 import { protect, type Protections } from './protect.js'
 import type { Reason, RemoveCode } from './reason.js'
 import type { RuleContext } from './rule.js'
@@ -257,13 +257,13 @@ function keepPlaces(
     const sound = order.ranked.filter(isSound)
     for (const checkpoint of sound) ranked.add(checkpoint)
     sound.slice(0, keep).forEach((checkpoint, index) => {
-      const reason: Reason = { code: 'keep', text: `number ${index + 1} of ${keep} by ${order.label}` }
+      const reason: Reason = { code: 'keep', text: placeText(index, order) }
       kept.set(checkpoint, [...(kept.get(checkpoint) ?? []), reason])
     })
     const ofNewest = newest === undefined ? [] : sound.filter((one) => newest.has(one)).slice(0, keep)
     ofNewest.forEach((checkpoint, index) => {
       if (kept.has(checkpoint)) return
-      const text = `number ${index + 1} of ${keep} by ${order.label} in the newest training`
+      const text = `${placeText(index, order)} in the newest training`
       kept.set(checkpoint, [{ code: 'keep', text }])
     })
   }
@@ -272,8 +272,28 @@ function keepPlaces(
   return {
     kept,
     unranked: (checkpoint) => (ranked.has(checkpoint) ? [] : [unranked]),
-    surplus: { code: 'surplus', text: keep === 0 ? '--keep 0' : `not among the best ${keep} by ${labels}` },
+    surplus: { code: 'surplus', text: keep === 0 ? '--keep 0' : surplusText(policy.orders, keep) },
   }
+}
+
+/** `newest`, `2nd newest`, `best by --min WER`, `3rd best by --min WER`. `index` counts from 0. */
+function placeText(index: number, { label, named }: RankedOrder): string {
+  const place = index === 0 ? '' : `${ordinal(index + 1)} `
+  return named ? `${place}best by ${label}` : `${place}newest`
+}
+
+function ordinal(number: number): string {
+  const isTeen = number % 100 >= 11 && number % 100 <= 13
+  return `${number}${isTeen ? 'th' : (['th', 'st', 'nd', 'rd'][number % 10] ?? 'th')}`
+}
+
+function surplusText(orders: readonly RankedOrder[], keep: number): string {
+  const labels = orders.filter(({ named }) => named).map(({ label }) => label)
+  const newest = orders.some(({ named }) => !named)
+    ? [keep === 1 ? 'not the newest' : `older than the ${keep} newest`]
+    : []
+  const best = keep === 1 ? 'not the best' : `not among the best ${keep}`
+  return [...newest, ...(labels.length === 0 ? [] : [`${best} by ${labels.join(', ')}`])].join('; ')
 }
 
 /** Why one goes that no order ranks: what it is that the policy asks for. */

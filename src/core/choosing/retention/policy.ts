@@ -49,7 +49,7 @@ export function checkPolicy(policy: Policy): void {
       throw new CkptError('usage', `a space target takes a size, not ${bytes}`, { hint: '--max-total 500G' })
   }
   if (isNothing(policy))
-    throw new CkptError('refused', 'this policy names nothing to keep or to remove, so nothing is removed', {
+    throw new CkptError('refused', 'no policy given; nothing removed', {
       hint: 'say what stays: --keep 2 --min WER; or what may go: --where, --older-than',
     })
 }

@@ -39,7 +39,7 @@ export interface Facts {
   readonly uptime: number
   /** A new whole checkpoint appeared while it ran. */
   readonly progress: boolean
-  /** Processes that the kernel killed for want of memory: of its control group meanwhile, of the machine just now. */
+  /** Processes that the kernel killed because it was out of memory: of its control group meanwhile, of the machine just now. */
   readonly oomKills: { readonly group: number; readonly machine: number }
   /** Null: it ended by itself, or somebody else ended it. */
   readonly cause: Cause | null
@@ -97,7 +97,7 @@ function byCause(cause: Cause, why: string, end: ChildEnd): Judgement {
       return { ending, why: `${cause.why}; ${why}` }
     }
     case 'stall':
-      return { ending: 'hung', why: `no sign of life for ${inSeconds(cause.seconds)}, then ${why}` }
+      return { ending: 'hung', why: `no activity for ${inSeconds(cause.seconds)}, then ${why}` }
     case 'warning':
       return { ending: 'timed-out', why: `${cause.signal} warned of the time limit, then ${why}` }
     case 'scheduler': {

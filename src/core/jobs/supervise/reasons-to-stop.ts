@@ -36,7 +36,7 @@ export async function whyEnough(
   if (!stalled) return null
   const record = best === null ? undefined : readings[best]
   const after = record === undefined ? '' : ` since ${patience.order.key} ${record.value} of ${record.name}`
-  return `${since} checkpoints brought nothing${after}`
+  return `no improvement in the last ${since} checkpoints${after}`
 }
 
 /** Measured; none where there is no run yet. */

@@ -77,7 +77,9 @@ export async function chooseStart(
   }
   const { run } = opened
   const named = from.kind === 'named' ? run.checkpoints.filter(({ name }) => name === from.text) : []
-  const barren = (context.setAside ?? []).map((name) => [name, 'set aside: starts from it brought nothing'] as const)
+  const barren = (context.setAside ?? []).map(
+    (name) => [name, 'set aside: starts from it saved no new checkpoint'] as const,
+  )
   const marked = named.length > 0 ? [] : await setAsideReasons(storage, run, context)
   const setAside = new Map([...barren, ...marked])
   const orders = from.kind === 'best' && from.order !== undefined ? [from.order] : []

@@ -566,7 +566,7 @@ class Supervisor {
       this.aside.pop()
       return
     }
-    this.world.tell(`${checkpoint.name} is set aside: ${starts} starts from it brought nothing`)
+    this.world.tell(`${checkpoint.name} is set aside: ${starts} starts from it saved no new checkpoint`)
     await this.journal.add({ what: 'set-aside', time: this.world.now(), checkpoint: checkpoint.name })
     await this.chores.setAside(checkpoint, starts)
   }
@@ -595,7 +595,7 @@ class Supervisor {
   }
 }
 
-/** Between two looks passes so many times as long as one takes. */
+/** Wait 50 times as long as the last scan took. */
 const rarely = 50
 
 const finished: Judgement = { ending: 'done', why: 'exit status 0' }
@@ -635,7 +635,7 @@ function describeCause(cause: Cause): string {
     case 'enough':
       return `nothing more to gain: ${cause.why}`
     case 'stall':
-      return `no sign of life for ${inSeconds(cause.seconds)}`
+      return `no activity for ${inSeconds(cause.seconds)}`
     case 'scheduler':
       return cause.title
     case 'simulated':

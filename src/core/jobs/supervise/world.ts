@@ -26,7 +26,7 @@ export type StartJob = (
   environment: Readonly<Record<string, string>>,
 ) => Promise<JobProcess>
 
-/** Processes that the kernel has killed for want of memory since it was started; null where nothing tells. */
+/** Processes that the kernel has killed because it was out of memory since it was started; null where nothing tells. */
 export interface OomKills {
   /** Of the control group that the job was started in. */
   readonly group: number | null

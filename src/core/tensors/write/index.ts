@@ -1,4 +1,4 @@
-/** Files of tensors that come to be. */
+/** Writing files of tensors. */
 export { formatFor, keepsSurroundings, metadataLike, withFormat } from './format.js'
 export { ensureNothingLost, lossesOf, tellCounts, tellLoss } from './losses.js'
 export { Pace, type LongWork } from './long-work.js'

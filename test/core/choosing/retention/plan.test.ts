@@ -69,7 +69,7 @@ describe('a plan', () => {
     const answer = planFor({ keep: 1, orders: [recency(run), lowest('WER', run)] })
     expect(kept(answer)).toEqual(['ep5: keep', 'ep2: keep'])
     expect(removed(answer)).toEqual(['ep4: surplus', 'ep3: surplus', 'ep1: surplus'])
-    expect(answer.keep[1]?.reasons).toEqual([{ code: 'keep', text: 'number 1 of 1 by --min WER' }])
+    expect(answer.keep[1]?.reasons).toEqual([{ code: 'keep', text: 'best by --min WER' }])
   })
 
   it('says of what goes without an order what it is that the policy asks for', async () => {

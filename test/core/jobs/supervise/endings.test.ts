@@ -99,7 +99,7 @@ describe('a stall', () => {
     await play([() => undefined, exits(0)])
     expect(sent[0]).toEqual(['SIGTERM'])
     expect(endings(entries())).toEqual(['hung', 'done'])
-    expect(told).toContainEqual(expect.stringMatching(/^asking it to end: no sign of life for 60\d s$/))
+    expect(told).toContainEqual(expect.stringMatching(/^asking it to end: no activity for 60\d s$/))
   })
 
   it('is none while checkpoints appear, or stdout grows into a file', async () => {
@@ -154,7 +154,7 @@ describe('a checkpoint from which starts bring nothing', () => {
     await play([exits(1), exits(1), exits(1), recovers], chores)
     expect(started.map(([, name]) => name)).toEqual(['CKPT+ep002', 'CKPT+ep002', 'CKPT+ep002', 'CKPT+ep001'])
     expect([aside, back]).toEqual([['CKPT+ep002'], []])
-    expect(told).toContain('CKPT+ep002 is set aside: 3 starts from it brought nothing')
+    expect(told).toContain('CKPT+ep002 is set aside: 3 starts from it saved no new checkpoint')
     expect(entries().filter(({ what }) => what === 'set-aside')).toHaveLength(1)
   })
 
@@ -195,7 +195,7 @@ describe('early stopping', () => {
     expect(sent).toEqual([['SIGTERM']])
     expect(entries().filter(({ what }) => what === 'checkpoint')).toHaveLength(4)
     expect(told).toContain(
-      'asking it to end: nothing more to gain: 2 checkpoints brought nothing since WER 5 of CKPT+ep002',
+      'asking it to end: nothing more to gain: no improvement in the last 2 checkpoints since WER 5 of CKPT+ep002',
     )
   })
 

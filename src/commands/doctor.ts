@@ -1,0 +1,154 @@
+import { basename, dirname, resolve } from 'node:path'
+import { accessSync, constants } from 'node:fs'
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { runArgument, stateFlag } from '../cli/flags.js'
+import { CkptError } from '../core/errors.js'
+import { isSound, type Run } from '../core/checkpoint.js'
+import { examine, openRun } from '../core/runs/index.js'
+import { fileSystemFacts, type FileSystemFacts } from '../machine/file-system-kind.js'
+import { clearCache, codeCache, installedAs, mostCached } from '../machine/installation.js'
+import { aligned } from '../render/aligned.js'
+import { printable } from '../render/printable.js'
+import { formatSize, plural } from '../render/units.js'
+import { shellWord } from '../core/jobs/schedulers/shell-word.js'
+
+interface Problem {
+  readonly what: string
+  /** The command that mends it. */
+  readonly mend: string
+}
+
+export default class Doctor extends BaseCommand<typeof Doctor> {
+  static override isReader = true
+  static override summary = 'Say how ckpt is installed, what the file system can do, and what is wrong with a run'
+  static override description = `Shows the version and how it was installed, the file system of the run and whether it clones, syncs and locks, the
+cache of compiled code (at most 20 MB), completion, Slurm, and the problems of the run, each with the command that
+mends it. Exit status 4 when the run has a problem.`
+  static override examples = [
+    { description: 'this folder', command: '<%= config.bin %> doctor' },
+    { description: 'a run', command: '<%= config.bin %> doctor exp/save' },
+    { description: 'delete the cache', command: '<%= config.bin %> doctor --clear-cache' },
+  ]
+  static override args = { run: runArgument }
+  static override flags = {
+    'clear-cache': Flags.boolean({ description: "delete ckpt's cache of compiled code; it is made again when needed" }),
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const cache = codeCache()
+    if (this.flags['clear-cache']) clearCache(cache)
+    const path = resolve(this.args.run)
+    const run = await this.open(path)
+    const fileSystem = fileSystemFacts(run === null ? path : dirname(run.path))
+    const problems = run === null ? [] : await this.problemsOf(run)
+    const { how, path: program } = installedAs(this.config.root)
+    const cached = this.flags['clear-cache'] ? 0 : cache.files.reduce((sum, { size }) => sum + size, 0)
+    const shell = basename(process.env['SHELL'] ?? '')
+    const document = {
+      version: this.config.version,
+      installed: { how, path: program },
+      runtime: runtime(),
+      fileSystem,
+      cache: { folder: cache.folder, bytes: cached, most: mostCached, cleared: this.flags['clear-cache'] === true },
+      completion: shell === '' ? null : shell,
+      slurm: isOnPath('sbatch'),
+      run: run?.path ?? null,
+      problems,
+    }
+    this.answer(document, () => [
+      ...aligned([
+        ['ckpt', `${document.version}, ${words[how]}: ${printable(program)}`],
+        ['runs on', document.runtime],
+        ['file system', describe(fileSystem)],
+        ['cache', `${formatSize(cached)} of at most ${formatSize(mostCached)}${this.cacheHint(cached, cache.folder)}`],
+        ['completion', completionHint(shell)],
+        ['Slurm', document.slurm ? 'sbatch is on the PATH' : 'not found: ckpt submit needs sbatch on the PATH'],
+        ['run', run === null ? 'none here' : `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}`],
+      ]),
+      ...(run !== null && problems.length === 0 ? ['no problems found'] : []),
+      ...problems.flatMap(({ what, mend }) => [`problem: ${printable(what)}`, `  ${printable(mend)}`]),
+    ])
+    if (problems.length > 0) process.exitCode = 4
+  }
+
+  private cacheHint(bytes: number, folder: string | null): string {
+    if (this.flags['clear-cache']) return ' (cleared)'
+    return bytes === 0 || folder === null ? '' : ` in ${printable(folder)}; ckpt doctor --clear-cache deletes it`
+  }
+
+  /** Null where no run is. */
+  private async open(path: string): Promise<Run | null> {
+    try {
+      return await openRun(this.storage, path, { stateDirectory: this.flags.state })
+    } catch (error) {
+      if (error instanceof CkptError && error.code === 'not-found') return null
+      throw error
+    }
+  }
+
+  private async problemsOf(run: Run): Promise<Problem[]> {
+    const checked = await this.long('checking', (options) =>
+      examine(this.storage, run.checkpoints, run.checkpoints, 'quick', options),
+    )
+    const damaged = checked.filter((one) => !isSound(one))
+    const at = shellWord(run.path)
+    const problems: Problem[] = []
+    if (damaged.length > 0) {
+      const names = damaged.slice(0, 3).map(({ name }) => name)
+      const more = damaged.length > names.length ? `, and ${damaged.length - names.length} more` : ''
+      const what = `${plural(damaged.length, 'checkpoint')} not whole: ${names.join(', ')}${more}`
+      problems.push({ what, mend: `ckpt verify ${at}; then ckpt prune ${at} --remove-damaged --trash` })
+    }
+    if (!isWritable(dirname(run.path))) {
+      const what = `${dirname(run.path)} cannot be written, so pins, locks and the trash have no place`
+      problems.push({ what, mend: `ckpt list ${at} --state ~/.local/state/ckpt` })
+    }
+    return problems
+  }
+}
+
+const words = {
+  executable: 'one file',
+  pip: 'installed with pip',
+  npm: 'installed with npm',
+  checkout: 'a checkout',
+} as const
+
+function runtime(): string {
+  const { bun } = process.versions
+  return bun === undefined ? `Node ${process.version}` : `bun ${bun}, which is inside`
+}
+
+function describe({ kind, clones, syncs, locks }: FileSystemFacts): string {
+  const can = (what: string, isSo: boolean | null) => (isSo === null ? [] : [isSo ? what : `no ${what}`])
+  const facts = [...can('clones', clones), ...can('locks', locks), ...can('sync', syncs)]
+  return [kind ?? 'of unknown kind', ...(facts.length === 0 ? ['not writable, so not tried'] : facts)].join(', ')
+}
+
+function completionHint(shell: string): string {
+  const known = ['bash', 'zsh', 'fish'].includes(shell) ? shell : 'bash'
+  return `ckpt completion ${known} prints the script; ckpt completion --help says where to put it`
+}
+
+function isOnPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((folder) => folder !== '' && isThere(`${folder}/${program}`))
+}
+
+function isThere(path: string): boolean {
+  return can(path, constants.X_OK)
+}
+
+function isWritable(path: string): boolean {
+  return can(path, constants.W_OK)
+}
+
+function can(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode)
+    return true
+  } catch {
+    return false
+  }
+}

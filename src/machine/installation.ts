@@ -1,0 +1,44 @@
+/** How this ckpt came here, and what it keeps in the user's cache. */
+import { existsSync, lstatSync, readdirSync, unlinkSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { isAbsolute, join, sep } from 'node:path'
+import { ownProgram } from './own-program.js'
+
+export interface Installed {
+  readonly how: 'executable' | 'pip' | 'npm' | 'checkout'
+  readonly path: string
+}
+
+/** `root` is where bin/run.js lies, or the executable. */
+export function installedAs(root: string): Installed {
+  const [program = '', script] = ownProgram()
+  if (script !== undefined) {
+    const how = root.split(sep).includes('node_modules') ? 'npm' : 'checkout'
+    return { how: how === 'checkout' && !existsSync(join(root, 'src')) ? 'npm' : how, path: root }
+  }
+  return { how: existsSync(join(root, 'hf-ckpt')) ? 'pip' : 'executable', path: program }
+}
+
+export interface Cache {
+  /** Absolute; null where there is no place for one. */
+  readonly folder: string | null
+  readonly files: readonly { readonly path: string; readonly size: number }[]
+}
+
+/** Compiled code, as bin/run.js keeps it: at most `mostCached` bytes. */
+export function codeCache(): Cache {
+  const set = process.env['XDG_CACHE_HOME'] ?? ''
+  const home = set === '' ? join(homedir(), '.cache') : set
+  if (!isAbsolute(home)) return { folder: null, files: [] }
+  const folder = join(home, 'ckpt')
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('code-')) : []
+  const paths = names.map((name) => join(folder, name))
+  return { folder, files: paths.map((path) => ({ path, size: lstatSync(path).size })) }
+}
+
+/** Bytes; the same in bin/run.js. */
+export const mostCached = 20e6
+
+export function clearCache({ files }: Cache): void {
+  for (const { path } of files) unlinkSync(path)
+}

@@ -1,0 +1,44 @@
+/** `ckpt doctor`: how ckpt is, and what is wrong with a run. */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ckpt, temporaryDirectory } from './ckpt.js'
+import { epochs, makeRun, snapshot } from './runs.js'
+
+describe('ckpt doctor', () => {
+  it('finds nothing wrong with a sound run, and leaves it as it was', async () => {
+    const run = makeRun(epochs(2))
+    const before = snapshot(run)
+    const { status, stdout } = await ckpt(['doctor', run])
+    expect(status).toBe(0)
+    expect(stdout).toContain('no problems found')
+    expect(stdout).toMatch(/file system +\S+.*locks.*sync/)
+    expect(snapshot(run)).toEqual(before)
+  })
+
+  it('names damaged checkpoints, and the command that mends it', async () => {
+    const run = makeRun({ ...epochs(2), 'CKPT+cut': { 'CKPT.yaml': '' } })
+    const { status, stdout } = await ckpt(['doctor', run])
+    expect(status).toBe(4)
+    expect(stdout).toContain('1 checkpoint not whole: CKPT+cut')
+    expect(stdout).toContain(`ckpt verify ${run}`)
+  })
+
+  it('answers where there is no run', async () => {
+    const { status, stdout } = await ckpt(['doctor', temporaryDirectory()])
+    expect(status).toBe(0)
+    expect(stdout).toContain('none here')
+  })
+
+  it('--clear-cache deletes compiled code and nothing else', async () => {
+    const cache = temporaryDirectory()
+    mkdirSync(join(cache, 'ckpt'))
+    for (const name of ['code-v20-find', 'other']) writeFileSync(join(cache, 'ckpt', name), 'x')
+    const { status, stdout } = await ckpt(['doctor', temporaryDirectory(), '--clear-cache'], {
+      env: { XDG_CACHE_HOME: cache },
+    })
+    expect([status, stdout.includes('cleared')]).toEqual([0, true])
+    expect(readdirSync(join(cache, 'ckpt'))).not.toContain('code-v20-find')
+    expect(readdirSync(join(cache, 'ckpt'))).toContain('other')
+  })
+})
