@@ -1,16 +1,22 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { loneLayout, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
+import { NoRunError } from '../core/checkpoints/layouts/index.js'
 import { byRecency, describeAbsentBest } from '../core/choosing/selection/index.js'
 import {
+  loneFile,
+  loneFolder,
   openCheckpoint,
   openNamed,
   openRuns,
   recordRun,
   verdictOf,
   verifyRun,
+  type Lone,
+  type Named,
+  type StateLocation,
   type Verified,
 } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
@@ -28,7 +34,9 @@ export default class Verify extends BaseCommand<typeof Verify> {
 unfinished (still being written), with the cause to the byte; or unreadable (permission denied, a failing device, a
 server out of reach), which says nothing of the bytes. Without --deep it reads headers and end records, a few
 small reads a file; with it every byte, and compares the checksums that zip files (torch) carry. Files of a kind that
-ckpt does not know are not damaged. Of a run it also names leftovers, what saves that never finished left behind.
+ckpt does not know are not damaged. Of a run it also names leftovers, what saves that never finished left behind. A
+file of weights by itself, the index of a sharded model with its shards, and a folder of a model (of the hub, a .nemo
+within) are graded alike, and what is something else is named: a Git LFS pointer, a web page, a download cut short.
 
 Exit status 4 when anything is found, 6 when some could only not be read. docs/health.md says what is checked, and every message.`
   static override examples = [
@@ -46,7 +54,7 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
   ]
   static override args = {
     what: Args.string({
-      name: 'RUN|CHECKPOINT',
+      name: 'RUN|CHECKPOINT|FILE',
       description: severalNamed,
       multiple: true,
       ignoreStdin: true,
@@ -78,8 +86,11 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     }
     const { deep, finite, record } = this.flags
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
+    // What is in no run is not found there a second time.
+    const isLone = run.checkpoints.some(({ layout }) => layout === loneLayout)
     const again = { now: this.now(), wait, stateDirectory: this.flags.state }
-    const request = { which, level: deep ? ('deep' as const) : ('quick' as const), finite, state, again }
+    const level = deep ? ('deep' as const) : ('quick' as const)
+    const request = { which, level, finite, state, ...(isLone ? {} : { again }) }
     if (!record) {
       const hooks = await this.hooks()
       return this.long('checking', async (options) =>
@@ -113,14 +124,26 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
       if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
       return runs.map((run) => ({ run, which: null }))
     }
-    const named = await openNamed(this.storage, argument, baseOf(argument), stateLocation)
+    const named = await this.named(argument, stateLocation)
+    if (!('kind' in named)) return [{ run: named.run, which: [named.checkpoint] }]
     if (named.kind === 'run') return [{ run: named.run, which: null }]
-    // A file that is no checkpoint is told as such.
+    if (named.kind === 'checkpoint') return [{ run: named.run, which: [named.checkpoint] }]
+    // A file of another kind is told as such.
     const { run, checkpoint } =
-      named.kind === 'checkpoint'
-        ? named
-        : await openCheckpoint(this.storage, named.path, baseOf(argument), stateLocation)
+      (await loneFile(this.storage, named.path)) ??
+      (await openCheckpoint(this.storage, named.path, baseOf(argument), stateLocation))
     return [{ run, which: [checkpoint] }]
+  }
+
+  /** A folder of weights is no run, and is graded all the same. */
+  private async named(argument: string, stateLocation: StateLocation): Promise<Named | Lone> {
+    try {
+      return await openNamed(this.storage, argument, baseOf(argument), stateLocation)
+    } catch (error) {
+      const lone = error instanceof NoRunError ? await loneFolder(this.storage, resolve(argument)) : null
+      if (lone === null) throw error
+      return lone
+    }
   }
 }
 

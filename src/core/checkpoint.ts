@@ -226,6 +226,9 @@ export interface Pointer {
   readonly follows?: true
 }
 
+/** The layout of what is in no run, and was named by itself: nothing but its bytes tells what it should be. */
+export const loneLayout = 'file'
+
 /** The only member of a checkpoint that is one folder or one file. */
 export function oneMember(
   path: string,

@@ -11,7 +11,9 @@ export {
   openRun,
   openRunIfAny,
   openRuns,
+  type Named,
 } from './open.js'
+export { loneFile, loneFolder, type Lone } from './lone.js'
 export { clearTheWay, describeObstacle, tellObstacles, type ClearContext, type Cleared } from './clear-the-way.js'
 export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './first-start.js'
 export { cutShort } from './cut-short.js'

@@ -1,6 +1,6 @@
 /** Is a checkpoint whole? Graded, with the exact cause (docs/design.md §6). */
 import { basename } from 'node:path'
-import { isParameterFile, withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
+import { isParameterFile, loneLayout, withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import {
   explainTemporary,
@@ -259,6 +259,7 @@ async function lookInto(
     commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
     endInZeros: () => neighbours.commonEndOf(checkpoint, file.name),
     isParameter,
+    isAlone: checkpoint.layout === loneLayout,
     isNeverEmpty: isParameter && isEmptyDamage(file.name, false, []),
   }
   return inspectFile(storage, file, around, options)

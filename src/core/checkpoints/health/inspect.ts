@@ -7,6 +7,7 @@ import { checkMsgpack } from '../../formats/msgpack.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
 import { auditPickle, PickleEndsEarly, readCalls, type PickleCalls } from '../../formats/pickle/index.js'
 import { describeCut } from '../../formats/torch-cut.js'
+import { readTar } from '../../formats/tar.js'
 import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
 import {
   checkEntry,
@@ -24,8 +25,11 @@ import {
 import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
 import { headLength, kindOf, type Kind } from './kind.js'
+import { refuseStandIn } from './stand-in.js'
+import { checkFor, checkTensors, holdsMembers } from './structures.js'
 import { areUnwritten, findZeroTail, type Extent } from './zeros.js'
 import { sourceOf, withFile } from '../../storage/source.js'
+import { WindowHandle } from '../../tensors/read/index.js'
 
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
 export interface Surroundings {
@@ -37,6 +41,8 @@ export interface Surroundings {
   readonly isParameter: boolean
   /** A parameter file, and what its name stands for has no empty form. */
   readonly isNeverEmpty: boolean
+  /** Named by itself, in no run: its bytes alone tell. */
+  readonly isAlone: boolean
 }
 
 export interface InspectOptions {
@@ -75,7 +81,11 @@ export async function inspectFile(
   options: InspectOptions,
 ): Promise<Inspected> {
   try {
-    return await withFile(storage, file.path, async (handle) => inspectHandle(handle, file, around, options))
+    return await withFile(storage, file.path, async (handle) => {
+      const inspected = await inspectHandle(handle, file, around, options)
+      if (around.isAlone && around.isParameter) await checkTensors(storage, file.path)
+      return inspected
+    })
   } catch (error) {
     const finding = toFinding(error, file.name)
     return { findings: [finding], tensors: null, rest: null }
@@ -94,12 +104,16 @@ function toFinding(error: unknown, file: string): Finding {
 
 async function inspectHandle(
   handle: ReadHandle,
-  { name, path }: MeasuredFile,
+  { name, path }: Pick<MeasuredFile, 'name' | 'path'>,
   around: Surroundings,
   options: InspectOptions,
 ): Promise<Inspected> {
   const source = sourceOf(handle)
-  const kind = kindOf(name, await source.read(0, headLength), handle.size)
+  const head = await source.read(0, longHead)
+  refuseStandIn(name, head, around.isAlone)
+  if (holdsMembers(name, head)) return inspectTar(handle, { name, path }, options)
+  const kind = kindOf(name, head.subarray(0, headLength), handle.size)
+  await checkFor(name, head, options)?.(source)
   const tensors = kind === 'safetensors' ? await inspectSafetensors(source, around) : null
   const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
   if (kind === 'legacy') await inspectLegacy(source, around, options)
@@ -108,6 +122,48 @@ async function inspectHandle(
   else if (kind === 'msgpack') await checkMsgpack(source)
   else if (kind === 'opaque' || kind === 'text') await compareKind(source, kind, around)
   return { findings: [], tensors, rest: options.level === 'deep' ? restOf(name, path, handle.size, stored) : null }
+}
+
+/** Enough for the signature that lies farthest in: tar's, at 257. */
+const longHead = 512
+
+/** Each member is looked into as a file of its own; what is wrong with one is told with its name. */
+async function inspectTar(
+  handle: ReadHandle,
+  { name, path }: Pick<MeasuredFile, 'name' | 'path'>,
+  options: InspectOptions,
+): Promise<Inspected> {
+  const findings: Finding[] = []
+  for (const member of await readTar(sourceOf(handle))) {
+    if (!member.isFile || member.size === 0) continue
+    const window = new WindowHandle(handle, member.offset, member.size)
+    try {
+      await inspectHandle(window, { name: member.name, path }, byItself, { ...options, level: 'quick' })
+      if (options.level === 'deep') await compareChecksums(sourceOf(window))
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error
+      findings.push({ grade: 'corrupt', file: name, reason: `its ${JSON.stringify(member.name)}: ${error.message}` })
+      break
+    }
+  }
+  return { findings, tensors: null, rest: options.level === 'deep' ? restOf(name, path, handle.size, []) : null }
+}
+
+const byItself: Surroundings = {
+  commonSize: async () => null,
+  commonKind: async () => null,
+  endInZeros: async () => null,
+  isParameter: true,
+  isNeverEmpty: false,
+  isAlone: true,
+}
+
+/** Of a zip archive within another file. */
+async function compareChecksums(source: ByteSource): Promise<void> {
+  if (kindOf('', await source.read(0, headLength), source.byteLength) !== 'zip') return
+  const archive = await readZip(source)
+  const checksum = hasChecksums(archive)
+  for (const entry of archive.entries) await checkEntry(source, archive, entry, { checksum })
 }
 
 /** The opcode STOP, which ends every pickle. */
@@ -134,13 +190,19 @@ async function inspectSafetensors(source: ByteSource, around: Surroundings): Pro
 /** Zeros to the end that begin as no value does, where the other checkpoints have none, were never written. */
 async function refuseZeroTail(source: ByteSource, parts: readonly Extent[], around: Surroundings): Promise<void> {
   const start = await findZeroTail(source)
-  if (start === null || !areUnwritten(parts, start) || (await around.endInZeros()) !== false) return
-  throw new FormatError(
-    `bytes ${start} to ${source.byteLength}, its end, are all zero, and the other checkpoints do not end so: ` +
-      'they were never written (power failure, full disk)',
-    { offset: start },
-  )
+  if (start === null || !areUnwritten(parts, start)) return
+  const unwritten = 'they were never written (power failure, full disk)'
+  const where = `bytes ${start} to ${source.byteLength}, its end, are all zero`
+  if (around.isAlone) {
+    if ((source.byteLength - start) * leastPart < source.byteLength) return
+    throw new FormatError(`${where}, from amid a tensor on, as where ${unwritten}`, { offset: start })
+  }
+  if ((await around.endInZeros()) !== false) return
+  throw new FormatError(`${where}, and the other checkpoints do not end so: ${unwritten}`, { offset: start })
 }
+
+/** Where nothing else tells, zeros are told that are this part of a file: unused rows at the end are fewer. */
+const leastPart = 8
 
 /** Gives the entries whose checksums are to be held against the bytes. */
 async function inspectZip(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<LocatedEntry[]> {

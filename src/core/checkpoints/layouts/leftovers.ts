@@ -40,6 +40,7 @@ const temporaryNames: readonly TemporaryName[] = [
     reason: 'a temporary file of ckpt: it was stopped before it could give it its name',
   },
   { pattern: /\.incomplete$/, reason: 'a download of huggingface_hub that was not finished' },
+  { pattern: /\.(part|partial|crdownload|aria2)$/, reason: 'a download that was not finished' },
 ]
 
 /** What a file of that name (without its folder) was to become, in words; null for any other name. */

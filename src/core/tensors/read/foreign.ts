@@ -48,8 +48,13 @@ export function nameForeignFormat(head: Uint8Array, path: string): ForeignFormat
 
 const again = 'What was downloaded is not the file: fetch it again.'
 
+/** Something that never is a checkpoint, or that only here is none. */
+export interface StandIn extends ForeignFormat {
+  readonly isCertain?: true
+}
+
 /** What downloads leave in place of a file. */
-function nameStandIn(head: Uint8Array): ForeignFormat | undefined {
+export function nameStandIn(head: Uint8Array): StandIn | undefined {
   if (head.length >= fewestZeros && head.every((byte) => byte === 0)) {
     const title = `a file whose first ${head.length} bytes are all zero, as they are where they were never written`
     return { title, hint: again, isSound: false }
@@ -59,11 +64,11 @@ function nameStandIn(head: Uint8Array): ForeignFormat | undefined {
   if (text.startsWith('version https://git-lfs.github.com/spec/')) {
     const size = /^size (\d{1,20})$/m.exec(text)?.[1]
     const title = `a Git LFS pointer${size === undefined ? '' : ` to a file of ${size} bytes`}, not the file itself`
-    return { title, hint: 'Fetch the file itself: git lfs pull', isSound: false }
+    return { title, hint: 'Fetch the file itself: git lfs pull', isSound: false, isCertain: true }
   }
   if (/^\s*(<!doctype html|<html|<head|<body)/i.test(text))
-    return { title: 'an HTML page', hint: again, isSound: false }
-  if (/^\s*<\?xml/i.test(text)) return { title: 'an XML document', hint: again, isSound: false }
+    return { title: 'an HTML page', hint: again, isSound: false, isCertain: true }
+  if (/^\s*<\?xml/i.test(text)) return { title: 'an XML document', hint: again, isSound: false, isCertain: true }
   if (/^\s*[{[]/.test(text)) return undefined
   const line = text.trim().split('\n', 1)[0]?.slice(0, 60) ?? ''
   return { title: `text that begins ${JSON.stringify(line)}`, hint: again, isSound: false }

@@ -10,3 +10,5 @@ export { ensureSafe, plainShape, type TensorFile, type TensorInfo } from './tens
 export type { FilePart } from './file-parts.js'
 export { weightsOf, type LeftOut, type Weights } from './weights.js'
 export type { Dtype } from '../../formats/safetensors.js'
+export { nameStandIn } from './foreign.js'
+export { WindowHandle } from './window-handle.js'

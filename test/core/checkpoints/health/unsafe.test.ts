@@ -28,6 +28,7 @@ async function reasonsFor(fixture: string): Promise<string[]> {
     endInZeros: async () => null,
     isParameter: true,
     isNeverEmpty: false,
+    isAlone: false,
   }
   const { findings } = await inspectFile(storage, file, around, { level: 'quick' })
   return findings.map(({ grade, reason }) => `${grade}: ${reason}`)

@@ -1,0 +1,62 @@
+/** Files of other programs, as far as their own structure tells whether all of one is there. */
+import { FormatError } from '../../errors.js'
+import type { ByteSource } from '../../formats/byte-source.js'
+import { checkHdf5End, isHdf5 } from '../../formats/hdf5-end.js'
+import { checkOnnx } from '../../formats/onnx-fields.js'
+import { checkGzip, isGzip } from '../../formats/gzip.js'
+import { isTar } from '../../formats/tar.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { isTensorFile, openTensors } from '../../tensors/read/index.js'
+import type { InspectOptions } from './inspect.js'
+
+/** What one of them is checked by; null for a file that none of them is. `head` are its first 512 bytes. */
+export function checkFor(
+  name: string,
+  head: Uint8Array,
+  { level, signal }: InspectOptions,
+): ((source: ByteSource) => Promise<void>) | null {
+  if (isGzip(head) && packedName.test(name)) {
+    return (source) => checkPacked(source, name, source.byteLength <= smallPacked || level === 'deep', signal)
+  }
+  if (isHdf5(head)) return checkHdf5End
+  if (/\.(?:h5|hdf5)$/i.test(name)) return () => Promise.reject(noSignature('HDF5'))
+  if (/\.onnx$/i.test(name)) return checkOnnx
+  return null
+}
+
+/** Whether a file is a tar archive, which holds others. */
+export function holdsMembers(name: string, head: Uint8Array): boolean {
+  return isTar(head) || (/\.nemo$/i.test(name) && !isGzip(head))
+}
+
+const packedName = /\.(?:nemo|gz|tgz)$/i
+/** Bytes of a packed file that is unpacked for a quick look. */
+const smallPacked = 1 << 24
+
+async function checkPacked(
+  source: ByteSource,
+  name: string,
+  isRead: boolean,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const first = isRead ? await checkGzip(source, signal) : null
+  if (first === null || !name.endsWith('.nemo') || isTar(first)) return
+  throw new FormatError('gzip: what is packed is no tar archive, as NeMo packs one', { offset: 0 })
+}
+
+function noSignature(format: string): FormatError {
+  return new FormatError(`does not begin as an ${format} file`, { offset: 0 })
+}
+
+/** Opens a file of a format whose tensors are read, and lets go of it. Throws FormatError where it is broken. */
+export async function checkTensors(storage: ReadStorage, path: string): Promise<void> {
+  if (!(await isTensorFile(storage, path))) return
+  try {
+    const file = await openTensors(storage, path)
+    await file.close()
+  } catch (error) {
+    // Sound, and of a kind that is not read.
+    if (error instanceof FormatError && error.code === 'refused') return
+    throw error
+  }
+}

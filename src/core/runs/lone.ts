@@ -1,0 +1,115 @@
+/** Files and folders of weights that lie by themselves, in no run: as checkpoints, so that they are graded as those. */
+import { basename, dirname, extname } from 'node:path'
+import {
+  healthFrom,
+  loneLayout,
+  oneMember,
+  type Checkpoint,
+  type Member,
+  type ParamFile,
+  type Run,
+} from '../checkpoint.js'
+import { FormatError } from '../errors.js'
+import { explainTemporary } from '../checkpoints/layouts/index.js'
+import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
+import { isTensorFile } from '../tensors/read/index.js'
+import type { DirectoryEntry, ReadStorage } from '../storage/storage.js'
+
+/** Something that is in no run, as the one checkpoint of one. */
+export interface Lone {
+  readonly run: Run
+  readonly checkpoint: Checkpoint
+}
+
+/**
+ * A file, `path` absolute; null for one that neither its name nor its bytes make one of weights. An index stands for the
+ * files that it names too.
+ */
+export async function loneFile(storage: ReadStorage, path: string): Promise<Lone | null> {
+  const meant = basename(path).replace(unfinished, '')
+  if (!weightsName.test(meant) && !packedName.test(meant) && !(await isTensorFile(storage, path))) return null
+  if (path.endsWith('.index.json')) {
+    const shards = await shardsOf(storage, path)
+    const members = [path, ...shards].sort().map((one): Member => ({ path: one, kind: 'file' }))
+    return asRun({ ...bare(path), path, kind: 'group', members, files: members.map((member) => fileAt(member)) })
+  }
+  const reason = explainTemporary(basename(path))
+  const health = healthFrom('none', reason === null ? [] : [{ grade: 'unfinished', reason }])
+  return asRun({ ...bare(path), ...oneMember(path, 'file'), files: [fileAt({ path })], health })
+}
+
+/** A folder of weights, such as a model of the hub; null for one without any. `path` is absolute. */
+export async function loneFolder(storage: ReadStorage, path: string): Promise<Lone | null> {
+  const [listed] = await storage.list([path])
+  if (listed?.ok !== true) return null
+  const folders = listed.value.filter(({ kind, name }) => kind === 'directory' && !name.startsWith('.'))
+  const within = await storage.list(folders.slice(0, mostFolders).map(({ name }) => `${path}/${name}`))
+  const found = within.flatMap((entries, index) =>
+    entries.ok ? weightsIn(entries.value).map((name) => `${folders[index]?.name ?? ''}/${name}`) : [],
+  )
+  const names = [...weightsIn(listed.value), ...found]
+  if (names.length === 0) return null
+  const files = names.sort().map((name) => fileAt({ path: `${path}/${name}` }, name))
+  return asRun({ ...bare(path), ...oneMember(path, 'directory'), files })
+}
+
+/** Folders within that are looked into: a pipeline has some ten. */
+const mostFolders = 64
+
+const weightsName =
+  /\.(?:safetensors|gguf|onnx|h5|hdf5|keras|pt|pth|ckpt|bin|npz|npy|nemo|msgpack|pdparams|distcp)(?:\.index\.json)?$|\.index\.json$/i
+
+function weightsIn(entries: readonly DirectoryEntry[]): string[] {
+  return entries.flatMap(({ name, kind }) => {
+    const meant = name.replace(unfinished, '')
+    return kind !== 'directory' && weightsName.test(meant) ? [name] : []
+  })
+}
+
+/** What weights are packed or kept in. */
+const packedName = /\.(?:gz|tgz|pkl|pickle|json|pb|index)$/i
+
+/** Endings that downloads have until they are whole. */
+const unfinished = /\.(?:incomplete|part|partial|crdownload|tmp|aria2)$/
+
+async function shardsOf(storage: ReadStorage, path: string): Promise<string[]> {
+  const [read] = await storage.read([path], largestIndex)
+  if (read?.ok !== true) return []
+  try {
+    const shards = [...readWeightMap(read.value).shards.keys()]
+      .filter(isBeside)
+      .map((name) => `${dirname(path)}/${name}`)
+    const stats = await storage.stat(shards)
+    return shards.filter((_, index) => stats[index]?.ok === true)
+  } catch (error) {
+    // That it is no index is told when it is graded.
+    if (error instanceof FormatError) return []
+    throw error
+  }
+}
+
+function asRun(checkpoint: Checkpoint): Lone {
+  return { checkpoint, run: { path: checkpoint.run, checkpoints: [checkpoint] } }
+}
+
+function fileAt({ path }: { readonly path: string }, name = basename(path)): ParamFile {
+  const role = path.endsWith('.index.json') ? 'index' : 'weights'
+  return { key: name.slice(0, name.length - extname(name).length) || name, path, size: null, role }
+}
+
+/** A checkpoint of which nothing is known but its name. */
+function bare(path: string): Omit<Checkpoint, 'path' | 'kind' | 'members' | 'files'> {
+  return {
+    name: basename(path),
+    run: dirname(path),
+    layout: loneLayout,
+    meta: new Map(),
+    step: null,
+    epoch: null,
+    unixtime: null,
+    modified: null,
+    size: null,
+    health: healthFrom('none', []),
+    pointsTo: [],
+  }
+}

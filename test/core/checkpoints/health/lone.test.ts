@@ -1,0 +1,165 @@
+import * as fs from 'node:fs'
+import { gzipSync } from 'node:zlib'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
+import { loneFile, loneFolder } from '../../../../src/core/runs/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+
+const storage = localStorage()
+let folder = ''
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-lone-'))
+})
+afterEach(() => {
+  fs.rmSync(folder, { recursive: true })
+})
+
+const torchFile = fs.readFileSync(
+  new URL('../../../fixtures/deepspeed/zero2/mp_rank_00_model_states.pt', import.meta.url).pathname,
+)
+
+function write(name: string, bytes: string | Uint8Array): string {
+  const path = join(folder, name)
+  fs.mkdirSync(join(path, '..'), { recursive: true })
+  fs.writeFileSync(path, bytes)
+  return path
+}
+
+async function gradeOf(path: string, level: 'quick' | 'deep' = 'deep'): Promise<readonly string[]> {
+  const isFolder = fs.statSync(path).isDirectory()
+  const lone = await (isFolder ? loneFolder(storage, path) : loneFile(storage, path))
+  if (lone === null) return ['nothing']
+  const [graded] = await checkHealth(storage, lone.run.checkpoints, [lone.checkpoint], level)
+  const findings = graded?.health.findings ?? []
+  return [graded?.health.grade ?? '', ...findings.map(({ file, reason }) => `${file ?? ''} ${reason}`.trim())]
+}
+
+function safetensors(shapes: Record<string, number>, values = (at: number) => 1 + (at % 7)): Buffer {
+  let at = 0
+  const entries = Object.entries(shapes).map(([name, count]) => {
+    const begin = at
+    at += 4 * count
+    return [name, { dtype: 'F32', shape: [count], data_offsets: [begin, at] }]
+  })
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(header.length))
+  const data = Buffer.from(Float32Array.from({ length: at / 4 }, (_, index) => values(index)).buffer)
+  return Buffer.concat([length, header, data])
+}
+
+function tar(members: Record<string, Uint8Array>): Buffer {
+  const blocks = Object.entries(members).flatMap(([name, bytes]) => {
+    const header = Buffer.alloc(512)
+    header.write(name, 0)
+    header.write('0000644\0', 100)
+    header.write(`${bytes.length.toString(8).padStart(11, '0')}\0`, 124)
+    header.write('        0', 148)
+    header.write('ustar\x0000', 257)
+    const sum = header.reduce((total, byte) => total + byte, 0)
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+    return [header, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]
+  })
+  return Buffer.concat([...blocks, Buffer.alloc(1024)])
+}
+
+/** Written by Keras. */
+const hdf5 = fs.readFileSync(new URL('../../../fixtures/formats/hdf5/model.weights.h5', import.meta.url).pathname)
+
+/** ir_version 8, then a graph with one field. */
+const onnx = Buffer.from([0x08, 0x08, 0x3a, 0x06, 0x12, 0x04, 0x67, 0x67, 0x67, 0x67])
+
+describe('a file of weights by itself', () => {
+  it.each([
+    ['m.safetensors', safetensors({ a: 300 })],
+    ['m.pt', torchFile],
+    ['m.nemo', tar({ 'model_config.yaml': Buffer.from('a: 1\n'), 'model_weights.ckpt': torchFile })],
+    ['packed.nemo', gzipSync(tar({ 'model_weights.ckpt': torchFile }))],
+    ['m.weights.h5', hdf5],
+    ['m.onnx', onnx],
+    ['m.pt.gz', gzipSync(torchFile)],
+  ])('that is whole is whole: %s', async (name, bytes) => {
+    expect(await gradeOf(write(name, bytes))).toEqual(['whole'])
+  })
+
+  it.each([
+    ['cut.safetensors', safetensors({ a: 300 }).subarray(0, 900), /900|1200/],
+    ['cut.pt', torchFile.subarray(0, 3000), /3000 of at least/],
+    ['cut.nemo', tar({ 'model_weights.ckpt': torchFile }).subarray(0, 4000), /4000 bytes, and "model_weights\.ckpt"/],
+    ['inner.nemo', tar({ 'model_weights.ckpt': torchFile.subarray(0, 3000) }), /its "model_weights\.ckpt": killed/],
+    ['endless.nemo', tar({ 'model_weights.ckpt': torchFile }).subarray(0, -1024), /without the zeros that end it/],
+    ['packed.nemo', gzipSync(tar({ 'model_weights.ckpt': torchFile })).subarray(0, -60), /gzip: ends early/],
+    ['cut.h5', hdf5.subarray(0, -90), /ends early: \d+ of \d+ bytes, as its HDF5 superblock says/],
+    ['cut.onnx', onnx.subarray(0, 8), /field 7 ends at byte 10, and what holds it at byte 8/],
+    ['page.bin', '<!DOCTYPE html><html></html>', /an HTML page/],
+    ['lfs.pt', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n', /a Git LFS pointer to a file of 12 bytes/], // prettier-ignore
+    ['error.safetensors', '{"error": "not found"}', /a JSON document that begins/],
+    ['line.safetensors', 'Entry not found', /text that begins "Entry not found"/],
+    ['gzip.pt', gzipSync(torchFile), /compressed with gzip/],
+    ['zip.safetensors', torchFile, /a zip archive, as torch\.save writes them, and not safetensors/],
+    ['zeros.bin', new Uint8Array(5000), /all zero/],
+  ])('that is not is told with the cause: %s', async (name, bytes, reason) => {
+    const [grade, ...findings] = await gradeOf(write(name, bytes))
+    expect(grade).toBe('corrupt')
+    expect(findings.join()).toMatch(reason)
+  })
+
+  it.each(['m.safetensors.part', 'm.safetensors.incomplete', 'm.safetensors.crdownload'])(
+    'that is still fetched is unfinished: %s',
+    async (name) => {
+      expect((await gradeOf(write(name, safetensors({ a: 300 }).subarray(0, 600))))[0]).toBe('unfinished')
+    },
+  )
+
+  it('whose second half is zero, from amid a tensor on, is told with the place', async () => {
+    const zeros = safetensors({ a: 300, b: 300 }, (at) => (at < 250 ? 1.5 : 0))
+    const [grade, finding = ''] = await gradeOf(write('m.safetensors', zeros), 'quick')
+    expect([grade, finding]).toEqual(['corrupt', expect.stringMatching(/^bytes \d+ to \d+, its end, are all zero/)])
+  })
+
+  it('with tensors that are zero from their first value is whole', async () => {
+    const zeros = safetensors({ a: 300, b: 300 }, (at) => (at < 300 ? 1.5 : 0))
+    expect(await gradeOf(write('m.safetensors', zeros))).toEqual(['whole'])
+  })
+
+  it('is none where neither its name nor its bytes say so', async () => {
+    expect(await gradeOf(write('notes.txt', 'text'))).toEqual(['nothing'])
+  })
+})
+
+describe('a folder of a model', () => {
+  const index = JSON.stringify({ weight_map: { a: 'model-00001-of-00002.safetensors', b: 'model-00002-of-00002.safetensors' } }) // prettier-ignore
+
+  it('with its index and all shards is whole, and so is the index', async () => {
+    write('hub/config.json', '{}')
+    write('hub/model-00001-of-00002.safetensors', safetensors({ a: 3 }))
+    write('hub/model-00002-of-00002.safetensors', safetensors({ b: 3 }))
+    const path = write('hub/model.safetensors.index.json', index)
+    expect(await gradeOf(join(folder, 'hub'))).toEqual(['whole'])
+    expect(await gradeOf(path)).toEqual(['whole'])
+  })
+
+  it('without a shard is partial, and so is the index', async () => {
+    write('hub/model-00001-of-00002.safetensors', safetensors({ a: 3 }))
+    const path = write('hub/model.safetensors.index.json', index)
+    for (const named of [join(folder, 'hub'), path]) {
+      const [grade, ...findings] = await gradeOf(named)
+      expect([basename(named), grade]).toEqual([basename(named), 'partial'])
+      expect(findings.join()).toContain('model-00002-of-00002.safetensors not there')
+    }
+  })
+
+  it('names the pointer that lies in place of its weights, in a folder within too', async () => {
+    write('pipe/model_index.json', '{}')
+    write('pipe/unet/diffusion_pytorch_model.safetensors', 'version https://git-lfs.github.com/spec/v1\nsize 3\n')
+    expect((await gradeOf(join(folder, 'pipe'))).join()).toMatch(/corrupt,unet\/.*a Git LFS pointer/)
+  })
+
+  it('is none without weights', async () => {
+    write('notes/a.txt', 'x')
+    expect(await gradeOf(join(folder, 'notes'))).toEqual(['nothing'])
+  })
+})
