@@ -12,10 +12,10 @@ import {
   measureTensor,
   nameFilter,
   openTensors,
+  partsOfStorages,
   plainShape,
   type NameFilter,
   type TensorFile,
-  type TensorInfo,
 } from '../core/tensors/read/index.js'
 import { named } from '../cli/flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
@@ -127,7 +127,10 @@ told, with exit status 4. Layers that are alike are shown as one: layers.{0…31
   private async list({ key, path }: Source, matches: NameFilter): Promise<ListedFile> {
     const file = await openTensors(this.storage, path)
     try {
-      const tensors = file.tensors.filter(({ name }) => matches(name))
+      const parts = partsOfStorages(file)
+      const tensors = file.tensors
+        .filter(({ name }) => matches(name))
+        .map((tensor): ListedTensor => (parts.has(tensor.name) ? { ...tensor, isPart: true } : tensor))
       const { metadata, values, findings, opaque, unsafe } = file
       // What would run code is not read further.
       const measured = unsafe.length > 0 ? tensors : await this.measure(file, tensors)
@@ -140,7 +143,7 @@ told, with exit status 4. Layers that are alike are shown as one: layers.{0…31
     }
   }
 
-  private async measure(file: TensorFile, tensors: readonly TensorInfo[]): Promise<readonly ListedTensor[]> {
+  private async measure(file: TensorFile, tensors: readonly ListedTensor[]): Promise<readonly ListedTensor[]> {
     const { hash, stats } = this.flags
     if (!hash && !stats) return tensors
     const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0)

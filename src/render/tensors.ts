@@ -13,7 +13,10 @@ import { formatNumber, formatSize, plural } from './units.js'
 import { displayWidth } from './width.js'
 import { aligned, alignedRows, shortened } from './aligned.js'
 
-export interface ListedTensor extends TensorInfo, Measured {}
+export interface ListedTensor extends TensorInfo, Measured {
+  /** It lies in the storage of `shared`, and has other values than that one. */
+  readonly isPart?: true
+}
 
 export interface ListedFile {
   /** The key of a checkpoint's file; null for a file that stands for itself. */
@@ -83,9 +86,16 @@ function isMeasured({ sha256, stats }: ListedTensor): boolean {
 }
 
 /** `width`: columns that there are for it. Of more than `most` lines the rest is counted. */
-export function foldedLines(tensors: readonly TensorInfo[], width: number, most = Infinity): string[] {
+export function foldedLines(
+  tensors: readonly (TensorInfo & Pick<ListedTensor, 'isPart'>)[],
+  width: number,
+  most = Infinity,
+): string[] {
   const sharers = new Map<string, string>()
-  for (const { name, shared } of tensors) if (shared !== undefined) sharers.set(name, shared)
+  for (const { name, shared, isPart } of tensors) {
+    if (shared === undefined || shared === name) continue
+    sharers.set(name, isPart === true ? `in the storage of ${shownName(shared)}` : `= ${shownName(shared)}`)
+  }
   const folded = foldTensors(tensors)
   const shown = folded.slice(0, most)
   const rows = shown.map(({ name, dtype, shape, bytes, count }) => [
@@ -96,9 +106,8 @@ export function foldedLines(tensors: readonly TensorInfo[], width: number, most 
     count > 1 ? `${count} ×` : '',
   ])
   const lines = alignedRows(rows, { width }).flatMap((lines, index) => {
-    const name = shown[index]?.name ?? ''
-    const shared = sharers.get(name)
-    return shared === undefined || shared === name ? lines : withNote(lines, `= ${shownName(shared)}`, width)
+    const note = sharers.get(shown[index]?.name ?? '')
+    return note === undefined ? lines : withNote(lines, note, width)
   })
   const rest = folded.slice(most).reduce((sum, { count }) => sum + count, 0)
   return rest === 0 ? lines : [...lines, `… and ${rest} more: --json lists all`]

@@ -145,9 +145,9 @@ export class StorageReferences implements StorageReader {
  * The tensor that a node is, or undefined when it is none. Throws FormatError for a tensor that is not described as
  * torch does it, or that reaches outside of its storage.
  */
-export function tensorOf(node: PickleNode, storages: StorageReader = { of: storageOf }): Found {
+export function tensorOf(node: PickleNode, storages: StorageReader = { of: storageOf }, wrappings = 0): Found {
   let at: PickleNode | undefined = node
-  for (let level = 0; level < mostWrappings; level += 1) {
+  for (let level = wrappings; level < mostWrappings; level += 1) {
     if (typeof at !== 'object' || at === null) return undefined
     if (at.kind === 'tensor') return plainTensor(at, storages)
     if (!('callee' in at)) return undefined
@@ -162,8 +162,12 @@ export function tensorOf(node: PickleNode, storages: StorageReader = { of: stora
       case '_rebuild_qtensor':
         return rebuild(name, args, storages)
       case '_rebuild_from_type_v2':
+        if (globalName(args[0]) === 'torch._utils._rebuild_wrapper_subclass')
+          return wrapperTensor(args, storages, level)
         at = { ...at, kind: 'call', callee: args[0] ?? null, args: args[2] ?? null, states: [] }
         break
+      case 'ShardedTensor':
+        return shardedTensor(at.states[0], storages, level)
       case '_rebuild_meta_tensor_no_storage':
         return metaTensor(args)
       case '_rebuild_sparse_tensor':
@@ -220,6 +224,8 @@ function isRebuilder(name: string): boolean {
   return wrappers.has(name) || rebuilders.has(name)
 }
 
+const shardedClass = /^torch\.distributed\._shard\.sharded_tensor\.(?:api\.)?ShardedTensor$/
+
 /** Which of torch's ways to a tensor this is; `state` is what torch wrote before 0.4. */
 function rebuilder(node: PickleInstance): string | undefined {
   const { callee } = node
@@ -232,6 +238,7 @@ function rebuilder(node: PickleInstance): string | undefined {
   if (/^torch\.nn\.parameter\.(?:Parameter|Buffer)$/.test(name)) {
     return argumentsOf(node).length > 0 ? 'Parameter' : stateOf(node)
   }
+  if (shardedClass.test(name)) return 'ShardedTensor'
   return /^torch\.(?:cuda\.)?\w*Tensor$/.test(name) ? stateOf(node) : undefined
 }
 
@@ -390,6 +397,68 @@ function partOf(node: PickleNode | undefined, key: string, count: number): { sta
   const length = countOf(lengthNode)
   if (start !== undefined && length !== undefined && start + length <= count) return { start, length }
   throw new FormatError(`torch: a part of storage ${quote(key)} that lies outside of its ${count} elements`)
+}
+
+/**
+ * A tensor that is made of others (torch/_tensor.py, `_reduce_ex_internal`). Args are (function, class, (class, dtype,
+ * shape, …), state). A DTensor whose piece is all of it is that piece; anything else has a form of its own.
+ */
+function wrapperTensor(args: readonly PickleNode[], storages: StorageReader, level: number): Found {
+  const [, cls, form, state] = args
+  const name = globalName(cls) ?? 'a class'
+  const [, dtypeNode, sizeNode] = itemsOf(form) ?? []
+  const shape = countsOf(sizeNode)
+  const dtype = globalName(dtypeNode)?.replace(/^torch\./, '') ?? '?'
+  const what = `${name} ${dtype} [${listed(shape ?? [])}]`
+  if (shardedClass.test(name)) return shardedTensor(state, storages, level)
+  if (!/^torch\.distributed\.(?:_tensor|tensor)\b.*\.DTensor$/.test(name)) {
+    return {
+      kind: 'wrapper',
+      text: `${what}: values in another form, which only its own program puts together`,
+      parts: [],
+    }
+  }
+  const local = tensorOf(attributeOf(state, '_local_tensor') ?? null, storages, level + 1)
+  const placements = itemsOf(attributeOf(attributeOf(state, '_spec'), 'placements')) ?? []
+  const isPartial = placements.some((one) => classOf(one)?.includes('Partial') === true)
+  if (isPartial) return { kind: 'dtensor', text: `${what}, of which each process has a summand`, parts: [] }
+  return wholeOrPiece('dtensor', what, shape, local)
+}
+
+/**
+ * What FSDP's first version saved of each process (torch/distributed/_shard/sharded_tensor/api.py): the state is
+ * (local shards, metadata, …).
+ */
+function shardedTensor(state: PickleNode | undefined, storages: StorageReader, level: number): Found {
+  const [first, second] = itemsOf(state) ?? []
+  // Alone, or before what its slots hold.
+  const [shards, metadata] = itemsOf(itemsOf(first)?.[0]) === undefined ? [first, second] : (itemsOf(first) ?? [])
+  const shape = countsOf(attributeOf(metadata, 'size'))
+  const what = `ShardedTensor [${listed(shape ?? [])}]`
+  const [only, ...others] = itemsOf(shards) ?? []
+  const local = only === undefined || others.length > 0 ? undefined : attributeOf(only, 'tensor')
+  return wholeOrPiece('sharded', what, shape, tensorOf(local ?? null, storages, level + 1))
+}
+
+function wholeOrPiece(kind: string, what: string, shape: readonly number[] | undefined, local: Found): Found {
+  if (local !== undefined && 'storage' in local && listed(local.shape) === listed(shape ?? [-1])) return local
+  const piece = local !== undefined && 'storage' in local ? ` of [${listed(local.shape)}]` : ''
+  const text = `${what}, of which this file has the piece${piece} of one process: put together where all processes are`
+  return { kind, text, parts: [] }
+}
+
+/** The last part of an object's class. */
+function classOf(node: PickleNode): string | undefined {
+  const callee = typeof node === 'object' && node !== null && 'callee' in node ? node.callee : undefined
+  return globalName(callee)?.replace(/^.*\./, '')
+}
+
+/** An attribute of an object, or the value of a key of the dict or (dict, slots) that a state is. */
+function attributeOf(node: PickleNode | undefined, key: string): PickleNode | undefined {
+  if (typeof node !== 'object' || node === null) return undefined
+  if (node.kind === 'dict') return node.entries.findLast(([name]) => textOf(name) === key)?.[1]
+  const parts = 'states' in node ? node.states : 'items' in node && node.kind === 'tuple' ? node.items : []
+  return parts.map((part) => attributeOf(part, key)).find((found) => found !== undefined)
 }
 
 function metaTensor(args: readonly PickleNode[]): TorchComposite {

@@ -33,6 +33,14 @@ export function tiedGroups(file: TensorFile, tensors: readonly TensorInfo[] = fi
   return [...groups.values()].filter(({ length }) => length > 1)
 }
 
+/** Names of tensors that lie in the storage of another one and are not that one under another name. */
+export function partsOfStorages(file: TensorFile): ReadonlySet<string> {
+  const places = new Map(file.tensors.map((tensor) => [tensor.name, locationOf(file, tensor)]))
+  const isPart = ({ name, shared }: TensorInfo): boolean =>
+    shared !== undefined && shared !== name && places.get(shared) !== places.get(name)
+  return new Set(file.tensors.filter(isPart).map(({ name }) => name))
+}
+
 /** Where the values lie and how they are read; undefined for what shares nothing, and for what has no values. */
 export function locationOf(file: TensorFile, tensor: TensorInfo): string | undefined {
   return tensor.shared === undefined || tensor.bytes === 0 ? undefined : file.locationOf?.(tensor)

@@ -138,6 +138,7 @@ function keep(contents: TorchContents, listing: TensorListing, tensors: readonly
       ...[...listing.again].map(
         ([name, first]) => `${quote(name)} is the same object as ${quote(first)}, and listed there`,
       ),
+      ...tellSlices(listing.tensors, tensors, contents),
       ...(zero === null ? [] : tellZero(zero)),
       ...(values.isCut ? ['it holds more values than are listed'] : []),
     ],
@@ -151,6 +152,33 @@ function keep(contents: TorchContents, listing: TensorListing, tensors: readonly
     littleEndian,
     reread,
   }
+}
+
+/** Bytes of storages that no tensor has, and how many times what the tensors have, before they are told. */
+const leastUnused = 4096
+const leastTimes = 2
+
+/** torch.save writes the whole storage of a slice that was not cloned. */
+function tellSlices(
+  named: readonly NamedTensor[],
+  tensors: readonly TensorInfo[],
+  { storages, references }: TorchContents,
+): string[] {
+  const held = new Map<number, number>()
+  for (const [index, { tensor }] of named.entries()) {
+    const number = 'storage' in tensor ? storages.numberOf(tensor.storage.key) : references.numberOf(tensor)
+    if (number >= 0) held.set(number, (held.get(number) ?? 0) + (tensors[index]?.bytes ?? 0))
+  }
+  let [used, all] = [0, 0]
+  for (const [number, bytes] of held) {
+    const length = storages.lengthOf(number)
+    used += Math.min(bytes, length)
+    all += length
+  }
+  if (all - used < leastUnused || all < leastTimes * used) return []
+  return [
+    `its tensors have ${used} bytes, and the storages that they lie in ${all}: slices were saved without clone(), and what ckpt writes has their values alone`,
+  ]
 }
 
 const elsewhere =
