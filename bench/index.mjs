@@ -7,6 +7,7 @@ import { benchConvert } from './convert.mjs'
 import { inTemporaryFolder } from './harness.mjs'
 import { benchHeader } from './header.mjs'
 import { benchList } from './list.mjs'
+import { benchSharded } from './sharded.mjs'
 import { benchStart } from './start.mjs'
 import { benchTransfer } from './transfer.mjs'
 import { benchVerify } from './verify.mjs'
@@ -18,6 +19,7 @@ const benches = {
   transfer: benchTransfer,
   convert: benchConvert,
   average: benchAverage,
+  sharded: benchSharded,
   verify: benchVerify,
 }
 

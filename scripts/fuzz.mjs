@@ -2,8 +2,8 @@
  * Changes every fixture at random and reads it: an error of ckpt's own or a parse, never a crash, nor more than two
  * seconds of the processor or 300 MB.
  *   npm run fuzz [SECONDS] [SEED] [TARGET]     60 seconds for each target and a seed of today, where they are left out;
- *                                              targets: files, settings, answer, csv, jsonl, state, plan, and in runs of
- *                                              real frameworks: meta, index, pointer
+ *                                              targets: files, folders, settings, answer, csv, jsonl, state, plan, and in
+ *                                              runs of real frameworks: meta, index, pointer
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,7 +34,7 @@ await build({
   output: { file: join(folder, 'fuzz.mjs'), format: 'esm', codeSplitting: false },
   logLevel: 'silent',
 })
-const { attempt, randomFrom, runSpecimens, specimensOf, writtenSpecimens } = await import(
+const { attempt, folderSpecimens, randomFrom, runSpecimens, specimensOf, writtenSpecimens } = await import(
   pathToFileURL(join(folder, 'fuzz.mjs')).href
 )
 
@@ -50,6 +50,7 @@ const written = writtenSpecimens()
 const inRuns = runSpecimens(join(root, 'test', 'fixtures', 'runs', 'frameworks'))
 const targets = {
   files: await specimensOf(fixtures(join(root, 'test', 'fixtures'))),
+  folders: await folderSpecimens(join(root, 'test', 'fixtures')),
   settings: written.filter(({ reader }) => reader === 'settings'),
   answer: written.filter(({ reader }) => reader === 'answer'),
   csv: written.filter(({ reader }) => reader === 'csv'),

@@ -73,7 +73,7 @@ export async function readRunWith(name: string, bytes: Uint8Array): Promise<void
 const quietSince = 1_700_000_000
 
 /** Files in memory. */
-class Memory implements ReadStorage {
+export class Memory implements ReadStorage {
   readonly custody = { user: null, stateHome: null, warn: () => undefined }
   private readonly folders = new Map<string, Map<string, DirectoryEntry>>()
   private readonly inodes = new Map<string, bigint>()

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { attempt, randomFrom, runSpecimens, specimensOf, writtenSpecimens } from './fuzz.js'
+import { attempt, folderSpecimens, randomFrom, runSpecimens, specimensOf, writtenSpecimens } from './fuzz.js'
 
 const fixtures = new URL('./fixtures/', import.meta.url).pathname
 
@@ -54,4 +54,18 @@ it('so are metas, indexes and pointers in runs of real frameworks: no run is los
       expect(await attempt(kind, specimen.mutant(random))).toMatchObject({ read: true })
     }
   }
+})
+
+it('so are folders of several processes of which one file is changed, and files by themselves', async () => {
+  const random = randomFrom(5)
+  const specimens = await folderSpecimens(fixtures)
+  const outcomes = { read: 0, refused: 0 }
+  for (let trial = 0; trial < 200; trial += 1) {
+    const specimen = specimens[random(specimens.length)]
+    if (specimen === undefined) throw new Error('no folders')
+    const { read } = await attempt(specimen.reader, specimen.mutant(random))
+    outcomes[read ? 'read' : 'refused'] += 1
+  }
+  expect(outcomes.read).toBeGreaterThan(20)
+  expect(outcomes.refused).toBeGreaterThan(20)
 })

@@ -18,6 +18,7 @@ import type { ReadHandle, ReadStorage, Stat } from '../src/core/storage/storage.
 import { openTensors } from '../src/core/tensors/read/open.js'
 import { chunksOf } from '../src/core/tensors/read/tensor.js'
 import { readRecordOf, recordSpecimens } from './fuzz-records.js'
+import { gradeLone, loadFolders, loneSpecimens, readFolderWith } from './fuzz-folders.js'
 import { loadRuns, readRunWith } from './fuzz-runs.js'
 import { makeZip, type Part } from './core/formats/zip-bytes.js'
 
@@ -117,9 +118,7 @@ export async function specimensOf(files: Iterable<readonly [name: string, bytes:
     if (pickle === null) continue
     // A changed byte anywhere in an archive breaks a checksum; to come further, its pickle is changed and packed anew.
     specimens.push({ name: `${name}: pickle`, reader: 'pickle', mutant: (random) => mutate(pickle.data, random) })
-    const repack = (random: (below: number) => number) =>
-      makeZip(pickle.parts.map((part) => (part === pickle.part ? { ...part, data: mutate(part.data, random) } : part)))
-    specimens.push({ name: `${name}: packed anew`, reader: 'tensors', mutant: repack })
+    specimens.push({ name: `${name}: packed anew`, reader: 'tensors', mutant: (random) => repacked(pickle, random) })
   }
   return specimens
 }
@@ -169,6 +168,35 @@ export function runSpecimens(folder: string): Specimen[] {
     reader: kind,
     mutant: (random) => Buffer.concat([label(name), mutateText(bytes, random)]),
   }))
+}
+
+/**
+ * Files of the folders of torch.distributed.checkpoint and DeepSpeed's ZeRO below `fixtures`, each changed where it lies,
+ * a pickle in an archive within it; and files that are graded by themselves.
+ */
+export async function folderSpecimens(fixtures: string): Promise<Specimen[]> {
+  const specimens: Specimen[] = []
+  for (const { name, bytes } of loadFolders(fixtures)) {
+    const add = (what: string, mutant: Specimen['mutant']) =>
+      specimens.push({
+        name: `${name}: ${what}`,
+        reader: 'folder',
+        mutant: (random) => Buffer.concat([label(name), mutant(random)]),
+      })
+    add('bytes', (random) => mutate(bytes, random))
+    const pickle = name.endsWith('.pt') ? await insideOf(bytes) : null
+    if (pickle !== null) add('packed anew', (random) => repacked(pickle, random))
+  }
+  const alone = loneSpecimens.map(({ name, bytes }): Specimen => ({
+    name: `alone: ${name}`,
+    reader: 'lone',
+    mutant: (random) => Buffer.concat([label(name), mutate(bytes, random)]),
+  }))
+  return [...specimens, ...alone]
+}
+
+function repacked({ parts, part }: Inside, random: (below: number) => number): Uint8Array {
+  return makeZip(parts.map((one) => (one === part ? { ...one, data: mutate(one.data, random) } : one)))
 }
 
 /** What kind of a record, or which file of which run, follows: one line. */
@@ -312,6 +340,14 @@ export const readers = {
   record: async (bytes: Uint8Array) => {
     const { label, rest } = labelled(bytes)
     await readRecordOf(label, rest)
+  },
+  folder: async (bytes: Uint8Array) => {
+    const { label, rest } = labelled(bytes)
+    await readFolderWith(label, rest)
+  },
+  lone: async (bytes: Uint8Array) => {
+    const { label, rest } = labelled(bytes)
+    await gradeLone(label, rest)
   },
   meta: readLabelledRun,
   index: readLabelledRun,

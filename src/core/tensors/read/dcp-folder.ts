@@ -16,7 +16,9 @@ import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { countOf, findUntiled, joinBoxes } from './boxes.js'
 import { FolderFile, FolderFiles, type FolderTensor } from './folder-file.js'
 import { partsOfPaths } from './path-parts.js'
-import { ensureSafe, isExtent, joinParts, type TensorData, type TensorFile } from './tensor.js'
+import { openSafetensors } from './safetensors-file.js'
+import { ensureSafe, isExtent, joinParts, readExactly } from './tensor.js'
+import type { TensorData, TensorFile, TensorInfo } from './tensor.js'
 import { nameOfTorchDtype } from './torch-dtypes.js'
 import { openTorchZip } from './torch-zip.js'
 import { WindowHandle } from './window-handle.js'
@@ -127,9 +129,11 @@ function describe(tensor: DcpTensor, files: FolderFiles, path: string): FolderTe
 
 /** The one tensor of a piece. */
 async function openChunk(files: FolderFiles, tensor: DcpTensor, { sizes, blob }: DcpChunk): Promise<TensorData> {
-  const { name, dtype } = tensor
+  const { name } = tensor
   if (blob === undefined) return joinParts([])
   const handle = await files.handleOf(blob.file)
+  const together = await findTogether(handle, name)
+  if (together !== null) return dataOf(together, tensor, sizes, `${handle.path}: the piece of ${quote(name)}`)
   const window = new WindowHandle(handle, blob.offset, blob.length)
   const where = `${handle.path}: the piece of ${quote(name)} at byte ${blob.offset}`
   const held = await openPiece(window, where)
@@ -138,12 +142,37 @@ async function openChunk(files: FolderFiles, tensor: DcpTensor, { sizes, blob }:
   if (piece === undefined || others.length > 0) {
     throw new FormatError(`${where} holds ${held.tensors.length} tensors, and not one`, { offset: blob.offset })
   }
-  const form = `${piece.dtype} [${piece.shape.join(', ')}]`
-  const expected = `${nameOfTorchDtype(dtype)} [${sizes.join(', ')}]`
-  if (form !== expected)
-    throw new FormatError(`${where} is ${form}, and .metadata says ${expected}`, { offset: blob.offset })
+  requireForm(piece, tensor, sizes, where)
   const data = await held.dataOf(piece)
   return isExtent(data) ? inFile(data, handle, window) : data
+}
+
+/** A piece in a file of safetensors that holds all of one process. */
+interface Together {
+  readonly file: TensorFile
+  readonly piece: TensorInfo
+}
+
+/** Null for a file of torch.save's archives; `SerializationFormat.SAFETENSORS` writes one of safetensors in its place. */
+async function findTogether(handle: ReadHandle, name: string): Promise<Together | null> {
+  const head = new Uint8Array(Math.min(9, handle.size))
+  await readExactly(handle, head, 0)
+  if (head[8] !== 0x7b || (head[0] === 0x50 && head[1] === 0x4b)) return null
+  const file = await openSafetensors(handle)
+  const piece = file.tensors.find((tensor) => tensor.name === name)
+  if (piece !== undefined) return { file, piece }
+  throw new FormatError(`${handle.path}: has no tensor ${quote(name)}, and .metadata says that a piece of it is there`)
+}
+
+async function dataOf({ file, piece }: Together, tensor: DcpTensor, sizes: readonly number[], where: string) {
+  requireForm(piece, tensor, sizes, where)
+  return file.dataOf(piece)
+}
+
+function requireForm(piece: TensorInfo, { dtype }: DcpTensor, sizes: readonly number[], where: string): void {
+  const form = `${piece.dtype} [${piece.shape.join(', ')}]`
+  const expected = `${nameOfTorchDtype(dtype)} [${sizes.join(', ')}]`
+  if (form !== expected) throw new FormatError(`${where} is ${form}, and .metadata says ${expected}`)
 }
 
 async function openPiece(window: WindowHandle, where: string): Promise<TensorFile> {

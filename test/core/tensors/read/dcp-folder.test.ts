@@ -87,6 +87,12 @@ describe('a folder of torch.distributed.checkpoint', () => {
     expect(await hashesOf(await opened(output))).toEqual(formsOf(expected))
   })
 
+  it('gives the tensors of files of safetensors, as FileSystemWriter writes them where it is told to', async () => {
+    expect(await hashesOf(await opened(join(fixtures, 'safetensors')))).toEqual(
+      JSON.parse(fs.readFileSync(join(fixtures, 'safetensors.json'), 'utf8')),
+    )
+  })
+
   it('is refused where a file is not there, by its name', async () => {
     const copy = copyOfFourRanks()
     fs.rmSync(join(copy, '__2_0.distcp'))
