@@ -15,6 +15,9 @@ export type Rows = ReadonlyMap<Joined, Meta>
 /** What a row is found by: a count, or a checkpoint's name. */
 export type Joined = number | string
 
+/** Lines of a log that are no JSON object, after which the rest of it is not read. */
+const mostUnreadable = 1000
+
 /**
  * The rows of these numbers. Of several the later values win, column by column: a logger writes a row for each call.
  * Each file is read once, in blocks; only wanted rows are kept. What cannot be read tells nothing.
@@ -31,11 +34,17 @@ export async function readRows(
     try {
       await withFile(storage, path, async (handle) => {
         let names: readonly string[] | null = null
+        let unreadable = 0
         const readAll = source.from === 'jsonl' ? textLines : csvRows
         for await (const rows of readAll(sourceOf(handle))) {
           for (const text of rows) {
-            if (source.from === 'jsonl') addRow(found, jsonRow(text), source, wanted)
-            else if (names === null) names = csvCells(text).map((name) => name.trim())
+            if (source.from === 'jsonl') {
+              const row = jsonRow(text)
+              if (row === null) unreadable += 1
+              // No log: each mistake would take its time.
+              if (unreadable > mostUnreadable) return
+              addRow(found, row, source, wanted)
+            } else if (names === null) names = csvCells(text).map((name) => name.trim())
             else addRow(found, csvRow(names, text), source, wanted)
           }
         }
