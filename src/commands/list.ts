@@ -28,7 +28,7 @@ import {
   varyingKeys,
   type Order,
 } from '../core/choosing/selection/index.js'
-import type { Pin } from '../core/changes/state/index.js'
+import { isInForce, type Pin } from '../core/changes/state/index.js'
 import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn, type Row } from '../render/checkpoints.js'
@@ -212,7 +212,7 @@ Exit status 3 when nothing matches.`
           `${printable(name)} was pinned${note === '' ? '' : ` (${printable(note)})`} and is gone from ${run.path}`,
         )
       }
-      return pins
+      return new Map([...pins].filter(([, one]) => isInForce(one, this.now())))
     })
   }
 

@@ -1,7 +1,13 @@
+import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { byRun, type Named } from '../core/runs/checkpoint-arguments.js'
-import { openCheckpoint, pin } from '../core/runs/index.js'
+import { isSound } from '../core/checkpoint.js'
+import { parseAge } from '../core/choosing/retention/index.js'
+import { bestOrder, rank, type Order } from '../core/choosing/selection/index.js'
+import { CkptError } from '../core/errors.js'
+import { arrange, openCheckpoint, openRun, pin } from '../core/runs/index.js'
+import { noMatch } from '../cli/query.js'
 import type { Pin } from '../core/changes/state/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags.js'
 import { printable } from '../render/printable.js'
@@ -18,31 +24,83 @@ alone: nothing in the checkpoint's folder changes, and the framework knows nothi
     },
     {
       description: 'the best so far',
-      command: '<%= config.bin %> pin "$(<%= config.bin %> find exp/save --min loss)"',
+      command: '<%= config.bin %> pin exp/save --best --min loss',
+    },
+    {
+      description: 'until the review is over',
+      command: '<%= config.bin %> pin exp/save --best --until 2027-03-01 --note review',
     },
   ]
   static override args = {
     checkpoint: checkpointsArgument,
   }
   static override flags = {
+    until: Flags.string({
+      helpValue: 'DATE|TIME',
+      description: 'the pin ends by itself: on a day (2027-03-01, UTC), at a time, or after one (90d)',
+    }),
+    best: Flags.boolean({
+      description:
+        'what is named is a run, and its best checkpoint is pinned: as ckpt find best has it, or by --min, --max',
+    }),
+    min: Flags.string({ helpValue: 'KEY', description: 'with --best: the lowest of this key', dependsOn: ['best'] }),
+    max: Flags.string({
+      helpValue: 'KEY',
+      description: 'with --best: the highest of this key',
+      dependsOn: ['best'],
+      exclusive: ['min'],
+    }),
     note: Flags.string({ helpValue: 'TEXT', default: '', description: 'note shown beside the pin' }),
     state: stateFlag,
     wait: waitFlag,
   }
 
   async run(): Promise<void> {
+    const until = readUntil(this.flags.until, this.now())
     const named: Named<string>[] = []
-    for (const argument of this.args.checkpoint) {
-      const { run, checkpoint } = await openCheckpoint(this.storage, argument, baseOf(argument))
-      named.push({ run: run.path, found: checkpoint.name })
-    }
+    for (const argument of this.args.checkpoint) named.push(await this.find(argument))
     const pinned: (Pin & { run: string })[] = []
     const options = this.changing(this.flags.wait, this.flags.state)
     for (const [run, names] of byRun(named)) {
-      const made = await pin(this.storage, run, { names, note: this.flags.note }, options)
+      const made = await pin(this.storage, run, { names, note: this.flags.note, until }, options)
       pinned.push(...made.map((one) => ({ run, ...one })))
     }
-    const document = pinned.map(({ run, name, note, time }) => ({ run, name, note, time }))
+    const document = pinned.map(({ run, name, note, time, until: end }) => ({
+      run,
+      name,
+      note,
+      time,
+      until: end ?? null,
+    }))
     this.answer({ pinned: document }, () => pinned.map(({ name }) => `pinned ${printable(name)}`))
   }
+
+  private async find(argument: string): Promise<Named<string>> {
+    const stateLocation = { stateDirectory: this.flags.state }
+    if (!this.flags.best) {
+      const { run, checkpoint } = await openCheckpoint(this.storage, argument, baseOf(argument))
+      return { run: run.path, found: checkpoint.name }
+    }
+    const run = await openRun(this.storage, resolve(argument), stateLocation)
+    const { min, max } = this.flags
+    const typed: Order | undefined =
+      min !== undefined ? { kind: 'min', key: min } : max !== undefined ? { kind: 'max', key: max } : undefined
+    const query = { orders: typed === undefined ? [] : [typed], where: [] }
+    const { ordered, warnings } = await arrange(this.storage, run.checkpoints, query, this.now())
+    for (const warning of warnings) this.alert(warning)
+    const best = rank(ordered, typed ?? bestOrder(ordered), this.now()).find(isSound)
+    if (best === undefined) throw noMatch(run.path, ordered.length, query)
+    return { run: run.path, found: best.name }
+  }
+}
+
+/** Unix seconds. Throws CkptError `usage` for what is no time, or one that has passed. */
+function readUntil(text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined
+  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) / 1000 : now + parseAge('until', text)
+  if (Number.isNaN(date)) {
+    throw new CkptError('usage', `--until: ${JSON.stringify(text)} is no date`, { hint: '--until 2027-03-01, or 90d' })
+  }
+  if (date <= now) throw new CkptError('usage', `--until: ${text} has passed`)
+  return date
 }

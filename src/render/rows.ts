@@ -1,5 +1,6 @@
 /** What stands beside a checkpoint in a list, and the order of the rows. */
 import type { Checkpoint } from '../core/checkpoint.js'
+import { isoTime } from './checkpoints.js'
 import { describeValue, namedBests, scopeOf } from '../core/choosing/selection/index.js'
 
 /** By path: `latest`, `best WER loss`, `named best (WER 3)`, `impossible ACC`. `aside` tells by name why jobs do not start from one. */
@@ -7,7 +8,7 @@ export function marksOf(
   ordered: readonly Checkpoint[],
   best: ReadonlyMap<string, Checkpoint>,
   impossible: ReadonlyMap<string, readonly string[]>,
-  pins: ReadonlyMap<string, { readonly note: string }> = new Map(),
+  pins: ReadonlyMap<string, { readonly note: string; readonly until?: number }> = new Map(),
   aside: ReadonlyMap<string, string> = new Map(),
 ): Map<string, string[]> {
   const marks = new Map<string, string[]>()
@@ -24,11 +25,17 @@ export function marksOf(
   for (const { name, path, demoted, sameAs } of ordered) {
     if (sameAs !== undefined) add(path, `same as ${sameAs}`)
     const pin = pins.get(name)
-    if (pin !== undefined) add(path, pin.note === '' ? 'pinned' : `pinned: ${pin.note}`)
+    if (pin !== undefined) add(path, describePin(pin))
     if (aside.has(name)) add(path, 'set aside')
     if (demoted !== undefined) add(path, 'demoted')
   }
   return marks
+}
+
+/** `pinned`, `pinned until 2027-03-01: table 2`. */
+function describePin({ note, until }: { readonly note: string; readonly until?: number }): string {
+  const end = until === undefined ? '' : ` until ${isoTime(until).replace('T00:00:00Z', '')}`
+  return `pinned${end}${note === '' ? '' : `: ${note}`}`
 }
 
 function addTo(lists: Map<string, string[]>, key: string, item: string): void {

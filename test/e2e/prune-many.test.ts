@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
@@ -90,5 +90,30 @@ describe('ckpt prune -r', () => {
   it('refuses to free a disk run by run', async () => {
     const { leftAlone } = await document(['-r', sweep({ a: 3 }), '--min-free', '10%', '--yes'])
     expect(leftAlone[0]?.reason).toContain('--min-free')
+  })
+})
+
+describe('ckpt pin', () => {
+  it('--best pins the best of a run; --until ends the pin by itself', async () => {
+    const root = sweep({ a: 5 })
+    const run = join(root, 'a/save')
+    expect((await ckpt(['pin', run, '--best', '--min', 'loss', '--until', '90d', '--note', 'review'])).stdout).toBe(
+      'pinned CKPT+ep003\n',
+    )
+    const listed = await ckpt(['list', run])
+    expect(listed.stdout).toMatch(/CKPT\+ep003.*pinned until 20\d\d-.*: review/)
+    await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect(left(root, 'a')['a']).toEqual(['CKPT+ep003', 'CKPT+ep005'])
+    const pins = join(root, 'a/.ckpt/save/pins.json')
+    writeFileSync(pins, readFileSync(pins, 'utf8').replace(/"until": [\d.]+/, '"until": 1000'))
+    await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect(left(root, 'a')['a']).toEqual(['CKPT+ep005'])
+  })
+
+  it('--until refuses what is no date and what has passed', async () => {
+    const run = join(sweep({ a: 1 }), 'a/save')
+    for (const until of ['soon', '2001-01-01', '2027-13-45']) {
+      expect((await ckpt(['pin', run, '--best', '--min', 'loss', '--until', until])).status).toBe(2)
+    }
   })
 })

@@ -20,16 +20,24 @@ import type { StateLocation } from './run-with-state.js'
 export interface PinRequest {
   readonly names: readonly string[]
   readonly note: string
+  /** Unix seconds: when they end by themselves; absent: never. */
+  readonly until?: number | undefined
 }
 
 /** Pins checkpoints of the run; one that is pinned gets the new note. Throws CkptError `refused`, `damaged`. */
 export async function pin(
   storage: Storage,
   run: string,
-  { names, note }: PinRequest,
+  { names, note, until }: PinRequest,
   options: LockOptions & StateLocation,
 ): Promise<Pin[]> {
-  const made = names.map((name): Pin => ({ name, note, time: options.now(), goneTold: false }))
+  const made = names.map((name): Pin => ({
+    name,
+    note,
+    time: options.now(),
+    goneTold: false,
+    ...(until === undefined ? {} : { until }),
+  }))
   await changePins(storage, run, options, (pins) => {
     for (const one of made) pins.set(one.name, one)
   })

@@ -6,7 +6,7 @@ import { isSound, type Checkpoint, type HealthLevel, type Run } from '../checkpo
 import { bytesFreedBy, fingerprint, pathsOf, weigh, type Fingerprints } from '../changes/disposal/index.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { booksOf } from '../checkpoints/layouts/index.js'
-import { readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
+import { isInForce, readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
 import {
   checkPolicy,
   plan,
@@ -248,15 +248,19 @@ async function sparingSetAside(
   return { ...request, isExcluded: (one) => reasons.get(one.name) ?? request.isExcluded?.(one) ?? null }
 }
 
-/** Notes by path. A file of pins that cannot be read throws: what is pinned must not go for that. */
+/** Notes by path, of pins that have not ended. A file of pins that cannot be read throws: what is pinned must not go for that. */
 export async function pinnedPaths(
   storage: ReadStorage,
   run: Run,
-  stateLocation: StateLocation,
+  context: StateLocation & { readonly now: number },
 ): Promise<Map<string, string>> {
-  const pins = await pinsOf(storage, run, stateLocation)
-  const pinned = run.checkpoints.filter(({ name }) => pins.has(name))
-  return new Map(pinned.map(({ name, path }) => [path, pins.get(name)?.note ?? '']))
+  const pins = await pinsOf(storage, run, context)
+  return new Map(
+    run.checkpoints.flatMap(({ name, path }): [string, string][] => {
+      const pin = pins.get(name)
+      return pin !== undefined && isInForce(pin, context.now) ? [[path, pin.note]] : []
+    }),
+  )
 }
 
 function exclusions(selected: readonly Checkpoint[], { isExcluded }: PruneRequest): ReadonlyMap<Checkpoint, string> {

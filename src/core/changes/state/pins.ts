@@ -16,6 +16,13 @@ export interface Pin {
   readonly time: number
   /** `list` has told that the checkpoint is gone. */
   readonly goneTold: boolean
+  /** Unix seconds: from then on it protects no more. Absent: it does until it is taken away. */
+  readonly until?: number
+}
+
+/** True for a pin that still protects. `now` is Unix seconds. */
+export function isInForce({ until }: Pin, now: number): boolean {
+  return until === undefined || until > now
 }
 
 const fileName = 'pins.json'
@@ -63,13 +70,14 @@ function unknownPins(path: string, error: CkptError): CkptError {
 }
 
 function toPin(one: JsonObject): Pin | null {
-  const [name, note, time, told] = ['name', 'note', 'time', 'goneTold'].map((key) => one.get(key))
+  const [name, note, time, told, until] = ['name', 'note', 'time', 'goneTold', 'until'].map((key) => one.get(key))
   if (!isCheckpointName(name)) return null
   return {
     name,
     note: isText(note) ? note : '',
     time: isTime(time) ? time : 0,
     goneTold: told === true,
+    ...(isTime(until) ? { until } : {}),
   }
 }
 
