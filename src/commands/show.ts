@@ -2,6 +2,7 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { readHyperParameters } from '../core/checkpoints/hyperparameters/index.js'
+import { howKnown } from '../core/checkpoints/layouts/explain.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examine, openNamed } from '../core/runs/index.js'
 import { namedBests, type NamedBest } from '../core/choosing/selection/index.js'
@@ -54,8 +55,9 @@ started with, below the file that tells them. Of a file: its tensors.`
     const named = namedBests(ordered).filter((one) => one.path === checkpoint.path)
     const tensors = await this.readTensors(checkpoint)
     const document = new Map([...tensors].map(([key, list]) => [key, list.map(tensorDocument)]))
-    this.answer({ checkpoint: toDocument(checkpoint), tensors: document }, () =>
-      renderCheckpoint(checkpoint, tensors, { named, now: this.now(), output: this.output }),
+    const knownBy = await howKnown(this.storage, checkpoint)
+    this.answer({ checkpoint: toDocument(checkpoint), knownBy, tensors: document }, () =>
+      renderCheckpoint(checkpoint, tensors, { named, knownBy, now: this.now(), output: this.output }),
     )
   }
 

@@ -44,7 +44,12 @@ const mostTensors = 40
 export function renderCheckpoint(
   checkpoint: Checkpoint,
   tensors: ReadonlyMap<string, readonly TensorInfo[]>,
-  { named, now, output }: Context & { readonly named: readonly NamedBest[] },
+  {
+    named,
+    knownBy,
+    now,
+    output,
+  }: Context & { readonly named: readonly NamedBest[]; readonly knownBy: readonly string[] },
 ): string[] {
   const paint = painter(output.colours)
   const room = output.width - 2
@@ -52,7 +57,7 @@ export function renderCheckpoint(
     lines.length === 0 ? [] : ['', paint('title', title), ...lines.map((line) => `  ${line}`)]
   return [
     paint('title', printable(checkpoint.name)),
-    ...aligned([...facts(checkpoint, now, paint), ...named.map(namedFact)]).map((line) => `  ${line}`),
+    ...aligned([...facts(checkpoint, knownBy, now, paint), ...named.map(namedFact)]).map((line) => `  ${line}`),
     ...section(
       'Meta',
       hangRows(
@@ -77,12 +82,13 @@ function metaText({ measuredAt }: Checkpoint, key: string, value: MetaValue): st
   return `${text} (measured ${where})`
 }
 
-function facts(checkpoint: Checkpoint, now: number, paint: Paint): string[][] {
+function facts(checkpoint: Checkpoint, knownBy: readonly string[], now: number, paint: Paint): string[][] {
   const time = timeOf(checkpoint)
   const { grade, findings } = checkpoint.health
   return [
     ['path', printable(checkpoint.path)],
     ['layout', findLayout(checkpoint.layout)?.title ?? checkpoint.layout],
+    ...(knownBy.length === 0 ? [] : [['known by', printable(knownBy.join('; '))]]),
     ['saved', time === null ? '-' : `${isoTime(time)} (${formatAge(now - time)} ago)`],
     ['epoch', checkpoint.epoch === null ? '-' : formatNumber(checkpoint.epoch)],
     ['step', checkpoint.step === null ? '-' : formatNumber(checkpoint.step)],

@@ -59,6 +59,25 @@ export async function explainPath(storage: ReadStorage, path: string): Promise<E
   return { path, checkpoint, layouts }
 }
 
+/**
+ * In words, by what its layout knows the checkpoint: `has trainer_state.json`. None where nothing of it proves it, but
+ * others beside it.
+ */
+export async function howKnown(storage: ReadStorage, checkpoint: Checkpoint): Promise<readonly string[]> {
+  const path = checkpoint.members[0]?.path ?? checkpoint.path
+  const spec = knownSpecs().find(({ id }) => id === checkpoint.layout)
+  if (spec === undefined) return readers.some(({ id }) => id === checkpoint.layout) ? ['what lies inside of it'] : []
+  const tree = ScanTree.over(storage)
+  const [listing] = await tree.list([dirname(path)])
+  if (listing?.ok !== true) return []
+  const folder = { path: dirname(path), entries: listing.value }
+  for (const form of spec.forms) {
+    const { proofs = [] } = await explainForm(tree, folder, basename(path), spec, form)
+    if (proofs.length > 0) return proofs
+  }
+  return []
+}
+
 async function explainSpec(
   storage: ReadStorage,
   folder: Folder,
@@ -77,13 +96,20 @@ async function explainSpec(
   return { layout: spec.id, title: spec.title, verdict, reasons: [...new Set(reasons)] }
 }
 
+interface FormExplained {
+  readonly fits: boolean
+  readonly reasons: readonly string[]
+  /** Of the reasons those that speak for it. */
+  readonly proofs?: readonly string[]
+}
+
 async function explainForm(
   storage: ReadStorage,
   folder: Folder,
   name: string,
   spec: LayoutSpec,
   form: Form,
-): Promise<{ readonly fits: boolean; readonly reasons: readonly string[] }> {
+): Promise<FormExplained> {
   const single = { ...spec, forms: [form] }
   const named = (await findNamed(storage, folder, [single])).find(
     (one) => one.name === name || one.parts.some((part) => part.name === name),
@@ -106,8 +132,12 @@ async function explainForm(
     const against = await holding(never)
     if (against.length > 0)
       return { fits: true, reasons: against.map((has) => `its name fits, but it ${describeHas(has)}`) }
-    const proofs = [...(await holding(sure)), ...(await holding(likely))]
-    if (proofs.length > 0) return { fits: true, reasons: proofs.map((has) => described(has)) }
+    const certain = await holding(sure)
+    const proofs = [...certain, ...(await holding(likely))]
+    if (proofs.length > 0) {
+      const reasons = proofs.map((has) => described(has))
+      return { fits: true, reasons, proofs: reasons.slice(0, certain.length || 1) }
+    }
     return {
       fits: true,
       reasons: [`its name fits; missing is any of: ${[...sure, ...likely].map(describeHas).join('; ')}`],
