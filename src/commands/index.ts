@@ -13,6 +13,7 @@ import LayoutsExplain from './layouts/explain.js'
 import List from './list.js'
 import Log from './log.js'
 import PinCommand from './pin.js'
+import Plot from './plot.js'
 import Pretrain from './pretrain.js'
 import Prune from './prune.js'
 import Recover from './recover.js'
@@ -47,6 +48,7 @@ export const commands = {
   list: List,
   log: Log,
   pin: PinCommand,
+  plot: Plot,
   pretrain: Pretrain,
   prune: Prune,
   recover: Recover,

@@ -20,6 +20,7 @@ export const loadCommand: Loaders = {
   list: () => import('./list.js'),
   log: () => import('./log.js'),
   pin: () => import('./pin.js'),
+  plot: () => import('./plot.js'),
   pretrain: () => import('./pretrain.js'),
   prune: () => import('./prune.js'),
   recover: () => import('./recover.js'),

@@ -8,6 +8,9 @@ const styles = {
   title: [1, 22],
   faint: [2, 22],
   accent: [36, 39],
+  /** Of curves, beside those above. */
+  first: [34, 39],
+  second: [35, 39],
 } as const
 
 export type Meaning = keyof typeof styles

@@ -28,6 +28,12 @@ export class Output {
     return this.stderr.isTTY
   }
 
+  /** True where the locale has more than ASCII. */
+  get hasUnicode(): boolean {
+    const { LC_ALL, LC_CTYPE, LANG } = this.environment
+    return /utf-?8/i.test([LC_ALL, LC_CTYPE, LANG].find((one) => one !== undefined && one !== '') ?? '')
+  }
+
   data(text: string): void {
     this.stdout.write(shown(text))
   }

@@ -91,6 +91,11 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
   list: [({ run }) => [run, '--columns', `name,path,meta,health,host,k${wild}`], ({ root }) => ['-r', root]],
   log: [({ run }) => [run]],
   pin: [({ newest }) => [newest, '--note', `n${wild}`], ({ run }) => [join(run, `x${wild}`)]],
+  plot: [
+    ({ run }) => [run],
+    ({ run }) => [run, `k${wild}`],
+    ({ root }) => [join(root, `x${wild}`), '-o', join(root, `p${wild}.svg`)],
+  ],
   pretrain: [({ plan }) => [plan], ({ plan }) => [plan, '--dry-run']],
   prune: [
     ({ run }) => [run, '--keep', '1', '--dry-run'],

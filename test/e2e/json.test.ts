@@ -64,6 +64,7 @@ const documents: Case[] = [
   ['a run of the Trainer', 'list', () => ['list', copyFixture('runs/frameworks/hf_trainer/run')]],
   ['a run of Lightning', 'list', () => ['list', copyFixture('runs/frameworks/lightning/run')]],
   ['no row', 'list', () => ['list', asr(), '--limit', '0']],
+  ['curves of a log', 'plot', () => ['plot', copyFixture('runs/frameworks/hf_trainer/run')]],
   ['many runs, one row each', 'runs', () => ['runs', join(project, 'test/fixtures/runs')]],
   ['many runs', 'list-r', () => ['list', '-r', join(project, 'test/fixtures/runs')]],
   ['the best', 'find', () => ['find', asr(), '--min', 'loss', '--num', '3']],

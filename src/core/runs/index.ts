@@ -17,6 +17,15 @@ export { loneFile, loneFolder, type Lone } from './lone.js'
 export { clearTheWay, describeObstacle, tellObstacles, type ClearContext, type Cleared } from './clear-the-way.js'
 export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './first-start.js'
 export { cutShort } from './cut-short.js'
+export {
+  axisOf,
+  curvesOf,
+  smoothed,
+  type CheckpointPoint,
+  type Curve,
+  type CurveAxis,
+  type CurvePoint,
+} from './curves.js'
 export type { ObstacleContext, ObstacleRequest } from './obstacles.js'
 export { applyPlan } from './apply-plan-file.js'
 export { carryOut, type CarriedOut, type CarryOutOptions, type Going } from './carry-out.js'
@@ -38,6 +47,7 @@ export { lookTwice } from './second-look.js'
 export { restoreAndName, type Restored } from './restore.js'
 export { setAside, setAsideReasons, takeBack } from './set-aside.js'
 export { recordRun, verdictOf, verifyRun, type Verified, type VerifyRequest } from './verify.js'
+export { writeText } from './write-text.js'
 export { summariseRun, type BestOfRun, type RunSummary, type SummaryRequest } from './summarise-run.js'
 export {
   applyEach,

@@ -1,6 +1,7 @@
 /** How one framework arranges checkpoints on disk. A layout reads; it never writes and never decides. */
 import type { Checkpoint, ParamFile, Role } from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
+import type { HistorySource } from './spec.js'
 
 /** A directory that may be a run, with its entries as they were listed once for all layouts. */
 export interface Folder {
@@ -72,6 +73,8 @@ export interface Layout {
   complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<readonly Checkpoint[]>
   /** What an entry right in a checkpoint's folder is for. */
   roleOf(entry: DirectoryEntry): Role
+  /** Where all that was logged in a training lies. */
+  readonly history?: readonly HistorySource[]
   /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
   isBookkeeping?(tensor: string): boolean
   /**

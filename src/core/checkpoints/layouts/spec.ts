@@ -19,6 +19,8 @@ export interface LayoutSpec {
   readonly forms: readonly Form[]
   /** Names the framework's own bookkeeping, which is kept true when checkpoints go. */
   readonly pointers?: readonly PointerRule[]
+  /** Where all that it logged lies, beside the tables that its facts come from. */
+  readonly history?: readonly HistorySource[]
   /** Which names may be the same state as another checkpoint of the run, and how that is told. Links always are. */
   readonly copies?: CopyRule
   /** By which metric and in which direction the framework judges, as far as the facts of a checkpoint tell. */
@@ -191,6 +193,23 @@ export interface TableSource {
   /** Columns left out, beside the one joined by. */
   readonly leave?: RegExp
   /** Rows that count; without, all. Of several the later values win, column by column. */
+  readonly rows?: (row: Meta) => boolean
+}
+
+/**
+ * A log of a whole training. `columns` are those that count, where they are not among the usual names (counts.ts); `add`
+ * makes of a log's number what the checkpoints have: 1 where the log counts from 0.
+ */
+export type HistorySource =
+  | { readonly from: 'trainer state' }
+  | ({ readonly from: 'csv' | 'jsonl' } & LogPlace)
+  | ({ readonly from: 'text'; readonly parse: (line: string) => Meta | null } & LogPlace)
+
+interface LogPlace {
+  /** Relative to the run's folder, as in `TableSource`. */
+  readonly beside: string
+  readonly columns?: Readonly<Partial<Record<'step' | 'epoch', string>>>
+  readonly add?: Readonly<Partial<Record<'step' | 'epoch', number>>>
   readonly rows?: (row: Meta) => boolean
 }
 

@@ -26,6 +26,7 @@ export const hfTrainer: LayoutSpec = {
   id: 'hf-trainer',
   title: 'Hugging Face Trainer',
   looks: 'checkpoint-<step>/ with trainer_state.json',
+  history: [{ from: 'trainer state' }],
   forms: [
     {
       kind: 'folder',

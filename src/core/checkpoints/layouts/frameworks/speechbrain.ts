@@ -5,6 +5,7 @@
  */
 import type { Meta, ParamFile } from '../../../checkpoint.js'
 import type { OwnStart, Standing } from '../layout.js'
+import { numberOrText } from '../engine/facts.js'
 import type { LayoutSpec } from '../spec.js'
 
 const metaFile = 'CKPT.yaml'
@@ -53,10 +54,34 @@ export const speechBrain: LayoutSpec = {
       ],
     },
   ],
+  history: [
+    { from: 'text', beside: '../train_log.txt', parse: trainLogLine },
+    { from: 'text', beside: 'train_log.txt', parse: trainLogLine },
+  ],
   leftover,
   resumesFrom,
   lacksAlone,
 }
+
+/**
+ * `epoch: 1, lr: 1.00e+00 - train loss: 2.50 - valid loss: 1.20, valid WER: 30.1` (utils/train_logger.py,
+ * `FileTrainLogger`). What was measured on the validation set is known without that word too, as in the meta.
+ */
+function trainLogLine(line: string): Meta | null {
+  if (line.length > longestLine) return null
+  const row = new Map<string, number>()
+  for (const part of line.split(/ - |, /)) {
+    const at = part.lastIndexOf(': ')
+    const value = numberOrText(part.slice(at + 2).trim())
+    if (at < 1 || typeof value !== 'number') continue
+    const key = part.slice(0, at).trim()
+    row.set(key, value)
+    if (key.startsWith('valid ')) row.set(key.slice('valid '.length), value)
+  }
+  return row.size === 0 ? null : row
+}
+
+const longestLine = 1 << 16
 
 /**
  * `recover_if_possible()` takes the one of the largest `unixtime` (utils/checkpoints.py, `find_checkpoints`,

@@ -40,6 +40,11 @@ const largestHyperParameters = 1 << 22
 export const lightning: Layout = {
   id,
   title: 'PyTorch Lightning',
+  // The log counts steps from 0: the row of the last batch has one less than the steps done.
+  history: [
+    { from: 'csv', beside: logFile, add: { step: 1 } },
+    { from: 'csv', beside: `../${logFile}`, add: { step: 1 } },
+  ],
   looks: '*.ckpt, a file or a folder, with pytorch-lightning_version inside',
   scan: scanLightning,
   roleOf,

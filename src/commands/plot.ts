@@ -1,0 +1,199 @@
+import { relative, resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { recursiveFlag, stateFlag } from '../cli/flags.js'
+import { outputFlags } from '../cli/tensor-flags.js'
+import type { Run } from '../core/checkpoint.js'
+import { bestOrder, describeUnknownKey, unknownKeys } from '../core/choosing/selection/index.js'
+import { metricKeys } from '../core/checkpoints/meta/index.js'
+import { CkptError } from '../core/errors.js'
+import { axisOf, curvesOf, openRun, openRuns, writeText, type Curve, type CurveAxis } from '../core/runs/index.js'
+import { measure } from '../core/checkpoints/layouts/index.js'
+import { printable } from '../render/printable.js'
+
+const axes = ['step', 'epoch', 'time'] as const
+/** Rows of a picture in a terminal that does not say how high it is. */
+const usualHeight = 20
+const usualWidth = 80
+
+export default class Plot extends BaseCommand<typeof Plot> {
+  static override isReader = true
+  static override isExact = true
+  static override summary = 'Draw how metrics went'
+  static override description = `Curves in the terminal, or a picture with --output. An argument that is a folder is a run; any other is a key of
+the meta. Without a key the metric is drawn by which "best" goes. Where the framework keeps a log of the whole training
+(trainer_state.json, metrics.csv, results.csv, scalars.json, metrics.json, train_log.txt) the curve is that log, with
+the checkpoints marked on it; else it is the checkpoints' own values. The best checkpoint has a star. A value that is
+missing or NaN is a gap.`
+  static override examples = [
+    { description: 'the metric of the run in this folder', command: '<%= config.bin %> plot' },
+    { description: 'two keys of one run', command: '<%= config.bin %> plot exp/a train_loss valid_loss --log' },
+    { description: 'all runs of a sweep, as a picture', command: '<%= config.bin %> plot -r exp WER --output wer.svg' },
+  ]
+  static override usage = 'plot [RUN…] [KEY…] [FLAGS]'
+  static override args = {
+    what: Args.string({
+      name: 'RUN|KEY',
+      description: 'runs, and keys of the meta; the run in this folder when no run is named',
+      multiple: true,
+      required: false,
+      ignoreStdin: true,
+    }),
+  }
+  static override flags = {
+    recursive: recursiveFlag,
+    x: Flags.custom<CurveAxis>({
+      options: [...axes],
+      helpValue: 'AXIS',
+      description: 'step, epoch or time; the first that all checkpoints have when left out',
+    })(),
+    log: Flags.boolean({ description: 'a logarithmic scale of the values' }),
+    smooth: Flags.string({
+      helpValue: 'WEIGHT',
+      description: 'draw a running mean: from 0 (none) to below 1 (more)',
+      default: '0',
+    }),
+    width: Flags.integer({ helpValue: 'N', min: 30, max: 4000, description: 'columns; of a picture pixels' }),
+    height: Flags.integer({ helpValue: 'N', min: 8, max: 4000, description: 'rows; of a picture pixels' }),
+    output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write a picture: .svg or .html' }),
+    force: outputFlags.force,
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const smooth = readSmooth(this.flags.smooth)
+    const format = formatOf(this.flags.output)
+    const { paths, keys: asked } = await this.readArguments()
+    const runs = await this.openAll(paths)
+    const keys = asked.length === 0 ? [defaultKey(runs)] : asked
+    const axis = this.flags.x ?? axisOf(runs)
+    const curves = await this.curves(runs, keys, axis)
+    if (curves.length === 0) throw nothingToDraw(runs, keys)
+    const labels = curves.map((curve) => labelOf(curve, runs.length > 1, keys.length > 1))
+    const { frameOf } = await import('../render/plot/frame.js')
+    const isPicture = format !== null
+    const frame = frameOf(curves, labels, {
+      axis,
+      log: this.flags.log,
+      smooth,
+      ticks: isPicture ? { x: 8, y: 6 } : { x: Math.max(2, Math.floor(this.columns / 14)), y: 5 },
+    })
+    if (frame.leftOut > 0)
+      this.alert(`${frame.leftOut} values are not above 0: a logarithmic scale has no place for them`)
+    if (format === null) {
+      const { renderPlot } = await import('../render/plot/terminal.js')
+      const options = {
+        width: this.columns,
+        height: this.rows,
+        colours: this.output.colours,
+        unicode: this.output.hasUnicode,
+      }
+      this.answer({ x: axis, curves }, () => renderPlot(frame, options))
+      return
+    }
+    const { renderPage, renderSvg } = await import('../render/plot/svg.js')
+    const title = [...new Set(labels)].join(', ')
+    const svg = renderSvg(frame, { width: this.flags.width ?? 800, height: this.flags.height ?? 420, title })
+    const path = resolve(format.path)
+    await writeText(this.storage, path, format.kind === 'svg' ? svg : renderPage(svg, title), this.flags.force)
+    this.answer({ x: axis, curves, output: path }, () => path)
+  }
+
+  private get columns(): number {
+    const { width } = this.flags
+    return width ?? (Number.isFinite(this.output.width) ? this.output.width : usualWidth)
+  }
+
+  private get rows(): number {
+    return this.flags.height ?? usualHeight
+  }
+
+  /** What is a folder is a run. */
+  private async readArguments(): Promise<{ paths: string[]; keys: string[] }> {
+    const { what = [] } = this.args as { readonly what?: readonly string[] }
+    const stats = await this.storage.stat(what.map((one) => resolve(one)))
+    const isFolder = (index: number) => {
+      const stat = stats[index]
+      return stat?.ok === true && stat.value.kind === 'directory'
+    }
+    const missing = what.find((one, index) => one.includes('/') && one.startsWith('.') && !isFolder(index))
+    if (missing !== undefined) throw new CkptError('not-found', `${missing}: no such folder`)
+    const paths = what.filter((_, index) => isFolder(index)).map((one) => resolve(one))
+    const keys = what.filter((_, index) => !isFolder(index))
+    return { paths: paths.length === 0 ? [resolve('.')] : paths, keys }
+  }
+
+  private async openAll(paths: readonly string[]): Promise<Run[]> {
+    const stateLocation = { stateDirectory: this.flags.state }
+    const runs: Run[] = []
+    for (const path of paths) {
+      const opened = this.flags.recursive
+        ? await openRuns(this.storage, path, stateLocation)
+        : [await openRun(this.storage, path, stateLocation)]
+      runs.push(...opened)
+    }
+    if (runs.length === 0) throw new CkptError('not-found', `no run in ${paths.map(printable).join(', ')} or below`)
+    return runs
+  }
+
+  /** Curves that have a point; a key that no run has is told. */
+  private async curves(runs: readonly Run[], keys: readonly string[], axis: CurveAxis): Promise<Curve[]> {
+    const found: Curve[] = []
+    for (const run of runs) {
+      const timed = axis === 'time' ? { ...run, checkpoints: await measure(this.storage, run.checkpoints) } : run
+      const curves = await curvesOf(this.storage, timed, keys, axis)
+      found.push(...curves.filter(({ points }) => points.length > 0))
+    }
+    const drawn = new Set(found.map(({ key }) => key))
+    const absent = new Set(keys.filter((key) => !drawn.has(key)))
+    const all = runs.flatMap(({ checkpoints }) => checkpoints)
+    for (const unknown of unknownKeys(absent, all)) this.alert(describeUnknownKey(unknown))
+    return found
+  }
+}
+
+function readSmooth(text: string): number {
+  const weight = Number(text)
+  if (weight >= 0 && weight < 1 && text.trim() !== '') return weight
+  throw new CkptError('usage', `--smooth ${text}: it is a weight from 0 (none) to below 1`, { hint: '--smooth 0.6' })
+}
+
+function formatOf(output: string | undefined): { readonly kind: 'svg' | 'html'; readonly path: string } | null {
+  if (output === undefined) return null
+  if (/\.svg$/i.test(output)) return { kind: 'svg', path: output }
+  if (/\.html?$/i.test(output)) return { kind: 'html', path: output }
+  const hint = /\.png$/i.test(output)
+    ? 'write .svg, and make a PNG of it with rsvg-convert, Inkscape or a browser'
+    : 'name a file that ends in .svg or .html'
+  throw new CkptError('usage', `${output}: pictures are written as .svg and .html`, { hint })
+}
+
+/** By what "best" goes; of several metrics the first. Throws CkptError `usage` where none is known. */
+function defaultKey(runs: readonly Run[]): string {
+  const checkpoints = runs.flatMap((run) => run.checkpoints)
+  const [first] = metricKeys(checkpoints.map(({ meta }) => meta))
+  try {
+    const order = bestOrder(checkpoints)
+    if (order.kind === 'min' || order.kind === 'max') return order.key
+  } catch (error) {
+    if (!(error instanceof CkptError) || first === undefined) throw error
+  }
+  if (first !== undefined) return first
+  throw new CkptError('usage', 'draw which key? No key of the meta is known as a metric', {
+    hint: 'name a key: ckpt plot KEY',
+  })
+}
+
+function labelOf({ run, key }: Curve, showsRun: boolean, showsKey: boolean): string {
+  const name = relative(process.cwd(), run) || '.'
+  const shown = name.startsWith('..') ? run : name
+  if (!showsRun) return key
+  return showsKey ? `${shown} ${key}` : shown
+}
+
+function nothingToDraw(runs: readonly Run[], keys: readonly string[]): CkptError {
+  const where = runs.length === 1 ? printable(runs[0]?.path ?? '') : `any of ${runs.length} runs`
+  return new CkptError('no-match', `nothing to draw: no number called ${keys.map(printable).join(', ')} in ${where}`, {
+    hint: 'see the keys: ckpt list --all',
+  })
+}

@@ -1,0 +1,173 @@
+/**
+ * Every value that a framework logged while it trained, not only at its checkpoints: HF's `log_history`, Lightning's
+ * `metrics.csv`, SpeechBrain's `train_log.txt`, and the tables that specs name as sources of facts.
+ */
+import { sep } from 'node:path'
+import { isMeta, type Checkpoint, type Meta, type MetaValue, type Run } from '../../checkpoint.js'
+import { FormatError, StorageError } from '../../errors.js'
+import { csvCells, csvRows, textLines } from '../../formats/csv.js'
+import { parseJson, readJsonObject } from '../../formats/json.js'
+import { sourceOf, withFile } from '../../storage/source.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { filesBeside } from './engine/beside.js'
+import { countsIn } from './engine/counts.js'
+import { numberOrText } from './engine/facts.js'
+import { knownLayouts } from './registry.js'
+import type { HistorySource } from './spec.js'
+
+export type Axis = 'step' | 'epoch'
+
+/** What one row of a log says of one key; `x` is a step or an epoch, as the checkpoints count them. */
+export interface Logged {
+  readonly x: number
+  readonly value: number
+}
+
+export interface History {
+  /** Absolute: the files that were read. */
+  readonly files: readonly string[]
+  /** By key, in the order of the log. */
+  readonly values: ReadonlyMap<string, readonly Logged[]>
+}
+
+/** Values kept of one key: a log of a row a second has as many in a week. */
+const mostValues = 1_000_000
+/** The state of a Trainer is no larger. */
+const largestState = 256 << 20
+
+/** Of these keys what the run's logs hold, along `axis`. A log that cannot be read tells nothing. */
+export async function readHistory(
+  storage: ReadStorage,
+  run: Run,
+  keys: readonly string[],
+  axis: Axis,
+): Promise<History> {
+  const gathered = new Gathered(keys, axis)
+  const layouts = new Set(run.checkpoints.map(({ layout }) => layout))
+  for (const { id, history = [] } of knownLayouts()) {
+    if (!layouts.has(id)) continue
+    for (const source of history) await readSource(storage, run, source, gathered)
+  }
+  return gathered
+}
+
+async function readSource(storage: ReadStorage, run: Run, source: HistorySource, into: Gathered): Promise<void> {
+  if (source.from === 'trainer state') return readTrainerState(storage, run, into)
+  const folder = { path: run.path, entries: [] }
+  for (const path of await filesBeside(storage, folder, source.beside)) {
+    try {
+      await withFile(storage, path, async (handle) => {
+        const blocks = source.from === 'csv' ? csvRows(sourceOf(handle)) : textLines(sourceOf(handle))
+        if (await readBlocks(blocks, source, into)) into.files.push(path)
+      })
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+    }
+  }
+}
+
+type LogSource = Exclude<HistorySource, { readonly from: 'trainer state' }>
+
+/** True where some value was found. */
+async function readBlocks(
+  blocks: AsyncIterable<readonly string[]>,
+  source: LogSource,
+  into: Gathered,
+): Promise<boolean> {
+  let names: readonly string[] | null = null
+  let isUsed = false
+  for await (const rows of blocks) {
+    for (const text of rows) {
+      if (source.from === 'csv' && names === null) {
+        names = csvCells(text).map((name) => name.trim())
+        continue
+      }
+      const row = names === null ? rowOf(text, source) : csvRow(names, text)
+      if (row === null || source.rows?.(row) === false) continue
+      isUsed = into.add(row, source) || isUsed
+    }
+  }
+  return isUsed
+}
+
+function rowOf(text: string, source: LogSource): Meta | null {
+  if (source.from === 'text') return source.parse(text)
+  try {
+    const value: MetaValue = parseJson(text)
+    return isMeta(value) ? value : null
+  } catch (error) {
+    if (error instanceof FormatError) return null
+    throw error
+  }
+}
+
+function csvRow(names: readonly string[], text: string): Meta {
+  const cells = csvCells(text)
+  return new Map(
+    names.flatMap((name, index): [string, MetaValue][] => {
+      const cell = cells[index]?.trim() ?? ''
+      return cell === '' ? [] : [[name, numberOrText(cell)]]
+    }),
+  )
+}
+
+/** The newest state holds the log of all before it (transformers/trainer_callback.py). */
+async function readTrainerState(storage: ReadStorage, { checkpoints }: Run, into: Gathered): Promise<void> {
+  for (const path of statePaths(checkpoints)) {
+    const [bytes] = await storage.read([path], largestState)
+    if (bytes?.ok !== true) continue
+    const used = { any: false }
+    const onItem = (item: MetaValue): void => {
+      if (isMeta(item) && into.add(item, {})) used.any = true
+    }
+    try {
+      readJsonObject(bytes.value, { keys: new Set(), list: 'log_history', onList: () => undefined, onItem })
+    } catch (error) {
+      if (error instanceof FormatError) continue
+      throw error
+    }
+    if (used.any) into.files.push(path)
+    return
+  }
+}
+
+/** Of checkpoints with a state, the one of the highest step first. */
+function statePaths(checkpoints: readonly Checkpoint[]): string[] {
+  return checkpoints
+    .filter(({ kind, step }) => kind === 'directory' && step !== null)
+    .toSorted((a, b) => (b.step ?? 0) - (a.step ?? 0))
+    .slice(0, 3)
+    .map(({ path }) => `${path}${sep}trainer_state.json`)
+}
+
+interface Counting {
+  readonly columns?: Readonly<Partial<Record<Axis, string>>>
+  readonly add?: Readonly<Partial<Record<Axis, number>>>
+}
+
+class Gathered implements History {
+  readonly files: string[] = []
+  readonly values = new Map<string, Logged[]>()
+
+  constructor(
+    private readonly keys: readonly string[],
+    private readonly axis: Axis,
+  ) {}
+
+  /** True where the row tells something of one of the keys. */
+  add(row: Meta, { columns = {}, add = {} }: Counting): boolean {
+    const column = columns[this.axis]
+    const at = (column === undefined ? countsIn(row) : row).get(column ?? this.axis)
+    if (typeof at !== 'number' || !Number.isFinite(at)) return false
+    let isUsed = false
+    for (const key of this.keys) {
+      const value = row.get(key)
+      if (typeof value !== 'number') continue
+      const known = this.values.get(key) ?? []
+      if (known.length === 0) this.values.set(key, known)
+      if (known.length < mostValues) known.push({ x: at + (add[this.axis] ?? 0), value })
+      isUsed = true
+    }
+    return isUsed
+  }
+}

@@ -1,0 +1,112 @@
+/** How metrics went over a training: what was logged, and what the checkpoints say themselves. */
+import { ownValue, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
+import { readHistory } from '../checkpoints/layouts/index.js'
+import { directionOf } from '../checkpoints/meta/index.js'
+import { toNumeric } from '../choosing/expression/index.js'
+import { rank } from '../choosing/selection/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+
+/** Time is unix seconds. */
+export type CurveAxis = 'step' | 'epoch' | 'time'
+
+export interface CurvePoint {
+  readonly x: number
+  /** NaN where there is none: a gap. */
+  readonly y: number
+}
+
+export interface CheckpointPoint extends CurvePoint {
+  /** The checkpoint's. */
+  readonly name: string
+}
+
+export interface Curve {
+  /** Absolute. */
+  readonly run: string
+  readonly key: string
+  /** Absolute: the logs that the points are from; none where they are the checkpoints' own values. */
+  readonly logs: readonly string[]
+  /** By x; of equal ones the later value alone. */
+  readonly points: readonly CurvePoint[]
+  /** By x, every checkpoint that has the value. */
+  readonly checkpoints: readonly CheckpointPoint[]
+  /** Null where the direction is not known, or no checkpoint has a value. */
+  readonly best: CheckpointPoint | null
+}
+
+/** The first of step, epoch and time that every checkpoint of the runs has. `time` wants them measured. */
+export function axisOf(runs: readonly Run[]): CurveAxis {
+  const all = runs.flatMap(({ checkpoints }) => checkpoints)
+  const counted = (axis: 'step' | 'epoch') => all.length > 0 && all.every((one) => one[axis] !== null)
+  if (counted('step')) return 'step'
+  return counted('epoch') ? 'epoch' : 'time'
+}
+
+/** One curve for each key of the run. Logs count no times: along `time` the checkpoints' own values are taken. */
+export async function curvesOf(
+  storage: ReadStorage,
+  run: Run,
+  keys: readonly string[],
+  axis: CurveAxis,
+): Promise<Curve[]> {
+  const history = axis === 'time' ? null : await readHistory(storage, run, keys, axis)
+  return keys.map((key) => {
+    const checkpoints = checkpointPoints(run, key, axis)
+    const own = checkpoints.filter(({ y }) => !Number.isNaN(y))
+    const logged = history?.values.get(key) ?? []
+    const isLogged = logged.length > 0
+    const points = isLogged ? byX(logged.map(({ x, value }) => ({ x, y: value }))) : checkpoints
+    const logs = isLogged ? (history?.files ?? []) : []
+    return {
+      run: run.path,
+      key,
+      logs,
+      points: points.map(({ x, y }) => ({ x, y })),
+      checkpoints: own,
+      best: bestOf(run, key, own),
+    }
+  })
+}
+
+/** One that lacks the value is a gap. */
+function checkpointPoints({ checkpoints }: Run, key: string, axis: CurveAxis): CheckpointPoint[] {
+  const points = checkpoints
+    .filter(({ sameAs }) => sameAs === undefined)
+    .flatMap((checkpoint): CheckpointPoint[] => {
+      const x = axis === 'time' ? timeOf(checkpoint) : checkpoint[axis]
+      return x === null || !Number.isFinite(x) ? [] : [{ name: checkpoint.name, x, y: valueOf(checkpoint, key) }]
+    })
+  return points.some(({ y }) => !Number.isNaN(y)) ? byX(points) : []
+}
+
+function valueOf(checkpoint: Checkpoint, key: string): number {
+  return Number(toNumeric(ownValue(checkpoint, key)) ?? NaN)
+}
+
+function byX<P extends CurvePoint>(points: readonly P[]): P[] {
+  const last = new Map(points.map((point) => [point.x, point]))
+  return [...last.values()].sort((a, b) => a.x - b.x)
+}
+
+function bestOf({ checkpoints }: Run, key: string, points: readonly CheckpointPoint[]): CheckpointPoint | null {
+  const told = checkpoints.find(({ directions }) => directions?.has(key) === true)?.directions?.get(key)
+  const kind = told ?? directionOf(key)
+  if (kind === undefined) return null
+  const [best] = rank(checkpoints, { kind, key }, 0)
+  return points.find(({ name }) => name === best?.name) ?? null
+}
+
+/**
+ * The running mean of the values, each before it counting `weight` times the next (0 is none, below 1), without the pull
+ * of the beginning to 0. Gaps stay gaps.
+ */
+export function smoothed(points: readonly CurvePoint[], weight: number): CurvePoint[] {
+  let sum = 0
+  let share = 0
+  return points.map(({ x, y }) => {
+    if (!Number.isFinite(y)) return { x, y }
+    sum = weight * sum + (1 - weight) * y
+    share = weight * share + (1 - weight)
+    return { x, y: sum / share }
+  })
+}

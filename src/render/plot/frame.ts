@@ -1,0 +1,120 @@
+/** What a picture of curves is made of, before it is text or SVG: scales, ticks and series. */
+import { scaleLinear, scaleLog, scaleUtc } from 'd3-scale'
+import { smoothed, type Curve, type CurveAxis, type CurvePoint } from '../../core/runs/index.js'
+import { printable } from '../printable.js'
+import { formatNumber } from '../units.js'
+
+export interface FrameOptions {
+  readonly axis: CurveAxis
+  readonly log: boolean
+  /** Weight of what came before: 0 is none. */
+  readonly smooth: number
+  /** About so many ticks. */
+  readonly ticks: { readonly x: number; readonly y: number }
+}
+
+export interface Tick {
+  /** From 0 (left, bottom) to 1. */
+  readonly at: number
+  readonly text: string
+}
+
+/** A point of the picture, both from 0 to 1; null is a gap. */
+export type Place = {
+  readonly x: number
+  readonly y: number
+  readonly value: CurvePoint
+  readonly name?: string
+} | null
+
+export interface Series {
+  readonly label: string
+  readonly line: readonly Place[]
+  readonly marks: readonly NonNullable<Place>[]
+  readonly best: NonNullable<Place> | null
+}
+
+export interface Frame {
+  readonly series: readonly Series[]
+  readonly x: { readonly title: string; readonly ticks: readonly Tick[] }
+  readonly y: { readonly title: string; readonly ticks: readonly Tick[] }
+  /** Values that a logarithmic scale has no place for. */
+  readonly leftOut: number
+}
+
+/** A scale from its negative to it still has a length that is a number. */
+const largest = 1e300
+
+/** `labels` has a name for each curve, shown as it is. */
+export function frameOf(curves: readonly Curve[], labels: readonly string[], options: FrameOptions): Frame {
+  const { log, smooth } = options
+  const drawn = curves.map((curve) => (smooth > 0 ? smoothed(curve.points, smooth) : curve.points))
+  const fits = ({ y }: CurvePoint) => Math.abs(y) < largest && (!log || y > 0)
+  const all = [...drawn.flat(), ...curves.flatMap(({ checkpoints }) => checkpoints)]
+  const ys = all.filter(fits).map(({ y }) => y)
+  const x = xScale(options.axis, extentOf(all.map((point) => point.x)))
+  const y = (log ? scaleLog : scaleLinear)().domain(extentOf(ys)).nice()
+  const place = (value: CurvePoint, name?: string): Place =>
+    fits(value) ? { x: x(value.x), y: y(value.y), value, ...(name === undefined ? {} : { name }) } : null
+  const series = curves.map((curve, index): Series => {
+    const marks = curve.checkpoints.flatMap((point) => place(point, point.name) ?? [])
+    const best = marks.find(({ name }) => name === curve.best?.name) ?? null
+    return {
+      label: printable(labels[index] ?? curve.key),
+      line: (drawn[index] ?? []).map((one) => place(one)),
+      marks,
+      best,
+    }
+  })
+  const keys = [...new Set(curves.map(({ key }) => printable(key)))]
+  return {
+    series,
+    x: { title: options.axis, ticks: x.ticksAt(options.ticks.x) },
+    y: { title: keys.length === 1 ? (keys[0] ?? '') : '', ticks: yTicks(y, options.ticks.y) },
+    leftOut: log ? all.filter(({ y: value }) => value <= 0).length : 0,
+  }
+}
+
+/** Never empty, for a scale of one value has no place for it. */
+function extentOf(values: readonly number[]): [number, number] {
+  let [low, high] = [Infinity, -Infinity]
+  for (const value of values) {
+    if (value < low) low = value
+    if (value > high) high = value
+  }
+  if (low > high) return [1, 10]
+  if (low < high) return [low, high]
+  return low > 0 ? [low / 2, low * 1.5] : [low - 1, low + 1]
+}
+
+interface XScale {
+  (value: number): number
+  ticksAt: (count: number) => Tick[]
+}
+
+function xScale(axis: CurveAxis, [low, high]: [number, number]): XScale {
+  if (axis === 'time') {
+    const scale = scaleUtc().domain([low * 1000, high * 1000])
+    const format = scale.tickFormat()
+    const ticksAt = (count: number) => scale.ticks(count).map((tick) => ({ at: scale(tick), text: format(tick) }))
+    return Object.assign((value: number) => scale(value * 1000), { ticksAt })
+  }
+  const scale = scaleLinear().domain([low, high])
+  const ticksAt = (count: number) =>
+    scale
+      .ticks(count)
+      .filter((tick) => Number.isInteger(tick) || axis === 'epoch')
+      .map((tick) => ({ at: scale(tick), text: formatNumber(tick) }))
+  return Object.assign((value: number) => scale(value), { ticksAt })
+}
+
+type YScale = ReturnType<typeof scaleLinear<number, number>> | ReturnType<typeof scaleLog<number, number>>
+
+function yTicks(scale: YScale, count: number): Tick[] {
+  const ticks = scale.ticks(count)
+  // A logarithmic scale gives all of a decade: every so many of them.
+  const every = Math.max(1, Math.ceil(ticks.length / (count * 1.5)))
+  return ticks
+    .filter((_, index) => index % every === 0)
+    .map((tick) => ({ at: scale(tick), text: formatNumber(Number(tick.toPrecision(6))) }))
+}

@@ -1,0 +1,122 @@
+/** Curves as a picture of lines (SVG 1.1), by itself or in a page. Nothing from a file can become markup in it. */
+import { line } from 'd3-shape'
+import { printable } from '../printable.js'
+import { allDigits, formatNumber } from '../units.js'
+import type { Frame, Place, Series } from './frame.js'
+
+/** Okabe and Ito's: told apart by colour-blind people. */
+const colours = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9']
+const outside = { left: 70, right: 20, top: 30, bottom: 50 }
+const legendRow = 18
+
+export interface SvgOptions {
+  readonly width: number
+  readonly height: number
+  readonly title: string
+}
+
+export function renderSvg(frame: Frame, { width, height, title }: SvgOptions): string {
+  const inside = { width: width - outside.left - outside.right, height: height - outside.top - outside.bottom }
+  const x = (place: number) => round(outside.left + place * inside.width)
+  const y = (place: number) => round(outside.top + (1 - place) * inside.height)
+  const total = height + legendRow * frame.series.length
+  const draw = {
+    x,
+    y,
+    path: line<Place>()
+      .defined((place) => place !== null)
+      .x((place) => x(place?.x ?? 0))
+      .y((place) => y(place?.y ?? 0)),
+  }
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" width="${width}" height="${total}" role="img" font-family="system-ui, sans-serif" font-size="12">`,
+    `<title>${escapeMarkup(title)}</title>`,
+    `<rect class="paper" width="${width}" height="${total}" fill="#fff"/>`,
+    ...frame.y.ticks.map(
+      ({ at, text }) =>
+        `<g class="tick"><line x1="${x(0)}" x2="${x(1)}" y1="${y(at)}" y2="${y(at)}" stroke="#8884"/><text x="${x(0) - 8}" y="${y(at) + 4}" text-anchor="end">${escapeMarkup(text)}</text></g>`,
+    ),
+    ...frame.x.ticks.map(
+      ({ at, text }) =>
+        `<g class="tick"><line x1="${x(at)}" x2="${x(at)}" y1="${y(0)}" y2="${y(0) + 5}" stroke="#888"/><text x="${x(at)}" y="${y(0) + 18}" text-anchor="middle">${escapeMarkup(text)}</text></g>`,
+    ),
+    `<line x1="${x(0)}" x2="${x(1)}" y1="${y(0)}" y2="${y(0)}" stroke="#888"/>`,
+    `<text x="${x(0.5)}" y="${y(0) + 38}" text-anchor="middle">${escapeMarkup(frame.x.title)}</text>`,
+    `<text x="${outside.left}" y="18" font-weight="bold">${escapeMarkup(frame.y.title)}</text>`,
+    ...frame.series.flatMap((series, index) => seriesMarkup(series, index, draw, height)),
+    '</svg>',
+    '',
+  ].join('\n')
+}
+
+interface Draw {
+  readonly x: (place: number) => number
+  readonly y: (place: number) => number
+  readonly path: (places: Place[]) => string | null
+}
+
+function seriesMarkup(series: Series, index: number, { x, y, path }: Draw, height: number): string[] {
+  const colour = colours[index % colours.length] ?? '#000'
+  const d = path([...series.line]) ?? ''
+  const row = height + legendRow * index + 6
+  return [
+    ...(d === '' ? [] : [`<path d="${d}" fill="none" stroke="${colour}" stroke-width="1.5"/>`]),
+    ...series.marks.map((mark) =>
+      markMarkup(mark, mark === series.best ? 6 : 3, colour, mark === series.best, { x, y }),
+    ),
+    `<rect x="${outside.left}" y="${row - 8}" width="20" height="4" fill="${colour}"/>`,
+    `<text x="${outside.left + 28}" y="${row - 2}">${escapeMarkup(legendOf(series))}</text>`,
+  ]
+}
+
+function legendOf({ label, best }: Series): string {
+  return best === null ? label : `${label} (best: ${formatNumber(best.value.y)}, ${printable(best.name ?? '')})`
+}
+
+function markMarkup(
+  { x: left, y: bottom, value, name = '' }: NonNullable<Place>,
+  radius: number,
+  colour: string,
+  isBest: boolean,
+  { x, y }: Pick<Draw, 'x' | 'y'>,
+): string {
+  const told = `${printable(name)}: ${formatNumber(value.y, allDigits)}`
+  const look = isBest ? `fill="none" stroke="${colour}" stroke-width="2"` : `fill="${colour}"`
+  return `<circle cx="${x(left)}" cy="${y(bottom)}" r="${radius}" ${look} data-x="${value.x}" data-y="${value.y}"><title>${escapeMarkup(told)}</title></circle>`
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
+}
+
+const marks: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+/** Text that stands in markup, also within quotes. */
+export function escapeMarkup(text: string): string {
+  return printable(text).replace(/[&<>"']/g, (sign) => marks[sign] ?? '')
+}
+
+/** A page of its own around a picture: nothing is loaded, nothing in it runs. */
+export function renderPage(svg: string, title: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeMarkup(title)}</title>
+<style>
+:root { color-scheme: light dark }
+body { margin: 1rem auto; max-width: 70rem; font-family: system-ui, sans-serif }
+svg { max-width: 100%; height: auto }
+@media (prefers-color-scheme: dark) { .paper { fill: transparent } svg text { fill: #ddd } }
+</style>
+</head>
+<body>
+<main>
+<h1>${escapeMarkup(title)}</h1>
+${svg}</main>
+</body>
+</html>
+`
+}

@@ -1,0 +1,100 @@
+/** Curves in a terminal. */
+import { painter, type Meaning } from '../colours.js'
+import { displayWidth } from '../width.js'
+import { formatNumber } from '../units.js'
+import { Canvas } from './canvas.js'
+import type { Frame, Series, Tick } from './frame.js'
+
+export interface TerminalOptions {
+  /** Columns and rows of all of it, the legend included. */
+  readonly width: number
+  readonly height: number
+  readonly colours: boolean
+  /** Braille and arrows, or plain ASCII. */
+  readonly unicode: boolean
+}
+
+/** In an order in which neighbours differ for colour-blind people too. */
+const colours: readonly Meaning[] = ['first', 'warning', 'accent', 'second', 'good', 'bad']
+const letters = 'abcdefghijklmnopqrstuvwxyz'.split('')
+const smallest = { width: 20, height: 5 }
+
+export function renderPlot(frame: Frame, { width, height, colours: isColoured, unicode }: TerminalOptions): string[] {
+  const paint = painter(isColoured)
+  const tint = (series: number, text: string) => paint(colours[series % colours.length] ?? 'accent', text)
+  const yTexts = frame.y.ticks.map(({ text }) => text)
+  const margin = Math.max(1, ...yTexts.map(displayWidth))
+  const isOne = frame.series.length === 1
+  const inside = {
+    width: Math.max(smallest.width, width - margin - 2),
+    height: Math.max(smallest.height, height - 3 - frame.series.length),
+  }
+  // Without colours braille cannot tell series apart.
+  const braille = unicode && (isOne || isColoured)
+  const canvas = new Canvas(inside.width, inside.height, { braille, letters: isOne ? ['*'] : letters })
+  for (const [index, series] of frame.series.entries()) draw(canvas, series, index, unicode)
+  const edge = unicode
+    ? { side: '│', tick: '┤', corner: '└', floor: '─', down: '┬' }
+    : { side: '|', tick: '+', corner: '+', floor: '-', down: '+' }
+  const byRow = new Map(frame.y.ticks.map((tick) => [Math.round((1 - tick.at) * (inside.height - 1)), tick.text]))
+  const rows = canvas.rows(tint).map((row, index) => {
+    const text = byRow.get(index)
+    return `${(text ?? '').padStart(margin)} ${text === undefined ? edge.side : edge.tick}${row}`
+  })
+  const floor = new Array<string>(inside.width).fill(edge.floor)
+  const shown = fitting(frame.x.ticks, inside.width)
+  for (const { column } of shown) floor[column] = edge.down
+  return [
+    ...(frame.y.title === '' ? [] : [paint('title', frame.y.title)]),
+    ...rows,
+    `${' '.repeat(margin + 1)}${edge.corner}${floor.join('')}`,
+    `${' '.repeat(margin + 2)}${labelled(shown, inside.width, frame.x.title)}`,
+    ...frame.series.map((series, index) =>
+      legend(series, tint(index, braille ? '━━' : isOne ? '*' : (letters[index % letters.length] ?? '*')), unicode),
+    ),
+  ]
+}
+
+function draw(canvas: Canvas, { line, marks, best }: Series, index: number, unicode: boolean): void {
+  let before: Series['line'][number] = null
+  for (const place of line) {
+    if (place !== null) canvas.line(before ?? place, place, index)
+    before = place
+  }
+  // Where they stand close they would hide the curve.
+  if (marks.length <= canvas.width / 3) for (const mark of marks) canvas.mark(mark, index, unicode ? '•' : 'o')
+  if (best !== null) canvas.mark(best, index, unicode ? '★' : '#')
+}
+
+interface ShownTick {
+  readonly column: number
+  readonly start: number
+  readonly text: string
+}
+
+/** Those whose texts do not run into each other. */
+function fitting(ticks: readonly Tick[], width: number): ShownTick[] {
+  const shown: ShownTick[] = []
+  let free = 0
+  for (const { at, text } of ticks) {
+    const column = Math.round(at * (width - 1))
+    const start = Math.min(Math.max(0, column - Math.floor(text.length / 2)), Math.max(0, width - text.length))
+    if (start < free) continue
+    shown.push({ column, start, text })
+    free = start + text.length + 2
+  }
+  return shown
+}
+
+function labelled(ticks: readonly ShownTick[], width: number, title: string): string {
+  let row = ''
+  for (const { start, text } of ticks) row = row.padEnd(start) + text
+  return row.length + title.length + 2 <= width ? `${row}  ${title}` : row
+}
+
+function legend({ label, marks, best }: Series, sign: string, unicode: boolean): string {
+  const count =
+    marks.length === 0 ? '' : `  ${unicode ? '•' : 'o'} ${marks.length} checkpoint${marks.length === 1 ? '' : 's'}`
+  const star = best === null ? '' : `  ${unicode ? '★' : '#'} ${formatNumber(best.value.y)}`
+  return `${sign} ${label}${count}${star}`
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import type { Curve } from '../../src/core/runs/index.js'
+import { frameOf, type FrameOptions } from '../../src/render/plot/frame.js'
+import { renderPage, renderSvg } from '../../src/render/plot/svg.js'
+import { renderPlot } from '../../src/render/plot/terminal.js'
+
+const options: FrameOptions = { axis: 'epoch', log: false, smooth: 0, ticks: { x: 5, y: 5 } }
+const plain = { width: 60, height: 14, colours: false, unicode: true }
+
+function curveOf(values: readonly number[], key = 'WER'): Curve {
+  const points = values.map((y, index) => ({ x: index + 1, y }))
+  const checkpoints = points.filter(({ y }) => !Number.isNaN(y)).map((point) => ({ ...point, name: `CKPT+${point.x}` }))
+  return { run: '/runs/a', key, logs: [], points, checkpoints, best: checkpoints[0] ?? null }
+}
+
+function numbersOf(svg: string): { x: number; y: number }[] {
+  return [...svg.matchAll(/data-x="([^"]*)" data-y="([^"]*)"/g)].map(([, x, y]) => ({ x: Number(x), y: Number(y) }))
+}
+
+describe('a picture', () => {
+  it('has the very numbers of its curve', () => {
+    const curve = curveOf([3.25, 1e-7, 12345.678])
+    const svg = renderSvg(frameOf([curve], ['WER'], options), { width: 600, height: 300, title: 'WER' })
+    expect(numbersOf(svg)).toEqual(curve.points)
+  })
+
+  it('breaks its line at a gap', () => {
+    const svg = renderSvg(frameOf([curveOf([1, 2, NaN, 3, 4])], ['WER'], options), {
+      width: 600,
+      height: 300,
+      title: 'WER',
+    })
+    expect(/<path d="([^"]*)"/.exec(svg)?.[1]?.match(/M/g)).toHaveLength(2)
+  })
+
+  it('counts what a logarithmic scale has no place for', () => {
+    const frame = frameOf([{ ...curveOf([1, 0, -2, 100]), checkpoints: [] }], ['WER'], { ...options, log: true })
+    expect(frame.leftOut).toBe(2)
+    expect(frame.series[0]?.line.map((place) => place?.value.y)).toEqual([1, undefined, undefined, 100])
+  })
+
+  it('takes no markup from names and keys', () => {
+    const hostile = '"><script>alert(1)</script>\u001b[31m'
+    const svg = renderSvg(frameOf([curveOf([1, 2], hostile)], [hostile], options), {
+      width: 600,
+      height: 300,
+      title: hostile,
+    })
+    const page = renderPage(svg, hostile)
+    expect(page).not.toContain('<script')
+    expect(page).not.toContain('\u001b')
+    expect(page).toContain("default-src 'none'")
+  })
+
+  it.each([[[]], [[5]], [[NaN]], [[7, 7, 7]], [[Infinity, 1]], [[1e308, -1e308]]])('can be drawn of %j', (values) => {
+    const frame = frameOf([curveOf(values)], ['WER'], options)
+    expect(renderSvg(frame, { width: 600, height: 300, title: 'WER' })).not.toContain('NaN')
+    expect(renderPlot(frame, plain).join('\n')).toContain('WER')
+  })
+})
+
+describe('a picture in a terminal', () => {
+  it('keeps within its width and height', () => {
+    for (const width of [30, 60, 200]) {
+      const rows = renderPlot(frameOf([curveOf([1, 5, 3]), curveOf([2, 2, 1], 'CER')], ['a', 'b'], options), {
+        ...plain,
+        width,
+      })
+      expect(rows.length).toBeLessThanOrEqual(plain.height)
+      for (const row of rows) expect(row.length).toBeLessThanOrEqual(width)
+    }
+  })
+
+  it('has ASCII alone where the locale has no more', () => {
+    const rows = renderPlot(frameOf([curveOf([1, 5, 3])], ['WER'], options), { ...plain, unicode: false })
+    expect(rows.join('')).toMatch(/^[\u0020-\u007e]*$/)
+  })
+
+  it('draws several curves with letters where there are no colours', () => {
+    const text = renderPlot(frameOf([curveOf([1, 5, 3]), curveOf([2, 2, 1], 'CER')], ['x', 'y'], options), plain).join(
+      '\n',
+    )
+    expect(text).toMatch(/a+/)
+    expect(text).toMatch(/^b y/m)
+  })
+})
