@@ -29,7 +29,10 @@ here too: the newest whole checkpoint, one that is pinned or that a pointer name
 one still being written. If one of the named ones is protected, nothing is removed (exit status 5).
 To remove by a rule (all but the best two), use ckpt prune.`
   static override examples = [
-    { description: 'one checkpoint', command: '<%= config.bin %> rm exp/save/CKPT+2026-11-02+09-14-07+00' },
+    {
+      description: 'one checkpoint: look first',
+      command: '<%= config.bin %> rm exp/save/CKPT+2026-11-02+09-14-07+00 --dry-run',
+    },
     {
       description: 'the worst, to the trash, in a script',
       command: `<%= config.bin %> rm "$(<%= config.bin %> find exp/save --by WER)" --trash --yes`,
