@@ -17,7 +17,7 @@ import { every, wait as pause } from '../machine/clock.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import type { StateLocation } from '../core/runs/index.js'
 import { putBackGroups } from '../core/changes/disposal/index.js'
-import { stateFolderOf, withLock, type LockOptions } from '../core/changes/state/index.js'
+import { stateFolderOf, withLock, type LockOptions, type Owner } from '../core/changes/state/index.js'
 import { processes } from '../machine/process-identity.js'
 import { bytesProgress, interruptible, walkProgress, type WatchedWork, type Progress } from './progress.js'
 import { loadSettings, type LeftOut } from './settings/files.js'
@@ -303,6 +303,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       stateDirectory: state,
       ...(signal === undefined ? {} : { signal }),
     }
+  }
+
+  /** Who this is, for the journal. */
+  protected get self(): Owner {
+    return processes(`ckpt ${this.name}`.trim()).self
   }
 
   /** Runs `work` under the run's lock; where the state folder cannot be written, without one, which is told. */

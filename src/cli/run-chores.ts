@@ -8,6 +8,7 @@ import { jobEnvironment } from '../core/jobs/command/index.js'
 import {
   carryOut,
   clearTheWay,
+  describePolicy,
   intentOf,
   openRunIfAny,
   openRunToGoOnIfAny,
@@ -143,7 +144,8 @@ async function pruneRun(
     const { going, plan: planned } = intentOf(await planPrune(storage, run, request, context))
     // Nothing is deleted that was not shown.
     for (const [name, reason] of going.reasons) tell(`${trash ? 'to the trash' : 'removing'} ${name}: ${reason}`)
-    const done = await carryOut(storage, run, going, { ...stateLocation, wait, copyTime, now, trash })
+    const by = { self: lock.processes.self, policy: describePolicy(request) }
+    const done = await carryOut(storage, run, going, { ...stateLocation, wait, copyTime, now, trash, by })
     for (const one of done.pointed) tell(describePointed(one, 'now'))
     const failure = failureOf(done)
     if (failure !== null) throw failure

@@ -6,16 +6,25 @@ import { confirm } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { demoteCheckpoints, type Demoted } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
-import { finishDemotionsOf, holding, openRun, planDemote, type DemotePlan } from '../core/runs/index.js'
+import {
+  describePolicy,
+  finishDemotionsOf,
+  holding,
+  openRun,
+  planDemote,
+  recordRemovals,
+  remember,
+  type DemotePlan,
+} from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { copyTime } from '../machine/exact-times.js'
 import {
   choosingFlags,
   dryRunFlag,
+  pruneVerifyFlag,
   runArgument,
   selectionFlags,
   stateFlag,
-  verifyFlag,
   waitFlag,
   yesFlag,
 } from '../cli/flags.js'
@@ -46,7 +55,9 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     }),
     ...choosingFlags,
     ...selectionFlags,
-    verify: verifyFlag('how deep to look for damage: none, quick (headers), deep (every byte)', 'quick'),
+    verify: pruneVerifyFlag(
+      'how deep to look for damage: none, quick (headers), deep (every byte); left out: quick, and every byte of the newest that stays, once in its life',
+    ),
     state: stateFlag,
     wait: waitFlag,
     'dry-run': dryRunFlag,
@@ -73,6 +84,9 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     return { now: this.now(), output: this.output }
   }
 
+  /** What was asked for, for the journal. */
+  private policy = ''
+
   private async demote(path: string): Promise<void> {
     const state = await stateFolderOf(this.storage, path, this.flags.state)
     await finishDemotionsOf(this.storage, path, state, { wait, copyTime })
@@ -91,7 +105,9 @@ frameworks rotate by it. The weights must be in files of their own: where they a
   private async plan(run: Run): Promise<DemotePlan> {
     const { flags } = this
     const policy = await readPolicy({ ...flags, 'remove-damaged': false })
-    const request = { ...policy, verify: flags.verify, olderThanBest: flags['older-than-best'] }
+    const { verify } = flags
+    const request = { ...policy, verify, proves: verify === undefined, olderThanBest: flags['older-than-best'] }
+    this.policy = describePolicy(request)
     const context = { now: this.now(), wait, utcOffset, stateDirectory: flags.state }
     const plan = await this.long('checking', (options) =>
       planDemote(this.storage, run, request, { ...context, ...options }),
@@ -106,9 +122,14 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     }
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
     const options = { planned: plan.fingerprints, wait, copyTime, now: this.now() }
-    return this.long('demoting', ({ signal }) =>
+    if (plan.proof !== null) await remember(this.storage, state, run, plan.proof)
+    const done = await this.long('demoting', ({ signal }) =>
       demoteCheckpoints(this.storage, run.path, state, plan.demote, { ...options, signal }),
     )
+    const reasons = new Map(plan.remove.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
+    const gone = { what: 'demoted', checkpoints: done.demoted, reasons, now: this.now() } as const
+    await recordRemovals(this.storage, state, { self: this.self, policy: this.policy }, gone)
+    return done
   }
 }
 

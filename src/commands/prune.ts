@@ -10,6 +10,7 @@ import {
   applyEach,
   applyPlan,
   carryOut,
+  describePolicy,
   eachRun,
   intentOf,
   isOthers,
@@ -155,6 +156,9 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     yes: yesFlag,
   }
 
+  /** What was asked for, for the journal. */
+  private policy = ''
+
   async run(): Promise<void> {
     if (this.flags.recursive) return this.pruneMany()
     const written = await this.readPlan()
@@ -218,6 +222,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   private applying(run: Run, written: WrittenPlan) {
+    this.policy = `--apply ${this.flags.apply ?? ''}`
     return (context: PruneContext) => applyPlan(this.storage, run, written, context)
   }
 
@@ -225,7 +230,9 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const [file] = policyNames.flatMap((name) => this.positions.get(name)?.path ?? [])
     if (file !== undefined) this.note(`the policy is that of ${printable(file)}`)
     const { verify, trash } = this.flags
-    return { ...(await readPolicy(this.flags)), verify, proves: verify === undefined, toTrash: trash }
+    const request = { ...(await readPolicy(this.flags)), verify, proves: verify === undefined, toTrash: trash }
+    this.policy = describePolicy(request)
+    return request
   }
 
   /** What is to be done, shown and no more. */
@@ -260,8 +267,9 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     if (plan.remove.length > 0 && !yes && !(await confirm(renderQuestion(plan, this.now(), trash), '--yes'))) {
       throw new CkptError('refused', 'Cancelled; nothing removed.')
     }
+    const by = { self: this.self, policy: this.policy }
     const removal = await this.long('removing', ({ signal }) =>
-      carryOut(this.storage, run, going, { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal }),
+      carryOut(this.storage, run, going, { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal, by }),
     )
     const idle = plan.remove.length === 0 && removal.finished.count === 0
     const document = pruneDocument(run, plan, idle && removal.failed.length === 0 ? null : removal)
@@ -361,7 +369,8 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       return this.long('removing', async (work) => {
         const context = { now: this.now(), wait, utcOffset, writers, ...this.stateLocation, ...work }
         const { going } = await applyPlan(this.storage, run, written, context)
-        const how = { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal: work.signal }
+        const by = { self: this.self, policy: this.policy }
+        const how = { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal: work.signal, by }
         return carryOut(this.storage, run, { ...going, proof: plan.proof }, how)
       })
     })

@@ -125,6 +125,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
         now: this.now(),
         trash,
         signal,
+        by: { self: this.self, policy: 'named' },
       }),
     )
     const document = pruneDocument(run, plan, removal)

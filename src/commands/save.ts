@@ -8,6 +8,7 @@ import { CkptError } from '../core/errors.js'
 import {
   carryOut,
   checkRequest,
+  describePolicy,
   intentOf,
   openExactly,
   planPrune,
@@ -16,7 +17,15 @@ import {
 } from '../core/runs/index.js'
 import { saveCheckpoint, toPyMeta, type NewCheckpoint, type Saved } from '../core/changes/saving/index.js'
 import { copyTime } from '../machine/exact-times.js'
-import { dryRunFlag, policyFlags, runArgument, selectionFlags, stateFlag, verifyFlag, waitFlag } from '../cli/flags.js'
+import {
+  dryRunFlag,
+  policyFlags,
+  pruneVerifyFlag,
+  runArgument,
+  selectionFlags,
+  stateFlag,
+  waitFlag,
+} from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
 import { printable } from '../render/printable.js'
 import { describePointed, renderPlan } from '../render/prune.js'
@@ -79,7 +88,9 @@ nothing; the new checkpoint always stays.`
     })(),
     ...policyFlags,
     ...selectionFlags,
-    verify: verifyFlag('with a policy, how deep prune looks for damage: none, quick, deep', 'quick'),
+    verify: pruneVerifyFlag(
+      'with a policy, how deep prune looks for damage: none, quick, deep; left out: quick, and every byte of the newest that stays, once in its life',
+    ),
     state: stateFlag,
     wait: waitFlag,
     'dry-run': dryRunFlag,
@@ -112,7 +123,8 @@ nothing; the new checkpoint always stays.`
     const given = new Set(Object.keys({ ...policyFlags, ...selectionFlags }))
     const asked = Object.entries(this.flags).some(([name, value]) => given.has(name) && isGiven(value))
     if (!asked) return null
-    const request = { ...(await readPolicy(this.flags)), verify: this.flags.verify }
+    const { verify } = this.flags
+    const request = { ...(await readPolicy(this.flags)), verify, proves: verify === undefined }
     checkRequest(request)
     return request
   }
@@ -163,6 +175,7 @@ nothing; the new checkpoint always stays.`
         now: this.now(),
         trash: false,
         signal,
+        by: { self: this.self, policy: describePolicy(request) },
       }),
     )
     for (const { name } of removal.removed) this.note(`removed ${printable(name)}`)

@@ -175,6 +175,8 @@ export interface Checkpoint {
    * resumes from (`last.ckpt`). Absent: it is a checkpoint of its own.
    */
   readonly sameAs?: string
+  /** What of the framework's would fail, or be wrong, without it, in words: it stays. Absent: nothing is known. */
+  readonly neededFor?: string
   /**
    * False when the framework could not go on from it though nothing is wrong with it: weights alone, an average, an
    * export. Absent: nothing speaks against it.

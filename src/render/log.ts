@@ -1,9 +1,9 @@
 /** The attempts of a run's jobs. */
 import type { RecordedAttempt, JournalContents } from '../core/changes/journal/index.js'
-import { attemptsOf } from '../core/changes/journal/index.js'
+import { attemptsOf, removalsIn, type RemovalEntry } from '../core/changes/journal/index.js'
 import { aligned } from './aligned.js'
 import { printable } from './printable.js'
-import { formatAge, plural } from './units.js'
+import { formatAge, formatNumber, plural } from './units.js'
 
 /** One line an attempt, the oldest first, and what they come to. `stamp` gives the local time of a moment. */
 export function renderLog(journal: JournalContents, stamp: (time: number) => string): string[] {
@@ -14,14 +14,30 @@ export function renderLog(journal: JournalContents, stamp: (time: number) => str
   const found = attempts.reduce((sum, { checkpoints }) => sum + checkpoints.length, 0)
   const sum = `${plural(attempts.length, 'start')}, ${plural(found, 'checkpoint')}, ${formatSeconds(lost)} lost`
   const cut = journal.unreadable === 0 ? [] : [`${plural(journal.unreadable, 'line')} of the journal cannot be read`]
-  return [...aligned([head, ...rows]), sum, ...cut]
+  const jobs = rows.length === 0 ? [] : [...aligned([head, ...rows]), sum]
+  return [...jobs, ...removalLines(removalsIn(journal.entries), stamp), ...cut]
+}
+
+/** What went, and came back; the oldest first. */
+function removalLines(removals: readonly RemovalEntry[], stamp: (time: number) => string): string[] {
+  if (removals.length === 0) return []
+  const rows = removals.map(({ what, time, name, by, reason, policy, metrics }) => {
+    const values = [...metrics].map(([key, value]) => `${key} ${formatNumber(value)}`).join(', ')
+    const who = `${by.command} (user ${by.user ?? '?'}, process ${by.pid} on ${by.host})`
+    return [toLocal(stamp(time)), what, name, values === '' ? '-' : values, policy === '' ? '-' : policy, who, reason]
+  })
+  const head = ['WHEN', 'WHAT', 'CHECKPOINT', 'METRICS', 'POLICY', 'BY', 'WHY']
+  return aligned([head, ...rows.map((row) => row.map(printable))])
+}
+
+/** `2026-11-02 09:14:07`. */
+function toLocal(stamp: string): string {
+  return stamp.replace('+', ' ').replace(/-(\d\d)-(\d\d)$/, ':$1:$2')
 }
 
 function rowOf({ start, checkpoints, end }: RecordedAttempt, stamp: (time: number) => string): string[] {
   return [
-    stamp(start.time)
-      .replace('+', ' ')
-      .replace(/-(\d\d)-(\d\d)$/, ':$1:$2'),
+    toLocal(stamp(start.time)),
     String(start.attempt),
     start.checkpoint === null ? 'scratch' : printable(start.checkpoint),
     end === null ? '' : formatSeconds(end.seconds),
@@ -37,7 +53,8 @@ function formatSeconds(seconds: number): string {
 
 /** As `--json` gives it (docs/json.md). */
 export function logDocument(run: string, journal: JournalContents) {
-  return { run, attempts: attemptsOf(journal.entries).map(attemptDocument), unreadable: journal.unreadable }
+  const removals = removalsIn(journal.entries).map((one) => ({ ...one, metrics: Object.fromEntries(one.metrics) }))
+  return { run, attempts: attemptsOf(journal.entries).map(attemptDocument), removals, unreadable: journal.unreadable }
 }
 
 function attemptDocument({ start, checkpoints, end }: RecordedAttempt) {

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readdirSync, readFileSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, copyFixture } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, parse, snapshot, type Failed } from './runs.js'
@@ -133,7 +133,8 @@ describe('deleting', () => {
     expect(left(run)).toEqual(['CKPT+no-meta', 'CKPT.log', nameOf(4), nameOf(5), 'other', 'train.log'].sort())
     expect(left(join(run, 'CKPT+no-meta'))).toEqual(['model.ckpt'])
     expect(readFileSync(join(outside, 'precious'), 'utf8')).toBe('x')
-    expect(readdirSync(dirname(run)).sort()).toEqual(['outside', 'save'])
+    expect(readdirSync(dirname(run)).sort()).toEqual(['.ckpt', 'outside', 'save'])
+    expect(left(join(dirname(run), '.ckpt', basename(run)))).toEqual(['journal.jsonl'])
   })
 
   it('says how much it freed', async () => {
@@ -189,7 +190,7 @@ describe('policies that cannot be meant', () => {
     const got = await ckpt(['prune', run, '--keep', '0', '--no-protect', '--allow-empty', '--yes'])
     expect(got.status).toBe(0)
     expect(left(run)).toEqual(['log.txt'])
-    expect(existsSync(join(dirname(run), '.ckpt'))).toBe(false)
+    expect(left(join(dirname(run), '.ckpt', basename(run)))).toEqual(['journal.jsonl'])
     expect((await ckpt(['list', run])).status).toBe(3)
   })
 })

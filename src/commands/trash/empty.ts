@@ -4,7 +4,7 @@ import { wait } from '../../machine/clock.js'
 import { confirm } from '../../cli/confirm.js'
 import { CkptError } from '../../core/errors.js'
 import { parseAge } from '../../core/choosing/retention/index.js'
-import { emptyAndFinish } from '../../core/runs/index.js'
+import { emptyAndFinish, recordRemovals } from '../../core/runs/index.js'
 import type { Emptied } from '../../core/changes/trash/index.js'
 import type { TrashEntry } from '../../core/changes/state/index.js'
 import { copyTime } from '../../machine/exact-times.js'
@@ -59,9 +59,13 @@ export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
   }
 
   private async empty({ run, state }: RunTrash, entries: readonly TrashEntry[]): Promise<Emptied> {
-    return this.long('deleting', ({ signal }) =>
+    const emptied = await this.long('deleting', ({ signal }) =>
       emptyAndFinish(this.storage, run, state, entries, { wait, copyTime, signal }),
     )
+    const reasons = new Map(emptied.removed.map(({ name, reason }) => [name, reason]))
+    const gone = { what: 'emptied', checkpoints: emptied.removed, reasons, now: this.now() } as const
+    await recordRemovals(this.storage, state, { self: this.self, policy: '' }, gone)
+    return emptied
   }
 
   private async show(run: string, entries: readonly TrashEntry[], emptied: Emptied | null): Promise<void> {

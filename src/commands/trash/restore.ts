@@ -4,7 +4,7 @@ import { BaseCommand } from '../../cli/base-command.js'
 import { findRemembered, type Named } from '../../core/runs/checkpoint-arguments.js'
 import { CkptError } from '../../core/errors.js'
 import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/changes/state/index.js'
-import { restoreAndName } from '../../core/runs/index.js'
+import { recordRemovals, restoreAndName } from '../../core/runs/index.js'
 import { wait } from '../../machine/clock.js'
 import { printable } from '../../render/printable.js'
 import { describePointed } from '../../render/prune.js'
@@ -61,6 +61,13 @@ names it again unless it names a newer one. Nothing is overwritten: where the na
       const { path, pointed } = await restoreAndName(this.storage, run, state, entry, options)
       for (const one of pointed) this.note(printable(describePointed(one, 'now')))
       await removeEmpty(this.storage, state, trash)
+      const gone = {
+        what: 'restored',
+        checkpoints: [entry],
+        reasons: new Map<string, string>(),
+        now: this.now(),
+      } as const
+      await recordRemovals(this.storage, state, { self: this.self, policy: 'named' }, gone)
       return path
     })
   }

@@ -14,6 +14,7 @@ import type { Storage } from '../storage/storage.js'
 import { moveToTrash, openTrash, tidyTrash } from '../changes/trash/index.js'
 import { finishInterrupted } from './finish-interrupted.js'
 import { keepBooks, type Pointed } from './keep-books.js'
+import { recordRemovals, type Removing } from './record-removals.js'
 import type { StateLocation } from './run-with-state.js'
 
 export interface Going {
@@ -32,6 +33,8 @@ export interface Going {
 export interface CarryOutOptions extends StateLocation, FinishOptions {
   /** Unix seconds. */
   readonly now: number
+  /** For the journal; left out: nothing is written there. */
+  readonly by?: Removing
   /** Moves instead of deleting. */
   readonly trash: boolean
   readonly signal?: AbortSignal
@@ -67,6 +70,10 @@ export async function carryOut(
   // After it: what a demotion has left to do would change what was planned to go.
   const finished = await finishInterrupted(storage, run, state, options)
   await tidyTrash(storage, state)
+  const { removed } = moved ?? removal
+  const what = options.trash ? 'trashed' : 'removed'
+  if (options.by !== undefined)
+    await recordRemovals(storage, state, options.by, { what, checkpoints: removed, reasons, now })
   return {
     ...(moved ?? removal),
     failed: [...refused, ...bound, ...(moved ?? removal).failed],
@@ -76,8 +83,8 @@ export async function carryOut(
   }
 }
 
-/** Beside what was proven of others that are still there. Where it cannot be written, it is read again next time. */
-async function remember(storage: Storage, state: StateFolder, run: Run, proof: Proven): Promise<void> {
+/** What was proven, beside what was of others that are still there. Where it cannot be written, it is read again next time. */
+export async function remember(storage: Storage, state: StateFolder, run: Run, proof: Proven): Promise<void> {
   const there = new Set(run.checkpoints.map(({ name }) => name))
   const known = await readProven(storage, state)
   const others = [...known.values()].filter(({ name }) => name !== proof.name && there.has(name))

@@ -22,6 +22,7 @@ import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
 import { findObstacles, type Obstacle, type ObstacleContext, type ObstacleRequest } from './obstacles.js'
 import { keepBooks, writeBook } from './keep-books.js'
 import { pointTo } from './point.js'
+import { recordRemovals } from './record-removals.js'
 import { pinsOf, type StateLocation } from './run-with-state.js'
 
 export interface ClearContext extends StateLocation {
@@ -209,14 +210,18 @@ async function moveAway(
   const stays = chosen === null ? [] : [chosen]
   const books = await keepBooks(storage, run, { going: all, stays }, { stateDirectory, wait: lock.wait })
   const checkpoints = all.filter(({ name }) => !books.failed.has(name))
-  const { failed, remaining } = await moveToTrash(storage, run.path, checkpoints, {
+  const reasons = new Map(going.map((one) => [one.checkpoint.name, `in the way of a start: ${describeObstacle(one)}`]))
+  const { removed, failed, remaining } = await moveToTrash(storage, run.path, checkpoints, {
     namedBy: books.namedBy,
     planned: await fingerprint(storage, checkpoints),
     wait: lock.wait,
     now: look.now,
-    reasons: new Map(going.map((one) => [one.checkpoint.name, `in the way of a start: ${describeObstacle(one)}`])),
+    reasons,
     stateDirectory,
   })
+  const by = { self: lock.processes.self, policy: 'the folder agrees with what is started from' }
+  const state = await stateFolderOf(storage, run.path, stateDirectory)
+  await recordRemovals(storage, state, by, { what: 'trashed', checkpoints: removed, reasons, now: look.now })
   const bound = [...books.failed].map(([name, error]) => ({ name, error }))
   const stayed = [...bound, ...failed].filter(({ error }) => error.code !== 'not-found')
   return [

@@ -12,7 +12,10 @@ export interface DemoteRequest extends PruneRequest {
   readonly olderThanBest?: number | undefined
 }
 
-export interface DemotePlan extends Pick<PrunePlan, 'keep' | 'remove' | 'fingerprints' | 'warnings' | 'freedBytes'> {
+export interface DemotePlan extends Pick<
+  PrunePlan,
+  'keep' | 'remove' | 'fingerprints' | 'warnings' | 'freedBytes' | 'proof'
+> {
   /** In the order of `remove`. */
   readonly demote: readonly Demoting[]
 }

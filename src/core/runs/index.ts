@@ -28,7 +28,7 @@ export {
 } from './curves.js'
 export type { ObstacleContext, ObstacleRequest } from './obstacles.js'
 export { applyPlan } from './apply-plan-file.js'
-export { carryOut, type CarriedOut, type CarryOutOptions, type Going } from './carry-out.js'
+export { carryOut, remember, type CarriedOut, type CarryOutOptions, type Going } from './carry-out.js'
 export type { Pointed } from './keep-books.js'
 export { planDemote, type DemotePlan, type DemoteRequest } from './demote.js'
 export { intentOf, refusalOf, type Intent } from './prune-intent.js'
@@ -39,7 +39,15 @@ export { clearedFor, type ClearedFolder, type JobFolders } from './one-job.js'
 export { openAllIfAny, openRunToGoOn, openRunToGoOnIfAny, type GoOnOptions, type RunToGoOn } from './run-to-go-on.js'
 export { pinsOf, type StateLocation } from './run-with-state.js'
 export { fileOfKey, findFile, findFiles, type FileRequest, type FoundParamFile } from './find-file.js'
-export { checkRequest, planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
+export { recordRemovals, type Removing } from './record-removals.js'
+export {
+  checkRequest,
+  describePolicy,
+  planPrune,
+  type PruneContext,
+  type PrunePlan,
+  type PruneRequest,
+} from './prune.js'
 export type { Writers } from './plan-checks.js'
 export { planRemoval, type RemovalRequest } from './remove-named.js'
 export { openExactly, previewCheckpoint } from './save.js'

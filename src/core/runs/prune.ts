@@ -377,3 +377,21 @@ export async function findChanging(
   const moved = settled.filter((checkpoint, index) => checkpoint !== checkpoints[index] && !isSound(checkpoint))
   return new Set(moved.map((checkpoint) => checkpoint.path))
 }
+
+/** What was asked for, as it could be typed. */
+export function describePolicy({ query, keep, noKeepRecent, rules = [], ...more }: PruneRequest): string {
+  const { olderThan, maxTotal, minFree, removeDamaged, protect } = more
+  const free = minFree === undefined ? [] : ['share' in minFree ? `${minFree.share * 100}%` : `${minFree.bytes}B`]
+  return [
+    ...(keep === undefined ? [] : [`--keep ${keep}`]),
+    ...(noKeepRecent === true ? ['--no-keep-recent'] : []),
+    ...query.orders.map(describeOrder),
+    ...query.where.map(({ text }) => `--where '${text}'`),
+    ...rules.map(({ label }) => label),
+    ...(olderThan === undefined ? [] : [`--older-than ${olderThan}s`]),
+    ...(maxTotal === undefined ? [] : [`--max-total ${maxTotal}B`]),
+    ...free.map((amount) => `--min-free ${amount}`),
+    ...(removeDamaged === true ? ['--remove-damaged'] : []),
+    ...(protect === false ? ['--no-protect'] : []),
+  ].join(' ')
+}

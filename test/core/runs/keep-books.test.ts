@@ -18,16 +18,17 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import {
   carryOut,
+  describePolicy,
   intentOf,
   openRun,
   planPrune,
   restoreAndName,
   type PruneRequest,
 } from '../../../src/core/runs/index.js'
+import { readJournal, removalsIn } from '../../../src/core/changes/journal/index.js'
 import { readTrash, stateFolderOf } from '../../../src/core/changes/state/index.js'
 import { parseExpression } from '../../../src/core/choosing/expression/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
@@ -55,7 +56,7 @@ function copyOf(framework: string, below = ''): string {
 /** With the times of its saves, by which it goes where its list does not tell. */
 function copyOfTensorFlow(): string {
   const run = join(folder, 'tf')
-  cpSync(fileURLToPath(new URL('../../fixtures/books/tf_checkpoint', import.meta.url)), run, { recursive: true })
+  cpSync(join(fixtures, 'frameworks', 'tf_checkpoint', 'run'), run, { recursive: true })
   for (const name of readdirSync(run))
     utimesSync(join(run, name), now - 100, Number(times[Number(name[5])] ?? now - 100))
   return run
@@ -268,3 +269,57 @@ async function dry(run: string): Promise<readonly string[]> {
   await remove(run, 'step == 30', { storage: faulty.storage })
   return faulty.calls
 }
+
+it('every removal stands in the journal: who, when, which policy, which metrics', async () => {
+  const run = copyOf('deepspeed')
+  const self = { host: 'here', pid: 7, command: 'ckpt prune' }
+  const opened = await openRun(plain, run)
+  const request = { query: await where('step == 10'), keep: 0 }
+  const plan = await planPrune(plain, opened, request, { now, wait, utcOffset: () => 0 })
+  const by = { self, policy: describePolicy(request) }
+  await carryOut(plain, opened, intentOf(plan).going, { now, wait, trash: false, by })
+  const { entries } = await readJournal(plain, await stateFolderOf(plain, run))
+  expect(removalsIn(entries)).toMatchObject([
+    {
+      what: 'removed',
+      name: 'global_step10',
+      time: now,
+      by: { ...self, user: null },
+      policy: "--keep 0 --where 'step == 10'",
+      step: 10,
+    },
+  ])
+  expect(removalsIn(entries)[0]?.metrics.get('val_loss')).toBeCloseTo(2.7, 0)
+})
+
+it("ESPnet's n best stay with the reason, and with another policy too", async () => {
+  const run = copyOf('espnet', 'exp/asr_train_tiny')
+  const opened = await openRun(plain, run)
+  const request = { query: { orders: [], where: [] }, keep: 1 }
+  const { keep } = await planPrune(plain, opened, request, { now, wait, utcOffset: () => 0 })
+  const reasons = keep.flatMap(({ checkpoint, reasons: all }) =>
+    all.filter(({ code }) => code === 'needed').map(({ text }) => `${checkpoint.name}: ${text}`),
+  )
+  expect(reasons.sort()).toEqual([
+    '1epoch.pth: among the 2 best by valid.acc, which ESPnet averages at the end',
+    '2epoch.pth: among the 2 best by valid.acc, which ESPnet averages at the end',
+    '5epoch.pth: among the 2 best by train.loss, which ESPnet averages at the end',
+    '6epoch.pth: among the 2 best by train.loss, which ESPnet averages at the end',
+  ])
+})
+
+it("torchtune's shared state and fairseq's only copies are told as reasons", async () => {
+  const tune = await openRun(plain, copyOf('torchtune'))
+  expect(tune.checkpoints.flatMap(({ name, neededFor }) => (neededFor === undefined ? [] : [name]))).toEqual([
+    'epoch_1',
+  ])
+  const run = copyOf('fairseq')
+  rmSync(join(run, 'checkpoint4.pt'))
+  for (const name of readdirSync(run)) if (name.startsWith('checkpoint.best_loss')) rmSync(join(run, name))
+  rmSync(join(run, 'checkpoint_best.pt'))
+  const fairseq = await openRun(plain, run)
+  const needed = fairseq.checkpoints.flatMap(({ name, neededFor }) =>
+    neededFor === undefined ? [] : [[name, neededFor]],
+  )
+  expect(needed).toEqual([['checkpoint_last.pt', 'fairseq resumes from it, and it is the only copy']])
+})

@@ -81,11 +81,39 @@ export interface SetAsideEntry {
   readonly checkpoint: string
 }
 
-export type JournalEntry = StartEntry | CheckpointEntry | EndEntry | RequeueEntry | SetAsideEntry
+/** What became of a checkpoint: gone, in the trash, without what only resuming needs, back, gone from the trash. */
+export const removals = ['removed', 'trashed', 'demoted', 'restored', 'emptied'] as const
+
+/** The process that did it. */
+export interface Doer {
+  /** The user's number; null where the system has none. */
+  readonly user: number | null
+  readonly host: string
+  readonly pid: number
+  /** As typed, `ckpt prune`. */
+  readonly command: string
+}
+
+export interface RemovalEntry {
+  readonly what: (typeof removals)[number]
+  readonly time: number
+  readonly name: string
+  readonly by: Doer
+  /** Why it went: its line in the plan. */
+  readonly reason: string
+  /** What was asked for: `--keep 2 --min WER`. */
+  readonly policy: string
+  readonly epoch: number | null
+  readonly step: number | null
+  /** As of a CheckpointEntry; nothing of what came from the trash. */
+  readonly metrics: ReadonlyMap<string, number>
+}
+
+export type JournalEntry = StartEntry | CheckpointEntry | EndEntry | RequeueEntry | SetAsideEntry | RemovalEntry
 
 /** One line, with its end. */
 export function lineOf(entry: JournalEntry): string {
-  const plain = entry.what === 'checkpoint' ? { ...entry, metrics: Object.fromEntries(entry.metrics) } : entry
+  const plain = 'metrics' in entry ? { ...entry, metrics: Object.fromEntries(entry.metrics) } : entry
   return `${JSON.stringify(plain)}\n`
 }
 
@@ -116,9 +144,42 @@ function readEntry(fields: Fields, what: JsonValue | undefined): JournalEntry | 
       const checkpoint = fields.require('checkpoint', isCheckpointName)
       return checkpoint === null ? null : { what, time, checkpoint }
     }
+    case 'removed':
+    case 'trashed':
+    case 'demoted':
+    case 'restored':
+    case 'emptied':
+      return toRemoval(fields, what, time)
     default:
       return null
   }
+}
+
+function toRemoval(fields: Fields, what: RemovalEntry['what'], time: number): RemovalEntry | null {
+  const name = fields.require('name', isCheckpointName)
+  const by = fields.require('by', isJsonObject)
+  if (name === null || by === null) return null
+  const inner = new Fields(by)
+  const doer = {
+    user: inner.read('user', isCount),
+    host: inner.read('host', isText) ?? '',
+    pid: inner.read('pid', isCount) ?? 0,
+    command: inner.read('command', isText) ?? '',
+  }
+  if (!inner.fit) fields.fit = false
+  return {
+    ...{ what, time, name, by: doer },
+    reason: fields.read('reason', isText) ?? '',
+    policy: fields.read('policy', isText) ?? '',
+    epoch: fields.read('epoch', isNumber),
+    step: fields.read('step', isNumber),
+    metrics: toMetrics(fields),
+  }
+}
+
+function toMetrics(fields: Fields): ReadonlyMap<string, number> {
+  const metrics = fields.read('metrics', isMetrics) ?? new Map<string, JsonValue>()
+  return new Map([...metrics].map(([key, value]): [string, number] => [key, typeof value === 'number' ? value : NaN]))
 }
 
 function toStart(fields: Fields, time: number): StartEntry {
@@ -141,7 +202,6 @@ function toStart(fields: Fields, time: number): StartEntry {
 function toCheckpoint(fields: Fields, time: number): CheckpointEntry | null {
   const name = fields.require('name', isCheckpointName)
   if (name === null) return null
-  const metrics = fields.read('metrics', isMetrics) ?? new Map<string, JsonValue>()
   return {
     what: 'checkpoint',
     time,
@@ -149,9 +209,7 @@ function toCheckpoint(fields: Fields, time: number): CheckpointEntry | null {
     saved: fields.read('saved', isTime),
     epoch: fields.read('epoch', isNumber),
     step: fields.read('step', isNumber),
-    metrics: new Map(
-      [...metrics].map(([key, value]): [string, number] => [key, typeof value === 'number' ? value : NaN]),
-    ),
+    metrics: toMetrics(fields),
   }
 }
 

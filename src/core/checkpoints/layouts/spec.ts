@@ -27,6 +27,8 @@ export interface LayoutSpec {
   readonly judge?: (facts: Meta) => readonly (readonly [metric: string, direction: Direction])[]
   /** What else a checkpoint's facts point to: the best one's path as it was written down. */
   readonly namedBy?: (facts: Meta) => readonly Pointer[]
+  /** By name, what would fail or be wrong without one of them, in words: it stays. Of the facts of all of the run. */
+  readonly needs?: (there: readonly Fact[]) => ReadonlyMap<string, string>
   /** What the framework resumes from by itself; see `Layout` for these three. Absent: what it is told alone. */
   readonly resumesFrom?: (there: readonly Standing[]) => readonly OwnStart[]
   readonly lacksAlone?: (files: readonly ParamFile[]) => string | null
@@ -40,6 +42,14 @@ export interface LayoutSpec {
   readonly isBookkeeping?: (tensor: string) => boolean
   /** The way out, for what data cannot say: the facts of all the units that were taken, together. */
   readonly read?: (units: readonly Unit[], io: LayoutIo) => Promise<ReadonlyMap<Unit, Reading>>
+}
+
+/** A checkpoint by what its facts say, also those that are not shown. */
+export interface Fact {
+  readonly name: string
+  readonly facts: Meta
+  /** Of a copy, the name of its original. */
+  readonly sameAs: string | undefined
 }
 
 /** One shape of a framework's checkpoints. */

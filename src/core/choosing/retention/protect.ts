@@ -51,6 +51,7 @@ export function protect(
     for (const { label, follows } of pointers.get(checkpoint.name) ?? [])
       if (follows !== true || (isSound(checkpoint) && known.pointersFollow !== true))
         add(checkpoint, { code: 'pointer', text: `${label} names it` })
+    if (checkpoint.neededFor !== undefined) add(checkpoint, { code: 'needed', text: checkpoint.neededFor })
     const note = known.pinned?.get(checkpoint.path)
     if (note !== undefined) add(checkpoint, { code: 'pinned', text: note === '' ? 'pinned' : `pinned: ${note}` })
     const pinnedCopy = pinnedCopies.get(checkpoint.name)

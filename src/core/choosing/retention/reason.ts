@@ -5,6 +5,7 @@ export type KeepCode =
   | 'newest'
   | 'only'
   | 'pointer'
+  | 'needed'
   | 'pinned'
   | 'impossible'
   | 'unfinished'

@@ -262,10 +262,18 @@ async function finish(
   const named = units.map((unit) => ({ name: unit.name, paths: membersOf(unit).map(({ path }) => path) }))
   const books = await readBooks(storage, folder, spec.pointers ?? [], named)
   const pointers = pointersOf(books)
+  const needed = spec.needs?.(
+    kept.map((one) => ({
+      name: one.unit.name,
+      facts: facts.get(one)?.meta ?? new Map<string, MetaValue>(),
+      sameAs: copies.get(one.unit.name),
+    })),
+  )
   return kept.map((one) => {
     const { meta, measuredAt } = facts.get(one) ?? factsAndTimes(one, undefined)
     const reading = readings?.get(one.unit)
-    return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name) })
+    const neededFor = needed?.get(one.unit.name)
+    return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name), neededFor })
   })
 }
 
@@ -387,9 +395,13 @@ interface Around extends Facts {
   readonly reading: Reading | undefined
   readonly pointers: readonly Pointer[]
   readonly sameAs: string | undefined
+  readonly neededFor: string | undefined
 }
 
-function toCheckpoint(one: Looked, { meta, measuredAt, reading, pointers, sameAs: copy }: Around): Checkpoint {
+function toCheckpoint(
+  one: Looked,
+  { meta, measuredAt, reading, pointers, sameAs: copy, neededFor }: Around,
+): Checkpoint {
   const { unit } = one
   const { spec, name, path, folder } = unit
   const counts = reading === undefined ? countsOf(one) : meta

@@ -7,7 +7,7 @@
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { valueIn, type Unit } from '../engine/unit.js'
-import type { FactFile, LayoutSpec } from '../spec.js'
+import type { Fact, FactFile, LayoutSpec } from '../spec.js'
 
 /** Not what was learned: how long it took, and how often. */
 const bookkeeping = /(_time|^time|total_count|^lr|^optim.*_lr\d*|^gpu_|^loss_scale|^grad_norm|^clip)/
@@ -16,6 +16,14 @@ const reporter = {
   from: 'torch',
   take: { '#epoch': ['reporter', 'epoch'], '#stats': ['reporter', 'stats'] },
   pick: statsOf,
+} satisfies FactFile
+
+/** By what the n best are chosen that are averaged at the end. */
+const wanted = {
+  from: 'yaml',
+  beside: 'config.yaml',
+  take: { '#criteria': 'best_model_criterion', '#count': 'keep_nbest_models' },
+  lazy: true,
 } satisfies FactFile
 
 export const espnet: LayoutSpec = {
@@ -33,7 +41,7 @@ export const espnet: LayoutSpec = {
       kind: 'file',
       name: /^(?<epoch>\d+)epoch\.pth$/,
       proof: { sure: [{ stateDict: [] }], typical: /^\d+epoch\.pth$/ },
-      facts: [{ from: 'name' }, { ...reporter, beside: 'checkpoint.pth' }],
+      facts: [{ from: 'name' }, { ...reporter, beside: 'checkpoint.pth' }, wanted],
       resumable: false,
     },
     {
@@ -44,6 +52,7 @@ export const espnet: LayoutSpec = {
       resumable: false,
     },
   ],
+  needs: nBest,
   pointers: [
     { file: 'latest.pth', holds: 'link', onDelete: 'rewrite' },
     { file: /^(?:\w+\.)+best\.pth$/, holds: 'link', purpose: 'best', onDelete: 'protect' },
@@ -66,4 +75,29 @@ function statsOf(content: Meta, _: Unit, known: Meta): Meta {
     }
   }
   return facts
+}
+
+/** `sort_epochs_and_values` of each criterion, as far as the epochs are there (espnet2/train/reporter.py). */
+function nBest(there: readonly Fact[]): ReadonlyMap<string, string> {
+  const epochs = there.filter(({ name }) => /^\d+epoch\.pth$/.test(name))
+  const facts = epochs[0]?.facts
+  const criteria = facts?.get('#criteria')
+  const counts = [facts?.get('#count') ?? []].flat().filter((one) => typeof one === 'number')
+  const needed = new Map<string, string>()
+  for (const criterion of Array.isArray(criteria) ? (criteria as readonly MetaValue[]) : []) {
+    if (!Array.isArray(criterion)) continue
+    const [phase, key, mode] = criterion as readonly MetaValue[]
+    if (typeof phase !== 'string' || typeof key !== 'string') continue
+    const metric = `${phase}.${key}`
+    const valued = epochs.flatMap(({ name, facts: own }) => {
+      const value = own.get(metric)
+      return typeof value === 'number' ? [{ name, value: mode === 'max' ? -value : value }] : []
+    })
+    const best = valued.toSorted((a, b) => a.value - b.value).slice(0, Math.max(0, ...counts))
+    for (const { name } of best) {
+      if (!needed.has(name))
+        needed.set(name, `among the ${best.length} best by ${metric}, which ESPnet averages at the end`)
+    }
+  }
+  return needed
 }

@@ -5,7 +5,7 @@
  * `val_loss` holds the value of `best_checkpoint_metric`, whatever that is. A file is written as `….pt.tmp` first.
  */
 import type { Meta } from '../../../checkpoint.js'
-import type { Form, LayoutSpec } from '../spec.js'
+import type { Fact, Form, LayoutSpec } from '../spec.js'
 import { valueIn } from '../engine/unit.js'
 
 const saved: Omit<Form, 'kind' | 'name'> = {
@@ -48,6 +48,7 @@ export const fairseq: LayoutSpec = {
       files: [{ name: /\.pt$/, role: 'all' }],
     },
   ],
+  needs: onlyCopies,
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
   copies: { names: /^checkpoint(_best|_last|\.best_.+?)(-(shard|rank)[-\w]+)?\.pt$/, by: ['file', 'content'] },
 }
@@ -56,4 +57,15 @@ function epochDone(content: Meta): Meta {
   const next = valueIn(content, ['extra_state', 'train_iterator', 'epoch'])
   const within = valueIn(content, ['extra_state', 'train_iterator', 'iterations_in_epoch'])
   return new Map(typeof next === 'number' ? [['epoch', within === 0 ? next - 1 : next]] : [])
+}
+
+/** It resumes from `checkpoint_last.pt` alone, and its rotation may have removed the epoch that is the best. */
+function onlyCopies(there: readonly Fact[]): ReadonlyMap<string, string> {
+  const alone = there.filter(({ sameAs, name }) => sameAs === undefined && !there.some((one) => one.sameAs === name))
+  return new Map(
+    alone.flatMap(({ name }): [string, string][] => {
+      if (/^checkpoint_last\b.*\.pt$/.test(name)) return [[name, 'fairseq resumes from it, and it is the only copy']]
+      return /^checkpoint_best\b.*\.pt$/.test(name) ? [[name, "the only copy of fairseq's best"]] : []
+    }),
+  )
 }

@@ -41,6 +41,12 @@ export const torchtune: LayoutSpec = {
     { ...common, name: /^epoch_(?<epoch>\d+)$/ },
     { ...common, name: /^step_(?<step>\d+)$/ },
   ],
+  needs: (there) =>
+    new Map(
+      there.flatMap(({ name, facts }): [string, string][] =>
+        belongsTo(facts, facts.get('epoch')) ? [[name, 'recipe_state.pt, which all share, goes with it']] : [],
+      ),
+    ),
 }
 
 /** `epochs_run` counts what is done, folders from 0. */
