@@ -369,7 +369,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       return this.long('removing', async (work) => {
         const context = { now: this.now(), wait, utcOffset, writers, ...this.stateLocation, ...work }
         const { going } = await applyPlan(this.storage, run, written, context)
-        const by = { self: this.self, policy: this.policy }
+        const by = { self: this.self, policy: describePolicy(await this.requestFor(path)) }
         const how = { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal: work.signal, by }
         return carryOut(this.storage, run, { ...going, proof: plan.proof }, how)
       })

@@ -430,6 +430,7 @@ function toCheckpoint(
   if (measuredAt.size > 0) checkpoint.measuredAt = measuredAt
   if (directions.size > 0) checkpoint.directions = directions
   if (sameAs !== undefined) checkpoint.sameAs = sameAs
+  if (neededFor !== undefined) checkpoint.neededFor = neededFor
   const uncounted = sameAs === undefined ? placeByName(unit, counts, meta) : undefined
   if (uncounted !== undefined) checkpoint.uncounted = uncounted
   if (resumable !== undefined) checkpoint.resumable = resumable
