@@ -336,6 +336,11 @@ async function measureSpace(
   return { maxTotal, minFree: { bytes, free }, sizeOf }
 }
 
+function narrowing({ where, training = 'all' }: Query): string {
+  const flags = [...(where.length > 0 ? ['--where'] : []), ...(training === 'all' ? [] : [`--training ${training}`])]
+  return flags.length === 0 ? '--where' : flags.join(' and ')
+}
+
 function isNarrowed({ where, training = 'all' }: Query): boolean {
   return where.length > 0 || training !== 'all'
 }
@@ -355,6 +360,7 @@ function toPolicy(
   return {
     keep,
     orders: request.noKeepRecent === true ? named : [recency, ...named],
+    narrowedBy: narrowing(query),
     selected: !isNarrowed(query) && isExcluded === undefined ? undefined : new Set(selected),
     rules: rules ?? [],
     olderThan,

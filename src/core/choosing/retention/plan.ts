@@ -114,7 +114,8 @@ class Draft {
   private judge(checkpoint: Checkpoint, places: Places): void {
     const { policy, context } = this.input
     if (this.originals.has(checkpoint)) return
-    if (!this.isSelected(checkpoint)) this.spare(checkpoint, { code: 'unselected', text: 'not selected by --where' })
+    if (!this.isSelected(checkpoint))
+      this.spare(checkpoint, { code: 'unselected', text: `not selected by ${policy.narrowedBy ?? '--where'}` })
     else if (!this.isSound(checkpoint)) this.judgeDamaged(checkpoint)
     else this.spare(checkpoint, ...(places.kept.get(checkpoint) ?? places.unranked(checkpoint)))
     const isYoung = policy.olderThan !== undefined && !isOlder(checkpoint, context.now, policy.olderThan)

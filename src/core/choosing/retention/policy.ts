@@ -28,6 +28,8 @@ export interface Policy {
   readonly orders: readonly RankedOrder[]
   /** What `--where` selects: only that may go. Left out: all. */
   readonly selected?: ReadonlySet<Checkpoint> | undefined
+  /** For people, the flags that select; left out: `--where`. */
+  readonly narrowedBy?: string | undefined
   readonly rules?: readonly Rule[]
   /** Only those older than so many seconds may go. */
   readonly olderThan?: number | undefined
