@@ -1,11 +1,21 @@
 import { dirname, join, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { convert, outputName, planConversion, type ConvertOptions } from '../core/tensors/convert/index.js'
+import {
+  convert,
+  openLoraAdapter,
+  outputName,
+  planConversion,
+  planLora,
+  type Conversion,
+  type ConvertOptions,
+  type LoraAdapter,
+} from '../core/tensors/convert/index.js'
 import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
 import { compileMapping, parseMapEntries, type NameMapping } from '../core/tensors/names/index.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
+import { weightsOf, type TensorFile } from '../core/tensors/read/index.js'
 import { findFile, type FoundParamFile } from '../core/runs/index.js'
 import { openSafely } from '../core/runs/open-tensors.js'
 import {
@@ -22,7 +32,7 @@ import {
 } from '../cli/tensor-flags.js'
 import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
-import { conversionDocument, renderConversion } from '../render/convert.js'
+import { conversionDocument, renderConversion, renderMerge } from '../render/convert.js'
 import { renderIdle } from '../render/messages.js'
 import { renderLosses, renderOutdated } from '../render/transfer.js'
 import { baseOf } from '../machine/working-folder.js'
@@ -43,6 +53,11 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     {
       description: 'the best checkpoint of a run, for a job that knows torch only',
       command: '<%= config.bin %> convert exp/save --min WER --key model --to torch -o best.pt',
+    },
+    {
+      description: 'a model with its LoRA adapter in it',
+      command:
+        '<%= config.bin %> convert base/model.safetensors --merge-lora adapter --to safetensors -o merged/model.safetensors',
     },
   ]
   static override args = {
@@ -72,6 +87,11 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
       multiple: true,
       multipleNonGreedy: true,
     }),
+    'merge-lora': Flags.string({
+      helpValue: 'ADAPTER',
+      description: `add an adapter of PEFT to the weights that it was trained upon, as merge_and_unload does: its folder, or the file
+in it; DoRA and other kinds are refused`,
+    }),
     'dry-run': dryRunFlag,
     ...renameFlags,
     ...selectionFlags,
@@ -91,9 +111,12 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     const path = await this.outputFor(found)
     await this.readThroughHooks([found])
     const file = await openSafely(this.storage, found.path)
+    const lora = this.flags['merge-lora']
+    let adapter: LoraAdapter | null = null
     try {
+      if (lora !== undefined) adapter = await openLoraAdapter(this.storage, resolve(lora))
       for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
-      const conversion = await planConversion(file, this.flags.to, options)
+      const conversion = await this.plan(file, options, adapter)
       for (const rule of names.idle()) this.alert(renderIdle(rule))
       for (const note of conversion.notes) this.note(note)
       const { force, 'strict-cast': strictCast } = this.flags
@@ -112,8 +135,16 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
       for (const loss of written === null ? [] : renderLosses(written)) this.alert(loss)
       this.answer(conversionDocument(conversion, written), () => renderConversion(conversion, written, this.output))
     } finally {
+      await adapter?.file.close()
       await file.close()
     }
+  }
+
+  private async plan(file: TensorFile, options: ConvertOptions, adapter: LoraAdapter | null): Promise<Conversion> {
+    if (adapter === null) return planConversion(file, this.flags.to, options)
+    const { change, merged, replaced } = planLora(weightsOf(file, options.part).file, adapter.file, adapter.config)
+    this.note(renderMerge(adapter.file.path, merged.length, replaced.length))
+    return planConversion(file, this.flags.to, { ...options, change })
   }
 
   /** What is chosen of the file, and how it is written. */

@@ -33,6 +33,12 @@ export function renderConversion(conversion: Conversion, written: WrittenOutput 
   ]
 }
 
+/** What an adapter changes. */
+export function renderMerge(adapter: string, merged: number, replaced: number): string {
+  const inFull = replaced === 0 ? '' : `, ${plural(replaced, 'tensor')} replaced that it has in full`
+  return `merged: ${plural(merged, 'tensor')} changed by ${printable(adapter)}${inFull}`
+}
+
 function some(lines: readonly string[]): readonly string[] {
   return lines.length > mostNames ? [...lines.slice(0, mostNames), `… and ${lines.length - mostNames} more`] : lines
 }

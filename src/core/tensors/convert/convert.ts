@@ -104,7 +104,7 @@ export async function planConversion(
     cast: castsOf(named, tensors),
   }
   if (format === 'safetensors') return { ...common, ...asSafetensors(weights, tensors, options) }
-  const isAsItWas = options.isWanted === undefined && options.rename === undefined
+  const isAsItWas = options.isWanted === undefined && options.rename === undefined && options.change === undefined
   return { ...common, ...(await asTorch(weights, tensors, isAsItWas, options)) }
 }
 

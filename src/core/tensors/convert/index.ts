@@ -1,3 +1,5 @@
 /** The same tensors in another format. */
 export { convert, planConversion, type Conversion, type ConvertOptions } from './convert.js'
+export { planLora, type LoraMerge } from './lora.js'
+export { openLoraAdapter, type LoraAdapter } from './lora-adapter.js'
 export { outputName } from './output-name.js'

@@ -1,0 +1,323 @@
+/**
+ * PEFT's LoRA adapters, merged into the weights that they were trained upon: W + scaling * B A (peft/tuners/lora/layer.py,
+ * `get_delta_weight`; names: peft/utils/save_and_load.py).
+ */
+import { CkptError, FormatError } from '../../errors.js'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isDtype, type Dtype } from '../../formats/safetensors.js'
+import { createCast } from '../read/cast.js'
+import { readerOf } from '../read/reader.js'
+import { chunksOf, type TensorFile, type TensorInfo } from '../read/tensor.js'
+import { tiedGroups } from '../read/ties.js'
+import { pourAsIs, pourCast, type Sink } from '../write/index.js'
+import type { ChangedTensor } from './convert.js'
+
+export interface LoraMerge {
+  /** For `ConvertOptions.change`. */
+  readonly change: (tensor: TensorInfo) => ChangedTensor | undefined
+  /** Names of the tensors that come out changed, and of those that the adapter has in full. */
+  readonly merged: readonly string[]
+  readonly replaced: readonly string[]
+}
+
+/**
+ * `base` are the weights by the model's own names, `config` is `adapter_config.json`. Both files stay open until the
+ * conversion is done. Throws CkptError `refused` for DoRA and other kinds of adapters, and where the adapter has what
+ * the weights have no place for.
+ */
+export function planLora(base: TensorFile, adapter: TensorFile, config: JsonObject): LoraMerge {
+  refuseOthers(adapter, config)
+  const names = new Set(base.tensors.map(({ name }) => name))
+  const byName = new Map(base.tensors.map((tensor) => [tensor.name, tensor]))
+  const changes = new Map<string, ChangedTensor>()
+  const { pairs, whole } = sortNames(adapter)
+  const placeOf = (name: string): TensorInfo => {
+    const found = byName.get(findName(names, name) ?? '')
+    if (found !== undefined) return found
+    throw refused(adapter, `it changes ${JSON.stringify(name)}, which ${base.path} does not have`)
+  }
+  const inFull = new Map<string, TensorInfo>()
+  for (const [name, tensor] of whole) {
+    const target = placeOf(name)
+    if (target.shape.join() !== tensor.shape.join()) {
+      throw refused(
+        adapter,
+        `its ${JSON.stringify(name)} is [${tensor.shape.join(', ')}], and [${target.shape.join(', ')}] in ${base.path}`,
+      )
+    }
+    inFull.set(target.name, tensor)
+    changes.set(target.name, replacement(adapter, tensor))
+  }
+  const merged: string[] = []
+  for (const [module, pair] of pairs) {
+    const target = placeOf(`${module}.weight`)
+    const own = inFull.get(target.name)
+    const sides = sidesOf(adapter, module, pair, target, config)
+    // Of an embedding the adapter can have the weights themselves too.
+    changes.set(
+      target.name,
+      own === undefined ? mergedTensor(base, target, adapter, sides) : mergedTensor(adapter, own, adapter, sides),
+    )
+    merged.push(target.name)
+  }
+  const replaced = [...inFull.keys()].filter((name) => !merged.includes(name))
+  // What is tied is one parameter: it changes under all of its names.
+  for (const group of tiedGroups(base)) {
+    const changed = group.flatMap(({ name }) => changes.get(name) ?? [])[0]
+    if (changed !== undefined) for (const { name } of group) changes.set(name, changed)
+  }
+  return { change: ({ name }) => changes.get(name), merged, replaced }
+}
+
+function refused({ path }: TensorFile, why: string): CkptError {
+  return new CkptError('refused', `${path}: this adapter cannot be merged: ${why}`, {
+    hint: 'Merge it where it was trained, with merge_and_unload of peft, and save the model.',
+  })
+}
+
+function refuseOthers(adapter: TensorFile, config: JsonObject): void {
+  const kind = config.get('peft_type')
+  if (kind !== 'LORA')
+    throw refused(adapter, `it is of the kind ${typeof kind === 'string' ? kind : 'that is not told'}, not LORA`)
+  const magnitude = adapter.tensors.find(({ name }) => name.includes('lora_magnitude_vector'))
+  if (config.get('use_dora') === true || magnitude !== undefined) throw refused(adapter, 'it is one of DoRA')
+  if (config.get('lora_bias') === true) throw refused(adapter, 'it has biases of its own (lora_bias)')
+  for (const other of [
+    'use_qalora',
+    'alora_invocation_tokens',
+    'arrow_config',
+    'trainable_token_indices',
+    'target_parameters',
+  ]) {
+    const value = config.get(other)
+    const isSet = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null && value !== false
+    if (isSet) throw refused(adapter, `it uses ${other}`)
+  }
+}
+
+interface Pair {
+  down?: TensorInfo
+  up?: TensorInfo
+  isEmbedding: boolean
+}
+
+const wrapped = /^base_model\.model\./
+const loraName = /^(.+)\.lora_(embedding_)?([AB])(?:\.(?:[^.]+\.)?weight|\.[^.]+)?$/
+
+/** The two sides of each module, and what the adapter has in full (modules_to_save, biases). */
+function sortNames(adapter: TensorFile): {
+  readonly pairs: ReadonlyMap<string, Pair>
+  readonly whole: readonly (readonly [name: string, tensor: TensorInfo])[]
+} {
+  const pairs = new Map<string, Pair>()
+  const whole: (readonly [string, TensorInfo])[] = []
+  for (const tensor of adapter.tensors) {
+    const name = tensor.name.replace(wrapped, '')
+    const [, module, embedding, side] = loraName.exec(name) ?? []
+    if (module === undefined) {
+      if (name.includes('lora_')) throw refused(adapter, `it has ${JSON.stringify(tensor.name)}, which is not known`)
+      whole.push([name.replace(/\.(?:modules_to_save\.[^.]+|base_layer)(?=\.)/g, ''), tensor])
+      continue
+    }
+    const plain = module.replace(/\.base_layer$/, '')
+    const pair = pairs.get(plain) ?? { isEmbedding: embedding !== undefined }
+    pair[side === 'A' ? 'down' : 'up'] = tensor
+    pairs.set(plain, pair)
+  }
+  if (pairs.size === 0) throw refused(adapter, 'it has no tensors of LoRA')
+  return { pairs, whole }
+}
+
+/** The same name; or the only one that ends so or that it ends with, as where one file has the model without its head. */
+function findName(names: ReadonlySet<string>, wanted: string): string | undefined {
+  if (names.has(wanted)) return wanted
+  const found = [...names].filter((name) => wanted.endsWith(`.${name}`) || name.endsWith(`.${wanted}`))
+  return found.length === 1 ? found[0] : undefined
+}
+
+/** Rows and columns of what is added: left [rows, rank] times right [rank, columns], times `scaling`. */
+interface Sides {
+  readonly left: Matrix
+  readonly right: Matrix
+  readonly rank: number
+  readonly rows: number
+  readonly columns: number
+  readonly scaling: number
+}
+
+interface Matrix {
+  readonly tensor: TensorInfo
+  /** It lies the other way round in its file. */
+  readonly isTransposed: boolean
+}
+
+function sidesOf(
+  adapter: TensorFile,
+  module: string,
+  { down, up, isEmbedding }: Pair,
+  target: TensorInfo,
+  config: JsonObject,
+): Sides {
+  if (down === undefined || up === undefined)
+    throw refused(adapter, `${JSON.stringify(module)} has one of its two sides only`)
+  const rank = Number(down.shape[0] ?? 0)
+  const columns = countOf(down) / rank
+  const rows = Number(up.shape[0] ?? 0)
+  const shape = target.shape.map(Number)
+  const isFlipped = isEmbedding || config.get('fan_in_fan_out') === true
+  const fits = isFlipped
+    ? shape.length === 2 && shape[0] === columns && shape[1] === rows
+    : shape[0] === rows && shape.slice(1).reduce((product, size) => product * size, 1) === columns
+  if (countOf(up) !== rows * rank || !fits) {
+    const forms = `[${down.shape.join(', ')}] and [${up.shape.join(', ')}]`
+    throw refused(adapter, `${JSON.stringify(module)} has sides of ${forms} for weights of [${shape.join(', ')}]`)
+  }
+  const scaling = scalingOf(module, rank, config)
+  return isFlipped
+    ? {
+        left: { tensor: down, isTransposed: true },
+        right: { tensor: up, isTransposed: true },
+        rank,
+        rows: columns,
+        columns: rows,
+        scaling,
+      }
+    : {
+        left: { tensor: up, isTransposed: false },
+        right: { tensor: down, isTransposed: false },
+        rank,
+        rows,
+        columns,
+        scaling,
+      }
+}
+
+function countOf({ shape }: TensorInfo): number {
+  return shape.reduce<number>((product, size) => product * Number(size), 1)
+}
+
+function scalingOf(module: string, rank: number, config: JsonObject): number {
+  const alpha = patternFor(config.get('alpha_pattern'), module) ?? numberOf(config.get('lora_alpha')) ?? rank
+  return alpha / (config.get('use_rslora') === true ? Math.sqrt(rank) : rank)
+}
+
+function numberOf(value: JsonValue | undefined): number | undefined {
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined
+}
+
+/** A key stands for modules that end with it (peft/utils/other.py, `get_pattern_key`). Plain names: no other pattern. */
+function patternFor(patterns: JsonValue | undefined, module: string): number | undefined {
+  if (!isJsonObject(patterns)) return undefined
+  for (const [key, value] of patterns) {
+    const plain = key.replace(/^\^/, '').replace(/\\\./g, '.')
+    if (module === plain || (!key.startsWith('^') && module.endsWith(`.${plain}`))) return numberOf(value)
+  }
+  return undefined
+}
+
+function replacement(adapter: TensorFile, tensor: TensorInfo): ChangedTensor {
+  const from = dtypeOf(adapter, tensor)
+  return {
+    pour: async (dtype, sink) => {
+      const data = await adapter.dataOf(tensor)
+      await (from === dtype ? pourAsIs(data, sink) : pourCast(data, from, dtype, sink))
+    },
+  }
+}
+
+function dtypeOf({ path }: TensorFile, { name, dtype }: TensorInfo): Dtype {
+  if (isDtype(dtype)) return dtype
+  throw new FormatError(`${path}: ${JSON.stringify(name)} is ${dtype}, which cannot be merged`, { code: 'refused' })
+}
+
+/** Elements that are added to at a time, rows of them where a row is longer. */
+const stride = 1 << 16
+
+/** Sums are made in float32 as peft makes them, those of the product in double, and rounded to the dtype once. */
+function mergedTensor(base: TensorFile, target: TensorInfo, adapter: TensorFile, sides: Sides): ChangedTensor {
+  const from = dtypeOf(base, target)
+  const wide: Dtype = from === 'F64' ? 'F64' : 'F32'
+  return {
+    pour: async (dtype, sink) => {
+      const left = await valuesOf(adapter, sides.left, sides.rows, sides.rank)
+      const right = await valuesOf(adapter, sides.right, sides.rank, sides.columns)
+      const { columns, scaling } = sides
+      const rowsAtOnce = Math.max(1, Math.floor(stride / columns))
+      const most = rowsAtOnce * columns
+      const data = await base.dataOf(target)
+      const itemSize = data.length / (sides.rows * columns)
+      const reader = readerOf(data, new Uint8Array(Math.min(data.length, most * itemSize)))
+      const casts = {
+        decode: createCast(from, wide, most),
+        round: createCast(wide, from, most),
+        encode: createCast(from, dtype, most),
+      }
+      try {
+        for (let row = 0; row < sides.rows; row += rowsAtOnce) {
+          const rows = Math.min(rowsAtOnce, sides.rows - row)
+          const bytes = casts.decode(await reader.take(rows * columns * itemSize))
+          const values = numbersIn(bytes, wide)
+          for (let one = 0; one < rows; one += 1) addRow(values, one * columns, left, row + one, right, sides, scaling)
+          await sink.write(casts.encode(casts.round(bytes)))
+        }
+      } finally {
+        await reader.close()
+      }
+    },
+  }
+}
+
+function numbersIn(
+  { buffer, byteOffset, byteLength }: Uint8Array,
+  dtype: 'F32' | 'F64' | Dtype,
+): Float32Array | Float64Array {
+  return dtype === 'F64'
+    ? new Float64Array(buffer, byteOffset, byteLength / 8)
+    : new Float32Array(buffer, byteOffset, byteLength / 4)
+}
+
+function addRow(
+  into: Float32Array | Float64Array,
+  at: number,
+  left: Float64Array,
+  row: number,
+  right: Float64Array,
+  { rank, columns }: Sides,
+  scaling: number,
+): void {
+  for (let column = 0; column < columns; column += 1) {
+    let sum = 0
+    for (let index = 0; index < rank; index += 1) {
+      sum += (left[row * rank + index] ?? 0) * (right[index * columns + column] ?? 0)
+    }
+    into[at + column] = (into[at + column] ?? 0) + Math.fround(Math.fround(sum) * scaling)
+  }
+}
+
+/** Of a matrix in the adapter, row-major: they are small, and held whole. */
+async function valuesOf(
+  adapter: TensorFile,
+  { tensor, isTransposed }: Matrix,
+  rows: number,
+  columns: number,
+): Promise<Float64Array> {
+  const from = dtypeOf(adapter, tensor)
+  const most = 1 << 16
+  const cast = createCast(from, 'F64', most)
+  const values = new Float64Array(rows * columns)
+  let done = 0
+  const data = await adapter.dataOf(tensor)
+  const itemSize = data.length / values.length
+  for await (const chunk of chunksOf(data, most * itemSize)) {
+    const doubles = cast(chunk)
+    values.set(new Float64Array(doubles.buffer, doubles.byteOffset, doubles.length / 8), done)
+    done += doubles.length / 8
+  }
+  if (!isTransposed) return values
+  const turned = new Float64Array(values.length)
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1)
+      turned[row * columns + column] = values[column * rows + row] ?? 0
+  }
+  return turned
+}
