@@ -23,6 +23,7 @@ import {
   outputFlags,
   partFlag,
   shardSizeFlag,
+  strictCastFlag,
   weightsOnlyFlag,
 } from '../cli/tensor-flags.js'
 import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
@@ -30,7 +31,7 @@ import { onlyOrder, readQuery } from '../cli/query.js'
 import { renderIdle } from '../render/messages.js'
 import { plural } from '../render/units.js'
 import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
-import { renderOutdated } from '../render/transfer.js'
+import { renderLosses, renderOutdated } from '../render/transfer.js'
 import { readMeta } from '../cli/save-arguments.js'
 import { baseOf } from '../machine/working-folder.js'
 
@@ -102,6 +103,7 @@ status 5). One chunk of one tensor at a time is in memory.`
       dependsOn: ['save'],
     }),
     name: Flags.string({ helpValue: 'NAME', description: 'call it CKPT+NAME; never overwrites', dependsOn: ['save'] }),
+    'strict-cast': strictCastFlag,
     'dry-run': dryRunFlag,
     ...filterFlags,
     ...selectionFlags,
@@ -198,10 +200,12 @@ status 5). One chunk of one tensor at a time is in memory.`
       writeAverage(this.storage, prepared, target, {
         ...work,
         force,
+        strictCast: this.flags['strict-cast'],
         onNaN: this.onNaN,
         onOutdated: (paths) => this.note(renderOutdated(paths)),
       }),
     )
+    for (const loss of renderLosses(written)) this.alert(loss)
     return { written, checkpoint: null }
   }
 

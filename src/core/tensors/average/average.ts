@@ -16,6 +16,7 @@ import {
 } from '../write/index.js'
 import type { Storage } from '../../storage/storage.js'
 import { canCast } from '../read/cast.js'
+import { noLosses } from '../read/cast-losses.js'
 import { isFloatDtype } from '../read/dtype-name.js'
 import { readerOf, type TensorReader } from '../read/reader.js'
 import { ensureDense, type TensorFile, type TensorInfo } from '../read/tensor.js'
@@ -249,13 +250,25 @@ class Means {
   }
 
   meanOf(tensor: TensorInfo): OutputTensor {
+    const { name, shape, bytes } = tensor
     const dtype = dtypeOf(tensor)
-    const pour = (sink: Sink): Promise<void> => this.pour(tensor, dtype, sink)
-    return { name: tensor.name, dtype, shape: tensor.shape, bytes: tensor.bytes, pour }
+    const from = this.otherDtype(tensor, dtype)
+    if (from === undefined) {
+      return { name, dtype, shape, bytes, pour: (sink) => this.pour(tensor, dtype, this.accumulatorFor(dtype), sink) }
+    }
+    const losses = noLosses()
+    const pour = (sink: Sink): Promise<void> =>
+      this.pour(tensor, dtype, createAccumulator(dtype, this.plan.accumulate, stride, losses), sink)
+    return { name, dtype, shape, bytes, pour, cast: { from, losses } }
   }
 
-  private async pour(tensor: TensorInfo, dtype: Dtype, sink: Sink): Promise<void> {
-    const accumulator = this.accumulatorFor(dtype)
+  /** The dtype that another file has it in. */
+  private otherDtype({ name }: TensorInfo, dtype: Dtype): Dtype | undefined {
+    const other = this.sides.find(({ tensors }) => tensors.get(name)?.dtype !== dtype)?.tensors.get(name)
+    return other === undefined ? undefined : dtypeOf(other)
+  }
+
+  private async pour(tensor: TensorInfo, dtype: Dtype, accumulator: Accumulator, sink: Sink): Promise<void> {
     const open = await Promise.all(this.sides.map((side) => openSide(side, tensor)))
     const elements = (tensor.bytes * 8) / bitsOf[dtype]
     let notNumbers = 0

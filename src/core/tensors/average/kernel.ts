@@ -1,5 +1,6 @@
 /** Sums of tensors, element by element, in one of two precisions. */
 import type { Dtype } from '../../formats/safetensors.js'
+import type { CastLosses } from '../read/cast-losses.js'
 import { createCast, type Cast } from '../read/cast.js'
 
 export type Precision = 'float32' | 'float64'
@@ -16,9 +17,14 @@ export interface Accumulator {
 /**
  * In float32 each product, sum and quotient is rounded to float32, as torch's own are: `sum += x`, then `sum / n`
  * (PyTorch: aten/src/ATen/native/cpu/BinaryOpsKernel.cpp; SpeechBrain: speechbrain/utils/checkpoints.py,
- * `average_state_dicts`). A sum or quotient of two float32 in double and rounded once is the same to the last bit.
+ * `average_state_dicts`). What the last rounding to the dtype loses is added to `losses`. A sum or quotient of two float32 in double and rounded once is the same to the last bit.
  */
-export function createAccumulator(dtype: Dtype, precision: Precision, capacity: number): Accumulator {
+export function createAccumulator(
+  dtype: Dtype,
+  precision: Precision,
+  capacity: number,
+  losses?: CastLosses,
+): Accumulator {
   // Complex numbers are added and divided as their parts; nothing is gained by losing half of the digits of F64.
   const to = dtype === 'C64' ? 'F32' : dtype
   const isSingle = precision === 'float32' && to !== 'F64'
@@ -26,7 +32,7 @@ export function createAccumulator(dtype: Dtype, precision: Precision, capacity: 
   const wide: Dtype = isSingle ? 'F32' : 'F64'
   const sums = isSingle ? new Float32Array(size) : new Float64Array(size)
   const decoders = new Map<Dtype, Decoder>()
-  const encode: Cast = wide === to ? (bytes) => bytes : createCast(wide, to, size)
+  const encode: Cast = wide === to ? (bytes) => bytes : createCast(wide, to, size, losses)
   let count = 0
   const decode = (source: Uint8Array, from: Dtype): Values => {
     const known = decoders.get(from) ?? decoderOf(from === 'C64' ? 'F32' : from, wide, size)

@@ -9,7 +9,7 @@ import { createCast } from '../read/cast.js'
 import { readerOf } from '../read/reader.js'
 import { chunksOf, type TensorFile, type TensorInfo } from '../read/tensor.js'
 import { tiedGroups } from '../read/ties.js'
-import { pourAsIs, pourCast, type Sink } from '../write/index.js'
+import { pourAsIs, pourCast } from '../write/index.js'
 import type { ChangedTensor } from './convert.js'
 
 export interface LoraMerge {

@@ -65,6 +65,22 @@ const longs = (name: string, ...values: bigint[]): Content => ({
 })
 
 describe('the mean', () => {
+  it('of a tensor in several dtypes tells what does not fit into the one that is written, or refuses', async () => {
+    const half: Content = { name: 'w', dtype: 'F16', shape: [2], data: new Uint8Array(4) }
+    const files = [
+      await openTensors(storage, writeTensors(at('half'), [half])),
+      await openTensors(storage, writeTensors(at('single'), [floats('w', [2], [1e6, 1e-12])])),
+    ]
+    const [first = expect.unreachable()] = files
+    const write = (path: string, strictCast: boolean) =>
+      average(storage, planAverage(files, first), { path: at(path), format: 'safetensors' }, { strictCast })
+    const { losses } = await write('out', false)
+    expect(losses).toEqual([{ name: 'w', from: 'F32', to: 'F16', infinite: 1, nan: 0, zero: 1 }])
+    await expect(write('strict', true)).rejects.toMatchObject({ code: 'refused' })
+    expect(fs.existsSync(at('strict'))).toBe(false)
+    for (const file of files) await file.close()
+  })
+
   it('is that of each element, in the first file’s order, with its metadata', async () => {
     const out = await run([
       [floats('b', [2], [1, 2]), floats('a', [], [10])],

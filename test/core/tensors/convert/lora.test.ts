@@ -72,10 +72,13 @@ describe('an adapter', () => {
         const own = got.get(tensor)
         expect(own?.dtype).toBe(dtype)
         for (const [index, value] of values.entries()) {
+          const was = before.get(tensor)?.values[index] ?? 0
           const distance = Math.abs((own?.values[index] ?? NaN) - value)
-          // The product is summed in another order: what it is added to may be rounded once more or less.
-          expect(distance, `${tensor} ${index}`).toBeLessThanOrEqual(spacing(value, dtype))
-          if (value !== before.get(tensor)?.values[index]) changed += 1
+          // torch sums the product in float32, in an order of its own: its terms are about 1, and each is rounded.
+          expect(distance, `${tensor} ${index}`).toBeLessThanOrEqual(
+            Math.max(spacing(value, dtype), 2 * spacing(1, 'F32')),
+          )
+          if (value !== was) changed += 1
         }
       }
       expect(changed).toBeGreaterThan(100)
