@@ -163,7 +163,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    * Throws CkptError `refused` where one may be somebody else's, ConfigError.
    */
   protected async flagsFor(run: string): Promise<FlagsOf<T>> {
-    if (this.flags['no-config'] === true) return this.flags
+    if (this.flags['no-config']) return this.flags
     const leniency = { unreadable: false, mistaken: false }
     const { files, leftOut } = await loadSettings(this.storage, run, this.config.commandIDs, leniency)
     refuseLeftOut(leftOut)

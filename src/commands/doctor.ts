@@ -51,7 +51,7 @@ mends it. Exit status 4 when the run has a problem.`
       installed: { how, path: program },
       runtime: runtime(),
       fileSystem,
-      cache: { folder: cache.folder, bytes: cached, most: mostCached, cleared: this.flags['clear-cache'] === true },
+      cache: { folder: cache.folder, bytes: cached, most: mostCached, cleared: this.flags['clear-cache'] },
       completion: shell === '' ? null : shell,
       slurm: isOnPath('sbatch'),
       run: run?.path ?? null,

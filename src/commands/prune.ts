@@ -293,7 +293,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     if (!this.wantsJson) this.output.dataLines(await renderManyPlans(plans, view))
     if (plans.leftAlone.length > 0) process.exitCode = exitStatusOf.partial
     const count = plans.planned.reduce((sum, { plan }) => sum + plan.remove.length, 0)
-    if (this.flags['dry-run'] || count === 0) return this.answer(document, () => [])
+    if (this.flags['dry-run'] || count === 0) {
+      this.answer(document, () => [])
+      return
+    }
     this.failWith(document)
     const { trash, yes } = this.flags
     if (!yes && !(await confirm(renderManyQuestion(plans.planned, trash), '--yes'))) {

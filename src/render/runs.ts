@@ -36,7 +36,7 @@ interface ColumnContext {
 }
 
 /** The checkpoint that a row tells of. */
-export function checkpointOf({ best, latest }: RunSummary, isRanked: boolean): Checkpoint | null {
+function checkpointOf({ best, latest }: RunSummary, isRanked: boolean): Checkpoint | null {
   return isRanked ? (best?.checkpoint ?? null) : latest
 }
 
@@ -68,7 +68,7 @@ const knownColumns: Known = {
 }
 
 /** True for a name that is no column of a run: a key, or a column, of its checkpoint. */
-export function isOfCheckpoint(name: string): boolean {
+function isOfCheckpoint(name: string): boolean {
   return !Object.hasOwn(knownColumns, name)
 }
 

@@ -10,7 +10,7 @@ export interface ProtoField {
 }
 
 /** A varint at `at`, and where what follows begins. Throws FormatError where it is cut or longer than ten bytes. */
-export function readVarint(bytes: Uint8Array, at: number): { value: bigint; next: number } {
+function readVarint(bytes: Uint8Array, at: number): { value: bigint; next: number } {
   let low = 0
   // Up to 28 bits are gathered as a number: most values have no more.
   for (let index = 0; index < 4; index += 1) {

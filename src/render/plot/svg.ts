@@ -92,7 +92,7 @@ function round(value: number): number {
 const marks: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
 /** Text that stands in markup, also within quotes. */
-export function escapeMarkup(text: string): string {
+function escapeMarkup(text: string): string {
   return printable(text).replace(/[&<>"']/g, (sign) => marks[sign] ?? '')
 }
 

@@ -7,13 +7,18 @@ import { checkGzip, isGzip } from '../../formats/gzip.js'
 import { isTar } from '../../formats/tar.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isTensorFile, openTensors } from '../../tensors/read/index.js'
-import type { InspectOptions } from './inspect.js'
+
+/** How deep, and what ends a long look. */
+interface Depth {
+  readonly level: 'quick' | 'deep'
+  readonly signal?: AbortSignal | undefined
+}
 
 /** What one of them is checked by; null for a file that none of them is. `head` are its first 512 bytes. */
 export function checkFor(
   name: string,
   head: Uint8Array,
-  { level, signal }: InspectOptions,
+  { level, signal }: Depth,
 ): ((source: ByteSource) => Promise<void>) | null {
   if (isGzip(head) && packedName.test(name)) {
     return (source) => checkPacked(source, name, source.byteLength <= smallPacked || level === 'deep', signal)

@@ -4,8 +4,8 @@ import type { Role } from '../../checkpoint.js'
 import { completeSpec } from './engine/complete.js'
 import { roleIn } from './engine/files.js'
 import { scanSpecs } from './engine/scan.js'
-import type { Layout } from './layout.js'
-import type { HistorySource, LayoutSpec, TableSource } from './spec.js'
+import type { HistorySource, Layout } from './layout.js'
+import type { LayoutSpec, TableSource } from './spec.js'
 
 export function layoutOf(spec: LayoutSpec): Layout {
   return {

@@ -13,7 +13,7 @@ import { filesBeside } from './engine/beside.js'
 import { countsIn } from './engine/counts.js'
 import { numberOrText } from './engine/facts.js'
 import { knownLayouts } from './registry.js'
-import type { HistorySource } from './spec.js'
+import type { HistorySource } from './layout.js'
 
 export type Axis = 'step' | 'epoch'
 

@@ -1,7 +1,6 @@
 /** How one framework arranges checkpoints on disk. A layout reads; it never writes and never decides. */
-import type { Checkpoint, ParamFile, Role } from '../../checkpoint.js'
+import type { Checkpoint, Meta, ParamFile, Role } from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
-import type { HistorySource } from './spec.js'
 
 /** A directory that may be a run, with its entries as they were listed once for all layouts. */
 export interface Folder {
@@ -98,4 +97,21 @@ export interface Layout {
    * was found before anything was moved.
    */
   pointersTo?(chosen: Standing, there: readonly Standing[]): readonly PointerFix[]
+}
+
+/**
+ * A log of a whole training. `columns` are those that count, where they are not among the usual names (counts.ts); `add`
+ * makes of a log's number what the checkpoints have: 1 where the log counts from 0.
+ */
+export type HistorySource =
+  | { readonly from: 'trainer state' }
+  | ({ readonly from: 'csv' | 'jsonl' } & LogPlace)
+  | ({ readonly from: 'text'; readonly parse: (line: string) => Meta | null } & LogPlace)
+
+interface LogPlace {
+  /** Relative to the run's folder, as in `TableSource`. */
+  readonly beside: string
+  readonly columns?: Readonly<Partial<Record<'step' | 'epoch', string>>>
+  readonly add?: Readonly<Partial<Record<'step' | 'epoch', number>>>
+  readonly rows?: (row: Meta) => boolean
 }

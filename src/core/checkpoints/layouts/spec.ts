@@ -4,7 +4,7 @@
  */
 import type { Direction, Finding, Meta, MetaValue, Moment, ParamFile, Part, Pointer, Role } from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
-import type { Folder, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
+import type { Folder, HistorySource, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
 
 export type { PointerRule } from './layout.js'
 
@@ -203,23 +203,6 @@ export interface TableSource {
   /** Columns left out, beside the one joined by. */
   readonly leave?: RegExp
   /** Rows that count; without, all. Of several the later values win, column by column. */
-  readonly rows?: (row: Meta) => boolean
-}
-
-/**
- * A log of a whole training. `columns` are those that count, where they are not among the usual names (counts.ts); `add`
- * makes of a log's number what the checkpoints have: 1 where the log counts from 0.
- */
-export type HistorySource =
-  | { readonly from: 'trainer state' }
-  | ({ readonly from: 'csv' | 'jsonl' } & LogPlace)
-  | ({ readonly from: 'text'; readonly parse: (line: string) => Meta | null } & LogPlace)
-
-interface LogPlace {
-  /** Relative to the run's folder, as in `TableSource`. */
-  readonly beside: string
-  readonly columns?: Readonly<Partial<Record<'step' | 'epoch', string>>>
-  readonly add?: Readonly<Partial<Record<'step' | 'epoch', number>>>
   readonly rows?: (row: Meta) => boolean
 }
 

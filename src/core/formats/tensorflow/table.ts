@@ -30,12 +30,6 @@ export interface TableEntry {
   readonly value: Uint8Array
 }
 
-/** True for a file that ends as a table does. */
-export async function isTable(source: ByteSource): Promise<boolean> {
-  if (source.byteLength < footerLength) return false
-  return hasMagic(await source.read(source.byteLength - 8, 8))
-}
-
 function hasMagic(end: Uint8Array): boolean {
   return end.length === 8 && new DataView(end.buffer, end.byteOffset, 8).getBigUint64(0, true) === magic
 }

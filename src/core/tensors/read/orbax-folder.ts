@@ -17,7 +17,7 @@ import { bytesFrom, heldBytes, plainBytes, type StorageBytes } from './storage-b
 import type { TensorFile } from './tensor.js'
 import { listZarr } from './zarr-array.js'
 
-export const orbaxMetadata = '_METADATA'
+const orbaxMetadata = '_METADATA'
 const manifestName = 'manifest.ocdbt'
 const largestMetadata = 1 << 28
 
