@@ -32,7 +32,10 @@ mends it. Exit status 4 when the run has a problem.`
   ]
   static override args = { run: runArgument }
   static override flags = {
-    'clear-cache': Flags.boolean({ description: "delete ckpt's cache of compiled code; it is made again when needed" }),
+    'clear-cache': Flags.boolean({
+      description: "delete ckpt's cache of compiled code; it is made again when needed",
+      default: false,
+    }),
     state: stateFlag,
   }
 

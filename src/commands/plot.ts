@@ -27,7 +27,7 @@ the checkpoints marked on it; else it is the checkpoints' own values. The best c
 missing or NaN is a gap.`
   static override examples = [
     { description: 'the metric of the run in this folder', command: '<%= config.bin %> plot' },
-    { description: 'two keys of one run', command: '<%= config.bin %> plot exp/a train_loss valid_loss --log' },
+    { description: 'two keys of one run', command: '<%= config.bin %> plot exp loss WER --log' },
     { description: 'all runs of a sweep, as a picture', command: '<%= config.bin %> plot -r exp WER --output wer.svg' },
   ]
   static override usage = 'plot [RUN…] [KEY…] [FLAGS]'

@@ -28,6 +28,11 @@ const otherStatuses: readonly [command: RegExp, statuses: readonly number[]][] =
   [/--min-free/, [0, 6]],
   // Nothing was moved, or pinned, before.
   [/^ckpt (trash restore|unpin) /, [3]],
+  // The sample has three metrics, and was written just now; nobody trained an adapter upon it.
+  [/^ckpt pin exp\/save --best/, [0, 2]],
+  [/^ckpt prune -r /, [0, 6]],
+  [/--merge-lora/, [3]],
+  [/^ckpt runs exp --where/, [0, 3]],
   // No job was run before.
   [/^ckpt (log|stop)\b/, [3]],
 ]
@@ -52,6 +57,7 @@ function workspace(): string {
     cpSync(model, join(folder, name))
   cpSync(join(sample, 'new-language.safetensors'), join(folder, 'new.safetensors'))
   writeFileSync(join(folder, 'plan.yaml'), plan)
+  writeFileSync(join(folder, 'exp', 'hyperparams.yaml'), 'lr: 0.001\nseed: 1\n')
   mkdirSync(join(folder, 'bin'))
   mkdirSync(join(folder, 'tmp'))
   writeFileSync(join(folder, 'train.sh'), '#!/bin/bash\npython train.py\n')

@@ -115,7 +115,7 @@ describe('ckpt find', () => {
     makeRun(epochs(1), join(root, 'one/save'))
     makeRun(epochs(1), join(root, 'two/save'))
     const got = await ckpt(['find', root])
-    expect(got.status).toBe(2)
+    expect(got.status).toBe(5)
     expect(got.stderr).toContain(join(root, 'one/save'))
     expect(got.stderr).toContain(join(root, 'two/save'))
     expect(got.stderr).toContain('-r')

@@ -162,7 +162,9 @@ describe.runIf(hasScript)('on a terminal', () => {
       },
     )
     expect(status).toBe(0)
-    expect(screen.replaceAll('\r', '')).toBe('ckpt: no checkpoint yet: a first start\nname? Ada\nhello Ada\n')
+    expect(screen.replaceAll('\r', '')).toBe(
+      'ckpt: no checkpoint yet: a first start\nname? Ada\nhello Ada\nckpt: done (exit status 0) after 1 start; no checkpoint saved\n',
+    )
   })
 
   it.runIf(hasProc)('a Ctrl-C comes once to the command, and a second one kills', async () => {
