@@ -19,6 +19,7 @@ import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } 
 import { inspectOcdbt } from './ocdbt.js'
 import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
+import { inspectTensorFlow } from './tensorflow.js'
 import { findPartSaves } from './same-save.js'
 import { inspectIndex, Shards } from './shard-index.js'
 
@@ -218,6 +219,7 @@ async function inspectContents(
   }
   found.push(findMissingShards(files.map((file) => file.name)), findUnfinishedFolders(files))
   found.push(await inspectDistributed(storage, files), await inspectOcdbt(storage, files))
+  if (options.level === 'deep') found.push(await inspectTensorFlow(storage, files, options.signal))
   found.push(await findFolders(storage, checkpoint, files, neighbours))
   return { findings: found.flat(), rests }
 }

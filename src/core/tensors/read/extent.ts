@@ -61,6 +61,12 @@ export function chunksOf(data: TensorData, chunk = 1 << 20): AsyncGenerator<Uint
   return isExtent(data) ? chunksOfExtent(data, chunk) : data.read(data.length, chunk)
 }
 
+/** All bytes, for what reading them finds out. Throws FormatError where a checksum differs. */
+export async function readThrough(data: TensorData): Promise<void> {
+  const chunks = chunksOf(data)
+  while ((await chunks.next()).done !== true);
+}
+
 async function* chunksOfExtent(extent: Extent, chunk: number): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(chunk, extent.length))
   for (let done = 0; done < extent.length;) {
