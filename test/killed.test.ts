@@ -175,7 +175,8 @@ async function expectSound(place: string, finish: Finish): Promise<void> {
     if (name !== 'CKPT+new') expect(hasItsTime(path, name)).toBe(true)
     expect(entries.map((entry) => entry.name)).not.toContain(name)
   }
-  const explained = /^journal\.jsonl$|^(trash|demoted|checksums)(\/[a-z]{16}0(\.json(\.new)?|\/.*)?)?$|^(pins|proven)\.json(\.new)?$/
+  const explained =
+    /^journal\.jsonl$|^(trash|demoted|checksums)(\/[a-z]{16}0(\.json(\.new)?|\/.*)?)?$|^(pins|proven)\.json(\.new)?$/
   expect(stateOf(path).filter((one) => !explained.test(one))).toEqual([])
 }
 
