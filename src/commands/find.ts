@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { healthFrom, isSound, stateOf, type Checkpoint, type Run } from '../core/checkpoint.js'
@@ -164,7 +164,8 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   /** What is only known to be missing because two or three others have it may never have been meant for this one. */
   private async isSoundByItself(one: Checkpoint, siblings: readonly Checkpoint[]): Promise<boolean> {
     if (one.health.grade !== 'partial') return false
-    if (siblings.filter(({ run }) => run === one.run).length > fewWitnesses + 1) return false
+    const others = siblings.filter(({ run, path }) => run === one.run && path !== one.path)
+    if (others.length > fewWitnesses && !lacksCountersAlone(one, others)) return false
     const bare = { ...one, health: healthFrom('none', []) }
     const [examined] = await examineAcross(this.storage, [bare], [bare], this.flags.verify, {})
     return examined !== undefined && isSound(examined)
@@ -184,6 +185,14 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   private document(checkpoint: Checkpoint): Record<string, unknown> {
     return this.flags.recursive ? { run: checkpoint.run, ...toDocument(checkpoint) } : toDocument(checkpoint)
   }
+}
+
+/** Of all that the others have, only where the loop stood is missing: nobody who takes the weights has a use for that. */
+function lacksCountersAlone({ health }: Checkpoint, others: readonly Checkpoint[]): boolean {
+  const counters = new Set(
+    others.flatMap(({ files }) => files.filter(({ role }) => role === 'loop').map(({ path }) => basename(path))),
+  )
+  return health.findings.every(({ file }) => file !== undefined && counters.has(file))
 }
 
 /** Others that have a file prove little while they are so few. */

@@ -110,6 +110,18 @@ describe('ckpt find', () => {
     expect((await ckpt(['find', '-r', root])).stdout).toBe(`${join(one, 'CKPT+b')}\n`)
   })
 
+  it('prints one that lacks only a counter which all others have, and warns', async () => {
+    const files = (epoch: number) => ({
+      'CKPT.yaml': `WER: ${10 + epoch}\nunixtime: ${1_700_000_000 + epoch}\n`,
+      'model.ckpt': 'x',
+      ...(epoch === 1 ? {} : { 'epoch.ckpt': `${epoch}` }),
+    })
+    const run = makeRun(Object.fromEntries([1, 2, 3, 4, 5, 6].map((epoch) => [`CKPT+${epoch}`, files(epoch)])))
+    const got = await ckpt(['find', run, '--min', 'WER'])
+    expect(got).toMatchObject({ status: 0, stdout: `${join(run, 'CKPT+1')}\n` })
+    expect(got.stderr).toContain('epoch.ckpt: not there')
+  })
+
   it('tells several runs apart when -r is left out', async () => {
     const root = temporaryDirectory()
     makeRun(epochs(1), join(root, 'one/save'))
