@@ -5,13 +5,12 @@
 import { sep } from 'node:path'
 import { isMeta, type Checkpoint, type Meta, type MetaValue, type Run } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
-import { csvCells, csvRows, textLines } from '../../formats/csv.js'
-import { parseJson, readJsonObject } from '../../formats/json.js'
+import { readJsonObject } from '../../formats/json.js'
 import { sourceOf, withFile } from '../../storage/source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { filesBeside } from './engine/beside.js'
 import { countsIn } from './engine/counts.js'
-import { numberOrText } from './engine/facts.js'
+import { logRows } from './engine/log-rows.js'
 import { knownLayouts } from './registry.js'
 import type { HistorySource } from './layout.js'
 
@@ -57,58 +56,16 @@ async function readSource(storage: ReadStorage, run: Run, source: HistorySource,
   for (const path of await filesBeside(storage, folder, source.beside)) {
     try {
       await withFile(storage, path, async (handle) => {
-        const blocks = source.from === 'csv' ? csvRows(sourceOf(handle)) : textLines(sourceOf(handle))
-        if (await readBlocks(blocks, source, into)) into.files.push(path)
+        let isUsed = false
+        for await (const rows of logRows(sourceOf(handle), source)) {
+          for (const row of rows) if (source.rows?.(row) !== false && into.add(row, source)) isUsed = true
+        }
+        if (isUsed) into.files.push(path)
       })
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
     }
   }
-}
-
-type LogSource = Exclude<HistorySource, { readonly from: 'trainer state' }>
-
-/** True where some value was found. */
-async function readBlocks(
-  blocks: AsyncIterable<readonly string[]>,
-  source: LogSource,
-  into: Gathered,
-): Promise<boolean> {
-  let names: readonly string[] | null = null
-  let isUsed = false
-  for await (const rows of blocks) {
-    for (const text of rows) {
-      if (source.from === 'csv' && names === null) {
-        names = csvCells(text).map((name) => name.trim())
-        continue
-      }
-      const row = names === null ? rowOf(text, source) : csvRow(names, text)
-      if (row === null || source.rows?.(row) === false) continue
-      isUsed = into.add(row, source) || isUsed
-    }
-  }
-  return isUsed
-}
-
-function rowOf(text: string, source: LogSource): Meta | null {
-  if (source.from === 'text') return source.parse(text)
-  try {
-    const value: MetaValue = parseJson(text)
-    return isMeta(value) ? value : null
-  } catch (error) {
-    if (error instanceof FormatError) return null
-    throw error
-  }
-}
-
-function csvRow(names: readonly string[], text: string): Meta {
-  const cells = csvCells(text)
-  return new Map(
-    names.flatMap((name, index): [string, MetaValue][] => {
-      const cell = cells[index]?.trim() ?? ''
-      return cell === '' ? [] : [[name, numberOrText(cell)]]
-    }),
-  )
 }
 
 /** The newest state holds the log of all before it (transformers/trainer_callback.py). */

@@ -1,0 +1,66 @@
+/** The rows of a log that a training writes, whatever notation they are in. */
+import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
+import { FormatError } from '../../../errors.js'
+import type { ByteSource } from '../../../formats/byte-source.js'
+import { csvCells, csvRows, textLines } from '../../../formats/csv.js'
+import { parseJson } from '../../../formats/json.js'
+import { numberOrText } from './facts.js'
+
+/** How the rows are written: under names in the first one, as JSON objects, or as `parse` knows. */
+export type RowForm =
+  { readonly from: 'csv' | 'jsonl' } | { readonly from: 'text'; readonly parse: (line: string) => Meta | null }
+
+/** Lines of a log that are no JSON object, after which the rest of it is not read: each mistake takes its time. */
+const mostUnreadable = 1000
+
+/** Some at a time, in their order. A line that is no row is left out. */
+export async function* logRows(source: ByteSource, form: RowForm): AsyncGenerator<readonly Meta[]> {
+  if (form.from === 'csv') {
+    yield* namedRows(source)
+    return
+  }
+  const [parse, most] = 'parse' in form ? [form.parse, Infinity] : [jsonRow, mostUnreadable]
+  let unreadable = 0
+  for await (const lines of textLines(source)) {
+    const rows: Meta[] = []
+    for (const line of lines) {
+      const row = parse(line)
+      if (row !== null) rows.push(row)
+      else if ((unreadable += 1) > most) break
+    }
+    yield rows
+    if (unreadable > most) return
+  }
+}
+
+async function* namedRows(source: ByteSource): AsyncGenerator<readonly Meta[]> {
+  let names: readonly string[] | null = null
+  for await (const texts of csvRows(source)) {
+    const rows: Meta[] = []
+    for (const text of texts) {
+      if (names === null) names = csvCells(text).map((name) => name.trim())
+      else rows.push(csvRow(names, text))
+    }
+    yield rows
+  }
+}
+
+function jsonRow(text: string): Meta | null {
+  try {
+    const value: MetaValue = parseJson(text)
+    return isMeta(value) ? value : null
+  } catch (error) {
+    if (error instanceof FormatError) return null
+    throw error
+  }
+}
+
+function csvRow(names: readonly string[], text: string): Meta {
+  const cells = csvCells(text)
+  return new Map(
+    names.flatMap((name, index): [string, MetaValue][] => {
+      const cell = cells[index]?.trim() ?? ''
+      return cell === '' ? [] : [[name, numberOrText(cell)]]
+    }),
+  )
+}
