@@ -14,7 +14,8 @@ import { auditPickle } from '../../formats/pickle/index.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { countOf, findUntiled, joinBoxes } from './boxes.js'
-import { FolderFile, FolderFiles, type FolderTensor } from './folder-file.js'
+import { folderFile, FolderFiles } from './folder-file.js'
+import type { ListedTensor } from './listed-file.js'
 import { partsOfPaths } from './path-parts.js'
 import { openSafetensors } from './safetensors-file.js'
 import { ensureSafe, isExtent, joinParts, readExactly } from './tensor.js'
@@ -42,7 +43,7 @@ export async function openDcpFolder(storage: ReadStorage, folder: string): Promi
   const composites = findComposites(metadata, path)
   const tensors = metadata.tensors.map((tensor) => describe(tensor, files, path))
   requireSense(tensors, files)
-  return new FolderFile({
+  return folderFile({
     format: 'torch-dcp',
     files,
     tensors: tensors.filter(({ name }) => !composites.has(name)),
@@ -108,7 +109,7 @@ function findComposites({ tensors }: DcpMetadata, path: string): Map<string, str
   return found
 }
 
-function describe(tensor: DcpTensor, files: FolderFiles, path: string): FolderTensor {
+function describe(tensor: DcpTensor, files: FolderFiles, path: string): ListedTensor {
   const { name, dtype, itemSize, shape, chunks } = tensor
   const bytes = countOf(shape) * itemSize
   const fault = Number.isSafeInteger(bytes) ? findUntiled(shape, chunks) : `it has [${shape.join(', ')}] elements`
@@ -197,7 +198,7 @@ function inFile(
 const mostTimes = 16
 const alwaysFine = 1 << 28
 
-function requireSense(tensors: readonly FolderTensor[], files: FolderFiles): void {
+function requireSense(tensors: readonly ListedTensor[], files: FolderFiles): void {
   const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
   if (total <= files.byteLength * mostTimes + alwaysFine) return
   throw new FormatError(`${files.folder}: the tensors take ${total} bytes, and its files have ${files.byteLength}`)

@@ -1,11 +1,9 @@
 /** Tensors that a folder's files hold together, as one file of tensors. */
-import type { PyValue } from '../../formats/pyyaml/value.js'
 import { FormatError } from '../../errors.js'
 import type { ReadHandle, ReadStorage, Stat } from '../../storage/storage.js'
-import type { FileParts } from './file-parts.js'
-import { headerFor } from './header.js'
+import { ListedFile, type ListedTensor, type Listing, type OpenFiles } from './listed-file.js'
 import { ensureSame } from './tensor.js'
-import type { TensorData, TensorFile, TensorInfo } from './tensor.js'
+import type { TensorFile } from './tensor.js'
 
 /** Files of one folder: looked at together, each opened when it is needed, and held open. */
 export class FolderFiles {
@@ -88,84 +86,24 @@ function notThere(path: string, says: string, cause: unknown): FormatError {
   })
 }
 
-/** A tensor that is put together when its values are asked for. */
-export interface FolderTensor extends TensorInfo {
-  /** Where its values lie, as a text: see `TensorFile.locationOf`. */
-  readonly place: string
-  open(): Promise<TensorData>
-}
-
-export interface FolderContents {
+export interface FolderContents extends Pick<Listing, 'values' | 'parts' | 'findings' | 'composites'> {
   readonly format: 'torch-dcp' | 'torch-zero'
   readonly files: FolderFiles
-  readonly tensors: readonly FolderTensor[]
-  readonly values?: PyValue
-  readonly parts?: FileParts
-  readonly findings?: readonly string[]
-  readonly composites?: ReadonlyMap<string, string>
+  readonly tensors: readonly ListedTensor[]
   readonly unsafe: readonly string[]
   readonly opaque: ReadonlyMap<string, number>
   /** What else is to be closed. */
   readonly close?: () => Promise<void>
 }
 
-export class FolderFile implements TensorFile {
-  readonly format: string
-  readonly path: string
-  readonly byteLength: number
-  readonly metadata: ReadonlyMap<string, string> = new Map()
-  readonly tensors: readonly TensorInfo[]
-  readonly values: PyValue
-  readonly findings: readonly string[]
-  readonly composites: ReadonlyMap<string, string>
-  readonly unsafe: readonly string[]
-  readonly opaque: ReadonlyMap<string, number>
-  readonly parts?: FileParts
-  private readonly byName: ReadonlyMap<string, FolderTensor>
-
-  constructor(private readonly contents: FolderContents) {
-    const { format, files, tensors, values = null, parts, findings = [], composites = new Map() } = contents
-    this.format = format
-    this.path = files.folder
-    this.byteLength = files.byteLength
-    this.tensors = tensors.map(bare)
-    this.values = values
-    this.findings = findings
-    this.composites = composites
-    this.unsafe = contents.unsafe
-    this.opaque = contents.opaque
-    if (parts !== undefined) this.parts = parts
-    this.byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
+/** A file of tensors whose path is the folder. */
+export function folderFile({ files, close, ...listing }: FolderContents): TensorFile {
+  const open: OpenFiles = {
+    ensureUnchanged: () => files.ensureUnchanged(),
+    close: async () => {
+      await files.close()
+      await close?.()
+    },
   }
-
-  head(): Uint8Array {
-    return headerFor(this)
-  }
-
-  locationOf({ name }: TensorInfo): string {
-    return this.tensorOf(name).place
-  }
-
-  async dataOf({ name }: TensorInfo): Promise<TensorData> {
-    return this.tensorOf(name).open()
-  }
-
-  private tensorOf(name: string): FolderTensor {
-    const tensor = this.byName.get(name)
-    if (tensor === undefined) throw new RangeError(`${this.path} has no tensor ${name}`)
-    return tensor
-  }
-
-  async ensureUnchanged(): Promise<void> {
-    await this.contents.files.ensureUnchanged()
-  }
-
-  async close(): Promise<void> {
-    await this.contents.files.close()
-    await this.contents.close?.()
-  }
-}
-
-function bare({ name, dtype, shape, bytes, shared }: FolderTensor): TensorInfo {
-  return { name, dtype, shape, bytes, ...(shared === undefined ? {} : { shared }) }
+  return new ListedFile(open, { ...listing, path: files.folder, byteLength: files.byteLength })
 }

@@ -18,7 +18,8 @@ import { isLegacyStream } from '../../formats/torch-legacy.js'
 import { innermost } from '../../formats/torch-tensor.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { isFloatDtype } from './dtype-name.js'
-import { FolderFile, FolderFiles, type FolderTensor } from './folder-file.js'
+import { folderFile, FolderFiles } from './folder-file.js'
+import type { ListedTensor } from './listed-file.js'
 import { castTo, sliceOf } from './slices.js'
 import { joinParts, readExactly, type TensorData, type TensorFile, type TensorInfo } from './tensor.js'
 import { openTorchLegacy } from './torch-legacy-file.js'
@@ -73,7 +74,7 @@ async function openFiles(
   if (obstacle !== undefined) throw refused(files.folder, obstacle)
   const plan = planOf(files.folder, models, optimizers)
   const all = [...models, ...optimizers]
-  return new FolderFile({
+  return folderFile({
     format: 'torch-zero',
     files,
     tensors: describeAll(plan, { models, optimizers }),
@@ -193,7 +194,7 @@ interface Processes {
 }
 
 /** Of tied ones each names the first, which is also named by itself. */
-function describeAll(plan: readonly ZeroTensor[], processes: Processes): FolderTensor[] {
+function describeAll(plan: readonly ZeroTensor[], processes: Processes): ListedTensor[] {
   const firsts = new Set(plan.map(({ tiedTo }) => tiedTo))
   return plan.map((tensor) => {
     const shared = tensor.tiedTo ?? (firsts.has(tensor.name) ? tensor.name : undefined)
@@ -202,7 +203,7 @@ function describeAll(plan: readonly ZeroTensor[], processes: Processes): FolderT
   })
 }
 
-function describe({ name, shape, slices }: ZeroTensor, processes: Processes): FolderTensor {
+function describe({ name, shape, slices }: ZeroTensor, processes: Processes): ListedTensor {
   const count = shape.reduce((product, size) => product * size, 1)
   const [first] = slices()
   const own = first === undefined ? 'F32' : dtypeOf(first, processes)
