@@ -7,6 +7,7 @@ import { localStorage } from '../../../../src/core/storage/local.js'
 import { findUntiled } from '../../../../src/core/tensors/read/boxes.js'
 import { measureTensor, openTensors, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
 import { isExtent } from '../../../../src/core/tensors/read/tensor.js'
+import { opened } from './opened-files.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../../fixtures/dcp/', import.meta.url).pathname
@@ -17,22 +18,13 @@ const expected = JSON.parse(fs.readFileSync(join(fixtures, 'four-ranks.json'), '
   { readonly dtype: string; readonly shape: readonly number[]; readonly sha256: string }
 >
 let folder = ''
-let open: TensorFile[] = []
 
 beforeEach(() => {
   folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-dcp-'))
 })
-afterEach(async () => {
-  for (const file of open) await file.close()
-  open = []
+afterEach(() => {
   fs.rmSync(folder, { recursive: true })
 })
-
-async function opened(path: string): Promise<TensorFile> {
-  const file = await openTensors(storage, path)
-  open.push(file)
-  return file
-}
 
 async function hashesOf(file: TensorFile): Promise<Record<string, unknown>> {
   const hashes: Record<string, unknown> = {}

@@ -6,32 +6,24 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { convert, planConversion } from '../../../../src/core/tensors/convert/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { isDtype } from '../../../../src/core/formats/safetensors.js'
-import { measureTensor, openTensors, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
+import { measureTensor, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
 import { openPickle } from '../../../../src/core/tensors/read/pickle-file.js'
 import { chunksOf } from '../../../../src/core/tensors/read/tensor.js'
 import { tiesOf } from '../../../../src/core/tensors/read/ties.js'
+import { closedLater, opened } from './opened-files.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../../fixtures/formats/', import.meta.url).pathname
 type Forms = Record<string, { readonly dtype: string; readonly shape: readonly number[]; readonly sha256: string }>
 const expected = JSON.parse(fs.readFileSync(join(fixtures, 'expected.json'), 'utf8')) as Record<string, Forms>
 let folder = ''
-let open: TensorFile[] = []
 
 beforeEach(() => {
   folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-formats-'))
 })
-afterEach(async () => {
-  for (const file of open) await file.close()
-  open = []
+afterEach(() => {
   fs.rmSync(folder, { recursive: true })
 })
-
-async function opened(path: string): Promise<TensorFile> {
-  const file = await openTensors(storage, path)
-  open.push(file)
-  return file
-}
 
 async function formsOf(file: TensorFile): Promise<Forms> {
   const forms: [string, Forms[string]][] = []
@@ -160,7 +152,7 @@ describe('pickles of numpy arrays', () => {
     async (name) => {
       const path = join(fixtures, `pickle/${name}.pkl`)
       const file = await openPickle(await storage.open(path), 0)
-      open.push(file)
+      closedLater(file)
       expect(await formsOf(file)).toEqual(expected[`pickle/${name}.pkl`])
     },
   )

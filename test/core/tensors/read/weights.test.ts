@@ -5,30 +5,22 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { average, planAverage } from '../../../../src/core/tensors/average/index.js'
 import { convert, planConversion } from '../../../../src/core/tensors/convert/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { openTensors, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
+import { weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
 import { matchTensors, transfer } from '../../../../src/core/tensors/transfer/index.js'
+import { opened } from './opened-files.js'
 
 const storage = localStorage()
 const fixture = (name: string) => new URL(`../../../fixtures/parts/${name}`, import.meta.url).pathname
 let folder = ''
-let open: TensorFile[] = []
 
 beforeEach(() => {
   folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-parts-'))
 })
-afterEach(async () => {
-  for (const file of open) await file.close()
-  open = []
+afterEach(() => {
   fs.rmSync(folder, { recursive: true })
 })
 
 const at = (name: string) => join(folder, name)
-
-async function opened(path: string): Promise<TensorFile> {
-  const file = await openTensors(storage, path)
-  open.push(file)
-  return file
-}
 
 const model = ['bn.bias', 'bn.num_batches_tracked', 'bn.running_mean', 'bn.running_var', 'bn.weight', 'emb.weight', 'head.weight'] // prettier-ignore
 const namesOf = ({ tensors }: TensorFile) => tensors.map(({ name }) => name).sort()

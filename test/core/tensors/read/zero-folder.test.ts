@@ -11,6 +11,7 @@ import {
   weightsOf,
   type TensorFile,
 } from '../../../../src/core/tensors/read/index.js'
+import { opened } from './opened-files.js'
 
 const storage = localStorage()
 /**
@@ -20,22 +21,13 @@ const storage = localStorage()
  */
 const fixture = (name: string) => new URL(`../../../fixtures/deepspeed/${name}`, import.meta.url).pathname
 let folder = ''
-let open: TensorFile[] = []
 
 beforeEach(() => {
   folder = fs.mkdtempSync(join(tmpdir(), 'ckpt-zero-'))
 })
-afterEach(async () => {
-  for (const file of open) await file.close()
-  open = []
+afterEach(() => {
   fs.rmSync(folder, { recursive: true })
 })
-
-async function opened(path: string): Promise<TensorFile> {
-  const file = await openTensors(storage, path)
-  open.push(file)
-  return file
-}
 
 const dtypes = new Map([
   ['F32', 'float32'],
