@@ -1,5 +1,5 @@
 /** How this ckpt came here, and what it keeps in the user's cache. */
-import { existsSync, lstatSync, readdirSync, unlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, sep } from 'node:path'
 import { ownProgram } from './own-program.js'
@@ -32,13 +32,18 @@ export function codeCache(): Cache {
   if (!isAbsolute(home)) return { folder: null, files: [] }
   const folder = join(home, 'ckpt')
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('code-')) : []
-  const paths = names.map((name) => join(folder, name))
-  return { folder, files: paths.map((path) => ({ path, size: lstatSync(path).size })) }
+  // Another ckpt may drop the oldest at any moment.
+  const files = names.flatMap((name) => {
+    const path = join(folder, name)
+    const stats = lstatSync(path, { throwIfNoEntry: false })
+    return stats === undefined ? [] : [{ path, size: stats.size }]
+  })
+  return { folder, files }
 }
 
 /** Bytes; the same in bin/run.js. */
 export const mostCached = 20e6
 
 export function clearCache({ files }: Cache): void {
-  for (const { path } of files) unlinkSync(path)
+  for (const { path } of files) rmSync(path, { force: true })
 }
