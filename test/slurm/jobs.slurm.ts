@@ -83,7 +83,9 @@ describe('a job that is warned of its time limit', () => {
   it('in a job array each task is requeued alone, with a run of its own', async () => {
     const folder = temporaryDirectory()
     const own = (task: number) => join(folder, `task-${task}`)
-    const script = underRun(`${folder}/task-$SLURM_ARRAY_TASK_ID`)
+    // The second task is to be at work still when the first one runs again.
+    const slow = '[ -n "$SLURM_RESTART_COUNT" ] || export EPOCH_SECONDS=1.5\n'
+    const script = slow + underRun(`${folder}/task-$SLURM_ARRAY_TASK_ID`)
     const id = submit(folder, 'train', script, '--time=10', '--requeue', '--array=1-2')
     await Promise.all([epochDone(own(1), 1), epochDone(own(2), 1)])
     warn(`${id}_1`)
