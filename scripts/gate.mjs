@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** Scripts of package.json; those of a row one after the other, for each needs the one before. The longest row first. */
-const rows = [['lint'], ['generated', 'unused', 'package'], ['types'], ['formatted'], ['house']]
+const rows = [['lint'], ['generated', 'unused', 'package'], ['documented'], ['types'], ['formatted'], ['house']]
 
 /** Gives its exit status. */
 function run(script) {

@@ -23,6 +23,7 @@ const here: Surroundings = {
   processes: processes('a training program'),
 }
 
+/** Saves, finds, recovers and deletes checkpoints of a training program on this machine, as SpeechBrain's does in Python. */
 export class Checkpointer extends CoreCheckpointer {
   /** A relative directory is one of the working directory. */
   constructor(directory: string, options: CheckpointerOptions & Partial<Surroundings> = {}) {

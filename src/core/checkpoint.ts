@@ -3,6 +3,7 @@
 /** What one checkpoint says of itself, in file order. A Map, for keys are data (`__proto__` is a legal one). */
 export type Meta = ReadonlyMap<string, MetaValue>
 
+/** A value of a meta, as its file gives it. */
 export type MetaValue =
   | null
   | boolean
@@ -56,11 +57,13 @@ export function holdsWeights({ role }: Pick<ParamFile, 'role'>): boolean {
 
 /** One file of a checkpoint. The key is unique within its checkpoint. */
 export interface ParamFile {
+  /** By which it is asked for, in the framework's own word: `model`, `optimizer`. */
   readonly key: string
   /** Absolute. */
   readonly path: string
   /** Bytes; null until measured (see `measure` in layouts/). */
   readonly size: number | null
+  /** What it is for. */
   readonly role: Role
   /** True when it may be missing from one checkpoint while all others of the run have it. */
   readonly optional?: boolean
@@ -70,12 +73,15 @@ export interface ParamFile {
 export interface Member {
   /** Absolute. */
   readonly path: string
+  /** A folder counts with all that is in it. */
   readonly kind: 'directory' | 'file'
 }
 
 /** When a value was measured, as its framework counts: absent means that it does not say. */
 export interface Moment {
+  /** Optimizer steps. */
   readonly step?: number
+  /** Epochs, which may be a fraction. */
   readonly epoch?: number
 }
 
@@ -90,6 +96,7 @@ export type HealthLevel = 'none' | 'quick' | 'deep'
 
 /** One thing that is wrong with a checkpoint. */
 export interface Finding {
+  /** What it makes of the checkpoint where it stands alone. */
   readonly grade: Exclude<Grade, 'unchecked' | 'whole'>
   /** The file it is about, relative to the checkpoint; absent when it is about the checkpoint as such. */
   readonly file?: string
@@ -97,9 +104,13 @@ export interface Finding {
   readonly reason: string
 }
 
+/** How a checkpoint was found. */
 export interface Health {
+  /** How much was looked at. */
   readonly level: HealthLevel
+  /** The one that its findings come to. */
   readonly grade: Grade
+  /** Empty where nothing is known against it. */
   readonly findings: readonly Finding[]
 }
 
@@ -136,6 +147,7 @@ export interface HyperParameter {
 /** By name; of nested settings with dots: `optimizer.lr`. */
 export type HyperParameters = ReadonlyMap<string, HyperParameter>
 
+/** One saved state of a training. */
 export interface Checkpoint {
   /** Path relative to the run, with `/`; unique within the run. */
   readonly name: string
@@ -152,8 +164,11 @@ export interface Checkpoint {
    * for a group, where `path` may be the part that the names of its members share.
    */
   readonly members: readonly Member[]
+  /** Its values, from where the framework keeps them. */
   readonly meta: Meta
+  /** Optimizer steps done, as the framework counts; null when nothing tells. */
   readonly step: number | null
+  /** Epochs, as the framework counts; null when nothing tells. */
   readonly epoch: number | null
   /** Unix seconds from meta `unixtime`; null when the meta does not say. */
   readonly unixtime: number | null
@@ -165,6 +180,7 @@ export interface Checkpoint {
   readonly files: readonly ParamFile[]
   /** Bytes of everything in it; null until measured. */
   readonly size: number | null
+  /** What is known of its files. */
   readonly health: Health
   /** Names of sibling checkpoints that this one's bookkeeping points to, HF's `best_model_checkpoint`. */
   readonly pointsTo: readonly Pointer[]
@@ -319,8 +335,10 @@ export function isUnreadable({ health }: Checkpoint): boolean {
   return health.grade === 'unreadable'
 }
 
+/** A folder that a training saves into. */
 export interface Run {
   /** Absolute. */
   readonly path: string
+  /** In no order: see `byRecency`. */
   readonly checkpoints: readonly Checkpoint[]
 }

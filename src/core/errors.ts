@@ -27,6 +27,7 @@ export const exitStatusOf = {
   interrupted: 130,
 } as const satisfies Record<string, number>
 
+/** Why something was refused or failed: a closed list. */
 export type ErrorCode = keyof typeof exitStatusOf
 
 export interface ErrorDetails {
@@ -38,7 +39,9 @@ export interface ErrorDetails {
 
 /** The only error that core throws on purpose. Any other error is a bug. */
 export class CkptError extends Error {
+  /** What kind of failure it is. */
   readonly code: ErrorCode
+  /** What to do next. */
   readonly hint: string | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -48,6 +51,7 @@ export class CkptError extends Error {
     this.hint = details.hint
   }
 
+  /** The exit status that the program ends with for it. */
   get exitStatus(): number {
     return exitStatusOf[this.code]
   }
@@ -55,7 +59,9 @@ export class CkptError extends Error {
 
 /** A failed call of the file system, with the path and the system's own error code (`ENOENT`, `EACCES`, …). */
 export class StorageError extends CkptError {
+  /** Absolute: what the call was about. */
   readonly path: string
+  /** The system's own word: `ENOENT`. */
   readonly errno: string
 
   constructor(path: string, errno: string, message: string, details: ErrorDetails = {}) {
@@ -109,6 +115,7 @@ export function isUnreadable(errno: string): boolean {
  * bytes from the start of the file.
  */
 export class FormatError extends CkptError {
+  /** Bytes from the start of the file; undefined where no place can be named. */
   readonly offset: number | undefined
 
   constructor(message: string, details: ErrorDetails & { offset?: number; code?: 'damaged' | 'refused' } = {}) {

@@ -28,11 +28,15 @@ import { bytesOnDisk } from './bytes-on-disk.js'
 import { setAsideReasons } from './set-aside.js'
 import { pinsOf, type StateLocation } from './run-with-state.js'
 
+/** What is to stay and what may go, as `ckpt prune` is asked. */
 export interface PruneRequest {
+  /** The orders that keep, and what may go at all. */
   readonly query: Query
+  /** So many of each order stay; 1 where an order is named. */
   readonly keep?: number | undefined
   /** Recency is no order of its own. */
   readonly noKeepRecent?: boolean
+  /** They rescue what the orders would let go. */
   readonly rules?: readonly Rule[]
   /** Seconds. */
   readonly olderThan?: number | undefined
@@ -42,7 +46,9 @@ export interface PruneRequest {
   readonly minFree?: Amount | undefined
   /** They go to the trash, which frees no space. */
   readonly toTrash?: boolean
+  /** What is found damaged goes too. */
   readonly removeDamaged?: boolean
+  /** The plan may remove every checkpoint. */
   readonly allowEmpty?: boolean
   /** False: the policy alone decides. */
   readonly protect?: boolean
@@ -73,6 +79,7 @@ export interface PruneContext extends HealthOptions, StateLocation {
   readonly writers?: Writers
 }
 
+/** Who stays, who goes, and what removing them needs and gives. */
 export interface PrunePlan extends RetentionPlan {
   /** Of those to remove, as they were looked at for this plan. */
   readonly fingerprints: Fingerprints
@@ -80,6 +87,7 @@ export interface PrunePlan extends RetentionPlan {
   readonly freedBytes: number
   /** By path, the bytes that each checkpoint has on the medium, as `du` counts them. */
   readonly onDisk: ReadonlyMap<string, number>
+  /** For people. */
   readonly warnings: readonly string[]
   /** Books of the framework that will name others, or list fewer. */
   readonly pointers: readonly Pointed[]

@@ -22,7 +22,9 @@ import type { ReadStorage } from '../storage/storage.js'
 import { examineAcross } from './open.js'
 import { withSettingsFor } from './with-settings.js'
 
+/** Which checkpoints are meant, and which of them is best. */
 export interface Query {
+  /** The first decides where one checkpoint is wanted. */
   readonly orders: readonly Order[]
   /** All of them must hold. */
   readonly where: readonly Expression[]
@@ -30,6 +32,7 @@ export interface Query {
   readonly training?: TrainingChoice | undefined
 }
 
+/** What a query comes to. */
 export interface Arranged {
   /** All checkpoints, newest first. */
   readonly ordered: readonly Checkpoint[]

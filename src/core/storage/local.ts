@@ -16,6 +16,7 @@ export interface LocalOptions {
   readonly actAs?: ActAs | undefined
 }
 
+/** The file system of this machine. Calls never throw but StorageError; those that take many paths answer for each. */
 export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storage {
   const local = new Local(actAs ?? null)
   return {

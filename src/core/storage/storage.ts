@@ -182,7 +182,9 @@ export interface FolderHandle {
   close(): Promise<void>
 }
 
+/** What reading needs of a file system. */
 export interface ReadStorage {
+  /** Who uses it. */
   readonly custody: Custody
   /** From now on, for every call with a path in that folder. */
   guard(folder: Guarded): void
@@ -216,6 +218,7 @@ export interface WriteStorage {
   append(path: string, bytes: Uint8Array): Promise<void>
   /** Creates one directory; `EEXIST` when something is there. The umask narrows `mode` (0o777 when left out). */
   makeDirectory(path: string, mode?: number): Promise<void>
+  /** One step; a file that had the new name is gone afterwards. */
   rename(from: string, to: string): Promise<void>
   /**
    * Renames what is `expected` and nothing else: where something else had the name, it gets it back, and `false` is
@@ -228,7 +231,9 @@ export interface WriteStorage {
   unlink(path: string): Promise<void>
   /** Removes an empty directory. */
   removeDirectory(path: string): Promise<void>
+  /** Gives the file a second name; fails where one is there. */
   hardLink(existing: string, path: string): Promise<void>
+  /** Makes a link that says `target`; fails where the path is taken. */
   symbolicLink(target: string, path: string): Promise<void>
   /** Copies one file's bytes to a new file, sharing blocks where the file system can (reflink). */
   copyFile(from: string, to: string): Promise<void>
@@ -244,4 +249,5 @@ export interface WriteStorage {
   syncDirectory(path: string): Promise<void>
 }
 
+/** A file system that can be read and changed. */
 export interface Storage extends ReadStorage, WriteStorage {}

@@ -3,18 +3,32 @@ import { CkptError, StorageError } from '../../errors.js'
 import { syncTree } from '../publish/index.js'
 import type { Stat, Storage } from '../../storage/storage.js'
 
+/** One file of a new checkpoint, and where it comes from. */
 export type FileToSave =
-  /** A file, by its absolute path. */
-  | { readonly kind: 'path'; readonly path: string; readonly through?: Through }
-  /** Bytes as they come; `title` names them in messages. */
   | {
-      readonly kind: 'bytes'
-      readonly bytes: AsyncIterable<Uint8Array>
-      readonly title: string
+      /** A file that is there. */
+      readonly kind: 'path'
+      /** Absolute. */
+      readonly path: string
+      /** Makes the file of the checkpoint from it; it is copied, linked or moved when left out. */
       readonly through?: Through
     }
-  /** Whatever this makes at the path that it gets: a file, or a folder. */
-  | { readonly kind: 'written'; readonly write: (path: string) => Promise<void> }
+  | {
+      /** Bytes as they come. */
+      readonly kind: 'bytes'
+      /** Read once. */
+      readonly bytes: AsyncIterable<Uint8Array>
+      /** Names them in messages. */
+      readonly title: string
+      /** Makes the file of the checkpoint from what they come to. */
+      readonly through?: Through
+    }
+  | {
+      /** What somebody else writes: a file, or a folder. */
+      readonly kind: 'written'
+      /** Makes it at the path that it gets, where nothing is yet. */
+      readonly write: (path: string) => Promise<void>
+    }
 
 /** Makes the file at `target`, synced, of the one at `source`: both absolute, and nothing is at the target. */
 export type Through = (source: string, target: string, signal?: AbortSignal) => Promise<void>

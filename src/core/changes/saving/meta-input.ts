@@ -20,6 +20,7 @@ export type MetaInput =
   | ReadonlyMap<string, MetaInput>
   | { readonly [key: string]: MetaInput }
 
+/** What is to stand in a meta, by key; what is undefined is left out. */
 export type MetaInputs = ReadonlyMap<string, MetaInput> | Readonly<Record<string, MetaInput>>
 
 export interface MetaFacts {

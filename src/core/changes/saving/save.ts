@@ -20,6 +20,7 @@ import { tellOf } from './failure.js'
 import { fileNameOf, metaFile, nameOf } from './keys.js'
 import { metaText } from './meta-input.js'
 
+/** A checkpoint to be saved in SpeechBrain's layout. */
 export interface NewCheckpoint {
   /** Absolute; made when missing. */
   readonly run: string
@@ -33,8 +34,11 @@ export interface NewCheckpoint {
   readonly files: ReadonlyMap<string, FileToSave>
 }
 
+/** How a checkpoint is saved. */
 export interface SaveOptions {
+  /** How files given by their paths get in; copied when left out. */
   readonly placement?: Placement
+  /** Resolves after so many milliseconds. */
   readonly wait: Wait
   /** Stands for `<parent of the run>/.ckpt/<run's name>`. */
   readonly stateDirectory?: string | undefined
@@ -44,7 +48,9 @@ export interface SaveOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
+/** The checkpoint that is there now. */
 export interface Saved {
+  /** Of its folder, `CKPT+…`. */
   readonly name: string
   /** Absolute. */
   readonly path: string

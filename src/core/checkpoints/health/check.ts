@@ -23,6 +23,7 @@ import { inspectTensorFlow } from './tensorflow.js'
 import { findPartSaves } from './same-save.js'
 import { inspectIndex, Shards } from './shard-index.js'
 
+/** How a look at checkpoints is watched and ended. */
 export interface HealthOptions {
   /** Told after each part how many bytes of how many have been looked at. */
   readonly onProgress?: (done: number, total: number) => void

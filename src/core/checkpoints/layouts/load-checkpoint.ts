@@ -6,7 +6,9 @@ import type { ReadStorage } from '../../storage/storage.js'
 import { loadRun, resolveFrom, SeveralRunsError } from './discover.js'
 import { scanFolder } from './scan.js'
 
+/** A checkpoint that was named by itself. */
 export interface LoadedCheckpoint {
+  /** The one that was named. */
   readonly checkpoint: Checkpoint
   /** Its run: health needs the other checkpoints. */
   readonly run: Run

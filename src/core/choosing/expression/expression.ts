@@ -5,6 +5,7 @@ import { parse } from './parse.js'
 import type { Pattern, PatternText } from './tree.js'
 import { truthOf, type Scope, type Value } from './value.js'
 
+/** A filter or an order that was read, and can be asked of a checkpoint. */
 export interface Expression {
   /** As it was written. */
   readonly text: string

@@ -27,18 +27,23 @@ export interface Removed {
   readonly reason: Reason<RemoveCode>
 }
 
+/** Who stays and who goes. */
 export interface RetentionPlan {
   /** Both newest first; together they are the checkpoints that were given, each once. */
   readonly keep: readonly Kept[]
+  /** Those to go, each with its reason. */
   readonly remove: readonly Removed[]
   /** Bytes by which the space targets are missed although all that may go goes; 0 when they are met or not set. */
   readonly missingBytes: number
 }
 
+/** All that a plan is made of. */
 export interface PlanInput {
   /** All of the run, newest first. */
   readonly checkpoints: readonly Checkpoint[]
+  /** What the user asked for. */
   readonly policy: Policy
+  /** The clock and the calendar that rules go by. */
   readonly context: RuleContext
   /**
    * Where several trainings lie in the run, the newest one's: none of them goes in favour of an older one's. Left out:

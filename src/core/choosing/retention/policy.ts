@@ -22,18 +22,23 @@ export interface SpaceTarget {
   readonly sizeOf: (checkpoint: Checkpoint, removed: ReadonlySet<Checkpoint>) => number
 }
 
+/** What is to stay and what may go. */
 export interface Policy {
   /** `--keep N`; left out, it is 1 where an order is named, and no order keeps anything where none is. */
   readonly keep?: number | undefined
+  /** Each keeps its own best `keep`. */
   readonly orders: readonly RankedOrder[]
   /** What `--where` selects: only that may go. Left out: all. */
   readonly selected?: ReadonlySet<Checkpoint> | undefined
   /** For people, the flags that select; left out: `--where`. */
   readonly narrowedBy?: string | undefined
+  /** They rescue what the orders would let go. */
   readonly rules?: readonly Rule[]
   /** Only those older than so many seconds may go. */
   readonly olderThan?: number | undefined
+  /** Goes on removing until it is met. */
   readonly space?: SpaceTarget | undefined
+  /** What is found damaged goes too. */
   readonly removeDamaged?: boolean
   /** The plan may remove every checkpoint. */
   readonly allowEmpty?: boolean

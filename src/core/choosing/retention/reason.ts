@@ -24,7 +24,9 @@ export type KeepCode =
 /** Why one goes. */
 export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space' | 'same'
 
+/** One reason, for programs and for people. */
 export interface Reason<Code extends string = KeepCode> {
+  /** Stable between versions. */
   readonly code: Code
   /** For people, without a capital or a full stop. */
   readonly text: string

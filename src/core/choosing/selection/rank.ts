@@ -16,10 +16,17 @@ interface Finer {
   readonly first?: string
 }
 
+/** What is best: the lowest or highest value of a key, the highest of an expression, or the one that the framework names. */
 export type Order =
   | (Criterion & Finer)
-  /** The one that the framework names, where nothing says by which metric. */
-  | { readonly kind: 'named'; readonly label: string; readonly first: string }
+  | {
+      /** The one that the framework names, where nothing says by which metric. */
+      readonly kind: 'named'
+      /** What names it: `best_model_checkpoint`. */
+      readonly label: string
+      /** Its state: see `stateOf`. */
+      readonly first: string
+    }
 
 /**
  * Best first, only those that have the order's value. Of equal ones first what the order's second criteria say, then

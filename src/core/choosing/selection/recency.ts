@@ -5,9 +5,11 @@ import { trainingsOf } from './trainings.js'
 
 export type Scale = 'unixtime' | 'step' | 'epoch' | 'file time'
 
+/** Checkpoints in the order in which they were saved. */
 export interface Recency {
   /** Newest first. */
   readonly ordered: readonly Checkpoint[]
+  /** What told the order. */
   readonly scale: Scale
   /** Of one run, the trainings that lie in it, the oldest first; one where nothing tells them apart. */
   readonly trainings: readonly (readonly Checkpoint[])[]

@@ -22,6 +22,7 @@ import type { Storage } from '../../storage/storage.js'
 import { checkKeeping, inOrder, ordersOf, type Choice, type Keeping } from './choose.js'
 import { findHook, type Hooks } from './hooks.js'
 
+/** How one recoverable is saved and loaded. */
 export interface RecoverableOptions<T = never> extends Hooks<T> {
   /** A checkpoint that has no file for it loads all the same. */
   readonly optional?: boolean
@@ -29,6 +30,7 @@ export interface RecoverableOptions<T = never> extends Hooks<T> {
 
 /** What the Checkpointer cannot know by itself. */
 export interface Surroundings {
+  /** Where checkpoints lie. */
   readonly storage: Storage
   /** Unix seconds. */
   readonly now: () => number
@@ -42,6 +44,7 @@ export interface Surroundings {
   readonly processes: Processes
 }
 
+/** What a Checkpointer is made with. */
 export interface CheckpointerOptions {
   /** By key: what is saved in the file `KEY.ckpt`. */
   readonly recoverables?: Readonly<Record<string, object>> | ReadonlyMap<string, object>
@@ -55,7 +58,9 @@ export interface CheckpointerOptions {
   readonly onWarning?: (text: string) => void
 }
 
+/** What is said of a checkpoint when it is saved. */
 export interface SaveCheckpointOptions {
+  /** What stands in its `CKPT.yaml`, beside what SpeechBrain itself writes there. */
   readonly meta?: MetaInputs
   /** False in the middle of an epoch. */
   readonly endOfEpoch?: boolean
@@ -76,8 +81,8 @@ interface Recoverable {
 export class Checkpointer {
   private readonly recoverables = new Map<string, Recoverable>()
 
-  /** `directory` is absolute; the first save makes it. */
   constructor(
+    /** Absolute; the first save makes it. */
     readonly directory: string,
     private readonly surroundings: Surroundings,
     private readonly options: CheckpointerOptions = {},
@@ -102,6 +107,7 @@ export class Checkpointer {
     return this
   }
 
+  /** Adds each under its key, with the hooks of its class. */
   addRecoverables(recoverables: Readonly<Record<string, object>> | ReadonlyMap<string, object>): this {
     if (Array.isArray(recoverables)) throw new CkptError('usage', 'recoverables are given by key, not as an array')
     const entries = recoverables instanceof Map ? recoverables : Object.entries(recoverables)

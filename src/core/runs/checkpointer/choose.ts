@@ -9,6 +9,7 @@ export type Importance = (checkpoint: Checkpoint) => number
 
 /** At most one of the three orders; none means the newest first. */
 export interface Choice {
+  /** A number for each checkpoint: the highest first. */
   readonly importanceKey?: Importance | undefined
   /** Only checkpoints that have a number under this key of the meta take part; the highest first. */
   readonly maxKey?: string | undefined
@@ -45,13 +46,17 @@ function descending(a: number, b: number): number {
   return a === b ? 0 : a > b ? -1 : 1
 }
 
+/** Which checkpoints stay. */
 export interface Keeping {
   /** Each order keeps so many; 1 when left out. */
   readonly numToKeep?: number | undefined
   /** Recency is one of the orders, unless false. */
   readonly keepRecent?: boolean | undefined
+  /** One order each, the highest first. */
   readonly importanceKeys?: readonly Importance[] | undefined
+  /** Keys of the meta, one order each, the highest first. */
   readonly maxKeys?: readonly string[] | undefined
+  /** The same, the lowest first. */
   readonly minKeys?: readonly string[] | undefined
   /** Only checkpoints for which it is true may go. */
   readonly predicate?: Choice['predicate']

@@ -16,21 +16,27 @@ export class EpochCounter implements IterableIterator<number> {
   current = 0
 
   /** Throws CkptError `usage` for a limit that is no whole number from 0 up. */
-  constructor(readonly limit: number) {
+  constructor(
+    /** The last epoch. */
+    readonly limit: number,
+  ) {
     requireCount('limit', limit)
   }
 
+  /** The next epoch, which is `current` from then on. */
   next(): IteratorResult<number, undefined> {
     if (this.current >= this.limit) return { done: true, value: undefined }
     this.current += 1
     return { done: false, value: this.current }
   }
 
+  /** Itself: there is one count. */
   [Symbol.iterator](): this {
     return this
   }
 }
 
+/** When a training is to stop early. */
 export interface StopperOptions {
   /** Stops after so many epochs without improvement. */
   readonly limitToStop: number
@@ -49,14 +55,17 @@ const leastGain = 1e-6
  * beside, in SpeechBrain's words, lies in a file next to that, `KEY.stopper.yaml`.
  */
 export class EpochCounterWithStopper extends EpochCounter {
+  /** True once there was no improvement for too long. */
   shouldStop = false
   /** The epoch with the best score. */
   bestEpoch = 0
+  /** The metric at `bestEpoch`; infinity before there is one. */
   bestScore: number
 
   /** Throws CkptError `usage`. */
   constructor(
     limit: number,
+    /** As they were given. */
     readonly options: StopperOptions,
   ) {
     super(limit)
@@ -66,6 +75,7 @@ export class EpochCounterWithStopper extends EpochCounter {
     this.bestScore = worstScore(options.direction)
   }
 
+  /** The next epoch, unless it is time to stop. */
   override next(): IteratorResult<number, undefined> {
     return this.shouldStop ? { done: true, value: undefined } : super.next()
   }

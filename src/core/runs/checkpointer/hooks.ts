@@ -15,9 +15,13 @@ export type LoadHook<T = never> = (
 /** Takes what it can use from a file of another training. */
 export type TransferHook<T = never> = (object: T, path: string, storage: ReadStorage) => void | Promise<void>
 
+/** What saves an object, loads it, and takes it over from another training. */
 export interface Hooks<T = never> {
+  /** Writes its state. */
   readonly save?: SaveHook<T>
+  /** Brings its state back. */
   readonly load?: LoadHook<T>
+  /** Takes what it can use of another training's; `load` serves when left out. */
   readonly transfer?: TransferHook<T>
 }
 

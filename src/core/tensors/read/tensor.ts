@@ -19,7 +19,9 @@ export {
   type TensorPart,
 } from './extent.js'
 
+/** One tensor of a file, without its values. */
 export interface TensorInfo {
+  /** Unique within the file. */
   readonly name: string
   /** By safetensors' name where it has one (see `isDtype`), else by torch's: `complex128`, `qint8`. */
   readonly dtype: string
@@ -45,6 +47,7 @@ export interface TensorFile {
   readonly path: string
   /** Bytes of the file, or of all files that it is made of. */
   readonly byteLength: number
+  /** What the format keeps beside the tensors as text, by key. */
   readonly metadata: ReadonlyMap<string, string>
   /** In the order of their data, or of the names in the saved object; names are unique. */
   readonly tensors: readonly TensorInfo[]
@@ -78,6 +81,7 @@ export interface TensorFile {
   dataOf(tensor: TensorInfo): Promise<TensorData>
   /** Throws CkptError when the file is not what it was when it was opened. */
   ensureUnchanged(): Promise<void>
+  /** Lets go of the file; nothing can be read afterwards. */
   close(): Promise<void>
 }
 

@@ -13,6 +13,7 @@ import type { Pair } from './pair.js'
 import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
 
+/** How tensors of two files are brought together by name. */
 export interface MatchOptions {
   /** Goes on without the tensors whose shapes differ: they keep the target's values. */
   readonly skipMismatched?: boolean
@@ -40,9 +41,13 @@ export interface Coverage {
   readonly bytes: number
 }
 
+/** Which tensor gets its values from which, before anything is written. */
 export interface TransferPlan {
+  /** Where values come from. */
   readonly source: TensorFile
+  /** The model that gets them. */
   readonly target: TensorFile
+  /** What it was made with. */
   readonly options: MatchOptions
   /** Values come from the source. In the order of the target's data, as all that follow but `unexpected`. */
   readonly matched: readonly Pair[]
@@ -64,6 +69,7 @@ export interface TransferPlan {
   readonly nearMisses: readonly NearMiss[]
   /** By which names match that did not as they stand. */
   readonly prefix: PrefixChange | null
+  /** How much of the target is filled. */
   readonly coverage: Coverage
 }
 

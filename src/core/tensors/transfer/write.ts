@@ -25,6 +25,7 @@ import type { TransferPlan } from './match.js'
 import type { Pair } from './pair.js'
 import { pourResized } from './resize.js'
 
+/** How a transfer is written. */
 export interface TransferOptions extends Pick<
   WriteOptions,
   'force' | 'onOutdated' | 'onProgress' | 'signal' | 'strictCast'
