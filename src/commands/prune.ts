@@ -48,11 +48,11 @@ import {
   yesFlag,
 } from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
-import { summarise } from '../render/checkpoints.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
 import {
   describeLeftAlone,
+  describeWarnings,
   manyDocument,
   renderManyDone,
   renderManyPlans,
@@ -60,6 +60,7 @@ import {
 } from '../render/prune-many.js'
 import { formatAge } from '../render/units.js'
 import {
+  describeUnreadable,
   intentDocument,
   pruneDocument,
   renderIntent,
@@ -141,7 +142,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       exclusive: ['plan', 'recursive', ...policyNames],
     }),
     recursive: recursiveFlag,
-    all: Flags.boolean({ description: 'with -r: every run of the plan, also on a terminal', dependsOn: ['recursive'] }),
+    all: Flags.boolean({
+      description: 'with -r: every run of the plan, and each checkpoint with its reason',
+      dependsOn: ['recursive'],
+    }),
     'quiet-for': Flags.string({
       helpValue: 'TIME',
       default: '30m',
@@ -190,7 +194,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     )
     for (const warning of intent.plan.warnings) this.alert(warning)
     if (intent.plan.missingBytes > 0) this.alert(renderMissing(intent.plan))
-    this.tellUnreadable(intent.plan)
+    for (const text of describeUnreadable(intent.plan)) this.alert(text)
     return intent
   }
 
@@ -202,13 +206,6 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       "a job seems to be running here: SpeechBrain's own clean-up fails (FileNotFoundError) when checkpoints vanish " +
         'beside it; ckpt run with a policy prunes between two starts',
     )
-  }
-
-  private tellUnreadable({ keep }: PrunePlan): void {
-    for (const { checkpoint } of keep) {
-      if (!isUnreadable(checkpoint)) continue
-      this.alert(`${printable(checkpoint.name)} could not be read, and stays: ${summarise(checkpoint.health)}`)
-    }
   }
 
   private exitForUnreadable({ keep, remove }: PrunePlan): void {
@@ -284,14 +281,16 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   /** The policy for each run by itself: one plan summed up, one question, then run by run under its lock. */
   private async pruneMany(): Promise<void> {
     const root = resolve(this.args.run)
-    const view = { root, output: this.output, all: this.flags.all }
+    const view = { root, output: this.output, all: this.flags.all, now: this.now() }
     const plans = await this.planMany(root)
     if (plans.planned.length + plans.leftAlone.length === 0) {
       throw new CkptError('not-found', `no run in ${root} or below it`)
     }
+    for (const warning of describeWarnings(plans.planned, view)) this.alert(warning)
     const document = manyDocument(plans, null)
     if (!this.wantsJson) this.output.dataLines(await renderManyPlans(plans, view))
-    if (plans.leftAlone.length > 0) process.exitCode = exitStatusOf.partial
+    const unread = plans.planned.some(({ plan }) => describeUnreadable(plan).length > 0)
+    if (plans.leftAlone.length > 0 || unread) process.exitCode = exitStatusOf.partial
     const count = plans.planned.reduce((sum, { plan }) => sum + plan.remove.length, 0)
     if (this.flags['dry-run'] || count === 0) {
       this.answer(document, () => [])

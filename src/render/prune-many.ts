@@ -4,7 +4,7 @@ import type { DoneRun, LeftAlone, ManyPlans, PlannedRun } from '../core/runs/ind
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { pruneDocument } from './prune.js'
+import { describeUnreadable, pruneDocument, renderPlan } from './prune.js'
 import { renderTable, type Column } from './table.js'
 import { formatSize, plural } from './units.js'
 
@@ -15,8 +15,10 @@ export interface ManyView {
   /** Absolute: where the search began. */
   readonly root: string
   readonly output: Output
-  /** Lists every run. */
+  /** Lists every run, and below that each run's own plan. */
   readonly all: boolean
+  /** Unix seconds. */
+  readonly now: number
 }
 
 interface Sums {
@@ -29,7 +31,7 @@ interface Sums {
 function sumsOf({ plan }: Pick<PlannedRun, 'plan'>): Sums {
   return {
     stay: plan.keep.length,
-    stayBytes: plan.keep.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0),
+    stayBytes: plan.keep.reduce((sum, { checkpoint }) => sum + (plan.onDisk.get(checkpoint.path) ?? 0), 0),
     go: plan.remove.length,
     goBytes: plan.freedBytes,
   }
@@ -69,9 +71,17 @@ export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: M
   return [
     ...table,
     ...(more > 0 ? [paint('faint', `… and ${more} more runs: --all shows them`)] : []),
+    ...(all ? sorted.flatMap(({ run, plan }) => ['', ...renderPlan(run, plan, view)]).concat('') : []),
     ...leftAlone.map((one) => paint('warning', describeLeftAlone(one, view))),
     paint('title', describeSum(planned)),
   ]
+}
+
+/** For people, what is odd about a run's plan: a metric that it does not have, a checkpoint that could not be read. */
+export function describeWarnings(planned: readonly PlannedRun[], view: ManyView): string[] {
+  return planned.flatMap(({ run, plan }) =>
+    [...plan.warnings, ...describeUnreadable(plan)].map((text) => `${nameOf(run.path, view)}: ${text}`),
+  )
 }
 
 export function describeLeftAlone({ run, reason }: LeftAlone, view: ManyView): string {

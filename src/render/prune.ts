@@ -1,8 +1,9 @@
 /** A prune's plan, its question and its outcome. */
-import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { isUnreadable, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
 import { bestPerMetric, byRecency, metricOrders, valueFor } from '../core/choosing/selection/index.js'
 import type { CarriedOut, Intent, Pointed, PrunePlan } from '../core/runs/index.js'
+import { summarise } from './checkpoints.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'
 import type { Output } from './output.js'
@@ -77,6 +78,15 @@ export function renderIntent(run: Run, { plan, going }: Intent, view: { now: num
 function ageOf(checkpoint: Checkpoint, now: number): string {
   const time = timeOf(checkpoint)
   return time === null ? '-' : formatAge(now - time)
+}
+
+/** For people, what could not be read, and therefore stays. */
+export function describeUnreadable({ keep }: PrunePlan): string[] {
+  return keep.flatMap(({ checkpoint }) =>
+    isUnreadable(checkpoint)
+      ? [`${printable(checkpoint.name)} could not be read, and stays: ${summarise(checkpoint.health)}`]
+      : [],
+  )
 }
 
 /** What to warn of when all that may go is not enough. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
 import { epochs, makeRun } from './runs.js'
+import { formatSize } from '../../src/render/units.js'
 
 interface ManyDocument {
   readonly runs: readonly {
@@ -52,6 +53,28 @@ describe('ckpt prune -r', () => {
     expect(rows[2]).toContain(join(root, 'a/save'))
     expect(stdout).toMatch(/2 runs: 2 checkpoints \(.*\) stay; 7 \(.*\) of 2 runs go/)
     expect(left(root, 'a', 'b')).toEqual(before)
+  })
+
+  it('counts what stays and what goes by the same measure, and says of which run a metric is missing', async () => {
+    const root = sweep({ a: 3 })
+    const policy = ['--keep', '1', '--dry-run']
+    const many = (await ckpt(['prune', '-r', root, ...policy])).stdout
+    const alone = await ckpt(['prune', join(root, 'a/save'), ...policy, '--json'])
+    const { keep, freedBytes } = JSON.parse(alone.stdout) as { keep: { bytes: number }[]; freedBytes: number }
+    const stays = keep.reduce((sum, { bytes }) => sum + bytes, 0)
+    expect(freedBytes).toBe(2 * stays)
+    expect(many).toContain(`(${formatSize(stays)}) stay`)
+    const { stderr } = await ckpt(['prune', '-r', root, '--min', 'nosuch', ...policy])
+    expect(stderr).toContain(`${join(root, 'a/save')}: no checkpoint has "nosuch"`)
+  })
+
+  it('shows each checkpoint of each run with its reason with --all', async () => {
+    const root = sweep({ a: 3, b: 3 })
+    const { stdout } = await ckpt(['prune', '-r', root, '--keep', '1', '--dry-run', '--all'])
+    for (const run of ['a', 'b']) {
+      const alone = (await ckpt(['prune', join(root, run, 'save'), '--keep', '1', '--dry-run'])).stdout
+      for (const line of alone.split('\n')) expect(stdout).toContain(line)
+    }
   })
 
   it('refuses without --yes where nobody can be asked', async () => {
