@@ -11,18 +11,35 @@ export type JsonObject = ReadonlyMap<string, JsonValue>
 
 const maxDepth = 512
 
-/** Arrays and objects that are held at once: 5 MB of `{},{},{}` would take 400. */
-const mostContainers = 500_000
+/**
+ * Words of 8 bytes that each takes in memory, an estimate: an object has a table of its own, and what grows leaves its
+ * smaller selves behind for a while.
+ */
+const cost = { object: 24, member: 8, array: 24, item: 2, text: 4, integer: 4 } as const
+
+/** What a text may describe, in words: 16 MB and twelve bytes for each of its own. Dense real ones take eight. */
+function mostWordsOf(length: number): number {
+  return 2_000_000 + 1.5 * length
+}
+
+/** Parts of a text with escapes, each of which is one of its own, that are gathered before they are joined. */
+const mostParts = 1024
 
 /** Digits of an integer; CPython reads no more either (sys.int_info.default_max_str_digits). */
 const maxDigits = 4300
 
+/** What a text may hold beside what its length allows. */
+export interface JsonLimits {
+  /** Keys of all its objects together. */
+  readonly keys: number
+}
+
 /**
  * The value of a JSON text, given as text or as UTF-8. Integers beyond 2^53 are bigints. Throws FormatError with line
- * and column; its offset counts characters.
+ * and column, also for what would take far more memory than its text; its offset counts characters.
  */
-export function parseJson(source: string | Uint8Array): JsonValue {
-  return new JsonReader(typeof source === 'string' ? source : decode(source)).document()
+export function parseJson(source: string | Uint8Array, limits?: JsonLimits): JsonValue {
+  return new JsonReader(typeof source === 'string' ? source : decode(source), limits).document()
 }
 
 /** What is wanted of a large object; all else is only checked to be JSON, and takes no memory. */
@@ -81,13 +98,23 @@ const words = new Map<string, JsonValue>([
   ['-Infinity', -Infinity],
 ])
 
+/** Most that a text could hold of them are these. */
+const emptyObject: JsonObject = new Map()
+const emptyArray: readonly JsonValue[] = Object.freeze([])
+
 class JsonReader {
   readonly #text: string
+  readonly #mostWords: number
+  readonly #mostKeys: number
   #at = 0
-  #containers = 0
+  /** Taken by what is held. */
+  #words = 0
+  #keys = 0
 
-  constructor(text: string) {
+  constructor(text: string, limits?: JsonLimits) {
     this.#text = text
+    this.#mostWords = mostWordsOf(text.length)
+    this.#mostKeys = limits?.keys ?? Infinity
   }
 
   document(): JsonValue {
@@ -108,9 +135,10 @@ class JsonReader {
       this.#members((key) => {
         if (key === list && this.#text.charCodeAt(this.#at) === 0x5b) {
           onList(object)
+          const held = this.#words
           this.#items(() => {
-            this.#containers = 0
             onItem(this.#value(3))
+            this.#words = held
           })
         } else if (keys.has(key)) object.set(key, this.#value(2))
         else this.#pass(2)
@@ -156,6 +184,7 @@ class JsonReader {
       case 0x5b:
         return this.#array(depth)
       case 0x22:
+        this.#take(cost.text)
         return this.#string()
       default:
         return this.#atom()
@@ -185,26 +214,37 @@ class JsonReader {
     if (depth > maxDepth) throw this.#fail(`nested deeper than ${maxDepth} levels`)
   }
 
-  #count(depth: number): void {
-    this.#enter(depth)
-    this.#containers += 1
-    if (this.#containers > mostContainers) {
-      throw this.#fail(`more than ${mostContainers} arrays and objects; at most that many are read`)
-    }
+  #take(words: number): void {
+    this.#words += words
+    if (this.#words <= this.#mostWords) return
+    const bytes = Math.round(8 * this.#mostWords)
+    throw this.#fail(`what it describes takes more than ${bytes} bytes, the most for ${this.#text.length} characters`)
   }
 
   #object(depth: number): JsonObject {
-    this.#count(depth)
-    const object = new Map<string, JsonValue>()
-    this.#members((key) => object.set(key, this.#value(depth + 1)))
-    return object
+    this.#enter(depth)
+    let object: Map<string, JsonValue> | undefined
+    this.#members((key) => {
+      if (object === undefined) this.#take(cost.object)
+      this.#keys += 1
+      if (this.#keys > this.#mostKeys)
+        throw this.#fail(`has more than ${this.#mostKeys} keys; at most that many are read`)
+      this.#take(cost.text + cost.member)
+      object ??= new Map()
+      object.set(key, this.#value(depth + 1))
+    })
+    return object ?? emptyObject
   }
 
-  #array(depth: number): JsonValue[] {
-    this.#count(depth)
-    const array: JsonValue[] = []
-    this.#items(() => array.push(this.#value(depth + 1)))
-    return array
+  #array(depth: number): readonly JsonValue[] {
+    this.#enter(depth)
+    let array: JsonValue[] | undefined
+    this.#items(() => {
+      this.#take(array === undefined ? cost.array : cost.item)
+      array ??= []
+      array.push(this.#value(depth + 1))
+    })
+    return array ?? emptyArray
   }
 
   /** Calls `onKey` behind each key and its colon; it must read the value. */
@@ -264,18 +304,19 @@ class JsonReader {
   #escapedString(start: number, escape: number): string {
     const text = this.#text
     const parts: string[] = []
+    const joined: string[] = []
     let from = start
     for (let at = escape; ; at++) {
       const code = text.charCodeAt(at)
       if (code === 0x22) {
         this.#at = at + 1
-        parts.push(text.slice(from, at))
-        return parts.join('')
+        return [...joined, ...parts, text.slice(from, at)].join('')
       }
       if (!(code >= 0x20)) throw this.#fail('a string that does not end, or holds a raw control character', at)
       if (code !== 0x5c) continue
       const [char, length] = this.#escape(at)
       parts.push(text.slice(from, at), char)
+      if (parts.length > mostParts) joined.push(parts.splice(0).join(''))
       at += length - 1
       from = at + 1
     }
@@ -307,6 +348,7 @@ class JsonReader {
     if (rest !== '') return Number(whole + rest)
     const value = Number(whole)
     if (Number.isSafeInteger(value)) return value + 0
+    this.#take(cost.integer + (whole.length >> 4))
     return BigInt(whole)
   }
 }

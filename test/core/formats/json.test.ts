@@ -86,6 +86,25 @@ describe('JSON as Python writes it', () => {
     expect(parseJson('['.repeat(512) + ']'.repeat(512))).toHaveLength(1)
   })
 
+  it('is bounded in what it takes in memory, which its length gives', () => {
+    const times = (text: string, count: number) => `[${`${text},`.repeat(count)}0]`
+    expect(() => parseJson(times('{"":0}', 200_000))).toThrow(
+      /what it describes takes more than \d+ bytes, the most for/,
+    )
+    expect(() => parseJson(times('[0]', 200_000))).toThrow('what it describes takes more than')
+    expect(parseJson(times('{}', 1_000_000))).toHaveLength(1_000_001)
+    const line = '{"key_metadata": [{"key": "params", "key_type": 2}], "value_metadata": {"value_type": "jax.Array"}}'
+    expect(parseJson(times(line, 20_000))).toHaveLength(20_001)
+    expect(parseJson(`"${String.raw`\n`.repeat(100_000)}"`)).toBe('\n'.repeat(100_000))
+  })
+
+  it('has no more keys than are wanted', () => {
+    const keys = (count: number) =>
+      JSON.stringify([Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]))])
+    expect(() => parseJson(keys(101), { keys: 100 })).toThrow('has more than 100 keys; at most that many are read')
+    expect(parseJson(keys(100), { keys: 100 })).toHaveLength(1)
+  })
+
   it('must be UTF-8', () => {
     expect(() => parseJson(Uint8Array.of(0x22, 0xff, 0x22))).toThrow('JSON: the bytes are no UTF-8')
   })

@@ -4,7 +4,7 @@ import { CkptError, FormatError } from '../../../errors.js'
 import { parseJson } from '../../../formats/json.js'
 import type { ReadStorage, Result } from '../../../storage/storage.js'
 import { isMeta } from '../../../checkpoint.js'
-import { readMetas } from '../../meta/index.js'
+import { mostKeys, readMetas } from '../../meta/index.js'
 import { batches, findingOf } from '../folders.js'
 import type { BytesSource, FactSource, FactFile } from '../spec.js'
 import { explainCut } from './cut-yaml.js'
@@ -183,7 +183,7 @@ function parseText({ from }: FactFile, bytes: Uint8Array): Meta | FormatError {
   if (from === 'text') return new Map([['text', new TextDecoder().decode(bytes).trim()]])
   if (bytes.length === 0) return new FormatError('0 bytes')
   try {
-    const value: MetaValue = parseJson(bytes)
+    const value: MetaValue = parseJson(bytes, { keys: mostKeys })
     return isMeta(value) ? value : new FormatError('no JSON object')
   } catch (error) {
     if (error instanceof FormatError) return error
