@@ -197,9 +197,9 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     if (into === undefined) return checkpoint
     await this.refuseBegun(resolve(into))
     const hooks = await this.hooks()
-    const { path } = await this.long('placing', ({ signal }) => {
+    const { path } = await this.long('placing', ({ signal, onProgress }) => {
       const through = hooks.length === 0 ? undefined : placingHooks(this.storage, hooks, checkpoint, signal)
-      return stage(this.storage, checkpoint, resolve(into), { link, wait, signal, through })
+      return stage(this.storage, checkpoint, resolve(into), { link, wait, signal, onProgress, through })
     })
     const files = checkpoint.files.map((file) => ({ ...file, path: path + file.path.slice(checkpoint.path.length) }))
     return { ...checkpoint, path, files }

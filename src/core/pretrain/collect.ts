@@ -6,6 +6,7 @@ import { publishFile, type LongWork } from '../tensors/write/index.js'
 import { hardLink, makeFolders } from '../changes/publish/index.js'
 import type { RemoteFile } from './sources/index.js'
 import { unlinkIfThere, type StateFolder } from '../changes/state/index.js'
+import { copyWatched } from '../storage/copy-watched.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import type { MadeRecord } from './record.js'
 import { orFailed, originOf, type Failed, type Item } from './survey.js'
@@ -21,9 +22,6 @@ export interface CollectContext {
   readonly state: StateFolder
   readonly work: LongWork
 }
-
-/** Milliseconds between two looks at a copy. */
-const glance = 100
 
 export interface Collected {
   /** All that were given, with their sizes, which a server may not have told before. */
@@ -145,24 +143,15 @@ class Collector {
   }
 
   private async copy(from: string, before: Stat, draft: string): Promise<void> {
-    const { storage } = this.context
-    await this.watch(storage.copyFile(from, draft), draft, before.size)
+    const { storage, network } = this.context
+    const onBytes = (count: number) => this.work.onProgress?.(count, before.size)
+    await copyWatched(storage, from, draft, before.size, { wait: network.wait, onBytes })
     await storage.setTimes(draft, before.modified, before.modified)
     await storage.syncFile(draft)
     const after = await statOf(storage, from)
     if (after.size === before.size && after.modified === before.modified) return
     await storage.unlink(draft)
     throw new CkptError('refused', `${from}: changed while it was read`, { hint: 'try again once it is saved' })
-  }
-
-  /** The system copies by itself; how far it is, the growing file tells. */
-  private async watch(copying: Promise<void>, draft: string, size: number): Promise<void> {
-    const { storage, network } = this.context
-    const end = copying.then(() => true)
-    while (!(await Promise.race([end, network.wait(glance).then(() => false)]))) {
-      const [stat] = await storage.lstat([draft])
-      if (stat?.ok === true) this.work.onProgress?.(stat.value.size, size)
-    }
   }
 
   /** Remembered, then named. */

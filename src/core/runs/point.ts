@@ -22,7 +22,10 @@ export async function pointTo(
     if (isLink) await storage.symbolicLink(relative(dirname(target), checkpoint.path), building)
     else {
       const [real] = await storage.resolve([checkpoint.path])
-      await linkOrCopyTree(storage, real?.ok === true ? real.value : checkpoint.path, building, { link: 'copy' })
+      await linkOrCopyTree(storage, real?.ok === true ? real.value : checkpoint.path, building, {
+        link: 'copy',
+        wait: options.wait,
+      })
     }
     return true
   }

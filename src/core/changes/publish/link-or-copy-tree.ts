@@ -4,6 +4,8 @@ import { breathe } from '../disposal/attempt.js'
 import { changeBetween, fingerprintOf } from '../disposal/fingerprint.js'
 import { readTree, type TreeEntry } from '../../storage/tree.js'
 import { CkptError, StorageError } from '../../errors.js'
+import { copyWatched, type CopyWatch } from '../../storage/copy-watched.js'
+import type { Wait } from '../../storage/retry.js'
 import type { Stat, Storage } from '../../storage/storage.js'
 
 /**
@@ -15,8 +17,10 @@ export type LinkKind = 'hard' | 'symbolic' | 'copy'
 
 export interface LinkOrCopyOptions {
   readonly link: LinkKind
+  readonly wait: Wait
   /** Stops between two files. */
   readonly signal?: AbortSignal
+  /** Told while files come into place and after each; bytes. */
   readonly onProgress?: (done: number, total: number) => void
   /** What makes a file at `target`, synced, in place of a link or a copy of `source`; null for a file as it is. */
   readonly through?: ((source: string) => ((target: string) => Promise<void>) | null) | undefined
@@ -36,15 +40,17 @@ export async function linkOrCopyTree(
   const before = await fingerprintOf(storage, source)
   if (!before.ok) throw before.error
   const tree = await readTree(storage, source)
-  const total = tree.filter((entry) => entry.stat.kind !== 'directory').length
+  const total = tree.reduce((sum, entry) => sum + bytesOf(entry), 0)
   let done = 0
   for (const entry of tree) {
     await breathe()
     if (options.signal?.aborted === true) throw new CkptError('interrupted', `${source}: stopped; nothing was staged`)
     const make = entry.stat.kind === 'directory' ? null : (options.through?.(entry.path) ?? null)
-    if (make === null) await linkOrCopyEntry(storage, source, entry, at(target, entry), options.link)
+    const watch = { wait: options.wait, onBytes: (count: number) => options.onProgress?.(done + count, total) }
+    if (make === null) await linkOrCopyEntry(storage, source, entry, at(target, entry), { link: options.link, watch })
     else await make(at(target, entry))
-    if (entry.stat.kind !== 'directory') options.onProgress?.((done += 1), total)
+    done += bytesOf(entry)
+    if (entry.stat.kind !== 'directory') options.onProgress?.(done, total)
   }
   await finishFolders(storage, tree, target)
   const after = await fingerprintOf(storage, source)
@@ -54,6 +60,10 @@ export async function linkOrCopyTree(
     throw new CkptError('refused', `${source}: changed while it was read: ${change}`, {
       hint: 'try again once it is saved',
     })
+}
+
+function bytesOf({ stat }: TreeEntry): number {
+  return stat.kind === 'file' ? stat.size : 0
 }
 
 function at(target: string, entry: TreeEntry): string {
@@ -68,30 +78,41 @@ async function finishFolders(storage: Storage, tree: readonly TreeEntry[], targe
   }
 }
 
+interface Making {
+  readonly link: LinkKind
+  readonly watch: CopyWatch
+}
+
 async function linkOrCopyEntry(
   storage: Storage,
   source: string,
   entry: TreeEntry,
   target: string,
-  link: LinkKind,
+  how: Making,
 ): Promise<void> {
   switch (entry.stat.kind) {
     case 'directory':
       // Without the owner's bits nothing could be put into it.
       return storage.makeDirectory(target, entry.stat.mode | 0o700)
     case 'file':
-      return linkOrCopyFile(storage, entry.path, entry.stat, target, link)
+      return linkOrCopyFile(storage, entry.path, entry.stat, target, how)
     case 'link':
-      return copyLink(storage, source, entry, target, link)
+      return copyLink(storage, source, entry, target, how)
     case 'other':
       throw new CkptError('damaged', `${entry.path}: neither file, folder nor link, so it cannot be staged`)
   }
 }
 
-async function linkOrCopyFile(storage: Storage, from: string, stat: Stat, to: string, link: LinkKind): Promise<void> {
+async function linkOrCopyFile(
+  storage: Storage,
+  from: string,
+  stat: Stat,
+  to: string,
+  { link, watch }: Making,
+): Promise<void> {
   if (link === 'symbolic') return storage.symbolicLink(from, to)
   if (link === 'hard') return hardLink(storage, from, to)
-  await storage.copyFile(from, to)
+  await copyWatched(storage, from, to, stat.size, watch)
   await storage.setTimes(to, stat.modified, stat.modified)
   await storage.syncFile(to)
 }
@@ -101,7 +122,7 @@ async function copyLink(
   source: string,
   entry: TreeEntry,
   target: string,
-  link: LinkKind,
+  how: Making,
 ): Promise<void> {
   const [resolved] = await storage.resolve([entry.path])
   if (resolved?.ok !== true) throw dangling(entry.path, resolved?.error)
@@ -112,7 +133,7 @@ async function copyLink(
   const [stat] = await storage.stat([real])
   if (stat?.ok !== true) throw dangling(entry.path, stat?.error)
   if (stat.value.kind === 'directory') return storage.symbolicLink(real, target)
-  return linkOrCopyFile(storage, real, stat.value, target, link)
+  return linkOrCopyFile(storage, real, stat.value, target, how)
 }
 
 export async function hardLink(storage: Storage, from: string, to: string): Promise<void> {

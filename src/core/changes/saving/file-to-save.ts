@@ -1,5 +1,6 @@
 /** One file of a new checkpoint: where its bytes come from, and bringing them into place, durably. */
 import { CkptError, StorageError } from '../../errors.js'
+import { copyWatched, type CopyWatch } from '../../storage/copy-watched.js'
 import { syncTree } from '../publish/index.js'
 import type { Stat, Storage } from '../../storage/storage.js'
 
@@ -59,17 +60,23 @@ export async function inspectFile(storage: Storage, path: string): Promise<Stat>
   return stat.value
 }
 
+export interface FilePlacing {
+  readonly placement: Placement
+  /** Makes the file from the one that is given. */
+  readonly through?: ((source: string, target: string) => Promise<void>) | undefined
+  readonly watch: CopyWatch
+}
+
 /** Puts the file at `target`, synced. Throws CkptError; `refused` when it changes meanwhile. */
 export async function putFile(
   storage: Storage,
   { path, stat }: Moved,
   target: string,
-  placement: Placement,
-  through?: (source: string, target: string) => Promise<void>,
+  { placement, through, watch }: FilePlacing,
 ): Promise<void> {
   if (through !== undefined) await through(path, target)
   else if (placement === 'copy' || !(await linked(storage, path, target, placement)))
-    await storage.copyFile(path, target)
+    await copyWatched(storage, path, target, stat.size, watch)
   await storage.syncFile(target)
   const [after] = await storage.stat([path])
   if (after?.ok === true && isSame(stat, after.value)) return

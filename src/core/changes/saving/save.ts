@@ -4,6 +4,7 @@ import type { Wait } from '../../storage/retry.js'
 import { CkptError } from '../../errors.js'
 import type { PyDict } from '../../formats/pyyaml/index.js'
 import { closeSite, makeFolders, openSite, refuseTaken, removeIfEmpty, reveal, TakenError } from '../publish/index.js'
+import type { CopyWatch } from '../../storage/copy-watched.js'
 import type { Storage } from '../../storage/storage.js'
 import {
   empty,
@@ -44,7 +45,7 @@ export interface SaveOptions {
   readonly stateDirectory?: string | undefined
   /** Stops between two files; nothing stays. */
   readonly signal?: AbortSignal
-  /** Told after each file that has a size; bytes. */
+  /** Told while files that have a size come into place, and after each; bytes. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
@@ -166,6 +167,7 @@ async function putAll(storage: Storage, parts: Parts, options: SaveOptions): Pro
       placement: options.placement ?? 'copy',
       box: parts.box,
       signal: options.signal,
+      watch: { wait: options.wait, onBytes: (count: number) => options.onProgress?.(done + count, total) },
     }
     try {
       await putOne(storage, key, source, placing)
@@ -187,11 +189,11 @@ async function putOne(
   storage: Storage,
   key: string,
   source: FileToSave,
-  { target, inspected, placement, box, signal }: PutOptions,
+  { target, inspected, placement, box, signal, watch }: PutOptions,
 ): Promise<void> {
   const hook = source.kind === 'written' ? undefined : source.through
   const through = hook === undefined ? undefined : (from: string, to: string) => hook(from, to, signal)
-  if (inspected !== undefined) return putFile(storage, inspected, target, placement, through)
+  if (inspected !== undefined) return putFile(storage, inspected, target, { placement, through, watch })
   if (source.kind === 'written') {
     await source.write(target)
     await syncWritten(storage, target, key)
@@ -208,6 +210,7 @@ interface PutOptions {
   readonly target: string
   readonly inspected: Moved | undefined
   readonly placement: Placement
+  readonly watch: CopyWatch
   readonly box: string
   readonly signal: AbortSignal | undefined
 }

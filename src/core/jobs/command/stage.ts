@@ -22,9 +22,9 @@ export interface StageOptions {
   readonly stateDirectory?: string
   /** Stops between two files; nothing stays. */
   readonly signal?: AbortSignal
-  /** As in `placeTree`; sources are paths with no link in them. */
+  /** As in `linkOrCopyTree`; sources are paths with no link in them. */
   readonly through?: ((source: string) => ((target: string) => Promise<void>) | null) | undefined
-  /** Told after each file; `done` of `total` are in place. */
+  /** Told while files come into place and after each; bytes. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
