@@ -19,7 +19,6 @@ function path(name) {
 /** What src imports from `@oclif/core`, without the rest of it. */
 const front = `
 export * as Args from ${path('args')}
-export { Command } from ${path('command')}
 export * as Flags from ${path('flags')}
 export * as Parser from ${path('parser/index')}
 `
@@ -55,14 +54,6 @@ const layOut = {
 
 const replacements = new Map(Object.entries(replaced).map(([name, code]) => [join(oclif, 'lib', `${name}.js`), code]))
 
-/** oclif's own listener for a reader that went away: there is no stream here (src/machine/standard-streams.ts). */
-const listener = /process\.stdout\.on\('error', \(err\) => \{[^}]*\}\);/
-
-function withoutListener(code) {
-  if (!listener.test(code)) throw new Error("oclif's command.js has changed: look for its listener on stdout")
-  return code.replace(listener, '')
-}
-
 const slimOclif = {
   name: 'slim-oclif',
   resolveId(id, importer) {
@@ -74,7 +65,6 @@ const slimOclif = {
     const code = replacements.get(id) ?? layOut[id.replace('\0lay-out:', '')]
     return code === undefined ? undefined : { code, moduleType: 'js' }
   },
-  transform: (code, id) => (id === join(oclif, 'lib', 'command.js') ? withoutListener(code) : undefined),
 }
 
 /** What the program loads late, from a file of its own: it is a quarter of a megabyte, and one command has a use for it. */

@@ -1,7 +1,7 @@
 /** Entry of the bundle: runs a command without loading oclif's manifest or package files. */
-import type { Config } from '@oclif/core'
 import { loadCommand } from './commands/load.js'
 import type { CompletionSpec } from './cli/completion/spec.js'
+import type { Program } from './cli/program.js'
 import { isHangupIgnored } from './machine/hangup.js'
 
 /** What the starter (bin/run.js, or the one-file executable) knows. */
@@ -27,7 +27,7 @@ export async function main(argv: string[], installation: Installation): Promise<
   if (readsAll(rest)) (await import('./core/storage/bulk-read.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
   command.id = id
-  await new command(rest, configOf(installation)).execute()
+  await command.run(rest, programOf(installation))
   return true
 }
 
@@ -36,25 +36,13 @@ async function tellRunHere(installation: Installation): Promise<boolean> {
   const { default: Here } = await import('./commands/here.js')
   if (!(await Here.isInRun())) return false
   Here.id = ''
-  await new Here([], configOf(installation)).execute()
+  await Here.run([], programOf(installation))
   return true
 }
 
-/** What a command asks of oclif's Config. */
-function configOf({ root, version }: Installation): Config {
-  return {
-    root,
-    version,
-    name: 'ckpt',
-    bin: 'ckpt',
-    scopedEnvVarKeys: () => [],
-    commandIDs: Object.keys(loadCommand),
-    // Beside its class nothing of a command is looked at.
-    commands: Object.entries(loadCommand).map(([id, load]) => ({
-      id,
-      load: async () => (await load()).default,
-    })) as unknown as Config['commands'],
-  } satisfies Partial<Config> as unknown as Config
+function programOf({ root, version }: Installation): Program {
+  const commands = Object.entries(loadCommand).map(([id, load]) => [id, async () => (await load()).default] as const)
+  return { root, version, commands: new Map(commands) }
 }
 
 /** Short names that fingers know from elsewhere; `static aliases` of the command tells them to help and completion. */

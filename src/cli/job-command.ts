@@ -1,9 +1,9 @@
 /** What the commands share that start another one: `ckpt … -- COMMAND`. */
-import type { Command } from '@oclif/core'
 import { BaseCommand } from './base-command.js'
+import type { Description } from './described-command.js'
 import { CkptError } from '../core/errors.js'
 
-export abstract class JobCommand<T extends typeof Command> extends BaseCommand<T> {
+export abstract class JobCommand<T extends Description> extends BaseCommand<T> {
   /** What stands after `--`. */
   protected command: readonly string[] = []
 
@@ -18,7 +18,7 @@ export abstract class JobCommand<T extends typeof Command> extends BaseCommand<T
   protected checkUsage(): void {
     if (this.argv.includes('--') && this.command.length === 0) {
       throw new CkptError('usage', 'there is no command after --', {
-        hint: `${this.id ?? ''} RUN -- python train.py`,
+        hint: `${this.described.id} RUN -- python train.py`,
       })
     }
     if (this.wantsJson && this.command.length > 0) {

@@ -36,7 +36,7 @@ that has settings here. The files are read whole, and a mistake in them is told 
   private isForExact = false
 
   /** The run may be left out before a command. */
-  override async init(): Promise<void> {
+  protected override async init(): Promise<void> {
     const words = this.argv.filter((argument) => !argument.startsWith('-'))
     const [first = ''] = words
     const [there] = await this.storage.lstat([resolve(first)])
@@ -111,10 +111,10 @@ that has settings here. The files are read whole, and a mistake in them is told 
   }
 
   private async allCommands(): Promise<(DescribedCommand & { readonly isExact: boolean })[]> {
-    const classes = await Promise.all(this.config.commands.map((command) => command.load()))
-    // The program knows no commands but those of src/commands, which are of this kind.
-    return (classes as (typeof BaseCommand)[]).map(({ id, summary, baseFlags, flags, together, isExact }, index) => ({
-      name: (this.config.commandIDs[index] ?? id).replaceAll(':', ' '),
+    const classes = await Promise.all([...this.program.commands.values()].map((load) => load()))
+    const names = [...this.program.commands.keys()].map((id) => id.replaceAll(':', ' '))
+    return classes.map(({ summary, baseFlags, flags, together, isExact }, index) => ({
+      name: names[index] ?? '',
       summary: summary ?? '',
       flags: { ...baseFlags, ...flags },
       together,

@@ -46,11 +46,11 @@ mends it. Exit status 4 when the run has a problem.`
     const run = await this.open(path)
     const fileSystem = fileSystemFacts(run === null ? path : dirname(run.path))
     const problems = run === null ? [] : await this.problemsOf(run)
-    const { how, path: program } = installedAs(this.config.root)
+    const { how, path: program } = installedAs(this.program.root)
     const cached = this.flags['clear-cache'] ? 0 : cache.files.reduce((sum, { size }) => sum + size, 0)
     const shell = basename(process.env['SHELL'] ?? '')
     const document = {
-      version: this.config.version,
+      version: this.program.version,
       installed: { how, path: program },
       runtime: runtime(),
       fileSystem,

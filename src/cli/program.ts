@@ -1,0 +1,13 @@
+/** The program as its commands see it. */
+import type { Description } from './described-command.js'
+
+export interface Program {
+  /** Where ckpt is installed. */
+  readonly root: string
+  readonly version: string
+  /** By id: `trash:empty`. */
+  readonly commands: ReadonlyMap<string, () => Promise<CommandClass>>
+}
+
+export type CommandClass = Description &
+  (new (argv: string[], program: Program) => { readonly execute: () => Promise<void> })

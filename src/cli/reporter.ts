@@ -1,0 +1,105 @@
+/** What a command says while it runs: its answer on stdout; notes, warnings, progress and errors on stderr. */
+import { toFailure, tellFailure } from './failure.js'
+import { bytesProgress, interruptible, walkProgress, type Progress, type WatchedWork } from './progress.js'
+import type { WalkOptions } from '../core/checkpoints/layouts/index.js'
+import { exitStatusOf } from '../core/errors.js'
+import { standardStream } from '../machine/standard-streams.js'
+import { toJson } from '../render/json.js'
+import { renderError, renderWarning } from '../render/messages.js'
+import { Output } from '../render/output.js'
+import { printable } from '../render/printable.js'
+
+/** Of `walkFlags`. */
+export interface WalkFlags {
+  readonly exclude?: string[] | undefined
+  readonly 'cross-file-systems'?: boolean | undefined
+}
+
+export class Reporter {
+  readonly output = new Output(
+    standardStream('stdout', (error) => this.breakOff(error)),
+    // There is nowhere left to tell it.
+    standardStream('stderr', () => undefined),
+    process.env,
+  )
+  wantsJson = false
+  isQuiet = false
+  /** What an error's document holds beside the error. */
+  private besideError: Record<string, unknown> = {}
+  /** Folders that a walk could not list. */
+  readonly unreadable: { readonly path: string; readonly reason: string }[] = []
+  /** Of what is under way. */
+  private progress: Pick<Progress, 'clear'> | null = null
+
+  /** Prints the answer: the document with --json, made when it is wanted where it is large, else what `text` makes of it. */
+  readonly answer = (
+    document: object | null | undefined | (() => object),
+    text: () => string | Iterable<string>,
+  ): void => {
+    if (this.wantsJson) this.output.data(`${toJson(typeof document === 'function' ? document() : document)}\n`)
+    else this.output.dataLines(text())
+  }
+
+  readonly note = (text: string): void => {
+    if (this.isQuiet) return
+    this.progress?.clear()
+    this.output.message(text)
+  }
+
+  readonly alert = (text: string): void => {
+    if (!this.isQuiet) this.note(renderWarning(text, this.output.errorColours))
+  }
+
+  /** With progress on a terminal, and stopping cleanly at Ctrl-C. */
+  readonly long = async <T>(title: string, work: (options: WatchedWork) => Promise<T>): Promise<T> => {
+    const progress = bytesProgress(this.output, title, Date.now)
+    return this.during(progress, (signal) => work({ signal, onProgress: progress.onProgress }))
+  }
+
+  /**
+   * The same for a search for runs. A folder that cannot be listed is told once and ends nothing; the exit status is
+   * then that of something partly done.
+   */
+  readonly walk = async <T>(
+    { exclude, 'cross-file-systems': crossFileSystems }: WalkFlags,
+    work: (options: WalkOptions) => Promise<T>,
+  ): Promise<T> => {
+    const progress = walkProgress(this.output, Date.now)
+    const onUnreadable = (path: string, reason: string) => {
+      this.unreadable.push({ path, reason })
+      this.alert(`${printable(path)} could not be read: ${reason}`)
+      process.exitCode = exitStatusOf.partial
+    }
+    const shared = { exclude, crossFileSystems, onUnreadable, onProgress: progress.onProgress }
+    return this.during(progress, (signal) => work({ ...shared, signal }))
+  }
+
+  private async during<T>(progress: Pick<Progress, 'clear'>, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.progress = progress
+    try {
+      return await interruptible(work)
+    } finally {
+      progress.clear()
+      this.progress = null
+    }
+  }
+
+  /** The error's document will hold this too. */
+  readonly failWith = (document: Record<string, unknown>): void => {
+    this.besideError = document
+  }
+
+  /** Tells an error and sets the exit status. `flags` are the names of the command's. */
+  fail(error: unknown, flags: readonly string[]): void {
+    const failure = toFailure(error, flags)
+    tellFailure(this.output, failure, this.wantsJson ? toJson : null, this.besideError)
+    process.exitCode = failure.exitStatus
+  }
+
+  /** What was asked for did not reach its reader: a full disk behind a redirection. */
+  private breakOff(error: Error): void {
+    const message = `the output could not be written: ${error.message}`
+    this.output.message(renderError({ message }, this.output.errorColours))
+    process.exitCode = exitStatusOf.system
+  }
+}

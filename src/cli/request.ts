@@ -1,0 +1,90 @@
+/** What a call of a command asks for: what is typed, and for the rest what the environment and files of settings say. */
+import { resolve } from 'node:path'
+import type { Interfaces } from '@oclif/core'
+import type { Description } from './described-command.js'
+import { givenFlags, lenient, parseArguments, takeBack, type Parsed } from './parse-arguments.js'
+import type { Program } from './program.js'
+import { noSettings, settingsAt, valuesOf, withDefaults, type CommandSettings } from './settings/command-settings.js'
+import type { Storage } from '../core/storage/storage.js'
+
+export interface Request {
+  readonly flags: Readonly<Record<string, unknown>>
+  readonly args: Readonly<Record<string, unknown>>
+  /** Flags that need no setting: those on the command line and of the environment. */
+  readonly given: ReadonlySet<string>
+  readonly settings: CommandSettings
+}
+
+/** Who asks, and where its settings are looked for. */
+export interface Asker {
+  readonly command: Description
+  readonly program: Program
+  readonly storage: Storage
+  /** The folder whose settings hold, of what the first argument names (absolute). */
+  readonly settingsFolder: (path: string) => Promise<string>
+}
+
+/** Before a request was read. */
+export const emptyRequest: Request = { flags: {}, args: {}, given: new Set(), settings: noSettings }
+
+/** As it is typed: `trash empty`. */
+export function nameOf({ id }: Description): string {
+  return id.replaceAll(':', ' ')
+}
+
+export function flagsOf({ baseFlags, flags }: Description): Interfaces.FlagInput {
+  return { ...baseFlags, ...flags }
+}
+
+/** Throws CkptError `refused`, ConfigError, StorageError, and oclif's errors of a command line. */
+export async function readRequest(argv: readonly string[], asker: Asker): Promise<Request> {
+  const { args, strict } = asker.command
+  const flags = flagsOf(asker.command)
+  const { argv: kept, takenBack } = takeBack(argv, flags)
+  const typed = await parseArguments(kept, { args, strict, flags: lenient(flags) })
+  const given = new Set([...givenFlags(typed), ...takenBack])
+  const settings = typed.flags['no-config'] === true ? noSettings : await readSettings(typed, given, asker)
+  const parsed = await parseArguments(kept, { args, strict, flags: withDefaults(flags, settings) })
+  return { flags: parsed.flags, args: parsed.args, given, settings }
+}
+
+async function readSettings(
+  { args, flags }: Parsed,
+  given: ReadonlySet<string>,
+  asker: Asker,
+): Promise<CommandSettings> {
+  const [first] = Object.values(args).flat()
+  const path = resolve(typeof first === 'string' ? first : '.')
+  const folder = flags['recursive'] === true ? path : await asker.settingsFolder(path)
+  const { isReader, tellsMistakes } = asker.command
+  const strictness = { refuses: !isReader, unreadable: isReader, mistaken: isReader && !tellsMistakes }
+  const settings = await settingsAt(asker.storage, folder, questionOf(asker, given), strictness)
+  if (settings.files.some(({ layouts }) => layouts !== null)) {
+    const { useLayoutsOf } = await import('./settings/layouts.js')
+    useLayoutsOf(settings.files)
+  }
+  return settings
+}
+
+/**
+ * The flags as they hold for one of several runs: what was typed, and what the files at and above that run say. Throws
+ * CkptError `refused` where one may be somebody else's, ConfigError, StorageError.
+ */
+export async function flagsForRun(
+  { flags, given, settings }: Request,
+  run: string,
+  asker: Asker,
+): Promise<Readonly<Record<string, unknown>>> {
+  if (flags['no-config'] === true) return flags
+  const strictness = { refuses: true, unreadable: false, mistaken: false }
+  const there = await settingsAt(asker.storage, run, questionOf(asker, given), strictness)
+  const fromFiles = valuesOf(settings)
+  const own = Object.entries(flags).filter(([name]) => !Object.hasOwn(fromFiles, name))
+  return { ...Object.fromEntries(own), ...valuesOf(there) }
+}
+
+function questionOf({ command, program }: Asker, given: ReadonlySet<string>) {
+  const { together } = command
+  const commandIds = [...program.commands.keys()]
+  return { command: nameOf(command), flags: flagsOf(command), together, given, commandIds }
+}
