@@ -5,7 +5,7 @@ import type { LayoutSpec } from '../../core/checkpoints/layouts/spec.js'
 import type { ParsedConfig } from './settings-file.js'
 
 /** Those of nearer files are asked first; a name that a nearer file has counts once. Throws ConfigError. */
-export function layoutsIn(files: readonly ParsedConfig[]): LayoutSpec[] {
+function layoutsIn(files: readonly ParsedConfig[]): LayoutSpec[] {
   useOwnLayouts([])
   const builtIn = knownLayouts().map(({ id }) => id)
   const found = new Map<string, LayoutSpec>()
