@@ -24,6 +24,8 @@ export interface ZarrArray {
   readonly shard: ZarrShard | null
   /** True where a chunk that is not there is zeros. */
   readonly isZeroFilled: boolean
+  /** False where nothing stands for what is not there: all chunks were written. */
+  readonly hasFill: boolean
   /** The key of a chunk, below that of the array. */
   readonly keyOf: (chunk: readonly number[]) => string
 }
@@ -42,6 +44,7 @@ export function parseZarr2(bytes: Uint8Array): ZarrArray {
     ...{ shape, chunk, type, shard: null, isFortran: json.get('order') === 'F' },
     codecs: compressorOf(json.get('compressor')),
     isZeroFilled: isZero(json.get('fill_value')),
+    hasFill: (json.get('fill_value') ?? null) !== null,
     keyOf: (index) => (index.length === 0 ? '0' : index.join(separator)),
   }
 }
@@ -72,6 +75,7 @@ export function parseZarr3(bytes: Uint8Array): ZarrArray {
     ...{ shape, chunk, codecs, shard, isFortran: false },
     type: { ...type, littleEndian },
     isZeroFilled: isZero(json.get('fill_value')),
+    hasFill: (json.get('fill_value') ?? null) !== null,
     keyOf: keysOf(json.get('chunk_key_encoding')),
   }
 }

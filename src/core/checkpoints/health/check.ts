@@ -20,6 +20,7 @@ import { inspectOcdbt } from './ocdbt.js'
 import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
 import { inspectTensorFlow } from './tensorflow.js'
+import { inspectZarrFolders } from './zarr-folders.js'
 import { findPartSaves } from './same-save.js'
 import { inspectIndex, Shards } from './shard-index.js'
 
@@ -219,7 +220,11 @@ async function inspectContents(
     found.push(await inspectIndex(storage, file, shards))
   }
   found.push(findMissingShards(files.map((file) => file.name)), findUnfinishedFolders(files))
-  found.push(await inspectDistributed(storage, files), await inspectOcdbt(storage, files))
+  found.push(
+    await inspectDistributed(storage, files),
+    await inspectOcdbt(storage, files),
+    await inspectZarrFolders(storage, files),
+  )
   if (options.level === 'deep') found.push(await inspectTensorFlow(storage, files, options.signal))
   found.push(await findFolders(storage, checkpoint, files, neighbours))
   return { findings: found.flat(), rests }

@@ -4,19 +4,17 @@
  */
 import { basename } from 'node:path'
 import type { Finding } from '../../checkpoint.js'
-import { FormatError, StorageError } from '../../errors.js'
+import { FormatError } from '../../errors.js'
 import { readDcpLengths } from '../../formats/dcp-metadata.js'
 import { isJsonObject, parseJson } from '../../formats/json.js'
-import { countOf, itemsOf, textOf, type PickleNode } from '../../formats/pickle/index.js'
-import { openTorchObject } from '../../formats/torch-object.js'
-import { sourceOf, withFile } from '../../storage/source.js'
+import { countOf, itemsOf, type PickleNode } from '../../formats/pickle/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
+import { byFolder, missing, mostRanks, readRoot, valueOf, type Folder } from './process-files.js'
+import { countRanks, findMissingRanks, inspectModelParallel } from './ranks.js'
 
 /** Bytes of a `.metadata`, of which a model of a hundred thousand pieces has 30 MB. */
 const largestMetadata = 512 << 20
-/** Files that one checkpoint's findings name. */
-const mostNamed = 8
 
 /** What is missing or too short among `files`, which are all of one checkpoint. */
 export async function inspectDistributed(storage: ReadStorage, files: readonly MeasuredFile[]): Promise<Finding[]> {
@@ -29,7 +27,9 @@ export async function inspectDistributed(storage: ReadStorage, files: readonly M
     findings.push(...dcp.findings, ...deepSpeed.findings, ...(await inspectIntegrity(storage, folder, here)))
     processes = Math.max(processes, dcp.processes, deepSpeed.processes)
   }
-  findings.push(...(await inspectLatest(storage, folders)), ...findMissingRandomStates(files, processes))
+  const together = Math.max(processes, countRanks(files))
+  findings.push(...(await inspectLatest(storage, folders)), ...findMissingRandomStates(files, together))
+  findings.push(...(await inspectModelParallel(storage, folders)), ...findMissingRanks(files))
   return findings
 }
 
@@ -42,19 +42,6 @@ interface Inspected {
 
 const nothing: Inspected = { findings: [], processes: 0 }
 
-type Folder = ReadonlyMap<string, MeasuredFile>
-
-/** By folder (with its `/`, empty for the checkpoint itself), its files by their own names. */
-function byFolder(files: readonly MeasuredFile[]): ReadonlyMap<string, Folder> {
-  const folders = new Map<string, Map<string, MeasuredFile>>()
-  for (const file of files) {
-    const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1)
-    const here = folders.get(folder) ?? new Map<string, MeasuredFile>()
-    folders.set(folder, here.set(file.name.slice(folder.length), file))
-  }
-  return folders
-}
-
 /** `__3_0.distcp` is the first file of rank 3; without coordination each rank has a `.metadata` of its own. */
 const dcpFile = /^__(\d+)_\d+\.distcp$/
 const dcpMetadata = /^(__\d+)?\.metadata$/
@@ -64,21 +51,33 @@ async function inspectDcp(storage: ReadStorage, folder: string, here: Folder): P
   let processes = 0
   for (const [own, file] of here) {
     if (!dcpMetadata.test(own) || file.stat?.kind !== 'file') continue
-    const lengths = await readLengths(storage, file)
-    if ('findings' in lengths) {
-      findings.push(...lengths.findings)
+    const told = await readLengths(storage, file)
+    if ('findings' in told) {
+      findings.push(...told.findings)
       continue
     }
+    const { lengths, isMegatrons } = told
     for (const name of lengths.keys()) processes = Math.max(processes, Number(dcpFile.exec(name)?.[1] ?? -1) + 1)
     findings.push(...findShort(folder, here, lengths, file.name))
+    if (isMegatrons && !here.has('metadata.json')) findings.push(...missing([`${folder}metadata.json`], megatronReason))
   }
   return { findings, processes }
 }
 
+interface DcpFacts {
+  /** By name, how long a file is at least. */
+  readonly lengths: ReadonlyMap<string, number>
+  readonly isMegatrons: boolean
+}
+
+/** Megatron's own `.metadata` (core/dist_checkpointing/strategies/torch.py, `MCoreMetadata`). */
+const megatronsClass = 'megatron.core.dist_checkpointing'
+const megatronReason = 'not there; Megatron writes it last, and takes a folder without it for no checkpoint'
+
 async function readLengths(
   storage: ReadStorage,
   file: MeasuredFile,
-): Promise<ReadonlyMap<string, number> | { readonly findings: readonly Finding[] }> {
+): Promise<DcpFacts | { readonly findings: readonly Finding[] }> {
   const [bytes] = await storage.read([file.path], largestMetadata)
   if (bytes === undefined) return { findings: [] }
   if (!bytes.ok) {
@@ -86,7 +85,7 @@ async function readLengths(
     return { findings: finding === null ? [] : [finding] }
   }
   try {
-    return readDcpLengths(bytes.value)
+    return { lengths: readDcpLengths(bytes.value), isMegatrons: Buffer.from(bytes.value).includes(megatronsClass) }
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
     return { findings: [{ grade: 'corrupt', file: file.name, reason: error.message }] }
@@ -136,6 +135,8 @@ async function inspectDeepSpeed(storage: ReadStorage, folder: string, here: Fold
   )
   const expected = new Set<string>()
   for (const name of names) for (const one of likeIt(name, dp, mp)) expected.add(one)
+  // Each part of the optimizer goes with a state of the model: one for all, or in stage 3 one for each process.
+  if (!names.some((name) => name.endsWith(modelTail))) for (let m = 0; m < mp; m += 1) expected.add(modelName(m))
   const absent = [...expected].filter((name) => !here.has(name)).sort()
   const sure = `dp_world_size is ${dp} and mp_world_size ${mp}`
   const reason = `not there; ${expected.size - absent.length} of ${expected.size} files of this kind are, and ${sure}`
@@ -146,6 +147,12 @@ async function inspectDeepSpeed(storage: ReadStorage, folder: string, here: Fold
     ),
     processes: dp * mp,
   }
+}
+
+const modelTail = '_model_states.pt'
+
+function modelName(rank: number): string {
+  return `mp_rank_${String(rank).padStart(2, '0')}${modelTail}`
 }
 
 function rankIn(name: string, which: 'dp' | 'mp'): number {
@@ -162,11 +169,8 @@ function likeIt(name: string, dp: number, mp: number): string[] {
     const { head = '', tail = '' } = zero
     return ranks(mp).flatMap((m) => ranks(dp).map((d) => `${head}zero_pp_rank_${d}_mp_rank_${part(m)}${tail}`))
   }
-  return modelFile.test(name) ? ranks(mp).map((m) => `mp_rank_${part(m)}_model_states.pt`) : [name]
+  return modelFile.test(name) ? ranks(mp).map(modelName) : [name]
 }
-
-/** No machine has more processes; a file that says so lies. */
-const mostRanks = 100_000
 
 /** How many processes shared the data and the model, as the first file says that can be read. 0 where none says it. */
 async function readWorld(storage: ReadStorage, files: readonly MeasuredFile[]): Promise<{ dp: number; mp: number }> {
@@ -192,21 +196,6 @@ function partitionsIn(state: PickleNode | undefined): number | undefined {
   return counts.length === 0 ? undefined : Math.max(...counts)
 }
 
-async function readRoot(storage: ReadStorage, path: string): Promise<PickleNode | undefined> {
-  try {
-    return await withFile(storage, path, async (handle) => (await openTorchObject(sourceOf(handle)))?.root)
-  } catch (error) {
-    // What is broken about it is told of the file itself.
-    if (error instanceof FormatError || error instanceof StorageError) return undefined
-    throw error
-  }
-}
-
-function valueOf(node: PickleNode | undefined, key: string): PickleNode | undefined {
-  if (typeof node !== 'object' || node === null || !('entries' in node)) return undefined
-  return node.entries.findLast(([name]) => textOf(name) === key)?.[1]
-}
-
 /** DeepSpeed finds its folder by `latest` beside it, which is written when all ranks are through; without, it starts anew. */
 async function inspectLatest(storage: ReadStorage, folders: ReadonlyMap<string, Folder>): Promise<Finding[]> {
   const tags = [...folders.keys()].filter((folder) => folder !== '' && isDeepSpeed(folders.get(folder)))
@@ -219,9 +208,13 @@ async function inspectLatest(storage: ReadStorage, folders: ReadonlyMap<string, 
       continue
     }
     const [text] = await storage.read([latest.path], 4096)
-    const tag = text?.ok === true ? new TextDecoder().decode(text.value).trim() : null
-    if (tag === null || tag === '' || folders.has(`${parent}${tag}/`)) continue
-    findings.push({ grade: 'partial', file: latest.name, reason: `names ${JSON.stringify(tag)}, which is not there` })
+    if (text?.ok !== true) continue
+    const tag = new TextDecoder().decode(text.value).trim()
+    if (tag === '')
+      findings.push({ grade: 'corrupt', file: latest.name, reason: '0 bytes, and not the name of a folder' })
+    else if (!folders.has(`${parent}${tag}/`)) {
+      findings.push({ grade: 'partial', file: latest.name, reason: `names ${JSON.stringify(tag)}, which is not there` })
+    }
   }
   return findings
 }
@@ -298,11 +291,4 @@ function findMissingRandomStates(files: readonly MeasuredFile[], processes: numb
     }
     return missing(absent, `not there; there are those of ${ranks.size} of ${end - first} processes`)
   })
-}
-
-function missing(names: readonly string[], reason: string): Finding[] {
-  const named = names.slice(0, mostNamed).map((file): Finding => ({ grade: 'partial', file, reason }))
-  const more = names.length - named.length
-  if (more === 0) return named
-  return [...named, { grade: 'partial', reason: `${more} more files like ${basename(names[0] ?? '')} are not there` }]
 }

@@ -1,4 +1,5 @@
 /** A file of 0 bytes: sometimes all there is to save, mostly a save that was killed or met a full disk. */
+import { bareJson } from './kind.js'
 
 /** Formats that have no empty form. */
 const neverEmptyFormat = /\.(safetensors|pt|pth|bin|json|npz|distcp|h5|keras|yaml)$/
@@ -10,7 +11,7 @@ const neverEmptyKey = /(^|[-_])(model|optimi[sz]er|scheduler|scaler)\.ckpt$/i
  * as far as known; `isParameter` tells a parameter file from one that merely lies there.
  */
 export function isEmptyDamage(name: string, isParameter: boolean, others: readonly number[]): boolean {
-  if (neverEmptyFormat.test(name) || neverEmptyKey.test(name)) return true
+  if (neverEmptyFormat.test(name) || neverEmptyKey.test(name) || bareJson.test(name)) return true
   if (others.length === 0) return isParameter
   return others.some((size) => size > 0)
 }

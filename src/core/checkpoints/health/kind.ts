@@ -13,7 +13,7 @@ const zipMagic = Buffer.from('504b0304', 'hex')
 /** `head` are the first bytes of a file of `size` bytes, which is not empty. */
 export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   if (name.endsWith('.index.json')) return 'index'
-  if (name.endsWith('.json')) return 'json'
+  if (name.endsWith('.json') || bareJson.test(name)) return 'json'
   if (name.endsWith('.safetensors')) return 'safetensors'
   // Many archives in one file (torch.distributed.checkpoint/filesystem.py): its own index tells where each lies.
   if (name.endsWith('.distcp')) return 'opaque'
@@ -24,6 +24,10 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   if (msgpackName.test(name) && beginsMap(head)) return 'msgpack'
   return isText(head) ? 'text' : 'opaque'
 }
+
+/** JSON without a suffix, that cannot be loaded without: Orbax's trees, shardings and items, Zarr's arrays. */
+export const bareJson =
+  /(?:^|\/)(?:_METADATA|_sharding|\.zarray|\.zattrs|array_metadatas\/process_\d+|metrics\/metrics|[^/]+\/metadata)$/
 
 /** Plain pickles: PaddlePaddle's parameters, replay buffers, model zoos. */
 const pickleName = /\.(pdparams|pdopt|pkl|pickle)$/

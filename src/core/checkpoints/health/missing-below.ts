@@ -1,4 +1,7 @@
-/** A file in a folder of a checkpoint that each of the others has: of those nearest in the run's order. */
+/**
+ * A file in a folder of a checkpoint, or an index in the checkpoint itself, that each of the others has: of those nearest
+ * in the run's order.
+ */
 import { basename } from 'node:path'
 import type { Checkpoint, Finding } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
@@ -12,6 +15,9 @@ const mostAsked = 4
 const farthest = 100
 /** What holds parameters, state, or says how to read them. */
 const counted = /\.(safetensors|bin|pt|pth|ckpt|pkl|npz|h5|msgpack|json|yaml)$|^\.metadata$/
+/** What says what there is, right in a checkpoint's folder: it is no parameter, and nothing can be loaded without it. */
+const indexes =
+  /^(?:\.metadata|metadata\.json|_METADATA|common\.pt|adapter_config\.json|.*\.(?:safetensors|bin)\.index\.json)$/
 /** These come and go. */
 const optional = /scaler|dataloader|sampler|\.lock$/
 /** One for each process: how many there must be, what was written says, and not other checkpoints. */
@@ -45,18 +51,18 @@ export async function findMissingBelow(
   )
 }
 
-/** Those that have folders, or whose neighbour has, with the others that are to be asked. */
+/** Those that have folders or indexes, or whose neighbour has, with the others that are to be asked. */
 async function findAsked(
   storage: ReadStorage,
   siblings: readonly Checkpoint[],
   which: readonly Checkpoint[],
   names: ReadonlyMap<string, readonly string[]>,
 ): Promise<ReadonlyMap<Checkpoint, readonly Checkpoint[]>> {
-  const hasFolders = async ({ path }: Checkpoint): Promise<boolean> => {
+  const isAsked = async ({ path }: Checkpoint): Promise<boolean> => {
     const known = names.get(path)
-    if (known !== undefined) return known.some((name) => name.includes('/'))
+    if (known !== undefined) return known.some((name) => name.includes('/') || indexes.test(name))
     const [listing] = await storage.list([path])
-    return listing?.ok === true && listing.value.some(({ kind }) => kind === 'directory')
+    return listing?.ok === true && listing.value.some(({ kind, name }) => kind === 'directory' || indexes.test(name))
   }
   const asked = new Map<Checkpoint, readonly Checkpoint[]>()
   const graded = new Map(which.map((one) => [one.path, one]))
@@ -65,7 +71,7 @@ async function findAsked(
     const others = nearestTo(checkpoint, siblings, graded)
     const [first] = others
     if (first === undefined || others.length < fewestWitnesses) continue
-    if ((await hasFolders(checkpoint)) || (await hasFolders(first))) asked.set(checkpoint, others)
+    if ((await isAsked(checkpoint)) || (await isAsked(first))) asked.set(checkpoint, others)
   }
   return asked
 }
@@ -116,8 +122,8 @@ function compare(
 function below(checkpoint: Checkpoint, names: readonly string[]): string[] {
   return names
     .filter((name) => {
-      const own = basename(name)
-      return name.includes('/') && counted.test(own) && !optional.test(name) && !ranked.test(name)
+      if (indexes.test(name)) return true
+      return name.includes('/') && counted.test(basename(name)) && !optional.test(name) && !ranked.test(name)
     })
     .filter((name) => explainTemporary(basename(name)) === null)
     .map((name) => comparable(checkpoint, name))

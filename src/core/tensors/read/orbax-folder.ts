@@ -72,6 +72,12 @@ export async function openOrbax(storage: ReadStorage, folder: string): Promise<T
   }
 }
 
+/** Names of the arrays that the tree of a folder has, each of which has a folder or a key of that name. Throws FormatError. */
+export async function listOrbaxArrays(storage: ReadStorage, folder: string): Promise<string[]> {
+  const leaves = await readTree(storage, folder)
+  return leaves.flatMap(({ name, valueType }) => (empty.has(valueType) || valueType === 'string' ? [] : [name]))
+}
+
 /** Kinds of values that nothing is saved of. */
 const empty = new Set(['Dict', 'List', 'None', 'NamedTuple', 'Tuple', ''])
 

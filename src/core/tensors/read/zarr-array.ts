@@ -41,6 +41,13 @@ async function boxesOf(name: string, array: ZarrArray, read: ReadChunk): Promise
   return boxes
 }
 
+/** The keys of all its chunks, but for an array of which those that are zero may be left out. Throws FormatError. */
+export function chunkKeys(name: string, array: ZarrArray): string[] {
+  return array.isZeroFilled && array.hasFill
+    ? []
+    : gridOf(name, array.shape, array.chunk).map((index) => array.keyOf(index))
+}
+
 /** The numbers of all chunks along each axis. */
 function gridOf(name: string, shape: readonly number[], chunk: readonly number[]): number[][] {
   if (shape.includes(0)) return []

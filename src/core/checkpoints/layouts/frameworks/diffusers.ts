@@ -4,6 +4,8 @@
  * the scheduler and, last, the random states. The step stands in the name alone; no metric is kept. A script counts and
  * removes every name that begins with `checkpoint`.
  */
+import type { Finding } from '../../../checkpoint.js'
+import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { LayoutSpec } from '../spec.js'
 
 const models =
@@ -27,7 +29,11 @@ export const diffusers: LayoutSpec = {
         likely: [{ file: /^random_states_\d+\.pkl$/ }],
         never: [{ file: 'trainer_state.json' }],
       },
-      whole: { last: /^random_states_\d+\.pkl$/, lastName: 'random_states_0.pkl' },
+      whole: {
+        last: /^random_states_\d+\.pkl$/,
+        lastName: 'random_states_0.pkl',
+        check: ({ entries }) => findHalfModels(entries),
+      },
       files: [
         { name: /^\w+\/(diffusion_\w+_model|model|pytorch_model)[^/]*\.(safetensors|bin|msgpack)$/, role: 'weights' },
         { name: /^\w+_ema\/$/, role: 'weights' },
@@ -45,4 +51,20 @@ export const diffusers: LayoutSpec = {
       ],
     },
   ],
+}
+
+const weightsOf = /\/(?:diffusion_\w+_model|model|pytorch_model)[^/]*\.(?:safetensors|bin|msgpack)(?:\.index\.json)?$/
+
+/** A model is loaded from its folder by both: what it is (`save_pretrained` writes that first), and its weights. */
+function findHalfModels(entries: readonly DirectoryEntry[]): Finding[] {
+  const folders = new Set(entries.flatMap(({ name }) => /^(.*\/)/.exec(name)?.[1] ?? []))
+  return [...folders].flatMap((folder): Finding[] => {
+    const inside = entries.filter(({ name }) => name.startsWith(folder)).map(({ name }) => name)
+    const hasWeights = inside.some((name) => weightsOf.test(name))
+    const hasConfig = inside.includes(`${folder}config.json`)
+    if (hasWeights === hasConfig) return []
+    return hasConfig
+      ? [{ grade: 'partial', file: folder, reason: 'its config.json is there and no weights are' }]
+      : [{ grade: 'partial', file: `${folder}config.json`, reason: 'not there; the model is made by it' }]
+  })
 }

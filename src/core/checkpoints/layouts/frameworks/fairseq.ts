@@ -6,7 +6,7 @@
  */
 import type { Meta } from '../../../checkpoint.js'
 import type { Fact, Form, LayoutSpec } from '../spec.js'
-import { valueIn } from '../engine/unit.js'
+import { valueIn, type Unit } from '../engine/unit.js'
 
 const saved: Omit<Form, 'kind' | 'name'> = {
   proof: {
@@ -20,6 +20,8 @@ const saved: Omit<Form, 'kind' | 'name'> = {
         step: ['optimizer_history', '-1', 'num_updates'],
         val_loss: ['extra_state', 'val_loss'],
         '#maximize': ['cfg', 'checkpoint', 'maximize_best_checkpoint_metric'],
+        '#sharded': ['cfg', 'distributed_training', 'use_sharded_state'],
+        '#world': ['cfg', 'distributed_training', 'distributed_world_size'],
         '#metric': ['cfg', 'checkpoint', 'best_checkpoint_metric'],
         '#next': ['extra_state', 'train_iterator', 'epoch'],
         '#inEpoch': ['extra_state', 'train_iterator', 'iterations_in_epoch'],
@@ -45,12 +47,27 @@ export const fairseq: LayoutSpec = {
       kind: 'group',
       name: /^(?<unit>checkpoint(?:\d+|_\d+_\d+|_best|_last|_crash|\.best_.+?))-(?<part>(?:shard|rank)[-\w]+)\.pt$/,
       main: /-(?:shard|rank-)0\.pt$/,
+      whole: { expects: everyRank },
       files: [{ name: /\.pt$/, role: 'all' }],
     },
   ],
   needs: onlyCopies,
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
   copies: { names: /^checkpoint(_best|_last|\.best_.+?)(-(shard|rank)[-\w]+)?\.pt$/, by: ['file', 'content'] },
+}
+
+/** No cluster has more; a number from a file is not believed. */
+const mostRanks = 100_000
+
+/** One file for each process (trainer.py, `checkpoint_suffix`), as many as the configuration says; never with a gap. */
+function everyRank({ entries }: Unit, facts: Meta): string[] {
+  const [first] = entries
+  const [, head, tail] = /^(.*-(?:shard|rank-?))\d+(\.pt)$/.exec(first?.name ?? '') ?? []
+  if (head === undefined || tail === undefined) return []
+  const world = facts.get('#sharded') === true ? facts.get('#world') : 0
+  const ranks = entries.map(({ name }) => Number(name.slice(head.length, -tail.length)) + 1)
+  const count = Math.max(typeof world === 'number' ? world : 0, ...ranks.filter(Number.isSafeInteger))
+  return count > mostRanks ? [] : Array.from({ length: count }, (_, rank) => `${head}${rank}${tail}`)
 }
 
 function epochDone(content: Meta): Meta {

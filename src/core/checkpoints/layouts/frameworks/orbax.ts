@@ -4,7 +4,8 @@
  * `_CHECKPOINT_METADATA` or by an item's `_METADATA`; while it is written its name has `.orbax-checkpoint-tmp`. Metrics
  * are JSON in `metrics/metrics`.
  */
-import type { Meta, MetaValue } from '../../../checkpoint.js'
+import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
+import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Form, LayoutSpec } from '../spec.js'
 
 const saved: Omit<Form, 'name' | 'proof'> = {
@@ -17,16 +18,7 @@ const saved: Omit<Form, 'name' | 'proof'> = {
         reason: 'no manifest of the arrays is there',
       },
     ],
-    check: ({ entries }) => {
-      const items = entries
-        .filter(({ name }) => /^(?:\w+\/)?_METADATA$/.test(name))
-        .map(({ name }) => name.slice(0, -9))
-      const there = new Set(entries.map(({ name }) => name))
-      const isOcdbt = items.some((item) => [...there].some((name) => name.startsWith(`${item}ocdbt.process_`)))
-      return items
-        .filter((item) => isOcdbt && !there.has(`${item}manifest.ocdbt`))
-        .map((item) => ({ grade: 'partial', file: `${item}manifest.ocdbt`, reason: 'not there' }))
-    },
+    check: ({ entries }) => [...missingParts(entries), ...emptyItems(entries)],
   },
   facts: [
     { from: 'name' },
@@ -64,6 +56,35 @@ export const orbax: LayoutSpec = {
     },
   ],
 }
+
+/** What one item's arrays are read by: the tree of their names, and the manifest of the database that they lie in. */
+function missingParts(entries: readonly DirectoryEntry[]): Finding[] {
+  const there = new Set(entries.map(({ name }) => name))
+  const items = new Set(
+    entries.flatMap(({ name }) => /^((?:\w+\/)?)(?:_METADATA|manifest\.ocdbt)$/.exec(name)?.[1] ?? []),
+  )
+  return [...items].flatMap((item): Finding[] => {
+    const isOcdbt = [...there].some((name) => name.startsWith(`${item}ocdbt.process_`))
+    const needed = isOcdbt ? ['_METADATA', 'manifest.ocdbt'] : ['_METADATA']
+    return needed
+      .filter((name) => !there.has(item + name))
+      .map((name) => ({ grade: 'partial', file: item + name, reason: 'not there; Orbax reads the arrays by it' }))
+  })
+}
+
+/** An item of which no more is left than the mark that it was finished. */
+function emptyItems(entries: readonly DirectoryEntry[]): Finding[] {
+  return entries
+    .filter(({ name, kind }) => kind === 'directory' && /^[^.]+$/.test(name) && !ownFolder.test(name))
+    .filter(({ name }) => {
+      const inside = entries.filter((entry) => entry.name.startsWith(`${name}/`))
+      return inside.length > 0 && inside.every((entry) => entry.name === `${name}/commit_success.txt`)
+    })
+    .map(({ name }) => ({ grade: 'partial', file: `${name}/`, reason: 'nothing of this item is there' }))
+}
+
+/** Folders of the database, which are no items. */
+const ownFolder = /^(?:d|array_metadatas)$/
 
 function epochOf(content: Meta): Meta {
   const epoch = content.get('epoch')
