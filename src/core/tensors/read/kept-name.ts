@@ -2,6 +2,7 @@
  * Which name of tied weights a model's own loader looks for: the embedding, not the head that is tied to it. Follows
  * the pairs of `_tied_weights_keys` in transformers' models, which name the tied parameter and the one it is tied to.
  */
+import { compareNatural } from '../../natural-order.js'
 
 /** A module that is there to be shared: T5's and BART's `shared`, of which encoder and decoder have further names. */
 const shared = /(?:^|\.)shared\./
@@ -17,8 +18,8 @@ export function preferName(names: readonly string[]): string {
 }
 
 function isBetter(name: string, than: string): boolean {
-  const difference = rankOf(name) - rankOf(than) || depthOf(name) - depthOf(than) || natural.compare(name, than)
-  return difference === 0 ? name < than : difference < 0
+  const difference = rankOf(name) - rankOf(than) || depthOf(name) - depthOf(than) || compareNatural(name, than)
+  return difference < 0
 }
 
 function rankOf(name: string): number {
@@ -30,6 +31,3 @@ function rankOf(name: string): number {
 function depthOf(name: string): number {
   return name.split('.').length
 }
-
-/** `layers.9` before `layers.10`. */
-const natural = new Intl.Collator('en', { numeric: true })
