@@ -3,7 +3,7 @@ import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import type { ChildEnd } from '../command/index.js'
 import type { Cause } from './classify.js'
-import type { Leash } from './end-job.js'
+import type { RunningJob } from './running-job.js'
 import type { World } from './world.js'
 
 /** What looks after the job while it runs. Each is asked in turn, every few seconds. */
@@ -20,7 +20,7 @@ export interface AttemptOptions {
   /** Seconds until the next look. */
   readonly interval: (uptime: number) => number
   /** How the job is asked to end for each cause. */
-  readonly end: (cause: Cause, leash: Leash) => Promise<void>
+  readonly end: (cause: Cause, job: RunningJob) => Promise<void>
 }
 
 export interface AttemptResult {
@@ -43,13 +43,13 @@ export class Attempt {
 
   constructor(
     private readonly world: World,
-    private readonly leash: Leash,
+    private readonly job: RunningJob,
     private readonly watchers: Watchers,
     private readonly options: AttemptOptions,
   ) {
     this.started = world.now()
     this.endedAt = this.started
-    void leash.process.ended.then(() => {
+    void job.process.ended.then(() => {
       this.endedAt = world.now()
       this.over.abort()
     })
@@ -61,7 +61,7 @@ export class Attempt {
       await this.world.sleep(this.options.interval(this.uptime) * 1000, this.over.signal)
       if (!this.isOver()) await this.look()
     }
-    const end = await this.leash.process.ended
+    const end = await this.job.process.ended
     await this.take(end)
     const { cause, started, endedAt, found: checkpoints } = this
     return { end, cause, uptime: endedAt - started, endedAt, checkpoints }
@@ -71,7 +71,7 @@ export class Attempt {
   async finish(cause: Cause): Promise<void> {
     if (this.cause !== null || this.isOver()) return
     this.cause = cause
-    await this.options.end(cause, this.leash)
+    await this.options.end(cause, this.job)
   }
 
   /** A cause that somebody else has acted on: a signal that the job has already. */

@@ -1,6 +1,6 @@
 /** The signals that come to ckpt, on their way to whatever of the job is running. */
 import type { SignalName, Signals } from '../command/index.js'
-import type { Leash } from './end-job.js'
+import type { RunningJob } from './running-job.js'
 
 /** These end the job and all that ckpt does for it; the others only pass through. */
 const ending: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'])
@@ -9,9 +9,9 @@ const passing: readonly SignalName[] = ['SIGUSR1', 'SIGUSR2']
 /** What a terminal sends to the whole foreground group by itself. */
 const fromTerminal: ReadonlySet<SignalName> = new Set(['SIGINT', 'SIGQUIT'])
 
-export class Reins {
+export class SignalRelay {
   private readonly stopped = new AbortController()
-  private readonly held = new Set<Leash>()
+  private readonly held = new Set<RunningJob>()
   private readonly stops: readonly (() => void)[]
   private first: SignalName | null = null
   private killed = false
@@ -35,14 +35,14 @@ export class Reins {
   }
 
   /** What is running gets the signals from now on. One that ends it all and came before reaches it now. */
-  hold(leash: Leash): void {
-    this.held.add(leash)
-    if (this.killed) leash.kill()
-    else if (this.first !== null) leash.ask(this.first)
+  hold(job: RunningJob): void {
+    this.held.add(job)
+    if (this.killed) job.kill()
+    else if (this.first !== null) job.ask(this.first)
   }
 
-  drop(leash: Leash): void {
-    this.held.delete(leash)
+  drop(job: RunningJob): void {
+    this.held.delete(job)
   }
 
   /** Signals do again what they do without ckpt. */
@@ -52,7 +52,7 @@ export class Reins {
 
   private arrive(signal: SignalName): void {
     if (!ending.has(signal)) {
-      if (!this.intercept(signal)) for (const leash of this.held) leash.pass(signal)
+      if (!this.intercept(signal)) for (const job of this.held) job.pass(signal)
       return
     }
     if (this.first !== null && signal === 'SIGINT') {
@@ -63,11 +63,11 @@ export class Reins {
     this.stopped.abort()
     const isFromTerminal = fromTerminal.has(signal) && this.signals.isForeground()
     // One that was started in the background is in a session of its own, though ckpt be in the foreground now.
-    for (const leash of this.held) leash.ask(isFromTerminal && !leash.process.isApart ? null : signal)
+    for (const job of this.held) job.ask(isFromTerminal && !job.process.isApart ? null : signal)
   }
 
   private kill(): void {
     this.killed = true
-    for (const leash of this.held) leash.kill()
+    for (const job of this.held) job.kill()
   }
 }

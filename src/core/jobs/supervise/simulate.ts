@@ -3,7 +3,7 @@ import { CkptError } from '../../errors.js'
 import { parseDuration } from '../../choosing/expression/index.js'
 import type { SignalName } from '../command/index.js'
 import type { Retried } from './classify.js'
-import type { Leash } from './end-job.js'
+import type { RunningJob } from './running-job.js'
 
 const endings = {
   preempt: 'preempted',
@@ -39,9 +39,9 @@ export function isSudden(ending: Retried): boolean {
  * As it would come: a preemption by SIGTERM and then, after the grace, SIGKILL; a time limit by the warning signal
  * likewise; a crash and the kernel's want of memory at once.
  */
-export function carryOutSimulation(ending: Retried, leash: Leash, warning: SignalName): void {
-  if (isSudden(ending)) leash.kill()
-  else if (ending === 'preempted') leash.ask('SIGTERM')
+export function carryOutSimulation(ending: Retried, job: RunningJob, warning: SignalName): void {
+  if (isSudden(ending)) job.kill()
+  else if (ending === 'preempted') job.ask('SIGTERM')
   // What does not catch the warning is asked to end as it would be before the limit.
-  else leash.ask(leash.passIfCaught(warning) ? null : 'SIGTERM')
+  else job.ask(job.passIfCaught(warning) ? null : 'SIGTERM')
 }

@@ -1,4 +1,4 @@
-/** Starts from one checkpoint that brought nothing. */
+/** Starts from one checkpoint that saved no new one. */
 import { attemptsOf, type RecordedAttempt, type JournalEntry } from '../../changes/journal/index.js'
 import type { Ending } from './classify.js'
 
@@ -12,7 +12,7 @@ const blaming: ReadonlySet<string> = new Set<Ending>(['failed', 'out-of-memory',
  * How many of the last attempts among those that count began from this checkpoint and failed without a new one. Where
  * its framework may have taken another one, the failure may be that one's.
  */
-export function barrenStarts(
+export function startsWithoutProgress(
   entries: readonly JournalEntry[],
   checkpoint: string,
   counts: (attempt: RecordedAttempt) => boolean,

@@ -1,9 +1,9 @@
-/** Ending a job: a signal that asks, time to save, then SIGKILL. */
+/** A started job, and how it is ended: a signal that asks, time to save, then SIGKILL. */
 import type { SignalName } from '../command/index.js'
 import { inSeconds } from './in-seconds.js'
 import type { JobProcess, World } from './world.js'
 
-export class Leash {
+export class RunningJob {
   private readonly over = new AbortController()
   private asked = false
   private told = false

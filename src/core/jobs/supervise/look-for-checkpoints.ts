@@ -1,0 +1,49 @@
+/** When to look for new checkpoints, and what a look finds: seldom where a look takes its time. */
+import type { Checkpoint } from '../../checkpoint.js'
+import type { Job } from './job-plan.js'
+import { CheckpointWatch } from './watch-checkpoints.js'
+
+/** From the first start to the last end. */
+export class CheckpointLooks {
+  private readonly watch: CheckpointWatch
+  /** Seconds of work, not of waiting. */
+  private took = 0
+
+  constructor(
+    private readonly job: Job,
+    /** Ends a wait. */
+    private readonly signal: AbortSignal,
+  ) {
+    this.watch = new CheckpointWatch(job.storage, job.plan.path, job.plan)
+  }
+
+  /** What is there now is not new. */
+  begin(): Promise<void> {
+    return this.watch.begin()
+  }
+
+  /** Seconds until the next look. */
+  interval(isUrgent: boolean): number {
+    const { least, most } = this.job.plan.interval
+    return Math.min(most, isUrgent ? least : Math.max(least, rarely * this.took))
+  }
+
+  /** `isOver`: nobody is left to write. `cutAt` is in Unix seconds: when the job was cut off, and perhaps a save. */
+  async find(isOver: boolean, cutAt: number | null = null): Promise<readonly Checkpoint[]> {
+    const { world } = this.job
+    const began = world.now()
+    let waited = 0
+    const wait = async (milliseconds: number) => {
+      if (isOver) return
+      const before = world.now()
+      await world.sleep(milliseconds, this.signal)
+      waited += world.now() - before
+    }
+    const found = await this.watch.look({ now: began, wait, thorough: isOver, cutAt })
+    this.took = world.now() - began - waited
+    return found
+  }
+}
+
+/** Wait 50 times as long as the last look took. */
+const rarely = 50
