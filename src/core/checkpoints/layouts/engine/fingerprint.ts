@@ -1,0 +1,34 @@
+/** What is equal for files of equal contents, without reading them whole. */
+import { crc32 } from '../../../formats/crc32.js'
+import type { FileLook } from '../spec.js'
+import { storageFinding } from './facts.js'
+import { ownFiles } from './has.js'
+import type { Opener } from './opener.js'
+import type { Unit } from './unit.js'
+
+export async function printOf(unit: Unit, opener: Opener): Promise<string | null> {
+  if (unit.spec.copies?.by.includes('content') !== true || unit.kind === 'folder') return null
+  try {
+    const prints: string[] = []
+    for (const path of ownFiles(unit)) {
+      const print = await printOfFile(await opener.look(path))
+      if (print === null) return null
+      prints.push(print)
+    }
+    return prints.join(' ')
+  } catch (error) {
+    if (storageFinding(error) === null) return null
+    return null
+  }
+}
+
+/** Of an archive its entries' checksums; of any other file the bytes, where they are few. */
+async function printOfFile(look: FileLook): Promise<string | null> {
+  const sums = await look.zip()
+  if (sums === null) {
+    const sum = await look.sum()
+    return sum === null ? null : `${look.size}:${sum}`
+  }
+  const text = [...sums].map(([name, sum]) => `${name.replace(/^[^/]*\//, '')} ${sum}`).join('\n')
+  return `${look.size}:${crc32(new TextEncoder().encode(text), 0)}`
+}

@@ -1,0 +1,173 @@
+/** A unit that was claimed and read becomes a checkpoint. */
+import { sep } from 'node:path'
+import {
+  type Checkpoint,
+  type Direction,
+  type Finding,
+  healthFrom,
+  type Member,
+  type Meta,
+  type MetaValue,
+  type Moment,
+  type Part,
+  type Pointer,
+} from '../../../checkpoint.js'
+import { toFinite } from '../numbers.js'
+import type { LayoutSpec, Reading } from '../spec.js'
+import { factsOfName, merged, sourcesOf } from './facts.js'
+import { paramFilesOf } from './files.js'
+import type { Looked } from './looked.js'
+import type { Unit } from './unit.js'
+import { findingsOfWhole } from './whole.js'
+
+export interface Facts {
+  readonly meta: ReadonlyMap<string, MetaValue>
+  readonly measuredAt: ReadonlyMap<string, Moment>
+}
+
+const noTimes: ReadonlyMap<string, Moment> = new Map()
+
+export function factsAndTimes({ told }: Looked, reading: Reading | undefined): Facts {
+  if (reading !== undefined) return { meta: reading.meta, measuredAt: reading.measuredAt ?? noTimes }
+  if (told.every((one) => one?.measuredAt === undefined)) return { meta: merged(told), measuredAt: noTimes }
+  const measuredAt = new Map<string, Moment>()
+  for (const one of told)
+    for (const [key, moment] of one?.measuredAt ?? []) if (!measuredAt.has(key)) measuredAt.set(key, moment)
+  return { meta: merged(told), measuredAt }
+}
+
+/** Where step and epoch are told, the name of what is broken included: there it is all that is left. */
+function countsOf({ unit, told }: Looked): ReadonlyMap<string, MetaValue> {
+  if (unit.finding === null) return merged(told)
+  const source = sourcesOf(unit).find(({ from }) => from === 'name')
+  return source?.from === 'name' ? factsOfName(unit, source).meta : new Map()
+}
+
+/** What a checkpoint says of itself: not the counts that only its name tells, and not what a spec keeps for itself. */
+function shownOf({ told }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
+  const isSaid = (key: string) => told.some((one) => one !== null && one.isOfName !== true && one.meta.has(key))
+  const isHidden = (key: string) => ((key === 'step' || key === 'epoch') && !isSaid(key)) || key.startsWith('#')
+  for (const hidden of meta.keys()) {
+    if (isHidden(hidden)) return new Map([...meta].filter(([key]) => !isHidden(key)))
+  }
+  return meta
+}
+
+interface Around extends Facts {
+  readonly reading: Reading | undefined
+  readonly pointers: readonly Pointer[]
+  readonly sameAs: string | undefined
+  readonly neededFor: string | undefined
+}
+
+export function toCheckpoint(
+  one: Looked,
+  { meta, measuredAt, reading, pointers, sameAs: copy, neededFor }: Around,
+): Checkpoint {
+  const { unit } = one
+  const { spec, name, path, folder } = unit
+  const counts = reading === undefined ? countsOf(one) : meta
+  const findings = findingsOf(one, meta, reading)
+  const directions = reading?.directions ?? directionsBy(spec, meta)
+  const sameAs = reading?.sameAs ?? copy
+  const { lacks, resumable } = resumingOf(unit, meta, reading, findings)
+  // Set one by one: an object of many spreads costs more than all else here, in a run of thousands.
+  const checkpoint: Writable<Checkpoint> = {
+    name,
+    path,
+    kind: unit.kind === 'folder' ? 'directory' : isOneFile(unit) ? 'file' : unit.kind,
+    members: membersOf(unit),
+    run: folder.path,
+    layout: spec.id,
+    meta: reading === undefined ? shownOf(one, meta) : meta,
+    step: toFinite(counts.get('step')),
+    epoch: toFinite(counts.get('epoch')),
+    unixtime: toFinite(meta.get('unixtime')),
+    modified: null,
+    files: paramFilesOf(unit),
+    size: null,
+    health: healthFrom('none', findings),
+    pointsTo: withOwn([...(reading?.pointsTo ?? []), ...(spec.namedBy?.(meta) ?? [])], pointers),
+  }
+  if (measuredAt.size > 0) checkpoint.measuredAt = measuredAt
+  if (directions.size > 0) checkpoint.directions = directions
+  if (sameAs !== undefined) checkpoint.sameAs = sameAs
+  if (neededFor !== undefined) checkpoint.neededFor = neededFor
+  const uncounted = sameAs === undefined ? placeByName(unit, counts, meta) : undefined
+  if (uncounted !== undefined) checkpoint.uncounted = uncounted
+  if (resumable !== undefined) checkpoint.resumable = resumable
+  if (lacks.length > 0) checkpoint.lacks = lacks
+  return checkpoint
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+const noDirections: ReadonlyMap<string, Direction> = new Map()
+
+function directionsBy({ judge }: LayoutSpec, meta: Meta): ReadonlyMap<string, Direction> {
+  return judge === undefined ? noDirections : new Map(judge(meta))
+}
+
+const noFindings: readonly Finding[] = []
+
+/** All that is wrong with it, by what was read and by what is not there. */
+function findingsOf({ unit, told, strength }: Looked, meta: Meta, reading: Reading | undefined): readonly Finding[] {
+  const ofWhole = findingsOfWhole(unit, meta)
+  const isSound = unit.finding === null && strength !== 'bare' && reading?.findings === undefined
+  if (isSound && ofWhole.length === 0 && told.every((one) => one === null || one.findings.length === 0))
+    return noFindings
+  return [
+    ...(unit.finding === null ? noFindings : [unit.finding]),
+    ...told.flatMap((each) => each?.findings ?? noFindings),
+    ...(reading?.findings ?? noFindings),
+    ...ofWhole,
+    ...(strength === 'bare'
+      ? [{ grade: 'corrupt', reason: `nothing in it is ${unit.spec.title}'s, as in the others` } as const]
+      : noFindings),
+  ]
+}
+
+const nothingLacks: readonly Part[] = []
+
+function resumingOf(
+  unit: Unit,
+  meta: Meta,
+  reading: Reading | undefined,
+  findings: readonly Finding[],
+): { readonly lacks: readonly Part[]; readonly resumable: boolean | undefined } {
+  const { form } = unit
+  const lacks = isUnfinished(findings) ? nothingLacks : (form.lacks?.(unit, meta) ?? nothingLacks)
+  if (reading?.resumable !== undefined) return { lacks, resumable: reading.resumable }
+  if (lacks.some((part) => part !== 'random state')) return { lacks, resumable: false }
+  return { lacks, resumable: typeof form.resumable === 'function' ? form.resumable(unit, meta) : form.resumable }
+}
+
+/** A name that may be a copy's, of which no original is there and nothing inside tells when it was saved. */
+function placeByName({ spec, name }: Unit, counts: Meta, meta: Meta): Checkpoint['uncounted'] {
+  if (spec.copies?.names.test(name) !== true) return undefined
+  const isCounted = [counts.get('step'), counts.get('epoch'), meta.get('unixtime')].some(
+    (one) => toFinite(one) !== null,
+  )
+  if (isCounted) return undefined
+  return /last|latest|final/i.test(name) ? 'newest' : 'any'
+}
+
+/** One list for all where nothing is said of this one alone: there may be thousands of both. */
+function withOwn(own: readonly Pointer[], pointers: readonly Pointer[]): readonly Pointer[] {
+  return own.length === 0 ? pointers : [...own, ...pointers]
+}
+
+/** Of one still being written nothing is known to be missing. */
+function isUnfinished(findings: readonly Finding[]): boolean {
+  return findings.some(({ grade }) => grade === 'unfinished')
+}
+
+export function membersOf(unit: Unit): Member[] {
+  if (unit.kind !== 'group') return [{ path: unit.path, kind: unit.kind === 'folder' ? 'directory' : 'file' }]
+  return unit.entries.map(({ name }) => ({ path: unit.folder.path + sep + name, kind: 'file' }))
+}
+
+/** A group of one file that has its name is no more than that file. */
+function isOneFile({ kind, entries, name }: Unit): boolean {
+  return kind === 'file' || (kind === 'group' && entries.length === 1 && entries[0]?.name === name)
+}
