@@ -129,6 +129,14 @@ export const walkFlags = {
   'cross-file-systems': Flags.boolean({ description: 'search below folders where another file system is mounted too' }),
 }
 
+/** Of what changes many runs. */
+export const quietFlag = (when = '') =>
+  Flags.string({
+    helpValue: 'TIME',
+    default: '30m',
+    description: `${when}leave a run alone that was written to in this time`,
+  })
+
 export const dryRunFlag = Flags.boolean({ char: 'n', description: 'show what would be done and change nothing' })
 
 export const stateFlag = Flags.directory({

@@ -8,6 +8,7 @@ import Diff from './diff.js'
 import Doctor from './doctor.js'
 import Du from './du.js'
 import Find from './find.js'
+import Gc from './gc.js'
 import Layouts from './layouts/index.js'
 import LayoutsExplain from './layouts/explain.js'
 import List from './list.js'
@@ -43,6 +44,7 @@ export const commands = {
   doctor: Doctor,
   du: Du,
   find: Find,
+  gc: Gc,
   layouts: Layouts,
   'layouts:explain': LayoutsExplain,
   list: List,

@@ -15,6 +15,7 @@ export const loadCommand: Loaders = {
   doctor: () => import('./doctor.js'),
   du: () => import('./du.js'),
   find: () => import('./find.js'),
+  gc: () => import('./gc.js'),
   layouts: () => import('./layouts/index.js'),
   'layouts:explain': () => import('./layouts/explain.js'),
   list: () => import('./list.js'),

@@ -1,20 +1,16 @@
 import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
 import { confirm } from '../cli/confirm.js'
 import { isUnreadable, type Run } from '../core/checkpoint.js'
 import { failureOf } from '../core/changes/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
-  applyEach,
   applyPlan,
   carryOut,
   describePolicy,
   eachRun,
   intentOf,
-  isOthers,
-  lastWrite,
   openRun,
   planEach,
   planPrune,
@@ -23,9 +19,7 @@ import {
   refusalOf,
   toWritten,
   writePlan,
-  type CarriedOut,
   type ManyPlans,
-  type PlannedRun,
   type Intent,
   type PruneContext,
   type PrunePlan,
@@ -38,6 +32,7 @@ import {
   dryRunFlag,
   policyFlags,
   pruneVerifyFlag,
+  quietFlag,
   recursiveFlag,
   runArgument,
   selectionFlags,
@@ -50,15 +45,7 @@ import {
 import { readPolicy } from '../cli/query.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
-import {
-  describeLeftAlone,
-  describeWarnings,
-  manyDocument,
-  renderManyDone,
-  renderManyPlans,
-  renderManyQuestion,
-} from '../render/prune-many.js'
-import { formatAge } from '../render/units.js'
+import { describeWarnings, manyDocument, renderManyDone, renderManyPlans } from '../render/prune-many.js'
 import {
   describeUnreadable,
   intentDocument,
@@ -69,11 +56,12 @@ import {
   renderRemoval,
 } from '../render/prune.js'
 
+import { ManyRunsCommand, type ManyChoices } from '../cli/many-runs.js'
 import { writersOf } from '../cli/writers.js'
 
 const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 
-export default class Prune extends BaseCommand<typeof Prune> {
+export default class Prune extends ManyRunsCommand<typeof Prune> {
   static override summary = 'Remove checkpoints that no rule keeps'
   static override description = `Shows the plan with a reason for all that stays, asks, and removes exactly what the plan says.
 
@@ -146,11 +134,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       description: 'with -r: every run of the plan, and each checkpoint with its reason',
       dependsOn: ['recursive'],
     }),
-    'quiet-for': Flags.string({
-      helpValue: 'TIME',
-      default: '30m',
-      description: 'with -r: leave a run alone that was written to in this time',
-    }),
+    'quiet-for': quietFlag('with -r: '),
     others: Flags.boolean({ description: "with -r: other people's runs too", dependsOn: ['recursive'] }),
     ...walkFlags,
     trash: trashFlag,
@@ -297,23 +281,12 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       return
     }
     this.failWith(document)
-    const { trash, yes } = this.flags
-    if (!yes && !(await confirm(renderManyQuestion(plans.planned, trash), '--yes'))) {
-      throw new CkptError('refused', 'nothing was removed')
-    }
-    const { done, leftAlone } = await applyEach(plans.planned, (one) => this.applyOne(one))
-    const after = { planned: plans.planned, leftAlone: [...plans.leftAlone, ...leftAlone] }
-    for (const one of leftAlone) this.alert(describeLeftAlone(one, view))
-    for (const { run, removal } of done) this.tellFailed(run, removal)
-    if (leftAlone.length > 0) process.exitCode = exitStatusOf.partial
-    this.answer(manyDocument(after, done), () => renderManyDone(done, trash, this.output))
-  }
-
-  private tellFailed({ path }: Run, removal: CarriedOut): void {
-    const failure = failureOf(removal)
-    if (failure === null) return
-    this.alert(`${printable(path)}: ${failure.message}`)
-    process.exitCode = exitStatusOf.partial
+    const { choices } = this
+    await this.confirmMany(plans, choices)
+    const { done, leftAlone } = await this.applyMany(plans, choices, view)
+    this.answer(manyDocument({ planned: plans.planned, leftAlone }, done), () =>
+      renderManyDone(done, choices.trash, this.output),
+    )
   }
 
   private async planMany(root: string): Promise<ManyPlans> {
@@ -324,19 +297,15 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       return planEach(runs, {
         plan: async (run) => {
           const request = await this.requestFor(run.path)
-          const writers = await this.writersOf(run.path)
+          const writers = await this.writers(run.path, this.flags.state)
           const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
           const plan = await planPrune(this.storage, run, request, context)
           const { protect = true, allowEmpty = false } = request
           return { plan, written: toWritten(run.path, plan, { created: now, protect, allowEmpty }) }
         },
-        whyAlone: (run, plan) => this.whyAlone(run.path, plan, now),
+        whyAlone: (run, plan) => this.whyAlone(run.path, plan, now, this.choices),
       })
     })
-  }
-
-  private writersOf(run: string): Promise<Writers> {
-    return writersOf(this.storage, run, this.flags.state, this.changing('0s', this.flags.state))
   }
 
   /** The policy that was typed, or that of the ckpt.yaml at or above the run. */
@@ -351,30 +320,13 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     return { ...(await readPolicy(flags)), verify, proves: verify === undefined, toTrash: this.flags.trash }
   }
 
-  private async whyAlone(run: string, plan: PrunePlan, now: number): Promise<string | null> {
-    if (!this.flags.others && (await isOthers(this.storage, run))) return "it is somebody else's: --others"
-    const { job } = await this.writersOf(run)
-    if (job !== null) return `a job of it is running, under ${job}`
-    const quiet = parseAge('quiet-for', this.flags['quiet-for'])
-    const written = lastWrite(plan)
-    if (written === null || now - written >= quiet) return null
-    return `it was written to ${formatAge(now - written)} ago: --quiet-for`
+  protected async policyOf(run: string): Promise<string> {
+    return describePolicy(await this.requestFor(run))
   }
 
-  /** Exactly what was shown, under the run's lock: what has changed since stays, and is told. */
-  private async applyOne({ run: { path }, plan, written }: PlannedRun): Promise<CarriedOut> {
-    const { trash, state } = this.flags
-    const patience = this.given.has('wait') ? this.flags.wait : '0s'
-    return this.locked(path, { wait: patience, state }, async () => {
-      const run = await openRun(this.storage, path, this.stateLocation)
-      const writers = await this.writersOf(path)
-      return this.long('removing', async (work) => {
-        const context = { now: this.now(), wait, utcOffset, writers, ...this.stateLocation, ...work }
-        const { going } = await applyPlan(this.storage, run, written, context)
-        const by = { self: this.self, policy: describePolicy(await this.requestFor(path)) }
-        const how = { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal: work.signal, by }
-        return carryOut(this.storage, run, { ...going, proof: plan.proof }, how)
-      })
-    })
+  private get choices(): ManyChoices {
+    const { state, trash, yes, others, 'quiet-for': quiet } = this.flags
+    const wait = this.given.has('wait') ? this.flags.wait : '0s'
+    return { state, wait, trash, yes, others, quietFor: parseAge('quiet-for', quiet) }
   }
 }

@@ -15,7 +15,7 @@ export const people: People = {
   hasStrangers(group) {
     const members = membersOf(group)
     const isKnown = members.length > 0 || group === process.getegid?.()
-    return !isKnown || members.some((name) => name !== userName() && name !== 'root')
+    return !isKnown || members.some((name) => name !== ownName() && name !== 'root')
   },
 }
 
@@ -49,7 +49,13 @@ function askFor(group: number): string[] | undefined {
   return [name, password, id, `${name},${members}`]
 }
 
-function userName(): string | null {
+/** What the user with that number is called; null where the system's own list has none. */
+export function userName(user: number | null): string | null {
+  if (user === null) return null
+  return entries('passwd').find(([, , id]) => id === String(user))?.[0] ?? null
+}
+
+function ownName(): string | null {
   try {
     return userInfo().username
   } catch {

@@ -19,6 +19,8 @@ export interface ManyView {
   readonly all: boolean
   /** Unix seconds. */
   readonly now: number
+  /** What else is told of each run, behind its name. */
+  readonly beside?: readonly Column<PlannedRun>[]
 }
 
 interface Sums {
@@ -51,13 +53,14 @@ function totalOf(planned: readonly PlannedRun[]): Sums {
 
 /** The runs that lose most first, then those left alone with the reason, then the sum. */
 export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: ManyView): Promise<string[]> {
-  const { output, all } = view
+  const { output, all, beside = [] } = view
   const paint = painter(output.colours)
   const losing = planned.filter(({ plan }) => plan.remove.length > 0)
   const sorted = losing.toSorted((a, b) => b.plan.freedBytes - a.plan.freedBytes)
   const shown = all || !output.isTerminal ? sorted : sorted.slice(0, mostListed)
   const columns: Column<PlannedRun>[] = [
     { title: 'RUN', shortens: true, cell: ({ run }) => nameOf(run.path, view) },
+    ...beside,
     { title: 'STAY', align: 'right', cell: (one) => String(sumsOf(one).stay) },
     { title: 'SIZE', align: 'right', leaves: 1, cell: (one) => formatSize(sumsOf(one).stayBytes) },
     { title: 'GO', align: 'right', cell: (one) => String(sumsOf(one).go), paint: (_, text) => paint('bad', text) },

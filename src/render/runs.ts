@@ -103,7 +103,7 @@ function ageOf(checkpoint: Checkpoint | null, now: number): string {
 }
 
 /** `WER=12.3`, without a space for scripts that split at spaces. */
-function describeBest(best: BestOfRun | null): string {
+export function describeBest(best: BestOfRun | null): string {
   if (best === null) return '-'
   const by = printable(best.by)
   return best.value === undefined ? by : `${by}=${formatNumber(best.value)}`

@@ -86,6 +86,10 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
     ({ run }) => [run, '--where', `${JSON.stringify(`a${wild}`)} == 1`],
     ({ root }) => ['-r', root, '--min', `k${wild}`],
   ],
+  gc: [
+    ({ root }) => [root, '--older-than', '1d', '--quiet-for', '0s', '--dry-run'],
+    ({ root }) => [root, '--older-than', `x${wild}`],
+  ],
   layouts: [({ run }) => [run]],
   'layouts:explain': [({ newest }) => [newest, '--all'], ({ root }) => [join(root, `x${wild}`)]],
   list: [({ run }) => [run, '--columns', `name,path,meta,health,host,k${wild}`], ({ root }) => ['-r', root]],

@@ -95,6 +95,7 @@ const documents: Case[] = [
   ['a demotion', 'demote', () => ['demote', asr(), '--keep', '1', '--yes']],
   ['a pin', 'pin', () => ['pin', join(asr(), 'CKPT+2026-11-22+20-46-49+05'), '--note', 'why']],
   ['a prune of many runs', 'prune-r', () => ['prune', '-r', asr(), '--keep', '1', '--quiet-for', '0s', '--dry-run']],
+  ['idle runs', 'gc', () => ['gc', asr(), '--older-than', '0s', '--quiet-for', '0s', '--dry-run']],
   ['what runs take up', 'du', () => ['du', asr()]],
   ['no trash', 'trash-list', () => ['trash', 'list', asr()]],
   ['an empty trash', 'trash-empty', () => ['trash', 'empty', asr(), '--yes']],

@@ -56,7 +56,8 @@ export { restoreAndName, type Restored } from './restore.js'
 export { setAside, setAsideReasons, takeBack } from './set-aside.js'
 export { recordRun, verdictOf, verifyRun, type Verified, type VerifyRequest } from './verify.js'
 export { writeText } from './write-text.js'
-export { summariseRun, type BestOfRun, type RunSummary, type SummaryRequest } from './summarise-run.js'
+export { idlenessOf, lastTouchOf, type Idleness, type LastJob } from './idleness.js'
+export { bestKnown, summariseRun, type BestOfRun, type RunSummary, type SummaryRequest } from './summarise-run.js'
 export {
   applyEach,
   isOthers,

@@ -26,9 +26,12 @@ export interface ManyPlans {
   readonly leftAlone: readonly LeftAlone[]
 }
 
-/** How one run is planned; `whyAlone` is asked only where something would go, and gives null where it may. */
+/**
+ * How one run is planned, null where it is none of those that are meant; `whyAlone` is asked only where something would
+ * go, and gives null where it may.
+ */
 export interface RunPlanner {
-  readonly plan: (run: Run) => Promise<Omit<PlannedRun, 'run'>>
+  readonly plan: (run: Run, storage: ReadStorage) => Promise<Omit<PlannedRun, 'run'> | null>
   readonly whyAlone: (run: Run, plan: PrunePlan) => Promise<string | null>
 }
 
@@ -36,9 +39,10 @@ export interface RunPlanner {
 export async function planEach(runs: AsyncIterable<WalkedRun>, { plan, whyAlone }: RunPlanner): Promise<ManyPlans> {
   const planned: PlannedRun[] = []
   const leftAlone: LeftAlone[] = []
-  for await (const { run } of runs) {
+  for await (const { run, storage } of runs) {
     await attempt(run.path, leftAlone, async () => {
-      const made = await plan(run)
+      const made = await plan(run, storage)
+      if (made === null) return
       const reason = made.plan.remove.length === 0 ? null : await whyAlone(run, made.plan)
       if (reason === null) planned.push({ run, ...made })
       else leftAlone.push({ run: run.path, reason })

@@ -134,9 +134,13 @@ function bestBy(
 
 /**
  * By the metric that the framework names its best by, else the first evaluation there is: of one metric the same
- * checkpoint that `list` marks as the best.
+ * checkpoint that `list` marks as the best. `now` is Unix seconds.
  */
-function bestKnown(selected: readonly Checkpoint[], ordered: readonly Checkpoint[], now: number): BestOfRun | null {
+export function bestKnown(
+  selected: readonly Checkpoint[],
+  ordered: readonly Checkpoint[],
+  now: number,
+): BestOfRun | null {
   const named = namedBests(ordered)
   const orders = evaluationsAmong(metricOrders(ordered))
   const bests = bestPerMetric(selected, now)
