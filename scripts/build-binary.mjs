@@ -19,7 +19,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { bundleFile } from './bundle.mjs'
+import { bundleFile, bundlePage } from './bundle.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bunVersion = '1.4.2'
@@ -79,4 +79,5 @@ if (unknown.length > 0) {
 mkdirSync(target, { recursive: true })
 await bundleFile(root, 'src/main.ts', 'dist/binary/cli.cjs', inside)
 await bundleFile(root, '@huggingface/hub', 'dist/binary/hub.cjs')
+await bundlePage(root, 'dist/binary/page.cjs')
 for (const arch of wanted) await compile(arch, bunFor(machines[process.arch]))

@@ -70,6 +70,32 @@ const slimOclif = {
 /** What the program loads late, from a file of its own: it is a quarter of a megabyte, and one command has a use for it. */
 const hub = '@huggingface/hub'
 
+/** The page of a report, which `ckpt report` alone loads: text that is put into what it writes, and never run by it. */
+const page = '#page'
+
+/** Gives the files that went into it: what src/page is for a browser, minified, with the hashes for its security policy. */
+export async function bundlePage(root, file) {
+  const { output } = await build({
+    cwd: root,
+    input: 'src/page/main.ts',
+    platform: 'browser',
+    write: false,
+    output: { format: 'iife', codeSplitting: false, minify: true },
+    logLevel: 'warn',
+  })
+  const script = toAscii(output[0].code.trim())
+  // Either would end the element that it stands in.
+  if (/<\/script|<!--/i.test(script)) throw new Error('src/page: the script has what ends a script element')
+  const style = ['node_modules/uplot/dist/uPlot.min.css', 'src/page/style.css']
+    .map((name) => readFileSync(join(root, name), 'utf8').replace(/\s+/g, ' ').trim())
+    .join('\n')
+  const hashOf = (text) => `sha256-${createHash('sha256').update(text).digest('base64')}`
+  const assets = { script, style, scriptHash: hashOf(script), styleHash: hashOf(style) }
+  const exported = Object.entries(assets).map(([name, text]) => `exports.${name} = ${JSON.stringify(text)}\n`)
+  writeFileSync(join(root, file), `'use strict'\n${exported.join('')}`)
+  return output.flatMap(({ moduleIds = [] }) => moduleIds)
+}
+
 /**
  * Bundles into `folder` (relative to `root`) the program, cli.cjs, with what it loads late and what its threads start
  * from; the library for `require` and `import`; and the licences of all that is in these.
@@ -78,6 +104,7 @@ export async function bundle(root, folder) {
   const inside = [
     ...(await bundleFile(root, 'src/main.ts', join(folder, 'cli.cjs'))),
     ...(await bundleFile(root, hub, join(folder, 'hub.cjs'))),
+    ...(await bundlePage(root, join(folder, 'page.cjs'))),
     ...(await bundleFile(root, 'src/core/storage/bulk-read-worker.ts', join(folder, 'bulk-read-worker.cjs'))),
     ...(await bundleFile(root, 'src/library.ts', join(folder, 'library.cjs'))),
   ]
@@ -98,7 +125,7 @@ export async function bundleFile(root, input, file, define = {}) {
     cwd: root,
     input,
     platform: 'node',
-    external: [...builtinModules, /^node:/, ...(input === hub ? [] : [hub])],
+    external: [...builtinModules, /^node:/, page, ...(input === hub ? [] : [hub])],
     plugins: [slimOclif],
     transform: { define },
     // Names stay: they are in the stack of a bug report.
@@ -108,7 +135,7 @@ export async function bundleFile(root, input, file, define = {}) {
       codeSplitting: false,
       // Not every Node 20 can import from a script that bin/run.js compiles.
       dynamicImportInCjs: false,
-      paths: { [hub]: './hub.cjs' },
+      paths: { [hub]: './hub.cjs', [page]: './page.cjs' },
       minify: { compress: true, mangle: { keepNames: true }, codegen: true },
     },
     logLevel: 'warn',

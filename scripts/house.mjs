@@ -13,6 +13,8 @@ const below = (...names) => [ground, ...names.map((name) => `core/${name}`)]
 export const mayImport = {
   'main.ts': ['commands', 'cli', 'machine', ...allOfCore],
   'library.ts': ['machine', 'core/index.ts', ...allOfCore],
+  // The script of a report's page, for a browser: what it needs of here is text and types alone.
+  page: ['render'],
   commands: ['cli', 'render', 'machine', ...allOfCore],
   cli: ['render', 'machine', ...allOfCore],
   render: ['machine', ...allOfCore],

@@ -18,6 +18,7 @@ import Plot from './plot.js'
 import Pretrain from './pretrain.js'
 import Prune from './prune.js'
 import Recover from './recover.js'
+import Report from './report.js'
 import Rm from './rm.js'
 import RunCommand from './run.js'
 import Runs from './runs.js'
@@ -54,6 +55,7 @@ export const commands = {
   pretrain: Pretrain,
   prune: Prune,
   recover: Recover,
+  report: Report,
   rm: Rm,
   run: RunCommand,
   runs: Runs,

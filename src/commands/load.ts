@@ -25,6 +25,7 @@ export const loadCommand: Loaders = {
   pretrain: () => import('./pretrain.js'),
   prune: () => import('./prune.js'),
   recover: () => import('./recover.js'),
+  report: () => import('./report.js'),
   rm: () => import('./rm.js'),
   run: () => import('./run.js'),
   runs: () => import('./runs.js'),

@@ -14,13 +14,19 @@ export function toJson(value: unknown): string {
 /** What JSON leaves as it is, and a terminal or a reader's eye does not: C1 controls, changes of direction. Only strings hold such. */
 const unsafeInStrings = new RegExp(`(?!\\n)${unsafe.source}`, unsafe.flags)
 
+/** The same on one line, to stand within a page: no `<` is in it, so that nothing in it ends a script or begins markup. */
+export function toPageJson(value: unknown): string {
+  return write(value, null).replaceAll('<', '\\u003c')
+}
+
 function escapeUnits(character: string): string {
   return Array.from({ length: character.length }, (_, index) => character.charCodeAt(index))
     .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
     .join('')
 }
 
-function write(value: unknown, indent: string): string {
+/** `indent` is that of the line; null: no line is broken. */
+function write(value: unknown, indent: string | null): string {
   switch (typeof value) {
     case 'number':
       return writeNumber(value)
@@ -42,9 +48,9 @@ function writeNumber(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value)
 }
 
-function writeObject(value: object, indent: string): string {
+function writeObject(value: object, indent: string | null): string {
   if (value instanceof OpaqueValue) return JSON.stringify(value.text)
-  const inner = `${indent}  `
+  const inner = indent === null ? null : `${indent}  `
   if (Array.isArray(value)) {
     return bracket(
       '[',
@@ -61,7 +67,8 @@ function writeObject(value: object, indent: string): string {
   return bracket('{', parts, '}', indent)
 }
 
-function bracket(open: string, parts: readonly string[], close: string, indent: string): string {
+function bracket(open: string, parts: readonly string[], close: string, indent: string | null): string {
   if (parts.length === 0) return `${open}${close}`
+  if (indent === null) return `${open}${parts.join(',')}${close}`
   return `${open}\n${indent}  ${parts.join(`,\n${indent}  `)}\n${indent}${close}`
 }

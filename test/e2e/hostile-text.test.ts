@@ -108,6 +108,10 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
     ({ run }) => [run, '--keep', '1', '--yes', '--keep-where', `name == "x${wild}"`],
   ],
   recover: [({ run }) => [run, '--where', `name == "x"`], ({ run, newest }) => [run, '--into', newest]],
+  report: [
+    ({ run }) => [run, '--keep', '1', '-o', join(run, '..', `r${wild}.html`)],
+    ({ root }) => [join(root, `x${wild}`), '-o', 'x.html'],
+  ],
   rm: [({ newest }) => [newest, '--dry-run'], ({ newest }) => [newest, '--no-protect', '--trash', '--yes']],
   run: [({ run }) => [run, '--retries', `x${wild}`, '--', 'true'], ({ run }) => [run, '--', 'true']],
   runs: [

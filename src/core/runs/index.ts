@@ -69,4 +69,5 @@ export {
   type ManyPlans,
   type PlannedRun,
 } from './prune-many.js'
+export { reportRun, type AxisCurves, type ReportRequest, type RunReport } from './report.js'
 export { DiskUses, type DiskUse, type UseKind } from './disk-use.js'

@@ -1,5 +1,6 @@
 /** Curves as a picture of lines (SVG 1.1), by itself or in a page. Nothing from a file can become markup in it. */
 import { line } from 'd3-shape'
+import { escapeMarkup } from '../markup.js'
 import { printable } from '../printable.js'
 import { allDigits, formatNumber } from '../units.js'
 import type { Frame, Place, Series } from './frame.js'
@@ -87,13 +88,6 @@ function markMarkup(
 
 function round(value: number): number {
   return Math.round(value * 100) / 100
-}
-
-const marks: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-
-/** Text that stands in markup, also within quotes. */
-function escapeMarkup(text: string): string {
-  return printable(text).replace(/[&<>"']/g, (sign) => marks[sign] ?? '')
 }
 
 /** A page of its own around a picture: nothing is loaded, nothing in it runs. */

@@ -1,0 +1,152 @@
+import { basename, resolve } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { policyFlags, recursiveFlag, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
+import { readPolicy } from '../cli/query.js'
+import { policyOfRun } from '../cli/settings/policy-of-run.js'
+import { outputFlags } from '../cli/tensor-flags.js'
+import type { Run } from '../core/checkpoint.js'
+import { CkptError } from '../core/errors.js'
+import { axisOf, DiskUses, openRun, openRuns, reportRun, writeText } from '../core/runs/index.js'
+import { utcOffset } from '../machine/clock.js'
+import { printable } from '../render/printable.js'
+import { reportDocument, type AskedPolicy, type ReportView } from '../render/report/document.js'
+
+const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
+
+export default class Report extends BaseCommand<typeof Report> {
+  static override isReader = true
+  static override isExact = true
+  static override summary = 'Write a page about runs, to look at in a browser or to send to somebody'
+  static override description = `One HTML file that needs no network and no other file: a table of the checkpoints that sorts and filters, curves to
+hover and zoom, hyper-parameters, sizes by kind of file, what is wrong with which checkpoint, the journal of the jobs,
+and what a policy would keep and why: the one that is given by the flags of ckpt prune, else that of the run's
+ckpt.yaml. Nothing is changed, and no file of a checkpoint is opened unless --verify says so. docs/seeing.md says more.`
+  static override examples = [
+    { description: 'the run in this folder', command: '<%= config.bin %> report --output report.html' },
+    { description: 'every run below a folder', command: '<%= config.bin %> report -r exp --output report.html' },
+    {
+      description: 'with what a prune would keep',
+      command: '<%= config.bin %> report exp --keep 2 --min WER --output report.html',
+    },
+  ]
+  static override args = {
+    runs: Args.string({
+      name: 'RUN',
+      description: 'directories that checkpoints lie in, or a folder above one run; this folder when left out',
+      multiple: true,
+      required: false,
+      ignoreStdin: true,
+    }),
+  }
+  /** A policy is one thought. */
+  static override together = [policyNames]
+  static override flags = {
+    output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write the page here: report.html' }),
+    force: outputFlags.force,
+    recursive: recursiveFlag,
+    ...policyFlags,
+    ...selectionFlags,
+    verify: verifyFlag('look into the files: none, quick (headers), deep (every byte)', 'none'),
+    ...walkFlags,
+    state: stateFlag,
+  }
+
+  async run(): Promise<void> {
+    const { output } = this.flags
+    if (output === undefined && !this.wantsJson) throw nowhere()
+    const view = await this.view()
+    const document = reportDocument(view)
+    if (output === undefined) {
+      this.answer(document, () => [])
+      return
+    }
+    const path = resolve(output)
+    const { pageAssets } = await import('../render/report/assets.js')
+    const { renderReportPage } = await import('../render/report/page.js')
+    const page = renderReportPage(document, await pageAssets(), { title: titleOf(view) })
+    await writeText(this.storage, path, page, this.flags.force)
+    this.answer({ ...document, output: path }, () => path)
+  }
+
+  private async view(): Promise<ReportView> {
+    const runs = await this.openAll()
+    const uses = new DiskUses(this.storage)
+    const reported = await this.long('reading', async (watched) => {
+      const all: ReportView['runs'][number][] = []
+      for (const run of runs) {
+        const policy = await this.policyFor(run)
+        const request = {
+          verify: this.flags.verify,
+          policy: policy === null ? null : { ...policy.request, verify: this.flags.verify, proves: false },
+          now: this.now(),
+          utcOffset,
+          uses,
+          stateDirectory: this.flags.state,
+        }
+        all.push({ report: await reportRun(this.storage, run, request, watched), policy })
+      }
+      return all
+    })
+    for (const { report } of reported) {
+      const where = reported.length > 1 ? `${printable(report.run.path)}: ` : ''
+      for (const warning of report.warnings) this.alert(`${where}${printable(warning)}`)
+      if (report.planFailure !== null) this.alert(`${where}${report.planFailure}`)
+    }
+    return {
+      version: this.program.version,
+      made: this.now(),
+      root: this.root,
+      axis: axisOf(reported.map(({ report }) => report.run)),
+      verify: this.flags.verify,
+      runs: reported,
+      warnings: this.unreadable.map(({ path, reason }) => `${path} could not be read: ${reason}`),
+    }
+  }
+
+  private get paths(): readonly string[] {
+    const { runs = ['.'] } = this.args as { readonly runs?: readonly string[] }
+    return runs.map((one) => resolve(one))
+  }
+
+  /** What the page calls runs relative to: the folder that was named, else the one above all that were. */
+  private get root(): string {
+    const [first = resolve('.'), ...others] = this.paths
+    const parts = first.split('/')
+    const shared = parts.findIndex((part, index) => others.some((one) => one.split('/')[index] !== part))
+    return shared === -1 ? first : parts.slice(0, shared).join('/') || '/'
+  }
+
+  private async openAll(): Promise<Run[]> {
+    const stateLocation = { stateDirectory: this.flags.state }
+    const runs = new Map<string, Run>()
+    for (const path of this.paths) {
+      const opened = this.flags.recursive
+        ? await this.walk(this.flags, (walking) => openRuns(this.storage, path, { ...stateLocation, ...walking }))
+        : [await openRun(this.storage, path, stateLocation)]
+      for (const run of opened) runs.set(run.path, run)
+    }
+    if (runs.size === 0) throw new CkptError('not-found', `no run in ${this.paths.map(printable).join(', ')} or below`)
+    return [...runs.values()]
+  }
+
+  /** The policy that was typed, or that of the ckpt.yaml at or above the run; null where there is none. */
+  private async policyFor({ path }: Run): Promise<AskedPolicy | null> {
+    if (policyNames.some((name) => this.given.has(name))) {
+      return { request: await readPolicy(this.flags), source: null }
+    }
+    if (this.flags['no-config']) return null
+    const { policy, leftOut } = await policyOfRun(this.storage, path, this.program, policyNames)
+    for (const one of leftOut) this.alert(`${printable(one.path)} is left out: ${one.reason}`)
+    return policy
+  }
+}
+
+function titleOf({ root, runs }: ReportView): string {
+  const [first] = runs
+  return `${runs.length === 1 && first !== undefined ? first.report.run.path : root}: checkpoints (${basename(root)})`
+}
+
+function nowhere(): CkptError {
+  return new CkptError('usage', 'where is the report to go?', { hint: 'ckpt report --output report.html' })
+}

@@ -1,0 +1,7 @@
+import type { CheckpointData } from '../render/report/data.js'
+
+export type FindingData = CheckpointData['findings'][number]
+
+export function describeFinding({ grade, file, reason }: FindingData): string {
+  return `${grade}: ${file === undefined ? '' : `${file}: `}${reason}`
+}

@@ -1,0 +1,6 @@
+import type { ReportData } from '../render/report/data.js'
+
+/** ckpt itself has written it (src/render/report/document.ts). */
+export function readData(text: string): ReportData {
+  return JSON.parse(text) as ReportData
+}
