@@ -178,13 +178,13 @@ export class ChartSection {
       height: heightFor(this.#width),
       legend: { show: false },
       cursor: { drag: { x: true, y: true, uni: 20 }, points: { size: 8 } },
-      scales: { x: { time: this.#axis === 'time' }, y: { distr: this.#log ? 3 : 1 } },
+      scales: { x: { time: this.#axis === 'time' }, y: this.#log ? logarithmic : {} },
       axes: [
         { ...axis, label: this.#axis, labelSize: 20 },
         {
           ...axis,
           size: 64,
-          values: (_, splits) => splits.map((value) => (value == null ? '' : shownValue(value, 4))),
+          values: (_, splits) => splits.map((value) => (Number.isFinite(value) ? shownValue(value, 4) : '')),
         },
       ],
       series: [{}, ...lines.flatMap((line) => seriesOf(line))],
@@ -193,7 +193,8 @@ export class ChartSection {
   }
 
   /** A ring around the best of each line. */
-  #drawBest({ ctx, valToPos }: uPlot): void {
+  #drawBest(plot: uPlot): void {
+    const { ctx } = plot
     for (const line of this.#drawn?.lines ?? []) {
       const { best, marks } = line.curve
       const [x, y] = best === null ? [] : [marks.x[best], marks.y[best]]
@@ -202,7 +203,7 @@ export class ChartSection {
       ctx.strokeStyle = colourOf(line)
       ctx.lineWidth = 2 * devicePixelRatio
       ctx.beginPath()
-      ctx.arc(valToPos(x, 'x', true), valToPos(y, 'y', true), 7 * devicePixelRatio, 0, 2 * Math.PI)
+      ctx.arc(plot.valToPos(x, 'x', true), plot.valToPos(y, 'y', true), 7 * devicePixelRatio, 0, 2 * Math.PI)
       ctx.stroke()
       ctx.restore()
     }
@@ -231,7 +232,7 @@ export class ChartSection {
     event.preventDefault()
     const xs = Array.from(plot.data[0])
     const { min = 0, max = 0 } = plot.scales['x'] ?? {}
-    const visible = xs.flatMap((x, index) => (x >= (min ?? 0) && x <= (max ?? 0) ? [index] : []))
+    const visible = xs.flatMap((x, index) => (x >= min && x <= max ? [index] : []))
     const at = visible.indexOf(plot.cursor.idx ?? -1)
     const to = Math.min(visible.length - 1, Math.max(0, at === -1 && step > 0 && step < Infinity ? 0 : at + step))
     const x = xs[visible[to] ?? 0]
@@ -306,6 +307,9 @@ export class ChartSection {
       .slice(0, mostTold)
   }
 }
+
+/** uPlot's number for it (uPlot.Scale.Distr). */
+const logarithmic = { distr: 3 } as uPlot.Scale
 
 const smoothings = ['0', '0.6', '0.9', '0.99'].map((value) => ({ value, label: value === '0' ? 'none' : value }))
 

@@ -136,6 +136,7 @@ async function argumentsOf(
   }
   switch (name) {
     case 'run':
+    case 'runs':
       return plain(await runsBelow(here.storage, here.folder), 'folders')
     case 'checkpoint':
     case 'what':

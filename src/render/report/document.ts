@@ -45,7 +45,7 @@ export function reportDocument({ root, runs, ...view }: ReportView): Record<stri
 }
 
 function runDocument(root: string, { report, policy }: ReportedRun): Record<string, unknown> {
-  const { run, checkpoints, size, use, keys, settings, journal, warnings } = report
+  const { run, size, use, keys, settings, journal, warnings } = report
   return {
     run: run.path,
     label: relative(root, run.path) || basename(run.path),
@@ -60,7 +60,7 @@ function runDocument(root: string, { report, policy }: ReportedRun): Record<stri
     hyperparameters: valuesOf(settings.all),
     hyperparameterSources: sourcesOf(settings.all),
     plan: planDocument(report, policy),
-    journal: journalDocument(run.path, journal),
+    journal: { ...logDocument(run.path, journal), run: undefined },
     warnings: [
       ...warnings,
       ...settings.unread.map(({ path, reason }) => `${path}: its hyper-parameters could not be read: ${reason}`),
@@ -82,13 +82,14 @@ function checkpointDocuments(report: RunReport): object[] {
   const marks = marksOf(checkpoints, best, impossible, pins, aside)
   const verdicts = verdictsOf(plan)
   return checkpoints.map((checkpoint) => {
-    const { path, files, ...document } = toDocument(checkpoint)
+    const { path } = checkpoint
     return {
-      ...document,
+      ...toDocument(checkpoint),
+      path: undefined,
       files: sizesOf(checkpoint),
-      training: training.get(checkpoint.path),
-      marks: marks.get(checkpoint.path) ?? [],
-      ...verdicts.get(checkpoint.path),
+      training: training.get(path),
+      marks: marks.get(path) ?? [],
+      ...verdicts.get(path),
     }
   })
 }
@@ -147,9 +148,4 @@ function planDocument({ plan, planFailure }: RunReport, policy: AskedPolicy | nu
     freedBytes: plan?.freedBytes ?? 0,
     warnings: plan?.warnings ?? [],
   }
-}
-
-function journalDocument(path: string, journal: RunReport['journal']): object {
-  const { run, ...document } = logDocument(path, journal)
-  return document
 }

@@ -43,10 +43,7 @@ export function renderReportPage(
 }
 
 /** As the page's own, and as the header of one that is served. */
-export function pagePolicy(
-  { scriptHash, styleHash }: Pick<PageAssets, 'scriptHash' | 'styleHash'>,
-  live: boolean,
-): string {
+function pagePolicy({ scriptHash, styleHash }: Pick<PageAssets, 'scriptHash' | 'styleHash'>, live: boolean): string {
   return [
     "default-src 'none'",
     `script-src '${scriptHash}'`,
