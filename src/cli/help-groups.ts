@@ -7,3 +7,11 @@ export interface HelpGroup {
 }
 
 export const helpGroups: readonly HelpGroup[] = [
+  { title: 'LOOK', names: ['list', 'runs', 'du', 'show', 'find', 'plot', 'report', 'log', 'layouts'] },
+  { title: 'CLEAN', names: ['prune', 'gc', 'rm', 'pin', 'unpin', 'demote', 'trash', 'verify', 'doctor'] },
+  { title: 'JOBS', names: ['recover', 'run', 'submit', 'stop', 'stalled', 'save'] },
+  { title: 'TENSORS', names: ['tensors', 'diff', 'transfer', 'average', 'convert', 'pretrain'] },
+]
+
+/** Whatever stands in no group. */
+export const otherTitle = 'MORE'

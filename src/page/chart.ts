@@ -309,7 +309,8 @@ export class ChartSection {
 }
 
 /** uPlot's number for it (uPlot.Scale.Distr). */
-const logarithmic = { distr: 3 } as uPlot.Scale
+// eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- it is in the types alone, and gone at run time
+const logarithmic: uPlot.Scale = { distr: 3 }
 
 const smoothings = ['0', '0.6', '0.9', '0.99'].map((value) => ({ value, label: value === '0' ? 'none' : value }))
 
