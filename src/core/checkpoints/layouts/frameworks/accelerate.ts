@@ -3,7 +3,9 @@
  * (accelerate/checkpointing.py, `save_accelerator_state`; accelerator.py, `save_state`). It keeps no metric and no
  * epoch; what the script registers for checkpointing lies in `custom_checkpoint_<i>.pkl`.
  */
+import type { Part } from '../../../checkpoint.js'
 import { countsIn } from '../engine/counts.js'
+import type { Unit } from '../engine/unit.js'
 import type { LayoutSpec } from '../spec.js'
 
 export const accelerate: LayoutSpec = {
@@ -53,6 +55,12 @@ export const accelerate: LayoutSpec = {
         { name: /^(sampler|dl_state_dict)(_\d+)?\.bin$/, role: 'loop', optional: true },
         { name: /^custom_checkpoint_\d+\.pkl$/, role: 'loop' },
       ],
+      lacks: lacksOptimizer,
     },
   ],
+}
+
+/** `load_state` opens the file of each optimizer; FSDP and DeepSpeed have folders of their own. */
+export function lacksOptimizer({ entries }: Unit): Part[] {
+  return entries.some(({ name }) => /^optimizer(?:_\d+)?(?:\.bin)?$|^pytorch_model$/.test(name)) ? [] : ['optimizer']
 }

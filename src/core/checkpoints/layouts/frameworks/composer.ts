@@ -28,9 +28,12 @@ export const composer: LayoutSpec = {
             '#batch': ['state', 'timestamp', 'batch'],
             '#eval': ['state', 'eval_metrics'],
           },
+          has: { '#optimizer': ['state', 'optimizers'] },
           pick: olderCounts,
         },
       ],
+      // With save_weights_only there is none.
+      resumable: (_, facts) => facts.get('#optimizer') !== false,
       files: [{ name: /\.pt$/, role: 'all' }],
     },
     {

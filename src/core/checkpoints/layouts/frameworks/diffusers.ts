@@ -7,6 +7,7 @@
 import type { Finding } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { LayoutSpec } from '../spec.js'
+import { lacksOptimizer } from './accelerate.js'
 
 const models =
   /^(unet|transformer|controlnet|text_encoder|text_encoder_2|vae|prior|decoder|t2iadapter|adapter)(_ema|_2)?$/
@@ -49,6 +50,7 @@ export const diffusers: LayoutSpec = {
         { name: /^random_states_\d+\.pkl$/, role: 'resume' },
         { name: /^sampler(_\d+)?\.bin$/, role: 'loop', optional: true },
       ],
+      lacks: lacksOptimizer,
     },
   ],
 }

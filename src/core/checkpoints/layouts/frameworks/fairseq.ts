@@ -26,9 +26,12 @@ const saved: Omit<Form, 'kind' | 'name'> = {
         '#next': ['extra_state', 'train_iterator', 'epoch'],
         '#inEpoch': ['extra_state', 'train_iterator', 'iterations_in_epoch'],
       },
+      has: { '#optimizer': 'last_optimizer_state' },
       pick: epochDone,
     },
   ],
+  // With --no-save-optimizer-state there is none.
+  resumable: (_, facts) => facts.get('#optimizer') !== false,
 }
 
 export const fairseq: LayoutSpec = {

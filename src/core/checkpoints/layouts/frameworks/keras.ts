@@ -3,7 +3,8 @@
  * `.weights.h5` files under whatever name the script gives; `{epoch}` in a name counts from 1, `epoch` in CSVLogger's
  * file from 0. Neither tells its epoch inside. BackupAndRestore's folder is its own business: the job's restart.
  */
-import type { FactSource, LayoutSpec } from '../spec.js'
+import { isMeta } from '../../../checkpoint.js'
+import type { FactSource, FileLook, LayoutSpec, Picked } from '../spec.js'
 
 const log: readonly FactSource[] = [
   { from: 'name' },
@@ -25,7 +26,9 @@ export const keras: LayoutSpec = {
         sure: [{ all: [{ zip: 'config.json' }, { zip: /^model\.weights/ }] }],
         typical: /\.keras$/,
       },
-      facts: log,
+      // A model that was not compiled has no optimizer.
+      facts: [...log, { from: 'look', tell: compiled }],
+      resumable: (_, facts) => facts.get('#compiled') !== false,
     },
     {
       kind: 'file',
@@ -57,6 +60,11 @@ export const keras: LayoutSpec = {
     },
   ],
   copies: { names: /^(best|last|latest|final)\b/, by: ['file', 'content'] },
+}
+
+async function compiled(look: FileLook): Promise<Picked> {
+  const config = await look.zipJson('config.json')
+  return { meta: isMeta(config) ? [['#compiled', (config.get('compile_config') ?? null) !== null]] : [] }
 }
 
 function isOfKeras(head: Uint8Array): boolean {

@@ -4,6 +4,7 @@
  * is written when all is there. `latest_checkpointed_iteration.txt` is written last of all: a number, or `release`.
  */
 import type { LayoutSpec } from '../spec.js'
+import { resumeKeysIn } from './dcp-keys.js'
 
 export const megatron: LayoutSpec = {
   id: 'megatron',
@@ -31,7 +32,20 @@ export const megatron: LayoutSpec = {
           },
         ],
       },
-      facts: [{ from: 'name' }],
+      facts: [
+        { from: 'name' },
+        {
+          from: 'torch',
+          file: /^mp_rank_\d+(_\d+)*\/model_(optim_)?rng\.pt$/,
+          has: { '#optimizer': 'optimizer' },
+          lazy: true,
+        },
+        { from: 'text', file: '.metadata', lazy: true, pick: resumeKeysIn },
+      ],
+      // With --no-save-optim there is none.
+      resumable: ({ entries }, facts) =>
+        facts.get('#resumable') !== false &&
+        (facts.get('#optimizer') !== false || entries.some(({ name }) => /\/(?:distrib_)?optim\.pt$/.test(name))),
       files: [
         { name: /^mp_rank_\d+(_\d+)*\/.*\.pt$/, role: 'all' },
         { name: /^mp_rank_\d+(_\d+)*\/$/, role: 'all' },

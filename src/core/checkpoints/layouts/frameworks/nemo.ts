@@ -6,6 +6,7 @@
  * removes both at its next start. The `.ckpt` files of NeMo 1 are Lightning's.
  */
 import type { Form, Has, LayoutSpec } from '../spec.js'
+import { resumeKeysIn } from './dcp-keys.js'
 
 /** NeMo 2 puts both into any folder that it saves, whatever that is called. */
 const weightsAndContext: Has = { all: [{ file: 'weights/' }, { file: 'context/' }] }
@@ -22,7 +23,12 @@ const saved: Omit<Form, 'name' | 'proof'> = {
       },
     ],
   },
-  facts: [{ from: 'name', pairs: true }],
+  facts: [
+    { from: 'name', pairs: true },
+    { from: 'text', file: /^(?:weights\/)?\.metadata$/, lazy: true, pick: resumeKeysIn },
+  ],
+  // At the end of a training NeMo saves the model alone, unless `save_optim_on_train_end` is set.
+  resumable: (_, facts) => facts.get('#resumable') !== false,
   files: [
     { name: /^(weights|model_weights)\/$/, role: 'all' },
     { name: /\.distcp$/, role: 'all' },

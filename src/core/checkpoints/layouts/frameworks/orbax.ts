@@ -4,7 +4,7 @@
  * `_CHECKPOINT_METADATA` or by an item's `_METADATA`; while it is written its name has `.orbax-checkpoint-tmp`. Metrics
  * are JSON in `metrics/metrics`.
  */
-import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
+import { isMeta, type Finding, type Meta, type MetaValue } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Form, LayoutSpec } from '../spec.js'
 
@@ -25,7 +25,10 @@ const saved: Omit<Form, 'name' | 'proof'> = {
     { from: 'json', file: 'metrics/metrics', spread: [[]], lazy: true },
     { from: 'json', file: /^\w+\/metadata$/, lazy: true, pick: epochOf },
     { from: 'json', file: '_CHECKPOINT_METADATA', lazy: true, pick: committed },
+    { from: 'json', file: /^(?:\w+\/)?_METADATA$/, lazy: true, pick: parametersAlone },
   ],
+  resumable: ({ entries }, facts) =>
+    facts.get('#alone') !== true || entries.some(({ name, kind }) => kind === 'directory' && /opt|state/i.test(name)),
   files: [
     { name: /^(metrics|extra)\/$/, role: 'loop' },
     { name: /^(?:\w+\/)?manifest\.ocdbt$/, role: 'all' },
@@ -90,6 +93,16 @@ function epochOf(content: Meta): Meta {
   const epoch = content.get('epoch')
   return new Map(typeof epoch === 'number' ? [['epoch', epoch]] : [])
 }
+
+/** True where all that was saved is parameters, by the top of the tree of names: a TrainState has `opt_state` beside. */
+function parametersAlone(content: Meta): Meta {
+  const tree = content.get('tree_metadata')
+  if (!isMeta(tree) || tree.size === 0) return new Map()
+  const tops = [...tree.keys()].map((path) => /^\('([^']*)'/.exec(path)?.[1])
+  return new Map([['#alone', tops.every((top) => top !== undefined && parameters.test(top))]])
+}
+
+const parameters = /^(?:params|ema_params|batch_stats)$/
 
 /** Nanoseconds, which a double does not hold. */
 function committed(content: Meta): Meta {

@@ -3,8 +3,8 @@
  * environments, `best_model.zip`, and whatever `save` was told: an archive with `data` (JSON) and torch files in it. The
  * replay buffer and the normalisation of a step lie beside it and belong to it.
  */
-import { isMeta, type Finding } from '../../../checkpoint.js'
-import type { FactSource, FileLook, Form, LayoutSpec, Picked } from '../spec.js'
+import { isMeta, type Finding, type Meta } from '../../../checkpoint.js'
+import type { FactSource, FileLook, Form, LayoutSpec, Picked, Unit } from '../spec.js'
 
 const proof: Form['proof'] = {
   sure: [{ all: [{ zip: 'data' }, { zip: '_stable_baselines3_version' }] }],
@@ -26,13 +26,14 @@ export const stableBaselines3: LayoutSpec = {
       main: /\.zip$/,
       proof: { ...proof, typical: /_\d+_steps\.zip$/ },
       facts: [{ ...inside, file: /\.zip$/ }, { from: 'name' }],
+      resumable: hasOptimizer,
       files: [
         { name: /\.zip$/, role: 'all', key: 'model' },
         { name: /_replay_buffer_\d+_steps\.pkl$/, role: 'resume', key: 'replay_buffer', optional: true },
         { name: /_vecnormalize_\d+_steps\.pkl$/, role: 'loop', key: 'vecnormalize', optional: true },
       ],
     },
-    { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof, facts: [inside] },
+    { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof, facts: [inside], resumable: hasOptimizer },
   ],
 }
 
@@ -42,9 +43,17 @@ async function lookInto(look: FileLook): Promise<Picked> {
   const data = await look.zipJson('data')
   const steps = isMeta(data) ? data.get('num_timesteps') : undefined
   return {
-    meta: typeof steps === 'number' ? [['step', steps]] : [],
+    meta: [
+      ...(typeof steps === 'number' ? [['step', steps] as const] : []),
+      ['#optimizer', [...names.keys()].some((name) => name.endsWith("optimizer.pth"))] as const,
+    ],
     findings: members.filter((name) => !names.has(name)).map(missingMember),
   }
+}
+
+/** `save` leaves out what it is told to. */
+function hasOptimizer(_: Unit, facts: Meta): boolean {
+  return facts.get('#optimizer') !== false
 }
 
 function missingMember(name: string): Finding {

@@ -23,10 +23,11 @@ export const timm: LayoutSpec = {
       name: /^(?:checkpoint-(?<epoch>\d+)|last|model_best)\.pth\.tar$/,
       proof,
       facts: [
-        { from: 'torch', take: { epoch: 'epoch' } },
+        { from: 'torch', take: { epoch: 'epoch' }, has: { '#optimizer': 'optimizer' } },
         { from: 'name' },
         { from: 'csv', beside: 'summary.csv', by: 'epoch' },
       ],
+      resumable: (_, facts) => facts.get('#optimizer') !== false,
     },
     {
       // In the middle of an epoch, whose row of metrics comes at its end.

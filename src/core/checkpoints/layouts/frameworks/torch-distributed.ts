@@ -3,16 +3,13 @@
  * `__<rank>_<i>.distcp` and, renamed into place last, `.metadata`. torchtitan (components/checkpointer/dcp.py) names it
  * `step-<N>`, N updates done; its last one has the model alone unless `last_save_model_only` is off.
  */
-import type { Meta, MetaValue } from '../../../checkpoint.js'
 import type { Form, LayoutSpec } from '../spec.js'
-
-/** Keys of what resuming needs, as they stand in the pickle of `.metadata`. */
-const resumeKeys = ['optimizer.', 'optim.', 'optimizer_state', 'train_state', 'lr_scheduler']
+import { resumeKeysIn } from './dcp-keys.js'
 
 const folder: Omit<Form, 'name' | 'proof'> = {
   kind: 'folder',
   whole: { last: '.metadata', needs: [{ any: [/\.distcp$/], reason: 'no .distcp file is there' }] },
-  facts: [{ from: 'name' }, { from: 'text', file: '.metadata', lazy: true, pick: keysOf }],
+  facts: [{ from: 'name' }, { from: 'text', file: '.metadata', lazy: true, pick: resumeKeysIn }],
   files: [
     { name: /^\.metadata$/, role: 'index', unlisted: true },
     // Which of them there must be, `.metadata` says; exports have none.
@@ -62,10 +59,4 @@ export const torchDistributed: LayoutSpec = {
       },
     },
   ],
-}
-
-function keysOf(content: Meta): Meta {
-  const text = content.get('text')
-  const has = typeof text === 'string' && resumeKeys.some((key) => text.includes(key))
-  return new Map<string, MetaValue>([['#resumable', has]])
 }

@@ -1,0 +1,12 @@
+/** What the keys in a `.metadata` of torch.distributed.checkpoint tell: whether anything but the model was saved. */
+import type { Meta, MetaValue } from '../../../checkpoint.js'
+
+/** Keys of what resuming needs, as they stand in the pickle of `.metadata`. */
+const resumeKeys = ['optimizer.', 'optim.', 'optimizer_state', 'train_state', 'lr_scheduler']
+
+/** The fact `#resumable` of the file's text. */
+export function resumeKeysIn(content: Meta): Meta {
+  const text = content.get('text')
+  const has = typeof text === 'string' && resumeKeys.some((key) => text.includes(key))
+  return new Map<string, MetaValue>([['#resumable', has]])
+}

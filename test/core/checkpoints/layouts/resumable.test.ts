@@ -1,0 +1,64 @@
+/** Weights alone are known as that, in every layout whose framework can save them so. */
+import { cpSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { isResumable } from '../../../../src/core/checkpoint.js'
+import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { fixtures, makeFolder, write } from './folders.js'
+import { dict, torchFile } from './lightning-files.js'
+
+async function resumable(root: string): Promise<Record<string, boolean>> {
+  const runs = await findRuns(localStorage(), root)
+  return Object.fromEntries(
+    runs.flatMap(({ checkpoints }) => checkpoints.map((one) => [one.name, isResumable(one)] as const)),
+  )
+}
+
+function removeAll(root: string, name: RegExp): void {
+  for (const entry of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    const path = join(root, entry)
+    if (name.test(entry) && statSync(path).isFile()) rmSync(path)
+  }
+}
+
+describe('a checkpoint without the state of its optimizer', () => {
+  it.each([
+    ['frameworks/deepspeed', /^global_step20\/zero_/, 'global_step20', 'global_step30'],
+    ['frameworks/accelerate', /checkpoint_3\/optimizer\.bin$/, 'checkpoint_3', 'checkpoint_4'],
+    ['frameworks/diffusers', /^checkpoint-20\/optimizer\.bin$/, 'checkpoint-20', 'checkpoint-10'],
+  ])('cannot be resumed from: %s', async (name, gone, lacking, other) => {
+    const root = join(makeFolder(), 'run')
+    cpSync(join(fixtures, name, 'run'), root, { recursive: true })
+    expect(await resumable(root)).toMatchObject({ [lacking]: true, [other]: true })
+    removeAll(root, gone)
+    expect(await resumable(root)).toMatchObject({ [lacking]: false, [other]: true })
+  })
+
+  const state = dict({ lr: 1 })
+  const fairseq = { args: null, cfg: dict({}), model: dict({}), extra_state: dict({}), optimizer_history: null }
+  const composer = { model: dict({}), timestamp: dict({ epoch: 1, batch: 4 }) }
+  const timm = { epoch: 1, arch: 'x', state_dict: dict({}), version: 2 }
+  const megatron = { iteration: 100, model: dict({}), checkpoint_version: 3 }
+
+  it.each([
+    ['checkpoint1.pt', fairseq, { ...fairseq, last_optimizer_state: state }, 'checkpoint2.pt'],
+    [
+      'ep1-ba4-rank0.pt',
+      { state: dict(composer), rng: dict({}) },
+      { state: dict({ ...composer, optimizers: state }), rng: dict({}) },
+      'ep2-ba8-rank0.pt',
+    ],
+    ['checkpoint-1.pth.tar', timm, { ...timm, optimizer: state }, 'checkpoint-2.pth.tar'],
+    [
+      'iter_0000100/mp_rank_00/model_optim_rng.pt',
+      megatron,
+      { ...megatron, optimizer: state },
+      'iter_0000200/mp_rank_00/model_optim_rng.pt',
+    ],
+  ])('is known by what is in its file: %s', async (lacking, without, full, other) => {
+    const root = write(makeFolder(), { [lacking]: torchFile(dict(without)), [other]: torchFile(dict(full)) })
+    const [first = '', second = ''] = [lacking, other].map((path) => path.split('/')[0] ?? '')
+    expect(await resumable(root)).toEqual({ [first]: false, [second]: true })
+  })
+})
