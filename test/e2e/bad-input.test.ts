@@ -6,7 +6,7 @@ import { choose, examine, openRun, planPrune } from '../../src/core/runs/index.j
 import { localStorage } from '../../src/core/storage/local.js'
 import type { Storage } from '../../src/core/storage/storage.js'
 import { shellWord } from '../../src/core/jobs/schedulers/shell-word.js'
-import { ckpt, commandFolder, program, shell, temporaryDirectory, plainEnvironment } from './ckpt.js'
+import { ckpt, commandFolder, isOneFile, program, shell, temporaryDirectory, plainEnvironment } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, names } from './runs.js'
 
 /** No stack trace, and no word of a bug. */
@@ -59,7 +59,8 @@ describe('what is no run', () => {
   })
 })
 
-describe('a working folder that has been deleted', () => {
+// The one-file executable's runtime tells it by itself, and starts nothing (docs/design.md §2).
+describe.skipIf(isOneFile)('a working folder that has been deleted', () => {
   const inside = (command: string) => {
     const gone = join(temporaryDirectory(), 'gone')
     return shell(`mkdir ${shellWord(gone)}; cd ${shellWord(gone)}; rmdir ${shellWord(gone)}; ${command}`)
@@ -336,7 +337,7 @@ describe('output', () => {
     writeFileSync(join(cwd, 'many.safetensors'), Buffer.concat([length, header]))
     // Node sets what it reads from so, and a socket is one thing whichever way it is used.
     const sharer = `process.stdin.resume(); require('fs').writeFileSync('ready', ''); setTimeout(() => {}, 60_000)`
-    const script = `node -e "${sharer}" <&1 & until [ -e ready ]; do sleep 0.1; done; ckpt tensors --json many.safetensors; kill $!`
+    const script = `${shellWord(process.execPath)} -e "${sharer}" <&1 & until [ -e ready ]; do sleep 0.1; done; ckpt tensors --json many.safetensors; kill $!`
     const child = spawn('bash', ['--norc', '-c', script], {
       cwd,
       env: { ...plainEnvironment(), PATH: `${commandFolder()}:${process.env['PATH'] ?? ''}` },

@@ -15,6 +15,8 @@ export const program = join(project, 'bin', 'run.js')
 /** `npm run test:binary` has the one-file executable tested in its place. */
 const executable = process.env['CKPT_TEST_EXECUTABLE']
 
+export const isOneFile = executable !== undefined
+
 /** What is started, before ckpt's own arguments. */
 const [command, ...before]: [string, ...string[]] =
   executable === undefined ? [process.execPath, program] : [executable]

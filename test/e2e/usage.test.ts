@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
+import { ckpt, isOneFile, copyFixture, temporaryDirectory } from './ckpt.js'
 import { epochs, makeRun, nameOf, names, parse, type Failed } from './runs.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
@@ -196,7 +196,7 @@ describe('help', () => {
   })
 })
 
-describe('the build', () => {
+describe.skipIf(isOneFile)('the build', () => {
   it('finds out that oclif.manifest.json is stale, and writes the true one', () => {
     const copy = mkdtempSync(join(temporaryDirectory(), 'project-'))
     const parts = [
