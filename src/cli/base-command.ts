@@ -61,6 +61,7 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
 
   protected async init(): Promise<void> {
     this.reporter.wantsJson = asksForJson(this.argv)
+    this.reporter.isLineByLine = this.described.isLineByLine
     this.asked = await readRequest(this.ownArguments(), this.asker)
     const { flags, args } = this.asked
     this.flags = flags as FlagsOf<T>
@@ -139,6 +140,7 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
   protected readonly long = this.reporter.long
   protected readonly walk = this.reporter.walk
   protected readonly failWith = this.reporter.failWith
+  protected readonly divert = this.reporter.divert
   protected get wantsJson(): boolean {
     return this.reporter.wantsJson
   }

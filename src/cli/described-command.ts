@@ -35,6 +35,9 @@ export abstract class DescribedCommand {
   /** It is there to find mistakes in settings: a file that holds none is one. */
   static tellsMistakes = false
 
+  /** Its documents are one line each, errors too: it prints one for each thing that happens. */
+  static isLineByLine = false
+
   /** Does what was asked for. Its errors are told by whoever calls it. */
   abstract run(): Promise<void>
 }

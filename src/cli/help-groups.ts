@@ -7,7 +7,7 @@ export interface HelpGroup {
 }
 
 export const helpGroups: readonly HelpGroup[] = [
-  { title: 'LOOK', names: ['list', 'runs', 'du', 'show', 'find', 'plot', 'report', 'log', 'layouts'] },
+  { title: 'LOOK', names: ['list', 'runs', 'du', 'show', 'find', 'plot', 'watch', 'report', 'log', 'layouts'] },
   { title: 'CLEAN', names: ['prune', 'gc', 'rm', 'pin', 'unpin', 'demote', 'trash', 'verify', 'doctor'] },
   { title: 'JOBS', names: ['recover', 'run', 'submit', 'stop', 'stalled', 'save'] },
   { title: 'TENSORS', names: ['tensors', 'diff', 'transfer', 'average', 'convert', 'pretrain'] },

@@ -4,7 +4,7 @@ import { bytesProgress, interruptible, walkProgress, type Progress, type Watched
 import type { WalkOptions } from '../core/checkpoints/layouts/index.js'
 import { exitStatusOf } from '../core/errors.js'
 import { standardStream } from '../machine/standard-streams.js'
-import { toJson } from '../render/json.js'
+import { toJson, toJsonLine } from '../render/json.js'
 import { renderError, renderWarning } from '../render/messages.js'
 import { Output } from '../render/output.js'
 import { printable } from '../render/printable.js'
@@ -24,6 +24,10 @@ export class Reporter {
   )
   wantsJson = false
   isQuiet = false
+  /** Documents are one line each. */
+  isLineByLine = false
+  /** Takes notes and warnings where a screen is drawn; null: they go to stderr. */
+  private elsewhere: ((text: string) => void) | null = null
   /** What an error's document holds beside the error. */
   private besideError: Record<string, unknown> = {}
   /** Folders that a walk could not list. */
@@ -43,7 +47,12 @@ export class Reporter {
   readonly note = (text: string): void => {
     if (this.isQuiet) return
     this.progress?.clear()
-    this.output.message(text)
+    if (this.elsewhere === null) this.output.message(text)
+    else this.elsewhere(text)
+  }
+
+  readonly divert = (elsewhere: ((text: string) => void) | null): void => {
+    this.elsewhere = elsewhere
   }
 
   readonly alert = (text: string): void => {
@@ -92,7 +101,8 @@ export class Reporter {
   /** Tells an error and sets the exit status. `flags` are the names of the command's. */
   fail(error: unknown, flags: readonly string[]): void {
     const failure = toFailure(error, flags)
-    tellFailure(this.output, failure, this.wantsJson ? toJson : null, this.besideError)
+    const write = this.isLineByLine ? toJsonLine : toJson
+    tellFailure(this.output, failure, this.wantsJson ? write : null, this.besideError)
     process.exitCode = failure.exitStatus
   }
 

@@ -34,6 +34,7 @@ import TrashList from './trash/list.js'
 import TrashRestore from './trash/restore.js'
 import Unpin from './unpin.js'
 import Verify from './verify.js'
+import Watch from './watch.js'
 
 export const commands = {
   average: Average,
@@ -71,4 +72,5 @@ export const commands = {
   'trash:restore': TrashRestore,
   unpin: Unpin,
   verify: Verify,
+  watch: Watch,
 }

@@ -41,4 +41,5 @@ export const loadCommand: Loaders = {
   'trash:restore': () => import('./trash/restore.js'),
   unpin: () => import('./unpin.js'),
   verify: () => import('./verify.js'),
+  watch: () => import('./watch.js'),
 }

@@ -11,6 +11,7 @@ export interface TextStream {
   readonly isTTY: boolean
   /** Of a terminal. */
   readonly columns: number
+  readonly rows: number
   write(text: string): void
 }
 
@@ -27,6 +28,9 @@ export function standardStream(name: keyof typeof streams, onBroken: (error: Err
     },
     get columns() {
       return process[name].columns
+    },
+    get rows() {
+      return process[name].rows
     },
     write(text) {
       if (!isOpen) return

@@ -11,6 +11,11 @@ export function toJson(value: unknown): string {
   return suspicious.test(text) ? text.replace(unsafeInStrings, escapeUnits) : text
 }
 
+/** The same on one line: in strings a line break is an escape. */
+export function toJsonLine(value: unknown): string {
+  return toJson(value).replace(/\n */g, ' ')
+}
+
 /** What JSON leaves as it is, and a terminal or a reader's eye does not: C1 controls, changes of direction. Only strings hold such. */
 const unsafeInStrings = new RegExp(`(?!\\n)${unsafe.source}`, unsafe.flags)
 

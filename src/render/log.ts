@@ -31,7 +31,7 @@ function removalLines(removals: readonly RemovalEntry[], stamp: (time: number) =
 }
 
 /** `2026-11-02 09:14:07`. */
-function toLocal(stamp: string): string {
+export function toLocal(stamp: string): string {
   return stamp.replace('+', ' ').replace(/-(\d\d)-(\d\d)$/, ':$1:$2')
 }
 

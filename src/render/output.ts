@@ -1,5 +1,6 @@
 /** Where text goes: data to stdout, messages to stderr; raw bytes never to a terminal. All of it passes `shown`. */
 import type { TextStream } from '../machine/standard-streams.js'
+import { LiveScreen } from './live-screen.js'
 import { printable } from './printable.js'
 import { shown } from './shown.js'
 
@@ -64,6 +65,15 @@ export class Output {
   exact(text: string): void {
     const whole = text.endsWith('\n') ? text : `${text}\n`
     this.stdout.write(this.isTerminal ? shown(whole) : whole)
+  }
+
+  /** True where a table can be drawn anew in its place. */
+  get isDrawable(): boolean {
+    return this.stdout.isTTY && this.environment['TERM'] !== 'dumb'
+  }
+
+  liveScreen(): LiveScreen {
+    return new LiveScreen(this.stdout)
   }
 
   message(text: string): void {

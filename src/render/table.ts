@@ -58,6 +58,16 @@ export async function renderTable<Row>(
     .map((line) => line.trimEnd())
 }
 
+/** The same one line a row, for a screen of so many columns. */
+export function renderLines<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  { width, paint }: Pick<TableOptions, 'width' | 'paint'>,
+): string[] {
+  const fitting = shortened(fit(columns, rows, width), rows).map(({ column }) => column)
+  return [...alignedLines(fitting, rows, paint)]
+}
+
 /** Spaces between columns. */
 const gap = 2
 /** Columns of a terminal that the wrapping column, or that of names, gets at least where it needs them. */

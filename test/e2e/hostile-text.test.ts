@@ -67,6 +67,11 @@ function hostile(): Place {
   return { root, run, newest: join(run, names[2] ?? ''), file: file ?? '', other: other ?? '', plan, script }
 }
 
+/** The run with a checkpoint in it that nothing is wrong with but its name. */
+function withSound(run: string): string {
+  return makeRun({ [`CKPT+9${wild}`]: 'epoch: 9\nunixtime: 1800000000.0\nWER: 1.0\n' }, run)
+}
+
 type Line = (place: Place) => string[]
 
 /** Of each command, ways to speak of all that it is given; with mistakes, for errors hold names too. */
@@ -136,6 +141,11 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
   'trash:restore': [({ run }) => [join(run, `CKPT+1${wild}`), '--json']],
   unpin: [({ newest }) => [newest], ({ run }) => [join(run, `CKPT+9${wild}`)]],
   verify: [({ run }) => [run, '--record'], ({ run }) => [run, '--deep'], ({ newest }) => [newest]],
+  watch: [
+    ({ run }) => [withSound(run), '--until', 'epoch == 9', '--notify', `echo 'n${wild}'`],
+    ({ root }) => ['-r', root, '--until', 'epoch == 9'],
+    ({ run }) => [run, '--until', `k${wild}`],
+  ],
 }
 
 /** What a script reads: paths on stdout exactly as they are, in a pipe. */
@@ -156,7 +166,9 @@ describe('text that is not ours', () => {
       const json = await ckpt([...args, '--json'], { cwd: place.root })
       expectClean(json.stdout, args)
       expectClean(json.stderr, args)
-      expect(() => void JSON.parse(json.stdout)).not.toThrow()
+      // What watches prints a document a line.
+      const documents = id === 'watch' ? json.stdout.trim().split('\n') : [json.stdout]
+      for (const one of documents) expect(() => void JSON.parse(one)).not.toThrow()
       expectNoBug(plain, args)
     }
   })

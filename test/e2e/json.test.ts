@@ -207,6 +207,14 @@ describe('--json', () => {
     expect((await ended).status).toBe(143)
   })
 
+  it('what happens in a run that is watched, a line each', async () => {
+    for (const run of [asr(), asr('asr_run_damaged'), jobRun('start', 'checkpoint')]) {
+      const { status, stdout } = await ckpt(['watch', run, '--json', '--until', 'epoch > 0'])
+      expect(status).toBe(0)
+      for (const line of stdout.trim().split('\n')) check('watch', JSON.parse(line))
+    }
+  })
+
   it('gives every command of the help a schema', async () => {
     const manifest = JSON.parse(readFileSync(join(project, 'oclif.manifest.json'), 'utf8')) as {
       commands: Record<string, { flags: Record<string, unknown> }>

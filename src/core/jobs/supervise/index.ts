@@ -1,7 +1,7 @@
 /** A command run to its end, whatever comes between. */
 export { parseRetries, usualLimits, type Limits } from './budget.js'
 export { type Enough, wholeOldestFirst } from './reasons-to-stop.js'
-export { readingsOf, toCheckpointEntry, unknownTo } from './metric-history.js'
+export { readingsOf, toCheckpointEntry, unknownTo, type Reading } from './metric-history.js'
 export { LoneStart } from './lone-start.js'
 export { standingOf, type Patience } from './early-stopping.js'
 export { parseSimulation } from './simulate.js'

@@ -1,0 +1,66 @@
+/** A terminal's second screen, drawn anew in one go; the first one is as it was when that is left. */
+import type { TextStream } from '../machine/standard-streams.js'
+import { shown } from './shown.js'
+import { displayWidth } from './width.js'
+
+/** Xterm's control sequences: private modes 1049 (second screen), 25 (cursor), 7 (wrapping), 2026 (drawn in one go). */
+const enter = '\u001b[?1049h\u001b[?25l'
+const leave = '\u001b[?25h\u001b[?1049l'
+const begin = '\u001b[?2026h\u001b[?7l\u001b[H'
+const end = '\u001b[?7h\u001b[?2026l'
+const clearLine = '\u001b[K'
+const clearBelow = '\u001b[J'
+
+const smallest = { columns: 1, rows: 1 }
+
+export class LiveScreen {
+  private isOn = false
+
+  constructor(private readonly stream: TextStream) {}
+
+  get columns(): number {
+    return this.stream.columns || 80
+  }
+
+  get rows(): number {
+    return this.stream.rows || 24
+  }
+
+  /** What does not fit is cut off; nothing scrolls. */
+  draw(lines: readonly string[]): void {
+    const [columns, rows] = [Math.max(this.columns, smallest.columns), Math.max(this.rows, smallest.rows)]
+    const fitting = lines.slice(0, rows).map((line) => cutTo(shown(line), columns))
+    this.stream.write(
+      `${this.isOn ? '' : enter}${begin}${fitting.join(`${clearLine}\r\n`)}${clearLine}${clearBelow}${end}`,
+    )
+    this.isOn = true
+  }
+
+  /** May be called at any time, and again. */
+  leave(): void {
+    if (this.isOn) this.stream.write(leave)
+    this.isOn = false
+  }
+}
+
+const style = /(\u001b\[[\d;]*m)/
+
+/** A line with styles in so many columns of a terminal. */
+export function cutTo(line: string, columns: number): string {
+  const parts = line.split(style)
+  const width = parts.reduce((sum, part, index) => sum + (index % 2 === 0 ? displayWidth(part) : 0), 0)
+  if (width <= columns) return line
+  let [room, text] = [columns - 1, '']
+  for (const [index, part] of parts.entries()) {
+    if (index % 2 === 1) text += part
+    else {
+      for (const character of part) {
+        const taken = displayWidth(character)
+        if (taken > room) return `${text}…\u001b[0m`
+        room -= taken
+        text += character
+      }
+    }
+  }
+  return text
+}

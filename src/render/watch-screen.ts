@@ -1,0 +1,174 @@
+/** Watched runs as a screenful. */
+import { relative } from 'node:path'
+import { timeOf, type Checkpoint } from '../core/checkpoint.js'
+import { bestPerMetric, impossibleMetrics, varyingKeys } from '../core/choosing/selection/index.js'
+import { roomOf, usualPause, type JobState, type WatchedRun } from '../core/jobs/watch/index.js'
+import { columnFor, formatMeta, isMetaColumn, type Row } from './checkpoints.js'
+import { painter, type Paint } from './colours.js'
+import { printable } from './printable.js'
+import { marksOf } from './rows.js'
+import { columnNames } from './run.js'
+import { sparkline } from './sparkline.js'
+import { laterLeaveFirst, renderLines, staying, type Column } from './table.js'
+import { formatAge, formatNumber, formatSize, plural } from './units.js'
+import { describeJob, describeSpace } from './watch-event.js'
+
+export interface ScreenView {
+  /** Absolute: what is watched. */
+  readonly root: string
+  readonly runs: readonly WatchedRun[]
+  /** By path, what came since the watch began. */
+  readonly news: ReadonlySet<string>
+  /** What happened, and what went wrong, the latest last. */
+  readonly latest: readonly string[]
+  /** Unix seconds, and the same as people read it. */
+  readonly now: number
+  readonly clock: string
+  readonly columns: number
+  readonly rows: number
+  readonly colours: boolean
+  readonly unicode: boolean
+}
+
+/** Lines of `latest` below the table, where there is room. */
+const mostLatest = 5
+
+export function renderScreen(view: ScreenView): string[] {
+  const paint = painter(view.colours)
+  const [only, ...others] = view.runs
+  const head = only !== undefined && others.length === 0 ? headOf(only, view, paint) : headOfAll(view, paint)
+  const latest = view.latest.slice(-Math.min(mostLatest, Math.max(0, view.rows - head.length - 6)))
+  const below = latest.length === 0 ? [] : ['', ...latest]
+  const room = Math.max(1, view.rows - head.length - below.length - 1)
+  const table = only !== undefined && others.length === 0 ? tableOf(only, view, paint) : tableOfAll(view, paint)
+  const shown = table.length <= room ? table : [...table.slice(0, room - 1), hidden(table.length - room + 1, paint)]
+  return [...head, '', ...shown, ...below]
+}
+
+function hidden(count: number, paint: Paint): string {
+  return paint('faint', `… and ${count} more`)
+}
+
+function headOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
+  const { ordered, path, job, free } = run
+  const { now } = view
+  const [newest] = ordered
+  const time = newest === undefined ? null : timeOf(newest)
+  const pause = usualPause(ordered)
+  const usually = pause === null || pause < 1 ? '' : `; usually one every ${formatAge(pause)}`
+  const newestText =
+    newest === undefined ? 'none yet' : `${printable(newest.name)}${time === null ? '' : `, ${ago(now - time)}`}`
+  return [
+    `${paint('title', printable(path))}: ${plural(ordered.length, 'checkpoint')}  ${paint('faint', view.clock)}`,
+    `${paint('faint', 'newest')}  ${newestText}${usually}`,
+    ...(run.metric === null ? [] : [`${paint('faint', 'best')}    ${bestText(run, view, paint)}`]),
+    ...(job === null ? [] : [`${paint('faint', 'job')}     ${paintJob(job, describeJob(job, now), paint)}`]),
+    ...(free === null ? [] : [`${paint('faint', 'disk')}    ${describeSpace(free, roomOf(free, ordered))}`]),
+  ]
+}
+
+function bestText({ metric, best, since, values }: WatchedRun, view: ScreenView, paint: Paint): string {
+  if (best === null || metric === null) return `no ${printable(metric ?? '')} yet`
+  const when = best.saved === null ? '' : `, ${ago(view.now - best.saved)}`
+  const record = `${printable(metric)} ${paint('good', formatNumber(best.value))} (${printable(best.name)}${when})`
+  const stall = since === 0 ? '' : `; no better in ${plural(since, 'checkpoint')} since`
+  const text = `${record}${stall}`
+  const line = values.length < 3 ? '' : `  ${sparkline(values, 24, view.unicode)}`
+  return text + paint('accent', line)
+}
+
+function paintJob({ state, ending }: JobState, text: string, paint: Paint): string {
+  if (state === 'running') return paint('good', text)
+  return state === 'unseen' || (state === 'ended' && ending !== 'done') ? paint('bad', text) : text
+}
+
+function ago(seconds: number): string {
+  const age = formatAge(seconds)
+  return age === 'now' || age.startsWith('in ') ? age : `${age} ago`
+}
+
+function tableOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
+  const { ordered, selected, metric } = run
+  if (selected.length === 0) return [paint('faint', ordered.length === 0 ? 'no checkpoint' : 'none of them matches')]
+  const shown = selected.slice(0, view.rows)
+  const marks = marksOf(ordered, bestPerMetric(ordered, view.now), impossibleMetrics(ordered))
+  const rows = shown.map((checkpoint): Row => {
+    const isNew = view.news.has(checkpoint.path)
+    return { checkpoint, marks: [...(isNew ? ['new'] : []), ...(marks.get(checkpoint.path) ?? [])] }
+  })
+  const names = columnNames(shown, varyingKeys(ordered))
+  const columns = laterLeaveFirst(
+    names.map((name) => {
+      const column = columnFor(name, { now: view.now, paint, brief: true })
+      return name === metric && isMetaColumn(name) ? staying(column) : column
+    }),
+  )
+  const lines = renderLines(columns, rows, { width: view.columns, paint })
+  const left = selected.length - shown.length
+  return left === 0 ? lines : [...lines, ...new Array<string>(left).fill('')]
+}
+
+function headOfAll({ root, runs, now, clock }: ScreenView, paint: Paint): string[] {
+  if (runs.length === 0) {
+    return [
+      `${paint('title', printable(root))}: no run there  ${paint('faint', clock)}`,
+      paint('faint', 'waiting for a checkpoint'),
+    ]
+  }
+  const count = runs.reduce((sum, { ordered }) => sum + ordered.length, 0)
+  const running = runs.filter(({ job }) => job?.state === 'running').length
+  const free = runs.flatMap((run) => run.free ?? [])
+  const times = runs.flatMap(({ ordered: [newest] }) => (newest === undefined ? [] : (timeOf(newest) ?? [])))
+  return [
+    `${paint('title', printable(root))}: ${plural(runs.length, 'run')}, ${plural(count, 'checkpoint')}, ${plural(running, 'job')} running  ${paint('faint', clock)}`,
+    `${paint('faint', 'newest')}  ${times.length === 0 ? '-' : ago(now - Math.max(...times))}`,
+    ...(free.length === 0 ? [] : [`${paint('faint', 'disk')}    ${formatSize(Math.min(...free))} left`]),
+  ]
+}
+
+/** Where something happened last first. */
+function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Paint): string[] {
+  if (runs.length === 0) return []
+  const newestOf = ({ ordered: [newest] }: WatchedRun): Checkpoint | undefined => newest
+  const timeOfRun = (run: WatchedRun) => {
+    const newest = newestOf(run)
+    return newest === undefined ? null : timeOf(newest)
+  }
+  const sorted = [...runs].sort((a, b) => (timeOfRun(b) ?? -Infinity) - (timeOfRun(a) ?? -Infinity) || 0)
+  const number = (value: number | null | undefined) =>
+    value === null || value === undefined ? '-' : formatNumber(value)
+  const all: Column<WatchedRun>[] = [
+    { title: 'RUN', shortens: true, cell: ({ path }) => printable(relative(root, path) || '.') },
+    { title: 'CKPTS', align: 'right', leaves: 3, cell: ({ ordered }) => String(ordered.length) },
+    {
+      title: 'NEWEST',
+      align: 'right',
+      cell: (run) => {
+        const time = timeOfRun(run)
+        return time === null ? '-' : formatAge(now - time)
+      },
+    },
+    { title: 'EPOCH', align: 'right', leaves: 2, cell: (run) => number(newestOf(run)?.epoch) },
+    { title: 'STEP', align: 'right', leaves: 4, cell: (run) => number(newestOf(run)?.step) },
+    { title: 'METRIC', leaves: 1, cell: ({ metric }) => printable(metric ?? '-') },
+    {
+      title: 'LAST',
+      align: 'right',
+      cell: (run) => (run.metric === null ? '-' : formatMeta(newestOf(run)?.meta.get(run.metric))),
+    },
+    {
+      title: 'BEST',
+      align: 'right',
+      cell: ({ best }) => number(best?.value),
+      paint: (_, text) => paint('good', text),
+    },
+    { title: 'SINCE', align: 'right', cell: ({ best, since }) => (best === null ? '-' : String(since)) },
+    { title: '', leaves: 5, cell: ({ values }) => (values.length < 3 ? '' : sparkline(values, 16, unicode)) },
+    {
+      title: 'JOB',
+      cell: ({ job }) => (job === null ? '-' : job.state === 'ended' ? printable(job.ending ?? 'ended') : job.state),
+      paint: ({ job }, text) => (job === null ? text : paintJob(job, text, paint)),
+    },
+  ]
+  return renderLines(all, sorted, { width: columns, paint })
+}
