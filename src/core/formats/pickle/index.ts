@@ -4,8 +4,10 @@ export {
   limitsFor,
   readCalls,
   readPickle,
+  readUntilItBreaks,
   type PickleCalls,
   type PickleLimits,
+  type PickleSoFar,
   type Unpickled,
 } from './machine.js'
 export { auditPickle, type PickleAudit } from './audit.js'

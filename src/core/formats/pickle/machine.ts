@@ -89,7 +89,18 @@ export function readPickle(bytes: Uint8Array, start = 0, limits: PickleLimits = 
  * FormatError.
  */
 export function readCalls(bytes: Uint8Array): PickleCalls {
-  return newMachine((machine) => machine.callsUntilItBreaks(), bytes, 0, limitsFor(bytes.length))
+  return readUntilItBreaks(bytes).calls
+}
+
+/** What a pickle holds, or why it cannot be read, and what it calls up to there. */
+export interface PickleSoFar {
+  readonly read: Unpickled | FormatError
+  readonly calls: PickleCalls
+}
+
+/** Reads one pickle once: each reading of a broken one may take all the memory that it is allowed. */
+export function readUntilItBreaks(bytes: Uint8Array): PickleSoFar {
+  return newMachine((machine) => machine.runUntilItBreaks(), bytes, 0, limitsFor(bytes.length))
 }
 
 function newMachine<T>(run: (machine: Machine) => T, bytes: Uint8Array, start: number, limits: PickleLimits): T {
@@ -260,14 +271,15 @@ class Machine {
     throw this.#fail(`more than ${most} opcodes`)
   }
 
-  /** What it would have called until it came to its end, or broke. */
-  callsUntilItBreaks(): PickleCalls {
+  /** With what it would have called until it came to its end, or broke. */
+  runUntilItBreaks(): PickleSoFar {
     try {
-      this.run()
+      const read = this.run()
+      return { read, calls: read.calls }
     } catch (error) {
       if (!(error instanceof FormatError)) throw error
+      return { read: error, calls: this.calls }
     }
-    return this.calls
   }
 
   get calls(): PickleCalls {

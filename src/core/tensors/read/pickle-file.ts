@@ -1,7 +1,7 @@
 /** Plain pickles of numpy arrays, as model zoos give them (Detectron2: detectron2/checkpoint/detection_checkpoint.py). */
 import { FormatError } from '../../errors.js'
 import { pickledArray, type PickledArray } from '../../formats/numpy-pickle.js'
-import { auditPickle, limitsFor, readCalls, readPickle, type PickleNode } from '../../formats/pickle/index.js'
+import { auditPickle, readUntilItBreaks, type PickleNode, type PickleSoFar } from '../../formats/pickle/index.js'
 import { thinPickle, type Payload } from '../../formats/pickle/thin.js'
 import { PythonValues } from '../../formats/pickle-values.js'
 import { listTensors } from '../../formats/torch-names.js'
@@ -31,13 +31,14 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
   const source = sourceOf(handle)
   const title = `this is a Python pickle (protocol ${(await source.read(1, 1))[0] ?? 0})`
   const { bytes, payloadOf, end } = await readOpcodes(handle, most)
-  const { unsafe, opaque } = auditPickle(readCalls(bytes))
+  const { read, calls } = readUntilItBreaks(bytes)
+  const { unsafe, opaque } = auditPickle(calls)
   if (unsafe[0] !== undefined) {
     throw new FormatError(`${title}, no file of tensors; it ${unsafe[0]}, which loading it with Python would run`, {
       hint,
     })
   }
-  const root = rootOf(bytes, title)
+  const root = rootOf(read, bytes.length, title)
   if (end !== handle.size) {
     throw new FormatError(`${title}, and ${handle.size - end} bytes follow its end`, { hint, offset: end })
   }
@@ -97,19 +98,19 @@ async function readOpcodes(
   return { bytes: await source.read(0, handle.size), payloadOf: () => undefined, end: handle.size }
 }
 
-function rootOf(bytes: Uint8Array, title: string): PickleNode {
-  try {
-    const { value, end } = readPickle(bytes, 0, limitsFor(bytes.length))
-    if (end === bytes.length) return value
-    throw new FormatError(`${bytes.length - end} bytes follow its end`, { offset: end })
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error
-    throw new FormatError(`${title}, and it is broken: ${error.message}`, {
-      cause: error,
-      hint,
-      ...(error.offset === undefined ? {} : { offset: error.offset }),
-    })
-  }
+function rootOf(read: PickleSoFar['read'], length: number, title: string): PickleNode {
+  if (read instanceof FormatError) throw broken(title, read)
+  const { value, end } = read
+  if (end === length) return value
+  throw broken(title, new FormatError(`${length - end} bytes follow its end`, { offset: end }))
+}
+
+function broken(title: string, cause: FormatError): FormatError {
+  return new FormatError(`${title}, and it is broken: ${cause.message}`, {
+    cause,
+    hint,
+    ...(cause.offset === undefined ? {} : { offset: cause.offset }),
+  })
 }
 
 /** By the keys that lead to each, as torch's tensors are named. */
