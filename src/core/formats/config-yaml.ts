@@ -54,6 +54,12 @@ export interface Pair {
 /** The library, which is loaded where there is something to parse: most starts find nothing. */
 export type YamlLibrary = typeof import('yaml')
 
+/** Levels of lists and mappings within one another, but for those that are indented, of which a file has few. */
+const deepest = 100
+
+/** Tokens of the library's own, which stand for nothing in the text. */
+const markers = new Set(['doc-mode', 'flow-error-end', 'scalar'])
+
 export class YamlText {
   private readonly lines: LineCounter
   private readonly document: Document.Parsed
@@ -65,6 +71,7 @@ export class YamlText {
     private readonly library: YamlLibrary,
   ) {
     this.lines = new library.LineCounter()
+    this.refuseDepth()
     this.document = library.parseDocument(text, {
       lineCounter: this.lines,
       version: '1.2',
@@ -76,6 +83,26 @@ export class YamlText {
     const [mistake] = this.document.errors
     if (mistake !== undefined)
       throw new ConfigError(this.positionAt(mistake.pos[0]), mistake.message, { cause: mistake })
+  }
+
+  /** The library's parser calls itself for each level. */
+  private refuseDepth(): void {
+    let offset = 0
+    let inFlow = 0
+    let inLine = 0
+    for (const token of new this.library.Lexer().lex(this.text)) {
+      const type = this.library.CST.tokenType(token)
+      if (type === 'flow-map-start' || type === 'flow-seq-start') inFlow += 1
+      else if (type === 'flow-map-end' || type === 'flow-seq-end') inFlow -= 1
+      else if (type === 'seq-item-ind' || type === 'explicit-key-ind') inLine += 1
+      else if (type === 'newline') inLine = 0
+      if (inFlow + inLine > deepest) {
+        const before = this.text.slice(0, offset).split('\n')
+        const position = { path: this.path, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
+        throw new ConfigError(position, `nested deeper than ${deepest} levels; at most that many are read`)
+      }
+      if (type === null || !markers.has(type)) offset += token.length
+    }
   }
 
   /** Null for an empty file. */

@@ -9,8 +9,8 @@ const blockSize = 1 << 18
 const longestRow = 1 << 22
 
 /**
- * The rows' texts, some at a time, without their line ends, which may lie within quotes. Ends at a row that is too
- * long: what follows is not read.
+ * The rows' texts, some at a time, without their line ends, which may lie within quotes, and without empty ones. Ends at
+ * a row that is too long: what follows is not read.
  */
 export function csvRows(source: ByteSource): AsyncGenerator<readonly string[]> {
   return rowsOf(source, true)
@@ -33,7 +33,8 @@ async function* rowsOf(source: ByteSource, mayBeQuoted: boolean): AsyncGenerator
     for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', end + 1)) {
       for (; quote !== -1 && quote < end; quote = rest.indexOf('"', quote + 1)) isInside = !isInside
       if (isInside) continue
-      rows.push(withoutReturn(rest.slice(start, end)))
+      const row = withoutReturn(rest.slice(start, end))
+      if (row !== '') rows.push(row)
       start = end + 1
     }
     rest = rest.slice(start)

@@ -166,6 +166,7 @@ function callsOf(pickles: readonly Unpickled[]): PickleCalls {
   return {
     instances: pickles.flatMap(({ calls }) => calls.instances),
     globals: pickles.flatMap(({ calls }) => calls.globals),
+    altered: pickles.flatMap(({ calls }) => calls.altered),
   }
 }
 

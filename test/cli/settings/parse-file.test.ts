@@ -66,6 +66,8 @@ describe('a ckpt.yaml', () => {
     ['prune: 2\n', ':1:8: prune holds no keys', undefined],
     ['prune:\n  keep: [1\nx: 2\n', '/exp/ckpt.yaml:3:1: ', undefined],
     ['prune:\n  keep: 1\n  keep: 2\n', ':3:3: Map keys must be unique', undefined],
+    [`a: ${'['.repeat(101)}`, ':1:104: nested deeper than 100 levels; at most that many are read', undefined],
+    [`a:\n ${'- '.repeat(101)}`, ':2:202: nested deeper than 100 levels', undefined],
     ['prune: {1: 2}\n', ':1:9: prune has a key that is no text', undefined],
   ])('with a mistake is refused with its place: %j', (text, message, hint) => {
     const error = mistake(text)

@@ -32,6 +32,11 @@ describe('the rows of a text', () => {
     expect(await all(csvRows(source('a,"b\nc"\r\nd,e')))).toEqual(['a,"b\nc"', 'd,e'])
   })
 
+  it('are none where a line is empty', async () => {
+    expect(await all(csvRows(source('a,b\n\n\r\n1,2\n')))).toEqual(['a,b', '1,2'])
+    expect(await all(textLines(source('\n'.repeat(1000))))).toEqual([])
+  })
+
   it('end with each line where quotes are escaped, as in JSON lines', async () => {
     const lines = ['{"note": "5\\" pipe", "step": 1}', '{"step": 2}']
     expect(await all(textLines(source(lines.join('\n'))))).toEqual(lines)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { auditPickle, readPickle } from '../../../src/core/formats/pickle/index.js'
+import { auditPickle, readCalls, readPickle } from '../../../src/core/formats/pickle/index.js'
 
 const text = (value: string) => Buffer.concat([Buffer.from('X'), uint32(Buffer.byteLength(value)), Buffer.from(value)])
 function uint32(value: number): Buffer {
@@ -94,6 +94,30 @@ describe('a call is unsafe', () => {
     expect(audit(call(call(global('builtins', 'getattr'), os, text('system')), text('x'))).unsafe).toContain(
       'calls os.system',
     )
+  })
+})
+
+describe('what changes a program is unsafe, though it calls nothing', () => {
+  const state = Buffer.concat([Buffer.from('}'), text('forward'), global('mine', 'f'), Buffer.from('s')])
+  const reached = call(global('builtins', 'getattr'), global('torch', 'nn'), text('Linear'))
+
+  it.each([
+    [
+      'an item of sys.modules',
+      Buffer.concat([global('sys', 'modules'), text('torch'), text('x'), Buffer.from('s')]),
+      'sys.modules',
+    ],
+    [
+      'items of os.environ',
+      Buffer.concat([global('os', 'environ'), Buffer.from('('), text('A'), text('b'), Buffer.from('u')]),
+      'os.environ',
+    ],
+    ['an item of sys.path', Buffer.concat([global('sys', 'path'), text('/tmp'), Buffer.from('a')]), 'sys.path'],
+    ['what a class does', Buffer.concat([global('torch.nn', 'Linear'), state, Buffer.from('b')]), 'torch.nn.Linear'],
+    ['what a class does, behind getattr', Buffer.concat([reached, state, Buffer.from('b')]), 'torch.nn.Linear'],
+  ])('%s', (_, pickle, changed) => {
+    const { unsafe } = auditPickle(readCalls(Buffer.concat([Buffer.from([0x80, 2]), pickle, Buffer.from('.')])))
+    expect(unsafe).toEqual([`changes ${changed}`])
   })
 })
 

@@ -7,6 +7,22 @@ import type { Folder } from './layout.js'
 
 export const ignoreFile = '.ckptignore'
 
+/** Patterns of one file, each of which is held against every folder below it. */
+const mostPatterns = 1000
+/** Characters: each pattern becomes a regular expression several times as long. */
+const longestPattern = 1000
+
+/** Why such a file is not read; undefined for one that is. */
+export function ignoreFault(text: string): string | undefined {
+  const patterns = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !line.startsWith('#'))
+  if (patterns.length > mostPatterns) {
+    return `has ${patterns.length} patterns; at most ${mostPatterns} are read`
+  }
+  const long = patterns.find(({ length }) => length > longestPattern)
+  if (long === undefined) return undefined
+  return `has a pattern of ${long.length} characters; at most ${longestPattern} are read`
+}
+
 interface Level {
   /** The folder that the patterns are relative to, with a separator at its end. */
   readonly base: string

@@ -3,7 +3,7 @@ import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { batches, compareText, prefixOf } from './folders.js'
-import { IgnoreRules, ignoreFile } from './ignore-rules.js'
+import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { Folder } from './layout.js'
 import { scanFolder } from './scan.js'
 import { ScanTree } from './tree.js'
@@ -97,7 +97,12 @@ class Walk {
 
   private async readIgnoreFile(path: string): Promise<string> {
     const [bytes] = await this.tree.read([path], largestIgnoreFile)
-    if (bytes?.ok === true) return new TextDecoder().decode(bytes.value)
+    if (bytes?.ok === true) {
+      const text = new TextDecoder().decode(bytes.value)
+      const fault = ignoreFault(text)
+      if (fault === undefined) return text
+      this.options.onUnreadable?.(path, fault)
+    }
     if (bytes?.ok === false && bytes.error.code !== 'not-found') {
       this.options.onUnreadable?.(path, reasonOf(bytes.error))
     }

@@ -31,10 +31,10 @@ const mostNames = 1000
 const others = '(others)'
 
 /** Looks at every call that a pickle makes. */
-export function auditPickle({ instances, globals }: PickleCalls): PickleAudit {
-  const unsafe = new Set<string>()
-  const opaque = new Map<string, number>()
+export function auditPickle({ instances, globals, altered }: PickleCalls): PickleAudit {
   const names = new Names()
+  const unsafe = new Set(altered.map((node) => `changes ${names.of(node)?.text ?? node.name}`))
+  const opaque = new Map<string, number>()
   // Nearly all files name nothing that could do harm: then what is handed to calls need not be looked at.
   const isSuspect = globals.some((node) => reaching.has(node.name) || names.of(node)?.isDangerous === true)
   const seen = new Set<PickleNode>()
@@ -64,7 +64,10 @@ function findingOf(
   const handed = dangerHandedTo(instance, names, seen)
   if (handed !== null) return `hands ${handed} to ${called === null ? 'a call' : called.text}`
   const reached = names.of(instance)
-  return reached?.isDangerous === true ? `reaches for ${reached.text}` : null
+  if (reached === null) return null
+  if (reached.isDangerous) return `reaches for ${reached.text}`
+  const { states, items, entries } = instance
+  return states.length + items.length + entries.length > 0 ? `changes ${reached.text}` : null
 }
 
 /** What something is called, and what follows from that. */

@@ -74,6 +74,8 @@ export interface PickleCalls {
   readonly instances: readonly PickleInstance[]
   /** Every class and function named, each once. */
   readonly globals: readonly PickleGlobal[]
+  /** Of these, what it would put something into: a module's dict, a class. It breaks at the first. */
+  readonly altered: readonly PickleGlobal[]
 }
 
 /**
@@ -229,6 +231,7 @@ class Machine {
   readonly #memo = new Memo()
   readonly #persistents: PickleReference[] = []
   readonly #instances: PickleInstance[] = []
+  readonly #altered: PickleGlobal[] = []
   readonly #globals = new Globals()
   /** What lies above `#height` was taken. */
   readonly #stack: PickleNode[] = []
@@ -283,7 +286,7 @@ class Machine {
   }
 
   get calls(): PickleCalls {
-    return { instances: this.#instances, globals: this.#globals.all }
+    return { instances: this.#instances, globals: this.#globals.all, altered: this.#altered }
   }
 
   #checkWords(): void {
@@ -483,7 +486,9 @@ class Machine {
   /** The top of the stack, into which something is to be put. */
   #target(): PickleNode {
     const target = this.#top()
-    if (typeof target === 'object' && target?.kind === 'tensor') throw new PartWanted()
+    if (typeof target !== 'object' || target === null) return target
+    if (target.kind === 'tensor') throw new PartWanted()
+    if (target.kind === 'global') this.#altered.push(target)
     return target
   }
 

@@ -58,6 +58,21 @@ describe('a walk for runs', () => {
     expect(await names(root)).toEqual(['a/y', 'b/x'])
   })
 
+  it.each([
+    ['1001 patterns', 'x\n'.repeat(1001), 'has 1001 patterns; at most 1000 are read'],
+    [
+      'a pattern of 1001 characters',
+      `${'*'.repeat(1001)}\n`,
+      'has a pattern of 1001 characters; at most 1000 are read',
+    ],
+  ])('takes no .ckptignore with %s, and says so', async (_, text, reason) => {
+    const root = write(makeRuns('x', 'y'), { '.ckptignore': text })
+    const told: string[] = []
+    const onUnreadable = (path: string, why: string) => void told.push(`${relative(root, path)} ${why}`)
+    expect(await names(root, { onUnreadable })).toEqual(['x', 'y'])
+    expect(told).toEqual([`.ckptignore ${reason}`])
+  })
+
   it('leaves out single checkpoints that are ignored', async () => {
     const root = write(makeRuns('a'), { 'a/CKPT+2/CKPT.yaml': meta, '.ckptignore': 'CKPT+2\n' })
     for await (const { run } of walkFrom(localStorage(), root)) {

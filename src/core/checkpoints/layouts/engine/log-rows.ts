@@ -55,12 +55,12 @@ function jsonRow(text: string): Meta | null {
   }
 }
 
+/** As many as the row has cells: a short row below many names costs what it is long. */
 function csvRow(names: readonly string[], text: string): Meta {
-  const cells = csvCells(text)
-  return new Map(
-    names.flatMap((name, index): [string, MetaValue][] => {
-      const cell = cells[index]?.trim() ?? ''
-      return cell === '' ? [] : [[name, numberOrText(cell)]]
-    }),
-  )
+  const row = new Map<string, MetaValue>()
+  for (const [index, cell] of csvCells(text).slice(0, names.length).entries()) {
+    const value = cell.trim()
+    if (value !== '') row.set(names[index] ?? '', numberOrText(value))
+  }
+  return row
 }
