@@ -1,7 +1,8 @@
 /** `ckpt rm`: exactly what was named, with what protects from a prune. */
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { dict, torchFile } from '../core/checkpoints/layouts/lightning-files.js'
 import { ckpt } from './ckpt.js'
 import { hasScript, onTerminal } from './on-terminal.js'
 import { epochs, makeRun, nameOf, snapshot } from './runs.js'
@@ -125,5 +126,24 @@ describe('the sizes of a plan', () => {
     const { remove, freedBytes } = JSON.parse(stdout) as { remove: { bytes: number }[]; freedBytes: number }
     expect(remove.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(freedBytes)
     expect(freedBytes).toBeGreaterThan(0)
+  })
+
+  it('takes what belongs to a checkpoint beside it along, and gives it back', async () => {
+    const run = makeRun({})
+    for (const step of [1, 2, 3]) {
+      const facts = { epoch: step, global_step: step, 'pytorch-lightning_version': '2.4.0', loops: dict({}) }
+      const bytes = torchFile(dict({ ...facts, state_dict: dict({}), optimizer_states: [], lr_schedulers: [] }))
+      for (const twin of ['', '-EMA']) writeFileSync(join(run, `x-step=${step}${twin}.ckpt`), bytes)
+    }
+    writeFileSync(join(run, 'x-step=1-unfinished'), '')
+    const before = snapshot(run)
+    expect((await ckpt(['rm', join(run, 'x-step=1.ckpt'), '--trash', '--yes'])).stderr).toBe('')
+    expect(left(run)).toEqual(['x-step=2-EMA.ckpt', 'x-step=2.ckpt', 'x-step=3-EMA.ckpt', 'x-step=3.ckpt'])
+    expect((await ckpt(['trash', 'restore', 'x-step=1.ckpt'], { cwd: run })).status).toBe(0)
+    expect(snapshot(run)).toEqual(before)
+    const twin = await ckpt(['rm', join(run, 'x-step=2-EMA.ckpt'), '--yes'])
+    expect(twin.stderr).toContain(`It is a part of the checkpoint ${join(run, 'x-step=2.ckpt')}`)
+    expect((await ckpt(['prune', run, '--keep', '1', '--remove-damaged', '--yes'])).status).toBe(0)
+    expect(left(run)).toEqual(['x-step=3-EMA.ckpt', 'x-step=3.ckpt'])
   })
 })

@@ -79,13 +79,23 @@ interface Miss {
   readonly run: Run | null
 }
 
+/** The checkpoint that a file beside it is a part of. */
+async function findHolder(storage: ReadStorage, path: string): Promise<LoadedCheckpoint | null> {
+  const folder = dirname(path)
+  const [listing] = await storage.list([folder])
+  if (listing?.ok !== true) return null
+  const checkpoints = await scanFolder(storage, { path: folder, entries: listing.value })
+  const checkpoint = checkpoints.find(({ members }) => members.some((one) => one.path === path))
+  return checkpoint === undefined ? null : { checkpoint, run: { path: folder, checkpoints } }
+}
+
 async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError> {
   if (miss.exists) {
-    const holder = await findCheckpointAt(storage, dirname(miss.path))
+    const holder = (await findHolder(storage, miss.path)) ?? (await findCheckpointAt(storage, dirname(miss.path)))
     const hint =
       holder === null
         ? 'A checkpoint is what a framework saved as one, such as CKPT+…, checkpoint-500 or epoch=3.ckpt'
-        : `It lies in the checkpoint ${holder.checkpoint.path}`
+        : `It is a part of the checkpoint ${holder.checkpoint.path}`
     return new CkptError('not-found', `${miss.path} is no checkpoint`, { hint })
   }
   const [link] = await storage.lstat([miss.path])

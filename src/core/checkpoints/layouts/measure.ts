@@ -129,9 +129,9 @@ async function listNames(storage: ReadStorage, checkpoints: readonly Checkpoint[
   return { files, findings }
 }
 
-/** The checkpoint's own name when it is one file; nothing before the names in its folder; of a group each its own. */
-function nameOfMember({ kind, name }: Checkpoint, { path }: Member): string {
-  if (kind === 'group') return basename(path)
+/** The checkpoint's own name when it is one file; nothing before the names in its folder; what lies beside has its own. */
+function nameOfMember({ kind, name, path: own }: Checkpoint, { path }: Member): string {
+  if (kind === 'group' || path !== own) return basename(path)
   return kind === 'file' ? name : ''
 }
 

@@ -18,6 +18,7 @@ export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<
       // The first layout that knows an entry has it: one thing on disk is one checkpoint.
       if (taken.has(checkpoint.path)) continue
       taken.add(checkpoint.path)
+      for (const { path } of checkpoint.members) taken.add(path)
       found.push(checkpoint)
     }
   }

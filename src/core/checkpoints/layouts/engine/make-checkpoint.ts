@@ -18,6 +18,7 @@ import { factsOfName, merged, sourcesOf } from './facts.js'
 import { paramFilesOf } from './files.js'
 import type { Looked } from './looked.js'
 import type { Unit } from './unit.js'
+import { hasBeside } from './has.js'
 import { findingsOfWhole } from './whole.js'
 
 export interface Facts {
@@ -163,8 +164,17 @@ function isUnfinished(findings: readonly Finding[]): boolean {
 }
 
 export function membersOf(unit: Unit): Member[] {
-  if (unit.kind !== 'group') return [{ path: unit.path, kind: unit.kind === 'folder' ? 'directory' : 'file' }]
+  if (unit.kind !== 'group') {
+    return [{ path: unit.path, kind: unit.kind === 'folder' ? 'directory' : 'file' }, ...markerBeside(unit)]
+  }
   return unit.entries.map(({ name }) => ({ path: unit.folder.path + sep + name, kind: 'file' }))
+}
+
+/** What says that it is unfinished means nothing without it, and would speak of the next one of that name. */
+function markerBeside({ folder, form, name }: Unit): Member[] {
+  const marker = form.whole?.marker?.replace('{name}', name)
+  if (marker === undefined || marker.includes('/') || !hasBeside(folder, marker)) return []
+  return [{ path: folder.path + sep + marker, kind: 'file' }]
 }
 
 /** A group of one file that has its name is no more than that file. */

@@ -41,7 +41,7 @@ export const deepSpeed: LayoutSpec = {
       ],
       // A script may save the module alone, and without ZeRO the optimizer lies in the model states.
       resumable: ({ entries }, facts) =>
-        facts.get('#optimizer') !== false || entries.some(({ name }) => name.endsWith("_optim_states.pt")),
+        facts.get('#optimizer') !== false || entries.some(({ name }) => name.endsWith('_optim_states.pt')),
       files: [
         { name: /^zero_pp_rank_.*_model_states\.pt$/, role: 'all' },
         { name: /_model_states\.pt$/, role: 'weights' },

@@ -45,7 +45,7 @@ async function lookInto(look: FileLook): Promise<Picked> {
   return {
     meta: [
       ...(typeof steps === 'number' ? [['step', steps] as const] : []),
-      ['#optimizer', [...names.keys()].some((name) => name.endsWith("optimizer.pth"))] as const,
+      ['#optimizer', [...names.keys()].some((name) => name.endsWith('optimizer.pth'))] as const,
     ],
     findings: members.filter((name) => !names.has(name)).map(missingMember),
   }

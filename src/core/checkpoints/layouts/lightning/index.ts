@@ -3,11 +3,10 @@
  * folder of them, the loggers' files. Strategies that share out a model save a folder of that name instead.
  * Source: lightning/pytorch/callbacks/model_checkpoint.py, lightning/pytorch/trainer/connectors/checkpoint_connector.py.
  */
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 import {
   healthFrom,
   oneMember,
-  withHealth,
   type Checkpoint,
   type Direction,
   type Finding,
@@ -30,6 +29,7 @@ import { endsInName, isHpc, isLast, isTypical, numbersIn } from './file-name.js'
 import { logFile, readLog, type Logged } from './metrics-csv.js'
 import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
 import { lastPointersTo, resumesLightningFrom } from './resumes-from.js'
+import { joinTogether } from './together.js'
 import { readSavedState, type Foreign, type Reading, type SavedState } from './saved-state.js'
 
 const id = 'lightning'
@@ -66,8 +66,10 @@ async function scanLightning(storage: ReadStorage, folder: Folder): Promise<Chec
   const taken = choose(looked)
   const saved = taken.flatMap((one) => (one.reading.kind === 'state' ? [{ ...one, state: one.reading.state }] : []))
   const run = await readSurroundings(storage, folder, saved)
-  const markers = new Set(folder.entries.flatMap(({ name }) => (name.endsWith(unfinishedSuffix) ? [name] : [])))
-  const found = taken.map((one) => withMarker(toCheckpoint(folder.path, one, run), markers))
+  const found = joinTogether(
+    taken.map((one) => toCheckpoint(folder.path, one, run)),
+    folder.entries.map(({ name }) => name),
+  )
   return found.sort((a, b) => (a.step ?? -1) - (b.step ?? -1) || compareText(a.name, b.name))
 }
 
@@ -80,20 +82,6 @@ async function compareTwins(storage: ReadStorage, looked: Looked[]): Promise<voi
     const step = stepOf(one)
     if (step !== null && (counts.get(step) ?? 0) > 1) looked[index] = await look(storage, one.candidate, true)
   }
-}
-
-/** NeMo's, beside a checkpoint while its ranks write or remove it (nemo/utils/callbacks/nemo_model_checkpoint.py). */
-const unfinishedSuffix = '-unfinished'
-
-/** The marker has the checkpoint's name without the folder of its rank, its suffix, and what its averaged twin adds. */
-function withMarker(checkpoint: Checkpoint, markers: ReadonlySet<string>): Checkpoint {
-  if (markers.size === 0) return checkpoint
-  const marker = `${basename(checkpoint.name)
-    .replace(/\.(ckpt|nemo)$/, '')
-    .replace(/-EMA$/, '')}${unfinishedSuffix}`
-  if (!markers.has(marker)) return checkpoint
-  const reason = `${marker} lies beside it: its save, or its removal, was not finished, and NeMo removes it at its next start`
-  return withHealth(checkpoint, 'none', [{ grade: 'unfinished', reason }, ...checkpoint.health.findings])
 }
 
 interface Looked {

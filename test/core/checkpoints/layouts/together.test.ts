@@ -1,0 +1,63 @@
+/** What lies beside a checkpoint and means nothing without it is a part of it, and is moved and removed with it. */
+import { cpSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { fixtures, makeFolder, write } from './folders.js'
+import { dict, torchFile } from './lightning-files.js'
+
+const storage = localStorage()
+
+function saved(step: number): Uint8Array {
+  const facts = { epoch: step, global_step: step, 'pytorch-lightning_version': '2.4.0', loops: dict({}) }
+  return torchFile(dict({ ...facts, state_dict: dict({}), optimizer_states: [dict({ lr: 1 })], lr_schedulers: [] }))
+}
+
+async function membersIn(root: string): Promise<Record<string, string[]>> {
+  const runs = await findRuns(storage, root)
+  return Object.fromEntries(
+    runs.flatMap(({ path, checkpoints }) =>
+      checkpoints.map(({ name, members }) => [name, members.map((one) => one.path.slice(path.length + 1))] as const),
+    ),
+  )
+}
+
+describe('an averaged twin of NeMo', () => {
+  const two = { 'x-step=1.ckpt': saved(1), 'x-step=1-EMA.ckpt': saved(1), 'x-step=2.ckpt': saved(2) }
+
+  it('is one checkpoint with the one that it is the average of', async () => {
+    const root = write(makeFolder(), two)
+    expect(await membersIn(root)).toEqual({
+      'x-step=1.ckpt': ['x-step=1-EMA.ckpt', 'x-step=1.ckpt'],
+      'x-step=2.ckpt': ['x-step=2.ckpt'],
+    })
+  })
+
+  it('is a checkpoint of its own where that is not there', async () => {
+    const root = write(makeFolder(), { 'x-step=1-EMA.ckpt': saved(1) })
+    expect(await membersIn(root)).toEqual({ 'x-step=1-EMA.ckpt': ['x-step=1-EMA.ckpt'] })
+  })
+
+  it('is looked into', async () => {
+    const root = write(makeFolder(), { ...two, 'x-step=1-EMA.ckpt': saved(1).subarray(0, 300) })
+    const checkpoints = (await findRuns(storage, root)).flatMap((run) => run.checkpoints)
+    const graded = await checkHealth(storage, checkpoints, checkpoints, 'quick')
+    const findings = graded.flatMap(({ health }) => health.findings.map(({ file, grade }) => `${file ?? ''} ${grade}`))
+    expect(findings).toEqual(['x-step=1-EMA.ckpt corrupt'])
+  })
+})
+
+describe('the marker of NeMo', () => {
+  it('is a part of the file, or the folder, that it is about', async () => {
+    const root = write(makeFolder(), { 'a/x-step=1.ckpt': saved(1), 'a/x-step=1-unfinished': '' })
+    const name = 'x--val_loss=1.00-step=2-consumed_samples=9.0'
+    cpSync(join(fixtures, 'variants/nemo-folders/run/mymodel'), join(root, 'b', name), { recursive: true })
+    writeFileSync(join(root, 'b', `${name}-unfinished`), '')
+    expect(await membersIn(root)).toEqual({
+      'x-step=1.ckpt': ['x-step=1-unfinished', 'x-step=1.ckpt'],
+      [name]: [name, `${name}-unfinished`],
+    })
+  })
+})
