@@ -1,7 +1,7 @@
 /**
  * `npm run test:frameworks [PART…]`: tiny models are trained with the real frameworks under ckpt, killed at each of
  * their file events and at random moments, cut and starved of space; at the end each must have the weights of an
- * undisturbed run, and the framework's own list must be ckpt's. Parts: chaos, ranks, kills, cut, full; and the names of
+ * undisturbed run, and the framework's own list must be ckpt's. What `ckpt export` writes is loaded by their own loaders. Parts: chaos, ranks, kills, cut, full, exports; and the names of
  * frameworks. All when none is named. Needs Python 3 and, at the first time, some 5 GB from PyPI; the environment is kept in the user's cache.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
@@ -35,6 +35,7 @@ const packages = [
   ['ckpt-chaos'],
   ['--no-deps', 'speechbrain'],
   ['torchaudio==2.11.1'],
+  ['diffusers', 'sentence-transformers'],
 ]
 
 const frameworks = {
@@ -250,8 +251,23 @@ async function full(name) {
   }
 }
 
+/** What `ckpt export` writes, by from_pretrained and its like: names and values. */
+function exports() {
+  const folder = join(work, 'exports')
+  mkdirSync(folder)
+  const args = [join(scripts, 'export_side.py'), folder]
+  const { stdout, stderr } = spawnSync(python, args, { env: environment(), encoding: 'utf8', maxBuffer: 1 << 26 })
+  const told = stdout.split('\n').filter((line) => line.startsWith('{"what"'))
+  if (told.length === 0) judge('exports', false, stderr.slice(-3000))
+  for (const line of told) {
+    const { what, why } = JSON.parse(line)
+    if (why?.startsWith('not tested') === true) missing.push(`export: ${what}: ${why}`)
+    else judge(`what ckpt export writes is loaded: ${what}`, why === null, why ?? '')
+  }
+}
+
 const asked = process.argv.slice(2)
-const parts = ['chaos', 'ranks', 'kills', 'cut', 'full']
+const parts = ['chaos', 'ranks', 'kills', 'cut', 'full', 'exports']
 const askedOf = (known) => known.filter((one) => asked.includes(one))
 const wants = (part, known) => askedOf(known).length === 0 || asked.includes(part)
 prepare()
@@ -269,6 +285,7 @@ try {
     if (wants('cut', parts)) await cut(name)
     if (wants('full', parts)) await full(name)
   }
+  if (wants('exports', parts) && askedOf(Object.keys(frameworks)).length === 0) exports()
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

@@ -10,7 +10,7 @@ export const helpGroups: readonly HelpGroup[] = [
   { title: 'LOOK', names: ['list', 'runs', 'du', 'show', 'find', 'plot', 'watch', 'report', 'log', 'layouts'] },
   { title: 'CLEAN', names: ['prune', 'gc', 'rm', 'pin', 'unpin', 'demote', 'trash', 'verify', 'doctor'] },
   { title: 'JOBS', names: ['recover', 'run', 'submit', 'stop', 'stalled', 'save'] },
-  { title: 'TENSORS', names: ['tensors', 'diff', 'transfer', 'average', 'convert', 'pretrain'] },
+  { title: 'TENSORS', names: ['tensors', 'diff', 'transfer', 'average', 'convert', 'export', 'pretrain'] },
 ]
 
 /** Whatever stands in no group. */

@@ -1,6 +1,8 @@
 /** What the commands on tensors share: their flags, and from an argument to an open file. */
 import { Flags } from '@oclif/core'
 import { CkptError } from '../core/errors.js'
+import type { ConvertOptions } from '../core/tensors/convert/index.js'
+import { compileMapping, parseMapEntries, type NameMapping } from '../core/tensors/names/index.js'
 import { parseSize } from '../core/choosing/expression/index.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
 import { canCast, isFloatDtype, nameFilter, parseDtype, type Dtype } from '../core/tensors/read/index.js'
@@ -145,4 +147,40 @@ export const nameFlags = {
     helpGroup,
     description: 'where no name matches, do not try module., model., _orig_mod. and state_dict.',
   }),
+}
+
+interface RenameFlags {
+  readonly include?: readonly string[] | undefined
+  readonly exclude?: readonly string[] | undefined
+  readonly map?: readonly string[] | undefined
+  readonly 'strip-prefix'?: readonly string[] | undefined
+  readonly rename?: readonly string[] | undefined
+  readonly 'add-prefix'?: string | undefined
+}
+
+export interface NamesChosen {
+  readonly names: NameMapping
+  /** For `planConversion`: only what was asked for. */
+  readonly chosen: Pick<ConvertOptions, 'isWanted' | 'rename'>
+  readonly isChanged: boolean
+}
+
+/** What `renameFlags` say. Throws CkptError `usage` and `bad-expression`. */
+export async function namesChosen(flags: RenameFlags): Promise<NamesChosen> {
+  const rules = {
+    include: flags.include ?? [],
+    exclude: flags.exclude ?? [],
+    map: parseMapEntries(flags.map ?? []),
+    stripPrefixes: flags['strip-prefix'] ?? [],
+    renames: flags.rename ?? [],
+    addPrefix: flags['add-prefix'] ?? '',
+  }
+  const names = await compileMapping(rules)
+  const isFiltered = rules.include.length + rules.exclude.length > 0
+  const isRenamed = rules.map.size + rules.stripPrefixes.length + rules.renames.length + rules.addPrefix.length > 0
+  const chosen = {
+    ...(isFiltered ? { isWanted: names.isWanted } : {}),
+    ...(isRenamed ? { rename: names.rename } : {}),
+  }
+  return { names, chosen, isChanged: isFiltered || isRenamed }
 }

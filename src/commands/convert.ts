@@ -13,7 +13,7 @@ import {
 } from '../core/tensors/convert/index.js'
 import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
-import { compileMapping, parseMapEntries, type NameMapping } from '../core/tensors/names/index.js'
+import type { NameMapping } from '../core/tensors/names/index.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
 import { weightsOf, type TensorFile } from '../core/tensors/read/index.js'
 import { findFile, type FoundParamFile } from '../core/runs/index.js'
@@ -24,6 +24,7 @@ import {
   dtypeOfFlag,
   formatOptions,
   keyFlag,
+  namesChosen,
   renameFlags,
   outputFlags,
   partFlag,
@@ -150,23 +151,12 @@ in it; DoRA and other kinds are refused`,
   /** What is chosen of the file, and how it is written. */
   private async choice(): Promise<{ readonly names: NameMapping; readonly options: ConvertOptions }> {
     const { flags } = this
-    const rules = {
-      include: flags.include ?? [],
-      exclude: flags.exclude ?? [],
-      map: parseMapEntries(flags.map ?? []),
-      stripPrefixes: flags['strip-prefix'] ?? [],
-      renames: flags.rename ?? [],
-      addPrefix: flags['add-prefix'] ?? '',
-    }
-    const names = await compileMapping(rules)
-    const isFiltered = rules.include.length + rules.exclude.length > 0
-    const isRenamed = rules.map.size + rules.stripPrefixes.length + rules.renames.length + rules.addPrefix.length > 0
+    const { names, chosen } = await namesChosen(flags)
     const options = {
       part: flags.part,
       dtypeFor: await compileDtypes(flags.dtype, flags['dtype-of']),
       metadata: parseMetadata(flags.metadata ?? []),
-      ...(isFiltered ? { isWanted: names.isWanted } : {}),
-      ...(isRenamed ? { rename: names.rename } : {}),
+      ...chosen,
     }
     return { names, options }
   }

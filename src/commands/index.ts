@@ -7,6 +7,7 @@ import Demote from './demote.js'
 import Diff from './diff.js'
 import Doctor from './doctor.js'
 import Du from './du.js'
+import Export from './export.js'
 import Find from './find.js'
 import Gc from './gc.js'
 import Layouts from './layouts/index.js'
@@ -45,6 +46,7 @@ export const commands = {
   diff: Diff,
   doctor: Doctor,
   du: Du,
+  export: Export,
   find: Find,
   gc: Gc,
   layouts: Layouts,

@@ -14,6 +14,7 @@ export const loadCommand: Loaders = {
   diff: () => import('./diff.js'),
   doctor: () => import('./doctor.js'),
   du: () => import('./du.js'),
+  export: () => import('./export.js'),
   find: () => import('./find.js'),
   gc: () => import('./gc.js'),
   layouts: () => import('./layouts/index.js'),

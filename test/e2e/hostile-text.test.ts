@@ -87,6 +87,10 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
   diff: [({ file, other }) => [file, other, '--values'], ({ newest, file }) => [newest, file]],
   doctor: [({ run }) => [run]],
   du: [({ root }) => [root], ({ root }) => [join(root, `x${wild}`)]],
+  export: [
+    ({ run, root }) => [run, '--into', join(root, `served${wild}`)],
+    ({ newest, root }) => [newest, '--into', join(root, 'served'), '--dry-run'],
+  ],
   find: [
     ({ run }) => [run, '--where', `${JSON.stringify(`a${wild}`)} == 1`],
     ({ root }) => ['-r', root, '--min', `k${wild}`],

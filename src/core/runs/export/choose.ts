@@ -1,0 +1,99 @@
+/** The checkpoint that is exported. */
+import { isSound, type Checkpoint, type HealthLevel, type Run } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
+import { findCheckpointAt } from '../../checkpoints/layouts/index.js'
+import { parseExpression } from '../../choosing/expression/index.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { choose, type ChooseContext } from '../choose.js'
+import { loneFile, loneFolder } from '../lone.js'
+import { examineOne, openRun } from '../open.js'
+import type { Query } from '../rank-and-filter.js'
+
+export interface WhichRequest {
+  /** Absolute: a run, a checkpoint, a file or folder of weights. */
+  readonly path: string
+  /** `best`, `latest`, the name of a checkpoint, or an expression that it must fulfil; left out: the newest. */
+  readonly which?: string | undefined
+  readonly query: Query
+  readonly verify: HealthLevel
+  readonly stateDirectory?: string | undefined
+}
+
+export interface Chosen {
+  readonly checkpoint: Checkpoint
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Throws CkptError: `usage` for a choice where there is none, `damaged` for one that is not whole (with `verify` none
+ * that is told only), and as `openRun` and `choose` do.
+ */
+export async function chooseToExport(
+  storage: ReadStorage,
+  request: WhichRequest,
+  context: ChooseContext,
+): Promise<Chosen> {
+  const single = await findSingle(storage, request.path)
+  if (single !== null) {
+    const { query, which } = request
+    if (which !== undefined || query.orders.length + query.where.length > 0) {
+      throw new CkptError('usage', `${single.checkpoint.path} is one checkpoint, and there is nothing to choose from`)
+    }
+    return examined(storage, single.run, single.checkpoint, request, context)
+  }
+  const run = await openRunOrLone(storage, request)
+  if ('checkpoint' in run) return examined(storage, run.run, run.checkpoint, request, context)
+  const named = run.checkpoints.find(({ name }) => name === request.which)
+  if (named !== undefined) return examined(storage, run, named, request, context)
+  const { which, query, verify } = request
+  const isBest = which === 'best'
+  const where =
+    which === undefined || isBest || which === 'latest' ? query.where : [...query.where, await parseExpression(which)]
+  if (which === 'latest' && query.orders.length > 0) {
+    throw new CkptError('usage', '"latest" is an order of its own: leave it out, or the flag that ranks')
+  }
+  const asked = { query: { ...query, where }, best: isBest, verify, keys: [], takesDemoted: true }
+  const { checkpoint, warnings } = await choose(storage, run, asked, context)
+  return { checkpoint, warnings }
+}
+
+async function findSingle(storage: ReadStorage, path: string): Promise<{ run: Run; checkpoint: Checkpoint } | null> {
+  const found = await findCheckpointAt(storage, path)
+  if (found !== null) return found
+  const [stat] = await storage.stat([path])
+  if (stat?.ok !== true || stat.value.kind === 'directory') return null
+  const lone = await loneFile(storage, path)
+  if (lone !== null) return lone
+  throw new CkptError('no-match', `${path}: is no file of weights`)
+}
+
+/** A run goes before the weights that lie beside its checkpoints; a model's folder by itself holds no run. */
+async function openRunOrLone(
+  storage: ReadStorage,
+  { path, stateDirectory, which, query }: WhichRequest,
+): Promise<Run | { run: Run; checkpoint: Checkpoint }> {
+  try {
+    return await openRun(storage, path, { stateDirectory })
+  } catch (error) {
+    if (!(error instanceof CkptError) || error.code !== 'not-found') throw error
+    const lone = await loneFolder(storage, path)
+    if (lone === null || which !== undefined || query.orders.length + query.where.length > 0) throw error
+    return { checkpoint: { ...lone.checkpoint, run: path }, run: lone.run }
+  }
+}
+
+async function examined(
+  storage: ReadStorage,
+  run: Run,
+  checkpoint: Checkpoint,
+  { verify }: WhichRequest,
+  context: ChooseContext,
+): Promise<Chosen> {
+  const one = await examineOne(storage, run.checkpoints, checkpoint, verify, context)
+  if (isSound(one)) return { checkpoint: one, warnings: [] }
+  const told = one.health.findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`))
+  if (verify === 'none') return { checkpoint: one, warnings: [`${one.name} is not whole: ${told.join('; ')}`] }
+  throw new CkptError('damaged', `${one.path} is not whole: ${told.join('; ')}`, {
+    hint: 'with --verify none it is exported all the same',
+  })
+}
