@@ -3,12 +3,13 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { positionText } from '../core/formats/config-yaml.js'
 import { CkptError } from '../core/errors.js'
-import { parseMapEntries } from '../core/tensors/names/index.js'
+import { parseFuse, parseMapEntries, parseSplit } from '../core/tensors/names/index.js'
 import type { WrittenOutput } from '../core/tensors/write/index.js'
 import {
   carryTransfer,
   findSides,
   prepareTransfer,
+  type Arrangement,
   type PreparedTransfer,
   type TransferRequest,
   type TransferSides,
@@ -40,6 +41,8 @@ import {
   transferDocument,
 } from '../render/transfer.js'
 import { baseOf } from '../machine/working-folder.js'
+
+const repeatable = { multiple: true, multipleNonGreedy: true } as const
 
 export default class Transfer extends BaseCommand<typeof Transfer> {
   static override summary = 'Carry matching parameters by name from one file of tensors into another'
@@ -97,6 +100,22 @@ the target's own rows behind those of a shorter one; both may be given`,
       multiple: true,
       multipleNonGreedy: true,
     })(),
+    transpose: Flags.string({
+      ...repeatable,
+      helpValue: 'PATTERN',
+      description: "turn round matrices of the source with such names: GPT-2's '**.c_fc.weight' is a linear layer's",
+    }),
+    split: Flags.string({
+      ...repeatable,
+      helpValue: 'OLD=A,B,…',
+      description: `take a tensor of the source apart by rows, as many each as the target has: '*.qkv.weight=*.q.weight,*.k.weight,*.v.weight';
+* stands for one text in all of them`,
+    }),
+    fuse: Flags.string({
+      ...repeatable,
+      helpValue: 'A,B,…=NEW',
+      description: 'put tensors of the source together, row behind row; the other way round',
+    }),
     strict: Flags.boolean({ description: 'refuse when anything is missing or unexpected' }),
     'min-coverage': Flags.custom<number>({
       helpValue: 'PART',
@@ -189,6 +208,7 @@ told), and give it TARGET's name, or that of --output`,
         renames: flags.rename ?? [],
         addPrefix: flags['add-prefix'] ?? '',
       },
+      arrange: arrangementOf(flags),
       match: {
         skipMismatched: flags['skip-mismatched'],
         autoPrefix: !flags['no-auto-prefix'],
@@ -245,8 +265,20 @@ told), and give it TARGET's name, or that of --output`,
 const byNameFlags = [
   ...Object.keys(nameFlags),
   ...['skip-mismatched', 'resize', 'strict', 'min-coverage', 'dtype', 'to', 'shard-size', 'in-place', 'record-source'],
-  ...['part', 'weights-only', 'strict-cast'],
+  ...['part', 'weights-only', 'strict-cast', 'transpose', 'split', 'fuse'],
 ]
+
+interface ArrangementFlags {
+  readonly transpose?: readonly string[] | undefined
+  readonly split?: readonly string[] | undefined
+  readonly fuse?: readonly string[] | undefined
+}
+
+/** Throws CkptError `usage`. */
+function arrangementOf({ transpose = [], split = [], fuse = [] }: ArrangementFlags): Arrangement | undefined {
+  if (transpose.length + split.length + fuse.length === 0) return undefined
+  return { transpose, splits: split.map(parseSplit), fuses: fuse.map(parseFuse) }
+}
 
 /** `0.9` or `90%`. Throws CkptError `usage`. */
 function parsePart(text: string): number {

@@ -9,7 +9,7 @@ import {
   isRenamed,
   reportOf,
   suggestCommand,
-  suggestFlags,
+  suggestionsFor,
   type PrefixChange,
   type TransferPlan,
 } from '../core/tensors/transfer/index.js'
@@ -78,7 +78,7 @@ export function renderTransfer(
       source.name,
       `${printable(target.name)}  ${form(target)}`,
     ]),
-    ...section('flags that would match them:', suggestFlags(nearMisses), ({ flag, value, tensors }) => [
+    ...section('flags that would match them:', suggestionsFor(plan), ({ flag, value, tensors }) => [
       flag,
       `${quoted(value)}  (${tensors})`,
     ]),

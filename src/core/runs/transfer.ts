@@ -2,10 +2,18 @@
 import { resolve } from 'node:path'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../choosing/expression/index.js'
-import { compileMapping, parseMapFile, type NameRule, type NameRules } from '../tensors/names/index.js'
+import { compileMapping, parseMapFile, type NameRule, type NameRules, type Regrouping } from '../tensors/names/index.js'
 import type { OutputFormat, WriteOptions, WrittenOutput } from '../tensors/write/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { weightsOf, type Dtype, type LeftOut, type TensorFile } from '../tensors/read/index.js'
+import {
+  nameFilter,
+  rearranged,
+  weightsOf,
+  type Dtype,
+  type LeftOut,
+  type Rearranged,
+  type TensorFile,
+} from '../tensors/read/index.js'
 import {
   matchTensors,
   transfer,
@@ -24,8 +32,17 @@ export interface TransferRequest extends FileRequest {
   /** `map` goes before what stands in the file `mapFile` (absolute). */
   readonly names: NameRules & { readonly mapFile?: string | undefined }
   readonly match: Omit<MatchOptions, 'isWanted' | 'rename'>
+  /** Before names are matched: see `rearranged`. By the source's own names, and those that they make. */
+  readonly arrange?: Arrangement | undefined
   /** The part of the source: see `weightsOf`; its weights when left out. */
   readonly part?: string | undefined
+}
+
+export interface Arrangement {
+  /** Patterns for names of matrices. */
+  readonly transpose: readonly string[]
+  readonly splits: readonly Regrouping[]
+  readonly fuses: readonly Regrouping[]
 }
 
 export interface PreparedTransfer {
@@ -80,9 +97,12 @@ export async function prepareTransfer(
   try {
     const weights = weightsOf(source, request.part)
     const into = weightsOf(target, sameRole(request.part))
-    const plan = matchTensors(weights.file, into.file, { ...request.match, ...mapping })
+    const arranged = await arrangedAs(weights.file, into.file, request.arrange, mapping.rename)
+    const isRearranged = request.arrange !== undefined
+    const plan = matchTensors(arranged.file, into.file, { ...request.match, ...mapping, isRearranged })
     const warnings = [
       ...warningsOf([from, sides.into], [source, target]),
+      ...arranged.idle.map((flag) => `${flag}: the source has no such tensors`),
       ...plan.conflicts,
       ...tellIneffective(rules, mapping.idle(), plan.source, plan.target),
     ]
@@ -91,6 +111,24 @@ export async function prepareTransfer(
     await close()
     throw error
   }
+}
+
+/** The source as the flags have it; the target tells how many rows each part has. */
+async function arrangedAs(
+  source: TensorFile,
+  target: TensorFile,
+  arrange: Arrangement | undefined,
+  rename: (name: string) => string,
+): Promise<Rearranged> {
+  if (arrange === undefined) return { file: source, idle: [] }
+  const rows = new Map(target.tensors.map(({ name, shape }) => [name, shape[0]]))
+  const rowsOf = (name: string): number | undefined => {
+    const count = rows.get(rename(name))
+    return typeof count === 'number' ? count : undefined
+  }
+  const { transpose, splits, fuses } = arrange
+  const matches = transpose.length === 0 ? () => false : await nameFilter(transpose)
+  return rearranged(source, { transposes: matches, splits, fuses }, rowsOf)
 }
 
 /** The state of an optimizer goes into one; weights, averaged ones too, go into the target's weights. */

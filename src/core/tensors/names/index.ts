@@ -7,3 +7,4 @@ export {
   type NameRule,
   type NameRules,
 } from './mapping.js'
+export { parseFuse, parseSplit, type Rearrangement, type Regrouping } from './rearrangement.js'

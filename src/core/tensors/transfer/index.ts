@@ -7,6 +7,7 @@ export {
   matchTensors,
   reportOf,
   suggestCommand,
+  suggestionsFor,
   type Coverage,
   type MatchOptions,
   type TransferPlan,
@@ -14,7 +15,7 @@ export {
 } from './match.js'
 export type { Pair } from './pair.js'
 export { transferInPlace } from './in-place.js'
-export { suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
+export type { NearMiss, Suggestion } from './near-misses.js'
 export type { PrefixChange } from './prefixes.js'
 export type { Resize, ResizeKind } from './resize.js'
 export { transfer, type TransferOptions } from './write.js'

@@ -11,6 +11,7 @@ import { isAdapter } from './name-rules.js'
 import { combinedFlags, findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
 import type { Pair } from './pair.js'
 import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
+import { rearrangementHints, type RearrangementHint } from './rearrangement-hints.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
 
 /** How tensors of two files are brought together by name. */
@@ -27,6 +28,8 @@ export interface MatchOptions {
   readonly resize?: readonly ResizeKind[]
   /** That all floating-point tensors of the output are to have; the target's own when left out. */
   readonly dtype?: Dtype | undefined
+  /** The source is a view of its file in another arrangement: none is proposed. */
+  readonly isRearranged?: boolean
   /** Refuses when anything is missing or unexpected. */
   readonly strict?: boolean
   /** Refuses when less than this part of the target is covered, by tensors or by bytes: 0 to 1. */
@@ -214,7 +217,7 @@ export interface TransferReport {
   readonly coverage: Coverage
   readonly prefix: PrefixChange | null
   readonly nearMisses: readonly { readonly source: string; readonly target: string }[]
-  readonly suggestions: readonly Suggestion[]
+  readonly suggestions: readonly (Suggestion | RearrangementHint)[]
   /** A command to paste, with those of the suggestions that together match more. */
   readonly commands: readonly string[]
 }
@@ -243,7 +246,7 @@ export function reportOf(plan: TransferPlan): TransferReport {
     coverage: plan.coverage,
     prefix: plan.prefix,
     nearMisses: plan.nearMisses.map(({ source, target }) => ({ source: source.name, target: target.name })),
-    suggestions: suggestFlags(plan.nearMisses),
+    suggestions: suggestionsFor(plan),
     commands: suggestCommand(plan),
   }
 }
@@ -359,18 +362,28 @@ function nothingMatchedError(plan: TransferPlan): CkptError {
   })
 }
 
+/** All flags that would match more: other names, and other arrangements of the same values. */
+export function suggestionsFor(plan: TransferPlan): readonly (Suggestion | RearrangementHint)[] {
+  return [...hintsFor(plan), ...suggestFlags(plan.nearMisses)]
+}
+
+function hintsFor({ unexpected, missing, mismatched, matched, options }: TransferPlan): RearrangementHint[] {
+  if (options.isRearranged === true) return []
+  const others = matched.map(({ source }) => source)
+  return rearrangementHints({ source: unexpected, target: missing, mismatched, matched: others })
+}
+
 function tellNearMisses(plan: TransferPlan): string[] {
   const { nearMisses } = plan
-  if (nearMisses.length === 0) return []
+  const flags = suggestionsFor(plan).map(shownFlag)
+  if (nearMisses.length + flags.length === 0) return []
   const lines = nearMisses.map(
     ({ source, target }) =>
       `${shown(source.name)} ${describe(source)} is nearly ${shown(target.name)} ${describe(target)}`,
   )
-  const flags = suggestFlags(nearMisses).map(shownFlag)
   const same = nearMisses.filter(({ source, target }) => source.name === target.name).length
   return [
-    'what nearly matched, source and target:',
-    ...some(lines),
+    ...(lines.length === 0 ? [] : ['what nearly matched, source and target:', ...some(lines)]),
     ...(flags.length === 0 ? [] : ['which these flags would match:', ...some(flags)]),
     ...suggestCommand(plan).map((command) => `to match them: ${command}`),
     ...(same === 0
@@ -380,12 +393,15 @@ function tellNearMisses(plan: TransferPlan): string[] {
 }
 
 /** What to paste, with all flags that together match more; none where the names were changed as asked already. */
-export function suggestCommand({ source, target, sought, nearMisses }: TransferPlan): string[] {
-  if ([...sought].some(([{ name }, changed]) => changed !== name)) return []
+export function suggestCommand(plan: TransferPlan): string[] {
+  const { source, target, sought, nearMisses } = plan
+  const hints = hintsFor(plan)
+  const isChanged = [...sought].some(([{ name }, changed]) => changed !== name)
   const names = new Set(target.tensors.map(({ name }) => name))
-  const flags = combinedFlags(suggestFlags(nearMisses), source.tensors.map(({ name }) => name), names) // prettier-ignore
+  const own = source.tensors.map(({ name }) => name)
+  const flags = [...hints, ...(isChanged ? [] : combinedFlags(suggestFlags(nearMisses), own, names))]
   if (flags.length === 0) return []
-  return [`ckpt transfer ${shellWord(source.path)} ${shellWord(target.path)} ${flags.map(shownFlag).join(' ')}`]
+  return [`ckpt transfer ${shellWord(source.path)} ${shellWord(target.path)} ${flags.map(typedFlag).join(' ')}`]
 }
 
 /** Low-rank changes of a model's tensors have no place among these. */
@@ -395,8 +411,13 @@ function tellAdapter({ source, target }: TransferPlan): string[] {
   return ['the source is a LoRA adapter (PEFT): it changes tensors of the base model, and has to be merged into it']
 }
 
-/** As it is typed in a shell. */
-function shownFlag({ flag, value }: Suggestion): string {
+/** As it is typed in a shell, whole: what is cut would be another flag. */
+function typedFlag({ flag, value }: Suggestion | RearrangementHint): string {
+  return `${flag} ${shellWord(value)}`
+}
+
+/** For people. */
+function shownFlag({ flag, value }: Suggestion | RearrangementHint): string {
   return `${flag} ${shellWord(shown(value))}`
 }
 
