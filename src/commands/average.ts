@@ -217,12 +217,16 @@ status 5). One chunk of one tensor at a time is in memory.`
     const unixtime = this.now()
     const target = { run: resolve(run), name, stamp: localStamp(unixtime), unixtime }
     const checkpoint = { ...target, key, format, meta: await readMeta(meta) }
-    const { path } = this.flags['dry-run']
-      ? await previewAverage(this.storage, prepared, checkpoint)
-      : await this.long('averaging', (work) =>
-          saveAverage(this.storage, prepared, checkpoint, { wait, ...work, onNaN: this.onNaN }),
-        )
-    return { written: null, checkpoint: { path, isSaved: !this.flags['dry-run'] } }
+    if (this.flags['dry-run']) {
+      const { path } = await previewAverage(this.storage, prepared, checkpoint)
+      return { written: null, checkpoint: { path, isSaved: false, losses: [] } }
+    }
+    const strictCast = this.flags['strict-cast']
+    const { path, losses = [] } = await this.long('averaging', (work) =>
+      saveAverage(this.storage, prepared, checkpoint, { wait, ...work, strictCast, onNaN: this.onNaN }),
+    )
+    for (const loss of renderLosses({ losses })) this.alert(loss)
+    return { written: null, checkpoint: { path, isSaved: true, losses } }
   }
 }
 

@@ -1,5 +1,6 @@
 /** What was averaged, as people see it and for --json. */
 import type { AveragePlan } from '../core/tensors/average/index.js'
+import type { TensorLosses } from '../core/tensors/read/cast-losses.js'
 import type { WrittenOutput } from '../core/tensors/write/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
@@ -11,7 +12,11 @@ import { plural } from './units.js'
 export interface AverageResult {
   readonly written: WrittenOutput | null
   /** Absolute; `isSaved` is false where it was only tried. */
-  readonly checkpoint: { readonly path: string; readonly isSaved: boolean } | null
+  readonly checkpoint: {
+    readonly path: string
+    readonly isSaved: boolean
+    readonly losses: readonly TensorLosses[]
+  } | null
 }
 
 export function renderAverage(plan: AveragePlan, result: AverageResult, { colours }: Output): string[] {
@@ -48,6 +53,7 @@ export function averageDocument(plan: AveragePlan, { written, checkpoint }: Aver
     accumulate,
     averaged: averaged.map(({ name }) => name),
     taken: taken.map(({ name }) => name),
+    losses: written?.losses ?? checkpoint?.losses ?? [],
     surroundings: leftOut,
     keepsSurroundings: written?.keepsSurroundings ?? false,
     output: written?.path ?? null,

@@ -197,17 +197,22 @@ export interface AverageCheckpoint extends Pick<NewCheckpoint, 'run' | 'name' | 
  * Saves the mean as a checkpoint, in one step as `saveCheckpoint` does, and throws as it does. Its meta says in
  * `averaged-from` what it is the mean of: names of checkpoints, else paths; and in `averaged-weights` the weights.
  */
-export function saveAverage(
+export async function saveAverage(
   storage: Storage,
   prepared: PreparedAverage,
   checkpoint: AverageCheckpoint,
   options: Pick<SaveOptions, 'wait'> & Omit<AverageWork, 'force'>,
-): Promise<Saved> {
+): Promise<Saved & Pick<WrittenOutput, 'losses'>> {
   const { wait, ...work } = options
-  return saveCheckpoint(storage, newCheckpoint(storage, prepared, checkpoint, work), {
+  let losses: WrittenOutput['losses']
+  const onWritten = (written: WrittenOutput): void => {
+    losses = written.losses
+  }
+  const saved = await saveCheckpoint(storage, newCheckpoint(storage, prepared, checkpoint, work, onWritten), {
     wait,
     ...(work.signal === undefined ? {} : { signal: work.signal }),
   })
+  return losses === undefined ? saved : { ...saved, losses }
 }
 
 /** Throws CkptError `refused` for a run of a framework that does not read the checkpoints that `saveAverage` makes. */
@@ -238,6 +243,7 @@ function newCheckpoint(
   prepared: PreparedAverage,
   { run, name, stamp, unixtime, meta, key = keyOf(prepared.found), format }: AverageCheckpoint,
   work: Omit<AverageWork, 'force'>,
+  onWritten: (written: WrittenOutput) => void = () => undefined,
 ): NewCheckpoint {
   const { found, plan } = prepared
   const facts = toPyValues({
@@ -245,7 +251,7 @@ function newCheckpoint(
     'averaged-weights': plan.weights,
   })
   const write = async (path: string): Promise<void> => {
-    await writeAverage(storage, prepared, { path, ...(format === undefined ? {} : { format }) }, work)
+    onWritten(await writeAverage(storage, prepared, { path, ...(format === undefined ? {} : { format }) }, work))
   }
   return {
     run,

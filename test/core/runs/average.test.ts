@@ -66,6 +66,27 @@ describe('a mean that is saved', () => {
     expect(checkpoint.meta.get('averaged-weights')).toEqual([1, 3])
   })
 
+  it('counts what its casts lose, and is not saved for that where it is asked so', async () => {
+    const ones = {
+      name: 'w',
+      dtype: 'F16',
+      shape: [2],
+      data: new Uint8Array(Uint16Array.of(0x3c00, 0x3c00).buffer),
+    } as const
+    writeTensors(join(run, 'CKPT+1', 'mdl.ckpt'), [ones])
+    writeTensors(join(run, 'CKPT+0', 'mdl.ckpt'), [floats('w', [2], [1e6, 1])])
+    const prepared = await prepare()
+    await expect(saveAverage(storage, prepared, target(), { wait, strictCast: true })).rejects.toMatchObject({
+      code: 'refused',
+    })
+    expect((await loadRun(storage, run)).checkpoints).toHaveLength(2)
+    await prepared.close()
+    const again = await prepare()
+    const { losses } = await saveAverage(storage, again, target(), { wait })
+    await again.close()
+    expect(losses).toEqual([{ name: 'w', from: 'F32', to: 'F16', infinite: 1, nan: 0, zero: 0 }])
+  })
+
   it('is not there when it is stopped on the way, nor when it is only tried', async () => {
     const prepared = await prepare()
     expect((await previewAverage(storage, prepared, target())).name).toBe('CKPT+2026-11-26+12-00-00+00')

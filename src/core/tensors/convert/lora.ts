@@ -25,8 +25,9 @@ export interface LoraMerge {
  * conversion is done. Throws CkptError `refused` for DoRA and other kinds of adapters, and where the adapter has what
  * the weights have no place for.
  */
-export function planLora(base: TensorFile, adapter: TensorFile, config: JsonObject): LoraMerge {
+export async function planLora(base: TensorFile, adapter: TensorFile, config: JsonObject): Promise<LoraMerge> {
   refuseOthers(adapter, config)
+  const alphaOf = await alphasOf(adapter, config)
   const names = new Set(base.tensors.map(({ name }) => name))
   const byName = new Map(base.tensors.map((tensor) => [tensor.name, tensor]))
   const changes = new Map<string, ChangedTensor>()
@@ -52,7 +53,7 @@ export function planLora(base: TensorFile, adapter: TensorFile, config: JsonObje
   for (const [module, pair] of pairs) {
     const target = placeOf(`${module}.weight`)
     const own = inFull.get(target.name)
-    const sides = sidesOf(adapter, module, pair, target, config)
+    const sides = sidesOf(adapter, module, pair, target, config, alphaOf)
     // Of an embedding the adapter can have the weights themselves too.
     changes.set(
       target.name,
@@ -143,6 +144,8 @@ interface Sides {
   readonly rows: number
   readonly columns: number
   readonly scaling: number
+  /** What is added is rounded to the dtype of the weights first: peft does so for embeddings alone. */
+  readonly roundsChange: boolean
 }
 
 interface Matrix {
@@ -157,6 +160,7 @@ function sidesOf(
   { down, up, isEmbedding }: Pair,
   target: TensorInfo,
   config: JsonObject,
+  alphaOf: (module: string) => number | undefined,
 ): Sides {
   if (down === undefined || up === undefined)
     throw refused(adapter, `${JSON.stringify(module)} has one of its two sides only`)
@@ -172,7 +176,7 @@ function sidesOf(
     const forms = `[${down.shape.join(', ')}] and [${up.shape.join(', ')}]`
     throw refused(adapter, `${JSON.stringify(module)} has sides of ${forms} for weights of [${shape.join(', ')}]`)
   }
-  const scaling = scalingOf(module, rank, config)
+  const scaling = scalingOf(alphaOf(module) ?? rank, rank, config)
   return isFlipped
     ? {
         left: { tensor: down, isTransposed: true },
@@ -181,6 +185,7 @@ function sidesOf(
         rows: columns,
         columns: rows,
         scaling,
+        roundsChange: isEmbedding,
       }
     : {
         left: { tensor: up, isTransposed: false },
@@ -189,6 +194,7 @@ function sidesOf(
         rows,
         columns,
         scaling,
+        roundsChange: false,
       }
 }
 
@@ -196,8 +202,7 @@ function countOf({ shape }: TensorInfo): number {
   return shape.reduce<number>((product, size) => product * Number(size), 1)
 }
 
-function scalingOf(module: string, rank: number, config: JsonObject): number {
-  const alpha = patternFor(config.get('alpha_pattern'), module) ?? numberOf(config.get('lora_alpha')) ?? rank
+function scalingOf(alpha: number, rank: number, config: JsonObject): number {
   return alpha / (config.get('use_rslora') === true ? Math.sqrt(rank) : rank)
 }
 
@@ -205,14 +210,24 @@ function numberOf(value: JsonValue | undefined): number | undefined {
   return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined
 }
 
-/** A key stands for modules that end with it (peft/utils/other.py, `get_pattern_key`). Plain names: no other pattern. */
-function patternFor(patterns: JsonValue | undefined, module: string): number | undefined {
-  if (!isJsonObject(patterns)) return undefined
-  for (const [key, value] of patterns) {
-    const plain = key.replace(/^\^/, '').replace(/\\\./g, '.')
-    if (module === plain || (!key.startsWith('^') && module.endsWith(`.${plain}`))) return numberOf(value)
-  }
-  return undefined
+/**
+ * The alpha of each module: that of the first pattern that it ends with, as a regular expression (peft/utils/other.py,
+ * `get_pattern_key`), else the one of all. Throws CkptError `refused` for an expression that cannot be read.
+ */
+async function alphasOf(adapter: TensorFile, config: JsonObject): Promise<(module: string) => number | undefined> {
+  const patterns = config.get('alpha_pattern')
+  const all = numberOf(config.get('lora_alpha'))
+  if (!isJsonObject(patterns) || patterns.size === 0) return () => all
+  const { RE2JS } = await import('re2js')
+  const compiled = [...patterns].map(([key, value]) => {
+    try {
+      return { matches: RE2JS.compile(`(?:.*\\.)?(?:${key})`), alpha: numberOf(value) }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw refused(adapter, `its alpha_pattern has ${JSON.stringify(key)}, which cannot be read: ${why}`)
+    }
+  })
+  return (module) => compiled.find(({ matches }) => matches.matches(module))?.alpha ?? all
 }
 
 function replacement(adapter: TensorFile, tensor: TensorInfo): ChangedTensor {
@@ -233,7 +248,7 @@ function dtypeOf({ path }: TensorFile, { name, dtype }: TensorInfo): Dtype {
 /** Elements that are added to at a time, rows of them where a row is longer. */
 const stride = 1 << 16
 
-/** Sums are made in float32 as peft makes them, those of the product in double, and rounded to the dtype once. */
+/** In the arithmetic of torch on a processor: see `addRow`. The sum is rounded to the dtype of the weights once. */
 function mergedTensor(base: TensorFile, target: TensorInfo, adapter: TensorFile, sides: Sides): ChangedTensor {
   const from = dtypeOf(base, target)
   const wide: Dtype = from === 'F64' ? 'F64' : 'F32'
@@ -241,7 +256,8 @@ function mergedTensor(base: TensorFile, target: TensorInfo, adapter: TensorFile,
     pour: async (dtype, sink) => {
       const left = await valuesOf(adapter, sides.left, sides.rows, sides.rank)
       const right = await valuesOf(adapter, sides.right, sides.rank, sides.columns)
-      const { columns, scaling } = sides
+      const { columns } = sides
+      const change = wide === 'F64' ? new Float64Array(columns) : new Float32Array(columns)
       const rowsAtOnce = Math.max(1, Math.floor(stride / columns))
       const most = rowsAtOnce * columns
       const data = await base.dataOf(target)
@@ -251,13 +267,22 @@ function mergedTensor(base: TensorFile, target: TensorInfo, adapter: TensorFile,
         decode: createCast(from, wide, most),
         round: createCast(wide, from, most),
         encode: createCast(from, dtype, most),
+        narrow: createCast(wide, from, columns),
+        widen: createCast(from, wide, columns),
       }
       try {
         for (let row = 0; row < sides.rows; row += rowsAtOnce) {
           const rows = Math.min(rowsAtOnce, sides.rows - row)
           const bytes = casts.decode(await reader.take(rows * columns * itemSize))
           const values = numbersIn(bytes, wide)
-          for (let one = 0; one < rows; one += 1) addRow(values, one * columns, left, row + one, right, sides, scaling)
+          for (let one = 0; one < rows; one += 1) {
+            changeOf(change, left, row + one, right, sides, wide)
+            if (sides.roundsChange && from !== wide)
+              change.set(numbersIn(casts.widen(casts.narrow(bytesIn(change))), wide))
+            for (let at = 0; at < columns; at += 1) {
+              values[one * columns + at] = (values[one * columns + at] ?? 0) + (change[at] ?? 0)
+            }
+          }
           await sink.write(casts.encode(casts.round(bytes)))
         }
       } finally {
@@ -276,21 +301,31 @@ function numbersIn(
     : new Float32Array(buffer, byteOffset, byteLength / 4)
 }
 
-function addRow(
+function bytesIn({ buffer, byteOffset, byteLength }: Float32Array | Float64Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+/**
+ * One row of the product, times the scaling. As matrix libraries sum so few terms: one after another, each product
+ * exact and each sum rounded to float32 (a fused multiply-add); then the scaling, a float32 as well. With torch 2.13 on
+ * x86-64 that is equal to the bit.
+ */
+function changeOf(
   into: Float32Array | Float64Array,
-  at: number,
   left: Float64Array,
   row: number,
   right: Float64Array,
-  { rank, columns }: Sides,
-  scaling: number,
+  { rank, columns, scaling }: Sides,
+  wide: Dtype,
 ): void {
+  const round = wide === 'F64' ? (value: number) => value : Math.fround
+  const factor = round(scaling)
   for (let column = 0; column < columns; column += 1) {
     let sum = 0
     for (let index = 0; index < rank; index += 1) {
-      sum += (left[row * rank + index] ?? 0) * (right[index * columns + column] ?? 0)
+      sum = round(sum + (left[row * rank + index] ?? 0) * (right[index * columns + column] ?? 0))
     }
-    into[at + column] = (into[at + column] ?? 0) + Math.fround(Math.fround(sum) * scaling)
+    into[column] = round(sum * factor)
   }
 }
 

@@ -46,6 +46,7 @@ function wholeOf(file: TensorFile): Weights {
 
 function partByName(file: TensorFile, parts: FileParts, wanted: string): Weights {
   const found = matching(parts, wanted)
+  if (found.length === 0) found.push(...deeper(file, parts, wanted))
   const [only, ...others] = found
   if (only === undefined && parts.parts.length === 0 && wanted === 'model') return wholeOf(file)
   if (only === undefined) throw noPart(file, parts, wanted)
@@ -54,7 +55,7 @@ function partByName(file: TensorFile, parts: FileParts, wanted: string): Weights
 }
 
 /** A key goes before a role: a part that is called `model` is meant by it, whatever else there is. */
-function matching({ parts, weights }: FileParts, wanted: string): readonly FilePart[] {
+function matching({ parts, weights }: FileParts, wanted: string): FilePart[] {
   const [exact] = parts.filter(({ path }) => path === wanted)
   if (exact !== undefined) return [weights.find(({ path }) => path.startsWith(`${wanted}.`)) ?? exact]
   const byKey = parts.filter(({ path }) => path.endsWith(`.${wanted}`))
@@ -62,6 +63,27 @@ function matching({ parts, weights }: FileParts, wanted: string): readonly FileP
   if (wanted === 'model') return weights.filter(({ role }) => role === 'model')
   return parts.filter(({ role }) => role === wanted)
 }
+
+/**
+ * What lies farther in than the parts of the file: `callbacks.EMA.ema_state_dict`, by its keys, or as `ema` by the one of
+ * them that says so. The model's own tensors can be called so too, and are not meant.
+ */
+function deeper({ tensors }: TensorFile, { parts, weights }: FileParts, wanted: string): FilePart[] {
+  if (parts.length === 0) return []
+  const outside = tensors.filter(({ name }) => !weights.some((part) => covers(part, name)))
+  const paths = outside.flatMap(({ name }): string[] => {
+    if (wanted !== 'ema') return isBelow(name, wanted) ? [wanted] : []
+    const keys = name.split('.')
+    const last = keys.slice(0, -1).findLastIndex((key) => averaged.test(key))
+    return last < 0 ? [] : [keys.slice(0, last + 1).join('.')]
+  })
+  return [...new Set(paths)].map((path) => {
+    const count = outside.filter(({ name }) => isBelow(name, path)).length
+    return { path, role: wanted === 'ema' ? 'ema' : 'other', tensors: count, isModule: false }
+  })
+}
+
+const averaged = /(?:^|_)(?:ema|averaged?|swa|shadow)(?:_|$)/i
 
 function viewOf(file: TensorFile, { keys }: FileParts, chosen: readonly FilePart[]): Weights {
   const [first, ...others] = chosen

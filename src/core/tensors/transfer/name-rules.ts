@@ -43,13 +43,33 @@ export const nameRules: readonly NameRule[] = [
   rule('s/(lora_[AB]|lora_magnitude_vector)\\./\\1.default./', /(lora_[AB]|lora_magnitude_vector)\./, '$1.default.'),
   rule('s/(lora_embedding_[AB])$/\\1.default/', /(lora_embedding_[AB])$/, '$1.default'),
   rule('s/\\.base_layer\\././', /\.base_layer\./, '.'),
-  rule('s/\\.(weight|bias)$/.base_layer.\\1/', /\.(weight|bias)$/, '.base_layer.$1'),
   rule('s/\\.gamma$/.weight/', /\.gamma$/, '.weight'),
   rule('s/\\.beta$/.bias/', /\.beta$/, '.bias'),
   ...['_orig_mod', 'module', 'backbone', '_fsdp_wrapped_module', '_checkpoint_wrapped_module'].map((word) =>
     rule(`s/(^|\\.)${word}\\./\\1/g`, new RegExp(`(^|\\.)${word}\\.`, 'g'), '$1'),
   ),
 ]
+
+/** PEFT wraps single modules: of each kind one rule, so that the parameters of others keep their names. */
+function wrapRule(word: string): NameRule {
+  return rule(
+    `s/(^|\\.)${word}\\.(weight|bias)$/\\1${word}.base_layer.\\2/`,
+    new RegExp(`(^|\\.)${word}\\.(weight|bias)$`),
+    `$1${word}.base_layer.$2`,
+  )
+}
+
+/** The rules that may lead from this name to another. */
+export function rulesFor(name: string): readonly NameRule[] {
+  const word = /(?:^|\.)(\w+)\.(?:weight|bias)$/.exec(name)?.[1]
+  return word === undefined ? nameRules : [...nameRules, wrapRule(word)]
+}
+
+/** The rule that a `--rename` stands for; undefined for one that is none of these. */
+export function ruleOf(sed: string): NameRule | undefined {
+  const word = /\.base_layer\.\\2\/$/.test(sed) ? /^s\/\(\^\|\\\.\)(\w+)\\\./.exec(sed)?.[1] : undefined
+  return word === undefined ? nameRules.find((one) => one.sed === sed) : wrapRule(word)
+}
 
 /** What a name has in common with those that it has in other libraries' hands. */
 export function canonical(name: string): string {

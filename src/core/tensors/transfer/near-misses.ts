@@ -1,6 +1,6 @@
 /** Tensors that are likely the same under two names. */
 import type { TensorInfo } from '../read/tensor.js'
-import { canonical, nameRules } from './name-rules.js'
+import { canonical, ruleOf, rulesFor } from './name-rules.js'
 import { dropPrefixes } from './prefixes.js'
 
 export interface NearMiss {
@@ -93,7 +93,7 @@ function suggestAll(source: string, target: string): readonly Omit<Suggestion, '
 
 /** One of the known renamings, with a prefix before or behind it; undefined where none leads to the name. */
 function suggestByRule(source: string, target: string): Omit<Suggestion, 'tensors'>[] | undefined {
-  for (const { sed, apply } of nameRules) {
+  for (const { sed, apply } of rulesFor(source)) {
     const renamed = apply(source)
     if (renamed === source) continue
     const rename = { flag: '--rename', value: sed } as const
@@ -138,7 +138,7 @@ const mostCombined = 8
 /** As `compileMapping` does it: prefixes, renamings, the map, at last the prefix that is put before. */
 function renamingOf(flags: readonly Suggestion[]): (name: string) => string {
   const valuesOf = (wanted: Suggestion['flag']) => flags.flatMap(({ flag, value }) => (flag === wanted ? [value] : []))
-  const renames = valuesOf('--rename').flatMap((value) => nameRules.find(({ sed }) => sed === value) ?? [])
+  const renames = valuesOf('--rename').flatMap((value) => ruleOf(value) ?? [])
   const maps = valuesOf('--map').map((value) => value.split('=') as [string, string])
   return (name) => {
     let changed = name

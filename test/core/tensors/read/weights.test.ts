@@ -88,6 +88,15 @@ describe('a part that is asked for', () => {
     expect(weightsOf(await opened(fixture('composer.pt')), 'model').path).toBe('state.model')
   })
 
+  it('may lie farther in: averaged weights in the state of a callback', async () => {
+    const file = await opened(fixture('lightning-ema.ckpt'))
+    expect(weightsOf(file).path).toBe('state_dict')
+    for (const part of ['ema', 'callbacks.EMA.ema_state_dict']) {
+      const weights = weightsOf(file, part)
+      expect([weights.path, namesOf(weights.file)]).toEqual(['callbacks.EMA.ema_state_dict', ['net.w']])
+    }
+  })
+
   it('that is not there is a mistake, told with what there is; so is one that could be several', async () => {
     const file = await opened(fixture('gan.pt'))
     expect(() => weightsOf(file, 'ema')).toThrow(expect.objectContaining({ code: 'usage', hint: expect.stringContaining('g (model), d (model), g_optim (optimizer)') as string }) as Error) // prettier-ignore
