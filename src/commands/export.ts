@@ -41,12 +41,13 @@ their own loaders read, checkpoints of torch.distributed.checkpoint and ZeRO are
 WHICH is best, latest, the name of a checkpoint, or an expression as for --where; left out, the newest that is whole.`
   static override examples = [
     {
-      description: 'the best checkpoint of the Trainer, for from_pretrained',
-      command: '<%= config.bin %> export out best --into served',
+      description: 'the best checkpoint of a run',
+      command: '<%= config.bin %> export exp/save --min WER --into served',
     },
     {
-      description: "a Lightning module's net, in half precision",
-      command: '<%= config.bin %> export lightning_logs/version_0 best --strip-prefix net. --dtype F16 --into served',
+      description: 'its weights as safetensors, in half precision, names as a bare model has them',
+      command:
+        '<%= config.bin %> export exp/save --min WER --to safetensors --dtype F16 --into half --strip-prefix model.',
     },
   ]
   static override args = {

@@ -118,7 +118,11 @@ const documents: Case[] = [
     () => ['average', copyFixture('runs/asr_run'), '--last', '2', '--save', join(temporaryDirectory(), 'save')],
   ],
   ['a file', 'convert', () => ['convert', file('source'), '--to', 'torch', '-o', join(temporaryDirectory(), 'out.pt')]],
-  ['what is to be served', 'export', () => ['export', asr(), 'best', '--into', join(temporaryDirectory(), 'served')]],
+  [
+    'what is to be served',
+    'export',
+    () => ['export', asr(), '--min', 'WER', '--into', join(temporaryDirectory(), 'served')],
+  ],
   ['headers', 'diff', () => ['diff', file('source'), file('target')]],
   ['values', 'diff', () => ['diff', file('source'), file('target'), '--values']],
   ['a report', 'transfer', () => ['transfer', file('source'), file('target')]],

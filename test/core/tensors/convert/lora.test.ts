@@ -44,7 +44,7 @@ async function merge(base: string, adapterPath: string): Promise<string> {
   const adapter = await openLoraAdapter(storage, adapterPath)
   try {
     const { change } = await planLora(file, adapter.file, adapter.config)
-    await convert(storage, await planConversion(file, 'safetensors', { change }), output)
+    await convert(storage, await planConversion(file, 'safetensors', { change }), output, { force: true })
     return output
   } finally {
     await adapter.file.close()
