@@ -143,7 +143,11 @@ in it; DoRA and other kinds are refused`,
 
   private async plan(file: TensorFile, options: ConvertOptions, adapter: LoraAdapter | null): Promise<Conversion> {
     if (adapter === null) return planConversion(file, this.flags.to, options)
-    const { change, merged, replaced } = await planLora(weightsOf(file, options.part).file, adapter.file, adapter.config)
+    const { change, merged, replaced } = await planLora(
+      weightsOf(file, options.part).file,
+      adapter.file,
+      adapter.config,
+    )
     this.note(renderMerge(adapter.file.path, merged.length, replaced.length))
     return planConversion(file, this.flags.to, { ...options, change })
   }

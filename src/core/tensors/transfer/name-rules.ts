@@ -67,7 +67,7 @@ export function rulesFor(name: string): readonly NameRule[] {
 
 /** The rule that a `--rename` stands for; undefined for one that is none of these. */
 export function ruleOf(sed: string): NameRule | undefined {
-  const word = /\.base_layer\.\\2\/$/.test(sed) ? /^s\/\(\^\|\\\.\)(\w+)\\\./.exec(sed)?.[1] : undefined
+  const word = sed.endsWith('.base_layer.\\2/') ? /^s\/\(\^\|\\\.\)(\w+)\\\./.exec(sed)?.[1] : undefined
   return word === undefined ? nameRules.find((one) => one.sed === sed) : wrapRule(word)
 }
 

@@ -101,7 +101,7 @@ describe('matrices that lie the other way round', () => {
 describe('query, key and value', () => {
   const fused = { 'blocks.0.attn.qkv.weight': [6, 2], 'blocks.0.attn.qkv.bias': [6] }
   const three = (before: string, words: readonly string[]): Model =>
-    Object.fromEntries(
+    Object.fromEntries<readonly number[]>(
       words.flatMap((word) => [[`${before}${word}.weight`, [2, 2]] as const, [`${before}${word}.bias`, [2]] as const]),
     )
 
