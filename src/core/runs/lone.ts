@@ -62,9 +62,12 @@ const weightsName =
 function weightsIn(entries: readonly DirectoryEntry[]): string[] {
   return entries.flatMap(({ name, kind }) => {
     const meant = name.replace(unfinished, '')
-    return kind !== 'directory' && weightsName.test(meant) ? [name] : []
+    return kind !== 'directory' && (weightsName.test(meant) || dcpMetadata.test(name)) ? [name] : []
   })
 }
+
+/** What a checkpoint of torch.distributed.checkpoint begins and ends with: its data can be what is gone. */
+const dcpMetadata = /^(?:__\d+)?\.metadata$/
 
 /** What weights are packed or kept in. */
 const packedName = /\.(?:gz|tgz|pkl|pickle|json|pb|index)$/i

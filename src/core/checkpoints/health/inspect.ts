@@ -83,7 +83,9 @@ export async function inspectFile(
   try {
     return await withFile(storage, file.path, async (handle) => {
       const inspected = await inspectHandle(handle, file, around, options)
-      if (around.isAlone && around.isParameter) await checkTensors(storage, file.path)
+      if (around.isAlone && around.isParameter) {
+        await refuseZeroTail(sourceOf(handle), await checkTensors(storage, file.path), around)
+      }
       return inspected
     })
   } catch (error) {
@@ -189,7 +191,7 @@ async function inspectSafetensors(source: ByteSource, around: Surroundings): Pro
 
 /** Zeros to the end that begin as no value does, where the other checkpoints have none, were never written. */
 async function refuseZeroTail(source: ByteSource, parts: readonly Extent[], around: Surroundings): Promise<void> {
-  const start = await findZeroTail(source)
+  const start = parts.length === 0 ? null : await findZeroTail(source)
   if (start === null || !areUnwritten(parts, start)) return
   const unwritten = 'they were never written (power failure, full disk)'
   const where = `bytes ${start} to ${source.byteLength}, its end, are all zero`

@@ -6,7 +6,9 @@ import { checkOnnx } from '../../formats/onnx-fields.js'
 import { checkGzip, isGzip } from '../../formats/gzip.js'
 import { isTar } from '../../formats/tar.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { isTensorFile, openTensors } from '../../tensors/read/index.js'
+import { isExtent, isTensorFile, openTensors, type TensorFile } from '../../tensors/read/index.js'
+import { refuseStandIn } from './stand-in.js'
+import type { Extent } from './zeros.js'
 
 /** How deep, and what ends a long look. */
 interface Depth {
@@ -45,23 +47,54 @@ async function checkPacked(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const first = isRead ? await checkGzip(source, signal) : null
+  if (first !== null && !name.endsWith('.nemo')) refusePacked(name, first)
   if (first === null || !name.endsWith('.nemo') || isTar(first)) return
   throw new FormatError('gzip: what is packed is no tar archive, as NeMo packs one', { offset: 0 })
+}
+
+/** A page or a message can lie packed as well. */
+function refusePacked(name: string, first: Uint8Array): void {
+  try {
+    refuseStandIn(name.replace(/\.gz$/i, ''), first, true)
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error
+    throw new FormatError(`gzip: what is packed: ${error.message}`, { offset: 0, cause: error })
+  }
 }
 
 function noSignature(format: string): FormatError {
   return new FormatError(`does not begin as an ${format} file`, { offset: 0 })
 }
 
-/** Opens a file of a format whose tensors are read, and lets go of it. Throws FormatError where it is broken. */
-export async function checkTensors(storage: ReadStorage, path: string): Promise<void> {
-  if (!(await isTensorFile(storage, path))) return
+/**
+ * Opens a file of a format whose tensors are read, and lets go of it; gives where those lie in it that lie there as they
+ * are. Throws FormatError where it is broken.
+ */
+export async function checkTensors(storage: ReadStorage, path: string): Promise<readonly Extent[]> {
+  if (!(await isTensorFile(storage, path))) return []
   try {
     const file = await openTensors(storage, path)
-    await file.close()
+    try {
+      return await placesIn(file)
+    } finally {
+      await file.close()
+    }
   } catch (error) {
     // Sound, and of a kind that is not read.
-    if (error instanceof FormatError && error.code === 'refused') return
+    if (error instanceof FormatError && error.code === 'refused') return []
     throw error
   }
+}
+
+/** Formats of one file in which each tensor lies in one piece, and which tell no checksum. */
+const plainFormats = new Set(['gguf', 'npy'])
+
+async function placesIn(file: TensorFile): Promise<readonly Extent[]> {
+  if (!plainFormats.has(file.format)) return []
+  const places: Extent[] = []
+  for (const tensor of file.tensors) {
+    const data = await file.dataOf(tensor)
+    if (isExtent(data)) places.push({ begin: data.position, end: data.position + data.length })
+  }
+  return places.sort((a, b) => a.begin - b.begin)
 }

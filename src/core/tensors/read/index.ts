@@ -7,7 +7,7 @@ export { measureTensor, type Measured, type MeasureOptions, type TensorStats } f
 export { isTensorFile, openTensors } from './open.js'
 export { readThrough } from './extent.js'
 export { findTensorFolder } from './tensor-folder.js'
-export { ensureSafe, plainShape, type TensorFile, type TensorInfo } from './tensor.js'
+export { ensureSafe, isExtent, plainShape, type TensorFile, type TensorInfo } from './tensor.js'
 export type { FilePart } from './file-parts.js'
 export { weightsOf, type LeftOut, type Weights } from './weights.js'
 export type { Dtype } from '../../formats/safetensors.js'

@@ -99,6 +99,8 @@ describe('a file of weights by itself', () => {
     ['error.safetensors', '{"error": "not found"}', /a JSON document that begins/],
     ['line.safetensors', 'Entry not found', /text that begins "Entry not found"/],
     ['gzip.pt', gzipSync(torchFile), /compressed with gzip/],
+    ['page.pt.gz', gzipSync('<html><body>404</body></html>'), /what is packed: this is an HTML page/],
+    ['error.safetensors.gz', gzipSync('{"error": "not found"}'), /what is packed: this is a JSON document/],
     ['zip.safetensors', torchFile, /a zip archive, as torch\.save writes them, and not safetensors/],
     ['zeros.bin', new Uint8Array(5000), /all zero/],
   ])('that is not is told with the cause: %s', async (name, bytes, reason) => {
@@ -120,6 +122,37 @@ describe('a file of weights by itself', () => {
     expect([grade, finding]).toEqual(['corrupt', expect.stringMatching(/^bytes \d+ to \d+, its end, are all zero/)])
   })
 
+  it('of NumPy or GGUF that ends in zeros from amid an array on, with a sector, is told with the place', async () => {
+    const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4096,), }"
+    const array = Buffer.alloc(128 + 4 * 4096)
+    array.write('\x93NUMPY\x01\x00', 0, 'latin1')
+    array.writeUInt16LE(118, 8)
+    array.write(`${header.padEnd(117)}\n`, 10, 'latin1')
+    for (let at = 128; at < 8192; at += 4) array.writeFloatLE(1.5, at)
+    const name = Buffer.from('blk.0.w')
+    const head = Buffer.alloc(24 + 8 + name.length + 4 + 8 + 4 + 8)
+    head.write('GGUF')
+    head.writeUInt32LE(3, 4)
+    head.writeBigUInt64LE(1n, 8)
+    head.writeBigUInt64LE(BigInt(name.length), 24)
+    name.copy(head, 32)
+    head.writeUInt32LE(1, 32 + name.length)
+    head.writeBigUInt64LE(4096n, 36 + name.length)
+    const gguf = Buffer.concat([head, Buffer.alloc((32 - (head.length % 32)) % 32), Buffer.alloc(4 * 4096)])
+    for (let at = gguf.length - 4 * 4096; at < 8192; at += 4) gguf.writeFloatLE(1.5, at)
+    for (const [file, bytes] of [
+      ['m.npy', array],
+      ['m.gguf', gguf],
+    ] as const) {
+      const [grade, finding = ''] = await gradeOf(write(file, bytes), 'quick')
+      expect([file, grade, finding]).toEqual([
+        file,
+        'corrupt',
+        expect.stringMatching(/^bytes 8192 to \d+, its end, are all zero/),
+      ])
+    }
+  })
+
   it('with tensors that are zero from their first value is whole', async () => {
     const zeros = safetensors({ a: 300, b: 300 }, (at) => (at < 300 ? 1.5 : 0))
     expect(await gradeOf(write('m.safetensors', zeros))).toEqual(['whole'])
@@ -132,6 +165,18 @@ describe('a file of weights by itself', () => {
 
 describe('a folder of a model', () => {
   const index = JSON.stringify({ weight_map: { a: 'model-00001-of-00002.safetensors', b: 'model-00002-of-00002.safetensors' } }) // prettier-ignore
+
+  it('of torch.distributed.checkpoint of which nothing but the metadata is left lacks its data', async () => {
+    const at = join(folder, 'step-1')
+    fs.mkdirSync(at)
+    fs.copyFileSync(
+      new URL('../../../fixtures/dcp/metadata-of-four-ranks', import.meta.url).pathname,
+      join(at, '.metadata'),
+    )
+    const [grade, ...findings] = await gradeOf(at)
+    expect(grade).toBe('partial')
+    expect(findings.join()).toContain('__0_0.distcp')
+  })
 
   it('with its index and all shards is whole, and so is the index', async () => {
     write('hub/config.json', '{}')
