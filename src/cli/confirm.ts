@@ -3,11 +3,18 @@ import { createInterface } from 'node:readline/promises'
 import { CkptError } from '../core/errors.js'
 import { shown } from '../render/shown.js'
 
-/**
- * Asks on stderr and reads the answer from the terminal; anything but yes is no. Where no person can answer, it
- * refuses (exit 5). Ctrl-C and Ctrl-D throw `interrupted`.
- */
+export type Answer = 'yes' | 'no' | 'show' | 'edit'
+
+/** Anything but yes is no. Throws as `ask`. */
 export async function confirm(question: string, flag: string): Promise<boolean> {
+  return (await ask(question, flag, [])) === 'yes'
+}
+
+/**
+ * Asks on stderr and reads the answer from the terminal: yes, what is offered beside it, or no, which is anything else.
+ * Where no person can answer, it refuses (exit 5). Ctrl-C and Ctrl-D throw `interrupted`.
+ */
+export async function ask(question: string, flag: string, offered: readonly ('show' | 'edit')[]): Promise<Answer> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new CkptError('refused', 'nothing was done: there is no terminal to ask on', {
       hint: `look at the plan, then add ${flag}`,
@@ -23,10 +30,16 @@ export async function confirm(question: string, flag: string): Promise<boolean> 
     dialogue.once('close', stop)
   })
   try {
-    const answer = await Promise.race([dialogue.question(`${shown(question)} [y/N] `), aborted])
-    return /^y(es)?$/i.test(answer.trim())
+    const more = offered.length === 0 ? '' : `(or ${offered.join(', ')}) `
+    const answer = await Promise.race([dialogue.question(`${shown(question)} [y/N] ${more}`), aborted])
+    return meantBy(answer.trim().toLowerCase(), offered)
   } finally {
     aborted.catch(() => undefined)
     dialogue.close()
   }
+}
+
+function meantBy(typed: string, offered: readonly ('show' | 'edit')[]): Answer {
+  if (typed === 'y' || typed === 'yes') return 'yes'
+  return offered.find((one) => typed === one || typed === one[0]) ?? 'no'
 }

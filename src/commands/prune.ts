@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
-import { confirm } from '../cli/confirm.js'
+import { ask } from '../cli/confirm.js'
 import { isUnreadable, type Run } from '../core/checkpoint.js'
 import { failureOf } from '../core/changes/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
@@ -19,6 +19,7 @@ import {
   refusalOf,
   toWritten,
   writePlan,
+  type ByHand,
   type ManyPlans,
   type Intent,
   type PruneContext,
@@ -43,6 +44,7 @@ import {
   yesFlag,
 } from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
+import { renderCheckpoint } from '../render/show.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
 import { describeWarnings, manyDocument, renderManyDone, renderManyPlans } from '../render/prune-many.js'
@@ -73,6 +75,9 @@ still being written always stay; a damaged one stays too and takes no place. In 
 Without a policy among the flags, that of the nearest ckpt.yaml is taken, in the run or above it:
 
   prune: {keep: 2, min: [WER], keep-every: [epoch=10], older-than: 7d}
+
+On a terminal the question takes "show" (all that is known of those to go) and "edit" too, which is the list of -i. What
+protects a checkpoint holds there too, and the plan is shown again before anything goes.
 
 Before anything goes, the newest that stays (and that a job can go on from) is read to its last byte; what is damaged
 in it makes another plan. It is remembered, so that each checkpoint is read once.
@@ -140,12 +145,20 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     trash: trashFlag,
     state: stateFlag,
     wait: waitFlag,
+    interactive: Flags.boolean({
+      char: 'i',
+      description: 'go through the plan as a list first: keep this one too, let that one go, look at it',
+      exclusive: ['no-interactive', 'yes', 'dry-run', 'plan', 'apply', 'recursive'],
+    }),
+    'no-interactive': Flags.boolean({ description: 'ask yes or no, and no more' }),
     'dry-run': dryRunFlag,
     yes: yesFlag,
   }
 
   /** What was asked for, for the journal. */
   private policy = ''
+  private wanted: PruneRequest | null = null
+  private readonly alerted = new Set<string>()
 
   async run(): Promise<void> {
     if (this.flags.recursive) return this.pruneMany()
@@ -155,7 +168,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     // Planned again under the lock: another ckpt may have changed the run while this one waited.
     await this.locked(run.path, this.flags, async () => {
       const now = await openRun(this.storage, run.path, this.stateLocation)
-      await this.prune(now, await this.intend(now, written))
+      await this.prune(now, await this.agree(now, written))
     })
   }
 
@@ -169,24 +182,30 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     return apply === undefined ? null : readPlan(this.storage, resolve(apply), run === '.' ? null : resolve(run))
   }
 
-  private async intend(run: Run, written: WrittenPlan | null): Promise<Intent> {
-    const intend = written === null ? this.planning(run, await this.request()) : this.applying(run, written)
+  private async intend(run: Run, written: WrittenPlan | null, byHand?: ByHand): Promise<Intent> {
+    const intend =
+      written === null ? this.planning(run, { ...(await this.once()), byHand }) : this.applying(run, written)
     const writers = await writersOf(this.storage, run.path, this.flags.state, this.changing('0s', this.flags.state))
     this.warnOfSpeechBrain(run, writers)
     const intent = await this.long('checking', (work) =>
       intend({ now: this.now(), wait, utcOffset, writers, ...this.stateLocation, ...work }),
     )
-    for (const warning of intent.plan.warnings) this.alert(warning)
-    if (intent.plan.missingBytes > 0) this.alert(renderMissing(intent.plan))
-    for (const text of describeUnreadable(intent.plan)) this.alert(text)
+    const missing = intent.plan.missingBytes > 0 ? [renderMissing(intent.plan)] : []
+    for (const text of [...intent.plan.warnings, ...missing, ...describeUnreadable(intent.plan)]) this.alertOnce(text)
     return intent
+  }
+
+  /** A plan that was changed by hand is made anew, and would tell the same again. */
+  private alertOnce(text: string): void {
+    if (!this.alerted.has(text)) this.alert(text)
+    this.alerted.add(text)
   }
 
   /** Its Checkpointer lists the folders and opens each meta after that (speechbrain/utils/checkpoints.py). */
   private warnOfSpeechBrain({ path, checkpoints }: Run, { job, holding }: Writers): void {
     if (!checkpoints.some(({ layout }) => layout === 'speechbrain')) return
     if (job === null && holding([dirname(path)]).size === 0) return
-    this.alert(
+    this.alertOnce(
       "a job seems to be running here: SpeechBrain's own clean-up fails (FileNotFoundError) when checkpoints vanish " +
         'beside it; ckpt run with a policy prunes between two starts',
     )
@@ -205,6 +224,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private applying(run: Run, written: WrittenPlan) {
     this.policy = `--apply ${this.flags.apply ?? ''}`
     return (context: PruneContext) => applyPlan(this.storage, run, written, context)
+  }
+
+  private async once(): Promise<PruneRequest> {
+    return (this.wanted ??= await this.request())
   }
 
   private async request(): Promise<PruneRequest> {
@@ -240,14 +263,51 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     if (!this.wantsJson) this.output.dataLines(renderIntent(run, intent, { now: this.now(), output: this.output }))
   }
 
-  private async prune(run: Run, intent: Intent): Promise<void> {
-    // Nothing is deleted that was not shown.
-    this.showPlan(run, intent)
-    const { plan, going } = intent
-    const { trash, yes } = this.flags
-    if (plan.remove.length > 0 && !yes && !(await confirm(renderQuestion(plan, this.now(), trash), '--yes'))) {
-      throw new CkptError('refused', 'Cancelled; nothing removed.')
+  /** The plan that is to be carried out: changed by hand as often as wanted, shown, and agreed to. */
+  private async agree(run: Run, written: WrittenPlan | null): Promise<Intent> {
+    let byHand: ByHand = new Map()
+    const canEdit = this.hasList && written === null
+    let isEditing = this.flags.interactive && canEdit
+    for (;;) {
+      const intent = await this.intend(run, written, byHand)
+      if (!isEditing) {
+        // Nothing is deleted that was not shown.
+        this.showPlan(run, intent)
+        const needsNoAnswer = this.flags.yes && !this.flags.interactive
+        if (intent.plan.remove.length === 0 || needsNoAnswer) return intent
+        if ((await this.answerTo(intent, canEdit)) === 'yes') return intent
+      }
+      byHand = await this.edit(run, intent, byHand)
+      isEditing = false
     }
+  }
+
+  /** Whether a list can be drawn here, and is wanted. */
+  private get hasList(): boolean {
+    return this.output.isDrawable && process.stdin.isTTY && !this.wantsJson && !this.flags['no-interactive']
+  }
+
+  /** Throws CkptError `refused` for a no. */
+  private async answerTo({ plan }: Intent, canEdit: boolean): Promise<'yes' | 'edit'> {
+    const offered = this.hasList ? (['show', ...(canEdit ? (['edit'] as const) : [])] as const) : []
+    for (;;) {
+      const answer = await ask(renderQuestion(plan, this.now(), this.flags.trash), '--yes', offered)
+      if (answer === 'no') throw new CkptError('refused', 'Cancelled; nothing removed.')
+      if (answer !== 'show') return answer
+      const view = { named: [], knownBy: [], now: this.now(), output: this.output }
+      for (const { checkpoint } of plan.remove)
+        this.output.dataLines([...renderCheckpoint(checkpoint, new Map(), view), ''])
+    }
+  }
+
+  private async edit({ path: run }: Run, { plan }: Intent, byHand: ByHand): Promise<ByHand> {
+    const { editPlan } = await import('../cli/edit-plan.js')
+    const { 'allow-empty': allowEmpty } = this.flags
+    return editPlan(plan, { run, byHand, allowEmpty, now: this.now(), output: this.output })
+  }
+
+  private async prune(run: Run, { plan, going }: Intent): Promise<void> {
+    const { trash } = this.flags
     const by = { self: this.self, policy: this.policy }
     const removal = await this.long('removing', ({ signal }) =>
       carryOut(this.storage, run, going, { ...this.stateLocation, wait, copyTime, now: this.now(), trash, signal, by }),

@@ -27,6 +27,8 @@ export function onTerminal(script: string, { cwd, env: more, answer = () => unde
     SHELL: '/bin/sh',
   }
   const child = spawn('script', ['-qec', script, '/dev/null'], { env, cwd, stdio: ['pipe', 'pipe', 'inherit'] })
+  // A program that ends before it has read what is typed is no failure of the test.
+  child.stdin.on('error', () => undefined)
   let screen = ''
   child.stdout.on('data', (part: Buffer) => {
     screen += part.toString('utf8')

@@ -27,6 +27,7 @@ export {
   type CurvePoint,
 } from './curves.js'
 export type { ObstacleContext, ObstacleRequest } from './obstacles.js'
+export { whyLocked, type ByHand } from './by-hand.js'
 export { applyPlan } from './apply-plan-file.js'
 export { carryOut, remember, type CarriedOut, type CarryOutOptions, type Going } from './carry-out.js'
 export type { Pointed } from './keep-books.js'

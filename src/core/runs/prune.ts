@@ -22,6 +22,7 @@ import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '..
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
 import { planBooks, toPointed, type Pointed } from './keep-books.js'
+import { withChoices, type ByHand } from './by-hand.js'
 import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open.js'
 import { bytesOnDisk } from './bytes-on-disk.js'
@@ -66,6 +67,8 @@ export interface PruneRequest {
   readonly newcomer?: Checkpoint | undefined
   /** Names that the job's own start has saved: at least the newest of them that is there stays. */
   readonly ownStart?: readonly string[]
+  /** What somebody chose in place of what the policy says. */
+  readonly byHand?: ByHand | undefined
 }
 
 export interface PruneContext extends HealthOptions, StateLocation {
@@ -204,7 +207,8 @@ async function makeDraft(
     protections: protect ? { ...known, pinned, changing, pointersFollow: request.pointersFollow === true } : null,
   })
   const spared = newcomer === undefined ? sparingOwn(all, ordered, request) : sparing(all, newcomer.path, ordered)
-  return { plan: spared, excluded, warnings }
+  const chosen = withChoices(spared, ordered, request.byHand ?? new Map(), request.allowEmpty === true)
+  return { plan: chosen, excluded, warnings }
 }
 
 /** Throws CkptError `refused` for a space target that is missed although all that may go goes. */

@@ -20,9 +20,10 @@ export type KeepCode =
   | 'space'
   | 'saved'
   | 'same'
+  | 'chosen'
 
 /** Why one goes. */
-export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space' | 'same'
+export type RemoveCode = 'surplus' | 'selected' | 'damaged' | 'space' | 'same' | 'chosen'
 
 /** One reason, for programs and for people. */
 export interface Reason<Code extends string = KeepCode> {
