@@ -1,4 +1,5 @@
 /** A prune's plan, its question and its outcome. */
+import { addTo } from '../core/grouped.js'
 import { isUnreadable, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
 import { bestPerMetric, byRecency, metricOrders, valueFor } from '../core/choosing/selection/index.js'
@@ -100,7 +101,7 @@ function bestsGoing({ keep, remove }: Pick<PrunePlan, 'keep' | 'remove'>, now: n
   const { ordered } = byRecency([...keep, ...remove].map(({ checkpoint }) => checkpoint))
   const bests = new Map<string, string[]>()
   for (const [key, { path }] of bestPerMetric(ordered, now)) {
-    if (going.has(path)) bests.set(path, [...(bests.get(path) ?? []), key])
+    if (going.has(path)) addTo(bests, path, key)
   }
   return bests
 }

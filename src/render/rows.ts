@@ -1,4 +1,5 @@
 /** What stands beside a checkpoint in a list, and the order of the rows. */
+import { addTo } from '../core/grouped.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { isoTime } from './checkpoints.js'
 import { describeValue, namedBests, scopeOf } from '../core/choosing/selection/index.js'
@@ -36,12 +37,6 @@ export function marksOf(
 function describePin({ note, until }: { readonly note: string; readonly until?: number }): string {
   const end = until === undefined ? '' : ` until ${isoTime(until).replace('T00:00:00Z', '')}`
   return `pinned${end}${note === '' ? '' : `: ${note}`}`
-}
-
-function addTo(lists: Map<string, string[]>, key: string, item: string): void {
-  const list = lists.get(key)
-  if (list === undefined) lists.set(key, [item])
-  else list.push(item)
 }
 
 /** By any column or key, `-` before it for descending; those without a value come last. */

@@ -1,4 +1,5 @@
 /** Checkpoints that are no longer there, as someone types them: by what is remembered of their runs. */
+import { addTo } from '../grouped.js'
 import { dirname, relative, resolve } from 'node:path'
 import { CkptError } from '../errors.js'
 import { openRun } from './index.js'
@@ -16,7 +17,7 @@ export interface Named<T> {
 /** What was named, run by run: each run is changed once. */
 export function byRun<T>(named: readonly Named<T>[]): ReadonlyMap<string, readonly T[]> {
   const runs = new Map<string, T[]>()
-  for (const { run, found } of named) runs.set(run, [...(runs.get(run) ?? []), found])
+  for (const { run, found } of named) addTo(runs, run, found)
   return runs
 }
 

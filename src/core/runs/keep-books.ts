@@ -2,6 +2,7 @@
  * The framework's own books are kept true: what names a checkpoint that goes is made to name the newest whole one that
  * stays, before it goes; so whatever is killed in between, it names something that is there.
  */
+import { addTo } from '../grouped.js'
 import { basename, dirname, relative } from 'node:path'
 import { isResumable, isSound, isUnreadable, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { guardRun } from '../changes/disposal/index.js'
@@ -79,7 +80,7 @@ export async function keepBooks(
     const failure = await write(storage, run, change, options)
     for (const name of change.was) {
       if (failure !== null) failed.set(name, failure)
-      else namedBy.set(name, [...(namedBy.get(name) ?? []), basename(change.book.path)])
+      else addTo(namedBy, name, basename(change.book.path))
     }
     if (failure === null) pointed.push(toPointed(change))
   }

@@ -1,4 +1,5 @@
 /** Checkpoints that can be asked for what their runs were started with. */
+import { addTo } from '../grouped.js'
 import type { Checkpoint, HyperParameters } from '../checkpoint.js'
 import { readHyperParameters } from '../checkpoints/hyperparameters/index.js'
 import { builtInNames, scopeOf, settingPrefix } from '../choosing/selection/index.js'
@@ -16,7 +17,7 @@ export async function withSettingsFor(
   const asked = [...names].filter((name) => !builtInNames.includes(name))
   if (asked.length === 0) return checkpoints
   const runs = new Map<string, Checkpoint[]>()
-  for (const one of checkpoints) if (one.settings === undefined) runs.set(one.run, [...(runs.get(one.run) ?? []), one])
+  for (const one of checkpoints) if (one.settings === undefined) addTo(runs, one.run, one)
   const settings = new Map<string, Checkpoint['settings']>()
   for (const [run, own] of runs) {
     if (asked.every((name) => isKey(name, own))) continue

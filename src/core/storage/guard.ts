@@ -44,6 +44,11 @@ export class Guard {
     }
   }
 
+  /** Whether a look at `path` goes through a guarded folder. Asked for each of thousands of files. */
+  holds(path: string): boolean {
+    return this.find(path, 'look') !== null
+  }
+
   /** Calls with the place of `path`; gives `undefined` where it lies in no guarded folder. */
   reach<T>(path: string, use: Use, call: (reached: GuardedName) => T): { readonly value: T } | undefined {
     const way = this.wayTo(path, use)
@@ -71,13 +76,17 @@ export class Guard {
 
   /** The nearest one that the path lies in, or is. */
   private find(path: string, use: Use): Guarded | null {
-    const mayBeState = [...this.outerNames].some((name) => path.includes(name))
-    if (!mayBeState && (use === 'look' || this.runs.size === 0)) return null
+    if (!this.mayBeState(path) && (use === 'look' || this.runs.size === 0)) return null
     for (let at = path; ; at = dirname(at)) {
       const found = this.states.get(at) ?? (use === 'change' ? this.runs.get(at) : undefined)
       if (found !== undefined) return found
       if (dirname(at) === at) return null
     }
+  }
+
+  private mayBeState(path: string): boolean {
+    for (const name of this.outerNames) if (path.includes(name)) return true
+    return false
   }
 
   private open({ guarded, parts }: Way): GuardedName {

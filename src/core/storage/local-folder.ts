@@ -3,7 +3,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { guard } from './failures.js'
 import type { OpenFolder } from './open-folder.js'
-import { toEntry, toStat } from './stats.js'
+import { entriesOf, toStat } from './stats.js'
 import type { DirectoryEntry, FolderHandle, Stat } from './storage.js'
 
 export class LocalFolder implements FolderHandle {
@@ -20,7 +20,7 @@ export class LocalFolder implements FolderHandle {
   }
 
   async list(): Promise<readonly DirectoryEntry[]> {
-    return guard(this.path, () => this.folder.list().map(toEntry))
+    return guard(this.path, () => entriesOf(this.folder.list()))
   }
 
   async lstat(name: string): Promise<Stat> {

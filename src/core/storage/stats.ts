@@ -34,7 +34,13 @@ export function toStat(stats: fs.BigIntStats): Stat {
 const told = new Map<string, DirectoryEntry>()
 const mostTold = 4096
 
-export function toEntry(entry: fs.Dirent): DirectoryEntry {
+export function entriesOf(found: readonly fs.Dirent[]): DirectoryEntry[] {
+  const entries: DirectoryEntry[] = []
+  for (const one of found) entries.push(toEntry(one))
+  return entries
+}
+
+function toEntry(entry: fs.Dirent): DirectoryEntry {
   const { name } = entry
   const kind = kindOf(entry)
   const known = told.get(name)

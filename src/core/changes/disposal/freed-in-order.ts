@@ -1,4 +1,5 @@
 /** What removing one checkpoint after another gives back. */
+import { addTo } from '../../grouped.js'
 import type { Checkpoint } from '../../checkpoint.js'
 import { StorageError } from '../../errors.js'
 import type { ReadStorage, Stat } from '../../storage/storage.js'
@@ -54,7 +55,7 @@ function addName(
   files.set(id, file)
   const names = file.names.get(checkpoint) ?? 0
   file.names.set(checkpoint, names + 1)
-  if (names === 0) shared.set(checkpoint, [...(shared.get(checkpoint) ?? []), file])
+  if (names === 0) addTo(shared, checkpoint, file)
 }
 
 /** Some file systems tell no blocks at all. */

@@ -1,4 +1,5 @@
 /** What can be known of a checkpoint's files from their names alone. */
+import { groupBy } from '../../grouped.js'
 import { basename } from 'node:path'
 import type { Checkpoint, Finding } from '../../checkpoint.js'
 
@@ -20,7 +21,7 @@ const findings = new WeakMap<readonly Checkpoint[], ReadonlyMap<string, readonly
 
 function findMissingIn(siblings: readonly Checkpoint[]): ReadonlyMap<string, readonly Finding[]> {
   const found = new Map<string, Finding[]>()
-  for (const group of groupByLayout(siblings).values()) {
+  for (const group of groupBy(siblings, ({ layout }) => layout).values()) {
     for (const [path, findings] of missingAmong(group)) found.set(path, findings)
   }
   for (const checkpoint of siblings) {
@@ -29,16 +30,6 @@ function findMissingIn(siblings: readonly Checkpoint[]): ReadonlyMap<string, rea
     if (findings.length > 0) found.set(checkpoint.path, [...findings, ...(found.get(checkpoint.path) ?? [])])
   }
   return found
-}
-
-function groupByLayout(checkpoints: readonly Checkpoint[]): Map<string, Checkpoint[]> {
-  const groups = new Map<string, Checkpoint[]>()
-  for (const checkpoint of checkpoints) {
-    const group = groups.get(checkpoint.layout)
-    if (group === undefined) groups.set(checkpoint.layout, [checkpoint])
-    else group.push(checkpoint)
-  }
-  return groups
 }
 
 function missingAmong(group: readonly Checkpoint[]): Map<string, Finding[]> {

@@ -8,8 +8,9 @@ export class RunOrder {
 
   private constructor(siblings: readonly Checkpoint[]) {
     for (const sibling of siblings) {
-      const group = this.groups.get(groupOf(sibling)) ?? []
-      this.groups.set(groupOf(sibling), group)
+      const key = groupOf(sibling)
+      const group = this.groups.get(key) ?? []
+      if (group.length === 0) this.groups.set(key, group)
       this.positions.set(sibling.path, group.length)
       group.push(sibling)
     }

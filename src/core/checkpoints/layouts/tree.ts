@@ -75,14 +75,15 @@ async function remembered<T>(
   paths: readonly string[],
   ask: (missing: readonly string[]) => Promise<Result<T>[]>,
 ): Promise<Result<T>[]> {
-  const missing = paths.filter((path) => !known.has(path))
+  const missing: string[] = []
+  for (const path of paths) if (!known.has(path)) missing.push(path)
   const asked = missing.length === 0 ? [] : await ask(missing)
-  missing.forEach((path, index) => {
-    const answer = asked[index]
-    if (answer !== undefined) known.set(path, answer)
-  })
-  if (missing.length === paths.length) return asked
-  return paths.flatMap((path) => known.get(path) ?? [])
+  for (let at = 0; at < missing.length; at += 1) {
+    const path = missing[at]
+    const answer = asked[at]
+    if (path !== undefined && answer !== undefined) known.set(path, answer)
+  }
+  return missing.length === paths.length ? asked : paths.flatMap((path) => known.get(path) ?? [])
 }
 
 function isWithin(path: string, folders: ReadonlySet<string>): boolean {

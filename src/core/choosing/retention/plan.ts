@@ -9,6 +9,7 @@
  * one spares, another must give); there the law is that it takes only what would have been a candidate without rules,
  * oldest first, and no more than the target needs.
  */
+import { addTo } from '../../grouped.js'
 import { isSound, isUnreadable, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { checkPolicy, isRanking, isSweeping, type Policy, type RankedOrder, type SpaceTarget } from './policy.js'
@@ -112,7 +113,7 @@ class Draft {
   }
 
   private spare(checkpoint: Checkpoint, ...reasons: Reason[]): void {
-    this.spared.set(checkpoint, [...(this.spared.get(checkpoint) ?? []), ...reasons])
+    addTo(this.spared, checkpoint, ...reasons)
   }
 
   /** Finds why one stays; without a reason it is a candidate. */
@@ -264,7 +265,7 @@ function keepPlaces(
     for (const checkpoint of sound) ranked.add(checkpoint)
     sound.slice(0, keep).forEach((checkpoint, index) => {
       const reason: Reason = { code: 'keep', text: placeText(index, order) }
-      kept.set(checkpoint, [...(kept.get(checkpoint) ?? []), reason])
+      addTo(kept, checkpoint, reason)
     })
     const ofNewest = newest === undefined ? [] : sound.filter((one) => newest.has(one)).slice(0, keep)
     ofNewest.forEach((checkpoint, index) => {
@@ -321,7 +322,7 @@ function rescue(
     const ofNewest = newest === undefined || protections === null ? [] : pool.filter((one) => newest.has(one))
     for (const [checkpoint, text] of new Map([...rule.rescue(ofNewest, context), ...rule.rescue(pool, context)])) {
       const reason: Reason = { code: 'rule', text: `${text} (${rule.label})` }
-      rescued.set(checkpoint, [...(rescued.get(checkpoint) ?? []), reason])
+      addTo(rescued, checkpoint, reason)
     }
   }
   return rescued

@@ -1,4 +1,5 @@
 /** What stays whatever the policy says (docs/design.md §6), unless protection is off. */
+import { addTo } from '../../grouped.js'
 import {
   hasReadableMeta,
   isResumable,
@@ -31,7 +32,7 @@ export function protect(
 ): ReadonlyMap<Checkpoint, readonly Reason[]> {
   const found = new Map<Checkpoint, Reason[]>()
   const add = (checkpoint: Checkpoint, reason: Reason) => {
-    found.set(checkpoint, [...(found.get(checkpoint) ?? []), reason])
+    addTo(found, checkpoint, reason)
   }
   const newest = newestOf(checkpoints, isSound)
   if (newest !== undefined) add(newest.checkpoint, newest.reason)
@@ -78,8 +79,7 @@ function newestOf(checkpoints: readonly Checkpoint[], isSound: (checkpoint: Chec
 /** What the newest bookkeeping that can be read points to: an older one's word no longer holds. */
 function pointersOf(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly Pointer[]> {
   const pointers = new Map<string, Pointer[]>()
-  for (const pointer of checkpoints.find(hasReadableMeta)?.pointsTo ?? [])
-    pointers.set(pointer.name, [...(pointers.get(pointer.name) ?? []), pointer])
+  for (const pointer of checkpoints.find(hasReadableMeta)?.pointsTo ?? []) addTo(pointers, pointer.name, pointer)
   return pointers
 }
 

@@ -1,4 +1,5 @@
 /** Questions about the metrics of a run: which there are, which checkpoint is best by each. */
+import { addTo } from '../../grouped.js'
 import {
   isSound,
   ownMeta,
@@ -135,7 +136,7 @@ export function impossibleMetrics(checkpoints: readonly Checkpoint[]): ReadonlyM
     if (outliers.size === 0) continue
     checkpoints.forEach((checkpoint, index) => {
       if (!outliers.has(values[index])) return
-      found.set(checkpoint.path, [...(found.get(checkpoint.path) ?? []), order.key])
+      addTo(found, checkpoint.path, order.key)
     })
   }
   return found

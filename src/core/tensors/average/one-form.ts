@@ -1,4 +1,5 @@
 /** Several files as one form of a model: the same names in all, also where one of them leaves out tied weights. */
+import { addTo } from '../../grouped.js'
 import type { TensorFile, TensorInfo } from '../read/tensor.js'
 import { locationOf, tiedGroups, type Ties } from '../read/ties.js'
 import { preferName } from '../read/kept-name.js'
@@ -31,7 +32,7 @@ function matesOf(files: readonly TensorFile[]): Map<string, string[]> {
   for (const file of files) {
     for (const group of tiedGroups(file)) {
       const names = group.map(({ name }) => name)
-      for (const name of names) mates.set(name, [...(mates.get(name) ?? []), ...names.filter((one) => one !== name)])
+      for (const name of names) addTo(mates, name, ...names.filter((one) => one !== name))
     }
   }
   return mates
@@ -44,7 +45,7 @@ export function tiesInAll(files: readonly TensorFile[], forms: readonly Form[]):
     const places = files.map((file, index) => locationIn(file, forms[index]?.get(name)))
     if (places.includes(undefined)) continue
     const key = JSON.stringify(places)
-    groups.set(key, [...(groups.get(key) ?? []), name])
+    addTo(groups, key, name)
   }
   const ties = new Map<string, string>()
   for (const names of groups.values()) {

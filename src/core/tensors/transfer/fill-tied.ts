@@ -1,4 +1,5 @@
 /** Tied weights of a target: one parameter under several names, and filling one fills all. */
+import { addTo } from '../../grouped.js'
 import type { TensorFile, TensorInfo } from '../read/tensor.js'
 import { locationOf, type Ties } from '../read/ties.js'
 import type { Pair } from './pair.js'
@@ -49,7 +50,7 @@ function groupsOf({ tensors }: TensorFile, ties: Ties): string[][] {
   for (const { name } of tensors) {
     if (!tied.has(name)) continue
     const kept = ties.get(name) ?? name
-    groups.set(kept, [...(groups.get(kept) ?? []), name])
+    addTo(groups, kept, name)
   }
   return [...groups.values()]
 }

@@ -1,4 +1,5 @@
 /** Files of tensors: streamed into new files that appear under their names whole, or not at all. */
+import { addTo } from '../../grouped.js'
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
 import { formatHeader } from '../../formats/safetensors.js'
@@ -175,7 +176,7 @@ function groupsOf({ tensors, shardSize }: Output): OutputTensor[][] {
   if (shardSize === undefined) return []
   const mates = new Map<string, OutputTensor[]>()
   for (const tensor of tensors) {
-    if (tensor.tiedTo !== undefined) mates.set(tensor.tiedTo, [...(mates.get(tensor.tiedTo) ?? []), tensor])
+    if (tensor.tiedTo !== undefined) addTo(mates, tensor.tiedTo, tensor)
   }
   const stored = tensors.filter(({ tiedTo }) => tiedTo === undefined)
   const groups = splitIntoShards(stored, shardSize)

@@ -105,7 +105,7 @@ export async function listCandidates(
   storage: ReadStorage,
   folder: Folder,
   batch: readonly Named[],
-): Promise<(UnclaimedUnit | null)[]> {
+): Promise<readonly (UnclaimedUnit | null)[]> {
   const prefix = prefixOf(folder.path)
   const folders = batch.filter(({ kind }) => kind === 'folder').map(({ name }) => prefix + name)
   const listings = await storage.list(folders)
@@ -157,15 +157,17 @@ async function markOdd(
   storage: ReadStorage,
   folder: Folder,
   candidates: readonly (UnclaimedUnit | null)[],
-): Promise<(UnclaimedUnit | null)[]> {
-  const placed = candidates.flatMap((candidate) => {
-    if (candidate === null || candidate.kind === 'file') return []
-    const base = (candidate.kind === 'folder' ? candidate.path : folder.path) + sep
-    return candidate.entries
-      .filter(({ kind }) => kind === 'link' || kind === 'other')
-      .map((entry) => ({ candidate, entry, path: base + entry.name }))
-  })
-  if (placed.length === 0) return [...candidates]
+): Promise<readonly (UnclaimedUnit | null)[]> {
+  const placed: { candidate: UnclaimedUnit; entry: DirectoryEntry; path: string }[] = []
+  for (const candidate of candidates) {
+    if (candidate === null || candidate.kind === 'file') continue
+    for (const entry of candidate.entries) {
+      if (entry.kind !== 'link' && entry.kind !== 'other') continue
+      const base = candidate.kind === 'folder' ? candidate.path : folder.path
+      placed.push({ candidate, entry, path: base + sep + entry.name })
+    }
+  }
+  if (placed.length === 0) return candidates
   const findings = await findNoFiles(storage, placed)
   const odd = new Map<UnclaimedUnit, Map<string, Finding>>()
   for (const { candidate, entry, path } of placed) {

@@ -3,6 +3,7 @@ import type { Folder } from '../layout.js'
 import type { Fit, Named } from './candidates.js'
 import { anyByNames, ownFiles, proveAny } from './has.js'
 import { StorageError } from '../../../errors.js'
+import type { Has } from '../spec.js'
 import { findingOf } from '../folders.js'
 import type { UnclaimedUnit, LayoutIo, Unit } from './unit.js'
 
@@ -27,6 +28,7 @@ function namedBy(
   { name, called = {} }: Fit['form'],
   { name: own, kind, entries }: UnclaimedUnit,
 ): ReadonlyMap<string, string> {
+  if (!name.source.includes('(?<')) return unnamed
   const text = kind === 'group' ? (entries[0]?.name ?? own) : own
   const groups = name.exec(text)?.groups
   if (groups === undefined) return unnamed
@@ -58,8 +60,10 @@ export function claimByNames(candidate: UnclaimedUnit, { fits }: Named, folder: 
   return claims
 }
 
+const nothing: readonly Has[] = []
+
 function strengthByNames(unit: Unit): Strength | null | 'unknown' {
-  const { sure, likely = [], never = [], bare = [] } = unit.form.proof
+  const { sure, likely = nothing, never = nothing, bare = nothing } = unit.form.proof
   if (unit.finding !== null) return 'broken'
   if (unit.kind === 'folder' && unit.entries.length === 0) return null
   const barred = anyByNames(never, unit)

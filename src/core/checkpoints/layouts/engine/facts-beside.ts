@@ -1,4 +1,5 @@
 /** Facts that lie beside the checkpoints of a run: logs and tables, each read once for all. */
+import { addTo } from '../../../grouped.js'
 import type { Finding, Meta } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import type { Folder } from '../layout.js'
@@ -19,7 +20,7 @@ export async function readBesides(storage: ReadStorage, folder: Folder, own: rea
   const sources = new Map<FactSource, { one: Looked; at: number }[]>()
   for (const one of own.filter((each) => isWorthReading(each) && each.told.length > 0)) {
     sourcesOf(one.unit).forEach((source, at) => {
-      if ('beside' in source) sources.set(source, [...(sources.get(source) ?? []), { one, at }])
+      if ('beside' in source) addTo(sources, source, { one, at })
     })
   }
   for (const [source, all] of sources) {

@@ -99,6 +99,17 @@ function isScalar(value: MetaValue | undefined): value is MetaValue {
 
 /** The facts that a source takes from what a file holds. `known` is what the sources before it told. */
 export function factsOf(source: FactFile, content: Meta, unit: Unit, known: Meta): Told {
+  const { take, has, spread, pick } = source
+  if (take === undefined && has === undefined && spread === undefined) {
+    const picked = pick?.(content, unit, known) ?? null
+    return picked === null ? { meta: new Map(), findings: noFindings } : pickedAs(picked)
+  }
+  return takenFrom(source, content, unit, known)
+}
+
+const noFindings: readonly Finding[] = []
+
+function takenFrom(source: FactFile, content: Meta, unit: Unit, known: Meta): Told {
   const { take = {}, has = {}, spread = [], leave, add = {}, pick } = source
   const meta = new Map<string, MetaValue>()
   for (const path of spread) {
@@ -121,7 +132,7 @@ export function factsOf(source: FactFile, content: Meta, unit: Unit, known: Meta
 
 /** What a spec's own function gave. */
 export function pickedAs(picked: Picked | Meta): Told {
-  if (isMetaMap(picked)) return { meta: picked, findings: [] }
+  if (isMetaMap(picked)) return { meta: picked, findings: noFindings }
   const { meta, findings = [], measuredAt } = picked
   return { meta: new Map(meta), findings, ...(measuredAt === undefined ? {} : { measuredAt }) }
 }
@@ -130,9 +141,12 @@ function isMetaMap(picked: Picked | Meta): picked is Meta {
   return picked instanceof Map
 }
 
+/** Keys by which checkpoints are put in order. */
+const compared = ['unixtime', 'step'] as const
+
 /** The same, or what is wrong where a fact that a comparison needs as a number is none. */
 export function withoutWrong(told: Told, file: string | undefined): Told {
-  for (const key of ['unixtime', 'step']) {
+  for (const key of compared) {
     const value = told.meta.get(key)
     if (value === undefined || value === null || typeof value === 'number' || typeof value === 'bigint') continue
     const at = file === undefined ? {} : { file }

@@ -8,21 +8,47 @@ import type { Has, KeyPath } from '../spec.js'
 import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit.js'
 
 /** True or false where names tell it; null where a file must be looked into. */
+type ProofByNames = (unit: Unit) => boolean | null
+
+/** What a layout says, made into a function once: thousands of units are asked the same. */
+const compiled = new WeakMap<Has, ProofByNames>()
+
 function proveByNames(has: Has, unit: Unit): boolean | null {
-  if ('file' in has) return unit.entries.some((entry) => isNamed(entry, has.file) && !isGone(unit, entry))
-  if ('beside' in has) return hasBeside(unit.folder, has.beside)
-  if ('not' in has) return negate(proveByNames(has.not, unit))
-  if ('all' in has) return every(has.all.map((one) => proveByNames(one, unit)))
+  let proof = compiled.get(has)
+  if (proof === undefined) compiled.set(has, (proof = compile(has)))
+  return proof(unit)
+}
+
+function compile(has: Has): ProofByNames {
+  if ('file' in has) {
+    const { file } = has
+    return (unit) => hasFile(unit, file)
+  }
+  if ('beside' in has) {
+    const { beside } = has
+    return ({ folder }) => hasBeside(folder, beside)
+  }
+  if ('not' in has) return (unit) => negate(proveByNames(has.not, unit))
+  if ('all' in has) return (unit) => every(has.all.map((one) => proveByNames(one, unit)))
   // In a folder something is looked into only where it is there.
-  if ('of' in has && filesNamed(unit, has.of).length === 0) return false
-  return null
+  const of = 'of' in has ? has.of : undefined
+  return of === undefined ? () => null : (unit) => (filesNamed(unit, of).length === 0 ? false : null)
+}
+
+function hasFile(unit: Unit, file: string | RegExp): boolean {
+  for (const entry of unit.entries) if (isNamed(entry, file) && !isGone(unit, entry)) return true
+  return false
 }
 
 /** Any of these. */
 export function anyByNames(list: readonly Has[], unit: Unit): boolean | null {
-  const answers = list.map((has) => proveByNames(has, unit))
-  if (answers.includes(true)) return true
-  return answers.includes(null) ? null : false
+  let answer: boolean | null = false
+  for (const has of list) {
+    const proven = proveByNames(has, unit)
+    if (proven === true) return true
+    if (proven === null) answer = null
+  }
+  return answer
 }
 
 export async function prove(has: Has, unit: Unit, io: LayoutIo): Promise<boolean> {
@@ -119,7 +145,7 @@ export function hasBeside(folder: Folder, name: string | RegExp): boolean {
 
 /** A link that leads nowhere: a framework asks whether the file exists, and it does not. */
 function isGone({ odd }: Unit, { name }: DirectoryEntry): boolean {
-  return odd.get(name)?.grade === 'partial'
+  return odd.size > 0 && odd.get(name)?.grade === 'partial'
 }
 
 function negate(answer: boolean | null): boolean | null {

@@ -48,8 +48,8 @@ function countsOf({ unit, told }: Looked): ReadonlyMap<string, MetaValue> {
 function shownOf({ told }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
   const isSaid = (key: string) => told.some((one) => one !== null && one.isOfName !== true && one.meta.has(key))
   const isHidden = (key: string) => ((key === 'step' || key === 'epoch') && !isSaid(key)) || key.startsWith('#')
-  for (const hidden of meta.keys()) {
-    if (isHidden(hidden)) return new Map([...meta].filter(([key]) => !isHidden(key)))
+  for (const key of meta.keys()) {
+    if (isHidden(key)) return new Map([...meta].filter(([one]) => !isHidden(one)))
   }
   return meta
 }

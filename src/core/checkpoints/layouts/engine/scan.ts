@@ -1,7 +1,8 @@
 /** All layouts that are data, asked about one folder: what is claimed, what it says, what it is called. */
-import type { Checkpoint, MetaValue } from '../../../checkpoint.js'
+import type { Checkpoint, MetaValue, Pointer } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { batches } from '../folders.js'
+import { groupBy } from '../../../grouped.js'
 import type { Folder } from '../layout.js'
 import type { LayoutSpec } from '../spec.js'
 import { findNamed } from './candidates.js'
@@ -11,6 +12,7 @@ import { readBesides } from './facts-beside.js'
 import { sourcesOf } from './facts.js'
 import { lookAtBatch, readLater } from './look-at-claims.js'
 import { isRead, type Looked } from './looked.js'
+import type { Unit } from './unit.js'
 import { type Facts, factsAndTimes, membersOf, toCheckpoint } from './make-checkpoint.js'
 import { withOpener } from './opener.js'
 import { pointersOf, readBooks } from './pointers.js'
@@ -25,7 +27,8 @@ export async function scanSpecs(
 ): Promise<Checkpoint[]> {
   const named = await findNamed(storage, folder, specs)
   const looked: Looked[][] = []
-  for (const batch of batches(named, batchSize)) looked.push(...(await lookAtBatch(storage, folder, batch)))
+  for (const batch of batches(named, batchSize))
+    for (const one of await lookAtBatch(storage, folder, batch)) looked.push(one)
   const resolved = resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked]))
   const taken = withoutForeignLinks(withoutParts(resolved))
   const complete: Looked[] = []
@@ -34,9 +37,11 @@ export async function scanSpecs(
     if (!hasVanished(read)) complete.push(read)
   }
   const found: Checkpoint[] = []
+  const bySpec = groupBy(complete, ({ unit }) => unit.spec)
   for (const spec of specs) {
-    const own = complete.filter(({ unit }) => unit.spec === spec)
-    if (own.length > 0) found.push(...(await finish(storage, folder, spec, own)))
+    const own = bySpec.get(spec)
+    if (own === undefined) continue
+    for (const one of await finish(storage, folder, spec, own)) found.push(one)
   }
   return found
 }
@@ -86,9 +91,7 @@ async function finish(
     kept.map((one) => ({ unit: one.unit, print: one.print, meta: facts.get(one)?.meta ?? new Map() })),
   )
   inheritFacts(kept, copies, facts)
-  const named = units.map((unit) => ({ name: unit.name, paths: membersOf(unit).map(({ path }) => path) }))
-  const books = await readBooks(storage, folder, spec.pointers ?? [], named)
-  const pointers = pointersOf(books)
+  const pointers = await pointersTo(storage, folder, spec, units)
   const needed = spec.needs?.(
     kept.map((one) => ({
       name: one.unit.name,
@@ -103,6 +106,19 @@ async function finish(
     return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name), neededFor })
   })
 }
+
+async function pointersTo(
+  storage: ReadStorage,
+  folder: Folder,
+  { pointers }: LayoutSpec,
+  units: readonly Unit[],
+): Promise<readonly Pointer[]> {
+  if (pointers === undefined) return noPointers
+  const named = units.map((unit) => ({ name: unit.name, paths: membersOf(unit).map(({ path }) => path) }))
+  return pointersOf(await readBooks(storage, folder, pointers, named))
+}
+
+const noPointers: readonly Pointer[] = []
 
 /** The name of a copy seldom tells its step or epoch: it is the same state, so what its original says holds for it. */
 function inheritFacts(kept: readonly Looked[], copies: ReadonlyMap<string, string>, facts: Map<Looked, Facts>): void {

@@ -1,4 +1,5 @@
 /** Several names for one state, and what names the state to resume from or the best one. */
+import { addTo } from '../../../grouped.js'
 import type { Pointer } from '../../../checkpoint.js'
 import { compareText } from '../folders.js'
 import { isPathOf } from './callbacks.js'
@@ -70,7 +71,7 @@ export class Namesakes {
   constructor(names: Iterable<string>) {
     for (const name of names) {
       const last = lastPart(name)
-      this.#byLastPart.set(last, [...(this.#byLastPart.get(last) ?? []), name])
+      addTo(this.#byLastPart, last, name)
     }
   }
 
