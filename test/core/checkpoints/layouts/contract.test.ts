@@ -1,6 +1,7 @@
 /** What every layout promises, whatever stands in the place of a checkpoint's files. */
 import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
   cpSync,
   lstatSync,
   mkdirSync,
@@ -17,9 +18,13 @@ import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../../src/core/errors.js'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import { asUser } from '../../../as-user.js'
+import { Memory } from '../../../fuzz-runs.js'
 import { fixtures, makeFolder } from './folders.js'
 
 const frameworks = join(fixtures, 'frameworks')
+
+const unreadable = 'a file that may not be read'
 
 /** What comes to stand where the file stood: nothing is there any more when they are called. */
 const replacements: Readonly<Record<string, (path: string, content: Uint8Array) => unknown>> = {
@@ -37,8 +42,14 @@ const replacements: Readonly<Record<string, (path: string, content: Uint8Array) 
     writeFileSync(path, content)
     truncateSync(path, content.length >> 1)
   },
+  [unreadable]: (path, content) => {
+    writeFileSync(path, content, { mode: 0 })
+  },
   nothing: () => undefined,
 }
+
+/** Names that no framework gives, beside the checkpoints and inside of them. */
+const hostile = ['a\nb', '\u001b[31m', '--json', '$(id)', '...', '__proto__', 'constructor', '\u202E', 'x'.repeat(255)]
 
 async function namesIn(root: string): Promise<string[]> {
   try {
@@ -57,6 +68,7 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
   const copy = () => {
     if (made !== undefined) return made
     made = join(makeFolder(), 'run')
+    chmodSync(dirname(made), 0o755)
     cpSync(join(frameworks, framework, run), made, { recursive: true, preserveTimestamps: true })
     return made
   }
@@ -77,7 +89,7 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
         const content = readFileSync(path)
         renameSync(path, aside)
         replacements[name]?.(path, content)
-        const found = await namesIn(root)
+        const found = await (name === unreadable ? asUser(() => namesIn(root)) : namesIn(root))
         rmSync(path, { recursive: true, force: true })
         renameSync(aside, path)
         // A checkpoint that is gone takes nothing else with it.
@@ -86,7 +98,35 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
     },
   )
 
+  it('is the same among hostile names', async () => {
+    const root = copy()
+    const [run] = await findRuns(localStorage(), root)
+    const before = await namesIn(root)
+    const folder = run?.path ?? root
+    const inside = run?.checkpoints.filter(({ kind }) => kind === 'directory').map(({ path }) => path) ?? []
+    const added = [folder, ...inside].flatMap((at) => hostile.map((name) => join(at, name)))
+    for (const path of added) writeFileSync(path, 'x')
+    expect(await namesIn(root)).toEqual(before)
+    for (const path of added) rmSync(path)
+  })
+
   it('whose folder is empty has no checkpoints', async () => {
     expect(await namesIn(makeFolder())).toEqual([])
   })
+})
+
+it('a folder of a hundred thousand names is listed once, and nothing in it is read that no layout knows', async () => {
+  const files = new Map([...Array(100_000).keys()].map((index) => [`/run/note ${index}.txt`, new Uint8Array()]))
+  files.set('/run/CKPT+1/CKPT.yaml', new TextEncoder().encode('WER: 1.5\n'))
+  files.set('/run/CKPT+1/model.ckpt', new Uint8Array(1))
+  const memory = new Memory(files)
+  const listed: string[] = []
+  const read: string[] = []
+  const { list, read: readAll } = memory
+  memory.list = (paths) => (listed.push(...paths), list(paths))
+  memory.read = (paths, limit) => (read.push(...paths), readAll(paths, limit))
+  const [run] = await findRuns(memory, '/run')
+  expect(run?.checkpoints.map(({ name }) => name)).toEqual(['CKPT+1'])
+  expect(listed.toSorted()).toEqual(['/run', '/run/CKPT+1'])
+  expect(read).toEqual(['/run/CKPT+1/CKPT.yaml'])
 })
