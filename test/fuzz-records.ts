@@ -200,6 +200,8 @@ function stat(kind: EntryKind): Stat {
     kind,
     size: 0,
     modified: 0,
+    modifiedNs: 0n,
+    changedNs: 0n,
     allocated: 0,
     device: 1n,
     inode: 1n,

@@ -137,11 +137,19 @@ export class Memory implements ReadStorage {
   space = async (paths: readonly string[]): Promise<Result<never>[]> => paths.map((path) => failed(path, 'ENOTSUP'))
 
   private statOf(path: string): Result<Stat> {
+    const times = { modifiedNs: BigInt(quietSince) * 1_000_000_000n, changedNs: BigInt(quietSince) * 1_000_000_000n }
     const bytes = this.files.get(path)
     const kind = bytes === undefined ? ('directory' as const) : ('file' as const)
     if (bytes === undefined && !this.folders.has(path)) return absent(path)
     const size = bytes?.length ?? 0
-    const numbers = { size, allocated: size, modified: quietSince, device: 1n, inode: this.inodes.get(path) ?? 1n }
+    const numbers = {
+      size,
+      allocated: size,
+      modified: quietSince,
+      ...times,
+      device: 1n,
+      inode: this.inodes.get(path) ?? 1n,
+    }
     return { ok: true, value: { kind, ...numbers, links: 1, mode: 0o644, owner: 0, group: 0 } }
   }
 }

@@ -4,12 +4,13 @@ import { DescribedCommand, type Description } from './described-command.js'
 import { asksForJson } from './parse-arguments.js'
 import type { CommandClass, Program } from './program.js'
 import { interruptible } from './progress.js'
-import { Reporter } from './reporter.js'
+import { Reporter, type WalkFlags } from './reporter.js'
 import { emptyRequest, flagsForRun, flagsOf, nameOf, readRequest, type Asker, type Request } from './request.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
+import { withScanMemory } from './scan-cache.js'
 import { positionsOf } from './settings/command-settings.js'
 import type { HookedFile } from './settings/hooks.js'
-import { locateRun } from '../core/checkpoints/layouts/index.js'
+import { locateRun, type WalkOptions } from '../core/checkpoints/layouts/index.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import { userStorage } from '../machine/user-storage.js'
@@ -138,7 +139,13 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
   protected readonly note = this.reporter.note
   protected readonly alert = this.reporter.alert
   protected readonly long = this.reporter.long
-  protected readonly walk = this.reporter.walk
+  /** A search for runs (reporter.ts), which remembers what it reads (scan-cache.ts). */
+  protected readonly walk = async <R>(flags: WalkFlags, work: (options: WalkOptions) => Promise<R>): Promise<R> => {
+    if (flags['no-cache'] === true) return this.reporter.walk(flags, work)
+    return withScanMemory(this.storage, this.now, (memory) =>
+      this.reporter.walk(flags, (options) => work({ ...options, memory })),
+    )
+  }
   protected readonly failWith = this.reporter.failWith
   protected readonly divert = this.reporter.divert
   protected get wantsJson(): boolean {

@@ -127,6 +127,7 @@ export const walkFlags = {
     multipleNonGreedy: true,
   }),
   'cross-file-systems': Flags.boolean({ description: 'search below folders where another file system is mounted too' }),
+  'no-cache': Flags.boolean({ description: 'read every file again, and remember nothing of it (docs/many-runs.md)' }),
 }
 
 /** Of what changes many runs. */

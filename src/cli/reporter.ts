@@ -13,6 +13,7 @@ import { printable } from '../render/printable.js'
 export interface WalkFlags {
   readonly exclude?: string[] | undefined
   readonly 'cross-file-systems'?: boolean | undefined
+  readonly 'no-cache'?: boolean | undefined
 }
 
 export class Reporter {

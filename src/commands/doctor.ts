@@ -8,6 +8,8 @@ import { isSound, type Run } from '../core/checkpoint.js'
 import { examine, openRun } from '../core/runs/index.js'
 import { fileSystemFacts, type FileSystemFacts } from '../machine/file-system-kind.js'
 import { clearCache, codeCache, installedAs, mostCached } from '../machine/installation.js'
+import { clearScanCache, scanCache } from '../machine/scan-cache.js'
+import { mostRemembered } from '../core/storage/memory/record-files.js'
 import { aligned } from '../render/aligned.js'
 import { printable } from '../render/printable.js'
 import { formatSize, plural } from '../render/units.js'
@@ -23,7 +25,7 @@ export default class Doctor extends BaseCommand<typeof Doctor> {
   static override isReader = true
   static override summary = 'Say how ckpt is installed, what the file system can do, and what is wrong with a run'
   static override description = `Shows the version and how it was installed, the file system of the run and whether it clones, syncs and locks, the
-cache of compiled code (at most 20 MB), completion, Slurm, and the problems of the run, each with the command that
+cache of compiled code (at most 20 MB), what searches for runs remember (at most 256 MB), completion, Slurm, and the problems of the run, each with the command that
 mends it. Exit status 4 when the run has a problem.`
   static override examples = [
     { description: 'this folder', command: '<%= config.bin %> doctor' },
@@ -33,7 +35,8 @@ mends it. Exit status 4 when the run has a problem.`
   static override args = { run: runArgument }
   static override flags = {
     'clear-cache': Flags.boolean({
-      description: "delete ckpt's cache of compiled code; it is made again when needed",
+      description:
+        'delete what ckpt keeps in your cache: compiled code, and what searches for runs have read; it is made again',
       default: false,
     }),
     state: stateFlag,
@@ -41,13 +44,18 @@ mends it. Exit status 4 when the run has a problem.`
 
   async run(): Promise<void> {
     const cache = codeCache()
-    if (this.flags['clear-cache']) clearCache(cache)
+    const scans = scanCache()
+    if (this.flags['clear-cache']) {
+      clearCache(cache)
+      clearScanCache(scans)
+    }
     const path = resolve(this.args.run)
     const run = await this.open(path)
     const fileSystem = fileSystemFacts(run === null ? path : dirname(run.path))
     const problems = run === null ? [] : await this.problemsOf(run)
     const { how, path: program } = installedAs(this.program.root)
     const cached = this.flags['clear-cache'] ? 0 : cache.files.reduce((sum, { size }) => sum + size, 0)
+    const remembered = this.flags['clear-cache'] ? 0 : scans.files.reduce((sum, { size }) => sum + size, 0)
     const shell = basename(process.env['SHELL'] ?? '')
     const document = {
       version: this.program.version,
@@ -55,6 +63,7 @@ mends it. Exit status 4 when the run has a problem.`
       runtime: runtime(),
       fileSystem,
       cache: { folder: cache.folder, bytes: cached, most: mostCached, cleared: this.flags['clear-cache'] },
+      scans: { folder: scans.folder, bytes: remembered, most: mostRemembered, cleared: this.flags['clear-cache'] },
       completion: shell === '' ? null : shell,
       slurm: isOnPath('sbatch'),
       run: run?.path ?? null,
@@ -66,6 +75,10 @@ mends it. Exit status 4 when the run has a problem.`
         ['runs on', document.runtime],
         ['file system', describe(fileSystem)],
         ['cache', `${formatSize(cached)} of at most ${formatSize(mostCached)}${this.cacheHint(cached, cache.folder)}`],
+        [
+          'scans',
+          `${formatSize(remembered)} of at most ${formatSize(mostRemembered)}${this.cacheHint(remembered, scans.folder)}`,
+        ],
         ['completion', completionHint(shell)],
         ['Slurm', document.slurm ? 'sbatch is on the PATH' : 'not found: ckpt submit needs sbatch on the PATH'],
         ['run', run === null ? 'none here' : `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}`],

@@ -20,6 +20,8 @@ export function toStat(stats: fs.BigIntStats): Stat {
     kind: kindOf(stats),
     size: Number(stats.size),
     modified: Number(stats.mtimeNs) / 1e9,
+    modifiedNs: stats.mtimeNs,
+    changedNs: stats.ctimeNs,
     allocated: Number(stats.blocks) * 512,
     device: stats.dev,
     inode: stats.ino,

@@ -19,6 +19,9 @@ export interface Stat {
   readonly size: number
   /** Unix seconds. */
   readonly modified: number
+  /** The same exactly, and when anything of the file changed last: nanoseconds. */
+  readonly modifiedNs: bigint
+  readonly changedNs: bigint
   /** Bytes on the medium (holes do not count). */
   readonly allocated: number
   /** Same file when (device, inode) are equal. */

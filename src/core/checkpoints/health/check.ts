@@ -6,6 +6,7 @@ import {
   explainTemporary,
   folderReason,
   listFiles,
+  ScanTree,
   uniteFindings,
   type CheckpointFiles,
   type MeasuredFile,
@@ -91,12 +92,13 @@ interface Depth {
 }
 
 async function check(
-  storage: ReadStorage,
+  remembering: ReadStorage,
   siblings: readonly Checkpoint[],
   which: readonly Checkpoint[],
   { level, isSummed }: Depth,
   options: HealthOptions,
 ): Promise<Summed[]> {
+  const storage = ScanTree.readingFiles(remembering)
   const missing = findMissing(siblings)
   const neighbours = new Neighbours(storage, siblings)
   const contents = await listFiles(storage, which)

@@ -1,7 +1,7 @@
 /** Are all values of all tensors finite? (`verify --finite`) */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError, FormatError, StorageError } from '../../errors.js'
-import { findLayout, listFiles, uniteFindings, type MeasuredFile } from '../layouts/index.js'
+import { findLayout, listFiles, ScanTree, uniteFindings, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import {
   canBeNonFinite,
@@ -21,10 +21,11 @@ const mostNamed = 3
  * no tensors' (or damaged, which `checkHealth` tells) are passed over. Throws CkptError `interrupted`.
  */
 export async function checkFinite(
-  storage: ReadStorage,
+  remembering: ReadStorage,
   checkpoints: readonly Checkpoint[],
   { onProgress, signal }: HealthOptions = {},
 ): Promise<Checkpoint[]> {
+  const storage = ScanTree.readingFiles(remembering)
   const contents = await listFiles(storage, checkpoints)
   let total = 0
   for (const { files } of contents.values()) for (const { stat } of files) total += stat?.size ?? 0

@@ -1,12 +1,13 @@
 /** Can every file of a checkpoint be read? One byte of each tells. */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { StorageError } from '../../errors.js'
-import { findingOf, listFiles, uniteFindings } from '../layouts/index.js'
+import { findingOf, listFiles, ScanTree, uniteFindings } from '../layouts/index.js'
 import { sourceOf, withFile } from '../../storage/source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
 /** The checkpoints in order, those with a finding of which the system refuses some file or folder. */
-export async function findRefused(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
+export async function findRefused(remembering: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
+  const storage = ScanTree.readingFiles(remembering)
   const contents = await listFiles(storage, checkpoints)
   const looked: Checkpoint[] = []
   for (const checkpoint of checkpoints) {

@@ -1,6 +1,6 @@
 /** Is a checkpoint still being written? Two looks at its files, a second apart (docs/design.md §6). */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
-import { listFiles, uniteFindings, type CheckpointFiles, type MeasuredFile } from '../layouts/index.js'
+import { listFiles, ScanTree, uniteFindings, type CheckpointFiles, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
 /** Milliseconds between the two looks. */
@@ -27,11 +27,12 @@ export async function settle(
   checkpoints: readonly Checkpoint[],
   { now, wait }: SettleOptions,
 ): Promise<Checkpoint[]> {
-  const before = await listFiles(storage, checkpoints)
+  const disk = ScanTree.lookingAgain(storage)
+  const before = await listFiles(disk, checkpoints)
   const moving = checkpoints.filter((checkpoint) => mayMove(before.get(checkpoint), now))
   if (moving.length === 0) return [...checkpoints]
   await wait(lookInterval)
-  const after = await listFiles(storage, moving)
+  const after = await listFiles(disk, moving)
   return checkpoints.map((checkpoint) => {
     const later = after.get(checkpoint)
     const change = later === undefined ? null : findChange(before.get(checkpoint)?.files ?? [], later.files)

@@ -2,21 +2,46 @@
  * The folders of one scan, each listed once, whoever asks: the search for runs, the layouts, and what looks into the
  * checkpoints' folders. Short-lived: what changes on disk meanwhile is seen by the next scan.
  */
-import type { DirectoryEntry, ReadStorage, Result, Stat } from '../../storage/storage.js'
+import type { ScanMemory } from '../../storage/memory/scan-memory.js'
+import type { DirectoryEntry, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
+import { RememberingHandle } from './remembering-handle.js'
 
 /** Entries remembered at most; a scan of more lists a folder again rather than fill the memory. */
 const mostEntries = 2_000_000
 
-export class ScanTree implements ReadStorage {
-  private readonly listings = new Map<string, Result<readonly DirectoryEntry[]>>()
-  private readonly stats = new Map<string, Result<Stat>>()
-  private readonly resolved = new Map<string, Result<string>>()
-  private entries = 0
+/** What a scan has asked for. */
+class Known {
+  readonly listings = new Map<string, Result<readonly DirectoryEntry[]>>()
+  readonly stats = new Map<string, Result<Stat>>()
+  readonly resolved = new Map<string, Result<string>>()
+  entries = 0
+}
 
+export class ScanTree implements ReadStorage {
   readonly custody: ReadStorage['custody']
 
-  constructor(private readonly storage: ReadStorage) {
+  /** `memory` knows what earlier scans have read of files. */
+  constructor(
+    private readonly storage: ReadStorage,
+    private readonly memory: ScanMemory | null = null,
+    private readonly known = new Known(),
+  ) {
     this.custody = storage.custody
+  }
+
+  /**
+   * For those who judge the bytes of files: the same listings, but every byte comes from the file itself. Any other
+   * storage is given back.
+   */
+  static readingFiles(storage: ReadStorage): ReadStorage {
+    return storage instanceof ScanTree && storage.memory !== null
+      ? new ScanTree(storage.storage, null, storage.known)
+      : storage
+  }
+
+  /** For those who look a second time: what is on the disk now. */
+  static lookingAgain(storage: ReadStorage): ReadStorage {
+    return storage instanceof ScanTree ? storage.storage : storage
   }
 
   /** The same tree where there is one already. */
@@ -25,46 +50,75 @@ export class ScanTree implements ReadStorage {
   }
 
   async list(directories: readonly string[]): Promise<Result<readonly DirectoryEntry[]>[]> {
-    return remembered(this.listings, directories, async (missing) => {
+    return remembered(this.known.listings, directories, async (missing) => {
       const listed = await this.storage.list(missing)
-      for (const one of listed) this.entries += one.ok ? one.value.length + 1 : 1
-      if (this.entries > mostEntries) {
-        this.listings.clear()
-        this.entries = 0
+      for (const one of listed) this.known.entries += one.ok ? one.value.length + 1 : 1
+      if (this.known.entries > mostEntries) {
+        this.known.listings.clear()
+        this.known.entries = 0
       }
       return listed
     })
   }
 
   async stat(paths: readonly string[]): Promise<Result<Stat>[]> {
-    return remembered(this.stats, paths, (missing) => this.storage.stat(missing))
+    return remembered(this.known.stats, paths, (missing) => this.storage.stat(missing))
   }
 
   async resolve(paths: readonly string[]): Promise<Result<string>[]> {
-    return remembered(this.resolved, paths, (missing) => this.storage.resolve(missing))
+    return remembered(this.known.resolved, paths, (missing) => this.storage.resolve(missing))
   }
 
   /** What somebody has listed already, or only wants seen in part. */
   remember(path: string, entries: readonly DirectoryEntry[]): void {
-    this.listings.set(path, { ok: true, value: entries })
+    this.known.listings.set(path, { ok: true, value: entries })
   }
 
   /** These folders are not asked for any more. */
   forget(paths: Iterable<string>): void {
-    for (const path of paths) this.listings.delete(path)
+    for (const path of paths) this.known.listings.delete(path)
   }
 
   /** The same of all that lies in these, and what was learnt of single files: no two runs share them. */
   forgetWithin(taken: ReadonlySet<string>): void {
-    this.stats.clear()
-    this.resolved.clear()
-    for (const path of this.listings.keys()) if (isWithin(path, taken)) this.listings.delete(path)
+    this.known.stats.clear()
+    this.known.resolved.clear()
+    for (const path of this.known.listings.keys()) if (isWithin(path, taken)) this.known.listings.delete(path)
+  }
+
+  async read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]> {
+    const { memory } = this
+    if (memory === null) return this.storage.read(paths, limit)
+    const stats = await this.stat(paths)
+    const recalled = paths.map((path, index) => {
+      const stat = stats[index]
+      return stat?.ok === true && stat.value.size <= limit ? memory.whole(path, stat.value) : null
+    })
+    const missing = paths.filter((_, index) => recalled[index] === null)
+    const read = missing.length === 0 ? [] : await this.storage.read(missing, limit)
+    let next = 0
+    return paths.flatMap((path, index) => {
+      const known = recalled[index] ?? null
+      if (known !== null) return [{ ok: true as const, value: known }]
+      const answer = read[next++]
+      const stat = stats[index]
+      // One that grew or shrank since it was looked at is another file.
+      if (answer?.ok === true && stat?.ok === true && stat.value.size === answer.value.length) {
+        memory.keep(path, stat.value, 0, answer.value)
+      }
+      return answer ?? []
+    })
+  }
+
+  async open(path: string): Promise<ReadHandle> {
+    if (this.memory === null) return this.storage.open(path)
+    const [stat] = await this.stat([path])
+    if (stat?.ok !== true || stat.value.kind !== 'file') return this.storage.open(path)
+    return new RememberingHandle(path, stat.value, this.memory, () => this.storage.open(path))
   }
 
   readonly guard: ReadStorage['guard'] = (folder) => this.storage.guard(folder)
   readonly lstat: ReadStorage['lstat'] = (paths) => this.storage.lstat(paths)
-  readonly read: ReadStorage['read'] = (paths, limit) => this.storage.read(paths, limit)
-  readonly open: ReadStorage['open'] = (path) => this.storage.open(path)
   readonly sweep: ReadStorage['sweep'] = (find, options) => this.storage.sweep(find, options)
   readonly space: ReadStorage['space'] = (paths) => this.storage.space(paths)
 }

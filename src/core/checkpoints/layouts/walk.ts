@@ -4,6 +4,7 @@ import type { Run } from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { batches, compareText, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
+import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
 import { scanFolder } from './scan.js'
 import { ScanTree } from './tree.js'
@@ -17,6 +18,8 @@ export interface WalkOptions {
   readonly onUnreadable?: ((path: string, reason: string) => void) | undefined
   /** Told now and then how far the walk is. */
   readonly onProgress?: ((count: WalkCount) => void) | undefined
+  /** What earlier walks have read; left out: every file is read. */
+  readonly memory?: ScanMemory | undefined
   /** Ends the walk with CkptError `interrupted`. */
   readonly signal?: AbortSignal | undefined
 }
@@ -63,12 +66,13 @@ class Walk {
     private readonly root: string,
     private readonly options: WalkOptions,
   ) {
-    this.tree = new ScanTree(storage)
+    this.tree = new ScanTree(storage, options.memory ?? null)
   }
 
   async *below(listed: Folder, outer: IgnoreRules, depth: number): AsyncGenerator<WalkedRun> {
     this.stopIfAsked()
     this.folders += 1
+    await this.options.memory?.enter(listed.path)
     const rules = await this.rulesIn(listed, outer)
     const folder = { path: listed.path, entries: rules.without(listed) }
     this.tree.remember(folder.path, folder.entries)
@@ -78,6 +82,7 @@ class Walk {
       this.checkpoints += checkpoints.length
       yield { run: { path: folder.path, checkpoints }, storage: this.tree }
     }
+    await this.options.memory?.leave()
     this.options.onProgress?.({ folders: this.folders, runs: this.runs, checkpoints: this.checkpoints })
     const taken = takenBy(folder.path, checkpoints)
     this.tree.forgetWithin(taken)

@@ -1,0 +1,97 @@
+/**
+ * Remembered files as bytes. A record is a mark, then entry after entry: its length and CRC-32, then the path, the state
+ * and the extents. An entry that is not what its checksum says, or that does not hold together, is left out.
+ */
+import { crc32 } from '../../formats/crc32.js'
+import { mostOfFile, type Extent, type RememberedFile } from './scan-memory.js'
+
+/** Another number for another form. */
+const mark = Buffer.from('ckpt scan 1\n')
+/** Bytes. */
+const longestPath = 65_535
+const mostExtents = 4096
+/** Length and checksum before an entry; in it the length of the path, the state, the count of extents. */
+const headLength = 8
+const stateLength = 5 * 8
+const extentHead = 12
+
+export function encodeFiles(files: readonly RememberedFile[]): Uint8Array {
+  return Buffer.concat([mark, ...files.flatMap(encodeFile)])
+}
+
+function encodeFile({ path, state, extents }: RememberedFile): Uint8Array[] {
+  const name = Buffer.from(path)
+  if (name.length > longestPath || extents.length > mostExtents) return []
+  const fixed = Buffer.alloc(2 + name.length + stateLength + 2)
+  fixed.writeUInt16LE(name.length, 0)
+  name.copy(fixed, 2)
+  const { device, inode, size, modifiedNs, changedNs } = state
+  let at = 2 + name.length
+  for (const value of [device, inode, BigInt(size)]) at = fixed.writeBigUInt64LE(BigInt.asUintN(64, value), at)
+  for (const value of [modifiedNs, changedNs]) at = fixed.writeBigInt64LE(BigInt.asIntN(64, value), at)
+  fixed.writeUInt16LE(extents.length, at)
+  const body = Buffer.concat([fixed, ...extents.flatMap(encodeExtent)])
+  const head = Buffer.alloc(headLength)
+  head.writeUInt32LE(body.length, 0)
+  head.writeUInt32LE(crc32(body, 0), 4)
+  return [head, body]
+}
+
+function encodeExtent({ position, bytes }: Extent): Uint8Array[] {
+  const head = Buffer.alloc(extentHead)
+  head.writeBigUInt64LE(BigInt(position), 0)
+  head.writeUInt32LE(bytes.length, 8)
+  return [head, bytes]
+}
+
+/** What can be read of the record; nothing where it is none. */
+export function decodeFiles(record: Uint8Array): RememberedFile[] {
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
+  const files: RememberedFile[] = []
+  if (!bytes.subarray(0, mark.length).equals(mark)) return files
+  for (let at = mark.length; at + headLength <= bytes.length;) {
+    const length = bytes.readUInt32LE(at)
+    const sum = bytes.readUInt32LE(at + 4)
+    at += headLength
+    if (length > bytes.length - at) return files
+    const body = bytes.subarray(at, at + length)
+    at += length
+    const file = crc32(body, 0) === sum ? decodeFile(body) : null
+    if (file !== null) files.push(file)
+  }
+  return files
+}
+
+function decodeFile(body: Buffer): RememberedFile | null {
+  if (body.length < 2) return null
+  const pathEnd = 2 + body.readUInt16LE(0)
+  if (pathEnd + stateLength + 2 > body.length) return null
+  const size = Number(body.readBigUInt64LE(pathEnd + 16))
+  const state = {
+    device: body.readBigUInt64LE(pathEnd),
+    inode: body.readBigUInt64LE(pathEnd + 8),
+    size,
+    modifiedNs: body.readBigInt64LE(pathEnd + 24),
+    changedNs: body.readBigInt64LE(pathEnd + 32),
+  }
+  const count = body.readUInt16LE(pathEnd + stateLength)
+  const extents = decodeExtents(body.subarray(pathEnd + stateLength + 2), count, size)
+  return extents === null ? null : { path: body.toString('utf8', 2, pathEnd), state, extents }
+}
+
+/** Null where they do not fill the rest, or reach beyond the file. */
+function decodeExtents(rest: Buffer, count: number, size: number): Extent[] | null {
+  if (count > mostExtents || !Number.isSafeInteger(size)) return null
+  const extents: Extent[] = []
+  let at = 0
+  for (let index = 0; index < count; index += 1) {
+    if (at + extentHead > rest.length) return null
+    const position = Number(rest.readBigUInt64LE(at))
+    const length = rest.readUInt32LE(at + 8)
+    at += extentHead
+    if (length > mostOfFile || length > rest.length - at || position + length > size) return null
+    extents.push({ position, bytes: rest.subarray(at, at + length) })
+    at += length
+  }
+  return at === rest.length ? extents : null
+}

@@ -1,0 +1,107 @@
+/** The records of scans in a folder of the user's cache, a file for each folder that was scanned. */
+import { createHash, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { CkptError } from '../../errors.js'
+import type { Storage } from '../storage.js'
+import { decodeFiles, encodeFiles } from './record-bytes.js'
+import type { RememberedFile, ScanRecords } from './scan-memory.js'
+
+/** Bytes of one record. */
+const largestRecord = 80 << 20
+/** Bytes of all records; where there are more, the oldest go until a quarter is free. */
+export const mostRemembered = 256 << 20
+
+const suffix = '.scan'
+/** Seconds after which what a killed ckpt was writing is taken away. */
+const abandoned = 3600
+
+/** For anything that cannot be read or written: then nothing is remembered. */
+async function orElse<T>(fallback: T, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof CkptError) return fallback
+    throw error
+  }
+}
+
+/** `folder` is absolute and the user's own. */
+export class ScanRecordFiles implements ScanRecords {
+  /** Names that are there; null before anybody asked. */
+  private names: Promise<ReadonlySet<string>> | null = null
+  private written = 0
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly folder: string,
+  ) {}
+
+  async load(scanned: string): Promise<readonly RememberedFile[]> {
+    this.names ??= this.list()
+    const name = nameFor(scanned)
+    if (!(await this.names).has(name)) return []
+    const [bytes] = await this.storage.read([join(this.folder, name)], largestRecord)
+    return bytes?.ok === true ? decodeFiles(bytes.value) : []
+  }
+
+  private async list(): Promise<ReadonlySet<string>> {
+    const [listing] = await this.storage.list([this.folder])
+    return new Set(listing?.ok === true ? listing.value.map(({ name }) => name) : [])
+  }
+
+  async save(scanned: string, files: readonly RememberedFile[]): Promise<void> {
+    await orElse(undefined, async () => {
+      const bytes = encodeFiles(files)
+      if (bytes.length > largestRecord) return
+      // Whoever reads it meanwhile sees the old one or the new one.
+      const draft = join(this.folder, `${randomUUID()}.tmp`)
+      const file = await this.storage.create(draft, 0o600)
+      try {
+        await file.write(bytes)
+      } catch (error) {
+        await this.storage.unlink(draft)
+        throw error
+      } finally {
+        await file.close()
+      }
+      await this.storage.rename(draft, join(this.folder, nameFor(scanned)))
+      this.written += bytes.length
+    })
+  }
+
+  /** Keeps the folder within its bound. `now` is Unix seconds. */
+  async tidy(now: number): Promise<void> {
+    if (this.written === 0) return
+    await orElse(undefined, async () => {
+      const files = await this.files()
+      const left = files.filter(({ name, modified }) => !name.endsWith(suffix) && modified < now - abandoned)
+      const records = files.filter(({ name }) => name.endsWith(suffix)).sort((a, b) => a.modified - b.modified)
+      let bytes = records.reduce((sum, { size }) => sum + size, 0)
+      const isFull = bytes > mostRemembered
+      for (const { name } of left) await this.drop(name)
+      for (const { name, size } of records) {
+        if (!isFull || bytes <= (mostRemembered * 3) / 4) break
+        await this.drop(name)
+        bytes -= size
+      }
+    })
+  }
+
+  private async files() {
+    const names = [...(await this.list())].filter((name) => name.endsWith(suffix) || name.endsWith('.tmp'))
+    const stats = await this.storage.lstat(names.map((name) => join(this.folder, name)))
+    return names.flatMap((name, index) => {
+      const stat = stats[index]
+      return stat?.ok === true ? [{ name, size: stat.value.size, modified: stat.value.modified }] : []
+    })
+  }
+
+  /** Another ckpt may have dropped it already. */
+  private drop(name: string): Promise<void> {
+    return orElse(undefined, () => this.storage.unlink(join(this.folder, name)))
+  }
+}
+
+function nameFor(scanned: string): string {
+  return createHash('sha256').update(scanned).digest('hex').slice(0, 32) + suffix
+}

@@ -1,0 +1,150 @@
+/**
+ * What scans have read of files, remembered from one command to the next. The files decide: what is remembered counts
+ * only for a file that is the same by path, device, inode, size and both times to the nanosecond.
+ */
+import type { Stat } from '../storage.js'
+
+/** Bytes of a file from a position on. */
+export interface Extent {
+  readonly position: number
+  readonly bytes: Uint8Array
+}
+
+/** What tells one state of a file from another. */
+export interface FileState {
+  readonly device: bigint
+  readonly inode: bigint
+  /** Bytes. */
+  readonly size: number
+  readonly modifiedNs: bigint
+  readonly changedNs: bigint
+}
+
+export interface RememberedFile {
+  /** Absolute. */
+  readonly path: string
+  readonly state: FileState
+  readonly extents: readonly Extent[]
+}
+
+/** Where it is kept, folder by folder: each that was scanned has a record of its own. */
+export interface ScanRecords {
+  /** What was remembered of the files that were read when this folder was scanned; nothing that cannot be read. */
+  load(folder: string): Promise<readonly RememberedFile[]>
+  /** In place of what was there. Never throws: a memory that cannot be written is none. */
+  save(folder: string, files: readonly RememberedFile[]): Promise<void>
+}
+
+/** Bytes of one file; a longer one is read again each time. */
+export const mostOfFile = 1 << 20
+/** Bytes of all files of one folder. */
+const mostOfFolder = 64 << 20
+/** Nanoseconds. A file changed that shortly before it was read may change again without another time. */
+const youth = 2_000_000_000n
+
+interface Entry {
+  readonly state: FileState
+  readonly extents: Extent[]
+  bytes: number
+}
+
+/** The memory of one walk. One folder at a time is scanned. */
+export class ScanMemory {
+  private folder: string | null = null
+  private known = new Map<string, Entry>()
+  private used = new Map<string, Entry>()
+  private bytes = 0
+  private isNew = false
+
+  /** `now` gives Unix seconds. */
+  constructor(
+    private readonly records: ScanRecords,
+    private readonly now: () => number,
+  ) {}
+
+  async enter(folder: string): Promise<void> {
+    this.folder = folder
+    this.known = new Map(
+      (await this.records.load(folder)).map(({ path, state, extents }) => [
+        path,
+        { state, extents: [...extents], bytes: bytesOf(extents) },
+      ]),
+    )
+    this.used = new Map()
+    this.bytes = 0
+    this.isNew = false
+  }
+
+  /** What was read since `enter` is kept, in place of what was known and not asked for. */
+  async leave(): Promise<void> {
+    const { folder } = this
+    this.folder = null
+    if (folder === null || !this.isNew) return
+    const files = [...this.used].map(([path, { state, extents }]) => ({ path, state, extents }))
+    await this.records.save(folder, files)
+  }
+
+  /** The whole file; null where it is not remembered. */
+  whole(path: string, stat: Stat): Uint8Array | null {
+    const { size } = stat
+    return size > mostOfFile ? null : this.part(path, stat, 0, size)
+  }
+
+  /** That part of the file, cut at its end; null where not all of it is remembered. */
+  part(path: string, stat: Stat, position: number, length: number): Uint8Array | null {
+    const entry = this.entryOf(path, stat)
+    const wanted = Math.max(0, Math.min(length, stat.size - position))
+    const extent = entry?.extents.find(
+      (one) => one.position <= position && one.position + one.bytes.length >= position + wanted,
+    )
+    if (extent === undefined) return null
+    return extent.bytes.subarray(position - extent.position, position - extent.position + wanted)
+  }
+
+  /** What was read just now of a file that was as `stat` says before. */
+  keep(path: string, stat: Stat, position: number, bytes: Uint8Array): void {
+    if (this.folder === null || this.isYoung(stat)) return
+    const entry = this.entryOf(path, stat) ?? { state: stateOf(stat), extents: [], bytes: 0 }
+    if (entry.bytes + bytes.length > mostOfFile || this.bytes + bytes.length > mostOfFolder) return
+    // The bytes may be a view of a large block, or be overwritten by whoever gave them.
+    entry.extents.push({ position, bytes: bytes.slice() })
+    entry.bytes += bytes.length
+    this.bytes += bytes.length
+    this.used.set(path, entry)
+    this.isNew = true
+  }
+
+  private entryOf(path: string, stat: Stat): Entry | null {
+    const used = this.used.get(path)
+    if (used !== undefined && isSame(used.state, stat)) return used
+    const entry = this.known.get(path)
+    if (entry === undefined || !isSame(entry.state, stat)) return null
+    this.used.set(path, entry)
+    this.bytes += entry.bytes
+    return entry
+  }
+
+  /** A time to come means that one of the clocks is wrong: such a file is never old. */
+  private isYoung({ modifiedNs, changedNs }: Stat): boolean {
+    const newest = modifiedNs > changedNs ? modifiedNs : changedNs
+    return BigInt(Math.floor(this.now() * 1e9)) - newest < youth
+  }
+}
+
+function bytesOf(extents: readonly Extent[]): number {
+  return extents.reduce((sum, { bytes }) => sum + bytes.length, 0)
+}
+
+function stateOf({ device, inode, size, modifiedNs, changedNs }: Stat): FileState {
+  return { device, inode, size, modifiedNs, changedNs }
+}
+
+function isSame(a: FileState, b: FileState): boolean {
+  return (
+    a.inode === b.inode &&
+    a.size === b.size &&
+    a.modifiedNs === b.modifiedNs &&
+    a.changedNs === b.changedNs &&
+    a.device === b.device
+  )
+}
