@@ -8,12 +8,15 @@ import {
   type Comparison,
   type Measured,
 } from '../core/tensors/compare/index.js'
+import { CkptError } from '../core/errors.js'
 import { compileMapping } from '../core/tensors/names/index.js'
-import { findFile } from '../core/runs/index.js'
+import { compareRuns, findFile, openNamed } from '../core/runs/index.js'
+import type { Run } from '../core/checkpoint.js'
 import { isFile, openSafely } from '../core/runs/open-tensors.js'
 import type { TensorFile } from '../core/tensors/read/index.js'
 import { filterFlags, keyFlag } from '../cli/tensor-flags.js'
 import { diffDocument, isDifferent, renderDiff, renderUncompared } from '../render/diff.js'
+import { renderRunDiff, runDiffDocument, runsDiffer } from '../render/diff-runs.js'
 import { renderIdle } from '../render/messages.js'
 import { baseOf } from '../machine/working-folder.js'
 
@@ -22,13 +25,17 @@ const differ = 1
 
 export default class Diff extends BaseCommand<typeof Diff> {
   static override isReader = true
-  static override summary = 'Compare the tensors of two files: names, shapes, dtypes, and values'
-  static override description = `Tells what was added (only in B), removed (only in A), reshaped and recast (another dtype). With --values it reads all
+  static override summary = 'Compare two runs, or the tensors of two files'
+  static override description = `Of two runs: the hyper-parameters that differ, metrics at equal steps, the best, the checkpoints, and the version of the
+code where it is recorded (the commit in W&B's metadata, SpeechBrain's env.log, MLflow's tags, or a hyper-parameter).
+
+Of files and checkpoints, and of runs with --tensors or a flag about tensors: tells what was added (only in B), removed (only in A), reshaped and recast (another dtype). With --values it reads all
 values that can be compared, and tells how many tensors are equal, and of the others the largest and the mean absolute
 difference and the cosine of both. A and B may be files, checkpoints, or runs, of which the newest checkpoint counts.
 Exit status 0 whether they differ or not; with --exit-code 1 when they do, as git diff has it, or when
 values cannot be compared: of dtypes below a byte, and complex ones with others.`
   static override examples = [
+    { description: 'what is different about the other run?', command: '<%= config.bin %> diff exp/save exp2/save' },
     { description: 'another vocabulary?', command: '<%= config.bin %> diff pretrained.safetensors new.safetensors' },
     {
       description: 'how far training moved the weights',
@@ -44,6 +51,8 @@ values cannot be compared: of dtypes below a byte, and complex ones with others.
     b: Args.string({ description: 'what it is compared with', required: true, ignoreStdin: true }),
   }
   static override flags = {
+    tensors: Flags.boolean({ description: 'of two runs too: compare the tensors of their newest checkpoints' }),
+    all: Flags.boolean({ description: 'of two runs: every row and every metric, also on a terminal' }),
     values: Flags.boolean({ description: 'compare the values too' }),
     'exit-code': Flags.boolean({ description: 'exit status 1 when anything differs, or cannot be compared' }),
     key: keyFlag,
@@ -51,6 +60,40 @@ values cannot be compared: of dtypes below a byte, and complex ones with others.
   }
 
   async run(): Promise<void> {
+    const runs = await this.twoRuns()
+    if (runs === null) return this.compareFiles()
+    const comparison = await compareRuns(this.storage, runs[0], runs[1], this.now())
+    const lines = this.wantsJson ? [] : await renderRunDiff(comparison, { output: this.output, all: this.flags.all })
+    this.answer(
+      () => runDiffDocument(comparison),
+      () => lines,
+    )
+    if (this.flags['exit-code'] && runsDiffer(comparison)) process.exitCode = differ
+  }
+
+  /** Null where tensors are meant. */
+  private async twoRuns(): Promise<readonly [Run, Run] | null> {
+    const { tensors, values, key, include, exclude } = this.flags
+    if (tensors || values || key !== undefined || include !== undefined || exclude !== undefined) return null
+    const a = await this.runAt(this.args.a)
+    const b = a === null ? null : await this.runAt(this.args.b)
+    return a === null || b === null ? null : [a, b]
+  }
+
+  private async runAt(argument: string): Promise<Run | null> {
+    const [there] = await this.storage.stat([resolve(argument)])
+    if (there?.ok !== true || there.value.kind !== 'directory') return null
+    try {
+      const named = await openNamed(this.storage, argument, baseOf(argument))
+      return named.kind === 'run' ? named.run : null
+    } catch (error) {
+      // A folder of weights is none, and its tensors can be compared.
+      if (error instanceof CkptError && error.code === 'not-found') return null
+      throw error
+    }
+  }
+
+  private async compareFiles(): Promise<void> {
     const names = await compileMapping({ include: this.flags.include ?? [], exclude: this.flags.exclude ?? [] })
     const a = await this.open(this.args.a)
     try {

@@ -84,7 +84,7 @@ const lines: Readonly<Record<keyof typeof loadCommand, readonly Line[]>> = {
     ({ run }) => [run, '--to', 'torch'],
   ],
   demote: [({ run }) => [run, '--keep', '1', '--dry-run'], ({ run }) => [run, '--keep', '1', '--yes']],
-  diff: [({ file, other }) => [file, other, '--values'], ({ newest, file }) => [newest, file]],
+  diff: [({ run }) => [run, run], ({ file, other }) => [file, other, '--values'], ({ newest, file }) => [newest, file]],
   doctor: [({ run }) => [run]],
   du: [({ root }) => [root], ({ root }) => [join(root, `x${wild}`)]],
   export: [

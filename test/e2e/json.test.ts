@@ -123,6 +123,7 @@ const documents: Case[] = [
     'export',
     () => ['export', asr(), '--min', 'WER', '--into', join(temporaryDirectory(), 'served')],
   ],
+  ['two runs', 'diff-runs', () => ['diff', asr(), asr()]],
   ['headers', 'diff', () => ['diff', file('source'), file('target')]],
   ['values', 'diff', () => ['diff', file('source'), file('target'), '--values']],
   ['a report', 'transfer', () => ['transfer', file('source'), file('target')]],

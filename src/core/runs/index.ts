@@ -71,4 +71,5 @@ export {
   type PlannedRun,
 } from './prune-many.js'
 export { reportRun, type AxisCurves, type ReportRequest, type RunReport } from './report.js'
+export { compareRuns, type ComparedRun, type RunComparison } from './compare-runs.js'
 export { DiskUses, type DiskUse, type UseKind } from './disk-use.js'

@@ -1,2 +1,3 @@
 /** What runs were started with. */
 export { readHyperParameters, type FoundHyperParameters } from './read.js'
+export { readCodeVersion, type CodeVersion } from './code-version.js'

@@ -201,7 +201,7 @@ function newestOf(checkpoints: readonly Checkpoint[]): Checkpoint | undefined {
 }
 
 /** `20261128_234746` of `offline-run-20261128_234746-a1b2c3d4`. */
-function timeIn(name: string): string {
+export function timeIn(name: string): string {
   return /run-(\d{8}_\d{6})/.exec(name)?.[1] ?? ''
 }
 

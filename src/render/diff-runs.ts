@@ -1,0 +1,177 @@
+/** What differs between two runs, as people see it and for --json. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Checkpoint } from '../core/checkpoint.js'
+import type { ComparedRun, RunComparison } from '../core/runs/index.js'
+import { formatMeta } from './checkpoints.js'
+import { painter } from './colours.js'
+import type { Output } from './output.js'
+import { printable } from './printable.js'
+import { describeBest } from './runs.js'
+import { renderTable, type Column } from './table.js'
+import { allDigits, formatNumber, formatSize, plural } from './units.js'
+
+/** Rows of a table of metrics on a terminal. */
+const mostRows = 20
+
+/** One fact of both. */
+interface Facing {
+  readonly name: string
+  readonly a: string
+  readonly b: string
+}
+
+export function runsDiffer({ a, b, settings, metrics }: RunComparison): boolean {
+  const states = [a, b].map(({ checkpoints }) => checkpoints.map(momentOf))
+  return (
+    settings.length > 0 ||
+    a.code?.commit !== b.code?.commit ||
+    !isDeepStrictEqual(states[0], states[1]) ||
+    metrics.some(({ points }) => points.some((point) => point.a !== point.b))
+  )
+}
+
+function momentOf({ step, epoch, meta }: Checkpoint): unknown {
+  return { step, epoch, meta: [...meta].filter(([key]) => key !== 'unixtime') }
+}
+
+/** `all`: every row, also on a terminal. */
+export async function renderRunDiff(
+  comparison: RunComparison,
+  { output, all }: { readonly output: Output; readonly all: boolean },
+): Promise<string[]> {
+  const { a, b, settings, alike } = comparison
+  const paint = painter(output.colours)
+  const table = async (title: string, rows: readonly Facing[]) =>
+    rows.length === 0 ? [] : ['', paint('title', title), ...(await renderFacing(rows, output))]
+  const settingRows = settings.map(({ name, a: one, b: other }) => ({
+    name: printable(name),
+    a: formatMeta(one, allDigits),
+    b: formatMeta(other, allDigits),
+  }))
+  return [
+    `A ${printable(a.path)}`,
+    `B ${printable(b.path)}`,
+    ...(await table(`Hyper-parameters: ${settings.length} differ, ${alike} are alike`, settingRows)),
+    ...(settings.length === 0 ? ['', paint('title', `Hyper-parameters: ${describeAlike(alike)}`)] : []),
+    ...(await table('Runs', factsOf(a, b))),
+    ...(await renderMetrics(comparison, output, all)),
+  ]
+}
+
+function describeAlike(alike: number): string {
+  return alike === 0 ? 'none found' : `${alike}, all alike`
+}
+
+function factsOf(a: ComparedRun, b: ComparedRun): Facing[] {
+  const fact = (name: string, tell: (run: ComparedRun) => string): Facing => ({ name, a: tell(a), b: tell(b) })
+  const newest = ({ checkpoints }: ComparedRun) => checkpoints[0]
+  const number = (value: number | null | undefined) =>
+    value === null || value === undefined ? '-' : formatNumber(value)
+  const facts = [
+    fact('checkpoints', ({ checkpoints }) => String(checkpoints.length)),
+    fact('layout', ({ checkpoints }) => [...new Set(checkpoints.map(({ layout }) => layout))].join(',')),
+    fact('newest', (run) => printable(newest(run)?.name ?? '-')),
+    fact('newest epoch', (run) => number(newest(run)?.epoch)),
+    fact('newest step', (run) => number(newest(run)?.step)),
+    fact('best', ({ best }) => describeBest(best)),
+    fact('best checkpoint', ({ best }) => (best === null ? '-' : printable(best.checkpoint.name))),
+    fact('size', ({ size }) => formatSize(size)),
+    fact('git commit', ({ code }) => (code === null ? '-' : printable(code.commit))),
+  ]
+  return facts.filter((one) => one.a !== '-' || one.b !== '-')
+}
+
+async function renderFacing(rows: readonly Facing[], output: Output): Promise<string[]> {
+  const columns: Column<Facing>[] = [
+    { title: 'NAME', cell: ({ name }) => name },
+    { title: 'A', cell: ({ a }) => a },
+    { title: 'B', wraps: true, cell: ({ b }) => b },
+  ]
+  const { isTerminal, width, colours } = output
+  return [...(await renderTable(columns, rows, { isTerminal, width, paint: painter(colours) }))]
+}
+
+interface MetricRow {
+  readonly x: number
+  /** By key, of A and of B. */
+  readonly values: ReadonlyMap<string, readonly [number, number]>
+}
+
+async function renderMetrics({ axis, metrics }: RunComparison, output: Output, all: boolean): Promise<string[]> {
+  const shared = metrics.filter(({ points }) => points.length > 0)
+  const rows = rowsOf(shared)
+  const paint = painter(output.colours)
+  if (rows.length === 0) return ['', paint('title', `Metrics: none that both have at the same ${axis}`)]
+  const { isTerminal, width } = output
+  const shown = isTerminal && !all ? thinned(rows, mostRows) : rows
+  const columns: Column<MetricRow>[] = [
+    { title: axis.toUpperCase(), align: 'right', cell: ({ x }) => formatNumber(x) },
+    ...shared.flatMap(({ key }, index) => [metricColumn(key, 'A', index), metricColumn(key, 'B', index)]),
+  ]
+  const table = await renderTable(columns, shown, { isTerminal, width: all ? Number.POSITIVE_INFINITY : width, paint })
+  const more = rows.length - shown.length
+  return [
+    '',
+    paint('title', `Metrics at equal ${axis}: ${plural(rows.length, 'row')}`),
+    ...table,
+    ...(more > 0 ? [paint('faint', `… and ${plural(more, 'more row')} between them: --all`)] : []),
+  ]
+}
+
+/** The columns of the later metrics leave a narrow terminal first, both of one together. */
+function metricColumn(key: string, run: 'A' | 'B', index: number): Column<MetricRow> {
+  return {
+    title: `${printable(key)} ${run}`,
+    align: 'right',
+    leaves: index,
+    cell: ({ values }) => {
+      const pair = values.get(key)
+      return pair === undefined ? '-' : formatNumber(pair[run === 'A' ? 0 : 1])
+    },
+  }
+}
+
+function rowsOf(metrics: RunComparison['metrics']): MetricRow[] {
+  const rows = new Map<number, Map<string, readonly [number, number]>>()
+  for (const { key, points } of metrics) {
+    for (const { x, a, b } of points) {
+      const row = rows.get(x) ?? new Map<string, readonly [number, number]>()
+      rows.set(x, row.set(key, [a, b]))
+    }
+  }
+  return [...rows].sort(([one], [other]) => one - other).map(([x, values]) => ({ x, values }))
+}
+
+/** The first, the last, and the others evenly. */
+function thinned<T>(rows: readonly T[], most: number): T[] {
+  if (rows.length <= most) return [...rows]
+  return Array.from({ length: most }, (_, index) => rows[Math.round((index * (rows.length - 1)) / (most - 1))]).flatMap(
+    (row) => (row === undefined ? [] : [row]),
+  )
+}
+
+/** As `--json` gives it (docs/json.md). */
+export function runDiffDocument(comparison: RunComparison): Record<string, unknown> {
+  const { a, b, settings, alike, axis, metrics } = comparison
+  return {
+    a: runDocument(a),
+    b: runDocument(b),
+    differ: runsDiffer(comparison),
+    hyperparameters: {
+      alike,
+      differ: settings.map(({ name, a: one, b: other }) => ({ name, a: one ?? null, b: other ?? null })),
+    },
+    axis,
+    metrics: metrics.map(({ key, points }) => ({ key, points })),
+  }
+}
+
+function runDocument({ path, checkpoints, size, best, code }: ComparedRun): Record<string, unknown> {
+  return {
+    run: path,
+    checkpoints: checkpoints.map(({ name, step, epoch, layout }) => ({ name, step, epoch, layout })),
+    size,
+    best: best === null ? null : { metric: best.by, value: best.value ?? null, name: best.checkpoint.name },
+    commit: code === null ? null : { commit: code.commit, source: code.source },
+  }
+}
