@@ -3,7 +3,17 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { healthFrom, isSound, stateOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import { arrange, examineAcross, fileOfKey, openRun, openRuns, type Query } from '../core/runs/index.js'
+import type { ReadStorage } from '../core/storage/storage.js'
+import {
+  arrange,
+  examineAcross,
+  fileOfKey,
+  namesInQuery,
+  openRun,
+  searchRuns,
+  readWhole,
+  type Query,
+} from '../core/runs/index.js'
 import {
   bestOrder,
   describeAbsentBest,
@@ -57,17 +67,20 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     state: stateFlag,
   }
 
+  /** Of several runs: what their search has listed is not listed again. */
+  private reading: ReadStorage = this.storage
+
   async run(): Promise<void> {
     const { selector, path } = this.readArguments()
     const query = await readQuery(this.flags)
     const stateLocation = { stateDirectory: this.flags.state }
     const runs = this.flags.recursive
-      ? await this.walk(this.flags, (walking) => openRuns(this.storage, path, { ...stateLocation, ...walking }))
+      ? await this.search(path, query)
       : [await openRun(this.storage, path, stateLocation)]
     if (this.flags['best-per-run']) return this.print(path, await this.ofEachRun(runs, path, selector, query))
     const checkpoints = runs.flatMap((run) => run.checkpoints)
     const { ordered, selected, warnings } = await arrange(
-      this.storage,
+      this.reading,
       checkpoints,
       query,
       this.now(),
@@ -82,6 +95,16 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     await this.print(path, await this.takeSound(ranked, ordered))
   }
 
+  /** Every run below; each folder is listed once. */
+  private async search(path: string, query: Query): Promise<readonly Run[]> {
+    const { runs, storage } = await this.walk(this.flags, (walking) => {
+      const options = { stateDirectory: this.flags.state, ...walking }
+      return searchRuns(this.storage, path, options, (found) => readWhole(found, namesInQuery(query).length > 0))
+    })
+    this.reading = storage
+    return runs
+  }
+
   /** The best of each run, the best of all first. A run of which nothing is whole is told, and does not stop the others. */
   private async ofEachRun(
     runs: readonly Run[],
@@ -94,7 +117,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     const unknown: string[] = []
     let count = 0
     for (const run of runs) {
-      const { ordered, selected, warnings } = await arrange(this.storage, run.checkpoints, query, now, ['time'])
+      const { ordered, selected, warnings } = await arrange(this.reading, run.checkpoints, query, now, ['time'])
       count += ordered.length
       unknown.push(...warnings)
       try {
@@ -142,7 +165,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       const candidates = ranked.slice(looked, looked + Math.max(num - found.length, Math.min(looked, mostTogether)))
       looked += candidates.length
       const checked = await this.long('checking', (options) =>
-        examineAcross(this.storage, siblings, candidates, verify, options),
+        examineAcross(this.reading, siblings, candidates, verify, options),
       )
       for (const one of checked) {
         if (found.length === num) break
@@ -167,7 +190,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     const others = siblings.filter(({ run, path }) => run === one.run && path !== one.path)
     if (others.length > fewWitnesses && !lacksCountersAlone(one, others)) return false
     const bare = { ...one, health: healthFrom('none', []) }
-    const [examined] = await examineAcross(this.storage, [bare], [bare], this.flags.verify, {})
+    const [examined] = await examineAcross(this.reading, [bare], [bare], this.flags.verify, {})
     return examined !== undefined && isSound(examined)
   }
 

@@ -11,7 +11,9 @@ import {
   lookTwice,
   namesInOrders,
   openRun,
-  openRuns,
+  searchRuns,
+  namesInQuery,
+  readWhole,
   pinsOf,
   setAsideReasons,
   takeGonePins,
@@ -28,6 +30,7 @@ import {
   varyingKeys,
   type Order,
 } from '../core/choosing/selection/index.js'
+import type { ReadStorage } from '../core/storage/storage.js'
 import { isInForce, type Pin } from '../core/changes/state/index.js'
 import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
@@ -35,7 +38,7 @@ import { isMetaColumn, type Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { marksOf, sortRows } from '../render/rows.js'
 import { wait } from '../machine/clock.js'
-import { columnNames, renderFlat, renderRun, runDocument, type View } from '../render/run.js'
+import { columnNames, renderFlat, renderRun, runDocument, runOfManyDocument, type View } from '../render/run.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
 const screenful = 50
@@ -81,17 +84,20 @@ Exit status 3 when nothing matches.`
     state: stateFlag,
   }
 
+  /** Of several runs: what their search has listed is not listed again. */
+  private reading: ReadStorage = this.storage
+
   async run(): Promise<void> {
     const query = await readQuery(this.flags)
     const path = resolve(this.args.run)
     const stateLocation = { stateDirectory: this.flags.state }
     const runs = this.flags.recursive
-      ? await this.walk(this.flags, (walking) => openRuns(this.storage, path, { ...stateLocation, ...walking }))
+      ? await this.search(path, query)
       : [await openRun(this.storage, path, stateLocation)]
     if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
     const views = await this.views(runs, query)
     const [first] = views
-    const document = this.flags.recursive ? { runs: views.map(runDocument) } : first && checkpointsOf(first)
+    const document = this.flags.recursive ? { runs: views.map(runOfManyDocument) } : first && checkpointsOf(first)
     if (views.every(({ matching }) => matching === 0)) {
       this.failWith({ ...document })
       throw nothingMatches(path, views, query)
@@ -101,6 +107,17 @@ Exit status 3 when nothing matches.`
     const shown = views.filter(({ matching }) => matching > 0)
     const texts = this.wantsJson ? [] : await Promise.all(shown.map((view) => renderRun(view, options)))
     this.answer(document, () => texts.flatMap((text, index) => (index === 0 ? [...text] : ['', ...text])))
+  }
+
+  /** Every run below; each folder is listed once. */
+  private async search(path: string, query: Query): Promise<readonly Run[]> {
+    const settings = this.wantsJson || namesInQuery(query).length + this.keys.length > 0
+    const { runs, storage } = await this.walk(this.flags, (walking) => {
+      const options = { stateDirectory: this.flags.state, ...walking }
+      return searchRuns(this.storage, path, options, (found) => readWhole(found, settings))
+    })
+    this.reading = storage
+    return runs
   }
 
   /** One after the other; of one table for all each run shows the rows that it has among the first ones. */
@@ -118,7 +135,7 @@ Exit status 3 when nothing matches.`
     if (limit === Number.POSITIVE_INFINITY || this.flags.sort !== undefined) return null
     const selected: Checkpoint[] = []
     for (const run of runs) {
-      const found = await arrange(this.storage, run.checkpoints, query, this.now(), ['time', ...this.keys])
+      const found = await arrange(this.reading, run.checkpoints, query, this.now(), ['time', ...this.keys])
       selected.push(...found.selected)
     }
     const counts = new Map<string, number>()
@@ -161,7 +178,7 @@ Exit status 3 when nothing matches.`
     const now = this.now()
     const order = onlyOrder(query)
     const { ordered, trainings, selected, warnings } = await arrange(
-      this.storage,
+      this.reading,
       run.checkpoints,
       query,
       now,
@@ -252,10 +269,10 @@ Exit status 3 when nothing matches.`
     const counting = total === undefined ? {} : { total }
     return this.long('reading', async (options) => {
       if (sort === undefined) {
-        return examine(this.storage, siblings, ranked.slice(0, limit), verify, { ...options, ...counting })
+        return examine(this.reading, siblings, ranked.slice(0, limit), verify, { ...options, ...counting })
       }
-      const sorted = sortRows(await examine(this.storage, siblings, ranked, 'none', counting), sort, this.now())
-      return grade(this.storage, siblings, sorted.slice(0, limit), verify, options)
+      const sorted = sortRows(await examine(this.reading, siblings, ranked, 'none', counting), sort, this.now())
+      return grade(this.reading, siblings, sorted.slice(0, limit), verify, options)
     })
   }
 

@@ -3,6 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { loneLayout, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
+import type { ReadStorage } from '../core/storage/storage.js'
 import { NoRunError } from '../core/checkpoints/layouts/index.js'
 import { byRecency, describeAbsentBest } from '../core/choosing/selection/index.js'
 import {
@@ -10,7 +11,7 @@ import {
   loneFolder,
   openCheckpoint,
   openNamed,
-  openRuns,
+  searchRuns,
   recordRun,
   verdictOf,
   verifyRun,
@@ -23,7 +24,7 @@ import { stateFolderOf } from '../core/changes/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
 import { printable } from '../render/printable.js'
-import { renderVerified, verifyDocument } from '../render/verify.js'
+import { renderManyVerified, renderVerified, verifyDocument } from '../render/verify.js'
 import { wait } from '../machine/clock.js'
 import { baseOf } from '../machine/working-folder.js'
 
@@ -37,6 +38,8 @@ small reads a file; with it every byte, and compares the checksums that zip file
 ckpt does not know are not damaged. Of a run it also names leftovers, what saves that never finished left behind. A
 file of weights by itself, the index of a sharded model with its shards, and a folder of a model (of the hub, a .nemo
 within) are graded alike, and what is something else is named: a Git LFS pointer, a web page, a download cut short.
+
+With -r a row sums up each run, and what was found follows run by run.
 
 Exit status 4 when anything is found, 6 when some could only not be read. docs/health.md says what is checked, and every message.`
   static override examples = [
@@ -72,10 +75,18 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     state: stateFlag,
   }
 
+  /** Of several runs: what their search has listed is not listed again. */
+  private reading: ReadStorage = this.storage
+
   async run(): Promise<void> {
     const verified: Verified[] = []
     for (const { run, which } of await this.targets()) verified.push(await this.verify(run, which))
-    this.answer(verifyDocument(verified), () => renderVerified(verified, this.output))
+    const lines = this.wantsJson
+      ? []
+      : this.flags.recursive
+        ? await renderManyVerified(verified, { root: resolve(this.args.what?.[0] ?? '.'), output: this.output })
+        : renderVerified(verified, this.output)
+    this.answer(verifyDocument(verified), () => lines)
     const verdict = verdictOf(verified)
     if (verdict !== null) process.exitCode = exitStatusOf[verdict]
   }
@@ -94,7 +105,7 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     if (!record) {
       const hooks = await this.hooks()
       return this.long('checking', async (options) =>
-        withVerifyHooks(hooks, await verifyRun(this.storage, run, request, options), options.signal),
+        withVerifyHooks(hooks, await verifyRun(this.reading, run, request, options), options.signal),
       )
     }
     const now = this.now()
@@ -118,9 +129,10 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     const path = resolve(argument)
     const stateLocation = { stateDirectory: this.flags.state }
     if (this.flags.recursive) {
-      const runs = await this.walk(this.flags, (walking) =>
-        openRuns(this.storage, path, { ...stateLocation, ...walking }),
+      const { runs, storage } = await this.walk(this.flags, (walking) =>
+        searchRuns(this.storage, path, { ...stateLocation, ...walking }),
       )
+      this.reading = storage
       if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
       return runs.map((run) => ({ run, which: null }))
     }

@@ -6,6 +6,7 @@ import { columnFor, isMetaColumn, summarise, toDocument, type Row } from './chec
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
+import { valuesOf } from './settings.js'
 import { columnsLeftOut, laterLeaveFirst, renderTable, staying } from './table.js'
 import { formatSize, plural } from './units.js'
 
@@ -99,6 +100,12 @@ function footer({ rows, matching }: Pick<View, 'rows' | 'matching'>, columnsHidd
 
 export function layoutsOf(run: Run): string[] {
   return [...new Set(run.checkpoints.map((checkpoint) => checkpoint.layout))]
+}
+
+/** The same beside others, with what it was started with. */
+export function runOfManyDocument(view: View): Record<string, unknown> {
+  const settings = view.run.checkpoints[0]?.settings
+  return { ...runDocument(view), hyperparameters: valuesOf(settings?.all ?? new Map()) }
 }
 
 export function runDocument({ run, rows }: View): { run: string; layout: string | null; checkpoints: unknown[] } {

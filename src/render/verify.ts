@@ -1,15 +1,22 @@
 /** What `verify` found, run by run. */
+import { relative } from 'node:path'
 import { isDamaged, isUnreadable, type Checkpoint } from '../core/checkpoint.js'
 import type { Verified } from '../core/runs/index.js'
 import { describeFinding, toDocument } from './checkpoints.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'
 import type { Output } from './output.js'
+import { renderTable, type Column } from './table.js'
 import { printable } from './printable.js'
 import { plural } from './units.js'
 import { displayWidth } from './width.js'
 
-export function renderVerified(verified: readonly Verified[], { colours, width: columns }: Output): string[] {
+/** `heads` sums runs up, by path, of which only some checkpoints are told here. */
+export function renderVerified(
+  verified: readonly Verified[],
+  { colours, width: columns }: Output,
+  heads: ReadonlyMap<string, string> = new Map(),
+): string[] {
   const paint = painter(colours)
   const grade = (text: string) => text.padEnd('unfinished'.length)
   return verified.flatMap(({ run, checkpoints, leftovers }, index) => {
@@ -26,7 +33,7 @@ export function renderVerified(verified: readonly Verified[], { colours, width: 
     })
     return [
       ...(index === 0 ? [] : ['']),
-      paint('title', `${printable(run.path)}: ${sumUp(checkpoints)}`),
+      paint('title', `${printable(run.path)}: ${heads.get(run.path) ?? sumUp(checkpoints)}`),
       ...lines,
       ...leftovers.flatMap(({ name, reason }) =>
         hang(
@@ -37,6 +44,53 @@ export function renderVerified(verified: readonly Verified[], { colours, width: 
       ),
     ]
   })
+}
+
+/** A row for each run, then what was found in those where anything was. */
+export async function renderManyVerified(
+  verified: readonly Verified[],
+  { root, output }: { readonly root: string; readonly output: Output },
+): Promise<string[]> {
+  const { isTerminal, width, colours } = output
+  const paint = painter(colours)
+  const whole = ({ checkpoints }: Verified) => checkpoints.filter(({ health }) => health.grade === 'whole').length
+  const columns: Column<Verified>[] = [
+    {
+      title: 'RUN',
+      shortens: true,
+      cell: ({ run }) => printable(isTerminal ? relative(root, run.path) || '.' : run.path),
+    },
+    { title: 'CHECKPOINTS', align: 'right', cell: ({ checkpoints }) => String(checkpoints.length) },
+    { title: 'WHOLE', align: 'right', cell: (one) => String(whole(one)) },
+    {
+      title: 'FOUND',
+      cell: (one) => describeFound(one),
+      paint: (one, text) => paint(hasFound(one) ? 'bad' : 'good', text),
+    },
+  ]
+  const found = verified.filter(hasFound).map((one) => ({
+    ...one,
+    checkpoints: one.checkpoints.filter(({ health }) => health.findings.length > 0),
+  }))
+  const heads = new Map(verified.map(({ run, checkpoints }) => [run.path, sumUp(checkpoints)]))
+  return [
+    ...(await renderTable(columns, verified, { isTerminal, width, paint })),
+    ...(found.length === 0 ? [] : ['', ...renderVerified(found, output, heads)]),
+  ]
+}
+
+function hasFound({ checkpoints, leftovers }: Verified): boolean {
+  return leftovers.length > 0 || checkpoints.some(({ health }) => health.findings.length > 0)
+}
+
+/** `2 corrupt, 1 leftover`; a dash where nothing was found. */
+function describeFound({ checkpoints, leftovers }: Verified): string {
+  const counts = new Map<string, number>()
+  for (const { health } of checkpoints) {
+    if (health.findings.length > 0) counts.set(health.grade, (counts.get(health.grade) ?? 0) + 1)
+  }
+  const grades = [...counts].map(([grade, count]) => `${count} ${grade}`)
+  return [...grades, ...(leftovers.length > 0 ? [plural(leftovers.length, 'leftover')] : [])].join(', ') || '-'
 }
 
 function sumUp(checkpoints: readonly Checkpoint[]): string {

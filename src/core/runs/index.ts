@@ -1,5 +1,5 @@
 /** A run as a whole: the parts of core put together for the questions that people ask of one. */
-export { arrange, namesInOrders, type Arranged, type Query } from './rank-and-filter.js'
+export { arrange, namesInOrders, namesInQuery, type Arranged, type Query } from './rank-and-filter.js'
 export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './choose.js'
 export {
   eachRun,
@@ -11,7 +11,10 @@ export {
   openRun,
   openRunIfAny,
   openRuns,
+  searchRuns,
+  readWhole,
   type Named,
+  type OpenedRuns,
 } from './open.js'
 export { loneFile, loneFolder, type Lone } from './lone.js'
 export { clearTheWay, describeObstacle, tellObstacles, type ClearContext, type Cleared } from './clear-the-way.js'

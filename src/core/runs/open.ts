@@ -4,6 +4,7 @@ import type { Checkpoint, HealthLevel, Run } from '../checkpoint.js'
 import { checkHealth, checkStructure, type HealthOptions } from '../checkpoints/health/index.js'
 import {
   compareText,
+  complete,
   findCheckpointAt,
   loadCheckpoint,
   loadRun,
@@ -15,7 +16,9 @@ import {
   type WalkedRun,
   type WalkOptions,
 } from '../checkpoints/layouts/index.js'
+import { readHyperParameters } from '../checkpoints/hyperparameters/index.js'
 import type { ReadStorage } from '../storage/storage.js'
+import { withKnownSettings } from './with-settings.js'
 import { withDemotions, type StateLocation } from './run-with-state.js'
 
 /** The run at or below `path` (absolute) with the health that names and meta tell. Throws as `loadRun` does. */
@@ -40,15 +43,49 @@ export async function openRunIfAny(
   }
 }
 
-/** All runs at or below `path` (absolute), likewise, sorted by path. */
+/** The runs alone. */
 export async function openRuns(
   storage: ReadStorage,
   path: string,
   options: StateLocation & WalkOptions = {},
-): Promise<Run[]> {
+): Promise<readonly Run[]> {
+  return (await searchRuns(storage, path, options)).runs
+}
+
+/** Runs, and the storage by which to go on reading them: what their search has listed is not listed again. */
+export interface OpenedRuns {
+  readonly runs: readonly Run[]
+  readonly storage: ReadStorage
+}
+
+/**
+ * All runs at or below `path` (absolute), likewise, sorted by path. `prepare` is asked of each as it is found, while what
+ * is read is remembered.
+ */
+export async function searchRuns(
+  storage: ReadStorage,
+  path: string,
+  options: StateLocation & WalkOptions = {},
+  prepare: (found: WalkedRun) => Promise<Run> = async ({ run }) => Promise.resolve(run),
+): Promise<OpenedRuns> {
   const runs: Run[] = []
-  for await (const { run } of eachRun(storage, path, options)) runs.push(run)
-  return runs.sort((a, b) => compareText(a.path, b.path))
+  let reading = storage
+  for await (const found of eachRun(storage, path, { ...options, keepsListings: true })) {
+    runs.push(await prepare(found))
+    reading = found.storage
+  }
+  return { runs: runs.sort((a, b) => compareText(a.path, b.path)), storage: reading }
+}
+
+/**
+ * The run with all that small files beside its metas tell, and what it was started with where that is asked for: read
+ * here, so that it is remembered with the rest.
+ */
+export async function readWhole({ run, storage }: WalkedRun, withSettings: boolean): Promise<Run> {
+  const checkpoints = await complete(storage, run.checkpoints)
+  if (!withSettings) return { ...run, checkpoints }
+  const { all } = await readHyperParameters(storage, run)
+  return { ...run, checkpoints: withKnownSettings(checkpoints, all) }
 }
 
 /** The same one by one as they are found, for those who need only a part of each. */

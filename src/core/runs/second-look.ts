@@ -1,7 +1,7 @@
 /** Beside a live trainer a checkpoint that is being written, or removed, looks damaged for a moment: it is looked at twice. */
 import { isDamaged, type Checkpoint, type Run } from '../checkpoint.js'
 import { settle, type SettleOptions } from '../checkpoints/health/index.js'
-import { measure } from '../checkpoints/layouts/index.js'
+import { measure, ScanTree } from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { openRunIfAny } from './open.js'
 import type { StateLocation } from './run-with-state.js'
@@ -21,17 +21,18 @@ export async function lookTwice(
   storage: ReadStorage,
   run: Run,
   graded: readonly Checkpoint[],
-  regrade: (run: Run, measured: readonly Checkpoint[]) => Promise<readonly Checkpoint[]>,
+  regrade: (run: Run, measured: readonly Checkpoint[], disk: ReadStorage) => Promise<readonly Checkpoint[]>,
   again: SettleOptions & StateLocation,
 ): Promise<SecondLook> {
+  const disk = ScanTree.lookingAgain(storage)
   const suspects = graded.filter((one) => isDamaged(one) && (one.modified ?? again.now) > again.now - young)
   if (suspects.length === 0) return { checkpoints: [...graded], writing: new Set() }
-  const settled = await settle(storage, suspects, again)
+  const settled = await settle(disk, suspects, again)
   const moved = settled.filter((one, index) => one !== suspects[index])
-  const now = await openRunIfAny(storage, run.path, again)
+  const now = await openRunIfAny(disk, run.path, again)
   const there = new Map(now?.checkpoints.map((one) => [one.path, one]))
   const quiet = suspects.flatMap(({ path }) => there.get(path) ?? [])
-  const second = await regrade(now ?? run, await measure(storage, quiet))
+  const second = await regrade(now ?? run, await measure(disk, quiet), disk)
   const found = new Map([...second, ...moved].map((one) => [one.path, one]))
   const suspected = new Set(suspects.map(({ path }) => path))
   return {

@@ -80,7 +80,7 @@ export async function verifyRun(
           storage,
           run,
           graded,
-          (now, these) => gradeAll(storage, now, these, { level, state }, options),
+          (now, these, disk) => gradeAll(disk, now, these, { level, state }, options),
           again,
         )
   return { ...(await lookOn(storage, run, which, checkpoints, finite, options)), recorded: [], writing }

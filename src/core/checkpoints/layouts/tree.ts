@@ -79,10 +79,14 @@ export class ScanTree implements ReadStorage {
     for (const path of paths) this.known.listings.delete(path)
   }
 
-  /** The same of all that lies in these, and what was learnt of single files: no two runs share them. */
-  forgetWithin(taken: ReadonlySet<string>): void {
+  /** What was learnt of single files: no two runs share them. */
+  forgetFiles(): void {
     this.known.stats.clear()
     this.known.resolved.clear()
+  }
+
+  /** The same of all listings in these. */
+  forgetWithin(taken: ReadonlySet<string>): void {
     for (const path of this.known.listings.keys()) if (isWithin(path, taken)) this.known.listings.delete(path)
   }
 

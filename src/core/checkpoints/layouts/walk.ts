@@ -1,4 +1,5 @@
 /** All runs at and below a folder, one after the other: each folder is listed once, whoever asks for it. */
+import { dirname } from 'node:path'
 import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
@@ -18,6 +19,11 @@ export interface WalkOptions {
   readonly onUnreadable?: ((path: string, reason: string) => void) | undefined
   /** Told now and then how far the walk is. */
   readonly onProgress?: ((count: WalkCount) => void) | undefined
+  /**
+   * The storage of the runs goes on remembering what was listed in them: for those who go on with the runs when the walk
+   * is over.
+   */
+  readonly keepsListings?: boolean | undefined
   /** What earlier walks have read; left out: every file is read. */
   readonly memory?: ScanMemory | undefined
   /** Ends the walk with CkptError `interrupted`. */
@@ -57,6 +63,8 @@ export async function* walkRuns(
 
 class Walk {
   private readonly tree: ScanTree
+  /** Folders whose listings stay. */
+  private readonly kept = new Set<string>()
   private folders = 0
   private runs = 0
   private checkpoints = 0
@@ -79,19 +87,29 @@ class Walk {
     const checkpoints = await scanFolder(this.tree, folder)
     if (checkpoints.length > 0) {
       this.runs += 1
+      this.keepListing(folder.path)
       this.checkpoints += checkpoints.length
       yield { run: { path: folder.path, checkpoints }, storage: this.tree }
     }
     await this.options.memory?.leave()
     this.options.onProgress?.({ folders: this.folders, runs: this.runs, checkpoints: this.checkpoints })
     const taken = takenBy(folder.path, checkpoints)
-    this.tree.forgetWithin(taken)
+    this.tree.forgetFiles()
+    if (this.options.keepsListings !== true) this.tree.forgetWithin(taken)
     if (depth === deepest) return
     const inside = foldersIn(folder).filter((path) => !taken.has(path))
     for (const batch of batches(inside, together)) {
       for (const one of await this.list(batch)) yield* this.below(one, rules, depth + 1)
     }
-    this.tree.forget(inside)
+    this.tree.forget(inside.filter((path) => !this.kept.has(path)))
+  }
+
+  /** Of the run and of the folders above it, which may tell what it was started with. */
+  private keepListing(run: string): void {
+    if (this.options.keepsListings !== true) return
+    for (let path = run; path.length >= this.root.length && !this.kept.has(path); path = dirname(path)) {
+      this.kept.add(path)
+    }
   }
 
   /** What lies in the folder is asked for by the rules above it, and by its own. */

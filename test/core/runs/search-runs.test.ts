@@ -1,0 +1,72 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { arrange, examine, readWhole, searchRuns, verifyRun, type OpenedRuns } from '../../../src/core/runs/index.js'
+import { stateFolderOf } from '../../../src/core/changes/state/index.js'
+import { localStorage } from '../../../src/core/storage/local.js'
+import type { ReadStorage } from '../../../src/core/storage/storage.js'
+
+let root: string
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'ckpt-search-'))
+  for (const run of ['a', 'b/deep', 'c']) {
+    write(`${run}/hyperparams.yaml`, 'lr: 0.1\n')
+    for (const epoch of [1, 2, 3]) {
+      write(`${run}/save/CKPT+${epoch}/CKPT.yaml`, `unixtime: ${1.7e9 + epoch}\nloss: ${epoch}\n`)
+      write(`${run}/save/CKPT+${epoch}/counter.ckpt`, String(epoch))
+      write(`${run}/save/CKPT+${epoch}/model.ckpt`, 'weights')
+    }
+  }
+  write('data/set/1.txt', 'x')
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+function write(name: string, text: string): void {
+  mkdirSync(dirname(join(root, name)), { recursive: true })
+  writeFileSync(join(root, name), text)
+}
+
+/** What is done with the runs that were found, and the folders that were listed for all that, each as often as it was. */
+async function listedBy(work: (opened: OpenedRuns) => Promise<unknown>, withSettings = false): Promise<string[]> {
+  const listed: string[] = []
+  const local = localStorage()
+  const counting: ReadStorage = { ...local, list: (paths) => (listed.push(...paths), local.list(paths)) }
+  await work(await searchRuns(counting, root, {}, (found) => readWhole(found, withSettings)))
+  return listed.filter((path) => path.startsWith(root)).sort()
+}
+
+const once = (paths: readonly string[]) => [...new Set(paths)].sort()
+const query = { orders: [], where: [] }
+
+describe('a search for runs lists each folder once', () => {
+  it('for a table of checkpoints (list -r), with hyper-parameters too', async () => {
+    const listed = await listedBy(async ({ runs, storage }) => {
+      for (const { checkpoints } of runs) {
+        const { ordered } = await arrange(storage, checkpoints, query, 1.8e9, ['lr', 'size', 'time'])
+        await examine(storage, checkpoints, ordered, 'none')
+      }
+    }, true)
+    expect(listed).toEqual(once(listed))
+    expect(listed.length).toBeGreaterThan(9)
+  })
+
+  it('for the best that is whole (find -r)', async () => {
+    const listed = await listedBy(async ({ runs, storage }) => {
+      const all = runs.flatMap(({ checkpoints }) => checkpoints)
+      const { ordered } = await arrange(storage, all, query, 1.8e9, ['time'])
+      await examine(storage, ordered, ordered.slice(0, 3), 'quick')
+    })
+    expect(listed).toEqual(once(listed))
+  })
+
+  it('for a look into every file (verify -r)', async () => {
+    const listed = await listedBy(async ({ runs, storage }) => {
+      for (const run of runs) {
+        const state = await stateFolderOf(localStorage(), run.path, undefined)
+        await verifyRun(storage, run, { which: null, level: 'quick', state })
+      }
+    })
+    expect(listed).toEqual(once(listed))
+  })
+})
