@@ -1,6 +1,6 @@
 /** Folders whose files hold the tensors of one checkpoint together, and files in no run, of which one file is changed. */
 import * as fs from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { checkHealth } from '../src/core/checkpoints/health/index.js'
 import { loneFile } from '../src/core/runs/index.js'
 import { openTensors } from '../src/core/tensors/read/open.js'
@@ -15,21 +15,22 @@ export interface FolderSpecimen {
 
 let folders: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>> = new Map()
 
-/** Reads the folders of torch.distributed.checkpoint and of DeepSpeed's ZeRO below `fixtures` into memory. */
+/** Reads the folders of torch.distributed.checkpoint, of DeepSpeed's ZeRO and of Orbax below `fixtures` into memory. */
 export function loadFolders(fixtures: string): FolderSpecimen[] {
-  const found = ['dcp', 'deepspeed'].flatMap((kind) =>
+  const found = ['dcp', 'deepspeed', 'formats/orbax'].flatMap((kind) =>
     fs
       .readdirSync(join(fixtures, kind), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
-      .map(({ name }) => [`${kind}-${name}`, filesIn(join(fixtures, kind, name))] as const),
+      .map(({ name }) => [`${basename(kind)}-${name}`, filesIn(join(fixtures, kind, name))] as const),
   )
   folders = new Map(found)
   return found.flatMap(([folder, files]) => [...files].map(([name, bytes]) => ({ name: `${folder}/${name}`, bytes })))
 }
 
 function filesIn(folder: string): ReadonlyMap<string, Uint8Array> {
-  const names = fs.readdirSync(folder)
-  return new Map(names.map((name) => [name, fs.readFileSync(join(folder, name))]))
+  const names = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  const files = names.filter((name) => fs.statSync(join(folder, name)).isFile())
+  return new Map(files.map((name) => [name, fs.readFileSync(join(folder, name))]))
 }
 
 /** Bytes of one mutant's tensors: what is after them is read the same way. */
@@ -37,7 +38,7 @@ const mostRead = 16 << 20
 
 /** Reads all tensors of the specimen's folder, with these bytes in the file's place. */
 export async function readFolderWith(name: string, bytes: Uint8Array): Promise<void> {
-  const folder = dirname(name)
+  const [folder = ''] = name.split('/')
   const files = new Map([...(folders.get(folder) ?? [])].map(([file, whole]) => [`/${folder}/${file}`, whole]))
   files.set(`/${name}`, bytes)
   const file = await openTensors(new Memory(files), `/${folder}`)

@@ -171,8 +171,8 @@ export function runSpecimens(folder: string): Specimen[] {
 }
 
 /**
- * Files of the folders of torch.distributed.checkpoint and DeepSpeed's ZeRO below `fixtures`, each changed where it lies,
- * a pickle in an archive within it; and files that are graded by themselves.
+ * Files of the folders of torch.distributed.checkpoint, DeepSpeed's ZeRO and Orbax below `fixtures`, each changed where
+ * it lies, a pickle in an archive within it; and files that are graded by themselves.
  */
 export async function folderSpecimens(fixtures: string): Promise<Specimen[]> {
   const specimens: Specimen[] = []
@@ -184,6 +184,7 @@ export async function folderSpecimens(fixtures: string): Promise<Specimen[]> {
         mutant: (random) => Buffer.concat([label(name), mutant(random)]),
       })
     add('bytes', (random) => mutate(bytes, random))
+    if (readerFor(name) === 'ocdbt') add('checksum made right', (random) => withChecksum(mutate(bytes, random)))
     const pickle = name.endsWith('.pt') ? await insideOf(bytes) : null
     if (pickle !== null) add('packed anew', (random) => repacked(pickle, random))
   }
