@@ -68,7 +68,7 @@ export class Watch {
     return events
   }
 
-  private async open({ storage }: RecordedReads): Promise<Run[]> {
+  private async open({ storage }: RecordedReads): Promise<readonly Run[]> {
     const { path, isRecursive, walking, stateDirectory } = this.options
     try {
       if (isRecursive) return await openRuns(storage, path, { ...walking, stateDirectory })
