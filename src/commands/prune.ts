@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
 import { ask } from '../cli/confirm.js'
 import { isUnreadable, type Run } from '../core/checkpoint.js'
-import { failureOf } from '../core/changes/disposal/index.js'
+import { describeStay, failureOf } from '../core/changes/disposal/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,
@@ -15,6 +15,12 @@ import {
   planEach,
   planPrune,
   planToJson,
+  plansToJson,
+  planWritten,
+  keptAcross,
+  requestAcross,
+  searchRuns,
+  readPlans,
   readPlan,
   refusalOf,
   toWritten,
@@ -83,7 +89,7 @@ Before anything goes, the newest that stays (and that a job can go on from) is r
 in it makes another plan. It is remembered, so that each checkpoint is read once.
 
 With -r the policy is asked of each run below the folder by itself, that of the ckpt.yaml nearest to it where none is typed;
-one plan is summed up and one question asked. A run that is locked, in which a job runs, that was written to within
+one plan is summed up and one question asked. --across ranks the checkpoints of all runs together. A run that is locked, in which a job runs, that was written to within
 --quiet-for, or that is somebody else's is left alone and told; exit status 6.
 
 A space target that cannot be met is refused (exit status 5), unless --as-far-as-possible. Exit status 6 when some could
@@ -127,16 +133,20 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     plan: Flags.file({
       helpValue: 'FILE',
       description: 'write the plan to a new file and change nothing else',
-      exclusive: ['apply', 'trash', 'recursive'],
+      exclusive: ['apply', 'trash'],
     }),
     apply: Flags.file({
       helpValue: 'FILE',
       description: 'do exactly what the plan in the file says; what has changed since stays, and is told',
-      exclusive: ['plan', 'recursive', ...policyNames],
+      exclusive: ['plan', 'across', ...policyNames],
     }),
     recursive: recursiveFlag,
     all: Flags.boolean({
       description: 'with -r: every run of the plan, and each checkpoint with its reason',
+      dependsOn: ['recursive'],
+    }),
+    across: Flags.boolean({
+      description: 'with -r: rank the checkpoints of all runs together, not those of each run by themselves',
       dependsOn: ['recursive'],
     }),
     'quiet-for': quietFlag('with -r: '),
@@ -161,7 +171,8 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private readonly alerted = new Set<string>()
 
   async run(): Promise<void> {
-    if (this.flags.recursive) return this.pruneMany()
+    const many = await this.readPlans()
+    if (this.flags.recursive || many !== null) return this.pruneMany(many)
     const written = await this.readPlan()
     const run = await openRun(this.storage, written?.run ?? resolve(this.args.run), this.stateLocation)
     if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, await this.intend(run, written))
@@ -180,6 +191,16 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const { apply } = this.flags
     const { run } = this.args
     return apply === undefined ? null : readPlan(this.storage, resolve(apply), run === '.' ? null : resolve(run))
+  }
+
+  /** Those of many runs; null where none are asked for, or the file is the plan of one. */
+  private async readPlans(): Promise<readonly WrittenPlan[] | null> {
+    const { apply, recursive } = this.flags
+    if (apply === undefined) return null
+    const root = this.args.run === '.' ? null : resolve(this.args.run)
+    const plans = await readPlans(this.storage, resolve(apply), root)
+    if (plans !== null || !recursive) return plans
+    return [await readPlan(this.storage, resolve(apply), null)]
   }
 
   private async intend(run: Run, written: WrittenPlan | null, byHand?: ByHand): Promise<Intent> {
@@ -323,10 +344,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   /** The policy for each run by itself: one plan summed up, one question, then run by run under its lock. */
-  private async pruneMany(): Promise<void> {
+  private async pruneMany(written: readonly WrittenPlan[] | null): Promise<void> {
     const root = resolve(this.args.run)
     const view = { root, output: this.output, all: this.flags.all, now: this.now() }
-    const plans = await this.planMany(root)
+    const plans = written === null ? await this.planMany(root) : await this.planAgain(written)
     if (plans.planned.length + plans.leftAlone.length === 0) {
       throw new CkptError('not-found', `no run in ${root} or below it`)
     }
@@ -336,7 +357,9 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const unread = plans.planned.some(({ plan }) => describeUnreadable(plan).length > 0)
     if (plans.leftAlone.length > 0 || unread) process.exitCode = exitStatusOf.partial
     const count = plans.planned.reduce((sum, { plan }) => sum + plan.remove.length, 0)
-    if (this.flags['dry-run'] || count === 0) {
+    const file = this.flags.plan
+    if (file !== undefined) await this.writeMany(file, plans)
+    if (this.flags['dry-run'] || count === 0 || file !== undefined) {
       this.answer(document, () => [])
       return
     }
@@ -349,14 +372,52 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     )
   }
 
+  private async writeMany(file: string, { planned }: ManyPlans): Promise<void> {
+    const plans = planned.map(({ run, plan, written: { created, protect, allowEmpty } }) =>
+      planToJson(run.path, plan, { created, protect, allowEmpty }),
+    )
+    await writePlan(this.storage, resolve(file), plansToJson(plans, this.now()))
+    this.note(`the plan is in ${file}; to do it: ckpt prune -r --apply ${file}`)
+  }
+
+  /** What of the plans can still be done; what cannot is told, and told again when the rest was done. */
+  private async planAgain(written: readonly WrittenPlan[]): Promise<ManyPlans> {
+    const now = this.now()
+    this.policy = `--apply ${this.flags.apply ?? ''}`
+    return this.long('checking', (work) =>
+      planWritten(written, {
+        open: async (one) => {
+          const run = await openRun(this.storage, one.run, this.stateLocation)
+          const writers = await this.writers(run.path, this.flags.state)
+          const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
+          const { plan, going } = await applyPlan(this.storage, run, one, context)
+          if (going.refused.length > 0) process.exitCode = exitStatusOf.partial
+          return { run, plan: { ...plan, warnings: [...plan.warnings, ...going.refused.map(describeStay)] } }
+        },
+        whyAlone: (run, plan) => this.whyAlone(run.path, plan, now, this.choices),
+      }),
+    )
+  }
+
+  /** By path, what a ranking over all runs keeps; null where each run is ranked by itself. */
+  private async keptAcross(root: string, now: number): Promise<ReadonlyMap<string, string> | null> {
+    if (!this.flags.across) return null
+    return this.walk(this.flags, async (walking) => {
+      const { runs, storage } = await searchRuns(this.storage, root, { ...this.stateLocation, ...walking })
+      return keptAcross(storage, runs, await this.requestFor(root), now)
+    })
+  }
+
   private async planMany(root: string): Promise<ManyPlans> {
     const now = this.now()
+    const kept = await this.keptAcross(root, now)
     return this.walk(this.flags, async (walking) => {
       const work = { signal: walking.signal ?? new AbortController().signal, onProgress: () => undefined }
       const runs = eachRun(this.storage, root, { ...this.stateLocation, ...walking })
       return planEach(runs, {
         plan: async (run) => {
-          const request = await this.requestFor(run.path)
+          const own = await this.requestFor(kept === null ? run.path : root)
+          const request = kept === null ? own : requestAcross(own, kept)
           const writers = await this.writers(run.path, this.flags.state)
           const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
           const plan = await planPrune(this.storage, run, request, context)
@@ -381,7 +442,9 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   protected async policyOf(run: string): Promise<string> {
-    return describePolicy(await this.requestFor(run))
+    if (this.policy !== '') return this.policy
+    const across = this.flags.across
+    return `${describePolicy(await this.requestFor(across ? resolve(this.args.run) : run))}${across ? ' --across' : ''}`
   }
 
   private get choices(): ManyChoices {

@@ -38,7 +38,7 @@ export { planDemote, type DemotePlan, type DemoteRequest } from './demote.js'
 export { intentOf, refusalOf, type Intent } from './prune-intent.js'
 export { emptyAndFinish, finishDemotionsOf } from './finish-interrupted.js'
 export { holding, pin, takeGonePins, unpin } from './pin.js'
-export { planToJson, readPlan, writePlan, type WrittenPlan } from './plan-file.js'
+export { planToJson, plansToJson, readPlan, readPlans, writePlan, type WrittenPlan } from './plan-file.js'
 export { clearedFor, type ClearedFolder, type JobFolders } from './one-job.js'
 export { openAllIfAny, openRunToGoOn, openRunToGoOnIfAny, type GoOnOptions, type RunToGoOn } from './run-to-go-on.js'
 export { pinsOf, type StateLocation } from './run-with-state.js'
@@ -67,6 +67,7 @@ export {
   isOthers,
   lastWrite,
   planEach,
+  planWritten,
   toWritten,
   type DoneRun,
   type LeftAlone,
@@ -75,4 +76,5 @@ export {
 } from './prune-many.js'
 export { reportRun, type AxisCurves, type ReportRequest, type RunReport } from './report.js'
 export { compareRuns, type ComparedRun, type RunComparison } from './compare-runs.js'
+export { keptAcross, requestAcross } from './rank-across.js'
 export { DiskUses, type DiskUse, type UseKind } from './disk-use.js'

@@ -20,6 +20,8 @@ export interface WrittenPlan {
 }
 
 const kind = 'ckpt prune plan'
+/** Of many runs: a list of such plans. */
+const kindOfMany = 'ckpt prune plans'
 /** Ten thousand checkpoints of a hundred files have less. */
 const largestPlan = 256 << 20
 
@@ -52,8 +54,17 @@ export function planToJson(run: string, plan: PrunePlan, { created, protect, all
   }
 }
 
+/** The plans of many runs, those of which something goes. */
+export function plansToJson(plans: readonly ReturnType<typeof planToJson>[], created: number) {
+  return { kind: kindOfMany, version: 1, created, runs: plans.filter(({ remove }) => remove.length > 0) }
+}
+
 /** Writes the plan to a new file. Throws CkptError `refused` when something is there. */
-export async function writePlan(storage: Storage, path: string, plan: ReturnType<typeof planToJson>): Promise<void> {
+export async function writePlan(
+  storage: Storage,
+  path: string,
+  plan: ReturnType<typeof planToJson> | ReturnType<typeof plansToJson>,
+): Promise<void> {
   const [there] = await storage.lstat([path])
   if (there?.ok === true) {
     throw new CkptError('refused', `${path}: there already; nothing is overwritten`, { hint: 'name another file' })
@@ -72,9 +83,43 @@ export async function writePlan(storage: Storage, path: string, plan: ReturnType
  * `usage` with what is wrong in it, `not-found`, `system`.
  */
 export async function readPlan(storage: ReadStorage, path: string, asked: string | null): Promise<WrittenPlan> {
+  return planIn(await readFile(storage, path), path, asked)
+}
+
+/**
+ * The plans of many runs in the file at `path`; null where it is the plan of one. Throws as `readPlan`, and for a run
+ * that lies neither at nor below `root` (absolute), unless that is null.
+ */
+export async function readPlans(
+  storage: ReadStorage,
+  path: string,
+  root: string | null,
+): Promise<readonly WrittenPlan[] | null> {
+  const file = await readFile(storage, path)
+  if (file.get('kind') !== kindOfMany) return null
+  if (file.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
+  const list = file.get('runs')
+  if (!Array.isArray(list)) throw bad(path, '"runs" is no list')
+  const plans = (list as readonly JsonValue[]).map((one, index) => {
+    if (!isJsonObject(one)) throw bad(path, `"runs", entry ${index + 1}: no object`)
+    return planIn(one, path, null)
+  })
+  const twice = plans.find(({ run }, index) => plans.findIndex((one) => one.run === run) !== index)
+  if (twice !== undefined) throw bad(path, `${JSON.stringify(twice.run)} comes twice`)
+  const other = plans.find(({ run }) => root !== null && run !== root && !run.startsWith(`${root}/`))
+  if (other === undefined) return plans
+  throw new CkptError('usage', `${path} is a plan for ${other.run} too, which is not below ${String(root)}`, {
+    hint: 'leave the folder out: the plan names its runs',
+  })
+}
+
+async function readFile(storage: ReadStorage, path: string): Promise<JsonObject> {
   const [text] = await storage.read([path], largestPlan)
   if (text?.ok !== true) throw text?.error ?? new CkptError('not-found', `${path}: nothing there`)
-  const plan = parse(text.value, path)
+  return parse(text.value, path)
+}
+
+function planIn(plan: JsonObject, path: string, asked: string | null): WrittenPlan {
   if (plan.get('kind') !== kind) throw bad(path, `"kind" is not "${kind}"`)
   if (plan.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
   const [run, created, protect, allowEmpty] = ['run', 'created', 'protect', 'allowEmpty'].map((key) => plan.get(key))

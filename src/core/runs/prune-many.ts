@@ -51,6 +51,30 @@ export async function planEach(runs: AsyncIterable<WalkedRun>, { plan, whyAlone 
   return { planned, leftAlone }
 }
 
+/** The same from a written plan: what of it can still be done, asked run by run. */
+export async function planWritten(
+  written: readonly WrittenPlan[],
+  {
+    open,
+    whyAlone,
+  }: {
+    readonly open: (one: WrittenPlan) => Promise<{ readonly run: Run; readonly plan: PrunePlan }>
+    readonly whyAlone: RunPlanner['whyAlone']
+  },
+): Promise<ManyPlans> {
+  const planned: PlannedRun[] = []
+  const leftAlone: LeftAlone[] = []
+  for (const one of written) {
+    await attempt(one.run, leftAlone, async () => {
+      const { run, plan } = await open(one)
+      const reason = plan.remove.length === 0 ? null : await whyAlone(run, plan)
+      if (reason === null) planned.push({ run, plan, written: one })
+      else leftAlone.push({ run: run.path, reason })
+    })
+  }
+  return { planned, leftAlone }
+}
+
 export interface DoneRun {
   readonly run: Run
   readonly removal: CarriedOut
