@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
@@ -113,6 +113,65 @@ describe('ckpt prune -r', () => {
   it('refuses to free a disk run by run', async () => {
     const { leftAlone } = await document(['-r', sweep({ a: 3 }), '--min-free', '10%', '--yes'])
     expect(leftAlone[0]?.reason).toContain('--min-free')
+  })
+})
+
+describe('ckpt prune -r --plan and --apply', () => {
+  it('writes the plan of all runs down, changes nothing, and does exactly that later', async () => {
+    const root = sweep({ a: 4, b: 3, c: 1 })
+    const file = join(root, 'plan.json')
+    const before = left(root, 'a', 'b', 'c')
+    await ckpt(['prune', '-r', root, '--keep', '1', '--plan', file])
+    expect(left(root, 'a', 'b', 'c')).toEqual(before)
+    makeRun(epochs(5), join(root, 'a/save'))
+    const { status, stdout } = await ckpt(['prune', '-r', '--apply', file, '--yes'])
+    expect(stdout).toMatch(/removed 5 checkpoints of 2 runs/)
+    expect(status).toBe(0)
+    expect(left(root, 'a', 'b', 'c')).toEqual({
+      a: ['CKPT+ep004', 'CKPT+ep005'],
+      b: ['CKPT+ep003'],
+      c: ['CKPT+ep001'],
+    })
+  })
+
+  it('tells a run that has vanished and a checkpoint that has changed, and does the rest', async () => {
+    const root = sweep({ a: 3, b: 3 })
+    const file = join(root, 'plan.json')
+    await ckpt(['prune', '-r', root, '--keep', '1', '--plan', file])
+    rmSync(join(root, 'a'), { recursive: true })
+    writeFileSync(join(root, 'b/save/CKPT+ep001/model.ckpt'), 'another')
+    const { status, stdout, stderr } = await ckpt(['prune', '--apply', file, '--quiet-for', '0s', '--yes'])
+    expect(status).toBe(6)
+    expect(stdout).toMatch(/left alone: .*a\/save/)
+    expect(stderr).toContain('CKPT+ep001')
+    expect(left(root, 'b')['b']).toEqual(['CKPT+ep001', 'CKPT+ep003'])
+  })
+
+  it('refuses what is no such plan, and a plan for runs elsewhere', async () => {
+    const root = sweep({ a: 3 })
+    const file = join(root, 'plan.json')
+    writeFileSync(file, '{"kind": "ckpt prune plans", "version": 1, "runs": [{"kind": "?"}]}')
+    expect((await ckpt(['prune', '-r', '--apply', file, '--yes'])).status).toBe(2)
+    rmSync(file)
+    await ckpt(['prune', '-r', root, '--keep', '1', '--plan', file])
+    expect((await ckpt(['prune', '-r', temporaryDirectory(), '--apply', file, '--yes'])).status).toBe(2)
+  })
+})
+
+describe('ckpt prune -r --across', () => {
+  it('keeps the best of all runs, and of each run what protection keeps', async () => {
+    const root = sweep({ a: 6, b: 4 })
+    await ckpt(['prune', '-r', root, '--across', '--keep', '1', '--max', 'ACC', '--no-keep-recent', '--yes'])
+    expect(left(root, 'a', 'b')).toEqual({ a: ['CKPT+ep006'], b: ['CKPT+ep004'] })
+    const other = sweep({ a: 6, b: 4 })
+    await ckpt(['prune', '-r', other, '--across', '--keep', '2', '--min', 'WER', '--no-keep-recent', '--yes'])
+    expect(left(other, 'a', 'b')).toEqual({ a: ['CKPT+ep005', 'CKPT+ep006'], b: ['CKPT+ep004'] })
+  })
+
+  it('refuses a space target, and to stand without -r', async () => {
+    const root = sweep({ a: 3 })
+    expect((await ckpt(['prune', '-r', root, '--across', '--max-total', '1G', '--yes'])).status).toBe(2)
+    expect((await ckpt(['prune', root, '--across', '--keep', '1', '--yes'])).status).toBe(2)
   })
 })
 

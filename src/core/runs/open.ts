@@ -48,8 +48,8 @@ export async function openRuns(
   storage: ReadStorage,
   path: string,
   options: StateLocation & WalkOptions = {},
-): Promise<readonly Run[]> {
-  return (await searchRuns(storage, path, options)).runs
+): Promise<Run[]> {
+  return [...(await searchRuns(storage, path, options)).runs]
 }
 
 /** Runs, and the storage by which to go on reading them: what their search has listed is not listed again. */
