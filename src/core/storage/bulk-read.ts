@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { combineCrc32, crc32, fastCrc32, type FastCrc32 } from '../formats/crc32.js'
 import { CkptError, StorageError } from '../errors.js'
+import { breath, breathe } from './breathe.js'
 import type { Range, Result, Sweep, SweepOptions, SweepSums } from './storage.js'
 import { makeSweepSteps, type SweepAnswer, type SweepTask } from './bulk-read-loop.js'
 
@@ -14,8 +15,6 @@ const taskSize = 16 << 20
 /** Below so many bytes, threads take longer to start than they save. */
 const fewestForThreads = 32 << 20
 const mostThreads = 8
-/** Bytes after which this thread lets others have their turn: some ten milliseconds. */
-const breath = 32 << 20
 /** Milliseconds between two looks at how far the threads are. */
 const interval = 50
 
@@ -164,7 +163,7 @@ async function runHere(tasks: readonly SweepTask[], counters: Int32Array): Promi
     sinceBreath += count
     if (sinceBreath < breath) continue
     sinceBreath = 0
-    await new Promise((resolve) => setImmediate(resolve))
+    await breathe()
   }
 }
 

@@ -1,6 +1,7 @@
 /** Open files of the local file system. */
 import * as fs from 'node:fs'
 import { StorageError } from '../errors.js'
+import { breath, breathe } from './breathe.js'
 import { guard, toStorageError } from './failures.js'
 import { toStat } from './stats.js'
 import type { AmendHandle, ReadHandle, Stat, WriteHandle } from './storage.js'
@@ -9,8 +10,6 @@ import type { AmendHandle, ReadHandle, Stat, WriteHandle } from './storage.js'
 const copyBlock = 1 << 20
 /** Bytes after which what was written is sent to the medium while more is written: the end has less to wait for. */
 const syncStride = 1 << 26
-/** Bytes after which a long copy lets signals and progress through. */
-const breath = 1 << 25
 
 /** Of an open file, which is closed then. Reads as many bytes as there are, whatever the size reported: it may change, and /proc reports 0. */
 export function readWhole(path: string, fd: number, limit: number): Uint8Array {
@@ -61,6 +60,9 @@ function tooLarge(path: string, size: number, limit: number): StorageError {
   return new StorageError(path, 'EFBIG', `${path}: ${size} bytes, and at most ${limit} are read here`)
 }
 
+/** Bytes that were read, of whatever files. */
+let sinceBreath = 0
+
 export class LocalReadHandle implements ReadHandle {
   constructor(
     readonly path: string,
@@ -69,7 +71,13 @@ export class LocalReadHandle implements ReadHandle {
   ) {}
 
   async read(into: Uint8Array, position: number): Promise<number> {
-    return guard(this.path, () => readFully(this.fd, into, position))
+    const count = guard(this.path, () => readFully(this.fd, into, position))
+    sinceBreath += count
+    if (sinceBreath >= breath) {
+      sinceBreath = 0
+      await breathe()
+    }
+    return count
   }
 
   async stat(): Promise<Stat> {
@@ -125,7 +133,7 @@ export class LocalWriteHandle implements WriteHandle {
       sinceBreath += count
       if (sinceBreath >= breath) {
         sinceBreath = 0
-        await new Promise((resolve) => setImmediate(resolve))
+        await breathe()
       }
     }
   }

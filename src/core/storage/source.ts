@@ -1,5 +1,5 @@
 /** Files as what the readers of formats ask for (formats/byte-source.ts). */
-import { StorageError } from '../errors.js'
+import { CkptError, StorageError } from '../errors.js'
 import type { ReadHandle, ReadStorage } from './storage.js'
 
 /** A file's bytes by place. Offsets and lengths are bytes. */
@@ -15,6 +15,18 @@ export function sourceOf(handle: ReadHandle): FileSource {
     read: async (offset, length) => {
       const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, handle.size - offset)))
       return bytes.subarray(0, await handle.read(bytes, offset))
+    },
+  }
+}
+
+/** The same source, of which nothing more is read once the signal says so. Throws CkptError `interrupted` then. */
+export function untilAborted(source: FileSource, signal: AbortSignal | undefined): FileSource {
+  if (signal === undefined) return source
+  return {
+    byteLength: source.byteLength,
+    read: async (offset, length) => {
+      if (signal.aborted) throw new CkptError('interrupted', 'interrupted while reading')
+      return source.read(offset, length)
     },
   }
 }

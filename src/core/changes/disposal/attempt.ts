@@ -9,8 +9,3 @@ export async function attempt<T>(call: () => Promise<T>): Promise<T | CkptError>
     throw error
   }
 }
-
-/** Lets signals and progress through between two checkpoints. */
-export function breathe(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}

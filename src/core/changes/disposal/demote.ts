@@ -14,7 +14,8 @@ import {
   type StateFolder,
 } from '../state/index.js'
 import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
-import { attempt, breathe } from './attempt.js'
+import { breathe } from '../../storage/breathe.js'
+import { attempt } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
 import { leftoversOf, type RemovalLeftover } from './leftovers.js'
 import type { Wait } from '../../storage/retry.js'

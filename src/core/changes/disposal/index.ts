@@ -1,5 +1,4 @@
 /** The only code that deletes. */
-export { breathe } from './attempt.js'
 export {
   demoteCheckpoints,
   finishDemotions,

@@ -1,6 +1,6 @@
 /** One checkpoint's files, linked or copied to a new place. */
 import { dirname, join, relative, sep } from 'node:path'
-import { breathe } from '../disposal/attempt.js'
+import { breathe } from '../../storage/breathe.js'
 import { changeBetween, fingerprintOf } from '../disposal/fingerprint.js'
 import { readTree, type TreeEntry } from '../../storage/tree.js'
 import { CkptError, StorageError } from '../../errors.js'

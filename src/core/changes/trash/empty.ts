@@ -1,7 +1,6 @@
 /** The end of what lies in the trash. */
 import { basename, dirname, join } from 'node:path'
 import {
-  breathe,
   deleting,
   findLeftovers,
   fingerprintOf,
@@ -27,6 +26,7 @@ import {
   type StateFolder,
   type TrashEntry,
 } from '../state/index.js'
+import { breathe } from '../../storage/breathe.js'
 import type { Storage } from '../../storage/storage.js'
 
 export interface EmptyOptions {

@@ -28,7 +28,7 @@ import { headLength, kindOf, type Kind } from './kind.js'
 import { refuseStandIn } from './stand-in.js'
 import { checkFor, checkTensors, holdsMembers } from './structures.js'
 import { areUnwritten, findZeroTail, type Extent } from './zeros.js'
-import { sourceOf, withFile } from '../../storage/source.js'
+import { sourceOf, untilAborted, withFile } from '../../storage/source.js'
 import { WindowHandle } from '../../tensors/read/index.js'
 
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
@@ -110,7 +110,7 @@ async function inspectHandle(
   around: Surroundings,
   options: InspectOptions,
 ): Promise<Inspected> {
-  const source = sourceOf(handle)
+  const source = untilAborted(sourceOf(handle), options.signal)
   const head = await source.read(0, longHead)
   refuseStandIn(name, head, around.isAlone)
   if (holdsMembers(name, head)) return inspectTar(handle, { name, path }, options)

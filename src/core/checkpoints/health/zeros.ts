@@ -7,6 +7,7 @@ import type { ByteSource } from '../../formats/byte-source.js'
 /** Fewer mean nothing: an integer ends in zeros. */
 const fewestZeros = 512
 const block = 1 << 20
+let zeroBlock: Buffer | undefined
 /** Bytes of one element: a large number's, of whose bytes the last ones can be zero. */
 const largestElement = 8
 
@@ -35,6 +36,8 @@ export async function endsInZeros(source: ByteSource): Promise<boolean> {
 
 /** The place of the last byte that is not zero; -1 when there is none. */
 function lastOther(bytes: Uint8Array): number {
+  // Of a disk image's worth of zeros each block is compared at once.
+  if (bytes.length === block && (zeroBlock ??= Buffer.alloc(block)).equals(bytes)) return -1
   for (let at = bytes.length - 1; at >= 0; at -= 1) if (bytes[at] !== 0) return at
   return -1
 }

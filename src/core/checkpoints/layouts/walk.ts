@@ -2,6 +2,7 @@
 import { dirname } from 'node:path'
 import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
+import { breathe } from '../../storage/breathe.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { batches, compareText, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
@@ -44,6 +45,8 @@ export interface WalkedRun {
 
 /** No experiment nests this deep; links are not followed, so nothing is endless. */
 const deepest = 64
+/** Folders after which signals are let through. */
+const betweenBreaths = 64
 /** Folders that are listed together. */
 const together = 256
 /** Folders of tools, which hold thousands of others and no run. Those that begin with a dot are skipped too. */
@@ -78,6 +81,7 @@ class Walk {
   }
 
   async *below(listed: Folder, outer: IgnoreRules, depth: number): AsyncGenerator<WalkedRun> {
+    if (this.folders % betweenBreaths === 0) await breathe()
     this.stopIfAsked()
     this.folders += 1
     await this.options.memory?.enter(listed.path)

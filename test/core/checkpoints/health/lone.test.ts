@@ -28,6 +28,21 @@ function write(name: string, bytes: string | Uint8Array): string {
   return path
 }
 
+it('a file that is one long hole is left at once when it is asked for', async () => {
+  const path = write('hole.safetensors', '')
+  const text = JSON.stringify({ w: { dtype: 'U8', shape: [1 << 28], data_offsets: [0, 1 << 28] } })
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(text.length))
+  fs.writeFileSync(path, Buffer.concat([length, Buffer.from(text)]))
+  fs.truncateSync(path, 8 + text.length + (1 << 28))
+  const lone = await loneFile(storage, path)
+  const checkpoints = lone === null ? [] : [lone.checkpoint]
+  const controller = new AbortController()
+  setImmediate(() => controller.abort())
+  const checked = checkHealth(storage, checkpoints, checkpoints, 'quick', { signal: controller.signal })
+  await expect(checked).rejects.toMatchObject({ code: 'interrupted' })
+})
+
 async function gradeOf(path: string, level: 'quick' | 'deep' = 'deep'): Promise<readonly string[]> {
   const isFolder = fs.statSync(path).isDirectory()
   const lone = await (isFolder ? loneFolder(storage, path) : loneFile(storage, path))

@@ -132,5 +132,9 @@ describe('a walk for runs', () => {
 
   it('ends with "interrupted" when the signal says so', async () => {
     await expect(names(makeRuns('a'), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'interrupted' })
+    const controller = new AbortController()
+    setImmediate(() => controller.abort())
+    const many = makeRuns(...Array.from({ length: 130 }, (_, index) => `run-${index}`))
+    await expect(names(many, { signal: controller.signal })).rejects.toMatchObject({ code: 'interrupted' })
   })
 })
