@@ -1,10 +1,12 @@
 /**
  * `npm run test:frameworks [PART…]`: tiny models are trained with the real frameworks under ckpt, killed at each of
  * their file events and at random moments, cut and starved of space; at the end each must have the weights of an
- * undisturbed run, and the framework's own list must be ckpt's. What `ckpt export` writes is loaded by their own loaders. Parts: chaos, ranks, kills, cut, full, exports; and the names of
- * frameworks. All when none is named. Needs Python 3 and, at the first time, some 5 GB from PyPI; the environment is kept in the user's cache.
+ * undisturbed run, and the framework's own list must be ckpt's. Before that, many more frameworks resume from what ckpt
+ * left (test/frameworks/after-prune.frameworks.ts), and what `ckpt export` writes is loaded by their own loaders. Parts:
+ * prune, chaos, ranks, kills, cut, full, exports; and the names of
+ * frameworks. All when none is named. The Pythons: scripts/python-environments.mjs.
  */
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -17,36 +19,22 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { frameworkNames, missing, pythonOf } from './python-environments.mjs'
 
 const project = fileURLToPath(new URL('..', import.meta.url))
 const scripts = join(project, 'test/frameworks')
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ckpt-frameworks')
-const venv = join(cache, 'base')
-const python = join(venv, 'bin/python')
-
-/** Together, in this order: what is installed later must not move torch. */
-const packages = [
-  ['torch==2.13.0', 'numpy<2.3'],
-  ['transformers', 'accelerate', 'safetensors', 'peft', 'lightning', 'hyperpyyaml', 'joblib', 'sentencepiece'],
-  ['ckpt-chaos'],
-  ['--no-deps', 'speechbrain'],
-  ['torchaudio==2.11.1'],
-  ['diffusers', 'sentence-transformers'],
-]
 
 const frameworks = {
   speechbrain: {
-    module: 'speechbrain',
     run: (out) => join(out, 'save'),
     glob: '{out}/save/CKPT+ep*',
     command: (out) => ['{out}', '--', 'python', join(scripts, 'speechbrain_train.py'), '{out}'].map(into(out)),
   },
   transformers: {
-    module: 'transformers',
     run: (out) => out,
     glob: '{out}/checkpoint-*',
     command: (out, more = []) =>
@@ -56,7 +44,6 @@ const frameworks = {
     variants: { rotation: ['--rotate'], peft: ['--peft'] },
   },
   lightning: {
-    module: 'lightning',
     run: (out) => out,
     glob: '{out}/ck-*',
     command: (out) =>
@@ -65,7 +52,6 @@ const frameworks = {
       ),
   },
   accelerate: {
-    module: 'accelerate',
     run: (out) => out,
     glob: '{out}/checkpoint-*',
     command: (out) =>
@@ -80,9 +66,6 @@ function into(out) {
 }
 
 const failures = []
-/** Those that cannot be imported. */
-const absent = new Set()
-const missing = []
 let passed = 0
 
 function judge(what, isRight, why = '') {
@@ -91,27 +74,10 @@ function judge(what, isRight, why = '') {
   console.log(`${isRight ? 'pass' : 'FAIL'} ${what}${isRight ? '' : `: ${why}`}`)
 }
 
-function prepare() {
-  mkdirSync(cache, { recursive: true })
-  if (!existsSync(join(cache, 'ready'))) {
-    execFileSync('python3', ['-m', 'venv', venv], { stdio: 'inherit' })
-    for (const some of packages) {
-      const { status } = spawnSync(python, ['-m', 'pip', 'install', '-q', ...some], { stdio: 'inherit' })
-      if (status !== 0) missing.push(`pip could not install ${some.join(' ')}`)
-    }
-    if (missing.length === 0) writeFileSync(join(cache, 'ready'), '')
-  }
-  for (const [name, { module }] of Object.entries(frameworks)) {
-    if (spawnSync(python, ['-c', `import ${module}`], { env: environment() }).status === 0) continue
-    missing.push(`${name}: it cannot be imported`)
-    absent.add(name)
-  }
-}
-
 function environment() {
   return {
     ...process.env,
-    PATH: `${join(venv, 'bin')}:${bin}:${process.env.PATH}`,
+    PATH: `${dirname(python)}:${bin}:${process.env.PATH}`,
     OMP_NUM_THREADS: '1',
     TRANSFORMERS_VERBOSITY: 'error',
     HF_HUB_OFFLINE: '1',
@@ -266,13 +232,28 @@ function exports() {
   }
 }
 
+/** What is left after a prune, an rm or a cut: each framework resumes from it by its own means. */
+function afterPrune(names) {
+  const pythons = Object.fromEntries(names.map((name) => [name, pythonOf(name)]))
+  const args = ['run', '--config', 'vitest.frameworks.config.ts', '--reporter', 'verbose']
+  const { status } = spawnSync(join(project, 'node_modules/.bin/vitest'), args, {
+    stdio: 'inherit',
+    cwd: project,
+    env: { ...process.env, CKPT_TEST_PYTHONS: JSON.stringify(pythons) },
+  })
+  const had = names.filter((name) => pythons[name] !== null)
+  judge(`resumed from what prune, rm and a cut left: ${had.join(', ')}`, status === 0, 'told above')
+}
+
 const asked = process.argv.slice(2)
-const parts = ['chaos', 'ranks', 'kills', 'cut', 'full', 'exports']
+const parts = ['prune', 'chaos', 'ranks', 'kills', 'cut', 'full', 'exports']
 const askedOf = (known) => known.filter((one) => asked.includes(one))
 const wants = (part, known) => askedOf(known).length === 0 || asked.includes(part)
-prepare()
+if (wants('prune', parts)) afterPrune(frameworkNames.filter((one) => wants(one, frameworkNames)))
+const trained = askedOf(parts).join() === 'prune' ? [] : Object.keys(frameworks)
+const python = trained.length > 0 ? pythonOf('speechbrain') : null
 try {
-  for (const name of Object.keys(frameworks).filter((one) => !absent.has(one) && wants(one, Object.keys(frameworks)))) {
+  for (const name of trained.filter((one) => wants(one, frameworkNames) && pythonOf(one) !== null)) {
     for (const how of ['recover', 'run']) {
       if (wants('chaos', parts)) chaos(name, 1, how)
       // One ckpt run has the run to itself: its ranks are its command's.
@@ -285,7 +266,7 @@ try {
     if (wants('cut', parts)) await cut(name)
     if (wants('full', parts)) await full(name)
   }
-  if (wants('exports', parts) && askedOf(Object.keys(frameworks)).length === 0) exports()
+  if (wants('exports', parts) && python !== null && askedOf(frameworkNames).length === 0) exports()
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

@@ -50,6 +50,51 @@ describe('the Trainer resumes by itself from', () => {
   })
 })
 
+describe('by the largest number in a name', () => {
+  it.each([
+    ['orbax', ['9', '10', 'ckpt_8'], '10'],
+    ['torchtitan', ['step-9', 'step-10', 'step-x'], 'step-10'],
+    ['accelerate', ['checkpoint_9', 'checkpoint_10', 'checkpoint-20'], 'checkpoint_10'],
+    ['diffusers', ['checkpoint-9', 'checkpoint-10'], 'checkpoint-10'],
+  ])('%s resumes by itself', (layout, names, takes) => {
+    expect(
+      startsOf(
+        layout,
+        names.map((one) => folder(one)),
+      ),
+    ).toEqual([{ takes, stumblesOver: [] }])
+    expect(startsOf(layout, [])).toEqual([{ takes: null, stumblesOver: [] }])
+  })
+
+  it.each([
+    ['coqui', ['checkpoint_9.pth', 'best_model_10.pth', 'best_model.pth'], 'best_model_10.pth'],
+    ['flax', ['checkpoint_9', 'checkpoint_10', 'checkpoint_tmp'], 'checkpoint_10'],
+  ])('%s resumes by itself, of files', (layout, names, takes) => {
+    expect(
+      startsOf(
+        layout,
+        names.map((one) => file(one, 0)),
+      ),
+    ).toEqual([{ takes, stumblesOver: [] }])
+  })
+})
+
+describe('by one name', () => {
+  it.each([
+    ['fairseq', 'checkpoint_last.pt', 'checkpoint9.pt'],
+    ['ultralytics', 'last.pt', 'epoch9.pt'],
+  ])('%s resumes by itself, and that is made to stand for the chosen one', (layout, last, other) => {
+    const there = [file(last, 1), file(other, 2)]
+    const pointers = (chosen: string, all: readonly Standing[]) =>
+      findLayout(layout)?.pointersTo?.(file(chosen, 0), all)
+    expect(startsOf(layout, there)).toEqual([{ takes: last, stumblesOver: [] }])
+    expect(startsOf(layout, [file(other, 2)])).toEqual([{ takes: null, stumblesOver: [] }])
+    expect(pointers(other, there)).toEqual([{ name: last, to: other }])
+    expect(pointers(last, there)).toEqual([])
+    expect(pointers(other, [file(other, 2)])).toEqual([])
+  })
+})
+
 describe('Lightning resumes by itself from', () => {
   const last = (there: readonly Standing[]) => startsOf('lightning', there)[0]
   const hpc = (there: readonly Standing[]) => startsOf('lightning', there)[1]

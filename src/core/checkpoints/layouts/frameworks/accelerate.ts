@@ -7,11 +7,14 @@ import type { Part } from '../../../checkpoint.js'
 import { countsIn } from '../engine/counts.js'
 import type { Unit } from '../engine/unit.js'
 import type { LayoutSpec } from '../spec.js'
+import { takesLargest } from '../own-start.js'
 
 export const accelerate: LayoutSpec = {
   id: 'accelerate',
   title: 'Accelerate',
   looks: 'checkpoint_<i>/, or any folder, with random_states_0.pkl',
+  // Where it names them itself (accelerator.py, `load_state` without a path).
+  resumesFrom: takesLargest('load_state()', 'directory', /^checkpoint_(\d+)$/),
   forms: [
     {
       kind: 'folder',

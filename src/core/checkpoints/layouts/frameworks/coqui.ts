@@ -5,11 +5,14 @@
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import type { LayoutSpec } from '../spec.js'
+import { takesLargest } from '../own-start.js'
 
 export const coqui: LayoutSpec = {
   id: 'coqui',
   title: 'Coqui Trainer',
   looks: 'checkpoint_<N>.pth, best_model_<N>.pth and best_model.pth',
+  // trainer/io.py, `get_last_checkpoint`.
+  resumesFrom: takesLargest('--continue_path', 'file', /^(?:checkpoint|best_model)_(\d+)\.pth$/),
   forms: [
     {
       kind: 'file',

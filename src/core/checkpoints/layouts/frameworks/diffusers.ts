@@ -8,6 +8,7 @@ import type { Finding } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { LayoutSpec } from '../spec.js'
 import { lacksOptimizer } from './accelerate.js'
+import { takesLargest } from '../own-start.js'
 
 const models =
   /^(unet|transformer|controlnet|text_encoder|text_encoder_2|vae|prior|decoder|t2iadapter|adapter)(_ema|_2)?$/
@@ -16,6 +17,7 @@ export const diffusers: LayoutSpec = {
   id: 'diffusers',
   title: 'diffusers',
   looks: 'checkpoint-<step>/ with unet/ (or another model) and random_states_0.pkl',
+  resumesFrom: takesLargest('--resume_from_checkpoint latest', 'directory', /^checkpoint-(\d+)$/),
   forms: [
     {
       kind: 'folder',

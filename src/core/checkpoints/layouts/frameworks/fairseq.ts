@@ -7,6 +7,7 @@
 import type { Meta } from '../../../checkpoint.js'
 import type { Fact, Form, LayoutSpec } from '../spec.js'
 import { valueIn, type Unit } from '../engine/unit.js'
+import { namedPointsTo, takesNamed } from '../own-start.js'
 
 const saved: Omit<Form, 'kind' | 'name'> = {
   proof: {
@@ -38,6 +39,9 @@ export const fairseq: LayoutSpec = {
   id: 'fairseq',
   title: 'fairseq',
   looks: 'checkpoint<epoch>.pt, checkpoint_<epoch>_<updates>.pt, checkpoint_best.pt and checkpoint_last.pt',
+  // The default of `--restore-file`.
+  resumesFrom: takesNamed('--restore-file', 'checkpoint_last.pt'),
+  pointersTo: namedPointsTo('checkpoint_last.pt'),
   forms: [
     {
       ...saved,

@@ -3,11 +3,13 @@
  * `<prefix><step>`; it is written as `<prefix>tmp` and renamed.
  */
 import type { LayoutSpec } from '../spec.js'
+import { takesLargest } from '../own-start.js'
 
 export const flax: LayoutSpec = {
   id: 'flax',
   title: 'flax',
   looks: '<prefix><step>, a msgpack file without extension',
+  resumesFrom: takesLargest('restore_checkpoint()', 'file', /(\d+(?:\.\d+)?)$/),
   forms: [
     {
       kind: 'file',

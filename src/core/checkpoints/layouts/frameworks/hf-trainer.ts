@@ -6,8 +6,8 @@
  */
 import type { Direction, Meta, Part, Pointer } from '../../../checkpoint.js'
 import type { Unit } from '../engine/unit.js'
-import type { OwnStart, Standing } from '../layout.js'
 import type { LayoutSpec } from '../spec.js'
+import { takesLargest } from '../own-start.js'
 import { lastPart, tellTrainerState } from './trainer-state.js'
 
 const name = /^checkpoint-(?<step>\d+)$/
@@ -75,19 +75,8 @@ export const hfTrainer: LayoutSpec = {
   namedBy: best,
   judge,
   leftover,
-  resumesFrom,
-}
-
-/**
- * `resume_from_checkpoint=True` takes the folder `checkpoint-N` of the largest N, whatever is in it
- * (trainer_utils.py, `get_last_checkpoint`).
- */
-function resumesFrom(there: readonly Standing[]): readonly OwnStart[] {
-  const [last] = there
-    .filter((one) => one.kind === 'directory' && name.test(one.name))
-    .map((one) => ({ name: one.name, step: Number(name.exec(one.name)?.groups?.['step']) }))
-    .sort((a, b) => b.step - a.step)
-  return [{ by: 'resume_from_checkpoint=True', takes: last?.name ?? null, stumblesOver: [] }]
+  // Whatever is in it (trainer_utils.py, `get_last_checkpoint`).
+  resumesFrom: takesLargest('resume_from_checkpoint=True', 'directory', name),
 }
 
 /**

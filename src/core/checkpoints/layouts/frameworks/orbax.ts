@@ -7,6 +7,7 @@
 import { isMeta, type Finding, type Meta, type MetaValue } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Form, LayoutSpec } from '../spec.js'
+import { takesLargest } from '../own-start.js'
 
 const saved: Omit<Form, 'name' | 'proof'> = {
   kind: 'folder',
@@ -42,6 +43,7 @@ export const orbax: LayoutSpec = {
   id: 'orbax',
   title: 'Orbax',
   looks: '<step>/ with _CHECKPOINT_METADATA, and items such as state/',
+  resumesFrom: takesLargest('CheckpointManager.latest_step()', 'directory', /^(?:.*_)?(\d+)$/),
   forms: [
     {
       ...saved,

@@ -5,6 +5,7 @@
  */
 import type { Form, LayoutSpec } from '../spec.js'
 import { resumeKeysIn } from './dcp-keys.js'
+import { takesLargest } from '../own-start.js'
 
 const folder: Omit<Form, 'name' | 'proof'> = {
   kind: 'folder',
@@ -22,6 +23,7 @@ export const torchtitan: LayoutSpec = {
   id: 'torchtitan',
   title: 'torchtitan',
   looks: 'checkpoint/step-<N>/ with .metadata and *.distcp',
+  resumesFrom: takesLargest('checkpoint.load_step', 'directory', /^step-(\d+)$/),
   forms: [
     {
       ...folder,

@@ -6,11 +6,14 @@
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import type { LayoutSpec } from '../spec.js'
+import { namedPointsTo, takesNamed } from '../own-start.js'
 
 export const ultralytics: LayoutSpec = {
   id: 'ultralytics',
   title: 'Ultralytics YOLO',
   looks: 'weights/last.pt, best.pt and epoch<N>.pt, with results.csv',
+  resumesFrom: takesNamed('resume=True', 'last.pt'),
+  pointersTo: namedPointsTo('last.pt'),
   forms: [
     {
       kind: 'file',
