@@ -7,7 +7,14 @@ import { CkptError } from '../core/errors.js'
 import type { TrainingChoice } from '../core/choosing/selection/index.js'
 
 /** Flags whose value is an expression, which may begin with `-`. */
-export const expressionFlags: ReadonlySet<string> = new Set(['--by', '--where', '--keep-where', '--sort', '--until'])
+export const expressionFlags: ReadonlySet<string> = new Set([
+  '--by',
+  '--where',
+  '--keep-where',
+  '--sort',
+  '--until',
+  '--columns',
+])
 
 export const runArgument = Args.string({
   name: 'run',

@@ -27,16 +27,18 @@ import {
   monitoredKeys,
   rank,
   trainingNumbers,
+  trendsOf,
   varyingKeys,
   type Order,
 } from '../core/choosing/selection/index.js'
 import type { ReadStorage } from '../core/storage/storage.js'
 import { isInForce, type Pin } from '../core/changes/state/index.js'
-import { recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
+import { changedColumns, parseColumns, type ColumnChoice } from '../cli/columns.js'
+import { checked, recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn, type Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
-import { marksOf, sortRows } from '../render/rows.js'
+import { bestByPath, marksOf, sortRows } from '../render/rows.js'
 import { wait } from '../machine/clock.js'
 import { columnNames, renderFlat, renderRun, runDocument, runOfManyDocument, type View } from '../render/run.js'
 
@@ -49,7 +51,7 @@ export default class List extends BaseCommand<typeof List> {
   static override summary = 'List the checkpoints of a run'
   static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged,
 pinned, set aside), the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.
-With -r all runs below the folder are one table, each row with its run; --limit is then over all of them.
+On a terminal a curve of each metric stands below the table, with the best and the worst of all. With -r all runs below the folder are one table, each row with its run; --limit is then over all of them.
 Exit status 3 when nothing matches.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> list' },
@@ -70,7 +72,8 @@ Exit status 3 when nothing matches.`
     }),
     columns: Flags.string({
       helpValue: 'A,B,…',
-      description: 'show these columns: name, age, epoch, any key of the meta',
+      description: 'show these columns: name, age, epoch, any key of the meta; or add and take away: +lr,-loss',
+      parse: checked(parseColumns),
     }),
     limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
     all: Flags.boolean({ description: 'every row and every metric, also on a terminal', exclusive: ['limit'] }),
@@ -164,10 +167,10 @@ Exit status 3 when nothing matches.`
     const view = {
       root,
       rows: shown,
-      columns: withRun(this.columns ?? flatColumns(shown, order)),
+      columns: withRun(this.changed(flatColumns(shown, order))),
       matching: views.reduce((sum, { matching }) => sum + matching, 0),
-      monitored: new Set(views.flatMap(({ monitored }) => [...monitored])),
-      wide: this.flags.all || this.flags.columns !== undefined,
+      monitored: new Set([...this.added, ...views.flatMap(({ monitored }) => [...monitored])]),
+      wide: this.isWide,
     }
     const lines = this.wantsJson ? [] : await renderFlat(view, { now: this.now(), output: this.output })
     this.answer(document, () => lines)
@@ -195,17 +198,20 @@ Exit status 3 when nothing matches.`
     const total = isHeaded ? new TotalSize() : undefined
     const first = await this.examineShown(ranked, ordered, limit, total)
     const shown = await this.lookAgain(run, first)
-    const chosen = this.columns ?? columnNames(shown, varyingKeys(ordered))
+    const chosen = this.changed(columnNames(shown, varyingKeys(ordered)))
     const training = trainingNumbers(trainings)
-    const grouped = training.size > 0 && this.columns === undefined ? withTraining(chosen) : chosen
+    const grouped = training.size > 0 && this.choice?.kind !== 'these' ? withTraining(chosen) : chosen
     const columns = this.flags.recursive && !this.output.isTerminal ? withRun(grouped) : grouped
     const pins = await this.pins(run)
     const aside = await this.setAside(run)
-    const marks = marksOf(ordered, bestPerMetric(ordered, now), impossibleMetrics(ordered), pins, aside)
+    const best = bestPerMetric(ordered, now)
+    const marks = marksOf(ordered, best, impossibleMetrics(ordered), pins, aside)
+    const bestBy = bestByPath(best)
     const rows = shown.map((checkpoint) => ({
       checkpoint,
       marks: marks.get(checkpoint.path) ?? [],
       training: training.get(checkpoint.path),
+      bestBy: bestBy.get(checkpoint.path),
     }))
     return {
       run,
@@ -213,8 +219,9 @@ Exit status 3 when nothing matches.`
       columns,
       matching: ranked.length,
       size: total?.bytes ?? null,
-      wide: this.flags.all || this.flags.columns !== undefined,
-      monitored: new Set([...namesInOrders(query), ...monitoredKeys(ordered)]),
+      wide: this.isWide,
+      monitored: new Set([...this.added, ...namesInOrders(query), ...monitoredKeys(ordered)]),
+      trends: this.output.isTerminal ? trendsOf(ordered, columns, now) : [],
     }
   }
 
@@ -248,14 +255,31 @@ Exit status 3 when nothing matches.`
     }
   }
 
-  private get columns(): string[] | undefined {
-    return this.flags.columns?.split(',').map((name) => name.trim())
+  private get choice(): ColumnChoice | null {
+    return this.flags.columns === undefined ? null : parseColumns(this.flags.columns)
+  }
+
+  /** The columns that were asked for, in place of these or made of them. */
+  private changed(usual: readonly string[]): string[] {
+    return changedColumns(usual, this.choice, isMetaColumn)
+  }
+
+  private get added(): readonly string[] {
+    const { choice } = this
+    return choice?.kind === 'changed' ? choice.added : []
+  }
+
+  /** However narrow the terminal. */
+  private get isWide(): boolean {
+    return this.flags.all || this.choice?.kind === 'these'
   }
 
   /** Keys of the meta, and hyper-parameters, that columns and the order of the rows ask for. */
   private get keys(): string[] {
     const sort = this.flags.sort?.replace(/^-/, '')
-    return [...(this.columns ?? []), ...(sort === undefined ? [] : [sort])].filter(isMetaColumn)
+    const { choice } = this
+    const named = choice?.kind === 'these' ? choice.names : this.added
+    return [...named, ...(sort === undefined ? [] : [sort])].filter(isMetaColumn)
   }
 
   /** Sizes and times are taken once: of all where they can decide the order, else of the rows alone. */

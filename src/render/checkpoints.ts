@@ -23,6 +23,8 @@ export interface Row {
   readonly marks: readonly string[]
   /** Where several trainings lie in the folder, which one it is of: 1 is the oldest. */
   readonly training?: number | undefined
+  /** Metrics by which it is the best. */
+  readonly bestBy?: ReadonlySet<string> | undefined
 }
 
 export interface RowContext {
@@ -89,7 +91,10 @@ export function columnFor(name: string, context: RowContext): Column<Row> {
       if (moment !== undefined) return `${formatMeta(checkpoint.meta.get(name))}${describeMoment(moment)}`
       return formatMeta(scopeOf(checkpoint, context.now).get(name))
     },
-    paint: ({ checkpoint }, text) => (checkpoint.measuredAt?.has(name) === true ? context.paint('faint', text) : text),
+    paint: ({ checkpoint, bestBy }, text) => {
+      if (checkpoint.measuredAt?.has(name) === true) return context.paint('faint', text)
+      return bestBy?.has(name) === true ? context.paint('title', text) : text
+    },
   }
 }
 

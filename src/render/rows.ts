@@ -39,6 +39,13 @@ function describePin({ note, until }: { readonly note: string; readonly until?: 
   return `pinned${end}${note === '' ? '' : `: ${note}`}`
 }
 
+/** By path, the metrics by which it is the best. */
+export function bestByPath(best: ReadonlyMap<string, Checkpoint>): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>()
+  for (const [metric, { path }] of best) found.set(path, (found.get(path) ?? new Set()).add(metric))
+  return found
+}
+
 /** By any column or key, `-` before it for descending; those without a value come last. */
 export function sortRows(checkpoints: readonly Checkpoint[], column: string, now: number): Checkpoint[] {
   const descending = column.startsWith('-')

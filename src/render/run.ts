@@ -7,6 +7,7 @@ import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
+import { trendLines, type Trend } from './trends.js'
 import { columnsLeftOut, laterLeaveFirst, renderTable, staying } from './table.js'
 import { formatSize, plural } from './units.js'
 
@@ -24,6 +25,8 @@ export interface View {
   readonly wide: boolean
   /** Keys of the metrics by which the run is judged: their columns stay, however narrow the terminal. */
   readonly monitored: ReadonlySet<string>
+  /** How the metrics went, below the table where there is room. */
+  readonly trends?: readonly Trend[]
 }
 
 /** The columns worth showing of these checkpoints. */
@@ -52,7 +55,8 @@ export async function renderRun(
   )
   const left = columnsLeftOut(columns, view.rows, width)
   const below = footer(view, left).map((line) => paint('faint', line))
-  return [paint('faint', heading(view)), ...table, ...damaged, ...below]
+  const trends = trendLines(view.trends ?? [], { width: output.width, unicode: output.hasUnicode, paint })
+  return [paint('faint', heading(view)), ...table, ...damaged, ...trends, ...below]
 }
 
 /** Rows of many runs, in order. */

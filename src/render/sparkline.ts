@@ -18,13 +18,34 @@ export function sparkline(values: readonly number[], width: number, unicode: boo
   return drawn.map(sign).join('')
 }
 
-/** Neighbours are one column, their mean, where there are more of them than columns. */
+/** Neighbours are one column, their mean, where there are more of them than columns; the highest and the lowest stay. */
 function resampled(values: readonly number[], width: number): number[] {
   if (values.length <= width) return [...values]
+  const extremes = extremesOf(values)
   return Array.from({ length: width }, (_, column) => {
     const from = Math.floor((column * values.length) / width)
     const to = Math.floor(((column + 1) * values.length) / width)
-    const some = values.slice(from, to).filter(Number.isFinite)
-    return some.reduce((sum, value) => sum + value / some.length, some.length === 0 ? NaN : 0)
+    const extreme = extremes.find((index) => index >= from && index < to)
+    if (extreme !== undefined) return values[extreme] ?? NaN
+    return meanOf(values.slice(from, to))
   })
+}
+
+/** Where the lowest and the highest stand; the one that stands out more first. */
+function extremesOf(values: readonly number[]): number[] {
+  let [low, high] = [-1, -1]
+  for (const [index, value] of values.entries()) {
+    if (!Number.isFinite(value)) continue
+    if (low === -1 || value < (values[low] ?? value)) low = index
+    if (high === -1 || value > (values[high] ?? value)) high = index
+  }
+  const mean = meanOf(values)
+  const distance = (index: number) => Math.abs((values[index] ?? mean) - mean)
+  return [low, high].sort((a, b) => distance(b) - distance(a))
+}
+
+/** Of the finite ones; NaN of none. */
+function meanOf(values: readonly number[]): number {
+  const finite = values.filter(Number.isFinite)
+  return finite.reduce((sum, value) => sum + value / finite.length, finite.length === 0 ? NaN : 0)
 }

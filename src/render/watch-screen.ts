@@ -6,7 +6,7 @@ import { roomOf, usualPause, type JobState, type WatchedRun } from '../core/jobs
 import { columnFor, formatMeta, isMetaColumn, type Row } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import { printable } from './printable.js'
-import { marksOf } from './rows.js'
+import { bestByPath, marksOf } from './rows.js'
 import { columnNames } from './run.js'
 import { sparkline } from './sparkline.js'
 import { laterLeaveFirst, renderLines, staying, type Column } from './table.js'
@@ -91,10 +91,16 @@ function tableOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
   const { ordered, selected, metric } = run
   if (selected.length === 0) return [paint('faint', ordered.length === 0 ? 'no checkpoint' : 'none of them matches')]
   const shown = selected.slice(0, view.rows)
-  const marks = marksOf(ordered, bestPerMetric(ordered, view.now), impossibleMetrics(ordered))
+  const best = bestPerMetric(ordered, view.now)
+  const marks = marksOf(ordered, best, impossibleMetrics(ordered))
+  const bestBy = bestByPath(best)
   const rows = shown.map((checkpoint): Row => {
     const isNew = view.news.has(checkpoint.path)
-    return { checkpoint, marks: [...(isNew ? ['new'] : []), ...(marks.get(checkpoint.path) ?? [])] }
+    return {
+      checkpoint,
+      bestBy: bestBy.get(checkpoint.path),
+      marks: [...(isNew ? ['new'] : []), ...(marks.get(checkpoint.path) ?? [])],
+    }
   })
   const names = columnNames(shown, varyingKeys(ordered))
   const columns = laterLeaveFirst(

@@ -1,4 +1,5 @@
 /** What a checkpoint says of itself, from its bytes to values, and what those values mean. */
+export { isBookkeeping } from './bookkeeping.js'
 export { directionOf } from './direction.js'
 export { isImpossible } from './impossible.js'
 export { metricKeys } from './metric-keys.js'

@@ -13,6 +13,7 @@ import { CkptError } from '../../errors.js'
 import {
   directionOf,
   evaluationsAmong,
+  isBookkeeping,
   isImpossible,
   metricKeys,
   withoutTraining,
@@ -171,7 +172,7 @@ function toNumber(value: MetaValue | undefined): number | undefined {
 
 /**
  * The numeric meta keys worth a column: those whose values differ or that some lack; all, where only one is there.
- * Metrics come first.
+ * Ranked by use: the metric by which the run is judged, other metrics, other numbers, and bookkeeping last.
  */
 export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
   const columns = new Map<string, { readonly values: Set<number | bigint>; count: number }>()
@@ -188,6 +189,14 @@ export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
   const varies = ({ values, count }: { values: Set<unknown>; count: number }) => values.size > 1 || count < speaking
   const keys = [...columns].filter(([, column]) => speaking === 1 || varies(column)).map(([key]) => key)
   const told = toldDirections(checkpoints)
-  const isMetric = (key: string) => (told.get(key) ?? directionOf(key)) !== undefined
-  return [...keys.filter(isMetric), ...keys.filter((key) => !isMetric(key))]
+  const monitored = new Set(monitoredKeys(checkpoints))
+  const use = (key: string) => {
+    if (monitored.has(key)) return 0
+    if ((told.get(key) ?? directionOf(key)) !== undefined) return 1
+    return isBookkeeping(key) ? 3 : 2
+  }
+  return keys
+    .map((key) => ({ key, rank: use(key) }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ key }) => key)
 }
