@@ -61,6 +61,7 @@ const others: readonly Deed[] = [
   { command: 'recover RUN --into staged', sound: isStagedOrNot },
   { command: 'recover RUN --into staged --link hard', sound: isStagedOrNot },
   { command: 'recover RUN --into staged --link symbolic', sound: isStagedOrNot },
+  { command: 'export RUN/CKPT+c --into served', sound: isExportedOrNot },
   { command: 'convert source.safetensors --to torch -o out.pt', sound: isOldOrNew('out.pt') },
   {
     command: 'transfer source.safetensors target.safetensors -o out.safetensors',
@@ -223,6 +224,16 @@ function isStagedOrNot(place: string): void {
 }
 
 /** What was there before, or nothing where nothing was, or all of the new file. Only a temporary name lies beside. */
+function isExportedOrNot(place: string, command: string): void {
+  const served = join(place, 'served')
+  if (!existsSync(served)) return
+  const whole = join(finished.get(command) ?? '', 'served')
+  expect(readdirSync(served).sort()).toEqual(readdirSync(whole).sort())
+  for (const name of readdirSync(whole)) {
+    expect(readFileSync(join(served, name)).equals(readFileSync(join(whole, name))), name).toBe(true)
+  }
+}
+
 function isOldOrNew(output: string) {
   return (place: string, command: string): void => {
     const before = join(here, 'fixtures', 'transfer', '000', output)
