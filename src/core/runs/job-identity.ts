@@ -8,7 +8,16 @@
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { isMeta, OpaqueValue, type Checkpoint, type Meta, type MetaValue, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { readMetas } from '../checkpoints/meta/index.js'
+import {
+  fileKinds,
+  filesOfKind,
+  flatten,
+  hydraOverrides,
+  readWandb,
+  readYaml,
+  type FileKind,
+} from '../checkpoints/hyperparameters/index.js'
+import { parseJson } from '../formats/json.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /** Facts by their names, of one document. */
@@ -23,29 +32,16 @@ export interface JobIdentity {
 
 export type Relation = 'same' | 'other' | 'unknown'
 
-/** Where programs and trackers write them, relative to a folder of the run or above it. */
-const files = [
-  'hparams.yaml',
-  'hyperparams.yaml',
-  '.hydra/config.yaml',
-  '.hydra/overrides.yaml',
-  'config.yaml',
-  'config.yml',
-  'config.json',
-  'args.yaml',
-  'args.yml',
-  'args.json',
-  'params.json',
-  'params.yaml',
-  'opts.yaml',
-  'opt.yaml',
-  'cfg.yaml',
-  'training_args.json',
-  'flags.json',
-  'files/config.yaml',
-  'files/wandb-metadata.json',
-  'wandb-metadata.json',
-] as const
+/** W&B's record of how a program was started (wandb/sdk/wandb_settings.py). */
+const wandbRecord = /^wandb-metadata\.json$/
+
+/** The files that hyper-parameters are read from, and those in a folder of a tracker. */
+const kinds: readonly FileKind[] = [
+  ...fileKinds.map((kind) => (kind === hydraOverrides ? { ...kind, read: readYaml } : kind)),
+  { inside: 'files', name: /^config\.yaml$/, above: 0, read: readWandb },
+  { inside: 'files', name: wandbRecord, above: 0, read: parseJson },
+  { name: wandbRecord, above: 0, read: parseJson },
+]
 
 /** Bytes. People write them, and programs write down what people wrote. */
 const largest = 1 << 22
@@ -66,26 +62,42 @@ async function identifyOne(
 ): Promise<JobIdentity> {
   const own = ownFolders(root, run.path)
   const folders = [...own, ...own.flatMap((folder) => trackers.get(basename(folder)) ?? [])]
-  const paths = folders.flatMap((folder) => files.map((file) => ({ file, path: join(folder, file) })))
-  const texts = await storage.read(
-    paths.map(({ path }) => path),
-    largest,
-  )
   const names = relative(root, run.path).split(sep)
   const documents = new Map<string, Facts>()
   let command: readonly string[] | null = null
-  for (const [index, { file }] of paths.entries()) {
-    const text = texts[index]
-    const kind = basename(file) === 'wandb-metadata.json' ? 'command' : file
-    if (text?.ok !== true || documents.has(kind)) continue
-    const meta = await readDocument(file, text.value)
-    if (meta === null) continue
-    command ??= commandIn(file, meta)
-    documents.set(kind, factsOf(file, meta, names))
+  for (const { file, path, read } of await filesIn(storage, folders)) {
+    const kind = wandbRecord.test(basename(file)) ? 'command' : file
+    if (documents.has(kind)) continue
+    const value = await readDocument(storage, path, read)
+    if (value === null) continue
+    command ??= commandIn(file, value)
+    documents.set(kind, factsOf(file, value, names))
   }
   const inside = parametersInside(run.checkpoints)
   if (inside !== null) documents.set('hyper_parameters', factsOf('', inside, names))
   return { documents, command }
+}
+
+interface SettingsFile {
+  /** Relative to its folder. */
+  readonly file: string
+  readonly path: string
+  readonly read: FileKind['read']
+}
+
+async function filesIn(storage: ReadStorage, folders: readonly string[]): Promise<SettingsFile[]> {
+  const listings = await storage.list(folders)
+  const found: SettingsFile[] = []
+  for (const [index, folder] of folders.entries()) {
+    const listing = listings[index]
+    if (listing?.ok !== true) continue
+    for (const kind of kinds) {
+      for (const path of await filesOfKind(storage, folder, listing.value, kind)) {
+        found.push({ file: relative(folder, path), path, read: kind.read })
+      }
+    }
+  }
+  return found
 }
 
 /** From the run's own up to the one below the root. */
@@ -110,11 +122,16 @@ async function trackerFolders(storage: ReadStorage, root: string): Promise<Reado
   )
 }
 
-/** Hydra's overrides are a list. */
-async function readDocument(file: string, bytes: Uint8Array): Promise<Meta | null> {
-  const lead = file.endsWith('overrides.yaml') ? new TextEncoder().encode('overrides:\n') : new Uint8Array()
-  const [meta] = await readMetas([Buffer.concat([lead, bytes])])
-  return meta === undefined || meta instanceof CkptError ? null : meta
+/** Null for what cannot be read: it tells nothing. */
+async function readDocument(storage: ReadStorage, path: string, read: FileKind['read']): Promise<MetaValue> {
+  const [bytes] = await storage.read([path], largest)
+  if (bytes?.ok !== true) return null
+  try {
+    return await read(bytes.value)
+  } catch (error) {
+    if (error instanceof CkptError) return null
+    throw error
+  }
 }
 
 function parametersInside(checkpoints: readonly Checkpoint[]): Meta | null {
@@ -122,37 +139,31 @@ function parametersInside(checkpoints: readonly Checkpoint[]): Meta | null {
   return values.at(-1) ?? null
 }
 
-function commandIn(file: string, meta: Meta): readonly string[] | null {
-  const words = file.endsWith('overrides.yaml') ? meta.get('overrides') : meta.get('args')
-  if (!Array.isArray(words) || !(file.endsWith('overrides.yaml') || file.endsWith('wandb-metadata.json'))) return null
-  return tellingWords(words.filter((word) => typeof word === 'string'))
+function commandIn(file: string, value: MetaValue): readonly string[] | null {
+  const isRecord = wandbRecord.test(basename(file))
+  if (!isRecord && !hydraOverrides.name.test(basename(file))) return null
+  const words = isRecord && isMeta(value) ? value.get('args') : value
+  return Array.isArray(words) ? tellingWords(words.filter((word) => typeof word === 'string')) : null
 }
 
-function factsOf(file: string, meta: Meta, names: readonly string[]): Facts {
-  if (basename(file) === 'wandb-metadata.json') {
-    const words = commandIn(file, meta) ?? []
+function factsOf(file: string, value: MetaValue, names: readonly string[]): Facts {
+  const command = commandIn(file, value)
+  const words = (command ?? []).map((word) => textOf(word, names))
+  if (wandbRecord.test(basename(file))) {
+    const program = isMeta(value) ? (value.get('program') ?? value.get('codePath') ?? null) : null
     return new Map([
-      ['program', textOf(meta.get('program') ?? meta.get('codePath') ?? null, names)],
-      ['args', words.map((word) => textOf(word, names)).join(' ')],
+      ['program', textOf(program, names)],
+      ['args', words.join(' ')],
     ])
   }
-  if (file.endsWith('overrides.yaml')) {
-    const words = (commandIn(file, meta) ?? []).map((word) => textOf(word, names))
-    return new Map(words.length === 0 ? [] : [['overrides', words.sort().join(' ')]])
-  }
-  return new Map(flatten(meta, '', names))
+  if (command !== null) return new Map(words.length === 0 ? [] : [['overrides', words.sort().join(' ')]])
+  const telling = [...flatten(value)].filter(([name]) => !isOfOneStart(name))
+  return new Map(telling.map(([name, one]) => [name, textOf(one, names)]))
 }
 
-function flatten(meta: Meta, prefix: string, names: readonly string[]): [string, string][] {
-  return [...meta].flatMap(([key, value]): [string, string][] => {
-    if (changesAtEachStart(key, prefix === '')) return []
-    if (!isMeta(value)) return [[prefix + key, textOf(value, names)]]
-    // W&B wraps each value.
-    const wrapped = value.has('value') && [...value.keys()].every((one) => one === 'value' || one === 'desc')
-    const inner = wrapped ? value.get('value') : undefined
-    if (inner !== undefined && !isMeta(inner)) return [[prefix + key, textOf(inner, names)]]
-    return flatten(isMeta(inner) ? inner : value, `${prefix}${key}.`, names)
-  })
+/** Whether a name with dots, or a mapping that it lies in, changes at each start. */
+function isOfOneStart(name: string): boolean {
+  return name.split('.').some((part, depth) => changesAtEachStart(part, depth === 0))
 }
 
 /** Folders, names and dates; where to resume; the machine. A seed is none of these: each of its values is a job. */

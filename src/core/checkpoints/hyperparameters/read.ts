@@ -15,6 +15,7 @@ import { sourceOf } from '../../storage/source.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, prefixOf } from '../layouts/index.js'
 import { toMetaValue } from '../meta/index.js'
+import { filesOfKind, isFileOf } from './find-files.js'
 import { flatten } from './flatten.js'
 import { fileKinds, readMlflowParameter, readWandb, type FileKind } from './sources.js'
 
@@ -67,27 +68,13 @@ class Search {
     const prefix = prefixOf(folder)
     const names = new Map(entries.map((entry) => [entry.name, entry]))
     for (const kind of fileKinds.filter((one) => above <= one.above)) {
-      for (const path of await this.pathsOf(kind, prefix, entries, names)) {
+      for (const path of await filesOfKind(this.storage, folder, entries, kind)) {
         await this.file(path, kind.read)
       }
     }
     if (names.has('params') && names.has('meta.yaml')) await this.mlflow(folder)
     if (names.get('wandb')?.kind === 'directory' && above <= 1) await this.wandb(`${prefix}wandb`)
     if (names.has('training_args.bin') && above <= 1) await this.trainingArguments(`${prefix}training_args.bin`)
-  }
-
-  private async pathsOf(
-    { name, inside }: FileKind,
-    prefix: string,
-    entries: readonly DirectoryEntry[],
-    names: ReadonlyMap<string, DirectoryEntry>,
-  ): Promise<string[]> {
-    if (inside === undefined) return entries.filter(isFileOf(name)).map((entry) => prefix + entry.name)
-    if (names.get(inside)?.kind !== 'directory') return []
-    const [listing] = await this.storage.list([prefix + inside])
-    return listing?.ok === true
-      ? listing.value.filter(isFileOf(name)).map((entry) => `${prefix}${inside}/${entry.name}`)
-      : []
   }
 
   private async file(path: string, read: FileKind['read']): Promise<void> {
@@ -184,10 +171,6 @@ class Search {
       for (const found of names) if (name.test(found)) await this.file(prefix + found, read)
     }
   }
-}
-
-function isFileOf(name: RegExp): (entry: DirectoryEntry) => boolean {
-  return (entry) => (entry.kind === 'file' || entry.kind === 'link') && name.test(entry.name)
 }
 
 /** By step, else by name: times were not taken yet. */

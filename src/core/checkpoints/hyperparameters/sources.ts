@@ -18,6 +18,14 @@ const farAbove = 4
 /** `save/`, `checkpoints/`, `weights/` within the folder of the experiment. */
 const closeAbove = 1
 
+/** Hydra's own record of what was typed, one override a line: words of the command. */
+export const hydraOverrides: FileKind = {
+  inside: '.hydra',
+  name: /^overrides\.yaml$/,
+  above: farAbove,
+  read: async (bytes) => overrides(await readYaml(bytes)),
+}
+
 /** In one folder the first that has a name decides. */
 export const fileKinds: readonly FileKind[] = [
   // speechbrain/core.py, create_experiment_directory.
@@ -27,19 +35,14 @@ export const fileKinds: readonly FileKind[] = [
   { name: /^hparams\.json$/, above: farAbove, read: parseJson },
   // hydra/_internal/utils and hydra/core/utils.py, `hydra.output_subdir`: the composed settings, and what was typed.
   { inside: '.hydra', name: /^config\.yaml$/, above: farAbove, read: readYaml },
+  hydraOverrides,
   {
-    inside: '.hydra',
-    name: /^overrides\.yaml$/,
-    above: farAbove,
-    read: async (bytes) => overrides(await readYaml(bytes)),
-  },
-  {
-    name: /^(args|arguments|config|train_config|training_config|params|hyperparameters|hyper_params|train|opt|options|cfg|settings)\.ya?ml$/,
+    name: /^(args|arguments|config|train_config|training_config|params|hyperparameters|hyper_params|train|opts?|options|cfg|settings)\.ya?ml$/,
     above: closeAbove,
     read: readWandb,
   },
   {
-    name: /^(args|arguments|config|train_config|training_config|params|hyperparameters|hyper_params|train_args|opt|options|cfg|settings)\.json$/,
+    name: /^(args|arguments|config|train_config|training_config|params|hyperparameters|hyper_params|train_args|training_args|flags|opts?|options|cfg|settings)\.json$/,
     above: closeAbove,
     read: parseJson,
   },
@@ -57,7 +60,7 @@ function overrides(list: MetaValue): MetaValue {
 }
 
 /** The parser is loaded where there is such a file. */
-async function readYaml(bytes: Uint8Array): Promise<MetaValue> {
+export async function readYaml(bytes: Uint8Array): Promise<MetaValue> {
   return (await import('../../formats/tagged-yaml.js')).parseTaggedYaml(bytes)
 }
 

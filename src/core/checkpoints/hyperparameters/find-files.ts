@@ -1,0 +1,24 @@
+/** Where in a folder programs have written down what they were started with. */
+import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
+import { prefixOf } from '../layouts/index.js'
+import type { FileKind } from './sources.js'
+
+/** Absolute paths of the files of that kind in a folder with these entries. */
+export async function filesOfKind(
+  storage: ReadStorage,
+  folder: string,
+  entries: readonly DirectoryEntry[],
+  { name, inside }: FileKind,
+): Promise<string[]> {
+  const prefix = prefixOf(folder)
+  if (inside === undefined) return entries.filter(isFileOf(name)).map((entry) => prefix + entry.name)
+  if (!entries.some((entry) => entry.name === inside && entry.kind === 'directory')) return []
+  const [listing] = await storage.list([prefix + inside])
+  return listing?.ok === true
+    ? listing.value.filter(isFileOf(name)).map((entry) => `${prefix}${inside}/${entry.name}`)
+    : []
+}
+
+export function isFileOf(name: RegExp): (entry: DirectoryEntry) => boolean {
+  return (entry) => (entry.kind === 'file' || entry.kind === 'link') && name.test(entry.name)
+}
