@@ -1,5 +1,6 @@
 /** What ckpt remembers of a run, brought together with what is found there. */
 import { relative } from 'node:path'
+import { isUnreadable, StorageError } from '../errors.js'
 import { withHealth, type Checkpoint, type Finding, type Run } from '../checkpoint.js'
 import {
   otherStateFolderOf,
@@ -8,6 +9,7 @@ import {
   readGroupMoves,
   readPins,
   stateFolderOf,
+  unknownPins,
   type Demotion,
   type Pin,
   type StateFolder,
@@ -22,12 +24,36 @@ export interface StateLocation {
 /** The run, its demoted checkpoints known as such. */
 export async function withDemotions(storage: ReadStorage, run: Run, stateLocation: StateLocation): Promise<Run> {
   const state = await stateFolderOf(storage, run.path, stateLocation.stateDirectory)
-  const demotions = await readDemotions(storage, state)
-  const moves = await readGroupMoves(storage, state)
+  const remembered = await readIfAllowed(storage, run, async () => ({
+    demotions: await readDemotions(storage, state),
+    moves: await readGroupMoves(storage, state),
+  }))
+  if (remembered === null) return run
+  const { demotions, moves } = remembered
   if (demotions.size + moves.length === 0) return run
   const away = new Set(moves.flatMap(({ members }) => members.map(({ name }) => name)))
   const known = run.checkpoints.map((checkpoint) => withDemotion(withMove(checkpoint, away), demotions))
   return { ...run, checkpoints: known }
+}
+
+/**
+ * Null where the system refuses to show what ckpt remembers of the run, which is told: who only looks at the run, or goes
+ * on from it, needs none of it. Whoever removes asks for the pins, and is refused.
+ */
+export async function readIfAllowed<T>(
+  storage: ReadStorage,
+  { path }: Pick<Run, 'path'>,
+  read: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof StorageError) || !isUnreadable(error.errno)) throw error
+    storage.custody.warn(
+      `what ckpt remembers of ${path} cannot be read, so pins, marks and demotions are not known: ${error.message}`,
+    )
+    return null
+  }
 }
 
 const halfMoved: Finding = {
@@ -53,7 +79,7 @@ function withDemotion(checkpoint: Checkpoint, demotions: ReadonlyMap<string, Dem
   return gone.length === 0 ? checkpoint : { ...checkpoint, demoted: gone.map(({ name, key }) => ({ name, key })) }
 }
 
-/** The run's pins by the checkpoint's name. Throws as `protectingPins`. */
+/** The run's pins by the checkpoint's name. Throws as `protectingPins`; `refused` where the system does not show them. */
 export async function pinsOf(
   storage: ReadStorage,
   run: Pick<Run, 'path'>,
@@ -62,7 +88,10 @@ export async function pinsOf(
   const { stateDirectory } = stateLocation
   const state = await stateFolderOf(storage, run.path, stateDirectory)
   // Who names a folder wants what is remembered there, and nothing else.
-  return stateDirectory === undefined ? protectingPins(storage, run.path, state) : readPins(storage, state)
+  const read = stateDirectory === undefined ? protectingPins(storage, run.path, state) : readPins(storage, state)
+  return read.catch((error: unknown) => {
+    throw error instanceof StorageError && isUnreadable(error.errno) ? unknownPins(state.path, error) : error
+  })
 }
 
 /**

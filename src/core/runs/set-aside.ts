@@ -4,7 +4,7 @@ import { measure } from '../checkpoints/layouts/index.js'
 import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { holding } from './pin.js'
-import type { StateLocation } from './run-with-state.js'
+import { readIfAllowed, type StateLocation } from './run-with-state.js'
 
 /** By the checkpoint's name, of those marked and still the same, in words. Throws CkptError `damaged`, StorageError. */
 export async function setAsideReasons(
@@ -12,7 +12,8 @@ export async function setAsideReasons(
   run: Run,
   stateLocation: StateLocation,
 ): Promise<ReadonlyMap<string, string>> {
-  const marks = await readSetAside(storage, await stateFolderOf(storage, run.path, stateLocation.stateDirectory))
+  const state = await stateFolderOf(storage, run.path, stateLocation.stateDirectory)
+  const marks = (await readIfAllowed(storage, run, () => readSetAside(storage, state))) ?? []
   if (marks.length === 0) return new Map()
   const marked = new Map(marks.map((mark) => [mark.name, mark]))
   const there = await measure(

@@ -3,7 +3,7 @@ import type * as fs from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { UntrustedError } from '../errors.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
-import type { Belonging, Guarded, GuardedRun, GuardedState, StateRules } from './storage.js'
+import type { Guarded, GuardedRun, GuardedState, Heir, StateRules } from './storage.js'
 
 /** `look`: nothing changes. */
 export type Use = 'look' | 'change'
@@ -16,7 +16,9 @@ export interface GuardedName {
   /** What folders and files there must be like; null where they may be like anything. */
   readonly rules: StateRules | null
   /** Whom a folder made there is given to. */
-  readonly heir: Belonging | null
+  readonly heir: Heir | null
+  /** A folder made here has the permissions of the one that it is made in: both are of one run's state. */
+  readonly inherits: boolean
 }
 
 interface Way {
@@ -111,6 +113,7 @@ export class Guard {
       name: parts.at(-1) ?? '.',
       rules: isRuled ? guarded : null,
       heir: isHeirs ? guarded.heir : null,
+      inherits: guarded.kind === 'state' && guarded.heir !== null && parts.length >= guarded.levels,
     }
   }
 }

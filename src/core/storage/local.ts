@@ -67,6 +67,10 @@ const noClones = new Set(['EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOTTY', 'ENOSYS', 
 
 /** What others may never do with what ckpt keeps, whatever the umask says. */
 const forOthers = 0o002
+/** Permissions that a folder of state may have: never those for everyone to change it. */
+const forOwnerAndGroup = 0o2775
+/** A folder's when nobody asks for others. */
+const usualMode = 0o777
 
 /** The calls of which a guarded place has its own way. */
 class Local {
@@ -160,11 +164,13 @@ class Local {
     this.inPlace<unknown>(
       path,
       () => fs.mkdirSync(path, { mode }),
-      ({ folder, name, rules, heir }) => {
+      ({ folder, name, rules, heir, inherits }) => {
         fs.mkdirSync(folder.at(name), { mode: rules === null ? mode : mode & ~forOthers })
-        if (heir !== null && this.actAs !== null && folder.stats.uid === 0n) {
-          fs.lchownSync(folder.at(name), heir.owner, heir.group)
-        }
+        if (this.actAs === null) return
+        if (heir !== null && folder.stats.uid === 0n) fs.lchownSync(folder.at(name), heir.owner, heir.group)
+        // What the superuser makes can be used by those who can use the run; a private folder stays private.
+        const model = heir?.mode ?? (inherits ? Number(folder.stats.mode) : null)
+        if (model !== null && mode === usualMode) fs.chmodSync(folder.at(name), model & forOwnerAndGroup)
       },
     )
   }

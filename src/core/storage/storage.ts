@@ -150,13 +150,18 @@ export interface GuardedState extends StateRules {
   readonly path: string
 }
 
+/** Whose what ckpt makes becomes, and with which permissions its folders are made. */
+export interface Heir extends Belonging {
+  readonly mode: number
+}
+
 export interface StateRules {
   /** How many folders below one another, from the outermost on, ckpt alone makes; the files in them are its records. */
   readonly levels: number
   /** Those whom these may belong to, by their numbers; null where the system has none. */
   readonly owners: readonly number[] | null
   /** Whom the run's folder is given to when the superuser makes it; null: nobody. */
-  readonly heir: Belonging | null
+  readonly heir: Heir | null
 }
 
 /** A file or folder, whatever its name has come to be. */

@@ -1,7 +1,7 @@
 /** Files that only together are a checkpoint leave their names together, and get them back together. */
 import { basename, dirname, join, relative, sep } from 'node:path'
 import type { Checkpoint, Member } from '../../checkpoint.js'
-import { CkptError, StorageError, UntrustedError } from '../../errors.js'
+import { CkptError, isUnreadable, StorageError, UntrustedError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
 import { patiently, type Wait } from '../../storage/retry.js'
 import {
@@ -105,7 +105,11 @@ async function movesOf(storage: Storage, state: StateFolder): Promise<readonly G
     return await readGroupMoves(storage, state)
   } catch (error) {
     if (error instanceof UntrustedError) return []
-    throw error
+    if (!(error instanceof StorageError) || !isUnreadable(error.errno)) throw error
+    throw new CkptError('refused', `what ckpt keeps in ${state.path} cannot be read: ${error.message}`, {
+      hint: `see who may read it: ls -ld '${state.path}'; nothing is changed meanwhile`,
+      cause: error,
+    })
   }
 }
 

@@ -62,7 +62,8 @@ export async function readDistrustedPins(storage: ReadStorage, state: StateFolde
   return new Map(readable.map((pin) => [pin.name, pin]))
 }
 
-function unknownPins(path: string, error: CkptError): CkptError {
+/** Nothing may go while nobody knows what is pinned. */
+export function unknownPins(path: string, error: CkptError): CkptError {
   return new CkptError('refused', `what is pinned in ${path} cannot be read: ${error.message}`, {
     hint: 'see what is there; once it is moved away, or another folder is named (--state DIR), no pin in it counts',
     cause: error,
