@@ -7,6 +7,7 @@ import { benchConvert } from './convert.mjs'
 import { inTemporaryFolder } from './harness.mjs'
 import { benchHeader } from './header.mjs'
 import { benchList } from './list.mjs'
+import { benchReport } from './report.mjs'
 import { benchSharded } from './sharded.mjs'
 import { benchStart } from './start.mjs'
 import { benchTransfer } from './transfer.mjs'
@@ -15,6 +16,7 @@ import { benchVerify } from './verify.mjs'
 const benches = {
   start: benchStart,
   list: benchList,
+  report: benchReport,
   header: benchHeader,
   transfer: benchTransfer,
   convert: benchConvert,

@@ -142,7 +142,7 @@ function makeFolder(folder) {
 
 /** Parts of Node that take long to load and that most commands never come to: loaded when something in them is used. */
 const deferred = new Set([
-  ...['child_process', 'crypto', 'fs/promises', 'module', 'net', 'readline', 'readline/promises'],
+  ...['child_process', 'crypto', 'fs/promises', 'http', 'module', 'net', 'readline', 'readline/promises'],
   ...['stream', 'stream/promises', 'string_decoder', 'timers/promises', 'tty', 'v8', 'worker_threads', 'zlib'],
 ])
 

@@ -19,7 +19,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { bundleFile, bundlePage } from './bundle.mjs'
+import { bundleFile, bundlePage, bundlePng } from './bundle.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bunVersion = '1.4.2'
@@ -80,4 +80,5 @@ mkdirSync(target, { recursive: true })
 await bundleFile(root, 'src/main.ts', 'dist/binary/cli.cjs', inside)
 await bundleFile(root, '@huggingface/hub', 'dist/binary/hub.cjs')
 await bundlePage(root, 'dist/binary/page.cjs')
+await bundlePng(root, 'dist/binary/png.cjs')
 for (const arch of wanted) await compile(arch, bunFor(machines[process.arch]))

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { builtinModules, createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { brotliCompressSync } from 'node:zlib'
 import { build } from 'rolldown'
 
 const require = createRequire(import.meta.url)
@@ -70,6 +71,21 @@ const slimOclif = {
 /** What the program loads late, from a file of its own: it is a quarter of a megabyte, and one command has a use for it. */
 const hub = '@huggingface/hub'
 
+/** What draws a PNG, which `ckpt plot --output x.png` alone loads: a program for WebAssembly, and a font. */
+const png = '#png'
+
+export async function bundlePng(root, file) {
+  const inside = await bundleFile(root, '@resvg/resvg-wasm', file)
+  const font = join('node_modules', 'dejavu-fonts-ttf', 'ttf', 'DejaVuSans.ttf')
+  const packed = { wasm: '@resvg/resvg-wasm/index_bg.wasm', font: 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf' }
+  const exported = Object.entries(packed).map(([name, from]) => {
+    const bytes = readFileSync(join(root, 'node_modules', from))
+    return `exports.${name} = '${brotliCompressSync(bytes).toString('base64')}'\n`
+  })
+  writeFileSync(join(root, file), readFileSync(join(root, file), 'utf8') + exported.join(''))
+  return [...inside, join(root, font)]
+}
+
 /** The page of a report, which `ckpt report` alone loads: text that is put into what it writes, and never run by it. */
 const page = '#page'
 
@@ -105,6 +121,7 @@ export async function bundle(root, folder) {
     ...(await bundleFile(root, 'src/main.ts', join(folder, 'cli.cjs'))),
     ...(await bundleFile(root, hub, join(folder, 'hub.cjs'))),
     ...(await bundlePage(root, join(folder, 'page.cjs'))),
+    ...(await bundlePng(root, join(folder, 'png.cjs'))),
     ...(await bundleFile(root, 'src/core/storage/bulk-read-worker.ts', join(folder, 'bulk-read-worker.cjs'))),
     ...(await bundleFile(root, 'src/library.ts', join(folder, 'library.cjs'))),
   ]
@@ -125,7 +142,7 @@ export async function bundleFile(root, input, file, define = {}) {
     cwd: root,
     input,
     platform: 'node',
-    external: [...builtinModules, /^node:/, page, ...(input === hub ? [] : [hub])],
+    external: [...builtinModules, /^node:/, page, png, ...(input === hub ? [] : [hub])],
     plugins: [slimOclif],
     transform: { define },
     // Names stay: they are in the stack of a bug report.
@@ -135,7 +152,7 @@ export async function bundleFile(root, input, file, define = {}) {
       codeSplitting: false,
       // Not every Node 20 can import from a script that bin/run.js compiles.
       dynamicImportInCjs: false,
-      paths: { [hub]: './hub.cjs', [page]: './page.cjs' },
+      paths: { [hub]: './hub.cjs', [page]: './page.cjs', [png]: './png.cjs' },
       minify: { compress: true, mangle: { keepNames: true }, codegen: true },
     },
     logLevel: 'warn',

@@ -55,7 +55,7 @@ missing or NaN is a gap.`
     }),
     width: Flags.integer({ helpValue: 'N', min: 30, max: 4000, description: 'columns; of a picture pixels' }),
     height: Flags.integer({ helpValue: 'N', min: 8, max: 4000, description: 'rows; of a picture pixels' }),
-    output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write a picture: .svg or .html' }),
+    output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write a picture: .svg, .png or .html' }),
     force: outputFlags.force,
     state: stateFlag,
   }
@@ -91,11 +91,11 @@ missing or NaN is a gap.`
       this.answer({ x: axis, curves }, () => renderPlot(frame, options))
       return
     }
-    const { renderPage, renderSvg } = await import('../render/plot/svg.js')
+    const { renderSvg } = await import('../render/plot/svg.js')
     const title = [...new Set(labels)].join(', ')
     const svg = renderSvg(frame, { width: this.flags.width ?? 800, height: this.flags.height ?? 420, title })
     const path = resolve(format.path)
-    await writeText(this.storage, path, format.kind === 'svg' ? svg : renderPage(svg, title), this.flags.force)
+    await writeText(this.storage, path, await contentOf(format.kind, svg, title), this.flags.force)
     this.answer({ x: axis, curves, output: path }, () => path)
   }
 
@@ -158,14 +158,29 @@ function readSmooth(text: string): number {
   throw new CkptError('usage', `--smooth ${text}: it is a weight from 0 (none) to below 1`, { hint: '--smooth 0.6' })
 }
 
-function formatOf(output: string | undefined): { readonly kind: 'svg' | 'html'; readonly path: string } | null {
+type PictureKind = 'svg' | 'png' | 'html'
+
+function formatOf(output: string | undefined): { readonly kind: PictureKind; readonly path: string } | null {
   if (output === undefined) return null
-  if (/\.svg$/i.test(output)) return { kind: 'svg', path: output }
-  if (/\.html?$/i.test(output)) return { kind: 'html', path: output }
-  const hint = /\.png$/i.test(output)
-    ? 'write .svg, and make a PNG of it with rsvg-convert, Inkscape or a browser'
-    : 'name a file that ends in .svg or .html'
-  throw new CkptError('usage', `${output}: pictures are written as .svg and .html`, { hint })
+  const [, ending = ''] = /\.(svg|png|html?)$/i.exec(output) ?? []
+  const kind = pictureKinds.get(ending.toLowerCase())
+  if (kind !== undefined) return { kind, path: output }
+  throw new CkptError('usage', `${output}: pictures are written as .svg, .png and .html`, {
+    hint: 'name a file that ends in .svg, .png or .html',
+  })
+}
+
+const pictureKinds: ReadonlyMap<string, PictureKind> = new Map([
+  ['svg', 'svg'],
+  ['png', 'png'],
+  ['html', 'html'],
+  ['htm', 'html'],
+])
+
+async function contentOf(kind: PictureKind, svg: string, title: string): Promise<string | Uint8Array> {
+  if (kind === 'svg') return svg
+  if (kind === 'png') return (await import('../render/plot/png.js')).renderPng(svg)
+  return (await import('../render/plot/svg.js')).renderPage(svg, title)
 }
 
 /** By what "best" goes; of several metrics the first. Throws CkptError `usage` where none is known. */

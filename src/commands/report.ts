@@ -3,6 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { policyFlags, recursiveFlag, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
+import { interruptible } from '../cli/progress.js'
 import { policyOfRun } from '../cli/settings/policy-of-run.js'
 import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
@@ -21,7 +22,10 @@ export default class Report extends BaseCommand<typeof Report> {
   static override description = `One HTML file that needs no network and no other file: a table of the checkpoints that sorts and filters, curves to
 hover and zoom, hyper-parameters, sizes by kind of file, what is wrong with which checkpoint, the journal of the jobs,
 and what a policy would keep and why: the one that is given by the flags of ckpt prune, else that of the run's
-ckpt.yaml. Nothing is changed, and no file of a checkpoint is opened unless --verify says so. docs/seeing.md says more.`
+ckpt.yaml. Nothing is changed, and no file of a checkpoint is opened unless --verify says so. docs/seeing.md says more.
+
+ckpt report -r exp --serve serves the page on this machine alone, behind an address with a random token in it, and keeps it up to date as
+checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --token-file that only you can read.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> report --output report.html' },
     { description: 'every run below a folder', command: '<%= config.bin %> report -r exp --output report.html' },
@@ -44,6 +48,24 @@ ckpt.yaml. Nothing is changed, and no file of a checkpoint is opened unless --ve
   static override flags = {
     output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write the page here: report.html' }),
     force: outputFlags.force,
+    serve: Flags.boolean({ description: 'serve the page, live, until Ctrl-C', exclusive: ['output'] }),
+    host: Flags.string({
+      helpValue: 'ADDRESS',
+      description: 'with --serve: the address to listen at; 127.0.0.1 when left out',
+      dependsOn: ['serve'],
+    }),
+    port: Flags.integer({
+      helpValue: 'N',
+      min: 0,
+      max: 65535,
+      description: 'with --serve: the port; a free one when left out',
+      dependsOn: ['serve'],
+    }),
+    'token-file': Flags.file({
+      helpValue: 'FILE',
+      description: 'with --serve: take the token of the address from this file',
+      dependsOn: ['serve'],
+    }),
     recursive: recursiveFlag,
     ...policyFlags,
     ...selectionFlags,
@@ -54,8 +76,10 @@ ckpt.yaml. Nothing is changed, and no file of a checkpoint is opened unless --ve
 
   async run(): Promise<void> {
     const { output } = this.flags
+    if (this.flags.serve) return this.serve()
     if (output === undefined && !this.wantsJson) throw nowhere()
     const view = await this.view()
+    this.tell(view)
     const document = reportDocument(view)
     if (output === undefined) {
       this.answer(document, () => [])
@@ -88,11 +112,6 @@ ckpt.yaml. Nothing is changed, and no file of a checkpoint is opened unless --ve
       }
       return all
     })
-    for (const { report } of reported) {
-      const where = reported.length > 1 ? `${printable(report.run.path)}: ` : ''
-      for (const warning of report.warnings) this.alert(`${where}${printable(warning)}`)
-      if (report.planFailure !== null) this.alert(`${where}${report.planFailure}`)
-    }
     return {
       version: this.program.version,
       made: this.now(),
@@ -102,6 +121,35 @@ ckpt.yaml. Nothing is changed, and no file of a checkpoint is opened unless --ve
       runs: reported,
       warnings: this.unreadable.map(({ path, reason }) => `${path} could not be read: ${reason}`),
     }
+  }
+
+  private tell({ runs }: ReportView): void {
+    for (const { report } of runs) {
+      const where = runs.length > 1 ? `${printable(report.run.path)}: ` : ''
+      for (const warning of report.warnings) this.alert(`${where}${printable(warning)}`)
+      if (report.planFailure !== null) this.alert(`${where}${report.planFailure}`)
+    }
+  }
+
+  /** Until Ctrl-C or SIGTERM, which are its right end. */
+  private async serve(): Promise<void> {
+    const { host = '127.0.0.1', port = 0, 'token-file': tokenFile } = this.flags
+    const { serveReport, tokenFor } = await import('../cli/serve-report.js')
+    const token = tokenFor(host, tokenFile)
+    const first = await this.view()
+    this.tell(first)
+    await interruptible((signal) =>
+      serveReport(first, {
+        ...{ storage: this.storage, host, port, token, signal },
+        title: titleOf(first),
+        gather: () => this.view(),
+        runsNow: async () => (await this.openAll()).map(({ path }) => path),
+        onServed: (url) => {
+          this.answer({ ...reportDocument(first), url }, () => url)
+          this.note('live and read only; Ctrl-C ends it')
+        },
+      }),
+    )
   }
 
   private get paths(): readonly string[] {

@@ -50,7 +50,7 @@ export class SortableTable<R> {
     this.#pager = element('div', { class: 'pager' }, this.#previous, this.#status, this.#next)
     const scroller = element(
       'div',
-      { class: 'scroller', tabindex: 0, role: 'region', 'aria-label': options.caption },
+      { class: 'scroller', tabindex: 0, role: 'group', 'aria-label': options.caption },
       this.#table,
     )
     this.root = element('div', { class: 'table', id: options.id }, scroller, this.#pager)

@@ -129,3 +129,12 @@ describe('the page of ckpt report', () => {
     expect((await ckpt(['report', temporaryDirectory(), '-o', output])).status).toBe(3)
   })
 })
+
+it('plot draws a PNG of the size that was asked for, with text in it', async () => {
+  const output = join(temporaryDirectory(), 'wer.png')
+  const { status, stderr } = await ckpt(['plot', makeRun(epochs(5)), 'WER', '-o', output, '--width', '500'])
+  expect(status, stderr).toBe(0)
+  const bytes = readFileSync(output)
+  expect(bytes.subarray(0, 8).toString('latin1')).toBe('\u0089PNG\r\n\u001a\n')
+  expect(bytes.readUInt32BE(16)).toBe(500)
+})

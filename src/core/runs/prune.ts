@@ -109,16 +109,47 @@ export async function planPrune(
   asked: PruneRequest,
   context: PruneContext,
 ): Promise<PrunePlan> {
+  const { draft, proof } = await decide(storage, run, asked, context)
+  return finish(storage, run, draft, proof)
+}
+
+/** What a prune would come to, for those who only ask. */
+export type PrunePreview = Pick<PrunePlan, 'keep' | 'remove' | 'missingBytes' | 'freedBytes' | 'warnings'>
+
+/**
+ * The same decision without what carrying it out needs. `examined` are the run's checkpoints, looked at as deep as
+ * asked. Throws as `planPrune` does.
+ */
+export async function previewPrune(
+  storage: ReadStorage,
+  run: Run,
+  asked: PruneRequest,
+  context: PruneContext,
+  examined: readonly Checkpoint[],
+): Promise<PrunePreview> {
+  const { draft } = await decide(storage, run, asked, context, examined)
+  const { remove, missingBytes } = draft.plan
+  const freedBytes = await bytesFreedBy(storage, pathsOf(removedBy(draft.plan)))
+  return { keep: keptOf(draft), remove, missingBytes, freedBytes, warnings: draft.warnings }
+}
+
+async function decide(
+  storage: ReadStorage,
+  run: Run,
+  asked: PruneRequest,
+  context: PruneContext,
+  known?: readonly Checkpoint[],
+): Promise<{ readonly draft: PruneDraft; readonly proof: Proven | null }> {
   checkTrash(asked)
   const request = await sparingSetAside(storage, run, asked, context)
   const looks = await lastLooksFor(storage, run, request, context)
   const led = await namesOfLinks(storage, run)
-  let examined = await examineAll(storage, run, request, context)
+  let examined = known ?? (await examineAll(storage, run, request, context))
   for (;;) {
     const draft = await makeDraft(storage, run, request, context, { examined, changing: looks.changing, led })
     await refuseUnmet(storage, draft.plan, request)
     const news = await looks.at(draft.plan, examined)
-    if (news === null) return finish(storage, run, draft, looks.proof)
+    if (news === null) return { draft, proof: looks.proof }
     examined = examined.map((checkpoint) => news.get(checkpoint.path) ?? checkpoint)
   }
 }
@@ -229,15 +260,11 @@ async function refuseUnmet(
   )
 }
 
-async function finish(
-  storage: ReadStorage,
-  run: Run,
-  { plan: final, excluded, warnings }: PruneDraft,
-  proof: Proven | null,
-): Promise<PrunePlan> {
+async function finish(storage: ReadStorage, run: Run, draft: PruneDraft, proof: Proven | null): Promise<PrunePlan> {
+  const { plan: final, warnings } = draft
   const fingerprints = await fingerprint(storage, removedBy(final))
   const freedBytes = await bytesFreedBy(storage, pathsOf(removedBy(final)))
-  const keep = final.keep.map((kept) => withExclusion(kept, excluded.get(kept.checkpoint)))
+  const keep = keptOf(draft)
   const onDisk = await bytesOnDisk(
     storage,
     [...keep, ...final.remove].map(({ checkpoint }) => checkpoint),
@@ -245,6 +272,10 @@ async function finish(
   const parting = { going: removedBy(final), stays: keep.map(({ checkpoint }) => checkpoint) }
   const pointers = (await planBooks(storage, run, parting)).map(toPointed)
   return { ...final, keep, fingerprints, freedBytes, onDisk, warnings, pointers, proof }
+}
+
+function keptOf({ plan: { keep }, excluded }: PruneDraft): Kept[] {
+  return keep.map((kept) => withExclusion(kept, excluded.get(kept.checkpoint)))
 }
 
 /** A checkpoint that jobs do not start from stays, as a damaged one does, and takes no place from those they do. */

@@ -20,7 +20,7 @@ import type { ReadStorage } from '../storage/storage.js'
 import { curvesOf, type Curve, type CurveAxis } from './curves.js'
 import type { DiskUse, DiskUses } from './disk-use.js'
 import { examine } from './open.js'
-import { planPrune, type PrunePlan, type PruneRequest } from './prune.js'
+import { previewPrune, type PrunePreview, type PruneRequest } from './prune.js'
 import { arrange } from './rank-and-filter.js'
 import { pinsOf, type StateLocation } from './run-with-state.js'
 import { setAsideReasons } from './set-aside.js'
@@ -64,8 +64,10 @@ export interface RunReport {
   readonly use: DiskUse
   readonly settings: FoundHyperParameters
   readonly journal: JournalContents
+  /** Absolute: the folder of what ckpt remembers of the run. */
+  readonly state: string
   /** Null where no policy was asked, or it cannot be (`planFailure`). */
-  readonly plan: PrunePlan | null
+  readonly plan: PrunePreview | null
   /** For people, why there is no plan. */
   readonly planFailure: string | null
   /** For people. */
@@ -105,7 +107,8 @@ export async function reportRun(
     use: await request.uses.of(run),
     settings: await readHyperParameters(storage, run),
     journal: memory.journal,
-    ...(await planFor(storage, run, request, options)),
+    state: (await stateFolderOf(storage, run.path, request.stateDirectory)).path,
+    ...(await planFor(storage, known, request, options)),
     warnings: [...warnings, ...describeAbsentBest(ordered), ...describeContradictions([], ordered), ...memory.warnings],
   }
 }
@@ -165,7 +168,7 @@ async function planFor(
   // Nothing is removed, so nothing young is waited for.
   const context = { ...options, now, utcOffset, stateDirectory, wait: async () => Promise.resolve() }
   try {
-    return { plan: await planPrune(storage, run, policy, context), planFailure: null }
+    return { plan: await previewPrune(storage, run, policy, context, run.checkpoints), planFailure: null }
   } catch (error) {
     if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
     return { plan: null, planFailure: error.message }

@@ -43,7 +43,10 @@ export function renderReportPage(
 }
 
 /** As the page's own, and as the header of one that is served. */
-function pagePolicy({ scriptHash, styleHash }: Pick<PageAssets, 'scriptHash' | 'styleHash'>, live: boolean): string {
+export function pagePolicy(
+  { scriptHash, styleHash }: Pick<PageAssets, 'scriptHash' | 'styleHash'>,
+  live: boolean,
+): string {
   return [
     "default-src 'none'",
     `script-src '${scriptHash}'`,
