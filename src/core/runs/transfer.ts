@@ -189,13 +189,14 @@ function tellIneffective(
   const idleValues = new Set(idle.map(({ value }) => value))
   const astray = [...map].filter(([old, renamed]) => !idleValues.has(old) && !inTarget.has(renamed))
   const tellers = [
-    ...idle.map((rule) => () => tellIdle(rule, inSource)),
-    ...astray.map(([old, renamed]) => () => {
+    ...idle.slice(0, mostTold).map((rule) => () => tellIdle(rule, inSource)),
+    ...astray.slice(0, mostTold).map(([old, renamed]) => () => {
       return `--map ${old}=${renamed}: the target has no such tensor${nearestIn(inTarget, renamed)}`
     }),
   ]
   const told = tellers.slice(0, mostTold).map((tell) => tell())
-  return tellers.length > mostTold ? [...told, `${tellers.length - mostTold} more rules without effect`] : told
+  const more = idle.length + astray.length - told.length
+  return more > 0 ? [...told, `${more} more rules without effect`] : told
 }
 
 function tellIdle({ flag, value }: NameRule, names: ReadonlySet<string>): string {
