@@ -50,7 +50,6 @@ import {
   yesFlag,
 } from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
-import { renderCheckpoint } from '../render/show.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
 import { describeWarnings, manyDocument, renderManyDone, renderManyPlans } from '../render/prune-many.js'
@@ -315,6 +314,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       const answer = await ask(renderQuestion(plan, this.now(), this.flags.trash), '--yes', offered)
       if (answer === 'no') throw new CkptError('refused', 'Cancelled; nothing removed.')
       if (answer !== 'show') return answer
+      const { renderCheckpoint } = await import('../render/show.js')
       const view = { named: [], knownBy: [], now: this.now(), output: this.output }
       for (const { checkpoint } of plan.remove)
         this.output.dataLines([...renderCheckpoint(checkpoint, new Map(), view), ''])

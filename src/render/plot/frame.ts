@@ -111,10 +111,19 @@ function xScale(axis: CurveAxis, [low, high]: [number, number]): XScale {
 type YScale = ReturnType<typeof scaleLinear<number, number>> | ReturnType<typeof scaleLog<number, number>>
 
 function yTicks(scale: YScale, count: number): Tick[] {
-  const ticks = scale.ticks(count)
-  // A logarithmic scale gives all of a decade: every so many of them.
-  const every = Math.max(1, Math.ceil(ticks.length / (count * 1.5)))
-  return ticks
+  const all = scale.ticks(count)
+  // A logarithmic scale gives all of a decade: of many those that people count by.
+  const fits = (ticks: readonly number[]) => ticks.length <= count * 1.5
+  const byDigits = ['123456789', '125', '13', '1'].map((digits) =>
+    all.filter((tick) => digits.includes(firstDigit(tick))),
+  )
+  const round = byDigits.find(fits) ?? all
+  const every = Math.max(1, Math.ceil(round.length / (count * 1.5)))
+  return round
     .filter((_, index) => index % every === 0)
     .map((tick) => ({ at: scale(tick), text: formatNumber(Number(tick.toPrecision(6))) }))
+}
+
+function firstDigit(value: number): string {
+  return Math.abs(value).toExponential(0).charAt(0)
 }
