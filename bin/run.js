@@ -14,10 +14,10 @@ process.on('SIGUSR1', () => undefined)
 
 /*
  * V8 compiles a function anew after it has run for a while; most of ckpt's work is over soon after. With eight times the
- * usual patience `find` in a run of 10,000 checkpoints takes a fifth less of the processor (docs/performance.md). The
- * flag is known in these versions; another one would complain on stderr.
+ * usual patience `find` in a run of 10,000 checkpoints takes a fifth less of the processor (docs/performance.md). Later
+ * versions do not know the flag, and would complain on stderr.
  */
-if (/^v2[0-4]\./.test(process.version)) require('node:v8').setFlagsFromString('--interrupt-budget=1000000')
+if (process.version.startsWith('v20.')) require('node:v8').setFlagsFromString('--interrupt-budget=1000000')
 
 const root = path.join(__dirname, '..')
 const bundle = path.join(root, 'dist', 'cli.cjs')
