@@ -1,8 +1,15 @@
 /** Every command that changes a run, as one function of a storage: for tests that stop it, or let it fail, anywhere. */
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { demoteCheckpoints, fingerprint } from '../src/core/changes/disposal/index.js'
-import { carryOut, emptyAndFinish, openRun, planDemote, restoreAndName } from '../src/core/runs/index.js'
+import { fingerprint } from '../src/core/changes/disposal/index.js'
+import {
+  carryOut,
+  carryOutDemotion,
+  emptyAndFinish,
+  openRun,
+  planDemote,
+  restoreAndName,
+} from '../src/core/runs/index.js'
 import { readTrash, stateFolderOf, withLock, type LockOptions } from '../src/core/changes/state/index.js'
 import type { Storage } from '../src/core/storage/storage.js'
 import { processes } from '../src/machine/process-identity.js'
@@ -104,11 +111,9 @@ export async function prune(storage: Storage, path: string, names: readonly stri
 
 async function demote(storage: Storage, path: string): Promise<readonly string[]> {
   const run = await openRun(storage, path)
-  const state = await stateFolderOf(storage, path)
   const request = { query: { orders: [], where: [] }, keep: 1 }
   const plan = await planDemote(storage, run, request, { now, wait: noWait, utcOffset: () => 0 })
-  const options = { planned: plan.fingerprints, wait: noWait, now }
-  const { failed, leftovers } = await demoteCheckpoints(storage, path, state, plan.demote, options)
+  const { failed, leftovers } = await carryOutDemotion(storage, run, plan, { wait: noWait, now })
   return [...failed.map(({ name }) => name), ...leftovers.map((leftover) => leftover.path)]
 }
 

@@ -4,9 +4,9 @@ import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
 import { confirm } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
-import { demoteCheckpoints, type Demoted } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import {
+  carryOutDemotion,
   describePolicy,
   finishDemotionsOf,
   holding,
@@ -15,6 +15,7 @@ import {
   recordRemovals,
   remember,
   type DemotePlan,
+  type DemotionDone,
 } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { copyTime } from '../machine/exact-times.js'
@@ -116,15 +117,15 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     return plan
   }
 
-  private async carryOut(run: Run, plan: DemotePlan): Promise<Demoted> {
+  private async carryOut(run: Run, plan: DemotePlan): Promise<DemotionDone> {
     if (!this.flags.yes && !(await confirm(renderDemoteQuestion(plan), '--yes'))) {
       throw new CkptError('refused', 'Cancelled; nothing removed.')
     }
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
-    const options = { planned: plan.fingerprints, wait, copyTime, now: this.now() }
+    const options = { wait, copyTime, now: this.now(), stateDirectory: this.flags.state }
     if (plan.proof !== null) await remember(this.storage, state, run, plan.proof)
     const done = await this.long('demoting', ({ signal }) =>
-      demoteCheckpoints(this.storage, run.path, state, plan.demote, { ...options, signal }),
+      carryOutDemotion(this.storage, run, plan, { ...options, signal }),
     )
     const reasons = new Map(plan.remove.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
     const gone = { what: 'demoted', checkpoints: done.demoted, reasons, now: this.now() } as const
@@ -133,7 +134,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
   }
 }
 
-function failureOf({ demoted, failed, remaining, leftovers }: Demoted): CkptError | null {
+function failureOf({ demoted, failed, remaining, leftovers }: DemotionDone): CkptError | null {
   if (failed.length + remaining.length + leftovers.length === 0) return null
   const lines = [
     ...failed.map(({ name, error }) => `  ${name} stays as it was: ${error.message}`),

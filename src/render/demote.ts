@@ -1,11 +1,11 @@
 /** A demotion's plan, its question and its outcome. */
 import type { Run } from '../core/checkpoint.js'
-import type { Demoted } from '../core/changes/disposal/index.js'
-import type { DemotePlan } from '../core/runs/index.js'
+import type { DemotePlan, DemotionDone } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
+import { describePointed } from './prune.js'
 import { formatSize, plural } from './units.js'
 import { displayWidth } from './width.js'
 
@@ -29,6 +29,7 @@ export function renderDemotePlan(run: Run, plan: DemotePlan, { output }: { now: 
     ...plan.demote
       .flatMap(({ checkpoint, drop }) => lines(checkpoint.name, drop.join(', ')))
       .map((line) => paint('bad', line)),
+    ...plan.pointers.map((one) => printable(`  ${describePointed(one, 'will')}`)),
   ]
 }
 
@@ -37,14 +38,17 @@ export function renderDemoteQuestion(plan: DemotePlan): string {
   return `Delete the optimizer state of ${count} (frees ${formatSize(plan.freedBytes)})? They can no longer be resumed from.`
 }
 
-export function renderDemoted(done: Demoted | null, { colours }: Output): string[] {
+export function renderDemoted(done: DemotionDone | null, { colours }: Output): string[] {
   if (done === null) return []
-  const { demoted, freedBytes } = done
-  return [painter(colours)('good', `demoted ${plural(demoted.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`)]
+  const { demoted, freedBytes, pointed } = done
+  return [
+    painter(colours)('good', `demoted ${plural(demoted.length, 'checkpoint')}, ${formatSize(freedBytes)} freed`),
+    ...pointed.map((one) => printable(describePointed(one, 'now'))),
+  ]
 }
 
 /** As `--json` gives it (docs/json.md). */
-export function demoteDocument(run: Run, plan: DemotePlan, done: Demoted | null): Record<string, unknown> {
+export function demoteDocument(run: Run, plan: DemotePlan, done: DemotionDone | null): Record<string, unknown> {
   const failed = [
     ...(done?.failed ?? []).map(({ name, error }) => ({ name, error: error.message })),
     ...(done?.remaining ?? []).map(({ name }) => ({ name, error: 'interrupted' })),
@@ -57,6 +61,7 @@ export function demoteDocument(run: Run, plan: DemotePlan, done: Demoted | null)
     })),
     demote: plan.demote.map(({ checkpoint, drop }) => ({ name: checkpoint.name, drop })),
     failed,
+    pointers: (done === null ? plan.pointers : done.pointed).map(({ file, from, to }) => ({ file, from, to })),
     freedBytes: done?.freedBytes ?? plan.freedBytes,
     applied: done !== null,
   }

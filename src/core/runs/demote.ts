@@ -1,11 +1,20 @@
 /** What a demotion of one run would do: a prune's plan, of which each entry loses a part only. */
 import type { Checkpoint, Run } from '../checkpoint.js'
-import { bytesFreedBy, type Demoting } from '../changes/disposal/index.js'
+import {
+  bytesFreedBy,
+  demoteCheckpoints,
+  type Demoted,
+  type DemoteOptions,
+  type Demoting,
+} from '../changes/disposal/index.js'
+import { stateFolderOf } from '../changes/state/index.js'
 import { CkptError } from '../errors.js'
 import { resumeOnly } from '../checkpoints/layouts/index.js'
 import { bestOrder, byRecency, describeOrder, rank, type Order } from '../choosing/selection/index.js'
-import type { ReadStorage } from '../storage/storage.js'
+import type { ReadStorage, Storage } from '../storage/storage.js'
+import { keepBooks, planBooks, toPointed, type Parting, type Pointed } from './keep-books.js'
 import { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
+import type { StateLocation } from './run-with-state.js'
 
 export interface DemoteRequest extends PruneRequest {
   /** Only what is older than each of so many best may be demoted. */
@@ -14,7 +23,7 @@ export interface DemoteRequest extends PruneRequest {
 
 export interface DemotePlan extends Pick<
   PrunePlan,
-  'keep' | 'remove' | 'fingerprints' | 'warnings' | 'freedBytes' | 'proof'
+  'keep' | 'remove' | 'fingerprints' | 'warnings' | 'freedBytes' | 'pointers' | 'proof'
 > {
   /** In the order of `remove`. */
   readonly demote: readonly Demoting[]
@@ -44,7 +53,37 @@ export async function planDemote(
   const plan = await planPrune(storage, run, { ...request, query, isExcluded: why, removeDamaged: false }, context)
   const demote = plan.remove.map(({ checkpoint }) => ({ checkpoint, drop: drops.get(checkpoint.path) ?? [] }))
   const paths = demote.flatMap(({ checkpoint, drop }) => drop.map((name) => ({ path: `${checkpoint.path}/${name}` })))
-  return { ...plan, demote, freedBytes: await bytesFreedBy(storage, paths) }
+  const pointers = (await planBooks(storage, run, partingOf(plan.keep, demote))).map(toPointed)
+  return { ...plan, demote, pointers, freedBytes: await bytesFreedBy(storage, paths) }
+}
+
+function partingOf(keep: DemotePlan['keep'], demote: DemotePlan['demote']): Parting {
+  const going = demote.map(({ checkpoint }) => checkpoint)
+  return { going, stays: keep.map(({ checkpoint }) => checkpoint), weightsStay: true }
+}
+
+export interface DemotionDone extends Demoted {
+  /** Books of the framework that name others now. */
+  readonly pointed: readonly Pointed[]
+}
+
+/**
+ * What the plan says. The framework's books come first, so that it is never led to what it can no longer resume from;
+ * what one names that cannot be rewritten stays as it was. Under the run's lock.
+ */
+export async function carryOutDemotion(
+  storage: Storage,
+  run: Run,
+  { keep, demote, fingerprints }: Pick<DemotePlan, 'keep' | 'demote' | 'fingerprints'>,
+  options: Omit<DemoteOptions, 'planned'> & StateLocation,
+): Promise<DemotionDone> {
+  const { stateDirectory, wait } = options
+  const state = await stateFolderOf(storage, run.path, stateDirectory)
+  const { pointed, failed } = await keepBooks(storage, run, partingOf(keep, demote), { stateDirectory, wait })
+  const free = demote.filter(({ checkpoint }) => !failed.has(checkpoint.name))
+  const done = await demoteCheckpoints(storage, run.path, state, free, { ...options, planned: fingerprints })
+  const bound = [...failed].map(([name, error]) => ({ name, error }))
+  return { ...done, failed: [...bound, ...done.failed], pointed }
 }
 
 /** Throws CkptError `refused` where there is nothing to drop a part of. */

@@ -11,6 +11,7 @@ import {
   booksOf,
   measure,
   nameableOf,
+  namingInstead,
   withoutGoing,
   type Book,
   type BookChange,
@@ -41,23 +42,50 @@ export interface Parting {
   readonly going: readonly Checkpoint[]
   /** Newest first, their health as far as it is known. */
   readonly stays: readonly Checkpoint[]
+  /** What goes of them is only what resuming needs: their names and weights stay. */
+  readonly weightsStay?: boolean
 }
 
 /** What is to become of the run's books when these go. Changes nothing. */
-export async function planBooks(storage: ReadStorage, run: Run, { going, stays }: Parting): Promise<BookChange[]> {
+export async function planBooks(storage: ReadStorage, run: Run, parting: Parting): Promise<BookChange[]> {
+  const { going, stays, weightsStay = false } = parting
   if (going.length === 0) return []
   const successors = new Successors(storage, run, stays)
   const names = new Set(going.map(({ name }) => name))
   const changes: BookChange[] = []
   for (const { layout, books } of await booksOf(storage, run)) {
     for (const book of books) {
-      const isGoing = names.has(relative(run.path, book.path))
-      const next = isGoing ? null : await successors.of(layout, book)
-      const change = isGoing ? null : withoutGoing(book, names, next)
+      const change = weightsStay
+        ? await ledToResumable(layout, book, names, successors)
+        : await ledToWhole(run, layout, book, names, successors)
       if (change !== null) changes.push(change)
     }
   }
   return changes
+}
+
+async function ledToWhole(
+  run: Run,
+  layout: string,
+  book: Book,
+  going: ReadonlySet<string>,
+  successors: Successors,
+): Promise<BookChange | null> {
+  if (going.has(relative(run.path, book.path))) return null
+  return withoutGoing(book, going, await successors.of(layout, book))
+}
+
+/** Only what the framework resumes by; where nothing can be resumed from, it goes on naming weights that are there. */
+async function ledToResumable(
+  layout: string,
+  book: Book,
+  going: ReadonlySet<string>,
+  successors: Successors,
+): Promise<BookChange | null> {
+  const { rule, names } = book
+  if (rule.purpose !== 'resume' || rule.onDelete !== 'rewrite' || names === null || !going.has(names)) return null
+  const next = await successors.resumable(layout)
+  return next === null ? null : { ...namingInstead(book, next), was: [names] }
 }
 
 export function toPointed({ book, to }: BookChange): Pointed {
@@ -162,12 +190,21 @@ class Successors {
 
   /** The newest whole one of the layout: one that can be resumed from where that is what the book is for. */
   async of(layout: string, { rule, names }: Book): Promise<Successor | null> {
-    const own = this.stays.filter((one) => one.layout === layout && one.sameAs === undefined)
+    const own = this.ofLayout(layout)
     if (rule.purpose === 'resume') {
-      return (await this.firstWhole(own.filter(isResumable))) ?? this.firstWhole(own.filter((one) => !isResumable(one)))
+      return (await this.resumable(layout)) ?? this.firstWhole(own.filter((one) => !isResumable(one)))
     }
     // What names an epoch's file is not to name an average.
     return this.firstWhole(own.filter(({ name }) => names !== null && shapeOf(name) === shapeOf(names)))
+  }
+
+  /** The newest whole one of the layout that can be resumed from. */
+  resumable(layout: string): Promise<Successor | null> {
+    return this.firstWhole(this.ofLayout(layout).filter(isResumable))
+  }
+
+  private ofLayout(layout: string): Checkpoint[] {
+    return this.stays.filter((one) => one.layout === layout && one.sameAs === undefined)
   }
 
   private async firstWhole(candidates: readonly Checkpoint[]): Promise<Successor | null> {

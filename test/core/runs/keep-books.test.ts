@@ -31,6 +31,7 @@ import {
 import { readJournal, removalsIn } from '../../../src/core/changes/journal/index.js'
 import { readTrash, stateFolderOf } from '../../../src/core/changes/state/index.js'
 import { parseExpression } from '../../../src/core/choosing/expression/index.js'
+import { keepBooks } from '../../../src/core/runs/keep-books.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 import { faultyStorage, Stopped } from '../../faulty-storage.js'
@@ -290,6 +291,39 @@ it('every removal stands in the journal: who, when, which policy, which metrics'
     },
   ])
   expect(removalsIn(entries)[0]?.metrics.get('val_loss')).toBeCloseTo(2.7, 0)
+})
+
+/** As a demotion does, whichever checkpoints are given to it. */
+async function bookkeepingOfDemotion(run: string, ...names: readonly string[]) {
+  const opened = await openRun(plain, run)
+  const going = opened.checkpoints.filter(({ name }) => names.includes(name))
+  const stays = opened.checkpoints
+    .filter(({ name }) => !names.includes(name))
+    .toSorted((a, b) => (b.step ?? 0) - (a.step ?? 0))
+  return keepBooks(plain, opened, { going, stays, weightsStay: true }, { wait })
+}
+
+it('what loses its optimizer is resumed from no more: latest names the newest that can be', async () => {
+  const run = copyOf('deepspeed')
+  const { pointed } = await bookkeepingOfDemotion(run, 'global_step30')
+  expect(textOf(run, 'latest')).toBe('global_step20')
+  expect(pointed).toEqual([{ file: 'latest', from: 'global_step30', to: 'global_step20' }])
+})
+
+it('a damaged one is not what it is led to', async () => {
+  const run = copyOf('deepspeed')
+  truncateSync(join(run, 'global_step20', 'mp_rank_00_model_states.pt'), 100)
+  await bookkeepingOfDemotion(run, 'global_step30')
+  expect(textOf(run, 'latest')).toBe('global_step10')
+})
+
+it.each([
+  ['all lose it', ['global_step10', 'global_step20', 'global_step30']],
+  ['it names another', ['global_step10']],
+])('latest stays as it is where %s', async (_, names) => {
+  const run = copyOf('deepspeed')
+  const { pointed, failed } = await bookkeepingOfDemotion(run, ...names)
+  expect([textOf(run, 'latest'), pointed, failed.size]).toEqual(['global_step30', [], 0])
 })
 
 it("ESPnet's n best stay with the reason, and with another policy too", async () => {
