@@ -62,9 +62,15 @@ export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
     const emptied = await this.long('deleting', ({ signal }) =>
       emptyAndFinish(this.storage, run, state, entries, { wait, copyTime, signal }),
     )
+    const age = this.flags['older-than']
     const reasons = new Map(emptied.removed.map(({ name, reason }) => [name, reason]))
     const gone = { what: 'emptied', checkpoints: emptied.removed, reasons, now: this.now() } as const
-    await recordRemovals(this.storage, state, { self: this.self, policy: '' }, gone)
+    await recordRemovals(
+      this.storage,
+      state,
+      { self: this.self, policy: age === undefined ? 'all' : `--older-than ${age}` },
+      gone,
+    )
     return emptied
   }
 

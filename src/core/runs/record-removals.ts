@@ -1,7 +1,7 @@
 /** Every removal stands in the run's journal: who, when, by which policy, and the metrics of what went. */
 import type { Checkpoint } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { Journal, type Doer, type RemovalEntry } from '../changes/journal/index.js'
+import { Journal, removalsIn, type Doer, type RemovalEntry } from '../changes/journal/index.js'
 import type { Owner, StateFolder } from '../changes/state/index.js'
 import { metricOrders, valueFor } from '../choosing/selection/index.js'
 import type { Storage } from '../storage/storage.js'
@@ -12,9 +12,15 @@ export interface Removing {
   readonly policy: string
 }
 
+interface Named {
+  readonly name: string
+  readonly meta?: undefined
+}
+
 export interface Gone {
   readonly what: RemovalEntry['what']
-  readonly checkpoints: readonly Pick<Checkpoint, 'name'>[]
+  /** Of what came from the trash the names alone. */
+  readonly checkpoints: readonly (Checkpoint | Named)[]
   /** Why each went, by name. */
   readonly reasons: ReadonlyMap<string, string>
   /** Unix seconds. */
@@ -31,15 +37,17 @@ export async function recordRemovals(
   if (checkpoints.length === 0) return
   const { host, pid, command } = self
   const by: Doer = { user: storage.custody.user, host, pid, command }
-  const entries = checkpoints.map((one): RemovalEntry => {
-    const reason = reasons.get(one.name) ?? ''
-    return { what, time: now, name: one.name, by, reason, policy, ...factsOf(one, now) }
-  })
   const onFailure = ({ message }: CkptError) => {
     storage.custody.warn(`what was removed could not be written to the journal: ${message}`)
   }
   try {
     const journal = await Journal.open(storage, state, onFailure)
+    const earlier = new Map(removalsIn(journal.entries).map((entry) => [entry.name, entry]))
+    const entries = checkpoints.map((one): RemovalEntry => {
+      const reason = reasons.get(one.name) ?? ''
+      const facts = one.meta === undefined ? rememberedOf(earlier.get(one.name)) : factsOf(one, now)
+      return { what, time: now, name: one.name, by, reason, policy, ...facts }
+    })
     await journal.add(...entries)
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
@@ -47,11 +55,19 @@ export async function recordRemovals(
   }
 }
 
-function factsOf(one: Pick<Checkpoint, 'name'> | Checkpoint, now: number) {
-  if (!('meta' in one)) return { epoch: null, step: null, metrics: new Map<string, number>() }
+type Facts = Pick<RemovalEntry, 'epoch' | 'step' | 'metrics'>
+
+function factsOf(one: Checkpoint, now: number): Facts {
   const metrics = metricOrders([one]).flatMap((order): [string, number][] => {
     const value = valueFor(one, order, now)
     return value === undefined ? [] : [[order.key, Number(value)]]
   })
   return { epoch: one.epoch, step: one.step, metrics: new Map(metrics) }
+}
+
+/** What lies in the trash is not read again: what it was is what was written down when it was moved there. */
+function rememberedOf(earlier: RemovalEntry | undefined): Facts {
+  if (earlier === undefined) return { epoch: null, step: null, metrics: new Map() }
+  const { epoch, step, metrics } = earlier
+  return { epoch, step, metrics }
 }

@@ -105,7 +105,7 @@ export interface RemovalEntry {
   readonly policy: string
   readonly epoch: number | null
   readonly step: number | null
-  /** As of a CheckpointEntry; nothing of what came from the trash. */
+  /** As of a CheckpointEntry; of what came from the trash, as it was when it went there. */
   readonly metrics: ReadonlyMap<string, number>
 }
 

@@ -6,8 +6,9 @@ import { failureOf, fingerprint, removeCheckpoints } from '../../changes/disposa
 import { CkptError } from '../../errors.js'
 import { firstWhole } from '../pass-over.js'
 import { scanFolder } from '../../checkpoints/layouts/index.js'
-import { plan } from '../../choosing/retention/index.js'
+import { plan, type Removed } from '../../choosing/retention/index.js'
 import { examine } from '../index.js'
+import { recordRemovals } from '../record-removals.js'
 import {
   fileNameOf,
   saveCheckpoint,
@@ -19,7 +20,7 @@ import {
 import { byRecency, scopeOf } from '../../choosing/selection/index.js'
 import { stateFolderOf, withLock, type LockOptions, type Processes } from '../../changes/state/index.js'
 import type { Storage } from '../../storage/storage.js'
-import { checkKeeping, inOrder, ordersOf, type Choice, type Keeping } from './choose.js'
+import { checkKeeping, describeKeeping, inOrder, ordersOf, type Choice, type Keeping } from './choose.js'
 import { findHook, type Hooks } from './hooks.js'
 
 /** How one recoverable is saved and loaded. */
@@ -222,8 +223,9 @@ export class Checkpointer {
 
   /**
    * Keeps the best `numToKeep` of each order, and all that are in none of them; the rest goes, as SpeechBrain's
-   * `delete_checkpoints` has it: nothing is protected. It is planned and done under the run's lock. Throws CkptError
-   * `partial` when some could not be removed, `refused` when another ckpt holds the run for too long.
+   * `delete_checkpoints` has it: nothing is protected. It is planned and done under the run's lock, and written into
+   * the run's journal. Throws CkptError `partial` when some could not be removed, `refused` when another ckpt holds the
+   * run for too long.
    */
   async deleteCheckpoints(keeping: Keeping = {}): Promise<void> {
     checkKeeping(keeping)
@@ -235,17 +237,21 @@ export class Checkpointer {
     await withLock(storage, state, { now, wait, every, processes, patience, onUnlocked }, async () => {
       const going = await this.toDelete(keeping)
       if (going.length === 0) return
-      const removal = await removeCheckpoints(storage, this.directory, going, {
-        planned: await fingerprint(storage, going),
+      const checkpoints = going.map(({ checkpoint }) => checkpoint)
+      const removal = await removeCheckpoints(storage, this.directory, checkpoints, {
+        planned: await fingerprint(storage, checkpoints),
         wait,
         ...(stateDirectory === undefined ? {} : { stateDirectory }),
       })
+      const reasons = new Map(going.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
+      const by = { self: processes.self, policy: describeKeeping(keeping) }
+      await recordRemovals(storage, state, by, { what: 'removed', checkpoints: removal.removed, reasons, now: now() })
       const failure = failureOf(removal)
       if (failure !== null) throw failure
     })
   }
 
-  private async toDelete(keeping: Keeping): Promise<Checkpoint[]> {
+  private async toDelete(keeping: Keeping): Promise<readonly Removed[]> {
     const { numToKeep = 1, predicate } = keeping
     const checkpoints = byRecency(await this.listCheckpoints()).ordered
     const orders = checkpoints.length === 0 ? [] : ordersOf(checkpoints, keeping)
@@ -263,7 +269,7 @@ export class Checkpointer {
       healthKnown: false,
       protections: null,
     })
-    return remove.map(({ checkpoint }) => checkpoint)
+    return remove
   }
 
   private sourceOf(key: string, { object, options }: Recoverable): FileToSave {

@@ -68,6 +68,19 @@ export function checkKeeping({ numToKeep = 1 }: Keeping): void {
   throw new CkptError('usage', `numToKeep is a whole number from 0 up, not ${numToKeep}`)
 }
 
+/** For the journal: `numToKeep 2, minKeys WER`. What a function decides has no words but its option's. */
+export function describeKeeping({ numToKeep = 1, ...more }: Keeping): string {
+  const { predicate, keepRecent = true, importanceKeys = [], maxKeys = [], minKeys = [] } = more
+  return [
+    `numToKeep ${numToKeep}`,
+    ...(keepRecent ? [] : ['keepRecent false']),
+    ...(minKeys.length === 0 ? [] : [`minKeys ${minKeys.join(' ')}`]),
+    ...(maxKeys.length === 0 ? [] : [`maxKeys ${maxKeys.join(' ')}`]),
+    ...(importanceKeys.length === 0 ? [] : ['importanceKeys']),
+    ...(predicate === undefined ? [] : ['predicate']),
+  ].join(', ')
+}
+
 export function ordersOf(checkpoints: readonly Checkpoint[], keeping: Keeping): RankedOrder[] {
   const { predicate, keepRecent = true, importanceKeys = [], maxKeys = [], minKeys = [] } = keeping
   const choices: readonly (readonly [label: string, choice: Choice])[] = [

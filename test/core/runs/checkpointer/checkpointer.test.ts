@@ -8,7 +8,9 @@ import {
   registerHooks,
   type CheckpointerOptions,
 } from '../../../../src/core/runs/checkpointer/index.js'
+import { StorageError } from '../../../../src/core/errors.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import { readJournal, removalsIn } from '../../../../src/core/changes/journal/index.js'
 import { acquireLock, stateFolderOf } from '../../../../src/core/changes/state/index.js'
 import { temporaryDirectory } from '../../changes/disposal/runs.js'
 import { lockOptions, machine, owner } from '../../changes/state/machine.js'
@@ -50,6 +52,11 @@ let time = 1_700_000_000
 
 function newRun(): string {
   return join(temporaryDirectory(), 'save')
+}
+
+async function removalsOf(run: string) {
+  const storage = localStorage()
+  return removalsIn((await readJournal(storage, await stateFolderOf(storage, run))).entries)
 }
 
 /** Three epochs with these losses; the weight is the epoch. */
@@ -120,7 +127,49 @@ describe('a Checkpointer', () => {
     await lock.release()
     await checkpointer.deleteCheckpoints()
     expect(readdirSync(run)).toEqual([names.at(-1)])
-    expect(readdirSync(join(run, '..'))).toEqual(['save'])
+    expect(readdirSync(state.path)).toEqual(['journal.jsonl'])
+  })
+
+  it('writes into the journal who deleted what, when, why, by which rule, and its metrics', async () => {
+    const { run, checkpointer, names } = await trained()
+    const began = time
+    await checkpointer.deleteCheckpoints({ minKeys: ['loss'], predicate: () => true })
+    const removed = await removalsOf(run)
+    expect(removed).toMatchObject([
+      {
+        ...{ what: 'removed', name: names[0], policy: 'numToKeep 1, minKeys loss, predicate' },
+        by: { host: owner().host, pid: owner().pid, command: owner().command },
+        reason: expect.stringMatching(/./) as string,
+        metrics: new Map([['loss', 3]]),
+      },
+    ])
+    expect(removed[0]?.time).toBeGreaterThan(began)
+    const saved = await checkpointer.saveAndKeepOnly({ meta: { loss: 9 }, keepRecent: false, maxKeys: ['loss'] })
+    expect((await removalsOf(run)).slice(1).map(({ name, policy }) => [name, policy])).toEqual(
+      expect.arrayContaining(
+        [names[1], names[2]].map((name) => [name, 'numToKeep 1, keepRecent false, maxKeys loss']),
+      ) as unknown,
+    )
+    expect(readdirSync(run)).toEqual([saved.name])
+  })
+
+  it('writes down what went though some could not go', async () => {
+    const { run, checkpointer, names } = await trained({}, [3, 1, 2, 4])
+    const storage = localStorage()
+    const broken = new Checkpointer(run, {
+      ...{ now: () => time, localStamp: String, wait: () => Promise.resolve(), every: () => () => undefined },
+      processes: machine(owner()),
+      storage: {
+        ...storage,
+        move: (from, to, print) => {
+          const error = new StorageError(from, 'EBUSY', `${from}: EBUSY`)
+          return from.endsWith(names[1] ?? '-') ? Promise.reject(error) : storage.move(from, to, print)
+        },
+      },
+    })
+    await expect(broken.deleteCheckpoints()).rejects.toMatchObject({ code: 'partial' })
+    expect((await removalsOf(run)).map(({ name }) => name).sort()).toEqual([names[0], names[2]].sort())
+    expect(await checkpointer.listCheckpoints()).toHaveLength(2)
   })
 
   it.each([-1, 1.5, NaN])('refuses to keep %d', async (numToKeep) => {

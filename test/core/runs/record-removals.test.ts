@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { readJournal, removalsIn } from '../../../src/core/changes/journal/index.js'
+import { stateFolderOf } from '../../../src/core/changes/state/index.js'
+import { openRun } from '../../../src/core/runs/index.js'
+import { recordRemovals } from '../../../src/core/runs/record-removals.js'
+import { localStorage } from '../../../src/core/storage/local.js'
+import { makeRun } from '../changes/disposal/runs.js'
+import { owner } from '../changes/state/machine.js'
+
+const storage = localStorage()
+const by = { self: owner(), policy: '--keep 1' }
+
+it('what leaves the trash has the metrics that it had when it went there', async () => {
+  const path = makeRun(['CKPT+a', 'CKPT+b'])
+  const { checkpoints } = await openRun(storage, path)
+  const state = await stateFolderOf(storage, path)
+  const reasons = new Map([['CKPT+a', 'not the newest']])
+  await recordRemovals(storage, state, by, { what: 'trashed', checkpoints, reasons, now: 1_700_000_000 })
+  const emptied = [{ name: 'CKPT+a' }, { name: 'CKPT+before-there-was-a-journal' }]
+  await recordRemovals(storage, state, by, { what: 'emptied', checkpoints: emptied, reasons, now: 1_700_000_001 })
+  const entries = removalsIn((await readJournal(storage, state)).entries)
+  const trashed = entries.find(({ name }) => name === 'CKPT+a')
+  expect(trashed?.metrics.size).toBeGreaterThan(0)
+  expect(entries.slice(2)).toMatchObject([
+    { what: 'emptied', name: 'CKPT+a', reason: 'not the newest', metrics: trashed?.metrics },
+    { what: 'emptied', name: 'CKPT+before-there-was-a-journal', epoch: null, step: null, metrics: new Map() },
+  ])
+})
+
+it('nothing that went makes no journal', async () => {
+  const path = makeRun(['CKPT+a'])
+  const state = await stateFolderOf(storage, path)
+  await recordRemovals(storage, state, by, { what: 'removed', checkpoints: [], reasons: new Map(), now: 0 })
+  expect(existsSync(join(state.path, 'journal.jsonl'))).toBe(false)
+})
