@@ -7,6 +7,7 @@ import type { Folder } from './layout.js'
 import { knownLayouts } from './registry.js'
 import { compareText } from './folders.js'
 import { scanFolder } from './scan.js'
+import { isForDeleted } from './for-deleted.js'
 import { foldersIn, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 
 /** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */
@@ -152,22 +153,23 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
   let looked = 1
   let level: Folder[] = [root]
   for (let depth = 0; level.length > 0; depth += 1) {
-    const below: string[] = []
+    const below: { readonly path: string; readonly run: Run['checkpoints'] }[] = []
     for (const folder of level) {
       const checkpoints = await scanFolder(storage, folder)
       if (checkpoints.length > 0) runs.push({ path: folder.path, checkpoints })
       const taken = takenBy(folder.path, checkpoints)
-      for (const path of foldersIn(folder)) if (!taken.has(path)) below.push(path)
+      for (const path of foldersIn(folder)) if (!taken.has(path)) below.push({ path, run: checkpoints })
     }
     if (depth === deepest) break
     looked += below.length
     if (looked > mostFolders) throw tooManyFolders(root.path)
-    const listings = await storage.list(below)
+    const listings = await storage.list(below.map(({ path }) => path))
     level = []
-    below.forEach((path, index) => {
+    below.forEach(({ path, run }, index) => {
       const listing = listings[index]
-      if (listing?.ok === true) level.push({ path, entries: listing.value })
-      else if (listing?.error.code === 'system') unreadable += 1
+      const folder = listing?.ok === true ? { path, entries: listing.value } : null
+      if (folder !== null && !isForDeleted(folder, run)) level.push(folder)
+      else if (listing?.ok === false && listing.error.code === 'system') unreadable += 1
     })
   }
   runs.sort((a, b) => (a.path < b.path ? -1 : 1))

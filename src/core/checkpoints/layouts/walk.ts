@@ -8,6 +8,7 @@ import { batches, compareText, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
+import { isForDeleted } from './for-deleted.js'
 import { scanFolder } from './scan.js'
 import { ScanTree } from './tree.js'
 
@@ -103,7 +104,9 @@ class Walk {
     if (depth === deepest) return
     const inside = foldersIn(folder).filter((path) => !taken.has(path))
     for (const batch of batches(inside, together)) {
-      for (const one of await this.list(batch)) yield* this.below(one, rules, depth + 1)
+      for (const one of await this.list(batch)) {
+        if (!isForDeleted(one, checkpoints)) yield* this.below(one, rules, depth + 1)
+      }
     }
     this.tree.forget(inside.filter((path) => !this.kept.has(path)))
   }

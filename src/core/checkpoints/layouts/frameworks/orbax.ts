@@ -43,6 +43,7 @@ export const orbax: LayoutSpec = {
   id: 'orbax',
   title: 'Orbax',
   looks: '<step>/ with _CHECKPOINT_METADATA, and items such as state/',
+  isForDeleted: isTodeleteSubdir,
   resumesFrom: takesLargest('CheckpointManager.latest_step()', 'directory', /^(?:.*_)?(\d+)$/),
   forms: [
     {
@@ -61,6 +62,18 @@ export const orbax: LayoutSpec = {
     },
   ],
 }
+
+/**
+ * `CheckpointManagerOptions.todelete_subdir`: steps that rotation takes are renamed into it. People choose its name, and
+ * nothing is written there that tells it from a run of its own; so both its name and all that is in it have to say so.
+ */
+function isTodeleteSubdir(name: string, inside: readonly DirectoryEntry[]): boolean {
+  return forDeleted.test(name) && inside.every((entry) => entry.kind === 'directory' && step.test(entry.name))
+}
+
+const forDeleted =
+  /delet|remov|trash|garbage|discard|purge|rubbish|recycle|obsolete|stale|expired|(?:^|[-_.])(?:rm|gc|bin)(?:$|[-_.])/i
+const step = /^(?:.*_)?\d+(?:\.orbax-checkpoint-tmp.*)?$/
 
 /** What one item's arrays are read by: the tree of their names, and the manifest of the database that they lie in. */
 function missingParts(entries: readonly DirectoryEntry[]): Finding[] {

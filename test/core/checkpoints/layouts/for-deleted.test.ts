@@ -1,0 +1,44 @@
+/** Where a framework moves what it deletes is no run: Orbax's `todelete_subdir`. */
+import { mkdirSync, renameSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { expect, it } from 'vitest'
+import { findRuns, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { copyFixture } from './folders.js'
+
+const storage = localStorage()
+
+/** A run of which Orbax has moved the step 200 into that folder. */
+function runWith(folder: string): string {
+  const run = copyFixture('frameworks/orbax/run')
+  mkdirSync(join(run, folder))
+  renameSync(join(run, '200'), join(run, folder, '200'))
+  return run
+}
+
+const runsBelow = async (root: string): Promise<string[]> =>
+  (await findRuns(storage, root)).map(({ path }) => relative(root, path))
+
+it.each(['todelete', 'to_delete', 'deleted_steps', 'trash', 'gc'])('%s is passed over', async (folder) => {
+  const run = runWith(folder)
+  expect(await runsBelow(run)).toEqual([''])
+  expect((await loadRun(storage, dirname(run))).path).toBe(run)
+})
+
+it('is looked into where somebody names it', async () => {
+  const { checkpoints } = await loadRun(storage, join(runWith('todelete'), 'todelete'))
+  expect(checkpoints.map(({ name }) => name)).toEqual(['200'])
+})
+
+it.each(['best', 'finetune', 'cabin'])('%s is a run of its own', async (folder) => {
+  expect(await runsBelow(runWith(folder))).toEqual(['', folder])
+})
+
+it('is a run too where more lies in it than steps, or where it lies in no run', async () => {
+  const more = runWith('deleted')
+  mkdirSync(join(more, 'deleted', 'metadata'))
+  expect(await runsBelow(more)).toEqual(['', 'deleted'])
+  const alone = copyFixture('frameworks/orbax/run')
+  renameSync(alone, join(dirname(alone), 'trash'))
+  expect(await runsBelow(dirname(alone))).toEqual(['trash'])
+})
