@@ -77,11 +77,13 @@ const builtIn: readonly Layout[] = [...readers, ...specs.map(layoutOf)]
 
 /** Of people's own, from their settings: they know best what a name means, and are asked first. */
 let own: readonly LayoutSpec[] = []
+let allSpecs = specs
 let known: readonly Layout[] = builtIn
 
 /** From now on these are known too; those of an earlier call are not any more. */
 export function useOwnLayouts(layouts: readonly LayoutSpec[]): void {
   own = layouts
+  allSpecs = own.length === 0 ? specs : [...own, ...specs]
   known = [...own.map(layoutOf), ...builtIn]
 }
 
@@ -92,7 +94,7 @@ export function knownLayouts(): readonly Layout[] {
 
 /** Those that are data, likewise. */
 export function knownSpecs(): readonly LayoutSpec[] {
-  return own.length === 0 ? specs : [...own, ...specs]
+  return allSpecs
 }
 
 /** True for a layout of people's own. */

@@ -87,6 +87,7 @@ export class ScanTree implements ReadStorage {
 
   /** The same of all listings in these. */
   forgetWithin(taken: ReadonlySet<string>): void {
+    if (taken.size === 0) return
     for (const path of this.known.listings.keys()) if (isWithin(path, taken)) this.known.listings.delete(path)
   }
 

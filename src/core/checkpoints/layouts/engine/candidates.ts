@@ -6,6 +6,7 @@ import { compareNatural } from '../../../natural-order.js'
 import { compareText, findingOf, findNoFiles, prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'
+import { NameGate } from './name-gate.js'
 import type { UnclaimedUnit } from './unit.js'
 
 /** A shape that a name fits, and whose it is. */
@@ -36,25 +37,47 @@ interface Target {
   readonly path: string | null
 }
 
+/** The shapes of layouts by what they are of. */
+interface Shapes {
+  readonly folders: readonly Fit[]
+  readonly files: readonly Fit[]
+  readonly groups: readonly Fit[]
+  /** Passes all names of files and of groups' files that fit; few of a tree of other things. */
+  readonly gate: NameGate
+}
+
+/** Sorted out once: thousands of folders are asked for the same. */
+const sortedOut = new WeakMap<readonly LayoutSpec[], Shapes>()
+
+function shapesOf(specs: readonly LayoutSpec[]): Shapes {
+  const known = sortedOut.get(specs)
+  if (known !== undefined) return known
+  const fits = specs.flatMap((spec) => spec.forms.map((form): Fit => ({ spec, form })))
+  const of = (kind: Form['kind']): Fit[] => fits.filter(({ form }) => form.kind === kind)
+  const [folders, files, groups] = [of('folder'), of('file'), of('group')]
+  const gate = new NameGate([...files, ...groups].map(({ form }) => form.name))
+  const shapes = { folders, files, groups, gate }
+  sortedOut.set(specs, shapes)
+  return shapes
+}
+
 /** Names that fit, sorted. */
 export async function findNamed(storage: ReadStorage, folder: Folder, specs: readonly LayoutSpec[]): Promise<Named[]> {
   const targets = await followLinks(storage, folder)
-  const fits = specs.flatMap((spec) => spec.forms.map((form): Fit => ({ spec, form })))
-  const folders = fits.filter(({ form }) => form.kind === 'folder')
-  const files = fits.filter(({ form }) => form.kind === 'file')
-  const groups = fits.filter(({ form }) => form.kind === 'group')
+  const { folders, files, groups, gate } = shapesOf(specs)
   const found: Named[] = []
   const joined = new Map<string, { fit: Fit; parts: DirectoryEntry[] }>()
   for (const entry of folder.entries) {
     const { name } = entry
-    if (name.startsWith('.') || skipped.has(name)) continue
-    const target = targets.get(name) ?? { kind: entry.kind, path: null }
-    if (target.kind === 'link') continue
-    if (target.kind !== 'directory') join(joined, groups, entry)
-    const among = target.kind === 'directory' ? folders : files
+    const target = targets.get(name)
+    const is = target?.kind ?? entry.kind
+    if (is !== 'directory' && !gate.mayFit(name)) continue
+    if (is === 'link' || name.startsWith('.') || skipped.has(name)) continue
+    if (is !== 'directory') join(joined, groups, entry)
+    const among = is === 'directory' ? folders : files
     if (!among.some(({ form }) => form.name.test(name))) continue
-    const kind = target.kind === 'directory' ? 'folder' : 'file'
-    found.push({ name, kind, fits: among, parts: [], target: target.path, isNoFile: target.kind === 'other' })
+    const kind = is === 'directory' ? 'folder' : 'file'
+    found.push({ name, kind, fits: among, parts: [], target: target?.path ?? null, isNoFile: is === 'other' })
   }
   found.push(...[...joined.values()].map((group) => toNamed(group)))
   return found.sort((a, b) => compareNatural(a.name, b.name))
