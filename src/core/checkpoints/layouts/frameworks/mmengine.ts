@@ -1,9 +1,10 @@
 /**
  * OpenMMLab: mmengine's CheckpointHook and mmcv 1.x (mmengine/hooks/checkpoint_hook.py, runner/runner.py): files
  * `epoch_<N>.pth` or `iter_<N>.pth`, both counting what is done, and `best_<metric>_epoch_<N>.pth` without optimizer.
- * `last_checkpoint` holds the path as the training saw it; mmcv has a link `latest.pth`. The metrics are rows of
- * `<timestamp>/vis_data/scalars.json`: that of a validation has the epoch as its `step` where epochs are counted, else
- * the iteration; that of training always the iteration, beside `epoch` and `iter`.
+ * `last_checkpoint` holds the path as the training saw it; mmcv has a link `latest.pth`, or a copy. The metrics are rows
+ * of `<timestamp>/vis_data/scalars.json`: that of a validation has the epoch as its `step` where epochs are counted, else
+ * the iteration; that of training always the iteration, beside `epoch` and `iter`. Those of mmcv are in
+ * `<timestamp>.log.json`, and say with `mode` what they are.
  */
 import { basename } from 'node:path'
 import type { Meta } from '../../../checkpoint.js'
@@ -15,22 +16,39 @@ const inside: FactSource = {
     step: ['meta', 'iter'],
     epoch: ['meta', 'epoch'],
     '#best': ['message_hub', 'runtime_info', 'best_ckpt'],
+    '#mmcv best': ['meta', 'hook_msgs', 'best_ckpt'],
   },
   has: { '#optimizer': 'optimizer' },
 }
 
-/** An iteration run may write 0 into every row (LoggerHook's `log_metric_by_epoch`). */
-function isOfEpoch(row: Meta): boolean {
-  return validations.rows(row) && row.get('step') !== 0
-}
+const leave = /^(mode|epoch|iter|lr|data_time|time|memory|eta)$/
 
+/** Joined by the epoch, or by the iteration, that a validation's row has as its `step`. */
 const validations = {
   from: 'jsonl',
   beside: '*/vis_data/scalars.json',
   column: 'step',
-  leave: /^(data_time|time|memory|eta)$/,
-  rows: (row: Meta): boolean => !row.has('iter') && !row.has('lr'),
+  leave,
+  // An iteration run writes 0 into every row unless told otherwise (LoggerHook's `log_metric_by_epoch`).
+  rows: (row: Meta): boolean => !row.has('iter') && !row.has('lr') && row.get('step') !== 0,
 } as const
+
+/** Likewise, of mmcv 1.x (mmcv/runner/hooks/logger/text.py). */
+const mmcvValidations = {
+  from: 'jsonl',
+  beside: '*.log.json',
+  leave,
+  rows: (row: Meta): boolean => row.get('mode') === 'val',
+} as const
+
+const byEpoch = [
+  { ...validations, by: 'epoch' },
+  { ...mmcvValidations, by: 'epoch' },
+] as const
+const byStep = [
+  { ...validations, by: 'step' },
+  { ...mmcvValidations, by: 'step', column: 'iter' },
+] as const
 
 export const mmengine: LayoutSpec = {
   id: 'mmengine',
@@ -41,14 +59,14 @@ export const mmengine: LayoutSpec = {
       kind: 'file',
       name: /^(?:best_.+_)?epoch_(?<epoch>\d+)\.pth$/,
       proof: { sure: [{ torch: [['meta', 'epoch'], 'state_dict'] }, { torch: ['message_hub', 'state_dict'] }] },
-      facts: [{ ...validations, by: 'epoch' }, inside, { from: 'name' }],
+      facts: [...byEpoch, inside, { from: 'name' }],
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
     {
       kind: 'file',
       name: /^(?:best_.+_)?iter_(?<step>\d+)\.pth$/,
       proof: { sure: [{ torch: [['meta', 'iter'], 'state_dict'] }, { torch: ['message_hub', 'state_dict'] }] },
-      facts: [{ ...validations, by: 'step' }, inside, { from: 'name' }],
+      facts: [...byStep, inside, { from: 'name' }],
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
     {
@@ -56,14 +74,16 @@ export const mmengine: LayoutSpec = {
       kind: 'file',
       name: /\.pth$/,
       proof: { sure: [{ torch: [['meta', 'iter'], ['meta', 'epoch'], 'state_dict'] }] },
-      facts: [inside, { ...validations, by: 'epoch', rows: isOfEpoch }],
+      facts: [inside, { ...validations, by: 'epoch' }],
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
   ],
   namedBy: (facts) => {
-    const path = facts.get('#best')
+    const path = facts.get('#best') ?? facts.get('#mmcv best')
     return typeof path === 'string' ? [{ label: 'best_ckpt', name: basename(path), purpose: 'best' }] : []
   },
+  // Where links are not to be had, mmcv copies.
+  copies: { names: /^latest\.pth$/, by: ['file', 'content'] },
   pointers: [
     { file: 'last_checkpoint', holds: 'path', purpose: 'resume', onDelete: 'rewrite' },
     { file: 'latest.pth', holds: 'link', purpose: 'resume', onDelete: 'rewrite' },

@@ -1,0 +1,121 @@
+/** OpenMMLab's runs: whose the rows of its logs are, and mmcv's `latest.pth`. */
+import { copyFileSync, lstatSync, readlinkSync, readdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { loadRun, readHistory } from '../../../../src/core/checkpoints/layouts/index.js'
+import { parseExpression } from '../../../../src/core/choosing/expression/index.js'
+import { carryOut, intentOf, openRun, planPrune } from '../../../../src/core/runs/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { makeFolder, write } from './folders.js'
+import { dict, tensor, torchFile } from './lightning-files.js'
+
+const storage = localStorage()
+
+function saved(epoch: number, iter: number): Uint8Array {
+  return torchFile(
+    dict({
+      meta: dict({ epoch, iter, time: 'Mon Jan  1 00:00:00 2024' }),
+      state_dict: dict({ 'backbone.weight': tensor(epoch, iter) }),
+      optimizer: dict({ state: dict({}) }),
+    }),
+  )
+}
+
+const lines = (...rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+
+async function metricsIn(root: string, key: string): Promise<Record<string, unknown>> {
+  const { checkpoints } = await loadRun(storage, root)
+  return Object.fromEntries(checkpoints.map(({ name, meta }) => [name, meta.get(key)]))
+}
+
+describe('rows of an iteration run', () => {
+  const training = (iter: number) => ({ lr: 0.1, loss: 1 / iter, epoch: 1, iter, step: iter })
+  const files = { 'iter_0.pth': saved(0, 0), 'iter_4.pth': saved(0, 4), 'mine.pth': saved(0, 8) }
+
+  it('that say step 0 of every validation are nobody’s', async () => {
+    const log = lines(training(4), { acc: 0.2, step: 0 }, training(8), { acc: 0.4, step: 0 })
+    const root = write(makeFolder(), { ...files, '20240101_000000/vis_data/scalars.json': log })
+    expect(await metricsIn(root, 'acc')).toEqual({
+      'iter_0.pth': undefined,
+      'iter_4.pth': undefined,
+      'mine.pth': undefined,
+    })
+    const { values } = await readHistory(storage, await loadRun(storage, root), ['acc'], 'step')
+    expect(values.get('acc')).toBe(undefined)
+  })
+
+  it('that say theirs are the values of that checkpoint', async () => {
+    const log = lines(training(4), { acc: 0.2, step: 4 }, training(8), { acc: 0.4, step: 8 })
+    const root = write(makeFolder(), { ...files, '20240101_000000/vis_data/scalars.json': log })
+    expect(await metricsIn(root, 'acc')).toMatchObject({ 'iter_4.pth': 0.2 })
+  })
+})
+
+it('step 0 is not an epoch either', async () => {
+  const root = write(makeFolder(), {
+    'epoch_0.pth': saved(0, 0),
+    'epoch_1.pth': saved(1, 4),
+    '20240101_000000/vis_data/scalars.json': lines({ acc: 0.1, step: 0 }, { acc: 0.5, step: 1 }),
+  })
+  expect(await metricsIn(root, 'acc')).toEqual({ 'epoch_0.pth': undefined, 'epoch_1.pth': 0.5 })
+})
+
+describe('mmcv', () => {
+  /** Two epochs, with `latest.pth` as it is made. */
+  function makeRun(latest: (run: string) => void): string {
+    const val = (epoch: number, acc: number) => ({ mode: 'val', epoch, iter: 2, lr: 0.1, accuracy: acc })
+    const run = write(join(makeFolder(), 'run'), {
+      'epoch_1.pth': saved(1, 4),
+      'epoch_2.pth': saved(2, 8),
+      '20240101_000000.log.json': lines(
+        { env_info: 'sys.platform: linux', seed: 0 },
+        { mode: 'train', epoch: 1, iter: 4, lr: 0.1, time: 0.1, loss: 1.5 },
+        val(1, 0.25),
+        { mode: 'train', epoch: 2, iter: 4, lr: 0.1, time: 0.1, loss: 1 },
+        val(2, 0.5),
+      ),
+    })
+    latest(run)
+    return run
+  }
+
+  const linked = () => makeRun((run) => symlinkSync('epoch_2.pth', join(run, 'latest.pth')))
+  const copied = () => makeRun((run) => copyFileSync(join(run, 'epoch_2.pth'), join(run, 'latest.pth')))
+
+  it('takes the values of a validation from its log', async () => {
+    expect(await metricsIn(linked(), 'accuracy')).toMatchObject({ 'epoch_1.pth': 0.25, 'epoch_2.pth': 0.5 })
+    expect(await metricsIn(linked(), 'loss')).toMatchObject({ 'epoch_1.pth': undefined, 'epoch_2.pth': undefined })
+  })
+
+  it.each([
+    ['link', linked],
+    ['copy', copied],
+  ])('latest.pth as a %s is another name of its checkpoint', async (_, make) => {
+    const { checkpoints } = await loadRun(storage, make())
+    expect(checkpoints.map(({ name, sameAs }) => [name, sameAs])).toEqual([
+      ['epoch_1.pth', undefined],
+      ['epoch_2.pth', undefined],
+      ['latest.pth', 'epoch_2.pth'],
+    ])
+  })
+
+  async function withoutTheNewest(run: string): Promise<void> {
+    const wait = () => Promise.resolve()
+    const now = 1_900_000_000
+    const opened = await openRun(storage, run)
+    const where = [await parseExpression('epoch == 2')]
+    const request = { query: { orders: [], where }, keep: 0, protect: false }
+    const plan = await planPrune(storage, opened, request, { now, wait, utcOffset: () => 0 })
+    await carryOut(storage, opened, intentOf(plan).going, { now, wait, trash: false })
+  }
+
+  it('the link is led to what stays, and the copy goes with its checkpoint', async () => {
+    const [link, copy] = [linked(), copied()]
+    await withoutTheNewest(link)
+    await withoutTheNewest(copy)
+    expect(lstatSync(join(link, 'latest.pth')).isSymbolicLink() && readlinkSync(join(link, 'latest.pth'))).toBe(
+      'epoch_1.pth',
+    )
+    expect(readdirSync(copy).filter((name) => name.endsWith('.pth'))).toEqual(['epoch_1.pth'])
+  })
+})
