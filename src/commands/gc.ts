@@ -138,7 +138,7 @@ somebody else's is left alone and told; exit status 6. docs/many-runs.md has a r
     const olderThan = parseAge('older-than', this.flags['older-than'])
     return this.walk(this.flags, async (walking) => {
       const signal = walking.signal ?? new AbortController().signal
-      return planEach(eachRun(this.storage, root, { ...walking, stateDirectory: choices.state }), {
+      return planEach(eachRun(this.storage, root, { ...walking, isChanging: true, stateDirectory: choices.state }), {
         plan: (run, storage) => this.planRun(run, storage, { now, olderThan, signal }),
         whyAlone: (run, plan) => this.whyAlone(run.path, plan, now, choices),
       })

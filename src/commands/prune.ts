@@ -403,7 +403,11 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private async keptAcross(root: string, now: number): Promise<ReadonlyMap<string, string> | null> {
     if (!this.flags.across) return null
     return this.walk(this.flags, async (walking) => {
-      const { runs, storage } = await searchRuns(this.storage, root, { ...this.stateLocation, ...walking })
+      const { runs, storage } = await searchRuns(this.storage, root, {
+        ...this.stateLocation,
+        ...walking,
+        isChanging: true,
+      })
       return keptAcross(storage, runs, await this.requestFor(root), now)
     })
   }
@@ -413,7 +417,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const kept = await this.keptAcross(root, now)
     return this.walk(this.flags, async (walking) => {
       const work = { signal: walking.signal ?? new AbortController().signal, onProgress: () => undefined }
-      const runs = eachRun(this.storage, root, { ...this.stateLocation, ...walking })
+      const runs = eachRun(this.storage, root, { ...this.stateLocation, ...walking, isChanging: true })
       return planEach(runs, {
         plan: async (run) => {
           const own = await this.requestFor(kept === null ? run.path : root)

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
@@ -75,6 +75,22 @@ describe('ckpt prune -r', () => {
       const alone = (await ckpt(['prune', join(root, run, 'save'), '--keep', '1', '--dry-run'])).stdout
       for (const line of alone.split('\n')) expect(stdout).toContain(line)
     }
+  })
+
+  it('touches nothing below a .ckptignore that cannot be read, tells it, and does the others', async () => {
+    const root = sweep({ a: 3, 'papers/b': 3, 'linked/c': 3 })
+    mkdirSync(join(root, 'papers', '.ckptignore'))
+    writeFileSync(join(root, 'rules'), 'c\n')
+    symlinkSync('../rules', join(root, 'linked', '.ckptignore'))
+    const before = left(root, 'papers/b', 'linked/c')
+    const { status, stdout, stderr } = await ckpt(['prune', '-r', root, '--keep', '1', '--yes'])
+    expect(status).toBe(6)
+    expect(stdout).toMatch(/removed 2 checkpoints of 1 run/)
+    for (const folder of ['papers', 'linked']) {
+      expect(stderr).toContain(`${join(root, folder, '.ckptignore')} could not be read: is no regular file`)
+    }
+    expect(left(root, 'papers/b', 'linked/c')).toEqual(before)
+    expect(JSON.parse((await ckpt(['list', '-r', root, '--json'])).stdout)).toMatchObject({ runs: [{}, {}, {}] })
   })
 
   it('refuses without --yes where nobody can be asked', async () => {

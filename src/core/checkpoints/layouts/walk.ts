@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
 import { breathe } from '../../storage/breathe.js'
-import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
+import type { DirectoryEntry, EntryKind, ReadStorage } from '../../storage/storage.js'
 import { batches, compareText, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
@@ -26,6 +26,11 @@ export interface WalkOptions {
    * is over.
    */
   readonly keepsListings?: boolean | undefined
+  /**
+   * Runs may be changed by what comes of it: below a `.ckptignore` that cannot be read nothing is looked at, for it may
+   * leave out what is there.
+   */
+  readonly isChanging?: boolean | undefined
   /** What earlier walks have read; left out: every file is read. */
   readonly memory?: ScanMemory | undefined
   /** Ends the walk with CkptError `interrupted`. */
@@ -87,6 +92,10 @@ class Walk {
     this.folders += 1
     await this.options.memory?.enter(listed.path)
     const rules = await this.rulesIn(listed, outer)
+    if (rules === null) {
+      await this.options.memory?.leave()
+      return
+    }
     const folder = { path: listed.path, entries: rules.without(listed) }
     this.tree.remember(folder.path, folder.entries)
     const checkpoints = await scanFolder(this.tree, folder)
@@ -119,13 +128,24 @@ class Walk {
     }
   }
 
-  /** What lies in the folder is asked for by the rules above it, and by its own. */
-  private async rulesIn({ path, entries }: Folder, outer: IgnoreRules): Promise<IgnoreRules> {
-    if (!entries.some(({ name, kind }) => name === ignoreFile && kind === 'file')) return outer
-    return outer.with(path, await this.readIgnoreFile(prefixOf(path) + ignoreFile))
+  /**
+   * What lies in the folder is asked for by the rules above it, and by its own. Null where those cannot be read, and
+   * what they leave out must not be touched.
+   */
+  private async rulesIn({ path, entries }: Folder, outer: IgnoreRules): Promise<IgnoreRules | null> {
+    const entry = entries.find(({ name }) => name === ignoreFile)
+    if (entry === undefined) return outer
+    const text = await this.readIgnoreFile(prefixOf(path) + ignoreFile, entry.kind)
+    if (text !== null) return outer.with(path, text)
+    return this.options.isChanging === true ? null : outer
   }
 
-  private async readIgnoreFile(path: string): Promise<string> {
+  /** Null where it cannot be read, which is told. */
+  private async readIgnoreFile(path: string, kind: EntryKind): Promise<string | null> {
+    if (kind !== 'file') {
+      this.options.onUnreadable?.(path, 'is no regular file')
+      return null
+    }
     const [bytes] = await this.tree.read([path], largestIgnoreFile)
     if (bytes?.ok === true) {
       const text = new TextDecoder().decode(bytes.value)
@@ -133,10 +153,11 @@ class Walk {
       if (fault === undefined) return text
       this.options.onUnreadable?.(path, fault)
     }
-    if (bytes?.ok === false && bytes.error.code !== 'not-found') {
+    if (bytes?.ok === false) {
+      if (bytes.error.code === 'not-found') return ''
       this.options.onUnreadable?.(path, reasonOf(bytes.error))
     }
-    return ''
+    return null
   }
 
   /** Those that can be listed; one that is not there any more is nothing to tell of. */
