@@ -1,5 +1,5 @@
 /** `--notify`: a command of the user's at each new best, one after the other. */
-import { environmentOf } from '../core/jobs/command/index.js'
+import { environmentOf, valueText } from '../core/jobs/command/index.js'
 import type { WatchEvent } from '../core/jobs/watch/index.js'
 import { CkptError } from '../core/errors.js'
 import { runHookProcess } from '../machine/run-hook.js'
@@ -49,7 +49,7 @@ export class Notifier {
       CKPT_EVENT: 'best',
       CKPT_RUN: run,
       CKPT_NAME: best.name,
-      CKPT_METRIC: metric,
+      CKPT_METRIC: valueText(metric),
       CKPT_VALUE: String(best.value),
       ...(before === null ? {} : { CKPT_PREVIOUS: String(before.value) }),
     }

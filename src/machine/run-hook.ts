@@ -1,6 +1,7 @@
 /** Starting a hook's process, as core asks for it (core/hooks/run.ts). */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
 import { constants } from 'node:os'
+import type { Readable } from 'node:stream'
 import type { HookEnd, HookProcess, RunProcess } from '../core/jobs/hooks/index.js'
 
 /** Bytes of its output that are kept: the last. */
@@ -20,12 +21,11 @@ const outer = /^CKPT_(SOURCE|TARGET|TEMPLATE|KEY|PATH|NAME|STEP)$/
 export const runHookProcess: RunProcess = (wanted) =>
   new Promise((resolve) => {
     const output = new Tail(longestOutput)
-    const child = spawn(wanted.command, wanted.args, {
-      cwd: wanted.folder,
-      env: environmentFor(wanted),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    })
+    const child = startOf(wanted)
+    if ('errno' in child) {
+      resolve({ reason: { kind: 'unstarted', errno: child.errno }, output: '' })
+      return
+    }
     child.stdout.on('data', (bytes: Buffer) => output.add(bytes))
     child.stderr.on('data', (bytes: Buffer) => output.add(bytes))
     const stopped = stopWhenAsked(child, wanted)
@@ -46,6 +46,21 @@ export const runHookProcess: RunProcess = (wanted) =>
       end(stopped.why() ?? (signal === null ? { kind: 'exited', status: status ?? 0 } : { kind: 'killed', signal }))
     })
   })
+
+/** Node tells some failures by an event, and throws others: an environment that is too large (execve(2), E2BIG). */
+function startOf(wanted: HookProcess): ChildProcessByStdio<null, Readable, Readable> | { readonly errno: string } {
+  try {
+    return spawn(wanted.command, wanted.args, {
+      cwd: wanted.folder,
+      env: environmentFor(wanted),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return { errno: code ?? message }
+  }
+}
 
 function environmentFor({ environment }: HookProcess): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !outer.test(name))

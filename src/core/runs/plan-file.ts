@@ -1,5 +1,5 @@
 /** A prune's plan as a file: looked over by a person today, done tomorrow, exactly. */
-import { isAbsolute } from 'node:path'
+import { isAbsolute, join, resolve, sep } from 'node:path'
 import { readFingerprint, writeFingerprint, type Fingerprint } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../formats/json.js'
@@ -104,13 +104,30 @@ export async function readPlans(
     if (!isJsonObject(one)) throw bad(path, `"runs", entry ${index + 1}: no object`)
     return planIn(one, path, null)
   })
-  const twice = plans.find(({ run }, index) => plans.findIndex((one) => one.run === run) !== index)
-  if (twice !== undefined) throw bad(path, `${JSON.stringify(twice.run)} comes twice`)
-  const other = plans.find(({ run }) => root !== null && run !== root && !run.startsWith(`${root}/`))
+  const seen = new Set<string>()
+  for (const { run } of plans) {
+    if (seen.has(run)) throw bad(path, `${JSON.stringify(run)} comes twice`)
+    seen.add(run)
+  }
+  const other = root === null ? undefined : await findOutside(storage, [...seen], root)
   if (other === undefined) return plans
-  throw new CkptError('usage', `${path} is a plan for ${other.run} too, which is not below ${String(root)}`, {
+  throw new CkptError('usage', `${path} is a plan for ${other} too, which is not below ${String(root)}`, {
     hint: 'leave the folder out: the plan names its runs',
   })
+}
+
+/** The first of these paths that lies neither at nor below `root`: by its name, or by the links on the way to it. */
+async function findOutside(storage: ReadStorage, runs: readonly string[], root: string): Promise<string | undefined> {
+  const [realRoot, ...real] = await storage.resolve([root, ...runs])
+  return runs.find((run, index) => {
+    const at = real[index]
+    if (!isAtOrBelow(run, root)) return true
+    return at?.ok === true && realRoot?.ok === true && !isAtOrBelow(at.value, realRoot.value)
+  })
+}
+
+function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(join(folder, sep))
 }
 
 async function readFile(storage: ReadStorage, path: string): Promise<JsonObject> {
@@ -124,6 +141,8 @@ function planIn(plan: JsonObject, path: string, asked: string | null): WrittenPl
   if (plan.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
   const [run, created, protect, allowEmpty] = ['run', 'created', 'protect', 'allowEmpty'].map((key) => plan.get(key))
   if (typeof run !== 'string' || !isAbsolute(run) || run.includes('\0')) throw bad(path, '"run" is no absolute path')
+  // Written so by ckpt: with ".." in it a path looks as if it lay where it does not.
+  if (resolve(run) !== run) throw bad(path, `"run" is not written out: ${JSON.stringify(run)}`)
   if (asked !== null && asked !== run) {
     throw new CkptError('usage', `${path} is a plan for ${run}, not for ${asked}`, {
       hint: 'leave the run out: the plan names it',

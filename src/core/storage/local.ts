@@ -231,6 +231,7 @@ class Local {
     const reached = guard(to, () => this.guarded.hold(to, 'change'))
     try {
       await fs.promises.copyFile(from, pathOf(reached, to), how)
+      takeSetId(pathOf(reached, to))
       if (reached !== null) this.give(reached)
     } catch (error) {
       throw toStorageError(to, error)
@@ -301,6 +302,18 @@ function openUnfollowed(path: string, at: string, how: number): number {
       checkFile(path, fs.lstatSync(at, { bigint: true }), null)
     }
     throw error
+  }
+}
+
+/** The system copies permissions too: a stranger's program would run with the rights of whoever copies it (chmod(2)). */
+function takeSetId(path: string): void {
+  const setId = 0o6000
+  if ((fs.lstatSync(path).mode & setId) === 0) return
+  const fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+  try {
+    fs.fchmodSync(fd, fs.fstatSync(fd).mode & 0o1777)
+  } finally {
+    fs.closeSync(fd)
   }
 }
 

@@ -234,3 +234,14 @@ describe('an export', () => {
     expect((await exported(run, target())).checkpoint.name).not.toBe('checkpoint-30')
   })
 })
+
+it('takes no right to run as somebody else along', async () => {
+  const run = trainerRun((checkpoint) => {
+    writeTensors(join(checkpoint, 'model.safetensors'), [floats('w', [1], [1])])
+    fs.writeFileSync(join(checkpoint, 'tokenizer.json'), '{}')
+    fs.chmodSync(join(checkpoint, 'tokenizer.json'), 0o6755)
+  })
+  const into = target()
+  await exported(run, into)
+  expect(fs.statSync(join(into, 'tokenizer.json')).mode & 0o7777).toBe(0o755)
+})

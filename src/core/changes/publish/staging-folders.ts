@@ -31,10 +31,10 @@ const boxName = /^(\.?)[a-z]{16}00$/
 /** A box that nobody has written to for so long, in seconds, was left by a ckpt that was killed. */
 const staleAfter = 3600
 
-/** A box that only its maker uses. Throws StorageError. */
+/** A box that only its maker uses, and nobody else looks into. Throws StorageError. */
 export async function makeBox(storage: Storage, { path, isHidden }: BoxFolder): Promise<string> {
   const box = join(path, `${isHidden ? '.' : ''}${neutralName(randomUUID())}0`)
-  await storage.makeDirectory(box)
+  await storage.makeDirectory(box, 0o700)
   return box
 }
 

@@ -6,12 +6,18 @@ import { valueText } from './value-text.js'
 /** Linux gives one variable, its name included, 128 KiB with a closing NUL (execve(2), MAX_ARG_STRLEN). */
 const longest = 131_071
 
+/**
+ * Bytes of all variables: a quarter of what Linux gives arguments and environment together, with the usual limit of the
+ * stack (execve(2), ARG_MAX).
+ */
+const mostOfAll = 512 << 10
+
 const ours = /^CKPT_(PATH$|NAME$|STEP$|EPOCH$|META_|FILE_)/
 
 /**
  * `CKPT_PATH`, `CKPT_NAME`, `CKPT_STEP` and `CKPT_EPOCH` where they are known, `CKPT_META_<KEY>` and `CKPT_FILE_<KEY>`, where KEY is the key in upper case with `_` for
  * all but ASCII letters and digits. Values are those of `valueText`. A variable that the system would not start a
- * process with, for its length, is left out. Throws CkptError `usage` when two keys give one name.
+ * process with, for its length or that of those before it, is left out. Throws CkptError `usage` when two keys give one name.
  */
 export function environmentOf(checkpoint: Checkpoint): Record<string, string> {
   const meta = [...checkpoint.meta].map(([key, value]) => [key, valueText(value)] as const)
@@ -24,7 +30,17 @@ export function environmentOf(checkpoint: Checkpoint): Record<string, string> {
     ...variablesOf('CKPT_META_', 'meta', meta, checkpoint),
     ...variablesOf('CKPT_FILE_', 'file', files, checkpoint),
   ]
-  return Object.fromEntries(variables.filter(([name, value]) => Buffer.byteLength(`${name}=${value}`) <= longest))
+  return Object.fromEntries(thoseThatFit(variables))
+}
+
+function thoseThatFit(variables: readonly Pair[]): Pair[] {
+  let left = mostOfAll
+  return variables.filter(([name, value]) => {
+    const length = Buffer.byteLength(`${name}=${value}`)
+    if (length > Math.min(longest, left)) return false
+    left -= length
+    return true
+  })
 }
 
 /**

@@ -13,3 +13,4 @@ export {
 } from './run-child.js'
 export type { LinkKind } from '../../changes/publish/index.js'
 export { stage, type Staged, type StageOptions } from './stage.js'
+export { valueText } from './value-text.js'

@@ -57,6 +57,13 @@ describe('the environment of a job', () => {
     expect(names).toEqual(expect.arrayContaining(['CKPT_META___2__', 'CKPT_META__', 'CKPT_META_']))
   })
 
+  it('leaves out what would make it larger than the system starts a process with', () => {
+    const many = Array.from({ length: 40 }, (_, index): [string, MetaValue] => [`k${index}`, 'x'.repeat(100_000)])
+    const environment = environmentOf(withMeta(...many, ['last', 'short']))
+    expect(JSON.stringify(environment).length).toBeLessThan(1 << 20)
+    expect(environment).toMatchObject({ CKPT_PATH: '/run/CKPT+x', CKPT_META_LAST: 'short' })
+  })
+
   it('refuses two keys that give one variable, naming both', () => {
     expect(() => environmentOf(withMeta(['valid/loss', 1], ['valid_loss', 2]))).toThrow(
       /"valid\/loss" and "valid_loss"/,
