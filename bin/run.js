@@ -136,8 +136,10 @@ function dropOldest(folder) {
   }
 }
 
+/** In folders of the user's or root's alone: the superuser leaves nothing in somebody's home. */
 function makeFolder(folder) {
-  if (!fs.existsSync(folder)) fs.mkdirSync(folder, { mode: 0o700 })
+  if (fs.existsSync(folder)) return
+  if (user === undefined || isFixed(path.dirname(folder))) fs.mkdirSync(folder, { mode: 0o700 })
 }
 
 /** Parts of Node that take long to load and that most commands never come to: loaded when something in them is used. */

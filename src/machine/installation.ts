@@ -3,6 +3,7 @@ import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, sep } from 'node:path'
 import { ownProgram } from './own-program.js'
+import { isPrivateFolder } from './private-folder.js'
 
 export interface Installed {
   readonly how: 'executable' | 'pip' | 'npm' | 'checkout'
@@ -25,13 +26,13 @@ export interface Cache {
   readonly files: readonly { readonly path: string; readonly size: number }[]
 }
 
-/** Compiled code, as bin/run.js keeps it: at most `mostCached` bytes. */
+/** Compiled code, as bin/run.js keeps it: at most `mostCached` bytes. None where others could have put it there. */
 export function codeCache(): Cache {
   const set = process.env['XDG_CACHE_HOME'] ?? ''
   const home = set === '' ? join(homedir(), '.cache') : set
   if (!isAbsolute(home)) return { folder: null, files: [] }
   const folder = join(home, 'ckpt')
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('code-')) : []
+  const names = isPrivateFolder(folder) ? readdirSync(folder).filter((name) => name.startsWith('code-')) : []
   // Another ckpt may drop the oldest at any moment.
   const files = names.flatMap((name) => {
     const path = join(folder, name)
