@@ -6,6 +6,7 @@ import { readPolicy } from '../cli/query.js'
 import type { Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import { DiskUses, eachRun, planPrune, type PruneRequest } from '../core/runs/index.js'
+import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset } from '../machine/clock.js'
 import { describeUses, renderUse, totalOf, useDocument, type UseOfRun } from '../render/du.js'
 import { printable } from '../render/printable.js'
@@ -69,16 +70,21 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free; 
       const rows: UseOfRun[] = []
       const options = { ...walking, stateDirectory: this.flags.state }
       const uses = new DiskUses(this.storage)
-      for await (const { run } of eachRun(this.storage, root, options)) {
-        const use = await uses.of(run)
-        rows.push({ run: run.path, checkpoints: run.checkpoints.length, use, freed: await this.freed(run, request) })
+      for await (const { run, storage } of eachRun(this.storage, root, options)) {
+        const use = await uses.of(run, storage)
+        rows.push({
+          run: run.path,
+          checkpoints: run.checkpoints.length,
+          use,
+          freed: await this.freed(storage, run, request),
+        })
       }
       return rows
     })
   }
 
   /** Null where the policy cannot be asked of the run, which is told. */
-  private async freed(run: Run, request: PruneRequest): Promise<number | null> {
+  private async freed(storage: ReadStorage, run: Run, request: PruneRequest): Promise<number | null> {
     const context = {
       now: this.now(),
       wait: async () => Promise.resolve(),
@@ -86,7 +92,7 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free; 
       stateDirectory: this.flags.state,
     }
     try {
-      return (await planPrune(this.storage, run, request, context)).freedBytes
+      return (await planPrune(storage, run, request, context)).freedBytes
     } catch (error) {
       if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
       this.alert(`${printable(run.path)}: ${error.message}`)

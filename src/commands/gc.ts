@@ -162,7 +162,7 @@ somebody else's is left alone and told; exit status 6. docs/many-runs.md has a r
     this.idle.set(run.path, { ...idleness, ownerName: userName(idleness.owner), best })
     const request = await this.requestFor(run.path, best)
     const writers = await this.writers(run.path, stateDirectory)
-    const plan = await planPrune(this.storage, run, request, { now, wait, utcOffset, writers, stateDirectory, signal })
+    const plan = await planPrune(storage, run, request, { now, wait, utcOffset, writers, stateDirectory, signal })
     return { plan, written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false }) }
   }
 

@@ -419,12 +419,12 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       const work = { signal: walking.signal ?? new AbortController().signal, onProgress: () => undefined }
       const runs = eachRun(this.storage, root, { ...this.stateLocation, ...walking, isChanging: true })
       return planEach(runs, {
-        plan: async (run) => {
+        plan: async (run, storage) => {
           const own = await this.requestFor(kept === null ? run.path : root)
           const request = kept === null ? own : requestAcross(own, kept)
           const writers = await this.writers(run.path, this.flags.state)
           const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
-          const plan = await planPrune(this.storage, run, request, context)
+          const plan = await planPrune(storage, run, request, context)
           const { protect = true, allowEmpty = false } = request
           return { plan, written: toWritten(run.path, plan, { created: now, protect, allowEmpty }) }
         },

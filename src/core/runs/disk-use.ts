@@ -30,13 +30,16 @@ export class DiskUses {
 
   constructor(private readonly storage: ReadStorage) {}
 
-  /** Bytes of the run's checkpoints as their files say (`du --apparent-size`), links as themselves, folders not. */
-  async of({ checkpoints }: Run): Promise<DiskUse> {
+  /**
+   * Bytes of the run's checkpoints as their files say (`du --apparent-size`), links as themselves, folders not. `storage`
+   * may remember what was listed of this run.
+   */
+  async of({ checkpoints }: Run, storage = this.storage): Promise<DiskUse> {
     const bytes = { weights: 0, resume: 0, both: 0, other: 0 }
     const unread: { path: string; reason: string }[] = []
     for (const checkpoint of checkpoints) {
       try {
-        await this.#add(checkpoint, bytes)
+        await this.#add(storage, checkpoint, bytes)
       } catch (error) {
         if (!(error instanceof StorageError)) throw error
         if (error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: error.message })
@@ -45,10 +48,10 @@ export class DiskUses {
     return { bytes, unread }
   }
 
-  async #add(checkpoint: Checkpoint, bytes: Record<UseKind, number>): Promise<void> {
+  async #add(storage: ReadStorage, checkpoint: Checkpoint, bytes: Record<UseKind, number>): Promise<void> {
     const roles = new Map(checkpoint.files.map(({ path, role }) => [path, role]))
     for (const member of checkpoint.members) {
-      for (const { path, stat } of await readTree(this.storage, member.path)) {
+      for (const { path, stat } of await readTree(storage, member.path)) {
         if (stat.kind === 'directory') continue
         const inode = `${stat.device}:${stat.inode}`
         if (stat.links > 1 && this.#seen.has(inode)) continue

@@ -5,7 +5,7 @@
  */
 import { isResumable, isSound, isUnreadable, withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
 import { checkHealth, findRefused, settle, type HealthOptions } from '../checkpoints/health/index.js'
-import { listFiles, uniteFindings } from '../checkpoints/layouts/index.js'
+import { listFiles, ScanTree, uniteFindings } from '../checkpoints/layouts/index.js'
 import type { RetentionPlan } from '../choosing/retention/index.js'
 import { isSameProof, type Proven } from '../changes/state/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -92,7 +92,8 @@ export class PlanChecks {
   private async prove(survivor: Checkpoint, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
     const { proven, newcomer } = this.options
     if (proven === null || survivor.path === newcomer) return []
-    const before = await proofOf(this.storage, survivor)
+    const disk = ScanTree.lookingAgain(this.storage)
+    const before = await proofOf(disk, survivor)
     if (isSameProof(proven.get(survivor.name), before)) {
       this.proof = before
       return []
@@ -100,7 +101,7 @@ export class PlanChecks {
     const [read] = await checkHealth(this.storage, checkpoints, [survivor], 'deep', this.options)
     if (read === undefined || isSound(read)) {
       // What changed while it was read was not proven.
-      const after = await proofOf(this.storage, survivor)
+      const after = await proofOf(disk, survivor)
       this.proof = isSameProof(before, after) ? after : null
       return isSameProof(before, after) ? [] : [withFinding(survivor, changedMeanwhile)]
     }

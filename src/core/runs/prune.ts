@@ -5,7 +5,7 @@ import { formatSize } from '../formats/size-text.js'
 import { isSound, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
 import { bytesFreedBy, fingerprint, pathsOf, weigh, type Fingerprints } from '../changes/disposal/index.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
-import { booksOf } from '../checkpoints/layouts/index.js'
+import { booksOf, ScanTree } from '../checkpoints/layouts/index.js'
 import { isInForce, readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
 import {
   checkPolicy,
@@ -109,8 +109,9 @@ export async function planPrune(
   asked: PruneRequest,
   context: PruneContext,
 ): Promise<PrunePlan> {
-  const { draft, proof } = await decide(storage, run, asked, context)
-  return finish(storage, run, draft, proof)
+  const tree = ScanTree.over(storage)
+  const { draft, proof } = await decide(tree, run, asked, context)
+  return finish(tree, run, draft, proof)
 }
 
 /** What a prune would come to, for those who only ask. */
@@ -127,9 +128,10 @@ export async function previewPrune(
   context: PruneContext,
   examined: readonly Checkpoint[],
 ): Promise<PrunePreview> {
-  const { draft } = await decide(storage, run, asked, context, examined)
+  const tree = ScanTree.over(storage)
+  const { draft } = await decide(tree, run, asked, context, examined)
   const { remove, missingBytes } = draft.plan
-  const freedBytes = await bytesFreedBy(storage, pathsOf(removedBy(draft.plan)))
+  const freedBytes = await bytesFreedBy(tree, pathsOf(removedBy(draft.plan)))
   return { keep: keptOf(draft), remove, missingBytes, freedBytes, warnings: draft.warnings }
 }
 

@@ -2,7 +2,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { arrange, examine, readWhole, searchRuns, verifyRun, type OpenedRuns } from '../../../src/core/runs/index.js'
+import {
+  arrange,
+  DiskUses,
+  eachRun,
+  examine,
+  planPrune,
+  readWhole,
+  searchRuns,
+  verifyRun,
+  type OpenedRuns,
+} from '../../../src/core/runs/index.js'
 import { stateFolderOf } from '../../../src/core/changes/state/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { ReadStorage } from '../../../src/core/storage/storage.js'
@@ -68,5 +78,30 @@ describe('a search for runs lists each folder once', () => {
       }
     })
     expect(listed).toEqual(once(listed))
+  })
+})
+
+describe('the checkpoints of many runs', () => {
+  it('are summed up by what the walk has listed (du)', async () => {
+    const listed: string[] = []
+    const local = localStorage()
+    const counting: ReadStorage = { ...local, list: (paths) => (listed.push(...paths), local.list(paths)) }
+    const uses = new DiskUses(counting)
+    for await (const { run, storage } of eachRun(counting, root)) await uses.of(run, storage)
+    const within = listed.filter((path) => path.startsWith(root)).sort()
+    expect(within).toEqual(once(within))
+  })
+
+  it('are planned by what the walk has listed; only those that would go are looked at again (prune -r)', async () => {
+    const listed: string[] = []
+    const local = localStorage()
+    const counting: ReadStorage = { ...local, list: (paths) => (listed.push(...paths), local.list(paths)) }
+    const context = { now: 1.9e9, wait: () => Promise.resolve(), utcOffset: () => 0 }
+    for await (const { run, storage } of eachRun(counting, root)) {
+      const { remove } = await planPrune(storage, run, { query, keep: 2 }, context)
+      expect(remove.map(({ checkpoint }) => checkpoint.name)).toEqual(['CKPT+1'])
+    }
+    const times = (name: string) => listed.filter((path) => path === join(root, 'a/save', name)).length
+    expect([times('CKPT+1'), times('CKPT+2')]).toEqual([2, 1])
   })
 })

@@ -4,6 +4,7 @@ import type { ReadStorage } from '../../storage/storage.js'
 import { isNamedBy, readBooks, type Book, type Nameable } from './engine/pointers.js'
 import { findLayout } from './registry.js'
 import type { PointerRule } from './spec.js'
+import { ScanTree } from './tree.js'
 
 export type { Book, Nameable } from './engine/pointers.js'
 export {
@@ -21,8 +22,12 @@ export interface LayoutBooks {
   readonly books: readonly Book[]
 }
 
-/** Of every layout that the run has checkpoints of. A folder that cannot be listed has none. */
-export async function booksOf(storage: ReadStorage, { path, checkpoints }: Run): Promise<LayoutBooks[]> {
+/**
+ * Of every layout that the run has checkpoints of. A folder that cannot be listed has none. What they name is looked at
+ * anew, whatever the storage remembers: a training leads them elsewhere while it is planned what goes.
+ */
+export async function booksOf(remembering: ReadStorage, { path, checkpoints }: Run): Promise<LayoutBooks[]> {
+  const storage = ScanTree.lookingAgain(remembering)
   const layouts = [...new Set(checkpoints.map(({ layout }) => layout))]
   const ruled = layouts.flatMap((layout) => {
     const rules = findLayout(layout)?.pointers ?? []
