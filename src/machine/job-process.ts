@@ -8,6 +8,7 @@ import { keepingHangup } from './hangup.js'
 import { startOf } from './process-identity.js'
 import { hasSignal } from './signal-set.js'
 import { membersOf, type Member } from './members.js'
+import { openToRead } from './open-files.js'
 
 /**
  * On a terminal the job stays in our process group, for only the foreground group may read from the terminal, and
@@ -35,6 +36,7 @@ export function startJob(isForeground: () => boolean, stdio: StdioOptions): Star
         send: () => undefined,
         sendIfCaught: () => false,
         remains: () => false,
+        filesOpenToRead: () => null,
         ended,
       }
     }
@@ -82,6 +84,10 @@ class Job implements JobProcess {
     if (members !== null) return members.length > 0
     if (this.isApart) return sendTo(-this.pid, 0)
     return this.isOver ? null : true
+  }
+
+  filesOpenToRead(): readonly string[] | null {
+    return this.members()?.flatMap(({ pid }) => openToRead(pid)) ?? null
   }
 
   private members(): Member[] | null {

@@ -1,4 +1,7 @@
 /** Signals for real processes. */
+import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { JobProcess } from '../../src/core/jobs/supervise/index.js'
 import { startJob } from '../../src/machine/job-process.js'
@@ -26,5 +29,39 @@ describe.runIf(process.platform === 'linux')('a signal for those that catch it',
     expect(job.remains()).toBe(true)
     job.send('SIGKILL')
     expect(await job.ended).toMatchObject({ kind: 'killed' })
+  })
+})
+
+describe.runIf(process.platform === 'linux')('what a job has open to read', () => {
+  it('is told of all of its processes, links resolved, and not what it only writes', async () => {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-job-')))
+    const [read, written, ready] = ['read', 'written', 'ready'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    for (const path of [read, written]) writeFileSync(path, 'x')
+    symlinkSync(read, join(folder, 'link'))
+    const script = `exec 4>>'${written}'; bash -c 'exec 3<"$0/link" 5<"$0/ready"; while :; do sleep 0.05; done' '${folder}'; exit`
+    writeFileSync(ready, '')
+    const job = await start(script)
+    let open = job.filesOpenToRead() ?? []
+    // Opened after the other two.
+    while (!open.includes(ready)) {
+      await wait(20)
+      open = job.filesOpenToRead() ?? []
+    }
+    expect(open).toContain(read)
+    expect(open).not.toContain(written)
+    // The program itself is mapped.
+    expect(open.some((path) => path.endsWith('bash'))).toBe(true)
+    job.send('SIGKILL')
+    await job.ended
+    rmSync(folder, { recursive: true })
+  })
+
+  it('is nothing of a command that could not be started', async () => {
+    const job = await startJob(() => false, 'ignore')('/nowhere/at-all', [], {})
+    expect(job.filesOpenToRead()).toBeNull()
   })
 })

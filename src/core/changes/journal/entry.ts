@@ -63,6 +63,8 @@ export interface EndEntry {
   readonly lost: number
   /** What ckpt did then. */
   readonly next: Next
+  /** Checkpoints that it was seen to read, of those that were there at its start. Absent: none was seen. */
+  readonly opened?: readonly string[]
 }
 
 export type Next = 'restart' | 'requeue' | 'nothing'
@@ -215,6 +217,7 @@ function toCheckpoint(fields: Fields, time: number): CheckpointEntry | null {
 
 function toEnd(fields: Fields, time: number): EndEntry {
   const next = fields.read('next', isText)
+  const opened = fields.read('opened', isNames)
   return {
     what: 'end',
     time,
@@ -224,6 +227,7 @@ function toEnd(fields: Fields, time: number): EndEntry {
     seconds: fields.read('seconds', isTime) ?? 0,
     lost: fields.read('lost', isTime) ?? 0,
     next: next === 'restart' || next === 'requeue' ? next : 'nothing',
+    ...(opened === null ? {} : { opened }),
   }
 }
 
@@ -240,7 +244,7 @@ function toJob(fields: Fields, key: string): JobName | null {
 /** Arguments of one command: Linux takes no longer one (execve(2), MAX_ARG_STRLEN), and hardly more of them. */
 const longestArgument = 131_072
 const mostArguments = 100_000
-/** Checkpoints that lay in the way of one start; numbers in one meta. */
+/** Checkpoints that lay in the way of one start, or were read by one; numbers in one meta. */
 const mostNames = 10_000
 const mostMetrics = 20_000
 

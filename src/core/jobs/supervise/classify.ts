@@ -39,6 +39,8 @@ export interface Facts {
   readonly uptime: number
   /** A new whole checkpoint appeared while it ran. */
   readonly progress: boolean
+  /** It was seen to read the checkpoint that it was started from. */
+  readonly hasRead: boolean
   /** Processes that the kernel killed because it was out of memory: of its control group meanwhile, of the machine just now. */
   readonly oomKills: { readonly group: number; readonly machine: number }
   /** Null: it ended by itself, or somebody else ended it. */
@@ -46,7 +48,7 @@ export interface Facts {
 }
 
 export interface Rules {
-  /** Seconds. What fails sooner, and without a new checkpoint, never started. */
+  /** Seconds. What fails sooner, without a new checkpoint and before it is seen to read its own, never started. */
   readonly minUptime: number
   /** Exit statuses by which a job asks to be put back into the queue. */
   readonly requeueOn: ReadonlySet<number>
@@ -123,7 +125,8 @@ export function hasComplied(end: ChildEnd, sent: SignalName | null): boolean {
   return end.kind === 'killed' ? end.name === sent : signalOf(end) === numbers[sent]
 }
 
-function byEnd({ end, uptime, progress, oomKills }: Facts, { minUptime, requeueOn }: Rules, why: string): Judgement {
+function byEnd(facts: Facts, { minUptime, requeueOn }: Rules, why: string): Judgement {
+  const { end, uptime, progress, hasRead, oomKills } = facts
   const signal = signalOf(end)
   if (end.kind === 'exited' && requeueOn.has(end.status)) return { ending: 'requeue', why }
   if (isOutOfMemory(signal, oomKills)) return { ending: 'out-of-memory', why: `${why}; the system was out of memory` }
@@ -131,7 +134,7 @@ function byEnd({ end, uptime, progress, oomKills }: Facts, { minUptime, requeueO
     return { ending: 'timed-out', why }
   if (signal !== null && byHand.has(signal)) return { ending: 'stopped', why }
   if (signal !== null && fromOutside.has(signal)) return { ending: 'preempted', why }
-  return { ending: uptime < minUptime && !progress ? 'never-started' : 'failed', why }
+  return { ending: uptime < minUptime && !progress && !hasRead ? 'never-started' : 'failed', why }
 }
 
 /**

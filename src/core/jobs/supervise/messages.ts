@@ -11,6 +11,10 @@ export function startMessage(checkpoint: Checkpoint | null, attempt: number): st
   return attempt === 1 ? from : `attempt ${attempt}: ${from}`
 }
 
+export function notBlamedMessage({ name }: Checkpoint, opened: readonly string[]): string {
+  return `it was seen to read ${opened.join(', ')} and not ${name}, which is not blamed for that`
+}
+
 export function askMessage(cause: Cause): string {
   const isKilled = cause.kind === 'simulated' && isSudden(cause.ending)
   return `${isKilled ? 'killing it' : 'asking it to end'}: ${describeCause(cause)}`

@@ -1,5 +1,5 @@
 /** Starts from one checkpoint that saved no new one. */
-import { attemptsOf, type RecordedAttempt, type JournalEntry } from '../../changes/journal/index.js'
+import { attemptsOf, type EndEntry, type RecordedAttempt, type JournalEntry } from '../../changes/journal/index.js'
 import type { Ending } from './classify.js'
 
 /**
@@ -10,7 +10,8 @@ const blaming: ReadonlySet<string> = new Set<Ending>(['failed', 'out-of-memory',
 
 /**
  * How many of the last attempts among those that count began from this checkpoint and failed without a new one. Where
- * its framework may have taken another one, the failure may be that one's.
+ * its framework may have taken another one, the failure may be that one's; and it is where only others were seen to be
+ * read.
  */
 export function startsWithoutProgress(
   entries: readonly JournalEntry[],
@@ -21,7 +22,13 @@ export function startsWithoutProgress(
   for (const attempt of attemptsOf(entries).reverse()) {
     if (!counts(attempt) || attempt.start.checkpoint !== checkpoint || attempt.checkpoints.length > 0) break
     const mayBeAnothers = (attempt.start.inTheWay ?? []).length > 0
-    if (attempt.end !== null && blaming.has(attempt.end.ending) && !mayBeAnothers) starts += 1
+    if (attempt.end === null || mayBeAnothers) continue
+    if (blaming.has(attempt.end.ending) && !hasReadOnlyOthers(attempt.end, checkpoint)) starts += 1
   }
   return starts
+}
+
+/** Nothing is said of one that was not seen to read any. */
+export function hasReadOnlyOthers({ opened = [] }: Pick<EndEntry, 'opened'>, checkpoint: string): boolean {
+  return opened.length > 0 && !opened.includes(checkpoint)
 }

@@ -11,13 +11,15 @@ import { decide } from './decide.js'
 import { earlierOf, type Previous } from './earlier-starts.js'
 import type { Chores, Job, JobPlan, Outcome } from './job-plan.js'
 import { CheckpointLooks } from './look-for-checkpoints.js'
-import { endMessage, startMessage } from './messages.js'
+import { endMessage, notBlamedMessage, startMessage } from './messages.js'
 import { toCheckpointEntry, unknownTo } from './metric-history.js'
+import { OpenedCheckpoints } from './opened-checkpoints.js'
 import { wholeOldestFirst, whyEnough } from './reasons-to-stop.js'
 import { lastMoments, RequestsToStop } from './requests-to-stop.js'
 import { chooseStart, type Start } from './resume.js'
 import { RunningJob } from './running-job.js'
 import { SetAside } from './set-aside.js'
+import { hasReadOnlyOthers } from './starts-without-progress.js'
 import { WatchedAttempt, type Session } from './watched-attempt.js'
 import type { JobProcess, World } from './world.js'
 
@@ -88,6 +90,7 @@ class Supervisor {
     const [command = '', ...args] = this.fill(checkpoint)
     const environment = this.environment(checkpoint)
     const inTheWay = await chores.clearTheWay(start, this.attempts)
+    const opened = await OpenedCheckpoints.of(this.job.storage, start)
     await this.session.looks.begin()
     const kills = world.oomKills()
     // Before the command has the terminal.
@@ -96,13 +99,13 @@ class Supervisor {
     this.requests.hold(running)
     await this.journalStart(checkpoint, this.usesPath ? [] : inTheWay, running.process)
     const attempt = new WatchedAttempt(this.job, this.session, running, this.attempts, kills)
-    const result = await attempt.run()
+    const [result] = await Promise.all([attempt.run(), opened.watch(running.process, world, running.isOver)])
     const { status, failure } = outcomeOf(command, result.end)
     if (failure !== null) world.tell(failure)
     const ended = { ...result, cause: await this.causeOf(result) }
-    const judgement = (await this.isFinished(ended, running)) ? finished : this.judge(ended, attempt)
+    const judgement = (await this.isFinished(ended, running)) ? finished : this.judge(ended, attempt, opened)
     if (result.checkpoints.length > 0) this.progress()
-    return this.conclude({ checkpoint, result: ended, status, judgement, attempt, running })
+    return this.conclude({ checkpoint, result: ended, status, judgement, attempt, running, opened: opened.names })
   }
 
   /** Takes up what the job of the batch system did before it was put back into the queue. */
@@ -210,8 +213,10 @@ class Supervisor {
     return !running.isTold || (newest !== undefined && (await this.whyEnough(newest)) !== null)
   }
 
-  private judge({ end, cause, uptime, checkpoints }: AttemptResult, attempt: WatchedAttempt): Judgement {
-    const facts = { end, cause, uptime, oomKills: attempt.oomKills(), progress: checkpoints.length > 0 }
+  private judge(result: AttemptResult, attempt: WatchedAttempt, { hasReadChosen }: OpenedCheckpoints): Judgement {
+    const { end, cause, uptime, checkpoints } = result
+    const progress = checkpoints.length > 0
+    const facts = { end, cause, uptime, oomKills: attempt.oomKills(), progress, hasRead: hasReadChosen }
     return classify(facts, this.job.plan)
   }
 
@@ -223,7 +228,7 @@ class Supervisor {
 
   /** Clears up after an attempt, writes it down, and does what follows. Null: again. */
   private async conclude(ended: Ended): Promise<Outcome | null> {
-    const { checkpoint, result, status, judgement, attempt, running } = ended
+    const { checkpoint, result, status, judgement, attempt, running, opened } = ended
     const { world, journal, plan, chores } = this.job
     const { ending } = judgement
     const { end, cause, uptime: seconds, endedAt: time, checkpoints } = result
@@ -239,8 +244,10 @@ class Supervisor {
     this.requests.drop(running)
     const saved = [...checkpoints, ...late]
     const lost = ending === 'done' ? 0 : sinceLast(saved.at(-1), time, seconds)
-    await journal.add({ what: 'end', time, ending, why: judgement.why, status, seconds, lost, next })
+    const entry = { what: 'end', time, ending, why: judgement.why, status, seconds, lost, next } as const
+    await journal.add(opened.length === 0 ? entry : { ...entry, opened })
     if (decision.kind === 'restart' && checkpoint !== null) {
+      if (hasReadOnlyOthers({ opened }, checkpoint.name)) world.tell(notBlamedMessage(checkpoint, opened))
       await this.setAside.reconsider(checkpoint, () => this.chooseStart(() => undefined))
     }
     if (decision.kind === 'finish' && ending !== 'done') await this.setAside.takeBack()
@@ -289,4 +296,6 @@ interface Ended {
   readonly judgement: Judgement
   readonly attempt: WatchedAttempt
   readonly running: RunningJob
+  /** Names of the checkpoints that it was seen to read. */
+  readonly opened: readonly string[]
 }

@@ -15,6 +15,8 @@ export interface JobProcess {
   sendIfCaught(signal: SignalName): boolean
   /** Some of its processes are there, whether the first one is or not; null where nothing tells those of others apart. */
   remains(): boolean | null
+  /** Absolute paths, links resolved, of what they have open for reading or mapped; null where nothing tells. */
+  filesOpenToRead(): readonly string[] | null
   /** How the first of them ended. */
   readonly ended: Promise<ChildEnd>
 }

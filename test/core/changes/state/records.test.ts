@@ -37,6 +37,7 @@ describe('an entry of the journal', () => {
       seconds: 2,
       lost: 0,
       next: 'nothing',
+      opened: ['a', 'b'],
     } as const
     const seen = {
       what: 'checkpoint',

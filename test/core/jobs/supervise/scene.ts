@@ -29,6 +29,8 @@ export interface Told {
   at(seconds: number, act: () => void): void
   exit(status: number): void
   kill(signal: NodeJS.Signals): void
+  /** From now on it has this file open: its path in the run. */
+  open(path: string): void
   /** A whole checkpoint of this epoch appears. */
   save(epoch: number, meta?: Readonly<Record<string, number>>): void
   print(bytes: number): void
@@ -90,7 +92,7 @@ export function scene(
     random: () => 1,
     start: async (command, args, environment) => {
       const story = stories[Math.min(started.length, stories.length - 1)]
-      const told = new ToldProcess(clock, isApart, args, environment, {
+      const told = new ToldProcess(clock, isApart, args, environment, run, {
         save,
         print: (bytes) => (output += bytes),
         runOutOfMemory: () => (kills += 1),
@@ -188,6 +190,7 @@ class ToldProcess implements JobProcess, Told {
   readonly sent: string[] = []
   readonly ended: Promise<ChildEnd>
   private readonly answers = new Map<string, () => void>()
+  private readonly files: string[] = []
   private isOver = false
   private end: (end: ChildEnd) => void = () => undefined
 
@@ -196,6 +199,7 @@ class ToldProcess implements JobProcess, Told {
     readonly isApart: boolean,
     readonly args: readonly string[],
     readonly environment: Readonly<Record<string, string>>,
+    private readonly run: string,
     private readonly deeds: Pick<Told, 'save' | 'print' | 'runOutOfMemory'>,
   ) {
     this.ended = new Promise((resolve) => (this.end = resolve))
@@ -245,6 +249,14 @@ class ToldProcess implements JobProcess, Told {
     if (this.isOver || !this.answers.has(signal)) return false
     this.send(signal)
     return true
+  }
+
+  open(path: string): void {
+    this.files.push(join(this.run, path))
+  }
+
+  filesOpenToRead(): readonly string[] {
+    return this.files
   }
 
   remains(): boolean {
