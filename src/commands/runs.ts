@@ -61,7 +61,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     ...selectionFlags,
     columns: Flags.string({
       helpValue: 'A,B,…',
-      description: `show these columns: ${plainColumns.join(', ')}, any key of the meta, or hyper-parameter`,
+      description: `show these columns: ${plainColumns.join(', ')}, run-name, any key of the meta, or hyper-parameter`,
     }),
     limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
     all: Flags.boolean({ description: 'every row and every column, also on a terminal', exclusive: ['limit'] }),
@@ -134,6 +134,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       verify: this.flags.verify,
       names: (this.columns ?? []).filter(isKey),
       withSettings: this.wantsJson || query.orders.length > 0,
+      withName: this.wantsJson || this.columns?.includes('run-name') === true,
       now: this.now(),
     }
     return this.walk(this.flags, async (walking) => {

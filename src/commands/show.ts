@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
-import { readHyperParameters } from '../core/checkpoints/hyperparameters/index.js'
+import { readHyperParameters, readRunName } from '../core/checkpoints/hyperparameters/index.js'
 import { howKnown } from '../core/checkpoints/layouts/explain.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, examine, openNamed } from '../core/runs/index.js'
@@ -96,13 +96,14 @@ started with, below the file that tells them. Of a file: its tensors.`
     for (const warning of warnings) this.alert(printable(warning))
     const document = { run: run.path, layouts: layoutsOf(run), checkpoints: checkpoints.map(toDocument), size }
     const latest = checkpoints[0]?.name
+    const runName = await readRunName(this.storage, run)
     const { all: settings, unread } = await readHyperParameters(this.storage, run)
     for (const { path, reason } of unread) {
       this.alert(`${printable(path)}: its hyper-parameters could not be read: ${printable(reason)}`)
     }
     const started = { hyperparameters: valuesOf(settings), hyperparameterSources: sourcesOf(settings) }
-    this.answer({ ...document, latest, best, named: named.map(namedDocument), ...started }, () => [
-      ...renderOverview({ run, checkpoints, size, best, named }, { now, output: this.output }),
+    this.answer({ ...document, runName, latest, best, named: named.map(namedDocument), ...started }, () => [
+      ...renderOverview({ run, runName, checkpoints, size, best, named }, { now, output: this.output }),
       ...renderSettings(settings, run.path, this.output),
     ])
   }

@@ -45,6 +45,7 @@ type Known = Record<string, (context: ColumnContext) => Column<RunSummary>>
 const knownColumns: Known = {
   run: (context) => ({ title: 'RUN', shortens: true, cell: ({ path }) => printable(nameOfRun(path, context)) }),
   path: () => ({ title: 'PATH', cell: ({ path }) => printable(path) }),
+  'run-name': () => ({ title: 'NAME', cell: ({ name }) => (name === null ? '-' : printable(name)) }),
   layout: () => ({ title: 'LAYOUT', leaves: 3, cell: ({ layouts }) => layouts.join(',') }),
   checkpoints: () => ({ title: 'CHECKPOINTS', align: 'right', leaves: 1, cell: ({ count }) => String(count) }),
   latest: ({ now }) => ({ title: 'LATEST', align: 'right', cell: ({ latest }) => ageOf(latest, now) }),
@@ -163,9 +164,10 @@ export function describeTotal(summaries: readonly RunSummary[]): string {
 
 /** As `--json` gives it (docs/json.md). */
 export function summaryDocument(summary: RunSummary): Record<string, unknown> {
-  const { path, layouts, count, matching, latest, best, grades, size, settings } = summary
+  const { path, name, layouts, count, matching, latest, best, grades, size, settings } = summary
   return {
     run: path,
+    runName: name,
     layout: layouts.length === 1 ? (layouts[0] ?? null) : null,
     layouts,
     checkpoints: count,

@@ -137,12 +137,15 @@ export function renderSettings(settings: HyperParameters, run: string, output: O
 export function renderOverview(
   {
     run,
+    runName = null,
     checkpoints,
     size,
     best,
     named,
   }: {
     run: Run
+    /** What its program calls it. */
+    runName?: string | null
     checkpoints: readonly Checkpoint[]
     size: number
     best: readonly BestEntry[]
@@ -162,6 +165,7 @@ export function renderOverview(
     ...[
       ...aligned(
         [
+          ...(runName === null ? [] : [['name', printable(runName)]]),
           ['layout', titles.join(', ')],
           ['checkpoints', `${checkpoints.length}, ${formatSize(size)}`],
           ['latest', printable(latest?.name ?? '-'), age],

@@ -8,7 +8,7 @@ import {
   type HyperParameters,
   type Run,
 } from '../checkpoint.js'
-import { readHyperParameters } from '../checkpoints/hyperparameters/index.js'
+import { readHyperParameters, readRunName } from '../checkpoints/hyperparameters/index.js'
 import { TotalSize } from '../checkpoints/layouts/index.js'
 import { evaluationsAmong } from '../checkpoints/meta/index.js'
 import {
@@ -43,6 +43,8 @@ export interface BestOfRun {
 export interface RunSummary {
   /** Absolute. */
   readonly path: string
+  /** What its program calls it; null where that tells nothing, or where it was not asked for. */
+  readonly name: string | null
   /** How many checkpoints it has. */
   readonly count: number
   /** Ids, each once. */
@@ -72,6 +74,8 @@ export interface SummaryRequest {
   readonly names?: readonly string[]
   /** Looks for what the run was started with, whether or not a name asks for it. */
   readonly withSettings?: boolean
+  /** Looks for what the run is called. */
+  readonly withName?: boolean
   /** Unix seconds. */
   readonly now: number
 }
@@ -82,7 +86,7 @@ const none: HyperParameters = new Map()
 export async function summariseRun(
   storage: ReadStorage,
   run: Run,
-  { query, order, verify, names = [], withSettings = false, now }: SummaryRequest,
+  { query, order, verify, names = [], withSettings = false, withName = false, now }: SummaryRequest,
   options: Omit<ExamineOptions, 'total'> = {},
 ): Promise<RunSummary> {
   const total = new TotalSize()
@@ -93,6 +97,7 @@ export async function summariseRun(
   const [latest = null] = selected
   return {
     path: run.path,
+    name: withName ? await readRunName(storage, run) : null,
     count: checkpoints.length,
     layouts: [...new Set(checkpoints.map(({ layout }) => layout))],
     matching: selected.length,
