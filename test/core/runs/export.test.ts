@@ -245,3 +245,36 @@ it('takes no right to run as somebody else along', async () => {
   await exported(run, into)
   expect(fs.statSync(join(into, 'tokenizer.json')).mode & 0o7777).toBe(0o755)
 })
+
+describe.runIf(process.geteuid?.() === 0)("a link in somebody else's run", () => {
+  const nobody = 65_534
+  const asRoot = localStorage({ custody: { user: 0 } })
+
+  function linking(mode: number): string {
+    const secret = join(makeFolder(), 'secret')
+    fs.chmodSync(dirname(secret), 0o755)
+    fs.writeFileSync(secret, 'secret')
+    fs.chmodSync(secret, mode)
+    const run = trainerRun((checkpoint) => {
+      writeTensors(join(checkpoint, 'model.safetensors'), [floats('w', [1], [1])])
+      fs.symlinkSync(secret, join(checkpoint, 'vocab.txt'))
+    })
+    fs.chownSync(run, nobody, nobody)
+    fs.lchownSync(join(run, 'checkpoint-5', 'vocab.txt'), nobody, nobody)
+    return run
+  }
+
+  async function planned(run: string) {
+    const request = { path: run, which: undefined, query: none, verify: 'quick' } as const
+    const { checkpoint } = await chooseToExport(asRoot, request, { now: 1e9, wait })
+    return planExport(asRoot, checkpoint, { changesTensors: false })
+  }
+
+  it('that leads to what its owner cannot read is refused', async () => {
+    await expect(planned(linking(0o640))).rejects.toMatchObject({ code: 'refused' })
+  })
+
+  it('that leads to what everybody may read is followed', async () => {
+    expect((await planned(linking(0o644))).items.map(({ to }) => to)).toContain('vocab.txt')
+  })
+})

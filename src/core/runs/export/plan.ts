@@ -7,6 +7,7 @@ import { findTensorFolder, isTensorFile, openTensors } from '../../tensors/read/
 import type { OutputFormat } from '../../tensors/write/index.js'
 import { filesIn, readBranches, type Branch, type FileThere } from './folders.js'
 import { isWeightsName, shardsOf, weightsOfBranch, type FoundWeights } from './hub.js'
+import { ensureNoneIsLent } from './strange-links.js'
 import { isCompanion, isKnownCompanion, isTrainingConfig, keepsOwnForm, ownName, stemOf } from './names.js'
 
 /** One thing that is written; `to` is its path in the new folder. */
@@ -37,7 +38,7 @@ export interface ExportRequest {
 
 /**
  * Throws CkptError: `no-match` for a checkpoint without weights, `usage` for weights that cannot be had in the wanted
- * form, and what reading does.
+ * form, `refused` for a link of somebody else's (`ensureNoneIsLent`), and what reading does.
  */
 export async function planExport(
   storage: ReadStorage,
@@ -47,7 +48,16 @@ export async function planExport(
   const plan = new Planning(storage, checkpoint, request)
   await plan.ofCheckpoint()
   await plan.ofRun()
-  return plan.finish()
+  const made = plan.finish()
+  const files = made.items.map(({ from }) => from)
+  const { beside } = request
+  const isBeside = (path: string): boolean => beside !== undefined && path.startsWith(join(beside, '/'))
+  await ensureNoneIsLent(
+    storage,
+    checkpoint.run,
+    files.filter((path) => !isBeside(path)),
+  )
+  return made
 }
 
 class Planning {

@@ -1,0 +1,51 @@
+/** What a link of somebody else's leads to: whoever exports lends that person no eyes. */
+import { dirname, join, sep } from 'node:path'
+import { CkptError } from '../../errors.js'
+import type { ReadStorage, Stat } from '../../storage/storage.js'
+
+/**
+ * Throws CkptError `refused` where one of the files (absolute) of a run lies outside of it, the run or the name there is
+ * neither the user's nor root's, and who made it could not have read the file: it belongs to somebody else, and is not
+ * for everybody.
+ */
+export async function ensureNoneIsLent(storage: ReadStorage, run: string, paths: readonly string[]): Promise<void> {
+  const { user } = storage.custody
+  if (user === null) return
+  const [home, ...real] = await storage.resolve([run, ...paths])
+  if (home?.ok !== true) return
+  const owners = await storage.lstat([home.value, ...paths])
+  const [ofRun, ...ofNames] = owners
+  for (const [index, path] of paths.entries()) {
+    const at = real[index]
+    if (at?.ok !== true || at.value.startsWith(join(home.value, sep))) continue
+    const strangers = [ofRun, ofNames[index]].flatMap((one) =>
+      one?.ok === true && one.value.owner !== user && one.value.owner !== 0 ? [one.value.owner] : [],
+    )
+    for (const stranger of strangers) {
+      if (!(await couldRead(storage, stranger, at.value))) throw lent(path, at.value)
+    }
+  }
+}
+
+/** True where the file (its real path) is that user's own, or anybody can come to it and read it. */
+async function couldRead(storage: ReadStorage, reader: number, path: string): Promise<boolean> {
+  const above: string[] = []
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    above.push(folder)
+    if (dirname(folder) === folder) break
+  }
+  const [file, ...folders] = await storage.lstat([path, ...above])
+  if (file?.ok !== true) return false
+  const isOpen = (stat: Stat, bit: number): boolean => stat.owner === reader || (stat.mode & bit) !== 0
+  return isOpen(file.value, 0o4) && folders.every((folder) => folder.ok && isOpen(folder.value, 0o1))
+}
+
+function lent(path: string, real: string): CkptError {
+  return new CkptError(
+    'refused',
+    `${path}: leads out of a run of somebody else's, to ${real}, which is not for everybody`,
+    {
+      hint: 'copy the run, and put the file in the place of the link if it is meant',
+    },
+  )
+}
