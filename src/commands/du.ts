@@ -21,7 +21,8 @@ export default class Du extends BaseCommand<typeof Du> {
   static override summary = 'Show what the checkpoints of each run take up, and what could be freed'
   static override description = `One row a run, the largest first: bytes of weights, of what only resuming needs (optimizer, random state), of files that
 hold both, and of the rest. A file with several names counts once, for the first run that has it. FREES is what
-ckpt prune -r with --keep 1, or with the policy that is given here, would free; nothing is changed and no file is opened.`
+ckpt prune -r with --keep 1, or with the policy that is given here, would free, in whole blocks of the disk: of small files
+that is more than their bytes. Nothing is changed and no file is opened.`
   static override examples = [
     { description: 'every run below this folder', command: '<%= config.bin %> du' },
     { description: 'what a policy would free', command: '<%= config.bin %> du exp --keep 2 --min loss' },

@@ -36,7 +36,7 @@ A checkpoint is new once it is whole and nobody writes to it any more. While not
 sizes alone. A run that is not there yet is waited for.`
   static override examples = [
     {
-      description: 'until the tenth epoch is saved',
+      description: 'until the fourth epoch is saved',
       command: `<%= config.bin %> watch exp/save --until 'epoch >= 4'`,
     },
     {

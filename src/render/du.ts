@@ -54,7 +54,7 @@ export async function renderUse(
 export function describeUses(rows: readonly UseOfRun[]): string {
   const bytes = rows.reduce((sum, row) => sum + totalOf(row), 0)
   const freed = rows.reduce((sum, row) => sum + (row.freed ?? 0), 0)
-  return `${plural(rows.length, 'run')}, ${formatSize(bytes)}, of which ${formatSize(freed)} can be freed`
+  return `${plural(rows.length, 'run')}, ${formatSize(bytes)}; ${formatSize(freed)} of the disk can be freed`
 }
 
 /** As `--json` gives it (docs/json.md). */

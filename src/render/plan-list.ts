@@ -63,7 +63,7 @@ export function renderPlanList(view: PlanListView): string[] {
     ...lines,
     '',
     paint('warning', printable(view.message)),
-    paint('faint', 'up, down: move   space: keep it, let it go   s: look at it   Enter: done   q: cancel'),
+    paint('faint', 'up, down: move   space: keep or remove   s: look at it   Enter: done   q: cancel'),
   ]
 }
 

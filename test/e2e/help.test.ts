@@ -19,6 +19,30 @@ describe('ckpt --help', () => {
   })
 })
 
+describe('the usage of a command', () => {
+  it.each([
+    ['gc', '$ ckpt gc ROOT --older-than AGE [FLAGS]'],
+    ['prune', '$ ckpt prune [RUN] [FLAGS]'],
+    ['pin', '$ ckpt pin CHECKPOINT... [FLAGS]'],
+    ['trash list', '$ ckpt trash list [RUN] [FLAGS]'],
+  ])('%s: arguments and what must be given stand in one line', async (command, usage) => {
+    const { stdout } = await ckpt([...command.split(' '), '--help'])
+    expect(stdout).toContain(`USAGE\n  ${usage}\n`)
+  })
+})
+
+describe('flags that do not fit together', () => {
+  it.each([
+    [['gc', '.'], 'error: --older-than is missing\n'],
+    [['prune', '.', '-r', '-i'], 'error: --interactive and --recursive do not go together\n'],
+    [['prune', '.', '--plan', 'p', '--apply', 'p'], 'error: --apply and --plan do not go together\n'],
+    [['list', '.', '--group'], 'error: --group needs --recursive too\n'],
+  ])('ckpt %j says so once', async (args, message) => {
+    const { stderr, status } = await ckpt(args)
+    expect([status, stderr]).toEqual([2, expect.stringContaining(message)])
+  })
+})
+
 describe('short names', () => {
   it('ls is list', async () => {
     const run = copyFixture('runs/nutshell')

@@ -23,7 +23,7 @@ function conversation(...steps: readonly (readonly [waitFor: string, keys: strin
 }
 
 const down = '\u001b[B'
-const list = 'space: keep it'
+const list = 'space: keep or remove'
 
 describe.runIf(hasScript)('a plan as a list', () => {
   it('keeps one more, lets another go, and removes what the plan says then', async () => {

@@ -166,7 +166,13 @@ function warningFor(checkpoints: readonly Checkpoint[]): string {
   if (readable.length === 0) return 'no meta could be read: ordered by the times of the files, which copying changes'
   const without = readable.filter((checkpoint) => !isTime(checkpoint.unixtime)).length
   return (
-    `${without} of ${readable.length} checkpoints have no unixtime, and not all have a step or an epoch: ` +
+    `${describeShare(without, readable.length)} unixtime, and not all have a step or an epoch: ` +
     'ordered by the times of the files, which copying changes'
   )
+}
+
+/** `1 of 2 checkpoints has no`, `none of the 2 checkpoints has a`. */
+function describeShare(count: number, all: number): string {
+  if (count === all) return all === 1 ? 'the only checkpoint has no' : `none of the ${all} checkpoints has a`
+  return `${count} of ${all} checkpoints ${count === 1 ? 'has' : 'have'} no`
 }

@@ -54,7 +54,10 @@ describe('recency', () => {
     ]
     const { ordered, scale, warning } = byRecency(run)
     expect([namesOf(ordered), scale]).toEqual([['b', 'a'], 'file time'])
-    expect(warning).toContain('1 of 2 checkpoints have no unixtime')
+    expect(warning).toContain('1 of 2 checkpoints has no unixtime')
+    const timeless = ['a', 'b'].map((name) => checkpoint(name, { meta: { loss: 3 } }))
+    expect(byRecency(timeless.slice(0, 1)).warning).toContain('the only checkpoint has no unixtime')
+    expect(byRecency(timeless).warning).toContain('none of the 2 checkpoints has a unixtime')
   })
 
   it('puts the newer first among equal steps, and the greater name among equal times', () => {
