@@ -16,10 +16,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { bundleFile, bundlePage, bundlePng } from './bundle.mjs'
+import { bundleFile, bundlePage } from './bundle.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bunVersion = '1.4.2'
@@ -80,5 +81,6 @@ mkdirSync(target, { recursive: true })
 await bundleFile(root, 'src/main.ts', 'dist/binary/cli.cjs', inside)
 await bundleFile(root, '@huggingface/hub', 'dist/binary/hub.cjs')
 await bundlePage(root, 'dist/binary/page.cjs')
-await bundlePng(root, 'dist/binary/png.cjs')
+// What draws PNG would be there twice, as text and in the bytecode: the wheel would have 46 MB.
+writeFileSync(join(target, 'png.cjs'), 'exports.wasm = null\n')
 for (const arch of wanted) await compile(arch, bunFor(machines[process.arch]))

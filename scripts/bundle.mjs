@@ -74,7 +74,7 @@ const hub = '@huggingface/hub'
 /** What draws a PNG, which `ckpt plot --output x.png` alone loads: a program for WebAssembly, and a font. */
 const png = '#png'
 
-export async function bundlePng(root, file) {
+async function bundlePng(root, file) {
   const inside = await bundleFile(root, '@resvg/resvg-wasm', file)
   const font = join('node_modules', 'dejavu-fonts-ttf', 'ttf', 'DejaVuSans.ttf')
   const packed = { wasm: '@resvg/resvg-wasm/index_bg.wasm', font: 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf' }

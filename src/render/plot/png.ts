@@ -1,9 +1,18 @@
 /** A picture of lines as one of points. */
 import { brotliDecompressSync } from 'node:zlib'
+import { CkptError } from '../../core/errors.js'
 
-/** `svg` is drawn at its own size. Whatever else it may name, nothing but the font that comes with ckpt is read. */
+/**
+ * `svg` is drawn at its own size. Whatever else it may name, nothing but the font that comes with ckpt is read.
+ * Throws CkptError `refused` in the one-file executable, which draws none.
+ */
 export async function renderPng(svg: string): Promise<Uint8Array> {
   const { Resvg, initWasm, wasm, font } = await import('#png')
+  if (wasm === null) {
+    throw new CkptError('refused', 'this ckpt is one file, which has no room for what draws PNG', {
+      hint: 'name a file that ends in .svg or .html; the npm package draws .png too',
+    })
+  }
   await initWasm(brotliDecompressSync(Buffer.from(wasm, 'base64')))
   const resvg = new Resvg(svg, {
     font: {
