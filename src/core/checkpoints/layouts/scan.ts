@@ -22,7 +22,9 @@ export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<
       found.push(checkpoint)
     }
   }
-  const left = { ...folder, entries: folder.entries.filter(({ name }) => !taken.has(prefixOf(folder.path) + name)) }
+  const prefix = prefixOf(folder.path)
+  const left =
+    taken.size === 0 ? folder : { ...folder, entries: folder.entries.filter(({ name }) => !taken.has(prefix + name)) }
   found.push(...(await scanSpecs(tree, left, knownSpecs())))
   return withResuming(found)
 }

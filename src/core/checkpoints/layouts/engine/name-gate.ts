@@ -8,16 +8,25 @@ interface Step {
   isEnough: boolean
 }
 
-export class NameGate {
-  private readonly end: Step = { before: new Map(), isEnough: false }
+/** Names that pass before the gate is made: for a run or two the patterns are tried in less time. */
+const fewNames = 2000
 
-  constructor(patterns: readonly RegExp[]) {
-    for (const pattern of patterns) for (const ending of endingsOf(pattern)) this.add(ending)
-  }
+export class NameGate {
+  private end: Step | null = null
+  private passed = 0
+
+  constructor(
+    private readonly patterns: readonly RegExp[],
+    private readonly free = fewNames,
+  ) {}
 
   /** False only for a name that none of the patterns fits. */
   mayFit(name: string): boolean {
-    let step: Step | undefined = this.end
+    if (this.end === null && this.passed < this.free) {
+      this.passed += 1
+      return true
+    }
+    let step: Step | undefined = (this.end ??= this.make())
     for (let at = name.length - 1; step !== undefined; at -= 1) {
       if (step.isEnough) return true
       if (at < 0) return false
@@ -26,16 +35,22 @@ export class NameGate {
     return false
   }
 
-  private add(ending: string): void {
-    let step = this.end
-    for (let at = ending.length - 1; at >= 0; at -= 1) {
-      const code = ending.charCodeAt(at)
-      const next = step.before.get(code) ?? { before: new Map<number, Step>(), isEnough: false }
-      step.before.set(code, next)
-      step = next
-    }
-    step.isEnough = true
+  private make(): Step {
+    const end: Step = { before: new Map(), isEnough: false }
+    for (const pattern of this.patterns) for (const ending of endingsOf(pattern)) add(end, ending)
+    return end
   }
+}
+
+function add(end: Step, ending: string): void {
+  let step = end
+  for (let at = ending.length - 1; at >= 0; at -= 1) {
+    const code = ending.charCodeAt(at)
+    const next = step.before.get(code) ?? { before: new Map<number, Step>(), isEnough: false }
+    step.before.set(code, next)
+    step = next
+  }
+  step.isEnough = true
 }
 
 /** Of an ASCII letter the code of the small one: no pattern is asked whether it minds. */

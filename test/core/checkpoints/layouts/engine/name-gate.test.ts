@@ -10,7 +10,7 @@ import { fixtures } from '../folders.js'
 const patterns = knownSpecs().flatMap(({ forms }) =>
   forms.filter(({ kind }) => kind !== 'folder').map(({ name }) => name),
 )
-const gate = new NameGate(patterns)
+const gate = new NameGate(patterns, 0)
 
 function fits(name: string): boolean {
   return patterns.some((pattern) => pattern.test(name))
@@ -51,7 +51,7 @@ describe('the gate of all layouts', () => {
 
   it.each(patterns.map((pattern) => [String(pattern), pattern] as const))('passes what fits %s', (_, pattern) => {
     // Of each pattern by itself, so that no wider one hides what its own endings leave out.
-    const own = new NameGate([pattern])
+    const own = new NameGate([pattern], 0)
     fc.assert(
       fc.property(fc.stringMatching(withoutLooks(pattern)), (name) => {
         if (pattern.test(name)) expect(own.mayFit(name)).toBe(true)
