@@ -278,3 +278,27 @@ describe.runIf(process.geteuid?.() === 0)("a link in somebody else's run", () =>
     expect((await planned(linking(0o644))).items.map(({ to }) => to)).toContain('vocab.txt')
   })
 })
+
+it('copies no file that an index names and that has no name of weights', async () => {
+  const run = trainerRun((checkpoint) => {
+    for (const name of ['ckpt.yaml', 'model-00001-of-00001.safetensors']) {
+      writeTensors(join(checkpoint, name), [floats('w', [1], [1])], { format: 'pt' })
+    }
+    const index = { weight_map: { w: 'ckpt.yaml' } }
+    fs.writeFileSync(join(checkpoint, 'model.safetensors.index.json'), JSON.stringify(index))
+  })
+  const into = target()
+  await exported(run, into)
+  expect(tree(into)).toEqual(['README.md', 'config.json', 'model.safetensors'])
+})
+
+it.each(['/', '..', '../..', '.'])('does not go into a folder that is a link to %s', async (to) => {
+  const run = trainerRun((checkpoint) => {
+    writeTensors(join(checkpoint, 'model.safetensors'), [floats('w', [1], [1])])
+    fs.symlinkSync(to, join(checkpoint, 'unet'))
+  })
+  const into = target()
+  const { plan } = await exported(run, into)
+  expect(tree(into)).toEqual(['README.md', 'config.json', 'model.safetensors'])
+  expect(plan.leftOut).toContain('unet/')
+})

@@ -1,5 +1,5 @@
 /** The files of a model's folder and of the folders in it. */
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isForeignFolder } from './names.js'
 
@@ -47,11 +47,25 @@ export async function readBranches(
     if (stat.value.kind === 'directory') folders.push(name)
   }
   const branches: Branch[] = [{ path, prefix, files }]
+  const leadsUp = await leadingUp(storage, path, folders)
   for (const name of folders) {
-    if (isForeignFolder(name) || depth >= deepest) onForeign(`${prefix}${name}/`)
+    if (isForeignFolder(name) || depth >= deepest || leadsUp.has(name)) onForeign(`${prefix}${name}/`)
     else branches.push(...(await readBranches(storage, join(path, name), onForeign, `${prefix}${name}/`, depth + 1)))
   }
   return branches
+}
+
+/** Of folders in this one those that are links to one that it lies in: they hold the run again, or a whole disk. */
+async function leadingUp(storage: ReadStorage, path: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const [own, ...others] = await storage.resolve([path, ...names.map((name) => join(path, name))])
+  if (own?.ok !== true) return new Set()
+  const here = join(own.value, sep)
+  return new Set(
+    names.filter((_, index) => {
+      const other = others[index]
+      return other?.ok !== true || here.startsWith(join(other.value, sep))
+    }),
+  )
 }
 
 /** The files right in a folder; none where it cannot be listed. */

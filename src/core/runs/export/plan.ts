@@ -2,6 +2,7 @@
 import { basename, dirname, join } from 'node:path'
 import { holdsWeights, loneLayout, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
+import { isShardName } from '../../formats/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { findTensorFolder, isTensorFile, openTensors } from '../../tensors/read/index.js'
 import type { OutputFormat } from '../../tensors/write/index.js'
@@ -162,12 +163,14 @@ class Planning {
       return
     }
     const folder = dirname(to) === '.' ? '' : `${dirname(to)}/`
-    // A lone variant loses its name, and so would the files that its index names.
-    const isRenamed = isIndex && basename(file.name, '.index.json') !== basename(to)
+    const shards = isIndex ? await shardsOf(this.storage, file.path) : []
+    // A lone variant loses its name, and so would the files that its index names; that may be any file, settings too.
+    const isRenamed =
+      isIndex &&
+      (basename(file.name, '.index.json') !== basename(to) || !shards.every((path) => isShardName(basename(path))))
     if (isRenamed) this.#add({ kind: 'converted', from: file.path, to, isSharded: true })
     else if (!isIndex) this.#add({ kind: 'copied', from: file.path, to, bytes: file.size })
     else {
-      const shards = await shardsOf(this.storage, file.path)
       const stats = await this.storage.stat(shards)
       for (const [index, path] of shards.entries()) {
         const stat = stats[index]
