@@ -2,8 +2,9 @@ import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
 import { ask } from '../cli/confirm.js'
-import { isUnreadable, type Run } from '../core/checkpoint.js'
+import type { Run } from '../core/checkpoint.js'
 import { describeStay, failureOf } from '../core/changes/disposal/index.js'
+import { exitForUnreadable } from '../cli/unreadable-exit.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,
@@ -29,7 +30,6 @@ import {
   type ManyPlans,
   type Intent,
   type PruneContext,
-  type PrunePlan,
   type Writers,
   type PruneRequest,
   type WrittenPlan,
@@ -231,12 +231,6 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     )
   }
 
-  private exitForUnreadable({ keep, remove }: PrunePlan): void {
-    const unreadable = keep.filter(({ checkpoint }) => isUnreadable(checkpoint)).length
-    if (unreadable === 0) return
-    process.exitCode = exitStatusOf[unreadable === keep.length + remove.length ? 'damaged' : 'partial']
-  }
-
   private planning(run: Run, request: PruneRequest) {
     return async (context: PruneContext) => intentOf(await planPrune(this.storage, run, request, context))
   }
@@ -268,7 +262,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     this.showPlan(run, intent)
     const refusal = refusalOf(intent)
     if (refusal !== null) throw refusal
-    this.exitForUnreadable(intent.plan)
+    exitForUnreadable(intent.plan)
     this.answer(document, () => [])
     if (file !== undefined) this.note(`the plan is in ${file}; to do it: ckpt prune --apply ${file}`)
   }
@@ -339,7 +333,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const failure = failureOf(removal)
     if (failure !== null) throw failure
     if (plan.missingBytes > 0) process.exitCode = exitStatusOf.partial
-    this.exitForUnreadable(plan)
+    exitForUnreadable(plan)
     this.answer(document, () => (idle ? [] : renderRemoval(removal, this.output, trash)))
   }
 

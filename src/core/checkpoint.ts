@@ -335,6 +335,11 @@ export function isUnreadable({ health }: Checkpoint): boolean {
   return health.grade === 'unreadable'
 }
 
+/** Its folder could not be read: nothing is known of what is in it, and so nothing is missing. */
+export function isUnlisted({ files, health }: Checkpoint): boolean {
+  return files.length === 0 && health.findings.some(({ grade, file }) => grade === 'unreadable' && file === undefined)
+}
+
 /** A folder that a training saves into. */
 export interface Run {
   /** Absolute. */

@@ -1,5 +1,5 @@
 /** What stood in a start's way, and where it is now. */
-import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { isUnreadable, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeObstacle, type Cleared } from '../core/runs/index.js'
 import { printable } from './printable.js'
 
@@ -16,7 +16,9 @@ export function clearedLines({ moved, pointed, standing }: Cleared, run: Run, ch
       const { name } = one.checkpoint
       if (one.why === null) return `${name} is whole and stays, but ${one.how}${before}`
       const stays = one.why === '--leave-damaged' ? 'stays, for --leave-damaged says so' : `stays: ${one.why}`
-      const help = `ckpt prune '${run.path}' --remove-damaged removes it`
+      const help = isUnreadable(one.checkpoint)
+        ? 'no flag removes it: see to its owner, its mode and the disk'
+        : `ckpt prune '${run.path}' --remove-damaged removes it`
       return `${name} is in the way and ${stays}: ${describeObstacle(one)}; ${help}`
     }),
   ].map(printable)

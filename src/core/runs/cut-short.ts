@@ -1,6 +1,6 @@
 /** A save that was cut short, told by the one that was made before it. */
 import { basename } from 'node:path'
-import type { Checkpoint, Finding } from '../checkpoint.js'
+import { isUnlisted, type Checkpoint, type Finding } from '../checkpoint.js'
 
 /**
  * Files that the newest checkpoint lacks while the one before it has them, and nothing that the other lacks: as each
@@ -8,7 +8,7 @@ import type { Checkpoint, Finding } from '../checkpoint.js'
  * newest that a kill leaves so, and the one before it costs a start little. `ordered` is newest first.
  */
 export function cutShort(checkpoint: Checkpoint, ordered: readonly Checkpoint[]): Finding[] {
-  if (checkpoint.kind !== 'directory') return []
+  if (checkpoint.kind !== 'directory' || isUnlisted(checkpoint)) return []
   const [newest, before] = newestOf(checkpoint.layout, ordered)
   if (newest?.path !== checkpoint.path || before === undefined) return []
   const dropped = [...(newest.demoted ?? []), ...(before.demoted ?? [])]

@@ -45,7 +45,8 @@ export async function planDemote(
   const why = (checkpoint: Checkpoint): string | null => {
     if (narrowed !== null && !narrowed.older.has(checkpoint.name)) return narrowed.reason
     if (checkpoint.demoted !== undefined) return 'demoted already'
-    return (drops.get(checkpoint.path) ?? []).length === 0 ? 'has nothing that only resuming needs' : null
+    // The plan itself says of one that could not be read why it stays.
+    return drops.get(checkpoint.path)?.length === 0 ? 'has nothing that only resuming needs' : null
   }
   // The order that told the best has done its work, unless the policy itself ranks by it.
   const ranks = request.keep !== undefined || narrowed === null
@@ -98,10 +99,11 @@ function refuseFiles({ path, checkpoints }: Run): void {
 async function dropsOf(storage: ReadStorage, checkpoints: readonly Checkpoint[]) {
   const folders = checkpoints.filter(({ kind }) => kind === 'directory')
   const listings = await storage.list(folders.map(({ path }) => path))
+  const listed = new Map(folders.map(({ path }, index) => [path, listings[index]]))
   return new Map(
-    folders.map(({ path, layout }, index): [string, readonly string[]] => {
-      const listing = listings[index]
-      return [path, listing?.ok === true ? resumeOnly(layout, listing.value) : []]
+    checkpoints.map(({ path, layout }): [string, readonly string[] | null] => {
+      const listing = listed.get(path)
+      return [path, listing?.ok === false ? null : resumeOnly(layout, listing?.value ?? [])]
     }),
   )
 }

@@ -1,5 +1,5 @@
 /** From the best checkpoint down to the first one that a job can start from. */
-import type { Checkpoint, Finding } from '../checkpoint.js'
+import { isUnlisted, type Checkpoint, type Finding } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 
 /** Findings of one checkpoint; none when it is whole. */
@@ -27,16 +27,18 @@ export async function firstWhole(
   onPassedOver?: (passed: PassedOver) => void,
 ): Promise<StartCandidate | null> {
   const passedOver: PassedOver[] = []
+  let unreadable = 0
   for (const checkpoint of checkpoints) {
     const findings = await check(checkpoint)
     if (findings.length === 0) return { checkpoint, passedOver }
     const passed = { name: checkpoint.name, reasons: findings.map(reasonIn) }
     passedOver.push(passed)
+    if (findings.some(({ grade }) => grade === 'unreadable')) unreadable += 1
     onPassedOver?.(passed)
   }
   const [first] = checkpoints
   if (first === undefined) return null
-  throw noneWhole(first.run, passedOver)
+  throw noneWhole(first.run, passedOver, unreadable)
 }
 
 /** What people call the parts of a file that holds all of a checkpoint, and their keys in it. */
@@ -52,6 +54,7 @@ const partNames: ReadonlyMap<string, readonly string[]> = new Map([
  * the keys are parts of it.
  */
 export function requireKeys(checkpoint: Checkpoint, keys: readonly string[]): Finding[] {
+  if (isUnlisted(checkpoint)) return []
   const { contents } = checkpoint
   if (contents !== undefined) {
     const there = new Set(contents)
@@ -69,15 +72,18 @@ export function reasonIn({ file, reason }: Finding): string {
   return file === undefined ? reason : `${file}: ${reason}`
 }
 
+const readableFirst =
+  'what the system refuses to read may be whole; see to its owner, its mode and the disk, and start again'
+
 /** Lines of an error. */
 const mostTold = 100
 
-function noneWhole(run: string, passedOver: readonly PassedOver[]): CkptError {
+function noneWhole(run: string, passedOver: readonly PassedOver[], unreadable: number): CkptError {
   const count = passedOver.length
   const what = count === 1 ? 'the only checkpoint is not whole' : `none of the ${count} checkpoints is whole`
   const lines = passedOver.slice(0, mostTold).map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
   if (count > mostTold) lines.push(`  and ${count - mostTold} more`)
   return new CkptError('damaged', [`${run}: ${what}`, ...lines].join('\n'), {
-    hint: 'nothing was started: a job would begin from scratch; move these away if that is what you want',
+    hint: `nothing was started: ${unreadable > 0 ? readableFirst : 'a job would begin from scratch; move these away if that is what you want'}`,
   })
 }

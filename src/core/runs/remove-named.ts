@@ -50,9 +50,14 @@ function refuseStaying(staying: readonly Kept[]): void {
   const lines = staying.map(
     ({ checkpoint, reasons }) => `  ${checkpoint.name}: ${reasons.map(({ text }) => text).join('; ')}`,
   )
+  const isUnreadable = staying.some(({ reasons }) => reasons.some(({ code }) => code === 'unreadable'))
   const isCopy = staying.every(({ reasons }) => reasons.some(({ code }) => code === 'same'))
   throw new CkptError('refused', ['nothing was removed, because these are protected', ...lines].join('\n'), {
-    hint: isCopy ? 'name the checkpoint that it is a copy of, too' : 'to remove them all the same: --no-protect',
+    hint: isUnreadable
+      ? 'what the system refuses to read is removed by no flag; see to its owner, its mode and the disk first'
+      : isCopy
+        ? 'name the checkpoint that it is a copy of, too'
+        : 'to remove them all the same: --no-protect',
   })
 }
 

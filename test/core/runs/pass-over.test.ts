@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../../src/core/checkpoint.js'
 import { firstWhole, requireKeys, type PassedOver } from '../../../src/core/runs/pass-over.js'
+import { cutShort } from '../../../src/core/runs/cut-short.js'
 import { checkpointAt } from '../changes/disposal/runs.js'
 
 const checkpoints = ['c', 'b', 'a'].map((name) => checkpointAt('/run', name))
@@ -35,6 +36,29 @@ describe('the first whole checkpoint', () => {
     const failure = firstWhole(checkpoints, async () => damage)
     await expect(failure).rejects.toMatchObject({ code: 'damaged', exitStatus: 4 })
     await expect(failure).rejects.toThrow(/none of the 3 .*\n {2}c: model.ckpt: 0 bytes; has no .*\n {2}b: .*\n {2}a: /)
+  })
+})
+
+describe('what the system refused to read', () => {
+  const refused: Finding = { grade: 'unreadable', reason: 'permission denied' }
+
+  it('may be whole: nobody is told to move it away', async () => {
+    const failure = firstWhole(checkpoints, async ({ name }) => (name === 'b' ? [refused] : damage))
+    await expect(failure).rejects.toMatchObject({
+      code: 'damaged',
+      hint: expect.stringMatching(/nothing was started: .*see to its owner, its mode and the disk/) as string,
+    })
+  })
+
+  it('lacks nothing that is known of', () => {
+    const closed = checkpointAt('/run', 'b', {
+      health: { ...checkpointAt('/run', 'b').health, grade: 'unreadable', findings: [refused] },
+    })
+    const whole = checkpointAt('/run', 'a', {
+      files: [{ key: 'model', path: '/run/a/model.ckpt', size: 1, role: 'weights' }],
+    })
+    expect(requireKeys(closed, ['model'])).toEqual([])
+    expect(cutShort(closed, [closed, whole])).toEqual([])
   })
 })
 

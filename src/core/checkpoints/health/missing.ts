@@ -1,7 +1,7 @@
 /** What can be known of a checkpoint's files from their names alone. */
 import { groupBy } from '../../grouped.js'
 import { basename } from 'node:path'
-import type { Checkpoint, Finding } from '../../checkpoint.js'
+import { isUnlisted, type Checkpoint, type Finding } from '../../checkpoint.js'
 
 /** So many others must have a file before its absence means something. */
 export const fewestWitnesses = 2
@@ -52,11 +52,6 @@ function missingAmong(group: readonly Checkpoint[]): Map<string, Finding[]> {
     }
   }
   return missing
-}
-
-/** Its folder could not be read: nothing is known of what is in it. */
-function isUnlisted({ files, health }: Checkpoint): boolean {
-  return files.length === 0 && health.findings.some(({ grade, file }) => grade === 'unreadable' && file === undefined)
 }
 
 function canWitness(checkpoint: Checkpoint): boolean {
