@@ -43,7 +43,7 @@ export class LockQueue {
   async ahead(): Promise<Owner | null> {
     if (this.before !== null) {
       const owner = await this.livingOwner(this.before)
-      if (owner !== null) return owner
+      if (owner !== null && (await this.isBefore(this.before))) return owner
     }
     for (const name of await this.thoseBefore()) {
       const owner = await this.livingOwner(name)
@@ -53,6 +53,17 @@ export class LockQueue {
     }
     this.before = null
     return null
+  }
+
+  /**
+   * A record has the time of its last byte: one that was still being written when we looked may have come after us, and
+   * would wait for us while we wait for it.
+   */
+  private async isBefore(name: string): Promise<boolean> {
+    const { folder, own, record } = this.options
+    const [there, ours] = await this.storage.lstat([join(folder, name, record), join(folder, own, record)])
+    if (there?.ok !== true || ours?.ok !== true) return false
+    return cameBefore({ name, came: there.value.modified }, { name: own, came: ours.value.modified })
   }
 
   /** The last that came before us first. */
@@ -71,7 +82,7 @@ export class LockQueue {
     })
     const us = waiting.find(({ name }) => name === own)
     if (us === undefined) return []
-    const before = waiting.filter(({ name, came }) => came < us.came || (came === us.came && name < own))
+    const before = waiting.filter((one) => cameBefore(one, us))
     return before.sort((a, b) => b.came - a.came || (b.name < a.name ? -1 : 1)).map(({ name }) => name)
   }
 
@@ -95,6 +106,10 @@ export class LockQueue {
       return null
     }
   }
+}
+
+function cameBefore(one: Waiting, other: Waiting): boolean {
+  return one.came < other.came || (one.came === other.came && one.name < other.name)
 }
 
 /** What `randomUUID` gives; what is put aside has more behind it. */
