@@ -3,8 +3,8 @@ import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype } from '../../formats/safetensors.js'
 import { starOf, withStar, type Rearrangement, type Regrouping } from '../names/rearrangement.js'
 import { chunksOf, isExtent } from './extent.js'
+import { FileView } from './file-view.js'
 import { gather } from './gather.js'
-import { headerFor } from './header.js'
 import { plainBytes, type StorageBytes } from './storage-bytes.js'
 import { joinParts, type Shape, type TensorData, type TensorFile, type TensorInfo } from './tensor.js'
 
@@ -209,39 +209,16 @@ async function seekable(data: TensorData, { name }: TensorInfo): Promise<Storage
   }
 }
 
-class RearrangedFile implements TensorFile {
-  readonly format: string
-  readonly shardFormat: string | undefined
-  readonly path: string
-  readonly byteLength: number
-  readonly metadata: ReadonlyMap<string, string>
+class RearrangedFile extends FileView {
   readonly tensors: readonly TensorInfo[]
-  readonly values = null
-  readonly findings: readonly string[]
   readonly composites: ReadonlyMap<string, string>
-  readonly unsafe: readonly string[]
-  readonly opaque: ReadonlyMap<string, number>
   readonly #entries: ReadonlyMap<string, Entry>
 
-  constructor(
-    private readonly whole: TensorFile,
-    entries: readonly Entry[],
-  ) {
-    this.format = whole.format
-    this.shardFormat = whole.shardFormat
-    this.path = whole.path
-    this.byteLength = whole.byteLength
-    this.metadata = whole.metadata
-    this.findings = whole.findings
+  constructor(whole: TensorFile, entries: readonly Entry[]) {
+    super(whole)
     this.composites = whole.composites ?? new Map<string, string>()
-    this.unsafe = whole.unsafe
-    this.opaque = whole.opaque
     this.tensors = entries.map(({ info }) => info)
     this.#entries = new Map(entries.map((entry) => [entry.info.name, entry]))
-  }
-
-  head(): Uint8Array {
-    return headerFor(this)
   }
 
   locationOf({ name }: TensorInfo): string | undefined {
@@ -253,13 +230,5 @@ class RearrangedFile implements TensorFile {
     const entry = this.#entries.get(name)
     if (entry === undefined) throw new RangeError(`${JSON.stringify(name)} is not in ${this.path}`)
     return entry.data()
-  }
-
-  async ensureUnchanged(): Promise<void> {
-    await this.whole.ensureUnchanged()
-  }
-
-  async close(): Promise<void> {
-    await this.whole.close()
   }
 }

@@ -1,7 +1,7 @@
 /** The weights of a file that holds more than them: a view of it in which tensors have the names of the model's own. */
 import { CkptError } from '../../errors.js'
 import type { FilePart, FileParts } from './file-parts.js'
-import { headerFor } from './header.js'
+import { FileView } from './file-view.js'
 import type { TorchStructure } from './torch-structure.js'
 import { isOfTorch } from './tensor.js'
 import type { TensorData, TensorFile, TensorInfo } from './tensor.js'
@@ -168,35 +168,19 @@ function partsHint({ parts }: FileParts): string {
 }
 
 /** Some of a file's tensors, under other names. */
-class PartOfFile implements TensorFile {
-  readonly format: string
-  readonly shardFormat: string | undefined
-  readonly path: string
-  readonly byteLength: number
-  readonly metadata: ReadonlyMap<string, string>
+class PartOfFile extends FileView {
   readonly tensors: readonly TensorInfo[]
-  readonly values = null
-  readonly findings: readonly string[]
   readonly composites: ReadonlyMap<string, string>
-  readonly unsafe: readonly string[]
-  readonly opaque: ReadonlyMap<string, number>
   readonly isNested: boolean
   private readonly originals: ReadonlyMap<string, TensorInfo>
 
   constructor(
-    private readonly whole: TensorFile,
+    whole: TensorFile,
     private readonly names: ReadonlyMap<string, string>,
     isComposite: (name: string) => boolean,
   ) {
-    this.format = whole.format
-    this.shardFormat = whole.shardFormat
-    this.path = whole.path
+    super(whole, isOfTorch(whole) ? new Map() : whole.metadata)
     this.isNested = whole.isNested === true
-    this.byteLength = whole.byteLength
-    this.metadata = isOfTorch(whole) ? new Map() : whole.metadata
-    this.findings = whole.findings
-    this.unsafe = whole.unsafe
-    this.opaque = whole.opaque
     const originals = whole.tensors.flatMap((tensor) => {
       const name = names.get(tensor.name)
       return name === undefined ? [] : [[name, tensor] as const]
@@ -204,10 +188,6 @@ class PartOfFile implements TensorFile {
     this.originals = new Map(originals)
     this.tensors = [...this.originals].map(([name, tensor]) => renamed(tensor, name, names))
     this.composites = new Map([...(whole.composites ?? [])].filter(([name]) => isComposite(name)))
-  }
-
-  head(): Uint8Array {
-    return headerFor(this)
   }
 
   locationOf({ name }: TensorInfo): string | undefined {
@@ -218,10 +198,6 @@ class PartOfFile implements TensorFile {
     return this.whole.dataOf(this.originalOf(name))
   }
 
-  async ensureUnchanged(): Promise<void> {
-    await this.whole.ensureUnchanged()
-  }
-
   async structure(): Promise<TorchStructure> {
     const structure = await this.whole.structure?.()
     if (structure === undefined) throw new RangeError(`${this.path} has no structure`)
@@ -230,10 +206,6 @@ class PartOfFile implements TensorFile {
       return own === undefined ? [] : [[own, node] as const]
     })
     return { ...structure, nodes: new Map(nodes) }
-  }
-
-  async close(): Promise<void> {
-    await this.whole.close()
   }
 
   private originalOf(name: string): TensorInfo {
