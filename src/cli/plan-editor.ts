@@ -21,6 +21,7 @@ export class PlanEditor {
   /** What the last key came to, where that needs a word. */
   message = ''
   private readonly all: readonly Checkpoint[]
+  private readonly byName: ReadonlyMap<string, Checkpoint>
   private readonly choices: Map<string, 'stays' | 'goes'>
 
   /** `byHand` was chosen before, and the plan has it already. */
@@ -31,6 +32,7 @@ export class PlanEditor {
   ) {
     this.choices = new Map(byHand)
     this.all = byRecency([...plan.keep, ...plan.remove].map(({ checkpoint }) => checkpoint)).ordered
+    this.byName = new Map(this.all.map((checkpoint) => [checkpoint.name, checkpoint]))
   }
 
   get byHand(): ByHand {
@@ -44,7 +46,7 @@ export class PlanEditor {
     return this.all.map((checkpoint) => {
       const stays = kept.get(checkpoint.path)
       const planned = stays?.reasons.map(({ text }) => text).join('; ') ?? reasons.get(checkpoint.path) ?? ''
-      const own = this.all.find(({ name }) => name === checkpoint.sameAs) ?? checkpoint
+      const own = (checkpoint.sameAs === undefined ? undefined : this.byName.get(checkpoint.sameAs)) ?? checkpoint
       const choice = this.choices.get(own.path)
       const goes = choice === undefined ? stays === undefined : choice === 'goes'
       const isChanged = goes === (stays !== undefined)
