@@ -8,7 +8,7 @@ import { isSound, type Run } from '../core/checkpoint.js'
 import { examine, openRun } from '../core/runs/index.js'
 import { fileSystemFacts, type FileSystemFacts } from '../machine/file-system-kind.js'
 import { clearCache, codeCache, installedAs, mostCached } from '../machine/installation.js'
-import { clearScanCache, scanCache } from '../machine/scan-cache.js'
+import { scanCache } from '../machine/scan-cache.js'
 import { mostRemembered } from '../core/storage/memory/record-files.js'
 import { aligned } from '../render/aligned.js'
 import { printable } from '../render/printable.js'
@@ -47,7 +47,7 @@ mends it. Exit status 4 when the run has a problem.`
     const scans = scanCache()
     if (this.flags['clear-cache']) {
       clearCache(cache)
-      clearScanCache(scans)
+      clearCache(scans)
     }
     const path = resolve(this.args.run)
     const run = await this.open(path)

@@ -28,18 +28,32 @@ export interface Cache {
 
 /** Compiled code, as bin/run.js keeps it: at most `mostCached` bytes. None where others could have put it there. */
 export function codeCache(): Cache {
+  return cacheIn(cacheHome(), (name) => name.startsWith('code-'))
+}
+
+/** Where ckpt keeps what it can make again (XDG Base Directory Specification): absolute; null where there is no place. */
+export function cacheHome(): string | null {
   const set = process.env['XDG_CACHE_HOME'] ?? ''
   const home = set === '' ? join(homedir(), '.cache') : set
-  if (!isAbsolute(home)) return { folder: null, files: [] }
-  const folder = join(home, 'ckpt')
-  const names = isPrivateFolder(folder) ? readdirSync(folder).filter((name) => name.startsWith('code-')) : []
-  // Another ckpt may drop the oldest at any moment.
-  const files = names.flatMap((name) => {
-    const path = join(folder, name)
-    const stats = lstatSync(path, { throwIfNoEntry: false })
-    return stats === undefined ? [] : [{ path, size: stats.size }]
-  })
-  return { folder, files }
+  return isAbsolute(home) ? join(home, 'ckpt') : null
+}
+
+/** Those files of a folder that are ckpt's by their names; none where others could have put them there. */
+export function cacheIn(folder: string | null, isOurs: (name: string) => boolean): Cache {
+  if (folder === null || !isPrivateFolder(folder)) return { folder, files: [] }
+  try {
+    // Another ckpt may drop the oldest at any moment.
+    const files = readdirSync(folder)
+      .filter(isOurs)
+      .flatMap((name) => {
+        const path = join(folder, name)
+        const stats = lstatSync(path, { throwIfNoEntry: false })
+        return stats === undefined ? [] : [{ path, size: stats.size }]
+      })
+    return { folder, files }
+  } catch {
+    return { folder, files: [] }
+  }
 }
 
 /** Bytes; the same in bin/run.js. */
