@@ -4,6 +4,14 @@ import type { Finding } from '../../checkpoint.js'
 import { isAbsence, isUnreadable, reasonOf, type StorageError } from '../../errors.js'
 import type { DirectoryEntry, ReadStorage, Stat } from '../../storage/storage.js'
 
+/** Folders of tools, which hold thousands of others, no run and no checkpoint. */
+export const foldersOfTools: ReadonlySet<string> = new Set([
+  'node_modules',
+  '__pycache__',
+  'site-packages',
+  'lost+found',
+])
+
 /** What to put before a name: `path.join` normalises, which costs more than the rest of a scan. */
 export function prefixOf(folder: string): string {
   return folder.endsWith(sep) ? folder : folder + sep

@@ -4,7 +4,7 @@ import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
 import { breathe } from '../../storage/breathe.js'
 import type { DirectoryEntry, EntryKind, ReadStorage } from '../../storage/storage.js'
-import { batches, compareText, prefixOf } from './folders.js'
+import { batches, compareText, foldersOfTools, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
@@ -55,8 +55,6 @@ const deepest = 64
 const betweenBreaths = 64
 /** Folders that are listed together. */
 const together = 256
-/** Folders of tools, which hold thousands of others and no run. Those that begin with a dot are skipped too. */
-const skipped: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'site-packages', 'lost+found'])
 
 /**
  * The outermost checkpoints of each folder make it a run; nothing inside of a checkpoint is taken for one, and
@@ -203,5 +201,5 @@ export function foldersIn({ path, entries }: Folder): string[] {
 }
 
 function isWorthALook({ name, kind }: DirectoryEntry): boolean {
-  return kind === 'directory' && !name.startsWith('.') && !skipped.has(name)
+  return kind === 'directory' && !name.startsWith('.') && !foldersOfTools.has(name)
 }

@@ -3,7 +3,7 @@ import { sep } from 'node:path'
 import type { Finding } from '../../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../../storage/storage.js'
 import { compareNatural } from '../../../natural-order.js'
-import { compareText, findingOf, findNoFiles, prefixOf } from '../folders.js'
+import { compareText, findingOf, findNoFiles, foldersOfTools, prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'
 import { NameGate } from './name-gate.js'
@@ -27,9 +27,6 @@ export interface Named {
   /** A pipe, a socket or a device under the name of a file. */
   readonly isNoFile: boolean
 }
-
-/** Folders of tools that hold thousands of others. */
-const skipped: ReadonlySet<string> = new Set(['node_modules', '__pycache__', 'site-packages', 'lost+found'])
 
 interface Target {
   readonly kind: 'directory' | 'file' | 'other'
@@ -72,7 +69,7 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
     const target = targets.get(name)
     const is = target?.kind ?? entry.kind
     if (is !== 'directory' && !gate.mayFit(name)) continue
-    if (is === 'link' || name.startsWith('.') || skipped.has(name)) continue
+    if (is === 'link' || name.startsWith('.') || foldersOfTools.has(name)) continue
     if (is !== 'directory') join(joined, groups, entry)
     const among = is === 'directory' ? folders : files
     if (!among.some(({ form }) => form.name.test(name))) continue
