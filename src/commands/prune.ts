@@ -64,7 +64,6 @@ import {
 } from '../render/prune.js'
 
 import { ManyRunsCommand, type ManyChoices } from '../cli/many-runs.js'
-import { writersOf } from '../cli/writers.js'
 
 const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 
@@ -205,7 +204,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private async intend(run: Run, written: WrittenPlan | null, byHand?: ByHand): Promise<Intent> {
     const intend =
       written === null ? this.planning(run, { ...(await this.once()), byHand }) : this.applying(run, written)
-    const writers = await writersOf(this.storage, run.path, this.flags.state, this.changing('0s', this.flags.state))
+    const writers = await this.writers(run.path, this.flags.state)
     this.warnOfSpeechBrain(run, writers)
     const intent = await this.long('checking', (work) =>
       intend({ now: this.now(), wait, utcOffset, writers, ...this.stateLocation, ...work }),
