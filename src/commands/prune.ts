@@ -5,6 +5,7 @@ import { ask } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { describeStay, failureOf } from '../core/changes/disposal/index.js'
 import { exitForUnreadable } from '../cli/unreadable-exit.js'
+import type { WalkOptions } from '../core/checkpoints/layouts/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,
@@ -32,6 +33,7 @@ import {
   type PruneContext,
   type Writers,
   type PruneRequest,
+  type StateLocation,
   type WrittenPlan,
 } from '../core/runs/index.js'
 import { copyTime } from '../machine/exact-times.js'
@@ -392,25 +394,12 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     )
   }
 
-  /** By path, what a ranking over all runs keeps; null where each run is ranked by itself. */
-  private async keptAcross(root: string, now: number): Promise<ReadonlyMap<string, string> | null> {
-    if (!this.flags.across) return null
-    return this.walk(this.flags, async (walking) => {
-      const { runs, storage } = await searchRuns(this.storage, root, {
-        ...this.stateLocation,
-        ...walking,
-        isChanging: true,
-      })
-      return keptAcross(storage, runs, await this.requestFor(root), now)
-    })
-  }
-
   private async planMany(root: string): Promise<ManyPlans> {
     const now = this.now()
-    const kept = await this.keptAcross(root, now)
     return this.walk(this.flags, async (walking) => {
+      const options = { ...this.stateLocation, ...walking, isChanging: true }
+      const { runs, kept } = await this.runsBelow(root, options, now)
       const work = { signal: walking.signal ?? new AbortController().signal, onProgress: () => undefined }
-      const runs = eachRun(this.storage, root, { ...this.stateLocation, ...walking, isChanging: true })
       return planEach(runs, {
         plan: async (run, storage) => {
           const own = await this.requestFor(kept === null ? run.path : root)
@@ -424,6 +413,14 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
         whyAlone: (run, plan) => this.whyAlone(run.path, plan, now, this.choices),
       })
     })
+  }
+
+  /** The runs to plan for; `kept` is what a ranking over all of them keeps, null where each is ranked by itself. */
+  private async runsBelow(root: string, options: StateLocation & WalkOptions, now: number) {
+    if (!this.flags.across) return { runs: eachRun(this.storage, root, options), kept: null }
+    const { runs, storage } = await searchRuns(this.storage, root, options)
+    const kept = await keptAcross(storage, runs, await this.requestFor(root), now)
+    return { runs: runs.map((run) => ({ run, storage })), kept }
   }
 
   /** The policy that was typed, or that of the ckpt.yaml at or above the run. */

@@ -36,7 +36,10 @@ export interface RunPlanner {
 }
 
 /** Throws CkptError `interrupted` alone. */
-export async function planEach(runs: AsyncIterable<WalkedRun>, { plan, whyAlone }: RunPlanner): Promise<ManyPlans> {
+export async function planEach(
+  runs: AsyncIterable<WalkedRun> | Iterable<WalkedRun>,
+  { plan, whyAlone }: RunPlanner,
+): Promise<ManyPlans> {
   const planned: PlannedRun[] = []
   const leftAlone: LeftAlone[] = []
   for await (const { run, storage } of runs) {
