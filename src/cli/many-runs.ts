@@ -23,7 +23,14 @@ import {
 import { askScheduler } from '../machine/ask-scheduler.js'
 import { utcOffset, wait } from '../machine/clock.js'
 import { copyTime } from '../machine/exact-times.js'
-import { describeLeftAlone, renderManyQuestion, type ManyView } from '../render/prune-many.js'
+import {
+  describeLeftAlone,
+  type manyDocument,
+  renderManyDone,
+  renderManyQuestion,
+  type ManyView,
+} from '../render/prune-many.js'
+import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
 import { formatAge } from '../render/units.js'
 import { BaseCommand } from './base-command.js'
@@ -42,6 +49,14 @@ export interface ManyChoices {
   readonly others: boolean
   /** Seconds: a run that was written to in this time is left alone. */
   readonly quietFor: number
+}
+
+interface ManyFlags {
+  readonly state: string | undefined
+  readonly wait: string
+  readonly yes: boolean
+  readonly others: boolean
+  readonly 'quiet-for': string
 }
 
 export abstract class ManyRunsCommand<T extends Description> extends BaseCommand<T> {
@@ -80,14 +95,33 @@ export abstract class ManyRunsCommand<T extends Description> extends BaseCommand
     return writersOf(this.storage, run, state, this.changing('0s', state))
   }
 
+  /** Of the flags that such commands have. */
+  protected choicesFrom({ state, wait, yes, others, 'quiet-for': quiet }: ManyFlags, trash: boolean): ManyChoices {
+    const patience = this.given.has('wait') ? wait : '0s'
+    return { state, wait: patience, trash, yes, others, quietFor: parseAge('quiet-for', quiet) }
+  }
+
+  /** Asks, does what was agreed to, and answers with what came of it. Throws CkptError `refused`. */
+  protected async carryOutMany(
+    plans: ManyPlans,
+    choices: ManyChoices,
+    view: ManyView,
+    documentOf: typeof manyDocument,
+  ): Promise<void> {
+    this.failWith(documentOf(plans, null))
+    await this.confirmMany(plans, choices)
+    const { done, leftAlone } = await this.applyMany(plans, choices, view)
+    this.answer(documentOf({ ...plans, leftAlone }, done), () => renderManyDone(done, choices.trash, this.output))
+  }
+
   /** Asks, unless that was answered before. Throws CkptError `refused`. */
-  protected async confirmMany({ planned }: ManyPlans, { yes, trash }: ManyChoices): Promise<void> {
+  private async confirmMany({ planned }: ManyPlans, { yes, trash }: ManyChoices): Promise<void> {
     if (yes || (await confirm(renderManyQuestion(planned, trash), '--yes'))) return
     throw new CkptError('refused', 'nothing was removed')
   }
 
   /** Run by run under its lock; what failed is told, and is in `leftAlone` too. */
-  protected async applyMany(
+  private async applyMany(
     plans: ManyPlans,
     choices: ManyChoices,
     view: ManyView,

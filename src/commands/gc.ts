@@ -34,7 +34,7 @@ import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset, wait } from '../machine/clock.js'
 import { userName } from '../machine/people.js'
 import { idleColumns, idleDocument, type IdleRun } from '../render/gc.js'
-import { describeWarnings, manyDocument, renderManyDone, renderManyPlans } from '../render/prune-many.js'
+import { describeWarnings, manyDocument, renderManyPlans } from '../render/prune-many.js'
 import { plural } from '../render/units.js'
 
 /** Ages are asked of runs here, a disk is not freed run by run, and nothing takes protection away. */
@@ -121,16 +121,11 @@ somebody else's is left alone and told; exit status 6. docs/many-runs.md has a r
       this.answer(document, () => [])
       return
     }
-    this.failWith(document)
-    await this.confirmMany(plans, choices)
-    const { done, leftAlone } = await this.applyMany(plans, choices, view)
-    this.answer(documentOf({ ...plans, leftAlone }, done), () => renderManyDone(done, choices.trash, this.output))
+    await this.carryOutMany(plans, choices, view, documentOf)
   }
 
   private get choices(): ManyChoices {
-    const { state, yes, others, 'quiet-for': quiet, delete: deletes } = this.flags
-    const patience = this.given.has('wait') ? this.flags.wait : '0s'
-    return { state, wait: patience, trash: !deletes, yes, others, quietFor: parseAge('quiet-for', quiet) }
+    return this.choicesFrom(this.flags, !this.flags.delete)
   }
 
   private async plan(root: string, choices: ManyChoices): Promise<ManyPlans> {

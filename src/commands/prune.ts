@@ -52,9 +52,8 @@ import {
   yesFlag,
 } from '../cli/flags.js'
 import { readPolicy } from '../cli/query.js'
-import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
-import { describeWarnings, manyDocument, renderManyDone, renderManyPlans } from '../render/prune-many.js'
+import { describeWarnings, manyDocument, renderManyPlans } from '../render/prune-many.js'
 import {
   describeUnreadable,
   intentDocument,
@@ -358,13 +357,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       this.answer(document, () => [])
       return
     }
-    this.failWith(document)
-    const { choices } = this
-    await this.confirmMany(plans, choices)
-    const { done, leftAlone } = await this.applyMany(plans, choices, view)
-    this.answer(manyDocument({ planned: plans.planned, leftAlone }, done), () =>
-      renderManyDone(done, choices.trash, this.output),
-    )
+    await this.carryOutMany(plans, this.choices, view, manyDocument)
   }
 
   private async writeMany(file: string, { planned }: ManyPlans): Promise<void> {
@@ -442,8 +435,6 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   private get choices(): ManyChoices {
-    const { state, trash, yes, others, 'quiet-for': quiet } = this.flags
-    const wait = this.given.has('wait') ? this.flags.wait : '0s'
-    return { state, wait, trash, yes, others, quietFor: parseAge('quiet-for', quiet) }
+    return this.choicesFrom(this.flags, this.flags.trash)
   }
 }
