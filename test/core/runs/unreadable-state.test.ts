@@ -1,10 +1,10 @@
 /** What ckpt remembers of a run may be unreadable: it is told, and no pin is void for that. */
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { StorageError } from '../../../src/core/errors.js'
 import { openRun, planPrune } from '../../../src/core/runs/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
+import { refusingStorage } from '../../refusing-storage.js'
 import { makeFolder, write } from '../checkpoints/layouts/folders.js'
 
 const context = { now: 1e9, wait: async () => undefined, utcOffset: () => 0 }
@@ -14,21 +14,7 @@ function refusing(folder: string, told: string[]): Storage {
   const local = localStorage({
     custody: { user: process.getuid?.() ?? null, stateHome: null, warn: (text) => void told.push(text) },
   })
-  const each =
-    <T>(call: (paths: readonly string[], limit: number) => Promise<T[]>) =>
-    async (paths: readonly string[], limit: number) => {
-      const results = await call(paths, limit)
-      return results.map((result, index) => {
-        const path = paths[index] ?? ''
-        if (!path.startsWith(`${folder}/`)) return result
-        return { ok: false as const, error: new StorageError(path, 'EACCES', `${path}: permission denied`) }
-      })
-    }
-  return {
-    ...local,
-    list: (paths) => each((all) => local.list(all))(paths, 0),
-    read: (paths, limit) => each((all, most) => local.read(all, most))(paths, limit),
-  }
+  return refusingStorage(local, 'EACCES', (path) => path.startsWith(`${folder}/`))
 }
 
 describe('a state folder that cannot be read', () => {

@@ -1,11 +1,11 @@
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { StorageError } from '../../../../src/core/errors.js'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { planPrune, type PruneRequest } from '../../../../src/core/runs/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
+import { refusingStorage } from '../../../refusing-storage.js'
 import { makeZip } from '../../formats/zip-bytes.js'
 import { copyFixture, makeFolder, write } from '../layouts/folders.js'
 
@@ -13,27 +13,8 @@ const local = localStorage()
 const model = makeZip([{ name: 'm/data.pkl', data: Buffer.alloc(200, 3) }], { zip64: true })
 const errors = ['EACCES', 'EPERM', 'EIO', 'ESTALE', 'ETIMEDOUT', 'ENOKEY', 'EHOSTDOWN']
 
-/** A storage on which the system refuses to read what `isRefused` picks. */
 function refusing(errno: string, isRefused: (path: string) => boolean): Storage {
-  const refusal = (path: string) => new StorageError(path, errno, `${path}: ${errno}`)
-  const each =
-    <T>(call: (paths: readonly string[], limit: number) => Promise<T[]>) =>
-    async (paths: readonly string[], limit: number) => {
-      const results = await call(paths, limit)
-      return results.map((result, index) => {
-        const path = paths[index] ?? ''
-        return isRefused(path) ? { ok: false as const, error: refusal(path) } : result
-      })
-    }
-  return {
-    ...local,
-    list: (paths) => each((all) => local.list(all))(paths, 0),
-    read: (paths, limit) => each((all, most) => local.read(all, most))(paths, limit),
-    open: async (path) => {
-      if (isRefused(path)) throw refusal(path)
-      return local.open(path)
-    },
-  }
+  return refusingStorage(local, errno, isRefused)
 }
 
 function makeRun(): string {

@@ -1,0 +1,25 @@
+/** A storage on which the system refuses to read what `isRefused` picks, whoever runs the tests. */
+import { StorageError } from '../src/core/errors.js'
+import type { Storage } from '../src/core/storage/storage.js'
+
+export function refusingStorage(local: Storage, errno: string, isRefused: (path: string) => boolean): Storage {
+  const refusal = (path: string) => new StorageError(path, errno, `${path}: ${errno}`)
+  const each =
+    <T>(call: (paths: readonly string[], limit: number) => Promise<T[]>) =>
+    async (paths: readonly string[], limit: number) => {
+      const results = await call(paths, limit)
+      return results.map((result, index) => {
+        const path = paths[index] ?? ''
+        return isRefused(path) ? { ok: false as const, error: refusal(path) } : result
+      })
+    }
+  return {
+    ...local,
+    list: (paths) => each((all) => local.list(all))(paths, 0),
+    read: (paths, limit) => each((all, most) => local.read(all, most))(paths, limit),
+    open: async (path) => {
+      if (isRefused(path)) throw refusal(path)
+      return local.open(path)
+    },
+  }
+}
