@@ -1,6 +1,6 @@
 /** Where in a folder programs have written down what they were started with. */
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
-import { prefixOf } from '../layouts/index.js'
+import { compareText, prefixOf } from '../layouts/index.js'
 import type { FileKind } from './sources.js'
 
 /** Absolute paths of the files of that kind in a folder with these entries. */
@@ -21,4 +21,15 @@ export async function filesOfKind(
 
 export function isFileOf(name: RegExp): (entry: DirectoryEntry) => boolean {
   return (entry) => (entry.kind === 'file' || entry.kind === 'link') && name.test(entry.name)
+}
+
+/** Of the runs in a folder `wandb` the newest: their names begin with the time. Undefined where there is none. */
+export function newestWandbRun(entries: readonly DirectoryEntry[]): string | undefined {
+  const names = entries.map(({ name }) => name).filter((name) => /^(offline-)?run-/.test(name))
+  return names.sort((a, b) => compareText(timeIn(b), timeIn(a)))[0]
+}
+
+/** `20261128_234746` of `offline-run-20261128_234746-a1b2c3d4`. */
+function timeIn(name: string): string {
+  return /run-(\d{8}_\d{6})/.exec(name)?.[1] ?? ''
 }

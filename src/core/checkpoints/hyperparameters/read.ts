@@ -1,5 +1,4 @@
 /** What a run was started with, from the files that its programs wrote, and from inside its newest checkpoint. */
-import { dirname } from 'node:path'
 import {
   OpaqueValue,
   type Checkpoint,
@@ -15,8 +14,9 @@ import { sourceOf } from '../../storage/source.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, prefixOf } from '../layouts/index.js'
 import { toMetaValue } from '../meta/index.js'
-import { filesOfKind, isFileOf } from './find-files.js'
+import { filesOfKind, isFileOf, newestWandbRun } from './find-files.js'
 import { flatten } from './flatten.js'
+import { foldersUp } from './nearest.js'
 import { fileKinds, readMlflowParameter, readWandb, type FileKind } from './sources.js'
 
 export interface FoundHyperParameters {
@@ -27,8 +27,6 @@ export interface FoundHyperParameters {
 
 /** Bytes of a file of settings. */
 const largestFile = 4 << 20
-/** Folders above the run that are looked into. */
-const highest = 4
 /** Parameters of one run of MLflow. */
 const mostFiles = 1000
 
@@ -48,12 +46,9 @@ class Search {
   constructor(private readonly storage: ReadStorage) {}
 
   async of({ path, checkpoints }: Run): Promise<FoundHyperParameters> {
-    let folder = path
-    for (let above = 0; above <= highest; above += 1) {
+    for (const [above, folder] of foldersUp(path).entries()) {
       const [listing] = await this.storage.list([folder])
       if (listing?.ok === true) await this.inFolder(folder, listing.value, above)
-      if (dirname(folder) === folder) break
-      folder = dirname(folder)
     }
     const newest = newestOf(checkpoints)
     if (newest !== undefined) await this.inCheckpoint(newest)
@@ -127,8 +122,7 @@ class Search {
   private async wandb(folder: string): Promise<void> {
     const [listing] = await this.storage.list([folder])
     if (listing?.ok !== true) return
-    const runs = listing.value.filter(({ name, kind }) => kind === 'directory' && /^(offline-)?run-/.test(name))
-    const newest = runs.map(({ name }) => name).sort((a, b) => compareText(timeIn(b), timeIn(a)))[0]
+    const newest = newestWandbRun(listing.value.filter(({ kind }) => kind === 'directory'))
     if (newest === undefined) return
     await this.file(`${folder}/${newest}/files/config.yaml`, readWandb)
   }
@@ -181,11 +175,6 @@ function newestOf(checkpoints: readonly Checkpoint[]): Checkpoint | undefined {
     if (a !== null && b !== null && a !== b) return a > b ? one : newest
     return compareText(one.name, newest.name) > 0 ? one : newest
   }, undefined)
-}
-
-/** `20261128_234746` of `offline-run-20261128_234746-a1b2c3d4`. */
-export function timeIn(name: string): string {
-  return /run-(\d{8}_\d{6})/.exec(name)?.[1] ?? ''
 }
 
 /** A member of an enumeration, `transformers.trainer_utils.IntervalStrategy('steps')`, is its value. */
