@@ -45,10 +45,7 @@ export async function planEach(
   for await (const { run, storage } of runs) {
     await attempt(run.path, leftAlone, async () => {
       const made = await plan(run, storage)
-      if (made === null) return
-      const reason = made.plan.remove.length === 0 ? null : await whyAlone(run, made.plan)
-      if (reason === null) planned.push({ run, ...made })
-      else leftAlone.push({ run: run.path, reason })
+      if (made !== null) await sortIn({ planned, leftAlone }, { run, ...made }, whyAlone)
     })
   }
   return { planned, leftAlone }
@@ -69,13 +66,21 @@ export async function planWritten(
   const leftAlone: LeftAlone[] = []
   for (const one of written) {
     await attempt(one.run, leftAlone, async () => {
-      const { run, plan } = await open(one)
-      const reason = plan.remove.length === 0 ? null : await whyAlone(run, plan)
-      if (reason === null) planned.push({ run, plan, written: one })
-      else leftAlone.push({ run: run.path, reason })
+      await sortIn({ planned, leftAlone }, { ...(await open(one)), written: one }, whyAlone)
     })
   }
   return { planned, leftAlone }
+}
+
+async function sortIn(
+  { planned, leftAlone }: { readonly planned: PlannedRun[]; readonly leftAlone: LeftAlone[] },
+  one: PlannedRun,
+  whyAlone: RunPlanner['whyAlone'],
+): Promise<void> {
+  const { run, plan } = one
+  const reason = plan.remove.length === 0 ? null : await whyAlone(run, plan)
+  if (reason === null) planned.push(one)
+  else leftAlone.push({ run: run.path, reason })
 }
 
 export interface DoneRun {
