@@ -79,14 +79,10 @@ async function firstSound(
   const states = new Set<string>()
   for (let at = 0; at < ranked.length && states.size < count; at += together) {
     for (const one of await examine(ranked.slice(at, at + together))) {
-      if (!isSound(one) || (states.size === count && !states.has(keyOf(one)))) continue
-      states.add(keyOf(one))
+      if (!isSound(one) || (states.size === count && !states.has(stateOf(one)))) continue
+      states.add(stateOf(one))
       found.push(one)
     }
   }
   return found
-}
-
-function keyOf(checkpoint: Checkpoint): string {
-  return `${checkpoint.run}\n${stateOf(checkpoint)}`
 }
