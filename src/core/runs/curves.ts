@@ -1,6 +1,6 @@
 /** How metrics went over a training: what was logged, and what the checkpoints say themselves. */
 import { ownValue, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
-import { readHistory } from '../checkpoints/layouts/index.js'
+import { readHistory, type History } from '../checkpoints/layouts/index.js'
 import { directionOf } from '../checkpoints/meta/index.js'
 import { toNumeric } from '../choosing/expression/index.js'
 import { rank } from '../choosing/selection/index.js'
@@ -42,14 +42,36 @@ export function axisOf(runs: readonly Run[]): CurveAxis {
   return counted('epoch') ? 'epoch' : 'time'
 }
 
+export interface AxisCurves {
+  readonly axis: CurveAxis
+  readonly curves: readonly Curve[]
+}
+
 /** One curve for each key of the run. Logs count no times: along `time` the checkpoints' own values are taken. */
 export async function curvesOf(
   storage: ReadStorage,
   run: Run,
   keys: readonly string[],
   axis: CurveAxis,
-): Promise<Curve[]> {
-  const history = axis === 'time' ? null : await readHistory(storage, run, keys, axis)
+): Promise<readonly Curve[]> {
+  const [along] = await curvesAlong(storage, run, keys, [axis])
+  return along?.curves ?? []
+}
+
+/** The same along each of the axes: each log is read once. */
+export async function curvesAlong(
+  storage: ReadStorage,
+  run: Run,
+  keys: readonly string[],
+  axes: readonly CurveAxis[],
+): Promise<AxisCurves[]> {
+  const counted = axes.filter((axis) => axis !== 'time')
+  const histories: ReadonlyMap<CurveAxis, History> =
+    counted.length === 0 ? new Map() : await readHistory(storage, run, keys, counted)
+  return axes.map((axis) => ({ axis, curves: curvesFrom(run, keys, axis, histories.get(axis)) }))
+}
+
+function curvesFrom(run: Run, keys: readonly string[], axis: CurveAxis, history: History | undefined): Curve[] {
   return keys.map((key) => {
     const checkpoints = checkpointPoints(run, key, axis)
     const own = checkpoints.filter(({ y }) => !Number.isNaN(y))

@@ -24,6 +24,7 @@ export {
   axisOf,
   curvesOf,
   smoothed,
+  type AxisCurves,
   type CheckpointPoint,
   type Curve,
   type CurveAxis,
@@ -74,7 +75,7 @@ export {
   type ManyPlans,
   type PlannedRun,
 } from './prune-many.js'
-export { reportRun, type AxisCurves, type ReportRequest, type RunReport } from './report.js'
+export { reportRun, type ReportRequest, type RunReport } from './report.js'
 export { compareRuns, type ComparedRun, type RunComparison } from './compare-runs.js'
 export { keptAcross, requestAcross } from './rank-across.js'
 export { DiskUses, type DiskUse, type UseKind } from './disk-use.js'

@@ -17,7 +17,7 @@ import {
 } from '../choosing/selection/index.js'
 import { CkptError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { curvesOf, type Curve, type CurveAxis } from './curves.js'
+import { curvesAlong, type AxisCurves, type CurveAxis } from './curves.js'
 import type { DiskUse, DiskUses } from './disk-use.js'
 import { examine } from './open.js'
 import { previewPrune, type PrunePreview, type PruneRequest } from './prune.js'
@@ -74,11 +74,6 @@ export interface RunReport {
   readonly warnings: readonly string[]
 }
 
-export interface AxisCurves {
-  readonly axis: CurveAxis
-  readonly curves: readonly Curve[]
-}
-
 /** What of the state cannot be read is a warning. Throws StorageError, and CkptError `interrupted`. */
 export async function reportRun(
   storage: ReadStorage,
@@ -119,12 +114,10 @@ function keysOf(ordered: readonly Checkpoint[]): string[] {
 }
 
 async function curvesAlongAll(storage: ReadStorage, run: Run, keys: readonly string[]): Promise<AxisCurves[]> {
-  const all: AxisCurves[] = []
-  for (const axis of axes) {
-    const curves = await curvesOf(storage, run, keys, axis)
-    all.push({ axis, curves: curves.filter(({ points }) => points.length > 0) })
-  }
-  return all.filter(({ curves }) => curves.length > 0)
+  const all = await curvesAlong(storage, run, keys, axes)
+  return all
+    .map(({ axis, curves }) => ({ axis, curves: curves.filter(({ points }) => points.length > 0) }))
+    .filter(({ curves }) => curves.length > 0)
 }
 
 interface Memory {

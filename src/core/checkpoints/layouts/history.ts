@@ -34,33 +34,41 @@ const mostValues = 1_000_000
 /** The state of a Trainer is no larger. */
 const largestState = 256 << 20
 
-/** Of these keys what the run's logs hold, along `axis`. A log that cannot be read tells nothing. */
-export async function readHistory(
+/**
+ * Of these keys what the run's logs hold, along each of `axes`: each log is read once. One that cannot be read tells
+ * nothing.
+ */
+export async function readHistory<A extends Axis>(
   storage: ReadStorage,
   run: Run,
   keys: readonly string[],
-  axis: Axis,
-): Promise<History> {
-  const gathered = new Gathered(keys, axis)
+  axes: readonly A[],
+): Promise<ReadonlyMap<A, History>> {
+  const gathered = new Map(axes.map((axis) => [axis, new Gathered(keys, axis)]))
   const layouts = new Set(run.checkpoints.map(({ layout }) => layout))
   for (const { id, history = [] } of knownLayouts()) {
     if (!layouts.has(id)) continue
-    for (const source of history) await readSource(storage, run, source, gathered)
+    for (const source of history) await readSource(storage, run, source, [...gathered.values()])
   }
   return gathered
 }
 
-async function readSource(storage: ReadStorage, run: Run, source: HistorySource, into: Gathered): Promise<void> {
+async function readSource(
+  storage: ReadStorage,
+  run: Run,
+  source: HistorySource,
+  into: readonly Gathered[],
+): Promise<void> {
   if (source.from === 'trainer state') return readTrainerState(storage, run, into)
   const folder = { path: run.path, entries: [] }
   for (const path of await filesBeside(storage, folder, source.beside)) {
     try {
       await withFile(storage, path, async (handle) => {
-        let isUsed = false
+        const used = new Set<Gathered>()
         for await (const rows of logRows(sourceOf(handle), source)) {
-          for (const row of rows) if (source.rows?.(row) !== false && into.add(row, source)) isUsed = true
+          for (const row of rows) if (source.rows?.(row) !== false) addToEach(into, row, source, used)
         }
-        if (isUsed) into.files.push(path)
+        for (const one of used) one.files.push(path)
       })
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
@@ -69,13 +77,13 @@ async function readSource(storage: ReadStorage, run: Run, source: HistorySource,
 }
 
 /** The newest state holds the log of all before it (transformers/trainer_callback.py). */
-async function readTrainerState(storage: ReadStorage, { checkpoints }: Run, into: Gathered): Promise<void> {
+async function readTrainerState(storage: ReadStorage, { checkpoints }: Run, into: readonly Gathered[]): Promise<void> {
   for (const path of statePaths(checkpoints)) {
     const [bytes] = await storage.read([path], largestState)
     if (bytes?.ok !== true) continue
-    const used = { any: false }
+    const used = new Set<Gathered>()
     const onItem = (item: MetaValue): void => {
-      if (isMeta(item) && into.add(item, {})) used.any = true
+      if (isMeta(item)) addToEach(into, item, {}, used)
     }
     try {
       readJsonObject(bytes.value, { keys: new Set(), list: 'log_history', onList: () => undefined, onItem })
@@ -83,7 +91,7 @@ async function readTrainerState(storage: ReadStorage, { checkpoints }: Run, into
       if (error instanceof FormatError) continue
       throw error
     }
-    if (used.any) into.files.push(path)
+    for (const one of used) one.files.push(path)
     return
   }
 }
@@ -95,6 +103,11 @@ function statePaths(checkpoints: readonly Checkpoint[]): string[] {
     .toSorted((a, b) => (b.step ?? 0) - (a.step ?? 0))
     .slice(0, 3)
     .map(({ path }) => `${path}${sep}trainer_state.json`)
+}
+
+/** `used` gets those to which the row tells something. */
+function addToEach(into: readonly Gathered[], row: Meta, counting: Counting, used: Set<Gathered>): void {
+  for (const one of into) if (one.add(row, counting)) used.add(one)
 }
 
 interface Counting {

@@ -21,7 +21,7 @@ export { explainTemporary, findLeftovers, type SaveLeftover } from './leftovers.
 export { findLayout, isOwnLayout, knownLayouts, knownSpecs, useOwnLayouts } from './registry.js'
 export { resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
-export { readHistory, type Axis } from './history.js'
+export { readHistory, type Axis, type History } from './history.js'
 export { locateRun } from './locate.js'
 export { ScanTree } from './tree.js'
 export type { WalkCount, WalkedRun, WalkOptions } from './walk.js'

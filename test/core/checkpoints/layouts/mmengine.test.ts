@@ -40,8 +40,9 @@ describe('rows of an iteration run', () => {
       'iter_4.pth': undefined,
       'mine.pth': undefined,
     })
-    const { values } = await readHistory(storage, await loadRun(storage, root), ['acc'], 'step')
-    expect(values.get('acc')).toBe(undefined)
+    const history = await readHistory(storage, await loadRun(storage, root), ['acc'], ['step'])
+    expect(history.has('step')).toBe(true)
+    expect(history.get('step')?.values.get('acc')).toBe(undefined)
   })
 
   it('that say theirs are the values of that checkpoint', async () => {
