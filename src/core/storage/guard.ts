@@ -46,11 +46,6 @@ export class Guard {
     }
   }
 
-  /** Whether a look at `path` goes through a guarded folder. Asked for each of thousands of files. */
-  holds(path: string): boolean {
-    return this.find(path, 'look') !== null
-  }
-
   /** Calls with the place of `path`; gives `undefined` where it lies in no guarded folder. */
   reach<T>(path: string, use: Use, call: (reached: GuardedName) => T): { readonly value: T } | undefined {
     const way = this.wayTo(path, use)
