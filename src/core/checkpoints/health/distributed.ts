@@ -10,7 +10,7 @@ import { isJsonObject, parseJson } from '../../formats/json.js'
 import { countOf, itemsOf, type PickleNode } from '../../formats/pickle/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
-import { byFolder, missing, mostRanks, readRoot, valueOf, type Folder } from './process-files.js'
+import { byFolder, missing, mostRanks, pad, range, readRoot, valueOf, type Folder } from './process-files.js'
 import { countRanks, findMissingRanks, inspectModelParallel } from './ranks.js'
 
 /** Bytes of a `.metadata`, of which a model of a hundred thousand pieces has 30 MB. */
@@ -133,10 +133,10 @@ async function inspectDeepSpeed(storage: ReadStorage, folder: string, here: Fold
     told.mp,
     ...names.map((name) => Math.max(rankIn(name, 'mp'), Number(modelFile.exec(name)?.[1] ?? -1)) + 1),
   )
-  const expected = new Set<string>()
-  for (const name of names) for (const one of likeIt(name, dp, mp)) expected.add(one)
+  const kinds = new Map(names.map((name) => [kindOf(name), name]))
+  const expected = new Set([...kinds.values()].flatMap((name) => likeIt(name, dp, mp)))
   // Each part of the optimizer goes with a state of the model: one for all, or in stage 3 one for each process.
-  if (!names.some((name) => name.endsWith(modelTail))) for (let m = 0; m < mp; m += 1) expected.add(modelName(m))
+  if (!names.some((name) => name.endsWith(modelTail))) for (const m of range(mp)) expected.add(modelName(m))
   const absent = [...expected].filter((name) => !here.has(name)).sort()
   const sure = `dp_world_size is ${dp} and mp_world_size ${mp}`
   const reason = `not there; ${expected.size - absent.length} of ${expected.size} files of this kind are, and ${sure}`
@@ -152,7 +152,7 @@ async function inspectDeepSpeed(storage: ReadStorage, folder: string, here: Fold
 const modelTail = '_model_states.pt'
 
 function modelName(rank: number): string {
-  return `mp_rank_${String(rank).padStart(2, '0')}${modelTail}`
+  return `mp_rank_${pad(rank, 2)}${modelTail}`
 }
 
 function rankIn(name: string, which: 'dp' | 'mp'): number {
@@ -160,16 +160,24 @@ function rankIn(name: string, which: 'dp' | 'mp'): number {
   return Number(groups?.[which] ?? -1)
 }
 
-/** The names of the same kind for all ranks: two digits for those of the model's parts, as Python's `:02d`. */
+/** What names of the same files of several ranks have in common; that of an expert's file is of no other. */
+function kindOf(name: string): string {
+  const { head, tail } = zeroFile.exec(name)?.groups ?? {}
+  if (head !== undefined && tail !== undefined) return `${head}*${tail}`
+  return modelFile.test(name) ? modelTail : name
+}
+
+/** The names of the same kind for all ranks: two digits for those of the model's parts. */
 function likeIt(name: string, dp: number, mp: number): string[] {
   const zero = zeroFile.exec(name)?.groups
-  const ranks = (count: number) => Array.from({ length: Math.min(count, mostRanks) }, (_, rank) => rank)
-  const part = (rank: number) => String(rank).padStart(2, '0')
   if (zero !== undefined) {
     const { head = '', tail = '' } = zero
-    return ranks(mp).flatMap((m) => ranks(dp).map((d) => `${head}zero_pp_rank_${d}_mp_rank_${part(m)}${tail}`))
+    const most = Math.max(1, Math.floor(mostRanks / mp))
+    return range(mp).flatMap((m) =>
+      range(Math.min(dp, most)).map((d) => `${head}zero_pp_rank_${d}_mp_rank_${pad(m, 2)}${tail}`),
+    )
   }
-  return modelFile.test(name) ? ranks(mp).map(modelName) : [name]
+  return modelFile.test(name) ? range(mp).map(modelName) : [name]
 }
 
 /** How many processes shared the data and the model, as the first file says that can be read. 0 where none says it. */

@@ -45,6 +45,16 @@ export function valueOf(node: PickleNode | undefined, key: string): PickleNode |
   return node.states.map((state) => valueOf(state, key)).find((value) => value !== undefined)
 }
 
+/** 0 to `count - 1`: of so many processes as there can be. */
+export function range(count: number): number[] {
+  return Array.from({ length: Math.min(count, mostRanks) }, (_, index) => index)
+}
+
+/** A rank in a name, as Python's `:02d`. */
+export function pad(rank: number, digits: number): string {
+  return String(rank).padStart(digits, '0')
+}
+
 /** That these are not there, the first of them by name. */
 export function missing(names: readonly string[], reason: string): Finding[] {
   const named = names.slice(0, mostNamed).map((file): Finding => ({ grade: 'partial', file, reason }))

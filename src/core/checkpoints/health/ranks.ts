@@ -3,7 +3,7 @@ import type { Finding } from '../../checkpoint.js'
 import { countOf } from '../../formats/pickle/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { MeasuredFile } from '../layouts/index.js'
-import { missing, mostRanks, readRoot, valueOf, type Folder } from './process-files.js'
+import { missing, mostRanks, pad, range, readRoot, valueOf, type Folder } from './process-files.js'
 
 /** `mp_rank_01_003_002/`: the part of the tensors, of the pipeline, of the experts (megatron/training/checkpointing.py, `get_checkpoint_name`). */
 const modelRank = /^(?<above>(?:.*\/)?)mp_rank_(?<t>\d{2})(?:_(?<p>\d{3}))?(?:_(?<e>\d{3}))?\/$/
@@ -132,12 +132,4 @@ function missingIn(families: readonly Family[], others: readonly number[], how: 
       .filter((rank) => !ranks.has(rank))
     return missing(absent.map(nameOf), `not there; there are those of ${ranks.size} of ${end - first} processes`)
   })
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index)
-}
-
-function pad(number: number, digits: number): string {
-  return String(number).padStart(digits, '0')
 }

@@ -107,6 +107,15 @@ describe('what DeepSpeed writes', () => {
     expect((await findings(root, 200))?.join()).toContain('zero_pp_rank_1_mp_rank_00_optim_states.pt')
   })
 
+  it('tells no more parts than machines have processes, whatever number a name has', async () => {
+    const root = makeDeepSpeed('zero2')
+    const folder = join(root, 'checkpoint-200/global_step200')
+    rmSync(join(folder, 'mp_rank_00_model_states.pt'))
+    rmSync(join(folder, 'zero_pp_rank_1_mp_rank_00_optim_states.pt'))
+    writeFileSync(join(folder, 'zero_pp_rank_99999_mp_rank_999999999_optim_states.pt'), '')
+    expect((await findings(root, 200))?.join()).toContain('more files like mp_rank_00_model_states.pt are not there')
+  })
+
   it('is found by its latest, which must be there and name a folder that is', async () => {
     const root = makeDeepSpeed('zero2')
     writeFileSync(join(root, 'checkpoint-200/latest'), 'global_step100')
