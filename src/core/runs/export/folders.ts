@@ -36,16 +36,8 @@ export async function readBranches(
 ): Promise<Branch[]> {
   const [listed] = await storage.list([path])
   if (listed?.ok !== true) throw listed?.error ?? new RangeError(`${path} was not listed`)
-  const names = listed.value.map(({ name }) => name).sort()
-  const stats = await storage.stat(names.map((name) => join(path, name)))
-  const files: FileThere[] = []
-  const folders: string[] = []
-  for (const [index, name] of names.entries()) {
-    const stat = stats[index]
-    if (stat?.ok !== true) continue
-    if (stat.value.kind === 'file') files.push({ name, path: join(path, name), size: stat.value.size })
-    if (stat.value.kind === 'directory') folders.push(name)
-  }
+  const names = listed.value.map(({ name }) => name)
+  const { files, folders } = await sortOut(storage, path, names)
   const branches: Branch[] = [{ path, prefix, files }]
   const leadsUp = await leadingUp(storage, path, folders)
   for (const name of folders) {
@@ -72,11 +64,25 @@ async function leadingUp(storage: ReadStorage, path: string, names: readonly str
 export async function filesIn(storage: ReadStorage, path: string): Promise<FileThere[]> {
   const [listed] = await storage.list([path])
   if (listed?.ok !== true) return []
-  const names = listed.value.flatMap(({ name, kind }) => (kind === 'directory' ? [] : [name])).sort()
+  const names = listed.value.flatMap(({ name, kind }) => (kind === 'directory' ? [] : [name]))
+  return (await sortOut(storage, path, names)).files
+}
+
+/** What lies under names in a folder, in their order: links are what they lead to, and what leads nowhere is left out. */
+async function sortOut(
+  storage: ReadStorage,
+  path: string,
+  unsorted: readonly string[],
+): Promise<{ readonly files: FileThere[]; readonly folders: string[] }> {
+  const names = unsorted.toSorted()
   const stats = await storage.stat(names.map((name) => join(path, name)))
-  return names.flatMap((name, index): FileThere[] => {
+  const files: FileThere[] = []
+  const folders: string[] = []
+  for (const [index, name] of names.entries()) {
     const stat = stats[index]
-    if (stat?.ok !== true || stat.value.kind !== 'file') return []
-    return [{ name, path: join(path, name), size: stat.value.size }]
-  })
+    if (stat?.ok !== true) continue
+    if (stat.value.kind === 'file') files.push({ name, path: join(path, name), size: stat.value.size })
+    if (stat.value.kind === 'directory') folders.push(name)
+  }
+  return { files, folders }
 }
