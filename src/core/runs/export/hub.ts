@@ -1,5 +1,6 @@
 /** Weights under the names of Hugging Face's libraries: which of several files a loader takes, and how they are named. */
 import { dirname, join } from 'node:path'
+import { addTo } from '../../grouped.js'
 import { isBeside, largestIndex, readWeightMap } from '../../formats/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { Branch, FileThere } from './folders.js'
@@ -26,7 +27,7 @@ export function weightsOfBranch({ files, prefix }: Branch): FoundWeights[] {
   const byStem = new Map<string, Named[]>()
   for (const file of files) {
     const named = hubWeights(file.name)
-    if (named !== null) byStem.set(named.stem, [...(byStem.get(named.stem) ?? []), { ...named, file }])
+    if (named !== null) addTo(byStem, named.stem, { ...named, file })
   }
   return [...byStem].flatMap(([stem, all]) => {
     const variants = new Set(all.map(({ variant }) => variant))

@@ -81,7 +81,7 @@ class Planning {
     this.#isHub = layout !== 'speechbrain' && branches.some((branch) => weightsOfBranch(branch).length > 0)
     if (this.#isHub) await this.#addBranches(branches)
     else await this.#addByRole(branches)
-    if ([...this.#items].length === 0) {
+    if (this.#items.size === 0) {
       throw new CkptError('no-match', `${path}: none of its files is known to hold weights`)
     }
     for (const branch of branches) this.#addCompanions(branch)
