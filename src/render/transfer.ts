@@ -10,6 +10,7 @@ import {
   reportOf,
   suggestCommand,
   suggestionsFor,
+  tiedIn,
   type PrefixChange,
   type TransferPlan,
 } from '../core/tensors/transfer/index.js'
@@ -40,7 +41,7 @@ export function renderTransfer(
   const { matched, missing, unexpected, excluded, mismatched, nearMisses } = plan
   const casts = castsOf(plan)
   const renamed = matched.filter(isRenamed)
-  const tied = reportOf(plan).tied
+  const tied = tiedIn(plan)
   const resized = matched.filter(({ resize }) => resize !== undefined)
   const section = <Item>(title: string, items: readonly Item[], lineOf: (item: Item) => Line): string[] =>
     items.length === 0

@@ -8,6 +8,7 @@ export {
   reportOf,
   suggestCommand,
   suggestionsFor,
+  tiedIn,
   type Coverage,
   type MatchOptions,
   type TransferPlan,

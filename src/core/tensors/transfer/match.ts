@@ -235,10 +235,7 @@ export function reportOf(plan: TransferPlan): TransferReport {
     })),
     cast: castsOf(plan),
     renamed: plan.matched.filter(isRenamed).map(({ source, target }) => ({ name: target.name, source: source.name })),
-    tied: plan.matched.flatMap(({ target: { name } }) => {
-      const kept = plan.ties.get(name)
-      return kept === undefined ? [] : [{ name, kept }]
-    }),
+    tied: tiedIn(plan),
     resized: plan.matched.flatMap(({ target, resize }) =>
       resize === undefined ? [] : [{ name: target.name, ...resize }],
     ),
@@ -249,6 +246,14 @@ export function reportOf(plan: TransferPlan): TransferReport {
     suggestions: suggestionsFor(plan),
     commands: suggestCommand(plan),
   }
+}
+
+/** Tensors that another name of the same parameter fills. */
+export function tiedIn({ matched, ties }: TransferPlan): TransferReport['tied'] {
+  return matched.flatMap(({ target: { name } }) => {
+    const kept = ties.get(name)
+    return kept === undefined ? [] : [{ name, kept }]
+  })
 }
 
 /** Tensors whose values are cast, with the dtype that is written: also the target's own, where one is asked for. */
