@@ -124,12 +124,11 @@ interface Module {
 
 /** None for a tensor that is no weight or bias of a module with a name of its own. */
 function moduleOf(tensor: TensorInfo): Module[] {
-  const found = /^(.*?)([A-Za-z]\w*?)([._](?:weight|bias))$/.exec(tensor.name)
-  if (found === null) return []
-  const [, lead = '', , leaf = ''] = found
+  const [, leaf] = /^.*?[A-Za-z]\w*?([._](?:weight|bias))$/.exec(tensor.name) ?? []
+  if (leaf === undefined) return []
   const stem = tensor.name.slice(0, -leaf.length)
   const dot = stem.lastIndexOf('.')
-  return lead.length > stem.length ? [] : [{ tensor, before: stem.slice(0, dot + 1), word: stem.slice(dot + 1), leaf }]
+  return [{ tensor, before: stem.slice(0, dot + 1), word: stem.slice(dot + 1), leaf }]
 }
 
 interface Match {
