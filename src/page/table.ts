@@ -28,6 +28,13 @@ const pageSize = 100
 /** On paper there are no pages to turn. */
 const mostPrinted = 5000
 
+/** Only what is in the page is told: tables go with each news of a page that is served, and the window would keep them. */
+for (const name of ['beforeprint', 'afterprint']) {
+  window.addEventListener(name, () => {
+    for (const table of document.querySelectorAll('div.table')) table.dispatchEvent(new Event(name))
+  })
+}
+
 export class SortableTable<R> {
   readonly root: HTMLElement
   readonly #table = element('table')
@@ -54,8 +61,8 @@ export class SortableTable<R> {
       this.#table,
     )
     this.root = element('div', { class: 'table', id: options.id }, scroller, this.#pager)
-    window.addEventListener('beforeprint', () => this.#print(true))
-    window.addEventListener('afterprint', () => this.#print(false))
+    this.root.addEventListener('beforeprint', () => this.#print(true))
+    this.root.addEventListener('afterprint', () => this.#print(false))
     this.#draw()
   }
 
