@@ -1,9 +1,9 @@
 /** What runs take up, one row each, the largest first. */
-import { relative } from 'node:path'
 import type { DiskUse, UseKind } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
+import { nameOfRun } from './runs.js'
 import { renderTable, type Column } from './table.js'
 import { formatSize, plural } from './units.js'
 
@@ -35,7 +35,7 @@ export async function renderUse(
     cell: ({ use }) => formatSize(use.bytes[kind]),
   })
   const columns: Column<UseOfRun>[] = [
-    { title: 'RUN', shortens: true, cell: ({ run }) => printable(isTerminal ? relative(root, run) || '.' : run) },
+    { title: 'RUN', shortens: true, cell: ({ run }) => printable(nameOfRun(run, { root, isTerminal })) },
     { title: 'CHECKPOINTS', align: 'right', leaves: 2, cell: ({ checkpoints }) => String(checkpoints) },
     ...kinds.map(size),
     { title: 'SIZE', align: 'right', cell: (row) => formatSize(totalOf(row)) },

@@ -1,10 +1,10 @@
 /** A prune of many runs, summed up. */
-import { relative } from 'node:path'
 import type { DoneRun, LeftAlone, ManyPlans, PlannedRun } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { describeUnreadable, pruneDocument, renderPlan } from './prune.js'
+import { nameOfRun } from './runs.js'
 import { renderTable, type Column } from './table.js'
 import { formatSize, plural } from './units.js'
 
@@ -91,8 +91,8 @@ export function describeLeftAlone({ run, reason }: LeftAlone, view: ManyView): s
   return `left alone: ${nameOf(run, view)}: ${printable(reason)}`
 }
 
-function nameOf(path: string, { root, output }: ManyView): string {
-  return printable(output.isTerminal ? relative(root, path) || '.' : path)
+function nameOf(path: string, { root, output: { isTerminal } }: ManyView): string {
+  return printable(nameOfRun(path, { root, isTerminal }))
 }
 
 function describeSum(planned: readonly PlannedRun[]): string {

@@ -94,7 +94,7 @@ function columnOf(name: string, context: ColumnContext): Column<RunSummary> {
 }
 
 /** Relative to where the search began on a terminal; absolute for a script. */
-function nameOfRun(path: string, { root, isTerminal }: ColumnContext): string {
+export function nameOfRun(path: string, { root, isTerminal }: Pick<ColumnContext, 'root' | 'isTerminal'>): string {
   return isTerminal ? relative(root, path) || '.' : path
 }
 

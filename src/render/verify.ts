@@ -1,13 +1,13 @@
 /** What `verify` found, run by run. */
-import { relative } from 'node:path'
 import { isDamaged, isUnreadable, type Checkpoint } from '../core/checkpoint.js'
 import type { Verified } from '../core/runs/index.js'
 import { describeFinding, toDocument } from './checkpoints.js'
 import { painter } from './colours.js'
 import { hang } from './hang.js'
 import type { Output } from './output.js'
-import { renderTable, type Column } from './table.js'
 import { printable } from './printable.js'
+import { nameOfRun } from './runs.js'
+import { renderTable, type Column } from './table.js'
 import { plural } from './units.js'
 import { displayWidth } from './width.js'
 
@@ -58,7 +58,7 @@ export async function renderManyVerified(
     {
       title: 'RUN',
       shortens: true,
-      cell: ({ run }) => printable(isTerminal ? relative(root, run.path) || '.' : run.path),
+      cell: ({ run }) => printable(nameOfRun(run.path, { root, isTerminal })),
     },
     { title: 'CHECKPOINTS', align: 'right', cell: ({ checkpoints }) => String(checkpoints.length) },
     { title: 'WHOLE', align: 'right', cell: (one) => String(whole(one)) },
