@@ -6,7 +6,7 @@ import { formatMeta } from './checkpoints.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { describeBest } from './runs.js'
+import { bestDocument, describeBest } from './runs.js'
 import { renderTable, type Column } from './table.js'
 import { allDigits, formatNumber, formatSize, plural } from './units.js'
 
@@ -171,7 +171,7 @@ function runDocument({ path, checkpoints, size, best, code }: ComparedRun): Reco
     run: path,
     checkpoints: checkpoints.map(({ name, step, epoch, layout }) => ({ name, step, epoch, layout })),
     size,
-    best: best === null ? null : { metric: best.by, value: best.value ?? null, name: best.checkpoint.name },
+    best: best === null ? null : bestDocument(best),
     commit: code === null ? null : { commit: code.commit, source: code.source },
   }
 }

@@ -1,7 +1,7 @@
 /** Why a run may be cleared up: when it was touched last, whose it is, how good it was. */
 import type { BestOfRun, Idleness, PlannedRun } from '../core/runs/index.js'
 import { printable } from './printable.js'
-import { describeBest } from './runs.js'
+import { bestDocument, describeBest } from './runs.js'
 import type { Column } from './table.js'
 import { formatAge } from './units.js'
 
@@ -45,6 +45,6 @@ function whyIdle(run: IdleRun): Record<string, unknown> {
     lastWrite,
     lastJob: lastJob === null ? null : { time: lastJob.time, ending: lastJob.ending },
     owner: ownerName ?? (owner === null ? null : String(owner)),
-    best: best === null ? null : { metric: best.by, value: best.value ?? null, name: best.checkpoint.name },
+    best: best === null ? null : bestDocument(best),
   }
 }

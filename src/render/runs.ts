@@ -189,6 +189,11 @@ export function summaryDocument(summary: RunSummary): Record<string, unknown> {
   }
 }
 
+/** The best of a run as it stands beside other facts in `--json` (docs/json.md). */
+export function bestDocument({ by, value, checkpoint }: BestOfRun) {
+  return { metric: by, value: value ?? null, name: checkpoint.name }
+}
+
 function momentDocument(checkpoint: Checkpoint) {
   const { name, path, step, epoch } = checkpoint
   return { name, path, time: timeOf(checkpoint), step, epoch }
