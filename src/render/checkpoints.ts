@@ -15,7 +15,7 @@ import { scopeOf } from '../core/choosing/selection/index.js'
 import type { Paint } from './colours.js'
 import { printable } from './printable.js'
 import type { Column } from './table.js'
-import { formatAge, formatNumber, formatSize } from './units.js'
+import { formatAge, formatNumber, formatSize, numberOrDash } from './units.js'
 
 export interface Row {
   readonly checkpoint: Checkpoint
@@ -54,7 +54,7 @@ const knownColumns: Known = {
   epoch: () => ({ title: 'EPOCH', align: 'right', cell: ({ checkpoint }) => numberOrDash(checkpoint.epoch) }),
   step: () => ({ title: 'STEP', align: 'right', leaves: 1.5, cell: ({ checkpoint }) => numberOrDash(checkpoint.step) }),
   size: () => ({ title: 'SIZE', align: 'right', cell: ({ checkpoint }) => sizeOf(checkpoint.size) }),
-  training: () => ({ title: 'TRAINING', align: 'right', cell: ({ training }) => numberOrDash(training ?? null) }),
+  training: () => ({ title: 'TRAINING', align: 'right', cell: ({ training }) => numberOrDash(training) }),
   layout: () => ({ title: 'LAYOUT', cell: ({ checkpoint }) => checkpoint.layout }),
   files: () => ({
     title: 'FILES',
@@ -134,10 +134,6 @@ export function resumableText(checkpoint: Checkpoint): string {
 function ageOf(checkpoint: Checkpoint, now: number): string {
   const time = timeOf(checkpoint)
   return time === null ? '-' : formatAge(now - time)
-}
-
-function numberOrDash(value: number | null): string {
-  return value === null ? '-' : formatNumber(value)
 }
 
 function sizeOf(bytes: number | null): string {

@@ -8,7 +8,7 @@ import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { bestDocument, describeBest } from './runs.js'
 import { renderTable, type Column } from './table.js'
-import { allDigits, formatNumber, formatSize, plural } from './units.js'
+import { allDigits, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 
 /** Rows of a table of metrics on a terminal. */
 const mostRows = 20
@@ -65,14 +65,12 @@ function describeAlike(alike: number): string {
 function factsOf(a: ComparedRun, b: ComparedRun): Facing[] {
   const fact = (name: string, tell: (run: ComparedRun) => string): Facing => ({ name, a: tell(a), b: tell(b) })
   const newest = ({ checkpoints }: ComparedRun) => checkpoints[0]
-  const number = (value: number | null | undefined) =>
-    value === null || value === undefined ? '-' : formatNumber(value)
   const facts = [
     fact('checkpoints', ({ checkpoints }) => String(checkpoints.length)),
     fact('layout', ({ checkpoints }) => [...new Set(checkpoints.map(({ layout }) => layout))].join(',')),
     fact('newest', (run) => printable(newest(run)?.name ?? '-')),
-    fact('newest epoch', (run) => number(newest(run)?.epoch)),
-    fact('newest step', (run) => number(newest(run)?.step)),
+    fact('newest epoch', (run) => numberOrDash(newest(run)?.epoch)),
+    fact('newest step', (run) => numberOrDash(newest(run)?.step)),
     fact('best', ({ best }) => describeBest(best)),
     fact('best checkpoint', ({ best }) => (best === null ? '-' : printable(best.checkpoint.name))),
     fact('size', ({ size }) => formatSize(size)),

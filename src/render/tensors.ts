@@ -9,7 +9,7 @@ import type { Output } from './output.js'
 import { hangRows } from './hang.js'
 import { printable } from './printable.js'
 import { fit, type Column } from './table.js'
-import { formatNumber, formatSize, plural } from './units.js'
+import { formatSize, numberOrDash, plural } from './units.js'
 import { displayWidth } from './width.js'
 import { aligned, alignedRows, shortened } from './aligned.js'
 
@@ -132,7 +132,7 @@ function measuredColumns(tensors: readonly ListedTensor[]): Column<ListedTensor>
   const isNone = (key: 'nan' | 'infinite') => tensors.every(({ stats }) => (stats?.[key] ?? 0) === 0)
   const numbers = (['min', 'max', 'mean', 'std'] as const).map((title): Column<ListedTensor> => ({
     title,
-    cell: ({ stats }) => numberCell(stats?.[title]),
+    cell: ({ stats }) => numberOrDash(stats?.[title]),
   }))
   const specials = Object.entries(counts).map(([title, key]): Column<ListedTensor> => ({
     title,
@@ -148,10 +148,6 @@ function measuredColumns(tensors: readonly ListedTensor[]): Column<ListedTensor>
     ...(tensors.some(({ stats }) => stats !== undefined) ? [...numbers, ...specials] : []),
     ...(isHashed ? [{ title: 'SHA-256', cell: ({ sha256 = '-' }: ListedTensor) => sha256 }] : []),
   ]
-}
-
-function numberCell(value: number | null | undefined): string {
-  return value === null || value === undefined ? '-' : formatNumber(value)
 }
 
 const longestName = 1000

@@ -24,6 +24,11 @@ export function formatNumber(value: number | bigint, digits = 5): string {
   return String(Number(value.toPrecision(Math.min(Math.max(digits, before), allDigits))))
 }
 
+/** In a table; a dash where there is none. */
+export function numberOrDash(value: number | null | undefined): string {
+  return value === null || value === undefined ? '-' : formatNumber(value)
+}
+
 export function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`
 }

@@ -10,7 +10,7 @@ import { bestByPath, marksOf } from './rows.js'
 import { columnNames } from './run.js'
 import { sparkline } from './sparkline.js'
 import { laterLeaveFirst, renderLines, staying, type Column } from './table.js'
-import { formatAge, formatNumber, formatSize, plural } from './units.js'
+import { formatAge, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 import { describeJob, describeSpace } from './watch-event.js'
 
 export interface ScreenView {
@@ -141,8 +141,6 @@ function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Pa
     return newest === undefined ? null : timeOf(newest)
   }
   const sorted = [...runs].sort((a, b) => (timeOfRun(b) ?? -Infinity) - (timeOfRun(a) ?? -Infinity) || 0)
-  const number = (value: number | null | undefined) =>
-    value === null || value === undefined ? '-' : formatNumber(value)
   const all: Column<WatchedRun>[] = [
     { title: 'RUN', shortens: true, cell: ({ path }) => printable(relative(root, path) || '.') },
     { title: 'CKPTS', align: 'right', leaves: 3, cell: ({ ordered }) => String(ordered.length) },
@@ -154,8 +152,8 @@ function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Pa
         return time === null ? '-' : formatAge(now - time)
       },
     },
-    { title: 'EPOCH', align: 'right', leaves: 2, cell: (run) => number(newestOf(run)?.epoch) },
-    { title: 'STEP', align: 'right', leaves: 4, cell: (run) => number(newestOf(run)?.step) },
+    { title: 'EPOCH', align: 'right', leaves: 2, cell: (run) => numberOrDash(newestOf(run)?.epoch) },
+    { title: 'STEP', align: 'right', leaves: 4, cell: (run) => numberOrDash(newestOf(run)?.step) },
     { title: 'METRIC', leaves: 1, cell: ({ metric }) => printable(metric ?? '-') },
     {
       title: 'LAST',
@@ -165,7 +163,7 @@ function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Pa
     {
       title: 'BEST',
       align: 'right',
-      cell: ({ best }) => number(best?.value),
+      cell: ({ best }) => numberOrDash(best?.value),
       paint: (_, text) => paint('good', text),
     },
     { title: 'SINCE', align: 'right', cell: ({ best, since }) => (best === null ? '-' : String(since)) },
