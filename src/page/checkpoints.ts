@@ -4,6 +4,7 @@ import { describeFinding } from './findings.js'
 import { checkbox, chooser, element, fillChoices, section, type Child } from './dom.js'
 import { matcherOf } from './filter.js'
 import type { Row } from './row.js'
+import { verdictCell } from './verdict.js'
 import { SortableTable, type Column } from './table.js'
 import { numberOf, shownSize, shownTime, shownValue, sortValueOf } from './values.js'
 
@@ -161,8 +162,7 @@ export class CheckpointsSection {
 const policyColumn: Column<Row> = {
   title: 'Policy',
   value: ({ checkpoint: { stays } }) => (stays === undefined ? null : stays ? 'stays' : 'goes'),
-  cell: ({ checkpoint: { stays } }) =>
-    stays === undefined ? '' : element('span', { class: stays ? 'good' : 'bad' }, stays ? 'stays' : 'would go'),
+  cell: ({ checkpoint: { stays } }) => (stays === undefined ? '' : verdictCell(stays)),
 }
 
 function numberColumn(title: string, of: (checkpoint: CheckpointData) => unknown): Column<Row> {

@@ -4,6 +4,7 @@ import type { ReportData, RunData } from '../render/report/data.js'
 import { element, section, type Child } from './dom.js'
 import { SortableTable, type Column } from './table.js'
 import { shownSize, shownTime, shownValue, sortValueOf } from './values.js'
+import { verdictCell } from './verdict.js'
 
 export function runsSection(data: ReportData): HTMLElement {
   const metrics = [...new Set(data.runs.flatMap(({ best }) => best.map(({ metric }) => metric)))].slice(0, 4)
@@ -103,9 +104,7 @@ export function settingsSection({ runs }: ReportData): HTMLElement | null {
   const [first] = named
   if (first === undefined) return null
   const names = [...new Set(named.flatMap(({ hyperparameters }) => Object.keys(hyperparameters)))]
-  const textOf = ({ hyperparameters }: RunData, name: string) =>
-    Object.hasOwn(hyperparameters, name) ? shownValue(hyperparameters[name]) : ''
-  const differing = names.filter((name) => new Set(named.map((run) => textOf(run, name))).size > 1)
+  const differing = names.filter((name) => new Set(named.map((run) => settingText(run, name))).size > 1)
   const same = names.filter((name) => !differing.includes(name))
   return section(
     'settings',
@@ -124,13 +123,17 @@ export function settingsSection({ runs }: ReportData): HTMLElement | null {
               {
                 title: 'Value',
                 value: (name) => sortValueOf(first.hyperparameters[name]),
-                cell: (name) => textOf(first, name),
+                cell: (name) => settingText(first, name),
               },
               { title: 'From', value: (name) => first.hyperparameterSources[name] ?? '' },
             ],
           }).root,
         ]),
   )
+}
+
+function settingText({ hyperparameters }: RunData, name: string): string {
+  return Object.hasOwn(hyperparameters, name) ? shownValue(hyperparameters[name]) : ''
 }
 
 function differences(runs: readonly RunData[], names: readonly string[]): HTMLElement {
@@ -140,7 +143,7 @@ function differences(runs: readonly RunData[], names: readonly string[]): HTMLEl
       title: name,
       value: ({ hyperparameters }) =>
         Object.hasOwn(hyperparameters, name) ? sortValueOf(hyperparameters[name]) : null,
-      cell: ({ hyperparameters }) => (Object.hasOwn(hyperparameters, name) ? shownValue(hyperparameters[name]) : ''),
+      cell: (run) => settingText(run, name),
     })),
   ]
   return new SortableTable({ id: 'differences-table', caption: 'Hyper-parameters that differ', columns, rows: runs })
@@ -180,8 +183,7 @@ function policyOf({ label, plan, checkpoints }: RunData, isNamed: boolean): Node
       {
         title: 'Policy',
         value: ({ stays }) => (stays === true ? 'stays' : 'goes'),
-        cell: ({ stays }) =>
-          element('span', { class: stays === true ? 'good' : 'bad' }, stays === true ? 'stays' : 'would go'),
+        cell: ({ stays }) => verdictCell(stays === true),
       },
       { title: 'Why', value: ({ why = [] }) => why.join('; ') },
     ],
