@@ -6,6 +6,7 @@ import type { ChildEnd } from '../core/jobs/command/index.js'
 import type { JobProcess, StartJob } from '../core/jobs/supervise/index.js'
 import { keepingHangup } from './hangup.js'
 import { startOf } from './process-identity.js'
+import { spawned } from './spawned.js'
 import { hasSignal } from './signal-set.js'
 import { membersOf, type Member } from './members.js'
 import { openToRead } from './open-files.js'
@@ -20,7 +21,9 @@ export function startJob(isForeground: () => boolean, stdio: StdioOptions): Star
     const detached = !isForeground()
     const id = randomUUID()
     const [program, ...rest] = keepingHangup(command, args)
-    const child = spawn(program, rest, { stdio, env: { ...environment, CKPT_JOB: id }, detached })
+    const env = { ...environment, CKPT_JOB: id }
+    const child = spawned(() => spawn(program, rest, { stdio, env, detached }))
+    if (typeof child === 'string') return unstarted(detached, Promise.resolve({ kind: 'unstarted', errno: child }))
     const ended = new Promise<ChildEnd>((resolve) => {
       child.once('error', (error: NodeJS.ErrnoException) => {
         if (child.pid === undefined) resolve({ kind: 'unstarted', errno: error.code ?? 'unknown' })
@@ -28,19 +31,20 @@ export function startJob(isForeground: () => boolean, stdio: StdioOptions): Star
       child.once('exit', (status, signal) => resolve(endOf(status, signal)))
     })
     const { pid } = child
-    if (pid === undefined) {
-      return {
-        pid: null,
-        started: null,
-        isApart: detached,
-        send: () => undefined,
-        sendIfCaught: () => false,
-        remains: () => false,
-        filesOpenToRead: () => null,
-        ended,
-      }
-    }
-    return new Job(pid, detached, `CKPT_JOB=${id}`, ended)
+    return pid === undefined ? unstarted(detached, ended) : new Job(pid, detached, `CKPT_JOB=${id}`, ended)
+  }
+}
+
+function unstarted(isApart: boolean, ended: Promise<ChildEnd>): JobProcess {
+  return {
+    pid: null,
+    started: null,
+    isApart,
+    send: () => undefined,
+    sendIfCaught: () => false,
+    remains: () => false,
+    filesOpenToRead: () => null,
+    ended,
   }
 }
 

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_p
 import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { HookEnd, HookProcess, RunProcess } from '../core/jobs/hooks/index.js'
+import { spawned } from './spawned.js'
 
 /** Bytes of its output that are kept: the last. */
 const longestOutput = 1 << 16
@@ -22,8 +23,8 @@ export const runHookProcess: RunProcess = (wanted) =>
   new Promise((resolve) => {
     const output = new Tail(longestOutput)
     const child = startOf(wanted)
-    if ('errno' in child) {
-      resolve({ reason: { kind: 'unstarted', errno: child.errno }, output: '' })
+    if (typeof child === 'string') {
+      resolve({ reason: { kind: 'unstarted', errno: child }, output: '' })
       return
     }
     child.stdout.on('data', (bytes: Buffer) => output.add(bytes))
@@ -47,19 +48,10 @@ export const runHookProcess: RunProcess = (wanted) =>
     })
   })
 
-/** Node tells some failures by an event, and throws others: an environment that is too large (execve(2), E2BIG). */
-function startOf(wanted: HookProcess): ChildProcessByStdio<null, Readable, Readable> | { readonly errno: string } {
-  try {
-    return spawn(wanted.command, wanted.args, {
-      cwd: wanted.folder,
-      env: environmentFor(wanted),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    })
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    return { errno: code ?? message }
-  }
+function startOf(wanted: HookProcess): ChildProcessByStdio<null, Readable, Readable> | string {
+  const { command, args, folder } = wanted
+  const env = environmentFor(wanted)
+  return spawned(() => spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true }))
 }
 
 function environmentFor({ environment }: HookProcess): NodeJS.ProcessEnv {

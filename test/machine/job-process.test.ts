@@ -10,6 +10,12 @@ import { wait } from '../../src/machine/clock.js'
 const start = (script: string): Promise<JobProcess> =>
   startJob(() => false, 'ignore')('bash', ['-c', script], { PATH: process.env['PATH'] ?? '' })
 
+interface Refused {
+  readonly args: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+  readonly program?: string
+}
+
 /** Until it is true: a shell takes its time to set its trap. */
 async function sentToOneThatCatches(job: JobProcess): Promise<void> {
   while (!job.sendIfCaught('SIGUSR1')) await wait(20)
@@ -63,5 +69,21 @@ describe.runIf(process.platform === 'linux')('what a job has open to read', () =
   it('is nothing of a command that could not be started', async () => {
     const job = await startJob(() => false, 'ignore')('/nowhere/at-all', [], {})
     expect(job.filesOpenToRead()).toBeNull()
+  })
+})
+
+describe('a job that the system will not start', () => {
+  it.each([
+    ['its arguments are too long', { args: ['x'.repeat(3 << 20)], environment: {} }, 'E2BIG'],
+    ['its environment is too long', { args: [], environment: { CKPT_META_X: 'x'.repeat(3 << 20) } }, 'E2BIG'],
+    ['an argument holds a NUL', { args: ['a\0b'], environment: {} }, 'ERR_INVALID_ARG_VALUE'],
+    ['there is no such program', { args: [], environment: {}, program: 'ckpt-nothing' }, 'ENOENT'],
+  ])('has ended, and says why: %s', async (_, { args, environment, program = 'true' }: Refused, errno) => {
+    const job = await startJob(() => false, 'ignore')(program, args, {
+      PATH: process.env['PATH'] ?? '',
+      ...environment,
+    })
+    expect(job.pid).toBeNull()
+    expect(await job.ended).toEqual({ kind: 'unstarted', errno })
   })
 })

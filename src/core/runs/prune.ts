@@ -6,7 +6,7 @@ import { isSound, type Checkpoint, type HealthLevel, type Run } from '../checkpo
 import { bytesFreedBy, fingerprint, pathsOf, weigh, type Fingerprints } from '../changes/disposal/index.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { booksOf, ScanTree } from '../checkpoints/layouts/index.js'
-import { isInForce, readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
+import { isInForce, readProven, stateFolderOf, type Pin, type Proven } from '../changes/state/index.js'
 import {
   checkPolicy,
   plan,
@@ -303,9 +303,16 @@ export async function pinnedPaths(
   return new Map(
     run.checkpoints.flatMap(({ name, path }): [string, string][] => {
       const pin = pins.get(name)
-      return pin !== undefined && isInForce(pin, context.now) ? [[path, pin.note]] : []
+      if (pin === undefined) return []
+      if (isInForce(pin, context.now)) return [[path, pin.note]]
+      storage.custody.warn(`the pin of ${name} has ended${endText(pin)}: it protects no more`)
+      return []
     }),
   )
+}
+
+function endText({ until }: Pin): string {
+  return until === undefined ? '' : ` (${new Date(until * 1000).toISOString()})`
 }
 
 function exclusions(selected: readonly Checkpoint[], { isExcluded }: PruneRequest): ReadonlyMap<Checkpoint, string> {

@@ -3,6 +3,7 @@ import { relative } from 'node:path'
 import { isUnreadable, StorageError } from '../errors.js'
 import { withHealth, type Checkpoint, type Finding, type Run } from '../checkpoint.js'
 import {
+  longestByName,
   otherStateFolderOf,
   readDemotions,
   readDistrustedPins,
@@ -108,5 +109,5 @@ export async function protectingPins(
   const other = await otherStateFolderOf(storage, run, state)
   if (other === null) return pins
   const more = await (state.distrusted === undefined ? readPins(storage, other) : readDistrustedPins(storage, other))
-  return new Map([...more, ...pins])
+  return longestByName([...more.values(), ...pins.values()])
 }

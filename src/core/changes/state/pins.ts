@@ -34,11 +34,11 @@ export async function readPins(storage: ReadStorage, state: StateFolder): Promis
   const list = record?.get('pins') ?? []
   if (!isList(list)) throw badRecord(path, '"pins" is no list')
   const pins = list.map((one) => {
-    const pin = isJsonObject(one) ? toPin(one) : null
+    const pin = isJsonObject(one) ? toPin(storage, path, one) : null
     if (pin === null) throw badRecord(path, 'a pin without the name of a checkpoint')
     return pin
   })
-  return new Map(pins.map((pin) => [pin.name, pin]))
+  return longestByName(pins)
 }
 
 /**
@@ -53,13 +53,27 @@ export async function readDistrustedPins(storage: ReadStorage, state: StateFolde
   if (record === null) return new Map()
   const list = record.get('pins')
   if (!isList(list)) throw unknownPins(path, badRecord(path, '"pins" is no list'))
-  const pins = list.map((one) => (isJsonObject(one) ? toPin(one) : null))
+  const pins = list.map((one) => (isJsonObject(one) ? toPin(storage, path, one) : null))
   if (pins.includes(null)) tellMisfit(storage, path, 'a pin without the name of a checkpoint')
   const readable = pins.filter((pin) => pin !== null)
   if (readable.length > 0) {
     storage.custody.warn(`${path}: the pins there (${readable.length}) protect too, though the folder is not trusted`)
   }
-  return new Map(readable.map((pin) => [pin.name, pin]))
+  return longestByName(readable)
+}
+
+/** Of several pins of one checkpoint the one that protects longest: no record takes away what another one pins. */
+export function longestByName(pins: Iterable<Pin>): Map<string, Pin> {
+  const byName = new Map<string, Pin>()
+  for (const pin of pins) {
+    const other = byName.get(pin.name)
+    if (other === undefined || endOf(pin) >= endOf(other)) byName.set(pin.name, pin)
+  }
+  return byName
+}
+
+function endOf({ until = Infinity }: Pin): number {
+  return until
 }
 
 /** Nothing may go while nobody knows what is pinned. */
@@ -70,15 +84,18 @@ export function unknownPins(path: string, error: CkptError): CkptError {
   })
 }
 
-function toPin(one: JsonObject): Pin | null {
+function toPin(storage: ReadStorage, path: string, one: JsonObject): Pin | null {
   const [name, note, time, told, until] = ['name', 'note', 'time', 'goneTold', 'until'].map((key) => one.get(key))
   if (!isCheckpointName(name)) return null
+  // A pin is made before it ends. What says otherwise is no end that ckpt wrote, and must not let the checkpoint go.
+  const hasEnd = isTime(time) && isTime(until) && until > time
+  if (until !== undefined && !hasEnd) tellMisfit(storage, path, `the pin of ${name} ends before it was made, or never`)
   return {
     name,
     note: isText(note) ? note : '',
     time: isTime(time) ? time : 0,
     goneTold: told === true,
-    ...(isTime(until) ? { until } : {}),
+    ...(hasEnd ? { until } : {}),
   }
 }
 

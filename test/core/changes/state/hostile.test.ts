@@ -15,9 +15,10 @@ import {
 } from '../../../../src/core/changes/state/index.js'
 import type { Run } from '../../../../src/core/checkpoint.js'
 import { pin as pinIt, pinsOf, unpin } from '../../../../src/core/runs/index.js'
+import { pinnedPaths } from '../../../../src/core/runs/prune.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
-import { makeRun, temporaryDirectory } from '../disposal/runs.js'
+import { checkpointAt, makeRun, temporaryDirectory } from '../disposal/runs.js'
 import { lockOptions, machine, owner } from './machine.js'
 
 const user = process.geteuid?.() ?? 0
@@ -104,6 +105,34 @@ describe('the state folder', () => {
     fs.chmodSync(dirname(state), 0o777)
     expect([...(await pinsOf(storage, { path: run }, {})).keys()]).toEqual(['CKPT+a'])
     expect(warnings.join('\n')).toMatch(/pins\.json/)
+  })
+
+  it.each(['0', '1', '-1e12', '1e999', '"never"', 'null', '{}', 'true'])(
+    'may hold a pin that ends at %s, before it was made or never: it protects all the same, and that is told',
+    async (until) => {
+      const { run, state, storage, warnings } = scene()
+      fs.mkdirSync(state, { recursive: true })
+      fs.writeFileSync(join(state, 'pins.json'), `{"pins": [{"name": "CKPT+a", "time": 5, "until": ${until}}]}`)
+      const there = { path: run, checkpoints: [checkpointAt(run, 'CKPT+a')] } as Run
+      expect([...(await pinnedPaths(storage, there, { now: 1e9 })).keys()]).toEqual([join(run, 'CKPT+a')])
+      expect(warnings.join('\n')).toContain('the pin of CKPT+a ends before it was made, or never')
+    },
+  )
+
+  it('may hold several pins of one checkpoint: the one that lasts longest counts, in both folders of state', async () => {
+    const { run, state, storage, stateHome } = scene()
+    const there = { path: run, checkpoints: [checkpointAt(run, 'CKPT+a')] } as Run
+    const ended = { ...pin, until: 2 }
+    fs.mkdirSync(state, { recursive: true })
+    fs.writeFileSync(join(state, 'pins.json'), JSON.stringify({ pins: [pin, ended] }))
+    expect((await pinnedPaths(storage, there, { now: 1e9 })).size).toBe(1)
+    fs.chmodSync(dirname(state), 0o777)
+    await writePins(storage, await stateFolderOf(storage, run), [pin])
+    fs.chmodSync(dirname(state), 0o755)
+    fs.writeFileSync(join(state, 'pins.json'), JSON.stringify({ pins: [ended] }))
+    expect((await pinnedPaths(storage, there, { now: 1e9 })).size).toBe(1)
+    fs.rmSync(stateHome, { recursive: true })
+    expect((await pinnedPaths(storage, there, { now: 1e9 })).size).toBe(0)
   })
 
   const hidden: Readonly<Record<string, (state: string, mine: string) => void>> = {
