@@ -211,6 +211,23 @@ export interface Checkpoint {
   readonly demoted?: readonly DroppedFile[]
   /** What its run was started with. Absent: not looked for. */
   readonly settings?: RunSettings
+  /** What tells its training from others in the folder. Absent: its meta and times alone. */
+  readonly training?: TrainingMarks
+}
+
+/** What tells two trainings apart that wrote into one folder, where a framework keeps it and it is no part of the meta. */
+export interface TrainingMarks {
+  /** Its log so far, in the order of its steps: a training that goes on has the entries of what it went on from. */
+  readonly log: readonly LogMark[]
+  /** By what it is (`batch size`), what does not change while a training goes on. */
+  readonly settings: ReadonlyMap<string, string>
+}
+
+/** One entry of a log. */
+export interface LogMark {
+  readonly step: number
+  /** Stands for all that it says: equal for equal entries. */
+  readonly mark: number
 }
 
 /** What a run was started with, as its checkpoints may be asked for it. */

@@ -2,7 +2,18 @@
  * A layout as data: how one framework arranges checkpoints on disk (docs/adding-a-layout.md). The engine reads it;
  * a layout reads nothing itself, but for the few that need `read`.
  */
-import type { Direction, Finding, Meta, MetaValue, Moment, ParamFile, Part, Pointer, Role } from '../../checkpoint.js'
+import type {
+  Direction,
+  Finding,
+  Meta,
+  MetaValue,
+  Moment,
+  ParamFile,
+  Part,
+  Pointer,
+  Role,
+  TrainingMarks,
+} from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import type { Folder, HistorySource, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
 
@@ -213,6 +224,7 @@ export interface Picked {
   readonly meta: Iterable<readonly [string, MetaValue]>
   readonly measuredAt?: ReadonlyMap<string, Moment>
   readonly findings?: readonly Finding[]
+  readonly training?: TrainingMarks
 }
 
 /** What `read` found of one unit; absent from its answer: it is none of this framework's after all. */

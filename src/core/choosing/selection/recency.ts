@@ -65,10 +65,17 @@ export function byRecency(checkpoints: readonly Checkpoint[]): Recency {
   return { ordered, scale, trainings, ...(warning === undefined ? {} : { warning }) }
 }
 
-/** By times all is in its order anyway. Steps of several runs are not compared so. */
+/** Steps of several runs are not compared so. Times order all anyway; there too the older one's are not this one's. */
 function trainingsIn(checkpoints: readonly Checkpoint[], scale: Scale): readonly (readonly Checkpoint[])[] {
   const isOneRun = checkpoints.every(({ run }) => run === checkpoints[0]?.run)
-  return isOneRun && isCounted(scale) ? trainingsOf(checkpoints, valueOn[scale]) : [checkpoints]
+  const counted = isCounted(scale) ? scale : scale === 'unixtime' ? countedIn(checkpoints) : null
+  return isOneRun && counted !== null ? trainingsOf(checkpoints, valueOn[counted]) : [checkpoints]
+}
+
+/** What all of them count beside their times; null where it is nothing. */
+function countedIn(checkpoints: readonly Checkpoint[]): Scale | null {
+  const counts: readonly Scale[] = ['step', 'epoch']
+  return counts.find((one) => checkpoints.every((checkpoint) => isTime(valueOn[one](checkpoint)))) ?? null
 }
 
 /** True for a scale that a training begun anew in the same folder begins anew too. */

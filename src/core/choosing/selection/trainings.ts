@@ -1,12 +1,14 @@
 /**
- * Several trainings in one folder: a new one was begun where an old one's checkpoints still lie. Then steps fall while
- * times rise, and the highest step is not the newest work.
+ * Several trainings in one folder: a new one was begun where an old one's checkpoints still lie. Then their logs do not
+ * go on from each other, their run ids or batch sizes differ, or steps fall while times rise; and the highest step is
+ * not the newest work.
  */
-import { timeOf, type Checkpoint } from '../../checkpoint.js'
+import type { Checkpoint } from '../../checkpoint.js'
+import { isSameTraining, tellsOfTraining } from './same-training.js'
 
 /** Seconds that must lie between two trainings: what was copied without its times is closer together. */
 const leastGap = 60
-/** A fall is copying in the order of the names where its gap is no longer than so many times the others. */
+/** A fall is copying where its gap is no longer than so many times the others. */
 const usualGap = 3
 
 interface Timed {
@@ -21,16 +23,56 @@ export function trainingsOf(
   checkpoints: readonly Checkpoint[],
   countOf: (checkpoint: Checkpoint) => number | null,
 ): readonly (readonly Checkpoint[])[] {
+  // One clock: where a meta tells the time, the file times of those whose meta is broken are not compared with it.
+  const isTold = checkpoints.some(({ unixtime }) => unixtime !== null)
   const timed = checkpoints.flatMap((checkpoint): Timed[] => {
-    const [time, count] = [timeOf(checkpoint), countOf(checkpoint)]
+    const time = isTold ? checkpoint.unixtime : checkpoint.modified
+    const count = countOf(checkpoint)
     return time === null || count === null || checkpoint.sameAs !== undefined ? [] : [{ checkpoint, time, count }]
   })
   const rising = timed.sort((a, b) => a.time - b.time || a.count - b.count)
+  const parts = toldApart(rising).flatMap(partsByTime)
+  if (parts.length < 2) return [checkpoints]
+  const newest = (part: readonly Timed[]) => part.at(-1)?.time ?? 0
+  return withOthers(
+    parts.sort((a, b) => newest(a) - newest(b)),
+    checkpoints,
+  )
+}
+
+/** Those that say themselves that they are not of one training; all together where they say nothing. Newest last. */
+function toldApart(rising: readonly Timed[]): readonly (readonly Timed[])[] {
+  if (!rising.some(({ checkpoint }) => tellsOfTraining(checkpoint))) return [rising]
+  const groups: (readonly Timed[])[] = []
+  let left = rising
+  for (let newest = left.at(-1); newest !== undefined; newest = left.at(-1)) {
+    const [seed, all] = [newest, left]
+    const kin = all.filter((one) => isKin(one, seed))
+    // The one with the longest log tells more of the others than the newest: that may be of before a fork.
+    const last = kin.reduce((one, another) => (logLength(another) > logLength(one) ? another : one), seed)
+    const group = kin.filter((one) => isKin(one, last))
+    groups.unshift(group)
+    const grouped = new Set(group)
+    left = all.filter((one) => !grouped.has(one))
+    // Where hardly two are alike it is not the training that they tell.
+    if (groups.length > Math.max(2, rising.length / 2)) return [rising]
+  }
+  return groups
+}
+
+function isKin(one: Timed, another: Timed): boolean {
+  return one === another || isSameTraining(one.checkpoint, another.checkpoint) !== false
+}
+
+function logLength({ checkpoint }: Timed): number {
+  return checkpoint.training?.log.length ?? 0
+}
+
+function partsByTime(rising: readonly Timed[]): (readonly Timed[])[] {
   const falls = fallsIn(rising)
-  if (falls.length === 0 || isCopying(rising, falls)) return [checkpoints]
+  if (falls.length === 0 || isCopying(rising, falls)) return [rising]
   const starts = [0, ...falls, rising.length]
-  const parts = starts.slice(0, -1).map((start, index) => rising.slice(start, starts[index + 1]))
-  return withOthers(parts, checkpoints)
+  return starts.slice(0, -1).map((start, index) => rising.slice(start, starts[index + 1]))
 }
 
 /** Where a training begins: lower than what was reached, and well after it. */
@@ -48,14 +90,19 @@ function fallsIn(rising: readonly Timed[]): number[] {
   return falls
 }
 
-/** Copies have the times of the copying: in the order of the names, or in none. */
+/**
+ * Copies have the times of the copying: in the order of the names, or in none. Where their logs go on from each other,
+ * any order is a copy's while it takes its time evenly.
+ */
 function isCopying(rising: readonly Timed[], falls: readonly number[]): boolean {
   if (falls.length > Math.max(1, rising.length / 4)) return true
-  const isByName = rising.every(({ checkpoint }, index) => {
+  if (rising.some(({ checkpoint }) => checkpoint.unixtime !== null)) return false
+  const isSteady = rising.every(({ checkpoint }, index) => {
     const before = rising[index - 1]
-    return before === undefined || before.checkpoint.name < checkpoint.name
+    if (before === undefined || before.checkpoint.name < checkpoint.name) return true
+    return isSameTraining(before.checkpoint, checkpoint) === true
   })
-  if (!isByName || rising.some(({ checkpoint }) => checkpoint.unixtime !== null)) return false
+  if (!isSteady) return false
   const gapAt = (index: number) => (rising[index]?.time ?? 0) - (rising[index - 1]?.time ?? 0)
   const others = rising.flatMap((_, index) => (index === 0 || falls.includes(index) ? [] : [gapAt(index)]))
   const longest = Math.max(...others, 0)
@@ -109,6 +156,6 @@ export function describeTrainings(trainings: readonly (readonly Checkpoint[])[],
     return `${index === 0 ? 'the newest' : 'an older one'} (${count - index}) saved ${listed}`
   })
   return [
-    `${count} trainings lie in this folder, for steps fall while times rise: ${parts.join('; ')}. The newest one's come first; --training newest|N|all says which is meant`,
+    `${count} trainings lie in this folder, by their steps, times and logs: ${parts.join('; ')}. The newest one's come first; --training newest|N|all says which is meant`,
   ]
 }

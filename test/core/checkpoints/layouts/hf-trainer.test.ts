@@ -77,6 +77,33 @@ describe('Hugging Face Trainer checkpoints', () => {
     expect(checkpoint?.pointsTo).toEqual([{ label: 'best_model_checkpoint', name: 'checkpoint-10', purpose: 'best' }])
   })
 
+  it('have marks of their log, equal where one goes on from another, and what they were trained with', async () => {
+    const entries = [
+      { step: 5, loss: 3.25, grad_norm: 1e-7 },
+      { loss: 2, step: 10, learning_rate: 0.1 },
+      { step: 15, loss: 1 },
+    ]
+    const later = entries.map((one, index) => (index === 0 ? { ...one, grad_norm: 2e-7 } : one))
+    const state = (step: number, log: readonly object[]) =>
+      stateOf({ global_step: step, log_history: log, train_batch_size: 8, max_steps: 30, num_train_epochs: 3 })
+    const root = write(makeFolder(), {
+      'checkpoint-10/trainer_state.json': state(10, entries.slice(0, 2)),
+      'checkpoint-15/trainer_state.json': state(15, entries),
+      'checkpoint-20/trainer_state.json': state(20, later),
+    })
+    const [ten, fifteen, twenty] = (await loadRun(storage, root)).checkpoints.map(({ training }) => training)
+    expect(ten?.log).toEqual(fifteen?.log.slice(0, 2))
+    expect(twenty?.log.slice(1)).toEqual(fifteen?.log.slice(1))
+    expect(twenty?.log[0]).not.toEqual(fifteen?.log[0])
+    expect(ten?.settings).toEqual(
+      new Map([
+        ['batch size', '8'],
+        ['all steps', '30'],
+        ['all epochs', '3'],
+      ]),
+    )
+  })
+
   it('say of values that were measured at other steps at which, and tell their own by the training log', async () => {
     const log = [
       { step: 6, epoch: 0.6, eval_loss: 0.5 },

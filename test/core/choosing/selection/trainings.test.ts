@@ -38,8 +38,65 @@ describe('two trainings in one folder', () => {
     expect(trainings(...[300, 400, 100, 200, 210, 220, 230, 50].map((step, index) => at(step, index)))).toHaveLength(3)
   })
 
-  it('are not looked for where times order all anyway', () => {
+  it('are seen where times order all anyway', () => {
     const timed = (epoch: number, unixtime: number) => checkpoint(`e${epoch}`, { meta: { epoch, unixtime } })
-    expect(byRecency([timed(5, 1000), timed(1, 9000)]).trainings).toHaveLength(1)
+    expect(trainings(timed(5, 1000), timed(6, 2000), timed(1, 9000), timed(2, 9900))).toEqual(['e5 e6', 'e1 e2'])
+    expect(trainings(timed(1, 1000), timed(2, 2000), timed(2, 2100), timed(3, 9000))).toHaveLength(1)
+    // The file times of what has lost its meta are of another clock.
+    const broken = checkpoint('e4', { epoch: 4, unixtime: null, modified: 99999 })
+    expect(trainings(timed(3, 1000), broken, timed(5, 3000))).toHaveLength(1)
+  })
+})
+
+describe('two trainings whose steps rise with the times', () => {
+  /** A log with an entry every 100 steps up to `last`; `loss` tells one training's from another's. */
+  function logged(step: number, minutes: number, loss: number, settings: Readonly<Record<string, string>> = {}) {
+    const log = [...Array(step / 100).keys()].map((index) => ({ step: (index + 1) * 100, mark: loss * 1000 + index }))
+    const training = { log, settings: new Map(Object.entries(settings)) }
+    return checkpoint(`checkpoint-${step}`, { step, modified: minutes * 60, training })
+  }
+
+  it('are told apart by a log that does not go on', () => {
+    const all = [logged(100, 0, 1), logged(200, 10, 1), logged(300, 20, 2), logged(400, 30, 2)]
+    expect(trainings(...all)).toEqual(['checkpoint-100 checkpoint-200', 'checkpoint-300 checkpoint-400'])
+    expect(order(...all)).toEqual([400, 300, 200, 100])
+  })
+
+  it('are one where the log goes on, whatever the batch size and the number of steps', () => {
+    const later = logged(300, 20, 1, { 'batch size': '16', 'all steps': '900' })
+    expect(trainings(logged(100, 0, 1, { 'batch size': '8' }), logged(200, 10, 1), later)).toHaveLength(1)
+  })
+
+  it('are told apart at the fork, where one went on from an earlier checkpoint', () => {
+    const fork = logged(300, 90, 1)
+    const log = [...(fork.training?.log.slice(0, 2) ?? []), { step: 300, mark: 77 }]
+    const forked = { ...fork, training: { log, settings: new Map<string, string>() } }
+    expect(trainings(logged(100, 0, 1), logged(200, 10, 1), logged(400, 30, 1), forked)).toEqual([
+      'checkpoint-400',
+      'checkpoint-100 checkpoint-200 checkpoint-300',
+    ])
+  })
+
+  it('are told apart by run id or batch size where there is no log', () => {
+    const of = (step: number, meta: Readonly<Record<string, string | number>>) =>
+      checkpoint(`s${step}`, { meta: { step, ...meta }, modified: step * 60 })
+    for (const key of ['run_id', 'wandb_run_id', 'batch_size', 'train-batch-size', 'max_steps']) {
+      expect(trainings(of(10, { [key]: 1 }), of(20, { [key]: 1 }), of(30, { [key]: 2 })), key).toEqual([
+        's10 s20',
+        's30',
+      ])
+    }
+    // A value for each is none of the training's.
+    expect(trainings(...[1, 2, 3, 4, 5].map((id) => of(id, { run_id: `r${id}` })))).toHaveLength(1)
+  })
+
+  it('are not seen in copies whose logs go on from each other, in whatever order they were copied', () => {
+    const copied = [logged(200, 0, 1), logged(300, 5, 1), logged(100, 10, 1), logged(400, 15, 1)]
+    expect(trainings(...copied)).toHaveLength(1)
+    expect(order(...copied)).toEqual([400, 300, 200, 100])
+    // Nor do logs that have lost their beginnings tell anything.
+    const kept = (step: number) => ({ log: [{ step, mark: step }], settings: new Map<string, string>() })
+    const cut = [100, 200, 300].map((step) => checkpoint(`c${step}`, { step, modified: step, training: kept(step) }))
+    expect(trainings(...cut)).toHaveLength(1)
   })
 })

@@ -1,5 +1,12 @@
 /** What a checkpoint says of itself, gathered from its sources key by key. */
-import { isMeta, type Finding, type Meta, type MetaValue, type Moment } from '../../../checkpoint.js'
+import {
+  isMeta,
+  type Finding,
+  type Meta,
+  type MetaValue,
+  type Moment,
+  type TrainingMarks,
+} from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
 import { findingOf } from '../folders.js'
 import { quoteValue } from '../numbers.js'
@@ -11,6 +18,7 @@ import { pathOf, valueIn, type FileLook, type Unit } from './unit.js'
 export interface Told {
   readonly meta: ReadonlyMap<string, MetaValue>
   readonly measuredAt?: ReadonlyMap<string, Moment>
+  readonly training?: TrainingMarks
   readonly findings: readonly Finding[]
   /** From the name: step and epoch are the checkpoint's, and no part of what it says of itself. */
   readonly isOfName?: boolean
@@ -133,8 +141,13 @@ function takenFrom(source: FactFile, content: Meta, unit: Unit, known: Meta): To
 /** What a spec's own function gave. */
 export function pickedAs(picked: Picked | Meta): Told {
   if (isMetaMap(picked)) return { meta: picked, findings: noFindings }
-  const { meta, findings = [], measuredAt } = picked
-  return { meta: new Map(meta), findings, ...(measuredAt === undefined ? {} : { measuredAt }) }
+  const { meta, findings = [], measuredAt, training } = picked
+  return {
+    meta: new Map(meta),
+    findings,
+    ...(measuredAt === undefined ? {} : { measuredAt }),
+    ...(training === undefined ? {} : { training }),
+  }
 }
 
 function isMetaMap(picked: Picked | Meta): picked is Meta {

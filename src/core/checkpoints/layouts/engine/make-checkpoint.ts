@@ -98,6 +98,8 @@ export function toCheckpoint(
   if (uncounted !== undefined) checkpoint.uncounted = uncounted
   if (resumable !== undefined) checkpoint.resumable = resumable
   if (lacks.length > 0) checkpoint.lacks = lacks
+  const training = one.told.find((told) => told?.training !== undefined)?.training
+  if (training !== undefined) checkpoint.training = training
   return checkpoint
 }
 

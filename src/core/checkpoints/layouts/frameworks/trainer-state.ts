@@ -2,7 +2,15 @@
  * What a Trainer's `trainer_state.json` says of the checkpoint that it lies in
  * (transformers/trainer_callback.py, `TrainerState`).
  */
-import { isMeta, type Direction, type Finding, type Meta, type MetaValue, type Moment } from '../../../checkpoint.js'
+import {
+  isMeta,
+  type Direction,
+  type Finding,
+  type LogMark,
+  type Meta,
+  type MetaValue,
+  type Moment,
+} from '../../../checkpoint.js'
 import { readJsonObject, type JsonObject } from '../../../formats/json.js'
 import { directionOf, longestKey, mostKeys } from '../../meta/index.js'
 import { quoteValue, toFinite } from '../numbers.js'
@@ -24,6 +32,9 @@ const facts = new Set([
   'best_global_step',
   'logging_steps',
   'save_steps',
+  'train_batch_size',
+  'max_steps',
+  'num_train_epochs',
 ])
 
 /**
@@ -55,7 +66,18 @@ export function tellTrainerState(text: Uint8Array): Picked {
   }
   const measuredAt = log.measuredElsewhere(loggedEvery(state))
   const findings = [...(log.isCut ? [tooManyMetrics] : []), ...(log.hasLongKey ? [tooLongName] : [])]
-  return { meta, measuredAt, findings }
+  return { meta, measuredAt, findings, training: { log: log.marks, settings: settingsOf(state) } }
+}
+
+/** What another training in the same folder would have otherwise. */
+function settingsOf(state: JsonObject): Map<string, string> {
+  const named = { 'batch size': 'train_batch_size', 'all steps': 'max_steps', 'all epochs': 'num_train_epochs' }
+  return new Map(
+    Object.entries(named).flatMap(([what, key]): [string, string][] => {
+      const value = toFinite(state.get(key))
+      return value === null || value <= 0 ? [] : [[what, String(value)]]
+    }),
+  )
 }
 
 function wrong(reason: string): Picked {
@@ -67,6 +89,9 @@ function corruptState(reason: string): Finding {
 }
 
 const noFacts: ReadonlySet<string> = new Set()
+
+/** A fork later than that in the log is told by times alone. */
+const mostMarks = 4096
 
 const tooManyMetrics = corruptState(`its log has more than ${mostKeys} metrics; at most that many are read`)
 
@@ -102,6 +127,7 @@ class Log {
   readonly step: MetaValue | undefined
   readonly best: MetaValue | undefined
   readonly #bestStep: number | null
+  readonly marks: LogMark[] = []
   isCut = false
   hasLongKey = false
 
@@ -126,6 +152,7 @@ class Log {
       return
     }
     this.#judge(entry, step)
+    if (step >= 0 && this.marks.length < mostMarks) this.marks.push({ step, mark: markOf(entry) })
     for (const [key, value] of entry) {
       const known = this.#stepOf.get(key)
       if (key === 'step' || key === 'epoch' || step < (known ?? -Infinity)) continue
@@ -177,6 +204,22 @@ class Log {
       }),
     )
   }
+}
+
+const double = new Float64Array(1)
+const halves = new Int32Array(double.buffer)
+
+/** 32 bits of the numbers in an entry, whatever the order of its keys. */
+function markOf(entry: Meta): number {
+  let mark = 0
+  for (const [key, value] of entry) {
+    if (typeof value !== 'number') continue
+    double[0] = value
+    const low = Math.imul((halves[0] ?? 0) ^ Math.imul(key.length, 0x9e3779b1), 0x85ebca6b)
+    const high = Math.imul((halves[1] ?? 0) ^ key.charCodeAt(key.length - 1), 0xc2b2ae35)
+    mark = (mark + (low ^ (low >>> 15) ^ high ^ (high >>> 13))) | 0
+  }
+  return mark
 }
 
 /** The path is as the job saw it, perhaps on another machine: its last part is the name here. */
