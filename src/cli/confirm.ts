@@ -1,7 +1,7 @@
 /** The question before something is destroyed. */
 import { createInterface } from 'node:readline/promises'
 import { CkptError } from '../core/errors.js'
-import { shown } from '../render/shown.js'
+import { shown } from '../render/escape-output.js'
 
 export type Answer = 'yes' | 'no' | 'show' | 'edit'
 

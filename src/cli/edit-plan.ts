@@ -2,7 +2,7 @@
 import { PlanEditor } from './plan-editor.js'
 import { CkptError } from '../core/errors.js'
 import type { ByHand, PrunePlan } from '../core/runs/index.js'
-import { keyboard, stopLikeCtrlZ } from '../machine/keys.js'
+import { keyboard, stopLikeCtrlZ } from '../machine/key-presses.js'
 import { keepScreen } from '../machine/terminal-signals.js'
 import type { Output } from '../render/output.js'
 import { pageOf, renderPlanList } from '../render/plan-list.js'

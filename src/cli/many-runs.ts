@@ -36,7 +36,7 @@ import { formatAge } from '../render/units.js'
 import { BaseCommand } from './base-command.js'
 import { confirm } from './confirm.js'
 import type { Description } from './described-command.js'
-import { writersOf } from './writers.js'
+import { writersOf } from './run-writers.js'
 
 /** How a change of many runs was asked for. */
 export interface ManyChoices {

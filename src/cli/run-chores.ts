@@ -30,7 +30,7 @@ import type { Storage } from '../core/storage/storage.js'
 import type { Chores, JobPlan } from '../core/jobs/supervise/index.js'
 import { copyTime } from '../machine/exact-times.js'
 import { heldForWriting } from '../machine/open-files.js'
-import { clearedLines } from '../render/cleared.js'
+import { clearedLines } from '../render/cleared-obstacles.js'
 import { describePointed } from '../render/prune.js'
 import { UserCommands } from '../machine/user-commands.js'
 

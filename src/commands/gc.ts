@@ -32,7 +32,7 @@ import {
 } from '../core/runs/index.js'
 import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset, wait } from '../machine/clock.js'
-import { userName } from '../machine/people.js'
+import { userName } from '../machine/users-and-groups.js'
 import { idleColumns, idleDocument, type IdleRun } from '../render/gc.js'
 import { describeWarnings, manyDocument, renderManyPlans } from '../render/prune-many.js'
 import { plural } from '../render/units.js'

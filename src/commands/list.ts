@@ -38,7 +38,7 @@ import { checked, recursiveFlag, runArgument, selectionFlags, verifyFlag, stateF
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn, type Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
-import { bestByPath, marksOf, sortRows } from '../render/rows.js'
+import { bestByPath, marksOf, sortRows } from '../render/checkpoint-rows.js'
 import { wait } from '../machine/clock.js'
 import { columnNames, renderFlat, renderRun, runDocument, runOfManyDocument, type View } from '../render/run.js'
 

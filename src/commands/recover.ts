@@ -4,7 +4,7 @@ import { Flags } from '@oclif/core'
 import { wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { type StartCandidate, type PassedOver } from '../core/runs/pass-over.js'
+import { type StartCandidate, type PassedOver } from '../core/runs/pass-over-damaged.js'
 import { fillArguments, jobEnvironment, runChild, stage, type LinkKind } from '../core/jobs/command/index.js'
 import {
   choose,
@@ -26,7 +26,7 @@ import { leaveDamagedFlag, runArgument, selectionFlags, verifyFlag, stateFlag } 
 import { JobCommand } from '../cli/job-command.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import { toDocument } from '../render/checkpoints.js'
-import { clearedLines } from '../render/cleared.js'
+import { clearedLines } from '../render/cleared-obstacles.js'
 import { printable } from '../render/printable.js'
 import { placingHooks } from '../cli/file-hooks.js'
 import { processSignals, startChild } from '../machine/run-child.js'

@@ -8,7 +8,7 @@ import { keepingHangup } from './hangup.js'
 import { startOf } from './process-identity.js'
 import { spawned } from './spawned.js'
 import { hasSignal } from './signal-set.js'
-import { membersOf, type Member } from './members.js'
+import { membersOf, type Member } from './job-members.js'
 import { openToRead } from './open-files.js'
 
 /**

@@ -1,5 +1,5 @@
 /** Text in columns without a head. */
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 export interface AlignedOptions {
   /** Columns of the terminal that there are; no bound in a pipe. */

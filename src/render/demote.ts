@@ -2,12 +2,12 @@
 import type { Run } from '../core/checkpoint.js'
 import type { DemotePlan, DemotionDone } from '../core/runs/index.js'
 import { painter } from './colours.js'
-import { hang } from './hang.js'
+import { hang } from './hanging-indent.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { describePointed } from './prune.js'
 import { formatSize, plural } from './units.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 export function renderDemotePlan(run: Run, plan: DemotePlan, { output }: { now: number; output: Output }): string[] {
   const paint = painter(output.colours)

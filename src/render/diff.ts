@@ -3,7 +3,7 @@ import { isComparable, type Both, type Comparison, type Measured } from '../core
 import { plainShape, type TensorFile, type TensorInfo } from '../core/tensors/read/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
-import { hangBehindName } from './hang.js'
+import { hangBehindName } from './hanging-indent.js'
 import { formatNumber, plural } from './units.js'
 
 /** Nothing is compared by value where `measured` is null. */

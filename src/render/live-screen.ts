@@ -1,7 +1,7 @@
 /** A terminal's second screen, drawn anew in one go; the first one is as it was when that is left. */
 import type { TextStream } from '../machine/standard-streams.js'
-import { shown } from './shown.js'
-import { displayWidth } from './width.js'
+import { shown } from './escape-output.js'
+import { displayWidth } from './text-width.js'
 
 /** Xterm's control sequences: private modes 1049 (second screen), 25 (cursor), 7 (wrapping), 2026 (drawn in one go). */
 const enter = '\u001b[?1049h\u001b[?25l'

@@ -2,7 +2,7 @@
 import type { TextStream } from '../machine/standard-streams.js'
 import { LiveScreen } from './live-screen.js'
 import { printable } from './printable.js'
-import { shown } from './shown.js'
+import { shown } from './escape-output.js'
 
 export class Output {
   readonly isTerminal: boolean

@@ -5,7 +5,7 @@ import { printable } from './printable.js'
 import { renderCheckpoint } from './show.js'
 import type { Output } from './output.js'
 import { formatAge, formatSize, plural } from './units.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 export interface ListedRow {
   readonly checkpoint: Checkpoint

@@ -6,11 +6,11 @@ import { bestPerMetric, byRecency, metricOrders, valueFor } from '../core/choosi
 import type { CarriedOut, Intent, Pointed, PrunePlan } from '../core/runs/index.js'
 import { summarise } from './checkpoints.js'
 import { painter } from './colours.js'
-import { hang } from './hang.js'
+import { hang } from './hanging-indent.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { formatAge, formatNumber, formatSize, plural } from './units.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 interface PlanView {
   /** Unix seconds. */

@@ -1,5 +1,5 @@
 /** Long names in little room: the middle goes, but never the part by which a name differs from the others. */
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 const gap = '…'
 

@@ -16,14 +16,14 @@ import { aligned } from './aligned.js'
 import { describeFinding, formatMeta, gradeColours, isoTime, resumableText } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
-import { hang, hangRows } from './hang.js'
+import { hang, hangRows } from './hanging-indent.js'
 import { printable } from './printable.js'
 import { layoutsOf } from './run.js'
 import { settingLines } from './settings.js'
 import { shellWord } from '../core/jobs/schedulers/shell-word.js'
 import { foldedLines, sumUp } from './tensors.js'
 import { allDigits, formatAge, formatNumber, formatSize } from './units.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 interface Context {
   /** Unix seconds. */

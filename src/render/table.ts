@@ -1,8 +1,8 @@
 /** Rows in columns: a table where a person looks at a screenful, plain aligned text in a pipe and beyond. */
 import { ownStyles, type Paint } from './colours.js'
 import { shortenNames } from './shorten.js'
-import { shown } from './shown.js'
-import { displayWidth } from './width.js'
+import { shown } from './escape-output.js'
+import { displayWidth } from './text-width.js'
 
 export interface Column<Row> {
   readonly title: string

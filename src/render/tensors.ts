@@ -6,11 +6,11 @@ import { formatMeta } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import { foldTensors } from './fold-tensors.js'
 import type { Output } from './output.js'
-import { hangRows } from './hang.js'
+import { hangRows } from './hanging-indent.js'
 import { printable } from './printable.js'
 import { fit, type Column } from './table.js'
 import { formatSize, numberOrDash, plural } from './units.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 import { aligned, alignedRows, shortened } from './aligned.js'
 
 export interface ListedTensor extends TensorInfo, Measured {

@@ -16,7 +16,7 @@ import {
 } from '../core/tensors/transfer/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
-import { hangBehindName } from './hang.js'
+import { hangBehindName } from './hanging-indent.js'
 import { printable } from './printable.js'
 import { formatSize, plural } from './units.js'
 

@@ -2,7 +2,7 @@
 import type { TrashEntry } from '../core/changes/state/index.js'
 import { printable } from './printable.js'
 import { formatAge, formatSize } from './units.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 /** One line each: name, how long it has been there, the bytes that removing it frees, and why it went. */
 export function renderTrash(entries: readonly TrashEntry[], now: number): string[] {

@@ -3,7 +3,7 @@ import type { Paint } from './colours.js'
 import { printable } from './printable.js'
 import { sparkline } from './sparkline.js'
 import { formatNumber } from './units.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 export interface Extreme {
   readonly value: number | bigint

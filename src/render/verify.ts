@@ -3,13 +3,13 @@ import { isDamaged, isUnreadable, type Checkpoint } from '../core/checkpoint.js'
 import type { Verified } from '../core/runs/index.js'
 import { describeFinding, toDocument } from './checkpoints.js'
 import { painter } from './colours.js'
-import { hang } from './hang.js'
+import { hang } from './hanging-indent.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { nameOfRun } from './runs.js'
 import { renderTable, type Column } from './table.js'
 import { plural } from './units.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 /** `heads` sums runs up, by path, of which only some checkpoints are told here. */
 export function renderVerified(

@@ -6,7 +6,7 @@ import { roomOf, usualPause, type JobState, type WatchedRun } from '../core/jobs
 import { columnFor, formatMeta, isMetaColumn, type Row } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import { printable } from './printable.js'
-import { bestByPath, marksOf } from './rows.js'
+import { bestByPath, marksOf } from './checkpoint-rows.js'
 import { columnNames } from './run.js'
 import { sparkline } from './sparkline.js'
 import { laterLeaveFirst, renderLines, staying, type Column } from './table.js'

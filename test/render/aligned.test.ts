@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { aligned } from '../../src/render/aligned.js'
-import { displayWidth } from '../../src/render/width.js'
+import { displayWidth } from '../../src/render/text-width.js'
 
 const rows = [
   ['a', 'F32', '[2]'],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { painter } from '../../src/render/colours.js'
 import { cutTo, LiveScreen } from '../../src/render/live-screen.js'
-import { shown } from '../../src/render/shown.js'
+import { shown } from '../../src/render/escape-output.js'
 import { sparkline } from '../../src/render/sparkline.js'
 
 function screen(columns: number, rows: number) {

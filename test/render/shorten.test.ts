@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { shortenNames } from '../../src/render/shorten.js'
-import { displayWidth } from '../../src/render/width.js'
+import { displayWidth } from '../../src/render/text-width.js'
 
 describe('shortenNames', () => {
   it('leaves names that fit', () => {

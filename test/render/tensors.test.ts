@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { TensorInfo } from '../../src/core/tensors/read/index.js'
 import { foldedLines, renderTensors, type ListedTensor } from '../../src/render/tensors.js'
-import { displayWidth } from '../../src/render/width.js'
+import { displayWidth } from '../../src/render/text-width.js'
 
 const layer = 'model.decoder.transformer.layers'
 const long = `callbacks.${'x'.repeat(90)}.best`

@@ -56,7 +56,7 @@ async function parseSettings(
 ): Promise<Settings> {
   const { parseConfig } = await import('./settings-file.js')
   const { followWay } = await import('./trust.js')
-  const { people } = await import('../../machine/people.js')
+  const { people } = await import('../../machine/users-and-groups.js')
   const library = await import('yaml')
   const names = commandIds.map((id) => id.replaceAll(':', ' '))
   const read = async (path: string, way: Way) => {

@@ -4,7 +4,7 @@
  */
 import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs'
 import { dirname, join, parse, sep } from 'node:path'
-import type { People } from '../../machine/people.js'
+import type { People } from '../../machine/users-and-groups.js'
 
 /** What the user's own settings say of others. */
 export interface Trusted {

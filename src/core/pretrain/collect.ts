@@ -12,7 +12,7 @@ import type { MadeRecord } from './record.js'
 import { orFailed, originOf, type Failed, type Item } from './survey.js'
 import { Tally } from './combined-progress.js'
 import { draftName, Workshop } from './download-folder.js'
-import { workThrough } from './work-through.js'
+import { workThrough } from './few-at-a-time.js'
 
 export interface CollectContext {
   readonly storage: Storage

@@ -7,7 +7,7 @@ import type { LocalFile, RemoteFile, SourceContext } from './sources/index.js'
 import type { ReadStorage, Stat } from '../storage/storage.js'
 import type { LinkStrategy, Loadable, PretrainPlan } from './plan.js'
 import type { Made, MadeRecord } from './record.js'
-import { workThrough } from './work-through.js'
+import { workThrough } from './few-at-a-time.js'
 
 /** `keep`: it is there already. `use`: where it lies, for nothing is collected. */
 export type Action =

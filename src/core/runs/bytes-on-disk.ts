@@ -2,7 +2,7 @@
 import { StorageError } from '../errors.js'
 import type { Checkpoint } from '../checkpoint.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { readTree } from '../storage/tree.js'
+import { readTree } from '../storage/entries-below.js'
 
 /**
  * Bytes of each checkpoint by its path, as `du` counts them: blocks of files and folders, a file with several names

@@ -5,7 +5,7 @@ import { TotalSize } from '../checkpoints/layouts/index.js'
 import { metricOrders, varyingKeys } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { axisOf, curvesOf, type Curve, type CurveAxis } from './curves.js'
-import { examine } from './open.js'
+import { examine } from './open-run.js'
 import { arrange } from './rank-and-filter.js'
 import { bestKnown, type BestOfRun } from './summarise-run.js'
 

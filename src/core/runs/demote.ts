@@ -12,7 +12,7 @@ import { CkptError } from '../errors.js'
 import { resumeOnly } from '../checkpoints/layouts/index.js'
 import { bestOrder, byRecency, describeOrder, rank, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { keepBooks, planBooks, toPointed, type Parting, type Pointed } from './keep-books.js'
+import { keepBooks, planBooks, toPointed, type Parting, type Pointed } from './update-pointers.js'
 import { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
 import type { StateLocation } from './run-with-state.js'
 

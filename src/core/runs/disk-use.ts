@@ -3,7 +3,7 @@ import { sep } from 'node:path'
 import type { Checkpoint, Role, Run } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { readTree } from '../storage/tree.js'
+import { readTree } from '../storage/entries-below.js'
 
 /** `both`: weights and all that resuming needs in one file. */
 export type UseKind = 'weights' | 'resume' | 'both' | 'other'

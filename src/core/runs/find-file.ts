@@ -16,7 +16,7 @@ import { rank, valueFor, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { findTensorFolder, isTensorFile } from '../tensors/read/index.js'
 import { arrange, type Query } from './rank-and-filter.js'
-import { examineOne, openRun } from './open.js'
+import { examineOne, openRun } from './open-run.js'
 
 export interface FileRequest {
   /** Absolute: where names that are no paths are looked up. */

@@ -2,13 +2,13 @@
 import { distinct, healthFrom, isSound, isUnreadable, type Checkpoint, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle } from '../checkpoints/health/index.js'
-import type { StartCandidate } from './pass-over.js'
+import type { StartCandidate } from './pass-over-damaged.js'
 import { findLayout, measure } from '../checkpoints/layouts/index.js'
 import { endedByItself } from '../changes/journal/index.js'
 import { isSavedByCkpt } from '../changes/saving/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { choose, type ChooseContext, type ChooseRequest } from './choose.js'
-import { examine } from './open.js'
+import { choose, type ChooseContext, type ChooseRequest } from './choose-to-resume.js'
+import { examine } from './open-run.js'
 
 /** The job's last start began without a checkpoint, and none was seen whole since. Times are Unix seconds. */
 export interface FromNothing {

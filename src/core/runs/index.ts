@@ -1,6 +1,6 @@
 /** A run as a whole: the parts of core put together for the questions that people ask of one. */
 export { arrange, namesInOrders, namesInQuery, type Arranged, type Query } from './rank-and-filter.js'
-export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './choose.js'
+export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './choose-to-resume.js'
 export {
   eachRun,
   examine,
@@ -15,11 +15,11 @@ export {
   readWhole,
   type Named,
   type OpenedRuns,
-} from './open.js'
-export { loneFile, loneFolder, type Lone } from './lone.js'
-export { clearTheWay, describeObstacle, tellObstacles, type ClearContext, type Cleared } from './clear-the-way.js'
+} from './open-run.js'
+export { loneFile, loneFolder, type Lone } from './lone-weights.js'
+export { clearTheWay, describeObstacle, tellObstacles, type ClearContext, type Cleared } from './clear-obstacles.js'
 export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './first-start.js'
-export { cutShort } from './cut-short.js'
+export { cutShort } from './save-cut-short.js'
 export {
   axisOf,
   curvesOf,
@@ -31,10 +31,10 @@ export {
   type CurvePoint,
 } from './curves.js'
 export type { ObstacleContext, ObstacleRequest } from './obstacles.js'
-export { whyLocked, type ByHand } from './by-hand.js'
+export { whyLocked, type ByHand } from './plan-by-hand.js'
 export { applyPlan } from './apply-plan-file.js'
-export { carryOut, remember, type CarriedOut, type CarryOutOptions, type Going } from './carry-out.js'
-export type { Pointed } from './keep-books.js'
+export { carryOut, remember, type CarriedOut, type CarryOutOptions, type Going } from './carry-out-prune.js'
+export type { Pointed } from './update-pointers.js'
 export { carryOutDemotion, planDemote, type DemotePlan, type DemoteRequest, type DemotionDone } from './demote.js'
 export { intentOf, refusalOf, type Intent } from './prune-intent.js'
 export { emptyAndFinish, finishDemotionsOf } from './finish-interrupted.js'

@@ -10,7 +10,7 @@ import {
   type Run,
 } from '../checkpoint.js'
 import { settle } from '../checkpoints/health/index.js'
-import { reasonIn, requireKeys } from './pass-over.js'
+import { reasonIn, requireKeys } from './pass-over-damaged.js'
 import {
   findLayout,
   findLeftovers,
@@ -21,8 +21,8 @@ import {
 } from '../checkpoints/layouts/index.js'
 import { byRecency } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { cutShort } from './cut-short.js'
-import { examineOne } from './open.js'
+import { cutShort } from './save-cut-short.js'
+import { examineOne } from './open-run.js'
 
 export interface ObstacleRequest {
   readonly verify: HealthLevel

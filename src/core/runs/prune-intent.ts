@@ -1,7 +1,7 @@
 /** A prune's plan, and what of it is to be carried out. */
 import { describeStay, type RemovalFailure } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
-import type { Going } from './carry-out.js'
+import type { Going } from './carry-out-prune.js'
 import type { PrunePlan } from './prune.js'
 
 export interface Intent {

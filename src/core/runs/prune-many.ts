@@ -3,7 +3,7 @@ import { timeOf, type Run } from '../checkpoint.js'
 import type { WalkedRun } from '../checkpoints/layouts/index.js'
 import { CkptError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
-import type { CarriedOut } from './carry-out.js'
+import type { CarriedOut } from './carry-out-prune.js'
 import type { WrittenPlan } from './plan-file.js'
 import type { PrunePlan } from './prune.js'
 

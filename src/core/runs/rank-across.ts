@@ -3,7 +3,7 @@ import { isSound, stateOf, timeOf, type Checkpoint, type Run } from '../checkpoi
 import { CkptError } from '../errors.js'
 import { describeOrder, rank, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { examineAcross } from './open.js'
+import { examineAcross } from './open-run.js'
 import type { PruneRequest } from './prune.js'
 import { arrange } from './rank-and-filter.js'
 

@@ -19,7 +19,7 @@ import {
   type TrainingChoice,
 } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { examineAcross } from './open.js'
+import { examineAcross } from './open-run.js'
 import { withSettingsFor } from './with-settings.js'
 
 /** Which checkpoints are meant, and which of them is best. */

@@ -17,8 +17,8 @@ import type { ReplaceOptions } from '../changes/publish/index.js'
 import type { StateFolder, TrashEntry } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { restore } from '../changes/trash/index.js'
-import { toPointed, writeBook, type Pointed } from './keep-books.js'
-import { examineOne, openRunIfAny } from './open.js'
+import { toPointed, writeBook, type Pointed } from './update-pointers.js'
+import { examineOne, openRunIfAny } from './open-run.js'
 
 export interface Restored {
   /** Absolute. */

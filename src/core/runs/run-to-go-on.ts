@@ -2,7 +2,7 @@
 import { isResumable, isSound, type Checkpoint, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { openRun, openRuns } from './open.js'
+import { openRun, openRuns } from './open-run.js'
 import { NoRunError, SeveralRunsError } from '../checkpoints/layouts/index.js'
 import { asOne, oneJobOf, SeveralJobsError, type JobFolders } from './one-job.js'
 import type { StateLocation } from './run-with-state.js'

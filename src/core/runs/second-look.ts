@@ -3,7 +3,7 @@ import { isDamaged, type Checkpoint, type Run } from '../checkpoint.js'
 import { settle, type SettleOptions } from '../checkpoints/health/index.js'
 import { measure, ScanTree } from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { openRunIfAny } from './open.js'
+import { openRunIfAny } from './open-run.js'
 import type { StateLocation } from './run-with-state.js'
 
 /** Seconds. What has been quiet for longer is not being written. */

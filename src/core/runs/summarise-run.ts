@@ -24,7 +24,7 @@ import {
   type UnknownKey,
 } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { examine, type ExamineOptions } from './open.js'
+import { examine, type ExamineOptions } from './open-run.js'
 import { withKnownSettings } from './with-settings.js'
 import { arrange, namesInQuery, type Query } from './rank-and-filter.js'
 

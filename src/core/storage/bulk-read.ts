@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { combineCrc32, crc32, fastCrc32, type FastCrc32 } from '../formats/crc32.js'
 import { CkptError, StorageError } from '../errors.js'
-import { breath, breathe } from './breathe.js'
+import { breath, breathe } from './yield-to-events.js'
 import type { Range, Result, Sweep, SweepOptions, SweepSums } from './storage.js'
 import { makeSweepSteps, type SweepAnswer, type SweepTask } from './bulk-read-loop.js'
 

@@ -1,7 +1,7 @@
 /** Open files of the local file system. */
 import * as fs from 'node:fs'
 import { StorageError } from '../errors.js'
-import { breath, breathe } from './breathe.js'
+import { breath, breathe } from './yield-to-events.js'
 import { guard, toStorageError } from './failures.js'
 import { toStat } from './stats.js'
 import type { AmendHandle, ReadHandle, Stat, WriteHandle } from './storage.js'

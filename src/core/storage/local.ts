@@ -2,7 +2,7 @@
 import * as fs from 'node:fs'
 import { StorageError } from '../errors.js'
 import { attempt, describeFailure, errnoOf, guard, toStorageError } from './failures.js'
-import { checkFile, checkFolder, Guard, type GuardedName } from './guard.js'
+import { checkFile, checkFolder, Guard, type GuardedName } from './guarded-folders.js'
 import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, readWhole } from './local-handles.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
 import { LocalFolder } from './local-folder.js'

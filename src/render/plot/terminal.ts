@@ -1,6 +1,6 @@
 /** Curves in a terminal. */
 import { painter, type Meaning } from '../colours.js'
-import { displayWidth } from '../width.js'
+import { displayWidth } from '../text-width.js'
 import { formatNumber } from '../units.js'
 import { Canvas } from './canvas.js'
 import type { Frame, Series, Tick } from './frame.js'

@@ -5,7 +5,7 @@ import { directionOf } from '../../core/checkpoints/meta/index.js'
 import { describePolicy, type Curve, type CurveAxis, type PruneRequest, type RunReport } from '../../core/runs/index.js'
 import { toDocument } from '../checkpoints.js'
 import { logDocument } from '../log.js'
-import { marksOf } from '../rows.js'
+import { marksOf } from '../checkpoint-rows.js'
 import { layoutsOf } from '../run.js'
 import { sourcesOf, valuesOf } from '../settings.js'
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../src/core/errors.js'
-import { walk, type Found, type ReadPlace } from '../../../src/core/formats/ocdbt/tree.js'
+import { walk, type Found, type ReadPlace } from '../../../src/core/formats/ocdbt/b-tree.js'
 import { unzstd } from '../../../src/core/formats/zstd.js'
 import { fixtures } from '../checkpoints/layouts/folders.js'
 

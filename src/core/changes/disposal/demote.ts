@@ -14,7 +14,7 @@ import {
   type StateFolder,
 } from '../state/index.js'
 import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
-import { breathe } from '../../storage/breathe.js'
+import { breathe } from '../../storage/yield-to-events.js'
 import { attempt } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
 import { leftoversOf, type RemovalLeftover } from './leftovers.js'

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { StorageError } from '../../errors.js'
 import type { Checkpoint } from '../../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../../storage/storage.js'
-import { readTree } from '../../storage/tree.js'
+import { readTree } from '../../storage/entries-below.js'
 
 export interface Mark {
   readonly kind: EntryKind

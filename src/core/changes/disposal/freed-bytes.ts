@@ -1,7 +1,7 @@
 /** How many bytes the medium would get back. */
 import { StorageError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { readTree, type TreeEntry } from '../../storage/tree.js'
+import { readTree, type TreeEntry } from '../../storage/entries-below.js'
 
 /**
  * Bytes on the medium (not the apparent size: holes of a sparse file give nothing back) that removing all of these

@@ -3,7 +3,7 @@ import { addTo } from '../../grouped.js'
 import type { Checkpoint } from '../../checkpoint.js'
 import { StorageError } from '../../errors.js'
 import type { ReadStorage, Stat } from '../../storage/storage.js'
-import { readTree } from '../../storage/tree.js'
+import { readTree } from '../../storage/entries-below.js'
 
 /** Bytes that removing the checkpoint gives back once the `removed` ones are gone. */
 export type Weight = (checkpoint: Checkpoint, removed: { has(other: Checkpoint): boolean }) => number

@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path'
 import { CkptError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
-import { breathe } from '../../storage/breathe.js'
+import { breathe } from '../../storage/yield-to-events.js'
 import { isNeutralName } from '../state/index.js'
 import type { Wait } from '../../storage/retry.js'
 import { removeTree, type TreeRemoval } from './remove-tree.js'

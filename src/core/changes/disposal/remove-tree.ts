@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import { StorageError } from '../../errors.js'
 import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
 import { patiently, type Wait } from '../../storage/retry.js'
-import { otherFileSystem } from '../../storage/tree.js'
+import { otherFileSystem } from '../../storage/entries-below.js'
 import type { Fingerprint } from './fingerprint.js'
 
 export interface TreeRemoval {

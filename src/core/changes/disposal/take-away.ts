@@ -10,7 +10,7 @@ import { makeInside, neutralName, quietly, type StateFolder } from '../state/ind
 import { patiently, type Wait } from '../../storage/retry.js'
 import { makePrivateFolder } from './private-folder.js'
 import { findMountBelow } from './mounts.js'
-import { otherFileSystem } from '../../storage/tree.js'
+import { otherFileSystem } from '../../storage/entries-below.js'
 
 /** Where checkpoints wait in the state folder for their bytes to go; whatever lies there is to be removed. */
 export const deleting = 'deleting'

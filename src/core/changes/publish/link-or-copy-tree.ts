@@ -1,8 +1,8 @@
 /** One checkpoint's files, linked or copied to a new place. */
 import { dirname, join, relative, sep } from 'node:path'
-import { breathe } from '../../storage/breathe.js'
+import { breathe } from '../../storage/yield-to-events.js'
 import { changeBetween, fingerprintOf } from '../disposal/fingerprint.js'
-import { readTree, type TreeEntry } from '../../storage/tree.js'
+import { readTree, type TreeEntry } from '../../storage/entries-below.js'
 import { CkptError, StorageError } from '../../errors.js'
 import { copyWatched, type CopyWatch } from '../../storage/copy-watched.js'
 import type { Wait } from '../../storage/retry.js'

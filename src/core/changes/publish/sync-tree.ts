@@ -1,5 +1,5 @@
 /** What another program made becomes durable. */
-import { readTree } from '../../storage/tree.js'
+import { readTree } from '../../storage/entries-below.js'
 import type { Storage } from '../../storage/storage.js'
 
 /** Syncs the file or folder at `path` (absolute) with all below it. Throws StorageError when nothing is there. */

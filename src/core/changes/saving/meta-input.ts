@@ -1,6 +1,6 @@
 /** The meta that JavaScript gives, as Python is to read it back. */
 import { CkptError } from '../../errors.js'
-import { savedMark } from './mark.js'
+import { savedMark } from './saved-by-ckpt.js'
 import { dumpPyYaml, type PyDict, type PyValue } from '../../formats/pyyaml/index.js'
 
 /**

@@ -18,7 +18,7 @@ import {
   type Placement,
 } from './file-to-save.js'
 import { tellOf } from './failure.js'
-import { fileNameOf, metaFile, nameOf } from './keys.js'
+import { fileNameOf, metaFile, nameOf } from './checkpoint-names.js'
 import { metaText } from './meta-input.js'
 
 /** A checkpoint to be saved in SpeechBrain's layout. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { isNameInside } from './names.js'
+import { isNameInside } from './name-inside.js'
 import { neutralName } from './neutral-name.js'
 import { badRecord, readRecord, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isList, isTime } from './schema.js'

@@ -18,10 +18,10 @@ export {
   type GroupMove,
 } from './group-moves.js'
 export { acquireLock, holderOf, jobLock, staleAfter, withLock, type Lock, type LockOptions } from './lock.js'
-export { isNameInside } from './names.js'
+export { isNameInside } from './name-inside.js'
 export { isNeutralName, neutralName } from './neutral-name.js'
-export type { Owner, Processes } from './owner.js'
-export { isSameProof, readProven, writeProven, type Proven } from './proven.js'
+export type { Owner, Processes } from './lock-owner.js'
+export { isSameProof, readProven, writeProven, type Proven } from './proven-whole.js'
 export { isInForce, longestByName, readDistrustedPins, readPins, unknownPins, writePins, type Pin } from './pins.js'
 export { quietly, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 export { isCount, isInode, isList, isText, isTime } from './schema.js'

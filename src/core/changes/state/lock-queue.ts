@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { CkptError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { lifeOf, toOwner, type Owner, type Processes } from './owner.js'
+import { lifeOf, toOwner, type Owner, type Processes } from './lock-owner.js'
 import { readRecord } from './record.js'
 
 /** Seconds without a sign of life after which one that waits is passed over: it was stopped, or its machine is gone. */

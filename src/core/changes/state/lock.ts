@@ -16,7 +16,7 @@ import { CkptError, StorageError, UntrustedError } from '../../errors.js'
 import type { JsonObject } from '../../formats/json.js'
 import type { Storage } from '../../storage/storage.js'
 import { LockQueue } from './lock-queue.js'
-import { describeOwner, lifeOf, toOwner, type Owner, type Processes } from './owner.js'
+import { describeOwner, lifeOf, toOwner, type Owner, type Processes } from './lock-owner.js'
 import { quietly, readRecord, readRecordOrNull } from './record.js'
 import { makeState, removeEmpty, type StateFolder } from './state-folder.js'
 

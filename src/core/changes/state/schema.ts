@@ -1,6 +1,6 @@
 /** Values in records, within bounds: whoever can write beside a run may have written them. */
 import type { JsonValue } from '../../formats/json.js'
-import { isNameInside } from './names.js'
+import { isNameInside } from './name-inside.js'
 
 /** Characters. */
 const longestText = 4096

@@ -4,7 +4,7 @@
  *
  * Whoever can write beside a run can put anything there. So no link is followed below the run's parent, and what is
  * neither the user's nor the owner's of the run nor the superuser's, or may be changed by everyone, is not believed
- * (storage/guard.ts): then a folder of the user's own takes its place.
+ * (storage/guarded-folders.ts): then a folder of the user's own takes its place.
  */
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'

@@ -26,7 +26,7 @@ import {
   type StateFolder,
   type TrashEntry,
 } from '../state/index.js'
-import { breathe } from '../../storage/breathe.js'
+import { breathe } from '../../storage/yield-to-events.js'
 import type { Storage } from '../../storage/storage.js'
 
 export interface EmptyOptions {

@@ -22,7 +22,7 @@ import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
 import { inspectTensorFlow } from './tensorflow.js'
 import { inspectZarrFolders } from './zarr-folders.js'
-import { findPartSaves } from './same-save.js'
+import { findPartSaves } from './racing-saves.js'
 import { inspectIndex, Shards } from './shard-index.js'
 
 /** How a look at checkpoints is watched and ended. */

@@ -1,5 +1,5 @@
 /** A file of 0 bytes: sometimes all there is to save, mostly a save that was killed or met a full disk. */
-import { bareJson } from './kind.js'
+import { bareJson } from './file-kind.js'
 
 /** Formats that have no empty form. */
 const neverEmptyFormat = /\.(safetensors|pt|pth|bin|json|npz|distcp|h5|keras|yaml)$/

@@ -24,11 +24,11 @@ import {
 } from '../../formats/zip.js'
 import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
-import { headLength, kindOf, type Kind } from './kind.js'
-import { refuseStandIn } from './stand-in.js'
-import { checkFor, checkTensors, holdsMembers } from './structures.js'
-import { areUnwritten, findZeroTail, type Extent } from './zeros.js'
-import { sourceOf, untilAborted, withFile } from '../../storage/source.js'
+import { headLength, kindOf, type Kind } from './file-kind.js'
+import { refuseStandIn } from './not-weights.js'
+import { checkFor, checkTensors, holdsMembers } from './file-structures.js'
+import { areUnwritten, findZeroTail, type Extent } from './trailing-zeros.js'
+import { sourceOf, untilAborted, withFile } from '../../storage/file-source.js'
 import { WindowHandle } from '../../tensors/read/index.js'
 
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */

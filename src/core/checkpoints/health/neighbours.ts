@@ -2,11 +2,11 @@
 import { sep } from 'node:path'
 import { isParameterFile, type Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { headLength, kindOf, type Kind } from './kind.js'
-import { readHead, sourceOf, withFile } from '../../storage/source.js'
+import { headLength, kindOf, type Kind } from './file-kind.js'
+import { readHead, sourceOf, withFile } from '../../storage/file-source.js'
 import { StorageError } from '../../errors.js'
 import { RunOrder } from './run-order.js'
-import { endsInZeros } from './zeros.js'
+import { endsInZeros } from './trailing-zeros.js'
 
 /** Others that are asked. */
 const mostAsked = 4

@@ -4,8 +4,8 @@
  */
 import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
-import { walk, type Place } from '../../formats/ocdbt/tree.js'
-import { sourceOf } from '../../storage/source.js'
+import { walk, type Place } from '../../formats/ocdbt/b-tree.js'
+import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
 

@@ -4,7 +4,7 @@ import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
 import { textOf, type PickleNode } from '../../formats/pickle/index.js'
 import { openTorchObject } from '../../formats/torch-object.js'
-import { sourceOf, withFile } from '../../storage/source.js'
+import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { MeasuredFile } from '../layouts/index.js'
 

@@ -2,7 +2,7 @@
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { StorageError } from '../../errors.js'
 import { findingOf, listFiles, ScanTree, uniteFindings } from '../layouts/index.js'
-import { sourceOf, withFile } from '../../storage/source.js'
+import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
 /** The checkpoints in order, those with a finding of which the system refuses some file or folder. */

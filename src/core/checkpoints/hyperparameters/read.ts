@@ -10,7 +10,7 @@ import {
 import { CkptError, reasonOf, StorageError } from '../../errors.js'
 import { attributesOf, PythonValues } from '../../formats/pickle-values.js'
 import { openTorchObject } from '../../formats/torch-object.js'
-import { sourceOf } from '../../storage/source.js'
+import { sourceOf } from '../../storage/file-source.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, prefixOf } from '../layouts/index.js'
 import { toMetaValue } from '../meta/index.js'

@@ -7,7 +7,7 @@ import type { Folder } from './layout.js'
 import { knownLayouts } from './registry.js'
 import { compareText } from './folders.js'
 import { scanFolder } from './scan.js'
-import { isForDeleted } from './for-deleted.js'
+import { isForDeleted } from './deleted-folders.js'
 import { foldersIn, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 
 /** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */

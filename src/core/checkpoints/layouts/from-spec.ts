@@ -1,9 +1,9 @@
 /** A layout that is data, as those see it that ask about one checkpoint. */
 import type { DirectoryEntry } from '../../storage/storage.js'
 import type { Role } from '../../checkpoint.js'
-import { completeSpec } from './engine/complete.js'
+import { completeSpec } from './engine/complete-counts.js'
 import { roleIn } from './engine/files.js'
-import { scanSpecs } from './engine/scan.js'
+import { scanSpecs } from './engine/scan-specs.js'
 import type { HistorySource, Layout } from './layout.js'
 import type { LayoutSpec, TableSource } from './spec.js'
 

@@ -11,17 +11,24 @@ export {
   type BookChange,
   type LayoutBooks,
   type Successor,
-} from './books.js'
+} from './run-pointers.js'
 export { findRuns, loadRun, NoRunError, SeveralRunsError, walkFrom } from './discover.js'
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
-export { listFiles, measure, TotalSize, uniteFindings, type CheckpointFiles, type MeasuredFile } from './measure.js'
+export {
+  listFiles,
+  measure,
+  TotalSize,
+  uniteFindings,
+  type CheckpointFiles,
+  type MeasuredFile,
+} from './measure-sizes.js'
 export { explainTemporary, findLeftovers, type SaveLeftover } from './leftovers.js'
 export { findLayout, isOwnLayout, knownLayouts, knownSpecs, useOwnLayouts } from './registry.js'
 export { resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { readHistory, type Axis, type History } from './history.js'
-export { locateRun } from './locate.js'
-export { ScanTree } from './tree.js'
+export { locateRun } from './locate-run.js'
+export { ScanTree } from './scan-tree.js'
 export type { WalkCount, WalkedRun, WalkOptions } from './walk.js'

@@ -2,11 +2,11 @@
 import type { Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { prefixOf } from './folders.js'
-import { scanSpecs } from './engine/scan.js'
+import { scanSpecs } from './engine/scan-specs.js'
 import type { Folder } from './layout.js'
 import { knownLayouts, knownSpecs, readers } from './registry.js'
-import { withResuming } from './resuming.js'
-import { ScanTree } from './tree.js'
+import { withResuming } from './missing-for-resume.js'
+import { ScanTree } from './scan-tree.js'
 
 /** The folder's own checkpoints, of every layout. */
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {

@@ -2,15 +2,15 @@
 import { dirname } from 'node:path'
 import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
-import { breathe } from '../../storage/breathe.js'
+import { breathe } from '../../storage/yield-to-events.js'
 import type { DirectoryEntry, EntryKind, ReadStorage } from '../../storage/storage.js'
 import { batches, compareText, foldersOfTools, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
-import { isForDeleted } from './for-deleted.js'
+import { isForDeleted } from './deleted-folders.js'
 import { scanFolder } from './scan.js'
-import { ScanTree } from './tree.js'
+import { ScanTree } from './scan-tree.js'
 
 export interface WalkOptions {
   /** Goes on below a folder where another file system is mounted. */

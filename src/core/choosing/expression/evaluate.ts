@@ -1,7 +1,7 @@
 /** Tree and scope -> value. Nothing here throws; what cannot be said is undefined. */
 import type { Meta } from '../../checkpoint.js'
 import { negate, reckon } from './arithmetic.js'
-import type { Comparison, Link, Pattern, PatternText, Tree } from './tree.js'
+import type { Comparison, Link, Pattern, PatternText, Tree } from './syntax-tree.js'
 import { compare, equals, isIn, not, truthOf, type Scope, type Truth, type Value } from './value.js'
 
 export type Patterns = ReadonlyMap<PatternText, Pattern>

@@ -2,7 +2,7 @@
 import { evaluate, type Patterns } from './evaluate.js'
 import { mistakeAt } from './mistake.js'
 import { parse } from './parse.js'
-import type { Pattern, PatternText } from './tree.js'
+import type { Pattern, PatternText } from './syntax-tree.js'
 import { truthOf, type Scope, type Value } from './value.js'
 
 /** A filter or an order that was read, and can be asked of a checkpoint. */

@@ -7,7 +7,7 @@ import { functions, hasName, type FunctionKind } from './functions.js'
 import { mistakeAt, quote } from './mistake.js'
 import { nearestName } from '../../nearest.js'
 import { tokenize, type Symbol, type Token } from './token.js'
-import type { Comparison, Link, PatternText, Tree } from './tree.js'
+import type { Comparison, Link, PatternText, Tree } from './syntax-tree.js'
 
 /** Brackets and prefixes within one another. */
 const deepest = 200

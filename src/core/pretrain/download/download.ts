@@ -2,13 +2,13 @@
 import { CkptError } from '../../errors.js'
 import type { LongWork } from '../../tensors/write/index.js'
 import type { Storage } from '../../storage/storage.js'
-import { readAnswer, type Answer } from './answer.js'
+import { readAnswer, type Answer } from './response-headers.js'
 import { ensureDigest, type Digest } from './digest.js'
 import { connectionFailure, interrupted, TransientError } from './failure.js'
 import type { Network, Resource } from './network.js'
-import { closeQuietly, PartialFile } from './partial.js'
+import { closeQuietly, PartialFile } from './partial-file.js'
 import { persistently, requestSuccess } from './request.js'
-import { Room } from './room.js'
+import { Room } from './disk-space.js'
 import { shownUrl } from './url.js'
 
 export interface Remote {

@@ -1,5 +1,5 @@
 /** Files from servers: whole and checked, or not there. */
-export { readBody } from './bounded.js'
+export { readBody } from './bounded-response.js'
 export { digestOf, ensureDigest, type Digest } from './digest.js'
 export { download, type Remote } from './download.js'
 export type { Fetch, Network, Resource } from './network.js'

@@ -1,7 +1,7 @@
 /** What a server says of a file without sending it. */
 import type { Network, Resource } from './network.js'
 import { persistently, requestSuccess } from './request.js'
-import { readAnswer } from './answer.js'
+import { readAnswer } from './response-headers.js'
 
 export interface Probed {
   /** Bytes; null when the server does not say. */

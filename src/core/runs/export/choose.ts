@@ -4,9 +4,9 @@ import { CkptError } from '../../errors.js'
 import { findCheckpointAt } from '../../checkpoints/layouts/index.js'
 import { parseExpression } from '../../choosing/expression/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { choose, type ChooseContext } from '../choose.js'
-import { loneFile, loneFolder } from '../lone.js'
-import { examineOne, openRun } from '../open.js'
+import { choose, type ChooseContext } from '../choose-to-resume.js'
+import { loneFile, loneFolder } from '../lone-weights.js'
+import { examineOne, openRun } from '../open-run.js'
 import type { Query } from '../rank-and-filter.js'
 
 export interface WhichRequest {

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { CkptError, FormatError } from '../../errors.js'
 import { isJsonObject, parseJson, type JsonObject } from '../../formats/json.js'
-import { sourceOf, withFile } from '../../storage/source.js'
+import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { ensureSafe, openTensors, type TensorFile } from '../read/index.js'
 

@@ -13,7 +13,7 @@ import {
 import { auditPickle } from '../../formats/pickle/index.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
-import { countOf, findUntiled, joinBoxes } from './boxes.js'
+import { countOf, findUntiled, joinBoxes } from './sharded-tensor.js'
 import { folderFile, FolderFiles } from './folder-file.js'
 import type { ListedTensor } from './listed-file.js'
 import { partsOfPaths } from './path-parts.js'

@@ -2,11 +2,11 @@
 import { FormatError } from '../../errors.js'
 import { readGguf, type GgufTensor, type GgufValue } from '../../formats/gguf.js'
 import { isDtype } from '../../formats/safetensors.js'
-import { sourceOf } from '../../storage/source.js'
+import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { ListedFile, onlyFile, type ListedTensor } from './listed-file.js'
 import type { TensorFile } from './tensor.js'
-import { turned } from './turned.js'
+import { turned } from './big-endian.js'
 
 /** Reads all but the tensors' values. Throws FormatError. */
 export async function openGguf(handle: ReadHandle): Promise<TensorFile> {

@@ -11,7 +11,7 @@ export { ensureSafe, isExtent, plainShape, type TensorFile, type TensorInfo } fr
 export type { FilePart } from './file-parts.js'
 export { weightsOf, type LeftOut, type Weights } from './weights.js'
 export type { Dtype } from '../../formats/safetensors.js'
-export { nameStandIn } from './foreign.js'
+export { nameStandIn } from './foreign-formats.js'
 export { listOrbaxArrays } from './orbax-folder.js'
 export { chunkKeys } from './zarr-array.js'
 export { WindowHandle } from './window-handle.js'

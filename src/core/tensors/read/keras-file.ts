@@ -4,7 +4,7 @@
  */
 import { FormatError } from '../../errors.js'
 import { locateEntry, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
-import { sourceOf } from '../../storage/source.js'
+import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { openHdf5 } from './hdf5-file.js'
 import type { TensorFile } from './tensor.js'

@@ -5,7 +5,7 @@ import { arrayType, npyHeaderEnd, npyPrefix, parseNpyHeader } from '../../format
 import { auditPickle, readCalls } from '../../formats/pickle/index.js'
 import type { PyPair } from '../../formats/pyyaml/value.js'
 import { readEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
-import { sourceOf } from '../../storage/source.js'
+import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { ListedFile, onlyFile, type ListedTensor } from './listed-file.js'
 import { listArray } from './numpy-array.js'

@@ -2,12 +2,12 @@
 import { CkptError, FormatError } from '../../errors.js'
 import { packedStrides } from '../../formats/elements.js'
 import type { ArrayType } from '../../formats/npy.js'
-import { gather, isContiguous } from './gather.js'
+import { gather, isContiguous } from './gather-strided.js'
 import type { ListedTensor } from './listed-file.js'
 import type { StorageBytes } from './storage-bytes.js'
 import type { TensorData } from './extent.js'
 import { nameOfTorchDtype, numberSize } from './torch-dtypes.js'
-import { turned } from './turned.js'
+import { turned } from './big-endian.js'
 
 export interface NumpyArray {
   readonly name: string

@@ -4,11 +4,11 @@
  */
 import { FormatError } from '../../errors.js'
 import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../../formats/json.js'
-import { walk, type Place } from '../../formats/ocdbt/tree.js'
+import { walk, type Place } from '../../formats/ocdbt/b-tree.js'
 import type { PickleNode } from '../../formats/pickle/index.js'
 import type { PyPair } from '../../formats/pyyaml/value.js'
 import { parseZarr2, parseZarr3, type ZarrArray } from '../../formats/zarr.js'
-import { withFile, sourceOf } from '../../storage/source.js'
+import { withFile, sourceOf } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { barePartsOf } from './bare-parts.js'
 import { FolderFiles } from './folder-file.js'

@@ -4,7 +4,7 @@ import { bitsOf, isDtype } from '../../formats/safetensors.js'
 import { starOf, withStar, type Rearrangement, type Regrouping } from '../names/rearrangement.js'
 import { chunksOf, isExtent } from './extent.js'
 import { FileView } from './file-view.js'
-import { gather } from './gather.js'
+import { gather } from './gather-strided.js'
 import { plainBytes, type StorageBytes } from './storage-bytes.js'
 import { joinParts, type Shape, type TensorData, type TensorFile, type TensorInfo } from './tensor.js'
 

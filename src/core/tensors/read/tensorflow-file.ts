@@ -10,14 +10,14 @@ import {
   type BundlePart,
   type BundleTensor,
 } from '../../formats/tensorflow/bundle.js'
-import { sourceOf } from '../../storage/source.js'
+import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, ReadStorage, Stat } from '../../storage/storage.js'
-import { findUntiled, joinBoxes } from './boxes.js'
+import { findUntiled, joinBoxes } from './sharded-tensor.js'
 import { chunksOf, ensureSame, type TensorData, type TensorStream } from './extent.js'
 import { FolderFiles } from './folder-file.js'
 import { ListedFile, type ListedTensor, type OpenFiles } from './listed-file.js'
 import type { TensorFile } from './tensor.js'
-import { turned } from './turned.js'
+import { turned } from './big-endian.js'
 
 /** A table whose first entry is the header of a bundle, under the empty key: lengths 0, 0 and its own, then the message. */
 export function isTensorFlowIndex(head: Uint8Array): boolean {

@@ -2,14 +2,14 @@
 import { FormatError } from '../../errors.js'
 import { packedStrides } from '../../formats/elements.js'
 import type { ZarrArray, ZarrCodec } from '../../formats/zarr.js'
-import { countOf, joinBoxes, type FilledBox } from './boxes.js'
+import { countOf, joinBoxes, type FilledBox } from './sharded-tensor.js'
 import type { TensorData } from './extent.js'
-import { gather } from './gather.js'
+import { gather } from './gather-strided.js'
 import type { ListedTensor } from './listed-file.js'
 import { bytesFrom, heldBytes, type StorageBytes } from './storage-bytes.js'
 import { nameOfTorchDtype, numberSize } from './torch-dtypes.js'
-import { turned } from './turned.js'
-import { unpackWhole, withoutChecksum } from './unpack.js'
+import { turned } from './big-endian.js'
+import { unpackWhole, withoutChecksum } from './unpack-chunks.js'
 
 /** The bytes at a key below an array's; null where nothing is. */
 export type ReadChunk = (key: string) => Promise<StorageBytes | null>

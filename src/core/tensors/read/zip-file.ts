@@ -1,6 +1,6 @@
 /** Zip archives of several programs, told by what is in them. */
 import { readZip } from '../../formats/zip.js'
-import { sourceOf } from '../../storage/source.js'
+import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { isKeras, openKeras } from './keras-file.js'
 import { isNpz, openNpz } from './npy-file.js'

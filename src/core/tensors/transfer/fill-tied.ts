@@ -2,7 +2,7 @@
 import { addTo } from '../../grouped.js'
 import type { TensorFile, TensorInfo } from '../read/tensor.js'
 import { locationOf, type Ties } from '../read/ties.js'
-import type { Pair } from './pair.js'
+import type { Pair } from './pair-tensors.js'
 
 export interface Filled {
   /** In the order of the target's data. */

@@ -14,7 +14,7 @@ export {
   type TransferPlan,
   type TransferReport,
 } from './match.js'
-export type { Pair } from './pair.js'
+export type { Pair } from './pair-tensors.js'
 export { transferInPlace } from './in-place.js'
 export type { NearMiss, Suggestion } from './near-misses.js'
 export type { PrefixChange } from './prefixes.js'

@@ -22,7 +22,7 @@ import { isFloatDtype } from '../read/dtype-name.js'
 import { firstOf, isOfTorch, type TensorInfo } from '../read/tensor.js'
 import { ensureTransferable } from './match.js'
 import type { TransferPlan } from './match.js'
-import type { Pair } from './pair.js'
+import type { Pair } from './pair-tensors.js'
 import { pourResized } from './resize.js'
 
 /** How a transfer is written. */

@@ -1,7 +1,7 @@
 /** Each value of a record has its bounds: one that ckpt cannot have written changes nothing and is nowhere repeated. */
 import { describe, expect, it } from 'vitest'
 import { lineOf, toEntry } from '../../../../src/core/changes/journal/entry.js'
-import { toOwner } from '../../../../src/core/changes/state/owner.js'
+import { toOwner } from '../../../../src/core/changes/state/lock-owner.js'
 import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../../../../src/core/formats/json.js'
 import { readProvenText } from './texts.js'
 

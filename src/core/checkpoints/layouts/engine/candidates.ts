@@ -7,7 +7,7 @@ import { compareText, findingOf, findNoFiles, foldersOfTools, prefixOf } from '.
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'
 import { NameGate } from './name-gate.js'
-import type { UnclaimedUnit } from './unit.js'
+import type { UnclaimedUnit } from './unit-paths.js'
 
 /** A shape that a name fits, and whose it is. */
 export interface Fit {

@@ -1,11 +1,11 @@
 /** Which layout a candidate belongs to: one that is sure of it, else by what the others in the folder are. */
 import type { Folder } from '../layout.js'
 import type { Fit, Named } from './candidates.js'
-import { anyByNames, ownFiles, proveAny } from './has.js'
+import { anyByNames, ownFiles, proveAny } from './proof.js'
 import { StorageError } from '../../../errors.js'
 import type { Has } from '../spec.js'
 import { findingOf } from '../folders.js'
-import type { UnclaimedUnit, LayoutIo, Unit } from './unit.js'
+import type { UnclaimedUnit, LayoutIo, Unit } from './unit-paths.js'
 
 /**
  * `sure` and `likely` by their proofs; `broken`: what should be looked into cannot be, so nothing is proven; `bare`:

@@ -9,10 +9,10 @@ import {
 } from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
 import { findingOf } from '../folders.js'
-import { quoteValue } from '../numbers.js'
-import { countsOfName } from './counts.js'
+import { quoteValue } from '../finite-number.js'
+import { countsOfName } from './count-names.js'
 import type { FactSource, FactFile, KeyPath, NameSource, Picked } from '../spec.js'
-import { pathOf, valueIn, type FileLook, type Unit } from './unit.js'
+import { pathOf, valueIn, type FileLook, type Unit } from './unit-paths.js'
 
 /** The facts of one source. */
 export interface Told {

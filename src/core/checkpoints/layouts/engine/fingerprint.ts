@@ -2,9 +2,9 @@
 import { crc32 } from '../../../formats/crc32.js'
 import type { FileLook } from '../spec.js'
 import { storageFinding } from './facts.js'
-import { ownFiles } from './has.js'
+import { ownFiles } from './proof.js'
 import type { Opener } from './opener.js'
-import type { Unit } from './unit.js'
+import type { Unit } from './unit-paths.js'
 
 export async function printOf(unit: Unit, opener: Opener): Promise<string | null> {
   if (unit.spec.copies?.by.includes('content') !== true || unit.kind === 'folder') return null

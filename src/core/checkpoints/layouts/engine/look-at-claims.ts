@@ -6,10 +6,10 @@ import { listCandidates, type Named } from './candidates.js'
 import { type Claim, claimByContents, claimByNames } from './claims.js'
 import { merged, pickedAs, sourcesOf, storageFinding, type Told, torchContent, withoutWrong } from './facts.js'
 import { printOf } from './fingerprint.js'
-import { isWorthReading, type Looked } from './looked.js'
+import { isWorthReading, type Looked } from './looked-claim.js'
 import { type Opener, withOpener } from './opener.js'
-import { corrupt, nameWithin, pathsOf, readOwnFiles, tellContent } from './own-files.js'
-import type { UnclaimedUnit, Unit } from './unit.js'
+import { corrupt, nameWithin, pathsOf, readOwnFiles, tellContent } from './unit-files.js'
+import type { UnclaimedUnit, Unit } from './unit-paths.js'
 
 interface Listed {
   readonly candidate: UnclaimedUnit

@@ -12,14 +12,14 @@ import {
   type Part,
   type Pointer,
 } from '../../../checkpoint.js'
-import { toFinite } from '../numbers.js'
+import { toFinite } from '../finite-number.js'
 import type { LayoutSpec, Reading } from '../spec.js'
 import { factsOfName, merged, sourcesOf } from './facts.js'
 import { paramFilesOf } from './files.js'
-import type { Looked } from './looked.js'
-import type { Unit } from './unit.js'
-import { hasBeside } from './has.js'
-import { findingsOfWhole } from './whole.js'
+import type { Looked } from './looked-claim.js'
+import type { Unit } from './unit-paths.js'
+import { hasBeside } from './proof.js'
+import { findingsOfWhole } from './wholeness.js'
 
 export interface Facts {
   readonly meta: ReadonlyMap<string, MetaValue>

@@ -1,5 +1,5 @@
 /** Tells of most names at a glance that no pattern of many fits: before any of them is tried. */
-import { endingsOf } from './endings.js'
+import { endingsOf } from './name-endings.js'
 
 /** What comes before a character, seen from a name's end. */
 interface Step {

@@ -1,8 +1,8 @@
 /** Files opened while one unit is looked at: each once, and all closed together. */
-import { sourceOf } from '../../../storage/source.js'
+import { sourceOf } from '../../../storage/file-source.js'
 import type { ReadHandle, ReadStorage } from '../../../storage/storage.js'
-import { lookInto } from './look.js'
-import type { FileLook, LayoutIo } from './unit.js'
+import { lookInto } from './look-into-file.js'
+import type { FileLook, LayoutIo } from './unit-paths.js'
 
 export class Opener implements LayoutIo {
   private readonly looks = new Map<string, Promise<FileLook>>()

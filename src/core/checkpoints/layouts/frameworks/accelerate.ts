@@ -4,10 +4,10 @@
  * epoch; what the script registers for checkpointing lies in `custom_checkpoint_<i>.pkl`.
  */
 import type { Part } from '../../../checkpoint.js'
-import { countsIn } from '../engine/counts.js'
-import type { Unit } from '../engine/unit.js'
+import { countsIn } from '../engine/count-names.js'
+import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
-import { takesLargest } from '../own-start.js'
+import { takesLargest } from '../resume-search.js'
 
 export const accelerate: LayoutSpec = {
   id: 'accelerate',

@@ -4,7 +4,7 @@
  * with `save_metrics=True` alone. Sharded by FSDP, `ep<E>-ba<B>` is a folder of torch.distributed.checkpoint.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
-import { valueIn } from '../engine/unit.js'
+import { valueIn } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
 
 export const composer: LayoutSpec = {

@@ -5,7 +5,7 @@
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import type { LayoutSpec } from '../spec.js'
-import { takesLargest } from '../own-start.js'
+import { takesLargest } from '../resume-search.js'
 
 export const coqui: LayoutSpec = {
   id: 'coqui',

@@ -5,7 +5,7 @@
  * weights are only in the optimizer states (utils/zero_to_fp32.py).
  */
 import type { Meta } from '../../../checkpoint.js'
-import type { Unit } from '../engine/unit.js'
+import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
 
 const modelStates = /^(?:zero_pp_rank_0_)?mp_rank_00(?:_\d+)?_model_states\.pt$/

@@ -8,7 +8,7 @@ import type { Finding } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { LayoutSpec } from '../spec.js'
 import { lacksOptimizer } from './accelerate.js'
-import { takesLargest } from '../own-start.js'
+import { takesLargest } from '../resume-search.js'
 
 const models =
   /^(unet|transformer|controlnet|text_encoder|text_encoder_2|vae|prior|decoder|t2iadapter|adapter)(_ema|_2)?$/

@@ -6,7 +6,7 @@
  * by name and fails when one is gone.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
-import { valueIn, type Unit } from '../engine/unit.js'
+import { valueIn, type Unit } from '../engine/unit-paths.js'
 import type { Fact, FactFile, LayoutSpec } from '../spec.js'
 
 /** Not what was learned: how long it took, and how often. */

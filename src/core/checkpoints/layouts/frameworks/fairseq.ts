@@ -6,8 +6,8 @@
  */
 import type { Meta } from '../../../checkpoint.js'
 import type { Fact, Form, LayoutSpec } from '../spec.js'
-import { valueIn, type Unit } from '../engine/unit.js'
-import { namedPointsTo, takesNamed } from '../own-start.js'
+import { valueIn, type Unit } from '../engine/unit-paths.js'
+import { namedPointsTo, takesNamed } from '../resume-search.js'
 
 const saved: Omit<Form, 'kind' | 'name'> = {
   proof: {

@@ -3,7 +3,7 @@
  * `<prefix><step>`; it is written as `<prefix>tmp` and renamed.
  */
 import type { LayoutSpec } from '../spec.js'
-import { takesLargest } from '../own-start.js'
+import { takesLargest } from '../resume-search.js'
 
 export const flax: LayoutSpec = {
   id: 'flax',

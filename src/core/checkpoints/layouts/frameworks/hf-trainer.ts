@@ -5,9 +5,9 @@
  * trainer_utils.py.
  */
 import type { Direction, Meta, Part, Pointer } from '../../../checkpoint.js'
-import type { Unit } from '../engine/unit.js'
+import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
-import { takesLargest } from '../own-start.js'
+import { takesLargest } from '../resume-search.js'
 import { lastPart, tellTrainerState } from './trainer-state.js'
 
 const name = /^checkpoint-(?<step>\d+)$/

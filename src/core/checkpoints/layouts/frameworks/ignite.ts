@@ -6,7 +6,7 @@
  * it is saved too; a score comes from an evaluation at the end of an epoch.
  */
 import type { Meta, MetaValue } from '../../../checkpoint.js'
-import { valueIn, type Unit } from '../engine/unit.js'
+import { valueIn, type Unit } from '../engine/unit-paths.js'
 import type { FactFile, LayoutSpec } from '../spec.js'
 
 const inside: FactFile = {

@@ -7,7 +7,7 @@
 import { isMeta, type Finding, type Meta, type MetaValue } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Form, LayoutSpec } from '../spec.js'
-import { takesLargest } from '../own-start.js'
+import { takesLargest } from '../resume-search.js'
 
 const saved: Omit<Form, 'name' | 'proof'> = {
   kind: 'folder',

@@ -3,7 +3,7 @@
  * are in `meta.json` as fractions; there is no optimizer, so nothing can be resumed from.
  */
 import type { Meta, MetaValue } from '../../../checkpoint.js'
-import { valueIn } from '../engine/unit.js'
+import { valueIn } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
 
 export const spacy: LayoutSpec = {

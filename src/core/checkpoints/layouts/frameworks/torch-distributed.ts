@@ -5,7 +5,7 @@
  */
 import type { Form, LayoutSpec } from '../spec.js'
 import { resumeKeysIn } from './dcp-keys.js'
-import { takesLargest } from '../own-start.js'
+import { takesLargest } from '../resume-search.js'
 
 const folder: Omit<Form, 'name' | 'proof'> = {
   kind: 'folder',

@@ -3,7 +3,7 @@
  * the training. Known by what is inside, never by the name; a TorchScript program, a bare tensor or a dict of statistics
  * is none. What counts is asked last of all layouts.
  */
-import { countsIn } from '../engine/counts.js'
+import { countsIn } from '../engine/count-names.js'
 import type { LayoutSpec } from '../spec.js'
 
 /** An optimizer's state dict, under whatever key, also in a list or a mapping of several, or one level deeper. */

@@ -13,7 +13,7 @@ import {
 } from '../../../checkpoint.js'
 import { readJsonObject, type JsonObject } from '../../../formats/json.js'
 import { directionOf, longestKey, mostKeys } from '../../meta/index.js'
-import { quoteValue, toFinite } from '../numbers.js'
+import { quoteValue, toFinite } from '../finite-number.js'
 import type { Picked } from '../spec.js'
 
 /** What the Trainer holds for the best, as far as its log shows it. */

@@ -6,7 +6,7 @@
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import type { LayoutSpec } from '../spec.js'
-import { namedPointsTo, takesNamed } from '../own-start.js'
+import { namedPointsTo, takesNamed } from '../resume-search.js'
 
 export const ultralytics: LayoutSpec = {
   id: 'ultralytics',

@@ -5,7 +5,7 @@
 import type { Direction } from '../../../checkpoint.js'
 import { globalName, textOf, type PickleNode } from '../../../formats/pickle/index.js'
 import type { TorchObject } from '../../../formats/torch-object.js'
-import { entriesOf, valueAt } from '../engine/nodes.js'
+import { entriesOf, valueAt } from '../engine/pickle-paths.js'
 
 export interface CheckpointCallback {
   /** `ModelCheckpoint{'monitor': 'val_loss', 'mode': 'min', …}`; before 1.5 the class alone. */

@@ -18,7 +18,7 @@ import {
 } from '../../../checkpoint.js'
 import { CkptError, reasonOf, StorageError } from '../../../errors.js'
 import { readMetas } from '../../meta/index.js'
-import { sourceOf, withFile } from '../../../storage/source.js'
+import { sourceOf, withFile } from '../../../storage/file-source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { compareText, findingOf, noFileReason, prefixOf } from '../folders.js'
 import type { Folder, Layout } from '../layout.js'

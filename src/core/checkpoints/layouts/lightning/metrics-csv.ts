@@ -3,7 +3,7 @@ import { StorageError } from '../../../errors.js'
 import { csvCell, csvCells, csvRows } from '../../../formats/csv.js'
 import type { MetaValue } from '../../../checkpoint.js'
 import { longestKey, mostKeys } from '../../meta/index.js'
-import { sourceOf, withFile } from '../../../storage/source.js'
+import { sourceOf, withFile } from '../../../storage/file-source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 
 export const logFile = 'metrics.csv'

@@ -15,7 +15,7 @@ import { ZipEndMissing } from '../../../formats/zip.js'
 import { FormatError } from '../../../errors.js'
 import { toMetaValue } from '../../meta/index.js'
 import { readCallbacks, type CheckpointCallback } from './callbacks.js'
-import { entriesOf, isTensor, valueAt } from '../engine/nodes.js'
+import { entriesOf, isTensor, valueAt } from '../engine/pickle-paths.js'
 
 export interface SavedState {
   readonly step: number | null

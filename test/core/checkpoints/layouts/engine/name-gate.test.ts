@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { endingsOf } from '../../../../../src/core/checkpoints/layouts/engine/endings.js'
+import { endingsOf } from '../../../../../src/core/checkpoints/layouts/engine/name-endings.js'
 import { NameGate } from '../../../../../src/core/checkpoints/layouts/engine/name-gate.js'
 import { knownSpecs } from '../../../../../src/core/checkpoints/layouts/registry.js'
 import { fixtures } from '../folders.js'

@@ -13,7 +13,7 @@ import { readProven, stateFolderOf, writeProven, type Proven, type StateFolder }
 import type { Storage } from '../storage/storage.js'
 import { moveToTrash, openTrash, tidyTrash } from '../changes/trash/index.js'
 import { finishInterrupted } from './finish-interrupted.js'
-import { keepBooks, type Pointed } from './keep-books.js'
+import { keepBooks, type Pointed } from './update-pointers.js'
 import { recordRemovals, type Removing } from './record-removals.js'
 import type { StateLocation } from './run-with-state.js'
 

@@ -4,7 +4,7 @@ import type { ReadStorage } from '../../storage/storage.js'
 import { isNamedBy, readBooks, type Book, type Nameable } from './engine/pointers.js'
 import { findLayout } from './registry.js'
 import type { PointerRule } from './spec.js'
-import { ScanTree } from './tree.js'
+import { ScanTree } from './scan-tree.js'
 
 export type { Book, Nameable } from './engine/pointers.js'
 export {

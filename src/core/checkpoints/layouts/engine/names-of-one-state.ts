@@ -2,7 +2,7 @@
 import type { Meta } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { compareText } from '../folders.js'
-import type { Unit } from './unit.js'
+import type { Unit } from './unit-paths.js'
 
 export interface Known {
   readonly unit: Unit

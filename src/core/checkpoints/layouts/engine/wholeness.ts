@@ -4,8 +4,8 @@ import type { Finding, Meta } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import { folderReason } from '../folders.js'
 import type { Need } from '../spec.js'
-import { hasBeside, isNamed } from './has.js'
-import type { Unit } from './unit.js'
+import { hasBeside, isNamed } from './proof.js'
+import type { Unit } from './unit-paths.js'
 
 /** `facts` are all that is known of the unit; `title` is its framework's name. */
 export function findingsOfWhole(unit: Unit, facts: Meta): Finding[] {

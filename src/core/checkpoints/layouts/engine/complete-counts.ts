@@ -3,11 +3,11 @@ import type { Checkpoint, Meta } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { basename } from 'node:path'
 import { batches } from '../folders.js'
-import { toFinite } from '../numbers.js'
+import { toFinite } from '../finite-number.js'
 import type { FactFile, LayoutSpec } from '../spec.js'
 import { factsOf } from './facts.js'
-import { parseAll } from './own-files.js'
-import type { Unit } from './unit.js'
+import { parseAll } from './unit-files.js'
+import type { Unit } from './unit-paths.js'
 
 /** Counters are a few digits or lines. */
 const largest = 1 << 16

@@ -31,7 +31,7 @@ import {
 import { readJournal, removalsIn } from '../../../src/core/changes/journal/index.js'
 import { readTrash, stateFolderOf } from '../../../src/core/changes/state/index.js'
 import { parseExpression } from '../../../src/core/choosing/expression/index.js'
-import { keepBooks } from '../../../src/core/runs/keep-books.js'
+import { keepBooks } from '../../../src/core/runs/update-pointers.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 import { faultyStorage, Stopped } from '../../faulty-storage.js'

@@ -1,7 +1,7 @@
 /** Logs of all checkpoints together: the row of a checkpoint is found by its step or its epoch. */
 import type { Meta, MetaValue } from '../../../checkpoint.js'
 import { StorageError } from '../../../errors.js'
-import { sourceOf, withFile } from '../../../storage/source.js'
+import { sourceOf, withFile } from '../../../storage/file-source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import type { TableSource } from '../spec.js'
 import { longestKey, mostKeys } from '../../meta/index.js'

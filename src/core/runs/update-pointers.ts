@@ -19,7 +19,7 @@ import {
 } from '../checkpoints/layouts/index.js'
 import { CkptError } from '../errors.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { examineOne } from './open.js'
+import { examineOne } from './open-run.js'
 
 /** A book that names another checkpoint from now on, or lists fewer. */
 export interface Pointed {

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { isNameInside } from './names.js'
+import { isNameInside } from './name-inside.js'
 import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isList, isTime } from './schema.js'
 import { makeState, type StateFolder } from './state-folder.js'

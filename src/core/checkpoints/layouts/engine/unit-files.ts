@@ -9,8 +9,8 @@ import { batches, findingOf } from '../folders.js'
 import type { BytesSource, FactSource, FactFile } from '../spec.js'
 import { explainCut } from './cut-yaml.js'
 import { factsOf, factsOfName, goneTold, merged, pickedAs, sourcesOf, withoutWrong, type Told } from './facts.js'
-import { filesNamed, ownFiles } from './has.js'
-import type { Unit } from './unit.js'
+import { filesNamed, ownFiles } from './proof.js'
+import type { Unit } from './unit-paths.js'
 
 /** Files read together. */
 const atOnce = 256

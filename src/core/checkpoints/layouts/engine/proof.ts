@@ -5,7 +5,7 @@ import { StorageError } from '../../../errors.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Folder } from '../layout.js'
 import type { Has, KeyPath } from '../spec.js'
-import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit.js'
+import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit-paths.js'
 
 /** True or false where names tell it; null where a file must be looked into. */
 type ProofByNames = (unit: Unit) => boolean | null

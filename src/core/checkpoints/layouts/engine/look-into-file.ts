@@ -12,8 +12,8 @@ import { isLegacyStream } from '../../../formats/torch-legacy.js'
 import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
 import { hasChecksums, readSmallEntry, readZip, ZipEndMissing } from '../../../formats/zip.js'
 import type { Head, KeyPath } from '../spec.js'
-import { entriesOf, holdsAt, isStateDict, keyText, nodeAt, valueOf } from './nodes.js'
-import { pathOf, type FileLook } from './unit.js'
+import { entriesOf, holdsAt, isStateDict, keyText, nodeAt, valueOf } from './pickle-paths.js'
+import { pathOf, type FileLook } from './unit-paths.js'
 
 /** Bytes by which a file is known; a tar says what it is at 257, an HDF5 file of Keras names its version near there. */
 const headLength = 4096

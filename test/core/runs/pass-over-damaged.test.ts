@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../../src/core/checkpoint.js'
-import { firstWhole, requireKeys, type PassedOver } from '../../../src/core/runs/pass-over.js'
-import { cutShort } from '../../../src/core/runs/cut-short.js'
+import { firstWhole, requireKeys, type PassedOver } from '../../../src/core/runs/pass-over-damaged.js'
+import { cutShort } from '../../../src/core/runs/save-cut-short.js'
 import { checkpointAt } from '../changes/disposal/runs.js'
 
 const checkpoints = ['c', 'b', 'a'].map((name) => checkpointAt('/run', name))

@@ -1,6 +1,6 @@
 /** Text beside a head, folded under itself where a terminal is too narrow for it. */
 import { printable } from './printable.js'
-import { displayWidth } from './width.js'
+import { displayWidth } from './text-width.js'
 
 /** Columns that the text gets at least; where the head leaves less, it begins on a line of its own. */
 const leastRoom = 24

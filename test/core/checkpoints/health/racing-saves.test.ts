@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findPartSaves } from '../../../../src/core/checkpoints/health/same-save.js'
+import { findPartSaves } from '../../../../src/core/checkpoints/health/racing-saves.js'
 import { checkpoint } from '../../checkpoints.js'
 
 function saved(name: string, time: number, keys: readonly string[], meta: Record<string, number> = { WER: 3 }) {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { painter, ownStyles } from '../../src/render/colours.js'
 import { toJson } from '../../src/render/json.js'
-import { shown } from '../../src/render/shown.js'
+import { shown } from '../../src/render/escape-output.js'
 
 /** What a terminal obeys, or what changes the order of what is read. */
 const obeyed =

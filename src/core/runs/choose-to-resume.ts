@@ -2,13 +2,13 @@
 import { describeLacks, isResumable, type Checkpoint, type Finding, type HealthLevel, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
-import { firstWhole, requireKeys, type StartCandidate, type PassedOver } from './pass-over.js'
+import { firstWhole, requireKeys, type StartCandidate, type PassedOver } from './pass-over-damaged.js'
 import { complete, findLeftovers } from '../checkpoints/layouts/index.js'
 import { bestOrder, rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, type Query } from './rank-and-filter.js'
-import { cutShort } from './cut-short.js'
-import { examineOne } from './open.js'
+import { cutShort } from './save-cut-short.js'
+import { examineOne } from './open-run.js'
 
 export interface ChooseRequest {
   /** At most one order; none means the newest first. */

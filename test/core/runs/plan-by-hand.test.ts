@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { whyLocked, withChoices, type ByHand } from '../../../src/core/runs/by-hand.js'
+import { whyLocked, withChoices, type ByHand } from '../../../src/core/runs/plan-by-hand.js'
 import type { KeepCode, RetentionPlan } from '../../../src/core/choosing/retention/index.js'
 import type { Checkpoint } from '../../../src/core/checkpoint.js'
 import { checkpoint } from '../checkpoints.js'

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { StorageError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { metaFile } from './keys.js'
+import { metaFile } from './checkpoint-names.js'
 
 /** The second line of the meta; the first is SpeechBrain's own. */
 export const savedMark = '# saved whole by ckpt'

@@ -20,8 +20,8 @@ import { stateFolderOf, withLock, type LockOptions } from '../changes/state/inde
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
 import { findObstacles, type Obstacle, type ObstacleContext, type ObstacleRequest } from './obstacles.js'
-import { keepBooks, writeBook } from './keep-books.js'
-import { pointTo } from './point.js'
+import { keepBooks, writeBook } from './update-pointers.js'
+import { pointTo } from './point-at-chosen.js'
 import { recordRemovals } from './record-removals.js'
 import { pinsOf, type StateLocation } from './run-with-state.js'
 

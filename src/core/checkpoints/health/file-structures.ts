@@ -7,8 +7,8 @@ import { checkGzip, isGzip } from '../../formats/gzip.js'
 import { isTar } from '../../formats/tar.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isExtent, isTensorFile, openTensors, type TensorFile } from '../../tensors/read/index.js'
-import { refuseStandIn } from './stand-in.js'
-import type { Extent } from './zeros.js'
+import { refuseStandIn } from './not-weights.js'
+import type { Extent } from './trailing-zeros.js'
 
 /** How deep, and what ends a long look. */
 interface Depth {
