@@ -7,6 +7,7 @@ import type { ReadStorage } from '../core/storage/storage.js'
 import { NoRunError } from '../core/checkpoints/layouts/index.js'
 import { byRecency, describeAbsentBest } from '../core/choosing/selection/index.js'
 import {
+  findPacked,
   loneFile,
   loneFolder,
   openCheckpoint,
@@ -23,6 +24,7 @@ import {
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
+import { shellWord } from '../core/jobs/schedulers/shell-word.js'
 import { printable } from '../render/printable.js'
 import { renderManyVerified, renderVerified, verifyDocument } from '../render/verify.js'
 import { wait } from '../machine/clock.js'
@@ -81,6 +83,7 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
   async run(): Promise<void> {
     const verified: Verified[] = []
     for (const { run, which } of await this.targets()) verified.push(await this.verify(run, which))
+    for (const { checkpoints } of verified) await this.tellPacked(checkpoints)
     const lines = this.wantsJson
       ? []
       : this.flags.recursive
@@ -89,6 +92,14 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     this.answer(verifyDocument(verified), () => lines)
     const verdict = verdictOf(verified)
     if (verdict !== null) process.exitCode = exitStatusOf[verdict]
+  }
+
+  private async tellPacked(checkpoints: readonly Checkpoint[]): Promise<void> {
+    for (const checkpoint of checkpoints) {
+      for (const path of await findPacked(this.storage, checkpoint)) {
+        this.alert(`${printable(path)} is packed with gzip: unpack it before it is loaded (gunzip ${shellWord(path)})`)
+      }
+    }
   }
 
   private async verify(run: Run, which: readonly Checkpoint[] | null): Promise<Verified> {

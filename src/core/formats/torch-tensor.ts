@@ -165,6 +165,7 @@ export function tensorOf(node: PickleNode, storages: StorageReader = { of: stora
         if (globalName(args[0]) === 'torch._utils._rebuild_wrapper_subclass')
           return wrapperTensor(args, storages, level)
         at = { ...at, kind: 'call', callee: args[0] ?? null, args: args[2] ?? null, states: [] }
+        if (rebuilder(at) === undefined) return foreignTensor(args)
         break
       case 'ShardedTensor':
         return shardedTensor(at.states[0], storages, level)
@@ -423,6 +424,12 @@ function wrapperTensor(args: readonly PickleNode[], storages: StorageReader, lev
   const isPartial = placements.some((one) => classOf(one)?.includes('Partial') === true)
   if (isPartial) return { kind: 'dtensor', text: `${what}, of which each process has a summand`, parts: [] }
   return wholeOrPiece('dtensor', what, shape, local)
+}
+
+/** Of a class that has a function of its own to make it again, from parts that only that function knows. */
+function foreignTensor([how, cls]: readonly PickleNode[]): TorchComposite {
+  const text = `${globalName(cls) ?? 'a class'}, made by ${globalName(how) ?? 'a function'} of its own: only its program puts it together`
+  return { kind: 'wrapper', text, parts: [] }
 }
 
 /**

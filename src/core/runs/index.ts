@@ -16,7 +16,7 @@ export {
   type Named,
   type OpenedRuns,
 } from './open-run.js'
-export { loneFile, loneFolder, type Lone } from './lone-weights.js'
+export { findPacked, loneFile, loneFolder, type Lone } from './lone-weights.js'
 export { clearTheWay, describeObstacle, tellObstacles, type ClearContext, type Cleared } from './clear-obstacles.js'
 export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './first-start.js'
 export { cutShort } from './save-cut-short.js'

@@ -9,10 +9,12 @@ import {
   type ParamFile,
   type Run,
 } from '../checkpoint.js'
-import { FormatError } from '../errors.js'
+import { FormatError, StorageError } from '../errors.js'
 import { explainTemporary } from '../checkpoints/layouts/index.js'
+import { isGzip } from '../formats/gzip.js'
 import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
 import { isTensorFile } from '../tensors/read/index.js'
+import { sourceOf, withFile } from '../storage/file-source.js'
 import type { DirectoryEntry, ReadStorage } from '../storage/storage.js'
 
 /** Something that is in no run, as the one checkpoint of one. */
@@ -71,6 +73,27 @@ const dcpMetadata = /^(?:__\d+)?\.metadata$/
 
 /** What weights are packed or kept in. */
 const packedName = /\.(?:gz|tgz|pkl|pickle|json|pb|index)$/i
+
+/**
+ * Paths of the files of `checkpoint` that are packed with gzip, as their names say: sound as such, and taken by no loader
+ * before they are unpacked. None of a checkpoint in a run, where hooks may do that.
+ */
+export async function findPacked(storage: ReadStorage, { layout, files }: Checkpoint): Promise<string[]> {
+  if (layout !== loneLayout) return []
+  const named = files.flatMap(({ path }) => (/\.(?:gz|tgz)$/i.test(path) ? [path] : []))
+  const heads = await Promise.all(named.map((path) => headOf(storage, path)))
+  return named.filter((_, index) => isGzip(heads[index] ?? new Uint8Array(0)))
+}
+
+/** The first two bytes; none of a file that cannot be read. */
+async function headOf(storage: ReadStorage, path: string): Promise<Uint8Array> {
+  try {
+    return await withFile(storage, path, (handle) => sourceOf(handle).read(0, Math.min(2, handle.size)))
+  } catch (error) {
+    if (error instanceof StorageError) return new Uint8Array(0)
+    throw error
+  }
+}
 
 /** Endings that downloads have until they are whole. */
 const unfinished = /\.(?:incomplete|part|partial|crdownload|tmp|aria2)$/

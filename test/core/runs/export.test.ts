@@ -20,11 +20,16 @@ interface Options extends Partial<ExportRequest> {
   readonly which?: string
   readonly force?: boolean
   readonly rename?: (name: string) => string
-  readonly dtype?: 'F16'
+  readonly dtype?: 'F16' | 'F8_E4M3FNUZ'
+  readonly onProgress?: (done: number, total: number) => void
 }
 
 /** Exports into `into`; gives what was left out and warned of. */
-async function exported(path: string, into: string, { which, force = false, rename, dtype, ...asked }: Options = {}) {
+async function exported(
+  path: string,
+  into: string,
+  { which, force = false, rename, dtype, onProgress, ...asked }: Options = {},
+) {
   const request = { path, which, query: none, verify: 'quick' } as const
   const { checkpoint } = await chooseToExport(storage, request, { now: 1e9, wait })
   const changesTensors = rename !== undefined || dtype !== undefined
@@ -35,7 +40,13 @@ async function exported(path: string, into: string, { which, force = false, rena
   }
   const open = await openExport(storage, checkpoint, plan, { format: 'safetensors', conversion, dtype })
   try {
-    const written = await writeExport(storage, open, into, { wait, force, readsThrough: false })
+    const told = onProgress === undefined ? {} : { onProgress }
+    const written = await writeExport(storage, open, into, {
+      wait,
+      force,
+      readsThrough: onProgress !== undefined,
+      ...told,
+    })
     return { checkpoint, plan, written }
   } finally {
     await open.close()
@@ -107,13 +118,33 @@ describe('an export', () => {
     expect(namesIn(into)).toEqual(['w0', 'w1'])
   })
 
-  it('names the dtype in the configuration that the weights have', async () => {
+  it.each([
+    ['F16', 'float16'],
+    ['F8_E4M3FNUZ', 'float8_e4m3fnuz'],
+  ] as const)('names the dtype in the configuration that the weights have: %s', async (dtype, name) => {
     const run = trainerRun((checkpoint) => writeTensors(join(checkpoint, 'model.safetensors'), [floats('w', [1], [1])]))
     const into = target()
-    await exported(run, into, { dtype: 'F16' })
+    await exported(run, into, { dtype })
     expect(fs.readFileSync(join(into, 'config.json'), 'utf8')).toBe(
-      '{\n  "model_type": "gpt2",\n  "dtype": "float16"\n}\n',
+      `{\n  "model_type": "gpt2",\n  "dtype": "${name}"\n}\n`,
     )
+  })
+
+  it('tells of a large file that it copies how far it is', async () => {
+    const size = 70 << 20
+    const run = trainerRun((checkpoint) => {
+      const path = join(checkpoint, 'model.safetensors')
+      const entry = { dtype: 'U8', shape: [size], data_offsets: [0, size] }
+      const text = JSON.stringify({ __metadata__: { format: 'pt' }, w: entry })
+      const length = Buffer.alloc(8)
+      length.writeBigUInt64LE(BigInt(text.length))
+      fs.writeFileSync(path, Buffer.concat([length, Buffer.from(text)]))
+      fs.truncateSync(path, 8 + text.length + size)
+    })
+    const parts: number[] = []
+    await exported(run, target(), { onProgress: (done, total) => parts.push(done / total) })
+    expect(parts.some((part) => part > 0.5 && part < 0.99)).toBe(true)
+    expect(parts).toEqual(parts.toSorted((a, b) => a - b))
   })
 
   it('of diffusers is the pipeline with the trained parts; --part ema takes the averaged ones in their place', async () => {

@@ -1,8 +1,8 @@
-/** TensorFlow's index has a checksum of every tensor, which is compared where all of it is read. */
+/** TensorFlow's index has a checksum of every tensor, of texts too, which is compared where all of it is read. */
 import type { Finding } from '../../checkpoint.js'
 import { CkptError, FormatError, StorageError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { openTensors, readThrough, type TensorFile } from '../../tensors/read/index.js'
+import { openTensorFlowWithTexts, readThrough, type TensorFile } from '../../tensors/read/index.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
 
 /** Tensors that findings name. */
@@ -31,7 +31,7 @@ async function tensorsOf(
 ): Promise<Finding[]> {
   let opened: TensorFile
   try {
-    opened = await openTensors(storage, path)
+    opened = await openTensorFlowWithTexts(storage, path)
   } catch (error) {
     return explain(error, file)
   }

@@ -4,10 +4,11 @@ import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'
 import { makeFolders, publishFolder } from '../../changes/publish/index.js'
 import type { Dtype } from '../../formats/safetensors.js'
+import { copyWatched, type CopyWatch } from '../../storage/copy-watched.js'
 import type { Wait } from '../../storage/retry.js'
 import type { Storage } from '../../storage/storage.js'
 import { convert, planConversion, type Conversion, type ConvertOptions } from '../../tensors/convert/index.js'
-import type { TensorFile } from '../../tensors/read/index.js'
+import { torchNameOf, type TensorFile } from '../../tensors/read/index.js'
 import type { LongWork, OutputFormat, WrittenOutput } from '../../tensors/write/index.js'
 import { openSafely } from '../open-tensors.js'
 import { isWeightsName } from './hub.js'
@@ -112,7 +113,9 @@ export async function writeExport(
         const text = texts.get(item.to)
         if (text !== undefined) files.push(await writeText(storage, building, item.to, text, item.from))
         else if (item.kind === 'copied') {
-          await copyUnchanged(storage, item.from, target, options.readsThrough)
+          const { onProgress } = pace.within()
+          const watch: CopyWatch = { wait, onBytes: (count) => onProgress?.(count, item.bytes) }
+          await copyUnchanged(storage, item.from, target, options.readsThrough, watch)
           files.push({ path: item.to, from: item.from, how: 'copied', bytes: item.bytes })
         } else {
           const written = await writeTensors(storage, item, conversions, target, { ...options, ...pace.within() })
@@ -160,10 +163,16 @@ async function sizesOf(
 }
 
 /** The same bytes at `to`. Throws CkptError `refused` where they changed meanwhile. */
-async function copyUnchanged(storage: Storage, from: string, to: string, readsThrough: boolean): Promise<void> {
+async function copyUnchanged(
+  storage: Storage,
+  from: string,
+  to: string,
+  readsThrough: boolean,
+  watch: CopyWatch,
+): Promise<void> {
   const before = await lookAt(storage, from)
-  if (readsThrough) await copyByReading(storage, from, to)
-  else await storage.copyFile(from, to)
+  if (readsThrough) await copyByReading(storage, from, to, watch)
+  else await copyWatched(storage, from, to, before.size, watch)
   const after = await lookAt(storage, from)
   if (before.size === after.size && before.modified === after.modified && before.inode === after.inode) return
   throw new CkptError('refused', `${from}: changed while it was read: ${before.size} bytes, then ${after.size}`, {
@@ -177,12 +186,18 @@ async function lookAt(storage: Storage, path: string) {
   return stat.value
 }
 
-async function copyByReading(storage: Storage, from: string, to: string): Promise<void> {
+/** Bytes that are read before the next are told. */
+const stride = 1 << 26
+
+async function copyByReading(storage: Storage, from: string, to: string, { onBytes }: CopyWatch): Promise<void> {
   const source = await storage.open(from)
   try {
     const target = await storage.create(to)
     try {
-      await target.copyFrom(source, 0, source.size)
+      for (let at = 0; at < source.size; at += stride) {
+        await target.copyFrom(source, at, Math.min(stride, source.size - at))
+        onBytes(Math.min(at + stride, source.size))
+      }
     } finally {
       await target.close()
     }
@@ -270,18 +285,9 @@ function parseObject(text: string): Record<string, unknown> {
 
 /** In the text as it is written, for nothing else of it may change. `dtype` since transformers 5, `torch_dtype` before. */
 function withDtype(text: string, dtype: Dtype): string {
-  const name = torchDtypes[dtype]
+  const name = torchNameOf(dtype)
   if (name === undefined) return text
   return text.replace(/("(?:torch_)?dtype"\s*:\s*)"(?:torch\.)?(?:b?float|half|double)\w*"/g, `$1"${name}"`)
-}
-
-const torchDtypes: Partial<Record<Dtype, string>> = {
-  F16: 'float16',
-  BF16: 'bfloat16',
-  F32: 'float32',
-  F64: 'float64',
-  F8_E4M3: 'float8_e4m3fn',
-  F8_E5M2: 'float8_e5m2',
 }
 
 /** Progress over all files, as one. */

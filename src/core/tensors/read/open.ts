@@ -67,6 +67,15 @@ export async function openTensors(storage: ReadStorage, path: string): Promise<T
   return openOneOf(formats, storage, path)
 }
 
+/** TensorFlow's index with its texts among the tensors, for their checksums. Throws as `openTensors` does. */
+export async function openTensorFlowWithTexts(storage: ReadStorage, path: string): Promise<TensorFile> {
+  const format: TensorFormat = {
+    recognises: isTensorFlowIndex,
+    open: (handle) => openTensorFlow(handle, storage, { withTexts: true }),
+  }
+  return openOneOf([format], storage, path)
+}
+
 /** True for a file that begins as one of the formats does: not for an index, which names others. */
 export async function isTensorFile(storage: ReadStorage, path: string): Promise<boolean> {
   const handle = await storage.open(path)

@@ -10,6 +10,7 @@ import {
   type BundlePart,
   type BundleTensor,
 } from '../../formats/tensorflow/bundle.js'
+import { TextChecksum } from '../../formats/tensorflow/text-checksum.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, ReadStorage, Stat } from '../../storage/storage.js'
 import { findUntiled, joinBoxes } from './sharded-tensor.js'
@@ -24,18 +25,23 @@ export function isTensorFlowIndex(head: Uint8Array): boolean {
   return head.length >= 48 && head[0] === 0 && head[1] === 0 && (head[2] ?? 0) < 0x80 && head[3] === 0x08
 }
 
-/** Opens `NAME.index` and the data files beside it. Throws FormatError. */
-export async function openTensorFlow(handle: ReadHandle, storage: ReadStorage): Promise<TensorFile> {
+/** Opens `NAME.index` and the data files beside it; `withTexts` lists texts too, to be checked. Throws FormatError. */
+export async function openTensorFlow(
+  handle: ReadHandle,
+  storage: ReadStorage,
+  { withTexts = false }: { readonly withTexts?: boolean } = {},
+): Promise<TensorFile> {
   const stat = await handle.stat()
   const bundle = await readBundle(sourceOf(handle))
   const files = await DataFiles.look(storage, handle, stat, bundle)
   const isTensor = ({ dtype }: BundleTensor): boolean => dtype.bits > 0
   for (const tensor of bundle.tensors) files.requireInside(tensor)
+  const texts = withTexts && bundle.littleEndian ? bundle.tensors.flatMap((tensor) => listedTexts(tensor, files)) : []
   return new ListedFile(files, {
     format: 'tensorflow',
     path: handle.path,
     byteLength: handle.size + files.byteLength,
-    tensors: bundle.tensors.filter(isTensor).map((tensor) => listed(tensor, bundle, files)),
+    tensors: [...bundle.tensors.filter(isTensor).map((tensor) => listed(tensor, bundle, files)), ...texts],
     values: valuesOf(bundle.tensors.filter((tensor) => !isTensor(tensor))),
   })
 }
@@ -117,6 +123,43 @@ function listed({ name, dtype, shape, part, slices }: BundleTensor, bundle: Bund
   return { ...info, open: async () => joinBoxes(shape, itemSize, boxes) }
 }
 
+function listedTexts({ name, dtype, shape, part }: BundleTensor, files: DataFiles): ListedTensor[] {
+  if (dtype.name !== 'string' || part === null) return []
+  const what = `${JSON.stringify(name)} in ${files.nameOf(part)}`
+  const count = shape.reduce((product, length) => product * length, 1)
+  const open = async () => checkedTexts(await files.handleOf(part), part, count, what)
+  return [{ name, dtype: dtype.name, shape, bytes: part.size, open }]
+}
+
+/** The texts as they lie in the file, held against their checksum as `checked` does it. */
+function checkedTexts(
+  handle: ReadHandle,
+  { offset, size, crc32c: stored }: BundlePart,
+  count: number,
+  what: string,
+): TensorStream {
+  return {
+    length: size,
+    read: async function* (length, chunk) {
+      const checksum = new TextChecksum(count)
+      try {
+        for await (const bytes of chunksOf({ handle, position: offset, length }, chunk)) {
+          checksum.take(bytes)
+          yield bytes
+        }
+        if (length === size) requireSum(checksum.finish(), stored)
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error
+        throw new FormatError(`${handle.path}: ${what} ${error.message}`, { offset, cause: error })
+      }
+    },
+  }
+}
+
+function requireSum(sum: number, stored: number): void {
+  if (sum !== stored) throw new FormatError(`has the checksum ${hex(sum)}, and the index says ${hex(stored)}`)
+}
+
 /** As TensorFlow does when it restores: what was read whole is held against its checksum. */
 function checked(handle: ReadHandle, { offset, size, crc32c: stored }: BundlePart, what: string): TensorStream {
   return {
@@ -128,10 +171,8 @@ function checked(handle: ReadHandle, { offset, size, crc32c: stored }: BundlePar
         yield bytes
       }
       if (length < size || masked(sum) === stored) return
-      throw new FormatError(
-        `${handle.path}: ${what} has the checksum ${hex(masked(sum))}, and the index says ${hex(stored)}`,
-        { offset },
-      )
+      const why = `has the checksum ${hex(masked(sum))}, and the index says ${hex(stored)}`
+      throw new FormatError(`${handle.path}: ${what} ${why}`, { offset })
     },
   }
 }

@@ -26,6 +26,12 @@ export function nameOfTorchDtype(dtype: string): string {
   return names.get(dtype) ?? dtype
 }
 
+/** The other way round; undefined for a dtype that torch does not have. */
+export function torchNameOf(dtype: string): string | undefined {
+  for (const [name, known] of names) if (known === dtype) return name
+  return undefined
+}
+
 /** Bytes of each number in an element: a complex one has two. */
 export function numberSize(dtype: string, itemSize: number): number {
   return dtype.startsWith('complex') ? itemSize / 2 : itemSize

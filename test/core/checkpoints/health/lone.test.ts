@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
-import { loneFile, loneFolder } from '../../../../src/core/runs/index.js'
+import { findPacked, loneFile, loneFolder } from '../../../../src/core/runs/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 
 const storage = localStorage()
@@ -122,6 +122,16 @@ describe('a file of weights by itself', () => {
     const [grade, ...findings] = await gradeOf(write(name, bytes))
     expect(grade).toBe('corrupt')
     expect(findings.join()).toMatch(reason)
+  })
+
+  it('that is packed with gzip, as its name says, is named as such', async () => {
+    const packed = async (path: string) => {
+      const lone = await loneFile(storage, path)
+      return lone === null ? ['nothing'] : findPacked(storage, lone.checkpoint)
+    }
+    const path = write('m.safetensors.gz', gzipSync(safetensors({ a: 300 })))
+    expect(await packed(path)).toEqual([path])
+    expect(await packed(write('m.safetensors', safetensors({ a: 300 })))).toEqual([])
   })
 
   it.each(['m.safetensors.part', 'm.safetensors.incomplete', 'm.safetensors.crdownload'])(

@@ -25,6 +25,7 @@ describe('a tensor that is made of others', () => {
     ['dtensor-summand.pt', /"a" is .*DTensor float32 \[4, 3\], of which each process has a summand/],
     ['sharded-tensor.pt', /"a" is ShardedTensor \[4, 3\], of which this file has the piece of \[2, 3\]/],
     ['wrapper.pt', /"a" is quantlib\.QT float32 \[2, 2\]: values in another form/],
+    ['own-function.pt', /"a" is .*NestedTensor, made by .*_rebuild_njt of its own: only its program puts it together/],
   ])('and is not all there is refused with the reason, never written in pieces: %s', async (name, reason) => {
     const file = await opened(name)
     expect(file.tensors.map((tensor) => tensor.name)).toEqual(['w'])
