@@ -18,21 +18,28 @@ const mostThreads = 8
 /** Milliseconds between two looks at how far the threads are. */
 const interval = 50
 
-/** As `ReadStorage.sweep`; `describe` turns a path and the system's code into the error. */
+/**
+ * As `ReadStorage.sweep`; `describe` turns a path and the system's code into the error, and `refusalOf` is asked of each
+ * file before threads open it.
+ */
 export async function sweepFiles(
   find: () => Promise<readonly Sweep[]>,
   options: SweepOptions,
   describe: (path: string, errno: string) => StorageError,
+  refusalOf: (path: string) => StorageError | null,
 ): Promise<Result<SweepSums>[]> {
   let threads = startThreads(options.expected ?? 0)
   try {
     const files = await find()
-    const tasks = files.map(splitFile)
+    const refusals = files.map(({ path }) => refusalOf(path))
+    const tasks = files.map((file, index) => (refusals[index] === null ? splitFile(file) : []))
     if (threads.length === 0) threads = startThreads(files.reduce((sum, { size }) => sum + size, 0))
     const answers = await runTasks(tasks.flat(), threads, options)
     let next = 0
     return files.map((file, index) => {
       const own = tasks[index] ?? []
+      const refusal = refusals[index] ?? null
+      if (refusal !== null) return { ok: false, error: refusal }
       return joinAnswers(
         file,
         own,

@@ -4,8 +4,9 @@ import { StorageError } from '../errors.js'
 import { attempt, describeFailure, errnoOf, guard, toStorageError } from './failures.js'
 import { checkFile, checkFolder, Guard, type GuardedName } from './guarded-folders.js'
 import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, readWhole } from './local-handles.js'
-import { OpenFolder, type ActAs } from './open-folder.js'
+import { leadsThroughDescriptors, OpenFolder, type ActAs } from './open-folder.js'
 import { LocalFolder } from './local-folder.js'
+import { openNow, StrangersFiles } from './strangers-files.js'
 import { entriesOf, toStat } from './stats.js'
 import type { Custody, DirectoryEntry, FolderHandle, Identity, ReadHandle, Space, Stat, Storage } from './storage.js'
 
@@ -30,7 +31,10 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     resolve: async (paths) => paths.map((path) => attempt(path, () => fs.realpathSync(path))),
     open: async (path) => guard(path, () => toReadHandle(path, local.openToRead(path))),
     // Loaded when needed: threads and hashes would slow down the start of every command.
-    sweep: async (find, options) => (await import('./bulk-read.js')).sweepFiles(find, options ?? {}, describeFailure),
+    sweep: async (find, options) =>
+      (await import('./bulk-read.js')).sweepFiles(find, options ?? {}, describeFailure, (path) =>
+        local.refusalOf(path),
+      ),
     space: async (paths) => paths.map((path) => attempt(path, () => toSpace(fs.statfsSync(path, { bigint: true })))),
     create: async (path, mode) => guard(path, () => new LocalWriteHandle(path, local.create(path, mode))),
     append: async (path, bytes) => guard(path, () => appendSynced(path, local.openToAppend(path), bytes)),
@@ -75,9 +79,12 @@ const usualMode = 0o777
 /** The calls of which a guarded place has its own way. */
 class Local {
   readonly guarded: Guard
+  /** Null where this process is not the superuser's: the system itself keeps others from lending our eyes to anybody. */
+  private readonly strangers: StrangersFiles | null
 
   constructor(private readonly actAs: ActAs | null) {
     this.guarded = new Guard(actAs)
+    this.strangers = actAs === null ? null : new StrangersFiles(actAs)
   }
 
   /** `plain` gets a path that leads to the name itself, and must not follow a link there. */
@@ -100,7 +107,7 @@ class Local {
   list(path: string): DirectoryEntry[] {
     return this.look(
       path,
-      () => entriesOf(fs.readdirSync(path, { withFileTypes: true })),
+      () => this.opening(path, (at) => entriesOf(fs.readdirSync(at, { withFileTypes: true }))),
       ({ folder, name, rules }) =>
         using(folder.open(name, path), (one) => {
           if (rules !== null) checkFolder(path, one.stats, rules)
@@ -129,11 +136,21 @@ class Local {
     )
   }
 
-  /** A pipe must not wait for who writes to it: O_NONBLOCK. */
+  private opening<T>(path: string, open: (at: string) => T): T {
+    return this.strangers === null ? open(path) : this.strangers.open(path, open)
+  }
+
+  /** Why the file is not to be opened by another thread; null where it may be. */
+  refusalOf(path: string): StorageError | null {
+    if (this.strangers === null) return null
+    const opened = attempt(path, () => fs.closeSync(this.openToRead(path)))
+    return opened.ok ? null : opened.error
+  }
+
   openToRead(path: string): number {
     return this.look(
       path,
-      () => fs.openSync(path, O_RDONLY | O_NONBLOCK),
+      () => this.opening(path, openNow),
       (reached) => openRecord(path, reached, O_RDONLY),
     )
   }
@@ -225,7 +242,15 @@ class Local {
   }
 
   async copy(from: string, to: string, how: number): Promise<void> {
-    guard(from, () => requireRegularFile(from))
+    const source = guard(from, () => this.openRegular(from))
+    try {
+      await this.copyOpen(leadsThroughDescriptors() ? `/proc/self/fd/${source}` : from, to, how)
+    } finally {
+      fs.closeSync(source)
+    }
+  }
+
+  private async copyOpen(from: string, to: string, how: number): Promise<void> {
     const reached = guard(to, () => this.guarded.hold(to, 'change'))
     try {
       await fs.promises.copyFile(from, pathOf(reached, to), how)
@@ -236,6 +261,15 @@ class Local {
     } finally {
       reached?.folder.close()
     }
+  }
+
+  /** What is copied is this very file, whatever its name leads to meanwhile: a pipe would be waited for by the system. */
+  private openRegular(path: string): number {
+    const fd = this.openToRead(path)
+    const stats = fs.fstatSync(fd)
+    if (stats.isFile()) return fd
+    fs.closeSync(fd)
+    throw noRegularFile(path, stats)
   }
 
   async clone(from: string, to: string): Promise<boolean> {
@@ -335,12 +369,6 @@ function toSpace({ bsize, blocks, bavail }: fs.BigIntStatsFs): Space {
 /** Without the system's own error: of a hundred thousand links that lead nowhere each would take its time. */
 function nothingThere(path: string): never {
   throw describeFailure(path, 'ENOENT')
-}
-
-/** Before a call that would wait within the system for whoever writes to a pipe. */
-function requireRegularFile(path: string): void {
-  const stats = fs.statSync(path)
-  if (!stats.isFile()) throw noRegularFile(path, stats)
 }
 
 function toReadHandle(path: string, fd: number): ReadHandle {

@@ -16,11 +16,11 @@ export type ActAs = <T>(as: Belonging, call: () => T) => T
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 /** O_PATH of Linux, which Node does not name (fcntl.h): nothing is read or triggered by opening. */
-const O_PATH = 0o10000000
+export const O_PATH = 0o10000000
 
 let known: boolean | undefined
 
-function leadsThroughDescriptors(): boolean {
+export function leadsThroughDescriptors(): boolean {
   return (known ??= platform() === 'linux' && fs.existsSync('/proc/self/fd'))
 }
 
