@@ -171,6 +171,7 @@ Exit status 3 when nothing matches.`
       matching: views.reduce((sum, { matching }) => sum + matching, 0),
       monitored: new Set([...this.added, ...views.flatMap(({ monitored }) => [...monitored])]),
       wide: this.isWide,
+      curves: isTerminal ? curvesOfRuns(shown, views, order) : null,
     }
     const lines = this.wantsJson ? [] : await renderFlat(view, { now: this.now(), output: this.output })
     this.answer(document, () => lines)
@@ -327,6 +328,25 @@ function flatColumns(rows: readonly Row[], order: Order | undefined): string[] {
   const common = varyingKeys(checkpoints).filter((key) => 2 * (counts.get(key) ?? 0) > rows.length)
   const judge = order?.kind === 'min' || order?.kind === 'max' ? [order.key] : []
   return columnNames(checkpoints, [...judge, ...common.filter((key) => !judge.includes(key))])
+}
+
+/** How the metric went that ranks, else the one by which most of the runs are judged, in the runs that have rows. */
+function curvesOfRuns(rows: readonly Row[], views: readonly View[], order: Order | undefined) {
+  const runs = new Set(rows.map(({ checkpoint }) => checkpoint.run))
+  const shown = views.filter(({ run }) => runs.has(run.path))
+  const judge = order?.kind === 'min' || order?.kind === 'max' ? [order.key] : []
+  const [metric] = [...judge, ...shown.flatMap(({ monitored }) => [...monitored])]
+  if (metric === undefined) return null
+  const trends = new Map(
+    shown.flatMap(({ run, trends: all = [] }) =>
+      all.flatMap((trend) => (trend.metric === metric ? [[run.path, trend] as const] : [])),
+    ),
+  )
+  const inOrder = [...runs].flatMap((run) => {
+    const trend = trends.get(run)
+    return trend === undefined ? [] : [[run, trend] as const]
+  })
+  return { metric, ofRuns: new Map(inOrder) }
 }
 
 /** In a pipe there are no titles: each row says which run it is of. */

@@ -15,6 +15,7 @@ const axes = ['step', 'epoch', 'time'] as const
 /** Rows of a picture in a terminal that does not say how high it is. */
 const usualHeight = 20
 const usualWidth = 80
+const leastHeight = 8
 
 export default class Plot extends BaseCommand<typeof Plot> {
   static override isReader = true
@@ -54,7 +55,7 @@ missing or NaN is a gap.`
       default: '0',
     }),
     width: Flags.integer({ helpValue: 'N', min: 30, max: 4000, description: 'columns; of a picture pixels' }),
-    height: Flags.integer({ helpValue: 'N', min: 8, max: 4000, description: 'rows; of a picture pixels' }),
+    height: Flags.integer({ helpValue: 'N', min: leastHeight, max: 4000, description: 'rows; of a picture pixels' }),
     output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write a picture: .svg, .png or .html' }),
     force: outputFlags.force,
     state: stateFlag,
@@ -105,7 +106,8 @@ missing or NaN is a gap.`
   }
 
   private get rows(): number {
-    return this.flags.height ?? usualHeight
+    // The line above that was typed, and the prompt below, are left in sight.
+    return this.flags.height ?? Math.max(leastHeight, (this.output.height ?? usualHeight + 2) - 2)
   }
 
   /** What is a folder is a run. */

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
+import { changedColumns, parseColumns, type ColumnChoice } from '../cli/columns.js'
+import { checked, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
 import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
 import { compareText } from '../core/checkpoints/layouts/index.js'
 import {
@@ -61,7 +62,8 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     ...selectionFlags,
     columns: Flags.string({
       helpValue: 'A,B,…',
-      description: `show these columns: ${plainColumns.join(', ')}, run-name, any key of the meta, or hyper-parameter`,
+      description: `show these columns: ${plainColumns.join(', ')}, run-name, any key of the meta, or hyper-parameter; or add and take away: +lr,-layout`,
+      parse: checked(parseColumns),
     }),
     limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
     all: Flags.boolean({ description: 'every row and every column, also on a terminal', exclusive: ['limit'] }),
@@ -90,7 +92,8 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
         query,
       )
     }
-    const columns = this.columns ?? (order === undefined ? plainColumns : this.leaderboard(rows, order))
+    const usual = order === undefined ? plainColumns : this.leaderboard(rows, order)
+    const columns = withRun(changedColumns(usual, this.choice, isKey))
     const view = {
       root,
       rows,
@@ -98,16 +101,23 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       columns,
       isRanked: order !== undefined,
       judgedBy: keyOf(order),
-      wide: this.flags.all || this.flags.columns !== undefined,
+      wide: this.flags.all || this.choice?.kind === 'these',
+      added: this.added,
     }
     const lines = this.wantsJson ? [] : await renderRuns(view, { now: this.now(), output: this.output })
     this.answer(document, () => lines)
     if (this.output.isTerminal && !this.wantsJson) this.note(describeTotal(found))
   }
 
-  private get columns(): string[] | undefined {
-    const named = this.flags.columns?.split(',').map((name) => name.trim())
-    return named === undefined || named.includes('run') || named.includes('path') ? named : ['run', ...named]
+  private get choice(): ColumnChoice | null {
+    return this.flags.columns === undefined ? null : parseColumns(this.flags.columns)
+  }
+
+  /** Columns that were asked for by name. */
+  private get added(): readonly string[] {
+    const { choice } = this
+    if (choice === null) return []
+    return choice.kind === 'these' ? choice.names : choice.added
   }
 
   /** What tells the runs apart, the value that ranks them, and where it was reached. */
@@ -132,9 +142,9 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       query,
       order: onlyOrder(query),
       verify: this.flags.verify,
-      names: (this.columns ?? []).filter(isKey),
+      names: this.added.filter(isKey),
       withSettings: this.wantsJson || query.orders.length > 0,
-      withName: this.wantsJson || this.columns?.includes('run-name') === true,
+      withName: this.wantsJson || this.added.includes('run-name'),
       now: this.now(),
     }
     return this.walk(this.flags, async (walking) => {
@@ -147,6 +157,11 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       return summaries
     })
   }
+}
+
+/** A row says which run it is of. */
+function withRun(columns: readonly string[]): string[] {
+  return columns.includes('run') || columns.includes('path') ? [...columns] : ['run', ...columns]
 }
 
 function keyOf(order: Order | undefined): string | null {

@@ -30,9 +30,10 @@ export class LiveScreen {
   draw(lines: readonly string[]): void {
     const [columns, rows] = [Math.max(this.columns, smallest.columns), Math.max(this.rows, smallest.rows)]
     const fitting = lines.slice(0, rows).map((line) => cutTo(shown(line), columns))
-    this.stream.write(
-      `${this.isOn ? '' : enter}${begin}${fitting.join(`${clearLine}\r\n`)}${clearLine}${clearBelow}${end}`,
-    )
+    // Cleared first: behind a text as wide as the terminal the cursor stands on its last letter.
+    const drawn = fitting.map((line) => clearLine + line).join('\r\n')
+    const below = fitting.length < rows ? `\r\n${clearBelow}` : ''
+    this.stream.write(`${this.isOn ? '' : enter}${begin}${drawn}${below}${end}`)
     this.isOn = true
   }
 

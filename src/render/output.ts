@@ -7,6 +7,8 @@ import { shown } from './escape-output.js'
 export class Output {
   readonly isTerminal: boolean
   readonly width: number
+  /** Rows of the terminal; null in a pipe. */
+  readonly height: number | null
 
   constructor(
     private readonly stdout: TextStream,
@@ -15,6 +17,7 @@ export class Output {
   ) {
     this.isTerminal = stdout.isTTY
     this.width = stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY
+    this.height = stdout.isTTY ? stdout.rows || 24 : null
   }
 
   get colours(): boolean {

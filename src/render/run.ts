@@ -7,6 +7,7 @@ import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
+import { shortenNames } from './shorten.js'
 import { trendLines, type Trend } from './trends.js'
 import { columnsLeftOut, laterLeaveFirst, renderTable, staying } from './table.js'
 import { formatSize, plural } from './units.js'
@@ -63,7 +64,16 @@ export async function renderRun(
 export interface FlatView extends Pick<View, 'rows' | 'columns' | 'matching' | 'monitored' | 'wide'> {
   /** Absolute: where the search for runs began. */
   readonly root: string
+  /** Of one metric, how it went in the runs whose checkpoints are shown, below the table where there is room. */
+  readonly curves: { readonly metric: string; readonly ofRuns: ReadonlyMap<string, Trend> } | null
 }
+
+/** Beside the names of runs there is less room: what a narrow terminal does without once other metrics are gone. */
+const leavesBesideRuns: ReadonlyMap<string, number> = new Map([
+  ['epoch', 0.8],
+  ['marks', 0.6],
+  ['size', 0.4],
+])
 
 /** On a terminal runs are named relative to where the search began, and shortened where there is no room. */
 export async function renderFlat(
@@ -79,6 +89,8 @@ export async function renderFlat(
         const cell = ({ checkpoint }: Row) => printable(relative(view.root, checkpoint.run) || '.')
         return { ...column, shortens: true, cell }
       }
+      if (leavesBesideRuns.has(name)) return { ...column, leaves: leavesBesideRuns.get(name) ?? 0 }
+      if (name === 'name') return { ...column, shortens: true }
       return view.monitored.has(name) && isMetaColumn(name) ? staying(column) : column
     }),
   )
@@ -86,7 +98,24 @@ export async function renderFlat(
   const table = await renderTable(columns, view.rows, { isTerminal, width, paint })
   if (!isTerminal) return table
   const left = columnsLeftOut(columns, view.rows, width)
-  return [...table, ...footer(view, left).map((line) => paint('faint', line))]
+  return [...table, ...curvesOfRuns(view, output), ...footer(view, left).map((line) => paint('faint', line))]
+}
+
+/** Runs whose curves are shown. */
+const mostCurves = 10
+
+/** A curve for each run, in the order in which the table has them. */
+function curvesOfRuns({ root, curves }: FlatView, output: Output): string[] {
+  if (curves === null) return []
+  const paint = painter(output.colours)
+  const told = [...curves.ofRuns].slice(0, mostCurves)
+  const names = shortenNames(
+    told.map(([run]) => printable(relative(root, run) || '.')),
+    Math.floor(output.width / 3),
+  )
+  const trends = told.map(([, trend], index) => ({ ...trend, metric: names[index] ?? '' }))
+  const lines = trendLines(trends, { width: output.width, unicode: output.hasUnicode, paint, most: mostCurves })
+  return lines.length === 0 ? [] : ['', paint('title', printable(curves.metric)), ...lines.slice(1)]
 }
 
 function heading({ run, size }: View): string {

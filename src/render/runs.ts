@@ -23,6 +23,8 @@ export interface RunsView {
   readonly isRanked: boolean
   /** The key that ranks: its column stays longest. */
   readonly judgedBy: string | null
+  /** Columns that were asked for: they stay, however narrow the terminal. */
+  readonly added: readonly string[]
   /** All columns stay, however wide. */
   readonly wide: boolean
 }
@@ -140,7 +142,7 @@ export async function renderRuns(
   const columns = laterLeaveFirst(
     view.columns.map((name) => {
       const column = columnOf(name, { root, now, paint, isTerminal, isRanked })
-      return name === view.judgedBy ? staying(column) : column
+      return name === view.judgedBy || view.added.includes(name) ? staying(column) : column
     }),
   )
   const width = view.wide ? Number.POSITIVE_INFINITY : output.width

@@ -1,69 +1,122 @@
-/** Long names in little room: the middle goes, but never the part by which a name differs from the others. */
+/** Long names in little room: what they have in common goes, but never the words by which they differ. */
 import { displayWidth } from './text-width.js'
 
 const gap = '…'
+/** Characters of a word beyond which it is taken to pieces. */
+const longestWord = 12
+const pieceOfWord = 8
 
 /**
- * Each of `names` in at most `width` columns (at least 3), printable text. The part that tells a name from its
- * neighbours in the order of the alphabet stays: it is what people look for in the names of a sweep.
+ * Each of `names` in at most `width` columns (at least 3), printable text. The words that tell a name from the others
+ * stay: they are what people look for in the names of a sweep. Then come words that not all names have, then the
+ * words at both ends.
  */
 export function shortenNames(names: readonly string[], width: number): string[] {
   const room = Math.max(3, width)
-  const sorted = [...new Set(names)].sort()
-  const differsAt = new Map(
-    sorted.map((name, index) => {
-      const beside = [sorted[index - 1], sorted[index + 1]].flatMap((other) => other ?? [])
-      return [name, Math.max(0, ...beside.map((other) => sharedStart(name, other)))]
-    }),
-  )
-  return names.map((name) => (displayWidth(name) <= room ? name : shortenOne(name, room, differsAt.get(name) ?? 0)))
+  const distinct = [...new Set(names)].sort().map((name) => Array.from(name))
+  const places = placesThatDiffer(distinct)
+  const spelled = distinct.map((characters, index) => ({
+    words: wordsOf(characters),
+    places: [...(places[index] ?? [])],
+  }))
+  const counts = countNamesWith(spelled.map(({ words }) => words))
+  const isCommon = (word: string) => counts.get(word) === distinct.length
+  const short = new Map(spelled.map((one) => [one.words.join(''), shortenOne(one, room, isCommon)]))
+  return names.map((name) => (displayWidth(name) <= room ? name : (short.get(name) ?? name)))
 }
 
-/** How many characters two names begin alike with. */
-function sharedStart(a: string, b: string): number {
-  let at = 0
-  while (at < a.length && at < b.length && a[at] === b[at]) at += 1
-  return at
+interface Spelled {
+  /** With the separator behind each. */
+  readonly words: readonly string[]
+  /** Characters at which other names with the same beginning go on otherwise, ascending. */
+  readonly places: readonly number[]
 }
 
-/** `at` is where the name begins to differ. */
-function shortenOne(name: string, room: number, at: number): string {
-  const characters = Array.from(name)
-  const length = characters.length
-  const part = (from: number, to: number) => characters.slice(from, to).join('')
-  const shown = room - gap.length
-  const tail = Math.ceil(shown / 2)
-  const differing = Array.from(name.slice(0, at)).length
-  const fits = (text: string) => displayWidth(text) <= room
-  // Some of what follows the first difference says how the names differ: `lr=0.01`, not `1`.
-  const told = Math.min(length, differing + 4)
-  const choices = [
-    shown - tail >= told || differing >= length - tail
-      ? part(0, shown - tail) + gap + part(length - tail, length)
-      : null,
-    told <= shown - 1 ? part(0, told) + gap + part(length - (shown - told), length) : null,
-    length - differing <= shown - 1 ? part(0, shown - (length - differing)) + gap + part(differing, length) : null,
-    gap + part(wordStart(characters, differing, room), wordStart(characters, differing, room) + room - 2) + gap,
-  ]
-  const choice = choices.find((one) => one !== null && fits(one))
-  return choice ?? cut(characters, room)
-}
-
-/** A little before the difference, at the beginning of its word where that is near. */
-function wordStart(characters: readonly string[], at: number, room: number): number {
-  const least = Math.max(0, at - Math.floor(room / 3))
-  const latest = Math.max(0, characters.length - (room - 2))
-  let start = Math.min(at, latest)
-  while (start > least && !/[/_\-+ ]/.test(characters[start - 1] ?? '')) start -= 1
-  return Math.min(start, latest)
-}
-
-/** Of characters that are wider than one column as many as there is room for. */
-function cut(characters: readonly string[], room: number): string {
-  let text = ''
-  for (const character of characters) {
-    if (displayWidth(text + character) > room - 1) break
-    text += character
+/** Of names in the order of the alphabet, each once. */
+function placesThatDiffer(names: readonly (readonly string[])[]): ReadonlySet<number>[] {
+  const places = names.map(() => new Set<number>())
+  const among = (from: number, to: number, alike: number): void => {
+    if (to - from < 2) return
+    const [first, last] = [names[from] ?? [], names[to - 1] ?? []]
+    let at = alike
+    while (at < first.length && first[at] === last[at]) at += 1
+    for (let begin = from; begin < to;) {
+      let end = begin
+      while (end < to && names[end]?.[at] === names[begin]?.[at]) places[end++]?.add(at)
+      among(begin, end, at + 1)
+      begin = end
+    }
   }
-  return text + gap
+  among(0, names.length, 0)
+  return places
+}
+
+function wordsOf(characters: readonly string[]): string[] {
+  const words = characters.join('').match(/[^/_\-+, ]*[/_\-+, ]|[^/_\-+, ]+/gu) ?? []
+  return words.flatMap((word) => {
+    const all = Array.from(word)
+    if (all.length <= longestWord) return [word]
+    const count = Math.ceil(all.length / pieceOfWord)
+    return Array.from({ length: count }, (_, piece) =>
+      all.slice(piece * pieceOfWord, (piece + 1) * pieceOfWord).join(''),
+    )
+  })
+}
+
+function countNamesWith(all: readonly (readonly string[])[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const words of all) for (const word of new Set(words)) counts.set(word, (counts.get(word) ?? 0) + 1)
+  return counts
+}
+
+function shortenOne({ words, places }: Spelled, room: number, isCommon: (word: string) => boolean): string {
+  const telling = wordsAt(words, places)
+  const fits = (kept: ReadonlySet<number>) => displayWidth(textOf(words, kept)) <= room
+  // The later a difference is, the fewer names have the same beginning: it tells most.
+  while (telling.length > 1 && !fits(new Set(telling))) telling.shift()
+  if (!fits(new Set(telling))) return cutAround(Array.from(words.join('')), places.at(-1) ?? 0, room)
+  const kept = new Set(telling)
+  const add = (word: number): boolean => {
+    if (!fits(new Set(kept).add(word))) return false
+    kept.add(word)
+    return true
+  }
+  for (const [index, word] of words.entries()) if (!isCommon(word)) add(index)
+  let [isHead, isTail] = [true, true]
+  for (let index = 0; index < words.length && (isHead || isTail); index += 1) {
+    isTail = isTail && add(words.length - 1 - index)
+    isHead = isHead && add(index)
+  }
+  return textOf(words, kept)
+}
+
+/** The words that hold these places; one that ends where others go on is told by its last. */
+function wordsAt(words: readonly string[], places: readonly number[]): number[] {
+  const ends: number[] = []
+  for (const word of words) ends.push((ends.at(-1) ?? 0) + Array.from(word).length)
+  const found = places.map((place) => ends.findIndex((end) => place < end))
+  return [...new Set(found.map((word) => (word === -1 ? words.length - 1 : word)))]
+}
+
+function textOf(words: readonly string[], kept: ReadonlySet<number>): string {
+  return words
+    .map((word, index) => {
+      if (kept.has(index)) return word
+      return index === 0 || kept.has(index - 1) ? gap : ''
+    })
+    .join('')
+}
+
+/** As many characters around one as there is room for. */
+function cutAround(characters: readonly string[], at: number, room: number): string {
+  const text = (from: number, to: number) =>
+    `${from > 0 ? gap : ''}${characters.slice(from, to).join('')}${to < characters.length ? gap : ''}`
+  let [from, to] = [Math.min(at, characters.length - 1), Math.min(at, characters.length - 1) + 1]
+  if (displayWidth(text(from, to)) > room) return gap
+  for (let isLonger = true; isLonger;) {
+    isLonger = false
+    if (to < characters.length && displayWidth(text(from, to + 1)) <= room) [to, isLonger] = [to + 1, true]
+    if (from > 0 && displayWidth(text(from - 1, to)) <= room) [from, isLonger] = [from - 1, true]
+  }
+  return text(from, to)
 }

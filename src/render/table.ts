@@ -14,7 +14,7 @@ export interface Column<Row> {
   readonly leaves?: number
   /** Wraps in the room that the others leave. At most one. */
   readonly wraps?: boolean
-  /** Names, which are shortened in the middle to the room that the others leave. At most one. */
+  /** Names, which are shortened in the middle to the room that the others leave. */
   readonly shortens?: boolean
 }
 
@@ -109,9 +109,27 @@ export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], 
     left.add(one)
     total -= least(one) + gap
   }
-  const room = Math.max(0, width - total)
   const kept = all.filter((one) => !left.has(one))
-  return kept.map((one) => ({ column: one.column, width: Math.min(one.width, least(one) + room) }))
+  const widths = shareOut(Math.max(0, width - total), kept, least)
+  return kept.map((one) => ({ column: one.column, width: widths.get(one) ?? one.width }))
+}
+
+/** The room that is left to those that lack some; who lacks least is served first. */
+function shareOut<Row>(
+  room: number,
+  kept: readonly Fitted<Row>[],
+  least: (one: Fitted<Row>) => number,
+): ReadonlyMap<Fitted<Row>, number> {
+  const lacking = kept.map((one) => ({ one, has: least(one), lacks: one.width - least(one) }))
+  lacking.sort((a, b) => a.lacks - b.lacks)
+  let left = room
+  return new Map(
+    lacking.map(({ one, has, lacks }) => {
+      const given = Math.min(lacks, left)
+      left -= given
+      return [one, has + given]
+    }),
+  )
 }
 
 /** The names in the room that there is for them. */

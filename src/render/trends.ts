@@ -22,13 +22,21 @@ export interface Trend {
 /** Fewer make no curve. */
 const fewest = 3
 /** Metrics that are told of. */
-const most = 6
+const usualMost = 6
 const narrowest = 60
 const curve = { least: 12, most: 60 }
 
+export interface TrendOptions {
+  readonly width: number
+  readonly unicode: boolean
+  readonly paint: Paint
+  /** Lines at most. */
+  readonly most?: number
+}
+
 export function trendLines(
   trends: readonly Trend[],
-  { width, unicode, paint }: { readonly width: number; readonly unicode: boolean; readonly paint: Paint },
+  { width, unicode, paint, most = usualMost }: TrendOptions,
 ): string[] {
   const told = trends.filter(({ values }) => values.filter((value) => !Number.isNaN(value)).length >= fewest)
   if (told.length === 0 || width < narrowest) return []

@@ -3,6 +3,7 @@ import { relative } from 'node:path'
 import { timeOf, type Checkpoint } from '../core/checkpoint.js'
 import { bestPerMetric, impossibleMetrics, varyingKeys } from '../core/choosing/selection/index.js'
 import { roomOf, usualPause, type JobState, type WatchedRun } from '../core/jobs/watch/index.js'
+import { shortened } from './aligned.js'
 import { columnFor, formatMeta, isMetaColumn, type Row } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import { printable } from './printable.js'
@@ -12,6 +13,7 @@ import { sparkline } from './sparkline.js'
 import { laterLeaveFirst, renderLines, staying, type Column } from './table.js'
 import { formatAge, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 import { describeJob, describeSpace } from './watch-event.js'
+import { displayWidth } from './text-width.js'
 
 export interface ScreenView {
   /** Absolute: what is watched. */
@@ -56,10 +58,13 @@ function headOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
   const time = newest === undefined ? null : timeOf(newest)
   const pause = usualPause(ordered)
   const usually = pause === null || pause < 1 ? '' : `; usually one every ${formatAge(pause)}`
+  const when = time === null ? '' : `, ${ago(now - time)}`
   const newestText =
-    newest === undefined ? 'none yet' : `${printable(newest.name)}${time === null ? '' : `, ${ago(now - time)}`}`
+    newest === undefined
+      ? 'none yet'
+      : fitted(printable(newest.name), `${when}${usually}`, view.columns - indent) + when
   return [
-    `${paint('title', printable(path))}: ${plural(ordered.length, 'checkpoint')}  ${paint('faint', view.clock)}`,
+    headline(path, plural(ordered.length, 'checkpoint'), view, paint),
     `${paint('faint', 'newest')}  ${newestText}${usually}`,
     ...(run.metric === null ? [] : [`${paint('faint', 'best')}    ${bestText(run, view, paint)}`]),
     ...(job === null ? [] : [`${paint('faint', 'job')}     ${paintJob(job, describeJob(job, now), paint)}`]),
@@ -70,11 +75,32 @@ function headOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
 function bestText({ metric, best, since, values }: WatchedRun, view: ScreenView, paint: Paint): string {
   if (best === null || metric === null) return `no ${printable(metric ?? '')} yet`
   const when = best.saved === null ? '' : `, ${ago(view.now - best.saved)}`
-  const record = `${printable(metric)} ${paint('good', formatNumber(best.value))} (${printable(best.name)}${when})`
   const stall = since === 0 ? '' : `; no better in ${plural(since, 'checkpoint')} since`
-  const text = `${record}${stall}`
-  const line = values.length < 3 ? '' : `  ${sparkline(values, 24, view.unicode)}`
-  return text + paint('accent', line)
+  const value = formatNumber(best.value)
+  const others = `${printable(metric)} ${value} (${when})${stall}`
+  const name = fitted(printable(best.name), others, view.columns - indent)
+  const record = `${printable(metric)} ${paint('good', value)} (${name}${when})${stall}`
+  const room = view.columns - indent - displayWidth(others) - displayWidth(name) - gap
+  const line = values.length < 3 || room < leastCurve ? '' : `  ${sparkline(values, Math.min(24, room), view.unicode)}`
+  return record + paint('accent', line)
+}
+
+/** Columns of `newest  ` and the like before what is told. */
+const indent = 8
+const gap = 2
+const leastCurve = 6
+
+/** A name in the room that `others` leave of so many columns; its beginning and its end at least. */
+function fitted(name: string, others: string, columns: number): string {
+  return shortened(name, Math.max(leastName, columns - displayWidth(others)))
+}
+
+const leastName = 9
+
+/** What is watched, how many there are of it, and what time it is, which is last to go. */
+function headline(path: string, counts: string, { columns, clock }: ScreenView, paint: Paint): string {
+  const name = fitted(printable(path), `: ${counts}  ${clock}`, columns)
+  return `${paint('title', name)}: ${counts}  ${paint('faint', clock)}`
 }
 
 function paintJob({ state, ending }: JobState, text: string, paint: Paint): string {
@@ -114,19 +140,22 @@ function tableOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
   return left === 0 ? lines : [...lines, ...new Array<string>(left).fill('')]
 }
 
-function headOfAll({ root, runs, now, clock }: ScreenView, paint: Paint): string[] {
+function headOfAll(view: ScreenView, paint: Paint): string[] {
+  const { root, runs, now } = view
   if (runs.length === 0) {
-    return [
-      `${paint('title', printable(root))}: no run there  ${paint('faint', clock)}`,
-      paint('faint', 'waiting for a checkpoint'),
-    ]
+    return [headline(root, 'no run there', view, paint), paint('faint', 'waiting for a checkpoint')]
   }
   const count = runs.reduce((sum, { ordered }) => sum + ordered.length, 0)
   const running = runs.filter(({ job }) => job?.state === 'running').length
   const free = runs.flatMap((run) => run.free ?? [])
   const times = runs.flatMap(({ ordered: [newest] }) => (newest === undefined ? [] : (timeOf(newest) ?? [])))
   return [
-    `${paint('title', printable(root))}: ${plural(runs.length, 'run')}, ${plural(count, 'checkpoint')}, ${plural(running, 'job')} running  ${paint('faint', clock)}`,
+    headline(
+      root,
+      `${plural(runs.length, 'run')}, ${plural(count, 'checkpoint')}, ${plural(running, 'job')} running`,
+      view,
+      paint,
+    ),
     `${paint('faint', 'newest')}  ${times.length === 0 ? '-' : ago(now - Math.max(...times))}`,
     ...(free.length === 0 ? [] : [`${paint('faint', 'disk')}    ${formatSize(Math.min(...free))} left`]),
   ]

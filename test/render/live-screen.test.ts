@@ -20,10 +20,16 @@ describe('the live screen', () => {
     live.leave()
     live.leave()
     expect(written).toEqual([
-      '\u001b[?1049h\u001b[?25l\u001b[?2026h\u001b[?7l\u001b[Hone\u001b[K\u001b[J\u001b[?7h\u001b[?2026l',
-      '\u001b[?2026h\u001b[?7l\u001b[Htwo\u001b[K\u001b[J\u001b[?7h\u001b[?2026l',
+      '\u001b[?1049h\u001b[?25l\u001b[?2026h\u001b[?7l\u001b[H\u001b[Kone\r\n\u001b[J\u001b[?7h\u001b[?2026l',
+      '\u001b[?2026h\u001b[?7l\u001b[H\u001b[Ktwo\r\n\u001b[J\u001b[?7h\u001b[?2026l',
       '\u001b[?25h\u001b[?1049l',
     ])
+  })
+
+  it('clears nothing behind a line as wide as the terminal: its last letter would go', () => {
+    const { live, written } = screen(6, 2)
+    live.draw(['abcdef', 'ghijkl'])
+    expect(written[0]).toContain('\u001b[Kabcdef\r\n\u001b[Kghijkl\u001b[?7h')
   })
 
   it('has no more rows than the terminal, and lets nothing through that a terminal obeys', () => {

@@ -1,8 +1,10 @@
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { Curve } from '../../src/core/runs/index.js'
 import { frameOf, type FrameOptions } from '../../src/render/plot/frame.js'
 import { renderPage, renderSvg } from '../../src/render/plot/svg.js'
 import { renderPlot } from '../../src/render/plot/terminal.js'
+import { displayWidth } from '../../src/render/width.js'
 
 const options: FrameOptions = { axis: 'epoch', log: false, smooth: 0, ticks: { x: 5, y: 5 } }
 const plain = { width: 60, height: 14, colours: false, unicode: true }
@@ -69,6 +71,27 @@ describe('a picture in a terminal', () => {
       expect(rows.length).toBeLessThanOrEqual(plain.height)
       for (const row of rows) expect(row.length).toBeLessThanOrEqual(width)
     }
+  })
+
+  it('tells of as many curves as there is room for, and shortens their names where they are alike', () => {
+    const names = Array.from(
+      { length: 30 },
+      (_, index) => `sweep/a_very_long_name_of_an_experiment_lr0.001_seed${index}_final/save`,
+    )
+    const curves = names.map((_, index) => curveOf([3, 2, 1 + index]))
+    for (const height of [14, 24, 60]) {
+      const rows = renderPlot(frameOf(curves, names, options), { ...plain, colours: true, height })
+      expect(rows.length).toBeLessThanOrEqual(height)
+      expect(rows.length).toBeGreaterThan(height - 3)
+      for (const row of rows) expect(displayWidth(stripVTControlCharacters(row))).toBeLessThanOrEqual(plain.width)
+      expect(rows.filter((row) => row.includes('seed')).join('')).toMatch(/seed0_.*seed1_/)
+      expect(rows.at(-1)).toMatch(height < 60 ? /and \d+ more/ : /more/)
+    }
+  })
+
+  it('has a logarithmic scale that begins and ends near the values', () => {
+    const frame = frameOf([curveOf([29, 40, 101])], ['WER'], { ...options, log: true })
+    expect(frame.y.ticks.map(({ text }) => text)).toEqual(['20', '50', '100', '200'])
   })
 
   it('has ASCII alone where the locale has no more', () => {

@@ -20,6 +20,38 @@ describe('shortenNames', () => {
     ).toEqual([expect.stringMatching(/0\/checkpoints$/), expect.stringMatching(/1\/checkpoints$/)])
   })
 
+  it('tells runs of a sweep apart whose names differ in the middle, at the widths of terminals', () => {
+    const runs = Array.from({ length: 500 }, (_, index) => {
+      const lr = ['0.0001', '0.0003', '0.001'][index % 3] ?? ''
+      return `speechbrain_librispeech_conformer_large_lr${lr}_seed${String(index).padStart(3, '0')}_bpe5000_final_v2/save`
+    })
+    for (const count of [3, 30, 500]) {
+      for (const width of [24, 40, 70]) {
+        const short = shortenNames(runs.slice(0, count), width)
+        expect(new Set(short).size).toBe(count)
+        if (count > 3)
+          for (const [index, name] of short.entries()) expect(name).toContain(`seed${String(index).padStart(3, '0')}_`)
+        for (const [index, name] of short.entries())
+          expect(name).toContain(`lr${['0.0001', '0.0003', '0.001'][index % 3]}_`)
+      }
+    }
+    expect(shortenNames(runs.slice(0, 30), 40)[7]).toBe('speechbrain_…lr0.0003_seed007_…v2/save')
+  })
+
+  it('tells runs of several projects apart', () => {
+    const runs = ['asr', 'mt', 'tts'].flatMap((task) =>
+      ['small', 'large'].flatMap((size) =>
+        [1, 2].map(
+          (seed) =>
+            `${task}/experiments_of_the_whole_group/2026-11-28/${size}/with_a_long_name/seed_${seed}/checkpoints`,
+        ),
+      ),
+    )
+    const short = shortenNames(runs, 30)
+    expect(new Set(short).size).toBe(runs.length)
+    expect(short[1]).toBe('asr/…small/…seed_2/checkpoints')
+  })
+
   it('never gives more than the width, whatever the characters', () => {
     fc.assert(
       fc.property(

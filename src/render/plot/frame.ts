@@ -53,7 +53,7 @@ export function frameOf(curves: readonly Curve[], labels: readonly string[], opt
   const all = [...drawn.flat(), ...curves.flatMap(({ checkpoints }) => checkpoints)]
   const ys = all.filter(fits).map(({ y }) => y)
   const x = xScale(options.axis, extentOf(all.map((point) => point.x)))
-  const y = (log ? scaleLog : scaleLinear)().domain(extentOf(ys)).nice()
+  const y = log ? scaleLog().domain(roundedOut(extentOf(ys))) : scaleLinear().domain(extentOf(ys)).nice()
   const place = (value: CurvePoint, name?: string): Place =>
     fits(value) ? { x: x(value.x), y: y(value.y), value, ...(name === undefined ? {} : { name }) } : null
   const series = curves.map((curve, index): Series => {
@@ -85,6 +85,18 @@ function extentOf(values: readonly number[]): [number, number] {
   if (low > high) return [1, 10]
   if (low < high) return [low, high]
   return low > 0 ? [low / 2, low * 1.5] : [low - 1, low + 1]
+}
+
+/** Of a logarithmic scale, from one round number to another: a whole decade would be empty for the most part. */
+function roundedOut([low, high]: [number, number]): [number, number] {
+  const [below, above] = [decadeOf(low), decadeOf(high)]
+  const from = [5, 2, 1].map((digit) => digit * below).find((round) => round <= low) ?? low
+  const to = [1, 2, 5, 10].map((digit) => digit * above).find((round) => round >= high) ?? high
+  return Number.isFinite(to) && from > 0 && from < to ? [from, to] : [low, high]
+}
+
+function decadeOf(value: number): number {
+  return Number(`1e${Math.floor(Math.log10(value))}`)
 }
 
 interface XScale {

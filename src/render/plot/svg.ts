@@ -7,6 +7,8 @@ import type { Frame, Place, Series } from './frame.js'
 
 /** Okabe and Ito's: told apart by colour-blind people. */
 const colours = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9']
+/** Further curves are told apart by their lines. */
+const dashes = ['', '8 4', '2 3', '10 3 2 3']
 const outside = { left: 70, right: 20, top: 30, bottom: 50 }
 const legendRow = 18
 
@@ -58,14 +60,16 @@ interface Draw {
 
 function seriesMarkup(series: Series, index: number, { x, y, path }: Draw, height: number): string[] {
   const colour = colours[index % colours.length] ?? '#000'
+  const dash = dashes[Math.floor(index / colours.length) % dashes.length] ?? ''
+  const line = `stroke="${colour}"${dash === '' ? '' : ` stroke-dasharray="${dash}"`}`
   const d = path([...series.line]) ?? ''
   const row = height + legendRow * index + 6
   return [
-    ...(d === '' ? [] : [`<path d="${d}" fill="none" stroke="${colour}" stroke-width="1.5"/>`]),
+    ...(d === '' ? [] : [`<path d="${d}" fill="none" ${line} stroke-width="1.5"/>`]),
     ...series.marks.map((mark) =>
       markMarkup(mark, mark === series.best ? 6 : 3, colour, mark === series.best, { x, y }),
     ),
-    `<rect x="${outside.left}" y="${row - 8}" width="20" height="4" fill="${colour}"/>`,
+    `<line x1="${outside.left}" x2="${outside.left + 20}" y1="${row - 6}" y2="${row - 6}" ${line} stroke-width="4"/>`,
     `<text x="${outside.left + 28}" y="${row - 2}">${escapeMarkup(legendOf(series))}</text>`,
   ]
 }

@@ -1,7 +1,8 @@
 /** Curves in a terminal. */
 import { painter, type Meaning } from '../colours.js'
+import { shortenNames } from '../shorten.js'
 import { displayWidth } from '../text-width.js'
-import { formatNumber } from '../units.js'
+import { formatNumber, plural } from '../units.js'
 import { Canvas } from './canvas.js'
 import type { Frame, Series, Tick } from './frame.js'
 
@@ -18,6 +19,8 @@ export interface TerminalOptions {
 const colours: readonly Meaning[] = ['first', 'warning', 'accent', 'second', 'good', 'bad']
 const letters = 'abcdefghijklmnopqrstuvwxyz'.split('')
 const smallest = { width: 20, height: 5 }
+/** Rows of the legend, however low the terminal. */
+const leastLegend = 2
 
 export function renderPlot(frame: Frame, { width, height, colours: isColoured, unicode }: TerminalOptions): string[] {
   const paint = painter(isColoured)
@@ -25,9 +28,10 @@ export function renderPlot(frame: Frame, { width, height, colours: isColoured, u
   const yTexts = frame.y.ticks.map(({ text }) => text)
   const margin = Math.max(1, ...yTexts.map(displayWidth))
   const isOne = frame.series.length === 1
+  const legendRows = Math.min(frame.series.length, Math.max(leastLegend, Math.floor(height / 3)))
   const inside = {
     width: Math.max(smallest.width, width - margin - 2),
-    height: Math.max(smallest.height, height - 3 - frame.series.length),
+    height: Math.max(smallest.height, height - 3 - legendRows),
   }
   // Without colours braille cannot tell series apart.
   const braille = unicode && (isOne || isColoured)
@@ -49,9 +53,13 @@ export function renderPlot(frame: Frame, { width, height, colours: isColoured, u
     ...rows,
     `${' '.repeat(margin + 1)}${edge.corner}${floor.join('')}`,
     `${' '.repeat(margin + 2)}${labelled(shown, inside.width, frame.x.title)}`,
-    ...frame.series.map((series, index) =>
-      legend(series, tint(index, braille ? '━━' : isOne ? '*' : (letters[index % letters.length] ?? '*')), unicode),
-    ),
+    ...legend(frame.series, {
+      signOf: (index) => (braille ? '━━' : isOne ? '*' : (letters[index % letters.length] ?? '*')),
+      tint,
+      width,
+      rows: legendRows,
+      unicode,
+    }),
   ]
 }
 
@@ -92,9 +100,40 @@ function labelled(ticks: readonly ShownTick[], width: number, title: string): st
   return row.length + title.length + 2 <= width ? `${row}  ${title}` : row
 }
 
-function legend({ label, marks, best }: Series, sign: string, unicode: boolean): string {
-  const count =
-    marks.length === 0 ? '' : `  ${unicode ? '•' : 'o'} ${marks.length} checkpoint${marks.length === 1 ? '' : 's'}`
+interface LegendOptions {
+  readonly signOf: (series: number) => string
+  readonly tint: (series: number, text: string) => string
+  readonly width: number
+  readonly rows: number
+  readonly unicode: boolean
+}
+
+/** A line for each curve, and for those that there is no room for one together. */
+function legend(all: readonly Series[], { signOf, tint, width, rows, unicode }: LegendOptions): string[] {
+  const told = all.length <= rows ? all : all.slice(0, rows - 1)
+  const facts = told.map((series) => factsOf(series, unicode))
+  const widest = Math.max(0, ...facts.map((fact, index) => displayWidth(fact) + signOf(index).length + 1))
+  const labels = shortenNames(
+    told.map(({ label }) => label),
+    Math.max(smallest.width / 2, width - widest),
+  )
+  return [
+    ...told.map(
+      (_, index) => `${tint(index, signOf(index))} ${spelled(labels[index] ?? '', unicode)}${facts[index] ?? ''}`,
+    ),
+    ...(told.length < all.length
+      ? [`${unicode ? '…' : '...'} and ${all.length - told.length} more: --height, --output or --json tells them`]
+      : []),
+  ]
+}
+
+/** What marks that a name is shortened, in letters that the terminal has. */
+function spelled(label: string, unicode: boolean): string {
+  return unicode ? label : label.replaceAll('…', '~')
+}
+
+function factsOf({ marks, best }: Series, unicode: boolean): string {
+  const count = marks.length === 0 ? '' : `  ${unicode ? '•' : 'o'} ${plural(marks.length, 'checkpoint')}`
   const star = best === null ? '' : `  ${unicode ? '★' : '#'} ${formatNumber(best.value.y)}`
-  return `${sign} ${label}${count}${star}`
+  return `${count}${star}`
 }

@@ -1,7 +1,7 @@
 /** A report as data: what `--json` and the page hold (docs/json.md). */
 import { basename, relative } from 'node:path'
 import { ownValue, type Checkpoint, type HealthLevel } from '../../core/checkpoint.js'
-import { directionOf } from '../../core/checkpoints/meta/index.js'
+import { metricOrders } from '../../core/choosing/selection/index.js'
 import { describePolicy, type Curve, type CurveAxis, type PruneRequest, type RunReport } from '../../core/runs/index.js'
 import { toDocument } from '../checkpoints.js'
 import { logDocument } from '../log.js'
@@ -68,12 +68,12 @@ function runDocument(root: string, { report, policy }: ReportedRun): Record<stri
   }
 }
 
-function bestDocuments({ best }: RunReport): object[] {
+function bestDocuments({ best, checkpoints }: RunReport): object[] {
+  const directions = new Map(metricOrders(checkpoints).map(({ key, kind }) => [key, kind]))
   return [...best].flatMap(([metric, checkpoint]) => {
     const value = ownValue(checkpoint, metric)
     if (typeof value !== 'number' && typeof value !== 'bigint') return []
-    const direction = checkpoint.directions?.get(metric) ?? directionOf(metric) ?? 'min'
-    return [{ metric, direction, name: checkpoint.name, value }]
+    return [{ metric, direction: directions.get(metric), name: checkpoint.name, value }]
   })
 }
 

@@ -136,7 +136,8 @@ async function readJournalOf(known: Known, storage: ReadStorage): Promise<void> 
   known.journal = null
   for (const state of known.states) {
     const { entries } = await readJournal(storage, state)
-    if (entries.length === 0 || known.journal !== null) continue
+    if (entries.length === 0) continue
     known.journal = { state, entries }
+    return
   }
 }
