@@ -81,7 +81,12 @@ mends it. Exit status 4 when the run has a problem.`
         ],
         ['completion', completionHint(shell)],
         ['Slurm', document.slurm ? 'sbatch is on the PATH' : 'not found: ckpt submit needs sbatch on the PATH'],
-        ['run', run === null ? 'none here' : `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}`],
+        [
+          'run',
+          run === null
+            ? (this.unopened ?? 'none here')
+            : `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}`,
+        ],
       ]),
       ...(run !== null && problems.length === 0 ? ['no problems found'] : []),
       ...problems.flatMap(({ what, mend }) => [`problem: ${printable(what)}`, `  ${printable(mend)}`]),
@@ -94,13 +99,18 @@ mends it. Exit status 4 when the run has a problem.`
     return bytes === 0 || folder === null ? '' : ` in ${printable(folder)}; ckpt doctor --clear-cache deletes it`
   }
 
-  /** Null where no run is. */
+  /** Why there is none, for people, where that is not for want of checkpoints. */
+  private unopened: string | null = null
+
+  /** Null where no run is, or which is meant is not clear: the machine can be looked at all the same. */
   private async open(path: string): Promise<Run | null> {
     try {
       return await openRun(this.storage, path, { stateDirectory: this.flags.state })
     } catch (error) {
       if (error instanceof CkptError && error.code === 'not-found') return null
-      throw error
+      if (!(error instanceof CkptError) || (error.code !== 'usage' && error.code !== 'refused')) throw error
+      this.unopened = `not looked at: ${printable(error.message.split('\n', 1)[0] ?? '')}`
+      return null
     }
   }
 

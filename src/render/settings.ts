@@ -17,10 +17,12 @@ export function sourcesOf(settings: HyperParameters): Map<string, string> {
   return new Map([...settings].map(([name, { source }]) => [name, source]))
 }
 
-/** Lines of name and value below the file that tells them, relative to the run. */
+/** Lines of name and value below the file that tells them, or the folder of a file for each, relative to the run. */
 export function settingLines(settings: HyperParameters, run: string): { source: string; rows: [string, string][] }[] {
   const bySource = new Map<string, [string, string][]>()
-  for (const [name, { value, source }] of settings) {
+  for (const [name, { value, source: file }] of settings) {
+    // MLflow's: a file for each, which has its name.
+    const source = file.endsWith(`/params/${name}`) ? file.slice(0, -name.length) : file
     const rows = bySource.get(source) ?? []
     bySource.set(source, rows)
     rows.push([printable(name), formatMeta(value)])

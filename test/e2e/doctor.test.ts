@@ -1,6 +1,6 @@
 /** `ckpt doctor`: how ckpt is, and what is wrong with a run. */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
 import { epochs, makeRun, snapshot } from './runs.js'
@@ -28,6 +28,15 @@ describe('ckpt doctor', () => {
     const { status, stdout } = await ckpt(['doctor', temporaryDirectory()])
     expect(status).toBe(0)
     expect(stdout).toContain('none here')
+  })
+
+  it('looks at the machine where several runs lie below the folder too', async () => {
+    const root = dirname(dirname(makeRun(epochs(2))))
+    const other = makeRun(epochs(2))
+    renameSync(dirname(other), join(root, 'other'))
+    const { status, stdout } = await ckpt(['doctor', root])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/run +not looked at: /)
   })
 
   it('--clear-cache deletes compiled code and nothing else', async () => {
