@@ -1,7 +1,7 @@
 import { relative, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { recursiveFlag, stateFlag } from '../cli/flags.js'
+import { recursiveFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
 import { bestOrder, describeUnknownKey, unknownKeys } from '../core/choosing/selection/index.js'
@@ -58,6 +58,7 @@ missing or NaN is a gap.`
     height: Flags.integer({ helpValue: 'N', min: leastHeight, max: 4000, description: 'rows; of a picture pixels' }),
     output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write a picture: .svg, .png or .html' }),
     force: outputFlags.force,
+    ...walkFlags,
     state: stateFlag,
   }
 
@@ -130,7 +131,7 @@ missing or NaN is a gap.`
     const runs: Run[] = []
     for (const path of paths) {
       const opened = this.flags.recursive
-        ? await openRuns(this.storage, path, stateLocation)
+        ? await this.walk(this.flags, (walking) => openRuns(this.storage, path, { ...stateLocation, ...walking }))
         : [await openRun(this.storage, path, stateLocation)]
       runs.push(...opened)
     }
