@@ -30,29 +30,31 @@ interface Level {
 }
 
 export class IgnoreRules {
-  private constructor(private readonly levels: readonly Level[]) {}
+  private constructor(
+    private readonly typed: readonly Level[],
+    private readonly levels: readonly Level[],
+  ) {}
 
-  /** Those of a command line, relative to the root of the walk. */
+  /** Those of a command line, relative to the root of the walk: as in git they decide before all files. */
   static at(root: string, patterns: readonly string[]): IgnoreRules {
-    return new IgnoreRules([]).with(root, patterns.join('\n'))
+    return new IgnoreRules(levelsOf(root, patterns.join('\n')), [])
   }
 
   /** With the rules of a folder below: these decide before those above. */
   with(folder: string, text: string): IgnoreRules {
-    if (text.trim() === '') return this
-    const patterns = ignore({ allowRelativePaths: true }).add(text)
-    return new IgnoreRules([{ base: prefixOf(folder), patterns }, ...this.levels])
+    const [added] = levelsOf(folder, text)
+    return added === undefined ? this : new IgnoreRules(this.typed, [added, ...this.levels])
   }
 
   /** The entries of a folder that are not left out. */
   without({ path, entries }: Folder): readonly DirectoryEntry[] {
-    if (this.levels.length === 0) return entries
+    if (this.typed.length + this.levels.length === 0) return entries
     const prefix = prefixOf(path)
     return entries.filter(({ name, kind }) => !this.leavesOut(prefix + name, kind === 'directory'))
   }
 
   private leavesOut(path: string, isFolder: boolean): boolean {
-    for (const { base, patterns } of this.levels) {
+    for (const { base, patterns } of [...this.typed, ...this.levels]) {
       const inside = path.slice(base.length)
       const { ignored, unignored } = patterns.test(inside + (isFolder ? '/' : ''))
       if (unignored) return false
@@ -61,6 +63,12 @@ export class IgnoreRules {
     }
     return false
   }
+}
+
+/** None where nothing is said. */
+function levelsOf(folder: string, text: string): Level[] {
+  if (text.trim() === '') return []
+  return [{ base: prefixOf(folder), patterns: ignore({ allowRelativePaths: true }).add(text) }]
 }
 
 function isLeftOut(patterns: Ignore, folder: string): boolean {

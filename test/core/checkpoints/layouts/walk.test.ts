@@ -58,6 +58,13 @@ describe('a walk for runs', () => {
     expect(await names(root)).toEqual(['a/y', 'b/x'])
   })
 
+  it('what a command line excludes no file takes back', async () => {
+    const root = makeRuns('a/x', 'b/x', 'c/y')
+    write(root, { '.ckptignore': '!x\ny\n', 'b/.ckptignore': '!x\n' })
+    expect(await names(root, { exclude: ['x'] })).toEqual([])
+    expect(await names(root, { exclude: ['!y'] })).toEqual(['a/x', 'b/x', 'c/y'])
+  })
+
   it.each([
     ['1001 patterns', 'x\n'.repeat(1001), 'has 1001 patterns; at most 1000 are read'],
     [
