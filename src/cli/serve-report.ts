@@ -47,12 +47,12 @@ export async function serveReport(first: ReportView, serving: Serving): Promise<
   const assets = await pageAssets()
   const live = new LiveReport(first, serving, assets)
   const server = await start(live, serving, assets)
+  live.onNews = ({ event, data }) => server.tell(event, data)
   serving.onServed(server.url)
   try {
     while (!serving.signal.aborted) {
       await sleep(interval, serving.signal)
-      const news = server.readers === 0 ? null : await live.refresh()
-      if (news !== null) server.tell(news.event, news.data)
+      if (server.readers > 0) await live.refresh()
     }
   } finally {
     await server.close()
@@ -80,13 +80,16 @@ interface News {
 }
 
 class LiveReport {
+  /** Whoever's request it was that came upon them, all readers are told. */
+  onNews: (news: News) => void = () => undefined
   #view: ReportView
-  #stamp: string | null = null
+  /** None yet: nobody knows what has changed since the first report was made. */
+  #stamps: Stamps | null = null
   #runs: readonly string[]
   #page: Uint8Array | null = null
   #data: Uint8Array | null = null
   #trouble: string | null = null
-  #refreshing: Promise<News | null> | null = null
+  #refreshing: Promise<void> | null = null
   #checked = 0
   #nextWalk = 0
 
@@ -115,8 +118,8 @@ class LiveReport {
     if (performance.now() - this.#checked > interval) await this.refresh()
   }
 
-  /** Looks for what is new; null where nothing is. However many ask, one looks. */
-  async refresh(): Promise<News | null> {
+  /** Looks for what is new. However many ask, one looks. */
+  async refresh(): Promise<void> {
     this.#refreshing ??= this.#look().finally(() => {
       this.#refreshing = null
       this.#checked = performance.now()
@@ -124,15 +127,21 @@ class LiveReport {
     return this.#refreshing
   }
 
-  async #look(): Promise<News | null> {
+  async #look(): Promise<void> {
+    const news = await this.#news()
+    if (news !== null) this.onNews(news)
+  }
+
+  /** Null where nothing is new. */
+  async #news(): Promise<News | null> {
     try {
-      const stamp = await stampOf(this.serving.storage, this.#view)
-      const isSame = stamp === this.#stamp || this.#stamp === null
-      this.#stamp = stamp
+      const before = await stampsOf(this.serving.storage, this.#view)
+      const isSame = this.#stamps !== null && areAlike(before, this.#stamps)
       if (isSame && !(await this.#hasOtherRuns())) return null
       this.#view = await this.serving.gather()
       this.#runs = pathsOf(this.#view)
-      this.#stamp = await stampOf(this.serving.storage, this.#view)
+      // What changed while it was gathered is news the next time: of what was looked at before, that look counts.
+      this.#stamps = new Map([...(await stampsOf(this.serving.storage, this.#view)), ...before])
       this.#page = null
       this.#data = null
       this.#trouble = null
@@ -166,8 +175,10 @@ function pathsOf({ runs }: ReportView): string[] {
   return runs.map(({ report }) => report.run.path)
 }
 
-/** Changes with what appears in a run, goes from it, or grows: its folder, its checkpoints, its logs, its journal. */
-async function stampOf(storage: ReadStorage, { runs }: ReportView): Promise<string> {
+type Stamps = ReadonlyMap<string, string>
+
+/** By path. They change with what appears in a run, goes from it, or grows: its folder, its checkpoints, its logs, its journal. */
+async function stampsOf(storage: ReadStorage, { runs }: ReportView): Promise<Stamps> {
   const paths = runs.flatMap(({ report: { run, curves, checkpoints, state } }) => [
     run.path,
     state,
@@ -176,10 +187,17 @@ async function stampOf(storage: ReadStorage, { runs }: ReportView): Promise<stri
   ])
   const unique = [...new Set(paths)]
   const stats = await storage.stat(unique)
-  const parts = stats.map((stat) =>
-    stat.ok ? `${stat.value.inode}:${stat.value.size}:${stat.value.modified}` : stat.error.code,
+  return new Map(
+    stats.map((stat, index) => [
+      unique[index] ?? '',
+      stat.ok ? `${stat.value.inode}:${stat.value.size}:${stat.value.modified}` : stat.error.code,
+    ]),
   )
-  return parts.join(' ')
+}
+
+/** `known` may tell of more. */
+function areAlike(now: Stamps, known: Stamps): boolean {
+  return [...now].every(([path, stamp]) => known.get(path) === stamp)
 }
 
 function encode(text: string): Uint8Array {

@@ -72,6 +72,12 @@ function eventOf(url: URL, name: string): Promise<string> {
   })
 }
 
+function save(run: string, epoch: number): void {
+  mkdirSync(join(run, nameOf(epoch)))
+  writeFileSync(join(run, nameOf(epoch), 'model.ckpt'), 'x')
+  writeFileSync(join(run, nameOf(epoch), 'CKPT.yaml'), `epoch: ${epoch}\nWER: 1.0\nunixtime: 17000${epoch}9999.0\n`)
+}
+
 describe('ckpt report --serve', () => {
   it('serves the page at an address with a token, of this machine alone, and is kept by nobody', async () => {
     const { url } = await serve(makeRun(epochs(3)))
@@ -126,18 +132,30 @@ describe('ckpt report --serve', () => {
     expect([head.status, head.body]).toEqual([200, ''])
   })
 
-  it('tells of a new checkpoint, and then has it', async () => {
+  it('tells all readers of a new checkpoint within two seconds, and then has it', async () => {
     const run = makeRun(epochs(2))
     const { url } = await serve(run)
-    const news = eventOf(url, 'news')
-    // The first look is what later ones are held against.
-    await get(url, { path: `${url.pathname}data.json` })
-    await new Promise((resolve) => setTimeout(resolve, 1200))
-    mkdirSync(join(run, nameOf(3)))
-    writeFileSync(join(run, nameOf(3), 'model.ckpt'), 'x')
-    writeFileSync(join(run, nameOf(3), 'CKPT.yaml'), 'epoch: 3\nWER: 1.0\nunixtime: 1700099999.0\n')
-    await news
-    expect((await get(url, { path: `${url.pathname}data.json` })).body).toContain(nameOf(3))
+    const took: number[] = []
+    for (const epoch of [3, 4, 5]) {
+      await get(url, { path: `${url.pathname}data.json` })
+      const news = Promise.all([eventOf(url, 'news'), eventOf(url, 'news')])
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      const began = performance.now()
+      save(run, epoch)
+      await news
+      took.push(performance.now() - began)
+      expect((await get(url, { path: `${url.pathname}data.json` })).body).toContain(nameOf(epoch))
+    }
+    // The quickest of them: the machine may have much else to do.
+    expect(Math.min(...took)).toBeLessThan(2000)
+  })
+
+  it('has on the page what came before anybody looked', async () => {
+    const run = makeRun(epochs(2))
+    const { url } = await serve(run)
+    save(run, 3)
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect((await get(url)).body).toContain(nameOf(3))
   })
 
   it('answers a hundred clients at once, and beside a slow one', async () => {
