@@ -4,7 +4,7 @@ import type { Curve } from '../../src/core/runs/index.js'
 import { frameOf, type FrameOptions } from '../../src/render/plot/frame.js'
 import { renderPage, renderSvg } from '../../src/render/plot/svg.js'
 import { renderPlot } from '../../src/render/plot/terminal.js'
-import { displayWidth } from '../../src/render/width.js'
+import { displayWidth } from '../../src/render/text-width.js'
 
 const options: FrameOptions = { axis: 'epoch', log: false, smooth: 0, ticks: { x: 5, y: 5 } }
 const plain = { width: 60, height: 14, colours: false, unicode: true }
@@ -38,6 +38,8 @@ describe('a picture', () => {
   it('counts what a logarithmic scale has no place for', () => {
     const frame = frameOf([{ ...curveOf([1, 0, -2, 100]), checkpoints: [] }], ['WER'], { ...options, log: true })
     expect(frame.leftOut).toBe(2)
+    // The same values of checkpoints are no further ones.
+    expect(frameOf([curveOf([1, 0, -2, 100])], ['WER'], { ...options, log: true }).leftOut).toBe(2)
     expect(frame.series[0]?.line.map((place) => place?.value.y)).toEqual([1, undefined, undefined, 100])
   })
 

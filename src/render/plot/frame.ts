@@ -71,7 +71,7 @@ export function frameOf(curves: readonly Curve[], labels: readonly string[], opt
     series,
     x: { title: options.axis, ticks: x.ticksAt(options.ticks.x) },
     y: { title: keys.length === 1 ? (keys[0] ?? '') : '', ticks: yTicks(y, options.ticks.y) },
-    leftOut: log ? all.filter(({ y: value }) => value <= 0).length : 0,
+    leftOut: log ? curves.reduce((sum, curve) => sum + withoutLogarithm(curve), 0) : 0,
   }
 }
 
@@ -85,6 +85,11 @@ function extentOf(values: readonly number[]): [number, number] {
   if (low > high) return [1, 10]
   if (low < high) return [low, high]
   return low > 0 ? [low / 2, low * 1.5] : [low - 1, low + 1]
+}
+
+/** Values of a curve and its checkpoints that are not above 0; one that both tell of once. */
+function withoutLogarithm({ points, checkpoints }: Curve): number {
+  return new Set([...points, ...checkpoints].flatMap(({ x, y }) => (y <= 0 ? [x] : []))).size
 }
 
 /** Of a logarithmic scale, from one round number to another: a whole decade would be empty for the most part. */
