@@ -1,8 +1,19 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
 import { epochs, makeRun } from './runs.js'
+import { processes } from '../../src/machine/process-identity.js'
 import { formatSize } from '../../src/render/units.js'
 
 interface ManyDocument {
@@ -161,6 +172,32 @@ describe('ckpt prune -r --plan and --apply', () => {
     expect(stdout).toMatch(/left alone: .*a\/save/)
     expect(stderr).toContain('CKPT+ep001')
     expect(left(root, 'b')['b']).toEqual(['CKPT+ep001', 'CKPT+ep003'])
+  })
+
+  it('does the rest where meanwhile one run vanishes, one is saved to, one cannot be read, and the lock of one is of the dead', async () => {
+    const root = sweep({ gone: 3, live: 3, dead: 3, unread: 3, fine: 3 })
+    const file = join(root, 'plan.json')
+    await ckpt(['prune', '-r', root, '--keep', '1', '--plan', file])
+    rmSync(join(root, 'gone'), { recursive: true })
+    mkdirSync(join(root, 'live/save/CKPT+ep009'))
+    // For root, too, a folder that is none any more cannot be read.
+    renameSync(join(root, 'unread/save'), join(root, 'unread/elsewhere'))
+    writeFileSync(join(root, 'unread/save'), '')
+    const lock = join(root, 'dead/.ckpt/save/lock')
+    mkdirSync(lock, { recursive: true })
+    const owner = { ...processes('ckpt prune').self, started: '1' }
+    const token = '6f1c7d2e-8a4b-4c1d-9e3f-0123456789ab'
+    writeFileSync(join(lock, 'owner.json'), JSON.stringify({ version: 1, token, time: 1, owner }))
+    const { status, stdout } = await ckpt(['prune', '--apply', file, '--quiet-for', '0s', '--yes'])
+    expect(status).toBe(6)
+    expect(stdout).toMatch(/left alone: .*gone\/save/)
+    expect(stdout).toMatch(/left alone: .*unread\/save/)
+    expect(left(root, 'live', 'dead', 'fine')).toEqual({
+      live: ['CKPT+ep003', 'CKPT+ep009'],
+      dead: ['CKPT+ep003'],
+      fine: ['CKPT+ep003'],
+    })
+    expect(readdirSync(join(root, 'unread/elsewhere'))).toHaveLength(3)
   })
 
   it('refuses what is no such plan, and a plan for runs elsewhere', async () => {

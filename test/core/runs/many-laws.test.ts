@@ -1,5 +1,5 @@
 /** Laws of many runs, on generated trees: what is asked of all comes to what is asked run by run. */
-import { linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -33,6 +33,7 @@ const trees = fc.record({
   runs: fc.uniqueArray(
     fc.record({
       at: fc.constantFrom('a', 'b', 'b/deep', 'c/d/e', 'c/d'),
+      layout: fc.constantFrom('speechbrain', 'hf', 'coqui'),
       checkpoints: fc.array(checkpoint, { minLength: 1, maxLength: 5 }),
     }),
     { minLength: 1, maxLength: 5, selector: ({ at }) => at },
@@ -42,17 +43,40 @@ const trees = fc.record({
 })
 type Tree = typeof trees extends fc.Arbitrary<infer T> ? T : never
 
+/** How a checkpoint is saved; the path of a file that may hold anything. */
+const saves: Record<Tree['runs'][number]['layout'], (run: string, step: number, loss: number) => string | null> = {
+  speechbrain: (run, step, loss) => {
+    const folder = join(run, `CKPT+${step}`)
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'CKPT.yaml'), `unixtime: ${1_700_000_000 + step}.0\nloss: ${loss}.5\n`)
+    return join(folder, 'model.ckpt')
+  },
+  hf: (run, step, loss) => {
+    const folder = join(run, `checkpoint-${step}`)
+    mkdirSync(folder)
+    const state = { global_step: step, log_history: [{ step, eval_loss: loss + 0.5 }] }
+    writeFileSync(join(folder, 'trainer_state.json'), JSON.stringify(state))
+    return join(folder, 'pytorch_model.bin')
+  },
+  coqui: (run, step) => {
+    cpSync(coqui, join(run, `checkpoint_${step}.pth`))
+    return null
+  },
+}
+const coqui = join(
+  import.meta.dirname,
+  '../../fixtures/runs/frameworks/coqui/run/tiny-tts-November-28-2026_11+47PM-0000000/checkpoint_20.pth',
+)
+
 async function inTree(tree: Tree, work: (root: string) => Promise<void>): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'ckpt-laws-'))
   let first: string | null = null
   try {
-    for (const { at, checkpoints } of tree.runs) {
+    for (const { at, layout, checkpoints } of tree.runs) {
+      mkdirSync(join(root, at), { recursive: true })
       checkpoints.forEach(({ loss, bytes, linked }, index) => {
-        const folder = join(root, at, `CKPT+${index}`)
-        mkdirSync(folder, { recursive: true })
-        const time = 1_700_000_000 + index
-        writeFileSync(join(folder, 'CKPT.yaml'), `unixtime: ${time}.0\nloss: ${loss}.5\n`)
-        const model = join(folder, 'model.ckpt')
+        const model = saves[layout](join(root, at), index + 1, loss)
+        if (model === null) return
         if (linked && first !== null) linkSync(first, model)
         else writeFileSync(model, 'x'.repeat(bytes + 1))
         first ??= model
@@ -120,14 +144,19 @@ it('runs and list agree on how many checkpoints there are and which is the best'
     fc.asyncProperty(trees, (tree) =>
       inTree(tree, async (root) => {
         const query = { orders: [], where: [] }
+        let runs = 0
         for await (const found of eachRun(storage, root)) {
+          runs += 1
           const summary = await summariseRun(found.storage, found.run, { query, order: undefined, verify: 'none', now })
           const listed = await openRun(storage, found.run.path)
           const { ordered } = await arrange(storage, listed.checkpoints, query, now)
           expect(summary.count).toBe(ordered.length)
-          expect(summary.best?.checkpoint.path).toBe(bestPerMetric(ordered, now).get('loss')?.path)
+          const best = bestPerMetric(ordered, now)
+          expect(summary.best?.checkpoint.path).toBe(best.get(summary.best?.by ?? '')?.path)
+          expect(summary.best === null).toBe(best.size === 0)
           expect(summary.latest?.path).toBe(ordered[0]?.path)
         }
+        expect(runs).toBe(tree.runs.length)
       }),
     ),
     { numRuns: 15 },
