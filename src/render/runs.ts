@@ -8,7 +8,7 @@ import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
 import { columnsLeftOut, laterLeaveFirst, renderTable, staying, type Column } from './table.js'
-import { formatAge, formatNumber, formatSize, plural } from './units.js'
+import { formatAge, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 
 export interface RunsView {
   /** Absolute: the folder that was searched. */
@@ -35,6 +35,8 @@ interface ColumnContext {
   readonly paint: Paint
   readonly isTerminal: boolean
   readonly isRanked: boolean
+  /** What ranks where that is no key, as it would be typed: the title of the values of `best`. */
+  readonly rankedBy: string | null
 }
 
 /** The checkpoint that a row tells of. */
@@ -51,9 +53,10 @@ const knownColumns: Known = {
   layout: () => ({ title: 'LAYOUT', leaves: 3, cell: ({ layouts }) => layouts.join(',') }),
   checkpoints: () => ({ title: 'CHECKPOINTS', align: 'right', leaves: 1, cell: ({ count }) => String(count) }),
   latest: ({ now }) => ({ title: 'LATEST', align: 'right', cell: ({ latest }) => ageOf(latest, now) }),
-  best: ({ paint }) => ({
-    title: 'BEST',
-    cell: ({ best }) => describeBest(best),
+  best: ({ paint, rankedBy }) => ({
+    title: rankedBy === null ? 'BEST' : printable(rankedBy),
+    ...(rankedBy === null ? {} : { align: 'right' as const }),
+    cell: ({ best }) => (rankedBy === null ? describeBest(best) : numberOrDash(best?.value)),
     paint: ({ best }, text) => (best?.isImpossible === true ? paint('warning', text) : text),
   }),
   'best-checkpoint': () => ({
@@ -139,9 +142,10 @@ export async function renderRuns(
   const paint = painter(output.colours)
   const { root, isRanked, rows, matching } = view
   const { isTerminal } = output
+  const rankedBy = isRanked && view.judgedBy === null ? (rows[0]?.best?.by ?? null) : null
   const columns = laterLeaveFirst(
     view.columns.map((name) => {
-      const column = columnOf(name, { root, now, paint, isTerminal, isRanked })
+      const column = columnOf(name, { root, now, paint, isTerminal, isRanked, rankedBy })
       return name === view.judgedBy || view.added.includes(name) ? staying(column) : column
     }),
   )

@@ -25,7 +25,7 @@ export function formatNumber(value: number | bigint, digits = 5): string {
 }
 
 /** In a table; a dash where there is none. */
-export function numberOrDash(value: number | null | undefined): string {
+export function numberOrDash(value: number | bigint | null | undefined): string {
   return value === null || value === undefined ? '-' : formatNumber(value)
 }
 

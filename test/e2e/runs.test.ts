@@ -60,6 +60,17 @@ describe('ckpt runs', () => {
     expect((await rows([root, '--columns', 'epoch']))[0]).toEqual([join(root, 'narrow/save'), '2'])
   })
 
+  it('adds and takes away columns; what ranks by an expression is the title of its values', async () => {
+    const { stdout } = await ckpt(['runs', root, '--columns', '+WER,-layout,-best-checkpoint'])
+    const [head] = stdout.split('\n')
+    expect(head).toMatch(/^RUN +CHECKPOINTS .* WER +SIZE$/)
+    expect(head).not.toMatch(/LAYOUT|BEST CHECKPOINT/)
+    const ranked = (await ckpt(['runs', root, '--by', '-WER'])).stdout.split('\n')
+    expect(ranked[0]).toContain("--by '-WER'")
+    expect(ranked[1]).toMatch(/ -94\.5 /)
+    expect(await ckpt(['runs', root, '--columns', '+WER,loss'])).toMatchObject({ status: 2 })
+  })
+
   it('takes part with the checkpoints that --where selects', async () => {
     const { runs } = await document([root, '--where', 'epoch > 2'])
     expect(runs.map(({ run }) => relative(root, run))).toEqual(['wide/save'])
