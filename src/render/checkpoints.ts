@@ -51,7 +51,12 @@ const knownColumns: Known = {
   path: () => ({ title: 'PATH', cell: ({ checkpoint }) => printable(checkpoint.path) }),
   age: ({ now }) => ({ title: 'AGE', align: 'right', cell: ({ checkpoint }) => ageOf(checkpoint, now) }),
   time: () => ({ title: 'TIME', cell: ({ checkpoint }) => isoTime(timeOf(checkpoint)) }),
-  epoch: () => ({ title: 'EPOCH', align: 'right', cell: ({ checkpoint }) => numberOrDash(checkpoint.epoch) }),
+  epoch: () => ({
+    title: 'EPOCH',
+    align: 'right',
+    leaves: 0.8,
+    cell: ({ checkpoint }) => numberOrDash(checkpoint.epoch),
+  }),
   step: () => ({ title: 'STEP', align: 'right', leaves: 1.5, cell: ({ checkpoint }) => numberOrDash(checkpoint.step) }),
   size: () => ({ title: 'SIZE', align: 'right', cell: ({ checkpoint }) => sizeOf(checkpoint.size) }),
   training: () => ({ title: 'TRAINING', align: 'right', cell: ({ training }) => numberOrDash(training) }),

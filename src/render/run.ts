@@ -70,7 +70,6 @@ export interface FlatView extends Pick<View, 'rows' | 'columns' | 'matching' | '
 
 /** Beside the names of runs there is less room: what a narrow terminal does without once other metrics are gone. */
 const leavesBesideRuns: ReadonlyMap<string, number> = new Map([
-  ['epoch', 0.8],
   ['marks', 0.6],
   ['size', 0.4],
 ])

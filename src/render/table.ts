@@ -70,8 +70,9 @@ export function renderLines<Row>(
 
 /** Spaces between columns. */
 const gap = 2
-/** Columns of a terminal that the wrapping column, or that of names, gets at least where it needs them. */
-const leastWrapped = 20
+/** Columns of a terminal that the wrapping column, and those of names, get at least where they need them. */
+const leastWrapped = 14
+const leastShortened = 20
 
 const plainBorders = Object.fromEntries(
   [
@@ -98,8 +99,10 @@ export function columnsLeftOut<Row>(columns: readonly Column<Row>[], rows: reado
 /** Leaves out what may leave until the rest fits; the wrapping column takes the room that is left. */
 export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
   const all = columns.map((column) => ({ column, width: widthOf(column, rows) }))
-  const least = ({ column, width }: Fitted<Row>) =>
-    column.wraps === true || column.shortens === true ? Math.min(width, leastWrapped) : width
+  const least = ({ column: { wraps, shortens }, width }: Fitted<Row>) => {
+    if (wraps === true) return Math.min(width, leastWrapped)
+    return shortens === true ? Math.min(width, leastShortened) : width
+  }
   let total = all.reduce((sum, one) => sum + least(one) + gap, -gap)
   const leaving = all.filter(({ column }) => (column.leaves ?? 0) > 0)
   leaving.sort((a, b) => (b.column.leaves ?? 0) - (a.column.leaves ?? 0))
