@@ -78,6 +78,7 @@ const knownColumns: Known = {
   marks: ({ paint, brief }) => ({
     title: 'MARKS',
     wraps: true,
+    least: 14,
     cell: (row) => marksOf(row, brief),
     paint: ({ checkpoint }, text) => paint(isSound(checkpoint) ? 'accent' : 'bad', text),
   }),

@@ -14,6 +14,8 @@ export interface Column<Row> {
   readonly leaves?: number
   /** Wraps in the room that the others leave. At most one. */
   readonly wraps?: boolean
+  /** Of one that wraps or is shortened: columns of a terminal that it gets in any case, where it needs them. */
+  readonly least?: number
   /** Names, which are shortened in the middle to the room that the others leave. */
   readonly shortens?: boolean
 }
@@ -70,9 +72,8 @@ export function renderLines<Row>(
 
 /** Spaces between columns. */
 const gap = 2
-/** Columns of a terminal that the wrapping column, and those of names, get at least where they need them. */
-const leastWrapped = 14
-const leastShortened = 20
+/** Columns of a terminal that what wraps or is shortened gets where nothing else is said. */
+const usualLeast = 20
 
 const plainBorders = Object.fromEntries(
   [
@@ -99,10 +100,8 @@ export function columnsLeftOut<Row>(columns: readonly Column<Row>[], rows: reado
 /** Leaves out what may leave until the rest fits; the wrapping column takes the room that is left. */
 export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
   const all = columns.map((column) => ({ column, width: widthOf(column, rows) }))
-  const least = ({ column: { wraps, shortens }, width }: Fitted<Row>) => {
-    if (wraps === true) return Math.min(width, leastWrapped)
-    return shortens === true ? Math.min(width, leastShortened) : width
-  }
+  const least = ({ column: { wraps, shortens, least: own = usualLeast }, width }: Fitted<Row>) =>
+    wraps === true || shortens === true ? Math.min(width, own) : width
   let total = all.reduce((sum, one) => sum + least(one) + gap, -gap)
   const leaving = all.filter(({ column }) => (column.leaves ?? 0) > 0)
   leaving.sort((a, b) => (b.column.leaves ?? 0) - (a.column.leaves ?? 0))
