@@ -3,7 +3,9 @@
  * seconds of the processor or 300 MB.
  *   npm run fuzz [SECONDS] [SEED] [TARGET]     60 seconds for each target and a seed of today, where they are left out;
  *                                              targets: files, folders, settings, answer, csv, jsonl, state, plan, and in
- *                                              runs of real frameworks: meta, index, pointer
+ *                                              runs of real frameworks: meta, index, pointer. Files and folders are tried
+ *                                              reader by reader, each for so long: `files` stands for all of `files/…`,
+ *                                              and `files/hdf5` for one
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,7 +36,7 @@ await build({
   output: { file: join(folder, 'fuzz.mjs'), format: 'esm', codeSplitting: false },
   logLevel: 'silent',
 })
-const { attempt, folderSpecimens, randomFrom, runSpecimens, specimensOf, writtenSpecimens } = await import(
+const { attempt, folderSpecimens, formatOf, randomFrom, runSpecimens, specimensOf, writtenSpecimens } = await import(
   pathToFileURL(join(folder, 'fuzz.mjs')).href
 )
 
@@ -49,8 +51,8 @@ function* fixtures(directory) {
 const written = writtenSpecimens()
 const inRuns = runSpecimens(join(root, 'test', 'fixtures', 'runs', 'frameworks'))
 const targets = {
-  files: await specimensOf(fixtures(join(root, 'test', 'fixtures'))),
-  folders: await folderSpecimens(join(root, 'test', 'fixtures')),
+  ...byReader('files', await specimensOf(fixtures(join(root, 'test', 'fixtures')))),
+  ...byReader('folders', await folderSpecimens(join(root, 'test', 'fixtures'))),
   settings: written.filter(({ reader }) => reader === 'settings'),
   answer: written.filter(({ reader }) => reader === 'answer'),
   csv: written.filter(({ reader }) => reader === 'csv'),
@@ -66,9 +68,19 @@ collect()
 /** With the fixtures, which a program that reads one of them does not hold. */
 const own = memory()
 for (const [target, specimens] of Object.entries(targets)) {
-  if (only === undefined || only === target) await tryOut(target, specimens)
+  if (only === undefined || only === target || target.startsWith(`${only}/`)) await tryOut(target, specimens)
 }
 rmSync(folder, { recursive: true })
+
+/** Targets of one kind, by what reads their specimens. */
+function byReader(kind, specimens) {
+  const found = new Map()
+  for (const specimen of specimens) {
+    const target = `${kind}/${formatOf(specimen)}`
+    found.set(target, [...(found.get(target) ?? []), specimen])
+  }
+  return Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
 
 async function tryOut(target, specimens) {
   console.log(`${target}: ${specimens.length} specimens, seed ${seed}, ${seconds} s`)

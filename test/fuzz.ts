@@ -251,6 +251,28 @@ function readerFor(name: string): Reader | undefined {
     : undefined
 }
 
+/** What reads a specimen: a fixture of a format lies in a folder of its name, the others are told by their endings. */
+export function formatOf({ name, reader }: Specimen): string {
+  if (reader === 'lone') return 'lone'
+  if (reader !== 'tensors' && reader !== 'pickle' && reader !== 'folder') return reader
+  const known = /(?:^|\/)(hdf5|tensorflow|numpy|gguf|flax|torchscript|orbax|dcp|deepspeed|pickle)(?:\/|_|-)/.exec(
+    name,
+  )?.[1]
+  if (known !== undefined) return known
+  const ending = /\.(safetensors|index|npz|npy|gguf|h5|keras|msgpack|pkl)\b/.exec(name)?.[1]
+  return ending === undefined ? 'torch' : (formatsByEnding[ending] ?? ending)
+}
+
+const formatsByEnding: Readonly<Record<string, string>> = {
+  index: 'tensorflow',
+  npz: 'numpy',
+  npy: 'numpy',
+  h5: 'hdf5',
+  keras: 'hdf5',
+  msgpack: 'flax',
+  pkl: 'pickle',
+}
+
 /** A changed byte would break the checksum; to come further, length and checksum are made right. */
 function withChecksum(bytes: Uint8Array): Uint8Array {
   if (bytes.length < 18) return bytes
