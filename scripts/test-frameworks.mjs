@@ -221,8 +221,15 @@ async function full(name) {
 function exports() {
   const folder = join(work, 'exports')
   mkdirSync(folder)
-  const args = [join(scripts, 'export_side.py'), folder]
-  const { stdout, stderr } = spawnSync(python, args, { env: environment(), encoding: 'utf8', maxBuffer: 1 << 26 })
+  exportsBy(python, [join(scripts, 'export_side.py'), folder])
+  for (const name of ['timm', 'keras', 'orbax', 'deepspeed']) {
+    const own = pythonOf(name)
+    if (own !== null) exportsBy(own, [join(scripts, 'export_elsewhere.py'), folder, name])
+  }
+}
+
+function exportsBy(own, args) {
+  const { stdout, stderr } = spawnSync(own, args, { env: environment(), encoding: 'utf8', maxBuffer: 1 << 26 })
   const told = stdout.split('\n').filter((line) => line.startsWith('{"what"'))
   if (told.length === 0) judge('exports', false, stderr.slice(-3000))
   for (const line of told) {
