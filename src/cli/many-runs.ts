@@ -12,6 +12,7 @@ import {
   isOthers,
   lastWrite,
   openRun,
+  withPlan,
   type CarriedOut,
   type DoneRun,
   type LeftAlone,
@@ -147,9 +148,9 @@ export abstract class ManyRunsCommand<T extends Description> extends BaseCommand
       const run = await openRun(this.storage, path, { stateDirectory })
       const writers = await this.writers(path, stateDirectory)
       return this.long('removing', async (work) => {
-        const context = { now: this.now(), wait, utcOffset, writers, stateDirectory, ...work }
+        const context = { now: this.now(), wait, utcOffset, writers, stateDirectory, proof: plan.proof, ...work }
         const { going } = await applyPlan(this.storage, run, written, context)
-        const by = { self: this.self, policy: await this.policyOf(path) }
+        const by = { self: this.self, policy: withPlan(written.policy, await this.policyOf(path)) }
         const how = { stateDirectory, wait, copyTime, now: this.now(), trash, signal: work.signal, by }
         return carryOut(this.storage, run, { ...going, proof: plan.proof }, how)
       })

@@ -158,7 +158,10 @@ somebody else's is left alone and told; exit status 6. docs/many-runs.md has a r
     const request = await this.requestFor(run.path, best)
     const writers = await this.writers(run.path, stateDirectory)
     const plan = await planPrune(storage, run, request, { now, wait, utcOffset, writers, stateDirectory, signal })
-    return { plan, written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false }) }
+    return {
+      plan,
+      written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false, proves: true }),
+    }
   }
 
   private async bestOf(run: Run, storage: ReadStorage, now: number): Promise<BestOfRun | null> {

@@ -26,6 +26,7 @@ import {
   readPlan,
   refusalOf,
   toWritten,
+  withPlan,
   writePlan,
   type ByHand,
   type ManyPlans,
@@ -236,7 +237,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   private applying(run: Run, written: WrittenPlan) {
-    this.policy = `--apply ${this.flags.apply ?? ''}`
+    this.policy = withPlan(written.policy, `--apply ${this.flags.apply ?? ''}`)
     return (context: PruneContext) => applyPlan(this.storage, run, written, context)
   }
 
@@ -269,7 +270,8 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
 
   private async write(file: string, run: Run, { plan }: Intent): Promise<void> {
     const { 'no-protect': noProtect, 'allow-empty': allowEmpty } = this.flags
-    const choices = { created: this.now(), protect: !noProtect, allowEmpty }
+    const proves = this.flags.verify === undefined
+    const choices = { created: this.now(), protect: !noProtect, allowEmpty, proves, policy: this.policy }
     await writePlan(this.storage, resolve(file), planToJson(run.path, plan, choices))
   }
 
@@ -361,8 +363,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   private async writeMany(file: string, { planned }: ManyPlans): Promise<void> {
-    const plans = planned.map(({ run, plan, written: { created, protect, allowEmpty } }) =>
-      planToJson(run.path, plan, { created, protect, allowEmpty }),
+    const plans = await Promise.all(
+      planned.map(async ({ run, plan, written }) =>
+        planToJson(run.path, plan, { ...written, policy: await this.policyOf(run.path) }),
+      ),
     )
     await writePlan(this.storage, resolve(file), plansToJson(plans, this.now()))
     this.note(`the plan is in ${file}; to do it: ckpt prune -r --apply ${file}`)
@@ -400,8 +404,8 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
           const writers = await this.writers(run.path, this.flags.state)
           const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
           const plan = await planPrune(storage, run, request, context)
-          const { protect = true, allowEmpty = false } = request
-          return { plan, written: toWritten(run.path, plan, { created: now, protect, allowEmpty }) }
+          const { protect = true, allowEmpty = false, proves = false } = request
+          return { plan, written: toWritten(run.path, plan, { created: now, protect, allowEmpty, proves }) }
         },
         whyAlone: (run, plan) => this.whyAlone(run.path, plan, now, this.choices),
       })

@@ -19,6 +19,8 @@ export const exitStatusOf = {
   refused: 5,
   /** Some of it was done, some failed; the message lists what remains. */
   partial: 6,
+  /** The system refused to read what was named, which says nothing of its bytes. */
+  unreadable: 6,
   /** A user's own command failed: a hook. */
   'hook-failed': 1,
   /** The system failed: disk full, permission, I/O. */

@@ -43,8 +43,13 @@ function rowOf({ start, checkpoints, end }: RecordedAttempt, stamp: (time: numbe
     end === null ? '' : formatSeconds(end.seconds),
     String(checkpoints.length),
     end === null ? '' : formatSeconds(end.lost),
-    end === null ? 'not seen' : printable(`${end.ending}: ${end.why}`),
+    end === null ? 'not seen' : printable(`${end.ending}: ${end.why}${describeRead(end.opened, start.checkpoint)}`),
   ]
+}
+
+/** What a start was seen to read is told where it is not what it was to resume from. */
+function describeRead(opened: readonly string[] = [], from: string | null): string {
+  return opened.length === 0 || opened.join() === from ? '' : `; seen to read ${opened.join(', ')}`
 }
 
 function formatSeconds(seconds: number): string {
@@ -66,6 +71,7 @@ function attemptDocument({ start, checkpoints, end }: RecordedAttempt) {
   }
 }
 
-function endDocument({ time, ending, why, status, seconds, lost, next }: NonNullable<RecordedAttempt['end']>) {
-  return { time, ending, why, status, seconds, lost, next }
+function endDocument({ opened = [], ...end }: NonNullable<RecordedAttempt['end']>) {
+  const { time, ending, why, status, seconds, lost, next } = end
+  return { time, ending, why, status, seconds, lost, next, opened }
 }

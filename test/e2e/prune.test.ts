@@ -194,3 +194,31 @@ describe('policies that cannot be meant', () => {
     expect((await ckpt(['list', run])).status).toBe(3)
   })
 })
+
+describe('a written plan', () => {
+  it('goes by what is whole to its last byte when it is done, and not when it was made', async () => {
+    const run = copyFixture('runs/asr_run_damaged')
+    const file = join(dirname(run), 'plan.json')
+    const named = (end: string) => `CKPT+2026-11-22+20-46-49+${end}`
+    expect((await ckpt(['prune', run, '--keep', '1', '--plan', file])).status).toBe(0)
+    const model = join(run, named('03'), 'model.ckpt')
+    const bytes = readFileSync(model)
+    const middle = bytes.length >> 1
+    bytes[middle] = (bytes[middle] ?? 0) ^ 1
+    writeFileSync(model, bytes)
+    const { status, stderr } = await ckpt(['prune', '--apply', file, '--yes'])
+    expect(status).toBe(6)
+    expect(stderr).toMatch(/\+02 stays: protected since the plan was made: the newest whole one/)
+    expect(left(run)).toContain(named('02'))
+    expect(left(run)).not.toContain(named('01'))
+  })
+
+  it('stands in the journal with the policy that it was made by', async () => {
+    const run = makeRun(epochs(3))
+    const file = join(dirname(run), 'plan.json')
+    expect((await ckpt(['prune', run, '--keep', '1', '--verify', 'quick', '--plan', file])).status).toBe(0)
+    expect((await ckpt(['prune', '--apply', file, '--yes'])).status).toBe(0)
+    const { removals } = await document<{ removals: { policy: string }[] }>(['log', run])
+    expect(removals.map(({ policy }) => policy)).toEqual(Array(2).fill(`--keep 1 (--apply ${file})`))
+  })
+})

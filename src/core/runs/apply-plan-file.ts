@@ -11,7 +11,8 @@ import {
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
 import { protect } from '../choosing/retention/index.js'
-import { isSound } from '../checkpoint.js'
+import { readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
+import { isSound, isUnreadable } from '../checkpoint.js'
 import { impossibleMetrics } from '../choosing/selection/index.js'
 import type { ReadStorage, Result } from '../storage/storage.js'
 import { planBooks, toPointed } from './update-pointers.js'
@@ -20,33 +21,73 @@ import type { Intent } from './prune-intent.js'
 import { examine } from './open-run.js'
 import { bytesOnDisk } from './bytes-on-disk.js'
 import type { WrittenPlan } from './plan-file.js'
+import { PlanChecks } from './plan-checks.js'
 import { findChanging, pinnedPaths, type PruneContext, type PrunePlan } from './prune.js'
 
 /**
  * What of the plan can be done: its checkpoints that are still there, are what they were, and that nothing protects
- * now. The others stay, and are told why. Throws CkptError `refused` when nothing would be left although the plan kept something.
+ * now. The others stay, and are told why. The newest that stays is read to its last byte, as for a plan made now, but
+ * for `context.proof`, which was read a moment ago. Throws CkptError `refused` when nothing would be left although the
+ * plan kept something.
  */
 export async function applyPlan(
   storage: ReadStorage,
   run: Run,
   plan: WrittenPlan,
-  context: PruneContext & HealthOptions,
+  context: PruneContext & HealthOptions & { readonly proof?: Proven | null },
 ): Promise<Intent> {
   const level = plan.protect ? 'quick' : 'none'
   const examined = await examine(storage, run.checkpoints, run.checkpoints, level, context)
-  const { ordered } = await arrange(storage, examined, { orders: [], where: [] }, context.now)
+  const arranged = await arrange(storage, examined, { orders: [], where: [] }, context.now)
+  const fingerprints = new Map(
+    plan.remove.map(({ name, fingerprint }): [string, Result<Fingerprint>] => [name, { ok: true, value: fingerprint }]),
+  )
+  const reasons = new Map(plan.remove.map(({ name, reason }) => [name, reason]))
+  const checks = await checksOf(storage, run, plan, context)
+  for (let ordered = arranged.ordered; ;) {
+    const { going, refused } = await sortOut(storage, run, ordered, plan, fingerprints, context)
+    const parts = partition(ordered, going, reasons)
+    const news = await checks.at({ ...parts, missingBytes: 0 }, ordered)
+    if (news !== null) {
+      ordered = ordered.map((checkpoint) => news.get(checkpoint.path) ?? checkpoint)
+      continue
+    }
+    const stays = parts.keep.map(({ checkpoint }) => checkpoint)
+    return {
+      plan: {
+        ...parts,
+        pointers: (await planBooks(storage, run, { going, stays })).map(toPointed),
+        missingBytes: 0,
+        fingerprints,
+        freedBytes: await bytesFreedBy(storage, pathsOf(going)),
+        onDisk: await bytesOnDisk(storage, ordered),
+        warnings: [],
+        proof: checks.proof,
+      },
+      going: { checkpoints: going, stays, fingerprints, reasons, proof: checks.proof, refused },
+    }
+  }
+}
+
+/** Which of the plan's go, and which stay and why, by what is known of all of them now. */
+async function sortOut(
+  storage: ReadStorage,
+  run: Run,
+  ordered: readonly Checkpoint[],
+  plan: WrittenPlan,
+  fingerprints: Fingerprints,
+  context: PruneContext,
+): Promise<{ readonly going: readonly Checkpoint[]; readonly refused: readonly RemovalFailure[] }> {
   const byName = new Map(ordered.map((checkpoint) => [checkpoint.name, checkpoint]))
   const refused: RemovalFailure[] = []
   const going: Checkpoint[] = []
   const shields = plan.protect ? await shieldsOf(storage, run, ordered, plan, context) : new Map<string, string>()
-  const fingerprints = new Map(
-    plan.remove.map(({ name, fingerprint }): [string, Result<Fingerprint>] => [name, { ok: true, value: fingerprint }]),
-  )
   for (const { name } of plan.remove) {
     const checkpoint = byName.get(name)
     const shield = shields.get(name)
     if (checkpoint === undefined) refused.push({ name, error: gone(name) })
     else if (shield !== undefined) refused.push({ name, error: shielded(name, shield) })
+    else if (isUnreadable(checkpoint)) refused.push({ name, error: shielded(name, describeFindings(checkpoint)) })
     else {
       const error = await whyNot(storage, checkpoint, fingerprints)
       if (error === null) going.push(checkpoint)
@@ -58,22 +99,33 @@ export async function applyPlan(
       hint: 'what the plan kept is gone: make a new plan',
     })
   }
-  const reasons = new Map(plan.remove.map(({ name, reason }) => [name, reason]))
-  const parts = partition(ordered, going, reasons)
-  const stays = parts.keep.map(({ checkpoint }) => checkpoint)
-  return {
-    plan: {
-      ...parts,
-      pointers: (await planBooks(storage, run, { going, stays })).map(toPointed),
-      missingBytes: 0,
-      fingerprints,
-      freedBytes: await bytesFreedBy(storage, pathsOf(going)),
-      onDisk: await bytesOnDisk(storage, ordered),
-      warnings: [],
-      proof: null,
-    },
-    going: { checkpoints: going, stays, fingerprints, reasons, refused },
-  }
+  return { going, refused }
+}
+
+/** What must be known before the first goes, as of a plan that is made now. */
+async function checksOf(
+  storage: ReadStorage,
+  run: Run,
+  { protect, proves }: WrittenPlan,
+  context: Parameters<typeof applyPlan>[3],
+): Promise<PlanChecks> {
+  const state = await stateFolderOf(storage, run.path, context.stateDirectory)
+  const { proof, writers } = context
+  const proven = proves ? new Map(await readProven(storage, state)) : null
+  if (proof !== undefined && proof !== null) proven?.set(proof.name, proof)
+  // What is still being written is among the shields already.
+  return new PlanChecks(storage, {
+    ...context,
+    isUnread: !protect,
+    protects: false,
+    proven,
+    newcomer: undefined,
+    writers,
+  })
+}
+
+function describeFindings({ health }: Checkpoint): string {
+  return health.findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`)).join('; ')
 }
 
 /** Null when it is what was planned. It is looked at again just before it goes. */

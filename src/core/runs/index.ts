@@ -39,7 +39,7 @@ export { carryOutDemotion, planDemote, type DemotePlan, type DemoteRequest, type
 export { intentOf, refusalOf, type Intent } from './prune-intent.js'
 export { emptyAndFinish, finishDemotionsOf } from './finish-interrupted.js'
 export { holding, pin, takeGonePins, unpin } from './pin.js'
-export { planToJson, plansToJson, readPlan, readPlans, writePlan, type WrittenPlan } from './plan-file.js'
+export { planToJson, plansToJson, readPlan, readPlans, withPlan, writePlan, type WrittenPlan } from './plan-file.js'
 export { clearedFor, type ClearedFolder, type JobFolders } from './one-job.js'
 export { openAllIfAny, openRunToGoOn, openRunToGoOnIfAny, type GoOnOptions, type RunToGoOn } from './run-to-go-on.js'
 export { pinsOf, type StateLocation } from './run-with-state.js'

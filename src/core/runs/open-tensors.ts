@@ -1,11 +1,17 @@
 /** Files of tensors that people named, opened for their values. */
+import { CkptError, isUnreadable, reasonOf, StorageError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { ensureSafe, openTensors, type TensorFile } from '../tensors/read/index.js'
 import type { FoundParamFile } from './find-file.js'
 
-/** Throws as `openTensors` does, and FormatError for a file that would run code when Python loads it. */
+/**
+ * Throws as `openTensors` does, FormatError for a file that would run code when Python loads it, and CkptError
+ * `unreadable` for one that the system refuses to read.
+ */
 export async function openSafely(storage: ReadStorage, path: string): Promise<TensorFile> {
-  const file = await openTensors(storage, path)
+  const file = await openTensors(storage, path).catch((error: unknown) => {
+    throw isRefused(error) ? unreadable(error) : error
+  })
   try {
     ensureSafe(file)
     return file
@@ -13,6 +19,18 @@ export async function openSafely(storage: ReadStorage, path: string): Promise<Te
     await file.close()
     throw error
   }
+}
+
+function isRefused(error: unknown): error is StorageError {
+  return error instanceof StorageError && error.code === 'system' && isUnreadable(error.errno)
+}
+
+/** It may be whole: nothing is known of its bytes. */
+function unreadable(error: StorageError): CkptError {
+  return new CkptError('unreadable', `${error.path}: cannot be read: ${reasonOf(error)}`, {
+    hint: 'that says nothing of its bytes: ask as somebody who may read it, or when its disk or server answers',
+    cause: error,
+  })
 }
 
 /** All of them, or none stays open. */

@@ -16,6 +16,10 @@ export interface WrittenPlan {
   /** False: made with `--no-protect`. */
   readonly protect: boolean
   readonly allowEmpty: boolean
+  /** The newest that stays is read to its last byte before anything goes. */
+  readonly proves: boolean
+  /** What was asked for, for the journal; empty where the file does not tell. */
+  readonly policy: string
   readonly remove: readonly { readonly name: string; readonly reason: string; readonly fingerprint: Fingerprint }[]
 }
 
@@ -29,10 +33,21 @@ export interface PlanChoices {
   readonly created: number
   readonly protect: boolean
   readonly allowEmpty: boolean
+  readonly proves: boolean
+  readonly policy: string
+}
+
+/** For the journal: what the plan was made by, and how it was done. */
+export function withPlan(policy: string, how: string): string {
+  return policy === '' ? how : `${policy} (${how})`
 }
 
 /** Plain JSON data. An entry that could not be looked at is not written: it could not be removed either. */
-export function planToJson(run: string, plan: PrunePlan, { created, protect, allowEmpty }: PlanChoices) {
+export function planToJson(
+  run: string,
+  plan: PrunePlan,
+  { created, protect, allowEmpty, proves, policy }: PlanChoices,
+) {
   return {
     kind,
     version: 1,
@@ -40,6 +55,8 @@ export function planToJson(run: string, plan: PrunePlan, { created, protect, all
     created,
     protect,
     allowEmpty,
+    proves,
+    policy,
     freedBytes: plan.freedBytes,
     keep: plan.keep.map(({ checkpoint, reasons }) => ({
       name: checkpoint.name,
@@ -149,7 +166,16 @@ function planIn(plan: JsonObject, path: string, asked: string | null): WrittenPl
     })
   }
   if (typeof created !== 'number') throw bad(path, '"created" is no number')
-  return { run, created, protect: protect !== false, allowEmpty: allowEmpty === true, remove: readEntries(plan, path) }
+  const policy = plan.get('policy')
+  return {
+    run,
+    created,
+    protect: protect !== false,
+    allowEmpty: allowEmpty === true,
+    proves: plan.get('proves') !== false,
+    policy: typeof policy === 'string' ? policy : '',
+    remove: readEntries(plan, path),
+  }
 }
 
 function parse(bytes: Uint8Array, path: string): JsonObject {

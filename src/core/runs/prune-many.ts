@@ -117,13 +117,13 @@ async function attempt(run: string, leftAlone: LeftAlone[], work: () => Promise<
 export function toWritten(
   run: string,
   plan: PrunePlan,
-  choices: Pick<WrittenPlan, 'created' | 'protect' | 'allowEmpty'>,
+  choices: Pick<WrittenPlan, 'created' | 'protect' | 'allowEmpty' | 'proves'>,
 ): WrittenPlan {
   const remove = plan.remove.flatMap(({ checkpoint, reason }) => {
     const print = plan.fingerprints.get(checkpoint.name)
     return print?.ok === true ? [{ name: checkpoint.name, reason: reason.text, fingerprint: print.value }] : []
   })
-  return { run, ...choices, remove }
+  return { run, ...choices, policy: '', remove }
 }
 
 /** True when the run is somebody else's: of another user than the one who asks. */

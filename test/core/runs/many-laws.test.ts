@@ -101,7 +101,10 @@ it('a prune of all runs removes exactly the union of what prunes of each remove'
         const { planned } = await planEach(eachRun(storage, root), {
           plan: async (run) => {
             const plan = await planPrune(storage, run, request, context)
-            return { plan, written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false }) }
+            return {
+              plan,
+              written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false, proves: false }),
+            }
           },
           whyAlone: async () => Promise.resolve(null),
         })

@@ -1,5 +1,5 @@
 /** The checkpoint that is exported. */
-import { isSound, type Checkpoint, type HealthLevel, type Run } from '../../checkpoint.js'
+import { isSound, isUnreadable, type Checkpoint, type HealthLevel, type Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { findCheckpointAt } from '../../checkpoints/layouts/index.js'
 import { parseExpression } from '../../choosing/expression/index.js'
@@ -25,7 +25,7 @@ export interface Chosen {
 }
 
 /**
- * Throws CkptError: `usage` for a choice where there is none, `damaged` for one that is not whole (with `verify` none
+ * Throws CkptError: `usage` for a choice where there is none, `unreadable`, `damaged` for one that cannot be read or is not whole (with `verify` none
  * that is told only), and as `openRun` and `choose` do.
  */
 export async function chooseToExport(
@@ -93,6 +93,7 @@ async function examined(
   if (isSound(one)) return { checkpoint: one, warnings: [] }
   const told = one.health.findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`))
   if (verify === 'none') return { checkpoint: one, warnings: [`${one.name} is not whole: ${told.join('; ')}`] }
+  if (isUnreadable(one)) throw new CkptError('unreadable', `${one.path}: ${told.join('; ')}`)
   throw new CkptError('damaged', `${one.path} is not whole: ${told.join('; ')}`, {
     hint: 'with --verify none it is exported all the same',
   })
