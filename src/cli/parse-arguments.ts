@@ -48,7 +48,7 @@ function shieldExpressions(argv: readonly string[]): string[] {
     const equals = argument.indexOf('=')
     const name = equals === -1 ? argument : argument.slice(0, equals)
     const value = equals === -1 ? argv[index + 1] : argument.slice(equals + 1)
-    if (!expressionFlags.has(name) || value === undefined) shielded.push(argument)
+    if (!expressionFlags.has(name) || value?.startsWith('-') !== true) shielded.push(argument)
     else {
       shielded.push(name, ` ${value}`)
       if (equals === -1) index++

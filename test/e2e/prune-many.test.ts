@@ -251,6 +251,16 @@ describe('ckpt pin', () => {
     expect(left(root, 'a')['a']).toEqual(['CKPT+ep005'])
   })
 
+  it('--until takes a date as well as a time from now', async () => {
+    const run = join(sweep({ a: 1 }), 'a/save')
+    for (const until of [['--until', '2999-03-01'], ['--until=2999-03-01']]) {
+      const { status, stdout } = await ckpt(['pin', join(run, 'CKPT+ep001'), ...until, '--json'])
+      expect(status).toBe(0)
+      expect(JSON.parse(stdout)).toMatchObject({ pinned: [{ until: Date.parse('2999-03-01') / 1000 }] })
+    }
+    expect((await ckpt(['list', run])).stdout).toMatch(/pinned until 2999-03-01/)
+  })
+
   it('--until refuses what is no date and what has passed', async () => {
     const run = join(sweep({ a: 1 }), 'a/save')
     for (const until of ['soon', '2001-01-01', '2027-13-45']) {
