@@ -116,6 +116,11 @@ the target's own rows behind those of a shorter one; both may be given`,
       helpValue: 'A,B,…=NEW',
       description: 'put tensors of the source together, row behind row; the other way round',
     }),
+    heads: Flags.integer({
+      min: 1,
+      description: `what --split and --fuse take apart or put together lies head by head, so many of them: query_key_value of GPT-NeoX,
+BLOOM and Falcon (there the heads of keys)`,
+    }),
     strict: Flags.boolean({ description: 'refuse when anything is missing or unexpected' }),
     'min-coverage': Flags.custom<number>({
       helpValue: 'PART',
@@ -265,19 +270,24 @@ told), and give it TARGET's name, or that of --output`,
 const byNameFlags = [
   ...Object.keys(nameFlags),
   ...['skip-mismatched', 'resize', 'strict', 'min-coverage', 'dtype', 'to', 'shard-size', 'in-place', 'record-source'],
-  ...['part', 'weights-only', 'strict-cast', 'transpose', 'split', 'fuse'],
+  ...['part', 'weights-only', 'strict-cast', 'transpose', 'split', 'fuse', 'heads'],
 ]
 
 interface ArrangementFlags {
   readonly transpose?: readonly string[] | undefined
   readonly split?: readonly string[] | undefined
   readonly fuse?: readonly string[] | undefined
+  readonly heads?: number | undefined
 }
 
 /** Throws CkptError `usage`. */
-function arrangementOf({ transpose = [], split = [], fuse = [] }: ArrangementFlags): Arrangement | undefined {
+function arrangementOf(flags: ArrangementFlags): Arrangement | undefined {
+  const { transpose = [], split = [], fuse = [], heads } = flags
+  if (heads !== undefined && split.length + fuse.length === 0) {
+    throw new CkptError('usage', `--heads ${heads}: it says how the rows lie that --split or --fuse is to move`)
+  }
   if (transpose.length + split.length + fuse.length === 0) return undefined
-  return { transpose, splits: split.map(parseSplit), fuses: fuse.map(parseFuse) }
+  return { transpose, splits: split.map(parseSplit), fuses: fuse.map(parseFuse), heads }
 }
 
 /** `0.9` or `90%`. Throws CkptError `usage`. */

@@ -1,5 +1,5 @@
 /** A transfer from what someone typed: files, checkpoints and runs with a query to a plan, and the plan to a file. */
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../choosing/expression/index.js'
 import { compileMapping, parseMapFile, type NameRule, type NameRules, type Regrouping } from '../tensors/names/index.js'
@@ -43,6 +43,8 @@ export interface Arrangement {
   readonly transpose: readonly string[]
   readonly splits: readonly Regrouping[]
   readonly fuses: readonly Regrouping[]
+  /** See `Rearrangement`; 1 when left out. */
+  readonly heads?: number | undefined
 }
 
 export interface PreparedTransfer {
@@ -99,7 +101,8 @@ export async function prepareTransfer(
     const into = weightsOf(target, sameRole(request.part))
     const arranged = await arrangedAs(weights.file, into.file, request.arrange, mapping.rename)
     const isRearranged = request.arrange !== undefined
-    const plan = matchTensors(arranged.file, into.file, { ...request.match, ...mapping, isRearranged })
+    const heads = await headsBeside(storage, [from.path, sides.into.path])
+    const plan = matchTensors(arranged.file, into.file, { ...request.match, ...mapping, isRearranged, heads })
     const warnings = [
       ...warningsOf([from, sides.into], [source, target]),
       ...arranged.idle.map((flag) => `${flag}: the source has no such tensors`),
@@ -111,6 +114,37 @@ export async function prepareTransfer(
     await close()
     throw error
   }
+}
+
+/** What a configuration beside one of the files says of its model's heads (transformers); undefined where none does. */
+async function headsBeside(storage: ReadStorage, paths: readonly string[]): Promise<number | undefined> {
+  const configs = await storage.read(
+    paths.map((path) => join(dirname(path), 'config.json')),
+    largestConfig,
+  )
+  for (const read of configs) {
+    const heads = read.ok ? headsIn(read.value) : undefined
+    if (heads !== undefined) return heads
+  }
+  return undefined
+}
+
+const largestConfig = 1 << 20
+
+/** The groups of its fused query, key and value. Falcon's newer models have one for each head of keys. */
+function headsIn(bytes: Uint8Array): number | undefined {
+  let config: unknown
+  try {
+    config = JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined
+  }
+  if (typeof config !== 'object' || config === null) return undefined
+  const values = new Map<string, unknown>(Object.entries(config))
+  if (values.get('multi_query') === true && values.get('new_decoder_architecture') !== true) return 1
+  const ofKeys = values.get('new_decoder_architecture') === true ? values.get('num_kv_heads') : undefined
+  const heads = ofKeys ?? values.get('num_attention_heads') ?? values.get('n_head')
+  return typeof heads === 'number' && Number.isSafeInteger(heads) && heads > 0 ? heads : undefined
 }
 
 /** The source as the flags have it; the target tells how many rows each part has. */
@@ -126,9 +160,9 @@ async function arrangedAs(
     const count = rows.get(rename(name))
     return typeof count === 'number' ? count : undefined
   }
-  const { transpose, splits, fuses } = arrange
+  const { transpose, splits, fuses, heads = 1 } = arrange
   const matches = transpose.length === 0 ? () => false : await nameFilter(transpose)
-  return rearranged(source, { transposes: matches, splits, fuses }, rowsOf)
+  return rearranged(source, { transposes: matches, splits, fuses, heads }, rowsOf)
 }
 
 /** The state of an optimizer goes into one; weights, averaged ones too, go into the target's weights. */

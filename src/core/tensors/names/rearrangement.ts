@@ -14,6 +14,11 @@ export interface Rearrangement {
   readonly transposes: (name: string) => boolean
   readonly splits: readonly Regrouping[]
   readonly fuses: readonly Regrouping[]
+  /**
+   * Groups of rows that each have their part of all the tensors that are put together, one group behind the other: the
+   * heads of GPT-NeoX and BLOOM, the heads of keys of Falcon. 1: the tensors lie one behind the other.
+   */
+  readonly heads: number
 }
 
 /** `OLD=A,B,C`. Throws CkptError `usage`. */

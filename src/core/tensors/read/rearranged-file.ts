@@ -28,15 +28,27 @@ interface Entry {
  */
 export function rearranged(
   file: TensorFile,
-  { transposes, splits, fuses }: Rearrangement,
+  { transposes, splits, fuses, heads }: Rearrangement,
   rowsOf: (name: string) => number | undefined,
 ): Rearranged {
-  const work = new Rearranging(file, transposes, rowsOf)
+  const work = new Rearranging(file, transposes, heads, rowsOf)
   const idle = [
     ...splits.filter((rule) => !work.split(rule)).map(({ text }) => `--split ${text}`),
     ...fuses.filter((rule) => !work.fuse(rule)).map(({ text }) => `--fuse ${text}`),
   ]
   return { file: new RearrangedFile(file, work.entries), idle }
+}
+
+interface Piece {
+  /** Bytes. */
+  readonly length: number
+  readonly open: () => Promise<TensorData>
+}
+
+function requireShares(rows: readonly number[], heads: number, flag: string, name: string): void {
+  const odd = rows.find((count) => count % heads !== 0)
+  if (odd === undefined) return
+  throw new CkptError('usage', `${flag}: ${odd} rows of ${JSON.stringify(name)} are not shared out to ${heads} heads`)
 }
 
 class Rearranging {
@@ -45,6 +57,7 @@ class Rearranging {
   constructor(
     file: TensorFile,
     private readonly transposes: (name: string) => boolean,
+    private readonly heads: number,
     private readonly rowsOf: (name: string) => number | undefined,
   ) {
     this.entries = file.tensors.map((info) => this.#turned({ info, data: () => file.dataOf(info), original: info }))
@@ -104,10 +117,52 @@ class Rearranging {
     let start = 0
     return names.map((name, index) => {
       const count = known[index] ?? 0
-      const part = partOf(entry, name, start, count)
+      const flag = `--split ${text}`
+      const part = this.heads === 1 ? partOf(entry, name, start, count) : this.#byHeads(entry, name, start, count, flag)
       start += count
       return this.#turned(part, info.name)
     })
+  }
+
+  /** Rows `start` to `start + count` of the parts, of which each head has its share in its own rows. */
+  #byHeads({ info, data }: Entry, name: string, start: number, count: number, flag: string): Entry {
+    const heads = this.heads
+    const rows = rowsIn(info, flag)
+    requireShares([rows, start, count], heads, flag, info.name)
+    const itemSize = bytesOfOne(info)
+    const row = info.bytes / Math.max(1, rows) / itemSize
+    const [first, taken, all] = [(start / heads) * row, (count / heads) * row, (rows / heads) * row]
+    const view = { offset: first, shape: [heads, taken], strides: [all, 1], itemSize }
+    const bytes = count * row * itemSize
+    return {
+      info: plain(info, name, [count, ...info.shape.slice(1)], bytes),
+      data: async () => {
+        const whole = await seekable(await data(), info)
+        return { length: bytes, read: (length, chunk) => gather(whole, view, length, chunk) }
+      },
+    }
+  }
+
+  /** The parts' rows, head by head, each with its share of every part. */
+  #piecesByHeads(parts: readonly Entry[], flag: string): Piece[] {
+    const heads = this.heads
+    for (const { info } of parts) requireShares([rowsIn(info, flag)], heads, flag, info.name)
+    return Array.from({ length: heads }, (_, head) =>
+      parts.map(({ info, data }): Piece => {
+        const length = info.bytes / heads
+        const itemSize = bytesOfOne(info)
+        const view = { offset: (head * length) / itemSize, shape: [length / itemSize], strides: [1], itemSize }
+        return {
+          length,
+          open: async () => {
+            const whole = await data()
+            if (isExtent(whole)) return { ...whole, position: whole.position + head * length, length }
+            const held = await seekable(whole, info)
+            return { length, read: (most, chunk) => gather(held, view, most, chunk) }
+          },
+        }
+      }),
+    ).flat()
   }
 
   #whole(parts: readonly Entry[], name: string, flag: string): Entry {
@@ -121,7 +176,8 @@ class Rearranging {
       throw new CkptError('usage', `${flag}: the parts of ${JSON.stringify(name)} have other forms: ${forms}`)
     }
     const bytes = parts.reduce((sum, { info }) => sum + info.bytes, 0)
-    const pieces = parts.map(({ info, data }) => ({ length: info.bytes, open: data }))
+    const inTurn = parts.map(({ info, data }): Piece => ({ length: info.bytes, open: data }))
+    const pieces = this.heads === 1 ? inTurn : this.#piecesByHeads(parts, flag)
     const info = { name, dtype, shape: [rows, ...shape.slice(1)], bytes }
     return this.#turned({ info, data: async () => joinParts(pieces) }, ...parts.map((part) => part.info.name))
   }

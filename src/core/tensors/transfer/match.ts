@@ -28,6 +28,8 @@ export interface MatchOptions {
   readonly resize?: readonly ResizeKind[]
   /** That all floating-point tensors of the output are to have; the target's own when left out. */
   readonly dtype?: Dtype | undefined
+  /** The groups of rows of a fused query, key and value that lie head by head, where that is known. */
+  readonly heads?: number | undefined
   /** The source is a view of its file in another arrangement: none is proposed. */
   readonly isRearranged?: boolean
   /** Refuses when anything is missing or unexpected. */
@@ -375,7 +377,8 @@ export function suggestionsFor(plan: TransferPlan): readonly (Suggestion | Rearr
 function hintsFor({ unexpected, missing, mismatched, matched, options }: TransferPlan): RearrangementHint[] {
   if (options.isRearranged === true) return []
   const others = matched.map(({ source }) => source)
-  return rearrangementHints({ source: unexpected, target: missing, mismatched, matched: others })
+  const { heads } = options
+  return rearrangementHints({ source: unexpected, target: missing, mismatched, matched: others, heads })
 }
 
 function tellNearMisses(plan: TransferPlan): string[] {

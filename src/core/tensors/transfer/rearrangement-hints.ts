@@ -3,31 +3,46 @@
  * GPT-2: pytorch_utils.py), and query, key and value in one matrix or in three. In one matrix they lie one behind the
  * other (timm: models/vision_transformer.py, `qkv`; torch.nn.MultiheadAttention: `in_proj_weight`; GPT-2: `c_attn`;
  * Phi-3: `qkv_proj`, `gate_up_proj`). GPT-NeoX, BLOOM and Falcon put them together head by head under the name
- * `query_key_value`: no rows of it are one of the three, so nothing is proposed there.
+ * `query_key_value` (transformers: models/gpt_neox, models/bloom, models/falcon): there the number of heads is wanted too,
+ * and nothing is proposed where it is not known.
  */
 import type { TensorInfo } from '../read/tensor.js'
 import { dropPrefixes } from './prefixes.js'
 
 export interface RearrangementHint {
-  readonly flag: '--transpose' | '--split' | '--fuse'
+  readonly flag: '--transpose' | '--split' | '--fuse' | '--heads'
   readonly value: string
   /** Of the target, that it would fill. */
   readonly tensors: number
 }
 
+interface Group {
+  readonly one: readonly string[]
+  readonly several: readonly (readonly string[])[]
+  /** True where each head's rows of all of them lie together. */
+  readonly isByHeads?: boolean
+}
+
+const partsOfAttention: Group['several'] = [
+  ['q_proj', 'k_proj', 'v_proj'],
+  ['query', 'key', 'value'],
+  ['q', 'k', 'v'],
+  ['to_q', 'to_k', 'to_v'],
+  ['wq', 'wk', 'wv'],
+  ['q_lin', 'k_lin', 'v_lin'],
+  ['attn_q', 'attn_k', 'attn_v'],
+]
+
 /** Names of one matrix, and of those that lie in it, in their order. */
-const groups: readonly { readonly one: readonly string[]; readonly several: readonly (readonly string[])[] }[] = [
+const groups: readonly Group[] = [
   {
     one: ['qkv', 'qkv_proj', 'c_attn', 'Wqkv', 'W_pack', 'in_proj', 'attn_qkv', 'to_qkv', 'wqkv'],
-    several: [
-      ['q_proj', 'k_proj', 'v_proj'],
-      ['query', 'key', 'value'],
-      ['q', 'k', 'v'],
-      ['to_q', 'to_k', 'to_v'],
-      ['wq', 'wk', 'wv'],
-      ['q_lin', 'k_lin', 'v_lin'],
-      ['attn_q', 'attn_k', 'attn_v'],
-    ],
+    several: [...partsOfAttention],
+  },
+  {
+    one: ['query_key_value'],
+    several: [...partsOfAttention],
+    isByHeads: true,
   },
   {
     one: ['gate_up_proj', 'gate_and_up_proj', 'w13'],
@@ -48,10 +63,12 @@ export interface Unmatched {
   readonly mismatched: readonly { readonly source: TensorInfo; readonly target: TensorInfo }[]
   /** Names of the source of which some other tensor lies the other way round: its like may be square. */
   readonly matched: readonly TensorInfo[]
+  /** Of the model, where they are known. */
+  readonly heads?: number | undefined
 }
 
 /** Flags that would bring them together, those that are turned round first, each value once. */
-export function rearrangementHints({ source, target, mismatched, matched }: Unmatched): RearrangementHint[] {
+export function rearrangementHints({ source, target, mismatched, matched, heads }: Unmatched): RearrangementHint[] {
   const counts = new Map<string, RearrangementHint>()
   const add = (flag: RearrangementHint['flag'], value: string, tensors: number): void => {
     const key = `${flag} ${value}`
@@ -61,6 +78,8 @@ export function rearrangementHints({ source, target, mismatched, matched }: Unma
     if (isTurned(pair.source, pair.target)) add('--transpose', patternOf(pair.source.name), 1)
   }
   for (const regrouped of regroupings(source, target)) {
+    if (regrouped.isByHeads && heads === undefined) continue
+    if (regrouped.isByHeads && heads !== undefined && heads > 1) add('--heads', String(heads), 0)
     if (regrouped.turned !== null) add('--transpose', patternOf(regrouped.turned), 0)
     add(regrouped.flag, regrouped.value, regrouped.tensors)
   }
@@ -73,7 +92,7 @@ export function rearrangementHints({ source, target, mismatched, matched }: Unma
     }
   }
   const all = [...counts.values()]
-  const order = ['--transpose', '--split', '--fuse']
+  const order = ['--transpose', '--split', '--fuse', '--heads']
   return all.sort((a, b) => order.indexOf(a.flag) - order.indexOf(b.flag) || b.tensors - a.tensors)
 }
 
@@ -100,16 +119,19 @@ interface Regrouped {
   readonly tensors: number
   /** The name of what has to be turned round as well. */
   readonly turned: string | null
+  readonly isByHeads: boolean
 }
 
 function* regroupings(source: readonly TensorInfo[], target: readonly TensorInfo[]): Generator<Regrouped> {
   const [sources, targets] = [source.flatMap(moduleOf), target.flatMap(moduleOf)]
   for (const found of between(sources, targets)) {
-    yield { flag: '--split', value: found.value, tensors: found.parts, turned: found.isTurned ? found.one : null }
+    const { value, parts, isByHeads } = found
+    yield { flag: '--split', value, tensors: parts, turned: found.isTurned ? found.one : null, isByHeads }
   }
   for (const found of between(targets, sources)) {
     const [one = '', several = ''] = found.value.split('=')
-    yield { flag: '--fuse', value: `${several}=${one}`, tensors: 1, turned: found.isTurned ? found.one : null }
+    const turned = found.isTurned ? found.one : null
+    yield { flag: '--fuse', value: `${several}=${one}`, tensors: 1, turned, isByHeads: found.isByHeads }
   }
 }
 
@@ -137,6 +159,7 @@ interface Match {
   readonly one: string
   readonly parts: number
   readonly isTurned: boolean
+  readonly isByHeads: boolean
 }
 
 /** A matrix of `ones` whose rows, or columns where it lies the other way round, are those of several of `others`. */
@@ -156,6 +179,7 @@ function* between(ones: readonly Module[], others: readonly Module[]): Generator
         one: one.tensor.name,
         parts: parts.length,
         isTurned: how === 'turned',
+        isByHeads: group?.isByHeads === true,
       }
       break
     }

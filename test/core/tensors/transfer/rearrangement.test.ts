@@ -39,6 +39,7 @@ interface Flags {
   readonly transpose?: readonly string[]
   readonly split?: readonly string[]
   readonly fuse?: readonly string[]
+  readonly heads?: number
 }
 
 async function prepared(flags?: Flags) {
@@ -49,6 +50,7 @@ async function prepared(flags?: Flags) {
           transpose: flags.transpose ?? [],
           splits: (flags.split ?? []).map(parseSplit),
           fuses: (flags.fuse ?? []).map(parseFuse),
+          heads: flags.heads,
         }
   const request = {
     source: file('source'),
@@ -177,5 +179,57 @@ describe('a mistake in an arrangement', () => {
 
   it.each(['a=b', 'a', 'a.*=b,c', '=b,c', 'a=b,b'])('%s is refused', (text) => {
     expect(() => parseSplit(text)).toThrow('--split')
+  })
+})
+
+describe('query, key and value that lie head by head', () => {
+  const parts = 'l.*.attention.q_proj.weight,l.*.attention.k_proj.weight,l.*.attention.v_proj.weight'
+  const split = `l.*.attention.query_key_value.weight=${parts}`
+  const three = (keys: number): Model => ({
+    'l.0.attention.q_proj.weight': [4, 1],
+    'l.0.attention.k_proj.weight': [keys, 1],
+    'l.0.attention.v_proj.weight': [keys, 1],
+  })
+
+  function configure(config: Readonly<Record<string, unknown>>): void {
+    fs.writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+  }
+
+  it('are taken apart with the heads that the configuration beside the file says, as GPT-NeoX has them', async () => {
+    make('source', { 'l.0.attention.query_key_value.weight': [12, 1] }, 0)
+    make('target', three(4), 5000)
+    configure({ model_type: 'gpt_neox', num_attention_heads: 2 })
+    expect(await proposed()).toBe(`--split '${split}' --heads 2`)
+    const values = await transferred({ split: [split], heads: 2 })
+    expect(values('l.0.attention.q_proj.weight')).toEqual([0, 1, 6, 7])
+    expect(values('l.0.attention.k_proj.weight')).toEqual([2, 3, 8, 9])
+    expect(values('l.0.attention.v_proj.weight')).toEqual([4, 5, 10, 11])
+  })
+
+  it('are put together again as they were', async () => {
+    make('source', three(4), 0)
+    make('target', { 'l.0.attention.query_key_value.weight': [12, 1] }, 5000)
+    configure({ n_head: 2 })
+    const fuse = `${parts}=l.*.attention.query_key_value.weight`
+    expect(await proposed()).toBe(`--fuse '${fuse}' --heads 2`)
+    const values = await transferred({ fuse: [fuse], heads: 2 })
+    expect(values('l.0.attention.query_key_value.weight')).toEqual([0, 1, 100, 101, 200, 201, 2, 3, 102, 103, 202, 203])
+  })
+
+  it('lie by the heads of keys in Falcon, of which each has several of queries', async () => {
+    make('source', { 'l.0.attention.query_key_value.weight': [8, 1] }, 0)
+    make('target', three(2), 5000)
+    configure({ new_decoder_architecture: true, num_attention_heads: 4, num_kv_heads: 2 })
+    expect(await proposed()).toBe(`--split '${split}' --heads 2`)
+    const values = await transferred({ split: [split], heads: 2 })
+    expect(values('l.0.attention.q_proj.weight')).toEqual([0, 1, 4, 5])
+    expect(values('l.0.attention.v_proj.weight')).toEqual([3, 7])
+  })
+
+  it('are not proposed where nothing tells the heads, and refused for heads that the rows are not shared out to', async () => {
+    make('source', { 'l.0.attention.query_key_value.weight': [12, 1] }, 0)
+    make('target', three(4), 5000)
+    expect(await proposed()).toBeUndefined()
+    await expect(transferred({ split: [split], heads: 5 })).rejects.toThrow(/12 rows of .* not shared out to 5 heads/)
   })
 })
