@@ -8,6 +8,7 @@ import { Reporter, type WalkFlags } from './reporter.js'
 import { emptyRequest, flagsForRun, flagsOf, nameOf, readRequest, type Asker, type Request } from './request.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
 import { withScanMemory } from './scan-cache.js'
+import { usageOf } from './usage.js'
 import { positionsOf } from './settings/command-settings.js'
 import type { HookedFile } from './settings/hooks.js'
 import { locateRun, type WalkOptions } from '../core/checkpoints/layouts/index.js'
@@ -54,7 +55,12 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
       await this.init()
       await this.run()
     } catch (error) {
-      this.reporter.fail(error, Object.keys(flagsOf(this.described)))
+      const { usage = usageOf(this.described) } = this.described
+      this.reporter.fail(error, {
+        name: nameOf(this.described),
+        usage,
+        flags: Object.keys(flagsOf(this.described)),
+      })
     } finally {
       for (const close of this.closing) close()
     }

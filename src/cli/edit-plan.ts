@@ -25,8 +25,7 @@ export async function editPlan(plan: PrunePlan, options: EditOptions): Promise<B
   const screen = output.liveScreen()
   const draw = () => {
     const { rows, cursor, isShowing, message } = editor
-    const { onDisk } = plan
-    screen.draw(renderPlanList({ run, rows, cursor, isShowing, message, onDisk, now, output, height: screen.rows }))
+    screen.draw(renderPlanList({ run, rows, cursor, isShowing, message, now, output, height: screen.rows }))
   }
   const end = await new Promise<'done' | 'cancelled' | 'interrupted'>((resolve) => {
     const keys = keyboard((key) => {

@@ -1,6 +1,7 @@
 /** How an error is told: in words on stderr, or as a document on stdout with --json. */
 import { CkptError, exitStatusOf, type ErrorCode } from '../core/errors.js'
 import { namesWithin } from '../core/choosing/expression/index.js'
+import { SeveralRunsError } from '../core/checkpoints/layouts/index.js'
 import { parseMessage } from './parse-error.js'
 import { renderError } from '../render/messages.js'
 import type { Output } from '../render/output.js'
@@ -26,16 +27,27 @@ export function tellFailure(
   else output.data(`${toJson({ ...beside, error: { code, message, hint: hint ?? null } })}\n`)
 }
 
-/** oclif's parse errors are usage errors; what is neither those nor ours is a bug. `flags` are those of the command. */
-export function toFailure(error: unknown, flags: readonly string[]): Failure {
+/** What a hint says of the command that failed. */
+export interface FailedCommand {
+  /** As it is typed: `trash empty`. */
+  readonly name: string
+  /** The same with its arguments. */
+  readonly usage: string
+  /** Names of its flags. */
+  readonly flags: readonly string[]
+}
+
+/** oclif's parse errors are usage errors; what is neither those nor ours is a bug. */
+export function toFailure(error: unknown, command: FailedCommand | null): Failure {
   if (error instanceof CkptError) {
     const { code, message, hint, exitStatus } = error
-    return { code, message: message.startsWith('Parsing --') ? parseMessage(message) : message, hint, exitStatus }
+    const told = message.startsWith('Parsing --') ? parseMessage(message) : message
+    const next = error instanceof SeveralRunsError ? hintForSeveral(error, command) : hint
+    return { code, message: told, hint: next, exitStatus }
   }
   if (isParseError(error)) {
     const message = parseMessage(error.message)
-    const hint = suggestion(error, message, flags) ?? 'add --help to see what there is'
-    return { code: 'usage', message, hint, exitStatus: 2 }
+    return { code: 'usage', message, hint: hintFor(error, command), exitStatus: 2 }
   }
   if (isFolderGone(error)) return folderGone
   const message = error instanceof Error ? error.message : String(error)
@@ -47,6 +59,14 @@ export function toFailure(error: unknown, flags: readonly string[]): Failure {
     exitStatus: 1,
     stack,
   }
+}
+
+/** By what the command that was typed can do with all of them. */
+function hintForSeveral({ root }: SeveralRunsError, command: FailedCommand | null): string {
+  const takesAll = command?.flags.includes('recursive') === true
+  const all = takesAll ? `ckpt ${command.name} -r '${root}'` : `ckpt runs '${root}'`
+  const purpose = takesAll ? 'for all of them' : 'see how they did'
+  return `Name one of them; ${purpose}: ${all}`
 }
 
 function isParseError(error: unknown): error is Error {
@@ -68,14 +88,24 @@ const folderGone: Failure = {
 /** Slips apart, at most. */
 const slips = 2
 /** oclif's words for a value that is none of a flag's. */
-const wrongValue = /^Expected (?:--\S+?=)?(.*) to be one of: (.*)$/s
+const wrongValue = /^Expected (?:--\S+?=)?(.*) to be one of: (.*)$/m
+/** And for arguments that are missing, or one too many. */
+const wrongArguments = /^(?:Missing \d+ required arg|Unexpected argument)/
 
-/** The flag or the value that was meant, perhaps; printed only. */
-function suggestion(error: Error, message: string, flags: readonly string[]): string | undefined {
-  const [, value, options] = wrongValue.exec(message) ?? []
-  const near = value === undefined ? unknownFlags(error).flatMap((flag) => flagsNear(flag, flags)) : []
-  if (value !== undefined) near.push(...namesWithin(slips, value, (options ?? '').split(', ')))
-  return near.length === 0 ? undefined : `did you mean ${near.join(' or ')}? --help shows what there is`
+function hintFor(error: Error, command: FailedCommand | null): string {
+  if (command === null) return 'ckpt --help shows what there is'
+  const help = `ckpt ${command.name} --help`
+  const near = nearOnes(error, command)
+  if (near.length > 0) return `did you mean ${near.join(' or ')}? all of them: ${help}`
+  if (wrongArguments.test(error.message)) return `usage: ckpt ${command.usage}; ${help} says more`
+  return `what it takes: ${help}`
+}
+
+/** The flags or the values that were meant, perhaps; printed only. */
+function nearOnes(error: Error, { flags }: FailedCommand): string[] {
+  const [, value, options] = wrongValue.exec(error.message) ?? []
+  if (value !== undefined) return namesWithin(slips, value, (options ?? '').split(', '))
+  return unknownFlags(error).flatMap((flag) => flagsNear(flag, flags))
 }
 
 function unknownFlags(error: Error): readonly string[] {
@@ -83,7 +113,8 @@ function unknownFlags(error: Error): readonly string[] {
   return Array.isArray(named) ? named.filter((one): one is string => typeof one === 'string') : []
 }
 
+/** `-all` is `--all` with a dash too few. */
 function flagsNear(flag: string, flags: readonly string[]): string[] {
-  const [name = ''] = flag.replace(/^--/, '').split('=')
-  return flag.startsWith('--') ? namesWithin(slips, name, flags).map((near) => `--${near}`) : []
+  const [name = ''] = flag.replace(/^-+/, '').split('=')
+  return name.length < 2 ? [] : namesWithin(slips, name, flags).map((near) => `--${near}`)
 }

@@ -4,18 +4,12 @@
  */
 import { CommandHelp, Help } from '@oclif/core'
 import { helpGroups, otherTitle } from './help-groups.js'
+import { usageOf } from './usage.js'
 
 class FlowingHelp extends CommandHelp {
-  /** Arguments, and what must be given; every other flag stands right below, and which exclude each other it says itself. */
+  /** Every flag that need not be given stands right below, and which exclude each other it says itself. */
   protected override defaultUsage(): string {
-    const args = Object.values(this.command.args).map(({ name, required, multiple = false }) => {
-      const shown = `${name.toUpperCase()}${multiple ? '...' : ''}`
-      return required === true ? shown : `[${shown}]`
-    })
-    const needed = Object.values(this.command.flags).flatMap((flag) =>
-      flag.required === true ? [`--${flag.name}${flag.type === 'option' ? ` ${String(flag.helpValue)}` : ''}`] : [],
-    )
-    return [this.command.id, ...args, ...needed, '[FLAGS]'].join(' ')
+    return usageOf(this.command)
   }
 
   protected override description(): string | undefined {

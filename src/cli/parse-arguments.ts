@@ -1,6 +1,8 @@
 /** From the words of a command line to flags and arguments: oclif's parser, and what its traps need (docs/design.md §3). */
 import { Parser, type Interfaces } from '@oclif/core'
+import { CkptError } from '../core/errors.js'
 import { expressionFlags } from './flags.js'
+import { argumentName } from './usage.js'
 
 export interface Definitions {
   readonly args: Interfaces.ArgInput
@@ -15,10 +17,11 @@ export interface Parsed {
   readonly metadata: { readonly flags: Readonly<Record<string, { readonly setFromDefault?: boolean } | undefined>> }
 }
 
-/** Throws oclif's errors (failure.ts tells them), and what a flag's own parser throws. */
+/** Throws oclif's errors (failure.ts tells them), what a flag's own parser throws, and CkptError `usage`. */
 export async function parseArguments(argv: readonly string[], { args, flags, strict }: Definitions): Promise<Parsed> {
+  refuseSwitchValues(argv, flags)
   // oclif tells a mistake with the keys, help with the names.
-  const named = Object.entries(args).map(([key, arg]) => ({ key, name: shownName(key, arg), arg }))
+  const named = Object.entries(args).map(([key, arg]) => ({ key, name: argumentName(key, arg), arg }))
   const shown = Object.fromEntries(named.map(({ name, arg }) => [name, arg]))
   const parsed = await Parser.parse(shieldExpressions(argv), { flags, args: shown, strict })
   const found = parsed.args as Readonly<Record<string, unknown>>
@@ -28,12 +31,6 @@ export async function parseArguments(argv: readonly string[], { args, flags, str
 /** Names of the flags that stand on the command line or in the environment. */
 export function givenFlags({ flags, metadata }: Parsed): string[] {
   return Object.keys(flags).filter((name) => metadata.flags[name]?.setFromDefault !== true)
-}
-
-/** As help shows it: `FILE|CHECKPOINT`. oclif's types promise a name that need not be there. */
-function shownName(key: string, arg: Interfaces.ArgInput[string]): string {
-  const { name = key } = arg as { readonly name?: string }
-  return name.includes('.') ? name : name.toUpperCase()
 }
 
 /**
@@ -55,6 +52,18 @@ function shieldExpressions(argv: readonly string[]): string[] {
     }
   }
   return shielded
+}
+
+/** `--json=1`: oclif would take the value for an argument. */
+function refuseSwitchValues(argv: readonly string[], flags: Interfaces.FlagInput): void {
+  const end = argv.indexOf('--')
+  for (const argument of end === -1 ? argv : argv.slice(0, end)) {
+    const [, name = '', value = ''] = /^--([^=]+)=(.*)$/s.exec(argument) ?? []
+    if (flags[name]?.type !== 'boolean') continue
+    throw new CkptError('usage', `--${name} takes no value, and ${value === '' ? "''" : value} was given`, {
+      hint: `--${name} alone switches it on`,
+    })
+  }
 }
 
 /** Whether ckpt itself is given `--json`, also where the rest of the command line is a mistake. */

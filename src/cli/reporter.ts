@@ -1,5 +1,5 @@
 /** What a command says while it runs: its answer on stdout; notes, warnings, progress and errors on stderr. */
-import { toFailure, tellFailure } from './failure.js'
+import { toFailure, tellFailure, type FailedCommand } from './failure.js'
 import { bytesProgress, interruptible, walkProgress, type Progress, type WatchedWork } from './progress.js'
 import type { WalkOptions } from '../core/checkpoints/layouts/index.js'
 import { exitStatusOf } from '../core/errors.js'
@@ -99,9 +99,9 @@ export class Reporter {
     this.besideError = document
   }
 
-  /** Tells an error and sets the exit status. `flags` are the names of the command's. */
-  fail(error: unknown, flags: readonly string[]): void {
-    const failure = toFailure(error, flags)
+  /** Tells an error of the command and sets the exit status. */
+  fail(error: unknown, command: FailedCommand): void {
+    const failure = toFailure(error, command)
     const write = this.isLineByLine ? toJsonLine : toJson
     tellFailure(this.output, failure, this.wantsJson ? write : null, this.besideError)
     process.exitCode = failure.exitStatus

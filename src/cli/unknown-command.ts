@@ -50,6 +50,6 @@ function short(word: string): string {
 export function tellUnknownCommand(error: CkptError, argv: readonly string[]): void {
   const ignored = () => undefined
   const output = new Output(standardStream('stdout', ignored), standardStream('stderr', ignored), process.env)
-  tellFailure(output, toFailure(error, []), argv.includes('--json') ? toJson : null)
+  tellFailure(output, toFailure(error, null), argv.includes('--json') ? toJson : null)
   process.exitCode = error.exitStatus
 }

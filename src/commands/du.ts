@@ -5,10 +5,10 @@ import { choosingFlags, selectionFlags, stateFlag, walkFlags } from '../cli/flag
 import { readPolicy } from '../cli/query.js'
 import type { Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import { DiskUses, eachRun, planPrune, type PruneRequest } from '../core/runs/index.js'
+import { DiskUses, eachRun, planPrune, totalUse, type PruneRequest } from '../core/runs/index.js'
 import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset } from '../machine/clock.js'
-import { describeUses, renderUse, totalOf, useDocument, type UseOfRun } from '../render/du.js'
+import { describeUses, renderUse, useDocument, type UseOfRun } from '../render/du.js'
 import { printable } from '../render/printable.js'
 
 /** Rows of a table on a terminal unless --all says otherwise. */
@@ -21,8 +21,7 @@ export default class Du extends BaseCommand<typeof Du> {
   static override summary = 'Show what the checkpoints of each run take up, and what could be freed'
   static override description = `One row a run, the largest first: bytes of weights, of what only resuming needs (optimizer, random state), of files that
 hold both, and of the rest. A file with several names counts once, for the first run that has it. FREES is what
-ckpt prune -r with --keep 1, or with the policy that is given here, would free, in whole blocks of the disk: of small files
-that is more than their bytes. Nothing is changed and no file is opened.`
+ckpt prune -r with --keep 1, or with the policy that is given here, would free. Nothing is changed and no file is opened.`
   static override examples = [
     { description: 'every run below this folder', command: '<%= config.bin %> du' },
     { description: 'what a policy would free', command: '<%= config.bin %> du exp --keep 2 --min loss' },
@@ -42,7 +41,7 @@ that is more than their bytes. Nothing is changed and no file is opened.`
     const root = resolve(this.args.root)
     const rows = await this.sumUp(root, await this.policy())
     if (rows.length === 0) throw new CkptError('not-found', `no run in ${root} or below it`)
-    rows.sort((a, b) => totalOf(b) - totalOf(a))
+    rows.sort((a, b) => totalUse(b.use) - totalUse(a.use))
     const unread = rows.flatMap(({ use }) => use.unread)
     for (const { path, reason } of unread) this.alert(`${printable(path)} could not be read: ${printable(reason)}`)
     if (unread.length > 0) process.exitCode = exitStatusOf.partial

@@ -212,6 +212,6 @@ function labelOf({ run, key }: Curve, showsRun: boolean, showsKey: boolean): str
 function nothingToDraw(runs: readonly Run[], keys: readonly string[]): CkptError {
   const where = runs.length === 1 ? printable(runs[0]?.path ?? '') : `any of ${runs.length} runs`
   return new CkptError('no-match', `nothing to draw: no number called ${keys.map(printable).join(', ')} in ${where}`, {
-    hint: 'see the keys: ckpt list --all',
+    hint: `see the keys: ckpt list ${runs.length === 1 ? `'${printable(runs[0]?.path ?? '')}'` : '-r'} --all`,
   })
 }

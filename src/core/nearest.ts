@@ -22,12 +22,15 @@ export function nearestName(wanted: string, known: Iterable<string>): string | u
   return best
 }
 
-/** The known names that are the fewest typing slips away, `most` of them and case aside; none that is farther. */
+/**
+ * The known names that are the fewest typing slips away, case aside: `most` at the most, and no more than half of the
+ * letters. None that is farther.
+ */
 export function namesWithin(most: number, wanted: string, known: readonly string[]): string[] {
   const target = fold(wanted)
   if (target.length > longest) return []
   const slips = known.map((name) => countSlips(target, fold(name)))
-  const least = Math.min(most, ...slips)
+  const least = Math.min(most, Math.max(1, Math.floor(target.length / 2)), ...slips)
   return known.filter((_, index) => slips[index] === least)
 }
 

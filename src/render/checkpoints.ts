@@ -15,7 +15,7 @@ import { scopeOf } from '../core/choosing/selection/index.js'
 import type { Paint } from './colours.js'
 import { printable } from './printable.js'
 import type { Column } from './table.js'
-import { formatAge, formatNumber, formatSize, numberOrDash } from './units.js'
+import { formatAge, formatNumber, numberOrDash, sizeOrDash } from './units.js'
 
 export interface Row {
   readonly checkpoint: Checkpoint
@@ -58,7 +58,7 @@ const knownColumns: Known = {
     cell: ({ checkpoint }) => numberOrDash(checkpoint.epoch),
   }),
   step: () => ({ title: 'STEP', align: 'right', leaves: 1.5, cell: ({ checkpoint }) => numberOrDash(checkpoint.step) }),
-  size: () => ({ title: 'SIZE', align: 'right', cell: ({ checkpoint }) => sizeOf(checkpoint.size) }),
+  size: () => ({ title: 'SIZE', align: 'right', cell: ({ checkpoint }) => sizeOrDash(checkpoint.size) }),
   training: () => ({ title: 'TRAINING', align: 'right', cell: ({ training }) => numberOrDash(training) }),
   layout: () => ({ title: 'LAYOUT', cell: ({ checkpoint }) => checkpoint.layout }),
   files: () => ({
@@ -140,10 +140,6 @@ export function resumableText(checkpoint: Checkpoint): string {
 function ageOf(checkpoint: Checkpoint, now: number): string {
   const time = timeOf(checkpoint)
   return time === null ? '-' : formatAge(now - time)
-}
-
-function sizeOf(bytes: number | null): string {
-  return bytes === null ? '-' : formatSize(bytes)
 }
 
 /** UTC, for logs of several machines side by side. */

@@ -1,5 +1,5 @@
 /** What runs take up, one row each, the largest first. */
-import type { DiskUse, UseKind } from '../core/runs/index.js'
+import { totalUse, type DiskUse, type UseKind } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
@@ -18,10 +18,6 @@ export interface UseOfRun {
 
 const kinds: readonly UseKind[] = ['weights', 'resume', 'both', 'other']
 
-export function totalOf({ use }: Pick<UseOfRun, 'use'>): number {
-  return kinds.reduce((sum, kind) => sum + use.bytes[kind], 0)
-}
-
 export async function renderUse(
   rows: readonly UseOfRun[],
   { root, output, policy, more }: { root: string; output: Output; policy: string; more: number },
@@ -38,7 +34,7 @@ export async function renderUse(
     { title: 'RUN', shortens: true, cell: ({ run }) => printable(nameOfRun(run, { root, isTerminal })) },
     { title: 'CHECKPOINTS', align: 'right', leaves: 2, cell: ({ checkpoints }) => String(checkpoints) },
     ...kinds.map(size),
-    { title: 'SIZE', align: 'right', cell: (row) => formatSize(totalOf(row)) },
+    { title: 'SIZE', align: 'right', cell: (row) => formatSize(totalUse(row.use)) },
     { title: 'FREES', align: 'right', cell: ({ freed }) => (freed === null ? '-' : formatSize(freed)) },
   ]
   const table = await renderTable(columns, rows, { isTerminal, width: output.width, paint })
@@ -52,7 +48,7 @@ export async function renderUse(
 
 /** One line: what all of them come to. */
 export function describeUses(rows: readonly UseOfRun[]): string {
-  const bytes = rows.reduce((sum, row) => sum + totalOf(row), 0)
+  const bytes = rows.reduce((sum, row) => sum + totalUse(row.use), 0)
   const freed = rows.reduce((sum, row) => sum + (row.freed ?? 0), 0)
   return `${plural(rows.length, 'run')}, ${formatSize(bytes)}; ${formatSize(freed)} of the disk can be freed`
 }
@@ -64,11 +60,11 @@ export function useDocument(rows: readonly UseOfRun[]): Record<string, unknown> 
       run: row.run,
       checkpoints: row.checkpoints,
       bytes: row.use.bytes,
-      size: totalOf(row),
+      size: totalUse(row.use),
       freedBytes: row.freed,
       unread: row.use.unread,
     })),
-    size: rows.reduce((sum, row) => sum + totalOf(row), 0),
+    size: rows.reduce((sum, row) => sum + totalUse(row.use), 0),
     freedBytes: rows.reduce((sum, row) => sum + (row.freed ?? 0), 0),
   }
 }

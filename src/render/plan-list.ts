@@ -4,7 +4,7 @@ import { painter } from './colours.js'
 import { printable } from './printable.js'
 import { renderCheckpoint } from './show.js'
 import type { Output } from './output.js'
-import { formatAge, formatSize, plural } from './units.js'
+import { formatAge, formatSize, plural, sizeOrDash } from './units.js'
 import { displayWidth } from './text-width.js'
 
 export interface ListedRow {
@@ -20,8 +20,6 @@ export interface PlanListView {
   readonly cursor: number
   readonly isShowing: boolean
   readonly message: string
-  /** By path, the bytes that each has on the medium. */
-  readonly onDisk: ReadonlyMap<string, number>
   /** Unix seconds. */
   readonly now: number
   readonly output: Output
@@ -37,7 +35,7 @@ export function pageOf(height: number): number {
 }
 
 export function renderPlanList(view: PlanListView): string[] {
-  const { rows, cursor, isShowing, now, output, onDisk } = view
+  const { rows, cursor, isShowing, now, output } = view
   const paint = painter(output.colours)
   const current = rows[cursor]
   if (isShowing && current !== undefined) {
@@ -46,7 +44,7 @@ export function renderPlanList(view: PlanListView): string[] {
     return [...shown.slice(0, room), '', paint('faint', 'any key: back to the list')]
   }
   const going = rows.filter(({ goes }) => goes)
-  const bytes = going.reduce((sum, { checkpoint }) => sum + (onDisk.get(checkpoint.path) ?? 0), 0)
+  const bytes = going.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0)
   const sum = `${plural(going.length, 'checkpoint')} of ${rows.length} to remove, ${formatSize(bytes)}`
   const page = pageOf(view.height)
   const first = Math.max(0, Math.min(cursor - Math.floor(page / 2), rows.length - page))
@@ -67,13 +65,12 @@ export function renderPlanList(view: PlanListView): string[] {
   ]
 }
 
-function lineOf({ checkpoint, goes, why, locked }: ListedRow, width: number, { now, onDisk }: PlanListView): string {
+function lineOf({ checkpoint, goes, why, locked }: ListedRow, width: number, { now }: PlanListView): string {
   const name = printable(checkpoint.name)
   const space = ' '.repeat(Math.max(0, width - displayWidth(name)))
   const time = timeOf(checkpoint)
   const age = (time === null ? '-' : formatAge(now - time)).padStart(5)
-  const bytes = onDisk.get(checkpoint.path)
-  const size = (bytes === undefined ? '-' : formatSize(bytes)).padStart(8)
+  const size = sizeOrDash(checkpoint.size).padStart(8)
   const what = goes ? 'remove' : locked === null ? 'keep  ' : 'keep !'
   return `${what}  ${name}${space}  ${age}  ${size}  ${printable(why)}`
 }

@@ -33,7 +33,7 @@ interface Sums {
 function sumsOf({ plan }: Pick<PlannedRun, 'plan'>): Sums {
   return {
     stay: plan.keep.length,
-    stayBytes: plan.keep.reduce((sum, { checkpoint }) => sum + (plan.onDisk.get(checkpoint.path) ?? 0), 0),
+    stayBytes: plan.keptBytes,
     go: plan.remove.length,
     goBytes: plan.freedBytes,
   }

@@ -9,7 +9,7 @@ import { painter } from './colours.js'
 import { hang } from './hanging-indent.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { formatAge, formatNumber, formatSize, plural } from './units.js'
+import { formatAge, formatNumber, formatSize, plural, sizeOrDash } from './units.js'
 import { displayWidth } from './text-width.js'
 
 interface PlanView {
@@ -20,7 +20,7 @@ interface PlanView {
 
 export function renderPlan(run: Run, plan: PrunePlan, view: PlanView): string[] {
   const paint = painter(view.output.colours)
-  const row = rowsOf(run, plan, view)
+  const row = rowsOf(run, view)
   const kept = plan.keep.flatMap(({ checkpoint, reasons }) =>
     row(checkpoint, reasons.map(({ text }) => text).join('; ')),
   )
@@ -37,27 +37,32 @@ export function renderGoing(run: Run, plan: PrunePlan, view: PlanView): string[]
 function goingLines(run: Run, plan: PrunePlan, view: PlanView): string[] {
   const paint = painter(view.output.colours)
   if (plan.remove.length === 0) return [paint('title', 'nothing to remove')]
-  const row = rowsOf(run, plan, view)
+  const row = rowsOf(run, view)
   const bests = bestsGoing(plan, view.now)
   const removed = plan.remove.flatMap(({ checkpoint, reason }) => {
     const best = bests.get(checkpoint.path) ?? []
     const facts = [reason.text, ...best.map((key) => `the best ${key} of all`), ...metricsOf(checkpoint, view.now)]
     return row(checkpoint, facts.join('; ')).map((text) => paint(best.length === 0 ? 'bad' : 'warning', text))
   })
-  const title = `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${formatSize(plan.freedBytes)}`
+  const title = `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${describeGoingBytes(plan)}`
   const pointers = plan.pointers.map((one) => printable(`  ${describePointed(one, 'will')}`))
   return [paint('title', title), ...removed, ...pointers]
 }
 
-/** One checkpoint with what the disk gives to it, and why it stays or goes. */
-function rowsOf(run: Run, { onDisk }: PrunePlan, { now, output }: PlanView) {
+/** The sum of the rows, and what the disk gets back where that is less. */
+function describeGoingBytes({ remove, freedBytes }: PrunePlan): string {
+  const bytes = remove.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0)
+  if (bytes === freedBytes) return formatSize(bytes)
+  return `${formatSize(bytes)}; frees ${formatSize(freedBytes)}, as files have other names, or holes`
+}
+
+/** One checkpoint with its size, and why it stays or goes. */
+function rowsOf(run: Run, { now, output }: PlanView) {
   const width = Math.max(0, ...run.checkpoints.map(({ name }) => displayWidth(printable(name))))
   return (checkpoint: Checkpoint, why: string) => {
     const name = printable(checkpoint.name)
     const space = ' '.repeat(width - displayWidth(name))
-    const bytes = onDisk.get(checkpoint.path)
-    const size = bytes === undefined ? '-' : formatSize(bytes)
-    const facts = `${ageOf(checkpoint, now).padStart(5)}  ${size.padStart(8)}`
+    const facts = `${ageOf(checkpoint, now).padStart(5)}  ${sizeOrDash(checkpoint.size).padStart(8)}`
     const head = { text: `  ${name}${space}  ${facts}  `, width: width + facts.length + 6 }
     return hang(head, printable(why), output.width)
   }
@@ -164,12 +169,12 @@ export function pruneDocument(run: Run, plan: PrunePlan, removal: CarriedOut | n
     run: run.path,
     keep: plan.keep.map(({ checkpoint, reasons }) => ({
       name: checkpoint.name,
-      bytes: plan.onDisk.get(checkpoint.path) ?? null,
+      bytes: checkpoint.size,
       reasons: reasons.map(({ text }) => text),
     })),
     remove: plan.remove.map(({ checkpoint, reason }) => ({
       name: checkpoint.name,
-      bytes: plan.onDisk.get(checkpoint.path) ?? null,
+      bytes: checkpoint.size,
       reasons: [reason.text],
     })),
     failed: failed.map(({ name, error }) => ({ name, error: error?.message ?? 'interrupted' })),

@@ -1,7 +1,9 @@
 /** Sizes, ages and numbers as people read them. */
 import prettyMilliseconds from 'pretty-ms'
 
-export { formatSize } from '../core/formats/size-text.js'
+import { formatSize } from '../core/formats/size-text.js'
+
+export { formatSize }
 
 /** Seconds in the largest unit of which there is one: `3h`. A time to come is `in 3h`. */
 export function formatAge(seconds: number): string {
@@ -27,6 +29,11 @@ export function formatNumber(value: number | bigint, digits = 5): string {
 /** In a table; a dash where there is none. */
 export function numberOrDash(value: number | bigint | null | undefined): string {
   return value === null || value === undefined ? '-' : formatNumber(value)
+}
+
+/** In a table; a dash where it is not known. */
+export function sizeOrDash(bytes: number | null): string {
+  return bytes === null ? '-' : formatSize(bytes)
 }
 
 export function plural(count: number, word: string): string {

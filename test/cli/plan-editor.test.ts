@@ -13,7 +13,7 @@ function planOf(keep: readonly [number, KeepCode][], remove: readonly number[]):
     missingBytes: 0,
     fingerprints: new Map(),
     freedBytes: 0,
-    onDisk: new Map(),
+    keptBytes: 0,
     warnings: [],
     pointers: [],
     proof: null,

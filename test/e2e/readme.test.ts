@@ -7,12 +7,11 @@ import { shell, temporaryDirectory } from './ckpt.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Ages differ from day to day, sizes on the disk from one file system to the next, and paths are absolute. */
+/** Ages differ from day to day, and paths are absolute. */
 function plain(text: string, cwd: string): string {
   return text
     .replaceAll(`${cwd}/`, '')
     .replace(/ +\d+(?:d|h|y|mo) /g, ' AGE ')
-    .replace(/ +[\d.]+ (?:B|kB|MB)\b/g, ' SIZE')
     .replace(/ +$/gm, '')
     .trim()
 }

@@ -2,7 +2,8 @@ import { chmodSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync }
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory } from './ckpt.js'
-import { epochs, makeRun, nameOf } from './runs.js'
+import { formatSize } from '../../src/render/units.js'
+import { document as answerOf, epochs, makeRun, nameOf } from './runs.js'
 
 interface RunsDocument {
   readonly runs: readonly {
@@ -186,6 +187,39 @@ describe('ckpt du', () => {
     })
     expect(answer.size).toBe(sizes.reduce((sum, size) => sum + size, 0))
     expect(answer.runs.map(({ run }) => run)).toEqual([large, join(tree, 'small/save')])
-    expect(answer.runs[0]?.freedBytes).toBeGreaterThan(5000)
+    expect(answer.runs[0]?.freedBytes).toBeGreaterThan(0)
+  })
+
+  it('gives each checkpoint and each run the size that list, prune and their JSON give it', async () => {
+    const root = temporaryDirectory()
+    const run = makeRun(epochs(4), join(root, 'a', 'save'))
+    for (const [at, bytes] of [100, 2000, 5000, 70_000].entries()) {
+      writeFileSync(join(run, nameOf(at + 1), 'model.ckpt'), Buffer.alloc(bytes, 'x'))
+    }
+    const { checkpoints } = await answerOf<{ checkpoints: { name: string; size: number }[] }>(['list', run])
+    const sizes = new Map(checkpoints.map(({ name, size }) => [name, size]))
+    const policy = ['--keep', '1', '--verify', 'none', '--dry-run']
+    type Planned = Record<'keep' | 'remove', { name: string; bytes: number }[]> & { freedBytes: number }
+    const plan = await answerOf<Planned>(['prune', run, ...policy])
+    for (const { name, bytes } of [...plan.keep, ...plan.remove]) expect(bytes).toBe(sizes.get(name))
+    const going = plan.remove.reduce((sum, { bytes }) => sum + bytes, 0)
+    expect(plan.freedBytes).toBe(going)
+    const use = await answerOf<{ size: number; freedBytes: number }>(['du', root])
+    expect(use).toMatchObject({ size: [...sizes.values()].reduce((a, b) => a + b, 0), freedBytes: going })
+    expect((await ckpt(['prune', run, ...policy])).stdout).toContain(`to remove: 3 checkpoints, ${formatSize(going)}\n`)
+    const many = (await ckpt(['prune', '-r', root, '--quiet-for', '0s', ...policy])).stdout
+    expect(many).toContain(`(${formatSize(use.size - going)}) stay; 3 (${formatSize(going)})`)
+    const [row] = (await answerOf<{ runs: { size: number }[] }>(['runs', root])).runs
+    expect(row?.size).toBe(use.size)
+    const removed = await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect(removed.stdout).toContain(`removed 3 checkpoints, ${formatSize(going)} freed`)
+  })
+
+  it('tells what a prune frees apart from the sizes where files have other names', async () => {
+    const run = makeRun(epochs(3), join(temporaryDirectory(), 'save'))
+    writeFileSync(join(run, nameOf(1), 'model.ckpt'), Buffer.alloc(50_000, 'x'))
+    linkSync(join(run, nameOf(1), 'model.ckpt'), join(run, '..', 'published.ckpt'))
+    const { stdout } = await ckpt(['prune', run, '--keep', '1', '--dry-run'])
+    expect(stdout).toMatch(/to remove: 2 checkpoints, 5\S+ kB; frees \S+ k?B, as files have other names, or holes/)
   })
 })

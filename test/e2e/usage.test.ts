@@ -46,8 +46,47 @@ describe('arguments', () => {
     const { status, stderr } = await ckpt(['diff', 'a'])
     expect(status).toBe(2)
     expect(stderr).toBe(
-      'error: Missing 1 required arg: B  what it is compared with\nhint: add --help to see what there is\n',
+      'error: B is missing: what it is compared with\nhint: usage: ckpt diff A B [FLAGS]; ckpt diff --help says more\n',
     )
+  })
+
+  it.each([
+    [['list', '--jsn'], 'there is no flag --jsn', 'did you mean --json? all of them: ckpt list --help'],
+    [['list', '--json=1'], '--json takes no value, and 1 was given', '--json alone switches it on'],
+    [['list', '-all'], 'there is no flag -all', 'did you mean --all? all of them: ckpt list --help'],
+    [['list', '--zzzz'], 'there is no flag --zzzz', 'what it takes: ckpt list --help'],
+    [
+      ['convert', 'x', '--to', 'safetensor'],
+      '--to takes safetensors or torch, not safetensor',
+      'did you mean safetensors?',
+    ],
+    [['prune', '--keep', 'two'], '--keep takes a whole number, not two', 'what it takes: ckpt prune --help'],
+    [['find', '--num', '0'], '--num takes a whole number from 1 on, not 0', 'what it takes: ckpt find --help'],
+    [['find', '--min'], '--min needs a value', 'what it takes: ckpt find --help'],
+    [['find', '--verify'], '--verify needs a value: none, quick or deep', 'what it takes: ckpt find --help'],
+    [['list', '.', 'b', 'c'], 'too many arguments: b, c cannot be placed', 'usage: ckpt list [RUN] [FLAGS]'],
+    [['transfer'], 'SOURCE is missing: values are taken', 'usage: ckpt transfer SOURCE TARGET [FLAGS]'],
+    [['trash', 'restore'], 'CHECKPOINT is missing: ', 'usage: ckpt trash restore CHECKPOINT... [FLAGS]'],
+    [['average'], 'RUN|FILE... is missing: ', 'usage: ckpt average RUN|FILE... [FLAGS]'],
+    [['export', 'x'], '--into is missing', 'what it takes: ckpt export --help'],
+    [['list', '--all', '--limit', '1'], '--all and --limit do not go together', 'what it takes: ckpt list --help'],
+  ])('%j is told in plain words, with what to do next', async (argv, message, hint) => {
+    const { status, stderr } = await ckpt(argv)
+    expect(status).toBe(2)
+    const [first, second] = stderr.split('\n')
+    expect(first).toContain(`error: ${message}`)
+    expect(second).toContain(`hint: ${hint}`)
+    expect(stderr).not.toMatch(/arg\b|args\b|Expected|Nonexistent|Parsing/)
+  })
+
+  it.each([
+    ['list', "for all of them: ckpt list -r '"],
+    ['verify', "for all of them: ckpt verify -r '"],
+    ['show', "see how they did: ckpt runs '"],
+  ])('%s of several runs names what it can do with all of them', async (command, hint) => {
+    const { status, stderr } = await ckpt([command, join(project, 'test/fixtures/runs')])
+    expect(status).toBe(5)
+    expect(stderr).toContain(hint)
   })
 
   it('what follows -- on recover is never read as a flag of ckpt', async () => {

@@ -15,11 +15,11 @@ import { readProven, stateFolderOf, type Proven } from '../changes/state/index.j
 import { isSound, isUnreadable } from '../checkpoint.js'
 import { impossibleMetrics } from '../choosing/selection/index.js'
 import type { ReadStorage, Result } from '../storage/storage.js'
+import { bytesOf } from './disk-use.js'
 import { planBooks, toPointed } from './update-pointers.js'
 import { arrange } from './rank-and-filter.js'
 import type { Intent } from './prune-intent.js'
 import { examine } from './open-run.js'
-import { bytesOnDisk } from './bytes-on-disk.js'
 import type { WrittenPlan } from './plan-file.js'
 import { PlanChecks } from './plan-checks.js'
 import { findChanging, pinnedPaths, type PruneContext, type PrunePlan } from './prune.js'
@@ -60,7 +60,7 @@ export async function applyPlan(
         missingBytes: 0,
         fingerprints,
         freedBytes: await bytesFreedBy(storage, pathsOf(going)),
-        onDisk: await bytesOnDisk(storage, ordered),
+        keptBytes: await bytesOf(storage, stays),
         warnings: [],
         proof: checks.proof,
       },

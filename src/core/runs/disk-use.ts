@@ -34,7 +34,7 @@ export class DiskUses {
    * Bytes of the run's checkpoints as their files say (`du --apparent-size`), links as themselves, folders not. `storage`
    * may remember what was listed of this run.
    */
-  async of({ checkpoints }: Run, storage = this.storage): Promise<DiskUse> {
+  async of({ checkpoints }: Pick<Run, 'checkpoints'>, storage = this.storage): Promise<DiskUse> {
     const bytes = { weights: 0, resume: 0, both: 0, other: 0 }
     const unread: { path: string; reason: string }[] = []
     for (const checkpoint of checkpoints) {
@@ -60,6 +60,16 @@ export class DiskUses {
       }
     }
   }
+}
+
+/** The sum of all kinds. */
+export function totalUse({ bytes }: Pick<DiskUse, 'bytes'>): number {
+  return Object.values(bytes).reduce((sum, one) => sum + one, 0)
+}
+
+/** What checkpoints take up together. */
+export async function bytesOf(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<number> {
+  return totalUse(await new DiskUses(storage).of({ checkpoints }))
 }
 
 /** A parameter "file" may be a folder: all in it has its role. */

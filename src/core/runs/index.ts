@@ -78,4 +78,4 @@ export {
 export { reportRun, type ReportRequest, type RunReport } from './report.js'
 export { compareRuns, type ComparedRun, type RunComparison } from './compare-runs.js'
 export { keptAcross, requestAcross } from './rank-across.js'
-export { DiskUses, type DiskUse, type UseKind } from './disk-use.js'
+export { DiskUses, totalUse, type DiskUse, type UseKind } from './disk-use.js'

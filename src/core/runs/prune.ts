@@ -21,11 +21,11 @@ import {
 import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
+import { bytesOf } from './disk-use.js'
 import { planBooks, toPointed, type Pointed } from './update-pointers.js'
 import { withChoices, type ByHand } from './plan-by-hand.js'
 import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open-run.js'
-import { bytesOnDisk } from './bytes-on-disk.js'
 import { setAsideReasons } from './set-aside.js'
 import { pinsOf, type StateLocation } from './run-with-state.js'
 
@@ -86,10 +86,10 @@ export interface PruneContext extends HealthOptions, StateLocation {
 export interface PrunePlan extends RetentionPlan {
   /** Of those to remove, as they were looked at for this plan. */
   readonly fingerprints: Fingerprints
-  /** Bytes that the medium would get back. */
+  /** Their sizes, but for holes and for files that keep another name. */
   readonly freedBytes: number
-  /** By path, the bytes that each checkpoint has on the medium, as `du` counts them. */
-  readonly onDisk: ReadonlyMap<string, number>
+  /** What those that stay take up, a file with several names once, as `du` has it. */
+  readonly keptBytes: number
   /** For people. */
   readonly warnings: readonly string[]
   /** Books of the framework that will name others, or list fewer. */
@@ -267,13 +267,13 @@ async function finish(storage: ReadStorage, run: Run, draft: PruneDraft, proof: 
   const fingerprints = await fingerprint(storage, removedBy(final))
   const freedBytes = await bytesFreedBy(storage, pathsOf(removedBy(final)))
   const keep = keptOf(draft)
-  const onDisk = await bytesOnDisk(
+  const keptBytes = await bytesOf(
     storage,
-    [...keep, ...final.remove].map(({ checkpoint }) => checkpoint),
+    keep.map(({ checkpoint }) => checkpoint),
   )
   const parting = { going: removedBy(final), stays: keep.map(({ checkpoint }) => checkpoint) }
   const pointers = (await planBooks(storage, run, parting)).map(toPointed)
-  return { ...final, keep, fingerprints, freedBytes, onDisk, warnings, pointers, proof }
+  return { ...final, keep, fingerprints, freedBytes, keptBytes, warnings, pointers, proof }
 }
 
 function keptOf({ plan: { keep }, excluded }: PruneDraft): Kept[] {

@@ -9,10 +9,11 @@ import { StorageError } from '../../errors.js'
 import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
 import { patiently, type Wait } from '../../storage/retry.js'
 import { otherFileSystem } from '../../storage/entries-below.js'
+import { dataBytes } from './freed-bytes.js'
 import type { Fingerprint } from './fingerprint.js'
 
 export interface TreeRemoval {
-  /** Bytes that the medium got back. */
+  /** Bytes of the files that went, holes and files with another name left out. */
   readonly freedBytes: number
   /** How many names went. */
   readonly removed: number
@@ -78,7 +79,7 @@ class Removal implements TreeRemoval {
     if (stat.kind !== 'directory') {
       const gone = await this.attempt(() => parent.unlink(name))
       // The other names of a file keep its bytes; it was looked at just before, so the last one says 1.
-      if (gone) this.freedBytes += stat.links === 1 ? stat.allocated : 0
+      if (gone) this.freedBytes += stat.links === 1 ? dataBytes(stat) : 0
       return
     }
     const path = join(parent.path, name)
@@ -91,11 +92,10 @@ class Removal implements TreeRemoval {
     const failed = this.failures.length
     await this.empty(parent, name, relative, stat)
     if (this.failures.length > failed) return
-    const gone = await this.attempt(
+    await this.attempt(
       () => parent.removeDirectory(name),
       () => this.empty(parent, name, relative, stat),
     )
-    if (gone) this.freedBytes += stat.allocated
   }
 
   private async empty(parent: FolderHandle, name: string, relative: string, stat: Stat): Promise<void> {

@@ -4,7 +4,6 @@ import type { Run } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { Folder } from './layout.js'
-import { knownLayouts } from './registry.js'
 import { compareText } from './folders.js'
 import { scanFolder } from './scan.js'
 import { isForDeleted } from './deleted-folders.js'
@@ -26,8 +25,12 @@ export class NoRunError extends CkptError {
 
 /** Several runs lie below the folder, and one is wanted. */
 export class SeveralRunsError extends CkptError {
-  constructor(message: string, details: ErrorDetails) {
-    super('refused', message, details)
+  constructor(
+    /** The folder above them. */
+    readonly root: string,
+    message: string,
+  ) {
+    super('refused', message, { hint: 'Name one of them' })
   }
 }
 
@@ -189,20 +192,15 @@ function noRun(path: string, search: Search): CkptError {
       hint: `See which: find '${path}' -type d ! -readable`,
     })
   }
-  const known = knownLayouts()
-    .map((layout) => layout.title)
-    .join(', ')
   return new NoRunError(message, {
-    hint: `Known are the checkpoints of ${known}. A run is the folder that they are saved into`,
+    hint: 'A run is the folder that checkpoints are saved into; the frameworks that are known: ckpt layouts',
   })
 }
 
 function severalRuns(path: string, runs: readonly Run[]): CkptError {
   const listed = runs.slice(0, mostListed).map((run) => `  ${run.path} (${run.checkpoints.length} checkpoints)`)
   const more = runs.length > mostListed ? [`  and ${runs.length - mostListed} more`] : []
-  return new SeveralRunsError([`${runs.length} runs lie below ${path}:`, ...listed, ...more].join('\n'), {
-    hint: `Name one of them; for all of them: ckpt list -r '${path}'; to go on with a job of several folders: ckpt recover -r '${path}'`,
-  })
+  return new SeveralRunsError(path, [`${runs.length} runs lie below ${path}:`, ...listed, ...more].join('\n'))
 }
 
 /** Joins a typed path to the folder that it is relative to. */
