@@ -24,6 +24,7 @@ export async function pointTo(
       const [real] = await storage.resolve([checkpoint.path])
       await linkOrCopyTree(storage, real?.ok === true ? real.value : checkpoint.path, building, {
         link: 'copy',
+        named: checkpoint.path,
         wait: options.wait,
       })
     }

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { auditPickle, readCalls } from '../../../src/core/formats/pickle/index.js'
+import { callOf, dangerousNames, generatedPickles, plainNames } from './generated-pickles.js'
 
 const fixture = new URL('../../fixtures/audit/scanners.json', import.meta.url)
 const verdicts = Object.entries(JSON.parse(readFileSync(fixture, 'utf8')) as Record<string, string[]>)
@@ -52,8 +53,10 @@ function because(reason: string, names: string): [string, string][] {
 }
 
 function isUnsafe(name: string): boolean {
-  const [module = '', attribute = ''] = name.split(' ')
-  const pickle = Buffer.from(`\x80\x02c${module}\n${attribute}\n(X\x01\0\0\0xtR.`, 'latin1')
+  return isUnsafePickle(callOf(name))
+}
+
+function isUnsafePickle(pickle: Uint8Array): boolean {
   return auditPickle(readCalls(pickle)).unsafe.length > 0
 }
 
@@ -83,6 +86,29 @@ describe('a call that no public scanner calls dangerous', () => {
       '_io TextIOWrapper',
       'pathlib Path.write_text',
     ])
+  })
+})
+
+describe('generated calls: each callable in each way in which a pickle can call', () => {
+  const written = new URL('../../fixtures/audit/generated.json', import.meta.url)
+  const said = new Map(Object.entries(JSON.parse(readFileSync(written, 'utf8')) as Record<string, string[]>))
+  const bad = generatedPickles(dangerousNames)
+  const good = generatedPickles(plainNames)
+
+  it('are those of which the public scanners were asked', () => {
+    expect([...said.keys()]).toEqual([...bad.keys(), ...good.keys()])
+    expect(said.size).toBeGreaterThan(200)
+  })
+
+  it('are told where they run something, also those that no scanner tells', () => {
+    expect([...bad].filter(([, pickle]) => !isUnsafePickle(pickle)).map(([name]) => name)).toEqual([])
+    const alone = [...bad.keys()].filter((name) => said.get(name)?.length === 0)
+    expect(alone).toEqual(['importlib import_module by NEWOBJ_EX'])
+  })
+
+  it('are not told where they only make something, and no scanner tells them either', () => {
+    expect([...good].filter(([, pickle]) => isUnsafePickle(pickle)).map(([name]) => name)).toEqual([])
+    expect([...good.keys()].filter((name) => said.get(name)?.length !== 0)).toEqual([])
   })
 })
 

@@ -5,6 +5,7 @@ import { changeBetween, fingerprintOf } from '../disposal/fingerprint.js'
 import { readTree, type TreeEntry } from '../../storage/entries-below.js'
 import { CkptError, StorageError } from '../../errors.js'
 import { copyWatched, type CopyWatch } from '../../storage/copy-watched.js'
+import { withFile } from '../../storage/file-source.js'
 import type { Wait } from '../../storage/retry.js'
 import type { Stat, Storage } from '../../storage/storage.js'
 
@@ -22,6 +23,8 @@ export interface LinkOrCopyOptions {
   readonly signal?: AbortSignal
   /** Told while files come into place and after each; bytes. */
   readonly onProgress?: (done: number, total: number) => void
+  /** Absolute: the path by which `source` was named, links and all. Files are read by it: a link lends nobody our rights. */
+  readonly named?: string | undefined
   /** What makes a file at `target`, synced, in place of a link or a copy of `source`; null for a file as it is. */
   readonly through?: ((source: string) => ((target: string) => Promise<void>) | null) | undefined
 }
@@ -47,7 +50,9 @@ export async function linkOrCopyTree(
     if (options.signal?.aborted === true) throw new CkptError('interrupted', `${source}: stopped; nothing was staged`)
     const make = entry.stat.kind === 'directory' ? null : (options.through?.(entry.path) ?? null)
     const watch = { wait: options.wait, onBytes: (count: number) => options.onProgress?.(done + count, total) }
-    if (make === null) await linkOrCopyEntry(storage, source, entry, at(target, entry), { link: options.link, watch })
+    const read = at(options.named ?? source, entry)
+    if (make === null)
+      await linkOrCopyEntry(storage, source, entry, at(target, entry), { link: options.link, read, watch })
     else await make(at(target, entry))
     done += bytesOf(entry)
     if (entry.stat.kind !== 'directory') options.onProgress?.(done, total)
@@ -80,6 +85,8 @@ async function finishFolders(storage: Storage, tree: readonly TreeEntry[], targe
 
 interface Making {
   readonly link: LinkKind
+  /** The path by which the file is read. */
+  readonly read: string
   readonly watch: CopyWatch
 }
 
@@ -108,11 +115,11 @@ async function linkOrCopyFile(
   from: string,
   stat: Stat,
   to: string,
-  { link, watch }: Making,
+  { link, read, watch }: Making,
 ): Promise<void> {
   if (link === 'symbolic') return storage.symbolicLink(from, to)
-  if (link === 'hard') return hardLink(storage, from, to)
-  await copyWatched(storage, from, to, stat.size, watch)
+  if (link === 'hard') return hardLinkOfRead(storage, read, from, to)
+  await copyWatched(storage, read, to, stat.size, watch)
   await storage.setTimes(to, stat.modified, stat.modified)
   await storage.syncFile(to)
 }
@@ -134,6 +141,16 @@ async function copyLink(
   if (stat?.ok !== true) throw dangling(entry.path, stat?.error)
   if (stat.value.kind === 'directory') return storage.symbolicLink(real, target)
   return linkOrCopyFile(storage, real, stat.value, target, how)
+}
+
+/** A second name only of what may be read by the path that was named: one more name cannot be told from the first. */
+async function hardLinkOfRead(storage: Storage, read: string, from: string, to: string): Promise<void> {
+  const seen = await withFile(storage, read, (handle) => handle.stat())
+  await hardLink(storage, from, to)
+  const [made] = await storage.lstat([to])
+  if (made?.ok === true && made.value.inode === seen.inode && made.value.device === seen.device) return
+  await storage.unlink(to)
+  throw new CkptError('refused', `${from}: another file took its place while it was linked`, { hint: 'try again' })
 }
 
 export async function hardLink(storage: Storage, from: string, to: string): Promise<void> {

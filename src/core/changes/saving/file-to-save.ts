@@ -1,5 +1,6 @@
 /** One file of a new checkpoint: where its bytes come from, and bringing them into place, durably. */
 import { CkptError, StorageError } from '../../errors.js'
+import { withFile } from '../../storage/file-source.js'
 import { copyWatched, type CopyWatch } from '../../storage/copy-watched.js'
 import { syncTree } from '../publish/index.js'
 import type { Stat, Storage } from '../../storage/storage.js'
@@ -101,6 +102,8 @@ async function linked(storage: Storage, path: string, target: string, placement:
   const [itself] = await storage.lstat([path])
   if (resolved?.ok !== true) throw resolved?.error ?? new StorageError(path, 'ENOENT', `${path}: nothing there`)
   if (placement === 'move' && itself?.ok === true && itself.value.kind === 'link') return false
+  // A second name only of what may be read by the first.
+  await withFile(storage, path, async () => Promise.resolve())
   try {
     await storage.hardLink(resolved.value, target)
     return true

@@ -53,6 +53,8 @@ const asideSuffix = new RegExp(`^-${uuid}(?:-dead|-unreadable|-tidy)?$`)
 /** Seconds between two heartbeats, and of silence after which an owner elsewhere counts as dead. */
 const beatInterval = 10
 export const staleAfter = 120
+/** What dead ones left is cleared so many at a time: others may have put thousands there. */
+const mostCleared = 100
 /** Milliseconds between two tries of the one whose turn is next, and of those behind it. */
 const retryInterval = 50
 const queueInterval = 200
@@ -364,7 +366,7 @@ class LockAttempt {
     if (listing?.ok !== true) return
     const isAside = (name: string) => name.startsWith(this.name) && asideSuffix.test(name.slice(this.name.length))
     const aside = listing.value.filter(({ name, kind }) => kind === 'directory' && isAside(name))
-    for (const { name } of aside) {
+    for (const { name } of aside.slice(0, mostCleared)) {
       const owner = await readRecordOrNull(this.storage, join(this.state.path, name, ownerFile))
       const known = owner === null ? null : toOwner(owner)
       // Without a record it was left half made; should its ckpt be alive, that one makes it anew.

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { neutralName } from './neutral-name.js'
+import { FewTold } from './few-told.js'
 import { draftSuffix, quietly, readRecordOrNull, tellMisfit } from './record.js'
 
 const suffix = '.json'
@@ -28,15 +29,17 @@ export async function readRecords<T extends { readonly name: string }>(
     return []
   }
   const found: T[] = []
+  const teller = new FewTold(storage)
   for (const { name } of listing.value.filter((entry) => entry.name.endsWith(suffix))) {
     const path = join(folder, name)
-    const record = await readRecordOrNull(storage, path)
+    const record = await readRecordOrNull(teller, path)
     if (record === null) continue
     const parsed = parse(record)
-    if (parsed === null) tellMisfit(storage, path, misfit)
-    else if (path !== recordPath(folder, parsed.name)) tellMisfit(storage, path, 'it belongs to another file name')
+    if (parsed === null) tellMisfit(teller, path, misfit)
+    else if (path !== recordPath(folder, parsed.name)) tellMisfit(teller, path, 'it belongs to another file name')
     else found.push(parsed)
   }
+  teller.tellRest(folder)
   return found
 }
 

@@ -33,8 +33,13 @@ export async function writeRecord(storage: Storage, path: string, value: unknown
   await storage.syncDirectory(dirname(path))
 }
 
+/** What reading a record and telling of it takes. */
+export interface RecordReader extends Pick<ReadStorage, 'read'> {
+  readonly custody: Pick<ReadStorage['custody'], 'warn'>
+}
+
 /** Null when it is not there. Throws CkptError `damaged` when it is no JSON object, and StorageError. */
-export async function readRecord(storage: ReadStorage, path: string): Promise<JsonObject | null> {
+export async function readRecord(storage: RecordReader, path: string): Promise<JsonObject | null> {
   const [text] = await storage.read([path], largestRecord)
   if (text?.ok === true) return parseRecord(text.value, path)
   if (text === undefined || text.error.code === 'not-found') return null
@@ -42,7 +47,7 @@ export async function readRecord(storage: ReadStorage, path: string): Promise<Js
 }
 
 /** Null also for one that cannot be read, which is told. */
-export async function readRecordOrNull(storage: ReadStorage, path: string): Promise<JsonObject | null> {
+export async function readRecordOrNull(storage: RecordReader, path: string): Promise<JsonObject | null> {
   try {
     return await readRecord(storage, path)
   } catch (error) {
@@ -53,7 +58,7 @@ export async function readRecordOrNull(storage: ReadStorage, path: string): Prom
 }
 
 /** Of a record that is left out because it is not what ckpt writes there. */
-export function tellMisfit(storage: ReadStorage, path: string, why: string): null {
+export function tellMisfit(storage: RecordReader, path: string, why: string): null {
   storage.custody.warn(`${path}: no record that ckpt can have made (${why}); it changes nothing`)
   return null
 }

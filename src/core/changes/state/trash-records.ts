@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { JsonObject } from '../../formats/json.js'
 import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
+import { FewTold } from './few-told.js'
 import { isNeutralName } from './neutral-name.js'
 import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isEntryName, isList, isText, isTime } from './schema.js'
@@ -69,27 +70,29 @@ export async function readTrash(storage: ReadStorage, state: StateFolder): Promi
   const isThere = new Set(things)
   const entries: TrashEntry[] = []
   const unknown: string[] = []
+  const teller = new FewTold(storage)
   for (const id of things) {
     const path = join(folder, id)
-    const entry = await readEntry(storage, id, path)
+    const entry = await readEntry(storage, teller, id, path)
     if (entry === null) unknown.push(path)
     else entries.push(entry)
   }
+  teller.tellRest(folder)
   const orphans = records.filter((name) => !isThere.has(name.slice(0, name.indexOf(suffix))))
   entries.sort((a, b) => b.time - a.time || (a.name < b.name ? -1 : 1))
   return { entries, unknown, orphans: orphans.map((name) => join(folder, name)) }
 }
 
-async function readEntry(storage: ReadStorage, id: string, path: string): Promise<TrashEntry | null> {
-  const record = await readRecordOrNull(storage, trashRecordPath(path))
+async function readEntry(storage: ReadStorage, teller: FewTold, id: string, path: string): Promise<TrashEntry | null> {
+  const record = await readRecordOrNull(teller, trashRecordPath(path))
   if (record === null) return null
   const parsed = toRecord(record)
   if (parsed === null)
-    return tellMisfit(storage, trashRecordPath(path), 'a name, number or kind is not one of a checkpoint')
+    return tellMisfit(teller, trashRecordPath(path), 'a name, number or kind is not one of a checkpoint')
   const [stat] = await storage.lstat([path])
   if (stat?.ok !== true) return null
   if (stat.value.kind !== (parsed.kind === 'file' ? 'file' : 'directory'))
-    return tellMisfit(storage, path, `a ${parsed.kind} was put there`)
+    return tellMisfit(teller, path, `a ${parsed.kind} was put there`)
   const { device, inode } = stat.value
   return { id, path, identity: { device, inode }, ...parsed }
 }

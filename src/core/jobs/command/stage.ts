@@ -59,7 +59,7 @@ export async function stage(
   const made = await makeFolders(storage, dirname(target))
   try {
     const beside = await namesIn(storage, into)
-    await buildAndReveal(storage, source, into, target, options)
+    await buildAndReveal(storage, source, into, target, { ...options, named: checkpoint.path })
     return { path: target, beside }
   } catch (error) {
     for (const folder of made.toReversed()) await removeIfEmpty(storage, folder)
@@ -74,7 +74,7 @@ async function buildAndReveal(
   source: string,
   into: string,
   target: string,
-  options: StageOptions,
+  options: StageOptions & { readonly named: string },
 ): Promise<void> {
   const site = await openSite(storage, into, dirname(target), options.stateDirectory)
   try {

@@ -7,6 +7,8 @@ import { UntrustedError } from '../../../../src/core/errors.js'
 import { Journal } from '../../../../src/core/changes/journal/index.js'
 import {
   acquireLock,
+  neutralName,
+  readDemotions,
   readPins,
   readTrash,
   stateFolderOf,
@@ -264,6 +266,23 @@ describe('what lies in the state folder', () => {
       await expect(readPins(storage, await stateFolderOf(storage, run))).rejects.toThrow(UntrustedError)
     })
   }
+
+  it('may be ten thousand records that are none: ten are told, and how many there are more', async () => {
+    const { run, state, storage, warnings } = scene()
+    for (const folder of ['demoted', 'trash']) {
+      fs.mkdirSync(join(state, folder), { recursive: true })
+      for (let index = 0; index < 10_000; index += 1) {
+        const id = neutralName(String(index))
+        fs.writeFileSync(join(state, folder, `${id}.json`), '{"name": "../x"}')
+        if (folder === 'trash') fs.writeFileSync(join(state, folder, id), '')
+      }
+    }
+    const folder = await stateFolderOf(storage, run)
+    expect((await readDemotions(storage, folder)).size).toBe(0)
+    expect((await readTrash(storage, folder)).unknown).toHaveLength(10_000)
+    expect(warnings).toHaveLength(22)
+    expect(warnings.at(-1)).toBe(`${join(state, 'trash')}: 9990 more records there are left out likewise`)
+  })
 
   it('is refused as a trash when it is a link', async () => {
     const { run, state, storage, mine } = scene()

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { CkptError, StorageError } from '../../../../src/core/errors.js'
 import { stage, type StageOptions } from '../../../../src/core/jobs/command/stage.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import { userStorage } from '../../../../src/machine/user-storage.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
 import { checkpointAt, defaultFiles, filesBelow, makeRun } from '../../changes/disposal/runs.js'
 import { faultyStorage, Stopped } from '../../../faulty-storage.js'
@@ -309,4 +310,35 @@ it('refuses to stage into the checkpoint itself', async () => {
   const run = makeRun(['CKPT+a'])
   expect((await failureOf(put(run, 'CKPT+a', join(run, 'CKPT+a/save')))).code).toBe('usage')
   expect(filesBelow(join(run, 'CKPT+a'))).toEqual(defaultFiles)
+})
+
+describe.runIf(process.geteuid?.() === 0)('staging what somebody else has saved, as the superuser', () => {
+  const nobody = 65_534
+
+  /** A run of nobody's, and a folder of the superuser's with a file in it that everybody may list and nobody read. */
+  function strangers() {
+    const run = makeRun(['CKPT+a'])
+    const mine = join(dirname(run), 'mine')
+    fs.mkdirSync(mine)
+    fs.writeFileSync(join(mine, 'secret'), 'secret', { mode: 0o600 })
+    for (const path of [run, join(run, 'CKPT+a')]) fs.chownSync(path, nobody, nobody)
+    const link = (target: string, name: string) => {
+      fs.symlinkSync(target, join(run, name))
+      fs.lchownSync(join(run, name), nobody, nobody)
+    }
+    return { run, mine, link, into: join(dirname(run), 'into') }
+  }
+
+  it.each(['hard', 'copy'] as const)('takes by no link what that one could not read (--link %s)', async (link) => {
+    const storage = userStorage(() => undefined)
+    const one = strangers()
+    one.link(join(one.mine, 'secret'), 'CKPT+a/vocab.txt')
+    one.link(one.mine, 'CKPT+b')
+    for (const name of ['CKPT+a', 'CKPT+b']) {
+      const failure = await failureOf(put(one.run, name, one.into, { link, through: storage }))
+      expect(failure).toMatchObject({ errno: 'EACCES' })
+    }
+    expect(fs.existsSync(one.into)).toBe(false)
+    expect(fs.statSync(join(one.mine, 'secret')).nlink).toBe(1)
+  })
 })

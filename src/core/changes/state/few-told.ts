@@ -1,0 +1,26 @@
+/** Telling of records that are left out: whoever can write beside a run can put thousands of them there. */
+import type { ReadStorage } from '../../storage/storage.js'
+import type { RecordReader } from './record.js'
+
+/** Of so many records each is told; of the rest how many they are. */
+const mostTold = 10
+
+export class FewTold implements RecordReader {
+  private count = 0
+
+  constructor(private readonly storage: ReadStorage) {}
+
+  readonly custody = {
+    warn: (text: string) => {
+      this.count += 1
+      if (this.count <= mostTold) this.storage.custody.warn(text)
+    },
+  }
+
+  readonly read: ReadStorage['read'] = (paths, limit) => this.storage.read(paths, limit)
+
+  tellRest(folder: string): void {
+    const rest = this.count - mostTold
+    if (rest > 0) this.storage.custody.warn(`${folder}: ${rest} more records there are left out likewise`)
+  }
+}
