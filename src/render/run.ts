@@ -68,6 +68,9 @@ export interface FlatView extends Pick<View, 'rows' | 'columns' | 'matching' | '
   readonly curves: { readonly metric: string; readonly ofRuns: ReadonlyMap<string, Trend> } | null
 }
 
+/** Columns of a terminal: the stamp of a SpeechBrain checkpoint, which people paste, stays whole. */
+const leastName = 28
+
 /** Beside the names of runs there is less room: what a narrow terminal does without once other metrics are gone. */
 const leavesBesideRuns: ReadonlyMap<string, number> = new Map([
   ['marks', 0.6],
@@ -89,7 +92,7 @@ export async function renderFlat(
         return { ...column, shortens: true, cell }
       }
       if (leavesBesideRuns.has(name)) return { ...column, leaves: leavesBesideRuns.get(name) ?? 0 }
-      if (name === 'name') return { ...column, shortens: true }
+      if (name === 'name') return { ...column, shortens: true, least: leastName }
       return view.monitored.has(name) && isMetaColumn(name) ? staying(column) : column
     }),
   )
