@@ -26,7 +26,7 @@ const usualMost = 6
 const narrowest = 60
 const curve = { least: 12, most: 60 }
 
-export interface TrendOptions {
+interface TrendOptions {
   readonly width: number
   readonly unicode: boolean
   readonly paint: Paint

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest'
+import { painter } from '../../src/render/colours.js'
+import { renderTable, type Column } from '../../src/render/table.js'
+import { displayWidth } from '../../src/render/text-width.js'
+
+interface Row {
+  readonly run: string
+  readonly name: string
+  readonly marks: string
+}
+
+const columns: Column<Row>[] = [
+  { title: 'RUN', shortens: true, cell: ({ run }) => run },
+  { title: 'NAME', shortens: true, least: 28, cell: ({ name }) => name },
+  { title: 'SIZE', align: 'right', leaves: 1, cell: () => '697 kB' },
+  { title: 'MARKS', wraps: true, least: 14, leaves: 0.5, cell: ({ marks }) => marks },
+]
+const rows = [1, 2, 3].map((seed) => ({
+  run: `sweep/a_long_name_of_an_experiment_in_a_group_seed${seed}_with_a_long_end/save`,
+  name: `CKPT+2026-11-29+12-4${seed}-02+00`,
+  marks: seed === 1 ? 'latest, best WER loss accuracy' : '',
+}))
+
+describe('a table with several columns that give way', () => {
+  it.each([80, 100, 120, 200])('fits %i columns, and tells its rows apart', async (width) => {
+    const lines = [...(await renderTable(columns, rows, { isTerminal: true, width, paint: painter(false) }))]
+    expect(lines.filter((line) => displayWidth(line) > width)).toEqual([])
+    for (const { name } of rows) expect(lines.join('\n')).toContain(name)
+    for (const seed of [1, 2, 3]) expect(lines.join('\n')).toContain(`seed${seed}_`)
+  })
+})
