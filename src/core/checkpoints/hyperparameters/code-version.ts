@@ -40,7 +40,7 @@ export async function readCodeVersion(
   return fromSettings(settings)
 }
 
-/** `git: {remote, commit}` in the metadata of the newest (wandb/sdk/internal/system/system_info.py). */
+/** `git: {remote, commit}` in the metadata of the newest (wandb/proto/wandb_internal.proto, EnvironmentRecord, as JSON). */
 async function newestOfWandb(storage: ReadStorage, folder: string): Promise<Place[]> {
   const [listing] = await storage.list([`${prefixOf(folder)}wandb`])
   if (listing?.ok !== true) return []
