@@ -26,6 +26,22 @@ describe('a picture', () => {
     expect(numbersOf(svg)).toEqual(curve.points)
   })
 
+  it('has a legend that fits, with names in full for a pointer', () => {
+    const names = [1, 2].map((seed) => `sweep/${'a_long_name_of_an_experiment_'.repeat(5)}seed${seed}_final/save`)
+    const svg = renderSvg(frameOf([curveOf([3, 2]), curveOf([3, 1])], names, options), {
+      width: 600,
+      height: 300,
+      title: 'WER',
+    })
+    const legend = [...svg.matchAll(/<text [^>]*><title>([^<]*)<\/title>([^<]*)<\/text>/g)]
+    expect(legend.map(([, full]) => full)).toEqual(names)
+    for (const [index, [, , text = '']] of legend.entries()) {
+      expect(text).toContain(`seed${index + 1}_`)
+      expect(text).toContain('(best: 3, CKPT+1)')
+      expect(7 * text.length).toBeLessThan(600 - 70)
+    }
+  })
+
   it('breaks its line at a gap', () => {
     const svg = renderSvg(frameOf([curveOf([1, 2, NaN, 3, 4])], ['WER'], options), {
       width: 600,

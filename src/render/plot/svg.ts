@@ -2,6 +2,7 @@
 import { line } from 'd3-shape'
 import { escapeMarkup } from '../markup.js'
 import { printable } from '../printable.js'
+import { shortenNames } from '../shorten.js'
 import { allDigits, formatNumber } from '../units.js'
 import type { Frame, Place, Series } from './frame.js'
 
@@ -46,7 +47,8 @@ export function renderSvg(frame: Frame, { width, height, title }: SvgOptions): s
     `<line x1="${x(0)}" x2="${x(1)}" y1="${y(0)}" y2="${y(0)}" stroke="#888"/>`,
     `<text x="${x(0.5)}" y="${y(0) + 38}" text-anchor="middle">${escapeMarkup(frame.x.title)}</text>`,
     `<text x="${outside.left}" y="18" font-weight="bold">${escapeMarkup(frame.y.title)}</text>`,
-    ...frame.series.flatMap((series, index) => seriesMarkup(series, index, draw, height)),
+    ...frame.series.flatMap((series, index) => seriesMarkup(series, index, draw)),
+    ...legendMarkup(frame.series, width, height),
     '</svg>',
     '',
   ].join('\n')
@@ -58,24 +60,51 @@ interface Draw {
   readonly path: (places: Place[]) => string | null
 }
 
-function seriesMarkup(series: Series, index: number, { x, y, path }: Draw, height: number): string[] {
-  const colour = colours[index % colours.length] ?? '#000'
-  const dash = dashes[Math.floor(index / colours.length) % dashes.length] ?? ''
-  const line = `stroke="${colour}"${dash === '' ? '' : ` stroke-dasharray="${dash}"`}`
+function seriesMarkup(series: Series, index: number, { x, y, path }: Draw): string[] {
+  const colour = colourOf(index)
   const d = path([...series.line]) ?? ''
-  const row = height + legendRow * index + 6
   return [
-    ...(d === '' ? [] : [`<path d="${d}" fill="none" ${line} stroke-width="1.5"/>`]),
+    ...(d === '' ? [] : [`<path d="${d}" fill="none" ${strokeOf(index)} stroke-width="1.5"/>`]),
     ...series.marks.map((mark) =>
       markMarkup(mark, mark === series.best ? 6 : 3, colour, mark === series.best, { x, y }),
     ),
-    `<line x1="${outside.left}" x2="${outside.left + 20}" y1="${row - 6}" y2="${row - 6}" ${line} stroke-width="4"/>`,
-    `<text x="${outside.left + 28}" y="${row - 2}">${escapeMarkup(legendOf(series))}</text>`,
   ]
 }
 
-function legendOf({ label, best }: Series): string {
-  return best === null ? label : `${label} (best: ${formatNumber(best.value.y)}, ${printable(best.name ?? '')})`
+/** Pixels that a letter takes at most, for the most part. */
+const letterWidth = 7.2
+const leastLabel = 12
+const legendText = outside.left + 28
+
+/** A line for each series; names for which there is no room are shortened, and told in full where a pointer rests. */
+function legendMarkup(all: readonly Series[], width: number, height: number): string[] {
+  const facts = all.map(bestOf)
+  const room = Math.floor((width - legendText) / letterWidth) - Math.max(0, ...facts.map(({ length }) => length))
+  const labels = shortenNames(
+    all.map(({ label }) => label),
+    Math.max(leastLabel, room),
+  )
+  return all.flatMap(({ label }, index) => {
+    const row = height + legendRow * index
+    const text = `${labels[index] ?? ''}${facts[index] ?? ''}`
+    return [
+      `<line x1="${outside.left}" x2="${outside.left + 20}" y1="${row}" y2="${row}" ${strokeOf(index)} stroke-width="4"/>`,
+      `<text x="${legendText}" y="${row + 4}"><title>${escapeMarkup(label)}</title>${escapeMarkup(text)}</text>`,
+    ]
+  })
+}
+
+function bestOf({ best }: Series): string {
+  return best === null ? '' : ` (best: ${formatNumber(best.value.y)}, ${printable(best.name ?? '')})`
+}
+
+function colourOf(index: number): string {
+  return colours[index % colours.length] ?? '#000'
+}
+
+function strokeOf(index: number): string {
+  const dash = dashes[Math.floor(index / colours.length) % dashes.length] ?? ''
+  return `stroke="${colourOf(index)}"${dash === '' ? '' : ` stroke-dasharray="${dash}"`}`
 }
 
 function markMarkup(
