@@ -295,14 +295,54 @@ describe.runIf(process.geteuid?.() === 0)("a link in somebody else's run", () =>
     return run
   }
 
-  async function planned(run: string) {
+  async function planned(run: string, more: { readonly beside?: string; readonly format?: 'torch' } = {}) {
     const request = { path: run, which: undefined, query: none, verify: 'quick' } as const
     const { checkpoint } = await chooseToExport(asRoot, request, { now: 1e9, wait })
-    return planExport(asRoot, checkpoint, { changesTensors: false })
+    return planExport(asRoot, checkpoint, { changesTensors: false, ...more })
   }
 
   it('that leads to what its owner cannot read is refused', async () => {
     await expect(planned(linking(0o640))).rejects.toMatchObject({ code: 'refused' })
+  })
+
+  it('put in the place of a file after that was looked at is not followed, by a plain reader neither', async () => {
+    const run = linking(0o644)
+    const checkpoint = join(run, 'checkpoint-5')
+    const plan = await planned(run)
+    const request = { path: run, which: undefined, query: none, verify: 'quick' } as const
+    const chosen = await chooseToExport(asRoot, request, { now: 1e9, wait })
+    const open = await openExport(asRoot, chosen.checkpoint, plan, { format: 'safetensors', conversion: {} })
+    const secret = join(makeFolder(), 'secret')
+    fs.writeFileSync(secret, 'secret')
+    fs.unlinkSync(join(checkpoint, 'vocab.txt'))
+    fs.symlinkSync(secret, join(checkpoint, 'vocab.txt'))
+    const into = target()
+    const written = writeExport(asRoot, open, into, { wait, force: false, readsThrough: false })
+    await expect(written).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('vocab.txt') as string,
+    })
+    expect(fs.existsSync(into)).toBe(false)
+    await open.close()
+  })
+
+  it('that an index names as a shard, or that lies in --beside, is refused too', async () => {
+    const run = linking(0o644)
+    const checkpoint = join(run, 'checkpoint-5')
+    const secret = join(makeFolder(), 'model-00001-of-00001.safetensors')
+    writeTensors(secret, [floats('w', [1], [1])])
+    fs.chmodSync(secret, 0o600)
+    fs.rmSync(join(checkpoint, 'model.safetensors'))
+    fs.symlinkSync(secret, join(checkpoint, 'model-00001-of-00001.safetensors'))
+    const index = { weight_map: { w: 'model-00001-of-00001.safetensors' } }
+    fs.writeFileSync(join(checkpoint, 'model.safetensors.index.json'), JSON.stringify(index))
+    await expect(planned(run)).rejects.toMatchObject({ code: 'refused' })
+    await expect(planned(run, { format: 'torch' })).rejects.toMatchObject({ code: 'refused' })
+    const beside = makeFolder()
+    fs.symlinkSync(secret, join(beside, 'tokenizer.json'))
+    fs.chownSync(beside, nobody, nobody)
+    const own = trainerRun((folder) => writeTensors(join(folder, 'model.safetensors'), [floats('w', [1], [1])]))
+    await expect(planned(own, { beside })).rejects.toMatchObject({ code: 'refused' })
   })
 
   it('that leads to what everybody may read is followed', async () => {

@@ -6,7 +6,7 @@ import { makeFolders, publishFolder } from '../../changes/publish/index.js'
 import type { Dtype } from '../../formats/safetensors.js'
 import { copyWatched, type CopyWatch } from '../../storage/copy-watched.js'
 import type { Wait } from '../../storage/retry.js'
-import type { Storage } from '../../storage/storage.js'
+import type { Identity, Storage } from '../../storage/storage.js'
 import { convert, planConversion, type Conversion, type ConvertOptions } from '../../tensors/convert/index.js'
 import { torchNameOf, type TensorFile } from '../../tensors/read/index.js'
 import type { LongWork, OutputFormat, WrittenOutput } from '../../tensors/write/index.js'
@@ -115,7 +115,7 @@ export async function writeExport(
         else if (item.kind === 'copied') {
           const { onProgress } = pace.within()
           const watch: CopyWatch = { wait, onBytes: (count) => onProgress?.(count, item.bytes) }
-          await copyUnchanged(storage, item.from, target, options.readsThrough, watch)
+          await copyUnchanged(storage, item, target, options.readsThrough, watch)
           files.push({ path: item.to, from: item.from, how: 'copied', bytes: item.bytes })
         } else {
           const written = await writeTensors(storage, item, conversions, target, { ...options, ...pace.within() })
@@ -165,13 +165,13 @@ async function sizesOf(
 /** The same bytes at `to`. Throws CkptError `refused` where they changed meanwhile. */
 async function copyUnchanged(
   storage: Storage,
-  from: string,
+  { from, only }: ExportItem,
   to: string,
   readsThrough: boolean,
   watch: CopyWatch,
 ): Promise<void> {
   const before = await lookAt(storage, from)
-  if (readsThrough) await copyByReading(storage, from, to, watch)
+  if (readsThrough || only !== undefined) await copyByReading(storage, from, to, watch, only)
   else await copyWatched(storage, from, to, before.size, watch)
   const after = await lookAt(storage, from)
   if (before.size === after.size && before.modified === after.modified && before.inode === after.inode) return
@@ -189,10 +189,23 @@ async function lookAt(storage: Storage, path: string) {
 /** Bytes that are read before the next are told. */
 const stride = 1 << 26
 
-async function copyByReading(storage: Storage, from: string, to: string, { onBytes }: CopyWatch): Promise<void> {
+/** `only`: nothing but this very file, whatever its name has come to lead to. */
+async function copyByReading(
+  storage: Storage,
+  from: string,
+  to: string,
+  { onBytes }: CopyWatch,
+  only?: Identity,
+): Promise<void> {
   const source = await storage.open(from)
   try {
-    const target = await storage.create(to)
+    const { device, inode, mode } = await source.stat()
+    if (only !== undefined && (device !== only.device || inode !== only.inode)) {
+      throw new CkptError('refused', `${from}: another file took its place after it was looked at`, {
+        hint: 'see who changes the run, then try again',
+      })
+    }
+    const target = await (only === undefined ? storage.create(to) : storage.create(to, mode & 0o777))
     try {
       for (let at = 0; at < source.size; at += stride) {
         await target.copyFrom(source, at, Math.min(stride, source.size - at))

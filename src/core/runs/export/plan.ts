@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { holdsWeights, loneLayout, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { isShardName } from '../../formats/weight-map.js'
-import type { ReadStorage } from '../../storage/storage.js'
+import type { Identity, ReadStorage } from '../../storage/storage.js'
 import { findTensorFolder, isTensorFile, openTensors } from '../../tensors/read/index.js'
 import type { OutputFormat } from '../../tensors/write/index.js'
 import { filesIn, readBranches, type Branch, type FileThere } from './folders.js'
@@ -12,11 +12,16 @@ import { ensureNoneIsLent } from './strange-links.js'
 import { isCompanion, isKnownCompanion, isTrainingConfig, keepsOwnForm, ownName, stemOf } from './names.js'
 
 /** One thing that is written; `to` is its path in the new folder. */
-export type ExportItem =
+export type ExportItem = {
+  /** Where somebody else could put another file in the place of `from`: which one it was when it was looked at. */
+  readonly only?: Identity | undefined
+} &
   /** A file as it is. */
-  | { readonly kind: 'copied'; readonly from: string; readonly to: string; readonly bytes: number }
-  /** Tensors, written anew: a file, an index, or a folder that is one checkpoint of several processes. */
-  | { readonly kind: 'converted'; readonly from: string; readonly to: string; readonly isSharded: boolean }
+  (
+    | { readonly kind: 'copied'; readonly from: string; readonly to: string; readonly bytes: number }
+    /** Tensors, written anew: a file, an index, or a folder that is one checkpoint of several processes. */
+    | { readonly kind: 'converted'; readonly from: string; readonly to: string; readonly isSharded: boolean }
+  )
 
 export interface ExportPlan {
   readonly items: readonly ExportItem[]
@@ -50,15 +55,27 @@ export async function planExport(
   await plan.ofCheckpoint()
   await plan.ofRun()
   const made = plan.finish()
-  const files = made.items.map(({ from }) => from)
+  const seen = new Map<string, Identity>()
   const { beside } = request
   const isBeside = (path: string): boolean => beside !== undefined && path.startsWith(join(beside, '/'))
-  await ensureNoneIsLent(
-    storage,
-    checkpoint.run,
-    files.filter((path) => !isBeside(path)),
-  )
-  return made
+  for (const [home, paths] of [
+    [checkpoint.run, (await filesOf(storage, made)).filter((path) => !isBeside(path))],
+    [beside ?? '', made.items.map(({ from }) => from).filter(isBeside)],
+  ] as const) {
+    if (paths.length === 0) continue
+    for (const [path, file] of await ensureNoneIsLent(storage, home, paths)) seen.set(path, file)
+  }
+  return { ...made, items: made.items.map((item) => ({ ...item, only: seen.get(item.from) })) }
+}
+
+/** What is copied or converted, the shards of an index among them. */
+async function filesOf(storage: ReadStorage, { items }: ExportPlan): Promise<string[]> {
+  const files: string[] = []
+  for (const { kind, from } of items) {
+    files.push(from)
+    if (kind === 'converted' && from.endsWith('.index.json')) files.push(...(await shardsOf(storage, from)))
+  }
+  return files
 }
 
 class Planning {

@@ -1,30 +1,39 @@
 /** What a link of somebody else's leads to: whoever exports lends that person no eyes. */
 import { dirname, join, sep } from 'node:path'
 import { CkptError } from '../../errors.js'
-import type { ReadStorage, Stat } from '../../storage/storage.js'
+import type { Identity, ReadStorage, Stat } from '../../storage/storage.js'
 
 /**
- * Throws CkptError `refused` where one of the files (absolute) of a run lies outside of it, the run or the name there is
- * neither the user's nor root's, and who made it could not have read the file: it belongs to somebody else, and is not
- * for everybody.
+ * Which file each of those is (absolute) that somebody else could put another one in the place of: the run or the name
+ * is neither the user's nor root's. Throws CkptError `refused` where one lies outside of the run and that one could not
+ * have read it: it belongs to somebody else, and is not for everybody.
  */
-export async function ensureNoneIsLent(storage: ReadStorage, run: string, paths: readonly string[]): Promise<void> {
+export async function ensureNoneIsLent(
+  storage: ReadStorage,
+  run: string,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, Identity>> {
+  const seen = new Map<string, Identity>()
   const { user } = storage.custody
-  if (user === null) return
+  if (user === null) return seen
   const [home, ...real] = await storage.resolve([run, ...paths])
-  if (home?.ok !== true) return
+  if (home?.ok !== true) return seen
   const owners = await storage.lstat([home.value, ...paths])
   const [ofRun, ...ofNames] = owners
   for (const [index, path] of paths.entries()) {
     const at = real[index]
-    if (at?.ok !== true || at.value.startsWith(join(home.value, sep))) continue
+    if (at?.ok !== true) continue
     const strangers = [ofRun, ofNames[index]].flatMap((one) =>
       one?.ok === true && one.value.owner !== user && one.value.owner !== 0 ? [one.value.owner] : [],
     )
+    const [file] = strangers.length === 0 ? [] : await storage.lstat([at.value])
+    if (file?.ok === true) seen.set(path, file.value)
+    if (at.value.startsWith(join(home.value, sep))) continue
     for (const stranger of strangers) {
       if (!(await couldRead(storage, stranger, at.value))) throw lent(path, at.value)
     }
   }
+  return seen
 }
 
 /** True where the file (its real path) is that user's own, or anybody can come to it and read it. */
