@@ -64,10 +64,25 @@ export async function planLora(base: TensorFile, adapter: TensorFile, config: Js
   const replaced = [...inFull.keys()].filter((name) => !merged.includes(name))
   // What is tied is one parameter: it changes under all of its names.
   for (const group of tiedGroups(base)) {
+    refuseUntying(base, adapter, group, new Set(replaced))
     const changed = group.flatMap(({ name }) => changes.get(name) ?? [])[0]
     if (changed !== undefined) for (const { name } of group) changes.set(name, changed)
   }
   return { change: ({ name }) => changes.get(name), merged, replaced }
+}
+
+/** PEFT copies a module that is saved in full, and so unties it: the merged model has two parameters in place of one. */
+function refuseUntying(
+  base: TensorFile,
+  adapter: TensorFile,
+  group: readonly TensorInfo[],
+  replaced: ReadonlySet<string>,
+): void {
+  const own = group.find(({ name }) => replaced.has(name))
+  const other = group.find(({ name }) => !replaced.has(name))
+  if (own === undefined || other === undefined) return
+  const [name, tied] = [JSON.stringify(own.name), JSON.stringify(other.name)]
+  throw refused(adapter, `it has ${name} in full, which is tied to ${tied} in ${base.path}, and would be no more`)
 }
 
 function refused({ path }: TensorFile, why: string): CkptError {

@@ -9,6 +9,7 @@ import { openTensors } from '../../../../src/core/tensors/read/index.js'
 import { isDtype } from '../../../../src/core/formats/safetensors.js'
 import { chunksOf } from '../../../../src/core/tensors/read/tensor.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import { floats, writeTensors } from '../transfer/files.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../../fixtures/lora/', import.meta.url).pathname
@@ -93,6 +94,20 @@ describe('an adapter', () => {
     expect(await mergedWith({ '^model.layers.1.self_attn.q_proj': 16 })).toEqual(twice)
     expect(await mergedWith({ '^layers.1.self_attn.q_proj': 16, 'attn.q': 16 })).toEqual(own)
     await expect(mergedWith({ '(?<!a)q_proj': 1 })).rejects.toMatchObject({ code: 'refused' })
+  })
+
+  it('that has a tied head in full is refused: peft would untie it from the embedding', async () => {
+    const weights = [floats('embed.weight', [2, 1], [1, 2]), floats('q.weight', [1, 1], [1])]
+    const base = writeTensors(join(folder, 'base.safetensors'), weights, { 'lm_head.weight': 'embed.weight' })
+    const adapter = join(folder, 'adapter')
+    fs.mkdirSync(adapter)
+    const sides = ['A', 'B'].map((side) => floats(`base_model.model.q.lora_${side}.weight`, [1, 1], [1]))
+    const head = floats('base_model.model.lm_head.weight', [2, 1], [3, 4])
+    writeTensors(join(adapter, 'adapter_model.safetensors'), [...sides, head])
+    fs.writeFileSync(join(adapter, 'adapter_config.json'), JSON.stringify({ peft_type: 'LORA', r: 1, lora_alpha: 1 }))
+    await expect(merge(base, adapter)).rejects.toThrow(
+      /has "lm_head\.weight" in full, which is tied to "embed\.weight"/,
+    )
   })
 
   it('of DoRA is refused, and so is one for another model', async () => {

@@ -108,6 +108,30 @@ describe('a folder of torch.distributed.checkpoint', () => {
   })
 })
 
+/** As Megatron-Core adds it to the state of its Metadata (core/dist_checkpointing/strategies/torch.py), before the BUILD. */
+function addLaidFlat(path: string, name: string, shape: readonly number[]): void {
+  const text = (word: string) => Buffer.concat([Buffer.from([0x8c, word.length]), Buffer.from(word)])
+  const tuple = Buffer.from([0x28, ...shape.flatMap((size) => [0x4b, size]), 0x74])
+  const inner = Buffer.concat([Buffer.from('}'), text('nd_reformulated_orig_global_shape'), tuple, Buffer.from('s')])
+  const outer = Buffer.concat([text('mcore_data'), Buffer.from('}'), text(name), inner, Buffer.from('ss')])
+  const bytes = fs.readFileSync(path)
+  const whole = Buffer.concat([bytes.subarray(0, -2), outer, bytes.subarray(-2)])
+  // The one frame of the pickle begins with its length.
+  whole.writeBigUInt64LE(BigInt(whole.length - 11), 3)
+  fs.writeFileSync(path, whole)
+}
+
+it('a tensor that Megatron-Core laid flat piece by piece is refused with the reason, and the others are read', async () => {
+  const copy = copyOfFourRanks()
+  addLaidFlat(join(copy, '.metadata'), 'model.rows.weight', [7, 2, 2])
+  const file = await opened(copy)
+  expect(file.tensors.map(({ name }) => name)).not.toContain('model.rows.weight')
+  expect(file.tensors.map(({ name }) => name)).toContain('model.columns.weight')
+  await expect(planConversion(file, 'safetensors')).rejects.toThrow(
+    /"model\.rows\.weight" is laid flat by Megatron-Core, from \[7, 2, 2\], piece by piece/,
+  )
+})
+
 describe('the boxes of a tensor', () => {
   const box = (offsets: number[], sizes: number[]) => ({ offsets, sizes })
 
