@@ -170,6 +170,8 @@ export interface Checkpoint {
   readonly step: number | null
   /** Epochs, as the framework counts; null when nothing tells. */
   readonly epoch: number | null
+  /** Which save of its training it is, where the framework numbers those apart from steps and epochs. Absent: it does not. */
+  readonly saveNumber?: number
   /** Unix seconds from meta `unixtime`; null when the meta does not say. */
   readonly unixtime: number | null
   /** By the meta's keys, when values were measured that are not the checkpoint's own step's. Absent: all are its own. */

@@ -47,7 +47,8 @@ export async function firstTold(
   return null
 }
 
-async function readable(read: () => string | null | Promise<string | null>): Promise<string | null> {
+/** Null for what cannot be read. */
+export async function readable(read: () => string | null | Promise<string | null>): Promise<string | null> {
   try {
     return await read()
   } catch (error) {

@@ -14,10 +14,11 @@ import { sourceOf } from '../../storage/file-source.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, prefixOf } from '../layouts/index.js'
 import { toMetaValue } from '../meta/index.js'
-import { filesOfKind, isFileOf, newestWandbRun } from './find-files.js'
+import { filesOfKind, isFileOf } from './find-files.js'
 import { flatten } from './flatten.js'
 import { foldersUp } from './nearest.js'
 import { fileKinds, readMlflowParameter, readWandb, type FileKind } from './sources.js'
+import { wandbLogIn, wandbRunAt } from './wandb.js'
 
 export interface FoundHyperParameters {
   readonly all: HyperParameters
@@ -68,7 +69,7 @@ class Search {
       }
     }
     if (names.has('params') && names.has('meta.yaml')) await this.mlflow(folder)
-    if (names.get('wandb')?.kind === 'directory' && above <= 1) await this.wandb(`${prefix}wandb`)
+    if (above <= 1) await this.wandb(folder)
     if (names.has('training_args.bin') && above <= 1) await this.trainingArguments(`${prefix}training_args.bin`)
   }
 
@@ -118,13 +119,15 @@ class Search {
     })
   }
 
-  /** Of several of its runs the newest, whose names begin with the time. */
+  /** `config.yaml` is written when the run is sent: one that was kept offline has its own log alone. */
   private async wandb(folder: string): Promise<void> {
-    const [listing] = await this.storage.list([folder])
-    if (listing?.ok !== true) return
-    const newest = newestWandbRun(listing.value.filter(({ kind }) => kind === 'directory'))
-    if (newest === undefined) return
-    await this.file(`${folder}/${newest}/files/config.yaml`, readWandb)
+    const run = await wandbRunAt(this.storage, folder)
+    if (run === null) return
+    await this.file(`${run}/files/config.yaml`, readWandb)
+    await this.attempt(run, async () => {
+      const log = await wandbLogIn(this.storage, run)
+      if (log !== null) this.add(log.path, log.settings)
+    })
   }
 
   /** A pickled object of transformers: its attributes, read as data (transformers/trainer.py, TRAINING_ARGS_NAME). */

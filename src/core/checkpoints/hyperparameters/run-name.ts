@@ -1,8 +1,9 @@
 /** What a run is called by the program that it was started by, where that has written it down. */
 import { isMeta, type MetaValue, type Run } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { firstTold, foldersUp, type Place } from './nearest.js'
+import { firstTold, foldersUp, readable, type Place } from './nearest.js'
 import { readYaml } from './sources.js'
+import { wandbLogIn, wandbRunAt } from './wandb.js'
 
 /** Bytes: a few lines, or all of Hydra's own settings. */
 const largest = 1 << 20
@@ -20,11 +21,18 @@ const places: readonly Place[] = [
 
 /** The nearest one; null where nothing tells it. Never throws for a file that cannot be read. */
 export async function readRunName(storage: ReadStorage, { path }: Run): Promise<string | null> {
-  for (const folder of foldersUp(path)) {
+  for (const [above, folder] of foldersUp(path).entries()) {
     const told = await firstTold(storage, folder, places, largest)
     if (told !== null) return told.text
+    const name = above <= 1 ? await readable(async () => nameInWandb(storage, folder)) : null
+    if (name !== null) return name
   }
   return null
+}
+
+async function nameInWandb(storage: ReadStorage, folder: string): Promise<string | null> {
+  const run = await wandbRunAt(storage, folder)
+  return run === null ? null : fitting((await wandbLogIn(storage, run))?.name ?? null)
 }
 
 function fitting(name: string | null): string | null {

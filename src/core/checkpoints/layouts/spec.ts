@@ -71,8 +71,8 @@ export interface Form {
   readonly kind: 'folder' | 'file' | 'group'
   /**
    * The name of the folder or file; of a group, that of each of its files. Named groups are facts: `step`, `epoch`,
-   * and metrics. Of a group, `unit` (and `tail`, behind) is what all of one checkpoint have in common, and `part` tells
-   * them apart.
+   * and metrics; a fact `#save` is the number of a save that is neither. Of a group, `unit` (and `tail`, behind) is what
+   * all of one checkpoint have in common, and `part` tells them apart.
    */
   readonly name: RegExp
   /** Fact names that no regular expression's group can have: `{ map50: 'metrics/mAP50(B)' }`. */
@@ -215,6 +215,8 @@ export interface TableSource {
   readonly columns?: RegExp
   /** Columns left out, beside the one joined by. */
   readonly leave?: RegExp
+  /** What columns are called as facts, where not as they are: `{ timestamp: 'unixtime' }`. */
+  readonly called?: Readonly<Record<string, string>>
   /** Rows that count; without, all. Of several the later values win, column by column. */
   readonly rows?: (row: Meta) => boolean
 }

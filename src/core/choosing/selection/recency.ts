@@ -3,7 +3,7 @@ import { hasReadableMeta, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { compareCodePoints } from '../../formats/code-points.js'
 import { trainingsOf } from './trainings.js'
 
-export type Scale = 'unixtime' | 'step' | 'epoch' | 'file time'
+export type Scale = 'unixtime' | 'step' | 'epoch' | 'save number' | 'file time'
 
 /** Checkpoints in the order in which they were saved. */
 export interface Recency {
@@ -21,11 +21,12 @@ const valueOn: Readonly<Record<Scale, (checkpoint: Checkpoint) => number | null>
   unixtime: (checkpoint) => checkpoint.unixtime,
   step: (checkpoint) => checkpoint.step,
   epoch: (checkpoint) => checkpoint.epoch,
+  'save number': (checkpoint) => checkpoint.saveNumber ?? null,
   'file time': (checkpoint) => checkpoint.modified,
 }
 
 /**
- * The first of meta `unixtime`, step, epoch and file time that all checkpoints have. One whose meta could not be read
+ * The first of meta `unixtime`, step, epoch, the framework's number of the save and file time that all checkpoints have. One whose meta could not be read
  * has no vote: a single broken file must not reorder a run. Nor has one that was averaged or exported and counts
  * nothing, nor a `best` or `final` that does not: it comes after those that do, but `final` before them.
  */
@@ -36,7 +37,8 @@ export function scaleOf(checkpoints: readonly Checkpoint[]): Scale {
   if (voters.length === 0) return checkpoints.length === 0 ? 'unixtime' : 'file time'
   if (voters.every((checkpoint) => isTime(checkpoint.unixtime))) return 'unixtime'
   if (voters.every((checkpoint) => isTime(checkpoint.step))) return 'step'
-  return voters.every((checkpoint) => isTime(checkpoint.epoch)) ? 'epoch' : 'file time'
+  if (voters.every((checkpoint) => isTime(checkpoint.epoch))) return 'epoch'
+  return voters.every(({ saveNumber = null }) => isTime(saveNumber)) ? 'save number' : 'file time'
 }
 
 /** Weights alone that tell nothing of when in the training they are from, and what has a copy's name and counts nothing. */
@@ -80,7 +82,7 @@ function countedIn(checkpoints: readonly Checkpoint[]): Scale | null {
 
 /** True for a scale that a training begun anew in the same folder begins anew too. */
 export function isCounted(scale: Scale): boolean {
-  return scale === 'step' || scale === 'epoch'
+  return scale === 'step' || scale === 'epoch' || scale === 'save number'
 }
 
 interface Timed {

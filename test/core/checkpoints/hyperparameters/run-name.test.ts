@@ -1,9 +1,10 @@
 /** What programs call a run, from the files that they wrote beside and above its checkpoints. */
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { readRunName } from '../../../../src/core/checkpoints/hyperparameters/index.js'
+import { readHyperParameters, readRunName } from '../../../../src/core/checkpoints/hyperparameters/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeFolder, write } from '../layouts/folders.js'
+import { fixtures, makeFolder, write } from '../layouts/folders.js'
 
 /** The name of a run whose folder is `path` among these files. */
 async function nameOf(path: string, files: Readonly<Record<string, string>>): Promise<string | null> {
@@ -39,6 +40,26 @@ it.each([
   ["''", 'train'],
 ])('of Hydra it is what was typed, else the job: %s', async (dirname, name) => {
   expect(await nameOf('outputs/a/ckpts', { 'outputs/a/.hydra/hydra.yaml': hydra(dirname) })).toBe(name)
+})
+
+it.each([
+  ['beside the checkpoints', 'exp/save', 'exp/wandb/offline-run-20261129_150542-fbfm65zd'],
+  ['around them', 'wandb/offline-run-20261129_150542-fbfm65zd/files', 'wandb/offline-run-20261129_150542-fbfm65zd'],
+])('of W&B it is in the log of the run, also offline, %s', async (_, path, folder) => {
+  const root = write(makeFolder(), { [`${path}/model.pt`]: '', [`${folder}/logs/debug.log`]: '' })
+  const log = join(fixtures, '..', 'formats', 'wandb', 'run-fbfm65zd.wandb')
+  copyFileSync(log, join(root, folder, 'run-fbfm65zd.wandb'))
+  const run = { path: join(root, path), checkpoints: [] }
+  expect(await readRunName(localStorage(), run)).toBe('sunny-day-3')
+  const { all, unread } = await readHyperParameters(localStorage(), run)
+  expect(unread).toEqual([])
+  expect([...all].map(([name, { value }]) => [name, value])).toEqual([
+    ['lr', 0.1],
+    ['opt.name', 'adam'],
+    ['opt.betas', [0.9, 0.99]],
+    ['note', 'a/b'],
+    ['late.a', 1],
+  ])
 })
 
 it('the nearer one decides', async () => {

@@ -29,6 +29,16 @@ describe('recency', () => {
     expect([namesOf(ordered), scale]).toEqual([['epoch_10', 'epoch_9'], 'epoch'])
   })
 
+  it('goes by the framework’s own number of the save where nothing else counts, and not by the times of the files', () => {
+    const run = [9, 11, 10].map((saveNumber, index) => ({
+      ...checkpoint(`checkpoint_${saveNumber}`, { modified: [30, 10, 20][index] ?? 0 }),
+      saveNumber,
+    }))
+    const { ordered, scale, warning } = byRecency(run)
+    expect([namesOf(ordered), scale]).toEqual([['checkpoint_11', 'checkpoint_10', 'checkpoint_9'], 'save number'])
+    expect(warning).toBe(undefined)
+  })
+
   it('puts averaged weights that count nothing behind what counts, without a vote', () => {
     const average = { ...checkpoint('avg_2', { modified: 30 }), resumable: false }
     const run = [checkpoint('epoch_1', { meta: { epoch: 1 } }), average, checkpoint('epoch_2', { meta: { epoch: 2 } })]

@@ -42,7 +42,7 @@ export async function readRows(
 function addRow(
   found: Map<Joined, Map<string, MetaValue>>,
   row: Meta,
-  { by, column = by, columns, leave, rows }: TableSource,
+  { by, column = by, columns, leave, rows, called = {} }: TableSource,
   wanted: ReadonlySet<Joined>,
 ): void {
   const at = row.get(column)
@@ -52,6 +52,6 @@ function addRow(
   for (const [key, value] of row) {
     if (key.length > longestKey || (values.size >= mostKeys && !values.has(key))) continue
     if (key === column || columns?.test(key) === false || leave?.test(key) === true) continue
-    values.set(key, value)
+    values.set(Object.hasOwn(called, key) ? (called[key] ?? key) : key, value)
   }
 }

@@ -90,6 +90,8 @@ export function toCheckpoint(
     health: healthFrom('none', findings),
     pointsTo: withOwn([...(reading?.pointsTo ?? []), ...(spec.namedBy?.(meta) ?? [])], pointers),
   }
+  const saveNumber = toFinite(meta.get('#save'))
+  if (saveNumber !== null) checkpoint.saveNumber = saveNumber
   if (measuredAt.size > 0) checkpoint.measuredAt = measuredAt
   if (directions.size > 0) checkpoint.directions = directions
   if (sameAs !== undefined) checkpoint.sameAs = sameAs

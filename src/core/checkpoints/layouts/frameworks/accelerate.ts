@@ -18,7 +18,9 @@ export const accelerate: LayoutSpec = {
   forms: [
     {
       kind: 'folder',
-      name: /^(?:checkpoint_(?<iteration>\d+)$)?/,
+      name: /^(?:checkpoint_(?<save>\d+)$)?/,
+      // Its own counter of saves, which is all that puts them in order.
+      called: { save: '#save' },
       proof: {
         sure: [{ file: /^random_states_\d+\.pkl$/ }],
         likely: [
@@ -43,7 +45,7 @@ export const accelerate: LayoutSpec = {
         ],
       },
       facts: [
-        { from: 'name', leave: ['iteration'] },
+        { from: 'name' },
         { from: 'torch', file: /^custom_checkpoint_\d+\.pkl$/, spread: [[]], pick: countsIn, lazy: true },
       ],
       files: [

@@ -2,39 +2,59 @@
  * Composer (composer/callbacks/checkpoint_saver.py, core/state.py): `ep<E>-ba<B>-rank<R>.pt`, one a rank, both numbers
  * counting what is done; `latest-rank<R>.pt` is a relative link that is made anew after each save. Metrics are there
  * with `save_metrics=True` alone. Sharded by FSDP, `ep<E>-ba<B>` is a folder of torch.distributed.checkpoint.
+ * `save_filename` and `save_latest_filename` may make any other name of these and of the run's.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { valueIn } from '../engine/unit-paths.js'
-import type { LayoutSpec } from '../spec.js'
+import type { FactSource, Form, LayoutSpec, Proof, Unit } from '../spec.js'
+
+const ofComposer: Proof = {
+  sure: [{ torch: [['state', 'timestamp'], 'rng'] }, { torch: [['state', 'metadata', 'composer_env_info']] }],
+  typical: /^ep\d+-ba\d+-rank\d+\.pt$/,
+}
+
+/** With save_weights_only there is no timestamp, and the name alone counts. */
+function factsIn(file?: RegExp): FactSource[] {
+  return [
+    {
+      from: 'torch',
+      ...(file === undefined ? {} : { file }),
+      take: {
+        epoch: ['state', 'timestamp', 'Timestamp', 'epoch'],
+        step: ['state', 'timestamp', 'Timestamp', 'batch'],
+        '#epoch': ['state', 'timestamp', 'epoch'],
+        '#batch': ['state', 'timestamp', 'batch'],
+        '#eval': ['state', 'eval_metrics'],
+      },
+      has: { '#optimizer': ['state', 'optimizers'] },
+      pick: olderCounts,
+    },
+    { from: 'name', leave: ['rank'] },
+  ]
+}
+
+const common = {
+  proof: ofComposer,
+  resumable: (_: Unit, facts: Meta) => facts.get('#optimizer') !== false,
+  files: [{ name: /\.pt$|rank\d+$/, role: 'all' }],
+} as const satisfies Partial<Form>
+
+/** What `save_filename` makes of the counts, where it has them. */
+const counts = '(?:ep(?<epoch>\\d+))?(?:-?ba(?<step>\\d+))?'
+/** What `save_latest_filename` makes is a link to one of them. */
+const isNoLink = '(?!(?:.*[-_.])?latest[-_.])'
 
 export const composer: LayoutSpec = {
   id: 'composer',
   title: 'Composer',
-  looks: 'ep<epoch>-ba<batch>-rank<rank>.pt',
+  looks: 'ep<epoch>-ba<batch>-rank<rank>.pt, or as save_filename says',
   forms: [
     {
+      ...common,
       kind: 'group',
-      name: /^(?<unit>.*?ep\d+-ba\d+)-rank(?<part>\d+)\.pt$/,
+      name: new RegExp(`^${isNoLink}(?<unit>(?:${counts}|.+?))-rank(?<part>\\d+)\\.pt$`),
       main: /-rank0\.pt$/,
-      proof: { sure: [{ torch: [['state', 'timestamp'], 'rng'] }], typical: /^ep\d+-ba\d+-rank\d+\.pt$/ },
-      facts: [
-        {
-          from: 'torch',
-          file: /-rank\d+\.pt$/,
-          take: {
-            epoch: ['state', 'timestamp', 'Timestamp', 'epoch'],
-            step: ['state', 'timestamp', 'Timestamp', 'batch'],
-            '#epoch': ['state', 'timestamp', 'epoch'],
-            '#batch': ['state', 'timestamp', 'batch'],
-            '#eval': ['state', 'eval_metrics'],
-          },
-          has: { '#optimizer': ['state', 'optimizers'] },
-          pick: olderCounts,
-        },
-      ],
-      // With save_weights_only there is none.
-      resumable: (_, facts) => facts.get('#optimizer') !== false,
-      files: [{ name: /\.pt$/, role: 'all' }],
+      facts: factsIn(/-rank\d+\.pt$/),
     },
     {
       kind: 'folder',
@@ -43,8 +63,21 @@ export const composer: LayoutSpec = {
       whole: { last: '.metadata' },
       files: [{ name: /\.distcp$|^\.metadata$/, role: 'all' }],
     },
+    {
+      ...common,
+      kind: 'folder',
+      name: /^ep(?<epoch>\d+)-ba(?<step>\d+)$/,
+      proof: { sure: [{ torch: [['state', 'timestamp'], 'rng'], of: /^rank\d+\.pt$/ }] },
+      facts: factsIn(/^rank\d+\.pt$/),
+    },
+    {
+      ...common,
+      kind: 'file',
+      name: new RegExp(`^${isNoLink}(?!rank\\d+\\.pt$)(?:${counts}|.+)\\.pt$`),
+      facts: factsIn(),
+    },
   ],
-  pointers: [{ file: /^latest-rank\d+\.pt$/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' }],
+  pointers: [{ file: /(?:^|[-_.])latest(?:[-_.]|$)/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' }],
 }
 
 /** Before 0.17 the counts lie one level higher; metrics are `{<evaluator>: {<metric>: {_computed}}}`. */

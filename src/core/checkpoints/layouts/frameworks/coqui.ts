@@ -16,15 +16,20 @@ export const coqui: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: /^(?:checkpoint_(?<step>\d+)|best_model(?:_\d+)?)\.pth$/,
+      name: /^(?:checkpoint_(?<step>\d+)|(?<best>best_model)(?:_\d+)?)\.pth$/,
+      called: { best: '#best' },
       proof: { sure: [{ torch: ['config', 'model', 'optimizer', 'step', 'model_loss'] }] },
-      facts: [{ from: 'torch', take: { step: 'step', epoch: 'epoch', '#loss': 'model_loss' }, pick: losses }],
+      facts: [
+        { from: 'torch', take: { step: 'step', epoch: 'epoch', '#loss': 'model_loss' }, pick: losses },
+        { from: 'name' },
+      ],
     },
   ],
-  judge: () => [
-    ['eval_loss', 'min'],
-    ['train_loss', 'min'],
-  ],
+  // By the loss of the evaluation; without one, by that of the training (trainer.py, `save_best_model`).
+  judge: (facts) => {
+    if (facts.get('#best') === undefined) return []
+    return [[facts.has('eval_loss') ? 'eval_loss' : 'train_loss', 'min']]
+  },
   copies: { names: /^best_model\.pth$/, by: ['file', 'content', { facts: ['step', 'epoch', 'eval_loss'] }] },
 }
 

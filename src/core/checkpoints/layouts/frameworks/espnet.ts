@@ -1,7 +1,8 @@
 /**
  * ESPnet2 (espnet2/train/trainer.py, main_funcs/average_nbest_models.py): `<N>epoch.pth`, bare state dicts, and
  * `checkpoint.pth` with all that resuming needs, written over in place each epoch; links `latest.pth` and
- * `<phase>.<metric>.best.pth`, and averages `<phase>.<metric>.ave_<n>best.pth` at the end. The metrics of all epochs are
+ * `<phase>.<metric>.best.pth`, and averages `<phase>.<metric>.ave_<n>best.pth` at the end, with
+ * `nbest_averaging_interval` also `….till<N>epoch.pth` on the way. The metrics of all epochs are
  * in `checkpoint.pth`, which holds epoch N before `<N>epoch.pth` is written. The averaging at the end opens the n best
  * by name and fails when one is gone.
  */
@@ -46,7 +47,7 @@ export const espnet: LayoutSpec = {
     },
     {
       kind: 'file',
-      name: /^(?:\w+\.)+(?:ave(?:_\d+best(?:\..+)?)?|best)\.pth$|^latest\.pth$/,
+      name: /^(?:\w+\.)+(?:ave(?:_\d+best)?(?:\..+)?|best)\.pth$|^latest\.pth$/,
       proof: { sure: [{ stateDict: [] }] },
       facts: [],
       resumable: false,
@@ -56,7 +57,7 @@ export const espnet: LayoutSpec = {
   pointers: [
     { file: 'latest.pth', holds: 'link', onDelete: 'rewrite' },
     { file: /^(?:\w+\.)+best\.pth$/, holds: 'link', purpose: 'best', onDelete: 'protect' },
-    { file: /^(?:\w+\.)+ave(_1best)?\.pth$/, holds: 'link', onDelete: 'protect' },
+    { file: /^(?:\w+\.)+ave(_1best)?(\.\w+)?\.pth$/, holds: 'link', onDelete: 'protect' },
   ],
 }
 

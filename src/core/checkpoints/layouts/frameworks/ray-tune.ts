@@ -1,22 +1,32 @@
 /**
- * Ray Tune and Ray Train (ray/train/_internal/checkpoint_manager.py): in each trial's folder `checkpoint_<6 digits>/`,
- * counted from 0, with what the script saved, and `result.json`, a JSON line a report that names the checkpoint's folder
- * (`checkpoint_dir_name`; null where there was none) and has the metrics.
+ * Ray Tune and Ray Train. Tune (ray/train/_internal/checkpoint_manager.py): in each trial's folder
+ * `checkpoint_<6 digits>/`, counted from 0, with what the script saved, and `result.json`, a JSON line a report that names
+ * the checkpoint's folder (`checkpoint_dir_name`; null where there was none) and has the metrics. Of a Trainable that is a
+ * class the lines name none: what belongs to which is in the experiment's state alone, which also says by what it judges.
+ * Train since version 2 (ray/train/v2/_internal/execution/checkpoint/checkpoint_manager.py):
+ * `checkpoint_<date>_<time>/` and `checkpoint_manager_snapshot.json`, which names those that it keeps, oldest first.
  */
-import type { LayoutSpec } from '../spec.js'
+import { basename } from 'node:path'
+import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
+import { valueIn } from '../engine/unit-paths.js'
+import type { FileRule, LayoutSpec, Unit } from '../spec.js'
+import { trialState } from './ray-trial-state.js'
 
 /** What Ray adds to each report (ray/tune/result.py). */
 const bookkeeping =
-  /^(timestamp|time_\w+|done|should_checkpoint|trial_id|date|pid|hostname|node_ip|config|iterations_since_restore|checkpoint_dir_name|experiment_tag|training_iteration|episodes_total|timesteps_total|auto-filled-metrics)$/
+  /^(time_\w+|done|should_checkpoint|trial_id|date|pid|hostname|node_ip|config|iterations_since_restore|checkpoint_dir_name|experiment_tag|training_iteration|episodes_total|timesteps_total|auto-filled-metrics)$/
+
+const files: readonly FileRule[] = [{ name: /\.(pt|pth|ckpt|safetensors|bin|h5|keras|pkl|zip)$/, role: 'all' }]
 
 export const rayTune: LayoutSpec = {
   id: 'ray-tune',
   title: 'Ray Tune',
-  looks: '<trial>/checkpoint_<6 digits>/ with result.json beside it',
+  looks: '<trial>/checkpoint_<6 digits>/ with result.json, checkpoint_<date>_<time>/ of Ray Train',
   forms: [
     {
       kind: 'folder',
-      name: /^checkpoint_(?<number>\d{6})$/,
+      name: /^checkpoint_(?<save>\d{6})$/,
+      called: { save: '#save' },
       proof: {
         sure: [
           { all: [{ beside: 'result.json' }, { beside: 'params.json' }] },
@@ -25,10 +35,65 @@ export const rayTune: LayoutSpec = {
         typical: /^checkpoint_\d{6}$/,
       },
       facts: [
-        { from: 'name', leave: ['number'] },
-        { from: 'jsonl', beside: 'result.json', by: 'name', column: 'checkpoint_dir_name', leave: bookkeeping },
+        { from: 'name' },
+        {
+          from: 'jsonl',
+          beside: 'result.json',
+          by: 'name',
+          column: 'checkpoint_dir_name',
+          leave: bookkeeping,
+          called: { timestamp: 'unixtime' },
+        },
+        { from: 'json', beside: '../experiment_state-*.json', pick: ofTrial, lazy: true },
       ],
-      files: [{ name: /\.(pt|pth|ckpt|safetensors|bin|h5|keras|pkl|zip)$/, role: 'all' }],
+      files,
+    },
+    {
+      kind: 'folder',
+      name: /^checkpoint_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d+$/,
+      proof: {
+        sure: [{ beside: 'checkpoint_manager_snapshot.json' }],
+        typical: /^checkpoint_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{6}$/,
+      },
+      facts: [{ from: 'json', beside: 'checkpoint_manager_snapshot.json', pick: ofSnapshot, lazy: true }],
+      files,
     },
   ],
+  judge: (facts) => {
+    const by = facts.get('#by')
+    return typeof by === 'string' ? [[by, facts.get('#order') === 'min' ? 'min' : 'max']] : []
+  },
+}
+
+/** `checkpoint_results` are in the order of their saves, or of their scores where `num_to_keep` goes by one. */
+function ofSnapshot(content: Meta, unit: Unit): Meta {
+  const results = valueIn(content, 'checkpoint_results')
+  const own = (Array.isArray(results) ? (results as readonly MetaValue[]) : []).find(
+    (one) => valueIn(one, 'checkpoint_dir_name') === unit.name,
+  )
+  const metrics = valueIn(own ?? null, 'metrics')
+  return new Map([...(isMeta(metrics) ? metrics : []), ['#save', timeIn(unit.name)]])
+}
+
+/** Digits of the local time that its name is, as a number that grows with it: the moment itself it does not tell. */
+function timeIn(name: string): number {
+  return Number(name.replace(/\D/g, '').slice(0, 20)) / 1e6
+}
+
+/** Of the trial in whose folder it lies. */
+function ofTrial(content: Meta, unit: Unit): Meta {
+  const state = trialState(content, basename(unit.folder.path))
+  if (state === null) return new Map()
+  const { by, order, metrics } = state
+  const own = [...(metrics.get(unit.name) ?? [])]
+  return new Map<string, MetaValue>([
+    ...own.filter(([key]) => !bookkeeping.test(key) && key !== 'timestamp'),
+    ...own.flatMap(([key, value]): [string, MetaValue][] => (key === 'timestamp' ? [['unixtime', value]] : [])),
+    ...(by === null
+      ? []
+      : ([
+          ['#by', by],
+          ['#order', order],
+        ] as const)),
+  ])
 }
