@@ -15,9 +15,19 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...startsTheProgram, needsMounts] },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...startsTheProgram, needsMounts],
+          // Files of one worker share their modules: to load those anew for each took half of the time.
+          isolate: false,
+          setupFiles: 'test/setup.ts',
+        },
       },
-      { extends: true, test: { name: 'e2e', include: startsTheProgram } },
+      {
+        extends: true,
+        test: { name: 'e2e', include: startsTheProgram, globalSetup: 'test/e2e/code-caches.ts' },
+      },
     ],
     coverage: {
       provider: 'v8',

@@ -5,7 +5,8 @@ import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:f
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
+import { afterAll, inject } from 'vitest'
+import { canRunHere, runHere } from './in-process.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -36,14 +37,30 @@ export interface RunOptions {
   readonly input?: string
 }
 
-/** Never throws for the program's sake. No terminal is there, so nothing is asked. */
+/**
+ * Never throws for the program's sake. No terminal is there, so nothing is asked. In this process where the command
+ * needs none of its own, and no other one runs here (in-process.ts).
+ */
 export function ckpt(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  if (isOneFile || options.input !== undefined || options.env !== undefined || !canRunHere(args))
+    return inOwnProcess(args, options)
+  return runHere(args, { root: project, cwd: options.cwd ?? project, env: plainEnvironment() })
+}
+
+/** The same, started as a user would. */
+export function inOwnProcess(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return outcomeOf(start(args, options), options)
 }
 
 /** The program, running. */
 export function start(args: readonly string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
-  return startProcess(command, [...before, ...args], options)
+  return startProcess(command, [...before, ...args], { ...options, env: { ...cacheOf(args[0]), ...options.env } })
+}
+
+/** Compiled code of earlier tests' starts of the same command (code-caches.ts), where the tests have that at all. */
+function cacheOf(command = 'here'): Readonly<Record<string, string>> {
+  const caches = inject('codeCaches')
+  return caches === undefined || !/^[a-z]+$/.test(command) ? {} : { XDG_CACHE_HOME: join(caches, command) }
 }
 
 /**
@@ -65,7 +82,9 @@ export function commandFolder(): string {
   if (folder !== undefined) return folder
   folder = temporaryDirectory()
   const words = [command, ...before].map(shellWord).join(' ')
-  writeFileSync(join(folder, 'ckpt'), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 })
+  const caches = inject('codeCaches')
+  const cache = caches === undefined ? '' : `: "\${XDG_CACHE_HOME:=${caches}/\${1:-here}}"; export XDG_CACHE_HOME\n`
+  writeFileSync(join(folder, 'ckpt'), `#!/bin/sh\n${cache}exec ${words} "$@"\n`, { mode: 0o755 })
   return folder
 }
 

@@ -3,16 +3,16 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
+import { whenFileIsOver } from '../../../when-over.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
 
 export const fixtures = fileURLToPath(new URL('../../../fixtures/runs', import.meta.url))
 
 const made: string[] = []
 
-afterAll(() => {
+whenFileIsOver(() => {
   for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true })
-}, 60_000)
+})
 
 /** A new folder that is gone when the test file has ended. */
 export function makeFolder(): string {

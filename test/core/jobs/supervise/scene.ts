@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { whenTestIsOver } from '../../../when-over.js'
 import { Journal, type JournalEntry } from '../../../../src/core/changes/journal/index.js'
 import type { ChildEnd, SignalName } from '../../../../src/core/jobs/command/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
@@ -62,7 +62,7 @@ export interface Scene {
 
 const folders: string[] = []
 
-afterEach(() => {
+whenTestIsOver(() => {
   for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true })
 })
 

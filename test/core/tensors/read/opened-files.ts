@@ -1,11 +1,11 @@
 /** Files of tensors opened while a test runs. */
-import { afterEach } from 'vitest'
+import { whenTestIsOver } from '../../../when-over.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { openTensors, type TensorFile } from '../../../../src/core/tensors/read/index.js'
 
 const open: TensorFile[] = []
 
-afterEach(async () => {
+whenTestIsOver(async () => {
   for (const file of open.splice(0)) await file.close()
 })
 
