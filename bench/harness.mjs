@@ -50,7 +50,7 @@ function environment(folder, more) {
   return variables
 }
 
-function run(folder, [command, args], more) {
+function run(folder, [command, args], more, statuses = [0]) {
   return new Promise((resolve, reject) => {
     // A process group of its own, so that all of it can be ended.
     const options = { env: environment(folder, more), stdio: ['ignore', 'pipe', 'pipe', 'pipe'], detached: true }
@@ -62,15 +62,15 @@ function run(folder, [command, args], more) {
     child.stdio[3].on('data', (part) => (beside += part))
     child.on('error', reject)
     child.on('close', (status) => {
-      if (status === 0) resolve(beside)
+      if (statuses.includes(status)) resolve(beside)
       else reject(new Error(`${command} ${args.join(' ')}: exit status ${status}\n${complaint}`))
     })
   })
 }
 
-async function timed(folder, command, more) {
+async function timed(folder, command, more, statuses) {
   const began = performance.now()
-  await run(folder, command, more)
+  await run(folder, command, more, statuses)
   return performance.now() - began
 }
 
@@ -89,8 +89,8 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 
 /**
  * Runs all cases in turn, `rounds` times after one that does not count, and tells each one's median as a multiple of
- * the first's. A case is `{ name, args, most?, mostMilliseconds?, fasterThan?, after? }` with arguments of node, or
- * `command` in their place; `most` is the ratio that it must not exceed, and `fasterThan` has other cases, each with how
+ * the first's. A case is `{ name, args, most?, mostMilliseconds?, fasterThan?, after?, statuses? }` with arguments of
+ * node, or `command` in their place; `statuses` are the exit statuses that it may end with (0); `most` is the ratio that it must not exceed, and `fasterThan` has other cases, each with how
  * many times as fast this one must be. Peak memory is asked of the system in a run of its own. Gives whether all held.
  */
 export async function compare(folder, title, rounds, cases, mostMegabytes) {
@@ -98,7 +98,7 @@ export async function compare(folder, title, rounds, cases, mostMegabytes) {
   const times = new Map(cases.map((one) => [one, []]))
   for (let round = 0; round <= rounds; round++) {
     for (const one of cases) {
-      const time = await timed(folder, commandOf(one), one.environment)
+      const time = await timed(folder, commandOf(one), one.environment, one.statuses)
       one.after?.()
       if (round > 0) times.get(one).push(time)
     }
@@ -137,7 +137,12 @@ export async function compare(folder, title, rounds, cases, mostMegabytes) {
 }
 
 async function peakMegabytes(folder, one) {
-  const kilobytes = await run(folder, node(['--import', pathToFileURL(join(here, 'peak.mjs')).href, ...one.args]))
+  const kilobytes = await run(
+    folder,
+    node(['--import', pathToFileURL(join(here, 'peak.mjs')).href, ...one.args]),
+    {},
+    one.statuses,
+  )
   one.after?.()
   return Number(kilobytes) / 1000
 }

@@ -7,6 +7,7 @@ import { benchConvert } from './convert.mjs'
 import { inTemporaryFolder } from './harness.mjs'
 import { benchHeader } from './header.mjs'
 import { benchList } from './list.mjs'
+import { benchMany, benchRuns } from './many.mjs'
 import { benchReport } from './report.mjs'
 import { benchSharded } from './sharded.mjs'
 import { benchStart } from './start.mjs'
@@ -16,6 +17,8 @@ import { benchVerify } from './verify.mjs'
 const benches = {
   start: benchStart,
   list: benchList,
+  runs: benchRuns,
+  many: benchMany,
   report: benchReport,
   header: benchHeader,
   transfer: benchTransfer,

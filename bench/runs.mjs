@@ -5,9 +5,8 @@ import { join } from 'node:path'
 /** Names of the kinds of meta that are made. */
 export const kinds = ['plain', 'numpy', 'without epoch']
 
-/** `count` checkpoints of five files each in a new folder; lets signals through now and then. */
-export async function makeRun(folder, count, kind) {
-  const run = join(folder, kind.replaceAll(' ', '-'))
+/** `count` checkpoints of five files each in a new folder, `run`; lets signals through now and then. */
+export async function makeRun(folder, count, kind, run = join(folder, kind.replaceAll(' ', '-'))) {
   mkdirSync(run)
   for (let index = 0; index < count; index++) {
     const time = 1_700_000_000 + 61.25 * index + 0.125

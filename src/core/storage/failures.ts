@@ -10,6 +10,19 @@ export function attempt<T>(path: string, call: () => T): Result<T> {
   }
 }
 
+/** The same for each path. */
+export function attemptEach<T>(paths: readonly string[], call: (path: string) => T): Result<T>[] {
+  const answers: Result<T>[] = []
+  for (const path of paths) {
+    try {
+      answers.push({ ok: true, value: call(path) })
+    } catch (error) {
+      answers.push({ ok: false, error: toStorageError(path, error) })
+    }
+  }
+  return answers
+}
+
 /** Throws what the call throws as a StorageError of that path. */
 export function guard<T>(path: string, call: () => T): T {
   try {

@@ -81,7 +81,8 @@ export class Guard {
     }
   }
 
-  private mayBeState(path: string): boolean {
+  /** False only for a path that lies in no state's folder. */
+  mayBeState(path: string): boolean {
     for (const name of this.outerNames) if (path.includes(name)) return true
     return false
   }

@@ -32,22 +32,40 @@ export function toStat(stats: fs.BigIntStats): Stat {
   }
 }
 
-/** Entries told before. Checkpoints of one run have the same names in them: one object for each costs least. */
-const told = new Map<string, DirectoryEntry>()
-const mostTold = 4096
+/**
+ * The listing that was told last: checkpoints of one run have the same names in them, so that one list stands for all, and
+ * whatever is known of it.
+ */
+let last: readonly DirectoryEntry[] = []
 
-export function entriesOf(found: readonly fs.Dirent[]): DirectoryEntry[] {
+export function entriesOf(found: readonly fs.Dirent[]): readonly DirectoryEntry[] {
+  const { length } = found
+  let same = 0
+  while (same < length && isEntry(found[same], last[same])) same += 1
+  if (same === length && same === last.length) return last
   const entries: DirectoryEntry[] = []
-  for (const one of found) entries.push(toEntry(one))
-  return entries
+  for (const [at, one] of found.entries()) {
+    const { name } = one
+    const before = at < same ? last[at] : undefined
+    entries.push(before ?? toEntry(name, kindOf(one), length))
+  }
+  return (last = entries)
 }
 
-function toEntry(entry: fs.Dirent): DirectoryEntry {
-  const { name } = entry
-  const kind = kindOf(entry)
+function isEntry(one: fs.Dirent | undefined, entry: DirectoryEntry | undefined): boolean {
+  return one !== undefined && entry?.name === one.name && entry.kind === kindOf(one)
+}
+
+/** Entries told before, of folders that are no larger than a checkpoint's: one object for each name costs least. */
+const told = new Map<string, DirectoryEntry>()
+const mostTold = 4096
+const fewEntries = 256
+
+function toEntry(name: string, kind: EntryKind, count: number): DirectoryEntry {
+  if (count > fewEntries) return { name, kind }
   const known = told.get(name)
   if (known?.kind === kind) return known
-  const fresh: DirectoryEntry = Object.freeze({ name, kind })
+  const fresh: DirectoryEntry = { name, kind }
   if (told.size < mostTold) told.set(name, fresh)
   return fresh
 }

@@ -134,15 +134,13 @@ async function remembered<T>(
   paths: readonly string[],
   ask: (missing: readonly string[]) => Promise<Result<T>[]>,
 ): Promise<Result<T>[]> {
-  const missing: string[] = []
-  for (const path of paths) if (!known.has(path)) missing.push(path)
+  const answers = paths.map((path) => known.get(path))
+  const missing = paths.filter((_, at) => answers[at] === undefined)
   const asked = missing.length === 0 ? [] : await ask(missing)
-  for (let at = 0; at < missing.length; at += 1) {
-    const path = missing[at]
-    const answer = asked[at]
-    if (path !== undefined && answer !== undefined) known.set(path, answer)
-  }
-  return missing.length === paths.length ? asked : paths.flatMap((path) => known.get(path) ?? [])
+  asked.forEach((answer, at) => known.set(missing[at] ?? '', answer))
+  if (missing.length === paths.length) return asked
+  let next = 0
+  return answers.flatMap((answer) => answer ?? asked[next++] ?? [])
 }
 
 function isWithin(path: string, folders: ReadonlySet<string>): boolean {

@@ -2,6 +2,7 @@ import type { Meta } from '../../checkpoint.js'
 import { FormatError } from '../../errors.js'
 import { isUnsafe } from '../../formats/pickle/index.js'
 import { loadPyYaml, parsePlain } from '../../formats/pyyaml/index.js'
+import { readFlat } from './flat.js'
 import { toMeta } from './to-meta.js'
 
 /**
@@ -32,6 +33,8 @@ function refuseUnsafe(name: string, handed: readonly string[]): void {
 }
 
 function readPlain(text: string): Meta | FormatError | undefined {
+  const flat = readFlat(text)
+  if (flat !== undefined) return flat
   const value = parsePlain(text)
   return value === undefined ? undefined : attempt(() => toMeta(value))
 }

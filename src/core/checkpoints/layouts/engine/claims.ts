@@ -28,7 +28,7 @@ function namedBy(
   { name, called = {} }: Fit['form'],
   { name: own, kind, entries }: UnclaimedUnit,
 ): ReadonlyMap<string, string> {
-  if (!name.source.includes('(?<')) return unnamed
+  if (!hasGroups(name)) return unnamed
   const text = kind === 'group' ? (entries[0]?.name ?? own) : own
   const groups = name.exec(text)?.groups
   if (groups === undefined) return unnamed
@@ -40,6 +40,15 @@ function namedBy(
 }
 
 const unnamed: ReadonlyMap<string, string> = new Map()
+
+/** Asked of the same patterns for thousands of names. */
+const grouped = new WeakMap<RegExp, boolean>()
+
+function hasGroups(pattern: RegExp): boolean {
+  let answer = grouped.get(pattern)
+  if (answer === undefined) grouped.set(pattern, (answer = pattern.source.includes('(?<')))
+  return answer
+}
 
 /** A group was made by the names of its files. */
 function isFitting({ kind, name }: UnclaimedUnit, { form }: Fit): boolean {
@@ -131,6 +140,9 @@ async function brokenIn(candidate: UnclaimedUnit, folder: Folder, io: LayoutIo):
  * framework gives; a bare name, only in place of one among sure ones.
  */
 export function resolveClaims(claims: readonly (readonly Claim[])[]): (Claim | null)[] {
+  // Of most runs all that is claimed is surely so.
+  if (claims.every((own) => own.length === 0 || own[0]?.strength === 'sure'))
+    return claims.map(([first]) => first ?? null)
   const sure = claims.flatMap((one) => one.filter(({ strength }) => strength === 'sure'))
   const sureIds = new Set(sure.map(({ unit }) => unit.spec.id))
   const likely = claims.flatMap((one) => one.filter(({ strength }) => strength === 'likely'))

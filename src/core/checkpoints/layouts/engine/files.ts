@@ -50,27 +50,49 @@ export function paramFilesOf(unit: Unit): ParamFile[] {
   }
   const base = (unit.kind === 'folder' ? unit.path : unit.folder.path) + sep
   const files: ParamFile[] = []
-  for (const entry of unit.entries) {
-    const found = lookUp(unit.form, entry)
-    if (found === null) continue
-    const { key, rule } = found
-    const path = base + entry.name
-    files.push(
-      rule.optional === true
-        ? { key, path, size: null, role: rule.role, optional: true }
-        : { key, path, size: null, role: rule.role },
-    )
+  for (const { name, key, role, isOptional } of keyedOnce(unit.form, unit.entries)) {
+    const path = base + name
+    files.push(isOptional ? { key, path, size: null, role, optional: true } : { key, path, size: null, role })
   }
+  return files
+}
+
+interface Keyed {
+  /** Of the entry. */
+  readonly name: string
+  readonly key: string
+  readonly role: Role
+  readonly isOptional: boolean
+}
+
+/** By listing, which thousands of checkpoints may share, the files of the form that asked last. */
+const keyed = new WeakMap<readonly DirectoryEntry[], { readonly form: Form; readonly files: readonly Keyed[] }>()
+
+function keyedOnce(form: Form, entries: readonly DirectoryEntry[]): readonly Keyed[] {
+  const known = keyed.get(entries)
+  if (known?.form === form) return known.files
+  const files = keyedFiles(form, entries)
+  keyed.set(entries, { form, files })
+  return files
+}
+
+function keyedFiles(form: Form, entries: readonly DirectoryEntry[]): Keyed[] {
+  const files = entries.flatMap((entry): Keyed[] => {
+    const found = lookUp(form, entry)
+    if (found === null) return []
+    const { key, rule } = found
+    return [{ name: entry.name, key, role: rule.role, isOptional: rule.optional === true }]
+  })
   const sorted = files.sort((a, b) => compareText(a.key, b.key))
   const isShared = sorted.some((file, index) => index > 0 && file.key === sorted[index - 1]?.key)
   return isShared ? withWholeNames(sorted) : sorted
 }
 
-function withWholeNames(files: readonly ParamFile[]): ParamFile[] {
+function withWholeNames(files: readonly Keyed[]): Keyed[] {
   const counts = new Map<string, number>()
   for (const { key } of files) counts.set(key, (counts.get(key) ?? 0) + 1)
   return files
-    .map((file) => (counts.get(file.key) === 1 ? file : { ...file, key: basename(file.path) }))
+    .map((file) => (counts.get(file.key) === 1 ? file : { ...file, key: basename(file.name) }))
     .sort((a, b) => compareText(a.key, b.key))
 }
 

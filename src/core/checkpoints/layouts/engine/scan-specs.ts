@@ -86,10 +86,15 @@ async function finish(
   const readings = read === undefined ? null : await withOpener(storage, async (io) => read(units, io))
   const kept = readings === null ? own : own.filter(({ unit, strength }) => readings.has(unit) || strength === 'broken')
   const facts = new Map(kept.map((one) => [one, factsAndTimes(one, readings?.get(one.unit))]))
-  const copies = await findCopies(
-    storage,
-    kept.map((one) => ({ unit: one.unit, print: one.print, meta: facts.get(one)?.meta ?? new Map() })),
-  )
+  const isCopied = spec.copies !== undefined || kept.some(({ unit }) => unit.target !== null)
+  const known = isCopied
+    ? kept.map((one) => ({
+        unit: one.unit,
+        print: one.print,
+        meta: facts.get(one)?.meta ?? new Map<string, MetaValue>(),
+      }))
+    : []
+  const copies = await findCopies(storage, known)
   inheritFacts(kept, copies, facts)
   const pointers = await pointersTo(storage, folder, spec, units)
   const needed = spec.needs?.(

@@ -25,7 +25,8 @@ interface Wanted {
   readonly unit: Unit
   /** Absolute. */
   readonly path: string
-  /** The source's place in its form. */
+  /** What the unit's sources say; this one has its place in the form. */
+  readonly told: (Told | null)[]
   readonly at: number
 }
 
@@ -34,26 +35,30 @@ export async function readOwnFiles(
   storage: ReadStorage,
   units: readonly Unit[],
 ): Promise<ReadonlyMap<Unit, (Told | null)[]>> {
-  const told = new Map(units.map((unit) => [unit, toldByName(unit)]))
+  const all = new Map<Unit, (Told | null)[]>()
   const wanted = new Map<OwnSource, Wanted[]>()
-  for (const unit of units) sourcesOf(unit).forEach((source, at) => wantFile(wanted, unit, source, at))
-  for (const [source, all] of wanted) {
-    for (const some of batches(all, atOnce)) await tellBatch(storage, source, some, told)
+  for (const unit of units) {
+    const told: (Told | null)[] = []
+    for (const source of sourcesOf(unit)) {
+      if (isOwnText(source)) wantFile(wanted, source, unit, told)
+      told.push(source.from === 'name' ? factsOfName(unit, source) : null)
+    }
+    all.set(unit, told)
   }
-  return told
+  for (const [source, ofSource] of wanted) {
+    for (const some of batches(ofSource, atOnce)) await tellBatch(storage, source, some)
+  }
+  return all
 }
 
-function toldByName(unit: Unit): (Told | null)[] {
-  return sourcesOf(unit).map((source) => (source.from === 'name' ? factsOfName(unit, source) : null))
-}
-
-function wantFile(wanted: Map<OwnSource, Wanted[]>, unit: Unit, source: FactSource, at: number): void {
-  if (!isOwnText(source)) return
+/** Its place in `told` comes next. */
+function wantFile(wanted: Map<OwnSource, Wanted[]>, source: OwnSource, unit: Unit, told: (Told | null)[]): void {
   const path = pathsOf(unit, source)[0]
   if (path === undefined) return
+  const one = { unit, path, told, at: told.length }
   const others = wanted.get(source)
-  if (others === undefined) wanted.set(source, [{ unit, path, at }])
-  else others.push({ unit, path, at })
+  if (others === undefined) wanted.set(source, [one])
+  else others.push(one)
 }
 
 function isOwnText(source: FactSource): source is OwnSource {
@@ -73,36 +78,20 @@ export function nameWithin(unit: Unit, path: string): string | undefined {
   return path.slice((unit.kind === 'folder' ? unit.path : unit.folder.path).length + 1)
 }
 
-async function tellBatch(
-  storage: ReadStorage,
-  source: OwnSource,
-  some: readonly Wanted[],
-  told: ReadonlyMap<Unit, (Told | null)[]>,
-): Promise<void> {
-  const bytes = await storage.read(
-    some.map(({ path }) => path),
-    Math.min(usual, source.limit ?? usual),
-  )
-  const put = ({ unit, at }: Wanted, answer: Told | null): void => {
-    const answers = told.get(unit)
-    if (answers !== undefined) answers[at] = answer
+async function tellBatch(storage: ReadStorage, source: OwnSource, some: readonly Wanted[]): Promise<void> {
+  const paths = some.map(({ path }) => path)
+  const texts = await storage.read(paths, Math.min(usual, source.limit ?? usual))
+  for (const [index, text] of texts.entries()) {
+    if (!text.ok) texts[index] = await whole(storage, paths[index] ?? '', source, text)
   }
   if (source.from === 'bytes') {
-    for (const [index, one] of some.entries()) {
-      const text = await whole(storage, one.path, source, bytes[index])
-      put(one, tellBytes(source, text, one, told.get(one.unit) ?? []))
-    }
+    some.forEach((one, index) => (one.told[one.at] = tellBytes(source, texts[index], one)))
     return
-  }
-  const texts: Result<Uint8Array>[] = []
-  for (const [index, one] of some.entries()) {
-    const text = await whole(storage, one.path, source, bytes[index])
-    if (text !== undefined) texts.push(text)
   }
   const files = some.map(({ unit, path }) => nameWithin(unit, path))
   const contents = await parseAll(source, texts, files)
-  some.forEach((one, index) => {
-    put(one, tellContent(source, contents[index] ?? null, one.unit, files[index], told.get(one.unit) ?? []))
+  some.forEach(({ unit, told, at }, index) => {
+    told[at] = tellContent(source, contents[index] ?? null, unit, files[index], told)
   })
 }
 
@@ -111,24 +100,23 @@ async function whole(
   storage: ReadStorage,
   path: string,
   { limit = largest }: OwnSource,
-  text: Result<Uint8Array> | undefined,
-): Promise<Result<Uint8Array> | undefined> {
-  if (text?.ok !== false || text.error.errno !== 'EFBIG' || limit <= usual) return text
-  return (await storage.read([path], limit))[0]
+  text: Result<Uint8Array>,
+): Promise<Result<Uint8Array>> {
+  if (text.ok || text.error.errno !== 'EFBIG' || limit <= usual) return text
+  return (await storage.read([path], limit))[0] ?? text
 }
 
 function tellBytes(
   source: BytesSource,
   text: Result<Uint8Array> | undefined,
-  { unit, path }: Wanted,
-  before: readonly (Told | null)[],
+  { unit, path, told }: Wanted,
 ): Told | null {
   const file = nameWithin(unit, path)
   if (text === undefined) return null
   if (!text.ok) return failed(findingOf(text.error, file))
   if (text.value.length === 0) return failed(corrupt(file, '0 bytes'))
   try {
-    return withoutWrong(pickedAs(source.tell(text.value, unit, merged(before))), file)
+    return withoutWrong(pickedAs(source.tell(text.value, unit, merged(told))), file)
   } catch (error) {
     if (error instanceof FormatError) return failed(corrupt(file, error.message))
     throw error
