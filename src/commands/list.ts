@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { TotalSize } from '../core/checkpoints/layouts/index.js'
+import { ScanTree, TotalSize } from '../core/checkpoints/layouts/index.js'
 import {
   arrange,
   examine,
@@ -31,7 +31,6 @@ import {
   varyingKeys,
   type Order,
 } from '../core/choosing/selection/index.js'
-import type { ReadStorage } from '../core/storage/storage.js'
 import { isInForce, type Pin } from '../core/changes/state/index.js'
 import { changedColumns, parseColumns, type ColumnChoice } from '../cli/columns.js'
 import { checked, recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
@@ -87,8 +86,8 @@ Exit status 3 when nothing matches.`
     state: stateFlag,
   }
 
-  /** Of several runs: what their search has listed is not listed again. */
-  private reading: ReadStorage = this.storage
+  /** What the scan has listed is not listed again. */
+  private reading = ScanTree.over(this.storage)
 
   async run(): Promise<void> {
     const query = await readQuery(this.flags)
@@ -96,7 +95,7 @@ Exit status 3 when nothing matches.`
     const stateLocation = { stateDirectory: this.flags.state }
     const runs = this.flags.recursive
       ? await this.search(path, query)
-      : [await openRun(this.storage, path, stateLocation)]
+      : [await openRun(this.reading, path, stateLocation)]
     if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
     const views = await this.views(runs, query)
     const [first] = views

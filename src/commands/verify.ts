@@ -3,8 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { loneLayout, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import type { ReadStorage } from '../core/storage/storage.js'
-import { NoRunError } from '../core/checkpoints/layouts/index.js'
+import { NoRunError, ScanTree } from '../core/checkpoints/layouts/index.js'
 import { byRecency, describeAbsentBest } from '../core/choosing/selection/index.js'
 import {
   findPacked,
@@ -77,8 +76,8 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     state: stateFlag,
   }
 
-  /** Of several runs: what their search has listed is not listed again. */
-  private reading: ReadStorage = this.storage
+  /** What the scan has listed is not listed again. */
+  private reading = ScanTree.over(this.storage)
 
   async run(): Promise<void> {
     const verified: Verified[] = []
@@ -161,7 +160,7 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
   /** A folder of weights is no run, and is graded all the same. */
   private async named(argument: string, stateLocation: StateLocation): Promise<Named | Lone> {
     try {
-      return await openNamed(this.storage, argument, baseOf(argument), stateLocation)
+      return await openNamed(this.reading, argument, baseOf(argument), stateLocation)
     } catch (error) {
       const lone = error instanceof NoRunError ? await loneFolder(this.storage, resolve(argument)) : null
       if (lone === null) throw error

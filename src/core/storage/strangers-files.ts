@@ -16,10 +16,18 @@ interface Stranger extends Belonging {
   readonly place: string
 }
 
-interface Known {
+/** Whose the way to a folder is. */
+interface Way {
+  readonly stranger: Stranger | null
+  /** It led over a link of theirs: all behind it counts as theirs. */
+  readonly isDecided: boolean
+  /** Others than the superuser may put another folder into the place of one on the way. */
+  readonly isLoose: boolean
+}
+
+interface Known extends Way {
   readonly device: number
   readonly inode: number
-  readonly stranger: Stranger | null
   /** Others than the superuser may put names there. */
   readonly isShared: boolean
 }
@@ -27,6 +35,8 @@ interface Known {
 export class StrangersFiles {
   /** By the path of a folder: most files lie beside the one that was opened before. */
   private readonly known = new Map<string, Known>()
+  /** Those looked at since anything was waited for: a call with hundreds of paths looks at each folder once. */
+  private readonly fresh = new Map<string, Known>()
 
   constructor(private readonly actAs: ActAs) {}
 
@@ -47,37 +57,55 @@ export class StrangersFiles {
   }
 
   private strangerOnTheWay(path: string): Stranger | null {
-    const folder = dirname(path)
-    const stats = fs.statSync(folder, { throwIfNoEntry: false })
-    if (stats === undefined) return null
+    const { stranger, isShared } = this.lookAt(dirname(path))
+    return stranger !== null || !isShared ? stranger : strangerAt(path, fs.lstatSync(path), null)
+  }
+
+  /** Throws the system's error where nothing is there: what comes there a moment later was not looked at. */
+  private lookAt(folder: string): Known {
+    const fresh = this.fresh.get(folder)
+    if (fresh !== undefined) return fresh
+    const stats = fs.statSync(folder)
     let known = this.known.get(folder)
     if (known?.device !== stats.dev || known.inode !== stats.ino) {
-      const isShared = (stats.mode & 0o022) !== 0
-      known = { device: stats.dev, inode: stats.ino, stranger: strangerAbove(folder), isShared }
+      known = { device: stats.dev, inode: stats.ino, ...this.wayTo(folder), isShared: (stats.mode & 0o022) !== 0 }
       this.known.set(folder, known)
     }
-    if (known.stranger !== null || !known.isShared) return known.stranger
-    return strangerAt(path, null)
+    if (!known.isLoose) this.keepForNow(folder, known)
+    return known
+  }
+
+  private keepForNow(folder: string, known: Known): void {
+    if (this.fresh.size === 0) queueMicrotask(() => this.fresh.clear())
+    this.fresh.set(folder, known)
+  }
+
+  /** From the root on, the last one whose folder or link lies on the way. */
+  private wayTo(folder: string): Way {
+    const above = dirname(folder)
+    if (above === folder) return nobodys
+    const way = this.lookAt(above)
+    if (way.isDecided) return way
+    const stats = fs.lstatSync(folder)
+    const stranger = strangerAt(folder, stats, way.stranger)
+    const isLink = stats.isSymbolicLink()
+    const isLoose = way.isLoose || stranger !== null || isLink || isOthersToo(stats.mode)
+    if (!isLink) return { stranger, isDecided: false, isLoose }
+    if (stranger !== null) return { stranger, isDecided: true, isLoose }
+    const real = fs.realpathSync(folder)
+    return { stranger: strangerAt(real, fs.lstatSync(real), null), isDecided: false, isLoose }
   }
 }
 
-/** The last one on the way from the root to the folder; behind a link of somebody's all counts as theirs. */
-function strangerAbove(folder: string): Stranger | null {
-  const parts = folder.split(sep)
-  let stranger: Stranger | null = null
-  for (let count = 2; count <= parts.length; count += 1) {
-    const path = parts.slice(0, count).join(sep)
-    stranger = strangerAt(path, stranger)
-    const isLink = fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
-    if (isLink && stranger !== null) return stranger
-    if (isLink) stranger = strangerAt(fs.realpathSync(path), null)
-  }
-  return stranger
+const nobodys: Way = { stranger: null, isDecided: false, isLoose: false }
+
+/** With the sticky bit only owners rename what is theirs. */
+function isOthersToo(mode: number): boolean {
+  return (mode & 0o022) !== 0 && (mode & 0o1000) === 0
 }
 
-function strangerAt(path: string, before: Stranger | null): Stranger | null {
-  const stats = fs.lstatSync(path, { throwIfNoEntry: false })
-  if (stats === undefined || stats.uid === 0 || stats.uid === before?.owner) return before
+function strangerAt(path: string, stats: fs.Stats, before: Stranger | null): Stranger | null {
+  if (stats.uid === 0 || stats.uid === before?.owner) return before
   return { owner: stats.uid, group: stats.gid, place: join(fs.realpathSync(dirname(path)), basename(path)) }
 }
 
