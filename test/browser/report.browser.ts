@@ -127,7 +127,8 @@ describe('the table of checkpoints', () => {
 
   it('unfolds a row to its meta, files and reasons, with the keyboard too', async () => {
     const { page } = await open(browser, await reportOf(fullRun()))
-    await page.locator('#checkpoints-table .unfold').nth(1).focus()
+    const row = page.locator('#checkpoints-table tbody tr', { hasText: nameOf(4) })
+    await row.locator('.unfold').focus()
     await page.keyboard.press('Enter')
     const details = page.locator('#checkpoints-table tr.details')
     expect(await details.textContent()).toMatch(/WER96\.5.*file model/)
