@@ -11,7 +11,14 @@ const read = (name: string) => readFileSync(join(project, name), 'utf8')
 
 interface Manifest {
   readonly commands: Readonly<
-    Record<string, { readonly hidden?: boolean; readonly examples?: readonly { readonly command: string }[] }>
+    Record<
+      string,
+      {
+        readonly hidden?: boolean
+        readonly examples?: readonly { readonly command: string }[]
+        readonly flags?: Readonly<Record<string, unknown>>
+      }
+    >
   >
 }
 
@@ -90,6 +97,32 @@ describe('the examples in help', () => {
     expect(statuses, stderr).toContain(status)
     if (status === 0) expect(stdout + command).not.toBe('')
     expect(stderr).not.toMatch(/no checkpoint has|^ {4}at /m)
+  })
+})
+
+describe('docs/quick-start.md', () => {
+  const [, block = ''] = /^```sh runnable\n(.*?)^```$/ms.exec(read('docs/quick-start.md')) ?? []
+
+  it('works as typed, line by line', async () => {
+    expect(block.trim().split('\n').length).toBeGreaterThan(5)
+    const { status, stderr, failed } = await type(block)
+    expect(status, stderr).toBe(0)
+    expect(failed).toEqual([])
+  })
+})
+
+describe('docs/recipes.md', () => {
+  const lines = [...read('docs/recipes.md').matchAll(/^```sh\n(.*?)^```$/gms)]
+    .flatMap(([, text = '']) => text.split('\n'))
+    .flatMap((line) => /\bckpt .*/.exec(line.replace(/ # .*/, ''))?.[0] ?? [])
+
+  it.each(lines)('%s: a command, and flags that it has', (line) => {
+    const [, first = '', second = ''] = line.split(' ')
+    const command = manifest.commands[`${first}:${second}`] ?? manifest.commands[first]
+    const known = Object.keys(command?.flags ?? {})
+    const flags = [...line.matchAll(/ --([a-z][a-z-]*)/g)].map(([, name = '']) => name)
+    for (const flag of flags) expect(known).toContain(flag)
+    expect(known).not.toEqual([])
   })
 })
 

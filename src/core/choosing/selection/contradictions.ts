@@ -26,15 +26,23 @@ function describeOne(order: Criterion, told: ReadonlyMap<string, Direction>): st
   if (order.kind === 'by') return []
   const { kind, key } = order
   const said = told.get(key)
-  const known = said ?? directionOf(key)
+  const known = said ?? saidByName(key)
   if (known === undefined || known === kind) return []
   const who = said === undefined ? 'its name says' : "the framework's own settings say"
   return [`${describeOrder({ kind, key })}: ${who} of ${key} that ${words[known]}`]
 }
 
 function describeSetting(key: string, direction: Direction): string[] {
-  const byName = directionOf(key)
+  const byName = saidByName(key)
   if (byName === undefined || byName === direction) return []
   const taken = direction === 'min' ? 'lowest' : 'highest'
   return [`the framework takes the ${taken} ${key} for the best, and its name says that ${words[byName]}`]
 }
+
+/** `neg_loss` may be a loss times -1 (Ignite's example), or the loss of negative samples: such a name says nothing. */
+function saidByName(key: string): Direction | undefined {
+  const direction = directionOf(key)
+  return direction === 'min' && negated.test(key) ? undefined : direction
+}
+
+const negated = /(?:^|[^a-z])neg(?:ative)?(?:[^a-z]|$)/i
