@@ -1,6 +1,6 @@
 /** The attempts of a run's jobs. */
 import type { RecordedAttempt, JournalContents } from '../core/changes/journal/index.js'
-import { attemptsOf, removalsIn, type RemovalEntry } from '../core/changes/journal/index.js'
+import { attemptsOf, removalsAndCutOff, type RemovalEntry } from '../core/changes/journal/index.js'
 import { aligned } from './aligned.js'
 import { printable } from './printable.js'
 import { formatAge, formatNumber, plural } from './units.js'
@@ -15,7 +15,7 @@ export function renderLog(journal: JournalContents, stamp: (time: number) => str
   const sum = `${plural(attempts.length, 'start')}, ${plural(found, 'checkpoint')}, ${formatSeconds(lost)} lost`
   const cut = journal.unreadable === 0 ? [] : [`${plural(journal.unreadable, 'line')} of the journal cannot be read`]
   const jobs = rows.length === 0 ? [] : [...aligned([head, ...rows]), sum]
-  return [...jobs, ...removalLines(removalsIn(journal.entries), stamp), ...cut]
+  return [...jobs, ...removalLines(removalsAndCutOff(journal.entries), stamp), ...cut]
 }
 
 /** What went, and came back; the oldest first. */
@@ -58,7 +58,10 @@ function formatSeconds(seconds: number): string {
 
 /** As `--json` gives it (docs/json.md). */
 export function logDocument(run: string, journal: JournalContents) {
-  const removals = removalsIn(journal.entries).map((one) => ({ ...one, metrics: Object.fromEntries(one.metrics) }))
+  const removals = removalsAndCutOff(journal.entries).map((one) => ({
+    ...one,
+    metrics: Object.fromEntries(one.metrics),
+  }))
   return { run, attempts: attemptsOf(journal.entries).map(attemptDocument), removals, unreadable: journal.unreadable }
 }
 

@@ -14,7 +14,7 @@ import type { Storage } from '../storage/storage.js'
 import { moveToTrash, openTrash, tidyTrash } from '../changes/trash/index.js'
 import { finishInterrupted } from './finish-interrupted.js'
 import { keepBooks, type Pointed } from './update-pointers.js'
-import { recordRemovals, type Removing } from './record-removals.js'
+import { recordIntent, recordRemovals, type Removing } from './record-removals.js'
 import type { StateLocation } from './run-with-state.js'
 
 export interface Going {
@@ -60,6 +60,7 @@ export async function carryOut(
   const books = await keepBooks(storage, run, { going: planned, stays }, { stateDirectory, wait })
   const checkpoints = planned.filter(({ name }) => !books.failed.has(name))
   const bound = [...books.failed].map(([name, error]) => ({ name, error }))
+  if (options.by !== undefined) await recordIntent(storage, state, options.by, { checkpoints, reasons, now })
   const how = { planned: fingerprints, wait, now, reasons, namedBy: books.namedBy, ...shared }
   const moved = options.trash ? await moveToTrash(storage, run.path, checkpoints, how) : null
   const removal = await removeCheckpoints(storage, run.path, moved === null ? checkpoints : [], {
@@ -72,8 +73,10 @@ export async function carryOut(
   await tidyTrash(storage, state)
   const { removed } = moved ?? removal
   const what = options.trash ? 'trashed' : 'removed'
-  if (options.by !== undefined)
-    await recordRemovals(storage, state, options.by, { what, checkpoints: removed, reasons, now })
+  if (options.by !== undefined) {
+    const stayed = checkpoints.filter((one) => !removed.includes(one)).map(({ name }) => name)
+    await recordRemovals(storage, state, options.by, { what, checkpoints: removed, stayed, reasons, now })
+  }
   return {
     ...(moved ?? removal),
     failed: [...refused, ...bound, ...(moved ?? removal).failed],

@@ -18,11 +18,13 @@ interface Named {
 }
 
 export interface Gone {
-  readonly what: RemovalEntry['what']
+  readonly what: Exclude<RemovalEntry['what'], 'removing'>
   /** Of what came from the trash the names alone. */
   readonly checkpoints: readonly (Checkpoint | Named)[]
   /** Why each went, by name. */
   readonly reasons: ReadonlyMap<string, string>
+  /** Names that were about to go (`recordIntent`), and are still there. */
+  readonly stayed?: readonly string[]
   /** Unix seconds. */
   readonly now: number
 }
@@ -31,15 +33,37 @@ export interface Gone {
 export async function recordRemovals(
   storage: Storage,
   state: StateFolder,
-  { self, policy }: Removing,
-  { what, checkpoints, reasons, now }: Gone,
+  removing: Removing,
+  gone: Gone,
 ): Promise<void> {
-  if (checkpoints.length === 0) return
+  await record(storage, state, removing, gone, ({ message }: CkptError) => {
+    storage.custody.warn(`what was removed could not be written to the journal: ${message}`)
+  })
+}
+
+/**
+ * Before anything goes: a kill amid it leaves at least that. Under the run's lock. That it cannot be written is told
+ * when what went cannot be written either.
+ */
+export async function recordIntent(
+  storage: Storage,
+  state: StateFolder,
+  removing: Removing,
+  gone: Pick<Gone, 'checkpoints' | 'reasons' | 'now'>,
+): Promise<void> {
+  await record(storage, state, removing, { ...gone, what: 'removing' }, () => undefined)
+}
+
+async function record(
+  storage: Storage,
+  state: StateFolder,
+  { self, policy }: Removing,
+  { what, checkpoints, reasons, stayed = [], now }: Omit<Gone, 'what'> & Pick<RemovalEntry, 'what'>,
+  onFailure: (error: CkptError) => void,
+): Promise<void> {
+  if (checkpoints.length + stayed.length === 0) return
   const { host, pid, command } = self
   const by: Doer = { user: storage.custody.user, host, pid, command }
-  const onFailure = ({ message }: CkptError) => {
-    storage.custody.warn(`what was removed could not be written to the journal: ${message}`)
-  }
   try {
     const journal = await Journal.open(storage, state, onFailure)
     const earlier = new Map(removalsIn(journal.entries).map((entry) => [entry.name, entry]))
@@ -48,7 +72,7 @@ export async function recordRemovals(
       const facts = one.meta === undefined ? rememberedOf(earlier.get(one.name)) : factsOf(one, now)
       return { what, time: now, name: one.name, by, reason, policy, ...facts }
     })
-    await journal.add(...entries)
+    await journal.add(...entries, ...stayed.map((name) => ({ what: 'stays', time: now, name }) as const))
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
     onFailure(error)

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
-import { readJournal, removalsIn } from '../../../src/core/changes/journal/index.js'
+import { describe, expect, it } from 'vitest'
+import { readJournal, removalsAndCutOff, removalsIn } from '../../../src/core/changes/journal/index.js'
 import { stateFolderOf } from '../../../src/core/changes/state/index.js'
-import { openRun } from '../../../src/core/runs/index.js'
+import { carryOut, intentOf, openRun, planPrune } from '../../../src/core/runs/index.js'
 import { recordRemovals } from '../../../src/core/runs/record-removals.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { makeRun } from '../changes/disposal/runs.js'
@@ -34,4 +34,40 @@ it('nothing that went makes no journal', async () => {
   const state = await stateFolderOf(storage, path)
   await recordRemovals(storage, state, by, { what: 'removed', checkpoints: [], reasons: new Map(), now: 0 })
   expect(existsSync(join(state.path, 'journal.jsonl'))).toBe(false)
+})
+
+describe('a prune that is killed', () => {
+  const context = {
+    now: 1_700_000_000,
+    wait: async () => undefined,
+    utcOffset: () => 0,
+    copyTime: async () => true,
+  }
+
+  /** What the journal tells after a prune that keeps the newest of three, each leaving its name by `move`. */
+  async function told(move: typeof storage.move) {
+    const path = makeRun(['CKPT+a', 'CKPT+b', 'CKPT+c'])
+    const run = await openRun(storage, path)
+    const { going } = intentOf(await planPrune(storage, run, { query: { orders: [], where: [] }, keep: 1 }, context))
+    const pruned = carryOut({ ...storage, move }, run, going, { ...context, by, trash: false })
+    await pruned.catch((error: unknown) => expect(String(error)).toContain('killed'))
+    const { entries } = await readJournal(storage, await stateFolderOf(storage, path))
+    return removalsAndCutOff(entries).map(({ what, name, policy, metrics }) => ({ what, name, policy, metrics }))
+  }
+
+  it('has written what goes, by which policy and with which metrics', async () => {
+    const entries = await told(() => Promise.reject(new Error('killed')))
+    expect(entries.map(({ what, name, policy }) => [what, name, policy])).toEqual([
+      ['removing', 'CKPT+b', '--keep 1'],
+      ['removing', 'CKPT+a', '--keep 1'],
+    ])
+    expect(entries[0]?.metrics.size).toBeGreaterThan(0)
+  })
+
+  it('says no more of it once it is told what became of it', async () => {
+    expect((await told((...how) => storage.move(...how))).map(({ what, name }) => [what, name])).toEqual([
+      ['removed', 'CKPT+b'],
+      ['removed', 'CKPT+a'],
+    ])
+  })
 })

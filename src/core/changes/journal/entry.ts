@@ -97,7 +97,8 @@ export interface Doer {
 }
 
 export interface RemovalEntry {
-  readonly what: (typeof removals)[number]
+  /** `removing`: it is about to go. What follows for its name tells what became of it; nothing where ckpt was killed. */
+  readonly what: (typeof removals)[number] | 'removing'
   readonly time: number
   readonly name: string
   readonly by: Doer
@@ -111,7 +112,15 @@ export interface RemovalEntry {
   readonly metrics: ReadonlyMap<string, number>
 }
 
-export type JournalEntry = StartEntry | CheckpointEntry | EndEntry | RequeueEntry | SetAsideEntry | RemovalEntry
+/** It was about to go, and is still there. */
+export interface StaysEntry {
+  readonly what: 'stays'
+  readonly time: number
+  readonly name: string
+}
+
+export type JournalEntry =
+  StaysEntry | StartEntry | CheckpointEntry | EndEntry | RequeueEntry | SetAsideEntry | RemovalEntry
 
 /** One line, with its end. */
 export function lineOf(entry: JournalEntry): string {
@@ -151,7 +160,12 @@ function readEntry(fields: Fields, what: JsonValue | undefined): JournalEntry | 
     case 'demoted':
     case 'restored':
     case 'emptied':
+    case 'removing':
       return toRemoval(fields, what, time)
+    case 'stays': {
+      const name = fields.require('name', isCheckpointName)
+      return name === null ? null : { what, time, name }
+    }
     default:
       return null
   }

@@ -1,7 +1,7 @@
 /** What happened to the jobs and checkpoints of a run. */
 export { attemptsOf, type RecordedAttempt } from './attempts.js'
 export { beganFromNothing, endedByItself, otherRanks, type Began } from './job-began.js'
-export { removalsIn } from './removals.js'
+export { removalsAndCutOff, removalsIn } from './removals.js'
 export { identityOf } from './entry.js'
 export type { CheckpointEntry, Doer, EndEntry, JournalEntry, JobName, Next, RemovalEntry, StartEntry } from './entry.js'
 export { Journal, readJournal, type JournalContents } from './journal.js'
