@@ -97,6 +97,27 @@ describe('the example in the program', () => {
   })
 })
 
+it('files may be named after the checkpoint that they belong to', async () => {
+  const text =
+    'layouts:\n  - name: ours\n    checkpoint: "ckpt_{step:int}"\n    members: ["{checkpoint}", "{checkpoint}.opt"]\n' +
+    '    files: {model: "{checkpoint}", optimizer: {match: "{checkpoint}.opt", role: resume}}\n'
+  const file = new YamlText(text, '/exp/ckpt.yaml', yaml)
+  const [pair] = file.root === null ? [] : file.pairsOf(file.root, 'the file', '')
+  useOwnLayouts(parseLayouts(file, pair?.value ?? null, []))
+  const root = write(makeFolder(), { ckpt_5: 'w', 'ckpt_5.opt': 'o' })
+  const { checkpoints } = await loadRun(localStorage(), root)
+  expect(checkpoints.map(({ name, step, files }) => [name, step, files.map(({ key, role }) => [key, role])])).toEqual([
+    [
+      'ckpt_5',
+      5,
+      [
+        ['model', 'weights'],
+        ['optimizer', 'resume'],
+      ],
+    ],
+  ])
+})
+
 describe('a mistake in layouts', () => {
   const mistake = (text: string): string => {
     const file = new YamlText(text, '/exp/ckpt.yaml', yaml)
@@ -155,6 +176,14 @@ describe('a mistake in layouts', () => {
     [
       'layouts:\n  - {name: o, checkpoint: a/, meta: {torch: [epoch]}}',
       '/exp/ckpt.yaml:2:31: of a checkpoint that is a folder, meta has to say in which file the keys are',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: a/, meta: "{checkpoint}.json"}',
+      '/exp/ckpt.yaml:2:37: of a checkpoint that is a folder, meta names a file in it',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: a/, files: {m: {match: "{checkpoint}.opt"}}}',
+      '/exp/ckpt.yaml:2:50: of a checkpoint that is a folder, m names a file in it',
     ],
   ])('%j is told with its place', (text, message) => {
     expect(mistake(text)).toBe(message)

@@ -77,7 +77,7 @@ class Layout {
   private form(pattern: NamePattern): Form {
     const { facts, metaFile } = this.facts(pattern)
     const complete = this.complete(pattern)
-    const files = this.files()
+    const files = this.files(pattern)
     const common = {
       called: pattern.called,
       proof: { sure: [{ all: [] }] },
@@ -117,11 +117,7 @@ class Layout {
     const scalar = this.scalar('complete')
     if (scalar === undefined) return null
     if (isFolder) {
-      if (scalar.text.includes(own)) {
-        throw new ConfigError(scalar.position, 'of a checkpoint that is a folder, complete names a file in it', {
-          hint: 'complete: ".done"',
-        })
-      }
+      refuseOwn('complete', scalar, '.done')
       return { last: new RegExp(`^${globAt(scalar)}$`), name: scalar.text, part: [] }
     }
     const text = scalar.text.includes(own) ? scalar.text : own + scalar.text
@@ -149,7 +145,10 @@ class Layout {
   }
 
   private fileSource(scalar: Scalar, from: 'json' | 'yaml', { isFolder }: NamePattern) {
-    if (isFolder) return { source: { from, file: new RegExp(`^${globAt(scalar)}$`) }, part: null }
+    if (isFolder) {
+      refuseOwn('meta', scalar, `meta.${from}`)
+      return { source: { from, file: new RegExp(`^${globAt(scalar)}$`) }, part: null }
+    }
     const part = partOf(scalar)
     return { source: { from, file: new RegExp(`${part}$`) }, part: part === '' ? null : [part] }
   }
@@ -182,6 +181,7 @@ class Layout {
       })
     }
     if (named === null) return { source: { from: 'torch', file: new RegExp(`^${pattern.source}$`), take }, part: null }
+    if (pattern.isFolder) refuseOwn('file', named, 'model.pt')
     const at = pattern.isFolder ? `^${globAt(named)}` : partOf(named)
     return {
       source: { from: 'torch', file: new RegExp(`${at}$`), take },
@@ -189,16 +189,16 @@ class Layout {
     }
   }
 
-  private files(): FileRule[] {
+  private files(pattern: NamePattern): FileRule[] {
     const pair = this.pairs.find(({ key }) => key === 'files')
     if (pair === undefined || pair.value === null) return []
-    return this.yaml.pairsOf(pair.value, 'files', 'files: {model: "*.pt"}').map((file) => this.fileRule(file))
+    return this.yaml.pairsOf(pair.value, 'files', 'files: {model: "*.pt"}').map((file) => this.fileRule(file, pattern))
   }
 
-  private fileRule({ key, position, value }: Pair): FileRule {
+  private fileRule({ key, position, value }: Pair, pattern: NamePattern): FileRule {
     if (!this.yaml.isMapping(value)) {
       const match = this.yaml.scalarOf(key, value, position)
-      return { key, name: new RegExp(`^${globAt(match)}$`), role: 'weights' }
+      return { key, name: fileNameAt(key, match, pattern), role: 'weights' }
     }
     const pairs = this.yaml.pairsOf(value, key, `${key}: {match: "*.opt", role: resume}`)
     const unknown = pairs.find((one) => one.key !== 'match' && one.key !== 'role')
@@ -215,7 +215,7 @@ class Layout {
         hint: `known are: ${roles.join(', ')}`,
       })
     }
-    return { key, name: new RegExp(`^${globAt(match)}$`), role: known }
+    return { key, name: fileNameAt(key, match, pattern), role: known }
   }
 
   private needed(key: (typeof keys)[number]): Scalar {
@@ -245,6 +245,22 @@ function globAt({ text, position }: Scalar): string {
   const loose = looseIn(text)
   if (loose > mostLoose) throw new ConfigError(position, tooLoose(loose))
   return globSource(text)
+}
+
+/** Of a folder what is in it is named, and its own name is in none of that. Throws ConfigError. */
+function refuseOwn(key: string, { text, position }: Scalar, instead: string): void {
+  if (!text.includes(own)) return
+  throw new ConfigError(position, `of a checkpoint that is a folder, ${key} names a file in it`, {
+    hint: `${key}: ${JSON.stringify(instead)}`,
+  })
+}
+
+/** `{checkpoint}.opt` among a file's members, `*.opt` of any. Throws ConfigError. */
+function fileNameAt(key: string, match: Scalar, { isFolder, source }: NamePattern): RegExp {
+  if (isFolder) refuseOwn(key, match, match.text.replaceAll(own, '*'))
+  const ofName = source.replaceAll(/\(\?<\w+>/g, '(?:')
+  const parts = match.text.split(own).map((text) => globAt({ ...match, text }))
+  return new RegExp(`^${parts.join(`(?:${ofName})`)}$`)
 }
 
 /** What stands behind `{checkpoint}`; empty for the checkpoint itself. */
