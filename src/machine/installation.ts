@@ -48,7 +48,7 @@ export function cacheIn(folder: string | null, isOurs: (name: string) => boolean
       .flatMap((name) => {
         const path = join(folder, name)
         const stats = lstatSync(path, { throwIfNoEntry: false })
-        return stats === undefined ? [] : [{ path, size: stats.size }]
+        return stats === undefined || stats.isDirectory() ? [] : [{ path, size: stats.size }]
       })
     return { folder, files }
   } catch {

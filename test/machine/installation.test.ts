@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -26,5 +26,18 @@ describe('the cache of compiled code', () => {
     rmSync(gone ?? '')
     clearCache(cache)
     expect(existsSync(stays ?? '')).toBe(false)
+  })
+
+  it('is cleared of what is not in the way of it: a folder of such a name stays, and of a link the link goes', () => {
+    const [folder, link, victim] = ['ckpt/code-folder', 'ckpt/code-link', 'victim'].map((name) => join(home, name)) as [
+      string,
+      string,
+      string,
+    ]
+    mkdirSync(folder)
+    writeFileSync(victim, 'precious')
+    symlinkSync(victim, link)
+    clearCache(codeCache())
+    expect([folder, link, victim].map((path) => existsSync(path))).toEqual([true, false, true])
   })
 })
