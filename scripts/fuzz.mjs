@@ -65,8 +65,8 @@ const targets = {
 }
 const only = process.argv[4]
 collect()
-/** With the fixtures, which a program that reads one of them does not hold. */
-const own = memory()
+/** After the last collection, with the fixtures, which a program that reads one of them does not hold. */
+let settled = memory()
 for (const [target, specimens] of Object.entries(targets)) {
   if (only === undefined || only === target || target.startsWith(`${only}/`)) await tryOut(target, specimens)
 }
@@ -100,7 +100,10 @@ async function tryOut(target, specimens) {
       process.exit(1)
     }
     // What earlier mutants left behind is not this one's.
-    if (memory() > own + 50e6) collect()
+    if (memory() > settled + 50e6) {
+      collect()
+      settled = memory()
+    }
     const before = memory()
     const trial = await attempt(specimen.reader, mutant).catch((error) => fail(error.stack))
     tried += 1
