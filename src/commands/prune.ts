@@ -5,7 +5,7 @@ import { ask } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { describeStay, failureOf } from '../core/changes/disposal/index.js'
 import { exitForUnreadable } from '../cli/unreadable-exit.js'
-import type { WalkOptions } from '../core/checkpoints/layouts/index.js'
+import { ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,
@@ -169,16 +169,19 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private policy = ''
   private wanted: PruneRequest | null = null
   private readonly alerted = new Set<string>()
+  /** What the scan of the run has listed is not listed again for the plan. */
+  private reading = ScanTree.over(this.storage)
 
   async run(): Promise<void> {
     const many = await this.readPlans()
     if (this.flags.recursive || many !== null) return this.pruneMany(many)
     const written = await this.readPlan()
-    const run = await openRun(this.storage, written?.run ?? resolve(this.args.run), this.stateLocation)
+    const run = await openRun(this.reading, written?.run ?? resolve(this.args.run), this.stateLocation)
     if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, await this.intend(run, written))
     // Planned again under the lock: another ckpt may have changed the run while this one waited.
     await this.locked(run.path, this.flags, async () => {
-      const now = await openRun(this.storage, run.path, this.stateLocation)
+      this.reading = ScanTree.over(this.storage)
+      const now = await openRun(this.reading, run.path, this.stateLocation)
       await this.prune(now, await this.agree(now, written))
     })
   }
@@ -233,7 +236,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   }
 
   private planning(run: Run, request: PruneRequest) {
-    return async (context: PruneContext) => intentOf(await planPrune(this.storage, run, request, context))
+    return async (context: PruneContext) => intentOf(await planPrune(this.reading, run, request, context))
   }
 
   private applying(run: Run, written: WrittenPlan) {

@@ -13,6 +13,7 @@ const mostEntries = 2_000_000
 class Known {
   readonly listings = new Map<string, Result<readonly DirectoryEntry[]>>()
   readonly stats = new Map<string, Result<Stat>>()
+  readonly lstats = new Map<string, Result<Stat>>()
   readonly resolved = new Map<string, Result<string>>()
   entries = 0
 }
@@ -65,6 +66,10 @@ export class ScanTree implements ReadStorage {
     return remembered(this.known.stats, paths, (missing) => this.storage.stat(missing))
   }
 
+  async lstat(paths: readonly string[]): Promise<Result<Stat>[]> {
+    return remembered(this.known.lstats, paths, (missing) => this.storage.lstat(missing))
+  }
+
   async resolve(paths: readonly string[]): Promise<Result<string>[]> {
     return remembered(this.known.resolved, paths, (missing) => this.storage.resolve(missing))
   }
@@ -82,6 +87,7 @@ export class ScanTree implements ReadStorage {
   /** What was learnt of single files: no two runs share them. */
   forgetFiles(): void {
     this.known.stats.clear()
+    this.known.lstats.clear()
     this.known.resolved.clear()
   }
 
@@ -123,7 +129,6 @@ export class ScanTree implements ReadStorage {
   }
 
   readonly guard: ReadStorage['guard'] = (folder) => this.storage.guard(folder)
-  readonly lstat: ReadStorage['lstat'] = (paths) => this.storage.lstat(paths)
   readonly sweep: ReadStorage['sweep'] = (find, options) => this.storage.sweep(find, options)
   readonly space: ReadStorage['space'] = (paths) => this.storage.space(paths)
 }
