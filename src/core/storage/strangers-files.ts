@@ -65,10 +65,11 @@ export class StrangersFiles {
   private lookAt(folder: string): Known {
     const fresh = this.fresh.get(folder)
     if (fresh !== undefined) return fresh
-    const stats = fs.statSync(folder)
+    const own = fs.lstatSync(folder)
+    const stats = own.isSymbolicLink() ? fs.statSync(folder) : own
     let known = this.known.get(folder)
     if (known?.device !== stats.dev || known.inode !== stats.ino) {
-      known = { device: stats.dev, inode: stats.ino, ...this.wayTo(folder), isShared: (stats.mode & 0o022) !== 0 }
+      known = { device: stats.dev, inode: stats.ino, ...this.wayTo(folder, own), isShared: (stats.mode & 0o022) !== 0 }
       this.known.set(folder, known)
     }
     if (!known.isLoose) this.keepForNow(folder, known)
@@ -81,15 +82,14 @@ export class StrangersFiles {
   }
 
   /** From the root on, the last one whose folder or link lies on the way. */
-  private wayTo(folder: string): Way {
+  private wayTo(folder: string, own: fs.Stats): Way {
     const above = dirname(folder)
     if (above === folder) return nobodys
     const way = this.lookAt(above)
     if (way.isDecided) return way
-    const stats = fs.lstatSync(folder)
-    const stranger = strangerAt(folder, stats, way.stranger)
-    const isLink = stats.isSymbolicLink()
-    const isLoose = way.isLoose || stranger !== null || isLink || isOthersToo(stats.mode)
+    const stranger = strangerAt(folder, own, way.stranger)
+    const isLink = own.isSymbolicLink()
+    const isLoose = way.isLoose || stranger !== null || isLink || isOthersToo(own.mode)
     if (!isLink) return { stranger, isDecided: false, isLoose }
     if (stranger !== null) return { stranger, isDecided: true, isLoose }
     const real = fs.realpathSync(folder)
