@@ -63,14 +63,14 @@ export const selectionFlags = {
   'then-min': Flags.string({
     helpGroup,
     helpValue: 'KEY',
-    description: 'of equal ones by that order, the lowest of this key first',
+    description: 'break ties of that order: the lowest of this key first',
     multiple: true,
     multipleNonGreedy: true,
   }),
   'then-max': Flags.string({
     helpGroup,
     helpValue: 'KEY',
-    description: 'the same, highest first',
+    description: 'break ties of that order: the highest of this key first',
     multiple: true,
     multipleNonGreedy: true,
   }),
@@ -85,7 +85,7 @@ export const selectionFlags = {
   training: Flags.string({
     helpGroup,
     helpValue: 'newest|N|all',
-    description: 'where several trainings lie in one folder, only those of this one; 1 is the oldest',
+    description: 'only checkpoints of this training, where one folder holds several; 1 is the oldest',
     parse: checked(readTraining),
   }),
 }
@@ -110,7 +110,7 @@ export const pruneVerifyFlag = (description: string, group: { helpGroup?: string
 
 /** For commands that take the first checkpoint of a run that a query ranks and that is whole. */
 export const chosenVerifyFlag = verifyFlag(
-  'how deep a chosen checkpoint is looked at; what is not whole is passed over: none, quick, deep',
+  'how deep chosen checkpoints are checked; damaged ones are skipped: none, quick, deep',
   'quick',
   { helpGroup },
 )

@@ -60,7 +60,8 @@ export const runFlags = {
   'resume-from': Flags.string({
     ...resume,
     helpValue: 'best|NAME|EXPR',
-    description: 'not from the newest: the best, the one of that name, or the newest for which EXPR is true',
+    description:
+      'resume from the best, from the checkpoint of that name, or from the newest for which EXPR is true; left out: from the newest',
   }),
   require: Flags.string({
     ...resume,
@@ -92,7 +93,7 @@ export const runFlags = {
     ...restarts,
     helpValue: 'TIME',
     default: '10s',
-    description: 'before the first retry',
+    description: 'wait this long before the first retry',
     parse: checked((text) => parseAge('back-off', text)),
   }),
   'max-back-off': Flags.string({
@@ -179,15 +180,20 @@ export const runFlags = {
     ...stopping,
     options: [...signals],
     default: 'TERM',
-    description: 'how it is asked to stop',
+    description: 'the signal that asks it to stop',
   })(),
-  'stop-file': Flags.string({ ...stopping, helpValue: 'PATH', description: 'by making this file, and no signal' }),
+  'stop-file': Flags.string({
+    ...stopping,
+    helpValue: 'PATH',
+    description: 'ask it to stop by creating this file instead of by a signal',
+  }),
   'warning-signal': Flags.custom<SignalName>({
     ...batch,
     options: ['USR1', 'USR2'],
     parse: async (name) => (name === 'USR2' ? 'SIGUSR2' : 'SIGUSR1'),
     helpValue: 'SIGNAL',
-    description: 'by which the batch system says that the time limit is near; left out: USR1, of --signal=B:USR1@120',
+    description:
+      'the signal by which the batch system announces the time limit; left out: USR1, of --signal=B:USR1@120',
   })(),
   'checkpoint-signal': Flags.custom<SignalName | 'none'>({
     ...batch,
@@ -195,13 +201,13 @@ export const runFlags = {
     parse: async (name) => (name === 'none' ? name : (`SIG${name}` as SignalName)),
     helpValue: 'SIGNAL',
     description:
-      'what makes the command save then, sent to those of its processes that catch it; left out: that same signal; none: it saves often enough by itself',
+      'the signal that makes the command save then, sent to those of its processes that catch it; left out: that same signal; none: it saves often enough by itself',
   })(),
   'hold-batch-shell': Flags.boolean({
     ...batch,
     description: 'stop the shell of the batch script (SIGSTOP) while ckpt runs, to see the warning that would end it',
   }),
-  again: Flags.boolean({ ...batch, description: 'start in a chain of jobs although the work is done' }),
+  again: Flags.boolean({ ...batch, description: 'start again in a chain of jobs, although the work is done' }),
   ...policyFlags,
   ...selectionFlags,
   trash: trashFlag,

@@ -21,12 +21,11 @@ export const outputFlags = {
 
 export const partFlag = Flags.string({
   helpValue: 'PART',
-  description: `of a file that holds more than weights: model, ema, optimizer, or the key of one of its parts; the weights when
-left out`,
+  description: `which part of a file that holds more than weights: model, ema, optimizer, or another key; left out: the weights`,
 })
 
 export const weightsOnlyFlag = Flags.boolean({
-  description: 'write one state_dict, and nothing of what the file of torch that it takes after has around its weights',
+  description: 'write the state_dict alone, without the rest of what the newest torch file holds',
 })
 
 export const formatOptions = ['safetensors', 'torch'] as const
@@ -34,13 +33,12 @@ export const formatOptions = ['safetensors', 'torch'] as const
 export const formatFlag = Flags.custom<OutputFormat>({
   helpValue: 'FORMAT',
   options: [...formatOptions],
-  description: 'safetensors or torch; when left out, what the name of the output says',
+  description: 'safetensors or torch; left out: by the name of the output',
 })
 
 export const shardSizeFlag = Flags.custom<number>({
   helpValue: 'SIZE',
-  description: `at most so much in each of several files, with their index: 4GB, 500MiB; with --force the shards that an index of
-that name listed before go, or the one file`,
+  description: `split the output into files of at most this size, with an index: 4GB, 500MiB; with --force the files of an earlier output of that name are deleted`,
   parse: async (text) => {
     const bytes = parseSize(text.trim())
     if (bytes !== undefined && bytes >= 1) return Math.floor(bytes)
@@ -87,8 +85,7 @@ export async function compileDtypes(
 export const dtypeOfFlag = Flags.string({
   ...repeatable,
   helpValue: 'PATTERN=DTYPE',
-  description: `cast only floating-point tensors whose names match: '**.weight=BF16'; before --dtype, and of several the
-last that matches counts`,
+  description: `cast only floating-point tensors whose names match: '**.weight=BF16'; it wins over --dtype, and the last that matches wins`,
 })
 
 export const strictCastFlag = Flags.boolean({
@@ -119,13 +116,13 @@ export const renameFlags = {
     ...repeatable,
     helpGroup,
     helpValue: 'OLD=NEW',
-    description: 'the tensor OLD of the source, or all below OLD., goes into NEW',
+    description: "put the source's tensor OLD, or all below OLD., into NEW",
   }),
   'strip-prefix': Flags.string({
     ...repeatable,
     helpGroup,
     helpValue: 'PREFIX',
-    description: "taken from the source's names that begin with it",
+    description: "remove this prefix from the source's names",
   }),
   rename: Flags.string({
     ...repeatable,
@@ -133,7 +130,11 @@ export const renameFlags = {
     helpValue: 's/…/…/',
     description: "change the source's names as sed -E does, after --strip-prefix",
   }),
-  'add-prefix': Flags.string({ helpGroup, helpValue: 'PREFIX', description: 'put before them, at last' }),
+  'add-prefix': Flags.string({
+    helpGroup,
+    helpValue: 'PREFIX',
+    description: "put this prefix before the source's names, after all other changes",
+  }),
 }
 
 export const nameFlags = {

@@ -80,11 +80,11 @@ status 5). One chunk of one tensor at a time is in memory.`
     accumulate: Flags.custom<Precision>({
       options: ['float32', 'float64'],
       default: 'float32',
-      description: 'what sums are kept in; float64 tensors are always summed in float64',
+      description: 'the dtype of the sums; float64 tensors are always summed in float64',
     })(),
     weights: Flags.custom<readonly number[]>({
       helpValue: 'W,W,…',
-      description: 'one for each file, in order; they need not come to 1',
+      description: 'one weight for each file, in order; their sum need not be 1',
       parse: async (text) => parseWeights(text),
     })(),
     to: formatFlag(),

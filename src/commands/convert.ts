@@ -68,7 +68,7 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     to: Flags.custom<OutputFormat>({
       options: [...formatOptions],
       required: true,
-      description: 'the format to be',
+      description: 'the format to write',
     })(),
     output: Flags.string({
       char: 'o',
@@ -90,8 +90,7 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     }),
     'merge-lora': Flags.string({
       helpValue: 'ADAPTER',
-      description: `add an adapter of PEFT to the weights that it was trained upon, as merge_and_unload does: its folder, or the file
-in it; DoRA and other kinds are refused`,
+      description: `merge a PEFT adapter (its folder or file) into the weights that it was trained on, as merge_and_unload does; DoRA and other kinds are refused`,
     }),
     'dry-run': dryRunFlag,
     ...renameFlags,

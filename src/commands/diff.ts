@@ -48,7 +48,11 @@ values cannot be compared: of dtypes below a byte, and complex ones with others.
   ]
   static override args = {
     a: Args.string({ description: 'a file of tensors, a checkpoint or a run', required: true, ignoreStdin: true }),
-    b: Args.string({ description: 'what it is compared with', required: true, ignoreStdin: true }),
+    b: Args.string({
+      description: 'the file, checkpoint or run to compare it with',
+      required: true,
+      ignoreStdin: true,
+    }),
   }
   static override flags = {
     tensors: Flags.boolean({ description: 'of two runs too: compare the tensors of their newest checkpoints' }),

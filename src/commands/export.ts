@@ -33,7 +33,7 @@ import { printable } from '../render/printable.js'
 import { renderLosses } from '../render/transfer.js'
 
 export default class Export extends BaseCommand<typeof Export> {
-  static override summary = 'Put what an inference server needs of a checkpoint into a folder of its own'
+  static override summary = 'Copy what an inference server needs of a checkpoint into a new folder'
   static override description = `The weights as safetensors, with the names and the index that from_pretrained looks for; configurations, tokenizer,
 generation config, processors and the model card, from the checkpoint and from the run's folder; parts of pipelines, adapters and
 modules in their folders. Nothing that only resuming needs. SpeechBrain's, Keras' and NeMo's files stay in the form that

@@ -43,7 +43,7 @@ const policyNames = Object.keys({ ...policyFlags, min: 0, max: 0, by: 0 })
 
 export default class Gc extends ManyRunsCommand<typeof Gc> {
   static override isExact = true
-  static override summary = 'Clear up runs that nobody has touched for long, down to their newest and best checkpoint'
+  static override summary = 'Reduce runs that nobody has touched for long to their newest and best checkpoint'
   static override description = `Looks for runs below a folder whose last write, and last job under ckpt run, is longer ago than --older-than. Shows of
 each when that was, whose it is and its best value, what would stay and what would go; asks; and moves what goes into
 the trash of its run (ckpt trash list), or deletes it with --delete.
@@ -79,8 +79,8 @@ somebody else's is left alone and told; exit status 6. docs/many-runs.md has a r
     'quiet-for': quietFlag(),
     others: Flags.boolean({ description: "other people's runs too" }),
     ...walkFlags,
-    trash: Flags.boolean({ description: 'move into the trash, which is what is done anyway', exclusive: ['delete'] }),
-    delete: Flags.boolean({ description: 'delete in place of moving into the trash' }),
+    trash: Flags.boolean({ description: 'move into the trash (the default)', exclusive: ['delete'] }),
+    delete: Flags.boolean({ description: 'delete at once, without the trash' }),
     state: stateFlag,
     wait: waitFlag,
     'dry-run': dryRunFlag,

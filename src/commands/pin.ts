@@ -37,11 +37,10 @@ alone: nothing in the checkpoint's folder changes, and the framework knows nothi
   static override flags = {
     until: Flags.string({
       helpValue: 'DATE|TIME',
-      description: 'the pin ends by itself: on a day (2027-03-01, UTC), at a time, or after one (90d)',
+      description: 'end the pin by itself: on a day (2027-03-01, UTC), at a time, or after a duration (90d)',
     }),
     best: Flags.boolean({
-      description:
-        'what is named is a run, and its best checkpoint is pinned: as ckpt find best has it, or by --min, --max',
+      description: 'pin the best checkpoint of the named run: the one that ckpt find best gives, or by --min, --max',
     }),
     min: Flags.string({ helpValue: 'KEY', description: 'with --best: the lowest of this key', dependsOn: ['best'] }),
     max: Flags.string({

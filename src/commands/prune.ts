@@ -137,7 +137,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     }),
     apply: Flags.file({
       helpValue: 'FILE',
-      description: 'do exactly what the plan in the file says; what has changed since stays, and is told',
+      description: 'carry out the plan in this file; a checkpoint that has changed since stays, with a warning',
       exclusive: ['plan', 'across', ...policyNames],
     }),
     recursive: recursiveFlag,
@@ -157,10 +157,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     wait: waitFlag,
     interactive: Flags.boolean({
       char: 'i',
-      description: 'go through the plan as a list first: keep this one too, let that one go, look at it',
+      description: 'first edit the plan as a list: keep a checkpoint, remove it, or look at it',
       exclusive: ['no-interactive', 'yes', 'dry-run', 'plan', 'apply', 'recursive'],
     }),
-    'no-interactive': Flags.boolean({ description: 'ask yes or no, and no more' }),
+    'no-interactive': Flags.boolean({ description: 'ask only yes or no' }),
     'dry-run': dryRunFlag,
     yes: yesFlag,
   }

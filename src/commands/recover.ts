@@ -84,7 +84,9 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
       char: 'r',
       description: 'the run may be spread over folders below, one for each start of its job',
     }),
-    required: Flags.boolean({ description: 'no checkpoint at all is exit status 3 with a command too' }),
+    required: Flags.boolean({
+      description: 'without any checkpoint, exit with status 3 instead of starting the command',
+    }),
     verify: verifyFlag('how deep it is checked: none, quick (headers), deep (every byte)', 'quick'),
     ...selectionFlags,
     'leave-damaged': leaveDamagedFlag(),

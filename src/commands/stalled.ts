@@ -13,7 +13,7 @@ import { toPatience } from '../cli/run-plan.js'
 
 export default class Stalled extends BaseCommand<typeof Stalled> {
   static override isReader = true
-  static override summary = 'Has a metric stopped getting better? Answers a shell loop with its exit status'
+  static override summary = 'Answer by exit status whether a metric has stopped improving, for a shell loop'
   static override description = `Exit status 0: no improvement in the last --patience checkpoints. 3: not yet, or there are none at all. So
 
   until ckpt stalled exp/save --min WER --patience 5; do train one epoch; done

@@ -24,8 +24,8 @@ is running, that is exit status 3.`
   ]
   static override args = { run: runArgument }
   static override flags = {
-    'after-next-checkpoint': Flags.boolean({ description: 'let it save once more before' }),
-    'no-wait': Flags.boolean({ description: 'ask, and no more' }),
+    'after-next-checkpoint': Flags.boolean({ description: 'let it save one more checkpoint first' }),
+    'no-wait': Flags.boolean({ description: 'ask, and do not wait for its end' }),
     state: stateFlag,
   }
 

@@ -16,7 +16,7 @@ const helpGroup = 'SLURM'
 const largestScript = 4 << 20
 
 export default class Submit extends JobCommand<typeof Submit> {
-  static override summary = 'Submit a job script to Slurm, with what surviving the time limit needs'
+  static override summary = 'Submit a job script to Slurm so that the job survives the time limit'
   static override description = `Adds what is missing to the script's #SBATCH lines (--requeue, --signal=B:USR1@120, --open-mode=append),
 and runs what the script does under ckpt run, with the run and the flags that are given here; --dry-run shows the
 result. A script that calls ckpt run itself is only completed. Prints the ids of the jobs. What stands after -- are
@@ -54,7 +54,7 @@ In a job array %a in the run's path stands for the task's index, so that each ta
       helpGroup,
       helpValue: 'N',
       min: 1,
-      description: 'so many jobs, each after the one before it (--dependency=afterany); none is requeued then',
+      description: 'submit this many jobs, each after the one before it (--dependency=afterany); none is requeued then',
     }),
     sbatch: Flags.string({
       helpGroup,

@@ -66,7 +66,7 @@ told, with exit status 4. Layers that are alike are shown as one: layers.{0…31
     key: Flags.string({ helpValue: 'KEY', description: 'only this parameter file of the checkpoint' }),
     tree: Flags.boolean({ description: 'show the names as a tree, with sizes' }),
     stats: Flags.boolean({ description: 'smallest, largest, mean, deviation, and how many are NaN or infinite' }),
-    hash: Flags.boolean({ description: "each tensor's SHA-256, of its values in row-major order" }),
+    hash: Flags.boolean({ description: "the SHA-256 of each tensor's values in row-major order" }),
   }
 
   async run(): Promise<void> {

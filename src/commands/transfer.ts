@@ -103,12 +103,13 @@ the target's own rows behind those of a shorter one; both may be given`,
     transpose: Flags.string({
       ...repeatable,
       helpValue: 'PATTERN',
-      description: "turn round matrices of the source with such names: GPT-2's '**.c_fc.weight' is a linear layer's",
+      description:
+        "transpose the source's matrices with such names: GPT-2's '**.c_fc.weight' is a linear layer's, transposed",
     }),
     split: Flags.string({
       ...repeatable,
       helpValue: 'OLD=A,B,…',
-      description: `take a tensor of the source apart by rows, as many each as the target has: '*.qkv.weight=*.q.weight,*.k.weight,*.v.weight';
+      description: `split a tensor of the source by rows, as many each as the target has: '*.qkv.weight=*.q.weight,*.k.weight,*.v.weight';
 * stands for one text in all of them`,
     }),
     fuse: Flags.string({
@@ -132,8 +133,7 @@ BLOOM and Falcon (there the heads of keys)`,
     to: formatFlag(),
     'shard-size': shardSizeFlag(),
     'in-place': Flags.boolean({
-      description: `change a clone of TARGET, which shares its blocks where the file system can (else all is copied, which is
-told), and give it TARGET's name, or that of --output`,
+      description: `change a clone of TARGET, which shares its blocks where the file system can (otherwise all is copied, with a note), and give it TARGET's name, or that of --output`,
       exclusive: ['dtype', 'to', 'shard-size', 'record-source'],
     }),
     'record-source': Flags.boolean({

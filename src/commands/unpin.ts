@@ -7,7 +7,7 @@ import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags.js'
 import { printable } from '../render/printable.js'
 
 export default class Unpin extends BaseCommand<typeof Unpin> {
-  static override summary = 'Take the pin from checkpoints again'
+  static override summary = 'Remove the pin from checkpoints'
   static override description = 'Also from those that are gone.'
   static override examples = [
     {

@@ -46,7 +46,7 @@ describe('arguments', () => {
     const { status, stderr } = await ckpt(['diff', 'a'])
     expect(status).toBe(2)
     expect(stderr).toBe(
-      'error: B is missing: what it is compared with\nhint: usage: ckpt diff A B [FLAGS]; ckpt diff --help says more\n',
+      'error: B is missing: the file, checkpoint or run to compare it with\nhint: usage: ckpt diff A B [FLAGS]; ckpt diff --help says more\n',
     )
   })
 

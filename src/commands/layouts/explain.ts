@@ -18,7 +18,7 @@ folder that no layout claims is no checkpoint to ckpt; one of your own is told t
     path: Args.string({ description: 'a file or folder', required: true, ignoreStdin: true }),
   }
   static override flags = {
-    all: Flags.boolean({ description: 'tell of the layouts too whose names do not fit' }),
+    all: Flags.boolean({ description: 'also list the layouts whose names do not fit' }),
   }
 
   /** The run is the folder that PATH lies in. */
