@@ -20,7 +20,9 @@ export function marksOf(
   for (const [metric, { path }] of best) addTo(bestOf, path, metric)
   for (const [path, metrics] of bestOf) add(path, `best ${metrics.join(' ')}`)
   for (const { checkpoint, pointer } of namedBests(ordered)) {
-    if (checkpoint !== null) add(checkpoint.path, `named best${describeValue(pointer)}`)
+    const mark = `named best${describeValue(pointer)}`
+    // ESPnet may name one checkpoint the best by several criteria.
+    if (checkpoint !== null && marks.get(checkpoint.path)?.includes(mark) !== true) add(checkpoint.path, mark)
   }
   for (const [path, metrics] of impossible) add(path, `impossible ${metrics.join(' ')}`)
   for (const { name, path, demoted, sameAs } of ordered) {
