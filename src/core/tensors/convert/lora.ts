@@ -333,15 +333,17 @@ function changeOf(
   { rank, columns, scaling }: Sides,
   wide: Dtype,
 ): void {
-  const round = wide === 'F64' ? (value: number) => value : Math.fround
-  const factor = round(scaling)
-  for (let column = 0; column < columns; column += 1) {
-    let sum = 0
-    for (let index = 0; index < rank; index += 1) {
-      sum = round(sum + (left[row * rank + index] ?? 0) * (right[index * columns + column] ?? 0))
+  const factor = wide === 'F64' ? scaling : Math.fround(scaling)
+  // Term by term for the whole row: each sum is rounded where it is stored, and memory is read as it lies.
+  into.fill(0)
+  for (let index = 0; index < rank; index += 1) {
+    const weight = left[row * rank + index] ?? 0
+    const start = index * columns
+    for (let column = 0; column < columns; column += 1) {
+      into[column] = (into[column] ?? 0) + weight * (right[start + column] ?? 0)
     }
-    into[column] = round(sum * factor)
   }
+  for (let column = 0; column < columns; column += 1) into[column] = (into[column] ?? 0) * factor
 }
 
 /** Of a matrix in the adapter, row-major: they are small, and held whole. */
