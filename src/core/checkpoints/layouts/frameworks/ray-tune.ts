@@ -59,6 +59,15 @@ export const rayTune: LayoutSpec = {
       files,
     },
   ],
+  // `_assert_checkpoints_exist`: with one of them gone, the run cannot be started again at all.
+  needs: (there) =>
+    new Map(
+      there.flatMap(({ name, facts }): [string, string][] =>
+        facts.get('#isInSnapshot') === true
+          ? [[name, 'checkpoint_manager_snapshot.json names it, and Ray Train does not go on without it']]
+          : [],
+      ),
+    ),
   judge: (facts) => {
     const by = facts.get('#by')
     return typeof by === 'string' ? [[by, facts.get('#order') === 'min' ? 'min' : 'max']] : []
@@ -72,7 +81,11 @@ function ofSnapshot(content: Meta, unit: Unit): Meta {
     (one) => valueIn(one, 'checkpoint_dir_name') === unit.name,
   )
   const metrics = valueIn(own ?? null, 'metrics')
-  return new Map([...(isMeta(metrics) ? metrics : []), ['#save', timeIn(unit.name)]])
+  return new Map<string, MetaValue>([
+    ...(isMeta(metrics) ? metrics : []),
+    ['#save', timeIn(unit.name)],
+    ['#isInSnapshot', own !== undefined],
+  ])
 }
 
 /** Digits of the local time that its name is, as a number that grows with it: the moment itself it does not tell. */

@@ -1,0 +1,21 @@
+/** What Ray Train needs of a run that it wrote (ray/train/v2/_internal/execution/checkpoint/checkpoint_manager.py). */
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { fixtures, makeFolder } from './folders.js'
+
+it('all that Ray Train has in its snapshot stay, for it starts no run of which one is gone', async () => {
+  const root = makeFolder()
+  cpSync(join(fixtures, 'variants', 'ray_tune', 'run', 'train'), root, { recursive: true })
+  const stray = 'checkpoint_2026-11-29_14-56-18.000000'
+  cpSync(join(root, 'checkpoint_2026-11-29_14-56-20.952316'), join(root, stray), { recursive: true })
+  const { checkpoints } = await loadRun(localStorage(), root)
+  expect(checkpoints.map(({ name, neededFor }) => [name, neededFor !== undefined]).sort()).toEqual([
+    [stray, false],
+    ['checkpoint_2026-11-29_14-56-20.952316', true],
+    ['checkpoint_2026-11-29_14-56-22.816349', true],
+    ['checkpoint_2026-11-29_14-56-24.830651', true],
+  ])
+})
