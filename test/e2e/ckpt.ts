@@ -48,7 +48,7 @@ export function ckpt(args: readonly string[], options: RunOptions = {}): Promise
 }
 
 /** The same, started as a user would. */
-export function inOwnProcess(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+function inOwnProcess(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return outcomeOf(start(args, options), options)
 }
 
