@@ -8,6 +8,8 @@ import { RememberingHandle } from './remembering-handle.js'
 
 /** Entries remembered at most; a scan of more lists a folder again rather than fill the memory. */
 const mostEntries = 2_000_000
+/** Looks at names remembered at most, likewise: each takes half a kilobyte. */
+const mostLooks = 200_000
 
 /** What a scan has asked for. */
 class Known {
@@ -63,10 +65,12 @@ export class ScanTree implements ReadStorage {
   }
 
   async stat(paths: readonly string[]): Promise<Result<Stat>[]> {
+    if (this.known.stats.size > mostLooks) this.known.stats.clear()
     return remembered(this.known.stats, paths, (missing) => this.storage.stat(missing))
   }
 
   async lstat(paths: readonly string[]): Promise<Result<Stat>[]> {
+    if (this.known.lstats.size > mostLooks) this.known.lstats.clear()
     return remembered(this.known.lstats, paths, (missing) => this.storage.lstat(missing))
   }
 
