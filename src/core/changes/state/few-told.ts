@@ -19,8 +19,8 @@ export class FewTold implements RecordReader {
 
   readonly read: ReadStorage['read'] = (paths, limit) => this.storage.read(paths, limit)
 
-  tellRest(folder: string): void {
+  tellRest(place: string): void {
     const rest = this.count - mostTold
-    if (rest > 0) this.storage.custody.warn(`${folder}: ${rest} more records there are left out likewise`)
+    if (rest > 0) this.storage.custody.warn(`${place}: the same of ${rest} more there`)
   }
 }

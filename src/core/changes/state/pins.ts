@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { CkptError } from '../../errors.js'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { FewTold } from './few-told.js'
 import { badRecord, readRecord, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isList, isText, isTime } from './schema.js'
 import { makeState, type StateFolder } from './state-folder.js'
@@ -33,11 +34,13 @@ export async function readPins(storage: ReadStorage, state: StateFolder): Promis
   const record = await readRecord(storage, path)
   const list = record?.get('pins') ?? []
   if (!isList(list)) throw badRecord(path, '"pins" is no list')
+  const teller = new FewTold(storage)
   const pins = list.map((one) => {
-    const pin = isJsonObject(one) ? toPin(storage, path, one) : null
+    const pin = isJsonObject(one) ? toPin(teller, path, one) : null
     if (pin === null) throw badRecord(path, 'a pin without the name of a checkpoint')
     return pin
   })
+  teller.tellRest(path)
   return longestByName(pins)
 }
 
@@ -53,7 +56,9 @@ export async function readDistrustedPins(storage: ReadStorage, state: StateFolde
   if (record === null) return new Map()
   const list = record.get('pins')
   if (!isList(list)) throw unknownPins(path, badRecord(path, '"pins" is no list'))
-  const pins = list.map((one) => (isJsonObject(one) ? toPin(storage, path, one) : null))
+  const teller = new FewTold(storage)
+  const pins = list.map((one) => (isJsonObject(one) ? toPin(teller, path, one) : null))
+  teller.tellRest(path)
   if (pins.includes(null)) tellMisfit(storage, path, 'a pin without the name of a checkpoint')
   const readable = pins.filter((pin) => pin !== null)
   if (readable.length > 0) {
@@ -84,12 +89,12 @@ export function unknownPins(path: string, error: CkptError): CkptError {
   })
 }
 
-function toPin(storage: ReadStorage, path: string, one: JsonObject): Pin | null {
+function toPin(teller: FewTold, path: string, one: JsonObject): Pin | null {
   const [name, note, time, told, until] = ['name', 'note', 'time', 'goneTold', 'until'].map((key) => one.get(key))
   if (!isCheckpointName(name)) return null
   // A pin is made before it ends. What says otherwise is no end that ckpt wrote, and must not let the checkpoint go.
   const hasEnd = isTime(time) && isTime(until) && until > time
-  if (until !== undefined && !hasEnd) tellMisfit(storage, path, `the pin of ${name} ends before it was made, or never`)
+  if (until !== undefined && !hasEnd) tellMisfit(teller, path, `the pin of ${name} ends before it was made, or never`)
   return {
     name,
     note: isText(note) ? note : '',

@@ -281,7 +281,7 @@ describe('what lies in the state folder', () => {
     expect((await readDemotions(storage, folder)).size).toBe(0)
     expect((await readTrash(storage, folder)).unknown).toHaveLength(10_000)
     expect(warnings).toHaveLength(22)
-    expect(warnings.at(-1)).toBe(`${join(state, 'trash')}: 9990 more records there are left out likewise`)
+    expect(warnings.at(-1)).toBe(`${join(state, 'trash')}: the same of 9990 more there`)
   })
 
   it('is refused as a trash when it is a link', async () => {
