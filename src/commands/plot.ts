@@ -82,6 +82,7 @@ missing or NaN is a gap.`
     })
     if (frame.leftOut > 0)
       this.alert(`${frame.leftOut} values are not above 0: a logarithmic scale has no place for them`)
+    if (frame.tooLarge > 0) this.alert(`${frame.tooLarge} values are infinite, or too large to be drawn`)
     if (format === null) {
       const { renderPlot } = await import('../render/plot/terminal.js')
       const options = {

@@ -12,14 +12,13 @@ import { parseAge } from '../core/choosing/retention/index.js'
 import { scopeOf } from '../core/choosing/selection/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import { Watch as RunWatch, type LookContext, type WatchEvent } from '../core/jobs/watch/index.js'
+import { LookPace } from '../cli/look-pace.js'
 import { sleep, wait } from '../machine/clock.js'
 import { FolderChanges } from '../machine/folder-changes.js'
 import { printable } from '../render/printable.js'
 
 /** Seconds: nobody reads faster. */
 const shortestInterval = 0.1
-/** A look takes at most this share of the time. */
-const share = 0.1
 /** Milliseconds after a change in which more of them are waited for: a save makes many. */
 const burst = 200
 
@@ -90,7 +89,8 @@ sizes alone. A run that is not there yet is waited for.`
     onlyOrder(query)
     const until = await Promise.all((this.flags.until ?? []).map(parseExpression))
     const root = resolve(this.args.run)
-    const context = { query, patience: this.flags.patience, wait }
+    const pace = new LookPace(wait, () => performance.now())
+    const context = { query, patience: this.flags.patience, wait: pace.wait }
     await interruptible(async (signal) => {
       const watch = new RunWatch(this.storage, this.watching(root, signal))
       // A mistake is told before anything is drawn.
@@ -107,7 +107,7 @@ sizes alone. A run that is not there yet is waited for.`
         return end !== null
       }
       try {
-        if (!take(first)) await this.follow(watch, context, signal, take)
+        if (!take(first)) await this.follow(watch, { ...context, pace }, signal, take)
         await notifier.finish()
       } finally {
         this.divert(null)
@@ -146,7 +146,7 @@ sizes alone. A run that is not there yet is waited for.`
   /** Looks again whenever something changes, and at the latest after the interval, until `take` has enough. */
   private async follow(
     watch: RunWatch,
-    context: Omit<LookContext, 'now'>,
+    { pace, ...context }: Omit<LookContext, 'now'> & { readonly pace: LookPace },
     signal: AbortSignal,
     take: (events: readonly WatchEvent[]) => boolean,
   ): Promise<void> {
@@ -158,15 +158,14 @@ sizes alone. A run that is not there yet is waited for.`
     const isOver = () => signal.aborted
     let trouble = ''
     try {
-      for (let taken = 0; !isOver();) {
+      while (!isOver()) {
         changes.follow(watch.folders)
-        await sleep(Math.max(interval, taken / share), wake.signal)
-        await sleep(wake.signal.aborted ? Math.max(burst, taken / share) : 0, signal)
+        await sleep(Math.max(interval, pace.pause), wake.signal)
+        await sleep(wake.signal.aborted ? Math.max(burst, pace.pause) : 0, signal)
         if (isOver()) return
         wake = new AbortController()
-        const began = performance.now()
         try {
-          if (take(await watch.look({ ...context, now: this.now() }))) return
+          if (take(await pace.timed(() => watch.look({ ...context, now: this.now() })))) return
           trouble = ''
         } catch (error) {
           // A disk that does not answer for a while ends no watch.
@@ -174,7 +173,6 @@ sizes alone. A run that is not there yet is waited for.`
           if (error.message !== trouble) this.alert(error.message)
           trouble = error.message
         }
-        taken = performance.now() - began
       }
     } finally {
       signal.removeEventListener('abort', stop)

@@ -107,6 +107,36 @@ describe('a picture in a terminal', () => {
     }
   })
 
+  it('has ticks at 0 too, as far apart from each other', () => {
+    const ticksOf = (values: readonly number[]) => frameOf([curveOf(values)], ['WER'], options).y.ticks
+    expect(ticksOf([-6, 6]).map(({ text }) => text)).toEqual(['-6', '-4', '-2', '0', '2', '4', '6'])
+    expect(ticksOf([0, 4]).map(({ text }) => text)).toContain('0')
+    const gaps = ticksOf([0, 9]).map(({ at }, index, all) => at - (all[index - 1]?.at ?? 0))
+    for (const gap of gaps.slice(2)) expect(gap).toBeCloseTo(gaps[1] ?? 0)
+  })
+
+  it('has ticks whose texts differ, however close the values lie', () => {
+    for (const close of [1e-3, 1e-7, 1e-12]) {
+      const texts = frameOf([curveOf([1, 1 + close])], ['WER'], options).y.ticks.map(({ text }) => text)
+      expect(new Set(texts).size).toBe(texts.length)
+    }
+  })
+
+  it('says what it goes along', () => {
+    for (const axis of ['step', 'epoch', 'time'] as const) {
+      const frame = frameOf([curveOf([1, 2, 3, 4, 5, 6])], ['WER'], { ...options, axis })
+      for (const width of [30, 60, 80, 200]) {
+        const rows = renderPlot(frame, { ...plain, width })
+        expect(rows.at(-2)).toMatch(axis === 'time' ? / time \(UTC\)$/ : new RegExp(` ${axis}$`))
+        expect(rows.at(-2)?.length).toBeLessThanOrEqual(width)
+      }
+    }
+  })
+
+  it('counts what is too large to be drawn', () => {
+    expect(frameOf([curveOf([1, Infinity, 1e305, NaN, -Infinity])], ['WER'], options).tooLarge).toBe(3)
+  })
+
   it('has a logarithmic scale that begins and ends near the values', () => {
     const frame = frameOf([curveOf([29, 40, 101])], ['WER'], { ...options, log: true })
     expect(frame.y.ticks.map(({ text }) => text)).toEqual(['20', '50', '100', '200'])

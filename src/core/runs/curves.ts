@@ -1,9 +1,9 @@
 /** How metrics went over a training: what was logged, and what the checkpoints say themselves. */
-import { ownValue, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
+import { isSound, ownValue, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { readHistory, type History } from '../checkpoints/layouts/index.js'
 import { directionOf } from '../checkpoints/meta/index.js'
 import { toNumeric } from '../choosing/expression/index.js'
-import { rank } from '../choosing/selection/index.js'
+import { byRecency, rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /** Time is unix seconds. */
@@ -28,16 +28,21 @@ export interface Curve {
   readonly logs: readonly string[]
   /** By x; of equal ones the later value alone. */
   readonly points: readonly CurvePoint[]
-  /** By x, every checkpoint that has the value. */
+  /** By x, the checkpoints that have the value; of equal x the best, else the later alone. */
   readonly checkpoints: readonly CheckpointPoint[]
   /** Null where the direction is not known, or no checkpoint has a value. */
   readonly best: CheckpointPoint | null
 }
 
-/** The first of step, epoch and time that every checkpoint of the runs has. `time` wants them measured. */
+/**
+ * The first of step, epoch and time that every checkpoint of the runs has that tells anything: one that is damaged, or an
+ * average, has no place on a curve. `time` wants them measured.
+ */
 export function axisOf(runs: readonly Run[]): CurveAxis {
   const all = runs.flatMap(({ checkpoints }) => checkpoints)
-  const counted = (axis: 'step' | 'epoch') => all.length > 0 && all.every((one) => one[axis] !== null)
+  const telling = all.filter(({ meta }) => meta.size > 0)
+  const asked = telling.length > 0 ? telling : all
+  const counted = (axis: 'step' | 'epoch') => asked.length > 0 && asked.every((one) => one[axis] !== null)
   if (counted('step')) return 'step'
   return counted('epoch') ? 'epoch' : 'time'
 }
@@ -68,12 +73,17 @@ export async function curvesAlong(
   const counted = axes.filter((axis) => axis !== 'time')
   const histories: ReadonlyMap<CurveAxis, History> =
     counted.length === 0 ? new Map() : await readHistory(storage, run, keys, counted)
-  return axes.map((axis) => ({ axis, curves: curvesFrom(run, keys, axis, histories.get(axis)) }))
+  // Of one state that has two names the second is no point of its own.
+  const checkpoints = byRecency(run.checkpoints).ordered.filter(({ sameAs }) => sameAs === undefined)
+  return axes.map((axis) => ({ axis, curves: curvesFrom({ ...run, checkpoints }, keys, axis, histories.get(axis)) }))
 }
 
+/** The checkpoints of the run are the newest first. */
 function curvesFrom(run: Run, keys: readonly string[], axis: CurveAxis, history: History | undefined): Curve[] {
   return keys.map((key) => {
-    const checkpoints = checkpointPoints(run, key, axis)
+    const all = checkpointPoints(run, key, axis)
+    const best = bestOf(run, key, all)
+    const checkpoints = byX(best === null ? all : [...all, best])
     const own = checkpoints.filter(({ y }) => !Number.isNaN(y))
     const logged = history?.values.get(key) ?? []
     const isLogged = logged.length > 0
@@ -85,20 +95,18 @@ function curvesFrom(run: Run, keys: readonly string[], axis: CurveAxis, history:
       logs,
       points: points.map(({ x, y }) => ({ x, y })),
       checkpoints: own,
-      best: bestOf(run, key, own),
+      best,
     }
   })
 }
 
-/** One that lacks the value is a gap. */
+/** The oldest first; one that lacks the value is a gap. */
 function checkpointPoints({ checkpoints }: Run, key: string, axis: CurveAxis): CheckpointPoint[] {
-  const points = checkpoints
-    .filter(({ sameAs }) => sameAs === undefined)
-    .flatMap((checkpoint): CheckpointPoint[] => {
-      const x = axis === 'time' ? timeOf(checkpoint) : checkpoint[axis]
-      return x === null || !Number.isFinite(x) ? [] : [{ name: checkpoint.name, x, y: valueOf(checkpoint, key) }]
-    })
-  return points.some(({ y }) => !Number.isNaN(y)) ? byX(points) : []
+  const points = checkpoints.toReversed().flatMap((checkpoint): CheckpointPoint[] => {
+    const x = axis === 'time' ? timeOf(checkpoint) : checkpoint[axis]
+    return x === null || !Number.isFinite(x) ? [] : [{ name: checkpoint.name, x, y: valueOf(checkpoint, key) }]
+  })
+  return points.some(({ y }) => !Number.isNaN(y)) ? points : []
 }
 
 function valueOf(checkpoint: Checkpoint, key: string): number {
@@ -110,12 +118,13 @@ function byX<P extends CurvePoint>(points: readonly P[]): P[] {
   return [...last.values()].sort((a, b) => a.x - b.x)
 }
 
+/** The same that `list` marks: whole, and of equal ones the newest. */
 function bestOf({ checkpoints }: Run, key: string, points: readonly CheckpointPoint[]): CheckpointPoint | null {
   const told = checkpoints.find(({ directions }) => directions?.has(key) === true)?.directions?.get(key)
   const kind = told ?? directionOf(key)
   if (kind === undefined) return null
-  const [best] = rank(checkpoints, { kind, key }, 0)
-  return points.find(({ name }) => name === best?.name) ?? null
+  const [best] = rank(checkpoints.filter(isSound), { kind, key }, 0)
+  return points.find(({ name, y }) => name === best?.name && !Number.isNaN(y)) ?? null
 }
 
 /**

@@ -2,7 +2,7 @@
 import { scaleLinear, scaleLog, scaleUtc } from 'd3-scale'
 import { smoothed, type Curve, type CurveAxis, type CurvePoint } from '../../core/runs/index.js'
 import { printable } from '../printable.js'
-import { formatNumber } from '../units.js'
+import { allDigits, formatNumber } from '../units.js'
 
 export interface FrameOptions {
   readonly axis: CurveAxis
@@ -40,8 +40,11 @@ export interface Frame {
   readonly y: { readonly title: string; readonly ticks: readonly Tick[] }
   /** Values that a logarithmic scale has no place for. */
   readonly leftOut: number
+  /** Values too large to be drawn, or infinite. */
+  readonly tooLarge: number
 }
 
+const fewestDigits = 5
 /** A scale from its negative to it still has a length that is a number. */
 const largest = 1e300
 
@@ -69,9 +72,10 @@ export function frameOf(curves: readonly Curve[], labels: readonly string[], opt
   const keys = [...new Set(curves.map(({ key }) => printable(key)))]
   return {
     series,
-    x: { title: options.axis, ticks: x.ticksAt(options.ticks.x) },
+    x: { title: options.axis === 'time' ? 'time (UTC)' : options.axis, ticks: x.ticksAt(options.ticks.x) },
     y: { title: keys.length === 1 ? (keys[0] ?? '') : '', ticks: yTicks(y, options.ticks.y) },
-    leftOut: log ? curves.reduce((sum, curve) => sum + withoutLogarithm(curve), 0) : 0,
+    leftOut: log ? counted(curves, (y) => y <= 0) : 0,
+    tooLarge: counted(curves, (y) => Math.abs(y) >= largest && !(log && y <= 0)),
   }
 }
 
@@ -87,9 +91,13 @@ function extentOf(values: readonly number[]): [number, number] {
   return low > 0 ? [low / 2, low * 1.5] : [low - 1, low + 1]
 }
 
-/** Values of a curve and its checkpoints that are not above 0; one that both tell of once. */
-function withoutLogarithm({ points, checkpoints }: Curve): number {
-  return new Set([...points, ...checkpoints].flatMap(({ x, y }) => (y <= 0 ? [x] : []))).size
+/** Such values of the curves and their checkpoints; one that both tell of once. */
+function counted(curves: readonly Curve[], isSuch: (y: number) => boolean): number {
+  const counts = curves.map(
+    ({ points, checkpoints }) =>
+      new Set([...points, ...checkpoints].flatMap(({ x, y }) => (isSuch(y) ? [x] : []))).size,
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 /** Of a logarithmic scale, from one round number to another: a whole decade would be empty for the most part. */
@@ -129,16 +137,29 @@ type YScale = ReturnType<typeof scaleLinear<number, number>> | ReturnType<typeof
 
 function yTicks(scale: YScale, count: number): Tick[] {
   const all = scale.ticks(count)
-  // A logarithmic scale gives all of a decade: of many those that people count by.
-  const fits = (ticks: readonly number[]) => ticks.length <= count * 1.5
+  const most = count * 1.5
+  const round = 'base' in scale ? roundest(all, most) : all
+  const every = Math.max(1, Math.ceil(round.length / most))
+  const ticks = round.filter((_, index) => index % every === 0)
+  const texts = textsOf(ticks)
+  return ticks.map((tick, index) => ({ at: scale(tick), text: texts[index] ?? '' }))
+}
+
+/** A logarithmic scale gives all of a decade: of many those that people count by. */
+function roundest(ticks: readonly number[], most: number): readonly number[] {
   const byDigits = ['123456789', '125', '13', '1'].map((digits) =>
-    all.filter((tick) => digits.includes(firstDigit(tick))),
+    ticks.filter((tick) => digits.includes(firstDigit(tick))),
   )
-  const round = byDigits.find(fits) ?? all
-  const every = Math.max(1, Math.ceil(round.length / (count * 1.5)))
-  return round
-    .filter((_, index) => index % every === 0)
-    .map((tick) => ({ at: scale(tick), text: formatNumber(Number(tick.toPrecision(6))) }))
+  return byDigits.find(({ length }) => length <= most) ?? ticks
+}
+
+/** With as few digits as tell them apart. */
+function textsOf(ticks: readonly number[]): string[] {
+  for (let digits = fewestDigits; digits < allDigits; digits += 1) {
+    const texts = ticks.map((tick) => formatNumber(Number(tick.toPrecision(digits)), digits))
+    if (new Set(texts).size === texts.length) return texts
+  }
+  return ticks.map((tick) => formatNumber(tick, allDigits))
 }
 
 function firstDigit(value: number): string {

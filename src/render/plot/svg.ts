@@ -64,7 +64,7 @@ function seriesMarkup(series: Series, index: number, { x, y, path }: Draw): stri
   const colour = colourOf(index)
   const d = path([...series.line]) ?? ''
   return [
-    ...(d === '' ? [] : [`<path d="${d}" fill="none" ${strokeOf(index)} stroke-width="1.5"/>`]),
+    ...(d === '' ? [] : [`<path d="${d}" fill="none" ${strokeOf(index)} stroke-width="1.5" stroke-linecap="round"/>`]),
     ...series.marks.map((mark) =>
       markMarkup(mark, mark === series.best ? 6 : 3, colour, mark === series.best, { x, y }),
     ),

@@ -46,7 +46,8 @@ export function renderPlot(frame: Frame, { width, height, colours: isColoured, u
     return `${(text ?? '').padStart(margin)} ${text === undefined ? edge.side : edge.tick}${row}`
   })
   const floor = new Array<string>(inside.width).fill(edge.floor)
-  const shown = fitting(frame.x.ticks, inside.width)
+  // What the axis is stands at its end, where a last text may have to give way.
+  const shown = fitting(frame.x.ticks, inside.width - displayWidth(frame.x.title) - 2, inside.width)
   for (const { column } of shown) floor[column] = edge.down
   return [
     ...(frame.y.title === '' ? [] : [paint('title', frame.y.title)]),
@@ -80,14 +81,14 @@ interface ShownTick {
   readonly text: string
 }
 
-/** Those whose texts do not run into each other. */
-function fitting(ticks: readonly Tick[], width: number): ShownTick[] {
+/** Those whose texts do not run into each other, nor beyond `room`. */
+function fitting(ticks: readonly Tick[], room: number, width: number): ShownTick[] {
   const shown: ShownTick[] = []
   let free = 0
   for (const { at, text } of ticks) {
     const column = Math.round(at * (width - 1))
     const start = Math.min(Math.max(0, column - Math.floor(text.length / 2)), Math.max(0, width - text.length))
-    if (start < free) continue
+    if (start < free || start + text.length > room) continue
     shown.push({ column, start, text })
     free = start + text.length + 2
   }
@@ -97,7 +98,7 @@ function fitting(ticks: readonly Tick[], width: number): ShownTick[] {
 function labelled(ticks: readonly ShownTick[], width: number, title: string): string {
   let row = ''
   for (const { start, text } of ticks) row = row.padEnd(start) + text
-  return row.length + title.length + 2 <= width ? `${row}  ${title}` : row
+  return `${row}  `.padEnd(width - displayWidth(title)) + title
 }
 
 interface LegendOptions {

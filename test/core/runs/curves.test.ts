@@ -73,6 +73,42 @@ describe('a curve', () => {
     expect(checkpoints.map(({ name }) => name)).toEqual(['CKPT+1', 'CKPT+4'])
   })
 
+  it.each(['mmengine', 'mmengine_runner'])(
+    'of %s has its checkpoints on it, along steps and along epochs',
+    async (name) => {
+      cpSync(join(fixtures, name, 'run'), join(folder, 'run'), { recursive: true })
+      const key = name === 'mmengine' ? 'coco/bbox_mAP' : 'cls/accuracy'
+      for (const axis of ['step', 'epoch'] as const) {
+        const found = await curve(join(folder, 'run'), key, axis)
+        expect(found.logs).toHaveLength(1)
+        expect(found.points).toHaveLength(5)
+        for (const { x, y } of found.checkpoints) expect(found.points).toContainEqual({ x, y })
+        expect((await curve(join(folder, 'run'), 'loss', axis)).points).toHaveLength(5)
+      }
+    },
+  )
+
+  it.each([
+    ['yolo', 'fitness', 'epoch3.pt'],
+    ['mmengine', 'coco/bbox_mAP', /epoch_5\.pth$/],
+    ['ultralytics', 'fitness', /./],
+  ])('of %s has the best marked where a copy of it lies beside it', async (name, key, best) => {
+    cpSync(join(fixtures, name, 'run'), join(folder, 'run'), { recursive: true })
+    const found = await curve(join(folder, 'run'), key)
+    expect(found.best?.name).toMatch(best)
+    expect(found.checkpoints).toContainEqual(found.best)
+  })
+
+  it('has of equal values the newest for the best, as list has', async () => {
+    expect((await curve(speechBrain(['2', '1', '1', '3']), 'WER')).best?.name).toBe('CKPT+3')
+  })
+
+  it('goes along what all checkpoints count that tell anything', async () => {
+    const run = speechBrain(['3', '2', '1'])
+    writeFileSync(join(run, 'CKPT+2', 'CKPT.yaml'), '{{{')
+    expect((await curve(run, 'WER')).points.map(({ x }) => x)).toEqual([1, 3])
+  })
+
   it('along the time goes by when the checkpoints were saved', async () => {
     const { points } = await curve(speechBrain(['3', '2']), 'WER', 'time')
     expect(points.map(({ x }) => x)).toEqual([1_700_000_000, 1_700_000_001])

@@ -5,7 +5,7 @@ import { completeSpec } from './engine/complete-counts.js'
 import { roleIn } from './engine/files.js'
 import { scanSpecs } from './engine/scan-specs.js'
 import type { HistorySource, Layout } from './layout.js'
-import type { LayoutSpec, TableSource } from './spec.js'
+import type { Form, LayoutSpec, TableSource } from './spec.js'
 
 export function layoutOf(spec: LayoutSpec): Layout {
   return {
@@ -25,19 +25,30 @@ export function layoutOf(spec: LayoutSpec): Layout {
   }
 }
 
-/** The spec's own logs, and the tables of which it takes facts; each file once. */
+/** The spec's own logs, and the tables of which it takes facts; what one form counts by epochs another may by steps. */
 function historiesOf({ history = [], forms }: LayoutSpec): HistorySource[] {
-  const tables = new Set(forms.flatMap(({ facts = [] }) => facts.filter(isTable)))
-  const byPlace = new Map<string, HistorySource>()
-  for (const table of tables) if (!byPlace.has(table.beside)) byPlace.set(table.beside, historyOf(table))
-  return [...history, ...byPlace.values()]
+  const found = new Map<string, { readonly table: TableSource; readonly forms: Form[] }>()
+  for (const form of forms) {
+    for (const table of (form.facts ?? []).filter(isTable)) {
+      const id = `${table.beside}\n${table.by}`
+      const known = found.get(id) ?? { table, forms: [] }
+      found.set(id, { table: known.table, forms: [...known.forms, form] })
+    }
+  }
+  const formOf = (name: string) => forms.find((form) => form.name.test(name))
+  const tables = [...found.values()].map(({ table, forms: those }): HistorySource => {
+    const isOnly = [...found.values()].every((other) => other.table === table || other.table.beside !== table.beside)
+    if (isOnly) return historyOf(table)
+    return { ...historyOf(table), countsFor: (name) => those.some((one) => one === formOf(name)) }
+  })
+  return [...history, ...tables]
 }
 
 function isTable(source: { readonly from: string }): source is TableSource {
   return source.from === 'csv' || source.from === 'jsonl'
 }
 
-function historyOf({ from, beside, by, column = by, offset = 0, rows }: TableSource): HistorySource {
+function historyOf({ from, beside, by, column = by, offset = 0, rows }: TableSource) {
   const counts = by === 'name' ? {} : { columns: { [by]: column }, add: { [by]: -offset } }
   return { from, beside, ...counts, ...(rows === undefined ? {} : { rows }) }
 }

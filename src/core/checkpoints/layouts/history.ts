@@ -44,13 +44,32 @@ export async function readHistory<A extends Axis>(
   keys: readonly string[],
   axes: readonly A[],
 ): Promise<ReadonlyMap<A, History>> {
-  const gathered = new Map(axes.map((axis) => [axis, new Gathered(keys, axis)]))
-  const layouts = new Set(run.checkpoints.map(({ layout }) => layout))
+  const stepsPerEpoch = stepsPerEpochOf(run)
+  const gathered = new Map(axes.map((axis) => [axis, new Gathered(keys, axis, stepsPerEpoch)]))
   for (const { id, history = [] } of knownLayouts()) {
-    if (!layouts.has(id)) continue
-    for (const source of history) await readSource(storage, run, source, [...gathered.values()])
+    const names = run.checkpoints.filter(({ layout }) => layout === id).map(({ name }) => name)
+    if (names.length === 0) continue
+    for (const source of sourcesFor(names, history)) await readSource(storage, run, source, [...gathered.values()])
   }
   return gathered
+}
+
+/** Of those that count the same log in several ways the first that counts as these checkpoints do. */
+function sourcesFor(names: readonly string[], history: readonly HistorySource[]): HistorySource[] {
+  const told = new Set<string>()
+  return history.filter((source) => {
+    if (!('countsFor' in source)) return true
+    if (told.has(source.beside) || !names.some(source.countsFor)) return false
+    told.add(source.beside)
+    return true
+  })
+}
+
+/** Null where the checkpoints do not say, or not all the same. */
+function stepsPerEpochOf({ checkpoints }: Run): number | null {
+  const ratios = checkpoints.flatMap(({ step, epoch }) => (step === null || !epoch ? [] : [step / epoch]))
+  const [first = null] = ratios
+  return ratios.every((ratio) => ratio === first) ? first : null
 }
 
 async function readSource(
@@ -122,22 +141,36 @@ class Gathered implements History {
   constructor(
     private readonly keys: readonly string[],
     private readonly axis: Axis,
+    private readonly stepsPerEpoch: number | null,
   ) {}
 
   /** True where the row tells something of one of the keys. */
-  add(row: Meta, { columns = {}, add = {} }: Counting): boolean {
-    const column = columns[this.axis]
-    const at = (column === undefined ? countsIn(row) : row).get(column ?? this.axis)
-    if (typeof at !== 'number' || !Number.isFinite(at)) return false
+  add(row: Meta, counting: Counting): boolean {
+    const x = this.placeOf(row, counting)
+    if (x === null) return false
     let isUsed = false
     for (const key of this.keys) {
       const value = row.get(key)
       if (typeof value !== 'number') continue
       const known = this.values.get(key) ?? []
       if (known.length === 0) this.values.set(key, known)
-      if (known.length < mostValues) known.push({ x: at + (add[this.axis] ?? 0), value })
+      if (known.length < mostValues) known.push({ x, value })
       isUsed = true
     }
     return isUsed
+  }
+
+  private placeOf(row: Meta, { columns = {}, add = {} }: Counting): number | null {
+    const place = (axis: Axis): number | null => {
+      const column = columns[axis]
+      const at = (column === undefined ? countsIn(row) : row).get(column ?? axis)
+      return typeof at === 'number' && Number.isFinite(at) ? at + (add[axis] ?? 0) : null
+    }
+    // Such a log's own steps, if it has any, are others: mmengine's validations have the epoch as their `step`.
+    if (this.axis === 'step' && columns.step === undefined && columns.epoch !== undefined) {
+      const epoch = place('epoch')
+      return epoch === null || this.stepsPerEpoch === null ? null : epoch * this.stepsPerEpoch
+    }
+    return place(this.axis)
   }
 }

@@ -119,4 +119,6 @@ interface LogPlace {
   readonly columns?: Readonly<Partial<Record<'step' | 'epoch', string>>>
   readonly add?: Readonly<Partial<Record<'step' | 'epoch', number>>>
   readonly rows?: (row: Meta) => boolean
+  /** Whether the log of a checkpoint of this name counts so; absent: of any. Of several that do the first is taken. */
+  readonly countsFor?: (checkpoint: string) => boolean
 }

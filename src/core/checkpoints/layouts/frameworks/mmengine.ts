@@ -54,6 +54,15 @@ export const mmengine: LayoutSpec = {
   id: 'mmengine',
   title: 'OpenMMLab',
   looks: 'epoch_<N>.pth, iter_<N>.pth or a name of your own, with last_checkpoint',
+  // Between the validations: what the training itself logged.
+  history: [
+    {
+      from: 'jsonl',
+      beside: '*/vis_data/scalars.json',
+      columns: { step: 'iter', epoch: 'epoch' },
+      rows: (row) => row.has('iter'),
+    },
+  ],
   forms: [
     {
       kind: 'file',
