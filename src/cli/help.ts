@@ -31,7 +31,7 @@ const exitStatuses: [string, string][] = [
   ['3', 'nothing found: no run there, or no checkpoint that matches'],
   ['4', 'damaged: what was found is not whole'],
   ['5', 'refused: it would have been unsafe'],
-  ['6', 'partly done: what remains is listed'],
+  ['6', 'partly done: what remains is listed; or what was named cannot be read'],
   ['130', 'interrupted'],
 ]
 

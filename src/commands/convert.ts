@@ -17,7 +17,7 @@ import type { NameMapping } from '../core/tensors/names/index.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
 import { weightsOf, type TensorFile } from '../core/tensors/read/index.js'
 import { findFile, type FoundParamFile } from '../core/runs/index.js'
-import { openSafely } from '../core/runs/open-tensors.js'
+import { openSafely, readingNamed } from '../core/runs/open-tensors.js'
 import {
   compileDtypes,
   dtypeFlag,
@@ -124,13 +124,15 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
       const written = this.flags['dry-run']
         ? null
         : await this.long('writing', (work) =>
-            convert(this.storage, conversion, path, {
-              ...work,
-              force,
-              strictCast,
-              shardSize,
-              onOutdated: (paths) => this.note(renderOutdated(paths)),
-            }),
+            readingNamed(found.path, () =>
+              convert(this.storage, conversion, path, {
+                ...work,
+                force,
+                strictCast,
+                shardSize,
+                onOutdated: (paths) => this.note(renderOutdated(paths)),
+              }),
+            ),
           )
       for (const loss of written === null ? [] : renderLosses(written)) this.alert(loss)
       this.answer(conversionDocument(conversion, written), () => renderConversion(conversion, written, this.output))

@@ -12,7 +12,7 @@ import { CkptError } from '../core/errors.js'
 import { compileMapping } from '../core/tensors/names/index.js'
 import { compareRuns, findFile, openNamed } from '../core/runs/index.js'
 import type { Run } from '../core/checkpoint.js'
-import { isFile, openSafely } from '../core/runs/open-tensors.js'
+import { isFile, openSafely, readingNamed } from '../core/runs/open-tensors.js'
 import type { TensorFile } from '../core/tensors/read/index.js'
 import { filterFlags, keyFlag } from '../cli/tensor-flags.js'
 import { diffDocument, isDifferent, renderDiff, renderUncompared } from '../render/diff.js'
@@ -117,7 +117,9 @@ values cannot be compared: of dtypes below a byte, and complex ones with others.
   private async compare(a: TensorFile, b: TensorFile, comparison: Comparison): Promise<void> {
     const pairs = [...comparison.alike, ...comparison.recast]
     const measured: readonly Measured[] | null = this.flags.values
-      ? await this.long('comparing', (work) => measureValues(a, b, pairs, work))
+      ? await this.long('comparing', (work) =>
+          readingNamed(a.path, () => readingNamed(b.path, () => measureValues(a, b, pairs, work))),
+        )
       : null
     const left = measured === null ? [] : pairs.filter((pair) => !isComparable(pair))
     if (left.length > 0) this.alert(renderUncompared(left))

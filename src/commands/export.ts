@@ -15,7 +15,7 @@ import {
   strictCastFlag,
 } from '../cli/tensor-flags.js'
 import type { Checkpoint } from '../core/checkpoint.js'
-import { CkptError } from '../core/errors.js'
+import { CkptError, exitStatusOf } from '../core/errors.js'
 import { ensureCanPublishFolder } from '../core/changes/publish/index.js'
 import {
   chooseToExport,
@@ -38,7 +38,8 @@ export default class Export extends BaseCommand<typeof Export> {
 generation config, processors and the model card, from the checkpoint and from the run's folder; parts of pipelines, adapters and
 modules in their folders. Nothing that only resuming needs. SpeechBrain's, Keras' and NeMo's files stay in the form that
 their own loaders read, checkpoints of torch.distributed.checkpoint and ZeRO are put together. The folder appears whole, or not at all.
-WHICH is best, latest, the name of a checkpoint, or an expression as for --where; left out, the newest that is whole.`
+WHICH is best, latest, the name of a checkpoint, or an expression as for --where; left out, the newest that is whole.
+Where one before it cannot be read, which says nothing of its bytes, the exit status is 6.`
   static override examples = [
     {
       description: 'the best checkpoint of a run',
@@ -126,7 +127,11 @@ WHICH is best, latest, the name of a checkpoint, or an expression as for --where
         ...work,
         now: this.now(),
         wait,
-        onPassedOver: ({ name, reasons }) => this.alert(`passed over ${printable(name)}: ${reasons.join('; ')}`),
+        onPassedOver: ({ name, reasons }, isUnreadable) => {
+          this.alert(`passed over ${printable(name)}: ${reasons.join('; ')}`)
+          // It may be whole, and then it was the one that was meant.
+          if (isUnreadable) process.exitCode = exitStatusOf.partial
+        },
       }),
     )
   }

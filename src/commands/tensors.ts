@@ -17,6 +17,7 @@ import {
   type NameFilter,
   type TensorFile,
 } from '../core/tensors/read/index.js'
+import { readingNamed } from '../core/runs/open-tensors.js'
 import { named } from '../cli/flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'
@@ -71,9 +72,11 @@ told, with exit status 4. Layers that are alike are shown as one: layers.{0…31
 
   async run(): Promise<void> {
     const matches = await nameFilter(this.flags.include ?? [])
-    const sources = await this.findSources(this.args.what)
-    const files: ListedFile[] = []
-    for (const source of sources) files.push(await this.list(source, matches))
+    const files = await readingNamed(resolve(this.args.what), async () => {
+      const listed: ListedFile[] = []
+      for (const source of await this.findSources(this.args.what)) listed.push(await this.list(source, matches))
+      return listed
+    })
     for (const file of files) {
       if (file.unsafe.length > 0) this.failWith(documentOf(files))
       ensureSafe(file)

@@ -88,7 +88,22 @@ describe('a pin', () => {
     const env = { CKPT_STATE: state }
     expect((await ckpt(['list', one], { env })).stdout).toContain('pinned')
     expect((await ckpt(['list', two], { env })).stdout).not.toContain('pinned')
-    expect((await ckpt(['list', one])).stdout).not.toContain('pinned')
+    expect((await ckpt(['list', one])).stdout).toContain('pinned')
+  })
+
+  it('protects what is pinned where --state said from a prune that is not told of it, or says so', async () => {
+    const run = makeRun(epochs(3))
+    const state = join(temporaryDirectory(), 'state')
+    const [name = ''] = namesIn(run)
+    await ckpt(['pin', join(run, name), '--state', state])
+    const prune = ['prune', run, '--keep', '1', '--verify', 'none', '--yes']
+    expect(await ckpt([...prune, '--dry-run'])).toMatchObject({ status: 0 })
+    renameSync(state, `${state}-away`)
+    expect(await ckpt(prune)).toMatchObject({ status: 5 })
+    expect(namesIn(run)).toHaveLength(3)
+    renameSync(`${state}-away`, state)
+    expect(await ckpt(prune)).toMatchObject({ status: 0 })
+    expect(namesIn(run)).toContain(name)
   })
 })
 

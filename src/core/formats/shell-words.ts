@@ -112,3 +112,8 @@ class WordReader {
 function unclosed(index: number, quote: string): WordMistake {
   return new WordMistake(index, `${quote} is never closed`, `close it, or write \\${quote}`)
 }
+
+/** For a shell: bare where that is safe. */
+export function quoteWord(word: string): string {
+  return /^[\w/.:][\w/.:-]*$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
+}

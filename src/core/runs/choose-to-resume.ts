@@ -2,7 +2,13 @@
 import { describeLacks, isResumable, type Checkpoint, type Finding, type HealthLevel, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
-import { firstWhole, requireKeys, type StartCandidate, type PassedOver } from './pass-over-damaged.js'
+import {
+  firstWhole,
+  requireKeys,
+  type OnPassedOver,
+  type PassedOver,
+  type StartCandidate,
+} from './pass-over-damaged.js'
 import { complete, findLeftovers } from '../checkpoints/layouts/index.js'
 import { bestOrder, rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -29,7 +35,7 @@ export interface ChooseContext extends HealthOptions {
   readonly now: number
   /** Resolves after so many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
-  readonly onPassedOver?: (passed: PassedOver) => void
+  readonly onPassedOver?: OnPassedOver
 }
 
 /**
@@ -89,7 +95,7 @@ function withWeightsPassedOver(
     if (known.has(name) || isResumable(checkpoint)) return []
     return [{ name, reasons: [`a job cannot go on from it: ${describeLacks(checkpoint) ?? 'weights alone'}`] }]
   })
-  for (const one of passed) onPassedOver?.(one)
+  for (const one of passed) onPassedOver?.(one, false)
   return { ...chosen, passedOver: [...chosen.passedOver, ...passed] }
 }
 

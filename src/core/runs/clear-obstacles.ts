@@ -23,7 +23,8 @@ import { findObstacles, type Obstacle, type ObstacleContext, type ObstacleReques
 import { keepBooks, writeBook } from './update-pointers.js'
 import { pointTo } from './point-at-chosen.js'
 import { recordRemovals } from './record-removals.js'
-import { pinsOf, type StateLocation } from './run-with-state.js'
+import { pinsOf } from './protecting-pins.js'
+import type { StateLocation } from './run-with-state.js'
 
 export interface ClearContext extends StateLocation {
   /** Of the run that is changed. */

@@ -5,7 +5,7 @@ import { addFinished, finishDemotions, type Finished, type FinishOptions } from 
 import { CkptError } from '../errors.js'
 import { clearStaging } from '../changes/publish/index.js'
 import { loadRun, resumeOnly } from '../checkpoints/layouts/index.js'
-import { protectingPins } from './run-with-state.js'
+import { protectingPins } from './protecting-pins.js'
 import type { Demotion, StateFolder } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { emptyTrash, type Emptied, type EmptyOptions } from '../changes/trash/index.js'

@@ -1,4 +1,5 @@
 /** Files of tensors that people named, opened for their values. */
+import { sep } from 'node:path'
 import { CkptError, isUnreadable, reasonOf, StorageError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { ensureSafe, openTensors, type TensorFile } from '../tensors/read/index.js'
@@ -9,9 +10,7 @@ import type { FoundParamFile } from './find-file.js'
  * `unreadable` for one that the system refuses to read.
  */
 export async function openSafely(storage: ReadStorage, path: string): Promise<TensorFile> {
-  const file = await openTensors(storage, path).catch((error: unknown) => {
-    throw isRefused(error) ? unreadable(error) : error
-  })
+  const file = await readingNamed(path, () => openTensors(storage, path))
   try {
     ensureSafe(file)
     return file
@@ -21,8 +20,18 @@ export async function openSafely(storage: ReadStorage, path: string): Promise<Te
   }
 }
 
-function isRefused(error: unknown): error is StorageError {
-  return error instanceof StorageError && error.code === 'system' && isUnreadable(error.errno)
+/**
+ * Does `work`, which reads the named file (or folder) `path`; where the system refuses to read on, throws CkptError
+ * `unreadable`. What fails elsewhere, as writing does, is thrown as it is.
+ */
+export async function readingNamed<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const isRefused = error instanceof StorageError && error.code === 'system' && isUnreadable(error.errno)
+    const isOfIt = isRefused && (error.path === path || error.path.startsWith(path + sep))
+    throw isOfIt ? unreadable(error) : error
+  }
 }
 
 /** It may be whole: nothing is known of its bytes. */

@@ -10,6 +10,9 @@ export interface PassedOver {
   readonly reasons: readonly string[]
 }
 
+/** Told of each as it is passed over; `isUnreadable`: the system refused to read it, so it may be whole. */
+export type OnPassedOver = (passed: PassedOver, isUnreadable: boolean) => void
+
 export interface StartCandidate {
   readonly checkpoint: Checkpoint
   /** Those before it, in order, and why not. */
@@ -24,17 +27,18 @@ export interface StartCandidate {
 export async function firstWhole(
   checkpoints: readonly Checkpoint[],
   check: Check,
-  onPassedOver?: (passed: PassedOver) => void,
+  onPassedOver?: OnPassedOver,
 ): Promise<StartCandidate | null> {
   const passedOver: PassedOver[] = []
   let unreadable = 0
   for (const checkpoint of checkpoints) {
     const findings = await check(checkpoint)
     if (findings.length === 0) return { checkpoint, passedOver }
+    const isUnreadable = findings.some(({ grade }) => grade === 'unreadable')
     const passed = { name: checkpoint.name, reasons: findings.map(reasonIn) }
     passedOver.push(passed)
-    if (findings.some(({ grade }) => grade === 'unreadable')) unreadable += 1
-    onPassedOver?.(passed)
+    if (isUnreadable) unreadable += 1
+    onPassedOver?.(passed, isUnreadable)
   }
   const [first] = checkpoints
   if (first === undefined) return null

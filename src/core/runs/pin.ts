@@ -1,20 +1,24 @@
 /** Pinning and unpinning, and telling of pins whose checkpoint is gone. */
 import { join } from 'node:path'
 import type { Run } from '../checkpoint.js'
-import { CkptError, StorageError } from '../errors.js'
+import { CkptError } from '../errors.js'
 import {
-  acquireLock,
-  otherStateFolderOf,
+  otherStatesOf,
+  quietly,
   readDistrustedPins,
+  readPinRecord,
   readPins,
-  refuseWithout,
   stateFolderOf,
   writePins,
   type LockOptions,
   type Pin,
   type StateFolder,
 } from '../changes/state/index.js'
+import { quoteWord } from '../formats/shell-words.js'
 import type { Storage } from '../storage/storage.js'
+import { holding } from './holding.js'
+import { forgetElsewhere, nameElsewhere } from './pins-elsewhere.js'
+import { pinsElsewhere } from './protecting-pins.js'
 import type { StateLocation } from './run-with-state.js'
 
 export interface PinRequest {
@@ -38,15 +42,24 @@ export async function pin(
     goneTold: false,
     ...(until === undefined ? {} : { until }),
   }))
-  await changePins(storage, run, options, (pins) => {
-    for (const one of made) pins.set(one.name, one)
+  const state = await stateFolderOf(storage, run, options.stateDirectory)
+  await holding(storage, state, options, 'a pin', async () => {
+    const takeBack = state.moved === undefined ? null : await nameElsewhere(storage, run, state, options)
+    try {
+      await rewritePins(storage, state, (pins) => {
+        for (const one of made) pins.set(one.name, one)
+      })
+    } catch (error) {
+      await quietly(async () => takeBack?.())
+      throw error
+    }
   })
   return made
 }
 
 /**
- * Takes pins away, wherever they protect. Throws CkptError `refused` where one lies in a folder that is not trusted, and
- * so never changed.
+ * Takes pins away, wherever they protect. Throws CkptError `refused` where one lies in a folder that is not trusted, or
+ * that another `--state` named: there nothing is changed.
  */
 export async function unpin(
   storage: Storage,
@@ -55,19 +68,33 @@ export async function unpin(
   options: LockOptions & StateLocation,
 ): Promise<void> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)
-  const other = options.stateDirectory === undefined ? await otherStateFolderOf(storage, run, state) : null
-  if (other !== null && state.distrusted !== undefined) await refuseDistrusted(storage, other, names)
-  for (const folder of [state, state.distrusted === undefined ? other : null]) {
-    const pins = folder === null ? null : await readPins(storage, folder)
-    if (folder === null || !names.some((name) => pins?.has(name))) continue
-    await changePinsIn(storage, folder, options, (found) => {
-      for (const name of names) found.delete(name)
+  const { trusted, distrusted } = await otherStatesOf(storage, run, state)
+  if (distrusted !== null && state.moved === undefined) await refuseDistrusted(storage, distrusted, names)
+  await refuseElsewhere(storage, run, state, names)
+  for (const folder of [state, ...trusted]) {
+    const pins = await readPins(storage, folder)
+    if (!names.some((name) => pins.has(name))) continue
+    await holding(storage, folder, options, 'a pin', async () => {
+      const left = await rewritePins(storage, folder, (found) => {
+        for (const name of names) found.delete(name)
+      })
+      if (folder.moved !== undefined && left === 0) await forgetElsewhere(storage, folder.moved, trusted, options)
+    })
+  }
+}
+
+async function refuseElsewhere(storage: Storage, run: string, state: StateFolder, names: readonly string[]) {
+  for (const [folder, pins] of await pinsElsewhere(storage, run, state)) {
+    const pinned = names.find((name) => pins.has(name))
+    if (pinned === undefined) continue
+    throw new CkptError('refused', `${pinned} is pinned in ${folder}, which --state named`, {
+      hint: `ckpt unpin ${quoteWord(join(run, pinned))} --state ${quoteWord(folder)}`,
     })
   }
 }
 
 async function refuseDistrusted(storage: Storage, folder: StateFolder, names: readonly string[]): Promise<void> {
-  const pins = await readDistrustedPins(storage, folder)
+  const { pins } = await readDistrustedPins(storage, folder)
   const pinned = names.find((name) => pins.has(name))
   if (pinned === undefined) return
   const path = join(folder.path, 'pins.json')
@@ -80,44 +107,17 @@ async function refuseDistrusted(storage: Storage, folder: StateFolder, names: re
   )
 }
 
-async function changePins(
-  storage: Storage,
-  run: string,
-  options: LockOptions & StateLocation,
-  change: (pins: Map<string, Pin>) => void,
-): Promise<void> {
-  await changePinsIn(storage, await stateFolderOf(storage, run, options.stateDirectory), options, change)
-}
-
-async function changePinsIn(
+/** Gives how many are left. Under the lock of that folder. Throws CkptError `damaged`, StorageError. */
+async function rewritePins(
   storage: Storage,
   state: StateFolder,
-  options: LockOptions,
   change: (pins: Map<string, Pin>) => void,
-): Promise<void> {
-  await holding(storage, state, options, 'a pin', async () => {
-    const pins = new Map(await readPins(storage, state))
-    change(pins)
-    await writePins(storage, state, pins.values())
-  })
-}
-
-/** Like `withLock`, for what cannot be done without a state folder: refused (exit 5) where it cannot be written. */
-export async function holding<T>(
-  storage: Storage,
-  state: StateFolder,
-  options: LockOptions,
-  what: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  const lock = await acquireLock(storage, state, options).catch((error: unknown) => {
-    throw error instanceof StorageError ? refuseWithout(state, what, error) : error
-  })
-  try {
-    return await work()
-  } finally {
-    await lock.release()
-  }
+): Promise<number> {
+  const { pins: before, elsewhere } = await readPinRecord(storage, state)
+  const pins = new Map(before)
+  change(pins)
+  await writePins(storage, state, pins.values(), elsewhere)
+  return pins.size
 }
 
 /** The pins whose checkpoint is not there and of which that has not been told, once it is remembered as told. */
@@ -132,12 +132,15 @@ export async function takeGonePins(
   const back = [...pins.values()].filter((one) => there.has(one.name) && one.goneTold)
   if (untold.length === 0 && back.length === 0) return []
   try {
-    await changePins(storage, run.path, options, (current) => {
-      for (const one of [...untold, ...back]) {
-        const known = current.get(one.name)
-        if (known !== undefined) current.set(one.name, { ...known, goneTold: !there.has(one.name) })
-      }
-    })
+    const state = await stateFolderOf(storage, run.path, options.stateDirectory)
+    await holding(storage, state, options, 'a pin', () =>
+      rewritePins(storage, state, (current) => {
+        for (const one of [...untold, ...back]) {
+          const known = current.get(one.name)
+          if (known !== undefined) current.set(one.name, { ...known, goneTold: !there.has(one.name) })
+        }
+      }),
+    )
   } catch (error) {
     // It cannot be remembered, so it is told again: better than never.
     if (!(error instanceof CkptError)) throw error

@@ -27,7 +27,8 @@ import { withChoices, type ByHand } from './plan-by-hand.js'
 import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open-run.js'
 import { setAsideReasons } from './set-aside.js'
-import { pinsOf, type StateLocation } from './run-with-state.js'
+import { pinsOf } from './protecting-pins.js'
+import type { StateLocation } from './run-with-state.js'
 
 /** What is to stay and what may go, as `ckpt prune` is asked. */
 export interface PruneRequest {

@@ -22,7 +22,8 @@ import type { DiskUse, DiskUses } from './disk-use.js'
 import { examine } from './open-run.js'
 import { previewPrune, type PrunePreview, type PruneRequest } from './prune.js'
 import { arrange } from './rank-and-filter.js'
-import { pinsOf, type StateLocation } from './run-with-state.js'
+import { pinsOf } from './protecting-pins.js'
+import type { StateLocation } from './run-with-state.js'
 import { setAsideReasons } from './set-aside.js'
 
 /** Keys that curves are drawn of: a framework that logs hundreds has them in its logs. */

@@ -2,19 +2,7 @@
 import { relative } from 'node:path'
 import { isUnreadable, StorageError } from '../errors.js'
 import { withHealth, type Checkpoint, type Finding, type Run } from '../checkpoint.js'
-import {
-  longestByName,
-  otherStateFolderOf,
-  readDemotions,
-  readDistrustedPins,
-  readGroupMoves,
-  readPins,
-  stateFolderOf,
-  unknownPins,
-  type Demotion,
-  type Pin,
-  type StateFolder,
-} from '../changes/state/index.js'
+import { readDemotions, readGroupMoves, stateFolderOf, type Demotion } from '../changes/state/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /** Where state lies; left out: `<parent of the run>/.ckpt/<run's name>`. */
@@ -78,36 +66,4 @@ function withDemotion(checkpoint: Checkpoint, demotions: ReadonlyMap<string, Dem
   const gone = demotion.dropped.filter(({ key }) => (key === null ? demotion.finished : !there.has(key)))
   if (keyed.length > 0 && !gone.some(({ key }) => key !== null)) return checkpoint
   return gone.length === 0 ? checkpoint : { ...checkpoint, demoted: gone.map(({ name, key }) => ({ name, key })) }
-}
-
-/** The run's pins by the checkpoint's name. Throws as `protectingPins`; `refused` where the system does not show them. */
-export async function pinsOf(
-  storage: ReadStorage,
-  run: Pick<Run, 'path'>,
-  stateLocation: StateLocation,
-): Promise<ReadonlyMap<string, Pin>> {
-  const { stateDirectory } = stateLocation
-  const state = await stateFolderOf(storage, run.path, stateDirectory)
-  // Who names a folder wants what is remembered there, and nothing else.
-  const read = stateDirectory === undefined ? protectingPins(storage, run.path, state) : readPins(storage, state)
-  return read.catch((error: unknown) => {
-    throw error instanceof StorageError && isUnreadable(error.errno) ? unknownPins(state.path, error) : error
-  })
-}
-
-/**
- * What is pinned in this state folder, or in the other one that the run may have: nothing is deleted because a folder
- * is trusted no more, or again. Throws CkptError `damaged`, `refused` (there may be pins that cannot be read),
- * StorageError.
- */
-export async function protectingPins(
-  storage: ReadStorage,
-  run: string,
-  state: StateFolder,
-): Promise<ReadonlyMap<string, Pin>> {
-  const pins = await readPins(storage, state)
-  const other = await otherStateFolderOf(storage, run, state)
-  if (other === null) return pins
-  const more = await (state.distrusted === undefined ? readPins(storage, other) : readDistrustedPins(storage, other))
-  return longestByName([...more.values(), ...pins.values()])
 }

@@ -3,7 +3,7 @@ import { timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { measure } from '../checkpoints/layouts/index.js'
 import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { holding } from './pin.js'
+import { holding } from './holding.js'
 import { readIfAllowed, type StateLocation } from './run-with-state.js'
 
 /** By the checkpoint's name, of those marked and still the same, in words. Throws CkptError `damaged`, StorageError. */

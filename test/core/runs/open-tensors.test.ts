@@ -1,7 +1,8 @@
 /** A file of tensors that the system refuses to read is none that is broken. */
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openSafely } from '../../../src/core/runs/open-tensors.js'
+import { openSafely, readingNamed } from '../../../src/core/runs/open-tensors.js'
+import { StorageError } from '../../../src/core/errors.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { refusingStorage } from '../../refusing-storage.js'
 import { makeFolder, write } from '../checkpoints/layouts/folders.js'
@@ -20,6 +21,14 @@ describe('a source of tensors', () => {
       })
     },
   )
+
+  it('that fails amid its values is unreadable, and what fails elsewhere is not', async () => {
+    const failing = (at: string) =>
+      readingNamed(path, async () => Promise.reject(new StorageError(at, 'EIO', `${at}: EIO`)))
+    await expect(failing(path)).rejects.toMatchObject({ code: 'unreadable' })
+    await expect(failing(join(path, 'shard'))).rejects.toMatchObject({ code: 'unreadable' })
+    await expect(failing(`${path}.out`)).rejects.toMatchObject({ code: 'system' })
+  })
 
   it('that is not there, or is broken, is told as that', async () => {
     const missing = openSafely(localStorage(), join(path, '..', 'other.safetensors'))

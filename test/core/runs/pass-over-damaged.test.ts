@@ -50,6 +50,20 @@ describe('what the system refused to read', () => {
     })
   })
 
+  it('is told as such when it is passed over', async () => {
+    const told: [string, boolean][] = []
+    const findings: Record<string, Finding[]> = { c: damage, b: [refused] }
+    await firstWhole(
+      checkpoints,
+      async ({ name }) => findings[name] ?? [],
+      ({ name }, isUnreadable) => void told.push([name, isUnreadable]),
+    )
+    expect(told).toEqual([
+      ['c', false],
+      ['b', true],
+    ])
+  })
+
   it('lacks nothing that is known of', () => {
     const closed = checkpointAt('/run', 'b', {
       health: { ...checkpointAt('/run', 'b').health, grade: 'unreadable', findings: [refused] },

@@ -22,7 +22,18 @@ export { isNameInside } from './name-inside.js'
 export { isNeutralName, neutralName } from './neutral-name.js'
 export type { Owner, Processes } from './lock-owner.js'
 export { isSameProof, readProven, writeProven, type Proven } from './proven-whole.js'
-export { isInForce, longestByName, readDistrustedPins, readPins, unknownPins, writePins, type Pin } from './pins.js'
+export {
+  isInForce,
+  longestByName,
+  pinsPath,
+  readDistrustedPins,
+  readPinRecord,
+  readPins,
+  unknownPins,
+  writePins,
+  type Pin,
+  type PinRecord,
+} from './pins.js'
 export { quietly, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 export { isCount, isInode, isList, isText, isTime } from './schema.js'
 export { forgetStopRequest, readStopRequest, writeStopRequest, type StopTime } from './stop-request.js'
@@ -30,7 +41,9 @@ export { readSetAside, writeSetAside, type SetAside } from './set-aside.js'
 export {
   makeInside,
   makeState,
-  otherStateFolderOf,
+  otherStatesOf,
+  ownStateFolderOf,
+  pointedStateFolderOf,
   refuseWithout,
   removeEmpty,
   stateFolderOf,

@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
-import { CkptError, StorageError, UntrustedError } from '../../errors.js'
+import { CkptError, isFull, StorageError, UntrustedError } from '../../errors.js'
 import type { ReadStorage, Stat, Storage } from '../../storage/storage.js'
 
 export interface StateFolder {
@@ -20,6 +20,16 @@ export interface StateFolder {
   readonly above?: readonly string[]
   /** The one beside the run, where this takes its place because that cannot be trusted. */
   readonly distrusted?: StateFolder
+  /** The folder that the user has named (`--state DIR`), where this lies in it; absolute once it is there. */
+  readonly moved?: string
+}
+
+/** What else may hold pins of a run. */
+export interface OtherStates {
+  /** Beside the run, or the user's own; they may be read and written. */
+  readonly trusted: readonly StateFolder[]
+  /** Beside the run; only ever looked at. */
+  readonly distrusted: StateFolder | null
 }
 
 /**
@@ -28,13 +38,11 @@ export interface StateFolder {
  * runs, of which several are called `save`, so each has a folder in it that is named after its whole path.
  */
 export async function stateFolderOf(storage: ReadStorage, run: string, moved?: string): Promise<StateFolder> {
-  const [resolved] = await storage.resolve([run])
-  const real = resolved?.ok === true ? resolved.value : run
+  const [real = run, named] = await realPaths(storage, moved === undefined ? [run] : [run, moved])
   const owner = await ownerOf(storage, real)
-  if (moved !== undefined) return guarded(storage, withinFolder(moved, real), owner)
-  const outer = join(dirname(real), '.ckpt')
-  const shared = { path: join(outer, basename(real)), own: [outer, join(outer, basename(real))] }
-  const distrust = await whyUntrusted(storage, await guarded(storage, shared, owner))
+  if (moved !== undefined)
+    return { ...(await guarded(storage, withinFolder(moved, real), owner)), moved: named ?? moved }
+  const { shared, distrust } = await besideRun(storage, real, owner)
   if (distrust === null) return shared
   const own = await ownFolder(storage, real)
   if (own === null) return shared
@@ -42,22 +50,62 @@ export async function stateFolderOf(storage: ReadStorage, run: string, moved?: s
   return { ...own, distrusted: shared }
 }
 
+async function realPaths(storage: ReadStorage, paths: readonly string[]): Promise<string[]> {
+  const resolved = await storage.resolve(paths)
+  return paths.map((path, index) => {
+    const real = resolved[index]
+    return real?.ok === true ? real.value : path
+  })
+}
+
+async function besideRun(storage: ReadStorage, real: string, owner: Stat | null) {
+  const outer = join(dirname(real), '.ckpt')
+  const shared: StateFolder = { path: join(outer, basename(real)), own: [outer, join(outer, basename(real))] }
+  return { shared, distrust: await whyUntrusted(storage, await guarded(storage, shared, owner)) }
+}
+
 /**
- * The other folder in which the user may have pinned checkpoints of the run: the one beside it, which is not trusted
- * (any more), or the user's own, from a time when that was so. Whatever lies in the first is only ever looked at.
+ * The other folders in which the user may have pinned checkpoints of the run: the one beside it (which may be trusted
+ * no more), and the user's own, from a time when that was so. Those that `--state` named are told by their records.
  */
-export async function otherStateFolderOf(
-  storage: ReadStorage,
-  run: string,
-  { distrusted }: StateFolder,
-): Promise<StateFolder | null> {
-  if (distrusted !== undefined) return guarded(storage, distrusted, null, null)
+export async function otherStatesOf(storage: ReadStorage, run: string, state: StateFolder): Promise<OtherStates> {
+  if (state.distrusted !== undefined) return { trusted: [], distrusted: await onlyLookedAt(storage, state.distrusted) }
+  const [real = run] = await realPaths(storage, [run])
+  const own = await ownFolderIfThere(storage, real)
+  if (state.moved === undefined) return { trusted: own, distrusted: null }
+  const { shared, distrust } = await besideRun(storage, real, await ownerOf(storage, real))
+  if (distrust === null) return { trusted: [shared, ...own], distrusted: null }
+  return { trusted: own, distrusted: await onlyLookedAt(storage, shared) }
+}
+
+/** Whoever it belongs to. */
+async function onlyLookedAt(storage: ReadStorage, state: StateFolder): Promise<StateFolder> {
+  return guarded(storage, state, null, null)
+}
+
+async function ownFolderIfThere(storage: ReadStorage, real: string): Promise<StateFolder[]> {
   const { stateHome } = storage.custody
-  if (stateHome === null) return null
-  const [resolved] = await storage.resolve([run])
-  const real = resolved?.ok === true ? resolved.value : run
+  if (stateHome === null) return []
   const [there] = await storage.lstat([withinFolder(join(stateHome, 'ckpt'), real).path])
-  return there?.ok === true ? ownFolder(storage, real) : null
+  const own = there?.ok === true ? await ownFolder(storage, real) : null
+  return own === null ? [] : [own]
+}
+
+/** The user's own folder for the run, there or not. Null where this user has no place for state. */
+export async function ownStateFolderOf(storage: ReadStorage, run: string): Promise<StateFolder | null> {
+  const [real = run] = await realPaths(storage, [run])
+  return ownFolder(storage, real)
+}
+
+/**
+ * The run's state in a folder that a record names: only to be read. Whoever can write beside the run can have named
+ * any folder, so nothing of it is guarded but the run's own in it, which may be no link.
+ */
+export async function pointedStateFolderOf(storage: ReadStorage, run: string, folder: string): Promise<StateFolder> {
+  const [real = run] = await realPaths(storage, [run])
+  const { path } = withinFolder(folder, real)
+  const { user } = storage.custody
+  return guarded(storage, { path, own: [path] }, await ownerOf(storage, real), user, false)
 }
 
 /** In a folder that serves many runs. */
@@ -73,18 +121,21 @@ async function ownerOf(storage: ReadStorage, path: string): Promise<Stat | null>
   return dirname(path) === path ? null : ownerOf(storage, dirname(path))
 }
 
-/** From now on nothing in it is reached through a link. `user` null: whoever it belongs to. */
+/**
+ * From now on nothing in it is reached through a link. `user` null: whoever it belongs to. A folder that the user has
+ * named may be a link itself; `.ckpt`, or one that a record names (`mayBeLink` false), may not.
+ */
 async function guarded(
   storage: ReadStorage,
   state: StateFolder,
   heir: Stat | null,
   user = storage.custody.user,
+  mayBeLink = basename(state.own[0] ?? state.path) !== '.ckpt',
 ): Promise<StateFolder> {
   const [outer = state.path] = state.own
   const [there, above] = await storage.resolve([outer, dirname(outer)])
   const plain = above?.ok === true ? join(above.value, basename(outer)) : outer
-  // `.ckpt` may be no link; a folder that the user has named may be one.
-  const real = basename(outer) !== '.ckpt' && there?.ok === true ? there.value : plain
+  const real = mayBeLink && there?.ok === true ? there.value : plain
   storage.guard({
     kind: 'state',
     outer,
@@ -140,8 +191,11 @@ export async function makeInside(storage: Storage, state: StateFolder, name: str
 
 /** What `makeInside` and its like throw, as the refusal of something that cannot be done without a state folder. */
 export function refuseWithout(state: StateFolder, what: string, error: CkptError): CkptError {
+  const isNoRoom = error instanceof StorageError && isFull(error.errno)
   return new CkptError('refused', `${what} cannot be recorded in ${state.path}: ${error.message}`, {
-    hint: 'name a folder that can be written: --state DIR, or CKPT_STATE in the environment',
+    hint: isNoRoom
+      ? 'make some room first: ckpt prune and ckpt rm need no record to remove checkpoints'
+      : 'name a folder that can be written: --state DIR, or CKPT_STATE in the environment',
     cause: error,
   })
 }

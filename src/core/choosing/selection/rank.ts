@@ -1,5 +1,6 @@
 /** `--min`, `--max`, `--by`: the best first. */
 import { stateOf, type Checkpoint } from '../../checkpoint.js'
+import { quoteWord } from '../../formats/shell-words.js'
 import { toNumeric, type Expression } from '../expression/index.js'
 import { scopeOf } from './scope.js'
 
@@ -114,9 +115,4 @@ function describeCriterion(order: Criterion): string {
 export function namesIn(order: Order): string[] {
   if (order.kind === 'named') return []
   return [order, ...(order.then ?? [])].flatMap((one) => (one.kind === 'by' ? [...one.expression.names] : [one.key]))
-}
-
-/** For a shell: bare where that is safe. */
-function quoteWord(word: string): string {
-  return /^[\w/.:][\w/.:-]*$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -4,17 +4,20 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadRun, readHistory } from '../../../../src/core/checkpoints/layouts/index.js'
 import { parseExpression } from '../../../../src/core/choosing/expression/index.js'
+import { bestOrder, rank } from '../../../../src/core/choosing/selection/index.js'
 import { carryOut, intentOf, openRun, planPrune } from '../../../../src/core/runs/index.js'
+import { arrange } from '../../../../src/core/runs/rank-and-filter.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeFolder, write } from './folders.js'
 import { dict, tensor, torchFile } from './lightning-files.js'
 
 const storage = localStorage()
 
-function saved(epoch: number, iter: number): Uint8Array {
+function saved(epoch: number, iter: number, best?: { readonly file: string; readonly score: number }): Uint8Array {
+  const messages = best === undefined ? {} : { best_ckpt: best.file, best_score: best.score }
   return torchFile(
     dict({
-      meta: dict({ epoch, iter, time: 'Mon Jan  1 00:00:00 2024' }),
+      meta: dict({ epoch, iter, time: 'Mon Jan  1 00:00:00 2024', hook_msgs: dict(messages) }),
       state_dict: dict({ 'backbone.weight': tensor(epoch, iter) }),
       optimizer: dict({ state: dict({}) }),
     }),
@@ -59,6 +62,34 @@ it('step 0 is not an epoch either', async () => {
     '20240101_000000/vis_data/scalars.json': lines({ acc: 0.1, step: 0 }, { acc: 0.5, step: 1 }),
   })
   expect(await metricsIn(root, 'acc')).toEqual({ 'epoch_0.pth': undefined, 'epoch_1.pth': 0.5 })
+})
+
+describe('the best', () => {
+  const row = (step: number, mAP: number) => ({ 'coco/bbox_mAP': mAP, 'coco/bbox_mAP_50': 1 - mAP, step })
+  const best = { file: 'work_dirs/x/best_coco_bbox_mAP_epoch_1.pth', score: 1 }
+  const files = {
+    'epoch_1.pth': saved(1, 4),
+    'epoch_2.pth': saved(2, 8, best),
+    'epoch_3.pth': saved(3, 12, best),
+    '20240101_000000/vis_data/scalars.json': lines(row(1, 0.5), row(2, 0.7), row(3, 0.2)),
+  }
+
+  it('is named with its metric and value, of which the name of its file tells', async () => {
+    const { checkpoints } = await loadRun(storage, write(makeFolder(), files))
+    expect(checkpoints.find(({ name }) => name === 'epoch_3.pth')?.pointsTo).toContainEqual({
+      label: 'best_ckpt',
+      name: 'best_coco_bbox_mAP_epoch_1.pth',
+      purpose: 'best',
+      metric: 'coco/bbox_mAP',
+      value: 1,
+    })
+  })
+
+  it('is the best by that metric where its file is gone', async () => {
+    const { checkpoints } = await openRun(storage, write(makeFolder(), files))
+    const { ordered } = await arrange(storage, checkpoints, { orders: [], where: [] }, 1e9)
+    expect(rank(ordered, bestOrder(ordered), 1e9)[0]?.name).toBe('epoch_2.pth')
+  })
 })
 
 describe('mmcv', () => {

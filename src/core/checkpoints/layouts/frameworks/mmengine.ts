@@ -7,7 +7,7 @@
  * `<timestamp>.log.json`, and say with `mode` what they are.
  */
 import { basename } from 'node:path'
-import type { Meta } from '../../../checkpoint.js'
+import type { Meta, Pointer } from '../../../checkpoint.js'
 import type { FactSource, LayoutSpec } from '../spec.js'
 
 const inside: FactSource = {
@@ -16,7 +16,9 @@ const inside: FactSource = {
     step: ['meta', 'iter'],
     epoch: ['meta', 'epoch'],
     '#best': ['message_hub', 'runtime_info', 'best_ckpt'],
+    '#best score': ['message_hub', 'runtime_info', 'best_score'],
     '#mmcv best': ['meta', 'hook_msgs', 'best_ckpt'],
+    '#mmcv best score': ['meta', 'hook_msgs', 'best_score'],
   },
   has: { '#optimizer': 'optimizer' },
 }
@@ -40,6 +42,28 @@ const mmcvValidations = {
   leave,
   rows: (row: Meta): boolean => row.get('mode') === 'val',
 } as const
+
+/**
+ * The file that `save_best` wrote last. Its name has the metric, `/` as `_` (`_save_best_checkpoint`): `coco/bbox_mAP` in
+ * `best_coco_bbox_mAP_epoch_2.pth`.
+ */
+function namedBest(facts: Meta): Pointer[] {
+  const path = facts.get('#best') ?? facts.get('#mmcv best')
+  if (typeof path !== 'string') return []
+  const name = basename(path)
+  const judged = /^best_(?<metric>.+)_(?:epoch|iter)_\d+\.pth$/.exec(name)?.groups?.['metric']
+  const metric = [...facts.keys()].find((key) => key.replaceAll('/', '_') === judged)
+  const value = facts.get('#best score') ?? facts.get('#mmcv best score')
+  return [
+    {
+      label: 'best_ckpt',
+      name,
+      purpose: 'best',
+      ...(metric === undefined ? {} : { metric }),
+      ...(typeof value === 'number' ? { value } : {}),
+    },
+  ]
+}
 
 const byEpoch = [
   { ...validations, by: 'epoch' },
@@ -87,10 +111,7 @@ export const mmengine: LayoutSpec = {
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
   ],
-  namedBy: (facts) => {
-    const path = facts.get('#best') ?? facts.get('#mmcv best')
-    return typeof path === 'string' ? [{ label: 'best_ckpt', name: basename(path), purpose: 'best' }] : []
-  },
+  namedBy: namedBest,
   // Where links are not to be had, mmcv copies.
   copies: { names: /^latest\.pth$/, by: ['file', 'content'] },
   pointers: [

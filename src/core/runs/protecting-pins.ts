@@ -1,0 +1,120 @@
+/** What is pinned of a run, in whichever folder that is remembered. */
+import type { Run } from '../checkpoint.js'
+import { CkptError, isUnreadable, StorageError } from '../errors.js'
+import {
+  longestByName,
+  otherStatesOf,
+  pinsPath,
+  pointedStateFolderOf,
+  readDistrustedPins,
+  readPinRecord,
+  readPins,
+  stateFolderOf,
+  unknownPins,
+  type Pin,
+  type PinRecord,
+  type StateFolder,
+} from '../changes/state/index.js'
+import type { ReadStorage } from '../storage/storage.js'
+import type { StateLocation } from './run-with-state.js'
+
+/** The run's pins by the checkpoint's name. Throws as `protectingPins`; `refused` where the system does not show them. */
+export async function pinsOf(
+  storage: ReadStorage,
+  run: Pick<Run, 'path'>,
+  { stateDirectory }: StateLocation,
+): Promise<ReadonlyMap<string, Pin>> {
+  const state = await stateFolderOf(storage, run.path, stateDirectory)
+  return protectingPins(storage, run.path, state).catch((error: unknown) => {
+    throw error instanceof StorageError && isUnreadable(error.errno) ? unknownPins(state.path, error) : error
+  })
+}
+
+/**
+ * What is pinned in this state folder, in another one that the run may have, or in one that `--state` named once:
+ * nothing is deleted because a folder is trusted no more, or again, or because another one is in use. Throws CkptError
+ * `damaged`, `refused` (there may be pins that cannot be read), StorageError.
+ */
+export async function protectingPins(
+  storage: ReadStorage,
+  run: string,
+  state: StateFolder,
+): Promise<ReadonlyMap<string, Pin>> {
+  const records = await pinRecordsOf(storage, run, state)
+  const elsewhere = await readPointed(storage, run, state, records)
+  // The last of equals counts: that of the folder in use.
+  const all = [...elsewhere.values(), ...records.map(({ record }) => record.pins).toReversed()]
+  return longestByName(all.flatMap((pins) => [...pins.values()]))
+}
+
+/**
+ * The pins in folders that `--state` named when they were made and that are not in use now, by folder. Throws as
+ * `protectingPins`.
+ */
+export async function pinsElsewhere(
+  storage: ReadStorage,
+  run: string,
+  state: StateFolder,
+): Promise<ReadonlyMap<string, ReadonlyMap<string, Pin>>> {
+  return readPointed(storage, run, state, await pinRecordsOf(storage, run, state))
+}
+
+interface FoundRecord {
+  readonly path: string
+  readonly record: PinRecord
+  /** What cannot be read of it is told and stops nothing. */
+  readonly isLenient?: boolean
+}
+
+/** That of the folder in use is the first. */
+async function pinRecordsOf(storage: ReadStorage, run: string, state: StateFolder): Promise<FoundRecord[]> {
+  const { trusted, distrusted } = await otherStatesOf(storage, run, state)
+  const found: FoundRecord[] = []
+  for (const folder of [state, ...trusted]) {
+    found.push({ path: pinsPath(folder), record: await readPinRecord(storage, folder) })
+  }
+  if (distrusted === null) return found
+  // Anybody may have put there what cannot be read: to name another folder is the way on.
+  const isLenient = state.moved !== undefined
+  const read = () => readDistrustedPins(storage, distrusted)
+  const record = isLenient ? await orTold(storage, read) : await read()
+  return record === null ? found : [...found, { path: pinsPath(distrusted), record, isLenient }]
+}
+
+async function orTold<T>(storage: ReadStorage, read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    storage.custody.warn(`${error.message}; that folder is not trusted, so nothing waits for it`)
+    return null
+  }
+}
+
+/** Throws CkptError `refused` for a folder that cannot be read, is not trusted or is not there. */
+async function readPointed(storage: ReadStorage, run: string, { moved }: StateFolder, records: readonly FoundRecord[]) {
+  const found = new Map<string, ReadonlyMap<string, Pin>>()
+  for (const { path, record, isLenient = false } of records) {
+    for (const folder of record.elsewhere) {
+      if (folder === moved || found.has(folder)) continue
+      const read = () => readPinsIn(storage, run, folder, path)
+      const pins = isLenient ? await orTold(storage, read) : await read()
+      if (pins !== null) found.set(folder, pins)
+    }
+  }
+  return found
+}
+
+async function readPinsIn(storage: ReadStorage, run: string, folder: string, namedBy: string) {
+  const pointed = await pointedStateFolderOf(storage, run, folder)
+  try {
+    // Not there is not empty: a disk may not be mounted, and whoever takes the last pin away takes the name away too.
+    const [listing] = await storage.list([pointed.path])
+    if (listing?.ok === false) throw listing.error
+    return await readPins(storage, pointed)
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    const hint = `make it readable again; where its pins are to count no more, take ${folder} out of "elsewhere" in ${namedBy}`
+    throw unknownPins(pointed.path, error, hint)
+  }
+}
