@@ -8,6 +8,22 @@ const noProcess = {
 }
 const restrictImports = (...patterns) => ({ 'no-restricted-imports': ['error', { patterns }] })
 
+/** Hints read as one voice: they go on behind `hint:`, and end without a full stop. */
+const hints = ['Literal[value=/^[A-Z][a-z ]/]', 'Literal[value=/[.]$/]'].concat([
+  'TemplateLiteral > TemplateElement:first-child[value.raw=/^[A-Z][a-z ]/]',
+  'TemplateLiteral > TemplateElement:last-child[value.raw=/[.]$/]',
+])
+const restrictSyntax = (...others) => ({
+  'no-restricted-syntax': [
+    'error',
+    ...hints.map((text) => ({
+      selector: `Property[key.name='hint'] > ${text}`,
+      message: 'a hint begins with a small letter and ends without a full stop',
+    })),
+    ...others,
+  ],
+})
+
 /** Core is pure: no terminal, clock or process, and the file system through core/storage alone. */
 const pureCore = [
   {
@@ -15,10 +31,10 @@ const pureCore = [
     rules: {
       ...restrictImports(noFileSystem, noProcess),
       'no-restricted-globals': ['error', 'process', 'console'],
-      'no-restricted-syntax': [
-        'error',
-        { selector: "MemberExpression[object.name='Date'][property.name='now']", message: 'the clock is passed in' },
-      ],
+      ...restrictSyntax({
+        selector: "MemberExpression[object.name='Date'][property.name='now']",
+        message: 'the clock is passed in',
+      }),
     },
   },
   { files: ['src/core/storage/**/*.ts'], rules: restrictImports(noProcess) },
@@ -45,6 +61,7 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
     },
   },
+  { files: ['src/**/*.ts'], rules: restrictSyntax() },
   ...pureCore,
   {
     files: ['src/**/*.ts'],

@@ -1,5 +1,7 @@
 /** `--columns`: the columns by name, or what is added to and taken from those that there would be. */
 import { CkptError } from '../core/errors.js'
+import { builtInNames, describeUnknownKey, type UnknownKey } from '../core/choosing/selection/index.js'
+import { printable } from '../render/printable.js'
 
 export type ColumnChoice =
   | { readonly kind: 'these'; readonly names: readonly string[] }
@@ -46,4 +48,17 @@ export function changedColumns(
         )
       : last + 1
   return [...kept.slice(0, at), ...added, ...kept.slice(at)]
+}
+
+/** A column, or a key to sort by, that no checkpoint has is a slip. Throws CkptError `usage` for the first of them. */
+export function refuseUnknown(unknown: readonly UnknownKey[], root: string): void {
+  const slip = unknown.find(({ name, elsewhere }) => elsewhere !== true && !builtInNames.includes(name))
+  if (slip === undefined) return
+  const { name, nearest } = slip
+  throw new CkptError('usage', describeUnknownKey({ name }), {
+    hint:
+      nearest === undefined
+        ? `see what there is: ckpt show ${printable(root)}`
+        : `did you mean ${JSON.stringify(nearest)}?`,
+  })
 }

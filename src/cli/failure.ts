@@ -61,12 +61,17 @@ export function toFailure(error: unknown, command: FailedCommand | null): Failur
   }
 }
 
+/** What -r is for where it does not take each of them by itself. */
+const purposes: Readonly<Record<string, string | undefined>> = {
+  recover: 'where they are folders of one job, each start of which made a new one',
+}
+
 /** By what the command that was typed can do with all of them. */
 function hintForSeveral({ root }: SeveralRunsError, command: FailedCommand | null): string {
   const takesAll = command?.flags.includes('recursive') === true
   const all = takesAll ? `ckpt ${command.name} -r '${root}'` : `ckpt runs '${root}'`
-  const purpose = takesAll ? 'for all of them' : 'see how they did'
-  return `Name one of them; ${purpose}: ${all}`
+  const purpose = takesAll ? (purposes[command.name] ?? 'for all of them') : 'see how they did'
+  return `name one of them; ${purpose}: ${all}`
 }
 
 function isParseError(error: unknown): error is Error {

@@ -4,8 +4,10 @@ import { parseExpression } from '../core/choosing/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
 import type { PruneRequest, Query } from '../core/runs/index.js'
 import type { Criterion, Order } from '../core/choosing/selection/index.js'
+import { whatRunsAre } from '../core/checkpoints/layouts/index.js'
 import { readTraining } from './flags.js'
 import { printable } from '../render/printable.js'
+import { plural } from '../render/units.js'
 
 export interface SelectionFlags {
   readonly min?: readonly string[] | undefined
@@ -57,6 +59,16 @@ export function onlyOrder(query: Query): Order | undefined {
     })
   }
   return query.orders[0]
+}
+
+/** What is told where there is no run below any of `roots`; `unreadable` folders there could not be looked into. */
+export function noRunBelow(roots: readonly string[], unreadable = 0): CkptError {
+  const places = roots.map(printable).join(', ')
+  const message = `no run in ${places} or below ${roots.length === 1 ? 'it' : 'them'}`
+  if (unreadable === 0) return new CkptError('not-found', message, { hint: whatRunsAre })
+  return new CkptError('partial', `${message}, but ${plural(unreadable, 'folder')} there could not be read`, {
+    hint: `see which: find ${roots.map((root) => `'${printable(root)}'`).join(' ')} -type d ! -readable`,
+  })
 }
 
 /** What is told where a selection leaves none of a run's checkpoints. */

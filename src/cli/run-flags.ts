@@ -201,7 +201,7 @@ export const runFlags = {
     parse: async (name) => (name === 'none' ? name : (`SIG${name}` as SignalName)),
     helpValue: 'SIGNAL',
     description:
-      'the signal that makes the command save then, sent to those of its processes that catch it; left out: that same signal; none: it saves often enough by itself',
+      'the signal that makes the command save when the warning comes, sent to those of its processes that catch it; left out: the warning signal itself; none: it saves often enough by itself',
   })(),
   'hold-batch-shell': Flags.boolean({
     ...batch,

@@ -37,8 +37,8 @@ import { baseOf } from '../machine/working-folder.js'
 
 export default class Average extends BaseCommand<typeof Average> {
   static override summary = 'Write the mean of several checkpoints, tensor by tensor'
-  static override description = `Of a run: the newest (--last 5), or the best (--num 5 --max ACC), in that order; or of the files and checkpoints
-that are named, in theirs. Floating-point tensors are summed in this order and divided by the count, each step rounded
+  static override description = `Averages the newest checkpoints of a run (--last 5), the best (--num 5 --max ACC), or the files and checkpoints
+that are named. Floating-point tensors are summed in that order and divided by the count, each step rounded
 to float32: to the last bit what SpeechBrain's average_checkpoints and torch come to. --accumulate float64 rounds once,
 at the end. Integers and booleans are those of the newest file. A name or a shape that is not in all is refused (exit
 status 5). One chunk of one tensor at a time is in memory.`

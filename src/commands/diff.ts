@@ -33,7 +33,7 @@ Of files and checkpoints, and of runs with --tensors or a flag about tensors: te
 values that can be compared, and tells how many tensors are equal, and of the others the largest and the mean absolute
 difference and the cosine of both. A and B may be files, checkpoints, or runs, of which the newest checkpoint counts.
 Exit status 0 whether they differ or not; with --exit-code 1 when they do, as git diff has it, or when
-values cannot be compared: of dtypes below a byte, and complex ones with others.`
+values cannot be compared (dtypes smaller than a byte; complex with real).`
   static override examples = [
     { description: 'what is different about the other run?', command: '<%= config.bin %> diff exp/save exp2/save' },
     { description: 'another vocabulary?', command: '<%= config.bin %> diff pretrained.safetensors new.safetensors' },

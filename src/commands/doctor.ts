@@ -25,7 +25,7 @@ export default class Doctor extends BaseCommand<typeof Doctor> {
   static override isReader = true
   static override summary = 'Say how ckpt is installed, what the file system can do, and what is wrong with a run'
   static override description = `Shows the version and how it was installed, the file system of the run and whether it clones, syncs and locks, the
-cache of compiled code (at most 20 MB), what searches for runs remember (at most 256 MB), completion, Slurm, and the problems of the run, each with the command that
+cache of compiled code (at most 20 MB), what searches for runs remember (at most 268 MB), completion, Slurm, and the problems of the run, each with the command that
 mends it. Exit status 4 when the run has a problem.`
   static override examples = [
     { description: 'this folder', command: '<%= config.bin %> doctor' },

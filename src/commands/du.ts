@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { choosingFlags, selectionFlags, stateFlag, walkFlags } from '../cli/flags.js'
-import { readPolicy } from '../cli/query.js'
+import { noRunBelow, readPolicy } from '../cli/query.js'
 import type { Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import { DiskUses, eachRun, planPrune, totalUse, type PruneRequest } from '../core/runs/index.js'
@@ -40,7 +40,7 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
   async run(): Promise<void> {
     const root = resolve(this.args.root)
     const rows = await this.sumUp(root, await this.policy())
-    if (rows.length === 0) throw new CkptError('not-found', `no run in ${root} or below it`)
+    if (rows.length === 0) throw noRunBelow([root])
     rows.sort((a, b) => totalUse(b.use) - totalUse(a.use))
     const unread = rows.flatMap(({ use }) => use.unread)
     for (const { path, reason } of unread) this.alert(`${printable(path)} could not be read: ${printable(reason)}`)

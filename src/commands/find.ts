@@ -22,7 +22,7 @@ import {
   type Order,
 } from '../core/choosing/selection/index.js'
 import { recursiveFlag, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
-import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
+import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
 import { summarise, toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 
@@ -244,5 +244,5 @@ function readOrder(
 }
 
 function nothingFound(path: string, count: number, query: Query): CkptError {
-  return count === 0 ? new CkptError('not-found', `no run in ${path} or below it`) : noMatch(path, count, query)
+  return count === 0 ? noRunBelow([path]) : noMatch(path, count, query)
 }

@@ -11,10 +11,10 @@ import {
   yesFlag,
 } from '../cli/flags.js'
 import { ManyRunsCommand, type ManyChoices } from '../cli/many-runs.js'
-import { readPolicy, readQuery } from '../cli/query.js'
+import { noRunBelow, readPolicy, readQuery } from '../cli/query.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import type { Run } from '../core/checkpoint.js'
-import { CkptError, exitStatusOf } from '../core/errors.js'
+import { exitStatusOf } from '../core/errors.js'
 import {
   arrange,
   bestKnown,
@@ -96,7 +96,7 @@ somebody else's is left alone and told; exit status 6. docs/many-runs.md has a r
     const { choices } = this
     const plans = await this.plan(root, choices)
     const found = plans.planned.length + plans.leftAlone.length
-    if (found + this.touched === 0) throw new CkptError('not-found', `no run in ${root} or below it`)
+    if (found + this.touched === 0) throw noRunBelow([root])
     if (this.touched > 0) {
       const younger = `${plural(this.touched, 'run')} touched within ${this.flags['older-than']}`
       this.note(found === 0 ? `nothing to do: ${younger}` : younger)

@@ -28,13 +28,16 @@ import {
   rank,
   trainingNumbers,
   trendsOf,
+  describeUnknownKey,
+  unknownInAll,
   varyingKeys,
   type Order,
+  type UnknownKey,
 } from '../core/choosing/selection/index.js'
 import { isInForce, type Pin } from '../core/changes/state/index.js'
-import { changedColumns, parseColumns, type ColumnChoice } from '../cli/columns.js'
+import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/columns.js'
 import { checked, recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
-import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
+import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn, type Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { bestByPath, marksOf, sortRows } from '../render/checkpoint-rows.js'
@@ -89,6 +92,9 @@ Exit status 3 when nothing matches.`
   /** What the scan has listed is not listed again. */
   private reading = ScanTree.over(this.storage)
 
+  /** Of each run, the names of columns and of the order of the rows that none of its checkpoints has. */
+  private readonly unknown: (readonly UnknownKey[])[] = []
+
   async run(): Promise<void> {
     const query = await readQuery(this.flags)
     const path = resolve(this.args.run)
@@ -96,8 +102,9 @@ Exit status 3 when nothing matches.`
     const runs = this.flags.recursive
       ? await this.search(path, query)
       : [await openRun(this.reading, path, stateLocation)]
-    if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
+    if (runs.length === 0) throw noRunBelow([path])
     const views = await this.views(runs, query)
+    this.judgeNames(path, query)
     const [first] = views
     const document = this.flags.recursive ? { runs: views.map(runOfManyDocument) } : first && checkpointsOf(first)
     if (views.every(({ matching }) => matching === 0)) {
@@ -152,6 +159,14 @@ Exit status 3 when nothing matches.`
     return limit ?? (all || !this.output.isTerminal || this.wantsJson ? Number.POSITIVE_INFINITY : screenful)
   }
 
+  /** What no checkpoint of any run has: of a column, or of the order of the rows, a slip. */
+  private judgeNames(path: string, query: Query): void {
+    const inQuery = namesInQuery(query)
+    const unknown = unknownInAll(this.unknown).filter(({ name }) => !inQuery.includes(name))
+    refuseUnknown(unknown, path)
+    for (const one of unknown) this.alert(describeUnknownKey(one))
+  }
+
   /** One table of the rows of all runs. */
   private async answerFlat(document: object, root: string, views: readonly View[]): Promise<void> {
     const { isTerminal } = this.output
@@ -180,13 +195,14 @@ Exit status 3 when nothing matches.`
   private async view(run: Run, query: Query, atMost: number | null = null): Promise<View> {
     const now = this.now()
     const order = onlyOrder(query)
-    const { ordered, trainings, selected, warnings } = await arrange(
+    const { ordered, trainings, selected, unknown, warnings } = await arrange(
       this.reading,
       run.checkpoints,
       query,
       now,
       this.flags.recursive ? ['time', ...this.keys] : this.keys,
     )
+    this.unknown.push(unknown)
     const where = this.flags.recursive ? `${printable(run.path)}: ` : ''
     const settings = query.orders.length > 0 ? [] : describeContradictions([], ordered)
     for (const warning of [...warnings, ...describeAbsentBest(ordered), ...settings]) {

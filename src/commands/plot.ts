@@ -9,6 +9,7 @@ import { metricKeys } from '../core/checkpoints/meta/index.js'
 import { CkptError } from '../core/errors.js'
 import { axisOf, curvesOf, openRun, openRuns, writeText, type Curve, type CurveAxis } from '../core/runs/index.js'
 import { measure } from '../core/checkpoints/layouts/index.js'
+import { noRunBelow } from '../cli/query.js'
 import { printable } from '../render/printable.js'
 
 const axes = ['step', 'epoch', 'time'] as const
@@ -136,7 +137,7 @@ missing or NaN is a gap.`
         : [await openRun(this.storage, path, stateLocation)]
       runs.push(...opened)
     }
-    if (runs.length === 0) throw new CkptError('not-found', `no run in ${paths.map(printable).join(', ')} or below`)
+    if (runs.length === 0) throw noRunBelow(paths)
     return runs
   }
 

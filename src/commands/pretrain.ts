@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Network } from '../core/pretrain/download/index.js'
-import { CkptError } from '../core/errors.js'
+import { CkptError, type StorageError } from '../core/errors.js'
 import {
   collect,
   linkStrategies,
@@ -93,7 +93,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
     const { source, link, set, 'output-dir': output } = this.flags
     const path = resolve(this.args.plan)
     const [read] = await this.storage.read([path], largestPlan)
-    if (read?.ok !== true) throw read?.error ?? new CkptError('system', `${path} could not be read`)
+    if (read?.ok !== true) throw notRead(path, read?.error)
     const plan = await parsePlan(this.storage, new TextDecoder().decode(read.value), path, {
       variables: readVariables(set ?? []),
       defaultSource: source,
@@ -226,4 +226,12 @@ function failureOf({ survey: { items }, loaded, unloaded, ...rest }: Pretraining
   const hint = common ?? 'when that is mended, call it again: what was collected stays'
   const message = [`${failed.length} of ${count} failed:`, ...lines].join('\n')
   return new CkptError(isPartly ? 'partial' : first.error.code, message, { hint })
+}
+
+function notRead(path: string, error: StorageError | undefined): CkptError {
+  if (error?.code !== 'not-found') return error ?? new CkptError('system', `${path} could not be read`)
+  return new CkptError('not-found', error.message, {
+    hint: 'name a plan: a file in YAML that tells what is loaded into what, and where it comes from (docs/pretrain.md)',
+    cause: error,
+  })
 }

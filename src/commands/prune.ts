@@ -52,7 +52,7 @@ import {
   walkFlags,
   yesFlag,
 } from '../cli/flags.js'
-import { readPolicy } from '../cli/query.js'
+import { noRunBelow, readPolicy } from '../cli/query.js'
 import { printable } from '../render/printable.js'
 import { describeWarnings, manyDocument, renderManyPlans } from '../render/prune-many.js'
 import {
@@ -348,7 +348,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const view = { root, output: this.output, all: this.flags.all, now: this.now() }
     const plans = written === null ? await this.planMany(root) : await this.planAgain(written)
     if (plans.planned.length + plans.leftAlone.length === 0) {
-      throw new CkptError('not-found', `no run in ${root} or below it`)
+      throw noRunBelow([root])
     }
     for (const warning of describeWarnings(plans.planned, view)) this.alert(warning)
     const document = manyDocument(plans, null)

@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { policyFlags, recursiveFlag, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
-import { readPolicy } from '../cli/query.js'
+import { noRunBelow, readPolicy } from '../cli/query.js'
 import { interruptible } from '../cli/progress.js'
 import { policyOfRun } from '../cli/settings/policy-of-run.js'
 import { outputFlags } from '../cli/tensor-flags.js'
@@ -174,7 +174,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
         : [await openRun(this.storage, path, stateLocation)]
       for (const run of opened) runs.set(run.path, run)
     }
-    if (runs.size === 0) throw new CkptError('not-found', `no run in ${this.paths.map(printable).join(', ')} or below`)
+    if (runs.size === 0) throw noRunBelow(this.paths)
     return [...runs.values()]
   }
 

@@ -1,21 +1,13 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { changedColumns, parseColumns, type ColumnChoice } from '../cli/columns.js'
+import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/columns.js'
 import { checked, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
-import { noMatch, onlyOrder, readQuery } from '../cli/query.js'
+import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
 import { compareText } from '../core/checkpoints/layouts/index.js'
-import {
-  describeUnknownKey,
-  rank,
-  settingPrefix,
-  type Order,
-  type UnknownKey,
-} from '../core/choosing/selection/index.js'
-import { CkptError } from '../core/errors.js'
-import { eachRun, summariseRun, type Query, type RunSummary } from '../core/runs/index.js'
+import { describeUnknownKey, rank, settingPrefix, unknownInAll, type Order } from '../core/choosing/selection/index.js'
+import { eachRun, namesInQuery, summariseRun, type Query, type RunSummary } from '../core/runs/index.js'
 import { varyingSettings } from '../render/leaderboard.js'
-import { printable } from '../render/printable.js'
 import { describeTotal, isKey, renderRuns, summaryDocument } from '../render/runs.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
@@ -76,8 +68,14 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     const root = resolve(this.args.root)
     const query = await readQuery(this.flags)
     const found = await this.summarise(root, query)
-    if (found.length === 0) throw nothingThere(root, this.unreadable.length)
-    for (const unknown of unknownInAll(found)) this.alert(describeUnknownKey(unknown))
+    if (found.length === 0) throw noRunBelow([root], this.unreadable.length)
+    const unknown = unknownInAll(found.map((one) => one.unknown))
+    const inQuery = namesInQuery(query)
+    refuseUnknown(
+      unknown.filter(({ name }) => !inQuery.includes(name)),
+      root,
+    )
+    for (const one of unknown) this.alert(describeUnknownKey(one))
     const order = onlyOrder(query)
     const matching = found.filter(({ matching: count, best }) => count > 0 && (order === undefined || best !== null))
     matching.sort(byPath)
@@ -176,19 +174,4 @@ function byPath(a: RunSummary, b: RunSummary): number {
 function byBest(summaries: readonly RunSummary[], order: Order, now: number): RunSummary[] {
   const best = new Map(summaries.flatMap((one) => (one.best === null ? [] : [[one.best.checkpoint, one] as const])))
   return rank([...best.keys()], order, now).flatMap((checkpoint) => best.get(checkpoint) ?? [])
-}
-
-/** A key that only some runs lack is no slip: their frameworks differ. */
-function unknownInAll(summaries: readonly RunSummary[]): UnknownKey[] {
-  const [first, ...others] = summaries
-  const isUnknown = ({ name }: UnknownKey) => others.every(({ unknown }) => unknown.some((one) => one.name === name))
-  return first?.unknown.filter(isUnknown) ?? []
-}
-
-function nothingThere(root: string, unreadable: number): CkptError {
-  const message = `no run in ${printable(root)} or below it`
-  if (unreadable === 0) return new CkptError('not-found', message)
-  return new CkptError('partial', `${message}, but ${unreadable} folders there could not be read`, {
-    hint: `see which: find '${root}' -type d ! -readable`,
-  })
 }

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { readHyperParameters, readRunName } from '../core/checkpoints/hyperparameters/index.js'
@@ -35,7 +35,11 @@ started with, below the file that tells them. Of a file: its tensors.`
       ignoreStdin: true,
     }),
   }
-  static override flags = { verify: verifyFlag('how deep to look into its files', 'quick'), state: stateFlag }
+  static override flags = {
+    all: Flags.boolean({ description: 'every hyper-parameter and every tensor, also on a terminal' }),
+    verify: verifyFlag('how deep to look into its files', 'quick'),
+    state: stateFlag,
+  }
 
   async run(): Promise<void> {
     const what = await openNamed(this.storage, this.args.what, baseOf(this.args.what), {
@@ -50,6 +54,10 @@ started with, below the file that tells them. Of a file: its tensors.`
     if (checkpoint !== undefined) await this.showCheckpoint(checkpoint, run)
   }
 
+  private get extent() {
+    return { output: this.output, all: this.flags.all }
+  }
+
   private async showCheckpoint(checkpoint: Checkpoint, run: Run): Promise<void> {
     const { ordered } = await arrange(this.storage, run.checkpoints, { orders: [], where: [] }, this.now())
     const named = namedBests(ordered).filter((one) => one.path === checkpoint.path)
@@ -57,7 +65,7 @@ started with, below the file that tells them. Of a file: its tensors.`
     const document = new Map([...tensors].map(([key, list]) => [key, list.map(tensorDocument)]))
     const knownBy = await howKnown(this.storage, checkpoint)
     this.answer({ checkpoint: toDocument(checkpoint), knownBy, tensors: document }, () =>
-      renderCheckpoint(checkpoint, tensors, { named, knownBy, now: this.now(), output: this.output }),
+      renderCheckpoint(checkpoint, tensors, { named, knownBy, now: this.now(), ...this.extent }),
     )
   }
 
@@ -86,7 +94,7 @@ started with, below the file that tells them. Of a file: its tensors.`
     const { metadata, tensors, findings, unsafe } = file
     for (const finding of [...unsafe, ...findings]) this.alert(finding)
     this.answer({ file: path, metadata, tensors: tensors.map(tensorDocument) }, () =>
-      renderTensorFile(file, this.output),
+      renderTensorFile(file, this.extent),
     )
   }
 
@@ -104,7 +112,7 @@ started with, below the file that tells them. Of a file: its tensors.`
     const started = { hyperparameters: valuesOf(settings), hyperparameterSources: sourcesOf(settings) }
     this.answer({ ...document, runName, latest, best, named: named.map(namedDocument), ...started }, () => [
       ...renderOverview({ run, runName, checkpoints, size, best, named }, { now, output: this.output }),
-      ...renderSettings(settings, run.path, this.output),
+      ...renderSettings(settings, run.path, this.extent),
     ])
   }
 }

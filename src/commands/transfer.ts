@@ -109,18 +109,18 @@ the target's own rows behind those of a shorter one; both may be given`,
     split: Flags.string({
       ...repeatable,
       helpValue: 'OLD=A,B,…',
-      description: `split a tensor of the source by rows, as many each as the target has: '*.qkv.weight=*.q.weight,*.k.weight,*.v.weight';
+      description: `split a tensor of the source by rows, each part as long as the target's tensor: '*.qkv.weight=*.q.weight,*.k.weight,*.v.weight';
 * stands for one text in all of them`,
     }),
     fuse: Flags.string({
       ...repeatable,
       helpValue: 'A,B,…=NEW',
-      description: 'put tensors of the source together, row behind row; the other way round',
+      description: 'join tensors of the source, row behind row: the reverse of --split',
     }),
     heads: Flags.integer({
       min: 1,
-      description: `what --split and --fuse take apart or put together lies head by head, so many of them: query_key_value of GPT-NeoX,
-BLOOM and Falcon (there the heads of keys)`,
+      description: `--split and --fuse work head by head, with this number of heads: for query_key_value of GPT-NeoX, BLOOM and Falcon
+(there the number of key heads)`,
     }),
     strict: Flags.boolean({ description: 'refuse when anything is missing or unexpected' }),
     'min-coverage': Flags.custom<number>({

@@ -8,7 +8,7 @@ import { printable } from '../render/printable.js'
 
 export default class Unpin extends BaseCommand<typeof Unpin> {
   static override summary = 'Remove the pin from checkpoints'
-  static override description = 'Also from those that are gone.'
+  static override description = 'A checkpoint that is gone may still be named: its pin is removed too.'
   static override examples = [
     {
       description: 'by path',

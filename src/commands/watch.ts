@@ -26,13 +26,13 @@ export default class Watch extends BaseCommand<typeof Watch> {
   static override isReader = true
   static override isLineByLine = true
   static override summary = 'Watch checkpoints and jobs as they change'
-  static override description = `On a terminal a table that is drawn anew in its place: new checkpoints, the best so far, for how many it was not bettered,
+  static override description = `On a terminal a table that is drawn anew in its place: new checkpoints, the best so far and how many came after it,
 what is left of the disk, and how the job stands by the journal of ckpt run; Ctrl-C ends it, Ctrl-Z stops it, and the
 terminal is then as it was. In a pipe, with TERM=dumb and with --json a line for each event: watching, appeared, vanished,
 new, best, stalled, removed, damaged, job, space, until.
 
-A checkpoint is new once it is whole and nobody writes to it any more. While nothing changes a look asks for times and
-sizes alone. A run that is not there yet is waited for.`
+A checkpoint is new once it is whole and nobody writes to it any more. While nothing changes, only times and sizes are
+read. A run that is not there yet is waited for.`
   static override examples = [
     {
       description: 'until the fourth epoch is saved',

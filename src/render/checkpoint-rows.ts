@@ -4,7 +4,7 @@ import type { Checkpoint } from '../core/checkpoint.js'
 import { isoTime } from './checkpoints.js'
 import { describeValue, namedBests, scopeOf } from '../core/choosing/selection/index.js'
 
-/** By path: `latest`, `best WER loss`, `named best (WER 3)`, `impossible ACC`. `aside` tells by name why jobs do not start from one. */
+/** By path: `latest`, `best WER loss`, `named best` (with the metric where no `best` names it), `impossible ACC`. `aside` tells by name why jobs do not start from one. */
 export function marksOf(
   ordered: readonly Checkpoint[],
   best: ReadonlyMap<string, Checkpoint>,
@@ -19,8 +19,9 @@ export function marksOf(
   const bestOf = new Map<string, string[]>()
   for (const [metric, { path }] of best) addTo(bestOf, path, metric)
   for (const [path, metrics] of bestOf) add(path, `best ${metrics.join(' ')}`)
-  for (const { checkpoint, pointer } of namedBests(ordered)) {
-    const mark = `named best${describeValue(pointer)}`
+  for (const { checkpoint, pointer, path } of namedBests(ordered)) {
+    const isTold = pointer.metric !== undefined && bestOf.get(path)?.includes(pointer.metric) === true
+    const mark = `named best${isTold ? '' : describeValue(pointer)}`
     // ESPnet may name one checkpoint the best by several criteria.
     if (checkpoint !== null && marks.get(checkpoint.path)?.includes(mark) !== true) add(checkpoint.path, mark)
   }

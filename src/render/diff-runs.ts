@@ -1,7 +1,7 @@
 /** What differs between two runs, as people see it and for --json. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Checkpoint } from '../core/checkpoint.js'
-import type { ComparedRun, RunComparison } from '../core/runs/index.js'
+import type { ComparedRun, DifferentSetting, RunComparison } from '../core/runs/index.js'
 import { formatMeta } from './checkpoints.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
@@ -10,8 +10,10 @@ import { bestDocument, describeBest } from './runs.js'
 import { renderTable, type Column } from './table.js'
 import { allDigits, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 
-/** Rows of a table of metrics on a terminal. */
+/** Rows of a table on a terminal. */
 const mostRows = 20
+/** Of the hyper-parameters that only one run has, those that are named there. */
+const mostNamed = 5
 
 /** One fact of both. */
 interface Facing {
@@ -43,19 +45,51 @@ export async function renderRunDiff(
   const paint = painter(output.colours)
   const table = async (title: string, rows: readonly Facing[]) =>
     rows.length === 0 ? [] : ['', paint('title', title), ...(await renderFacing(rows, output))]
-  const settingRows = settings.map(({ name, a: one, b: other }) => ({
+  const isFolded = output.isTerminal && !all && settings.length > mostRows
+  const { rows, below } = isFolded ? foldSettings(settings) : { rows: settings, below: [] }
+  const settingRows = rows.map(({ name, a: one, b: other }) => ({
     name: printable(name),
     a: formatMeta(one, allDigits),
     b: formatMeta(other, allDigits),
   }))
+  const settingTable = settingRows.length === 0 ? [] : await renderFacing(settingRows, output)
+  const differing = settings.length === 0 ? describeAlike(alike) : `${settings.length} differ, ${alike} are alike`
   return [
     `A ${printable(a.path)}`,
     `B ${printable(b.path)}`,
-    ...(await table(`Hyper-parameters: ${settings.length} differ, ${alike} are alike`, settingRows)),
-    ...(settings.length === 0 ? ['', paint('title', `Hyper-parameters: ${describeAlike(alike)}`)] : []),
+    '',
+    paint('title', `Hyper-parameters: ${differing}`),
+    ...settingTable,
+    ...below.map((line) => paint('faint', line)),
     ...(await table('Runs', factsOf(a, b))),
     ...(await renderMetrics(comparison, output, all)),
   ]
+}
+
+/** Of many hyper-parameters those that both have; what is left out is told in lines below. */
+function foldSettings(settings: readonly DifferentSetting[]): { rows: DifferentSetting[]; below: string[] } {
+  const both = settings.filter(({ a, b }) => a !== undefined && b !== undefined)
+  const more = both.length - mostRows
+  const below = [
+    ...(more > 0 ? [`… and ${plural(more, 'more row')}`] : []),
+    ...onlyIn(
+      'A',
+      settings.filter(({ b }) => b === undefined),
+    ),
+    ...onlyIn(
+      'B',
+      settings.filter(({ a }) => a === undefined),
+    ),
+    'all of them: --all',
+  ]
+  return { rows: both.slice(0, mostRows), below }
+}
+
+function onlyIn(run: 'A' | 'B', settings: readonly DifferentSetting[]): string[] {
+  if (settings.length === 0) return []
+  const names = settings.slice(0, mostNamed).map(({ name }) => printable(name))
+  const rest = settings.length > mostNamed ? ', …' : ''
+  return [`${settings.length} only in ${run}: ${names.join(', ')}${rest}`]
 }
 
 function describeAlike(alike: number): string {

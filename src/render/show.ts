@@ -31,15 +31,26 @@ interface Context {
   readonly output: Output
 }
 
+/** Lines of one table on a terminal. */
+const most = { tensors: 40, settings: 20 }
+
+/** Whether all lines are shown: where that was asked for, and where no person looks. */
+interface Extent {
+  readonly output: Output
+  /** `--all` */
+  readonly all: boolean
+}
+
+function bound({ output, all }: Extent, what: keyof typeof most): number {
+  return all || !output.isTerminal ? Infinity : most[what]
+}
+
 export interface BestEntry {
   readonly metric: string
   readonly direction: 'min' | 'max'
   readonly name: string
   readonly value: number | bigint
 }
-
-/** Tensors of one file that are listed; --json lists all. */
-const mostTensors = 40
 
 export function renderCheckpoint(
   checkpoint: Checkpoint,
@@ -49,7 +60,8 @@ export function renderCheckpoint(
     knownBy,
     now,
     output,
-  }: Context & { readonly named: readonly NamedBest[]; readonly knownBy: readonly string[] },
+    all = false,
+  }: Context & Partial<Extent> & { readonly named: readonly NamedBest[]; readonly knownBy: readonly string[] },
 ): string[] {
   const paint = painter(output.colours)
   const room = output.width - 2
@@ -67,7 +79,10 @@ export function renderCheckpoint(
     ),
     ...section('Files', aligned(checkpoint.files.map((file) => fileLine(checkpoint, file)))),
     ...[...tensors].flatMap(([key, list]) =>
-      section(`Tensors of ${printable(key)}: ${sumUp(list)}`, foldedLines(list, room, mostTensors)),
+      section(
+        `Tensors of ${printable(key)}: ${sumUp(list)}`,
+        foldedLines(list, room, bound({ output, all }, 'tensors')),
+      ),
     ),
   ]
 }
@@ -114,20 +129,22 @@ function nameIn(checkpoint: Checkpoint, path: string): string {
   return checkpoint.kind === 'directory' ? relative(checkpoint.path, path) : basename(path)
 }
 
-export function renderTensorFile({ path, metadata, tensors }: TensorFile, output: Output): string[] {
+export function renderTensorFile({ path, metadata, tensors }: TensorFile, extent: Extent): string[] {
+  const { output } = extent
   const paint = painter(output.colours)
   const room = output.width - 2
   const told = [...metadata].map(([key, value]) => [printable(key), printable(value)] as const)
   return [
     `${paint('title', printable(path))}: ${sumUp(tensors)}`,
-    ...[...hangRows(told, room), ...foldedLines(tensors, room, mostTensors)].map((line) => `  ${line}`),
+    ...[...hangRows(told, room), ...foldedLines(tensors, room, bound(extent, 'tensors'))].map((line) => `  ${line}`),
   ]
 }
 
 /** What a run was started with, below the file that says so. */
-export function renderSettings(settings: HyperParameters, run: string, output: Output): string[] {
+export function renderSettings(settings: HyperParameters, run: string, extent: Extent): string[] {
+  const { output } = extent
   const paint = painter(output.colours)
-  return settingLines(settings, run).flatMap(({ source, rows }) => [
+  return settingLines(settings, run, bound(extent, 'settings')).flatMap(({ source, rows }) => [
     '',
     paint('title', `Hyper-parameters of ${source}`),
     ...hangRows(rows, output.width - 2).map((line) => `  ${line}`),

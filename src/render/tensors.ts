@@ -110,7 +110,7 @@ export function foldedLines(
     return note === undefined ? lines : withNote(lines, note, width)
   })
   const rest = folded.slice(most).reduce((sum, { count }) => sum + count, 0)
-  return rest === 0 ? lines : [...lines, `… and ${rest} more: --json lists all`]
+  return rest === 0 ? lines : [...lines, `… and ${rest} more: --all`]
 }
 
 /** Behind the last line where there is room. */

@@ -64,7 +64,6 @@ function workspace(): string {
     cpSync(model, join(folder, name))
   cpSync(join(sample, 'new-language.safetensors'), join(folder, 'new.safetensors'))
   writeFileSync(join(folder, 'plan.yaml'), plan)
-  writeFileSync(join(folder, 'exp', 'hyperparams.yaml'), 'lr: 0.001\nseed: 1\n')
   mkdirSync(join(folder, 'bin'))
   mkdirSync(join(folder, 'tmp'))
   writeFileSync(join(folder, 'train.sh'), '#!/bin/bash\npython train.py\n')
@@ -112,7 +111,16 @@ describe('docs/quick-start.md', () => {
 })
 
 describe('docs/recipes.md', () => {
-  const lines = [...read('docs/recipes.md').matchAll(/^```sh\n(.*?)^```$/gms)]
+  it.each([...read('docs/recipes.md').matchAll(/^```sh runnable\n(.*?)^```$/gms)].map(([, text = '']) => [text]))(
+    '%s',
+    async (text) => {
+      const { status, stderr, failed } = await type(text)
+      expect({ status, failed }, stderr).toEqual({ status: 0, failed: [] })
+      expect(stderr).not.toMatch(/no checkpoint has|^ {4}at /m)
+    },
+  )
+
+  const lines = [...read('docs/recipes.md').matchAll(/^```sh[^\n]*\n(.*?)^```$/gms)]
     .flatMap(([, text = '']) => text.split('\n'))
     .flatMap((line) => /\bckpt .*/.exec(line.replace(/ # .*/, ''))?.[0] ?? [])
 

@@ -34,7 +34,7 @@ describe('a run of Lightning', () => {
       `${third}: latest`,
       `last.ckpt: same as ${third}`,
       `${second}: `.trim().replace(/:$/, ''),
-      `${first}: best val_acc val_loss, named best (val_loss 1.00783)`,
+      `${first}: best val_acc val_loss, named best`,
       '',
     ])
     const found = await document(['find', run, '--num', '9'])

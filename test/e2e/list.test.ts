@@ -65,11 +65,23 @@ describe('ckpt list', () => {
   })
 
   it('shows the columns asked for, in that order, any key of the meta among them', async () => {
-    const rows = await table([run, '--columns', 'WER,name,end-of-epoch,nothing', '--limit', '1'])
+    const rows = await table([run, '--columns', 'WER,name,end-of-epoch', '--limit', '1'])
     expect(rows.map((row) => row.filter((cell) => cell !== ''))).toEqual([
-      ['WER', 'NAME', 'end-of-epoch', 'nothing'],
-      ['94.5', nameOf(6), 'true', '-'],
+      ['WER', 'NAME', 'end-of-epoch'],
+      ['94.5', nameOf(6), 'true'],
     ])
+  })
+
+  it.each([
+    [['--columns', 'nme'], 'did you mean "name"?'],
+    [['--columns', 'name,nothing-like-it'], 'see what there is: ckpt show '],
+    [['--columns', '+WRE'], 'did you mean "WER"?'],
+    [['--sort', '-WRE'], 'did you mean "WER"?'],
+    [['--columns', 'WRE', '--json'], 'did you mean \\"WER\\"?'],
+  ])('refuses a column that no checkpoint has: %j', async (flags, hint) => {
+    const { status, stdout, stderr } = await ckpt(['list', run, ...flags])
+    expect({ status, told: (stdout + stderr).includes(hint) }).toEqual({ status: 2, told: true })
+    expect(stdout).not.toContain(nameOf(6))
   })
 
   it('gives at most --limit rows; --all gives every one', async () => {

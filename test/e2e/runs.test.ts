@@ -1,7 +1,7 @@
 import { chmodSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ckpt, temporaryDirectory } from './ckpt.js'
+import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
 import { formatSize } from '../../src/render/units.js'
 import { document as answerOf, epochs, makeRun, nameOf } from './runs.js'
 
@@ -118,6 +118,21 @@ describe('ckpt runs', () => {
     const { status, stderr } = await ckpt(['runs', root, '--min', 'los'])
     expect(status).toBe(3)
     expect(stderr.match(/did you mean "loss"/g)).toHaveLength(1)
+  })
+
+  it('calls a best that the framework names without a metric named, and not by its pointer', async () => {
+    const [damaged] = (await document([copyFixture('runs/frameworks/espnet/damaged')])).runs
+    expect(damaged?.best).toMatchObject({ metric: 'named', value: null, name: '6epoch.pth' })
+  })
+
+  it.each([
+    [['--columns', 'WRE'], 'error: no checkpoint has "WRE"\nhint: did you mean "WER"?'],
+    [['--columns', '+nothing-like-it'], 'hint: see what there is: ckpt show '],
+  ])('refuses a column that no checkpoint of any run has: %j', async (flags, told) => {
+    const { status, stderr } = await ckpt(['runs', root, ...flags])
+    expect(status).toBe(2)
+    expect(stderr).toContain(told)
+    expect((await ckpt(['runs', root, '--columns', 'score'])).status).toBe(0)
   })
 
   it('says where there is no run', async () => {

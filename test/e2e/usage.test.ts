@@ -83,10 +83,30 @@ describe('arguments', () => {
     ['list', "for all of them: ckpt list -r '"],
     ['verify', "for all of them: ckpt verify -r '"],
     ['show', "see how they did: ckpt runs '"],
+    ['recover', "where they are folders of one job, each start of which made a new one: ckpt recover -r '"],
   ])('%s of several runs names what it can do with all of them', async (command, hint) => {
     const { status, stderr } = await ckpt([command, join(project, 'test/fixtures/runs')])
     expect(status).toBe(5)
     expect(stderr).toContain(hint)
+  })
+
+  it.each([
+    ['runs'],
+    ['du'],
+    ['list', '-r'],
+    ['find', '-r'],
+    ['prune', '-r', '--keep', '1'],
+    ['report', '-r', '-o', 'x.html'],
+  ])('%s of a folder without a run says what a run is', async (...argv) => {
+    const { status, stderr } = await ckpt([...argv, temporaryDirectory()])
+    expect(status).toBe(3)
+    expect(stderr).toContain('hint: a run is the folder that checkpoints are saved into')
+  })
+
+  it('a plan that is not there is told with what a plan is', async () => {
+    const { status, stderr } = await ckpt(['pretrain', 'none.yaml'])
+    expect(status).toBe(3)
+    expect(stderr).toContain('hint: name a plan: a file in YAML')
   })
 
   it('what follows -- on recover is never read as a flag of ckpt', async () => {

@@ -17,7 +17,7 @@ describe('a full disk', () => {
     const got = await ckpt(['transfer', big, big, '--output', join(disk, 'out.safetensors')])
     expect(got).toMatchObject({ status: 1, stdout: '' })
     expect(got.stderr).toContain('no space left')
-    expect(got.stderr).toContain('hint: Nothing was left there; make space there')
+    expect(got.stderr).toContain('hint: nothing was left there; make space there')
     noStack(got.stderr)
     expect(readdirSync(disk)).toEqual([])
   })

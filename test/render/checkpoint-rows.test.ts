@@ -16,3 +16,18 @@ it('a checkpoint that is named the best by several criteria says so once', async
   const [marks] = marksOf(named, new Map(), new Map()).values()
   expect(marks).toEqual(['latest', 'named best'])
 })
+
+it('the value by which the framework names the best is not told twice', async () => {
+  const run = await openRun(
+    localStorage(),
+    makeRun({ 'CKPT+a': 'WER: 3\nunixtime: 1\n', 'CKPT+b': 'WER: 4\nunixtime: 2\n' }),
+  )
+  const pointer = { label: 'best', name: 'CKPT+a', purpose: 'best' as const, metric: 'WER', value: 3 }
+  const named = run.checkpoints.map((checkpoint): Checkpoint => ({ ...checkpoint, pointsTo: [pointer] }))
+  const best = named.find(({ name }) => name === 'CKPT+a')
+  if (best === undefined) throw new Error('not found')
+  const marks = (metrics: readonly string[]) =>
+    marksOf(named, new Map(metrics.map((metric) => [metric, best])), new Map()).get(best.path)
+  expect(marks(['WER'])?.slice(-2)).toEqual(['best WER', 'named best'])
+  expect(marks([])?.at(-1)).toBe('named best (WER 3)')
+})

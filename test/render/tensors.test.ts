@@ -40,7 +40,7 @@ describe('a list of tensors', () => {
 
   it('says how many tensors it leaves out', () => {
     const tensors = [tensor('a'), ...[0, 1, 2].map((at) => tensor(`l.${at}.w`)), tensor('b')]
-    expect(foldedLines(tensors, 80, 1)).toEqual(['a  F32  [2]  8 B', '… and 4 more: --json lists all'])
+    expect(foldedLines(tensors, 80, 1)).toEqual(['a  F32  [2]  8 B', '… and 4 more: --all'])
   })
 })
 

@@ -78,6 +78,6 @@ export {
   type PlannedRun,
 } from './prune-many.js'
 export { reportRun, type ReportRequest, type RunReport } from './report.js'
-export { compareRuns, type ComparedRun, type RunComparison } from './compare-runs.js'
+export { compareRuns, type ComparedRun, type DifferentSetting, type RunComparison } from './compare-runs.js'
 export { keptAcross, requestAcross } from './rank-across.js'
 export { DiskUses, totalUse, type DiskUse, type UseKind } from './disk-use.js'

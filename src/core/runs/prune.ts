@@ -18,7 +18,14 @@ import {
   type Rule,
   type SpaceTarget,
 } from '../choosing/retention/index.js'
-import { describeOrder, impossibleMetrics, rank, scopeOf, unknownKeys } from '../choosing/selection/index.js'
+import {
+  describeOrder,
+  describeUnknownKey,
+  impossibleMetrics,
+  rank,
+  scopeOf,
+  unknownKeys,
+} from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
 import { bytesOf } from './disk-use.js'
@@ -220,6 +227,7 @@ async function makeDraft(
     ordered,
     trainings,
     selected: matching,
+    unknown,
     warnings,
   } = await arrange(storage, examined, request.query, context.now, names)
   const excluded = exclusions(matching, request)
@@ -242,7 +250,7 @@ async function makeDraft(
   })
   const spared = newcomer === undefined ? sparingOwn(all, ordered, request) : sparing(all, newcomer.path, ordered)
   const chosen = withChoices(spared, ordered, request.byHand ?? new Map(), request.allowEmpty === true)
-  return { plan: chosen, excluded, warnings }
+  return { plan: chosen, excluded, warnings: [...warnings, ...unknown.map(describeUnknownKey)] }
 }
 
 /** Throws CkptError `refused` for a space target that is missed although all that may go goes. */

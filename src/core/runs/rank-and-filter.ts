@@ -17,6 +17,7 @@ import {
   unknownKeys,
   type Order,
   type TrainingChoice,
+  type UnknownKey,
 } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { examineAcross } from './open-run.js'
@@ -40,7 +41,9 @@ export interface Arranged {
   readonly trainings: readonly (readonly Checkpoint[])[]
   /** Those of the training asked for and for which every filter is true, newest first. */
   readonly selected: readonly Checkpoint[]
-  /** For people: keys that no checkpoint has, an order for the worst, one that had only file times to go by. */
+  /** Of the names beside the query, those that no checkpoint has. */
+  readonly unknown: readonly UnknownKey[]
+  /** For people: keys of the query that no checkpoint has, an order for the worst, one that had only file times to go by. */
   readonly warnings: readonly string[]
 }
 
@@ -52,7 +55,8 @@ export async function arrange(
   now: number,
   names: readonly string[] = [],
 ): Promise<Arranged> {
-  const asked = new Set([...namesInQuery(query), ...names])
+  const inQuery = new Set(namesInQuery(query))
+  const asked = new Set([...inQuery, ...names])
   const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
   const measured = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
   const known = needsHealth(measured, asked) ? await examineAcross(storage, measured, measured, 'quick') : measured
@@ -61,13 +65,14 @@ export async function arrange(
   const slips = [
     ...describeTrainings(trainings, query.training),
     ...describeFutureTimes(known, now),
-    ...unknownKeys(asked, settled).map(describeUnknownKey),
+    ...unknownKeys(inQuery, settled).map(describeUnknownKey),
     ...(query.orders.length === 0 ? [] : describeContradictions(query.orders, ordered)),
   ]
   return {
     ordered,
     trainings,
     selected: filter(ofTraining(ordered, trainings, query.training), query.where, now),
+    unknown: unknownKeys(new Set(names), settled),
     warnings: warning === undefined ? slips : [warning, ...slips],
   }
 }

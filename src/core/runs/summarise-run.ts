@@ -30,7 +30,7 @@ import { arrange, namesInQuery, type Query } from './rank-and-filter.js'
 
 export interface BestOfRun {
   readonly checkpoint: Checkpoint
-  /** The metric, or what was asked for as it would be typed: `--by '-loss'`. */
+  /** The metric, or what was asked for as it would be typed: `--by '-loss'`; `named` where the framework names it by none. */
   readonly by: string
   /** Absent where the framework only names it. */
   readonly direction?: 'min' | 'max'
@@ -159,7 +159,7 @@ export function bestKnown(
   }
   const only = named.find(({ path }) => selected.some((one) => one.path === path))
   if (only?.checkpoint == null) return null
-  return { checkpoint: only.checkpoint, by: only.pointer.label, isImpossible: false }
+  return { checkpoint: only.checkpoint, by: only.pointer.metric ?? 'named', isImpossible: false }
 }
 
 function isImpossibleIn(ordered: readonly Checkpoint[], { path }: Checkpoint, key: string): boolean {

@@ -23,6 +23,10 @@ export class NoRunError extends CkptError {
   }
 }
 
+/** The hint where none was found. */
+export const whatRunsAre =
+  'a run is the folder that checkpoints are saved into; the frameworks that are known: ckpt layouts'
+
 /** Several runs lie below the folder, and one is wanted. */
 export class SeveralRunsError extends CkptError {
   constructor(
@@ -30,7 +34,7 @@ export class SeveralRunsError extends CkptError {
     readonly root: string,
     message: string,
   ) {
-    super('refused', message, { hint: 'Name one of them' })
+    super('refused', message, { hint: 'name one of them' })
   }
 }
 
@@ -94,24 +98,24 @@ async function explainUnlisted(
       'not-found',
       `${nearest.path} is a symbolic link that dangles: what it leads to is not there`,
       {
-        hint: `See where it leads: ls -l '${nearest.path}'`,
+        hint: `see where it leads: ls -l '${nearest.path}'`,
       },
     )
   }
   if (nearest.kind === 'file') {
     return new CkptError('not-found', `${nearest.path} is a file, not a folder`, {
-      hint: `A run is the folder that checkpoints are saved into: try its folder, ${dirname(nearest.path)}`,
+      hint: `a run is the folder that checkpoints are saved into: try its folder, ${dirname(nearest.path)}`,
     })
   }
   if (error === undefined) return new CkptError('system', `${path} could not be listed`)
   if (error.code === 'not-found') {
     return new NoRunError(`${path}: no such folder`, {
-      hint: `The nearest folder that is there: ${nearest.path}`,
+      hint: `the nearest folder that is there: ${nearest.path}`,
       cause: error,
     })
   }
   return new StorageError(path, error.errno, `${path} could not be read: ${reasonOf(error)}`, {
-    hint: `See who may read it: ls -ld '${path}'`,
+    hint: `see who may read it: ls -ld '${path}'`,
     cause: error,
   })
 }
@@ -140,7 +144,7 @@ async function refuseCheckpoint(storage: ReadStorage, path: string): Promise<voi
   const entries = listing.value.filter((entry) => entry.name === basename(path))
   const [found] = await scanFolder(storage, { path: run, entries })
   if (found === undefined) return
-  throw new CkptError('not-found', `${path} is a checkpoint, not a run`, { hint: `Its run is ${run}` })
+  throw new CkptError('not-found', `${path} is a checkpoint, not a run`, { hint: `its run is ${run}` })
 }
 
 interface Search {
@@ -181,7 +185,7 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
 
 function tooManyFolders(root: string): CkptError {
   return new CkptError('usage', `more than ${mostFolders} folders lie below ${root}`, {
-    hint: 'Name a folder that is nearer to the runs',
+    hint: 'name a folder that is nearer to the runs',
   })
 }
 
@@ -189,12 +193,10 @@ function noRun(path: string, search: Search): CkptError {
   const message = `no checkpoints in ${path} or below it`
   if (search.unreadable > 0) {
     return new CkptError('system', `${message}, but ${search.unreadable} folders there could not be read`, {
-      hint: `See which: find '${path}' -type d ! -readable`,
+      hint: `see which: find '${path}' -type d ! -readable`,
     })
   }
-  return new NoRunError(message, {
-    hint: 'A run is the folder that checkpoints are saved into; the frameworks that are known: ckpt layouts',
-  })
+  return new NoRunError(message, { hint: whatRunsAre })
 }
 
 function severalRuns(path: string, runs: readonly Run[]): CkptError {

@@ -42,7 +42,7 @@ export async function explainPath(storage: ReadStorage, path: string): Promise<E
   if (listing?.ok === false) throw listing.error
   const entries = listing?.value ?? []
   if (!entries.some(({ name }) => name === basename(path))) {
-    throw new CkptError('not-found', `${path}: nothing there`, { hint: `See what there is: ls -a '${run}'` })
+    throw new CkptError('not-found', `${path}: nothing there`, { hint: `see what there is: ls -a '${run}'` })
   }
   const folder = { path: run, entries }
   const checkpoints = await scanFolder(tree, folder)

@@ -12,7 +12,7 @@ export {
   type LayoutBooks,
   type Successor,
 } from './run-pointers.js'
-export { findRuns, loadRun, NoRunError, SeveralRunsError, walkFrom } from './discover.js'
+export { findRuns, loadRun, NoRunError, SeveralRunsError, walkFrom, whatRunsAre } from './discover.js'
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'

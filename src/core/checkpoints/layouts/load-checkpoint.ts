@@ -104,6 +104,6 @@ async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError>
   }
   const where = miss.run === null ? '' : `, and no checkpoint of ${miss.run.path} has that name`
   return new CkptError('not-found', `${miss.path}: nothing there${where}`, {
-    hint: `See the names: ckpt list '${miss.run?.path ?? dirname(miss.path)}'`,
+    hint: `see the names: ckpt list '${miss.run?.path ?? dirname(miss.path)}'`,
   })
 }

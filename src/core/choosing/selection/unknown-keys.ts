@@ -28,6 +28,16 @@ export function unknownKeys(names: Iterable<string>, checkpoints: readonly Check
   })
 }
 
+/** Of several runs: what none of them has, for frameworks differ. The nearest name of any of them is taken. */
+export function unknownInAll(runs: readonly (readonly UnknownKey[])[]): UnknownKey[] {
+  const [first = [], ...others] = runs
+  return first.flatMap((key) => {
+    const same = [key, ...others.flatMap((unknown) => unknown.filter(({ name }) => name === key.name))]
+    if (same.length < runs.length) return []
+    return [same.find(({ elsewhere, nearest }) => elsewhere === true || nearest !== undefined) ?? key]
+  })
+}
+
 /** One line for people. */
 export function describeUnknownKey({ name, nearest, spaced, elsewhere }: UnknownKey): string {
   if (elsewhere === true) return `no checkpoint was saved at a step at which ${JSON.stringify(name)} was measured`

@@ -55,7 +55,7 @@ export function requireKnown(filters: readonly Hdf5Filter[], what: string): void
     `hdf5: ${what} is packed by filter ${other.id}, which is not read (deflate, shuffle, fletcher32)`,
     {
       code: 'refused',
-      hint: 'Write it anew: h5repack -f NONE FILE NEW',
+      hint: 'write it anew: h5repack -f NONE FILE NEW',
     },
   )
 }

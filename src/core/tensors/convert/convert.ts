@@ -84,7 +84,7 @@ export async function planConversion(
   const { isWanted = () => true, rename = (name: string) => name } = options
   ensureDense(file, () => true)
   if (given.tensors.length === 0 && hasValues(given)) {
-    throw new CkptError('refused', `${given.path}: holds no tensors`, { hint: `See what it holds: ckpt tensors FILE` })
+    throw new CkptError('refused', `${given.path}: holds no tensors`, { hint: `see what it holds: ckpt tensors FILE` })
   }
   const named = renameAll(file, isWanted, rename)
   if (named.length === 0 && file.tensors.length > 0) {

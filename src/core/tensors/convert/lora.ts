@@ -87,7 +87,7 @@ function refuseUntying(
 
 function refused({ path }: TensorFile, why: string): CkptError {
   return new CkptError('refused', `${path}: this adapter cannot be merged: ${why}`, {
-    hint: 'Merge it where it was trained, with merge_and_unload of peft, and save the model.',
+    hint: 'merge it where it was trained, with merge_and_unload of peft, and save the model',
   })
 }
 

@@ -86,7 +86,7 @@ function requireInside(files: FolderFiles, name: string, { file, offset, length 
   if (offset + length <= size) return
   throw new FormatError(
     `${files.folder}/${file}: ends at byte ${size}, and ${path} says that ${length} bytes of ${quote(name)} begin at byte ${offset}`,
-    { offset: size, hint: 'It was cut off. What else is missing of the checkpoint: ckpt verify FOLDER' },
+    { offset: size, hint: 'it was cut off; what else is missing of the checkpoint: ckpt verify FOLDER' },
   )
 }
 

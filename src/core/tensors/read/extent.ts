@@ -99,6 +99,6 @@ export async function ensureSame(handle: ReadHandle, before: Stat): Promise<void
   throw new CkptError(
     'damaged',
     `${handle.path}: changed while it was read (${before.size} bytes before, ${now.size} after)`,
-    { hint: 'Wait until its writer has finished, then try again.' },
+    { hint: 'wait until its writer has finished, then try again' },
   )
 }

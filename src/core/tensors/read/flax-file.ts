@@ -19,7 +19,7 @@ export async function openFlax(handle: ReadHandle): Promise<TensorFile> {
   const values = collect(root, '', tensors, handle)
   if (tensors.length === 0) {
     throw new FormatError('this is a msgpack file without arrays, no file of tensors', {
-      hint: 'Name a file that flax.serialization wrote.',
+      hint: 'name a file that flax.serialization wrote',
       code: 'refused',
     })
   }

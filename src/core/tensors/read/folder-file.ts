@@ -82,7 +82,7 @@ const mostFiles = 4096
 function notThere(path: string, says: string, cause: unknown): FormatError {
   return new FormatError(`${path}: is not there, and ${says} says that it holds a part of the tensors`, {
     cause,
-    hint: 'Copy all files of the folder. What is missing of a checkpoint, and what is too short: ckpt verify FOLDER',
+    hint: 'copy all files of the folder; what is missing of a checkpoint, and what is too short: ckpt verify FOLDER',
   })
 }
 

@@ -21,14 +21,14 @@ const other = 'Name a safetensors file, or one that torch.save wrote.'
 
 const signatures: readonly Signature[] = [
   { title: 'an empty zip archive', bytes: '504b0506', hint: other },
-  { title: 'compressed with gzip', bytes: '1f8b', hint: 'Unpack it first: gunzip PATH.' },
-  { title: 'compressed with zstd', bytes: '28b52ffd', hint: 'Unpack it first: zstd -d PATH.' },
-  { title: 'compressed with xz', bytes: 'fd377a585a00', hint: 'Unpack it first: unxz PATH.' },
+  { title: 'compressed with gzip', bytes: '1f8b', hint: 'unpack it first: gunzip PATH' },
+  { title: 'compressed with zstd', bytes: '28b52ffd', hint: 'unpack it first: zstd -d PATH' },
+  { title: 'compressed with xz', bytes: 'fd377a585a00', hint: 'unpack it first: unxz PATH' },
   {
     title: 'a tar archive (torch wrote such before 0.1.11)',
     bytes: '7573746172',
     at: 257,
-    hint: 'Unpack it first: tar xf PATH.',
+    hint: 'unpack it first: tar xf PATH',
   },
 ]
 
@@ -37,7 +37,7 @@ export function nameForeignFormat(head: Uint8Array, path: string): ForeignFormat
   const prefix = /([^/]+)\.data-\d{5}-of-\d{5}$/.exec(path)?.[1]
   if (prefix !== undefined) {
     const title = 'the data of a TensorFlow checkpoint, which its index alone makes sense of'
-    return { title, hint: `Name the index beside it: ${prefix}.index`, isSound: true }
+    return { title, hint: `name the index beside it: ${prefix}.index`, isSound: true }
   }
   const signature = signatures.find(({ bytes, at = 0 }) => {
     const found = Buffer.from(head.buffer, head.byteOffset, head.byteLength).subarray(at, at + bytes.length / 2)
@@ -64,7 +64,7 @@ export function nameStandIn(head: Uint8Array): StandIn | undefined {
   if (text.startsWith('version https://git-lfs.github.com/spec/')) {
     const size = /^size (\d{1,20})$/m.exec(text)?.[1]
     const title = `a Git LFS pointer${size === undefined ? '' : ` to a file of ${size} bytes`}, not the file itself`
-    return { title, hint: 'Fetch the file itself: git lfs pull', isSound: false, isCertain: true }
+    return { title, hint: 'fetch the file itself: git lfs pull', isSound: false, isCertain: true }
   }
   if (/^\s*(<!doctype html|<html|<head|<body)/i.test(text))
     return { title: 'an HTML page', hint: again, isSound: false, isCertain: true }

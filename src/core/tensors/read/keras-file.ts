@@ -27,7 +27,7 @@ export async function openKeras(handle: ReadHandle, archive: ZipArchive): Promis
   if (entry?.name !== 'model.weights.h5' || entry.method !== 'stored') {
     throw new FormatError(`a Keras archive whose ${entry?.name ?? 'weights'} are ${entry?.method ?? 'not there'}`, {
       code: 'refused',
-      hint: 'Unpack the archive, and name the file of weights in it.',
+      hint: 'unpack the archive, and name the file of weights in it',
     })
   }
   const source = sourceOf(handle)

@@ -100,7 +100,7 @@ class Arrays {
       const [name, value] = other
       const what = typeof value === 'object' && value?.kind === 'opaque' ? value.repr : ''
       throw new FormatError(`holds no array of numbers: ${JSON.stringify(name)} is ${what}`, {
-        hint: 'Arrays of objects are pickles. Load it where it came from, and save its numbers by themselves.',
+        hint: 'arrays of objects are pickles: load it where it came from, and save its numbers by themselves',
         code: 'refused',
       })
     }

@@ -54,7 +54,7 @@ async function transposed(
       'refused',
       `${JSON.stringify(name)} has its first axis fastest, and its ${length} bytes are packed`,
       {
-        hint: 'Unpack the archive first, or save it with numpy.savez instead of savez_compressed.',
+        hint: 'unpack the archive first, or save it with numpy.savez instead of savez_compressed',
       },
     )
   }

@@ -66,7 +66,7 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
   })
 }
 
-const hint = 'Load it where it came from, and save its tensors with torch.save or as safetensors.'
+const hint = 'load it where it came from, and save its tensors with torch.save or as safetensors'
 
 interface Found {
   readonly name: string

@@ -52,7 +52,7 @@ function explain(error: unknown, path: string): unknown {
   if (!(error instanceof CkptError) || error.code !== 'not-found') return error
   return new FormatError(`names a file that is not there: ${error.message}`, {
     cause: error,
-    hint: `Compare with the index: ${path}`,
+    hint: `compare with the index: ${path}`,
   })
 }
 

@@ -94,7 +94,7 @@ export function isOfTorch({ format, shardFormat = format }: Pick<TensorFile, 'fo
 export function ensureSafe({ path, unsafe }: Pick<TensorFile, 'path' | 'unsafe'>): void {
   if (unsafe.length === 0) return
   throw new FormatError(unsafe.map((what) => `${path}: ${what}`).join('\n'), {
-    hint: 'Do not load it with torch.load, and ask where it comes from. To see what is in it: ckpt tensors FILE --json',
+    hint: 'do not load it with torch.load, and ask where it comes from; to see what is in it: ckpt tensors FILE --json',
   })
 }
 

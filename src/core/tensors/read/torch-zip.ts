@@ -65,7 +65,7 @@ export async function openTorchArchive(handle: ReadHandle, stat: Stat, archive: 
 
 function notForTensors(what: string): FormatError {
   return new FormatError(`${what}, no checkpoint that torch.save wrote`, {
-    hint: 'Name a safetensors file, or one that torch.save wrote.',
+    hint: 'name a safetensors file, or one that torch.save wrote',
   })
 }
 

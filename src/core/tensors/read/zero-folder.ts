@@ -66,7 +66,7 @@ async function openFiles(
   if (optimizers.length !== partitions) {
     throw new FormatError(
       `${files.folder}: has ${optimizers.length} files *_optim_states.pt, and the weights were shared among ${partitions} processes`,
-      { hint: 'Copy the files of all processes into one folder. What is missing: ckpt verify FOLDER' },
+      { hint: 'copy the files of all processes into one folder; what is missing: ckpt verify FOLDER' },
     )
   }
   const models = await openAll(files, modelsOf(files.folder, stage, partitions, modelNames), readZeroModel)
@@ -128,7 +128,7 @@ function requireNoExperts(folder: string, names: readonly string[]): void {
 function refused(folder: string, why: string): FormatError {
   return new FormatError(`${folder}: the float32 weights cannot be put together: ${why}`, {
     code: 'refused',
-    hint: 'One file of it can be read by itself: name the file, or its --key.',
+    hint: 'one file of it can be read by itself: name the file, or its --key',
   })
 }
 
@@ -139,7 +139,7 @@ function modelsOf(folder: string, stage: number, partitions: number, names: read
   if (wanted.length === expected) return wanted
   throw new FormatError(
     `${folder}: has ${wanted.length} files *_model_states.pt of stage ${stage}, and ${expected} are expected`,
-    { hint: 'Copy the files of all processes into one folder. What is missing: ckpt verify FOLDER' },
+    { hint: 'copy the files of all processes into one folder; what is missing: ckpt verify FOLDER' },
   )
 }
 

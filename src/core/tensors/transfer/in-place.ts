@@ -33,7 +33,7 @@ export async function transferInPlace(
   const { target } = plan
   if (target.format !== 'safetensors') {
     throw new CkptError('refused', `${target.path}: only a single safetensors file can be changed in a clone`, {
-      hint: 'Leave out --in-place.',
+      hint: 'leave out --in-place',
     })
   }
   const { force = false } = options
@@ -99,6 +99,6 @@ function sayOf(output: string, temporary: string, error: unknown): unknown {
   if (!(error instanceof StorageError) || error.path !== temporary) return error
   return new StorageError(output, error.errno, error.message.replaceAll(temporary, output), {
     cause: error,
-    hint: `Nothing was left in ${dirname(output)}.`,
+    hint: `nothing was left in ${dirname(output)}`,
   })
 }

@@ -158,7 +158,7 @@ function indexNames(
       throw new CkptError(
         'usage',
         `${shown(other.name)} and ${shown(tensor.name)} of the source both come to ${shown(name)}`,
-        { hint: 'Leave one of them out with --exclude.' },
+        { hint: 'leave one of them out with --exclude' },
       )
     }
     index.set(name, tensor)
@@ -306,7 +306,7 @@ function strictError(plan: TransferPlan): CkptError {
       ...list('unexpected in the source', unexpected),
       ...tellNearMisses(plan),
     ].join('\n'),
-    { hint: 'Without --strict, what is missing keeps its values and what is unexpected is left out.' },
+    { hint: 'without --strict, what is missing keeps its values and what is unexpected is left out' },
   )
 }
 
@@ -319,7 +319,7 @@ function coverageError(plan: TransferPlan, least: number): CkptError {
         `${formatPart(coverage.bytes)} of its bytes would get values, and at least ${Number((100 * least).toPrecision(12))} % were asked for`,
       ...tellNearMisses(plan),
     ].join('\n'),
-    { hint: 'Lower --min-coverage if that is right.' },
+    { hint: 'lower --min-coverage if that is right' },
   )
 }
 
@@ -341,11 +341,11 @@ function mismatchError(plan: TransferPlan): CkptError {
     [`${many} another form in the target, and nothing was written:`, ...some(lines), ...tellNearMisses(plan)].join(
       '\n',
     ),
-    { hint: [skipHint, ...hintResize(mismatched)].join(' ') },
+    { hint: [skipHint, ...hintResize(mismatched)].join('; ') },
   )
 }
 
-const skipHint = "To keep the target's values there and transfer the rest, use --skip-mismatched."
+const skipHint = "to keep the target's values there and transfer the rest, use --skip-mismatched"
 
 /** Kinds of resizing that were not asked for and would make some of them match. */
 function hintResize(mismatched: readonly Pair[]): string[] {
@@ -354,7 +354,7 @@ function hintResize(mismatched: readonly Pair[]): string[] {
   )
   if (kinds.length === 0) return []
   const does = { slice: 'takes the first rows of the longer source', pad: 'fills the first rows of the longer target' }
-  return kinds.map((kind) => `--resize ${kind} ${does[kind]}.`)
+  return kinds.map((kind) => `--resize ${kind} ${does[kind]}`)
 }
 
 function nothingMatchedError(plan: TransferPlan): CkptError {
@@ -365,7 +365,7 @@ function nothingMatchedError(plan: TransferPlan): CkptError {
       : `no name in common (${source.tensors.length} tensors in the source, ${target.tensors.length} in the target)`
   const lines = nearMisses.length > 0 ? tellNearMisses(plan) : firstNames(source, target)
   return new CkptError('refused', [`nothing to transfer: ${common}`, ...lines, ...tellAdapter(plan)].join('\n'), {
-    hint: 'Compare the names of both files with: ckpt show FILE',
+    hint: 'compare the names of both files with: ckpt show FILE',
   })
 }
 

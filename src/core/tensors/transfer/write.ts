@@ -122,7 +122,7 @@ export function outputTensor(
 function dtypeOf({ name, dtype }: TensorInfo): Dtype {
   if (isDtype(dtype)) return dtype
   throw new CkptError('refused', `${JSON.stringify(name)} is ${dtype}, which cannot be written here`, {
-    hint: 'Only dtypes that safetensors has can.',
+    hint: 'only dtypes that safetensors has can',
   })
 }
 

@@ -34,7 +34,7 @@ export function ensureNothingLost(losses: readonly TensorLosses[]): void {
     'refused',
     ['values do not fit into the dtype that they are cast to:', ...lines, ...more].join('\n'),
     {
-      hint: 'Without --strict-cast they are written as they come out.',
+      hint: 'without --strict-cast they are written as they come out',
     },
   )
 }

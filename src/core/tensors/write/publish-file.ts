@@ -16,7 +16,7 @@ export async function ensureCanPublish(storage: Storage, output: string, force: 
   if (found?.ok === true) {
     if (!(await isReplaceable(storage, output, found.value.kind))) {
       throw new CkptError('refused', `${output}: is no regular file, and is never replaced`, {
-        hint: 'Name a file that does not exist yet.',
+        hint: 'name a file that does not exist yet',
       })
     }
     if (!force) throw exists(output)
@@ -31,7 +31,7 @@ async function ensureFolder(storage: Storage, output: string): Promise<void> {
   if (found?.ok === true && found.value.kind === 'directory') return
   if (found?.ok === true) throw new CkptError('refused', `${output}: ${folder} is no folder`)
   throw new CkptError('not-found', `${output}: there is no folder ${folder}`, {
-    hint: `Make it first: mkdir -p ${folder}`,
+    hint: `make it first: mkdir -p ${folder}`,
   })
 }
 
@@ -44,7 +44,7 @@ export async function isReplaceable(storage: Storage, output: string, kind: Entr
 
 function exists(output: string, cause?: unknown): CkptError {
   return new CkptError('refused', `${output}: exists already, and was left as it is`, {
-    hint: 'To replace it, use --force.',
+    hint: 'to replace it, use --force',
     ...(cause === undefined ? {} : { cause }),
   })
 }
@@ -78,7 +78,7 @@ async function publishAnew(storage: Storage, temporary: string, output: string):
       `${output}: is written, but its second name ${temporary} may still be there`,
       {
         cause: error,
-        hint: `If it is, remove it: rm ${temporary}`,
+        hint: `if it is, remove it: rm ${temporary}`,
       },
     )
   })

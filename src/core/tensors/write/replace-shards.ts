@@ -64,6 +64,6 @@ function unfinished(index: string, error: unknown): unknown {
   const message = `${index}: is the new model and whole, but its shards still have other names: ${error.message}`
   return new StorageError(index, error.errno, message, {
     cause: error,
-    hint: 'To give them their names, do the same again.',
+    hint: 'to give them their names, do the same again',
   })
 }

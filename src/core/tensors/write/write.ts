@@ -141,7 +141,7 @@ async function removeOutdated(storage: Storage, output: string, paths: readonly 
       if (error.errno === 'ENOENT') return
       throw new StorageError(output, error.errno, `${output}: is written, but ${path} of the old one is still there`, {
         cause: error,
-        hint: `Remove what is left of it: rm ${paths.slice(paths.indexOf(path)).join(' ')}`,
+        hint: `remove what is left of it: rm ${paths.slice(paths.indexOf(path)).join(' ')}`,
       })
     })
   }
@@ -287,7 +287,7 @@ function sayOf(drafts: ReadonlyMap<Part, string>, error: unknown): unknown {
     if (error.path !== temporary) continue
     return new StorageError(path, error.errno, error.message.replaceAll(temporary, path), {
       cause: error,
-      hint: error.hint === undefined ? 'Nothing was left there.' : `Nothing was left there; ${error.hint}`,
+      hint: error.hint === undefined ? 'nothing was left there' : `nothing was left there; ${error.hint}`,
     })
   }
   return error

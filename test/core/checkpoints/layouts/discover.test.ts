@@ -50,7 +50,7 @@ describe('loadRun', () => {
   it('says of a checkpoint that it is one, and names its run', async () => {
     const run = join(fixtures, 'nutshell')
     const error = await failure(loadRun(storage, join(run, 'CKPT+epoch01')))
-    expect(error).toMatchObject({ code: 'not-found', hint: `Its run is ${run}` })
+    expect(error).toMatchObject({ code: 'not-found', hint: `its run is ${run}` })
     expect(error.message).toMatch(/is a checkpoint, not a run/)
   })
 

@@ -109,8 +109,8 @@ describe('what is refused', () => {
     const [small, large] = [fileWith(['w', [2, 3]]), fileWith(['w', [4, 3]])]
     const hint = (source: TensorFile, target: TensorFile, ...resize: ('slice' | 'pad')[]) =>
       refusalOf(matchTensors(source, target, { resize }))?.hint
-    expect(hint(small, large, 'slice')).toMatch(/--skip-mismatched\. --resize pad /)
-    expect(hint(large, small)).toMatch(/--skip-mismatched\. --resize slice /)
+    expect(hint(small, large, 'slice')).toMatch(/--skip-mismatched; --resize pad /)
+    expect(hint(large, small)).toMatch(/--skip-mismatched; --resize slice /)
     expect(hint(small, fileWith(['w', [4, 5]]))).toContain('--skip-mismatched')
     expect(hint(small, fileWith(['w', [4, 5]]))).not.toContain('--resize')
   })
