@@ -168,7 +168,8 @@ function requireLate(id) {
 function loadBundle(command) {
   // ASCII only (scripts/bundle.mjs), which is read fastest as what it is. It begins with the build's name.
   const text = fs.readFileSync(bundle, 'latin1')
-  const file = cacheFile(/^\/\/ ([0-9a-f]{32})\n/.exec(text)?.[1], command)
+  const build = /^\/\/ ([0-9a-f]{32})\n/.exec(text)?.[1]
+  const file = cacheFile(build, command)
   const cachedData = file && readCache(file)
   const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
     filename: bundle,
@@ -178,7 +179,7 @@ function loadBundle(command) {
   const module = { exports: {} }
   script.runInThisContext()(module.exports, requireLate, module, bundle, path.dirname(bundle))
   const isKept = cachedData !== undefined && !script.cachedDataRejected
-  return { ...module.exports, keep: file && !isKept ? () => keepCache(file, script) : () => undefined }
+  return { ...module.exports, build, keep: file && !isKept ? () => keepCache(file, script) : () => undefined }
 }
 
 function readJson(name) {

@@ -21,13 +21,13 @@ const toTheEnd = new Set([0, 4, 6])
 
 /**
  * `readPages` and `readSpec` give dist/help.json and dist/completion.json; `loadProgram` the exports of dist/cli.cjs for
- * a command, and `keep`, which keeps its compiled code for the next start.
+ * a command, `build`, the name of its contents where it has one, and `keep`, which keeps its compiled code for the next start.
  */
 exports.start = async function start({ args, root, version, readPages, readSpec, loadProgram }) {
   const answer = quickAnswer(args, version, readPages)
   if (answer !== undefined) return print(answer)
-  const { main, keep } = loadProgram(args[0] ?? 'here')
-  if (!(await main(args, { root, version, readSpec }))) {
+  const { main, build, keep } = loadProgram(args[0] ?? 'here')
+  if (!(await main(args, { root, version, build, readSpec }))) {
     return print(helpPage(args, version, readPages) ?? helpPage([], version, readPages))
   }
   if (toTheEnd.has(process.exitCode ?? 0)) keep()

@@ -9,6 +9,8 @@ export interface Installation {
   /** Where ckpt is installed. */
   readonly root: string
   readonly version: string
+  /** Names the contents of the build, where it has such a name. */
+  readonly build?: string | undefined
   /** dist/completion.json. */
   readonly readSpec: () => CompletionSpec
 }
@@ -40,9 +42,9 @@ async function tellRunHere(installation: Installation): Promise<boolean> {
   return true
 }
 
-function programOf({ root, version }: Installation): Program {
+function programOf({ root, version, build }: Installation): Program {
   const commands = Object.entries(loadCommand).map(([id, load]) => [id, async () => (await load()).default] as const)
-  return { root, version, commands: new Map(commands) }
+  return { root, version, build: build ?? version, commands: new Map(commands) }
 }
 
 /** Short names that fingers know from elsewhere; `static aliases` of the command tells them to help and completion. */

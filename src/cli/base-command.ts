@@ -148,7 +148,7 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
   /** A search for runs (reporter.ts), which remembers what it reads (scan-cache.ts). */
   protected readonly walk = async <R>(flags: WalkFlags, work: (options: WalkOptions) => Promise<R>): Promise<R> => {
     if (flags['no-cache'] === true) return this.reporter.walk(flags, work)
-    return withScanMemory(this.storage, this.now, (memory) =>
+    return withScanMemory(this.storage, this.now, this.program.build, (memory) =>
       this.reporter.walk(flags, (options) => work({ ...options, memory })),
     )
   }

@@ -5,6 +5,8 @@ export interface Program {
   /** Where ckpt is installed. */
   readonly root: string
   readonly version: string
+  /** Another one for every other build: what one has made of a file another may not. */
+  readonly build: string
   /** By id: `trash:empty`. */
   readonly commands: ReadonlyMap<string, () => Promise<CommandClass>>
 }

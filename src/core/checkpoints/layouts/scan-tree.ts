@@ -4,6 +4,7 @@
  */
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { DirectoryEntry, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
+import { FileFacts } from './file-facts.js'
 import { RememberingHandle } from './remembering-handle.js'
 
 /** Entries remembered at most; a scan of more lists a folder again rather than fill the memory. */
@@ -45,6 +46,13 @@ export class ScanTree implements ReadStorage {
   /** For those who look a second time: what is on the disk now. */
   static lookingAgain(storage: ReadStorage): ReadStorage {
     return storage instanceof ScanTree ? storage.storage : storage
+  }
+
+  /** What readers have found out about the file as it is now; null where nothing is remembered, or it is none. */
+  static async factsOf(storage: ReadStorage, path: string): Promise<FileFacts | null> {
+    if (!(storage instanceof ScanTree) || storage.memory === null) return null
+    const [stat] = await storage.stat([path])
+    return stat?.ok === true && stat.value.kind === 'file' ? new FileFacts(path, stat.value, storage.memory) : null
   }
 
   /** The same tree where there is one already. */

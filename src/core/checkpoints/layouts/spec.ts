@@ -136,7 +136,20 @@ export type Has =
   | { readonly says: string; readonly test: (unit: Unit, io: LayoutIo) => Promise<boolean> }
 
 /** `zip` is any archive, `torch` one of torch's or its older stream; the rest are what they are called. */
-export type Head = 'torch' | 'zip' | 'hdf5' | 'safetensors' | 'tar' | 'gzip' | 'pickle' | 'json' | 'msgpack' | 'text'
+export const heads = [
+  'torch',
+  'zip',
+  'hdf5',
+  'safetensors',
+  'tar',
+  'gzip',
+  'pickle',
+  'json',
+  'msgpack',
+  'text',
+] as const
+
+export type Head = (typeof heads)[number]
 
 /** A key, or the keys that lead to a value. */
 export type KeyPath = string | readonly string[]
@@ -321,15 +334,41 @@ export interface LayoutIo {
   look(path: string): Promise<FileLook>
 }
 
-/** One file that was opened: what it is, and what lies in it, found when it is asked for and then remembered. */
+/** What a file is, and what lies in it, found when it is asked for and then remembered. */
 export interface FileLook {
   readonly path: string
   /** Bytes. */
   readonly size: number
-  readonly head: Uint8Array
   readonly is: ReadonlySet<Head>
   /** What is wrong with it as the format that it begins as; null when nothing is, or it is of no known one. */
   readonly broken: string | null
+  /** Its first bytes, at most 4096. */
+  head(): Promise<Uint8Array>
+  /** What the opened file answers, or what it answered when it was the same in an earlier scan. */
+  answer<T extends MetaValue>(question: Question<T>): Promise<T>
+  /** Names of a zip archive's entries, with their checksums; null for another file. */
+  zip(): Promise<ReadonlyMap<string, number> | null>
+  /** An entry of a zip archive as JSON; null where there is none, or in another file. Throws FormatError. */
+  zipJson(entry: string): Promise<MetaValue>
+  /** The CRC-32 of all its bytes; null for a file that is too large to be read for that (4 MB). */
+  sum(): Promise<number | null>
+  /** All its bytes; at most `most`. Throws FormatError for a longer one. */
+  bytes(most: number): Promise<Uint8Array>
+  /** The file as JSON. Throws FormatError. */
+  json(): Promise<MetaValue>
+}
+
+/** What can be asked of a file, so that the answer goes by the file alone. */
+export interface Question<T extends MetaValue> {
+  /** The same for the same question, and no other's. */
+  readonly text: string
+  /** Whether what is remembered can be an answer. */
+  readonly fits: (value: MetaValue) => value is T
+  readonly ask: (file: OpenedFile) => Promise<T>
+}
+
+/** One file that was opened. */
+export interface OpenedFile extends FileLook {
   /** True when what torch.save wrote has something at that path. */
   hasTorchKey(path: KeyPath): boolean
   /** True for a state dict, or a whole module, at that path. */
@@ -342,14 +381,4 @@ export interface FileLook {
   torchValue(path: KeyPath): Promise<MetaValue | undefined>
   /** The keys there; none where there is no mapping. */
   torchKeys(path: KeyPath): readonly string[]
-  /** Names of a zip archive's entries, with their checksums; null for another file. */
-  zip(): Promise<ReadonlyMap<string, number> | null>
-  /** An entry of a zip archive as JSON; null where there is none, or in another file. Throws FormatError. */
-  zipJson(entry: string): Promise<MetaValue>
-  /** The CRC-32 of all its bytes; null for a file that is too large to be read for that (4 MB). */
-  sum(): Promise<number | null>
-  /** All its bytes; at most `most`. Throws FormatError for a longer one. */
-  bytes(most: number): Promise<Uint8Array>
-  /** The file as JSON. Throws FormatError. */
-  json(): Promise<MetaValue>
 }

@@ -1,34 +1,40 @@
 /**
- * Remembered files as bytes. A record is a mark, then entry after entry: its length and CRC-32, then the path, the state
- * and the extents. An entry that is not what its checksum says, or that does not hold together, is left out.
+ * Remembered files as bytes. A record is a mark with the name of who read them, then entry after entry: its length and
+ * CRC-32, then the path, the state, the facts and the extents. An entry that is not what its checksum says, or that does
+ * not hold together, is left out.
  */
 import { crc32 } from '../../formats/crc32.js'
 import { mostOfFile, type Extent, type RememberedFile } from './scan-memory.js'
 
-/** Another number for another form. */
-const mark = Buffer.from('ckpt scan 1\n')
+/** Another number for another form. Another reader may make other facts of the same bytes. */
+const markOf = (reader: string): Buffer => Buffer.from(`ckpt scan 2 ${JSON.stringify(reader)}\n`)
 /** Bytes. */
 const longestPath = 65_535
+const longestFacts = 1 << 20
 const mostExtents = 4096
-/** Length and checksum before an entry; in it the length of the path, the state, the count of extents. */
+/** Length and checksum before an entry; in it the length of the path, the state, the length of the facts, the count of extents. */
 const headLength = 8
 const stateLength = 5 * 8
 const extentHead = 12
 
-export function encodeFiles(files: readonly RememberedFile[]): Uint8Array {
-  return Buffer.concat([mark, ...files.flatMap(encodeFile)])
+/** `reader` is the version of what made the facts. */
+export function encodeFiles(files: readonly RememberedFile[], reader: string): Uint8Array {
+  return Buffer.concat([markOf(reader), ...files.flatMap(encodeFile)])
 }
 
-function encodeFile({ path, state, extents }: RememberedFile): Uint8Array[] {
+function encodeFile({ path, state, extents, facts }: RememberedFile): Uint8Array[] {
   const name = Buffer.from(path)
-  if (name.length > longestPath || extents.length > mostExtents) return []
-  const fixed = Buffer.alloc(2 + name.length + stateLength + 2)
+  const told = Buffer.from(facts)
+  if (name.length > longestPath || extents.length > mostExtents || told.length > longestFacts) return []
+  const fixed = Buffer.alloc(2 + name.length + stateLength + 4 + told.length + 2)
   fixed.writeUInt16LE(name.length, 0)
   name.copy(fixed, 2)
   const { device, inode, size, modifiedNs, changedNs } = state
   let at = 2 + name.length
   for (const value of [device, inode, BigInt(size)]) at = fixed.writeBigUInt64LE(BigInt.asUintN(64, value), at)
   for (const value of [modifiedNs, changedNs]) at = fixed.writeBigInt64LE(BigInt.asIntN(64, value), at)
+  at = fixed.writeUInt32LE(told.length, at)
+  at += told.copy(fixed, at)
   fixed.writeUInt16LE(extents.length, at)
   const body = Buffer.concat([fixed, ...extents.flatMap(encodeExtent)])
   const head = Buffer.alloc(headLength)
@@ -45,9 +51,10 @@ function encodeExtent({ position, bytes }: Extent): Uint8Array[] {
 }
 
 /** What can be read of the record; nothing where it is none. */
-export function decodeFiles(record: Uint8Array): RememberedFile[] {
+export function decodeFiles(record: Uint8Array, reader: string): RememberedFile[] {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
   const files: RememberedFile[] = []
+  const mark = markOf(reader)
   if (!bytes.subarray(0, mark.length).equals(mark)) return files
   for (let at = mark.length; at + headLength <= bytes.length;) {
     const length = bytes.readUInt32LE(at)
@@ -65,7 +72,10 @@ export function decodeFiles(record: Uint8Array): RememberedFile[] {
 function decodeFile(body: Buffer): RememberedFile | null {
   if (body.length < 2) return null
   const pathEnd = 2 + body.readUInt16LE(0)
-  if (pathEnd + stateLength + 2 > body.length) return null
+  const stateEnd = pathEnd + stateLength
+  if (stateEnd + 4 > body.length) return null
+  const factsEnd = stateEnd + 4 + body.readUInt32LE(stateEnd)
+  if (factsEnd + 2 > body.length || factsEnd - stateEnd > longestFacts + 4) return null
   const size = Number(body.readBigUInt64LE(pathEnd + 16))
   const state = {
     device: body.readBigUInt64LE(pathEnd),
@@ -74,9 +84,10 @@ function decodeFile(body: Buffer): RememberedFile | null {
     modifiedNs: body.readBigInt64LE(pathEnd + 24),
     changedNs: body.readBigInt64LE(pathEnd + 32),
   }
-  const count = body.readUInt16LE(pathEnd + stateLength)
-  const extents = decodeExtents(body.subarray(pathEnd + stateLength + 2), count, size)
-  return extents === null ? null : { path: body.toString('utf8', 2, pathEnd), state, extents }
+  const count = body.readUInt16LE(factsEnd)
+  const extents = decodeExtents(body.subarray(factsEnd + 2), count, size)
+  const facts = body.toString('utf8', stateEnd + 4, factsEnd)
+  return extents === null ? null : { path: body.toString('utf8', 2, pathEnd), state, extents, facts }
 }
 
 /** Null where they do not fill the rest, or reach beyond the file. */

@@ -25,7 +25,7 @@ async function orElse<T>(fallback: T, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** `folder` is absolute and the user's own. */
+/** `folder` is absolute and the user's own; `reader` names the version of ckpt, for another one may read otherwise. */
 export class ScanRecordFiles implements ScanRecords {
   /** Names that are there; null before anybody asked. */
   private names: Promise<ReadonlySet<string>> | null = null
@@ -34,6 +34,7 @@ export class ScanRecordFiles implements ScanRecords {
   constructor(
     private readonly storage: Storage,
     private readonly folder: string,
+    private readonly reader: string,
   ) {}
 
   async load(scanned: string): Promise<readonly RememberedFile[]> {
@@ -41,7 +42,7 @@ export class ScanRecordFiles implements ScanRecords {
     const name = nameFor(scanned)
     if (!(await this.names).has(name)) return []
     const [bytes] = await this.storage.read([join(this.folder, name)], largestRecord)
-    return bytes?.ok === true ? decodeFiles(bytes.value) : []
+    return bytes?.ok === true ? decodeFiles(bytes.value, this.reader) : []
   }
 
   private async list(): Promise<ReadonlySet<string>> {
@@ -51,7 +52,7 @@ export class ScanRecordFiles implements ScanRecords {
 
   async save(scanned: string, files: readonly RememberedFile[]): Promise<void> {
     await orElse(undefined, async () => {
-      const bytes = encodeFiles(files)
+      const bytes = encodeFiles(files, this.reader)
       if (bytes.length > largestRecord) return
       // Whoever reads it meanwhile sees the old one or the new one.
       const draft = join(this.folder, `${randomUUID()}.tmp`)

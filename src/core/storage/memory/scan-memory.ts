@@ -1,8 +1,11 @@
 /**
- * What scans have read of files, remembered from one command to the next. The files decide: what is remembered counts
- * only for a file that is the same by path, device, inode, size and both times to the nanosecond.
+ * What scans have read of files, and what their readers made of it, remembered from one command to the next. The files
+ * decide: what is remembered counts only for a file that is the same by path, device, inode, size and both times to the
+ * nanosecond.
  */
+import type { MetaValue } from '../../checkpoint.js'
 import type { Stat } from '../storage.js'
+import { factsInText, mostFacts, rawOf, textOfFacts, valueOfRaw, type RawFacts } from './plain-facts.js'
 
 /** Bytes of a file from a position on. */
 export interface Extent {
@@ -25,6 +28,8 @@ export interface RememberedFile {
   readonly path: string
   readonly state: FileState
   readonly extents: readonly Extent[]
+  /** What readers found out about it (plain-facts.ts); empty for nothing. */
+  readonly facts: string
 }
 
 /** Where it is kept, folder by folder: each that was scanned has a record of its own. */
@@ -44,8 +49,13 @@ const youth = 2_000_000_000n
 
 interface Entry {
   readonly state: FileState
-  readonly extents: Extent[]
+  extents: Extent[]
+  /** Of the extents and the facts. */
   bytes: number
+  /** As they were loaded, until something is added. */
+  text: string
+  /** Read from the text when they are asked for. */
+  facts: RawFacts | null
 }
 
 /** The memory of one walk. One folder at a time is scanned. */
@@ -65,9 +75,9 @@ export class ScanMemory {
   async enter(folder: string): Promise<void> {
     this.folder = folder
     this.known = new Map(
-      (await this.records.load(folder)).map(({ path, state, extents }) => [
+      (await this.records.load(folder)).map(({ path, state, extents, facts }) => [
         path,
-        { state, extents: [...extents], bytes: bytesOf(extents) },
+        { state, extents: [...extents], bytes: bytesOf(extents) + facts.length, text: facts, facts: null },
       ]),
     )
     this.used = new Map()
@@ -80,7 +90,12 @@ export class ScanMemory {
     const { folder } = this
     this.folder = null
     if (folder === null || !this.isNew) return
-    const files = [...this.used].map(([path, { state, extents }]) => ({ path, state, extents }))
+    const files = [...this.used].map(([path, { state, extents, text, facts }]) => ({
+      path,
+      state,
+      extents,
+      facts: text === '' && facts !== null ? textOfFacts(facts) : text,
+    }))
     await this.records.save(folder, files)
   }
 
@@ -103,15 +118,50 @@ export class ScanMemory {
 
   /** What was read just now of a file that was as `stat` says before. */
   keep(path: string, stat: Stat, position: number, bytes: Uint8Array): void {
-    if (this.folder === null || this.isYoung(stat)) return
-    const entry = this.entryOf(path, stat) ?? { state: stateOf(stat), extents: [], bytes: 0 }
-    if (entry.bytes + bytes.length > mostOfFile || this.bytes + bytes.length > mostOfFolder) return
+    const entry = this.entryFor(path, stat, bytes.length)
     // The bytes may be a view of a large block, or be overwritten by whoever gave them.
-    entry.extents.push({ position, bytes: bytes.slice() })
-    entry.bytes += bytes.length
-    this.bytes += bytes.length
+    entry?.extents.push({ position, bytes: bytes.slice() })
+  }
+
+  /** What a reader found out about the file before; undefined where that is not remembered. */
+  fact(path: string, stat: Stat, question: string): MetaValue | undefined {
+    const entry = this.entryOf(path, stat)
+    return entry === null ? undefined : valueOfRaw(factsOf(entry).get(question))
+  }
+
+  /** What a reader found out just now about a file that was as `stat` says before. */
+  keepFact(path: string, stat: Stat, question: string, answer: MetaValue): void {
+    const raw = rawOf(answer)
+    if (raw === undefined) return
+    const length = question.length + JSON.stringify(raw).length + mostMarks
+    if (length > mostFacts / 2) return
+    const entry = this.entryFor(path, stat, length)
+    if (entry === null) return
+    factsOf(entry).set(question, raw)
+    entry.text = ''
+  }
+
+  /** What is known of the file as facts needs no bytes. */
+  dropBytes(path: string, stat: Stat): void {
+    const entry = this.entryOf(path, stat)
+    if (entry === null) return
+    const bytes = bytesOf(entry.extents)
+    entry.extents = []
+    entry.bytes -= bytes
+    this.bytes -= bytes
+  }
+
+  /** Where so many bytes may be added to what is remembered of the file; null where none may. */
+  private entryFor(path: string, stat: Stat, length: number): Entry | null {
+    if (this.folder === null || this.isYoung(stat)) return null
+    const known = this.entryOf(path, stat)
+    const entry = known ?? { state: stateOf(stat), extents: [], bytes: 0, text: '', facts: null }
+    if (entry.bytes + length > mostOfFile || this.bytes + length > mostOfFolder) return null
+    entry.bytes += length
+    this.bytes += length
     this.used.set(path, entry)
     this.isNew = true
+    return entry
   }
 
   private entryOf(path: string, stat: Stat): Entry | null {
@@ -129,6 +179,13 @@ export class ScanMemory {
     const newest = modifiedNs > changedNs ? modifiedNs : changedNs
     return BigInt(Math.floor(this.now() * 1e9)) - newest < youth
   }
+}
+
+/** Units of text by which an answer is told from the next, at most. */
+const mostMarks = 6
+
+function factsOf(entry: Entry): RawFacts {
+  return (entry.facts ??= factsInText(entry.text) ?? new Map<string, unknown>())
 }
 
 function bytesOf(extents: readonly Extent[]): number {

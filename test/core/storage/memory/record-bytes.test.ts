@@ -10,17 +10,20 @@ const file: fc.Arbitrary<RememberedFile> = fc
     position: fc.nat(1000),
     inode: fc.bigInt(0n, (1n << 64n) - 1n),
     modifiedNs: fc.bigInt(-(1n << 62n), 1n << 62n),
+    facts: fc.string({ maxLength: 60, unit: 'grapheme' }),
   })
-  .map(({ path, bytes, position, inode, modifiedNs }) => ({
+  .map(({ path, bytes, position, inode, modifiedNs, facts }) => ({
     path,
     state: { device: 7n, inode, size: position + bytes.length, modifiedNs, changedNs: modifiedNs + 1n },
     extents: [{ position, bytes }],
+    facts,
   }))
 
 const plain = (files: readonly RememberedFile[]) =>
-  files.map(({ path, state, extents }) => ({
+  files.map(({ path, state, extents, facts }) => ({
     path,
     state,
+    facts,
     extents: extents.map(({ position, bytes }) => ({ position, bytes: [...bytes] })),
   }))
 
@@ -28,7 +31,7 @@ describe('a record of a scan', () => {
   it('gives back what was written', () => {
     fc.assert(
       fc.property(fc.array(file, { maxLength: 5 }), (files) => {
-        expect(plain(decodeFiles(encodeFiles(files)))).toEqual(plain(files))
+        expect(plain(decodeFiles(encodeFiles(files, 'me'), 'me'))).toEqual(plain(files))
       }),
     )
   })
@@ -36,14 +39,14 @@ describe('a record of a scan', () => {
   it('with any byte changed, or cut anywhere, gives only what is whole in it', () => {
     fc.assert(
       fc.property(fc.array(file, { minLength: 1, maxLength: 4 }), fc.nat(), fc.nat(255), (files, at, value) => {
-        const bytes = encodeFiles(files)
+        const bytes = encodeFiles(files, 'me')
         const known = new Set(
           plain(files).map((one) => JSON.stringify(one, (_, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v))),
         )
         const changed = bytes.slice()
         changed[at % bytes.length] = value
         for (const record of [changed, bytes.slice(0, at % bytes.length)]) {
-          for (const one of plain(decodeFiles(record))) {
+          for (const one of plain(decodeFiles(record, 'me'))) {
             expect(known).toContain(JSON.stringify(one, (_, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v)))
           }
         }
@@ -51,8 +54,13 @@ describe('a record of a scan', () => {
     )
   })
 
-  it('is nothing where it is something else', () => {
-    expect(decodeFiles(new Uint8Array(0))).toEqual([])
-    expect(decodeFiles(Buffer.from('ckpt scan 2\nwhatever'))).toEqual([])
+  it('is nothing where it is something else, or of another version', () => {
+    expect(decodeFiles(new Uint8Array(0), 'me')).toEqual([])
+    expect(decodeFiles(Buffer.from('ckpt scan 1\nwhatever'), 'me')).toEqual([])
+    fc.assert(
+      fc.property(fc.array(file, { maxLength: 3 }), (files) => {
+        expect(decodeFiles(encodeFiles(files, 'me'), 'me too')).toEqual([])
+      }),
+    )
   })
 })

@@ -46,7 +46,7 @@ async function look({ later = 30, remembers = true } = {}): Promise<Look> {
     open: (path) => (read.push(path), local.open(path)),
   }
   const now = () => Date.now() / 1000 + later
-  const records = new ScanRecordFiles(local, cache)
+  const records = new ScanRecordFiles(local, cache, 'this version')
   const memory = remembers ? new ScanMemory(records, now) : undefined
   const losses: Record<string, unknown> = {}
   for await (const { run } of walkFrom(counting, root, { memory })) {
@@ -89,7 +89,7 @@ describe('what searches remember', () => {
   it('what is damaged in the cache, or vanishes from it, is read from the files again', async () => {
     const { losses } = await look()
     const [first = '', second = ''] = readdirSync(cache)
-    writeFileSync(join(cache, first), 'ckpt scan 1\n\u0001\u0002\u0003 nonsense that is no entry')
+    writeFileSync(join(cache, first), 'ckpt scan 2 "this version"\n\u0001\u0002\u0003 nonsense that is no entry')
     rmSync(join(cache, second))
     mkdirSync(join(cache, second))
     expect((await look()).losses).toEqual(losses)

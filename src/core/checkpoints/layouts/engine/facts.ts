@@ -1,4 +1,5 @@
 /** What a checkpoint says of itself, gathered from its sources key by key. */
+import { createHash } from 'node:crypto'
 import {
   isMeta,
   type Finding,
@@ -12,7 +13,7 @@ import { findingOf } from '../folders.js'
 import { quoteValue } from '../finite-number.js'
 import { countsOfName } from './count-names.js'
 import type { FactSource, FactFile, KeyPath, NameSource, Picked } from '../spec.js'
-import { pathOf, valueIn, type FileLook, type Unit } from './unit-paths.js'
+import { pathOf, valueIn, type FileLook, type OpenedFile, type Question, type Unit } from './unit-paths.js'
 
 /** The facts of one source. */
 export interface Told {
@@ -72,7 +73,25 @@ function corrected(value: MetaValue, by: number | undefined): MetaValue {
 }
 
 /** Of what torch.save wrote only what the source names. Throws FormatError. */
-export async function torchContent(look: FileLook, { take = {}, has = {}, spread = [] }: FactFile): Promise<Meta> {
+export async function torchContent(look: FileLook, source: FactFile): Promise<Meta> {
+  let question = contents.get(source)
+  if (question === undefined) contents.set(source, (question = contentQuestion(source)))
+  return look.answer(question)
+}
+
+const contents = new WeakMap<FactFile, Question<Meta>>()
+
+/** Named by a sum of what the source names, which is long. */
+function contentQuestion(source: FactFile): Question<Meta> {
+  const { take = {}, has = {}, spread = [] } = source
+  const named = createHash('sha256')
+    .update(JSON.stringify([take, has, spread]))
+    .digest('base64')
+    .slice(0, 16)
+  return { text: `content ${named}`, fits: isMeta, ask: async (file) => contentIn(file, source) }
+}
+
+async function contentIn(look: OpenedFile, { take = {}, has = {}, spread = [] }: FactFile): Promise<Meta> {
   const content = new Map<string, MetaValue>()
   for (const [fact, path] of Object.entries(has)) content.set(fact, look.holdsTorchKey(path))
   for (const path of Object.values(take)) {

@@ -1,6 +1,6 @@
 /** What is equal for files of equal contents, without reading them whole. */
 import { crc32 } from '../../../formats/crc32.js'
-import type { FileLook } from '../spec.js'
+import type { OpenedFile, Question } from '../spec.js'
 import { storageFinding } from './facts.js'
 import { ownFiles } from './proof.js'
 import type { Opener } from './opener.js'
@@ -11,7 +11,7 @@ export async function printOf(unit: Unit, opener: Opener): Promise<string | null
   try {
     const prints: string[] = []
     for (const path of ownFiles(unit)) {
-      const print = await printOfFile(await opener.look(path))
+      const print = await (await opener.look(path)).answer(printQuestion)
       if (print === null) return null
       prints.push(print)
     }
@@ -22,8 +22,14 @@ export async function printOf(unit: Unit, opener: Opener): Promise<string | null
   }
 }
 
+const printQuestion: Question<string | null> = {
+  text: 'print',
+  fits: (value) => value === null || typeof value === 'string',
+  ask: printOfFile,
+}
+
 /** Of an archive its entries' checksums; of any other file the bytes, where they are few. */
-async function printOfFile(look: FileLook): Promise<string | null> {
+async function printOfFile(look: OpenedFile): Promise<string | null> {
   const sums = await look.zip()
   if (sums === null) {
     const sum = await look.sum()

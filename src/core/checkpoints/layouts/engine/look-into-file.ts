@@ -11,9 +11,9 @@ import { describeCut } from '../../../formats/torch-cut.js'
 import { isLegacyStream } from '../../../formats/torch-legacy.js'
 import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
 import { hasChecksums, readSmallEntry, readZip, ZipEndMissing } from '../../../formats/zip.js'
-import type { Head, KeyPath } from '../spec.js'
+import type { Head, KeyPath, OpenedFile, Question } from '../spec.js'
 import { entriesOf, holdsAt, isStateDict, keyText, nodeAt, valueOf } from './pickle-paths.js'
-import { pathOf, type FileLook } from './unit-paths.js'
+import { pathOf } from './unit-paths.js'
 
 /** Bytes by which a file is known; a tar says what it is at 257, an HDF5 file of Keras names its version near there. */
 const headLength = 4096
@@ -23,7 +23,7 @@ const largestJson = 64 << 20
 const largestSummed = 4 << 20
 
 /** Throws StorageError. What is wrong with the file is in `broken`. */
-export async function lookInto(path: string, file: ByteSource): Promise<FileLook> {
+export async function lookInto(path: string, file: ByteSource): Promise<OpenedFile> {
   const source = inBlocks(file)
   const head = await source.read(0, Math.min(headLength, source.byteLength))
   const is = headsOf(head, source.byteLength)
@@ -44,22 +44,30 @@ export async function lookInto(path: string, file: ByteSource): Promise<FileLook
   }
 }
 
-function nothingIn(path: string, head: Uint8Array, is: ReadonlySet<Head>, broken: string): FileLook {
+function nothingIn(path: string, head: Uint8Array, is: ReadonlySet<Head>, broken: string): OpenedFile {
   return new Looked(path, { byteLength: 0, read: async () => Promise.resolve(new Uint8Array()) }, head, is, broken)
 }
 
-class Looked implements FileLook {
+class Looked implements OpenedFile {
   readonly size: number
 
   constructor(
     readonly path: string,
     private readonly source: ByteSource,
-    readonly head: Uint8Array,
+    private readonly begins: Uint8Array,
     readonly is: ReadonlySet<Head>,
     readonly broken: string | null,
     private readonly object: TorchObject | null = null,
   ) {
     this.size = source.byteLength
+  }
+
+  async head(): Promise<Uint8Array> {
+    return Promise.resolve(this.begins)
+  }
+
+  async answer<T extends MetaValue>(question: Question<T>): Promise<T> {
+    return question.ask(this)
   }
 
   hasTorchKey(path: KeyPath): boolean {

@@ -1,8 +1,11 @@
 /** Files opened while one unit is looked at: each once, and all closed together. */
+import type { FileFacts } from '../file-facts.js'
+import { ScanTree } from '../scan-tree.js'
 import { sourceOf } from '../../../storage/file-source.js'
 import type { ReadHandle, ReadStorage } from '../../../storage/storage.js'
 import { lookInto } from './look-into-file.js'
-import type { FileLook, LayoutIo } from './unit-paths.js'
+import { lookRemembering } from './remembered-look.js'
+import type { FileLook, LayoutIo, OpenedFile } from './unit-paths.js'
 
 export class Opener implements LayoutIo {
   private readonly looks = new Map<string, Promise<FileLook>>()
@@ -12,14 +15,20 @@ export class Opener implements LayoutIo {
 
   /** Throws StorageError. */
   async look(path: string): Promise<FileLook> {
-    const known = this.looks.get(path) ?? this.open(path)
+    const known = this.looks.get(path) ?? this.lookAt(path)
     this.looks.set(path, known)
     return known
   }
 
-  private async open(path: string): Promise<FileLook> {
+  private async lookAt(path: string): Promise<FileLook> {
+    const facts = await ScanTree.factsOf(this.storage, path)
+    return facts === null ? this.open(path) : lookRemembering(path, facts, () => this.open(path, facts))
+  }
+
+  private async open(path: string, facts?: FileFacts): Promise<OpenedFile> {
     const handle = await this.storage.open(path)
     this.handles.push(handle)
+    facts?.opened(handle.size)
     return lookInto(path, sourceOf(handle))
   }
 

@@ -1,11 +1,12 @@
 /** What proves a layout: by the names that are there where that is enough, else by looking into files. */
 import { patternText } from './pattern-text.js'
 import { sep } from 'node:path'
+import type { MetaValue } from '../../../checkpoint.js'
 import { StorageError } from '../../../errors.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Folder } from '../layout.js'
 import type { Has, KeyPath } from '../spec.js'
-import { pathOf, type FileLook, type LayoutIo, type Unit } from './unit-paths.js'
+import { pathOf, type FileLook, type LayoutIo, type Question, type Unit } from './unit-paths.js'
 
 /** True or false where names tell it; null where a file must be looked into. */
 type ProofByNames = (unit: Unit) => boolean | null
@@ -75,15 +76,42 @@ export async function proveAny(list: readonly Has[], unit: Unit, io: LayoutIo): 
 
 async function holds(has: Has, look: FileLook): Promise<boolean> {
   if ('head' in has) return look.is.has(has.head)
-  if ('stateDict' in has) return look.hasStateDict(has.stateDict)
-  if ('stateDictIn' in has) return look.hasStateDictIn()
-  if ('torch' in has) return has.torch.every((path) => look.hasTorchKey(path))
+  if ('stateDict' in has || 'stateDictIn' in has || 'torch' in has) {
+    // Of another file there is nothing to ask.
+    return look.is.has('torch') && (await look.answer(questionOf(has)))
+  }
   if ('zip' in has) {
     const names = [...((await look.zip())?.keys() ?? [])]
     return names.some((name) => (typeof has.zip === 'string' ? name === has.zip : has.zip.test(name)))
   }
   if ('json' in has) return look.is.has('json') && hasKeys(await look.json().catch(() => null), has.json)
   return false
+}
+
+type TorchHas = Extract<Has, { stateDict: unknown } | { stateDictIn: unknown } | { torch: unknown }>
+
+/** Made once: the same is asked of thousands of files. */
+const questions = new WeakMap<TorchHas, Question<boolean>>()
+
+function questionOf(has: TorchHas): Question<boolean> {
+  let question = questions.get(has)
+  if (question === undefined) questions.set(has, (question = torchQuestion(has)))
+  return question
+}
+
+function torchQuestion(has: TorchHas): Question<boolean> {
+  const fits = (value: MetaValue) => typeof value === 'boolean'
+  if ('stateDict' in has) {
+    const { stateDict } = has
+    const text = `state dict at ${JSON.stringify(pathOf(stateDict))}`
+    return { text, fits, ask: async (file) => Promise.resolve(file.hasStateDict(stateDict)) }
+  }
+  if ('stateDictIn' in has) {
+    return { text: 'state dict in it', fits, ask: async (file) => Promise.resolve(file.hasStateDictIn()) }
+  }
+  const paths = has.torch
+  const text = `has ${JSON.stringify(paths.map(pathOf))}`
+  return { text, fits, ask: async (file) => Promise.resolve(paths.every((path) => file.hasTorchKey(path))) }
 }
 
 function hasKeys(value: unknown, paths: readonly KeyPath[]): boolean {

@@ -2,7 +2,7 @@
 import type { Meta, MetaValue } from '../../../checkpoint.js'
 import type { KeyPath } from '../spec.js'
 
-export type { UnclaimedUnit, FileLook, LayoutIo, Unit } from '../spec.js'
+export type { UnclaimedUnit, FileLook, LayoutIo, OpenedFile, Question, Unit } from '../spec.js'
 
 export function pathOf(path: KeyPath): readonly string[] {
   return typeof path === 'string' ? [path] : path

@@ -8,12 +8,12 @@ import type { LayoutSpec, Picked, Proof } from '../spec.js'
 
 const learner: Proof = {
   sure: [
-    { says: 'is JSON of a learner', test: async (unit, io) => isJson((await io.look(unit.path)).head) },
-    { says: 'is UBJSON of a learner', test: async (unit, io) => isUbjson((await io.look(unit.path)).head) },
-    { says: 'is a pickle of a Booster', test: async (unit, io) => isPickle((await io.look(unit.path)).head) },
+    { says: 'is JSON of a learner', test: async (unit, io) => isJson(await (await io.look(unit.path)).head()) },
+    { says: 'is UBJSON of a learner', test: async (unit, io) => isUbjson(await (await io.look(unit.path)).head()) },
+    { says: 'is a pickle of a Booster', test: async (unit, io) => isPickle(await (await io.look(unit.path)).head()) },
     {
       says: 'names an objective and a booster, as the format before version 2.1 did',
-      test: async (unit, io) => isOldBinary((await io.look(unit.path)).head),
+      test: async (unit, io) => isOldBinary(await (await io.look(unit.path)).head()),
     },
   ],
 }
@@ -50,7 +50,7 @@ export const lightgbm: LayoutSpec = {
         sure: [
           {
             says: "begins as LightGBM's text of trees",
-            test: async (unit, io) => beginsWith((await io.look(unit.path)).head, 'tree\nversion='),
+            test: async (unit, io) => beginsWith(await (await io.look(unit.path)).head(), 'tree\nversion='),
           },
         ],
       },

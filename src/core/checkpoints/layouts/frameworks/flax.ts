@@ -21,7 +21,7 @@ export const flax: LayoutSpec = {
               { head: 'msgpack' },
               {
                 says: 'holds params or opt_state at its top, or an array as flax writes it',
-                test: async (unit, io) => isFlax((await io.look(unit.path)).head),
+                test: async (unit, io) => isFlax(await (await io.look(unit.path)).head()),
               },
             ],
           },

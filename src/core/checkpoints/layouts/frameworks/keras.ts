@@ -49,7 +49,7 @@ export const keras: LayoutSpec = {
               { head: 'hdf5' },
               {
                 says: 'has the attribute keras_version or layer_names',
-                test: async (unit, io) => isOfKeras((await io.look(unit.path)).head),
+                test: async (unit, io) => isOfKeras(await (await io.look(unit.path)).head()),
               },
             ],
           },

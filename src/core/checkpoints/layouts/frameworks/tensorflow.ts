@@ -54,7 +54,7 @@ export const tensorflow: LayoutSpec = {
 }
 
 async function hasState({ folder }: Unit, io: LayoutIo): Promise<boolean> {
-  const { head } = await io.look(`${folder.path}/checkpoint`)
+  const head = await (await io.look(`${folder.path}/checkpoint`)).head()
   return new TextDecoder().decode(head).startsWith('model_checkpoint_path: "')
 }
 

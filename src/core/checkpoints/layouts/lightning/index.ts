@@ -18,7 +18,6 @@ import {
 } from '../../../checkpoint.js'
 import { CkptError, reasonOf, StorageError } from '../../../errors.js'
 import { readMetas } from '../../meta/index.js'
-import { sourceOf, withFile } from '../../../storage/file-source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { compareText, findingOf, noFileReason, prefixOf } from '../folders.js'
 import type { Folder, Layout } from '../layout.js'
@@ -30,7 +29,8 @@ import { logFile, readLog, type Logged } from './metrics-csv.js'
 import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
 import { lastPointersTo, resumesLightningFrom } from './resumes-from.js'
 import { joinTogether } from './together.js'
-import { readSavedState, type Foreign, type Reading, type SavedState } from './saved-state.js'
+import { readOnce } from './remembered-reading.js'
+import type { Foreign, Reading, SavedState } from './saved-state.js'
 
 const id = 'lightning'
 const hyperParameterFile = 'hparams.yaml'
@@ -107,7 +107,7 @@ async function look(storage: ReadStorage, candidate: LightningCandidate, withWei
   if (facts === null) return { candidate, files, reading: { kind: 'foreign', bytes: 'folder' } }
   const request = { name: candidate.name, withWeights }
   try {
-    const reading = await withFile(storage, facts, (handle) => readSavedState(sourceOf(handle), request))
+    const reading = await readOnce(storage, facts, request)
     return { candidate, files, reading }
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
