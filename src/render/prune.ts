@@ -1,6 +1,6 @@
 /** A prune's plan, its question and its outcome. */
 import { addTo } from '../core/grouped.js'
-import { isUnreadable, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { isSound, isUnreadable, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
 import { bestPerMetric, byRecency, metricOrders, valueFor } from '../core/choosing/selection/index.js'
 import type { CarriedOut, Intent, Pointed, PrunePlan } from '../core/runs/index.js'
@@ -41,7 +41,7 @@ function goingLines(run: Run, plan: PrunePlan, view: PlanView): string[] {
   const bests = bestsGoing(plan, view.now)
   const removed = plan.remove.flatMap(({ checkpoint, reason }) => {
     const best = bests.get(checkpoint.path) ?? []
-    const facts = [reason.text, ...best.map((key) => `the best ${key} of all`), ...metricsOf(checkpoint, view.now)]
+    const facts = [reason.text, ...best.map(describeBest), ...metricsOf(checkpoint, view.now)]
     return row(checkpoint, facts.join('; ')).map((text) => paint(best.length === 0 ? 'bad' : 'warning', text))
   })
   const title = `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${describeGoingBytes(plan)}`
@@ -100,15 +100,33 @@ export function renderMissing({ missingBytes }: PrunePlan): string {
   return `still ${formatSize(missingBytes)} short of the space target; everything else is protected or kept`
 }
 
+/** A metric by which one is the best. */
+interface BestBy {
+  readonly key: string
+  /** Damaged ones count too, or the whole ones alone. */
+  readonly among: 'all' | 'whole'
+  readonly isDamaged: boolean
+}
+
 /** By path, the metrics by which a checkpoint that goes is the best of all, also of those that stay. */
-function bestsGoing({ keep, remove }: Pick<PrunePlan, 'keep' | 'remove'>, now: number): ReadonlyMap<string, string[]> {
+function bestsGoing({ keep, remove }: Pick<PrunePlan, 'keep' | 'remove'>, now: number): ReadonlyMap<string, BestBy[]> {
   const going = new Set(remove.map(({ checkpoint }) => checkpoint.path))
   const { ordered } = byRecency([...keep, ...remove].map(({ checkpoint }) => checkpoint))
-  const bests = new Map<string, string[]>()
-  for (const [key, { path }] of bestPerMetric(ordered, now)) {
-    if (going.has(path)) addTo(bests, path, key)
+  const whole = bestPerMetric(ordered, now)
+  // Of equal ones the whole one is the best.
+  const wholeFirst = [...ordered.filter(isSound), ...ordered.filter((one) => !isSound(one))]
+  const bests = new Map<string, BestBy[]>()
+  for (const [key, best] of bestPerMetric(wholeFirst, now, () => true)) {
+    if (going.has(best.path)) addTo(bests, best.path, { key, among: 'all', isDamaged: !isSound(best) })
+    const bestWhole = whole.get(key)
+    if (bestWhole === undefined || bestWhole === best || !going.has(bestWhole.path)) continue
+    addTo(bests, bestWhole.path, { key, among: 'whole', isDamaged: false })
   }
   return bests
+}
+
+function describeBest({ key, among, isDamaged }: BestBy): string {
+  return `the best ${key} of ${among === 'all' ? 'all' : 'those that are whole'}${isDamaged ? ', though damaged' : ''}`
 }
 
 /** `WER 18.32`; those that its own step was measured at. */
@@ -121,8 +139,12 @@ function metricsOf(checkpoint: Checkpoint, now: number): string[] {
 
 /** What goes that nothing that stays is as good as, in words; empty where nothing does. */
 function describeBests(plan: Pick<PrunePlan, 'keep' | 'remove'>, now: number): string {
-  const keys = [...new Set([...bestsGoing(plan, now).values()].flat())]
-  return keys.length === 0 ? '' : ` The best by ${keys.map(printable).join(', ')} is among them.`
+  const bests = [...bestsGoing(plan, now).values()].flat()
+  const sentence = (isDamaged: boolean, words: string): string => {
+    const keys = new Set(bests.filter((best) => best.isDamaged === isDamaged).map(({ key }) => printable(key)))
+    return keys.size === 0 ? '' : ` The best by ${[...keys].join(', ')} is ${words}.`
+  }
+  return sentence(false, 'among them') + sentence(true, 'among them, though damaged')
 }
 
 export function renderQuestion(

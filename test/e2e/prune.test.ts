@@ -37,6 +37,16 @@ describe('the plan', () => {
     expect(applied).toBe(false)
   })
 
+  it('tells that the best is among what goes, also where it is damaged', async () => {
+    const run = makeRun(epochs(4))
+    writeFileSync(join(run, nameOf(2), 'model.ckpt'), '')
+    const { stdout } = await ckpt(['prune', run, '--remove-damaged', '--dry-run'])
+    expect(stdout).toMatch(/CKPT\+ep002 .* corrupt: model\.ckpt: 0 bytes; the best loss of all, though damaged; /)
+    const { stdout: more } = await ckpt(['prune', run, '--keep', '1', '--remove-damaged', '--dry-run'])
+    expect(more).toMatch(/CKPT\+ep002 .* the best loss of all, though damaged/)
+    expect(more).toMatch(/CKPT\+ep003 .* the best loss of those that are whole/)
+  })
+
   it('changes nothing with --dry-run', async () => {
     const run = makeRun(epochs(4))
     const before = snapshot(dirname(run))

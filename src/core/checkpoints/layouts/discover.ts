@@ -7,6 +7,7 @@ import type { Folder } from './layout.js'
 import { compareText } from './folders.js'
 import { scanFolder } from './scan.js'
 import { isForDeleted } from './deleted-folders.js'
+import { isDownloadCache } from './download-caches.js'
 import { foldersIn, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 
 /** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */
@@ -175,7 +176,7 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
     below.forEach(({ path, run }, index) => {
       const listing = listings[index]
       const folder = listing?.ok === true ? { path, entries: listing.value } : null
-      if (folder !== null && !isForDeleted(folder, run)) level.push(folder)
+      if (folder !== null && !isForDeleted(folder, run) && !isDownloadCache(folder)) level.push(folder)
       else if (listing?.ok === false && listing.error.code === 'system') unreadable += 1
     })
   }

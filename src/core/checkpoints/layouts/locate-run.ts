@@ -1,5 +1,6 @@
 /** Where the run is that a folder stands for, without reading the run. */
 import type { ReadStorage } from '../../storage/storage.js'
+import { isDownloadCache } from './download-caches.js'
 import { foldersIn } from './walk.js'
 import type { Folder } from './layout.js'
 import { scanFolder } from './scan.js'
@@ -21,7 +22,9 @@ export async function locateRun(storage: ReadStorage, path: string): Promise<str
     const listings = await storage.list(level)
     const folders = level.flatMap((one, index): Folder[] => {
       const listing = listings[index]
-      return listing?.ok === true ? [{ path: one, entries: listing.value }] : []
+      if (listing?.ok !== true) return []
+      const folder = { path: one, entries: listing.value }
+      return depth > 0 && isDownloadCache(folder) ? [] : [folder]
     })
     for (const folder of folders) if (await holdsCheckpoint(storage, folder)) return folder.path
     level = folders.flatMap(foldersIn).sort()

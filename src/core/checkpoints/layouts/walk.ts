@@ -9,6 +9,7 @@ import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
 import { isForDeleted } from './deleted-folders.js'
+import { isDownloadCache } from './download-caches.js'
 import { scanFolder } from './scan.js'
 import { ScanTree } from './scan-tree.js'
 
@@ -112,7 +113,7 @@ class Walk {
     const inside = foldersIn(folder).filter((path) => !taken.has(path))
     for (const batch of batches(inside, together)) {
       for (const one of await this.list(batch)) {
-        if (!isForDeleted(one, checkpoints)) yield* this.below(one, rules, depth + 1)
+        if (!isForDeleted(one, checkpoints) && !isDownloadCache(one)) yield* this.below(one, rules, depth + 1)
       }
     }
     this.tree.forget(inside.filter((path) => !this.kept.has(path)))

@@ -107,15 +107,19 @@ export function monitoredKeys(checkpoints: readonly Checkpoint[]): readonly stri
 }
 
 /**
- * For each metric the best whole checkpoint. NaN is never best; an impossible value is ranked as it is written (see
+ * For each metric the best checkpoint among the whole ones, or among those that count. NaN is never best; an impossible value is ranked as it is written (see
  * `impossibleMetrics`). `ordered` is newest first; `now` Unix seconds.
  */
-export function bestPerMetric(ordered: readonly Checkpoint[], now: number): ReadonlyMap<string, Checkpoint> {
-  const whole = ordered.filter(isSound)
+export function bestPerMetric(
+  ordered: readonly Checkpoint[],
+  now: number,
+  counts: (checkpoint: Checkpoint) => boolean = isSound,
+): ReadonlyMap<string, Checkpoint> {
+  const counted = ordered.filter(counts)
   const best = new Map<string, Checkpoint>()
   for (const order of metricOrders(ordered)) {
     const [first] = rank(
-      whole.filter((checkpoint) => isFiniteOrBig(ownValue(checkpoint, order.key))),
+      counted.filter((checkpoint) => isFiniteOrBig(ownValue(checkpoint, order.key))),
       order,
       now,
     )

@@ -1,5 +1,5 @@
 /** The order of recency (docs/design.md §5): one scale a run. */
-import { hasReadableMeta, timeOf, type Checkpoint } from '../../checkpoint.js'
+import { hasReadableMeta, isResumable, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { compareCodePoints } from '../../formats/code-points.js'
 import { trainingsOf } from './trainings.js'
 
@@ -52,14 +52,15 @@ function isTime(value: number | null): value is number {
 }
 
 /**
- * Newest first: of several trainings in one folder the newest one's before the others. Equal values: the newer first; equal times: the name, descending. A checkpoint whose meta could not
+ * Newest first: of several trainings in one folder the newest one's before the others. Equal values: where steps or epochs tell, what can be resumed from first; then the newer; equal times: the name, descending. A checkpoint whose meta could not
  * be read, and that has no value on the scale, takes the place of its neighbour by name: the readable one with the
  * greatest name below its own (it then sorts just above that one), else the smallest above.
  */
 export function byRecency(checkpoints: readonly Checkpoint[]): Recency {
   const scale = scaleOf(checkpoints)
   const trainings = trainingsIn(checkpoints, scale)
-  const compare = trainings.length > 1 ? newestTrainingFirst(trainings) : newestFirst
+  const among = isCounted(scale) ? newestCountedFirst : newestFirst
+  const compare = trainings.length > 1 ? newestTrainingFirst(trainings, among) : among
   const ordered = timesOn(scale, checkpoints)
     .sort(compare)
     .map((timed) => timed.checkpoint)
@@ -94,10 +95,23 @@ interface Timed {
 
 type Compare = (a: Timed, b: Timed) => number
 
-function newestTrainingFirst(trainings: readonly (readonly Checkpoint[])[]): Compare {
+function newestTrainingFirst(trainings: readonly (readonly Checkpoint[])[], among: Compare): Compare {
   const places = new Map(trainings.flatMap((one, index) => one.map(({ path }) => [path, index] as const)))
   const placeOf = ({ checkpoint }: Timed): number => places.get(checkpoint.path) ?? 0
-  return (a, b) => placeOf(b) - placeOf(a) || newestFirst(a, b)
+  return (a, b) => placeOf(b) - placeOf(a) || among(a, b)
+}
+
+/**
+ * What is saved in one epoch as weights alone and as all that resuming needs (ESPnet's `6epoch.pth` and
+ * `checkpoint.pth`) is one state: whoever asks for the newest can go on from the latter.
+ */
+function newestCountedFirst(a: Timed, b: Timed): number {
+  return (
+    descending(a.value, b.value) ||
+    Number(isCopy(a)) - Number(isCopy(b)) ||
+    Number(isResumable(b.checkpoint)) - Number(isResumable(a.checkpoint)) ||
+    newestFirst(a, b)
+  )
 }
 
 function newestFirst(a: Timed, b: Timed): number {

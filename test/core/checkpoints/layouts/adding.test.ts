@@ -118,6 +118,49 @@ it('files may be named after the checkpoint that they belong to', async () => {
   ])
 })
 
+describe('a layout of one’s own', () => {
+  const use = (text: string): void => {
+    const file = new YamlText(`layouts:\n  - name: ours\n${text}`, '/exp/ckpt.yaml', yaml)
+    const [pair] = file.root === null ? [] : file.pairsOf(file.root, 'the file', '')
+    useOwnLayouts(parseLayouts(file, pair?.value ?? null, []))
+  }
+
+  it.each([
+    ['meta: meta.json\n    complete: ".done"\n    files: {model: "*.pt"}'],
+    ['meta: "{checkpoint}/meta.json"\n    complete: "{checkpoint}/.done"\n    files: {model: "{checkpoint}/*.pt"}'],
+    ['members: ["{checkpoint}"]\n    meta: meta.json\n    complete: ".done"\n    files: {model: "*.pt"}'],
+  ])('of a folder names what is in it, with or without the name of the folder: %j', async (rest) => {
+    use(`    checkpoint: "step-{step:int}/"\n    ${rest}\n`)
+    const root = write(makeFolder(), {
+      'step-10/model.pt': 'w',
+      'step-10/meta.json': '{"epoch": 1}',
+      'step-10/.done': '',
+      'step-20/model.pt': 'w',
+      'step-20/meta.json': '{"epoch": 2}',
+    })
+    const { checkpoints } = await loadRun(localStorage(), root)
+    expect(
+      checkpoints.map(({ name, step, epoch, files, health }) => [
+        name,
+        step,
+        epoch,
+        files.map(({ key }) => key),
+        health.grade,
+      ]),
+    ).toEqual([
+      ['step-10', 10, 1, ['model'], 'unchecked'],
+      ['step-20', 20, 2, ['model'], 'unfinished'],
+    ])
+  })
+
+  it('never takes the settings that it is read from', async () => {
+    use('    checkpoint: "*"\n')
+    const root = write(makeFolder(), { a: 'w', 'ckpt.yaml': 'layouts: []' })
+    const { checkpoints } = await loadRun(localStorage(), root)
+    expect(checkpoints.map(({ name }) => name)).toEqual(['a'])
+  })
+})
+
 describe('a mistake in layouts', () => {
   const mistake = (text: string): string => {
     const file = new YamlText(text, '/exp/ckpt.yaml', yaml)
@@ -184,6 +227,10 @@ describe('a mistake in layouts', () => {
     [
       'layouts:\n  - {name: o, checkpoint: a/, files: {m: {match: "{checkpoint}.opt"}}}',
       '/exp/ckpt.yaml:2:50: of a checkpoint that is a folder, m names a file in it',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: a/, members: ["{checkpoint}", "{checkpoint}.opt"]}',
+      '/exp/ckpt.yaml:2:57: a checkpoint that is a folder has no other members than what is in it',
     ],
   ])('%j is told with its place', (text, message) => {
     expect(mistake(text)).toBe(message)

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { walkFrom, type WalkOptions } from '../../../../src/core/checkpoints/layouts/index.js'
+import { loadRun, walkFrom, type WalkOptions } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { ReadStorage } from '../../../../src/core/storage/storage.js'
 import { makeFolder, write } from './folders.js'
@@ -43,6 +43,23 @@ describe('a walk for runs', () => {
     const root = makeRuns('a')
     symlinkSync('a', join(root, 'link'))
     expect(await names(root)).toEqual(['a'])
+  })
+
+  it('goes into no cache in which a hub keeps what it downloaded, unless that is named itself', async () => {
+    const snapshot = 'hf/models--org--name/snapshots/abc'
+    const torch = ['cache/torch/hub/checkpoints', 'elsewhere/hub/checkpoints']
+    const root = write(makeRuns(snapshot, 'models--mine', 'work/hub/checkpoints', 'b'), {
+      'hf/models--org--name/blobs/abc': 'x',
+      'hf/models--org--name/refs/main': 'abc',
+      ...Object.fromEntries(torch.map((folder) => [`${folder}/CKPT+1/CKPT.yaml`, meta])),
+      'elsewhere/hub/checkpoints/resnet18-5c106cde.pth': 'x',
+    })
+    expect(await names(root)).toEqual(['b', 'models--mine', 'work/hub/checkpoints'])
+    expect(await names(join(root, snapshot))).toEqual([''])
+    expect(
+      (await loadRun(localStorage(), join(root, 'hf', 'models--org--name', 'snapshots'))).checkpoints,
+    ).toHaveLength(1)
+    await expect(loadRun(localStorage(), join(root, 'hf'))).rejects.toThrow('no checkpoints')
   })
 
   it('leaves out what a pattern of the command line excludes', async () => {

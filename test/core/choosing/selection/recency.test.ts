@@ -39,6 +39,15 @@ describe('recency', () => {
     expect(warning).toBe(undefined)
   })
 
+  it('puts what can be resumed from before weights of the same epoch, whichever was written later', () => {
+    const run = [
+      { ...checkpoint('6epoch', { meta: { epoch: 6 }, modified: 30 }), resumable: false },
+      checkpoint('checkpoint', { meta: { epoch: 6 }, modified: 20 }),
+      { ...checkpoint('7epoch', { meta: { epoch: 7 }, modified: 10 }), resumable: false },
+    ]
+    expect(namesOf(byRecency(run).ordered)).toEqual(['7epoch', 'checkpoint', '6epoch'])
+  })
+
   it('puts averaged weights that count nothing behind what counts, without a vote', () => {
     const average = { ...checkpoint('avg_2', { modified: 30 }), resumable: false }
     const run = [checkpoint('epoch_1', { meta: { epoch: 1 } }), average, checkpoint('epoch_2', { meta: { epoch: 2 } })]

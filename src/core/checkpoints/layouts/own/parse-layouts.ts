@@ -27,6 +27,9 @@ const roles: readonly Role[] = ['weights', 'resume', 'all', 'loop', 'index', 'ot
 /** What stands for the checkpoint's own name. */
 const own = '{checkpoint}'
 
+/** What the layout itself is read from, whatever the pattern fits. */
+const notSettings = String.raw`(?!ckpt\.yaml$)`
+
 /** Each name of a folder is held against all of them. */
 const mostLayouts = 64
 
@@ -87,11 +90,11 @@ class Layout {
     } as const
     const parts = [...this.members(pattern), ...(metaFile ?? []), ...(complete?.part ?? [])]
     if (pattern.isFolder) return { kind: 'folder', name: new RegExp(`^${pattern.source}$`), ...common }
-    if (parts.length === 0) return { kind: 'file', name: new RegExp(`^${pattern.source}$`), ...common }
+    if (parts.length === 0) return { kind: 'file', name: new RegExp(`^${notSettings}${pattern.source}$`), ...common }
     const others = [...new Set(parts)].map((part) => `|${part}`).join('')
     return {
       kind: 'group',
-      name: new RegExp(`^(?<unit>${pattern.source})(?:${others})$`),
+      name: new RegExp(`^${notSettings}(?<unit>${pattern.source})(?:${others})$`),
       main: new RegExp(`^${pattern.source}$`),
       ...common,
     }
@@ -105,8 +108,13 @@ class Layout {
     if (items === null)
       throw new ConfigError(pair.position, 'members is no list', { hint: `members: ["${own}", "${own}.opt"]` })
     const members = items.map((item) => this.yaml.scalarOf('members', item, pair.position))
-    if (isFolder)
-      throw new ConfigError(pair.position, 'a checkpoint that is a folder has no other members than what is in it')
+    if (isFolder) {
+      const beside = members.find(({ text }) => text !== own && !text.startsWith(`${own}/`))
+      if (beside === undefined) return []
+      throw new ConfigError(beside.position, 'a checkpoint that is a folder has no other members than what is in it', {
+        hint: `members: ["${own}"], or leave it out`,
+      })
+    }
     return members.flatMap((member) => {
       const part = partOf(member)
       return part === '' ? [] : [part]
@@ -117,8 +125,8 @@ class Layout {
     const scalar = this.scalar('complete')
     if (scalar === undefined) return null
     if (isFolder) {
-      refuseOwn('complete', scalar, '.done')
-      return { last: new RegExp(`^${globAt(scalar)}$`), name: scalar.text, part: [] }
+      const inside = insideOf('complete', scalar, '.done')
+      return { last: new RegExp(`^${globAt(inside)}$`), name: inside.text, part: [] }
     }
     const text = scalar.text.includes(own) ? scalar.text : own + scalar.text
     const part = partOf({ ...scalar, text })
@@ -146,8 +154,8 @@ class Layout {
 
   private fileSource(scalar: Scalar, from: 'json' | 'yaml', { isFolder }: NamePattern) {
     if (isFolder) {
-      refuseOwn('meta', scalar, `meta.${from}`)
-      return { source: { from, file: new RegExp(`^${globAt(scalar)}$`) }, part: null }
+      const inside = insideOf('meta', scalar, `meta.${from}`)
+      return { source: { from, file: new RegExp(`^${globAt(inside)}$`) }, part: null }
     }
     const part = partOf(scalar)
     return { source: { from, file: new RegExp(`${part}$`) }, part: part === '' ? null : [part] }
@@ -181,8 +189,7 @@ class Layout {
       })
     }
     if (named === null) return { source: { from: 'torch', file: new RegExp(`^${pattern.source}$`), take }, part: null }
-    if (pattern.isFolder) refuseOwn('file', named, 'model.pt')
-    const at = pattern.isFolder ? `^${globAt(named)}` : partOf(named)
+    const at = pattern.isFolder ? `^${globAt(insideOf('file', named, 'model.pt'))}` : partOf(named)
     return {
       source: { from: 'torch', file: new RegExp(`${at}$`), take },
       part: pattern.isFolder || at === '' ? null : [at],
@@ -247,19 +254,20 @@ function globAt({ text, position }: Scalar): string {
   return globSource(text)
 }
 
-/** Of a folder what is in it is named, and its own name is in none of that. Throws ConfigError. */
-function refuseOwn(key: string, { text, position }: Scalar, instead: string): void {
-  if (!text.includes(own)) return
-  throw new ConfigError(position, `of a checkpoint that is a folder, ${key} names a file in it`, {
+/** Of a folder what is in it is named, `meta.json` or `{checkpoint}/meta.json`. Throws ConfigError. */
+function insideOf(key: string, scalar: Scalar, instead: string): Scalar {
+  const text = scalar.text.startsWith(`${own}/`) ? scalar.text.slice(own.length + 1) : scalar.text
+  if (text !== '' && !text.includes(own)) return { ...scalar, text }
+  throw new ConfigError(scalar.position, `of a checkpoint that is a folder, ${key} names a file in it`, {
     hint: `${key}: ${JSON.stringify(instead)}`,
   })
 }
 
 /** `{checkpoint}.opt` among a file's members, `*.opt` of any. Throws ConfigError. */
 function fileNameAt(key: string, match: Scalar, { isFolder, source }: NamePattern): RegExp {
-  if (isFolder) refuseOwn(key, match, match.text.replaceAll(own, '*'))
+  const { text: named } = isFolder ? insideOf(key, match, match.text.replaceAll(own, '*')) : match
   const ofName = source.replaceAll(/\(\?<\w+>/g, '(?:')
-  const parts = match.text.split(own).map((text) => globAt({ ...match, text }))
+  const parts = named.split(own).map((text) => globAt({ ...match, text }))
   return new RegExp(`^${parts.join(`(?:${ofName})`)}$`)
 }
 
