@@ -2,7 +2,7 @@
 import { sep } from 'node:path'
 import type { Checkpoint, Role, Run } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
-import type { ReadStorage } from '../storage/storage.js'
+import type { ReadStorage, Stat } from '../storage/storage.js'
 import { readTree } from '../storage/entries-below.js'
 
 /** `both`: weights and all that resuming needs in one file. */
@@ -53,12 +53,15 @@ export class DiskUses {
     for (const member of checkpoint.members) {
       for (const { path, stat } of await readTree(storage, member.path)) {
         if (stat.kind === 'directory') continue
-        const inode = `${stat.device}:${stat.inode}`
-        if (stat.links > 1 && this.#seen.has(inode)) continue
-        if (stat.links > 1) this.#seen.add(inode)
+        if (stat.links > 1 && !this.#isNew(stat)) continue
         bytes[kindOfRole[roleAt(path, roles)]] += stat.size
       }
     }
+  }
+
+  #isNew({ device, inode }: Stat): boolean {
+    const count = this.#seen.size
+    return this.#seen.add(`${device}:${inode}`).size > count
   }
 }
 

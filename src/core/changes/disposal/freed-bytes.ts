@@ -12,15 +12,31 @@ export async function bytesFreedBy(
   storage: ReadStorage,
   things: readonly { readonly path: string }[],
 ): Promise<number> {
-  const inodes = new Map<string, { bytes: number; linksLeft: number }>()
+  const devices = new Map<bigint, Map<bigint, Inode>>()
   for (const { path } of things) {
     for (const { stat } of await treeOrNothing(storage, path)) {
-      const id = `${stat.device}:${stat.inode}`
-      const known = inodes.get(id) ?? { bytes: dataBytes(stat), linksLeft: stat.links }
-      inodes.set(id, { ...known, linksLeft: known.linksLeft - 1 })
+      const inodes = getOrMake(devices, stat.device, () => new Map<bigint, Inode>())
+      getOrMake(inodes, stat.inode, () => ({ bytes: dataBytes(stat), linksLeft: stat.links })).linksLeft -= 1
     }
   }
-  return [...inodes.values()].reduce((sum, inode) => sum + (inode.linksLeft <= 0 ? inode.bytes : 0), 0)
+  let sum = 0
+  for (const inodes of devices.values()) {
+    for (const { bytes, linksLeft } of inodes.values()) sum += linksLeft <= 0 ? bytes : 0
+  }
+  return sum
+}
+
+interface Inode {
+  readonly bytes: number
+  linksLeft: number
+}
+
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
 }
 
 /** Without holes, and without what the medium adds to fill its blocks; folders count nothing. */
