@@ -2,7 +2,7 @@
 import type { Hash } from 'node:crypto'
 import type * as Fs from 'node:fs'
 import type { Crc32 } from '../formats/crc32.js'
-import type { Range, SweepSums } from './storage.js'
+import type { Identity, Range, SweepSums } from './storage.js'
 
 /** A part of one file for one thread: all of it where its SHA-256 is wanted. */
 export interface SweepTask {
@@ -12,6 +12,8 @@ export interface SweepTask {
   /** Within the part; none is empty. */
   readonly ranges: readonly Range[]
   readonly sha256: boolean
+  /** The file that it must be; null where it may be whatever has the name. */
+  readonly identity: Identity | null
 }
 
 /** Checksums, or what failed: a code of the system, or the byte at which the file ended. */
@@ -19,7 +21,7 @@ export type SweepAnswer = SweepSums | { readonly errno: string } | { readonly en
 
 /** What the steps take from their thread. */
 export interface SweepTools {
-  readonly fs: Pick<typeof Fs, 'constants' | 'openSync' | 'readSync' | 'closeSync'>
+  readonly fs: Pick<typeof Fs, 'constants' | 'openSync' | 'fstatSync' | 'readSync' | 'closeSync'>
   readonly crc32: Crc32
   readonly startSha256: () => Hash
 }
@@ -65,7 +67,7 @@ export function makeSweepSteps(
     const one = (reading ??= begin())
     if (one === undefined) return -1
     try {
-      if (one.fd === -1) one.fd = fs.openSync(one.task.path, nonBlocking)
+      if (one.fd === -1) open(one)
       const count = readBlock(one)
       if (one.at === one.task.to) end(one, { crcs: one.crcs, sha256: one.hash?.digest('hex') ?? null })
       else if (count === 0 || isStopped()) end(one, { endedAt: one.at })
@@ -83,6 +85,14 @@ export function makeSweepSteps(
     if (task === undefined) return undefined
     const hash = task.sha256 ? startSha256() : undefined
     return { index, task, crcs: task.ranges.map(() => 0), hash, fd: -1, at: task.from, next: 0 }
+  }
+
+  function open(one: Reading): void {
+    const { path, identity } = one.task
+    one.fd = fs.openSync(path, nonBlocking)
+    if (identity === null) return
+    const { dev, ino } = fs.fstatSync(one.fd, { bigint: true })
+    if (dev !== identity.device || ino !== identity.inode) throw Object.assign(new Error(path), { code: 'ESTALE' })
   }
 
   function readBlock(one: Reading): number {

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { combineCrc32, crc32, fastCrc32, type FastCrc32 } from '../formats/crc32.js'
 import { CkptError, StorageError } from '../errors.js'
 import { breath, breathe } from './yield-to-events.js'
-import type { Range, Result, Sweep, SweepOptions, SweepSums } from './storage.js'
+import type { Identity, Range, Result, Sweep, SweepOptions, SweepSums } from './storage.js'
 import { makeSweepSteps, type SweepAnswer, type SweepTask } from './bulk-read-loop.js'
 
 /** Bytes of a file that one thread reads in one go. */
@@ -19,27 +19,27 @@ const mostThreads = 8
 const interval = 50
 
 /**
- * As `ReadStorage.sweep`; `describe` turns a path and the system's code into the error, and `refusalOf` is asked of each
- * file before threads open it.
+ * As `ReadStorage.sweep`; `describe` turns a path and the system's code into the error, and `judge` is asked of each file
+ * before threads open it: which file they may read under its name, null where any.
  */
 export async function sweepFiles(
   find: () => Promise<readonly Sweep[]>,
   options: SweepOptions,
   describe: (path: string, errno: string) => StorageError,
-  refusalOf: (path: string) => StorageError | null,
+  judge: (path: string) => Result<Identity | null>,
 ): Promise<Result<SweepSums>[]> {
   let threads = startThreads(options.expected ?? 0)
   try {
     const files = await find()
-    const refusals = files.map(({ path }) => refusalOf(path))
-    const tasks = files.map((file, index) => (refusals[index] === null ? splitFile(file) : []))
+    const judged = files.map(({ path }) => judge(path))
+    const tasks = files.map((file, index) => splitJudged(file, judged[index]))
     if (threads.length === 0) threads = startThreads(files.reduce((sum, { size }) => sum + size, 0))
     const answers = await runTasks(tasks.flat(), threads, options)
     let next = 0
     return files.map((file, index) => {
       const own = tasks[index] ?? []
-      const refusal = refusals[index] ?? null
-      if (refusal !== null) return { ok: false, error: refusal }
+      const judgement = judged[index]
+      if (judgement?.ok === false) return judgement
       return joinAnswers(
         file,
         own,
@@ -52,8 +52,12 @@ export async function sweepFiles(
   }
 }
 
+function splitJudged(file: Sweep, judged: Result<Identity | null> | undefined): SweepTask[] {
+  return judged?.ok === true ? splitFile(file, judged.value) : []
+}
+
 /** Parts of one size, so that one large file occupies all threads. A SHA-256 can only be computed from end to end. */
-function splitFile({ path, size, ranges, sha256 }: Sweep): SweepTask[] {
+function splitFile({ path, size, ranges, sha256 }: Sweep, identity: Identity | null): SweepTask[] {
   const length = sha256 ? Math.max(size, 1) : taskSize
   const pieces = Array.from({ length: Math.max(1, Math.ceil(size / length)) }, (): Range[] => [])
   for (const piece of ranges.flatMap((range) => cut(range, length))) {
@@ -61,7 +65,7 @@ function splitFile({ path, size, ranges, sha256 }: Sweep): SweepTask[] {
   }
   return pieces.map((own, index) => {
     const from = index * length
-    return { path, from, to: Math.min(from + length, size), ranges: own, sha256 }
+    return { path, from, to: Math.min(from + length, size), ranges: own, sha256, identity }
   })
 }
 

@@ -50,6 +50,7 @@ const meanings: Readonly<Record<string, string>> = {
   EXDEV: 'the two paths lie on different file systems',
   ENOTEMPTY: 'the directory is not empty',
   ELOOP: 'a symbolic link leads to itself',
+  ESTALE: 'something else took its place meanwhile',
   EIO: 'the device reported an I/O error',
 }
 

@@ -4,6 +4,7 @@ import { StorageError } from '../errors.js'
 import { breath, breathe } from './yield-to-events.js'
 import { guard, toStorageError } from './failures.js'
 import { toStat } from './stats.js'
+import type { OpenFile } from './strangers-files.js'
 import type { AmendHandle, ReadHandle, Stat, WriteHandle } from './storage.js'
 
 /** Bytes per read while copying; larger ones were measured to be no faster. */
@@ -12,9 +13,8 @@ const copyBlock = 1 << 20
 const syncStride = 1 << 26
 
 /** Of an open file, which is closed then. Reads as many bytes as there are, whatever the size reported: it may change, and /proc reports 0. */
-export function readWhole(path: string, fd: number, limit: number): Uint8Array {
+export function readWhole(path: string, { fd, stats }: OpenFile, limit: number): Uint8Array {
   try {
-    const stats = fs.fstatSync(fd)
     const { size } = stats
     if (!stats.isFile()) throw noRegularFile(path, stats)
     if (size > limit) throw tooLarge(path, size, limit)

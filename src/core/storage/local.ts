@@ -6,9 +6,19 @@ import { checkFile, checkFolder, Guard, type GuardedName } from './guarded-folde
 import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, readWhole } from './local-handles.js'
 import { leadsThroughDescriptors, OpenFolder, type ActAs } from './open-folder.js'
 import { LocalFolder } from './local-folder.js'
-import { openNow, StrangersFiles } from './strangers-files.js'
+import { openNow, StrangersFiles, type OpenFile } from './strangers-files.js'
 import { entriesOf, toStat } from './stats.js'
-import type { Custody, DirectoryEntry, FolderHandle, Identity, ReadHandle, Space, Stat, Storage } from './storage.js'
+import type {
+  Custody,
+  DirectoryEntry,
+  FolderHandle,
+  Identity,
+  ReadHandle,
+  Result,
+  Space,
+  Stat,
+  Storage,
+} from './storage.js'
 
 export interface LocalOptions {
   /** Left out: of nobody, who hears nothing. */
@@ -31,9 +41,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     open: async (path) => guard(path, () => toReadHandle(path, local.openToRead(path))),
     // Loaded when needed: threads and hashes would slow down the start of every command.
     sweep: async (find, options) =>
-      (await import('./bulk-read.js')).sweepFiles(find, options ?? {}, describeFailure, (path) =>
-        local.refusalOf(path),
-      ),
+      (await import('./bulk-read.js')).sweepFiles(find, options ?? {}, describeFailure, (path) => local.judge(path)),
     space: async (paths) => attemptEach(paths, (path) => toSpace(fs.statfsSync(path, { bigint: true }))),
     create: async (path, mode) => guard(path, () => new LocalWriteHandle(path, local.create(path, mode))),
     append: async (path, bytes) => guard(path, () => appendSynced(path, local.openToAppend(path), bytes)),
@@ -57,7 +65,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
           ),
       ),
     setTimes: async (path, accessed, modified) => guard(path, () => local.setTimes(path, accessed, modified)),
-    syncFile: async (path) => guard(path, () => syncOpen(local.openToRead(path))),
+    syncFile: async (path) => guard(path, () => syncOpen(local.openToRead(path).fd)),
     syncDirectory: async (path) => guard(path, () => local.syncDirectory(path)),
   }
 }
@@ -108,7 +116,7 @@ class Local {
   list(path: string): readonly DirectoryEntry[] {
     return this.look(
       path,
-      (at) => this.opening(at, listPlain),
+      (at) => (this.strangers === null ? listPlain(at) : this.strangers.list(at, listPlain)),
       ({ folder, name, rules }) =>
         using(folder.open(name, path), (one) => {
           if (rules !== null) checkFolder(path, one.stats, rules)
@@ -129,22 +137,17 @@ class Local {
     return this.look(path, lstatPlain, ({ folder, name }) => toStat(fs.lstatSync(folder.at(name), { bigint: true })))
   }
 
-  private opening<T>(path: string, open: (at: string) => T): T {
-    return this.strangers === null ? open(path) : this.strangers.open(path, open)
+  /** Which file another thread may read under that name; null where any. */
+  judge(path: string): Result<Identity | null> {
+    if (this.strangers === null) return { ok: true, value: null }
+    return attempt(path, () => identityOf(this.openToRead(path).fd))
   }
 
-  /** Why the file is not to be opened by another thread; null where it may be. */
-  refusalOf(path: string): StorageError | null {
-    if (this.strangers === null) return null
-    const opened = attempt(path, () => fs.closeSync(this.openToRead(path)))
-    return opened.ok ? null : opened.error
-  }
-
-  openToRead(path: string): number {
+  openToRead(path: string): OpenFile {
     return this.look(
       path,
-      (at) => this.opening(at, openNow),
-      (reached) => openRecord(path, reached, O_RDONLY),
+      (at) => (this.strangers === null ? openNow(at) : this.strangers.openFile(at)),
+      (reached) => withStats(openRecord(path, reached, O_RDONLY)),
     )
   }
 
@@ -258,8 +261,7 @@ class Local {
 
   /** What is copied is this very file, whatever its name leads to meanwhile: a pipe would be waited for by the system. */
   private openRegular(path: string): number {
-    const fd = this.openToRead(path)
-    const stats = fs.fstatSync(fd)
+    const { fd, stats } = this.openToRead(path)
     if (stats.isFile()) return fd
     fs.closeSync(fd)
     throw noRegularFile(path, stats)
@@ -382,8 +384,21 @@ function nothingThere(path: string): never {
   throw describeFailure(path, 'ENOENT')
 }
 
-function toReadHandle(path: string, fd: number): ReadHandle {
-  const stats = fs.fstatSync(fd)
+/** The file is closed then. */
+function identityOf(fd: number): Identity {
+  try {
+    const { dev, ino } = fs.fstatSync(fd, { bigint: true })
+    return { device: dev, inode: ino }
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function withStats(fd: number): OpenFile {
+  return { fd, stats: fs.fstatSync(fd) }
+}
+
+function toReadHandle(path: string, { fd, stats }: OpenFile): ReadHandle {
   if (!stats.isFile()) {
     fs.closeSync(fd)
     throw noRegularFile(path, stats)

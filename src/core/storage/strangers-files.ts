@@ -4,117 +4,93 @@
  * looked at before it is opened for reading, and what lies elsewhere is opened with the rights of whose folder it is.
  */
 import * as fs from 'node:fs'
-import { basename, dirname, join, sep } from 'node:path'
+import { dirname, join, sep } from 'node:path'
+import { errnoOf } from './failures.js'
 import { leadsThroughDescriptors, O_PATH, type ActAs } from './open-folder.js'
-import type { Belonging } from './storage.js'
+import type { Belonging, DirectoryEntry } from './storage.js'
+import { Ways } from './ways.js'
 
-const { O_NONBLOCK, O_RDONLY } = fs.constants
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 
-/** Somebody who could put links on the way to a file. */
-interface Stranger extends Belonging {
-  /** The outermost of what is theirs on that way, with the links above it resolved. */
-  readonly place: string
-}
-
-/** Whose the way to a folder is. */
-interface Way {
-  readonly stranger: Stranger | null
-  /** It led over a link of theirs: all behind it counts as theirs. */
-  readonly isDecided: boolean
-  /** Others than the superuser may put another folder into the place of one on the way. */
-  readonly isLoose: boolean
-}
-
-interface Known extends Way {
-  readonly device: number
-  readonly inode: number
-  /** Others than the superuser may put names there. */
-  readonly isShared: boolean
+/** A file, as it was when it was opened. */
+export interface OpenFile {
+  readonly fd: number
+  readonly stats: fs.Stats
 }
 
 export class StrangersFiles {
-  /** By the path of a folder: most files lie beside the one that was opened before. */
-  private readonly known = new Map<string, Known>()
-  /** Those looked at since anything was waited for: a call with hundreds of paths looks at each folder once. */
-  private readonly fresh = new Map<string, Known>()
+  private readonly ways = new Ways()
 
   constructor(private readonly actAs: ActAs) {}
 
-  /** `open` gets a path to what `path` leads to, and is called with the rights that this may be opened with. */
-  open<T>(path: string, open: (at: string) => T): T {
-    const stranger = leadsThroughDescriptors() ? this.strangerOnTheWay(path) : null
-    if (stranger === null) return open(path)
+  /** `list` gets a path to what `path` leads to, and is called with the rights that this may be opened with. */
+  list(path: string, list: (at: string) => readonly DirectoryEntry[]): readonly DirectoryEntry[] {
+    if (!leadsThroughDescriptors()) return list(path)
+    const entries = this.ways.isListedFolder(path) ? list(path) : this.open(path, list)
+    this.ways.note(path, entries)
+    return entries
+  }
+
+  openFile(path: string): OpenFile {
+    if (!leadsThroughDescriptors()) return openNow(path)
+    return (this.ways.isListedFolder(dirname(path)) ? this.openThere(path) : null) ?? this.open(path, openNow)
+  }
+
+  /** In a folder that is no link: whosever it is, a file with one name is theirs. Null where it is a link or has more. */
+  private openThere(path: string): OpenFile | null {
+    const opened = openUnfollowed(path)
+    if (opened === null || !hasNames(opened.stats)) return opened
+    const isOurs = this.ways.to(dirname(path)).isFirm
+    if (!isOurs) fs.closeSync(opened.fd)
+    return isOurs ? opened : null
+  }
+
+  private open<T>(path: string, open: (at: string) => T): T {
+    const { stranger, isLoose, real } = this.ways.to(path)
+    if (stranger === null && !isLoose) return open(path)
     const fd = fs.openSync(path, O_PATH)
     try {
       const at = `/proc/self/fd/${fd}`
-      const real = fs.readlinkSync(at)
+      const now = fs.readlinkSync(at)
+      if (stranger === null) return now === real ? open(at) : this.actAs(nobody, () => open(path))
       // A second name may be that of a file which is not theirs.
-      const isTheirs = (real === stranger.place || real.startsWith(join(stranger.place, sep))) && !hasNames(fd)
+      const isTheirs =
+        (now === stranger.place || now.startsWith(join(stranger.place, sep))) && !hasNames(fs.fstatSync(fd))
       return isTheirs ? open(at) : this.actAs(stranger, () => open(path))
     } finally {
       fs.closeSync(fd)
     }
   }
-
-  private strangerOnTheWay(path: string): Stranger | null {
-    const { stranger, isShared } = this.lookAt(dirname(path))
-    return stranger !== null || !isShared ? stranger : strangerAt(path, fs.lstatSync(path), null)
-  }
-
-  /** Throws the system's error where nothing is there: what comes there a moment later was not looked at. */
-  private lookAt(folder: string): Known {
-    const fresh = this.fresh.get(folder)
-    if (fresh !== undefined) return fresh
-    const own = fs.lstatSync(folder)
-    const stats = own.isSymbolicLink() ? fs.statSync(folder) : own
-    let known = this.known.get(folder)
-    if (known?.device !== stats.dev || known.inode !== stats.ino) {
-      known = { device: stats.dev, inode: stats.ino, ...this.wayTo(folder, own), isShared: (stats.mode & 0o022) !== 0 }
-      this.known.set(folder, known)
-    }
-    if (!known.isLoose) this.keepForNow(folder, known)
-    return known
-  }
-
-  private keepForNow(folder: string, known: Known): void {
-    if (this.fresh.size === 0) queueMicrotask(() => this.fresh.clear())
-    this.fresh.set(folder, known)
-  }
-
-  /** From the root on, the last one whose folder or link lies on the way. */
-  private wayTo(folder: string, own: fs.Stats): Way {
-    const above = dirname(folder)
-    if (above === folder) return nobodys
-    const way = this.lookAt(above)
-    if (way.isDecided) return way
-    const stranger = strangerAt(folder, own, way.stranger)
-    const isLink = own.isSymbolicLink()
-    const isLoose = way.isLoose || stranger !== null || isLink || isOthersToo(own.mode)
-    if (!isLink) return { stranger, isDecided: false, isLoose }
-    if (stranger !== null) return { stranger, isDecided: true, isLoose }
-    const real = fs.realpathSync(folder)
-    return { stranger: strangerAt(real, fs.lstatSync(real), null), isDecided: false, isLoose }
-  }
 }
 
-const nobodys: Way = { stranger: null, isDecided: false, isLoose: false }
+/** Whoever has put something else into the place of what was looked at: one without any rights (its usual number). */
+const nobody: Belonging = { owner: 65_534, group: 65_534 }
 
-/** With the sticky bit only owners rename what is theirs. */
-function isOthersToo(mode: number): boolean {
-  return (mode & 0o022) !== 0 && (mode & 0o1000) === 0
-}
-
-function strangerAt(path: string, stats: fs.Stats, before: Stranger | null): Stranger | null {
-  if (stats.uid === 0 || stats.uid === before?.owner) return before
-  return { owner: stats.uid, group: stats.gid, place: join(fs.realpathSync(dirname(path)), basename(path)) }
-}
-
-function hasNames(fd: number): boolean {
-  const stats = fs.fstatSync(fd)
+function hasNames(stats: fs.Stats): boolean {
   return stats.isFile() && stats.nlink > 1
 }
 
 /** A pipe must not wait for who writes to it: O_NONBLOCK. */
-export function openNow(at: string): number {
-  return fs.openSync(at, O_RDONLY | O_NONBLOCK)
+export function openNow(at: string): OpenFile {
+  return openWith(at, O_RDONLY | O_NONBLOCK)
+}
+
+/** Null for a link. */
+function openUnfollowed(at: string): OpenFile | null {
+  try {
+    return openWith(at, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+  } catch (error) {
+    if (errnoOf(error) === 'ELOOP') return null
+    throw error
+  }
+}
+
+function openWith(at: string, how: number): OpenFile {
+  const fd = fs.openSync(at, how)
+  try {
+    return { fd, stats: fs.fstatSync(fd) }
+  } catch (error) {
+    fs.closeSync(fd)
+    throw error
+  }
 }

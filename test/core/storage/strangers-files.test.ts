@@ -100,35 +100,116 @@ describe.runIf(process.geteuid?.() === 0)('in a run of somebody else the superus
     })
   })
 
-  it('while a file and a folder are swapped for links a thousand times, never reads what is behind them', async () => {
+  it("by a link of its own reads nothing that it could not by somebody's behind it", async () => {
+    const { place, run, secret, storage } = scene()
+    const theirs = link(dirname(secret), join(run, 'best'))
+    const own = join(place, 'best')
+    fs.symlinkSync(join('run', 'best'), own)
+    expect(await textOf(storage, join(own, 'secret'))).toBe('EACCES')
+    expect((await storage.list([own]))[0]).toMatchObject({ ok: false, error: { errno: 'EACCES' } })
+    fs.unlinkSync(theirs)
+    link('ckpt', theirs)
+    expect(await textOf(storage, join(own, 'model'))).toBe('weights')
+    const loop = join(place, 'loop')
+    fs.symlinkSync('loop', loop)
+    expect(await textOf(storage, join(loop, 'model'))).toBe('ELOOP')
+  })
+
+  it("takes a folder for nobody else's only as long as it is", async () => {
     const { run, secret, storage } = scene()
-    const control = new Int32Array(new SharedArrayBuffer(8))
-    const targets = [
-      [join(run, 'ckpt', 'model'), secret],
-      [join(run, 'ckpt'), dirname(secret)],
-    ]
-    fs.chownSync(run, nobody, nobody)
-    fs.writeFileSync(join(run, 'ckpt', 'secret'), 'weights')
-    const worker = new Worker(swapper, { eval: true, workerData: { targets, control: control.buffer } })
-    const seen = new Set<string>()
-    const copy = join(dirname(run), 'copy')
-    while (Atomics.load(control, 0) < 1000) {
-      for (const name of ['model', 'secret']) {
-        const path = join(run, 'ckpt', name)
-        seen.add(await textOf(storage, path))
-        await storage.copyFile(path, copy).then(
-          () => seen.add(fs.readFileSync(copy, 'utf8')),
-          () => undefined,
-        )
-        fs.rmSync(copy, { force: true })
-      }
-    }
-    Atomics.store(control, 1, 1)
-    await worker.terminate()
-    expect(seen).toContain('weights')
-    expect(seen).not.toContain('secret')
-  }, 60_000)
+    const folder = join(run, 'ckpt')
+    for (const path of [run, folder]) fs.chownSync(path, 0, 0)
+    expect(await textOf(storage, join(folder, 'model'))).toBe('weights')
+    for (const path of [run, folder]) fs.chownSync(path, nobody, nobody)
+    expect(await textOf(storage, link(secret, join(folder, 'vocab.txt')))).toBe('EACCES')
+  })
+
+  it('once it has listed the folder above reads files, and neither by links nor by second names', async () => {
+    const { place, run, secret, storage } = scene()
+    fs.writeFileSync(join(run, 'own'), 'own')
+    fs.chmodSync(secret, 0o600)
+    fs.linkSync(secret, join(run, 'second'))
+    fs.linkSync(secret, join(dirname(secret), 'again'))
+    link(secret, join(run, 'link'))
+    const listed = await storage.list([place])
+    expect(listed[0]?.ok).toBe(true)
+    expect(await textOf(storage, join(run, 'own'))).toBe('own')
+    expect(await textOf(storage, join(dirname(secret), 'again'))).toBe('secret')
+    expect(await textOf(storage, join(run, 'second'))).toBe('EACCES')
+    expect(await textOf(storage, join(run, 'link'))).toBe('EACCES')
+    fs.renameSync(run, join(place, 'away'))
+    link(dirname(secret), run)
+    expect(await textOf(storage, join(run, 'secret'))).toBe('EACCES')
+  })
+
+  it('reads what the kernel alone names', async () => {
+    const { run, storage } = scene()
+    const fd = fs.openSync(join(run, 'ckpt', 'model'), 'r')
+    expect(await textOf(storage, `/proc/self/fd/${fd}`)).toBe('weights')
+    fs.closeSync(fd)
+    expect(await textOf(storage, '/proc/self/comm')).not.toBe('')
+  })
+
+  it.each([
+    ['a folder of theirs', async () => undefined],
+    [
+      'one where everybody may put names',
+      async ({ run }: ReturnType<typeof scene>) => {
+        fs.chownSync(run, 0, 0)
+        fs.chmodSync(run, 0o777)
+      },
+    ],
+    [
+      'one that was listed from above',
+      async ({ place, storage }: ReturnType<typeof scene>) => {
+        await storage.list([place])
+      },
+    ],
+  ])(
+    'while a file and a folder in %s are swapped for links a thousand times, never reads what is behind them',
+    async (_, prepare) => {
+      const made = scene()
+      const { run, secret, storage } = made
+      const targets = [
+        [join(run, 'ckpt', 'model'), secret],
+        [join(run, 'ckpt'), dirname(secret)],
+        [join(run, 'own'), secret],
+      ]
+      fs.writeFileSync(join(run, 'own'), 'weights')
+      fs.writeFileSync(join(run, 'ckpt', 'secret'), 'weights')
+      await prepare(made)
+      const seen = await whileSwapped(targets, async (seen) => {
+        for (const path of [join(run, 'ckpt', 'model'), join(run, 'ckpt', 'secret'), join(run, 'own')]) {
+          await storage.list([dirname(path)])
+          seen.add(await textOf(storage, path))
+          const copy = join(dirname(run), 'copy')
+          await storage.copyFile(path, copy).then(
+            () => seen.add(fs.readFileSync(copy, 'utf8')),
+            () => undefined,
+          )
+          fs.rmSync(copy, { force: true })
+        }
+      })
+      expect(seen).toContain('weights')
+      expect(seen).not.toContain('secret')
+    },
+    60_000,
+  )
 })
+
+/** What `look` has seen while each path was swapped for a link of nobody's, a thousand times in all. */
+async function whileSwapped(
+  targets: readonly (readonly string[])[],
+  look: (seen: Set<string>) => Promise<void>,
+): Promise<Set<string>> {
+  const control = new Int32Array(new SharedArrayBuffer(8))
+  const worker = new Worker(swapper, { eval: true, workerData: { targets, control: control.buffer } })
+  const seen = new Set<string>()
+  while (Atomics.load(control, 0) < 1000) await look(seen)
+  Atomics.store(control, 1, 1)
+  await worker.terminate()
+  return seen
+}
 
 /** `control` is [swaps so far, 1 once it shall end]. While this process is somebody else for a moment, so is the thread. */
 const swapper = `
@@ -139,7 +220,9 @@ const attempt = (call) => { try { call(); return true } catch { return false } }
 while (Atomics.load(control, 1) === 0) {
   for (const [path, secret] of targets) {
     if (attempt(() => fs.renameSync(path, path + '.away'))) {
-      if (attempt(() => fs.symlinkSync(secret, path)) && attempt(() => fs.lchownSync(path, ${nobody}, ${nobody}))) Atomics.add(control, 0, 1)
+      const link = path + '.link'
+      attempt(() => fs.unlinkSync(link))
+      if ([() => fs.symlinkSync(secret, link), () => fs.lchownSync(link, ${nobody}, ${nobody}), () => fs.renameSync(link, path)].every(attempt)) Atomics.add(control, 0, 1)
     }
     for (let spin = Math.random() * 20000; spin > 0; spin -= 1);
     if (attempt(() => fs.readlinkSync(path))) attempt(() => fs.unlinkSync(path))

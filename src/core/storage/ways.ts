@@ -1,0 +1,157 @@
+/**
+ * Whose the way to a name is: who else than the superuser has put a link on it, or could put one there yet. All links are
+ * followed one by one, so that none behind one of the superuser's own is missed.
+ */
+import * as fs from 'node:fs'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { describeFailure } from './failures.js'
+import type { Belonging, DirectoryEntry } from './storage.js'
+
+/** Somebody who could put links on the way. */
+export interface Stranger extends Belonging {
+  /** The outermost of what is theirs on that way, with the links above it resolved. */
+  readonly place: string
+}
+
+export interface Way {
+  /** Where it leads, with all links resolved; as far as the first link of somebody's. */
+  readonly real: string
+  readonly stranger: Stranger | null
+  /** It led over a link of theirs: all behind it counts as theirs. */
+  readonly isDecided: boolean
+  /** Others than the superuser may put another folder into the place of one on the way. */
+  readonly isLoose: boolean
+  /** It leads to a folder in which the superuser alone changes names, and always will as long as modes stay. */
+  readonly isFirm: boolean
+  /** What it leads to; null where that was not looked at. */
+  readonly stats: fs.Stats | null
+}
+
+/** The names in a firm folder, as they were when it had last changed at that time. */
+interface Listed {
+  readonly changed: number
+  readonly entries: readonly DirectoryEntry[]
+  folders: ReadonlySet<string> | null
+}
+
+/** As many links as the system follows (path_resolution(7)). */
+const mostLinks = 40
+/** Entries of listings that are kept at most. */
+const mostEntries = 400_000
+
+export class Ways {
+  /**
+   * What was looked at since events were last waited for, of ways that the superuser alone can change: thousands of calls
+   * look at each folder once.
+   */
+  private readonly fresh = new Map<string, Way>()
+  /** Folders of somebody's stay theirs: most files lie beside the one that was opened before. */
+  private readonly somebodys = new Map<string, Way>()
+  private readonly listed = new Map<string, Listed>()
+  private entries = 0
+
+  /** Throws the system's error where nothing is there: what comes there a moment later was not looked at. */
+  to(path: string, links = 0): Way {
+    const known = this.fresh.get(path) ?? this.knownOfSomebodys(path)
+    if (known !== undefined) return known
+    const above = dirname(path)
+    if (above === path) return { ...ours, real: path }
+    const way = this.step(this.to(above, links), basename(path), links)
+    if (way.stats?.isDirectory() === true) this.keep(path, way)
+    return way
+  }
+
+  /**
+   * Whether a folder lies in a firm one, which told when it was listed that it is a folder and no link: so nobody could
+   * have put a link in its place since. Nothing is looked at for it but the firm one, once for thousands of paths.
+   */
+  isListedFolder(path: string): boolean {
+    const above = dirname(path)
+    const listed = this.listed.get(above)
+    if (listed === undefined) return false
+    const { isFirm, stats } = this.to(above)
+    if (!isFirm || stats?.ctimeMs !== listed.changed) return false
+    listed.folders ??= foldersOf(listed.entries)
+    return listed.folders.has(basename(path))
+  }
+
+  /** Remembers what a folder was just told to hold. */
+  note(path: string, entries: readonly DirectoryEntry[]): void {
+    if (!entries.some(({ kind }) => kind === 'directory')) return
+    const way = this.toIfThere(path)
+    if (way?.isFirm !== true || way.stats === null) return
+    this.entries += entries.length
+    if (this.entries > mostEntries) {
+      this.listed.clear()
+      this.entries = entries.length
+    }
+    this.listed.set(path, { changed: way.stats.ctimeMs, entries, folders: null })
+  }
+
+  private toIfThere(path: string): Way | null {
+    try {
+      return this.to(path)
+    } catch {
+      return null
+    }
+  }
+
+  private knownOfSomebodys(path: string): Way | undefined {
+    const known = this.somebodys.get(path)
+    if (known === undefined) return undefined
+    const { dev, ino } = fs.lstatSync(path)
+    return known.stats?.dev === dev && known.stats.ino === ino ? known : undefined
+  }
+
+  private keep(path: string, way: Way): void {
+    if (way.stranger !== null) this.somebodys.set(path, way)
+    if (way.isLoose) return
+    if (this.fresh.size === 0) setImmediate(() => this.fresh.clear()).unref()
+    this.fresh.set(path, way)
+  }
+
+  private step(folder: Way, name: string, links: number): Way {
+    if (folder.isDecided || name === '' || name === '.') return folder
+    if (name === '..') return this.to(dirname(folder.real), links)
+    const real = join(folder.real, name)
+    const stats = fs.lstatSync(real)
+    const stranger = strangerAt(real, stats, folder.stranger)
+    if (!stats.isSymbolicLink()) return wayTo(real, stats, stranger, folder.isLoose)
+    if (stranger !== null) return { real, stranger, isDecided: true, isLoose: true, isFirm: false, stats }
+    const way = this.behind(folder, real, links)
+    return folder.isLoose ? { ...way, isLoose: true, isFirm: false } : way
+  }
+
+  /** Behind a link of the superuser's own. */
+  private behind(folder: Way, link: string, links: number): Way {
+    if (links === mostLinks) throw describeFailure(link, 'ELOOP')
+    const target = fs.readlinkSync(link)
+    // What the kernel's own links to open files say need not be a path: `pipe:[4711]`.
+    const isNoPath = link.startsWith('/proc/') && !fs.existsSync(resolve(folder.real, target))
+    if (isNoPath) return { ...ours, real: link }
+    let way: Way = isAbsolute(target) ? { ...ours, real: '/' } : folder
+    for (const name of target.split('/')) way = this.step(way, name, links + 1)
+    return way
+  }
+}
+
+/** Nobody's but the superuser's. */
+const ours: Omit<Way, 'real'> = { stranger: null, isDecided: false, isLoose: false, isFirm: false, stats: null }
+
+function wayTo(real: string, stats: fs.Stats, stranger: Stranger | null, isLooseAbove: boolean): Way {
+  const isFolder = stats.isDirectory()
+  const isOthersToo = isFolder && (stats.mode & 0o022) !== 0
+  // With the sticky bit only owners rename what is theirs.
+  const isLoose = isLooseAbove || stranger !== null || (isOthersToo && (stats.mode & 0o1000) === 0)
+  return { real, stranger, isDecided: false, isLoose, isFirm: isFolder && !isLoose && !isOthersToo, stats }
+}
+
+function strangerAt(real: string, { uid, gid }: fs.Stats, before: Stranger | null): Stranger | null {
+  return uid === 0 || uid === before?.owner ? before : { owner: uid, group: gid, place: real }
+}
+
+function foldersOf(entries: readonly DirectoryEntry[]): ReadonlySet<string> {
+  const folders = new Set<string>()
+  for (const { name, kind } of entries) if (kind === 'directory') folders.add(name)
+  return folders
+}
