@@ -65,8 +65,12 @@ function* recordsOf(bytes: Uint8Array): Generator<Uint8Array> {
     const end = at + headOfPart + length
     if (end > bytes.length) return
     if (kind === full || kind === first) parts = []
-    parts.push(bytes.subarray(at + headOfPart, end))
-    if (kind === full || kind === last) yield Buffer.concat(parts)
+    if (length > 0) parts.push(bytes.subarray(at + headOfPart, end))
+    if (kind === full || kind === last) {
+      yield Buffer.concat(parts)
+      // Else a last part after a last part would be the whole record once more.
+      parts = []
+    }
     at = end
   }
 }

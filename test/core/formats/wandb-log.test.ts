@@ -75,6 +75,17 @@ describe('a log of W&B', () => {
     expect([...readWandbLog(logOf(Buffer.concat([...many, config]))).settings]).toEqual([['lr', 0.5]])
   })
 
+  it('costs no more than it is long where a large record is followed by last parts alone', () => {
+    const record = logOf(Buffer.concat(Array.from({ length: 100 }, () => field(7, Buffer.alloc(16_000)))))
+    const last = Buffer.from([0, 0, 0, 0, 0, 0, 4])
+    const parts = Array.from({ length: Math.floor(32_768 / last.length) }, () => last)
+    const block = Buffer.concat([...parts, Buffer.alloc(32_768 % last.length)])
+    const rest = Buffer.alloc(32_768 - (record.length % 32_768), last)
+    // As the whole record again and again it would be 500 GB to copy.
+    const log = Buffer.concat([record, rest, ...Array.from({ length: 78 }, () => block)])
+    expect(readWandbLog(log).settings.size).toBe(0)
+  })
+
   it('is refused where it begins as something else, or a record is none', () => {
     expect(() => readWandbLog(Buffer.from('hello, world'))).toThrow(FormatError)
     expect(() => readWandbLog(logOf(Buffer.from([0xff, 0xff])))).toThrow(FormatError)

@@ -30,6 +30,8 @@ export interface FoundHyperParameters {
 const largestFile = 4 << 20
 /** Parameters of one run of MLflow. */
 const mostFiles = 1000
+/** Bytes of one of them: MLflow takes 6000 characters (mlflow/utils/validation.py, MAX_PARAM_VAL_LENGTH). */
+const largestParameter = 64 << 10
 
 /**
  * Of one name the nearest source decides: the run's folder before those above it, and those before what the newest
@@ -110,7 +112,7 @@ class Search {
       folders = below
     }
     const some = paths.sort(compareText).slice(0, mostFiles)
-    const texts = await this.storage.read(some, largestFile)
+    const texts = await this.storage.read(some, largestParameter)
     texts.forEach((text, index) => {
       const path = some[index] ?? ''
       const name = path.slice(prefixOf(folder).length + 'params/'.length)

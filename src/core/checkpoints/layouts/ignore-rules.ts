@@ -11,6 +11,13 @@ export const ignoreFile = '.ckptignore'
 const mostPatterns = 1000
 /** Characters: each pattern becomes a regular expression several times as long. */
 const longestPattern = 1000
+/**
+ * `**` between two names, in one pattern: on a path of 64 folders that almost fits each is tried at every folder for
+ * every place of those before it.
+ */
+const mostAnyFolders = 2
+/** Patterns of one file that have as many. */
+const mostLoosePatterns = 20
 
 /** Why such a file is not read; undefined for one that is. */
 export function ignoreFault(text: string): string | undefined {
@@ -19,8 +26,23 @@ export function ignoreFault(text: string): string | undefined {
     return `has ${patterns.length} patterns; at most ${mostPatterns} are read`
   }
   const long = patterns.find(({ length }) => length > longestPattern)
-  if (long === undefined) return undefined
-  return `has a pattern of ${long.length} characters; at most ${longestPattern} are read`
+  if (long !== undefined) return `has a pattern of ${long.length} characters; at most ${longestPattern} are read`
+  const counts = patterns.map(anyFoldersIn)
+  const most = counts.reduce((a, b) => Math.max(a, b), 0)
+  if (most > mostAnyFolders) {
+    return `has a pattern with ${most} times ** between names; at most ${mostAnyFolders} are read`
+  }
+  const loose = counts.filter((count) => count === mostAnyFolders).length
+  if (loose <= mostLoosePatterns) return undefined
+  return `has ${loose} patterns with ** between names twice; at most ${mostLoosePatterns} are read`
+}
+
+/** One that stands first or last is not tried again and again. */
+function anyFoldersIn(pattern: string): number {
+  return pattern
+    .split('/')
+    .slice(1, -1)
+    .filter((part) => part === '**').length
 }
 
 interface Level {

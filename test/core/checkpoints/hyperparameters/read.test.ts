@@ -92,6 +92,16 @@ describe('hyper-parameters', () => {
     expect(await parametersOf(run)).toEqual({ lr: 0.1, 'opt/name': 'adam', amp: true })
   })
 
+  it('of MLflow are short: a large file is told and not read', async () => {
+    const run = write(makeFolder(), {
+      'mlruns/1/a/artifacts/save/CKPT+1/CKPT.yaml': meta,
+      'mlruns/1/a/meta.yaml': 'run_name: x\n',
+      'mlruns/1/a/params/lr': '0.1',
+      'mlruns/1/a/params/note': '1'.repeat(70_000),
+    })
+    expect(await parametersOf(run)).toEqual({ lr: 0.1 })
+  })
+
   it('of any program are in files of usual names in the run or right above it', async () => {
     for (const name of ['args.yaml', 'config.yaml', 'hparams.yml', 'save/train.yaml']) {
       expect(await parametersOf(speechbrain({ [name]: 'lr: 0.1\n' }))).toEqual({ lr: 0.1 })

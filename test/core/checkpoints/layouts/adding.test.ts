@@ -197,6 +197,14 @@ describe('a mistake in layouts', () => {
       '/exp/ckpt.yaml:2:41: 4 parts of it stand for any text, and at most 3 can be told apart',
     ],
     [
+      'layouts:\n  - {name: o, checkpoint: "{s:text}", files: {m: "{checkpoint}{checkpoint}z"}}',
+      '/exp/ckpt.yaml:2:50: 4 parts of it stand for any text, and at most 3 can be told apart',
+    ],
+    [
+      'layouts:\n  - {name: o, checkpoint: "a_{s:int}", files: {m: "*{checkpoint}*{checkpoint}*"}}',
+      '/exp/ckpt.yaml:2:51: 5 parts of it stand for any text, and at most 3 can be told apart',
+    ],
+    [
       `layouts:\n${'  - {name: o, checkpoint: a}\n'.repeat(65)}`,
       '/exp/ckpt.yaml:2:3: 65 layouts, and at most 64 are read',
     ],

@@ -89,6 +89,16 @@ describe('a walk for runs', () => {
       `${'*'.repeat(1001)}\n`,
       'has a pattern of 1001 characters; at most 1000 are read',
     ],
+    [
+      'a pattern that names any folders again and again',
+      `${'**/a/'.repeat(30)}b\n`,
+      'has a pattern with 29 times ** between names; at most 2 are read',
+    ],
+    [
+      '21 patterns that do so twice',
+      'a/**/b/**/c\n'.repeat(21),
+      'has 21 patterns with ** between names twice; at most 20 are read',
+    ],
   ])('takes no .ckptignore with %s, and says so', async (_, text, reason) => {
     const root = write(makeRuns('x', 'y'), { '.ckptignore': text })
     const told: string[] = []

@@ -264,10 +264,16 @@ function insideOf(key: string, scalar: Scalar, instead: string): Scalar {
 }
 
 /** `{checkpoint}.opt` among a file's members, `*.opt` of any. Throws ConfigError. */
-function fileNameAt(key: string, match: Scalar, { isFolder, source }: NamePattern): RegExp {
+function fileNameAt(key: string, match: Scalar, { isFolder, source, loose }: NamePattern): RegExp {
   const { text: named } = isFolder ? insideOf(key, match, match.text.replaceAll(own, '*')) : match
   const ofName = source.replaceAll(/\(\?<\w+>/g, '(?:')
-  const parts = named.split(own).map((text) => globAt({ ...match, text }))
+  const texts = named.split(own)
+  const names = texts.length - 1
+  const stars = looseIn(texts.join('/'))
+  // Where something else stands for any text, a number at the name's end or beginning is no longer apart from it.
+  const all = stars + names * loose + (stars + names > 1 ? names : 0)
+  if (all > mostLoose) throw new ConfigError(match.position, tooLoose(all))
+  const parts = texts.map(globSource)
   return new RegExp(`^${parts.join(`(?:${ofName})`)}$`)
 }
 
