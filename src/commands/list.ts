@@ -40,6 +40,7 @@ import { checked, recursiveFlag, runArgument, selectionFlags, verifyFlag, stateF
 import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn, type Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
+import { plural } from '../render/units.js'
 import { bestByPath, marksOf, sortRows } from '../render/checkpoint-rows.js'
 import { wait } from '../machine/clock.js'
 import { columnNames, renderFlat, renderRun, runDocument, runOfManyDocument, type View } from '../render/run.js'
@@ -189,7 +190,7 @@ Exit status 3 when nothing matches.`
     }
     const lines = this.wantsJson ? [] : await renderFlat(view, { now: this.now(), output: this.output })
     this.answer(document, () => lines)
-    if (isTerminal && !this.wantsJson) this.note(`${views.length} runs; --group gives a table for each`)
+    if (isTerminal && !this.wantsJson) this.note(`${plural(views.length, 'run')}; --group gives a table for each`)
   }
 
   private async view(run: Run, query: Query, atMost: number | null = null): Promise<View> {

@@ -201,7 +201,9 @@ function noRun(path: string, search: Search): CkptError {
 }
 
 function severalRuns(path: string, runs: readonly Run[]): CkptError {
-  const listed = runs.slice(0, mostListed).map((run) => `  ${run.path} (${run.checkpoints.length} checkpoints)`)
+  const listed = runs.slice(0, mostListed).map(({ path: run, checkpoints: { length } }) => {
+    return `  ${run} (${length} checkpoint${length === 1 ? '' : 's'})`
+  })
   const more = runs.length > mostListed ? [`  and ${runs.length - mostListed} more`] : []
   return new SeveralRunsError(path, [`${runs.length} runs lie below ${path}:`, ...listed, ...more].join('\n'))
 }

@@ -29,7 +29,7 @@ describe('loadRun', () => {
     const root = write(makeFolder(), { 'a/CKPT+1/CKPT.yaml': meta, 'b/CKPT+1/CKPT.yaml': meta })
     const error = await failure(loadRun(storage, root))
     expect(error).toMatchObject({ code: 'refused' })
-    expect(error.message).toContain(join(root, 'a'))
+    expect(error.message).toContain(`${join(root, 'a')} (1 checkpoint)`)
     expect(error.message).toContain(join(root, 'b'))
     expect(error).toMatchObject({ root })
   })
