@@ -2,6 +2,7 @@
 import type { Hash } from 'node:crypto'
 import type * as Fs from 'node:fs'
 import type { Crc32 } from '../formats/crc32.js'
+import { leadsThroughDescriptors, O_PATH } from './open-folder.js'
 import type { Identity, Range, SweepSums } from './storage.js'
 
 /** A part of one file for one thread: all of it where its SHA-256 is wanted. */
@@ -89,9 +90,24 @@ export function makeSweepSteps(
 
   function open(one: Reading): void {
     const { path, identity } = one.task
-    one.fd = fs.openSync(path, nonBlocking)
+    if (identity === null || !leadsThroughDescriptors()) {
+      one.fd = fs.openSync(path, nonBlocking)
+      refuseAnother(path, one.fd, identity)
+      return
+    }
+    const looked = fs.openSync(path, O_PATH)
+    try {
+      // A device that has come into the file's place may do something when it is opened to be read.
+      refuseAnother(path, looked, identity)
+      one.fd = fs.openSync(`/proc/self/fd/${looked}`, nonBlocking)
+    } finally {
+      fs.closeSync(looked)
+    }
+  }
+
+  function refuseAnother(path: string, fd: number, identity: Identity | null): void {
     if (identity === null) return
-    const { dev, ino } = fs.fstatSync(one.fd, { bigint: true })
+    const { dev, ino } = fs.fstatSync(fd, { bigint: true })
     if (dev !== identity.device || ino !== identity.inode) throw Object.assign(new Error(path), { code: 'ESTALE' })
   }
 

@@ -1,5 +1,6 @@
 /** What a file is, by its first bytes; by its name only where the bytes may be the ones that are broken. */
 
+import { isPickle } from '../../formats/pickle/index.js'
 import { isText } from '../../formats/text.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
 
@@ -20,7 +21,7 @@ export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   if (beginsWith(head, zipMagic)) return 'zip'
   if (isLegacyStream(head)) return 'legacy'
   if (looksLikeSafetensors(head, size)) return 'safetensors'
-  if (pickleName.test(name) && head[0] === proto && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5) return 'pickle'
+  if (pickleName.test(name) && isPickle(head)) return 'pickle'
   if (msgpackName.test(name) && beginsMap(head)) return 'msgpack'
   return isText(head) ? 'text' : 'opaque'
 }
@@ -31,8 +32,6 @@ export const bareJson =
 
 /** Plain pickles: PaddlePaddle's parameters, replay buffers, model zoos. */
 const pickleName = /\.(pdparams|pdopt|pkl|pickle)$/
-/** The opcode PROTO, with the protocol behind it. */
-const proto = 0x80
 
 /** flax's `<prefix><step>` and `.msgpack`, and a component of spaCy's. */
 const msgpackName = /(^|\/)model$|(^|\/)[^/.]*\d$|\.msgpack$/

@@ -5,7 +5,13 @@ import type { ByteSource } from '../../formats/byte-source.js'
 import { checkJson } from '../../formats/json.js'
 import { checkMsgpack } from '../../formats/msgpack.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
-import { auditPickle, PickleEndsEarly, readCalls, type PickleCalls } from '../../formats/pickle/index.js'
+import {
+  auditPickle,
+  PickleEndsEarly,
+  readCalls,
+  readUntilItBreaks,
+  type PickleCalls,
+} from '../../formats/pickle/index.js'
 import { describeCut } from '../../formats/torch-cut.js'
 import { readTar } from '../../formats/tar.js'
 import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
@@ -115,6 +121,7 @@ async function inspectHandle(
   refuseStandIn(name, head, around.isAlone)
   if (holdsMembers(name, head)) return inspectTar(handle, { name, path }, options)
   const kind = kindOf(name, head.subarray(0, headLength), handle.size)
+  if (mayBePickle(kind, name, head, handle.size)) await inspectBarePickle(source, head, options)
   await checkFor(name, head, options)?.(source)
   const tensors = kind === 'safetensors' ? await inspectSafetensors(source, around) : null
   const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
@@ -166,6 +173,28 @@ async function compareChecksums(source: ByteSource): Promise<void> {
   const archive = await readZip(source)
   const checksum = hasChecksums(archive)
   for (const entry of archive.entries) await checkEntry(source, archive, entry, { checksum })
+}
+
+/** torch.load takes for a pickle all that is no zip. Of texts one that calls something names it in two lines. */
+function mayBePickle(kind: Kind, name: string, head: Uint8Array, size: number): boolean {
+  if (kind !== 'text') return kind === 'pickle' || kind === 'opaque' || kind === 'msgpack'
+  if (textName.test(name)) return false
+  return size > head.length || head.indexOf(newline, head.indexOf(newline) + 1) !== -1
+}
+
+/** Names of what no loader takes for a pickle. */
+const textName = /\.(ya?ml|txt|csv|tsv|log|md|toml|ini|cfg|py|sh)$/
+const newline = 0x0a
+
+/**
+ * What Python runs while it reads the file as a pickle, whatever its name is. Most files are no pickle, and break off
+ * within their head; one of protocol 0 or 1 looks like text.
+ */
+async function inspectBarePickle(source: ByteSource, head: Uint8Array, { level }: InspectOptions): Promise<void> {
+  const begun = readUntilItBreaks(head)
+  const goesOn = begun.read instanceof PickleEndsEarly && source.byteLength > head.length
+  const most = Math.min(source.byteLength, largestPickle[level])
+  refuseUnsafe(goesOn ? readCalls(await source.read(0, most)) : begun.calls)
 }
 
 /** The opcode STOP, which ends every pickle. */

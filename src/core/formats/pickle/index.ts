@@ -12,6 +12,7 @@ export {
 } from './machine.js'
 export { auditPickle, type PickleAudit } from './audit.js'
 export { isUnsafe } from './danger.js'
+export { isPickle } from './head.js'
 export { PickleEndsEarly } from './input.js'
 export * from './nodes.js'
 export { idOf, spelledOut } from './plain-tensor.js'

@@ -1,5 +1,6 @@
 import { FormatError } from '../../errors.js'
 import { SafetensorsError } from '../../formats/safetensors.js'
+import { isPickle } from '../../formats/pickle/index.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { isNpy } from '../../formats/npy.js'
@@ -18,7 +19,7 @@ import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'
 import { isTensorFlowIndex, openTensorFlow } from './tensorflow-file.js'
 import { openTorchLegacy } from './torch-legacy-file.js'
-import { isPickle, openPickle } from './pickle-file.js'
+import { openPickle } from './pickle-file.js'
 import { isZip, openZip } from './zip-file.js'
 
 /** A tensor format. To add one: its file, and a line in `formats`. */

@@ -15,10 +15,6 @@ import { listArray } from './numpy-array.js'
 import { bytesFrom, heldBytes, plainBytes, type StorageBytes } from './storage-bytes.js'
 import type { TensorFile } from './tensor.js'
 
-export function isPickle(head: Uint8Array): boolean {
-  return head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 0) <= 5
-}
-
 /** Bytes of a pickle that is read whole. */
 const largestWhole = 1 << 24
 

@@ -18,10 +18,14 @@ afterAll(() => {
 })
 
 async function reasonsFor(fixture: string): Promise<string[]> {
-  const path = join(folder, 'model.ckpt')
-  fs.copyFileSync(join(fixtures, fixture), path)
+  return reasonsForBytes('model.ckpt', fs.readFileSync(join(fixtures, fixture)))
+}
+
+async function reasonsForBytes(name: string, bytes: Uint8Array): Promise<string[]> {
+  const path = join(folder, name)
+  fs.writeFileSync(path, bytes)
   const [stat] = await storage.stat([path])
-  const file = { name: 'model.ckpt', path, isLink: false, stat: stat?.ok === true ? stat.value : null }
+  const file = { name, path, isLink: false, stat: stat?.ok === true ? stat.value : null }
   const around = {
     commonSize: async () => null,
     commonKind: async () => null,
@@ -53,4 +57,41 @@ describe('a pickle that calls what no checkpoint needs', () => {
       expect(await reasonsFor(fixture)).toEqual([])
     },
   )
+})
+
+/** What no loader needs a zip for: pickle.load and torch.load take these bytes as they are. */
+describe('a bare pickle', () => {
+  const runs = {
+    'of protocol 0': Buffer.from("cposix\nsystem\n(S'id'\ntR."),
+    'of protocol 0, an instance': Buffer.from("(S'id'\niposix\nsystem\n."),
+    'of protocol 0, behind a long text': Buffer.from(`S'${'x'.repeat(2000)}'\n0cposix\nsystem\n(S'id'\ntR.`),
+    'of protocol 2': Buffer.from('\x80\x02cposix\nsystem\nX\x02\0\0\0id\x85R.', 'latin1'),
+    'of protocol 4': Buffer.from('\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.', 'latin1'),
+    'that breaks off behind the call': Buffer.from('\x80\x02cposix\nsystem\nX\x02\0\0\0id\x85R\xff.', 'latin1'),
+    'in front of much else': Buffer.concat([
+      Buffer.from('\x80\x02cposix\nsystem\nX\x02\0\0\0id\x85R0B', 'latin1'),
+      Buffer.from([0, 0, 80, 0]),
+      Buffer.alloc(80 << 16),
+      Buffer.from('.'),
+    ]),
+  }
+
+  describe.each(Object.entries(runs))('%s', (_, bytes) => {
+    it.each(['model.ckpt', 'model.pt', 'model.bin', 'replay.pkl', 'model'])(
+      'that would run something is corrupt as %s',
+      async (name) => {
+        expect((await reasonsForBytes(name, bytes)).join()).toMatch(/^corrupt: unsafe: its pickle calls posix.system/)
+      },
+    )
+  })
+
+  it.each([
+    ['replay.pkl', Buffer.from('\x80\x04]\x94(K\x01K\x02e.', 'latin1')],
+    ['counter.ckpt', Buffer.from('12')],
+    ['notes.ckpt', Buffer.from('cat\ndog\nend\n')],
+    ['config.yaml', Buffer.from('cposix\nsystem\n')],
+    ['model.bin', Buffer.from([0x80, 0xff, 0x00, 0x17])],
+  ])('that runs nothing, or what is none, is whole: %s', async (name, bytes) => {
+    expect(await reasonsForBytes(name, bytes)).toEqual([])
+  })
 })

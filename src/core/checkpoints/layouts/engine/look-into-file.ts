@@ -5,7 +5,7 @@ import type { ByteSource } from '../../../formats/byte-source.js'
 import { inBlocks } from '../../../formats/byte-source.js'
 import { crc32 } from '../../../formats/crc32.js'
 import { parseJson } from '../../../formats/json.js'
-import { auditPickle } from '../../../formats/pickle/index.js'
+import { auditPickle, isPickle } from '../../../formats/pickle/index.js'
 import { isText } from '../../../formats/text.js'
 import { describeCut } from '../../../formats/torch-cut.js'
 import { isLegacyStream } from '../../../formats/torch-legacy.js'
@@ -152,8 +152,8 @@ function headsOf(head: Uint8Array, size: number): Set<Head> {
   }
   if (isLegacyStream(head)) return is.add('torch')
   if (isSafetensors(head, size)) return is.add('safetensors')
-  // A pickle of protocol 2 to 5; a map of msgpack, small, with 16 or with 32 bits of length.
-  if (head[0] === 0x80 && (head[1] ?? 0) >= 2 && (head[1] ?? 9) <= 5) is.add('pickle')
+  // A map of msgpack: small, with 16 or with 32 bits of length.
+  if (isPickle(head)) is.add('pickle')
   else if (((head[0] ?? 0) & 0xf0) === 0x80 || head[0] === 0xde || head[0] === 0xdf) is.add('msgpack')
   if (head.length > 0 && isText(head)) {
     is.add('text')
