@@ -179,7 +179,7 @@ async function compareChecksums(source: ByteSource): Promise<void> {
 function mayBePickle(kind: Kind, name: string, head: Uint8Array, size: number): boolean {
   if (kind !== 'text') return kind === 'pickle' || kind === 'opaque' || kind === 'msgpack'
   if (textName.test(name)) return false
-  return size > head.length || head.indexOf(newline, head.indexOf(newline) + 1) !== -1
+  return size > head.length || head.includes(newline, head.indexOf(newline) + 1)
 }
 
 /** Names of what no loader takes for a pickle. */
