@@ -2,18 +2,9 @@
 import glob
 import json
 import os
-import subprocess
 import sys
-import traceback
 
-work = sys.argv[1]
-
-
-def export(run, name, *arguments):
-    into = os.path.join(work, "served", name)
-    done = subprocess.run(["ckpt", "export", run, *arguments, "--into", into], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return into
+from exporting import export, tell, work
 
 
 def same(one, other):
@@ -163,11 +154,4 @@ def deepspeed():
 
 
 for name in sys.argv[2:]:
-    try:
-        globals()[name]()
-        why = None
-    except ImportError as error:
-        why = f"not tested: {error}"
-    except Exception as error:
-        why = f"{error!r} {traceback.format_exc()[-1500:]}"
-    print(json.dumps({"what": name, "why": why}), flush=True)
+    tell(globals()[name])

@@ -4,20 +4,10 @@ Prints one line of JSON for each thing: {"what": …, "why": null or what is wro
 """
 import json
 import os
-import subprocess
 import sys
-import traceback
 
 import torch
-
-work = sys.argv[1]
-
-
-def export(run, name, *arguments):
-    into = os.path.join(work, "served", name)
-    done = subprocess.run(["ckpt", "export", run, *arguments, "--into", into], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return into
+from exporting import export, tell, work
 
 
 def same(one, other):
@@ -293,11 +283,4 @@ tests = [
 for test in tests:
     if len(sys.argv) > 2 and test.__name__ not in sys.argv[2:]:
         continue
-    try:
-        test()
-        why = None
-    except ImportError as error:
-        why = f"not tested: {error}"
-    except Exception as error:
-        why = f"{error!r} {traceback.format_exc()[-1500:]}"
-    print(json.dumps({"what": test.__name__, "why": why}), flush=True)
+    tell(test)
