@@ -4,6 +4,7 @@ import {
   bytesFreedBy,
   lookAgain,
   pathsOf,
+  whyFailed,
   type Fingerprint,
   type Fingerprints,
   type RemovalFailure,
@@ -89,7 +90,8 @@ async function sortOut(
     else if (shield !== undefined) refused.push({ name, error: shielded(name, shield) })
     else if (isUnreadable(checkpoint)) refused.push({ name, error: shielded(name, describeFindings(checkpoint)) })
     else {
-      const error = await whyNot(storage, checkpoint, fingerprints)
+      // It is looked at again just before it goes.
+      const error = await whyFailed(() => lookAgain(storage, checkpoint, fingerprints))
       if (error === null) going.push(checkpoint)
       else refused.push({ name, error })
     }
@@ -126,17 +128,6 @@ async function checksOf(
 
 function describeFindings({ health }: Checkpoint): string {
   return health.findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`)).join('; ')
-}
-
-/** Null when it is what was planned. It is looked at again just before it goes. */
-async function whyNot(storage: ReadStorage, checkpoint: Checkpoint, planned: Fingerprints): Promise<CkptError | null> {
-  try {
-    await lookAgain(storage, checkpoint, planned)
-    return null
-  } catch (error) {
-    if (error instanceof CkptError) return error
-    throw error
-  }
 }
 
 function partition(

@@ -5,7 +5,7 @@
  */
 import { join, relative } from 'node:path'
 import { isUnreadable, stateOf, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
-import { fingerprint, type RemovalFailure } from '../changes/disposal/index.js'
+import { fingerprint, whyFailed, type RemovalFailure } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import {
   booksOf,
@@ -79,7 +79,7 @@ export async function clearTheWay(
       for (const { name } of fixes) if (chosen !== null) await point(storage, chosen, name, context, pointed, failures)
       for (const change of leads) await lead(storage, run, change, context, pointed, failures)
     }
-    await attempt(() => withLock(storage, state, context.lock, work)).then((error) => {
+    await whyFailed(() => withLock(storage, state, context.lock, work)).then((error) => {
       if (error !== null) for (const { checkpoint } of going) failures.set(checkpoint.name, error.message)
     })
   }
@@ -167,7 +167,7 @@ async function lead(
   failures: Map<string, string>,
 ): Promise<void> {
   const name = relative(run.path, change.book.path)
-  const error = await attempt(async () => {
+  const error = await whyFailed(async () => {
     if (await writeBook(storage, run, change, { stateDirectory, wait: lock.wait })) pointed.add(name)
   })
   if (error !== null) failures.set(name, error.message)
@@ -239,19 +239,9 @@ async function point(
   pointed: Set<string>,
   failures: Map<string, string>,
 ): Promise<void> {
-  const error = await attempt(() => pointTo(storage, chosen, name, { stateDirectory, wait: lock.wait }))
+  const error = await whyFailed(() => pointTo(storage, chosen, name, { stateDirectory, wait: lock.wait }))
   if (error === null) pointed.add(name)
   else failures.set(name, error.message)
-}
-
-async function attempt(work: () => Promise<void>): Promise<CkptError | null> {
-  try {
-    await work()
-    return null
-  } catch (error) {
-    if (error instanceof CkptError) return error
-    throw error
-  }
 }
 
 function standingAmong(

@@ -9,3 +9,9 @@ export async function attempt<T>(call: () => Promise<T>): Promise<T | CkptError>
     throw error
   }
 }
+
+/** Why it failed; null where it did not. */
+export async function whyFailed(call: () => Promise<unknown>): Promise<CkptError | null> {
+  const answer = await attempt(call)
+  return answer instanceof CkptError ? answer : null
+}
