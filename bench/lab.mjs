@@ -1,4 +1,4 @@
-/** The disk of a lab: many runs of several frameworks, and trees of files that are no checkpoints. */
+/** The disk of a lab: many runs of several frameworks, and trees of files that are not checkpoints. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -30,7 +30,7 @@ export async function benchRuns(folder) {
   return allHold([
     () => compare(folder, `${title} (under 500 MB)`, rounds, read, 500),
     () => compare(folder, `${title}, warm scan cache`, rounds, remembered, 500),
-    () => compare(folder, '200,000 files that are no checkpoints', rounds, found, 500),
+    () => compare(folder, '200,000 files that are not checkpoints', rounds, found, 500),
   ])
 }
 

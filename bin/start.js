@@ -2,7 +2,7 @@
 /* From the arguments to an answer: what bin/run.js and the one-file executable (scripts/binary) have in common. */
 const { helpPage, quickAnswer } = require('./quick.js')
 
-/** A reader that went away is no mistake; a full disk behind a redirection is. */
+/** A reader that went away is not a mistake; a full disk behind a redirection is. */
 function tellBrokenOutput() {
   process.stdout.on('error', (error) => {
     if (error.code === 'EPIPE') return

@@ -32,7 +32,7 @@ export const mayImport = {
   [ground]: [],
 }
 
-/** The place of a file below src, by its path from there; null for a loose file that is no place's. */
+/** The place of a file below src, by its path from there; null for a loose file that is not a place's. */
 export function placeOf(path) {
   const parts = path.split(sep)
   if (path in mayImport) return path

@@ -13,7 +13,7 @@ export class LookPace {
     private readonly clock: () => number,
   ) {}
 
-  /** For waits that are a part of a look: they are no work. */
+  /** For waits that are a part of a look: they do not count as work. */
   readonly wait = async (milliseconds: number): Promise<void> => {
     const began = this.clock()
     await this.sleep(milliseconds)

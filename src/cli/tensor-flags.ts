@@ -52,7 +52,7 @@ export const dtypeFlag = Flags.custom<Dtype>({
   parse: async (text) => floatDtype('--dtype', text),
 })
 
-/** Throws CkptError `usage` for what is no floating-point dtype. */
+/** Throws CkptError `usage` for what is not a floating-point dtype. */
 function floatDtype(flag: string, text: string): Dtype {
   const dtype = parseDtype(text)
   if (isFloatDtype(dtype) && canCast('F32', dtype)) return dtype

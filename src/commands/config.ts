@@ -107,7 +107,7 @@ that has settings here. The files are read whole, and a mistake in them is told 
     const names = commands.map((one) => one.name)
     const near = nearestName(name, names)
     const hint = near === undefined ? `there are: ${names.join(', ')}` : `did you mean ${near}?`
-    throw new CkptError('usage', `${JSON.stringify(name)} is no command`, { hint })
+    throw new CkptError('usage', `${JSON.stringify(name)} is not a command`, { hint })
   }
 
   private async allCommands(): Promise<(DescribedCommand & { readonly isExact: boolean })[]> {

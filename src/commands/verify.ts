@@ -157,7 +157,7 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     return [{ run, which: [checkpoint] }]
   }
 
-  /** A folder of weights is no run, and is graded all the same. */
+  /** A folder of weights is not a run, and is graded all the same. */
   private async named(argument: string, stateLocation: StateLocation): Promise<Named | Lone> {
     try {
       return await openNamed(this.reading, argument, baseOf(argument), stateLocation)

@@ -217,7 +217,7 @@ export interface Checkpoint {
   readonly training?: TrainingMarks
 }
 
-/** What tells two trainings apart that wrote into one folder, where a framework keeps it and it is no part of the meta. */
+/** What tells two trainings apart that wrote into one folder, where a framework keeps it and it is not a part of the meta. */
 export interface TrainingMarks {
   /** Its log so far, in the order of its steps: a training that goes on has the entries of what it went on from. */
   readonly log: readonly LogMark[]

@@ -19,7 +19,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 export function hubSettings(environment: Environment): HubSettings {
   const endpoint = environment['HF_ENDPOINT']?.trim().replace(/\/+$/, '') ?? ''
   if (endpoint !== '' && !URL.canParse(endpoint)) {
-    throw new CkptError('usage', `HF_ENDPOINT is ${endpoint}, which is no web address`)
+    throw new CkptError('usage', `HF_ENDPOINT is ${endpoint}, which is not a web address`)
   }
   const token = readToken(environment)
   // Else the error that tells of a bad header would show it.

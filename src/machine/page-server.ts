@@ -210,7 +210,7 @@ function namesOf(host: string, port: number): string[] {
   return [...new Set(names)].map((name) => `${name.includes(':') ? `[${name}]` : name.toLowerCase()}:${port}`)
 }
 
-/** Of an address that others reach: what was asked for, and what this machine is called; `0.0.0.0` is no name to call. */
+/** Of an address that others reach: what was asked for, and what this machine is called; `0.0.0.0` is not a name to call. */
 function ownNames(host: string): string[] {
   const addresses = Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address))
   const isAny = host === '0.0.0.0' || host === '::'

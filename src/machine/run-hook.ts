@@ -87,7 +87,7 @@ function stopWhenAsked(child: ChildProcess, { timeout, signal }: HookProcess): S
   }
 }
 
-/** A group that has ended already is no mistake. */
+/** A group that has ended already is not a mistake. */
 function signalGroup({ pid }: ChildProcess, name: keyof typeof constants.signals): void {
   if (pid === undefined) return
   try {

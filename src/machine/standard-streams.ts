@@ -38,7 +38,7 @@ export function standardStream(name: keyof typeof streams, onBroken: (error: Err
         writeAll(fd, Buffer.from(text))
       } catch (error) {
         isOpen = false
-        // A reader that went away (`ckpt list | head`) is no failure; the work goes on.
+        // A reader that went away (`ckpt list | head`) is not a failure; the work goes on.
         if (errnoOf(error) !== 'EPIPE') onBroken(error as Error)
       }
     },

@@ -24,7 +24,7 @@ function readText(path: string): string {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw new CkptError('refused', `${path}: a token is read from a file`)
     if ((stat.mode & ofOthers) !== 0) {
-      throw new CkptError('refused', `${path}: others can read it, and so it is no secret`, {
+      throw new CkptError('refused', `${path}: others can read it, and so it is not a secret`, {
         hint: `chmod 600 '${path}'`,
       })
     }

@@ -24,7 +24,7 @@ export interface Drawn {
   readonly columns: uPlot.AlignedData
   /** By line and x: the checkpoints that are marked there. */
   readonly names: readonly ReadonlyMap<number, string>[]
-  /** Values that are no place on a logarithmic scale. */
+  /** Values that have no place on a logarithmic scale. */
   readonly leftOut: number
 }
 

@@ -44,7 +44,7 @@ export const gradeColours: Partial<Record<Grade, 'good' | 'faint' | 'warning'>> 
 
 type Known = Record<string, (context: RowContext) => Column<Row>>
 
-/** Columns that are no meta key. */
+/** Columns that are not meta keys. */
 const knownColumns: Known = {
   name: () => ({ title: 'NAME', cell: ({ checkpoint }) => printable(checkpoint.name) }),
   run: () => ({ title: 'RUN', cell: ({ checkpoint }) => printable(checkpoint.run) }),

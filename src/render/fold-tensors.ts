@@ -18,7 +18,7 @@ interface Item extends TensorInfo {
   readonly next?: number
 }
 
-/** A name of 10,000 parts is no layer's. */
+/** A name of 10,000 parts is not a layer's. */
 const deepest = 32
 
 /** In the order of the first of each; only tensors of one dtype and shape become one. */

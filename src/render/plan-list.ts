@@ -27,7 +27,7 @@ export interface PlanListView {
   readonly height: number
 }
 
-/** Lines that are no rows of the list. */
+/** Lines that are not rows of the list. */
 const around = 5
 
 export function pageOf(height: number): number {

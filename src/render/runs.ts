@@ -35,7 +35,7 @@ interface ColumnContext {
   readonly paint: Paint
   readonly isTerminal: boolean
   readonly isRanked: boolean
-  /** What ranks where that is no key, as it would be typed: the title of the values of `best`. */
+  /** What ranks where that is not a key, as it would be typed: the title of the values of `best`. */
   readonly rankedBy: string | null
 }
 
@@ -73,7 +73,7 @@ const knownColumns: Known = {
   size: () => ({ title: 'SIZE', align: 'right', cell: ({ size }) => formatSize(size) }),
 }
 
-/** True for a name that is no column of a run: a key, or a column, of its checkpoint. */
+/** True for a name that is not a column of a run: a key, or a column, of its checkpoint. */
 function isOfCheckpoint(name: string): boolean {
   return !Object.hasOwn(knownColumns, name)
 }

@@ -3,7 +3,7 @@
 const blocks = Array.from('▁▂▃▄▅▆▇█')
 const plain = Array.from('_.-~=+*#')
 
-/** The values in order, drawn in at most `width` columns; what is no finite number is a gap. */
+/** The values in order, drawn in at most `width` columns; what is not a finite number is a gap. */
 export function sparkline(values: readonly number[], width: number, unicode: boolean): string {
   const drawn = resampled(values, width)
   const finite = drawn.filter(Number.isFinite)

@@ -12,7 +12,7 @@ import { document, epochs, makeRun, nameOf, names } from './runs.js'
 /** No stack trace, and no word of a bug. */
 const clean = (stderr: string) => expect(stderr).not.toMatch(/^ {4}at |node:internal|this is a bug/m)
 
-describe('what is no run', () => {
+describe('what is not a run', () => {
   const commands = ['list', 'find', 'show', 'prune', 'recover']
 
   it.each(commands)('%s: an empty folder, a folder of other things, a file', async (command) => {
@@ -351,7 +351,7 @@ describe('output', () => {
     expect((JSON.parse(text) as { tensors: unknown[] }).tensors).toHaveLength(10_000)
   })
 
-  it('to a closed stdout or stderr is no crash', async () => {
+  it('to a closed stdout or stderr is not a crash', async () => {
     const run = makeRun(epochs(3))
     const got = await shell(
       `ckpt list ${shellWord(run)} >&-; echo $?; ckpt list ${shellWord(run)} --where 'los > 1' 2>&- | wc -l; ckpt find ${shellWord(run)} <&-`,

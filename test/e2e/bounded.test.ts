@@ -79,7 +79,7 @@ describe('a hostile meta', () => {
     ['200,000 escaped line ends', `a: "${'\\\n'.repeat(200_000)}"\n`, 'more than 200000 lines'],
     ['100,000 anchors', times(100_000, (i) => `k${i}: &a${i} ${i}\n`).join(''), 'words and marks'],
     ['two million digits and underscores', `loss: ${'1_'.repeat(2_000_000)}\n`, 'an integer of 2000000 digits'],
-    ['100,000 lines that are no YAML', `é: 1\n${'}\n'.repeat(100_000)}`, 'corrupt'],
+    ['100,000 lines that are not YAML', `é: 1\n${'}\n'.repeat(100_000)}`, 'corrupt'],
   ])('of %s is damage that is told', async (_, text, reason) => {
     const run = withMeta(text)
     expect((await bounded('list', run)).stdout).toContain(reason)

@@ -98,7 +98,7 @@ function startProcess(command: string, args: readonly string[], options: RunOpti
 
 /** What the process comes to, its input given. */
 export function outcomeOf(child: ChildProcessWithoutNullStreams, options: RunOptions = {}): Promise<Outcome> {
-  // A program that ends before it has read its input is no failure of the test.
+  // A program that ends before it has read its input is not a failure of the test.
   child.stdin.on('error', () => undefined)
   child.stdin.end(options.input ?? '')
   const stdout = collect(child.stdout)
@@ -139,7 +139,7 @@ afterAll(() => {
   for (const path of temporary.splice(0)) rmSync(path, { recursive: true, force: true })
 }, patience)
 
-// A folder that anybody may write to is no place for settings: files are made as most people make them.
+// A folder that anybody may write to is not a place for settings: files are made as most people make them.
 process.umask(0o022)
 
 /** `_` is how nohup is known; bash complains of a locale that is not there. */

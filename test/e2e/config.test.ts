@@ -87,7 +87,7 @@ describe('ckpt config', () => {
     const wrong = await ckpt(['config', run, 'find'])
     expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining(`${file}:3:3: "limt" is not`) as string })
     const { status, stderr } = await ckpt(['config', run, 'prne', '--no-config'])
-    expect([status, stderr]).toEqual([2, 'error: "prne" is no command\nhint: did you mean prune?\n'])
+    expect([status, stderr]).toEqual([2, 'error: "prne" is not a command\nhint: did you mean prune?\n'])
   })
 
   it('says so where there are no settings', async () => {

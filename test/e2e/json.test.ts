@@ -20,7 +20,7 @@ beforeAll(() => {
   for (const { schema } of blocks) ajv.addSchema(schema)
   for (const { names, schema } of blocks) {
     const validate = ajv.getSchema(schema.$id)
-    if (validate === undefined) throw new Error(`docs/json.md: ${schema.$id} is no schema`)
+    if (validate === undefined) throw new Error(`docs/json.md: ${schema.$id} is not a schema`)
     for (const name of names) schemas.set(name, validate)
   }
 })

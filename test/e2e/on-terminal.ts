@@ -27,7 +27,7 @@ export function onTerminal(script: string, { cwd, env: more, answer = () => unde
     SHELL: '/bin/sh',
   }
   const child = spawn('script', ['-qec', script, '/dev/null'], { env, cwd, stdio: ['pipe', 'pipe', 'inherit'] })
-  // A program that ends before it has read what is typed is no failure of the test.
+  // A program that ends before it has read what is typed is not a failure of the test.
   child.stdin.on('error', () => undefined)
   let screen = ''
   child.stdout.on('data', (part: Buffer) => {

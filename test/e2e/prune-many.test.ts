@@ -99,7 +99,7 @@ describe('ckpt prune -r', () => {
     expect(status).toBe(6)
     expect(stdout).toMatch(/removed 2 checkpoints of 1 run/)
     for (const folder of ['papers', 'linked']) {
-      expect(stderr).toContain(`${join(root, folder, '.ckptignore')} could not be read: is no regular file`)
+      expect(stderr).toContain(`${join(root, folder, '.ckptignore')} could not be read: is not a regular file`)
     }
     expect(left(root, 'papers/b', 'linked/c')).toEqual(before)
     expect(JSON.parse((await ckpt(['list', '-r', root, '--json'])).stdout)).toMatchObject({ runs: [{}, {}, {}] })
@@ -262,7 +262,7 @@ describe('ckpt pin', () => {
     expect((await ckpt(['list', run])).stdout).toMatch(/pinned until 2999-03-01/)
   })
 
-  it('--until refuses what is no date and what has passed', async () => {
+  it('--until refuses what is not a date and what has passed', async () => {
     const run = join(sweep({ a: 1 }), 'a/save')
     for (const until of ['soon', '2001-01-01', '2027-13-45']) {
       expect((await ckpt(['pin', run, '--best', '--min', 'loss', '--until', until])).status).toBe(2)

@@ -122,7 +122,7 @@ describe('deleting', () => {
     expect(snapshot(dirname(run))).toEqual(before)
   })
 
-  it('removes exactly what the plan says, and nothing that is no checkpoint', async () => {
+  it('removes exactly what the plan says, and nothing that is not a checkpoint', async () => {
     const run = makeRun({
       ...epochs(5),
       'CKPT+no-meta': { 'model.ckpt': 'x' },

@@ -164,12 +164,12 @@ describe('ckpt recover with a command', () => {
     }
   })
 
-  it('a filter that no checkpoint passes is no first start', async () => {
+  it('a filter that no checkpoint passes is not a first start', async () => {
     const got = await ckpt(['recover', makeRun(epochs(2)), '--where', 'epoch > 99', '--', 'echo', 'started'])
     expect(got).toMatchObject({ status: 3, stdout: '' })
   })
 
-  it.each([['the run'], ['a folder above it']])('%s a link that dangles is no first start', async (which) => {
+  it.each([['the run'], ['a folder above it']])('%s a link that dangles is not a first start', async (which) => {
     const root = temporaryDirectory()
     symlinkSync(join(root, 'unmounted'), join(root, 'exp'))
     const run = which === 'the run' ? join(root, 'exp') : join(root, 'exp', 'save')
@@ -178,7 +178,7 @@ describe('ckpt recover with a command', () => {
     expect(got.stderr).toContain('dangles')
   })
 
-  it('a file where the run should be is no first start', async () => {
+  it('a file where the run should be is not a first start', async () => {
     const path = join(temporaryDirectory(), 'save')
     writeFileSync(path, 'x')
     for (const run of [path, join(path, 'save')]) {

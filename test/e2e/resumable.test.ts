@@ -47,7 +47,7 @@ describe('what a job can go on from', () => {
     expect(plan.keep[1]?.reasons).toContain('the newest that can be resumed from')
   })
 
-  it('is no copy of weights alone of the same step', async () => {
+  it('is not a copy of weights alone of the same step', async () => {
     const run = lightningRun({ 'epoch=3-step=300.ckpt': lightning(300, false), 'last.ckpt': lightning(300, true) })
     expect((await ckpt(['recover', run])).stdout).toBe(`${join(run, 'last.ckpt')}\n`)
     expect((await ckpt(['list', run])).stdout).not.toContain('same as')

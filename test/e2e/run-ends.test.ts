@@ -105,7 +105,7 @@ describe('--stall', () => {
     expect(status).toBe(0)
   })
 
-  it('is reached where stdout is no file, however much is written', async () => {
+  it('is reached where stdout is not a file, however much is written', async () => {
     const { cwd, status } = await runJob(silent, 'while :; do echo alive; sleep 0.25; done')
     expect(status).toBe(143)
     expect((await endsOf(cwd))[0]).toMatch(/^hung: no activity for [2-9](\.\d)? s, then killed by SIGTERM -> nothing$/)

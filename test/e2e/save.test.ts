@@ -152,7 +152,7 @@ it(
       if (status === 3) return
       const { checkpoints } = JSON.parse(stdout) as { checkpoints: { name: string; health: string; files: object }[] }
       for (const { name, health, files } of checkpoints) {
-        // One that was removed between two looks of the lister is no half checkpoint: it is not there.
+        // One that was removed between two looks of the lister is not a half checkpoint: it is not there.
         const half = health !== 'whole' || Object.keys(files).length !== 1
         if (half && existsSync(join(run, name))) damaged.push(`${name}: ${health}`)
       }

@@ -186,7 +186,7 @@ describe('a written plan', () => {
     },
   )
 
-  it('cannot reach what is no checkpoint, or lies behind a link', async () => {
+  it('cannot reach what is not a checkpoint, or lies behind a link', async () => {
     const { run, file, plan } = await planned()
     mkdirSync(join(run, 'precious'))
     writeFileSync(join(run, 'precious', 'data'), '')
@@ -205,7 +205,7 @@ describe('a written plan', () => {
       'no fingerprints',
       '{"kind": "ckpt prune plan", "version": 1, "run": "/x", "created": 1, "remove": [{"name": "a"}]}',
     ],
-    ['a run that is no path', '{"kind": "ckpt prune plan", "version": 1, "run": "x", "created": 1, "remove": []}'],
+    ['a run that is not a path', '{"kind": "ckpt prune plan", "version": 1, "run": "x", "created": 1, "remove": []}'],
     ['another version', '{"kind": "ckpt prune plan", "version": 2, "run": "/x", "created": 1, "remove": []}'],
   ])('that is %s is a mistake (exit 2)', async (_, text) => {
     const file = join(temporaryDirectory(), 'plan.json')
@@ -317,7 +317,7 @@ describe('a demotion', () => {
   const hf = () => copyFixture('runs/frameworks/hf_trainer/run')
   const resume = ['optimizer.pt', 'rng_state.pth', 'scheduler.pt']
 
-  it('drops what only resuming needs, keeps the time of the folder, and is no damage', async () => {
+  it('drops what only resuming needs, keeps the time of the folder, and is not damage', async () => {
     const run = hf()
     for (const name of ['checkpoint-6', 'checkpoint-12']) utimesSync(join(run, name), 1.7e9, 1.7e9 + 0.123456789)
     const before = timesBelow(run)

@@ -154,7 +154,7 @@ describe('ckpt transfer', () => {
     expect(existsSync(output)).toBe(false)
   })
 
-  it('what is not there is 3, and what is no safetensors file is told', async () => {
+  it('what is not there is 3, and what is not a safetensors file is told', async () => {
     const { args, folder } = pair()
     expect((await ckpt(['transfer', join(folder, 'nothing'), args[1] ?? ''])).status).toBe(3)
     mkdirSync(join(folder, 'directory'))

@@ -56,27 +56,30 @@ describe('ckpt verify', () => {
     expect(stdout).toContain(': 10 checkpoints, whole')
   })
 
-  it.each(['hf_trainer', 'hf_trainer_sharded'])('names every damage of %s, and what is no checkpoint', async (name) => {
-    const folder = copyFixture(`runs/frameworks/${name}`)
-    const known = JSON.parse(readFileSync(join(folder, 'damaged.json'), 'utf8')) as {
-      damages: { name: string; file: string | null }[]
-      resume: string
-      sound: string[]
-    }
-    const run = join(folder, 'damaged')
-    const { status, answer } = await verify(run, '--deep')
-    expect(status).toBe(4)
-    const [only] = answer.runs
-    expect(only?.checkpoints.filter(({ health }) => health === 'whole').map((one) => one.name)).toEqual(known.sound)
-    for (const { name: damaged, file } of known.damages) {
-      const leftover = only?.leftovers.find((one) => one.name === damaged)
-      const files = only?.checkpoints.find((one) => one.name === damaged)?.findings.map((finding) => finding.file)
-      if (leftover === undefined) expect(files).toContain(file ?? 'trainer_state.json')
-      else expect(leftover.reason).toMatch(/staging folder/)
-    }
-    const recovered = await ckpt(['recover', run, '--verify', 'deep'])
-    expect(recovered.stdout).toBe(`${join(run, known.resume)}\n`)
-  })
+  it.each(['hf_trainer', 'hf_trainer_sharded'])(
+    'names every damage of %s, and what is not a checkpoint',
+    async (name) => {
+      const folder = copyFixture(`runs/frameworks/${name}`)
+      const known = JSON.parse(readFileSync(join(folder, 'damaged.json'), 'utf8')) as {
+        damages: { name: string; file: string | null }[]
+        resume: string
+        sound: string[]
+      }
+      const run = join(folder, 'damaged')
+      const { status, answer } = await verify(run, '--deep')
+      expect(status).toBe(4)
+      const [only] = answer.runs
+      expect(only?.checkpoints.filter(({ health }) => health === 'whole').map((one) => one.name)).toEqual(known.sound)
+      for (const { name: damaged, file } of known.damages) {
+        const leftover = only?.leftovers.find((one) => one.name === damaged)
+        const files = only?.checkpoints.find((one) => one.name === damaged)?.findings.map((finding) => finding.file)
+        if (leftover === undefined) expect(files).toContain(file ?? 'trainer_state.json')
+        else expect(leftover.reason).toMatch(/staging folder/)
+      }
+      const recovered = await ckpt(['recover', run, '--verify', 'deep'])
+      expect(recovered.stdout).toBe(`${join(run, known.resume)}\n`)
+    },
+  )
 
   it('takes single checkpoints by path and by name, several at a time, each once', async () => {
     const run = copyFixture('runs/asr_run_damaged')

@@ -181,7 +181,7 @@ describe('a folder that may not be read', () => {
     chmodSync(run, 0o755)
   })
 
-  it('below the one named is no first start either', () => {
+  it('below the one named is not a first start either', () => {
     const run = makeRun(epochs(2))
     const above = join(run, '..')
     chmodSync(run, 0)

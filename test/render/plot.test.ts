@@ -54,7 +54,7 @@ describe('a picture', () => {
   it('counts what a logarithmic scale has no place for', () => {
     const frame = frameOf([{ ...curveOf([1, 0, -2, 100]), checkpoints: [] }], ['WER'], { ...options, log: true })
     expect(frame.leftOut).toBe(2)
-    // The same values of checkpoints are no further ones.
+    // The same values of checkpoints are not further ones.
     expect(frameOf([curveOf([1, 0, -2, 100])], ['WER'], { ...options, log: true }).leftOut).toBe(2)
     expect(frame.series[0]?.line.map((place) => place?.value.y)).toEqual([1, undefined, undefined, 100])
   })

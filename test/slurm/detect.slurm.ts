@@ -57,7 +57,7 @@ describe('a job', () => {
     expect(ranks.map(({ isLeader }) => isLeader)).toEqual([false, false])
   })
 
-  it('that was submitted from within a step of another is no part of that one', async () => {
+  it('that was submitted from within a step of another is not a part of that one', async () => {
     const inner = join(folder, 'inner.sh')
     writeFileSync(inner, `#!/bin/bash\n${print}\n`)
     const sbatch = `sbatch --wait --output='${folder}/inner.out' '${inner}'`

@@ -21,9 +21,9 @@ export interface Settings {
 
 /** What is done about a file that may hold settings and does not. */
 export interface Leniency {
-  /** One that cannot be read, is no file or is too large for settings is left out. */
+  /** One that cannot be read, is not a file or is too large for settings is left out. */
   readonly unreadable: boolean
-  /** One that is no YAML, or has sections that there are none of, is left out: another program's, perhaps. */
+  /** One that is not YAML, or has sections that there are none of, is left out: another program's, perhaps. */
   readonly mistaken: boolean
 }
 
@@ -86,7 +86,7 @@ async function parseSettings(
   return { files, leftOut }
 }
 
-/** Throws the error again where it is no reason to leave the file out. */
+/** Throws the error again where it is not a reason to leave the file out. */
 async function whyLeftOut(error: unknown, { unreadable, mistaken }: Leniency): Promise<Doubt> {
   const { ConfigError } = await import('../../core/formats/config-yaml.js')
   if (mistaken && error instanceof ConfigError) {

@@ -11,7 +11,7 @@ what its checkpoints are; first those of your own, from layouts: in ckpt.yaml in
 (docs/adding-a-layout.md). What one file or folder is taken for, and why: ckpt layouts explain.`
   static override examples = [
     { description: 'all of them', command: '<%= config.bin %> layouts' },
-    { description: 'why a folder is no checkpoint', command: '<%= config.bin %> layouts explain exp/save' },
+    { description: 'why a folder is not a checkpoint', command: '<%= config.bin %> layouts explain exp/save' },
   ]
   static override args = { run: runArgument }
 

@@ -37,7 +37,7 @@ export function atPosition(position: FilePosition, error: CkptError): ConfigErro
 export interface Scalar {
   /** As it is written: `0.10` stays `0.10`. */
   readonly text: string
-  /** Null for what is no boolean. */
+  /** Null for what is not a boolean. */
   readonly boolean: boolean | null
   readonly position: FilePosition
   /** The place of one character of the text; where that cannot be told, of the text. */
@@ -64,7 +64,7 @@ export class YamlText {
   private readonly lines: LineCounter
   private readonly document: Document.Parsed
 
-  /** `path` is for messages. Throws ConfigError for what is no YAML. */
+  /** `path` is for messages. Throws ConfigError for what is not YAML. */
   constructor(
     private readonly text: string,
     private readonly path: string,
@@ -117,7 +117,7 @@ export class YamlText {
     const seen = new Set<string>()
     return node.items.map(({ key, value }) => {
       const name = this.library.isScalar(key) ? key.value : null
-      if (typeof name !== 'string') throw new ConfigError(this.positionOf(key), `${what} has a key that is no text`)
+      if (typeof name !== 'string') throw new ConfigError(this.positionOf(key), `${what} has a key that is not text`)
       if (seen.has(name)) throw new ConfigError(this.positionOf(key), 'Map keys must be unique')
       seen.add(name)
       return { key: name, position: this.positionOf(key), value: this.resolve(value) }
@@ -128,7 +128,7 @@ export class YamlText {
     return this.library.isMap(node)
   }
 
-  /** The items of a list; null for what is no list. */
+  /** The items of a list; null for what is not a list. */
   itemsOf(node: Node | null): (Node | null)[] | null {
     return this.library.isSeq(node) ? node.items.map((item) => this.resolve(item)) : null
   }

@@ -49,7 +49,7 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   return ~crc >>> 0
 }
 
-/** As it is stored: turned and shifted, so that a checksum of bytes that hold one is no trap (leveldb, crc32c.h). */
+/** As it is stored: turned and shifted, so that a checksum of bytes that hold one is not a trap (leveldb, crc32c.h). */
 export function maskedCrc32c(bytes: Uint8Array, previous = 0): number {
   return masked(crc32c(bytes, previous))
 }

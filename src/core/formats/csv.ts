@@ -5,7 +5,7 @@
 import type { ByteSource } from './byte-source.js'
 
 const blockSize = 1 << 18
-/** Characters of one row; more is no log. */
+/** Characters of one row; more is not a log. */
 const longestRow = 1 << 22
 
 /**

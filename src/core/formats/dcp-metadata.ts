@@ -48,7 +48,7 @@ export interface DcpTensor {
   readonly flattenedFrom?: readonly number[]
 }
 
-/** An entry that is no tensor: a number, a text, any object. */
+/** An entry that is not a tensor: a number, a text, any object. */
 export interface DcpObject {
   readonly name: string
   readonly blob: DcpBlob | undefined
@@ -75,7 +75,7 @@ export function readDcpMetadata(bytes: Uint8Array): DcpMetadata {
   const objects = new Map<string, DcpObject>()
   for (const [key, entry] of entries.entries) {
     const name = textOf(key)
-    if (name === undefined) throw new FormatError('an entry has a name that is no text')
+    if (name === undefined) throw new FormatError('an entry has a name that is not text')
     if (classOf(entry) === 'TensorStorageMetadata') tensors.set(name, readTensor(name, entry, blobs, ration))
     else if (classOf(entry) === 'BytesStorageMetadata') objects.set(name, { name, blob: blobs.get(objectKey(name)) })
     else throw new FormatError(`the entry ${quote(name)} is neither a tensor nor an object`)

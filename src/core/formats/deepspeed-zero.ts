@@ -28,7 +28,7 @@ export interface FlatPiece {
 
 /** Of a `*_model_states.pt`. */
 export interface ZeroModel {
-  /** What is no parameter, and lies whole in this file. */
+  /** What is not a parameter, and lies whole in this file. */
   readonly buffers: ReadonlyMap<string, ShapedNode>
   /** Shapes of the trained parameters, by group. */
   readonly shapes: readonly ReadonlyMap<string, readonly number[]>[]
@@ -66,7 +66,7 @@ export function readZeroOptimizer(root: PickleNode): ZeroOptimizer {
   const paddings = itemsOf(valueOf(state, 'param_alignment_paddings'))?.map((group) => {
     const counted = itemsOf(group)?.map((padding) => countOf(padding))
     if (counted?.every((padding) => padding !== undefined) === true) return counted
-    throw new FormatError('lists paddings that are no counts')
+    throw new FormatError('lists paddings that are not counts')
   })
   return {
     stage,
@@ -343,7 +343,7 @@ function pieceOf(node: PickleNode, what: string): FlatPiece {
 
 function shapedOf(node: PickleNode, what: string): ShapedNode {
   const tensor = tensorOf(node)
-  if (tensor === undefined || !('storage' in tensor)) throw new FormatError(`${what} is no tensor with values`)
+  if (tensor === undefined || !('storage' in tensor)) throw new FormatError(`${what} is not a tensor with values`)
   return { node, shape: (tensor satisfies TorchTensor).shape }
 }
 

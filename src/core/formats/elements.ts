@@ -104,7 +104,7 @@ const types: readonly ElementType[] = [
 /** The element types that numpy and torch share, by their common names. */
 export const elementTypes: ReadonlyMap<string, ElementType> = new Map(types.map((type) => [type.name, type]))
 
-/** The number of elements of a shape; null when a dimension is no count, or the product beyond 2^53. */
+/** The number of elements of a shape; null when a dimension is not a count, or the product beyond 2^53. */
 export function elementCount(shape: readonly number[]): number | null {
   if (shape.some((length) => !Number.isSafeInteger(length) || length < 0)) return null
   if (shape.includes(0)) return 0

@@ -18,7 +18,7 @@ export type FlaxNode =
   | { readonly kind: 'list'; readonly items: readonly FlaxNode[] }
   | { readonly kind: 'array'; readonly array: FlaxArray }
   | { readonly kind: 'value'; readonly value: null | boolean | number | bigint | string }
-  /** Bytes, and extensions that are no array. */
+  /** Bytes, and extensions that are not arrays. */
   | { readonly kind: 'other'; readonly text: string }
 
 const mostNodes = 1 << 20
@@ -171,7 +171,7 @@ async function readMap(input: Input, count: number, depth: number): Promise<Flax
   const entries: (readonly [string, FlaxNode])[] = []
   for (let index = 0; index < count; index += 1) {
     const key = await readNode(input, depth + 1)
-    if (key.kind !== 'value') throw input.fail('a key that is no text or number')
+    if (key.kind !== 'value') throw input.fail('a key that is not text or number')
     entries.push([String(key.value), await readNode(input, depth + 1)])
   }
   return { kind: 'map', entries }
@@ -199,7 +199,7 @@ async function readExtension(input: Input, length: number, depth: number): Promi
 /** (shape, dtype, bytes) */
 async function readArray(input: Input, depth: number): Promise<FlaxArray> {
   const start = input.at
-  if ((await input.uint(1)) !== 0x93) throw input.fail('an array that is no tuple of three', start)
+  if ((await input.uint(1)) !== 0x93) throw input.fail('an array that is not a tuple of three', start)
   const shapeNode = await readNode(input, depth + 1)
   const nameNode = await readNode(input, depth + 1)
   const shape = shapeNode.kind === 'list' ? shapeNode.items.map(countIn) : [-1]

@@ -75,7 +75,7 @@ export async function readGguf(source: ByteSource): Promise<Gguf> {
 function alignmentOf(metadata: ReadonlyMap<string, GgufValue>): number {
   const told = metadata.get('general.alignment') ?? 32
   if (typeof told === 'number' && told >= 1 && told <= 1 << 20) return told
-  throw new FormatError('general.alignment is no number of bytes that tensors could be aligned to')
+  throw new FormatError('general.alignment is not a number of bytes that tensors could be aligned to')
 }
 
 interface RawTensor {
@@ -223,7 +223,7 @@ class GgufInput {
   uint64(): number {
     this.at += 8
     const value = this.view.getBigUint64(this.at - 8, this.littleEndian)
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.fail(`${value} is no length`, this.position - 8)
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.fail(`${value} is not a length`, this.position - 8)
     return Number(value)
   }
 

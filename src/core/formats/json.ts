@@ -53,12 +53,12 @@ export interface JsonWants {
   readonly onItem: (item: JsonValue) => void
 }
 
-/** The wanted keys of a JSON object; null for a text that is no object. Throws as `parseJson`. */
+/** The wanted keys of a JSON object; null for a text that is not an object. Throws as `parseJson`. */
 export function readJsonObject(source: string | Uint8Array, wants: JsonWants): JsonObject | null {
   return new JsonReader(typeof source === 'string' ? source : decode(source)).outermost(wants)
 }
 
-/** Throws FormatError when the text is no JSON. */
+/** Throws FormatError when the text is not JSON. */
 export function checkJson(source: string | Uint8Array): void {
   new JsonReader(typeof source === 'string' ? source : decode(source)).check()
 }
@@ -72,7 +72,7 @@ function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (cause) {
-    throw new FormatError('JSON: the bytes are no UTF-8', { cause })
+    throw new FormatError('JSON: the bytes are not UTF-8', { cause })
   }
 }
 

@@ -37,7 +37,7 @@ function cut(at: number): FormatError {
 export function readCount(bytes: Uint8Array, at: number): { value: number; next: number } {
   const { value, next } = readVarint(bytes, at)
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new FormatError(`the number ${value} at byte ${at} is no length`, { offset: at })
+    throw new FormatError(`the number ${value} at byte ${at} is not a length`, { offset: at })
   }
   return { value: Number(value), next }
 }

@@ -39,7 +39,7 @@ const leastVisits = 1_000_000
 const leastSteps = 500_000
 /** Further names for tensors that have one; as many as there are tensors are allowed in any case. */
 const leastRepeats = 10_000
-/** Values in keys that are no text or number, and characters of their texts. */
+/** Values in keys that are not text or number, and characters of their texts. */
 const leastInKeys = 1_000_000
 /** Characters of all names together. */
 const leastText = 1 << 26
@@ -367,7 +367,7 @@ function joined<T>(first: readonly T[], second: readonly T[]): readonly T[] {
   return second.length === 0 ? first : [...first, ...second]
 }
 
-/** A state that is no dict goes to the object's own `__setstate__`. */
+/** A state that is not a dict goes to the object's own `__setstate__`. */
 function attributesOfOther({ states }: PickleInstance): Child[] {
   return states.flatMap((state) => {
     const isDict = typeof state === 'object' && state?.kind === 'dict'

@@ -40,7 +40,7 @@ const storageTypes = new Map<string, StorageType>([
   ...quantised,
 ])
 
-/** The element type of a storage class; undefined for what is no storage class that torch knows. */
+/** The element type of a storage class; undefined for what is not a storage class that torch knows. */
 export function storageType(node: PickleNode | undefined): StorageType | undefined {
   if (typeof node !== 'object' || node?.kind !== 'global') return undefined
   return storageTypes.get(node.name.slice(node.name.lastIndexOf('.') + 1))

@@ -367,14 +367,16 @@ function listed(numbers: readonly number[]): string {
 }
 
 /**
- * What a persistent id refers to. Throws FormatError for one that is no storage, or of a class that torch does not
+ * What a persistent id refers to. Throws FormatError for one that is not a storage, or of a class that torch does not
  * know.
  */
 function storageOf(reference: PickleReference): StorageReference {
   const id = idOf(reference)
   const [what, cls, keyNode, location, countNode, viewNode] = itemsOf(id) ?? []
   if (textOf(what) !== 'storage') {
-    throw new FormatError(`torch: refers to something outside that is no storage: ${quote(textOf(what ?? id) ?? '?')}`)
+    throw new FormatError(
+      `torch: refers to something outside that is not a storage: ${quote(textOf(what ?? id) ?? '?')}`,
+    )
   }
   const type = storageType(cls)
   const key = textOf(keyNode)

@@ -72,7 +72,7 @@ export function listTorchScript(
       if (isModule(value, classes)) visit(value, `${path}${name}.`, depth + 1)
     }
   }
-  if (!isModule(root, classes)) throw new FormatError('torch: a program whose object is no module')
+  if (!isModule(root, classes)) throw new FormatError('torch: a program whose object is not a module')
   visit(root, '', 0)
   return tensors
 }

@@ -150,18 +150,18 @@ function countsOf(value: JsonValue | undefined, what: string): number[] {
   return listOf(value, what).map((one) => {
     const count = typeof one === 'number' || typeof one === 'bigint' ? Number(one) : -1
     if (Number.isSafeInteger(count) && count >= 0) return count
-    throw new FormatError(`zarr: ${what} with something in it that is no count`)
+    throw new FormatError(`zarr: ${what} with something in it that is not a count`)
   })
 }
 
 function listOf(value: JsonValue | undefined, what: string): readonly JsonValue[] {
   if (Array.isArray(value) && value.length <= 64) return value as readonly JsonValue[]
-  throw new FormatError(`zarr: ${what} is no short list`)
+  throw new FormatError(`zarr: ${what} is not a short list`)
 }
 
 function objectOf(value: JsonValue | undefined, what: string): JsonObject {
   if (isJsonObject(value)) return value
-  throw new FormatError(`zarr: ${what} is no object`)
+  throw new FormatError(`zarr: ${what} is not an object`)
 }
 
 function namedType(name: string): ArrayType | null {
@@ -170,7 +170,7 @@ function namedType(name: string): ArrayType | null {
 }
 
 function nameOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : 'that is no name'
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : 'that is not a name'
 }
 
 function isZero(fill: JsonValue | undefined): boolean {

@@ -105,7 +105,7 @@ async function shardsOf(storage: ReadStorage, path: string): Promise<string[]> {
   const shards = [...readWeightMap(read.value).shards.keys()]
   const wrong = shards.find((shard) => !isShardName(shard))
   if (wrong !== undefined) {
-    throw new FormatError(`${path}: names ${JSON.stringify(wrong)}, which is no name of a file of weights beside it`)
+    throw new FormatError(`${path}: names ${JSON.stringify(wrong)}, which is not a name of a file of weights beside it`)
   }
   if (shards.length <= mostShards) return shards
   throw new FormatError(`${path}: names ${shards.length} shards, and at most ${mostShards} are collected`)

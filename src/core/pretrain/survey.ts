@@ -74,7 +74,7 @@ function isRemote({ key, origin }: Loadable): boolean {
   return origin !== null && origin.source.identify({ key, file: origin.file, digest: origin.digest }) !== null
 }
 
-/** What fails for one loadable fails for it alone. Throws CkptError `interrupted`, and what is no CkptError. */
+/** What fails for one loadable fails for it alone. Throws CkptError `interrupted`, and what is not a CkptError. */
 export async function orFailed<T>(loadable: Loadable, work: () => Promise<T>): Promise<T | Failed> {
   try {
     return await work()
@@ -201,7 +201,7 @@ class Surveyor {
   private mayReplace(path: string, there: Stat | null): boolean {
     if (there === null) return false
     if (there.kind === 'directory' || there.kind === 'other') {
-      throw new CkptError('refused', `${path}: is no file, and is never replaced`)
+      throw new CkptError('refused', `${path}: is not a file, and is never replaced`)
     }
     if (this.options.force || this.made(path, there) !== null) return true
     throw new CkptError('refused', `${path}: is there already, and is not what the plan collects`, {

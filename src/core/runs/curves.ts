@@ -73,7 +73,7 @@ export async function curvesAlong(
   const counted = axes.filter((axis) => axis !== 'time')
   const histories: ReadonlyMap<CurveAxis, History> =
     counted.length === 0 ? new Map() : await readHistory(storage, run, keys, counted)
-  // Of one state that has two names the second is no point of its own.
+  // Of one state that has two names the second is not a point of its own.
   const checkpoints = byRecency(run.checkpoints).ordered.filter(({ sameAs }) => sameAs === undefined)
   return axes.map((axis) => ({ axis, curves: curvesFrom({ ...run, checkpoints }, keys, axis, histories.get(axis)) }))
 }

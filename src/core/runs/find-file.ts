@@ -19,7 +19,7 @@ import { arrange, type Query } from './rank-and-filter.js'
 import { examineOne, openRun } from './open-run.js'
 
 export interface FileRequest {
-  /** Absolute: where names that are no paths are looked up. */
+  /** Absolute: where names that are not paths are looked up. */
   readonly base: string
   /** Chooses among the checkpoints of a run: at most one order; none means the newest first. */
   readonly query: Query
@@ -64,7 +64,7 @@ export async function findFile(
 }
 
 /**
- * The first `count` whole ones of a run, as the query ranks them, likewise. Fewer are no error; none is: CkptError
+ * The first `count` whole ones of a run, as the query ranks them, likewise. Fewer are not an error; none is: CkptError
  * `damaged` where none that matches is whole.
  */
 export async function findFiles(

@@ -41,7 +41,7 @@ export function finishDemotionsOf(storage: Storage, run: string, state: StateFol
 async function whyNotFinish(storage: Storage, path: string, state: StateFolder, demotion: Demotion) {
   const run = await loadRun(storage, path)
   const checkpoint = run.checkpoints.find(({ name }) => name === demotion.name)
-  if (checkpoint?.kind !== 'directory') return 'it is no checkpoint of the run that could be demoted'
+  if (checkpoint?.kind !== 'directory') return 'it is not a checkpoint of the run that could be demoted'
   if ((await protectingPins(storage, path, state)).has(checkpoint.name)) return 'it is pinned'
   const [listing] = await storage.list([checkpoint.path])
   const there = listing?.ok === true ? listing.value : []

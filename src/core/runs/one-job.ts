@@ -80,7 +80,7 @@ function relateMembers(a: Member, b: Member): Relation {
   return isContinued(a, b) || isContinued(b, a) ? 'same' : 'unknown'
 }
 
-/** A gap longer than so many times the usual one is no continuation. */
+/** A gap longer than so many times the usual one is not a continuation. */
 const longestGap = 2
 
 /**

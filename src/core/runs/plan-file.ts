@@ -116,7 +116,7 @@ export async function readPlans(
   if (file.get('kind') !== kindOfMany) return null
   if (file.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
   const list = file.get('runs')
-  if (!Array.isArray(list)) throw bad(path, '"runs" is no list')
+  if (!Array.isArray(list)) throw bad(path, '"runs" is not a list')
   const plans = (list as readonly JsonValue[]).map((one, index) => {
     if (!isJsonObject(one)) throw bad(path, `"runs", entry ${index + 1}: no object`)
     return planIn(one, path, null)
@@ -157,7 +157,8 @@ function planIn(plan: JsonObject, path: string, asked: string | null): WrittenPl
   if (plan.get('kind') !== kind) throw bad(path, `"kind" is not "${kind}"`)
   if (plan.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
   const [run, created, protect, allowEmpty] = ['run', 'created', 'protect', 'allowEmpty'].map((key) => plan.get(key))
-  if (typeof run !== 'string' || !isAbsolute(run) || run.includes('\0')) throw bad(path, '"run" is no absolute path')
+  if (typeof run !== 'string' || !isAbsolute(run) || run.includes('\0'))
+    throw bad(path, '"run" is not an absolute path')
   // Written so by ckpt: with ".." in it a path looks as if it lay where it does not.
   if (resolve(run) !== run) throw bad(path, `"run" is not written out: ${JSON.stringify(run)}`)
   if (asked !== null && asked !== run) {
@@ -165,7 +166,7 @@ function planIn(plan: JsonObject, path: string, asked: string | null): WrittenPl
       hint: 'leave the run out: the plan names it',
     })
   }
-  if (typeof created !== 'number') throw bad(path, '"created" is no number')
+  if (typeof created !== 'number') throw bad(path, '"created" is not a number')
   const policy = plan.get('policy')
   return {
     run,
@@ -191,13 +192,13 @@ function parse(bytes: Uint8Array, path: string): JsonObject {
 
 function readEntries(plan: JsonObject, path: string): WrittenPlan['remove'] {
   const list = plan.get('remove')
-  if (!Array.isArray(list)) throw bad(path, '"remove" is no list')
+  if (!Array.isArray(list)) throw bad(path, '"remove" is not a list')
   const seen = new Set<string>()
   return (list as readonly JsonValue[]).map((one, index) => {
     const where = `"remove", entry ${index + 1}`
     if (!isJsonObject(one)) throw bad(path, `${where}: no object`)
     const name = one.get('name')
-    if (!isNameInside(name)) throw bad(path, `${where}: ${inWords(name)} is no name in the run`)
+    if (!isNameInside(name)) throw bad(path, `${where}: ${inWords(name)} is not a name in the run`)
     if (seen.has(name)) throw bad(path, `${where}: ${JSON.stringify(name)} comes twice`)
     seen.add(name)
     const fingerprint = readFingerprint(one.get('fingerprint'))

@@ -43,7 +43,7 @@ export interface PruneRequest {
   readonly query: Query
   /** So many of each order stay; 1 where an order is named. */
   readonly keep?: number | undefined
-  /** Recency is no order of its own. */
+  /** Recency is not an order of its own. */
   readonly noKeepRecent?: boolean
   /** They rescue what the orders would let go. */
   readonly rules?: readonly Rule[]

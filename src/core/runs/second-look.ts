@@ -12,7 +12,7 @@ const young = 3600
 export interface SecondLook {
   /** Those that are still there, in their order. */
   readonly checkpoints: Checkpoint[]
-  /** Paths of those that changed between two looks: they are being written, which is no damage. */
+  /** Paths of those that changed between two looks: they are being written, which is not damage. */
   readonly writing: ReadonlySet<string>
 }
 
@@ -36,7 +36,7 @@ export async function lookTwice(
   const found = new Map([...second, ...moved].map((one) => [one.path, one]))
   const suspected = new Set(suspects.map(({ path }) => path))
   return {
-    // What is not there any more was removed meanwhile, and is no damage either.
+    // What is not there any more was removed meanwhile, and is not damage either.
     checkpoints: graded.flatMap((one) => {
       if (!suspected.has(one.path)) return [one]
       return there.has(one.path) ? [found.get(one.path) ?? one] : []

@@ -170,7 +170,7 @@ function sameRole(part: string | undefined): string | undefined {
   return part === 'optimizer' ? part : undefined
 }
 
-/** The query is for the source; the key for the target too where it is no file. */
+/** The query is for the source; the key for the target too where it is not a file. */
 async function findTarget(
   storage: ReadStorage,
   { target, base, key, verify }: TransferRequest,

@@ -115,7 +115,7 @@ export async function keepBooks(
   return { pointed, failed, namedBy }
 }
 
-/** Null where it was done. Throws what is no CkptError. */
+/** Null where it was done. Throws what is not a CkptError. */
 async function write(
   storage: Storage,
   run: Run,

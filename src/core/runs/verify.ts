@@ -48,7 +48,7 @@ export interface Verified {
   readonly leftovers: readonly SaveLeftover[]
   /** Names of those whose checksums were recorded. */
   readonly recorded: readonly string[]
-  /** Paths of those that changed between two looks: they are being written, which is no damage. */
+  /** Paths of those that changed between two looks: they are being written, which is not damage. */
   readonly writing: ReadonlySet<string>
 }
 

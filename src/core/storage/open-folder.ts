@@ -32,7 +32,7 @@ export class OpenFolder {
     private readonly actAs: ActAs | null,
   ) {}
 
-  /** The folder at an absolute path, whose last part is no link. `actAs` is given where this process is the superuser's. */
+  /** The folder at an absolute path, whose last part is not a link. `actAs` is given where this process is the superuser's. */
   static at(path: string, actAs: ActAs | null): OpenFolder {
     return OpenFolder.openAt(path, path, actAs)
   }

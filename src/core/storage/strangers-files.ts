@@ -36,7 +36,7 @@ export class StrangersFiles {
     return (this.ways.isListedFolder(dirname(path)) ? this.openThere(path) : null) ?? this.open(path, openNow)
   }
 
-  /** In a folder that is no link: whosever it is, a file with one name is theirs. Null where it is a link or has more. */
+  /** In a folder that is not a link: whosever it is, a file with one name is theirs. Null where it is a link or has more. */
   private openThere(path: string): OpenFile | null {
     const opened = openUnfollowed(path)
     if (opened === null || !hasNames(opened.stats)) return opened

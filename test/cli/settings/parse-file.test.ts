@@ -68,7 +68,7 @@ describe('a ckpt.yaml', () => {
     ['prune:\n  keep: 1\n  keep: 2\n', ':3:3: Map keys must be unique', undefined],
     [`a: ${'['.repeat(101)}`, ':1:104: nested deeper than 100 levels; at most that many are read', undefined],
     [`a:\n ${'- '.repeat(101)}`, ':2:202: nested deeper than 100 levels', undefined],
-    ['prune: {1: 2}\n', ':1:9: prune has a key that is no text', undefined],
+    ['prune: {1: 2}\n', ':1:9: prune has a key that is not text', undefined],
   ])('with a mistake is refused with its place: %j', (text, message, hint) => {
     const error = mistake(text)
     expect(error.message).toContain(message)

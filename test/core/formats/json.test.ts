@@ -106,7 +106,7 @@ describe('JSON as Python writes it', () => {
   })
 
   it('must be UTF-8', () => {
-    expect(() => parseJson(Uint8Array.of(0x22, 0xff, 0x22))).toThrow('JSON: the bytes are no UTF-8')
+    expect(() => parseJson(Uint8Array.of(0x22, 0xff, 0x22))).toThrow('JSON: the bytes are not UTF-8')
   })
 })
 

@@ -67,7 +67,7 @@ describe('a plain tensor', () => {
   it.each([
     ['gradients', plain.replace('\x89', '\x88')],
     ['hooks', plain.replace(hooks, `\x89h\x04)R${text('f')}Ns`)],
-    ['a class that is no storage', plain.replace('ctorch\nFloatStorage', 'cos\nsystem')],
+    ['a class that is not a storage', plain.replace('ctorch\nFloatStorage', 'cos\nsystem')],
     ['a class by the name of a storage elsewhere', plain.replace('ctorch\nFloatStorage', 'cos\nAStorage')],
     ['another function', plain.replace('_rebuild_tensor_v2', '_rebuild_tensor')],
     ['an argument too many', plain.replace(hooks, `${hooks}N`)],

@@ -139,18 +139,18 @@ describe('a pickle', () => {
     ['K\x01K\x02a.', /appends to no list/],
     [')K\x02a.', /appends to a tuple/],
     ['](K\x01u.', /sets keys of no dict/],
-    ['}(K\x01u.', /1 values are no key and value pairs/],
+    ['}(K\x01u.', /1 values are not key and value pairs/],
     ['}K\x01b.', /gives a state to what has none/],
     ['\x80\x06.', /protocol 6; 0 to 5 are known/],
     ['\x82\x01.', /EXT1 refers to a registry/],
     ['\x97.', /NEXT_BUFFER refers to a buffer outside/],
-    ['\x07.', /0x07 is no opcode/],
+    ['\x07.', /0x07 is not an opcode/],
     ['\x95\xff\x00\x00\x00\x00\x00\x00\x00.', /ends early, 255 bytes are needed/],
-    ['K\x01K\x02\x93.', /names a global by what is no text/],
-    ['Ix\n.', /"x" is no integer/],
-    ['F1e\n.', /"1e" is no number/],
+    ['K\x01K\x02\x93.', /names a global by what is not text/],
+    ['Ix\n.', /"x" is not an integer/],
+    ['F1e\n.', /"1e" is not a number/],
     ['Sx\n.', /a string without its quotes/],
-    ['X\x01\x00\x00\x00\xff.', /a text of 1 bytes is no UTF-8/],
+    ['X\x01\x00\x00\x00\xff.', /a text of 1 bytes is not UTF-8/],
   ])('%j is refused', (text, message) => {
     expect(() => readPickle(ascii(text))).toThrow(message)
     expect(() => readPickle(ascii(text))).toThrow(CkptError)
@@ -214,13 +214,13 @@ describe('a pickle', () => {
     expect(readPickle(ascii(`${line}.`)).value).toBe(expected)
   })
 
-  it('has texts with lone surrogates among others, and no other bytes that are no UTF-8', () => {
+  it('has texts with lone surrogates among others, and no other bytes that are not UTF-8', () => {
     const text = (...bytes: number[]) => Uint8Array.of(0x8c, bytes.length, ...bytes, 0x2e)
     expect(readPickle(text(0xed, 0x9f, 0xbf, 0xed, 0xa0, 0xbd, 0x61, 0xed, 0xb8, 0x80)).value).toBe(
       '\ud7ff\ud83da\ude00',
     )
-    expect(() => readPickle(text(0xed, 0xa0, 0xbd, 0xff))).toThrow('no UTF-8')
-    expect(() => readPickle(text(0x61, 0xed, 0xa0))).toThrow('no UTF-8')
+    expect(() => readPickle(text(0xed, 0xa0, 0xbd, 0xff))).toThrow('not UTF-8')
+    expect(() => readPickle(text(0x61, 0xed, 0xa0))).toThrow('not UTF-8')
   })
 
   it('with a key that holds itself ends like any other value', () => {

@@ -68,7 +68,7 @@ const recorded: readonly (readonly [what: string, value: PyDict, text: string])[
     `? ''\n: 2\n? 'a\n\n  b'\n: c: 3\n? k${'x'.repeat(122)}\n: 1\n`,
   ],
   [
-    'keys that are no texts',
+    'keys that are not texts',
     {
       kind: 'dict',
       pairs: [

@@ -19,7 +19,7 @@ describe('a broken text', () => {
     ['a: =\n', /^line 1, column 4: a plain = has no value of its own$/],
     ['? [1]\n: 2\n', /a list cannot be a key$/],
     ['a: !!binary "abc"\n', /^line 1, column 13: base64 text ends early/],
-    ['a: !!int x\n', /"x" is no integer$/],
+    ['a: !!int x\n', /"x" is not an integer$/],
     [`a: ${'9'.repeat(5000)}\n`, /an integer of 5000 digits; at most 4300 are read$/],
     [
       'WER: !!python/object/apply:numpy.core.multiarray.scalar\n- !!python/object/apply:numpy.dty',

@@ -111,7 +111,7 @@ describe('a refusal says what is wrong with which numbers', () => {
     ['a leading zero', fileOf(`{"a":${entry('[01]', 0, 1)}}`, 1), '01 is not a number in JSON'],
     ['2^64', fileOf(`{"a":${entry('[18446744073709551616,0]', 0, 0)}}`), 'found 18446744073709551616'],
     [
-      'bytes that are no UTF-8',
+      'bytes that are not UTF-8',
       fileOf(new Uint8Array([0x7b, 0x22, 0xc3, 0xa9, 0xff, 0x22])),
       'invalid UTF-8 in header at byte 12',
     ],

@@ -495,7 +495,7 @@ describe('a repository on a hub', () => {
   ])('a list of files that is %s, too', async (text) => {
     server.on(`/api/models/org/asr/paths-info/${commit}`, answerWith(text))
     expect(errors(await pretrain(planned, { hub }))).toEqual([
-      ['damaged', expect.stringMatching(/paths-info.*: the server's answer (is no list|describes no file)/)],
+      ['damaged', expect.stringMatching(/paths-info.*: the server's answer (is not a list|describes no file)/)],
     ])
   })
 
@@ -654,7 +654,7 @@ describe('the index of a sharded model', () => {
     const url = server.on('/model.safetensors.index.json', { bytes: Buffer.from(text) })
     for (const source of ['./hub/model.safetensors.index.json', url]) {
       expect(errors(await pretrain(plan(source)))).toEqual([
-        ['damaged', expect.stringContaining('which is no name of a file of weights beside it')],
+        ['damaged', expect.stringContaining('which is not a name of a file of weights beside it')],
       ])
       expect(fs.readdirSync(at('collected'))).toEqual(['lm.ckpt'])
       fs.rmSync(at('collected'), { recursive: true })
@@ -737,7 +737,7 @@ describe('loading', () => {
     ['shapes that differ', { 'new/model.safetensors': tensors({ a: [0] }) }, 'refused'],
     ['nothing in common', { 'new/model.safetensors': tensors({ z: [0] }) }, 'refused'],
     ['no tensors for a model', { 'pretrained/model.ckpt': '<html>' }, 'refused'],
-    ['a target that is no file of tensors', { 'new/model.safetensors': 'text' }, 'damaged'],
+    ['a target that is not a file of tensors', { 'new/model.safetensors': 'text' }, 'damaged'],
   ])('%s: nothing at all is written', async (_, files, code) => {
     write('pretrained/other.ckpt', tensors({ a: [1] }))
     write('new/other.safetensors', tensors({ a: [0] }))

@@ -142,7 +142,7 @@ describe('a folder named beside the run by a stranger', () => {
   }
 
   it.each([['relative'], ['/a\0b'], [7], [`/${'x'.repeat(5000)}`]])(
-    'is no folder as %j: nothing goes',
+    'is not a folder as %j: nothing goes',
     async (entry) => {
       const one = scene()
       name(one, entry)

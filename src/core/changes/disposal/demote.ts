@@ -249,7 +249,8 @@ async function finishOne(
   options: FinishOptions,
 ): Promise<Dropped | null> {
   const [whole, ...stats] = await storage.lstat([folder, ...demotion.dropped.map(({ name }) => join(folder, name))])
-  if (whole?.ok === true && whole.value.kind !== 'directory') return disbelieved(storage, demotion, 'it is no folder')
+  if (whole?.ok === true && whole.value.kind !== 'directory')
+    return disbelieved(storage, demotion, 'it is not a folder')
   const there = demotion.dropped.filter((_, index) => stats[index]?.ok === true)
   // It is gone (nothing is known of one that cannot be looked at), or everything is there: whole, or saved anew.
   const isGone = whole?.ok === false && whole.error.code === 'not-found' && (await isFolder(storage, dirname(folder)))

@@ -128,7 +128,7 @@ export function lineOf(entry: JournalEntry): string {
   return `${JSON.stringify(plain)}\n`
 }
 
-/** Null for what is no entry that this version knows, or has a value that ckpt cannot have written. */
+/** Null for what is not an entry that this version knows, or has a value that ckpt cannot have written. */
 export function toEntry(value: JsonValue): JournalEntry | null {
   if (!isJsonObject(value)) return null
   const fields = new Fields(value)

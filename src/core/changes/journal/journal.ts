@@ -17,7 +17,7 @@ const largest = 256 << 20
 export interface JournalContents {
   /** In the order in which they were written. */
   readonly entries: readonly JournalEntry[]
-  /** Lines that are no entry: cut by a kill, or written by another version. */
+  /** Lines that are not entries: cut by a kill, or written by another version. */
   readonly unreadable: number
   /** The last line has no end: what is added next must not become a part of it. */
   readonly isCut: boolean

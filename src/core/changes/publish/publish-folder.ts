@@ -52,7 +52,7 @@ export async function publishFolder<T>(
   }
 }
 
-/** True for a folder that holds something. Throws CkptError `refused` for that without `adds`, and for what is no folder. */
+/** True for a folder that holds something. Throws CkptError `refused` for that without `adds`, and for what is not a folder. */
 export async function ensureCanPublishFolder(storage: Storage, target: string, adds: boolean): Promise<boolean> {
   const [there] = await storage.lstat([target])
   if (there?.ok !== true) {
@@ -60,7 +60,7 @@ export async function ensureCanPublishFolder(storage: Storage, target: string, a
     return false
   }
   if (there.value.kind !== 'directory') {
-    throw new CkptError('refused', `${target}: is no folder, and is never replaced`, { hint: 'name another folder' })
+    throw new CkptError('refused', `${target}: is not a folder, and is never replaced`, { hint: 'name another folder' })
   }
   const [listed] = await storage.list([target])
   if (listed?.ok !== true) throw listed?.error ?? new StorageError(target, 'ENOENT', `${target}: nothing there`)

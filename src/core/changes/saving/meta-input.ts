@@ -32,7 +32,7 @@ export interface MetaFacts {
 /**
  * The facts that every checkpoint has, and what was given beside; a given one of the same key wins, as in SpeechBrain
  * (speechbrain/utils/checkpoints.py, `_save_checkpoint_metafile`). Throws CkptError `usage` for values that no meta
- * can hold, a `unixtime` that is no finite number, and an `end-of-epoch` that is no boolean.
+ * can hold, a `unixtime` that is not a finite number, and an `end-of-epoch` that is not a boolean.
  */
 export function toPyMeta(given: ReadonlyMap<string, PyValue>, { unixtime, endOfEpoch }: MetaFacts): PyDict {
   const pairs = new Map<string, PyValue>([['unixtime', unixtime], ['end-of-epoch', endOfEpoch], ...given])

@@ -48,7 +48,7 @@ export function describeOwner({ command, pid, host }: Owner): string {
   return `${command} (process ${pid} on ${host})`
 }
 
-/** Null when the record is no owner's. */
+/** Null when the record is not an owner's. */
 export function toOwner(record: JsonObject): Owner | null {
   const owner = record.get('owner')
   if (!isJsonObject(owner)) return null

@@ -96,7 +96,7 @@ export class LockQueue {
     return owner === null || lifeOf(owner, processes) === 'dead' ? null : owner
   }
 
-  /** Null while it is being written, which is no damage. */
+  /** Null while it is being written, which is not damage. */
   private async ownerIn(path: string): Promise<Owner | null> {
     try {
       const record = await readRecord(this.storage, path)

@@ -44,7 +44,7 @@ const changeLock = 'lock'
 const ownerFile = 'owner.json'
 const beatPrefix = 'beat-'
 const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
-/** What `randomUUID` gives. Anything else in a record is no token: it becomes a part of paths. */
+/** What `randomUUID` gives. Anything else in a record is not a token: it becomes a part of paths. */
 const token = new RegExp(`^${uuid}$`)
 /** All that ckpt puts into a lock, and so all that it removes from one. */
 const content = new RegExp(`^(?:${ownerFile.replace('.', '\\.')}|${beatPrefix}${uuid}-\\d{1,9})$`)

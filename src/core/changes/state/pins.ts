@@ -53,7 +53,7 @@ export async function readPinRecord(storage: ReadStorage, state: StateFolder): P
   const path = pinsPath(state)
   const record = await readRecord(storage, path)
   const list = record?.get('pins') ?? []
-  if (!isList(list)) throw badRecord(path, '"pins" is no list')
+  if (!isList(list)) throw badRecord(path, '"pins" is not a list')
   const teller = new FewTold(storage)
   const pins = list.map((one) => {
     const pin = isJsonObject(one) ? toPin(teller, path, one) : null
@@ -62,7 +62,7 @@ export async function readPinRecord(storage: ReadStorage, state: StateFolder): P
   })
   teller.tellRest(path)
   const elsewhere = record?.get('elsewhere') ?? []
-  if (!isFolderList(elsewhere)) throw badRecord(path, '"elsewhere" is no list of folders')
+  if (!isFolderList(elsewhere)) throw badRecord(path, '"elsewhere" is not a list of folders')
   return { pins: longestByName(pins), elsewhere }
 }
 
@@ -80,10 +80,10 @@ export async function readDistrustedPins(storage: ReadStorage, state: StateFolde
   })
   if (record === null) return { pins: new Map(), elsewhere: [] }
   const list = record.get('pins') ?? []
-  if (!isList(list)) throw unknownPins(path, badRecord(path, '"pins" is no list'), otherFolder)
+  if (!isList(list)) throw unknownPins(path, badRecord(path, '"pins" is not a list'), otherFolder)
   const elsewhere = record.get('elsewhere') ?? []
   if (!isFolderList(elsewhere))
-    throw unknownPins(path, badRecord(path, '"elsewhere" is no list of folders'), otherFolder)
+    throw unknownPins(path, badRecord(path, '"elsewhere" is not a list of folders'), otherFolder)
   const teller = new FewTold(storage)
   const pins = list.map((one) => (isJsonObject(one) ? toPin(teller, path, one) : null))
   teller.tellRest(path)
@@ -126,7 +126,7 @@ export function unknownPins(
 function toPin(teller: FewTold, path: string, one: JsonObject): Pin | null {
   const [name, note, time, told, until] = ['name', 'note', 'time', 'goneTold', 'until'].map((key) => one.get(key))
   if (!isCheckpointName(name)) return null
-  // A pin is made before it ends. What says otherwise is no end that ckpt wrote, and must not let the checkpoint go.
+  // A pin is made before it ends. What says otherwise is not an end that ckpt wrote, and must not let the checkpoint go.
   const hasEnd = isTime(time) && isTime(until) && until > time
   if (until !== undefined && !hasEnd) tellMisfit(teller, path, `the pin of ${name} ends before it was made, or never`)
   return {

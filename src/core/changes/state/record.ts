@@ -38,7 +38,7 @@ export interface RecordReader extends Pick<ReadStorage, 'read'> {
   readonly custody: Pick<ReadStorage['custody'], 'warn'>
 }
 
-/** Null when it is not there. Throws CkptError `damaged` when it is no JSON object, and StorageError. */
+/** Null when it is not there. Throws CkptError `damaged` when it is not a JSON object, and StorageError. */
 export async function readRecord(storage: RecordReader, path: string): Promise<JsonObject | null> {
   const [text] = await storage.read([path], largestRecord)
   if (text?.ok === true) return parseRecord(text.value, path)

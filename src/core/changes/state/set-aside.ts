@@ -24,7 +24,7 @@ export async function readSetAside(storage: ReadStorage, state: StateFolder): Pr
   const path = join(state.path, fileName)
   const record = await readRecord(storage, path)
   const list = record?.get('checkpoints') ?? []
-  if (!isList(list)) throw badRecord(path, '"checkpoints" is no list')
+  if (!isList(list)) throw badRecord(path, '"checkpoints" is not a list')
   return list.map((one) => {
     const mark = isJsonObject(one) ? toSetAside(one) : null
     if (mark === null) throw badRecord(path, 'an entry without the name of a checkpoint')

@@ -10,7 +10,7 @@ export interface Sum {
 /** By the name of the file relative to its checkpoint. */
 export type Sums = ReadonlyMap<string, Sum>
 
-/** What is not as it was recorded at `time` (Unix seconds). Files that came since are no damage. */
+/** What is not as it was recorded at `time` (Unix seconds). Files that came since are not damage. */
 export function compareSums(recorded: Sums, time: number, now: Sums): Finding[] {
   const when = `when its checksum was recorded (${new Date(time * 1000).toISOString().replace(/\.\d+Z$/, 'Z')})`
   return [...recorded].flatMap(([file, then]): Finding[] => {

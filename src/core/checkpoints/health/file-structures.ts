@@ -49,7 +49,7 @@ async function checkPacked(
   const first = isRead ? await checkGzip(source, signal) : null
   if (first !== null && !name.endsWith('.nemo')) refusePacked(name, first)
   if (first === null || !name.endsWith('.nemo') || isTar(first)) return
-  throw new FormatError('gzip: what is packed is no tar archive, as NeMo packs one', { offset: 0 })
+  throw new FormatError('gzip: what is packed is not a tar archive, as NeMo packs one', { offset: 0 })
 }
 
 /** A page or a message can lie packed as well. */

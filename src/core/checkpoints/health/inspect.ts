@@ -175,7 +175,7 @@ async function compareChecksums(source: ByteSource): Promise<void> {
   for (const entry of archive.entries) await checkEntry(source, archive, entry, { checksum })
 }
 
-/** torch.load takes for a pickle all that is no zip. Of texts one that calls something names it in two lines. */
+/** torch.load takes for a pickle all that is not a zip. Of texts one that calls something names it in two lines. */
 function mayBePickle(kind: Kind, name: string, head: Uint8Array, size: number): boolean {
   if (kind !== 'text') return kind === 'pickle' || kind === 'opaque' || kind === 'msgpack'
   if (textName.test(name)) return false
@@ -187,7 +187,7 @@ const textName = /\.(ya?ml|txt|csv|tsv|log|md|toml|ini|cfg|py|sh)$/
 const newline = 0x0a
 
 /**
- * What Python runs while it reads the file as a pickle, whatever its name is. Most files are no pickle, and break off
+ * What Python runs while it reads the file as a pickle, whatever its name is. Most files are not pickles, and break off
  * within their head; one of protocol 0 or 1 looks like text.
  */
 async function inspectBarePickle(source: ByteSource, head: Uint8Array, { level }: InspectOptions): Promise<void> {

@@ -15,7 +15,7 @@ const mostAsked = 4
 const farthest = 100
 /** What holds parameters, state, or says how to read them. */
 const counted = /\.(safetensors|bin|pt|pth|ckpt|pkl|npz|h5|msgpack|json|yaml)$|^\.metadata$/
-/** What says what there is, right in a checkpoint's folder: it is no parameter, and nothing can be loaded without it. */
+/** What says what there is, right in a checkpoint's folder: it is not a parameter, and nothing can be loaded without it. */
 const indexes =
   /^(?:\.metadata|metadata\.json|_METADATA|common\.pt|adapter_config\.json|.*\.(?:safetensors|bin)\.index\.json)$/
 /** These come and go. */
@@ -25,7 +25,7 @@ const ranked = /(^|\/)__\d+_\d+\.|(zero_pp|expp)_rank_|rng_state_|random_states_
 
 /**
  * By path, what is missing in the folders of `which`. `known` are their contents; others that are asked are listed.
- * Those still being written are no witnesses.
+ * Those still being written are not witnesses.
  */
 export async function findMissingBelow(
   storage: ReadStorage,

@@ -8,7 +8,7 @@ export const fewestWitnesses = 2
 
 /**
  * For each checkpoint of a run, by its path, what its names show to be missing: a file that every other one has,
- * or a part of a sharded model. Those still being written are no witnesses.
+ * or a part of a sharded model. Those still being written are not witnesses.
  */
 export function findMissing(siblings: readonly Checkpoint[]): ReadonlyMap<string, readonly Finding[]> {
   const found = findings.get(siblings) ?? findMissingIn(siblings)

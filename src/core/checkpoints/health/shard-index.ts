@@ -43,7 +43,7 @@ export class Shards {
   }
 }
 
-/** Keys of the saved dict: an index names whatever stands under one, also sparse tensors and what is no tensor. */
+/** Keys of the saved dict: an index names whatever stands under one, also sparse tensors and what is not a tensor. */
 function keysOf(values: PyValue): string[] {
   if (typeof values !== 'object' || values === null || !('pairs' in values)) return []
   return values.pairs.flatMap(([key]) => (typeof key === 'string' ? [key] : []))
@@ -69,7 +69,11 @@ async function compare(index: string, map: ReadonlyMap<string, readonly string[]
   for (const [shard, tensors] of map) {
     if (!isBeside(shard)) {
       findings.add('elsewhere', () => {
-        return { grade: 'corrupt', file: index, reason: `names ${JSON.stringify(shard)}, which is no file beside it` }
+        return {
+          grade: 'corrupt',
+          file: index,
+          reason: `names ${JSON.stringify(shard)}, which is not a file beside it`,
+        }
       })
       continue
     }

@@ -8,7 +8,7 @@ const deepest = 32
 /** Characters. */
 const longestName = 1000
 
-/** In the order of the file. What is no mapping has no names. */
+/** In the order of the file. What is not a mapping has no names. */
 export function flatten(value: MetaValue): Map<string, MetaValue> {
   const found = new Map<string, MetaValue>()
   if (isMeta(value)) gather(value, '', 0, found)

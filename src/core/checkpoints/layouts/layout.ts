@@ -74,7 +74,7 @@ export interface Layout {
   roleOf(entry: DirectoryEntry): Role
   /** Where all that was logged in a training lies. */
   readonly history?: readonly HistorySource[]
-  /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
+  /** True for the name of a tensor that is not a part of what was trained: any value is right in it. */
   isBookkeeping?(tensor: string): boolean
   /**
    * Of a folder, or a file, that lies beside the checkpoints and is none: what a save that never finished left there, in words;
@@ -82,7 +82,7 @@ export interface Layout {
    */
   explainLeftover?(name: string, inside: readonly DirectoryEntry[] | null): string | null
   /**
-   * True for a folder in a run of this framework's into which the framework moves what it deletes: it is no run of its
+   * True for a folder in a run of this framework's into which the framework moves what it deletes: it is not a run of its
    * own. `inside` are the entries in it.
    */
   isForDeleted?(name: string, inside: readonly DirectoryEntry[]): boolean

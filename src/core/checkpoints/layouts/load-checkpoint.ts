@@ -96,7 +96,7 @@ async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError>
       holder === null
         ? 'A checkpoint is what a framework saved as one, such as CKPT+…, checkpoint-500 or epoch=3.ckpt'
         : `It is a part of the checkpoint ${holder.checkpoint.path}`
-    return new CkptError('not-found', `${miss.path} is no checkpoint`, { hint })
+    return new CkptError('not-found', `${miss.path} is not a checkpoint`, { hint })
   }
   const [link] = await storage.lstat([miss.path])
   if (link?.ok === true && link.value.kind === 'link') {

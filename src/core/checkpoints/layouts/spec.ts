@@ -51,7 +51,7 @@ export interface LayoutSpec {
   readonly leftover?: (name: string, inside: readonly { readonly name: string }[] | null) => string | null
   /** True for a folder beside the checkpoints into which the framework moves what it deletes. */
   readonly isForDeleted?: (name: string, inside: readonly DirectoryEntry[]) => boolean
-  /** True for the name of a tensor that is no part of what was trained: any value is right in it. */
+  /** True for the name of a tensor that is not a part of what was trained: any value is right in it. */
   readonly isBookkeeping?: (tensor: string) => boolean
   /** The way out, for what data cannot say: the facts of all the units that were taken, together. */
   readonly read?: (units: readonly Unit[], io: LayoutIo) => Promise<ReadonlyMap<Unit, Reading>>
@@ -288,7 +288,7 @@ export interface FileRule {
   readonly optional?: boolean
   /** A folder under that name is one too. */
   readonly folder?: boolean
-  /** It has a role, and is no parameter file with a key. */
+  /** It has a role, and is not a parameter file with a key. */
   readonly unlisted?: boolean
 }
 

@@ -142,7 +142,7 @@ class Walk {
   /** Null where it cannot be read, which is told. */
   private async readIgnoreFile(path: string, kind: EntryKind): Promise<string | null> {
     if (kind !== 'file') {
-      this.options.onUnreadable?.(path, 'is no regular file')
+      this.options.onUnreadable?.(path, 'is not a regular file')
       return null
     }
     const [bytes] = await this.tree.read([path], largestIgnoreFile)

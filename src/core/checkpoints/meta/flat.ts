@@ -14,7 +14,7 @@ const line =
 /** YAML 1.1 takes these for something else than text, in some spellings. */
 const noText = /^(?:yes|no|true|false|on|off|null)$/i
 
-/** Keys seen: the same text for the same key of thousands. Null for one that is no text. */
+/** Keys seen: the same text for the same key of thousands. Null for one that is not text. */
 const keys = new Map<string, string | null>()
 const mostKeys = 4096
 

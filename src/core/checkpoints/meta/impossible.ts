@@ -30,7 +30,7 @@ export function isImpossible(key: string, value: number, others: readonly number
   return words.some((word) => bounded.has(word)) && exceeds(value, others)
 }
 
-/** Whether a part is more than the whole. Equal values are no witnesses: several averages may be kept. */
+/** Whether a part is more than the whole. Equal values are not witnesses: several averages may be kept. */
 function exceeds(value: number, others: readonly number[]): boolean {
   if (value <= 1) return false
   const witnesses = others.filter((other) => !Number.isNaN(other) && other !== value)

@@ -7,7 +7,7 @@ export interface Word {
 }
 
 /**
- * Splits a key at everything that is no letter and no digit. Each piece stands for itself (`f1`, `mAP`), without
+ * Splits a key at everything that is not a letter and no digit. Each piece stands for itself (`f1`, `mAP`), without
  * the digits at its end (`mAP50`: map), and for the parts between its camel-case borders (`evalLoss`: eval, loss).
  */
 export function wordsOf(key: string): Word[][] {

@@ -61,7 +61,7 @@ function decode(bytes: Uint8Array): string | FormatError {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     const offset = firstInvalid(bytes)
-    return notText(`byte ${offset} of ${bytes.length} is no UTF-8`, offset, cause)
+    return notText(`byte ${offset} of ${bytes.length} is not UTF-8`, offset, cause)
   }
 }
 

@@ -8,7 +8,7 @@ import type { NumpyScalar, PyObject, PyPair, PyValue } from '../../formats/pyyam
 /**
  * A checkpoint's facts: numpy scalars and torch tensors of one element become numbers, keys what Python's str()
  * prints, dates ISO text, timedeltas seconds, bytes base64, tuples and sets lists, complex numbers Python's text,
- * arrays nested lists. Throws FormatError when the value is no mapping.
+ * arrays nested lists. Throws FormatError when the value is not a mapping.
  */
 export function toMeta(value: PyValue): Meta {
   if (value === null) throw new FormatError('is empty')

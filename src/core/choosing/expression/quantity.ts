@@ -27,7 +27,7 @@ const amount = String.raw`(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)`
 const oneDuration = new RegExp(`(${amount})(ms|min|[smhdw])`, 'gy')
 const oneSize = new RegExp(`^(${amount})([kKMGTP]?(?:iB|B)?)$`)
 
-/** Seconds of `2d`, `1h30m`, `0.5h`; undefined when the text is no duration (a bare number is none). */
+/** Seconds of `2d`, `1h30m`, `0.5h`; undefined when the text is not a duration (a bare number is none). */
 export function parseDuration(text: string): number | undefined {
   let seconds = 0
   let end = 0
@@ -38,7 +38,7 @@ export function parseDuration(text: string): number | undefined {
   return end > 0 && end === text.length ? seconds : undefined
 }
 
-/** Bytes of `1GB`, `1GiB`, `500G`, `12B`; undefined when the text is no size (a bare number is none). */
+/** Bytes of `1GB`, `1GiB`, `500G`, `12B`; undefined when the text is not a size (a bare number is none). */
 export function parseSize(text: string): number | undefined {
   const [, count, unit] = oneSize.exec(text) ?? []
   const bytes = bytesOf.get(unit ?? '')

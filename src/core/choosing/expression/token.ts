@@ -2,7 +2,7 @@
 import { mistakeAt, quote } from './mistake.js'
 import { parseDuration, parseSize } from './quantity.js'
 
-/** Longer texts are refused: they are no filter that a person wrote. */
+/** Longer texts are refused: they are not filters that a person wrote. */
 const longestText = 65_536
 
 export type Token =
@@ -37,7 +37,7 @@ const blank = /\s+/uy
 const run = /[\p{L}\p{M}\p{N}_\-/.:]+/uy
 const nameStart = /[\p{L}_]/u
 const numberStart = /\d|\.\d/y
-/** Longest first: an exponent may hold a `+`, which is no character of a name. */
+/** Longest first: an exponent may hold a `+`, which is not a character of a name. */
 const scientific = /(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)[eE][+-]?\d+(?:_\d+)*/y
 const plainNumber = /^(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)$/
 
@@ -126,14 +126,14 @@ function parsePlain(text: string): number | bigint | undefined {
 
 function needsSpaces(text: string, at: number, whole: string) {
   const spaced = whole.replace(/[-/]/, ' $& ')
-  return mistakeAt(text, at, `${quote(whole)} is no number`, `- and / need a space on both sides: ${spaced}`)
+  return mistakeAt(text, at, `${quote(whole)} is not a number`, `- and / need a space on both sides: ${spaced}`)
 }
 
 function noNumber(text: string, at: number, whole: string) {
   return mistakeAt(
     text,
     at,
-    `${quote(whole)} is no number, duration or size`,
+    `${quote(whole)} is not a number, duration or size`,
     `durations end in s, m, h, d or w, sizes in B, KB, MB, GB, TB or KiB, MiB, GiB, TiB; for a key of that name write meta[${quote(whole)}]`,
   )
 }

@@ -235,7 +235,7 @@ function damagedReason(checkpoint: Checkpoint): { code: 'damaged'; text: string 
   return { code: 'damaged', text: `${grade}${cause}` }
 }
 
-/** Unknown ages are no ages: what has none is not older than anything. */
+/** Unknown ages are not ages: what has none is not older than anything. */
 function isOlder(checkpoint: Checkpoint, now: number, seconds: number): boolean {
   const time = timeOf(checkpoint)
   return time !== null && now - time > seconds

@@ -85,7 +85,7 @@ function pointersOf(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, rea
 
 function impossibleText(checkpoint: Checkpoint, metrics: readonly string[]): string {
   const values = metrics.map((key) => `${key}: ${toText(checkpoint.meta.get(key))}`)
-  return `${values.join(', ')} is no measurement: an averaged model?`
+  return `${values.join(', ')} is not a measurement: an averaged model?`
 }
 
 function toText(value: MetaValue | undefined): string {

@@ -96,7 +96,7 @@ export class Hdf5Bytes {
     let value = 0
     for (let index = size - 1; index >= 0; index -= 1) value = value * 256 + this.view.getUint8(at + index)
     if (Number.isSafeInteger(value)) return value
-    throw this.fail(`the number ${value} is no length`)
+    throw this.fail(`the number ${value} is not a length`)
   }
 
   /** Null for the address that stands for none: all bits set. */

@@ -40,7 +40,7 @@ export interface Hdf5Dataset {
   readonly fill: Uint8Array | null
 }
 
-/** Null for an object that is no dataset. Throws FormatError. */
+/** Null for an object that is not a dataset. Throws FormatError. */
 export function readDataset(messages: readonly Hdf5Message[]): Hdf5Dataset | null {
   const of = (type: number): Hdf5Bytes | undefined => messages.find((one) => one.type === type)?.data
   const [space, type, layout] = [of(messageType.dataspace), of(messageType.datatype), of(messageType.layout)]

@@ -1,6 +1,6 @@
 /**
  * Which classes and functions run or open something when they are called. A call is judged, not its module: what only
- * makes data (`io.BytesIO`, `os.stat_result`, `uuid.UUID`) is no danger in the company of what is.
+ * makes data (`io.BytesIO`, `os.stat_result`, `uuid.UUID`) is not a danger in the company of what is.
  */
 
 /** A module, and the attributes that lead on from it. */

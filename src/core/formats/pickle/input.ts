@@ -82,7 +82,7 @@ export class PickleInput {
   text(length: number): string {
     const at = this.#take(length)
     const text = decodeUtf8(this.#buffer, at, at + length)
-    if (text === undefined) throw this.fail(`a text of ${length} bytes is no UTF-8`, at)
+    if (text === undefined) throw this.fail(`a text of ${length} bytes is not UTF-8`, at)
     return text
   }
 
@@ -111,7 +111,7 @@ export class PickleInput {
     const at = this.position
     const line = this.line()
     const text = decodeUtf8(line, 0, line.length)
-    if (text === undefined) throw this.fail('a line is no UTF-8', at)
+    if (text === undefined) throw this.fail('a line is not UTF-8', at)
     return text
   }
 
@@ -132,7 +132,7 @@ export class PickleInput {
     const line = this.line()
     if (line.length > maxDigits + 3) throw this.fail(`an integer of ${line.length} digits`, at)
     const text = Buffer.from(line).toString('latin1').trim().replace(/L$/, '')
-    if (!/^[-+]?[0-9]+$/.test(text)) throw this.fail(`${JSON.stringify(text.slice(0, 40))} is no integer`, at)
+    if (!/^[-+]?[0-9]+$/.test(text)) throw this.fail(`${JSON.stringify(text.slice(0, 40))} is not an integer`, at)
     return BigInt(text.replace(/^\+/, ''))
   }
 
@@ -155,7 +155,7 @@ export class PickleInput {
   indexLine(): number {
     const at = this.position
     const index = Number(this.integerLine())
-    if (!Number.isSafeInteger(index) || index < 0) throw this.fail(`${index} is no memo index`, at)
+    if (!Number.isSafeInteger(index) || index < 0) throw this.fail(`${index} is not a memo index`, at)
     return index
   }
 }

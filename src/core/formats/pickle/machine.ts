@@ -136,7 +136,7 @@ function integer(value: number): bigint {
 
 type Step = (machine: Machine, input: PickleInput) => void
 
-/** A table of all bytes, of which most are no opcodes. */
+/** A table of all bytes, of which most are not opcodes. */
 function byCode(steps: readonly (readonly [code: number, step: Step])[]): (Step | undefined)[] {
   const table = new Array<Step | undefined>(256).fill(undefined)
   for (const [code, step] of steps) table[code] = step
@@ -268,7 +268,7 @@ class Machine {
       const code = input.uint8()
       if (code === op.STOP) return this.#finish()
       const step = steps[code]
-      if (step === undefined) throw this.#fail(`${opcodeName(code)} is no opcode`)
+      if (step === undefined) throw this.#fail(`${opcodeName(code)} is not an opcode`)
       step(this, input)
     }
     throw this.#fail(`more than ${most} opcodes`)
@@ -463,7 +463,7 @@ class Machine {
     ]).get(text)
     if (special !== undefined) return special
     if (!/^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?$/.test(text)) {
-      throw this.#fail(`${JSON.stringify(text.slice(0, 40))} is no number`)
+      throw this.#fail(`${JSON.stringify(text.slice(0, 40))} is not a number`)
     }
     return Number(text)
   }
@@ -475,7 +475,7 @@ class Machine {
   }
 
   #pairs(nodes: readonly PickleNode[]): PicklePair[] {
-    if (nodes.length % 2 !== 0) throw this.#fail(`${nodes.length} values are no key and value pairs`)
+    if (nodes.length % 2 !== 0) throw this.#fail(`${nodes.length} values are not key and value pairs`)
     this.#built += (nodes.length / 2) * cost.pair
     if (nodes.length > glance) this.#checkWords()
     const pairs: PicklePair[] = []
@@ -511,7 +511,7 @@ class Machine {
   #stackGlobal(): void {
     const name = this.#pop()
     const module = this.#pop()
-    if (typeof module !== 'string' || typeof name !== 'string') throw this.#fail('names a global by what is no text')
+    if (typeof module !== 'string' || typeof name !== 'string') throw this.#fail('names a global by what is not text')
     this.#push(this.#global(module, name))
   }
 

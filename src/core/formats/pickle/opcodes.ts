@@ -78,7 +78,7 @@ export const op = {
 
 const names = new Map<number, string>(Object.entries(op).map(([name, code]) => [code, name]))
 
-/** `REDUCE`, or `0x07` for a byte that is no opcode. */
+/** `REDUCE`, or `0x07` for a byte that is not an opcode. */
 export function opcodeName(code: number): string {
   return names.get(code) ?? `0x${code.toString(16).padStart(2, '0')}`
 }

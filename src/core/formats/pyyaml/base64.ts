@@ -1,4 +1,4 @@
-/** Base64 as Python's `base64.decodebytes` reads it: what is no base64 character is skipped, padding must be whole. */
+/** Base64 as Python's `base64.decodebytes` reads it: what is not a base64 character is skipped, padding must be whole. */
 import { FormatError } from '../../errors.js'
 
 const wellFormed = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/

@@ -13,7 +13,7 @@ export function parseComplex(text: string): PyComplex {
     .trim()
   const lone = new RegExp(`^([-+]?(?:${number})?)j$`, 'i').exec(bare)
   const match = lone ?? both.exec(bare)
-  if (bare === '' || match === null) throw new FormatError(`${quote(text)} is no complex number`)
+  if (bare === '' || match === null) throw new FormatError(`${quote(text)} is not a complex number`)
   const [real, imaginary] = lone === null ? [match[1], match[2]] : [undefined, match[1]]
   return {
     kind: 'complex',

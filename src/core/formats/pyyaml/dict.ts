@@ -67,7 +67,7 @@ function identityOf(key: PyValue): unknown {
   }
 }
 
-/** Strings stand for themselves; what is no string gets a prefix that no printable text has. */
+/** Strings stand for themselves; what is not a string gets a prefix that no printable text has. */
 function composite(kind: string, items: readonly PyValue[]): unknown {
   const parts = items.map(identityOf)
   if (parts.some((part) => typeof part !== 'string')) return items

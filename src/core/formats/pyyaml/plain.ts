@@ -46,7 +46,7 @@ export function parsePlain(text: string): PyValue | undefined {
 class PlainReader {
   readonly #text: string
   readonly #dtypes = new Map<string, NumpyDtype>()
-  /** Start of the current line; its first character that is no blank; its end. */
+  /** Start of the current line; its first character that is not a blank; its end. */
   #start = 0
   #first = 0
   #end = 0

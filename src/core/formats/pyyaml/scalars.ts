@@ -78,7 +78,7 @@ function constructBool(text: string): boolean {
   const word = text.toLowerCase()
   if (word === 'yes' || word === 'true' || word === 'on') return true
   if (word === 'no' || word === 'false' || word === 'off') return false
-  throw new FormatError(`${quote(text)} is no boolean`)
+  throw new FormatError(`${quote(text)} is not a boolean`)
 }
 
 /** Characters of which the underscores are taken out at a time: millions of matches at once take much memory. */
@@ -107,7 +107,7 @@ function magnitudeOf(bare: string, text: string): bigint {
   if (/^0[0-7]+$/.test(bare)) return BigInt(`0o${bare}`)
   if (/^[0-9]+$/.test(bare) && (bare === '0' || !bare.startsWith('0'))) return BigInt(bare)
   if (/^[0-9]+(?::[0-9]+)+$/.test(bare)) return bare.split(':').reduce((sum, part) => sum * 60n + BigInt(part), 0n)
-  throw new FormatError(`${quote(text)} is no integer`)
+  throw new FormatError(`${quote(text)} is not an integer`)
 }
 
 function constructFloat(text: string): number {
@@ -135,12 +135,12 @@ function decimal(bare: string, text: string): number {
   if (/^(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?$/.test(trimmed)) return Number(trimmed)
   if (trimmed === 'inf' || trimmed === 'infinity') return Infinity
   if (trimmed === 'nan') return NaN
-  throw new FormatError(`${quote(text)} is no number`)
+  throw new FormatError(`${quote(text)} is not a number`)
 }
 
 function constructTimestamp(text: string): PyDate | PyDatetime {
   const parts = timestampParts.exec(text)
-  if (parts === null) throw new FormatError(`${quote(text)} is no date or time`)
+  if (parts === null) throw new FormatError(`${quote(text)} is not a date or time`)
   const [, year, month, day, hour, minute, second, fraction, zone, sign, zoneHour, zoneMinute] = parts
   const date = { year: Number(year), month: Number(month), day: Number(day) }
   if (!isDate(date.year, date.month, date.day)) throw new FormatError(`there is no date ${text}`)

@@ -21,7 +21,7 @@ export interface Entries {
   readonly findings: readonly string[]
 }
 
-/** The name of the header's entry that is no tensor. */
+/** The name of the header's entry that is not a tensor. */
 export const metadataName = '__metadata__'
 const fieldNames = ['dtype', 'shape', 'data_offsets'] as const
 /** Findings of one kind that are told one by one; of the rest, the count. */

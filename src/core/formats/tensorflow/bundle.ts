@@ -75,7 +75,7 @@ function nameOf(key: Uint8Array): string {
   try {
     return strict.decode(key)
   } catch (error) {
-    throw new FormatError('a name that is no UTF-8', { cause: error })
+    throw new FormatError('a name that is not UTF-8', { cause: error })
   }
 }
 

@@ -33,7 +33,7 @@ const needed: readonly { readonly spellings: readonly string[]; readonly option:
 
 /**
  * The script with what is missing. Wrapped, it starts itself a second time under `ckpt run`, from the copy that Slurm
- * keeps of it: nothing else has to stay where it is until the job starts. Throws CkptError `usage` for what is no shell
+ * keeps of it: nothing else has to stay where it is until the job starts. Throws CkptError `usage` for what is not a shell
  * script, as it cannot do that.
  */
 export function batchScript(request: BatchRequest): string {
@@ -87,7 +87,7 @@ function wrapping({ program, run, flags }: Wrap, interpreter: string): string[] 
 }
 
 function noShell(name: string, interpreter: string): CkptError {
-  return new CkptError('usage', `${name} is no shell script: its first line is ${JSON.stringify(interpreter)}`, {
+  return new CkptError('usage', `${name} is not a shell script: its first line is ${JSON.stringify(interpreter)}`, {
     hint: 'its first line must be #!/bin/bash, or another shell',
   })
 }

@@ -35,7 +35,7 @@ function toRetried(name: string): Retried {
   const found = retried.find((ending) => ending === name)
   if (found !== undefined) return found
   const near = nearestName(name, retried)
-  throw new CkptError('usage', `--retries: ${JSON.stringify(name)} is no way to end`, {
+  throw new CkptError('usage', `--retries: ${JSON.stringify(name)} is not a way to end`, {
     hint: near === undefined ? `there are ${retried.join(', ')}` : `did you mean ${near}?`,
   })
 }

@@ -98,7 +98,7 @@ async function parseFilter(text: string, run: string): Promise<Expression> {
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
     throw new CkptError('no-match', `--resume-from: ${run} has no checkpoint ${JSON.stringify(text)}`, {
-      hint: `it is no expression either: ${error.message}`,
+      hint: `it is not an expression either: ${error.message}`,
       cause: error,
     })
   }

@@ -102,7 +102,7 @@ export class WatchedAttempt {
   private async answerCheckpoint(checkpoint: Checkpoint): Promise<Cause | null> {
     const { storage, journal, plan, world, chores } = this.job
     await this.note(checkpoint)
-    // One that is only seen now may have been there when the warning came: it is no answer to it.
+    // One that is only seen now may have been there when the warning came: it is not an answer to it.
     if ((timeOf(checkpoint) ?? Infinity) >= this.session.requests.warnedAt) this.saved.abort()
     if ((await chores.stopAsked()) === 'after-next-checkpoint') return { kind: 'stop', sent: this.stopSignal }
     const why = await whyEnough(storage, plan, journal.entries, checkpoint, world.now())

@@ -82,7 +82,7 @@ function sayLost(error: CkptError, { resource }: Remote, why: string): CkptError
   return new CkptError('system', error.message, { hint: `try again later: it begins again, for ${why}`, cause: error })
 }
 
-/** What came with an earlier call is no work of this one. */
+/** What came with an earlier call is not work of this one. */
 function fromHere(start: number, { signal, onProgress }: LongWork): LongWork {
   return {
     ...(signal === undefined ? {} : { signal }),

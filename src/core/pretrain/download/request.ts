@@ -56,7 +56,7 @@ async function send(
 
 function follow(url: string, location: string): URL {
   if (URL.canParse(location, url)) return new URL(location, url)
-  throw new CkptError('system', `${shownUrl(url)}: the server redirects to what is no address`)
+  throw new CkptError('system', `${shownUrl(url)}: the server redirects to what is not an address`)
 }
 
 /** Throws CkptError `refused`, whatever is wrong with where the server leads: it is not the user's mistake. */

@@ -8,7 +8,7 @@ export function shownUrl(url: string): string {
 }
 
 /**
- * Throws CkptError: `usage` for what is no web address or holds a password, `refused` for plain HTTP, over which
+ * Throws CkptError: `usage` for what is not a web address or holds a password, `refused` for plain HTTP, over which
  * anyone on the way can put other bytes: unless the server is this machine, or the user takes it.
  */
 export function ensureTrusted(url: string, insecure: boolean): void {

@@ -33,20 +33,20 @@ function wrongIn(bytes: Uint8Array, check: Check): string | null {
     return check(parseJson(bytes))
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
-    return `is no JSON: ${error.message}`
+    return `is not JSON: ${error.message}`
   }
 }
 
 /** Of a repository: `{sha: …}`. */
 export const isRepository: Check = (value) => {
-  if (!isJsonObject(value)) return 'is no object that describes a repository'
+  if (!isJsonObject(value)) return 'is not an object that describes a repository'
   const sha = value.get('sha')
   return typeof sha === 'string' && /^[0-9a-f]{40,64}$/.test(sha) ? null : 'names no commit (sha)'
 }
 
 /** Of paths and folders: a list of `{type, path, size, oid, lfs: {oid, size}}`. */
 export const isListing: Check = (value) => {
-  if (!Array.isArray(value)) return 'is no list of files'
+  if (!Array.isArray(value)) return 'is not a list of files'
   const wrong = (value as readonly JsonValue[]).findIndex((one) => !isEntry(one))
   return wrong === -1 ? null : `describes no file at place ${wrong} of its list`
 }

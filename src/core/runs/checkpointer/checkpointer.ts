@@ -55,7 +55,7 @@ export interface CheckpointerOptions {
   readonly stateDirectory?: string
   /** Seconds that a deletion waits for another ckpt that changes the run; a minute when left out. */
   readonly patience?: number
-  /** Told what is no error, but may be a mistake. */
+  /** Told what is not an error, but may be a mistake. */
   readonly onWarning?: (text: string) => void
 }
 
@@ -93,7 +93,7 @@ export class Checkpointer {
 
   /**
    * Hooks given here go before those of the object's class. Throws CkptError `usage` for a key that no file can have
-   * and for what is no object.
+   * and for what is not an object.
    */
   addRecoverable<T extends object>(key: string, object: T, options: RecoverableOptions<T> = {}): this {
     fileNameOf(key)
@@ -101,7 +101,7 @@ export class Checkpointer {
     const given: unknown = object
     if (given === null || (typeof given !== 'object' && typeof given !== 'function')) {
       const what = given === null || given === undefined ? String(given) : `a ${typeof given}`
-      throw new CkptError('usage', `${key}: ${what} is no recoverable: its state could not be brought back`)
+      throw new CkptError('usage', `${key}: ${what} is not a recoverable: its state could not be brought back`)
     }
     // The hooks are only ever called with this very object.
     this.recoverables.set(key, { object, options: options })

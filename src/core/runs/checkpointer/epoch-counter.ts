@@ -15,7 +15,7 @@ export class EpochCounter implements IterableIterator<number> {
   /** The epoch that is under way, or was last; 0 before the first. */
   current = 0
 
-  /** Throws CkptError `usage` for a limit that is no whole number from 0 up. */
+  /** Throws CkptError `usage` for a limit that is not a whole number from 0 up. */
   constructor(
     /** The last epoch. */
     readonly limit: number,
@@ -196,7 +196,7 @@ async function parseStopper(text: string, path: string): Promise<StopperState> {
   const number = (key: string): number => {
     const found = saved.get(key)
     if (typeof found === 'number' || typeof found === 'bigint') return Number(found)
-    throw new FormatError(`${path}: ${key} is not there, or is no number`)
+    throw new FormatError(`${path}: ${key} is not there, or is not a number`)
   }
   return {
     current: number('current_epoch'),

@@ -64,7 +64,7 @@ async function findSingle(storage: ReadStorage, path: string): Promise<{ run: Ru
   if (stat?.ok !== true || stat.value.kind === 'directory') return null
   const lone = await loneFile(storage, path)
   if (lone !== null) return lone
-  throw new CkptError('no-match', `${path}: is no file of weights`)
+  throw new CkptError('no-match', `${path}: is not a file of weights`)
 }
 
 /** A run goes before the weights that lie beside its checkpoints; a model's folder by itself holds no run. */

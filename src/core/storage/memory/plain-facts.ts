@@ -1,6 +1,6 @@
 /**
  * What readers have found out about one file, as text: question, answer, question, answer, in one JSON array. Answers are
- * plain data; what cannot have been written here is no answer.
+ * plain data; what cannot have been written here is not an answer.
  */
 import { OpaqueValue, type Meta, type MetaValue } from '../../checkpoint.js'
 

@@ -185,7 +185,7 @@ async function asTorch(
 const beside = 'what lies beside the tensors (numbers, texts) is left out'
 
 function notPlain(count: number): string {
-  const what = count === 1 ? 'one value that is no plain data is' : `${count} values that are no plain data are`
+  const what = count === 1 ? 'one value that is not plain data is' : `${count} values that are not plain data are`
   return `${what} left out, so that torch.load reads the file with weights_only=True`
 }
 

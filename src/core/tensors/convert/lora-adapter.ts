@@ -54,5 +54,5 @@ async function readConfig(storage: ReadStorage, path: string): Promise<JsonObjec
     return parseJson(await sourceOf(handle).read(0, handle.size))
   })
   if (isJsonObject(json)) return json
-  throw new FormatError(`${path}: is no JSON object`)
+  throw new FormatError(`${path}: is not a JSON object`)
 }

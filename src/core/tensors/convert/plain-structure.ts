@@ -107,7 +107,7 @@ class PlainCopy {
     })
   }
 
-  /** Undefined for what is no plain data. */
+  /** Undefined for what is not plain data. */
   #copy(node: PickleNode): PickleNode | undefined {
     if (typeof node !== 'object' || node === null) return node
     const tensor = inner(node)
@@ -117,7 +117,7 @@ class PlainCopy {
     }
     if (this.#copies.has(node)) return this.#copies.get(node)
     if (this.#depth >= deepestCopied) return undefined
-    // What leads back to itself is no plain data.
+    // What leads back to itself is not plain data.
     this.#copies.set(node, undefined)
     this.#depth += 1
     const copy = this.#copyOf(node)

@@ -51,7 +51,7 @@ function split(text: string): { pattern: string; replacement: string; flags: str
   return { pattern, replacement, flags }
 }
 
-/** `[…]` with what is in it, where a delimiter is no delimiter; `[` alone where it is not closed. */
+/** `[…]` with what is in it, where a delimiter is not a delimiter; `[` alone where it is not closed. */
 function bracketExpression(text: string, at: number): string {
   return /\[\^?\]?(?:\[:\w*:\]|\\.|[^\]\\])*\]/y.exec(text.slice(at))?.[0] ?? '['
 }

@@ -78,7 +78,7 @@ function namedBlobs({ tensors, objects }: DcpMetadata): { readonly name: string;
 /** Writers name files by rank and number: no name leads elsewhere. */
 function requireBeside(file: string, path: string): string {
   if (file !== '' && file !== '.' && file !== '..' && !/[/\\\0]/.test(file)) return file
-  throw new FormatError(`${path}: names ${JSON.stringify(file)}, which is no file beside it`)
+  throw new FormatError(`${path}: names ${JSON.stringify(file)}, which is not a file beside it`)
 }
 
 function requireInside(files: FolderFiles, name: string, { file, offset, length }: DcpBlob, path: string): void {
@@ -204,7 +204,7 @@ function requireSense(tensors: readonly ListedTensor[], files: FolderFiles): voi
   throw new FormatError(`${files.folder}: the tensors take ${total} bytes, and its files have ${files.byteLength}`)
 }
 
-/** What is no tensor is named. */
+/** What is not a tensor is named. */
 function valuesOf({ objects }: DcpMetadata): PyValue {
   if (objects.length === 0) return null
   const entries = objects

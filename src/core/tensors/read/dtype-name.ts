@@ -20,7 +20,7 @@ export function parseDtype(text: string): Dtype {
   if (isDtype(found)) return found
   const upper = name.toUpperCase()
   if (isDtype(upper)) return upper
-  throw new CkptError('usage', `${text} is no dtype`, { hint: `there are ${Object.keys(bitsOf).join(', ')}` })
+  throw new CkptError('usage', `${text} is not a dtype`, { hint: `there are ${Object.keys(bitsOf).join(', ')}` })
 }
 
 /** Real floating-point numbers: `F32`, `BF16`, `F8_E4M3`. */

@@ -1,4 +1,4 @@
-/** Values that are no numbers, or endless: what a training run that diverged has saved. */
+/** Values that are not numbers, or endless: what a training run that diverged has saved. */
 import type { TensorData } from './tensor.js'
 import { chunksOf } from './tensor.js'
 import { decodingTable, smallFloats } from './small-float.js'

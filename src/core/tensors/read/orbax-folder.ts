@@ -105,14 +105,14 @@ function keysOf(leaf: JsonValue): string[] {
   return (keys as readonly JsonValue[]).map((key) => {
     const text = isJsonObject(key) ? key.get('key') : undefined
     if (typeof text === 'string') return text
-    throw new FormatError(`${orbaxMetadata}: a key that is no text`)
+    throw new FormatError(`${orbaxMetadata}: a key that is not text`)
   })
 }
 
 async function readJson(storage: ReadStorage, path: string): Promise<JsonObject> {
   const json = parseJson(await readSmall(storage, path))
   if (isJsonObject(json)) return json
-  throw new FormatError(`${path}: is no JSON object`)
+  throw new FormatError(`${path}: is not a JSON object`)
 }
 
 async function readSmall(storage: ReadStorage, path: string): Promise<Uint8Array> {
@@ -213,7 +213,7 @@ function ownBytes(value: Uint8Array | Place): Uint8Array | Place {
 function requireBelow(file: string): string {
   const parts = file.split('/')
   if (parts.every((part) => part !== '' && part !== '.' && part !== '..') && !file.includes('\0')) return file
-  throw new FormatError(`names ${JSON.stringify(file.slice(0, 200))}, which is no file below it`)
+  throw new FormatError(`names ${JSON.stringify(file.slice(0, 200))}, which is not a file below it`)
 }
 
 async function readPlace(storage: ReadStorage, folder: string, place: Place): Promise<Uint8Array> {

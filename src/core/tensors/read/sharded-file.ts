@@ -26,7 +26,7 @@ export async function openSharded(
   const open: TensorFile[] = []
   try {
     for (const [shard, names] of index.shards) {
-      if (!isBeside(shard)) throw new FormatError(`names ${JSON.stringify(shard)}, which is no file beside it`)
+      if (!isBeside(shard)) throw new FormatError(`names ${JSON.stringify(shard)}, which is not a file beside it`)
       const file = await openShard(join(dirname(handle.path), shard))
       open.push(file)
       requireTensors(file, shard, names)

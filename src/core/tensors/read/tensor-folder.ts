@@ -12,7 +12,7 @@ export interface TensorFolder {
   open(): Promise<TensorFile>
 }
 
-/** Null for a folder of another kind, and for what is no folder. `path` is absolute. */
+/** Null for a folder of another kind, and for what is not a folder. `path` is absolute. */
 export async function findTensorFolder(storage: ReadStorage, path: string): Promise<TensorFolder | null> {
   const [listed] = await storage.list([path])
   if (listed?.ok !== true) return null
@@ -39,7 +39,7 @@ function folderOf(storage: ReadStorage, path: string, names: readonly string[]):
   return null
 }
 
-/** More folders than this are no checkpoint's. */
+/** No checkpoint has more folders than this. */
 const mostFolders = 64
 
 /** accelerate's `pytorch_model_fsdp_0` beside `optimizer_0`, NeMo's `weights`, DeepSpeed's tag in a folder of Lightning. */

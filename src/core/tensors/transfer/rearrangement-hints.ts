@@ -144,7 +144,7 @@ interface Module {
   readonly leaf: string
 }
 
-/** None for a tensor that is no weight or bias of a module with a name of its own. */
+/** None for a tensor that is not a weight or bias of a module with a name of its own. */
 function moduleOf(tensor: TensorInfo): Module[] {
   const [, leaf] = /^.*?[A-Za-z]\w*?([._](?:weight|bias))$/.exec(tensor.name) ?? []
   if (leaf === undefined) return []

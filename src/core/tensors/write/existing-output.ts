@@ -28,7 +28,7 @@ export async function findEarlier(storage: Storage, output: string): Promise<Ear
   return { files, shards: new Set(shards.filter((path) => files.includes(path))) }
 }
 
-/** What is no index names nothing. */
+/** What is not an index names nothing. */
 async function readNames(storage: Storage, index: string): Promise<string[]> {
   const [read] = await storage.read([index], largestIndex)
   if (read?.ok !== true) return []

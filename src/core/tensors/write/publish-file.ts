@@ -15,7 +15,7 @@ export async function ensureCanPublish(storage: Storage, output: string, force: 
   const [found] = await storage.lstat([output])
   if (found?.ok === true) {
     if (!(await isReplaceable(storage, output, found.value.kind))) {
-      throw new CkptError('refused', `${output}: is no regular file, and is never replaced`, {
+      throw new CkptError('refused', `${output}: is not a regular file, and is never replaced`, {
         hint: 'name a file that does not exist yet',
       })
     }
@@ -29,7 +29,7 @@ async function ensureFolder(storage: Storage, output: string): Promise<void> {
   const folder = dirname(output)
   const [found] = await storage.stat([folder])
   if (found?.ok === true && found.value.kind === 'directory') return
-  if (found?.ok === true) throw new CkptError('refused', `${output}: ${folder} is no folder`)
+  if (found?.ok === true) throw new CkptError('refused', `${output}: ${folder} is not a folder`)
   throw new CkptError('not-found', `${output}: there is no folder ${folder}`, {
     hint: `make it first: mkdir -p ${folder}`,
   })

@@ -168,7 +168,7 @@ function ensureWritable({ name, dtype }: OutputTensor, format: OutputFormat): vo
   if (format === 'torch' && !hasTorchDtype(dtype)) throw lacks(`torch has no dtype ${dtype}`)
   if (format === 'safetensors' && name === '__metadata__') throw lacks('safetensors keeps this name for itself')
   // A lone half of a character, for which UTF-8 has no bytes.
-  if (/\p{Cs}/u.test(name)) throw lacks('its name is no Unicode text')
+  if (/\p{Cs}/u.test(name)) throw lacks('its name is not Unicode text')
 }
 
 /** Tied tensors lie in one file; in torch's they all have their names in the index. */

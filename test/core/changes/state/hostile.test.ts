@@ -100,7 +100,7 @@ describe('the state folder', () => {
     expect([...(await pinsOf(storage, place, {})).keys()].sort()).toEqual(['CKPT+a', 'CKPT+b'])
   })
 
-  it('that is not trusted may hold entries that are no pins: they are told, and hide none of the others', async () => {
+  it('that is not trusted may hold entries that are not pins: they are told, and hide none of the others', async () => {
     const { run, state, storage, warnings } = scene()
     fs.mkdirSync(state, { recursive: true })
     fs.writeFileSync(join(state, 'pins.json'), `{"pins": [{"name": "../x"}, {"name": "CKPT+a"}]}`)
@@ -292,7 +292,7 @@ describe('what lies in the state folder', () => {
   })
 
   it.each(['lock-x', 'lock-00000000-0000-4000-8000-000000000000', 'job-x'])(
-    'is no lock when it is a link called %s: nothing behind it goes',
+    'is not a lock when it is a link called %s: nothing behind it goes',
     async (name) => {
       const { run, state, storage, mine } = scene()
       fs.mkdirSync(state, { recursive: true })
@@ -315,7 +315,7 @@ describe('what lies in the state folder', () => {
   })
 
   it.each(['x/../../../../there', '../there', '', 'AAAAAAAA-0000-4000-8000-000000000000'])(
-    'is no token when it is %j: the dead lock is taken over, and nothing gets that name',
+    'is not a token when it is %j: the dead lock is taken over, and nothing gets that name',
     async (token) => {
       const { run, state, storage } = scene()
       const place = join(dirname(run), 'there')

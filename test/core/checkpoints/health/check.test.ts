@@ -333,13 +333,13 @@ describe('what stands in the place of a file', () => {
     expect((await grade(root, 'deep')).map(({ health }) => health.grade)).toEqual(['whole', 'whole', 'whole'])
   })
 
-  it('is no text, where all others are', async () => {
+  it('is not text, where all others are', async () => {
     const root = makeRun({ 'brain.ckpt': 'step: 1\n' })
     write(root, { 'CKPT+3/brain.ckpt': Buffer.from('fffe7300', 'hex') })
     expect(findingsOf(await grade(root, 'quick'), 'CKPT+3')[0]?.reason).toMatch('does not begin as text')
   })
 
-  it('is text in any encoding where it is no parameter file, and with colours in one', async () => {
+  it('is text in any encoding where it is not a parameter file, and with colours in one', async () => {
     const root = makeRun({ 'note.txt': 'cafe\n', 'brain.ckpt': 'step: 1\n' })
     write(root, { 'CKPT+3/note.txt': Buffer.from('café\n', 'latin1'), 'CKPT+3/brain.ckpt': '\x1b[1mstep\x1b[0m: 2\n' })
     expect(findingsOf(await grade(root, 'quick'), 'CKPT+3')).toEqual([])
@@ -398,7 +398,7 @@ describe('an index', () => {
     expect(await findings({ ...files, 'model.safetensors.index.json': index({ a: one, b: two }) })).toEqual([])
   })
 
-  it('names what is no tensor in a shard of torch, as loaders do', async () => {
+  it('names what is not a tensor in a shard of torch, as loaders do', async () => {
     const files = {
       'pytorch_model-00001-of-00001.bin': readFileSync(join(fixtures, '../torch/torch1/lightning_like.ckpt')),
       'pytorch_model.bin.index.json': index({ epoch: 'pytorch_model-00001-of-00001.bin' }),

@@ -87,7 +87,7 @@ describe('a checkpoint that the system refuses to read', () => {
     expect(await removedBy(storage, root, { keep: 3, removeDamaged: true })).toEqual([])
   })
 
-  it('is no excuse for what is no file at all: a folder or a pipe in its place is damage', async () => {
+  it('is not an excuse for what is not a file at all: a folder or a pipe in its place is damage', async () => {
     const root = makeRun()
     const storage = refusing('EISDIR', (path) => path === join(root, 'CKPT+2/model.ckpt'))
     expect(await gradesIn(storage, root)).toEqual(['whole', 'corrupt', 'whole'])

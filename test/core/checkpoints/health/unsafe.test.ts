@@ -1,4 +1,4 @@
-/** A file that would run something when Python loads it is no checkpoint to resume from. */
+/** A file that would run something when Python loads it is not a checkpoint to resume from. */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

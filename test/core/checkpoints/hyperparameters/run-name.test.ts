@@ -71,7 +71,7 @@ it.each([
   ['nothing', {}],
   ['a broken file', { 'exp/meta.yaml': 'run_id: [1\nrun_name: "x' }],
   ["another program's", { 'exp/meta.yaml': 'run_name: mine\n' }],
-  ['a name that is no text', { 'exp/meta.yaml': 'run_id: a\nrun_name: [1, 2]\n' }],
+  ['a name that is not text', { 'exp/meta.yaml': 'run_id: a\nrun_name: [1, 2]\n' }],
   ['one that is too long', { 'exp/meta.yaml': ofRun('x'.repeat(300)) }],
 ])('%s gives none', async (_, files) => {
   expect(await nameOf('exp/save', files)).toBe(null)

@@ -174,14 +174,14 @@ describe('a mistake in layouts', () => {
   }
 
   it.each([
-    ['layouts: {a: 1}', '/exp/ckpt.yaml:1:10: layouts is no list'],
+    ['layouts: {a: 1}', '/exp/ckpt.yaml:1:10: layouts is not a list'],
     ['layouts:\n  - {checkpoint: "a_{step:int}.pt"}', '/exp/ckpt.yaml:2:5: a layout without name'],
     ['layouts:\n  - {name: ours}', '/exp/ckpt.yaml:2:5: a layout without checkpoint'],
     ['layouts:\n  - {name: speechbrain, checkpoint: a}', '/exp/ckpt.yaml:2:12: a layout speechbrain is there already'],
     ['layouts:\n  - {name: o, checkpiont: a}', '/exp/ckpt.yaml:2:15: "checkpiont" is not a key of a layout'],
     [
       'layouts:\n  - {name: o, checkpoint: "a_{step:integer}.pt"}',
-      '/exp/ckpt.yaml:2:30: "integer" is no kind of value',
+      '/exp/ckpt.yaml:2:30: "integer" is not a kind of value',
     ],
     ['layouts:\n  - {name: o, checkpoint: "a_{step.pt"}', '/exp/ckpt.yaml:2:30: a { without its }'],
     [
@@ -222,7 +222,7 @@ describe('a mistake in layouts', () => {
     ],
     [
       'layouts:\n  - {name: o, checkpoint: a.pt, files: {m: {match: a, role: big}}}',
-      '/exp/ckpt.yaml:2:61: "big" is no role',
+      '/exp/ckpt.yaml:2:61: "big" is not a role',
     ],
     [
       'layouts:\n  - {name: o, checkpoint: a/, meta: {torch: [epoch]}}',

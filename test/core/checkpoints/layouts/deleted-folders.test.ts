@@ -1,4 +1,4 @@
-/** Where a framework moves what it deletes is no run: Orbax's `todelete_subdir`. */
+/** Where a framework moves what it deletes is not a run: Orbax's `todelete_subdir`. */
 import { mkdirSync, renameSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, it } from 'vitest'

@@ -161,13 +161,13 @@ describe('Hugging Face Trainer checkpoints', () => {
     expect(checkpoint?.health.findings[0]).toMatchObject({ file: 'trainer_state.json' })
   })
 
-  it('are damaged by a global_step that is no number', async () => {
+  it('are damaged by a global_step that is not a number', async () => {
     const root = write(makeFolder(), { 'checkpoint-1/trainer_state.json': '{"global_step": "ten", "log_history": []}' })
     const [checkpoint] = (await loadRun(storage, root)).checkpoints
     expect(checkpoint?.health.findings[0]).toEqual({
       grade: 'corrupt',
       file: 'trainer_state.json',
-      reason: 'global_step is no number, but "ten"',
+      reason: 'global_step is not a number, but "ten"',
     })
   })
 

@@ -306,7 +306,7 @@ describe('last.ckpt', () => {
     ])
   })
 
-  it('that leads nowhere, to itself or to a file of another kind is no checkpoint', async () => {
+  it('that leads nowhere, to itself or to a file of another kind is not a checkpoint', async () => {
     const root = makeRun()
     symlinkSync('gone.ckpt', join(root, 'last.ckpt'))
     symlinkSync('last-v1.ckpt', join(root, 'last-v1.ckpt'))

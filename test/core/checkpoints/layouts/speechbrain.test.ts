@@ -153,16 +153,16 @@ describe('SpeechBrain checkpoints', () => {
     expect(reasons).toEqual([[], told(14), [], told(18), []])
   })
 
-  it('are corrupt with a unixtime that is no number, by which nothing can be sorted', async () => {
+  it('are corrupt with a unixtime that is not a number, by which nothing can be sorted', async () => {
     const times = ['yesterday', '[1, 2]', '{a: 1}', 'true']
     const files = times.map((text, index): [string, string] => [`CKPT+${index}/CKPT.yaml`, `unixtime: ${text}\n`])
     const found = await scan(write(makeFolder(), Object.fromEntries(files)))
     expect(found.map(({ health }) => health.findings[0]?.reason)).toEqual(
-      ['"yesterday"', 'a list', 'a mapping', 'true'].map((what) => `unixtime is no number, but ${what}`),
+      ['"yesterday"', 'a list', 'a mapping', 'true'].map((what) => `unixtime is not a number, but ${what}`),
     )
   })
 
-  it('whose meta is no file are corrupt, and nothing is read from it', async () => {
+  it('whose meta is not a file are corrupt, and nothing is read from it', async () => {
     const root = write(makeFolder(), { 'CKPT+a/CKPT.yaml': meta, 'CKPT+b/model.ckpt': 'x', 'CKPT+c/model.ckpt': 'x' })
     execFileSync('mkfifo', [join(root, 'CKPT+b/CKPT.yaml')])
     symlinkSync('/dev/zero', join(root, 'CKPT+c/CKPT.yaml'))

@@ -95,10 +95,10 @@ describe('a meta file', () => {
     expect(await wrong(bytesOf(text))).toBe(message)
   })
 
-  it('that is no text says where', async () => {
+  it('that is not text says where', async () => {
     expect(await wrong(Uint8Array.of(65, 0, 66))).toBe('not text: byte 1 of 3 is zero')
-    expect(await wrong(Uint8Array.of(97, 58, 32, 0xc3, 0x28))).toBe('not text: byte 4 of 5 is no UTF-8')
-    expect(await wrong(new Uint8Array(1_000_000).fill(0xff))).toBe('not text: byte 0 of 1000000 is no UTF-8')
+    expect(await wrong(Uint8Array.of(97, 58, 32, 0xc3, 0x28))).toBe('not text: byte 4 of 5 is not UTF-8')
+    expect(await wrong(new Uint8Array(1_000_000).fill(0xff))).toBe('not text: byte 0 of 1000000 is not UTF-8')
   })
 
   it('that is broken says nothing about the others', async () => {

@@ -246,7 +246,7 @@ describe('a mistake', () => {
     ['lgo(loss)', 'no function is called "lgo"\n  lgo(loss)\n  ^'],
     ['abs(1, 2)', 'abs() takes 1 value, not 2\n  abs(1, 2)\n  ^'],
     ['has(1)', 'has() takes one key\n  has(1)\n  ^'],
-    ['age < 2dd', '"2dd" is no number, duration or size\n  age < 2dd\n        ^'],
+    ['age < 2dd', '"2dd" is not a number, duration or size\n  age < 2dd\n        ^'],
     ['x ~ y', 'after ~ comes a regular expression in quotes\n  x ~ y\n      ^'],
     ['note\n== \u001b[31m', '"\\x1b" has no meaning here\n  note\\n== \\x1b[31m\n           ^'],
     ['損失 <', 'a value is needed after "<", but the expression ends\n  損失 <\n        ^'],

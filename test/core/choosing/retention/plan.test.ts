@@ -228,7 +228,7 @@ describe('protection', () => {
     expect(abandoned.remove.map(({ reason }) => reason.code)).toContain('damaged')
     expect(answer.keep.slice(1, 3).map(({ reasons }) => reasons[0]?.text)).toEqual([
       'pinned: the paper',
-      'WER: 1 is no measurement: an averaged model?',
+      'WER: 1 is not a measurement: an averaged model?',
     ])
   })
 })

@@ -79,7 +79,7 @@ describe('a rank', () => {
   ]
   const run = values.map(([name, x]) => checkpoint(name, { meta: { x } }))
 
-  it('puts the lowest first by min, NaN last, equals in the order of recency, and leaves out what is no number', () => {
+  it('puts the lowest first by min, NaN last, equals in the order of recency, and leaves out what is not a number', () => {
     expect(namesOf(rank(run, { kind: 'min', key: 'x' }, now))).toEqual([
       'minus',
       'true',

@@ -52,7 +52,7 @@ describe('the environment of a job', () => {
     expect(environmentOf(withMeta(['k', value]))['CKPT_META_K']).toBe(text)
   })
 
-  it('has one underscore for each letter that is no ASCII letter or digit', () => {
+  it('has one underscore for each letter that is not ASCII letter or digit', () => {
     const names = Object.keys(environmentOf(withMeta(['λ-2.é', 1], ['😀', 2], ['', 3])))
     expect(names).toEqual(expect.arrayContaining(['CKPT_META___2__', 'CKPT_META__', 'CKPT_META_']))
   })

@@ -19,7 +19,7 @@ it('PBS: the id holds the index of an array', async () => {
   })
 })
 
-it('LSF: an index of 0 is no array', async () => {
+it('LSF: an index of 0 is not an array', async () => {
   expect(await detect({ LSB_JOBID: '4711', LSB_JOBINDEX: '0' })).toMatchObject({
     scheduler: 'lsf',
     arrayTask: null,

@@ -103,7 +103,7 @@ describe('a warning of the time limit', () => {
     expect(told.some((text) => text.startsWith('no process of the command catches SIGUSR1'))).toBe(true)
   })
 
-  it('of which the job dies without having saved, or after which it ends well, is no failure', async () => {
+  it('of which the job dies without having saved, or after which it ends well, is not a failure', async () => {
     for (const answer of [undefined, 0]) {
       const system = batchOf()
       const { play, raise } = under(system)

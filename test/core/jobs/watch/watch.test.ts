@@ -162,7 +162,7 @@ describe('a watched run', () => {
     expect(await look()).toEqual([])
   })
 
-  it('NaN is no best, and by another order another checkpoint is', async () => {
+  it('NaN is not a best, and by another order another checkpoint is', async () => {
     save(1, { WER: 20, ACC: 0.5 })
     const by = await parseExpression('ACC - WER')
     const { look } = watching({ query: { orders: [{ kind: 'by', expression: by }], where: [] } })

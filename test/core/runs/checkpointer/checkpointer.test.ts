@@ -190,7 +190,7 @@ describe('a Checkpointer', () => {
       [undefined, 'undefined'],
     ]) {
       const recoverables = { epoch: value } as unknown as Record<string, object>
-      expect(() => checkpointerIn(newRun(), { recoverables })).toThrow(`epoch: ${what} is no recoverable`)
+      expect(() => checkpointerIn(newRun(), { recoverables })).toThrow(`epoch: ${what} is not a recoverable`)
     }
   })
 

@@ -89,7 +89,7 @@ describe('what searches remember', () => {
   it('what is damaged in the cache, or vanishes from it, is read from the files again', async () => {
     const { losses } = await look()
     const [first = '', second = ''] = readdirSync(cache)
-    writeFileSync(join(cache, first), 'ckpt scan 2 "this version"\n\u0001\u0002\u0003 nonsense that is no entry')
+    writeFileSync(join(cache, first), 'ckpt scan 2 "this version"\n\u0001\u0002\u0003 nonsense that is not an entry')
     rmSync(join(cache, second))
     mkdirSync(join(cache, second))
     expect((await look()).losses).toEqual(losses)

@@ -99,7 +99,7 @@ describe('a folder of torch.distributed.checkpoint', () => {
     )
   })
 
-  it('is refused where a piece is no file of torch any more', async () => {
+  it('is refused where a piece is not a file of torch any more', async () => {
     const copy = copyOfFourRanks()
     for (const name of fs.readdirSync(copy).filter((one) => one.endsWith('.distcp'))) {
       fs.writeFileSync(join(copy, name), Buffer.alloc(fs.statSync(join(copy, name)).size))

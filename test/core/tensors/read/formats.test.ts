@@ -237,7 +237,7 @@ describe("Orbax's folders", () => {
 })
 
 describe("flax's msgpack files", () => {
-  it('have their weights under params, and what is no array beside them', async () => {
+  it('have their weights under params, and what is not an array beside them', async () => {
     const whole = await opened(join(fixtures, 'flax/state.msgpack'))
     const { file, leftOut } = weightsOf(whole)
     expect(file.tensors.map(({ name }) => name)).toContain('Dense_0.kernel')
@@ -258,7 +258,7 @@ describe("TensorFlow's checkpoints", () => {
   const files = ['tensorflow/objects.index', 'tensorflow/objects.data-00000-of-00001']
   const [index = '', data = ''] = files
 
-  it('keep what is no tensor as a value with a name', async () => {
+  it('keep what is not a tensor as a value with a name', async () => {
     const { values } = await opened(join(fixtures, index))
     expect(JSON.stringify(values)).toContain('model/note/.ATTRIBUTES/VARIABLE_VALUE')
   })

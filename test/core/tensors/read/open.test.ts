@@ -165,7 +165,7 @@ describe('a file of another kind is named', () => {
     await file.close()
   })
 
-  it('and so is what is no file at all', async () => {
+  it('and so is what is not a file at all', async () => {
     await expect(openTensors(storage, join(folder, 'none'))).rejects.toMatchObject({ code: 'not-found' })
     await expect(openTensors(storage, folder)).rejects.toThrow('not a regular file')
     await expect(openTensors(storage, written('empty', ''))).rejects.toThrow('header too small: the file has 0 bytes')

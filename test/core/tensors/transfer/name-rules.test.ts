@@ -35,7 +35,7 @@ describe('names that libraries are known to change', () => {
     expect(rename(source)).toBe(target)
   })
 
-  it('are no near miss where the shapes differ', () => {
+  it('are not near misses where the shapes differ', () => {
     expect(findNearMisses([tensor('conv.weight_g')], [tensor('conv.parametrizations.weight.original0', [5])])).toEqual([]) // prettier-ignore
   })
 

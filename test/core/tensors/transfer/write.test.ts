@@ -183,7 +183,7 @@ describe('a file that exists', () => {
     fs.mkdirSync(at('folder'))
     fs.symlinkSync('/dev/null', at('null'))
     for (const force of [true, false]) {
-      const message = `${at('folder')}: is no regular file, and is never replaced`
+      const message = `${at('folder')}: is not a regular file, and is never replaced`
       await expect(run('folder', { force })).rejects.toMatchObject({ code: 'refused', message })
     }
     await expect(run('null', { force: true })).rejects.toMatchObject({ code: 'refused' })
@@ -198,7 +198,7 @@ describe('a file that exists', () => {
     })
     await expect(run('target/out')).rejects.toMatchObject({
       code: 'refused',
-      message: `${at('target/out')}: ${at('target')} is no folder`,
+      message: `${at('target/out')}: ${at('target')} is not a folder`,
     })
   })
 })

@@ -30,7 +30,7 @@ export interface Named {
 
 interface Target {
   readonly kind: 'directory' | 'file' | 'other'
-  /** Absolute; null for what is no link. */
+  /** Absolute; null for what is not a link. */
   readonly path: string | null
 }
 

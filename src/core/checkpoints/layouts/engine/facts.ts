@@ -184,7 +184,7 @@ export function withoutWrong(told: Told, file: string | undefined): Told {
     const at = file === undefined ? {} : { file }
     return {
       meta: new Map(),
-      findings: [{ grade: 'corrupt', ...at, reason: `${key} is no number, but ${quoteValue(value)}` }],
+      findings: [{ grade: 'corrupt', ...at, reason: `${key} is not a number, but ${quoteValue(value)}` }],
     }
   }
   return told
@@ -207,7 +207,7 @@ export function merged(told: readonly (Told | null)[]): ReadonlyMap<string, Meta
   return meta
 }
 
-/** Null where the file is simply not there. Throws what is no failure of the storage and no damage. */
+/** Null where the file is simply not there. Throws what is not a failure of the storage and no damage. */
 export function storageFinding(error: unknown, file?: string): Finding | null {
   if (error instanceof FormatError) {
     return { grade: 'corrupt', ...(file === undefined ? {} : { file }), reason: error.message }

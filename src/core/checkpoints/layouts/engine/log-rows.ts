@@ -10,10 +10,10 @@ import { numberOrText } from './facts.js'
 export type RowForm =
   { readonly from: 'csv' | 'jsonl' } | { readonly from: 'text'; readonly parse: (line: string) => Meta | null }
 
-/** Lines of a log that are no JSON object, after which the rest of it is not read: each mistake takes its time. */
+/** Lines of a log that are not JSON objects, after which the rest of it is not read: each mistake takes its time. */
 const mostUnreadable = 1000
 
-/** Some at a time, in their order. A line that is no row is left out. */
+/** Some at a time, in their order. A line that is not a row is left out. */
 export async function* logRows(source: ByteSource, form: RowForm): AsyncGenerator<readonly Meta[]> {
   if (form.from === 'csv') {
     yield* namedRows(source)

@@ -105,7 +105,7 @@ function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value
 }
 
-/** Also one that is broken: it is no value. */
+/** Also one that is broken: it is not a value. */
 export function isTensor(node: PickleNode): boolean {
   try {
     return tensorOf(node) !== undefined

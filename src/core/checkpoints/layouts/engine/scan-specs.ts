@@ -56,7 +56,7 @@ function withoutForeignLinks(taken: readonly Looked[]): readonly Looked[] {
   })
 }
 
-/** A file that is part of a group is no checkpoint beside it, whatever it looks like by itself. */
+/** A file that is part of a group is not a checkpoint beside it, whatever it looks like by itself. */
 function withoutParts(taken: readonly Looked[]): Looked[] {
   const groups = taken.filter(({ unit, strength }) => unit.kind === 'group' && strength !== 'broken')
   const parts = new Set(groups.flatMap(({ unit }) => unit.entries.map(({ name }) => name)))

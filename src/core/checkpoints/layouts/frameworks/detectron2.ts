@@ -2,7 +2,7 @@
  * Detectron2 and whatever else uses fvcore's Checkpointer (fvcore/common/checkpoint.py; detectron2/engine/hooks.py):
  * `model_<iteration>.pth` with seven digits, the iteration that was done last counting from 0, and `model_final.pth`,
  * `model_best.pth`. `last_checkpoint` holds the file name of the last save of any of them. The metrics are lines of
- * `metrics.json` (utils/events.py), by `iteration`; a line that is no evaluation's has losses alone.
+ * `metrics.json` (utils/events.py), by `iteration`; a line that is not an evaluation's has losses alone.
  */
 import type { LayoutSpec } from '../spec.js'
 

@@ -101,7 +101,7 @@ function emptyItems(entries: readonly DirectoryEntry[]): Finding[] {
     .map(({ name }) => ({ grade: 'partial', file: `${name}/`, reason: 'nothing of this item is there' }))
 }
 
-/** Folders of the database, which are no items. */
+/** Folders of the database, which are not items. */
 const ownFolder = /^(?:d|array_metadatas)$/
 
 function epochOf(content: Meta): Meta {

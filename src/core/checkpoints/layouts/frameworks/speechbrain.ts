@@ -85,7 +85,7 @@ const longestLine = 1 << 16
 
 /**
  * `recover_if_possible()` takes the one of the largest `unixtime` (utils/checkpoints.py, `find_checkpoints`,
- * `ckpt_recency`). It reads every `CKPT.yaml` before that: one that is no YAML or has no `unixtime` ends it. A folder
+ * `ckpt_recency`). It reads every `CKPT.yaml` before that: one that is not YAML or has no `unixtime` ends it. A folder
  * without the file is nothing to it.
  */
 function resumesFrom(there: readonly Standing[]): readonly OwnStart[] {

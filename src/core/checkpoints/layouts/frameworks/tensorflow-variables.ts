@@ -18,7 +18,7 @@ export interface Variables {
   readonly findings: readonly Finding[]
 }
 
-/** Numbers that a checkpoint tells; a model may keep thousands of single ones that are no facts of it. */
+/** Numbers that a checkpoint tells; a model may keep thousands of single ones that are not facts of it. */
 const mostNumbers = 100
 
 /** Everything that is wrong with the index, or with the lengths of its data files, becomes a finding. */

@@ -73,7 +73,7 @@ async function readAll(units: readonly Unit[], { storage }: LayoutIo): Promise<R
 /** Bytes of the manager's list: a line for each of some hundred checkpoints. */
 const largestState = 1 << 22
 
-/** `tf.train.Saver` puts its global step behind `model.ckpt-`; a Checkpoint's own number counts saves, and is no step. */
+/** `tf.train.Saver` puts its global step behind `model.ckpt-`; a Checkpoint's own number counts saves, and is not a step. */
 function withNameAndTime(facts: Meta, name: string, time: number | undefined): Meta {
   const step = /\.ckpt-(\d+)$/.exec(name)?.[1]
   const told: [string, MetaValue][] = [

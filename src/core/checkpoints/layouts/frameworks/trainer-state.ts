@@ -49,7 +49,7 @@ export function tellTrainerState(text: Uint8Array): Picked {
   if (state === null) return wrong('no JSON object')
   const step = state.get('global_step')
   if (typeof step === 'string' || typeof step === 'boolean' || typeof step === 'object') {
-    return wrong(`global_step is no number, but ${quoteValue(step)}`)
+    return wrong(`global_step is not a number, but ${quoteValue(step)}`)
   }
   if (step !== log.step || state.get('best_metric') !== log.best) {
     // The Trainer sorts its keys. Where these come behind the log, that is read again.

@@ -15,7 +15,7 @@ export interface Saved {
 /**
  * By name, the sibling whose state it has too: what a link leads to, and the checkpoint of the same step with the same
  * weights of which it is a copy: `last.ckpt`, or the same save by another callback. A file that holds less (weights
- * alone) is no copy of one that holds more.
+ * alone) is not a copy of one that holds more.
  */
 export function aliasesAmong(saved: readonly Saved[]): ReadonlyMap<string, string> {
   const aliases = new Map<string, string>()

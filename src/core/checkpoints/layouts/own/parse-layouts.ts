@@ -37,7 +37,7 @@ const mostLayouts = 64
 export function parseLayouts(yaml: YamlText, node: Node | null, taken: readonly string[]): LayoutSpec[] {
   if (node === null) return []
   const items = yaml.itemsOf(node)
-  if (items === null) throw new ConfigError(yaml.positionOf(node), 'layouts is no list', { hint: example })
+  if (items === null) throw new ConfigError(yaml.positionOf(node), 'layouts is not a list', { hint: example })
   if (items.length > mostLayouts) {
     throw new ConfigError(yaml.positionOf(node), `${items.length} layouts, and at most ${mostLayouts} are read`)
   }
@@ -67,7 +67,7 @@ class Layout {
   spec(taken: ReadonlySet<string>): LayoutSpec {
     const name = this.needed('name')
     if (!/^[A-Za-z0-9][\w.-]*$/.test(name.text)) {
-      throw new ConfigError(name.position, `${JSON.stringify(name.text)} is no name of a layout`, {
+      throw new ConfigError(name.position, `${JSON.stringify(name.text)} is not a name of a layout`, {
         hint: 'letters, digits, - and _',
       })
     }
@@ -106,7 +106,7 @@ class Layout {
     if (pair === undefined) return []
     const items = this.yaml.itemsOf(pair.value)
     if (items === null)
-      throw new ConfigError(pair.position, 'members is no list', { hint: `members: ["${own}", "${own}.opt"]` })
+      throw new ConfigError(pair.position, 'members is not a list', { hint: `members: ["${own}", "${own}.opt"]` })
     const members = items.map((item) => this.yaml.scalarOf('members', item, pair.position))
     if (isFolder) {
       const beside = members.find(({ text }) => text !== own && !text.startsWith(`${own}/`))
@@ -218,7 +218,7 @@ class Layout {
     if (match === undefined) throw new ConfigError(position, `the file ${key} has no match`, { hint: 'match: "*.opt"' })
     const known = roles.find((one) => one === (role?.text ?? 'weights'))
     if (known === undefined) {
-      throw new ConfigError(role?.position ?? position, `${JSON.stringify(role?.text)} is no role`, {
+      throw new ConfigError(role?.position ?? position, `${JSON.stringify(role?.text)} is not a role`, {
         hint: `known are: ${roles.join(', ')}`,
       })
     }

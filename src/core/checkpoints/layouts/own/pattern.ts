@@ -81,7 +81,7 @@ function groupOf(inside: string, at: number, called: Record<string, string>): st
   if (key === '') throw new PatternError('a placeholder without a name', at)
   if (source === undefined || rest.length > 0) {
     throw new PatternError(
-      `${JSON.stringify(kind)} is no kind of value`,
+      `${JSON.stringify(kind)} is not a kind of value`,
       at,
       `known are: ${Object.keys(kinds).join(', ')}`,
     )
