@@ -140,7 +140,7 @@ describe('a mistake is told with its place', () => {
     ['loadables: {lm: }\npaths: {lm: {run: a, mni: x}}', '2:22: "mni" is not a key of lm', 'did you mean min?'],
     ['loadables: {lm: }\npaths: {lm: {run: a, repo: x}}', '2:22: lm has two sources', ''],
     ['loadables: {lm: }\npaths: {lm: {run: a, where: "x =="}}', '2:29: ', ''],
-    ['loadables: {lm: }\npaths: {lm: {url: "ftp://a/b"}}', '2:19: ftp://a: no web address', ''],
+    ['loadables: {lm: }\npaths: {lm: {url: "ftp://a/b"}}', '2:19: ftp://a: not a web address', ''],
     ['loadables: {lm: }\npaths: {lm: {repo: a/b/../c}}', '2:20: "a/b/../c" names no repository', ''],
     ['loadables: {lm: }\npaths: {lm: "a b/c d/e"}', '2:13: "a b/c d": there is no folder', ''],
     ['loadables: {lm: }\npaths: {lm: {file: a, sha256: 12}}', '2:31: sha256 is 64 hexadecimal digits', ''],

@@ -30,8 +30,8 @@ export function findingOf(error: StorageError, file?: string): Finding | null {
 }
 
 /** Nothing of it can be read back, and reading it may never end. */
-export const noFileReason = 'no file, but a pipe, a socket or a device'
-export const folderReason = 'no file, but a folder'
+export const noFileReason = 'not a file, but a pipe, a socket or a device'
+export const folderReason = 'not a file, but a folder'
 export const danglingReason = 'a symbolic link that leads nowhere'
 
 /** An entry of a folder, and its path. */

@@ -14,7 +14,7 @@ export function shownUrl(url: string): string {
 export function ensureTrusted(url: string, insecure: boolean): void {
   const parsed = URL.canParse(url) ? new URL(url) : null
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
-    throw new CkptError('usage', `${url}: no web address`, { hint: 'as in https://example.org/model.ckpt' })
+    throw new CkptError('usage', `${url}: not a web address`, { hint: 'as in https://example.org/model.ckpt' })
   }
   if (parsed.username !== '' || parsed.password !== '') {
     throw new CkptError('usage', `${shownUrl(url)}: a name or a password in an address would end up in logs`, {

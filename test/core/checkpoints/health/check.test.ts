@@ -313,11 +313,11 @@ describe('what stands in the place of a file', () => {
     execFileSync('mkfifo', [join(root, 'CKPT+4/model.ckpt')])
     symlinkSync('/dev/zero', join(root, 'CKPT+5/model.ckpt'))
     write(root, { 'CKPT+6/model.ckpt/x': 'x' })
-    const noFile = { grade: 'corrupt', file: 'model.ckpt', reason: 'no file, but a pipe, a socket or a device' }
+    const noFile = { grade: 'corrupt', file: 'model.ckpt', reason: 'not a file, but a pipe, a socket or a device' }
     const folder = {
       grade: 'corrupt',
       file: 'model.ckpt',
-      reason: 'no file, but a folder, and a file in the other checkpoints',
+      reason: 'not a file, but a folder, and a file in the other checkpoints',
     }
     const { checkpoints } = await loadRun(storage, root)
     const looked = checkStructure(await measure(storage, checkpoints))

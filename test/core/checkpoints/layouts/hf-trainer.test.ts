@@ -180,8 +180,8 @@ describe('Hugging Face Trainer checkpoints', () => {
     symlinkSync('gone', join(root, 'checkpoint-1/vocab.json'))
     const [checkpoint] = (await loadRun(storage, root)).checkpoints
     expect(checkpoint?.health.findings).toEqual([
-      { grade: 'corrupt', file: 'config.json', reason: 'no file, but a folder' },
-      { grade: 'corrupt', file: 'generation_config.json', reason: 'no file, but a pipe, a socket or a device' },
+      { grade: 'corrupt', file: 'config.json', reason: 'not a file, but a folder' },
+      { grade: 'corrupt', file: 'generation_config.json', reason: 'not a file, but a pipe, a socket or a device' },
       { grade: 'partial', file: 'vocab.json', reason: 'a symbolic link that leads nowhere' },
     ])
     expect(checkpoint?.step).toBe(1)

@@ -360,7 +360,7 @@ describe('damaged Lightning checkpoints', () => {
     expect(await told((path) => mkdirSync(path))).toEqual([
       { grade: 'corrupt', reason: 'a folder, and none that Lightning saves' },
     ])
-    const noFile = [{ grade: 'corrupt', reason: 'no file, but a pipe, a socket or a device' }]
+    const noFile = [{ grade: 'corrupt', reason: 'not a file, but a pipe, a socket or a device' }]
     expect(await told((path) => execFileSync('mkfifo', [path]))).toEqual(noFile)
     expect(await told((path) => symlinkSync('/dev/zero', path))).toEqual(noFile)
     expect(await told((path) => writeFileSync(path, 'epoch=0-step=4.ckpt'))).toEqual([])

@@ -170,7 +170,7 @@ describe('SpeechBrain checkpoints', () => {
     expect(found.map(({ health }) => health.findings)).toEqual([
       [],
       ...[1, 2].map(() => [
-        { grade: 'corrupt', file: 'CKPT.yaml', reason: 'no file, but a pipe, a socket or a device' },
+        { grade: 'corrupt', file: 'CKPT.yaml', reason: 'not a file, but a pipe, a socket or a device' },
       ]),
     ])
   })

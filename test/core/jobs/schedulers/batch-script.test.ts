@@ -54,8 +54,8 @@ describe('a script for Slurm', () => {
   })
 
   it('is a shell script, or it is refused', () => {
-    expect(() => made('#!/usr/bin/python3\nprint(1)')).toThrow(/no shell script/)
-    expect(() => made('python train.py')).toThrow(/no shell script/)
+    expect(() => made('#!/usr/bin/python3\nprint(1)')).toThrow(/not a shell script/)
+    expect(() => made('python train.py')).toThrow(/not a shell script/)
   })
 })
 

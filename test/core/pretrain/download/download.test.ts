@@ -121,7 +121,7 @@ describe('a download', () => {
 
   it.each([
     ['to plain http elsewhere', 'http://models.example/x', 'plain http'],
-    ['to another protocol', 'file:///etc/passwd', 'no web address'],
+    ['to another protocol', 'file:///etc/passwd', 'not a web address'],
     ['to a password', 'https://u:p@models.example/x', 'password'],
   ])('is not led %s', async (_, location, why) => {
     const url = server.on('/model.ckpt', (_, response) => void response.writeHead(302, { location }).end())

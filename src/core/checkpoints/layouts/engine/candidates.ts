@@ -145,7 +145,7 @@ export async function listCandidates(
 }
 
 const noneOdd: ReadonlyMap<string, Finding> = new Map()
-const pipeFinding: Finding = { grade: 'corrupt', reason: 'no file, but a pipe, a socket or a device' }
+const pipeFinding: Finding = { grade: 'corrupt', reason: 'not a file, but a pipe, a socket or a device' }
 
 /** Adds what is in the folders within that some form looks into. */
 async function lookBelow(
