@@ -50,7 +50,7 @@ function programOf({ root, version, build }: Installation): Program {
 /** Short names that fingers know from elsewhere; `static aliases` of the command tells them to help and completion. */
 const aliases: Readonly<Record<string, keyof typeof loadCommand>> = { ls: 'list' }
 
-/** True where what was typed as a command is none, which is told. */
+/** True where what was typed as a command is none, which is reported. */
 async function tellUnknown(argv: readonly string[]): Promise<boolean> {
   const { tellUnknownCommand, unknownCommand } = await import('./cli/unknown-command.js')
   const unknown = unknownCommand(argv, Object.keys(loadCommand))

@@ -1,4 +1,4 @@
-/** How an error is told: in words on stderr, or as a document on stdout with --json. */
+/** How an error is reported: in words on stderr, or as a document on stdout with --json. */
 import { CkptError, exitStatusOf, type ErrorCode } from '../core/errors.js'
 import { namesWithin } from '../core/choosing/expression/index.js'
 import { SeveralRunsError } from '../core/checkpoints/layouts/index.js'

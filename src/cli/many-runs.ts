@@ -121,7 +121,7 @@ export abstract class ManyRunsCommand<T extends Description> extends BaseCommand
     throw new CkptError('refused', 'nothing was removed')
   }
 
-  /** Run by run under its lock; what failed is told, and is in `leftAlone` too. */
+  /** Run by run under its lock; what failed is reported, and is in `leftAlone` too. */
   private async applyMany(
     plans: ManyPlans,
     choices: ManyChoices,
@@ -141,7 +141,7 @@ export abstract class ManyRunsCommand<T extends Description> extends BaseCommand
     process.exitCode = exitStatusOf.partial
   }
 
-  /** Exactly what was shown, under the run's lock: what has changed since stays, and is told. */
+  /** Exactly what was shown, under the run's lock: what has changed since stays, and is reported. */
   private async applyOne({ run: { path }, plan, written }: PlannedRun, choices: ManyChoices): Promise<CarriedOut> {
     const { trash, state: stateDirectory } = choices
     return this.locked(path, { wait: choices.wait, state: stateDirectory }, async () => {

@@ -67,7 +67,7 @@ export class Reporter {
   }
 
   /**
-   * The same for a search for runs. A folder that cannot be listed is told once and ends nothing; the exit status is
+   * The same for a search for runs. A folder that cannot be listed is reported once and ends nothing; the exit status is
    * then that of something partly done.
    */
   readonly walk = async <T>(

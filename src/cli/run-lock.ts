@@ -38,7 +38,7 @@ export const lockOptions =
     ...(signal === undefined ? {} : { signal }),
   })
 
-/** Runs `work` under the run's lock; where the state folder cannot be written, without one, which is told. */
+/** Runs `work` under the run's lock; where the state folder cannot be written, without one, which is reported. */
 export const withRunLock =
   (changer: Changer, storage: () => Storage) =>
   async <T>(

@@ -25,7 +25,7 @@ export interface Serving {
   readonly onServed: (url: string) => void
 }
 
-/** Milliseconds between two looks: what is new is told within two seconds. */
+/** Milliseconds between two looks: what is new is reported within two seconds. */
 const interval = 500
 /** Looking for runs takes at most this part of the time. */
 const share = 0.1
@@ -161,7 +161,7 @@ class LiveReport {
     return now.join('\n') !== this.#runs.join('\n')
   }
 
-  /** What was there stays to be seen; the same trouble is told once. */
+  /** What was there stays to be seen; the same trouble is reported once. */
   #tellTrouble(error: unknown): News | null {
     if (!(error instanceof CkptError)) throw error
     const text = error instanceof StorageError ? reasonOf(error) : error.message

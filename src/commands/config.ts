@@ -15,7 +15,7 @@ export default class Config extends BaseCommand<typeof Config> {
   static override summary = 'Show which settings hold for a run, and where each comes from'
   static override description = `Every flag of COMMAND, with the value that it has where it is not typed: from ckpt.yaml in the run or above it, from
 your own settings, from the environment, or the built-in default; then the hooks. Without COMMAND, of every command
-that has settings here. The files are read whole, and a mistake in them is told with its line (docs/configuration.md).`
+that has settings here. The files are read whole, and a mistake in them is reported with its line (docs/configuration.md).`
   static override examples = [
     { description: 'what a prune of this run would go by', command: '<%= config.bin %> config exp/save prune' },
     { description: 'all that files say', command: '<%= config.bin %> config exp/save' },

@@ -99,7 +99,7 @@ mends it. Exit status 4 when the run has a problem.`
     return bytes === 0 || folder === null ? '' : ` in ${printable(folder)}; ckpt doctor --clear-cache deletes it`
   }
 
-  /** Why there is none, for people, where that is not for want of checkpoints. */
+  /** Why there is none, for people, where it is not for lack of checkpoints. */
   private unopened: string | null = null
 
   /** Null where no run is, or which is meant is not clear: the machine can be looked at all the same. */

@@ -83,7 +83,7 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
     })
   }
 
-  /** Null where the policy cannot be asked of the run, which is told. */
+  /** Null where the policy cannot be asked of the run, which is reported. */
   private async freed(storage: ReadStorage, run: Run, request: PruneRequest): Promise<number | null> {
     const context = {
       now: this.now(),

@@ -105,7 +105,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     return runs
   }
 
-  /** The best of each run, the best of all first. A run of which nothing is whole is told, and does not stop the others. */
+  /** The best of each run, the best of all first. A run of which nothing is whole is reported, and does not stop the others. */
   private async ofEachRun(
     runs: readonly Run[],
     path: string,
@@ -139,7 +139,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   /** What the framework says of its own best, where that is not what people think. */
   private tellOfBest({ orders }: Query, ordered: readonly Checkpoint[]): void {
     for (const absent of describeAbsentBest(ordered)) this.alert(printable(absent))
-    // Of orders that were named it is told already.
+    // Of orders that were named it is reported already.
     if (orders.length > 0) return
     for (const contradiction of describeContradictions([], ordered)) this.alert(printable(contradiction))
   }
@@ -155,7 +155,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     })
   }
 
-  /** The first --num that pass --verify; those passed over are told. */
+  /** The first --num that pass --verify; those passed over are reported. */
   private async takeSound(ranked: readonly Checkpoint[], siblings: readonly Checkpoint[]): Promise<Checkpoint[]> {
     const { num, verify } = this.flags
     const found: Checkpoint[] = []

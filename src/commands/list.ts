@@ -242,7 +242,7 @@ Exit status 3 when nothing matches.`
     }
   }
 
-  /** Of a checkpoint that was pinned and is gone it is told once. */
+  /** Of a checkpoint that was pinned and is gone it is reported once. */
   private async pins(run: Run): Promise<ReadonlyMap<string, Pin>> {
     return this.orNone(async () => {
       const pins = await pinsOf(this.storage, run, { stateDirectory: this.flags.state })
@@ -261,7 +261,7 @@ Exit status 3 when nothing matches.`
     return this.orNone(() => setAsideReasons(this.storage, run, { stateDirectory: this.flags.state }))
   }
 
-  /** What ckpt remembers of a run; where that cannot be read nothing, which is told. */
+  /** What ckpt remembers of a run; where that cannot be read nothing, which is reported. */
   private async orNone<T>(recall: () => Promise<ReadonlyMap<string, T>>): Promise<ReadonlyMap<string, T>> {
     try {
       return await recall()

@@ -141,7 +141,7 @@ missing or NaN is a gap.`
     return runs
   }
 
-  /** Curves that have a point; a key that no run has is told. */
+  /** Curves that have a point; a key that no run has is reported. */
   private async curves(runs: readonly Run[], keys: readonly string[], axis: CurveAxis): Promise<Curve[]> {
     const found: Curve[] = []
     for (const run of runs) {

@@ -209,7 +209,7 @@ function readVariables(texts: readonly string[]): Variables {
   )
 }
 
-/** One that failed alone is told as it is; of several, what remains is listed. */
+/** One that failed alone is reported as it is; of several, what remains is listed. */
 function failureOf({ survey: { items }, loaded, unloaded, ...rest }: Pretraining): CkptError | null {
   const failed = [...rest.failed, ...unloaded]
   const [first, second] = failed

@@ -375,7 +375,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     this.note(`the plan is in ${file}; to do it: ckpt prune -r --apply ${file}`)
   }
 
-  /** What of the plans can still be done; what cannot is told, and told again when the rest was done. */
+  /** What of the plans can still be done; what cannot is reported, and told again when the rest was done. */
   private async planAgain(written: readonly WrittenPlan[]): Promise<ManyPlans> {
     const now = this.now()
     this.policy = `--apply ${this.flags.apply ?? ''}`

@@ -130,7 +130,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     if (run === null) for (const one of await neverFinished(this.storage, path)) this.tellPassedOver(one)
     const chosen = run === null ? null : await this.chooseStart(run, lone.fromNothing)
     const placed = chosen === null ? null : await this.putInto(chosen)
-    // What cannot be filled in is told before anything is moved.
+    // What cannot be filled in is reported before anything is moved.
     const filled = fillArguments(this.command, placed)
     const environment = jobEnvironment(process.env, placed)
     const nothing = { path, checkpoints: [] }

@@ -39,7 +39,7 @@ step, epoch and meta are then those of that checkpoint, else those of the newest
 the runs apart stand beside it; they can be asked for by name, in --columns, --where and --by: hp.NAME, or NAME where no key
 of the meta has that name. docs/many-runs.md says where they are read from.
 
-Symbolic links are not followed, and other file systems are left out. A folder that cannot be read is told, and the exit
+Symbolic links are not followed, and other file systems are left out. A folder that cannot be read is reported, and the exit
 status is then 6. Exit status 3 when there is no run, or none that matches.`
   static override examples = [
     { description: 'every run below this folder', command: '<%= config.bin %> runs' },

@@ -118,7 +118,7 @@ nothing; the new checkpoint always stays.`
     if (this.wantsJson) this.answer(document, () => '')
   }
 
-  /** Null where nothing asks for a prune. Mistakes are told before anything is saved. */
+  /** Null where nothing asks for a prune. Mistakes are reported before anything is saved. */
   private async policy(): Promise<PruneRequest | null> {
     const given = new Set(Object.keys({ ...policyFlags, ...selectionFlags }))
     const asked = Object.entries(this.flags).some(([name, value]) => given.has(name) && isGiven(value))

@@ -54,7 +54,7 @@ torch.save writes, or the index of a sharded model. SOURCE may also be a checkpo
 A transfer hook of ckpt.yaml for the source's key or name does it all instead (docs/configuration.md).
 
 Without --output, and with --dry-run, it reports and writes nothing. Shapes that differ, or nothing in common: exit
-status 5. When no name matches as it stands, prefixes that wrappers add are tried, and the one taken is told.`
+status 5. When no name matches as it stands, prefixes that wrappers add are tried, and the one taken is reported.`
   static override examples = [
     { description: 'what would match', command: '<%= config.bin %> transfer pretrained.safetensors new.safetensors' },
     {

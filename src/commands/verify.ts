@@ -150,7 +150,7 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     if (!('kind' in named)) return [{ run: named.run, which: [named.checkpoint] }]
     if (named.kind === 'run') return [{ run: named.run, which: null }]
     if (named.kind === 'checkpoint') return [{ run: named.run, which: [named.checkpoint] }]
-    // A file of another kind is told as such.
+    // A file of another kind is reported as such.
     const { run, checkpoint } =
       (await loneFile(this.storage, named.path)) ??
       (await openCheckpoint(this.storage, named.path, baseOf(argument), stateLocation))

@@ -93,7 +93,7 @@ read. A run that is not there yet is waited for.`
     const context = { query, patience: this.flags.patience, wait: pace.wait }
     await interruptible(async (signal) => {
       const watch = new RunWatch(this.storage, this.watching(root, signal))
-      // A mistake is told before anything is drawn.
+      // A mistake is reported before anything is drawn.
       const first = await watch.look({ ...context, now: this.now() })
       if (watch.runs.length === 0) this.note(`no run in ${printable(root)} yet: waiting for one`)
       const view = this.openView(root)

@@ -9,7 +9,7 @@ const writeOnly = 0o1
 /** Those of these paths (absolute) that some other process has open for writing, or something below. */
 export function heldForWriting(paths: readonly string[]): ReadonlySet<string> {
   const held = new Set<string>()
-  // What is told there has no links in it.
+  // What is reported there has no links in it.
   const real = new Map(paths.map((path) => [path, textOrNull(() => realpathSync(path)) ?? path]))
   for (const open of openForWriting()) {
     for (const [path, resolved] of real) if (open === resolved || open.startsWith(resolved + sep)) held.add(path)

@@ -19,7 +19,7 @@ export interface PageServerOptions {
   /** 0: one that is free. */
   readonly port: number
   readonly token: string
-  /** By path below the token: `` and `data.json`. A rejection is told as status 500. */
+  /** By path below the token: `` and `data.json`. A rejection is reported as status 500. */
   readonly answers: ReadonlyMap<string, () => Promise<Answer>>
   /** The path below the token whose readers get events. */
   readonly events: string

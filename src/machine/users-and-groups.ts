@@ -6,7 +6,7 @@ import { userInfo } from 'node:os'
 export interface People {
   /** The system's number of the user; null where it knows no users. */
   readonly user: number | null
-  /** Somebody beside the user and root belongs to the group, or that cannot be told. */
+  /** Somebody beside the user and root belongs to the group, or that is unknown. */
   readonly hasStrangers: (group: number) => boolean
 }
 

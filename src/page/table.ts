@@ -28,7 +28,7 @@ const pageSize = 100
 /** On paper there are no pages to turn. */
 const mostPrinted = 5000
 
-/** Only what is in the page is told: tables go with each news of a page that is served, and the window would keep them. */
+/** Only what is in the page is reported: tables go with each news of a page that is served, and the window would keep them. */
 for (const name of ['beforeprint', 'afterprint']) {
   window.addEventListener(name, () => {
     for (const table of document.querySelectorAll('div.table')) table.dispatchEvent(new Event(name))

@@ -66,7 +66,7 @@ export async function renderRunDiff(
   ]
 }
 
-/** Of many hyper-parameters those that both have; what is left out is told in lines below. */
+/** Of many hyper-parameters those that both have; what is left out is said in lines below. */
 function foldSettings(settings: readonly DifferentSetting[]): { rows: DifferentSetting[]; below: string[] } {
   const both = settings.filter(({ a, b }) => a !== undefined && b !== undefined)
   const more = both.length - mostRows

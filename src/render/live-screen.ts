@@ -46,7 +46,7 @@ export class LiveScreen {
 
 const style = /(\u001b\[[\d;]*m)/
 
-/** A line with styles in so many columns of a terminal. */
+/** A line with styles in that many columns of a terminal. */
 export function cutTo(line: string, columns: number): string {
   const parts = line.split(style)
   const width = parts.reduce((sum, part, index) => sum + (index % 2 === 0 ? displayWidth(part) : 0), 0)

@@ -60,7 +60,7 @@ export async function renderTable<Row>(
     .map((line) => line.trimEnd())
 }
 
-/** The same one line a row, for a screen of so many columns. */
+/** The same one line a row, for a screen of that many columns. */
 export function renderLines<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],

@@ -90,7 +90,7 @@ const indent = 8
 const gap = 2
 const leastCurve = 6
 
-/** A name in the room that `others` leave of so many columns; its beginning and its end at least. */
+/** A name in the room that `others` leave of that many columns; its beginning and its end at least. */
 function fitted(name: string, others: string, columns: number): string {
   return shortened(name, Math.max(leastName, columns - displayWidth(others)))
 }

@@ -76,7 +76,7 @@ describe.skipIf(isOneFile)('a working folder that has been deleted', () => {
     'recover -- true',
     'pin latest',
     'diff a b',
-  ])('is told: %s', async (command) => {
+  ])('is reported: %s', async (command) => {
     const { status, stdout, stderr } = await inside(`ckpt ${command}`)
     expect([status, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(/^error: the folder that you stand in has been deleted\nhint: .*\n$/m)

@@ -137,7 +137,7 @@ describe('a second order', () => {
     expect(await names(['find', run(), '--min', 'loss'])).toEqual(['CKPT+c'])
   })
 
-  it('decides who stays, and is told in the plan', async () => {
+  it('decides who stays, and is reported in the plan', async () => {
     const args = ['prune', run(), '--min', 'loss', '--then-max', 'acc', '--no-keep-recent', '--dry-run']
     const { keep } = await document<{ keep: { name: string; reasons: string[] }[] }>(args)
     expect(keep.find(({ name }) => name === 'CKPT+b')?.reasons).toEqual(['best by --min loss --then-max acc'])

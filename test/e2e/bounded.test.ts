@@ -98,7 +98,7 @@ describe('a hostile meta', () => {
 describe('a hostile log of the Trainer', () => {
   const state = (log: string) => ({ 'trainer_state.json': `{"global_step":200,"epoch":2.0,"log_history":[${log}]}` })
 
-  it('of 200,000 metrics is told as too many', async () => {
+  it('of 200,000 metrics is reported as too many', async () => {
     const run = trainer(state(JSON.stringify(Object.fromEntries(times(200_000, (i) => `k${i}`).map((k) => [k, 1])))))
     expect((await bounded('list', run)).stdout).toContain('its log has more than 20000 metrics')
     expect((await bounded('verify', run)).status).toBe(4)
@@ -125,7 +125,7 @@ describe('a hostile log of the Trainer', () => {
 })
 
 describe('a hostile index', () => {
-  it('of 200,000 shards that are not there is told in a few lines', async () => {
+  it('of 200,000 shards that are not there is reported in a few lines', async () => {
     const map = Object.fromEntries(times(200_000, (i) => `s${i}.safetensors`).map((shard, i) => [`w${i}`, shard]))
     const run = trainer({ 'model.safetensors.index.json': JSON.stringify({ weight_map: map }) })
     const got = await bounded('verify', run)

@@ -25,7 +25,7 @@ const [first, second, third] = [
 ] as const
 
 describe('a run of Lightning', () => {
-  it('has its best by what ModelCheckpoint judges by, and its copy is told as one', async () => {
+  it('has its best by what ModelCheckpoint judges by, and its copy is reported as one', async () => {
     const run = makeRun()
     expect((await ckpt(['find', 'best', run])).stdout).toBe(`${join(run, first)}\n`)
     const { stdout } = await ckpt(['list', run, '--columns', 'name,marks'])

@@ -98,7 +98,7 @@ describe('a repository', () => {
 })
 
 describe('a plan', () => {
-  it('with a mistake is told with its place', async () => {
+  it('with a mistake is reported with its place', async () => {
     const path = plan('collect_in: in\nloadable: {model: }\n')
     const { status, stderr } = await ckpt(['pretrain', path])
     expect(status).toBe(2)

@@ -76,7 +76,7 @@ describe('what a job can go on from', () => {
     expect((await ckpt(['recover', makeHfRun([{ step: 100 }])])).stderr).toBe('')
   })
 
-  it('is told by list, show, a filter and --json', async () => {
+  it('is reported by list, show, a filter and --json', async () => {
     const run = makeHfRun([{ step: 100 }, { step: 200, files: ['model.safetensors'] }])
     const { stdout } = await ckpt(['list', run, '--columns', 'name,resumable'])
     expect(stdout).toMatch(/checkpoint-200 +no \(no optimizer, no scheduler, no random state\)\ncheckpoint-100 +yes\n/)

@@ -24,7 +24,7 @@ async function trashOf(run: string): Promise<string[]> {
 }
 
 describe('a damaged checkpoint that the framework would take', () => {
-  it('is moved to the trash before the start, which is told with how to undo it', async () => {
+  it('is moved to the trash before the start, which is reported with how to undo it', async () => {
     const run = makeRun({ ...epochs(2), [nameOf(9)]: torn })
     const got = await start(run)
     expect(got).toMatchObject({ status: 0, stdout: `from ${nameOf(2)}\n` })

@@ -167,7 +167,7 @@ describe('an exit status', () => {
 })
 
 describe('the wait before a retry', () => {
-  it('is told, and lies between half of what it would be and all of it', async () => {
+  it('is reported, and lies between half of what it would be and all of it', async () => {
     const flags = '--back-off 400ms --max-back-off 600ms --min-uptime 0s'
     const { stderr } = await runJob(flags, 'exit 1')
     const waits = [...stderr.matchAll(/starting again in ([\d.]+) s \(attempt/g)].map(([, seconds]) => Number(seconds))

@@ -37,7 +37,7 @@ describe('--on-checkpoint', () => {
     expect((await shell('ls save', { cwd })).stdout).toBe('CKPT+ep003\n')
   })
 
-  it('that fails is told, and changes nothing', async () => {
+  it('that fails is reported, and changes nothing', async () => {
     const { cwd, status, stderr } = await runJob(`--on-checkpoint 'echo no room; exit 7'`, 'save 1')
     expect(status).toBe(0)
     expect(stderr).toContain('no room\nckpt: --on-checkpoint ended with exit status 7\n')

@@ -1,4 +1,4 @@
-/** Flags from ckpt.yaml: what holds, and what is told. */
+/** Flags from ckpt.yaml: what holds, and what is reported. */
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -88,7 +88,7 @@ describe('a flag in ckpt.yaml', () => {
     ['find:\n  by: "loss +"', ':2:7: ', undefined],
     ['find: {no-config: true}', ':1:8: "no-config" is not a flag of find', undefined],
     ['list:\n  all: true\n  limit: 2', undefined, undefined],
-  ])('with a mistake is told with its place: %j', async (text, place, hint) => {
+  ])('with a mistake is reported with its place: %j', async (text, place, hint) => {
     const { run, file } = withSettings(text)
     const { status, stderr } = await ckpt(['find', run])
     if (place === undefined) {
@@ -104,7 +104,7 @@ describe('a flag in ckpt.yaml', () => {
     ['trust: [/tmp]', 'line 1, column 9: trust stands in your own settings only', ':1:9: trust stands'],
     ['model: {layers: [1, 2', 'line 1, column ', ':1:'],
     [`find: {min: [WER]} # ${'x'.repeat(1 << 18)}`, '262165 bytes, and at most 262144', '262165 bytes'],
-  ])('that is none keeps reading commands from nothing, which is told: %.30s', async (text, reason, mistake) => {
+  ])('that is none keeps reading commands from nothing, which is reported: %.30s', async (text, reason, mistake) => {
     const { run, file } = withSettings(text)
     for (const command of ['list', 'find', 'recover']) {
       const { status, stderr } = await ckpt([command, run])
@@ -125,7 +125,7 @@ describe('a flag in ckpt.yaml', () => {
     ['run: {simulate: [boom@1s]}', ':1:18: --simulate takes what and when'],
     ['run: {stop-when: "epoch >"}', ':1:18: '],
     ['stalled: {min: WER, max: ACC, patience: 2}', ':1:21: max and min exclude each other'],
-  ])('of a job is told with its place before there is one: %j', async (text, place) => {
+  ])('of a job is reported with its place before there is one: %j', async (text, place) => {
     const { run, file } = withSettings(text)
     const { status, stderr } = await ckpt(['config', run])
     expect(status).toBe(2)

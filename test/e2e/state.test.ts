@@ -65,7 +65,7 @@ describe('a pin', () => {
     expect(remembered(run)).toEqual(['journal.jsonl'])
   })
 
-  it('of a checkpoint that is gone is told once, and holds again when it is back', async () => {
+  it('of a checkpoint that is gone is reported once, and holds again when it is back', async () => {
     const run = makeRun(epochs(3))
     const [oldest = ''] = namesIn(run)
     await ckpt(['pin', join(run, oldest)])

@@ -138,7 +138,7 @@ describe('ckpt average of NaN and of several dtypes', () => {
 })
 
 describe('a pattern that no name matches', () => {
-  it('is told by diff and average', async () => {
+  it('is reported by diff and average', async () => {
     const file = writeTensors(join(temporaryDirectory(), 'a'), [floats('w', [1], [1]), floats('v', [1], [1])])
     const told = async (command: string) =>
       (await ckpt([command, file, file, '--include', 'w', '--exclude', 'vv'])).stderr

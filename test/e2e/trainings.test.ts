@@ -71,7 +71,7 @@ describe('--training', () => {
 })
 
 describe('a unixtime in the future', () => {
-  it('is told, and its order stays', async () => {
+  it('is reported, and its order stays', async () => {
     const later = Date.now() / 1000 + 3 * 86_400
     const run = makeRun({ 'CKPT+a': `unixtime: ${later}\n`, 'CKPT+b': 'unixtime: 1000000\n' })
     const { stdout, stderr } = await ckpt(['find', run])

@@ -42,7 +42,7 @@ describe('arguments', () => {
     expect(await names(['find', run, ...where])).toEqual([nameOf(5)])
   })
 
-  it('one that is missing is told without advice on flags that take several values', async () => {
+  it('one that is missing is reported without advice on flags that take several values', async () => {
     const { status, stderr } = await ckpt(['diff', 'a'])
     expect(status).toBe(2)
     expect(stderr).toBe(
@@ -70,7 +70,7 @@ describe('arguments', () => {
     [['average'], 'RUN|FILE... is missing: ', 'usage: ckpt average RUN|FILE... [FLAGS]'],
     [['export', 'x'], '--into is missing', 'what it takes: ckpt export --help'],
     [['list', '--all', '--limit', '1'], '--all and --limit do not go together', 'what it takes: ckpt list --help'],
-  ])('%j is told in plain words, with what to do next', async (argv, message, hint) => {
+  ])('%j is reported in plain words, with what to do next', async (argv, message, hint) => {
     const { status, stderr } = await ckpt(argv)
     expect(status).toBe(2)
     const [first, second] = stderr.split('\n')
@@ -103,7 +103,7 @@ describe('arguments', () => {
     expect(stderr).toContain('hint: a run is the folder that checkpoints are saved into')
   })
 
-  it('a plan that is not there is told with what a plan is', async () => {
+  it('a plan that is not there is reported with what a plan is', async () => {
     const { status, stderr } = await ckpt(['pretrain', 'none.yaml'])
     expect(status).toBe(3)
     expect(stderr).toContain('hint: name a plan: a file in YAML')
@@ -234,9 +234,12 @@ describe('help', () => {
       '\\e[2Jx\\x9b is not a ckpt command',
       'ckpt --help shows what there is',
     ],
-  ])('an unknown command is told, with the nearest names, and exits with 127: %s', async (_, args, message, hint) => {
-    expect(await ckpt(args)).toEqual({ status: 127, stdout: '', stderr: `error: ${message}\nhint: ${hint}\n` })
-  })
+  ])(
+    'an unknown command is reported, with the nearest names, and exits with 127: %s',
+    async (_, args, message, hint) => {
+      expect(await ckpt(args)).toEqual({ status: 127, stdout: '', stderr: `error: ${message}\nhint: ${hint}\n` })
+    },
+  )
 
   it('and with --json as a document', async () => {
     const got = await ckpt(['lst', '--json'])
@@ -249,7 +252,7 @@ describe('help', () => {
     [['prune', '--dry-rn'], 'did you mean --dry-run?'],
     [['find', '--verify', 'dep'], 'did you mean deep?'],
     [['convert', 'x', '--to', 'toch'], 'did you mean torch?'],
-  ])('a mistyped flag or value is told with the nearest: %j', async (args, hint) => {
+  ])('a mistyped flag or value is reported with the nearest: %j', async (args, hint) => {
     const { status, stderr } = await ckpt(args)
     expect([status, stderr]).toEqual([2, expect.stringContaining(`hint: ${hint}`)])
   })

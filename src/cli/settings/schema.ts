@@ -1,6 +1,6 @@
 /**
  * What may stand in `ckpt.yaml`, as a JSON schema for editors (draft-07: the one that all of them know). It takes all
- * that is read, and refuses what is told as a mistake, as far as a schema can tell.
+ * that is read, and refuses what is reported as a mistake, as far as a schema can tell.
  */
 import { Parser } from '@oclif/core'
 import { placeholdersOf, steps, type Step } from '../../core/jobs/hooks/index.js'

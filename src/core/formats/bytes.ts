@@ -46,7 +46,7 @@ export class ByteWriter {
     return this.bytes.subarray(0, this.length)
   }
 
-  /** Room for so many; gives where it begins. It may give the bytes another home. */
+  /** Room for that many; gives where it begins. It may give the bytes another home. */
   private grow(count: number): number {
     const at = this.length
     this.length += count

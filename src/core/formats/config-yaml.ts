@@ -40,7 +40,7 @@ export interface Scalar {
   /** Null for what is not a boolean. */
   readonly boolean: boolean | null
   readonly position: FilePosition
-  /** The place of one character of the text; where that cannot be told, of the text. */
+  /** The place of one character of the text; where that is unknown, of the text. */
   readonly positionAt: (index: number) => FilePosition
 }
 

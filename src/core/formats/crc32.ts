@@ -39,7 +39,7 @@ function loadAddOn(): FastCrc32 | null {
   }
 }
 
-/** By the way that is fastest for so many bytes. */
+/** By the way that is fastest for that many bytes. */
 export function crc32(bytes: Uint8Array, previous: number): number {
   if (bytes.length >= worthLoading) return (fastCrc32()?.crc32 ?? crc32ByTable)(bytes, previous)
   return 'crc32' in zlib ? zlib.crc32(bytes, previous) : crc32ByTable(bytes, previous)
@@ -66,7 +66,7 @@ export function crc32ByTable(bytes: Uint8Array, previous: number): number {
 }
 
 /**
- * That of two parts one after the other, from theirs and the second's length in bytes: the first is moved up by so many
+ * That of two parts one after the other, from theirs and the second's length in bytes: the first is moved up by that many
  * bits, that is multiplied by x to the power of them (zlib, crc32.c, `crc32_combine_`).
  */
 export function combineCrc32(first: number, second: number, length: number): number {

@@ -273,7 +273,7 @@ function withName(error: unknown, name: string): unknown {
 }
 
 function tooMany(what: string): FormatError {
-  return new FormatError(`torch: ${what}; no model has so many, the file is made to be unreadable`)
+  return new FormatError(`torch: ${what}; no model has that many, the file is made to be unreadable`)
 }
 
 /** Most nodes are plain values, with nothing in them. */

@@ -16,7 +16,7 @@ import {
 import type { Storage } from '../storage/storage.js'
 
 /**
- * Runs `work` while holding the run's job lock. Where state cannot be written the job runs without, which is told: it
+ * Runs `work` while holding the run's job lock. Where state cannot be written the job runs without, which is reported: it
  * matters more. Throws CkptError `refused` when another job is running.
  */
 export async function holdingJob<T>(

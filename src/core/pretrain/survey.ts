@@ -62,7 +62,7 @@ export async function survey(plan: PretrainPlan, context: SourceContext, options
   const look = (loadable: Loadable, signal: AbortSignal) =>
     orFailed(loadable, () => new Surveyor(plan, loadable, { ...context, signal }, options).survey())
   const answers = await workThrough(wanted, isRemote, look, context.signal)
-  // Of several mistakes the first in the plan is told, whichever was found first.
+  // Of several mistakes the first in the plan is reported, whichever was found first.
   const mistake = answers.find((one) => 'error' in one && one.error instanceof ConfigError)
   if (mistake !== undefined && 'error' in mistake) throw mistake.error
   const items = answers.flatMap((one) => ('error' in one ? [] : [one]))

@@ -30,7 +30,7 @@ import { previewCheckpoint } from './save.js'
 export interface AverageRequest extends FileRequest {
   /** One run, or files and checkpoints in the order of their sum. */
   readonly what: readonly string[]
-  /** Of a run, so many, as the query ranks them; null for files and checkpoints. */
+  /** Of a run, the first N as the query ranks them; null for files and checkpoints. */
   readonly count: number | null
   readonly options: AverageOptions
 }

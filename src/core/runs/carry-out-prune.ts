@@ -26,7 +26,7 @@ export interface Going {
   readonly reasons: ReadonlyMap<string, string>
   /** To be remembered before anything goes. */
   readonly proof?: Proven | null
-  /** These were planned too and stay: they are told with the rest. */
+  /** These were planned too and stay: they are reported with the rest. */
   readonly refused?: readonly RemovalFailure[]
 }
 

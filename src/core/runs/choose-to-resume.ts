@@ -33,7 +33,7 @@ export interface ChooseRequest {
 export interface ChooseContext extends HealthOptions {
   /** Unix seconds. */
   readonly now: number
-  /** Resolves after so many milliseconds. */
+  /** Resolves after that many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
   readonly onPassedOver?: OnPassedOver
 }
@@ -76,7 +76,7 @@ export async function choose(
   return { checkpoint, passedOver, warnings: [...warnings, ...told] }
 }
 
-/** Weights alone come last, in their order: a job can begin with them, and not go on. A demoted one is told as that. */
+/** Weights alone come last, in their order: a job can begin with them, and not go on. A demoted one is reported as that. */
 function resumableFirst(ranked: readonly Checkpoint[]): Checkpoint[] {
   const isWeightsAlone = (one: Checkpoint) => one.demoted === undefined && !isResumable(one)
   return [...ranked.filter((one) => !isWeightsAlone(one)), ...ranked.filter(isWeightsAlone)]

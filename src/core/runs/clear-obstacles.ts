@@ -50,7 +50,7 @@ export interface Standing extends Obstacle {
 
 /**
  * `chosen` is null for a first start: nothing in the run was ever finished, and all of it goes. Throws CkptError
- * `refused` where something that is pinned would have to go. What cannot be done otherwise is told, and is not a reason
+ * `refused` where something that is pinned would have to go. What cannot be done otherwise is reported, and is not a reason
  * not to start.
  */
 export async function clearTheWay(

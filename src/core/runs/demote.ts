@@ -17,7 +17,7 @@ import { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from 
 import type { StateLocation } from './run-with-state.js'
 
 export interface DemoteRequest extends PruneRequest {
-  /** Only what is older than each of so many best may be demoted. */
+  /** Only what is older than each of this many best may be demoted. */
   readonly olderThanBest?: number | undefined
 }
 

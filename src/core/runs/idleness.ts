@@ -19,7 +19,7 @@ export interface Idleness {
   readonly lastWrite: number | null
   /** Null: no job ran under ckpt. */
   readonly lastJob: LastJob | null
-  /** The number of the user that the run's folder belongs to; null where it cannot be told. */
+  /** The number of the user that the run's folder belongs to; null where it is unknown. */
   readonly owner: number | null
 }
 

@@ -33,7 +33,7 @@ export interface ObstacleRequest {
 export interface ObstacleContext {
   /** Unix seconds. */
   readonly now: number
-  /** Resolves after so many milliseconds; one that does not wait is right when nobody is left to write. */
+  /** Resolves after that many milliseconds; one that does not wait is right when nobody is left to write. */
   readonly wait: (milliseconds: number) => Promise<void>
 }
 

@@ -34,7 +34,7 @@ interface Member {
 
 /**
  * The job that all of `runs` below `root` belong to. Where they are several jobs, the one whose recorded command is
- * `command` (none: nothing is started). Throws CkptError `refused` with the choice where that cannot be told.
+ * `command` (none: nothing is started). Throws CkptError `refused` with the choice where that is unknown.
  */
 export async function oneJobOf(
   storage: ReadStorage,
@@ -80,7 +80,7 @@ function relateMembers(a: Member, b: Member): Relation {
   return isContinued(a, b) || isContinued(b, a) ? 'same' : 'unknown'
 }
 
-/** A gap longer than so many times the usual one is not a continuation. */
+/** A gap longer than this many times the usual one is not a continuation. */
 const longestGap = 2
 
 /**

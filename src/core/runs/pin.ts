@@ -142,7 +142,7 @@ export async function takeGonePins(
       }),
     )
   } catch (error) {
-    // It cannot be remembered, so it is told again: better than never.
+    // It cannot be remembered, so it is reported again: better than never.
     if (!(error instanceof CkptError)) throw error
   }
   return untold

@@ -16,7 +16,7 @@ import { holding } from './holding.js'
 
 /**
  * Names the folder of `state` beside the run; where nothing can be written there, in the user's own state folder for
- * the run, which is told. Under the lock of `state`. Gives what takes the name back, null where it was there before.
+ * the run, which is reported. Under the lock of `state`. Gives what takes the name back, null where it was there before.
  * Throws CkptError `refused` where neither can be written, `damaged`.
  */
 export async function nameElsewhere(

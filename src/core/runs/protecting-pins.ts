@@ -62,7 +62,7 @@ export async function pinsElsewhere(
 interface FoundRecord {
   readonly path: string
   readonly record: PinRecord
-  /** What cannot be read of it is told and stops nothing. */
+  /** What cannot be read of it is reported and stops nothing. */
   readonly isLenient?: boolean
 }
 

@@ -82,7 +82,7 @@ export interface PruneRequest {
 export interface PruneContext extends HealthOptions, StateLocation {
   /** Unix seconds. */
   readonly now: number
-  /** Resolves after so many milliseconds. */
+  /** Resolves after that many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
   /** Seconds east of UTC at a moment (Unix seconds). */
   readonly utcOffset: (time: number) => number

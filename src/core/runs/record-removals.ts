@@ -29,7 +29,7 @@ export interface Gone {
   readonly now: number
 }
 
-/** Under the run's lock. A journal that cannot be written is told, and undoes nothing. */
+/** Under the run's lock. A journal that cannot be written is reported, and undoes nothing. */
 export async function recordRemovals(
   storage: Storage,
   state: StateFolder,
@@ -42,7 +42,7 @@ export async function recordRemovals(
 }
 
 /**
- * Before anything goes: a kill amid it leaves at least that. Under the run's lock. That it cannot be written is told
+ * Before anything goes: a kill amid it leaves at least that. Under the run's lock. That it cannot be written is reported
  * when what went cannot be written either.
  */
 export async function recordIntent(

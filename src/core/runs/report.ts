@@ -32,7 +32,7 @@ const axes: readonly CurveAxis[] = ['step', 'epoch', 'time']
 
 export interface ReportRequest extends StateLocation {
   readonly verify: HealthLevel
-  /** What would stay by it is told; null: none is asked. */
+  /** What would stay by it is reported; null: none is asked. */
   readonly policy: PruneRequest | null
   /** Unix seconds. */
   readonly now: number

@@ -26,7 +26,7 @@ export async function withDemotions(storage: ReadStorage, run: Run, stateLocatio
 }
 
 /**
- * Null where the system refuses to show what ckpt remembers of the run, which is told: who only looks at the run, or goes
+ * Null where the system refuses to show what ckpt remembers of the run, which is reported: who only looks at the run, or goes
  * on from it, needs none of it. Whoever removes asks for the pins, and is refused.
  */
 export async function readIfAllowed<T>(

@@ -1,4 +1,4 @@
-/** Marking checkpoints from which starts bring nothing, and what that means to those who choose. */
+/** Marking checkpoints from which starts make no progress, and what that means for choosing. */
 import { timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { measure } from '../checkpoints/layouts/index.js'
 import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../changes/state/index.js'

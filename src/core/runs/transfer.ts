@@ -208,7 +208,7 @@ const effects: Readonly<Record<NameRule['flag'], string>> = {
   '--rename': 'it changes no name of the source',
 }
 
-/** A map file of another model has thousands: only these are told, for to look for the nearest takes its time. */
+/** A map file of another model has thousands: only these are reported, for to look for the nearest takes its time. */
 const mostTold = 10
 
 /** Rules that mean nothing in the source, and entries of the map that lead to nothing in the target. */

@@ -92,7 +92,7 @@ export function toPointed({ book, to }: BookChange): Pointed {
   return { file: basename(book.path), from: book.names, to }
 }
 
-/** The same, done. Under the run's lock. What could not be done is told, and its checkpoints have to stay. */
+/** The same, done. Under the run's lock. What could not be done is reported, and its checkpoints have to stay. */
 export async function keepBooks(
   storage: Storage,
   run: Run,

@@ -35,7 +35,7 @@ export interface VerifyRequest {
   /** Those to be graded; null for all of the run, and then the run's leftovers too. */
   readonly which: readonly Checkpoint[] | null
   readonly level: 'quick' | 'deep'
-  /** What looks damaged and is young is looked at a second time before it is told; left out: it is not. */
+  /** What looks damaged and is young is looked at a second time before it is reported; left out: it is not. */
   readonly again?: SettleOptions & StateLocation
   /** Look for tensors with values that are not finite. */
   readonly finite?: boolean

@@ -12,7 +12,7 @@ import { makeSweepSteps, type SweepAnswer, type SweepTask } from './bulk-read-lo
 
 /** Bytes of a file that one thread reads in one go. */
 const taskSize = 16 << 20
-/** Below so many bytes, threads take longer to start than they save. */
+/** Below this many bytes, threads take longer to start than they save. */
 const fewestForThreads = 32 << 20
 const mostThreads = 8
 /** Milliseconds between two looks at how far the threads are. */
@@ -204,7 +204,7 @@ function takeEarly(): Thread | undefined {
   return taken
 }
 
-/** As many as help with so many bytes. None where there is no CRC-32 that a thread can load. */
+/** As many as help with that many bytes. None where there is no CRC-32 that a thread can load. */
 function startThreads(bytes: number): Thread[] {
   const fast = bytes < fewestForThreads ? null : fastCrc32()
   const file = fast === null ? null : workerFile()

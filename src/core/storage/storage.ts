@@ -164,7 +164,7 @@ export interface StateRules {
   readonly heir: Heir | null
 }
 
-/** A file or folder, whatever its name has come to be. */
+/** A file or folder, whatever its name is now. */
 export interface Identity {
   readonly device: bigint
   readonly inode: bigint

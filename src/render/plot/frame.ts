@@ -9,7 +9,7 @@ export interface FrameOptions {
   readonly log: boolean
   /** Weight of what came before: 0 is none. */
   readonly smooth: number
-  /** About so many ticks. */
+  /** About that many ticks. */
   readonly ticks: { readonly x: number; readonly y: number }
 }
 

@@ -76,7 +76,7 @@ describe('JSON as Python writes it', () => {
     ['[1] x', 'JSON, line 1, column 5: expected the end of the text; found "x"'],
     ['[01]', 'JSON, line 1, column 3: expected "," or "]" in an array; found "1]"'],
     ["{'a': 1}", 'JSON, line 1, column 2: expected a key in double quotes; found "\'a\': 1}"'],
-  ])('%j is told with line and column', (text, message) => {
+  ])('%j is reported with line and column', (text, message) => {
     expect(() => parseJson(text)).toThrow(message)
   })
 

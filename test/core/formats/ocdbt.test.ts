@@ -31,7 +31,7 @@ describe('the tree of OCDBT', () => {
     expect(JSON.parse(Buffer.from(text).toString())).toMatchObject({ shape: [5, 8], dtype: '<f4' })
   })
 
-  it('that is cut or changed anywhere is told as such, and never ends otherwise', async () => {
+  it('that is cut or changed anywhere is reported as such, and never ends otherwise', async () => {
     for (let at = 0; at < manifest.length; at += 1) {
       const changed = Buffer.from(manifest)
       changed[at] = (changed[at] ?? 0) ^ 0x55
@@ -41,7 +41,7 @@ describe('the tree of OCDBT', () => {
     }
   })
 
-  it('with a node that is changed is told as such', async () => {
+  it('with a node that is changed is reported as such', async () => {
     const flip: ReadPlace = async (place) => {
       const bytes = Buffer.from(await read(place))
       bytes[40] = (bytes[40] ?? 0) ^ 1

@@ -149,7 +149,7 @@ describe('what is made to be looked at for long', () => {
   })
 })
 
-describe('a call is told as opaque, and no more', () => {
+describe('a call is reported as opaque, and no more', () => {
   it.each([
     '__main__ Net',
     'mypackage.io Reader',

@@ -29,7 +29,7 @@ describe('a broken text', () => {
       'WER: !!python/object/apply:numpy.core.multiarray.scalar\n- !!python/object/apply:numpy.dtype [f8]\n- !!binary QUI=\n',
       /a numpy float64 needs 8 bytes, and has 2$/,
     ],
-  ])('%j is told in one line with its place', async (text, message) => {
+  ])('%j is reported in one line with its place', async (text, message) => {
     const error: unknown = await parsePyYaml(text).catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(FormatError)
     expect((error as FormatError).message).toMatch(message)

@@ -128,7 +128,7 @@ describe('conditions', () => {
   })
 })
 
-describe('a mistake is told with its place', () => {
+describe('a mistake is reported with its place', () => {
   it.each([
     ['loadable: {}', '1:1: "loadable" is not a key of a plan', 'did you mean loadables?'],
     ['loadables: [lm]', '1:12: loadables holds no keys', ''],

@@ -198,7 +198,7 @@ describe('a folder', () => {
     ])
   })
 
-  it('that lacks a file is told with the nearest name; the others are collected', async () => {
+  it('that lacks a file is reported with the nearest name; the others are collected', async () => {
     const outcome = await pretrain(`${plan('copy')}\npaths: {lm: pretrained/ln.ckpt}`)
     expect(errors(outcome)).toEqual([['not-found', `${at('pretrained/ln.ckpt')}: there is no such file`]])
     expect(outcome.failed[0]?.error.hint).toBe('did you mean lm.ckpt?')
@@ -572,7 +572,7 @@ describe('a repository on a hub', () => {
     ['org/gated/lm.ckpt', null, 'system', /give access to those who ask/],
     ['org/asr@v9/lm.ckpt', 'hf_secret', 'not-found', /no such revision/],
     ['org/asr/ln.ckpt', 'hf_secret', 'not-found', /ln\.ckpt: there is no such file/],
-  ])('%s is told plainly', async (path, token, code, message) => {
+  ])('%s is reported plainly', async (path, token, code, message) => {
     const outcome = await pretrain(`collect_in: collected\nloadables: {lm: }\npaths: {lm: ${path}}`, {
       hub: { ...hub, token },
     })

@@ -30,7 +30,7 @@ describe('a source of tensors', () => {
     await expect(failing(`${path}.out`)).rejects.toMatchObject({ code: 'system' })
   })
 
-  it('that is not there, or is broken, is told as that', async () => {
+  it('that is not there, or is broken, is reported as that', async () => {
     const missing = openSafely(localStorage(), join(path, '..', 'other.safetensors'))
     await expect(missing).rejects.toMatchObject({ code: 'not-found' })
     await expect(openSafely(localStorage(), path)).rejects.toMatchObject({ code: 'damaged' })

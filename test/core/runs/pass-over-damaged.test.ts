@@ -50,7 +50,7 @@ describe('what the system refused to read', () => {
     })
   })
 
-  it('is told as such when it is passed over', async () => {
+  it('is reported as such when it is passed over', async () => {
     const told: [string, boolean][] = []
     const findings: Record<string, Finding[]> = { c: damage, b: [refused] }
     await firstWhole(

@@ -1,4 +1,4 @@
-/** What ckpt remembers of a run may be unreadable: it is told, and no pin is void for that. */
+/** What ckpt remembers of a run may be unreadable: it is reported, and no pin is void for that. */
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openRun, planPrune } from '../../../src/core/runs/index.js'

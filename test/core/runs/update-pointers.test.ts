@@ -342,7 +342,7 @@ it("ESPnet's n best stay with the reason, and with another policy too", async ()
   ])
 })
 
-it("torchtune's shared state and fairseq's only copies are told as reasons", async () => {
+it("torchtune's shared state and fairseq's only copies are reported as reasons", async () => {
   const tune = await openRun(plain, copyOf('torchtune'))
   expect(tune.checkpoints.flatMap(({ name, neededFor }) => (neededFor === undefined ? [] : [name]))).toEqual([
     'epoch_1',

@@ -133,7 +133,7 @@ describe.each([
 describe('the space of a file system', () => {
   const storage = localStorage()
 
-  it('is told for each path, and for one that is not there', async () => {
+  it('is reported for each path, and for one that is not there', async () => {
     const [there, gone] = await storage.space([folder, join(folder, 'gone')])
     expect(there?.ok === true && there.value.total >= there.value.free && there.value.free > 0).toBe(true)
     expect(gone).toMatchObject({ ok: false, error: { errno: 'ENOENT' } })

@@ -148,7 +148,7 @@ async function rememberTime(storage: Storage, from: string, record: string, { co
   await folder.close()
 }
 
-/** What went is gone, whatever fails after it: that is told as something left over. */
+/** What went is gone, whatever fails after it: that is reported as something left over. */
 async function concluded(
   storage: Storage,
   folder: FolderHandle,
@@ -212,7 +212,7 @@ async function conclude(
 /**
  * Does what an interrupted demotion left to do; gives how many were finished and the bytes freed. Under the run's
  * lock only. Only what the record knows goes: a file saved anew under the name stays. One of which nothing had gone
- * is forgotten, and its checkpoint is whole. One that is not believed is told and changes nothing.
+ * is forgotten, and its checkpoint is whole. One that is not believed is reported and changes nothing.
  */
 export async function finishDemotions(
   storage: Storage,

@@ -47,7 +47,7 @@ export interface RemovalResult {
 
 /**
  * Removes exactly these checkpoints of the run. Each is looked at again just before: one that is no longer what was
- * planned stays and is told in `failed`.
+ * planned stays and is reported in `failed`.
  *
  * First every checkpoint leaves its name by one rename, into `deleting/` in the state folder, then the renames are
  * made durable, then the bytes go; so at any stop each is whole under its name, or gone. Where the state folder

@@ -26,7 +26,7 @@ export interface StartEntry {
   readonly host: string
   /** Of the process that was started; null where it could not be. */
   readonly pid: number | null
-  /** When that process started, in the system's own unit; null where that cannot be told. */
+  /** When that process started, in the system's own unit; null where that is unknown. */
   readonly started: string | null
   readonly job: JobName | null
 }

@@ -77,7 +77,7 @@ export class Journal {
     return (await readJournal(this.storage, this.state)).entries
   }
 
-  /** The job matters more than its journal: a full disk is told, and the entries count as known. */
+  /** The job matters more than its journal: a full disk is reported, and the entries count as known. */
   async add(...entries: readonly JournalEntry[]): Promise<void> {
     if (entries.length === 0) return
     this.known.push(...entries)

@@ -103,7 +103,7 @@ async function boxesIn(storage: Storage, { path, isHidden }: BoxFolder): Promise
     .map(({ name }) => join(path, name))
 }
 
-/** Unix seconds; null when it cannot be told. */
+/** Unix seconds; null when it is unknown. */
 async function newestTime(storage: Storage, path: string): Promise<number | null> {
   try {
     const tree = await readTree(storage, path)

@@ -39,7 +39,7 @@ export interface NewCheckpoint {
 export interface SaveOptions {
   /** How files given by their paths get in; copied when left out. */
   readonly placement?: Placement
-  /** Resolves after so many milliseconds. */
+  /** Resolves after that many milliseconds. */
   readonly wait: Wait
   /** Stands for `<parent of the run>/.ckpt/<run's name>`. */
   readonly stateDirectory?: string | undefined

@@ -40,7 +40,7 @@ export function demotionPath(state: StateFolder, name: string): string {
 }
 
 /**
- * By the checkpoint's name. A record that cannot be read, or cannot be ckpt's, is told and left out: it only explains
+ * By the checkpoint's name. A record that cannot be read, or cannot be ckpt's, is reported and left out: it only explains
  * what is missing, and nothing is deleted without it. Throws StorageError.
  */
 export async function readDemotions(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Demotion>> {

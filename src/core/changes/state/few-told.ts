@@ -2,7 +2,7 @@
 import type { ReadStorage } from '../../storage/storage.js'
 import type { RecordReader } from './record.js'
 
-/** Of so many records each is told; of the rest how many they are. */
+/** Records that are reported one by one; of the rest, the count. */
 const mostTold = 10
 
 export class FewTold implements RecordReader {

@@ -51,7 +51,7 @@ export async function removeGroupDrafts(storage: Storage, state: StateFolder): P
   if (await removeDraftsIn(storage, join(state.path, moving))) await removeEmpty(storage, state, moving)
 }
 
-/** What cannot be ckpt's is told and left out. Throws StorageError. */
+/** What cannot be ckpt's is reported and left out. Throws StorageError. */
 export async function readGroupMoves(storage: ReadStorage, state: StateFolder): Promise<GroupMove[]> {
   const misfit = 'a name or list is not one of a group that was moved'
   return readRecords(storage, join(state.path, moving), toMove, misfit)

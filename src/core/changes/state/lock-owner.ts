@@ -6,11 +6,11 @@ import { isPid, isText } from './schema.js'
 export interface Owner {
   readonly host: string
   readonly pid: number
-  /** When the process started, in a unit of the system's own; null where that cannot be told. */
+  /** When the process started, in a unit of the system's own; null where that is unknown. */
   readonly started: string | null
-  /** The id of the system's last boot; null where that cannot be told. */
+  /** The id of the system's last boot; null where that is unknown. */
   readonly boot: string | null
-  /** The namespace that the pid counts in (two containers on one machine have two); null where it cannot be told. */
+  /** The namespace that the pid counts in (two containers on one machine have two); null where it is unknown. */
   readonly namespace: string | null
   /** As typed, `ckpt prune`. */
   readonly command: string

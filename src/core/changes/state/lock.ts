@@ -24,9 +24,9 @@ export interface LockOptions {
   readonly processes: Processes
   /** Unix seconds. */
   readonly now: () => number
-  /** Resolves after so many milliseconds. */
+  /** Resolves after that many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
-  /** Calls back again and again, so many milliseconds apart, until what it gave is called. */
+  /** Calls back again and again, that many milliseconds apart, until what it gave is called. */
   readonly every: (milliseconds: number, call: () => void) => () => void
   /** Seconds to wait for another ckpt before giving up. */
   readonly patience: number
@@ -53,7 +53,7 @@ const asideSuffix = new RegExp(`^-${uuid}(?:-dead|-unreadable|-tidy)?$`)
 /** Seconds between two heartbeats, and of silence after which an owner elsewhere counts as dead. */
 const beatInterval = 10
 export const staleAfter = 120
-/** What dead ones left is cleared so many at a time: others may have put thousands there. */
+/** Leftovers of dead owners cleared at a time: others may have put thousands there. */
 const mostCleared = 100
 /** Milliseconds between two tries of the one whose turn is next, and of those behind it. */
 const retryInterval = 50
@@ -284,7 +284,7 @@ class LockAttempt {
     }
   }
 
-  /** Seconds since the owner's last heartbeat, by the file system's clock; null when that cannot be told. */
+  /** Seconds since the owner's last heartbeat, by the file system's clock; null when that is unknown. */
   private async silenceOf(beats: readonly string[]): Promise<number | null> {
     const paths = beats.length === 0 ? [this.lock] : beats.map((name) => join(this.lock, name))
     const [mine, ...theirs] = await this.storage.lstat([await this.touchCandidate(), ...paths])

@@ -14,7 +14,7 @@ export function recordPath(folder: string, name: string): string {
 }
 
 /**
- * What `parse` makes of each record; null where it cannot be one of ckpt's, which is told with `misfit` and left out.
+ * What `parse` makes of each record; null where it cannot be one of ckpt's, which is reported with `misfit` and left out.
  * None where the folder is not there. Throws StorageError.
  */
 export async function readRecords<T extends { readonly name: string }>(

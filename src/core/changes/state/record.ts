@@ -46,7 +46,7 @@ export async function readRecord(storage: RecordReader, path: string): Promise<J
   throw text.error
 }
 
-/** Null also for one that cannot be read, which is told. */
+/** Null also for one that cannot be read, which is reported. */
 export async function readRecordOrNull(storage: RecordReader, path: string): Promise<JsonObject | null> {
   try {
     return await readRecord(storage, path)

@@ -138,7 +138,7 @@ function withoutThose(structure: readonly Finding[], findings: readonly Finding[
   return structure.filter(({ grade, file }) => grade !== 'partial' || file === undefined || !told.has(file))
 }
 
-/** What the others have and is here too, but as no file, is told as what it is. */
+/** What the others have and is here too, but as no file, is reported as what it is. */
 function withoutThere(missing: readonly Finding[], contents: CheckpointFiles | undefined): readonly Finding[] {
   return missing.filter(({ file }) => contents?.files.every(({ name }) => name !== file) ?? true)
 }

@@ -136,7 +136,7 @@ async function inspectHandle(
 /** Enough for the signature that lies farthest in: tar's, at 257. */
 const longHead = 512
 
-/** Each member is looked into as a file of its own; what is wrong with one is told with its name. */
+/** Each member is looked into as a file of its own; what is wrong with one is reported with its name. */
 async function inspectTar(
   handle: ReadHandle,
   { name, path }: Pick<MeasuredFile, 'name' | 'path'>,

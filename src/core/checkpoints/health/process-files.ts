@@ -45,7 +45,7 @@ export function valueOf(node: PickleNode | undefined, key: string): PickleNode |
   return node.states.map((state) => valueOf(state, key)).find((value) => value !== undefined)
 }
 
-/** 0 to `count - 1`: of so many processes as there can be. */
+/** 0 to `count - 1`: for as many processes as there can be. */
 export function range(count: number): number[] {
   return Array.from({ length: Math.min(count, mostRanks) }, (_, index) => index)
 }

@@ -11,7 +11,7 @@ const recent = 3600
 export interface SettleOptions {
   /** Unix seconds. */
   readonly now: number
-  /** Resolves after so many milliseconds. */
+  /** Resolves after that many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
 }
 

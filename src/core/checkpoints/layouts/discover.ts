@@ -136,7 +136,7 @@ async function nearestThere(
   return dirname(path) === path ? { path, kind: 'folder' } : nearestThere(storage, dirname(path))
 }
 
-/** A checkpoint where a run was asked for is told as such. */
+/** A checkpoint where a run was asked for is reported as such. */
 async function refuseCheckpoint(storage: ReadStorage, path: string): Promise<void> {
   const run = dirname(path)
   if (run === path) return

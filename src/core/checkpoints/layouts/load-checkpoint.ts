@@ -65,7 +65,7 @@ async function runAt(storage: ReadStorage, base: string): Promise<Run | null> {
   try {
     return await loadRun(storage, base)
   } catch (error) {
-    // The argument was not found as a path; that there is no single run to look in either is told below.
+    // The argument was not found as a path; that there is no single run to look in either is reported below.
     if (error instanceof CkptError && (error.code === 'not-found' || error instanceof SeveralRunsError)) return null
     throw error
   }

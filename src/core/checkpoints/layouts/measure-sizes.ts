@@ -207,12 +207,12 @@ function goneFinding(file: MeasuredFile, error: StorageError | undefined): Findi
   return { grade: 'partial', file: file.name, reason }
 }
 
-/** Findings of one grade that are told one by one. */
+/** Findings of one grade that are reported one by one. */
 const mostTold = 100
 
 /**
  * All findings; of several about one file and of one grade the first, which is the most exact one known. Of very many
- * the first are told, and how many more there are.
+ * the first are reported, and how many more there are.
  */
 export function uniteFindings(...lists: readonly (readonly Finding[])[]): Finding[] {
   if (lists.every(({ length }) => length === 0)) return []

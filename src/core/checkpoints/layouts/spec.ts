@@ -32,7 +32,7 @@ export interface LayoutSpec {
   readonly pointers?: readonly PointerRule[]
   /** Where all that it logged lies, beside the tables that its facts come from. */
   readonly history?: readonly HistorySource[]
-  /** Which names may be the same state as another checkpoint of the run, and how that is told. Links always are. */
+  /** Which names may be the same state as another checkpoint of the run, and how that is reported. Links always are. */
   readonly copies?: CopyRule
   /** By which metric and in which direction the framework judges, as far as the facts of a checkpoint tell. */
   readonly judge?: (facts: Meta) => readonly (readonly [metric: string, direction: Direction])[]
@@ -132,7 +132,7 @@ export type Has =
   | { readonly beside: string | RegExp }
   | { readonly all: readonly Has[] }
   | { readonly not: Has }
-  /** What no other form can say; `says` is told by `ckpt layouts explain`. */
+  /** What no other form can say; `says` is reported by `ckpt layouts explain`. */
   | { readonly says: string; readonly test: (unit: Unit, io: LayoutIo) => Promise<boolean> }
 
 /** `zip` is any archive, `torch` one of torch's or its older stream; the rest are what they are called. */
@@ -190,7 +190,7 @@ export interface FactFile {
   readonly lazy?: boolean
   /** It is read only when this count is asked for and was not told: a small file of its own in each checkpoint. */
   readonly later?: 'step' | 'epoch'
-  /** Up to so many bytes are read (64 MB when left out). */
+  /** At most this many bytes are read (64 MB when left out). */
   readonly limit?: number
 }
 
@@ -201,7 +201,7 @@ export interface BytesSource {
   readonly file?: string | RegExp
   /** Throws FormatError. */
   readonly tell: (bytes: Uint8Array, unit: Unit, known: Meta) => Picked | Meta
-  /** Up to so many bytes are read (64 MB when left out). */
+  /** At most this many bytes are read (64 MB when left out). */
   readonly limit?: number
 }
 

@@ -139,7 +139,7 @@ class Walk {
     return this.options.isChanging === true ? null : outer
   }
 
-  /** Null where it cannot be read, which is told. */
+  /** Null where it cannot be read, which is reported. */
   private async readIgnoreFile(path: string, kind: EntryKind): Promise<string | null> {
     if (kind !== 'file') {
       this.options.onUnreadable?.(path, 'is not a regular file')

@@ -14,7 +14,7 @@ export interface RankedOrder {
 }
 
 export interface SpaceTarget {
-  /** All that stays has at most so many bytes. */
+  /** The most bytes that all that stays may have. */
   readonly maxTotal?: number | undefined
   /** So many bytes are free afterwards, `free` of them now. */
   readonly minFree?: { readonly bytes: number; readonly free: number } | undefined
@@ -34,7 +34,7 @@ export interface Policy {
   readonly narrowedBy?: string | undefined
   /** They rescue what the orders would let go. */
   readonly rules?: readonly Rule[]
-  /** Only those older than so many seconds may go. */
+  /** Only those older than this many seconds may go. */
   readonly olderThan?: number | undefined
   /** Goes on removing until it is met. */
   readonly space?: SpaceTarget | undefined

@@ -10,7 +10,7 @@ export interface Question {
   readonly where?: readonly Expression[]
   /** None means the newest first. */
   readonly order?: Order | undefined
-  /** At most so many; all, when left out. */
+  /** At most this many; all, when left out. */
   readonly count?: number | undefined
 }
 

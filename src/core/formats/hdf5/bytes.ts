@@ -28,7 +28,7 @@ export class Hdf5Source {
     const { byteLength } = this.source
     const isEndless = this.reads > leastReads + byteLength / 64 || this.bytes > leastBytes + byteLength
     if (isEndless || length > largestStructure) {
-      throw new FormatError(`hdf5: ${what} at byte ${position} of ${length} bytes: no file of weights has so much`)
+      throw new FormatError(`hdf5: ${what} at byte ${position} of ${length} bytes: no file of weights is that large`)
     }
     const bytes = await this.source.read(position, length)
     if (bytes.length === length) return new Hdf5Bytes(bytes, position, this.offsetSize, this.lengthSize)

@@ -1,6 +1,6 @@
 /**
  * What Python would run while it loads a pickle. A pickle is a program: it can call anything that can be imported
- * (CPython Lib/pickle.py, `find_class`, and `load_reduce`). Nothing of it is run here, but it is told.
+ * (CPython Lib/pickle.py, `find_class`, and `load_reduce`). Nothing of it is run here, but it is reported.
  */
 import { bounded, isDangerous, isDeep, nameOf, textOfName, type Name } from './danger.js'
 import type { PickleCalls } from './machine.js'
@@ -20,11 +20,11 @@ export interface PickleAudit {
 const harmless =
   /^(?:collections\.(?:OrderedDict|defaultdict|Counter|deque)|builtins\.(?:set|frozenset|bytearray|bytes|complex|slice|range|xrange|int|long|float|bool|str|unicode|list|tuple|dict|object)|copyreg\._reconstructor|copy_reg\._reconstructor|_codecs\.encode|numpy\.(?:_?core\.multiarray\.(?:_reconstruct|scalar)|_core\.numeric\._frombuffer|core\.numeric\._frombuffer|ndarray|dtype(?:s\.\w+)?|bool_?|u?int\d+|float\d+|complex\d+)|datetime\.(?:datetime|date|time|timedelta|timezone)|pathlib(?:\._local)?\.\w*Path|decimal\.Decimal|fractions\.Fraction|uuid\.UUID|argparse\.Namespace|types\.SimpleNamespace|torch\.(?:Size|device|Tensor|\w+Tensor|nn\.parameter\.(?:Parameter|Buffer)|serialization\._get_layout|_utils\._rebuild_\w+|_tensor\._rebuild_from_type_v2|tensor\._rebuild_from_type_v2|nn\.(?:modules|parallel)\.[\w.]+))$/
 
-/** Findings that are told. */
+/** Findings that are reported. */
 const mostTold = 100
-/** A file that has so many is known for what it is. */
+/** A file that has this many is known for what it is. */
 const mostFindings = 1000
-/** Opaque names that are told. */
+/** Opaque names that are reported. */
 const mostNames = 1000
 
 /** Stands for the opaque names that are not told. */

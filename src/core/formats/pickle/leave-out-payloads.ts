@@ -28,7 +28,7 @@ const shortest = 4096
 /** Of the thin pickle. */
 const mostBytes = 1 << 26
 
-/** How long what follows an opcode is: bytes, lines, or a length in so many bytes. */
+/** How long what follows an opcode is: bytes, lines, or a length in that many bytes. */
 type Follows = { readonly bytes: number } | { readonly lines: number } | { readonly prefix: number }
 
 const follows = new Map<number, Follows>([

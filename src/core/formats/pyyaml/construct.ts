@@ -10,7 +10,7 @@ import { DictBuilder } from './dict.js'
 import { constructScalar, implicitTag, resolvePlain, type ImplicitTag } from './scalars.js'
 import type { PyPair, PyValue } from './value.js'
 
-/** Aliases may repeat so many values; a bomb needs more, no real meta comes near. */
+/** Values that aliases may repeat; a bomb needs more, no real meta comes near. */
 const maxAliased = 100_000
 
 const maxMergeDepth = 100

@@ -39,7 +39,7 @@ export class TextWriter {
     this.#text += text
   }
 
-  /** Begins a line with so many blanks; the first one of a document is there already. */
+  /** Begins a line with that many blanks; the first one of a document is there already. */
   startLine(indent: number): void {
     if (this.#text !== '') this.#breakLine()
     this.append(' '.repeat(indent))

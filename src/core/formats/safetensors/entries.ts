@@ -24,7 +24,7 @@ export interface Entries {
 /** The name of the header's entry that is not a tensor. */
 export const metadataName = '__metadata__'
 const fieldNames = ['dtype', 'shape', 'data_offsets'] as const
-/** Findings of one kind that are told one by one; of the rest, the count. */
+/** Findings of one kind that are reported one by one; of the rest, the count. */
 const mostTold = 20
 
 /**

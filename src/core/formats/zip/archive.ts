@@ -34,7 +34,7 @@ export interface ZipEntry {
 /** Deflate makes no more than 1,032 bytes of one (zlib's technical notes). */
 const highestRatio = 1032
 /**
- * What all entries may unpack to: so much for each of their bytes, and this in any case. torch packs none, and numbers
+ * What all entries may unpack to: this much for each of their bytes, and this in any case. torch packs none, and numbers
  * that somebody else has packed shrink a little; 2 MB of zeros that are packed well would keep a reader busy for a minute.
  */
 const mostUnpacked = { ratio: 100, bytes: 1 << 26 }

@@ -75,7 +75,7 @@ async function readEnd(source: ByteSource, view: DataView, at: number): Promise<
   }
   const large = await readEnd64(source, at)
   if (large !== null) {
-    // One that points outside is told as that, and not only as different from the other.
+    // One that points outside is reported as that, and not only as different from the other.
     if (small.directoryOffset !== elsewhere32 && small.directorySize !== elsewhere32) {
       requireInside(small, at, source.byteLength)
     }

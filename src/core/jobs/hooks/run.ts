@@ -32,7 +32,7 @@ export interface HookEnd {
 /** Runs a process to its end, and all that it started. Never rejects. */
 export type RunProcess = (process: HookProcess) => Promise<HookEnd>
 
-/** Of its output, so many lines are told. */
+/** Lines of its output that are reported. */
 const shownLines = 20
 
 /**

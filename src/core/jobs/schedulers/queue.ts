@@ -33,7 +33,7 @@ export function parseQueue(text: string): readonly QueuedJob[] {
 
 /**
  * The job that the run's own journal names (`known`, by the id), that works in the run's folder or right above it, or
- * whose command names the run; null when there is none. A job that began elsewhere and names nothing cannot be told.
+ * whose command names the run; null when there is none. A job that began elsewhere and names nothing is unknown.
  */
 export function jobOfRun(jobs: readonly QueuedJob[], run: string, known: ReadonlySet<string>): QueuedJob | null {
   return (

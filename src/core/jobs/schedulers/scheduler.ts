@@ -15,7 +15,7 @@ export interface SchedulerJob {
   readonly isLeader: boolean
   /** It stands in a chain (`--dependency=afterany`): where the work is done already there is nothing to start. */
   readonly isChained: boolean
-  /** Unix seconds at which the time limit ends it; null when there is none, or it cannot be told. */
+  /** Unix seconds at which the time limit ends it; null when there is none, or it is unknown. */
   readonly endsAt: number | null
   /** The signal by which the scheduler says that the end is near; null when it was not asked to. */
   readonly warning: SignalName | null

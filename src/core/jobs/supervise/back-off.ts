@@ -8,7 +8,7 @@ export interface BackOff {
 }
 
 /**
- * Seconds before the retry after so many failures (from 1) without progress. Between half of the full time and all of
+ * Seconds before the retry after that many failures (from 1) without progress. Between half of the full time and all of
  * it, by `random` (from 0 to 1): of a hundred jobs that one outage ended not all come back at once.
  */
 export function backOff({ first, cap }: BackOff, failures: number, random: number): number {

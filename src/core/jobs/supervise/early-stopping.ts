@@ -2,11 +2,11 @@
 
 export interface Patience {
   readonly order: { readonly kind: 'min' | 'max'; readonly key: string }
-  /** Checkpoints in a row that bring nothing. */
+  /** Checkpoints in a row without improvement. */
   readonly checkpoints: number
   /** By how much a value must be better than the best before it. */
   readonly minDelta: number
-  /** The first so many checkpoints say nothing. */
+  /** Ignore the first N checkpoints. */
   readonly warmup: number
 }
 

@@ -37,7 +37,7 @@ export interface JobPlan extends StateLocation {
   readonly watch: readonly string[]
   /** Seconds between two looks at the run, which come less often where a look takes its time. */
   readonly interval: { readonly least: number; readonly most: number }
-  /** Starts from one checkpoint that bring nothing, after which the one before it is tried. */
+  /** Starts from one checkpoint without a new one, after which the one before it is tried. */
   readonly setAsideAfter: number
   readonly enough: Enough
   /** How a job is asked to end that may: by a signal, or by making this file (absolute). */

@@ -26,7 +26,7 @@ export interface LoneContext extends StateLocation {
   readonly now: () => number
   readonly command: readonly string[]
   readonly host: string
-  /** Resolves after so many milliseconds. */
+  /** Resolves after that many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
   /** Told once when it cannot be written down. */
   readonly onFailure: (message: string) => void
@@ -40,7 +40,7 @@ export class LoneStart {
     private readonly context: LoneContext,
   ) {}
 
-  /** `path` is absolute, as it was named. The job matters more than its journal: a failure is told. */
+  /** `path` is absolute, as it was named. The job matters more than its journal: a failure is reported. */
   static async open(storage: Storage, path: string, context: LoneContext): Promise<LoneStart> {
     const state = await stateFolderOf(storage, path, context.stateDirectory)
     let told = false

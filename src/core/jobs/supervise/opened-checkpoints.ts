@@ -9,7 +9,7 @@ import type { JobProcess, World } from './world.js'
 
 /** Seconds between two looks at the very beginning. */
 const leastInterval = 0.1
-/** Looks come so much less often as the job has run longer, and take at most such a part of the time. */
+/** The longer the job has run, the rarer the looks; they take at most this part of the time. */
 const part = 1 / 20
 
 export class OpenedCheckpoints {

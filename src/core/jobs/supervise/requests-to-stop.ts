@@ -79,7 +79,7 @@ export class RequestsToStop {
     return true
   }
 
-  /** Gives why there is to be no other start; null after so many seconds, or at the time limit's warning. */
+  /** Gives why there is to be no other start; null after that many seconds, or at the time limit's warning. */
   async waitToRestart(seconds: number): Promise<string | null> {
     const { world, chores, plan } = this.job
     const end = world.now() + seconds

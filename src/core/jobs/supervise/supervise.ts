@@ -265,7 +265,7 @@ class Supervisor {
     return (await this.isToRestart(decision.after)) ? null : outcome
   }
 
-  /** Waits so many seconds; false where somebody wants no other start, or the batch system makes it. */
+  /** Waits that many seconds; false where somebody wants no other start, or the batch system makes it. */
   private async isToRestart(after: number): Promise<boolean> {
     const why = await this.requests.waitToRestart(after)
     if (this.requests.isWarned && (await this.requeue())) return false

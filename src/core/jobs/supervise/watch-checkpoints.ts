@@ -9,7 +9,7 @@ import type { ReadStorage } from '../../storage/storage.js'
 export interface LookOptions {
   /** Unix seconds. */
   readonly now: number
-  /** Resolves after so many milliseconds. One that does not wait is right when nobody is left to write. */
+  /** Resolves after that many milliseconds. One that does not wait is right when nobody is left to write. */
   readonly wait: (milliseconds: number) => Promise<void>
   /** Also for what changes in place, and so without a trace in the run's folder. */
   readonly thorough: boolean
@@ -35,7 +35,7 @@ export class CheckpointWatch {
     this.known = new Map((await this.measured()).map((checkpoint) => [checkpoint.path, timeOf(checkpoint)]))
   }
 
-  /** Those that are whole and were not known, oldest first; each is told once. Costs one call while nothing changes. */
+  /** Those that are whole and were not known, oldest first; each is reported once. Costs one call while nothing changes. */
   async look(options: LookOptions): Promise<Checkpoint[]> {
     const stamp = await this.stamp()
     if (!options.thorough && stamp !== null && stamp === this.quiet) return []

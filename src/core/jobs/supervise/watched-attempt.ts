@@ -79,7 +79,7 @@ export class WatchedAttempt {
     return late
   }
 
-  /** Processes that were killed for want of memory: of its group since the start, of the machine since the last look. */
+  /** Processes that were killed because memory ran out: of its group since the start, of the machine since the last look. */
   oomKills(): { readonly group: number; readonly machine: number } {
     const { group, machine } = this.job.world.oomKills()
     return {

@@ -5,7 +5,7 @@ import type { ChildEnd, SignalName, Signals } from '../command/index.js'
 export interface JobProcess {
   /** Null where it could not be started. */
   readonly pid: number | null
-  /** When it started, in the system's own unit; null where that cannot be told. */
+  /** When it started, in the system's own unit; null where that is unknown. */
   readonly started: string | null
   /** In a session of its own: what a terminal sends to our group does not reach it. */
   readonly isApart: boolean
@@ -39,7 +39,7 @@ export interface OomKills {
 export interface World {
   /** Unix seconds. */
   readonly now: () => number
-  /** Resolves after so many milliseconds, or as soon as the signal aborts. */
+  /** Resolves after that many milliseconds, or as soon as the signal aborts. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>
   /** From 0 to 1. */
   readonly random: () => number

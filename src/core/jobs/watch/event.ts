@@ -19,7 +19,7 @@ export type WatchEvent = {
       /** Null where it is gone already. */
       readonly checkpoint: Checkpoint | null
     }
-  /** So many checkpoints in a row were no better. */
+  /** That many checkpoints in a row were no better. */
   | { readonly event: 'stalled'; readonly metric: string; readonly checkpoints: number; readonly best: Best }
   | { readonly event: 'job'; readonly job: JobState }
   /** Bytes that are free, and for how many more checkpoints as large as the newest that is. */

@@ -12,11 +12,11 @@ import { metricOf, orderFor, Readings, type WatchedRun } from './watched-run.js'
 
 export interface LookContext {
   readonly query: Query
-  /** So many checkpoints in a row that are no better count as a stall. */
+  /** Checkpoints in a row without a better one that count as a stall. */
   readonly patience: number
   /** Unix seconds. */
   readonly now: number
-  /** Resolves after so many milliseconds. */
+  /** Resolves after that many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
 }
 
@@ -29,7 +29,7 @@ export interface Surroundings {
 
 /** A new run is looked into this far: what is older nobody writes any more. */
 const lookedInto = 3
-/** Room for fewer checkpoints than this is told. */
+/** Room for fewer checkpoints than this is reported. */
 const littleRoom = 3
 
 export class RunMemory {
@@ -164,7 +164,7 @@ function identityOf(checkpoint: Checkpoint): string {
   return `${timeOf(checkpoint) ?? ''} ${checkpoint.modified ?? ''} ${checkpoint.size ?? ''}`
 }
 
-/** For how many checkpoints as large as the newest there is room; null where that cannot be told. */
+/** For how many checkpoints as large as the newest there is room; null where that is unknown. */
 export function roomOf(free: number | null, ordered: readonly Checkpoint[]): number | null {
   const size = ordered.find((one) => isSound(one) && one.size !== null)?.size ?? null
   return free === null || size === null || size === 0 ? null : Math.floor(free / size)

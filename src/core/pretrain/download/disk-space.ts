@@ -16,7 +16,7 @@ export class Room {
     private readonly path: string,
   ) {}
 
-  /** Why there is no room for so many more bytes; null where there is, or where that cannot be told. */
+  /** Why there is no room for that many more bytes; null where there is, or where that is unknown. */
   async shortFor(bytes: number): Promise<string | null> {
     const free = await this.free()
     if (free === null || bytes <= free) return null

@@ -107,7 +107,7 @@ function recordPath(path: string): string {
   return `${path}.json`
 }
 
-/** For a failure that is told anyway: what came so far is kept where that can be. */
+/** For a failure that is reported anyway: what came so far is kept where that can be. */
 export async function closeQuietly(partial: PartialFile): Promise<void> {
   try {
     await partial.close()

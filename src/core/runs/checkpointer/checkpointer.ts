@@ -37,9 +37,9 @@ export interface Surroundings {
   readonly now: () => number
   /** The local time of a moment (Unix seconds), as strftime's `%Y-%m-%d+%H-%M-%S`. */
   readonly localStamp: (time: number) => string
-  /** Resolves after so many milliseconds. */
+  /** Resolves after that many milliseconds. */
   readonly wait: Wait
-  /** Calls back again and again, so many milliseconds apart, until what it gave is called. */
+  /** Calls back again and again, that many milliseconds apart, until what it gave is called. */
   readonly every: LockOptions['every']
   /** This process and the others: whose is a lock, and does its owner live? */
   readonly processes: Processes

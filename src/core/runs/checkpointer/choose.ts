@@ -48,7 +48,7 @@ function descending(a: number, b: number): number {
 
 /** Which checkpoints stay. */
 export interface Keeping {
-  /** Each order keeps so many; 1 when left out. */
+  /** How many each order keeps; 1 when left out. */
   readonly numToKeep?: number | undefined
   /** Recency is one of the orders, unless false. */
   readonly keepRecent?: boolean | undefined

@@ -38,7 +38,7 @@ export class EpochCounter implements IterableIterator<number> {
 
 /** When a training is to stop early. */
 export interface StopperOptions {
-  /** Stops after so many epochs without improvement. */
+  /** Stops after this many epochs without improvement. */
   readonly limitToStop: number
   /** So many first epochs do not count. */
   readonly limitWarmup: number

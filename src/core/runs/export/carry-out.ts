@@ -186,7 +186,7 @@ async function lookAt(storage: Storage, path: string) {
   return stat.value
 }
 
-/** Bytes that are read before the next are told. */
+/** Bytes that are read before the next are reported. */
 const stride = 1 << 26
 
 /** `only`: nothing but this very file, whatever its name has come to lead to. */

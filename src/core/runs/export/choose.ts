@@ -26,7 +26,7 @@ export interface Chosen {
 
 /**
  * Throws CkptError: `usage` for a choice where there is none, `unreadable`, `damaged` for one that cannot be read or is not whole (with `verify` none
- * that is told only), and as `openRun` and `choose` do.
+ * that is reported only), and as `openRun` and `choose` do.
  */
 export async function chooseToExport(
   storage: ReadStorage,

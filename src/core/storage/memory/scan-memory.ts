@@ -151,7 +151,7 @@ export class ScanMemory {
     this.bytes -= bytes
   }
 
-  /** Where so many bytes may be added to what is remembered of the file; null where none may. */
+  /** Where that many bytes may be added to what is remembered of the file; null where none may. */
   private entryFor(path: string, stat: Stat, length: number): Entry | null {
     if (this.folder === null || this.isYoung(stat)) return null
     const known = this.entryOf(path, stat)

@@ -61,7 +61,7 @@ export async function measureTensor(data: TensorData, dtype: string, options: Me
 
 const capacity = 1 << 17
 
-/** Turns chunks of so many bytes in all into doubles; null for dtypes that are not plain numbers. */
+/** Turns chunks of that many bytes in all into doubles; null for dtypes that are not plain numbers. */
 function numbersOf(dtype: string, length: number): ((bytes: Uint8Array) => Generator<Float64Array>) | null {
   if (!isDtype(dtype) || dtype.startsWith('C') || !canCast(dtype, 'F64') || !canCast(dtype, 'U8')) return null
   const stride = bytesFor(dtype)

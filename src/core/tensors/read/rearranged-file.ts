@@ -239,7 +239,7 @@ async function* behind(chunks: AsyncIterable<Uint8Array>, skipped: number): Asyn
   }
 }
 
-/** What is put together on the way is held in memory to be turned round: up to so many bytes. */
+/** What is put together on the way is held in memory to be turned round: up to this many bytes. */
 const largestHeld = 1 << 28
 
 async function seekable(data: TensorData, { name }: TensorInfo): Promise<StorageBytes> {

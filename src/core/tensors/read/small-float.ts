@@ -95,7 +95,7 @@ function roundSubnormal(magnitude: number, dropped: number, rebias: number): num
   const exponent = magnitude >>> 23
   const mantissa = (magnitude & 0x7fffff) | (exponent === 0 ? 0 : 0x800000)
   const shift = dropped + (rebias >>> 23) + 1 - Math.max(exponent, 1)
-  // Below half of the smallest subnormal by so much that the shifts of 32-bit integers would wrap.
+  // So far below half of the smallest subnormal that the shifts of 32-bit integers would wrap.
   if (shift > 25) return 0
   const kept = mantissa >>> shift
   const rest = mantissa & ((1 << shift) - 1)

@@ -154,7 +154,7 @@ function keep(contents: TorchContents, listing: TensorListing, tensors: readonly
   }
 }
 
-/** Bytes of storages that no tensor has, and how many times what the tensors have, before they are told. */
+/** Bytes of storages that no tensor has, and how many times what the tensors have, before they are reported. */
 const leastUnused = 4096
 const leastTimes = 2
 
@@ -298,7 +298,7 @@ export function locationIn(tensor: TorchTensor): string {
   return [storage.key, first, dtype, shape.join('x'), steps.join('x'), conjugate, negative].join(' ')
 }
 
-/** A tensor's elements, row-major and little-endian, of so many bytes in all. */
+/** A tensor's elements, row-major and little-endian; `size` bytes in all. */
 export async function valuesIn(
   { storages, littleEndian }: Pick<TorchContents, 'storages' | 'littleEndian'>,
   tensor: TorchTensor,

@@ -59,7 +59,7 @@ export async function publishFile(storage: Storage, temporary: string, output: s
   await storage.syncDirectory(dirname(output))
 }
 
-/** A rename would replace a file that has come to be there meanwhile; a link does not. */
+/** A rename would replace a file that appeared there meanwhile; a link does not. */
 async function publishAnew(storage: Storage, temporary: string, output: string): Promise<void> {
   try {
     await storage.hardLink(temporary, output)

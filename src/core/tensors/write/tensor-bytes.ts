@@ -1,4 +1,4 @@
-/** The ways in which a tensor's bytes come to be. */
+/** The ways in which a tensor's bytes are made. */
 import { FormatError } from '../../errors.js'
 import { bitsOf, type Dtype } from '../../formats/safetensors.js'
 import type { CastLosses } from '../read/cast-losses.js'

@@ -1,4 +1,4 @@
-/** torch's archive as it comes to be: a pickle that describes an object, and the storages of its tensors. */
+/** torch's archive as it is written: a pickle that describes an object, and the storages of its tensors. */
 import { basename, extname } from 'node:path'
 import { CkptError } from '../../errors.js'
 import { idOf, itemsOf, writePickle, type PickleNode, type PicklePersistent } from '../../formats/pickle/index.js'

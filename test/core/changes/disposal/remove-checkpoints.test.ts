@@ -244,7 +244,7 @@ describe('what is no longer as planned', () => {
     },
   }
   for (const [what, { change, says }] of Object.entries(changes)) {
-    it(`stays and is told: ${what}`, async () => {
+    it(`stays and is reported: ${what}`, async () => {
       const run = makeRun(['CKPT+a', 'CKPT+b'])
       const checkpoints = named(run, 'CKPT+a', 'CKPT+b')
       const planned = await fingerprint(storage, checkpoints)
@@ -457,7 +457,7 @@ describe('what is in use or refused by the system', () => {
     expect(fs.readdirSync(join(run, '..'))).toEqual(['save'])
   })
 
-  it('is told with its path, does not keep the rest from going, and is finished by the next removal', async () => {
+  it('is reported with its path, does not keep the rest from going, and is finished by the next removal', async () => {
     const run = makeRun(['CKPT+a', 'CKPT+b', 'CKPT+c'])
     const busy = removingBy(storage, {
       unlink: async (path) => {
@@ -489,7 +489,7 @@ describe('what is in use or refused by the system', () => {
     expect(filesBelow(join(run, 'CKPT+a'))).toEqual(defaultFiles)
   })
 
-  it('is told under its own path when it cannot even leave its name', async () => {
+  it('is reported under its own path when it cannot even leave its name', async () => {
     const run = makeRun(['CKPT+a'])
     const busy: Storage = {
       ...storage,

@@ -257,7 +257,7 @@ describe('files', () => {
     expect(fs.readdirSync(out)).toEqual([])
   })
 
-  it('that cannot lose their old names are told, and the checkpoint is there', async () => {
+  it('that cannot lose their old names are reported, and the checkpoint is there', async () => {
     const { out, checkpoint } = place()
     const stuck: Storage = {
       ...storage,

@@ -100,7 +100,7 @@ describe('the state folder', () => {
     expect([...(await pinsOf(storage, place, {})).keys()].sort()).toEqual(['CKPT+a', 'CKPT+b'])
   })
 
-  it('that is not trusted may hold entries that are not pins: they are told, and hide none of the others', async () => {
+  it('that is not trusted may hold entries that are not pins: they are reported, and hide none of the others', async () => {
     const { run, state, storage, warnings } = scene()
     fs.mkdirSync(state, { recursive: true })
     fs.writeFileSync(join(state, 'pins.json'), `{"pins": [{"name": "../x"}, {"name": "CKPT+a"}]}`)
@@ -267,7 +267,7 @@ describe('what lies in the state folder', () => {
     })
   }
 
-  it('may be ten thousand records that are none: ten are told, and how many there are more', async () => {
+  it('may be ten thousand records that are none: ten are reported, and how many there are more', async () => {
     const { run, state, storage, warnings } = scene()
     for (const folder of ['demoted', 'trash']) {
       fs.mkdirSync(join(state, folder), { recursive: true })

@@ -166,7 +166,7 @@ describe('a torch zip', () => {
     )
   })
 
-  it('whose directory points outside is told with both numbers', async () => {
+  it('whose directory points outside is reported with both numbers', async () => {
     const lying = makeZip([{ name: 'm/data.pkl', data: Buffer.alloc(200) }], { directoryOffset: 12_345 })
     const root = makeRun({ 'model.ckpt': zip })
     writeFileSync(join(root, 'CKPT+2/model.ckpt'), lying)
@@ -307,7 +307,7 @@ describe('zeros that were never written', () => {
 })
 
 describe('what stands in the place of a file', () => {
-  it('is told as what it is, once', async () => {
+  it('is reported as what it is, once', async () => {
     const root = makeRun({ 'model.ckpt': zip })
     for (const name of ['CKPT+4', 'CKPT+5', 'CKPT+6']) write(root, { [`${name}/CKPT.yaml`]: 'unixtime: 1.0\n' })
     execFileSync('mkfifo', [join(root, 'CKPT+4/model.ckpt')])
@@ -346,7 +346,7 @@ describe('what stands in the place of a file', () => {
   })
 })
 
-it('bytes that were appended to a zip are told as such, not as a cut', async () => {
+it('bytes that were appended to a zip are reported as such, not as a cut', async () => {
   const root = makeRun({ 'model.ckpt': zip })
   appendFileSync(join(root, 'CKPT+3/model.ckpt'), Buffer.alloc(70_000, 1))
   expect(findingsOf(await grade(root, 'quick'), 'CKPT+3')[0]?.reason).toMatch(
@@ -459,7 +459,7 @@ describe('an index', () => {
     ])
   })
 
-  it('that is not there beside its shards is told, as are the shards that are not there', async () => {
+  it('that is not there beside its shards is reported, as are the shards that are not there', async () => {
     const files = (await findings({ [one]: safetensors(['a']) })).map((finding) => finding.file)
     expect(files).toEqual([two, 'model.safetensors.index.json'])
   })

@@ -118,7 +118,7 @@ async function gradeOf(root: string, name: string): Promise<string> {
   return graded?.health.grade ?? 'not found'
 }
 
-/** Does each to each file, and puts it back; what stays whole and is not named as optional is told. */
+/** Does each to each file, and puts it back; what stays whole and is not named as optional is reported. */
 async function unnoticed(root: string, name: string, optional: Optional): Promise<string[]> {
   const [checkpoint] = (await findRuns(storage, root))
     .flatMap(({ checkpoints }) => checkpoints)

@@ -118,7 +118,7 @@ describe('a file of weights by itself', () => {
     ['error.safetensors.gz', gzipSync('{"error": "not found"}'), /what is packed: this is a JSON document/],
     ['zip.safetensors', torchFile, /a zip archive, as torch\.save writes them, and not safetensors/],
     ['zeros.bin', new Uint8Array(5000), /all zero/],
-  ])('that is not is told with the cause: %s', async (name, bytes, reason) => {
+  ])('that is not is reported with the cause: %s', async (name, bytes, reason) => {
     const [grade, ...findings] = await gradeOf(write(name, bytes))
     expect(grade).toBe('corrupt')
     expect(findings.join()).toMatch(reason)
@@ -141,13 +141,13 @@ describe('a file of weights by itself', () => {
     },
   )
 
-  it('whose second half is zero, from amid a tensor on, is told with the place', async () => {
+  it('whose second half is zero, from amid a tensor on, is reported with the place', async () => {
     const zeros = safetensors({ a: 300, b: 300 }, (at) => (at < 250 ? 1.5 : 0))
     const [grade, finding = ''] = await gradeOf(write('m.safetensors', zeros), 'quick')
     expect([grade, finding]).toEqual(['corrupt', expect.stringMatching(/^bytes \d+ to \d+, its end, are all zero/)])
   })
 
-  it('of NumPy or GGUF that ends in zeros from amid an array on, with a sector, is told with the place', async () => {
+  it('of NumPy or GGUF that ends in zeros from amid an array on, with a sector, is reported with the place', async () => {
     const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4096,), }"
     const array = Buffer.alloc(128 + 4 * 4096)
     array.write('\x93NUMPY\x01\x00', 0, 'latin1')

@@ -10,7 +10,7 @@ function saved(name: string, time: number, keys: readonly string[], meta: Record
 const all = ['brain', 'model', 'optimizer']
 
 describe('a save by two processes at once', () => {
-  it('leaves one with a part of it, which is told with what it lacks', () => {
+  it('leaves one with a part of it, which is reported with what it lacks', () => {
     const found = findPartSaves([saved('a+00', 10, all), saved('a+01', 10.4, ['model'])])
     expect([...found]).toEqual([
       [

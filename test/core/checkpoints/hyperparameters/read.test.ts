@@ -92,7 +92,7 @@ describe('hyper-parameters', () => {
     expect(await parametersOf(run)).toEqual({ lr: 0.1, 'opt/name': 'adam', amp: true })
   })
 
-  it('of MLflow are short: a large file is told and not read', async () => {
+  it('of MLflow are short: a large file is reported and not read', async () => {
     const run = write(makeFolder(), {
       'mlruns/1/a/artifacts/save/CKPT+1/CKPT.yaml': meta,
       'mlruns/1/a/meta.yaml': 'run_name: x\n',
@@ -132,7 +132,7 @@ describe('hyper-parameters', () => {
       `a: &a [1,1,1,1,1,1,1,1,1]\n${Array.from({ length: 9 }, (_, i) => `${'bcdefghij'[i]}: &${'bcdefghij'[i]} [${Array(9).fill(`*${'abcdefghi'[i]}`).join(',')}]`).join('\n')}\n`,
       /./,
     ],
-  ])('of a file that is %s are told as unread, and the others hold', async (_, text, reason) => {
+  ])('of a file that is %s are reported as unread, and the others hold', async (_, text, reason) => {
     const path = speechbrain({ 'hyperparams.yaml': text, 'args.json': '{"lr": 1}' })
     const { all, unread } = await readHyperParameters(storage, await loadRun(storage, path))
     expect([...all.keys()]).toEqual(['lr'])

@@ -240,7 +240,7 @@ describe('a mistake in layouts', () => {
       'layouts:\n  - {name: o, checkpoint: a/, members: ["{checkpoint}", "{checkpoint}.opt"]}',
       '/exp/ckpt.yaml:2:57: a checkpoint that is a folder has no other members than what is in it',
     ],
-  ])('%j is told with its place', (text, message) => {
+  ])('%j is reported with its place', (text, message) => {
     expect(mistake(text)).toBe(message)
   })
 })

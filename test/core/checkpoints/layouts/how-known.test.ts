@@ -11,7 +11,7 @@ describe('by what a checkpoint is known', () => {
     ['torch_plain', 'it is a state dict or a module (torch.save)'],
     ['tf_checkpoint', 'it has a name like *.index and has a name like *.data-<number>-of-<number>'],
     ['lightning', 'what lies inside of it'],
-  ])('is told for %s', async (framework, reason) => {
+  ])('is reported for %s', async (framework, reason) => {
     const [run] = await findRuns(localStorage(), join(fixtures, 'frameworks', framework, 'run'))
     const [first] = run?.checkpoints ?? []
     expect(first).toBeDefined()

@@ -157,7 +157,7 @@ describe('an unknown key', () => {
     if (found !== undefined && text !== undefined) expect(describeUnknownKey(found)).toBe(text)
   })
 
-  it('cannot be told of no checkpoints', () => {
+  it('is unknown of no checkpoints', () => {
     expect(unknownKeys(['x'], [])).toEqual([])
   })
 })

@@ -52,7 +52,7 @@ describe('a hook', () => {
     expect(await make(at)).toBe(`${at.folder}\n`)
   })
 
-  it('that fails is told with its place, the command as it was run, its status and its output', async () => {
+  it('that fails is reported with its place, the command as it was run, its status and its output', async () => {
     const error = await failureOf(String.raw`save: "echo out; echo err >&2; exit 7", shell: true`)
     expect([error.code, error.exitStatus]).toEqual(['hook-failed', 1])
     expect(error.message).toMatch(
@@ -62,7 +62,7 @@ describe('a hook', () => {
     expect(quiet.message).toMatch(/failed with exit status 1: false '\/.*a file; rm \*'\n {2}\(it printed nothing\)$/)
   })
 
-  it('that prints much is told with the last lines', async () => {
+  it('that prints much is reported with the last lines', async () => {
     const { message } = await failureOf('save: "seq 1 50000; exit 1", shell: true')
     expect(message.split('\n')).toHaveLength(22)
     expect(message).toMatch(/the last 20 lines\n {2}49981\n[^]*\n {2}50000$/)

@@ -212,7 +212,7 @@ describe('a requeue', () => {
     expect(entries().at(-1)?.what).toBe('requeue')
   })
 
-  it('that fails is told, and the job starts again where it is', async () => {
+  it('that fails is reported, and the job starts again where it is', async () => {
     const system = batchOf()
     system.obeys = false
     const { play, started, told } = under(system)

@@ -70,7 +70,7 @@ describe('an end is', () => {
     expect(told.at(-1)).toBe('failed with exit status 64 after 60 s; exit status 64 is not retried')
   })
 
-  it('a wish to be started again for a status that is told so, without a batch system too', async () => {
+  it('a wish to be started again for a status that is reported so, without a batch system too', async () => {
     const { play, entries, environments } = scene({ requeueOn: new Set([99]) })
     expect(await play([exits(99), exits(0)])).toMatchObject({ status: 0 })
     expect(endings(entries())).toEqual(['requeue', 'done'])

@@ -106,7 +106,7 @@ describe('a download', () => {
     },
   )
 
-  it('that is too large for the disk is told before it comes', async () => {
+  it('that is too large for the disk is reported before it comes', async () => {
     const size = 999_999_999_999_999
     const url = server.on('/model.ckpt', (_, response) => {
       response.writeHead(200, { 'content-length': String(size) }).write('x')
@@ -258,7 +258,7 @@ describe('what a server says of a file', () => {
       { digest: { algorithm: 'git', value: '0'.repeat(40) } },
       /git hash is ce013625030ba8dba906f756967f9e9ca394464a, and 0{40} was expected/,
     ],
-  ])('%s is told with both values, and nothing is kept', async (_, served, more, message) => {
+  ])('%s is reported with both values, and nothing is kept', async (_, served, more, message) => {
     const url = server.on('/model.ckpt', served)
     await expect(fetched(remote(url, more))).rejects.toMatchObject({
       code: 'damaged',
@@ -314,7 +314,7 @@ describe('a server that is busy', () => {
     expect(waited).toEqual([1000, 7000, 60_000])
   })
 
-  it('is told before each further try', async () => {
+  it('is reported before each further try', async () => {
     const url = server.on('/a', (_, response) => void response.writeHead(503).end())
     const told: string[] = []
     const telling: Network = { ...network, onRetry: (what) => void told.push(what) }
@@ -420,7 +420,7 @@ describe('no connection', () => {
     ['DEPTH_ZERO_SELF_SIGNED_CERT', "the server's certificate is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT)"],
     ['CERT_HAS_EXPIRED', "the server's certificate has expired (CERT_HAS_EXPIRED)"],
     ['ERR_TLS_CERT_ALTNAME_INVALID', "the server's certificate is for another host (ERR_TLS_CERT_ALTNAME_INVALID)"],
-  ])('for its certificate (%s) is told as that, and not tried again', async (code, meaning) => {
+  ])('for its certificate (%s) is reported as that, and not tried again', async (code, meaning) => {
     expect(await failure(code)).toMatchObject({
       code: 'system',
       message: `https://models.example/m: no connection: ${meaning}`,

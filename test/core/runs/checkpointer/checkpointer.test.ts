@@ -273,7 +273,7 @@ describe('hooks', () => {
     expect(seen).toEqual([true, false])
   })
 
-  it('that nobody has given are told with the class, before anything is saved', async () => {
+  it('that nobody has given are reported with the class, before anything is saved', async () => {
     const checkpointer = checkpointerIn(newRun()).addRecoverables({ date: new Date() })
     await expect(checkpointer.saveCheckpoint()).rejects.toThrow('date: how to save a Date is not known')
     expect(existsSync(checkpointer.directory)).toBe(false)

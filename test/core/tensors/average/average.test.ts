@@ -154,7 +154,7 @@ describe('the mean', () => {
 })
 
 describe('NaN', () => {
-  it('is told once for each tensor, with how many, and infinities are not', async () => {
+  it('is reported once for each tensor, with how many, and infinities are not', async () => {
     const told: [string, number][] = []
     const many = Array.from({ length: 300_000 }, (_, index) => (index % 150_000 === 7 ? NaN : 1))
     const inputs = [

@@ -166,7 +166,7 @@ describe('rules without effect', () => {
     renames: ['s/v/V/', 's/u/U/'],
   }
 
-  it('are told, each once, whatever others mean the same names', async () => {
+  it('are reported, each once, whatever others mean the same names', async () => {
     const mapping = await compileMapping(rules)
     for (const name of ['a.w', 'a.v', 'a.no']) if (mapping.isWanted(name)) mapping.rename(name)
     expect(mapping.idle()).toEqual([

@@ -43,7 +43,7 @@ describe('a tensor that is made of others', () => {
 })
 
 describe('slices of one storage', () => {
-  it('are told with the bytes behind them, and are not the same tensor', async () => {
+  it('are reported with the bytes behind them, and are not the same tensor', async () => {
     const file = await opened('slices.pt')
     expect(file.findings.join()).toMatch(/its tensors have 56 bytes, and the storages that they lie in 8000/)
     expect([...partsOfStorages(file)]).toEqual(['y'])

@@ -168,7 +168,7 @@ describe('query, key and value', () => {
 })
 
 describe('a mistake in an arrangement', () => {
-  it('is told with the rows that do not add up', async () => {
+  it('is reported with the rows that do not add up', async () => {
     make('source', { qkv: [5, 2] }, 0)
     make('target', { a: [2, 2], b: [2, 2] }, 0)
     await expect(prepared({ split: ['qkv=a,b'] })).rejects.toMatchObject({

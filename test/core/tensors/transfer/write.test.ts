@@ -283,7 +283,7 @@ describe('a failure at any call', () => {
     expect(floatsIn(readTensors(at('out')), 'a')).toEqual([1, 2])
   })
 
-  it("is told with the output's name, not the temporary one", async () => {
+  it("is reported with the output's name, not the temporary one", async () => {
     writeBoth()
     const { storage: through } = faultyStorage(storage, { failAt: 2, errno: 'ENOSPC' })
     const error = (await run('out', { through }).catch((error: unknown) => error)) as Error

@@ -7,7 +7,7 @@ import type { Unit } from './unit-paths.js'
 export interface Known {
   readonly unit: Unit
   readonly meta: Meta
-  /** Equal for equal contents; null where that cannot be told. */
+  /** Equal for equal contents; null where that is unknown. */
   readonly print: string | null
 }
 

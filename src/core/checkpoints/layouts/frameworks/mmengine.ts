@@ -112,7 +112,7 @@ export const mmengine: LayoutSpec = {
     },
   ],
   namedBy: namedBest,
-  // Where links are not to be had, mmcv copies.
+  // Where the file system has no links, mmcv copies.
   copies: { names: /^latest\.pth$/, by: ['file', 'content'] },
   pointers: [
     { file: 'last_checkpoint', holds: 'path', purpose: 'resume', onDelete: 'rewrite' },
