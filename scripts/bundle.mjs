@@ -89,11 +89,11 @@ async function bundlePng(root, file) {
 /** The page of a report, which `ckpt report` alone loads: text that is put into what it writes, and never run by it. */
 const page = '#page'
 
-/** Gives the files that went into it: what src/page is for a browser, minified, with the hashes for its security policy. */
+/** Gives the files that went into it: what src/render/page is for a browser, minified, with the hashes for its security policy. */
 export async function bundlePage(root, file) {
   const { output } = await build({
     cwd: root,
-    input: 'src/page/main.ts',
+    input: 'src/render/page/main.ts',
     platform: 'browser',
     write: false,
     output: { format: 'iife', codeSplitting: false, minify: true },
@@ -101,8 +101,8 @@ export async function bundlePage(root, file) {
   })
   const script = toAscii(output[0].code.trim())
   // Either would end the element that it stands in.
-  if (/<\/script|<!--/i.test(script)) throw new Error('src/page: the script has what ends a script element')
-  const style = ['node_modules/uplot/dist/uPlot.min.css', 'src/page/style.css']
+  if (/<\/script|<!--/i.test(script)) throw new Error('src/render/page: the script has what ends a script element')
+  const style = ['node_modules/uplot/dist/uPlot.min.css', 'src/render/page/style.css']
     .map((name) => readFileSync(join(root, name), 'utf8').replace(/\s+/g, ' ').trim())
     .join('\n')
   const hashOf = (text) => `sha256-${createHash('sha256').update(text).digest('base64')}`

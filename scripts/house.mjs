@@ -13,11 +13,11 @@ const below = (...names) => [ground, ...names.map((name) => `core/${name}`)]
 export const mayImport = {
   'main.ts': ['commands', 'cli', 'machine', ...allOfCore],
   'library.ts': ['machine', 'core/index.ts', ...allOfCore],
-  // The script of a report's page, for a browser: what it needs of here is text and types alone.
-  page: ['render'],
   commands: ['cli', 'render', 'machine', ...allOfCore],
   cli: ['render', 'machine', ...allOfCore],
   render: ['machine', ...allOfCore],
+  // The script of a report's page, for a browser: what it needs of here is text and types alone.
+  'render/page': ['render'],
   machine: allOfCore,
   'core/index.ts': allOfCore,
   'core/pretrain': below('jobs', 'runs', 'choosing', 'changes', 'tensors', 'storage', 'formats'),
@@ -37,10 +37,10 @@ export function placeOf(path) {
   const parts = path.split(sep)
   if (path in mayImport) return path
   if (parts.length === 1) return null
-  if (parts[0] !== 'core') return parts[0] in mayImport ? parts[0] : null
-  if (parts.length === 2) return ground
-  const wing = `core/${parts[1]}`
-  return wing in mayImport ? wing : null
+  const inner = `${parts[0]}/${parts[1]}`
+  if (inner in mayImport) return inner
+  if (parts[0] === ground && parts.length > 2) return null
+  return parts[0] in mayImport ? parts[0] : null
 }
 
 /** Why a file may not import another, both by their paths from src; null where it may. */

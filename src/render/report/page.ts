@@ -6,7 +6,7 @@
 import { toPageJson } from '../json.js'
 import { escapeMarkup } from '../markup.js'
 
-/** What the build has made of src/page (scripts/bundle.mjs). */
+/** What the build has made of src/render/page (scripts/bundle.mjs). */
 export interface PageAssets {
   readonly script: string
   readonly style: string

@@ -1,4 +1,4 @@
-import type { CheckpointData } from '../render/report/data.js'
+import type { CheckpointData } from '../report/data.js'
 
 export type FindingData = CheckpointData['findings'][number]
 

@@ -1,7 +1,7 @@
 /** The curves: hovered, zoomed, and gone along with the arrow keys. */
 import uPlot from 'uplot'
-import { printable } from '../render/printable.js'
-import type { AxisName, ReportData } from '../render/report/data.js'
+import { printable } from '../printable.js'
+import type { AxisName, ReportData } from '../report/data.js'
 import { button, checkbox, chooser, element, fillChoices, section } from './dom.js'
 import { drawnOf, linesOf, type Drawn, type Line } from './curves.js'
 import { keysOf } from './checkpoints.js'

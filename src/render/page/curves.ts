@@ -1,6 +1,6 @@
 /** What the chart draws: the curves of one key along one axis, as columns that share their x. */
 import uPlot from 'uplot'
-import type { AxisName, CurveData, ReportData, RunData } from '../render/report/data.js'
+import type { AxisName, CurveData, ReportData, RunData } from '../report/data.js'
 import { finiteOf } from './values.js'
 
 export interface Line {

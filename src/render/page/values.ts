@@ -1,5 +1,5 @@
 /** Values of the data as the page orders and shows them. */
-import { formatNumber, formatSize } from '../render/units.js'
+import { formatNumber, formatSize } from '../units.js'
 
 /** What rows are ordered by; null comes last whichever way. */
 export type SortValue = number | string | null

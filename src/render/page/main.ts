@@ -1,6 +1,6 @@
 /** The script of a report's page: puts the page together from its block of data. */
-import { formatSize, plural } from '../render/units.js'
-import type { ReportData } from '../render/report/data.js'
+import { formatSize, plural } from '../units.js'
+import type { ReportData } from '../report/data.js'
 import { ChartSection } from './chart.js'
 import { CheckpointsSection } from './checkpoints.js'
 import { element } from './dom.js'

@@ -1,5 +1,5 @@
 /** Elements of the page. Text goes in as text: nothing here, and nothing else in this folder, parses markup. */
-import { printable } from '../render/printable.js'
+import { printable } from '../printable.js'
 
 type Attributes = Readonly<Record<string, string | number | boolean | undefined>>
 export type Child = Node | string | null

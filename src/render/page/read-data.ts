@@ -1,4 +1,4 @@
-import type { ReportData } from '../render/report/data.js'
+import type { ReportData } from '../report/data.js'
 
 /** ckpt itself has written it (src/render/report/document.ts). */
 export function readData(text: string): ReportData {

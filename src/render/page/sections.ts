@@ -1,6 +1,6 @@
 /** The parts of the page below the checkpoints. */
-import { formatAge, formatSize, plural } from '../render/units.js'
-import type { ReportData, RunData } from '../render/report/data.js'
+import { formatAge, formatSize, plural } from '../units.js'
+import type { ReportData, RunData } from '../report/data.js'
 import { element, section, type Child } from './dom.js'
 import { SortableTable, type Column } from './table.js'
 import { shownSize, shownTime, shownValue, sortValueOf } from './values.js'

@@ -1,5 +1,5 @@
 /** The table of all checkpoints, with what narrows it. */
-import type { CheckpointData, ReportData, RunData } from '../render/report/data.js'
+import type { CheckpointData, ReportData, RunData } from '../report/data.js'
 import { describeFinding } from './findings.js'
 import { checkbox, chooser, element, fillChoices, section, type Child } from './dom.js'
 import { matcherOf } from './filter.js'

@@ -1,4 +1,4 @@
-import type { CheckpointData, RunData } from '../render/report/data.js'
+import type { CheckpointData, RunData } from '../report/data.js'
 
 /** A checkpoint of a run, as the table has it. */
 export interface Row {

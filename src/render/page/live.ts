@@ -1,5 +1,5 @@
 /** News from the server of a page that is served: an event says that there are some, and then they are fetched. */
-import type { ReportData } from '../render/report/data.js'
+import type { ReportData } from '../report/data.js'
 import { readData } from './read-data.js'
 
 export function isLive(): boolean {
