@@ -86,6 +86,7 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     stat: (paths) => reading(() => inner.stat(paths)),
     lstat: (paths) => reading(() => inner.lstat(paths)),
     read: (paths, limit) => reading(() => inner.read(paths, limit)),
+    mayRead: (paths) => reading(() => inner.mayRead(paths)),
     resolve: (paths) => reading(() => inner.resolve(paths)),
     open: (path) => reading(() => inner.open(path)),
     sweep: (find, options) => reading(() => inner.sweep(find, options)),

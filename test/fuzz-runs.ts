@@ -112,6 +112,9 @@ export class Memory implements ReadStorage {
       return bytes.length > limit ? failed(path, 'EFBIG') : { ok: true, value: bytes }
     })
 
+  mayRead = async (paths: readonly string[]): Promise<Result<true>[]> =>
+    paths.map((path) => (this.statOf(path).ok ? { ok: true, value: true } : absent(path)))
+
   resolve = async (paths: readonly string[]): Promise<Result<string>[]> =>
     paths.map((path) => (this.statOf(path).ok ? { ok: true, value: path } : absent(path)))
 

@@ -91,6 +91,7 @@ function storageOf(bytes: Uint8Array): ReadStorage {
     stat: async (paths: readonly string[]) => paths.map(() => ({ ok: true as const, value: stat })),
     lstat: none,
     read: none,
+    mayRead: none,
     resolve: none,
     sweep: none,
     space: none,

@@ -17,6 +17,7 @@ export function refusingStorage(local: Storage, errno: string, isRefused: (path:
     ...local,
     list: (paths) => each((all) => local.list(all))(paths, 0),
     read: (paths, limit) => each((all, most) => local.read(all, most))(paths, limit),
+    mayRead: (paths) => each((all) => local.mayRead(all))(paths, 0),
     open: async (path) => {
       if (isRefused(path)) throw refusal(path)
       return local.open(path)

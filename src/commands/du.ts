@@ -89,6 +89,7 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
       now: this.now(),
       wait: async () => Promise.resolve(),
       utcOffset,
+      onlyAsks: true,
       stateDirectory: this.flags.state,
     }
     try {

@@ -211,8 +211,9 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       written === null ? this.planning(run, { ...(await this.once()), byHand }) : this.applying(run, written)
     const writers = await this.writers(run.path, this.flags.state)
     this.warnOfSpeechBrain(run, writers)
+    const onlyAsks = this.flags['dry-run']
     const intent = await this.long('checking', (work) =>
-      intend({ now: this.now(), wait, utcOffset, writers, ...this.stateLocation, ...work }),
+      intend({ now: this.now(), wait, utcOffset, writers, onlyAsks, ...this.stateLocation, ...work }),
     )
     const missing = intent.plan.missingBytes > 0 ? [renderMissing(intent.plan)] : []
     for (const text of [...intent.plan.warnings, ...missing, ...describeUnreadable(intent.plan)]) this.alertOnce(text)
@@ -405,7 +406,8 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
           const own = await this.requestFor(kept === null ? run.path : root)
           const request = kept === null ? own : requestAcross(own, kept)
           const writers = await this.writers(run.path, this.flags.state)
-          const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
+          const onlyAsks = this.flags['dry-run']
+          const context = { now, wait, utcOffset, writers, onlyAsks, ...this.stateLocation, ...work }
           const plan = await planPrune(storage, run, request, context)
           const { protect = true, allowEmpty = false, proves = false } = request
           return { plan, written: toWritten(run.path, plan, { created: now, protect, allowEmpty, proves }) }

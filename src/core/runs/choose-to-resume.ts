@@ -9,7 +9,7 @@ import {
   type PassedOver,
   type StartCandidate,
 } from './pass-over-damaged.js'
-import { complete, findLeftovers } from '../checkpoints/layouts/index.js'
+import { complete, findLeftovers, ScanTree } from '../checkpoints/layouts/index.js'
 import { bestOrder, rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, type Query } from './rank-and-filter.js'
@@ -62,7 +62,7 @@ export async function choose(
     looked.set(checkpoint, examined)
     lacking.push(...cutShort(examined, ordered))
     if (examined.health.findings.length > 0) return [...examined.health.findings, ...lacking]
-    const [settled] = await settle(storage, [examined], context)
+    const [settled] = await settle(ScanTree.lookingAgain(storage), [examined], context)
     return [...(settled?.health.findings ?? []), ...lacking]
   }
   const chosen = await firstWhole(ranked, check, context.onPassedOver)

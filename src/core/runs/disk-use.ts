@@ -1,9 +1,8 @@
 /** What the checkpoints of runs take up, by what their files are for. */
 import { sep } from 'node:path'
 import type { Checkpoint, Role, Run } from '../checkpoint.js'
-import { StorageError } from '../errors.js'
 import type { ReadStorage, Stat } from '../storage/storage.js'
-import { readTree } from '../storage/entries-below.js'
+import { visitTrees, type TreeEntry } from '../storage/entries-below.js'
 
 /** `both`: weights and all that resuming needs in one file. */
 export type UseKind = 'weights' | 'resume' | 'both' | 'other'
@@ -37,25 +36,26 @@ export class DiskUses {
   async of({ checkpoints }: Pick<Run, 'checkpoints'>, storage = this.storage): Promise<DiskUse> {
     const bytes = { weights: 0, resume: 0, both: 0, other: 0 }
     const unread: { path: string; reason: string }[] = []
-    for (const checkpoint of checkpoints) {
-      try {
-        await this.#add(storage, checkpoint, bytes)
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error
-        if (error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: error.message })
-      }
-    }
+    const members = checkpoints.flatMap((checkpoint) => checkpoint.members.map(({ path }) => ({ path, checkpoint })))
+    await visitTrees(
+      storage,
+      members.map(({ path }) => path),
+      (tree, index) => {
+        const checkpoint = members[index]?.checkpoint
+        if (checkpoint === undefined) return
+        if (tree.ok) this.#add(tree.value, checkpoint, bytes)
+        else if (tree.error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: tree.error.message })
+      },
+    )
     return { bytes, unread }
   }
 
-  async #add(storage: ReadStorage, checkpoint: Checkpoint, bytes: Record<UseKind, number>): Promise<void> {
-    const roles = new Map(checkpoint.files.map(({ path, role }) => [path, role]))
-    for (const member of checkpoint.members) {
-      for (const { path, stat } of await readTree(storage, member.path)) {
-        if (stat.kind === 'directory') continue
-        if (stat.links > 1 && !this.#isNew(stat)) continue
-        bytes[kindOfRole[roleAt(path, roles)]] += stat.size
-      }
+  #add(tree: readonly TreeEntry[], { files }: Checkpoint, bytes: Record<UseKind, number>): void {
+    const roles = new Map(files.map(({ path, role }) => [path, role]))
+    for (const { path, stat } of tree) {
+      if (stat.kind === 'directory') continue
+      if (stat.links > 1 && !this.#isNew(stat)) continue
+      bytes[kindOfRole[roleAt(path, roles)]] += stat.size
     }
   }
 

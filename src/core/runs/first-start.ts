@@ -3,7 +3,7 @@ import { distinct, healthFrom, isSound, isUnreadable, type Checkpoint, type Run 
 import { CkptError } from '../errors.js'
 import { settle } from '../checkpoints/health/index.js'
 import type { StartCandidate } from './pass-over-damaged.js'
-import { findLayout, measure } from '../checkpoints/layouts/index.js'
+import { findLayout, measure, ScanTree } from '../checkpoints/layouts/index.js'
 import { endedByItself } from '../changes/journal/index.js'
 import { isSavedByCkpt } from '../changes/saving/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -62,7 +62,7 @@ async function wasNothingFinished(
   if (!examined.every(isUnfinished) && !(beganFromNothing && examined.length <= mostCut)) return false
   // Somebody may be writing it just now.
   const unjudged = examined.map((one) => ({ ...one, health: healthFrom('none', []) }))
-  return (await settle(storage, unjudged, options)).every(isSound)
+  return (await settle(ScanTree.lookingAgain(storage), unjudged, options)).every(isSound)
 }
 
 function isUnfinished({ health }: Checkpoint): boolean {

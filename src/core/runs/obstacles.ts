@@ -16,6 +16,7 @@ import {
   findLeftovers,
   knownLayouts,
   measure,
+  ScanTree,
   type Layout,
   type Standing,
 } from '../checkpoints/layouts/index.js'
@@ -152,7 +153,7 @@ async function judgeOne(
   // What the system refuses to read today may be whole tomorrow.
   if (faults.length === 0 || isUnreadable(examined)) return { checkpoint: examined, how, faults, stays: true }
   const unseen = { ...examined, health: healthFrom('none', []) }
-  const [settled = unseen] = await settle(storage, [unseen], context)
+  const [settled = unseen] = await settle(ScanTree.lookingAgain(storage), [unseen], context)
   const changes = settled.health.findings.map(reasonIn)
   return { checkpoint: examined, how, faults: [...changes, ...faults], stays: !isSound(settled) }
 }

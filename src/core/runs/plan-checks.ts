@@ -4,7 +4,7 @@
  * last byte.
  */
 import { isResumable, isSound, isUnreadable, withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
-import { checkHealth, findRefused, settle, type HealthOptions } from '../checkpoints/health/index.js'
+import { checkHealth, findRefused, mayBeWritten, settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { listFiles, ScanTree, uniteFindings } from '../checkpoints/layouts/index.js'
 import type { RetentionPlan } from '../choosing/retention/index.js'
 import { isSameProof, type Proven } from '../changes/state/index.js'
@@ -31,6 +31,8 @@ export interface PlanChecksOptions extends HealthOptions {
   /** By path: counts as proven. */
   readonly newcomer: string | undefined
   readonly writers: Writers | undefined
+  /** Nothing will be removed by this plan. */
+  readonly onlyAsks?: boolean
 }
 
 export class PlanChecks {
@@ -72,16 +74,18 @@ export class PlanChecks {
     const isNew = survivor !== undefined && survivor.path !== this.options.newcomer
     const looked = [...going, ...(isNew ? [survivor] : [])].filter(({ path }) => !this.settled.has(path))
     for (const { path } of looked) this.settled.add(path)
-    const settled = await settle(this.storage, looked, this.options)
-    const moved = settled.filter((checkpoint, index) => checkpoint !== looked[index] && !isSound(checkpoint))
-    const held = this.findHeld(settled.filter((checkpoint) => !moved.includes(checkpoint)))
+    const young = mayBeWritten(looked, this.options.now, this.options.onlyAsks === true)
+    const settled = await settle(this.storage, young, this.options)
+    const moved = settled.filter((checkpoint, index) => checkpoint !== young[index] && !isSound(checkpoint))
+    const movedPaths = new Set(moved.map(({ path }) => path))
+    const held = this.findHeld(looked.filter(({ path }) => !movedPaths.has(path)))
     for (const { path } of [...moved, ...held]) this.changing.add(path)
     return [...moved, ...held]
   }
 
   /** An unfinished one whose writer is alive will be finished: it pauses between two files. */
-  private findHeld(settled: readonly Checkpoint[]): Checkpoint[] {
-    const unfinished = settled.filter(({ health }) => health.grade === 'unfinished')
+  private findHeld(looked: readonly Checkpoint[]): Checkpoint[] {
+    const unfinished = looked.filter(({ health }) => health.grade === 'unfinished')
     const { writers } = this.options
     if (writers === undefined || unfinished.length === 0) return []
     const held = writers.holding(unfinished.map(({ path }) => path))

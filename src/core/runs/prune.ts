@@ -88,6 +88,8 @@ export interface PruneContext extends HealthOptions, StateLocation {
   readonly utcOffset: (time: number) => number
   /** Left out: nobody is known to write. */
   readonly writers?: Writers
+  /** Nothing will be removed by this plan: a second is waited only where one may just now be written. */
+  readonly onlyAsks?: boolean
 }
 
 /** Who stays, who goes, and what removing them needs and gives. */
@@ -137,7 +139,7 @@ export async function previewPrune(
   examined: readonly Checkpoint[],
 ): Promise<PrunePreview> {
   const tree = ScanTree.over(storage)
-  const { draft } = await decide(tree, run, asked, context, examined)
+  const { draft } = await decide(tree, run, asked, { ...context, onlyAsks: true }, examined)
   const { remove, missingBytes } = draft.plan
   const freedBytes = await bytesFreedBy(tree, pathsOf(removedBy(draft.plan)))
   return { keep: keptOf(draft), remove, missingBytes, freedBytes, warnings: draft.warnings }
@@ -178,6 +180,7 @@ async function lastLooksFor(
     proven: proves ? await readProven(storage, state) : null,
     newcomer: newcomer?.path,
     writers: context.writers,
+    onlyAsks: context.onlyAsks === true,
   })
 }
 

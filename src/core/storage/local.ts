@@ -37,6 +37,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     stat: async (paths) => attemptEach(paths, (path) => local.stat(path)),
     lstat: async (paths) => attemptEach(paths, (path) => local.lstat(path)),
     read: async (paths, limit) => attemptEach(paths, (path) => readWhole(path, local.openToRead(path), limit)),
+    mayRead: async (paths) => attemptEach(paths, (path) => local.mayRead(path)),
     resolve: async (paths) => attemptEach(paths, (path) => fs.realpathSync(path)),
     open: async (path) => guard(path, () => toReadHandle(path, local.openToRead(path))),
     // Loaded when needed: threads and hashes would slow down the start of every command.
@@ -71,7 +72,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
 }
 
 const { COPYFILE_EXCL, COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = fs.constants
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, R_OK } = fs.constants
 
 /** The system's ways of saying that blocks cannot be shared: with another file system, or in this one. */
 const noClones = new Set(['EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOTTY', 'ENOSYS', 'EINVAL'])
@@ -135,6 +136,10 @@ class Local {
 
   lstat(path: string): Stat {
     return this.look(path, lstatPlain, ({ folder, name }) => toStat(fs.lstatSync(folder.at(name), { bigint: true })))
+  }
+
+  mayRead(path: string): true {
+    return this.look(path, accessPlain, ({ folder, name }) => accessPlain(folder.at(name)))
   }
 
   /** Which file another thread may read under that name; null where any. */
@@ -304,6 +309,11 @@ function listPlain(path: string): readonly DirectoryEntry[] {
 }
 
 const withKinds = { withFileTypes: true } as const
+
+function accessPlain(path: string): true {
+  fs.accessSync(path, R_OK)
+  return true
+}
 
 function statPlain(path: string): Stat {
   return toStat(fs.statSync(path, exactIfThere) ?? nothingThere(path))

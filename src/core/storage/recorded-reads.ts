@@ -37,6 +37,7 @@ export class RecordedReads {
       stat: (paths) => inner.stat(note(paths)),
       lstat: (paths) => inner.lstat(note(paths)),
       read: (paths, limit) => inner.read(note(paths), limit),
+      mayRead: (paths) => inner.mayRead(note(paths)),
       resolve: (paths) => inner.resolve(note(paths)),
       open: (path) => {
         note([path])

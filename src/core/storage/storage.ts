@@ -204,6 +204,8 @@ export interface ReadStorage {
   lstat(paths: readonly string[]): Promise<Result<Stat>[]>
   /** Whole small files. A file of more than `limit` bytes is an error (`EFBIG`), not an allocation. */
   read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]>
+  /** Whether the system would let each be opened for reading: its errors, without opening anything. */
+  mayRead(paths: readonly string[]): Promise<Result<true>[]>
   /** The path with all links resolved. */
   resolve(paths: readonly string[]): Promise<Result<string>[]>
   /** Opens one file for reading at any place. Throws StorageError. */

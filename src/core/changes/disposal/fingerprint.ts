@@ -1,9 +1,8 @@
 /** What a checkpoint looked like when a plan was made, so that only exactly that is removed. */
 import { basename } from 'node:path'
-import { StorageError } from '../../errors.js'
 import type { Checkpoint } from '../../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../../storage/storage.js'
-import { readTree } from '../../storage/entries-below.js'
+import { visitTrees, type TreeEntry } from '../../storage/entries-below.js'
 
 export interface Mark {
   readonly kind: EntryKind
@@ -28,7 +27,17 @@ export type Fingerprints = ReadonlyMap<string, Result<Fingerprint>>
 /** To be taken when the plan is made, before it is shown. Reads names and times only, no file's bytes. */
 export async function fingerprint(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Fingerprints> {
   const prints = new Map<string, Result<Fingerprint>>()
-  for (const checkpoint of checkpoints) prints.set(checkpoint.name, await fingerprintOfMembers(storage, checkpoint))
+  const places = checkpoints.flatMap((checkpoint) =>
+    placesOf(checkpoint).map((place) => ({ ...place, of: checkpoint.name })),
+  )
+  await visitTrees(
+    storage,
+    places.map(({ path }) => path),
+    (tree, index) => {
+      const place = places[index]
+      if (place !== undefined) prints.set(place.of, withTree(prints.get(place.of), place.prefix, tree))
+    },
+  )
   return prints
 }
 
@@ -39,27 +48,43 @@ export function pathsOf(checkpoints: readonly Pick<Checkpoint, 'members'>[]): { 
 
 export async function fingerprintOfMembers(
   storage: ReadStorage,
-  { path, members }: Pick<Checkpoint, 'path' | 'members'>,
+  checkpoint: Pick<Checkpoint, 'path' | 'members'>,
 ): Promise<Result<Fingerprint>> {
-  if (members.length < 2) return fingerprintOf(storage, path)
-  const all = new Map<string, Mark>()
-  for (const member of members) {
-    const print = await fingerprintOf(storage, member.path)
-    if (!print.ok) return print
-    const own = basename(member.path)
-    for (const [name, mark] of print.value) all.set(name === '' ? own : `${own}/${name}`, mark)
-  }
-  return { ok: true, value: all }
+  const places = placesOf(checkpoint)
+  let print: Result<Fingerprint> | undefined
+  await visitTrees(
+    storage,
+    places.map(({ path }) => path),
+    (tree, index) => (print = withTree(print, places[index]?.prefix ?? '', tree)),
+  )
+  return print ?? { ok: true, value: new Map() }
+}
+
+/** Where what a checkpoint consists of lies, and what stands before the names there. */
+function placesOf({
+  path,
+  members,
+}: Pick<Checkpoint, 'path' | 'members'>): readonly { path: string; prefix: string }[] {
+  if (members.length < 2) return [{ path, prefix: '' }]
+  return members.map((member) => ({ path: member.path, prefix: basename(member.path) }))
+}
+
+/** The print of what was looked at before, if anything, and this tree. */
+function withTree(
+  before: Result<Fingerprint> | undefined,
+  prefix: string,
+  tree: Result<readonly TreeEntry[]>,
+): Result<Fingerprint> {
+  if (before?.ok === false) return before
+  if (!tree.ok) return tree
+  const marks = new Map<string, Mark>(before?.value)
+  for (const { name, stat } of tree.value)
+    marks.set(prefix === '' || name === '' ? prefix + name : `${prefix}/${name}`, stat)
+  return { ok: true, value: marks }
 }
 
 export async function fingerprintOf(storage: ReadStorage, path: string): Promise<Result<Fingerprint>> {
-  try {
-    const tree = await readTree(storage, path)
-    return { ok: true, value: new Map(tree.map(({ name, stat }) => [name, markOf(stat)])) }
-  } catch (error) {
-    if (error instanceof StorageError) return { ok: false, error }
-    throw error
-  }
+  return fingerprintOfMembers(storage, { path, members: [] })
 }
 
 /** What happened to the checkpoint between two looks, in words; null when it is the same. */
@@ -81,8 +106,4 @@ function changeOf(then: Mark | undefined, now: Mark | undefined): string | null 
   if (then.inode !== now.inode || (then.device !== null && then.device !== now.device)) return 'was replaced'
   if (then.size !== now.size && then.kind === 'file') return `had ${then.size} bytes and has ${now.size}`
   return then.modified === now.modified && then.size === now.size ? null : 'was written to'
-}
-
-export function markOf({ kind, size, modified, device, inode }: Mark): Mark {
-  return { kind, size, modified, device, inode }
 }

@@ -1,7 +1,6 @@
 /** How many bytes the medium would get back. */
-import { StorageError } from '../../errors.js'
 import type { ReadStorage, Stat } from '../../storage/storage.js'
-import { readTree, type TreeEntry } from '../../storage/entries-below.js'
+import { visitTrees } from '../../storage/entries-below.js'
 
 /**
  * Bytes of files that removing all of these would free: what `list` and `du` show as their size, but for the holes of
@@ -12,43 +11,31 @@ export async function bytesFreedBy(
   storage: ReadStorage,
   things: readonly { readonly path: string }[],
 ): Promise<number> {
-  const devices = new Map<bigint, Map<bigint, Inode>>()
-  for (const { path } of things) {
-    for (const { stat } of await treeOrNothing(storage, path)) {
-      const inodes = getOrMake(devices, stat.device, () => new Map<bigint, Inode>())
-      getOrMake(inodes, stat.inode, () => ({ bytes: dataBytes(stat), linksLeft: stat.links })).linksLeft -= 1
-    }
-  }
+  const shared = new SharedFiles()
   let sum = 0
-  for (const inodes of devices.values()) {
-    for (const { bytes, linksLeft } of inodes.values()) sum += linksLeft <= 0 ? bytes : 0
-  }
+  await visitTrees(storage, [...new Set(things.map(({ path }) => path))], (tree) => {
+    if (!tree.ok) return
+    for (const { stat } of tree.value)
+      sum += stat.links <= 1 || stat.kind === 'directory' ? dataBytes(stat) : shared.take(stat)
+  })
   return sum
 }
 
-interface Inode {
-  readonly bytes: number
-  linksLeft: number
-}
+/** Files with several names. */
+class SharedFiles {
+  /** Names that are left, by device and number. */
+  private readonly left = new Map<string, number>()
 
-function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const known = map.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  map.set(key, made)
-  return made
+  /** One name of it goes: the bytes that the medium gets back. */
+  take(stat: Stat): number {
+    const file = `${stat.device}:${stat.inode}`
+    const left = (this.left.get(file) ?? stat.links) - 1
+    this.left.set(file, left)
+    return left === 0 ? dataBytes(stat) : 0
+  }
 }
 
 /** Without holes, and without what the medium adds to fill its blocks; folders count nothing. */
 export function dataBytes({ kind, size, allocated }: Stat): number {
   return kind === 'directory' ? 0 : Math.min(size, allocated)
-}
-
-async function treeOrNothing(storage: ReadStorage, path: string): Promise<TreeEntry[]> {
-  try {
-    return await readTree(storage, path)
-  } catch (error) {
-    if (error instanceof StorageError) return []
-    throw error
-  }
 }

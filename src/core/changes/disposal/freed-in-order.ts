@@ -1,9 +1,8 @@
 /** What removing one checkpoint after another gives back. */
 import { addTo } from '../../grouped.js'
 import type { Checkpoint } from '../../checkpoint.js'
-import { StorageError } from '../../errors.js'
 import type { ReadStorage, Stat } from '../../storage/storage.js'
-import { readTree } from '../../storage/entries-below.js'
+import { visitTrees } from '../../storage/entries-below.js'
 
 /** Bytes that removing the checkpoint gives back once the `removed` ones are gone. */
 export type Weight = (checkpoint: Checkpoint, removed: { has(other: Checkpoint): boolean }) => number
@@ -24,15 +23,22 @@ export async function weigh(storage: ReadStorage, checkpoints: readonly Checkpoi
   const own = new Map<Checkpoint, number>()
   const shared = new Map<Checkpoint, SharedFile[]>()
   const files = new Map<string, SharedFile>()
-  for (const checkpoint of checkpoints) {
-    let bytes = 0
-    for (const stat of await statsOf(storage, checkpoint)) {
-      if (stat.kind === 'directory') continue
-      if (stat.links <= 1) bytes += dataOf(stat)
-      else addName(files, shared, checkpoint, stat)
-    }
-    own.set(checkpoint, bytes)
-  }
+  const members = checkpoints.flatMap((checkpoint) => checkpoint.members.map(({ path }) => ({ path, checkpoint })))
+  await visitTrees(
+    storage,
+    members.map(({ path }) => path),
+    (tree, index) => {
+      const checkpoint = members[index]?.checkpoint
+      if (checkpoint === undefined || !tree.ok) return
+      let bytes = own.get(checkpoint) ?? 0
+      for (const { stat } of tree.value) {
+        if (stat.kind === 'directory') continue
+        if (stat.links <= 1) bytes += dataOf(stat)
+        else addName(files, shared, checkpoint, stat)
+      }
+      own.set(checkpoint, bytes)
+    },
+  )
   return (checkpoint, removed) => {
     let bytes = own.get(checkpoint) ?? 0
     for (const file of shared.get(checkpoint) ?? []) {
@@ -61,16 +67,4 @@ function addName(
 /** Some file systems tell no blocks at all. */
 function dataOf({ size, allocated }: Stat): number {
   return allocated === 0 ? size : Math.min(size, allocated)
-}
-
-async function statsOf(storage: ReadStorage, { members }: Checkpoint): Promise<Stat[]> {
-  const stats: Stat[] = []
-  for (const { path } of members) {
-    try {
-      for (const { stat } of await readTree(storage, path)) stats.push(stat)
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error
-    }
-  }
-  return stats
 }

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'
 import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
 import { attempt } from './attempt.js'
-import { changeBetween, fingerprintOfMembers, markOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
+import { changeBetween, fingerprintOfMembers, type Fingerprint, type Fingerprints } from './fingerprint.js'
 import { isGroup, moveGroup, returnGroup } from './groups.js'
 import { makeInside, neutralName, quietly, type StateFolder } from '../state/index.js'
 import { patiently, type Wait } from '../../storage/retry.js'
@@ -77,7 +77,7 @@ export class Mover {
   /** Of a group, the folder that its members lie in now is what is removed. */
   private async withFolder(at: string, print: Fingerprint): Promise<Fingerprint> {
     const [stat] = await this.storage.lstat([at])
-    return stat?.ok === true ? new Map([['', markOf(stat.value)], ...print]) : print
+    return stat?.ok === true ? new Map([['', stat.value], ...print]) : print
   }
 
   /**

@@ -8,6 +8,26 @@ export const lookInterval = 1000
 /** Seconds. A writer touches its file far more often than that, and clocks of file servers differ by far less. */
 const recent = 3600
 
+/**
+ * Seconds, for those who delete nothing: where clocks differ they may miss one, and who deletes later does not. More than
+ * so many that were written within them were copied or unpacked, for a job writes one at a time.
+ */
+const justNow = 60
+const mostAtOnce = 1000
+
+/**
+ * Those of measured checkpoints that may still be written. Who only asks does not wait where nothing hints at a writer.
+ */
+export function mayBeWritten<C extends Pick<Checkpoint, 'modified'>>(
+  checkpoints: readonly C[],
+  now: number,
+  onlyAsks: boolean,
+): readonly C[] {
+  const since = now - (onlyAsks ? justNow : recent)
+  const young = checkpoints.filter(({ modified }) => modified === null || modified > since)
+  return onlyAsks && young.length > mostAtOnce ? [] : young
+}
+
 export interface SettleOptions {
   /** Unix seconds. */
   readonly now: number
@@ -20,19 +40,18 @@ export interface SettleOptions {
  * `unfinished`. All are looked at together, so the wait is one second for any number of them. There is no wait
  * when nothing in them was modified within the hour before `now`: what has been quiet for an hour would not move
  * within the second either. A time that lies in the future counts as recent, for then one of the clocks is wrong.
- * Meant for checkpoints that are about to be deleted or resumed from.
+ * Meant for checkpoints that are about to be deleted or resumed from. The first look may be one that `storage` remembers.
  */
 export async function settle(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
   { now, wait }: SettleOptions,
 ): Promise<Checkpoint[]> {
-  const disk = ScanTree.lookingAgain(storage)
-  const before = await listFiles(disk, checkpoints)
+  const before = await listFiles(storage, checkpoints)
   const moving = checkpoints.filter((checkpoint) => mayMove(before.get(checkpoint), now))
   if (moving.length === 0) return [...checkpoints]
   await wait(lookInterval)
-  const after = await listFiles(disk, moving)
+  const after = await listFiles(ScanTree.lookingAgain(storage), moving)
   return checkpoints.map((checkpoint) => {
     const later = after.get(checkpoint)
     const change = later === undefined ? null : findChange(before.get(checkpoint)?.files ?? [], later.files)

@@ -2,7 +2,7 @@
 import { basename, sep } from 'node:path'
 import { isParameterFile, withHealth, type Checkpoint, type Finding, type Member } from '../../checkpoint.js'
 import { reasonOf, type StorageError } from '../../errors.js'
-import type { DirectoryEntry, ReadStorage, Stat } from '../../storage/storage.js'
+import type { DirectoryEntry, ReadStorage, Result, Stat } from '../../storage/storage.js'
 import { batches, compareText, danglingReason, findingOf, isNoFile, noFileReason } from './folders.js'
 import { complete } from './scan.js'
 
@@ -70,7 +70,10 @@ export async function listFiles(
   checkpoints: readonly Checkpoint[],
 ): Promise<Map<Checkpoint, CheckpointFiles>> {
   const { files, findings } = await listNames(storage, checkpoints)
-  const stats = await storage.stat(files.map((file) => file.path))
+  const stats = await lookAt(
+    storage,
+    files.map((file) => file.path),
+  )
   const found = new Map(checkpoints.map((checkpoint) => [checkpoint, emptyContents()]))
   files.forEach((file, index) => {
     const result = stats[index]
@@ -88,6 +91,22 @@ export async function listFiles(
   for (const [checkpoint, finding] of findings) found.get(checkpoint)?.findings.push(finding)
   for (const contents of found.values()) contents.files.sort((a, b) => compareText(a.name, b.name))
   return found
+}
+
+/**
+ * What each path leads to. Of what is no link both looks tell the same, and the one that follows none serves whoever
+ * asks of the tree next.
+ */
+async function lookAt(storage: ReadStorage, paths: readonly string[]): Promise<Result<Stat>[]> {
+  const looks = await storage.lstat(paths)
+  const links = paths.filter((_, index) => isLink(looks[index]))
+  if (links.length === 0) return looks
+  const followed = (await storage.stat(links)).values()
+  return looks.map((look) => (isLink(look) ? (followed.next().value ?? look) : look))
+}
+
+function isLink(look: Result<Stat> | undefined): boolean {
+  return look?.ok === true && look.value.kind === 'link'
 }
 
 function emptyContents(): { files: MeasuredFile[]; findings: Finding[] } {

@@ -142,6 +142,7 @@ export class ScanTree implements ReadStorage {
 
   readonly guard: ReadStorage['guard'] = (folder) => this.storage.guard(folder)
   readonly sweep: ReadStorage['sweep'] = (find, options) => this.storage.sweep(find, options)
+  readonly mayRead: ReadStorage['mayRead'] = (paths) => this.storage.mayRead(paths)
   readonly space: ReadStorage['space'] = (paths) => this.storage.space(paths)
 }
 
