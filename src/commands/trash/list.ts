@@ -1,7 +1,9 @@
 import { BaseCommand } from '../../cli/base-command.js'
 import { runArgument, stateFlag } from '../../cli/flags.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
-import { openRunTrash } from '../../core/runs/run-trash.js'
+import { plural } from '../../render/units.js'
+import { quoteWord } from '../../core/formats/shell-words.js'
+import { openRunTrash, trashElsewhere } from '../../core/runs/run-trash.js'
 
 export default class TrashList extends BaseCommand<typeof TrashList> {
   static override isReader = true
@@ -15,6 +17,10 @@ export default class TrashList extends BaseCommand<typeof TrashList> {
   async run(): Promise<void> {
     const { run, contents } = await openRunTrash(this.storage, this.args.run, this.flags.state)
     for (const path of contents.unknown) this.alert(`${path}: without a record, so it has no name to go back to`)
+    for (const { entries, flag } of await trashElsewhere(this.storage, run, this.flags.state)) {
+      const command = `ckpt trash list ${quoteWord(this.args.run)} ${flag}`
+      this.alert(`${plural(entries.length, 'checkpoint')} more in the trash of another state folder: ${command}`)
+    }
     this.answer({ run, trash: contents.entries.map(trashDocument) }, () => renderTrash(contents.entries, this.now()))
   }
 }

@@ -5,6 +5,8 @@ import { findRemembered, type Named } from '../../core/runs/checkpoint-arguments
 import { CkptError } from '../../core/errors.js'
 import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/changes/state/index.js'
 import { recordRemovals, restoreAndName } from '../../core/runs/index.js'
+import { trashElsewhere } from '../../core/runs/run-trash.js'
+import { quoteWord } from '../../core/formats/shell-words.js'
 import { wait } from '../../machine/clock.js'
 import { printable } from '../../render/printable.js'
 import { describePointed } from '../../render/prune.js'
@@ -78,8 +80,21 @@ names it again unless it names a newer one. Nothing is overwritten: where the na
       return entries.find((entry) => entry.name === name || entry.id === name)
     })
     if (named !== null) return named
+    const flag = await this.flagOfOther(argument)
     throw new CkptError('no-match', `${resolve(argument)}: nothing in the trash had that name`, {
-      hint: 'see what there is: ckpt trash list RUN',
+      hint:
+        flag === null
+          ? 'see what there is: ckpt trash list RUN'
+          : `it lies in another state folder: ckpt trash restore ${quoteWord(argument)} ${flag}`,
     })
+  }
+
+  /** What names the other state folder of the run in whose trash it lies. */
+  private async flagOfOther(argument: string): Promise<string | null> {
+    const other = await findRemembered(this.storage, argument, '.', async (run, name) => {
+      const trashes = await trashElsewhere(this.storage, run, this.flags.state)
+      return trashes.find(({ entries }) => entries.some((entry) => entry.name === name || entry.id === name))
+    })
+    return other?.found.flag ?? null
   }
 }

@@ -4,9 +4,7 @@ import type { Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import {
   otherStatesOf,
-  quietly,
   readDistrustedPins,
-  readPinRecord,
   readPins,
   stateFolderOf,
   writePins,
@@ -17,7 +15,6 @@ import {
 import { quoteWord } from '../formats/shell-words.js'
 import type { Storage } from '../storage/storage.js'
 import { holding } from './holding.js'
-import { forgetElsewhere, nameElsewhere } from './pins-elsewhere.js'
 import { pinsElsewhere } from './protecting-pins.js'
 import type { StateLocation } from './run-with-state.js'
 
@@ -44,15 +41,9 @@ export async function pin(
   }))
   const state = await stateFolderOf(storage, run, options.stateDirectory)
   await holding(storage, state, options, 'a pin', async () => {
-    const takeBack = state.moved === undefined ? null : await nameElsewhere(storage, run, state, options)
-    try {
-      await rewritePins(storage, state, (pins) => {
-        for (const one of made) pins.set(one.name, one)
-      })
-    } catch (error) {
-      await quietly(async () => takeBack?.())
-      throw error
-    }
+    await rewritePins(storage, state, (pins) => {
+      for (const one of made) pins.set(one.name, one)
+    })
   })
   return made
 }
@@ -75,10 +66,9 @@ export async function unpin(
     const pins = await readPins(storage, folder)
     if (!names.some((name) => pins.has(name))) continue
     await holding(storage, folder, options, 'a pin', async () => {
-      const left = await rewritePins(storage, folder, (found) => {
+      await rewritePins(storage, folder, (found) => {
         for (const name of names) found.delete(name)
       })
-      if (folder.moved !== undefined && left === 0) await forgetElsewhere(storage, folder.moved, trusted, options)
     })
   }
 }
@@ -94,7 +84,7 @@ async function refuseElsewhere(storage: Storage, run: string, state: StateFolder
 }
 
 async function refuseDistrusted(storage: Storage, folder: StateFolder, names: readonly string[]): Promise<void> {
-  const { pins } = await readDistrustedPins(storage, folder)
+  const pins = await readDistrustedPins(storage, folder)
   const pinned = names.find((name) => pins.has(name))
   if (pinned === undefined) return
   const path = join(folder.path, 'pins.json')
@@ -107,17 +97,15 @@ async function refuseDistrusted(storage: Storage, folder: StateFolder, names: re
   )
 }
 
-/** Gives how many are left. Under the lock of that folder. Throws CkptError `damaged`, StorageError. */
+/** Under the lock of that folder. Throws CkptError `damaged`, `refused`, StorageError. */
 async function rewritePins(
   storage: Storage,
   state: StateFolder,
   change: (pins: Map<string, Pin>) => void,
-): Promise<number> {
-  const { pins: before, elsewhere } = await readPinRecord(storage, state)
-  const pins = new Map(before)
+): Promise<void> {
+  const pins = new Map(await readPins(storage, state))
   change(pins)
-  await writePins(storage, state, pins.values(), elsewhere)
-  return pins.size
+  await writePins(storage, state, pins.values())
 }
 
 /** The pins whose checkpoint is not there and of which that has not been told, once it is remembered as told. */

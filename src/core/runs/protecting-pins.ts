@@ -3,16 +3,16 @@ import type { Run } from '../checkpoint.js'
 import { CkptError, isUnreadable, StorageError } from '../errors.js'
 import {
   longestByName,
+  otherFolder,
   otherStatesOf,
-  pinsPath,
+  elsewherePath,
   pointedStateFolderOf,
   readDistrustedPins,
-  readPinRecord,
+  readElsewhere,
   readPins,
   stateFolderOf,
   unknownPins,
   type Pin,
-  type PinRecord,
   type StateFolder,
 } from '../changes/state/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -43,7 +43,7 @@ export async function protectingPins(
   const records = await pinRecordsOf(storage, run, state)
   const elsewhere = await readPointed(storage, run, state, records)
   // The last of equals counts: that of the folder in use.
-  const all = [...elsewhere.values(), ...records.map(({ record }) => record.pins).toReversed()]
+  const all = [...elsewhere.values(), ...records.map(({ pins }) => pins).toReversed()]
   return longestByName(all.flatMap((pins) => [...pins.values()]))
 }
 
@@ -60,9 +60,11 @@ export async function pinsElsewhere(
 }
 
 interface FoundRecord {
-  readonly path: string
-  readonly record: PinRecord
-  /** What cannot be read of it is reported and stops nothing. */
+  readonly state: StateFolder
+  readonly pins: ReadonlyMap<string, Pin>
+  /** Folders that `--state` named, with more pins. */
+  readonly elsewhere: readonly string[]
+  /** What cannot be read of it is told and stops nothing. */
   readonly isLenient?: boolean
 }
 
@@ -71,14 +73,24 @@ async function pinRecordsOf(storage: ReadStorage, run: string, state: StateFolde
   const { trusted, distrusted } = await otherStatesOf(storage, run, state)
   const found: FoundRecord[] = []
   for (const folder of [state, ...trusted]) {
-    found.push({ path: pinsPath(folder), record: await readPinRecord(storage, folder) })
+    const pins = await readPins(storage, folder)
+    found.push({ state: folder, pins, elsewhere: await readElsewhere(storage, folder) })
   }
   if (distrusted === null) return found
   // Anybody may have put there what cannot be read: to name another folder is the way on.
   const isLenient = state.moved !== undefined
-  const read = () => readDistrustedPins(storage, distrusted)
+  const read = () => readDistrusted(storage, distrusted)
   const record = isLenient ? await orTold(storage, read) : await read()
-  return record === null ? found : [...found, { path: pinsPath(distrusted), record, isLenient }]
+  return record === null ? found : [...found, { ...record, isLenient }]
+}
+
+/** Throws CkptError `refused`. */
+async function readDistrusted(storage: ReadStorage, state: StateFolder): Promise<FoundRecord> {
+  const pins = await readDistrustedPins(storage, state)
+  const elsewhere = await readElsewhere(storage, state).catch((error: unknown) => {
+    throw error instanceof CkptError ? unknownPins(state.path, error, otherFolder) : error
+  })
+  return { state, pins, elsewhere }
 }
 
 async function orTold<T>(storage: ReadStorage, read: () => Promise<T>): Promise<T | null> {
@@ -94,10 +106,10 @@ async function orTold<T>(storage: ReadStorage, read: () => Promise<T>): Promise<
 /** Throws CkptError `refused` for a folder that cannot be read, is not trusted or is not there. */
 async function readPointed(storage: ReadStorage, run: string, { moved }: StateFolder, records: readonly FoundRecord[]) {
   const found = new Map<string, ReadonlyMap<string, Pin>>()
-  for (const { path, record, isLenient = false } of records) {
-    for (const folder of record.elsewhere) {
+  for (const { state, elsewhere, isLenient = false } of records) {
+    for (const folder of elsewhere) {
       if (folder === moved || found.has(folder)) continue
-      const read = () => readPinsIn(storage, run, folder, path)
+      const read = () => readPinsIn(storage, run, folder, elsewherePath(state, folder))
       const pins = isLenient ? await orTold(storage, read) : await read()
       if (pins !== null) found.set(folder, pins)
     }
@@ -114,7 +126,7 @@ async function readPinsIn(storage: ReadStorage, run: string, folder: string, nam
     return await readPins(storage, pointed)
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
-    const hint = `make it readable again; where its pins are to count no more, take ${folder} out of "elsewhere" in ${namedBy}`
+    const hint = `make it readable again; where nothing in it is to count any more, remove ${namedBy}, which names it`
     throw unknownPins(pointed.path, error, hint)
   }
 }

@@ -35,7 +35,7 @@ import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open-run.js'
 import { setAsideReasons } from './set-aside.js'
 import { pinsOf } from './protecting-pins.js'
-import type { StateLocation } from './run-with-state.js'
+import { halfElsewhere, type StateLocation } from './run-with-state.js'
 
 /** What is to stay and what may go, as `ckpt prune` is asked. */
 export interface PruneRequest {
@@ -299,8 +299,11 @@ async function sparingSetAside(
   request: PruneRequest,
   stateLocation: StateLocation,
 ): Promise<PruneRequest> {
-  const reasons =
-    request.protect === false ? new Map<string, string>() : await setAsideReasons(storage, run, stateLocation)
+  if (request.protect === false) return request
+  const reasons = new Map([
+    ...(await setAsideReasons(storage, run, stateLocation)),
+    ...(await halfElsewhere(storage, run, stateLocation)),
+  ])
   if (reasons.size === 0) return request
   return { ...request, isExcluded: (one) => reasons.get(one.name) ?? request.isExcluded?.(one) ?? null }
 }

@@ -2,7 +2,14 @@
 import { relative } from 'node:path'
 import { isUnreadable, StorageError } from '../errors.js'
 import { withHealth, type Checkpoint, type Finding, type Run } from '../checkpoint.js'
-import { readDemotions, readGroupMoves, stateFolderOf, type Demotion } from '../changes/state/index.js'
+import {
+  readDemotions,
+  readGroupMoves,
+  readKnownElsewhere,
+  stateFolderOf,
+  type Demotion,
+  type StateFolder,
+} from '../changes/state/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
 /** Where state lies; left out: `<parent of the run>/.ckpt/<run's name>`. */
@@ -13,16 +20,42 @@ export interface StateLocation {
 /** The run, its demoted checkpoints known as such. */
 export async function withDemotions(storage: ReadStorage, run: Run, stateLocation: StateLocation): Promise<Run> {
   const state = await stateFolderOf(storage, run.path, stateLocation.stateDirectory)
-  const remembered = await readIfAllowed(storage, run, async () => ({
-    demotions: await readDemotions(storage, state),
-    moves: await readGroupMoves(storage, state),
-  }))
-  if (remembered === null) return run
-  const { demotions, moves } = remembered
+  const read = async (folder: StateFolder) => ({
+    demotions: await readDemotions(storage, folder),
+    moves: await readGroupMoves(storage, folder),
+  })
+  const own = await readIfAllowed(storage, run, () => read(state))
+  const others = await readKnownElsewhere(storage, state, read)
+  const remembered = [...others.map(({ value }) => value), ...(own === null ? [] : [own])]
+  // The last of equals counts: that of the folder in use.
+  const demotions = new Map(remembered.flatMap((one) => [...one.demotions]))
+  const moves = remembered.flatMap((one) => one.moves)
   if (demotions.size + moves.length === 0) return run
   const away = new Set(moves.flatMap(({ members }) => members.map(({ name }) => name)))
   const known = run.checkpoints.map((checkpoint) => withDemotion(withMove(checkpoint, away), demotions))
   return { ...run, checkpoints: known }
+}
+
+/** By name, why a checkpoint must stay of which another state folder has a part: only who names that can give it back. */
+export async function halfElsewhere(
+  storage: ReadStorage,
+  run: Run,
+  { stateDirectory }: StateLocation,
+): Promise<ReadonlyMap<string, string>> {
+  const state = await stateFolderOf(storage, run.path, stateDirectory)
+  const others = await readKnownElsewhere(storage, state, (other) => readGroupMoves(storage, other))
+  const away = others.flatMap(({ other, value }) =>
+    value.flatMap(({ members }) => members.map(({ name }): [string, string] => [name, other.path])),
+  )
+  const places = new Map(away)
+  return new Map(
+    run.checkpoints.flatMap(({ name, members }): [string, string][] => {
+      const place = members.map(({ path }) => places.get(relative(run.path, path))).find((one) => one !== undefined)
+      return place === undefined
+        ? []
+        : [[name, `some of its files were moved by a ckpt that keeps its state in ${place}`]]
+    }),
+  )
 }
 
 /**

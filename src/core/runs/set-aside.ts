@@ -1,7 +1,14 @@
 /** Marking checkpoints from which starts make no progress, and what that means for choosing. */
 import { timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { measure } from '../checkpoints/layouts/index.js'
-import { readSetAside, stateFolderOf, writeSetAside, type LockOptions, type SetAside } from '../changes/state/index.js'
+import {
+  readKnownElsewhere,
+  readSetAside,
+  stateFolderOf,
+  writeSetAside,
+  type LockOptions,
+  type SetAside,
+} from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { holding } from './holding.js'
 import { readIfAllowed, type StateLocation } from './run-with-state.js'
@@ -13,7 +20,9 @@ export async function setAsideReasons(
   stateLocation: StateLocation,
 ): Promise<ReadonlyMap<string, string>> {
   const state = await stateFolderOf(storage, run.path, stateLocation.stateDirectory)
-  const marks = (await readIfAllowed(storage, run, () => readSetAside(storage, state))) ?? []
+  const own = (await readIfAllowed(storage, run, () => readSetAside(storage, state))) ?? []
+  const others = await readKnownElsewhere(storage, state, (other) => readSetAside(storage, other))
+  const marks = [...others.flatMap(({ value }) => value), ...own]
   if (marks.length === 0) return new Map()
   const marked = new Map(marks.map((mark) => [mark.name, mark]))
   const there = await measure(

@@ -20,6 +20,7 @@ import {
 } from '../checkpoints/layouts/index.js'
 import {
   readChecksums,
+  readKnownElsewhere,
   refuseWithout,
   writeChecksums,
   type Checksums,
@@ -106,7 +107,9 @@ async function compareRecorded(
   options: HealthOptions,
 ): Promise<Checkpoint[]> {
   const names = measured.map(({ name }) => name)
-  const records = await readChecksums(storage, state, names)
+  const others = await readKnownElsewhere(storage, state, (other) => readChecksums(storage, other, names))
+  const own = await readChecksums(storage, state, names)
+  const records = new Map([...others.flatMap(({ value }) => [...value]), ...own])
   const isRecorded = ({ name }: Checkpoint) => records.has(name)
   const summed = await checkAndSum(storage, run.checkpoints, measured, isRecorded, options)
   return summed.map(({ checkpoint, sums }) => {

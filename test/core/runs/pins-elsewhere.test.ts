@@ -8,6 +8,7 @@ import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 import { checkpointAt, filesBelow, makeRun, temporaryDirectory } from '../changes/disposal/runs.js'
 import { lockOptions, machine, owner } from '../changes/state/machine.js'
+import { neutralName } from '../../../src/core/changes/state/index.js'
 
 const isRoot = process.geteuid?.() === 0
 
@@ -16,7 +17,7 @@ interface Scene {
   readonly there: Run & { readonly checkpoints: readonly Checkpoint[] }
   /** What `--state` names; it is not there yet. */
   readonly elsewhere: string
-  /** The record beside the run. */
+  /** What names folders of protecting records, beside the run. */
   readonly beside: string
   readonly stateHome: string
   readonly storage: Storage
@@ -31,7 +32,7 @@ function scene(): Scene {
     custody: { user: process.geteuid?.() ?? 0, stateHome, warn: (text) => void warnings.push(text) },
   })
   const there = { path: run, checkpoints: [checkpointAt(run, 'CKPT+a')] } as Run
-  const beside = join(dirname(run), '.ckpt/save/pins.json')
+  const beside = join(dirname(run), '.ckpt/save/elsewhere')
   return { run, there, elsewhere: join(temporaryDirectory(), 'state'), beside, stateHome, storage, warnings }
 }
 
@@ -96,7 +97,7 @@ describe('a pin in another state folder', () => {
     fs.renameSync(one.elsewhere, `${one.elsewhere}-away`)
     await expect(pinned(one)).rejects.toMatchObject({
       code: 'refused',
-      hint: expect.stringContaining(`take ${one.elsewhere} out of "elsewhere" in ${one.beside}`) as string,
+      hint: expect.stringContaining(`remove ${one.beside}/${neutralName(one.elsewhere)}.json`) as string,
     })
     fs.renameSync(`${one.elsewhere}-away`, one.elsewhere)
     expect(await pinned(one)).toEqual(['CKPT+a'])
@@ -119,7 +120,7 @@ describe('a pin in another state folder', () => {
     const one = scene()
     fs.writeFileSync(join(dirname(one.run), '.ckpt'), 'in the way')
     await pinAt(one, one.elsewhere)
-    expect(one.warnings.join('\n')).toContain(`only a ckpt of yours knows of pins in ${one.elsewhere}`)
+    expect(one.warnings.join('\n')).toContain(`only a ckpt of yours knows of what lies in ${one.elsewhere}`)
     expect(await pinned(one)).toEqual(['CKPT+a'])
     await unpin(one.storage, one.run, ['CKPT+a'], { ...lock(), stateDirectory: one.elsewhere })
     expect(await pinned(one)).toEqual([])
@@ -137,8 +138,10 @@ describe('a pin in another state folder', () => {
 
 describe('a folder named beside the run by a stranger', () => {
   const name = (one: Scene, ...elsewhere: readonly unknown[]) => {
-    fs.mkdirSync(dirname(one.beside), { recursive: true })
-    fs.writeFileSync(one.beside, JSON.stringify({ version: 1, pins: [], elsewhere }))
+    fs.mkdirSync(one.beside, { recursive: true })
+    for (const [index, folder] of elsewhere.entries()) {
+      fs.writeFileSync(join(one.beside, `${index}.json`), JSON.stringify({ version: 1, folder }))
+    }
   }
 
   it.each([['relative'], ['/a\0b'], [7], [`/${'x'.repeat(5000)}`]])(

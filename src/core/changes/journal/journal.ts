@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { CkptError } from '../../errors.js'
 import { parseJson } from '../../formats/json.js'
-import { makeState, type StateFolder } from '../state/index.js'
+import { makeState, readKnownElsewhere, type StateFolder } from '../state/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { lineOf, toEntry, type JournalEntry } from './entry.js'
 
@@ -23,8 +23,19 @@ export interface JournalContents {
   readonly isCut: boolean
 }
 
-/** Nothing where there is no journal. Throws StorageError where it cannot be read. */
+/**
+ * What happened to the run, in whichever of its state folders that was written down. Nothing where there is no journal.
+ * Throws StorageError where that of `state` cannot be read; what cannot be of others is reported.
+ */
 export async function readJournal(storage: ReadStorage, state: StateFolder): Promise<JournalContents> {
+  const own = await readOwn(storage, state)
+  const others = await readKnownElsewhere(storage, state, (other) => readOwn(storage, other))
+  if (others.every(({ value }) => value.entries.length === 0)) return own
+  const entries = [own, ...others.map(({ value }) => value)].flatMap((one) => one.entries)
+  return { ...own, entries: entries.sort((one, other) => one.time - other.time) }
+}
+
+async function readOwn(storage: ReadStorage, state: StateFolder): Promise<JournalContents> {
   const [text] = await storage.read([join(state.path, fileName)], largest)
   if (text?.ok !== true) {
     if (text !== undefined && text.error.code !== 'not-found') throw text.error

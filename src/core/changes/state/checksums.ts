@@ -6,7 +6,8 @@ import { isNameInside } from './name-inside.js'
 import { neutralName } from './neutral-name.js'
 import { badRecord, readRecord, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isList, isTime } from './schema.js'
-import { makeInside, type StateFolder } from './state-folder.js'
+import { makeInside } from './make-state.js'
+import type { StateFolder } from './state-folder.js'
 
 /** One file's bytes. */
 export interface FileSum {

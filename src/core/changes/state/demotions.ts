@@ -2,10 +2,12 @@
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { nameElsewhere } from './elsewhere.js'
 import { readRecords, recordPath, removeDraftsIn } from './record-folder.js'
 import { draftSuffix, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isEntryName, isInode, isList, isText, isTime } from './schema.js'
-import { makeInside, type StateFolder } from './state-folder.js'
+import { makeInside } from './make-state.js'
+import type { StateFolder } from './state-folder.js'
 
 /** A file or folder that a demotion takes, and how to know it again. */
 export interface DroppedEntry {
@@ -63,9 +65,10 @@ function toEntry(one: JsonObject): DroppedEntry | null {
   return { name, key: isText(key) ? key : null, inode, size, modified }
 }
 
-/** Under the run's lock only; gives the record's path. Throws StorageError. */
+/** Under the run's lock only; gives the record's path. Throws CkptError `refused` (elsewhere.ts), StorageError. */
 export async function writeDemotion(storage: Storage, state: StateFolder, demotion: Demotion): Promise<string> {
   await makeInside(storage, state, demoted)
+  await nameElsewhere(storage, state, 'elsewhere')
   const path = demotionPath(state, demotion.name)
   await writeRecord(storage, path, { version: 1, ...demotion })
   return path

@@ -9,7 +9,8 @@ import { isNeutralName } from './neutral-name.js'
 import { readRecords, recordPath, removeDraftsIn } from './record-folder.js'
 import { quietly, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isInode, isList } from './schema.js'
-import { makeInside, removeEmpty, type StateFolder } from './state-folder.js'
+import { makeInside, removeEmpty } from './make-state.js'
+import type { StateFolder } from './state-folder.js'
 
 export interface GroupMember {
   /** Relative to the run. */

@@ -25,30 +25,21 @@ export { isSameProof, readProven, writeProven, type Proven } from './proven-whol
 export {
   isInForce,
   longestByName,
+  otherFolder,
   pinsPath,
   readDistrustedPins,
-  readPinRecord,
   readPins,
   unknownPins,
   writePins,
   type Pin,
-  type PinRecord,
 } from './pins.js'
 export { quietly, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 export { isCount, isInode, isList, isText, isTime } from './schema.js'
 export { forgetStopRequest, readStopRequest, writeStopRequest, type StopTime } from './stop-request.js'
 export { readSetAside, writeSetAside, type SetAside } from './set-aside.js'
-export {
-  makeInside,
-  makeState,
-  otherStatesOf,
-  ownStateFolderOf,
-  pointedStateFolderOf,
-  refuseWithout,
-  removeEmpty,
-  stateFolderOf,
-  type StateFolder,
-} from './state-folder.js'
+export { elsewherePath, readElsewhere, readKnownElsewhere } from './elsewhere.js'
+export { makeInside, makeState, refuseWithout, removeEmpty } from './make-state.js'
+export { otherStatesOf, pointedStateFolderOf, stateFolderOf, type StateFolder } from './state-folder.js'
 export {
   readTrash,
   trash,

@@ -15,10 +15,12 @@ import { basename, join } from 'node:path'
 import { CkptError, StorageError, UntrustedError } from '../../errors.js'
 import type { JsonObject } from '../../formats/json.js'
 import type { Storage } from '../../storage/storage.js'
+import { forgetUnlessProtecting } from './elsewhere.js'
 import { LockQueue } from './lock-queue.js'
 import { describeOwner, lifeOf, toOwner, type Owner, type Processes } from './lock-owner.js'
 import { quietly, readRecord, readRecordOrNull } from './record.js'
-import { makeState, removeEmpty, type StateFolder } from './state-folder.js'
+import { makeState, removeEmpty } from './make-state.js'
+import type { StateFolder } from './state-folder.js'
 
 export interface LockOptions {
   readonly processes: Processes
@@ -349,6 +351,7 @@ class LockAttempt {
     return {
       release: async () => {
         stop()
+        if (this.name === changeLock) await forgetUnlessProtecting(this.storage, this.state)
         // Aside first: a lock that is half taken apart would have no owner.
         await quietly(async () => {
           if (await this.isOurs()) await this.storage.rename(this.lock, this.candidate)

@@ -1,12 +1,14 @@
 /** Checkpoints that no prune may take. A pin binds ckpt alone: nothing in the checkpoint's folder changes. */
-import { isAbsolute, join } from 'node:path'
+import { join } from 'node:path'
 import { CkptError } from '../../errors.js'
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
+import { nameElsewhere } from './elsewhere.js'
 import { FewTold } from './few-told.js'
 import { badRecord, readRecord, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isList, isText, isTime } from './schema.js'
-import { makeState, type StateFolder } from './state-folder.js'
+import { makeState } from './make-state.js'
+import type { StateFolder } from './state-folder.js'
 
 export interface Pin {
   /** The checkpoint's, relative to its run. */
@@ -28,28 +30,15 @@ export function isInForce({ until }: Pin, now: number): boolean {
 
 const fileName = 'pins.json'
 
-/** The record of pins in one state folder. */
-export interface PinRecord {
-  /** By the checkpoint's name, in the order in which they were made. */
-  readonly pins: ReadonlyMap<string, Pin>
-  /** Folders that `--state` named, in which more pins of the run lie: absolute. They can only protect. */
-  readonly elsewhere: readonly string[]
-}
-
-/** Folders that one record may name. */
-const mostElsewhere = 64
-
 export function pinsPath(state: StateFolder): string {
   return join(state.path, fileName)
 }
 
-/** The pins of one state folder. Throws CkptError `damaged`, StorageError. */
+/**
+ * The pins of one state folder, by the checkpoint's name, in the order in which they were made. Throws CkptError
+ * `damaged`, StorageError.
+ */
 export async function readPins(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Pin>> {
-  return (await readPinRecord(storage, state)).pins
-}
-
-/** Throws CkptError `damaged`, StorageError. */
-export async function readPinRecord(storage: ReadStorage, state: StateFolder): Promise<PinRecord> {
   const path = pinsPath(state)
   const record = await readRecord(storage, path)
   const list = record?.get('pins') ?? []
@@ -61,29 +50,24 @@ export async function readPinRecord(storage: ReadStorage, state: StateFolder): P
     return pin
   })
   teller.tellRest(path)
-  const elsewhere = record?.get('elsewhere') ?? []
-  if (!isFolderList(elsewhere)) throw badRecord(path, '"elsewhere" is not a list of folders')
-  return { pins: longestByName(pins), elsewhere }
+  return longestByName(pins)
 }
 
-const otherFolder =
+export const otherFolder =
   'see what is there; once it is moved away, or another folder is named (--state DIR), no pin in it counts'
 
 /**
  * Pins of a state folder that is not trusted: all that they can do is to keep checkpoints, so each that is one counts.
  * What cannot be read may hold some too: throws CkptError `refused`, for then nobody knows what may go.
  */
-export async function readDistrustedPins(storage: ReadStorage, state: StateFolder): Promise<PinRecord> {
+export async function readDistrustedPins(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Pin>> {
   const path = pinsPath(state)
   const record = await readRecord(storage, path).catch((error: unknown) => {
     throw error instanceof CkptError ? unknownPins(path, error, otherFolder) : error
   })
-  if (record === null) return { pins: new Map(), elsewhere: [] }
+  if (record === null) return new Map()
   const list = record.get('pins') ?? []
   if (!isList(list)) throw unknownPins(path, badRecord(path, '"pins" is not a list'), otherFolder)
-  const elsewhere = record.get('elsewhere') ?? []
-  if (!isFolderList(elsewhere))
-    throw unknownPins(path, badRecord(path, '"elsewhere" is not a list of folders'), otherFolder)
   const teller = new FewTold(storage)
   const pins = list.map((one) => (isJsonObject(one) ? toPin(teller, path, one) : null))
   teller.tellRest(path)
@@ -92,12 +76,7 @@ export async function readDistrustedPins(storage: ReadStorage, state: StateFolde
   if (readable.length > 0) {
     storage.custody.warn(`${path}: the pins there (${readable.length}) protect too, though the folder is not trusted`)
   }
-  return { pins: longestByName(readable), elsewhere }
-}
-
-function isFolderList(value: JsonValue): value is readonly string[] {
-  const isFolder = (one: JsonValue) => isText(one) && isAbsolute(one) && !one.includes('\0')
-  return isList(value) && value.length <= mostElsewhere && value.every(isFolder)
+  return longestByName(readable)
 }
 
 /** Of several pins of one checkpoint the one that protects longest: no record takes away what another one pins. */
@@ -138,21 +117,12 @@ function toPin(teller: FewTold, path: string, one: JsonObject): Pin | null {
   }
 }
 
-/** Under the run's lock only. Nothing to hold: no file. Throws StorageError. */
-export async function writePins(
-  storage: Storage,
-  state: StateFolder,
-  pins: Iterable<Pin>,
-  elsewhere: Iterable<string> = [],
-): Promise<void> {
+/** Under the run's lock only. None: no file. Throws CkptError `refused` (elsewhere.ts), StorageError. */
+export async function writePins(storage: Storage, state: StateFolder, pins: Iterable<Pin>): Promise<void> {
   const list = [...pins]
-  const folders = [...elsewhere]
   const path = pinsPath(state)
-  if (list.length + folders.length === 0) return unlinkIfThere(storage, path)
+  if (list.length === 0) return unlinkIfThere(storage, path)
   await makeState(storage, state)
-  await writeRecord(storage, path, {
-    version: 1,
-    pins: list,
-    ...(folders.length === 0 ? {} : { elsewhere: folders }),
-  })
+  await nameElsewhere(storage, state, 'elsewhere')
+  await writeRecord(storage, path, { version: 1, pins: list })
 }

@@ -5,7 +5,8 @@ import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { isNameInside } from './name-inside.js'
 import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isList, isTime } from './schema.js'
-import { makeState, type StateFolder } from './state-folder.js'
+import { makeState } from './make-state.js'
+import type { StateFolder } from './state-folder.js'
 
 /** A file as it was when it was read. */
 export interface ProvenFile {

@@ -4,7 +4,8 @@ import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { badRecord, readRecord, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isList, isTime } from './schema.js'
-import { makeState, type StateFolder } from './state-folder.js'
+import { makeState } from './make-state.js'
+import type { StateFolder } from './state-folder.js'
 
 export interface SetAside {
   /** The checkpoint's, relative to its run. */

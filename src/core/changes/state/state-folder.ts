@@ -8,8 +8,8 @@
  */
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
-import { CkptError, isFull, StorageError, UntrustedError } from '../../errors.js'
-import type { ReadStorage, Stat, Storage } from '../../storage/storage.js'
+import { UntrustedError } from '../../errors.js'
+import type { ReadStorage, Stat } from '../../storage/storage.js'
 
 export interface StateFolder {
   /** Absolute. It need not be there. */
@@ -22,6 +22,8 @@ export interface StateFolder {
   readonly distrusted?: StateFolder
   /** The folder that the user has named (`--state DIR`), where this lies in it; absolute once it is there. */
   readonly moved?: string
+  /** The run's real path. Without it nothing is known of its other state folders (elsewhere.ts). */
+  readonly run?: string
 }
 
 /** What else may hold pins of a run. */
@@ -41,13 +43,20 @@ export async function stateFolderOf(storage: ReadStorage, run: string, moved?: s
   const [real = run, named] = await realPaths(storage, moved === undefined ? [run] : [run, moved])
   const owner = await ownerOf(storage, real)
   if (moved !== undefined)
-    return { ...(await guarded(storage, withinFolder(moved, real), owner)), moved: named ?? moved }
+    return { ...(await guarded(storage, withinFolder(moved, real), owner)), moved: named ?? moved, run: real }
   const { shared, distrust } = await besideRun(storage, real, owner)
-  if (distrust === null) return shared
+  if (distrust === null) return { ...shared, run: real }
   const own = await ownFolder(storage, real)
-  if (own === null) return shared
+  if (own === null) return { ...shared, run: real }
   storage.custody.warn(`${distrust.message}; what ckpt remembers of this run lies in ${own.path} instead`)
-  return { ...own, distrusted: shared }
+  return { ...own, distrusted: shared, run: real }
+}
+
+/** Where it is named that `--state` led elsewhere, the best first: beside the run where that is trusted, the user's own. */
+export async function placesForNames(storage: ReadStorage, run: string): Promise<StateFolder[]> {
+  const { shared, distrust } = await besideRun(storage, run, await ownerOf(storage, run))
+  const own = await ownFolder(storage, run)
+  return [...(distrust === null ? [shared] : []), ...(own === null ? [] : [own])]
 }
 
 async function realPaths(storage: ReadStorage, paths: readonly string[]): Promise<string[]> {
@@ -91,12 +100,6 @@ async function ownFolderIfThere(storage: ReadStorage, real: string): Promise<Sta
   return own === null ? [] : [own]
 }
 
-/** The user's own folder for the run, there or not. Null where this user has no place for state. */
-export async function ownStateFolderOf(storage: ReadStorage, run: string): Promise<StateFolder | null> {
-  const [real = run] = await realPaths(storage, [run])
-  return ownFolder(storage, real)
-}
-
 /**
  * The run's state in a folder that a record names: only to be read. Whoever can write beside the run can have named
  * any folder, so nothing of it is guarded but the run's own in it, which may be no link.
@@ -105,7 +108,8 @@ export async function pointedStateFolderOf(storage: ReadStorage, run: string, fo
   const [real = run] = await realPaths(storage, [run])
   const { path } = withinFolder(folder, real)
   const { user } = storage.custody
-  return guarded(storage, { path, own: [path] }, await ownerOf(storage, real), user, false)
+  const state = await guarded(storage, { path, own: [path] }, await ownerOf(storage, real), user, false)
+  return { ...state, moved: folder }
 }
 
 /** In a folder that serves many runs. */
@@ -172,60 +176,5 @@ async function ownFolder(storage: ReadStorage, real: string): Promise<StateFolde
     }
     if (stat?.error.code !== 'not-found' || dirname(base) === base) return null
     missing.unshift(base)
-  }
-}
-
-/** Makes the state folder. Throws StorageError where that cannot be. */
-export async function makeState(storage: Storage, state: StateFolder): Promise<void> {
-  await makeAbove(storage, state)
-  for (const path of state.own) await makeUnlessThere(storage, path)
-}
-
-/** Makes the state folder and one folder in it; gives the latter's path. Throws StorageError where that cannot be. */
-export async function makeInside(storage: Storage, state: StateFolder, name: string): Promise<string> {
-  const inside = join(state.path, name)
-  await makeAbove(storage, state)
-  for (const path of [...state.own, inside]) await makeUnlessThere(storage, path)
-  return inside
-}
-
-/** What `makeInside` and its like throw, as the refusal of something that cannot be done without a state folder. */
-export function refuseWithout(state: StateFolder, what: string, error: CkptError): CkptError {
-  const isNoRoom = error instanceof StorageError && isFull(error.errno)
-  return new CkptError('refused', `${what} cannot be recorded in ${state.path}: ${error.message}`, {
-    hint: isNoRoom
-      ? 'make some room first: ckpt prune and ckpt rm need no record to remove checkpoints'
-      : 'name a folder that can be written: --state DIR, or CKPT_STATE in the environment',
-    cause: error,
-  })
-}
-
-/** Removes what is empty of the folders `names` in the state folder and of the state folder itself. Never fails. */
-export async function removeEmpty(storage: Storage, state: StateFolder, ...names: readonly string[]): Promise<void> {
-  for (const path of [...names.map((name) => join(state.path, name)), ...state.own.toReversed()]) {
-    try {
-      await storage.removeDirectory(path)
-    } catch (error) {
-      // Not empty, or not there, or not ours to remove: it stays. Another ckpt may be using it.
-      if (!(error instanceof CkptError)) throw error
-    }
-  }
-}
-
-async function makeAbove(storage: Storage, { above = [] }: StateFolder): Promise<void> {
-  for (const path of above) await makeUnlessThere(storage, path, 0o700)
-}
-
-async function makeUnlessThere(storage: Storage, path: string, mode?: number): Promise<void> {
-  try {
-    await storage.makeDirectory(path, mode)
-  } catch (error) {
-    if (!(error instanceof StorageError) || error.errno !== 'EEXIST') throw error
-    const [there] = await storage.lstat([path])
-    // A link would lead what we remove, or build, to a place that nobody named.
-    if (there?.ok === true && there.value.kind !== 'directory') {
-      const kind = there.value.kind === 'other' ? 'neither folder nor file' : `a ${there.value.kind}`
-      throw new UntrustedError(path, `is ${kind}, and ckpt keeps its state in a folder here`, 'move it away')
-    }
   }
 }

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
-import { makeState, type StateFolder } from './state-folder.js'
+import { makeState } from './make-state.js'
+import type { StateFolder } from './state-folder.js'
 
 export type StopTime = 'now' | 'after-next-checkpoint'
 
