@@ -222,6 +222,10 @@ export interface TableSource {
   readonly by: 'step' | 'epoch' | 'name'
   /** The column; `by` when left out. */
   readonly column?: string
+  /** In place of the checkpoint's own count: what its row is found by, from its facts and those of all of the run. */
+  readonly key?: (known: Meta, all: readonly Meta[]) => number | null
+  /** The rows have no count of their own: it is their place among those that count, from 0. */
+  readonly isInOrder?: boolean
   /** What to add to the checkpoint's number to get the column's: -1 where the log counts from 0. */
   readonly offset?: number
   /** Columns taken; without, all. */

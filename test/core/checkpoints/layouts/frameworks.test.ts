@@ -4,8 +4,9 @@ import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { holdsWeights, isResumable, type Run } from '../../../../src/core/checkpoint.js'
 import { findLayout, findRuns, measure } from '../../../../src/core/checkpoints/layouts/index.js'
-import { byRecency } from '../../../../src/core/choosing/selection/index.js'
+import { bestOrder, byRecency, rank } from '../../../../src/core/choosing/selection/index.js'
 import { choose, openRunToGoOn } from '../../../../src/core/runs/index.js'
+import { arrange } from '../../../../src/core/runs/rank-and-filter.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures } from './folders.js'
 
@@ -27,6 +28,8 @@ interface Expected {
   }[]
   readonly latest?: string | null
   readonly latest_also?: readonly string[]
+  /** `judged`: the framework itself tells the metric and the direction. */
+  readonly best?: { readonly name: string; readonly also?: readonly string[]; readonly judged?: boolean } | null
   readonly pointers?: readonly {
     readonly file: string
     readonly field: string | null
@@ -88,6 +91,13 @@ describe.each(runs)('a run of %s', (_, fixture) => {
     )
     const firsts = [first, ...equal].map((one) => one?.path)
     if (typeof expected.latest === 'string') expect(firsts.some((path) => newest.includes(path ?? ''))).toBe(true)
+  })
+
+  it.runIf(expected.best?.judged === true)('has the best by the framework’s own word', async () => {
+    const checkpoints = (await findRuns(localStorage(), root)).flatMap(checkpointsOf)
+    const { ordered } = await arrange(localStorage(), checkpoints, { orders: [], where: [] }, 2e9)
+    const best = rank(ordered, bestOrder(ordered), 2e9)[0]?.path ?? ''
+    expect([expected.best?.name, ...(expected.best?.also ?? [])]).toContain(relative(root, best))
   })
 
   it('has those for resumable that the framework can go on from', async () => {

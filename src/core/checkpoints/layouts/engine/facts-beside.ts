@@ -39,7 +39,8 @@ async function joinTable(
   source: TableSource,
   all: readonly { readonly one: Looked; readonly at: number }[],
 ): Promise<void> {
-  const keys = all.map(({ one }) => keyOf(one, source))
+  const known = all.map(({ one }) => merged(one.told))
+  const keys = all.map(({ one }, index) => keyOf(one, known[index] ?? new Map(), known, source))
   const wanted = new Set(keys.filter((key) => key !== null))
   const rows = await readRows(storage, await filesBeside(storage, folder, source.beside), source, wanted)
   all.forEach(({ one, at }, index) => {
@@ -49,9 +50,10 @@ async function joinTable(
 }
 
 /** What the checkpoint's row is found by; null where that is not known. */
-function keyOf(one: Looked, { by, offset = 0 }: TableSource): Joined | null {
+function keyOf(one: Looked, known: Meta, all: readonly Meta[], { by, key, offset = 0 }: TableSource): Joined | null {
+  if (key !== undefined) return key(known, all)
   if (by === 'name') return one.unit.name
-  const count = toFinite(merged(one.told).get(by))
+  const count = toFinite(known.get(by))
   return count === null ? null : count + offset
 }
 

@@ -25,11 +25,16 @@ export async function readRows(
 ): Promise<Rows> {
   const found = new Map<Joined, Map<string, MetaValue>>()
   if (wanted.size === 0) return found
+  let place = 0
   for (const path of paths) {
     try {
       await withFile(storage, path, async (handle) => {
         for await (const rows of logRows(sourceOf(handle), source)) {
-          for (const row of rows) addRow(found, row, source, wanted)
+          for (const row of rows) {
+            if (source.rows?.(row) === false) continue
+            addRow(found, row, source.isInOrder === true ? place : row.get(source.column ?? source.by), source, wanted)
+            place += 1
+          }
         }
       })
     } catch (error) {
@@ -42,11 +47,11 @@ export async function readRows(
 function addRow(
   found: Map<Joined, Map<string, MetaValue>>,
   row: Meta,
-  { by, column = by, columns, leave, rows, called = {} }: TableSource,
+  at: MetaValue | undefined,
+  { by, column = by, columns, leave, called = {} }: TableSource,
   wanted: ReadonlySet<Joined>,
 ): void {
-  const at = row.get(column)
-  if ((typeof at !== 'number' && typeof at !== 'string') || !wanted.has(at) || rows?.(row) === false) return
+  if ((typeof at !== 'number' && typeof at !== 'string') || !wanted.has(at)) return
   const values = found.get(at) ?? new Map<string, MetaValue>()
   found.set(at, values)
   for (const [key, value] of row) {

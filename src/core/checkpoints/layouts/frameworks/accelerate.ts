@@ -18,7 +18,8 @@ export const accelerate: LayoutSpec = {
   forms: [
     {
       kind: 'folder',
-      name: /^(?:checkpoint_(?<save>\d+)$)?/,
+      // Scripts, accelerate's examples among them, name theirs `step_<N>` and `epoch_<N>`.
+      name: /^(?:checkpoint_(?<save>\d+)$|(?:.*[-_.])?step[-_=]?(?<step>\d+)$|(?:.*[-_.])?epoch[-_=]?(?<epoch>\d+)$)?/,
       // Its own counter of saves, which is all that puts them in order.
       called: { save: '#save' },
       proof: {
@@ -45,8 +46,8 @@ export const accelerate: LayoutSpec = {
         ],
       },
       facts: [
-        { from: 'name' },
         { from: 'torch', file: /^custom_checkpoint_\d+\.pkl$/, spread: [[]], pick: countsIn, lazy: true },
+        { from: 'name' },
       ],
       files: [
         { name: /^(model|pytorch_model)(-.*)?\.(safetensors|bin)\.index\.json$/, role: 'index' },

@@ -25,7 +25,7 @@ export const xgboost: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: /^\w+_(?<step>\d+)\.(?:ubj|json|pkl|deprecated)$/,
+      name: /^[\w.=-]+_(?<step>\d+)\.(?:ubj|json|pkl|deprecated)$/,
       proof: learner,
       facts: [{ from: 'name', add: { step: 1 } }],
     },

@@ -10,7 +10,9 @@ import type { LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
 import { lastPart, tellTrainerState } from './trainer-state.js'
 
-const name = /^checkpoint-(?<step>\d+)$/
+const numbered = /^checkpoint-(?<step>\d+)$/
+/** With `hub_strategy="checkpoint"` the repository on the Hub has the last one under this name (`_push_from_checkpoint`). */
+const name = /^(?:checkpoint-(?<step>\d+)|last-checkpoint)$/
 const stateFile = 'trainer_state.json'
 const weights =
   /^(model|pytorch_model|adapter_model|tf_model|flax_model)([-.].*)?\.(safetensors|bin|h5|msgpack|index\.json)$/
@@ -25,7 +27,7 @@ const deepSpeed = /^global_step\d+\/$/
 export const hfTrainer: LayoutSpec = {
   id: 'hf-trainer',
   title: 'Hugging Face Trainer',
-  looks: 'checkpoint-<step>/ with trainer_state.json',
+  looks: 'checkpoint-<step>/, or last-checkpoint/ of the Hub, with trainer_state.json',
   history: [{ from: 'trainer state' }],
   forms: [
     {
@@ -76,7 +78,7 @@ export const hfTrainer: LayoutSpec = {
   judge,
   leftover,
   // Whatever is in it (trainer_utils.py, `get_last_checkpoint`).
-  resumesFrom: takesLargest('resume_from_checkpoint=True', 'directory', name),
+  resumesFrom: takesLargest('resume_from_checkpoint=True', 'directory', numbered),
 }
 
 /**
@@ -120,5 +122,5 @@ function leftover(folder: string, inside: readonly unknown[] | null): string | n
   if (folder.startsWith('tmp-checkpoint-')) {
     return 'the staging folder of a save that never finished: the Trainer renames it when all is written'
   }
-  return name.test(folder) && inside.length === 0 ? 'an empty folder: the save had only begun' : null
+  return numbered.test(folder) && inside.length === 0 ? 'an empty folder: the save had only begun' : null
 }

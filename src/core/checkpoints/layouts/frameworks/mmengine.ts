@@ -7,20 +7,74 @@
  * `<timestamp>.log.json`, and say with `mode` what they are.
  */
 import { basename } from 'node:path'
-import type { Meta, Pointer } from '../../../checkpoint.js'
-import type { FactSource, LayoutSpec } from '../spec.js'
+import { isMeta, type Meta, type MetaValue, type Pointer } from '../../../checkpoint.js'
+import { toFinite } from '../finite-number.js'
+import type { FactSource, FileLook, LayoutSpec, Question, Unit } from '../spec.js'
 
-const inside: FactSource = {
-  from: 'torch',
-  take: {
-    step: ['meta', 'iter'],
-    epoch: ['meta', 'epoch'],
-    '#best': ['message_hub', 'runtime_info', 'best_ckpt'],
-    '#best score': ['message_hub', 'runtime_info', 'best_score'],
-    '#mmcv best': ['meta', 'hook_msgs', 'best_ckpt'],
-    '#mmcv best score': ['meta', 'hook_msgs', 'best_score'],
+const runtime = ['message_hub', 'runtime_info'] as const
+
+const inside: readonly FactSource[] = [
+  {
+    from: 'torch',
+    take: {
+      step: ['meta', 'iter'],
+      epoch: ['meta', 'epoch'],
+      '#mmcv best': ['meta', 'hook_msgs', 'best_ckpt'],
+      '#mmcv best score': ['meta', 'hook_msgs', 'best_score'],
+    },
+    has: { '#optimizer': 'optimizer' },
+    spread: [runtime],
+    leave: /^/,
+    pick: bestsIn,
   },
-  has: { '#optimizer': 'optimizer' },
+  { from: 'look', tell: validationsIn },
+]
+
+/** What `save_best` holds for the best: with one metric `best_ckpt`, with several `best_ckpt_<metric>` of each. */
+function bestsIn(content: Meta): Meta {
+  const hub = content.get(runtime[0])
+  const info = isMeta(hub) ? hub.get(runtime[1]) : undefined
+  const bests = [...(isMeta(info) ? info : [])].flatMap(([key, path]): MetaValue[] => {
+    const metric = /^best_ckpt(?<metric>_.+)?$/.exec(key)
+    if (metric === null || typeof path !== 'string' || !isMeta(info)) return []
+    const own = metric.groups?.['metric'] ?? ''
+    return [[path, info.get(`best_score${own}`) ?? null, own.slice(1)]]
+  })
+  return new Map(bests.length === 0 ? [] : [['#bests', bests]])
+}
+
+const scalars = ['message_hub', 'log_scalars'] as const
+
+/** The values that each validation so far gave, by metric (mmengine/logging/message_hub.py, history_buffer.py). */
+const validated: Question<Meta> = {
+  text: 'validations of mmengine',
+  fits: isMeta,
+  ask: async (file) => {
+    const found = new Map<string, MetaValue>()
+    for (const key of file.torchKeys(scalars)) {
+      if (!key.startsWith('val/') || leave.test(key.slice(4))) continue
+      const values = await file.torchValue([...scalars, key, '_log_history'])
+      if (Array.isArray(values)) found.set(key.slice(4), [values.length, values.at(-1) ?? null])
+    }
+    return found
+  },
+}
+
+/**
+ * How many validations there had been, of which metrics, and what the last gave: a file of `save_best` is saved right
+ * behind one, and any other before that of its own step.
+ */
+async function validationsIn(look: FileLook, { name }: Unit): Promise<Meta> {
+  const values = await look.answer(validated)
+  const isBest = name.startsWith('best_')
+  const facts = new Map<string, MetaValue>([['#metrics', [...values.keys()]]])
+  for (const [metric, told] of values) {
+    const [count, last] = Array.isArray(told) ? (told as readonly MetaValue[]) : []
+    if (typeof count !== 'number') continue
+    facts.set(isBest ? '#validations' : '#validations before', count)
+    if (isBest && typeof last === 'number') facts.set(metric, last)
+  }
+  return facts
 }
 
 const leave = /^(mode|epoch|iter|lr|data_time|time|memory|eta)$/
@@ -44,25 +98,72 @@ const mmcvValidations = {
 } as const
 
 /**
- * The file that `save_best` wrote last. Its name has the metric, `/` as `_` (`_save_best_checkpoint`): `coco/bbox_mAP` in
+ * The validations of an iteration run, whose rows all have the step 0: the checkpoint's is the one of its iteration,
+ * counted by how far apart they are.
+ */
+const validationsInOrder = {
+  ...validations,
+  by: 'step',
+  rows: (row: Meta): boolean => !row.has('iter') && !row.has('lr') && row.get('step') === 0,
+  isInOrder: true,
+  key: (known: Meta, all: readonly Meta[]): number | null => {
+    const [step, every] = [toFinite(known.get('step')), validatedEvery(all)]
+    return step === null || step === 0 || every === null || step % every !== 0 ? null : step / every - 1
+  },
+} as const
+
+/**
+ * Iterations from one validation to the next, by how many there had been at each checkpoint; null where these leave more
+ * than one number.
+ */
+function validatedEvery(all: readonly Meta[]): number | null {
+  let [least, most] = [1, Infinity]
+  for (const facts of all) {
+    const step = toFinite(facts.get('step'))
+    if (step === null || step <= 0) continue
+    const [done, before] = [toFinite(facts.get('#validations')), toFinite(facts.get('#validations before'))]
+    if (done !== null && step % done === 0) return step / done
+    least = Math.max(least, Math.floor((step - 1) / ((before ?? Infinity) + 1)) + 1)
+    if (before !== null) most = Math.min(most, Math.floor((step - 1) / before))
+  }
+  return least === most ? least : null
+}
+
+/**
+ * The files that `save_best` wrote last. A name has the metric, `/` as `_` (`_save_best_checkpoint`): `coco/bbox_mAP` in
  * `best_coco_bbox_mAP_epoch_2.pth`.
  */
 function namedBest(facts: Meta): Pointer[] {
-  const path = facts.get('#best') ?? facts.get('#mmcv best')
+  const bests = facts.get('#bests')
+  const mmcv = [facts.get('#mmcv best') ?? null, facts.get('#mmcv best score') ?? null, '']
+  const all: readonly MetaValue[] = Array.isArray(bests) ? (bests as readonly MetaValue[]) : [mmcv]
+  return all.flatMap((one) => (Array.isArray(one) ? bestOf(facts, one as readonly MetaValue[]) : []))
+}
+
+function bestOf(facts: Meta, [path, value, own]: readonly MetaValue[]): Pointer[] {
   if (typeof path !== 'string') return []
   const name = basename(path)
-  const judged = /^best_(?<metric>.+)_(?:epoch|iter)_\d+\.pth$/.exec(name)?.groups?.['metric']
-  const metric = [...facts.keys()].find((key) => key.replaceAll('/', '_') === judged)
-  const value = facts.get('#best score') ?? facts.get('#mmcv best score')
+  const told = facts.get('#metrics')
+  const metrics = [...(Array.isArray(told) ? (told as readonly MetaValue[]) : []), ...facts.keys()]
+  const metric =
+    typeof own === 'string' && own !== ''
+      ? own
+      : metrics.find((key) => typeof key === 'string' && name.startsWith(`best_${key.replaceAll('/', '_')}_`))
   return [
     {
       label: 'best_ckpt',
       name,
       purpose: 'best',
-      ...(metric === undefined ? {} : { metric }),
+      ...(typeof metric === 'string' ? { metric } : {}),
       ...(typeof value === 'number' ? { value } : {}),
     },
   ]
+}
+
+/** In an iteration run no epoch is counted. */
+function countOf(known: Meta): number | null {
+  const [epoch, step] = [toFinite(known.get('epoch')), toFinite(known.get('step'))]
+  return epoch === 0 ? step : epoch
 }
 
 const byEpoch = [
@@ -71,6 +172,7 @@ const byEpoch = [
 ] as const
 const byStep = [
   { ...validations, by: 'step' },
+  validationsInOrder,
   { ...mmcvValidations, by: 'step', column: 'iter' },
 ] as const
 
@@ -92,14 +194,14 @@ export const mmengine: LayoutSpec = {
       kind: 'file',
       name: /^(?:best_.+_)?epoch_(?<epoch>\d+)\.pth$/,
       proof: { sure: [{ torch: [['meta', 'epoch'], 'state_dict'] }, { torch: ['message_hub', 'state_dict'] }] },
-      facts: [...byEpoch, inside, { from: 'name' }],
+      facts: [...byEpoch, ...inside, { from: 'name' }],
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
     {
       kind: 'file',
       name: /^(?:best_.+_)?iter_(?<step>\d+)\.pth$/,
       proof: { sure: [{ torch: [['meta', 'iter'], 'state_dict'] }, { torch: ['message_hub', 'state_dict'] }] },
-      facts: [...byStep, inside, { from: 'name' }],
+      facts: [...byStep, ...inside, { from: 'name' }],
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
     {
@@ -107,7 +209,7 @@ export const mmengine: LayoutSpec = {
       kind: 'file',
       name: /\.pth$/,
       proof: { sure: [{ torch: [['meta', 'iter'], ['meta', 'epoch'], 'state_dict'] }] },
-      facts: [inside, { ...validations, by: 'epoch' }],
+      facts: [...inside, { ...validations, by: 'step', key: countOf }, validationsInOrder],
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
   ],

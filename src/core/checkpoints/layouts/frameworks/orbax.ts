@@ -32,10 +32,11 @@ const saved: Omit<Form, 'name' | 'proof'> = {
     facts.get('#alone') !== true || entries.some(({ name, kind }) => kind === 'directory' && /opt|state/i.test(name)),
   files: [
     { name: /^(metrics|extra)\/$/, role: 'loop' },
-    { name: /^(?:\w+\/)?manifest\.ocdbt$/, role: 'all' },
+    // One without OCDBT may lie beside others with it; where it must be there, `check` says.
+    { name: /^(?:\w+\/)?manifest\.ocdbt$/, role: 'all', optional: true },
     // Without OCDBT each array has a folder of its own; this says what there is.
     { name: /^(?:\w+\/)?_METADATA$/, role: 'index', key: 'arrays' },
-    { name: /^(d|ocdbt\.process_\d+)\/$/, role: 'all' },
+    { name: /^(d|ocdbt\.process_\d+)\/$/, role: 'all', optional: true },
   ],
 }
 
@@ -51,14 +52,22 @@ export const orbax: LayoutSpec = {
       name: /^(?:.*_)?(?<step>\d+)$/,
       below: /^[^.]+$/,
       proof: {
-        sure: [{ file: '_CHECKPOINT_METADATA' }, { file: '_METADATA' }, { file: /^\w+\/(_METADATA|manifest\.ocdbt)$/ }],
+        sure: [{ file: '_CHECKPOINT_METADATA' }, { file: /^\w+\/(_METADATA|manifest\.ocdbt)$/ }],
+        never: [{ file: '_METADATA' }],
       },
     },
     {
-      // What a checkpointer without a manager is told to save, under any name.
+      // What a checkpointer without a manager is told to save, under any name; flax adds its step to any prefix.
       ...saved,
-      name: /^(?!.*\.orbax-checkpoint-tmp)/,
+      name: /^(?!.*\.orbax-checkpoint-tmp)(?:(?:.*[-_])?epoch[-_=]?(?<epoch>\d+)$|(?:.*[-_])?(?<step>\d+(?:\.\d+)?)$)?/,
       proof: { sure: [{ all: [{ file: '_CHECKPOINT_METADATA' }, { file: '_METADATA' }] }] },
+    },
+    {
+      // The same, before there was `_CHECKPOINT_METADATA`.
+      ...saved,
+      name: /^(?:.*_)?(?<step>\d+)$/,
+      below: /^[^.]+$/,
+      proof: { sure: [{ file: '_METADATA' }] },
     },
   ],
 }

@@ -22,7 +22,7 @@ export const stableBaselines3: LayoutSpec = {
   forms: [
     {
       kind: 'group',
-      name: /^(?<unit>\w+?)(?<part>_replay_buffer|_vecnormalize)?(?<tail>_(?<step>\d+)_steps)\.(?:zip|pkl)$/,
+      name: /^(?<unit>.+?)(?<part>_replay_buffer|_vecnormalize)?(?<tail>_(?<step>\d+)_steps)\.(?:zip|pkl)$/,
       main: /\.zip$/,
       proof: { ...proof, typical: /_\d+_steps\.zip$/ },
       facts: [{ ...inside, file: /\.zip$/ }, { from: 'name' }],
