@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 'use strict'
 /*
- * Starts ckpt. Help and the version are answered at once (quick.js). All else runs from one bundled file whose compiled
+ * Starts ckpt. Help and the version are answered at once (quick.js). All else runs from bundled files whose compiled
  * code is kept in the user's cache, which halves the time that it takes.
  */
 const fs = require('node:fs')
@@ -15,12 +15,22 @@ process.on('SIGUSR1', () => undefined)
 /*
  * V8 compiles a function anew after it has run for a while; most of ckpt's work is over soon after. With eight times the
  * usual patience `find` in a run of 10,000 checkpoints takes a fifth less of the processor (docs/performance.md). Later
- * versions do not know the flag, and would complain on stderr.
+ * versions do not know the flag, and would complain on stderr. What sets it takes longer to load than a short command
+ * can gain: so it is set when a command first stands aside for events (core/storage/yield-to-events.ts).
  */
-if (process.version.startsWith('v20.')) require('node:v8').setFlagsFromString('--interrupt-budget=1000000')
+let resetPatience = () => undefined
+if (process.version.startsWith('v20.')) setTimeout(setPatience, 10).unref()
+
+function setPatience() {
+  const { setFlagsFromString } = require('node:v8')
+  setFlagsFromString('--interrupt-budget=1000000')
+  // Code that was compiled under other flags than the usual would be refused at the next start.
+  resetPatience = () => setFlagsFromString('--interrupt-budget=67584')
+}
 
 const root = path.join(__dirname, '..')
-const bundle = path.join(root, 'dist', 'cli.cjs')
+const dist = path.join(root, 'dist')
+const bundle = path.join(dist, 'cli.cjs')
 
 /** Bytes of all caches together; there is one for each command, and those of other versions of Node and of ckpt count. */
 const mostCached = 20e6
@@ -36,21 +46,21 @@ function cacheFile(build, command) {
 }
 
 /**
- * Only what is ours, in a folder that nobody else may change: it will be run. It is read through the descriptor that was
- * looked at, and no link is followed.
+ * The parts by the names of their files; none where there is no cache. Only what is ours, in a folder that nobody else
+ * may change: it will be run. It is read through the descriptor that was looked at, and no link is followed.
  */
 function readCache(file) {
   try {
-    if (!isPrivate(path.dirname(file))) return undefined
+    if (!isPrivate(path.dirname(file))) return {}
     const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOFOLLOW)
     try {
       const stat = fs.fstatSync(fd)
-      return stat.isFile() && isOurs(stat) ? soundHalf(fs.readFileSync(fd)) : undefined
+      return stat.isFile() && isOurs(stat) ? partsOf(soundHalf(fs.readFileSync(fd))) : {}
     } finally {
       fs.closeSync(fd)
     }
   } catch {
-    return undefined
+    return {}
   }
 }
 
@@ -96,15 +106,39 @@ const mostLinks = 40
 
 /**
  * V8 runs a damaged cache as it is, and crashes. So it is kept twice: to compare the halves takes a tenth of the time
- * of the fastest checksum that is there without loading anything.
+ * of the fastest checksum that is there without loading anything. Throws where they differ.
  */
 function soundHalf(bytes) {
   const half = bytes.subarray(0, bytes.length / 2)
-  return half.equals(bytes.subarray(half.length)) ? half : undefined
+  if (!half.equals(bytes.subarray(half.length))) throw new Error('the halves differ')
+  return half
+}
+
+/** V8 copies what does not begin at a multiple of so many bytes. */
+const alignment = 8
+
+/** A line of JSON, the parts' names and lengths, then these one behind the other. Throws where it is something else. */
+function partsOf(bytes) {
+  const line = bytes.subarray(0, bytes.indexOf('\n') + 1)
+  let at = line.length
+  const cut = ([name, length]) => [name, bytes.subarray(at, (at += length))]
+  const parts = JSON.parse(line.toString('latin1')).map(cut)
+  return Object.fromEntries(parts)
+}
+
+function packed(parts) {
+  const lengths = parts.map(([name, code]) => [name, code.length])
+  const line = JSON.stringify(lengths)
+  const padding = alignment - 1 - (line.length % alignment)
+  return [Buffer.from(`${line}${' '.repeat(padding)}\n`), ...parts.map(([, code]) => code)]
+}
+
+function aligned(code) {
+  return Buffer.concat([code], Math.ceil(code.length / alignment) * alignment)
 }
 
 /** Written beside and renamed, for another ckpt may read it meanwhile. Without a cache ckpt works too, so in silence. */
-function keepCache(file, script) {
+function keepCache(file, parts) {
   try {
     const folder = path.dirname(file)
     // Not recursive: Node never comes back from /proc, where some services have their home.
@@ -112,8 +146,8 @@ function keepCache(file, script) {
     makeFolder(folder)
     if (!isPrivate(folder)) return
     const draft = `${file}.${process.pid}`
-    const code = script.createCachedData()
-    fs.writeFileSync(draft, Buffer.concat([code, code]), { flag: 'wx', mode: 0o600 })
+    const code = packed(Object.entries(parts))
+    fs.writeFileSync(draft, Buffer.concat([...code, ...code]), { flag: 'wx', mode: 0o600 })
     fs.renameSync(draft, file)
     dropOldest(folder)
   } catch {
@@ -149,9 +183,7 @@ const deferred = new Set([
 ])
 
 /** It is its own prototype: so that copies of it (what a bundler makes of `import * as`) are late too. */
-function requireLate(id) {
-  // Beside the bundle.
-  if (id.startsWith('./')) return require(path.join(root, 'dist', id))
+function builtIn(id) {
   if (!deferred.has(id.replace(/^node:/, ''))) return require(id)
   const late = new Proxy(
     {},
@@ -164,22 +196,49 @@ function requireLate(id) {
   return late
 }
 
+/** The files of the program (scripts/bundle.mjs). What else lies beside them is mostly data. */
+const programFile = /^\.\/(cli|part-[\w-]+)\.cjs$/
+
 /** The bundle's exports, and how to keep its compiled code for the next start; nothing to keep where it was kept. */
 function loadBundle(command) {
-  // ASCII only (scripts/bundle.mjs), which is read fastest as what it is. It begins with the build's name.
-  const text = fs.readFileSync(bundle, 'latin1')
+  const text = readText(bundle)
+  // It begins with the build's name.
   const build = /^\/\/ ([0-9a-f]{32})\n/.exec(text)?.[1]
   const file = cacheFile(build, command)
-  const cachedData = file && readCache(file)
-  const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
-    filename: bundle,
+  const cached = file === undefined ? {} : readCache(file)
+  const scripts = {}
+  const modules = {}
+  const load = (id) => {
+    if (!id.startsWith('./')) return builtIn(id)
+    if (!programFile.test(id)) return require(path.join(dist, id))
+    if (modules[id] !== undefined) return modules[id].exports
+    const module = (modules[id] = { exports: {} })
+    const filename = path.join(dist, id)
+    const script = compile(id === './cli.cjs' ? text : readText(filename), filename, cached[id])
+    if (cached[id] === undefined || script.cachedDataRejected) scripts[id] = script
+    script.runInThisContext()(module.exports, load, module, filename, dist)
+    return module.exports
+  }
+  const exported = load('./cli.cjs')
+  const keep = () => {
+    resetPatience()
+    const made = Object.entries(scripts).map(([id, script]) => [id, aligned(script.createCachedData())])
+    if (file !== undefined && made.length > 0) keepCache(file, { ...cached, ...Object.fromEntries(made) })
+  }
+  return { ...exported, build, keep }
+}
+
+/** ASCII only (scripts/bundle.mjs), which is read fastest as what it is. */
+function readText(file) {
+  return fs.readFileSync(file, 'latin1')
+}
+
+function compile(text, filename, cachedData) {
+  return new vm.Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
+    filename,
     cachedData,
     importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })
-  const module = { exports: {} }
-  script.runInThisContext()(module.exports, requireLate, module, bundle, path.dirname(bundle))
-  const isKept = cachedData !== undefined && !script.cachedDataRejected
-  return { ...module.exports, build, keep: file && !isKept ? () => keepCache(file, script) : () => undefined }
 }
 
 function readJson(name) {

@@ -20,7 +20,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { bundleFile, bundlePage } from './bundle.mjs'
+import { bundleFile, bundlePage, bundleProgram } from './bundle.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bunVersion = '1.4.2'
@@ -78,7 +78,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 mkdirSync(target, { recursive: true })
-await bundleFile(root, 'src/main.ts', 'dist/binary/cli.cjs', inside)
+await bundleProgram(root, 'dist/binary', inside)
 await bundleFile(root, '@huggingface/hub', 'dist/binary/hub.cjs')
 await bundlePage(root, 'dist/binary/page.cjs')
 // What draws PNG would be there twice, as text and in the bytecode: the wheel would have 46 MB.

@@ -1,5 +1,5 @@
 /**
- * The program in one file (dist/cli.cjs), for a fast start. Of oclif it holds what a known command needs: its class,
+ * The program in few files (dist/cli.cjs and what it loads), for a fast start. Of oclif it holds what a known command needs: its class,
  * flags, arguments and parser. Help, plugins and oclif's own error pages never run from it: bin/run.js gives whatever
  * needs them to oclif as it is installed.
  */
@@ -118,7 +118,7 @@ export async function bundlePage(root, file) {
  */
 export async function bundle(root, folder) {
   const inside = [
-    ...(await bundleFile(root, 'src/main.ts', join(folder, 'cli.cjs'))),
+    ...(await bundleProgram(root, folder)),
     ...(await bundleFile(root, hub, join(folder, 'hub.cjs'))),
     ...(await bundlePage(root, join(folder, 'page.cjs'))),
     ...(await bundlePng(root, join(folder, 'png.cjs'))),
@@ -136,31 +136,88 @@ function writeLibraryModule(root, folder) {
   writeFileSync(join(root, folder, 'library.mjs'), code)
 }
 
+/** What commands need that only look, without what they load late, is one file. */
+const looking = ['src/main.ts', 'src/commands/find.ts', 'src/commands/list.ts', 'src/commands/show.ts']
+
+/**
+ * The program: cli.cjs, and parts of it that are loaded by what needs them, as modules would be. cli.cjs begins with a
+ * name for the contents of all. Gives the files that went into it.
+ */
+export async function bundleProgram(root, folder, define = {}) {
+  const look = await importedBy(root, looking)
+  const groups = [{ name: 'look', test: (id) => look.has(id) || id.startsWith(ownCode) }]
+  const { output } = await build({
+    ...options(root, { cli: 'src/main.ts' }, define),
+    output: {
+      ...form,
+      dir: folder,
+      entryFileNames: '[name].cjs',
+      chunkFileNames: 'part-[name].cjs',
+      codeSplitting: { groups },
+    },
+  })
+  const codes = output.map(({ fileName, code }) => [fileName, toAscii(code)])
+  const name = digest(codes.flat().join('\n'))
+  for (const [file, code] of codes) {
+    writeFileSync(join(root, folder, file), file === 'cli.cjs' ? `// ${name}\n${code}` : code)
+  }
+  return output.flatMap(({ moduleIds = [] }) => moduleIds)
+}
+
+/** How rolldown names its own helpers. */
+const ownCode = '\0rolldown'
+
+/** The modules that come with these files, but for those that they import late. */
+async function importedBy(root, files) {
+  const entries = Object.fromEntries(files.map((file) => [file, file]))
+  const { output } = await build({ ...options(root, entries), write: false, output: form })
+  const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]))
+  const found = new Set()
+  const left = output.filter(({ name, isEntry }) => isEntry && name in entries)
+  for (let chunk = left.pop(); chunk !== undefined; chunk = left.pop()) {
+    if (found.has(chunk)) continue
+    found.add(chunk)
+    left.push(...chunk.imports.flatMap((name) => chunks.get(name) ?? []))
+  }
+  return new Set([...found].flatMap(({ modules }) => Object.keys(modules)))
+}
+
 /** Gives the files that went into it. `define` replaces expressions. */
 export async function bundleFile(root, input, file, define = {}) {
-  const { output } = await build({
+  const output = { ...form, file, codeSplitting: false }
+  const { output: made } = await build({ ...options(root, input, define), output })
+  const code = toAscii(readFileSync(join(root, file), 'utf8'))
+  writeFileSync(join(root, file), `// ${digest(code)}\n${code}`)
+  return made.flatMap(({ moduleIds = [] }) => moduleIds)
+}
+
+function options(root, input, define = {}) {
+  return {
     cwd: root,
     input,
     platform: 'node',
     external: [...builtinModules, /^node:/, page, png, ...(input === hub ? [] : [hub])],
     plugins: [slimOclif],
     transform: { define },
-    // Names stay: they are in the stack of a bug report.
-    output: {
-      file,
-      format: 'cjs',
-      codeSplitting: false,
-      // Not every Node 20 can import from a script that bin/run.js compiles.
-      dynamicImportInCjs: false,
-      paths: { [hub]: './hub.cjs', [page]: './page.cjs', [png]: './png.cjs' },
-      minify: { compress: true, mangle: { keepNames: true }, codegen: true },
-    },
+    // A folder's index.ts is no reason to load all of the folder.
+    treeshake: { moduleSideEffects: (id) => !id.startsWith(join(root, 'src')) },
     logLevel: 'warn',
-  })
-  const code = toAscii(readFileSync(join(root, file), 'utf8'))
-  const name = createHash('sha256').update(code).digest('hex').slice(0, 32)
-  writeFileSync(join(root, file), `// ${name}\n${code}`)
-  return output.flatMap(({ moduleIds = [] }) => moduleIds)
+    // That show.js is imported both late and at once, and the like: so it is where several commands share a module.
+    checks: { ineffectiveDynamicImport: false },
+  }
+}
+
+const form = {
+  format: 'cjs',
+  // Not every Node 20 can import from a script that bin/run.js compiles.
+  dynamicImportInCjs: false,
+  paths: { [hub]: './hub.cjs', [page]: './page.cjs', [png]: './png.cjs' },
+  // Names stay: they are in the stack of a bug report.
+  minify: { compress: true, mangle: { keepNames: true }, codegen: true },
+}
+
+function digest(text) {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
 
 /** The text of one licence file each for the packages that these files belong to. */

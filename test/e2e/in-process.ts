@@ -31,23 +31,26 @@ const system = {
   },
 }
 
-/** By path of dist/cli.cjs. */
-const programs = new Map<string, Main>()
+/** By path: dist/cli.cjs, and the parts of the program that it loads. */
+const programs = new Map<string, { exports: object }>()
 
-function load(bundle: string): Main {
-  const known = programs.get(bundle)
-  if (known !== undefined) return known
-  const own = createRequire(bundle)
-  const require = (id: string): unknown => (/^(node:)?fs$/.test(id) ? system : own(id))
-  const text = fs.readFileSync(bundle, 'latin1')
+function load(file: string): object {
+  const known = programs.get(file)
+  if (known !== undefined) return known.exports
+  const own = createRequire(file)
+  const require = (id: string): unknown => {
+    if (id.startsWith('./part-')) return load(join(dirname(file), id))
+    return /^(node:)?fs$/.test(id) ? system : own(id)
+  }
+  const text = fs.readFileSync(file, 'latin1')
   const script = new Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
-    filename: bundle,
+    filename: file,
   })
-  const module = { exports: {} as { main: Main } }
+  const module = { exports: {} }
+  programs.set(file, module)
   const run = script.runInThisContext() as (...args: unknown[]) => void
-  run(module.exports, require, module, bundle, dirname(bundle))
-  programs.set(bundle, module.exports.main)
-  return module.exports.main
+  run(module.exports, require, module, file, dirname(file))
+  return module.exports
 }
 
 /** Commands that hand their streams or their process to a child, or live on until somebody ends them. */
@@ -71,7 +74,7 @@ export async function runHere(
   args: readonly string[],
   { root, cwd, env }: { readonly root: string; readonly cwd: string; readonly env: NodeJS.ProcessEnv },
 ): Promise<{ status: number; stdout: string; stderr: string }> {
-  const main = load(join(root, 'dist', 'cli.cjs'))
+  const { main } = load(join(root, 'dist', 'cli.cjs')) as { main: Main }
   const before = { cwd: process.cwd(), env: process.env, status: process.exitCode }
   const mine: Written = { 1: [], 2: [] }
   written = mine

@@ -174,6 +174,29 @@ describe('the cache of compiled code', () => {
   })
 })
 
+describe('what a short command loads', () => {
+  it('is none of the parts of Node that take long', async () => {
+    const folder = temporaryDirectory()
+    const probe = join(folder, 'probe.cjs')
+    const list = join(folder, 'loaded')
+    writeFileSync(
+      probe,
+      `const before = new Set(process.moduleLoadList)
+process.on('exit', () => require('fs').writeFileSync(${JSON.stringify(list)},
+  process.moduleLoadList.filter((one) => !before.has(one)).join('\\n')))`,
+    )
+    await filledCache()
+    const outcome = await ckpt(['find', run], { env: { NODE_OPTIONS: `--require ${probe}` } })
+    expect(outcome).toMatchObject({ status: 0, stderr: '' })
+    const slow = /^NativeModule (child_process|crypto|http|https|net|stream|tls|v8|worker_threads|zlib)$/
+    expect(
+      readFileSync(list, 'utf8')
+        .split('\n')
+        .filter((one) => slow.test(one)),
+    ).toEqual([])
+  })
+})
+
 function linkInstead(folder: string): void {
   renameSync(folder, `${folder}-kept`)
   symlinkSync(`${folder}-kept`, folder)

@@ -1,9 +1,8 @@
 /** Blosc's chunks, version 1 (Blosc/c-blosc, README_CHUNK_FORMAT.rst): blocks that are shuffled and packed by another program. */
-import { promisify } from 'node:util'
-import { inflate } from 'node:zlib'
 import { FormatError } from '../errors.js'
 import { unpackLz4 } from './lz4.js'
 import { unsnappy } from './snappy.js'
+import { unpackZlib } from './unpack-zlib.js'
 import { unzstd } from './zstd.js'
 
 const headerSize = 16
@@ -65,15 +64,13 @@ async function unpackBlock(
   return out
 }
 
-const unzip = promisify(inflate)
-
 async function unpackPart(packed: Uint8Array, length: number, codec: number): Promise<Uint8Array> {
   const name = codecs[codec]
   if (name === 'lz4') return unpackLz4(packed, length)
   if (name === 'snappy') return unsnappy(packed, length)
   if (name === 'zstd') return unzstd(packed, length)
   if (name === 'zlib') {
-    return unzip(packed, { maxOutputLength: Math.max(1, length) }).catch((error: unknown) => {
+    return unpackZlib(packed, Math.max(1, length)).catch((error: unknown) => {
       throw new FormatError('blosc: a part that zlib cannot unpack', { cause: error })
     })
   }

@@ -39,9 +39,16 @@ function loadAddOn(): FastCrc32 | null {
   }
 }
 
+/** Bytes, in all calls together, that plain code has summed before node:zlib is loaded. */
+let leftForTable = 1 << 14
+
 /** By the way that is fastest for that many bytes. */
 export function crc32(bytes: Uint8Array, previous: number): number {
   if (bytes.length >= worthLoading) return (fastCrc32()?.crc32 ?? crc32ByTable)(bytes, previous)
+  if (bytes.length <= leftForTable) {
+    leftForTable -= bytes.length
+    return crc32ByTable(bytes, previous)
+  }
   return 'crc32' in zlib ? zlib.crc32(bytes, previous) : crc32ByTable(bytes, previous)
 }
 

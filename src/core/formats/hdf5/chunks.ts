@@ -1,7 +1,6 @@
 /** The chunks of a dataset, by their places, and how each is unpacked (specification, III.A, IV.A.2.l). */
-import { promisify } from 'node:util'
-import { inflate } from 'node:zlib'
 import { FormatError } from '../../errors.js'
+import { unpackZlib } from '../unpack-zlib.js'
 import type { Hdf5Source } from './bytes.js'
 import type { Hdf5Dataset, Hdf5Filter } from './dataset.js'
 import { readTreeNode } from './groups.js'
@@ -44,7 +43,6 @@ export async function chunksOfDataset(source: Hdf5Source, { layout, shape }: Hdf
   return chunks
 }
 
-const unzip = promisify(inflate)
 const [deflate, shuffle, checksum] = [1, 2, 3]
 
 /** Throws FormatError `refused` where a filter is not known. */
@@ -84,7 +82,7 @@ export async function unpackChunk(
 
 async function inflated(bytes: Uint8Array, length: number, position: number): Promise<Uint8Array> {
   try {
-    return await unzip(bytes, { maxOutputLength: length + 4 })
+    return await unpackZlib(bytes, length + 4)
   } catch (error) {
     throw new FormatError(`hdf5: the chunk at byte ${position} cannot be unpacked: ${String(error)}`, {
       cause: error,

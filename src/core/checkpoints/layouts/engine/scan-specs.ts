@@ -1,6 +1,7 @@
 /** All layouts that are data, asked about one folder: what is claimed, what it says, what it is called. */
 import type { Checkpoint, MetaValue, Pointer } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
+import { breathe } from '../../../storage/yield-to-events.js'
 import { batches } from '../folders.js'
 import { groupBy } from '../../../grouped.js'
 import type { Folder } from '../layout.js'
@@ -27,8 +28,10 @@ export async function scanSpecs(
 ): Promise<Checkpoint[]> {
   const named = await findNamed(storage, folder, specs)
   const looked: Looked[][] = []
-  for (const batch of batches(named, batchSize))
+  for (const batch of batches(named, batchSize)) {
+    if (looked.length > 0) await breathe()
     for (const one of await lookAtBatch(storage, folder, batch)) looked.push(one)
+  }
   const resolved = resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked]))
   const taken = withoutForeignLinks(withoutParts(resolved))
   const complete: Looked[] = []
