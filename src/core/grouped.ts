@@ -10,6 +10,11 @@ export function addTo<K, V>(lists: Map<K, V[]>, key: K, ...items: readonly V[]):
 /** The items by what `keyOf` says of each, in their order. */
 export function groupBy<K, V>(items: Iterable<V>, keyOf: (item: V) => K): Map<K, V[]> {
   const lists = new Map<K, V[]>()
-  for (const item of items) addTo(lists, keyOf(item), item)
+  for (const item of items) {
+    const key = keyOf(item)
+    const list = lists.get(key)
+    if (list === undefined) lists.set(key, [item])
+    else list.push(item)
+  }
   return lists
 }

@@ -41,12 +41,14 @@ export function checkStructure(siblings: readonly Checkpoint[], which: readonly 
   const missing = findMissing(siblings)
   const parts = findPartSaves(siblings)
   const sizes = sizesByKey(siblings, which)
+  const isNothingFound = missing.size === 0 && parts.size === 0 && sizes === null
   return which.map((checkpoint) => {
+    if (isNothingFound && checkpoint.health.findings.length === 0) return checkpoint
     const found = uniteFindings(
       checkpoint.health.findings,
       missing.get(checkpoint.path) ?? [],
       parts.get(checkpoint.path) ?? [],
-      findMeasuredEmpty(checkpoint, sizes),
+      sizes === null ? [] : findMeasuredEmpty(checkpoint, sizes),
     )
     return found.length === checkpoint.health.findings.length ? checkpoint : withHealth(checkpoint, 'none', found)
   })
@@ -335,10 +337,13 @@ interface KnownSizes {
   filled: number
 }
 
-/** Gathered only when one of `which` has an empty file. */
-function sizesByKey(siblings: readonly Checkpoint[], which: readonly Checkpoint[]): ReadonlyMap<string, KnownSizes> {
+/** Gathered only when one of `which` has an empty file; else null. */
+function sizesByKey(
+  siblings: readonly Checkpoint[],
+  which: readonly Checkpoint[],
+): ReadonlyMap<string, KnownSizes> | null {
+  if (!which.some(({ files }) => files.some(({ size }) => size === 0))) return null
   const sizes = new Map<string, KnownSizes>()
-  if (!which.some((checkpoint) => checkpoint.files.some((file) => file.size === 0))) return sizes
   const graded = new Map(which.map((checkpoint) => [checkpoint.path, checkpoint]))
   for (const sibling of siblings) {
     for (const file of (graded.get(sibling.path) ?? sibling).files) {

@@ -2,6 +2,7 @@
 import { groupBy } from '../../grouped.js'
 import { basename } from 'node:path'
 import { isUnlisted, type Checkpoint, type Finding } from '../../checkpoint.js'
+import { alikeByFiles, findLayout, type Alike } from '../layouts/index.js'
 
 /** So many others must have a file before its absence means something. */
 export const fewestWitnesses = 2
@@ -22,40 +23,49 @@ const findings = new WeakMap<readonly Checkpoint[], ReadonlyMap<string, readonly
 function findMissingIn(siblings: readonly Checkpoint[]): ReadonlyMap<string, readonly Finding[]> {
   const found = new Map<string, Finding[]>()
   for (const group of groupBy(siblings, ({ layout }) => layout).values()) {
-    for (const [path, findings] of missingAmong(group)) found.set(path, findings)
-  }
-  for (const checkpoint of siblings) {
-    if (!checkpoint.files.some((file) => file.path.includes(shardMark))) continue
-    const findings = findMissingShards(checkpoint.files.map((file) => basename(file.path)))
-    if (findings.length > 0) found.set(checkpoint.path, [...findings, ...(found.get(checkpoint.path) ?? [])])
+    const kinds = alikeByFiles(group)
+    addMissing(found, group, kinds)
+    for (const checkpoint of kinds.filter(mayBeSharded).flatMap(({ checkpoints }) => checkpoints)) {
+      if (!checkpoint.files.some((file) => file.path.includes(shardMark))) continue
+      const findings = findMissingShards(checkpoint.files.map((file) => basename(file.path)))
+      if (findings.length > 0) found.set(checkpoint.path, [...findings, ...(found.get(checkpoint.path) ?? [])])
+    }
   }
   return found
 }
 
-function missingAmong(group: readonly Checkpoint[]): Map<string, Finding[]> {
-  const witnesses = group.filter((checkpoint) => canWitness(checkpoint))
-  const counts = countKeys(witnesses)
-  const missing = new Map<string, Finding[]>()
-  for (const checkpoint of group) {
-    if (isUnlisted(checkpoint)) continue
-    const others = witnesses.length - (canWitness(checkpoint) ? 1 : 0)
-    if (others < fewestWitnesses) continue
+/** Asked of keys where a layout takes them from the names: looking into tens of thousands of paths takes its time. */
+function mayBeSharded({ layout, files }: Alike): boolean {
+  return findLayout(layout)?.keysAreNames !== true || files.some(({ key }) => key.includes(shardMark))
+}
+
+/** Of the checkpoints of one layout. */
+function addMissing(found: Map<string, Finding[]>, group: readonly Checkpoint[], kinds: readonly Alike[]): void {
+  const witnesses = group.filter(canWitness)
+  const areAll = witnesses.length === group.length
+  const counts = countKeys(areAll ? kinds : alikeByFiles(witnesses))
+  for (const { files, checkpoints } of kinds) {
     // A file that it lacks and all others have is counted exactly as often as there are others.
-    if (checkpoint.files.length === counts.size && witnesses.length === group.length) continue
-    const keys = new Set([...checkpoint.files.map((file) => file.key), ...droppedKeys(checkpoint)])
-    for (const [key, { count, name, optional }] of counts) {
-      if (count !== others || optional || keys.has(key)) continue
-      const reason = `not there, and each of the ${others} other checkpoints has it`
-      const findings = missing.get(checkpoint.path) ?? []
-      missing.set(checkpoint.path, findings)
-      findings.push({ grade: 'partial', file: name, reason })
+    if (areAll && files.length === counts.size) continue
+    for (const checkpoint of checkpoints) {
+      const findings = missingFrom(checkpoint, witnesses.length - (canWitness(checkpoint) ? 1 : 0), counts)
+      if (findings.length > 0) found.set(checkpoint.path, findings)
     }
   }
-  return missing
+}
+
+function missingFrom(checkpoint: Checkpoint, others: number, counts: ReadonlyMap<string, Count>): Finding[] {
+  if (isUnlisted(checkpoint) || others < fewestWitnesses) return []
+  const keys = new Set([...checkpoint.files.map((file) => file.key), ...droppedKeys(checkpoint)])
+  const reason = `not there, and each of the ${others} other checkpoints has it`
+  return [...counts].flatMap(([key, { count, name, optional }]): Finding[] =>
+    count !== others || optional || keys.has(key) ? [] : [{ grade: 'partial', file: name, reason }],
+  )
 }
 
 function canWitness(checkpoint: Checkpoint): boolean {
-  return checkpoint.files.length > 0 && checkpoint.health.findings.every((finding) => finding.grade !== 'unfinished')
+  const { files, health } = checkpoint
+  return files.length > 0 && !health.findings.some(({ grade }) => grade === 'unfinished')
 }
 
 function droppedKeys(checkpoint: Checkpoint): string[] {
@@ -68,20 +78,22 @@ interface Count {
   readonly optional: boolean
 }
 
-function countKeys(checkpoints: readonly Checkpoint[]): Map<string, Count> {
+function countKeys(kinds: readonly Alike[]): Map<string, Count> {
   const counts = new Map<string, Count>()
-  for (const checkpoint of checkpoints) {
-    for (const file of checkpoint.files) {
+  for (const { files, checkpoints } of kinds) {
+    for (const file of files) {
       const known = counts.get(file.key)
       if (known !== undefined) {
-        known.count += 1
+        known.count += checkpoints.length
         continue
       }
-      counts.set(file.key, { count: 1, name: basename(file.path), optional: file.optional === true })
+      const count = checkpoints.length
+      counts.set(file.key, { count, name: basename(file.path), optional: file.optional === true })
     }
   }
   // What a demotion took was there: its absence elsewhere still means something.
-  for (const checkpoint of checkpoints) {
+  for (const checkpoint of kinds.flatMap(({ checkpoints }) => checkpoints)) {
+    if (checkpoint.demoted === undefined) continue
     for (const key of droppedKeys(checkpoint)) {
       const known = counts.get(key)
       if (known !== undefined) known.count += 1

@@ -13,6 +13,9 @@ export function layoutOf(spec: LayoutSpec): Layout {
     title: spec.title,
     scan: (storage, folder) => scanSpecs(storage, folder, [spec]),
     complete: (storage, checkpoints) => completeSpec(storage, spec, checkpoints),
+    keysAreNames: spec.forms.every(
+      ({ kind, files = [] }) => kind === 'folder' && files.every(({ key }) => key === undefined),
+    ),
     roleOf: (entry) => roleOf(spec, entry),
     ...(spec.pointers === undefined ? {} : { pointers: spec.pointers }),
     history: historiesOf(spec),

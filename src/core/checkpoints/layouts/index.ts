@@ -1,4 +1,5 @@
 /** Runs and checkpoints as the frameworks lay them out. */
+export { alikeByFiles, type Alike } from './alike-files.js'
 export {
   booksOf,
   emptyBook,

@@ -70,6 +70,8 @@ export interface Layout {
   scan(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]>
   /** Fills what `scan` left null and small side files hold (SpeechBrain: epoch from `counter.ckpt`). */
   complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<readonly Checkpoint[]>
+  /** True where the key of each file is its name without the suffix, or all of it. */
+  readonly keysAreNames?: boolean
   /** What an entry right in a checkpoint's folder is for. */
   roleOf(entry: DirectoryEntry): Role
   /** Where all that was logged in a training lies. */

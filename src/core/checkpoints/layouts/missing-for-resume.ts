@@ -1,38 +1,36 @@
 /** What a run's checkpoints tell of each other: which of them lack what the others have for going on. */
 import type { Checkpoint, ParamFile, Part } from '../../checkpoint.js'
+import { alikeByFiles } from './alike-files.js'
 
 /**
  * Where one checkpoint of a layout has files that only resuming needs, one with nothing but the model cannot be gone on
  * from, though its framework gives files free names. Those whose layout looked inside are left as they are.
  */
 export function withResuming(checkpoints: readonly Checkpoint[]): Checkpoint[] {
+  const kinds = alikeByFiles(checkpoints)
   const full = new Map<string, readonly ParamFile[]>()
-  for (const { layout, files } of checkpoints) {
-    // Most have as many as the first: they are only counted.
-    const most = full.get(layout)?.length ?? 0
-    if (files.length > most && countNeeded(files) > most) full.set(layout, files.filter(isNeeded))
+  for (const { layout, files } of kinds) {
+    const needed = files.filter(isNeeded)
+    if (needed.length > (full.get(layout)?.length ?? 0)) full.set(layout, needed)
   }
-  if (full.size === 0) return [...checkpoints]
-  return checkpoints.map((checkpoint) => {
-    const needed = full.get(checkpoint.layout)
-    if (needed === undefined || !isModelAlone(checkpoint)) return checkpoint
-    return { ...checkpoint, resumable: false, lacks: [...new Set(needed.map(partOf))].sort() }
-  })
+  const lacking = new Map<Checkpoint, Checkpoint>()
+  for (const { layout, files, checkpoints: alike } of kinds) {
+    const needed = full.get(layout)
+    if (needed === undefined || !isModelAlone(files)) continue
+    const lacks = [...new Set(needed.map(partOf))].sort()
+    for (const one of alike) {
+      if (one.resumable === undefined && one.lacks === undefined) lacking.set(one, { ...one, resumable: false, lacks })
+    }
+  }
+  return lacking.size === 0 ? [...checkpoints] : checkpoints.map((one) => lacking.get(one) ?? one)
 }
 
 function isNeeded({ role, optional }: ParamFile): boolean {
   return role === 'resume' && optional !== true
 }
 
-function countNeeded(files: readonly ParamFile[]): number {
-  let count = 0
-  for (const file of files) if (isNeeded(file)) count += 1
-  return count
-}
-
-function isModelAlone({ files, resumable, lacks }: Checkpoint): boolean {
-  if (resumable !== undefined || lacks !== undefined || files.length === 0) return false
-  return !files.some(({ role }) => role === 'resume' || role === 'all')
+function isModelAlone(files: readonly ParamFile[]): boolean {
+  return files.length > 0 && !files.some(({ role }) => role === 'resume' || role === 'all')
 }
 
 function partOf({ key }: ParamFile): Part {
