@@ -33,7 +33,7 @@ export class StrangersFiles {
 
   openFile(path: string): OpenFile {
     if (!leadsThroughDescriptors()) return openNow(path)
-    return (this.ways.isListedFolder(dirname(path)) ? this.openThere(path) : null) ?? this.open(path, openNow)
+    return (this.ways.isInListedFolder(path) ? this.openThere(path) : null) ?? this.open(path, openNow)
   }
 
   /** In a folder that is not a link: whosever it is, a file with one name is theirs. Null where it is a link or has more. */

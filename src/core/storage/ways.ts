@@ -3,7 +3,7 @@
  * followed one by one, so that none behind one of the superuser's own is missed.
  */
 import * as fs from 'node:fs'
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { describeFailure } from './failures.js'
 import type { Belonging, DirectoryEntry } from './storage.js'
 
@@ -29,6 +29,9 @@ export interface Way {
 
 /** The names in a firm folder, as they were when it had last changed at that time. */
 interface Listed {
+  readonly path: string
+  /** Of the paths in it. */
+  readonly prefix: string
   readonly changed: number
   readonly entries: readonly DirectoryEntry[]
   folders: ReadonlySet<string> | null
@@ -48,6 +51,10 @@ export class Ways {
   /** Folders of somebody's stay theirs: most files lie beside the one that was opened before. */
   private readonly somebodys = new Map<string, Way>()
   private readonly listed = new Map<string, Listed>()
+  /** The one that was asked for last: most paths lie in the same. */
+  private near: Listed | null = null
+  /** A listing without folders: that of most checkpoints is the same. */
+  private flat: readonly DirectoryEntry[] | null = null
   private entries = 0
 
   /** Throws the system's error where nothing is there: what comes there a moment later was not looked at. */
@@ -66,26 +73,51 @@ export class Ways {
    * have put a link in its place since. Nothing is looked at for it but the firm one, once for thousands of paths.
    */
   isListedFolder(path: string): boolean {
-    const above = dirname(path)
-    const listed = this.listed.get(above)
+    const known = this.below(path)
+    if (known === null || path.includes(sep, known.prefix.length)) return this.isListed(dirname(path), basename(path))
+    return this.isListed(known.path, path.slice(known.prefix.length))
+  }
+
+  /** The same of the folder that a file lies in. */
+  isInListedFolder(file: string): boolean {
+    const known = this.below(file)
+    const end = known === null ? -1 : file.indexOf(sep, known.prefix.length)
+    if (known === null || end < 0 || file.includes(sep, end + 1)) return this.isListedFolder(dirname(file))
+    return this.isListed(known.path, file.slice(known.prefix.length, end))
+  }
+
+  private below(path: string): Listed | null {
+    return this.near !== null && path.startsWith(this.near.prefix) ? this.near : null
+  }
+
+  private isListed(above: string, name: string): boolean {
+    const listed = this.near?.path === above ? this.near : this.listed.get(above)
     if (listed === undefined) return false
+    this.near = listed
     const { isFirm, stats } = this.to(above)
     if (!isFirm || stats?.ctimeMs !== listed.changed) return false
     listed.folders ??= foldersOf(listed.entries)
-    return listed.folders.has(basename(path))
+    return listed.folders.has(name)
   }
 
   /** Remembers what a folder was just told to hold. */
   note(path: string, entries: readonly DirectoryEntry[]): void {
-    if (!entries.some(({ kind }) => kind === 'directory')) return
+    if (entries === this.flat) return
+    if (!entries.some(({ kind }) => kind === 'directory')) {
+      this.flat = entries
+      return
+    }
     const way = this.toIfThere(path)
     if (way?.isFirm !== true || way.stats === null) return
     this.entries += entries.length
     if (this.entries > mostEntries) {
       this.listed.clear()
+      this.near = null
       this.entries = entries.length
     }
-    this.listed.set(path, { changed: way.stats.ctimeMs, entries, folders: null })
+    const prefix = path.endsWith(sep) ? path : path + sep
+    this.listed.set(path, { path, prefix, changed: way.stats.ctimeMs, entries, folders: null })
+    this.near = null
   }
 
   private toIfThere(path: string): Way | null {
