@@ -152,10 +152,18 @@ async function remembered<T>(
   paths: readonly string[],
   ask: (missing: readonly string[]) => Promise<Result<T>[]>,
 ): Promise<Result<T>[]> {
-  const answers = paths.map((path) => known.get(path))
-  const missing = paths.filter((_, at) => answers[at] === undefined)
+  const answers: (Result<T> | undefined)[] = []
+  const missing: string[] = []
+  for (const path of paths) {
+    const answer = known.get(path)
+    answers.push(answer)
+    if (answer === undefined) missing.push(path)
+  }
   const asked = missing.length === 0 ? [] : await ask(missing)
-  asked.forEach((answer, at) => known.set(missing[at] ?? '', answer))
+  for (let at = 0; at < asked.length; at += 1) {
+    const [path, answer] = [missing[at], asked[at]]
+    if (path !== undefined && answer !== undefined) known.set(path, answer)
+  }
   if (missing.length === paths.length) return asked
   let next = 0
   return answers.flatMap((answer) => answer ?? asked[next++] ?? [])

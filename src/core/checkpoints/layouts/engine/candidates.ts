@@ -127,21 +127,40 @@ export async function listCandidates(
   batch: readonly Named[],
 ): Promise<readonly (UnclaimedUnit | null)[]> {
   const prefix = prefixOf(folder.path)
-  const folders = batch.filter(({ kind }) => kind === 'folder').map(({ name }) => prefix + name)
+  const folders: string[] = []
+  for (const { kind, name } of batch) if (kind === 'folder') folders.push(prefix + name)
   const listings = await storage.list(folders)
-  const listed = new Map(folders.map((path, index) => [path, listings[index]]))
-  const candidates = batch.map(({ name, kind, parts, target, isNoFile }): UnclaimedUnit | null => {
-    const path = prefix + name
+  const candidates: (UnclaimedUnit | null)[] = []
+  let next = 0
+  for (const { name, kind, parts, target, isNoFile } of batch) {
     if (kind !== 'folder') {
-      return { name, path, kind, entries: parts, finding: isNoFile ? pipeFinding : null, odd: noneOdd, target }
+      const finding = isNoFile ? pipeFinding : null
+      candidates.push({ name, path: prefix + name, kind, entries: parts, finding, odd: noneOdd, target })
+      continue
     }
-    const listing = listed.get(path)
-    if (listing?.ok === true) return { name, path, kind, entries: listing.value, finding: null, odd: noneOdd, target }
-    const finding = listing === undefined ? null : findingOf(listing.error)
-    return finding === null ? null : { name, path, kind, entries: [], finding, odd: noneOdd, target }
-  })
+    // The very text that was listed: in one piece already.
+    const path = folders[next] ?? ''
+    const listing = listings[next]
+    next += 1
+    const finding = listing === undefined || listing.ok ? null : findingOf(listing.error)
+    const entries = listing?.ok === true ? listing.value : noEntries
+    const isThere = listing?.ok === true || finding !== null
+    candidates.push(isThere ? { name, path, kind, entries, finding, odd: noneOdd, target } : null)
+  }
+  if (candidates.every((one) => one === null || one.kind === 'file' || isPlain(one.entries))) return candidates
   await lookBelow(storage, batch, candidates)
   return markOdd(storage, folder, candidates)
+}
+
+const noEntries: readonly DirectoryEntry[] = []
+
+/** By listing, which thousands of checkpoints may share: whether all in it are files. */
+const plain = new WeakMap<readonly DirectoryEntry[], boolean>()
+
+export function isPlain(entries: readonly DirectoryEntry[]): boolean {
+  let answer = plain.get(entries)
+  if (answer === undefined) plain.set(entries, (answer = entries.every(({ kind }) => kind === 'file')))
+  return answer
 }
 
 const noneOdd: ReadonlyMap<string, Finding> = new Map()

@@ -23,11 +23,17 @@ type OwnTold = ReadonlyMap<Unit, (Told | null)[]>
 /** The claims of each, with what the first of them would say. */
 export async function lookAtBatch(storage: ReadStorage, folder: Folder, batch: readonly Named[]): Promise<Looked[][]> {
   const candidates = await listCandidates(storage, folder, batch)
-  const listed = batch.flatMap((named, index): Listed[] => {
+  const listed: Listed[] = []
+  const worthReading: Unit[] = []
+  for (const [index, named] of batch.entries()) {
     const candidate = candidates[index] ?? null
-    return candidate === null ? [] : [{ candidate, named, claims: claimByNames(candidate, named, folder) }]
-  })
-  const prefetched = await readOwnFiles(storage, readable(listed.flatMap(({ claims }) => claims?.slice(0, 1) ?? [])))
+    if (candidate === null) continue
+    const claims = claimByNames(candidate, named, folder)
+    listed.push({ candidate, named, claims })
+    const first = claims?.[0]
+    if (first !== undefined && isWorthReading(first)) worthReading.push(first.unit)
+  }
+  const prefetched = await readOwnFiles(storage, worthReading)
   const looked: Looked[][] = []
   for (const one of listed)
     looked.push(lookByNames(one, prefetched) ?? (await lookWithin(storage, folder, one, prefetched)))
@@ -36,19 +42,17 @@ export async function lookAtBatch(storage: ReadStorage, folder: Folder, batch: r
 
 /** Null where a file must be opened. */
 function lookByNames({ claims }: Listed, prefetched: OwnTold): Looked[] | null {
-  return claims === null || claims.some(needsOpening) ? null : withTold(claims, prefetched)
+  const first = claims?.[0]
+  if (claims === null || (first !== undefined && needsOpening(first))) return null
+  return withTold(claims, prefetched)
 }
 
 async function lookWithin(storage: ReadStorage, folder: Folder, one: Listed, prefetched: OwnTold): Promise<Looked[]> {
   return withOpener(storage, (opener) => openClaims(folder, one, prefetched, opener))
 }
 
-function readable(claims: readonly Claim[]): Unit[] {
-  return claims.filter(isWorthReading).map(({ unit }) => unit)
-}
-
-function needsOpening(claim: Claim, index: number): boolean {
-  if (index > 0 || !isWorthReading(claim)) return false
+function needsOpening(claim: Claim): boolean {
+  if (!isWorthReading(claim)) return false
   return claim.unit.spec.copies?.by.includes('content') === true || sourcesOf(claim.unit).some(isLookedInto)
 }
 
@@ -74,7 +78,7 @@ async function openClaims(
 
 /** One whose claim held although another came first: what it says is read now. */
 export async function readLater(storage: ReadStorage, one: Looked): Promise<Looked> {
-  const own = await readOwnFiles(storage, readable([one]))
+  const own = await readOwnFiles(storage, isWorthReading(one) ? [one.unit] : [])
   return withOpener(storage, async (opener) => ({
     ...one,
     told: await readTorch(one.unit, own.get(one.unit) ?? [], opener),

@@ -38,20 +38,25 @@ export function factsAndTimes({ told }: Looked, reading: Reading | undefined): F
 }
 
 /** Where step and epoch are told, the name of what is broken included: there it is all that is left. */
-function countsOf({ unit, told }: Looked): ReadonlyMap<string, MetaValue> {
-  if (unit.finding === null) return merged(told)
+function countsOf({ unit }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
+  if (unit.finding === null) return meta
   const source = sourcesOf(unit).find(({ from }) => from === 'name')
   return source?.from === 'name' ? factsOfName(unit, source).meta : new Map()
 }
 
 /** What a checkpoint says of itself: not the counts that only its name tells, and not what a spec keeps for itself. */
 function shownOf({ told }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
-  const isSaid = (key: string) => told.some((one) => one !== null && one.isOfName !== true && one.meta.has(key))
-  const isHidden = (key: string) => ((key === 'step' || key === 'epoch') && !isSaid(key)) || key.startsWith('#')
   for (const key of meta.keys()) {
-    if (isHidden(key)) return new Map([...meta].filter(([one]) => !isHidden(one)))
+    if (isHidden(key, told)) return new Map([...meta].filter(([one]) => !isHidden(one, told)))
   }
   return meta
+}
+
+function isHidden(key: string, told: Looked['told']): boolean {
+  if (key.startsWith('#')) return true
+  if (key !== 'step' && key !== 'epoch') return false
+  for (const one of told) if (one !== null && one.isOfName !== true && one.meta.has(key)) return false
+  return true
 }
 
 interface Around extends Facts {
@@ -67,7 +72,7 @@ export function toCheckpoint(
 ): Checkpoint {
   const { unit } = one
   const { spec, name, path, folder } = unit
-  const counts = reading === undefined ? countsOf(one) : meta
+  const counts = reading === undefined ? countsOf(one, meta) : meta
   const findings = findingsOf(one, meta, reading)
   const directions = reading?.directions ?? directionsBy(spec, meta)
   const sameAs = reading?.sameAs ?? copy
@@ -88,7 +93,7 @@ export function toCheckpoint(
     files: paramFilesOf(unit),
     size: null,
     health: healthFrom('none', findings),
-    pointsTo: withOwn([...(reading?.pointsTo ?? []), ...(spec.namedBy?.(meta) ?? [])], pointers),
+    pointsTo: pointersFrom(reading?.pointsTo, spec.namedBy?.(meta), pointers),
   }
   const saveNumber = toFinite(meta.get('#save'))
   if (saveNumber !== null) checkpoint.saveNumber = saveNumber
@@ -158,9 +163,15 @@ function placeByName({ spec, name }: Unit, counts: Meta, meta: Meta): Checkpoint
 }
 
 /** One list for all where nothing is said of this one alone: there may be thousands of both. */
-function withOwn(own: readonly Pointer[], pointers: readonly Pointer[]): readonly Pointer[] {
-  return own.length === 0 ? pointers : [...own, ...pointers]
+function pointersFrom(
+  read: readonly Pointer[] = noPointers,
+  named: readonly Pointer[] = noPointers,
+  pointers: readonly Pointer[],
+): readonly Pointer[] {
+  return read.length + named.length === 0 ? pointers : [...read, ...named, ...pointers]
 }
+
+const noPointers: readonly Pointer[] = []
 
 /** Of one still being written nothing is known to be missing. */
 function isUnfinished(findings: readonly Finding[]): boolean {

@@ -1,5 +1,5 @@
 /** All layouts that are data, asked about one folder: what is claimed, what it says, what it is called. */
-import type { Checkpoint, MetaValue, Pointer } from '../../../checkpoint.js'
+import type { Checkpoint, Meta, Pointer } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { breathe } from '../../../storage/yield-to-events.js'
 import { batches } from '../folders.js'
@@ -88,32 +88,25 @@ async function finish(
   const read = spec.read?.bind(spec)
   const readings = read === undefined ? null : await withOpener(storage, async (io) => read(units, io))
   const kept = readings === null ? own : own.filter(({ unit, strength }) => readings.has(unit) || strength === 'broken')
-  const facts = new Map(kept.map((one) => [one, factsAndTimes(one, readings?.get(one.unit))]))
+  const facts = kept.map((one) => factsAndTimes(one, readings?.get(one.unit)))
+  const metaAt = (at: number): Meta => facts[at]?.meta ?? noMeta
   const isCopied = spec.copies !== undefined || kept.some(({ unit }) => unit.target !== null)
-  const known = isCopied
-    ? kept.map((one) => ({
-        unit: one.unit,
-        print: one.print,
-        meta: facts.get(one)?.meta ?? new Map<string, MetaValue>(),
-      }))
-    : []
+  const known = isCopied ? kept.map(({ unit, print }, at) => ({ unit, print, meta: metaAt(at) })) : []
   const copies = await findCopies(storage, known)
   inheritFacts(kept, copies, facts)
   const pointers = await pointersTo(storage, folder, spec, units)
   const needed = spec.needs?.(
-    kept.map((one) => ({
-      name: one.unit.name,
-      facts: facts.get(one)?.meta ?? new Map<string, MetaValue>(),
-      sameAs: copies.get(one.unit.name),
-    })),
+    kept.map(({ unit: { name } }, at) => ({ name, facts: metaAt(at), sameAs: copies.get(name) })),
   )
-  return kept.map((one) => {
-    const { meta, measuredAt } = facts.get(one) ?? factsAndTimes(one, undefined)
+  return kept.map((one, at) => {
+    const { meta, measuredAt } = facts[at] ?? factsAndTimes(one, undefined)
     const reading = readings?.get(one.unit)
     const neededFor = needed?.get(one.unit.name)
     return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name), neededFor })
   })
 }
+
+const noMeta: Meta = new Map()
 
 async function pointersTo(
   storage: ReadStorage,
@@ -129,13 +122,13 @@ async function pointersTo(
 const noPointers: readonly Pointer[] = []
 
 /** The name of a copy seldom tells its step or epoch: it is the same state, so what its original says holds for it. */
-function inheritFacts(kept: readonly Looked[], copies: ReadonlyMap<string, string>, facts: Map<Looked, Facts>): void {
+function inheritFacts(kept: readonly Looked[], copies: ReadonlyMap<string, string>, facts: Facts[]): void {
   if (copies.size === 0) return
   const byName = new Map(kept.map((one) => [one.unit.name, one]))
-  for (const one of kept) {
+  for (const [at, one] of kept.entries()) {
     const original = byName.get(copies.get(one.unit.name) ?? '')
     if (original === undefined || one.unit.target !== null || one.unit.spec.read !== undefined) continue
     one.told.push(...original.told)
-    facts.set(one, factsAndTimes(one, undefined))
+    facts[at] = factsAndTimes(one, undefined)
   }
 }

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import type { Finding, Meta } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import { folderReason } from '../folders.js'
+import { isPlain } from './candidates.js'
 import type { Need } from '../spec.js'
 import { hasBeside, isNamed } from './proof.js'
 import type { Unit } from './unit-paths.js'
@@ -61,7 +62,7 @@ function expectedFindings({ entries }: Unit, expected: readonly string[]): Findi
 
 /** What stands in place of a file that says something, and is none. */
 function oddFindings({ entries, odd, form }: Unit): Finding[] {
-  if (odd.size === 0 && !entries.some(({ kind }) => kind === 'directory')) return none
+  if (odd.size === 0 && isPlain(entries)) return none
   const read = (form.facts ?? []).flatMap((source) => ('file' in source ? (source.file ?? []) : []))
   return entries.flatMap((entry): Finding[] => {
     if (entry.kind !== 'directory' && !odd.has(entry.name)) return none
