@@ -71,7 +71,7 @@ missing or NaN is a gap.`
     const keys = asked.length === 0 ? [defaultKey(runs)] : asked
     const axis = this.flags.x ?? axisOf(runs)
     const curves = await this.curves(runs, keys, axis)
-    if (curves.length === 0) throw nothingToDraw(runs, keys)
+    if (curves.length === 0) throw nothingToDraw(runs, keys, axis)
     const labels = curves.map((curve) => labelOf(curve, runs.length > 1, keys.length > 1))
     const { frameOf } = await import('../render/plot/frame.js')
     const isPicture = format !== null
@@ -211,9 +211,16 @@ function labelOf({ run, key }: Curve, showsRun: boolean, showsKey: boolean): str
   return showsKey ? `${shown} ${key}` : shown
 }
 
-function nothingToDraw(runs: readonly Run[], keys: readonly string[]): CkptError {
+function nothingToDraw(runs: readonly Run[], keys: readonly string[], axis: CurveAxis): CkptError {
   const where = runs.length === 1 ? printable(runs[0]?.path ?? '') : `any of ${runs.length} runs`
-  return new CkptError('no-match', `nothing to draw: no number called ${keys.map(printable).join(', ')} in ${where}`, {
+  const asked = keys.map(printable).join(', ')
+  const isThere = runs.some(({ checkpoints }) => checkpoints.some(({ meta }) => keys.some((key) => meta.has(key))))
+  if (isThere && axis !== axisOf(runs)) {
+    return new CkptError('no-match', `nothing to draw: no checkpoint with a number called ${asked} tells its ${axis}`, {
+      hint: `--x ${axisOf(runs)}`,
+    })
+  }
+  return new CkptError('no-match', `nothing to draw: no number called ${asked} in ${where}`, {
     hint: `see the keys: ckpt list ${runs.length === 1 ? `'${printable(runs[0]?.path ?? '')}'` : '-r'} --all`,
   })
 }

@@ -158,7 +158,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     interactive: Flags.boolean({
       char: 'i',
       description: 'first edit the plan as a list: keep a checkpoint, remove it, or look at it',
-      exclusive: ['no-interactive', 'yes', 'dry-run', 'plan', 'apply', 'recursive'],
+      exclusive: ['yes', 'dry-run', 'plan', 'apply', 'recursive'],
     }),
     'no-interactive': Flags.boolean({ description: 'ask only yes or no' }),
     'dry-run': dryRunFlag,

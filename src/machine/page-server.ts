@@ -63,9 +63,14 @@ export class PageServer {
 
   private constructor(private readonly options: PageServerOptions) {
     this.#digest = digestOf(options.token)
-    this.#server = createServer({ maxHeaderSize: 16 << 10, headersTimeout: patience, requestTimeout: patience })
+    // Without a Host it is refused like any that has another one.
+    const strictness = { maxHeaderSize: 16 << 10, requireHostHeader: false }
+    this.#server = createServer({ ...strictness, headersTimeout: patience, requestTimeout: patience })
     this.#server.maxConnections = mostConnections
-    this.#server.on('request', (request, response) => void this.#answer(request, response))
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response)
+    this.#server.on('request', onRequest)
+    this.#server.on('checkContinue', onRequest)
+    this.#server.on('checkExpectation', onRequest)
     this.#server.on('clientError', (_, socket) => socket.destroy())
     this.#heart = setInterval(() => this.#write(': alive\n\n'), heartbeat)
   }
@@ -147,10 +152,12 @@ export class PageServer {
   }
 
   /** The status of what is refused; null for what may be answered. */
-  #refusalOf({ method, headers, url = '' }: IncomingMessage): number | null {
-    const { host = '', origin } = headers
+  #refusalOf({ method, headers, headersDistinct, url = '' }: IncomingMessage): number | null {
+    const { origin } = headers
     const isOurs = (name: string) => this.#names.includes(name.toLowerCase())
-    if (!isOurs(host)) return 403
+    // Of several, others may go by another one than we.
+    const [host = '', ...otherHosts] = headersDistinct['host'] ?? []
+    if (!isOurs(host) || otherHosts.length > 0) return 403
     if (origin !== undefined && !(origin.startsWith('http://') && isOurs(origin.slice('http://'.length)))) return 403
     if (isForeign(headers)) return 403
     const [, token = ''] = url.split('/')

@@ -5,7 +5,11 @@ import { displayWidth } from './text-width.js'
 
 /** Xterm's control sequences: private modes 1049 (second screen), 25 (cursor), 7 (wrapping), 2026 (drawn in one go). */
 const enter = '\u001b[?1049h\u001b[?25l'
-const leave = '\u001b[?25h\u001b[?1049l'
+/**
+ * Empty before it is left: tmux, which goes back by way of the size that the first screen had, else takes rows that are
+ * wider than that over into it.
+ */
+const leave = '\u001b[H\u001b[J\u001b[?25h\u001b[?1049l'
 const begin = '\u001b[?2026h\u001b[?7l\u001b[H'
 const end = '\u001b[?7h\u001b[?2026l'
 const clearLine = '\u001b[K'

@@ -41,7 +41,9 @@ export function renderPlanList(view: PlanListView): string[] {
   if (isShowing && current !== undefined) {
     const shown = renderCheckpoint(current.checkpoint, new Map(), { named: [], knownBy: [], now, output })
     const room = Math.max(1, view.height - 2)
-    return [...shown.slice(0, room), '', paint('faint', 'any key: back to the list')]
+    const left = shown.length - room
+    const more = left > 0 ? `${plural(left, 'line')} more: ckpt show; ` : ''
+    return [...shown.slice(0, room), '', paint('faint', `${more}any key: back to the list`)]
   }
   const going = rows.filter(({ goes }) => goes)
   const bytes = going.reduce((sum, { checkpoint }) => sum + (checkpoint.size ?? 0), 0)

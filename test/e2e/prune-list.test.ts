@@ -64,7 +64,9 @@ describe.runIf(hasScript)('a plan as a list', () => {
     )
     expect(status).toBe(5)
     expect(screen).toContain('model.ckpt')
-    expect(screen.lastIndexOf('\u001b[?25h\u001b[?1049l')).toBeGreaterThan(screen.lastIndexOf('\u001b[?1049h'))
+    expect(screen.lastIndexOf('\u001b[H\u001b[J\u001b[?25h\u001b[?1049l')).toBeGreaterThan(
+      screen.lastIndexOf('\u001b[?1049h'),
+    )
     expect(snapshot(run)).toEqual(before)
   })
 
@@ -96,20 +98,18 @@ describe.runIf(hasScript)('a plan as a list', () => {
     expect(readdirSync(run).sort()).toEqual([nameOf(2), nameOf(3)])
   })
 
-  it.each(['TERM=dumb ckpt prune RUN --keep 1 -i', 'ckpt prune RUN --keep 1 --no-interactive'])(
-    'is a plain question: %s',
-    async (command) => {
-      const run = makeRun(epochs(3))
-      const { status, screen } = await onTerminal(
-        command.replace('RUN', shellWord(run)),
-        conversation(['[y/N] ', 'y\r']),
-      )
-      expect(status).toBe(0)
-      expect(screen).not.toContain('(or show')
-      expect(screen).not.toContain('\u001b[?1049h')
-      expect(readdirSync(run)).toEqual([nameOf(3)])
-    },
-  )
+  it.each([
+    'TERM=dumb ckpt prune RUN --keep 1 -i',
+    'ckpt prune RUN --keep 1 --no-interactive',
+    'ckpt prune RUN --keep 1 -i --no-interactive',
+  ])('is a plain question: %s', async (command) => {
+    const run = makeRun(epochs(3))
+    const { status, screen } = await onTerminal(command.replace('RUN', shellWord(run)), conversation(['[y/N] ', 'y\r']))
+    expect(status).toBe(0)
+    expect(screen).not.toContain('(or show')
+    expect(screen).not.toContain('\u001b[?1049h')
+    expect(readdirSync(run)).toEqual([nameOf(3)])
+  })
 })
 
 describe('ckpt prune -i', () => {
@@ -120,7 +120,7 @@ describe('ckpt prune -i', () => {
     expect(stderr).toContain('no terminal')
   })
 
-  it.each([['--yes'], ['--dry-run'], ['-r'], ['--no-interactive']])('goes with no %s', async (flag) => {
+  it.each([['--yes'], ['--dry-run'], ['-r']])('goes with no %s', async (flag) => {
     expect((await ckpt(['prune', makeRun(epochs(3)), '--keep', '1', '-i', flag])).status).toBe(2)
   })
 })

@@ -53,6 +53,16 @@ function get(url: URL, { path = url.pathname, method = 'GET', headers = {} } = {
   })
 }
 
+/** Of the answer to these very bytes. */
+async function firstLineOf(url: URL, raw: string): Promise<string> {
+  const socket = connect(Number(url.port), url.hostname)
+  socket.on('error', () => undefined)
+  socket.write(raw)
+  const [part] = (await once(socket, 'data')) as [Buffer]
+  socket.destroy()
+  return part.toString().split('\r\n')[0] ?? ''
+}
+
 /** Resolves with the first event of that name. */
 function eventOf(url: URL, name: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -125,6 +135,21 @@ describe('ckpt report --serve', () => {
       expect([what, got.status]).toEqual([what, status])
       expect(got.body).not.toContain('CKPT+')
       expect(got.headers['cache-control']).toBe('no-store')
+    }
+    // What no browser sends, and what sends it may pick another Host than we.
+    const line = `GET ${own} HTTP/1`
+    const host = `Host: ${url.host}`
+    for (const [status, raw] of [
+      [403, `${line}.0\r\n\r\n`],
+      [403, `${line}.1\r\n\r\n`],
+      [403, `${line}.1\r\n${host}\r\nHost: evil.example\r\n\r\n`],
+      [403, `${line}.1\r\nHost: evil.example\r\n${host}\r\n\r\n`],
+      [403, `GET http://evil.example${own} HTTP/1.1\r\n${host}\r\n\r\n`],
+      [403, `${line}.1\r\nHost: evil.example\r\nExpect: 100-continue\r\n\r\n`],
+      [403, `${line}.1\r\nHost: evil.example\r\nExpect: what\r\n\r\n`],
+      [200, `${line}.0\r\n${host}\r\n\r\n`],
+    ] as const) {
+      expect([raw, await firstLineOf(url, raw)]).toEqual([raw, expect.stringContaining(` ${status} `) as string])
     }
     expect((await get(url, { headers: { origin: url.origin } })).status).toBe(200)
     expect((await get(url, { headers: { host: `localhost:${url.port}` } })).status).toBe(200)

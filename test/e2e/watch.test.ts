@@ -130,7 +130,7 @@ describe('ckpt watch in a pipe', () => {
 const isHere = (shell: string) => spawnSync(shell, ['-c', 'true'], { stdio: 'ignore' }).status === 0
 
 const entered = '\u001b[?1049h\u001b[?25l'
-const left = '\u001b[?25h\u001b[?1049l'
+const left = '\u001b[H\u001b[J\u001b[?25h\u001b[?1049l'
 
 /** The screen as what was last drawn on it. */
 const drawn = (screen: string) => screen.slice(screen.lastIndexOf('\u001b[?2026h'))

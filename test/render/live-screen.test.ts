@@ -22,7 +22,7 @@ describe('the live screen', () => {
     expect(written).toEqual([
       '\u001b[?1049h\u001b[?25l\u001b[?2026h\u001b[?7l\u001b[H\u001b[Kone\r\n\u001b[J\u001b[?7h\u001b[?2026l',
       '\u001b[?2026h\u001b[?7l\u001b[H\u001b[Ktwo\r\n\u001b[J\u001b[?7h\u001b[?2026l',
-      '\u001b[?25h\u001b[?1049l',
+      '\u001b[H\u001b[J\u001b[?25h\u001b[?1049l',
     ])
   })
 

@@ -133,6 +133,52 @@ describe('a picture in a terminal', () => {
     }
   })
 
+  it('has no ticks between epochs that are counted whole, and has them where they are not', () => {
+    const textsOf = (xs: readonly number[]) => {
+      const points = xs.map((x) => ({ x, y: x }))
+      const frame = frameOf([{ ...curveOf([]), points }], ['WER'], options)
+      return frame.x.ticks.map(({ text }) => text)
+    }
+    expect(textsOf([1, 2, 3])).toEqual(['1', '2', '3'])
+    expect(textsOf([0.25, 0.5, 1])).toContain('0.4')
+  })
+
+  it.each([
+    [
+      ['2026-11-01T23:00:00Z', '2026-11-02T01:00:00Z'],
+      ['23:00', '23:30', '11-02', '00:30', '01:00'],
+    ],
+    [
+      ['2026-11-01T00:00:00Z', '2026-11-05T00:00:00Z'],
+      ['11-01', '11-02', '11-03', '11-04', '11-05'],
+    ],
+    [
+      ['2025-12-01T00:00:00Z', '2026-03-01T00:00:00Z'],
+      ['2025-12', '2026-01', '2026-02', '2026-03'],
+    ],
+    [
+      ['2026-11-01T00:10:01Z', '2026-11-01T00:10:05Z'],
+      ['00:10:01', '00:10:02', '00:10:03', '00:10:04', '00:10:05'],
+    ],
+  ])('tells times as they are written elsewhere: %j', (times, texts) => {
+    const points = times.map((time) => ({ x: Date.parse(time) / 1000, y: 1 }))
+    const frame = frameOf([{ ...curveOf([]), points }], ['WER'], { ...options, axis: 'time' })
+    expect(frame.x.ticks.map(({ text }) => text)).toEqual(texts)
+  })
+
+  it('marks the checkpoints and tells of their sign, or of neither where they would hide the curve', () => {
+    for (const [count, isMarked] of [
+      [30, true],
+      [31, false],
+    ] as const) {
+      const curve = curveOf(Array.from({ length: count }, (_, index) => index))
+      const rows = renderPlot(frameOf([{ ...curve, best: null }], ['WER'], options), { ...plain, width: 65 })
+      expect(rows.slice(0, -1).join('').includes('•')).toBe(isMarked)
+      expect(rows.at(-1)).toContain(isMarked ? `• ${count} checkpoints` : `  ${count} checkpoints`)
+      expect(rows.at(-1)?.includes('•')).toBe(isMarked)
+    }
+  })
+
   it('counts what is too large to be drawn', () => {
     expect(frameOf([curveOf([1, Infinity, 1e305, NaN, -Infinity])], ['WER'], options).tooLarge).toBe(3)
   })

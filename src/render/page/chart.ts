@@ -180,7 +180,7 @@ export class ChartSection {
       cursor: { drag: { x: true, y: true, uni: 20 }, points: { size: 8 } },
       scales: { x: { time: this.#axis === 'time' }, y: this.#log ? logarithmic : {} },
       axes: [
-        { ...axis, label: this.#axis, labelSize: 20 },
+        { ...axis, label: this.#axis, labelSize: 20, ...(this.#countsWhole ? { incrs: wholeSteps } : {}) },
         {
           ...axis,
           size: 64,
@@ -190,6 +190,12 @@ export class ChartSection {
       series: [{}, ...lines.flatMap((line) => seriesOf(line))],
       hooks: { setCursor: [() => this.#showTip()], draw: [(plot) => this.#drawBest(plot)] },
     }
+  }
+
+  /** There is no checkpoint between two epochs. */
+  get #countsWhole(): boolean {
+    const [xs = []] = this.#drawn?.columns ?? []
+    return this.#axis !== 'time' && Array.from(xs).every(Number.isInteger)
   }
 
   /** A ring around the best of each line. */
@@ -311,6 +317,9 @@ export class ChartSection {
 /** uPlot's number for it (uPlot.Scale.Distr). */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- it is in the types alone, and gone at run time
 const logarithmic: uPlot.Scale = { distr: 3 }
+
+/** Between two ticks. */
+const wholeSteps = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat()
 
 const smoothings = ['0', '0.6', '0.9', '0.99'].map((value) => ({ value, label: value === '0' ? 'none' : value }))
 

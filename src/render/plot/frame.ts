@@ -55,7 +55,8 @@ export function frameOf(curves: readonly Curve[], labels: readonly string[], opt
   const fits = ({ y }: CurvePoint) => Math.abs(y) < largest && (!log || y > 0)
   const all = [...drawn.flat(), ...curves.flatMap(({ checkpoints }) => checkpoints)]
   const ys = all.filter(fits).map(({ y }) => y)
-  const x = xScale(options.axis, extentOf(all.map((point) => point.x)))
+  const xs = all.map((point) => point.x)
+  const x = xScale(options.axis, extentOf(xs), xs.every(Number.isInteger))
   const y = log ? scaleLog().domain(roundedOut(extentOf(ys))) : scaleLinear().domain(extentOf(ys)).nice()
   const place = (value: CurvePoint, name?: string): Place =>
     fits(value) ? { x: x(value.x), y: y(value.y), value, ...(name === undefined ? {} : { name }) } : null
@@ -117,20 +118,32 @@ interface XScale {
   ticksAt: (count: number) => Tick[]
 }
 
-function xScale(axis: CurveAxis, [low, high]: [number, number]): XScale {
+function xScale(axis: CurveAxis, [low, high]: [number, number], areWhole: boolean): XScale {
   if (axis === 'time') {
     const scale = scaleUtc().domain([low * 1000, high * 1000])
-    const format = scale.tickFormat()
-    const ticksAt = (count: number) => scale.ticks(count).map((tick) => ({ at: scale(tick), text: format(tick) }))
+    const ticksAt = (count: number) => timeTicks(scale.ticks(count)).map(({ at, text }) => ({ at: scale(at), text }))
     return Object.assign((value: number) => scale(value * 1000), { ticksAt })
   }
   const scale = scaleLinear().domain([low, high])
   const ticksAt = (count: number) =>
     scale
       .ticks(count)
-      .filter((tick) => Number.isInteger(tick) || axis === 'epoch')
+      .filter((tick) => Number.isInteger(tick) || !areWhole)
       .map((tick) => ({ at: scale(tick), text: formatNumber(tick) }))
   return Object.assign((value: number) => scale(value), { ticksAt })
+}
+
+/** As ISO 8601 writes them, without what all of them share: `23:45`, and `11-02` for the midnight among such. */
+function timeTicks(ticks: readonly Date[]): { readonly at: Date; readonly text: string }[] {
+  const texts = ticks.map((at) => at.toISOString())
+  const areAll = (pattern: RegExp) => texts.every((text) => pattern.test(text))
+  const partOf = (text: string): string => {
+    if (areAll(/-01T00:00:00\.000/)) return text.slice(0, 7)
+    if (text.endsWith('T00:00:00.000Z')) return text.slice(5, 10)
+    if (areAll(/:00\.000/)) return text.slice(11, 16)
+    return areAll(/\.000/) ? text.slice(11, 19) : text.slice(11, 23)
+  }
+  return ticks.map((at, index) => ({ at, text: partOf(texts[index] ?? '') }))
 }
 
 type YScale = ReturnType<typeof scaleLinear<number, number>> | ReturnType<typeof scaleLog<number, number>>

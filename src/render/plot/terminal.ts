@@ -58,6 +58,7 @@ export function renderPlot(frame: Frame, { width, height, colours: isColoured, u
       signOf: (index) => (braille ? '━━' : isOne ? '*' : (letters[index % letters.length] ?? '*')),
       tint,
       width,
+      marksWithin: inside.width,
       rows: legendRows,
       unicode,
     }),
@@ -70,9 +71,13 @@ function draw(canvas: Canvas, { line, marks, best }: Series, index: number, unic
     if (place !== null) canvas.line(before ?? place, place, index)
     before = place
   }
-  // Where they stand close they would hide the curve.
-  if (marks.length <= canvas.width / 3) for (const mark of marks) canvas.mark(mark, index, unicode ? '•' : 'o')
+  if (areMarked(marks, canvas.width)) for (const mark of marks) canvas.mark(mark, index, unicode ? '•' : 'o')
   if (best !== null) canvas.mark(best, index, unicode ? '★' : '#')
+}
+
+/** Where they stand closer they would hide the curve. */
+function areMarked(marks: Series['marks'], columns: number): boolean {
+  return marks.length <= columns / 2
 }
 
 interface ShownTick {
@@ -105,14 +110,17 @@ interface LegendOptions {
   readonly signOf: (series: number) => string
   readonly tint: (series: number, text: string) => string
   readonly width: number
+  /** Columns that the checkpoints are marked in. */
+  readonly marksWithin: number
   readonly rows: number
   readonly unicode: boolean
 }
 
 /** A line for each curve, and for those that there is no room for one together. */
-function legend(all: readonly Series[], { signOf, tint, width, rows, unicode }: LegendOptions): string[] {
+function legend(all: readonly Series[], options: LegendOptions): string[] {
+  const { signOf, tint, width, rows, unicode } = options
   const told = all.length <= rows ? all : all.slice(0, rows - 1)
-  const facts = told.map((series) => factsOf(series, unicode))
+  const facts = told.map((series) => factsOf(series, options))
   const widest = Math.max(0, ...facts.map((fact, index) => displayWidth(fact) + signOf(index).length + 1))
   const labels = shortenNames(
     told.map(({ label }) => label),
@@ -133,8 +141,9 @@ function spelled(label: string, unicode: boolean): string {
   return unicode ? label : label.replaceAll('…', '~')
 }
 
-function factsOf({ marks, best }: Series, unicode: boolean): string {
-  const count = marks.length === 0 ? '' : `  ${unicode ? '•' : 'o'} ${plural(marks.length, 'checkpoint')}`
+function factsOf({ marks, best }: Series, { marksWithin, unicode }: LegendOptions): string {
+  const sign = areMarked(marks, marksWithin) ? `${unicode ? '•' : 'o'} ` : ''
+  const count = marks.length === 0 ? '' : `  ${sign}${plural(marks.length, 'checkpoint')}`
   const star = best === null ? '' : `  ${unicode ? '★' : '#'} ${formatNumber(best.value.y)}`
   return `${count}${star}`
 }
