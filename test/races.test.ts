@@ -20,15 +20,18 @@ const folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'ckpt-races-')))
 process.env['XDG_STATE_HOME'] = join(folder, 'state-home')
 const storage = userStorage(() => undefined)
 const swapsWanted = 1000
+const isRoot = process.geteuid?.() === 0
+const stranger = 65_534
 /** Each of the changes a few times. */
 const fewestTurns = 3 * changes.length
 
 /** Runs in a thread of its own: `control` is [1 while it may swap, 1 while it does, swaps so far]. */
 const attacker = `
-const { workerData: { target, victim, control: shared }, parentPort } = require('node:worker_threads')
+const { workerData: { target, victim, owner, control: shared }, parentPort } = require('node:worker_threads')
 const fs = require('node:fs')
 const control = new Int32Array(shared)
 const away = target + '.away'
+const aside = target + '.link'
 const attempt = (call) => { try { call(); return true } catch { return false } }
 const isLink = () => attempt(() => fs.readlinkSync(target))
 for (;;) {
@@ -43,7 +46,10 @@ for (;;) {
     continue
   }
   if (attempt(() => fs.renameSync(target, away)) || !fs.existsSync(target)) {
-    if (attempt(() => fs.symlinkSync(victim, target))) Atomics.add(control, 2, 1)
+    // Made beside it: no moment at which the link is another's.
+    attempt(() => fs.symlinkSync(victim, aside))
+    if (owner !== null) attempt(() => fs.lchownSync(aside, owner, owner))
+    if (attempt(() => fs.renameSync(aside, target))) Atomics.add(control, 2, 1)
     for (let spin = Math.random() * 20000; spin > 0; spin -= 1);
   }
   if (isLink()) attempt(() => fs.unlinkSync(target))
@@ -55,8 +61,10 @@ class Attacker {
   private readonly control = new Int32Array(new SharedArrayBuffer(12))
   private readonly worker: Worker
 
-  constructor(target: string, victim: string) {
-    this.worker = new Worker(attacker, { eval: true, workerData: { target, victim, control: this.control.buffer } })
+  /** `owner` is whom its links belong to; null: the user. */
+  constructor(target: string, victim: string, owner: number | null = null) {
+    const workerData = { target, victim, owner, control: this.control.buffer }
+    this.worker = new Worker(attacker, { eval: true, workerData })
   }
 
   get swaps(): number {
@@ -128,9 +136,21 @@ interface Swap {
   /** Relative to the folder that holds the run `save`. */
   readonly target: string
   readonly makeVictim: (victim: string) => void
+  /** A link of the user's own would be followed there: only the superuser can have one made in another's name. */
+  readonly byStranger?: true
 }
 
 const swapped: readonly Swap[] = [
+  { what: 'the run', target: 'save', makeVictim: (victim) => makeVictimRun(victim, 'save'), byStranger: true },
+  {
+    what: 'the folder above the run',
+    target: '',
+    makeVictim: (victim) => {
+      fs.mkdirSync(victim)
+      makeSubjects(victim)
+    },
+    byStranger: true,
+  },
   { what: 'a checkpoint', target: 'save/CKPT+a', makeVictim: (victim) => makeVictimRun(victim, 'save/CKPT+a') },
   { what: 'the state folders', target: '.ckpt', makeVictim: (victim) => makeVictimState(join(victim, 'save')) },
   ...['', '/trash', '/deleting', '/demoted', '/lock'].map((inside) => ({
@@ -146,14 +166,15 @@ function makeVictimRun(victim: string, inside: string): void {
   fs.renameSync(join(dirname(makeSubjects(place)), inside), victim)
 }
 
-it.each(swapped)(
+it.each(swapped.filter(({ byStranger }) => byStranger !== true || isRoot))(
   'while $what is swapped for a link, nothing behind it is touched by any change of a run',
-  async ({ target, makeVictim }) => {
-    const victim = join(freshPlace(), 'victim')
+  async ({ target, makeVictim, byStranger }) => {
+    const around = freshPlace()
+    const victim = join(around, 'victim')
     makeVictim(victim)
-    const before = snapshot(victim)
+    const before = snapshot(around)
     const place = freshPlace()
-    const one = new Attacker(join(place, target), victim)
+    const one = new Attacker(join(place, target), victim, byStranger === true ? stranger : null)
     const turn = async (index: number) => {
       const change = changes[index % changes.length] ?? 'prune'
       fs.rmSync(place, { recursive: true, force: true })
@@ -164,7 +185,7 @@ it.each(swapped)(
       one.resume()
       await quietly(() => doChange(change, storage, run))
       one.pause()
-      expect(snapshot(victim)).toEqual(before)
+      expect(snapshot(around)).toEqual(before)
     }
     for (let index = 0; one.swaps < swapsWanted || index < fewestTurns; index += 1) await turn(index)
     await one.end()

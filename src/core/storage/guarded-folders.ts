@@ -2,6 +2,8 @@
 import type * as fs from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { UntrustedError } from '../errors.js'
+import { errnoOf } from './failures.js'
+import { followLinks } from './links-on-way.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
 import type { Guarded, GuardedRun, GuardedState, Heir, StateRules } from './storage.js'
 
@@ -33,11 +35,19 @@ export class Guard {
   private readonly runs = new Map<string, GuardedRun>()
   /** Names that the path of anything in a state's folder holds: asked first, for most paths lie in none. */
   private readonly outerNames = new Set<string>()
+  /** Why nothing in a guarded folder may be changed, by its path. */
+  private readonly misled = new Map<string, UntrustedError>()
 
-  /** `actAs` is given where this process is the superuser's. */
-  constructor(private readonly actAs: ActAs | null) {}
+  /** `actAs` is given where this process is the superuser's. `user` is null where the system has none. */
+  constructor(
+    private readonly actAs: ActAs | null,
+    private readonly user: number | null,
+  ) {}
 
   add(folder: Guarded): void {
+    const misled = this.user === null ? null : whyMisled(folder, this.user)
+    // For good: what is named by its real path later is still what somebody's link led to.
+    if (misled !== null) this.misled.set(folder.path, misled)
     if (folder.kind === 'run') this.runs.set(folder.path, folder)
     else {
       this.states.set(folder.path, folder)
@@ -67,6 +77,8 @@ export class Guard {
   private wayTo(path: string, use: Use): Way | null {
     const found = this.find(path, use)
     if (found === null) return null
+    const misled = use === 'change' ? this.misled.get(found.path) : undefined
+    if (misled !== undefined) throw misled
     const below = path.slice(outerOf(found).length).split(sep)
     return { guarded: found, parts: [basename(found.real), ...below.filter((part) => part !== '')] }
   }
@@ -88,7 +100,7 @@ export class Guard {
   }
 
   private open({ guarded, parts }: Way): GuardedName {
-    let folder = OpenFolder.at(dirname(guarded.real), this.actAs)
+    let folder = OpenFolder.atReal(dirname(guarded.real), this.actAs)
     let path = dirname(outerOf(guarded))
     try {
       for (const [index, name] of parts.slice(0, -1).entries()) {
@@ -112,6 +124,39 @@ export class Guard {
       inherits: guarded.kind === 'state' && guarded.heir !== null && parts.length >= guarded.levels,
     }
   }
+}
+
+/**
+ * Why nothing is changed in a folder: a link of somebody's, who is neither the user nor the superuser, led to what is not
+ * that one's. They would choose what is changed, and with whose rights. Null where nothing like that is in the way.
+ */
+function whyMisled(folder: Guarded, user: number): UntrustedError | null {
+  const named = folder.kind === 'run' ? folder.path : folder.run
+  if (named === null) return null
+  const way = wayOrNull(named)
+  if (way === null) return null
+  const stranger = [...way.owners].find((owner) => owner !== user && owner !== 0 && owner !== way.endsWith)
+  if (stranger !== undefined) {
+    const why = `is reached by a link of user ${stranger}, and belongs to user ${way.endsWith}: nothing is changed there`
+    return new UntrustedError(named, why, `see where it leads, then name that: ${way.real}`)
+  }
+  const { path } = folder
+  const seen = folder.kind === 'run' ? folder.real : join(dirname(dirname(path)), basename(path))
+  return !way.isThere || seen === way.real ? null : replacedMeanwhile(named)
+}
+
+function wayOrNull(path: string) {
+  try {
+    return followLinks(path)
+  } catch (error) {
+    // What cannot be followed can be changed by nobody.
+    if (errnoOf(error) === undefined) throw error
+    return null
+  }
+}
+
+function replacedMeanwhile(path: string): UntrustedError {
+  return new UntrustedError(path, 'led to another folder a moment ago', 'see who changes it, then try again')
 }
 
 function outerOf(guarded: Guarded): string {

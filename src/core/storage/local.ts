@@ -29,7 +29,7 @@ export interface LocalOptions {
 
 /** The file system of this machine. Calls never throw but StorageError; those that take many paths answer for each. */
 export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storage {
-  const local = new Local(actAs ?? null)
+  const local = new Local(actAs ?? null, custody.user ?? null)
   return {
     custody: { user: null, stateHome: null, ...custody, warn: eachOnce(custody.warn) },
     guard: (folder) => local.guarded.add(folder),
@@ -38,7 +38,8 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     lstat: async (paths) => attemptEach(paths, (path) => local.lstat(path)),
     read: async (paths, limit) => attemptEach(paths, (path) => readWhole(path, local.openToRead(path), limit)),
     mayRead: async (paths) => attemptEach(paths, (path) => local.mayRead(path)),
-    resolve: async (paths) => attemptEach(paths, (path) => fs.realpathSync(path)),
+    // The system's own: Node's takes `..` in a link's text for the folder above the text, not above where that leads.
+    resolve: async (paths) => attemptEach(paths, (path) => fs.realpathSync.native(path)),
     open: async (path) => guard(path, () => toReadHandle(path, local.openToRead(path))),
     // Loaded when needed: threads and hashes would slow down the start of every command.
     sweep: async (find, options) =>
@@ -90,8 +91,11 @@ class Local {
   /** Null where this process is not the superuser's: the system itself keeps others from lending our eyes to anybody. */
   private readonly strangers: StrangersFiles | null
 
-  constructor(private readonly actAs: ActAs | null) {
-    this.guarded = new Guard(actAs)
+  constructor(
+    private readonly actAs: ActAs | null,
+    user: number | null,
+  ) {
+    this.guarded = new Guard(actAs, user)
     this.strangers = actAs === null ? null : new StrangersFiles(actAs)
   }
 

@@ -37,6 +37,34 @@ export class OpenFolder {
     return OpenFolder.openAt(path, path, actAs)
   }
 
+  /** The same of a path that leads over no link: throws UntrustedError where somebody has put one on it since. */
+  static atReal(path: string, actAs: ActAs | null): OpenFolder {
+    const folder = OpenFolder.openAt(path, path, actAs)
+    if (!leadsThroughDescriptors() || fs.readlinkSync(`/proc/self/fd/${folder.fd}`) === path) return folder
+    try {
+      // Some file systems have several spellings of one name.
+      if (OpenFolder.isReachedUnlinked(path, folder.stats)) return folder
+      throw linked(path)
+    } catch (error) {
+      folder.close()
+      throw error
+    }
+  }
+
+  private static isReachedUnlinked(path: string, { dev, ino }: fs.BigIntStats): boolean {
+    let at = OpenFolder.openAt('/', '/', null)
+    try {
+      for (const name of path.split('/').filter((part) => part !== '')) {
+        const next = at.open(name)
+        at.close()
+        at = next
+      }
+      return at.stats.dev === dev && at.stats.ino === ino
+    } finally {
+      at.close()
+    }
+  }
+
   private static openAt(at: string, path: string, actAs: ActAs | null): OpenFolder {
     const how = leadsThroughDescriptors() ? O_PATH : O_RDONLY | O_NONBLOCK
     const fd = fs.openSync(at, how | O_DIRECTORY | O_NOFOLLOW)

@@ -148,6 +148,8 @@ export interface GuardedState extends StateRules {
   readonly real: string
   /** The folder of one run in it, or the outermost itself. */
   readonly path: string
+  /** The run, absolute, as it was named: what led to it led here. Null where the user has named the folder. */
+  readonly run: string | null
 }
 
 /** Whose what ckpt makes becomes, and with which permissions its folders are made. */

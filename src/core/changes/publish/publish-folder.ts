@@ -5,6 +5,7 @@ import { CkptError, StorageError } from '../../errors.js'
 import { neutralName } from '../state/index.js'
 import type { Wait } from '../../storage/retry.js'
 import type { Storage } from '../../storage/storage.js'
+import { guardRun } from '../disposal/guard-run.js'
 import { makeFolders, removeIfEmpty } from './folders.js'
 import { linkOrCopyTree } from './link-or-copy-tree.js'
 import { reveal } from './publish.js'
@@ -32,6 +33,7 @@ export async function publishFolder<T>(
 ): Promise<T> {
   const isFull = await ensureCanPublishFolder(storage, target, options.adds)
   const beside = dirname(target)
+  await guardRun(storage, beside)
   const made = await makeFolders(storage, beside)
   try {
     return await inBox(storage, beside, options.wait, async (box) => {

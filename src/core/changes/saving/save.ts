@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Wait } from '../../storage/retry.js'
 import { CkptError } from '../../errors.js'
 import type { PyDict } from '../../formats/pyyaml/index.js'
+import { guardRun } from '../disposal/index.js'
 import { closeSite, makeFolders, openSite, refuseTaken, removeIfEmpty, reveal, TakenError } from '../publish/index.js'
 import type { CopyWatch } from '../../storage/copy-watched.js'
 import type { Storage } from '../../storage/storage.js'
@@ -80,6 +81,7 @@ export async function saveCheckpoint(
   const text = metaText(checkpoint.meta)
   const inspected = await inspectAll(storage, files)
   if (name !== undefined) await refuseTaken(storage, join(run, wanted), takenHint)
+  await guardRun(storage, run)
   const made = await makeFolders(storage, run).catch((error: unknown) => {
     throw tellOf(error, { run, box: null }, 'the checkpoint')
   })

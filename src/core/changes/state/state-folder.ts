@@ -44,7 +44,7 @@ export async function stateFolderOf(storage: ReadStorage, run: string, moved?: s
   const owner = await ownerOf(storage, real)
   if (moved !== undefined)
     return { ...(await guarded(storage, withinFolder(moved, real), owner)), moved: named ?? moved, run: real }
-  const { shared, distrust } = await besideRun(storage, real, owner)
+  const { shared, distrust } = await besideRun(storage, run, real, owner)
   if (distrust === null) return { ...shared, run: real }
   const own = await ownFolder(storage, real)
   if (own === null) return { ...shared, run: real }
@@ -54,7 +54,7 @@ export async function stateFolderOf(storage: ReadStorage, run: string, moved?: s
 
 /** Where it is named that `--state` led elsewhere, the best first: beside the run where that is trusted, the user's own. */
 export async function placesForNames(storage: ReadStorage, run: string): Promise<StateFolder[]> {
-  const { shared, distrust } = await besideRun(storage, run, await ownerOf(storage, run))
+  const { shared, distrust } = await besideRun(storage, run, run, await ownerOf(storage, run))
   const own = await ownFolder(storage, run)
   return [...(distrust === null ? [shared] : []), ...(own === null ? [] : [own])]
 }
@@ -67,10 +67,10 @@ async function realPaths(storage: ReadStorage, paths: readonly string[]): Promis
   })
 }
 
-async function besideRun(storage: ReadStorage, real: string, owner: Stat | null) {
+async function besideRun(storage: ReadStorage, run: string, real: string, owner: Stat | null) {
   const outer = join(dirname(real), '.ckpt')
   const shared: StateFolder = { path: join(outer, basename(real)), own: [outer, join(outer, basename(real))] }
-  return { shared, distrust: await whyUntrusted(storage, await guarded(storage, shared, owner)) }
+  return { shared, distrust: await whyUntrusted(storage, await guarded(storage, shared, owner, { run })) }
 }
 
 /**
@@ -82,14 +82,14 @@ export async function otherStatesOf(storage: ReadStorage, run: string, state: St
   const [real = run] = await realPaths(storage, [run])
   const own = await ownFolderIfThere(storage, real)
   if (state.moved === undefined) return { trusted: own, distrusted: null }
-  const { shared, distrust } = await besideRun(storage, real, await ownerOf(storage, real))
+  const { shared, distrust } = await besideRun(storage, run, real, await ownerOf(storage, real))
   if (distrust === null) return { trusted: [shared, ...own], distrusted: null }
   return { trusted: own, distrusted: await onlyLookedAt(storage, shared) }
 }
 
 /** Whoever it belongs to. */
 async function onlyLookedAt(storage: ReadStorage, state: StateFolder): Promise<StateFolder> {
-  return guarded(storage, state, null, null)
+  return guarded(storage, state, null, { user: null })
 }
 
 async function ownFolderIfThere(storage: ReadStorage, real: string): Promise<StateFolder[]> {
@@ -108,7 +108,10 @@ export async function pointedStateFolderOf(storage: ReadStorage, run: string, fo
   const [real = run] = await realPaths(storage, [run])
   const { path } = withinFolder(folder, real)
   const { user } = storage.custody
-  const state = await guarded(storage, { path, own: [path] }, await ownerOf(storage, real), user, false)
+  const state = await guarded(storage, { path, own: [path] }, await ownerOf(storage, real), {
+    user,
+    mayBeLink: false,
+  })
   return { ...state, moved: folder }
 }
 
@@ -127,14 +130,18 @@ async function ownerOf(storage: ReadStorage, path: string): Promise<Stat | null>
 
 /**
  * From now on nothing in it is reached through a link. `user` null: whoever it belongs to. A folder that the user has
- * named may be a link itself; `.ckpt`, or one that a record names (`mayBeLink` false), may not.
+ * named may be a link itself; `.ckpt`, or one that a record names (`mayBeLink` false), may not. `run`: as it was named,
+ * where that led here.
  */
 async function guarded(
   storage: ReadStorage,
   state: StateFolder,
   heir: Stat | null,
-  user = storage.custody.user,
-  mayBeLink = basename(state.own[0] ?? state.path) !== '.ckpt',
+  {
+    user = storage.custody.user,
+    mayBeLink = basename(state.own[0] ?? state.path) !== '.ckpt',
+    run = null,
+  }: { readonly user?: number | null; readonly mayBeLink?: boolean; readonly run?: string | null } = {},
 ): Promise<StateFolder> {
   const [outer = state.path] = state.own
   const [there, above] = await storage.resolve([outer, dirname(outer)])
@@ -145,6 +152,7 @@ async function guarded(
     outer,
     real,
     path: state.path,
+    run,
     levels: state.own.length + 1,
     owners: user === null ? null : [user, 0, ...(heir === null ? [] : [heir.owner])],
     heir: heir === null || heir.owner === 0 ? null : heir,

@@ -3,6 +3,7 @@ import { dirname, join, sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import type { Wait } from '../../storage/retry.js'
 import { CkptError, StorageError } from '../../errors.js'
+import { guardRun } from '../../changes/disposal/index.js'
 import {
   closeSite,
   makeFolders,
@@ -56,6 +57,7 @@ export async function stage(
     throw new CkptError('usage', `${into}: lies in the checkpoint itself`)
   }
   await refuseTaken(storage, target, takenHint)
+  await guardRun(storage, dirname(target))
   const made = await makeFolders(storage, dirname(target))
   try {
     const beside = await namesIn(storage, into)

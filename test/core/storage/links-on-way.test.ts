@@ -1,0 +1,99 @@
+/** Whose links may lead what changes a run: never those of somebody else to what is not theirs. */
+import * as fs from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { guardRun } from '../../../src/core/changes/disposal/index.js'
+import { makeFolders } from '../../../src/core/changes/publish/index.js'
+import { readPins, stateFolderOf, writePins } from '../../../src/core/changes/state/index.js'
+import { UntrustedError } from '../../../src/core/errors.js'
+import { followLinks } from '../../../src/core/storage/links-on-way.js'
+import { userStorage } from '../../../src/machine/user-storage.js'
+import { makeRun, temporaryDirectory } from '../changes/disposal/runs.js'
+
+const nobody = 65_534
+const note = { name: 'CKPT+a', note: '', time: 1, goneTold: false }
+const newStorage = () => userStorage(() => undefined)
+
+/** A path to the run over a link of that user's. */
+function linkTo(run: string, owner: number): string {
+  const link = join(temporaryDirectory(), 'link')
+  fs.symlinkSync(dirname(run), link)
+  fs.lchownSync(link, owner, owner)
+  return join(link, 'save')
+}
+
+async function pinBy(path: string): Promise<void> {
+  const storage = newStorage()
+  await writePins(storage, await stateFolderOf(storage, path), [note])
+}
+
+async function pinsAt(run: string): Promise<number> {
+  const storage = newStorage()
+  return (await readPins(storage, await stateFolderOf(storage, run))).size
+}
+
+describe.runIf(process.geteuid?.() === 0)('a link of somebody else', () => {
+  it('to what is not theirs leads nothing there that changes it, and all that reads', async () => {
+    const run = makeRun(['CKPT+a'])
+    const named = linkTo(run, nobody)
+    await expect(pinBy(named)).rejects.toThrow(/by a link of user 65534, and belongs to user 0: nothing is changed/)
+    const storage = newStorage()
+    await guardRun(storage, named)
+    await expect(storage.unlink(join(named, 'CKPT+a', 'model.ckpt'))).rejects.toThrow(UntrustedError)
+    await expect(makeFolders(storage, join(dirname(named), 'new', 'one'))).rejects.toThrow(UntrustedError)
+    expect(fs.readdirSync(dirname(run))).toEqual(['save'])
+    await pinBy(run)
+    expect(await pinsAt(named)).toBe(1)
+  })
+
+  it('to their own run is followed, and so is one of the user', async () => {
+    const run = makeRun(['CKPT+a'])
+    await pinBy(linkTo(run, 0))
+    expect(await pinsAt(run)).toBe(1)
+    for (const path of [dirname(run), run]) fs.chownSync(path, nobody, nobody)
+    fs.rmSync(join(dirname(run), '.ckpt'), { recursive: true })
+    await pinBy(linkTo(run, nobody))
+    expect(await pinsAt(run)).toBe(1)
+  })
+})
+
+describe('a folder above the run that becomes a link once the run was found', () => {
+  const scene = async () => {
+    const run = makeRun(['CKPT+a'])
+    const victim = makeRun(['CKPT+a'])
+    const storage = newStorage()
+    await guardRun(storage, run)
+    const state = await stateFolderOf(storage, run)
+    fs.renameSync(dirname(run), `${dirname(run)}.away`)
+    fs.symlinkSync(dirname(victim), dirname(run))
+    return { run, victim, storage, state }
+  }
+
+  it.runIf(process.platform === 'linux')('leads neither what changes the run nor what is kept beside it', async () => {
+    const { run, victim, storage, state } = await scene()
+    await expect(storage.unlink(join(run, 'CKPT+a', 'model.ckpt'))).rejects.toThrow()
+    await expect(writePins(storage, state, [note])).rejects.toThrow()
+    expect(fs.readdirSync(dirname(victim))).toEqual(['save'])
+    expect(fs.existsSync(join(victim, 'CKPT+a', 'model.ckpt'))).toBe(true)
+  })
+})
+
+describe('the links on a way', () => {
+  it('are followed one by one, relative ones and those behind others too, as the system does', async () => {
+    const place = fs.realpathSync(temporaryDirectory())
+    fs.mkdirSync(join(place, 'a', 'b'), { recursive: true })
+    fs.symlinkSync('a/b', join(place, 'one'))
+    fs.symlinkSync(`${place}/one/..`, join(place, 'two'))
+    for (const path of ['one', 'two', 'two/b', 'a/b', '.']) {
+      const real = fs.realpathSync.native(join(place, path))
+      expect(followLinks(join(place, path)).real).toBe(real)
+      expect(await newStorage().resolve([join(place, path)])).toEqual([{ ok: true, value: real }])
+    }
+    expect(followLinks(join(place, 'one', 'new', 'er'))).toMatchObject({
+      real: join(place, 'a/b/new/er'),
+      isThere: false,
+    })
+    fs.symlinkSync('round', join(place, 'round'))
+    expect(() => followLinks(join(place, 'round'))).toThrow(/leads to itself/)
+  })
+})
