@@ -24,3 +24,19 @@ export function refusingStorage(local: Storage, errno: string, isRefused: (path:
     },
   }
 }
+
+/** A storage on which files that `isBad` picks open, and fail with EIO once more than `from` bytes of one are read. */
+export function failingAmid(local: Storage, isBad: (path: string) => boolean, from: number): Storage {
+  return {
+    ...local,
+    open: async (path) => {
+      const handle = await local.open(path)
+      if (!isBad(path)) return handle
+      const read = async (into: Uint8Array, position: number): Promise<number> => {
+        if (position + into.length > from) throw new StorageError(path, 'EIO', `${path}: EIO`)
+        return handle.read(into, position)
+      }
+      return { path, size: handle.size, read, stat: () => handle.stat(), close: () => handle.close() }
+    },
+  }
+}

@@ -117,9 +117,7 @@ values cannot be compared (dtypes smaller than a byte; complex with real).`
   private async compare(a: TensorFile, b: TensorFile, comparison: Comparison): Promise<void> {
     const pairs = [...comparison.alike, ...comparison.recast]
     const measured: readonly Measured[] | null = this.flags.values
-      ? await this.long('comparing', (work) =>
-          readingNamed(a.path, () => readingNamed(b.path, () => measureValues(a, b, pairs, work))),
-        )
+      ? await this.long('comparing', (work) => readingNamed([a.path, b.path], () => measureValues(a, b, pairs, work)))
       : null
     const left = measured === null ? [] : pairs.filter((pair) => !isComparable(pair))
     if (left.length > 0) this.alert(renderUncompared(left))

@@ -24,7 +24,7 @@ import {
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { weightsOf, type TensorFile } from '../tensors/read/index.js'
 import { findFile, findFiles, type FileContext, type FileRequest, type FoundParamFile } from './find-file.js'
-import { isFile, openAll, warningsOf } from './open-tensors.js'
+import { isFile, openAll, readingNamed, warningsOf } from './open-tensors.js'
 import { previewCheckpoint } from './save.js'
 
 export interface AverageRequest extends FileRequest {
@@ -86,12 +86,9 @@ async function openDistinct(storage: ReadStorage, request: AverageRequest, conte
   for (let more = 0; ;) {
     const found = await findAll(storage, { ...request, count: count === null ? null : count + more }, context)
     const reading = (await context.readThrough?.(found)) ?? storage
-    const files = await openAll(
-      reading,
-      found.map(({ path }) => path),
-    )
+    const files = await openAll(reading, pathsOf(found))
     if (count === null) return { found, files, copies: [] }
-    const originals = await findOriginals(found, files)
+    const originals = await readingNamed(pathsOf(found), () => findOriginals(found, files))
     const copies = originals.filter((original, index) => original !== index).length
     if (copies <= more || found.length < count + more) return withoutCopies(found, files, originals)
     for (const file of files) await file.close()
@@ -172,14 +169,22 @@ async function newestOf(storage: ReadStorage, found: readonly FoundParamFile[]):
   return times.reduce<number>((best, time, index) => (time >= (times[best] ?? 0) ? index : best), 0)
 }
 
-/** Writes the mean; the format is what the output's name or the newest file says when it is left out. */
+/**
+ * Writes the mean; the format is what the output's name or the newest file says when it is left out. Throws as `average`
+ * does, and CkptError `unreadable` where the system refuses to read on.
+ */
 export function writeAverage(
   storage: Storage,
-  { plan }: PreparedAverage,
+  { plan, found }: PreparedAverage,
   output: Omit<AverageOutput, 'format'> & Partial<AverageOutput>,
   options: AverageWork,
 ): Promise<WrittenOutput> {
-  return average(storage, plan, { ...output, format: output.format ?? formatFor(output.path, plan.newest) }, options)
+  const format = output.format ?? formatFor(output.path, plan.newest)
+  return readingNamed(pathsOf(found), () => average(storage, plan, { ...output, format }, options))
+}
+
+function pathsOf(found: readonly FoundParamFile[]): string[] {
+  return found.map(({ path }) => path)
 }
 
 /** A checkpoint that is to hold the mean. */

@@ -1,5 +1,5 @@
 /** Files of tensors that people named, opened for their values. */
-import { sep } from 'node:path'
+import { basename, dirname, sep } from 'node:path'
 import { CkptError, isUnreadable, reasonOf, StorageError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { ensureSafe, openTensors, type TensorFile } from '../tensors/read/index.js'
@@ -21,17 +21,24 @@ export async function openSafely(storage: ReadStorage, path: string): Promise<Te
 }
 
 /**
- * Does `work`, which reads the named file (or folder) `path`; where the system refuses to read on, throws CkptError
+ * Does `work`, which reads the named files (or folders); where the system refuses to read on, throws CkptError
  * `unreadable`. What fails elsewhere, as writing does, is thrown as it is.
  */
-export async function readingNamed<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function readingNamed<T>(named: string | readonly string[], work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     const isRefused = error instanceof StorageError && error.code === 'system' && isUnreadable(error.errno)
-    const isOfIt = isRefused && (error.path === path || error.path.startsWith(path + sep))
-    throw isOfIt ? unreadable(error) : error
+    const isOfThem = isRefused && [named].flat().some((path) => isPartOf(error.path, path))
+    throw isOfThem ? unreadable(error) : error
   }
+}
+
+/** Also true of what lies in a named folder, and of the shards beside a named index; drafts of an output are hidden. */
+function isPartOf(path: string, named: string): boolean {
+  if (path === named || path.startsWith(named + sep)) return true
+  const isShard = named.endsWith('.index.json') && dirname(path) === dirname(named)
+  return isShard && !basename(path).startsWith('.')
 }
 
 /** It may be whole: nothing is known of its bytes. */

@@ -22,7 +22,7 @@ import {
   type TransferPlan,
 } from '../tensors/transfer/index.js'
 import { findFile, type FileContext, type FileRequest, type FoundParamFile } from './find-file.js'
-import { isFile, openAll, warningsOf } from './open-tensors.js'
+import { isFile, openAll, readingNamed, warningsOf } from './open-tensors.js'
 
 export interface TransferRequest extends FileRequest {
   /** A file, a checkpoint or a run; the query chooses in it, and the key names its file. */
@@ -266,12 +266,27 @@ export interface TransferOutput {
   readonly recordsSource?: boolean
 }
 
-/** Throws as `transfer` and `transferInPlace` do. */
+type TransferWork = Pick<WriteOptions, 'force' | 'onOutdated' | 'onProgress' | 'signal' | 'strictCast'>
+
+/**
+ * Throws as `transfer` and `transferInPlace` do, and CkptError `unreadable` where the system refuses to read on in one of
+ * the files.
+ */
 export async function carryTransfer(
+  storage: Storage,
+  prepared: PreparedTransfer,
+  output: TransferOutput,
+  options: TransferWork,
+): Promise<WrittenOutput> {
+  const named = [prepared.from.path, prepared.plan.source.path, prepared.plan.target.path]
+  return readingNamed(named, () => carry(storage, prepared, output, options))
+}
+
+async function carry(
   storage: Storage,
   { plan, from }: PreparedTransfer,
   { path, inPlace = false, recordsSource = false, ...output }: TransferOutput,
-  options: Pick<WriteOptions, 'force' | 'onOutdated' | 'onProgress' | 'signal' | 'strictCast'>,
+  options: TransferWork,
 ): Promise<WrittenOutput> {
   if (!inPlace) {
     if (path === null) throw new CkptError('usage', 'a transfer needs an output')

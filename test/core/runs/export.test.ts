@@ -8,7 +8,10 @@ import {
   writeExport,
   type ExportRequest,
 } from '../../../src/core/runs/export/index.js'
+import { StorageError } from '../../../src/core/errors.js'
 import { localStorage } from '../../../src/core/storage/local.js'
+import type { Storage } from '../../../src/core/storage/storage.js'
+import { failingAmid } from '../../refusing-storage.js'
 import { copyFixture, makeFolder } from '../checkpoints/layouts/folders.js'
 import { floats, floatsIn, readTensors, writeTensors } from '../tensors/transfer/files.js'
 
@@ -372,4 +375,37 @@ it.each(['/', '..', '../..', '.'])('does not go into a folder that is a link to 
   const { plan } = await exported(run, into)
   expect(tree(into)).toEqual(['README.md', 'config.json', 'model.safetensors'])
   expect(plan.leftOut).toContain('unet/')
+})
+
+describe('a file that the system stops to read amid its bytes', () => {
+  it.each(['copied', 'converted'])('is unreadable to an export (exit status 6) where it is %s', async (how) => {
+    const run = makeFolder()
+    const folder = join(run, 'checkpoint-1')
+    fs.mkdirSync(folder)
+    fs.writeFileSync(join(folder, 'trainer_state.json'), '{"global_step": 1, "epoch": 1.0, "log_history": []}')
+    fs.writeFileSync(join(folder, 'config.json'), '{}')
+    const weights = join(folder, 'model.safetensors')
+    writeTensors(weights, [
+      floats(
+        'w',
+        [4000],
+        Array.from({ length: 4000 }, () => 1),
+      ),
+    ])
+    const request = { path: run, which: undefined, query: none, verify: 'quick' } as const
+    const { checkpoint } = await chooseToExport(storage, request, { now: 1e9, wait })
+    const isConverted = how === 'converted'
+    const plan = await planExport(storage, checkpoint, { changesTensors: isConverted })
+    const conversion = isConverted ? { dtypeFor: () => 'F16' as const } : {}
+    const bad: Storage = {
+      ...failingAmid(storage, (path) => path === weights, 8000),
+      copyFile: async (_, to) => Promise.reject(new StorageError(to, 'EIO', `${to}: EIO`)),
+    }
+    const open = await openExport(bad, checkpoint, plan, { format: 'safetensors', conversion })
+    const into = join(makeFolder(), 'out')
+    const options = { wait, force: false, readsThrough: false }
+    await expect(writeExport(bad, open, into, options)).rejects.toMatchObject({ code: 'unreadable', exitStatus: 6 })
+    await open.close()
+    expect(fs.existsSync(into)).toBe(false)
+  })
 })

@@ -1,7 +1,7 @@
 /** The new folder: planned files copied, tensors written anew, and all of it under its name at once. */
 import { basename, dirname, join, sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
-import { CkptError, StorageError } from '../../errors.js'
+import { CkptError, isUnreadable, StorageError } from '../../errors.js'
 import { makeFolders, publishFolder } from '../../changes/publish/index.js'
 import type { Dtype } from '../../formats/safetensors.js'
 import { copyWatched, type CopyWatch } from '../../storage/copy-watched.js'
@@ -10,7 +10,7 @@ import type { Identity, Storage } from '../../storage/storage.js'
 import { convert, planConversion, type Conversion, type ConvertOptions } from '../../tensors/convert/index.js'
 import { torchNameOf, type TensorFile } from '../../tensors/read/index.js'
 import type { LongWork, OutputFormat, WrittenOutput } from '../../tensors/write/index.js'
-import { openSafely } from '../open-tensors.js'
+import { openSafely, readingNamed } from '../open-tensors.js'
 import { isWeightsName } from './hub.js'
 import { modelCard } from './model-card.js'
 import type { ExportItem, ExportPlan } from './plan.js'
@@ -90,7 +90,7 @@ const usualShard = 5e9
 
 /**
  * Makes the folder `into` (absolute). Throws as `publishFolder` and `convert` do, and CkptError `refused` where a file
- * changed while it was read; then nothing is there that was not there before.
+ * changed while it was read, `unreadable` where the system refuses to read on; then nothing is there that was not there before.
  */
 export async function writeExport(
   storage: Storage,
@@ -115,7 +115,7 @@ export async function writeExport(
         else if (item.kind === 'copied') {
           const { onProgress } = pace.within()
           const watch: CopyWatch = { wait, onBytes: (count) => onProgress?.(count, item.bytes) }
-          await copyUnchanged(storage, item, target, options.readsThrough, watch)
+          await readingNamed(item.from, () => copyUnchanged(storage, item, target, options.readsThrough, watch))
           files.push({ path: item.to, from: item.from, how: 'copied', bytes: item.bytes })
         } else {
           const written = await writeTensors(storage, item, conversions, target, { ...options, ...pace.within() })
@@ -145,7 +145,7 @@ async function writeTensors(
   if (conversion === undefined) throw new RangeError(`${item.to} was not opened`)
   const work = { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) }
   const size = shardSize ?? (item.isSharded ? usualShard : undefined)
-  return convert(storage, conversion, target, { ...work, strictCast, shardSize: size })
+  return readingNamed(item.from, () => convert(storage, conversion, target, { ...work, strictCast, shardSize: size }))
 }
 
 async function sizesOf(
@@ -171,13 +171,34 @@ async function copyUnchanged(
   watch: CopyWatch,
 ): Promise<void> {
   const before = await lookAt(storage, from)
-  if (readsThrough || only !== undefined) await copyByReading(storage, from, to, watch, only)
-  else await copyWatched(storage, from, to, before.size, watch)
+  if (readsThrough || only !== undefined || !(await isCopiedAtOnce(storage, from, to, before.size, watch))) {
+    await copyByReading(storage, from, to, watch, only)
+  }
   const after = await lookAt(storage, from)
   if (before.size === after.size && before.modified === after.modified && before.inode === after.inode) return
   throw new CkptError('refused', `${from}: changed while it was read: ${before.size} bytes, then ${after.size}`, {
     hint: 'try again once it is saved',
   })
+}
+
+/** False where the system broke off: it does not say on which side, which reading and writing apart does. */
+async function isCopiedAtOnce(
+  storage: Storage,
+  from: string,
+  to: string,
+  size: number,
+  watch: CopyWatch,
+): Promise<boolean> {
+  try {
+    await copyWatched(storage, from, to, size, watch)
+    return true
+  } catch (error) {
+    if (!(error instanceof StorageError) || !isUnreadable(error.errno)) throw error
+    await storage.unlink(to).catch((second: unknown) => {
+      if (!(second instanceof StorageError) || second.code !== 'not-found') throw second
+    })
+    return false
+  }
 }
 
 async function lookAt(storage: Storage, path: string) {
