@@ -1,6 +1,6 @@
 /** A prune's plan, its question and its outcome. */
 import { addTo } from '../core/grouped.js'
-import { isSound, isUnreadable, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { isSound, isUnreadable, ownMeta, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
 import { bestPerMetric, byRecency, metricOrders, valueFor } from '../core/choosing/selection/index.js'
 import type { CarriedOut, Intent, Pointed, PrunePlan } from '../core/runs/index.js'
@@ -39,9 +39,10 @@ function goingLines(run: Run, plan: PrunePlan, view: PlanView): string[] {
   if (plan.remove.length === 0) return [paint('title', 'nothing to remove')]
   const row = rowsOf(run, view)
   const bests = bestsGoing(plan, view.now)
+  const metrics = metricsOf(view.now)
   const removed = plan.remove.flatMap(({ checkpoint, reason }) => {
     const best = bests.get(checkpoint.path) ?? []
-    const facts = [reason.text, ...best.map(describeBest), ...metricsOf(checkpoint, view.now)]
+    const facts = [reason.text, ...best.map(describeBest), ...metrics(checkpoint)]
     return row(checkpoint, facts.join('; ')).map((text) => paint(best.length === 0 ? 'bad' : 'warning', text))
   })
   const title = `to remove: ${plural(plan.remove.length, 'checkpoint')}, ${describeGoingBytes(plan)}`
@@ -113,10 +114,11 @@ function bestsGoing({ keep, remove }: Pick<PrunePlan, 'keep' | 'remove'>, now: n
   const going = new Set(remove.map(({ checkpoint }) => checkpoint.path))
   const { ordered } = byRecency([...keep, ...remove].map(({ checkpoint }) => checkpoint))
   const whole = bestPerMetric(ordered, now)
+  const damaged = ordered.filter((one) => !isSound(one))
   // Of equal ones the whole one is the best.
-  const wholeFirst = [...ordered.filter(isSound), ...ordered.filter((one) => !isSound(one))]
+  const all = damaged.length === 0 ? whole : bestPerMetric([...ordered.filter(isSound), ...damaged], now, () => true)
   const bests = new Map<string, BestBy[]>()
-  for (const [key, best] of bestPerMetric(wholeFirst, now, () => true)) {
+  for (const [key, best] of all) {
     if (going.has(best.path)) addTo(bests, best.path, { key, among: 'all', isDamaged: !isSound(best) })
     const bestWhole = whole.get(key)
     if (bestWhole === undefined || bestWhole === best || !going.has(bestWhole.path)) continue
@@ -129,12 +131,19 @@ function describeBest({ key, among, isDamaged }: BestBy): string {
   return `the best ${key} of ${among === 'all' ? 'all' : 'those that are whole'}${isDamaged ? ', though damaged' : ''}`
 }
 
-/** `WER 18.32`; those that its own step was measured at. */
-function metricsOf(checkpoint: Checkpoint, now: number): string[] {
-  return metricOrders([checkpoint]).flatMap((order) => {
-    const value = valueFor(checkpoint, order, now)
-    return value === undefined ? [] : [`${order.key} ${formatNumber(value)}`]
-  })
+/** `WER 18.32`; those that its own step was measured at. Checkpoints of the same keys have the same metrics. */
+function metricsOf(now: number): (checkpoint: Checkpoint) => string[] {
+  const known = new Map<string, ReturnType<typeof metricOrders>>()
+  return (checkpoint) => {
+    const kind = JSON.stringify([...ownMeta(checkpoint)].map(([key, value]) => [key, typeof value]))
+    const told = checkpoint.directions === undefined ? '' : JSON.stringify([...checkpoint.directions])
+    const orders = known.get(kind + told) ?? metricOrders([checkpoint])
+    known.set(kind + told, orders)
+    return orders.flatMap((order) => {
+      const value = valueFor(checkpoint, order, now)
+      return value === undefined ? [] : [`${order.key} ${formatNumber(value)}`]
+    })
+  }
 }
 
 /** What goes that nothing that stays is as good as, in words; empty where nothing does. */

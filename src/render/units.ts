@@ -1,14 +1,22 @@
 /** Sizes, ages and numbers as people read them. */
-import prettyMilliseconds from 'pretty-ms'
-
 import { formatSize } from '../core/formats/size-text.js'
 
 export { formatSize }
 
+/** Seconds of each unit, the largest first. */
+const units = [
+  ['y', 365 * 86_400],
+  ['d', 86_400],
+  ['h', 3600],
+  ['m', 60],
+] as const
+
 /** Seconds in the largest unit of which there is one: `3h`. A time to come is `in 3h`. */
 export function formatAge(seconds: number): string {
   if (Math.abs(seconds) < 1) return 'now'
-  const text = prettyMilliseconds(Math.floor(Math.abs(seconds)) * 1000, { compact: true })
+  const whole = Math.floor(Math.abs(seconds))
+  const [unit, length] = units.find(([, one]) => whole >= one) ?? ['s', 1]
+  const text = `${Math.floor(whole / length)}${unit}`
   return seconds < 0 ? `in ${text}` : text
 }
 

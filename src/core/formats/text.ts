@@ -1,11 +1,24 @@
 /** Whether bytes are text. */
 
+/** What no text holds, of the characters of one byte. */
+const isControl = Array.from({ length: 128 }, (_, code) =>
+  code < 0x20 ? code < 0x08 || (code > 0x0d && code !== 0x1b) : code === 0x7f,
+)
+
 /** Printable, white space, and what moves or colours a terminal's text; the last character may be cut. */
 export function isText(head: Uint8Array): boolean {
+  let isAscii = true
+  for (const byte of head) {
+    if (byte > 0x7f) isAscii = false
+    else if (isControl[byte] === true) return false
+  }
+  return isAscii || isUtf8(head)
+}
+
+function isUtf8(head: Uint8Array): boolean {
   try {
-    return !/[\0-\x07\x0e-\x1a\x1c-\x1f\x7f]/.test(
-      new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true }),
-    )
+    new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true })
+    return true
   } catch (error) {
     if (error instanceof TypeError) return false
     throw error

@@ -7,7 +7,7 @@ import { openRun, planPrune } from '../../../src/core/runs/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 
-const kinds = ['list', 'stat', 'lstat', 'read'] as const
+const kinds = ['list', 'stat', 'lstat', 'read', 'open'] as const
 
 /** The most often that each kind of call was made for one path in the run's folder. */
 function counting(storage: Storage, run: string) {
@@ -22,12 +22,13 @@ function counting(storage: Storage, run: string) {
     stat: (paths) => (count('stat', paths), storage.stat(paths)),
     lstat: (paths) => (count('lstat', paths), storage.lstat(paths)),
     read: (paths, limit) => (count('read', paths), storage.read(paths, limit)),
+    open: (path) => (count('open', [path]), storage.open(path)),
   }
   const most = () => Object.fromEntries(kinds.map((kind) => [kind, Math.max(0, ...(counts.get(kind)?.values() ?? []))]))
   return { counted, most }
 }
 
-it('a plan lists, reads and looks at each file once', async () => {
+it.each(['none', 'quick'] as const)('a plan lists, reads and looks at each file once (--verify %s)', async (verify) => {
   const folder = mkdtempSync(join(tmpdir(), 'ckpt-counts-'))
   try {
     const run = join(folder, 'save')
@@ -43,9 +44,9 @@ it('a plan lists, reads and looks at each file once', async () => {
     const opened = await openRun(tree, run)
     const context = { now: 1_800_000_000, wait: () => Promise.resolve(), utcOffset: () => 0 }
     const query = { orders: [], where: [] }
-    const { remove } = await planPrune(tree, opened, { query, keep: 2, verify: 'none' }, context)
+    const { remove } = await planPrune(tree, opened, { query, keep: 2, verify }, context)
     expect(remove).toHaveLength(6)
-    expect(most()).toEqual({ list: 1, stat: 0, lstat: 1, read: 1 })
+    expect(most()).toEqual({ list: 1, stat: 0, lstat: 1, read: 1, open: verify === 'none' ? 0 : 1 })
   } finally {
     rmSync(folder, { recursive: true })
   }

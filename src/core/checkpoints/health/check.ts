@@ -16,7 +16,7 @@ import type { Sum, Sums } from './checksums.js'
 import { isEmptyDamage } from './empty.js'
 import { expectedSums, inspectDistributed } from './distributed.js'
 import { findMissingBelow } from './missing-below.js'
-import { inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
+import { compareKind, inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
 import { inspectOcdbt } from './ocdbt.js'
 import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
@@ -102,16 +102,20 @@ async function check(
 ): Promise<Summed[]> {
   const storage = ScanTree.readingFiles(remembering)
   const missing = findMissing(siblings)
-  const neighbours = new Neighbours(storage, siblings)
+  const neighbours = new Neighbours(storage, siblings, which)
   const contents = await listFiles(storage, which)
   const missingBelow = await findMissingBelow(storage, siblings, which, contents)
   const inspected: Inspection[] = []
+  const odd: (readonly Finding[])[] = []
   const inspect = async (): Promise<Rest[]> => {
     for (const checkpoint of which) {
       if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
       const found = contents.get(checkpoint) ?? { files: [], findings: [] }
       const how = { level, isSummed: isSummed(checkpoint), signal: options.signal }
       inspected.push(await inspectContents(storage, checkpoint, found, neighbours, how))
+    }
+    for (const [index, checkpoint] of which.entries()) {
+      odd.push(await findOddKinds(storage, checkpoint, inspected[index]?.unjudged ?? [], neighbours))
     }
     return inspected.flatMap(({ rests }) => rests)
   }
@@ -121,6 +125,7 @@ async function check(
     const all = uniteFindings(
       withoutThose(checkpoint.health.findings, findings),
       findings,
+      odd[index] ?? [],
       rests.flatMap((rest) => read.get(rest)?.findings ?? []),
       contents.get(checkpoint)?.findings ?? [],
       withoutThere(missing.get(checkpoint.path) ?? [], contents.get(checkpoint)),
@@ -187,8 +192,15 @@ async function readNothing(inspect: () => Promise<unknown>): Promise<ReadonlyMap
   return new Map()
 }
 
+/** A file of which only the others of its name tell whether it is what it should be. */
+interface Unjudged {
+  readonly file: MeasuredFile
+  readonly kind: 'text' | 'opaque'
+}
+
 interface Inspection {
   readonly findings: readonly Finding[]
+  readonly unjudged: readonly Unjudged[]
   readonly rests: readonly Rest[]
 }
 
@@ -205,6 +217,7 @@ async function inspectContents(
 ): Promise<Inspection> {
   const found: (readonly Finding[])[] = []
   const rests: Rest[] = []
+  const unjudged: Unjudged[] = []
   const tensors = new Map<string, ReadonlySet<string>>()
   const itself = checkpoint.kind === 'file' ? checkpoint.name : undefined
   const known = new Set(checkpoint.health.findings.map((finding) => finding.file ?? itself))
@@ -214,6 +227,9 @@ async function inspectContents(
     if (file.stat?.kind !== 'file' || explainTemporary(basename(file.name)) !== null) continue
     const inspected = known.has(file.name) ? unread : await lookInto(storage, checkpoint, file, neighbours, options)
     found.push(inspected.findings)
+    const { kind } = inspected
+    if (kind !== null) neighbours.note(checkpoint, file, kind)
+    if (kind === 'text' || kind === 'opaque') unjudged.push({ file, kind })
     if (inspected.tensors !== null) tensors.set(file.name, inspected.tensors)
     const rest = restWith(file, inspected.rest, options.isSummed, expected.get(file.name))
     if (rest !== null) rests.push(rest)
@@ -231,7 +247,23 @@ async function inspectContents(
   )
   if (options.level === 'deep') found.push(await inspectTensorFlow(storage, files, options.signal))
   found.push(await findFolders(storage, checkpoint, files, neighbours))
-  return { findings: found.flat(), rests }
+  return { findings: found.flat(), unjudged, rests }
+}
+
+/** Asked once all files have been looked into, so that none is opened again to compare others with it. */
+async function findOddKinds(
+  storage: ReadStorage,
+  checkpoint: Checkpoint,
+  unjudged: readonly Unjudged[],
+  neighbours: Neighbours,
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const { file, kind } of unjudged) {
+    if (neighbours.isAlike(checkpoint, file.name, kind)) continue
+    const common = await neighbours.commonKindOf(checkpoint, file.name)
+    findings.push(...(await compareKind(storage, file, kind, common, isParameterFile(checkpoint, file.path))))
+  }
+  return findings
 }
 
 /** What is read through of a file: also for the checksum that is to be recorded, or that its framework wrote down. */
@@ -252,7 +284,7 @@ function restWith(
   return { ...summed, judge }
 }
 
-const unread: Inspected = { findings: [], tensors: null, rest: null }
+const unread: Inspected = { findings: [], tensors: null, rest: null, kind: null }
 
 async function lookInto(
   storage: ReadStorage,
@@ -268,7 +300,6 @@ async function lookInto(
   const isParameter = isParameterFile(checkpoint, file.path)
   const around = {
     commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
-    commonKind: () => neighbours.commonKindOf(checkpoint, file.name),
     endInZeros: () => neighbours.commonEndOf(checkpoint, file.name),
     isParameter,
     isAlone: checkpoint.layout === loneLayout,

@@ -7,6 +7,7 @@ import { checkMsgpack } from '../../formats/msgpack.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
 import {
   auditPickle,
+  mayBeginPickle,
   PickleEndsEarly,
   readCalls,
   readUntilItBreaks,
@@ -41,7 +42,6 @@ import { WindowHandle } from '../../tensors/read/index.js'
 export interface Surroundings {
   /** The length in bytes that the file has in the other checkpoints, where they agree. */
   readonly commonSize: () => Promise<number | null>
-  readonly commonKind: () => Promise<Kind | null>
   /** Whether the file ends in zeros in the other checkpoints, where they agree. */
   readonly endInZeros: () => Promise<boolean | null>
   readonly isParameter: boolean
@@ -62,6 +62,8 @@ export interface Inspected {
   readonly tensors: ReadonlySet<string> | null
   /** What is left to do at the depth that was asked for; null when nothing is. */
   readonly rest: Rest | null
+  /** Null where its bytes could not be looked at, or are an archive's of files. */
+  readonly kind: Kind | null
 }
 
 /** A file that is still to be read through, together with others. */
@@ -96,7 +98,7 @@ export async function inspectFile(
     })
   } catch (error) {
     const finding = toFinding(error, file.name)
-    return { findings: [finding], tensors: null, rest: null }
+    return { findings: [finding], tensors: null, rest: null, kind: null }
   }
 }
 
@@ -129,8 +131,9 @@ async function inspectHandle(
   else if (kind === 'json') await inspectJson(source, options)
   else if (kind === 'pickle') await inspectPickleEnd(source)
   else if (kind === 'msgpack') await checkMsgpack(source)
-  else if (kind === 'opaque' || kind === 'text') await compareKind(source, kind, around)
-  return { findings: [], tensors, rest: options.level === 'deep' ? restOf(name, path, handle.size, stored) : null }
+  else if (kind === 'opaque' && around.isNeverEmpty) await refuseZeros(source)
+  const rest = options.level === 'deep' ? restOf(name, path, handle.size, stored) : null
+  return { findings: [], tensors, rest, kind }
 }
 
 /** Enough for the signature that lies farthest in: tar's, at 257. */
@@ -155,12 +158,12 @@ async function inspectTar(
       break
     }
   }
-  return { findings, tensors: null, rest: options.level === 'deep' ? restOf(name, path, handle.size, []) : null }
+  const rest = options.level === 'deep' ? restOf(name, path, handle.size, []) : null
+  return { findings, tensors: null, rest, kind: null }
 }
 
 const byItself: Surroundings = {
   commonSize: async () => null,
-  commonKind: async () => null,
   endInZeros: async () => null,
   isParameter: true,
   isNeverEmpty: false,
@@ -191,6 +194,7 @@ const newline = 0x0a
  * within their head; one of protocol 0 or 1 looks like text.
  */
 async function inspectBarePickle(source: ByteSource, head: Uint8Array, { level }: InspectOptions): Promise<void> {
+  if (!mayBeginPickle(head)) return
   const begun = readUntilItBreaks(head)
   const goesOn = begun.read instanceof PickleEndsEarly && source.byteLength > head.length
   const most = Math.min(source.byteLength, largestPickle[level])
@@ -377,19 +381,32 @@ const titles = {
   json: 'JSON',
 } as const
 
-async function compareKind(source: ByteSource, kind: 'text' | 'opaque', around: Surroundings): Promise<void> {
-  const common = await around.commonKind()
-  if (kind === 'opaque' && (around.isNeverEmpty || common === 'text') && (await findZeroTail(source)) === 0) {
-    throw new FormatError(`all its ${source.byteLength} bytes are zero: they were never written`, { offset: 0 })
-  }
-  if (common === null || common === 'opaque' || common === kind) return
-  if (common === 'text') {
+async function refuseZeros(source: ByteSource): Promise<void> {
+  if ((await findZeroTail(source)) !== 0) return
+  throw new FormatError(`all its ${source.byteLength} bytes are zero: they were never written`, { offset: 0 })
+}
+
+/**
+ * What is wrong with a file whose own bytes do not tell, where the other checkpoints agree on the kind `common`. It is
+ * opened again only to tell zeros from others.
+ */
+export async function compareKind(
+  storage: ReadStorage,
+  { name, path }: MeasuredFile,
+  kind: 'text' | 'opaque',
+  common: Kind | null,
+  isParameter: boolean,
+): Promise<Finding[]> {
+  if (common === null || common === 'opaque' || common === kind) return []
+  try {
+    if (kind === 'opaque' && common === 'text') await withFile(storage, path, (handle) => refuseZeros(sourceOf(handle)))
     // A log or a note is text in any encoding.
-    if (!around.isParameter) return
-    throw new FormatError('does not begin as text, as it does in the other checkpoints', { offset: 0 })
+    if (common === 'text' && !isParameter) return []
+    const as = common === 'text' ? 'as text' : `as a ${titles[common]} file`
+    throw new FormatError(`does not begin ${as}, as it does in the other checkpoints`, { offset: 0 })
+  } catch (error) {
+    return [toFinding(error, name)]
   }
-  const title = titles[common]
-  throw new FormatError(`does not begin as a ${title} file, as it does in the other checkpoints`, { offset: 0 })
 }
 
 /** Text that begins with a bracket must end with its partner; whether all between is JSON, only a whole read tells. */

@@ -14,14 +14,35 @@ const mostAsked = 4
 const fewestAgreed = 2
 
 export class Neighbours {
-  private readonly kinds = new Map<string, Promise<Kind | null>>()
+  private readonly kinds = new Map<string, Kind | Promise<Kind | null>>()
+  /** The kind that all files of a name have that were noted; null where they differ. */
+  private readonly kindOfName = new Map<string, Kind | null>()
+  private readonly areAllNoted: boolean
+  private around: { readonly of: Checkpoint; readonly nearest: readonly Checkpoint[] } | undefined
   private readonly ends = new Map<string, Promise<boolean | null>>()
   private readonly sizes = new Map<string, Promise<number | null>>()
 
   constructor(
     private readonly storage: ReadStorage,
     private readonly siblings: readonly Checkpoint[],
-  ) {}
+    noted: readonly Checkpoint[],
+  ) {
+    const paths = new Set(noted.map(({ path }) => path))
+    this.areAllNoted = siblings.every(({ path }) => paths.has(path))
+  }
+
+  /** What a file was found to be: it is not opened again to compare others with it. */
+  note(of: Checkpoint, { name, path }: { readonly name: string; readonly path: string }, kind: Kind): void {
+    this.kinds.set(path, kind)
+    const known = this.kindOfName.get(nameAmong(of, name))
+    if (known === undefined) this.kindOfName.set(nameAmong(of, name), kind)
+    else if (known !== null && known !== kind) this.kindOfName.set(nameAmong(of, name), null)
+  }
+
+  /** No other checkpoint has another kind of file under that name, as far as they were looked into. */
+  isAlike(of: Checkpoint, name: string, kind: Kind): boolean {
+    return this.areAllNoted && this.kindOfName.get(nameAmong(of, name)) === kind
+  }
 
   /** Sizes in bytes of the file of that name (relative, with `/`) in some others that have it. */
   async sizesOf(of: Checkpoint, name: string): Promise<number[]> {
@@ -48,17 +69,25 @@ export class Neighbours {
 
   /** Those nearest in the run's order, on both sides: a file's kind or size may have changed long ago. */
   private others(of: Checkpoint, name: string): string[] {
-    const nearest: Checkpoint[] = []
-    for (const pair of RunOrder.of(this.siblings).around(of)) {
-      nearest.push(...pair)
-      if (nearest.length >= mostAsked) break
-    }
+    const nearest = this.nearestTo(of)
     if (of.kind === 'file') return nearest.map(({ path }) => path)
     // Of a parameter file the others' own lists tell whether they have it: nothing that is not there is asked for.
     const isListed = of.kind === 'directory' && isParameterFile(of, of.path + sep + name)
     return nearest
       .filter((sibling) => !isListed || isParameterFile(sibling, sibling.path + sep + name))
       .map(({ path }) => path + sep + name)
+  }
+
+  /** The files of one checkpoint are asked about one after the other. */
+  private nearestTo(of: Checkpoint): readonly Checkpoint[] {
+    if (this.around?.of === of) return this.around.nearest
+    const nearest: Checkpoint[] = []
+    for (const pair of RunOrder.of(this.siblings).around(of)) {
+      nearest.push(...pair)
+      if (nearest.length >= mostAsked) break
+    }
+    this.around = { of, nearest }
+    return nearest
   }
 
   private async size(path: string): Promise<number | null> {
@@ -81,7 +110,16 @@ export class Neighbours {
   }
 }
 
-function remember<T>(known: Map<string, Promise<T>>, key: string, find: () => Promise<T>): Promise<T> {
+/** What is one file has a name of its own in each checkpoint. */
+function nameAmong({ kind }: Checkpoint, name: string): string {
+  return kind === 'file' ? '' : name
+}
+
+function remember<T, Known extends T>(
+  known: Map<string, Known | Promise<T>>,
+  key: string,
+  find: () => Promise<T>,
+): Known | Promise<T> {
   const answer = known.get(key) ?? find()
   known.set(key, answer)
   return answer

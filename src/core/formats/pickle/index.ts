@@ -2,6 +2,7 @@
 export {
   deepest,
   limitsFor,
+  mayBeginPickle,
   readCalls,
   readPickle,
   readUntilItBreaks,

@@ -94,6 +94,11 @@ export function readCalls(bytes: Uint8Array): PickleCalls {
   return readUntilItBreaks(bytes).calls
 }
 
+/** False where the first byte is no opcode: then nothing is read, and nothing called. */
+export function mayBeginPickle(bytes: Uint8Array): boolean {
+  return Machine.knows(bytes[0])
+}
+
 /** What a pickle holds, or why it cannot be read, and what it calls up to there. */
 export interface PickleSoFar {
   readonly read: Unpickled | FormatError
@@ -252,6 +257,10 @@ class Machine {
   #built = 0
 
   /** `plainTensors` is null where every tensor is to be made node by node. */
+  static knows(code: number | undefined): boolean {
+    return code !== undefined && (code === op.STOP || Machine.#steps[code] !== undefined)
+  }
+
   constructor(input: PickleInput, limits: PickleLimits, plainTensors: PlainTensors | null) {
     this.#input = input
     this.#limits = limits
