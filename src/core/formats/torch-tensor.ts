@@ -155,7 +155,7 @@ export function tensorOf(node: PickleNode, storages: StorageReader = { of: stora
     const name = rebuilder(at)
     switch (name) {
       case undefined:
-        return undefined
+        return packedObject(at)
       case '_rebuild_tensor':
       case '_rebuild_tensor_v2':
       case '_rebuild_tensor_v3':
@@ -178,6 +178,10 @@ export function tensorOf(node: PickleNode, storages: StorageReader = { of: stora
         return composite('nested', '', ['buffer', 'sizes', 'strides', 'offsets'], args)
       case 'state':
         return rebuild('_rebuild_tensor', itemsOf(at.states[0]) ?? [], storages)
+      case '_rebuild_parameter_with_state':
+        if (isOfQuantised(args[3])) return packedParameter(args, storages, level)
+        at = args[0]
+        break
       default:
         // A parameter around a tensor, a copy from another device.
         at = args[0]
@@ -426,6 +430,43 @@ function wrapperTensor(args: readonly PickleNode[], storages: StorageReader, lev
   const isPartial = placements.some((one) => classOf(one)?.includes('Partial') === true)
   if (isPartial) return { kind: 'dtensor', text: `${what}, of which each process has a summand`, parts: [] }
   return wholeOrPiece('dtensor', what, shape, local)
+}
+
+/**
+ * Objects that keep weights in a form of their own, out of which their own code makes a state_dict: torch's quantised
+ * modules (torch/ao/nn/quantized, `_save_to_state_dict` and `__getstate__`), what its engines packed, HQQ's layers.
+ */
+const packedClasses = [
+  /^torch\.ScriptObject$/,
+  /^torch\.(?:ao\.)?nn\.(?:intrinsic\.)?quantized\.(?!reference\b).*\b(?:Linear|Conv|Embedding|LSTM|GRU|RNN|Packed)\w*$/,
+  /^hqq\.core\.quantize\.HQQLinear\w*$/,
+]
+
+function packedObject({ callee }: PickleInstance): TorchComposite | undefined {
+  if (typeof callee !== 'object' || callee?.kind !== 'global' || !/^(?:torch|hqq)\b/.test(callee.module)) {
+    return undefined
+  }
+  const name = `${callee.module}.${callee.name}`
+  if (!packedClasses.some((one) => one.test(name))) return undefined
+  return { kind: 'packed', text: `${name}: weights packed in a form that only its own program reads`, parts: [] }
+}
+
+/** True for what a quantised parameter keeps beside its tensor, whether it is set or not. */
+function isOfQuantised(state: PickleNode | undefined): boolean {
+  const isGiven = ([key]: readonly [PickleNode, PickleNode]) =>
+    /quant|scale|absmax|zero|^S?CB$/i.test(textOf(key) ?? '')
+  return typeof state === 'object' && state?.kind === 'dict' && state.entries.some(isGiven)
+}
+
+/**
+ * A parameter with attributes of its own. One of integers is quantised (bitsandbytes' Params4bit and Int8Params), and
+ * what it needs to be read lies in the attributes, of which its module makes a state_dict.
+ */
+function packedParameter(args: readonly PickleNode[], storages: StorageReader, level: number): Found {
+  const tensor = tensorOf(args[0] ?? null, storages, level + 1)
+  if (tensor === undefined || !('storage' in tensor) || !/^u?int/.test(tensor.dtype)) return tensor
+  const what = `quantised values ${tensor.dtype} [${listed(tensor.shape)}]`
+  return { kind: 'packed', text: `${what}, which only the program that packed them reads`, parts: [] }
 }
 
 /** Of a class that has a function of its own to make it again, from parts that only that function knows. */

@@ -32,6 +32,18 @@ describe('a tensor that is made of others', () => {
     await expect(planConversion(file, 'safetensors')).rejects.toThrow(reason)
   })
 
+  it.each([
+    ['packed-bnb-4bit.pt', /"0\.weight" is quantised values uint8 \[32, 1\], which only the program that packed them/],
+    ['packed-bnb-8bit.pt', /"0\.weight" is quantised values int8 \[4, 8\], which only the program that packed them/],
+    ['packed-conv.pt', /"1" is torch\.ao\.nn\.quantized\.modules\.conv\.Conv2d: weights packed in a form/],
+    ['packed-dynamic.pt', /"0" is torch\.ao\.nn\.quantized\.dynamic\.modules\.linear\.Linear: weights packed/],
+    ['packed-script.pt', /"0\._all_weight_values\.0\.param" is torch\.ScriptObject: weights packed in a form/],
+    ['packed-hqq.pt', /"0" is hqq\.core\.quantize\.HQQLinear: weights packed in a form/],
+  ])('and is quantised by another program is refused with the reason: %s', async (name, reason) => {
+    const file = await opened(name)
+    await expect(planConversion(file, 'safetensors')).rejects.toThrow(reason)
+  })
+
   it('and is all there is the tensor itself', async () => {
     const { tensors } = await opened('dtensor-whole.pt')
     expect(tensors.map(({ name, shape }) => [name, shape])).toEqual([
