@@ -221,6 +221,7 @@ the target's own rows behind those of a shorter one; both may be given`,
         strict: flags.strict,
         minCoverage: flags['min-coverage'],
         dtype: flags.dtype,
+        typed: outputWords(flags),
       },
     }
   }
@@ -272,6 +273,23 @@ const byNameFlags = [
   ...['skip-mismatched', 'resize', 'strict', 'min-coverage', 'dtype', 'to', 'shard-size', 'in-place', 'record-source'],
   ...['part', 'weights-only', 'strict-cast', 'transpose', 'split', 'fuse', 'heads'],
 ]
+
+interface OutputFlags {
+  readonly output?: string | undefined
+  readonly [flag: string]: unknown
+}
+
+/** Flags that say what is written and where, as they are typed. */
+function outputWords({ output, ...flags }: OutputFlags): string[] {
+  const switches = ['force', 'in-place', 'weights-only', 'strict-cast', 'record-source'].filter(
+    (name) => flags[name] === true,
+  )
+  const values = ['to', 'dtype', 'part'].flatMap((name) => {
+    const value = flags[name]
+    return typeof value === 'string' ? [`--${name}`, value] : []
+  })
+  return [...(output === undefined ? [] : ['--output', output]), ...switches.map((name) => `--${name}`), ...values]
+}
 
 interface ArrangementFlags {
   readonly transpose?: readonly string[] | undefined

@@ -83,7 +83,7 @@ export function renderTransfer(
       flag,
       `${quoted(value)}  (${tensors})`,
     ]),
-    ...suggestCommand(plan).map((command) => `to match them: ${printable(command)}`),
+    ...suggestCommand(plan, written !== null).map((command) => `to match them: ${printable(command)}`),
     ...renderLeftOut('beside the weights of the source, left out', leftOut),
     ...renderSurroundings('target', surroundings, written),
     written === null ? 'nothing was written' : told(written),
@@ -117,7 +117,7 @@ export function transferDocument({ plan, leftOut, surroundings }: Carried, writt
   return {
     source: plan.source.path,
     target: plan.target.path,
-    ...reportOf(plan),
+    ...reportOf(plan, written !== null),
     losses: written?.losses ?? [],
     leftOut,
     surroundings,

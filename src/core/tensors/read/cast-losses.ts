@@ -28,9 +28,11 @@ export function hasLosses({ infinite, nan, zero }: CastLosses): boolean {
 /** Looks at `count` elements of `output`, of which `values` are what they were cast from. */
 export type CountLosses = (values: Float64Array, output: Uint8Array, count: number, losses: CastLosses) => void
 
-/** Undefined for a dtype that every float fits into, or that has no special values. */
+/** Undefined for a dtype that every number fits into. */
 export function lossCounterFor(to: Dtype): CountLosses | undefined {
   if (to === 'F32') return countSingles
+  const whole = wholes.get(to)
+  if (whole !== undefined) return countZeros(whole)
   const table = tables.get(to)
   return table === undefined ? undefined : countByKind(to === 'F16' || to === 'BF16', table)
 }
@@ -41,6 +43,29 @@ const tables: ReadonlyMap<Dtype, () => Float32Array> = new Map<Dtype, () => Floa
   ),
   ['F8_E8M0', powerTable],
 ])
+
+type Whole = new (buffer: ArrayBufferLike, offset: number, length: number) => ArrayLike<number | bigint>
+
+/** Integers: what lies between them is cut off, and what is beyond them wraps around. */
+const wholes: ReadonlyMap<Dtype, Whole> = new Map<Dtype, Whole>([
+  ['U8', Uint8Array],
+  ['I8', Uint8Array],
+  ['U16', Uint16Array],
+  ['I16', Uint16Array],
+  ['U32', Uint32Array],
+  ['I32', Uint32Array],
+  ['U64', BigUint64Array],
+  ['I64', BigUint64Array],
+])
+
+function countZeros(type: Whole): CountLosses {
+  return (values, output, count, losses) => {
+    const wholeValues = new type(output.buffer, output.byteOffset, count)
+    for (let i = 0; i < count; i += 1) {
+      if (Number(wholeValues[i]) === 0 && values[i] !== 0) losses.zero += 1
+    }
+  }
+}
 
 function countSingles(values: Float64Array, output: Uint8Array, count: number, losses: CastLosses): void {
   const singles = new Float32Array(output.buffer, output.byteOffset, count)

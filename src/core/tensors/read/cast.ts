@@ -203,8 +203,13 @@ function encodeSingle(lanes: Lanes, bytes: Uint8Array, count: number): void {
   view(Float32Array, bytes, count).set(toSingles(lanes, count).subarray(0, count))
 }
 
-function encodeDouble(lanes: Lanes, bytes: Uint8Array, count: number): void {
+/** Rounded to doubles, by which losses are counted too. */
+function wideToValues(lanes: Lanes, count: number): void {
   if (lanes.kind === 'wide') for (let i = 0; i < count; i += 1) lanes.values[i] = wideValue(lanes, i)
+}
+
+function encodeDouble(lanes: Lanes, bytes: Uint8Array, count: number): void {
+  wideToValues(lanes, count)
   view(Float64Array, bytes, count).set(lanes.values.subarray(0, count))
 }
 
@@ -239,6 +244,7 @@ function encodeInteger(type: View<NumberArray>, truncate: (value: number) => num
   return (lanes, bytes, count) => {
     const { kind, values, low } = lanes
     const integers = view(type, bytes, count)
+    wideToValues(lanes, count)
     if (kind === 'wide') integers.set(low.subarray(0, count))
     else if (kind === 'int') for (let i = 0; i < count; i += 1) integers[i] = (values[i] ?? 0) | 0
     else for (let i = 0; i < count; i += 1) integers[i] = truncate(values[i] ?? 0)
@@ -259,6 +265,7 @@ function encodeWide(unsigned: boolean): Encoder {
   return (lanes, bytes, count) => {
     const { kind, values, low, high } = lanes
     const words = view(Int32Array, bytes, 2 * count)
+    wideToValues(lanes, count)
     for (let i = 0; i < count; i += 1) {
       if (kind === 'wide') {
         words[2 * i] = low[i] ?? 0

@@ -11,6 +11,7 @@ import { isAdapter } from './name-rules.js'
 import { combinedFlags, findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
 import type { Pair } from './pair-tensors.js'
 import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
+import { ensureScaled } from './quantised.js'
 import { rearrangementHints, type RearrangementHint } from './rearrangement-hints.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
 
@@ -32,6 +33,8 @@ export interface MatchOptions {
   readonly heads?: number | undefined
   /** The source is a view of its file in another arrangement: none is proposed. */
   readonly isRearranged?: boolean
+  /** Flags that were typed and say what is written, and where: what is proposed to be typed has them too. */
+  readonly typed?: readonly string[]
   /** Refuses when anything is missing or unexpected. */
   readonly strict?: boolean
   /** Refuses when less than this part of the target is covered, by tensors or by bytes: 0 to 1. */
@@ -224,8 +227,8 @@ export interface TransferReport {
   readonly commands: readonly string[]
 }
 
-/** The plan as plain data, for `--json`. */
-export function reportOf(plan: TransferPlan): TransferReport {
+/** The plan as plain data, for `--json`; `isWritten` as `suggestCommand` takes it. */
+export function reportOf(plan: TransferPlan, isWritten = false): TransferReport {
   return {
     matched: plan.matched.map(({ target }) => target.name),
     missing: plan.missing.map(({ name }) => name),
@@ -246,7 +249,7 @@ export function reportOf(plan: TransferPlan): TransferReport {
     prefix: plan.prefix,
     nearMisses: plan.nearMisses.map(({ source, target }) => ({ source: source.name, target: target.name })),
     suggestions: suggestionsFor(plan),
-    commands: suggestCommand(plan),
+    commands: suggestCommand(plan, isWritten),
   }
 }
 
@@ -288,6 +291,7 @@ export function ensureTransferable(plan: TransferPlan): void {
   ensureDense(plan.target, () => true)
   if (plan.mismatched.length > 0 && !skipMismatched) throw mismatchError(plan)
   if (plan.matched.length === 0) throw nothingMatchedError(plan)
+  ensureScaled(plan.matched, plan.source.tensors, plan.target.tensors)
   if (strict && plan.missing.length + plan.unexpected.length > 0) throw strictError(plan)
   if (Math.min(plan.coverage.count, plan.coverage.bytes) < minCoverage) throw coverageError(plan, minCoverage)
 }
@@ -358,12 +362,13 @@ function hintResize(mismatched: readonly Pair[]): string[] {
 }
 
 function nothingMatchedError(plan: TransferPlan): CkptError {
-  const { source, target, mismatched, nearMisses } = plan
+  const { source, target, mismatched } = plan
   const common =
     mismatched.length > 0
       ? `${mismatched.length === 1 ? 'the only name in common has' : `all ${mismatched.length} names in common have`} another form in the target`
       : `no name in common (${source.tensors.length} tensors in the source, ${target.tensors.length} in the target)`
-  const lines = nearMisses.length > 0 ? tellNearMisses(plan) : firstNames(source, target)
+  const near = tellNearMisses(plan)
+  const lines = near.length > 0 ? near : firstNames(source, target)
   return new CkptError('refused', [`nothing to transfer: ${common}`, ...lines, ...tellAdapter(plan)].join('\n'), {
     hint: 'compare the names of both files with: ckpt show FILE',
   })
@@ -400,8 +405,11 @@ function tellNearMisses(plan: TransferPlan): string[] {
   ]
 }
 
-/** What to paste, with all flags that together match more; none where the names were changed as asked already. */
-export function suggestCommand(plan: TransferPlan): string[] {
+/**
+ * What to paste, with all flags that together match more; none where the names were changed as asked already. Where the
+ * output has been written meanwhile, it is written over.
+ */
+export function suggestCommand(plan: TransferPlan, isWritten = false): string[] {
   const { source, target, sought, nearMisses } = plan
   const hints = hintsFor(plan)
   const isChanged = [...sought].some(([{ name }, changed]) => changed !== name)
@@ -409,7 +417,10 @@ export function suggestCommand(plan: TransferPlan): string[] {
   const own = source.tensors.map(({ name }) => name)
   const flags = [...hints, ...(isChanged ? [] : combinedFlags(suggestFlags(nearMisses), own, names))]
   if (flags.length === 0) return []
-  return [`ckpt transfer ${shellWord(source.path)} ${shellWord(target.path)} ${flags.map(typedFlag).join(' ')}`]
+  const { typed = [] } = plan.options
+  const over = isWritten && typed.includes('--output') && !typed.includes('--force') ? ['--force'] : []
+  const words = [source.path, target.path, ...typed, ...over].map(shellWord)
+  return [['ckpt transfer', ...words, ...flags.map(typedFlag)].join(' ')]
 }
 
 /** Low-rank changes of a model's tensors have no place among these. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bitsOf, type Dtype } from '../../../../src/core/formats/safetensors.js'
+import { noLosses } from '../../../../src/core/tensors/read/cast-losses.js'
 import { canCast, createCast } from '../../../../src/core/tensors/read/cast.js'
 
 interface Recorded {
@@ -250,5 +251,23 @@ describe('dtypes below a byte', () => {
     expect(canCast('F4', 'F32')).toBe(false)
     expect(canCast('F32', 'F6_E2M3')).toBe(false)
     expect(() => createCast('F4', 'F32', 1)).toThrow('no cast from F4 to F32')
+  })
+})
+
+describe('what a cast to integers loses', () => {
+  const zeros = (from: Dtype, to: Dtype, source: Uint8Array): number => {
+    const losses = noLosses()
+    createCast(from, to, 4, losses)(source)
+    return losses.zero
+  }
+
+  it('is told as values that became zero: fractions, and what wraps around to it', () => {
+    const fractions = bytesOf(Float32Array.of(0.3, -0.9, 0, 1.5))
+    for (const to of ['I8', 'U8', 'I16', 'U16', 'I32', 'U32', 'I64', 'U64'] as const) {
+      expect(zeros('F32', to, fractions), to).toBe(2)
+    }
+    const large = bytesOf(BigInt64Array.of(2n ** 40n, 0n, -(2n ** 40n), 7n))
+    expect(zeros('I64', 'I32', large)).toBe(2)
+    expect(zeros('I64', 'U64', large)).toBe(0)
   })
 })

@@ -345,3 +345,51 @@ describe('flags that would match near misses', () => {
     ])
   })
 })
+
+describe('codes of quantised weights', () => {
+  it.each([
+    ['0.weight', 'I8', '0.SCB'],
+    ['0.weight', 'I8', '0.weight_scale'],
+    ['0.weight', 'F8_E4M3', '0.weight_scale_inv'],
+    ['0.weight', 'F8_E5M2', '0.scale_weight'],
+    ['w', 'U8', 'w.absmax'],
+  ])('are not taken for values without their scale: %s %s beside %s', (name, dtype, scale) => {
+    const source = fileWith([name, [2, 2], dtype], [scale, [2]])
+    const refused = refusal(source, fileWith([name, [2, 2]]))
+    expect(refused?.code).toBe('refused')
+    expect(refused?.message).toContain(`"${name}" is quantised: ${dtype} codes, to be multiplied by "${scale}"`)
+    expect(refusal(source, fileWith([name, [2, 2]], [scale, [2]]))).toBeUndefined()
+    expect(refusal(source, fileWith([name, [2, 2], dtype]))).toBeUndefined()
+  })
+
+  it('are what any integers are where no scale lies beside them', () => {
+    expect(refusal(fileWith(['ids', [2], 'I8']), fileWith(['ids', [2]]))).toBeUndefined()
+  })
+})
+
+describe('the command that is proposed', () => {
+  const source = fileWith(['c.weight_g', [4, 1]], ['b', [1]])
+  const target = fileWith(['c.parametrizations.weight.original0', [4, 1]], ['b', [1]])
+  const typed = ['--output', 'new model.pt', '--dtype', 'F16']
+
+  it('writes what was to be written, over it where it has been', () => {
+    const plan = matchTensors(source, target, { typed })
+    expect(reportOf(plan).commands).toEqual([
+      expect.stringMatching(/^ckpt transfer \/x \/x --output 'new model\.pt' --dtype F16 --rename/),
+    ])
+    expect(reportOf(plan, true).commands).toEqual([
+      expect.stringMatching(/--output 'new model\.pt' --dtype F16 --force --rename/),
+    ])
+  })
+
+  it('stands in the refusal where nothing matched, also where only another arrangement does', () => {
+    const parts = fileWith(['a.q_proj.weight', [8, 4]], ['a.k_proj.weight', [2, 4]], ['a.v_proj.weight', [2, 4]])
+    const one = fileWith(['a.qkv_proj.weight', [12, 4]])
+    expect(refusal(parts, one)?.message).toContain(
+      "ckpt transfer /x /x --fuse 'a.q_proj.weight,a.k_proj.weight,a.v_proj.weight=a.qkv_proj.weight'",
+    )
+    expect(refusal(one, parts)?.message).toContain(
+      "--split 'a.qkv_proj.weight=a.q_proj.weight,a.k_proj.weight,a.v_proj.weight'",
+    )
+  })
+})
