@@ -1,10 +1,10 @@
 /**
- * Whether an ONNX file ends where its fields do: a ModelProto is fields in a row, with no length of its own
- * (onnx/onnx.proto; protobuf.dev/programming-guides/encoding). Nothing but tags and lengths is read.
+ * Whether an ONNX file ends where its fields do, and what other files its weights lie in: a ModelProto is fields in a row, with no length of its own
+ * (onnx/onnx.proto; protobuf.dev/programming-guides/encoding). Of weights nothing but tags and lengths is read.
  */
 import { FormatError } from '../errors.js'
 import { inBlocks, type ByteSource } from './byte-source.js'
-import { readCount } from './protobuf.js'
+import { fieldsOf, readCount } from './protobuf.js'
 
 /** Fields of ModelProto, which its writers give no others than. */
 const mostField = 25
@@ -14,19 +14,52 @@ const longestTag = 20
 /** Nodes and weights of a graph that are gone through. */
 const mostFields = 5_000_000
 
-/** Throws FormatError where a field reaches beyond what holds it. */
-export async function checkOnnx(file: ByteSource): Promise<void> {
+const initializerField = 5
+const externalDataField = 13
+/** Bytes of a key and its value at most. */
+const longestEntry = 1 << 16
+
+/**
+ * Gives the files beside it that weights of the graph lie in (TensorProto's `external_data`), each with the bytes that it
+ * needs at least. Throws FormatError where a field reaches beyond what holds it.
+ */
+export async function checkOnnx(file: ByteSource): Promise<ReadonlyMap<string, number>> {
   const source = inBlocks(file)
+  const needed = new Map<string, number>()
   let graphs = 0
   for await (const { field, start, end } of fieldsIn(source, 0, source.byteLength)) {
     if (field > mostField) throw new FormatError(`field ${field}, which no ONNX model has`, { offset: start })
     if (field !== graphField) continue
     graphs += 1
-    for await (const inner of fieldsIn(source, start, end))
-      if (inner.end > end) throw beyond(inner.field, inner.end, end)
+    for await (const inner of fieldsIn(source, start, end)) {
+      if (inner.field !== initializerField) continue
+      const place = await externalPlace(source, inner)
+      if (place !== null) needed.set(place.file, Math.max(place.end, needed.get(place.file) ?? 0))
+    }
   }
   if (graphs === 0) throw new FormatError(`no graph in its ${source.byteLength} bytes, as an ONNX model has`)
+  return needed
 }
+
+/** Where a weight lies that the file itself does not hold; null for one that it holds. */
+async function externalPlace(source: ByteSource, weight: Place): Promise<{ file: string; end: number } | null> {
+  const entries = new Map<string, string>()
+  for await (const { field, start, end } of fieldsIn(source, weight.start, weight.end)) {
+    if (field !== externalDataField || end - start > longestEntry) continue
+    const texts = [...fieldsOf(await source.read(start, end - start))].map(({ bytes }) =>
+      decoder.decode(bytes ?? noBytes),
+    )
+    entries.set(texts[0] ?? '', texts[1] ?? '')
+  }
+  const file = entries.get('location')
+  if (file === undefined) return null
+  const [offset, length] = ['offset', 'length'].map((key) => Number(entries.get(key) ?? 0))
+  const end = (offset ?? 0) + (length ?? 0)
+  return { file, end: Number.isSafeInteger(end) ? end : 0 }
+}
+
+const decoder = new TextDecoder()
+const noBytes = new Uint8Array(0)
 
 interface Place {
   readonly field: number

@@ -8,6 +8,7 @@ import { isTar } from '../../formats/tar.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isExtent, isTensorFile, openTensors, type TensorFile } from '../../tensors/read/index.js'
 import { refuseStandIn } from './not-weights.js'
+import { isOnnx } from './onnx-data.js'
 import type { Extent } from './trailing-zeros.js'
 
 /** How deep, and what ends a long look. */
@@ -21,13 +22,13 @@ export function checkFor(
   name: string,
   head: Uint8Array,
   { level, signal }: Depth,
-): ((source: ByteSource) => Promise<void>) | null {
+): ((source: ByteSource) => Promise<unknown>) | null {
   if (isGzip(head) && packedName.test(name)) {
     return (source) => checkPacked(source, name, source.byteLength <= smallPacked || level === 'deep', signal)
   }
   if (isHdf5(head)) return checkHdf5End
   if (/\.(?:h5|hdf5)$/i.test(name)) return () => Promise.reject(noSignature('HDF5'))
-  if (/\.onnx$/i.test(name)) return checkOnnx
+  if (isOnnx(name)) return checkOnnx
   return null
 }
 
@@ -87,7 +88,7 @@ export async function checkTensors(storage: ReadStorage, path: string): Promise<
 }
 
 /** Formats of one file in which each tensor lies in one piece, and which tell no checksum. */
-const plainFormats = new Set(['gguf', 'npy'])
+const plainFormats = new Set(['gguf', 'npy', 'hdf5'])
 
 async function placesIn(file: TensorFile): Promise<readonly Extent[]> {
   if (!plainFormats.has(file.format)) return []

@@ -34,6 +34,7 @@ import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../st
 import { headLength, kindOf, type Kind } from './file-kind.js'
 import { refuseStandIn } from './not-weights.js'
 import { checkFor, checkTensors, holdsMembers } from './file-structures.js'
+import { findMissingData, isOnnx } from './onnx-data.js'
 import { areUnwritten, findZeroTail, type Extent } from './trailing-zeros.js'
 import { sourceOf, untilAborted, withFile } from '../../storage/file-source.js'
 import { WindowHandle } from '../../tensors/read/index.js'
@@ -94,7 +95,8 @@ export async function inspectFile(
       if (around.isAlone && around.isParameter) {
         await refuseZeroTail(sourceOf(handle), await checkTensors(storage, file.path), around)
       }
-      return inspected
+      if (!isOnnx(file.name)) return inspected
+      return { ...inspected, findings: await findMissingData(storage, file.path, file.name) }
     })
   } catch (error) {
     const finding = toFinding(error, file.name)

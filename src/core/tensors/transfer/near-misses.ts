@@ -122,7 +122,8 @@ export function combinedFlags(
   }
   const chosen: Suggestion[] = []
   let most = count(chosen)
-  for (const suggestion of suggestions.slice(0, mostCombined)) {
+  const careful = suggestions.flatMap((suggestion) => withoutLoss(suggestion, source, target))
+  for (const suggestion of careful.slice(0, mostCombined)) {
     const found = count([...chosen, suggestion])
     // What changes nothing by itself may do so with the next one: a prefix before a renaming.
     if (found < most) continue
@@ -130,6 +131,22 @@ export function combinedFlags(
     most = found
   }
   return chosen.filter((one) => count(chosen.filter((other) => other !== one)) < most)
+}
+
+/**
+ * A prefix before all names takes from those that match as they are: there it is put before the modules that lack it,
+ * each by itself.
+ */
+function withoutLoss(suggestion: Suggestion, source: readonly string[], target: ReadonlySet<string>): Suggestion[] {
+  const { flag, value: prefix } = suggestion
+  if (flag !== '--add-prefix' || !source.some((name) => target.has(name))) return [suggestion]
+  const modules = new Map<string, number>()
+  for (const name of source) {
+    if (target.has(name) || !target.has(prefix + name)) continue
+    const [module = ''] = name.split('.', 1)
+    modules.set(module, (modules.get(module) ?? 0) + 1)
+  }
+  return [...modules].map(([module, tensors]) => ({ flag: '--map', value: `${module}=${prefix}${module}`, tensors }))
 }
 
 /** More make no command that somebody would paste. */

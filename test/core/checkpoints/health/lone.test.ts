@@ -87,6 +87,16 @@ const hdf5 = fs.readFileSync(new URL('../../../fixtures/formats/hdf5/model.weigh
 /** ir_version 8, then a graph with one field. */
 const onnx = Buffer.from([0x08, 0x08, 0x3a, 0x06, 0x12, 0x04, 0x67, 0x67, 0x67, 0x67])
 
+/** A graph of one weight, which lies in another file (onnx.proto: GraphProto 5, TensorProto 13). */
+function onnxBeside(location: string, offset: string, length: string): Buffer {
+  const field = (number: number, content: Buffer) =>
+    Buffer.concat([Buffer.from([8 * number + 2, content.length]), content])
+  const entries = Object.entries({ location, offset, length }).map(([key, value]) =>
+    field(13, Buffer.concat([field(1, Buffer.from(key)), field(2, Buffer.from(value))])),
+  )
+  return Buffer.concat([Buffer.from([0x08, 0x08]), field(7, field(5, Buffer.concat(entries)))])
+}
+
 describe('a file of weights by itself', () => {
   it.each([
     ['m.safetensors', safetensors({ a: 300 })],
@@ -122,6 +132,22 @@ describe('a file of weights by itself', () => {
     const [grade, ...findings] = await gradeOf(write(name, bytes))
     expect(grade).toBe('corrupt')
     expect(findings.join()).toMatch(reason)
+  })
+
+  it.each([
+    [8000, []],
+    [7999, ['its weights take 8000 bytes of "m.data", which ends early: it has 7999']],
+    [null, ['its weights lie in "m.data", which is not there']],
+  ])('is whole with the file that an ONNX model has its weights in: %s bytes', async (bytes, findings) => {
+    if (bytes !== null) write('m.data', new Uint8Array(bytes))
+    const [grade, ...told] = await gradeOf(write('m.onnx', onnxBeside('m.data', '4096', '3904')))
+    expect(told).toEqual(findings)
+    expect(grade).toBe({ 8000: 'whole', 7999: 'corrupt' }[bytes ?? 0] ?? 'partial')
+  })
+
+  it('is no model with weights that lie outside of its folder', async () => {
+    const [grade, told] = await gradeOf(write('m.onnx', onnxBeside('../../etc/passwd', '0', '1')))
+    expect([grade, told]).toEqual(['corrupt', expect.stringContaining('outside of its folder')])
   })
 
   it('that is packed with gzip, as its name says, is named as such', async () => {

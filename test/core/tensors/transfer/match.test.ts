@@ -382,6 +382,19 @@ describe('the command that is proposed', () => {
     ])
   })
 
+  it('takes nothing from what matches without it: a prefix is put before the modules that lack it', () => {
+    const own = fileWith(['net.0.w', [2]], ['net.1.w', [2]], ['pool.w', [3]], ['head.w', [4]])
+    const wrapped = fileWith(
+      ['backbone.net.0.w', [2]],
+      ['backbone.net.1.w', [2]],
+      ['backbone.pool.w', [3]],
+      ['head.w', [4]],
+    )
+    expect(reportOf(matchTensors(own, wrapped)).commands).toEqual([
+      'ckpt transfer /x /x --map net=backbone.net --map pool=backbone.pool',
+    ])
+  })
+
   it('stands in the refusal where nothing matched, also where only another arrangement does', () => {
     const parts = fileWith(['a.q_proj.weight', [8, 4]], ['a.k_proj.weight', [2, 4]], ['a.v_proj.weight', [2, 4]])
     const one = fileWith(['a.qkv_proj.weight', [12, 4]])
