@@ -7,6 +7,7 @@
 import { FormatError } from '../errors.js'
 import type { ByteSource } from './byte-source.js'
 import {
+  auditPickle,
   countOf,
   idOf,
   itemsOf,
@@ -104,6 +105,17 @@ export function readBareStorage(bytes: Uint8Array): BareStorage {
   const from = storage.offset + (view?.offset ?? 0) * storage.itemSize
   const length = view === undefined ? storage.byteLength : view.count * storage.itemSize
   return { dtype: storage.dtype, littleEndian: true, bytes: bytes.subarray(from, from + length) }
+}
+
+/** True for such a stream in which loading runs nothing: so a tensor lies in a bare pickle. */
+export function isPlainBareStorage(bytes: Uint8Array): boolean {
+  try {
+    readBareStorage(bytes)
+    return auditPickle(parseHeader(bytes, bytes.length).layout.calls).unsafe.length === 0
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw error
+  }
 }
 
 function checkLength(bytes: Uint8Array, { expectedLength }: LegacyLayout): void {

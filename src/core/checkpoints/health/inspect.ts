@@ -15,7 +15,7 @@ import {
 } from '../../formats/pickle/index.js'
 import { describeCut } from '../../formats/torch-cut.js'
 import { readTar } from '../../formats/tar.js'
-import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
+import { isPlainBareStorage, readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
 import {
   checkEntry,
   checksumFault,
@@ -277,7 +277,7 @@ async function inspectPickle(source: ByteSource, archive: ZipArchive, { level }:
 }
 
 function refuseUnsafe(calls: PickleCalls): void {
-  const { unsafe } = auditPickle(calls)
+  const { unsafe } = auditPickle(calls, isPlainBareStorage)
   if (unsafe.length === 0) return
   throw new FormatError(`unsafe: its pickle ${unsafe.join(', ')}, which loading it with Python would run`)
 }

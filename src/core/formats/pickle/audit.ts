@@ -5,7 +5,7 @@
 import { bounded, isDangerous, isDeep, nameOf, textOfName, type Name } from './danger.js'
 import type { PickleCalls } from './machine.js'
 import type { PickleGlobal, PickleInstance, PickleNode, PickleObject } from './nodes.js'
-import { textOf } from './nodes.js'
+import { globalName, textOf } from './nodes.js'
 
 export interface PickleAudit {
   /** Calls that no checkpoint needs: each would run code, or read and write files. A sentence each, no two alike. */
@@ -30,8 +30,17 @@ const mostNames = 1000
 /** Stands for the opaque names that are not told. */
 const others = '(others)'
 
-/** Looks at every call that a pickle makes. */
-export function auditPickle({ instances, globals, altered }: PickleCalls): PickleAudit {
+/** True for a stream of torch's own that loading runs nothing in. */
+export type IsPlainStream = (bytes: Uint8Array) => boolean
+
+/**
+ * Looks at every call that a pickle makes. A tensor in a bare pickle is a stream of torch's in itself, which
+ * `torch.storage._load_from_bytes` loads: `isPlainStream` tells of one whether it is no more than that; left out, none is.
+ */
+export function auditPickle(
+  { instances, globals, altered }: PickleCalls,
+  isPlainStream: IsPlainStream = () => false,
+): PickleAudit {
   const names = new Names()
   const unsafe = new Set(altered.map((node) => `changes ${names.of(node)?.text ?? node.name}`))
   const opaque = new Map<string, number>()
@@ -41,6 +50,7 @@ export function auditPickle({ instances, globals, altered }: PickleCalls): Pickl
   let findings = 0
   for (const instance of instances) {
     const called = names.of(instance.callee)
+    if (called?.text === loadingBytes && isPlain(instance, isPlainStream)) continue
     const finding = isSuspect ? findingOf(instance, called, names, seen) : null
     if (finding !== null) {
       if (unsafe.size < mostTold) unsafe.add(finding)
@@ -52,6 +62,25 @@ export function auditPickle({ instances, globals, altered }: PickleCalls): Pickl
     }
   }
   return { unsafe: [...unsafe], opaque }
+}
+
+const loadingBytes = 'torch.storage._load_from_bytes'
+
+function isPlain(instance: PickleInstance, isPlainStream: IsPlainStream): boolean {
+  const [stream, ...more] = argumentsOf(instance)
+  const { keywords, states, items, entries } = instance
+  if (more.length + states.length + items.length + entries.length > 0 || keywords !== null) return false
+  const bytes = bytesOf(stream)
+  return bytes !== null && isPlainStream(bytes)
+}
+
+/** Up to protocol 2 bytes are a text that Python encodes (CPython Lib/pickle.py, `save_bytes`). */
+function bytesOf(node: PickleNode | undefined): Uint8Array | null {
+  if (typeof node !== 'object' || node === null) return null
+  if (node.kind === 'bytes') return node.bytes
+  if (node.kind !== 'call' || globalName(node.callee) !== '_codecs.encode') return null
+  const [text, encoding] = argumentsOf(node)
+  return typeof text === 'string' && encoding === 'latin1' ? Buffer.from(text, 'latin1') : null
 }
 
 function findingOf(

@@ -3,6 +3,7 @@ import { FormatError } from '../../errors.js'
 import { pickledArray, type PickledArray } from '../../formats/numpy-pickle.js'
 import { auditPickle, readUntilItBreaks, type PickleNode, type PickleSoFar } from '../../formats/pickle/index.js'
 import { thinPickle, type Payload } from '../../formats/pickle/leave-out-payloads.js'
+import { isPlainBareStorage } from '../../formats/torch-legacy.js'
 import { PythonValues } from '../../formats/pickle-values.js'
 import { listTensors } from '../../formats/torch-names.js'
 import type { TorchTensor } from '../../formats/torch-tensor.js'
@@ -28,7 +29,7 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
   const title = `this is a Python pickle (protocol ${(await source.read(1, 1))[0] ?? 0})`
   const { bytes, payloadOf, end } = await readOpcodes(handle, most)
   const { read, calls } = readUntilItBreaks(bytes)
-  const { unsafe, opaque } = auditPickle(calls)
+  const { unsafe, opaque } = auditPickle(calls, isPlainBareStorage)
   if (unsafe[0] !== undefined) {
     throw new FormatError(`${title}, no file of tensors; it ${unsafe[0]}, which loading it with Python would run`, {
       hint,

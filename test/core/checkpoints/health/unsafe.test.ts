@@ -59,6 +59,21 @@ describe('a pickle that calls what no checkpoint needs', () => {
   )
 })
 
+describe('tensors in a bare pickle, each a stream of its own that torch.storage._load_from_bytes loads', () => {
+  it.each(['4', '2'])('are whole in protocol %s, for loading them runs nothing', async (protocol) => {
+    const bytes = fs.readFileSync(join(fixtures, `bare/tensors-in-a-pickle-of-protocol-${protocol}.pkl`))
+    expect(await reasonsForBytes('replay.pkl', bytes)).toEqual([])
+  })
+
+  it('are corrupt where such a stream would run something', async () => {
+    const [reason] = await reasonsForBytes(
+      'replay.pkl',
+      fs.readFileSync(join(fixtures, 'bare/hostile-stream-in-a-pickle.pkl')),
+    )
+    expect(reason).toMatch(/^corrupt: unsafe: its pickle calls torch.storage._load_from_bytes/)
+  })
+})
+
 /** What no loader needs a zip for: pickle.load and torch.load take these bytes as they are. */
 describe('a bare pickle', () => {
   const runs = {

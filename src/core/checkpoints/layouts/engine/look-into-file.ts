@@ -8,7 +8,7 @@ import { parseJson } from '../../../formats/json.js'
 import { auditPickle, isPickle } from '../../../formats/pickle/index.js'
 import { isText } from '../../../formats/text.js'
 import { describeCut } from '../../../formats/torch-cut.js'
-import { isLegacyStream } from '../../../formats/torch-legacy.js'
+import { isLegacyStream, isPlainBareStorage } from '../../../formats/torch-legacy.js'
 import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
 import { hasChecksums, readSmallEntry, readZip, ZipEndMissing } from '../../../formats/zip.js'
 import type { Head, KeyPath, OpenedFile, Question } from '../spec.js'
@@ -31,7 +31,7 @@ export async function lookInto(path: string, file: ByteSource): Promise<OpenedFi
   if (!is.has('zip') && !is.has('torch')) return new Looked(path, source, head, is, null)
   try {
     const object = await openTorchObject(source)
-    const unsafe = object === null ? undefined : auditPickle(object.calls).unsafe[0]
+    const unsafe = object === null ? undefined : auditPickle(object.calls, isPlainBareStorage).unsafe[0]
     if (unsafe !== undefined) {
       return nothingIn(path, head, is, `unsafe: its pickle ${unsafe}, which loading it with Python would run`)
     }
