@@ -9,9 +9,12 @@ import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { axisOf, DiskUses, openRun, openRuns, reportRun, writeText } from '../core/runs/index.js'
+import type { OpenedAll } from '../cli/live-report.js'
+import { RecordedReads } from '../core/storage/recorded-reads.js'
+import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset } from '../machine/clock.js'
 import { printable } from '../render/printable.js'
-import { reportDocument, type AskedPolicy, type ReportView } from '../render/report/document.js'
+import { reportDocument, type AskedPolicy, type ReportedRun, type ReportView } from '../render/report/document.js'
 
 const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 
@@ -74,11 +77,13 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     state: stateFlag,
   }
 
+  private uses: DiskUses | null = null
+
   async run(): Promise<void> {
     const { output } = this.flags
     if (this.flags.serve) return this.serve()
     if (output === undefined && !this.wantsJson) throw nowhere()
-    const view = await this.view()
+    const view = await this.view(await this.openAll())
     this.tell(view)
     const document = reportDocument(view)
     if (output === undefined) {
@@ -93,12 +98,17 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     this.answer({ ...document, output: path }, () => path)
   }
 
-  private async view(): Promise<ReportView> {
-    const runs = await this.openAll()
-    const uses = new DiskUses(this.storage)
+  /** Of the runs in `known`, by path, what is told there already is told again. */
+  private async view(runs: readonly Run[], known: ReadonlyMap<string, ReportedRun> = new Map()): Promise<ReportView> {
+    const uses = (this.uses ??= new DiskUses(this.storage))
     const reported = await this.long('reading', async (watched) => {
-      const all: ReportView['runs'][number][] = []
+      const all: ReportedRun[] = []
       for (const run of runs) {
+        const before = known.get(run.path)
+        if (before !== undefined) {
+          all.push(before)
+          continue
+        }
         const policy = await this.policyFor(run)
         const request = {
           verify: this.flags.verify,
@@ -136,14 +146,16 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     const { host = '127.0.0.1', port = 0, 'token-file': tokenFile } = this.flags
     const { serveReport, tokenFor } = await import('../cli/serve-report.js')
     const token = tokenFor(host, tokenFile)
-    const first = await this.view()
+    const opened = await this.openRecorded()
+    const first = await this.view(opened.runs)
     this.tell(first)
     await interruptible((signal) =>
-      serveReport(first, {
+      serveReport(first, opened, {
         ...{ storage: this.storage, host, port, token, signal },
         title: titleOf(first),
-        gather: () => this.view(),
-        runsNow: async () => (await this.openAll()).map(({ path }) => path),
+        open: () => this.openRecorded(),
+        reopen: (path) => this.openAgain(path),
+        gather: (runs, known) => this.view(runs, known),
         onServed: (url) => {
           this.answer({ ...reportDocument(first), url }, () => url)
           this.note('live and read only; Ctrl-C ends it')
@@ -165,13 +177,29 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     return shared === -1 ? first : parts.slice(0, shared).join('/') || '/'
   }
 
-  private async openAll(): Promise<Run[]> {
+  private async openRecorded(): Promise<OpenedAll> {
+    const reads = new RecordedReads(this.storage)
+    return { runs: await this.openAll(reads.storage), read: reads.paths }
+  }
+
+  /** A run that was found before; null where there is none at this path any more. */
+  private async openAgain(path: string): Promise<Run | null> {
+    try {
+      const run = await openRun(this.storage, path, { stateDirectory: this.flags.state })
+      return run.path === path ? run : null
+    } catch (error) {
+      if (error instanceof CkptError && error.code !== 'interrupted') return null
+      throw error
+    }
+  }
+
+  private async openAll(storage: ReadStorage = this.storage): Promise<Run[]> {
     const stateLocation = { stateDirectory: this.flags.state }
     const runs = new Map<string, Run>()
     for (const path of this.paths) {
       const opened = this.flags.recursive
-        ? await this.walk(this.flags, (walking) => openRuns(this.storage, path, { ...stateLocation, ...walking }))
-        : [await openRun(this.storage, path, stateLocation)]
+        ? await this.walk(this.flags, (walking) => openRuns(storage, path, { ...stateLocation, ...walking }))
+        : [await openRun(storage, path, stateLocation)]
       for (const run of opened) runs.set(run.path, run)
     }
     if (runs.size === 0) throw noRunBelow(this.paths)

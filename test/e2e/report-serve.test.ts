@@ -1,6 +1,6 @@
 /** ckpt report --serve: who gets the page, who does not, and how news come. */
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { request, type IncomingHttpHeaders } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -173,6 +173,28 @@ describe('ckpt report --serve', () => {
     }
     // The quickest of them: the machine may have much else to do.
     expect(Math.min(...took)).toBeLessThan(2000)
+  })
+
+  it('tells of a run that comes, in a folder that comes with it, and of what its job writes down', async () => {
+    const root = temporaryDirectory()
+    makeRun(epochs(2), join(root, 'a', 'save'))
+    const { url } = await serve(root, '-r')
+    const runsTold = async () => {
+      const { body } = await get(url, { path: `${url.pathname}data.json` })
+      return (JSON.parse(body) as { runs: { label: string }[] }).runs
+    }
+    expect(await runsTold()).toMatchObject([{ label: 'a/save' }])
+    const came = eventOf(url, 'news')
+    makeRun(epochs(2), join(root, 'b', 'c', 'save'))
+    await came
+    expect((await runsTold()).map(({ label }) => label)).toEqual(['a/save', 'b/c/save'])
+    const state = join(root, 'a', '.ckpt', 'save')
+    mkdirSync(state, { recursive: true })
+    writeFileSync(join(state, 'journal.jsonl'), '')
+    await runsTold()
+    const wrote = eventOf(url, 'news')
+    appendFileSync(join(state, 'journal.jsonl'), 'no entry, but something\n')
+    await wrote
   })
 
   it('has on the page what came before anybody looked', async () => {

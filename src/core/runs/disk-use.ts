@@ -23,9 +23,13 @@ const kindOfRole: Readonly<Record<Role, UseKind>> = {
   other: 'other',
 }
 
-/** Sums up runs one after the other: a file with several names counts once, for the first that has it. */
+/**
+ * Sums up runs one after the other: a file with several names counts once, for the first that has it. A run may be summed
+ * up again.
+ */
 export class DiskUses {
-  readonly #seen = new Set<string>()
+  /** Files with several names, and the run that each counts for. */
+  readonly #holders = new Map<string, string>()
 
   constructor(private readonly storage: ReadStorage) {}
 
@@ -33,7 +37,8 @@ export class DiskUses {
    * Bytes of the run's checkpoints as their files say (`du --apparent-size`), links as themselves, folders not. `storage`
    * may remember what was listed of this run.
    */
-  async of({ checkpoints }: Pick<Run, 'checkpoints'>, storage = this.storage): Promise<DiskUse> {
+  async of({ path: run, checkpoints }: Pick<Run, 'path' | 'checkpoints'>, storage = this.storage): Promise<DiskUse> {
+    for (const [file, holder] of this.#holders) if (holder === run) this.#holders.delete(file)
     const bytes = { weights: 0, resume: 0, both: 0, other: 0 }
     const unread: { path: string; reason: string }[] = []
     const members = checkpoints.flatMap((checkpoint) => checkpoint.members.map(({ path }) => ({ path, checkpoint })))
@@ -43,25 +48,28 @@ export class DiskUses {
       (tree, index) => {
         const checkpoint = members[index]?.checkpoint
         if (checkpoint === undefined) return
-        if (tree.ok) this.#add(tree.value, checkpoint, bytes)
+        if (tree.ok) this.#add(run, tree.value, checkpoint, bytes)
         else if (tree.error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: tree.error.message })
       },
     )
     return { bytes, unread }
   }
 
-  #add(tree: readonly TreeEntry[], { files }: Checkpoint, bytes: Record<UseKind, number>): void {
+  #add(run: string, tree: readonly TreeEntry[], { files }: Checkpoint, bytes: Record<UseKind, number>): void {
     const roles = new Map(files.map(({ path, role }) => [path, role]))
     for (const { path, stat } of tree) {
       if (stat.kind === 'directory') continue
-      if (stat.links > 1 && !this.#isNew(stat)) continue
+      if (stat.links > 1 && !this.#takes(run, stat)) continue
       bytes[kindOfRole[roleAt(path, roles)]] += stat.size
     }
   }
 
-  #isNew({ device, inode }: Stat): boolean {
-    const count = this.#seen.size
-    return this.#seen.add(`${device}:${inode}`).size > count
+  /** False where it counts already. */
+  #takes(run: string, { device, inode }: Stat): boolean {
+    const file = `${device}:${inode}`
+    if (this.#holders.has(file)) return false
+    this.#holders.set(file, run)
+    return true
   }
 }
 
@@ -72,7 +80,7 @@ export function totalUse({ bytes }: Pick<DiskUse, 'bytes'>): number {
 
 /** What checkpoints take up together. */
 export async function bytesOf(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<number> {
-  return totalUse(await new DiskUses(storage).of({ checkpoints }))
+  return totalUse(await new DiskUses(storage).of({ path: '', checkpoints }))
 }
 
 /** A parameter "file" may be a folder: all in it has its role. */

@@ -3,7 +3,7 @@ import type { Checkpoint, HealthLevel, Run } from '../checkpoint.js'
 import { readHyperParameters, type FoundHyperParameters } from '../checkpoints/hyperparameters/index.js'
 import { TotalSize } from '../checkpoints/layouts/index.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
-import { readJournal, type JournalContents } from '../changes/journal/index.js'
+import { journalPath, readJournal, type JournalContents } from '../changes/journal/index.js'
 import { isInForce, stateFolderOf, type Pin } from '../changes/state/index.js'
 import {
   bestPerMetric,
@@ -65,8 +65,8 @@ export interface RunReport {
   readonly use: DiskUse
   readonly settings: FoundHyperParameters
   readonly journal: JournalContents
-  /** Absolute: the folder of what ckpt remembers of the run. */
-  readonly state: string
+  /** Absolute: files and folders beside the run's own that it was told from. */
+  readonly sources: readonly string[]
   /** Null where no policy was asked, or it cannot be (`planFailure`). */
   readonly plan: PrunePreview | null
   /** For people, why there is no plan. */
@@ -89,6 +89,8 @@ export async function reportRun(
   const known = { ...run, checkpoints }
   const keys = keysOf(ordered)
   const memory = await recall(storage, run, request)
+  const settings = await readHyperParameters(storage, run)
+  const state = await stateFolderOf(storage, run.path, request.stateDirectory)
   return {
     run: known,
     checkpoints,
@@ -101,9 +103,9 @@ export async function reportRun(
     curves: await curvesAlongAll(storage, known, keys),
     size: total.bytes,
     use: await request.uses.of(run),
-    settings: await readHyperParameters(storage, run),
+    settings,
     journal: memory.journal,
-    state: (await stateFolderOf(storage, run.path, request.stateDirectory)).path,
+    sources: [state.path, journalPath(state), ...[...settings.all.values()].map(({ source }) => source)],
     ...(await planFor(storage, known, request, options)),
     warnings: [...warnings, ...describeAbsentBest(ordered), ...describeContradictions([], ordered), ...memory.warnings],
   }

@@ -3,7 +3,7 @@ import type { ReadStorage } from './storage.js'
 
 /** Reads through another storage, and remembers each path. */
 export class RecordedReads {
-  private readonly paths = new Set<string>()
+  readonly paths = new Set<string>()
   readonly storage: ReadStorage
 
   constructor(private readonly inner: ReadStorage) {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -10,6 +10,7 @@ import {
   planPrune,
   readWhole,
   searchRuns,
+  totalUse,
   verifyRun,
   type OpenedRuns,
 } from '../../../src/core/runs/index.js'
@@ -90,6 +91,17 @@ describe('the checkpoints of many runs', () => {
     for await (const { run, storage } of eachRun(counting, root)) await uses.of(run, storage)
     const within = listed.filter((path) => path.startsWith(root)).sort()
     expect(within).toEqual(once(within))
+  })
+
+  it('count a file with several names for one run, and for the same one when that is summed up again', async () => {
+    linkSync(join(root, 'a/save/CKPT+1/model.ckpt'), join(root, 'c/save/CKPT+1/linked.ckpt'))
+    const storage = localStorage()
+    const { runs } = await searchRuns(storage, root)
+    const uses = new DiskUses(storage)
+    const sums: number[] = []
+    for (const run of [...runs, ...runs]) sums.push(totalUse(await uses.of(run)))
+    expect(sums.slice(3)).toEqual(sums.slice(0, 3))
+    expect(sums[0]).toBe(sums[2])
   })
 
   it('are planned by what the walk has listed, and nothing is listed again (prune -r)', async () => {

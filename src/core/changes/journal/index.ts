@@ -4,4 +4,4 @@ export { beganFromNothing, endedByItself, otherRanks, type Began } from './job-b
 export { removalsAndCutOff, removalsIn } from './removals.js'
 export { identityOf } from './entry.js'
 export type { CheckpointEntry, Doer, EndEntry, JournalEntry, JobName, Next, RemovalEntry, StartEntry } from './entry.js'
-export { Journal, readJournal, type JournalContents } from './journal.js'
+export { Journal, journalPath, readJournal, type JournalContents } from './journal.js'

@@ -9,7 +9,10 @@ import { makeState, readKnownElsewhere, type StateFolder } from '../state/index.
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { lineOf, toEntry, type JournalEntry } from './entry.js'
 
-const fileName = 'journal.jsonl'
+/** Absolute. */
+export function journalPath(state: StateFolder): string {
+  return join(state.path, 'journal.jsonl')
+}
 
 /** Bytes. A year of checkpoints every minute has less. */
 const largest = 256 << 20
@@ -36,7 +39,7 @@ export async function readJournal(storage: ReadStorage, state: StateFolder): Pro
 }
 
 async function readOwn(storage: ReadStorage, state: StateFolder): Promise<JournalContents> {
-  const [text] = await storage.read([join(state.path, fileName)], largest)
+  const [text] = await storage.read([journalPath(state)], largest)
   if (text?.ok !== true) {
     if (text !== undefined && text.error.code !== 'not-found') throw text.error
     return { entries: [], unreadable: 0, isCut: false }
@@ -96,7 +99,7 @@ export class Journal {
       await makeState(this.storage, this.state)
       const text = (this.isCut ? '\n' : '') + entries.map(lineOf).join('')
       this.isCut = true
-      await this.storage.append(join(this.state.path, fileName), new TextEncoder().encode(text))
+      await this.storage.append(journalPath(this.state), new TextEncoder().encode(text))
       this.isCut = false
     } catch (error) {
       if (!(error instanceof CkptError)) throw error

@@ -1,0 +1,194 @@
+/** A report that is told again as its runs change: only of those that did. */
+import { dirname } from 'node:path'
+import type { Run } from '../core/checkpoint.js'
+import { CkptError, reasonOf, StorageError } from '../core/errors.js'
+import type { ReadStorage } from '../core/storage/storage.js'
+import type { ReportedRun, ReportView } from '../render/report/document.js'
+
+export interface LiveSources {
+  readonly storage: ReadStorage
+  /** All runs that there are now. */
+  readonly open: () => Promise<OpenedAll>
+  /** One of them as it is now; null where it is none any more. */
+  readonly reopen: (path: string) => Promise<Run | null>
+  /** What is to be told of these; of those in `known`, by path, what is told there. */
+  readonly gather: (runs: readonly Run[], known: KnownRuns) => Promise<ReportView>
+  /** Ends it all. */
+  readonly signal: AbortSignal
+}
+
+export interface OpenedAll {
+  readonly runs: readonly Run[]
+  /** Absolute: all that was read to find them. */
+  readonly read: ReadonlySet<string>
+}
+
+export type KnownRuns = ReadonlyMap<string, ReportedRun>
+
+export interface News {
+  readonly event: 'news' | 'trouble'
+  readonly data: string
+}
+
+/** Milliseconds between two looks: what is new is reported within two seconds. */
+export const lookInterval = 500
+/** Looking for runs takes at most this part of the time; where a folder above them has changed, the other. */
+const share = { usual: 0.1, hinted: 0.5 }
+/** Milliseconds after which all is to be told anew: settings may be others, and rules go by the time too. */
+const lasting = 10_000
+
+export class LiveReport {
+  /** Whoever's request it was that came upon them, all readers are told. */
+  onNews: (news: News) => void = () => undefined
+  #view: ReportView
+  /** Outside of the runs, what was read to find them: where a run comes, one of these changes. */
+  #around: readonly string[]
+  /** None yet: nobody knows what has changed since the first report was made. */
+  #stamps: Stamps = new Map()
+  #trouble: string | null = null
+  #refreshing: Promise<void> | null = null
+  #checked = 0
+  #whole = performance.now()
+  #isWholeWanted = false
+  #nextWalk = { usual: 0, hinted: 0 }
+  /** Something outside of the runs has changed since they were looked for. */
+  #isHinted = false
+
+  constructor(
+    first: ReportView,
+    opened: OpenedAll,
+    private readonly sources: LiveSources,
+  ) {
+    this.#view = first
+    this.#around = outside(opened)
+  }
+
+  /** Nobody may have looked for long. The same one until there is another to tell. */
+  async fresh(): Promise<ReportView> {
+    if (this.#isWholeWanted || performance.now() - this.#checked > lookInterval) await this.refresh()
+    return this.#view
+  }
+
+  /** The same for somebody who comes anew. */
+  async anew(): Promise<ReportView> {
+    if (performance.now() - this.#whole > lasting) this.#isWholeWanted = true
+    return this.fresh()
+  }
+
+  /** Looks for what is new. However many ask, one looks. */
+  async refresh(): Promise<void> {
+    this.#refreshing ??= this.#look().finally(() => {
+      this.#refreshing = null
+      this.#checked = performance.now()
+    })
+    return this.#refreshing
+  }
+
+  async #look(): Promise<void> {
+    try {
+      if (await this.#isNew()) this.onNews({ event: 'news', data: String(this.#view.made) })
+    } catch (error) {
+      this.#tellTrouble(error)
+    }
+  }
+
+  async #isNew(): Promise<boolean> {
+    const before = await stampsOf(this.sources.storage, [...this.#around, ...this.#view.runs.flatMap(pathsOf)])
+    const isSame = (path: string) => this.#stamps.get(path) === before.get(path)
+    this.#isHinted ||= !this.#around.every(isSame)
+    const known = this.#known(isSame)
+    const runs = await this.#runsNow(known)
+    const isOld = runs.length === this.#view.runs.length && runs.every(({ path }) => known.has(path))
+    if (isOld) {
+      this.#stamps = before
+      return false
+    }
+    this.#view = await this.sources.gather(runs, known)
+    // What changed while it was gathered is news the next time: of what was looked at before, that look counts.
+    this.#stamps = new Map([...(await stampsOf(this.sources.storage, this.#view.runs.flatMap(pathsOf))), ...before])
+    this.#trouble = null
+    return true
+  }
+
+  /** What is told already, and still holds. */
+  #known(isSame: (path: string) => boolean): KnownRuns {
+    if (this.#isWholeWanted) {
+      this.#isWholeWanted = false
+      this.#whole = performance.now()
+      return new Map()
+    }
+    const same = this.#view.runs.filter((one) => pathsOf(one).every(isSame))
+    return new Map(same.map((one) => [one.report.run.path, one]))
+  }
+
+  /** Those that changed are opened again; all are looked for where one of them is gone, or another may have come. */
+  async #runsNow(known: KnownRuns): Promise<readonly Run[]> {
+    const next = this.#isHinted ? this.#nextWalk.hinted : this.#nextWalk.usual
+    if (performance.now() >= next) return this.#walk()
+    const runs: Run[] = []
+    for (const { report } of this.#view.runs) {
+      const { path } = report.run
+      const run = known.has(path) ? report.run : await this.sources.reopen(path)
+      if (run === null) return this.#walk()
+      runs.push(run)
+    }
+    return runs
+  }
+
+  async #walk(): Promise<readonly Run[]> {
+    const began = performance.now()
+    const opened = await this.sources.open()
+    const ended = performance.now()
+    const pauseFor = (part: number) => (ended - began) * (1 / part - 1)
+    this.#nextWalk = { usual: ended + pauseFor(share.usual), hinted: ended + pauseFor(share.hinted) }
+    this.#isHinted = false
+    this.#around = outside(opened)
+    return opened.runs
+  }
+
+  /** What was there stays to be seen; the same trouble is told once. */
+  #tellTrouble(error: unknown): void {
+    if (!(error instanceof CkptError)) throw error
+    const text = error instanceof StorageError ? reasonOf(error) : error.message
+    if (this.sources.signal.aborted || text === this.#trouble) return
+    this.#trouble = text
+    this.onNews({ event: 'trouble', data: text })
+  }
+}
+
+/** Of what was read to find the runs, what does not lie in one of them. */
+function outside({ runs, read }: OpenedAll): string[] {
+  const inside = new Set(runs.map(({ path }) => path))
+  const isInside = (path: string): boolean => {
+    if (inside.has(path)) return true
+    const above = dirname(path)
+    return above !== path && isInside(above)
+  }
+  return [...read].filter((path) => !isInside(path))
+}
+
+/** What changes where a run does: its folder, its checkpoints, its logs, its settings, its journal. */
+function pathsOf({ report, policy }: ReportedRun): string[] {
+  const { run, curves, checkpoints, sources } = report
+  return [
+    run.path,
+    ...sources,
+    ...(policy?.source == null ? [] : [policy.source]),
+    ...checkpoints.flatMap(({ members, files }) => [...members, ...files].map(({ path }) => path)),
+    ...curves.flatMap((along) => along.curves.flatMap(({ logs }) => logs)),
+  ]
+}
+
+/** By path. */
+type Stamps = ReadonlyMap<string, string>
+
+async function stampsOf(storage: ReadStorage, paths: readonly string[]): Promise<Stamps> {
+  const unique = [...new Set(paths)]
+  const stats = await storage.stat(unique)
+  return new Map(
+    stats.map((stat, index) => [
+      unique[index] ?? '',
+      stat.ok ? `${stat.value.inode}:${stat.value.size}:${stat.value.modified}` : stat.error.code,
+    ]),
+  )
+}
