@@ -7,10 +7,12 @@ import { hardLink, makeFolders } from '../changes/publish/index.js'
 import type { RemoteFile } from './sources/index.js'
 import { unlinkIfThere, type StateFolder } from '../changes/state/index.js'
 import { copyWatched } from '../storage/copy-watched.js'
+import { largestIndex } from '../formats/weight-map.js'
 import type { Stat, Storage } from '../storage/storage.js'
 import type { MadeRecord } from './record.js'
 import { orFailed, originOf, type Failed, type Item } from './survey.js'
 import { Tally } from './combined-progress.js'
+import { isShardIndex } from './shards.js'
 import { draftName, Workshop } from './download-folder.js'
 import { workThrough } from './few-at-a-time.js'
 
@@ -118,8 +120,9 @@ class Collector {
 
   private async download(file: RemoteFile): Promise<number> {
     const { storage, network } = this.context
-    const { from } = this.item
-    const partial = await download(storage, network, file, this.draft, this.work)
+    const { from, name } = this.item
+    const bounded = isShardIndex(name) ? { ...file, most: largestIndex } : file
+    const partial = await download(storage, network, bounded, this.draft, this.work)
     await this.publish(partial.path, { origin: from, validator: partial.validator })
     await partial.forget()
     return partial.position

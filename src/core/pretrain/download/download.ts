@@ -16,6 +16,8 @@ export interface Remote {
   /** Bytes; null when it is not known beforehand. */
   readonly size: number | null
   readonly digest: Digest | null
+  /** Bytes that it may have; left out: as many as there is room for. */
+  readonly most?: number
   /** False where it is known that the server sends no part of a file. */
   readonly ranges?: boolean
 }
@@ -151,10 +153,16 @@ async function ensureExpected(response: Response, remote: Remote, { total }: Ans
       ? 'a web page (text/html), perhaps one to log in'
       : total !== null && size !== null && total !== size
         ? `${total} bytes, and ${size} were expected`
-        : null
+        : total !== null && total > (remote.most ?? Infinity)
+          ? tooMany(remote.most ?? Infinity)
+          : null
   if (wrong === null) return
   await response.body?.cancel()
   throw unlike(remote, wrong)
+}
+
+function tooMany(most: number): string {
+  return `more than the ${most} bytes that such a file can have`
 }
 
 function unlike({ resource }: Remote, what: string): CkptError {
@@ -169,6 +177,7 @@ async function receive(
   { onProgress, signal }: LongWork,
 ): Promise<number> {
   const reader = response.body?.getReader()
+  const { most = Infinity } = remote
   const short = await room.shortFor(total === null ? 0 : total - partial.position)
   if (short !== null) {
     await reader?.cancel()
@@ -180,6 +189,10 @@ async function receive(
     if (total !== null && partial.position + chunk.length > total) {
       await reader?.cancel()
       throw unlike(remote, `more than the ${total} bytes that were expected`)
+    }
+    if (partial.position + chunk.length > most) {
+      await reader?.cancel()
+      throw unlike(remote, tooMany(most))
     }
     await partial.append(chunk)
     if (total === null && (await room.isUsedUp(partial.position))) {

@@ -1,4 +1,5 @@
 /** What differs between two files of tensors. */
+import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype } from '../../formats/safetensors.js'
 import { readerOf } from '../read/reader.js'
 import { canCast } from '../read/cast.js'
@@ -69,7 +70,7 @@ const breath = 1 << 25
 
 /**
  * The distances of the pairs whose values can be compared: of one shape, in dtypes that are numbers. Throws CkptError
- * as reading does, and what `signal` was aborted with.
+ * as reading does, and `interrupted`.
  */
 export async function measureValues(
   a: TensorFile,
@@ -89,7 +90,7 @@ export async function measureValues(
     if (sinceBreath < breath) return
     sinceBreath = 0
     await new Promise((resolve) => setImmediate(resolve))
-    options.signal?.throwIfAborted()
+    if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while reading')
   }
   for (const pair of pairs) {
     if (!isComparable(pair)) continue

@@ -272,6 +272,21 @@ describe('what a server says of a file', () => {
     await expect(fetched(remote(url, { size: 12 }))).rejects.toMatchObject({ code: 'damaged' })
   })
 
+  it.each([
+    ['and says so', { 'content-length': String(bytes.length) }],
+    ['and does not say how large it is', {}],
+  ])('larger than such a file can be, %s, is never taken whole', async (_, headers) => {
+    const url = server.on(
+      '/i.index.json',
+      (_, response) => void response.writeHead(200, headers).end(Buffer.from(bytes)),
+    )
+    await expect(fetched(remote(url, { most: 1000 }))).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringContaining('more than the 1000 bytes that such a file can have') as string,
+    })
+    expect(fs.readdirSync(folder)).toEqual([])
+  })
+
   it('less than it claims is a broken connection', async () => {
     const url = server.on('/model.ckpt', (_, response) => {
       response.writeHead(200, { 'content-length': '300001' })

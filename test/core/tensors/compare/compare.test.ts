@@ -83,3 +83,18 @@ describe('values', () => {
     expect(measured[0]?.distance).toMatchObject({ max: 2, mean: 2 / length, equal: false })
   })
 })
+
+it('ends with a signal amid the values, as an interruption', async () => {
+  const wide: Content = { name: 'w', dtype: 'F32', shape: [1 << 23], data: new Uint8Array(1 << 25) }
+  const [a, b] = await Promise.all(
+    ['a', 'b'].map((name) => openTensors(storage, writeTensors(join(folder, name), [wide]))),
+  )
+  if (a === undefined || b === undefined) throw new Error('no files')
+  try {
+    const measuring = measureValues(a, b, compareTensors(a, b).alike, { signal: AbortSignal.abort() })
+    await expect(measuring).rejects.toMatchObject({ code: 'interrupted' })
+  } finally {
+    await a.close()
+    await b.close()
+  }
+})
