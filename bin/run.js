@@ -234,7 +234,7 @@ function readText(file) {
 }
 
 function compile(text, filename, cachedData) {
-  return new vm.Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
+  return new vm.Script(text, {
     filename,
     cachedData,
     importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,

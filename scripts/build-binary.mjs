@@ -78,7 +78,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 mkdirSync(target, { recursive: true })
-await bundleProgram(root, 'dist/binary', inside)
+await bundleProgram(root, 'dist/binary', { define: inside, wrap: (code) => code })
 await bundleFile(root, '@huggingface/hub', 'dist/binary/hub.cjs')
 await bundlePage(root, 'dist/binary/page.cjs')
 // What draws PNG would be there twice, as text and in the bytecode: the wheel would have 46 MB.

@@ -137,13 +137,14 @@ function writeLibraryModule(root, folder) {
 }
 
 /** What commands need that only look, without what they load late, is one file. */
-const looking = ['src/main.ts', 'src/commands/find.ts', 'src/commands/list.ts', 'src/commands/show.ts']
+const looking = ['src/main.ts', 'src/commands/find.ts', 'src/commands/list.ts']
 
 /**
- * The program: cli.cjs, and parts of it that are loaded by what needs them, as modules would be. cli.cjs begins with a
- * name for the contents of all. Gives the files that went into it.
+ * The program: cli.cjs, and parts of it that are loaded by what needs them, as modules would be. Each is one function
+ * that takes what Node gives to a module: so bin/run.js compiles a file as it is. cli.cjs begins with a name for the
+ * contents of all. Gives the files that went into it.
  */
-export async function bundleProgram(root, folder, define = {}) {
+export async function bundleProgram(root, folder, { define = {}, wrap = asFunction } = {}) {
   const look = await importedBy(root, looking)
   const groups = [{ name: 'look', test: (id) => look.has(id) || id.startsWith(ownCode) }]
   const { output } = await build({
@@ -156,12 +157,16 @@ export async function bundleProgram(root, folder, define = {}) {
       codeSplitting: { groups },
     },
   })
-  const codes = output.map(({ fileName, code }) => [fileName, toAscii(code)])
+  const codes = output.map(({ fileName, code }) => [fileName, wrap(toAscii(code))])
   const name = digest(codes.flat().join('\n'))
   for (const [file, code] of codes) {
     writeFileSync(join(root, folder, file), file === 'cli.cjs' ? `// ${name}\n${code}` : code)
   }
   return output.flatMap(({ moduleIds = [] }) => moduleIds)
+}
+
+function asFunction(code) {
+  return `(function (exports, require, module, __filename, __dirname) {${code}\n})\n`
 }
 
 /** How rolldown names its own helpers. */

@@ -7,7 +7,6 @@ import { interruptible } from './progress.js'
 import { Reporter, type WalkFlags } from './reporter.js'
 import { emptyRequest, flagsForRun, flagsOf, nameOf, readRequest, type Asker, type Request } from './request.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
-import { withScanMemory } from './scan-cache.js'
 import { usageOf } from './usage.js'
 import { positionsOf } from './settings/command-settings.js'
 import type { HookedFile } from './settings/hooks.js'
@@ -148,6 +147,7 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
   /** A search for runs (reporter.ts), which remembers what it reads (scan-cache.ts). */
   protected readonly walk = async <R>(flags: WalkFlags, work: (options: WalkOptions) => Promise<R>): Promise<R> => {
     if (flags['no-cache'] === true) return this.reporter.walk(flags, work)
+    const { withScanMemory } = await import('./scan-cache.js')
     return withScanMemory(this.storage, this.now, this.program.build, (memory) =>
       this.reporter.walk(flags, (options) => work({ ...options, memory })),
     )

@@ -1,7 +1,6 @@
 /** How a command takes the lock of a run that it changes, and waits for whoever has it. */
 import { interruptible } from './progress.js'
-import { putBackGroups } from '../core/changes/disposal/index.js'
-import { stateFolderOf, withLock, type LockOptions, type Owner } from '../core/changes/state/index.js'
+import { stateFolderOf, type LockOptions, type Owner } from '../core/changes/state/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import type { CkptError } from '../core/errors.js'
 import type { StateLocation } from '../core/runs/index.js'
@@ -49,6 +48,8 @@ export const withRunLock =
     const folder = await stateFolderOf(storage(), run, state)
     const onUnlocked = ({ message }: CkptError) =>
       changer.alert(`no lock on the run, for ckpt's state cannot be written: ${message}`)
+    const { withLock } = await import('../core/changes/state/lock.js')
+    const { putBackGroups } = await import('../core/changes/disposal/groups.js')
     return interruptible((signal) =>
       withLock(storage(), folder, { ...lockOptions(changer)(wait, state, signal), onUnlocked }, async () => {
         await putBackGroups(storage(), run, folder)

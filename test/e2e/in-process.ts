@@ -42,10 +42,7 @@ function load(file: string): object {
     if (id.startsWith('./part-')) return load(join(dirname(file), id))
     return /^(node:)?fs$/.test(id) ? system : own(id)
   }
-  const text = fs.readFileSync(file, 'latin1')
-  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
-    filename: file,
-  })
+  const script = new Script(fs.readFileSync(file, 'latin1'), { filename: file })
   const module = { exports: {} }
   programs.set(file, module)
   const run = script.runInThisContext() as (...args: unknown[]) => void

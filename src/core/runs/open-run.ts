@@ -16,7 +16,6 @@ import {
   type WalkedRun,
   type WalkOptions,
 } from '../checkpoints/layouts/index.js'
-import { readHyperParameters } from '../checkpoints/hyperparameters/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { withKnownSettings } from './with-settings.js'
 import { withDemotions, type StateLocation } from './run-with-state.js'
@@ -84,6 +83,7 @@ export async function searchRuns(
 export async function readWhole({ run, storage }: WalkedRun, withSettings: boolean): Promise<Run> {
   const checkpoints = await complete(storage, run.checkpoints)
   if (!withSettings) return { ...run, checkpoints }
+  const { readHyperParameters } = await import('../checkpoints/hyperparameters/read.js')
   const { all } = await readHyperParameters(storage, run)
   return { ...run, checkpoints: withKnownSettings(checkpoints, all) }
 }

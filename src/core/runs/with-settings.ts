@@ -1,7 +1,6 @@
 /** Checkpoints that can be asked for what their runs were started with. */
 import { addTo } from '../grouped.js'
 import type { Checkpoint, HyperParameters } from '../checkpoint.js'
-import { readHyperParameters } from '../checkpoints/hyperparameters/index.js'
 import { builtInNames, scopeOf, settingPrefix } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 
@@ -21,6 +20,7 @@ export async function withSettingsFor(
   const settings = new Map<string, Checkpoint['settings']>()
   for (const [run, own] of runs) {
     if (asked.every((name) => isKey(name, own))) continue
+    const { readHyperParameters } = await import('../checkpoints/hyperparameters/read.js')
     settings.set(run, settingsOf((await readHyperParameters(storage, { path: run, checkpoints: own })).all, own))
   }
   return checkpoints.map((one) => withSettings(one, settings.get(one.run)))

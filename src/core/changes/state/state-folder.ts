@@ -95,7 +95,11 @@ async function onlyLookedAt(storage: ReadStorage, state: StateFolder): Promise<S
 async function ownFolderIfThere(storage: ReadStorage, real: string): Promise<StateFolder[]> {
   const { stateHome } = storage.custody
   if (stateHome === null) return []
-  const [there] = await storage.lstat([withinFolder(join(stateHome, 'ckpt'), real).path])
+  const home = join(stateHome, 'ckpt')
+  // Few users have such a folder, and node:crypto, which names what is in it, takes a tenth of a short command's time.
+  const [any] = await storage.lstat([home])
+  if (any?.ok !== true) return []
+  const [there] = await storage.lstat([withinFolder(home, real).path])
   const own = there?.ok === true ? await ownFolder(storage, real) : null
   return own === null ? [] : [own]
 }

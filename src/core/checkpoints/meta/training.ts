@@ -1,5 +1,5 @@
 /** Which metrics were measured while training, on the very data that the model learns from. */
-import { wordsOf } from './key-words.js'
+import { piecesOf, wordsOf } from './key-words.js'
 
 const evaluationWords = new Set('eval evals evaluation val valid validation dev test heldout holdout'.split(' '))
 const trainingWords = new Set(['train', 'training', 'trn'])
@@ -36,8 +36,7 @@ function isLoss(key: string): boolean {
 
 /** The key without the words that say where it was measured: `eval_f1` and `f1` are one. */
 function bare(key: string): string {
-  return key
-    .split(/[^\p{L}\p{N}]+/u)
+  return piecesOf(key)
     .map((word) => word.toLowerCase())
     .filter((word) => !evaluationWords.has(word))
     .join('_')
