@@ -6,7 +6,7 @@ import { basename, dirname } from 'node:path'
 import type { Folder } from './layout.js'
 
 export function isDownloadCache(folder: Folder): boolean {
-  return isHuggingFaceCache(folder) || isTorchHubCache(folder)
+  return isHuggingFaceCache(folder) || isTorchHubCache(folder) || isWhisperCache(folder)
 }
 
 /** `models--<owner>--<name>/` with `snapshots/` of links into `blobs/` (huggingface_hub, file_download.py). */
@@ -27,3 +27,11 @@ function isTorchHubCache({ path, entries }: Folder): boolean {
   const areHashed = files.length > 0 && files.every(({ name }) => /-[0-9a-f]{8,}\.\w+$/.test(name))
   return areHashed || /torch|cache/i.test(basename(dirname(hub)))
 }
+
+/** `whisper/` in the user's cache, with models by the names that OpenAI gave them (whisper/__init__.py, `_MODELS`). */
+function isWhisperCache({ path, entries }: Folder): boolean {
+  if (basename(path) !== 'whisper') return false
+  return entries.length > 0 && entries.every(({ name }) => whisperModel.test(name))
+}
+
+const whisperModel = /^(?:(?:tiny|base|small|medium)(?:\.en)?|large(?:-v\d)?(?:-turbo)?|turbo)\.pt$/

@@ -211,7 +211,7 @@ export interface LookSource {
   /** In the folder or group; a pattern takes the first by name. Absent: the file itself. */
   readonly file?: string | RegExp
   /** Throws FormatError. */
-  readonly tell: (look: FileLook, unit: Unit, known: Meta) => Promise<Picked | Meta>
+  readonly tell: (look: FileLook, unit: Unit, known: Meta, io: LayoutIo) => Promise<Picked | Meta>
 }
 
 /** A log of all checkpoints: the row whose column `by` is the checkpoint's own step, epoch or name. */

@@ -29,6 +29,8 @@ const things: Readonly<Record<string, string | Uint8Array>> = {
   'work/final.zip': someZip,
   'work/backup_100_steps.zip': someZip,
   'work/model.onnx': Buffer.concat([Buffer.from([8, 7]), noise]),
+  'work/v2': Buffer.from([0x81, 0xa6, ...Buffer.from('params'), 3]),
+  'work/data_4.json': '{"learner": 1}',
   'work/table_3': Buffer.from([0x81, 0xa4, ...Buffer.from('step'), 3]),
   'work/x_100.npy': Buffer.concat([Buffer.from([0x93]), Buffer.from('NUMPY'), noise]),
   'work/cache_300.pkl': Buffer.from([0x80, 4, 0x4e, 0x2e]),

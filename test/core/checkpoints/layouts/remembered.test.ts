@@ -67,7 +67,10 @@ describe('what scans remember of files', () => {
     const records = new Records()
     await scan(fixtures, records)
     const files = [...records.folders.values()].flat()
-    const archives = files.filter(({ path }) => readFileSync(path).subarray(0, 2).toString() === 'PK')
+    // A .distcp is many archives, of which single numbers are read.
+    const archives = files.filter(
+      ({ path }) => !path.endsWith('.distcp') && readFileSync(path).subarray(0, 2).toString() === 'PK',
+    )
     expect(archives.length).toBeGreaterThan(20)
     for (const { path, extents, facts } of archives) expect([path, extents, facts === '']).toEqual([path, [], false])
   })

@@ -19,6 +19,9 @@ const names: Readonly<Record<'step' | 'epoch', readonly string[]>> = {
   epoch: ['epoch', 'epochs', 'current_epoch'],
 }
 
+/** All of them. */
+export const countNames: ReadonlySet<string> = new Set(Object.values(names).flat())
+
 /** `step` and `epoch`, where one of the usual names tells them: for `pick`. */
 export function countsIn(meta: Meta): Meta {
   const found = new Map<string, MetaValue>()

@@ -101,7 +101,8 @@ async function readTorch(unit: Unit, told: readonly (Told | null)[], opener: Ope
     try {
       const look = await opener.look(path)
       if (source.from === 'look') {
-        if (look.broken === null) all[at] = withoutWrong(pickedAs(await source.tell(look, unit, merged(all))), file)
+        if (look.broken === null)
+          all[at] = withoutWrong(pickedAs(await source.tell(look, unit, merged(all), opener)), file)
       } else if (look.broken !== null) {
         all[at] = tellContent(source, corrupt(file, look.broken), unit, file, all)
       } else all[at] = tellContent(source, await torchContent(look, source), unit, file, all)

@@ -120,6 +120,8 @@ const mostTensors = 1000
 /** Parameters within a module have the path to them in their name; no file has such a suffix. */
 const pathName =
   /^[^/\\\s]+\.(?!(?:wav|flac|mp3|ogg|m4a|jpe?g|png|gif|webp|tiff?|npy|npz|txt|json|csv|mp4|pt|h5)$)[\w-]+$/i
+/** What some parameter of every model is called; data that has dots in its keys has others: `image.mean`, `train.x`. */
+const parameterName = /(?:weight|bias|kernel|gamma|beta|embed|token|param|lora|running_|scale|codebook|freq)[^.]*$/i
 /** Of a single layer. */
 const layerName =
   /^(weight|bias|in_proj_weight|in_proj_bias|running_mean|running_var|num_batches_tracked|_extra_state)$/
@@ -137,7 +139,7 @@ export function isStateDict(node: PickleNode | undefined): boolean {
   if (!some.every(([key, value]) => textOf(key) !== undefined && (isTensor(value) || isExtraState(key)))) return false
   if (entries.length < all.length) return true
   const names = some.map(([key]) => textOf(key) ?? '')
-  if (names.some((name) => pathName.test(name))) return true
+  if (names.some((name) => pathName.test(name) && parameterName.test(name))) return true
   return names.length > 1 && names.includes('weight') && names.every((name) => layerName.test(name))
 }
 

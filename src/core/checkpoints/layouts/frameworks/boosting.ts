@@ -84,7 +84,7 @@ function countOfUbjson(rest: Buffer): number {
 
 /** Keys are sorted, and `learner` is the first. */
 function isJson(head: Uint8Array): boolean {
-  return /^\s*\{\s*"learner"\s*:/.test(new TextDecoder('latin1').decode(head))
+  return /^\s*\{\s*"learner"\s*:\s*\{/.test(new TextDecoder('latin1').decode(head))
 }
 
 /** TrainingCheckPoint with `as_pickle`: the class is named before all else. */

@@ -32,10 +32,13 @@ export const flax: LayoutSpec = {
 }
 
 /**
- * The keys of a TrainState, each a text of msgpack with its length in the first byte; or an array: an extension of type
+ * The keys of a TrainState, each a text of msgpack with its length in the first byte, before a map or an array; or an
+ * array: an extension of type
  * 1 with 8, 16 or 32 bits of length, in it a list of shape, dtype and bytes (flax/serialization.py, `_ndarray_to_bytes`).
  */
 function isFlax(head: Uint8Array): boolean {
   const text = new TextDecoder('latin1').decode(head)
-  return /\xa6params|\xa9opt_state|(?:\xc7.|\xc8..|\xc9....)\x01\x93[\x90-\x9f]/s.test(text)
+  return /(?:\xa6params|\xa9opt_state)[\x80-\x8f\xc7-\xc9\xde\xdf]|(?:\xc7.|\xc8..|\xc9....)\x01\x93[\x90-\x9f]/s.test(
+    text,
+  )
 }

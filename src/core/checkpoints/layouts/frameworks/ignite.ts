@@ -43,6 +43,12 @@ export const ignite: LayoutSpec = {
   },
 }
 
+/**
+ * Without a number between them nothing tells what was saved from the name of its score; so what it mostly is called does:
+ * `best_model_val_acc=0.7500.pt`.
+ */
+const saved = /^(?:\w*?_)?(?:model|net|network|weights|encoder|decoder|generator|discriminator|ema)_(?=[A-Za-z])/
+
 function factsOf(content: Meta, { named }: Unit): Meta {
   const facts = new Map<string, MetaValue>()
   const [number, value] = [Number(named.get('number') ?? NaN), Number(named.get('value') ?? NaN)]
@@ -55,7 +61,7 @@ function factsOf(content: Meta, { named }: Unit): Meta {
       facts.set('epoch', number)
   }
   if (!Number.isNaN(value)) {
-    const score = named.get('score') ?? 'score'
+    const score = named.get('score')?.replace(saved, '') ?? 'score'
     facts.set(score, value)
     facts.set('#score', score)
   }

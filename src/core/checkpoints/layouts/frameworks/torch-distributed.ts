@@ -4,6 +4,7 @@
  * `step-<N>`, N updates done; its last one has the model alone unless `last_save_model_only` is off.
  */
 import type { Form, LayoutSpec } from '../spec.js'
+import { countsOfDcp } from './dcp-counts.js'
 import { resumeKeysIn } from './dcp-keys.js'
 import { takesLargest } from '../resume-search.js'
 
@@ -54,6 +55,7 @@ export const torchDistributed: LayoutSpec = {
   forms: [
     {
       ...folder,
+      facts: [{ from: 'name' }, { from: 'look', file: '.metadata', tell: countsOfDcp }],
       name: /^(?:(?:.*[-_.])?(?:step|iter)[-_=]?(?<step>\d+)$|(?:.*[-_.])?epoch[-_=]?(?<epoch>\d+)$)?/,
       proof: {
         sure: [{ all: [{ file: '.metadata' }, { file: /\.distcp$/ }] }],

@@ -1,0 +1,69 @@
+/**
+ * The step and the epoch that a script saved with torch.distributed.checkpoint beside the model: numbers, or tensors of
+ * one element, each a file of torch.save within a `.distcp`, where `.metadata` says.
+ */
+import { dirname, join } from 'node:path'
+import type { Meta, MetaValue } from '../../../checkpoint.js'
+import { FormatError, StorageError } from '../../../errors.js'
+import { readDcpMetadata, type DcpBlob, type DcpMetadata } from '../../../formats/dcp-metadata.js'
+import { openTorchObject } from '../../../formats/torch-object.js'
+import { sourceOf, withFile } from '../../../storage/file-source.js'
+import { countNames, countsIn } from '../engine/count-names.js'
+import type { FileLook, LayoutIo, Unit } from '../spec.js'
+import { resumeKeysIn } from './dcp-keys.js'
+
+/** Bytes: of a large model it tells of some hundred thousand pieces. */
+const largestMetadata = 64 << 20
+/** Bytes: a number is saved in about 1,200. */
+const largestNumber = 1 << 14
+/** Entries that are looked into. */
+const mostNumbers = 16
+
+/** Of `.metadata`: whether anything but the model was saved, and the counts that were. Throws FormatError, StorageError. */
+export async function countsOfDcp(look: FileLook, _: Unit, known: Meta, io: LayoutIo): Promise<Meta> {
+  const bytes = await look.bytes(largestMetadata)
+  const resumable = resumeKeysIn(new Map([['text', new TextDecoder('latin1').decode(bytes)]]))
+  if (known.has('step') && known.has('epoch')) return resumable
+  try {
+    const numbers = new Map<string, MetaValue>()
+    for (const { name, blob } of numbersOf(readDcpMetadata(bytes)).slice(0, mostNumbers)) {
+      const value = numbers.has(name) ? undefined : await readNumber(io, join(dirname(look.path), blob.file), blob)
+      if (value !== undefined) numbers.set(name, value)
+    }
+    return new Map([...resumable, ...countsIn(numbers)])
+  } catch (error) {
+    // What is wrong with the files is told by those that judge them.
+    if (error instanceof FormatError || error instanceof StorageError) return resumable
+    throw error
+  }
+}
+
+/** Entries that one of the usual names leads to, the shortest way first; an optimizer counts its own steps. */
+function numbersOf({ objects, tensors, paths }: DcpMetadata): { readonly name: string; readonly blob: DcpBlob }[] {
+  const single = tensors.flatMap(({ name, shape, chunks }) =>
+    chunks.length === 1 && shape.every((size) => size === 1) ? [{ name, blob: chunks[0]?.blob }] : [],
+  )
+  return [...objects, ...single]
+    .flatMap(({ name, blob }) => {
+      const path = paths.get(name) ?? name.split('.')
+      const last = path.at(-1) ?? ''
+      const isOwn = blob !== undefined && blob.length <= largestNumber && blob.transforms.length === 0
+      if (!isOwn || !countNames.has(last) || path.some((part) => othersCount.test(part))) return []
+      return [{ name: last, blob, depth: path.length }]
+    })
+    .toSorted((a, b) => a.depth - b.depth)
+}
+
+const othersCount = /optim|param_groups|sched|loader|sampler|scaler/i
+
+async function readNumber({ storage }: LayoutIo, path: string, blob: DcpBlob): Promise<number | undefined> {
+  return withFile(storage, path, async (handle) => {
+    const source = sourceOf(handle)
+    if (blob.offset + blob.length > source.byteLength) return undefined
+    const object = await openTorchObject({
+      byteLength: blob.length,
+      read: async (position, length) => source.read(blob.offset + position, length),
+    })
+    return object?.numberOf(object.root)
+  })
+}
