@@ -308,12 +308,13 @@ Exit status 3 when nothing matches.`
   ) {
     const { sort, verify } = this.flags
     const counting = total === undefined ? {} : { total }
+    const reading = verify === 'none' ? ScanTree.lookingOnce(this.reading) : this.reading
     return this.long('reading', async (options) => {
       if (sort === undefined) {
-        return examine(this.reading, siblings, ranked.slice(0, limit), verify, { ...options, ...counting })
+        return examine(reading, siblings, ranked.slice(0, limit), verify, { ...options, ...counting })
       }
-      const sorted = sortRows(await examine(this.reading, siblings, ranked, 'none', counting), sort, this.now())
-      return grade(this.reading, siblings, sorted.slice(0, limit), verify, options)
+      const sorted = sortRows(await examine(reading, siblings, ranked, 'none', counting), sort, this.now())
+      return grade(reading, siblings, sorted.slice(0, limit), verify, options)
     })
   }
 

@@ -7,7 +7,7 @@ import { OpaqueValue } from '../core/checkpoint.js'
 import { suspicious, unsafe } from './printable.js'
 
 export function toJson(value: unknown): string {
-  const text = write(value, '')
+  const text = write(value, 0)
   return suspicious.test(text) ? text.replace(unsafeInStrings, escapeUnits) : text
 }
 
@@ -21,7 +21,7 @@ const unsafeInStrings = new RegExp(`(?!\\n)${unsafe.source}`, unsafe.flags)
 
 /** The same on one line, to stand within a page: no `<` is in it, so that nothing in it ends a script or begins markup. */
 export function toPageJson(value: unknown): string {
-  return write(value, null).replaceAll('<', '\\u003c')
+  return write(value, unbroken).replaceAll('<', '\\u003c')
 }
 
 function escapeUnits(character: string): string {
@@ -30,8 +30,11 @@ function escapeUnits(character: string): string {
     .join('')
 }
 
-/** `indent` is that of the line; null: no line is broken. */
-function write(value: unknown, indent: string | null): string {
+/** In place of a depth: no line is broken. */
+const unbroken = -1
+
+/** `depth` is that of the line that it begins on. */
+function write(value: unknown, depth: number): string {
   switch (typeof value) {
     case 'number':
       return writeNumber(value)
@@ -42,7 +45,7 @@ function write(value: unknown, indent: string | null): string {
     case 'boolean':
       return String(value)
     case 'object':
-      return value === null ? 'null' : writeObject(value, indent)
+      return value === null ? 'null' : writeObject(value, depth)
     default:
       return 'null'
   }
@@ -53,27 +56,40 @@ function writeNumber(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value)
 }
 
-function writeObject(value: object, indent: string | null): string {
+function writeObject(value: object, depth: number): string {
   if (value instanceof OpaqueValue) return JSON.stringify(value.text)
-  const inner = indent === null ? null : `${indent}  `
+  const inner = depth === unbroken ? unbroken : depth + 1
+  const parts: string[] = []
   if (Array.isArray(value)) {
-    return bracket(
-      '[',
-      value.map((item) => write(item, inner)),
-      ']',
-      indent,
-    )
+    for (const item of value) parts.push(write(item, inner))
+    return bracket('[', parts, ']', depth)
   }
   const entries: Iterable<[unknown, unknown]> = value instanceof Map ? value : Object.entries(value)
-  const parts: string[] = []
-  for (const [key, item] of entries) {
-    if (item !== undefined) parts.push(`${JSON.stringify(String(key))}: ${write(item, inner)}`)
-  }
-  return bracket('{', parts, '}', indent)
+  for (const [key, item] of entries) if (item !== undefined) parts.push(quotedKey(String(key)) + write(item, inner))
+  return bracket('{', parts, '}', depth)
 }
 
-function bracket(open: string, parts: readonly string[], close: string, indent: string | null): string {
-  if (parts.length === 0) return `${open}${close}`
-  if (indent === null) return `${open}${parts.join(',')}${close}`
-  return `${open}\n${indent}  ${parts.join(`,\n${indent}  `)}\n${indent}${close}`
+function bracket(open: string, parts: readonly string[], close: string, depth: number): string {
+  if (parts.length === 0) return open + close
+  if (depth === unbroken) return open + parts.join(',') + close
+  const line = lineAt(depth + 1)
+  return open + line + parts.join(`,${line}`) + lineAt(depth) + close
+}
+
+const lines: string[] = []
+
+function lineAt(depth: number): string {
+  return (lines[depth] ??= `\n${'  '.repeat(depth)}`)
+}
+
+/** Keys of documents are few, and each is written thousands of times. */
+const quotedKeys = new Map<string, string>()
+const mostKeys = 4096
+
+function quotedKey(key: string): string {
+  const known = quotedKeys.get(key)
+  if (known !== undefined) return known
+  const quoted = `${JSON.stringify(key)}: `
+  if (quotedKeys.size < mostKeys) quotedKeys.set(key, quoted)
+  return quoted
 }

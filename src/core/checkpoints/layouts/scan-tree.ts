@@ -29,6 +29,7 @@ export class ScanTree implements ReadStorage {
     private readonly storage: ReadStorage,
     private readonly memory: ScanMemory | null = null,
     private readonly known = new Known(),
+    private readonly remembersFiles = true,
   ) {
     this.custody = storage.custody
   }
@@ -46,6 +47,11 @@ export class ScanTree implements ReadStorage {
   /** For those who look a second time: what is on the disk now. */
   static lookingAgain(storage: ReadStorage): ReadStorage {
     return storage instanceof ScanTree ? storage.storage : storage
+  }
+
+  /** For those who look at tens of thousands of files, and at each but once: the same listings. */
+  static lookingOnce(storage: ReadStorage): ReadStorage {
+    return storage instanceof ScanTree ? new ScanTree(storage.storage, storage.memory, storage.known, false) : storage
   }
 
   /** What readers have found out about the file as it is now; null where nothing is remembered, or it is none. */
@@ -78,6 +84,7 @@ export class ScanTree implements ReadStorage {
   }
 
   async lstat(paths: readonly string[]): Promise<Result<Stat>[]> {
+    if (!this.remembersFiles) return this.storage.lstat(paths)
     if (this.known.lstats.size > mostLooks) this.known.lstats.clear()
     return remembered(this.known.lstats, paths, (missing) => this.storage.lstat(missing))
   }
