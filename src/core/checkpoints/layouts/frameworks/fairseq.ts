@@ -46,7 +46,8 @@ export const fairseq: LayoutSpec = {
     {
       ...saved,
       kind: 'file',
-      name: /^checkpoint(?:\d+|_\d+_\d+|_best|_last|_crash|\.best_.+)(?<!-(?:shard|rank)[-\w]*)\.pt$/,
+      // Behind it there may be a suffix of the user's own (`--checkpoint-suffix`).
+      name: /^checkpoint(?:\d+|_\d+_\d+|_best|_last|_crash|\.best_.+)(?:[-_.][-\w]+)?(?<!-(?:shard|rank)[-\w]*)\.pt$/,
     },
     {
       // With sharded states each rank has a file of its own.
@@ -60,7 +61,7 @@ export const fairseq: LayoutSpec = {
   ],
   needs: onlyCopies,
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
-  copies: { names: /^checkpoint(_best|_last|\.best_.+?)(-(shard|rank)[-\w]+)?\.pt$/, by: ['file', 'content'] },
+  copies: { names: /^checkpoint(_best|_last|\.best_.+?)([-_.][-\w]+)?\.pt$/, by: ['file', 'content'] },
 }
 
 /** No cluster has more; a number from a file is not believed. */
