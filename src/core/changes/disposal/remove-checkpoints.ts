@@ -9,7 +9,7 @@ import type { Fingerprints } from './fingerprint.js'
 import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type RemovalLeftover } from './leftovers.js'
 import type { Wait } from '../../storage/retry.js'
 import { guardRun } from './guard-run.js'
-import { removeTree } from './remove-tree.js'
+import { TreeRemover } from './remove-tree.js'
 import { removeEmpty, stateFolderOf } from '../state/index.js'
 import { holdsPending, putBackGroups } from './groups.js'
 import { deleting, folderOf, Mover, underItsName, type Moved } from './take-away.js'
@@ -128,18 +128,20 @@ async function emptyOut(
 ): Promise<Emptied> {
   const emptied = new Emptied()
   const undurable = await makeDurable(storage, moved)
+  const remover = new TreeRemover(storage, options.wait)
   for (const [index, one] of moved.entries()) {
     await breathe()
     const stop = undurable ?? (options.signal?.aborted === true ? interrupted(one.at) : null)
-    if (stop === null) await emptyOne(storage, mover, one, options.wait, emptied)
+    if (stop === null) await emptyOne(remover, mover, one, emptied)
     else await keep(mover, one, stop, emptied)
     options.onProgress?.(index + 1, moved.length)
   }
+  await remover.close()
   return emptied
 }
 
-async function emptyOne(storage: Storage, mover: Mover, one: Moved, wait: Wait, emptied: Emptied): Promise<void> {
-  const removal = await removeTree(storage, one.at, wait, one.print)
+async function emptyOne(remover: TreeRemover, mover: Mover, one: Moved, emptied: Emptied): Promise<void> {
+  const removal = await remover.remove(one.at, one.print)
   const [failure] = removal.failures
   if (failure !== undefined && removal.removed === 0) return keep(mover, one, failure, emptied)
   emptied.removed.push(one.checkpoint)

@@ -34,15 +34,37 @@ export async function removeTree(
   wait: Wait,
   planned?: Fingerprint,
 ): Promise<TreeRemoval> {
-  const removal = new Removal(wait, planned)
-  const parent = await removal.holding(dirname(path), () => storage.openFolder(dirname(path)))
-  if (parent === null) return removal
+  const remover = new TreeRemover(storage, wait)
   try {
-    await removal.removeEntry(parent, basename(path), '')
+    return await remover.remove(path, planned)
   } finally {
-    await parent.close()
+    await remover.close()
   }
-  return removal
+}
+
+/** The same of many, one after the other: the folder that the last one lay in is held open for the next. */
+export class TreeRemover {
+  private parent: FolderHandle | null = null
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly wait: Wait,
+  ) {}
+
+  async remove(path: string, planned?: Fingerprint): Promise<TreeRemoval> {
+    const removal = new Removal(this.wait, planned)
+    if (this.parent?.path !== dirname(path)) {
+      await this.close()
+      this.parent = await removal.holding(dirname(path), () => this.storage.openFolder(dirname(path)))
+    }
+    if (this.parent !== null) await removal.removeEntry(this.parent, basename(path), '')
+    return removal
+  }
+
+  async close(): Promise<void> {
+    await this.parent?.close()
+    this.parent = null
+  }
 }
 
 /** The same for an entry of a folder that is held open. */

@@ -9,7 +9,7 @@ import { isGroup, moveGroup, returnGroup } from './groups.js'
 import { makeInside, neutralName, quietly, type StateFolder } from '../state/index.js'
 import { patiently, type Wait } from '../../storage/retry.js'
 import { makePrivateFolder } from './private-folder.js'
-import { findMountBelow } from './mounts.js'
+import { MountPoints } from './mounts.js'
 import { otherFileSystem } from '../../storage/entries-below.js'
 
 /** Where checkpoints wait in the state folder for their bytes to go; whatever lies there is to be removed. */
@@ -49,6 +49,9 @@ export class Mover {
   private destination: string | null | undefined
   /** Made here, to be removed when empty. */
   private readonly made = new Set<string>()
+  private readonly mounts: MountPoints
+  /** Names that were given in a folder that nobody else can enter. */
+  private readonly given = new Set<string>()
   /** Beside checkpoints, by the folder that they lie in. */
   private readonly hidden = new Map<string, string>()
 
@@ -58,11 +61,13 @@ export class Mover {
     private readonly to: Destination,
     private readonly planned: Fingerprints,
     private readonly wait: Wait,
-  ) {}
+  ) {
+    this.mounts = new MountPoints(storage)
+  }
 
   /** Takes the checkpoint from its name. Throws CkptError, and then it is where it was. */
   async move(checkpoint: Checkpoint): Promise<Moved> {
-    await refuseOutside(this.storage, this.run, checkpoint)
+    await refuseOutside(this.storage, this.run, checkpoint, this.mounts)
     const print = await lookAgain(this.storage, checkpoint, this.planned)
     const at = await this.rename(checkpoint, print)
     return { checkpoint, at, print: isGroup(checkpoint) ? await this.withFolder(at, print) : print }
@@ -177,6 +182,9 @@ export class Mover {
     for (let count = 0; ; count += 1) {
       const name = neutralName(`${checkpoint.path}\n${device}:${inode}\n${modified}\n${count}`)
       const path = join(folder, hidden ? `.${name}` : name)
+      if (this.given.has(path)) continue
+      this.given.add(path)
+      if (this.made.has(folder)) return path
       const [there] = await this.storage.lstat([path])
       if (there?.ok !== true) return path
     }
@@ -189,14 +197,19 @@ function identityIn(print: Fingerprint): Identity {
 }
 
 /** Throws CkptError unless the checkpoint lies below its run, with no link on the way. */
-export async function refuseOutside(storage: Storage, at: string, checkpoint: Checkpoint): Promise<void> {
+export async function refuseOutside(
+  storage: Storage,
+  at: string,
+  checkpoint: Checkpoint,
+  mounts = new MountPoints(storage),
+): Promise<void> {
   const [run, folder] = await storage.resolve([at, folderOf(checkpoint)])
   if (run?.ok === false) throw run.error
   if (folder?.ok === false) throw folder.error
   const expected = run === undefined ? '' : join(run.value, relative(at, folderOf(checkpoint)))
   if (checkpoint.members.every(({ path }) => isBelow(path, at)) && folder?.value === expected) {
     for (const { path } of checkpoint.members) {
-      const mount = await findMountBelow(storage, join(expected, basename(path)))
+      const mount = await mounts.findBelow(join(expected, basename(path)))
       if (mount !== null) throw otherFileSystem(mount)
     }
     return
