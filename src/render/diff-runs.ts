@@ -53,7 +53,10 @@ export async function renderRunDiff(
     b: formatMeta(other, allDigits),
   }))
   const settingTable = settingRows.length === 0 ? [] : await renderFacing(settingRows, output)
-  const differing = settings.length === 0 ? describeAlike(alike) : `${settings.length} differ, ${alike} are alike`
+  const differing =
+    settings.length === 0
+      ? describeAlike(alike)
+      : `${settings.length} ${settings.length === 1 ? 'differs' : 'differ'}, ${alike} alike`
   return [
     `A ${printable(a.path)}`,
     `B ${printable(b.path)}`,

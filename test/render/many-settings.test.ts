@@ -27,7 +27,7 @@ describe('many hyper-parameters', () => {
 
   it('of two runs on a terminal: those of both in the table, the others counted and named below', async () => {
     const text = await diffed(many)
-    expect(text).toContain('Hyper-parameters: 165 differ, 2 are alike\nNAME  A    B\nlr    0.1  0.2\n')
+    expect(text).toContain('Hyper-parameters: 165 differ, 2 alike\nNAME  A    B\nlr    0.1  0.2\n')
     expect(text).toContain('\n161 only in A: a0, a1, a2, a3, a4, …\n3 only in B: b0, b1, b2\nall of them: --all\n')
     expect(text).not.toContain('a5')
   })
@@ -39,7 +39,7 @@ describe('many hyper-parameters', () => {
   })
 
   it('of which none are in both have no table', async () => {
-    expect(await diffed(only('a', 30))).toContain('Hyper-parameters: 30 differ, 2 are alike\n30 only in A: a0, ')
+    expect(await diffed(only('a', 30))).toContain('Hyper-parameters: 30 differ, 2 alike\n30 only in A: a0, ')
   })
 
   it('few are a table, whoever has them', async () => {

@@ -3,7 +3,7 @@ import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
 import { parseZarr2, parseZarr3, type ZarrArray } from '../../formats/zarr.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { chunkKeys, listOrbaxArrays } from '../../tensors/read/index.js'
+import { listOrbaxArrays } from '../../tensors/read/index.js'
 import type { MeasuredFile } from '../layouts/index.js'
 import { missing } from './process-files.js'
 
@@ -52,6 +52,7 @@ async function inspectArray(
 }
 
 async function keysOf(array: string, parse: (bytes: Uint8Array) => ZarrArray, bytes: Uint8Array): Promise<string[]> {
+  const { chunkKeys } = await import('../../tensors/read/zarr-array.js')
   return chunkKeys(array, parse(bytes))
 }
 
