@@ -3,6 +3,7 @@ import type { Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { prefixOf } from './folders.js'
 import { scanSpecs } from './engine/scan-specs.js'
+import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
 import { knownLayouts, knownSpecs, readers } from './registry.js'
 import { withResuming } from './missing-for-resume.js'
@@ -26,7 +27,19 @@ export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<
   const left =
     taken.size === 0 ? folder : { ...folder, entries: folder.entries.filter(({ name }) => !taken.has(prefix + name)) }
   found.push(...(await scanSpecs(tree, left, knownSpecs())))
-  return withResuming(found)
+  return withoutProducts(withResuming(found))
+}
+
+/**
+ * Weights that a script saved itself, without a step or an epoch, beside checkpoints of a framework (`final.pt`): what
+ * came of the training. The framework neither lists them nor resumes from them.
+ */
+function withoutProducts(found: Checkpoint[]): Checkpoint[] {
+  if (found.every(({ layout }) => layout === torchPlain.id)) return found
+  return found.filter(
+    ({ layout, resumable, unixtime, step, epoch }) =>
+      layout !== torchPlain.id || resumable !== false || (unixtime ?? step ?? epoch) !== null,
+  )
 }
 
 /** Fills step and epoch where the meta had none and a small side file has. The order stays. */

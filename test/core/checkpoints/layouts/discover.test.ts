@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { CkptError, StorageError } from '../../../../src/core/errors.js'
 import { findRuns, loadCheckpoint, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { fixtures, makeFolder, write } from './folders.js'
+import { copyFixture, fixtures, makeFolder, write } from './folders.js'
 
 const storage = localStorage()
 const meta = 'unixtime: 1.0\n'
@@ -17,6 +18,26 @@ async function failure(promise: Promise<unknown>): Promise<CkptError> {
   if (error instanceof CkptError) return error
   throw new Error('no CkptError', { cause: error })
 }
+
+describe('weights that a script saved itself', () => {
+  const stateDict = fileURLToPath(new URL('../../../fixtures/torch/torch1/legacy_state_dict.pt', import.meta.url))
+
+  it.each(['hf_trainer', 'lightning', 'torch_imagenet'])(
+    'are not a checkpoint beside those of a framework, without a step or an epoch: %s',
+    async (name) => {
+      const { path } = await loadRun(storage, copyFixture(`frameworks/${name}/run`))
+      const before = (await loadRun(storage, path)).checkpoints.map((one) => one.name)
+      copyFileSync(stateDict, join(path, 'final.pt'))
+      expect((await loadRun(storage, path)).checkpoints.map((one) => one.name)).toEqual(before)
+    },
+  )
+
+  it('are one where there are no others', async () => {
+    const root = makeFolder()
+    copyFileSync(stateDict, join(root, 'final.pt'))
+    expect((await loadRun(storage, root)).checkpoints.map(({ name }) => name)).toEqual(['final.pt'])
+  })
+})
 
 describe('loadRun', () => {
   it('takes the folder itself, or the only run below it', async () => {
