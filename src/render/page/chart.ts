@@ -204,7 +204,7 @@ export class ChartSection {
     for (const line of this.#drawn?.lines ?? []) {
       const { best, marks } = line.curve
       const [x, y] = best === null ? [] : [marks.x[best], marks.y[best]]
-      if (typeof x !== 'number' || typeof y !== 'number') continue
+      if (typeof x !== 'number' || typeof y !== 'number' || !isWithin(plot, 'x', x) || !isWithin(plot, 'y', y)) continue
       ctx.save()
       ctx.strokeStyle = colourOf(line)
       ctx.lineWidth = 2 * devicePixelRatio
@@ -326,6 +326,12 @@ const smoothings = ['0', '0.6', '0.9', '0.99'].map((value) => ({ value, label: v
 function axesOf({ runs }: ReportData, key: string): AxisName[] {
   const axes = new Set(runs.flatMap(({ curves }) => curves.flatMap((one) => (one.key === key ? [one.axis] : []))))
   return (['step', 'epoch', 'time'] as const).filter((axis) => axes.has(axis))
+}
+
+/** False for what a zoom leaves outside. */
+function isWithin({ scales }: uPlot, scale: 'x' | 'y', value: number): boolean {
+  const { min, max } = scales[scale] ?? {}
+  return min != null && max != null && value >= min && value <= max
 }
 
 function nameAt(checkpoints: readonly { readonly name: string }[], row: number | undefined): string {
