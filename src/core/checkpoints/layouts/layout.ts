@@ -37,6 +37,8 @@ export interface PointerFix {
 export interface PointerRule {
   /** The file's name in the run's folder. */
   readonly file: string | RegExp
+  /** It lies in a folder of that name in the run, and what it names in a checkpoint's. */
+  readonly inside?: RegExp
   /**
    * What is in it: a checkpoint's name, a path that ends in it, the number in its name, TensorFlow's text proto; or it
    * is a link to it.

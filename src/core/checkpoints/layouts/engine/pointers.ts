@@ -1,5 +1,5 @@
 /** What a framework keeps beside its checkpoints to name one of them. */
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { Pointer } from '../../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../../storage/storage.js'
 import { prefixOf } from '../folders.js'
@@ -42,11 +42,14 @@ export async function readBooks(
   rules: readonly PointerRule[],
   checkpoints: readonly Nameable[],
 ): Promise<Book[]> {
-  const found = rules.flatMap((rule) =>
-    folder.entries
-      .filter((entry) => isBook(entry, rule))
-      .slice(0, mostBooks)
-      .map(({ name, kind }) => ({ rule, kind, path: prefixOf(folder.path) + name })),
+  const places = await Promise.all(rules.map(async (rule) => foldersOf(storage, folder, rule)))
+  const found = rules.flatMap((rule, index) =>
+    (places[index] ?? []).flatMap(({ path, entries }) =>
+      entries
+        .filter((entry) => isBook(entry, rule))
+        .slice(0, mostBooks)
+        .map(({ name, kind }) => ({ rule, kind, path: prefixOf(path) + name })),
+    ),
   )
   const known = new Known(checkpoints)
   const links = found.filter(({ kind }) => kind === 'link')
@@ -63,7 +66,7 @@ export async function readBooks(
     ...links.map(({ rule, path }, index): Book => {
       const answer = resolved[index]
       const target = answer?.ok === true ? answer.value : ''
-      const named = known.byPath.get(target)
+      const named = known.byPath.get(rule.inside === undefined ? target : dirname(target))
       return { rule, path, text: null, target, names: named?.name ?? null }
     }),
     ...files.flatMap(({ rule, path }, index): Book[] => {
@@ -74,6 +77,19 @@ export async function readBooks(
       return rule.holds === 'link' && names === null ? [] : [{ rule, path, text, target: null, names }]
     }),
   ]
+}
+
+/** Where books of that rule lie: in the run's folder, or in one within it. */
+async function foldersOf(storage: ReadStorage, folder: Folder, { inside }: PointerRule): Promise<readonly Folder[]> {
+  if (inside === undefined) return [folder]
+  const paths = folder.entries
+    .filter(({ name, kind }) => kind === 'directory' && inside.test(name))
+    .map(({ name }) => prefixOf(folder.path) + name)
+  const listings = await storage.list(paths)
+  return paths.flatMap((path, index): Folder[] => {
+    const listing = listings[index]
+    return listing?.ok === true ? [{ path, entries: listing.value }] : []
+  })
 }
 
 function isBook({ name, kind }: DirectoryEntry, rule: PointerRule): boolean {

@@ -1,5 +1,5 @@
 /** What a framework's books are to hold when checkpoints go, or come back. Pure. */
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { escaped, parseCheckpointState, writeCheckpointState, type StatePath } from './checkpoint-state.js'
 import type { PointerRule } from '../spec.js'
 import { lastPart, numberIn, type Book, type Nameable } from './pointers.js'
@@ -76,6 +76,10 @@ function spelled(own: string, { rule }: Book, { name, paths }: Nameable): string
 
 /** Of several files the one that has the link's ending too: `latest-rank1.pt` leads to `…-rank1.pt`. */
 function linkTo(book: Book, next: Successor): BookChange {
+  const [folder] = next.paths
+  if (book.rule.inside !== undefined && folder !== undefined && book.target !== null) {
+    return { book, was: [], to: next.name, become: { target: join(folder, basename(book.target)) } }
+  }
   const [only, ...others] = next.paths
   const old = lastPart(book.target ?? book.text ?? '')
   const link = basename(book.path)

@@ -77,7 +77,11 @@ export const composer: LayoutSpec = {
       facts: factsIn(),
     },
   ],
-  pointers: [{ file: /(?:^|[-_.])latest(?:[-_.]|$)/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' }],
+  pointers: [
+    { file: /(?:^|[-_.])latest(?:[-_.]|$)/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
+    // `save_latest_filename='latest/rank{rank}.pt'`
+    { file: /^rank\d+\.pt$/, inside: /latest/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
+  ],
 }
 
 /** Before 0.17 the counts lie one level higher; metrics are `{<evaluator>: {<metric>: {_computed}}}`. */

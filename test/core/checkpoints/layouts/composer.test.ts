@@ -1,0 +1,23 @@
+/** Composer's runs: what names the newest in a folder of its own. */
+import { cpSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { parseExpression } from '../../../../src/core/choosing/expression/index.js'
+import { carryOut, intentOf, openRun, planPrune } from '../../../../src/core/runs/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { fixtures, makeFolder } from './folders.js'
+
+it('latest/rank0.pt is led to the newest that stays, before what it names goes', async () => {
+  const root = join(makeFolder(), 'run')
+  const ours = join(fixtures, 'variants', 'composer', 'run', 'legacy', 'ckpts')
+  cpSync(ours, root, { recursive: true, verbatimSymlinks: true })
+  const link = (): string => readlinkSync(join(root, 'latest', 'rank0.pt'))
+  expect(link()).toBe('../ep4-ba20/rank0.pt')
+  const storage = localStorage()
+  const opened = await openRun(storage, root)
+  const request = { query: { orders: [], where: [await parseExpression('step == 20')] }, keep: 0, protect: false }
+  const times = { now: 1_900_000_000, wait: async () => Promise.resolve() }
+  const plan = await planPrune(storage, opened, request, { ...times, utcOffset: () => 0 })
+  await carryOut(storage, opened, intentOf(plan).going, { ...times, trash: false })
+  expect(link()).toBe('../ep3-ba15/rank0.pt')
+})
