@@ -73,7 +73,8 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     output: Flags.string({
       char: 'o',
       helpValue: 'FILE',
-      description: "write it here; when left out, beside FILE, or of a checkpoint into this folder, by the file's name",
+      description:
+        "write it here, or into this folder by the file's name; when left out, beside FILE, or of a checkpoint into the working folder",
     }),
     force: outputFlags.force,
     'shard-size': shardSizeFlag(),
@@ -118,6 +119,7 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
       for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
       const conversion = await this.plan(file, options, adapter)
       for (const rule of names.idle()) this.alert(renderIdle(rule))
+      for (const value of await this.idleDtypes(conversion)) this.alert(renderIdle({ flag: '--dtype-of', value }))
       for (const note of conversion.notes) this.note(note)
       const { force, 'strict-cast': strictCast } = this.flags
       const shardSize = this.flags['shard-size']
@@ -140,6 +142,17 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
       await adapter?.file.close()
       await file.close()
     }
+  }
+
+  /** Those of --dtype-of whose pattern matches none of the names that are written. */
+  private async idleDtypes({ tensors }: Conversion): Promise<string[]> {
+    const given = this.flags['dtype-of'] ?? []
+    const rules = await Promise.all(
+      given.map(async (text) => ({ text, dtypeFor: await compileDtypes(undefined, [text]) })),
+    )
+    return rules.flatMap(({ text, dtypeFor }) => {
+      return tensors.some(({ name }) => dtypeFor(name) !== undefined) ? [] : [text]
+    })
   }
 
   private async plan(file: TensorFile, options: ConvertOptions, adapter: LoraAdapter | null): Promise<Conversion> {
@@ -166,6 +179,12 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     return { names, options }
   }
 
+  /** One that is there, or that is written as one. */
+  private async isFolder(output: string): Promise<boolean> {
+    const [there] = await this.storage.stat([resolve(output)])
+    return there?.ok === true ? there.value.kind === 'directory' : /[/\\]$/.test(output)
+  }
+
   private async isModelFolder(folder: string): Promise<boolean> {
     const [config] = await this.storage.stat([join(folder, 'config.json')])
     return config?.ok === true
@@ -174,8 +193,10 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
   /** A file that came to lie in a checkpoint would be one of its parameter files. */
   private async outputFor({ path, checkpoint }: FoundParamFile): Promise<string> {
     const { output, to } = this.flags
-    if (output !== undefined) return resolve(output)
-    const name = outputName(path, to, await this.isModelFolder(dirname(path)))
+    if (output !== undefined && !(await this.isFolder(output))) return resolve(output)
+    const into = output === undefined ? dirname(path) : resolve(output)
+    const name = outputName(path, to, (await this.isModelFolder(dirname(path))) || (await this.isModelFolder(into)))
+    if (output !== undefined) return join(into, name)
     if (checkpoint !== null) return resolve(name)
     const folder = dirname(path)
     const holder = await findCheckpointAt(this.storage, folder)

@@ -1,5 +1,4 @@
 /** Errors and warnings as people see them on stderr. */
-import type { NameRule } from '../core/tensors/names/index.js'
 import { painter } from './colours.js'
 import { printableLines } from './printable.js'
 
@@ -21,7 +20,7 @@ export function renderWarning(text: string, colours: boolean): string {
   return `${painter(colours)('warning', 'warning:')} ${printableLines(text)}`
 }
 
-/** Of --include and --exclude. */
-export function renderIdle({ flag, value }: NameRule): string {
+/** Of a flag that chooses by name. */
+export function renderIdle({ flag, value }: { readonly flag: string; readonly value: string }): string {
   return `${flag} ${value}: no name matches it`
 }

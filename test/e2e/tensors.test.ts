@@ -154,6 +154,25 @@ describe('ckpt convert', () => {
     const { status, stderr } = await ckpt(['convert', file, '--to', 'safetensors', '--force'])
     expect([status, stderr.includes('would take the place of the file itself')]).toEqual([2, true])
   })
+
+  it("writes into a folder by Hugging Face's name, and makes no file of the folder's name", async () => {
+    const folder = temporaryDirectory()
+    const file = writeTensors(join(folder, 'pytorch_model.safetensors'), [floats('w', [1], [1])])
+    mkdirSync(join(folder, 'model'))
+    const convert = async (into: string) =>
+      ckpt(['convert', file, '--to', 'safetensors', '--shard-size', '1GB', '-o', join(folder, into)])
+    expect((await convert('model')).stdout).toContain(join(folder, 'model', 'model.safetensors'))
+    const { status, stderr } = await convert('none/')
+    expect([status, stderr]).toEqual([2, expect.stringContaining(`mkdir -p ${join(folder, 'none')}`)])
+  })
+
+  it('warns of a dtype for names that no tensor has', async () => {
+    const folder = temporaryDirectory()
+    const file = writeTensors(join(folder, 'a.safetensors'), [floats('w', [1], [1])])
+    const dtypes = ['--dtype-of', 'w=BF16', '--dtype-of', 'v.*=F16']
+    const { stderr } = await ckpt(['convert', file, '--to', 'torch', '-o', join(folder, 'a.pt'), ...dtypes])
+    expect(stderr).toBe('warning: --dtype-of v.*=F16: no name matches it\n')
+  })
 })
 
 describe('ckpt average --save', () => {
