@@ -163,7 +163,7 @@ describe('ckpt convert', () => {
       ckpt(['convert', file, '--to', 'safetensors', '--shard-size', '1GB', '-o', join(folder, into)])
     expect((await convert('model')).stdout).toContain(join(folder, 'model', 'model.safetensors'))
     const { status, stderr } = await convert('none/')
-    expect([status, stderr]).toEqual([2, expect.stringContaining(`mkdir -p ${join(folder, 'none')}`)])
+    expect([status, stderr]).toEqual([3, expect.stringContaining(`mkdir -p ${join(folder, 'none')}`)])
   })
 
   it('warns of a dtype for names that no tensor has', async () => {
