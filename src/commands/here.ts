@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
 import { overviewOf } from '../cli/overview.js'
+import { Reporter } from '../cli/reporter.js'
+import { SeveralRunsError } from '../core/checkpoints/layouts/index.js'
 import { CkptError } from '../core/errors.js'
 import type { Run } from '../core/checkpoint.js'
 import { openRun } from '../core/runs/index.js'
@@ -17,7 +19,10 @@ export default class Here extends BaseCommand<typeof Here> {
   /** Set where this folder is a run. */
   static found: Run | null = null
 
-  /** Whether this folder is a run, or stands above one. Never throws: without a run, help is shown. */
+  /**
+   * Whether this folder is a run, or stands above one. Never throws: without a run, help is shown; where several are
+   * below, with a note of the command that lists them.
+   */
   static async isInRun(): Promise<boolean> {
     try {
       const { userStorage } = await import('../machine/user-storage.js')
@@ -27,6 +32,9 @@ export default class Here extends BaseCommand<typeof Here> {
       )
       return true
     } catch (error) {
+      if (error instanceof SeveralRunsError) {
+        new Reporter().note('several runs are below this folder; for a row of each: ckpt runs')
+      }
       if (error instanceof CkptError || (error instanceof Error && 'code' in error)) return false
       throw error
     }

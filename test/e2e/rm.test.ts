@@ -1,9 +1,9 @@
 /** `ckpt rm`: exactly what was named, with what protects from a prune. */
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { dict, torchFile } from '../core/checkpoints/layouts/lightning-files.js'
-import { ckpt } from './ckpt.js'
+import { ckpt, temporaryDirectory } from './ckpt.js'
 import { hasScript, onTerminal } from './on-terminal.js'
 import { epochs, makeRun, nameOf, snapshot } from './runs.js'
 
@@ -110,6 +110,17 @@ describe('ckpt alone', () => {
   it('points to verify where something is damaged', async () => {
     const run = makeRun({ ...epochs(2), 'CKPT+cut': { 'CKPT.yaml': '' } })
     expect((await ckpt([], { cwd: run })).stdout).toContain('ckpt verify')
+  })
+
+  it('above several runs names the command that lists them', async () => {
+    const above = temporaryDirectory()
+    for (const name of ['a', 'b']) renameSync(makeRun(epochs(2)), join(above, name))
+    const { status, stdout, stderr } = await ckpt([], { cwd: above })
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: 'several runs are below this folder; for a row of each: ckpt runs\n',
+    })
+    expect(stdout).toContain('USAGE')
   })
 
   it('elsewhere shows the help', async () => {
