@@ -148,7 +148,7 @@ class Collector {
   private async copy(from: string, before: Stat, draft: string): Promise<void> {
     const { storage, network } = this.context
     const onBytes = (count: number) => this.work.onProgress?.(count, before.size)
-    await copyWatched(storage, from, draft, before.size, { wait: network.wait, onBytes })
+    await copyWatched(storage, from, draft, before.size, { wait: network.wait, onBytes, signal: this.work.signal })
     await storage.setTimes(draft, before.modified, before.modified)
     await storage.syncFile(draft)
     const after = await statOf(storage, from)

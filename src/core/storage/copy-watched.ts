@@ -12,17 +12,19 @@ export interface CopyWatch {
   readonly wait: Wait
   /** Told how many bytes are there. */
   readonly onBytes: (count: number) => void
+  /** Ends the copy with CkptError `interrupted`. */
+  readonly signal?: AbortSignal | undefined
 }
 
-/** The system copies by itself, `size` bytes: how far it is, the growing file tells. Throws StorageError. */
+/** The system copies by itself, `size` bytes: how far it is, the growing file tells. Throws StorageError, CkptError `interrupted`. */
 export async function copyWatched(
   storage: Storage,
   from: string,
   to: string,
   size: number,
-  { wait, onBytes }: CopyWatch,
+  { wait, onBytes, signal }: CopyWatch,
 ): Promise<void> {
-  const copying = storage.copyFile(from, to)
+  const copying = storage.copyFile(from, to, signal)
   if (size < smallestWatched) return copying
   const end = copying.then(() => true)
   while (!(await Promise.race([end, wait(glance).then(() => false)]))) {

@@ -247,8 +247,11 @@ export interface WriteStorage {
   hardLink(existing: string, path: string): Promise<void>
   /** Makes a link that says `target`; fails where the path is taken. */
   symbolicLink(target: string, path: string): Promise<void>
-  /** Copies one file's bytes to a new file, sharing blocks where the file system can (reflink). */
-  copyFile(from: string, to: string): Promise<void>
+  /**
+   * Copies one file's bytes to a new file, sharing blocks where the file system can (reflink). `signal` ends a long one
+   * with CkptError `interrupted`, and nothing is left.
+   */
+  copyFile(from: string, to: string, signal?: AbortSignal): Promise<void>
   /** The same only if blocks can be shared: else false, and nothing is at `to`. */
   cloneFile(from: string, to: string): Promise<boolean>
   /** Opens a copy that `cloneFile` made here, to change it in places. Never anything else: no file of a user's. */

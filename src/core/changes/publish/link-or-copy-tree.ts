@@ -49,7 +49,11 @@ export async function linkOrCopyTree(
     await breathe()
     if (options.signal?.aborted === true) throw new CkptError('interrupted', `${source}: stopped; nothing was staged`)
     const make = entry.stat.kind === 'directory' ? null : (options.through?.(entry.path) ?? null)
-    const watch = { wait: options.wait, onBytes: (count: number) => options.onProgress?.(done + count, total) }
+    const watch: CopyWatch = {
+      wait: options.wait,
+      onBytes: (count) => options.onProgress?.(done + count, total),
+      signal: options.signal,
+    }
     const read = at(options.named ?? source, entry)
     if (make === null)
       await linkOrCopyEntry(storage, source, entry, at(target, entry), { link: options.link, read, watch })

@@ -169,7 +169,11 @@ async function putAll(storage: Storage, parts: Parts, options: SaveOptions): Pro
       placement: options.placement ?? 'copy',
       box: parts.box,
       signal: options.signal,
-      watch: { wait: options.wait, onBytes: (count: number) => options.onProgress?.(done + count, total) },
+      watch: {
+        wait: options.wait,
+        onBytes: (count: number) => options.onProgress?.(done + count, total),
+        signal: options.signal,
+      },
     }
     try {
       await putOne(storage, key, source, placing)

@@ -114,7 +114,7 @@ export async function writeExport(
         if (text !== undefined) files.push(await writeText(storage, building, item.to, text, item.from))
         else if (item.kind === 'copied') {
           const { onProgress } = pace.within()
-          const watch: CopyWatch = { wait, onBytes: (count) => onProgress?.(count, item.bytes) }
+          const watch: CopyWatch = { wait, onBytes: (count) => onProgress?.(count, item.bytes), signal }
           await readingNamed(item.from, () => copyUnchanged(storage, item, target, options.readsThrough, watch))
           files.push({ path: item.to, from: item.from, how: 'copied', bytes: item.bytes })
         } else {
