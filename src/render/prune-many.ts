@@ -1,4 +1,5 @@
 /** A prune of many runs, summed up. */
+import { freedTogether } from '../core/changes/disposal/index.js'
 import type { DoneRun, LeftAlone, ManyPlans, PlannedRun } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
@@ -40,7 +41,7 @@ function sumsOf({ plan }: Pick<PlannedRun, 'plan'>): Sums {
 }
 
 function totalOf(planned: readonly PlannedRun[]): Sums {
-  return planned.map(sumsOf).reduce(
+  const sums = planned.map(sumsOf).reduce(
     (a, b) => ({
       stay: a.stay + b.stay,
       stayBytes: a.stayBytes + b.stayBytes,
@@ -49,6 +50,8 @@ function totalOf(planned: readonly PlannedRun[]): Sums {
     }),
     { stay: 0, stayBytes: 0, go: 0, goBytes: 0 },
   )
+  const together = freedTogether(planned.map(({ plan }) => plan.shared ?? []))
+  return { ...sums, goBytes: sums.goBytes + together }
 }
 
 /** The runs that lose most first, then those left alone with the reason, then the sum. */

@@ -3,7 +3,15 @@ import { relative } from 'node:path'
 import { CkptError } from '../errors.js'
 import { formatSize } from '../formats/size-text.js'
 import { isSound, type Checkpoint, type HealthLevel, type Run } from '../checkpoint.js'
-import { bytesFreedBy, fingerprint, pathsOf, weigh, type Fingerprints } from '../changes/disposal/index.js'
+import {
+  bytesFreedBy,
+  fingerprint,
+  freedBy,
+  type SharedFile,
+  pathsOf,
+  weigh,
+  type Fingerprints,
+} from '../changes/disposal/index.js'
 import { settle, type HealthOptions } from '../checkpoints/health/index.js'
 import { booksOf, ScanTree } from '../checkpoints/layouts/index.js'
 import { isInForce, readProven, stateFolderOf, type Pin, type Proven } from '../changes/state/index.js'
@@ -98,6 +106,8 @@ export interface PrunePlan extends RetentionPlan {
   readonly fingerprints: Fingerprints
   /** Their sizes, but for holes and for files that keep another name. */
   readonly freedBytes: number
+  /** Files of which other names stay, as far as this run alone is concerned: other runs may have them. */
+  readonly shared?: readonly SharedFile[]
   /** What those that stay take up, a file with several names once, as `du` has it. */
   readonly keptBytes: number
   /** For people. */
@@ -277,7 +287,7 @@ async function refuseUnmet(
 async function finish(storage: ReadStorage, run: Run, draft: PruneDraft, proof: Proven | null): Promise<PrunePlan> {
   const { plan: final, warnings } = draft
   const fingerprints = await fingerprint(storage, removedBy(final))
-  const freedBytes = await bytesFreedBy(storage, pathsOf(removedBy(final)))
+  const { bytes: freedBytes, shared } = await freedBy(storage, pathsOf(removedBy(final)))
   const keep = keptOf(draft)
   const keptBytes = await bytesOf(
     storage,
@@ -285,7 +295,7 @@ async function finish(storage: ReadStorage, run: Run, draft: PruneDraft, proof: 
   )
   const parting = { going: removedBy(final), stays: keep.map(({ checkpoint }) => checkpoint) }
   const pointers = (await planBooks(storage, run, parting)).map(toPointed)
-  return { ...final, keep, fingerprints, freedBytes, keptBytes, warnings, pointers, proof }
+  return { ...final, keep, fingerprints, freedBytes, shared, keptBytes, warnings, pointers, proof }
 }
 
 function keptOf({ plan: { keep }, excluded }: PruneDraft): Kept[] {

@@ -11,7 +11,7 @@ export {
 export { describeStay, failureOf } from './failure.js'
 export { fingerprint, fingerprintOf, pathsOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
 export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
-export { bytesFreedBy } from './freed-bytes.js'
+export { bytesFreedBy, freedBy, freedTogether, type SharedFile } from './freed-bytes.js'
 export {
   addFinished,
   findLeftovers,
