@@ -72,6 +72,7 @@ export async function readArchivePickle(
   pickle: ZipEntry,
   most: number,
 ): Promise<Unpickled> {
+  ensureAlone(archive, pickle)
   const packed = leastPacked + 4 * source.byteLength
   const bytes = await readSmallEntry(
     source,
@@ -80,6 +81,21 @@ export async function readArchivePickle(
     pickle.method === 'stored' ? most : Math.min(most, packed),
   )
   return readPickle(bytes, 0, limitsFor(source.byteLength))
+}
+
+/**
+ * torch finds an entry whatever the case of its letters (miniz, `mz_zip_reader_locate_file` without a flag): of `data.pkl`
+ * and `DATA.PKL` it may load the one that was not looked at. Throws FormatError.
+ */
+function ensureAlone(archive: ZipArchive, pickle: ZipEntry): void {
+  const wanted = pickle.name.toLowerCase()
+  for (let number = 0; number < archive.count; number += 1) {
+    const { name } = archive.entry(number)
+    if (name.length !== wanted.length || name === pickle.name || name.toLowerCase() !== wanted) continue
+    throw new FormatError(
+      `two entries are one to torch, which takes no heed of case: ${JSON.stringify(pickle.name)} and ${JSON.stringify(name)}`,
+    )
+  }
 }
 
 /** What the first entry's name has before its first slash, with the slash: the file may have been renamed since. */
