@@ -8,7 +8,7 @@ const fixtures = join(dirname(fileURLToPath(import.meta.url)), '..', 'test', 'fi
 const lightningFile = join(fixtures, 'parts', 'epoch=0-step=10.ckpt')
 const plainFile = join(fixtures, 'runs', 'frameworks', 'torch_plain', 'run', 'checkpoints', 'model_epoch_8.pt')
 
-const breathe = () => new Promise((resolve) => setImmediate(resolve))
+const yieldToEvents = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Each makes a run of `count` checkpoints in a folder of its own. */
 const makers = {
@@ -28,7 +28,7 @@ export async function makeLab(folder, runs, each) {
     const path = join(lab, `group${index % 10}`, `${kind}-${index}`, 'save')
     mkdirSync(dirname(path), { recursive: true })
     await makers[kind](path, each)
-    await breathe()
+    await yieldToEvents()
   }
   return lab
 }
@@ -84,7 +84,7 @@ export async function makeOthers(folder, count) {
     mkdirSync(path, { recursive: true })
     for (let index = 0; index < 10; index++) for (const name of names) writeFileSync(join(path, `${index}${name}`), '')
     made += 10 * names.length
-    if (at % 50 === 0) await breathe()
+    if (at % 50 === 0) await yieldToEvents()
   }
   return root
 }

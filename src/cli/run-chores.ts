@@ -7,7 +7,7 @@ import { failureOf } from '../core/changes/disposal/index.js'
 import { jobEnvironment } from '../core/jobs/command/index.js'
 import {
   carryOut,
-  clearTheWay,
+  clearObstacles,
   describePolicy,
   intentOf,
   openRunIfAny,
@@ -63,7 +63,7 @@ export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOp
   // What was asked of an earlier job is not meant for this one.
   await attempt('an old request to stop', () => forgetStopRequest(storage, state))
   return {
-    clearTheWay: async (start, number) => {
+    clearObstacles: async (start, number) => {
       const now = lock.now()
       const look = { now, wait: number === 1 ? wait : atOnce }
       const { verify, keys, leavesDamaged } = plan.resume
@@ -71,7 +71,7 @@ export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOp
       for (const { run, checkpoint } of start.folders) {
         const cleared = leavesDamaged
           ? await tellObstacles(storage, run, checkpoint, { verify, keys }, look)
-          : await clearTheWay(storage, run, checkpoint, { verify, keys }, { stateDirectory, lock, look })
+          : await clearObstacles(storage, run, checkpoint, { verify, keys }, { stateDirectory, lock, look })
         for (const line of clearedLines(cleared, run, checkpoint)) tell(line)
         standing.push(...cleared.standing.map((one) => one.checkpoint.name))
       }

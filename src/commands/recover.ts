@@ -9,7 +9,7 @@ import { fillArguments, jobEnvironment, runChild, stage, type LinkKind } from '.
 import {
   choose,
   chooseOrBegin,
-  clearTheWay,
+  clearObstacles,
   neverFinished,
   openRunIfAny,
   openRunToGoOn,
@@ -162,7 +162,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const lock = this.changing('1m', stateDirectory)
     const cleared = this.flags['leave-damaged']
       ? await tellObstacles(this.storage, run, chosen, request, look)
-      : await clearTheWay(this.storage, run, chosen, request, { stateDirectory, lock, look })
+      : await clearObstacles(this.storage, run, chosen, request, { stateDirectory, lock, look })
     for (const line of clearedLines(cleared, run, chosen)) this.alert(line)
   }
 

@@ -17,7 +17,7 @@ import { isSound, isUnreadable } from '../checkpoint.js'
 import { impossibleMetrics } from '../choosing/selection/index.js'
 import type { ReadStorage, Result } from '../storage/storage.js'
 import { bytesOf } from './disk-use.js'
-import { planBooks, toPointed } from './update-pointers.js'
+import { planPointerChanges, toPointed } from './update-pointers.js'
 import { arrange } from './rank-and-filter.js'
 import type { Intent } from './prune-intent.js'
 import { examine } from './open-run.js'
@@ -57,7 +57,7 @@ export async function applyPlan(
     return {
       plan: {
         ...parts,
-        pointers: (await planBooks(storage, run, { going, stays })).map(toPointed),
+        pointers: (await planPointerChanges(storage, run, { going, stays })).map(toPointed),
         missingBytes: 0,
         fingerprints,
         freedBytes: await bytesFreedBy(storage, pathsOf(going)),

@@ -20,7 +20,7 @@ import type { StateLocation } from './run-with-state.js'
 export interface Going {
   readonly checkpoints: readonly Checkpoint[]
   readonly fingerprints: Fingerprints
-  /** Newest first, their health as far as it is known: what the framework's books are to name instead. */
+  /** Newest first, their health as far as it is known: what the framework's pointer files are to name instead. */
   readonly stays: readonly Checkpoint[]
   /** Why each goes, by name: remembered in the trash. */
   readonly reasons: ReadonlyMap<string, string>
@@ -57,11 +57,11 @@ export async function carryOut(
   const state = await stateFolderOf(storage, run.path, stateDirectory)
   if (proof !== null) await remember(storage, state, run, proof)
   if (options.trash) await openTrash(storage, run.path, state)
-  const books = await keepBooks(storage, run, { going: planned, stays }, { stateDirectory, wait })
-  const checkpoints = planned.filter(({ name }) => !books.failed.has(name))
-  const bound = [...books.failed].map(([name, error]) => ({ name, error }))
+  const pointerFiles = await keepBooks(storage, run, { going: planned, stays }, { stateDirectory, wait })
+  const checkpoints = planned.filter(({ name }) => !pointerFiles.failed.has(name))
+  const bound = [...pointerFiles.failed].map(([name, error]) => ({ name, error }))
   if (options.by !== undefined) await recordIntent(storage, state, options.by, { checkpoints, reasons, now })
-  const how = { planned: fingerprints, wait, now, reasons, namedBy: books.namedBy, ...shared }
+  const how = { planned: fingerprints, wait, now, reasons, namedBy: pointerFiles.namedBy, ...shared }
   const moved = options.trash ? await moveToTrash(storage, run.path, checkpoints, how) : null
   const removal = await removeCheckpoints(storage, run.path, moved === null ? checkpoints : [], {
     planned: fingerprints,
@@ -80,7 +80,7 @@ export async function carryOut(
   return {
     ...(moved ?? removal),
     failed: [...refused, ...bound, ...(moved ?? removal).failed],
-    pointed: books.pointed,
+    pointed: pointerFiles.pointed,
     leftovers: [...removal.leftovers, ...finished.leftovers],
     finished: addFinished([removal.finished, finished]),
   }

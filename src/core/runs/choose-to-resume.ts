@@ -1,7 +1,7 @@
 /** The checkpoint that a job starts from. */
 import { describeLacks, isResumable, type Checkpoint, type Finding, type HealthLevel, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { settle, type HealthOptions } from '../checkpoints/health/index.js'
+import { markStillWritten, type HealthOptions } from '../checkpoints/health/index.js'
 import {
   firstWhole,
   requireKeys,
@@ -62,7 +62,7 @@ export async function choose(
     looked.set(checkpoint, examined)
     lacking.push(...cutShort(examined, ordered))
     if (examined.health.findings.length > 0) return [...examined.health.findings, ...lacking]
-    const [settled] = await settle(ScanTree.lookingAgain(storage), [examined], context)
+    const [settled] = await markStillWritten(ScanTree.lookingAgain(storage), [examined], context)
     return [...(settled?.health.findings ?? []), ...lacking]
   }
   const chosen = await firstWhole(ranked, check, context.onPassedOver)

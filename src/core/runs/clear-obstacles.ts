@@ -8,19 +8,19 @@ import { isUnreadable, stateOf, timeOf, type Checkpoint, type Run } from '../che
 import { fingerprint, whyFailed, type RemovalFailure } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import {
-  booksOf,
+  pointerFilesOf,
   findLayout,
   measure,
   nameableOf,
   namingInstead,
-  type BookChange,
+  type PointerChange,
   type Standing as Seen,
 } from '../checkpoints/layouts/index.js'
 import { stateFolderOf, withLock, type LockOptions } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { moveToTrash, tidyTrash } from '../changes/trash/index.js'
 import { findObstacles, type Obstacle, type ObstacleContext, type ObstacleRequest } from './obstacles.js'
-import { keepBooks, writeBook } from './update-pointers.js'
+import { keepBooks, writePointerFile } from './update-pointers.js'
 import { pointTo } from './point-at-chosen.js'
 import { recordRemovals } from './record-removals.js'
 import { pinsOf } from './protecting-pins.js'
@@ -53,7 +53,7 @@ export interface Standing extends Obstacle {
  * `refused` where something that is pinned would have to go. What cannot be done otherwise is reported, and is not a reason
  * not to start.
  */
-export async function clearTheWay(
+export async function clearObstacles(
   storage: Storage,
   run: Run,
   chosen: Checkpoint | null,
@@ -144,31 +144,31 @@ async function findLeads(
   run: Run,
   chosen: Checkpoint,
   fixes: readonly Fix[],
-): Promise<BookChange[]> {
-  const own = (await booksOf(storage, run)).find(({ layout }) => layout === chosen.layout)?.books ?? []
+): Promise<PointerChange[]> {
+  const own = (await pointerFilesOf(storage, run)).find(({ layout }) => layout === chosen.layout)?.pointerFiles ?? []
   const [measured = chosen] = await measure(storage, [chosen])
   const next = { ...nameableOf(chosen), time: timeOf(measured) }
   const states = new Map(run.checkpoints.map((one) => [one.name, stateOf(one)]))
-  return own.flatMap((book) => {
-    const isFixed = fixes.some(({ name }) => name === relative(run.path, book.path))
-    const isIt = book.names !== null && states.get(book.names) === stateOf(chosen)
+  return own.flatMap((pointerFile) => {
+    const isFixed = fixes.some(({ name }) => name === relative(run.path, pointerFile.path))
+    const isIt = pointerFile.names !== null && states.get(pointerFile.names) === stateOf(chosen)
     // A link by the chosen one's own name is not to lead to itself.
-    const isOther = book.rule.purpose === 'resume' && relative(run.path, book.path) !== chosen.name
-    return isFixed || isIt || !isOther ? [] : [namingInstead(book, next)]
+    const isOther = pointerFile.rule.purpose === 'resume' && relative(run.path, pointerFile.path) !== chosen.name
+    return isFixed || isIt || !isOther ? [] : [namingInstead(pointerFile, next)]
   })
 }
 
 async function lead(
   storage: Storage,
   run: Run,
-  change: BookChange,
+  change: PointerChange,
   { stateDirectory, lock }: ClearContext,
   pointed: Set<string>,
   failures: Map<string, string>,
 ): Promise<void> {
-  const name = relative(run.path, change.book.path)
+  const name = relative(run.path, change.pointerFile.path)
   const error = await whyFailed(async () => {
-    if (await writeBook(storage, run, change, { stateDirectory, wait: lock.wait })) pointed.add(name)
+    if (await writePointerFile(storage, run, change, { stateDirectory, wait: lock.wait })) pointed.add(name)
   })
   if (error !== null) failures.set(name, error.message)
 }
@@ -209,11 +209,11 @@ async function moveAway(
 ): Promise<[string, string][]> {
   const all = going.map(({ checkpoint }) => checkpoint)
   const stays = chosen === null ? [] : [chosen]
-  const books = await keepBooks(storage, run, { going: all, stays }, { stateDirectory, wait: lock.wait })
-  const checkpoints = all.filter(({ name }) => !books.failed.has(name))
+  const pointerFiles = await keepBooks(storage, run, { going: all, stays }, { stateDirectory, wait: lock.wait })
+  const checkpoints = all.filter(({ name }) => !pointerFiles.failed.has(name))
   const reasons = new Map(going.map((one) => [one.checkpoint.name, `in the way of a start: ${describeObstacle(one)}`]))
   const { removed, failed, remaining } = await moveToTrash(storage, run.path, checkpoints, {
-    namedBy: books.namedBy,
+    namedBy: pointerFiles.namedBy,
     planned: await fingerprint(storage, checkpoints),
     wait: lock.wait,
     now: look.now,
@@ -223,7 +223,7 @@ async function moveAway(
   const by = { self: lock.processes.self, policy: 'the folder agrees with what is started from' }
   const state = await stateFolderOf(storage, run.path, stateDirectory)
   await recordRemovals(storage, state, by, { what: 'trashed', checkpoints: removed, reasons, now: look.now })
-  const bound = [...books.failed].map(([name, error]) => ({ name, error }))
+  const bound = [...pointerFiles.failed].map(([name, error]) => ({ name, error }))
   const stayed = [...bound, ...failed].filter(({ error }) => error.code !== 'not-found')
   return [
     ...stayed.map(({ name, error }: RemovalFailure): [string, string] => [name, error.message]),

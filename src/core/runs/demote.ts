@@ -12,7 +12,7 @@ import { CkptError } from '../errors.js'
 import { resumeOnly } from '../checkpoints/layouts/index.js'
 import { bestOrder, byRecency, describeOrder, rank, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { keepBooks, planBooks, toPointed, type Parting, type Pointed } from './update-pointers.js'
+import { keepBooks, planPointerChanges, toPointed, type Parting, type Pointed } from './update-pointers.js'
 import { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
 import type { StateLocation } from './run-with-state.js'
 
@@ -54,7 +54,7 @@ export async function planDemote(
   const plan = await planPrune(storage, run, { ...request, query, isExcluded: why, removeDamaged: false }, context)
   const demote = plan.remove.map(({ checkpoint }) => ({ checkpoint, drop: drops.get(checkpoint.path) ?? [] }))
   const paths = demote.flatMap(({ checkpoint, drop }) => drop.map((name) => ({ path: `${checkpoint.path}/${name}` })))
-  const pointers = (await planBooks(storage, run, partingOf(plan.keep, demote))).map(toPointed)
+  const pointers = (await planPointerChanges(storage, run, partingOf(plan.keep, demote))).map(toPointed)
   return { ...plan, demote, pointers, freedBytes: await bytesFreedBy(storage, paths) }
 }
 
@@ -69,7 +69,7 @@ export interface DemotionDone extends Demoted {
 }
 
 /**
- * What the plan says. The framework's books come first, so that it is never led to what it can no longer resume from;
+ * What the plan says. The framework's pointer files come first, so that it is never led to what it can no longer resume from;
  * what one names that cannot be rewritten stays as it was. Under the run's lock.
  */
 export async function carryOutDemotion(

@@ -1,7 +1,7 @@
 /** Where nothing was ever finished, the next start is a first start: nothing is lost by it. */
 import { distinct, healthFrom, isSound, isUnreadable, type Checkpoint, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { settle } from '../checkpoints/health/index.js'
+import { markStillWritten } from '../checkpoints/health/index.js'
 import type { StartCandidate } from './pass-over-damaged.js'
 import { findLayout, measure, ScanTree } from '../checkpoints/layouts/index.js'
 import { endedByItself } from '../changes/journal/index.js'
@@ -62,7 +62,7 @@ async function wasNothingFinished(
   if (!examined.every(isUnfinished) && !(beganFromNothing && examined.length <= mostCut)) return false
   // Somebody may be writing it just now.
   const unjudged = examined.map((one) => ({ ...one, health: healthFrom('none', []) }))
-  return (await settle(ScanTree.lookingAgain(storage), unjudged, options)).every(isSound)
+  return (await markStillWritten(ScanTree.lookingAgain(storage), unjudged, options)).every(isSound)
 }
 
 function isUnfinished({ health }: Checkpoint): boolean {

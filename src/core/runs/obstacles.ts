@@ -9,7 +9,7 @@ import {
   type HealthLevel,
   type Run,
 } from '../checkpoint.js'
-import { settle } from '../checkpoints/health/index.js'
+import { markStillWritten } from '../checkpoints/health/index.js'
 import { reasonIn, requireKeys } from './pass-over-damaged.js'
 import {
   findLayout,
@@ -153,7 +153,7 @@ async function judgeOne(
   // What the system refuses to read today may be whole tomorrow.
   if (faults.length === 0 || isUnreadable(examined)) return { checkpoint: examined, how, faults, stays: true }
   const unseen = { ...examined, health: healthFrom('none', []) }
-  const [settled = unseen] = await settle(ScanTree.lookingAgain(storage), [unseen], context)
+  const [settled = unseen] = await markStillWritten(ScanTree.lookingAgain(storage), [unseen], context)
   const changes = settled.health.findings.map(reasonIn)
   return { checkpoint: examined, how, faults: [...changes, ...faults], stays: !isSound(settled) }
 }

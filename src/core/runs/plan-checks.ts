@@ -4,7 +4,13 @@
  * last byte.
  */
 import { isResumable, isSound, isUnreadable, withHealth, type Checkpoint, type Finding } from '../checkpoint.js'
-import { checkHealth, findRefused, mayBeWritten, settle, type HealthOptions } from '../checkpoints/health/index.js'
+import {
+  checkHealth,
+  findRefused,
+  mayBeWritten,
+  markStillWritten,
+  type HealthOptions,
+} from '../checkpoints/health/index.js'
 import { listFiles, ScanTree, uniteFindings } from '../checkpoints/layouts/index.js'
 import type { RetentionPlan } from '../choosing/retention/index.js'
 import { isSameProof, type Proven } from '../changes/state/index.js'
@@ -75,7 +81,7 @@ export class PlanChecks {
     const looked = [...going, ...(isNew ? [survivor] : [])].filter(({ path }) => !this.settled.has(path))
     for (const { path } of looked) this.settled.add(path)
     const young = mayBeWritten(looked, this.options.now, this.options.onlyAsks === true)
-    const settled = await settle(this.storage, young, this.options)
+    const settled = await markStillWritten(this.storage, young, this.options)
     const moved = settled.filter((checkpoint, index) => checkpoint !== young[index] && !isSound(checkpoint))
     const movedPaths = new Set(moved.map(({ path }) => path))
     const held = this.findHeld(looked.filter(({ path }) => !movedPaths.has(path)))

@@ -9,11 +9,11 @@ import {
   freedBy,
   type SharedFile,
   pathsOf,
-  weigh,
+  measureFreed,
   type Fingerprints,
 } from '../changes/disposal/index.js'
-import { settle, type HealthOptions } from '../checkpoints/health/index.js'
-import { booksOf, ScanTree } from '../checkpoints/layouts/index.js'
+import { markStillWritten, type HealthOptions } from '../checkpoints/health/index.js'
+import { pointerFilesOf, ScanTree } from '../checkpoints/layouts/index.js'
 import { isInForce, readProven, stateFolderOf, type Pin, type Proven } from '../changes/state/index.js'
 import {
   checkPolicy,
@@ -37,7 +37,7 @@ import {
 import type { ReadStorage } from '../storage/storage.js'
 import { arrange, namesInOrders, type Query } from './rank-and-filter.js'
 import { bytesOf } from './disk-use.js'
-import { planBooks, toPointed, type Pointed } from './update-pointers.js'
+import { planPointerChanges, toPointed, type Pointed } from './update-pointers.js'
 import { withChoices, type ByHand } from './plan-by-hand.js'
 import { PlanChecks, type Writers } from './plan-checks.js'
 import { examine } from './open-run.js'
@@ -222,8 +222,8 @@ interface PlanFacts {
 }
 
 async function namesOfLinks(storage: ReadStorage, run: Run): Promise<ReadonlySet<string>> {
-  const books = (await booksOf(storage, run)).flatMap((one) => one.books)
-  const links = books.filter(({ rule, text }) => text === null && rule.onDelete === 'rewrite')
+  const pointerFiles = (await pointerFilesOf(storage, run)).flatMap((one) => one.pointerFiles)
+  const links = pointerFiles.filter(({ rule, text }) => text === null && rule.onDelete === 'rewrite')
   return new Set(links.map(({ path }) => relative(run.path, path)))
 }
 
@@ -294,7 +294,7 @@ async function finish(storage: ReadStorage, run: Run, draft: PruneDraft, proof: 
     keep.map(({ checkpoint }) => checkpoint),
   )
   const parting = { going: removedBy(final), stays: keep.map(({ checkpoint }) => checkpoint) }
-  const pointers = (await planBooks(storage, run, parting)).map(toPointed)
+  const pointers = (await planPointerChanges(storage, run, parting)).map(toPointed)
   return { ...final, keep, fingerprints, freedBytes, shared, keptBytes, warnings, pointers, proof }
 }
 
@@ -404,7 +404,7 @@ async function measureSpace(
   { maxTotal, minFree }: PruneRequest,
 ): Promise<SpaceTarget | undefined> {
   if (maxTotal === undefined && minFree === undefined) return undefined
-  const sizeOf = await weigh(storage, checkpoints)
+  const sizeOf = await measureFreed(storage, checkpoints)
   if (minFree === undefined) return { maxTotal, sizeOf }
   const [space] = await storage.space([run.path])
   if (space?.ok !== true) throw space?.error ?? new CkptError('system', `${run.path}: its file system tells no space`)
@@ -456,7 +456,7 @@ export async function findChanging(
   checkpoints: readonly Checkpoint[],
   context: PruneContext,
 ): Promise<ReadonlySet<string>> {
-  const settled = await settle(storage, checkpoints, context)
+  const settled = await markStillWritten(storage, checkpoints, context)
   const moved = settled.filter((checkpoint, index) => checkpoint !== checkpoints[index] && !isSound(checkpoint))
   return new Set(moved.map((checkpoint) => checkpoint.path))
 }

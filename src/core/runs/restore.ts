@@ -1,23 +1,23 @@
-/** Out of the trash, and back into the framework's books. */
+/** Out of the trash, and back into the framework's pointer files. */
 import { join } from 'node:path'
 import { isSound, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import {
-  booksOf,
-  emptyBook,
+  pointerFilesOf,
+  emptyPointerFile,
   listingAgain,
   measure,
   nameableOf,
   namingInstead,
   ruleOf,
-  type BookChange,
+  type PointerChange,
 } from '../checkpoints/layouts/index.js'
 import { byRecency } from '../choosing/selection/index.js'
 import type { ReplaceOptions } from '../changes/publish/index.js'
 import type { StateFolder, TrashEntry } from '../changes/state/index.js'
 import type { Storage } from '../storage/storage.js'
 import { restore } from '../changes/trash/index.js'
-import { toPointed, writeBook, type Pointed } from './update-pointers.js'
+import { toPointed, writePointerFile, type Pointed } from './update-pointers.js'
 import { examineOne, openRunIfAny } from './open-run.js'
 
 export interface Restored {
@@ -28,8 +28,8 @@ export interface Restored {
 }
 
 /**
- * Gives it its name back, and has those books name it again that named it when it went, unless they name something newer
- * by now. Under the run's lock. Throws as `restore`; what cannot be written in the books is left.
+ * Gives it its name back, and has those pointer files name it again that named it when it went, unless they name something newer
+ * by now. Under the run's lock. Throws as `restore`; what cannot be written in the pointer files is left.
  */
 export async function restoreAndName(
   storage: Storage,
@@ -47,9 +47,14 @@ export async function restoreAndName(
   return { path, pointed }
 }
 
-async function wasWritten(storage: Storage, run: Run, change: BookChange, options: ReplaceOptions): Promise<boolean> {
+async function wasWritten(
+  storage: Storage,
+  run: Run,
+  change: PointerChange,
+  options: ReplaceOptions,
+): Promise<boolean> {
   try {
-    return await writeBook(storage, run, change, options)
+    return await writePointerFile(storage, run, change, options)
   } catch (error) {
     if (error instanceof CkptError) return false
     throw error
@@ -64,14 +69,18 @@ async function changesFor(storage: Storage, path: string, entry: TrashEntry, { s
   if (!isSound(examined)) return []
   const [measured = restored] = await measure(storage, [restored])
   const next = { ...nameableOf(restored), time: timeOf(measured) }
-  const books = (await booksOf(storage, now)).find(({ layout }) => layout === restored.layout)?.books ?? []
+  const pointerFiles =
+    (await pointerFilesOf(storage, now)).find(({ layout }) => layout === restored.layout)?.pointerFiles ?? []
   const { ordered } = byRecency(await measure(storage, now.checkpoints))
   return entry.namedBy.flatMap((file) => {
     const rule = ruleOf(restored.layout, file)
     if (rule === undefined) return []
-    const book = books.find((one) => one.path === join(path, file)) ?? emptyBook(rule, join(path, file))
-    if (book.names === restored.name) return []
-    const change = isNewer(ordered, restored.name, book.names) ? namingInstead(book, next) : listingAgain(book, next)
+    const pointerFile =
+      pointerFiles.find((one) => one.path === join(path, file)) ?? emptyPointerFile(rule, join(path, file))
+    if (pointerFile.names === restored.name) return []
+    const change = isNewer(ordered, restored.name, pointerFile.names)
+      ? namingInstead(pointerFile, next)
+      : listingAgain(pointerFile, next)
     return change === null ? [] : [{ change, now }]
   })
 }

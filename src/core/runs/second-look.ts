@@ -1,6 +1,6 @@
 /** Beside a live trainer a checkpoint that is being written, or removed, looks damaged for a moment: it is looked at twice. */
 import { isDamaged, type Checkpoint, type Run } from '../checkpoint.js'
-import { settle, type SettleOptions } from '../checkpoints/health/index.js'
+import { markStillWritten, type StillWrittenOptions } from '../checkpoints/health/index.js'
 import { measure, ScanTree } from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { openRunIfAny } from './open-run.js'
@@ -22,12 +22,12 @@ export async function lookTwice(
   run: Run,
   graded: readonly Checkpoint[],
   regrade: (run: Run, measured: readonly Checkpoint[], disk: ReadStorage) => Promise<readonly Checkpoint[]>,
-  again: SettleOptions & StateLocation,
+  again: StillWrittenOptions & StateLocation,
 ): Promise<SecondLook> {
   const disk = ScanTree.lookingAgain(storage)
   const suspects = graded.filter((one) => isDamaged(one) && (one.modified ?? again.now) > again.now - young)
   if (suspects.length === 0) return { checkpoints: [...graded], writing: new Set() }
-  const settled = await settle(disk, suspects, again)
+  const settled = await markStillWritten(disk, suspects, again)
   const moved = settled.filter((one, index) => one !== suspects[index])
   const now = await openRunIfAny(disk, run.path, again)
   const there = new Map(now?.checkpoints.map((one) => [one.path, one]))

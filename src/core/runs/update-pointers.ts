@@ -1,5 +1,5 @@
 /**
- * The framework's own books are kept true: what names a checkpoint that goes is made to name the newest whole one that
+ * The framework's own pointer files are kept true: what names a checkpoint that goes is made to name the newest whole one that
  * stays, before it goes; so whatever is killed in between, it names something that is there.
  */
 import { addTo } from '../grouped.js'
@@ -8,20 +8,20 @@ import { isResumable, isSound, isUnreadable, timeOf, type Checkpoint, type Run }
 import { guardRun } from '../changes/disposal/index.js'
 import { replaceName, type ReplaceOptions } from '../changes/publish/index.js'
 import {
-  booksOf,
+  pointerFilesOf,
   measure,
   nameableOf,
   namingInstead,
   withoutGoing,
-  type Book,
-  type BookChange,
+  type PointerFile,
+  type PointerChange,
   type Successor,
 } from '../checkpoints/layouts/index.js'
 import { CkptError } from '../errors.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
 import { examineOne } from './open-run.js'
 
-/** A book that names another checkpoint from now on, or lists fewer. */
+/** A pointer file that names another checkpoint from now on, or lists fewer. */
 export interface Pointed {
   /** Its name in the run. */
   readonly file: string
@@ -30,11 +30,11 @@ export interface Pointed {
   readonly to: string | null
 }
 
-export interface BooksKept {
+export interface PointersKept {
   readonly pointed: readonly Pointed[]
   /** By the name of a checkpoint that may not go: what names it could not be rewritten. */
   readonly failed: ReadonlyMap<string, CkptError>
-  /** By the name of a checkpoint that goes, the books that named it. */
+  /** By the name of a checkpoint that goes, the pointer files that named it. */
   readonly namedBy: ReadonlyMap<string, readonly string[]>
 }
 
@@ -46,18 +46,18 @@ export interface Parting {
   readonly weightsStay?: boolean
 }
 
-/** What is to become of the run's books when these go. Changes nothing. */
-export async function planBooks(storage: ReadStorage, run: Run, parting: Parting): Promise<BookChange[]> {
+/** What is to become of the run's pointer files when these go. Changes nothing. */
+export async function planPointerChanges(storage: ReadStorage, run: Run, parting: Parting): Promise<PointerChange[]> {
   const { going, stays, weightsStay = false } = parting
   if (going.length === 0) return []
   const successors = new Successors(storage, run, stays)
   const names = new Set(going.map(({ name }) => name))
-  const changes: BookChange[] = []
-  for (const { layout, books } of await booksOf(storage, run)) {
-    for (const book of books) {
+  const changes: PointerChange[] = []
+  for (const { layout, pointerFiles } of await pointerFilesOf(storage, run)) {
+    for (const pointerFile of pointerFiles) {
       const change = weightsStay
-        ? await ledToResumable(layout, book, names, successors)
-        : await ledToWhole(run, layout, book, names, successors)
+        ? await ledToResumable(layout, pointerFile, names, successors)
+        : await ledToWhole(run, layout, pointerFile, names, successors)
       if (change !== null) changes.push(change)
     }
   }
@@ -67,29 +67,29 @@ export async function planBooks(storage: ReadStorage, run: Run, parting: Parting
 async function ledToWhole(
   run: Run,
   layout: string,
-  book: Book,
+  pointerFile: PointerFile,
   going: ReadonlySet<string>,
   successors: Successors,
-): Promise<BookChange | null> {
-  if (going.has(relative(run.path, book.path))) return null
-  return withoutGoing(book, going, await successors.of(layout, book))
+): Promise<PointerChange | null> {
+  if (going.has(relative(run.path, pointerFile.path))) return null
+  return withoutGoing(pointerFile, going, await successors.of(layout, pointerFile))
 }
 
 /** Only what the framework resumes by; where nothing can be resumed from, it goes on naming weights that are there. */
 async function ledToResumable(
   layout: string,
-  book: Book,
+  pointerFile: PointerFile,
   going: ReadonlySet<string>,
   successors: Successors,
-): Promise<BookChange | null> {
-  const { rule, names } = book
+): Promise<PointerChange | null> {
+  const { rule, names } = pointerFile
   if (rule.purpose !== 'resume' || rule.onDelete !== 'rewrite' || names === null || !going.has(names)) return null
   const next = await successors.resumable(layout)
-  return next === null ? null : { ...namingInstead(book, next), was: [names] }
+  return next === null ? null : { ...namingInstead(pointerFile, next), was: [names] }
 }
 
-export function toPointed({ book, to }: BookChange): Pointed {
-  return { file: basename(book.path), from: book.names, to }
+export function toPointed({ pointerFile, to }: PointerChange): Pointed {
+  return { file: basename(pointerFile.path), from: pointerFile.names, to }
 }
 
 /** The same, done. Under the run's lock. What could not be done is reported, and its checkpoints have to stay. */
@@ -98,17 +98,17 @@ export async function keepBooks(
   run: Run,
   parting: Parting,
   options: ReplaceOptions,
-): Promise<BooksKept> {
+): Promise<PointersKept> {
   const pointed: Pointed[] = []
   const failed = new Map<string, CkptError>()
   const namedBy = new Map<string, string[]>()
-  const changes = await planBooks(storage, run, parting)
+  const changes = await planPointerChanges(storage, run, parting)
   if (changes.length > 0) await guardRun(storage, run.path)
   for (const change of changes) {
     const failure = await write(storage, run, change, options)
     for (const name of change.was) {
       if (failure !== null) failed.set(name, failure)
-      else addTo(namedBy, name, basename(change.book.path))
+      else addTo(namedBy, name, basename(change.pointerFile.path))
     }
     if (failure === null) pointed.push(toPointed(change))
   }
@@ -119,12 +119,12 @@ export async function keepBooks(
 async function write(
   storage: Storage,
   run: Run,
-  change: BookChange,
+  change: PointerChange,
   options: ReplaceOptions,
 ): Promise<CkptError | null> {
-  const { path } = change.book
+  const { path } = change.pointerFile
   try {
-    if (await writeBook(storage, run, change, options)) return null
+    if (await writePointerFile(storage, run, change, options)) return null
     return new CkptError('refused', `${path} was written meanwhile, and names it no more, or again`, {
       hint: 'make a new plan',
     })
@@ -134,16 +134,16 @@ async function write(
   }
 }
 
-/** False where somebody has written the book since it was read. Throws CkptError; then it is what it was. */
-export async function writeBook(
+/** False where somebody has written the pointer file since it was read. Throws CkptError; then it is what it was. */
+export async function writePointerFile(
   storage: Storage,
   run: Run,
-  { book, become }: BookChange,
+  { pointerFile, become }: PointerChange,
   options: ReplaceOptions,
 ): Promise<boolean> {
-  const { path } = book
+  const { path } = pointerFile
   if (become === null) {
-    if (!(await isAsRead(storage, book))) return false
+    if (!(await isAsRead(storage, pointerFile))) return false
     await storage.unlink(path)
     await storage.syncDirectory(dirname(path))
     return true
@@ -151,7 +151,7 @@ export async function writeBook(
   const build = async (building: string): Promise<boolean> => {
     if ('target' in become) await storage.symbolicLink(relative(dirname(path), become.target), building)
     else await writeText(storage, path, building, become.text)
-    return isAsRead(storage, book)
+    return isAsRead(storage, pointerFile)
   }
   return replaceName(storage, run.path, path, build, options)
 }
@@ -168,7 +168,7 @@ async function writeText(storage: Storage, path: string, building: string, text:
   }
 }
 
-async function isAsRead(storage: ReadStorage, { path, text, target }: Book): Promise<boolean> {
+async function isAsRead(storage: ReadStorage, { path, text, target }: PointerFile): Promise<boolean> {
   if (text === null) {
     const [now] = await storage.resolve([path])
     return now?.ok === true ? now.value === target : target === ''
@@ -188,8 +188,8 @@ class Successors {
     private readonly stays: readonly Checkpoint[],
   ) {}
 
-  /** The newest whole one of the layout: one that can be resumed from where that is what the book is for. */
-  async of(layout: string, { rule, names }: Book): Promise<Successor | null> {
+  /** The newest whole one of the layout: one that can be resumed from where that is what the pointer file is for. */
+  async of(layout: string, { rule, names }: PointerFile): Promise<Successor | null> {
     const own = this.ofLayout(layout)
     if (rule.purpose === 'resume') {
       return (await this.resumable(layout)) ?? this.firstWhole(own.filter((one) => !isResumable(one)))

@@ -8,7 +8,7 @@ import {
   checkHealth,
   compareSums,
   type HealthOptions,
-  type SettleOptions,
+  type StillWrittenOptions,
 } from '../checkpoints/health/index.js'
 import {
   explainTemporary,
@@ -37,7 +37,7 @@ export interface VerifyRequest {
   readonly which: readonly Checkpoint[] | null
   readonly level: 'quick' | 'deep'
   /** What looks damaged and is young is looked at a second time before it is reported; left out: it is not. */
-  readonly again?: SettleOptions & StateLocation
+  readonly again?: StillWrittenOptions & StateLocation
   /** Look for tensors with values that are not finite. */
   readonly finite?: boolean
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { combineCrc32, crc32, fastCrc32, type FastCrc32 } from '../formats/crc32.js'
 import { CkptError, StorageError } from '../errors.js'
-import { breath, breathe } from './yield-to-events.js'
+import { bytesBetweenYields, yieldToEvents } from './yield-to-events.js'
 import type { Identity, Range, Result, Sweep, SweepOptions, SweepSums } from './storage.js'
 import { makeSweepSteps, type SweepAnswer, type SweepTask } from './bulk-read-loop.js'
 
@@ -22,7 +22,7 @@ const interval = 50
  * As `ReadStorage.sweep`; `describe` turns a path and the system's code into the error, and `judge` is asked of each file
  * before threads open it: which file they may read under its name, null where any.
  */
-export async function sweepFiles(
+export async function readInBulk(
   find: () => Promise<readonly Sweep[]>,
   options: SweepOptions,
   describe: (path: string, errno: string) => StorageError,
@@ -168,13 +168,13 @@ function makeCounters(): Int32Array {
 async function runHere(tasks: readonly SweepTask[], counters: Int32Array): Promise<ReadonlyMap<number, SweepAnswer>> {
   const tools = { fs, crc32: fastCrc32()?.crc32 ?? crc32, startSha256: () => crypto.createHash('sha256') }
   const { step, answers } = makeSweepSteps(tasks, counters, tools)
-  for (let sinceBreath = 0; ;) {
+  for (let sinceYield = 0; ;) {
     const count = step()
     if (count === -1) return answers
-    sinceBreath += count
-    if (sinceBreath < breath) continue
-    sinceBreath = 0
-    await breathe()
+    sinceYield += count
+    if (sinceYield < bytesBetweenYields) continue
+    sinceYield = 0
+    await yieldToEvents()
   }
 }
 

@@ -16,7 +16,7 @@ export async function copyInParts(source: number, to: string, signal: AbortSigna
   const target = await fs.promises.open(to, 'wx', mode & 0o777)
   try {
     await target.chmod(mode & 0o777)
-    await pour(source, target, signal)
+    await writeTo(source, target, signal)
   } catch (error) {
     await fs.promises.unlink(to)
     throw error
@@ -25,7 +25,7 @@ export async function copyInParts(source: number, to: string, signal: AbortSigna
   }
 }
 
-async function pour(source: number, target: fs.promises.FileHandle, signal: AbortSignal | undefined): Promise<void> {
+async function writeTo(source: number, target: fs.promises.FileHandle, signal: AbortSignal | undefined): Promise<void> {
   const buffer = new Uint8Array(part)
   for (let at = 0; ;) {
     if (signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while copying')

@@ -1,7 +1,7 @@
 /** Open files of the local file system. */
 import * as fs from 'node:fs'
 import { StorageError } from '../errors.js'
-import { breath, breathe } from './yield-to-events.js'
+import { bytesBetweenYields, yieldToEvents } from './yield-to-events.js'
 import { guard, toStorageError } from './failures.js'
 import { toStat } from './stats.js'
 import type { OpenFile } from './strangers-files.js'
@@ -61,7 +61,7 @@ function tooLarge(path: string, size: number, limit: number): StorageError {
 }
 
 /** Bytes that were read, of whatever files. */
-let sinceBreath = 0
+let sinceYield = 0
 
 export class LocalReadHandle implements ReadHandle {
   constructor(
@@ -72,10 +72,10 @@ export class LocalReadHandle implements ReadHandle {
 
   async read(into: Uint8Array, position: number): Promise<number> {
     const count = guard(this.path, () => readFully(this.fd, into, position))
-    sinceBreath += count
-    if (sinceBreath >= breath) {
-      sinceBreath = 0
-      await breathe()
+    sinceYield += count
+    if (sinceYield >= bytesBetweenYields) {
+      sinceYield = 0
+      await yieldToEvents()
     }
     return count
   }
@@ -120,7 +120,7 @@ export class LocalWriteHandle implements WriteHandle {
 
   async copyFrom(source: ReadHandle, position: number, length: number): Promise<void> {
     this.block ??= new Uint8Array(copyBlock)
-    let sinceBreath = 0
+    let sinceYield = 0
     for (let done = 0; done < length;) {
       const part = this.block.subarray(0, Math.min(copyBlock, length - done))
       const count =
@@ -130,10 +130,10 @@ export class LocalWriteHandle implements WriteHandle {
       if (count < part.length) throw endsEarly(source, position + done + count, position + length)
       this.append(part)
       done += count
-      sinceBreath += count
-      if (sinceBreath >= breath) {
-        sinceBreath = 0
-        await breathe()
+      sinceYield += count
+      if (sinceYield >= bytesBetweenYields) {
+        sinceYield = 0
+        await yieldToEvents()
       }
     }
   }

@@ -44,7 +44,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     open: async (path) => guard(path, () => toReadHandle(path, local.openToRead(path))),
     // Loaded when needed: threads and hashes would slow down the start of every command.
     sweep: async (find, options) =>
-      (await import('./bulk-read.js')).sweepFiles(find, options ?? {}, describeFailure, (path) => local.judge(path)),
+      (await import('./bulk-read.js')).readInBulk(find, options ?? {}, describeFailure, (path) => local.judge(path)),
     space: async (paths) => attemptEach(paths, (path) => toSpace(fs.statfsSync(path, { bigint: true }))),
     create: async (path, mode) => guard(path, () => new LocalWriteHandle(path, local.create(path, mode))),
     append: async (path, bytes) => guard(path, () => appendSynced(path, local.openToAppend(path), bytes)),

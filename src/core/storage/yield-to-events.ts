@@ -1,9 +1,9 @@
 /** Reading is synchronous, for that is fastest: signals and progress come through only where somebody stands aside. */
 
 /** Lets signals and progress through. */
-export function breathe(): Promise<void> {
+export function yieldToEvents(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Bytes that are read between two breaths: some ten milliseconds. */
-export const breath = 1 << 25
+export const bytesBetweenYields = 1 << 25

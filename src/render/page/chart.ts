@@ -171,7 +171,7 @@ export class ChartSection {
   }
 
   #options(lines: readonly Line[]): uPlot.Options {
-    const { ink, grid } = inks()
+    const { ink, grid } = chartColours()
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } }
     return {
       width: this.#width,
@@ -360,7 +360,7 @@ function isDark(): boolean {
   return theme === undefined ? window.matchMedia('(prefers-color-scheme: dark)').matches : theme === 'dark'
 }
 
-function inks(): { readonly ink: string; readonly grid: string } {
+function chartColours(): { readonly ink: string; readonly grid: string } {
   const style = getComputedStyle(document.documentElement)
   return { ink: style.getPropertyValue('--ink'), grid: style.getPropertyValue('--grid') }
 }

@@ -14,7 +14,7 @@ import {
   type StateFolder,
 } from '../state/index.js'
 import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
-import { breathe } from '../../storage/yield-to-events.js'
+import { yieldToEvents } from '../../storage/yield-to-events.js'
 import { attempt } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
 import { leftoversOf, type RemovalLeftover } from './leftovers.js'
@@ -85,7 +85,7 @@ export async function demoteCheckpoints(
   const leftovers: RemovalLeftover[] = []
   let freedBytes = 0
   for (const [index, demoting] of demotings.entries()) {
-    await breathe()
+    await yieldToEvents()
     if (options.signal?.aborted === true) {
       const remaining = demotings.slice(index).map(({ checkpoint }) => checkpoint)
       return { demoted, failed, remaining, freedBytes, leftovers }

@@ -5,7 +5,7 @@ import type { ReadStorage, Stat } from '../../storage/storage.js'
 import { visitTrees } from '../../storage/entries-below.js'
 
 /** Bytes that removing the checkpoint gives back once the `removed` ones are gone. */
-export type Weight = (checkpoint: Checkpoint, removed: { has(other: Checkpoint): boolean }) => number
+export type FreedBytes = (checkpoint: Checkpoint, removed: { has(other: Checkpoint): boolean }) => number
 
 /** A file with several names. */
 interface SharedFile {
@@ -19,7 +19,7 @@ interface SharedFile {
  * Weighs the checkpoints' data: what they hold, without holes, block by block rounding and folders. A file with several
  * names counts when its last one goes; one with a name elsewhere never. What cannot be looked at counts 0.
  */
-export async function weigh(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Weight> {
+export async function measureFreed(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<FreedBytes> {
   const own = new Map<Checkpoint, number>()
   const shared = new Map<Checkpoint, SharedFile[]>()
   const files = new Map<string, SharedFile>()

@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path'
 import { CkptError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
-import { breathe } from '../../storage/yield-to-events.js'
+import { yieldToEvents } from '../../storage/yield-to-events.js'
 import { isNeutralName } from '../state/index.js'
 import type { Wait } from '../../storage/retry.js'
 import { removeTree, type TreeRemoval } from './remove-tree.js'
@@ -50,7 +50,7 @@ export async function finishLeftovers(
   let count = 0
   let freedBytes = 0
   for (const path of paths) {
-    await breathe()
+    await yieldToEvents()
     if (signal?.aborted === true) {
       leftovers.push({ path, error: interrupted(path) })
       continue

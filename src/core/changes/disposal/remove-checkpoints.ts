@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
-import { breathe } from '../../storage/yield-to-events.js'
+import { yieldToEvents } from '../../storage/yield-to-events.js'
 import { attempt } from './attempt.js'
 import type { Fingerprints } from './fingerprint.js'
 import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type RemovalLeftover } from './leftovers.js'
@@ -101,7 +101,7 @@ export async function takeAway(
   const failed: RemovalFailure[] = []
   const gone: Checkpoint[] = []
   for (const [index, checkpoint] of checkpoints.entries()) {
-    await breathe()
+    await yieldToEvents()
     if (signal?.aborted === true) return { moved, failed, gone, remaining: checkpoints.slice(index) }
     const outcome = await attempt(() => mover.move(checkpoint))
     if (!(outcome instanceof CkptError)) moved.push(outcome)
@@ -130,7 +130,7 @@ async function emptyOut(
   const undurable = await makeDurable(storage, moved)
   const remover = new TreeRemover(storage, options.wait)
   for (const [index, one] of moved.entries()) {
-    await breathe()
+    await yieldToEvents()
     const stop = undurable ?? (options.signal?.aborted === true ? interrupted(one.at) : null)
     if (stop === null) await emptyOne(remover, mover, one, emptied)
     else await keep(mover, one, stop, emptied)

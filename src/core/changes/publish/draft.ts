@@ -5,9 +5,9 @@ import { removeTree } from '../disposal/remove-tree.js'
 import { StorageError } from '../../errors.js'
 import { makeInside, neutralName, removeEmpty, stateFolderOf, type StateFolder } from '../state/index.js'
 import type { Storage } from '../../storage/storage.js'
-import { besideIn, makeBox, staging, stagingOf, takeStale } from './staging-folders.js'
+import { besideIn, makeStagingFolder, staging, stagingOf, takeStale } from './staging-folders.js'
 
-export interface Site {
+export interface Staging {
   /** A folder that only this build uses. */
   readonly box: string
   /** Where the checkpoint is to be built, in the box; nothing is there. */
@@ -20,25 +20,25 @@ export interface Site {
  * In the folder's state folder; where that cannot be made or lies on another file system, a hidden box in `beside`,
  * the folder where the checkpoint will appear. What killed builds left there is taken along.
  */
-export async function openSite(storage: Storage, into: string, beside: string, moved?: string): Promise<Site> {
+export async function openStaging(storage: Storage, into: string, beside: string, moved?: string): Promise<Staging> {
   const state = await stateFolderOf(storage, into, moved)
-  const inState = await openBoxInState(storage, state, beside)
-  const box = inState ?? (await makeBox(storage, besideIn(beside)))
+  const inState = await openInState(storage, state, beside)
+  const box = inState ?? (await makeStagingFolder(storage, besideIn(beside)))
   await takeStale(storage, inState === null ? besideIn(beside) : stagingOf(state), box)
   return { box, building: join(box, neutralName('building')), state: inState === null ? null : state }
 }
 
 /** Removes the box and what is empty above it. */
-export async function closeSite(storage: Storage, site: Site, wait: Wait): Promise<void> {
+export async function closeStaging(storage: Storage, site: Staging, wait: Wait): Promise<void> {
   await removeTree(storage, site.box, wait)
   if (site.state !== null) await removeEmpty(storage, site.state, staging)
 }
 
-async function openBoxInState(storage: Storage, state: StateFolder, beside: string): Promise<string | null> {
+async function openInState(storage: Storage, state: StateFolder, beside: string): Promise<string | null> {
   for (let tries = 0; ; tries += 1) {
     try {
       const folder = await makeInside(storage, state, staging)
-      if (await isOnOneDevice(storage, folder, beside)) return await makeBox(storage, stagingOf(state))
+      if (await isOnOneDevice(storage, folder, beside)) return await makeStagingFolder(storage, stagingOf(state))
       await removeEmpty(storage, state, staging)
       return null
     } catch (error) {

@@ -1,6 +1,6 @@
 /** One checkpoint's files, linked or copied to a new place. */
 import { dirname, join, relative, sep } from 'node:path'
-import { breathe } from '../../storage/yield-to-events.js'
+import { yieldToEvents } from '../../storage/yield-to-events.js'
 import { changeBetween, fingerprintOf } from '../disposal/fingerprint.js'
 import { readTree, type TreeEntry } from '../../storage/entries-below.js'
 import { CkptError, StorageError } from '../../errors.js'
@@ -46,7 +46,7 @@ export async function linkOrCopyTree(
   const total = tree.reduce((sum, entry) => sum + bytesOf(entry), 0)
   let done = 0
   for (const entry of tree) {
-    await breathe()
+    await yieldToEvents()
     if (options.signal?.aborted === true) throw new CkptError('interrupted', `${source}: stopped; nothing was staged`)
     const make = entry.stat.kind === 'directory' ? null : (options.through?.(entry.path) ?? null)
     const watch: CopyWatch = {

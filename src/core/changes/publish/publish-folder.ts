@@ -8,8 +8,8 @@ import type { Storage } from '../../storage/storage.js'
 import { guardRun } from '../disposal/guard-run.js'
 import { makeFolders, removeIfEmpty } from './folders.js'
 import { linkOrCopyTree } from './link-or-copy-tree.js'
-import { reveal } from './publish.js'
-import { besideIn, makeBox, takeStale } from './staging-folders.js'
+import { moveIntoPlace } from './publish.js'
+import { besideIn, makeStagingFolder, takeStale } from './staging-folders.js'
 import { syncTree } from './sync-tree.js'
 
 export interface FolderOptions {
@@ -36,7 +36,7 @@ export async function publishFolder<T>(
   await guardRun(storage, beside)
   const made = await makeFolders(storage, beside)
   try {
-    return await inBox(storage, beside, options.wait, async (box) => {
+    return await inStagingFolder(storage, beside, options.wait, async (box) => {
       const building = join(box, neutralName('building'))
       if (isFull) {
         const { wait, signal } = options
@@ -77,9 +77,14 @@ function notEmpty(target: string, count: number, cause?: unknown): CkptError {
   })
 }
 
-async function inBox<T>(storage: Storage, beside: string, wait: Wait, use: (box: string) => Promise<T>): Promise<T> {
+async function inStagingFolder<T>(
+  storage: Storage,
+  beside: string,
+  wait: Wait,
+  use: (box: string) => Promise<T>,
+): Promise<T> {
   const folder = besideIn(beside)
-  const box = await makeBox(storage, folder)
+  const box = await makeStagingFolder(storage, folder)
   try {
     await takeStale(storage, folder, box)
     return await use(box)
@@ -90,7 +95,7 @@ async function inBox<T>(storage: Storage, beside: string, wait: Wait, use: (box:
 
 async function takeName(storage: Storage, building: string, target: string, earlier: string): Promise<void> {
   const [there] = await storage.lstat([target])
-  if (there?.ok !== true) return reveal(storage, building, target, 'name another folder')
+  if (there?.ok !== true) return moveIntoPlace(storage, building, target, 'name another folder')
   try {
     // Replaces an empty folder, and fails for one that holds something.
     await storage.rename(building, target)

@@ -12,16 +12,16 @@ import type { Storage } from '../../storage/storage.js'
 export const staging = 'staging'
 
 /** Where boxes lie: in `staging/` of the state folder, else beside what is built, where frameworks look: hidden. */
-export interface BoxFolder {
+export interface StagingPlace {
   readonly path: string
   readonly isHidden: boolean
 }
 
-export function stagingOf(state: StateFolder): BoxFolder {
+export function stagingOf(state: StateFolder): StagingPlace {
   return { path: join(state.path, staging), isHidden: false }
 }
 
-export function besideIn(path: string): BoxFolder {
+export function besideIn(path: string): StagingPlace {
   return { path, isHidden: true }
 }
 
@@ -32,7 +32,7 @@ const boxName = /^(\.?)[a-z]{16}00$/
 const staleAfter = 3600
 
 /** A box that only its maker uses, and nobody else looks into. Throws StorageError. */
-export async function makeBox(storage: Storage, { path, isHidden }: BoxFolder): Promise<string> {
+export async function makeStagingFolder(storage: Storage, { path, isHidden }: StagingPlace): Promise<string> {
   const box = join(path, `${isHidden ? '.' : ''}${neutralName(randomUUID())}0`)
   await storage.makeDirectory(box, 0o700)
   return box
@@ -43,10 +43,10 @@ export async function makeBox(storage: Storage, { path, isHidden }: BoxFolder): 
  * after all, it fails, and never shows half a checkpoint. Ages are measured by the file system's own clock: `box` is
  * new. Gives what was taken; what cannot be, stays.
  */
-export async function takeStale(storage: Storage, folder: BoxFolder, box: string): Promise<string[]> {
+export async function takeStale(storage: Storage, folder: StagingPlace, box: string): Promise<string[]> {
   const taken: string[] = []
   const now = await newestTime(storage, box)
-  for (const old of await boxesIn(storage, folder)) {
+  for (const old of await stagingFoldersIn(storage, folder)) {
     if (old === box) continue
     const newest = await newestTime(storage, old)
     if (now === null || newest === null || now - newest < staleAfter) continue
@@ -75,16 +75,16 @@ export async function clearStaging(
   const folders = [stagingOf(state), ...[...new Set(besides)].map(besideIn)]
   const cleared: Finished[] = []
   for (const folder of folders) {
-    if ((await boxesIn(storage, folder)).length > 0) cleared.push(await clear(storage, folder, wait))
+    if ((await stagingFoldersIn(storage, folder)).length > 0) cleared.push(await clear(storage, folder, wait))
   }
   const [left] = await storage.list([join(state.path, staging)])
   if (left?.ok === true) await removeEmpty(storage, state, staging)
   return { ...addFinished(cleared), leftovers: cleared.flatMap(({ leftovers }) => leftovers) }
 }
 
-async function clear(storage: Storage, folder: BoxFolder, wait: Wait): Promise<Finished> {
+async function clear(storage: Storage, folder: StagingPlace, wait: Wait): Promise<Finished> {
   try {
-    const box = await makeBox(storage, folder)
+    const box = await makeStagingFolder(storage, folder)
     const stale = await takeStale(storage, folder, box)
     const finished = await finishLeftovers(storage, stale, wait, undefined)
     await quietly(() => storage.removeDirectory(box))
@@ -95,7 +95,7 @@ async function clear(storage: Storage, folder: BoxFolder, wait: Wait): Promise<F
   }
 }
 
-async function boxesIn(storage: Storage, { path, isHidden }: BoxFolder): Promise<string[]> {
+async function stagingFoldersIn(storage: Storage, { path, isHidden }: StagingPlace): Promise<string[]> {
   const [listing] = await storage.list([path])
   if (listing?.ok !== true) return []
   return listing.value

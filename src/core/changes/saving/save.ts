@@ -4,7 +4,15 @@ import type { Wait } from '../../storage/retry.js'
 import { CkptError } from '../../errors.js'
 import type { PyDict } from '../../formats/pyyaml/index.js'
 import { guardRun } from '../disposal/index.js'
-import { closeSite, makeFolders, openSite, refuseTaken, removeIfEmpty, reveal, TakenError } from '../publish/index.js'
+import {
+  closeStaging,
+  makeFolders,
+  openStaging,
+  refuseTaken,
+  removeIfEmpty,
+  moveIntoPlace,
+  TakenError,
+} from '../publish/index.js'
 import type { CopyWatch } from '../../storage/copy-watched.js'
 import type { Storage } from '../../storage/storage.js'
 import {
@@ -86,7 +94,7 @@ export async function saveCheckpoint(
     throw tellOf(error, { run, box: null }, 'the checkpoint')
   })
   try {
-    const site = await openSite(storage, run, run, options.stateDirectory)
+    const site = await openStaging(storage, run, run, options.stateDirectory)
     try {
       await storage.makeDirectory(site.building)
       await writeBytes(storage, [new TextEncoder().encode(text)], join(site.building, metaFile))
@@ -99,7 +107,7 @@ export async function saveCheckpoint(
     } catch (error) {
       throw tellOf(error, { run, box: site.box }, 'the checkpoint')
     } finally {
-      await closeSite(storage, site, options.wait)
+      await closeStaging(storage, site, options.wait)
     }
   } catch (error) {
     for (const folder of made.toReversed()) await removeIfEmpty(storage, folder)
@@ -226,7 +234,7 @@ async function takeName(storage: Storage, building: string, checkpoint: NewCheck
   for (let number = 0; ; number += 1) {
     const wanted = nameOf(checkpoint, number)
     try {
-      await reveal(storage, building, join(run, wanted), takenHint)
+      await moveIntoPlace(storage, building, join(run, wanted), takenHint)
       return wanted
     } catch (error) {
       if (!(error instanceof TakenError) || name !== undefined || number >= mostNumbers) throw error

@@ -133,7 +133,7 @@ async function forget(storage: Storage, { moved = '', run = '' }: StateFolder, n
  * The run's other state folders: beside it, the user's own, and those that are named there, only to be read. One that
  * is not there is left out, and so is what cannot be read, which is reported: who removes asks for the pins, and is refused.
  */
-export async function knownElsewhere(storage: ReadStorage, state: StateFolder): Promise<StateFolder[]> {
+async function knownElsewhere(storage: ReadStorage, state: StateFolder): Promise<StateFolder[]> {
   const { run, moved } = state
   if (run === undefined) return []
   const { trusted } = await otherStatesOf(storage, run, state)

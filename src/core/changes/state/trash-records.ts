@@ -22,7 +22,7 @@ export interface TrashRecord {
   readonly members: readonly string[]
   /** Bytes on the medium that removing it frees, when it was moved. */
   readonly size: number
-  /** Names of the framework's books in the run that named it. */
+  /** Names of the framework's pointer files in the run that named it. */
   readonly namedBy: readonly string[]
 }
 
@@ -106,7 +106,7 @@ function toRecord(record: JsonObject): TrashRecord | null {
   const list = record.get('members')
   const members = isList(list) ? list.filter(isCheckpointName) : []
   if (kind === 'group' && members.length < 2) return null
-  const books = record.get('namedBy')
+  const pointerFiles = record.get('namedBy')
   return {
     name,
     time,
@@ -115,6 +115,6 @@ function toRecord(record: JsonObject): TrashRecord | null {
     kind,
     members,
     size: isCount(size) ? size : 0,
-    namedBy: isList(books) ? books.filter(isEntryName) : [],
+    namedBy: isList(pointerFiles) ? pointerFiles.filter(isEntryName) : [],
   }
 }

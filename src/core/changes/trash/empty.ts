@@ -26,7 +26,7 @@ import {
   type StateFolder,
   type TrashEntry,
 } from '../state/index.js'
-import { breathe } from '../../storage/yield-to-events.js'
+import { yieldToEvents } from '../../storage/yield-to-events.js'
 import type { Storage } from '../../storage/storage.js'
 
 export interface EmptyOptions {
@@ -67,7 +67,7 @@ export async function emptyTrash(
   const leftovers: RemovalLeftover[] = []
   let freedBytes = 0
   for (const entry of entries) {
-    await breathe()
+    await yieldToEvents()
     try {
       if (signal?.aborted === true) throw new CkptError('interrupted', `${entry.name}: interrupted before its turn`)
       const print = await fingerprintOf(storage, entry.path)

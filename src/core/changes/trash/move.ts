@@ -35,7 +35,7 @@ export interface TrashOptions {
   readonly now: number
   /** Why it goes, by the checkpoint's name. */
   readonly reasons: ReadonlyMap<string, string>
-  /** Likewise, the framework's books that named it until now. */
+  /** Likewise, the framework's pointer files that named it until now. */
   readonly namedBy?: ReadonlyMap<string, readonly string[]>
   readonly stateDirectory?: string | undefined
   /** Stops before the next checkpoint. */

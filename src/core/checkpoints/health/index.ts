@@ -3,4 +3,4 @@ export { checkAndSum, checkHealth, checkStructure, type HealthOptions, type Summ
 export { compareSums, type Sum, type Sums } from './checksums.js'
 export { checkFinite } from './finite.js'
 export { findRefused } from './refused.js'
-export { lookInterval, mayBeWritten, settle, type SettleOptions } from './still-written.js'
+export { lookInterval, mayBeWritten, markStillWritten, type StillWrittenOptions } from './still-written.js'

@@ -28,7 +28,7 @@ export function mayBeWritten<C extends Pick<Checkpoint, 'modified'>>(
   return onlyAsks && young.length > mostAtOnce ? [] : young
 }
 
-export interface SettleOptions {
+export interface StillWrittenOptions {
   /** Unix seconds. */
   readonly now: number
   /** Resolves after that many milliseconds. */
@@ -42,10 +42,10 @@ export interface SettleOptions {
  * within the second either. A time that lies in the future counts as recent, for then one of the clocks is wrong.
  * Meant for checkpoints that are about to be deleted or resumed from. The first look may be one that `storage` remembers.
  */
-export async function settle(
+export async function markStillWritten(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
-  { now, wait }: SettleOptions,
+  { now, wait }: StillWrittenOptions,
 ): Promise<Checkpoint[]> {
   const before = await listFiles(storage, checkpoints)
   const moving = checkpoints.filter((checkpoint) => mayMove(before.get(checkpoint), now))

@@ -1,16 +1,16 @@
 /** Runs and checkpoints as the frameworks lay them out. */
 export { alikeByFiles, type Alike } from './alike-files.js'
 export {
-  booksOf,
-  emptyBook,
+  pointerFilesOf,
+  emptyPointerFile,
   listingAgain,
   nameableOf,
   namingInstead,
   ruleOf,
   withoutGoing,
-  type Book,
-  type BookChange,
-  type LayoutBooks,
+  type PointerFile,
+  type PointerChange,
+  type LayoutPointerFiles,
   type Successor,
 } from './run-pointers.js'
 export { findRuns, loadRun, NoRunError, SeveralRunsError, walkFrom, whatRunsAre } from './discover.js'

@@ -1,32 +1,35 @@
-/** The books of a run: what its frameworks keep beside the checkpoints to name one of them. */
+/** The pointer files of a run: what its frameworks keep beside the checkpoints to name one of them. */
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { isNamedBy, readBooks, type Book, type Nameable } from './engine/pointers.js'
+import { isNamedBy, readPointerFiles, type PointerFile, type Nameable } from './engine/pointers.js'
 import { findLayout } from './registry.js'
 import type { PointerRule } from './spec.js'
 import { ScanTree } from './scan-tree.js'
 
-export type { Book, Nameable } from './engine/pointers.js'
+export type { PointerFile, Nameable } from './engine/pointers.js'
 export {
-  emptyBook,
+  emptyPointerFile,
   listingAgain,
   namingInstead,
   withoutGoing,
-  type BookChange,
+  type PointerChange,
   type Successor,
 } from './engine/retarget.js'
 
-/** The books of one layout, as they are now. */
-export interface LayoutBooks {
+/** The pointer files of one layout, as they are now. */
+export interface LayoutPointerFiles {
   readonly layout: string
-  readonly books: readonly Book[]
+  readonly pointerFiles: readonly PointerFile[]
 }
 
 /**
  * Of every layout that the run has checkpoints of. A folder that cannot be listed has none. What they name is looked at
  * anew, whatever the storage remembers: a training leads them elsewhere while it is planned what goes.
  */
-export async function booksOf(remembering: ReadStorage, { path, checkpoints }: Run): Promise<LayoutBooks[]> {
+export async function pointerFilesOf(
+  remembering: ReadStorage,
+  { path, checkpoints }: Run,
+): Promise<LayoutPointerFiles[]> {
   const storage = ScanTree.lookingAgain(remembering)
   const layouts = [...new Set(checkpoints.map(({ layout }) => layout))]
   const ruled = layouts.flatMap((layout) => {
@@ -36,10 +39,13 @@ export async function booksOf(remembering: ReadStorage, { path, checkpoints }: R
   if (ruled.length === 0) return []
   const [listing] = await storage.list([path])
   if (listing?.ok !== true) return []
-  const found: LayoutBooks[] = []
+  const found: LayoutPointerFiles[] = []
   for (const { layout, rules } of ruled) {
     const named = checkpoints.filter((one) => one.layout === layout).map(nameableOf)
-    found.push({ layout, books: await readBooks(storage, { path, entries: listing.value }, rules, named) })
+    found.push({
+      layout,
+      pointerFiles: await readPointerFiles(storage, { path, entries: listing.value }, rules, named),
+    })
   }
   return found
 }
@@ -48,7 +54,7 @@ export function nameableOf({ name, members }: Checkpoint): Nameable {
   return { name, paths: members.map(({ path }) => path) }
 }
 
-/** By which rule of the layout a file of that name is one of its books; undefined where it is none. */
+/** By which rule of the layout a file of that name is one of its pointer files; undefined where it is none. */
 export function ruleOf(layout: string, file: string): PointerRule | undefined {
   return findLayout(layout)?.pointers?.find((rule) => isNamedBy(file, rule))
 }

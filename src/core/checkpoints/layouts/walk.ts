@@ -2,7 +2,7 @@
 import { dirname } from 'node:path'
 import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
-import { breathe } from '../../storage/yield-to-events.js'
+import { yieldToEvents } from '../../storage/yield-to-events.js'
 import type { DirectoryEntry, EntryKind, ReadStorage } from '../../storage/storage.js'
 import { batches, compareText, foldersOfTools, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
@@ -53,7 +53,7 @@ export interface WalkedRun {
 /** No experiment nests this deep; links are not followed, so nothing is endless. */
 const deepest = 64
 /** Folders after which signals are let through. */
-const betweenBreaths = 64
+const betweenYields = 64
 /** Folders that are listed together. */
 const together = 256
 
@@ -86,7 +86,7 @@ class Walk {
   }
 
   async *below(listed: Folder, outer: IgnoreRules, depth: number): AsyncGenerator<WalkedRun> {
-    if (this.folders % betweenBreaths === 0) await breathe()
+    if (this.folders % betweenYields === 0) await yieldToEvents()
     this.stopIfAsked()
     this.folders += 1
     await this.options.memory?.enter(listed.path)

@@ -6,12 +6,12 @@ import { toNumeric, type Value } from './value.js'
 
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%' | '**'
 
-export function reckon(operator: ArithmeticOperator, a: Value | undefined, b: Value | undefined): Value | undefined {
+export function compute(operator: ArithmeticOperator, a: Value | undefined, b: Value | undefined): Value | undefined {
   if (operator === '+' && typeof a === 'string' && typeof b === 'string') return a + b
   const left = toNumeric(a)
   const right = toNumeric(b)
   if (left === undefined || right === undefined) return undefined
-  return reckonExactly(operator, left, right) ?? reckonNumbers(operator, Number(left), Number(right))
+  return computeExactly(operator, left, right) ?? computeNumbers(operator, Number(left), Number(right))
 }
 
 export function negate(value: Value | undefined): Value | undefined {
@@ -20,7 +20,7 @@ export function negate(value: Value | undefined): Value | undefined {
 }
 
 /** Integers that a double cannot hold stay exact under the operators that keep them integers. */
-function reckonExactly(
+function computeExactly(
   operator: ArithmeticOperator,
   a: number | bigint,
   b: number | bigint,
@@ -46,7 +46,7 @@ function shrink(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value
 }
 
-function reckonNumbers(operator: ArithmeticOperator, a: number, b: number): number | undefined {
+function computeNumbers(operator: ArithmeticOperator, a: number, b: number): number | undefined {
   switch (operator) {
     case '+':
       return a + b

@@ -1,6 +1,6 @@
 /** Tree and scope -> value. Nothing here throws; what cannot be said is undefined. */
 import type { Meta } from '../../checkpoint.js'
-import { negate, reckon } from './arithmetic.js'
+import { negate, compute } from './arithmetic.js'
 import type { Comparison, Link, Pattern, PatternText, Tree } from './syntax-tree.js'
 import { compare, equals, isIn, not, truthOf, type Scope, type Truth, type Value } from './value.js'
 
@@ -28,7 +28,7 @@ export function evaluate(tree: Tree, scope: Scope, patterns: Patterns): Value | 
     case 'any':
       return combine(tree.items, true, (item) => truthOf(valueOf(item)))
     case 'arithmetic':
-      return reckon(tree.operator, valueOf(tree.left), valueOf(tree.right))
+      return compute(tree.operator, valueOf(tree.left), valueOf(tree.right))
     case 'comparison':
       return compareAll(tree.first, tree.links, valueOf, patterns)
     case 'has':

@@ -5,13 +5,13 @@ import type { Wait } from '../../storage/retry.js'
 import { CkptError, StorageError } from '../../errors.js'
 import { guardRun } from '../../changes/disposal/index.js'
 import {
-  closeSite,
+  closeStaging,
   makeFolders,
-  openSite,
+  openStaging,
   linkOrCopyTree,
   refuseTaken,
   removeIfEmpty,
-  reveal,
+  moveIntoPlace,
   type LinkKind,
 } from '../../changes/publish/index.js'
 import type { Storage } from '../../storage/storage.js'
@@ -61,7 +61,7 @@ export async function stage(
   const made = await makeFolders(storage, dirname(target))
   try {
     const beside = await namesIn(storage, into)
-    await buildAndReveal(storage, source, into, target, { ...options, named: checkpoint.path })
+    await buildIntoPlace(storage, source, into, target, { ...options, named: checkpoint.path })
     return { path: target, beside }
   } catch (error) {
     for (const folder of made.toReversed()) await removeIfEmpty(storage, folder)
@@ -71,20 +71,20 @@ export async function stage(
 
 const takenHint = 'the job in this folder may have begun: name another folder with --into, or move this away'
 
-async function buildAndReveal(
+async function buildIntoPlace(
   storage: Storage,
   source: string,
   into: string,
   target: string,
   options: StageOptions & { readonly named: string },
 ): Promise<void> {
-  const site = await openSite(storage, into, dirname(target), options.stateDirectory)
+  const site = await openStaging(storage, into, dirname(target), options.stateDirectory)
   try {
     await linkOrCopyTree(storage, source, site.building, options)
     await storage.syncDirectory(site.box)
-    await reveal(storage, site.building, target, takenHint)
+    await moveIntoPlace(storage, site.building, target, takenHint)
   } finally {
-    await closeSite(storage, site, options.wait)
+    await closeStaging(storage, site, options.wait)
   }
 }
 

@@ -57,7 +57,7 @@ export interface JobPlan extends StateLocation {
 /** What else is done around an attempt. */
 export interface Chores {
   /** Makes the run agree with the start. Gives the names that the framework may still take before the chosen one. */
-  readonly clearTheWay: (start: Start, attempt: number) => Promise<readonly string[]>
+  readonly clearObstacles: (start: Start, attempt: number) => Promise<readonly string[]>
   readonly onCheckpoint: (checkpoint: Checkpoint, attempt: number) => Promise<void>
   readonly onEnd: (report: EndReport) => Promise<void>
   /** Marks a checkpoint, or takes the marks back. */

@@ -35,11 +35,11 @@ export class StallClock {
 }
 
 /** Sizes and times of the files at these paths (absolute), and of the files in them where they are folders. */
-export async function pulseOf(storage: ReadStorage, paths: readonly string[]): Promise<string> {
+export async function activityOf(storage: ReadStorage, paths: readonly string[]): Promise<string> {
   const folders = await storage.list(paths)
   const inside = paths.flatMap((path, index) => filesIn(path, folders[index]))
   const stats = await storage.stat([...paths, ...inside])
-  return stats.map((stat) => (stat.ok ? pulse(stat.value) : '-')).join(' ')
+  return stats.map((stat) => (stat.ok ? stamp(stat.value) : '-')).join(' ')
 }
 
 function filesIn(
@@ -49,6 +49,6 @@ function filesIn(
   return listing?.ok === true ? listing.value.map(({ name }) => join(path, name)).sort() : []
 }
 
-function pulse({ size, modified }: Stat): string {
+function stamp({ size, modified }: Stat): string {
   return `${size}@${modified}`
 }

@@ -89,7 +89,7 @@ class Supervisor {
     }
     const [command = '', ...args] = this.fill(checkpoint)
     const environment = this.environment(checkpoint)
-    const inTheWay = await chores.clearTheWay(start, this.attempts)
+    const inTheWay = await chores.clearObstacles(start, this.attempts)
     const opened = await OpenedCheckpoints.of(this.job.storage, start)
     await this.session.looks.begin()
     const kills = world.oomKills()

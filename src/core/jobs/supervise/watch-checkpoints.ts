@@ -1,6 +1,6 @@
 /** New whole checkpoints of a run, as they appear. */
 import { isSound, timeOf, type Checkpoint } from '../../checkpoint.js'
-import { settle } from '../../checkpoints/health/index.js'
+import { markStillWritten } from '../../checkpoints/health/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
 import { cutShort, examine, isFirstSaveCut, openAllIfAny, type StateLocation } from '../../runs/index.js'
 import { byRecency } from '../../choosing/selection/index.js'
@@ -48,7 +48,7 @@ export class CheckpointWatch {
       if (!isSound(one) || cutShort(one, ordered).length > 0) continue
       if (!(await isFirstSaveCut(this.storage, one, all, options.cutAt ?? null))) finished.push(one)
     }
-    const settled = await settle(this.storage, finished, options)
+    const settled = await markStillWritten(this.storage, finished, options)
     const whole = settled.filter(isSound)
     for (const checkpoint of whole) this.known.set(checkpoint.path, timeOf(checkpoint))
     // A run below the folder changes without a trace in it.

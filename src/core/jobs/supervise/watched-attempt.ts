@@ -12,7 +12,7 @@ import { whyEnough } from './reasons-to-stop.js'
 import type { RequestsToStop } from './requests-to-stop.js'
 import type { RunningJob } from './running-job.js'
 import { carryOutSimulation, type Simulation } from './simulate.js'
-import { pulseOf, StallClock } from './stall.js'
+import { activityOf, StallClock } from './stall.js'
 import { StopFile } from './stop-file.js'
 import { letJobSave } from './warn-before-limit.js'
 import type { OomKills } from './world.js'
@@ -125,7 +125,7 @@ export class WatchedAttempt {
   private async findStall(clock: StallClock | null): Promise<Cause | null> {
     if (clock === null) return null
     const { storage, journal, plan, world } = this.job
-    const state = `${journal.entries.length} ${world.outputSize() ?? '-'} ${await pulseOf(storage, plan.watch)}`
+    const state = `${journal.entries.length} ${world.outputSize() ?? '-'} ${await activityOf(storage, plan.watch)}`
     const seconds = clock.look(state, world.now())
     return seconds === null ? null : { kind: 'stall', seconds }
   }

@@ -1,7 +1,7 @@
 /** What a watch remembers of one run from look to look, and what a look has that is new. */
 import { isSound, timeOf, withHealth, type Checkpoint, type Run } from '../../checkpoint.js'
 import type { JournalEntry } from '../../changes/journal/index.js'
-import { settle } from '../../checkpoints/health/index.js'
+import { markStillWritten } from '../../checkpoints/health/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
 import { arrange, grade, type Query } from '../../runs/index.js'
 import { byRecency } from '../../choosing/selection/index.js'
@@ -98,7 +98,7 @@ export class RunMemory {
     const unknown = measured.filter((one) => this.told.get(one.path)?.identity !== identityOf(one))
     const recent = isFirst ? byRecency(unknown).ordered.slice(0, lookedInto) : unknown
     const examined = await grade(storage, measured, recent, 'quick')
-    const settled = isFirst ? examined : await settle(storage, examined, context)
+    const settled = isFirst ? examined : await markStillWritten(storage, examined, context)
     this.isBusy = settled.some((one, index) => one !== examined[index])
     const fresh = new Map(settled.map((one) => [one.path, one]))
     const known = measured.map((one) => fresh.get(one.path) ?? this.asTold(one))

@@ -4,7 +4,7 @@ import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
 import {
   keepsSurroundings,
   metadataLike,
-  pourAsIs,
+  writeAsIs,
   structureOf,
   withFormat,
   writeOutput,
@@ -254,12 +254,18 @@ class Means {
     const dtype = dtypeOf(tensor)
     const from = this.otherDtype(tensor, dtype)
     if (from === undefined) {
-      return { name, dtype, shape, bytes, pour: (sink) => this.pour(tensor, dtype, this.accumulatorFor(dtype), sink) }
+      return {
+        name,
+        dtype,
+        shape,
+        bytes,
+        writeTo: (sink) => this.writeTo(tensor, dtype, this.accumulatorFor(dtype), sink),
+      }
     }
     const losses = noLosses()
-    const pour = (sink: Sink): Promise<void> =>
-      this.pour(tensor, dtype, createAccumulator(dtype, this.plan.accumulate, stride, losses), sink)
-    return { name, dtype, shape, bytes, pour, cast: { from, losses } }
+    const writeTo = (sink: Sink): Promise<void> =>
+      this.writeTo(tensor, dtype, createAccumulator(dtype, this.plan.accumulate, stride, losses), sink)
+    return { name, dtype, shape, bytes, writeTo, cast: { from, losses } }
   }
 
   /** The dtype that another file has it in. */
@@ -268,7 +274,7 @@ class Means {
     return other === undefined ? undefined : dtypeOf(other)
   }
 
-  private async pour(tensor: TensorInfo, dtype: Dtype, accumulator: Accumulator, sink: Sink): Promise<void> {
+  private async writeTo(tensor: TensorInfo, dtype: Dtype, accumulator: Accumulator, sink: Sink): Promise<void> {
     const open = await Promise.all(this.sides.map((side) => openSide(side, tensor)))
     const elements = (tensor.bytes * 8) / bitsOf[dtype]
     let notNumbers = 0
@@ -318,7 +324,13 @@ async function openSide({ file, tensors, buffer, weight }: Side, { name }: Tenso
 
 function takenFrom(file: TensorFile, name: string, tensor: TensorInfo): OutputTensor {
   const { shape, bytes } = tensor
-  return { name, dtype: dtypeOf(tensor), shape, bytes, pour: async (sink) => pourAsIs(await file.dataOf(tensor), sink) }
+  return {
+    name,
+    dtype: dtypeOf(tensor),
+    shape,
+    bytes,
+    writeTo: async (sink) => writeAsIs(await file.dataOf(tensor), sink),
+  }
 }
 
 function dtypeOf({ name, dtype }: TensorInfo): Dtype {

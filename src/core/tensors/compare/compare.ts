@@ -5,6 +5,7 @@ import { readerOf } from '../read/reader.js'
 import { canCast } from '../read/cast.js'
 import { plainShape, type TensorFile, type TensorInfo } from '../read/tensor.js'
 import { createDistanceMeter, type Distance } from './kernel.js'
+import { bytesBetweenYields } from '../../storage/yield-to-events.js'
 
 /** The two tensors of one name. */
 export interface Both {
@@ -65,9 +66,6 @@ export interface Measured extends Both {
 const chunkBytes = 1 << 20
 /** The most bytes that an element has. */
 const widest = 8
-/** Bytes after which signals get a turn. */
-const breath = 1 << 25
-
 /**
  * The distances of the pairs whose values can be compared: of one shape, in dtypes that are numbers. Throws CkptError
  * as reading does, and `interrupted`.
@@ -82,13 +80,13 @@ export async function measureValues(
   const buffers = [new Uint8Array(chunkBytes), new Uint8Array(chunkBytes)] as const
   const measured: Measured[] = []
   let done = 0
-  let sinceBreath = 0
+  let sinceYield = 0
   const advance = async (bytes: number): Promise<void> => {
     done += bytes
-    sinceBreath += bytes
+    sinceYield += bytes
     options.onProgress?.(done, total)
-    if (sinceBreath < breath) return
-    sinceBreath = 0
+    if (sinceYield < bytesBetweenYields) return
+    sinceYield = 0
     await new Promise((resolve) => setImmediate(resolve))
     if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while reading')
   }

@@ -3,8 +3,8 @@ import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
 import {
   metadataLike,
-  pourAsIs,
-  pourCast,
+  writeAsIs,
+  writeCast,
   withFormat,
   writeOutput,
   type OutputFormat,
@@ -42,7 +42,7 @@ export interface ConvertOptions {
 /** Values that come out of a tensor's own, in its shape. */
 export interface ChangedTensor {
   /** In the dtype that is written. */
-  readonly pour: (dtype: Dtype, sink: Sink) => Promise<void>
+  readonly writeTo: (dtype: Dtype, sink: Sink) => Promise<void>
 }
 
 export interface Conversion {
@@ -224,12 +224,12 @@ function outputOf(
   const bytes = ((tensor.bytes * 8) / bitsOf[from] / 8) * bitsOf[dtype]
   const changed = change(tensor)
   const losses = noLosses()
-  const pour = async (sink: Sink): Promise<void> => {
-    if (changed !== undefined) return changed.pour(dtype, sink)
+  const writeTo = async (sink: Sink): Promise<void> => {
+    if (changed !== undefined) return changed.writeTo(dtype, sink)
     const data = await file.dataOf(tensor)
-    await (from === dtype ? pourAsIs(data, sink) : pourCast(data, from, dtype, sink, losses))
+    await (from === dtype ? writeAsIs(data, sink) : writeCast(data, from, dtype, sink, losses))
   }
-  const output = { name, dtype, shape: tensor.shape, bytes, pour }
+  const output = { name, dtype, shape: tensor.shape, bytes, writeTo }
   const cast = from === dtype || changed !== undefined ? output : { ...output, cast: { from, losses } }
   return tiedTo === undefined ? cast : { ...cast, tiedTo }
 }

@@ -9,7 +9,7 @@ import { createCast } from '../read/cast.js'
 import { readerOf } from '../read/reader.js'
 import { chunksOf, type TensorFile, type TensorInfo } from '../read/tensor.js'
 import { tiedGroups } from '../read/ties.js'
-import { pourAsIs, pourCast } from '../write/index.js'
+import { writeAsIs, writeCast } from '../write/index.js'
 import type { ChangedTensor } from './convert.js'
 
 export interface LoraMerge {
@@ -248,9 +248,9 @@ async function alphasOf(adapter: TensorFile, config: JsonObject): Promise<(modul
 function replacement(adapter: TensorFile, tensor: TensorInfo): ChangedTensor {
   const from = dtypeOf(adapter, tensor)
   return {
-    pour: async (dtype, sink) => {
+    writeTo: async (dtype, sink) => {
       const data = await adapter.dataOf(tensor)
-      await (from === dtype ? pourAsIs(data, sink) : pourCast(data, from, dtype, sink))
+      await (from === dtype ? writeAsIs(data, sink) : writeCast(data, from, dtype, sink))
     },
   }
 }
@@ -268,7 +268,7 @@ function mergedTensor(base: TensorFile, target: TensorInfo, adapter: TensorFile,
   const from = dtypeOf(base, target)
   const wide: Dtype = from === 'F64' ? 'F64' : 'F32'
   return {
-    pour: async (dtype, sink) => {
+    writeTo: async (dtype, sink) => {
       const left = await valuesOf(adapter, sides.left, sides.rows, sides.rank)
       const right = await valuesOf(adapter, sides.right, sides.rank, sides.columns)
       const { columns } = sides

@@ -5,6 +5,7 @@ import { isDtype } from '../../formats/safetensors.js'
 import { canCast, createCast } from './cast.js'
 import { chunksOf } from './tensor.js'
 import type { TensorData } from './tensor.js'
+import { bytesBetweenYields } from '../../storage/yield-to-events.js'
 
 export interface TensorStats {
   /** Of all numbers but NaN; null when there is none. */
@@ -33,22 +34,19 @@ export interface MeasureOptions {
 }
 
 const chunk = 1 << 20
-/** Bytes after which signals get a turn: local reads never wait. */
-const breath = 1 << 25
-
 /** Reads all of a tensor in bounded memory. Throws CkptError `interrupted`, and what reading throws. */
 export async function measureTensor(data: TensorData, dtype: string, options: MeasureOptions): Promise<Measured> {
   const hash = options.hash ? createHash('sha256') : null
   const numbers = options.stats ? numbersOf(dtype, data.length) : null
   const sums = new Sums()
-  let sinceBreath = 0
+  let sinceYield = 0
   for await (const bytes of chunksOf(data, chunk)) {
     hash?.update(bytes)
     if (numbers !== null) for (const values of numbers(bytes)) sums.add(values)
     options.onBytes?.(bytes.length)
-    sinceBreath += bytes.length
-    if (sinceBreath >= breath) {
-      sinceBreath = 0
+    sinceYield += bytes.length
+    if (sinceYield >= bytesBetweenYields) {
+      sinceYield = 0
       await new Promise((resolve) => setImmediate(resolve))
     }
     if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while reading')

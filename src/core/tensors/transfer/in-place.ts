@@ -83,7 +83,7 @@ async function amend(
       handle.moveTo(extent.position)
       const tensor = outputTensor(plan, pair.target, pair, undefined)
       written.push(tensor)
-      await tensor.pour(sink)
+      await tensor.writeTo(sink)
     }
     await sink.flush()
     await handle.sync()

@@ -39,7 +39,7 @@ export interface Side {
 const blockSize = 1 << 20
 
 /** The target's shape in the dtype `to`: the source's values as far as they reach, then the target's own. */
-export async function pourResized(
+export async function writeResized(
   source: Side,
   target: Side,
   { axis, ...lengths }: Resize,
@@ -55,10 +55,10 @@ export async function pourResized(
   const own = openSide(target, to, losses)
   try {
     for (let row = 0; row < outer; row += 1) {
-      await from.pour(taken, sink)
+      await from.writeTo(taken, sink)
       await from.skip(lengths.source * inner - taken)
       await own.skip(taken)
-      await own.pour(lengths.target * inner - taken, sink)
+      await own.writeTo(lengths.target * inner - taken, sink)
     }
   } finally {
     await from.close()
@@ -72,7 +72,7 @@ function product(shape: Shape): number {
 
 interface OpenSide {
   /** Counts are elements. */
-  pour(count: number, sink: Sink): Promise<void>
+  writeTo(count: number, sink: Sink): Promise<void>
   skip(count: number): Promise<void>
   close(): Promise<void>
 }
@@ -83,7 +83,7 @@ function openSide({ data, dtype }: Side, to: Dtype, losses?: CastLosses): OpenSi
   const most = blockSize / 8
   const convert = dtype === to ? undefined : createCast(dtype, to, Math.min(most, data.length / size), losses)
   return {
-    async pour(count, sink) {
+    async writeTo(count, sink) {
       for (let done = 0; done < count; done += most) {
         const bytes = await reader.take(Math.min(most, count - done) * size)
         await sink.write(convert === undefined ? bytes : convert(bytes))

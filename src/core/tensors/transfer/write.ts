@@ -5,8 +5,8 @@ import {
   formatFor,
   keepsSurroundings,
   metadataLike,
-  pourAsIs,
-  pourCast,
+  writeAsIs,
+  writeCast,
   structureOf,
   writeOutput,
   type OutputFormat,
@@ -23,7 +23,7 @@ import { firstOf, isOfTorch, type TensorInfo } from '../read/tensor.js'
 import { ensureTransferable } from './match.js'
 import type { TransferPlan } from './match.js'
 import type { Pair } from './pair-tensors.js'
-import { pourResized } from './resize.js'
+import { writeResized } from './resize.js'
 
 /** How a transfer is written. */
 export interface TransferOptions extends Pick<
@@ -104,18 +104,18 @@ export function outputTensor(
   const elements = (target.bytes * 8) / bitsOf[own]
   const bytes = (elements * bitsOf[dtype]) / 8
   const losses = noLosses()
-  const pour = async (sink: Sink): Promise<void> => {
+  const writeTo = async (sink: Sink): Promise<void> => {
     const data = await (pair === undefined ? targetFile.dataOf(target) : sourceFile.dataOf(pair.source))
     if (pair?.resize !== undefined) {
       const side = { data: await targetFile.dataOf(target), dtype: own }
-      await pourResized({ data, dtype: from }, side, pair.resize, target.shape, dtype, sink, losses)
+      await writeResized({ data, dtype: from }, side, pair.resize, target.shape, dtype, sink, losses)
       return
     }
     // As many elements as the target has: of a vector that goes into a scalar, the first.
     const part = firstOf(data, (elements * bitsOf[from]) / 8)
-    await (from === dtype ? pourAsIs(part, sink) : pourCast(part, from, dtype, sink, losses))
+    await (from === dtype ? writeAsIs(part, sink) : writeCast(part, from, dtype, sink, losses))
   }
-  const tensor = { name: target.name, dtype, shape: target.shape, bytes, pour }
+  const tensor = { name: target.name, dtype, shape: target.shape, bytes, writeTo }
   return from === dtype && own === dtype ? tensor : { ...tensor, cast: { from, losses } }
 }
 

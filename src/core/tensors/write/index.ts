@@ -3,7 +3,7 @@ export { formatFor, keepsSurroundings, metadataLike, withFormat } from './format
 export { ensureNothingLost, lossesOf, tellCounts, tellLoss } from './losses.js'
 export { Pace, type LongWork } from './long-work.js'
 export { ensureCanPublish, publishFile, temporaryPath } from './publish-file.js'
-export { pourAsIs, pourCast } from './tensor-bytes.js'
+export { writeAsIs, writeCast } from './tensor-bytes.js'
 export { structureOf, type OutputStructure } from './torch-archive.js'
 export { FileSink, type Sink } from './sink.js'
 export type { OutputTensor } from './output-tensor.js'

@@ -1,5 +1,6 @@
 /** Long work that tells how far it is and stops when it is asked to. */
 import { CkptError } from '../../errors.js'
+import { bytesBetweenYields } from '../../storage/yield-to-events.js'
 
 export interface LongWork {
   /** Bytes done so far, of those that there are: Infinity where nobody knows. */
@@ -8,13 +9,10 @@ export interface LongWork {
   readonly signal?: AbortSignal
 }
 
-/** Bytes after which signals get a turn. */
-const breath = 1 << 25
-
 /** Tells how far the work is, stops it when asked to, and lets signals through: reads and writes here never wait. */
 export class Pace {
   private done = 0
-  private sinceBreath = 0
+  private sinceYield = 0
 
   constructor(
     private readonly total: number,
@@ -23,10 +21,10 @@ export class Pace {
 
   async advance(bytes: number): Promise<void> {
     this.done += bytes
-    this.sinceBreath += bytes
+    this.sinceYield += bytes
     this.work.onProgress?.(this.done, this.total)
-    if (this.sinceBreath >= breath) {
-      this.sinceBreath = 0
+    if (this.sinceYield >= bytesBetweenYields) {
+      this.sinceYield = 0
       await new Promise((resolve) => setImmediate(resolve))
     }
     this.ensureGoing()

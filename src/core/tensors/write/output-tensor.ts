@@ -14,8 +14,8 @@ export interface OutputTensor {
    * place of this one. What lies in another file of several has values of its own.
    */
   readonly tiedTo?: string
-  /** How its values are cast; `pour` counts what that loses. */
+  /** How its values are cast; `writeTo` counts what that loses. */
   readonly cast?: OutputCast
   /** Gives exactly that many. */
-  readonly pour: (sink: Sink) => Promise<void>
+  readonly writeTo: (sink: Sink) => Promise<void>
 }

@@ -8,10 +8,10 @@ import { chunksOf, isExtent, type TensorData, type TensorPart } from '../read/te
 import type { Sink } from './sink.js'
 
 /** Bit for bit. */
-export async function pourAsIs(data: TensorData, sink: Sink): Promise<void> {
+export async function writeAsIs(data: TensorData, sink: Sink): Promise<void> {
   if (isExtent(data)) return sink.copy(data)
   if (data.parts !== undefined) {
-    for (const part of data.parts) await pourPart(part, sink)
+    for (const part of data.parts) await writePart(part, sink)
     return
   }
   let done = 0
@@ -23,17 +23,17 @@ export async function pourAsIs(data: TensorData, sink: Sink): Promise<void> {
   if (done !== data.length) throw new FormatError(`a tensor gave ${done} of its ${data.length} bytes`)
 }
 
-async function pourPart(part: TensorPart, sink: Sink): Promise<void> {
+async function writePart(part: TensorPart, sink: Sink): Promise<void> {
   const data = await part.open()
   if (data.length !== part.length) throw new FormatError(`a piece has ${data.length} and not ${part.length} bytes`)
-  await pourAsIs(data, sink)
+  await writeAsIs(data, sink)
 }
 
 /** Elements per cast. */
 const castStride = 1 << 17
 
 /** As torch casts; what that loses is added to `losses`. */
-export async function pourCast(
+export async function writeCast(
   data: TensorData,
   from: Dtype,
   to: Dtype,

@@ -9,7 +9,7 @@ import type { StorageBytes } from '../read/storage-bytes.js'
 import type { TensorFile } from '../read/tensor.js'
 import type { TorchStructure } from '../read/torch-structure.js'
 import type { Pace } from './long-work.js'
-import { pourAsIs } from './tensor-bytes.js'
+import { writeAsIs } from './tensor-bytes.js'
 import { SummingSink, type Sink } from './sink.js'
 import type { OutputTensor } from './output-tensor.js'
 
@@ -31,7 +31,7 @@ export async function structureOf(file: TensorFile): Promise<OutputStructure | u
 interface Record {
   /** Bytes. */
   readonly size: number
-  readonly pour: (sink: Sink) => Promise<void>
+  readonly writeTo: (sink: Sink) => Promise<void>
 }
 
 export interface Archive {
@@ -47,7 +47,7 @@ export function planArchive(tensors: readonly OutputTensor[], structure?: Output
   const stored = tensors.filter(({ tiedTo }) => tiedTo === undefined)
   const keys = new Map(stored.map(({ name }, index) => [name, String(index)]))
   const pickled = tensors.map((tensor) => ({ ...tensor, storage: keys.get(tensor.tiedTo ?? tensor.name) ?? '' }))
-  const storages = stored.map(({ bytes, pour }): Record => ({ size: bytes, pour }))
+  const storages = stored.map(({ bytes, writeTo }): Record => ({ size: bytes, writeTo }))
   const pickle = structure === undefined ? pickleStateDict(pickled) : pickleObject(structure, pickled, storages)
   return { pickle, storages, length: storages.reduce((sum, { size }) => sum + size, 0) }
 }
@@ -72,7 +72,7 @@ function pickleObject(
     if (known !== undefined) return known
     const key = String(storages.length)
     keys.set(storage.key, key)
-    storages.push({ size: storage.bytes.length, pour: (sink) => pourStorage(storage.bytes, sink) })
+    storages.push({ size: storage.bytes.length, writeTo: (sink) => writeStorage(storage.bytes, sink) })
     return key
   }
   return writePickle(root, {
@@ -97,11 +97,11 @@ function remember<Node extends PickleNode>(made: Set<PickleNode>, node: Node): N
   return node
 }
 
-async function pourStorage(bytes: StorageBytes, sink: Sink): Promise<void> {
+async function writeStorage(bytes: StorageBytes, sink: Sink): Promise<void> {
   const extent = await bytes.extent()
   if (extent !== null) return sink.copy(extent)
   const { length } = bytes
-  await pourAsIs({ length, read: (count, chunk) => bytes.stream(0, count, chunk) }, sink)
+  await writeAsIs({ length, read: (count, chunk) => bytes.stream(0, count, chunk) }, sink)
 }
 
 /** The records that every torch since 1.6 reads; their data in the order of their keys. Gives the file's length. */
@@ -114,11 +114,11 @@ export async function fillArchive(
   const root = archiveRoot(path)
   const sink = new SummingSink(handle, pace)
   const records: ClosedRecord[] = []
-  const add = async (name: string, size: number, pour: () => Promise<void>): Promise<void> => {
+  const add = async (name: string, size: number, writeTo: () => Promise<void>): Promise<void> => {
     const record = { name: `${root}/${name}`, size, offset: sink.length }
     await sink.write(recordHeader(record))
     sink.begin()
-    await pour()
+    await writeTo()
     const closed = { ...record, crc32: sink.checksum }
     await sink.write(recordTrailer(closed))
     records.push(closed)
@@ -127,9 +127,9 @@ export async function fillArchive(
   const encoder = new TextEncoder()
   await addText('data.pkl', pickle)
   await addText('byteorder', encoder.encode('little'))
-  for (const [key, { size, pour }] of storages.entries()) {
+  for (const [key, { size, writeTo }] of storages.entries()) {
     await add(`data/${key}`, size, async () => {
-      if (size > 0) await pour(sink)
+      if (size > 0) await writeTo(sink)
     })
   }
   await addText('version', encoder.encode('3\n'))

@@ -218,7 +218,7 @@ function partOf({ format, tensors: all, metadata, head, structure }: Output, pat
       const sink = new FileSink(handle, pace)
       if (start instanceof Uint8Array) await sink.write(start)
       else await sink.copy(start)
-      for (const tensor of tensors) if (tensor.bytes > 0) await tensor.pour(sink)
+      for (const tensor of tensors) if (tensor.bytes > 0) await tensor.writeTo(sink)
       await sink.flush()
       return start.length + length
     },

@@ -20,7 +20,7 @@ beforeEach(() => {
 })
 
 /** A box with half a checkpoint of 9000 bytes, written to `age` seconds ago. */
-function makeBox(box: string, age: number): void {
+function makeStagingFolder(box: string, age: number): void {
   const half = join(box, 'bcdfghjlmnpqrstv0')
   fs.mkdirSync(half, { recursive: true })
   fs.writeFileSync(join(half, 'model.ckpt'), Buffer.alloc(9000, 1))
@@ -38,8 +38,8 @@ const finishers = {
 
 describe.each(Object.entries(finishers))('%s', (_, finish) => {
   it('takes away what nobody has written to for an hour, and tells what that freed', async () => {
-    makeBox(join(staging, 'bcdfghjlmnpqrstv00'), twoHours)
-    makeBox(join(run, '.vbcdfghjlmnpqrst00'), twoHours)
+    makeStagingFolder(join(staging, 'bcdfghjlmnpqrstv00'), twoHours)
+    makeStagingFolder(join(run, '.vbcdfghjlmnpqrst00'), twoHours)
     const before = filesBelow(run)
     const { finished, leftovers } = await finish()
     expect(leftovers).toEqual([])
@@ -51,8 +51,8 @@ describe.each(Object.entries(finishers))('%s', (_, finish) => {
   })
 
   it('leaves alone what a saver may still be building, and what only looks like it', async () => {
-    makeBox(join(staging, 'bcdfghjlmnpqrstv00'), 60)
-    makeBox(join(run, 'bcdfghjlmnpqrstv00'), twoHours)
+    makeStagingFolder(join(staging, 'bcdfghjlmnpqrstv00'), 60)
+    makeStagingFolder(join(run, 'bcdfghjlmnpqrstv00'), twoHours)
     fs.writeFileSync(join(run, '.bcdfghjlmnpqrstv00'), 'a file')
     const before = filesBelow(dirname(run))
     expect((await finish()).finished.count).toBe(0)

@@ -1,7 +1,7 @@
 import { appendFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { lookInterval, settle } from '../../../../src/core/checkpoints/health/index.js'
+import { lookInterval, markStillWritten } from '../../../../src/core/checkpoints/health/index.js'
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeFolder, write } from '../layouts/folders.js'
@@ -28,7 +28,7 @@ async function settleWhile(root: string, now: number, during: () => void) {
     waits.push(milliseconds)
     during()
   }
-  const settled = await settle(storage, checkpoints, { now, wait })
+  const settled = await markStillWritten(storage, checkpoints, { now, wait })
   return { waits, findings: settled.map((checkpoint) => checkpoint.health.findings.map((finding) => finding.reason)) }
 }
 

@@ -134,7 +134,7 @@ export function scene(
       const ending = supervise(world(stories), storage, journal, plan, {
         onCheckpoint: nothing,
         onEnd: nothing,
-        clearTheWay: async () => [],
+        clearObstacles: async () => [],
         setAside: nothing,
         takeBack: nothing,
         stopAsked: async () => null,

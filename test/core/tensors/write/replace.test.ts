@@ -28,7 +28,7 @@ const namesOf = (count: number) =>
 
 function tensor(name: string, value: number): OutputTensor {
   const bytes = new Uint8Array(8).fill(value)
-  return { name, dtype: 'U8', shape: [8], bytes: 8, pour: (sink) => sink.write(bytes) }
+  return { name, dtype: 'U8', shape: [8], bytes: 8, writeTo: (sink) => sink.write(bytes) }
 }
 
 /** A model of so many files, each value of which is `value`. */

@@ -27,7 +27,7 @@ const at = (name: string) => join(folder, name)
 function tensor(name: string, dtype: Dtype, shape: readonly number[], seed = 0): OutputTensor & { data: Uint8Array } {
   const bytes = (shape.reduce((product, length) => product * length, 1) * bitsOf[dtype]) / 8
   const data = Uint8Array.from({ length: bytes }, (_, index) => (index * 7 + seed * 31 + 1) & 0xff)
-  return { name, dtype, shape, bytes, data, pour: (sink) => sink.write(data) }
+  return { name, dtype, shape, bytes, data, writeTo: (sink) => sink.write(data) }
 }
 
 function output(name: string, tensors: readonly OutputTensor[], more: Partial<Output> = {}): Output {

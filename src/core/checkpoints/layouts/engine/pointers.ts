@@ -14,7 +14,7 @@ const longestLinkText = 4096
 /** Names of one kind in a folder: a framework keeps one or a few. */
 const mostBooks = 256
 
-/** What a book may name. */
+/** What a pointer file may name. */
 export interface Nameable {
   /** Relative to the run. */
   readonly name: string
@@ -23,7 +23,7 @@ export interface Nameable {
 }
 
 /** One such file as it was found. */
-export interface Book {
+export interface PointerFile {
   readonly rule: PointerRule
   /** Absolute. */
   readonly path: string
@@ -35,18 +35,18 @@ export interface Book {
   readonly names: string | null
 }
 
-/** The books of one layout in the folder. */
-export async function readBooks(
+/** The pointer files of one layout in the folder. */
+export async function readPointerFiles(
   storage: ReadStorage,
   folder: Folder,
   rules: readonly PointerRule[],
   checkpoints: readonly Nameable[],
-): Promise<Book[]> {
+): Promise<PointerFile[]> {
   const places = await Promise.all(rules.map(async (rule) => foldersOf(storage, folder, rule)))
   const found = rules.flatMap((rule, index) =>
     (places[index] ?? []).flatMap(({ path, entries }) =>
       entries
-        .filter((entry) => isBook(entry, rule))
+        .filter((entry) => isPointerFile(entry, rule))
         .slice(0, mostBooks)
         .map(({ name, kind }) => ({ rule, kind, path: prefixOf(path) + name })),
     ),
@@ -63,13 +63,13 @@ export async function readBooks(
     largestPointer,
   )
   return [
-    ...links.map(({ rule, path }, index): Book => {
+    ...links.map(({ rule, path }, index): PointerFile => {
       const answer = resolved[index]
       const target = answer?.ok === true ? answer.value : ''
       const named = known.byPath.get(rule.inside === undefined ? target : dirname(target))
       return { rule, path, text: null, target, names: named?.name ?? null }
     }),
-    ...files.flatMap(({ rule, path }, index): Book[] => {
+    ...files.flatMap(({ rule, path }, index): PointerFile[] => {
       const bytes = texts[index]
       if (bytes?.ok !== true) return []
       const text = new TextDecoder().decode(bytes.value)
@@ -79,7 +79,7 @@ export async function readBooks(
   ]
 }
 
-/** Where books of that rule lie: in the run's folder, or in one within it. */
+/** Where pointer files of that rule lie: in the run's folder, or in one within it. */
 async function foldersOf(storage: ReadStorage, folder: Folder, { inside }: PointerRule): Promise<readonly Folder[]> {
   if (inside === undefined) return [folder]
   const paths = folder.entries
@@ -92,7 +92,7 @@ async function foldersOf(storage: ReadStorage, folder: Folder, { inside }: Point
   })
 }
 
-function isBook({ name, kind }: DirectoryEntry, rule: PointerRule): boolean {
+function isPointerFile({ name, kind }: DirectoryEntry, rule: PointerRule): boolean {
   if (kind === 'directory' || kind === 'other' || (kind === 'link' && rule.holds !== 'link')) return false
   return isNamedBy(name, rule)
 }
@@ -163,8 +163,8 @@ export function numberIn(name: string): number | null {
   return digits === undefined ? null : Number(digits)
 }
 
-export function pointersOf(books: readonly Book[]): Pointer[] {
-  return books.flatMap(({ rule, path, names }) => {
+export function pointersOf(pointerFiles: readonly PointerFile[]): Pointer[] {
+  return pointerFiles.flatMap(({ rule, path, names }) => {
     if (names === null) return []
     const purpose = rule.purpose === undefined ? {} : { purpose: rule.purpose }
     const follows = rule.onDelete === 'protect' ? {} : { follows: true as const }

@@ -1,16 +1,16 @@
-/** What a framework's books are to hold when checkpoints go, or come back. Pure. */
+/** What a framework's pointer files are to hold when checkpoints go, or come back. Pure. */
 import { basename, join } from 'node:path'
 import { escaped, parseCheckpointState, writeCheckpointState, type StatePath } from './checkpoint-state.js'
 import type { PointerRule } from '../spec.js'
-import { lastPart, numberIn, type Book, type Nameable } from './pointers.js'
+import { lastPart, numberIn, type PointerFile, type Nameable } from './pointers.js'
 
 /** A checkpoint that may be named, and when it was saved (Unix seconds) where that is known. */
 export interface Successor extends Nameable {
   readonly time: number | null
 }
 
-export interface BookChange {
-  readonly book: Book
+export interface PointerChange {
+  readonly pointerFile: PointerFile
   /** Names of those that it named or listed and that go. */
   readonly was: readonly string[]
   /** The checkpoint that it names from then on; null for none. */
@@ -20,19 +20,24 @@ export interface BookChange {
 }
 
 /**
- * The same book once `going` are gone: it names `next`, the newest whole one that stays, in the spelling that it has; or
+ * The same pointer file once `going` are gone: it names `next`, the newest whole one that stays, in the spelling that it has; or
  * goes where that is null. Null where nothing of it changes.
  */
-export function withoutGoing(book: Book, going: ReadonlySet<string>, next: Successor | null): BookChange | null {
-  if (book.rule.holds === 'tensorflow' && book.text !== null) return listWithout(book, book.text, going, next)
-  if (book.names === null || !going.has(book.names)) return null
-  const was = [book.names]
-  const isLed = next !== null && book.rule.onDelete === 'rewrite'
-  return isLed ? { ...namingInstead(book, next), was } : { book, was, to: null, become: null }
+export function withoutGoing(
+  pointerFile: PointerFile,
+  going: ReadonlySet<string>,
+  next: Successor | null,
+): PointerChange | null {
+  if (pointerFile.rule.holds === 'tensorflow' && pointerFile.text !== null)
+    return listWithout(pointerFile, pointerFile.text, going, next)
+  if (pointerFile.names === null || !going.has(pointerFile.names)) return null
+  const was = [pointerFile.names]
+  const isLed = next !== null && pointerFile.rule.onDelete === 'rewrite'
+  return isLed ? { ...namingInstead(pointerFile, next), was } : { pointerFile, was, to: null, become: null }
 }
 
-/** A book that is not there (any more), to be filled in. */
-export function emptyBook(rule: PointerRule, path: string): Book {
+/** A pointer file that is not there (any more), to be filled in. */
+export function emptyPointerFile(rule: PointerRule, path: string): PointerFile {
   return {
     rule,
     path,
@@ -41,10 +46,10 @@ export function emptyBook(rule: PointerRule, path: string): Book {
   }
 }
 
-/** The same book, of several checkpoints, with this one among them again; null where it lists one only, or lists it. */
-export function listingAgain(book: Book, next: Successor): BookChange | null {
-  if (book.rule.holds !== 'tensorflow' || book.text === null) return null
-  const state = parseCheckpointState(book.text)
+/** The same pointer file, of several checkpoints, with this one among them again; null where it lists one only, or lists it. */
+export function listingAgain(pointerFile: PointerFile, next: Successor): PointerChange | null {
+  if (pointerFile.rule.holds !== 'tensorflow' || pointerFile.text === null) return null
+  const state = parseCheckpointState(pointerFile.text)
   if (ownEntry(state.all, next) !== undefined) return null
   const own = { raw: likeEntry(state.rawModel, next), path: next.name }
   const hasTimes = state.times.length > 0 && state.times.length === state.all.length
@@ -52,42 +57,43 @@ export function listingAgain(book: Book, next: Successor): BookChange | null {
   const at = hasTimes && later !== -1 ? later : Math.max(0, state.all.length - 1)
   const all = state.all.toSpliced(at, 0, own)
   const times = hasTimes ? state.times.toSpliced(at, 0, String(next.time ?? 0)) : []
-  return listed(book, { ...state, all, times }, state.rawModel, [], book.names)
+  return listed(pointerFile, { ...state, all, times }, state.rawModel, [], pointerFile.names)
 }
 
-/** The same book, naming this one. */
-export function namingInstead(book: Book, next: Successor): BookChange {
-  if (book.rule.holds === 'tensorflow' && book.text !== null) {
-    const state = parseCheckpointState(book.text)
+/** The same pointer file, naming this one. */
+export function namingInstead(pointerFile: PointerFile, next: Successor): PointerChange {
+  if (pointerFile.rule.holds === 'tensorflow' && pointerFile.text !== null) {
+    const state = parseCheckpointState(pointerFile.text)
     const own = ownEntry(state.all, next) ?? { raw: likeEntry(state.rawModel, next), path: next.name }
-    return listed(book, { ...state, ...movedLast(state, own, next) }, own.raw, [], next.name)
+    return listed(pointerFile, { ...state, ...movedLast(state, own, next) }, own.raw, [], next.name)
   }
-  if (book.text === null || book.rule.holds === 'link') return linkTo(book, next)
-  const own = book.text.trim()
-  const text = own === '' ? spelled(own, book, next) : book.text.replace(own, () => spelled(own, book, next))
-  return { book, was: [], to: next.name, become: { text } }
+  if (pointerFile.text === null || pointerFile.rule.holds === 'link') return linkTo(pointerFile, next)
+  const own = pointerFile.text.trim()
+  const text =
+    own === '' ? spelled(own, pointerFile, next) : pointerFile.text.replace(own, () => spelled(own, pointerFile, next))
+  return { pointerFile, was: [], to: next.name, become: { text } }
 }
 
-function spelled(own: string, { rule }: Book, { name, paths }: Nameable): string {
+function spelled(own: string, { rule }: PointerFile, { name, paths }: Nameable): string {
   if (rule.holds === 'number') return String(numberIn(name) ?? name)
   if (rule.holds === 'name') return name
   return own === '' ? (paths[0] ?? name) : own.replace(/[^/\\]+$/, () => name)
 }
 
 /** Of several files the one that has the link's ending too: `latest-rank1.pt` leads to `…-rank1.pt`. */
-function linkTo(book: Book, next: Successor): BookChange {
+function linkTo(pointerFile: PointerFile, next: Successor): PointerChange {
   const [folder] = next.paths
-  if (book.rule.inside !== undefined && folder !== undefined && book.target !== null) {
-    return { book, was: [], to: next.name, become: { target: join(folder, basename(book.target)) } }
+  if (pointerFile.rule.inside !== undefined && folder !== undefined && pointerFile.target !== null) {
+    return { pointerFile, was: [], to: next.name, become: { target: join(folder, basename(pointerFile.target)) } }
   }
   const [only, ...others] = next.paths
-  const old = lastPart(book.target ?? book.text ?? '')
-  const link = basename(book.path)
+  const old = lastPart(pointerFile.target ?? pointerFile.text ?? '')
+  const link = basename(pointerFile.path)
   const ending = old === '' ? (/[-_]\w+\.\w+$/.exec(link)?.[0] ?? '') : commonEnding(link, old)
   const target = others.length === 0 ? only : next.paths.find((path) => path.endsWith(ending))
-  if (target === undefined) return { book, was: [], to: null, become: null }
-  const text = book.text?.replace(lastPart(book.text.trim()), () => basename(target))
-  return { book, was: [], to: next.name, become: text === undefined ? { target } : { text } }
+  if (target === undefined) return { pointerFile, was: [], to: null, become: null }
+  const text = pointerFile.text?.replace(lastPart(pointerFile.text.trim()), () => basename(target))
+  return { pointerFile, was: [], to: next.name, become: text === undefined ? { target } : { text } }
 }
 
 function commonEnding(one: string, other: string): string {
@@ -97,7 +103,12 @@ function commonEnding(one: string, other: string): string {
 }
 
 /** Everything that goes leaves the list together with its time. */
-function listWithout(book: Book, text: string, going: ReadonlySet<string>, next: Successor | null): BookChange | null {
+function listWithout(
+  pointerFile: PointerFile,
+  text: string,
+  going: ReadonlySet<string>,
+  next: Successor | null,
+): PointerChange | null {
   const state = parseCheckpointState(text)
   const stays = state.all.map(({ path }) => !going.has(lastPart(path)))
   const isNamed = state.model !== null && going.has(lastPart(state.model))
@@ -110,20 +121,20 @@ function listWithout(book: Book, text: string, going: ReadonlySet<string>, next:
     all: state.all.filter((_, index) => stays[index]),
     times: hasTimes ? state.times.filter((_, index) => stays[index]) : [],
   }
-  if (!isNamed) return listed(book, left, state.rawModel, was, book.names)
-  if (next === null) return { book, was, to: null, become: null }
+  if (!isNamed) return listed(pointerFile, left, state.rawModel, was, pointerFile.names)
+  if (next === null) return { pointerFile, was, to: null, become: null }
   const own = ownEntry(left.all, next) ?? { raw: likeEntry(state.rawModel, next), path: next.name }
-  return listed(book, { ...left, ...movedLast(left, own, next) }, own.raw, was, next.name)
+  return listed(pointerFile, { ...left, ...movedLast(left, own, next) }, own.raw, was, next.name)
 }
 
 function listed(
-  book: Book,
+  pointerFile: PointerFile,
   state: ReturnType<typeof parseCheckpointState>,
   rawModel: string | null,
   was: readonly string[],
   to: string | null,
-): BookChange {
-  return { book, was, to, become: { text: writeCheckpointState({ ...state, rawModel }) } }
+): PointerChange {
+  return { pointerFile, was, to, become: { text: writeCheckpointState({ ...state, rawModel }) } }
 }
 
 function ownEntry(all: readonly StatePath[], { name }: Nameable): StatePath | undefined {

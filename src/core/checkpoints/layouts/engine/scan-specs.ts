@@ -1,7 +1,7 @@
 /** All layouts that are data, asked about one folder: what is claimed, what it says, what it is called. */
 import type { Checkpoint, Meta, Pointer } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
-import { breathe } from '../../../storage/yield-to-events.js'
+import { yieldToEvents } from '../../../storage/yield-to-events.js'
 import { batches } from '../folders.js'
 import { groupBy } from '../../../grouped.js'
 import type { Folder } from '../layout.js'
@@ -16,7 +16,7 @@ import { isRead, type Looked } from './looked-claim.js'
 import type { Unit } from './unit-paths.js'
 import { type Facts, factsAndTimes, membersOf, toCheckpoint } from './make-checkpoint.js'
 import { withOpener } from './opener.js'
-import { pointersOf, readBooks } from './pointers.js'
+import { pointersOf, readPointerFiles } from './pointers.js'
 
 /** Candidates looked at together. */
 const batchSize = 256
@@ -29,7 +29,7 @@ export async function scanSpecs(
   const named = await findNamed(storage, folder, specs)
   const looked: Looked[][] = []
   for (const batch of batches(named, batchSize)) {
-    if (looked.length > 0) await breathe()
+    if (looked.length > 0) await yieldToEvents()
     for (const one of await lookAtBatch(storage, folder, batch)) looked.push(one)
   }
   const resolved = resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked]))
@@ -116,7 +116,7 @@ async function pointersTo(
 ): Promise<readonly Pointer[]> {
   if (pointers === undefined) return noPointers
   const named = units.map((unit) => ({ name: unit.name, paths: membersOf(unit).map(({ path }) => path) }))
-  return pointersOf(await readBooks(storage, folder, pointers, named))
+  return pointersOf(await readPointerFiles(storage, folder, pointers, named))
 }
 
 const noPointers: readonly Pointer[] = []
