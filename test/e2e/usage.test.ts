@@ -190,7 +190,7 @@ describe('exit statuses are the same with --json and without', () => {
 
 describe('help', () => {
   it('ckpt alone and --help list the commands', async () => {
-    const [alone, help] = await Promise.all([ckpt([]), ckpt(['--help'])])
+    const [alone, help] = await Promise.all([ckpt([], { cwd: temporaryDirectory() }), ckpt(['--help'])])
     for (const { status, stdout, stderr } of [alone, help]) {
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
       for (const command of ['list', 'show', 'find', 'prune', 'recover', 'transfer']) expect(stdout).toContain(command)

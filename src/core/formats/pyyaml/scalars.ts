@@ -93,6 +93,7 @@ function withoutUnderscores(text: string): string {
 }
 
 function constructInt(text: string): bigint {
+  refuseLong(text)
   const digits = withoutUnderscores(text)
   const negative = digits.startsWith('-')
   const bare = /^[-+]/.test(digits) ? digits.slice(1) : digits
@@ -100,9 +101,18 @@ function constructInt(text: string): bigint {
   return negative ? -magnitude : magnitude
 }
 
+/** Counted in place: a text of millions is copied several times over before the first of the copies is let go. */
+function refuseLong(text: string): void {
+  if (text.length <= maxDigits) return
+  let count = 0
+  for (let at = /^[-+]/.test(text) ? 1 : 0; at < text.length; at += 1)
+    if (text.charCodeAt(at) !== underscore) count += 1
+  if (count > maxDigits) throw new FormatError(`an integer of ${count} digits; at most ${maxDigits} are read`)
+}
+
+const underscore = 95
+
 function magnitudeOf(bare: string, text: string): bigint {
-  if (bare.length > maxDigits)
-    throw new FormatError(`an integer of ${bare.length} digits; at most ${maxDigits} are read`)
   if (/^0b[01]+$/.test(bare) || /^0x[0-9a-fA-F]+$/.test(bare)) return BigInt(bare)
   if (/^0[0-7]+$/.test(bare)) return BigInt(`0o${bare}`)
   if (/^[0-9]+$/.test(bare) && (bare === '0' || !bare.startsWith('0'))) return BigInt(bare)
