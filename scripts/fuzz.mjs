@@ -5,7 +5,8 @@
  *                                              targets: files, folders, settings, answer, csv, jsonl, state, plan, and in
  *                                              runs of real frameworks: meta, index, pointer. Files and folders are tried
  *                                              reader by reader, each for so long: `files` stands for all of `files/…`,
- *                                              and `files/hdf5` for one
+ *                                              and `files/hdf5`, or `hdf5`, for one. The order does not matter: what
+ *                                              is no number is the target
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,8 +18,9 @@ import { runInNewContext } from 'node:vm'
 import { build } from 'rolldown'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const seconds = Number(process.argv[2] ?? 60)
-const seed = Number(process.argv[3] ?? Math.floor(Date.now() / 86_400_000))
+const given = process.argv.slice(2)
+const [seconds = 60, seed = Math.floor(Date.now() / 86_400_000)] = given.filter((one) => !isNaN(one)).map(Number)
+const only = given.find((one) => isNaN(one))
 const slowest = 2000
 /** Bytes that a mutant may take, so that with the program's own it is 300 MB. */
 const largest = 220e6
@@ -63,13 +65,18 @@ const targets = {
   index: inRuns.filter(({ reader }) => reader === 'index'),
   pointer: inRuns.filter(({ reader }) => reader === 'pointer'),
 }
-const only = process.argv[4]
+/** A reader alone names its files and its folders. */
+const isChosen = (target) =>
+  only === undefined || only === target || target.startsWith(`${only}/`) || target.endsWith(`/${only}`)
+const chosen = Object.entries(targets).filter(([target]) => isChosen(target))
+if (chosen.length === 0) {
+  console.error(`there is no target ${only}: ${Object.keys(targets).join(', ')}`)
+  process.exit(2)
+}
 collect()
 /** After the last collection, with the fixtures, which a program that reads one of them does not hold. */
 let settled = memory()
-for (const [target, specimens] of Object.entries(targets)) {
-  if (only === undefined || only === target || target.startsWith(`${only}/`)) await tryOut(target, specimens)
-}
+for (const [target, specimens] of chosen) await tryOut(target, specimens)
 rmSync(folder, { recursive: true })
 
 /** Targets of one kind, by what reads their specimens. */

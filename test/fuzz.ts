@@ -20,6 +20,7 @@ import { chunksOf } from '../src/core/tensors/read/tensor.js'
 import { readRecordOf, recordSpecimens } from './fuzz-records.js'
 import { gradeLone, loadFolders, loneSpecimens, readFolderWith } from './fuzz-folders.js'
 import { loadRuns, readRunWith } from './fuzz-runs.js'
+import { firstBlockOf, withFirstBlock } from './fuzz-tables.js'
 import { makeZip, type Part } from './core/formats/zip-bytes.js'
 
 /** A small generator whose sequence hangs on the seed alone (mulberry32). */
@@ -115,6 +116,12 @@ export async function specimensOf(files: Iterable<readonly [name: string, bytes:
     if (reader === undefined || bytes.length > 300_000) continue
     const repair = reader === 'ocdbt' ? withChecksum : (mutant: Uint8Array) => mutant
     specimens.push({ name, reader, mutant: (random) => repair(mutate(bytes, random)) })
+    const block = name.endsWith('.index') ? firstBlockOf(bytes) : null
+    if (block !== null) {
+      const inner = bytes.subarray(block.offset, block.offset + block.size)
+      const mutant: Specimen['mutant'] = (random) => withFirstBlock(bytes, block, mutate(inner, random))
+      specimens.push({ name: `${name}: checksum made right`, reader, mutant })
+    }
     const pickle = reader === 'tensors' ? await insideOf(bytes) : null
     if (pickle === null) continue
     // A changed byte anywhere in an archive breaks a checksum; to come further, its pickle is changed and packed anew.

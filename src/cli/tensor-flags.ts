@@ -15,7 +15,7 @@ export const keyFlag = Flags.string({
 })
 
 export const outputFlags = {
-  output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write the result here' }),
+  output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write the result here, or into this folder' }),
   force: Flags.boolean({ char: 'f', description: 'replace what is at the output' }),
 }
 

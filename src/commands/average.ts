@@ -27,6 +27,7 @@ import {
   weightsOnlyFlag,
 } from '../cli/tensor-flags.js'
 import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
+import { outputLike } from '../cli/output-path.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import { renderIdle } from '../render/messages.js'
 import { plural } from '../render/units.js'
@@ -195,7 +196,8 @@ status 5). One chunk of one tensor at a time is in memory.`
     const { output, force, to, 'shard-size': shardSize } = this.flags
     if (output === undefined || this.flags['dry-run']) return { written: null, checkpoint: null }
     const weightsOnly = this.flags['weights-only']
-    const target = { path: resolve(output), shardSize, weightsOnly, ...(to === undefined ? {} : { format: to }) }
+    const path = await outputLike(this.storage, output, prepared.plan.newest, to)
+    const target = { path, shardSize, weightsOnly, ...(to === undefined ? {} : { format: to }) }
     const written = await this.long('averaging', (work) =>
       writeAverage(this.storage, prepared, target, {
         ...work,

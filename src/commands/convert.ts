@@ -32,6 +32,7 @@ import {
   strictCastFlag,
 } from '../cli/tensor-flags.js'
 import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
+import { isFolderOutput } from '../cli/output-path.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import { conversionDocument, renderConversion, renderMerge } from '../render/convert.js'
 import { renderIdle } from '../render/messages.js'
@@ -179,12 +180,6 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     return { names, options }
   }
 
-  /** One that is there, or that is written as one. */
-  private async isFolder(output: string): Promise<boolean> {
-    const [there] = await this.storage.stat([resolve(output)])
-    return there?.ok === true ? there.value.kind === 'directory' : /[/\\]$/.test(output)
-  }
-
   private async isModelFolder(folder: string): Promise<boolean> {
     const [config] = await this.storage.stat([join(folder, 'config.json')])
     return config?.ok === true
@@ -193,7 +188,7 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
   /** A file that came to lie in a checkpoint would be one of its parameter files. */
   private async outputFor({ path, checkpoint }: FoundParamFile): Promise<string> {
     const { output, to } = this.flags
-    if (output !== undefined && !(await this.isFolder(output))) return resolve(output)
+    if (output !== undefined && !(await isFolderOutput(this.storage, output))) return resolve(output)
     const into = output === undefined ? dirname(path) : resolve(output)
     const name = outputName(path, to, (await this.isModelFolder(dirname(path))) || (await this.isModelFolder(into)))
     if (output !== undefined) return join(into, name)

@@ -28,6 +28,7 @@ import {
   weightsOnlyFlag,
 } from '../cli/tensor-flags.js'
 import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
+import { outputLike } from '../cli/output-path.js'
 import { interruptible } from '../cli/progress.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
 import {
@@ -247,7 +248,7 @@ the target's own rows behind those of a shorter one; both may be given`,
   private async write(prepared: PreparedTransfer): Promise<WrittenOutput | null> {
     const { output, force, dtype, to: format, 'in-place': inPlace, 'dry-run': isTrial } = this.flags
     if (isTrial || (output === undefined && !inPlace)) return null
-    const path = output === undefined ? null : resolve(output)
+    const path = output === undefined ? null : await outputLike(this.storage, output, prepared.plan.target, format)
     const shardSize = this.flags['shard-size']
     const recordsSource = this.flags['record-source']
     const weightsOnly = this.flags['weights-only']

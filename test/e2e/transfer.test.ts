@@ -106,6 +106,24 @@ describe('ckpt transfer', () => {
     expect((await ckpt(['transfer', ...args, '--no-auto-prefix'])).status).toBe(5)
   })
 
+  it("writes into a folder by the target's name, and makes no file of the folder's name; average does by the newest's", async () => {
+    const { args, folder } = pair()
+    const into = join(folder, 'into')
+    mkdirSync(into)
+    for (const command of ['transfer', 'average']) {
+      const given = command === 'average' ? [args[1] ?? '', args[1] ?? ''] : args
+      expect((await ckpt([command, ...given, '-o', into, '--force'])).stdout).toContain(
+        join(into, 'target.safetensors'),
+      )
+      expect((await ckpt([command, ...given, '-o', into, '--to', 'torch', '--force'])).stdout).toContain(
+        join(into, 'target.pt'),
+      )
+      const { status, stderr } = await ckpt([command, ...given, '-o', join(folder, 'none/')])
+      expect([status, stderr]).toEqual([3, expect.stringContaining(`mkdir -p ${join(folder, 'none')}`)])
+    }
+    expect(readdirSync(into).sort()).toEqual(['target.pt', 'target.safetensors'])
+  })
+
   it('never overwrites without --force', async () => {
     const { args, output, folder } = pair()
     writeFileSync(output, 'mine')

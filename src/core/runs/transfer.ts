@@ -16,6 +16,7 @@ import {
 } from '../tensors/read/index.js'
 import {
   matchTensors,
+  sparedFrom,
   transfer,
   transferInPlace,
   type MatchOptions,
@@ -107,6 +108,7 @@ export async function prepareTransfer(
       ...warningsOf([from, sides.into], [source, target]),
       ...arranged.idle.map((flag) => `${flag}: the source has no such tensors`),
       ...plan.conflicts,
+      ...sparedFrom(plan.target, request.match.dtype),
       ...tellIneffective(rules, mapping.idle(), plan.source, plan.target),
     ]
     return { plan, from, leftOut: weights.leftOut, surroundings: into.leftOut, warnings, close }

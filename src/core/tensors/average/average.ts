@@ -18,6 +18,7 @@ import type { Storage } from '../../storage/storage.js'
 import { canCast } from '../read/cast.js'
 import { noLosses } from '../read/cast-losses.js'
 import { isFloatDtype } from '../read/dtype-name.js'
+import { ensureNotQuantised } from '../read/quantised.js'
 import { readerOf, type TensorReader } from '../read/reader.js'
 import { ensureDense, type TensorFile, type TensorInfo } from '../read/tensor.js'
 import type { Ties } from '../read/ties.js'
@@ -58,7 +59,7 @@ export interface AveragePlan {
 
 /**
  * Throws CkptError: `usage` for weights that are not one for each file or come to nothing, `refused` for a name or a
- * shape that is not in all files, and for dtypes that have no mean.
+ * shape that is not in all files, for dtypes that have no mean, and for quantised weights.
  */
 export function planAverage(
   given: readonly TensorFile[],
@@ -71,7 +72,10 @@ export function planAverage(
   const views = new Map(given.map((file) => [file, weightsOf(file, part)]))
   const files = given.map((file) => views.get(file)?.file ?? file)
   const newest = views.get(newestGiven) ?? weightsOf(newestGiven, part)
-  for (const file of files) ensureDense(file, isWanted)
+  for (const file of files) {
+    ensureDense(file, isWanted)
+    ensureNotQuantised(file.path, file.tensors, isWanted)
+  }
   const forms = formsOf(files).map((form) => new Map([...form].filter(([name]) => isWanted(name))))
   const [first = new Map<string, TensorInfo>()] = forms
   for (const [index, form] of forms.entries()) {

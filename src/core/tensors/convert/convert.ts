@@ -19,6 +19,7 @@ import { noLosses } from '../read/cast-losses.js'
 import { canCast } from '../read/cast.js'
 import { isFloatDtype } from '../read/dtype-name.js'
 import { preferName } from '../read/kept-name.js'
+import { quantisedIn, tellSpared } from '../read/quantised.js'
 import { ensureDense, isOfTorch, type TensorFile, type TensorInfo } from '../read/tensor.js'
 import { tiedGroups } from '../read/ties.js'
 import { weightsOf, type LeftOut, type Weights } from '../read/weights.js'
@@ -31,7 +32,10 @@ export interface ConvertOptions {
   readonly isWanted?: (name: string) => boolean
   /** From the model's own names to those that are written. */
   readonly rename?: (name: string) => string
-  /** The dtype that a tensor is to have; undefined for its own. Asked by the names that are written. */
+  /**
+   * The dtype that a tensor is to have; undefined for its own. Asked by the names that are written, and not for what is
+   * quantised: codes, and the scales and tables that belong to them, keep theirs.
+   */
   readonly dtypeFor?: (name: string) => Dtype | undefined
   /** Put into the metadata of safetensors. */
   readonly metadata?: ReadonlyMap<string, string>
@@ -92,8 +96,11 @@ export async function planConversion(
       hint: 'see what it holds: ckpt tensors FILE',
     })
   }
-  const ties = tiesAnew(file, named, options)
-  const tensors = named.map(([name, tensor]) => outputOf(file, name, tensor, ties.get(name), options))
+  const { dtypeFor, notes } = dtypesFor(file, named, options)
+  const ties = tiesAnew(file, named, dtypeFor)
+  const tensors = named.map(([name, tensor]) =>
+    outputOf(file, name, tensor, ties.get(name), dtypeFor(name), options.change?.(tensor)),
+  )
   const common = {
     file,
     format,
@@ -103,9 +110,13 @@ export async function planConversion(
     dropped: weights.leftOut,
     cast: castsOf(named, tensors),
   }
-  if (format === 'safetensors') return { ...common, ...asSafetensors(weights, tensors, options) }
+  if (format === 'safetensors') {
+    const form = asSafetensors(weights, tensors, options)
+    return { ...common, ...form, notes: [...form.notes, ...notes] }
+  }
   const isAsItWas = options.isWanted === undefined && options.rename === undefined && options.change === undefined
-  return { ...common, ...(await asTorch(weights, tensors, isAsItWas, options)) }
+  const form = await asTorch(weights, tensors, isAsItWas, options)
+  return { ...common, ...form, notes: [...form.notes, ...notes] }
 }
 
 /** Writes it to `path` (absolute). Throws as `writeOutput` does. */
@@ -195,11 +206,31 @@ function hasValues({ values }: TensorFile): boolean {
   return 'size' in values && typeof values.size === 'number' ? values.size > 0 : true
 }
 
+interface Dtypes {
+  readonly dtypeFor: (name: string) => Dtype | undefined
+  readonly notes: readonly string[]
+}
+
+/** What is quantised is never cast, also by a pattern: a loader takes its codes and scales in their own dtypes. */
+function dtypesFor(
+  { tensors }: TensorFile,
+  named: readonly Named[],
+  { dtypeFor = () => undefined }: ConvertOptions,
+): Dtypes {
+  const asked = named.filter(([name, { dtype }]) => isFloatDtype(dtype) && (dtypeFor(name) ?? dtype) !== dtype)
+  const quantised = quantisedIn(asked.length === 0 ? [] : tensors)
+  const spared = new Set(asked.filter(([, { name }]) => quantised.has(name)).map(([name]) => name))
+  return {
+    dtypeFor: (name) => (spared.has(name) ? undefined : dtypeFor(name)),
+    notes: tellSpared([...spared]),
+  }
+}
+
 /** The name that a model's loader looks for stands for all, also where the file itself keeps another one. */
 function tiesAnew(
   file: TensorFile,
   named: readonly Named[],
-  { dtypeFor = () => undefined }: ConvertOptions,
+  dtypeFor: (name: string) => Dtype | undefined,
 ): Map<string, string> {
   const newNames = new Map(named.map(([name, tensor]) => [tensor, name]))
   const ties = new Map<string, string>()
@@ -216,13 +247,13 @@ function outputOf(
   name: string,
   tensor: TensorInfo,
   tiedTo: string | undefined,
-  { dtypeFor = () => undefined, change = () => undefined }: ConvertOptions,
+  asked: Dtype | undefined,
+  changed: ChangedTensor | undefined,
 ): OutputTensor {
   const from = dtypeOf(file, tensor)
-  const wanted = isFloatDtype(from) ? dtypeFor(name) : undefined
+  const wanted = isFloatDtype(from) ? asked : undefined
   const dtype = wanted !== undefined && canCast(from, wanted) ? wanted : from
   const bytes = ((tensor.bytes * 8) / bitsOf[from] / 8) * bitsOf[dtype]
-  const changed = change(tensor)
   const losses = noLosses()
   const writeTo = async (sink: Sink): Promise<void> => {
     if (changed !== undefined) return changed.writeTo(dtype, sink)

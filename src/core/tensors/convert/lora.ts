@@ -6,6 +6,8 @@ import { CkptError, FormatError } from '../../errors.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
 import { isDtype, type Dtype } from '../../formats/safetensors.js'
 import { createCast } from '../read/cast.js'
+import { isFloatDtype } from '../read/dtype-name.js'
+import { scaleOf } from '../read/quantised.js'
 import { readerOf } from '../read/reader.js'
 import { chunksOf, type TensorFile, type TensorInfo } from '../read/tensor.js'
 import { tiedGroups } from '../read/ties.js'
@@ -34,7 +36,7 @@ export async function planLora(base: TensorFile, adapter: TensorFile, config: Js
   const { pairs, whole } = sortNames(adapter)
   const placeOf = (name: string): TensorInfo => {
     const found = byName.get(findName(names, name) ?? '')
-    if (found !== undefined) return found
+    if (found !== undefined) return ensureFloats(base, adapter, found, names)
     throw refused(adapter, `it changes ${JSON.stringify(name)}, which ${base.path} does not have`)
   }
   const inFull = new Map<string, TensorInfo>()
@@ -69,6 +71,19 @@ export async function planLora(base: TensorFile, adapter: TensorFile, config: Js
     if (changed !== undefined) for (const { name } of group) changes.set(name, changed)
   }
   return { change: ({ name }) => changes.get(name), merged, replaced }
+}
+
+/** To codes nothing can be added: PEFT brings them to floats first. */
+function ensureFloats(
+  base: TensorFile,
+  adapter: TensorFile,
+  target: TensorInfo,
+  names: ReadonlySet<string>,
+): TensorInfo {
+  const scale = scaleOf(target, names)
+  if (scale === undefined && isFloatDtype(target.dtype)) return target
+  const what = scale === undefined ? '' : ` codes, to be multiplied by ${JSON.stringify(scale)}`
+  throw refused(adapter, `${JSON.stringify(target.name)} of ${base.path} is ${target.dtype}${what}, and no floats`)
 }
 
 /** PEFT copies a module that is saved in full, and so unties it: the merged model has two parameters in place of one. */

@@ -2,7 +2,7 @@
 import { CkptError } from '../../errors.js'
 import type { Dtype } from '../../formats/safetensors.js'
 import { canCast } from '../read/cast.js'
-import { isFloatDtype } from '../read/dtype-name.js'
+import { ensureScaled } from '../read/quantised.js'
 import { ensureDense, plainShape } from '../read/tensor.js'
 import type { Shape, TensorFile, TensorInfo } from '../read/tensor.js'
 import { tiesOf, type Ties } from '../read/ties.js'
@@ -11,8 +11,8 @@ import { isAdapter } from './name-rules.js'
 import { combinedFlags, findNearMisses, suggestFlags, type NearMiss, type Suggestion } from './near-misses.js'
 import type { Pair } from './pair-tensors.js'
 import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js'
-import { ensureScaled } from './quantised.js'
 import { rearrangementHints, type RearrangementHint } from './rearrangement-hints.js'
+import { dtypesWanted } from './wanted-dtype.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
 
 /** How tensors of two files are brought together by name. */
@@ -262,11 +262,12 @@ export function tiedIn({ matched, ties }: TransferPlan): TransferReport['tied'] 
 }
 
 /** Tensors whose values are cast, with the dtype that is written: also the target's own, where one is asked for. */
-export function castsOf({ matched, missing, mismatched, options: { dtype } }: TransferPlan): TransferReport['cast'] {
-  const written = (own: string) => (dtype !== undefined && isFloatDtype(own) ? dtype : own)
+export function castsOf(plan: TransferPlan): TransferReport['cast'] {
+  const { matched, missing, mismatched } = plan
+  const wantedFor = dtypesWanted(plan.target, plan.options.dtype)
   const kept = [...missing, ...mismatched.map(({ target }) => target)].map((target) => ({ source: target, target }))
   return [...matched, ...kept]
-    .map(({ source, target }) => ({ name: target.name, from: source.dtype, to: written(target.dtype) }))
+    .map(({ source, target }) => ({ name: target.name, from: source.dtype, to: wantedFor(target) ?? target.dtype }))
     .filter(({ from, to }) => from !== to)
 }
 

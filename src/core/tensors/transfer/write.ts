@@ -18,12 +18,12 @@ import {
 import type { Storage } from '../../storage/storage.js'
 import { noLosses } from '../read/cast-losses.js'
 import { canCast } from '../read/cast.js'
-import { isFloatDtype } from '../read/dtype-name.js'
 import { firstOf, isOfTorch, type TensorInfo } from '../read/tensor.js'
 import { ensureTransferable } from './match.js'
 import type { TransferPlan } from './match.js'
 import type { Pair } from './pair-tensors.js'
 import { writeResized } from './resize.js'
+import { dtypesWanted } from './wanted-dtype.js'
 
 /** How a transfer is written. */
 export interface TransferOptions extends Pick<
@@ -63,8 +63,9 @@ export async function transfer(
   const keepsStructure =
     format === 'torch' && shardSize === undefined && !weightsOnly && keepsSurroundings(output, target)
   const matched = new Map(plan.matched.map((pair) => [pair.target.name, pair]))
+  const wantedFor = dtypesWanted(target, dtype)
   const tensors = target.tensors.map((tensor) => {
-    const own = outputTensor(plan, tensor, matched.get(tensor.name), dtype)
+    const own = outputTensor(plan, tensor, matched.get(tensor.name), wantedFor(tensor))
     const tiedTo = plan.ties.get(tensor.name)
     return tiedTo === undefined ? own : { ...own, tiedTo }
   })
@@ -99,7 +100,7 @@ export function outputTensor(
 ): OutputTensor {
   const from = dtypeOf(pair?.source ?? target)
   const own = dtypeOf(target)
-  const dtype = wanted !== undefined && isFloatDtype(own) ? wanted : own
+  const dtype = wanted ?? own
   for (const one of [from, own]) if (!canCast(one, dtype)) throw noCast(target.name, one, dtype)
   const elements = (target.bytes * 8) / bitsOf[own]
   const bytes = (elements * bitsOf[dtype]) / 8

@@ -10,6 +10,7 @@ import {
   type AverageWork,
 } from '../../../../src/core/tensors/average/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import type { Dtype } from '../../../../src/core/formats/safetensors.js'
 import { openTensors } from '../../../../src/core/tensors/read/index.js'
 import { floats, floatsIn, readTensors, writeTensors, type Content } from '../transfer/files.js'
 
@@ -57,6 +58,13 @@ const doubles = (name: string, values: readonly number[]): Content => ({
   data: new Uint8Array(Float64Array.from(values).buffer),
 })
 
+const bytes = (name: string, dtype: Dtype, ...values: number[]): Content => ({
+  name,
+  dtype,
+  shape: [values.length / (dtype === 'I32' ? 4 : 1)],
+  data: Uint8Array.from(values),
+})
+
 const longs = (name: string, ...values: bigint[]): Content => ({
   name,
   dtype: 'I64',
@@ -65,6 +73,24 @@ const longs = (name: string, ...values: bigint[]): Content => ({
 })
 
 describe('the mean', () => {
+  it.each<[Dtype, string, string]>([
+    ['I8', 'l.weight', 'l.SCB'],
+    ['U8', 'l.weight', 'l.weight.absmax'],
+    ['F8_E4M3', 'l.weight', 'l.weight_scale_inv'],
+    ['I32', 'l.qweight', 'l.scales'],
+    ['I32', 'l.weight_packed', 'l.weight_scale'],
+    ['U8', 'l.W_q', 'l.scale'],
+    ['I8', 'l.weight._data', 'l.weight._scale'],
+  ])('of quantised weights is refused, for codes have none: %s %s beside %s', async (dtype, name, scale) => {
+    const contents = [bytes(name, dtype, 1, 2, 3, 4), floats(scale, [1], [0.5]), floats('norm', [1], [2])]
+    await expect(run([contents, contents])).rejects.toMatchObject({
+      code: 'refused',
+      message: `"${name}" is quantised: ${dtype} codes, to be multiplied by "${scale}", of which no mean can be taken: ${at('in0')}`,
+    })
+    const plain = await run([contents, contents], { isWanted: (one) => one === 'norm' })
+    expect(floatsIn(plain, 'norm')).toEqual([2])
+  })
+
   it('of a tensor in several dtypes tells what does not fit into the one that is written, or refuses', async () => {
     const half: Content = { name: 'w', dtype: 'F16', shape: [2], data: new Uint8Array(4) }
     const files = [

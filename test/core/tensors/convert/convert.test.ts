@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { convert, planConversion } from '../../../../src/core/tensors/convert/index.js'
 import type { OutputFormat } from '../../../../src/core/tensors/write/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import type { Dtype } from '../../../../src/core/formats/safetensors.js'
 import { openTensors } from '../../../../src/core/tensors/read/index.js'
 import { chunksOf } from '../../../../src/core/tensors/read/tensor.js'
 import { floats, readTensors, writeTensors } from '../transfer/files.js'
@@ -143,5 +144,35 @@ describe('what has no form of its own in the other format', () => {
       const { notes } = await run(torch('lightning_like.ckpt'), format, `out.${format}`)
       expect(notes).toEqual([expect.stringContaining('what lies beside the tensors')])
     }
+  })
+})
+
+describe('what is quantised', () => {
+  const codes = (name: string, dtype: Dtype) => ({ name, dtype, shape: [4], data: Uint8Array.of(1, 2, 3, 4) })
+
+  it('keeps its codes, scales and tables in their dtypes, whatever the others are cast to, and that is told', async () => {
+    const own = [
+      codes('a.weight', 'U8'),
+      floats('a.weight.absmax', [1], [0.1]),
+      floats('a.weight.quant_map', [1], [0.1]),
+      floats('a.weight.nested_absmax', [1], [0.1]),
+      codes('b.weight', 'I8'),
+      floats('b.SCB', [1], [0.1]),
+      codes('c.weight', 'F8_E4M3'),
+      floats('c.weight_scale_inv', [1], [0.1]),
+      floats('c.input_scale', [1], [0.1]),
+    ]
+    const others = [floats('b.bias', [1], [1]), floats('norm.scale', [1], [1]), codes('plain', 'F8_E4M3')]
+    const file = await openTensors(storage, writeTensors(at('in'), [...own, ...others]))
+    const conversion = await planConversion(file, 'safetensors', { dtypeFor: () => 'BF16' })
+    await convert(storage, conversion, at('out'))
+    await file.close()
+    const { tensors } = readTensors(at('out'))
+    for (const { name, dtype, data } of own) expect(tensors.get(name)).toMatchObject({ dtype, data: Buffer.from(data) })
+    for (const { name } of others) expect(tensors.get(name)?.dtype).toBe('BF16')
+    expect(conversion.cast.map(({ name }) => name)).toEqual(['b.bias', 'norm.scale', 'plain'])
+    expect(conversion.notes).toEqual([
+      'not cast, as codes of quantised weights or their scales: "a.weight.absmax" and 6 more',
+    ])
   })
 })

@@ -9,7 +9,7 @@ import { openTensors } from '../../../../src/core/tensors/read/index.js'
 import { isDtype } from '../../../../src/core/formats/safetensors.js'
 import { chunksOf } from '../../../../src/core/tensors/read/tensor.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { floats, writeTensors } from '../transfer/files.js'
+import { floats, readTensors, writeTensors } from '../transfer/files.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../../fixtures/lora/', import.meta.url).pathname
@@ -108,6 +108,26 @@ describe('an adapter', () => {
     await expect(merge(base, adapter)).rejects.toThrow(
       /has "lm_head\.weight" in full, which is tied to "embed\.weight"/,
     )
+  })
+
+  it('into quantised weights is refused: nothing can be added to codes', async () => {
+    const { tensors } = readTensors(join(fixtures, 'plain/model.safetensors'))
+    const own = [...tensors].map(([name, { shape, data }]) =>
+      shape.length === 2
+        ? { name, shape, dtype: 'I8' as const, data: data.subarray(0, data.length / 4) }
+        : { name, shape, dtype: 'F32' as const, data },
+    )
+    expect([...tensors.values()].every(({ dtype }) => dtype === 'F32')).toBe(true)
+    const at = (name: string) => join(folder, name)
+    const adapter = join(fixtures, 'plain/adapter')
+    await expect(merge(writeTensors(at('codes'), own), adapter)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(/proj\.weight" of \S+ is I8, and no floats/) as string,
+    })
+    const scales = own.map(({ name }) => floats(name.replace(/weight$/, 'SCB'), [1], [1]))
+    await expect(merge(writeTensors(at('scaled'), [...own, ...scales]), adapter)).rejects.toMatchObject({
+      message: expect.stringMatching(/ is I8 codes, to be multiplied by "\S+proj\.SCB", and no floats/) as string,
+    })
   })
 
   it('of DoRA is refused, and so is one for another model', async () => {

@@ -362,6 +362,29 @@ describe('codes of quantised weights', () => {
     expect(refusal(source, fileWith([name, [2, 2], dtype]))).toBeUndefined()
   })
 
+  it.each([
+    ['0.weight', 'I8', '0.SCB'],
+    ['0.weight', 'F8_E4M3', '0.weight_scale_inv'],
+    ['w', 'U8', 'w.absmax'],
+  ])('do not take values that are not divided by their scale: %s %s beside %s', (name, dtype, scale) => {
+    const target = fileWith([name, [2, 2], dtype], [scale, [2]])
+    const refused = refusal(fileWith([name, [2, 2]]), target)
+    expect(refused?.message).toContain(`"${name}" is quantised: ${dtype} codes, multiplied by "${scale}"`)
+    expect(refusal(target, target)).toBeUndefined()
+  })
+
+  it('and their scales keep their dtypes where another one is asked for', () => {
+    const target = fileWith(
+      ['0.weight', [2, 2], 'F8_E4M3'],
+      ['0.weight_scale', [1]],
+      ['0.input_scale', [1]],
+      ['0.bias', [2]],
+      ['scale', [2]],
+    )
+    const plan = matchTensors(target, target, { dtype: 'F16' })
+    expect(reportOf(plan).cast.map(({ name }) => name)).toEqual(['0.bias', 'scale'])
+  })
+
   it('are what any integers are where no scale lies beside them', () => {
     expect(refusal(fileWith(['ids', [2], 'I8']), fileWith(['ids', [2]]))).toBeUndefined()
   })
