@@ -13,20 +13,40 @@ export interface NamedBest {
 
 /** What the newest bookkeeping of each run names; an older one's word no longer holds. `ordered` is newest first. */
 export function namedBests(ordered: readonly Checkpoint[]): NamedBest[] {
+  return newestBookkeeping(ordered).flatMap((by) =>
+    bestsOf(by).map((pointer) => {
+      const found = ordered.find(({ run, name }) => run === by.run && name === pointer.name)
+      const original = found?.sameAs === undefined ? found : (sibling(ordered, found) ?? found)
+      const path = original?.path ?? `${by.run}/${pointer.name}`
+      return { pointer, by: by.name, path, checkpoint: original ?? null }
+    }),
+  )
+}
+
+/**
+ * One of each run. Of several that were saved at the same step, the one of whose bests the most are there: OpenMMLab saves
+ * epoch_5.pth, validates, and then puts best_…_epoch_5.pth, which names itself, in the place of the best before it.
+ */
+function newestBookkeeping(ordered: readonly Checkpoint[]): Checkpoint[] {
+  const there = new Set(ordered.map(({ path }) => path))
+  const countThere = (one: Checkpoint) => bestsOf(one).filter(({ name }) => there.has(`${one.run}/${name}`)).length
   const newest = new Map<string, Checkpoint>()
   for (const checkpoint of ordered) {
-    if (!newest.has(checkpoint.run) && hasReadableMeta(checkpoint)) newest.set(checkpoint.run, checkpoint)
+    if (!hasReadableMeta(checkpoint)) continue
+    const known = newest.get(checkpoint.run)
+    const isNewer =
+      known === undefined || (isOfSameStep(checkpoint, known) && countThere(checkpoint) > countThere(known))
+    if (isNewer) newest.set(checkpoint.run, checkpoint)
   }
-  return [...newest.values()].flatMap((by) =>
-    by.pointsTo
-      .filter(({ purpose }) => purpose === 'best')
-      .map((pointer) => {
-        const found = ordered.find(({ run, name }) => run === by.run && name === pointer.name)
-        const original = found?.sameAs === undefined ? found : (sibling(ordered, found) ?? found)
-        const path = original?.path ?? `${by.run}/${pointer.name}`
-        return { pointer, by: by.name, path, checkpoint: original ?? null }
-      }),
-  )
+  return [...newest.values()]
+}
+
+function isOfSameStep(one: Checkpoint, { step, epoch }: Checkpoint): boolean {
+  return (step !== null || epoch !== null) && one.step === step && one.epoch === epoch
+}
+
+function bestsOf({ pointsTo }: Checkpoint): Pointer[] {
+  return pointsTo.filter(({ purpose }) => purpose === 'best')
 }
 
 function sibling(ordered: readonly Checkpoint[], { run, sameAs }: Checkpoint): Checkpoint | undefined {

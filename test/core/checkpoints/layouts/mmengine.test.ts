@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadRun, readHistory } from '../../../../src/core/checkpoints/layouts/index.js'
 import { parseExpression } from '../../../../src/core/choosing/expression/index.js'
-import { bestOrder, rank } from '../../../../src/core/choosing/selection/index.js'
+import {
+  bestOrder,
+  byRecency,
+  describeAbsentBest,
+  namedBests,
+  rank,
+} from '../../../../src/core/choosing/selection/index.js'
 import { carryOut, intentOf, openRun, planPrune } from '../../../../src/core/runs/index.js'
 import { arrange } from '../../../../src/core/runs/rank-and-filter.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
@@ -83,6 +89,14 @@ describe('the best', () => {
       metric: 'coco/bbox_mAP',
       value: 1,
     })
+  })
+
+  it('is what its own file says, which is saved after that of its epoch and takes the place of the one before', async () => {
+    const file = 'best_coco_bbox_mAP_epoch_3.pth'
+    const root = write(makeFolder(), { ...files, [file]: saved(3, 12, { file: `work_dirs/x/${file}`, score: 2 }) })
+    const { ordered } = byRecency((await openRun(storage, root)).checkpoints)
+    expect(namedBests(ordered).map(({ checkpoint }) => checkpoint?.name)).toEqual([file])
+    expect(describeAbsentBest(ordered)).toEqual([])
   })
 
   it('is the best by that metric where its file is gone', async () => {
