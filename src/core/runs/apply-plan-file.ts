@@ -1,4 +1,5 @@
 /** A written plan against the run as it is now. */
+import { join } from 'node:path'
 import type { Checkpoint, Run } from '../checkpoint.js'
 import {
   bytesFreedBy,
@@ -9,7 +10,7 @@ import {
   type Fingerprints,
   type RemovalFailure,
 } from '../changes/disposal/index.js'
-import { CkptError } from '../errors.js'
+import { CkptError, isAbsence } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
 import { protect } from '../choosing/retention/index.js'
 import { readProven, stateFolderOf, type Proven } from '../changes/state/index.js'
@@ -27,7 +28,7 @@ import { findChanging, pinnedPaths, type PruneContext, type PrunePlan } from './
 
 /**
  * What of the plan can be done: its checkpoints that are still there, are what they were, and that nothing protects
- * now. The others stay, and are told why. The newest that stays is read to its last byte, as for a plan made now, but
+ * now. What is gone already counts as removed, and is told; the others stay, and are told why. The newest that stays is read to its last byte, as for a plan made now, but
  * for `context.proof`, which was read a moment ago. Throws CkptError `refused` when nothing would be left although the
  * plan kept something.
  */
@@ -46,7 +47,7 @@ export async function applyPlan(
   const reasons = new Map(plan.remove.map(({ name, reason }) => [name, reason]))
   const checks = await checksOf(storage, run, plan, context)
   for (let ordered = arranged.ordered; ;) {
-    const { going, refused } = await sortOut(storage, run, ordered, plan, fingerprints, context)
+    const { going, refused, gone } = await sortOut(storage, run, ordered, plan, fingerprints, context)
     const parts = partition(ordered, going, reasons)
     const news = await checks.at({ ...parts, missingBytes: 0 }, ordered)
     if (news !== null) {
@@ -62,12 +63,20 @@ export async function applyPlan(
         fingerprints,
         freedBytes: await bytesFreedBy(storage, pathsOf(going)),
         keptBytes: await bytesOf(storage, stays),
-        warnings: [],
+        warnings: gone.map((name) => `${name} is gone already: it counts as removed`),
         proof: checks.proof,
       },
       going: { checkpoints: going, stays, fingerprints, reasons, proof: checks.proof, refused },
     }
   }
+}
+
+/** What becomes of a plan's checkpoints. */
+interface SortedOut {
+  readonly going: readonly Checkpoint[]
+  readonly refused: readonly RemovalFailure[]
+  /** Names: the framework itself has removed them, or another ckpt. */
+  readonly gone: readonly string[]
 }
 
 /** Which of the plan's go, and which stay and why, by what is known of all of them now. */
@@ -78,15 +87,18 @@ async function sortOut(
   plan: WrittenPlan,
   fingerprints: Fingerprints,
   context: PruneContext,
-): Promise<{ readonly going: readonly Checkpoint[]; readonly refused: readonly RemovalFailure[] }> {
+): Promise<SortedOut> {
   const byName = new Map(ordered.map((checkpoint) => [checkpoint.name, checkpoint]))
   const refused: RemovalFailure[] = []
   const going: Checkpoint[] = []
   const shields = plan.protect ? await shieldsOf(storage, run, ordered, plan, context) : new Map<string, string>()
+  const unknown = plan.remove.map(({ name }) => name).filter((name) => !byName.has(name))
+  const isGone = await absentOf(storage, run, unknown)
   for (const { name } of plan.remove) {
     const checkpoint = byName.get(name)
     const shield = shields.get(name)
-    if (checkpoint === undefined) refused.push({ name, error: gone(name) })
+    if (isGone.has(name)) continue
+    if (checkpoint === undefined) refused.push({ name, error: noCheckpoint(name) })
     else if (shield !== undefined) refused.push({ name, error: shielded(name, shield) })
     else if (isUnreadable(checkpoint)) refused.push({ name, error: shielded(name, describeFindings(checkpoint)) })
     else {
@@ -101,7 +113,18 @@ async function sortOut(
       hint: 'what the plan kept is gone: make a new plan',
     })
   }
-  return { going, refused }
+  return { going, refused, gone: [...isGone] }
+}
+
+/** Those of which not even the name is there. */
+async function absentOf(storage: ReadStorage, run: Run, names: readonly string[]): Promise<ReadonlySet<string>> {
+  const stats = await storage.lstat(names.map((name) => join(run.path, name)))
+  return new Set(
+    names.filter((_, index) => {
+      const stat = stats[index]
+      return stat?.ok === false && isAbsence(stat.error.errno)
+    }),
+  )
 }
 
 /** What must be known before the first goes, as of a plan that is made now. */
@@ -166,8 +189,8 @@ async function shieldsOf(
   return new Map([...shields].map(([{ name }, reasons]) => [name, reasons.map(({ text }) => text).join('; ')]))
 }
 
-function gone(name: string): CkptError {
-  return new CkptError('refused', `${name}: no longer there`, { hint: 'nothing was removed under that name' })
+function noCheckpoint(name: string): CkptError {
+  return new CkptError('refused', `${name}: no checkpoint any more`, { hint: 'nothing was removed under that name' })
 }
 
 function shielded(name: string, why: string): CkptError {
