@@ -46,7 +46,7 @@ export { openAllIfAny, openRunToGoOn, openRunToGoOnIfAny, type GoOnOptions, type
 export { pinsOf } from './protecting-pins.js'
 export type { StateLocation } from './run-with-state.js'
 export { fileOfKey, findFile, findFiles, type FileRequest, type FoundParamFile } from './find-file.js'
-export { recordRemovals, type Removing } from './record-removals.js'
+export { recordRemovals, recordUntoldDemotions, type Removing } from './record-removals.js'
 export {
   checkRequest,
   describePolicy,

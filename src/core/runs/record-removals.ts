@@ -1,8 +1,8 @@
 /** Every removal stands in the run's journal: who, when, by which policy, and the metrics of what went. */
-import type { Checkpoint } from '../checkpoint.js'
+import type { Checkpoint, Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
-import { Journal, removalsIn, type Doer, type RemovalEntry } from '../changes/journal/index.js'
-import type { Owner, StateFolder } from '../changes/state/index.js'
+import { Journal, readJournal, removalsIn, type Doer, type RemovalEntry } from '../changes/journal/index.js'
+import { readDemotions, type Owner, type StateFolder } from '../changes/state/index.js'
 import { metricOrders, valueFor } from '../choosing/selection/index.js'
 import type { Storage } from '../storage/storage.js'
 
@@ -52,6 +52,35 @@ export async function recordIntent(
   gone: Pick<Gone, 'checkpoints' | 'reasons' | 'now'>,
 ): Promise<void> {
   await record(storage, state, removing, { ...gone, what: 'removing' }, () => undefined)
+}
+
+/**
+ * The demotions that are done and stand in no journal: their ckpt was stopped before it could write them down. Under the
+ * run's lock. Never fails for what cannot be read or written, which is reported.
+ */
+export async function recordUntoldDemotions(
+  storage: Storage,
+  state: StateFolder,
+  by: Pick<Removing, 'self'>,
+  { checkpoints }: Pick<Run, 'checkpoints'>,
+  now: number,
+): Promise<void> {
+  const removing = { ...by, policy: '' }
+  try {
+    const demotions = await readDemotions(storage, state)
+    const done = checkpoints.filter(({ name }) => demotions.get(name)?.finished === true)
+    if (done.length === 0) return
+    const told = removalsIn((await readJournal(storage, state)).entries).filter(({ what }) => what === 'demoted')
+    const last = new Map(told.map(({ name, time }) => [name, time]))
+    const untold = done.filter(({ name }) => (last.get(name) ?? -Infinity) < (demotions.get(name)?.time ?? 0))
+    const reasons = new Map(
+      untold.map(({ name }) => [name, 'demoted by a ckpt that was stopped before it wrote that down']),
+    )
+    await recordRemovals(storage, state, removing, { what: 'demoted', checkpoints: untold, reasons, now })
+  } catch (error) {
+    if (!(error instanceof CkptError)) throw error
+    storage.custody.warn(`what was demoted could not be looked up in the journal: ${error.message}`)
+  }
 }
 
 async function record(

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readJournal, removalsAndCutOff, removalsIn } from '../../../src/core/changes/journal/index.js'
-import { stateFolderOf } from '../../../src/core/changes/state/index.js'
+import { stateFolderOf, writeDemotion } from '../../../src/core/changes/state/index.js'
 import { carryOut, intentOf, openRun, planPrune } from '../../../src/core/runs/index.js'
 import { recordRemovals } from '../../../src/core/runs/record-removals.js'
 import { localStorage } from '../../../src/core/storage/local.js'
@@ -69,5 +69,23 @@ describe('a prune that is killed', () => {
       ['removed', 'CKPT+b'],
       ['removed', 'CKPT+a'],
     ])
+  })
+})
+
+describe('a demotion that is killed', () => {
+  it('is written down once by whoever brings it to its end', async () => {
+    const files = { 'CKPT.yaml': 'loss: 1\n', 'model.ckpt': 'm' }
+    const path = makeRun(['CKPT+a', 'CKPT+b'], files)
+    const state = await stateFolderOf(storage, path)
+    const dropped = [{ name: 'optimizer.ckpt', key: 'optimizer', inode: '1', size: 1, modified: 1 }]
+    await writeDemotion(storage, state, { name: 'CKPT+a', time: 5, modified: 1, dropped, finished: false })
+    const options = { now: 9, wait: async () => undefined, by, trash: false }
+    const nothing = { checkpoints: [], fingerprints: new Map(), stays: [], reasons: new Map() }
+    const prune = async () => carryOut(storage, await openRun(storage, path), nothing, options)
+    expect((await prune()).finished.count).toBe(1)
+    expect((await prune()).finished.count).toBe(0)
+    const entries = removalsIn((await readJournal(storage, state)).entries)
+    expect(entries).toMatchObject([{ what: 'demoted', name: 'CKPT+a', time: 9, metrics: new Map([['loss', 1]]) }])
+    expect(entries[0]?.reason).toContain('stopped before it wrote that down')
   })
 })
