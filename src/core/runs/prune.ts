@@ -14,7 +14,7 @@ import {
 } from '../changes/disposal/index.js'
 import { markStillWritten, type HealthOptions } from '../checkpoints/health/index.js'
 import { pointerFilesOf, ScanTree } from '../checkpoints/layouts/index.js'
-import { isInForce, readProven, stateFolderOf, type Pin, type Proven } from '../changes/state/index.js'
+import { isInForce, readProven, stateFolderOf, unreadRecordsOf, type Pin, type Proven } from '../changes/state/index.js'
 import {
   checkPolicy,
   plan,
@@ -314,8 +314,29 @@ async function sparingSetAside(
     ...(await setAsideReasons(storage, run, stateLocation)),
     ...(await halfElsewhere(storage, run, stateLocation)),
   ])
-  if (reasons.size === 0) return request
-  return { ...request, isExcluded: (one) => reasons.get(one.name) ?? request.isExcluded?.(one) ?? null }
+  const ifDamaged = request.removeDamaged === true ? await perhapsDemoted(storage, run, stateLocation) : noReasons
+  if (reasons.size + ifDamaged.size === 0) return request
+  const reasonFor = (one: Checkpoint) => reasons.get(one.name) ?? (isSound(one) ? null : ifDamaged.get(one.name))
+  return { ...request, isExcluded: (one) => reasonFor(one) ?? request.isExcluded?.(one) ?? null }
+}
+
+const noReasons: ReadonlyMap<string, string> = new Map()
+
+/** By name, why what looks damaged must stay: a record that would explain what it lacks cannot be read, or is not trusted. */
+async function perhapsDemoted(
+  storage: ReadStorage,
+  run: Run,
+  { stateDirectory }: StateLocation,
+): Promise<ReadonlyMap<string, string>> {
+  const state = await stateFolderOf(storage, run.path, stateDirectory)
+  const names = run.checkpoints.map(({ name }) => name)
+  const unread = await unreadRecordsOf(storage, run.path, state, names)
+  return new Map(
+    [...unread].map(([name, { folder, isTrusted }]): [string, string] => [
+      name,
+      `perhaps ckpt itself took what it lacks: the record in ${folder} ${isTrusted ? 'cannot be read' : 'is not trusted'}`,
+    ]),
+  )
 }
 
 /** Notes by path, of pins that have not ended. A file of pins that cannot be read throws: what is pinned must not go for that. */

@@ -35,7 +35,7 @@ export interface Demotion {
 }
 
 /** The folder of these records in the state folder. */
-const demoted = 'demoted'
+export const demoted = 'demoted'
 
 export function demotionPath(state: StateFolder, name: string): string {
   return recordPath(join(state.path, demoted), name)
@@ -43,7 +43,7 @@ export function demotionPath(state: StateFolder, name: string): string {
 
 /**
  * By the checkpoint's name. A record that cannot be read, or cannot be ckpt's, is reported and left out: it only explains
- * what is missing, and nothing is deleted without it. Throws StorageError.
+ * what is missing, and no checkpoint that has one is removed as damaged (unread-records.ts). Throws StorageError.
  */
 export async function readDemotions(storage: ReadStorage, state: StateFolder): Promise<ReadonlyMap<string, Demotion>> {
   const misfit = 'a name, number or list is not one of a demotion'

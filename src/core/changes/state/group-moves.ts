@@ -28,7 +28,7 @@ export interface GroupMove {
 }
 
 /** The folder of these records in the state folder. */
-const moving = 'moving'
+export const moving = 'moving'
 
 function pathOf(state: StateFolder, name: string): string {
   return recordPath(join(state.path, moving), name)

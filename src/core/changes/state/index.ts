@@ -40,6 +40,7 @@ export { readSetAside, writeSetAside, type SetAside } from './set-aside.js'
 export { elsewherePath, readElsewhere, readKnownElsewhere } from './elsewhere.js'
 export { makeInside, makeState, refuseWithout, removeEmpty } from './make-state.js'
 export { otherStatesOf, pointedStateFolderOf, stateFolderOf, type StateFolder } from './state-folder.js'
+export { unreadRecordsOf } from './unread-records.js'
 export {
   readTrash,
   trash,
