@@ -259,7 +259,12 @@ export interface Pointer {
   readonly value?: number
   /** What the framework does with it: resumes from it, or takes it for the best. Absent: neither is known. */
   readonly purpose?: 'resume' | 'best'
-  /** It is made to name another one when its checkpoint goes, and so protects none that is damaged. */
+  /** Of several bests the one that the framework takes where it is told no more than that. */
+  readonly isDefault?: true
+  /**
+   * It protects none that is damaged, and none that is removed by name: it is made to name another one then, or it is
+   * the checkpoint's own name.
+   */
   readonly follows?: true
 }
 

@@ -89,7 +89,7 @@ describe('a curve', () => {
   )
 
   it.each([
-    ['yolo', 'fitness', 'epoch3.pt'],
+    ['yolo', 'fitness', 'best.pt'],
     ['mmengine', 'coco/bbox_mAP', /epoch_5\.pth$/],
     ['ultralytics', 'fitness', /./],
   ])('of %s has the best marked where a copy of it lies beside it', async (name, key, best) => {

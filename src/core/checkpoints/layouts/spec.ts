@@ -36,6 +36,8 @@ export interface LayoutSpec {
   readonly copies?: CopyRule
   /** By which metric and in which direction the framework judges, as far as the facts of a checkpoint tell. */
   readonly judge?: (facts: Meta) => readonly (readonly [metric: string, direction: Direction])[]
+  /** Names under which the framework keeps what it holds for the best, beside the others: that one stays. */
+  readonly best?: RegExp
   /** What else a checkpoint's facts point to: the best one's path as it was written down. */
   readonly namedBy?: (facts: Meta) => readonly Pointer[]
   /** By name, what would fail or be wrong without one of them, in words: it stays. Of the facts of all of the run. */

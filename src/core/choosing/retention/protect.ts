@@ -51,7 +51,10 @@ export function protect(
       add(checkpoint, { code: 'unknown-key', text: `no checkpoint has ${JSON.stringify(key)}, which the policy names` })
     for (const { label, follows } of pointers.get(checkpoint.name) ?? [])
       if (follows !== true || (isSound(checkpoint) && known.pointersFollow !== true))
-        add(checkpoint, { code: 'pointer', text: `${label} names it` })
+        add(checkpoint, {
+          code: 'pointer',
+          text: label === checkpoint.name ? 'kept as the best' : `${label} names it`,
+        })
     if (checkpoint.neededFor !== undefined) add(checkpoint, { code: 'needed', text: checkpoint.neededFor })
     const note = known.pinned?.get(checkpoint.path)
     if (note !== undefined) add(checkpoint, { code: 'pinned', text: note === '' ? 'pinned' : `pinned: ${note}` })

@@ -18,7 +18,7 @@ import {
   metricKeys,
   withoutTraining,
 } from '../../checkpoints/meta/index.js'
-import { namedBests } from './named-best.js'
+import { namedBests, type NamedBest } from './named-best.js'
 import { describeOrder, rank, type Order } from './rank.js'
 
 /** Not worth a column or a mark of their own: the list shows them anyway. */
@@ -76,22 +76,29 @@ export function bestOrder(checkpoints: readonly Checkpoint[], selected: readonly
 
 /**
  * The one checkpoint that the framework of the run names the best first, the others by the metric by which it was
- * judged. Where that one is gone or not selected, the metric alone; undefined where nothing is named, or several.
+ * judged. Where that one is gone or not selected, the metric alone; undefined where nothing is named, or several of
+ * which the framework itself takes none.
  */
 function namedOrder(
   checkpoints: readonly Checkpoint[],
   selected: readonly Checkpoint[],
   orders: readonly MetricOrder[],
 ): Order | undefined {
-  const named = namedBests(checkpoints)
-  const [only] = named
-  if (only === undefined || new Set(named.map(({ path }) => path)).size > 1) return undefined
+  const only = onlyNamed(namedBests(checkpoints))
+  if (only === undefined) return undefined
   const { label, metric } = only.pointer
   const first = selected.find(({ path }) => path === only.path)
   const order = metric === undefined ? undefined : orders.find(({ key }) => key === metric)
   if (first === undefined) return order
   const state = { first: stateOf(first) }
   return order === undefined ? { kind: 'named', label, ...state } : { ...order, ...state }
+}
+
+function onlyNamed(named: readonly NamedBest[]): NamedBest | undefined {
+  const [first] = named
+  if (named.every(({ path }) => path === first?.path)) return first
+  const [chosen, ...others] = named.filter(({ pointer }) => pointer.isDefault === true)
+  return others.every(({ path }) => path === chosen?.path) ? chosen : undefined
 }
 
 function listKeys(orders: readonly { readonly key: string }[]): string {

@@ -266,6 +266,51 @@ describe('Lightning names with a slash', () => {
   })
 })
 
+describe('several callbacks', () => {
+  const judging = (monitor: string, mode: 'min' | 'max', bestName: string, own = folder) =>
+    modelCheckpoint({ monitor, mode, folder: own, best: { [bestName]: 1 }, bestName })
+  const files = (callbacks: ReturnType<typeof monitoring>, names: readonly string[]) =>
+    Object.fromEntries(names.map((name, index) => [name, lightningFile({ step: index + 1, callbacks })]))
+
+  async function bestIn(root: string): Promise<string | undefined> {
+    const { checkpoints } = await loadRun(storage, root)
+    const { ordered } = byRecency(checkpoints)
+    return rank(ordered, bestOrder(ordered), 100)[0]?.name
+  }
+
+  it('have the best of the first one for the best', async () => {
+    const callbacks = new Map([judging('acc', 'max', 'a.ckpt'), judging('val_loss', 'min', 'b.ckpt')])
+    expect(await bestIn(write(makeFolder(), files(callbacks, ['a.ckpt', 'b.ckpt', 'c.ckpt'])))).toBe('a.ckpt')
+  })
+
+  it('have none of one without a monitor, which names its newest', async () => {
+    const key = "ModelCheckpoint{'monitor': None, 'mode': 'min', 'every_n_epochs': 1}"
+    const newest = dict({ monitor: null, best_model_score: null, best_model_path: `${folder}/c.ckpt`, dirpath: folder })
+    const callbacks = new Map([[key, newest] as const, judging('val_loss', 'min', 'b.ckpt')])
+    const root = write(makeFolder(), files(callbacks, ['a.ckpt', 'b.ckpt', 'c.ckpt']))
+    const { checkpoints } = await loadRun(storage, root)
+    expect(checkpoints.flatMap(({ pointsTo }) => pointsTo.map(({ name }) => name))).toEqual([
+      'b.ckpt',
+      'b.ckpt',
+      'b.ckpt',
+    ])
+    expect(await bestIn(root)).toBe('b.ckpt')
+  })
+
+  it('name none in the folder of another', async () => {
+    const callbacks = new Map([
+      judging('acc', 'max', 'x.ckpt', '/job/checkpoints/acc'),
+      judging('val_loss', 'min', 'a.ckpt', '/job/checkpoints/loss'),
+    ])
+    const root = join(write(makeFolder(), files(callbacks, ['loss/a.ckpt', 'loss/x.ckpt'])), 'loss')
+    const { checkpoints } = await loadRun(storage, root)
+    expect(new Set(checkpoints.flatMap(({ pointsTo }) => pointsTo.map(({ name }) => name)))).toEqual(
+      new Set(['a.ckpt']),
+    )
+    expect(await bestIn(root)).toBe('a.ckpt')
+  })
+})
+
 describe('last.ckpt', () => {
   const best = { 'a.ckpt': 0.25, 'b.ckpt': 0.75 }
   const callbacks = monitoring('val_loss', 'min', best)

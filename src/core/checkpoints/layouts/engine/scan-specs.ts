@@ -94,7 +94,12 @@ async function finish(
   const known = isCopied ? kept.map(({ unit, print }, at) => ({ unit, print, meta: metaAt(at) })) : []
   const copies = await findCopies(storage, known)
   inheritFacts(kept, copies, facts)
-  const pointers = await pointersTo(storage, folder, spec, units)
+  const pointers = [
+    ...(await pointersTo(storage, folder, spec, units)),
+    ...kept.flatMap(({ unit: { name } }, at) =>
+      spec.best?.test(name) === true ? [bestUnder(name, spec, metaAt(at))] : [],
+    ),
+  ]
   const needed = spec.needs?.(
     kept.map(({ unit: { name } }, at) => ({ name, facts: metaAt(at), sameAs: copies.get(name) })),
   )
@@ -107,6 +112,14 @@ async function finish(
 }
 
 const noMeta: Meta = new Map()
+
+/** The metric is told where the framework judges by one alone. */
+function bestUnder(name: string, { judge }: LayoutSpec, meta: Meta): Pointer {
+  const [metric, second] = (judge?.(meta) ?? []).map(([key]) => key)
+  const value = metric === undefined || second !== undefined ? undefined : meta.get(metric)
+  const judged = metric !== undefined && typeof value === 'number' ? { metric, value } : {}
+  return { label: name, name, purpose: 'best', follows: true, ...judged }
+}
 
 async function pointersTo(
   storage: ReadStorage,

@@ -30,6 +30,7 @@ export const coqui: LayoutSpec = {
     if (facts.get('#best') === undefined) return []
     return [[facts.has('eval_loss') ? 'eval_loss' : 'train_loss', 'min']]
   },
+  best: /^best_model\.pth$/,
   copies: { names: /^best_model\.pth$/, by: ['file', 'content', { facts: ['step', 'epoch', 'eval_loss'] }] },
 }
 

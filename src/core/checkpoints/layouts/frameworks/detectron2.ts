@@ -35,6 +35,7 @@ export const detectron2: LayoutSpec = {
       resumable: (_, facts) => facts.get('#optimizer') === true,
     },
   ],
+  best: /_best\.pth$/,
   copies: { names: /_(final|best)\.pth$/, by: ['file', 'content', { facts: ['step'] }] },
   pointers: [{ file: 'last_checkpoint', holds: 'name', purpose: 'resume', onDelete: 'rewrite' }],
 }

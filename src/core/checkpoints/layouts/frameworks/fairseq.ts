@@ -61,6 +61,7 @@ export const fairseq: LayoutSpec = {
   ],
   needs: onlyCopies,
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
+  best: /^checkpoint_best\b.*\.pt$/,
   copies: { names: /^checkpoint(_best|_last|\.best_.+?)([-_.][-\w]+)?\.pt$/, by: ['file', 'content'] },
 }
 

@@ -39,6 +39,7 @@ export const paddle: LayoutSpec = {
       name: /^(?:iter_?(?<step>\d+)|epoch_?(?<epoch>\d+)|best_model|final|latest)$/,
     },
   ],
+  best: /^best_model(?:\.pdparams)?$/,
   copies: { names: /^(?:best_?\w*|final|latest)(?:\.pdparams)?$/, by: ['content'] },
 }
 

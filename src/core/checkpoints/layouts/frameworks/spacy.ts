@@ -10,6 +10,7 @@ export const spacy: LayoutSpec = {
   id: 'spacy',
   title: 'spaCy',
   looks: 'model-last/ and model-best/ with meta.json and config.cfg',
+  best: /^model-best$/,
   forms: [
     {
       kind: 'folder',

@@ -19,6 +19,7 @@ export const stableBaselines3: LayoutSpec = {
   id: 'stable-baselines3',
   title: 'Stable-Baselines3',
   looks: '<prefix>_<N>_steps.zip, best_model.zip',
+  best: /^best_model\.zip$/,
   forms: [
     {
       kind: 'group',

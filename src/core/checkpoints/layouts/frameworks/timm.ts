@@ -4,7 +4,8 @@
  * none). The metrics of an epoch are a row of `summary.csv` (timm/utils/summary.py). A file is saved as `tmp.pth.tar`
  * first and renamed.
  */
-import type { Direction, Meta } from '../../../checkpoint.js'
+import type { Direction, Meta, MetaValue } from '../../../checkpoint.js'
+import { directionOf } from '../../meta/index.js'
 import type { FactSource, LayoutSpec, Proof } from '../spec.js'
 
 /** Under a prefix of the user's own (`checkpoint_prefix`, `recovery_prefix`), this alone tells them. */
@@ -18,9 +19,14 @@ const proof: Proof = {
 }
 
 const epochFacts: readonly FactSource[] = [
-  { from: 'torch', take: { epoch: 'epoch', '#metric': 'metric' }, has: { '#optimizer': 'optimizer' } },
+  {
+    from: 'torch',
+    take: { epoch: 'epoch', '#metric': 'metric', '#ranked': ['saver', 'checkpoint_files'] },
+    has: { '#optimizer': 'optimizer' },
+  },
   { from: 'name' },
   { from: 'csv', beside: 'summary.csv', by: 'epoch' },
+  { from: 'yaml', beside: 'args.yaml', take: { '#decreasing': 'decreasing_metric' }, lazy: true },
 ]
 
 export const timm: LayoutSpec = {
@@ -57,6 +63,7 @@ export const timm: LayoutSpec = {
     },
   ],
   judge,
+  best: /^model_best\.pth\.tar$/,
   copies: { names: /^(last|model_best)\.pth\.tar$/, by: ['file', 'content'] },
 }
 
@@ -66,12 +73,29 @@ function hasOptimizer(_: unknown, facts: Meta): boolean {
 
 /**
  * Each checkpoint has the value that it is judged by, and `summary.csv` under which name: that of the evaluation, of
- * several of one value. Lower is better for a loss alone (train.py, `decreasing=eval_metric == 'loss'`).
+ * several of one value.
  */
 function judge(facts: Meta): [string, Direction][] {
   const value = facts.get('#metric')
   if (typeof value !== 'number') return []
   const equal = [...facts.keys()].filter((key) => !key.startsWith('#') && facts.get(key) === value)
   const metric = equal.find((key) => key.startsWith('eval_')) ?? equal[0]
-  return metric === undefined ? [] : [[metric, /(?:^|_)loss$/.test(metric) ? 'min' : 'max']]
+  return metric === undefined ? [] : [[metric, directionBy(facts, metric)]]
+}
+
+/**
+ * A script may have lower values for better ones (`CheckpointSaver(decreasing=True)`): the saver's own list, from 1.0.31
+ * on in each checkpoint, has the best first. Else the script's arguments tell it, or the metric's name.
+ */
+function directionBy(facts: Meta, metric: string): Direction {
+  const ranked = facts.get('#ranked')
+  const values = (Array.isArray(ranked) ? (ranked as readonly MetaValue[]) : []).flatMap((one) =>
+    Array.isArray(one) && typeof one[1] === 'number' ? [one[1]] : [],
+  )
+  const [best, worst] = [values[0] ?? NaN, values.at(-1) ?? NaN]
+  if (best < worst) return 'min'
+  if (best > worst) return 'max'
+  const isDecreasing = facts.get('#decreasing')
+  if (typeof isDecreasing === 'boolean') return isDecreasing ? 'min' : 'max'
+  return directionOf(metric) ?? 'max'
 }

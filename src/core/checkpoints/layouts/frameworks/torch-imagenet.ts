@@ -17,5 +17,6 @@ export const torchImagenet: LayoutSpec = {
       facts: [{ from: 'torch', take: { epoch: 'epoch', best_acc1: 'best_acc1', best_prec1: 'best_prec1' } }],
     },
   ],
+  best: /^model_best\.pth\.tar$/,
   copies: { names: /^model_best\.pth\.tar$/, by: ['file', 'content'] },
 }

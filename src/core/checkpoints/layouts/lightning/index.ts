@@ -229,7 +229,7 @@ function toCheckpoint(run: string, { candidate, files, reading }: Looked, around
     files,
     size: null,
     health: healthFrom('none', findingsOf(reading)),
-    pointsTo: state === null ? [] : [...bestPointers(state, around.namesakes), ...around.pointers],
+    pointsTo: state === null ? [] : [...bestPointers(state, run, around.namesakes), ...around.pointers],
     ...(directions.size === 0 ? {} : { directions }),
     ...(sameAs === undefined ? {} : { sameAs }),
     ...(state === null || kind === 'directory' ? {} : resumingOf(state)),
@@ -274,8 +274,15 @@ function directionOf({ monitor, mode }: CheckpointCallback): [string, Direction]
   return monitor === null || mode === null ? [] : [[monitor, mode]]
 }
 
-function bestPointers({ callbacks }: SavedState, namesakes: Namesakes): Pointer[] {
-  return callbacks.flatMap(({ bestPath, bestScore, folder, monitor }) => {
+/**
+ * Without a monitor a callback has its newest for `best_model_path`: that is no best. Of several callbacks the Trainer
+ * takes the first one's for `ckpt_path="best"` (`Trainer.checkpoint_callback`).
+ */
+function bestPointers({ callbacks }: SavedState, run: string, namesakes: Namesakes): Pointer[] {
+  const judging = callbacks.filter(({ monitor, bestScore }) => monitor !== null || bestScore !== null)
+  const [first] = judging
+  return callbacksOf(run, judging).flatMap((callback) => {
+    const { bestPath, bestScore, folder, monitor } = callback
     if (bestPath === '') return []
     // One in the callback's own folder belongs here, also when it is gone.
     const name = namesakes.find(bestPath) ?? pathInside(bestPath, folder)
@@ -284,8 +291,26 @@ function bestPointers({ callbacks }: SavedState, namesakes: Namesakes): Pointer[
       ...(monitor === null ? {} : { metric: monitor }),
       ...(bestScore === null || !Number.isFinite(bestScore) ? {} : { value: bestScore }),
     }
-    return [{ label: 'best_model_path', name, purpose: 'best', ...judged }]
+    const chosen = callback === first && judging.length > 1 ? { isDefault: true as const } : {}
+    return [{ label: 'best_model_path', name, purpose: 'best', ...chosen, ...judged }]
   })
+}
+
+/** Each may have a folder of its own: those whose folder is the run's by the most of its last parts. */
+function callbacksOf(run: string, callbacks: readonly CheckpointCallback[]): readonly CheckpointCallback[] {
+  const shared = callbacks.map(({ folder }) => sharedParts(folder, run))
+  return callbacks.filter((_, index) => shared[index] === Math.max(...shared))
+}
+
+function sharedParts(folder: string, run: string): number {
+  const [a = [], b = []] = [folder, run].map((path) =>
+    path
+      .split(/[/\\]+/)
+      .filter((part) => part !== '')
+      .reverse(),
+  )
+  const different = a.findIndex((part, index) => part !== b[index])
+  return different === -1 ? a.length : different
 }
 
 function metaOf(name: string, state: SavedState, { logged, scores, hyperParameters }: Surroundings): Meta {
