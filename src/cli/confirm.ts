@@ -2,6 +2,10 @@
 import { createInterface } from 'node:readline/promises'
 import { CkptError } from '../core/errors.js'
 import { shown } from '../render/escape-output.js'
+import { displayWidth } from '../render/text-width.js'
+
+/** Of a terminal that does not say how wide it is. */
+const usualColumns = 80
 
 export type Answer = 'yes' | 'no' | 'show' | 'edit'
 
@@ -30,13 +34,21 @@ export async function ask(question: string, flag: string, offered: readonly ('sh
     dialogue.once('close', stop)
   })
   try {
-    const more = offered.length === 0 ? '' : `(or ${offered.join(', ')}) `
-    const answer = await Promise.race([dialogue.question(`${shown(question)} [y/N] ${more}`), aborted])
+    const prompt = promptFor(shown(question), offered, process.stderr.columns || usualColumns)
+    const answer = await Promise.race([dialogue.question(prompt), aborted])
     return meantBy(answer.trim().toLowerCase(), offered)
   } finally {
     aborted.catch(() => undefined)
     dialogue.close()
   }
+}
+
+/** What may be answered stands on a line of its own where it would be broken in two. */
+export function promptFor(question: string, offered: readonly string[], columns: number): string {
+  const answers = offered.length === 0 ? '[y/N] ' : `[y/N] (or ${offered.join(', ')}) `
+  const lastLine = question.slice(question.lastIndexOf('\n') + 1)
+  const begun = displayWidth(lastLine) % columns
+  return `${question}${begun + 1 + answers.length > columns ? '\n' : ' '}${answers}`
 }
 
 function meantBy(typed: string, offered: readonly ('show' | 'edit')[]): Answer {

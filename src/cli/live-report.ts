@@ -1,14 +1,15 @@
 /** A report that is told again as its runs change: only of those that did. */
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { Run } from '../core/checkpoint.js'
+import { compareText, ignoreFile, type EarlierWalk } from '../core/checkpoints/layouts/index.js'
 import { CkptError, reasonOf, StorageError } from '../core/errors.js'
 import type { ReadStorage } from '../core/storage/storage.js'
 import type { ReportedRun, ReportView } from '../render/report/document.js'
 
 export interface LiveSources {
   readonly storage: ReadStorage
-  /** All runs that there are now. */
-  readonly open: () => Promise<OpenedAll>
+  /** All runs that there are now; what `earlier` passes by is left out. */
+  readonly open: (earlier: EarlierWalk) => Promise<OpenedAll>
   /** One of them as it is now; null where it is none any more. */
   readonly reopen: (path: string) => Promise<Run | null>
   /** What is to be told of these; of those in `known`, by path, what is told there. */
@@ -32,8 +33,8 @@ export interface News {
 
 /** Milliseconds between two looks: what is new is reported within two seconds. */
 export const lookInterval = 500
-/** Looking for runs takes at most this part of the time; where a folder above them has changed, the other. */
-const share = { usual: 0.1, hinted: 0.5 }
+/** Looking for runs takes at most this part of the time: everywhere, and where something has changed. */
+const share = { everywhere: 0.1, changed: 0.5 }
 /** Milliseconds after which all is to be told anew: settings may be others, and rules go by the time too. */
 const lasting = 10_000
 
@@ -50,9 +51,9 @@ export class LiveReport {
   #checked = 0
   #whole = performance.now()
   #isWholeWanted = false
-  #nextWalk = { usual: 0, hinted: 0 }
-  /** Something outside of the runs has changed since they were looked for. */
-  #isHinted = false
+  #nextWalk = { everywhere: 0, changed: 0 }
+  /** Of what lies around the runs, what has changed since they were looked for there. */
+  readonly #changed = new Set<string>()
 
   constructor(
     first: ReportView,
@@ -60,7 +61,7 @@ export class LiveReport {
     private readonly sources: LiveSources,
   ) {
     this.#view = first
-    this.#around = outside(opened)
+    this.#around = outside(opened.runs, [...opened.read])
   }
 
   /** Nobody may have looked for long. The same one until there is another to tell. */
@@ -95,7 +96,7 @@ export class LiveReport {
   async #isNew(): Promise<boolean> {
     const before = await stampsOf(this.sources.storage, [...this.#around, ...this.#view.runs.flatMap(pathsOf)])
     const isSame = (path: string) => this.#stamps.get(path) === before.get(path)
-    this.#isHinted ||= !this.#around.every(isSame)
+    for (const path of this.#around) if (!isSame(path)) this.#changed.add(path)
     const known = this.#known(isSame)
     const runs = await this.#runsNow(known)
     const isOld = runs.length === this.#view.runs.length && runs.every(({ path }) => known.has(path))
@@ -105,7 +106,8 @@ export class LiveReport {
     }
     this.#view = await this.sources.gather(runs, known)
     // What changed while it was gathered is news the next time: of what was looked at before, that look counts.
-    this.#stamps = new Map([...(await stampsOf(this.sources.storage, this.#view.runs.flatMap(pathsOf))), ...before])
+    const others = this.#view.runs.flatMap(pathsOf).filter((path) => !before.has(path))
+    this.#stamps = new Map([...before, ...(await stampsOf(this.sources.storage, others))])
     this.#trouble = null
     return true
   }
@@ -121,28 +123,51 @@ export class LiveReport {
     return new Map(same.map((one) => [one.report.run.path, one]))
   }
 
-  /** Those that changed are opened again; all are looked for where one of them is gone, or another may have come. */
+  /** Those that changed are opened again; others are looked for where one of them is gone, or one may have come. */
   async #runsNow(known: KnownRuns): Promise<readonly Run[]> {
-    const next = this.#isHinted ? this.#nextWalk.hinted : this.#nextWalk.usual
-    if (performance.now() >= next) return this.#walk()
+    if (performance.now() >= this.#nextWalk.everywhere || this.#hasOtherRules()) return this.#lookEverywhere(known)
     const runs: Run[] = []
     for (const { report } of this.#view.runs) {
       const { path } = report.run
       const run = known.has(path) ? report.run : await this.sources.reopen(path)
-      if (run === null) return this.#walk()
+      if (run === null) return this.#lookEverywhere(known)
       runs.push(run)
     }
-    return runs
+    if (this.#changed.size === 0 || performance.now() < this.#nextWalk.changed) return runs
+    const found = await this.#lookWhereChanged(runs)
+    return this.#hasOtherRules() ? this.#lookEverywhere(known) : withThose(runs, found)
   }
 
-  async #walk(): Promise<readonly Run[]> {
+  /** What is to be left out may be another thing now. */
+  #hasOtherRules(): boolean {
+    return [...this.#changed].some(isOfRules)
+  }
+
+  async #lookEverywhere(known: KnownRuns): Promise<readonly Run[]> {
+    const earlier = new Map([...known].map(([path, { report }]) => [path, report.run]))
     const began = performance.now()
-    const opened = await this.sources.open()
-    const ended = performance.now()
-    const pauseFor = (part: number) => (ended - began) * (1 / part - 1)
-    this.#nextWalk = { usual: ended + pauseFor(share.usual), hinted: ended + pauseFor(share.hinted) }
-    this.#isHinted = false
-    this.#around = outside(opened)
+    const opened = await this.sources.open({ runs: earlier, passesBy: () => false })
+    this.#nextWalk.everywhere = nextAfter(began, share.everywhere)
+    this.#changed.clear()
+    // Of runs that were not read again nobody has asked what lies around them.
+    const before = earlier.size === 0 ? [] : this.#around
+    this.#around = outside(opened.runs, [...before, ...opened.read])
+    return opened.runs
+  }
+
+  /** In the folders that have changed, and those that have come into them. */
+  async #lookWhereChanged(runs: readonly Run[]): Promise<readonly Run[]> {
+    const wanted = new Set([...this.#changed].flatMap(withAllAbove))
+    const seen = new Set([...this.#around, ...runs.map(({ path }) => path)])
+    const began = performance.now()
+    const opened = await this.sources.open({
+      runs: new Map(runs.map((run) => [run.path, run])),
+      passesBy: (folder) => seen.has(folder) && !wanted.has(folder),
+    })
+    this.#nextWalk.changed = nextAfter(began, share.changed)
+    this.#changed.clear()
+    for (const path of opened.read) if (isOfRules(path) && !seen.has(path)) this.#changed.add(path)
+    this.#around = outside([...runs, ...opened.runs], [...this.#around, ...opened.read])
     return opened.runs
   }
 
@@ -156,15 +181,41 @@ export class LiveReport {
   }
 }
 
+/** When something that began then, and has just ended, may begin again to take that part of the time. */
+function nextAfter(began: number, part: number): number {
+  const now = performance.now()
+  return now + (now - began) * (1 / part - 1)
+}
+
+/** Each new one at its place among them. */
+function withThose(runs: readonly Run[], found: readonly Run[]): readonly Run[] {
+  const known = new Set(runs.map(({ path }) => path))
+  const all = [...runs]
+  for (const run of found.filter(({ path }) => !known.has(path))) {
+    const at = all.findIndex(({ path }) => compareText(path, run.path) > 0)
+    all.splice(at === -1 ? all.length : at, 0, run)
+  }
+  return all
+}
+
+function isOfRules(path: string): boolean {
+  return basename(path) === ignoreFile
+}
+
+function withAllAbove(path: string): string[] {
+  const above = dirname(path)
+  return above === path ? [path] : [path, ...withAllAbove(above)]
+}
+
 /** Of what was read to find the runs, what does not lie in one of them. */
-function outside({ runs, read }: OpenedAll): string[] {
+function outside(runs: readonly Run[], read: readonly string[]): string[] {
   const inside = new Set(runs.map(({ path }) => path))
   const isInside = (path: string): boolean => {
     if (inside.has(path)) return true
     const above = dirname(path)
     return above !== path && isInside(above)
   }
-  return [...read].filter((path) => !isInside(path))
+  return [...new Set(read)].filter((path) => !isInside(path))
 }
 
 /** What changes where a run does: its folder, its checkpoints, its logs, its settings, its journal. */

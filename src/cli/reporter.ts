@@ -76,6 +76,7 @@ export class Reporter {
   ): Promise<T> => {
     const progress = walkProgress(this.output, Date.now)
     const onUnreadable = (path: string, reason: string) => {
+      if (this.unreadable.some((one) => one.path === path && one.reason === reason)) return
       this.unreadable.push({ path, reason })
       this.alert(`${printable(path)} could not be read: ${reason}`)
       process.exitCode = exitStatusOf.partial

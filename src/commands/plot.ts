@@ -11,6 +11,7 @@ import { axisOf, curvesOf, openRun, openRuns, writeText, type Curve, type CurveA
 import { measure } from '../core/checkpoints/layouts/index.js'
 import { noRunBelow } from '../cli/query.js'
 import { printable } from '../render/printable.js'
+import { pluralIs } from '../render/units.js'
 
 const axes = ['step', 'epoch', 'time'] as const
 /** Rows of a picture in a terminal that does not say how high it is. */
@@ -87,8 +88,8 @@ missing or NaN is a gap.`
       ticks: isPicture ? { x: 8, y: 6 } : { x: Math.max(2, Math.floor(this.columns / 14)), y: 5 },
     })
     if (frame.leftOut > 0)
-      this.alert(`${frame.leftOut} values are not above 0: a logarithmic scale has no place for them`)
-    if (frame.tooLarge > 0) this.alert(`${frame.tooLarge} values are infinite, or too large to be drawn`)
+      this.alert(`${pluralIs(frame.leftOut, 'value')} not above 0: no place on a logarithmic scale`)
+    if (frame.tooLarge > 0) this.alert(`${pluralIs(frame.tooLarge, 'value')} infinite, or too large to be drawn`)
     if (format === null) {
       const { renderPlot } = await import('../render/plot/terminal.js')
       const options = {

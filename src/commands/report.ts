@@ -7,6 +7,7 @@ import { interruptible } from '../cli/progress.js'
 import { policyOfRun } from '../cli/settings/policy-of-run.js'
 import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
+import type { EarlierWalk } from '../core/checkpoints/layouts/index.js'
 import { CkptError } from '../core/errors.js'
 import { axisOf, DiskUses, openRun, openRuns, reportRun, writeText } from '../core/runs/index.js'
 import type { OpenedAll } from '../cli/live-report.js'
@@ -153,7 +154,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
       serveReport(first, opened, {
         ...{ storage: this.storage, host, port, token, signal },
         title: titleOf(first),
-        open: () => this.openRecorded(),
+        open: (earlier) => this.openRecorded(earlier),
         reopen: (path) => this.openAgain(path),
         gather: (runs, known) => this.view(runs, known),
         onServed: (url) => {
@@ -177,9 +178,9 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     return shared === -1 ? first : parts.slice(0, shared).join('/') || '/'
   }
 
-  private async openRecorded(): Promise<OpenedAll> {
+  private async openRecorded(earlier?: EarlierWalk): Promise<OpenedAll> {
     const reads = new RecordedReads(this.storage)
-    return { runs: await this.openAll(reads.storage), read: reads.paths }
+    return { runs: await this.openAll(reads.storage, earlier), read: reads.paths }
   }
 
   /** A run that was found before; null where there is none at this path any more. */
@@ -193,16 +194,18 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     }
   }
 
-  private async openAll(storage: ReadStorage = this.storage): Promise<Run[]> {
-    const stateLocation = { stateDirectory: this.flags.state }
+  private async openAll(storage: ReadStorage = this.storage, earlier?: EarlierWalk): Promise<Run[]> {
+    const options = { stateDirectory: this.flags.state, earlier }
+    // What was not looked at must not seem to have had nothing in it to those who come later.
+    const walkFlags = earlier === undefined ? this.flags : { ...this.flags, 'no-cache': true }
     const runs = new Map<string, Run>()
     for (const path of this.paths) {
       const opened = this.flags.recursive
-        ? await this.walk(this.flags, (walking) => openRuns(storage, path, { ...stateLocation, ...walking }))
-        : [await openRun(storage, path, stateLocation)]
+        ? await this.walk(walkFlags, (walking) => openRuns(storage, path, { ...options, ...walking }))
+        : [await openRun(storage, path, options)]
       for (const run of opened) runs.set(run.path, run)
     }
-    if (runs.size === 0) throw noRunBelow(this.paths)
+    if (runs.size === 0 && (earlier === undefined || earlier.runs.size === 0)) throw noRunBelow(this.paths)
     return [...runs.values()]
   }
 

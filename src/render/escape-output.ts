@@ -12,4 +12,9 @@ export function shown(text: string): string {
     .join('')
 }
 
+/** Our own signs, each in one column, for a terminal whose locale has ASCII alone. */
+export function inAscii(text: string): string {
+  return text.replaceAll('…', '~').replaceAll('×', 'x').replaceAll('≠', '!')
+}
+
 const unsafeBeyondLines = new RegExp(`(?![\\n\\t])${unsafe.source}`, unsafe.flags)

@@ -1,6 +1,6 @@
 /** A terminal's second screen, drawn anew in one go; the first one is as it was when that is left. */
 import type { TextStream } from '../machine/standard-streams.js'
-import { shown } from './escape-output.js'
+import { inAscii, shown } from './escape-output.js'
 import { displayWidth } from './text-width.js'
 
 /** Xterm's control sequences: private modes 1049 (second screen), 25 (cursor), 7 (wrapping), 2026 (drawn in one go). */
@@ -20,7 +20,10 @@ const smallest = { columns: 1, rows: 1 }
 export class LiveScreen {
   private isOn = false
 
-  constructor(private readonly stream: TextStream) {}
+  constructor(
+    private readonly stream: TextStream,
+    private readonly hasUnicode: boolean,
+  ) {}
 
   get columns(): number {
     return this.stream.columns || 80
@@ -35,7 +38,7 @@ export class LiveScreen {
     const [columns, rows] = [Math.max(this.columns, smallest.columns), Math.max(this.rows, smallest.rows)]
     const fitting = lines.slice(0, rows).map((line) => cutTo(shown(line), columns))
     // Cleared first: behind a text as wide as the terminal the cursor stands on its last letter.
-    const drawn = fitting.map((line) => clearLine + line).join('\r\n')
+    const drawn = fitting.map((line) => clearLine + (this.hasUnicode ? line : inAscii(line))).join('\r\n')
     const below = fitting.length < rows ? `\r\n${clearBelow}` : ''
     this.stream.write(`${this.isOn ? '' : enter}${begin}${drawn}${below}${end}`)
     this.isOn = true

@@ -2,7 +2,7 @@
 import type { TextStream } from '../machine/standard-streams.js'
 import { LiveScreen } from './live-screen.js'
 import { printable } from './printable.js'
-import { shown } from './escape-output.js'
+import { inAscii, shown } from './escape-output.js'
 
 export class Output {
   readonly isTerminal: boolean
@@ -39,7 +39,7 @@ export class Output {
   }
 
   data(text: string): void {
-    this.stdout.write(shown(text))
+    this.stdout.write(this.fitting(this.stdout, shown(text)))
   }
 
   /** Rendered text as one string, or lines that are written in blocks as they come. */
@@ -76,20 +76,24 @@ export class Output {
   }
 
   liveScreen(): LiveScreen {
-    return new LiveScreen(this.stdout)
+    return new LiveScreen(this.stdout, this.hasUnicode)
   }
 
   message(text: string): void {
-    this.stderr.write(`${shown(text)}\n`)
+    this.stderr.write(`${this.fitting(this.stderr, shown(text))}\n`)
   }
 
   /** A line of stderr that the next one takes the place of, on a terminal. */
   passing(text: string): void {
-    this.stderr.write(`${clearLine}${shown(text)}`)
+    this.stderr.write(`${clearLine}${this.fitting(this.stderr, shown(text))}`)
   }
 
   clearPassing(): void {
     this.stderr.write(clearLine)
+  }
+
+  private fitting(stream: TextStream, text: string): string {
+    return stream.isTTY && !this.hasUnicode ? inAscii(text) : text
   }
 }
 

@@ -47,3 +47,8 @@ export function sizeOrDash(bytes: number | null): string {
 export function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`
 }
+
+/** `1 value is`, `2 values are`. */
+export function pluralIs(count: number, word: string): string {
+  return `${plural(count, word)} ${count === 1 ? 'is' : 'are'}`
+}

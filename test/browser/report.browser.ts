@@ -195,7 +195,7 @@ describe('the curves', () => {
     const { page } = await open(browser, await reportOf(run))
     await page.getByLabel('Metric').selectOption('WER')
     await page.getByLabel('logarithmic').check()
-    expect(await page.locator('#curves').textContent()).toContain('1 values are not above 0')
+    expect(await page.locator('#curves').textContent()).toContain('1 value is not above 0')
     await page.context().close()
   })
 })

@@ -22,7 +22,7 @@ describe.runIf(hasScript)('on a terminal', () => {
     const run = makeRun(epochs(3))
     const { status, screen } = await onTerminal(`ckpt prune ${shellWord(run)} --keep 1`, answering('y\r'))
     expect(status).toBe(0)
-    expect(screen).toMatch(/to remove: 2 checkpoints[^]*Remove 2 checkpoints \(.*\)\? \[y\/N\][^]*removed 2/)
+    expect(screen).toMatch(/to remove: 2 checkpoints[^]*Remove 2 checkpoints \(.*\)\?\s+\[y\/N\][^]*removed 2/)
     expect(readdirSync(run)).toEqual([nameOf(3)])
   })
 

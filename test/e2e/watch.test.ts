@@ -142,6 +142,7 @@ describe.runIf(hasScript)('ckpt watch on a terminal', () => {
     const resize = `(while ! test -e ${shellWord(run)}/../small; do sleep 0.1; done; stty cols 30 rows 8 </dev/tty) &`
     const script = `trap : INT; stty cols 100 rows 20; stty -a >${shellWord(run)}/../was; ${resize} ckpt watch ${shellWord(run)} --interval 200ms; echo "status $?"; stty cols 100 rows 20; stty -a >${shellWord(run)}/../is`
     const { screen } = await onTerminal(script, {
+      env: { LC_ALL: 'C.UTF-8' },
       answer: (shown, type) => {
         if (step === 0 && drawn(shown).includes('2 checkpoints')) {
           step = 1

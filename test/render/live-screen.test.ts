@@ -4,12 +4,12 @@ import { cutTo, LiveScreen } from '../../src/render/live-screen.js'
 import { shown } from '../../src/render/escape-output.js'
 import { sparkline } from '../../src/render/sparkline.js'
 
-function screen(columns: number, rows: number) {
+function screen(columns: number, rows: number, hasUnicode = true) {
   const written: string[] = []
   const write = (text: string) => {
     written.push(text)
   }
-  return { live: new LiveScreen({ isTTY: true, columns, rows, write }), written }
+  return { live: new LiveScreen({ isTTY: true, columns, rows, write }, hasUnicode), written }
 }
 
 describe('the live screen', () => {
@@ -38,6 +38,13 @@ describe('the live screen', () => {
     expect(written[0]).toContain('a\\e[2Jb')
     expect(written[0]).not.toContain('d')
     expect(written[0]?.split('\r\n')).toHaveLength(2)
+  })
+
+  it('has no sign of ours beyond ASCII where the locale has no more', () => {
+    const { live, written } = screen(6, 2, false)
+    live.draw(['abcdefgh', 'a…b'])
+    expect(written[0]).toContain('abcde~')
+    expect(written[0]).toContain('a~b')
   })
 
   it.each([

@@ -95,7 +95,8 @@ export async function* eachRun(
   options: StateLocation & WalkOptions = {},
 ): AsyncGenerator<WalkedRun> {
   for await (const found of walkFrom(storage, path, options)) {
-    yield { ...found, run: graded(await withDemotions(found.storage, found.run, options)) }
+    const isKnown = options.earlier?.runs.has(found.run.path) === true
+    yield isKnown ? found : { ...found, run: graded(await withDemotions(found.storage, found.run, options)) }
   }
 }
 

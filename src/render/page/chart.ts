@@ -1,6 +1,7 @@
 /** The curves: hovered, zoomed, and gone along with the arrow keys. */
 import uPlot from 'uplot'
 import { printable } from '../printable.js'
+import { pluralIs } from '../units.js'
 import type { AxisName, ReportData } from '../report/data.js'
 import { button, checkbox, chooser, element, fillChoices, section } from './dom.js'
 import { drawnOf, linesOf, type Drawn, type Line } from './curves.js'
@@ -164,7 +165,7 @@ export class ChartSection {
       [
         logs === 0 ? 'Each point is a checkpoint.' : 'The lines are what was logged; the points are checkpoints.',
         'Drag to zoom, double-click to show all.',
-        ...(leftOut === 0 ? [] : [`${leftOut} values are not above 0: a logarithmic scale has no place for them.`]),
+        ...(leftOut === 0 ? [] : [`${pluralIs(leftOut, 'value')} not above 0: no place on a logarithmic scale.`]),
         ...(lines.length === 1 ? bests : []),
       ].join(' '),
     )

@@ -117,3 +117,24 @@ describe('the checkpoints of many runs', () => {
     expect([times('CKPT+1'), times('CKPT+2')]).toEqual([1, 1])
   })
 })
+
+describe('a search that knows what an earlier one found', () => {
+  it('scans no run that is as it was, and looks into no folder that it may pass by', async () => {
+    const local = localStorage()
+    const [first] = (await searchRuns(local, root)).runs
+    if (first === undefined) throw new Error('no run')
+    const asked: string[] = []
+    const noting = (paths: readonly string[]) => (asked.push(...paths), paths)
+    const counting: ReadStorage = {
+      ...local,
+      list: (paths) => local.list(noting(paths)),
+      read: (paths, limit) => local.read(noting(paths), limit),
+    }
+    const earlier = { runs: new Map([[first.path, first]]), passesBy: (path: string) => path === join(root, 'b') }
+    const { runs } = await searchRuns(counting, root, { earlier })
+    expect(runs.map(({ path }) => path)).toEqual([join(root, 'a/save'), join(root, 'c/save')])
+    expect(runs[0]).toBe(first)
+    expect(asked.filter((path) => path.startsWith(join(root, 'a/save/')))).toEqual([])
+    expect(asked.filter((path) => path.startsWith(join(root, 'b/')))).toEqual([])
+  })
+})

@@ -15,6 +15,7 @@ export {
 } from './run-pointers.js'
 export { findRuns, loadRun, NoRunError, SeveralRunsError, walkFrom, whatRunsAre } from './discover.js'
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
+export { ignoreFile } from './ignore-rules.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'
 export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
 export {
@@ -32,4 +33,4 @@ export { complete, scanFolder } from './scan.js'
 export { readHistory, type Axis, type History } from './history.js'
 export { locateRun } from './locate-run.js'
 export { ScanTree } from './scan-tree.js'
-export type { WalkCount, WalkedRun, WalkOptions } from './walk.js'
+export type { EarlierWalk, WalkCount, WalkedRun, WalkOptions } from './walk.js'

@@ -34,8 +34,17 @@ export interface WalkOptions {
   readonly isChanging?: boolean | undefined
   /** What earlier walks have read; left out: every file is read. */
   readonly memory?: ScanMemory | undefined
+  /** What an earlier walk found: this one looks only at what may be other than it was then. */
+  readonly earlier?: EarlierWalk | undefined
   /** Ends the walk with CkptError `interrupted`. */
   readonly signal?: AbortSignal | undefined
+}
+
+export interface EarlierWalk {
+  /** By path, runs that are as they were: they are told again as they are here, and not scanned. */
+  readonly runs: ReadonlyMap<string, Run>
+  /** True for a folder that is not looked into, nor anything below it. Never asked of the root. */
+  readonly passesBy: (folder: string) => boolean
 }
 
 export interface WalkCount {
@@ -97,12 +106,13 @@ class Walk {
     }
     const folder = { path: listed.path, entries: rules.without(listed) }
     this.tree.remember(folder.path, folder.entries)
-    const checkpoints = await scanFolder(this.tree, folder)
+    const earlier = this.options.earlier?.runs.get(folder.path)
+    const checkpoints = earlier?.checkpoints ?? (await scanFolder(this.tree, folder))
     if (checkpoints.length > 0) {
       this.runs += 1
       this.keepListing(folder.path)
       this.checkpoints += checkpoints.length
-      yield { run: { path: folder.path, checkpoints }, storage: this.tree }
+      yield { run: earlier ?? { path: folder.path, checkpoints }, storage: this.tree }
     }
     await this.options.memory?.leave()
     this.options.onProgress?.({ folders: this.folders, runs: this.runs, checkpoints: this.checkpoints })
@@ -110,7 +120,8 @@ class Walk {
     this.tree.forgetFiles()
     if (this.options.keepsListings !== true) this.tree.forgetWithin(taken)
     if (depth === deepest) return
-    const inside = foldersIn(folder).filter((path) => !taken.has(path))
+    const isPassedBy = (path: string) => taken.has(path) || this.options.earlier?.passesBy(path) === true
+    const inside = foldersIn(folder).filter((path) => !isPassedBy(path))
     for (const batch of batches(inside, together)) {
       for (const one of await this.list(batch)) {
         if (!isForDeleted(one, checkpoints) && !isDownloadCache(one)) yield* this.below(one, rules, depth + 1)
