@@ -25,8 +25,9 @@ export function trainingsOf(
 ): readonly (readonly Checkpoint[])[] {
   // One clock: where a meta tells the time, the file times of those whose meta is broken are not compared with it.
   const isTold = checkpoints.some(({ unixtime }) => unixtime !== null)
+  const wrong = wronglyTimed(checkpoints)
   const timed = checkpoints.flatMap((checkpoint): Timed[] => {
-    const time = isTold ? checkpoint.unixtime : checkpoint.modified
+    const time = isTold && !wrong.has(checkpoint) ? checkpoint.unixtime : checkpoint.modified
     const count = countOf(checkpoint)
     return time === null || count === null || checkpoint.sameAs !== undefined ? [] : [{ checkpoint, time, count }]
   })
@@ -38,6 +39,20 @@ export function trainingsOf(
     parts.sort((a, b) => newest(a) - newest(b)),
     checkpoints,
   )
+}
+
+/** Seconds by which a meta's time may lie after that of its files. */
+const mostAhead = 86_400
+
+/**
+ * Those whose files were written well before the time that their meta tells: a clock was wrong then, and the files tell
+ * the time. Where most are so, it is the files' times that something has changed.
+ */
+function wronglyTimed(checkpoints: readonly Checkpoint[]): ReadonlySet<Checkpoint> {
+  const ahead = checkpoints.filter(
+    ({ unixtime, modified }) => unixtime !== null && modified !== null && unixtime > modified + mostAhead,
+  )
+  return new Set(ahead.length * 2 < checkpoints.length ? ahead : [])
 }
 
 /** Those that say themselves that they are not of one training; all together where they say nothing. Newest last. */

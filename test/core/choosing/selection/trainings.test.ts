@@ -48,6 +48,23 @@ describe('two trainings in one folder', () => {
   })
 })
 
+describe('a time in the future', () => {
+  const day = 24 * hour
+  const saved = (epoch: number, unixtime: number, modified = unixtime) =>
+    checkpoint(`e${epoch}`, { epoch, unixtime, modified })
+
+  it('of one checkpoint does not make another training of it', () => {
+    expect(trainings(saved(1, hour), saved(2, 30 * day, 2 * hour), saved(3, 3 * hour))).toHaveLength(1)
+  })
+
+  it('does not hide a training begun anew, nor do files that all have an old time', () => {
+    const all = [saved(8, 1 * day), saved(9, 90 * day, 2 * day), saved(1, 5 * day), saved(2, 6 * day)]
+    expect(trainings(...all)).toEqual(['e8 e9', 'e1 e2'])
+    const unpacked = [8, 9, 1, 2].map((epoch, index) => saved(epoch, (index + 1) * 10 * day, 0))
+    expect(trainings(...unpacked)).toEqual(['e8 e9', 'e1 e2'])
+  })
+})
+
 describe('two trainings whose steps rise with the times', () => {
   /** A log with an entry every 100 steps up to `last`; `loss` tells one training's from another's. */
   function logged(step: number, minutes: number, loss: number, settings: Readonly<Record<string, string>> = {}) {
