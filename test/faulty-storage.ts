@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path'
 import { StorageError } from '../src/core/errors.js'
-import type { FolderHandle, Storage, WriteHandle } from '../src/core/storage/storage.js'
+import type { FolderHandle, Passage, Storage, WriteHandle } from '../src/core/storage/storage.js'
 
 export interface Fault {
   /** Which changing call fails, from 1; none when left out. */
@@ -79,6 +79,14 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     }
   }
 
+  function faultyPassage(from: string, to: string, passage: Passage): Passage {
+    return {
+      move: (name, as, expected) =>
+        changing('rename', `${join(from, name)} -> ${join(to, as)}`, () => passage.move(name, as, expected)),
+      close: () => passage.close(),
+    }
+  }
+
   const storage: Storage = {
     custody: inner.custody,
     guard: (folder) => inner.guard(folder),
@@ -96,6 +104,7 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     makeDirectory: (path, mode) => changing('makeDirectory', path, () => inner.makeDirectory(path, mode)),
     rename: (from, to) => changing('rename', `${from} -> ${to}`, () => inner.rename(from, to)),
     move: (from, to, expected) => changing('rename', `${from} -> ${to}`, () => inner.move(from, to, expected)),
+    passage: (from, to) => faultyPassage(from, to, inner.passage(from, to)),
     openFolder: (path) => reading(async () => faultyFolder(await inner.openFolder(path))),
     unlink: (path) => changing('unlink', path, () => inner.unlink(path)),
     removeDirectory: (path) => changing('removeDirectory', path, () => inner.removeDirectory(path)),
@@ -114,6 +123,15 @@ export function faultyStorage(inner: Storage, fault: Fault = {}): FaultyStorage 
     syncDirectory: (path) => changing('syncDirectory', path, () => inner.syncDirectory(path)),
   }
   return { storage, calls }
+}
+
+/** The storage in which things leave their names by `move`, each by itself or one after the other. */
+export function movingBy(inner: Storage, move: Storage['move']): Storage {
+  const passage = (from: string, to: string): Passage => ({
+    move: async (name, as, expected) => move(join(from, name), join(to, as), expected),
+    close: () => Promise.resolve(),
+  })
+  return { ...inner, move, passage }
 }
 
 /** The storage with other calls for removing, also of what is removed in a folder that is held open. */

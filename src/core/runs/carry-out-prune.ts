@@ -74,7 +74,8 @@ export async function carryOut(
   const { removed } = moved ?? removal
   const what = options.trash ? 'trashed' : 'removed'
   if (options.by !== undefined) {
-    const stayed = checkpoints.filter((one) => !removed.includes(one)).map(({ name }) => name)
+    const gone = new Set(removed)
+    const stayed = checkpoints.filter((one) => !gone.has(one)).map(({ name }) => name)
     await recordRemovals(storage, state, options.by, { what, checkpoints: removed, stayed, reasons, now })
     await recordUntoldDemotions(storage, state, options.by, run, now)
   }

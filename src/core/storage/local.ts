@@ -7,6 +7,7 @@ import { checkFile, checkFolder, Guard, type GuardedName } from './guarded-folde
 import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, readWhole } from './local-handles.js'
 import { leadsThroughDescriptors, OpenFolder, type ActAs } from './open-folder.js'
 import { LocalFolder } from './local-folder.js'
+import { Ends, LocalPassage, moveExpected, pathOf } from './local-passage.js'
 import { openNow, StrangersFiles, type OpenFile } from './strangers-files.js'
 import { entriesOf, toStat } from './stats.js'
 import type {
@@ -51,6 +52,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     makeDirectory: async (path, mode) => guard(path, () => local.makeDirectory(path, mode ?? 0o777)),
     rename: async (from, to) => guard(to, () => local.rename(from, to)),
     move: async (from, to, expected) => guard(to, () => local.move(from, to, expected)),
+    passage: (from, to) => new LocalPassage(local.guarded, from, to),
     openFolder: async (path) => guard(path, () => local.openFolder(path)),
     unlink: async (path) => guard(path, () => local.change(path, (at) => fs.unlinkSync(at))),
     removeDirectory: async (path) => guard(path, () => local.change(path, (at) => fs.rmdirSync(at))),
@@ -206,35 +208,16 @@ class Local {
     this.between(from, to, fs.renameSync)
   }
 
-  /** Both folders are held open meanwhile: what has to go back goes back to where it came from. */
   move(from: string, to: string, expected: Identity): boolean {
-    return this.between(from, to, (one, other) => {
-      fs.renameSync(one, other)
-      const { dev, ino } = fs.lstatSync(other, { bigint: true })
-      if (dev === expected.device && ino === expected.inode) return true
-      const back = isTaken(one) ? freeBeside(one) : one
-      fs.renameSync(other, back)
-      if (back === one) return false
-      const kept = `${from}${back.slice(one.length)}`
-      throw new StorageError(from, 'EEXIST', `${from}: replaced twice meanwhile; what had the name first is ${kept}`)
-    })
+    return this.between(from, to, (one, other) => moveExpected(from, one, other, expected))
   }
 
-  /** Calls with two paths that lead to the names themselves. */
   private between<T>(from: string, to: string, call: (from: string, to: string) => T): T {
-    const one = this.guarded.hold(from, 'change')
+    const ends = Ends.open(this.guarded, from, to)
     try {
-      const other = this.guarded.hold(to, 'change')
-      try {
-        const paths = [pathOf(one, from), pathOf(other, to)] as const
-        // Where the two belong to different people, only the superuser may do it: in the very folders that were seen.
-        const isOnes = one !== null && other !== null && one.folder.stats.uid === other.folder.stats.uid
-        return isOnes ? one.folder.act(() => call(...paths)) : call(...paths)
-      } finally {
-        other?.folder.close()
-      }
+      return ends.act(pathOf(ends.one, from), pathOf(ends.other, to), call)
     } finally {
-      one?.folder.close()
+      ends.close()
     }
   }
 
@@ -380,19 +363,6 @@ function takeSetId(path: string): void {
   } finally {
     fs.closeSync(fd)
   }
-}
-
-/** For one call of the system. */
-function pathOf(reached: GuardedName | null, path: string): string {
-  return reached === null ? path : reached.folder.at(reached.name)
-}
-
-function freeBeside(at: string): string {
-  for (let count = 1; ; count += 1) if (!isTaken(`${at}.kept${count}`)) return `${at}.kept${count}`
-}
-
-function isTaken(at: string): boolean {
-  return fs.lstatSync(at, { throwIfNoEntry: false }) !== undefined
 }
 
 function toSpace({ bsize, blocks, bavail }: fs.BigIntStatsFs): Space {

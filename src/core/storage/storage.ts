@@ -192,6 +192,13 @@ export interface FolderHandle {
   close(): Promise<void>
 }
 
+/** Renames from one folder into another, one after the other: both are held open from the first one on. */
+export interface Passage {
+  /** As `Storage.move`, of a name in the one folder and one in the other. After a failure both are opened anew. */
+  move(name: string, as: string, expected: Identity): Promise<boolean>
+  close(): Promise<void>
+}
+
 /** What reading needs of a file system. */
 export interface ReadStorage {
   /** Who uses it. */
@@ -237,6 +244,8 @@ export interface WriteStorage {
    * given. Throws StorageError; where something else could not be put back, with where it lies.
    */
   move(from: string, to: string, expected: Identity): Promise<boolean>
+  /** From the folder `from` into the folder `to`, to be closed. */
+  passage(from: string, to: string): Passage
   /** Holds a folder open. Throws UntrustedError for a link. */
   openFolder(path: string): Promise<FolderHandle>
   /** Removes a name: a file or a link, never what the link leads to. */

@@ -8,6 +8,7 @@ import { recordRemovals } from '../../../src/core/runs/record-removals.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { makeRun } from '../changes/disposal/runs.js'
 import { owner } from '../changes/state/machine.js'
+import { movingBy } from '../../faulty-storage.js'
 
 const storage = localStorage()
 const by = { self: owner(), policy: '--keep 1' }
@@ -49,7 +50,7 @@ describe('a prune that is killed', () => {
     const path = makeRun(['CKPT+a', 'CKPT+b', 'CKPT+c'])
     const run = await openRun(storage, path)
     const { going } = intentOf(await planPrune(storage, run, { query: { orders: [], where: [] }, keep: 1 }, context))
-    const pruned = carryOut({ ...storage, move }, run, going, { ...context, by, trash: false })
+    const pruned = carryOut(movingBy(storage, move), run, going, { ...context, by, trash: false })
     await pruned.catch((error: unknown) => expect(String(error)).toContain('killed'))
     const { entries } = await readJournal(storage, await stateFolderOf(storage, path))
     return removalsAndCutOff(entries).map(({ what, name, policy, metrics }) => ({ what, name, policy, metrics }))

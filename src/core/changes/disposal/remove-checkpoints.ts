@@ -97,6 +97,18 @@ export async function takeAway(
   checkpoints: readonly Checkpoint[],
   signal: AbortSignal | undefined,
 ): Promise<Taken> {
+  try {
+    return await takeEach(mover, checkpoints, signal)
+  } finally {
+    await mover.letGo()
+  }
+}
+
+async function takeEach(
+  mover: Mover,
+  checkpoints: readonly Checkpoint[],
+  signal: AbortSignal | undefined,
+): Promise<Taken> {
   const moved: Moved[] = []
   const failed: RemovalFailure[] = []
   const gone: Checkpoint[] = []

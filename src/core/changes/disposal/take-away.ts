@@ -2,7 +2,7 @@
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'
-import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
+import type { Identity, Passage, ReadStorage, Storage } from '../../storage/storage.js'
 import { attempt } from './attempt.js'
 import { changeBetween, fingerprintOfMembers, type Fingerprint, type Fingerprints } from './fingerprint.js'
 import { isGroup, moveGroup, returnGroup } from './groups.js'
@@ -54,6 +54,8 @@ export class Mover {
   private readonly given = new Set<string>()
   /** Beside checkpoints, by the folder that they lie in. */
   private readonly hidden = new Map<string, string>()
+  /** Between the folders of the last rename: most checkpoints of a run go the same way. */
+  private way: { readonly from: string; readonly to: string; readonly passage: Passage } | null = null
 
   constructor(
     private readonly storage: Storage,
@@ -110,6 +112,20 @@ export class Mover {
     return now.value.size < then.value.size && [...now.value.keys()].every((name) => then.value.has(name))
   }
 
+  private async passageBetween(from: string, to: string): Promise<Passage> {
+    if (this.way?.from !== from || this.way.to !== to) {
+      await this.letGo()
+      this.way = { from, to, passage: this.storage.passage(from, to) }
+    }
+    return this.way.passage
+  }
+
+  /** Once all have left their names: no folder is held open any more. */
+  async letGo(): Promise<void> {
+    await this.way?.passage.close()
+    this.way = null
+  }
+
   /** Once all is done: what is empty of what was made for it goes. */
   async close(): Promise<void> {
     for (const path of this.made) await quietly(() => this.storage.removeDirectory(path))
@@ -145,8 +161,9 @@ export class Mover {
       const place = { run: this.run, state: this.to.state, at }
       return moveGroup(this.storage, place, checkpoint, print, this.wait)
     }
-    const isIt = await patiently(this.wait, () => this.storage.move(checkpoint.path, at, identityIn(print)))
-    if (!isIt) throw changed(checkpoint, 'it was replaced')
+    const passage = await this.passageBetween(dirname(checkpoint.path), dirname(at))
+    const move = () => passage.move(basename(checkpoint.path), basename(at), identityIn(print))
+    if (!(await patiently(this.wait, move))) throw changed(checkpoint, 'it was replaced')
   }
 
   private async openDestination(): Promise<string | null> {
@@ -248,9 +265,14 @@ function isBelow(path: string, folder: string): boolean {
 
 /** The same error, told of the path that the checkpoint has. */
 export function underItsName({ at, checkpoint }: Omit<Moved, 'print'>, error: CkptError): CkptError {
-  if (!(error instanceof StorageError)) return error
+  // A record beside it in the trash has no place in the run.
+  if (!(error instanceof StorageError) || !isAtOrBelow(error.path, at)) return error
   const [path, message] = [error.path, error.message].map((text) => text.replaceAll(at, () => checkpoint.path))
   return new StorageError(path ?? error.path, error.errno, message ?? error.message, { cause: error })
+}
+
+function isAtOrBelow(path: string, at: string): boolean {
+  return path === at || path.startsWith(at + sep)
 }
 
 export function folderOf(checkpoint: Checkpoint): string {

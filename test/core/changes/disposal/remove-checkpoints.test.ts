@@ -11,7 +11,7 @@ import { isNeutralName, neutralName } from '../../../../src/core/changes/state/n
 import { removeCheckpoints, type RemoveOptions } from '../../../../src/core/changes/disposal/remove-checkpoints.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
-import { faultyStorage, removingBy, Stopped } from '../../../faulty-storage.js'
+import { faultyStorage, movingBy, removingBy, Stopped } from '../../../faulty-storage.js'
 import { checkpointAt, defaultFiles, filesBelow, makeCheckpoint, makeRun, temporaryDirectory } from './runs.js'
 
 const storage = localStorage()
@@ -47,6 +47,19 @@ describe('removing checkpoints', () => {
     expect(result).toMatchObject({ failed: [], leftovers: [], remaining: [], finished: { count: 0, freedBytes: 0 } })
     expect(fs.readdirSync(run).sort()).toEqual(['CKPT+b', 'label_encoder.txt'])
     expect(filesBelow(join(run, 'CKPT+b'))).toEqual(defaultFiles)
+  })
+
+  it('opens the way to the run and to where checkpoints wait once for all of them', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `CKPT+${index}`)
+    const run = makeRun(names)
+    const ways: string[] = []
+    const passage: Storage['passage'] = (from, to) => {
+      ways.push(from)
+      return storage.passage(from, to)
+    }
+    const result = await remove(run, named(run, ...names), { through: { ...storage, passage } })
+    expect(result.removed).toHaveLength(20)
+    expect(ways).toEqual([run])
   })
 
   describe('a group of files', () => {
@@ -196,16 +209,13 @@ describe('removing checkpoints', () => {
 
   it('makes the state folder again when another ckpt has taken the empty one away', async () => {
     const run = makeRun(['CKPT+a'])
-    const taking: Storage = {
-      ...storage,
-      move: async (from, to, expected) => {
-        if (fs.readdirSync(join(to, '..')).length === 0 && !taken) {
-          taken = true
-          fs.rmSync(join(run, '../.ckpt'), { recursive: true })
-        }
-        return storage.move(from, to, expected)
-      },
-    }
+    const taking = movingBy(storage, async (from, to, expected) => {
+      if (fs.readdirSync(join(to, '..')).length === 0 && !taken) {
+        taken = true
+        fs.rmSync(join(run, '../.ckpt'), { recursive: true })
+      }
+      return storage.move(from, to, expected)
+    })
     let taken = false
     const result = await remove(run, named(run, 'CKPT+a'), { through: taking })
     expect(result.failed).toEqual([])
@@ -270,16 +280,13 @@ describe('what is no longer as planned', () => {
 
   it('is put back when it was replaced between the look and the rename', async () => {
     const run = makeRun(['CKPT+a'])
-    const racing: Storage = {
-      ...storage,
-      move: async (from, to, expected) => {
-        if (to.includes('deleting')) {
-          fs.renameSync(from, join(run, 'older'))
-          makeCheckpoint(run, 'CKPT+a', { 'CKPT.yaml': 'newer' })
-        }
-        return storage.move(from, to, expected)
-      },
-    }
+    const racing = movingBy(storage, async (from, to, expected) => {
+      if (to.includes('deleting')) {
+        fs.renameSync(from, join(run, 'older'))
+        makeCheckpoint(run, 'CKPT+a', { 'CKPT.yaml': 'newer' })
+      }
+      return storage.move(from, to, expected)
+    })
     const result = await remove(run, named(run, 'CKPT+a'), { through: racing })
     expect(result.removed).toEqual([])
     expect(result.failed[0]?.error.message).toMatch(/replaced/)
@@ -491,12 +498,9 @@ describe('what is in use or refused by the system', () => {
 
   it('is reported under its own path when it cannot even leave its name', async () => {
     const run = makeRun(['CKPT+a'])
-    const busy: Storage = {
-      ...storage,
-      move: async (_, to) => {
-        throw new StorageError(to, 'EBUSY', `${to}: EBUSY`)
-      },
-    }
+    const busy = movingBy(storage, async (_, to) => {
+      throw new StorageError(to, 'EBUSY', `${to}: EBUSY`)
+    })
     const waits: number[] = []
     const wait = async (milliseconds: number) => void waits.push(milliseconds)
     const result = await remove(run, named(run, 'CKPT+a'), { through: busy, wait })

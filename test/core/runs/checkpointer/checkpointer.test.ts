@@ -14,6 +14,7 @@ import { readJournal, removalsIn } from '../../../../src/core/changes/journal/in
 import { acquireLock, stateFolderOf } from '../../../../src/core/changes/state/index.js'
 import { temporaryDirectory } from '../../changes/disposal/runs.js'
 import { lockOptions, machine, owner } from '../../changes/state/machine.js'
+import { movingBy } from '../../../faulty-storage.js'
 
 class Model {
   weight = 1
@@ -159,13 +160,10 @@ describe('a Checkpointer', () => {
     const broken = new Checkpointer(run, {
       ...{ now: () => time, localStamp: String, wait: () => Promise.resolve(), every: () => () => undefined },
       processes: machine(owner()),
-      storage: {
-        ...storage,
-        move: (from, to, print) => {
-          const error = new StorageError(from, 'EBUSY', `${from}: EBUSY`)
-          return from.endsWith(names[1] ?? '-') ? Promise.reject(error) : storage.move(from, to, print)
-        },
-      },
+      storage: movingBy(storage, (from, to, print) => {
+        const error = new StorageError(from, 'EBUSY', `${from}: EBUSY`)
+        return from.endsWith(names[1] ?? '-') ? Promise.reject(error) : storage.move(from, to, print)
+      }),
     })
     await expect(broken.deleteCheckpoints()).rejects.toMatchObject({ code: 'partial' })
     expect((await removalsOf(run)).map(({ name }) => name).sort()).toEqual([names[0], names[2]].sort())
