@@ -2,8 +2,8 @@
  * YAML whose tags mean something to a program, read without that meaning: HyperPyYAML's `!new:torch.optim.Adam` and
  * `!ref <lr>` (speechbrain/utils/hpopt.py and the package hyperpyyaml) stay text. Nothing is called.
  */
-import { Alias, isMap, isScalar, isSeq, type Document, type Node, type Scalar } from 'yaml'
-import type { MetaValue } from '../checkpoint.js'
+import { Alias, isMap, isScalar, isSeq, type Document, type Node, type Scalar, type YAMLMap } from 'yaml'
+import { isMeta, type Meta, type MetaValue } from '../checkpoint.js'
 import { FormatError } from '../errors.js'
 import { plainValue, tagKey } from './plain-value.js'
 import { composeDocument } from './pyyaml/document.js'
@@ -34,12 +34,38 @@ class Values {
     if (isScalar(node)) return scalarOf(node)
     const tag = tagOf(node as Node | null)
     if (isSeq(node)) return node.items.map((item) => this.of(item, depth + 1))
-    if (!isMap(node)) return null
-    const map = new Map<string, MetaValue>()
-    if (tag !== null) map.set(tagKey, tag)
-    for (const { key, value } of node.items) map.set(textOf(key), this.of(value, depth + 1))
+    return isMap(node) ? this.ofMap(node, tag, depth) : null
+  }
+
+  private ofMap(node: YAMLMap, tag: string | null, depth: number): MetaValue {
+    const merged: Meta[] = []
+    const own = new Map<string, MetaValue>()
+    for (const { key, value } of node.items) {
+      const inner = this.of(value, depth + 1)
+      const sources = isMergeKey(key) ? mappingsIn(inner) : null
+      if (sources === null) own.set(textOf(key), inner)
+      else merged.push(...sources)
+    }
+    const map = new Map<string, MetaValue>(tag === null ? [] : [[tagKey, tag]])
+    // Of two sources the earlier one decides, and the mapping itself goes before both. A source's tag stays with it.
+    for (const source of merged.reverse()) {
+      for (const [key, value] of source) if (key !== tagKey) map.set(key, value)
+    }
+    for (const [key, value] of own) map.set(key, value)
     return map
   }
+}
+
+/** The plain key `<<` takes in what another mapping, or each of a list of them, has (yaml.org/type/merge.html). */
+function isMergeKey(key: unknown): boolean {
+  return isScalar(key) && key.type === 'PLAIN' && key.value === '<<'
+}
+
+/** Null for what cannot be merged. */
+function mappingsIn(value: MetaValue): readonly Meta[] | null {
+  const all: readonly MetaValue[] = Array.isArray(value) ? (value as readonly MetaValue[]) : [value]
+  const mappings = all.filter(isMeta)
+  return mappings.length === all.length ? mappings : null
 }
 
 function textOf(key: unknown): string {

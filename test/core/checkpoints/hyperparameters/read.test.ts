@@ -60,6 +60,23 @@ describe('hyper-parameters', () => {
     expect(await sourceOf(run, 'lr')).toBe('hyperparams.yaml')
   })
 
+  it('take in what a mapping merges, below what it says itself', async () => {
+    const run = speechbrain({
+      'config.yaml': [
+        'base: &base {lr: 0.1, wd: 1, inner: {a: 1}}',
+        'other: &other {lr: 0.2, seed: 7}',
+        'one: {wd: 3, <<: *base}',
+        'both: {<<: [*base, *other], lr: 5}',
+        "text: {'<<': 1, <<: 2}",
+        '',
+      ].join('\n'),
+    })
+    const found = await parametersOf(run)
+    expect(found).toMatchObject({ 'one.lr': 0.1, 'one.wd': 3, 'one.inner.a': 1 })
+    expect(found).toMatchObject({ 'both.lr': 5, 'both.wd': 1, 'both.seed': 7, 'both.inner.a': 1, 'text.<<': 2 })
+    expect(Object.keys(found).filter((name) => name.includes('<<'))).toEqual(['text.<<'])
+  })
+
   it('of Hydra are the composed settings, else what was typed', async () => {
     expect(
       await parametersOf(
