@@ -5,7 +5,7 @@ import { choosingFlags, selectionFlags, stateFlag, walkFlags } from '../cli/flag
 import { noRunBelow, readPolicy } from '../cli/query.js'
 import type { Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import { DiskUses, eachRun, planPrune, totalUse, type PruneRequest } from '../core/runs/index.js'
+import { DiskUses, eachRun, planPrune, totalUse, type PrunePlan, type PruneRequest } from '../core/runs/index.js'
 import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset } from '../machine/clock.js'
 import { describeUses, renderUse, useDocument, type UseOfRun } from '../render/du.js'
@@ -72,11 +72,13 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
       const uses = new DiskUses(this.storage)
       for await (const { run, storage } of eachRun(this.storage, root, options)) {
         const use = await uses.of(run, storage)
+        const plan = await this.plan(storage, run, request)
         rows.push({
           run: run.path,
           checkpoints: run.checkpoints.length,
           use,
-          freed: await this.freed(storage, run, request),
+          freed: plan?.freedBytes ?? null,
+          shared: plan?.shared ?? [],
         })
       }
       return rows
@@ -84,7 +86,7 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
   }
 
   /** Null where the policy cannot be asked of the run, which is reported. */
-  private async freed(storage: ReadStorage, run: Run, request: PruneRequest): Promise<number | null> {
+  private async plan(storage: ReadStorage, run: Run, request: PruneRequest): Promise<PrunePlan | null> {
     const context = {
       now: this.now(),
       wait: async () => Promise.resolve(),
@@ -93,7 +95,7 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
       stateDirectory: this.flags.state,
     }
     try {
-      return (await planPrune(storage, run, request, context)).freedBytes
+      return await planPrune(storage, run, request, context)
     } catch (error) {
       if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
       this.alert(`${printable(run.path)}: ${error.message}`)

@@ -1,4 +1,5 @@
 /** What runs take up, one row each, the largest first. */
+import { freedTogether, type SharedFile } from '../core/changes/disposal/index.js'
 import { totalUse, type DiskUse, type UseKind } from '../core/runs/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
@@ -14,6 +15,8 @@ export interface UseOfRun {
   readonly use: DiskUse
   /** Bytes that the policy would free; null where none could be planned. */
   readonly freed: number | null
+  /** Files of which other names stay in this run or elsewhere. */
+  readonly shared: readonly SharedFile[]
 }
 
 const kinds: readonly UseKind[] = ['weights', 'resume', 'both', 'other']
@@ -49,8 +52,14 @@ export async function renderUse(
 /** One line: what all of them come to. */
 export function describeUses(rows: readonly UseOfRun[]): string {
   const bytes = rows.reduce((sum, row) => sum + totalUse(row.use), 0)
-  const freed = rows.reduce((sum, row) => sum + (row.freed ?? 0), 0)
+  const freed = freedByAll(rows)
   return `${plural(rows.length, 'run')}, ${formatSize(bytes)}; ${formatSize(freed)} of the disk can be freed`
+}
+
+/** A file whose names go in several runs is freed by none of them alone, and counts in the sum. */
+function freedByAll(rows: readonly UseOfRun[]): number {
+  const alone = rows.reduce((sum, row) => sum + (row.freed ?? 0), 0)
+  return alone + freedTogether(rows.map(({ shared }) => shared))
 }
 
 /** As `--json` gives it (docs/json.md). */
@@ -65,6 +74,6 @@ export function useDocument(rows: readonly UseOfRun[]): Record<string, unknown> 
       unread: row.use.unread,
     })),
     size: rows.reduce((sum, row) => sum + totalUse(row.use), 0),
-    freedBytes: rows.reduce((sum, row) => sum + (row.freed ?? 0), 0),
+    freedBytes: freedByAll(rows),
   }
 }

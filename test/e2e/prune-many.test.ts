@@ -1,5 +1,6 @@
 import {
   cpSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -78,6 +79,28 @@ describe('ckpt prune -r', () => {
     expect(many).toContain(`(${formatSize(stays)}) stay`)
     const { stderr } = await ckpt(['prune', '-r', root, '--min', 'nosuch', ...policy])
     expect(stderr).toContain(`${join(root, 'a/save')}: no checkpoint has "nosuch"`)
+  })
+
+  it('counts a file whose names go in several runs once in a plan, when it is applied, and in du', async () => {
+    const root = sweep({ a: 2, b: 2 })
+    const [first] = readdirSync(join(root, 'a/save')).sort()
+    const [one, other] = ['a', 'b'].map((run) => join(root, run, 'save', first ?? '', 'model.ckpt'))
+    writeFileSync(one ?? '', Buffer.alloc(50_000, 'x'))
+    rmSync(other ?? '')
+    linkSync(one ?? '', other ?? '')
+    const old = new Date('2024-01-01')
+    utimesSync(one ?? '', old, old)
+    const policy = ['-r', root, '--keep', '1', '--quiet-for', '0s']
+    const freed = async (args: readonly string[]) =>
+      (JSON.parse((await ckpt([...args, '--json'])).stdout) as { freedBytes: number }).freedBytes
+    const planned = await freed(['prune', ...policy, '--dry-run'])
+    expect(planned).toBeGreaterThan(50_000)
+    expect(planned).toBeLessThan(100_000)
+    expect(await freed(['du', root])).toBe(planned)
+    const plan = join(temporaryDirectory(), 'plan.json')
+    await ckpt(['prune', ...policy, '--plan', plan])
+    expect(await freed(['prune', '-r', root, '--apply', plan, '--dry-run'])).toBe(planned)
+    expect(await freed(['prune', ...policy, '--yes'])).toBe(planned)
   })
 
   it('shows each checkpoint of each run with its reason with --all', async () => {

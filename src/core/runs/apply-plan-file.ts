@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Checkpoint, Run } from '../checkpoint.js'
 import {
-  bytesFreedBy,
+  freedBy,
   lookAgain,
   pathsOf,
   whyFailed,
@@ -55,13 +55,15 @@ export async function applyPlan(
       continue
     }
     const stays = parts.keep.map(({ checkpoint }) => checkpoint)
+    const { bytes: freedBytes, shared } = await freedBy(storage, pathsOf(going))
     return {
       plan: {
         ...parts,
         pointers: (await planPointerChanges(storage, run, { going, stays })).map(toPointed),
         missingBytes: 0,
         fingerprints,
-        freedBytes: await bytesFreedBy(storage, pathsOf(going)),
+        freedBytes,
+        shared,
         keptBytes: await bytesOf(storage, stays),
         warnings: gone.map((name) => `${name} is gone already: it counts as removed`),
         proof: checks.proof,

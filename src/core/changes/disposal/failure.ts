@@ -1,29 +1,57 @@
-import { CkptError } from '../../errors.js'
+import { CkptError, isFull, StorageError } from '../../errors.js'
+import { groupBy } from '../../grouped.js'
 import type { RemovalFailure, RemovalResult } from './remove-checkpoints.js'
 
 /** What a removal that did not do all comes to, with what is left; null when it did. */
 export function failureOf({ removed, failed, remaining, leftovers }: RemovalResult): CkptError | null {
   if (failed.length + remaining.length + leftovers.length === 0) return null
-  const lines = [
-    ...failed.map(describeStay),
-    ...remaining.map(({ name }) => `${name} stays: interrupted before its turn`),
-    ...leftovers.map(({ path, error }) => `${path} is left over: ${error.message}`),
-  ]
+  const lines = summedUp([
+    ...failed.map(stayOf),
+    ...remaining.map(({ name }) => ({ line: `${name} stays: interrupted before its turn`, own: [name] })),
+    ...leftovers.map(({ path, error }) => ({ line: `${path} is left over: ${error.message}`, own: [path] })),
+  ])
   const code = remaining.length > 0 ? 'interrupted' : 'partial'
   const count = failed.length + remaining.length
-  // What is refused will be refused again.
-  const isRefused = failed.length === count && failed.every(({ error }) => error.code === 'refused')
-  const hint = isRefused && leftovers.length === 0 ? hintOf(failed) : undefined
+  const hint = leftovers.length === 0 && failed.length === count ? hintOf(failed) : undefined
   const lead = `removed ${removed.length}, and ${count} ${count === 1 ? 'stays' : 'stay'}`
   return new CkptError(code, [lead, ...lines].join('\n  '), {
     hint: hint ?? 'the same command again goes on where this one stopped',
   })
 }
 
-/** Where they say several things, what holds for all of them. */
-function hintOf(refused: readonly RemovalFailure[]): string | undefined {
-  const hints = new Set(refused.map(({ error }) => error.hint))
+/** Of what the same command again would not change: what is refused, and what a full disk has no room for. */
+function hintOf(failed: readonly RemovalFailure[]): string | undefined {
+  if (failed.every(({ error }) => error instanceof StorageError && isFull(error.errno)))
+    return 'the trash needs a little room for its records; without --trash deleting needs none, and frees space'
+  if (failed.some(({ error }) => error.code !== 'refused')) return undefined
+  const hints = new Set(failed.map(({ error }) => error.hint))
+  // Where they say several things, what holds for all of them.
   return hints.size === 1 ? [...hints][0] : 'make a new plan'
+}
+
+interface Stay {
+  readonly line: string
+  /** What of the line is this one's alone. */
+  readonly own: readonly string[]
+}
+
+/** Lines that say the same of different things, of which all are told; of more a few, and how many there are. */
+const mostAlike = 10
+const toldOfMany = 3
+
+/** A disk that is full, or a signal, says the same of ten thousand checkpoints. */
+function summedUp(stays: readonly Stay[]): string[] {
+  const alike = groupBy(stays, ({ line, own }) => own.reduce((text, one) => text.replaceAll(one, ''), line))
+  return [...alike.values()].flatMap((group) => {
+    const told = group.slice(0, group.length > mostAlike ? toldOfMany : mostAlike).map(({ line }) => line)
+    const more = group.length - told.length
+    return more === 0 ? told : [...told, `and ${more} more, for the same reason`]
+  })
+}
+
+function stayOf(failure: RemovalFailure): Stay {
+  const { name, error } = failure
+  return { line: describeStay(failure), own: error instanceof StorageError ? [error.path, name] : [name] }
 }
 
 /** The error may name the checkpoint itself. */
