@@ -15,7 +15,13 @@ export interface FolderSpecimen {
 
 let folders: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>> = new Map()
 
-/** Reads the folders of torch.distributed.checkpoint, of DeepSpeed's ZeRO and of Orbax below `fixtures` into memory. */
+/** TensorFlow's: an index of a name, and its data files beside it. */
+const ofTensorFlow = 'tensorflow-formats'
+
+/**
+ * Reads the folders of torch.distributed.checkpoint, of DeepSpeed's ZeRO and of Orbax below `fixtures` into memory, and
+ * TensorFlow's files.
+ */
 export function loadFolders(fixtures: string): FolderSpecimen[] {
   const found = ['dcp', 'deepspeed', 'formats/orbax'].flatMap((kind) =>
     fs
@@ -23,14 +29,20 @@ export function loadFolders(fixtures: string): FolderSpecimen[] {
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => [`${basename(kind)}-${name}`, filesIn(join(fixtures, kind, name))] as const),
   )
-  folders = new Map(found)
-  return found.flatMap(([folder, files]) => [...files].map(([name, bytes]) => ({ name: `${folder}/${name}`, bytes })))
+  const all = [...found, [ofTensorFlow, filesIn(join(fixtures, 'formats/tensorflow'))] as const]
+  folders = new Map(all)
+  return all.flatMap(([folder, files]) => [...files].map(([name, bytes]) => ({ name: `${folder}/${name}`, bytes })))
 }
 
 function filesIn(folder: string): ReadonlyMap<string, Uint8Array> {
   const names = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' })
   const files = names.filter((name) => fs.statSync(join(folder, name)).isFile())
   return new Map(files.map((name) => [name, fs.readFileSync(join(folder, name))]))
+}
+
+/** That of one of TensorFlow's files. */
+function indexOf(name: string): string {
+  return `/${name.replace(/\.data-.*$/, '.index')}`
 }
 
 /** Bytes of one mutant's tensors: what is after them is read the same way. */
@@ -41,7 +53,7 @@ export async function readFolderWith(name: string, bytes: Uint8Array): Promise<v
   const [folder = ''] = name.split('/')
   const files = new Map([...(folders.get(folder) ?? [])].map(([file, whole]) => [`/${folder}/${file}`, whole]))
   files.set(`/${name}`, bytes)
-  const file = await openTensors(new Memory(files), `/${folder}`)
+  const file = await openTensors(new Memory(files), folder === ofTensorFlow ? indexOf(name) : `/${folder}`)
   let read = 0
   for (const tensor of file.tensors) {
     for await (const chunk of chunksOf(await file.dataOf(tensor))) {
