@@ -2,7 +2,7 @@
  * oclif's help, but a description does not repeat the summary, its lines flow into the width there is, and the exit
  * statuses stand below.
  */
-import { CommandHelp, Help } from '@oclif/core'
+import { CommandHelp, Help, type Command } from '@oclif/core'
 import { helpGroups, otherTitle } from './help-groups.js'
 import { usageOf } from './usage.js'
 
@@ -49,6 +49,11 @@ export default class CkptHelp extends Help {
       rows,
       [...rows.keys()].filter((name) => !grouped.has(name)),
     )
+  }
+
+  /** oclif renames the commands that it lists, so that a second page of the topic would not find them. */
+  protected override formatCommands(commands: Command.Loadable[]): string {
+    return super.formatCommands(commands.map((command) => ({ ...command })))
   }
 
   /** What each command and topic is, by the first word that is typed; a command's word wins over its topic's. */

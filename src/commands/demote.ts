@@ -40,7 +40,7 @@ export default class Demote extends BaseCommand<typeof Demote> {
   static override description = `Takes the state of optimizer, scheduler, scaler and random numbers from the checkpoints that the policy chooses; the
 policy is that of prune, with the same protection. Shows the plan, asks, and does exactly that. A demoted
 checkpoint is whole for its weights; recover passes over it. The time of its folder stays as it was, for some
-frameworks rotate by it. The weights must be in files of their own: where they are not known to be, nothing is dropped.`
+frameworks rotate by it. The weights must be in files of their own: where they are not known to be, nothing is deleted.`
   static override examples = [
     {
       description: 'all that is older than the best three: the plan only',

@@ -148,8 +148,8 @@ function runtime(): string {
 }
 
 function describe({ kind, clones, syncs, locks }: FileSystemFacts): string {
-  const can = (what: string, isSo: boolean | null) => (isSo === null ? [] : [isSo ? what : `no ${what}`])
-  const facts = [...can('clones', clones), ...can('locks', locks), ...can('sync', syncs)]
+  const can = (what: string, isSo: boolean | null) => (isSo === null ? [] : [`${what}: ${isSo ? 'yes' : 'no'}`])
+  const facts = [...can('clones', clones), ...can('locks', locks), ...can('syncs', syncs)]
   return [kind ?? 'of unknown kind', ...(facts.length === 0 ? ['not writable, so not tried'] : facts)].join(', ')
 }
 

@@ -1,9 +1,10 @@
 import { CkptError } from '../core/errors.js'
-import { supervise } from '../core/jobs/supervise/index.js'
+import { describeContradictions } from '../core/choosing/selection/index.js'
+import { supervise, wholeOldestFirst, type JobPlan } from '../core/jobs/supervise/index.js'
 import { runArgument } from '../cli/flags.js'
 import { JobCommand } from '../cli/job-command.js'
 import { describeOutcome } from '../render/outcome.js'
-import { printableLines } from '../render/printable.js'
+import { printable, printableLines } from '../render/printable.js'
 import { choresOf } from '../cli/run-chores.js'
 import { runFlags } from '../cli/run-flags.js'
 import { holdingJob } from '../core/jobs/holding-job.js'
@@ -55,6 +56,7 @@ ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.
     const { flags } = this
     const plan = await readPlan(this.args.run, this.command, flags)
     const prune = await readPrune(flags)
+    await this.warnOfContradiction(plan)
     const tell = (text: string) => this.note(printableLines(`ckpt: ${text}`))
     const world = realWorld(tell, flags['hold-batch-shell'])
     const options = {
@@ -74,5 +76,13 @@ ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.
       return outcome
     })
     process.exitCode = status
+  }
+
+  /** Before the night that it would spoil. */
+  private async warnOfContradiction(plan: JobPlan): Promise<void> {
+    if (plan.enough.patience === null) return
+    const known = await wholeOldestFirst(this.storage, plan.path, plan)
+    const asTyped = ({ kind, key }: { readonly kind: string; readonly key: string }) => `--stop-${kind} ${key}`
+    for (const text of describeContradictions([plan.enough.patience.order], known, asTyped)) this.alert(printable(text))
   }
 }

@@ -8,6 +8,7 @@ import { compareText } from '../core/checkpoints/layouts/index.js'
 import { describeUnknownKey, rank, settingPrefix, unknownInAll, type Order } from '../core/choosing/selection/index.js'
 import { eachRun, namesInQuery, summariseRun, type Query, type RunSummary } from '../core/runs/index.js'
 import { varyingSettings } from '../render/leaderboard.js'
+import { printable } from '../render/printable.js'
 import { describeTotal, isKey, renderRuns, summaryDocument } from '../render/runs.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
@@ -76,6 +77,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       root,
     )
     for (const one of unknown) this.alert(describeUnknownKey(one))
+    for (const text of contradictionsOf(found)) this.alert(printable(text))
     const order = onlyOrder(query)
     const matching = found.filter(({ matching: count, best }) => count > 0 && (order === undefined || best !== null))
     matching.sort(byPath)
@@ -155,6 +157,17 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       return summaries
     })
   }
+}
+
+/** What holds of all runs is told once, and else of which run. */
+function contradictionsOf(runs: readonly RunSummary[]): string[] {
+  const shared = runs[0]?.contradictions.filter((text) =>
+    runs.every(({ contradictions }) => contradictions.includes(text)),
+  )
+  const own = runs.flatMap(({ path, contradictions }) =>
+    contradictions.filter((text) => shared?.includes(text) !== true).map((text) => `${path}: ${text}`),
+  )
+  return [...(shared ?? []), ...own]
 }
 
 /** A row says which run it is of. */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
+import { describeContradictions, describeUnknownKey, unknownKeys } from '../core/choosing/selection/index.js'
 import { Journal } from '../core/changes/journal/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { readingsOf, standingOf, toCheckpointEntry, unknownTo, wholeOldestFirst } from '../core/jobs/supervise/index.js'
@@ -53,7 +54,8 @@ What it has seen it remembers in the run's journal, so that a prune between two 
     await journal.add(...unknownTo(journal.entries, checkpoints).map((one) => toCheckpointEntry(one, this.now())))
     const { key } = patience.order
     const readings = readingsOf(journal.entries, [], key)
-    if (checkpoints.length > 0 && readings.length === 0) this.alert(`no checkpoint has ${JSON.stringify(key)}`)
+    const slips = readings.length === 0 ? unknownKeys([key], checkpoints).map(describeUnknownKey) : []
+    for (const text of [...slips, ...describeContradictions([patience.order], checkpoints)]) this.alert(printable(text))
     const values = readings.map(({ value }) => value)
     const { stalled, best, since } = standingOf(values, patience)
     const record = best === null ? null : (readings[best] ?? null)

@@ -9,9 +9,10 @@ import { LineView, ScreenView, type WatchView } from '../cli/watch-view.js'
 import { isSound } from '../core/checkpoint.js'
 import { parseExpression, selects, type Expression } from '../core/choosing/expression/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
-import { scopeOf } from '../core/choosing/selection/index.js'
+import { describeContradictions, describeUnknownKey, scopeOf, unknownKeys } from '../core/choosing/selection/index.js'
+import { namesInQuery, type Query } from '../core/runs/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import { Watch as RunWatch, type LookContext, type WatchEvent } from '../core/jobs/watch/index.js'
+import { Watch as RunWatch, type LookContext, type WatchedRun, type WatchEvent } from '../core/jobs/watch/index.js'
 import { LookPace } from '../cli/look-pace.js'
 import { sleep, wait } from '../machine/clock.js'
 import { FolderChanges } from '../machine/folder-changes.js'
@@ -95,6 +96,7 @@ read. A run that is not there yet is waited for.`
       const watch = new RunWatch(this.storage, this.watching(root, signal))
       // A mistake is reported before anything is drawn.
       const first = await watch.look({ ...context, now: this.now() })
+      for (const text of slipsOf(watch.runs, query, until)) this.alert(printable(text))
       if (watch.runs.length === 0) this.note(`no run in ${printable(root)} yet: waiting for one`)
       const view = this.openView(root)
       const notifier = new Notifier(this.flags.notify ?? '', signal, (text) => view.tell(text))
@@ -197,4 +199,12 @@ function readInterval(text: string): number {
   const seconds = parseAge('interval', text)
   if (seconds >= shortestInterval) return seconds
   throw new CkptError('usage', `--interval ${text}: at least ${shortestInterval}s`, { hint: '--interval 500ms' })
+}
+
+/** Most likely mistyped: else an --until would be waited for in vain. Of runs without checkpoints nothing is known. */
+function slipsOf(runs: readonly WatchedRun[], query: Query, until: readonly Expression[]): string[] {
+  const checkpoints = runs.flatMap(({ ordered }) => ordered)
+  const names = new Set([...namesInQuery(query), ...until.flatMap((expression) => [...expression.names])])
+  const contradictions = query.orders.length === 0 ? [] : describeContradictions(query.orders, checkpoints)
+  return [...unknownKeys(names, checkpoints).map(describeUnknownKey), ...contradictions]
 }

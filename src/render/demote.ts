@@ -24,8 +24,8 @@ export function renderDemotePlan(run: Run, plan: DemotePlan, { output }: { now: 
       lines(checkpoint.name, reasons.map(({ text }) => text).join('; ')),
     ),
     plan.demote.length === 0
-      ? paint('title', 'nothing to drop')
-      : paint('title', `to drop from ${plural(plan.demote.length, 'checkpoint')}: ${formatSize(plan.freedBytes)}`),
+      ? paint('title', 'nothing to delete')
+      : paint('title', `to delete from ${plural(plan.demote.length, 'checkpoint')}: ${formatSize(plan.freedBytes)}`),
     ...plan.demote
       .flatMap(({ checkpoint, drop }) => lines(checkpoint.name, drop.join(', ')))
       .map((line) => paint('bad', line)),

@@ -151,7 +151,8 @@ function describeBests(plan: Pick<PrunePlan, 'keep' | 'remove'>, now: number): s
   const bests = [...bestsGoing(plan, now).values()].flat()
   const sentence = (isDamaged: boolean, words: string): string => {
     const keys = new Set(bests.filter((best) => best.isDamaged === isDamaged).map(({ key }) => printable(key)))
-    return keys.size === 0 ? '' : ` The best by ${[...keys].join(', ')} is ${words}.`
+    if (keys.size === 0) return ''
+    return ` The best by ${[...keys].join(', ')} ${keys.size === 1 ? 'is' : 'are'} ${words}.`
   }
   return sentence(false, 'among them') + sentence(true, 'among them, though damaged')
 }

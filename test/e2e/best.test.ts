@@ -115,9 +115,24 @@ describe('best', () => {
     for (const args of [
       ['find', run, '--max', 'WER'],
       ['prune', run, '--max', 'WER', '--dry-run'],
+      ['runs', run, '--max', 'WER'],
+      ['stalled', run, '--max', 'WER', '--patience', '9'],
+      ['watch', run, '--max', 'WER', '--until', 'WER > 0'],
+      ['run', run, '--stop-max', 'WER', '--patience', '1', '--', 'true'],
     ])
-      expect((await ckpt(args)).stderr).toContain('--max WER: its name says of WER that lower is better')
+      expect((await ckpt(args)).stderr).toMatch(/--(stop-)?max WER: its name says of WER that lower is better/)
     expect((await ckpt(['find', run, '--min', 'WER'])).stderr).toBe('')
+  })
+})
+
+describe('a metric that no checkpoint has', () => {
+  it.each([
+    ['stalled', '--min', 'wer', '--patience', '2'],
+    ['watch', '--min', 'wer', '--until', 'WER > 0'],
+    ['watch', '--until', 'wer > 0 or WER > 0'],
+  ])('%s %s %s: the one that was meant is named', async (command, ...flags) => {
+    const run = makeRun({ 'CKPT+a': 'WER: 1\nunixtime: 1\n' })
+    expect((await ckpt([command, run, ...flags])).stderr).toContain('no checkpoint has "wer"; did you mean "WER"?')
   })
 })
 

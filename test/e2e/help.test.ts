@@ -19,6 +19,13 @@ describe('ckpt --help', () => {
   })
 })
 
+describe('ckpt trash --help', () => {
+  it('names its commands', async () => {
+    const { stdout } = await ckpt(['trash', '--help'])
+    for (const name of ['list', 'restore', 'empty']) expect(stdout).toMatch(new RegExp(`^  trash ${name} +[A-Z]`, 'm'))
+  })
+})
+
 describe('the usage of a command', () => {
   it.each([
     ['gc', '$ ckpt gc ROOT --older-than AGE [FLAGS]'],

@@ -84,9 +84,15 @@ names it again unless it names a newer one. Nothing is overwritten: where the na
     throw new CkptError('no-match', `${resolve(argument)}: nothing in the trash had that name`, {
       hint:
         flag === null
-          ? 'see what there is: ckpt trash list RUN'
+          ? `see what there is: ckpt trash list ${quoteWord(await this.runNear(argument))}`
           : `it lies in another state folder: ckpt trash restore ${quoteWord(argument)} ${flag}`,
     })
+  }
+
+  /** The run that was named instead of a checkpoint; else a word that stands for it. */
+  private async runNear(argument: string): Promise<string> {
+    const { ok } = (await this.storage.stat([resolve(argument)]))[0] ?? { ok: false }
+    return ok ? argument : 'RUN'
   }
 
   /** What names the other state folder of the run in whose trash it lies. */

@@ -12,6 +12,7 @@ import {
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
 import { findCheckpointAt, loadCheckpoint } from '../checkpoints/layouts/index.js'
+import { nearestName } from '../choosing/expression/index.js'
 import { rank, valueFor, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { findTensorFolder, isTensorFile } from '../tensors/read/index.js'
@@ -168,12 +169,16 @@ function describe(findings: readonly Finding[]): string {
 export function fileOfKey(checkpoint: Checkpoint, key: string): ParamFile {
   const file = checkpoint.files.find((one) => one.key === key)
   if (file !== undefined) return file
-  throw new CkptError('no-match', `${checkpoint.name} has no file with the key ${key}`, { hint: keysOf(checkpoint) })
+  throw new CkptError('no-match', `${checkpoint.name} has no file with the key ${key}`, {
+    hint: keysOf(checkpoint, key),
+  })
 }
 
-function keysOf({ files }: Checkpoint): string {
-  const keys = files.map((file) => file.key).join(', ')
-  return keys === '' ? 'it has no parameter files' : `it has: ${keys}`
+function keysOf({ files }: Checkpoint, wanted?: string): string {
+  const keys = files.map((file) => file.key)
+  if (keys.length === 0) return 'it has no parameter files'
+  const nearest = wanted === undefined ? undefined : nearestName(wanted, keys)
+  return `${nearest === undefined ? '' : `did you mean ${nearest}? `}it has: ${keys.join(', ')}`
 }
 
 /** Keys of weights, the most usual first. */

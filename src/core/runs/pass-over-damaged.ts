@@ -1,5 +1,6 @@
 /** From the best checkpoint down to the first one that a job can start from. */
 import { isUnlisted, type Checkpoint, type Finding } from '../checkpoint.js'
+import { nearestName } from '../choosing/expression/index.js'
 import { CkptError } from '../errors.js'
 
 /** Findings of one checkpoint; none when it is whole. */
@@ -68,7 +69,11 @@ export function requireKeys(checkpoint: Checkpoint, keys: readonly string[]): Fi
   }
   const there = new Set(checkpoint.files.map((file) => file.key))
   const missing = [...new Set(keys)].filter((key) => !there.has(key))
-  return missing.map((key) => ({ grade: 'partial', reason: `has no file for key ${key}` }))
+  return missing.map((key) => {
+    const nearest = nearestName(key, there)
+    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+    return { grade: 'partial', reason: `has no file for key ${key}${hint}` }
+  })
 }
 
 /** For people: with the file that it is about. */

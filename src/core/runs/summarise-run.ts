@@ -13,6 +13,7 @@ import { TotalSize } from '../checkpoints/layouts/index.js'
 import { evaluationsAmong } from '../checkpoints/meta/index.js'
 import {
   bestPerMetric,
+  describeContradictions,
   describeOrder,
   impossibleMetrics,
   metricOrders,
@@ -63,6 +64,8 @@ export interface RunSummary {
   readonly settings: HyperParameters
   /** Names that were asked of its checkpoints, and that none of them has. */
   readonly unknown: readonly UnknownKey[]
+  /** For people: orders that go against what is known of their metrics. */
+  readonly contradictions: readonly string[]
 }
 
 export interface SummaryRequest {
@@ -107,6 +110,7 @@ export async function summariseRun(
     size: total.bytes,
     settings,
     unknown: unknownKeys(new Set([...namesInQuery(query), ...names]), ordered),
+    contradictions: query.orders.length === 0 ? [] : describeContradictions(query.orders, ordered),
   }
 }
 

@@ -10,6 +10,15 @@ const damage: Finding[] = [
   { grade: 'partial', reason: 'has no file for key optimizer' },
 ]
 
+describe('a parameter file that is required', () => {
+  it('and is there under a similar key: that is named', () => {
+    const [checkpoint = checkpointAt('/run', 'c')] = checkpoints
+    const file = { key: 'model', path: '/run/c/model.ckpt', size: 1, role: 'weights' } as const
+    const [finding] = requireKeys({ ...checkpoint, files: [file] }, ['modle'])
+    expect(finding?.reason).toBe('has no file for key modle; did you mean model?')
+  })
+})
+
 describe('the first whole checkpoint', () => {
   it('is found in the order given, and no further one is looked at', async () => {
     const looked: string[] = []

@@ -4,32 +4,45 @@ import { directionOf } from '../../checkpoints/meta/index.js'
 import { toldDirections } from './metrics.js'
 import { describeOrder, type Criterion, type Order } from './rank.js'
 
+interface Metric {
+  readonly kind: Direction
+  readonly key: string
+}
+
 const words: Readonly<Record<Direction, string>> = { min: 'lower is better', max: 'higher is better' }
 
 /**
  * For people: each order that goes against what the framework says of its metric, or else the metric's name; and each
  * metric of which the framework itself says what its name contradicts, as far as it matters: those named in the orders,
- * or all of them when none is.
+ * or all of them when none is. `asTyped` says an order as the command line has it.
  */
-export function describeContradictions(orders: readonly Order[], checkpoints: readonly Checkpoint[]): string[] {
+export function describeContradictions(
+  orders: readonly Order[],
+  checkpoints: readonly Checkpoint[],
+  asTyped: (order: Metric) => string = describeOrder,
+): string[] {
   const told = toldDirections(checkpoints)
   const asked = orders.flatMap((order) => (order.kind === 'named' ? [] : [order, ...(order.then ?? [])]))
   const keys = asked.flatMap((one) => (one.kind === 'by' ? [] : [one.key]))
   const settings = [...told].filter(([key]) => asked.length === 0 || keys.includes(key))
   return [
-    ...asked.flatMap((one) => describeOne(one, told)),
+    ...asked.flatMap((one) => describeOne(one, told, asTyped)),
     ...settings.flatMap(([key, direction]) => describeSetting(key, direction)),
   ]
 }
 
-function describeOne(order: Criterion, told: ReadonlyMap<string, Direction>): string[] {
+function describeOne(
+  order: Criterion,
+  told: ReadonlyMap<string, Direction>,
+  asTyped: (order: Metric) => string,
+): string[] {
   if (order.kind === 'by') return []
   const { kind, key } = order
   const said = told.get(key)
   const known = said ?? saidByName(key)
   if (known === undefined || known === kind) return []
   const who = said === undefined ? 'its name says' : "the framework's own settings say"
-  return [`${describeOrder({ kind, key })}: ${who} of ${key} that ${words[known]}`]
+  return [`${asTyped({ kind, key })}: ${who} of ${key} that ${words[known]}`]
 }
 
 function describeSetting(key: string, direction: Direction): string[] {
