@@ -190,7 +190,10 @@ export interface FactFile {
   readonly pick?: (content: Meta, unit: Unit, known: Meta) => Picked | Meta | null
   /** That it is broken says nothing of the checkpoint. */
   readonly lazy?: boolean
-  /** It is read only when this count is asked for and was not told: a small file of its own in each checkpoint. */
+  /**
+   * It is read only when this count is asked for and was not told: a small file of its own in each checkpoint. One beside
+   * them is read where the count of any was not told by what comes before it.
+   */
   readonly later?: 'step' | 'epoch'
   /** At most this many bytes are read (64 MB when left out). */
   readonly limit?: number

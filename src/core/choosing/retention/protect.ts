@@ -79,10 +79,15 @@ function newestOf(checkpoints: readonly Checkpoint[], isSound: (checkpoint: Chec
   return { checkpoint, reason: { code: 'newest', text } as const }
 }
 
-/** What the newest bookkeeping that can be read points to: an older one's word no longer holds. */
+/** What the newest bookkeeping of each framework that can be read points to: an older one's word no longer holds. */
 function pointersOf(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly Pointer[]> {
   const pointers = new Map<string, Pointer[]>()
-  for (const pointer of checkpoints.find(hasReadableMeta)?.pointsTo ?? []) addTo(pointers, pointer.name, pointer)
+  const asked = new Set<string>()
+  for (const checkpoint of checkpoints) {
+    if (asked.has(checkpoint.layout) || !hasReadableMeta(checkpoint)) continue
+    asked.add(checkpoint.layout)
+    for (const pointer of checkpoint.pointsTo) addTo(pointers, pointer.name, pointer)
+  }
   return pointers
 }
 

@@ -6,7 +6,7 @@ import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
 import { plan } from '../../../../src/core/choosing/retention/index.js'
 import { bestOrder, byRecency, rank, scopeOf } from '../../../../src/core/choosing/selection/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { fixtures, makeFolder, write } from './folders.js'
+import { copyFixture, fixtures, makeFolder, write } from './folders.js'
 import { dict, float, tensor, torchFile, type Python } from './lightning-files.js'
 
 const now = 2e9
@@ -47,6 +47,15 @@ describe("a framework's best", () => {
     expect(keptOf(all, true)).not.toHaveProperty('best.pt')
   })
 
+  it('stays where the newest of the folder is of another framework', async () => {
+    const root = copyFixture('frameworks/yolo/run')
+    const weights = join(root, 'train', 'weights')
+    write(weights, { 'net_step_900.pt': torchFile(dict({ step: 900, state_dict: dict({ 'a.weight': tensor(1) }) })) })
+    const all = (await scan(root)).toSorted((a, b) => (b.step ?? 0) - (a.step ?? 0))
+    expect(all[0]?.layout).toBe('torch')
+    expect(keptOf(all)['best.pt']).toContain('kept as the best')
+  })
+
   it('is what `best` alone means', async () => {
     const all = await scan(join(fixtures, 'frameworks', 'spacy', 'run'))
     expect(rank(all, bestOrder(all), now).map(({ name }) => name)).toEqual(['model-best'])
@@ -54,7 +63,7 @@ describe("a framework's best", () => {
 })
 
 /** What `strip_optimizer` leaves at the end of three epochs, with the metrics of the one that was saved. */
-function stripped(metrics: Readonly<Record<string, number>>): Buffer {
+function stripped(metrics: Readonly<Record<string, number>>, hasResults = true): Buffer {
   const accuracy = [0.25, 0.75, 0.5]
   return torchFile(
     dict({
@@ -63,11 +72,15 @@ function stripped(metrics: Readonly<Record<string, number>>): Buffer {
       model: dict({ 'model.0.weight': tensor(1) }),
       train_args: dict({ task: 'classify' }),
       train_metrics: dict(Object.fromEntries(Object.entries(metrics).map(([key, value]) => [key, float(value)]))),
-      train_results: dict({
-        epoch: [1, 2, 3],
-        'metrics/accuracy_top1': accuracy.map(float),
-        'val/loss': [1.5, 1.23457, 1.25].map(float),
-      }),
+      train_results: dict(
+        hasResults
+          ? {
+              epoch: [1, 2, 3],
+              'metrics/accuracy_top1': accuracy.map(float),
+              'val/loss': [1.5, 1.23457, 1.25].map(float),
+            }
+          : {},
+      ),
     }),
   )
 }
@@ -82,6 +95,21 @@ describe('best.pt of Ultralytics', () => {
     expect(all.map(({ name, epoch }) => [name, epoch])).toEqual([
       ['last.pt', 2],
       ['best.pt', 1],
+    ])
+  })
+})
+
+describe('a stripped file of Ultralytics without results inside', () => {
+  it('has the epoch that results.csv has for its metrics, and the losses of that row', async () => {
+    const root = write(makeFolder(), {
+      'results.csv': 'epoch, train/loss, val/loss\n1,3,1.5\n2,2,1.23457\n3,1,1.25\n',
+      'weights/best.pt': stripped({ 'val/loss': 1.234568 }, false),
+      'weights/last.pt': stripped({ 'val/loss': 1.25 }, false),
+    })
+    const all = await scan(root)
+    expect(all.map(({ name, epoch, meta }) => [name, epoch, meta.get('train/loss')])).toEqual([
+      ['last.pt', 2, 1],
+      ['best.pt', 1, 2],
     ])
   })
 })

@@ -11,6 +11,8 @@ import { makeFolder, write } from './folders.js'
 const noise = Buffer.from(Array.from({ length: 300 }, (_, index) => (index * 73) % 251))
 const someZip = makeZip([{ name: 'notes.txt', data: Buffer.from('x') }])
 
+const lfsPointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12345\n`
+
 /** What a home folder holds beside checkpoints, under names that checkpoints have. */
 const things: Readonly<Record<string, string | Uint8Array>> = {
   'node_modules/x/index.js': 'x',
@@ -40,6 +42,8 @@ const things: Readonly<Record<string, string | Uint8Array>> = {
   'work/step-100/notes.md': 'x',
   'work/epoch_3/plot.png': Buffer.concat([Buffer.from([0x89]), Buffer.from('PNG'), noise]),
   'work/.ipynb_checkpoints/a-checkpoint.ipynb': '{}',
+  'clone/checkpoint-100/model.safetensors': lfsPointer,
+  'clone/checkpoint-100/training_args.bin': lfsPointer,
   'data/db-1.index': 'x',
   'data/db-1.meta': 'x',
   'data/train.yaml': 'a: 1',

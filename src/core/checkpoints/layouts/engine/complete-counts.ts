@@ -26,7 +26,7 @@ export async function completeSpec(
 }
 
 function isLater(source: { readonly from: string }): source is FactFile {
-  return 'later' in source && source.later !== undefined
+  return 'later' in source && source.later !== undefined && !('beside' in source)
 }
 
 async function completeFrom(

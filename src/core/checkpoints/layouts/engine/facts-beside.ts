@@ -61,8 +61,11 @@ async function tellBeside(
   storage: ReadStorage,
   folder: Folder,
   source: FactFile,
-  all: readonly { readonly one: Looked; readonly at: number }[],
+  asking: readonly { readonly one: Looked; readonly at: number }[],
 ): Promise<void> {
+  const { later } = source
+  const all = later === undefined ? asking : asking.filter(({ one }) => !merged(one.told).has(later))
+  if (all.length === 0) return
   const [path] = await filesBeside(storage, folder, source.beside ?? '')
   if (path === undefined) return
   const content = await contentBeside(storage, source, path)

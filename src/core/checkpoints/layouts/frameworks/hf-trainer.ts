@@ -4,9 +4,10 @@
  * Source: transformers/trainer.py (`_save_checkpoint`, `_save_optimizer_and_scheduler`, `_save_rng_state`),
  * trainer_utils.py.
  */
+import { join } from 'node:path'
 import type { Direction, Meta, Part, Pointer } from '../../../checkpoint.js'
 import type { Unit } from '../engine/unit-paths.js'
-import type { LayoutSpec } from '../spec.js'
+import type { LayoutIo, LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
 import { lastPart, tellTrainerState } from './trainer-state.js'
 
@@ -40,6 +41,7 @@ export const hfTrainer: LayoutSpec = {
             all: [
               { file: new RegExp(`${ownFiles.source}|${weights.source}|${shardedWeights.source}|${deepSpeed.source}`) },
               { not: { file: foreignFiles } },
+              { not: { says: 'has nothing but pointers of Git LFS in their place', test: isOfPointers } },
             ],
           },
         ],
@@ -94,6 +96,18 @@ function lacks({ entries }: Unit): Part[] {
     ...(isEntangled || has(/^scheduler\.pt$/) ? [] : (['scheduler'] as const)),
     ...(has(/^rng_state(_\d+)?\.pth$/) ? [] : (['random state'] as const)),
   ]
+}
+
+/** A clone without its large files, of what somebody gave away under such a name. */
+async function isOfPointers({ path, entries }: Unit, io: LayoutIo): Promise<boolean> {
+  const files = entries.filter(
+    ({ name, kind }) => kind === 'file' && /\.(?:safetensors|bin|pt|pth|h5|msgpack)$/.test(name),
+  )
+  for (const { name } of files) {
+    const head = new TextDecoder('latin1').decode(await (await io.look(join(path, name))).head())
+    if (!head.startsWith('version https://git-lfs.github.com/spec/')) return false
+  }
+  return files.length > 0
 }
 
 function best(facts: Meta): Pointer[] {

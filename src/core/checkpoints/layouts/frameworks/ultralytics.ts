@@ -6,8 +6,12 @@
  * place, so a kill leaves them cut.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
+import { csvCells } from '../../../formats/csv.js'
 import type { LayoutSpec, Unit } from '../spec.js'
 import { namedPointsTo, takesNamed } from '../resume-search.js'
+
+/** Bytes; a row has a few hundred. */
+const largestTable = 4 << 20
 
 export const ultralytics: LayoutSpec = {
   id: 'ultralytics',
@@ -37,6 +41,7 @@ export const ultralytics: LayoutSpec = {
           pick: ownFacts,
         },
         { from: 'name' },
+        { from: 'text', beside: '../results.csv', later: 'epoch', limit: largestTable, pick: epochInCsv },
         {
           from: 'csv',
           beside: '../results.csv',
@@ -66,18 +71,38 @@ function ownFacts(content: Meta, { name }: Unit): Meta {
 function epochOf(content: Meta, name: string): number | null {
   const [epoch, results, metrics] = [content.get('epoch'), content.get('train_results'), content.get('train_metrics')]
   if (typeof epoch === 'number' && epoch >= 0) return epoch
-  const rows = isMeta(results) ? results.get('epoch') : undefined
-  if (!isMeta(results) || !Array.isArray(rows)) return null
-  if (name === 'last.pt') return rows.length - 1
-  const own = [...(isMeta(metrics) ? metrics : [])].flatMap(([key, value]) => {
-    const column = results.get(key)
-    const isFull = Array.isArray(column) && column.length === rows.length
+  return isMeta(results) ? epochIn(results, name, isMeta(metrics) ? metrics : new Map()) : null
+}
+
+/** Without polars `train_results` is empty (`read_results_csv`). */
+function epochInCsv(content: Meta, { name }: Unit, known: Meta): Meta {
+  const text = content.get('text')
+  const epoch = typeof text === 'string' && known.get('#epoch') === -1 ? epochIn(tableIn(text), name, known) : null
+  return new Map(epoch === null ? [] : [['epoch', epoch]])
+}
+
+function tableIn(text: string): Meta {
+  const [head = '', ...rows] = text.split(/\r?\n/).filter((line) => line.trim() !== '')
+  const cells = rows.map(csvCells)
+  return new Map(csvCells(head).map((name, at) => [name.trim(), cells.map((row) => Number(row[at] ?? NaN))]))
+}
+
+/** The epoch, from 0, of the row that has the metrics: of equal ones the last, for a tie replaces the best. */
+function epochIn(table: Meta, name: string, metrics: Meta): number | null {
+  const epochs = table.get('epoch')
+  if (!Array.isArray(epochs)) return null
+  const own = [...metrics].flatMap(([key, value]) => {
+    const column = table.get(key)
+    const isFull = Array.isArray(column) && column.length === epochs.length
     return isFull && typeof value === 'number' ? [{ value, column: column as readonly MetaValue[] }] : []
   })
-  if (own.length === 0) return null
-  // Of equal ones the last: a tie replaces the best.
-  const row = rows.findLastIndex((_, at) => own.every(({ value, column }) => isAlike(column[at], value)))
-  return row === -1 ? null : row
+  const isLast = name === 'last.pt'
+  if (own.length === 0 && !isLast) return null
+  const row = isLast
+    ? epochs.length - 1
+    : epochs.findLastIndex((_, at) => own.every(({ value, column }) => isAlike(column[at], value)))
+  const epoch = (epochs as readonly MetaValue[])[row]
+  return typeof epoch === 'number' && epoch >= 1 ? epoch - 1 : null
 }
 
 /** The table has six digits (`save_metrics`). */
