@@ -6,6 +6,7 @@ import {
   byRecency,
   describeContradictions,
   describeFutureTimes,
+  futureTimed,
   describeTrainings,
   describeUnknownKey,
   filter,
@@ -58,7 +59,9 @@ export async function arrange(
   const inQuery = new Set(namesInQuery(query))
   const asked = new Set([...inQuery, ...names])
   const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
-  const measured = needsMeasure(completed, asked) ? await measure(storage, completed) : completed
+  // Beside a time that cannot be, the files' own are needed.
+  const isMeasured = needsMeasure(completed, asked) || futureTimed(completed, now).length > 0
+  const measured = isMeasured ? await measure(storage, completed) : completed
   const known = needsHealth(measured, asked) ? await examineAcross(storage, measured, measured, 'quick') : measured
   const settled = await withSettingsFor(storage, known, asked)
   const { ordered, trainings, warning } = byRecency(settled)

@@ -4,9 +4,14 @@ import type { Checkpoint } from '../../checkpoint.js'
 /** Seconds that two machines' clocks may be apart. */
 const tolerance = 300
 
+/** Those of whose time the clocks are yet to come. `now` is Unix seconds. */
+export function futureTimed(checkpoints: readonly Checkpoint[], now: number): readonly Checkpoint[] {
+  return checkpoints.filter(({ unixtime }) => unixtime !== null && unixtime > now + tolerance)
+}
+
 /** For people; the order stays, for the framework itself goes by these times. `now` is Unix seconds. */
 export function describeFutureTimes(checkpoints: readonly Checkpoint[], now: number): string[] {
-  const future = checkpoints.filter(({ unixtime }) => unixtime !== null && unixtime > now + tolerance)
+  const future = futureTimed(checkpoints, now)
   const [first] = future
   if (first === undefined) return []
   const more = future.length > 1 ? ` (and ${future.length - 1} more)` : ''
