@@ -102,7 +102,9 @@ missing or NaN is a gap.`
       return
     }
     const { renderSvg } = await import('../render/plot/svg.js')
-    const title = [...new Set(labels)].join(', ')
+    const drawnKeys = [...new Set(curves.map(({ key }) => key))].join(', ')
+    const drawnRuns = new Set(curves.map(({ run }) => run)).size
+    const title = drawnRuns === 1 ? drawnKeys : `${drawnKeys} of ${drawnRuns} runs`
     const svg = renderSvg(frame, { width: this.flags.width ?? 800, height: this.flags.height ?? 420, title })
     const path = resolve(format.path)
     await writeText(this.storage, path, await contentOf(format.kind, svg, title), this.flags.force)

@@ -134,7 +134,8 @@ export function renderPage(svg: string, title: string): string {
 <title>${escapeMarkup(title)}</title>
 <style>
 :root { color-scheme: light dark }
-body { margin: 1rem auto; max-width: 70rem; font-family: system-ui, sans-serif }
+body { margin: 0 auto; padding: 1rem; max-width: 70rem; font-family: system-ui, sans-serif }
+h1 { font-size: 1.25rem; overflow-wrap: anywhere }
 svg { max-width: 100%; height: auto }
 @media (prefers-color-scheme: dark) { .paper { fill: transparent } svg text { fill: #ddd } }
 </style>
