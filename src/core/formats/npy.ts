@@ -54,18 +54,47 @@ export function parseNpyHeader(bytes: Uint8Array): NpyHeader {
   if (bytes.length < dataStart) {
     throw new FormatError(`ends early: ${bytes.length} bytes, and its header alone has ${dataStart}`)
   }
-  const wide = (bytes[6] ?? 0) >= 2
-  const text = Buffer.from(bytes.subarray(wide ? 12 : 10, dataStart)).toString('utf8')
+  const text = literalIn(bytes, dataStart)
   const isFortran = /'fortran_order'\s*:\s*(True|False)\b/.exec(text)?.[1]
   const shape = /'shape'\s*:\s*\(([\d\sL,]*)\)/.exec(text)?.[1]
-  const descr = /'descr'\s*:\s*(?:'([^']*)'|(\[[\s\S]*?\])\s*,\s*')/.exec(text)
+  const descr = descrIn(text)
   if (isFortran === undefined || shape === undefined || descr === null) {
     throw new FormatError(`a header without descr, fortran_order and shape: ${JSON.stringify(text.slice(0, 80))}`)
   }
   const sizes = shape.split(',').flatMap((size) => (size.trim() === '' ? [] : [Number(size.replace('L', ''))]))
   if (elementCount(sizes) === null) throw new FormatError(`a shape that no array has: (${shape})`)
-  return { descr: descr[1] ?? descr[2] ?? '', isFortran: isFortran === 'True', shape: sizes, dataStart }
+  return { descr, isFortran: isFortran === 'True', shape: sizes, dataStart }
 }
+
+function literalIn(bytes: Uint8Array, end: number): string {
+  const wide = (bytes[6] ?? 0) >= 2
+  return Buffer.from(bytes.subarray(wide ? 12 : 10, end)).toString('utf8')
+}
+
+function descrIn(text: string): string | null {
+  const key = /'descr'\s*:\s*/.exec(text)
+  if (key === null) return null
+  const found = /^(?:'([^']*)'|(\[[\s\S]*?\])\s*,\s*')/.exec(text.slice(key.index + key[0].length))
+  return found?.[1] ?? found?.[2] ?? null
+}
+
+/**
+ * False where numpy takes what follows the header for plain bytes. `bytes` go up to the end of the header. Python evaluates
+ * the literal, so that one written in another way than writers do (a key twice, an escape in a name) can say another type
+ * than it seems to: that counts as objects, which are a pickle (numpy/lib/format.py, `read_array`).
+ */
+export function mayHoldPickle(bytes: Uint8Array): boolean {
+  const text = literalIn(bytes, npyHeaderEnd(bytes.subarray(0, npyPrefix))).replace(/\s+/g, '')
+  if (!plainHeader.test(text)) return true
+  const descr = descrIn(text)
+  return descr === null || (arrayType(descr) === null && !plainText.test(descr))
+}
+
+/** The three keys in the order of all writers, each with a value that is no expression. */
+const plainHeader = /^\{'descr':'[^'\\]*','fortran_order':(?:True|False),'shape':\([\dL,]*\),?\}$/
+
+/** Texts and times. */
+const plainText = /^[<>|=]?(?:[USa]\d+|[Mm]8(?:\[\w+\])?)$/
 
 /**
  * What numbers a description stands for; null for objects, records, texts and times. ml_dtypes' bfloat16 is written as

@@ -4,7 +4,7 @@
  * Source: PKWARE's APPNOTE.TXT 6.3; torch's writer, caffe2/serialize/inline_container.cc.
  */
 import { pipeline } from 'node:stream/promises'
-import { createInflateRaw } from 'node:zlib'
+import { createInflateRaw, inflateRawSync } from 'node:zlib'
 import { crc32 } from './crc32.js'
 import { CkptError, FormatError } from '../errors.js'
 import type { ByteSource } from './byte-source.js'
@@ -264,6 +264,44 @@ export async function* readEntry(source: ByteSource, archive: ZipArchive, entry:
   throw new FormatError(`entry ${quote(entry.name)} unpacks to ${size} bytes, not ${entry.size}`, {
     offset: range.offset,
   })
+}
+
+/** The first `length` bytes of an entry, without unpacking what follows; fewer where it ends. Throws FormatError as `readEntry`. */
+export async function readEntryHead(
+  source: ByteSource,
+  archive: ZipArchive,
+  entry: ZipEntry,
+  length: number,
+): Promise<Uint8Array> {
+  const most = Math.min(length, entry.size)
+  if (entry.method === 'stored') return source.read((await locateEntry(source, archive, entry)).offset, most)
+  const small = await unpackSmall(source, archive, entry)
+  if (small !== null) return small.subarray(0, most)
+  const bytes = new Uint8Array(most)
+  let done = 0
+  for await (const part of readEntry(source, archive, entry)) {
+    const some = part.subarray(0, most - done)
+    bytes.set(some, done)
+    done += some.length
+    if (done === most) break
+  }
+  return bytes.subarray(0, done)
+}
+
+/** Bytes, packed and unpacked, that are unpacked in one go: of thousands of small entries a stream each takes seconds. */
+const smallPacked = 1 << 14
+const smallUnpacked = 1 << 16
+
+/** Null for a larger entry, and for one that does not unpack, which a stream tells more of. */
+async function unpackSmall(source: ByteSource, archive: ZipArchive, entry: ZipEntry): Promise<Uint8Array | null> {
+  if (entry.compressedSize > smallPacked || entry.size > smallUnpacked) return null
+  const { offset, length } = await locateEntry(source, archive, entry)
+  const packed = await source.read(offset, length)
+  try {
+    return inflateRawSync(packed, { maxOutputLength: smallUnpacked })
+  } catch {
+    return null
+  }
 }
 
 /**

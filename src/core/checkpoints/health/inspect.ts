@@ -5,29 +5,20 @@ import type { ByteSource } from '../../formats/byte-source.js'
 import { checkJson } from '../../formats/json.js'
 import { checkMsgpack } from '../../formats/msgpack.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
-import {
-  auditPickle,
-  mayBeginPickle,
-  PickleEndsEarly,
-  readCalls,
-  readUntilItBreaks,
-  type PickleCalls,
-} from '../../formats/pickle/index.js'
+import { PickleEndsEarly } from '../../formats/pickle/index.js'
 import { describeCut } from '../../formats/torch-cut.js'
-import { readTar } from '../../formats/tar.js'
-import { isPlainBareStorage, readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
+import { readTar, whyUnfit } from '../../formats/tar.js'
+import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
 import {
   checkEntry,
   checksumFault,
   endsAt,
   hasChecksums,
   locateEntries,
-  readSmallEntry,
   readZip,
   tailLength,
   ZipEndMissing,
   type LocatedEntry,
-  type ZipArchive,
 } from '../../formats/zip.js'
 import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
@@ -35,6 +26,7 @@ import { headLength, kindOf, type Kind } from './file-kind.js'
 import { refuseStandIn } from './not-weights.js'
 import { checkFor, checkTensors, holdsMembers } from './file-structures.js'
 import { findMissingData, isOnnx } from './onnx-data.js'
+import { longHead, mayBePickle, refuseUnsafe, refuseUnsafeArchive, refuseUnsafeFile } from './unsafe-pickles.js'
 import { areUnwritten, findZeroTail, type Extent } from './trailing-zeros.js'
 import { sourceOf, untilAborted, withFile } from '../../storage/file-source.js'
 import { WindowHandle } from '../../tensors/read/index.js'
@@ -125,7 +117,7 @@ async function inspectHandle(
   refuseStandIn(name, head, around.isAlone)
   if (holdsMembers(name, head)) return inspectTar(handle, { name, path }, options)
   const kind = kindOf(name, head.subarray(0, headLength), handle.size)
-  if (mayBePickle(kind, name, head, handle.size)) await inspectBarePickle(source, head, options)
+  if (mayBePickle(kind, name, head, handle.size)) await refuseUnsafeFile(source, head, options.level)
   await checkFor(name, head, options)?.(source)
   const tensors = kind === 'safetensors' ? await inspectSafetensors(source, around) : null
   const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
@@ -138,9 +130,6 @@ async function inspectHandle(
   return { findings: [], tensors, rest, kind }
 }
 
-/** Enough for the signature that lies farthest in: tar's, at 257. */
-const longHead = 512
-
 /** Each member is looked into as a file of its own; what is wrong with one is reported with its name. */
 async function inspectTar(
   handle: ReadHandle,
@@ -149,9 +138,11 @@ async function inspectTar(
 ): Promise<Inspected> {
   const findings: Finding[] = []
   for (const member of await readTar(sourceOf(handle))) {
-    if (!member.isFile || member.size === 0) continue
+    const unfit = whyUnfit(member)
+    if (unfit === null && (member.kind !== 'file' || member.size === 0)) continue
     const window = new WindowHandle(handle, member.offset, member.size)
     try {
+      if (unfit !== null) throw new FormatError(unfit)
       await inspectHandle(window, { name: member.name, path }, byItself, { ...options, level: 'quick' })
       if (options.level === 'deep') await compareChecksums(sourceOf(window))
     } catch (error) {
@@ -178,29 +169,6 @@ async function compareChecksums(source: ByteSource): Promise<void> {
   const archive = await readZip(source)
   const checksum = hasChecksums(archive)
   for (const entry of archive.entries) await checkEntry(source, archive, entry, { checksum })
-}
-
-/** torch.load takes for a pickle all that is not a zip. Of texts one that calls something names it in two lines. */
-function mayBePickle(kind: Kind, name: string, head: Uint8Array, size: number): boolean {
-  if (kind !== 'text') return kind === 'pickle' || kind === 'opaque' || kind === 'msgpack'
-  if (textName.test(name)) return false
-  return size > head.length || head.includes(newline, head.indexOf(newline) + 1)
-}
-
-/** Names of what no loader takes for a pickle. */
-const textName = /\.(ya?ml|txt|csv|tsv|log|md|toml|ini|cfg|py|sh)$/
-const newline = 0x0a
-
-/**
- * What Python runs while it reads the file as a pickle, whatever its name is. Most files are not pickles, and break off
- * within their head; one of protocol 0 or 1 looks like text.
- */
-async function inspectBarePickle(source: ByteSource, head: Uint8Array, { level }: InspectOptions): Promise<void> {
-  if (!mayBeginPickle(head)) return
-  const begun = readUntilItBreaks(head)
-  const goesOn = begun.read instanceof PickleEndsEarly && source.byteLength > head.length
-  const most = Math.min(source.byteLength, largestPickle[level])
-  refuseUnsafe(goesOn ? readCalls(await source.read(0, most)) : begun.calls)
 }
 
 /** The opcode STOP, which ends every pickle. */
@@ -246,7 +214,7 @@ async function inspectZip(source: ByteSource, around: Surroundings, options: Ins
   const archive = await readZip(source).catch(async (error: unknown) => {
     throw error instanceof ZipEndMissing ? await explainCut(source, around, error, 'no zip end record') : error
   })
-  await inspectPickle(source, archive, options)
+  await refuseUnsafeArchive(source, archive, options.level)
   if (options.level === 'quick') return []
   const checksum = hasChecksums(archive)
   const located = await locateEntries(source, archive)
@@ -257,29 +225,6 @@ async function inspectZip(source: ByteSource, around: Surroundings, options: Ins
     })
   }
   return checksum ? located.filter(({ entry }) => entry.method === 'stored') : []
-}
-
-/** Bytes of a pickle that is looked into: a model of ten thousand tensors has 2 MB. */
-const largestPickle = { quick: 4 << 20, deep: 64 << 20 }
-
-/** torch's archives hold a pickle, and a pickle can run anything when Python loads it. */
-async function inspectPickle(source: ByteSource, archive: ZipArchive, { level }: InspectOptions): Promise<void> {
-  const [root = ''] = archive.count === 0 ? [] : archive.entry(0).name.split('/', 1)
-  const pickle = archive.find(`${root}/data.pkl`)
-  if (pickle === undefined || pickle.size > largestPickle[level]) return
-  if (archive.find(`${root}/constants.pkl`) !== undefined) return
-  const bytes = await readSmallEntry(source, archive, pickle, largestPickle[level]).catch((error: unknown) => {
-    // Deep verification compares all checksums, and tells of all that differ.
-    if (level === 'deep' && error instanceof FormatError) return null
-    throw error
-  })
-  if (bytes !== null) refuseUnsafe(readCalls(bytes))
-}
-
-function refuseUnsafe(calls: PickleCalls): void {
-  const { unsafe } = auditPickle(calls, isPlainBareStorage)
-  if (unsafe.length === 0) return
-  throw new FormatError(`unsafe: its pickle ${unsafe.join(', ')}, which loading it with Python would run`)
 }
 
 /** Every byte is read once, also where no checksum tells of it: a bad sector shows itself in no other way. */

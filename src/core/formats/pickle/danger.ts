@@ -53,7 +53,7 @@ const dangerousBranches = words(
   `numpy.f2py numpy.distutils numpy.testing test.support test.libregrtest logging.handlers logging.config torch.distributed.rpc
     torch.distributed.elastic torch.distributed.launcher torch.distributed.run torch.distributed.launch
     torch.multiprocessing torch.utils.bottleneck torch.utils.collect_env torch.utils.cpp_extension torch.utils.hipify
-    torch.utils._config_module torch.utils.data.datapipes.utils.decoder torch.package`,
+    torch.testing._internal torch.utils._config_module torch.utils.data.datapipes.utils.decoder torch.package`,
 )
 
 /** The same for modules with nothing below them: other things may lie in a folder of such a name. */
@@ -74,7 +74,7 @@ const dangerousModules = new Set(
  */
 const functionsOf = words(
   `uuid platform inspect unittest cloudpickle dill joblib torch._dynamo torch._inductor torch.jit torch.compile
-    torch.fx.experimental.symbolic_shapes torch.fx.graph_module`,
+    torch.fx.experimental.symbolic_shapes torch.fx.graph_module hydra`,
 )
 
 /** Attributes that lead from any object to all others. */
@@ -87,8 +87,13 @@ const dangerousBuiltins = new Set(
     setattr delattr reload help apply`),
 )
 
-/** In whatever module a function of such a name lies, it runs what it is given. */
-const dangerousAnywhere = new Set(words('eval exec execfile system popen popen2 popen3 popen4 runstring'))
+/** In whatever module a function of such a name lies, it runs what it is given, or imports what that names. */
+const dangerousAnywhere = new Set(
+  words(`eval exec execfile system popen popen2 popen3 popen4 runstring instantiate instantiate_class instantiate_module
+    instantiate_node import_module import_string import_object import_class import_attr import_by_name import_from_string
+    import_from_path import_class_by_path dynamic_import locate resolve_name load_object run_command run_cmd run_shell
+    run_subprocess check_call check_output`),
+)
 
 /** A path's own methods that change or read what lies there. */
 const pathMethods = /^(?:write_|read_|open$|unlink$|rmdir$|mkdir$|touch$|rename$|replace$|chmod$|\w*_to$)/

@@ -116,6 +116,11 @@ export class ZipArchive {
     return this.#names.find(folder, rest)
   }
 
+  /** All entries but torch's numbered records. */
+  *unnumbered(): Generator<ZipEntry> {
+    for (const number of this.#names.others()) yield this.entry(number)
+  }
+
   /** Entries in a folder, which ends in a slash, and below it. */
   countIn(folder: string): number {
     return this.#names.countIn(folder)

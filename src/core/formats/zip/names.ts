@@ -46,6 +46,11 @@ export class EntryNames {
     return true
   }
 
+  /** The numbers of all entries that are no numbered records. */
+  others(): Iterable<number> {
+    return this.#others.values()
+  }
+
   /** The entry named `folder + rest`; -1 when there is none. */
   find(folder: string, rest: string): number {
     const number = this.#numberOf(folder, rest)

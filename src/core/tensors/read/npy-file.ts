@@ -1,10 +1,9 @@
 /** NumPy's files: one array (`.npy`), or a zip archive of them (`.npz`). */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../../formats/byte-source.js'
-import { arrayType, npyHeaderEnd, npyPrefix, parseNpyHeader } from '../../formats/npy.js'
+import { arrayType, mayHoldPickle, npyHeaderEnd, npyPrefix, parseNpyHeader } from '../../formats/npy.js'
 import { auditPickle, readCalls } from '../../formats/pickle/index.js'
 import type { PyPair } from '../../formats/pyyaml/value.js'
-import { readEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
+import { readEntryHead, type ZipArchive } from '../../formats/zip.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { ListedFile, onlyFile, type ListedTensor } from './listed-file.js'
@@ -39,27 +38,9 @@ export async function openNpz(handle: ReadHandle, stat: Stat, archive: ZipArchiv
   for (const entry of archive.entries) {
     const name = entry.name.slice(0, -'.npy'.length)
     const bytes = recordBytes(handle, source, archive, entry)
-    await found.add(name, bytes, (length) => firstBytes(source, archive, entry, length))
+    await found.add(name, bytes, (length) => readEntryHead(source, archive, entry, length))
   }
   return found.listed('npz', handle, stat)
-}
-
-/** Without unpacking what follows. */
-async function firstBytes(
-  source: ByteSource,
-  archive: ZipArchive,
-  entry: ZipEntry,
-  length: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length)
-  let done = 0
-  for await (const part of readEntry(source, archive, entry)) {
-    const some = part.subarray(0, length - done)
-    bytes.set(some, done)
-    done += some.length
-    if (done === length) break
-  }
-  return bytes.subarray(0, done)
 }
 
 /** Bytes of a pickle within an array that are looked at. */
@@ -74,21 +55,24 @@ class Arrays {
   dataStart = 0
 
   async add(name: string, bytes: StorageBytes, first: (length: number) => Promise<Uint8Array>): Promise<void> {
-    const header = parseNpyHeader(await first(npyHeaderEnd(await first(npyPrefix))))
-    const { descr, shape, isFortran, dataStart } = header
+    const header = await first(npyHeaderEnd(await first(npyPrefix)))
+    const { descr, shape, isFortran, dataStart } = parseNpyHeader(header)
     this.dataStart = dataStart
     const type = arrayType(descr)
     const data = bytesFrom(bytes, dataStart)
     if (type !== null) this.tensors.push(listArray({ name, type, shape, isFortran, bytes: data }))
-    else await this.addOther(name, descr, shape, data)
+    else this.addOther(name, descr, shape)
+    if (mayHoldPickle(header)) await this.audit(name, data)
+  }
+
+  private addOther(name: string, descr: string, shape: readonly number[]): void {
+    const repr = `<array of ${/(?:^|')[<>|=]?O\d?(?:'|$)/.test(descr) ? 'Python objects' : descr.slice(0, 80)} [${shape.join(', ')}]>`
+    this.others.push([name, { kind: 'opaque', name: 'numpy.ndarray', repr }])
   }
 
   /** Objects are a pickle, which `numpy.load(allow_pickle=True)` would run. */
-  private async addOther(name: string, descr: string, shape: readonly number[], data: StorageBytes): Promise<void> {
-    const isObject = descr.includes('O')
-    const repr = `<array of ${isObject ? 'Python objects' : descr.slice(0, 80)} [${shape.join(', ')}]>`
-    this.others.push([name, { kind: 'opaque', name: 'numpy.ndarray', repr }])
-    if (!isObject || data.length > largestPickle) return
+  private async audit(name: string, data: StorageBytes): Promise<void> {
+    if (data.length > largestPickle) return
     for (const what of auditPickle(readCalls(await data.read(0, data.length))).unsafe) {
       this.unsafe.push(`the pickle in its array ${JSON.stringify(name)} ${what}: loading it with Python would run that`)
     }

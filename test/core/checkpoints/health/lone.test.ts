@@ -117,6 +117,11 @@ describe('a file of weights by itself', () => {
     ['inner.nemo', tar({ 'model_weights.ckpt': torchFile.subarray(0, 3000) }), /its "model_weights\.ckpt": killed/],
     ['endless.nemo', tar({ 'model_weights.ckpt': torchFile }).subarray(0, -1024), /without the zeros that end it/],
     ['packed.nemo', gzipSync(tar({ 'model_weights.ckpt': torchFile })).subarray(0, -60), /gzip: ends early/],
+    [
+      'upwards.nemo',
+      tar({ 'model_weights.ckpt': torchFile, '../../x': Buffer.from('a') }),
+      /its "\.\.\/\.\.\/x": .*outside/,
+    ],
     ['cut.h5', hdf5.subarray(0, -90), /ends early: \d+ of \d+ bytes, as its HDF5 superblock says/],
     ['cut.onnx', onnx.subarray(0, 8), /field 7 ends at byte 10, and what holds it at byte 8/],
     ['page.bin', '<!DOCTYPE html><html></html>', /an HTML page/],

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inspectFile } from '../../../../src/core/checkpoints/health/inspect.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import { makeZip } from '../../formats/zip-bytes.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../../fixtures/torch/', import.meta.url).pathname
@@ -108,5 +109,75 @@ describe('a bare pickle', () => {
     ['model.bin', Buffer.from([0x80, 0xff, 0x00, 0x17])],
   ])('that runs nothing, or what is none, is whole: %s', async (name, bytes) => {
     expect(await reasonsForBytes(name, bytes)).toEqual([])
+  })
+})
+
+/** As numpy.save writes them: a header of 128 bytes, then a pickle where the elements are objects. */
+function npy(header: string, data: Uint8Array): Buffer {
+  const start = Buffer.from('\x93NUMPY\x01\0\x76\0', 'latin1')
+  return Buffer.concat([start, Buffer.from(`${header.padEnd(117)}\n`, 'latin1'), data])
+}
+const header = (descr: string) => `{'descr': ${descr}, 'fortran_order': False, 'shape': (2,), }`
+
+const evil = Buffer.from('\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.', 'latin1')
+const list = Buffer.from('\x80\x04]\x94(K\x01K\x02e.', 'latin1')
+
+describe('an array of objects, which numpy.load(allow_pickle=True) takes for a pickle', () => {
+  const headers = {
+    'as numpy writes it': header("'|O'"),
+    'with the long name of objects': header("'object'"),
+    'of records with objects': header("[('a', '<i4'), ('b', '|O')]"),
+    'that says its type twice': "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'descr': '|O'}",
+    'that hides its type behind an escape': "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), '\\x64escr': 'O'}",
+    'that puts its type together': "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'de' 'scr': 'O'}",
+  }
+
+  describe.each(Object.entries(headers))('%s', (_, text) => {
+    it('that would run something is corrupt', async () => {
+      expect(await reasonsForBytes('a.npy', npy(text, evil))).toEqual([
+        'corrupt: unsafe: its pickle calls posix.system, which loading it with Python would run',
+      ])
+    })
+
+    it.each(['stored', 'deflated'] as const)('is corrupt in an archive as well, %s', async (method) => {
+      const bytes = makeZip([
+        { name: 'x.npy', data: npy(header("'<f4'"), new Uint8Array(8)) },
+        { name: 'a.npy', data: npy(text, evil), deflate: method === 'deflated' },
+      ])
+      expect((await reasonsForBytes('a.npz', bytes)).join()).toMatch(
+        /unsafe: the pickle in its "a.npy" calls posix\.system/,
+      )
+    })
+
+    it('that runs nothing is whole', async () => {
+      expect(await reasonsForBytes('a.npy', npy(text, list))).toEqual([])
+    })
+  })
+
+  it.each(["'<f4'", "'<U2'", "'<M8[ns]'"])('is none where the elements are %s, whatever their bytes', async (descr) => {
+    expect(await reasonsForBytes('a.npy', npy(header(descr), evil))).toEqual([])
+  })
+})
+
+describe('a pickle in an archive that is not what torch.load reads', () => {
+  it.each(['b/data.pkl', 'a/extra.pickle', 'replay'])('is corrupt where it would run something: %s', async (name) => {
+    const bytes = makeZip([
+      { name: 'a/data.pkl', data: list },
+      { name: 'a/data/0', data: evil },
+      { name, data: evil },
+    ])
+    expect((await reasonsForBytes('m.pt', bytes)).join()).toContain(
+      `unsafe: the pickle in its "${name}" calls posix.system`,
+    )
+  })
+
+  it('is whole where it runs nothing, and numbers are never looked at', async () => {
+    const bytes = makeZip([
+      { name: 'a/data.pkl', data: list },
+      { name: 'a/data/0', data: evil },
+      { name: 'b/data.pkl', data: list },
+      { name: 'a/version', data: Buffer.from('3\n') },
+    ])
+    expect(await reasonsForBytes('m.pt', bytes)).toEqual([])
   })
 })
