@@ -619,7 +619,7 @@ describe('checkHealth', () => {
     await checkHealth(counted, checkpoints, checkpoints, 'quick')
     for (const file of Object.keys(files)) {
       const own = reads.filter(({ path }) => path.endsWith(`/${file}`))
-      expect(own.length, file).toBeLessThanOrEqual(3 * 5)
+      expect(own.length, file).toBeLessThanOrEqual(3 * 8)
       expect(
         own.reduce((sum, { bytes }) => sum + bytes, 0),
         file,
