@@ -64,8 +64,7 @@ function workspace(): string {
     cpSync(model, join(folder, name))
   cpSync(join(sample, 'new-language.safetensors'), join(folder, 'new.safetensors'))
   writeFileSync(join(folder, 'plan.yaml'), plan)
-  mkdirSync(join(folder, 'bin'))
-  mkdirSync(join(folder, 'tmp'))
+  for (const own of ['bin', 'home', 'tmp']) mkdirSync(join(folder, own))
   writeFileSync(join(folder, 'train.sh'), '#!/bin/bash\npython train.py\n')
   for (const [name, answer] of Object.entries({ python: 'started: $*', sbatch: '4711' })) {
     writeFileSync(join(folder, 'bin', name), `#!/bin/sh\necho "${answer}"\n`, { mode: 0o755 })
@@ -78,7 +77,9 @@ async function type(script: string): Promise<Outcome & { failed: number[] }> {
   const cwd = workspace()
   const own = script.replaceAll('/tmp/', shellWord(`${cwd}/tmp/`))
   const traced = `set -o pipefail; STATUSES=${shellWord(join(cwd, 'statuses'))}; trap 'echo "status $?" >>"$STATUSES"' ERR\n${own}`
-  const outcome = await shell(traced, { cwd, env: { PATH: `${cwd}/bin:${process.env['PATH'] ?? ''}` } })
+  // An example that writes into ~/.bashrc must not find that of whoever runs the tests.
+  const env = { PATH: `${cwd}/bin:${process.env['PATH'] ?? ''}`, HOME: `${cwd}/home` }
+  const outcome = await shell(traced, { cwd, env })
   const statuses = await shell(`cat ${shellWord(join(cwd, 'statuses'))} 2>/dev/null || true`)
   return { ...outcome, failed: [...statuses.stdout.matchAll(/\d+/g)].map(([digits]) => Number(digits)) }
 }
