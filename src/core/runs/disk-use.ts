@@ -42,16 +42,10 @@ export class DiskUses {
     const bytes = { weights: 0, resume: 0, both: 0, other: 0 }
     const unread: { path: string; reason: string }[] = []
     const members = checkpoints.flatMap((checkpoint) => checkpoint.members.map(({ path }) => ({ path, checkpoint })))
-    await visitTrees(
-      storage,
-      members.map(({ path }) => path),
-      (tree, index) => {
-        const checkpoint = members[index]?.checkpoint
-        if (checkpoint === undefined) return
-        if (tree.ok) this.#add(run, tree.value, checkpoint, bytes)
-        else if (tree.error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: tree.error.message })
-      },
-    )
+    await visitTrees(storage, members, (tree, { checkpoint }) => {
+      if (tree.ok) this.#add(run, tree.value, checkpoint, bytes)
+      else if (tree.error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: tree.error.message })
+    })
     return { bytes, unread }
   }
 

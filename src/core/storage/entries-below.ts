@@ -17,7 +17,7 @@ export interface TreeEntry {
  */
 export async function readTree(storage: ReadStorage, root: string): Promise<TreeEntry[]> {
   const trees: Result<TreeEntry[]>[] = []
-  await visitTrees(storage, [root], (tree) => trees.push(tree))
+  await visitTrees(storage, [{ path: root }], (tree) => trees.push(tree))
   return trees.flatMap((tree) => {
     if (!tree.ok) throw tree.error
     return tree.value
@@ -28,16 +28,16 @@ export async function readTree(storage: ReadStorage, root: string): Promise<Tree
 const batchSize = 256
 
 /** The same of many roots; `visit` is called with each in order. */
-export async function visitTrees(
+export async function visitTrees<Root extends { readonly path: string }>(
   storage: ReadStorage,
-  roots: readonly string[],
-  visit: (tree: Result<TreeEntry[]>, index: number) => void,
+  roots: readonly Root[],
+  visit: (tree: Result<TreeEntry[]>, root: Root) => void,
 ): Promise<void> {
   for (let start = 0; start < roots.length; start += batchSize) {
-    const batch = roots.slice(start, start + batchSize).map((path) => new Tree(path))
-    let level = batch.map((tree): Child => ({ tree, path: tree.path, name: '' }))
+    const batch = roots.slice(start, start + batchSize).map((root) => ({ root, tree: new Tree() }))
+    let level = batch.map(({ root, tree }): Child => ({ tree, path: root.path, name: '' }))
     while (level.length > 0) level = await childrenOf(storage, await lookAt(storage, level))
-    for (const [index, { result }] of batch.entries()) visit(result, start + index)
+    for (const { root, tree } of batch) visit(tree.result, root)
   }
 }
 
@@ -45,8 +45,6 @@ export async function visitTrees(
 class Tree {
   readonly entries: TreeEntry[] = []
   error: StorageError | null = null
-
-  constructor(readonly path: string) {}
 
   /**
    * True for a folder to go on into. Only a folder's device tells of a mount: overlay file systems give files of a lower

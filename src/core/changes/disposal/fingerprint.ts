@@ -30,14 +30,7 @@ export async function fingerprint(storage: ReadStorage, checkpoints: readonly Ch
   const places = checkpoints.flatMap((checkpoint) =>
     placesOf(checkpoint).map((place) => ({ ...place, of: checkpoint.name })),
   )
-  await visitTrees(
-    storage,
-    places.map(({ path }) => path),
-    (tree, index) => {
-      const place = places[index]
-      if (place !== undefined) prints.set(place.of, withTree(prints.get(place.of), place.prefix, tree))
-    },
-  )
+  await visitTrees(storage, places, (tree, { of, prefix }) => prints.set(of, withTree(prints.get(of), prefix, tree)))
   return prints
 }
 
@@ -50,13 +43,8 @@ export async function fingerprintOfMembers(
   storage: ReadStorage,
   checkpoint: Pick<Checkpoint, 'path' | 'members'>,
 ): Promise<Result<Fingerprint>> {
-  const places = placesOf(checkpoint)
   let print: Result<Fingerprint> | undefined
-  await visitTrees(
-    storage,
-    places.map(({ path }) => path),
-    (tree, index) => (print = withTree(print, places[index]?.prefix ?? '', tree)),
-  )
+  await visitTrees(storage, placesOf(checkpoint), (tree, { prefix }) => (print = withTree(print, prefix, tree)))
   return print ?? { ok: true, value: new Map() }
 }
 

@@ -35,7 +35,8 @@ export async function bytesFreedBy(
 export async function freedBy(storage: ReadStorage, things: readonly { readonly path: string }[]): Promise<Freed> {
   const files = new Map<string, SharedFile>()
   let bytes = 0
-  await visitTrees(storage, [...new Set(things.map(({ path }) => path))], (tree) => {
+  const once = new Map(things.map((thing) => [thing.path, thing]))
+  await visitTrees(storage, [...once.values()], (tree) => {
     if (!tree.ok) return
     for (const { stat } of tree.value) {
       if (stat.links <= 1 || stat.kind === 'directory') bytes += dataBytes(stat)

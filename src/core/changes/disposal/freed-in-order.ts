@@ -24,21 +24,16 @@ export async function measureFreed(storage: ReadStorage, checkpoints: readonly C
   const shared = new Map<Checkpoint, SharedFile[]>()
   const files = new Map<string, SharedFile>()
   const members = checkpoints.flatMap((checkpoint) => checkpoint.members.map(({ path }) => ({ path, checkpoint })))
-  await visitTrees(
-    storage,
-    members.map(({ path }) => path),
-    (tree, index) => {
-      const checkpoint = members[index]?.checkpoint
-      if (checkpoint === undefined || !tree.ok) return
-      let bytes = own.get(checkpoint) ?? 0
-      for (const { stat } of tree.value) {
-        if (stat.kind === 'directory') continue
-        if (stat.links <= 1) bytes += dataOf(stat)
-        else addName(files, shared, checkpoint, stat)
-      }
-      own.set(checkpoint, bytes)
-    },
-  )
+  await visitTrees(storage, members, (tree, { checkpoint }) => {
+    if (!tree.ok) return
+    let bytes = own.get(checkpoint) ?? 0
+    for (const { stat } of tree.value) {
+      if (stat.kind === 'directory') continue
+      if (stat.links <= 1) bytes += dataOf(stat)
+      else addName(files, shared, checkpoint, stat)
+    }
+    own.set(checkpoint, bytes)
+  })
   return (checkpoint, removed) => {
     let bytes = own.get(checkpoint) ?? 0
     for (const file of shared.get(checkpoint) ?? []) {
