@@ -179,6 +179,29 @@ describe('a picture in a terminal', () => {
     }
   })
 
+  it.each([
+    ['nearer to 0 than a scale can tell', [1e-320, 2e-320, 1.5e-320]],
+    ['of all sizes that there are', [1e308, -1e308, 1e-320, Infinity, 1]],
+    ['equal and nearly 0', [5e-324, 5e-324]],
+  ])('of values %s is drawn', (_, values) => {
+    for (const log of [false, true]) {
+      const svg = renderSvg(frameOf([curveOf(values)], ['loss'], { ...options, log }), {
+        width: 600,
+        height: 300,
+        title: 'loss',
+      })
+      expect(svg).not.toContain('NaN')
+    }
+  })
+
+  it('leaves out a step that is too large for its axis, and counts it', () => {
+    const curve = curveOf([1, 2, 3])
+    const far = { ...curve, points: curve.points.map((point, at) => (at === 0 ? { ...point, x: 1e308 } : point)) }
+    const frame = frameOf([{ ...far, checkpoints: [] }], ['loss'], options)
+    expect(frame.tooLarge).toBe(1)
+    expect(frame.series[0]?.line.map((place) => place?.value.y)).toEqual([undefined, 2, 3])
+  })
+
   it('counts what is too large to be drawn', () => {
     expect(frameOf([curveOf([1, Infinity, 1e305, NaN, -Infinity])], ['WER'], options).tooLarge).toBe(3)
   })

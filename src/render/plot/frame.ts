@@ -47,15 +47,17 @@ export interface Frame {
 const fewestDigits = 5
 /** A scale from its negative to it still has a length that is a number. */
 const largest = 1e300
+/** Nearer to each other, or to 0, than this no scale tells numbers apart. */
+const smallest = 1e-290
 
 /** `labels` has a name for each curve, shown as it is. */
 export function frameOf(curves: readonly Curve[], labels: readonly string[], options: FrameOptions): Frame {
   const { log, smooth } = options
   const drawn = curves.map((curve) => (smooth > 0 ? smoothed(curve.points, smooth) : curve.points))
-  const fits = ({ y }: CurvePoint) => Math.abs(y) < largest && (!log || y > 0)
+  const fits = (point: CurvePoint) => !isTooLarge(point) && !Number.isNaN(point.y) && (!log || point.y > smallest)
   const all = [...drawn.flat(), ...curves.flatMap(({ checkpoints }) => checkpoints)]
   const ys = all.filter(fits).map(({ y }) => y)
-  const xs = all.map((point) => point.x)
+  const xs = all.filter(({ x }) => Math.abs(x) < largest).map(({ x }) => x)
   const x = xScale(options.axis, extentOf(xs), xs.every(Number.isInteger))
   const y = log ? scaleLog().domain(roundedOut(extentOf(ys))) : scaleLinear().domain(extentOf(ys)).nice()
   const place = (value: CurvePoint, name?: string): Place =>
@@ -75,8 +77,8 @@ export function frameOf(curves: readonly Curve[], labels: readonly string[], opt
     series,
     x: { title: options.axis === 'time' ? 'time (UTC)' : options.axis, ticks: x.ticksAt(options.ticks.x) },
     y: { title: keys.length === 1 ? (keys[0] ?? '') : '', ticks: yTicks(y, options.ticks.y) },
-    leftOut: log ? counted(curves, (y) => y <= 0) : 0,
-    tooLarge: counted(curves, (y) => Math.abs(y) >= largest && !(log && y <= 0)),
+    leftOut: log ? counted(curves, ({ y }) => y <= smallest) : 0,
+    tooLarge: counted(curves, (point) => isTooLarge(point) && !(log && point.y <= smallest)),
   }
 }
 
@@ -88,15 +90,19 @@ function extentOf(values: readonly number[]): [number, number] {
     if (value > high) high = value
   }
   if (low > high) return [1, 10]
-  if (low < high) return [low, high]
-  return low > 0 ? [low / 2, low * 1.5] : [low - 1, low + 1]
+  if (high - low > smallest) return [low, high]
+  return low > smallest ? [low / 2, low * 1.5] : [low - 1, low + 1]
+}
+
+function isTooLarge({ x, y }: CurvePoint): boolean {
+  return Math.abs(y) >= largest || Math.abs(x) >= largest
 }
 
 /** Such values of the curves and their checkpoints; one that both tell of once. */
-function counted(curves: readonly Curve[], isSuch: (y: number) => boolean): number {
+function counted(curves: readonly Curve[], isSuch: (point: CurvePoint) => boolean): number {
   const counts = curves.map(
     ({ points, checkpoints }) =>
-      new Set([...points, ...checkpoints].flatMap(({ x, y }) => (isSuch(y) ? [x] : []))).size,
+      new Set([...points, ...checkpoints].flatMap((point) => (isSuch(point) ? [point.x] : []))).size,
   )
   return counts.reduce((sum, count) => sum + count, 0)
 }
