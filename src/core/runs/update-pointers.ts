@@ -103,7 +103,7 @@ export async function keepBooks(
   const failed = new Map<string, CkptError>()
   const namedBy = new Map<string, string[]>()
   const changes = await planPointerChanges(storage, run, parting)
-  if (changes.length > 0) await guardRun(storage, run.path)
+  if (changes.length > 0) guardRun(storage, run.path)
   for (const change of changes) {
     const failure = await write(storage, run, change, options)
     for (const name of change.was) {

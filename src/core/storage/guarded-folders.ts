@@ -1,9 +1,9 @@
 /** Which folders are guarded, and the way to what lies in them. */
 import type * as fs from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
-import { UntrustedError } from '../errors.js'
-import { errnoOf } from './failures.js'
-import { followLinks } from './links-on-way.js'
+import { UntrustedError, type CkptError } from '../errors.js'
+import { toStorageError } from './failures.js'
+import { followLinks, type LinksOnWay } from './links-on-way.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
 import type { Guarded, GuardedRun, GuardedState, Heir, StateRules } from './storage.js'
 
@@ -23,20 +23,23 @@ export interface GuardedName {
   readonly inherits: boolean
 }
 
+/** Where it lies with all links resolved. */
+type Placed = Guarded & { readonly real: string }
+
 interface Way {
-  readonly guarded: Guarded
+  readonly guarded: Placed
   /** Names below the folder that holds the guarded one, at least one. */
   readonly parts: readonly string[]
 }
 
 export class Guard {
   /** By the paths that calls name them by. A state's outermost folder may serve thousands of runs. */
-  private readonly states = new Map<string, GuardedState>()
-  private readonly runs = new Map<string, GuardedRun>()
+  private readonly states = new Map<string, Placed & GuardedState>()
+  private readonly runs = new Map<string, Placed & GuardedRun>()
   /** Names that the path of anything in a state's folder holds: asked first, for most paths lie in none. */
   private readonly outerNames = new Set<string>()
   /** Why nothing in a guarded folder may be changed, by its path. */
-  private readonly misled = new Map<string, UntrustedError>()
+  private readonly misled = new Map<string, CkptError>()
 
   /** `actAs` is given where this process is the superuser's. `user` is null where the system has none. */
   constructor(
@@ -44,14 +47,16 @@ export class Guard {
     private readonly user: number | null,
   ) {}
 
+  /** Where it lies, and whose links lead there, is one look: what came by a second one could be another folder. */
   add(folder: Guarded): void {
-    const misled = this.user === null ? null : whyMisled(folder, this.user)
+    const { real, refusal } = placeOf(folder, this.user)
     // For good: what is named by its real path later is still what somebody's link led to.
-    if (misled !== null) this.misled.set(folder.path, misled)
-    if (folder.kind === 'run') this.runs.set(folder.path, folder)
+    if (refusal !== null) this.misled.set(folder.path, refusal)
+    if (folder.kind === 'run') this.runs.set(folder.path, { ...folder, real })
     else {
-      this.states.set(folder.path, folder)
-      this.states.set(folder.outer, folder)
+      const placed = { ...folder, real }
+      this.states.set(folder.path, placed)
+      this.states.set(folder.outer, placed)
       this.outerNames.add(sep + basename(folder.outer))
     }
   }
@@ -84,7 +89,7 @@ export class Guard {
   }
 
   /** The nearest one that the path lies in, or is. */
-  private find(path: string, use: Use): Guarded | null {
+  private find(path: string, use: Use): Placed | null {
     if (!this.mayBeState(path) && (use === 'look' || this.runs.size === 0)) return null
     for (let at = path; ; at = dirname(at)) {
       const found = this.states.get(at) ?? (use === 'change' ? this.runs.get(at) : undefined)
@@ -126,33 +131,52 @@ export class Guard {
   }
 }
 
-/**
- * Why nothing is changed in a folder: a link of somebody's, who is neither the user nor the superuser, led to what is not
- * that one's. They would choose what is changed, and with whose rights. Null where nothing like that is in the way.
- */
-function whyMisled(folder: Guarded, user: number): UntrustedError | null {
-  const named = folder.kind === 'run' ? folder.path : folder.run
-  if (named === null) return null
-  const way = wayOrNull(named)
-  if (way === null) return null
-  const stranger = [...way.owners].find((owner) => owner !== user && owner !== 0 && owner !== way.endsWith)
-  if (stranger !== undefined) {
-    const why = `is reached by a link of user ${stranger}, and belongs to user ${way.endsWith}: nothing is changed there`
-    return new UntrustedError(named, why, `see where it leads, then name that: ${way.real}`)
-  }
-  const { path } = folder
-  const seen = folder.kind === 'run' ? folder.real : join(dirname(dirname(path)), basename(path))
-  return !way.isThere || seen === way.real ? null : replacedMeanwhile(named)
+interface Place {
+  readonly real: string
+  /** Why nothing is changed there; null where nothing speaks against it. */
+  readonly refusal: CkptError | null
 }
 
-function wayOrNull(path: string) {
+function placeOf(folder: Guarded, user: number | null): Place {
+  const named = nameOf(folder)
   try {
-    return followLinks(path)
+    const way = followLinks(named)
+    const real = realOf(folder, way)
+    const refusal = user === null ? null : whyMisled(named, way, user)
+    return { real, refusal: refusal ?? (leadsTo(folder, real) ? null : replacedMeanwhile(named)) }
   } catch (error) {
-    // What cannot be followed can be changed by nobody.
-    if (errnoOf(error) === undefined) throw error
-    return null
+    // Who can make the way one that cannot be followed can make it one that can be, a moment later.
+    return { real: outerOf(folder), refusal: toStorageError(named, error) }
   }
+}
+
+/** The way that leads to a folder as it was named. */
+function nameOf(folder: Guarded): string {
+  if (folder.kind === 'run') return folder.path
+  return folder.run ?? (folder.mayBeLink ? folder.outer : dirname(folder.outer))
+}
+
+function realOf(folder: Guarded, { real }: LinksOnWay): string {
+  if (folder.kind === 'run') return real
+  if (folder.run !== null) return join(dirname(real), basename(folder.outer))
+  return folder.mayBeLink ? real : join(real, basename(folder.outer))
+}
+
+/** What lies beside a run was found by a look before: it led to the same folder, or could not be followed yet. */
+function leadsTo(folder: Guarded, real: string): boolean {
+  if (folder.kind === 'run' || folder.run === null) return true
+  return folder.outer === real || folder.outer === join(dirname(folder.run), basename(folder.outer))
+}
+
+/**
+ * Why nothing is changed where a way leads: a link of somebody's, who is neither the user nor the superuser, leads to
+ * what is not that one's. They would choose what is changed, and with whose rights.
+ */
+function whyMisled(named: string, way: LinksOnWay, user: number): UntrustedError | null {
+  const stranger = [...way.owners].find((owner) => owner !== user && owner !== 0 && owner !== way.endsWith)
+  if (stranger === undefined) return null
+  const why = `is reached by a link of user ${stranger}, and belongs to user ${way.endsWith}: nothing is changed there`
+  return new UntrustedError(named, why, `see where it leads, then name that: ${way.real}`)
 }
 
 function replacedMeanwhile(path: string): UntrustedError {

@@ -136,19 +136,17 @@ export interface GuardedRun {
   readonly kind: 'run'
   /** Absolute, as calls name it. */
   readonly path: string
-  /** The same with its links resolved. */
-  readonly real: string
 }
 
 export interface GuardedState extends StateRules {
   readonly kind: 'state'
   /** The outermost folder that ckpt makes, absolute, as calls name it: it may serve several runs. */
   readonly outer: string
-  /** The same with its links resolved, but for the last part where nothing is there yet. */
-  readonly real: string
+  /** The outermost may be a link itself. */
+  readonly mayBeLink: boolean
   /** The folder of one run in it, or the outermost itself. */
   readonly path: string
-  /** The run, absolute, as it was named: what led to it led here. Null where the user has named the folder. */
+  /** The run that the outermost lies beside, absolute, as it was named: what leads to it leads here. Null where none is. */
   readonly run: string | null
 }
 

@@ -7,6 +7,7 @@ import { makeFolders } from '../../../src/core/changes/publish/index.js'
 import { readPins, stateFolderOf, writePins } from '../../../src/core/changes/state/index.js'
 import { UntrustedError } from '../../../src/core/errors.js'
 import { followLinks } from '../../../src/core/storage/links-on-way.js'
+import type { Storage } from '../../../src/core/storage/storage.js'
 import { userStorage } from '../../../src/machine/user-storage.js'
 import { makeRun, temporaryDirectory } from '../changes/disposal/runs.js'
 
@@ -38,7 +39,7 @@ describe.runIf(process.geteuid?.() === 0)('a link of somebody else', () => {
     const named = linkTo(run, nobody)
     await expect(pinBy(named)).rejects.toThrow(/by a link of user 65534, and belongs to user 0: nothing is changed/)
     const storage = newStorage()
-    await guardRun(storage, named)
+    guardRun(storage, named)
     await expect(storage.unlink(join(named, 'CKPT+a', 'model.ckpt'))).rejects.toThrow(UntrustedError)
     await expect(makeFolders(storage, join(dirname(named), 'new', 'one'))).rejects.toThrow(UntrustedError)
     expect(fs.readdirSync(dirname(run))).toEqual(['save'])
@@ -62,7 +63,7 @@ describe('a folder above the run that becomes a link once the run was found', ()
     const run = makeRun(['CKPT+a'])
     const victim = makeRun(['CKPT+a'])
     const storage = newStorage()
-    await guardRun(storage, run)
+    guardRun(storage, run)
     const state = await stateFolderOf(storage, run)
     fs.renameSync(dirname(run), `${dirname(run)}.away`)
     fs.symlinkSync(dirname(victim), dirname(run))
@@ -74,6 +75,67 @@ describe('a folder above the run that becomes a link once the run was found', ()
     await expect(storage.unlink(join(run, 'CKPT+a', 'model.ckpt'))).rejects.toThrow()
     await expect(writePins(storage, state, [note])).rejects.toThrow()
     expect(fs.readdirSync(dirname(victim))).toEqual(['save'])
+    expect(fs.existsSync(join(victim, 'CKPT+a', 'model.ckpt'))).toBe(true)
+  })
+})
+
+describe('a folder above the run that is a link for a moment, while ckpt asks where the run lies', () => {
+  /** What is asked of `resolve` is answered through the link; before and after it the path leads where `rest` says. */
+  const scene = (rest: 'nothing' | 'the run') => {
+    const run = makeRun(['CKPT+a'])
+    const victim = makeRun(['CKPT+a'])
+    const above = dirname(run)
+    const show = (what: 'link' | 'nothing' | 'the run') => {
+      if (fs.lstatSync(above, { throwIfNoEntry: false })?.isSymbolicLink() === true) fs.unlinkSync(above)
+      else if (fs.existsSync(above)) fs.renameSync(above, `${above}.away`)
+      if (what === 'link') fs.symlinkSync(dirname(victim), above)
+      if (what === 'the run') fs.renameSync(`${above}.away`, above)
+    }
+    const plain = newStorage()
+    let asked = 0
+    const swapping = (call: number): Storage => ({
+      ...plain,
+      resolve: async (paths) => {
+        asked += 1
+        if (asked !== call) return plain.resolve(paths)
+        show('link')
+        const answer = await plain.resolve(paths)
+        show(rest)
+        return answer
+      },
+    })
+    return { run, victim, swapping }
+  }
+
+  it.each(['nothing', 'the run'] as const)(
+    'and then %s, leads nothing that is kept beside a run there',
+    async (rest) => {
+      for (const call of [1, 2, 3]) {
+        const { run, victim, swapping } = scene(rest)
+        const before = fs.statSync(dirname(victim), { bigint: true }).mtimeNs
+        const storage = swapping(call)
+        const wrote = await stateFolderOf(storage, run)
+          .then((state) => writePins(storage, state, [note]))
+          .then(
+            () => true,
+            () => false,
+          )
+        expect(fs.readdirSync(dirname(victim))).toEqual(['save'])
+        expect(fs.statSync(dirname(victim), { bigint: true }).mtimeNs).toBe(before)
+        expect(wrote).toBe(fs.existsSync(join(dirname(run), '.ckpt')))
+      }
+    },
+  )
+
+  it('leads no change of the run there that was to be guarded while nothing was there', async () => {
+    const run = makeRun(['CKPT+a'])
+    const victim = makeRun(['CKPT+a'])
+    const storage = newStorage()
+    const above = dirname(run)
+    fs.renameSync(above, `${above}.away`)
+    guardRun(storage, run)
+    fs.symlinkSync(dirname(victim), above)
+    await expect(storage.unlink(join(run, 'CKPT+a', 'model.ckpt'))).rejects.toThrow()
     expect(fs.existsSync(join(victim, 'CKPT+a', 'model.ckpt'))).toBe(true)
   })
 })

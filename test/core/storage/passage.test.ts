@@ -15,7 +15,7 @@ beforeEach(() => {
   for (const folder of ['run', 'away']) fs.mkdirSync(at(folder))
   for (const name of ['a', 'b']) fs.writeFileSync(at('run', name), name)
   storage = localStorage()
-  storage.guard({ kind: 'run', path: at('run'), real: at('run') })
+  storage.guard({ kind: 'run', path: at('run') })
   passage = storage.passage(at('run'), at('away'))
 })
 afterEach(async () => {

@@ -79,7 +79,7 @@ export async function demoteCheckpoints(
   demotings: readonly Demoting[],
   options: DemoteOptions,
 ): Promise<Demoted> {
-  await guardRun(storage, run)
+  guardRun(storage, run)
   const demoted: Checkpoint[] = []
   const failed: RemovalFailure[] = []
   const leftovers: RemovalLeftover[] = []
@@ -224,7 +224,7 @@ export async function finishDemotions(
   const leftovers: RemovalLeftover[] = []
   let count = 0
   let freedBytes = 0
-  await guardRun(storage, run)
+  guardRun(storage, run)
   for (const demotion of (await readDemotions(storage, state)).values()) {
     const outcome = await attempt(() => finishOne(storage, join(run, demotion.name), state, demotion, whyNot, options))
     if (outcome instanceof CkptError) leftovers.push({ path: join(run, demotion.name), error: outcome })

@@ -62,7 +62,7 @@ export async function removeCheckpoints(
   options: RemoveOptions,
 ): Promise<RemovalResult> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)
-  await guardRun(storage, run)
+  guardRun(storage, run)
   const pending = await putBackGroups(storage, run, state)
   const found = await findLeftovers(storage, [join(state.path, deleting), run, ...checkpoints.map(folderOf)])
   const earlier = found.filter((path) => !holdsPending(path, pending))

@@ -1,7 +1,7 @@
 /** Making a folder with those above it, and taking back what was made. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
-import { guardNew } from '../disposal/guard-run.js'
+import { guardRun } from '../disposal/guard-run.js'
 import type { Storage } from '../../storage/storage.js'
 
 /**
@@ -14,7 +14,7 @@ export async function makeFolders(storage: Storage, folder: string): Promise<str
   const made: string[] = []
   for (const path of missing) {
     try {
-      await guardNew(storage, path)
+      guardRun(storage, path)
       await storage.makeDirectory(path)
       made.push(path)
       await storage.syncDirectory(dirname(path))

@@ -33,7 +33,7 @@ export async function publishFolder<T>(
 ): Promise<T> {
   const isFull = await ensureCanPublishFolder(storage, target, options.adds)
   const beside = dirname(target)
-  await guardRun(storage, beside)
+  guardRun(storage, beside)
   const made = await makeFolders(storage, beside)
   try {
     return await inStagingFolder(storage, beside, options.wait, async (box) => {

@@ -89,7 +89,7 @@ export async function saveCheckpoint(
   const text = metaText(checkpoint.meta)
   const inspected = await inspectAll(storage, files)
   if (name !== undefined) await refuseTaken(storage, join(run, wanted), takenHint)
-  await guardRun(storage, run)
+  guardRun(storage, run)
   const made = await makeFolders(storage, run).catch((error: unknown) => {
     throw tellOf(error, { run, box: null }, 'the checkpoint')
   })

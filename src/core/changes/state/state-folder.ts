@@ -150,13 +150,10 @@ async function guarded(
   }: { readonly user?: number | null; readonly mayBeLink?: boolean; readonly run?: string | null } = {},
 ): Promise<StateFolder> {
   const [outer = state.path] = state.own
-  const [there, above] = await storage.resolve([outer, dirname(outer)])
-  const plain = above?.ok === true ? join(above.value, basename(outer)) : outer
-  const real = mayBeLink && there?.ok === true ? there.value : plain
   storage.guard({
     kind: 'state',
     outer,
-    real,
+    mayBeLink,
     path: state.path,
     run,
     levels: state.own.length + 1,

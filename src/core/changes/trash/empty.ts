@@ -58,7 +58,7 @@ export async function emptyTrash(
   entries: readonly TrashEntry[],
   { wait, signal }: EmptyOptions,
 ): Promise<Emptied> {
-  await guardRun(storage, run)
+  guardRun(storage, run)
   const pending = await putBackGroups(storage, run, state)
   const found = await findLeftovers(storage, [join(state.path, deleting), run])
   const earlier = found.filter((path) => !holdsPending(path, pending))

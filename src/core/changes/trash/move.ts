@@ -54,7 +54,7 @@ export async function moveToTrash(
   options: TrashOptions,
 ): Promise<RemovalResult> {
   const state = await stateFolderOf(storage, run, options.stateDirectory)
-  await guardRun(storage, run)
+  guardRun(storage, run)
   await openTrash(storage, run, state)
   await putBackGroups(storage, run, state)
   const sizes = new Map<string, number>()

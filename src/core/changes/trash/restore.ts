@@ -13,7 +13,7 @@ import type { Storage } from '../../storage/storage.js'
  */
 export async function restore(storage: Storage, run: string, state: StateFolder, entry: TrashEntry): Promise<string> {
   const target = join(run, entry.name)
-  await guardRun(storage, run)
+  guardRun(storage, run)
   await openFolder(storage, run, dirname(target))
   const hint = 'move that away first; the one in the trash stays there until then'
   if (entry.kind === 'group') return restoreGroup(storage, run, state, entry, hint)

@@ -57,7 +57,7 @@ export async function stage(
     throw new CkptError('usage', `${into}: lies in the checkpoint itself`)
   }
   await refuseTaken(storage, target, takenHint)
-  await guardRun(storage, dirname(target))
+  guardRun(storage, dirname(target))
   const made = await makeFolders(storage, dirname(target))
   try {
     const beside = await namesIn(storage, into)
