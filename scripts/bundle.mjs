@@ -4,11 +4,13 @@
  * needs them to oclif as it is installed.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { builtinModules, createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import { build } from 'rolldown'
+import { withLateCode } from './late-code.mjs'
+import { reachedIn } from './usual-work.mjs'
 
 const require = createRequire(import.meta.url)
 const oclif = dirname(require.resolve('@oclif/core/package.json'))
@@ -147,22 +149,41 @@ const looking = ['src/main.ts', 'src/commands/find.ts', 'src/commands/list.ts']
 export async function bundleProgram(root, folder, { define = {}, wrap = asFunction } = {}) {
   const look = await importedBy(root, looking)
   const groups = [{ name: 'look', test: (id) => look.has(id) || id.startsWith(ownCode) }]
-  const { output } = await build({
-    ...options(root, { cli: 'src/main.ts' }, define),
-    output: {
-      ...form,
-      dir: folder,
-      entryFileNames: '[name].cjs',
-      chunkFileNames: 'part-[name].cjs',
-      codeSplitting: { groups },
-    },
-  })
-  const codes = output.map(({ fileName, code }) => [fileName, wrap(toAscii(code))])
+  const { plugins, ...input } = options(root, { cli: 'src/main.ts' }, define)
+  const output = { ...form, entryFileNames: '[name].cjs', chunkFileNames: 'part-[name].cjs', codeSplitting: { groups } }
+  const make = (plugin, more) => build({ ...input, plugins: [...plugins, plugin], output: { ...output, ...more } })
+  const arranged = await byUsualWork(root, join(folder, 'draft'), make)
+  const { output: made } = await make(arranged, { dir: folder })
+  const codes = made.map(({ fileName, code }) => [fileName, wrap(toAscii(code))])
   const name = digest(codes.flat().join('\n'))
   for (const [file, code] of codes) {
     writeFileSync(join(root, folder, file), file === 'cli.cjs' ? `// ${name}\n${code}` : code)
   }
-  return output.flatMap(({ moduleIds = [] }) => moduleIds)
+  return made.flatMap(({ moduleIds = [] }) => moduleIds)
+}
+
+/**
+ * A plugin that puts aside in the part for looking what its usual work never runs (late-code.mjs). What runs is seen in
+ * a draft of the program, which has the same text.
+ */
+async function byUsualWork(root, folder, make) {
+  const file = 'part-look.cjs'
+  const drafts = new Map()
+  const keepDraft = { name: 'keep-draft', renderChunk: (code, { fileName }) => void drafts.set(fileName, code) }
+  await make(keepDraft, { dir: folder })
+  for (const [name, code] of drafts) writeFileSync(join(root, folder, name), code)
+  writeFileSync(join(root, folder, 'package.json'), '{ "type": "commonjs" }\n')
+  const isReached = await reachedIn(join(root, folder), file)
+  rmSync(join(root, folder), { recursive: true })
+  return {
+    name: 'by-usual-work',
+    renderChunk(code, { fileName }) {
+      if (fileName !== file)
+        return fileName === 'cli.cjs' ? undefined : code.replaceAll(`require("./${file}")`, '$&.$late()')
+      if (code !== drafts.get(file)) throw new Error(`${file}: the draft has another text`)
+      return withLateCode(code, isReached)
+    },
+  }
 }
 
 function asFunction(code) {
@@ -214,6 +235,7 @@ function options(root, input, define = {}) {
 
 const form = {
   format: 'cjs',
+  minifyInternalExports: false,
   // Not every Node 20 can import from a script that bin/run.js compiles.
   dynamicImportInCjs: false,
   paths: { [hub]: './hub.cjs', [page]: './page.cjs', [png]: './png.cjs' },

@@ -265,6 +265,7 @@ describe.skipIf(isOneFile)('the build', () => {
       'src',
       'bin',
       'scripts',
+      'bench',
       'dist',
       'package.json',
       'package-lock.json',

@@ -1,0 +1,48 @@
+/** What of a built program the usual work comes to: what scripts/bundle.mjs arranges it by. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeRun } from '../bench/runs.mjs'
+
+const works = (run) => [
+  ['find', run, '--min', 'WER'],
+  ['list', run],
+]
+
+/** Takes the place of bin/run.js, with Node's own modules. */
+const starter = `
+  const [, folder, ...args] = process.argv
+  require(folder + '/cli.cjs').main(args, { root: folder, version: '0.0.0', readSpec: () => ({}) })
+`
+
+/** Starts the program of that folder (absolute) at its usual work. Tells for a position in `file` whether it ran. */
+export async function reachedIn(folder, file) {
+  const place = mkdtempSync(join(tmpdir(), 'ckpt-usual-work-'))
+  try {
+    const run = await makeRun(place, 10, 'plain')
+    const coverage = works(run).map((args, index) => runWatched(folder, args, run, join(place, `${index}`)))
+    const reached = coverage.map((folderOf) => reachedOf(folderOf, join(folder, file)))
+    return (position) => reached.some((one) => one[position] === 1)
+  } finally {
+    rmSync(place, { recursive: true })
+  }
+}
+
+/** Gives the folder with what V8 saw. */
+function runWatched(folder, args, home, coverage) {
+  const env = { PATH: process.env.PATH, HOME: home, NODE_V8_COVERAGE: coverage }
+  execFileSync(process.execPath, ['-e', starter, folder, ...args], { env, cwd: home, stdio: 'pipe' })
+  return coverage
+}
+
+/** For each position of the file 1 where it ran. Ranges lie in one another, the outer before the inner. */
+function reachedOf(coverage, file) {
+  const scripts = readdirSync(coverage).flatMap((name) => JSON.parse(readFileSync(join(coverage, name), 'utf8')).result)
+  const functions = scripts.filter(({ url }) => url === `file://${file}`).flatMap((script) => script.functions)
+  const ranges = functions.flatMap((one) => one.ranges)
+  const reached = new Uint8Array(Math.max(...ranges.map(({ endOffset }) => endOffset)))
+  ranges.sort((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset)
+  for (const { startOffset, endOffset, count } of ranges) reached.fill(Math.min(count, 1), startOffset, endOffset)
+  return reached
+}

@@ -1,0 +1,88 @@
+import { fileURLToPath } from 'node:url'
+import { runInThisContext } from 'node:vm'
+import { describe, expect, it } from 'vitest'
+
+const script = fileURLToPath(new URL('../scripts/late-code.mjs', import.meta.url))
+const { withLateCode } = (await import(script)) as {
+  withLateCode: (text: string, isReached: (position: number) => boolean) => string
+}
+
+/** The usual work comes to the lines that end with `// reached`. */
+function arranged(text: string): string {
+  const lines = text.split('\n')
+  const starts = lines.map((_, index) => lines.slice(0, index).join('\n').length + (index === 0 ? 0 : 1))
+  return withLateCode(text, (position) => {
+    const line = lines[starts.findLastIndex((start) => start <= position)]
+    return line?.endsWith('// reached') === true
+  })
+}
+
+type Exports = Record<string, (...args: unknown[]) => unknown>
+
+/** Runs it as bin/run.js does. */
+function run(text: string): Exports {
+  const exports: Exports = {}
+  const made = runInThisContext(`(function (exports) {${text}\n})`) as (exports: Exports) => void
+  made(exports)
+  return exports
+}
+
+const program = `
+const usual = (list) => list.length; // reached
+function rare(list) { return table.get(list.length) ?? new Other(list).count; }
+const one = "one";
+const table = new Map([[0, "none"], [1, one]]);
+class Other { constructor(list) { this.count = shown({ rare }, list); } }
+function shown({ rare: given }, list) { return [given === rare, list.length]; }
+let counted = 0;
+function count() { counted += 1; return counted; }
+exports.ask = (list) => { if (list.length < 3) return usual(list); // reached
+  return rare(list); };
+exports.short = () => ({ rare, count });
+exports.shadow = (rare) => rare + 1;
+`
+
+describe('code that the usual work does not come to', () => {
+  it('is not made before something in it is asked for', () => {
+    const text = arranged(`${program}\nconst noticed = Object.keys(exports).map((name) => name + "!");`)
+    expect(text.slice(text.indexOf('function $make'))).toContain('const noticed')
+    expect(text.slice(0, text.indexOf('$isMade'))).not.toContain('function rare')
+  })
+
+  it('does the same', () => {
+    const [before, after] = [run(program), run(arranged(program))]
+    for (const list of [[], [1], [1, 2], [1, 2, 3]]) expect(after['ask']?.(list)).toEqual(before['ask']?.(list))
+    expect(after['shadow']?.(1)).toBe(2)
+  })
+
+  it('is one and the same wherever it is named', () => {
+    const { short } = run(arranged(program))
+    const [first, second] = [short?.() as Exports, short?.() as Exports]
+    expect(first['rare']).toBe(second['rare'])
+    expect(first['rare']?.([1, 2, 3])).toEqual([true, 3])
+    expect([first['count']?.(), second['count']?.()]).toEqual([1, 2])
+  })
+
+  it('leaves what does something when it is made, and what is written to, where they are', () => {
+    const lines = ['const now = Date.now();', 'function f() {}', 'f = () => 1;', 'const v = f();']
+    const state = ['let n = 0;', 'function up() { n += 1; }', 'const first = n;', 'up();']
+    const text = arranged([...lines, ...state].join('\n'))
+    expect(text.slice(text.indexOf('function $make'))).not.toMatch(/Date|function f|const v|const first/)
+  })
+
+  it('takes what is needed at once to make something that stays along with it', () => {
+    const text = arranged(
+      'const words = new Set(["a"]);\nclass Base {}\nclass Own extends Base { static all = words; } // reached',
+    )
+    expect(text.slice(0, text.indexOf('$isMade'))).toMatch(/new Set[^]*class Base[^]*class Own/)
+  })
+
+  it('has its exports put off too, but for where a program begins', () => {
+    const ofName = (name: string) =>
+      `function ${name}() {} // reached\nObject.defineProperty(exports, "${name}", { get: function () { return ${name}; } });`
+    const exports = run(arranged([ofName('main'), ofName('other')].join('\n')))
+    expect(exports['main']).toBeTypeOf('function')
+    expect(exports['other']).toBeUndefined()
+    expect((exports['$late']?.() as Exports)['other']).toBeTypeOf('function')
+  })
+})
