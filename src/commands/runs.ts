@@ -6,7 +6,14 @@ import { checked, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cl
 import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
 import { compareText } from '../core/checkpoints/layouts/index.js'
 import { describeUnknownKey, rank, settingPrefix, unknownInAll, type Order } from '../core/choosing/selection/index.js'
-import { eachRun, namesInQuery, summariseRun, type Query, type RunSummary } from '../core/runs/index.js'
+import {
+  eachRun,
+  namesInQuery,
+  RememberedSummaries,
+  summariseRun,
+  type Query,
+  type RunSummary,
+} from '../core/runs/index.js'
 import { varyingSettings } from '../render/leaderboard.js'
 import { printable } from '../render/printable.js'
 import { describeTotal, isKey, renderRuns, summaryDocument } from '../render/runs.js'
@@ -149,12 +156,16 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     }
     return this.walk(this.flags, async (walking) => {
       const summaries: RunSummary[] = []
-      const options = { ...walking, stateDirectory: this.flags.state }
+      const location = { stateDirectory: this.flags.state }
+      const answers = RememberedSummaries.of(walking.memory, request, location, this.storage.custody)
+      const options = { ...walking, ...location, ...(answers === null ? {} : { answers }) }
       const watched = walking.signal === undefined ? {} : { signal: walking.signal }
       for await (const { run, storage } of eachRun(this.storage, root, options)) {
-        summaries.push(await summariseRun(storage, run, request, watched))
+        const summary = await summariseRun(storage, run, request, watched)
+        await answers?.keep(run, summary)
+        summaries.push(summary)
       }
-      return summaries
+      return [...summaries, ...(answers?.recalled ?? [])]
     })
   }
 }

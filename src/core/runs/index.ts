@@ -77,6 +77,7 @@ export {
   type ManyPlans,
   type PlannedRun,
 } from './prune-many.js'
+export { RememberedSummaries } from './remembered-summaries.js'
 export { reportRun, type ReportRequest, type RunReport } from './report.js'
 export { compareRuns, type ComparedRun, type DifferentSetting, type RunComparison } from './compare-runs.js'
 export { keptAcross, requestAcross } from './rank-across.js'

@@ -8,7 +8,7 @@ import { compareText } from './folders.js'
 import { scanFolder } from './scan.js'
 import { isForDeleted } from './deleted-folders.js'
 import { isDownloadCache } from './download-caches.js'
-import { foldersIn, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
+import { foldersIn, layoutsOf, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 
 /** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */
 const deepest = 8
@@ -161,22 +161,23 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
   let looked = 1
   let level: Folder[] = [root]
   for (let depth = 0; level.length > 0; depth += 1) {
-    const below: { readonly path: string; readonly run: Run['checkpoints'] }[] = []
+    const below: { readonly path: string; readonly layouts: readonly string[] }[] = []
     for (const folder of level) {
       const checkpoints = await scanFolder(storage, folder)
       if (checkpoints.length > 0) runs.push({ path: folder.path, checkpoints })
       const taken = takenBy(folder.path, checkpoints)
-      for (const path of foldersIn(folder)) if (!taken.has(path)) below.push({ path, run: checkpoints })
+      const layouts = layoutsOf(checkpoints)
+      for (const path of foldersIn(folder)) if (!taken.has(path)) below.push({ path, layouts })
     }
     if (depth === deepest) break
     looked += below.length
     if (looked > mostFolders) throw tooManyFolders(root.path)
     const listings = await storage.list(below.map(({ path }) => path))
     level = []
-    below.forEach(({ path, run }, index) => {
+    below.forEach(({ path, layouts }, index) => {
       const listing = listings[index]
       const folder = listing?.ok === true ? { path, entries: listing.value } : null
-      if (folder !== null && !isForDeleted(folder, run) && !isDownloadCache(folder)) level.push(folder)
+      if (folder !== null && !isForDeleted(folder, layouts) && !isDownloadCache(folder)) level.push(folder)
       else if (listing?.ok === false && listing.error.code === 'system') unreadable += 1
     })
   }

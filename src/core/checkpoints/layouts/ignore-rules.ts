@@ -49,6 +49,8 @@ interface Level {
   /** The folder that the patterns are relative to, with a separator at its end. */
   readonly base: string
   readonly patterns: Ignore
+  /** As it was written. */
+  readonly text: string
 }
 
 export class IgnoreRules {
@@ -60,6 +62,12 @@ export class IgnoreRules {
   /** Those of a command line, relative to the root of the walk: as in git they decide before all files. */
   static at(root: string, patterns: readonly string[]): IgnoreRules {
     return new IgnoreRules(levelsOf(root, patterns.join('\n')), [])
+  }
+
+  /** Equal for rules that say the same; empty for none. */
+  get text(): string {
+    const levels = [...this.typed, ...this.levels]
+    return levels.length === 0 ? '' : JSON.stringify(levels.map(({ base, text }) => [base, text]))
   }
 
   /** With the rules of a folder below: these decide before those above. */
@@ -90,7 +98,7 @@ export class IgnoreRules {
 /** None where nothing is said. */
 function levelsOf(folder: string, text: string): Level[] {
   if (text.trim() === '') return []
-  return [{ base: prefixOf(folder), patterns: ignore({ allowRelativePaths: true }).add(text) }]
+  return [{ base: prefixOf(folder), patterns: ignore({ allowRelativePaths: true }).add(text), text }]
 }
 
 function isLeftOut(patterns: Ignore, folder: string): boolean {

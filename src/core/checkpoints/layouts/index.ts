@@ -27,10 +27,19 @@ export {
   type MeasuredFile,
 } from './measure-sizes.js'
 export { explainTemporary, findLeftovers, type SaveLeftover } from './leftovers.js'
-export { findLayout, isOwnLayout, knownLayouts, knownSpecs, useOwnLayouts } from './registry.js'
+export { findLayout, hasOwnLayouts, isOwnLayout, knownLayouts, knownSpecs, useOwnLayouts } from './registry.js'
 export { resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { readHistory, type Axis, type History } from './history.js'
 export { locateRun } from './locate-run.js'
 export { ScanTree } from './scan-tree.js'
-export type { EarlierWalk, WalkCount, WalkedRun, WalkOptions } from './walk.js'
+export {
+  insideOf,
+  takenBy,
+  type EarlierWalk,
+  type RecalledRun,
+  type RunAnswers,
+  type WalkCount,
+  type WalkedRun,
+  type WalkOptions,
+} from './walk.js'

@@ -97,6 +97,11 @@ export function knownSpecs(): readonly LayoutSpec[] {
   return allSpecs
 }
 
+/** True while people's own are known. */
+export function hasOwnLayouts(): boolean {
+  return own.length > 0
+}
+
 /** True for a layout of people's own. */
 export function isOwnLayout(id: string): boolean {
   return own.some((spec) => spec.id === id)

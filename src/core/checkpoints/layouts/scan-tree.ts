@@ -4,6 +4,7 @@
  */
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { DirectoryEntry, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
+import { isUnreadable } from '../../errors.js'
 import { FileFacts } from './file-facts.js'
 import { RememberingHandle } from './remembering-handle.js'
 
@@ -12,6 +13,17 @@ const mostEntries = 2_000_000
 /** Looks at names remembered at most, likewise: each takes half a kilobyte. */
 const mostLooks = 200_000
 
+/** The paths that were asked about, from some moment on. */
+export class AskedOfTree {
+  readonly listed = new Set<string>()
+  /** Without and with following a link. */
+  readonly looked = new Set<string>()
+  readonly followed = new Set<string>()
+  readonly resolved = new Set<string>()
+  /** False: something was asked that the tree does not know, or not any more. */
+  isAnswered = true
+}
+
 /** What a scan has asked for. */
 class Known {
   readonly listings = new Map<string, Result<readonly DirectoryEntry[]>>()
@@ -19,6 +31,17 @@ class Known {
   readonly lstats = new Map<string, Result<Stat>>()
   readonly resolved = new Map<string, Result<string>>()
   entries = 0
+  asked: AskedOfTree | null = null
+
+  /** What is forgotten cannot be told again. */
+  clear(answers: Map<string, unknown>): void {
+    answers.clear()
+    this.notAnswered()
+  }
+
+  notAnswered(): void {
+    if (this.asked !== null) this.asked.isAnswered = false
+  }
 }
 
 export class ScanTree implements ReadStorage {
@@ -46,7 +69,9 @@ export class ScanTree implements ReadStorage {
 
   /** For those who look a second time: what is on the disk now. */
   static lookingAgain(storage: ReadStorage): ReadStorage {
-    return storage instanceof ScanTree ? storage.storage : storage
+    if (!(storage instanceof ScanTree)) return storage
+    storage.known.notAnswered()
+    return storage.storage
   }
 
   /** For those who look at tens of thousands of files, and at each but once: the same listings. */
@@ -61,17 +86,27 @@ export class ScanTree implements ReadStorage {
     return stat?.ok === true && stat.value.kind === 'file' ? new FileFacts(path, stat.value, storage.memory) : null
   }
 
+  /** From now on it is noted what is asked; or no longer. */
+  noteAsked(isNoting: boolean): void {
+    this.known.asked = isNoting ? new AskedOfTree() : null
+  }
+
+  get asked(): AskedOfTree | null {
+    return this.known.asked
+  }
+
   /** The same tree where there is one already. */
   static over(storage: ReadStorage): ReadStorage {
     return storage instanceof ScanTree ? storage : new ScanTree(storage)
   }
 
   async list(directories: readonly string[]): Promise<Result<readonly DirectoryEntry[]>[]> {
+    note(this.known.asked?.listed, directories)
     return remembered(this.known.listings, directories, async (missing) => {
       const listed = await this.storage.list(missing)
       for (const one of listed) this.known.entries += one.ok ? one.value.length + 1 : 1
       if (this.known.entries > mostEntries) {
-        this.known.listings.clear()
+        this.known.clear(this.known.listings)
         this.known.entries = 0
       }
       return listed
@@ -79,17 +114,21 @@ export class ScanTree implements ReadStorage {
   }
 
   async stat(paths: readonly string[]): Promise<Result<Stat>[]> {
-    if (this.known.stats.size > mostLooks) this.known.stats.clear()
+    note(this.known.asked?.followed, paths)
+    if (this.known.stats.size > mostLooks) this.known.clear(this.known.stats)
     return remembered(this.known.stats, paths, (missing) => this.storage.stat(missing))
   }
 
   async lstat(paths: readonly string[]): Promise<Result<Stat>[]> {
+    if (!this.remembersFiles) this.known.notAnswered()
     if (!this.remembersFiles) return this.storage.lstat(paths)
-    if (this.known.lstats.size > mostLooks) this.known.lstats.clear()
+    note(this.known.asked?.looked, paths)
+    if (this.known.lstats.size > mostLooks) this.known.clear(this.known.lstats)
     return remembered(this.known.lstats, paths, (missing) => this.storage.lstat(missing))
   }
 
   async resolve(paths: readonly string[]): Promise<Result<string>[]> {
+    note(this.known.asked?.resolved, paths)
     return remembered(this.known.resolved, paths, (missing) => this.storage.resolve(missing))
   }
 
@@ -118,7 +157,10 @@ export class ScanTree implements ReadStorage {
 
   async read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]> {
     const { memory } = this
-    if (memory === null) return this.storage.read(paths, limit)
+    if (memory === null) {
+      this.known.notAnswered()
+      return this.storage.read(paths, limit)
+    }
     const stats = await this.stat(paths)
     const recalled = paths.map((path, index) => {
       const stat = stats[index]
@@ -131,6 +173,7 @@ export class ScanTree implements ReadStorage {
       const known = recalled[index] ?? null
       if (known !== null) return [{ ok: true as const, value: known }]
       const answer = read[next++]
+      if (answer?.ok === false && isUnreadable(answer.error.errno)) this.known.notAnswered()
       const stat = stats[index]
       // One that grew or shrank since it was looked at is another file.
       if (answer?.ok === true && stat?.ok === true && stat.value.size === answer.value.length) {
@@ -141,16 +184,36 @@ export class ScanTree implements ReadStorage {
   }
 
   async open(path: string): Promise<ReadHandle> {
-    if (this.memory === null) return this.storage.open(path)
+    if (this.memory === null) {
+      this.known.notAnswered()
+      return this.storage.open(path)
+    }
     const [stat] = await this.stat([path])
     if (stat?.ok !== true || stat.value.kind !== 'file') return this.storage.open(path)
     return new RememberingHandle(path, stat.value, this.memory, () => this.storage.open(path))
   }
 
-  readonly guard: ReadStorage['guard'] = (folder) => this.storage.guard(folder)
-  readonly sweep: ReadStorage['sweep'] = (find, options) => this.storage.sweep(find, options)
-  readonly mayRead: ReadStorage['mayRead'] = (paths) => this.storage.mayRead(paths)
-  readonly space: ReadStorage['space'] = (paths) => this.storage.space(paths)
+  /** Whose the folders of a state are decides what is believed of it. */
+  readonly guard: ReadStorage['guard'] = (folder) => {
+    if (folder.kind === 'state') note(this.known.asked?.looked, [folder.outer, folder.path])
+    this.storage.guard(folder)
+  }
+  readonly sweep: ReadStorage['sweep'] = (find, options) => {
+    this.known.notAnswered()
+    return this.storage.sweep(find, options)
+  }
+  readonly mayRead: ReadStorage['mayRead'] = (paths) => {
+    this.known.notAnswered()
+    return this.storage.mayRead(paths)
+  }
+  readonly space: ReadStorage['space'] = (paths) => {
+    this.known.notAnswered()
+    return this.storage.space(paths)
+  }
+}
+
+function note(asked: Set<string> | undefined, paths: readonly string[]): void {
+  if (asked !== undefined) for (const path of paths) asked.add(path)
 }
 
 /** One call for all that is not known yet. */

@@ -36,6 +36,8 @@ export interface WalkOptions {
   readonly memory?: ScanMemory | undefined
   /** What an earlier walk found: this one looks only at what may be other than it was then. */
   readonly earlier?: EarlierWalk | undefined
+  /** What was made of runs before; left out: every run is scanned. */
+  readonly answers?: RunAnswers | undefined
   /** Ends the walk with CkptError `interrupted`. */
   readonly signal?: AbortSignal | undefined
 }
@@ -45,6 +47,24 @@ export interface EarlierWalk {
   readonly runs: ReadonlyMap<string, Run>
   /** True for a folder that is not looked into, nor anything below it. Never asked of the root. */
   readonly passesBy: (folder: string) => boolean
+}
+
+/** Who remembers what was made of runs, and is content with that where a run is as it was. */
+export interface RunAnswers {
+  /**
+   * Null for a folder that must be scanned. `rules` is what is said of what to leave out there; the entries of the
+   * folder are those left.
+   */
+  recall(tree: ScanTree, folder: Folder, rules: string): Promise<RecalledRun | null>
+}
+
+/** What the walk must know of a run that it does not scan, and does not tell of. */
+export interface RecalledRun {
+  readonly count: number
+  /** Ids, each once. */
+  readonly layouts: readonly string[]
+  /** Paths of the folders in it that may lead to further runs, sorted. */
+  readonly inside: readonly string[]
 }
 
 export interface WalkCount {
@@ -98,36 +118,37 @@ class Walk {
     if (this.folders % betweenYields === 0) await yieldToEvents()
     this.stopIfAsked()
     this.folders += 1
-    await this.options.memory?.enter(listed.path)
     const rules = await this.rulesIn(listed, outer)
-    if (rules === null) {
-      await this.options.memory?.leave()
-      return
-    }
+    if (rules === null) return
     const folder = { path: listed.path, entries: rules.without(listed) }
     this.tree.remember(folder.path, folder.entries)
+    const recalled = await this.options.answers?.recall(this.tree, folder, rules.text)
+    const { count, layouts, inside } = recalled ?? (yield* this.scan(folder))
+    this.runs += count > 0 ? 1 : 0
+    this.checkpoints += count
+    this.options.onProgress?.({ folders: this.folders, runs: this.runs, checkpoints: this.checkpoints })
+    this.tree.forgetFiles()
+    if (depth === deepest) return
+    const further = inside.filter((path) => this.options.earlier?.passesBy(path) !== true)
+    for (const batch of batches(further, together)) {
+      for (const one of await this.list(batch)) {
+        if (!isForDeleted(one, layouts) && !isDownloadCache(one)) yield* this.below(one, rules, depth + 1)
+      }
+    }
+    this.tree.forget(further.filter((path) => !this.kept.has(path)))
+  }
+
+  private async *scan(folder: Folder): AsyncGenerator<WalkedRun, RecalledRun> {
+    await this.options.memory?.enter(folder.path)
     const earlier = this.options.earlier?.runs.get(folder.path)
     const checkpoints = earlier?.checkpoints ?? (await scanFolder(this.tree, folder))
     if (checkpoints.length > 0) {
-      this.runs += 1
       this.keepListing(folder.path)
-      this.checkpoints += checkpoints.length
       yield { run: earlier ?? { path: folder.path, checkpoints }, storage: this.tree }
     }
     await this.options.memory?.leave()
-    this.options.onProgress?.({ folders: this.folders, runs: this.runs, checkpoints: this.checkpoints })
-    const taken = takenBy(folder.path, checkpoints)
-    this.tree.forgetFiles()
-    if (this.options.keepsListings !== true) this.tree.forgetWithin(taken)
-    if (depth === deepest) return
-    const isPassedBy = (path: string) => taken.has(path) || this.options.earlier?.passesBy(path) === true
-    const inside = foldersIn(folder).filter((path) => !isPassedBy(path))
-    for (const batch of batches(inside, together)) {
-      for (const one of await this.list(batch)) {
-        if (!isForDeleted(one, checkpoints) && !isDownloadCache(one)) yield* this.below(one, rules, depth + 1)
-      }
-    }
-    this.tree.forget(inside.filter((path) => !this.kept.has(path)))
+    if (this.options.keepsListings !== true) this.tree.forgetWithin(takenBy(folder.path, checkpoints))
+    return { count: checkpoints.length, layouts: layoutsOf(checkpoints), inside: insideOf(folder, checkpoints) }
   }
 
   /** Of the run and of the folders above it, which may tell what it was started with. */
@@ -204,6 +225,17 @@ const largestIgnoreFile = 1 << 20
 export function takenBy(run: string, checkpoints: Run['checkpoints']): ReadonlySet<string> {
   const prefix = prefixOf(run)
   return new Set(checkpoints.map(({ name }) => prefix + name.slice(0, (name.indexOf('/') + 1 || name.length + 1) - 1)))
+}
+
+/** Ids, each once. */
+export function layoutsOf(checkpoints: Run['checkpoints']): readonly string[] {
+  return [...new Set(checkpoints.map(({ layout }) => layout))]
+}
+
+/** Paths of the folders in a run that are no part of its checkpoints, and may lead to further runs, sorted. */
+export function insideOf(folder: Folder, checkpoints: Run['checkpoints']): string[] {
+  const taken = takenBy(folder.path, checkpoints)
+  return foldersIn(folder).filter((path) => !taken.has(path))
 }
 
 /** Paths of the folders in it that may lead to a run, sorted. */

@@ -8,6 +8,8 @@ import { mostOfFile, type Extent, type RememberedFile } from './scan-memory.js'
 
 /** Another number for another form. Another reader may make other facts of the same bytes. */
 const markOf = (reader: string): Buffer => Buffer.from(`ckpt scan 2 ${JSON.stringify(reader)}\n`)
+const answerMarkOf = (reader: string): Buffer => Buffer.from(`ckpt answer 1 ${JSON.stringify(reader)}\n`)
+const sumLength = 4
 /** Bytes. */
 const longestPath = 65_535
 const longestFacts = 1 << 20
@@ -105,4 +107,22 @@ function decodeExtents(rest: Buffer, count: number, size: number): Extent[] | nu
     at += length
   }
   return at === rest.length ? extents : null
+}
+
+/** One answer as bytes: a mark, the CRC-32 of the text, the text. */
+export function encodeAnswer(text: string, reader: string): Uint8Array {
+  const body = Buffer.from(text)
+  const sum = Buffer.alloc(sumLength)
+  sum.writeUInt32LE(crc32(body, 0))
+  return Buffer.concat([answerMarkOf(reader), sum, body])
+}
+
+/** Null for what is damaged, or another reader's. */
+export function decodeAnswer(record: Uint8Array, reader: string): string | null {
+  const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
+  const mark = answerMarkOf(reader)
+  const start = mark.length + sumLength
+  if (bytes.length < start || !bytes.subarray(0, mark.length).equals(mark)) return null
+  const body = bytes.subarray(start)
+  return crc32(body, 0) === bytes.readUInt32LE(mark.length) ? body.toString() : null
 }

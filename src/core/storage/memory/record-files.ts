@@ -1,9 +1,9 @@
-/** The records of scans in a folder of the user's cache, a file for each folder that was scanned. */
+/** The records of scans in a folder of the user's cache, a file for each folder that was scanned, and for each answer. */
 import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { CkptError } from '../../errors.js'
 import type { Storage } from '../storage.js'
-import { decodeFiles, encodeFiles } from './record-bytes.js'
+import { decodeAnswer, decodeFiles, encodeAnswer, encodeFiles } from './record-bytes.js'
 import type { RememberedFile, ScanRecords } from './scan-memory.js'
 
 /** Bytes of one record. */
@@ -38,11 +38,29 @@ export class ScanRecordFiles implements ScanRecords {
   ) {}
 
   async load(scanned: string): Promise<readonly RememberedFile[]> {
+    const bytes = await this.read(scanned)
+    return bytes === null ? [] : decodeFiles(bytes, this.reader)
+  }
+
+  async save(scanned: string, files: readonly RememberedFile[]): Promise<void> {
+    await this.write(scanned, encodeFiles(files, this.reader))
+  }
+
+  async loadAnswer(question: string): Promise<string | null> {
+    const bytes = await this.read(question)
+    return bytes === null ? null : decodeAnswer(bytes, this.reader)
+  }
+
+  async saveAnswer(question: string, answer: string): Promise<void> {
+    await this.write(question, encodeAnswer(answer, this.reader))
+  }
+
+  private async read(about: string): Promise<Uint8Array | null> {
     this.names ??= this.list()
-    const name = nameFor(scanned)
-    if (!(await this.names).has(name)) return []
+    const name = nameFor(about)
+    if (!(await this.names).has(name)) return null
     const [bytes] = await this.storage.read([join(this.folder, name)], largestRecord)
-    return bytes?.ok === true ? decodeFiles(bytes.value, this.reader) : []
+    return bytes?.ok === true ? bytes.value : null
   }
 
   private async list(): Promise<ReadonlySet<string>> {
@@ -50,9 +68,8 @@ export class ScanRecordFiles implements ScanRecords {
     return new Set(listing?.ok === true ? listing.value.map(({ name }) => name) : [])
   }
 
-  async save(scanned: string, files: readonly RememberedFile[]): Promise<void> {
+  private async write(about: string, bytes: Uint8Array): Promise<void> {
     await orElse(undefined, async () => {
-      const bytes = encodeFiles(files, this.reader)
       if (bytes.length > largestRecord) return
       // Whoever reads it meanwhile sees the old one or the new one.
       const draft = join(this.folder, `${randomUUID()}.tmp`)
@@ -65,7 +82,7 @@ export class ScanRecordFiles implements ScanRecords {
       } finally {
         await file.close()
       }
-      await this.storage.rename(draft, join(this.folder, nameFor(scanned)))
+      await this.storage.rename(draft, join(this.folder, nameFor(about)))
       this.written += bytes.length
     })
   }
@@ -103,6 +120,6 @@ export class ScanRecordFiles implements ScanRecords {
   }
 }
 
-function nameFor(scanned: string): string {
-  return createHash('sha256').update(scanned).digest('hex').slice(0, 32) + suffix
+function nameFor(about: string): string {
+  return createHash('sha256').update(about).digest('hex').slice(0, 32) + suffix
 }

@@ -38,13 +38,20 @@ export interface ScanRecords {
   load(folder: string): Promise<readonly RememberedFile[]>
   /** In place of what was there. Never throws: a memory that cannot be written is none. */
   save(folder: string, files: readonly RememberedFile[]): Promise<void>
+  /** What was answered to a question, as text; null for nothing that can be read. */
+  loadAnswer(question: string): Promise<string | null>
+  /** Likewise. */
+  saveAnswer(question: string, answer: string): Promise<void>
 }
 
 /** Bytes of one file; a longer one is read again each time. */
 export const mostOfFile = 1 << 20
 /** Bytes of all files of one folder. */
 const mostOfFolder = 64 << 20
-/** Nanoseconds. A file changed that shortly before it was read may change again without another time. */
+/**
+ * Nanoseconds. A file changed that shortly before it was read may change again without another time; and a time to come
+ * means that one of the clocks is wrong: such a file is never old.
+ */
 const youth = 2_000_000_000n
 
 interface Entry {
@@ -68,9 +75,15 @@ export class ScanMemory {
 
   /** `now` gives Unix seconds. */
   constructor(
-    private readonly records: ScanRecords,
+    readonly records: ScanRecords,
     private readonly now: () => number,
   ) {}
+
+  /** Tells of a time, in nanoseconds, whether what changed then was old by now, for all that is read from now on. */
+  agesFrom(): (changed: bigint) => boolean {
+    const now = BigInt(Math.floor(this.now() * 1e9))
+    return (changed) => now - changed >= youth
+  }
 
   async enter(folder: string): Promise<void> {
     this.folder = folder
@@ -153,7 +166,7 @@ export class ScanMemory {
 
   /** Where that many bytes may be added to what is remembered of the file; null where none may. */
   private entryFor(path: string, stat: Stat, length: number): Entry | null {
-    if (this.folder === null || this.isYoung(stat)) return null
+    if (this.folder === null || !this.agesFrom()(newestOf(stat))) return null
     const known = this.entryOf(path, stat)
     const entry = known ?? { state: stateOf(stat), extents: [], bytes: 0, text: '', facts: null }
     if (entry.bytes + length > mostOfFile || this.bytes + length > mostOfFolder) return null
@@ -173,12 +186,6 @@ export class ScanMemory {
     this.bytes += entry.bytes
     return entry
   }
-
-  /** A time to come means that one of the clocks is wrong: such a file is never old. */
-  private isYoung({ modifiedNs, changedNs }: Stat): boolean {
-    const newest = modifiedNs > changedNs ? modifiedNs : changedNs
-    return BigInt(Math.floor(this.now() * 1e9)) - newest < youth
-  }
 }
 
 /** Units of text by which an answer is told from the next, at most. */
@@ -186,6 +193,10 @@ const mostMarks = 6
 
 function factsOf(entry: Entry): RawFacts {
   return (entry.facts ??= factsInText(entry.text) ?? new Map<string, unknown>())
+}
+
+function newestOf({ modifiedNs, changedNs }: Stat): bigint {
+  return modifiedNs > changedNs ? modifiedNs : changedNs
 }
 
 function bytesOf(extents: readonly Extent[]): number {

@@ -1,0 +1,181 @@
+/** What one run was made of: all that its scan asked of the disk, so that it can be told whether it would be the same. */
+import { createHash, type Hash } from 'node:crypto'
+import { isAbsolute, sep } from 'node:path'
+import type { DirectoryEntry, Result, Stat } from '../../storage/storage.js'
+import { isUnreadable } from '../../errors.js'
+import { batches, prefixOf } from './folders.js'
+import { ScanTree } from './scan-tree.js'
+
+/** Folders that are listed together. */
+const together = 256
+
+/** What was asked for, as plain data. Paths in the run are relative to it, all others absolute. */
+export interface ReadsOfRun {
+  /** Folders of its checkpoints that were listed, and everything in them but folders was looked at. */
+  readonly whole: readonly string[]
+  /** Folders of its checkpoints that were listed. */
+  readonly listed: readonly string[]
+  /** Likewise the run itself, and what lies in none of its checkpoints: those are listed by the walk too. */
+  readonly above: readonly string[]
+  /** What was looked at besides, without and with following a link; and links that were resolved. */
+  readonly looked: readonly string[]
+  readonly followed: readonly string[]
+  readonly resolved: readonly string[]
+}
+
+export interface Fingerprint {
+  /** Equal where all listings, looks and links are equal. */
+  readonly sum: string
+  /** Nanoseconds since 1970: when anything that was looked at changed last. */
+  readonly newest: bigint
+}
+
+/**
+ * Null where something was asked for that no look at names and files can answer, or could not be answered. `taken` are
+ * the paths in the run that are its checkpoints'.
+ */
+export async function readsOf(tree: ScanTree, run: string, taken: ReadonlySet<string>): Promise<ReadsOfRun | null> {
+  const { asked } = tree
+  if (asked === null) return null
+  const prefix = prefixOf(run)
+  const short = (path: string): string => (path.startsWith(prefix) ? path.slice(prefix.length) : path)
+  const isTaken = (path: string): boolean => {
+    const end = path.indexOf(sep, prefix.length)
+    return path.startsWith(prefix) && taken.has(end === -1 ? path : path.slice(0, end))
+  }
+  const looked = new Set(asked.looked)
+  const [inside, above] = parted([...asked.listed], isTaken)
+  const listings = await tree.list(inside)
+  const [whole, listed] = parted(inside, (_, index) => {
+    const listing = listings[index]
+    if (listing?.ok !== true) return false
+    const files = filesIn(inside[index] ?? '', listing.value)
+    if (!files.every((path) => asked.looked.has(path))) return false
+    for (const path of files) looked.delete(path)
+    return true
+  })
+  const followed = await leadElsewhere(tree, asked.looked, [...asked.followed])
+  // Asked last: what the tree does not know any more it would have asked of the disk anew.
+  if (!asked.isAnswered) return null
+  return {
+    whole: whole.map(short),
+    listed: listed.map(short),
+    above: [...new Set([run, ...above])],
+    looked: [...looked].map(short),
+    followed: followed.map(short),
+    resolved: [...asked.resolved].map(short),
+  }
+}
+
+/** Those for which it is true, and the others. */
+function parted(paths: readonly string[], isFirst: (path: string, index: number) => boolean): [string[], string[]] {
+  const parts: [string[], string[]] = [[], []]
+  for (const [index, path] of paths.entries()) parts[isFirst(path, index) ? 0 : 1].push(path)
+  return parts
+}
+
+/** Of what is no link both looks tell the same. */
+async function leadElsewhere(
+  tree: ScanTree,
+  looked: ReadonlySet<string>,
+  followed: readonly string[],
+): Promise<string[]> {
+  const both = followed.filter((path) => looked.has(path))
+  const looks = await tree.lstat(both)
+  const plain = new Set(parted(both, (_, index) => isPlain(looks[index]))[0])
+  return followed.filter((path) => !plain.has(path))
+}
+
+function isPlain(look: Result<Stat> | undefined): boolean {
+  return look?.ok === true && look.value.kind !== 'link'
+}
+
+/**
+ * What they come to now; null where something cannot be answered. What the walk knows is taken from the tree, and so is
+ * all else where `isScanned`: then it is the answers that the scan had.
+ */
+export async function fingerprintOf(
+  tree: ScanTree,
+  run: string,
+  reads: ReadsOfRun,
+  isScanned: boolean,
+): Promise<Fingerprint | null> {
+  const disk = isScanned ? tree : ScanTree.lookingAgain(tree)
+  const sums = new Sums()
+  const prefix = prefixOf(run)
+  const full = (path: string): string => (isAbsolute(path) ? path : prefix + path)
+  for (const batch of batches(reads.whole.map(full), together)) {
+    const listings = await disk.list(batch)
+    sums.listings(listings)
+    const files = listings.flatMap((listing, index) => (listing.ok ? filesIn(batch[index] ?? '', listing.value) : []))
+    sums.stats(await disk.lstat(files))
+  }
+  sums.listings(await disk.list(reads.listed.map(full)))
+  sums.listings(await tree.list(reads.above))
+  sums.stats(await disk.lstat(reads.looked.map(full)))
+  sums.stats(await disk.stat(reads.followed.map(full)))
+  sums.links(await disk.resolve(reads.resolved.map(full)))
+  return sums.result()
+}
+
+function filesIn(folder: string, entries: readonly DirectoryEntry[]): string[] {
+  const prefix = prefixOf(folder)
+  const files: string[] = []
+  for (const { name, kind } of entries) if (kind !== 'directory') files.push(prefix + name)
+  return files
+}
+
+/** Numbers that stand for one file. */
+const fields = 5
+
+class Sums {
+  private readonly hash: Hash = createHash('sha256')
+  private newest = 0n
+  private isAnswered = true
+
+  listings(listings: readonly Result<readonly DirectoryEntry[]>[]): void {
+    let text = `${listings.length}\n`
+    for (const listing of listings) {
+      if (listing.ok) for (const { name, kind } of listing.value) text += `${kind}/${name}\0`
+      else text += this.failed(listing.error.errno)
+      text += '\n'
+    }
+    this.hash.update(text)
+  }
+
+  stats(stats: readonly Result<Stat>[]): void {
+    const numbers = new BigUint64Array(fields * stats.length)
+    let failures = `${stats.length}\n`
+    let at = 0
+    for (const [index, stat] of stats.entries()) {
+      if (stat.ok) at = this.add(stat.value, numbers, at)
+      else failures += `${index} ${this.failed(stat.error.errno)}\n`
+    }
+    this.hash.update(failures)
+    this.hash.update(numbers)
+  }
+
+  private add({ device, inode, size, modifiedNs, changedNs }: Stat, numbers: BigUint64Array, at: number): number {
+    numbers[at] = device
+    numbers[at + 1] = inode
+    numbers[at + 2] = BigInt(size)
+    numbers[at + 3] = modifiedNs
+    numbers[at + 4] = changedNs
+    if (modifiedNs > this.newest) this.newest = modifiedNs
+    if (changedNs > this.newest) this.newest = changedNs
+    return at + fields
+  }
+
+  links(links: readonly Result<string>[]): void {
+    this.hash.update(links.map((link) => (link.ok ? link.value : this.failed(link.error.errno))).join('\0'))
+  }
+
+  private failed(errno: string): string {
+    if (isUnreadable(errno)) this.isAnswered = false
+    return errno
+  }
+
+  result(): Fingerprint | null {
+    return this.isAnswered ? { sum: this.hash.digest('hex'), newest: this.newest } : null
+  }
+}
