@@ -89,7 +89,8 @@ export const dtypeOfFlag = Flags.string({
 })
 
 export const strictCastFlag = Flags.boolean({
-  description: 'refuse where a cast makes values infinite, zero or NaN (exit status 5); otherwise they are counted',
+  description:
+    'refuse where a cast makes values infinite, zero, NaN or another integer (exit status 5); otherwise they are counted',
 })
 
 const helpGroup = 'NAMES'

@@ -133,8 +133,8 @@ export function transferDocument({ plan, leftOut, surroundings }: Carried, writt
 /** A warning for each tensor whose cast lost values, and one for them all; none where nothing was lost. */
 export function renderLosses({ losses = [] }: Pick<WrittenOutput, 'losses'>): string[] {
   if (losses.length === 0) return []
-  const sum = (kind: 'infinite' | 'nan' | 'zero') => losses.reduce((total, loss) => total + loss[kind], 0)
-  const all = { infinite: sum('infinite'), nan: sum('nan'), zero: sum('zero') }
+  const sum = (kind: 'infinite' | 'nan' | 'zero' | 'wrapped') => losses.reduce((total, loss) => total + loss[kind], 0)
+  const all = { infinite: sum('infinite'), nan: sum('nan'), zero: sum('zero'), wrapped: sum('wrapped') }
   const more = losses.length > mostNames ? [`and ${losses.length - mostNames} more tensors`] : []
   return [
     `values that do not fit were cast in ${plural(losses.length, 'tensor')}: ${tellCounts(all)}`,

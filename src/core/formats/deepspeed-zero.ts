@@ -171,11 +171,7 @@ export function planZero(models: readonly ZeroModel[], optimizers: readonly Zero
   const [model] = models
   const [optimizer] = optimizers
   if (model === undefined || optimizer === undefined) throw new FormatError('there is no state of a process')
-  const tensors = new Map<string, ZeroTensor>()
-  for (const [name, { node, shape }] of model.buffers) {
-    const count = elementsOf(shape)
-    tensors.set(name, { name, shape, slices: () => [{ rank: 0, from: 'model', node, offset: 0, count }] })
-  }
+  const tensors = new Map(wholeBuffers(model).map((tensor) => [tensor.name, tensor]))
   const frozen = optimizer.stage === 3 ? gatherFrozen(models) : [...model.frozen].map(wholeFrozen)
   const trained = optimizer.stage === 3 ? gatherCut(model, optimizers) : gatherFlat(model, optimizers)
   for (const tensor of [...frozen, ...trained]) tensors.set(tensor.name, tensor)
@@ -184,6 +180,30 @@ export function planZero(models: readonly ZeroModel[], optimizers: readonly Zero
     if (first !== undefined && name !== tiedTo) tensors.set(name, { ...first, name, tiedTo: first.tiedTo ?? tiedTo })
   }
   return [...tensors.values()]
+}
+
+/**
+ * Buffers and parameters that were not trained, where `isWanted`: each lies whole in the first file, or in pieces in all.
+ * Throws FormatError for the latter where the model itself was cut: whether they are pieces of it is not told.
+ */
+export function planFrozen(models: readonly ZeroModel[], isWanted: (name: string) => boolean): ZeroTensor[] {
+  const [model] = models
+  if (model === undefined) throw new FormatError('there is no state of a model')
+  const wanted = [...model.frozen].filter(([name]) => isWanted(name))
+  const [first] = wanted
+  if (first !== undefined && model.obstacle !== undefined) {
+    throw new FormatError(`${quote(first[0])} was not trained, and ${model.obstacle}`, { code: 'refused' })
+  }
+  const areCut = wanted.some(([, { shape, piece }]) => piece.length !== elementsOf(shape))
+  const frozen = areCut ? gatherFrozen(models) : wanted.map(wholeFrozen)
+  return [...wholeBuffers(model), ...frozen.filter(({ name }) => isWanted(name))]
+}
+
+function wholeBuffers({ buffers }: ZeroModel): ZeroTensor[] {
+  return [...buffers].map(([name, { node, shape }]) => {
+    const count = elementsOf(shape)
+    return { name, shape, slices: () => [{ rank: 0, from: 'model', node, offset: 0, count }] }
+  })
 }
 
 function wholeFrozen([name, { shape, piece }]: [string, FrozenPiece]): ZeroTensor {

@@ -84,7 +84,7 @@ describe('a mean that is saved', () => {
     const again = await prepare()
     const { losses } = await saveAverage(storage, again, target(), { wait })
     await again.close()
-    expect(losses).toEqual([{ name: 'w', from: 'F32', to: 'F16', infinite: 1, nan: 0, zero: 0 }])
+    expect(losses).toEqual([{ name: 'w', from: 'F32', to: 'F16', infinite: 1, nan: 0, zero: 0, wrapped: 0 }])
   })
 
   it('is not there when it is stopped on the way, nor when it is only tried', async () => {

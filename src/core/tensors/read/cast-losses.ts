@@ -7,6 +7,8 @@ export interface CastLosses {
   infinite: number
   nan: number
   zero: number
+  /** Became another whole number: what an integer has no room for wraps around, and infinities and NaN are cut to one. */
+  wrapped: number
 }
 
 /** Those of one tensor. */
@@ -18,11 +20,11 @@ export interface TensorLosses extends Readonly<CastLosses> {
 }
 
 export function noLosses(): CastLosses {
-  return { infinite: 0, nan: 0, zero: 0 }
+  return { infinite: 0, nan: 0, zero: 0, wrapped: 0 }
 }
 
-export function hasLosses({ infinite, nan, zero }: CastLosses): boolean {
-  return infinite + nan + zero > 0
+export function hasLosses({ infinite, nan, zero, wrapped }: CastLosses): boolean {
+  return infinite + nan + zero + wrapped > 0
 }
 
 /** Looks at `count` elements of `output`, of which `values` are what they were cast from. */
@@ -32,7 +34,7 @@ export type CountLosses = (values: Float64Array, output: Uint8Array, count: numb
 export function lossCounterFor(to: Dtype): CountLosses | undefined {
   if (to === 'F32') return countSingles
   const whole = wholes.get(to)
-  if (whole !== undefined) return countZeros(whole)
+  if (whole !== undefined) return countWholes(whole)
   const table = tables.get(to)
   return table === undefined ? undefined : countByKind(to === 'F16' || to === 'BF16', table)
 }
@@ -49,20 +51,25 @@ type Whole = new (buffer: ArrayBufferLike, offset: number, length: number) => Ar
 /** Integers: what lies between them is cut off, and what is beyond them wraps around. */
 const wholes: ReadonlyMap<Dtype, Whole> = new Map<Dtype, Whole>([
   ['U8', Uint8Array],
-  ['I8', Uint8Array],
+  ['I8', Int8Array],
   ['U16', Uint16Array],
-  ['I16', Uint16Array],
+  ['I16', Int16Array],
   ['U32', Uint32Array],
-  ['I32', Uint32Array],
+  ['I32', Int32Array],
   ['U64', BigUint64Array],
-  ['I64', BigUint64Array],
+  ['I64', BigInt64Array],
 ])
 
-function countZeros(type: Whole): CountLosses {
+/** Integers of 64 bits are compared as doubles, to which both sides were rounded alike. */
+function countWholes(type: Whole): CountLosses {
   return (values, output, count, losses) => {
     const wholeValues = new type(output.buffer, output.byteOffset, count)
     for (let i = 0; i < count; i += 1) {
-      if (Number(wholeValues[i]) === 0 && values[i] !== 0) losses.zero += 1
+      const before = values[i] ?? 0
+      const after = Number(wholeValues[i])
+      if (after === before) continue
+      if (after === 0) losses.zero += 1
+      else if (after !== Math.trunc(before)) losses.wrapped += 1
     }
   }
 }

@@ -63,7 +63,10 @@ export function quantisedIn(tensors: readonly Named[]): ReadonlyMap<string, Name
   for (const tensor of tensors) {
     if (scaleOf(tensor, names) === undefined) continue
     codes.set(tensor.name, tensor)
-    stems.set(splitName(tensor.name)[0], tensor)
+    const [stem, leaf] = splitName(tensor.name)
+    stems.set(stem, tensor)
+    // quanto's `weight._data` belongs to the module of the weight, which has `input_scale` and `output_scale`.
+    if (leaf === '_data') stems.set(splitName(stem.slice(0, -1))[0], tensor)
   }
   const found = new Map<string, Named>()
   if (codes.size === 0) return found

@@ -4,6 +4,7 @@ import type { ReadStorage } from '../../storage/storage.js'
 import { dcpMetadataName, openDcpFolder } from './dcp-folder.js'
 import { findOrbax, openOrbax } from './orbax-folder.js'
 import type { TensorFile } from './tensor.js'
+import { isUniversalFolder, openUniversalFolder } from './universal-folder.js'
 import { isZeroFolder, openZeroFolder } from './zero-folder.js'
 
 export interface TensorFolder {
@@ -36,6 +37,7 @@ const ownWeights =
 function folderOf(storage: ReadStorage, path: string, names: readonly string[]): TensorFolder | null {
   if (names.includes(dcpMetadataName)) return { path, open: () => openDcpFolder(storage, path) }
   if (isZeroFolder(names)) return { path, open: () => openZeroFolder(storage, path, names) }
+  if (isUniversalFolder(names)) return { path, open: () => openUniversalFolder(storage, path, names) }
   return null
 }
 

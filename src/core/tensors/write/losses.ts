@@ -45,11 +45,12 @@ export function tellLoss({ name, from, to, ...counts }: TensorLosses): string {
 }
 
 /** `2 became infinite, 1 NaN`. */
-export function tellCounts({ infinite, nan, zero }: Readonly<CastLosses>): string {
+export function tellCounts({ infinite, nan, zero, wrapped }: Readonly<CastLosses>): string {
   const kinds = [
     [infinite, 'infinite'],
     [nan, 'NaN'],
     [zero, 'zero'],
+    [wrapped, 'another number'],
   ] as const
   const found = kinds.filter(([count]) => count > 0).map(([count, kind]) => `${count} became ${kind}`)
   return found.join(', ')

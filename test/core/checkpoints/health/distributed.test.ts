@@ -3,6 +3,7 @@ import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { isResumable } from '../../../../src/core/checkpoint.js'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
@@ -122,6 +123,34 @@ describe('what DeepSpeed writes', () => {
     expect(await findings(root, 200)).toEqual(['partial latest: names "global_step100", which is not there'])
     rmSync(join(root, 'checkpoint-200/latest'))
     expect((await findings(root, 200))?.[0]).toMatch(/^partial latest: not there; DeepSpeed writes it when all ranks/)
+  })
+})
+
+describe('a universal checkpoint of DeepSpeed', () => {
+  const make = (name: string): string => {
+    const root = makeFolder()
+    for (const tag of ['global_step2', 'global_step2_universal']) {
+      const from = tag.endsWith('universal') ? `${name}-universal` : name
+      cpSync(join(fixtures, 'deepspeed', from), join(root, tag), { recursive: true })
+    }
+    return root
+  }
+  const graded = async (root: string) => {
+    const { checkpoints } = await loadRun(storage, root)
+    const found = await checkHealth(storage, checkpoints, checkpoints, 'deep')
+    return Object.fromEntries(found.map(({ name, health }) => [name, health.findings.map(({ reason }) => reason)]))
+  }
+
+  it.each(['zero2-bf16', 'zero3-three'])('is whole without the states of each process: %s', async (name) => {
+    const root = make(name)
+    expect(await graded(root)).toEqual({ global_step2: [], global_step2_universal: [] })
+    truncateSync(join(root, 'global_step2_universal/zero/embed.weight/fp32.pt'), 900)
+    expect((await graded(root))['global_step2_universal']).toEqual([expect.stringContaining('900 bytes')])
+  })
+
+  it('is not gone on from before what its settings need nothing more for', async () => {
+    const { checkpoints } = await loadRun(storage, make('zero2-bf16'))
+    expect(checkpoints.filter(isResumable).map(({ name }) => name)).toEqual(['global_step2'])
   })
 })
 

@@ -101,7 +101,7 @@ describe('the mean', () => {
     const write = (path: string, strictCast: boolean) =>
       average(storage, planAverage(files, first), { path: at(path), format: 'safetensors' }, { strictCast })
     const { losses } = await write('out', false)
-    expect(losses).toEqual([{ name: 'w', from: 'F32', to: 'F16', infinite: 1, nan: 0, zero: 1 }])
+    expect(losses).toEqual([{ name: 'w', from: 'F32', to: 'F16', infinite: 1, nan: 0, zero: 1, wrapped: 0 }])
     await expect(write('strict', true)).rejects.toMatchObject({ code: 'refused' })
     expect(fs.existsSync(at('strict'))).toBe(false)
     for (const file of files) await file.close()

@@ -161,8 +161,17 @@ describe('what is quantised', () => {
       codes('c.weight', 'F8_E4M3'),
       floats('c.weight_scale_inv', [1], [0.1]),
       floats('c.input_scale', [1], [0.1]),
+      codes('d.weight._data', 'I8'),
+      floats('d.weight._scale', [1], [0.1]),
+      floats('d.input_scale', [1], [0.1]),
+      floats('d.output_scale', [1], [0.1]),
     ]
-    const others = [floats('b.bias', [1], [1]), floats('norm.scale', [1], [1]), codes('plain', 'F8_E4M3')]
+    const others = [
+      floats('b.bias', [1], [1]),
+      floats('d.bias', [1], [1]),
+      floats('norm.scale', [1], [1]),
+      codes('plain', 'F8_E4M3'),
+    ]
     const file = await openTensors(storage, writeTensors(at('in'), [...own, ...others]))
     const conversion = await planConversion(file, 'safetensors', { dtypeFor: () => 'BF16' })
     await convert(storage, conversion, at('out'))
@@ -170,9 +179,9 @@ describe('what is quantised', () => {
     const { tensors } = readTensors(at('out'))
     for (const { name, dtype, data } of own) expect(tensors.get(name)).toMatchObject({ dtype, data: Buffer.from(data) })
     for (const { name } of others) expect(tensors.get(name)?.dtype).toBe('BF16')
-    expect(conversion.cast.map(({ name }) => name)).toEqual(['b.bias', 'norm.scale', 'plain'])
+    expect(conversion.cast.map(({ name }) => name)).toEqual(['b.bias', 'd.bias', 'norm.scale', 'plain'])
     expect(conversion.notes).toEqual([
-      'not cast, as codes of quantised weights or their scales: "a.weight.absmax" and 6 more',
+      'not cast, as codes of quantised weights or their scales: "a.weight.absmax" and 9 more',
     ])
   })
 })

@@ -270,4 +270,19 @@ describe('what a cast to integers loses', () => {
     expect(zeros('I64', 'I32', large)).toBe(2)
     expect(zeros('I64', 'U64', large)).toBe(0)
   })
+
+  it('is told as values that became another number: what is out of range, and what is no number', () => {
+    const wrapped = (from: Dtype, to: Dtype, source: Uint8Array): number => {
+      const losses = noLosses()
+      createCast(from, to, 4, losses)(source)
+      return losses.wrapped
+    }
+    expect(wrapped('F32', 'I8', bytesOf(Float32Array.of(300, -129, 127.9, -128)))).toBe(2)
+    expect(wrapped('F32', 'U8', bytesOf(Float32Array.of(-1, 257, 255, 0)))).toBe(2)
+    expect(wrapped('F64', 'I32', bytesOf(Float64Array.of(NaN, Infinity, 2147483647, 3e9)))).toBe(3)
+    expect(wrapped('F64', 'I64', bytesOf(Float64Array.of(NaN, 1e19, -9.2e18, 2 ** 53)))).toBe(2)
+    expect(wrapped('I64', 'U64', bytesOf(BigInt64Array.of(-1n, 2n ** 62n + 1n, 5n, 0n)))).toBe(1)
+    expect(wrapped('I64', 'I32', bytesOf(BigInt64Array.of(2n ** 33n + 1n, -(2n ** 31n), 2n ** 31n, 1n)))).toBe(2)
+    expect(wrapped('U64', 'I64', bytesOf(BigUint64Array.of(2n ** 64n - 1n, 2n ** 63n, 2n ** 63n - 1n, 1n)))).toBe(2)
+  })
 })

@@ -116,3 +116,40 @@ describe('one file of ZeRO', () => {
     await expect(planConversion(file, 'safetensors')).rejects.toThrow(/"module\.scalar" is cut into pieces/)
   })
 })
+
+describe.each(['zero2-bf16', 'zero3-three'])('a universal checkpoint made of %s by ds_to_universal', (name) => {
+  const universal = `${name}-universal`
+
+  it('gives the same names, shapes and float32 values, a buffer in its own dtype', async () => {
+    expect(await hashesOf(weightsOf(await opened(fixture(universal))).file)).toEqual(expected(name))
+  })
+
+  it('is written with its tied parameter tied', async () => {
+    const plan = await planConversion(await opened(fixture(universal)), 'safetensors')
+    expect(plan.tied).toEqual([{ name: 'head.weight', kept: 'embed.weight' }])
+    const output = join(folder, 'model.safetensors')
+    await convert(storage, plan, output)
+    expect(await hashesOf(await opened(output))).toEqual(expected(name))
+  })
+
+  it('is refused with the file where the weights of a parameter are not there', async () => {
+    const copy = copyOf(universal)
+    fs.rmSync(join(copy, 'zero/a.weight/fp32.pt'))
+    await expect(openTensors(storage, copy)).rejects.toThrow(/zero\/a\.weight\/fp32\.pt: is not there/)
+  })
+
+  it('is refused where it has no weights at all', async () => {
+    const copy = copyOf(universal)
+    fs.rmSync(join(copy, 'zero'), { recursive: true })
+    fs.mkdirSync(join(copy, 'zero'))
+    await expect(openTensors(storage, copy)).rejects.toThrow(/zero: has no folder of a parameter/)
+  })
+})
+
+it('weights of a universal checkpoint that are not as many as their shape has are refused with both', async () => {
+  const copy = copyOf('zero3-three-universal')
+  fs.copyFileSync(join(copy, 'zero/embed.weight/fp32.pt'), join(copy, 'zero/a.weight/fp32.pt'))
+  await expect(openTensors(storage, copy)).rejects.toThrow(
+    /a\.weight\/fp32\.pt: has \d+ elements, and the parameter is \[/,
+  )
+})

@@ -47,6 +47,7 @@ export const deepSpeed: LayoutSpec = {
         { name: /_model_states\.pt$/, role: 'weights' },
         // With ZeRO they hold the precise weights too.
         { name: optimStates, role: 'all' },
+        { name: /^zero\/$/, role: 'weights', folder: true },
       ],
     },
   ],
@@ -56,6 +57,14 @@ export const deepSpeed: LayoutSpec = {
   ],
 }
 
+/**
+ * What ds_to_universal.py makes: each parameter with its states in a folder below `zero`, for any number of ranks. A
+ * job goes on from it only where its settings say so (`load_universal`), so that it does not count as resumable.
+ */
+function isUniversal(entries: Unit['entries']): boolean {
+  return entries.some(({ name, kind }) => name === 'zero' && kind === 'directory')
+}
+
 /** One file of optimizer states a data-parallel rank, named as those that are there. */
 function expectedRanks({ entries }: Unit, facts: Meta): string[] {
   const ranks = facts.get('#ranks')
@@ -63,7 +72,7 @@ function expectedRanks({ entries }: Unit, facts: Meta): string[] {
   const stage3 = entries.some(({ name }) => /^zero_pp_rank_\d+_mp_rank_\d+_model_states\.pt$/.test(name))
   if (typeof ranks !== 'number' || ranks > mostRanks) return []
   const own = facts.get('#optimizer') === true
-  const pattern = some ?? (own ? undefined : 'zero_pp_rank_0_mp_rank_00_optim_states.pt')
+  const pattern = some ?? (own || isUniversal(entries) ? undefined : 'zero_pp_rank_0_mp_rank_00_optim_states.pt')
   const of = (name: string): string[] =>
     Array.from({ length: ranks }, (_, rank) => name.replace(/zero_pp_rank_\d+/, `zero_pp_rank_${rank}`))
   return [
