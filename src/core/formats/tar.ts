@@ -22,14 +22,17 @@ export function isTar(head: Uint8Array): boolean {
   return Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1', 257, 262) === 'ustar'
 }
 
-/** All members. Throws FormatError for a header that is broken, a member that is cut, and an end that is not there. */
-export async function readTar(source: ByteSource): Promise<TarMember[]> {
-  const members: TarMember[] = []
+/**
+ * All members, one after the other. Nothing is read twice, nor before what was read already: what the source has after
+ * the last byte that it gave may be taken from elsewhere meanwhile, up to the member's own end. Throws FormatError for a
+ * header that is broken, a member that is cut, and an end that is not there.
+ */
+export async function* membersOf(source: ByteSource): AsyncGenerator<TarMember> {
   const further = new Further()
   for (let at = 0, count = 0; ; count += 1) {
     const header = Buffer.from(await source.read(at, block))
     if (header.length < block) throw endless(source, at)
-    if (header.every((byte) => byte === 0)) return members
+    if (header.every((byte) => byte === 0)) return
     requireSum(header, at)
     if (count > mostMembers) throw new FormatError(`tar: more than ${mostMembers} members`, { offset: at })
     const type = header.toString('latin1', 156, 157)
@@ -42,7 +45,7 @@ export async function readTar(source: ByteSource): Promise<TarMember[]> {
     if (isMember) {
       const kind = told.has(sparse) ? 'sparse file' : kindOf(type, name)
       const target = kind.endsWith('link') ? (told.get('linkpath') ?? textIn(header.subarray(157, 257))) : ''
-      members.push({ name, offset: at + block, size, kind, target })
+      yield { name, offset: at + block, size, kind, target }
     } else {
       further.add(type, await readFurther(source, at + block, size))
     }

@@ -1,6 +1,6 @@
 /** Archives in tar come from strangers, and NeMo unpacks them. */
 import { describe, expect, it } from 'vitest'
-import { readTar, whyUnfit } from '../../../src/core/formats/tar.js'
+import { membersOf, whyUnfit, type TarMember } from '../../../src/core/formats/tar.js'
 
 interface Member {
   readonly name: string
@@ -25,9 +25,15 @@ function block({ name, type = '0', target = '', data = '', before = '' }: Member
   return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512)])
 }
 
-async function membersOf(...members: readonly Member[]) {
+async function readMembers(...members: readonly Member[]) {
   const bytes = Buffer.concat([...members.map(block), Buffer.alloc(1024)])
-  return readTar({ byteLength: bytes.length, read: async (at, length) => bytes.subarray(at, at + length) })
+  const found: TarMember[] = []
+  const source = {
+    byteLength: bytes.length,
+    read: async (at: number, length: number) => bytes.subarray(at, at + length),
+  }
+  for await (const member of membersOf(source)) found.push(member)
+  return found
 }
 
 function pax(key: string, value: string): string {
@@ -62,7 +68,7 @@ describe('a member that could do harm when it is unpacked is unfit', () => {
     ['a pipe', [{ name: 'x', type: '6' }], /named pipe/],
     ['a device', [{ name: 'x', type: '3' }], /device/],
   ])('%s', async (_, members, why) => {
-    const [member] = await membersOf(...members)
+    const [member] = await readMembers(...members)
     expect(member === undefined ? null : whyUnfit(member)).toMatch(why)
   })
 })
@@ -76,12 +82,12 @@ describe('a member that a model has is fit', () => {
     ['a long name', [{ name: 'p', type: 'x', data: pax('path', 'ä'.repeat(120)) }, { name: 'a' }], 'ä'.repeat(120)],
     ['a link to its neighbour', [{ name: 'last.ckpt', type: '2', target: 'm.ckpt' }], 'last.ckpt'],
   ])('%s', async (_, members, name) => {
-    const found = await membersOf(...members)
+    const found = await readMembers(...members)
     expect(found.map((member) => [member.name, whyUnfit(member)])).toEqual([[name, null]])
   })
 
   it("goes by pax's size where it tells one, as for files of more than 8 GiB", async () => {
-    const [member] = await membersOf({ name: 'p', type: 'x', data: pax('size', '3') }, { name: 'a', data: 'abc' })
+    const [member] = await readMembers({ name: 'p', type: 'x', data: pax('size', '3') }, { name: 'a', data: 'abc' })
     expect(member?.size).toBe(3)
   })
 })

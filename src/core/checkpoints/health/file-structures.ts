@@ -3,29 +3,15 @@ import { FormatError } from '../../errors.js'
 import type { ByteSource } from '../../formats/byte-source.js'
 import { checkHdf5End, isHdf5 } from '../../formats/hdf5-end.js'
 import { checkOnnx } from '../../formats/onnx-fields.js'
-import { checkGzip, isGzip } from '../../formats/gzip.js'
+import { isGzip } from '../../formats/gzip.js'
 import { isTar } from '../../formats/tar.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isExtent, isTensorFile, openTensors, type TensorFile } from '../../tensors/read/index.js'
-import { refuseStandIn } from './not-weights.js'
 import { isOnnx } from './onnx-data.js'
 import type { Extent } from './trailing-zeros.js'
 
-/** How deep, and what ends a long look. */
-interface Depth {
-  readonly level: 'quick' | 'deep'
-  readonly signal?: AbortSignal | undefined
-}
-
 /** What one of them is checked by; null for a file that none of them is. `head` are its first 512 bytes. */
-export function checkFor(
-  name: string,
-  head: Uint8Array,
-  { level, signal }: Depth,
-): ((source: ByteSource) => Promise<unknown>) | null {
-  if (isGzip(head) && packedName.test(name)) {
-    return (source) => checkPacked(source, name, source.byteLength <= smallPacked || level === 'deep', signal)
-  }
+export function checkFor(name: string, head: Uint8Array): ((source: ByteSource) => Promise<unknown>) | null {
   if (isHdf5(head)) return checkHdf5End
   if (/\.(?:h5|hdf5)$/i.test(name)) return () => Promise.reject(noSignature('HDF5'))
   if (isOnnx(name)) return checkOnnx
@@ -35,32 +21,6 @@ export function checkFor(
 /** Whether a file is a tar archive, which holds others. */
 export function holdsMembers(name: string, head: Uint8Array): boolean {
   return isTar(head) || (/\.nemo$/i.test(name) && !isGzip(head))
-}
-
-const packedName = /\.(?:nemo|gz|tgz)$/i
-/** Bytes of a packed file that is unpacked for a quick look. */
-const smallPacked = 1 << 24
-
-async function checkPacked(
-  source: ByteSource,
-  name: string,
-  isRead: boolean,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const first = isRead ? await checkGzip(source, signal) : null
-  if (first !== null && !name.endsWith('.nemo')) refusePacked(name, first)
-  if (first === null || !name.endsWith('.nemo') || isTar(first)) return
-  throw new FormatError('gzip: what is packed is not a tar archive, as NeMo packs one', { offset: 0 })
-}
-
-/** A page or a message can lie packed as well. */
-function refusePacked(name: string, first: Uint8Array): void {
-  try {
-    refuseStandIn(name.replace(/\.gz$/i, ''), first, true)
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error
-    throw new FormatError(`gzip: what is packed: ${error.message}`, { offset: 0, cause: error })
-  }
 }
 
 function noSignature(format: string): FormatError {

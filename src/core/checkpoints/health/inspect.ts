@@ -7,7 +7,6 @@ import { checkMsgpack } from '../../formats/msgpack.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
 import { PickleEndsEarly } from '../../formats/pickle/index.js'
 import { describeCut } from '../../formats/torch-cut.js'
-import { readTar, whyUnfit } from '../../formats/tar.js'
 import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
 import {
   checkEntry,
@@ -23,13 +22,13 @@ import {
 import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
 import { headLength, kindOf, type Kind } from './file-kind.js'
+import { inspectPacked, inspectTar, isPacked, type MemberLook } from './members.js'
 import { refuseStandIn } from './not-weights.js'
 import { checkFor, checkTensors, holdsMembers } from './file-structures.js'
 import { findMissingData, isOnnx } from './onnx-data.js'
 import { longHead, mayBePickle, refuseUnsafe, refuseUnsafeArchive, refuseUnsafeFile } from './unsafe-pickles.js'
 import { areUnwritten, findZeroTail, type Extent } from './trailing-zeros.js'
 import { sourceOf, untilAborted, withFile } from '../../storage/file-source.js'
-import { WindowHandle } from '../../tensors/read/index.js'
 
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
 export interface Surroundings {
@@ -83,7 +82,8 @@ export async function inspectFile(
 ): Promise<Inspected> {
   try {
     return await withFile(storage, file.path, async (handle) => {
-      const inspected = await inspectHandle(handle, file, around, options)
+      const tell = (what: string) => storage.custody.warn(`${file.path} ${what}`)
+      const inspected = await inspectHandle(handle, file, around, { ...options, tell, isMember: false })
       if (around.isAlone && around.isParameter) {
         await refuseZeroTail(sourceOf(handle), await checkTensors(storage, file.path), around)
       }
@@ -106,19 +106,28 @@ function toFinding(error: unknown, file: string): Finding {
   throw error
 }
 
+interface Look extends InspectOptions, Pick<MemberLook, 'tell'> {
+  /** Of another file: archives that it may be are not looked into, which could hold others without an end. */
+  readonly isMember: boolean
+}
+
 async function inspectHandle(
   handle: ReadHandle,
   { name, path }: Pick<MeasuredFile, 'name' | 'path'>,
   around: Surroundings,
-  options: InspectOptions,
+  options: Look,
 ): Promise<Inspected> {
   const source = untilAborted(sourceOf(handle), options.signal)
   const head = await source.read(0, longHead)
   refuseStandIn(name, head, around.isAlone)
-  if (holdsMembers(name, head)) return inspectTar(handle, { name, path }, options)
+  if (isPacked(name, head) || holdsMembers(name, head)) {
+    const findings = await inspectArchive(handle, source, isPacked(name, head), name, options)
+    const rest = options.level === 'deep' ? restOf(name, path, handle.size, []) : null
+    return { findings, tensors: null, rest, kind: null }
+  }
   const kind = kindOf(name, head.subarray(0, headLength), handle.size)
   if (mayBePickle(kind, name, head, handle.size)) await refuseUnsafeFile(source, head, options.level)
-  await checkFor(name, head, options)?.(source)
+  await checkFor(name, head)?.(source)
   const tensors = kind === 'safetensors' ? await inspectSafetensors(source, around) : null
   const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
   if (kind === 'legacy') await inspectLegacy(source, around, options)
@@ -130,29 +139,23 @@ async function inspectHandle(
   return { findings: [], tensors, rest, kind }
 }
 
-/** Each member is looked into as a file of its own; what is wrong with one is reported with its name. */
-async function inspectTar(
+async function inspectArchive(
   handle: ReadHandle,
-  { name, path }: Pick<MeasuredFile, 'name' | 'path'>,
-  options: InspectOptions,
-): Promise<Inspected> {
-  const findings: Finding[] = []
-  for (const member of await readTar(sourceOf(handle))) {
-    const unfit = whyUnfit(member)
-    if (unfit === null && (member.kind !== 'file' || member.size === 0)) continue
-    const window = new WindowHandle(handle, member.offset, member.size)
-    try {
-      if (unfit !== null) throw new FormatError(unfit)
-      await inspectHandle(window, { name: member.name, path }, byItself, { ...options, level: 'quick' })
-      if (options.level === 'deep') await compareChecksums(sourceOf(window))
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error
-      findings.push({ grade: 'corrupt', file: name, reason: `its ${JSON.stringify(member.name)}: ${error.message}` })
-      break
-    }
+  source: ByteSource,
+  isOnePacked: boolean,
+  name: string,
+  options: Look,
+): Promise<readonly Finding[]> {
+  if (options.isMember) {
+    options.tell(`holds the archive ${JSON.stringify(name)}, which was not looked into`)
+    return []
   }
-  const rest = options.level === 'deep' ? restOf(name, path, handle.size, []) : null
-  return { findings, tensors: null, rest, kind: null }
+  const inspect: MemberLook['inspect'] = async (member, { name }) => {
+    await inspectHandle(member, { name, path: handle.path }, byItself, { ...options, level: 'quick', isMember: true })
+    if (options.level === 'deep') await compareChecksums(sourceOf(member))
+  }
+  const look = { inspect, tell: options.tell }
+  return isOnePacked ? inspectPacked(handle, source, name, options.level, look) : inspectTar(handle, source, name, look)
 }
 
 const byItself: Surroundings = {

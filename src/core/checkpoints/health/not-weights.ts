@@ -21,7 +21,7 @@ export function refuseStandIn(name: string, head: Uint8Array, isAlone: boolean):
   if (/\.safetensors$/i.test(name) && isZip(head)) {
     throw new FormatError('this is a zip archive, as torch.save writes them, and not safetensors', { offset: 0 })
   }
-  if (isGzip(head) && !name.endsWith('.nemo'))
+  if (isGzip(head) && !/\.nemo$/i.test(name))
     throw new FormatError('this is compressed with gzip: unpack it first (gunzip PATH)', { offset: 0 })
   if (head.length === 0 || !isText(head)) return
   const text = Buffer.from(head).toString('utf8').trim()

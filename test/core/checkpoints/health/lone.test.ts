@@ -1,10 +1,12 @@
 import * as fs from 'node:fs'
 import { gzipSync } from 'node:zlib'
+import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { findPacked, loneFile, loneFolder } from '../../../../src/core/runs/index.js'
+import { makeZip } from '../../formats/zip-bytes.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 
 const storage = localStorage()
@@ -81,6 +83,9 @@ function tar(members: Record<string, Uint8Array>): Buffer {
   return Buffer.concat([...blocks, Buffer.alloc(1024)])
 }
 
+/** Loading it runs `os.system('true')`. */
+const runsShell = Buffer.from("cos\nsystem\n(S'true'\ntR.")
+
 /** Written by Keras. */
 const hdf5 = fs.readFileSync(new URL('../../../fixtures/formats/hdf5/model.weights.h5', import.meta.url).pathname)
 
@@ -122,6 +127,27 @@ describe('a file of weights by itself', () => {
       tar({ 'model_weights.ckpt': torchFile, '../../x': Buffer.from('a') }),
       /its "\.\.\/\.\.\/x": .*outside/,
     ],
+    [
+      'packed.nemo',
+      gzipSync(tar({ 'model_weights.ckpt': torchFile.subarray(0, 3000) })),
+      /its "model_weights\.ckpt": killed/,
+    ],
+    [
+      'packed.nemo',
+      gzipSync(tar({ 'tokenizer.pkl': runsShell })),
+      /its "tokenizer\.pkl": unsafe: its pickle calls .*system/,
+    ],
+    [
+      'packed.NEMO',
+      gzipSync(tar({ 'a.yaml': Buffer.from('a: 1\n'), '/etc/x': Buffer.from('a') })),
+      /its "\/etc\/x": .*outside/,
+    ],
+    [
+      'packed.nemo',
+      gzipSync(tar({ 'model_weights.ckpt': torchFile }).subarray(0, 4000)),
+      /tar: ends early, \d+ of \d+ bytes/,
+    ],
+    ['packed.nemo', gzipSync('model_config.yaml'), /what is packed is not a tar archive/],
     ['cut.h5', hdf5.subarray(0, -90), /ends early: \d+ of \d+ bytes, as its HDF5 superblock says/],
     ['cut.onnx', onnx.subarray(0, 8), /field 7 ends at byte 10, and what holds it at byte 8/],
     ['page.bin', '<!DOCTYPE html><html></html>', /an HTML page/],
@@ -212,6 +238,43 @@ describe('a file of weights by itself', () => {
   it('with tensors that are zero from their first value is whole', async () => {
     const zeros = safetensors({ a: 300, b: 300 }, (at) => (at < 300 ? 1.5 : 0))
     expect(await gradeOf(write('m.safetensors', zeros))).toEqual(['whole'])
+  })
+
+  it('that is packed is looked into within bounds, and what was not is told', async () => {
+    /** A zip as torch writes them, with something in its midst that torch does not write. */
+    const numbers = Buffer.alloc(12 << 20)
+    const long = makeZip([
+      { name: 'a/data.pkl', data: Buffer.from('N.') },
+      { name: 'a/data/0', data: numbers },
+      { name: 'a/extra.pkl', data: runsShell },
+      { name: 'a/data/1', data: numbers },
+    ])
+    const inner = tar({ 'inner.tar': tar({ 'tokenizer.pkl': runsShell }), 'a.nemo': gzipSync(tar({ x: runsShell })) })
+    const of = async (name: string, bytes: Uint8Array) => {
+      const told: string[] = []
+      const heard = localStorage({ custody: { warn: (text) => told.push(text) } })
+      const lone = await loneFile(heard, write(name, bytes))
+      const checked = lone === null ? [] : await checkHealth(heard, lone.run.checkpoints, [lone.checkpoint], 'quick')
+      return [checked[0]?.health.grade, ...told.map((text) => text.slice(folder.length + 1))]
+    }
+    expect(await of('a.nemo', gzipSync(tar({ 'weights.ckpt': long })))).toEqual([
+      'whole',
+      `a.nemo is packed, and its "weights.ckpt" of ${long.length} bytes was not looked into as a whole`,
+    ])
+    expect(await of('b.nemo', gzipSync(inner))).toEqual([
+      'whole',
+      'b.nemo holds the archive "inner.tar", which was not looked into',
+      'b.nemo holds the archive "a.nemo", which was not looked into',
+    ])
+    expect(await of('d.nemo', gzipSync(tar({ a: Buffer.alloc(100 << 20) })))).toEqual([
+      'whole',
+      expect.stringMatching(/^d\.nemo is packed, and no more than the first \d+ bytes in it were looked into$/),
+    ])
+    const large = Buffer.concat([gzipSync(tar({ a: runsShell })), randomBytes(17 << 20)])
+    expect(await of('e.nemo', large)).toEqual([
+      'whole',
+      'e.nemo is packed, and was not looked into; to unpack it: ckpt verify --deep',
+    ])
   })
 
   it('is none where neither its name nor its bytes say so', async () => {
