@@ -106,9 +106,12 @@ function compare(
   const theirs = others.map((other) => new Set(below(other, names.get(other.path) ?? [])))
   const [first = new Set<string>(), ...rest] = theirs
   const dropped = (checkpoint.demoted ?? []).map(({ name }) => name)
+  // What `.metadata` says how to read: an export, which a training may end with, has neither.
+  const hasShards = [...own].some((name) => name.endsWith('.distcp'))
   const absent = [...first].filter(
     (name) =>
       !own.has(name) &&
+      (hasShards || name !== '.metadata') &&
       rest.every((one) => one.has(name)) &&
       !dropped.some((folder) => name === folder || name.startsWith(`${folder}/`)),
   )

@@ -111,20 +111,23 @@ const mostNamed = 8
 
 /**
  * Parts that are not there, by the count in the names of the others, and the index that is written after them all.
- * Where there is an index, it says which parts there must be: an older sharding may have left some of its own.
+ * Where there is an index, it says which parts there must be: an older sharding may have left some of its own. One part
+ * of one needs none: whoever writes an index gives what is not split a plain name (torchtune does not).
  */
 export function findMissingShards(names: readonly string[]): Finding[] {
   const here = new Set(names)
   const findings: Finding[] = []
   for (const { stem, suffix, total } of shardSets(names)) {
     const index = `${stem}${suffix}.index.json`
-    if (here.has(index)) continue
+    // torchtune calls the index of model-….bin as the Hub calls that of pytorch_model-….bin.
+    if (here.has(index) || here.has(`pytorch_${index}`)) continue
     const parts = Array.from({ length: total }, (_, part) => shardName(stem, part + 1, total, suffix))
     const absent = parts.filter((name) => !here.has(name))
     const present = total - absent.length
     for (const file of absent.slice(0, mostNamed)) {
       findings.push({ grade: 'partial', file, reason: `not there; ${present} of ${total} parts are` })
     }
+    if (total === 1 && present === 1) continue
     const reason = `not there; it is written after the ${total} parts, of which ${present} are there`
     findings.push({ grade: 'partial', file: index, reason })
   }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { holdsWeights, isResumable, type Run } from '../../../../src/core/checkpoint.js'
+import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { findLayout, findRuns, measure } from '../../../../src/core/checkpoints/layouts/index.js'
 import { bestOrder, byRecency, rank } from '../../../../src/core/choosing/selection/index.js'
 import { choose, openRunToGoOn } from '../../../../src/core/runs/index.js'
@@ -79,6 +80,14 @@ describe.each(runs)('a run of %s', (_, fixture) => {
   it('is sound: nothing is told of any checkpoint', async () => {
     const found = await scan(root)
     expect(found.flatMap(({ name, health }) => health.findings.map(({ reason }) => `${name}: ${reason}`))).toEqual([])
+  })
+
+  it('is whole when every byte of it is read', async () => {
+    for (const { checkpoints } of await findRuns(localStorage(), root)) {
+      const graded = await checkHealth(localStorage(), checkpoints, checkpoints, 'deep')
+      const findings = graded.flatMap(({ name, health }) => health.findings.map(({ reason }) => `${name}: ${reason}`))
+      expect(findings).toEqual([])
+    }
   })
 
   it('has the newest first', async () => {

@@ -56,6 +56,9 @@ describe('by the largest number in a name', () => {
     ['torchtitan', ['step-9', 'step-10', 'step-x'], 'step-10'],
     ['accelerate', ['checkpoint_9', 'checkpoint_10', 'checkpoint-20'], 'checkpoint_10'],
     ['diffusers', ['checkpoint-9', 'checkpoint-10'], 'checkpoint-10'],
+    ['torchtune', ['epoch_9', 'epoch_10', 'step_3000'], 'epoch_10'],
+    ['torchtune', ['step_9', 'step_10'], 'step_10'],
+    ['torchtune', ['dist_epoch_0', 'dist_epoch_1'], 'dist_epoch_1'],
   ])('%s resumes by itself', (layout, names, takes) => {
     expect(
       startsOf(

@@ -4,7 +4,13 @@
  * file is an average, or its save was not finished. The yaml of an epoch counts updates done, that of a step the index
  * of the last one. `final.pt` is a link to a name that version 3 does not write.
  */
-import type { LayoutSpec, Proof } from '../spec.js'
+import type { FileRule, LayoutSpec, Proof } from '../spec.js'
+
+/** An average has no yaml; whether another may lack it, `whole` says. */
+const files: readonly FileRule[] = [
+  { name: /\.pt$/, role: 'weights', key: 'model', optional: true },
+  { name: /\.yaml$/, role: 'loop', key: 'info', optional: true },
+]
 
 /** A file without its yaml is one whose save was not finished, where `train.yaml` says whose it is. */
 const proof: Proof = {
@@ -32,10 +38,7 @@ export const wenet: LayoutSpec = {
         },
         { from: 'name' },
       ],
-      files: [
-        { name: /\.pt$/, role: 'weights', key: 'model' },
-        { name: /\.yaml$/, role: 'loop', key: 'info' },
-      ],
+      files,
       resumable: false,
     },
     {
@@ -45,10 +48,7 @@ export const wenet: LayoutSpec = {
       proof: { ...proof, typical: /^step_\d+\.pt$/ },
       whole: { needs: [{ any: [/\.yaml$/], reason: 'its .yaml, which is written after it, is not there' }] },
       facts: [{ from: 'yaml', file: /\.yaml$/, take: { step: 'step' }, spread: ['loss_dict'], add: { step: 1 } }],
-      files: [
-        { name: /\.pt$/, role: 'weights', key: 'model' },
-        { name: /\.yaml$/, role: 'loop', key: 'info' },
-      ],
+      files,
       resumable: false,
     },
     {
