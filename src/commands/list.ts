@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { isSound, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
+import { isBookkeeping } from '../core/checkpoints/meta/index.js'
 import { ScanTree, TotalSize } from '../core/checkpoints/layouts/index.js'
 import {
   arrange,
@@ -21,6 +22,7 @@ import {
 } from '../core/runs/index.js'
 import {
   bestPerMetric,
+  builtInNames,
   describeAbsentBest,
   describeContradictions,
   impossibleMetrics,
@@ -32,10 +34,12 @@ import {
   unknownInAll,
   varyingKeys,
   type Order,
+  bestByOrders,
   type UnknownKey,
 } from '../core/choosing/selection/index.js'
 import { isInForce, type Pin } from '../core/changes/state/index.js'
 import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/columns.js'
+import { ordersOfSettings } from '../cli/settings/order-of-run.js'
 import { checked, recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn, type Row } from '../render/checkpoints.js'
@@ -173,7 +177,9 @@ Exit status 3 when nothing matches.`
     const { isTerminal } = this.output
     const rows = views.flatMap((view) => view.rows)
     const byCheckpoint = new Map(rows.map((row) => [row.checkpoint, row]))
-    const order = onlyOrder(await readQuery(this.flags))
+    const query = await readQuery(this.flags)
+    const order = onlyOrder(query)
+    const judging = judgingKeys(await this.judgedBy(root, query))
     const checkpoints = rows.map(({ checkpoint }) => checkpoint)
     const { sort } = this.flags
     const sorted =
@@ -182,11 +188,12 @@ Exit status 3 when nothing matches.`
     const view = {
       root,
       rows: shown,
-      columns: withRun(this.changed(flatColumns(shown, order))),
+      columns: withRun(this.changed(flatColumns(shown, judging))),
       matching: views.reduce((sum, { matching }) => sum + matching, 0),
-      monitored: new Set([...this.added, ...views.flatMap(({ monitored }) => [...monitored])]),
+      monitored: new Set([...this.added, ...judging, ...views.flatMap(({ monitored }) => [...monitored])]),
       wide: this.isWide,
-      curves: isTerminal ? curvesOfRuns(shown, views, order) : null,
+      curves: isTerminal ? curvesOfRuns(shown, views, judging) : null,
+      isAll: this.flags.all,
     }
     const lines = this.wantsJson ? [] : await renderFlat(view, { now: this.now(), output: this.output })
     this.answer(document, () => lines)
@@ -215,7 +222,9 @@ Exit status 3 when nothing matches.`
     const total = isHeaded ? new TotalSize() : undefined
     const first = await this.examineShown(ranked, ordered, limit, total)
     const shown = await this.lookAgain(run, first)
-    const chosen = this.changed(columnNames(shown, varyingKeys(ordered)))
+    const orders = await this.judgedBy(run.path, query)
+    const judging = judgingKeys(orders)
+    const chosen = this.changed(columnNames(shown, firstOf(judging, varyingKeys(ordered))))
     const training = trainingNumbers(trainings)
     const grouped = training.size > 0 && this.choice?.kind !== 'these' ? withTraining(chosen) : chosen
     const columns = this.flags.recursive && !this.output.isTerminal ? withRun(grouped) : grouped
@@ -223,7 +232,7 @@ Exit status 3 when nothing matches.`
     const aside = await this.setAside(run)
     const best = bestPerMetric(ordered, now)
     const marks = marksOf(ordered, best, impossibleMetrics(ordered), pins, aside)
-    const bestBy = bestByPath(best)
+    const bestBy = bestByPath(new Map([...best, ...bestByOrders(ordered.filter(isSound), orders, now)]))
     const rows = shown.map((checkpoint) => ({
       checkpoint,
       marks: marks.get(checkpoint.path) ?? [],
@@ -237,9 +246,21 @@ Exit status 3 when nothing matches.`
       matching: ranked.length,
       size: total?.bytes ?? null,
       wide: this.isWide,
-      monitored: new Set([...this.added, ...namesInOrders(query), ...monitoredKeys(ordered)]),
-      trends: this.output.isTerminal ? trendsOf(ordered, columns, now) : [],
+      monitored: new Set([...this.added, ...judging, ...monitoredKeys(ordered)]),
+      trends: this.output.isTerminal ? trendsOf(ordered, this.metricsAmong(columns), now, orders) : [],
+      isAll: this.flags.all,
     }
+  }
+
+  /** What was asked for, else by what the settings prune. */
+  private async judgedBy(path: string, { orders }: Query): Promise<readonly Order[]> {
+    if (orders.length > 0 || this.wantsJson) return orders
+    return ordersOfSettings(this.storage, path, this.program, this.files)
+  }
+
+  /** Bookkeeping is none, unless it was asked for. */
+  private metricsAmong(columns: readonly string[]): string[] {
+    return columns.filter((name) => isMetaColumn(name) && (this.keys.includes(name) || !isBookkeeping(name)))
   }
 
   /** Of a checkpoint that was pinned and is gone it is reported once. */
@@ -337,22 +358,30 @@ function acrossRuns(checkpoints: readonly Checkpoint[], order: Order | undefined
   return [...checkpoints].sort((a, b) => (timeOf(b) ?? -Infinity) - (timeOf(a) ?? -Infinity) || 0)
 }
 
-/** Of many runs, where each may have metrics of its own: those that most have, and what ranks. */
-function flatColumns(rows: readonly Row[], order: Order | undefined): string[] {
+/** Keys of the meta that rank. */
+function judgingKeys(orders: readonly Order[]): string[] {
+  const names = namesInOrders({ orders, where: [] })
+  return [...new Set(names)].filter((name) => isMetaColumn(name) && !builtInNames.includes(name))
+}
+
+function firstOf(first: readonly string[], keys: readonly string[]): string[] {
+  return [...first, ...keys.filter((key) => !first.includes(key))]
+}
+
+/** Of many runs, where each may have metrics of its own: those that most have, and first what ranks. */
+function flatColumns(rows: readonly Row[], judging: readonly string[]): string[] {
   const checkpoints = rows.map(({ checkpoint }) => checkpoint)
   const counts = new Map<string, number>()
   for (const { meta } of checkpoints) for (const key of meta.keys()) counts.set(key, (counts.get(key) ?? 0) + 1)
   const common = varyingKeys(checkpoints).filter((key) => 2 * (counts.get(key) ?? 0) > rows.length)
-  const judge = order?.kind === 'min' || order?.kind === 'max' ? [order.key] : []
-  return columnNames(checkpoints, [...judge, ...common.filter((key) => !judge.includes(key))])
+  return columnNames(checkpoints, firstOf(judging, common))
 }
 
 /** How the metric went that ranks, else the one by which most of the runs are judged, in the runs that have rows. */
-function curvesOfRuns(rows: readonly Row[], views: readonly View[], order: Order | undefined) {
+function curvesOfRuns(rows: readonly Row[], views: readonly View[], judging: readonly string[]) {
   const runs = new Set(rows.map(({ checkpoint }) => checkpoint.run))
   const shown = views.filter(({ run }) => runs.has(run.path))
-  const judge = order?.kind === 'min' || order?.kind === 'max' ? [order.key] : []
-  const [metric] = [...judge, ...shown.flatMap(({ monitored }) => [...monitored])]
+  const [metric] = [...judging, ...shown.flatMap(({ monitored }) => [...monitored])]
   if (metric === undefined) return null
   const trends = new Map(
     shown.flatMap(({ run, trends: all = [] }) =>

@@ -4,20 +4,22 @@ import { BaseCommand } from '../cli/base-command.js'
 import { recursiveFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
-import { bestOrder, describeUnknownKey, unknownKeys } from '../core/choosing/selection/index.js'
-import { metricKeys } from '../core/checkpoints/meta/index.js'
+import { bestOrder, describeUnknownKey, toldDirections, unknownKeys } from '../core/choosing/selection/index.js'
+import { directionOf, metricKeys } from '../core/checkpoints/meta/index.js'
 import { CkptError } from '../core/errors.js'
 import { axisOf, curvesOf, openRun, openRuns, writeText, type Curve, type CurveAxis } from '../core/runs/index.js'
 import { measure } from '../core/checkpoints/layouts/index.js'
 import { noRunBelow } from '../cli/query.js'
 import { printable } from '../render/printable.js'
-import { pluralIs } from '../render/units.js'
+import { plural, pluralIs } from '../render/units.js'
 
 const axes = ['step', 'epoch', 'time'] as const
 /** Rows of a picture in a terminal that does not say how high it is. */
 const usualHeight = 20
 const usualWidth = 80
-const leastHeight = 8
+/** In characters; a picture's margins alone are larger. */
+const least = { width: 10, height: 5 }
+const leastPicture = { width: 200, height: 120 }
 
 export default class Plot extends BaseCommand<typeof Plot> {
   static override isReader = true
@@ -56,10 +58,15 @@ missing or NaN is a gap.`
       description: 'draw a running mean: from 0 (none) to below 1 (more)',
       default: '0',
     }),
-    width: Flags.integer({ helpValue: 'N', min: 30, max: 4000, description: 'columns, or with --output pixels' }),
+    width: Flags.integer({
+      helpValue: 'N',
+      min: least.width,
+      max: 4000,
+      description: 'columns, or with --output pixels',
+    }),
     height: Flags.integer({
       helpValue: 'N',
-      min: leastHeight,
+      min: least.height,
       max: 4000,
       description: 'rows, or with --output pixels',
     }),
@@ -72,33 +79,41 @@ missing or NaN is a gap.`
   async run(): Promise<void> {
     const smooth = readSmooth(this.flags.smooth)
     const format = formatOf(this.flags.output)
+    if (format !== null) refuseTinyPicture(this.flags)
     const { paths, keys: asked } = await this.readArguments()
     const runs = await this.openAll(paths)
     const keys = asked.length === 0 ? [defaultKey(runs)] : asked
     const axis = this.flags.x ?? axisOf(runs)
     const curves = await this.curves(runs, keys, axis)
     if (curves.length === 0) throw nothingToDraw(runs, keys, axis)
-    const labels = curves.map((curve) => labelOf(curve, runs.length > 1, keys.length > 1))
+    const terminal = {
+      width: this.columns,
+      height: this.rows,
+      colours: this.output.colours,
+      unicode: this.output.hasUnicode,
+    }
+    const { mostCurves, renderPlot } = await import('../render/plot/terminal.js')
+    const most = format === null ? mostCurves(curves.length, terminal) : curves.length
+    const drawn = most < curves.length ? bestFirst(curves, runs).slice(0, most) : curves
+    const labels = drawn.map((curve) => labelOf(curve, runs.length > 1, keys.length > 1))
     const { frameOf } = await import('../render/plot/frame.js')
-    const isPicture = format !== null
-    const frame = frameOf(curves, labels, {
+    const frame = frameOf(drawn, labels, {
       axis,
       log: this.flags.log,
       smooth,
-      ticks: isPicture ? { x: 8, y: 6 } : { x: Math.max(2, Math.floor(this.columns / 14)), y: 5 },
+      ticks:
+        format === null
+          ? { x: Math.max(2, Math.floor(this.columns / 14)), y: Math.min(5, Math.ceil(this.rows / 4)) }
+          : { x: 8, y: 6 },
     })
+    if (frame.isEmpty) throw noPlace(drawn, this.flags.log)
     if (frame.leftOut > 0)
       this.alert(`${pluralIs(frame.leftOut, 'value')} not above 0: no place on a logarithmic scale`)
     if (frame.tooLarge > 0) this.alert(`${pluralIs(frame.tooLarge, 'value')} infinite, or too large to be drawn`)
     if (format === null) {
-      const { renderPlot } = await import('../render/plot/terminal.js')
-      const options = {
-        width: this.columns,
-        height: this.rows,
-        colours: this.output.colours,
-        unicode: this.output.hasUnicode,
-      }
-      this.answer({ x: axis, curves }, () => renderPlot(frame, options))
+      const noun = keys.length === 1 ? 'run' : 'curve'
+      const more = { count: curves.length - drawn.length, noun }
+      this.answer({ x: axis, curves }, () => renderPlot(frame, terminal, more))
       return
     }
     const { renderSvg } = await import('../render/plot/svg.js')
@@ -118,7 +133,7 @@ missing or NaN is a gap.`
 
   private get rows(): number {
     // The line above that was typed, and the prompt below, are left in sight.
-    return this.flags.height ?? Math.max(leastHeight, (this.output.height ?? usualHeight + 2) - 2)
+    return this.flags.height ?? Math.max(least.height, (this.output.height ?? usualHeight + 2) - 2)
   }
 
   /** What is a folder is a run. */
@@ -163,6 +178,55 @@ missing or NaN is a gap.`
     for (const unknown of unknownKeys(absent, all)) this.alert(describeUnknownKey(unknown))
     return found
   }
+}
+
+/** Of curves of one metric those with the best values first, for there may not be room for all. */
+function bestFirst(curves: readonly Curve[], runs: readonly Run[]): readonly Curve[] {
+  const [first] = curves
+  if (first === undefined || curves.some(({ key }) => key !== first.key)) return curves
+  const told = toldDirections(runs.flatMap(({ checkpoints }) => checkpoints))
+  const direction = told.get(first.key) ?? directionOf(first.key)
+  if (direction === undefined) return curves
+  const worst = direction === 'min' ? Infinity : -Infinity
+  const valueOf = ({ best }: Curve) => best?.y ?? worst
+  const sign = direction === 'min' ? 1 : -1
+  return [...curves].sort((a, b) => (valueOf(a) === valueOf(b) ? 0 : sign * (valueOf(a) < valueOf(b) ? -1 : 1)))
+}
+
+/** Throws CkptError `usage`. */
+function refuseTinyPicture({
+  width,
+  height,
+}: {
+  readonly width?: number | undefined
+  readonly height?: number | undefined
+}): void {
+  if ((width ?? Infinity) >= leastPicture.width && (height ?? Infinity) >= leastPicture.height) return
+  const asked = `${width === undefined ? '' : ` --width ${width}`}${height === undefined ? '' : ` --height ${height}`}`
+  throw new CkptError(
+    'usage',
+    `a picture is at least ${leastPicture.width} pixels wide and ${leastPicture.height} high:${asked}`,
+    {
+      hint: `--width ${Math.max(width ?? 800, leastPicture.width)} --height ${Math.max(height ?? 420, leastPicture.height)}`,
+    },
+  )
+}
+
+/** None of the values can be drawn. */
+function noPlace(curves: readonly Curve[], isLog: boolean): CkptError {
+  const keys = [...new Set(curves.map(({ key }) => printable(key)))].join(', ')
+  const count = curves.reduce((sum, { points }) => sum + points.filter(({ y }) => !Number.isNaN(y)).length, 0)
+  if (!isLog) {
+    return new CkptError(
+      'no-match',
+      `nothing to draw: ${pluralIs(count, 'value')} of ${keys} there, none of them finite`,
+    )
+  }
+  return new CkptError(
+    'no-match',
+    `nothing to draw on a logarithmic scale: of ${plural(count, 'value')} of ${keys} none is above 0`,
+    { hint: 'without --log' },
+  )
 }
 
 function readSmooth(text: string): number {

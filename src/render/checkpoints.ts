@@ -42,14 +42,22 @@ export const gradeColours: Partial<Record<Grade, 'good' | 'faint' | 'warning'>> 
   unreadable: 'warning',
 }
 
+/** Columns of a terminal: the stamp of a SpeechBrain checkpoint, which people paste, stays whole. */
+const leastName = 28
+
 type Known = Record<string, (context: RowContext) => Column<Row>>
 
 /** Columns that are not meta keys. */
 const knownColumns: Known = {
-  name: () => ({ title: 'NAME', cell: ({ checkpoint }) => printable(checkpoint.name) }),
+  name: () => ({
+    title: 'NAME',
+    shortens: true,
+    least: leastName,
+    cell: ({ checkpoint }) => printable(checkpoint.name),
+  }),
   run: () => ({ title: 'RUN', cell: ({ checkpoint }) => printable(checkpoint.run) }),
   path: () => ({ title: 'PATH', cell: ({ checkpoint }) => printable(checkpoint.path) }),
-  age: ({ now }) => ({ title: 'AGE', align: 'right', cell: ({ checkpoint }) => ageOf(checkpoint, now) }),
+  age: ({ now }) => ({ title: 'AGE', align: 'right', leaves: 0.5, cell: ({ checkpoint }) => ageOf(checkpoint, now) }),
   time: () => ({ title: 'TIME', cell: ({ checkpoint }) => isoTime(timeOf(checkpoint)) }),
   epoch: () => ({
     title: 'EPOCH',
@@ -58,7 +66,7 @@ const knownColumns: Known = {
     cell: ({ checkpoint }) => numberOrDash(checkpoint.epoch),
   }),
   step: () => ({ title: 'STEP', align: 'right', leaves: 1.5, cell: ({ checkpoint }) => numberOrDash(checkpoint.step) }),
-  size: () => ({ title: 'SIZE', align: 'right', cell: ({ checkpoint }) => sizeOrDash(checkpoint.size) }),
+  size: () => ({ title: 'SIZE', align: 'right', leaves: 0.6, cell: ({ checkpoint }) => sizeOrDash(checkpoint.size) }),
   training: () => ({ title: 'TRAINING', align: 'right', cell: ({ training }) => numberOrDash(training) }),
   layout: () => ({ title: 'LAYOUT', cell: ({ checkpoint }) => checkpoint.layout }),
   files: () => ({
@@ -77,8 +85,9 @@ const knownColumns: Known = {
   }),
   marks: ({ paint, brief }) => ({
     title: 'MARKS',
-    wraps: true,
-    least: 14,
+    cuts: true,
+    least: 24,
+    leaves: 0.4,
     cell: (row) => marksOf(row, brief),
     paint: ({ checkpoint }, text) => paint(isSound(checkpoint) ? 'accent' : 'bad', text),
   }),

@@ -36,12 +36,12 @@ export function hangRows(rows: readonly (readonly [key: string, text: string])[]
   })
 }
 
-function fold(text: string, width: number): string[] {
+/** Words on as few lines as there is room for; one that is too long for any has its own. */
+export function fold(text: string, width: number, widthOf = displayWidth): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const last = lines.at(-1)
-    if (last !== undefined && displayWidth(last) + 1 + displayWidth(word) <= width)
-      lines.splice(-1, 1, `${last} ${word}`)
+    if (last !== undefined && widthOf(last) + 1 + widthOf(word) <= width) lines.splice(-1, 1, `${last} ${word}`)
     else lines.push(word)
   }
   return lines

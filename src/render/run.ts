@@ -9,7 +9,7 @@ import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
 import { shortenNames } from './shorten.js'
 import { trendLines, type Trend } from './trends.js'
-import { columnsLeftOut, laterLeaveFirst, renderTable, staying } from './table.js'
+import { hiddenBy, laterLeaveFirst, renderTable, staying, type Hidden } from './table.js'
 import { formatSize, plural } from './units.js'
 
 export interface View {
@@ -28,6 +28,8 @@ export interface View {
   readonly monitored: ReadonlySet<string>
   /** How the metrics went, below the table where there is room. */
   readonly trends?: readonly Trend[]
+  /** Each metric has a line of its own, however many there are. */
+  readonly isAll: boolean
 }
 
 /** The columns worth showing of these checkpoints. */
@@ -49,27 +51,39 @@ export async function renderRun(
     }),
   )
   const width = view.wide ? Number.POSITIVE_INFINITY : output.width
-  const table = await renderTable(columns, view.rows, { isTerminal: output.isTerminal, width, paint })
+  const table = [...(await renderTable(columns, view.rows, { isTerminal: output.isTerminal, width, paint }))]
   if (!output.isTerminal) return table
   const damaged = view.rows.flatMap(({ checkpoint: { name, health } }) =>
     health.findings.length === 0 ? [] : [paint('bad', `${printable(name)}: ${summarise(health)}`)],
   )
-  const left = columnsLeftOut(columns, view.rows, width)
-  const below = footer(view, left).map((line) => paint('faint', line))
-  const trends = trendLines(view.trends ?? [], { width: output.width, unicode: output.hasUnicode, paint })
+  const below = footer(view, hiddenBy(columns, view.rows, width)).map((line) => paint('faint', line))
+  const taken = 1 + table.length + damaged.length + below.length
+  const trends = trendLines(view.trends ?? [], {
+    width: output.width,
+    unicode: output.hasUnicode,
+    paint,
+    most: view.isAll ? Infinity : roomFor(usualTrends, taken, output),
+  })
   return [paint('faint', heading(view)), ...table, ...damaged, ...trends, ...below]
 }
 
+/** Metrics, and with -r runs, that have a line of their own however low the terminal is. */
+const usualTrends = 6
+const usualCurves = 10
+/** Lines of a terminal beside the table: what was typed, what comes next, and those between the parts. */
+const between = 4
+
+function roomFor(least: number, taken: number, { height }: Output): number {
+  return Math.max(least, (height ?? 0) - taken - between)
+}
+
 /** Rows of many runs, in order. */
-export interface FlatView extends Pick<View, 'rows' | 'columns' | 'matching' | 'monitored' | 'wide'> {
+export interface FlatView extends Pick<View, 'rows' | 'columns' | 'matching' | 'monitored' | 'wide' | 'isAll'> {
   /** Absolute: where the search for runs began. */
   readonly root: string
   /** Of one metric, how it went in the runs whose checkpoints are shown, below the table where there is room. */
   readonly curves: { readonly metric: string; readonly ofRuns: ReadonlyMap<string, Trend> } | null
 }
-
-/** Columns of a terminal: the stamp of a SpeechBrain checkpoint, which people paste, stays whole. */
-const leastName = 28
 
 /** Beside the names of runs there is less room: what a narrow terminal does without once other metrics are gone. */
 const leavesBesideRuns: ReadonlyMap<string, number> = new Map([
@@ -92,31 +106,29 @@ export async function renderFlat(
         return { ...column, shortens: true, cell }
       }
       if (leavesBesideRuns.has(name)) return { ...column, leaves: leavesBesideRuns.get(name) ?? 0 }
-      if (name === 'name') return { ...column, shortens: true, least: leastName }
+      if (name === 'name') return { ...column, leaves: -1 }
       return view.monitored.has(name) && isMetaColumn(name) ? staying(column) : column
     }),
   )
   const width = view.wide ? Number.POSITIVE_INFINITY : output.width
-  const table = await renderTable(columns, view.rows, { isTerminal, width, paint })
+  const table = [...(await renderTable(columns, view.rows, { isTerminal, width, paint }))]
   if (!isTerminal) return table
-  const left = columnsLeftOut(columns, view.rows, width)
-  return [...table, ...curvesOfRuns(view, output), ...footer(view, left).map((line) => paint('faint', line))]
+  const below = footer(view, hiddenBy(columns, view.rows, width)).map((line) => paint('faint', line))
+  return [...table, ...curvesOfRuns(view, table.length + below.length, output), ...below]
 }
 
-/** Runs whose curves are shown. */
-const mostCurves = 10
-
 /** A curve for each run, in the order in which the table has them. */
-function curvesOfRuns({ root, curves }: FlatView, output: Output): string[] {
+function curvesOfRuns({ root, curves, isAll }: FlatView, taken: number, output: Output): string[] {
   if (curves === null) return []
   const paint = painter(output.colours)
-  const told = [...curves.ofRuns].slice(0, mostCurves)
+  const all = [...curves.ofRuns]
   const names = shortenNames(
-    told.map(([run]) => printable(relative(root, run) || '.')),
+    all.map(([run]) => printable(relative(root, run) || '.')),
     Math.floor(output.width / 3),
   )
-  const trends = told.map(([, trend], index) => ({ ...trend, metric: names[index] ?? '' }))
-  const lines = trendLines(trends, { width: output.width, unicode: output.hasUnicode, paint, most: mostCurves })
+  const trends = all.map(([, trend], index) => ({ ...trend, metric: names[index] ?? '' }))
+  const most = isAll ? Infinity : roomFor(usualCurves, taken + 1, output)
+  const lines = trendLines(trends, { width: output.width, unicode: output.hasUnicode, paint, most })
   return lines.length === 0 ? [] : ['', paint('title', printable(curves.metric)), ...lines.slice(1)]
 }
 
@@ -126,10 +138,14 @@ function heading({ run, size }: View): string {
   return `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}${shown} (${titles.join(', ')})`
 }
 
-function footer({ rows, matching }: Pick<View, 'rows' | 'matching'>, columnsHidden: number): string[] {
+function footer({ rows, matching }: Pick<View, 'rows' | 'matching'>, { columns, cut }: Hidden): string[] {
+  const hidden = [
+    ...(columns > 0 ? [`${plural(columns, 'column')} hidden`] : []),
+    ...cut.map((title) => `${title.toLowerCase()} cut`),
+  ]
   return [
     ...(rows.length < matching ? [`… and ${matching - rows.length} more: --all shows them`] : []),
-    ...(columnsHidden > 0 ? [`${plural(columnsHidden, 'column')} hidden: --all`] : []),
+    ...(hidden.length > 0 ? [`${hidden.join(', ')}: --all`] : []),
   ]
 }
 

@@ -7,7 +7,7 @@ import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
-import { columnsLeftOut, laterLeaveFirst, renderTable, staying, type Column } from './table.js'
+import { hiddenBy, laterLeaveFirst, renderTable, staying, type Column } from './table.js'
 import { formatAge, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 
 export interface RunsView {
@@ -153,7 +153,7 @@ export async function renderRuns(
   const table = await renderTable(columns, rows, { isTerminal, width, paint })
   if (!isTerminal) return table
   const more = matching - rows.length
-  const hidden = columnsLeftOut(columns, rows, width)
+  const hidden = hiddenBy(columns, rows, width).columns
   const below = [
     ...(more > 0 ? [`… and ${plural(more, 'more run')}: --all shows them`] : []),
     ...(hidden > 0 ? [`${plural(hidden, 'column')} hidden: --all`] : []),

@@ -2,7 +2,7 @@
 import { ownStyles, type Paint } from './colours.js'
 import { shortenNames } from './shorten.js'
 import { shown } from './escape-output.js'
-import { displayWidth } from './text-width.js'
+import { cutText, displayWidth } from './text-width.js'
 
 export interface Column<Row> {
   readonly title: string
@@ -10,7 +10,10 @@ export interface Column<Row> {
   /** Printable text. */
   readonly cell: (row: Row) => string
   readonly paint?: (row: Row, text: string) => string
-  /** May leave a narrow terminal: the highest first. */
+  /**
+   * May leave a narrow terminal: the highest first. 0 and less: the lowest first, and from the right, once names and
+   * texts are as short as they can be. Left out: it stays.
+   */
   readonly leaves?: number
   /** Wraps in the room that the others leave. At most one. */
   readonly wraps?: boolean
@@ -18,6 +21,8 @@ export interface Column<Row> {
   readonly least?: number
   /** Names, which are shortened in the middle to the room that the others leave. */
   readonly shortens?: boolean
+  /** Text that is cut at its end to the room that the others leave. */
+  readonly cuts?: boolean
 }
 
 /** Longer lists are drawn without cli-table3: cli-table3 takes 0.2 s for 1,000 and 6 s for 10,000. */
@@ -36,8 +41,8 @@ export async function renderTable<Row>(
   options: TableOptions,
 ): Promise<Iterable<string>> {
   if (!options.isTerminal) return alignedLines(columns, rows, options.paint)
-  const fitting = shortened(fit(columns, rows, options.width), rows)
-  if (rows.length > tableRows) {
+  const fitting = fitted(columns, rows, options.width)
+  if (rows.length > tableRows || !fitting.some(({ column }) => column.wraps)) {
     return alignedLines(
       fitting.map(({ column }) => column),
       rows,
@@ -66,7 +71,7 @@ export function renderLines<Row>(
   rows: readonly Row[],
   { width, paint }: Pick<TableOptions, 'width' | 'paint'>,
 ): string[] {
-  const fitting = shortened(fit(columns, rows, width), rows).map(({ column }) => column)
+  const fitting = fitted(columns, rows, width).map(({ column }) => column)
   return [...alignedLines(fitting, rows, paint)]
 }
 
@@ -74,6 +79,9 @@ export function renderLines<Row>(
 const gap = 2
 /** Columns of a terminal that what wraps or is shortened gets where nothing else is said. */
 const usualLeast = 20
+/** The same where not even that is there, and of a title above narrower values. */
+const narrowestText = 8
+const narrowestTitle = 4
 
 const plainBorders = Object.fromEntries(
   [
@@ -92,28 +100,84 @@ export interface Fitted<Row> {
   readonly width: number
 }
 
-/** How many columns `renderTable` leaves out on a terminal of this width. */
-export function columnsLeftOut<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): number {
-  return rows.length > tableRows ? 0 : columns.length - fit(columns, rows, width).length
+/** What a table of this width does not show. */
+export interface Hidden {
+  /** Columns that were left out. */
+  readonly columns: number
+  /** Titles of columns that have texts which were cut. */
+  readonly cut: readonly string[]
 }
 
-/** Leaves out what may leave until the rest fits; the wrapping column takes the room that is left. */
+export function hiddenBy<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): Hidden {
+  const kept = fit(columns, rows, width)
+  const isCut = ({ column, width: room }: Fitted<Row>) => column.cuts === true && widthOf(column, rows) > room
+  return { columns: columns.length - kept.length, cut: kept.filter(isCut).map(({ column }) => column.title) }
+}
+
+/** Leaves out what may leave until the rest fits; what wraps, shortens or is cut takes the room that is left. */
 export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
   const all = columns.map((column) => ({ column, width: widthOf(column, rows) }))
-  const least = ({ column: { wraps, shortens, least: own = usualLeast }, width }: Fitted<Row>) =>
-    wraps === true || shortens === true ? Math.min(width, own) : width
-  let total = all.reduce((sum, one) => sum + least(one) + gap, -gap)
   const leaving = all.filter(({ column }) => (column.leaves ?? 0) > 0)
   leaving.sort((a, b) => (b.column.leaves ?? 0) - (a.column.leaves ?? 0))
+  const kept = leaveOut(all, leaving, width, leastOf)
+  if (sumOf(kept, leastOf) <= width) return widened(kept, width, leastOf)
+  const narrow = kept.map((one) => withNarrowTitle(one, rows))
+  const last = narrow.filter(({ column }) => column.leaves !== undefined).reverse()
+  last.sort((a, b) => (a.column.leaves ?? 0) - (b.column.leaves ?? 0))
+  return widened(leaveOut(narrow, last, width, narrowestOf), width, narrowestOf)
+}
+
+type WidthOf = <Row>(one: Fitted<Row>) => number
+
+function yields<Row>({ wraps, shortens, cuts }: Column<Row>): boolean {
+  return wraps === true || shortens === true || cuts === true
+}
+
+function leastOf<Row>({ column, width }: Fitted<Row>): number {
+  return yields(column) ? Math.min(width, column.least ?? usualLeast) : width
+}
+
+/** On a terminal that is narrower than what is left. */
+function narrowestOf<Row>({ column, width }: Fitted<Row>): number {
+  return yields(column) ? Math.min(width, column.least ?? usualLeast, narrowestText) : width
+}
+
+/** The title no wider than what stands below it. */
+function withNarrowTitle<Row>({ column, width }: Fitted<Row>, rows: readonly Row[]): Fitted<Row> {
+  if (yields(column)) return { column, width }
+  const room = Math.max(narrowestTitle, widthOf({ ...column, title: '' }, rows))
+  return room >= width ? { column, width } : { column: { ...column, title: cutText(column.title, room) }, width: room }
+}
+
+function sumOf<Row>(all: readonly Fitted<Row>[], least: WidthOf): number {
+  return all.reduce((sum, one) => sum + least(one) + gap, -gap)
+}
+
+/** Those of `leaving` gone, in their order, until the least of the rest fits. */
+function leaveOut<Row>(
+  all: readonly Fitted<Row>[],
+  leaving: readonly Fitted<Row>[],
+  width: number,
+  least: WidthOf,
+): readonly Fitted<Row>[] {
+  let total = sumOf(all, least)
   const left = new Set<Fitted<Row>>()
   for (const one of leaving) {
     if (total <= width) break
     left.add(one)
     total -= least(one) + gap
   }
-  const kept = all.filter((one) => !left.has(one))
-  const widths = shareOut(Math.max(0, width - total), kept, least)
-  return kept.map((one) => ({ column: one.column, width: widths.get(one) ?? one.width }))
+  return all.filter((one) => !left.has(one))
+}
+
+function widened<Row>(kept: readonly Fitted<Row>[], width: number, least: WidthOf): readonly Fitted<Row>[] {
+  const widths = shareOut(Math.max(0, width - sumOf(kept, least)), kept, least)
+  const given = (one: Fitted<Row>) => widths.get(one) ?? one.width
+  // One alone may still be too wide.
+  return kept.map((one) => ({
+    column: one.column,
+    width: yields(one.column) ? Math.min(given(one), width) : given(one),
+  }))
 }
 
 /** The room that is left to those that lack some; who lacks least is served first. */
@@ -134,17 +198,20 @@ function shareOut<Row>(
   )
 }
 
-/** The names in the room that there is for them. */
-function shortened<Row>(fitted: readonly Fitted<Row>[], rows: readonly Row[]): readonly Fitted<Row>[] {
-  return fitted.map(({ column, width }) => {
-    if (column.shortens !== true || widthOf(column, rows) <= width) return { column, width }
+/** The columns that fit, names and texts in the room that there is for them. */
+function fitted<Row>(columns: readonly Column<Row>[], rows: readonly Row[], room: number): readonly Fitted<Row>[] {
+  return fit(columns, rows, room).map(({ column, width }) => {
+    if (widthOf(column, rows) <= width) return { column, width }
+    if (column.cuts === true)
+      return { column: { ...column, cell: (row: Row) => cutText(column.cell(row), width) }, width }
+    if (column.shortens !== true) return { column, width }
     const texts = shortenNames(rows.map(column.cell), width)
     const short = new Map(rows.map((row, index) => [row, texts[index] ?? '']))
     return { column: { ...column, cell: (row: Row) => short.get(row) ?? column.cell(row) }, width }
   })
 }
 
-/** The column on a narrow terminal too. */
+/** The column on a narrow terminal too, as long as there is any room. */
 export function staying<Row>(column: Column<Row>): Column<Row> {
   return { ...column, leaves: 0 }
 }

@@ -7,3 +7,14 @@ const plain = /^[\u0000-\u007f×…–—·]*$/
 export function displayWidth(text: string): number {
   return plain.test(text) ? text.length : stringWidth(text)
 }
+
+/** The beginning of it that takes at most so many columns. */
+export function cutText(text: string, columns: number): string {
+  if (displayWidth(text) <= columns) return text
+  let cut = ''
+  for (const character of text) {
+    if (displayWidth(cut + character) + 1 > columns) break
+    cut += character
+  }
+  return columns < 1 ? '' : `${cut.trimEnd()}…`
+}

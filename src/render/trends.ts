@@ -3,7 +3,7 @@ import type { Paint } from './colours.js'
 import { printable } from './printable.js'
 import { sparkline } from './sparkline.js'
 import { formatNumber } from './units.js'
-import { displayWidth } from './text-width.js'
+import { cutText, displayWidth } from './text-width.js'
 
 export interface Extreme {
   readonly value: number | bigint
@@ -15,58 +15,141 @@ export interface Trend {
   readonly metric: string
   /** Oldest first; NaN where there is none. */
   readonly values: readonly number[]
+  /** Null where it is not known which way is better: then the best is the lowest, and the worst the highest. */
+  readonly direction: 'min' | 'max' | null
   readonly best: Extreme
   readonly worst: Extreme
 }
 
 /** Fewer make no curve. */
-const fewest = 3
-/** Metrics that are told of. */
-const usualMost = 6
-const narrowest = 60
+const fewest = 2
 const curve = { least: 12, most: 60 }
+/** Of a line that is folded. */
+const foldedCurve = 20
+const indent = '  '
 
 interface TrendOptions {
   readonly width: number
   readonly unicode: boolean
   readonly paint: Paint
-  /** Lines at most. */
-  readonly most?: number
+  /** Metrics that have a line of their own; of the others the worst alone is told. */
+  readonly most: number
 }
 
-export function trendLines(
-  trends: readonly Trend[],
-  { width, unicode, paint, most = usualMost }: TrendOptions,
-): string[] {
-  const told = trends.filter(({ values }) => values.filter((value) => !Number.isNaN(value)).length >= fewest)
-  if (told.length === 0 || width < narrowest) return []
-  const rows = told.slice(0, most).map(({ metric, values, best, worst }) => ({
+export function trendLines(trends: readonly Trend[], options: TrendOptions): string[] {
+  const drawn = trends.filter(({ values }) => values.filter((value) => !Number.isNaN(value)).length >= fewest)
+  if (drawn.length === 0) return []
+  const rows = drawn.slice(0, options.most).map(rowOf)
+  const lines = besideEachOther(rows, options) ?? rows.flatMap((row) => folded(row, options))
+  return ['', ...lines, ...others(drawn.slice(options.most).map(rowOf), options)]
+}
+
+interface TrendRow {
+  readonly metric: string
+  readonly values: readonly number[]
+  readonly labels: readonly [string, string]
+  readonly best: string
+  readonly bestName: string
+  readonly worst: string
+  readonly worstName: string
+}
+
+function rowOf({ metric, values, direction, best, worst }: Trend): TrendRow {
+  return {
     metric: printable(metric),
     values,
+    labels: direction === null ? ['lowest', 'highest'] : ['best', 'worst'],
     best: formatNumber(best.value),
     bestName: printable(best.name),
     worst: formatNumber(worst.value),
     worstName: printable(worst.name),
-  }))
-  const widest = (texts: readonly string[]) => Math.max(...texts.map(displayWidth))
-  const [metric, best, worst] = (['metric', 'best', 'worst'] as const).map((key) => widest(rows.map((row) => row[key])))
-  const names = widest(rows.map(({ bestName }) => bestName)) + widest(rows.map(({ worstName }) => worstName)) + 6
-  const plain = (metric ?? 0) + (best ?? 0) + (worst ?? 0) + 2 + 7 + 8 + 4
-  const hasNames = plain + names + curve.least <= width
-  const room = Math.min(curve.most, width - plain - (hasNames ? names : 0))
-  if (room < curve.least) return []
-  const pad = (text: string, columns = 0) => text + ' '.repeat(Math.max(0, columns - displayWidth(text)))
-  const left = (text: string, columns = 0) => ' '.repeat(Math.max(0, columns - displayWidth(text))) + text
+  }
+}
+
+/** In columns; null where there is no room for them and a curve. */
+function besideEachOther(rows: readonly TrendRow[], { width, unicode, paint }: TrendOptions): string[] | null {
+  const widest = (textOf: (row: TrendRow) => string) => Math.max(...rows.map((row) => displayWidth(textOf(row))))
+  const metric = widest((row) => row.metric)
+  const best = { label: widest(({ labels }) => labels[0]), value: widest((row) => row.best) }
+  const worst = { label: widest(({ labels }) => labels[1]), value: widest((row) => row.worst) }
+  const names = { best: widest((row) => row.bestName), worst: widest((row) => row.worstName) }
+  const plain = metric + best.label + best.value + worst.label + worst.value + 8
+  const hasNames = plain + names.best + names.worst + 6 + curve.least <= width
+  const room = Math.min(curve.most, width - plain - (hasNames ? names.best + names.worst + 6 : 0))
+  if (room < curve.least) return null
   const longest = Math.min(room, Math.max(...rows.map(({ values }) => values.length)))
-  const nameOf = (name: string, columns: number) => (hasNames ? pad(` (${name})`, columns + 3) : '')
-  const bestNames = widest(rows.map(({ bestName }) => bestName))
-  return [
-    '',
-    ...rows.map((row) => {
-      const line = pad(sparkline(row.values, longest, unicode), longest)
-      const record = `${paint('faint', 'best')} ${paint('title', left(row.best, best))}${nameOf(row.bestName, bestNames)}`
-      const depth = `${paint('faint', 'worst')} ${left(row.worst, worst)}${nameOf(row.worstName, 0)}`
-      return `${pad(row.metric, metric)}  ${paint('accent', line)}  ${record}  ${depth}`.trimEnd()
-    }),
-  ]
+  const nameOf = (name: string, columns: number) => (hasNames ? right(` (${name})`, columns + 3) : '')
+  return rows.map((row) => {
+    const line = right(sparkline(row.values, longest, unicode), longest)
+    const [bestLabel, worstLabel] = row.labels
+    const record = `${paint('faint', right(bestLabel, best.label))} ${paint('title', left(row.best, best.value))}`
+    const depth = `${paint('faint', right(worstLabel, worst.label))} ${left(row.worst, worst.value)}`
+    const texts = [
+      right(row.metric, metric),
+      paint('accent', line),
+      record + nameOf(row.bestName, names.best),
+      depth + nameOf(row.worstName, 0),
+    ]
+    return texts.join(indent).trimEnd()
+  })
+}
+
+/** As many of its parts on a line as there is room for. */
+function folded({ metric, values, labels, best, worst }: TrendRow, { width, unicode, paint }: TrendOptions): string[] {
+  const room = Math.max(1, Math.min(foldedCurve, width - indent.length))
+  return flowing(
+    [
+      { text: cutText(metric, width) },
+      {
+        text: sparkline(values, Math.min(room, values.length), unicode).trimEnd(),
+        paint: (text) => paint('accent', text),
+      },
+      { text: `${labels[0]} ${best}`, paint: (text) => paint('title', text) },
+      { text: `${labels[1]} ${worst}` },
+    ],
+    width,
+  )
+}
+
+/** The worst of what has no line of its own is told all the same. */
+function others(rows: readonly TrendRow[], { width, unicode, paint }: TrendOptions): string[] {
+  if (rows.length === 0) return []
+  const to = unicode ? '–' : ' to '
+  const texts = rows.map(({ metric, labels: [, label], best, worst }, index) => {
+    const values = label === 'worst' ? worst : `${best}${to}${worst}`
+    return { text: `${metric} ${values}${index === rows.length - 1 ? '' : ','}` }
+  })
+  return flowing([{ text: `worst of ${rows.length} more:` }, ...texts], width, ' ').map((line) => paint('faint', line))
+}
+
+interface Part {
+  readonly text: string
+  readonly paint?: (text: string) => string
+}
+
+function flowing(parts: readonly Part[], width: number, gap = indent): string[] {
+  const lines: string[] = []
+  let used = Infinity
+  for (const { text: whole, paint } of parts) {
+    const text = cutText(whole, width - (lines.length === 0 ? 0 : indent.length))
+    const painted = paint?.(text) ?? text
+    if (used + gap.length + displayWidth(text) <= width) {
+      lines.push(`${lines.pop() ?? ''}${gap}${painted}`)
+      used += gap.length + displayWidth(text)
+    } else {
+      const before = lines.length === 0 ? '' : indent
+      lines.push(before + painted)
+      used = before.length + displayWidth(text)
+    }
+  }
+  return lines
+}
+
+/** Filled up with spaces on the right, or on the left. */
+function right(text: string, columns: number): string {
+  return text + ' '.repeat(Math.max(0, columns - displayWidth(text)))
+}
+
+function left(text: string, columns: number): string {
+  return ' '.repeat(Math.max(0, columns - displayWidth(text))) + text
 }

@@ -5,12 +5,13 @@ import { bestPerMetric, impossibleMetrics, varyingKeys } from '../core/choosing/
 import { roomOf, usualPause, type JobState, type WatchedRun } from '../core/jobs/watch/index.js'
 import { shortened } from './aligned.js'
 import { columnFor, formatMeta, isMetaColumn, type Row } from './checkpoints.js'
-import { painter, type Paint } from './colours.js'
+import { painter, splitStyles, type Paint } from './colours.js'
+import { fold } from './hanging-indent.js'
 import { printable } from './printable.js'
 import { bestByPath, marksOf } from './checkpoint-rows.js'
 import { columnNames } from './run.js'
 import { sparkline } from './sparkline.js'
-import { laterLeaveFirst, renderLines, staying, type Column } from './table.js'
+import { hiddenBy, laterLeaveFirst, renderLines, staying, type Column } from './table.js'
 import { formatAge, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 import { describeJob, describeSpace } from './watch-event.js'
 import { displayWidth } from './text-width.js'
@@ -38,13 +39,47 @@ const mostLatest = 5
 export function renderScreen(view: ScreenView): string[] {
   const paint = painter(view.colours)
   const [only, ...others] = view.runs
-  const head = only !== undefined && others.length === 0 ? headOf(only, view, paint) : headOfAll(view, paint)
-  const latest = view.latest.slice(-Math.min(mostLatest, Math.max(0, view.rows - head.length - 6)))
+  const facts = only !== undefined && others.length === 0 ? headOf(only, view, paint) : headOfAll(view, paint)
+  const head = reflowed(facts, view.columns).slice(0, Math.max(1, view.rows - leastTable))
+  const told = reflowed(view.latest.slice(-mostLatest), view.columns)
+  const latest = told.slice(-Math.min(mostLatest, Math.max(0, view.rows - head.length - 6)))
   const below = latest.length === 0 ? [] : ['', ...latest]
   const room = Math.max(1, view.rows - head.length - below.length - 1)
   const table = only !== undefined && others.length === 0 ? tableOf(only, view, paint) : tableOfAll(view, paint)
-  const shown = table.length <= room ? table : [...table.slice(0, room - 1), hidden(table.length - room + 1, paint)]
-  return [...head, '', ...shown, ...below]
+  const notes = table.columnsHidden === 0 ? [] : reflowed([hiddenColumns(table.columnsHidden, paint)], view.columns)
+  return [...head, '', ...cutToRoom(table.lines, Math.max(1, room - notes.length), paint), ...notes, ...below]
+}
+
+/** Lines that the head leaves to the table. */
+const leastTable = 5
+
+interface ScreenTable {
+  readonly lines: readonly string[]
+  /** For want of room. */
+  readonly columnsHidden: number
+}
+
+function cutToRoom(lines: readonly string[], room: number, paint: Paint): readonly string[] {
+  return lines.length <= room ? lines : [...lines.slice(0, room - 1), hidden(lines.length - room + 1, paint)]
+}
+
+function hiddenColumns(count: number, paint: Paint): string {
+  return paint('faint', `${plural(count, 'column')} hidden: a wider terminal has them`)
+}
+
+/** What is wider than the terminal goes on below, under its own beginning where there is room for that. */
+function reflowed(lines: readonly string[], columns: number): string[] {
+  const below = ' '.repeat(columns < roomy ? 2 : indent)
+  return lines.flatMap((line) => {
+    if (styledWidth(line) <= columns) return [line]
+    const [first = '', ...rest] = fold(line, columns - below.length, styledWidth)
+    return [first, ...rest.map((one) => below + one)]
+  })
+}
+
+function styledWidth(text: string): number {
+  const texts = splitStyles(text).filter((_, index) => index % 2 === 0)
+  return displayWidth(texts.join(''))
 }
 
 function hidden(count: number, paint: Paint): string {
@@ -90,12 +125,19 @@ const indent = 8
 const gap = 2
 const leastCurve = 6
 
-/** A name in the room that `others` leave of that many columns; its beginning and its end at least. */
+/**
+ * A name in the room that `others` leave of that many columns; its beginning and its end at least, and where a line will
+ * go on below anyway, as much as a line holds.
+ */
 function fitted(name: string, others: string, columns: number): string {
-  return shortened(name, Math.max(leastName, columns - displayWidth(others)))
+  const least = columns < roomy - indent ? Math.min(wholeName, columns) : leastName
+  return shortened(name, Math.max(least, columns - displayWidth(others)))
 }
 
 const leastName = 9
+const wholeName = 28
+/** Columns of a terminal on which what is told is a line each. */
+const roomy = 60
 
 /** What is watched, how many there are of it, and what time it is, which is last to go. */
 function headline(path: string, counts: string, { columns, clock }: ScreenView, paint: Paint): string {
@@ -113,13 +155,17 @@ function ago(seconds: number): string {
   return age === 'now' || age.startsWith('in ') ? age : `${age} ago`
 }
 
-function tableOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
+function tableOf(run: WatchedRun, view: ScreenView, paint: Paint): ScreenTable {
   const { ordered, selected, metric } = run
-  if (selected.length === 0) return [paint('faint', ordered.length === 0 ? 'no checkpoint' : 'none of them matches')]
+  if (selected.length === 0) {
+    const why = ordered.length === 0 ? 'no checkpoint' : 'none of them matches'
+    return { lines: [paint('faint', why)], columnsHidden: 0 }
+  }
   const shown = selected.slice(0, view.rows)
   const best = bestPerMetric(ordered, view.now)
   const marks = marksOf(ordered, best, impossibleMetrics(ordered))
-  const bestBy = bestByPath(best)
+  const leader = ordered.find(({ name }) => name === run.best?.name)
+  const bestBy = bestByPath(metric === null || leader === undefined ? best : new Map([...best, [metric, leader]]))
   const rows = shown.map((checkpoint): Row => {
     const isNew = view.news.has(checkpoint.path)
     return {
@@ -128,7 +174,10 @@ function tableOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
       marks: [...(isNew ? ['new'] : []), ...(marks.get(checkpoint.path) ?? [])],
     }
   })
-  const names = columnNames(shown, varyingKeys(ordered))
+  const varying = varyingKeys(ordered)
+  const isKey = metric !== null && ordered.some(({ meta }) => meta.has(metric)) && isMetaColumn(metric)
+  const keys = isKey ? [metric, ...varying.filter((key) => key !== metric)] : varying
+  const names = columnNames(shown, keys)
   const columns = laterLeaveFirst(
     names.map((name) => {
       const column = columnFor(name, { now: view.now, paint, brief: true })
@@ -137,7 +186,8 @@ function tableOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
   )
   const lines = renderLines(columns, rows, { width: view.columns, paint })
   const left = selected.length - shown.length
-  return left === 0 ? lines : [...lines, ...new Array<string>(left).fill('')]
+  const { columns: columnsHidden } = hiddenBy(columns, rows, view.columns)
+  return { lines: left === 0 ? lines : [...lines, ...new Array<string>(left).fill('')], columnsHidden }
 }
 
 function headOfAll(view: ScreenView, paint: Paint): string[] {
@@ -162,8 +212,8 @@ function headOfAll(view: ScreenView, paint: Paint): string[] {
 }
 
 /** Where something happened last first. */
-function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Paint): string[] {
-  if (runs.length === 0) return []
+function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Paint): ScreenTable {
+  if (runs.length === 0) return { lines: [], columnsHidden: 0 }
   const newestOf = ({ ordered: [newest] }: WatchedRun): Checkpoint | undefined => newest
   const timeOfRun = (run: WatchedRun) => {
     const newest = newestOf(run)
@@ -176,6 +226,7 @@ function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Pa
     {
       title: 'NEWEST',
       align: 'right',
+      leaves: 0.4,
       cell: (run) => {
         const time = timeOfRun(run)
         return time === null ? '-' : formatAge(now - time)
@@ -187,21 +238,27 @@ function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Pa
     {
       title: 'LAST',
       align: 'right',
+      leaves: 0.6,
       cell: (run) => (run.metric === null ? '-' : formatMeta(newestOf(run)?.meta.get(run.metric))),
     },
     {
       title: 'BEST',
       align: 'right',
+      leaves: 0,
       cell: ({ best }) => numberOrDash(best?.value),
       paint: (_, text) => paint('good', text),
     },
-    { title: 'SINCE', align: 'right', cell: ({ best, since }) => (best === null ? '-' : String(since)) },
+    { title: 'SINCE', align: 'right', leaves: 0.8, cell: ({ best, since }) => (best === null ? '-' : String(since)) },
     { title: '', leaves: 5, cell: ({ values }) => (values.length < 3 ? '' : sparkline(values, 16, unicode)) },
     {
       title: 'JOB',
+      leaves: 0.2,
       cell: ({ job }) => (job === null ? '-' : job.state === 'ended' ? printable(job.ending ?? 'ended') : job.state),
       paint: ({ job }, text) => (job === null ? text : paintJob(job, text, paint)),
     },
   ]
-  return renderLines(all, sorted, { width: columns, paint })
+  return {
+    lines: renderLines(all, sorted, { width: columns, paint }),
+    columnsHidden: hiddenBy(all, sorted, columns).columns,
+  }
 }

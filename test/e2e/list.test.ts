@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ckpt, copyFixture } from './ckpt.js'
@@ -34,16 +35,45 @@ describe('ckpt list', () => {
     expect(whole).toEqual([6, 5, 4, 3, 2, 1].map(nameOf))
   })
 
+  it('has the metric that ranks first: asked for, of the policy in ckpt.yaml, or a constant one', async () => {
+    const metricsOf = async (...args: string[]) => (await table(args))[0]?.slice(3, -2)
+    expect(await metricsOf(run, '--min', 'loss')).toEqual(['loss', 'WER', 'ACC'])
+    expect(await metricsOf(run, '--by', 'ACC - loss')).toEqual(['ACC', 'loss', 'WER'])
+    const own = makeRun(epochs(3))
+    writeFileSync(join(own, 'ckpt.yaml'), 'prune:\n  keep: 1\n  max: ACC\n')
+    expect(await metricsOf(own)).toEqual(['ACC', 'WER', 'loss'])
+    expect(await metricsOf(own, '--min', 'loss')).toEqual(['loss', 'WER', 'ACC'])
+    expect((await table(['-r', own]))[0]).toEqual([
+      'RUN',
+      'NAME',
+      'AGE',
+      'EPOCH',
+      'ACC',
+      'WER',
+      'loss',
+      'SIZE',
+      'MARKS',
+    ])
+    writeFileSync(join(own, 'ckpt.yaml'), 'prune:\n  kep: 1\n')
+    expect(await metricsOf(own)).toEqual(['WER', 'ACC', 'loss'])
+    const constant = makeRun({
+      [nameOf(1)]: 'epoch: 1\nval_loss: 0.5\nother: 1\n',
+      [nameOf(2)]: 'epoch: 2\nval_loss: 0.5\nother: 2\n',
+    })
+    expect(await metricsOf(constant)).toEqual(['val_loss', 'other'])
+  })
+
   it('marks a broken meta with file and line, and lists the others all the same', async () => {
     const { stdout } = await ckpt(['list', run])
     expect(stdout).toMatch(/CKPT\+before.*corrupt: CKPT\.yaml: line 2, column \d+: /)
   })
 
-  it('leaves out a column that does not vary', async () => {
-    const same = makeRun({ 'CKPT+a': 'WER: 3\nACC: 0.1\nunixtime: 1\n', 'CKPT+b': 'WER: 3\nACC: 0.2\nunixtime: 2\n' })
-    const [head] = await table([same])
+  it('leaves out a column that does not vary, but no metric, by which one is the best all the same', async () => {
+    const metas = ['ACC: 0.1\nunixtime: 1\n', 'ACC: 0.2\nunixtime: 2\n'].map((meta) => `WER: 3\nbeam: 8\n${meta}`)
+    const [head] = await table([makeRun({ 'CKPT+a': metas[0] ?? '', 'CKPT+b': metas[1] ?? '' })])
     expect(head).toContain('ACC')
-    expect(head).not.toContain('WER')
+    expect(head).toContain('WER')
+    expect(head).not.toContain('beam')
   })
 
   it('ranks by --min, --max and --by, and leaves out what has no value', async () => {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { Curve } from '../../src/core/runs/index.js'
 import { frameOf, type FrameOptions } from '../../src/render/plot/frame.js'
 import { renderPage, renderSvg } from '../../src/render/plot/svg.js'
-import { renderPlot } from '../../src/render/plot/terminal.js'
+import { mostCurves, renderPlot } from '../../src/render/plot/terminal.js'
+import { shown } from '../../src/render/escape-output.js'
 import { displayWidth } from '../../src/render/text-width.js'
 
 const options: FrameOptions = { axis: 'epoch', log: false, smooth: 0, ticks: { x: 5, y: 5 } }
@@ -98,12 +99,15 @@ describe('a picture in a terminal', () => {
     )
     const curves = names.map((_, index) => curveOf([3, 2, 1 + index]))
     for (const height of [14, 24, 60]) {
-      const rows = renderPlot(frameOf(curves, names, options), { ...plain, colours: true, height })
+      const terminal = { ...plain, colours: true, height }
+      const drawn = mostCurves(curves.length, terminal)
+      const more = { count: curves.length - drawn, noun: 'run' }
+      const rows = renderPlot(frameOf(curves.slice(0, drawn), names, options), terminal, more)
       expect(rows.length).toBeLessThanOrEqual(height)
       expect(rows.length).toBeGreaterThan(height - 3)
       for (const row of rows) expect(displayWidth(stripVTControlCharacters(row))).toBeLessThanOrEqual(plain.width)
       expect(rows.filter((row) => row.includes('seed')).join('')).toMatch(/seed0_.*seed1_/)
-      expect(rows.at(-1)).toMatch(height < 60 ? /and \d+ more/ : /more/)
+      expect(rows.at(-1)).toMatch(/and \d+ more runs not drawn/)
     }
   })
 
@@ -223,4 +227,39 @@ describe('a picture in a terminal', () => {
     expect(text).toMatch(/a+/)
     expect(text).toMatch(/^b y/m)
   })
+})
+
+describe('a small terminal', () => {
+  const sizes = [10, 20, 30, 50, 80].flatMap((width) => [5, 6, 8, 12, 24].map((height) => [width, height] as const))
+
+  it.each(sizes)('of %i × %i has all of a picture in it', (width, height) => {
+    for (const count of [1, 2, 9]) {
+      for (const colours of [false, true]) {
+        const terminal = { ...plain, width, height, colours }
+        const curves = Array.from({ length: count }, (_, index) => curveOf([0.00125 * index, 3, 123456, 2]))
+        const drawn = mostCurves(count, terminal)
+        const labels = curves.map((_, index) => `a/long/name/of/a/run_${index}/save`)
+        const frame = frameOf(curves.slice(0, drawn), labels, options)
+        const lines = renderPlot(frame, terminal, { count: count - drawn, noun: 'run' }).map((line) =>
+          stripVTControlCharacters(shown(line)),
+        )
+        expect(lines.filter((line) => displayWidth(line) > width)).toEqual([])
+        expect(lines.length).toBeLessThanOrEqual(height)
+        expect(lines.some((line) => /[•★\u2801-\u28ff*a-z]/.test(line))).toBe(true)
+        if (drawn < count && width >= 50) expect(lines.join('\n')).toContain(`${count - drawn} more`)
+      }
+    }
+  })
+
+  it('draws as many curves as its legend tells apart', () => {
+    expect(mostCurves(50, { ...plain, height: 22, colours: true })).toBe(6)
+    expect(mostCurves(50, { ...plain, height: 90, colours: true })).toBe(6)
+    expect(mostCurves(50, { ...plain, height: 90, colours: false })).toBe(26)
+    expect(mostCurves(3, { ...plain, height: 22, colours: true })).toBe(3)
+  })
+})
+
+it('a logarithmic scale has no place for values that are all 0 or below', () => {
+  expect(frameOf([curveOf([-1, 0, NaN])], ['loss'], { ...options, log: true }).isEmpty).toBe(true)
+  expect(frameOf([curveOf([-1, 0, NaN])], ['loss'], options).isEmpty).toBe(false)
 })

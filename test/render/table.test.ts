@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { painter } from '../../src/render/colours.js'
-import { renderTable, type Column } from '../../src/render/table.js'
+import { hiddenBy, renderTable, staying, type Column } from '../../src/render/table.js'
 import { displayWidth } from '../../src/render/text-width.js'
 
 interface Row {
@@ -27,5 +27,30 @@ describe('a table with several columns that give way', () => {
     expect(lines.filter((line) => displayWidth(line) > width)).toEqual([])
     for (const { name } of rows) expect(lines.join('\n')).toContain(name)
     for (const seed of [1, 2, 3]) expect(lines.join('\n')).toContain(`seed${seed}_`)
+  })
+})
+
+describe('a table on a terminal narrower than it', () => {
+  const narrow: Column<Row>[] = [
+    { title: 'NAME', shortens: true, least: 28, cell: ({ name }) => name },
+    staying({ title: 'a_metric_with_a_long_title', align: 'right', leaves: 1, cell: () => '1.25' }),
+    { title: 'AGE', align: 'right', leaves: 0.5, cell: () => '11d' },
+    { title: 'SIZE', align: 'right', leaves: 0.6, cell: () => '697 kB' },
+    { title: 'MARKS', cuts: true, least: 24, leaves: 0.4, cell: ({ marks }) => marks },
+  ]
+
+  it.each([20, 30, 40, 50, 60, 70, 80])('fits %i columns, a line a row, and keeps the metric', async (width) => {
+    const lines = [...(await renderTable(narrow, rows, { isTerminal: true, width, paint: painter(false) }))]
+    expect(lines.filter((line) => displayWidth(line) > width)).toEqual([])
+    expect(lines).toHaveLength(1 + rows.length)
+    expect(lines.filter((line) => line.includes('1.25'))).toHaveLength(rows.length)
+    const shown = narrow.length - hiddenBy(narrow, rows, width).columns
+    expect(lines[0]?.trim().split(/ {2,}/)).toHaveLength(shown)
+  })
+
+  it('says what it cuts', () => {
+    const long = [{ run: '', name: 'a', marks: 'latest, best of many, many metrics' }]
+    expect(hiddenBy(narrow, long, 80)).toEqual({ columns: 0, cut: ['MARKS'] })
+    expect(hiddenBy(narrow, long, 200)).toEqual({ columns: 0, cut: [] })
   })
 })

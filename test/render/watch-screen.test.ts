@@ -1,5 +1,7 @@
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { WatchedRun } from '../../src/core/jobs/watch/index.js'
+import { shown } from '../../src/render/escape-output.js'
 import { displayWidth } from '../../src/render/text-width.js'
 import { renderScreen, type ScreenView } from '../../src/render/watch-screen.js'
 import { checkpoint } from '../core/checkpoints.js'
@@ -43,6 +45,36 @@ describe('the screen of a watch', () => {
     const text = renderScreen(view([watched(long)], columns)).join('\n')
     expect(text).toContain('no better in 14 checkpoints since')
     expect(text).toMatch(/best {4}WER 15\.123 \(CKPT/)
+  })
+
+  it.each([20, 50])('goes on below in %i columns, and says which columns it hides', (columns) => {
+    for (const runs of [[watched('/exp/save')], [watched('/exp/1'), watched('/exp/2')]]) {
+      for (const colours of [false, true]) {
+        const screen = {
+          ...view(runs, columns),
+          rows: 40,
+          colours,
+          latest: ['12:00:01 a new best WER in an event that is long'],
+        }
+        const lines = renderScreen(screen).map((line) => stripVTControlCharacters(shown(line)))
+        expect(lines.filter((line) => displayWidth(line) > columns)).toEqual([])
+        const text = lines.join(' ').replace(/ +/g, ' ')
+        expect(text).toMatch(/\d columns hidden/)
+        expect(text).toContain('in an event that is long')
+        expect(text).toContain('2026-11-29 15:50:56')
+        expect(lines.some((line) => / {2}(WER|BEST)\b/.test(line))).toBe(true)
+      }
+    }
+  })
+
+  it('has the metric that was asked for first', () => {
+    const run = watched('/exp/save')
+    const ordered = run.ordered.map((one, index) => ({
+      ...one,
+      meta: new Map([...one.meta, ['foo', index], ['acc', index]]),
+    }))
+    const text = renderScreen(view([{ ...run, ordered, selected: ordered, metric: 'foo' }], 120)).join('\n')
+    expect(text).toMatch(/EPOCH +foo +(WER|acc)/)
   })
 
   it('has the curve of the metric where there is room for it', () => {

@@ -40,6 +40,8 @@ export interface Frame {
   readonly y: { readonly title: string; readonly ticks: readonly Tick[] }
   /** Values that a logarithmic scale has no place for. */
   readonly leftOut: number
+  /** No value has a place in it. */
+  readonly isEmpty: boolean
   /** Values too large to be drawn, or infinite. */
   readonly tooLarge: number
 }
@@ -77,6 +79,7 @@ export function frameOf(curves: readonly Curve[], labels: readonly string[], opt
     series,
     x: { title: options.axis === 'time' ? 'time (UTC)' : options.axis, ticks: x.ticksAt(options.ticks.x) },
     y: { title: keys.length === 1 ? (keys[0] ?? '') : '', ticks: yTicks(y, options.ticks.y) },
+    isEmpty: ys.length === 0,
     leftOut: log ? counted(curves, ({ y }) => y <= smallest) : 0,
     tooLarge: counted(curves, (point) => isTooLarge(point) && !(log && point.y <= smallest)),
   }

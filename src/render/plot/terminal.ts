@@ -1,7 +1,7 @@
 /** Curves in a terminal. */
 import { painter, type Meaning } from '../colours.js'
 import { shortenNames } from '../shorten.js'
-import { displayWidth } from '../text-width.js'
+import { cutText, displayWidth } from '../text-width.js'
 import { formatNumber, plural } from '../units.js'
 import { Canvas } from './canvas.js'
 import type { Frame, Series, Tick } from './frame.js'
@@ -18,20 +18,37 @@ export interface TerminalOptions {
 /** In an order in which neighbours differ for colour-blind people too. */
 const colours: readonly Meaning[] = ['first', 'warning', 'accent', 'second', 'good', 'bad']
 const letters = 'abcdefghijklmnopqrstuvwxyz'.split('')
-const smallest = { width: 20, height: 5 }
-/** Rows of the legend, however low the terminal. */
+const smallest = { width: 2, height: 1 }
+/** Rows of the legend; below `low` rows of all there is one, and no title. */
 const leastLegend = 2
+const low = 8
 
-export function renderPlot(frame: Frame, { width, height, colours: isColoured, unicode }: TerminalOptions): string[] {
+/** Curves that can be told apart, and that the legend has room for. */
+export function mostCurves(count: number, { height, colours: isColoured }: TerminalOptions): number {
+  const rows = legendRows(count, height)
+  const most = Math.min(rows, isColoured ? colours.length : letters.length)
+  // One line says how many more there are.
+  return count <= most ? count : Math.max(1, Math.min(most, rows - 1))
+}
+
+function legendRows(count: number, height: number): number {
+  return Math.min(count, height < low ? 1 : Math.max(leastLegend, Math.floor(height / 3)))
+}
+
+/** `more` are the curves that are not drawn: their number, and what they are. */
+export function renderPlot(frame: Frame, options: TerminalOptions, more = { count: 0, noun: 'curve' }): string[] {
+  const { width, height, colours: isColoured, unicode } = options
   const paint = painter(isColoured)
   const tint = (series: number, text: string) => paint(colours[series % colours.length] ?? 'accent', text)
   const yTexts = frame.y.ticks.map(({ text }) => text)
   const margin = Math.max(1, ...yTexts.map(displayWidth))
   const isOne = frame.series.length === 1
-  const legendRows = Math.min(frame.series.length, Math.max(leastLegend, Math.floor(height / 3)))
+  const told = frame.series.length + Math.min(1, more.count)
+  const legendRoom = Math.min(told, legendRows(frame.series.length + more.count, height))
+  const title = frame.y.title === '' || height < low ? [] : [paint('title', cutText(frame.y.title, width))]
   const inside = {
     width: Math.max(smallest.width, width - margin - 2),
-    height: Math.max(smallest.height, height - 3 - legendRows),
+    height: Math.max(smallest.height, height - title.length - 2 - legendRoom),
   }
   // Without colours braille cannot tell series apart.
   const braille = unicode && (isOne || isColoured)
@@ -47,19 +64,20 @@ export function renderPlot(frame: Frame, { width, height, colours: isColoured, u
   })
   const floor = new Array<string>(inside.width).fill(edge.floor)
   // What the axis is stands at its end, where a last text may have to give way.
-  const shown = fitting(frame.x.ticks, inside.width - displayWidth(frame.x.title) - 2, inside.width)
+  const axis = cutText(frame.x.title, inside.width)
+  const shown = fitting(frame.x.ticks, inside.width - displayWidth(axis) - 2, inside.width)
   for (const { column } of shown) floor[column] = edge.down
   return [
-    ...(frame.y.title === '' ? [] : [paint('title', frame.y.title)]),
+    ...title,
     ...rows,
     `${' '.repeat(margin + 1)}${edge.corner}${floor.join('')}`,
-    `${' '.repeat(margin + 2)}${labelled(shown, inside.width, frame.x.title)}`,
-    ...legend(frame.series, {
+    `${' '.repeat(margin + 2)}${labelled(shown, inside.width, axis)}`,
+    ...legend(frame.series, more, {
       signOf: (index) => (braille ? '━━' : isOne ? '*' : (letters[index % letters.length] ?? '*')),
       tint,
       width,
       marksWithin: inside.width,
-      rows: legendRows,
+      rows: legendRoom,
       unicode,
     }),
   ]
@@ -103,7 +121,7 @@ function fitting(ticks: readonly Tick[], room: number, width: number): ShownTick
 function labelled(ticks: readonly ShownTick[], width: number, title: string): string {
   let row = ''
   for (const { start, text } of ticks) row = row.padEnd(start) + text
-  return `${row}  `.padEnd(width - displayWidth(title)) + title
+  return `${row}${row === '' ? '' : '  '}`.padEnd(width - displayWidth(title)) + title
 }
 
 interface LegendOptions {
@@ -116,24 +134,38 @@ interface LegendOptions {
   readonly unicode: boolean
 }
 
-/** A line for each curve, and for those that there is no room for one together. */
-function legend(all: readonly Series[], options: LegendOptions): string[] {
+/** A line for each curve, and one for those that are not drawn. */
+function legend(all: readonly Series[], more: { count: number; noun: string }, options: LegendOptions): string[] {
   const { signOf, tint, width, rows, unicode } = options
-  const told = all.length <= rows ? all : all.slice(0, rows - 1)
-  const facts = told.map((series) => factsOf(series, options))
+  const isShort = rows === 1 && more.count > 0
+  const told = all.slice(0, more.count > 0 ? Math.max(1, rows - 1) : rows)
+  const facts = factsFor(told, signOf, options)
   const widest = Math.max(0, ...facts.map((fact, index) => displayWidth(fact) + signOf(index).length + 1))
   const labels = shortenNames(
     told.map(({ label }) => label),
-    Math.max(smallest.width / 2, width - widest),
+    Math.max(leastLabel, width - widest),
   )
-  return [
-    ...told.map(
-      (_, index) => `${tint(index, signOf(index))} ${spelled(labels[index] ?? '', unicode)}${facts[index] ?? ''}`,
-    ),
-    ...(told.length < all.length
-      ? [`${unicode ? '…' : '...'} and ${all.length - told.length} more: --height, --output or --json tells them`]
-      : []),
-  ]
+  const lines = told.map((_, index) => {
+    const fact = isShort ? `  … and ${more.count} more` : (facts[index] ?? '')
+    const text = cutText(`${labels[index] ?? ''}${fact}`, width - signOf(index).length - 1)
+    return `${tint(index, signOf(index))} ${spelled(text, unicode)}`
+  })
+  return more.count === 0 || isShort ? lines : [...lines, spelled(cutText(describeMore(more), width), unicode)]
+}
+
+/** Columns of a name in the legend. */
+const leastLabel = 6
+
+function describeMore({ count, noun }: { count: number; noun: string }): string {
+  return `… and ${plural(count, `more ${noun}`)} not drawn: --output, --height or fewer names`
+}
+
+/** What is told of each; of a narrow picture the best alone. */
+function factsFor(told: readonly Series[], signOf: (series: number) => string, options: LegendOptions): string[] {
+  const isRoomy = told.every(
+    (series, index) => signOf(index).length + leastLabel + displayWidth(factsOf(series, options)) < options.width,
+  )
+  return told.map((series) => (isRoomy ? factsOf(series, options) : starOf(series, options)))
 }
 
 /** What marks that a name is shortened, in letters that the terminal has. */
@@ -141,9 +173,13 @@ function spelled(label: string, unicode: boolean): string {
   return unicode ? label : label.replaceAll('…', '~')
 }
 
-function factsOf({ marks, best }: Series, { marksWithin, unicode }: LegendOptions): string {
-  const sign = areMarked(marks, marksWithin) ? `${unicode ? '•' : 'o'} ` : ''
+function factsOf(series: Series, options: LegendOptions): string {
+  const { marks } = series
+  const sign = areMarked(marks, options.marksWithin) ? `${options.unicode ? '•' : 'o'} ` : ''
   const count = marks.length === 0 ? '' : `  ${sign}${plural(marks.length, 'checkpoint')}`
-  const star = best === null ? '' : `  ${unicode ? '★' : '#'} ${formatNumber(best.value.y)}`
-  return `${count}${star}`
+  return `${count}${starOf(series, options)}`
+}
+
+function starOf({ best }: Series, { unicode }: LegendOptions): string {
+  return best === null ? '' : `  ${unicode ? '★' : '#'} ${formatNumber(best.value.y)}`
 }

@@ -1,6 +1,15 @@
 export { filter, find, type Answer, type Question } from './find.js'
 export { describeContradictions } from './contradictions.js'
-export { bestOrder, bestPerMetric, impossibleMetrics, metricOrders, monitoredKeys, varyingKeys } from './metrics.js'
+export {
+  bestByOrders,
+  bestOrder,
+  bestPerMetric,
+  impossibleMetrics,
+  metricOrders,
+  monitoredKeys,
+  toldDirections,
+  varyingKeys,
+} from './metrics.js'
 export { describeAbsentBest, describeValue, namedBests, type NamedBest } from './named-best.js'
 export { needsComplete, needsHealth, needsMeasure } from './needs.js'
 export { describeOrder, namesIn, rank, valueFor, type Criterion, type Order } from './rank.js'

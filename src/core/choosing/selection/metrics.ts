@@ -122,14 +122,20 @@ export function bestPerMetric(
   now: number,
   counts: (checkpoint: Checkpoint) => boolean = isSound,
 ): ReadonlyMap<string, Checkpoint> {
-  const counted = ordered.filter(counts)
+  return bestByOrders(ordered.filter(counts), metricOrders(ordered), now)
+}
+
+/** The same of those that count already, by the keys of these orders. */
+export function bestByOrders(
+  checkpoints: readonly Checkpoint[],
+  orders: readonly Order[],
+  now: number,
+): ReadonlyMap<string, Checkpoint> {
   const best = new Map<string, Checkpoint>()
-  for (const order of metricOrders(ordered)) {
-    const [first] = rank(
-      counted.filter((checkpoint) => isFiniteOrBig(ownValue(checkpoint, order.key))),
-      order,
-      now,
-    )
+  for (const order of orders) {
+    if (order.kind === 'by' || order.kind === 'named') continue
+    const counted = checkpoints.filter((checkpoint) => isFiniteOrBig(ownValue(checkpoint, order.key)))
+    const [first] = rank(counted, order, now)
     if (first !== undefined) best.set(order.key, first)
   }
   return best
@@ -182,8 +188,8 @@ function toNumber(value: MetaValue | undefined): number | undefined {
 }
 
 /**
- * The numeric meta keys worth a column: those whose values differ or that some lack; all, where only one is there.
- * Ranked by use: the metric by which the run is judged, other metrics, other numbers, and bookkeeping last.
+ * The numeric meta keys worth a column: those whose values differ or that some lack, and metrics that a checkpoint is the
+ * best by; all, where only one is there. Ranked by use: the metric by which the run is judged, other metrics, other numbers, and bookkeeping last.
  */
 export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
   const columns = new Map<string, { readonly values: Set<number | bigint>; count: number }>()
@@ -198,7 +204,10 @@ export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
   }
   const speaking = checkpoints.filter((checkpoint) => checkpoint.meta.size > 0).length
   const varies = ({ values, count }: { values: Set<unknown>; count: number }) => values.size > 1 || count < speaking
-  const keys = [...columns].filter(([, column]) => speaking === 1 || varies(column)).map(([key]) => key)
+  const judging = new Set(metricOrders(checkpoints).map(({ key }) => key))
+  const keys = [...columns]
+    .filter(([key, column]) => speaking === 1 || varies(column) || judging.has(key))
+    .map(([key]) => key)
   const told = toldDirections(checkpoints)
   const monitored = new Set(monitoredKeys(checkpoints))
   const use = (key: string) => {
