@@ -1,14 +1,14 @@
 /** Which folders are guarded, and the way to what lies in them. */
 import type * as fs from 'node:fs'
-import { basename, dirname, join, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, sep } from 'node:path'
 import { UntrustedError, type CkptError } from '../errors.js'
 import { toStorageError } from './failures.js'
 import { followLinks, type LinksOnWay } from './links-on-way.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
 import type { Guarded, GuardedRun, GuardedState, Heir, StateRules } from './storage.js'
 
-/** `look`: nothing changes. */
-export type Use = 'look' | 'change'
+/** `look`: nothing changes. `sync`: names in it do not. */
+export type Use = 'look' | 'sync' | 'change'
 
 /** A name in a guarded folder, reached without a link. */
 export interface GuardedName {
@@ -80,19 +80,31 @@ export class Guard {
   }
 
   private wayTo(path: string, use: Use): Way | null {
-    const found = this.find(path, use)
+    const found = this.find(path, use) ?? (use === 'change' ? this.folderAbove(path) : null)
     if (found === null) return null
-    const misled = use === 'change' ? this.misled.get(found.path) : undefined
+    const misled = use !== 'look' ? this.misled.get(found.path) : undefined
     if (misled !== undefined) throw misled
     const below = path.slice(outerOf(found).length).split(sep)
     return { guarded: found, parts: [basename(found.real), ...below.filter((part) => part !== '')] }
+  }
+
+  /**
+   * What lies in no guarded folder is changed by the superuser as if the folder that it is in were one: somebody else may
+   * have put a link on the way there, or put one there in a moment. Null for all others.
+   */
+  private folderAbove(path: string): Placed | null {
+    if (this.actAs === null || !isAbsolute(path)) return null
+    const folder = { kind: 'run', path: dirname(path) } as const
+    const { real, refusal } = placeOf(folder, this.user)
+    if (refusal !== null) throw refusal
+    return { ...folder, real }
   }
 
   /** The nearest one that the path lies in, or is. */
   private find(path: string, use: Use): Placed | null {
     if (!this.mayBeState(path) && (use === 'look' || this.runs.size === 0)) return null
     for (let at = path; ; at = dirname(at)) {
-      const found = this.states.get(at) ?? (use === 'change' ? this.runs.get(at) : undefined)
+      const found = this.states.get(at) ?? (use !== 'look' ? this.runs.get(at) : undefined)
       if (found !== undefined) return found
       if (dirname(at) === at) return null
     }

@@ -111,8 +111,13 @@ class Local {
     )
   }
 
-  private inPlace<T>(path: string, plain: () => T, inside: (reached: GuardedName) => T): T {
-    return (this.guarded.reach(path, 'change', inside) ?? { value: plain() }).value
+  private inPlace<T>(
+    path: string,
+    plain: () => T,
+    inside: (reached: GuardedName) => T,
+    use: 'change' | 'sync' = 'change',
+  ): T {
+    return (this.guarded.reach(path, use, inside) ?? { value: plain() }).value
   }
 
   /** Thousands of paths lie in no guarded place: for those `plain` is called and nothing else made. */
@@ -226,6 +231,7 @@ class Local {
       path,
       () => OpenFolder.at(path, this.actAs),
       (reached) => reached.folder.open(reached.name, path),
+      'sync',
     )
     return new LocalFolder(folder)
   }
@@ -290,6 +296,7 @@ class Local {
         path,
         () => syncOpen(fs.openSync(path, 'r')),
         ({ folder, name }) => using(folder.open(name, path), (one) => one.sync()),
+        'sync',
       )
     } catch (error) {
       if (errnoOf(error) !== 'EINVAL') throw error

@@ -47,6 +47,27 @@ describe.runIf(process.geteuid?.() === 0)('a link of somebody else', () => {
     expect(await pinsAt(named)).toBe(1)
   })
 
+  it('leads nothing out of their folder that the superuser writes there by name, and what is written is theirs', async () => {
+    const theirs = temporaryDirectory()
+    const secret = temporaryDirectory()
+    fs.chownSync(theirs, nobody, nobody)
+    fs.symlinkSync(secret, join(theirs, 'link'))
+    fs.lchownSync(join(theirs, 'link'), nobody, nobody)
+    const storage = newStorage()
+    const at = join(theirs, 'link', 'model.safetensors')
+    fs.writeFileSync(join(secret, 'there'), 'precious')
+    const there = join(theirs, 'link', 'there')
+    await expect(storage.create(at)).rejects.toThrow(/by a link of user 65534/)
+    await expect(storage.makeDirectory(at)).rejects.toThrow(UntrustedError)
+    await expect(storage.symbolicLink('there', at)).rejects.toThrow(UntrustedError)
+    await expect(storage.copyFile(join(secret, 'there'), at)).rejects.toThrow(UntrustedError)
+    await expect(storage.rename(there, join(theirs, 'taken'))).rejects.toThrow(UntrustedError)
+    await expect(storage.unlink(there)).rejects.toThrow(UntrustedError)
+    expect(fs.readdirSync(secret)).toEqual(['there'])
+    await (await storage.create(join(theirs, 'out.safetensors'))).close()
+    expect(fs.statSync(join(theirs, 'out.safetensors')).uid).toBe(nobody)
+  })
+
   it('to their own run is followed, and so is one of the user', async () => {
     const run = makeRun(['CKPT+a'])
     await pinBy(linkTo(run, 0))

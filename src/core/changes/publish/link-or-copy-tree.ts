@@ -177,7 +177,7 @@ export async function hardLink(storage: Storage, from: string, to: string): Prom
 }
 
 /** No hard links on this file system, or not to this file (another owner's, or too many names). */
-const unlinkable = new Set(['EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+const unlinkable = new Set(['EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 
 function dangling(path: string, cause: unknown): CkptError {
   return new CkptError('damaged', `${path}: a link that leads nowhere`, { cause })

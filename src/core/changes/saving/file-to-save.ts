@@ -94,7 +94,7 @@ export function isSame(before: Stat, after: Stat): boolean {
 }
 
 /** File systems' ways of saying that there is no hard link to this file. */
-const unlinkable = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+const unlinkable = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 
 /** False where a move has to copy: on another file system, where there are no hard links, and for symbolic links. */
 async function linked(storage: Storage, path: string, target: string, placement: Placement): Promise<boolean> {

@@ -49,8 +49,8 @@ function exists(output: string, cause?: unknown): CkptError {
   })
 }
 
-/** The system's ways of saying that a file system has no hard links (or that this file can have no more). */
-const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+/** The system's ways of saying that a file system has no hard links (or that this file, or its owner, can have none there). */
+const noHardLinks = new Set(['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /** Moves `temporary`, synced before, to `output`, and makes the name durable. */
 export async function publishFile(storage: Storage, temporary: string, output: string, force: boolean): Promise<void> {
