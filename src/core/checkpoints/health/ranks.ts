@@ -8,6 +8,9 @@ import { missing, mostRanks, pad, range, readRoot, valueOf, type Folder } from '
 /** `mp_rank_01_003_002/`: the part of the tensors, of the pipeline, of the experts (megatron/training/checkpointing.py, `get_checkpoint_name`). */
 const modelRank = /^(?<above>(?:.*\/)?)mp_rank_(?<t>\d{2})(?:_(?<p>\d{3}))?(?:_(?<e>\d{3}))?\/$/
 
+/** What each folder has; the state of the data loader (`maybe_save_dataloader_state`) lies in the first alone. */
+const ofEachRank = /^(?!train_dataloader_).*\.pt$/
+
 /** Megatron's folders of the parts of a model: their number stands in what each saved, and each has the same files. */
 export async function inspectModelParallel(
   storage: ReadStorage,
@@ -20,7 +23,7 @@ export async function inspectModelParallel(
   const expected = await expectedParts(storage, ranks)
   const here = new Set(ranks.map(([name]) => name))
   const all = new Set([...expected.map((name) => `${above}${name}/`), ...here])
-  const names = new Set(ranks.flatMap(([, files]) => [...files.keys()].filter((name) => name.endsWith('.pt'))))
+  const names = new Set(ranks.flatMap(([, files]) => [...files.keys()].filter((name) => ofEachRank.test(name))))
   const absent = [...all].flatMap((folder) =>
     [...names].filter((name) => !folders.get(folder)?.has(name)).map((name) => folder + name),
   )

@@ -82,6 +82,16 @@ describe('by the largest number in a name', () => {
   })
 })
 
+describe('NeMo resumes by itself from', () => {
+  it('the one that is called last, and stumbles over several', () => {
+    const there = [folder('m--step=9'), folder('m--step=19'), folder('m--step=19-last')]
+    expect(startsOf('nemo', there)).toEqual([{ takes: 'm--step=19-last', stumblesOver: [] }])
+    const two = [...there, folder('m--step=9-last')]
+    expect(startsOf('nemo', two)).toEqual([{ takes: null, stumblesOver: ['m--step=19-last', 'm--step=9-last'] }])
+    expect(startsOf('nemo', [folder('m--step=9')])).toEqual([{ takes: null, stumblesOver: [] }])
+  })
+})
+
 describe('by one name', () => {
   it.each([
     ['fairseq', 'checkpoint_last.pt', 'checkpoint9.pt'],

@@ -32,7 +32,8 @@ export const deepSpeed: LayoutSpec = {
           from: 'torch',
           file: modelStates,
           take: { step: 'global_steps', '#ranks': 'dp_world_size', '#parallel': 'mp_world_size' },
-          spread: [[]],
+          // WeNet's metrics lie in `loss_dict`.
+          spread: [[], 'metrics', 'loss_dict'],
           leave: ownKeys,
           has: { '#optimizer': 'optimizer' },
           lazy: true,

@@ -29,7 +29,7 @@ export const torchPlain: LayoutSpec = {
         {
           from: 'torch',
           spread: [[], 'metrics'],
-          leave: /^(version|seed|world_size|rank|lr|learning_rate|training|_.*)$/,
+          leave: /^(version|seed|world_size|rank|lr|learning_rate|training|(.*\.)?num_batches_tracked|_.*)$/,
           has: Object.fromEntries(optimizerPaths.map((path, index) => [`#optimizer${index}`, path])),
           pick: countsIn,
         },

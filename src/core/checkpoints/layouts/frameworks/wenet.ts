@@ -22,6 +22,8 @@ export const wenet: LayoutSpec = {
   id: 'wenet',
   title: 'WeNet',
   looks: 'epoch_<N>.pt or step_<N>.pt with its .yaml, init.pt, avg_<N>.pt, final.pt',
+  // As average_model.py chooses with --val_best.
+  judge: (facts) => (facts.has('loss') ? [['loss', 'min']] : facts.has('cv_loss') ? [['cv_loss', 'min']] : []),
   forms: [
     {
       kind: 'group',
@@ -53,7 +55,7 @@ export const wenet: LayoutSpec = {
     },
     {
       kind: 'file',
-      name: /^(?:avg_?\d+|final)\.pt$/,
+      name: /^(?:avg_?\d\w*|final)\.pt$/,
       proof: { sure: [{ all: [{ stateDict: [] }, { beside: 'train.yaml' }] }] },
       facts: [],
       resumable: false,
