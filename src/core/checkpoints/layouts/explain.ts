@@ -9,7 +9,7 @@ import { describeHas, prove } from './engine/proof.js'
 import { withOpener } from './engine/opener.js'
 import { patternText } from './engine/pattern-text.js'
 import type { Folder } from './layout.js'
-import { knownSpecs, readers } from './registry.js'
+import { knownSpecs } from './registry.js'
 import { scanFolder } from './scan.js'
 import type { Form, Has, LayoutSpec } from './spec.js'
 import { ScanTree } from './scan-tree.js'
@@ -49,11 +49,6 @@ export async function explainPath(storage: ReadStorage, path: string): Promise<E
   const checkpoint = checkpoints.find((one) => one.members.some((member) => member.path === path)) ?? null
   const found: Explained[] = []
   for (const spec of knownSpecs()) found.push(await explainSpec(tree, folder, basename(path), spec, checkpoint))
-  for (const { id, title } of readers) {
-    const takes = checkpoint?.layout === id
-    const reasons = [takes ? 'its own reader knows it' : 'its own reader does not know it']
-    found.push({ layout: id, title, verdict: takes ? 'takes' : 'no', reasons })
-  }
   const order: readonly Verdict[] = ['takes', 'fits', 'no']
   const layouts = found.toSorted((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict))
   return { path, checkpoint, layouts }
@@ -66,7 +61,7 @@ export async function explainPath(storage: ReadStorage, path: string): Promise<E
 export async function howKnown(storage: ReadStorage, checkpoint: Checkpoint): Promise<readonly string[]> {
   const path = checkpoint.members[0]?.path ?? checkpoint.path
   const spec = knownSpecs().find(({ id }) => id === checkpoint.layout)
-  if (spec === undefined) return readers.some(({ id }) => id === checkpoint.layout) ? ['what lies inside of it'] : []
+  if (spec === undefined) return []
   const tree = ScanTree.over(storage)
   const [listing] = await tree.list([dirname(path)])
   if (listing?.ok !== true) return []

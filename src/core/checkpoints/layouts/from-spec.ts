@@ -3,7 +3,6 @@ import type { DirectoryEntry } from '../../storage/storage.js'
 import type { Role } from '../../checkpoint.js'
 import { completeSpec } from './engine/complete-counts.js'
 import { roleIn } from './engine/files.js'
-import { scanSpecs } from './engine/scan-specs.js'
 import type { HistorySource, Layout } from './layout.js'
 import type { Form, LayoutSpec, TableSource } from './spec.js'
 
@@ -11,7 +10,6 @@ export function layoutOf(spec: LayoutSpec): Layout {
   return {
     id: spec.id,
     title: spec.title,
-    scan: (storage, folder) => scanSpecs(storage, folder, [spec]),
     complete: (storage, checkpoints) => completeSpec(storage, spec, checkpoints),
     keysAreNames: spec.forms.every(
       ({ kind, files = [] }) => kind === 'folder' && files.every(({ key }) => key === undefined),
@@ -51,9 +49,9 @@ function isTable(source: { readonly from: string }): source is TableSource {
   return source.from === 'csv' || source.from === 'jsonl'
 }
 
-function historyOf({ from, beside, by, column = by, offset = 0, rows }: TableSource) {
+function historyOf({ from, beside, by, column = by, offset = 0, rows, requires = [] }: TableSource) {
   const counts = by === 'name' ? {} : { columns: { [by]: column }, add: { [by]: -offset } }
-  return { from, beside, ...counts, ...(rows === undefined ? {} : { rows }) }
+  return { from, beside, requires, ...counts, ...(rows === undefined ? {} : { rows }) }
 }
 
 function roleOf({ forms }: LayoutSpec, entry: DirectoryEntry): Role {

@@ -59,17 +59,8 @@ export interface Layout {
   readonly id: string
   /** Name of the framework, for people. */
   readonly title: string
-  /** Where its checkpoints lie and what they are, in a few words. */
-  readonly looks?: string
   /** Names the framework's own bookkeeping, which is kept true when checkpoints go. */
   readonly pointers?: readonly PointerRule[]
-  /**
-   * The checkpoints among the folder's entries, with their meta, from names and meta files alone: no tensor is read,
-   * and nothing but links is stat'ed (10,000 checkpoints must take 4 times a bare script at most). Where the meta lies
-   * in a parameter file, that file's headers are read. What is broken about a checkpoint's meta becomes a finding of
-   * that checkpoint, never an exception.
-   */
-  scan(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]>
   /** Fills what `scan` left null and small side files hold (SpeechBrain: epoch from `counter.ckpt`). */
   complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<readonly Checkpoint[]>
   /** True where the key of each file is its name without the suffix, or all of it. */
@@ -123,6 +114,7 @@ interface LogPlace {
   readonly columns?: Readonly<Partial<Record<'step' | 'epoch', string>>>
   readonly add?: Readonly<Partial<Record<'step' | 'epoch', number>>>
   readonly rows?: (row: Meta) => boolean
+  readonly requires?: readonly string[]
   /** Whether the log of a checkpoint of this name counts so; absent: of any. Of several that do the first is taken. */
   readonly countsFor?: (checkpoint: string) => boolean
 }

@@ -1,5 +1,5 @@
 /** Every layout with where it looks: for `ckpt layouts`, and the tables in README and docs. */
-import { isOwnLayout, knownSpecs, readers } from './registry.js'
+import { isOwnLayout, knownSpecs } from './registry.js'
 
 export interface ListedLayout {
   readonly id: string
@@ -12,12 +12,7 @@ export interface ListedLayout {
 
 /** People's own first, then by title. */
 export function allLayouts(): ListedLayout[] {
-  const listed = [...knownSpecs(), ...readers].map(({ id, title, looks = '' }) => ({
-    id,
-    title,
-    looks,
-    isOwn: isOwnLayout(id),
-  }))
+  const listed = knownSpecs().map(({ id, title, looks }) => ({ id, title, looks, isOwn: isOwnLayout(id) }))
   return listed.toSorted(
     (a, b) => Number(b.isOwn) - Number(a.isOwn) || (a.title.toLowerCase() < b.title.toLowerCase() ? -1 : 1),
   )

@@ -34,8 +34,8 @@ import { lightning } from './lightning/index.js'
 import { speechBrain } from './frameworks/speechbrain.js'
 import type { LayoutSpec } from './spec.js'
 
-/** Those that are data. */
 const specs: readonly LayoutSpec[] = [
+  lightning,
   speechBrain,
   hfTrainer,
   diffusers,
@@ -70,10 +70,7 @@ const specs: readonly LayoutSpec[] = [
   torchPlain,
 ]
 
-/** Those that read by themselves. */
-export const readers: readonly Layout[] = [lightning]
-
-const builtIn: readonly Layout[] = [...readers, ...specs.map(layoutOf)]
+const builtIn: readonly Layout[] = specs.map(layoutOf)
 
 /** Of people's own, from their settings: they know best what a name means, and are asked first. */
 let own: readonly LayoutSpec[] = []
@@ -92,7 +89,7 @@ export function knownLayouts(): readonly Layout[] {
   return known
 }
 
-/** Those that are data, likewise. */
+/** The same as data. */
 export function knownSpecs(): readonly LayoutSpec[] {
   return allSpecs
 }

@@ -1,32 +1,16 @@
 /** All layouts asked about one folder, and about what `scan` left open. */
 import type { Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { prefixOf } from './folders.js'
 import { scanSpecs } from './engine/scan-specs.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
-import { knownLayouts, knownSpecs, readers } from './registry.js'
+import { knownLayouts, knownSpecs } from './registry.js'
 import { withResuming } from './missing-for-resume.js'
 import { ScanTree } from './scan-tree.js'
 
 /** The folder's own checkpoints, of every layout. */
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
-  const found: Checkpoint[] = []
-  const taken = new Set<string>()
-  const tree = ScanTree.over(storage)
-  for (const layout of readers) {
-    for (const checkpoint of await layout.scan(tree, folder)) {
-      // The first layout that knows an entry has it: one thing on disk is one checkpoint.
-      if (taken.has(checkpoint.path)) continue
-      taken.add(checkpoint.path)
-      for (const { path } of checkpoint.members) taken.add(path)
-      found.push(checkpoint)
-    }
-  }
-  const prefix = prefixOf(folder.path)
-  const left =
-    taken.size === 0 ? folder : { ...folder, entries: folder.entries.filter(({ name }) => !taken.has(prefix + name)) }
-  found.push(...(await scanSpecs(tree, left, knownSpecs())))
+  const found = await scanSpecs(ScanTree.over(storage), folder, knownSpecs())
   return withoutProducts(withResuming(found))
 }
 

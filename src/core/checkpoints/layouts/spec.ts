@@ -3,6 +3,7 @@
  * a layout reads nothing itself, but for the few that need `read`.
  */
 import type {
+  Checkpoint,
   Direction,
   Finding,
   Meta,
@@ -14,6 +15,7 @@ import type {
   Role,
   TrainingMarks,
 } from '../../checkpoint.js'
+import type { TorchObject } from '../../formats/torch-object.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import type { Folder, HistorySource, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
 
@@ -55,8 +57,24 @@ export interface LayoutSpec {
   readonly isForDeleted?: (name: string, inside: readonly DirectoryEntry[]) => boolean
   /** True for the name of a tensor that is not a part of what was trained: any value is right in it. */
   readonly isBookkeeping?: (tensor: string) => boolean
-  /** The way out, for what data cannot say: the facts of all the units that were taken, together. */
-  readonly read?: (units: readonly Unit[], io: LayoutIo) => Promise<ReadonlyMap<Unit, Reading>>
+  /**
+   * True for a folder that may be the beginning of a checkpoint's name, which has a slash in it (`val/loss=0.2.ckpt`):
+   * the checkpoints in it are looked for too. `isAmong`: others lie beside it; `run` is the path that both lie in.
+   */
+  readonly beginsName?: (folder: string, isAmong: boolean, run: string) => boolean
+  /**
+   * The way out, for what data cannot say: all the units that were taken, together. The run has those of the answer, in
+   * its order.
+   */
+  readonly read?: (taken: readonly Taken[], io: LayoutIo) => Promise<ReadonlyMap<Unit, Reading>>
+  /** Joins those that are of no use without one another into one checkpoint; `beside` are the names in the run's folder. */
+  readonly together?: (checkpoints: readonly Checkpoint[], beside: readonly string[]) => Checkpoint[]
+}
+
+/** A unit that a layout has, and what its form's sources say of it. */
+export interface Taken {
+  readonly unit: Unit
+  readonly facts: Meta
 }
 
 /** A checkpoint by what its facts say, also those that are not shown. */
@@ -110,6 +128,8 @@ export interface Proof {
   readonly typical?: RegExp
   /** Any of these, and what nothing else speaks for stands in the place of one, among sure ones. */
   readonly bare?: readonly Has[]
+  /** True: what the system refuses to read is one by its name alone, and reported as unreadable. */
+  readonly orUnreadable?: boolean
 }
 
 export type Has =
@@ -192,9 +212,9 @@ export interface FactFile {
   readonly lazy?: boolean
   /**
    * It is read only when this count is asked for and was not told: a small file of its own in each checkpoint. One beside
-   * them is read where the count of any was not told by what comes before it.
+   * them is read where this fact of any was not told by what comes before it.
    */
-  readonly later?: 'step' | 'epoch'
+  readonly later?: string
   /** At most this many bytes are read (64 MB when left out). */
   readonly limit?: number
 }
@@ -239,6 +259,8 @@ export interface TableSource {
   readonly leave?: RegExp
   /** What columns are called as facts, where not as they are: `{ timestamp: 'unixtime' }`. */
   readonly called?: Readonly<Record<string, string>>
+  /** Columns without which it is another program's log. */
+  readonly requires?: readonly string[]
   /** Rows that count; without, all. Of several the later values win, column by column. */
   readonly rows?: (row: Meta) => boolean
 }
@@ -251,9 +273,11 @@ export interface Picked {
   readonly training?: TrainingMarks
 }
 
-/** What `read` found of one unit; absent from its answer: it is none of this framework's after all. */
+/** What `read` found of one unit; absent from its answer: it is none of this run's after all. */
 export interface Reading {
   readonly meta: Meta
+  /** Step and epoch, where they are not the `meta`'s. */
+  readonly counts?: Meta
   readonly findings?: readonly Finding[]
   readonly measuredAt?: ReadonlyMap<string, Moment>
   readonly directions?: ReadonlyMap<string, Direction>
@@ -261,6 +285,10 @@ export interface Reading {
   /** Name of the unit that is the same state. */
   readonly sameAs?: string
   readonly resumable?: boolean
+  /** What going on needs and is not there. */
+  readonly lacks?: readonly Part[]
+  /** What a file holds, by its keys at the top. */
+  readonly contents?: readonly string[]
 }
 
 export interface Whole {
@@ -293,6 +321,8 @@ export interface FileRule {
   readonly role: Role
   /** For `--key`; absent: the name without its suffix. */
   readonly key?: string
+  /** Its key is without the folder that it lies in. */
+  readonly isBare?: boolean
   /** It may be missing from one checkpoint while all others have it. */
   readonly optional?: boolean
   /** A folder under that name is one too. */
@@ -351,6 +381,8 @@ export interface FileLook {
   readonly is: ReadonlySet<Head>
   /** What is wrong with it as the format that it begins as; null when nothing is, or it is of no known one. */
   readonly broken: string | null
+  /** What loading it would run; it can be asked all the same. */
+  readonly unsafe: string | null
   /** Its first bytes, at most 4096. */
   head(): Promise<Uint8Array>
   /** What the opened file answers, or what it answered when it was the same in an earlier scan. */
@@ -378,6 +410,8 @@ export interface Question<T extends MetaValue> {
 
 /** One file that was opened. */
 export interface OpenedFile extends FileLook {
+  /** What torch.save wrote; null for another file. */
+  readonly torch: TorchObject | null
   /** True when what torch.save wrote has something at that path. */
   hasTorchKey(path: KeyPath): boolean
   /** True for a state dict, or a whole module, at that path. */

@@ -10,7 +10,7 @@ describe('by what a checkpoint is known', () => {
     ['hf_trainer', 'it has trainer_state.json'],
     ['torch_plain', 'it is a state dict or a module (torch.save)'],
     ['tf_checkpoint', 'it has a name like *.index and has a name like *.data-<number>-of-<number>'],
-    ['lightning', 'what lies inside of it'],
+    ['lightning', 'it holds pytorch-lightning_version (torch.save)'],
   ])('is reported for %s', async (framework, reason) => {
     const [run] = await findRuns(localStorage(), join(fixtures, 'frameworks', framework, 'run'))
     const [first] = run?.checkpoints ?? []

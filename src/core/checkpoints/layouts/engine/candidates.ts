@@ -6,6 +6,7 @@ import { compareNatural } from '../../../natural-order.js'
 import { compareText, findingOf, findNoFiles, foldersOfTools, prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'
+import { findDeeper } from './names-with-slashes.js'
 import { NameGate } from './name-gate.js'
 import type { UnclaimedUnit } from './unit-paths.js'
 
@@ -60,18 +61,22 @@ function shapesOf(specs: readonly LayoutSpec[]): Shapes {
 
 /** Names that fit, sorted. */
 export async function findNamed(storage: ReadStorage, folder: Folder, specs: readonly LayoutSpec[]): Promise<Named[]> {
-  const targets = await followLinks(storage, folder)
+  const deeper = await findDeeper(storage, folder, specs)
+  const entries = deeper.size === 0 ? folder.entries : [...folder.entries, ...deeper.keys()]
+  const targets = await followLinks(storage, folder.path, entries)
   const { folders, files, groups, gate } = shapesOf(specs)
   const found: Named[] = []
   const joined = new Map<string, { fit: Fit; parts: DirectoryEntry[] }>()
-  for (const entry of folder.entries) {
+  for (const entry of entries) {
     const { name } = entry
     const target = targets.get(name)
     const is = target?.kind ?? entry.kind
     if (is !== 'directory' && !gate.mayFit(name)) continue
     if (is === 'link' || name.startsWith('.') || foldersOfTools.has(name)) continue
-    if (is !== 'directory') join(joined, groups, entry)
-    const among = is === 'directory' ? folders : files
+    const owner = deeper.get(entry)
+    if (is !== 'directory' && owner === undefined) join(joined, groups, entry)
+    const all = is === 'directory' ? folders : files
+    const among = owner === undefined ? all : all.filter(({ spec }) => spec === owner)
     if (!among.some(({ form }) => form.name.test(name))) continue
     const kind = is === 'directory' ? 'folder' : 'file'
     found.push({ name, kind, fits: among, parts: [], target: target?.path ?? null, isNoFile: is === 'other' })
@@ -106,10 +111,14 @@ function toNamed({ fit, parts }: { fit: Fit; parts: DirectoryEntry[] }): Named {
 }
 
 /** By name, where the folder's links lead; one that leads nowhere is left as it is. */
-async function followLinks(storage: ReadStorage, folder: Folder): Promise<ReadonlyMap<string, Target>> {
-  const links = folder.entries.filter(({ kind }) => kind === 'link')
+async function followLinks(
+  storage: ReadStorage,
+  folder: string,
+  entries: readonly DirectoryEntry[],
+): Promise<ReadonlyMap<string, Target>> {
+  const links = entries.filter(({ kind }) => kind === 'link')
   if (links.length === 0) return new Map()
-  const paths = links.map(({ name }) => prefixOf(folder.path) + name)
+  const paths = links.map(({ name }) => prefixOf(folder) + name)
   const [stats, resolved] = [await storage.stat(paths), await storage.resolve(paths)]
   return new Map(
     links.flatMap(({ name }, index): [string, Target][] => {

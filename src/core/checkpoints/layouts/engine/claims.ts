@@ -2,6 +2,7 @@
 import type { Folder } from '../layout.js'
 import type { Fit, Named } from './candidates.js'
 import { anyByNames, ownFiles, proveAny } from './proof.js'
+import type { Finding } from '../../../checkpoint.js'
 import { StorageError } from '../../../errors.js'
 import type { Has } from '../spec.js'
 import { findingOf } from '../folders.js'
@@ -74,7 +75,8 @@ const nothing: readonly Has[] = []
 function strengthByNames(unit: Unit): Strength | null | 'unknown' {
   const { sure, likely = nothing, never = nothing, bare = nothing } = unit.form.proof
   if (unit.finding !== null) return 'broken'
-  if (unit.kind === 'folder' && unit.entries.length === 0) return null
+  // Nothing is there that speaks for it: by its name it may stand in the place of one.
+  if (unit.kind === 'folder' && unit.entries.length === 0) return anyByNames(bare, unit) === false ? null : 'bare'
   const barred = anyByNames(never, unit)
   if (barred === true) return null
   const proven = anyByNames(sure, unit)
@@ -96,15 +98,26 @@ export async function claimByContents(
 ): Promise<Claim[]> {
   const claims: Claim[] = []
   const broken = await brokenIn(candidate, folder, io)
-  for (const fit of fits) {
-    if (!isFitting(candidate, fit)) continue
-    const unit = unitOf(broken === null ? candidate : { ...candidate, finding: broken }, fit, folder)
+  const claim = async (one: UnclaimedUnit, fit: Fit): Promise<Claim | null> => {
+    const unit = unitOf(one, fit, folder)
     const known = strengthByNames(unit)
     const strength = known === 'unknown' ? await strengthOf(unit, io) : known
-    if (strength !== null) claims.push({ unit, strength })
-    if (strength === 'sure') break
+    return strength === null ? null : { unit, strength }
+  }
+  for (const fit of fits) {
+    if (!isFitting(candidate, fit)) continue
+    const sound = broken?.isReadable === false ? null : await claim(candidate, fit)
+    const made =
+      broken === null ? sound : withFinding(sound, await claim({ ...candidate, finding: broken.finding }, fit))
+    if (made !== null) claims.push(made)
+    if (made?.strength === 'sure') break
   }
   return claims
+}
+
+/** What would run code is known by what it holds, and has its finding all the same. */
+function withFinding(sound: Claim | null, broken: Claim | null): Claim | null {
+  return sound === null || broken === null ? broken : { unit: broken.unit, strength: sound.strength }
 }
 
 async function strengthOf(unit: Unit, io: LayoutIo): Promise<Strength | null> {
@@ -115,20 +128,28 @@ async function strengthOf(unit: Unit, io: LayoutIo): Promise<Strength | null> {
   return (await proveAny(bare, unit, io)) ? 'bare' : null
 }
 
+interface Broken {
+  readonly finding: Finding
+  /** It would run code, and what it holds is to be seen all the same. */
+  readonly isReadable: boolean
+}
+
 /** What is wrong with a file as the format that it begins as; of a group with its first such file. */
-async function brokenIn(candidate: UnclaimedUnit, folder: Folder, io: LayoutIo): Promise<UnclaimedUnit['finding']> {
-  if (candidate.kind === 'folder' || candidate.finding !== null) return candidate.finding
+async function brokenIn(candidate: UnclaimedUnit, folder: Folder, io: LayoutIo): Promise<Broken | null> {
+  if (candidate.finding !== null) return { finding: candidate.finding, isReadable: false }
+  if (candidate.kind === 'folder') return null
   for (const path of ownFiles({ ...candidate, folder })) {
     try {
-      const { broken, size } = await io.look(path)
+      const { broken, unsafe, size } = await io.look(path)
       // A marker of a group is empty; what else is, health tells.
       if (candidate.kind === 'group' && size === 0) continue
       const file = candidate.kind === 'group' ? { file: path.slice(folder.path.length + 1) } : {}
-      if (broken !== null) return { grade: 'corrupt', ...file, reason: broken }
+      const reason = broken ?? unsafe
+      if (reason !== null) return { finding: { grade: 'corrupt', ...file, reason }, isReadable: broken === null }
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
       const finding = findingOf(error)
-      if (finding !== null) return finding
+      if (finding !== null) return { finding, isReadable: false }
     }
   }
   return null
@@ -159,6 +180,7 @@ export function resolveClaims(claims: readonly (readonly Claim[])[]): (Claim | n
     return (
       broken.find(({ unit }) => known.has(unit.spec.id)) ??
       broken.find(({ unit }) => unit.form.proof.typical?.test(unit.name) === true) ??
+      broken.find(({ unit }) => unit.finding?.grade === 'unreadable' && unit.form.proof.orUnreadable === true) ??
       own.find(({ unit, strength }) => strength === 'bare' && sureIds.has(unit.spec.id)) ??
       null
     )

@@ -25,19 +25,20 @@ export async function completeSpec(
   return completed
 }
 
-function isLater(source: { readonly from: string }): source is FactFile {
-  return 'later' in source && source.later !== undefined && !('beside' in source)
+type LaterFile = FactFile & { readonly later: 'step' | 'epoch' }
+
+function isLater(source: { readonly from: string }): source is LaterFile {
+  return 'later' in source && (source.later === 'step' || source.later === 'epoch') && !('beside' in source)
 }
 
 async function completeFrom(
   storage: ReadStorage,
-  source: FactFile,
+  source: LaterFile,
   checkpoints: readonly Checkpoint[],
 ): Promise<readonly Checkpoint[]> {
   const told = new Map<Checkpoint, Meta>()
   const wanted = checkpoints.flatMap((checkpoint) => {
-    const path =
-      source.later !== undefined && checkpoint[source.later] === null ? pathIn(checkpoint, source) : undefined
+    const path = checkpoint[source.later] === null ? pathIn(checkpoint, source) : undefined
     return path === undefined ? [] : [{ checkpoint, path }]
   })
   for (const some of batches(wanted, atOnce)) {

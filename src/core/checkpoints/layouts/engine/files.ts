@@ -36,9 +36,13 @@ function lookUp(form: Form, entry: DirectoryEntry): Known | null {
   if (found !== undefined) return found
   const rule = ruleFor(form, entry)
   const isListed = rule !== undefined && rule.unlisted !== true && (entry.kind !== 'directory' || rule.folder === true)
-  const answer = isListed ? { rule, key: rule.key ?? entry.name.replace(suffix, '') } : null
+  const answer = isListed ? { rule, key: keyOf(rule, entry.name) } : null
   names.set(name, answer)
   return answer
+}
+
+function keyOf({ key, isBare = false }: FileRule, name: string): string {
+  return key ?? (isBare ? basename(name) : name).replace(suffix, '')
 }
 
 /** Sorted by key. Files that would share a key keep their whole names. */

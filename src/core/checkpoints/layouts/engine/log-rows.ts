@@ -2,21 +2,28 @@
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
 import type { ByteSource } from '../../../formats/byte-source.js'
-import { csvCells, csvRows, textLines } from '../../../formats/csv.js'
+import { csvCell, csvCells, csvRows, textLines } from '../../../formats/csv.js'
 import { parseJson } from '../../../formats/json.js'
 import { numberOrText } from './facts.js'
 
 /** How the rows are written: under names in the first one, as JSON objects, or as `parse` knows. */
 export type RowForm =
-  { readonly from: 'csv' | 'jsonl' } | { readonly from: 'text'; readonly parse: (line: string) => Meta | null }
+  | { readonly from: 'csv' | 'jsonl'; readonly requires?: readonly string[] }
+  | { readonly from: 'text'; readonly parse: (line: string) => Meta | null }
+
+/** The rows that are wanted of a table under names: the others are passed over at a glance. */
+export interface WantedRows {
+  readonly column: string
+  readonly wanted: ReadonlySet<MetaValue>
+}
 
 /** Lines of a log that are not JSON objects, after which the rest of it is not read: each mistake takes its time. */
 const mostUnreadable = 1000
 
 /** Some at a time, in their order. A line that is not a row is left out. */
-export async function* logRows(source: ByteSource, form: RowForm): AsyncGenerator<readonly Meta[]> {
+export async function* logRows(source: ByteSource, form: RowForm, only?: WantedRows): AsyncGenerator<readonly Meta[]> {
   if (form.from === 'csv') {
-    yield* namedRows(source)
+    yield* namedRows(source, form.requires ?? [], only)
     return
   }
   const [parse, most] = 'parse' in form ? [form.parse, Infinity] : [jsonRow, mostUnreadable]
@@ -33,13 +40,23 @@ export async function* logRows(source: ByteSource, form: RowForm): AsyncGenerato
   }
 }
 
-async function* namedRows(source: ByteSource): AsyncGenerator<readonly Meta[]> {
+async function* namedRows(
+  source: ByteSource,
+  requires: readonly string[],
+  only: WantedRows | undefined,
+): AsyncGenerator<readonly Meta[]> {
   let names: readonly string[] | null = null
+  let at = -1
   for await (const texts of csvRows(source)) {
     const rows: Meta[] = []
     for (const text of texts) {
-      if (names === null) names = csvCells(text).map((name) => name.trim())
-      else rows.push(csvRow(names, text))
+      if (names === null) {
+        names = csvCells(text).map((name) => name.trim())
+        if (!requires.every((name) => names?.includes(name))) return
+        at = only === undefined ? -1 : names.indexOf(only.column)
+      } else if (at === -1 || only?.wanted.has(numberOrText(csvCell(text, at)?.trim() ?? '')) === true) {
+        rows.push(csvRow(names, text))
+      }
     }
     yield rows
   }

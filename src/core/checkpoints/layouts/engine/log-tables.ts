@@ -25,14 +25,16 @@ export async function readRows(
 ): Promise<Rows> {
   const found = new Map<Joined, Map<string, MetaValue>>()
   if (wanted.size === 0) return found
+  const { by, column = by } = source
+  const only = source.isInOrder === true ? undefined : { column, wanted }
   let place = 0
   for (const path of paths) {
     try {
       await withFile(storage, path, async (handle) => {
-        for await (const rows of logRows(sourceOf(handle), source)) {
+        for await (const rows of logRows(sourceOf(handle), source, only)) {
           for (const row of rows) {
             if (source.rows?.(row) === false) continue
-            addRow(found, row, source.isInOrder === true ? place : row.get(source.column ?? source.by), source, wanted)
+            addRow(found, row, source.isInOrder === true ? place : row.get(column), source, wanted)
             place += 1
           }
         }

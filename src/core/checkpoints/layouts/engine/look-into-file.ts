@@ -31,12 +31,11 @@ export async function lookInto(path: string, file: ByteSource): Promise<OpenedFi
   if (!is.has('zip') && !is.has('torch')) return new Looked(path, source, head, is, null)
   try {
     const object = await openTorchObject(source)
-    const unsafe = object === null ? undefined : auditPickle(object.calls, isPlainBareStorage).unsafe[0]
-    if (unsafe !== undefined) {
-      return nothingIn(path, head, is, `unsafe: its pickle ${unsafe}, which loading it with Python would run`)
-    }
-    if (object !== null) is.add('torch')
-    return new Looked(path, source, head, is, null, object)
+    if (object === null) return new Looked(path, source, head, is, null)
+    is.add('torch')
+    const [call] = auditPickle(object.calls, isPlainBareStorage).unsafe
+    const unsafe = call === undefined ? null : `unsafe: its pickle ${call}, which loading it with Python would run`
+    return new Looked(path, source, head, is, null, object, unsafe)
   } catch (error) {
     if (error instanceof ZipEndMissing) return nothingIn(path, head, is, await describeCut(source))
     if (error instanceof FormatError) return nothingIn(path, head, is, error.message)
@@ -57,7 +56,8 @@ class Looked implements OpenedFile {
     private readonly begins: Uint8Array,
     readonly is: ReadonlySet<Head>,
     readonly broken: string | null,
-    private readonly object: TorchObject | null = null,
+    readonly torch: TorchObject | null = null,
+    readonly unsafe: string | null = null,
   ) {
     this.size = source.byteLength
   }
@@ -71,28 +71,28 @@ class Looked implements OpenedFile {
   }
 
   hasTorchKey(path: KeyPath): boolean {
-    return this.object !== null && nodeAt(this.object.root, pathOf(path)) !== undefined
+    return this.torch !== null && nodeAt(this.torch.root, pathOf(path)) !== undefined
   }
 
   hasStateDict(path: KeyPath): boolean {
-    return this.object !== null && isStateDict(nodeAt(this.object.root, pathOf(path)))
+    return this.torch !== null && isStateDict(nodeAt(this.torch.root, pathOf(path)))
   }
 
   hasStateDictIn(): boolean {
-    return this.object !== null && entriesOf(this.object.root).some(([, value]) => isStateDict(value))
+    return this.torch !== null && entriesOf(this.torch.root).some(([, value]) => isStateDict(value))
   }
 
   holdsTorchKey(path: KeyPath): boolean {
-    return this.object !== null && holdsAt(this.object.root, pathOf(path))
+    return this.torch !== null && holdsAt(this.torch.root, pathOf(path))
   }
 
   async torchValue(path: KeyPath): Promise<MetaValue | undefined> {
-    return this.object === null ? undefined : valueOf(this.object, nodeAt(this.object.root, pathOf(path)))
+    return this.torch === null ? undefined : valueOf(this.torch, nodeAt(this.torch.root, pathOf(path)))
   }
 
   torchKeys(path: KeyPath): readonly string[] {
-    if (this.object === null) return []
-    return entriesOf(nodeAt(this.object.root, pathOf(path))).flatMap(([key]) => keyText(key) ?? [])
+    if (this.torch === null) return []
+    return entriesOf(nodeAt(this.torch.root, pathOf(path))).flatMap(([key]) => keyText(key) ?? [])
   }
 
   async zip(): Promise<ReadonlyMap<string, number> | null> {

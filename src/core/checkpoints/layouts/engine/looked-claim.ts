@@ -9,8 +9,8 @@ export interface Looked extends Claim {
   print: string | null
 }
 
-export function isWorthReading({ strength, unit }: Claim): boolean {
-  return (strength === 'sure' || strength === 'likely') && unit.spec.read === undefined
+export function isWorthReading({ strength }: Claim): boolean {
+  return strength === 'sure' || strength === 'likely'
 }
 
 export function isRead(one: Looked): boolean {

@@ -38,8 +38,8 @@ export function factsAndTimes({ told }: Looked, reading: Reading | undefined): F
 }
 
 /** Where step and epoch are told, the name of what is broken included: there it is all that is left. */
-function countsOf({ unit }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
-  if (unit.finding === null) return meta
+function countsOf({ unit, strength }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
+  if (unit.finding === null || strength !== 'broken') return meta
   const source = sourcesOf(unit).find(({ from }) => from === 'name')
   return source?.from === 'name' ? factsOfName(unit, source).meta : new Map()
 }
@@ -72,7 +72,7 @@ export function toCheckpoint(
 ): Checkpoint {
   const { unit } = one
   const { spec, name, path, folder } = unit
-  const counts = reading === undefined ? countsOf(one, meta) : meta
+  const counts = reading === undefined ? countsOf(one, meta) : (reading.counts ?? meta)
   const findings = findingsOf(one, meta, reading)
   const directions = reading?.directions ?? directionsBy(spec, meta)
   const sameAs = reading?.sameAs ?? copy
@@ -93,7 +93,7 @@ export function toCheckpoint(
     files: paramFilesOf(unit),
     size: null,
     health: healthFrom('none', findings),
-    pointsTo: pointersFrom(reading?.pointsTo, spec.namedBy?.(meta), pointers),
+    pointsTo: reading?.pointsTo ?? pointersFrom(spec.namedBy?.(meta), pointers),
   }
   const saveNumber = toFinite(meta.get('#save'))
   if (saveNumber !== null) checkpoint.saveNumber = saveNumber
@@ -105,6 +105,7 @@ export function toCheckpoint(
   if (uncounted !== undefined) checkpoint.uncounted = uncounted
   if (resumable !== undefined) checkpoint.resumable = resumable
   if (lacks.length > 0) checkpoint.lacks = lacks
+  if (reading?.contents !== undefined) checkpoint.contents = reading.contents
   const training = one.told.find((told) => told?.training !== undefined)?.training
   if (training !== undefined) checkpoint.training = training
   return checkpoint
@@ -126,15 +127,14 @@ function findingsOf({ unit, told, strength }: Looked, meta: Meta, reading: Readi
   const isSound = unit.finding === null && strength !== 'bare' && reading?.findings === undefined
   if (isSound && ofWhole.length === 0 && told.every((one) => one === null || one.findings.length === 0))
     return noFindings
-  return [
+  const findings = [
     ...(unit.finding === null ? noFindings : [unit.finding]),
     ...told.flatMap((each) => each?.findings ?? noFindings),
     ...(reading?.findings ?? noFindings),
     ...ofWhole,
-    ...(strength === 'bare'
-      ? [{ grade: 'corrupt', reason: `nothing in it is ${unit.spec.title}'s, as in the others` } as const]
-      : noFindings),
   ]
+  if (strength !== 'bare' || findings.length > 0) return findings
+  return [{ grade: 'corrupt', reason: `nothing in it is ${unit.spec.title}'s, as in the others` }]
 }
 
 const nothingLacks: readonly Part[] = []
@@ -146,7 +146,7 @@ function resumingOf(
   findings: readonly Finding[],
 ): { readonly lacks: readonly Part[]; readonly resumable: boolean | undefined } {
   const { form } = unit
-  const lacks = isUnfinished(findings) ? nothingLacks : (form.lacks?.(unit, meta) ?? nothingLacks)
+  const lacks = isUnfinished(findings) ? nothingLacks : (reading?.lacks ?? form.lacks?.(unit, meta) ?? nothingLacks)
   if (reading?.resumable !== undefined) return { lacks, resumable: reading.resumable }
   if (lacks.some((part) => part !== 'random state')) return { lacks, resumable: false }
   return { lacks, resumable: typeof form.resumable === 'function' ? form.resumable(unit, meta) : form.resumable }
@@ -163,12 +163,8 @@ function placeByName({ spec, name }: Unit, counts: Meta, meta: Meta): Checkpoint
 }
 
 /** One list for all where nothing is said of this one alone: there may be thousands of both. */
-function pointersFrom(
-  read: readonly Pointer[] = noPointers,
-  named: readonly Pointer[] = noPointers,
-  pointers: readonly Pointer[],
-): readonly Pointer[] {
-  return read.length + named.length === 0 ? pointers : [...read, ...named, ...pointers]
+function pointersFrom(named: readonly Pointer[] = noPointers, pointers: readonly Pointer[]): readonly Pointer[] {
+  return named.length === 0 ? pointers : [...named, ...pointers]
 }
 
 const noPointers: readonly Pointer[] = []

@@ -12,6 +12,7 @@ interface Kind {
   readonly size: number
   readonly is: ReadonlySet<Head>
   readonly broken: string | null
+  readonly unsafe: string | null
 }
 
 /** Throws StorageError where the file must be opened and cannot be. */
@@ -34,27 +35,32 @@ function isParsed({ is, broken }: OpenedFile): boolean {
 
 const kindQuestion = 'kind'
 
-function kindFact({ size, is, broken }: Kind): MetaValue {
-  return [size, broken, [...is]]
+function kindFact({ size, is, broken, unsafe }: Kind): MetaValue {
+  return [size, broken, unsafe, [...is]]
 }
 
 /** Null for anything else. */
 function kindIn(fact: MetaValue | undefined): Kind | null {
   if (!Array.isArray(fact)) return null
-  const [size, broken, is] = fact as readonly MetaValue[]
-  if (typeof size !== 'number' || (broken !== null && typeof broken !== 'string') || !Array.isArray(is)) return null
+  const [size, broken, unsafe, is] = fact as readonly (MetaValue | undefined)[]
+  if (typeof size !== 'number' || !isTextOrNull(broken) || !isTextOrNull(unsafe) || !Array.isArray(is)) return null
   const known = heads.filter((head) => is.includes(head))
-  return known.length === is.length ? { size, broken, is: new Set(known) } : null
+  return known.length === is.length ? { size, broken, unsafe, is: new Set(known) } : null
+}
+
+function isTextOrNull(value: MetaValue | undefined): value is string | null {
+  return value === null || typeof value === 'string'
 }
 
 class RememberedLook implements FileLook {
   readonly size: number
   readonly is: ReadonlySet<Head>
   readonly broken: string | null
+  readonly unsafe: string | null
 
   constructor(
     readonly path: string,
-    { size, is, broken }: Kind,
+    { size, is, broken, unsafe }: Kind,
     private readonly facts: FileFacts,
     private readonly open: () => Promise<OpenedFile>,
     private file: OpenedFile | null = null,
@@ -62,6 +68,7 @@ class RememberedLook implements FileLook {
     this.size = size
     this.is = is
     this.broken = broken
+    this.unsafe = unsafe
   }
 
   async answer<T extends MetaValue>({ text, fits, ask }: Question<T>): Promise<T> {

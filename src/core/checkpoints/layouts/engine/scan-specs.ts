@@ -5,12 +5,12 @@ import { yieldToEvents } from '../../../storage/yield-to-events.js'
 import { batches } from '../folders.js'
 import { groupBy } from '../../../grouped.js'
 import type { Folder } from '../layout.js'
-import type { LayoutSpec } from '../spec.js'
+import type { LayoutSpec, Reading } from '../spec.js'
 import { findNamed } from './candidates.js'
 import { resolveClaims } from './claims.js'
 import { findCopies } from './names-of-one-state.js'
 import { readBesides } from './facts-beside.js'
-import { sourcesOf } from './facts.js'
+import { merged, sourcesOf } from './facts.js'
 import { lookAtBatch, readLater } from './look-at-claims.js'
 import { isRead, type Looked } from './looked-claim.js'
 import type { Unit } from './unit-paths.js'
@@ -85,9 +85,8 @@ async function finish(
 ): Promise<Checkpoint[]> {
   await readBesides(storage, folder, own)
   const units = own.map(({ unit }) => unit)
-  const read = spec.read?.bind(spec)
-  const readings = read === undefined ? null : await withOpener(storage, async (io) => read(units, io))
-  const kept = readings === null ? own : own.filter(({ unit, strength }) => readings.has(unit) || strength === 'broken')
+  const readings = spec.read === undefined ? null : await readTogether(storage, spec.read, own)
+  const kept = readings === null ? own : inOrderOf(readings, own)
   const facts = kept.map((one) => factsAndTimes(one, readings?.get(one.unit)))
   const metaAt = (at: number): Meta => facts[at]?.meta ?? noMeta
   const isCopied = spec.copies !== undefined || kept.some(({ unit }) => unit.target !== null)
@@ -95,7 +94,9 @@ async function finish(
   const copies = await findCopies(storage, known)
   inheritFacts(kept, copies, facts)
   const pointers = [
-    ...(await pointersTo(storage, folder, spec, units)),
+    ...(readings === null || [...readings.values()].some(({ pointsTo }) => pointsTo === undefined)
+      ? await pointersTo(storage, folder, spec, units)
+      : noPointers),
     ...kept.flatMap(({ unit: { name } }, at) =>
       spec.best?.test(name) === true ? [bestUnder(name, spec, metaAt(at))] : [],
     ),
@@ -103,12 +104,33 @@ async function finish(
   const needed = spec.needs?.(
     kept.map(({ unit: { name } }, at) => ({ name, facts: metaAt(at), sameAs: copies.get(name) })),
   )
-  return kept.map((one, at) => {
+  const found = kept.map((one, at) => {
     const { meta, measuredAt } = facts[at] ?? factsAndTimes(one, undefined)
     const reading = readings?.get(one.unit)
     const neededFor = needed?.get(one.unit.name)
     return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name), neededFor })
   })
+  if (spec.together === undefined) return found
+  return spec.together(
+    found,
+    folder.entries.map(({ name }) => name),
+  )
+}
+
+type Readings = ReadonlyMap<Unit, Reading>
+
+async function readTogether(
+  storage: ReadStorage,
+  read: NonNullable<LayoutSpec['read']>,
+  own: readonly Looked[],
+): Promise<Readings> {
+  const taken = own.map(({ unit, told }) => ({ unit, facts: merged(told) }))
+  return withOpener(storage, async (io) => read(taken, io))
+}
+
+function inOrderOf(readings: Readings, own: readonly Looked[]): readonly Looked[] {
+  const byUnit = new Map(own.map((one) => [one.unit, one]))
+  return [...readings.keys()].flatMap((unit) => byUnit.get(unit) ?? [])
 }
 
 const noMeta: Meta = new Map()

@@ -45,7 +45,7 @@ export const hfTrainer: LayoutSpec = {
             ],
           },
         ],
-        bare: [{ not: { file: foreignFiles } }],
+        bare: [{ all: [{ file: /^/ }, { not: { file: foreignFiles } }] }],
       },
       whole: {
         last: stateFile,

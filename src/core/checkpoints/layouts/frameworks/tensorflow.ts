@@ -4,7 +4,7 @@
  * knows. While it saves there is `<prefix>_temp/`.
  */
 import type { Meta, MetaValue } from '../../../checkpoint.js'
-import type { LayoutIo, LayoutSpec, Reading, Unit } from '../spec.js'
+import type { LayoutIo, LayoutSpec, Reading, Taken, Unit } from '../spec.js'
 import { readVariables } from './tensorflow-variables.js'
 
 export const tensorflow: LayoutSpec = {
@@ -58,12 +58,12 @@ async function hasState({ folder }: Unit, io: LayoutIo): Promise<boolean> {
   return new TextDecoder().decode(head).startsWith('model_checkpoint_path: "')
 }
 
-async function readAll(units: readonly Unit[], { storage }: LayoutIo): Promise<ReadonlyMap<Unit, Reading>> {
-  const folder = units[0]?.folder.path ?? ''
+async function readAll(taken: readonly Taken[], { storage }: LayoutIo): Promise<ReadonlyMap<Unit, Reading>> {
+  const folder = taken[0]?.unit.folder.path ?? ''
   const [text] = await storage.read([`${folder}/checkpoint`], largestState)
   const times = text?.ok === true ? savedAt(new TextDecoder().decode(text.value)) : new Map<string, number>()
   const readings = new Map<Unit, Reading>()
-  for (const unit of units) {
+  for (const { unit } of taken) {
     const { facts, findings } = await readVariables(storage, unit)
     readings.set(unit, { meta: withNameAndTime(facts, unit.name, times.get(unit.name)), findings })
   }

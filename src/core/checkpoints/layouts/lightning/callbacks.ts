@@ -2,7 +2,7 @@
  * What ModelCheckpoint keeps of itself in each checkpoint (lightning/pytorch/callbacks/model_checkpoint.py,
  * `state_dict` and `state_key`). It is as it was when that checkpoint was saved: paths in it may be gone since.
  */
-import type { Direction } from '../../../checkpoint.js'
+import { isMeta, type Direction, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { globalName, textOf, type PickleNode } from '../../../formats/pickle/index.js'
 import type { TorchObject } from '../../../formats/torch-object.js'
 import { entriesOf, valueAt } from '../engine/pickle-paths.js'
@@ -77,4 +77,40 @@ export function pathInside(path: string, folder: string): string | null {
   const [tidy, start] = [path, folder].map((text) => text.replaceAll('\\', '/').replace(/\/+$/, ''))
   if (tidy === undefined || start === undefined || start === '') return null
   return tidy.startsWith(`${start}/`) ? tidy.slice(start.length + 1) : null
+}
+
+/** As plain data. */
+export function callbackFact({ own, ...rest }: CheckpointCallback): Meta {
+  return new Map<string, MetaValue>([...Object.entries(rest), ['own', own === null ? null : [own.path, own.score]]])
+}
+
+/** Null for what `callbackFact` never gives. */
+export function callbackIn(fact: MetaValue): CheckpointCallback | null {
+  if (!isMeta(fact)) return null
+  const own = ownIn(fact.get('own'))
+  const [key, bestPath] = [fact.get('key'), fact.get('bestPath')]
+  const [lastPath, folder] = [fact.get('lastPath'), fact.get('folder')]
+  const [monitor, mode] = [fact.get('monitor'), fact.get('mode')]
+  const [bestScore, currentScore] = [fact.get('bestScore'), fact.get('currentScore')]
+  if (typeof key !== 'string' || typeof bestPath !== 'string') return null
+  if (typeof lastPath !== 'string' || typeof folder !== 'string') return null
+  if (!isTextOrNull(monitor) || (mode !== null && mode !== 'min' && mode !== 'max')) return null
+  if (!isNumberOrNull(bestScore) || !isNumberOrNull(currentScore) || own === undefined) return null
+  return { key, monitor, mode, bestPath, lastPath, folder, bestScore, currentScore, own }
+}
+
+/** Undefined for what it never is. */
+function ownIn(fact: MetaValue | undefined): CheckpointCallback['own'] | undefined {
+  if (fact === null) return null
+  if (!Array.isArray(fact)) return undefined
+  const [path, score] = fact as readonly (MetaValue | undefined)[]
+  return typeof path === 'string' && isNumberOrNull(score) ? { path, score } : undefined
+}
+
+export function isNumberOrNull(value: MetaValue | undefined): value is number | null {
+  return value === null || typeof value === 'number'
+}
+
+export function isTextOrNull(value: MetaValue | undefined): value is string | null {
+  return value === null || typeof value === 'string'
 }

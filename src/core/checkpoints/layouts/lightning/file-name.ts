@@ -5,6 +5,10 @@
 
 export const suffix = '.ckpt'
 
+/** What only ModelCheckpoint's own patterns give. */
+export const typical =
+  /(?:^|\/)last(?![a-z])[^/]*\.ckpt$|[-_.]last(?:-v\d+)?\.ckpt$|(?:^|[-_/])(?:epoch|step)=\d[^/]*\.ckpt$/
+
 /** The name without its folders, its suffix and the count that keeps it apart from one of the same name. */
 function stemOf(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1, -suffix.length).replace(/-v\d+$/, '')
@@ -13,11 +17,6 @@ function stemOf(name: string): string {
 /** `last.ckpt`, from which `ckpt_path="last"` resumes, also with what a pattern puts before or behind it. */
 export function isLast(name: string): boolean {
   return /^last(?![a-z])|[-_.]last$/.test(stemOf(name))
-}
-
-/** True for what only ModelCheckpoint's own patterns give. */
-export function isTypical(name: string): boolean {
-  return isLast(name) || /(^|[-_])(epoch|step)=\d/.test(stemOf(name))
 }
 
 const pairs = /(?:^|-)([^-=]+)=(?=([-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|nan|inf))(?:-|$))/g

@@ -2,13 +2,13 @@
 import { addTo } from '../../../grouped.js'
 import type { Pointer } from '../../../checkpoint.js'
 import { compareText } from '../folders.js'
+import type { Unit } from '../spec.js'
 import { isPathOf } from './callbacks.js'
-import type { LightningCandidate } from './candidates.js'
 import { isLast } from './file-name.js'
 import type { SavedState } from './saved-state.js'
 
 export interface Saved {
-  readonly candidate: LightningCandidate
+  readonly unit: Unit
   readonly state: SavedState
 }
 
@@ -19,23 +19,22 @@ export interface Saved {
  */
 export function aliasesAmong(saved: readonly Saved[]): ReadonlyMap<string, string> {
   const aliases = new Map<string, string>()
-  const byPath = new Map(saved.map(({ candidate }) => [candidate.path, candidate.name]))
+  const byPath = new Map(saved.map(({ unit }) => [unit.path, unit.name]))
   const byState = new Map<string, string>()
-  const own = saved.filter(({ candidate }) => candidate.target === null)
+  const own = saved.filter(({ unit }) => unit.target === null)
   // Those with a name of their own first: `last-v1.ckpt` may be a copy of `last.ckpt`, where nothing else is.
   const sorted = own.toSorted(
-    ({ candidate: { name: a } }, { candidate: { name: b } }) =>
-      Number(isLast(a)) - Number(isLast(b)) || shortestFirst(a, b),
+    ({ unit: { name: a } }, { unit: { name: b } }) => Number(isLast(a)) - Number(isLast(b)) || shortestFirst(a, b),
   )
-  for (const { candidate, state } of sorted) {
+  for (const { unit, state } of sorted) {
     const key = state.weights === null ? null : `${state.step} ${state.epoch} ${fullness(state)} ${state.weights}`
     const first = key === null ? undefined : byState.get(key)
-    if (first !== undefined) aliases.set(candidate.name, first)
-    else if (key !== null) byState.set(key, candidate.name)
+    if (first !== undefined) aliases.set(unit.name, first)
+    else if (key !== null) byState.set(key, unit.name)
   }
-  for (const { candidate } of saved) {
-    const original = candidate.target === null ? undefined : byPath.get(candidate.target)
-    if (original !== undefined) aliases.set(candidate.name, aliases.get(original) ?? original)
+  for (const { unit } of saved) {
+    const original = unit.target === null ? undefined : byPath.get(unit.target)
+    if (original !== undefined) aliases.set(unit.name, aliases.get(original) ?? original)
   }
   return aliases
 }
@@ -47,16 +46,14 @@ function fullness({ contents }: SavedState): string {
 
 /** What holds for the run: links, and the `last.ckpt` that training is resumed from. */
 export function runPointers(saved: readonly Saved[], aliases: ReadonlyMap<string, string>): Pointer[] {
-  const links = saved.flatMap(({ candidate: { name, target } }) => {
+  const links = saved.flatMap(({ unit: { name, target } }) => {
     const original = target === null ? undefined : aliases.get(name)
     return original === undefined ? [] : [{ label: name, name: original }]
   })
   const [last] = saved
-    .filter(({ candidate }) => isLast(candidate.name))
-    .sort((a, b) => (b.state.step ?? -1) - (a.state.step ?? -1) || shortestFirst(a.candidate.name, b.candidate.name))
-  return last === undefined
-    ? links
-    : [...links, { label: 'ckpt_path="last"', name: last.candidate.name, purpose: 'resume' }]
+    .filter(({ unit }) => isLast(unit.name))
+    .sort((a, b) => (b.state.step ?? -1) - (a.state.step ?? -1) || shortestFirst(a.unit.name, b.unit.name))
+  return last === undefined ? links : [...links, { label: 'ckpt_path="last"', name: last.unit.name, purpose: 'resume' }]
 }
 
 /** `last.ckpt` before `last-v1.ckpt`. */

@@ -1,21 +1,25 @@
 /**
  * The facts that lie in a checkpoint's pickle (lightning/pytorch/trainer/connectors/checkpoint_connector.py,
- * `dump_checkpoint`). Headers and a few single numbers are read, never a tensor.
+ * `dump_checkpoint`), as plain data that scans remember. Headers and a few single numbers are read, never a tensor.
  */
-import type { MetaValue } from '../../../checkpoint.js'
-import type { ByteSource } from '../../../formats/byte-source.js'
+import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { crc32 } from '../../../formats/crc32.js'
-import { auditPickle, textOf, type PickleNode } from '../../../formats/pickle/index.js'
+import { textOf, type PickleNode } from '../../../formats/pickle/index.js'
 import { PythonValues } from '../../../formats/pickle-values.js'
-import { isText } from '../../../formats/text.js'
-import { describeCut } from '../../../formats/torch-cut.js'
-import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
+import type { TorchObject } from '../../../formats/torch-object.js'
 import { tensorOf } from '../../../formats/torch-tensor.js'
-import { ZipEndMissing } from '../../../formats/zip.js'
-import { FormatError } from '../../../errors.js'
 import { toMetaValue } from '../../meta/index.js'
-import { readCallbacks, type CheckpointCallback } from './callbacks.js'
 import { entriesOf, isTensor, valueAt } from '../engine/pickle-paths.js'
+import { hasBeside } from '../engine/proof.js'
+import type { FileLook, LayoutIo, Question, Unit } from '../spec.js'
+import {
+  callbackFact,
+  callbackIn,
+  isNumberOrNull,
+  isTextOrNull,
+  readCallbacks,
+  type CheckpointCallback,
+} from './callbacks.js'
 
 export interface SavedState {
   readonly step: number | null
@@ -29,70 +33,60 @@ export interface SavedState {
   readonly contents: readonly string[]
 }
 
-/** What a file turned out to be. */
-export type Reading =
-  | { readonly kind: 'state'; readonly state: SavedState }
-  /** One of torch's files, or nearly one, that cannot be read or would run code: what is wrong with it. */
-  | { readonly kind: 'broken'; readonly reason: string }
-  /** It may be one: the system refused to read it. */
-  | { readonly kind: 'unreadable'; readonly reason: string }
-  | { readonly kind: 'foreign'; readonly bytes: Foreign }
-
-/** Something else: another file of torch's, one that begins with zeros alone, text, a folder, nothing, or none of these. */
-export type Foreign = 'torch' | 'blank' | 'text' | 'folder' | 'gone' | 'other'
-
-export interface ReadRequest {
-  /** The file's, relative to its run. */
-  readonly name: string
-  /** Whether another name of the same state is looked for. */
-  readonly withWeights: boolean
+/** What a file's facts say: step, epoch and hyper-parameters by their names, and all of it for `stateIn`. */
+export async function savedFacts(look: FileLook, { name, folder }: Unit): Promise<Meta> {
+  const fact = await look.answer(stateQuestion(name, hasBeside(folder, lastName)))
+  const hyperParameters = fact.get('hyperParameters')
+  return new Map<string, MetaValue>([
+    ['step', fact.get('step') ?? null],
+    ['epoch', fact.get('epoch') ?? null],
+    ...(hyperParameters === undefined ? [] : [['hyper_parameters', hyperParameters] as const]),
+    ['#saved', fact],
+  ])
 }
 
-/** Throws StorageError. */
-export async function readSavedState(source: ByteSource, request: ReadRequest): Promise<Reading> {
-  if (source.byteLength === 0) return { kind: 'broken', reason: '0 bytes' }
-  try {
-    const object = await openTorchObject(source)
-    if (object === null) return { kind: 'foreign', bytes: await foreignOf(source) }
-    if (isLightning(object.root)) return { kind: 'state', state: await interpret(object, request) }
-    const [unsafe] = auditPickle(object.calls).unsafe
-    if (unsafe === undefined) return { kind: 'foreign', bytes: 'torch' }
-    return { kind: 'broken', reason: `unsafe: its pickle ${unsafe}, which loading it with Python would run` }
-  } catch (error) {
-    if (error instanceof ZipEndMissing) return { kind: 'broken', reason: await describeCut(source) }
-    if (error instanceof FormatError) return { kind: 'broken', reason: error.message }
-    throw error
+/** Where one is called the last, another is the same state: whether it is, the weights tell. */
+const lastName = /(?:^last(?![a-z]).*|[-_.]last(?:-v\d+)?)\.ckpt$/
+
+/** Asked again where the weights were not. */
+export async function weightsOf(look: FileLook, name: string): Promise<string | null> {
+  return savedStateIn(await look.answer(stateQuestion(name, true)))?.weights ?? null
+}
+
+/** As a save leaves it that was cut off by a crash of the machine. */
+export async function beginsWithZeros(io: LayoutIo, path: string): Promise<boolean> {
+  return (await (await io.look(path)).head()).every((byte) => byte === 0)
+}
+
+/** What is known of a unit's state; null where nothing of it could be read. */
+export function stateOf(facts: Meta): SavedState | null {
+  return savedStateIn(facts.get('#saved'))
+}
+
+/** `name` is the file's, relative to its run; `withWeights`: another name of the same state is looked for. */
+function stateQuestion(name: string, withWeights: boolean): Question<Meta> {
+  return {
+    text: `lightning ${withWeights ? 'with weights' : 'alone'} as ${name}`,
+    fits: (value): value is Meta => savedStateIn(value) !== null,
+    ask: async ({ torch }) => (torch === null ? new Map() : interpret(torch, name, withWeights)),
   }
 }
 
-async function foreignOf(source: ByteSource): Promise<Foreign> {
-  const head = await source.read(0, 512)
-  if (head.every((byte) => byte === 0)) return 'blank'
-  return isText(head) ? 'text' : 'other'
-}
-
-/** Since 0.8 there is the version; before it the names were already these. */
-function isLightning(root: PickleNode): boolean {
-  const keys = new Set(entriesOf(root).map(([key]) => textOf(key)))
-  if (keys.has('pytorch-lightning_version')) return true
-  const isOld = ['optimizer_states', 'checkpoint_callback_best_model_path', 'checkpoint_callback_best'].some((key) =>
-    keys.has(key),
-  )
-  return isOld && keys.has('state_dict') && keys.has('epoch') && keys.has('global_step')
-}
-
-async function interpret(object: TorchObject, { name, withWeights }: ReadRequest): Promise<SavedState> {
+/** A `SavedState` as plain data. */
+async function interpret(object: TorchObject, name: string, withWeights: boolean): Promise<Meta> {
   const { root } = object
   const numberAt = async (key: string) => (await object.numberOf(valueAt(root, key))) ?? null
-  return {
-    step: await numberAt('global_step'),
-    epoch: await numberAt('epoch'),
-    version: textOf(valueAt(root, 'pytorch-lightning_version')) ?? null,
-    hyperParameters: hyperParametersOf(valueAt(root, 'hyper_parameters') ?? valueAt(root, 'hparams')),
-    callbacks: [...(await readCallbacks(object, valueAt(root, 'callbacks'), name)), ...(await oldCallback(object))],
-    weights: withWeights ? weightsOf(object) : null,
-    contents: entriesOf(root).flatMap(([key]) => textOf(key) ?? []),
-  }
+  const callbacks = [...(await readCallbacks(object, valueAt(root, 'callbacks'), name)), ...(await oldCallback(object))]
+  const hyperParameters = hyperParametersOf(valueAt(root, 'hyper_parameters') ?? valueAt(root, 'hparams'))
+  return new Map<string, MetaValue>([
+    ['step', await numberAt('global_step')],
+    ['epoch', await numberAt('epoch')],
+    ['version', textOf(valueAt(root, 'pytorch-lightning_version')) ?? null],
+    ...(hyperParameters === undefined ? [] : [['hyperParameters', hyperParameters] as const]),
+    ['callbacks', callbacks.map(callbackFact)],
+    ['weights', withWeights ? sumOfWeights(object) : null],
+    ['contents', entriesOf(root).flatMap(([key]) => textOf(key) ?? [])],
+  ])
 }
 
 /** Before 1.0 the callback's facts lay beside the others, without its monitor. */
@@ -114,7 +108,7 @@ function hyperParametersOf(node: PickleNode | undefined): MetaValue | undefined 
 }
 
 /** The checksums that the archive has for the storages of the `state_dict`, together. */
-function weightsOf(object: TorchObject): string | null {
+function sumOfWeights(object: TorchObject): string | null {
   const sums: string[] = []
   for (const [key, node] of entriesOf(valueAt(object.root, 'state_dict'))) {
     const tensor = tensorOf(node)
@@ -124,4 +118,27 @@ function weightsOf(object: TorchObject): string | null {
     sums.push(`${textOf(key) ?? ''} ${tensor.offset} ${tensor.shape.join('x')} ${sum}`)
   }
   return sums.length === 0 ? null : `${sums.length}:${crc32(new TextEncoder().encode(sums.join('\n')), 0)}`
+}
+
+/** Null for what `interpret` never gives. */
+function savedStateIn(fact: MetaValue | undefined): SavedState | null {
+  if (!isMeta(fact)) return null
+  const [step, epoch] = [fact.get('step'), fact.get('epoch')]
+  const [version, weights] = [fact.get('version'), fact.get('weights')]
+  const [contents, callbacks] = [textsIn(fact.get('contents')), callbacksIn(fact.get('callbacks'))]
+  if (!isNumberOrNull(step) || !isNumberOrNull(epoch) || !isTextOrNull(version) || !isTextOrNull(weights)) return null
+  if (contents === null || callbacks === null) return null
+  return { step, epoch, version, weights, contents, callbacks, hyperParameters: fact.get('hyperParameters') }
+}
+
+function callbacksIn(fact: MetaValue | undefined): CheckpointCallback[] | null {
+  if (!Array.isArray(fact)) return null
+  const callbacks = (fact as readonly MetaValue[]).map(callbackIn)
+  return callbacks.every((one) => one !== null) ? callbacks : null
+}
+
+function textsIn(fact: MetaValue | undefined): readonly string[] | null {
+  if (!Array.isArray(fact)) return null
+  const texts = fact as readonly MetaValue[]
+  return texts.every((one) => typeof one === 'string') ? texts : null
 }

@@ -1,0 +1,213 @@
+/** What the checkpoints of a run say together: which are its own, which are one state, which is the best, their scores. */
+import type { Direction, Meta, MetaValue, Part, Pointer } from '../../../checkpoint.js'
+import { withOpener } from '../engine/opener.js'
+import { compareText } from '../folders.js'
+import type { LayoutIo, Reading, Taken, Unit } from '../spec.js'
+import { pathInside, type CheckpointCallback } from './callbacks.js'
+import { endsInName, isHpc, isLast, numbersIn } from './file-name.js'
+import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
+import { beginsWithZeros, stateOf, weightsOf, type SavedState } from './saved-state.js'
+
+interface Known extends Taken {
+  readonly state: SavedState | null
+}
+
+type Saved = Known & { readonly state: SavedState }
+
+export async function readRun(taken: readonly Taken[], io: LayoutIo): Promise<ReadonlyMap<Unit, Reading>> {
+  const own = ofThisRun(taken.map((one) => ({ ...one, state: stateOf(one.facts) })))
+  const saved = own.filter((one) => one.state !== null) as Saved[]
+  const compared = own.some(({ unit }) => isLast(unit.name)) ? saved : await withWeights(io, saved)
+  const aliases = aliasesAmong(compared)
+  const around: Around = {
+    scores: scoresByStep(saved),
+    aliases,
+    namesakes: new Namesakes(saved.map(({ unit }) => unit.name)),
+    pointers: runPointers(saved, aliases),
+  }
+  const sorted = own
+    .map((one) => ({ one, step: one.state === null ? numbersIn(one.unit.name).get('step') : one.state.step }))
+    .sort((a, b) => (a.step ?? -1) - (b.step ?? -1) || compareText(a.one.unit.name, b.one.unit.name))
+  const readings = new Map<Unit, Reading>()
+  for (const { one } of sorted) {
+    const { unit, facts, state } = one
+    readings.set(unit, state === null ? await nothingSaid(unit, io) : readingOf({ unit, facts, state }, around))
+  }
+  return readings
+}
+
+/** What is no file of Lightning's stands in the place of one. */
+async function nothingSaid({ name, path, kind, finding }: Unit, io: LayoutIo): Promise<Reading> {
+  const reading = { meta: new Map<string, MetaValue>(), counts: numbersIn(name), pointsTo: [] }
+  if (kind !== 'file' || finding !== null) return reading
+  const begins = (await beginsWithZeros(io, path)) ? 'begins with zeros alone' : 'begins otherwise'
+  return { ...reading, findings: [{ grade: 'corrupt', reason: `${begins}, and the others as torch.save writes` }] }
+}
+
+/** What Slurm's warning saved makes its folder the run's, whatever folders the callbacks have below. */
+function ofThisRun(known: readonly Known[]): readonly Known[] {
+  const isRoot = known.some(({ unit, state }) => isHpc(unit.name) && state !== null)
+  return known.filter((one) => belongsHere(one) || (isRoot && one.state !== null))
+}
+
+/**
+ * Whether a file in a folder below is this folder's checkpoint, under a name with a slash, or that folder's own. Its
+ * callback knows the folder; where it does not say, the names must.
+ */
+function belongsHere({ unit: { name }, state }: Known): boolean {
+  const slash = name.lastIndexOf('/')
+  if (slash === -1) return true
+  const callbacks = state?.callbacks ?? []
+  const inside = callbacks.flatMap(({ own, folder }) => (own === null ? [] : (pathInside(own.path, folder) ?? [])))
+  if (inside.length > 0) return inside.includes(name)
+  const above = name.slice(0, slash)
+  if (callbacks.some(({ folder }) => folder.replaceAll('\\', '/').endsWith(`/${above}`))) return false
+  return endsInName(above.split('/').at(-1) ?? '') || /^(?!epoch=|step=)[^=-]+=/.test(name.slice(slash + 1))
+}
+
+/** Several callbacks may save one state, each under a name of its own: whether they did is told by the weights. */
+async function withWeights({ storage }: LayoutIo, saved: readonly Saved[]): Promise<readonly Saved[]> {
+  const counts = new Map<number | null, number>()
+  for (const { state } of saved) counts.set(state.step, (counts.get(state.step) ?? 0) + 1)
+  const compared: Saved[] = []
+  for (const one of saved) {
+    const { unit, state } = one
+    const isShared = unit.kind === 'file' && state.step !== null && (counts.get(state.step) ?? 0) > 1
+    const weights = isShared
+      ? await withOpener(storage, async (io) => weightsOf(await io.look(unit.path), unit.name))
+      : null
+    compared.push({ ...one, state: { ...state, weights } })
+  }
+  return compared
+}
+
+/** What is known of the run beside what each checkpoint says. */
+interface Around {
+  /** By step, the scores by their metrics' names. */
+  readonly scores: ReadonlyMap<number, ReadonlyMap<string, number>>
+  readonly aliases: ReadonlyMap<string, string>
+  readonly namesakes: Namesakes
+  readonly pointers: readonly Pointer[]
+}
+
+/** A copy or another callback's checkpoint of the same step has the same weights, and so the same scores. */
+function scoresByStep(saved: readonly Saved[]): Map<number, Map<string, number>> {
+  const scores = new Map<number, Map<string, number>>()
+  for (const { state } of saved) {
+    if (state.step === null) continue
+    const known = scores.get(state.step) ?? new Map<string, number>()
+    scores.set(state.step, known)
+    for (const { monitor, own } of state.callbacks) {
+      if (monitor !== null && own !== null && own.score !== null) known.set(monitor, own.score)
+    }
+  }
+  return scores
+}
+
+function readingOf({ unit, facts, state }: Saved, around: Around): Reading {
+  const { name, folder, kind } = unit
+  const directions = new Map(state.callbacks.flatMap(directionOf))
+  const sameAs = around.aliases.get(name)
+  return {
+    meta: metaOf(name, facts, state, around),
+    pointsTo: [...bestPointers(state, folder.path, around.namesakes), ...around.pointers],
+    ...(directions.size === 0 ? {} : { directions }),
+    ...(sameAs === undefined ? {} : { sameAs }),
+    ...(kind === 'folder' ? {} : resumingOf(state)),
+  }
+}
+
+/**
+ * `save_weights_only` leaves these out, and a fit from such a file fails
+ * (lightning/pytorch/trainer/connectors/checkpoint_connector.py, `restore_optimizers_and_schedulers`).
+ */
+function resumingOf({ contents }: SavedState): Pick<Reading, 'resumable' | 'lacks' | 'contents'> {
+  const lacks: Part[] = [
+    ...(contents.includes('state_dict') ? [] : (['model'] as const)),
+    ...(contents.includes('optimizer_states') ? [] : (['optimizer'] as const)),
+    ...(contents.includes('lr_schedulers') ? [] : (['scheduler'] as const)),
+  ]
+  return lacks.length === 0 ? { contents } : { contents, resumable: false, lacks }
+}
+
+function directionOf({ monitor, mode }: CheckpointCallback): [string, Direction][] {
+  return monitor === null || mode === null ? [] : [[monitor, mode]]
+}
+
+/**
+ * Without a monitor a callback has its newest for `best_model_path`: that is no best. Of several callbacks the Trainer
+ * takes the first one's for `ckpt_path="best"` (`Trainer.checkpoint_callback`).
+ */
+function bestPointers({ callbacks }: SavedState, run: string, namesakes: Namesakes): Pointer[] {
+  const judging = callbacks.filter(({ monitor, bestScore }) => monitor !== null || bestScore !== null)
+  const [first] = judging
+  return callbacksOf(run, judging).flatMap((callback) => {
+    const { bestPath, bestScore, folder, monitor } = callback
+    if (bestPath === '') return []
+    // One in the callback's own folder belongs here, also when it is gone.
+    const name = namesakes.find(bestPath) ?? pathInside(bestPath, folder)
+    if (name === null) return []
+    const judged = {
+      ...(monitor === null ? {} : { metric: monitor }),
+      ...(bestScore === null || !Number.isFinite(bestScore) ? {} : { value: bestScore }),
+    }
+    const chosen = callback === first && judging.length > 1 ? { isDefault: true as const } : {}
+    return [{ label: 'best_model_path', name, purpose: 'best', ...chosen, ...judged }]
+  })
+}
+
+/** Each may have a folder of its own: those whose folder is the run's by the most of its last parts. */
+function callbacksOf(run: string, callbacks: readonly CheckpointCallback[]): readonly CheckpointCallback[] {
+  const shared = callbacks.map(({ folder }) => sharedParts(folder, run))
+  return callbacks.filter((_, index) => shared[index] === Math.max(...shared))
+}
+
+function sharedParts(folder: string, run: string): number {
+  const [a = [], b = []] = [folder, run].map((path) =>
+    path
+      .split(/[/\\]+/)
+      .filter((part) => part !== '')
+      .reverse(),
+  )
+  const different = a.findIndex((part, index) => part !== b[index])
+  return different === -1 ? a.length : different
+}
+
+/** What `metaOf` tells by itself: what else the facts are was logged. */
+const ownFacts = new Set(['step', 'epoch', 'hyper_parameters', '#saved'])
+
+function metaOf(name: string, facts: Meta, state: SavedState, { scores }: Around): Meta {
+  const meta = new Map<string, MetaValue>()
+  if (state.step !== null) meta.set('step', state.step)
+  if (state.epoch !== null) meta.set('epoch', state.epoch)
+  for (const [key, value] of facts) if (!ownFacts.has(key)) meta.set(key, value)
+  for (const [key, score] of (state.step === null ? undefined : scores.get(state.step)) ?? []) {
+    // A metric that is NaN is scored as the worst there can be.
+    if (Number.isFinite(score) || !meta.has(key)) meta.set(key, score)
+  }
+  for (const [key, value] of numbersIn(name))
+    if (!meta.has(key) && key !== 'epoch' && key !== 'step') meta.set(key, value)
+  if (state.version !== null) meta.set('pytorch-lightning_version', state.version)
+  const parameters = facts.get('hyper_parameters')
+  if (parameters !== undefined) meta.set('hyper_parameters', parameters)
+  if (state.callbacks.length > 0) meta.set('callbacks', callbacksMeta(state.callbacks))
+  return meta
+}
+
+/** By the class's name where it is the only one. */
+function callbacksMeta(callbacks: readonly CheckpointCallback[]): Meta {
+  return new Map(
+    callbacks.map(({ key, monitor, mode, bestPath, bestScore, currentScore, lastPath }) => {
+      const facts: [string, MetaValue][] = [
+        ['monitor', monitor],
+        ['mode', mode],
+        ['best_model_path', bestPath],
+        ['best_model_score', bestScore],
+        ['current_score', currentScore],
+        ['last_model_path', lastPath],
+      ]
+      const title = callbacks.length === 1 ? key.replace(/\{.*$/s, '') : key
+      return [title, new Map(facts.filter(([, value]) => value !== null && value !== ''))] as const
+    }),
+  )
+}
