@@ -175,6 +175,18 @@ describe('a folder named beside the run by a stranger', () => {
     await expect(pinned(one)).rejects.toMatchObject({ code: 'refused' })
   })
 
+  it('lets nothing be removed while a record that names its folder is too large, and says what to move away', async () => {
+    const made = scene()
+    fs.mkdirSync(made.beside, { recursive: true })
+    fs.writeFileSync(join(made.beside, 'a.json'), '')
+    fs.truncateSync(join(made.beside, 'a.json'), 20_000_000)
+    await expect(pinned(made)).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringMatching(/a\.json: .*20000000 bytes/) as string,
+      hint: expect.stringContaining('move it away') as string,
+    })
+  })
+
   it('counts in a folder that is trusted no more', async () => {
     const one = scene()
     await pinAt(one, one.elsewhere)

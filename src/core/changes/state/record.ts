@@ -43,7 +43,7 @@ export async function readRecord(storage: RecordReader, path: string): Promise<J
   const [text] = await storage.read([path], largestRecord)
   if (text?.ok === true) return parseRecord(text.value, path)
   if (text === undefined || text.error.code === 'not-found') return null
-  throw text.error
+  throw text.error.errno === 'EFBIG' ? badRecord(path, text.error.message, text.error) : text.error
 }
 
 /** Null also for one that cannot be read, which is reported. */
