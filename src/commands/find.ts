@@ -16,6 +16,7 @@ import {
 } from '../core/runs/index.js'
 import {
   bestOrder,
+  byRecencyAcross,
   describeAbsentBest,
   describeContradictions,
   rank,
@@ -88,9 +89,10 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       this.flags.recursive ? ['time'] : [],
     )
     for (const warning of warnings) this.alert(warning)
-    const order = readOrder(selector, query, ordered, selected) ?? (this.flags.recursive ? newest : undefined)
+    const order = readOrder(selector, query, ordered, selected)
     if (selector === 'best') this.tellOfBest(query, ordered)
-    const ranked = rank(selected, order, this.now())
+    const inOrder = this.flags.recursive && order === undefined ? byRecencyAcross(selected) : selected
+    const ranked = rank(inOrder, order, this.now())
     if (ranked.length === 0) throw nothingFound(path, ordered.length, query)
     await this.print(path, await this.takeSound(ranked, ordered))
   }

@@ -1,3 +1,4 @@
+export { byRecencyAcross } from './across-runs.js'
 export { filter, find, type Answer, type Question } from './find.js'
 export { describeContradictions } from './contradictions.js'
 export {
