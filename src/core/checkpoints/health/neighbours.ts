@@ -70,7 +70,8 @@ export class Neighbours {
   /** Those nearest in the run's order, on both sides: a file's kind or size may have changed long ago. */
   private others(of: Checkpoint, name: string): string[] {
     const nearest = this.nearestTo(of)
-    if (of.kind === 'file') return nearest.map(({ path }) => path)
+    // What lies beside the file of a checkpoint, such as a marker, is in none of the others.
+    if (of.kind === 'file') return name === of.name ? nearest.map(({ path }) => path) : []
     // Of a parameter file the others' own lists tell whether they have it: nothing that is not there is asked for.
     const isListed = of.kind === 'directory' && isParameterFile(of, of.path + sep + name)
     return nearest

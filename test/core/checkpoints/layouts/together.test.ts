@@ -60,4 +60,22 @@ describe('the marker of NeMo', () => {
       [name]: [name, `${name}-unfinished`],
     })
   })
+
+  it('is no damage of its own, and "last" does not name what it is about, which NeMo passes over', async () => {
+    const root = write(makeFolder(), {
+      'x-step=1.ckpt': saved(1),
+      'x-step=2-last.ckpt': saved(2),
+      'x-step=3-last.ckpt': saved(3),
+      'x-step=3-last-unfinished': '',
+    })
+    const checkpoints = (await findRuns(storage, root)).flatMap((run) => run.checkpoints)
+    const graded = await checkHealth(storage, checkpoints, checkpoints, 'quick')
+    expect(graded.map(({ name, health }) => [name, health.findings.map(({ grade }) => grade)])).toEqual([
+      ['x-step=1.ckpt', []],
+      ['x-step=2-last.ckpt', []],
+      ['x-step=3-last.ckpt', ['unfinished']],
+    ])
+    const named = new Set(checkpoints.flatMap(({ pointsTo }) => pointsTo.map(({ name }) => name)))
+    expect([...named]).toEqual(['x-step=2-last.ckpt'])
+  })
 })

@@ -6,6 +6,7 @@ import type { Unit } from '../spec.js'
 import { isPathOf } from './callbacks.js'
 import { isLast } from './file-name.js'
 import type { SavedState } from './saved-state.js'
+import { markerOf } from './together.js'
 
 export interface Saved {
   readonly unit: Unit
@@ -44,14 +45,17 @@ function fullness({ contents }: SavedState): string {
   return ['optimizer_states', 'lr_schedulers', 'loops'].filter((key) => contents.includes(key)).join('+')
 }
 
-/** What holds for the run: links, and the `last.ckpt` that training is resumed from. */
+/**
+ * What holds for the run: links, and the `last.ckpt` that training is resumed from. One that NeMo has marked as
+ * unfinished is none: NeMo passes over it, and removes it at its next start.
+ */
 export function runPointers(saved: readonly Saved[], aliases: ReadonlyMap<string, string>): Pointer[] {
   const links = saved.flatMap(({ unit: { name, target } }) => {
     const original = target === null ? undefined : aliases.get(name)
     return original === undefined ? [] : [{ label: name, name: original }]
   })
   const [last] = saved
-    .filter(({ unit }) => isLast(unit.name))
+    .filter(({ unit: { name, folder } }) => isLast(name) && !folder.entries.some((one) => one.name === markerOf(name)))
     .sort((a, b) => (b.state.step ?? -1) - (a.state.step ?? -1) || shortestFirst(a.unit.name, b.unit.name))
   return last === undefined ? links : [...links, { label: 'ckpt_path="last"', name: last.unit.name, purpose: 'resume' }]
 }

@@ -57,13 +57,17 @@ function withMembers(checkpoint: Checkpoint, more: readonly Member[]): Checkpoin
 }
 
 /** The marker has the checkpoint's name without the folder of its rank, its suffix, and what its averaged twin adds. */
+export function markerOf(name: string): string {
+  const stem = basename(name)
+    .replace(/\.(ckpt|nemo)$/, '')
+    .replace(/-EMA$/, '')
+  return stem + unfinishedSuffix
+}
+
 function markTogether(checkpoints: readonly Checkpoint[], markers: ReadonlySet<string>): Checkpoint[] {
   if (markers.size === 0) return [...checkpoints]
   return checkpoints.map((checkpoint) => {
-    const stem = basename(checkpoint.name)
-      .replace(/\.(ckpt|nemo)$/, '')
-      .replace(/-EMA$/, '')
-    const marker = stem + unfinishedSuffix
+    const marker = markerOf(checkpoint.name)
     if (!markers.has(marker)) return checkpoint
     const reason = `${marker} lies beside it: its save, or its removal, was not finished, and NeMo removes it at its next start`
     const health = healthFrom('none', [{ grade: 'unfinished', reason }, ...checkpoint.health.findings])
