@@ -62,3 +62,49 @@ describe('a checkpoint without the state of its optimizer', () => {
     expect(await resumable(root)).toEqual({ [first]: false, [second]: true })
   })
 })
+
+describe('weights alone beside what can be resumed from', () => {
+  it.each([
+    ['flax', { checkpoint_3: true, checkpoint_4: false }],
+    ['tensorflow', { 'ckpt-3': true, 'ckpt-5': false }],
+  ])('are known in what %s wrote', async (name, wanted) => {
+    const root = join(makeFolder(), 'run')
+    cpSync(join(fixtures, 'weights-alone', name), root, { recursive: true })
+    expect(await resumable(root)).toEqual(wanted)
+  })
+
+  it('are known in flax’s files by what counts and what an optimizer has, not by the name of a part', async () => {
+    const array = Buffer.from('c71101939101' + 'a7666c6f61743332' + 'c40400000000', 'hex')
+    const key = (text: string) => Buffer.concat([Buffer.from([0xa0 + text.length]), Buffer.from(text)])
+    const map = (...entries: [string, Uint8Array][]) =>
+      Buffer.concat([Buffer.from([0x80 + entries.length]), ...entries.flatMap(([name, value]) => [key(name), value])])
+    const root = write(makeFolder(), {
+      checkpoint_1: map(['model', map(['step', array], ['params', map(['w', array])], ['opt_state', map()])]),
+      checkpoint_2: map(['params', map(['w', array])], ['step', Buffer.from([2])]),
+      checkpoint_3: map(['params', map(['w', array])], ['batch_stats', map(['m', array])]),
+      checkpoint_4: map(['params', map(['w', array])]).subarray(0, 20),
+    })
+    expect(await resumable(root)).toEqual({
+      checkpoint_1: true,
+      checkpoint_2: true,
+      checkpoint_3: false,
+      checkpoint_4: true,
+    })
+  })
+
+  it('are known in Orbax’s folders by the names of the items', async () => {
+    const tree = JSON.stringify({ tree_metadata: { "('Dense_0', 'kernel')": {} } })
+    const item = (path: string) => ({ [`${path}/_METADATA`]: tree, [`${path}/manifest.ocdbt`]: 'x' })
+    const root = write(makeFolder(), {
+      '1/_CHECKPOINT_METADATA': '{}',
+      ...item('1/params'),
+      ...item('1/opt_state'),
+      '2/_CHECKPOINT_METADATA': '{}',
+      ...item('2/params'),
+      ...item('2/ema_params'),
+      '3/_CHECKPOINT_METADATA': '{}',
+      ...item('3/default'),
+    })
+    expect(await resumable(root)).toEqual({ 1: true, 2: false, 3: true })
+  })
+})

@@ -2,8 +2,12 @@
  * flax.training.checkpoints without Orbax (flax/training/checkpoints.py): a msgpack file without extension,
  * `<prefix><step>`; it is written as `<prefix>tmp` and renamed.
  */
-import type { LayoutSpec } from '../spec.js'
+import type { Meta } from '../../../checkpoint.js'
+import { FormatError } from '../../../errors.js'
+import { readFlax, type FlaxNode } from '../../../formats/flax-msgpack.js'
+import { sourceOf, withFile } from '../../../storage/file-source.js'
 import { takesLargest } from '../resume-search.js'
+import type { FileLook, LayoutIo, LayoutSpec, Unit } from '../spec.js'
 
 export const flax: LayoutSpec = {
   id: 'flax',
@@ -27,8 +31,32 @@ export const flax: LayoutSpec = {
           },
         ],
       },
+      facts: [{ from: 'name' }, { from: 'look', tell: parametersAlone }],
+      resumable: (_, facts) => facts.get('#alone') !== true,
     },
   ],
+}
+
+/** True where nothing in it is an optimizer's, and nothing counts: a model's variables, which nothing goes on from. */
+async function parametersAlone(look: FileLook, _unit: Unit, _known: Meta, { storage }: LayoutIo): Promise<Meta> {
+  try {
+    const root = await withFile(storage, look.path, async (handle) => readFlax(sourceOf(handle)))
+    const counts = root.kind === 'map' && root.entries.some(([, { kind }]) => kind === 'value')
+    return new Map([['#alone', !counts && !holdsOptimizer(root, deepestOptimizer)]])
+  } catch (error) {
+    // What is broken is for health to say.
+    if (error instanceof FormatError) return new Map()
+    throw error
+  }
+}
+
+/** A TrainState may lie under a key of the script's own, or in one that it is a part of. */
+const deepestOptimizer = 3
+const optimizer = /^(?:opt|opt_states?|optimi[sz]ers?(?:_states?)?)$/i
+
+function holdsOptimizer(node: FlaxNode, depth: number): boolean {
+  if (node.kind !== 'map' || depth === 0) return false
+  return node.entries.some(([key, one]) => optimizer.test(key) || holdsOptimizer(one, depth - 1))
 }
 
 /**

@@ -28,8 +28,7 @@ const saved: Omit<Form, 'name' | 'proof'> = {
     { from: 'json', file: '_CHECKPOINT_METADATA', lazy: true, pick: committed },
     { from: 'json', file: /^(?:\w+\/)?_METADATA$/, lazy: true, pick: parametersAlone },
   ],
-  resumable: ({ entries }, facts) =>
-    facts.get('#alone') !== true || entries.some(({ name, kind }) => kind === 'directory' && /opt|state/i.test(name)),
+  resumable: ({ entries }, facts) => !isModelAlone(itemsIn(entries), facts.get('#alone') === true),
   files: [
     { name: /^(metrics|extra)\/$/, role: 'loop' },
     // One without OCDBT may lie beside others with it; where it must be there, `check` says.
@@ -83,6 +82,17 @@ function isTodeleteSubdir(name: string, inside: readonly DirectoryEntry[]): bool
 const forDeleted =
   /delet|remov|trash|garbage|discard|purge|rubbish|recycle|obsolete|stale|expired|(?:^|[-_.])(?:rm|gc|bin)(?:$|[-_.])/i
 const step = /^(?:.*_)?\d+(?:\.orbax-checkpoint-tmp.*)?$/
+
+/** Items of arrays, by their names; none where the arrays lie right in the step's folder. */
+function itemsIn(entries: readonly DirectoryEntry[]): readonly string[] {
+  return [...new Set(entries.flatMap(({ name }) => /^(\w+)\/(?:_METADATA|manifest\.ocdbt)$/.exec(name)?.[1] ?? []))]
+}
+
+/** `isTree`: the first item's own tree has parameters alone at its top. Items may have the names that a TrainState has. */
+function isModelAlone(items: readonly string[], isTree: boolean): boolean {
+  if (items.length > 0 && items.every((name) => parameters.test(name))) return true
+  return isTree && !items.some((name) => /opt|state/i.test(name))
+}
 
 /** What one item's arrays are read by: the tree of their names, and the manifest of the database that they lie in. */
 function missingParts(entries: readonly DirectoryEntry[]): Finding[] {

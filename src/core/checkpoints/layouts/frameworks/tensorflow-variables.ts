@@ -16,6 +16,8 @@ import type { Unit } from '../spec.js'
 export interface Variables {
   readonly facts: ReadonlyMap<string, MetaValue>
   readonly findings: readonly Finding[]
+  /** True where nothing in it is an optimizer's, and nothing counts; undefined where that could not be read. */
+  readonly isModelAlone?: boolean
 }
 
 /** Numbers that a checkpoint tells; a model may keep thousands of single ones that are not facts of it. */
@@ -29,11 +31,24 @@ export async function readVariables(storage: ReadStorage, { path, entries }: Uni
   try {
     const bundle = await withFile(storage, index, async (handle) => readBundle(sourceOf(handle)))
     const findings = await findShort(storage, path, bundle)
-    return { facts: findings.length > 0 ? new Map() : await readNumbers(storage, path, bundle), findings }
+    const isModelAlone = bundle.tensors.every(({ name: variable, shape }) => isOfModel(variable, shape))
+    const facts = findings.length > 0 ? new Map<string, MetaValue>() : await readNumbers(storage, path, bundle)
+    return { facts, findings, isModelAlone }
   } catch (error) {
     const finding = explain(error, name)
     return { facts: new Map(), findings: finding === null ? [] : [finding] }
   }
+}
+
+/**
+ * Not an optimizer's, by its name or its slots', and no number that a script keeps to count by. Keras writes those of a
+ * model by its attributes, a Saver by its scopes, with the slot behind.
+ */
+function isOfModel(name: string, shape: readonly number[]): boolean {
+  if (/(?:^|\/)\w*(?:opt|optimi[sz]er)\w*\/|\.OPTIMIZER_SLOT|(?:^|\/)beta[12]_power/i.test(name)) return false
+  if (/\/(?:Adam|Momentum|RMSProp|Adagrad|Adadelta|Ftrl)\w*$/.test(name)) return false
+  const own = name.endsWith(suffix) ? name.slice(0, -suffix.length) : name
+  return shape.length > 0 || own.includes('/') || own === 'save_counter' || own.startsWith('_')
 }
 
 function explain(error: unknown, file: string): Finding | null {

@@ -64,8 +64,9 @@ async function readAll(taken: readonly Taken[], { storage }: LayoutIo): Promise<
   const times = text?.ok === true ? savedAt(new TextDecoder().decode(text.value)) : new Map<string, number>()
   const readings = new Map<Unit, Reading>()
   for (const { unit } of taken) {
-    const { facts, findings } = await readVariables(storage, unit)
-    readings.set(unit, { meta: withNameAndTime(facts, unit.name, times.get(unit.name)), findings })
+    const { facts, findings, isModelAlone } = await readVariables(storage, unit)
+    const meta = withNameAndTime(facts, unit.name, times.get(unit.name))
+    readings.set(unit, { meta, findings, ...(isModelAlone === true ? { resumable: false } : {}) })
   }
   return readings
 }
