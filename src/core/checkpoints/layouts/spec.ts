@@ -42,6 +42,11 @@ export interface LayoutSpec {
   readonly best?: RegExp
   /** What else a checkpoint's facts point to: the best one's path as it was written down. */
   readonly namedBy?: (facts: Meta) => readonly Pointer[]
+  /**
+   * Whether a checkpoint's facts tell of more than a model's weights; undefined: they do not say. One that has no more
+   * cannot be resumed from where another of the run has: a script that never saves more means to go on from that.
+   */
+  readonly holdsMore?: (unit: Unit, facts: Meta) => boolean | undefined
   /** By name, what would fail or be wrong without one of them, in words: it stays. Of the facts of all of the run. */
   readonly needs?: (there: readonly Fact[]) => ReadonlyMap<string, string>
   /** What the framework resumes from by itself; see `Layout` for these three. Absent: what it is told alone. */

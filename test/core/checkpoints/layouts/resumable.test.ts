@@ -107,4 +107,28 @@ describe('weights alone beside what can be resumed from', () => {
     })
     expect(await resumable(root)).toEqual({ 1: true, 2: false, 3: true })
   })
+
+  it('are known in the one file of torch in Ray’s folders', async () => {
+    const saved = { model: dict({}), epoch: 1 }
+    const root = write(makeFolder(), {
+      'result.json': '',
+      'params.json': '{}',
+      'checkpoint_000000/checkpoint.pt': torchFile(dict({ ...saved, optimizer: dict({ param_groups: 1 }) })),
+      'checkpoint_000001/checkpoint.pt': torchFile(dict(saved)),
+      'checkpoint_000002/model.pt': torchFile(dict(saved)),
+      'checkpoint_000002/optimizer.pt': torchFile(dict({ param_groups: 1 })),
+    })
+    expect(await resumable(root)).toEqual({
+      checkpoint_000000: true,
+      checkpoint_000001: false,
+      checkpoint_000002: true,
+    })
+  })
+
+  it('are what a job goes on from where its script never saves more', async () => {
+    const root = join(makeFolder(), 'run')
+    cpSync(join(fixtures, 'weights-alone/flax/checkpoint_4'), join(root, 'checkpoint_4'))
+    cpSync(join(fixtures, 'weights-alone/flax/checkpoint_4'), join(root, 'checkpoint_5'))
+    expect(await resumable(root)).toEqual({ checkpoint_4: true, checkpoint_5: true })
+  })
 })

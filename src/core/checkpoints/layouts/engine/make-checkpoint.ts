@@ -64,11 +64,13 @@ interface Around extends Facts {
   readonly pointers: readonly Pointer[]
   readonly sameAs: string | undefined
   readonly neededFor: string | undefined
+  /** Weights alone, beside others of the run that are more. */
+  readonly isModelAlone: boolean
 }
 
 export function toCheckpoint(
   one: Looked,
-  { meta, measuredAt, reading, pointers, sameAs: copy, neededFor }: Around,
+  { meta, measuredAt, reading, pointers, sameAs: copy, neededFor, isModelAlone }: Around,
 ): Checkpoint {
   const { unit } = one
   const { spec, name, path, folder } = unit
@@ -76,7 +78,7 @@ export function toCheckpoint(
   const findings = findingsOf(one, meta, reading)
   const directions = reading?.directions ?? directionsBy(spec, meta)
   const sameAs = reading?.sameAs ?? copy
-  const { lacks, resumable } = resumingOf(unit, meta, reading, findings)
+  const { lacks, resumable } = isModelAlone ? weightsAlone : resumingOf(unit, meta, reading, findings)
   // Set one by one: an object of many spreads costs more than all else here, in a run of thousands.
   const checkpoint: Writable<Checkpoint> = {
     name,
@@ -138,6 +140,7 @@ function findingsOf({ unit, told, strength }: Looked, meta: Meta, reading: Readi
 }
 
 const nothingLacks: readonly Part[] = []
+const weightsAlone = { lacks: nothingLacks, resumable: false }
 
 function resumingOf(
   unit: Unit,

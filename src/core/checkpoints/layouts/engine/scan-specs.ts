@@ -104,11 +104,15 @@ async function finish(
   const needed = spec.needs?.(
     kept.map(({ unit: { name } }, at) => ({ name, facts: metaAt(at), sameAs: copies.get(name) })),
   )
+  const more = kept.map(({ unit }, at) => spec.holdsMore?.(unit, metaAt(at)))
+  const isAnyMore = more.includes(true)
   const found = kept.map((one, at) => {
     const { meta, measuredAt } = facts[at] ?? factsAndTimes(one, undefined)
     const reading = readings?.get(one.unit)
     const neededFor = needed?.get(one.unit.name)
-    return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs: copies.get(one.unit.name), neededFor })
+    const isModelAlone = isAnyMore && more[at] === false
+    const sameAs = copies.get(one.unit.name)
+    return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs, neededFor, isModelAlone })
   })
   if (spec.together === undefined) return found
   return spec.together(

@@ -14,6 +14,10 @@ export const flax: LayoutSpec = {
   title: 'flax',
   looks: '<prefix><step>, a msgpack file without extension',
   resumesFrom: takesLargest('restore_checkpoint()', 'file', /(\d+(?:\.\d+)?)$/),
+  holdsMore: (_, facts) => {
+    const more = facts.get('#more')
+    return typeof more === 'boolean' ? more : undefined
+  },
   forms: [
     {
       kind: 'file',
@@ -31,18 +35,17 @@ export const flax: LayoutSpec = {
           },
         ],
       },
-      facts: [{ from: 'name' }, { from: 'look', tell: parametersAlone }],
-      resumable: (_, facts) => facts.get('#alone') !== true,
+      facts: [{ from: 'name' }, { from: 'look', tell: whatIsMore }],
     },
   ],
 }
 
-/** True where nothing in it is an optimizer's, and nothing counts: a model's variables, which nothing goes on from. */
-async function parametersAlone(look: FileLook, _unit: Unit, _known: Meta, { storage }: LayoutIo): Promise<Meta> {
+/** Beside a model's variables an optimizer's state, or what counts. */
+async function whatIsMore(look: FileLook, _unit: Unit, _known: Meta, { storage }: LayoutIo): Promise<Meta> {
   try {
     const root = await withFile(storage, look.path, async (handle) => readFlax(sourceOf(handle)))
     const counts = root.kind === 'map' && root.entries.some(([, { kind }]) => kind === 'value')
-    return new Map([['#alone', !counts && !holdsOptimizer(root, deepestOptimizer)]])
+    return new Map([['#more', counts || holdsOptimizer(root, deepestOptimizer)]])
   } catch (error) {
     // What is broken is for health to say.
     if (error instanceof FormatError) return new Map()

@@ -28,7 +28,7 @@ const saved: Omit<Form, 'name' | 'proof'> = {
     { from: 'json', file: '_CHECKPOINT_METADATA', lazy: true, pick: committed },
     { from: 'json', file: /^(?:\w+\/)?_METADATA$/, lazy: true, pick: parametersAlone },
   ],
-  resumable: ({ entries }, facts) => !isModelAlone(itemsIn(entries), facts.get('#alone') === true),
+  resumable: ({ entries }, facts) => !isModelAlone(entries, facts.get('#alone') === true),
   files: [
     { name: /^(metrics|extra)\/$/, role: 'loop' },
     // One without OCDBT may lie beside others with it; where it must be there, `check` says.
@@ -83,15 +83,18 @@ const forDeleted =
   /delet|remov|trash|garbage|discard|purge|rubbish|recycle|obsolete|stale|expired|(?:^|[-_.])(?:rm|gc|bin)(?:$|[-_.])/i
 const step = /^(?:.*_)?\d+(?:\.orbax-checkpoint-tmp.*)?$/
 
-/** Items of arrays, by their names; none where the arrays lie right in the step's folder. */
-function itemsIn(entries: readonly DirectoryEntry[]): readonly string[] {
-  return [...new Set(entries.flatMap(({ name }) => /^(\w+)\/(?:_METADATA|manifest\.ocdbt)$/.exec(name)?.[1] ?? []))]
-}
-
-/** `isTree`: the first item's own tree has parameters alone at its top. Items may have the names that a TrainState has. */
-function isModelAlone(items: readonly string[], isTree: boolean): boolean {
+/**
+ * `isTree`: the first item's own tree has parameters alone at its top. An item may have the name that a part of a
+ * TrainState has, and one of JSON may count what the parameters do not.
+ */
+function isModelAlone(entries: readonly DirectoryEntry[], isTree: boolean): boolean {
+  const items = entries.filter(({ name, kind }) => kind === 'directory' && isItem(name)).map(({ name }) => name)
   if (items.length > 0 && items.every((name) => parameters.test(name))) return true
   return isTree && !items.some((name) => /opt|state/i.test(name))
+}
+
+function isItem(name: string): boolean {
+  return /^\w+$/.test(name) && !ownFolder.test(name) && name !== 'metrics'
 }
 
 /** What one item's arrays are read by: the tree of their names, and the manifest of the database that they lie in. */

@@ -9,12 +9,22 @@
 import { basename } from 'node:path'
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { valueIn } from '../engine/unit-paths.js'
-import type { FileRule, LayoutSpec, Unit } from '../spec.js'
+import type { FactSource, FileRule, LayoutSpec, Unit } from '../spec.js'
+import { holdsOptimizer, optimizerFacts } from './optimizer-paths.js'
 import { trialState } from './ray-trial-state.js'
 
 /** What Ray adds to each report (ray/tune/result.py). */
 const bookkeeping =
   /^(time_\w+|done|should_checkpoint|trial_id|date|pid|hostname|node_ip|config|iterations_since_restore|checkpoint_dir_name|experiment_tag|training_iteration|episodes_total|timesteps_total|auto-filled-metrics)$/
+
+/** Of what was saved, the file of torch: whether an optimizer's state is in it. */
+const saved: FactSource = { from: 'torch', file: /\.(pt|pth|ckpt)$/, has: optimizerFacts, lazy: true }
+
+/** Several files have their own roles, which nothing here tells. */
+function holdsMore({ entries }: Unit, facts: Meta): boolean | undefined {
+  const parameters = entries.filter(({ name }) => files.some((rule) => rule.name.test(name)))
+  return parameters.length === 1 ? holdsOptimizer(facts) : undefined
+}
 
 const files: readonly FileRule[] = [{ name: /\.(pt|pth|ckpt|safetensors|bin|h5|keras|pkl|zip)$/, role: 'all' }]
 
@@ -45,6 +55,7 @@ export const rayTune: LayoutSpec = {
           called: { timestamp: 'unixtime' },
         },
         { from: 'json', beside: '../experiment_state-*.json', pick: ofTrial, lazy: true },
+        saved,
       ],
       files,
     },
@@ -55,10 +66,11 @@ export const rayTune: LayoutSpec = {
         sure: [{ beside: 'checkpoint_manager_snapshot.json' }],
         typical: /^checkpoint_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{6}$/,
       },
-      facts: [{ from: 'json', beside: 'checkpoint_manager_snapshot.json', pick: ofSnapshot, lazy: true }],
+      facts: [{ from: 'json', beside: 'checkpoint_manager_snapshot.json', pick: ofSnapshot, lazy: true }, saved],
       files,
     },
   ],
+  holdsMore,
   // `_assert_checkpoints_exist`: with one of them gone, the run cannot be started again at all.
   needs: (there) =>
     new Map(

@@ -5,13 +5,7 @@
  */
 import { countsIn } from '../engine/count-names.js'
 import type { LayoutSpec } from '../spec.js'
-
-/** An optimizer's state dict, under whatever key, also in a list or a mapping of several, or one level deeper. */
-const optimizerPaths = [
-  ['*', 'param_groups'],
-  ['*', '0', 'param_groups'],
-  ['*', '*', 'param_groups'],
-]
+import { holdsOptimizer, optimizerFacts } from './optimizer-paths.js'
 
 export const torchPlain: LayoutSpec = {
   id: 'torch',
@@ -30,12 +24,12 @@ export const torchPlain: LayoutSpec = {
           from: 'torch',
           spread: [[], 'metrics'],
           leave: /^(version|seed|world_size|rank|lr|learning_rate|training|(.*\.)?num_batches_tracked|_.*)$/,
-          has: Object.fromEntries(optimizerPaths.map((path, index) => [`#optimizer${index}`, path])),
+          has: optimizerFacts,
           pick: countsIn,
         },
         { from: 'name', words: true },
       ],
-      resumable: (_, facts) => optimizerPaths.some((_path, index) => facts.get(`#optimizer${index}`) === true),
+      resumable: (_, facts) => holdsOptimizer(facts) ?? false,
     },
   ],
   copies: { names: /^(.*[-_.])?(last|latest|best|final)\b.*$/, by: ['file', 'content'] },
