@@ -25,7 +25,8 @@ export async function editPlan(plan: PrunePlan, options: EditOptions): Promise<B
   const screen = output.liveScreen()
   const draw = () => {
     const { rows, cursor, isShowing, message } = editor
-    screen.draw(renderPlanList({ run, rows, cursor, isShowing, message, now, output, height: screen.rows }))
+    const size = { width: screen.columns, height: screen.rows }
+    screen.draw(renderPlanList({ run, rows, cursor, isShowing, message, now, output, ...size }))
   }
   const end = await new Promise<'done' | 'cancelled' | 'interrupted'>((resolve) => {
     const keys = keyboard((key) => {

@@ -1,5 +1,6 @@
 /** How each metric went, a line each: its curve, the best and the worst of all, which a screenful may not show. */
 import type { Paint } from './colours.js'
+import { flowing } from './flowing.js'
 import { printable } from './printable.js'
 import { sparkline } from './sparkline.js'
 import { formatNumber } from './units.js'
@@ -26,7 +27,7 @@ const fewest = 2
 const curve = { least: 12, most: 60 }
 /** Of a line that is folded. */
 const foldedCurve = 20
-const indent = '  '
+const gap = '  '
 
 interface TrendOptions {
   readonly width: number
@@ -90,13 +91,13 @@ function besideEachOther(rows: readonly TrendRow[], { width, unicode, paint }: T
       record + nameOf(row.bestName, names.best),
       depth + nameOf(row.worstName, 0),
     ]
-    return texts.join(indent).trimEnd()
+    return texts.join(gap).trimEnd()
   })
 }
 
 /** As many of its parts on a line as there is room for. */
 function folded({ metric, values, labels, best, worst }: TrendRow, { width, unicode, paint }: TrendOptions): string[] {
-  const room = Math.max(1, Math.min(foldedCurve, width - indent.length))
+  const room = Math.max(1, Math.min(foldedCurve, width - gap.length))
   return flowing(
     [
       { text: cutText(metric, width) },
@@ -120,29 +121,6 @@ function others(rows: readonly TrendRow[], { width, unicode, paint }: TrendOptio
     return { text: `${metric} ${values}${index === rows.length - 1 ? '' : ','}` }
   })
   return flowing([{ text: `worst of ${rows.length} more:` }, ...texts], width, ' ').map((line) => paint('faint', line))
-}
-
-interface Part {
-  readonly text: string
-  readonly paint?: (text: string) => string
-}
-
-function flowing(parts: readonly Part[], width: number, gap = indent): string[] {
-  const lines: string[] = []
-  let used = Infinity
-  for (const { text: whole, paint } of parts) {
-    const text = cutText(whole, width - (lines.length === 0 ? 0 : indent.length))
-    const painted = paint?.(text) ?? text
-    if (used + gap.length + displayWidth(text) <= width) {
-      lines.push(`${lines.pop() ?? ''}${gap}${painted}`)
-      used += gap.length + displayWidth(text)
-    } else {
-      const before = lines.length === 0 ? '' : indent
-      lines.push(before + painted)
-      used = before.length + displayWidth(text)
-    }
-  }
-  return lines
 }
 
 /** Filled up with spaces on the right, or on the left. */
