@@ -6,8 +6,6 @@
  */
 const fs = require('node:fs')
 const path = require('node:path')
-const vm = require('node:vm')
-const { start } = require('./start.js')
 
 // The warning of a batch system reaches all that a job runs; Node would open a port for debuggers.
 process.on('SIGUSR1', () => undefined)
@@ -16,10 +14,20 @@ process.on('SIGUSR1', () => undefined)
  * V8 compiles a function anew after it has run for a while; most of ckpt's work is over soon after. With eight times the
  * usual patience `find` in a run of 10,000 checkpoints takes a fifth less of the processor (docs/performance.md). Later
  * versions do not know the flag, and would complain on stderr. What sets it takes longer to load than a short command
- * can gain: so it is set when a command first stands aside for events (core/storage/yield-to-events.ts).
+ * can gain: so it is set when a command first stands aside for events (core/storage/yield-to-events.ts). A timer for
+ * that would have Node compile what it keeps its timers with.
  */
 let resetPatience = () => undefined
-if (process.version.startsWith('v20.')) setTimeout(setPatience, 10).unref()
+function bePatientWhenLong() {
+  const { setImmediate } = globalThis
+  globalThis.setImmediate = (callback, ...args) => {
+    globalThis.setImmediate = setImmediate
+    return setImmediate(() => {
+      setPatience()
+      callback(...args)
+    })
+  }
+}
 
 function setPatience() {
   const { setFlagsFromString } = require('node:v8')
@@ -196,14 +204,16 @@ function builtIn(id) {
   return late
 }
 
+/** Its first line names the build's contents, and its version. */
+const firstLine = /^\/\/ ([0-9a-f]{32}) (\S+)\n/
+
 /** The files of the program (scripts/bundle.mjs). What else lies beside them is mostly data. */
 const programFile = /^\.\/(cli|part-[\w-]+)\.cjs$/
 
 /** The bundle's exports, and how to keep its compiled code for the next start; nothing to keep where it was kept. */
 function loadBundle(command) {
   const text = readText(bundle)
-  // It begins with the build's name.
-  const build = /^\/\/ ([0-9a-f]{32})\n/.exec(text)?.[1]
+  const [, build, version = ''] = firstLine.exec(text) ?? []
   const file = cacheFile(build, command)
   const cached = file === undefined ? {} : readCache(file)
   const scripts = {}
@@ -225,7 +235,7 @@ function loadBundle(command) {
     const made = Object.entries(scripts).map(([id, script]) => [id, aligned(script.createCachedData())])
     if (file !== undefined && made.length > 0) keepCache(file, { ...cached, ...Object.fromEntries(made) })
   }
-  return { ...exported, build, keep }
+  return { main: exported.main, build, version, keep }
 }
 
 /** ASCII only (scripts/bundle.mjs), which is read fastest as what it is. */
@@ -234,6 +244,7 @@ function readText(file) {
 }
 
 function compile(text, filename, cachedData) {
+  const vm = require('node:vm')
   return new vm.Script(text, {
     filename,
     cachedData,
@@ -245,16 +256,66 @@ function readJson(name) {
   return JSON.parse(fs.readFileSync(path.join(root, name), 'utf8'))
 }
 
-if (fs.existsSync(bundle)) {
-  void start({
+/** A reader that went away is not a mistake; a full disk behind a redirection is. */
+function tellBrokenOutput() {
+  process.stdout.on('error', (error) => {
+    if (error.code === 'EPIPE') return
+    process.exitCode = 1
+    process.stderr.write(`error: the output could not be written: ${error.message}\n`)
+  })
+}
+
+function print(text) {
+  tellBrokenOutput()
+  process.stdout.write(text)
+}
+
+/** Whether quick.js can have the answer: it is not loaded for nothing. */
+function asksForHelp(args) {
+  return ['--version', '-V', 'help'].includes(args[0]) || args.includes('--help') || args.includes('-h')
+}
+
+/** Only what has been run is compiled. With these exit statuses all was: it went well, found damage, or did a part. */
+const toTheEnd = new Set([0, 4, 6])
+
+/**
+ * From the arguments to an answer, also in the one-file executable (scripts/binary). `readVersion`, `readPages` and
+ * `readSpec` give the package's version, dist/help.json and dist/completion.json; `loadProgram` gives `main` of
+ * dist/cli.cjs for a command, `version`, `build`, the name of its contents where it has one, and `keep`, which keeps its
+ * compiled code for the next start.
+ */
+async function start({ args, root, readVersion, readPages, readSpec, loadProgram }) {
+  if (asksForHelp(args)) {
+    const answer = require('./quick.js').quickAnswer(args, readVersion(), readPages)
+    if (answer !== undefined) return print(answer)
+  }
+  const { main, version, build, keep } = loadProgram(args[0] ?? 'here')
+  if (!(await main(args, { root, version, build, readSpec }))) {
+    const { helpPage } = require('./quick.js')
+    return print(helpPage(args, version, readPages) ?? helpPage([], version, readPages))
+  }
+  if (toTheEnd.has(process.exitCode ?? 0)) keep()
+  process.exit()
+}
+
+function startInstalled() {
+  if (process.version.startsWith('v20.')) bePatientWhenLong()
+  return start({
     args: process.argv.slice(2),
     root,
-    version: readJson('package.json').version,
+    readVersion: () => readJson('package.json').version,
     readPages: () => readJson('dist/help.json'),
     readSpec: () => readJson('dist/completion.json'),
     loadProgram: loadBundle,
   })
-} else {
-  process.stderr.write(`ckpt: not built yet: run "npm ci && npm run build" in ${root}\n`)
-  process.exitCode = 1
+}
+
+exports.start = start
+
+if (require.main === module) {
+  if (fs.existsSync(bundle)) void startInstalled()
+  else {
+    process.stderr.write(`ckpt: not built yet: run "npm ci && npm run build" in ${root}\n`)
+    process.exitCode = 1
+  }
 }

@@ -4,7 +4,7 @@
  * needs them to oclif as it is installed.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { builtinModules, createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
@@ -142,46 +142,48 @@ function writeLibraryModule(root, folder) {
 const looking = ['src/main.ts', 'src/commands/find.ts', 'src/commands/list.ts']
 
 /**
- * The program: cli.cjs, and parts of it that are loaded by what needs them, as modules would be. Each is one function
- * that takes what Node gives to a module: so bin/run.js compiles a file as it is. cli.cjs begins with a name for the
- * contents of all. Gives the files that went into it.
+ * The program: cli.cjs, which is what looks, and parts of it that are loaded by what needs them, as modules would be.
+ * Each is one function that takes what Node gives to a module: so bin/run.js compiles a file as it is. cli.cjs begins
+ * with a name for the contents of all, and the version. Gives the files that went into it.
  */
 export async function bundleProgram(root, folder, { define = {}, wrap = asFunction } = {}) {
   const look = await importedBy(root, looking)
   const groups = [{ name: 'look', test: (id) => look.has(id) || id.startsWith(ownCode) }]
   const { plugins, ...input } = options(root, { cli: 'src/main.ts' }, define)
   const output = { ...form, entryFileNames: '[name].cjs', chunkFileNames: 'part-[name].cjs', codeSplitting: { groups } }
-  const make = (plugin, more) => build({ ...input, plugins: [...plugins, plugin], output: { ...output, ...more } })
-  const arranged = await byUsualWork(root, join(folder, 'draft'), make)
-  const { output: made } = await make(arranged, { dir: folder })
-  const codes = made.map(({ fileName, code }) => [fileName, wrap(toAscii(code))])
-  const name = digest(codes.flat().join('\n'))
+  const make = (plugin) => build({ ...input, write: false, plugins: [...plugins, plugin], output })
+  const { output: made } = await make(await byUsualWork(join(root, folder, 'draft'), make))
+  const files = made.filter(({ fileName }) => fileName !== program)
+  const codes = files.map(({ fileName, code }) => [fileName === lookPart ? program : fileName, wrap(toAscii(code))])
+  const name = `${digest(codes.flat().join('\n'))} ${readJson(join(root, 'package.json')).version}`
   for (const [file, code] of codes) {
-    writeFileSync(join(root, folder, file), file === 'cli.cjs' ? `// ${name}\n${code}` : code)
+    writeFileSync(join(root, folder, file), file === program ? `// ${name}\n${code}` : code)
   }
   return made.flatMap(({ moduleIds = [] }) => moduleIds)
 }
 
+/** Rolldown makes the first load the second, and that the third: here they are one. */
+const [program, lookPart, runtimePart] = ['cli.cjs', 'part-look.cjs', 'part-rolldown-runtime.cjs']
+
 /**
- * A plugin that puts aside in the part for looking what its usual work never runs (late-code.mjs). What runs is seen in
- * a draft of the program, which has the same text.
+ * A plugin that puts aside in the part for looking what its usual work never comes to (late-code.mjs). What it comes to
+ * is seen in a draft of the program, which has the same text.
  */
-async function byUsualWork(root, folder, make) {
-  const file = 'part-look.cjs'
+async function byUsualWork(folder, make) {
   const drafts = new Map()
-  const keepDraft = { name: 'keep-draft', renderChunk: (code, { fileName }) => void drafts.set(fileName, code) }
-  await make(keepDraft, { dir: folder })
-  for (const [name, code] of drafts) writeFileSync(join(root, folder, name), code)
-  writeFileSync(join(root, folder, 'package.json'), '{ "type": "commonjs" }\n')
-  const isReached = await reachedIn(join(root, folder), file)
-  rmSync(join(root, folder), { recursive: true })
+  await make({ name: 'keep-draft', renderChunk: (code, { fileName }) => void drafts.set(fileName, code) })
+  mkdirSync(folder, { recursive: true })
+  for (const [name, code] of drafts) writeFileSync(join(folder, name), code)
+  writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
+  const isReached = await reachedIn(folder, lookPart)
+  rmSync(folder, { recursive: true })
+  const runtime = `((exports) => {${drafts.get(runtimePart)}; return exports })({})`
   return {
     name: 'by-usual-work',
     renderChunk(code, { fileName }) {
-      if (fileName !== file)
-        return fileName === 'cli.cjs' ? undefined : code.replaceAll(`require("./${file}")`, '$&.$late()')
-      if (code !== drafts.get(file)) throw new Error(`${file}: the draft has another text`)
-      return withLateCode(code, isReached)
+      if (fileName !== lookPart) return code.replaceAll(`require("./${lookPart}")`, `require("./${program}").$late()`)
+      if (code !== drafts.get(lookPart)) throw new Error(`${lookPart}: the draft has another text`)
+      return withLateCode(code, isReached).replace(`require("./${runtimePart}")`, () => runtime)
     },
   }
 }
@@ -243,6 +245,10 @@ const form = {
   minify: { compress: true, mangle: { keepNames: true }, codegen: true },
 }
 
+function readJson(file) {
+  return JSON.parse(readFileSync(file, 'utf8'))
+}
+
 function digest(text) {
   return createHash('sha256').update(text).digest('hex').slice(0, 32)
 }
@@ -251,7 +257,7 @@ function digest(text) {
 function licencesOf(files) {
   const folders = new Set(files.flatMap((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []))
   const texts = [...folders].sort().map((folder) => {
-    const { name, version, license = 'see below' } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const { name, version, license = 'see below' } = readJson(join(folder, 'package.json'))
     const file = readdirSync(folder).find((one) => /^(licen[cs]e|copying)/i.test(one))
     const text = file === undefined ? `Licence: ${license}` : readFileSync(join(folder, file), 'utf8').trim()
     return `${name} ${version} (${license})\n\n${text}\n`

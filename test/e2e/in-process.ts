@@ -39,7 +39,7 @@ function load(file: string): object {
   if (known !== undefined) return known.exports
   const own = createRequire(file)
   const require = (id: string): unknown => {
-    if (id.startsWith('./part-')) return load(join(dirname(file), id))
+    if (id === './cli.cjs' || id.startsWith('./part-')) return load(join(dirname(file), id))
     return /^(node:)?fs$/.test(id) ? system : own(id)
   }
   const script = new Script(fs.readFileSync(file, 'latin1'), { filename: file })
