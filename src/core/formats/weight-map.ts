@@ -22,11 +22,15 @@ export function readWeightMap(bytes: Uint8Array): WeightMap {
     throw new FormatError(`JSON without a weight_map that says which file has which tensor${begins(bytes)}`)
   }
   const shards = new Map<string, string[]>()
-  for (const [tensor, shard] of map) {
-    if (typeof shard !== 'string') throw new FormatError(`weight_map gives no file name for ${JSON.stringify(tensor)}`)
-    const tensors = shards.get(shard)
-    if (tensors === undefined) shards.set(shard, [tensor])
-    else tensors.push(tensor)
+  for (const [tensor, value] of map) {
+    // Keras lists each file that has some of a layer's (keras/src/saving/saving_lib.py, `ShardedH5IOStore`).
+    for (const shard of Array.isArray(value) && value.length > 0 ? value : [value]) {
+      if (typeof shard !== 'string')
+        throw new FormatError(`weight_map gives no file name for ${JSON.stringify(tensor)}`)
+      const tensors = shards.get(shard)
+      if (tensors === undefined) shards.set(shard, [tensor])
+      else tensors.push(tensor)
+    }
   }
   const metadata = root.get('metadata')
   return { shards, metadata: isJsonObject(metadata) ? metadata : new Map() }

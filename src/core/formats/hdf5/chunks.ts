@@ -1,5 +1,6 @@
 /** The chunks of a dataset, by their places, and how each is unpacked (specification, III.A, IV.A.2.l). */
 import { FormatError } from '../../errors.js'
+import { unpackLzf } from '../lzf.js'
 import { unpackZlib } from '../unpack-zlib.js'
 import type { Hdf5Source } from './bytes.js'
 import type { Hdf5Dataset, Hdf5Filter } from './dataset.js'
@@ -43,17 +44,34 @@ export async function chunksOfDataset(source: Hdf5Source, { layout, shape }: Hdf
   return chunks
 }
 
-const [deflate, shuffle, checksum] = [1, 2, 3]
+const [deflate, shuffle, checksum, lzf] = [1, 2, 3, 32000]
+const known: ReadonlySet<number> = new Set([deflate, shuffle, checksum, lzf])
+
+/** Others, by the numbers that the HDF Group registered; what h5repack has without a plugin. */
+const others: ReadonlyMap<number, string> = new Map([
+  [4, 'szip'],
+  [5, 'nbit'],
+  [6, 'scaleoffset'],
+  [32001, 'Blosc'],
+  [32004, 'LZ4'],
+  [32008, 'bitshuffle'],
+  [32013, 'ZFP'],
+  [32015, 'Zstandard'],
+  [32026, 'Blosc2'],
+])
+const firstPlugin = 256
 
 /** Throws FormatError `refused` where a filter is not known. */
 export function requireKnown(filters: readonly Hdf5Filter[], what: string): void {
-  const other = filters.find(({ id }) => id !== deflate && id !== shuffle && id !== checksum)
+  const other = filters.find(({ id }) => !known.has(id))
   if (other === undefined) return
+  const name = others.get(other.id)
+  const shown = name === undefined ? String(other.id) : `${other.id} (${name})`
   throw new FormatError(
-    `hdf5: ${what} is packed by filter ${other.id}, which is not read (deflate, shuffle, fletcher32)`,
+    `hdf5: ${what} is packed by filter ${shown}, which is not read (deflate, lzf, shuffle, fletcher32)`,
     {
       code: 'refused',
-      hint: 'write it anew: h5repack -f NONE FILE NEW',
+      hint: `write it anew without a filter: ${other.id < firstPlugin ? 'h5repack -f NONE FILE NEW' : 'h5repack -f NONE FILE NEW, with the plugin of the filter; or h5py, with hdf5plugin imported'}`,
     },
   )
 }
@@ -71,6 +89,7 @@ export async function unpackChunk(
     const id = filters[index]?.id
     if ((mask & (1 << index)) !== 0) continue
     if (id === deflate) bytes = await inflated(bytes, length, position)
+    else if (id === lzf) bytes = unlzf(bytes, length + 4, position)
     else if (id === shuffle) bytes = unshuffled(bytes, itemSize)
     else if (id === checksum) bytes = withoutChecksum(bytes, position)
   }
@@ -83,6 +102,18 @@ export async function unpackChunk(
 async function inflated(bytes: Uint8Array, length: number, position: number): Promise<Uint8Array> {
   try {
     return await unpackZlib(bytes, length + 4)
+  } catch (error) {
+    throw new FormatError(`hdf5: the chunk at byte ${position} cannot be unpacked: ${String(error)}`, {
+      cause: error,
+      offset: position,
+    })
+  }
+}
+
+/** `most` bytes, as a checksum may lie behind the values. */
+function unlzf(bytes: Uint8Array, most: number, position: number): Uint8Array {
+  try {
+    return unpackLzf(bytes, most)
   } catch (error) {
     throw new FormatError(`hdf5: the chunk at byte ${position} cannot be unpacked: ${String(error)}`, {
       cause: error,

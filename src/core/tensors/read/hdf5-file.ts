@@ -118,7 +118,7 @@ async function dataOf(
       return joinChunks(handle, path, dataset, layout.chunk, [only])
     }
     case 'other':
-      throw new FormatError(`hdf5: ${quote(path)} has ${layout.text}, which is not read`, {
+      throw new FormatError(`${handle.path}: hdf5: ${quote(path)} has ${layout.text}, which is not read`, {
         code: 'refused',
         hint: 'write it anew as h5py does by itself: h5repack --low=0 --high=0 FILE NEW',
       })

@@ -24,14 +24,17 @@ export async function openSharded(
     throw new FormatError(`names ${index.shards.size} files, and at most ${mostShards} are opened`)
   }
   const open: TensorFile[] = []
+  const shards = new Map<string, readonly string[]>()
   try {
-    for (const [shard, names] of index.shards) {
+    for (const [shard, named] of index.shards) {
       if (!isBeside(shard)) throw new FormatError(`names ${JSON.stringify(shard)}, which is not a file beside it`)
       const file = await openShard(join(dirname(handle.path), shard))
       open.push(file)
+      const names = inGroups(file, named)
       requireTensors(file, shard, names)
+      shards.set(shard, names)
     }
-    return new ShardedFile(handle, stat, index, open)
+    return new ShardedFile(handle, stat, { ...index, shards }, open)
   } catch (error) {
     for (const file of open) await file.close().catch(() => undefined)
     throw explain(error, handle.path)
@@ -53,6 +56,15 @@ function explain(error: unknown, path: string): unknown {
   return new FormatError(`names a file that is not there: ${error.message}`, {
     cause: error,
     hint: `compare with the index: ${path}`,
+  })
+}
+
+/** Keras' index names groups of HDF5, `/layers/dense/vars`, whose datasets are meant. */
+function inGroups({ format, tensors }: TensorFile, names: readonly string[]): readonly string[] {
+  if (format !== 'hdf5') return names
+  return names.flatMap((group) => {
+    const within = tensors.filter(({ name }) => `/${name}`.startsWith(`${group}/`)).map(({ name }) => name)
+    return within.length > 0 ? within : [group]
   })
 }
 

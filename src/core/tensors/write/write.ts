@@ -8,7 +8,7 @@ import type { Stat, Storage, WriteHandle } from '../../storage/storage.js'
 import type { TensorLosses } from '../read/cast-losses.js'
 import type { Extent } from '../read/tensor.js'
 import { findEarlier } from './existing-output.js'
-import { formatOfName, type OutputFormat } from './format-name.js'
+import { foreignFormatOfName, formatOfName, type OutputFormat } from './format-name.js'
 import { ensureNothingLost, lossesOf } from './losses.js'
 import { Pace, type LongWork } from './long-work.js'
 import type { OutputTensor } from './output-tensor.js'
@@ -124,6 +124,16 @@ const usualShard = 5e9
 
 /** An output that is named as an index is the shards that it tells of, and never the weights themselves. */
 function withoutIndexName(output: Output): Output & { readonly hasIndex?: boolean } {
+  const foreign = foreignFormatOfName(output.path)
+  if (foreign !== null) {
+    throw new CkptError(
+      'usage',
+      `${output.path}: is the name of a file of ${foreign}, and ${output.format} is written`,
+      {
+        hint: 'name it .safetensors or .pt',
+      },
+    )
+  }
   const path = pathOfIndex(output.path)
   if (path === null) return output
   const said = formatOfName(path)

@@ -188,6 +188,27 @@ describe('HDF5', () => {
     await expect(opened(path)).rejects.toThrow(/ends early: it says that it has 4\d+ bytes, and there are 30000/)
   })
 
+  it('is refused by the name of a filter that is not read, with what to do', async () => {
+    const path = copied('hdf5/lzf.h5')('lzf.h5')
+    const bytes = fs.readFileSync(path)
+    const [lzf, zstandard] = [Buffer.from([0x00, 0x7d]), Buffer.from([0x0f, 0x7d])]
+    for (let at = bytes.indexOf(lzf); at >= 0; at = bytes.indexOf(lzf, at)) zstandard.copy(bytes, at)
+    fs.writeFileSync(path, bytes)
+    await expect(opened(path)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('is packed by filter 32015 (Zstandard), which is not read') as string,
+      hint: expect.stringContaining('hdf5plugin') as string,
+    })
+  })
+
+  it('of Keras in shards lists groups, which may lie in several: a group that is in none of them is missed', async () => {
+    const shards = ['hdf5/sharded_00000.weights.h5', 'hdf5/sharded_00001.weights.h5']
+    const path = copied('hdf5/sharded.weights.json', ...shards)('sharded.weights.json')
+    expect((await opened(path)).tensors).toHaveLength(8)
+    fs.writeFileSync(path, fs.readFileSync(path, 'utf8').replace('/layers/dense_1/', '/layers/dense_7/'))
+    await expect(opened(path)).rejects.toThrow(/names 1 tensors in "sharded_00001.weights.h5" that it does not have/)
+  })
+
   it('is damaged where a packed chunk is not what its checksum says', async () => {
     const path = copied('hdf5/layouts.h5')('layouts.h5')
     const file = await opened(path)

@@ -219,3 +219,14 @@ describe('a name that a format cannot hold', () => {
     await expect(writeOutput(storage, request)).rejects.toMatchObject({ code: 'refused' })
   })
 })
+
+it.each(['m.h5', 'm.weights.h5', 'm.keras', 'm.npz', 'm.GGUF', 'm.onnx'])(
+  'is not written under the name of another format: %s',
+  async (name) => {
+    await expect(writeOutput(storage, output(name, [tensor('w', 'F32', [2])]))).rejects.toMatchObject({
+      code: 'usage',
+      hint: 'name it .safetensors or .pt',
+    })
+    expect(fs.readdirSync(folder)).toEqual([])
+  },
+)
