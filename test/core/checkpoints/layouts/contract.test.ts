@@ -17,7 +17,12 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../../src/core/errors.js'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { scanSpecs } from '../../../../src/core/checkpoints/layouts/engine/scan-specs.js'
+import { knownSpecs } from '../../../../src/core/checkpoints/layouts/registry.js'
+import { ScanTree } from '../../../../src/core/checkpoints/layouts/scan-tree.js'
+import type { LayoutSpec } from '../../../../src/core/checkpoints/layouts/spec.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import type { DirectoryEntry, ReadStorage } from '../../../../src/core/storage/storage.js'
 import { asUser } from '../../../as-user.js'
 import { Memory } from '../../../fuzz-runs.js'
 import { fixtures, makeFolder } from './folders.js'
@@ -51,6 +56,40 @@ const replacements: Readonly<Record<string, (path: string, content: Uint8Array) 
 /** Names that no framework gives, beside the checkpoints and inside of them. */
 const hostile = ['a\nb', '\u001b[31m', '--json', '$(id)', '...', '__proto__', 'constructor', '\u202E', 'x'.repeat(255)]
 
+/** All that lie in it, whatever they are for; of a checkpoint of many shards some. */
+function filesOf(members: readonly { readonly path: string }[]): string[] {
+  const all = members.flatMap(({ path }) =>
+    lstatSync(path).isDirectory()
+      ? readdirSync(path, { recursive: true, encoding: 'utf8' }).map((name) => join(path, name))
+      : [path],
+  )
+  return all.filter((path) => lstatSync(path).isFile()).slice(0, 8)
+}
+
+/** What a scan of one folder by these layouts asks for, and the checkpoints that it finds. */
+async function asked(path: string, specs: readonly LayoutSpec[], more: readonly DirectoryEntry[] = []) {
+  const local = localStorage()
+  const listed: string[] = []
+  const read: string[] = []
+  const opened: string[] = []
+  const counting: ReadStorage = {
+    ...local,
+    list: async (paths) => {
+      listed.push(...paths)
+      const answers = await local.list(paths)
+      return answers.map((answer, at) =>
+        answer.ok && paths[at] === path ? { ok: true, value: [...answer.value, ...more] } : answer,
+      )
+    },
+    read: (paths, limit) => (read.push(...paths), local.read(paths, limit)),
+    open: (one) => (opened.push(one), local.open(one)),
+  }
+  const tree = ScanTree.over(counting)
+  const [listing] = await tree.list([path])
+  const found = await scanSpecs(tree, { path, entries: listing?.ok === true ? listing.value : [] }, specs)
+  return { listed, read, opened, names: found.map(({ name }) => name).sort() }
+}
+
 async function namesIn(root: string): Promise<string[]> {
   try {
     const runs = await findRuns(localStorage(), root)
@@ -83,8 +122,7 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
       const others = before
         .flatMap(({ checkpoints }) => checkpoints.map(({ path }) => path))
         .filter((path) => path !== first?.path)
-      for (const { path } of first?.files ?? []) {
-        if (!lstatSync(path).isFile()) continue
+      for (const path of filesOf(first?.members ?? [])) {
         const aside = join(dirname(root), 'aside')
         const content = readFileSync(path)
         renameSync(path, aside)
@@ -108,6 +146,33 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
     for (const path of added) writeFileSync(path, 'x')
     expect(await namesIn(root)).toEqual(before)
     for (const path of added) rmSync(path)
+  })
+
+  it('has its folders listed, and its files read and opened, by all layouts as often as by its own', async () => {
+    for (const { path, checkpoints } of await findRuns(localStorage(), copy())) {
+      const ids = new Set(checkpoints.map(({ layout }) => layout))
+      const alone = await asked(
+        path,
+        knownSpecs().filter(({ id }) => ids.has(id)),
+      )
+      const all = await asked(path, knownSpecs())
+      expect(all.names).toEqual(alone.names)
+      expect(all.read.toSorted()).toEqual(alone.read.toSorted())
+      // What lies beside them may be something else's, and is looked into to know.
+      const members = checkpoints.flatMap((one) => one.members.map((member) => member.path))
+      const within = (paths: readonly string[]) =>
+        paths.filter((one) => members.some((member) => one === member || one.startsWith(`${member}/`))).sort()
+      expect(within(all.opened)).toEqual(within(alone.opened))
+      expect(within(all.listed)).toEqual(within(alone.listed))
+      for (const paths of [all.listed, within(all.read)]) expect(paths).toEqual([...new Set(paths)])
+    }
+  })
+
+  it('is found among a hundred thousand names, of which none is looked into', async () => {
+    const more = Array.from({ length: 100_000 }, (_, at) => ({ name: `note ${at}.txt`, kind: 'file' as const }))
+    for (const { path } of (await findRuns(localStorage(), copy())).slice(0, 1)) {
+      expect(await asked(path, knownSpecs(), more)).toEqual(await asked(path, knownSpecs()))
+    }
   })
 
   it('whose folder is empty has no checkpoints', async () => {

@@ -6,7 +6,8 @@ import { batches } from '../folders.js'
 import { groupBy } from '../../../grouped.js'
 import type { Folder } from '../layout.js'
 import type { LayoutSpec, Reading } from '../spec.js'
-import { findNamed } from './candidates.js'
+import { compareNatural } from '../../../natural-order.js'
+import { findNamed, type Named } from './candidates.js'
 import { resolveClaims } from './claims.js'
 import { findCopies } from './names-of-one-state.js'
 import { readBesides } from './facts-beside.js'
@@ -26,12 +27,7 @@ export async function scanSpecs(
   folder: Folder,
   specs: readonly LayoutSpec[],
 ): Promise<Checkpoint[]> {
-  const named = await findNamed(storage, folder, specs)
-  const looked: Looked[][] = []
-  for (const batch of batches(named, batchSize)) {
-    if (looked.length > 0) await yieldToEvents()
-    for (const one of await lookAtBatch(storage, folder, batch)) looked.push(one)
-  }
+  const looked = await lookAtAll(storage, folder, await findNamed(storage, folder, specs))
   const resolved = resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked]))
   const taken = withoutForeignLinks(withoutParts(resolved))
   const complete: Looked[] = []
@@ -49,6 +45,30 @@ export async function scanSpecs(
   return found
 }
 
+/** Groups come first: into their parts nobody needs to look again. */
+async function lookAtAll(storage: ReadStorage, folder: Folder, named: readonly Named[]): Promise<Looked[][]> {
+  const groups = named.filter(({ kind }) => kind === 'group')
+  if (groups.length === 0) return lookAt(storage, folder, named)
+  const looked = await lookAt(storage, folder, groups)
+  const parts = partsOf(looked.flatMap(([first]) => (first?.strength === 'sure' ? [first] : [])))
+  const others = named.filter(({ kind, name }) => kind !== 'group' && (kind !== 'file' || !parts.has(name)))
+  const all = [...looked, ...(await lookAt(storage, folder, others))]
+  return all.sort((a, b) => compareNatural(a[0]?.unit.name ?? '', b[0]?.unit.name ?? ''))
+}
+
+async function lookAt(storage: ReadStorage, folder: Folder, named: readonly Named[]): Promise<Looked[][]> {
+  const looked: Looked[][] = []
+  for (const batch of batches(named, batchSize)) {
+    if (looked.length > 0) await yieldToEvents()
+    for (const one of await lookAtBatch(storage, folder, batch)) looked.push(one)
+  }
+  return looked
+}
+
+function partsOf(groups: readonly Looked[]): ReadonlySet<string> {
+  return new Set(groups.flatMap(({ unit }) => unit.entries.map(({ name }) => name)))
+}
+
 /** A link to a checkpoint beside it that another layout has is that one's bookkeeping: `latest-rank0.pt`. */
 function withoutForeignLinks(taken: readonly Looked[]): readonly Looked[] {
   if (taken.every(({ unit }) => unit.target === null)) return taken
@@ -61,8 +81,7 @@ function withoutForeignLinks(taken: readonly Looked[]): readonly Looked[] {
 
 /** A file that is part of a group is not a checkpoint beside it, whatever it looks like by itself. */
 function withoutParts(taken: readonly Looked[]): Looked[] {
-  const groups = taken.filter(({ unit, strength }) => unit.kind === 'group' && strength !== 'broken')
-  const parts = new Set(groups.flatMap(({ unit }) => unit.entries.map(({ name }) => name)))
+  const parts = partsOf(taken.filter(({ unit, strength }) => unit.kind === 'group' && strength !== 'broken'))
   return taken.filter(({ unit }) => unit.kind !== 'file' || !parts.has(unit.name))
 }
 
