@@ -4,7 +4,7 @@ import { cutText, displayWidth } from './text-width.js'
 /** What is not the first line begins with it. */
 const indent = '  '
 
-export interface Part {
+interface Part {
   readonly text: string
   /** Of a text that has no styles. */
   readonly paint?: (text: string) => string
