@@ -25,7 +25,7 @@ import { localStorage } from '../../../../src/core/storage/local.js'
 import type { DirectoryEntry, ReadStorage } from '../../../../src/core/storage/storage.js'
 import { asUser } from '../../../as-user.js'
 import { Memory } from '../../../fuzz-runs.js'
-import { fixtures, makeFolder } from './folders.js'
+import { fixtures, makeFolder, write } from './folders.js'
 
 const frameworks = join(fixtures, 'frameworks')
 
@@ -194,4 +194,26 @@ it('a folder of a hundred thousand names is listed once, and nothing in it is re
   expect(run?.checkpoints.map(({ name }) => name)).toEqual(['CKPT+1'])
   expect(listed.toSorted()).toEqual(['/run', '/run/CKPT+1'])
   expect(read).toEqual(['/run/CKPT+1/CKPT.yaml'])
+})
+
+it('a run of a hundred checkpoints is listed at most 1.1 times as often by all layouts as by its own, and read as often', async () => {
+  const numbers = Array.from({ length: 100 }, (_, index) => index + 1)
+  const state = (step: number) => JSON.stringify({ global_step: step, log_history: [{ step, eval_loss: 1 / step }] })
+  const root = write(
+    makeFolder(),
+    Object.fromEntries(
+      numbers.flatMap((step): [string, string][] => [
+        [`checkpoint-${step}/trainer_state.json`, state(step)],
+        [`checkpoint-${step}/model.safetensors`, 'x'],
+      ]),
+    ),
+  )
+  const alone = await asked(
+    root,
+    knownSpecs().filter(({ id }) => id === 'hf-trainer'),
+  )
+  const all = await asked(root, knownSpecs())
+  expect([alone.names.length, all.names.length]).toEqual([100, 100])
+  expect(all.listed.length / alone.listed.length).toBeLessThanOrEqual(1.1)
+  expect([all.read.length, all.opened.length]).toEqual([alone.read.length, alone.opened.length])
 })
