@@ -54,6 +54,8 @@ const partNames: ReadonlyMap<string, readonly string[]> = new Map([
   ['scheduler', ['lr_schedulers', 'scheduler_state_dict']],
 ])
 
+const lacksKey = 'has no file for key'
+
 /**
  * One finding for each key that the checkpoint has no file for. Of one that is a single file whose contents are known,
  * the keys are parts of it.
@@ -72,7 +74,7 @@ export function requireKeys(checkpoint: Checkpoint, keys: readonly string[]): Fi
   return missing.map((key) => {
     const nearest = nearestName(key, there)
     const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
-    return { grade: 'partial', reason: `has no file for key ${key}${hint}` }
+    return { grade: 'partial', reason: `${lacksKey} ${key}${hint}` }
   })
 }
 
@@ -89,10 +91,27 @@ const mostTold = 100
 
 function noneWhole(run: string, passedOver: readonly PassedOver[], unreadable: number): CkptError {
   const count = passedOver.length
+  const same = reasonOfAll(passedOver)
+  if (same?.startsWith(lacksKey) === true) return noneAskedFor(run, passedOver, same)
   const what = count === 1 ? 'the only checkpoint is not whole' : `none of the ${count} checkpoints is whole`
   const lines = passedOver.slice(0, mostTold).map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
   if (count > mostTold) lines.push(`  and ${count - mostTold} more`)
   return new CkptError('damaged', [`${run}: ${what}`, ...lines].join('\n'), {
     hint: `nothing was started: ${unreadable > 0 ? readableFirst : 'a job would begin from scratch; move these away if that is what you want'}`,
+  })
+}
+
+/** Undefined where there are several. */
+function reasonOfAll(passedOver: readonly PassedOver[]): string | undefined {
+  const reasons = new Set(passedOver.flatMap((one) => one.reasons))
+  return reasons.size === 1 ? [...reasons][0] : undefined
+}
+
+/** What is asked for is a mistake sooner than all checkpoints are damaged. */
+function noneAskedFor(run: string, passedOver: readonly PassedOver[], reason: string): CkptError {
+  const [first] = passedOver
+  const who = passedOver.length === 1 ? 'the only checkpoint' : `each of the ${passedOver.length} checkpoints`
+  return new CkptError('damaged', `${run}: ${who} ${reason}`, {
+    hint: `nothing was started: ask for a key that is there; see which: ckpt show '${run}/${first?.name ?? ''}'`,
   })
 }

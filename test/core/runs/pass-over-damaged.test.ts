@@ -85,6 +85,19 @@ describe('what the system refused to read', () => {
   })
 })
 
+describe('a key that no checkpoint has', () => {
+  it('is told once, and where the keys are, for it is mistyped sooner than all are damaged', async () => {
+    const files = [{ key: 'model', path: '/run/a/model.ckpt', size: 1, role: 'weights' }] as const
+    const checkpoints = ['a', 'b'].map((name) => checkpointAt('/run', name, { files }))
+    const asked = firstWhole(checkpoints, (one) => Promise.resolve(requireKeys(one, ['modle'])))
+    await expect(asked).rejects.toMatchObject({
+      code: 'damaged',
+      message: '/run: each of the 2 checkpoints has no file for key modle; did you mean model?',
+      hint: "nothing was started: ask for a key that is there; see which: ckpt show '/run/a'",
+    })
+  })
+})
+
 describe('required keys', () => {
   const checkpoint = checkpointAt('/run', 'c', {
     files: [{ key: 'model', path: '/run/c/model.ckpt', size: 1, role: 'weights' }],

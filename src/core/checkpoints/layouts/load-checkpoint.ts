@@ -1,7 +1,8 @@
 /** From what someone typed to the checkpoint that is meant. */
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
+import { nearestName } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { loadRun, resolveFrom, SeveralRunsError } from './discover.js'
 import { scanFolder } from './scan.js'
@@ -103,7 +104,10 @@ async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError>
     return new CkptError('not-found', `${miss.path} is a symbolic link that dangles: what it leads to is not there`)
   }
   const where = miss.run === null ? '' : `, and no checkpoint of ${miss.run.path} has that name`
+  const names = miss.run?.checkpoints.map(({ name }) => name) ?? []
+  const nearest = nearestName(basename(miss.argument), names)
+  const guess = nearest === undefined ? '' : `did you mean ${nearest}? `
   return new CkptError('not-found', `${miss.path}: nothing there${where}`, {
-    hint: `see the names: ckpt list '${miss.run?.path ?? dirname(miss.path)}'`,
+    hint: `${guess}see the names: ckpt list '${miss.run?.path ?? dirname(miss.path)}'`,
   })
 }

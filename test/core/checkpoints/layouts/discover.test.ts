@@ -186,6 +186,7 @@ describe('loadCheckpoint', () => {
   it('says what is there instead', async () => {
     const of = async (argument: string) => failure(loadCheckpoint(storage, argument, save))
     expect((await of('CKPT+c')).message).toMatch(/nothing there, and no checkpoint of .*save has that name/)
+    expect((await of('CKPT+c')).hint).toMatch(/^did you mean CKPT\+[ab]\? see the names: ckpt list/)
     expect((await of('CKPT+a/model.ckpt')).hint).toContain(join(save, 'CKPT+a'))
     expect((await of('dangling')).message).toMatch(/dangles/)
     expect(await of('..')).toMatchObject({ code: 'not-found' })
