@@ -42,6 +42,23 @@ describe("a framework's best", () => {
     expect(kept[name]).toContain('kept as the best')
   })
 
+  it.each(['best.pt', 'model_best.pth', 'best_model.pt', 'best-val.ckpt'])(
+    'of a plain script stays: %s',
+    async (name) => {
+      const saved = (epoch: number) => torchFile(dict({ epoch, model: dict({ 'a.weight': tensor(1) }) }))
+      const root = makeFolder()
+      write(root, { 'model_1.pt': saved(1), 'model_2.pt': saved(2), 'model_3.pt': saved(3), [name]: saved(2) })
+      expect(Object.keys(keptOf(await scan(root))).sort()).toEqual(['model_3.pt', name].sort())
+    },
+  )
+
+  it('of a plain script that numbers them is any checkpoint', async () => {
+    const saved = (epoch: number) => torchFile(dict({ epoch, model: dict({ 'a.weight': tensor(1) }) }))
+    const root = makeFolder()
+    write(root, { 'best_1.pt': saved(1), 'best_2.pt': saved(2), 'model_3.pt': saved(3) })
+    expect(Object.keys(keptOf(await scan(root)))).toEqual(['model_3.pt'])
+  })
+
   it('goes where it is named itself', async () => {
     const all = await scan(join(fixtures, 'frameworks', 'yolo', 'run'))
     expect(keptOf(all, true)).not.toHaveProperty('best.pt')

@@ -32,5 +32,7 @@ export const torchPlain: LayoutSpec = {
       resumable: (_, facts) => holdsOptimizer(facts) ?? false,
     },
   ],
+  // One of them, and not a series: what a script calls so it keeps for that, and no other file may hold that state.
+  best: /^(?:[a-z]+[-_.])*best(?:[-_.][a-z]+)*\.(?:pt|pth|ckpt|pth\.tar)$/i,
   copies: { names: /^(.*[-_.])?(last|latest|best|final)\b.*$/, by: ['file', 'content'] },
 }
