@@ -1,4 +1,5 @@
 /** Folders whose files hold the tensors of one checkpoint together, and files in no run, of which one file is changed. */
+import { gzipSync } from 'node:zlib'
 import * as fs from 'node:fs'
 import { basename, join } from 'node:path'
 import { checkHealth } from '../src/core/checkpoints/health/index.js'
@@ -68,6 +69,7 @@ export const loneSpecimens: readonly FolderSpecimen[] = [
   { name: 'm.onnx', bytes: Buffer.from('08083a0c12040a02787810031a024142', 'hex') },
   { name: 'm.h5', bytes: Buffer.from(`894844460d0a1a0a02080800${'00'.repeat(16)}5c${'00'.repeat(71)}`, 'hex') },
   { name: 'm.nemo', bytes: tar('model_weights.ckpt', Buffer.from('text')) },
+  { name: 'packed.nemo', bytes: gzipSync(tar('model_weights.ckpt', Buffer.from('text')), { level: 0 }) },
 ]
 
 function tar(name: string, bytes: Uint8Array): Uint8Array {
