@@ -199,8 +199,8 @@ export async function examineAcross(
 ): Promise<Checkpoint[]> {
   const examined = new Map<string, Checkpoint>()
   for (const run of new Set(which.map((checkpoint) => checkpoint.run))) {
-    const ofRun = (all: readonly Checkpoint[]) => all.filter((checkpoint) => checkpoint.run === run)
-    const answers = await examine(storage, ofRun(checkpoints), ofRun(which), level, options)
+    const asked = which.filter((checkpoint) => checkpoint.run === run)
+    const answers = await examine(storage, siblingsIn(checkpoints, run), asked, level, options)
     for (const checkpoint of answers) examined.set(checkpoint.path, checkpoint)
   }
   return which.map((checkpoint) => examined.get(checkpoint.path) ?? checkpoint)
