@@ -70,7 +70,7 @@ beforeAll(() => {
 afterAll(() => {
   chmodSync(at('closed'), 0o700)
   rmSync(root, { recursive: true })
-})
+}, 120_000)
 
 const storages: Readonly<Record<string, () => ReadStorage>> = {
   'the disk': () => localStorage(),
