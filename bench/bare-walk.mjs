@@ -1,10 +1,10 @@
 /*
  * What commands on trees are measured against: `bare-walk.mjs WHAT ROOT` lists every folder, and of what ckpt reads, the
  * metas and the files that are checkpoints by themselves:
- * read: reads it; stat: stats it; prune: stats every file and reads the metas; inspect: also opens each file and reads
- * its head and its end.
+ * read: reads it; stat: stats every file, as `runs` does for their sizes; prune: does both; inspect: also opens each file
+ * and reads its head and its end.
  */
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 
 const [what, root] = process.argv.slice(2)
 const metas = new Set(['CKPT.yaml', 'trainer_state.json'])
@@ -19,9 +19,8 @@ function walk(folder, isInCheckpoint) {
 }
 
 function see(path, isRead) {
-  if (what === 'prune' || what === 'inspect') lstatSync(path)
-  if (isRead && what === 'stat') statSync(path)
-  else if (isRead) readFileSync(path)
+  if (what !== 'read') lstatSync(path)
+  if (isRead && what !== 'stat') readFileSync(path)
   if (what === 'inspect') readEnds(path)
 }
 

@@ -25,8 +25,18 @@ interface Remembered {
   readonly reads: ReadsOfRun
   /** Of what was read. */
   readonly sum: string
-  readonly summary: RunSummary
   readonly inside: readonly string[]
+  /** A RunSummary as text; null for a folder that has no checkpoints. */
+  readonly summary: string | null
+}
+
+/** A folder that is scanned because nothing holds of it. */
+interface Scanning {
+  readonly question: string
+  readonly tree: ScanTree
+  readonly folder: Folder
+  /** Of a time in nanoseconds, as the clock was when the scan began. */
+  readonly isOld: (newest: bigint) => boolean
 }
 
 /** Names whose values the files alone do not tell: the clock does, or health, which always looks into them. */
@@ -47,8 +57,7 @@ function questionOf(
 export class RememberedSummaries implements RunAnswers {
   /** Those that hold, of the runs that were not scanned. */
   readonly recalled: RunSummary[] = []
-  private scanning: { readonly question: string; readonly tree: ScanTree; readonly folder: Folder } | null = null
-  private isOld: (newest: bigint) => boolean = () => false
+  private scanning: Scanning | null = null
 
   private constructor(
     private readonly memory: ScanMemory,
@@ -68,37 +77,44 @@ export class RememberedSummaries implements RunAnswers {
 
   async recall(tree: ScanTree, folder: Folder, rules: string): Promise<RecalledRun | null> {
     const question = `${folder.path}\0${rules}\0${this.question}`
-    const known = await this.known(question)
-    if (known !== null) {
-      const now = await fingerprintOf(tree, folder.path, known.reads, false)
-      if (now?.sum === known.sum) {
-        this.recalled.push(known.summary)
-        return { count: known.summary.count, layouts: known.summary.layouts, inside: known.inside }
-      }
+    const text = await this.memory.records.loadAnswer(question)
+    // Its checksum is right, and this build of ckpt wrote it.
+    const known = text === null ? null : (JSON.parse(text) as Remembered)
+    if (known !== null && (await fingerprintOf(tree, folder.path, known.reads, false))?.sum === known.sum) {
+      return { inside: known.inside, ...this.told(known.summary) }
     }
     tree.noteAsked(true)
-    this.scanning = { question, tree, folder }
-    this.isOld = this.memory.agesFrom()
+    this.scanning = { question, tree, folder, isOld: this.memory.agesFrom() }
     return null
   }
 
-  private async known(question: string): Promise<Remembered | null> {
-    const text = await this.memory.records.loadAnswer(question)
-    // Its checksum is right, and this build of ckpt wrote it.
-    return text === null ? null : (recordInText(text) as Remembered)
+  private told(text: string | null): Pick<RecalledRun, 'count' | 'layouts'> {
+    if (text === null) return { count: 0, layouts: [] }
+    const summary = recordInText(text) as RunSummary
+    this.recalled.push(summary)
+    return { count: summary.count, layouts: summary.layouts }
   }
 
   /** After the run that was not recalled was summed up, by what the walk gave of it. */
-  async keep({ path, checkpoints }: Run, summary: RunSummary): Promise<void> {
+  async keep(run: Run, summary: RunSummary): Promise<void> {
+    if (!summary.grades.has('unreadable')) await this.save(run.path, run.checkpoints, textOfRecord(summary))
+  }
+
+  async keepNone({ path }: Folder): Promise<void> {
+    // Where nothing was looked into, a scan takes no longer than a record.
+    if (this.scanning?.tree.asked?.listed.size !== 0) await this.save(path, [], null)
+  }
+
+  private async save(path: string, checkpoints: Run['checkpoints'], summary: string | null): Promise<void> {
     const { scanning } = this
     this.scanning = null
-    if (scanning?.folder.path !== path || summary.grades.has('unreadable')) return
-    const { question, tree, folder } = scanning
+    if (scanning?.folder.path !== path) return
+    const { question, tree, folder, isOld } = scanning
     const reads = await readsOf(tree, path, takenBy(path, checkpoints))
     const was = reads === null ? null : await fingerprintOf(tree, path, reads, true)
     tree.noteAsked(false)
-    if (reads === null || was === null || !this.isOld(was.newest)) return
-    const remembered: Remembered = { reads, sum: was.sum, summary, inside: insideOf(folder, checkpoints) }
-    await this.memory.records.saveAnswer(question, textOfRecord(remembered))
+    if (reads === null || was === null || !isOld(was.newest)) return
+    const remembered: Remembered = { reads, sum: was.sum, inside: insideOf(folder, checkpoints), summary }
+    await this.memory.records.saveAnswer(question, JSON.stringify(remembered))
   }
 }

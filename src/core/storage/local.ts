@@ -322,10 +322,8 @@ function statPlain(path: string): Stat {
 const exactIfThere = { bigint: true, throwIfNoEntry: false } as const
 
 function lstatPlain(path: string): Stat {
-  return toStat(fs.lstatSync(path, exact))
+  return toStat(fs.lstatSync(path, exactIfThere) ?? nothingThere(path))
 }
-
-const exact = { bigint: true } as const
 
 function using<T>(folder: OpenFolder, call: (folder: OpenFolder) => T): T {
   try {

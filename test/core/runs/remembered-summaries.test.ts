@@ -255,6 +255,17 @@ describe('summaries of runs', () => {
     },
   )
 
+  it('are found where a folder had no checkpoints before', async () => {
+    mkdirSync(join(root, 'c/save/not yet'), { recursive: true })
+    await look(root)
+    save('c', 1, 2)
+    const after = await look(root)
+    expect(after.summaries.map(({ path }) => path)).toContain(join(root, 'c/save'))
+    writeFileSync(join(root, 'c/save/not yet/CKPT.yaml'), 'loss: 1\n')
+    renameSync(join(root, 'c/save/not yet'), join(root, 'c/save/CKPT+2'))
+    expect((await look(root)).summaries).toEqual((await fresh(root)).summaries)
+  })
+
   it('lead to the runs that lie in a run', async () => {
     save('a/save/inner', 4, 1)
     const first = await look(root)

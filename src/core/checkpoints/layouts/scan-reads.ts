@@ -6,8 +6,8 @@ import { isUnreadable } from '../../errors.js'
 import { batches, prefixOf } from './folders.js'
 import { ScanTree } from './scan-tree.js'
 
-/** Folders that are listed together. */
-const together = 256
+/** Folders that are listed together: what is known of their files should be gone before the next are looked at. */
+const together = 32
 
 /** What was asked for, as plain data. Paths in the run are relative to it, all others absolute. */
 export interface ReadsOfRun {
@@ -55,16 +55,24 @@ export async function readsOf(tree: ScanTree, run: string, taken: ReadonlySet<st
     return true
   })
   const followed = await leadElsewhere(tree, asked.looked, [...asked.followed])
+  const absent = await absentAmong(tree, [...asked.looked])
+  const isThere = (path: string): boolean => !absent.some((one) => path.startsWith(one))
   // Asked last: what the tree does not know any more it would have asked of the disk anew.
   if (!asked.isAnswered) return null
   return {
     whole: whole.map(short),
     listed: listed.map(short),
-    above: [...new Set([run, ...above])],
-    looked: [...looked].map(short),
-    followed: followed.map(short),
-    resolved: [...asked.resolved].map(short),
+    above: [...new Set([run, ...above.filter(isThere)])],
+    looked: [...looked].filter(isThere).map(short),
+    followed: followed.filter(isThere).map(short),
+    resolved: [...asked.resolved].filter(isThere).map(short),
   }
+}
+
+/** What is not there, as paths of all below it begin: of `.ckpt` the look at itself says it of all that might be in it. */
+async function absentAmong(tree: ScanTree, looked: readonly string[]): Promise<string[]> {
+  const looks = await tree.lstat(looked)
+  return looked.filter((_, index) => looks[index]?.ok === false).map(prefixOf)
 }
 
 /** Those for which it is true, and the others. */

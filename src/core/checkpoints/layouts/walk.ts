@@ -56,6 +56,8 @@ export interface RunAnswers {
    * folder are those left.
    */
   recall(tree: ScanTree, folder: Folder, rules: string): Promise<RecalledRun | null>
+  /** After a folder that was not recalled turned out to have no checkpoints. */
+  keepNone(folder: Folder): Promise<void>
 }
 
 /** What the walk must know of a run that it does not scan, and does not tell of. */
@@ -145,7 +147,7 @@ class Walk {
     if (checkpoints.length > 0) {
       this.keepListing(folder.path)
       yield { run: earlier ?? { path: folder.path, checkpoints }, storage: this.tree }
-    }
+    } else await this.options.answers?.keepNone(folder)
     await this.options.memory?.leave()
     if (this.options.keepsListings !== true) this.tree.forgetWithin(takenBy(folder.path, checkpoints))
     return { count: checkpoints.length, layouts: layoutsOf(checkpoints), inside: insideOf(folder, checkpoints) }
