@@ -231,7 +231,8 @@ function options(root, input, define = {}) {
     treeshake: { moduleSideEffects: (id) => !id.startsWith(join(root, 'src')) },
     logLevel: 'warn',
     // That show.js is imported both late and at once, and the like: so it is where several commands share a module.
-    checks: { ineffectiveDynamicImport: false },
+    // Nor is it news that what arranges the program takes a part of the time.
+    checks: { ineffectiveDynamicImport: false, bundlerTimings: false },
   }
 }
 
