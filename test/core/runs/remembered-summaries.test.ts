@@ -38,17 +38,20 @@ import type { ReadStorage } from '../../../src/core/storage/storage.js'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/runs', import.meta.url))
 
+let home: string
 let root: string
 let cache: string
 beforeEach(() => {
   useOwnLayouts([])
-  const folder = mkdtempSync(join(tmpdir(), 'ckpt-summaries-'))
+  home = mkdtempSync(join(tmpdir(), 'ckpt-summaries-'))
+  // Settings are looked for in the folders above a run too: so deep that no other test changes one of those.
+  const folder = join(home, 'a/lab/with/its/users')
   root = join(folder, 'exp')
   cache = join(folder, 'cache')
   for (const run of ['a', 'b']) for (const epoch of [1, 2, 3]) save(run, epoch, 10 - epoch)
   mkdirSync(cache, { mode: 0o700 })
 })
-afterEach(() => rmSync(join(root, '..'), { recursive: true, force: true }))
+afterEach(() => rmSync(home, { recursive: true, force: true }))
 
 function save(run: string, epoch: number, loss: number): void {
   const checkpoint = join(root, run, 'save', `CKPT+ep${epoch}`)
