@@ -2,6 +2,7 @@
 import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/choosing/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 import type { PruneRequest, Query } from '../core/runs/index.js'
 import type { Criterion, Order } from '../core/choosing/selection/index.js'
 import { whatRunsAre } from '../core/checkpoints/layouts/index.js'
@@ -71,12 +72,11 @@ export function noRunBelow(roots: readonly string[], unreadable = 0): CkptError 
   })
 }
 
-/** What is told where a selection leaves none of a run's checkpoints. */
-export function noMatch(path: string, count: number, query: Query): CkptError {
+/** What is told where a selection leaves none of the checkpoints of the run at `path`, or of all runs below it. */
+export function noMatch(path: string, count: number, query: Query, isOfMany = false): CkptError {
+  const hint = `see what there is: ckpt list ${isOfMany ? '-r ' : ''}${printable(quoteWord(path))}`
   if (query.training !== undefined && query.where.length + query.orders.length === 0) {
-    return new CkptError('no-match', `none of the ${count} checkpoints is of that training`, {
-      hint: `see what there is: ckpt list ${printable(path)}`,
-    })
+    return new CkptError('no-match', `none of the ${count} checkpoints is of that training`, { hint })
   }
   const filters = query.where.map((expression) => expression.text).join(' and ')
   const value = query.orders.length === 0 ? '' : ' and has that value'
@@ -84,7 +84,7 @@ export function noMatch(path: string, count: number, query: Query): CkptError {
     count === 1
       ? `the only checkpoint ${filters === '' ? 'does not have that value' : `is not one that matches ${filters}${value}`}`
       : `none of the ${count} checkpoints ${filters === '' ? 'has that value' : `matches ${filters}${value}`}`
-  return new CkptError('no-match', message, { hint: `see what there is: ckpt list ${printable(path)}` })
+  return new CkptError('no-match', message, { hint })
 }
 
 export interface PolicyFlags extends SelectionFlags {

@@ -32,6 +32,11 @@ export function unknownCommand(argv: readonly string[], ids: readonly string[]):
   return failure(second, below, `${first} `)
 }
 
+/** The error for a word behind a topic that is a command itself, where it is nearly one of those `below`; else null. */
+export function mistypedBelow(topic: string, word: string, below: readonly string[]): CkptError | null {
+  return namesWithin(slips, word, below).length === 0 ? null : failure(word, below, `${topic} `)
+}
+
 function failure(word: string, known: readonly string[], topic = ''): CkptError {
   if (word.startsWith('-')) {
     return new CkptError('unknown-command', `no command stands before ${short(word)}`, {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { completionScripts, shells, type Shell } from '../cli/completion/scripts.js'
+import { completionScripts, isShell, shells } from '../cli/completion/scripts.js'
 import { CkptError } from '../core/errors.js'
 
 export default class Completion extends BaseCommand<typeof Completion> {
@@ -40,8 +40,4 @@ shell into its start-up file, and start a new shell:
     const script = completionScripts[shell]
     this.answer({ shell, script }, () => script.trimEnd().split('\n'))
   }
-}
-
-function isShell(name: string): name is Shell {
-  return shells.some((one) => one === name)
 }

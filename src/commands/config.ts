@@ -6,6 +6,7 @@ import { nearestName } from '../core/choosing/expression/index.js'
 import { runArgument } from '../cli/flags.js'
 import { configDocument, renderConfig, type ConfigView } from '../render/config.js'
 import { toJson } from '../render/json.js'
+import { printable } from '../render/printable.js'
 import type { CommandFlags } from '../cli/settings/effective.js'
 import type { DescribedCommand } from '../cli/settings/schema.js'
 
@@ -67,6 +68,7 @@ that has settings here. The files are read whole, and a mistake in them is repor
       this.answer(schema, () => toJson(schema))
       return
     }
+    await this.tellAbsent(commands)
     const view = await this.look(commands)
     if (this.wantsJson) {
       this.answer(configDocument(view), () => '')
@@ -76,6 +78,17 @@ that has settings here. The files are read whole, and a mistake in them is repor
     this.answer(null, () => lines)
     if (view.files.length + view.leftOut.length === 0)
       this.note('no file has settings here: there is no ckpt.yaml in the run or above it')
+  }
+
+  /** A run may be asked about before its first start, and a command that is mistyped passes for one. */
+  private async tellAbsent(commands: readonly CommandFlags[]): Promise<void> {
+    const path = resolve(this.args.run)
+    const [there] = await this.storage.lstat([path])
+    if (there?.ok !== false || there.error.code !== 'not-found') return
+    const names = this.args.command === undefined ? commands.map(({ name }) => name) : []
+    const near = nearestName(this.args.run, names)
+    const hint = near === undefined ? 'these settings will hold there' : `did you mean ckpt config ${near}?`
+    this.alert(`${printable(path)}: nothing there yet; ${hint}`)
   }
 
   private async look(commands: readonly CommandFlags[]): Promise<ConfigView> {

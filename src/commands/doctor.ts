@@ -3,11 +3,13 @@ import { accessSync, constants } from 'node:fs'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { runArgument, stateFlag } from '../cli/flags.js'
-import { CkptError } from '../core/errors.js'
+import { NoRunError, refuseAbsent } from '../core/checkpoints/layouts/index.js'
+import { CkptError, type ErrorCode } from '../core/errors.js'
 import { isSound, type Run } from '../core/checkpoint.js'
 import { examine, openRun } from '../core/runs/index.js'
 import { fileSystemFacts, type FileSystemFacts } from '../machine/file-system-kind.js'
-import { clearCache, codeCache, installedAs, mostCached } from '../machine/installation.js'
+import { completionSetUp, isShell } from '../cli/completion/scripts.js'
+import { clearCache, codeCache, completionPlace, installedAs, mostCached } from '../machine/installation.js'
 import { scanCache } from '../machine/scan-cache.js'
 import { mostRemembered } from '../core/storage/memory/record-files.js'
 import { aligned } from '../render/aligned.js'
@@ -25,7 +27,7 @@ export default class Doctor extends BaseCommand<typeof Doctor> {
   static override isReader = true
   static override summary = 'Say how ckpt is installed, what the file system can do, and what is wrong with a run'
   static override description = `Shows the version and how it was installed, the file system of the run and whether it clones, syncs and locks, the
-cache of compiled code (at most 20 MB), what searches for runs remember (at most 268 MB), completion, Slurm, and the problems of the run, each with the command that
+cache of compiled code (at most 20 MB), what searches for runs remember (at most 268 MB), whether completion is set up, Slurm, and the problems of the run, each with the command that
 mends it. Exit status 4 when the run has a problem.`
   static override examples = [
     { description: 'this folder', command: '<%= config.bin %> doctor' },
@@ -50,6 +52,7 @@ mends it. Exit status 4 when the run has a problem.`
       clearCache(scans)
     }
     const path = resolve(this.args.run)
+    await refuseAbsent(this.storage, path)
     const run = await this.open(path)
     const fileSystem = fileSystemFacts(run === null ? path : dirname(run.path))
     const problems = run === null ? [] : await this.problemsOf(run)
@@ -65,6 +68,7 @@ mends it. Exit status 4 when the run has a problem.`
       cache: { folder: cache.folder, bytes: cached, most: mostCached, cleared: this.flags['clear-cache'] },
       scans: { folder: scans.folder, bytes: remembered, most: mostRemembered, cleared: this.flags['clear-cache'] },
       completion: shell === '' ? null : shell,
+      completionIn: isShell(shell) ? completionPlace(shell) : null,
       slurm: isOnPath('sbatch'),
       run: run?.path ?? null,
       problems,
@@ -79,7 +83,7 @@ mends it. Exit status 4 when the run has a problem.`
           'scans',
           `${formatSize(remembered)} of at most ${formatSize(mostRemembered)}${this.cacheHint(remembered, scans.folder)}`,
         ],
-        ['completion', completionHint(shell)],
+        ['completion', describeCompletion(shell, document.completionIn)],
         ['Slurm', document.slurm ? 'sbatch is on the PATH' : 'not found: ckpt submit needs sbatch on the PATH'],
         [
           'run',
@@ -107,8 +111,8 @@ mends it. Exit status 4 when the run has a problem.`
     try {
       return await openRun(this.storage, path, { stateDirectory: this.flags.state })
     } catch (error) {
-      if (error instanceof CkptError && error.code === 'not-found') return null
-      if (!(error instanceof CkptError) || (error.code !== 'usage' && error.code !== 'refused')) throw error
+      if (error instanceof NoRunError) return null
+      if (!(error instanceof CkptError) || !answered.has(error.code)) throw error
       this.unopened = `not looked at: ${printable(error.message.split('\n', 1)[0] ?? '')}`
       return null
     }
@@ -135,6 +139,9 @@ mends it. Exit status 4 when the run has a problem.`
   }
 }
 
+/** What keeps it from a run, and not from all else. */
+const answered: ReadonlySet<ErrorCode> = new Set(['not-found', 'usage', 'refused'])
+
 const words = {
   executable: 'one file',
   pip: 'installed with pip',
@@ -153,9 +160,10 @@ function describe({ kind, clones, syncs, locks }: FileSystemFacts): string {
   return [kind ?? 'of unknown kind', ...(facts.length === 0 ? ['not writable, so not tried'] : facts)].join(', ')
 }
 
-function completionHint(shell: string): string {
-  const known = ['bash', 'zsh', 'fish'].includes(shell) ? shell : 'bash'
-  return `ckpt completion ${known} prints the script; ckpt completion --help says where to put it`
+function describeCompletion(shell: string, place: string | null): string {
+  if (place !== null) return `set up for ${shell}, in ${printable(place)}`
+  const known = isShell(shell) ? shell : 'bash'
+  return `not set up for ${known}: ${completionSetUp[known]}`
 }
 
 function isOnPath(program: string): boolean {

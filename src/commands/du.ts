@@ -10,6 +10,7 @@ import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset } from '../machine/clock.js'
 import { describeUses, renderUse, useDocument, type UseOfRun } from '../render/du.js'
 import { printable } from '../render/printable.js'
+import { warningsOfRuns, type WarnedRun } from '../render/warnings-of-runs.js'
 
 /** Rows of a table on a terminal unless --all says otherwise. */
 const screenful = 50
@@ -37,10 +38,14 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
     state: stateFlag,
   }
 
+  /** What the policy that was given is warned of, by run. */
+  private readonly warned: WarnedRun[] = []
+
   async run(): Promise<void> {
     const root = resolve(this.args.root)
     const rows = await this.sumUp(root, await this.policy())
     if (rows.length === 0) throw noRunBelow([root])
+    for (const text of warningsOfRuns(this.warned)) this.alert(text)
     rows.sort((a, b) => totalUse(b.use) - totalUse(a.use))
     const unread = rows.flatMap(({ use }) => use.unread)
     for (const { path, reason } of unread) this.alert(`${printable(path)} could not be read: ${printable(reason)}`)
@@ -73,6 +78,7 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
       for await (const { run, storage } of eachRun(this.storage, root, options)) {
         const use = await uses.of(run, storage)
         const plan = await this.plan(storage, run, request)
+        if (this.hasPolicy) this.warned.push({ path: run.path, warnings: plan?.warnings ?? [] })
         rows.push({
           run: run.path,
           checkpoints: run.checkpoints.length,

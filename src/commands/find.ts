@@ -93,7 +93,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     if (selector === 'best') this.tellOfBest(query, ordered)
     const inOrder = this.flags.recursive && order === undefined ? byRecencyAcross(selected) : selected
     const ranked = rank(inOrder, order, this.now())
-    if (ranked.length === 0) throw nothingFound(path, ordered.length, query)
+    if (ranked.length === 0) throw nothingFound(path, ordered.length, query, this.flags.recursive)
     await this.print(path, await this.takeSound(ranked, ordered))
   }
 
@@ -135,7 +135,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     for (const warning of new Set(unknown)) this.alert(warning)
     if (process.exitCode === exitStatusOf.partial)
       throw new CkptError('damaged', `no run below ${path} has one that is whole`)
-    throw nothingFound(path, count, query)
+    throw nothingFound(path, count, query, true)
   }
 
   /** What the framework says of its own best, where that is not what people think. */
@@ -245,6 +245,6 @@ function readOrder(
   return selector === 'best' ? (order ?? bestOrder(checkpoints, selected)) : order
 }
 
-function nothingFound(path: string, count: number, query: Query): CkptError {
-  return count === 0 ? noRunBelow([path]) : noMatch(path, count, query)
+function nothingFound(path: string, count: number, query: Query, isOfMany: boolean): CkptError {
+  return count === 0 ? noRunBelow([path]) : noMatch(path, count, query, isOfMany)
 }

@@ -114,7 +114,7 @@ Exit status 3 when nothing matches.`
     const document = this.flags.recursive ? { runs: views.map(runOfManyDocument) } : first && checkpointsOf(first)
     if (views.every(({ matching }) => matching === 0)) {
       this.failWith({ ...document })
-      throw nothingMatches(path, views, query)
+      throw nothingMatches(path, views, query, this.flags.recursive)
     }
     if (this.flags.recursive && !this.flags.group) return this.answerFlat(document ?? {}, path, views)
     const options = { now: this.now(), output: this.output }
@@ -405,9 +405,9 @@ function withTraining(columns: readonly string[]): string[] {
   return columns.flatMap((name) => (name === 'name' ? [name, 'training'] : [name]))
 }
 
-function nothingMatches(path: string, views: readonly View[], query: Query): CkptError {
+function nothingMatches(path: string, views: readonly View[], query: Query, isOfMany: boolean): CkptError {
   const count = views.reduce((sum, { run }) => sum + run.checkpoints.length, 0)
-  return noMatch(path, count, query)
+  return noMatch(path, count, query, isOfMany)
 }
 
 function checkpointsOf(view: View) {

@@ -137,7 +137,8 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
   private tell({ runs }: ReportView): void {
     for (const { report } of runs) {
       const where = runs.length > 1 ? `${printable(report.run.path)}: ` : ''
-      for (const warning of report.warnings) this.alert(`${where}${printable(warning)}`)
+      const warnings = new Set([...report.warnings, ...(report.plan?.warnings ?? [])])
+      for (const warning of warnings) this.alert(`${where}${printable(warning)}`)
       if (report.planFailure !== null) this.alert(`${where}${report.planFailure}`)
     }
   }

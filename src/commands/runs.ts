@@ -15,8 +15,8 @@ import {
   type RunSummary,
 } from '../core/runs/index.js'
 import { varyingSettings } from '../render/leaderboard.js'
-import { printable } from '../render/printable.js'
 import { describeTotal, isKey, renderRuns, summaryDocument } from '../render/runs.js'
+import { warningsOfRuns } from '../render/warnings-of-runs.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
 const screenful = 50
@@ -84,7 +84,8 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       root,
     )
     for (const one of unknown) this.alert(describeUnknownKey(one))
-    for (const text of contradictionsOf(found)) this.alert(printable(text))
+    const slips = found.map(({ path, contradictions }) => ({ path, warnings: contradictions }))
+    for (const text of warningsOfRuns(slips)) this.alert(text)
     const order = onlyOrder(query)
     const matching = found.filter(({ matching: count, best }) => count > 0 && (order === undefined || best !== null))
     matching.sort(byPath)
@@ -97,6 +98,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
         root,
         found.reduce((sum, { count }) => sum + count, 0),
         query,
+        true,
       )
     }
     const usual = order === undefined ? plainColumns : this.leaderboard(rows, order)
@@ -168,17 +170,6 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       return [...summaries, ...(answers?.recalled ?? [])]
     })
   }
-}
-
-/** What holds of all runs is told once, and else of which run. */
-function contradictionsOf(runs: readonly RunSummary[]): string[] {
-  const shared = runs[0]?.contradictions.filter((text) =>
-    runs.every(({ contradictions }) => contradictions.includes(text)),
-  )
-  const own = runs.flatMap(({ path, contradictions }) =>
-    contradictions.filter((text) => shared?.includes(text) !== true).map((text) => `${path}: ${text}`),
-  )
-  return [...(shared ?? []), ...own]
 }
 
 /** A row says which run it is of. */

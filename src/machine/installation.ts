@@ -1,5 +1,5 @@
 /** How this ckpt came here, and what it keeps in the user's cache. */
-import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, sep } from 'node:path'
 import { ownProgram } from './own-program.js'
@@ -18,6 +18,35 @@ export function installedAs(root: string): Installed {
     return { how: how === 'checkout' && !existsSync(join(root, 'src')) ? 'npm' : how, path: root }
   }
   return { how: existsSync(join(root, 'hf-ckpt')) ? 'pip' : 'executable', path: program }
+}
+
+/** Files that shells read at their start, below the home folder; the last is one that is about ckpt alone. */
+const startFiles: Readonly<Record<'bash' | 'zsh' | 'fish', readonly string[]>> = {
+  bash: ['.bashrc', '.bash_profile', '.profile', '.local/share/bash-completion/completions/ckpt'],
+  zsh: ['.zshrc', '.zprofile', '.zfunc/_ckpt'],
+  fish: ['.config/fish/config.fish', '.config/fish/completions/ckpt.fish'],
+}
+
+/** The user's file that sets completion up: it has the script itself or the line that asks for it. Null for none. */
+export function completionPlace(shell: keyof typeof startFiles): string | null {
+  const home = (shell === 'zsh' ? process.env['ZDOTDIR'] : undefined) ?? homedir()
+  const paths = startFiles[shell].map((name) => join(home, name))
+  return paths.find((path) => setsUp.test(startOf(path))) ?? null
+}
+
+/** In no comment; the scripts of ckpt call `__complete`. */
+const setsUp = /^[^#\n]*(?:ckpt completion|__complete (?:bash|zsh|fish))/m
+/** Bytes. */
+const mostOfStartFile = 1e6
+
+/** The text of a plain file of a bearable size, else none. */
+function startOf(path: string): string {
+  try {
+    const stats = statSync(path)
+    return stats.isFile() && stats.size <= mostOfStartFile ? readFileSync(path, 'utf8') : ''
+  } catch {
+    return ''
+  }
 }
 
 export interface Cache {

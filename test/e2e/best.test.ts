@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ckpt } from './ckpt.js'
+import { ckpt, temporaryDirectory } from './ckpt.js'
 import { makeHfRun } from './hf-runs.js'
 import { document, makeRun, names } from './runs.js'
 
@@ -116,6 +116,8 @@ describe('best', () => {
       ['find', run, '--max', 'WER'],
       ['prune', run, '--max', 'WER', '--dry-run'],
       ['runs', run, '--max', 'WER'],
+      ['du', run, '--keep', '1', '--max', 'WER'],
+      ['report', run, '--keep', '1', '--max', 'WER', '--output', join(temporaryDirectory(), 'page.html')],
       ['stalled', run, '--max', 'WER', '--patience', '9'],
       ['watch', run, '--max', 'WER', '--until', 'WER > 0'],
       ['run', run, '--stop-max', 'WER', '--patience', '1', '--', 'true'],
@@ -127,6 +129,8 @@ describe('best', () => {
 
 describe('a metric that no checkpoint has', () => {
   it.each([
+    ['du', '--keep', '1', '--min', 'wer'],
+    ['report', '--keep', '1', '--min', 'wer', '--json'],
     ['stalled', '--min', 'wer', '--patience', '2'],
     ['watch', '--min', 'wer', '--until', 'WER > 0'],
     ['watch', '--until', 'wer > 0 or WER > 0'],

@@ -23,6 +23,18 @@ interface Document {
 }
 
 describe('ckpt config', () => {
+  it('says of what is not there that nothing is, and which command may have been meant', async () => {
+    const { run } = withSettings('prune: { keep: 4 }\n')
+    const cwd = dirname(run)
+    expect(await ckpt(['config', 'prun'], { cwd })).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(
+        /^warning: .*\/prun: nothing there yet; did you mean ckpt config prune\?$/m,
+      ) as string,
+    })
+    expect((await ckpt(['config', 'later', 'prune'], { cwd })).stderr).toContain('these settings will hold there')
+  })
+
   it('begins where the command would: at the run below, but for save at the very folder', async () => {
     const { run, file } = withSettings('save: { keep: 5 }\nprune: { keep: 4 }\n')
     const above = dirname(run)

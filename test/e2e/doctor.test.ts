@@ -24,6 +24,24 @@ describe('ckpt doctor', () => {
     expect(stdout).toContain(`ckpt verify ${run}`)
   })
 
+  it('says where completion is set up, and else how', async () => {
+    const home = temporaryDirectory()
+    const look = async () => (await ckpt(['doctor', home], { env: { HOME: home, SHELL: '/bin/bash' } })).stdout
+    writeFileSync(join(home, '.bashrc'), "# source <(ckpt completion bash)\nPS1='$ '\n")
+    expect(await look()).toMatch(/^completion +not set up for bash: echo 'source <\(ckpt completion bash\)' >> ~/m)
+    writeFileSync(join(home, '.bashrc'), 'source <(/opt/ckpt completion bash)\n')
+    expect(await look()).toContain(`set up for bash, in ${join(home, '.bashrc')}`)
+  })
+
+  it('refuses a folder that is not there, and tells of a file that is no run', async () => {
+    const folder = temporaryDirectory()
+    const { status, stderr } = await ckpt(['doctor', join(folder, 'absent')])
+    expect([status, stderr]).toEqual([3, expect.stringContaining('absent: no such folder')])
+    writeFileSync(join(folder, 'file'), '')
+    const { stdout } = await ckpt(['doctor', join(folder, 'file')])
+    expect(stdout).toMatch(/run +not looked at: .*is a file, not a folder/)
+  })
+
   it('answers where there is no run', async () => {
     const { status, stdout } = await ckpt(['doctor', temporaryDirectory()])
     expect(status).toBe(0)

@@ -90,6 +90,33 @@ describe('arguments', () => {
     expect(stderr).toContain(hint)
   })
 
+  it.each([['find', '-r'], ['list', '-r'], ['runs']])(
+    '%s %s that matches nothing names a command that can be typed',
+    async (...argv) => {
+      const root = join(temporaryDirectory(), 'two runs')
+      for (const name of ['a', 'b']) cpSync(run, join(root, name), { recursive: true })
+      const { status, stderr } = await ckpt([...argv, root, '--where', 'epoch > 99'])
+      expect([status, stderr]).toEqual([3, expect.stringContaining(`ckpt list -r '${root}'`)])
+      expect((await ckpt(['list', '-r', root])).status).toBe(0)
+    },
+  )
+
+  it.each([
+    ['layouts', 'explan', 'x'],
+    ['layouts', 'explan'],
+  ])('%s %s is a command that was mistyped', async (...argv) => {
+    const { status, stderr } = await ckpt(argv, { cwd: temporaryDirectory() })
+    expect([status, stderr]).toEqual([
+      127,
+      'error: layouts explan is not a ckpt command\nhint: did you mean ckpt layouts explain?\n',
+    ])
+  })
+
+  it('layouts refuses a folder that is not there', async () => {
+    const { status, stderr } = await ckpt(['layouts', join(temporaryDirectory(), 'absent')])
+    expect([status, stderr]).toEqual([3, expect.stringContaining('absent: no such folder')])
+  })
+
   it.each([
     ['runs'],
     ['du'],

@@ -3,6 +3,17 @@
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
 
+export function isShell(name: string): name is Shell {
+  return shells.some((one) => one === name)
+}
+
+/** What sets it up for every shell to come. */
+export const completionSetUp: Readonly<Record<Shell, string>> = {
+  bash: `echo 'source <(ckpt completion bash)' >> ~/.bashrc`,
+  zsh: `echo 'source <(ckpt completion zsh)' >> ~/.zshrc`,
+  fish: 'mkdir -p ~/.config/fish/completions; ckpt completion fish > ~/.config/fish/completions/ckpt.fish',
+}
+
 /** Before a brace, which would otherwise end the text. */
 const dollar = '$'
 

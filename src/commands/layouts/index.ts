@@ -1,6 +1,10 @@
+import { resolve } from 'node:path'
 import { BaseCommand } from '../../cli/base-command.js'
 import { runArgument } from '../../cli/flags.js'
+import { mistypedBelow } from '../../cli/unknown-command.js'
+import { refuseAbsent } from '../../core/checkpoints/layouts/index.js'
 import { allLayouts } from '../../core/checkpoints/layouts/list-layouts.js'
+import type { CkptError } from '../../core/errors.js'
 import { layoutsDocument, renderLayouts } from '../../render/layouts.js'
 
 export default class Layouts extends BaseCommand<typeof Layouts> {
@@ -15,9 +19,27 @@ what its checkpoints are; first those of your own, from layouts: in ckpt.yaml in
   ]
   static override args = { run: runArgument }
 
+  /** A second word too many follows where the first was meant for a command. */
+  protected override async init(): Promise<void> {
+    try {
+      await super.init()
+    } catch (error) {
+      throw (await this.mistyped()) ?? error
+    }
+  }
+
   async run(): Promise<void> {
+    const mistyped = await this.mistyped()
+    if (mistyped !== null) throw mistyped
+    await refuseAbsent(this.storage, resolve(this.args.run))
     const layouts = allLayouts()
-    await Promise.resolve()
     this.answer(layoutsDocument(layouts), () => renderLayouts(layouts, this.output))
+  }
+
+  /** The error for `layouts explan`; null for a path, and for what is near to no command. */
+  private async mistyped(): Promise<CkptError | null> {
+    const word = this.argv.find((argument) => !argument.startsWith('-')) ?? '.'
+    const [there] = await this.storage.lstat([resolve(word)])
+    return there?.ok === true ? null : mistypedBelow('layouts', word, ['explain'])
   }
 }

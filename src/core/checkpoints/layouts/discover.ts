@@ -76,6 +76,12 @@ export async function findRuns(storage: ReadStorage, root: string, options: Walk
   return runs.sort((a, b) => compareText(a.path, b.path))
 }
 
+/** For who answers without a run too. Throws as `loadRun` does where nothing is at `path` (absolute). */
+export async function refuseAbsent(storage: ReadStorage, path: string): Promise<void> {
+  const [there] = await storage.stat([path])
+  if (there?.ok === false && there.error.code === 'not-found') await openFolder(storage, path)
+}
+
 /** The folder at an absolute path with its entries. Throws CkptError with what is there instead. */
 async function openFolder(storage: ReadStorage, path: string): Promise<Folder> {
   const tidy = withoutTrailingSeparator(normalize(path))
