@@ -5,7 +5,14 @@ import { wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
 import { type StartCandidate, type PassedOver } from '../core/runs/pass-over-damaged.js'
-import { fillArguments, jobEnvironment, runChild, stage, type LinkKind } from '../core/jobs/command/index.js'
+import {
+  fillArguments,
+  holdsPlaceholder,
+  jobEnvironment,
+  runChild,
+  stage,
+  type LinkKind,
+} from '../core/jobs/command/index.js'
 import {
   choose,
   chooseOrBegin,
@@ -163,7 +170,8 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const cleared = this.flags['leave-damaged']
       ? await tellObstacles(this.storage, run, chosen, request, look)
       : await clearObstacles(this.storage, run, chosen, request, { stateDirectory, lock, look })
-    for (const line of clearedLines(cleared, run, chosen)) this.alert(line)
+    const isTold = namesCheckpoint(this.command)
+    for (const line of clearedLines(cleared, run, chosen, isTold)) this.alert(line)
   }
 
   private tellPassedOver({ name, reasons }: PassedOver): void {

@@ -3,8 +3,13 @@ import { isUnreadable, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeObstacle, type Cleared } from '../core/runs/index.js'
 import { printable } from './printable.js'
 
-/** One line for each. */
-export function clearedLines({ moved, pointed, standing }: Cleared, run: Run, chosen: Checkpoint | null): string[] {
+/** One line for each. `isTold`: the command has what was chosen among its arguments, whatever its framework would find. */
+export function clearedLines(
+  { moved, pointed, unled, standing, findNothing }: Cleared,
+  run: Run,
+  chosen: Checkpoint | null,
+  isTold: boolean,
+): string[] {
   const before = chosen === null ? '' : ` before ${chosen.name}`
   return [
     ...moved.map((one) => {
@@ -12,6 +17,7 @@ export function clearedLines({ moved, pointed, standing }: Cleared, run: Run, ch
       return `moved to the trash: ${name}: ${describeObstacle(one)}; to undo it: ckpt trash restore '${path}'`
     }),
     ...pointed.map((name) => `${name} now stands for ${chosen?.name ?? ''}`),
+    ...unled.map(({ name, why }) => `${name} could not be made to stand for ${chosen?.name ?? ''}: ${why}`),
     ...standing.map((one) => {
       const { name } = one.checkpoint
       if (one.why === null) return `${name} is whole and stays, but ${one.how}${before}`
@@ -21,5 +27,12 @@ export function clearedLines({ moved, pointed, standing }: Cleared, run: Run, ch
         : `ckpt prune '${run.path}' --remove-damaged removes it`
       return `${name} is in the way and ${stays}: ${describeObstacle(one)}; ${help}`
     }),
+    ...(isTold || findNothing.length === 0 ? [] : [nothingFound(findNothing, run)]),
   ].map(printable)
+}
+
+function nothingFound(by: readonly string[], { path }: Run): string {
+  const what = by.join(', or ')
+  const help = 'it goes on where it reads CKPT_PATH, or with {path} among its arguments'
+  return `a job that leaves it to ${what} finds nothing in ${path} and begins anew; ${help}`
 }

@@ -1,5 +1,5 @@
 /** Jobs whose framework resumes by itself, and those that were cut off amid their first save. */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, shell, temporaryDirectory } from './ckpt.js'
@@ -119,6 +119,51 @@ describe('the Trainer', () => {
     const run = makeTrainerRun(checkpoint(5))
     truncateSync(join(run, 'checkpoint-5', 'model.safetensors'), 4)
     expect(await start(run, '', 'echo started')).toMatchObject({ status: 4, stdout: '' })
+  })
+})
+
+describe('a framework that finds nothing by itself begins anew, so', () => {
+  const fixture = (path: string) => new URL(`../fixtures/runs/${path}`, import.meta.url)
+  const checkpoints = 'lightning_logs/version_0/checkpoints'
+
+  function copyOf(path: string, without: string): string {
+    const run = join(temporaryDirectory(), 'run')
+    cpSync(fixture(path), run, { recursive: true })
+    rmSync(join(run, without))
+    return run
+  }
+
+  it.each([
+    ['last.ckpt', `variants/lightning/run/bare/${checkpoints}`, 'ep03-acc0.94.ckpt', null],
+    ['last_checkpoint', 'variants/mmengine/run/epoch', 'ckpt_4.pth', /^\/.*\/ckpt_4\.pth$/],
+    ['last_checkpoint', 'variants/detectron2/run', 'model_0000005.pth', /^model_0000005\.pth$/],
+    ['latest_checkpointed_iteration.txt', 'variants/megatron-dataloader/run', 'iter_0000100', /^100$/],
+    ['checkpoint', 'variants/tensorflow/run/manager', 'ckpt-30', /^model_checkpoint_path: "ckpt-30"/],
+  ])('%s, which is not there, is made to stand for the chosen one in %s', async (name, path, chosen, text) => {
+    const run = copyOf(path, name)
+    const got = await start(run, '', 'true')
+    expect(got.stderr).toContain(`${name} now stands for ${chosen}\n`)
+    expect(got.stderr).not.toContain('begins anew')
+    if (text !== null) expect(readFileSync(join(run, name), 'utf8')).toMatch(text)
+    else expect(readFileSync(join(run, name))).toEqual(readFileSync(join(run, chosen)))
+    expect((await start(run, '', 'true')).stderr).not.toContain('now stands')
+  })
+
+  it('it is told where no callback of Lightning’s has ever saved a last one', async () => {
+    const run = join(temporaryDirectory(), 'run')
+    cpSync(fixture(`variants/lightning/run/steps/${checkpoints}`), run, { recursive: true })
+    const got = await start(run, '', 'true')
+    expect(got.status).toBe(0)
+    expect(got.stderr).toMatch(/ckpt_path="last".*finds nothing in .*run and begins anew.*CKPT_PATH.*\{path\}/)
+    expect((await start(run, '--leave-damaged', 'true')).stderr).toContain('begins anew')
+    expect((await ckpt(['run', run, '--', 'true'])).stderr).toContain('begins anew')
+    for (const command of [
+      ['echo', '{path}'],
+      ['sh', '-c', 'echo $CKPT_PATH'],
+    ]) {
+      const told = await ckpt(['recover', run, '--', ...command])
+      expect(told.stderr).not.toContain('begins anew')
+    }
   })
 })
 

@@ -4,16 +4,18 @@
  * resumes from are led to the chosen one.
  */
 import { join, relative } from 'node:path'
-import { isUnreadable, stateOf, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
+import { isResumable, isUnreadable, stateOf, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
 import { fingerprint, whyFailed, type RemovalFailure } from '../changes/disposal/index.js'
 import { CkptError } from '../errors.js'
 import {
+  emptyPointerFile,
   pointerFilesOf,
   findLayout,
   measure,
   nameableOf,
   namingInstead,
   type PointerChange,
+  type PointerFile,
   type Standing as Seen,
 } from '../checkpoints/layouts/index.js'
 import { stateFolderOf, withLock, type LockOptions } from '../changes/state/index.js'
@@ -39,8 +41,12 @@ export interface Cleared {
   readonly moved: readonly Obstacle[]
   /** Names that stand for the chosen checkpoint now. */
   readonly pointed: readonly string[]
+  /** Names that were to stand for it and do not, and why. */
+  readonly unled: readonly { readonly name: string; readonly why: string }[]
   /** The framework still takes these before the chosen one, and why they are where they were. */
   readonly standing: readonly Standing[]
+  /** What of the framework looks for a checkpoint by itself and finds none: a job that goes by it begins anew. */
+  readonly findNothing: readonly string[]
 }
 
 export interface Standing extends Obstacle {
@@ -70,7 +76,8 @@ export async function clearObstacles(
   const pointed = new Set<string>()
   const failures = new Map<string, string>()
   const leads = chosen === null ? [] : await findLeads(storage, run, chosen, fixes)
-  if (going.length + fixes.length + leads.length > 0) {
+  const wanted = [...fixes.map(({ name }) => name), ...leads.map((change) => nameOf(run, change))]
+  if (going.length + wanted.length > 0) {
     await refusePinned(storage, run, going, context)
     const state = await stateFolderOf(storage, run.path, context.stateDirectory)
     const work = async () => {
@@ -80,13 +87,24 @@ export async function clearObstacles(
       for (const change of leads) await lead(storage, run, change, context, pointed, failures)
     }
     await whyFailed(() => withLock(storage, state, context.lock, work)).then((error) => {
-      if (error !== null) for (const { checkpoint } of going) failures.set(checkpoint.name, error.message)
+      if (error === null) return
+      for (const name of [...going.map(({ checkpoint }) => checkpoint.name), ...wanted])
+        failures.set(name, error.message)
     })
   }
+  const moved = going.filter(({ checkpoint }) => !failures.has(checkpoint.name))
+  const gone = new Set(moved.map(({ checkpoint }) => checkpoint.name))
+  const made = chosen === null ? [] : [...pointed].map((name): Seen => ({ ...chosen, name }))
+  const left = [...there.filter(({ name }) => !gone.has(name) && !pointed.has(name)), ...made]
   return {
-    moved: going.filter(({ checkpoint }) => !failures.has(checkpoint.name)),
+    moved,
     pointed: [...pointed],
+    unled: wanted.flatMap((name) => {
+      const why = failures.get(name)
+      return why === undefined || obstacles.some(({ checkpoint }) => checkpoint.name === name) ? [] : [{ name, why }]
+    }),
     standing: standingAmong(obstacles, pointed, failures),
+    findNothing: findingNothing(chosen, left),
   }
 }
 
@@ -98,9 +116,17 @@ export async function tellObstacles(
   request: ObstacleRequest,
   context: ObstacleContext,
 ): Promise<Cleared> {
-  const { obstacles } = await findObstacles(storage, run, chosen, request, context)
+  const { obstacles, there } = await findObstacles(storage, run, chosen, request, context)
   const standing = obstacles.map((one) => ({ ...one, why: one.stays ? null : '--leave-damaged' }))
-  return { moved: [], pointed: [], standing }
+  return { moved: [], pointed: [], unled: [], standing, findNothing: findingNothing(chosen, there) }
+}
+
+/** Only where none of the framework's ways comes to anything: a run has mostly what one of them looks for. */
+function findingNothing(chosen: Checkpoint | null, there: readonly Seen[]): string[] {
+  if (chosen === null) return []
+  const starts = findLayout(chosen.layout)?.resumesFrom?.(there) ?? []
+  const isFound = starts.some(({ takes, stumblesOver }) => takes !== null || stumblesOver.length > 0)
+  return isFound ? [] : starts.map(({ by }) => by)
 }
 
 interface Fix {
@@ -138,14 +164,15 @@ async function findFixes(
   return fixes
 }
 
-/** Books that the framework resumes by and that name another one. */
+/** Books that the framework resumes by and that name another one, or that are not there. */
 async function findLeads(
   storage: ReadStorage,
   run: Run,
   chosen: Checkpoint,
   fixes: readonly Fix[],
 ): Promise<PointerChange[]> {
-  const own = (await pointerFilesOf(storage, run)).find(({ layout }) => layout === chosen.layout)?.pointerFiles ?? []
+  const there = (await pointerFilesOf(storage, run)).find(({ layout }) => layout === chosen.layout)?.pointerFiles ?? []
+  const own = [...there, ...lostAmong(there, run, chosen)]
   const [measured = chosen] = await measure(storage, [chosen])
   const next = { ...nameableOf(chosen), time: timeOf(measured) }
   const states = new Map(run.checkpoints.map((one) => [one.name, stateOf(one)]))
@@ -158,6 +185,21 @@ async function findLeads(
   })
 }
 
+/** Without the file that names what to resume from (DeepSpeed's `latest`) the framework begins anew. */
+function lostAmong(there: readonly PointerFile[], run: Run, chosen: Checkpoint): PointerFile[] {
+  if (!isResumable(chosen) || chosen.name.includes('/')) return []
+  if (there.some(({ rule }) => rule.purpose === 'resume')) return []
+  const rule = findLayout(chosen.layout)?.pointers?.find(
+    ({ purpose, holds }) => purpose === 'resume' && holds !== 'link',
+  )
+  if (rule === undefined || typeof rule.file !== 'string') return []
+  return [emptyPointerFile(rule, join(run.path, rule.file))]
+}
+
+function nameOf(run: Run, { pointerFile }: PointerChange): string {
+  return relative(run.path, pointerFile.path)
+}
+
 async function lead(
   storage: Storage,
   run: Run,
@@ -166,7 +208,7 @@ async function lead(
   pointed: Set<string>,
   failures: Map<string, string>,
 ): Promise<void> {
-  const name = relative(run.path, change.pointerFile.path)
+  const name = nameOf(run, change)
   const error = await whyFailed(async () => {
     if (await writePointerFile(storage, run, change, { stateDirectory, wait: lock.wait })) pointed.add(name)
   })

@@ -135,7 +135,9 @@ class Draft {
     if (this.spared.get(checkpoint)?.some(({ code }) => code === 'unfinished') === true) return
     // What could not be read may be whole: no flag makes it go.
     if (isUnreadable(checkpoint)) this.spare(checkpoint, { ...damagedReason(checkpoint), code: 'unreadable' })
-    else if (this.input.policy.removeDamaged !== true) this.spare(checkpoint, damagedReason(checkpoint))
+    // One that stays for another reason is told as damaged all the same.
+    else if (this.input.policy.removeDamaged !== true || this.spared.has(checkpoint))
+      this.spare(checkpoint, damagedReason(checkpoint))
   }
 
   /** The policy without its space targets. */

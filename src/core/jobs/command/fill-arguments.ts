@@ -34,6 +34,13 @@ export function holdsPlaceholder(argument: string): boolean {
   return [...argument.matchAll(placeholder)].some((match) => match[2] !== undefined)
 }
 
+/** True for a command that says itself what it resumes from: by a placeholder, or by a variable in a shell's text. */
+export function namesCheckpoint(argv: readonly string[]): boolean {
+  return argv.some(
+    (argument) => holdsPlaceholder(argument) || /\bCKPT_(?:PATH|NAME|STEP|EPOCH|FILE_|META_)/.test(argument),
+  )
+}
+
 /** The command itself (index 0) is never an option. */
 function goesWithNext(argv: readonly string[], index: number): boolean {
   const [argument = '', next = ''] = argv.slice(index, index + 2)

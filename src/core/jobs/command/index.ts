@@ -1,6 +1,6 @@
 /** Starting a job from a checkpoint. */
 export { environmentOf, jobEnvironment } from './environment.js'
-export { fillArguments, holdsPlaceholder } from './fill-arguments.js'
+export { fillArguments, holdsPlaceholder, namesCheckpoint } from './fill-arguments.js'
 export {
   outcomeOf,
   runChild,

@@ -132,4 +132,22 @@ describe('Lightning resumes by itself from', () => {
     expect(pointers(file('last.ckpt', 1), there)).toEqual([])
     expect(pointers(file('epoch=9.ckpt', 9), [file('epoch=9.ckpt', 9)])).toEqual([])
   })
+
+  it('a last name that was lost, where a callback tells that it has saved one', () => {
+    const saved = (name: string, lastPath: string, modified = 1): Standing => ({
+      ...file(name, modified),
+      meta: new Map([['callbacks', new Map([['ModelCheckpoint', new Map([['last_model_path', lastPath]])]])]]),
+    })
+    const pointers = (chosen: Standing, ...beside: readonly Standing[]) =>
+      findLayout('lightning')?.pointersTo?.(chosen, [chosen, ...beside])
+    const [first, second] = [saved('epoch=0.ckpt', ''), saved('epoch=1.ckpt', '/old/machine/last.ckpt')]
+    expect(pointers(second)).toEqual([{ name: 'last.ckpt', to: 'epoch=1.ckpt' }])
+    expect(pointers(first, second)).toEqual([{ name: 'last.ckpt', to: 'epoch=0.ckpt' }])
+    expect(pointers(saved('epoch=1.ckpt', 'C:\\runs\\last-v1.ckpt'))).toEqual([
+      { name: 'last-v1.ckpt', to: 'epoch=1.ckpt' },
+    ])
+    expect(pointers(first)).toEqual([])
+    expect(pointers(saved('epoch=1.ckpt', '/runs/epoch=1-last.ckpt'))).toEqual([])
+    expect(pointers(saved('below/epoch=1.ckpt', '/runs/below/last.ckpt'))).toEqual([])
+  })
 })

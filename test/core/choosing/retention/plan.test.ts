@@ -185,7 +185,20 @@ describe('protection', () => {
 
   it('keeps the newest of all where none is whole', () => {
     const checkpoints = run.map((one) => ({ ...one, health: damaged('corrupt') }))
-    expect(kept(planFor({ removeDamaged: true }, { checkpoints, protections: nothing }))).toEqual(['ep5: newest'])
+    expect(kept(planFor({ removeDamaged: true }, { checkpoints, protections: nothing }))).toEqual([
+      'ep5: newest damaged',
+    ])
+  })
+
+  it('keeps what is named though it is damaged, and tells both', () => {
+    const named = run.map((one, index) => ({
+      ...one,
+      ...(index === 1 ? { health: damaged('corrupt') } : {}),
+      pointsTo: [{ label: 'last', name: 'ep4' }],
+    }))
+    expect(kept(planFor({ removeDamaged: true }, { checkpoints: named, protections: nothing }))).toContain(
+      'ep4: pointer damaged',
+    )
   })
 
   it('keeps the only one left', () => {

@@ -2,7 +2,9 @@
  * What Lightning resumes from by itself (lightning/pytorch/trainer/connectors/checkpoint_connector.py,
  * `_parse_ckpt_path`, `_hpc_resume_path`; callbacks/model_checkpoint.py, `_find_last_checkpoints`).
  */
+import { isMeta } from '../../../checkpoint.js'
 import type { OwnStart, PointerFix, Standing } from '../layout.js'
+import { lastPart } from '../engine/pointers.js'
 import { suffix } from './file-name.js'
 
 export function resumesLightningFrom(there: readonly Standing[]): readonly OwnStart[] {
@@ -42,8 +44,28 @@ function hpcStart(there: readonly Standing[]): OwnStart {
   }
 }
 
-/** `last.ckpt` can be made to stand for any checkpoint of its folder; where the run has none, it is not wanted. */
+/**
+ * `last.ckpt` can be made to stand for any checkpoint of its folder. Where the run has none, it is wanted if a callback
+ * has saved one: it was lost, and the job would begin anew.
+ */
 export function lastPointersTo(chosen: Standing, there: readonly Standing[]): readonly PointerFix[] {
-  if (chosen.name.includes('/') || !there.some(({ name }) => isLast(name))) return []
-  return isLast(chosen.name) ? [] : [{ name: `last${suffix}`, to: chosen.name }]
+  if (chosen.name.includes('/') || isLast(chosen.name)) return []
+  const name = there.some((one) => isLast(one.name)) ? `last${suffix}` : lostLast(chosen, there)
+  return name === null ? [] : [{ name, to: chosen.name }]
+}
+
+/** The last name that a callback gave, as the chosen one tells it, else any in its folder; null where none was given. */
+function lostLast(chosen: Standing, there: readonly Standing[]): string | null {
+  const beside = there.filter(({ name }) => !name.includes('/'))
+  return [chosen, ...beside].flatMap(lastNamesIn).find(isLast) ?? null
+}
+
+/** `last_model_path` of its callbacks: empty until the first, which is saved behind the checkpoint of its step. */
+function lastNamesIn({ meta }: Standing): string[] {
+  const callbacks = meta.get('callbacks')
+  if (!isMeta(callbacks)) return []
+  return [...callbacks.values()].flatMap((one) => {
+    const path = isMeta(one) ? one.get('last_model_path') : undefined
+    return typeof path === 'string' ? [lastPart(path)] : []
+  })
 }
