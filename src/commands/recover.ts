@@ -7,7 +7,7 @@ import { CkptError } from '../core/errors.js'
 import { type StartCandidate, type PassedOver } from '../core/runs/pass-over-damaged.js'
 import {
   fillArguments,
-  holdsPlaceholder,
+  namesCheckpoint,
   jobEnvironment,
   runChild,
   stage,

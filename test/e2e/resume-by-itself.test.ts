@@ -128,7 +128,7 @@ describe('a framework that finds nothing by itself begins anew, so', () => {
 
   function copyOf(path: string, without: string): string {
     const run = join(temporaryDirectory(), 'run')
-    cpSync(fixture(path), run, { recursive: true })
+    cpSync(fixture(path), run, { recursive: true, preserveTimestamps: true })
     rmSync(join(run, without))
     return run
   }
@@ -136,7 +136,7 @@ describe('a framework that finds nothing by itself begins anew, so', () => {
   it.each([
     ['last.ckpt', `variants/lightning/run/bare/${checkpoints}`, 'ep03-acc0.94.ckpt', null],
     ['last_checkpoint', 'variants/mmengine/run/epoch', 'ckpt_4.pth', /^\/.*\/ckpt_4\.pth$/],
-    ['last_checkpoint', 'variants/detectron2/run', 'model_0000005.pth', /^model_0000005\.pth$/],
+    ['latest', 'frameworks/deepspeed_zero3/run', 'global_step30', /^global_step30$/],
     ['latest_checkpointed_iteration.txt', 'variants/megatron-dataloader/run', 'iter_0000100', /^100$/],
     ['checkpoint', 'variants/tensorflow/run/manager', 'ckpt-30', /^model_checkpoint_path: "ckpt-30"/],
   ])('%s, which is not there, is made to stand for the chosen one in %s', async (name, path, chosen, text) => {
@@ -151,7 +151,7 @@ describe('a framework that finds nothing by itself begins anew, so', () => {
 
   it('it is told where no callback of Lightning’s has ever saved a last one', async () => {
     const run = join(temporaryDirectory(), 'run')
-    cpSync(fixture(`variants/lightning/run/steps/${checkpoints}`), run, { recursive: true })
+    cpSync(fixture(`variants/lightning/run/steps/${checkpoints}`), run, { recursive: true, preserveTimestamps: true })
     const got = await start(run, '', 'true')
     expect(got.status).toBe(0)
     expect(got.stderr).toMatch(/ckpt_path="last".*finds nothing in .*run and begins anew.*CKPT_PATH.*\{path\}/)
