@@ -1,0 +1,67 @@
+/** A framework that resumes by a pointer file is led by it to the checkpoint that was chosen, before the job starts. */
+import { readFileSync, readlinkSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { clearObstacles, openRun } from '../../../src/core/runs/index.js'
+import { localStorage } from '../../../src/core/storage/local.js'
+import { copyFixture } from '../checkpoints/layouts/folders.js'
+import { lockOptions, machine, owner } from '../changes/state/machine.js'
+
+const storage = localStorage()
+
+/** What was told to stand for the chosen one. */
+async function clearFor(path: string, chosen: string): Promise<readonly string[]> {
+  const run = await openRun(storage, path)
+  const checkpoint = run.checkpoints.find(({ name }) => name === chosen)
+  if (checkpoint === undefined) throw new Error(`${chosen} is not there`)
+  const look = { now: 1_900_000_000, wait: () => Promise.resolve() }
+  const context = { lock: lockOptions(machine(owner())), look }
+  const { pointed } = await clearObstacles(storage, run, checkpoint, { verify: 'quick', keys: [] }, context)
+  return pointed
+}
+
+it.each([
+  ['a name', 'deepspeed', 'latest', 'global_step30/mp_rank_00_model_states.pt', 'global_step20', 'global_step20'],
+  ['a file name', 'detectron2', 'last_checkpoint', 'model_final.pth', 'model_0000039.pth', 'model_0000039.pth'],
+  ['a path', 'mmengine', 'last_checkpoint', 'epoch_5.pth', 'epoch_4.pth', 'work_dirs/tiny/epoch_4.pth'],
+  [
+    'a number',
+    'megatron',
+    'latest_checkpointed_iteration.txt',
+    'iter_0000400/mp_rank_00/model_optim_rng.pt',
+    'iter_0000300',
+    '300',
+  ],
+])('a pointer file that holds %s (%s)', async (_, framework, file, damaged, chosen, text) => {
+  const run = copyFixture(`frameworks/${framework}/run`)
+  truncateSync(join(run, damaged), 100)
+  expect(await clearFor(run, chosen)).toEqual([file])
+  expect(readFileSync(join(run, file), 'utf8')).toBe(text)
+  expect(await clearFor(run, chosen)).toEqual([])
+})
+
+it("TensorFlow's list of checkpoints", async () => {
+  const run = copyFixture('frameworks/tf_checkpoint/run')
+  truncateSync(join(run, 'ckpt-6.data-00000-of-00001'), 100)
+  expect(await clearFor(run, 'ckpt-5')).toEqual(['checkpoint'])
+  const lines = readFileSync(join(run, 'checkpoint'), 'utf8').split('\n')
+  expect(lines[0]).toBe('model_checkpoint_path: "ckpt-5"')
+  expect(lines.filter((line) => line.startsWith('all_')).at(2)).toBe('all_model_checkpoint_paths: "ckpt-5"')
+})
+
+it('a link', async () => {
+  const run = copyFixture('frameworks/composer/run/checkpoints')
+  const link = join(run, 'latest-rank0.pt')
+  rmSync(link, { force: true })
+  symlinkSync('ep4-ba20-rank0.pt', link)
+  truncateSync(join(run, 'ep4-ba20-rank0.pt'), 100)
+  expect(await clearFor(run, 'ep3-ba15-rank0.pt')).toEqual(['latest-rank0.pt'])
+  expect(readlinkSync(link)).toBe('ep3-ba15-rank0.pt')
+})
+
+it('one that was emptied, or leads nowhere', async () => {
+  const run = copyFixture('frameworks/deepspeed/run')
+  truncateSync(join(run, 'latest'), 0)
+  expect(await clearFor(run, 'global_step30')).toEqual(['latest'])
+  expect(readFileSync(join(run, 'latest'), 'utf8')).toBe('global_step30')
+})
