@@ -41,6 +41,11 @@ function begins(bytes: Uint8Array): string {
   return bytes.length > 200 ? '' : `: ${JSON.stringify(new TextDecoder().decode(bytes))}`
 }
 
+/** `model.safetensors.index.json` of Hugging Face's libraries, Keras' `model.weights.json`. */
+export function isIndexName(name: string): boolean {
+  return name.endsWith('.index.json') || name.endsWith('.weights.json')
+}
+
 /** True for the name of a file beside the index; anything else would lead elsewhere. */
 export function isBeside(shard: string): boolean {
   return shard !== '' && shard !== '.' && shard !== '..' && !/[/\\\0]/.test(shard)

@@ -12,7 +12,7 @@ import {
 import { FormatError, StorageError } from '../errors.js'
 import { explainTemporary } from '../checkpoints/layouts/index.js'
 import { isGzip } from '../formats/gzip.js'
-import { isBeside, largestIndex, readWeightMap } from '../formats/weight-map.js'
+import { isBeside, isIndexName, largestIndex, readWeightMap } from '../formats/weight-map.js'
 import { isTensorFile } from '../tensors/read/index.js'
 import { sourceOf, withFile } from '../storage/file-source.js'
 import type { DirectoryEntry, ReadStorage } from '../storage/storage.js'
@@ -30,7 +30,7 @@ export interface Lone {
 export async function loneFile(storage: ReadStorage, path: string): Promise<Lone | null> {
   const meant = basename(path).replace(unfinished, '')
   if (!weightsName.test(meant) && !packedName.test(meant) && !(await isTensorFile(storage, path))) return null
-  if (path.endsWith('.index.json')) {
+  if (isIndexName(path)) {
     const shards = await shardsOf(storage, path)
     const members = [path, ...shards].sort().map((one): Member => ({ path: one, kind: 'file' }))
     return asRun({ ...bare(path), path, kind: 'group', members, files: members.map((member) => fileAt(member)) })
@@ -119,7 +119,7 @@ function asRun(checkpoint: Checkpoint): Lone {
 }
 
 function fileAt({ path }: { readonly path: string }, name = basename(path)): ParamFile {
-  const role = path.endsWith('.index.json') ? 'index' : 'weights'
+  const role = isIndexName(path) ? 'index' : 'weights'
   return { key: name.slice(0, name.length - extname(name).length) || name, path, size: null, role }
 }
 

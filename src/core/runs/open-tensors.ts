@@ -1,6 +1,7 @@
 /** Files of tensors that people named, opened for their values. */
 import { basename, dirname, sep } from 'node:path'
 import { CkptError, isUnreadable, reasonOf, StorageError } from '../errors.js'
+import { isIndexName } from '../formats/weight-map.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { ensureSafe, openTensors, type TensorFile } from '../tensors/read/index.js'
 import type { FoundParamFile } from './find-file.js'
@@ -37,7 +38,7 @@ export async function readingNamed<T>(named: string | readonly string[], work: (
 /** Also true of what lies in a named folder, and of the shards beside a named index; drafts of an output are hidden. */
 function isPartOf(path: string, named: string): boolean {
   if (path === named || path.startsWith(named + sep)) return true
-  const isShard = named.endsWith('.index.json') && dirname(path) === dirname(named)
+  const isShard = isIndexName(named) && dirname(path) === dirname(named)
   return isShard && !basename(path).startsWith('.')
 }
 

@@ -205,6 +205,22 @@ describe('an export', () => {
     expect(tree(keras)).toEqual(['README.md', 'model.05-1.6537.keras'])
   })
 
+  it("of Keras' shards has the index and all of them; asked for safetensors it is one file", async () => {
+    const [own, open] = [target(), target()]
+    const run = copyFixture('../formats/hdf5')
+    const which = 'sharded.weights.json'
+    await exported(run, own, { which })
+    expect(tree(own)).toEqual([
+      'README.md',
+      'sharded.weights.json',
+      'sharded_00000.weights.h5',
+      'sharded_00001.weights.h5',
+    ])
+    await exported(run, open, { which, format: 'safetensors' })
+    expect(tree(open)).toEqual(['README.md', 'model.safetensors'])
+    expect(namesIn(open)).toHaveLength(8)
+  })
+
   it('puts together what processes saved each for itself', async () => {
     const into = target()
     await exported(copyFixture('frameworks/torchtitan/run'), into)

@@ -2,6 +2,7 @@
 import { basename } from 'node:path'
 import { isParameterFile, loneLayout, withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
+import { isIndexName } from '../../formats/weight-map.js'
 import {
   explainTemporary,
   folderReason,
@@ -236,7 +237,7 @@ async function inspectContents(
   }
   const shards = new Shards(storage, files, tensors)
   for (const file of files) {
-    if (!file.name.endsWith('.index.json') || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
+    if (!isIndexName(file.name) || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
     found.push(await inspectIndex(storage, file, shards))
   }
   found.push(findMissingShards(files.map((file) => file.name)), findUnfinishedFolders(files))

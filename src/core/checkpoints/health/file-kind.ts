@@ -3,6 +3,7 @@
 import { isPickle } from '../../formats/pickle/index.js'
 import { isText } from '../../formats/text.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
+import { isIndexName } from '../../formats/weight-map.js'
 
 export type Kind = 'zip' | 'legacy' | 'pickle' | 'msgpack' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
 
@@ -13,7 +14,7 @@ const zipMagic = Buffer.from('504b0304', 'hex')
 
 /** `head` are the first bytes of a file of `size` bytes, which is not empty. */
 export function kindOf(name: string, head: Uint8Array, size: number): Kind {
-  if (name.endsWith('.index.json')) return 'index'
+  if (isIndexName(name)) return 'index'
   if (name.endsWith('.json') || bareJson.test(name)) return 'json'
   if (name.endsWith('.safetensors')) return 'safetensors'
   // Many archives in one file (torch.distributed.checkpoint/filesystem.py): its own index tells where each lies.

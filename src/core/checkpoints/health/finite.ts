@@ -1,6 +1,7 @@
 /** Are all values of all tensors finite? (`verify --finite`) */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError, FormatError, StorageError } from '../../errors.js'
+import { isIndexName } from '../../formats/weight-map.js'
 import { findLayout, listFiles, ScanTree, uniteFindings, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import {
@@ -42,7 +43,7 @@ export async function checkFinite(
     const isBookkeeping = (tensor: string) => layout?.isBookkeeping?.(tensor) === true
     for (const file of contents.get(checkpoint)?.files ?? []) {
       // An index opens as all of its shards, which are files of their own here.
-      if (file.stat?.kind === 'file' && !file.name.endsWith('.index.json'))
+      if (file.stat?.kind === 'file' && !isIndexName(file.name))
         findings.push(...(await scanFile(storage, file, isBookkeeping, onBytes)))
     }
     const { level } = checkpoint.health

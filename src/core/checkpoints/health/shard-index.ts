@@ -35,12 +35,19 @@ export class Shards {
     try {
       const file = await openTensors(this.storage, path)
       await file.close()
-      return new Set([...file.tensors.map((tensor) => tensor.name), ...keysOf(file.values)])
+      const names = file.tensors.map((tensor) => tensor.name)
+      const groups = file.format === 'hdf5' ? names.map(groupOf) : []
+      return new Set([...names, ...groups, ...keysOf(file.values)])
     } catch (error) {
       if (error instanceof FormatError || error instanceof StorageError) return null
       throw error
     }
   }
+}
+
+/** As Keras' index names it: `/layers/dense/vars` of `layers/dense/vars/0`. */
+function groupOf(dataset: string): string {
+  return `/${dataset.slice(0, Math.max(0, dataset.lastIndexOf('/')))}`
 }
 
 /** Keys of the saved dict: an index names whatever stands under one, also sparse tensors and what is not a tensor. */

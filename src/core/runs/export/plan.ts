@@ -2,7 +2,7 @@
 import { basename, dirname, join } from 'node:path'
 import { holdsWeights, loneLayout, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { isShardName } from '../../formats/weight-map.js'
+import { isIndexName, isShardName } from '../../formats/weight-map.js'
 import type { Identity, ReadStorage } from '../../storage/storage.js'
 import { findTensorFolder, isTensorFile, openTensors } from '../../tensors/read/index.js'
 import type { OutputFormat } from '../../tensors/write/index.js'
@@ -73,7 +73,7 @@ async function filesOf(storage: ReadStorage, { items }: ExportPlan): Promise<str
   const files: string[] = []
   for (const { kind, from } of items) {
     files.push(from)
-    if (kind === 'converted' && from.endsWith('.index.json')) files.push(...(await shardsOf(storage, from)))
+    if (kind === 'converted' && isIndexName(from)) files.push(...(await shardsOf(storage, from)))
   }
   return files
 }
@@ -188,13 +188,18 @@ class Planning {
     if (isRenamed) this.#add({ kind: 'converted', from: file.path, to, isSharded: true })
     else if (!isIndex) this.#add({ kind: 'copied', from: file.path, to, bytes: file.size })
     else {
-      const stats = await this.storage.stat(shards)
-      for (const [index, path] of shards.entries()) {
-        const stat = stats[index]
-        if (stat?.ok !== true) throw stat?.error ?? new RangeError(`${path} was not looked at`)
-        this.#add({ kind: 'copied', from: path, to: `${folder}${basename(path)}`, bytes: stat.value.size })
-      }
+      await this.#copy(shards, folder)
       this.#add({ kind: 'copied', from: file.path, to: `${folder}${file.name}`, bytes: file.size })
+    }
+  }
+
+  /** Throws StorageError for one that is not there. */
+  async #copy(paths: readonly string[], folder = ''): Promise<void> {
+    const stats = await this.storage.stat(paths)
+    for (const [index, path] of paths.entries()) {
+      const stat = stats[index]
+      if (stat?.ok !== true) throw stat?.error ?? new RangeError(`${path} was not looked at`)
+      this.#add({ kind: 'copied', from: path, to: `${folder}${basename(path)}`, bytes: stat.value.size })
     }
   }
 
@@ -229,8 +234,10 @@ class Planning {
       if (stat?.ok !== true) throw stat?.error ?? new RangeError(`${file.path} was not looked at`)
       const bytes = stat.value.size
       if (stat.value.kind === 'directory') this.#leftOut.add(`${file.key}/`)
-      else if (isCopied(file.path)) this.#add({ kind: 'copied', from: file.path, to: basename(file.path), bytes })
-      else if (file.role === 'index' || (await isTensorFile(this.storage, file.path))) {
+      else if (isCopied(file.path)) {
+        if (isIndexName(file.path)) await this.#copy(await shardsOf(this.storage, file.path))
+        this.#add({ kind: 'copied', from: file.path, to: basename(file.path), bytes })
+      } else if (file.role === 'index' || (await isTensorFile(this.storage, file.path))) {
         const to = ownName(candidates.length === 1 ? stemOf(file.path) : file.key, candidates.length === 1, extension)
         this.#add({ kind: 'converted', from: file.path, to, isSharded: false })
       } else if (candidates.length === 1 || layout === 'speechbrain') {

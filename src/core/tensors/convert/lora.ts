@@ -113,8 +113,14 @@ function refuseOthers(adapter: TensorFile, config: JsonObject): void {
   const magnitude = adapter.tensors.find(({ name }) => name.includes('lora_magnitude_vector'))
   if (config.get('use_dora') === true || magnitude !== undefined) throw refused(adapter, 'it is one of DoRA')
   if (config.get('lora_bias') === true) throw refused(adapter, 'it has biases of its own (lora_bias)')
+  const start = config.get('init_lora_weights')
+  if (typeof start === 'string' && changesBase.test(start)) {
+    throw refused(adapter, `it began with ${JSON.stringify(start)}, which changes the weights that it is trained upon`)
+  }
   for (const other of [
     'use_qalora',
+    'use_bdlora',
+    'layer_replication',
     'alora_invocation_tokens',
     'arrow_config',
     'trainable_token_indices',
@@ -125,6 +131,12 @@ function refuseOthers(adapter: TensorFile, config: JsonObject): void {
     if (isSet) throw refused(adapter, `it uses ${other}`)
   }
 }
+
+/**
+ * Beginnings that take from the weights what the adapter has, or quantise them: peft does so again when it loads such an
+ * adapter (peft/tuners/lora/layer.py, `pissa_init` and those beside it). Converted to plain LoRA, it says `true`.
+ */
+const changesBase = /^(?:pissa|olora|corda|loftq|lora_ga)/i
 
 interface Pair {
   down?: TensorInfo

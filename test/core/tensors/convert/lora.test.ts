@@ -130,6 +130,25 @@ describe('an adapter', () => {
     })
   })
 
+  it.each([
+    { init_lora_weights: 'pissa' },
+    { init_lora_weights: 'pissa_niter_16' },
+    { init_lora_weights: 'olora' },
+    { init_lora_weights: 'corda' },
+    { init_lora_weights: 'loftq' },
+    { init_lora_weights: 'lora_ga' },
+    { layer_replication: [[0, 2]] },
+    { use_bdlora: { nblocks: 2 } },
+    { use_dora: true },
+  ])('that says %j is refused: these weights are not the ones that it adds to', async (setting) => {
+    const at = join(folder, 'adapter')
+    fs.cpSync(join(fixtures, 'plain/adapter'), at, { recursive: true })
+    const config = join(at, 'adapter_config.json')
+    const read = JSON.parse(fs.readFileSync(config, 'utf8')) as object
+    fs.writeFileSync(config, JSON.stringify({ ...read, ...setting }))
+    await expect(merge(join(fixtures, 'plain/model.safetensors'), at)).rejects.toMatchObject({ code: 'refused' })
+  })
+
   it('of DoRA is refused, and so is one for another model', async () => {
     const at = join(folder, 'adapter')
     fs.cpSync(join(fixtures, 'plain/adapter'), at, { recursive: true })

@@ -81,8 +81,16 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
     const kind = is === 'directory' ? 'folder' : 'file'
     found.push({ name, kind, fits: among, parts: [], target: target?.path ?? null, isNoFile: is === 'other' })
   }
-  found.push(...[...joined.values()].map((group) => toNamed(group)))
-  return found.sort((a, b) => compareNatural(a.name, b.name))
+  const groupsFound = [...joined.values()].flatMap((group) => (isWithoutMain(group) ? [] : [toNamed(group)]))
+  const owned = groupsFound.flatMap(({ fits, parts }) => (fits[0]?.form.mustHaveMain === true ? parts : []))
+  const names = new Set(owned.map(({ name }) => name))
+  const alone = names.size === 0 ? found : found.filter(({ name }) => !names.has(name))
+  return [...alone, ...groupsFound].sort((a, b) => compareNatural(a.name, b.name))
+}
+
+function isWithoutMain({ fit, parts }: { readonly fit: Fit; readonly parts: readonly DirectoryEntry[] }): boolean {
+  const { main, mustHaveMain } = fit.form
+  return mustHaveMain === true && !parts.some(({ name }) => main?.test(name) === true)
 }
 
 function join(

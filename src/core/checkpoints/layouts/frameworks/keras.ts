@@ -17,7 +17,7 @@ const withEpoch = String.raw`(?:.*?[._-])??(?:(?:ep|epoch)[._-]?)?(?<epoch>\d+)(
 export const keras: LayoutSpec = {
   id: 'keras',
   title: 'Keras',
-  looks: '<name>.keras, <name>.weights.h5, <name>.h5',
+  looks: '<name>.keras, <name>.weights.h5, <name>.weights.json with <name>_<N>.weights.h5, <name>.h5',
   forms: [
     {
       kind: 'file',
@@ -29,6 +29,23 @@ export const keras: LayoutSpec = {
       // A model that was not compiled has no optimizer.
       facts: [...log, { from: 'look', tell: compiled }],
       resumable: (_, facts) => facts.get('#compiled') !== false,
+    },
+    {
+      // Weights in shards (keras/src/saving/saving_lib.py, `ShardedH5IOStore`): the index is written last.
+      kind: 'group',
+      name: new RegExp(`^(?<unit>${withEpoch}|.+?)(?<part>_\\d{5}\\.weights\\.h5|\\.weights\\.json)$`),
+      main: /\.weights\.json$/,
+      mustHaveMain: true,
+      proof: {
+        sure: [{ all: [{ file: /\.weights\.h5$/ }, { json: ['weight_map'], of: /\.weights\.json$/ }] }],
+        typical: /\.weights\.json$/,
+      },
+      facts: log,
+      files: [
+        { name: /\.weights\.json$/, role: 'index', key: 'model' },
+        { name: /\.weights\.h5$/, role: 'weights' },
+      ],
+      resumable: false,
     },
     {
       kind: 'file',

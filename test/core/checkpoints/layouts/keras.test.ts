@@ -1,0 +1,80 @@
+/** Weights that Keras wrote in shards (test/fixtures/formats/write_hdf5.py): the index and all that it names are one. */
+import { readFileSync, rmSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
+import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import type { Checkpoint } from '../../../../src/core/checkpoint.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { makeFolder, write } from './folders.js'
+
+const storage = localStorage()
+const real = fileURLToPath(new URL('../../../fixtures/formats/hdf5/', import.meta.url))
+
+/** The files that `save_weights('<base>.weights.json', max_shard_size=…)` makes. */
+function saved(base: string): Record<string, string | Uint8Array> {
+  const index = readFileSync(join(real, 'sharded.weights.json'), 'utf8')
+  const shards = ['_00000', '_00001'].map((part) => [
+    `${base}${part}.weights.h5`,
+    readFileSync(join(real, `sharded${part}.weights.h5`)),
+  ])
+  return {
+    [`${base}.weights.json`]: index.replaceAll('sharded_', `${base}_`),
+    ...(Object.fromEntries(shards) as Record<string, Uint8Array>),
+  }
+}
+
+async function checkpointsIn(root: string): Promise<readonly Checkpoint[]> {
+  return (await findRuns(storage, root)).flatMap(({ checkpoints }) => checkpoints)
+}
+
+async function gradesIn(root: string): Promise<Record<string, string>> {
+  const found = await checkpointsIn(root)
+  const graded = await checkHealth(storage, found, found, 'deep')
+  return Object.fromEntries(graded.map(({ name, health }) => [name, health.grade]))
+}
+
+describe("Keras' weights in shards", () => {
+  it('are one checkpoint under the name of the index, with the epoch of that name', async () => {
+    const root = write(makeFolder(), { ...saved('ep-01'), ...saved('ep-02'), ...saved('final') })
+    const found = await checkpointsIn(root)
+    expect(found.map(({ name, epoch, members }) => [name, epoch, members.length])).toEqual([
+      ['ep-01.weights.json', 1, 3],
+      ['ep-02.weights.json', 2, 3],
+      ['final.weights.json', null, 3],
+    ])
+    expect(await gradesIn(root)).toEqual({
+      'ep-01.weights.json': 'whole',
+      'ep-02.weights.json': 'whole',
+      'final.weights.json': 'whole',
+    })
+  })
+
+  it('are damaged where a shard is cut, and partial where one is gone', async () => {
+    const root = write(makeFolder(), { ...saved('ep-01'), ...saved('ep-02'), ...saved('ep-03') })
+    truncateSync(join(root, 'ep-01_00001.weights.h5'), 900)
+    rmSync(join(root, 'ep-02_00000.weights.h5'))
+    expect(await gradesIn(root)).toEqual({
+      'ep-01.weights.json': 'corrupt',
+      'ep-02.weights.json': 'partial',
+      'ep-03.weights.json': 'whole',
+    })
+  })
+
+  it('are no shards without an index: a number of five digits is an epoch, also of what is cut', async () => {
+    const shard = readFileSync(join(real, 'sharded_00000.weights.h5'))
+    const files = {
+      'm_00007.weights.h5': shard,
+      'm_00008.weights.h5': shard,
+      'm_00009.weights.h5': shard.subarray(0, 900),
+    }
+    const found = await checkpointsIn(write(makeFolder(), { ...files, ...saved('other') }))
+    expect(found.map(({ name, epoch, kind }) => [name, epoch, kind])).toEqual([
+      ['m_00007.weights.h5', 7, 'file'],
+      ['m_00008.weights.h5', 8, 'file'],
+      ['m_00009.weights.h5', 9, 'file'],
+      ['other.weights.json', null, 'group'],
+    ])
+  })
+})
