@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { policyFlags, recursiveFlag, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
+import { policyFlags, pruneVerifyFlag, recursiveFlag, selectionFlags, stateFlag, walkFlags } from '../cli/flags.js'
 import { noRunBelow, readPolicy } from '../cli/query.js'
 import { interruptible } from '../cli/progress.js'
 import { policyOfRun } from '../cli/settings/policy-of-run.js'
@@ -26,7 +26,8 @@ export default class Report extends BaseCommand<typeof Report> {
   static override description = `One HTML file that needs no network and no other file: a table of the checkpoints that sorts and filters, curves to
 hover and zoom, hyper-parameters, sizes by kind of file, what is wrong with which checkpoint, the journal of the jobs,
 and what a policy would keep and why: the one that is given by the flags of ckpt prune, else that of the run's
-ckpt.yaml. Nothing is changed, and no file of a checkpoint is opened unless --verify says so. docs/seeing.md says more.
+ckpt.yaml. Nothing is changed. Where there is a policy, the heads and ends of files are looked at, as prune does; else no
+file of a checkpoint is opened unless --verify says so. docs/seeing.md says more.
 
 ckpt report -r exp --serve serves the page on this machine alone, behind an address with a random token in it, and keeps it up to date as
 checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --token-file that only you can read.`
@@ -73,7 +74,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     recursive: recursiveFlag,
     ...policyFlags,
     ...selectionFlags,
-    verify: verifyFlag('look into the files: none, quick (headers), deep (every byte)', 'none'),
+    verify: pruneVerifyFlag('look into the files: none, quick (headers: default with a policy), deep (every byte)'),
     ...walkFlags,
     state: stateFlag,
   }
@@ -102,6 +103,11 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
   /** Of the runs in `known`, by path, what is told there already is told again. */
   private async view(runs: readonly Run[], known: ReadonlyMap<string, ReportedRun> = new Map()): Promise<ReportView> {
     const uses = (this.uses ??= new DiskUses(this.storage))
+    const policies = new Map<string, AskedPolicy | null>()
+    for (const run of runs) policies.set(run.path, known.get(run.path)?.policy ?? (await this.policyFor(run)))
+    // What a policy would keep is what prune would keep, which looks into the files.
+    const isAsked = [...policies.values()].some((policy) => policy !== null)
+    const { verify = isAsked ? 'quick' : 'none' } = this.flags
     const reported = await this.long('reading', async (watched) => {
       const all: ReportedRun[] = []
       for (const run of runs) {
@@ -110,10 +116,10 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
           all.push(before)
           continue
         }
-        const policy = await this.policyFor(run)
+        const policy = policies.get(run.path) ?? null
         const request = {
-          verify: this.flags.verify,
-          policy: policy === null ? null : { ...policy.request, verify: this.flags.verify, proves: false },
+          verify,
+          policy: policy === null ? null : { ...policy.request, verify, proves: false },
           now: this.now(),
           utcOffset,
           uses,
@@ -128,7 +134,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
       made: this.now(),
       root: this.root,
       axis: axisOf(reported.map(({ report }) => report.run)),
-      verify: this.flags.verify,
+      verify,
       runs: reported,
       warnings: this.unreadable.map(({ path, reason }) => `${path} could not be read: ${reason}`),
     }

@@ -95,6 +95,25 @@ describe.each([
   })
 })
 
+it('the table of runs shows those that have the words, the settings and the best values asked for', async () => {
+  const root = temporaryDirectory()
+  for (const seed of [1, 2, 3]) {
+    const run = makeRun(epochs(seed + 1), join(root, `seed${seed}`, 'save'))
+    writeFileSync(join(run, '..', 'hyperparams.yaml'), `lr: 0.00${seed}\n`)
+  }
+  const { page } = await open(browser, await reportOf('-r', root))
+  const shown = () => page.locator('#runs-table tbody th').allTextContents()
+  const filter = page.getByLabel('Only runs with')
+  expect(await shown()).toHaveLength(3)
+  await filter.fill('seed2')
+  expect(await shown()).toEqual([expect.stringContaining('seed2')])
+  await filter.fill('lr > 0.001, epoch <= 3')
+  expect(await shown()).toEqual([expect.stringContaining('seed2')])
+  await filter.fill('WER < 97')
+  expect(await shown()).toEqual([expect.stringContaining('seed3')])
+  await page.context().close()
+})
+
 describe('the table of checkpoints', () => {
   it('sorts by a column both ways, values that are none last', async () => {
     const { page } = await open(browser, await reportOf(fullRun()))

@@ -1,9 +1,9 @@
 /** The table of all checkpoints, with what narrows it. */
 import type { CheckpointData, ReportData, RunData } from '../report/data.js'
 import { describeFinding } from './findings.js'
-import { checkbox, chooser, element, fillChoices, section, type Child } from './dom.js'
+import { checkbox, chooser, element, fillChoices, filterField, section, type Child } from './dom.js'
 import { matcherOf } from './filter.js'
-import type { Row } from './row.js'
+import { rowOf, type Row } from './row.js'
 import { verdictCell } from './verdict.js'
 import { SortableTable, type Column } from './table.js'
 import { numberOf, shownSize, shownTime, shownValue, sortValueOf } from './values.js'
@@ -39,9 +39,8 @@ export class CheckpointsSection {
     this.#data = data
     this.#rows = rowsOf(data)
     this.#shown = new Set(keysOf(data).slice(0, fewMetrics))
-    const search = element('input', { type: 'search', placeholder: 'best, WER < 15, epoch = 3' })
-    search.addEventListener('input', () => {
-      this.#text = search.value
+    const filter = filterField('Filter', 'best, WER < 15, epoch = 3', (text) => {
+      this.#text = text
       this.#filter()
     })
     const runs = chooser('Run', this.#runChoices(), '', (value) => {
@@ -65,13 +64,7 @@ export class CheckpointsSection {
     this.root = section(
       'checkpoints',
       'Checkpoints',
-      element(
-        'div',
-        { class: 'controls' },
-        element('label', { class: 'field wide' }, element('span', {}, 'Filter'), search),
-        ...(data.runs.length > 1 ? [runs.field] : []),
-        chosen.field,
-      ),
+      element('div', { class: 'controls' }, filter, ...(data.runs.length > 1 ? [runs.field] : []), chosen.field),
       element('details', { class: 'columns' }, element('summary', {}, 'Columns'), this.#metrics),
       this.#count,
       this.#table.root,
@@ -187,13 +180,7 @@ function isOfKind({ marks, findings, stays }: CheckpointData, kind: string): boo
 }
 
 function rowsOf({ runs }: ReportData): Row[] {
-  return runs.flatMap((run) =>
-    run.checkpoints.map((checkpoint) => ({
-      run,
-      checkpoint,
-      text: [run.label, checkpoint.name, checkpoint.health, ...checkpoint.marks].join(' ').toLowerCase(),
-    })),
-  )
+  return runs.flatMap((run) => run.checkpoints.map((checkpoint) => rowOf(run, checkpoint)))
 }
 
 /** Keys of all runs, those that the most runs have first; of as many in the order of the runs. */

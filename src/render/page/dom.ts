@@ -56,6 +56,13 @@ export function fillChoices(select: HTMLSelectElement, choices: readonly Choice[
   )
 }
 
+/** A field for what `matcherOf` reads, with its label. */
+export function filterField(label: string, example: string, onInput: (text: string) => void): HTMLElement {
+  const search = element('input', { type: 'search', placeholder: example })
+  search.addEventListener('input', () => onInput(search.value))
+  return element('label', { class: 'field wide' }, element('span', {}, label), search)
+}
+
 export function checkbox(label: string, isOn: boolean, onChange: (isOn: boolean) => void, before?: Node): HTMLElement {
   const input = element('input', { type: 'checkbox' })
   input.checked = isOn

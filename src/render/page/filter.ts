@@ -1,8 +1,14 @@
-/** What is typed into the filter: words that stand in a row, and comparisons of its values, all of which must hold. */
-import type { Row } from './row.js'
-import { numberOf } from './values.js'
+/** What is typed into a filter: words that stand in a row, and comparisons of its values, all of which must hold. */
 
-type Test = (row: Row) => boolean
+/** A row that can be looked for. */
+export interface Filterable {
+  /** In lower case, what words are looked for in. */
+  readonly text: string
+  /** The number that a comparison of that name asks for; undefined where the row has none. */
+  readonly numberAt: (key: string) => number | undefined
+}
+
+type Test = (row: Filterable) => boolean
 
 /** A key, an operator and a number, with or without spaces: `WER < 15`. */
 const comparison = /([^\s<>=]+)\s*(<=|>=|<|>|=)\s*(-?\d+(?:\.\d*)?(?:e[+-]?\d+)?)(?=\s|,|$)/giu
@@ -21,7 +27,7 @@ export function matcherOf(text: string): Test {
 
 function compares(key: string, operator: string, number: number): Test {
   return (row) => {
-    const value = valueOf(row, key)
+    const value = row.numberAt(key)
     if (value === undefined) return false
     switch (operator) {
       case '<':
@@ -36,16 +42,4 @@ function compares(key: string, operator: string, number: number): Test {
         return value === number
     }
   }
-}
-
-function valueOf({ checkpoint }: Row, key: string): number | undefined {
-  const { meta, step, epoch, size, time } = checkpoint
-  if (Object.hasOwn(meta, key)) return numberOf(meta[key])
-  const own = new Map<string, number | null>([
-    ['step', step],
-    ['epoch', epoch],
-    ['size', size],
-    ['time', time],
-  ])
-  return own.get(key) ?? undefined
 }

@@ -6,7 +6,8 @@ import { CheckpointsSection } from './checkpoints.js'
 import { element } from './dom.js'
 import { followNews, isLive } from './live.js'
 import { readData } from './read-data.js'
-import { healthSection, journalSection, policySection, runsSection, settingsSection, sizesSection } from './sections.js'
+import { RunsSection } from './runs.js'
+import { healthSection, journalSection, policySection, settingsSection, sizesSection } from './sections.js'
 import { themeSwitch } from './theme.js'
 import { shownTime } from './values.js'
 
@@ -15,7 +16,7 @@ const chart = new ChartSection(data)
 const checkpoints = new CheckpointsSection(data)
 const summary = element('p', {}, summaryOf(data))
 const warnings = element('div')
-const before = element('div')
+const runs = new RunsSection(data)
 const below = element('div')
 const links = element('ul')
 
@@ -37,10 +38,10 @@ function drawRest(now: ReportData): void {
   warnings.replaceChildren(
     ...(isLong ? [element('details', {}, element('summary', {}, plural(lines.length, 'warning')), ...lines)] : lines),
   )
-  before.replaceChildren(...(now.runs.length > 1 ? [runsSection(now)] : []))
+  runs.root.hidden = now.runs.length < 2
   const parts = [policySection(now), healthSection(now), sizesSection(now), settingsSection(now), journalSection(now)]
   below.replaceChildren(...parts.filter((part) => part !== null))
-  const sections = [...document.querySelectorAll('section')]
+  const sections = [...document.querySelectorAll('section:not([hidden])')]
   links.replaceChildren(
     ...sections.map(({ id, firstElementChild }) =>
       element('li', {}, element('a', { href: `#${id}` }, firstElementChild?.textContent ?? id)),
@@ -60,7 +61,7 @@ const header = element(
 document.body.append(
   header,
   element('nav', { 'aria-label': 'Parts of the report' }, links),
-  element('main', {}, warnings, before, chart.root, checkpoints.root, below),
+  element('main', {}, warnings, runs.root, chart.root, checkpoints.root, below),
 )
 drawRest(data)
 chart.redraw()
@@ -68,6 +69,7 @@ chart.redraw()
 if (isLive()) {
   followNews(
     (now) => {
+      runs.update(now)
       chart.update(now)
       checkpoints.update(now)
       drawRest(now)

@@ -3,41 +3,8 @@ import { formatAge, formatSize, plural } from '../units.js'
 import type { ReportData, RunData } from '../report/data.js'
 import { element, section, type Child } from './dom.js'
 import { SortableTable, type Column } from './table.js'
-import { shownSize, shownTime, shownValue, sortValueOf } from './values.js'
+import { shownTime, shownValue, sortValueOf } from './values.js'
 import { verdictCell } from './verdict.js'
-
-export function runsSection(data: ReportData): HTMLElement {
-  const metrics = [...new Set(data.runs.flatMap(({ best }) => best.map(({ metric }) => metric)))].slice(0, 4)
-  const columns: Column<RunData>[] = [
-    { title: 'Run', value: ({ label }) => label },
-    { title: 'Layout', value: ({ layouts }) => layouts.join(', ') },
-    { title: 'Checkpoints', isNumber: true, value: ({ checkpoints }) => checkpoints.length },
-    { title: 'Newest', value: newestTime, cell: (run) => shownTime(newestTime(run)) },
-    { title: 'Epoch', isNumber: true, value: ({ checkpoints: [newest] }) => newest?.epoch ?? null },
-    { title: 'Step', isNumber: true, value: ({ checkpoints: [newest] }) => newest?.step ?? null },
-    ...metrics.map((metric): Column<RunData> => {
-      const bestOf = ({ best }: RunData) => best.find((one) => one.metric === metric)
-      return {
-        title: `Best ${metric}`,
-        isNumber: true,
-        value: (run) => sortValueOf(bestOf(run)?.value),
-        cell: (run) => shownValue(bestOf(run)?.value),
-      }
-    }),
-    {
-      title: 'Findings',
-      isNumber: true,
-      value: ({ checkpoints }) => checkpoints.filter(({ findings }) => findings.length > 0).length,
-    },
-    { title: 'Size', isNumber: true, value: ({ size }) => size, cell: ({ size }) => shownSize(size) },
-  ]
-  const table = new SortableTable({ id: 'runs-table', caption: 'Runs', columns, rows: data.runs })
-  return section('runs', 'Runs', table.root)
-}
-
-function newestTime({ checkpoints: [newest] }: RunData): number | null {
-  return newest?.time ?? null
-}
 
 export function sizesSection(data: ReportData): HTMLElement {
   const kinds = ['weights', 'resume', 'both', 'other']
