@@ -1,11 +1,11 @@
 /** What stood in a start's way, and where it is now. */
 import { isUnreadable, type Checkpoint, type Run } from '../core/checkpoint.js'
-import { describeObstacle, type Cleared } from '../core/runs/index.js'
+import { describeObstacle, type BeginsAnew, type Cleared } from '../core/runs/index.js'
 import { printable } from './printable.js'
 
 /** One line for each. `isTold`: the command has what was chosen among its arguments, whatever its framework would find. */
 export function clearedLines(
-  { moved, pointed, unled, standing, findNothing }: Cleared,
+  { moved, pointed, unled, standing, beginsAnew }: Cleared,
   run: Run,
   chosen: Checkpoint | null,
   isTold: boolean,
@@ -27,12 +27,12 @@ export function clearedLines(
         : `ckpt prune '${run.path}' --remove-damaged removes it`
       return `${name} is in the way and ${stays}: ${describeObstacle(one)}; ${help}`
     }),
-    ...(isTold || findNothing.length === 0 ? [] : [nothingFound(findNothing, run)]),
+    ...(isTold || beginsAnew === null ? [] : [nothingFound(beginsAnew, run)]),
   ].map(printable)
 }
 
-function nothingFound(by: readonly string[], { path }: Run): string {
-  const what = by.join(', or ')
+function nothingFound({ by, looksElsewhere }: BeginsAnew, { path }: Run): string {
+  const where = looksElsewhere ? `not in ${path} but in its own start's folder, unless it names this one` : `in ${path}`
   const help = 'it goes on where it reads CKPT_PATH, or with {path} among its arguments'
-  return `a job that leaves it to ${what} finds nothing in ${path} and begins anew; ${help}`
+  return `a job that leaves it to ${by.join(', or ')} looks ${where}, finds nothing and begins anew; ${help}`
 }

@@ -154,7 +154,7 @@ describe('a framework that finds nothing by itself begins anew, so', () => {
     cpSync(fixture(`variants/lightning/run/steps/${checkpoints}`), run, { recursive: true, preserveTimestamps: true })
     const got = await start(run, '', 'true')
     expect(got.status).toBe(0)
-    expect(got.stderr).toMatch(/ckpt_path="last".*finds nothing in .*run and begins anew.*CKPT_PATH.*\{path\}/)
+    expect(got.stderr).toMatch(/ckpt_path="last".*looks in .*run, finds nothing and begins anew.*CKPT_PATH.*\{path\}/)
     expect((await start(run, '--leave-damaged', 'true')).stderr).toContain('begins anew')
     expect((await ckpt(['run', run, '--', 'true'])).stderr).toContain('begins anew')
     for (const command of [
@@ -164,6 +164,19 @@ describe('a framework that finds nothing by itself begins anew, so', () => {
       const told = await ckpt(['recover', run, '--', ...command])
       expect(told.stderr).not.toContain('begins anew')
     }
+  })
+})
+
+describe('a folder that Lightning has made for one start', () => {
+  it('is not where the next one looks for its last, which is told', async () => {
+    const run = join(temporaryDirectory(), 'lightning_logs')
+    const fixture = new URL('../fixtures/runs/variants/lightning/run/bare/lightning_logs', import.meta.url)
+    cpSync(fixture, run, { recursive: true, preserveTimestamps: true })
+    rmSync(join(run, 'version_0', 'metrics.csv'))
+    const got = await start(run, '', 'true')
+    expect(got.status).toBe(0)
+    expect(got.stderr).toMatch(/ckpt_path="last" looks not in .*version_0\/checkpoints but in its own start's folder/)
+    expect((await ckpt(['recover', run, '--', 'echo', '{path}'])).stderr).not.toContain('looks not in')
   })
 })
 

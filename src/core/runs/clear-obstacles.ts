@@ -45,8 +45,16 @@ export interface Cleared {
   readonly unled: readonly { readonly name: string; readonly why: string }[]
   /** The framework still takes these before the chosen one, and why they are where they were. */
   readonly standing: readonly Standing[]
-  /** What of the framework looks for a checkpoint by itself and finds none: a job that goes by it begins anew. */
-  readonly findNothing: readonly string[]
+  /** Null where it finds what is there. */
+  readonly beginsAnew: BeginsAnew | null
+}
+
+/** A job that leaves the search to its framework does. */
+export interface BeginsAnew {
+  /** What of the framework looks by itself. */
+  readonly by: readonly string[]
+  /** It looks in the folder of its own start, where nothing is. */
+  readonly looksElsewhere: boolean
 }
 
 export interface Standing extends Obstacle {
@@ -104,7 +112,7 @@ export async function clearObstacles(
       return why === undefined || obstacles.some(({ checkpoint }) => checkpoint.name === name) ? [] : [{ name, why }]
     }),
     standing: standingAmong(obstacles, pointed, failures),
-    findNothing: findingNothing(chosen, left),
+    beginsAnew: findBeginning(chosen, left),
   }
 }
 
@@ -118,15 +126,18 @@ export async function tellObstacles(
 ): Promise<Cleared> {
   const { obstacles, there } = await findObstacles(storage, run, chosen, request, context)
   const standing = obstacles.map((one) => ({ ...one, why: one.stays ? null : '--leave-damaged' }))
-  return { moved: [], pointed: [], unled: [], standing, findNothing: findingNothing(chosen, there) }
+  return { moved: [], pointed: [], unled: [], standing, beginsAnew: findBeginning(chosen, there) }
 }
 
-/** Only where none of the framework's ways comes to anything: a run has mostly what one of them looks for. */
-function findingNothing(chosen: Checkpoint | null, there: readonly Seen[]): string[] {
-  if (chosen === null) return []
-  const starts = findLayout(chosen.layout)?.resumesFrom?.(there) ?? []
-  const isFound = starts.some(({ takes, stumblesOver }) => takes !== null || stumblesOver.length > 0)
-  return isFound ? [] : starts.map(({ by }) => by)
+/** A run has mostly what one of the framework's ways looks for; only where none comes to anything it begins anew. */
+function findBeginning(chosen: Checkpoint | null, there: readonly Seen[]): BeginsAnew | null {
+  const layout = chosen === null ? undefined : findLayout(chosen.layout)
+  const starts = layout?.resumesFrom?.(there) ?? []
+  const finding = starts.filter(({ takes, stumblesOver }) => takes !== null || stumblesOver.length > 0)
+  if (starts.length === 0) return null
+  if (finding.length === 0) return { by: starts.map(({ by }) => by), looksElsewhere: false }
+  const looksElsewhere = chosen !== null && layout?.inFolderOfStart?.test(chosen.path) === true
+  return looksElsewhere ? { by: finding.map(({ by }) => by), looksElsewhere } : null
 }
 
 interface Fix {

@@ -17,7 +17,14 @@ export {
   type OpenedRuns,
 } from './open-run.js'
 export { findPacked, loneFile, loneFolder, type Lone } from './lone-weights.js'
-export { clearObstacles, describeObstacle, tellObstacles, type ClearContext, type Cleared } from './clear-obstacles.js'
+export {
+  clearObstacles,
+  describeObstacle,
+  tellObstacles,
+  type BeginsAnew,
+  type ClearContext,
+  type Cleared,
+} from './clear-obstacles.js'
 export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './first-start.js'
 export { cutShort } from './save-cut-short.js'
 export {

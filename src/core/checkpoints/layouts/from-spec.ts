@@ -22,6 +22,7 @@ export function layoutOf(spec: LayoutSpec): Layout {
     ...(spec.resumesFrom === undefined ? {} : { resumesFrom: spec.resumesFrom }),
     ...(spec.lacksAlone === undefined ? {} : { lacksAlone: spec.lacksAlone }),
     ...(spec.pointersTo === undefined ? {} : { pointersTo: spec.pointersTo }),
+    ...(spec.inFolderOfStart === undefined ? {} : { inFolderOfStart: spec.inFolderOfStart }),
     ...(spec.leftover === undefined ? {} : { explainLeftover: spec.leftover }),
   }
 }

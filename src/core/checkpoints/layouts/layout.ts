@@ -87,6 +87,11 @@ export interface Layout {
    */
   resumesFrom?(there: readonly Standing[]): readonly OwnStart[]
   /**
+   * Paths of checkpoints in a folder that one start of a job had to itself: the next one has another, in which the
+   * framework finds nothing by itself, unless the job names the folder.
+   */
+  readonly inFolderOfStart?: RegExp
+  /**
    * Of the files of a checkpoint that is the only one of its run and was saved by a job that was cut off: what the
    * framework's saves always have and it lacks, in words; null where nothing is known to be missing. Absent: what the
    * framework writes last tells it.

@@ -49,10 +49,11 @@ export interface LayoutSpec {
   readonly holdsMore?: (unit: Unit, facts: Meta) => boolean | undefined
   /** By name, what would fail or be wrong without one of them, in words: it stays. Of the facts of all of the run. */
   readonly needs?: (there: readonly Fact[]) => ReadonlyMap<string, string>
-  /** What the framework resumes from by itself; see `Layout` for these three. Absent: what it is told alone. */
+  /** What the framework resumes from by itself; see `Layout` for these four. Absent: what it is told alone. */
   readonly resumesFrom?: (there: readonly Standing[]) => readonly OwnStart[]
   readonly lacksAlone?: (files: readonly ParamFile[]) => string | null
   readonly pointersTo?: (chosen: Standing, there: readonly Standing[]) => readonly PointerFix[]
+  readonly inFolderOfStart?: RegExp
   /**
    * Of a folder (`inside`: what is in it) or a file (null) that lies beside the checkpoints and is none: what a save that
    * never finished left there, in words; null when it is nothing of this framework's.

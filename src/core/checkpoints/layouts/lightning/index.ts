@@ -107,6 +107,8 @@ export const lightning: LayoutSpec = {
   /** ModelCheckpoint's scores begin at infinity. */
   isBookkeeping: (tensor) => tensor.startsWith('callbacks.'),
   resumesFrom: resumesLightningFrom,
+  // Where no `dirpath` is given, the loggers count on (callbacks/model_checkpoint.py, `__resolve_ckpt_dir`).
+  inFolderOfStart: /\/version_\d+\/checkpoints\/[^/]+$/,
   pointersTo: lastPointersTo,
   // A link with `save_last="link"`, and by default in 2.1; else a checkpoint of its own.
   pointers: [{ file: /^(?:.*-)?last(?:-v\d+)?\.ckpt$/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' }],
