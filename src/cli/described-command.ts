@@ -38,7 +38,7 @@ export abstract class DescribedCommand {
   /** Its documents are one line each, errors too: it prints one for each thing that happens. */
   static isLineByLine = false
 
-  /** Does what was asked for. Its errors are told by whoever calls it. */
+  /** Does what was asked for. The caller reports its errors. */
   abstract run(): Promise<void>
 }
 

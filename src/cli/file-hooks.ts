@@ -1,4 +1,4 @@
-/** What the hooks of the settings do in place of ckpt itself, for the commands that save, place and check. */
+/** Runs the hooks of `ckpt.yaml` that save, copy or check files in place of ckpt itself. */
 import { basename, join } from 'node:path'
 import { wait } from '../machine/clock.js'
 import { healthFrom, type Checkpoint, type Finding } from '../core/checkpoint.js'

@@ -1,4 +1,4 @@
-/** What the commands share that start another one: `ckpt … -- COMMAND`. */
+/** Shared by the commands that start another program: `ckpt … -- COMMAND`. */
 import { BaseCommand } from './base-command.js'
 import type { Description } from './described-command.js'
 import { CkptError } from '../core/errors.js'

@@ -1,4 +1,4 @@
-/** A report that is told again as its runs change: only of those that did. */
+/** A report that is updated as its runs change: only the runs that changed are read again. */
 import { basename, dirname } from 'node:path'
 import type { Run } from '../core/checkpoint.js'
 import { compareText, ignoreFile, type EarlierWalk } from '../core/checkpoints/layouts/index.js'
@@ -12,7 +12,7 @@ export interface LiveSources {
   readonly open: (earlier: EarlierWalk) => Promise<OpenedAll>
   /** One of them as it is now; null where it is none any more. */
   readonly reopen: (path: string) => Promise<Run | null>
-  /** What is to be told of these; of those in `known`, by path, what is told there. */
+  /** The report of these runs; for those in `known`, by path, what is known is taken as it is. */
   readonly gather: (runs: readonly Run[], known: KnownRuns) => Promise<ReportView>
   /** Ends it all. */
   readonly signal: AbortSignal
@@ -39,7 +39,7 @@ const share = { everywhere: 0.1, changed: 0.5 }
 const lasting = 10_000
 
 export class LiveReport {
-  /** Whoever's request it was that came upon them, all readers are told. */
+  /** All readers get the news, not only the one whose request found the change. */
   onNews: (news: News) => void = () => undefined
   #view: ReportView
   /** Outside of the runs, what was read to find them: where a run comes, one of these changes. */
@@ -112,7 +112,7 @@ export class LiveReport {
     return true
   }
 
-  /** What is told already, and still holds. */
+  /** What was reported already and is still true. */
   #known(isSame: (path: string) => boolean): KnownRuns {
     if (this.#isWholeWanted) {
       this.#isWholeWanted = false
@@ -171,7 +171,7 @@ export class LiveReport {
     return opened.runs
   }
 
-  /** What was there stays to be seen; the same trouble is told once. */
+  /** The last good report stays visible; the same problem is reported once. */
   #tellTrouble(error: unknown): void {
     if (!(error instanceof CkptError)) throw error
     const text = error instanceof StorageError ? reasonOf(error) : error.message

@@ -1,4 +1,4 @@
-/** What the commands share that change many runs at once: each by itself, under its own lock, by one plan. */
+/** Shared by the commands that change many runs at once: one plan, carried out run by run under each run's own lock. */
 import { failureOf } from '../core/changes/disposal/index.js'
 import { readJournal } from '../core/changes/journal/index.js'
 import { holderOf, stateFolderOf } from '../core/changes/state/index.js'

@@ -1,4 +1,4 @@
-/** Where an output goes that people name by its folder. */
+/** The path of an output when only its folder was given. */
 import { basename, extname, join, resolve } from 'node:path'
 import { outputName } from '../core/tensors/convert/index.js'
 import type { TensorFile } from '../core/tensors/read/index.js'

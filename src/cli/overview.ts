@@ -1,4 +1,4 @@
-/** A run summed up, as `ckpt show RUN` and `ckpt` alone tell it. */
+/** The summary of a run that `ckpt show RUN` and `ckpt` alone print. */
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { TotalSize } from '../core/checkpoints/layouts/index.js'
 import {

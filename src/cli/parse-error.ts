@@ -1,4 +1,4 @@
-/** What oclif's parser says of a mistake, in our words and in one line. */
+/** Rewrites the errors of oclif's parser in our words, in one line each. */
 export function parseMessage(message: string): string {
   const lines = message.split('\n').map((line) => line.trim())
   const [what = '', ...details] = lines.filter((line) => line !== '' && line !== seeHelp && !aboutOrder.test(line))

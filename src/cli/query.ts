@@ -1,4 +1,4 @@
-/** From the selection and policy flags to what core takes. */
+/** Turns the selection and policy flags into the queries and policies of core. */
 import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/choosing/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
@@ -62,7 +62,7 @@ export function onlyOrder(query: Query): Order | undefined {
   return query.orders[0]
 }
 
-/** What is told where there is no run below any of `roots`; `unreadable` folders there could not be looked into. */
+/** The error for no run below any of `roots`; `unreadable` folders there could not be searched. */
 export function noRunBelow(roots: readonly string[], unreadable = 0): CkptError {
   const places = roots.map(printable).join(', ')
   const message = `no run in ${places} or below ${roots.length === 1 ? 'it' : 'them'}`
@@ -72,7 +72,7 @@ export function noRunBelow(roots: readonly string[], unreadable = 0): CkptError 
   })
 }
 
-/** What is told where a selection leaves none of the checkpoints of the run at `path`, or of all runs below it. */
+/** The error for a selection that no checkpoint of the run at `path` matches, or of all runs below it. */
 export function noMatch(path: string, count: number, query: Query, isOfMany = false): CkptError {
   const hint = `see what there is: ckpt list ${isOfMany ? '-r ' : ''}${printable(quoteWord(path))}`
   if (query.training !== undefined && query.where.length + query.orders.length === 0) {

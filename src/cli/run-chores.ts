@@ -1,4 +1,4 @@
-/** What `ckpt run` does around its job: hooks, pruning, marks. Nothing of it may end the job. */
+/** What `ckpt run` does around its job: hooks, pruning, marks. A failure here never ends the job. */
 import { relative, sep } from 'node:path'
 import { utcOffset, wait } from '../machine/clock.js'
 import type { Checkpoint } from '../core/checkpoint.js'

@@ -1,4 +1,4 @@
-/** How a command takes the lock of a run that it changes, and waits for whoever has it. */
+/** How a command locks the run that it changes, and waits while another process has the lock. */
 import { interruptible } from './progress.js'
 import { stateFolderOf, type LockOptions, type Owner } from '../core/changes/state/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'

@@ -1,4 +1,4 @@
-/** From the flags of `ckpt run` to what core supervises by. */
+/** Turns the flags of `ckpt run` into the plan by which core supervises the job. */
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Interfaces } from '@oclif/core'

@@ -1,4 +1,4 @@
-/** From `--file` and `--meta` to what core saves. */
+/** Turns `--file` and `--meta` into the files and meta that core saves. */
 import { resolve } from 'node:path'
 import { CkptError } from '../core/errors.js'
 import type { PyValue } from '../core/formats/pyyaml/index.js'

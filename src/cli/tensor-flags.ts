@@ -1,4 +1,4 @@
-/** What the commands on tensors share: their flags, and from an argument to an open file. */
+/** Shared by the commands on tensors: their flags, and opening the file that an argument names. */
 import { Flags } from '@oclif/core'
 import { CkptError } from '../core/errors.js'
 import type { ConvertOptions } from '../core/tensors/convert/index.js'

@@ -14,7 +14,7 @@ export interface WatchView {
   show(events: readonly WatchEvent[], runs: readonly WatchedRun[], now: number): void
   /** What went wrong, or what a command printed. */
   tell(text: string): void
-  /** Gives the terminal back. What was told and may have been missed is told again. */
+  /** Leaves the screen and restores the terminal. Messages that may have been missed on it are printed again. */
   close(): void
 }
 
@@ -51,7 +51,7 @@ export class ScreenView implements WatchView {
   private readonly news = new Set<string>()
   private runs: readonly WatchedRun[] = []
 
-  /** `clock` gives Unix seconds; `retell` is told at the end what would have gone under. */
+  /** `clock` gives Unix seconds; `retell` gets, at the end, the messages that the screen would have hidden. */
   constructor(
     private readonly output: Output,
     private readonly root: string,

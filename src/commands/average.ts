@@ -40,8 +40,8 @@ export default class Average extends BaseCommand<typeof Average> {
   static override summary = 'Write the mean of several checkpoints, tensor by tensor'
   static override description = `Averages the newest checkpoints of a run (--last 5), the best (--num 5 --max ACC), or the files and checkpoints
 that are named. Floating-point tensors are summed in that order and divided by the count, each step rounded
-to float32: to the last bit what SpeechBrain's average_checkpoints and torch come to. --accumulate float64 rounds once,
-at the end. Integers and booleans are those of the newest file. A name or a shape that is not in all is refused (exit
+to float32: the result is bit for bit that of SpeechBrain's average_checkpoints and of torch. --accumulate float64 rounds once,
+at the end. Integers and booleans are those of the newest file. A name or shape that some of them lack is refused (exit
 status 5). One chunk of one tensor at a time is in memory.`
   static override examples = [
     {

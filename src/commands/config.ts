@@ -14,12 +14,15 @@ export default class Config extends BaseCommand<typeof Config> {
   static override isReader = true
   static override tellsMistakes = true
   static override summary = 'Show which settings hold for a run, and where each comes from'
-  static override description = `Every flag of COMMAND, with the value that it has where it is not typed: from ckpt.yaml in the run or above it, from
+  static override description = `Every flag of COMMAND, with the value it takes when it is not typed: from ckpt.yaml in the run or above it, from
 your own settings, from the environment, or the built-in default; then the hooks. Without COMMAND, of every command
 that has settings here. The files are read whole, and a mistake in them is reported with its line (docs/configuration.md).`
   static override examples = [
-    { description: 'what a prune of this run would go by', command: '<%= config.bin %> config exp/save prune' },
-    { description: 'all that files say', command: '<%= config.bin %> config exp/save' },
+    {
+      description: 'the settings that a prune of this run would use',
+      command: '<%= config.bin %> config exp/save prune',
+    },
+    { description: 'everything that settings files say', command: '<%= config.bin %> config exp/save' },
     {
       description: 'what editors check ckpt.yaml against',
       command: '<%= config.bin %> config --schema > ckpt.schema.json',

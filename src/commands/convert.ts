@@ -46,7 +46,7 @@ model's own names, or another --part. To safetensors as its own converter does: 
 metadata. To torch as torch.save writes a state_dict; torch.load reads it with weights_only=True too. Nothing of a
 pickle is run. FILE may also be a checkpoint (one of torch.distributed.checkpoint is put together, one of DeepSpeed's ZeRO to
 float32), or a run, of which --min, --max, --by and --where choose a checkpoint
-(the newest otherwise); --key names its parameter file. The output is never half there.`
+(the newest otherwise); --key names its parameter file. The output appears whole, or not at all.`
   static override examples = [
     {
       description: 'beside it, as model.safetensors',

@@ -4,7 +4,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
 import { confirm } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
-import { exitForUnreadable } from '../cli/unreadable-exit.js'
+import { setExitStatusForUnreadable } from '../cli/unreadable-exit-status.js'
 import { CkptError } from '../core/errors.js'
 import {
   carryOutDemotion,
@@ -117,7 +117,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
       planDemote(this.storage, run, request, { ...context, ...options }),
     )
     for (const warning of plan.warnings) this.alert(warning)
-    exitForUnreadable(plan)
+    setExitStatusForUnreadable(plan)
     return plan
   }
 

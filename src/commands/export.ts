@@ -39,7 +39,7 @@ generation config, processors and the model card, from the checkpoint and from t
 modules in their folders. Nothing that only resuming needs. SpeechBrain's, Keras' and NeMo's files stay in the form that
 their own loaders read, checkpoints of torch.distributed.checkpoint and ZeRO are put together. The folder appears whole, or not at all.
 WHICH is best, latest, the name of a checkpoint, or an expression as for --where; left out, the newest that is whole.
-Where one before it cannot be read, which says nothing of its bytes, the exit status is 6.`
+The exit status is 6 when the system refused to read a newer one, which may be whole.`
   static override examples = [
     {
       description: 'the best checkpoint of a run',

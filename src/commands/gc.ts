@@ -43,17 +43,17 @@ const policyNames = Object.keys({ ...policyFlags, min: 0, max: 0, by: 0 })
 
 export default class Gc extends ManyRunsCommand<typeof Gc> {
   static override isExact = true
-  static override summary = 'Reduce runs that nobody has touched for long to their newest and best checkpoint'
+  static override summary = 'Reduce runs that nobody has touched for a long time to their newest and best checkpoint'
   static override description = `Looks for runs below a folder whose last write, and last job under ckpt run, is longer ago than --older-than. Shows of
 each when that was, whose it is and its best value, what would stay and what would go; asks; and moves what goes into
 the trash of its run (ckpt trash list), or deletes it with --delete.
 
 Without a policy among the flags, or under gc: in the ckpt.yaml nearest to the run, the newest and the best checkpoint
 of each run stay: the best by the metric that the framework judges by, else by the first evaluation that there is. What
-ckpt prune protects stays too, pinned checkpoints first of all; there is no flag against that.
+ckpt prune protects stays too, pinned checkpoints above all; no flag turns that off.
 
 A run that is locked, in which a job runs or waits (ckpt run, Slurm), that was written to within --quiet-for, or that is
-somebody else's is left alone and told; exit status 6. docs/many-runs.md has a recipe for cron.`
+somebody else's is left alone and listed, with exit status 6. docs/many-runs.md has a recipe for cron.`
   static override examples = [
     { description: 'what could go', command: '<%= config.bin %> gc exp --older-than 90d --dry-run' },
     { description: 'in a nightly script', command: '<%= config.bin %> gc exp --older-than 90d --yes' },

@@ -1,4 +1,4 @@
-/** Every command by its name, loaded when it is called: whoever starts one need not load the others. */
+/** Every command by its name. Each is loaded only when it is called, so that starting one does not load the others. */
 import type { commands } from './index.js'
 
 type Loaders = {

@@ -15,7 +15,7 @@ import { baseOf } from '../machine/working-folder.js'
 
 export default class PinCommand extends BaseCommand<typeof PinCommand> {
   static override summary = 'Keep checkpoints from every prune'
-  static override description = `A pinned checkpoint stays whatever a policy says (but --no-protect), and list shows its mark. A pin binds ckpt
+  static override description = `A pinned checkpoint stays whatever a policy says (except with --no-protect), and list shows its mark. A pin binds ckpt
 alone: nothing in the checkpoint's folder changes, and the framework knows nothing of it.`
   static override examples = [
     {

@@ -26,7 +26,7 @@ export default class Plot extends BaseCommand<typeof Plot> {
   static override isExact = true
   static override summary = 'Draw how metrics went'
   static override description = `Curves in the terminal, or a picture with --output. An argument that is a folder is a run; any other is a key of
-the meta. Without a key the metric is drawn by which "best" goes. Where the framework keeps a log of the whole training
+the meta. Without a key it draws the metric that ckpt find best goes by. Where the framework keeps a log of the whole training
 (trainer_state.json, metrics.csv, results.csv, scalars.json, metrics.json, train_log.txt) the curve is that log, with
 the checkpoints marked on it; else it is the checkpoints' own values. The best checkpoint has a star. A value that is
 missing or NaN is a gap.`

@@ -4,7 +4,7 @@ import { utcOffset, wait } from '../machine/clock.js'
 import { ask } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { describeStay, failureOf } from '../core/changes/disposal/index.js'
-import { exitForUnreadable } from '../cli/unreadable-exit.js'
+import { setExitStatusForUnreadable } from '../cli/unreadable-exit-status.js'
 import { ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
@@ -90,7 +90,7 @@ in it makes another plan. It is remembered, so that each checkpoint is read once
 
 With -r the policy is asked of each run below the folder by itself, that of the ckpt.yaml nearest to it where none is typed;
 one plan is summed up and one question asked. --across ranks the checkpoints of all runs together. A run that is locked, in which a job runs, that was written to within
---quiet-for, or that is somebody else's is left alone and told; exit status 6.
+--quiet-for, or that is somebody else's is left alone and listed, with exit status 6.
 
 A space target that cannot be met is refused (exit status 5), unless --as-far-as-possible. Exit status 6 when some could
 not be removed, a space target is missed, or a checkpoint could not be read: it stays whatever the flags say.`
@@ -267,7 +267,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     this.showPlan(run, intent)
     const refusal = refusalOf(intent)
     if (refusal !== null) throw refusal
-    exitForUnreadable(intent.plan)
+    setExitStatusForUnreadable(intent.plan)
     this.answer(document, () => [])
     if (file !== undefined) this.note(`the plan is in ${file}; to do it: ckpt prune --apply ${file}`)
   }
@@ -339,7 +339,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const failure = failureOf(removal)
     if (failure !== null) throw failure
     if (plan.missingBytes > 0) process.exitCode = exitStatusOf.partial
-    exitForUnreadable(plan)
+    setExitStatusForUnreadable(plan)
     this.answer(document, () => (idle ? [] : renderRemoval(removal, this.output, trash)))
   }
 

@@ -49,7 +49,7 @@ a command after -- it fills {path}, {name}, {step}, {epoch}, {file:KEY} and {met
 CKPT_STEP, CKPT_EPOCH, CKPT_META_<KEY> and CKPT_FILE_<KEY>, and runs it; its exit status is the command's.
 
 No checkpoint at all is exit status 3, and with a command a first start: arguments that hold a placeholder vanish,
-and with one that is nothing else the flag before it (--resume_from_checkpoint {path}). So is one where nothing was ever finished.
+and with one that is nothing else the flag before it (--resume_from_checkpoint {path}). A run in which no save was ever finished counts as one too.
 Checkpoints of which none is whole any more are exit status 4, and nothing is started.
 
 With -r the folders below (lightning_logs/version_N, Hydra's dated ones, W&B's runs) may be one job's, begun again in a

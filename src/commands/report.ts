@@ -100,7 +100,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     this.answer({ ...document, output: path }, () => path)
   }
 
-  /** Of the runs in `known`, by path, what is told there already is told again. */
+  /** For runs in `known`, by path, what is known is taken as it is. */
   private async view(runs: readonly Run[], known: ReadonlyMap<string, ReportedRun> = new Map()): Promise<ReportView> {
     const uses = (this.uses ??= new DiskUses(this.storage))
     const policies = new Map<string, AskedPolicy | null>()

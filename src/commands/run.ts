@@ -20,11 +20,11 @@ ones that a framework which resumes by itself would take before it are moved to 
 
 How it ended decides what follows: done, failed, out-of-memory, timed-out, preempted, never-started, hung. Each has a
 budget of retries (3; timed-out and preempted without end), given back when a new whole checkpoint has appeared. A
-Ctrl-C or kill ends the command and ckpt, with --grace to save; a second Ctrl-C kills. The exit status is the command's
+Ctrl-C or kill ends the command and ckpt, after giving it --grace to save; a second Ctrl-C kills it at once. The exit status is the command's
 last one, 128 + N where signal N killed it; those below are ckpt's own, when nothing was started.
 
-With a policy (--keep or another flag of it, and --yes, for there is nobody to ask) the run is pruned after each end, as
-ckpt prune would. What happened is told by ckpt log, and all of it in docs/jobs.md.`
+With a policy (--keep or another flag of it, and --yes, as nobody is there to ask) the run is pruned after each end, as
+ckpt prune would. ckpt log shows what happened. docs/jobs.md explains the rest.`
   static override examples = [
     {
       description: 'in a job script',

@@ -15,13 +15,16 @@ import { toPatience } from '../cli/run-plan.js'
 export default class Stalled extends BaseCommand<typeof Stalled> {
   static override isReader = true
   static override summary = 'Answer by exit status whether a metric has stopped improving, for a shell loop'
-  static override description = `Exit status 0: no improvement in the last --patience checkpoints. 3: not yet, or there are none at all. So
+  static override description = `Exit status 0: no improvement in the last --patience checkpoints. 3: not yet, or there are none at all. For example:
 
   until ckpt stalled exp/save --min WER --patience 5; do train one epoch; done
 
-What it has seen it remembers in the run's journal, so that a prune between two epochs changes nothing.`
+It records the values it has seen in the run's journal, so a prune between two epochs does not change the answer.`
   static override examples = [
-    { description: 'five epochs in vain', command: '<%= config.bin %> stalled exp/save --min WER --patience 2' },
+    {
+      description: 'five epochs without an improvement',
+      command: '<%= config.bin %> stalled exp/save --min WER --patience 2',
+    },
     {
       description: 'ignore improvements below 0.5, and the first three checkpoints',
       command: '<%= config.bin %> stalled exp/save --min WER --patience 2 --min-delta 0.5 --warmup 3',

@@ -34,9 +34,9 @@ export default class Tensors extends BaseCommand<typeof Tensors> {
   static override summary = 'List the tensors of a file or a checkpoint: names, dtypes, shapes and sizes'
   static override description = `Reads safetensors, what torch.save writes (the zip archive and the older stream), sharded models by their index, folders
 of torch.distributed.checkpoint (.metadata and *.distcp) and DeepSpeed's ZeRO, TensorFlow's checkpoints by their index, NumPy's arrays and
-pickles of them, Keras and HDF5, GGUF, TorchScript, Orbax and flax; docs/formats.md says what of each. A format is told by its bytes, not by its name. Headers only are read, but for --stats and --hash. A
+pickles of them, Keras and HDF5, GGUF, TorchScript, Orbax and flax; docs/formats.md says what is read of each. The bytes decide what format a file has, not its name. Only headers are read, except with --stats and --hash. A
 torch file is a pickle, which is a program: nothing of it is run here, and what it would run when Python loads it is
-told, with exit status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.`
+listed, with exit status 4. Layers that are alike are shown as one: layers.{0…31}.attn.q.weight.`
   static override examples = [
     { description: 'what is in a file', command: '<%= config.bin %> tensors model.ckpt' },
     {

@@ -38,7 +38,7 @@ server out of reach), which says nothing of the bytes. Without --deep it reads h
 small reads a file; with it every byte, and compares the checksums that zip files (torch) carry. Files of a kind that
 ckpt does not know are not damaged. Of a run it also names leftovers, what saves that never finished left behind. A
 file of weights by itself, the index of a sharded model with its shards, and a folder of a model (of the hub, a .nemo
-within) are graded alike, and what is something else is named: a Git LFS pointer, a web page, a download cut short.
+within) are graded alike, and ckpt says so when a file is something else: a Git LFS pointer, a web page, a download cut short.
 
 With -r a row sums up each run, and what was found follows run by run.
 

@@ -18,7 +18,7 @@ import { sleep, wait } from '../machine/clock.js'
 import { FolderChanges } from '../machine/folder-changes.js'
 import { printable } from '../render/printable.js'
 
-/** Seconds: nobody reads faster. */
+/** Seconds. Looking more often would load the file system for changes that people cannot follow. */
 const shortestInterval = 0.1
 /** Milliseconds after a change in which more of them are waited for: a save makes many. */
 const burst = 200
@@ -27,13 +27,13 @@ export default class Watch extends BaseCommand<typeof Watch> {
   static override isReader = true
   static override isLineByLine = true
   static override summary = 'Watch checkpoints and jobs as they change'
-  static override description = `On a terminal a table that is drawn anew in its place: new checkpoints, the best so far and how many came after it,
+  static override description = `Shows a table on a terminal and updates it in place: new checkpoints, the best so far and how many came after it,
 what is left of the disk, and how the job stands by the journal of ckpt run; Ctrl-C ends it, Ctrl-Z stops it, and the
-terminal is then as it was. In a pipe, with TERM=dumb and with --json a line for each event: watching, appeared, vanished,
+terminal is then as it was. In a pipe, with TERM=dumb or with --json it prints a line for each event: watching, appeared, vanished,
 new, best, stalled, removed, damaged, job, space, until.
 
 A checkpoint is new once it is whole and nobody writes to it any more. While nothing changes, only times and sizes are
-read. A run that is not there yet is waited for.`
+read. It waits for a run that does not exist yet.`
   static override examples = [
     {
       description: 'until the fourth epoch is saved',

@@ -104,7 +104,7 @@ export function isAbsence(errno: string): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR'
 }
 
-/** What is at the path is not a file that can be read, whoever asks. */
+/** What is at the path is not a file that any user could read. */
 const wrongKind: ReadonlySet<string> = new Set(['EISDIR', 'EINVAL', 'ELOOP', 'ENAMETOOLONG', 'EFBIG', 'ENXIO'])
 
 /** True where a failed read says nothing of the bytes: permission denied, a failing device, a server out of reach. */

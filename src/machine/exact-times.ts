@@ -1,4 +1,4 @@
-/** Times to the nanosecond, which Node's own calls round to a quarter of a microsecond. */
+/** Sets file times to the nanosecond; Node's own calls round them to a quarter of a microsecond. */
 import { execFile } from 'node:child_process'
 import type { FolderHandle } from '../core/storage/storage.js'
 

@@ -1,4 +1,4 @@
-/** Being told of changes in folders, where the system does that: on network file systems only of this machine's own. */
+/** Watches folders for changes, where the system can; on network file systems it sees only changes by this machine. */
 import { watch, type FSWatcher } from 'node:fs'
 
 /** The system has few of these for a user. */
@@ -9,7 +9,7 @@ export class FolderChanges {
 
   constructor(private readonly onChange: () => void) {}
 
-  /** From now on these, and no others. One that cannot be watched is left out: whoever wants to be sure looks himself. */
+  /** Watches these folders from now on, and no others. One that cannot be watched is left out, so callers must poll too. */
   follow(folders: readonly string[]): void {
     const wanted = new Set(folders.slice(0, mostWatched))
     for (const folder of [...this.watchers.keys()]) if (!wanted.has(folder)) this.drop(folder)

@@ -1,4 +1,4 @@
-/** How this very program is started again. */
+/** The command line that starts this same program again. */
 
 /** Where the modules of the one-file executable lie (scripts/build-binary.mjs). */
 const insideExecutable = '/$bunfs/'

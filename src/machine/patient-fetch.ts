@@ -1,4 +1,4 @@
-/** The platform's `fetch`, which waits for no server for ever: neither for an answer nor for a trickle of it. */
+/** The platform's `fetch` with time limits: for the answer to begin, and for each next part of it. */
 import type { Fetch } from '../core/pretrain/download/index.js'
 
 /** Milliseconds for the head of an answer, and in which something of its body must come. */

@@ -12,7 +12,7 @@ const grace = 5000
 /** Milliseconds for output that is still under way when the command has ended. */
 const lastWords = 500
 
-/** What an outer hook or job was told: it would be mistaken for what this one is told. */
+/** Environment variables of an outer hook or job, which this hook would mistake for its own. */
 const outer = /^CKPT_(SOURCE|TARGET|TEMPLATE|KEY|PATH|NAME|STEP)$/
 
 /**

@@ -1,4 +1,4 @@
-/** Starting a process, whichever way Node tells that it cannot be. */
+/** Starts a process, and gives the system's error code where Node throws in place of reporting the failure by an event. */
 import type { ChildProcess } from 'node:child_process'
 
 /**

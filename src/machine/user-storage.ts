@@ -1,10 +1,10 @@
-/** The local file system as whoever runs this process may use it. */
+/** The local file system, with the permissions of the user who runs this process. */
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { localStorage } from '../core/storage/local.js'
 import type { Belonging, Storage } from '../core/storage/storage.js'
 
-/** `warn` is told, each text once, of what lies beside a run and is not believed. */
+/** `warn` gets each warning about an untrusted file beside a run once. */
 export function userStorage(warn: (text: string) => void): Storage {
   const user = process.geteuid?.() ?? null
   return localStorage({

@@ -1,4 +1,4 @@
-/** Who else works on this machine, as far as it concerns files: by the system's lists of users and groups. */
+/** Which users belong to a group, by the system's lists: so it is known who else may write to a file. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'

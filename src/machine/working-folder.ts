@@ -1,4 +1,4 @@
-/** The folder that relative names hang on. */
+/** The working folder, which relative paths start from. */
 import { isAbsolute } from 'node:path'
 
 /**

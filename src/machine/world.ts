@@ -1,4 +1,4 @@
-/** This machine, as core's supervision asks for it. */
+/** The processes, signals, clock and files of this machine, as core's supervision needs them. */
 import { fstatSync } from 'node:fs'
 import { sleep } from './clock.js'
 import type { World } from '../core/jobs/supervise/index.js'

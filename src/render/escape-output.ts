@@ -1,5 +1,5 @@
 /**
- * What leaves the program. Every text passes here last, so that a name or a note that was forgotten to be escaped
+ * Escapes all output once more, as the last step, so that a name or note that nobody escaped before
  * still reaches no terminal raw: only line breaks, tabs and our own styles stay.
  */
 import { splitStyles } from './colours.js'

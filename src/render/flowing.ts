@@ -1,4 +1,4 @@
-/** Short texts one after the other, in lines. */
+/** Lays short texts one after the other into lines that fit the width. */
 import { cutText, displayWidth } from './text-width.js'
 
 /** What is not the first line begins with it. */

@@ -1,4 +1,4 @@
-/** A terminal's second screen, drawn anew in one go; the first one is as it was when that is left. */
+/** The terminal's alternate screen, redrawn in one write; leaving it brings the normal screen back unchanged. */
 import type { TextStream } from '../machine/standard-streams.js'
 import { inAscii, shown } from './escape-output.js'
 import { displayWidth } from './text-width.js'

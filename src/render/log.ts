@@ -47,7 +47,7 @@ function rowOf({ start, checkpoints, end }: RecordedAttempt, stamp: (time: numbe
   ]
 }
 
-/** What a start was seen to read is told where it is not what it was to resume from. */
+/** The checkpoint that a start was seen to read is shown only when it was told to resume from another. */
 function describeRead(opened: readonly string[] = [], from: string | null): string {
   return opened.length === 0 || opened.join() === from ? '' : `; seen to read ${opened.join(', ')}`
 }

@@ -80,7 +80,7 @@ export function renderPlanList(view: PlanListView): string[] {
   const columns = columnsOf(now)
   const [, ...texts] = renderLines(columns, rows, { width: width - margin, paint: painter(false) })
   const why = printable(current?.why ?? '')
-  // What there is no room for is told of the row that the cursor is on.
+  // A reason that does not fit into its column is shown below, for the row of the cursor.
   const message = view.message !== '' || texts[cursor]?.endsWith(why) === true ? printable(view.message) : why
   const above = inWords(`${printable(view.run)}: ${sum}`, width).map((line) => paint('title', line))
   const below = [

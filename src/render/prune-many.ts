@@ -20,7 +20,7 @@ export interface ManyView {
   readonly all: boolean
   /** Unix seconds. */
   readonly now: number
-  /** What else is told of each run, behind its name. */
+  /** What else is shown of each run, behind its name. */
   readonly beside?: readonly Column<PlannedRun>[]
 }
 

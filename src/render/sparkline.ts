@@ -1,4 +1,4 @@
-/** How a number went, in one line of text. */
+/** The course of a number over time, in one line of text. */
 
 const blocks = Array.from('▁▂▃▄▅▆▇█')
 const plain = Array.from('_.-~=+*#')

@@ -8,7 +8,7 @@ export function displayWidth(text: string): number {
   return plain.test(text) ? text.length : stringWidth(text)
 }
 
-/** The beginning of it that takes at most so many columns. */
+/** The beginning of the text that fits this many columns. */
 export function cutText(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text
   let cut = ''

@@ -110,7 +110,7 @@ export function renderSurroundings(
   return written === null ? [] : renderLeftOut(`beside the weights of the ${whose}, ${fate}`, surroundings)
 }
 
-/** A name, and what is told of it. */
+/** A name, and the remark beside it. */
 type Line = readonly [name: string, text: string]
 
 export function transferDocument({ plan, leftOut, surroundings }: Carried, written: WrittenOutput | null) {

@@ -1,4 +1,4 @@
-/** How each metric went, a line each: its curve, the best and the worst of all, which a screenful may not show. */
+/** The course of each metric, a line each: its curve, and the best and worst value of all checkpoints. */
 import type { Paint } from './colours.js'
 import { flowing } from './flowing.js'
 import { printable } from './printable.js'
@@ -33,7 +33,7 @@ interface TrendOptions {
   readonly width: number
   readonly unicode: boolean
   readonly paint: Paint
-  /** Metrics that have a line of their own; of the others the worst alone is told. */
+  /** Metrics that have a line of their own; of the others only the worst value is shown. */
   readonly most: number
 }
 
@@ -112,7 +112,7 @@ function folded({ metric, values, labels, best, worst }: TrendRow, { width, unic
   )
 }
 
-/** The worst of what has no line of its own is told all the same. */
+/** Metrics without a line of their own still show their worst value. */
 function others(rows: readonly TrendRow[], { width, unicode, paint }: TrendOptions): string[] {
   if (rows.length === 0) return []
   const to = unicode ? '–' : ' to '

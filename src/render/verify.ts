@@ -1,4 +1,4 @@
-/** What `verify` found, run by run. */
+/** The findings of `verify`, run by run. */
 import { isDamaged, isUnreadable, type Checkpoint } from '../core/checkpoint.js'
 import type { Verified } from '../core/runs/index.js'
 import { describeFinding, toDocument } from './checkpoints.js'

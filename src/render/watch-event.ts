@@ -78,7 +78,7 @@ function describeRun({ ordered, best, metric, job, free }: WatchedRun, now: numb
   ].join('; ')
 }
 
-/** For how many more checkpoints there is room is told where somebody may have to think of it. */
+/** The number of further checkpoints that fit on the disk is shown if it is below this. */
 const manyMore = 1000
 
 export function describeSpace(free: number, room: number | null): string {

@@ -120,7 +120,7 @@ function bestText({ metric, best, since, values }: WatchedRun, view: ScreenView,
   return record + paint('accent', line)
 }
 
-/** Columns of `newest  ` and the like before what is told. */
+/** Columns of the labels (`newest  `) before the text. */
 const indent = 8
 const gap = 2
 const leastCurve = 6
@@ -136,7 +136,7 @@ function fitted(name: string, others: string, columns: number): string {
 
 const leastName = 9
 const wholeName = 28
-/** Columns of a terminal on which what is told is a line each. */
+/** Columns of a terminal that is wide enough for one line a message. */
 const roomy = 60
 
 /** What is watched, how many there are of it, and what time it is, which is last to go. */

@@ -69,7 +69,7 @@ describe('what a job can go on from', () => {
     const model = ['model.safetensors', 'training_args.bin']
     const alone = await ckpt(['recover', makeHfRun([{ step: 100, files: model }])])
     expect(alone.stderr).toContain(
-      'checkpoint-100 has only the model to go on from: no optimizer, no scheduler, no random',
+      'checkpoint-100 has only the model to resume from: no optimizer, no scheduler, no random',
     )
     const almost = makeHfRun([{ step: 100, files: allFiles.filter((name) => !name.startsWith('rng')) }])
     expect((await ckpt(['recover', almost])).stderr).toContain('not exactly: no random state in it')

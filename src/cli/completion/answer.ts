@@ -1,4 +1,4 @@
-/** What a shell is told for a press of Tab. */
+/** The answer to a shell when Tab is pressed: the candidates for the word at the cursor. */
 import { resolve } from 'node:path'
 import type { Storage } from '../../core/storage/storage.js'
 import { columnNamesOf, checkpointNames, fileKeys, metaKeys, metricKeysOf, runsBelow } from './of-run.js'

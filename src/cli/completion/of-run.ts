@@ -1,4 +1,4 @@
-/** Names that completion finds in a run. What cannot be read gives none: a press of Tab reports no errors. */
+/** Names that completion finds in a run. A run that cannot be read has none: pressing Tab never shows an error. */
 import { relative } from 'node:path'
 import type { Checkpoint } from '../../core/checkpoint.js'
 import { findRuns } from '../../core/checkpoints/layouts/index.js'

@@ -1,4 +1,4 @@
-/** What completion knows of the commands: dist/completion.json, which the build draws from oclif.manifest.json. */
+/** The commands and flags that completion offers: dist/completion.json, which the build makes from oclif.manifest.json. */
 
 export interface FlagSpec {
   readonly char?: string

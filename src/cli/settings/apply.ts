@@ -1,4 +1,4 @@
-/** Which settings hold for one call of a command: what is nearer wins, flag by flag. */
+/** The settings for one call of a command: the nearest file that has a flag decides its value. */
 import { ConfigError, unknownKey, type FilePosition } from '../../core/formats/config-yaml.js'
 import type { ParsedConfig } from './settings-file.js'
 import { isSettable, readEntry, type FlagDefinitions } from './values.js'

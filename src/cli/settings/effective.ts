@@ -1,4 +1,4 @@
-/** What every flag of a command comes to where nothing is typed, and why. */
+/** The value of every flag of a command when nothing is typed, and where it comes from. */
 import { Parser } from '@oclif/core'
 import type { ParsedConfig } from './settings-file.js'
 import type { EffectiveFlag } from '../../render/config.js'

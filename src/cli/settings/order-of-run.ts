@@ -1,4 +1,4 @@
-/** By what the settings of a run prune it: the metric that those who look at it want to see first. */
+/** The metric by which the settings of a run prune it: tables show it first. */
 import { CkptError } from '../../core/errors.js'
 import type { Order } from '../../core/choosing/selection/index.js'
 import type { ReadStorage } from '../../core/storage/storage.js'

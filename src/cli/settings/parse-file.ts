@@ -26,7 +26,7 @@ export interface ParsedConfig {
   readonly folder: string
   /** By the commands' names. */
   readonly sections: ReadonlyMap<string, Section>
-  /** Folders whose settings are taken whoever they belong to; as they are written. */
+  /** Folders whose settings are taken, whichever user owns them; as written in the file. */
   readonly trust: readonly Scalar[]
   readonly yaml: YamlText
   /** What stands behind `hooks:`; null where that is nothing. */

@@ -76,7 +76,7 @@ const plain: Schema = { type: ['string', 'number'] }
 
 const trust: Schema = {
   description:
-    'in your own settings only: folders whose settings are taken whoever they belong to; group: also what a group of several people may write',
+    'in your own settings only: folders whose settings are taken, whichever user owns them; group: also what a group of several people may write',
   anyOf: [plain, { type: 'array', items: plain }],
 }
 

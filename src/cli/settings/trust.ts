@@ -8,7 +8,7 @@ import type { People } from '../../machine/users-and-groups.js'
 
 /** What the user's own settings say of others. */
 export interface Trusted {
-  /** Absolute: settings in them are taken whoever they belong to. */
+  /** Absolute. Settings in these folders are taken, whichever user owns them. */
   readonly folders: readonly string[]
   /** Settings are taken that a group of several people may write. */
   readonly group: boolean
@@ -31,7 +31,7 @@ export interface Way {
 
 const othersMayWrite = 0o002
 const groupMayWrite = 0o020
-/** Whoever may write in such a folder may rename and remove there what is their own only. */
+/** In such a folder (sticky bit) people can rename and remove only their own files. */
 const sticky = 0o1000
 /** As many as the system follows (path_resolution(7)). */
 const mostLinks = 40
@@ -128,7 +128,7 @@ class Doubts {
     this.lookAtOwner('the link', path, owner)
   }
 
-  /** That the file or a link to it lies in: whoever owns it may put another there. */
+  /** The folders of the file and of links to it: their owners can replace the file. */
   lookAtFolder(owner: number, path: string): void {
     this.lookAtOwner('the folder', path, owner)
   }

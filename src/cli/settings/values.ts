@@ -54,7 +54,7 @@ export function alone<T extends FlagDefinition>(definition: T): T {
   return { ...definition, required: false, exclusive: [], dependsOn: [], relationships: [] }
 }
 
-/** What a flag takes is told by its helpValue; these are paths. */
+/** A flag with one of these as its helpValue takes a path. */
 const paths = new Set(['FILE', 'DIR', 'FOLDER', 'PATH'])
 
 /** A relative path is one from the folder of the file that it stands in. */

@@ -14,8 +14,8 @@ import { stateFlag, waitFlag } from '../../cli/flags.js'
 
 export default class TrashRestore extends BaseCommand<typeof TrashRestore> {
   static override summary = 'Move checkpoints from the trash back to where they were'
-  static override description = `A restored checkpoint is what it was, its times included, and what the framework keeps to name one (latest, checkpoint)
-names it again unless it names a newer one. Nothing is overwritten: where the name is in use, it stays in the trash. Of several that had the name the one moved last comes back; the id in trash list --json names another.`
+  static override description = `A restored checkpoint is exactly as it was, including its times, and what the framework keeps to name one (latest, checkpoint)
+names it again unless it names a newer one. Nothing is overwritten: where the name is in use, it stays in the trash. When several had the name, the one moved last comes back; choose another by its id in trash list --json.`
   static override examples = [
     {
       description: 'by the path that it had',

@@ -111,7 +111,7 @@ function sizeIn(header: Buffer, told: string | undefined, at: number): number {
   if (told === undefined) return numberIn(header.subarray(124, 136), at)
   const size = /^\d+$/.test(told) ? Number(told) : NaN
   if (Number.isSafeInteger(size)) return size
-  throw new FormatError(`tar: the size ${JSON.stringify(told.slice(0, 40))} is no number of bytes`, { offset: at })
+  throw new FormatError(`tar: the size ${JSON.stringify(told.slice(0, 40))} is not a number of bytes`, { offset: at })
 }
 
 const kinds: Readonly<Record<string, TarMember['kind']>> = {
@@ -167,7 +167,7 @@ function requireSum(header: Buffer, at: number): void {
   const told = numberIn(header.subarray(148, 156), at)
   const sum = header.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 0x20 : byte), 0)
   if (sum === told) return
-  throw new FormatError(`tar: the header at byte ${at} has the sum ${sum}, and ${told} is told`, { offset: at })
+  throw new FormatError(`tar: the header at byte ${at} has the sum ${sum}, and says ${told}`, { offset: at })
 }
 
 /** Octal digits, or GNU's big-endian number behind a byte 0x80. */

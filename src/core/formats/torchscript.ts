@@ -80,7 +80,7 @@ export function listTorchScript(
 function tensorAt(node: PickleNode, name: string, references: StorageReferences): NamedTensor['tensor'] {
   const found = tensorOf(node, references)
   if (found !== undefined && 'storage' in found) return found
-  throw new FormatError(`torch: ${JSON.stringify(name)} is declared as a tensor, and is none`)
+  throw new FormatError(`torch: ${JSON.stringify(name)} is declared as a tensor, but is not one`)
 }
 
 function classOf({ callee }: PickleInstance, classes: ReadonlyMap<string, ScriptClass>): ScriptClass | undefined {

@@ -192,7 +192,7 @@ async function shieldsOf(
 }
 
 function noCheckpoint(name: string): CkptError {
-  return new CkptError('refused', `${name}: no checkpoint any more`, { hint: 'nothing was removed under that name' })
+  return new CkptError('refused', `${name}: no longer a checkpoint`, { hint: 'nothing was removed under that name' })
 }
 
 function shielded(name: string, why: string): CkptError {

@@ -112,7 +112,7 @@ function warnOfLacks(checkpoint: Checkpoint): string[] {
   const { name } = checkpoint
   return isResumable(checkpoint)
     ? [`${name} can be resumed from, but not exactly: ${lacks} in it`]
-    : [`${name} has only the model to go on from: ${lacks} in it, so what is not there begins anew, or the start fails`]
+    : [`${name} has only the model to resume from: ${lacks} in it, so the rest starts from scratch, or the start fails`]
 }
 
 /**

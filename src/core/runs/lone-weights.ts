@@ -108,7 +108,7 @@ async function shardsOf(storage: ReadStorage, path: string): Promise<string[]> {
     const stats = await storage.stat(shards)
     return shards.filter((_, index) => stats[index]?.ok === true)
   } catch (error) {
-    // That it is not an index is told when it is graded.
+    // Grading it reports that it is not an index.
     if (error instanceof FormatError) return []
     throw error
   }

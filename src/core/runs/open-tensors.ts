@@ -45,7 +45,7 @@ function isPartOf(path: string, named: string): boolean {
 /** It may be whole: nothing is known of its bytes. */
 function unreadable(error: StorageError): CkptError {
   return new CkptError('unreadable', `${error.path}: cannot be read: ${reasonOf(error)}`, {
-    hint: 'that says nothing of its bytes: ask as somebody who may read it, or when its disk or server answers',
+    hint: 'the file itself may be whole: try again as a user who may read it, or when its disk or server answers',
     cause: error,
   })
 }

@@ -49,7 +49,7 @@ import { halfElsewhere, type StateLocation } from './run-with-state.js'
 export interface PruneRequest {
   /** The orders that keep, and what may go at all. */
   readonly query: Query
-  /** So many of each order stay; 1 where an order is named. */
+  /** How many of each order stay; 1 when an order is named. */
   readonly keep?: number | undefined
   /** Recency is not an order of its own. */
   readonly noKeepRecent?: boolean

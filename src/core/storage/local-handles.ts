@@ -4,7 +4,7 @@ import { StorageError } from '../errors.js'
 import { bytesBetweenYields, yieldToEvents } from './yield-to-events.js'
 import { guard, toStorageError } from './failures.js'
 import { toStat } from './stats.js'
-import type { OpenFile } from './strangers-files.js'
+import type { OpenFile } from './files-of-others.js'
 import type { AmendHandle, ReadHandle, Stat, WriteHandle } from './storage.js'
 
 /** Bytes per read while copying; larger ones were measured to be no faster. */

@@ -8,7 +8,7 @@ import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, rea
 import { leadsThroughDescriptors, OpenFolder, type ActAs } from './open-folder.js'
 import { LocalFolder } from './local-folder.js'
 import { Ends, LocalPassage, moveExpected, pathOf } from './local-passage.js'
-import { openNow, StrangersFiles, type OpenFile } from './strangers-files.js'
+import { openNow, StrangersFiles, type OpenFile } from './files-of-others.js'
 import { entriesOf, toStat } from './stats.js'
 import type {
   Custody,
@@ -349,7 +349,7 @@ function openUnfollowed(path: string, at: string, how: number): number {
   try {
     return fs.openSync(at, how | O_NOFOLLOW | O_NONBLOCK, 0o666 & ~forOthers)
   } catch (error) {
-    // A link, or a pipe that nobody reads from, a socket, a device that is not there.
+    // A link, a pipe without a reader, a socket, or a device that is missing.
     const errno = errnoOf(error)
     if (errno === 'ELOOP' || errno === 'EMLINK' || errno === 'ENXIO' || errno === 'EISDIR') {
       checkFile(path, fs.lstatSync(at, { bigint: true }), null)

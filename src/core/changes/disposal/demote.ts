@@ -1,4 +1,4 @@
-/** Taking from a checkpoint what only resuming needs; its weights stay where they are. */
+/** Deletes the files of a checkpoint that only resuming needs; its weights stay. */
 import { basename, dirname, join } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'

@@ -1,4 +1,4 @@
-/** How many bytes the medium would get back. */
+/** How many bytes removing these files frees on the disk. */
 import type { ReadStorage, Stat } from '../../storage/storage.js'
 import { visitTrees } from '../../storage/entries-below.js'
 

@@ -1,4 +1,4 @@
-/** From then on what changes a folder follows no link in it. */
+/** Guards a run's folder: later changes in it follow no symbolic link. */
 import type { ReadStorage } from '../../storage/storage.js'
 
 /** `run` is absolute, and need not be there yet. */

@@ -1,4 +1,4 @@
-/** A checkpoint leaves its name by one rename, once it has been looked at again. */
+/** Takes a checkpoint out of the run by one rename, after checking that it is still the one that was planned. */
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'

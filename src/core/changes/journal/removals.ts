@@ -1,4 +1,4 @@
-/** What a journal tells of checkpoints that went, and came back. */
+/** The removals and restores of checkpoints that a journal records. */
 import { removals, type JournalEntry, type RemovalEntry } from './entry.js'
 
 const kinds: ReadonlySet<string> = new Set(removals)

@@ -1,4 +1,4 @@
-/** Where a checkpoint is built before it appears: a box of its own that no framework looks into. */
+/** Where a checkpoint is built before it appears: a staging folder of its own that no framework searches. */
 import { join } from 'node:path'
 import type { Wait } from '../../storage/retry.js'
 import { removeTree } from '../disposal/remove-tree.js'

@@ -1,4 +1,4 @@
-/** Something built elsewhere gets its name, in one step and for good. */
+/** Gives a finished file or folder its name in one durable step. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'

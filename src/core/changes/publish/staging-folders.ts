@@ -1,4 +1,4 @@
-/** The boxes that checkpoints are built in, and taking away those that a kill left. */
+/** The staging folders that checkpoints are built in, and the removal of those that a killed process left behind. */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { addFinished, finishLeftovers, type Finished } from '../disposal/leftovers.js'

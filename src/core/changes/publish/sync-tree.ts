@@ -1,4 +1,4 @@
-/** What another program made becomes durable. */
+/** Syncs a folder that another program wrote, so that a power failure cannot lose it. */
 import { readTree } from '../../storage/entries-below.js'
 import type { Storage } from '../../storage/storage.js'
 

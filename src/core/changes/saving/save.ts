@@ -139,7 +139,7 @@ export async function previewSave(storage: Storage, checkpoint: NewCheckpoint): 
   }
 }
 
-/** So many savers of one second would be needed. */
+/** More saves within one second than this would exhaust the names. */
 const mostNumbers = 100_000
 
 const takenHint = 'leave the name out, or take another: nothing is overwritten'

@@ -1,4 +1,4 @@
-/** How a checkpoint that ckpt saved is told from one of SpeechBrain's: by a comment, which every reader of YAML skips. */
+/** Tells checkpoints that ckpt saved from those of SpeechBrain: by a YAML comment, which every reader skips. */
 import { join } from 'node:path'
 import { StorageError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'

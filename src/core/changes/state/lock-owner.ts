@@ -16,7 +16,7 @@ export interface Owner {
   readonly command: string
 }
 
-/** What core is told of the processes around it. */
+/** What core knows about the other processes of the machine. */
 export interface Processes {
   readonly self: Owner
   /** When the process with that pid started, in the unit of `Owner.started`; null when there is none. */

@@ -36,11 +36,11 @@ export interface LockOptions {
   readonly onWait?: (holder: string) => void
   /** Ends the wait with CkptError `interrupted`. */
   readonly signal?: AbortSignal
-  /** The lock's; left out: `lock`, of whoever changes the run. */
+  /** The name of the lock; left out: `lock`, which protects changes of the run. */
   readonly name?: string
 }
 
-/** Of whoever runs a job in the run, which others may meanwhile change. */
+/** The lock of a `ckpt run` that runs a job here; others may change the run meanwhile. */
 export const jobLock = 'job'
 const changeLock = 'lock'
 const ownerFile = 'owner.json'

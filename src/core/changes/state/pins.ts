@@ -4,7 +4,7 @@ import { CkptError } from '../../errors.js'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { nameElsewhere } from './elsewhere.js'
-import { FewTold } from './few-told.js'
+import { LimitedWarnings } from './limited-warnings.js'
 import { badRecord, readRecord, tellMisfit, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isList, isText, isTime } from './schema.js'
 import { makeState } from './make-state.js'
@@ -43,7 +43,7 @@ export async function readPins(storage: ReadStorage, state: StateFolder): Promis
   const record = await readRecord(storage, path)
   const list = record?.get('pins') ?? []
   if (!isList(list)) throw badRecord(path, '"pins" is not a list')
-  const teller = new FewTold(storage)
+  const teller = new LimitedWarnings(storage)
   const pins = list.map((one) => {
     const pin = isJsonObject(one) ? toPin(teller, path, one) : null
     if (pin === null) throw badRecord(path, 'a pin without the name of a checkpoint')
@@ -68,7 +68,7 @@ export async function readDistrustedPins(storage: ReadStorage, state: StateFolde
   if (record === null) return new Map()
   const list = record.get('pins') ?? []
   if (!isList(list)) throw unknownPins(path, badRecord(path, '"pins" is not a list'), otherFolder)
-  const teller = new FewTold(storage)
+  const teller = new LimitedWarnings(storage)
   const pins = list.map((one) => (isJsonObject(one) ? toPin(teller, path, one) : null))
   teller.tellRest(path)
   if (pins.includes(null)) tellMisfit(storage, path, 'a pin without the name of a checkpoint')
@@ -102,7 +102,7 @@ export function unknownPins(
   return new CkptError('refused', `what is pinned in ${path} cannot be read: ${error.message}`, { hint, cause: error })
 }
 
-function toPin(teller: FewTold, path: string, one: JsonObject): Pin | null {
+function toPin(teller: LimitedWarnings, path: string, one: JsonObject): Pin | null {
   const [name, note, time, told, until] = ['name', 'note', 'time', 'goneTold', 'until'].map((key) => one.get(key))
   if (!isCheckpointName(name)) return null
   // A pin is made before it ends. What says otherwise is not an end that ckpt wrote, and must not let the checkpoint go.

@@ -1,4 +1,4 @@
-/** Which checkpoints were read to their last byte and found whole, so that none is read for that a second time. */
+/** Which checkpoints were read to their last byte and found whole, so that none has to be read again for that. */
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'

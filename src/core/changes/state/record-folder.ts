@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { neutralName } from './neutral-name.js'
-import { FewTold } from './few-told.js'
+import { LimitedWarnings } from './limited-warnings.js'
 import { draftSuffix, quietly, readRecordOrNull, tellMisfit } from './record.js'
 
 const suffix = '.json'
@@ -29,7 +29,7 @@ export async function readRecords<T extends { readonly name: string }>(
     return []
   }
   const found: T[] = []
-  const teller = new FewTold(storage)
+  const teller = new LimitedWarnings(storage)
   for (const { name } of listing.value.filter((entry) => entry.name.endsWith(suffix))) {
     const path = join(folder, name)
     const record = await readRecordOrNull(teller, path)

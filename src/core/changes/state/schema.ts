@@ -1,4 +1,4 @@
-/** Values in records, within bounds: whoever can write beside a run may have written them. */
+/** Checks the values in records against bounds: anyone who can write beside a run may have written them. */
 import type { JsonValue } from '../../formats/json.js'
 import { isNameInside } from './name-inside.js'
 

@@ -1,4 +1,4 @@
-/** Checkpoints from which several starts brought nothing: marked, not moved. Jobs start from the one before. */
+/** Checkpoints from which several starts made no progress: marked, not moved. Jobs start from the one before. */
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'

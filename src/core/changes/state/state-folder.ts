@@ -87,7 +87,7 @@ export async function otherStatesOf(storage: ReadStorage, run: string, state: St
   return { trusted: own, distrusted: await onlyLookedAt(storage, shared) }
 }
 
-/** Whoever it belongs to. */
+/** Whichever user owns it. */
 async function onlyLookedAt(storage: ReadStorage, state: StateFolder): Promise<StateFolder> {
   return guarded(storage, state, null, { user: null })
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { JsonObject } from '../../formats/json.js'
 import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
-import { FewTold } from './few-told.js'
+import { LimitedWarnings } from './limited-warnings.js'
 import { isNeutralName } from './neutral-name.js'
 import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isEntryName, isList, isText, isTime } from './schema.js'
@@ -70,7 +70,7 @@ export async function readTrash(storage: ReadStorage, state: StateFolder): Promi
   const isThere = new Set(things)
   const entries: TrashEntry[] = []
   const unknown: string[] = []
-  const teller = new FewTold(storage)
+  const teller = new LimitedWarnings(storage)
   for (const id of things) {
     const path = join(folder, id)
     const entry = await readEntry(storage, teller, id, path)
@@ -83,7 +83,12 @@ export async function readTrash(storage: ReadStorage, state: StateFolder): Promi
   return { entries, unknown, orphans: orphans.map((name) => join(folder, name)) }
 }
 
-async function readEntry(storage: ReadStorage, teller: FewTold, id: string, path: string): Promise<TrashEntry | null> {
+async function readEntry(
+  storage: ReadStorage,
+  teller: LimitedWarnings,
+  id: string,
+  path: string,
+): Promise<TrashEntry | null> {
   const record = await readRecordOrNull(teller, trashRecordPath(path))
   if (record === null) return null
   const parsed = toRecord(record)

@@ -1,4 +1,4 @@
-/** The end of what lies in the trash. */
+/** Deletes what lies in the trash for good. */
 import { basename, dirname, join } from 'node:path'
 import {
   deleting,

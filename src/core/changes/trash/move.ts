@@ -1,4 +1,4 @@
-/** Into the trash instead of away: by one rename, and back by another. */
+/** Moves checkpoints into the trash and back, each by one rename. */
 import { basename, dirname, relative } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import {

@@ -1,4 +1,4 @@
-/** Out of the trash: a restored checkpoint is what it was, its times included, for only its name changed. */
+/** Restores from the trash: only the name changed, so a restored checkpoint is exactly as it was, including its times. */
 import { dirname, join, relative } from 'node:path'
 import { guardRun, returnGroup } from '../disposal/index.js'
 import { CkptError, StorageError } from '../../errors.js'
@@ -56,7 +56,7 @@ async function restoreGroup(
 async function openFolder(storage: Storage, run: string, folder: string): Promise<void> {
   const [real] = await storage.resolve([run])
   if (real?.ok !== true) {
-    throw new CkptError('not-found', `${run}: the run is not there any more`, {
+    throw new CkptError('not-found', `${run}: the run no longer exists`, {
       hint: 'make the folder again, then restore',
     })
   }

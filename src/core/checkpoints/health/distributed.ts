@@ -36,7 +36,7 @@ export async function inspectDistributed(storage: ReadStorage, files: readonly M
 /** What one folder's files tell. */
 interface Inspected {
   readonly findings: readonly Finding[]
-  /** So many processes at least took part; 0 where nothing tells. */
+  /** At least this many processes took part; 0 if unknown. */
   readonly processes: number
 }
 

@@ -22,7 +22,7 @@ import {
 import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
 import { headLength, kindOf, type Kind } from './file-kind.js'
-import { inspectPacked, inspectTar, isPacked, type MemberLook } from './members.js'
+import { inspectPacked, inspectTar, isPacked, type MemberLook } from './archive-members.js'
 import { refuseStandIn } from './not-weights.js'
 import { checkFor, checkTensors, holdsMembers } from './file-structures.js'
 import { findMissingData, isOnnx } from './onnx-data.js'

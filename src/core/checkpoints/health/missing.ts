@@ -1,10 +1,10 @@
-/** What can be known of a checkpoint's files from their names alone. */
+/** Which files of a checkpoint are missing, judged from names alone. */
 import { groupBy } from '../../grouped.js'
 import { basename } from 'node:path'
 import { isUnlisted, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { alikeByFiles, findLayout, type Alike } from '../layouts/index.js'
 
-/** So many others must have a file before its absence means something. */
+/** At least this many others must have a file before its absence counts as damage. */
 export const fewestWitnesses = 2
 
 /**

@@ -1,4 +1,4 @@
-/** The same file in the other checkpoints of the run: asked only when one looks odd. */
+/** Compares a file that looks odd with the same file in the other checkpoints of the run. */
 import { sep } from 'node:path'
 import { isParameterFile, type Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'

@@ -1,4 +1,4 @@
-/** What lies in place of a file of weights: a pointer, a page, a message. */
+/** Recognises what lies in place of weights: a Git LFS pointer, a web page, an error message. */
 import { FormatError } from '../../errors.js'
 import { isText } from '../../formats/text.js'
 import { nameStandIn } from '../../tensors/read/index.js'

@@ -90,7 +90,7 @@ export function findMissingRanks(files: readonly MeasuredFile[]): Finding[] {
   ]
 }
 
-/** So many processes at least wrote a file of their own; 0 where none did, or where it is the disk of another node. */
+/** At least this many processes wrote a file of their own; 0 if none did, or their files lie on another node. */
 export function countRanks(files: readonly MeasuredFile[]): number {
   const families = sharedFamilies(files.map(({ name }) => name))
   const ranks = families.flatMap((family) => [...family.ranks])

@@ -1,4 +1,4 @@
-/** What small files tell that lie in the run's folder or in one above it: the nearest that tells something decides. */
+/** Reads small files in the run's folder and in those above it; the nearest one that has the answer decides. */
 import { dirname } from 'node:path'
 import { CkptError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'

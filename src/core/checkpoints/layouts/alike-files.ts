@@ -1,4 +1,4 @@
-/** Checkpoints that have the same files but for where they lie: what goes by keys and roles is asked once of thousands. */
+/** Groups checkpoints that have the same files, so that questions about keys and roles are asked once for all of them. */
 import type { Checkpoint, ParamFile } from '../../checkpoint.js'
 
 export interface Alike {

@@ -1,4 +1,4 @@
-/** From a path that someone typed to the run that is meant, or to all runs below it. */
+/** Finds the run that a typed path means, or all runs below it. */
 import { basename, dirname, join, normalize, sep } from 'node:path'
 import type { Run } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'

@@ -3,7 +3,16 @@ import type { MetaValue } from '../../checkpoint.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Stat } from '../../storage/storage.js'
 
-export class FileFacts {
+/** Answers about one file, by the question. */
+export interface FileAnswers {
+  /** Undefined where it is not known. */
+  get(question: string): MetaValue | undefined
+  /** The size of the file that was opened. */
+  opened(size: number): void
+  keep(question: string, answer: MetaValue): void
+}
+
+export class FileFacts implements FileAnswers {
   private isOther = false
 
   /** `seen` is the file as the scan saw it. */

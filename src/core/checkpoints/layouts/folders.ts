@@ -40,7 +40,7 @@ export interface Placed {
   readonly path: string
 }
 
-/** By their paths, those that lead to no file, with what they are. Folders are left to whoever reads them. */
+/** By path, the entries that are not regular files, with what is wrong. Folders are left to their readers. */
 export async function findNoFiles(
   storage: ReadStorage,
   placed: readonly Placed[],

@@ -1,4 +1,4 @@
-/** A layout that is data, as those see it that ask about one checkpoint. */
+/** Turns a layout that is data into the functions that the rest of core calls for one checkpoint. */
 import type { DirectoryEntry } from '../../storage/storage.js'
 import type { Role } from '../../checkpoint.js'
 import { completeSpec } from './engine/complete-counts.js'

@@ -31,7 +31,7 @@ export interface History {
 
 /** Values kept of one key: a log of a row a second has as many in a week. */
 const mostValues = 1_000_000
-/** The state of a Trainer is no larger. */
+/** Bytes. A larger file is not a Trainer's state. */
 const largestState = 256 << 20
 
 /**

@@ -1,4 +1,4 @@
-/** From what someone typed to the checkpoint that is meant. */
+/** Finds the checkpoint that a typed argument means. */
 import { basename, dirname } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'

@@ -1,11 +1,11 @@
-/** Where the run is that a folder stands for, without reading the run. */
+/** Finds the one run below a folder that the folder stands for, without reading its checkpoints. */
 import type { ReadStorage } from '../../storage/storage.js'
 import { isDownloadCache } from './download-caches.js'
 import { foldersIn } from './walk.js'
 import type { Folder } from './layout.js'
 import { scanFolder } from './scan.js'
 
-/** Folders looked into: whoever names a folder so far above a run has no run in mind. */
+/** The most folders that are searched: a folder with more below it does not stand for a single run. */
 const mostFolders = 1000
 const deepest = 8
 

@@ -94,7 +94,7 @@ export async function listFiles(
 }
 
 /**
- * What each path leads to. Of what is no link both looks tell the same, and the one that follows none serves whoever
+ * What each path leads to. For a path that is not a link both looks agree, and the one that follows no link serves those who
  * asks of the tree next.
  */
 async function lookAt(storage: ReadStorage, paths: readonly string[]): Promise<Result<Stat>[]> {

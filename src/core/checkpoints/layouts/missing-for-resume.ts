@@ -1,4 +1,4 @@
-/** What a run's checkpoints tell of each other: which of them lack what the others have for going on. */
+/** Compares the checkpoints of a run: which of them lack a part that the others have and resuming needs. */
 import type { Checkpoint, ParamFile, Part } from '../../checkpoint.js'
 import { alikeByFiles } from './alike-files.js'
 

@@ -1,4 +1,4 @@
-/** What follows from the roles of a checkpoint's files. */
+/** Answers that follow from the roles of a checkpoint's files. */
 import type { DirectoryEntry } from '../../storage/storage.js'
 import { compareText } from './folders.js'
 import { findLayout } from './registry.js'

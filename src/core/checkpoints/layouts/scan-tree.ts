@@ -1,12 +1,13 @@
 /**
- * The folders of one scan, each listed once, whoever asks: the search for runs, the layouts, and what looks into the
+ * The folders of one scan, each listed once for all who ask: the search for runs, the layouts, and what looks into the
  * checkpoints' folders. Short-lived: what changes on disk meanwhile is seen by the next scan.
  */
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { DirectoryEntry, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
 import { isUnreadable } from '../../errors.js'
-import { FileFacts } from './file-facts.js'
+import { FileFacts, type FileAnswers } from './file-facts.js'
 import { RememberingHandle } from './remembering-handle.js'
+import { ScannedFiles } from './scanned-files.js'
 
 /** Entries remembered at most; a scan of more lists a folder again rather than fill the memory. */
 const mostEntries = 2_000_000
@@ -53,6 +54,7 @@ export class ScanTree implements ReadStorage {
     private readonly memory: ScanMemory | null = null,
     private readonly known = new Known(),
     private readonly remembersFiles = true,
+    private readonly files: ScannedFiles | null = null,
   ) {
     this.custody = storage.custody
   }
@@ -79,11 +81,27 @@ export class ScanTree implements ReadStorage {
     return storage instanceof ScanTree ? new ScanTree(storage.storage, storage.memory, storage.known, false) : storage
   }
 
+  /** For the layouts that are asked about that folder: each file is read and opened once for all of them. */
+  static scanning(storage: ReadStorage, folder: string): ReadStorage {
+    return storage instanceof ScanTree
+      ? new ScanTree(storage.storage, storage.memory, storage.known, storage.remembersFiles, new ScannedFiles(folder))
+      : storage
+  }
+
   /** What readers have found out about the file as it is now; null where nothing is remembered, or it is none. */
-  static async factsOf(storage: ReadStorage, path: string): Promise<FileFacts | null> {
-    if (!(storage instanceof ScanTree) || storage.memory === null) return null
-    const [stat] = await storage.stat([path])
-    return stat?.ok === true && stat.value.kind === 'file' ? new FileFacts(path, stat.value, storage.memory) : null
+  static async factsOf(storage: ReadStorage, path: string): Promise<FileAnswers | null> {
+    if (!(storage instanceof ScanTree)) return null
+    const earlier = await storage.earlierFacts(path)
+    return storage.files === null ? earlier : storage.files.answersAbout(path, earlier)
+  }
+
+  private async earlierFacts(path: string): Promise<FileFacts | null> {
+    if (this.memory === null) {
+      this.known.notAnswered()
+      return null
+    }
+    const [stat] = await this.stat([path])
+    return stat?.ok === true && stat.value.kind === 'file' ? new FileFacts(path, stat.value, this.memory) : null
   }
 
   /** From now on it is noted what is asked; or no longer. */
@@ -157,15 +175,10 @@ export class ScanTree implements ReadStorage {
 
   async read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]> {
     const { memory } = this
-    if (memory === null) {
-      this.known.notAnswered()
-      return this.storage.read(paths, limit)
-    }
-    const stats = await this.stat(paths)
-    const recalled = paths.map((path, index) => {
-      const stat = stats[index]
-      return stat?.ok === true && stat.value.size <= limit ? memory.whole(path, stat.value) : null
-    })
+    if (memory === null) this.known.notAnswered()
+    // Asked for also where the content is known: what a scan has read is told by its looks at files.
+    const stats = memory === null ? [] : await this.stat(paths)
+    const recalled = paths.map((path, index) => this.recall(path, stats[index], limit))
     const missing = paths.filter((_, index) => recalled[index] === null)
     const read = missing.length === 0 ? [] : await this.storage.read(missing, limit)
     let next = 0
@@ -174,13 +187,23 @@ export class ScanTree implements ReadStorage {
       if (known !== null) return [{ ok: true as const, value: known }]
       const answer = read[next++]
       if (answer?.ok === false && isUnreadable(answer.error.errno)) this.known.notAnswered()
-      const stat = stats[index]
-      // One that grew or shrank since it was looked at is another file.
-      if (answer?.ok === true && stat?.ok === true && stat.value.size === answer.value.length) {
-        memory.keep(path, stat.value, 0, answer.value)
-      }
+      if (answer?.ok === true) this.keepContent(path, stats[index], answer.value)
       return answer ?? []
     })
+  }
+
+  /** The whole file by what this scan or an earlier one has read; null where it must be read. */
+  private recall(path: string, stat: Result<Stat> | undefined, limit: number): Uint8Array | null {
+    const scanned = this.files?.content(path, limit)
+    if (scanned !== undefined) return scanned
+    if (this.memory === null || stat?.ok !== true || stat.value.size > limit) return null
+    return this.memory.whole(path, stat.value)
+  }
+
+  private keepContent(path: string, stat: Result<Stat> | undefined, bytes: Uint8Array): void {
+    this.files?.keepContent(path, bytes)
+    // One that grew or shrank since it was looked at is another file.
+    if (stat?.ok === true && stat.value.size === bytes.length) this.memory?.keep(path, stat.value, 0, bytes)
   }
 
   async open(path: string): Promise<ReadHandle> {

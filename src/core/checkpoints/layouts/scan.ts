@@ -1,4 +1,4 @@
-/** All layouts asked about one folder, and about what `scan` left open. */
+/** Asks all layouts which checkpoints a folder holds, and fills in what the first reading left open. */
 import type { Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { scanSpecs } from './engine/scan-specs.js'

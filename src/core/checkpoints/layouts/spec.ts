@@ -15,6 +15,7 @@ import type {
   Role,
   TrainingMarks,
 } from '../../checkpoint.js'
+import type { ByteSource } from '../../formats/byte-source.js'
 import type { TorchObject } from '../../formats/torch-object.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import type { Folder, HistorySource, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
@@ -306,7 +307,7 @@ export interface Whole {
   readonly writer?: string
   /** How `last` is called in words, where it is a pattern. */
   readonly lastName?: string
-  /** Things without which there is no checkpoint; each is one finding. */
+  /** Files without which the checkpoint is not whole; each missing one is a finding. */
   readonly needs?: readonly Need[]
   /** A file beside the checkpoint, with `{name}` in it, that is there while it is being written: `{name}-unfinished`. */
   readonly marker?: string
@@ -375,7 +376,7 @@ export interface Unit extends UnclaimedUnit {
   readonly folder: Folder
 }
 
-/** What a layout's own functions may read through: each path once a scan, whoever asks. */
+/** How a layout's own functions read: each path is read and opened once a scan, however many functions ask for it. */
 export interface LayoutIo {
   readonly storage: ReadStorage
   look(path: string): Promise<FileLook>
@@ -418,6 +419,8 @@ export interface Question<T extends MetaValue> {
 
 /** One file that was opened. */
 export interface OpenedFile extends FileLook {
+  /** Its bytes; of a file that is broken, none. */
+  readonly source: ByteSource
   /** What torch.save wrote; null for another file. */
   readonly torch: TorchObject | null
   /** True when what torch.save wrote has something at that path. */

@@ -1,4 +1,4 @@
-/** All runs at and below a folder, one after the other: each folder is listed once, whoever asks for it. */
+/** All runs at and below a folder, one after the other: each folder is listed once, however many readers ask for it. */
 import { dirname } from 'node:path'
 import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
@@ -77,7 +77,7 @@ export interface WalkCount {
 
 export interface WalkedRun {
   readonly run: Run
-  /** What the walk has read of it already: whoever goes on reading the run by this lists nothing again. */
+  /** What the walk has read already: reading the run through this lists no folder again. */
   readonly storage: ReadStorage
 }
 

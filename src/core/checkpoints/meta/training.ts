@@ -1,4 +1,4 @@
-/** Which metrics were measured while training, on the very data that the model learns from. */
+/** Which metrics were measured during training, on the data that the model learns from. */
 import { piecesOf, wordsOf } from './key-words.js'
 
 const evaluationWords = new Set('eval evals evaluation val valid validation dev test heldout holdout'.split(' '))

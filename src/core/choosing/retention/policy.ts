@@ -1,4 +1,4 @@
-/** What may go and what stays, as a user asks for it; and whether that can be meant. */
+/** The policy of a prune as the user asks for it, and the refusal of one that cannot be meant. */
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import type { Rule } from './rule.js'
@@ -16,7 +16,7 @@ export interface RankedOrder {
 export interface SpaceTarget {
   /** The most bytes that all that stays may have. */
   readonly maxTotal?: number | undefined
-  /** So many bytes are free afterwards, `free` of them now. */
+  /** Remove until this many bytes are free; `free` are free now. */
   readonly minFree?: { readonly bytes: number; readonly free: number } | undefined
   /** Bytes that removing it gives back once the `removed` ones are gone: files may be shared. */
   readonly sizeOf: (checkpoint: Checkpoint, removed: ReadonlySet<Checkpoint>) => number

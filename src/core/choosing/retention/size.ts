@@ -25,7 +25,7 @@ function unitMissing(flag: string, text: string, examples: string): CkptError {
   })
 }
 
-/** So much of a file system: bytes, or a share of its size. */
+/** An amount of space on a file system: bytes, or a share of its size. */
 export type Amount = { readonly bytes: number } | { readonly share: number }
 
 /** A size, or a percentage up to 100. Throws CkptError `usage`. */

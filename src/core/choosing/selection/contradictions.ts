@@ -1,4 +1,4 @@
-/** Orders and settings by which the worst would be taken for the best. */
+/** Warns of orders and settings that would take the worst checkpoint for the best. */
 import type { Checkpoint, Direction } from '../../checkpoint.js'
 import { directionOf } from '../../checkpoints/meta/index.js'
 import { toldDirections } from './metrics.js'

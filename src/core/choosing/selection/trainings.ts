@@ -8,7 +8,7 @@ import { isSameTraining, tellsOfTraining } from './same-training.js'
 
 /** Seconds that must lie between two trainings: what was copied without its times is closer together. */
 const leastGap = 60
-/** A fall is copying where its gap is no longer than this many times the others. */
+/** A fall counts as an effect of copying if its gap is at most this many times the others. */
 const usualGap = 3
 
 interface Timed {

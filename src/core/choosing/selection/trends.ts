@@ -1,4 +1,4 @@
-/** How the metrics of a run went. */
+/** The course of each metric over a run. */
 import { isSound, ownValue, type Checkpoint, type Direction } from '../../checkpoint.js'
 import { directionOf } from '../../checkpoints/meta/index.js'
 import { toldDirections } from './metrics.js'

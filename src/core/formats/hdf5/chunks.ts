@@ -71,7 +71,7 @@ export function requireKnown(filters: readonly Hdf5Filter[], what: string): void
     `hdf5: ${what} is packed by filter ${shown}, which is not read (deflate, lzf, shuffle, fletcher32)`,
     {
       code: 'refused',
-      hint: `write it anew without a filter: ${other.id < firstPlugin ? 'h5repack -f NONE FILE NEW' : 'h5repack -f NONE FILE NEW, with the plugin of the filter; or h5py, with hdf5plugin imported'}`,
+      hint: `rewrite it without a filter: ${other.id < firstPlugin ? 'h5repack -f NONE FILE NEW' : 'h5repack -f NONE FILE NEW, with the plugin of the filter; or h5py, with hdf5plugin imported'}`,
     },
   )
 }

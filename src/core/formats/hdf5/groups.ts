@@ -37,7 +37,7 @@ function refuseDense(data: Hdf5Bytes): void {
   if (data.address() === null) return
   throw new FormatError('hdf5: a group whose names lie in a fractal heap (libver="latest", track_order) is not read', {
     code: 'refused',
-    hint: 'write it anew as h5py does by itself: h5repack --low=0 --high=0 FILE NEW',
+    hint: 'rewrite it in the form that h5py writes by default: h5repack --low=0 --high=0 FILE NEW',
   })
 }
 

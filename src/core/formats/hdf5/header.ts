@@ -96,7 +96,7 @@ function add(messages: Hdf5Message[], blocks: Block[], message: Hdf5Message, fla
   if ((flags & isShared) !== 0 && type === messageType.datatype) {
     throw new FormatError('hdf5: a datatype that stands elsewhere in the file (a named datatype) is not read', {
       code: 'refused',
-      hint: 'write its datasets anew with h5py: NEW[name] = FILE[name][()]',
+      hint: 'copy its datasets into a new file with h5py: NEW[name] = FILE[name][()]',
     })
   }
   messages.push(message)

@@ -1,4 +1,4 @@
-/** Running a hook: its arguments, and what is told when it fails. */
+/** Runs a hook: its arguments, and the error when it fails. */
 import { CkptError } from '../../errors.js'
 import { positionText } from '../../formats/config-yaml.js'
 import type { ChosenHook } from './choose.js'

@@ -17,7 +17,7 @@ export interface QueuedJob {
 /** Fields in one order, the two free texts last (squeue(1), --Format is not in all versions). */
 const format = '%i|%u|%T|%Z|%o'
 
-/** All jobs, of everybody. None where there is no Slurm, or it gives no answer. */
+/** The jobs of all users; empty without Slurm, or when it does not answer. */
 export async function queuedJobs(ask: AskScheduler): Promise<readonly QueuedJob[]> {
   const text = await ask(['squeue', '--noheader', '--array', `--format=${format}`])
   return text === null ? [] : parseQueue(text)

@@ -67,7 +67,7 @@ export class Attempt {
     return { end, cause, uptime: endedAt - started, endedAt, checkpoints }
   }
 
-  /** The first cause counts: what follows from it is no other. */
+  /** The first cause counts: later ones follow from it. */
   async finish(cause: Cause): Promise<void> {
     if (this.cause !== null || this.isOver()) return
     this.cause = cause

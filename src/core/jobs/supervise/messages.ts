@@ -1,4 +1,4 @@
-/** What is told of a job on stderr: how it starts, why it is asked to end, and how it ended. */
+/** The messages about a job on stderr: how it starts, why it is asked to end, and how it ended. */
 import type { Checkpoint } from '../../checkpoint.js'
 import type { Budget } from './budget.js'
 import type { Cause, Ending, Judgement } from './classify.js'

@@ -169,7 +169,7 @@ class Supervisor {
     }
   }
 
-  /** The command is told what to resume from, and does not look for it. */
+  /** The command is given the checkpoint to resume from, and does not search for one. */
   private get usesPath(): boolean {
     return [...this.job.plan.command, ...this.job.plan.resumeArgs].some(holdsPlaceholder)
   }

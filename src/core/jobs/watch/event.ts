@@ -1,4 +1,4 @@
-/** What is told of runs that are watched. */
+/** The events that watching runs reports. */
 import type { Checkpoint } from '../../checkpoint.js'
 import type { JobState } from './job-state.js'
 import type { Best, WatchedRun } from './watched-run.js'

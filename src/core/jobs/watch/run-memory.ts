@@ -33,7 +33,7 @@ const lookedInto = 3
 const littleRoom = 3
 
 export class RunMemory {
-  /** By path, what was told: it is told again when it has become another one. */
+  /** By path, what was reported: a checkpoint that was replaced is reported again. */
   private readonly told = new Map<string, { readonly identity: string; readonly checkpoint: Checkpoint }>()
   /** By path, what looked damaged at one look: a save may have paused. */
   private readonly suspects = new Map<string, string>()
@@ -121,7 +121,7 @@ export class RunMemory {
     this.suspects.delete(checkpoint.path)
   }
 
-  /** Oldest first. What is unfinished is told once it is finished; what looks damaged, when it still does. */
+  /** Oldest first. An unfinished one is reported once it is finished, a damaged one if a second look confirms it. */
   private newOf(fresh: readonly Checkpoint[]): WatchEvent[] {
     return fresh.flatMap((checkpoint): WatchEvent[] => {
       const { run, path } = checkpoint

@@ -27,7 +27,7 @@ export async function failureOf({ url, explain }: Resource, response: Response):
   if (transientStatuses.has(status)) return new TransientError(said, { retryAfter: retryAfterOf(response) })
   if (status === 404 || status === 410) return new CkptError('not-found', said)
   if (status === 401 || status === 403) {
-    return new CkptError('system', `${said}: it wants a permission that was not given`)
+    return new CkptError('system', `${said}: it needs a permission that was not given`)
   }
   return new CkptError('system', said)
 }

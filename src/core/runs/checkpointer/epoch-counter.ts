@@ -40,7 +40,7 @@ export class EpochCounter implements IterableIterator<number> {
 export interface StopperOptions {
   /** Stops after this many epochs without improvement. */
   readonly limitToStop: number
-  /** So many first epochs do not count. */
+  /** The number of epochs at the start that do not count. */
   readonly limitWarmup: number
   /** Which way the metric gets better. */
   readonly direction: 'min' | 'max'

@@ -8,7 +8,7 @@ import { findTensorFolder, isTensorFile, openTensors } from '../../tensors/read/
 import type { OutputFormat } from '../../tensors/write/index.js'
 import { filesIn, readBranches, type Branch, type FileThere } from './folders.js'
 import { isWeightsName, shardsOf, weightsOfBranch, type FoundWeights } from './hub.js'
-import { ensureNoneIsLent } from './strange-links.js'
+import { ensureNoneIsLent } from './links-of-others.js'
 import { isCompanion, isKnownCompanion, isTrainingConfig, keepsOwnForm, ownName, stemOf } from './names.js'
 
 /** One thing that is written; `to` is its path in the new folder. */

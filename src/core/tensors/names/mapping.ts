@@ -186,6 +186,8 @@ function parseJsonText(path: string, text: string): unknown {
     // The engine gives a position, and none where the text ends too early.
     const position = Number(/position (\d+)/.exec(reason)?.[1] ?? text.trimEnd().length)
     const line = text.slice(0, position).split('\n').length
-    throw new CkptError('usage', `${path}, line ${line}: it begins as JSON and is none: ${reason}`, { cause: error })
+    throw new CkptError('usage', `${path}, line ${line}: it begins as JSON, but is not valid: ${reason}`, {
+      cause: error,
+    })
   }
 }

@@ -120,7 +120,7 @@ async function dataOf(
     case 'other':
       throw new FormatError(`${handle.path}: hdf5: ${quote(path)} has ${layout.text}, which is not read`, {
         code: 'refused',
-        hint: 'write it anew as h5py does by itself: h5repack --low=0 --high=0 FILE NEW',
+        hint: 'rewrite it in the form that h5py writes by default: h5repack --low=0 --high=0 FILE NEW',
       })
   }
 }

@@ -1,4 +1,4 @@
-/** Carries a plan out. */
+/** Carries out the plan of a transfer. */
 import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
 import {

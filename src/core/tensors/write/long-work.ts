@@ -1,4 +1,4 @@
-/** Long work that tells how far it is and stops when it is asked to. */
+/** Long work that reports its progress and stops when it is asked to. */
 import { CkptError } from '../../errors.js'
 import { bytesBetweenYields } from '../../storage/yield-to-events.js'
 

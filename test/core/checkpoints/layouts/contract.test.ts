@@ -13,7 +13,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../../src/core/errors.js'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
@@ -148,7 +148,7 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
     for (const path of added) rmSync(path)
   })
 
-  it('has its folders listed, and its files read and opened, by all layouts as often as by its own', async () => {
+  it('has each folder listed and each file read and opened once, by all layouts as by its own', async () => {
     for (const { path, checkpoints } of await findRuns(localStorage(), copy())) {
       const ids = new Set(checkpoints.map(({ layout }) => layout))
       const alone = await asked(
@@ -164,7 +164,9 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
         paths.filter((one) => members.some((member) => one === member || one.startsWith(`${member}/`))).sort()
       expect(within(all.opened)).toEqual(within(alone.opened))
       expect(within(all.listed)).toEqual(within(alone.listed))
-      for (const paths of [all.listed, within(all.read)]) expect(paths).toEqual([...new Set(paths)])
+      // A log may be longer than what is kept of a scan: it is gone through for each table that is taken from it.
+      const opened = all.opened.filter((one) => basename(one) !== 'metrics.json')
+      for (const paths of [all.listed, all.read, opened]) expect(paths).toEqual([...new Set(paths)])
     }
   })
 

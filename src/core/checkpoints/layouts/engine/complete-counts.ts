@@ -49,7 +49,7 @@ async function completeFrom(
     const contents = await parseAll(source, texts, [])
     some.forEach(({ checkpoint }, index) => {
       const content = contents[index]
-      // Whoever reads a file later takes its facts from it alone, and needs no more of the unit than its files.
+      // Facts that are read later come from the file alone, and need only the list of the unit's files.
       if (content instanceof Map)
         told.set(checkpoint, factsOf(source, content, checkpoint as unknown as Unit, new Map()).meta)
     })

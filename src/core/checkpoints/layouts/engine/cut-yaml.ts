@@ -1,8 +1,8 @@
-/** A YAML text that was cut may still be YAML. */
+/** Detects YAML files that were cut off: what is left of them may still parse. */
 import type { Finding, Meta } from '../../../checkpoint.js'
 import type { Result } from '../../../storage/storage.js'
 
-/** So many others must end as they should before one that does not means something. */
+/** At least this many others must end properly before one that does not counts as cut. */
 const fewestWitnesses = 2
 const newline = 0x0a
 

@@ -199,7 +199,7 @@ export function merged(told: readonly (Told | null)[]): ReadonlyMap<string, Meta
     only = one
     count += 1
   }
-  // Most have one source that says something: it is told as it is.
+  // Usually a single source says something: then nothing has to be merged.
   if (only === null) return nothingTold.meta
   if (count === 1) return only.meta
   const meta = new Map<string, MetaValue>()

@@ -1,4 +1,4 @@
-/** What is equal for files of equal contents, without reading them whole. */
+/** A fingerprint that equal files share, made without reading them whole. */
 import { crc32 } from '../../../formats/crc32.js'
 import type { OpenedFile, Question } from '../spec.js'
 import { storageFinding } from './facts.js'

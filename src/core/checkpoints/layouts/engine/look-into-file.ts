@@ -17,7 +17,7 @@ import { pathOf } from './unit-paths.js'
 
 /** Bytes by which a file is known; a tar says what it is at 257, an HDF5 file of Keras names its version near there. */
 const headLength = 4096
-/** A file of facts in JSON is no larger. */
+/** Bytes. Larger JSON files are not read for facts. */
 const largestJson = 64 << 20
 /** A file that is read whole to be told from others. */
 const largestSummed = 4 << 20
@@ -52,7 +52,7 @@ class Looked implements OpenedFile {
 
   constructor(
     readonly path: string,
-    private readonly source: ByteSource,
+    readonly source: ByteSource,
     private readonly begins: Uint8Array,
     readonly is: ReadonlySet<Head>,
     readonly broken: string | null,

@@ -191,7 +191,7 @@ function markerBeside({ folder, form, name }: Unit): Member[] {
   return [{ path: folder.path + sep + marker, kind: 'file' }]
 }
 
-/** A group of one file that has its name is no more than that file. */
+/** A group of a single file with the same name is that file. */
 function isOneFile({ kind, entries, name }: Unit): boolean {
   return kind === 'file' || (kind === 'group' && entries.length === 1 && entries[0]?.name === name)
 }

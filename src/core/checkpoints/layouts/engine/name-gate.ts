@@ -1,4 +1,4 @@
-/** Tells of most names at a glance that no pattern of many fits: before any of them is tried. */
+/** Rules out most names cheaply, before the many patterns of the layouts are tried on them. */
 import { endingsOf } from './name-endings.js'
 
 /** What comes before a character, seen from a name's end. */

@@ -1,5 +1,5 @@
-/** Files opened while one unit is looked at: each once, and all closed together. */
-import type { FileFacts } from '../file-facts.js'
+/** Opens the files of one unit, each once, and closes them together. */
+import type { FileAnswers } from '../file-facts.js'
 import { ScanTree } from '../scan-tree.js'
 import { sourceOf } from '../../../storage/file-source.js'
 import type { ReadHandle, ReadStorage } from '../../../storage/storage.js'
@@ -25,7 +25,7 @@ export class Opener implements LayoutIo {
     return facts === null ? this.open(path) : lookRemembering(path, facts, () => this.open(path, facts))
   }
 
-  private async open(path: string, facts?: FileFacts): Promise<OpenedFile> {
+  private async open(path: string, facts?: FileAnswers): Promise<OpenedFile> {
     const handle = await this.storage.open(path)
     this.handles.push(handle)
     facts?.opened(handle.size)

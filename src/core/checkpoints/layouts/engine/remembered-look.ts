@@ -4,7 +4,7 @@
  * bytes are remembered.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
-import type { FileFacts } from '../file-facts.js'
+import type { FileAnswers } from '../file-facts.js'
 import { heads, type FileLook, type Head, type OpenedFile, type Question } from '../spec.js'
 
 /** What a look tells before anything is asked. */
@@ -18,7 +18,7 @@ interface Kind {
 /** Throws StorageError where the file must be opened and cannot be. */
 export async function lookRemembering(
   path: string,
-  facts: FileFacts,
+  facts: FileAnswers,
   open: () => Promise<OpenedFile>,
 ): Promise<FileLook> {
   const kind = kindIn(facts.get(kindQuestion))
@@ -61,7 +61,7 @@ class RememberedLook implements FileLook {
   constructor(
     readonly path: string,
     { size, is, broken, unsafe }: Kind,
-    private readonly facts: FileFacts,
+    private readonly facts: FileAnswers,
     private readonly open: () => Promise<OpenedFile>,
     private file: OpenedFile | null = null,
   ) {

@@ -1,10 +1,11 @@
-/** All layouts that are data, asked about one folder: what is claimed, what it says, what it is called. */
+/** Asks all layouts about one folder: which checkpoints they claim, what those say of themselves, and their names. */
 import type { Checkpoint, Meta, Pointer } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { yieldToEvents } from '../../../storage/yield-to-events.js'
 import { batches } from '../folders.js'
 import { groupBy } from '../../../grouped.js'
 import type { Folder } from '../layout.js'
+import { ScanTree } from '../scan-tree.js'
 import type { LayoutSpec, Reading } from '../spec.js'
 import { compareNatural } from '../../../natural-order.js'
 import { findNamed, type Named } from './candidates.js'
@@ -23,10 +24,11 @@ import { pointersOf, readPointerFiles } from './pointers.js'
 const batchSize = 256
 
 export async function scanSpecs(
-  storage: ReadStorage,
+  reading: ReadStorage,
   folder: Folder,
   specs: readonly LayoutSpec[],
 ): Promise<Checkpoint[]> {
+  const storage = ScanTree.scanning(reading, folder.path)
   const looked = await lookAtAll(storage, folder, await findNamed(storage, folder, specs))
   const resolved = resolveClaims(looked).flatMap((claim) => (claim === null ? [] : [claim as Looked]))
   const taken = withoutForeignLinks(withoutParts(resolved))
@@ -158,7 +160,7 @@ function inOrderOf(readings: Readings, own: readonly Looked[]): readonly Looked[
 
 const noMeta: Meta = new Map()
 
-/** The metric is told where the framework judges by one alone. */
+/** With the metric, if the framework judges by a single one. */
 function bestUnder(name: string, { judge }: LayoutSpec, meta: Meta): Pointer {
   const [metric, second] = (judge?.(meta) ?? []).map(([key]) => key)
   const value = metric === undefined || second !== undefined ? undefined : meta.get(metric)

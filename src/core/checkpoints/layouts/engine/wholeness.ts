@@ -70,7 +70,7 @@ function oddFindings({ entries, odd, form }: Unit): Finding[] {
     if (!isRead && !entry.name.endsWith('.json')) return none
     const finding = odd.get(entry.name)
     if (finding !== undefined) return [finding]
-    // What a folder in place of a file of facts means was told by whoever read it.
+    // A folder in place of a file of facts was reported when that file was read.
     return isRead ? none : [{ grade: 'corrupt', file: entry.name, reason: folderReason }]
   })
 }

@@ -5,9 +5,8 @@
 import type { Meta } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
 import { readFlax, type FlaxNode } from '../../../formats/flax-msgpack.js'
-import { sourceOf, withFile } from '../../../storage/file-source.js'
 import { takesLargest } from '../resume-search.js'
-import type { FileLook, LayoutIo, LayoutSpec, Unit } from '../spec.js'
+import type { FileLook, LayoutSpec, Question } from '../spec.js'
 
 export const flax: LayoutSpec = {
   id: 'flax',
@@ -41,16 +40,25 @@ export const flax: LayoutSpec = {
 }
 
 /** Beside a model's variables an optimizer's state, or what counts. */
-async function whatIsMore(look: FileLook, _unit: Unit, _known: Meta, { storage }: LayoutIo): Promise<Meta> {
-  try {
-    const root = await withFile(storage, look.path, async (handle) => readFlax(sourceOf(handle)))
-    const counts = root.kind === 'map' && root.entries.some(([, { kind }]) => kind === 'value')
-    return new Map([['#more', counts || holdsOptimizer(root, deepestOptimizer)]])
-  } catch (error) {
-    // What is broken is for health to say.
-    if (error instanceof FormatError) return new Map()
-    throw error
-  }
+async function whatIsMore(look: FileLook): Promise<Meta> {
+  const more = await look.answer(holdsMoreThanModel)
+  return new Map(more === null ? [] : [['#more', more]])
+}
+
+const holdsMoreThanModel: Question<boolean | null> = {
+  text: 'more than a model of flax',
+  fits: (value) => value === null || typeof value === 'boolean',
+  ask: async ({ source }) => {
+    try {
+      const root = await readFlax(source)
+      const counts = root.kind === 'map' && root.entries.some(([, { kind }]) => kind === 'value')
+      return counts || holdsOptimizer(root, deepestOptimizer)
+    } catch (error) {
+      // What is broken is for health to say.
+      if (error instanceof FormatError) return null
+      throw error
+    }
+  },
 }
 
 /** A TrainState may lie under a key of the script's own, or in one that it is a part of. */

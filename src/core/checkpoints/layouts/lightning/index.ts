@@ -12,7 +12,7 @@ import { mayEndInName, numbersIn, typical } from './file-name.js'
 import { readRun } from './read-run.js'
 import { lastPointersTo, resumesLightningFrom } from './resumes-from.js'
 import { beginsWithZeros, savedFacts } from './saved-state.js'
-import { joinTogether } from './together.js'
+import { joinTogether } from './companion-files.js'
 
 /** Since 0.8 there is the version; before it the names were already these. */
 const keys: readonly (readonly string[])[] = [

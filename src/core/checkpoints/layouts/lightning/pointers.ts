@@ -6,7 +6,7 @@ import type { Unit } from '../spec.js'
 import { isPathOf } from './callbacks.js'
 import { isLast } from './file-name.js'
 import type { SavedState } from './saved-state.js'
-import { markerOf } from './together.js'
+import { markerOf } from './companion-files.js'
 
 export interface Saved {
   readonly unit: Unit

@@ -1,4 +1,4 @@
-/** What the checkpoints of a run say together: which are its own, which are one state, which is the best, their scores. */
+/** Reads the checkpoints of a run together: which are its own, which are copies, which is the best, and their scores. */
 import type { Direction, Meta, MetaValue, Part, Pointer } from '../../../checkpoint.js'
 import { withOpener } from '../engine/opener.js'
 import { compareText } from '../folders.js'
@@ -36,7 +36,7 @@ export async function readRun(taken: readonly Taken[], io: LayoutIo): Promise<Re
   return readings
 }
 
-/** What is no file of Lightning's stands in the place of one. */
+/** A file that has the name of a checkpoint, and is not Lightning's. */
 async function nothingSaid({ name, path, kind, finding }: Unit, io: LayoutIo): Promise<Reading> {
   const reading = { meta: new Map<string, MetaValue>(), counts: numbersIn(name), pointsTo: [] }
   if (kind !== 'file' || finding !== null) return reading

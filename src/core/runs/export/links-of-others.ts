@@ -1,4 +1,4 @@
-/** What a link of somebody else's leads to: whoever exports lends that person no eyes. */
+/** Refuses links that another user made: an export must not copy, with the exporter's permissions, files that user cannot read. */
 import { dirname, join, sep } from 'node:path'
 import { CkptError } from '../../errors.js'
 import type { Identity, ReadStorage, Stat } from '../../storage/storage.js'
@@ -52,7 +52,7 @@ async function couldRead(storage: ReadStorage, reader: number, path: string): Pr
 function lent(path: string, real: string): CkptError {
   return new CkptError(
     'refused',
-    `${path}: leads out of a run of somebody else's, to ${real}, which is not for everybody`,
+    `${path}: is a link out of another user's run, to ${real}, which not everybody may read`,
     {
       hint: 'copy the run, and put the file in the place of the link if it is meant',
     },

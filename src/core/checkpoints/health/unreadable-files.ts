@@ -1,4 +1,4 @@
-/** Can every file of a checkpoint be read? The system is asked, and no file opened. */
+/** Asks the system whether every file of a checkpoint may be read, without opening any. */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { findingOf, listFiles, uniteFindings } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'

@@ -1,5 +1,5 @@
 /**
- * Opening files of tensors, where their formats are loaded with the first: most commands that look at checkpoints open
+ * Opens files of tensors, and loads the code of their formats with the first one: most commands that read checkpoints open
  * none, and all formats together are a tenth of what `ckpt find` would load.
  */
 import type { ReadStorage } from '../../storage/storage.js'

@@ -1,11 +1,11 @@
-/** Telling of records that are left out: whoever can write beside a run can put thousands of them there. */
+/** Limits the warnings about records that are left out: anyone who can write beside a run can put thousands there. */
 import type { ReadStorage } from '../../storage/storage.js'
 import type { RecordReader } from './record.js'
 
 /** Records that are reported one by one; of the rest, the count. */
 const mostTold = 10
 
-export class FewTold implements RecordReader {
+export class LimitedWarnings implements RecordReader {
   private count = 0
 
   constructor(private readonly storage: ReadStorage) {}

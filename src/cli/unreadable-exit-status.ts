@@ -1,3 +1,4 @@
+/** The exit status of a plan that could not read some of the checkpoints. */
 import { isUnreadable, type Checkpoint } from '../core/checkpoint.js'
 import { exitStatusOf } from '../core/errors.js'
 
@@ -5,8 +6,8 @@ interface Planned {
   readonly checkpoint: Checkpoint
 }
 
-/** The exit status says that some could not be read (they stay), or that nothing else is there. */
-export function exitForUnreadable(plan: {
+/** Sets exit status 6 where some checkpoints of the plan could not be read (they stay), 4 where none could be. */
+export function setExitStatusForUnreadable(plan: {
   readonly keep: readonly Planned[]
   readonly remove: readonly Planned[]
 }): void {

@@ -1,0 +1,68 @@
+/**
+ * The files that the scan of one folder has read and opened, so that each is read and opened once, whichever layouts and
+ * sources ask for it. Bounded: of very many files the oldest are forgotten, and asking for one of those reads it again.
+ */
+import { dirname } from 'node:path'
+import type { MetaValue } from '../../checkpoint.js'
+import type { FileAnswers } from './file-facts.js'
+
+/** Bytes of all contents together. */
+const mostBytes = 8 << 20
+/** Files whose answers are kept; each takes a kilobyte or two. */
+const mostAnswered = 10_000
+
+export class ScannedFiles {
+  private readonly contents = new Map<string, Uint8Array>()
+  private readonly answers = new Map<string, Map<string, MetaValue>>()
+  private bytes = 0
+
+  /** `folder` is absolute. */
+  constructor(private readonly folder: string) {}
+
+  /** The whole file; undefined where it was not read, or has more than `limit` bytes. */
+  content(path: string, limit: number): Uint8Array | undefined {
+    const known = this.contents.get(path)
+    return known === undefined || known.length > limit ? undefined : known
+  }
+
+  /** Files within a checkpoint's folder are left out: the layout of that checkpoint alone reads them, and once. */
+  keepContent(path: string, bytes: Uint8Array): void {
+    if (bytes.length > mostBytes || this.contents.has(path) || !this.isBeside(path)) return
+    // The bytes may be a view of a large block.
+    this.contents.set(path, bytes.slice())
+    this.bytes += bytes.length
+    for (const [oldest, { length }] of this.contents) {
+      if (this.bytes <= mostBytes) break
+      this.contents.delete(oldest)
+      this.bytes -= length
+    }
+  }
+
+  private isBeside(path: string): boolean {
+    const folder = dirname(path)
+    return folder === this.folder || !folder.startsWith(this.folder)
+  }
+
+  /** What was found out about the file in this scan, then what `earlier` scans found out. */
+  answersAbout(path: string, earlier: FileAnswers | null): FileAnswers {
+    return {
+      get: (question) => {
+        const known = this.answers.get(path)?.get(question)
+        return known === undefined ? earlier?.get(question) : known
+      },
+      opened: (size) => earlier?.opened(size),
+      keep: (question, answer) => {
+        this.keepAnswer(path, question, answer)
+        earlier?.keep(question, answer)
+      },
+    }
+  }
+
+  private keepAnswer(path: string, question: string, answer: MetaValue): void {
+    const known = this.answers.get(path) ?? new Map<string, MetaValue>()
+    this.answers.set(path, known.set(question, answer))
+    if (this.answers.size <= mostAnswered) return
+    const [oldest] = this.answers.keys()
+    if (oldest !== undefined) this.answers.delete(oldest)
+  }
+}
