@@ -157,7 +157,10 @@ read. It waits for a run that does not exist yet.`
     const changes = new FolderChanges(() => wake.abort())
     const stop = () => wake.abort()
     signal.addEventListener('abort', stop)
-    const isOver = () => signal.aborted
+    // `ckpt watch | head`: what waits for something, or tells somebody else, goes on without a reader.
+    const { until = [], notify } = this.flags
+    const isFollowed = () => until.length > 0 || notify !== undefined || this.output.isRead
+    const isOver = () => signal.aborted || !isFollowed()
     let trouble = ''
     try {
       while (!isOver()) {

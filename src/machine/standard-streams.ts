@@ -12,6 +12,8 @@ export interface TextStream {
   /** Of a terminal. */
   readonly columns: number
   readonly rows: number
+  /** False once writing has failed: its reader went away, or the disk is full. */
+  readonly isOpen: boolean
   write(text: string): void
 }
 
@@ -31,6 +33,9 @@ export function standardStream(name: keyof typeof streams, onBroken: (error: Err
     },
     get rows() {
       return process[name].rows
+    },
+    get isOpen() {
+      return isOpen
     },
     write(text) {
       if (!isOpen) return

@@ -32,6 +32,11 @@ export class Output {
     return this.stderr.isTTY
   }
 
+  /** False once data cannot be written any more. */
+  get isRead(): boolean {
+    return this.stdout.isOpen
+  }
+
   /** True where the locale has more than ASCII. */
   get hasUnicode(): boolean {
     const { LC_ALL, LC_CTYPE, LANG } = this.environment

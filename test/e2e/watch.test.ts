@@ -67,6 +67,18 @@ describe('ckpt watch in a pipe', () => {
     ])
   })
 
+  it('ends when its reader has gone away, at the next event', async () => {
+    const { run, add } = begunRun(1)
+    const child = start(['watch', run, '--interval', '100ms'])
+    child.stdin.end()
+    child.stdout.once('data', () => {
+      child.stdout.destroy()
+      add(2)
+    })
+    const [status] = (await once(child, 'exit')) as [number | null]
+    expect(status).toBe(0)
+  })
+
   it('no name and no value becomes a part of the shell text of --notify', async () => {
     const cwd = temporaryDirectory()
     const hostile = '$(touch pwned)`touch pwned`; touch pwned #'

@@ -9,7 +9,7 @@ function screen(columns: number, rows: number, hasUnicode = true) {
   const write = (text: string) => {
     written.push(text)
   }
-  return { live: new LiveScreen({ isTTY: true, columns, rows, write }, hasUnicode), written }
+  return { live: new LiveScreen({ isTTY: true, isOpen: true, columns, rows, write }, hasUnicode), written }
 }
 
 describe('the live screen', () => {

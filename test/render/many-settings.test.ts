@@ -5,7 +5,7 @@ import { renderRunDiff } from '../../src/render/diff-runs.js'
 import { Output } from '../../src/render/output.js'
 import { renderSettings } from '../../src/render/show.js'
 
-const stream = (isTTY: boolean) => ({ isTTY, columns: 80, rows: 40, write: () => true })
+const stream = (isTTY: boolean) => ({ isTTY, columns: 80, rows: 40, isOpen: true, write: () => true })
 const output = (isTTY: boolean) => new Output(stream(isTTY), stream(isTTY), { NO_COLOR: '1' })
 
 const run = (path: string) => ({ path, checkpoints: [], size: 0, best: null, code: null })

@@ -4,7 +4,7 @@ import { renderPlanList, type ListedRow } from '../../src/render/plan-list.js'
 import { displayWidth } from '../../src/render/text-width.js'
 import { checkpoint } from '../core/checkpoints.js'
 
-const stream = { isTTY: true, columns: 80, rows: 24, write: () => true }
+const stream = { isTTY: true, columns: 80, rows: 24, isOpen: true, write: () => true }
 const output = new Output(stream, stream, { NO_COLOR: '1' })
 const rows = Array.from({ length: 30 }, (_, index): ListedRow => {
   const name = `CKPT+2026-11-29+12-${10 + index}-02+00`
