@@ -40,7 +40,7 @@ const inside: readonly FactSource[] = [
   { ...log, offset: -1 },
 ]
 
-const resumable: Form['resumable'] = (_, facts) => facts.get('#trainer') === true || holdsOptimizer(facts) === true
+const resumable: Form['resumable'] = (_, facts) => facts.get('#trainer') === true || holdsOptimizer(facts)
 
 export const detectron2: LayoutSpec = {
   id: 'detectron2',

@@ -160,6 +160,12 @@ function bestOf(facts: Meta, [path, value, own]: readonly MetaValue[]): Pointer[
   ]
 }
 
+/** Undefined of a file that could not be read: that it is damaged is what is told of it. */
+function holdsOptimizer(_: unknown, facts: Meta): boolean | undefined {
+  const told = facts.get('#optimizer')
+  return typeof told === 'boolean' ? told : undefined
+}
+
 /** In an iteration run no epoch is counted. */
 function countOf(known: Meta): number | null {
   const [epoch, step] = [toFinite(known.get('epoch')), toFinite(known.get('step'))]
@@ -195,14 +201,14 @@ export const mmengine: LayoutSpec = {
       name: /^(?:best_.+_)?epoch_(?<epoch>\d+)\.pth$/,
       proof: { sure: [{ torch: [['meta', 'epoch'], 'state_dict'] }, { torch: ['message_hub', 'state_dict'] }] },
       facts: [...byEpoch, ...inside, { from: 'name' }],
-      resumable: (_, facts) => facts.get('#optimizer') === true,
+      resumable: holdsOptimizer,
     },
     {
       kind: 'file',
       name: /^(?:best_.+_)?iter_(?<step>\d+)\.pth$/,
       proof: { sure: [{ torch: [['meta', 'iter'], 'state_dict'] }, { torch: ['message_hub', 'state_dict'] }] },
       facts: [...byStep, ...inside, { from: 'name' }],
-      resumable: (_, facts) => facts.get('#optimizer') === true,
+      resumable: holdsOptimizer,
     },
     {
       // A name of the user's own (`filename_tmpl`), and mmcv's `latest.pth`.
@@ -210,7 +216,7 @@ export const mmengine: LayoutSpec = {
       name: /\.pth$/,
       proof: { sure: [{ torch: [['meta', 'iter'], ['meta', 'epoch'], 'state_dict'] }] },
       facts: [...inside, { ...validations, by: 'step', key: countOf }, validationsInOrder],
-      resumable: (_, facts) => facts.get('#optimizer') === true,
+      resumable: holdsOptimizer,
     },
   ],
   namedBy: namedBest,
