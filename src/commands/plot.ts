@@ -85,7 +85,7 @@ missing or NaN is a gap.`
     const keys = asked.length === 0 ? [defaultKey(runs)] : asked
     const axis = this.flags.x ?? axisOf(runs)
     const curves = await this.curves(runs, keys, axis)
-    if (curves.length === 0) throw nothingToDraw(runs, keys, axis)
+    if (curves.length === 0) throw nothingToDraw(runs, keys, axis, paths)
     const terminal = {
       width: this.columns,
       height: this.rows,
@@ -283,7 +283,14 @@ function labelOf({ run, key }: Curve, showsRun: boolean, showsKey: boolean): str
   return showsKey ? `${shown} ${key}` : shown
 }
 
-function nothingToDraw(runs: readonly Run[], keys: readonly string[], axis: CurveAxis): CkptError {
+function nothingToDraw(
+  runs: readonly Run[],
+  keys: readonly string[],
+  axis: CurveAxis,
+  paths: readonly string[],
+): CkptError {
+  const [first = '', ...others] = runs.length > 1 && paths.length === 1 ? paths : runs.map(({ path }) => path)
+  const isAbove = runs.length > 1 && others.length === 0
   const where = runs.length === 1 ? printable(runs[0]?.path ?? '') : `any of ${runs.length} runs`
   const asked = keys.map(printable).join(', ')
   const isThere = runs.some(({ checkpoints }) => checkpoints.some(({ meta }) => keys.some((key) => meta.has(key))))
@@ -293,6 +300,6 @@ function nothingToDraw(runs: readonly Run[], keys: readonly string[], axis: Curv
     })
   }
   return new CkptError('no-match', `nothing to draw: no number called ${asked} in ${where}`, {
-    hint: `see the keys: ckpt list ${runs.length === 1 ? `'${printable(runs[0]?.path ?? '')}'` : '-r'} --all`,
+    hint: `see the keys: ckpt list ${isAbove ? '-r ' : ''}'${printable(first)}' --all`,
   })
 }

@@ -5,18 +5,22 @@ const longest = 100
 
 /**
  * The known name that was most likely meant: one that differs in case or separators only, else the fewest typing
- * slips away (a slip a third of the name at most), else one that contains the other. Undefined when none is near.
+ * slips away (a slip a third of the name at most), else one that contains the other. Of several as near the one that
+ * begins alike for longest: in a time stamp what stands first tells most. Undefined when none is near.
  */
 export function nearestName(wanted: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let least = Infinity
+  let alike = 0
   const target = fold(wanted)
   if (target.length > longest) return undefined
   for (const name of known) {
     const cost = costOf(target, fold(name))
-    if (cost < least) {
+    const isNearer = cost < least || (cost === least && cost < Infinity && sharedStart(wanted, name) > alike)
+    if (isNearer) {
       best = name
       least = cost
+      alike = sharedStart(wanted, name)
     }
   }
   return best
@@ -32,6 +36,13 @@ export function namesWithin(most: number, wanted: string, known: readonly string
   const slips = known.map((name) => countSlips(target, fold(name)))
   const least = Math.min(most, Math.max(1, Math.floor(target.length / 2)), ...slips)
   return known.filter((_, index) => slips[index] === least)
+}
+
+/** Characters. */
+function sharedStart(a: string, b: string): number {
+  let length = 0
+  while (length < a.length && a[length] === b[length]) length += 1
+  return length
 }
 
 /** Case and the choice of separator are what people misremember first. */

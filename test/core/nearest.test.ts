@@ -20,6 +20,11 @@ describe('the nearest name', () => {
     expect(nearestName(wanted, keys)).toBe(nearest)
   })
 
+  it('begins alike, of several that are as near', () => {
+    const names = ['CKPT+12-14-08', 'CKPT+15-14-09', 'CKPT+13-44-08']
+    expect(nearestName('CKPT+15-14-08', names)).toBe('CKPT+15-14-09')
+  })
+
   it('is not sought for what nobody types', () => {
     expect(nearestName('a'.repeat(10_000), ['a'.repeat(9_999)])).toBe(undefined)
   })

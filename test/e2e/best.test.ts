@@ -131,6 +131,9 @@ describe('a metric that no checkpoint has', () => {
   it.each([
     ['du', '--keep', '1', '--min', 'wer'],
     ['report', '--keep', '1', '--min', 'wer', '--json'],
+    ['recover', '--min', 'wer'],
+    ['export', '--where', 'wer < 3', '--into', '/nowhere/x'],
+    ['average', '--num', '2', '--min', 'wer', '--output', '/nowhere/x.safetensors'],
     ['stalled', '--min', 'wer', '--patience', '2'],
     ['watch', '--min', 'wer', '--until', 'WER > 0'],
     ['watch', '--until', 'wer > 0 or WER > 0'],

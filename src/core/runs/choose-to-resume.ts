@@ -12,7 +12,7 @@ import {
 import { complete, findLeftovers, ScanTree } from '../checkpoints/layouts/index.js'
 import { bestOrder, rank } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
-import { arrange, type Query } from './rank-and-filter.js'
+import { arrange, slipsInQuery, type Query } from './rank-and-filter.js'
 import { cutShort } from './save-cut-short.js'
 import { examineOne } from './open-run.js'
 
@@ -66,7 +66,7 @@ export async function choose(
     return [...(settled?.health.findings ?? []), ...lacking]
   }
   const chosen = await firstWhole(ranked, check, context.onPassedOver)
-  if (chosen === null) throw noneSelected(run, query)
+  if (chosen === null) throw noneSelected(run, query, ordered)
   const known = looked.get(chosen.checkpoint) ?? chosen.checkpoint
   // Step and epoch, as `ckpt list` shows them, may lie in small files beside the meta.
   const [checkpoint = known] = await complete(storage, [known])
@@ -131,7 +131,8 @@ function demotedFindings({ demoted = [] }: Checkpoint): Finding[] {
   return [{ grade: 'partial', reason: `demoted: ckpt dropped ${files}, without which nothing can be resumed` }]
 }
 
-function noneSelected(run: Run, { where, orders }: Query): CkptError {
+function noneSelected(run: Run, query: Query, ordered: readonly Checkpoint[]): CkptError {
+  const { where, orders } = query
   const filters = where.map((expression) => expression.text).join(' and ')
   const asked = [
     ...(filters === '' ? [] : [`for which ${filters}`]),
@@ -139,7 +140,7 @@ function noneSelected(run: Run, { where, orders }: Query): CkptError {
   ]
   return new CkptError(
     'no-match',
-    `${run.path}: none of the ${run.checkpoints.length} checkpoints is one ${asked.join(' and ')}`,
+    `${run.path}: none of the ${run.checkpoints.length} checkpoints is one ${asked.join(' and ')}${slipsInQuery(query, ordered)}`,
     {
       hint: `see what there is: ckpt list '${run.path}'`,
     },

@@ -16,7 +16,7 @@ import { nearestName } from '../choosing/expression/index.js'
 import { rank, valueFor, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { findTensorFolder, isTensorFile } from '../tensors/read/index.js'
-import { arrange, type Query } from './rank-and-filter.js'
+import { arrange, slipsInQuery, type Query } from './rank-and-filter.js'
 import { examineOne, openRun } from './open-run.js'
 
 export interface FileRequest {
@@ -116,7 +116,7 @@ async function findInRun(
   if (ranked.length === 0) {
     throw new CkptError(
       'no-match',
-      `${run.path}: none of the ${ordered.length} checkpoints is one that was asked for`,
+      `${run.path}: none of the ${ordered.length} checkpoints is one that was asked for${slipsInQuery(query, ordered)}`,
       {
         hint: `see what there is: ckpt list '${run.path}'`,
       },

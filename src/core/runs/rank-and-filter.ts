@@ -80,6 +80,12 @@ export async function arrange(
   }
 }
 
+/** For the end of an error where the query leaves none: `: no checkpoint has "WRE"; did you mean "WER"?`, or nothing. */
+export function slipsInQuery(query: Query, checkpoints: readonly Checkpoint[]): string {
+  const slips = unknownKeys(new Set(namesInQuery(query)), checkpoints).map(describeUnknownKey)
+  return slips.length === 0 ? '' : `: ${slips.join(', ')}`
+}
+
 /** The names that it asks of checkpoints. */
 export function namesInQuery(query: Query): string[] {
   return [...query.where.flatMap((expression) => [...expression.names]), ...namesInOrders(query)]
