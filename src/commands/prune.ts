@@ -14,6 +14,7 @@ import {
   eachRun,
   intentOf,
   openRun,
+  openRunAt,
   planEach,
   planPrune,
   planToJson,
@@ -176,7 +177,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const many = await this.readPlans()
     if (this.flags.recursive || many !== null) return this.pruneMany(many)
     const written = await this.readPlan()
-    const run = await openRun(this.reading, written?.run ?? resolve(this.args.run), this.stateLocation)
+    const run =
+      written === null
+        ? await openRun(this.reading, resolve(this.args.run), this.stateLocation)
+        : await openRunAt(this.reading, written.run, this.stateLocation)
     if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, await this.intend(run, written))
     // Planned again under the lock: another ckpt may have changed the run while this one waited.
     await this.locked(run.path, this.flags, async () => {
@@ -383,7 +387,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     return this.long('checking', (work) =>
       planWritten(written, {
         open: async (one) => {
-          const run = await openRun(this.storage, one.run, this.stateLocation)
+          const run = await openRunAt(this.storage, one.run, this.stateLocation)
           const writers = await this.writers(run.path, this.flags.state)
           const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
           const { plan, going } = await applyPlan(this.storage, run, one, context)

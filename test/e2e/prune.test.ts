@@ -223,6 +223,17 @@ describe('a written plan', () => {
     expect(left(run)).not.toContain(named('01'))
   })
 
+  it('is done in the very folder that it names, and in none below', async () => {
+    const run = makeRun(epochs(3))
+    const file = join(dirname(run), 'plan.json')
+    expect((await ckpt(['prune', run, '--keep', '1', '--plan', file])).status).toBe(0)
+    const before = left(run)
+    writeFileSync(file, readFileSync(file, 'utf8').replace(JSON.stringify(run), JSON.stringify(dirname(run))))
+    const { status, stderr } = await ckpt(['prune', '--apply', file, '--yes'])
+    expect([status, stderr]).toEqual([3, expect.stringContaining(`no checkpoints in ${dirname(run)}`)])
+    expect(left(run)).toEqual(before)
+  })
+
   it('stands in the journal with the policy that it was made by', async () => {
     const run = makeRun(epochs(3))
     const file = join(dirname(run), 'plan.json')

@@ -9,6 +9,7 @@ export {
   openCheckpoint,
   openNamed,
   openRun,
+  openRunAt,
   openRunIfAny,
   openRuns,
   searchRuns,

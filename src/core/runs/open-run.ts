@@ -8,6 +8,7 @@ import {
   findCheckpointAt,
   loadCheckpoint,
   loadRun,
+  loadRunAt,
   measure,
   NoRunError,
   walkFrom,
@@ -23,6 +24,11 @@ import { withDemotions, type StateLocation } from './run-with-state.js'
 /** The run at or below `path` (absolute) with the health that names and meta tell. Throws as `loadRun` does. */
 export async function openRun(storage: ReadStorage, path: string, stateLocation: StateLocation = {}): Promise<Run> {
   return graded(await withDemotions(storage, await loadRun(storage, path), stateLocation))
+}
+
+/** The run at exactly `path` (absolute), likewise: what a plan names is searched for nowhere else. */
+export async function openRunAt(storage: ReadStorage, path: string, stateLocation: StateLocation = {}): Promise<Run> {
+  return graded(await withDemotions(storage, await loadRunAt(storage, path), stateLocation))
 }
 
 /**

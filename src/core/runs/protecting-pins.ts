@@ -5,13 +5,13 @@ import {
   longestByName,
   otherFolder,
   otherStatesOf,
-  elsewherePath,
   pointedStateFolderOf,
   readDistrustedPins,
   readElsewhere,
   readPins,
   stateFolderOf,
   unknownPins,
+  type NamedFolder,
   type Pin,
   type StateFolder,
 } from '../changes/state/index.js'
@@ -63,7 +63,7 @@ interface FoundRecord {
   readonly state: StateFolder
   readonly pins: ReadonlyMap<string, Pin>
   /** Folders that `--state` named, with more pins. */
-  readonly elsewhere: readonly string[]
+  readonly elsewhere: readonly NamedFolder[]
   /** What cannot be read of it is told and stops nothing. */
   readonly isLenient?: boolean
 }
@@ -106,10 +106,10 @@ async function orTold<T>(storage: ReadStorage, read: () => Promise<T>): Promise<
 /** Throws CkptError `refused` for a folder that cannot be read, is not trusted or is not there. */
 async function readPointed(storage: ReadStorage, run: string, { moved }: StateFolder, records: readonly FoundRecord[]) {
   const found = new Map<string, ReadonlyMap<string, Pin>>()
-  for (const { state, elsewhere, isLenient = false } of records) {
-    for (const folder of elsewhere) {
+  for (const { elsewhere, isLenient = false } of records) {
+    for (const { folder, namedBy } of elsewhere) {
       if (folder === moved || found.has(folder)) continue
-      const read = () => readPinsIn(storage, run, folder, elsewherePath(state, folder))
+      const read = () => readPinsIn(storage, run, folder, namedBy)
       const pins = isLenient ? await orTold(storage, read) : await read()
       if (pins !== null) found.set(folder, pins)
     }

@@ -103,6 +103,16 @@ describe('a pin in another state folder', () => {
     expect(await pinned(one)).toEqual(['CKPT+a'])
   })
 
+  it('is told with the very file that names its folder, whatever that is called', async () => {
+    const one = scene()
+    fs.mkdirSync(one.beside, { recursive: true })
+    fs.writeFileSync(join(one.beside, 'planted.json'), JSON.stringify({ version: 1, folder: '/etc' }))
+    await expect(pinned(one)).rejects.toMatchObject({
+      code: 'refused',
+      hint: expect.stringContaining(`remove ${one.beside}/planted.json`) as string,
+    })
+  })
+
   it.each(['can be changed by everyone', 'is a link'])('lets nothing be removed while its folder %s', async (what) => {
     const one = scene()
     await pinAt(one, one.elsewhere)

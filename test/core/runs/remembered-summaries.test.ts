@@ -77,6 +77,8 @@ interface Look {
   readonly read: readonly string[]
   readonly listed: readonly string[]
   readonly seen: readonly string[]
+  /** What the user was told of. */
+  readonly told: readonly string[]
 }
 
 /** Half a minute from now, so that what the test has just written is old, unless the test says otherwise. */
@@ -86,7 +88,8 @@ async function look(
   { later = 30, remembers = true, build = 'this build' } = {},
 ): Promise<Look> {
   const [read, listed, seen]: [string[], string[], string[]] = [[], [], []]
-  const local = localStorage()
+  const told: string[] = []
+  const local = localStorage({ custody: { warn: (text) => told.push(text) } })
   const counting: ReadStorage = {
     ...local,
     list: (paths) => (listed.push(...paths), local.list(paths)),
@@ -116,7 +119,7 @@ async function look(
   }
   const recalled = answers?.recalled ?? []
   const all = [...summaries, ...recalled].sort((a, b) => (a.path < b.path ? -1 : 1))
-  return { summaries: all, recalled: recalled.map(({ path }) => path), read, listed, seen }
+  return { summaries: all, recalled: recalled.map(({ path }) => path), read, listed, seen, told }
 }
 
 const fresh = (at: string, asked?: Asked) => look(at, asked, { remembers: false })
@@ -241,6 +244,16 @@ describe('summaries of runs', () => {
     expect(after.summaries).toEqual(summaries)
     for (const name of readdirSync(cache)) writeFileSync(join(cache, name), 'ckpt answer 1 "this build"\n')
     expect((await look(root)).summaries).toEqual(summaries)
+  })
+
+  it('are not remembered of what was reported, so that it is reported again', async () => {
+    const records = join(root, 'a/.ckpt/save/demoted')
+    mkdirSync(records, { recursive: true })
+    writeFileSync(join(records, 'CKPT+ep1.json'), '{')
+    const first = await look(root)
+    expect(first.told).toEqual([expect.stringContaining('CKPT+ep1.json')])
+    const second = await look(root)
+    expect([second.told, second.recalled]).toEqual([first.told, [join(root, 'b/save')]])
   })
 
   it.skipIf(process.getuid?.() === 0)(

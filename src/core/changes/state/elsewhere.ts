@@ -21,20 +21,21 @@ type NamesFolder = 'elsewhere' | 'also'
 /** Folders that one state folder may name. */
 const mostNamed = 64
 
+/** A folder that `--state` named, absolute, and the file that says so. */
+export interface NamedFolder {
+  readonly folder: string
+  readonly namedBy: string
+}
+
 /**
- * The folders that hold pins or demotions of the run, absolute. Throws CkptError `damaged` where a record of one cannot
+ * The folders that hold pins or demotions of the run. Throws CkptError `damaged` where a record of one cannot
  * be read, StorageError.
  */
-export async function readElsewhere(storage: ReadStorage, state: StateFolder): Promise<string[]> {
+export async function readElsewhere(storage: ReadStorage, state: StateFolder): Promise<NamedFolder[]> {
   return readNames(storage, state, 'elsewhere')
 }
 
-/** What a name of `folder` in `state` lies in. */
-export function elsewherePath(state: StateFolder, folder: string): string {
-  return recordPath(join(state.path, 'elsewhere'), folder)
-}
-
-async function readNames(storage: ReadStorage, state: StateFolder, names: NamesFolder): Promise<string[]> {
+async function readNames(storage: ReadStorage, state: StateFolder, names: NamesFolder): Promise<NamedFolder[]> {
   const folder = join(state.path, names)
   const [listing] = await storage.list([folder])
   if (listing?.ok !== true) {
@@ -43,12 +44,12 @@ async function readNames(storage: ReadStorage, state: StateFolder, names: NamesF
   }
   const files = listing.value.filter(({ name }) => name.endsWith('.json'))
   if (files.length > mostNamed) throw badRecord(folder, `${files.length} folders are named there`)
-  const found: string[] = []
+  const found: NamedFolder[] = []
   for (const { name } of files) {
     const path = join(folder, name)
     const named = (await readRecord(storage, path))?.get('folder')
     if (!isText(named) || !isAbsolute(named) || named.includes('\0')) throw badRecord(path, 'it names no folder')
-    found.push(named)
+    found.push({ folder: named, namedBy: path })
   }
   return found
 }
@@ -140,7 +141,8 @@ async function knownElsewhere(storage: ReadStorage, state: StateFolder): Promise
   const folders = new Set<string>()
   for (const place of [state, ...trusted]) {
     for (const names of ['elsewhere', 'also'] as const) {
-      for (const folder of (await orTold(storage, () => readNames(storage, place, names))) ?? []) folders.add(folder)
+      const named = await orTold(storage, () => readNames(storage, place, names))
+      for (const { folder } of named ?? []) folders.add(folder)
     }
   }
   const found: StateFolder[] = [...trusted]

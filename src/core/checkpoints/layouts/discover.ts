@@ -46,15 +46,28 @@ export class SeveralRunsError extends CkptError {
  */
 export async function loadRun(storage: ReadStorage, path: string): Promise<Run> {
   const folder = await openFolder(storage, path)
-  const checkpoints = await scanFolder(storage, folder)
-  // Files within a checkpoint may look like checkpoints of another kind: the outermost is what counts.
-  if (checkpoints.every(({ kind }) => kind !== 'directory')) await refuseCheckpoint(storage, folder.path)
-  if (checkpoints.length > 0) return { path: folder.path, checkpoints }
+  const own = await runIn(storage, folder)
+  if (own.checkpoints.length > 0) return own
   const search = await searchBelow(storage, folder)
   const [only, ...others] = search.runs
   if (only === undefined) throw noRun(folder.path, search)
   if (others.length > 0) throw severalRuns(folder.path, search.runs)
   return only
+}
+
+/** The run at exactly `path`, whatever lies below it. Throws as `loadRun`. */
+export async function loadRunAt(storage: ReadStorage, path: string): Promise<Run> {
+  const run = await runIn(storage, await openFolder(storage, path))
+  if (run.checkpoints.length > 0) return run
+  throw new NoRunError(`no checkpoints in ${run.path}`, { hint: whatRunsAre })
+}
+
+/** It may have no checkpoints. */
+async function runIn(storage: ReadStorage, folder: Folder): Promise<Run> {
+  const checkpoints = await scanFolder(storage, folder)
+  // Files within a checkpoint may look like checkpoints of another kind: the outermost is what counts.
+  if (checkpoints.every(({ kind }) => kind !== 'directory')) await refuseCheckpoint(storage, folder.path)
+  return { path: folder.path, checkpoints }
 }
 
 /**

@@ -13,7 +13,16 @@ export {
   type LayoutPointerFiles,
   type Successor,
 } from './run-pointers.js'
-export { findRuns, loadRun, NoRunError, refuseAbsent, SeveralRunsError, walkFrom, whatRunsAre } from './discover.js'
+export {
+  findRuns,
+  loadRun,
+  loadRunAt,
+  NoRunError,
+  refuseAbsent,
+  SeveralRunsError,
+  walkFrom,
+  whatRunsAre,
+} from './discover.js'
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
 export { ignoreFile } from './ignore-rules.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'

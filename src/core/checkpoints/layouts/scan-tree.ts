@@ -56,7 +56,13 @@ export class ScanTree implements ReadStorage {
     private readonly remembersFiles = true,
     private readonly files: ScannedFiles | null = null,
   ) {
-    this.custody = storage.custody
+    const { custody } = storage
+    // What was told is told again by the next look, which has to be a scan.
+    const warn = (text: string): void => {
+      known.notAnswered()
+      custody.warn(text)
+    }
+    this.custody = { ...custody, warn }
   }
 
   /**

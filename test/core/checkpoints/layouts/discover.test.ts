@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { CkptError, StorageError } from '../../../../src/core/errors.js'
-import { findRuns, loadCheckpoint, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import { findRuns, loadCheckpoint, loadRun, loadRunAt } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { copyFixture, fixtures, makeFolder, write } from './folders.js'
 
@@ -44,6 +44,14 @@ describe('loadRun', () => {
     const root = write(makeFolder(), { 'exp/results/save/CKPT+a/CKPT.yaml': meta, 'exp/log.txt': '' })
     const run = join(root, 'exp/results/save')
     for (const path of [run, `${run}/`, join(root, 'exp'), root]) expect((await loadRun(storage, path)).path).toBe(run)
+  })
+
+  it('searches nothing where the run itself is named, as a plan does', async () => {
+    const root = write(makeFolder(), { 'save/CKPT+a/CKPT.yaml': meta })
+    expect((await loadRunAt(storage, join(root, 'save'))).checkpoints.map(({ name }) => name)).toEqual(['CKPT+a'])
+    expect((await failure(loadRunAt(storage, root))).message).toBe(`no checkpoints in ${root}`)
+    await expect(loadRunAt(storage, join(root, 'save/CKPT+a'))).rejects.toThrow('is a checkpoint, not a run')
+    await expect(loadRunAt(storage, '/')).rejects.toThrow('no checkpoints in /')
   })
 
   it('lists several runs below', async () => {

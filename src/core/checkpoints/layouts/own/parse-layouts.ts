@@ -18,6 +18,7 @@ import {
   parsePattern,
   PatternError,
   tooLoose,
+  wholeName,
   type NamePattern,
 } from './pattern.js'
 
@@ -89,13 +90,13 @@ class Layout {
       ...(files.length === 0 ? {} : { files }),
     } as const
     const parts = [...this.members(pattern), ...(metaFile ?? []), ...(complete?.part ?? [])]
-    if (pattern.isFolder) return { kind: 'folder', name: new RegExp(`^${pattern.source}$`), ...common }
-    if (parts.length === 0) return { kind: 'file', name: new RegExp(`^${notSettings}${pattern.source}$`), ...common }
+    if (pattern.isFolder) return { kind: 'folder', name: nameOf(pattern), ...common }
+    if (parts.length === 0) return { kind: 'file', name: nameOf(pattern, notSettings + pattern.source), ...common }
     const others = [...new Set(parts)].map((part) => `|${part}`).join('')
     return {
       kind: 'group',
-      name: new RegExp(`^${notSettings}(?<unit>${pattern.source})(?:${others})$`),
-      main: new RegExp(`^${pattern.source}$`),
+      name: nameOf(pattern, `${notSettings}(?<unit>${pattern.source})(?:${others})`),
+      main: nameOf(pattern),
       ...common,
     }
   }
@@ -126,7 +127,7 @@ class Layout {
     if (scalar === undefined) return null
     if (isFolder) {
       const inside = insideOf('complete', scalar, '.done')
-      return { last: new RegExp(`^${globAt(inside)}$`), name: inside.text, part: [] }
+      return { last: globAt(inside), name: inside.text, part: [] }
     }
     const text = scalar.text.includes(own) ? scalar.text : own + scalar.text
     const part = partOf({ ...scalar, text })
@@ -155,7 +156,7 @@ class Layout {
   private fileSource(scalar: Scalar, from: 'json' | 'yaml', { isFolder }: NamePattern) {
     if (isFolder) {
       const inside = insideOf('meta', scalar, `meta.${from}`)
-      return { source: { from, file: new RegExp(`^${globAt(inside)}$`) }, part: null }
+      return { source: { from, file: globAt(inside) }, part: null }
     }
     const part = partOf(scalar)
     return { source: { from, file: new RegExp(`${part}$`) }, part: part === '' ? null : [part] }
@@ -188,12 +189,12 @@ class Layout {
         hint: 'meta: {torch: [epoch], file: model.pt}',
       })
     }
-    if (named === null) return { source: { from: 'torch', file: new RegExp(`^${pattern.source}$`), take }, part: null }
-    const at = pattern.isFolder ? `^${globAt(insideOf('file', named, 'model.pt'))}` : partOf(named)
-    return {
-      source: { from: 'torch', file: new RegExp(`${at}$`), take },
-      part: pattern.isFolder || at === '' ? null : [at],
+    if (named === null) return { source: { from: 'torch', file: nameOf(pattern), take }, part: null }
+    if (pattern.isFolder) {
+      return { source: { from: 'torch', file: globAt(insideOf('file', named, 'model.pt')), take }, part: null }
     }
+    const at = partOf(named)
+    return { source: { from: 'torch', file: new RegExp(`${at}$`), take }, part: at === '' ? null : [at] }
   }
 
   private files(pattern: NamePattern): FileRule[] {
@@ -247,11 +248,16 @@ function patternAt(scalar: Scalar): NamePattern {
   }
 }
 
-/** A pattern without placeholders, as a part of a regular expression. Throws ConfigError. */
-function globAt({ text, position }: Scalar): string {
+/** Of a whole name that is `source`, which has the pattern's in it. */
+function nameOf({ source: own, loose }: NamePattern, source = own): RegExp {
+  return wholeName(source, loose)
+}
+
+/** A pattern without placeholders, of a whole name. Throws ConfigError. */
+function globAt({ text, position }: Scalar): RegExp {
   const loose = looseIn(text)
   if (loose > mostLoose) throw new ConfigError(position, tooLoose(loose))
-  return globSource(text)
+  return wholeName(globSource(text), loose)
 }
 
 /** Of a folder what is in it is named, `meta.json` or `{checkpoint}/meta.json`. Throws ConfigError. */
@@ -266,7 +272,7 @@ function insideOf(key: string, scalar: Scalar, instead: string): Scalar {
 /** `{checkpoint}.opt` among a file's members, `*.opt` of any. Throws ConfigError. */
 function fileNameAt(key: string, match: Scalar, { isFolder, source, loose }: NamePattern): RegExp {
   const { text: named } = isFolder ? insideOf(key, match, match.text.replaceAll(own, '*')) : match
-  const ofName = source.replaceAll(/\(\?<\w+>/g, '(?:')
+  const unnamed = source.replaceAll(/\(\?<\w+>/g, '(?:')
   const texts = named.split(own)
   const names = texts.length - 1
   const stars = looseIn(texts.join('/'))
@@ -274,7 +280,7 @@ function fileNameAt(key: string, match: Scalar, { isFolder, source, loose }: Nam
   const all = stars + names * loose + (stars + names > 1 ? names : 0)
   if (all > mostLoose) throw new ConfigError(match.position, tooLoose(all))
   const parts = texts.map(globSource)
-  return new RegExp(`^${parts.join(`(?:${ofName})`)}$`)
+  return wholeName(parts.join(`(?:${unnamed})`), all)
 }
 
 /** What stands behind `{checkpoint}`; empty for the checkpoint itself. */

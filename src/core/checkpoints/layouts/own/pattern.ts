@@ -1,4 +1,5 @@
 /** Names as people write them in ckpt.yaml: `ckpt_{step:int}_{loss:float}.pt`, `*` for any part of a name. */
+import { LinearPattern } from './linear-pattern.js'
 
 /** What a name's pattern says. */
 export interface NamePattern {
@@ -11,10 +12,7 @@ export interface NamePattern {
   readonly loose: number
 }
 
-/**
- * Loose parts of one pattern, at most: a name of 255 characters that almost fits is tried in all ways, which with four
- * would take a second each.
- */
+/** Loose parts of one pattern, at most: which of more has which part of a name, nobody foresees. */
 export const mostLoose = 3
 
 /** A mistake in a pattern, and where in it. */
@@ -90,6 +88,11 @@ function groupOf(inside: string, at: number, called: Record<string, string>): st
   const group = `g${Object.keys(called).length}`
   called[group] = key
   return `(?<${group}>${source})`
+}
+
+/** Of a whole name. One that has several loose parts tries a name that almost fits in millions of ways, unless it is linear. */
+export function wholeName(source: string, loose: number): RegExp {
+  return loose > 1 ? new LinearPattern(`^${source}$`) : new RegExp(`^${source}$`)
 }
 
 /** How many parts of such a pattern stand for any text. */
