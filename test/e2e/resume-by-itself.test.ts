@@ -157,6 +157,10 @@ describe('a framework that finds nothing by itself begins anew, so', () => {
     expect(got.stderr).toMatch(/ckpt_path="last".*looks in .*run, finds nothing and begins anew.*CKPT_PATH.*\{path\}/)
     expect((await start(run, '--leave-damaged', 'true')).stderr).toContain('begins anew')
     expect((await ckpt(['run', run, '--', 'true'])).stderr).toContain('begins anew')
+    const [first] = readdirSync(run)
+    cpSync(join(run, first ?? ''), join(run, 'megatron--step=99-last.ckpt'))
+    expect((await start(run, '', 'true')).stderr).not.toContain('begins anew')
+    rmSync(join(run, 'megatron--step=99-last.ckpt'))
     for (const command of [
       ['echo', '{path}'],
       ['sh', '-c', 'echo $CKPT_PATH'],

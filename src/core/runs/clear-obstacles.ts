@@ -134,7 +134,7 @@ function findBeginning(chosen: Checkpoint | null, there: readonly Seen[]): Begin
   const layout = chosen === null ? undefined : findLayout(chosen.layout)
   const starts = layout?.resumesFrom?.(there) ?? []
   const finding = starts.filter(({ takes, stumblesOver }) => takes !== null || stumblesOver.length > 0)
-  if (starts.length === 0) return null
+  if (starts.length === 0 || (finding.length === 0 && starts.some((one) => one.mayFindMore === true))) return null
   if (finding.length === 0) return { by: starts.map(({ by }) => by), looksElsewhere: false }
   const looksElsewhere = chosen !== null && layout?.inFolderOfStart?.test(chosen.path) === true
   return looksElsewhere ? { by: finding.map(({ by }) => by), looksElsewhere } : null

@@ -23,6 +23,8 @@ export interface OwnStart {
   readonly takes: string | null
   /** Names of those that end its search with an error before it has chosen. */
   readonly stumblesOver: readonly string[]
+  /** Something there may be what the job's own settings make it look for. */
+  readonly mayFindMore?: boolean
 }
 
 /** A name that the framework resumes from, and what it is to stand for. */

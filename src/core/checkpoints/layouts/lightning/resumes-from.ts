@@ -5,7 +5,7 @@
 import { isMeta } from '../../../checkpoint.js'
 import type { OwnStart, PointerFix, Standing } from '../layout.js'
 import { lastPart } from '../engine/pointers.js'
-import { suffix } from './file-name.js'
+import { isLast as endsWithLast, suffix } from './file-name.js'
 
 export function resumesLightningFrom(there: readonly Standing[]): readonly OwnStart[] {
   return [lastStart(there), hpcStart(there)]
@@ -16,7 +16,9 @@ function lastStart(there: readonly Standing[]): OwnStart {
   const [last] = there
     .filter(({ name, isLeftover }) => isLast(name) && isLeftover !== true)
     .toSorted((a, b) => (b.modified ?? -Infinity) - (a.modified ?? -Infinity))
-  return { by: 'ckpt_path="last"', takes: last?.name ?? null, stumblesOver: [] }
+  // `CHECKPOINT_NAME_LAST` may be another; NeMo's `resume_if_exists` goes by what ends with `-last`.
+  const mayFindMore = there.some(({ name }) => endsWithLast(name))
+  return { by: 'ckpt_path="last"', takes: last?.name ?? null, stumblesOver: [], mayFindMore }
 }
 
 /** Unlike `isLast` in file-name.ts this is Lightning's own search, which only the beginning of a name matters to. */
