@@ -7,8 +7,7 @@ import type { Run } from '../core/checkpoint.js'
 import { bestOrder, describeUnknownKey, toldDirections, unknownKeys } from '../core/choosing/selection/index.js'
 import { directionOf, metricKeys } from '../core/checkpoints/meta/index.js'
 import { CkptError } from '../core/errors.js'
-import { axisOf, curvesOf, openRun, openRuns, writeText, type Curve, type CurveAxis } from '../core/runs/index.js'
-import { measure } from '../core/checkpoints/layouts/index.js'
+import { drawRuns, openRun, openRuns, writeText, type Curve, type CurveAxis } from '../core/runs/index.js'
 import { noRunBelow } from '../cli/query.js'
 import { printable } from '../render/printable.js'
 import { plural, pluralIs } from '../render/units.js'
@@ -50,7 +49,8 @@ missing or NaN is a gap.`
     x: Flags.custom<CurveAxis>({
       options: [...axes],
       helpValue: 'AXIS',
-      description: 'step, epoch or time; the first that all checkpoints have when left out',
+      description:
+        'step, epoch or time; when left out the first that all checkpoints have, or epoch where the log knows no other',
     })(),
     log: Flags.boolean({ description: 'a logarithmic scale of the values' }),
     smooth: Flags.string({
@@ -83,9 +83,9 @@ missing or NaN is a gap.`
     const { paths, keys: asked } = await this.readArguments()
     const runs = await this.openAll(paths)
     const keys = asked.length === 0 ? [defaultKey(runs)] : asked
-    const axis = this.flags.x ?? axisOf(runs)
-    const curves = await this.curves(runs, keys, axis)
-    if (curves.length === 0) throw nothingToDraw(runs, keys, axis, paths)
+    const { axis, curves } = await drawRuns(this.storage, runs, keys, this.flags.x)
+    this.tellAbsent(runs, keys, curves)
+    if (curves.length === 0) throw await this.nothingToDraw(runs, keys, paths)
     const terminal = {
       width: this.columns,
       height: this.rows,
@@ -164,19 +164,33 @@ missing or NaN is a gap.`
     return runs
   }
 
-  /** Curves that have a point; a key that no run has is reported. */
-  private async curves(runs: readonly Run[], keys: readonly string[], axis: CurveAxis): Promise<Curve[]> {
-    const found: Curve[] = []
-    for (const run of runs) {
-      const timed = axis === 'time' ? { ...run, checkpoints: await measure(this.storage, run.checkpoints) } : run
-      const curves = await curvesOf(this.storage, timed, keys, axis)
-      found.push(...curves.filter(({ points }) => points.length > 0))
-    }
-    const drawn = new Set(found.map(({ key }) => key))
+  /** A key that no run has is reported. */
+  private tellAbsent(runs: readonly Run[], keys: readonly string[], curves: readonly Curve[]): void {
+    const drawn = new Set(curves.map(({ key }) => key))
     const absent = new Set(keys.filter((key) => !drawn.has(key)))
     const all = runs.flatMap(({ checkpoints }) => checkpoints)
     for (const unknown of unknownKeys(absent, all)) this.alert(describeUnknownKey(unknown))
-    return found
+  }
+
+  private async nothingToDraw(
+    runs: readonly Run[],
+    keys: readonly string[],
+    paths: readonly string[],
+  ): Promise<CkptError> {
+    const { x } = this.flags
+    const usual = x === undefined ? null : await drawRuns(this.storage, runs, keys)
+    const asked = keys.map(printable).join(', ')
+    if (x !== undefined && usual !== null && usual.curves.length > 0) {
+      return new CkptError('no-match', `nothing to draw: no checkpoint with a number called ${asked} tells its ${x}`, {
+        hint: `--x ${usual.axis}`,
+      })
+    }
+    const [first = '', ...others] = runs.length > 1 && paths.length === 1 ? paths : runs.map(({ path }) => path)
+    const isAbove = runs.length > 1 && others.length === 0
+    const where = runs.length === 1 ? printable(runs[0]?.path ?? '') : `any of ${runs.length} runs`
+    return new CkptError('no-match', `nothing to draw: no number called ${asked} in ${where}`, {
+      hint: `see the keys: ckpt list ${isAbove ? '-r ' : ''}'${printable(first)}' --all`,
+    })
   }
 }
 
@@ -281,25 +295,4 @@ function labelOf({ run, key }: Curve, showsRun: boolean, showsKey: boolean): str
   const shown = name.startsWith('..') ? run : name
   if (!showsRun) return key
   return showsKey ? `${shown} ${key}` : shown
-}
-
-function nothingToDraw(
-  runs: readonly Run[],
-  keys: readonly string[],
-  axis: CurveAxis,
-  paths: readonly string[],
-): CkptError {
-  const [first = '', ...others] = runs.length > 1 && paths.length === 1 ? paths : runs.map(({ path }) => path)
-  const isAbove = runs.length > 1 && others.length === 0
-  const where = runs.length === 1 ? printable(runs[0]?.path ?? '') : `any of ${runs.length} runs`
-  const asked = keys.map(printable).join(', ')
-  const isThere = runs.some(({ checkpoints }) => checkpoints.some(({ meta }) => keys.some((key) => meta.has(key))))
-  if (isThere && axis !== axisOf(runs)) {
-    return new CkptError('no-match', `nothing to draw: no checkpoint with a number called ${asked} tells its ${axis}`, {
-      hint: `--x ${axisOf(runs)}`,
-    })
-  }
-  return new CkptError('no-match', `nothing to draw: no number called ${asked} in ${where}`, {
-    hint: `see the keys: ckpt list ${isAbove ? '-r ' : ''}'${printable(first)}' --all`,
-  })
 }

@@ -9,7 +9,7 @@ import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
 import type { EarlierWalk } from '../core/checkpoints/layouts/index.js'
 import { CkptError } from '../core/errors.js'
-import { axisOf, DiskUses, openRun, openRuns, reportRun, writeText } from '../core/runs/index.js'
+import { DiskUses, firstAxis, loggedAxis, openRun, openRuns, reportRun, writeText } from '../core/runs/index.js'
 import type { OpenedAll } from '../cli/live-report.js'
 import { RecordedReads } from '../core/storage/recorded-reads.js'
 import type { ReadStorage } from '../core/storage/storage.js'
@@ -133,7 +133,13 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
       version: this.program.version,
       made: this.now(),
       root: this.root,
-      axis: axisOf(reported.map(({ report }) => report.run)),
+      axis: loggedAxis(
+        firstAxis(
+          runs,
+          reported.map(({ report }) => report.run),
+        ),
+        reported.flatMap(({ report }) => report.curves),
+      ),
       verify,
       runs: reported,
       warnings: this.unreadable.map(({ path, reason }) => `${path} could not be read: ${reason}`),

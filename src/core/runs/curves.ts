@@ -1,6 +1,6 @@
 /** How metrics went over a training: what was logged, and what the checkpoints say themselves. */
 import { isSound, ownValue, timeOf, type Checkpoint, type Run } from '../checkpoint.js'
-import { readHistory, type History } from '../checkpoints/layouts/index.js'
+import { complete, measure, readHistory, type History } from '../checkpoints/layouts/index.js'
 import { directionOf } from '../checkpoints/meta/index.js'
 import { toNumeric } from '../choosing/expression/index.js'
 import { byRecency, rank } from '../choosing/selection/index.js'
@@ -38,13 +38,55 @@ export interface Curve {
  * The first of step, epoch and time that every checkpoint of the runs has that tells anything: one that is damaged, or an
  * average, has no place on a curve. `time` wants them measured.
  */
-export function axisOf(runs: readonly Run[]): CurveAxis {
+export function axisOf(runs: readonly Run[], counts: readonly ('step' | 'epoch')[] = ['step', 'epoch']): CurveAxis {
   const all = runs.flatMap(({ checkpoints }) => checkpoints)
   const telling = all.filter(({ meta }) => meta.size > 0)
   const asked = telling.length > 0 ? telling : all
-  const counted = (axis: 'step' | 'epoch') => asked.length > 0 && asked.every((one) => one[axis] !== null)
-  if (counted('step')) return 'step'
-  return counted('epoch') ? 'epoch' : 'time'
+  return counts.find((axis) => asked.length > 0 && asked.every((one) => one[axis] !== null)) ?? 'time'
+}
+
+/**
+ * The curves that have a point, of all the runs along one axis: where none is asked that of `axisOf`, or the epochs where
+ * the logs know no other. Steps and epochs that only small files in the checkpoints tell are read.
+ */
+export async function drawRuns(
+  storage: ReadStorage,
+  runs: readonly Run[],
+  keys: readonly string[],
+  asked?: CurveAxis,
+): Promise<AxisCurves> {
+  const counted = asked === 'time' ? runs : await Promise.all(runs.map((run) => withCounts(storage, run)))
+  const axis = asked ?? firstAxis(runs, counted)
+  const axes = asked === undefined && axis !== 'epoch' ? ([axis, 'epoch'] as const) : [axis]
+  const along: AxisCurves[] = []
+  for (const run of counted) {
+    const timed = axis === 'time' ? { ...run, checkpoints: await measure(storage, run.checkpoints) } : run
+    along.push(...(await curvesAlong(storage, timed, keys, axes)))
+  }
+  const drawn = asked ?? loggedAxis(axis, along)
+  return { axis: drawn, curves: curvesWithPoints(along, drawn) }
+}
+
+async function withCounts(storage: ReadStorage, run: Run): Promise<Run> {
+  return { ...run, checkpoints: await complete(storage, run.checkpoints) }
+}
+
+/** What the checkpoints count by themselves goes before what was read later: a step there may be one within its epoch. */
+export function firstAxis(runs: readonly Run[], counted: readonly Run[]): CurveAxis {
+  const axis = axisOf(runs)
+  return axis === 'time' ? axisOf(counted, ['epoch', 'step']) : axis
+}
+
+/** `axis`, or the epochs where more of the curves are logged along those and none is lost: some logs know no other. */
+export function loggedAxis(axis: CurveAxis, along: readonly AxisCurves[]): CurveAxis {
+  const [here, there] = [curvesWithPoints(along, axis), curvesWithPoints(along, 'epoch')]
+  const logged = (curves: readonly Curve[]) => curves.filter(({ logs }) => logs.length > 0).length
+  return logged(there) > logged(here) && there.length >= here.length ? 'epoch' : axis
+}
+
+function curvesWithPoints(along: readonly AxisCurves[], axis: CurveAxis): Curve[] {
+  const those = along.filter((one) => one.axis === axis)
+  return those.flatMap(({ curves }) => curves.filter(({ points }) => points.length > 0))
 }
 
 export interface AxisCurves {

@@ -31,6 +31,9 @@ export { cutShort } from './save-cut-short.js'
 export {
   axisOf,
   curvesOf,
+  drawRuns,
+  firstAxis,
+  loggedAxis,
   smoothed,
   type AxisCurves,
   type CheckpointPoint,

@@ -83,7 +83,10 @@ export async function reportRun(
   options: HealthOptions = {},
 ): Promise<RunReport> {
   const { now, verify } = request
-  const { ordered, trainings, warnings } = await arrange(storage, run.checkpoints, { orders: [], where: [] }, now)
+  const { ordered, trainings, warnings } = await arrange(storage, run.checkpoints, { orders: [], where: [] }, now, [
+    'step',
+    'epoch',
+  ])
   const total = new TotalSize()
   const checkpoints = await examine(storage, ordered, ordered, verify, { ...options, total })
   const known = { ...run, checkpoints }

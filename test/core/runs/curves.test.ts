@@ -1,8 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { axisOf, curvesOf, openRun, smoothed, type CurveAxis } from '../../../src/core/runs/index.js'
+import { axisOf, curvesOf, drawRuns, openRun, smoothed, type CurveAxis } from '../../../src/core/runs/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 
 const fixtures = join(import.meta.dirname, '../../fixtures/runs/frameworks')
@@ -64,6 +64,42 @@ describe('a curve', () => {
     expect(found.points).toEqual([1, 2, 3].map((epoch) => ({ x: epoch, y: 30 + epoch + 0.25 })))
     expect(found.checkpoints).toHaveLength(2)
     expect(found.best?.name).toBe('CKPT+1')
+  })
+
+  /** With a log of that many epochs beside it. */
+  function withLog(name: string, epochs: number): string {
+    const run = join(folder, 'save')
+    cpSync(join(fixtures, '..', name), run, { recursive: true })
+    const lines = Array.from(
+      { length: epochs },
+      (_, at) => `epoch: ${at + 1} - train loss: 1.5 - valid loss: ${9 / (at + 1)}`,
+    )
+    writeFileSync(join(folder, 'train_log.txt'), lines.join('\n'))
+    return run
+  }
+
+  it.each(['loss', 'train loss'])(
+    "is SpeechBrain's log of epochs along the steps of its checkpoints: %s",
+    async (key) => {
+      const { axis, curves } = await drawRuns(storage, [await openRun(storage, withLog('asr_run', 30))], [key])
+      expect(axis).toBe('step')
+      expect(curves[0]?.logs).toEqual([join(folder, 'train_log.txt')])
+      expect(curves[0]?.points.map(({ x }) => x)).toEqual(Array.from({ length: 30 }, (_, at) => 100 * (at + 1)))
+    },
+  )
+
+  it.each(['asr_run', 'nutshell'])('of %s is along the epochs where the log knows no other', async (name) => {
+    const run = withLog(name, 12)
+    if (name === 'asr_run') {
+      const meta = join(run, 'CKPT+2026-11-22+20-46-49+09', 'CKPT.yaml')
+      writeFileSync(meta, readFileSync(meta, 'utf8').replace('step: 800', 'step: 801'))
+    }
+    const opened = [await openRun(storage, run)]
+    const { axis, curves } = await drawRuns(storage, opened, ['loss', 'train loss'])
+    expect(axis).toBe('epoch')
+    expect(curves.map(({ points }) => points.length)).toEqual([12, 12])
+    expect(curves[0]?.checkpoints.length).toBeGreaterThan(5)
+    expect((await drawRuns(storage, opened, ['loss'], 'time')).axis).toBe('time')
   })
 
   it('without a log is what the checkpoints say, and one without the value is a gap', async () => {

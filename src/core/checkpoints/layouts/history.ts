@@ -65,9 +65,17 @@ function sourcesFor(names: readonly string[], history: readonly HistorySource[])
   })
 }
 
-/** Null where the checkpoints do not say, or not all the same. */
+/**
+ * Null where the checkpoints do not say, or not all the same. One that was saved within an epoch already counts it, so
+ * that of an epoch the last is taken, and none that says so (SpeechBrain's `end-of-epoch`).
+ */
 function stepsPerEpochOf({ checkpoints }: Run): number | null {
-  const ratios = checkpoints.flatMap(({ step, epoch }) => (step === null || !epoch ? [] : [step / epoch]))
+  const ends = new Map<number, number>()
+  for (const { step, epoch, meta } of checkpoints) {
+    if (!step || !epoch || meta.get('end-of-epoch') === false) continue
+    ends.set(epoch, Math.max(step, ends.get(epoch) ?? 0))
+  }
+  const ratios = [...ends].map(([epoch, step]) => step / epoch)
   const [first = null] = ratios
   return ratios.every((ratio) => ratio === first) ? first : null
 }
@@ -166,11 +174,11 @@ class Gathered implements History {
       const at = (column === undefined ? countsIn(row) : row).get(column ?? axis)
       return typeof at === 'number' && Number.isFinite(at) ? at + (add[axis] ?? 0) : null
     }
-    // Such a log's own steps, if it has any, are others: mmengine's validations have the epoch as their `step`.
-    if (this.axis === 'step' && columns.step === undefined && columns.epoch !== undefined) {
-      const epoch = place('epoch')
-      return epoch === null || this.stepsPerEpoch === null ? null : epoch * this.stepsPerEpoch
-    }
-    return place(this.axis)
+    if (this.axis === 'epoch') return place('epoch')
+    // Where epochs count, the log's own steps, if it has any, are others: mmengine's validations have the epoch as their `step`.
+    const step = columns.step === undefined && columns.epoch !== undefined ? null : place('step')
+    if (step !== null || columns.step !== undefined) return step
+    const epoch = place('epoch')
+    return epoch === null || this.stepsPerEpoch === null ? null : epoch * this.stepsPerEpoch
   }
 }
