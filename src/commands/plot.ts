@@ -93,7 +93,10 @@ missing or NaN is a gap.`
       unicode: this.output.hasUnicode,
     }
     const { mostCurves, renderPlot } = await import('../render/plot/terminal.js')
-    const most = format === null ? mostCurves(curves.length, terminal) : curves.length
+    const most =
+      format === null
+        ? mostCurves(curves.length, terminal)
+        : (await import('../render/plot/svg.js')).mostCurvesOfPicture
     const drawn = most < curves.length ? bestFirst(curves, runs).slice(0, most) : curves
     const labels = drawn.map((curve) => labelOf(curve, runs.length > 1, keys.length > 1))
     const { frameOf } = await import('../render/plot/frame.js')
@@ -110,9 +113,8 @@ missing or NaN is a gap.`
     if (frame.leftOut > 0)
       this.alert(`${pluralIs(frame.leftOut, 'value')} not above 0: no place on a logarithmic scale`)
     if (frame.tooLarge > 0) this.alert(`${pluralIs(frame.tooLarge, 'value')} infinite, or too large to be drawn`)
+    const more = { count: curves.length - drawn.length, noun: keys.length === 1 ? 'run' : 'curve' }
     if (format === null) {
-      const noun = keys.length === 1 ? 'run' : 'curve'
-      const more = { count: curves.length - drawn.length, noun }
       this.answer({ x: axis, curves }, () => renderPlot(frame, terminal, more))
       return
     }
@@ -120,7 +122,10 @@ missing or NaN is a gap.`
     const drawnKeys = [...new Set(curves.map(({ key }) => key))].join(', ')
     const drawnRuns = new Set(curves.map(({ run }) => run)).size
     const title = drawnRuns === 1 ? drawnKeys : `${drawnKeys} of ${drawnRuns} runs`
-    const svg = renderSvg(frame, { width: this.flags.width ?? 800, height: this.flags.height ?? 420, title })
+    const rest = more.count === 0 ? undefined : `… and ${plural(more.count, `more ${more.noun}`)} not drawn`
+    if (rest !== undefined) this.alert(`${plural(more.count, `more ${more.noun}`)} not drawn; --json has all`)
+    const { width = 800, height = 420 } = this.flags
+    const svg = renderSvg(frame, { width, height, title, more: rest })
     const path = resolve(format.path)
     await writeText(this.storage, path, await contentOf(format.kind, svg, title), this.flags.force)
     this.answer({ x: axis, curves, output: path }, () => path)

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { Curve } from '../../src/core/runs/index.js'
 import { frameOf, type FrameOptions } from '../../src/render/plot/frame.js'
-import { renderPage, renderSvg } from '../../src/render/plot/svg.js'
+import { mostCurvesOfPicture, renderPage, renderSvg } from '../../src/render/plot/svg.js'
 import { mostCurves, renderPlot } from '../../src/render/plot/terminal.js'
 import { shown } from '../../src/render/escape-output.js'
 import { displayWidth } from '../../src/render/text-width.js'
@@ -41,6 +41,22 @@ describe('a picture', () => {
       expect(text).toContain('(best: 3, CKPT+1)')
       expect(7 * text.length).toBeLessThan(600 - 70)
     }
+  })
+
+  it('has lines that all differ, and says of how many curves there are none', () => {
+    const curves = Array.from({ length: mostCurvesOfPicture }, (_, index) => curveOf([1, index]))
+    const frame = frameOf(
+      curves,
+      curves.map((_, index) => `run${index}`),
+      options,
+    )
+    const more = '… and 26 more runs not drawn'
+    const svg = renderSvg(frame, { width: 600, height: 300, title: 'WER', more })
+    const looks = [...svg.matchAll(/<path [^>]*fill="none" (stroke=.*?) stroke-width/g)].map(([, look]) => look)
+    expect(looks).toHaveLength(mostCurvesOfPicture)
+    expect(new Set(looks).size).toBe(mostCurvesOfPicture)
+    const [, y] = new RegExp(`y="(\\d+)">${more}`).exec(svg) ?? []
+    expect(Number(y)).toBeLessThan(Number(/viewBox="0 0 600 (\d+)"/.exec(svg)?.[1]))
   })
 
   it('breaks its line at a gap', () => {

@@ -28,7 +28,10 @@ export interface Curve {
   readonly logs: readonly string[]
   /** By x; of equal ones the later value alone. */
   readonly points: readonly CurvePoint[]
-  /** By x, the checkpoints that have the value; of equal x the best, else the later alone. */
+  /**
+   * By x, the checkpoints that have the value, or had it logged at their place or before it; of equal x the best, else
+   * the later alone.
+   */
   readonly checkpoints: readonly CheckpointPoint[]
   /** Null where the direction is not known, or no checkpoint has a value. */
   readonly best: CheckpointPoint | null
@@ -123,20 +126,21 @@ export async function curvesAlong(
 /** The checkpoints of the run are the newest first. */
 function curvesFrom(run: Run, keys: readonly string[], axis: CurveAxis, history: History | undefined): Curve[] {
   return keys.map((key) => {
-    const all = checkpointPoints(run, key, axis)
-    const best = bestOf(run, key, all)
-    const checkpoints = byX(best === null ? all : [...all, best])
-    const own = checkpoints.filter(({ y }) => !Number.isNaN(y))
     const logged = history?.values.get(key) ?? []
     const isLogged = logged.length > 0
-    const points = isLogged ? byX(logged.map(({ x, value }) => ({ x, y: value }))) : checkpoints
+    const log = byX(logged.map(({ x, value }) => ({ x, y: value })))
+    const own = checkpointPoints(run, key, axis)
+    const all = isLogged ? placedOn(log, own) : withAValue(own)
+    const best = withAValue(own).length > 0 || !isLogged ? bestOf(run, key, all) : bestLogged(run, key, all)
+    const checkpoints = byX(best === null ? all : [...all, best])
+    const points = isLogged ? log : checkpoints
     const logs = isLogged ? (history?.files ?? []) : []
     return {
       run: run.path,
       key,
       logs,
       points: points.map(({ x, y }) => ({ x, y })),
-      checkpoints: own,
+      checkpoints: checkpoints.filter(({ y }) => !Number.isNaN(y)),
       best,
     }
   })
@@ -144,11 +148,35 @@ function curvesFrom(run: Run, keys: readonly string[], axis: CurveAxis, history:
 
 /** The oldest first; one that lacks the value is a gap. */
 function checkpointPoints({ checkpoints }: Run, key: string, axis: CurveAxis): CheckpointPoint[] {
-  const points = checkpoints.toReversed().flatMap((checkpoint): CheckpointPoint[] => {
+  return checkpoints.toReversed().flatMap((checkpoint): CheckpointPoint[] => {
     const x = axis === 'time' ? timeOf(checkpoint) : checkpoint[axis]
     return x === null || !Number.isFinite(x) ? [] : [{ name: checkpoint.name, x, y: valueOf(checkpoint, key) }]
   })
+}
+
+/** None where all are gaps. */
+function withAValue(points: readonly CheckpointPoint[]): readonly CheckpointPoint[] {
   return points.some(({ y }) => !Number.isNaN(y)) ? points : []
+}
+
+/** Those without a value of their own have what was logged last before them; `log` is by x. Beyond its ends is nothing. */
+function placedOn(log: readonly CurvePoint[], points: readonly CheckpointPoint[]): CheckpointPoint[] {
+  const end = log.at(-1)?.x ?? -Infinity
+  return points.map((point) => {
+    if (!Number.isNaN(point.y) || point.x > end) return point
+    return { ...point, y: log[upTo(log, point.x) - 1]?.y ?? NaN }
+  })
+}
+
+/** How many of the points, which are by x, lie at `x` or before it. */
+function upTo(points: readonly CurvePoint[], x: number): number {
+  let [low, high] = [0, points.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((points[middle]?.x ?? Infinity) <= x) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function valueOf(checkpoint: Checkpoint, key: string): number {
@@ -161,12 +189,30 @@ function byX<P extends CurvePoint>(points: readonly P[]): P[] {
 }
 
 /** The same that `list` marks: whole, and of equal ones the newest. */
-function bestOf({ checkpoints }: Run, key: string, points: readonly CheckpointPoint[]): CheckpointPoint | null {
-  const told = checkpoints.find(({ directions }) => directions?.has(key) === true)?.directions?.get(key)
-  const kind = told ?? directionOf(key)
+function bestOf(run: Run, key: string, points: readonly CheckpointPoint[]): CheckpointPoint | null {
+  const kind = directionIn(run, key)
   if (kind === undefined) return null
-  const [best] = rank(checkpoints.filter(isSound), { kind, key }, 0)
+  const [best] = rank(run.checkpoints.filter(isSound), { kind, key }, 0)
   return points.find(({ name, y }) => name === best?.name && !Number.isNaN(y)) ?? null
+}
+
+/** The same of a key that no checkpoint has itself. */
+function bestLogged(run: Run, key: string, points: readonly CheckpointPoint[]): CheckpointPoint | null {
+  const kind = directionIn(run, key)
+  if (kind === undefined) return null
+  const sound = new Set(run.checkpoints.filter(isSound).map(({ name }) => name))
+  const isBetter = (a: number, b: number) => (kind === 'min' ? a <= b : a >= b)
+  let best: CheckpointPoint | null = null
+  for (const point of points) {
+    if (!Number.isFinite(point.y) || !sound.has(point.name)) continue
+    if (best === null || isBetter(point.y, best.y)) best = point
+  }
+  return best
+}
+
+function directionIn({ checkpoints }: Run, key: string): 'min' | 'max' | undefined {
+  const told = checkpoints.find(({ directions }) => directions?.has(key) === true)?.directions?.get(key)
+  return told ?? directionOf(key)
 }
 
 /**

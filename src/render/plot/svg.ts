@@ -10,6 +10,8 @@ import type { Frame, Place, Series } from './frame.js'
 const colours = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9']
 /** Further curves are told apart by their lines. */
 const dashes = ['', '8 4', '2 3', '10 3 2 3']
+/** Curves whose lines differ from each other. */
+export const mostCurvesOfPicture = colours.length * dashes.length
 const outside = { left: 70, right: 20, top: 30, bottom: 50 }
 const legendRow = 18
 
@@ -17,13 +19,16 @@ export interface SvgOptions {
   readonly width: number
   readonly height: number
   readonly title: string
+  /** What is said of curves that are not drawn. */
+  readonly more?: string | undefined
 }
 
-export function renderSvg(frame: Frame, { width, height, title }: SvgOptions): string {
+export function renderSvg(frame: Frame, { width, height, title, more }: SvgOptions): string {
   const inside = { width: width - outside.left - outside.right, height: height - outside.top - outside.bottom }
   const x = (place: number) => round(outside.left + place * inside.width)
   const y = (place: number) => round(outside.top + (1 - place) * inside.height)
-  const total = height + legendRow * frame.series.length
+  const moreRow = height + legendRow * frame.series.length
+  const total = moreRow + (more === undefined ? 0 : legendRow)
   const draw = {
     x,
     y,
@@ -49,6 +54,7 @@ export function renderSvg(frame: Frame, { width, height, title }: SvgOptions): s
     `<text x="${outside.left}" y="18" font-weight="bold">${escapeMarkup(frame.y.title)}</text>`,
     ...frame.series.flatMap((series, index) => seriesMarkup(series, index, draw)),
     ...legendMarkup(frame.series, width, height),
+    ...(more === undefined ? [] : [`<text x="${legendText}" y="${moreRow + 4}">${escapeMarkup(more)}</text>`]),
     '</svg>',
     '',
   ].join('\n')

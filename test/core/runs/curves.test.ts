@@ -135,6 +135,24 @@ describe('a curve', () => {
     expect(found.checkpoints).toContainEqual(found.best)
   })
 
+  it.each(['mmengine', 'mmengine_runner'])('of %s has its checkpoints on what only the log tells', async (name) => {
+    cpSync(join(fixtures, name, 'run'), join(folder, 'run'), { recursive: true })
+    const found = await curve(join(folder, 'run'), 'loss', 'step')
+    expect(found.checkpoints.length).toBeGreaterThan(2)
+    for (const { x, y } of found.checkpoints) expect(found.points).toContainEqual({ x, y })
+    expect(found.best?.y).toBe(Math.min(...found.checkpoints.map(({ y }) => y)))
+  })
+
+  it('has a checkpoint between two points at the value before it, and none beyond the log', async () => {
+    const run = speechBrain([null, null, null, null], 'epoch: 1 - train loss: 3\nepoch: 3 - train loss: 2')
+    const found = await curve(run, 'train loss', 'epoch')
+    expect(found.checkpoints).toEqual([
+      { name: 'CKPT+1', x: 1, y: 3 },
+      { name: 'CKPT+2', x: 2, y: 3 },
+      { name: 'CKPT+3', x: 3, y: 2 },
+    ])
+  })
+
   it('has of equal values the newest for the best, as list has', async () => {
     expect((await curve(speechBrain(['2', '1', '1', '3']), 'WER')).best?.name).toBe('CKPT+3')
   })
