@@ -112,11 +112,17 @@ describe('ckpt recover with a command', () => {
     )
   })
 
-  it('two keys that give one variable are exit 2, both named, and nothing starts', async () => {
+  it('two keys that give one variable two values are exit 2, both named, and nothing starts', async () => {
     const run = makeRun({ [nameOf(1)]: 'unixtime: 1.0\nvalid/loss: 1\nvalid-loss: 2\n' })
     const got = await ckpt(['recover', run, '--', 'echo', 'started'])
     expect(got).toMatchObject({ status: 2, stdout: '' })
     expect(got.stderr).toMatch(/"valid\/loss" and "valid-loss" both give CKPT_META_VALID_LOSS/)
+  })
+
+  it('two keys of one value are one variable', async () => {
+    const run = makeRun({ [nameOf(1)]: 'unixtime: 1.0\nval/loss: 0.25\nval_loss: 0.25\n' })
+    const got = await ckpt(['recover', run, '--', 'sh', '-c', 'echo "$CKPT_META_VAL_LOSS"'])
+    expect(got).toMatchObject({ status: 0, stdout: '0.25\n' })
   })
 
   it.each([

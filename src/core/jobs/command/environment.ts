@@ -60,14 +60,16 @@ export function jobEnvironment(
 type Pair = readonly [key: string, text: string]
 
 function variablesOf(prefix: string, what: string, pairs: readonly Pair[], checkpoint: Checkpoint): Pair[] {
-  const keys = new Map<string, string>()
-  return pairs.map(([key, text]) => {
+  const known = new Map<string, Pair>()
+  for (const pair of pairs) {
+    const [key, text] = pair
     const name = prefix + variableName(key)
-    const other = keys.get(name)
-    if (other !== undefined) throw collision(checkpoint, what, name, other, key)
-    keys.set(name, key)
-    return [name, text]
-  })
+    const [other, otherText] = known.get(name) ?? pair
+    // What a framework saved and also logged under two spellings is one value.
+    if (otherText !== text) throw collision(checkpoint, what, name, other, key)
+    known.set(name, pair)
+  }
+  return [...known].map(([name, [, text]]) => [name, text])
 }
 
 function variableName(key: string): string {
