@@ -78,21 +78,18 @@ export class RememberedSummaries implements RunAnswers {
   async recall(tree: ScanTree, folder: Folder, rules: string): Promise<RecalledRun | null> {
     const question = `${folder.path}\0${rules}\0${this.question}`
     const text = await this.memory.records.loadAnswer(question)
-    // Its checksum is right, and this build of ckpt wrote it.
-    const known = text === null ? null : (JSON.parse(text) as Remembered)
+    const known = text === null ? null : rememberedIn(text)
     if (known !== null && (await fingerprintOf(tree, folder.path, known.reads, false))?.sum === known.sum) {
-      return { inside: known.inside, ...this.told(known.summary) }
+      if (known.summary === null) return { inside: known.inside, count: 0, layouts: [] }
+      const summary = summaryIn(known.summary)
+      if (summary !== null) {
+        this.recalled.push(summary)
+        return { inside: known.inside, count: summary.count, layouts: summary.layouts }
+      }
     }
     tree.noteAsked(true)
     this.scanning = { question, tree, folder, isOld: this.memory.agesFrom() }
     return null
-  }
-
-  private told(text: string | null): Pick<RecalledRun, 'count' | 'layouts'> {
-    if (text === null) return { count: 0, layouts: [] }
-    const summary = recordInText(text) as RunSummary
-    this.recalled.push(summary)
-    return { count: summary.count, layouts: summary.layouts }
   }
 
   /** After the run that was not recalled was summed up, by what the walk gave of it. */
@@ -116,5 +113,39 @@ export class RememberedSummaries implements RunAnswers {
     if (reads === null || was === null || !isOld(was.newest)) return
     const remembered: Remembered = { reads, sum: was.sum, inside: insideOf(folder, checkpoints), summary }
     await this.memory.records.saveAnswer(question, JSON.stringify(remembered))
+  }
+}
+
+/** Null for text that no build of ckpt wrote, whatever its checksum says. */
+function rememberedIn(text: string): Remembered | null {
+  const known = parsedOrNull(() => JSON.parse(text) as unknown)
+  if (!isObject(known) || !isObject(known['reads'])) return null
+  const { reads, sum, inside, summary } = known as unknown as Remembered
+  const lists = [inside, reads.whole, reads.listed, reads.above, reads.looked, reads.followed, reads.resolved]
+  const areTexts = lists.every((list) => Array.isArray(list) && list.every((one) => typeof one === 'string'))
+  return areTexts && typeof sum === 'string' && (summary === null || typeof summary === 'string')
+    ? { reads, sum, inside, summary }
+    : null
+}
+
+function summaryIn(text: string): RunSummary | null {
+  const known = parsedOrNull(() => recordInText(text))
+  if (!isObject(known)) return null
+  const summary = known as unknown as RunSummary
+  const isOne = typeof summary.path === 'string' && typeof summary.count === 'number' && summary.grades instanceof Map
+  return isOne && Array.isArray(summary.layouts) ? summary : null
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+/** What is nested too deep ends with RangeError, all else that cannot be read with SyntaxError. */
+function parsedOrNull(parse: () => unknown): unknown {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return null
+    throw error
   }
 }

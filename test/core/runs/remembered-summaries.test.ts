@@ -256,6 +256,36 @@ describe('summaries of runs', () => {
     expect([second.told, second.recalled]).toEqual([first.told, [join(root, 'b/save')]])
   })
 
+  it.each([
+    ['no JSON', '[[['],
+    ['nested too deep', '{"a":'.repeat(200_000)],
+    ['nothing', 'null'],
+    ['a list', '[]'],
+    ['another form', '{"reads":{},"sum":"x","inside":[],"summary":null}'],
+  ])('that are %s are made anew, whatever their checksum', async (_, text) => {
+    const { summaries } = await look(root)
+    const files = new ScanRecordFiles(localStorage(), cache, 'this build')
+    const questions: string[] = []
+    files.loadAnswer = (question) => (questions.push(question), Promise.resolve(text))
+    const memory = new ScanMemory(files, () => Date.now() / 1000 + 30)
+    const request = {
+      query: { orders: [], where: [] },
+      order: undefined,
+      verify: 'none',
+      withSettings: true,
+      withName: true,
+      now: 1.8e9,
+    } as const
+    const answers = RememberedSummaries.of(memory, request, {}, localStorage().custody)
+    const made: RunSummary[] = []
+    for await (const { run, storage } of eachRun(localStorage(), root, { memory, ...(answers && { answers }) })) {
+      made.push(await summariseRun(storage, run, request))
+    }
+    expect(questions.length).toBeGreaterThan(2)
+    expect(answers?.recalled).toEqual([])
+    expect(made.map(({ path }) => path)).toEqual(summaries.map(({ path }) => path))
+  })
+
   it.skipIf(process.getuid?.() === 0)(
     'are not remembered of what could not be read, which is reported again',
     async () => {
