@@ -26,8 +26,8 @@ export default class Report extends BaseCommand<typeof Report> {
   static override description = `One HTML file that needs no network and no other file: a table of the checkpoints that sorts and filters, curves to
 hover and zoom, hyper-parameters, sizes by kind of file, what is wrong with which checkpoint, the journal of the jobs,
 and what a policy would keep and why: the one that is given by the flags of ckpt prune, else that of the run's
-ckpt.yaml. Nothing is changed. Where there is a policy, the heads and ends of files are looked at, as prune does; else no
-file of a checkpoint is opened unless --verify says so. docs/seeing.md says more.
+ckpt.yaml. Nothing is changed. Where there is a policy, files are looked at as prune does; else no file of a checkpoint is
+opened unless --verify says so. docs/seeing.md says more.
 
 ckpt report -r exp --serve serves the page on this machine alone, behind an address with a random token in it, and keeps it up to date as
 checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --token-file that only you can read.`
@@ -107,6 +107,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     for (const run of runs) policies.set(run.path, known.get(run.path)?.policy ?? (await this.policyFor(run)))
     // What a policy would keep is what prune would keep, which looks into the files.
     const isAsked = [...policies.values()].some((policy) => policy !== null)
+    const isDefault = this.flags.verify === undefined
     const { verify = isAsked ? 'quick' : 'none' } = this.flags
     const reported = await this.long('reading', async (watched) => {
       const all: ReportedRun[] = []
@@ -119,7 +120,8 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
         const policy = policies.get(run.path) ?? null
         const request = {
           verify,
-          policy: policy === null ? null : { ...policy.request, verify, proves: false },
+          // As prune does, to the last byte of the newest that stays; a page that is kept up to date has no time for it.
+          policy: policy === null ? null : { ...policy.request, verify, proves: isDefault && !this.flags.serve },
           now: this.now(),
           utcOffset,
           uses,

@@ -1,5 +1,5 @@
 /** ckpt report: one page whose numbers are those of list, plot, du and prune. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, isOneFile, copyFixture, temporaryDirectory } from './ckpt.js'
@@ -92,6 +92,28 @@ describe('the page of ckpt report', () => {
       source: null,
       freedBytes: plan.freedBytes,
     })
+  })
+
+  it('reads the newest that stays to its last byte, as prune does', async () => {
+    const run = copyFixture('runs/asr_run')
+    const newest = join(
+      run,
+      readdirSync(run)
+        .filter((name) => name.startsWith('CKPT'))
+        .toSorted()
+        .at(-1) ?? '',
+    )
+    const bytes = readFileSync(join(newest, 'model.ckpt'))
+    const at = bytes.length >> 1
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+    writeFileSync(join(newest, 'model.ckpt'), bytes)
+    const { data } = await pageOf([run, '--keep', '2', '--min', 'WER'])
+    const plan = await document<{ keep: { name: string }[] }>([
+      ...['prune', run, '--keep', '2', '--min', 'WER', '--dry-run'],
+    ])
+    const stays = data.runs[0]?.checkpoints.filter((one) => one.stays === true).map(({ name }) => name)
+    expect(stays).toEqual(plan.keep.map(({ name }) => name))
+    expect(stays).toHaveLength(4)
   })
 
   it("takes the policy of the run's ckpt.yaml where none is typed, and changes nothing", async () => {
