@@ -48,9 +48,8 @@ async function answers(node, name) {
   return all
 }
 
-/** The versions beside each other: each has a code cache of its own, and nothing in the run is changed. */
-async function compare(version, expected) {
-  const node = await fetchNode(version)
+/** One version after the other: `prune` beside the job of another one's `recover` would tell of it. */
+async function compare(version, node, expected) {
   if (node === undefined) {
     console.log(`Node ${version}: skipped, for the package registry did not give it`)
     return
@@ -67,8 +66,9 @@ async function compare(version, expected) {
 
 try {
   cpSync(join(root, 'test/fixtures/runs/asr_run'), run, { recursive: true, preserveTimestamps: true })
-  const expected = answers(process.execPath, 'here')
-  await Promise.all(versions.map(async (version) => compare(version, await expected)))
+  const fetched = Promise.all(versions.map(fetchNode))
+  const expected = await answers(process.execPath, 'here')
+  for (const [index, node] of (await fetched).entries()) await compare(versions[index], node, expected)
 } finally {
   rmSync(place, { recursive: true, force: true })
 }

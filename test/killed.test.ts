@@ -111,7 +111,10 @@ type Finish = (place: string) => Promise<void>
 
 async function dieAt(deed: Deed, n: number, finish: Finish): Promise<void> {
   const place = await freshPlace(deed)
-  expect(await run(deed, place, n)).toBe('SIGKILL')
+  const signal = await run(deed, place, n)
+  // Under load a command has made a call more: one that is quicker does not come to the last.
+  if (signal === null) expect(Math.max(...readCalls(place))).toBeLessThan(n)
+  else expect(signal).toBe('SIGKILL')
   await expectSound(place, finish)
   await deed.sound?.(place, deed.command)
   rmSync(dirname(place), { recursive: true })
