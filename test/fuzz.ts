@@ -7,7 +7,7 @@ import { parseJson } from '../src/core/formats/json.js'
 import { bodyOf } from '../src/core/formats/ocdbt/block.js'
 import { walk } from '../src/core/formats/ocdbt/b-tree.js'
 import { parseZarr2, parseZarr3 } from '../src/core/formats/zarr.js'
-import { readRows } from '../src/core/checkpoints/layouts/engine/log-tables.js'
+import { readTables } from '../src/core/checkpoints/layouts/engine/log-tables.js'
 import { auditPickle, readPickle } from '../src/core/formats/pickle/index.js'
 import { parsePyYaml } from '../src/core/formats/pyyaml/index.js'
 import { readSmallEntry, readZip } from '../src/core/formats/zip.js'
@@ -326,7 +326,8 @@ async function readTensors(bytes: Uint8Array): Promise<void> {
 }
 
 async function readTable(bytes: Uint8Array, from: 'csv' | 'jsonl'): Promise<void> {
-  await readRows(storageOf(bytes), ['/mutant'], { from, beside: 'log', by: 'step' }, new Set([1, 2, 3]))
+  const source = { from, beside: 'log', by: 'step' } as const
+  await readTables(storageOf(bytes), ['/mutant'], [{ source, wanted: new Set([1, 2, 3]) }])
 }
 
 export const readers = {

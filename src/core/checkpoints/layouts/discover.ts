@@ -6,7 +6,7 @@ import type { ReadStorage } from '../../storage/storage.js'
 import type { Folder } from './layout.js'
 import { compareText } from './folders.js'
 import { scanFolder } from './scan.js'
-import { isForDeleted } from './deleted-folders.js'
+import { holdsNoRun } from './folders-without-runs.js'
 import { isDownloadCache } from './download-caches.js'
 import { foldersIn, layoutsOf, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 
@@ -196,7 +196,7 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
     below.forEach(({ path, layouts }, index) => {
       const listing = listings[index]
       const folder = listing?.ok === true ? { path, entries: listing.value } : null
-      if (folder !== null && !isForDeleted(folder, layouts) && !isDownloadCache(folder)) level.push(folder)
+      if (folder !== null && !holdsNoRun(folder, layouts) && !isDownloadCache(folder)) level.push(folder)
       else if (listing?.ok === false && listing.error.code === 'system') unreadable += 1
     })
   }

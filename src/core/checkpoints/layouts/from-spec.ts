@@ -17,7 +17,7 @@ export function layoutOf(spec: LayoutSpec): Layout {
     roleOf: (entry) => roleOf(spec, entry),
     ...(spec.pointers === undefined ? {} : { pointers: spec.pointers }),
     history: historiesOf(spec),
-    ...(spec.isForDeleted === undefined ? {} : { isForDeleted: spec.isForDeleted }),
+    ...(spec.holdsNoRun === undefined ? {} : { holdsNoRun: spec.holdsNoRun }),
     ...(spec.isBookkeeping === undefined ? {} : { isBookkeeping: spec.isBookkeeping }),
     ...(spec.resumesFrom === undefined ? {} : { resumesFrom: spec.resumesFrom }),
     ...(spec.lacksAlone === undefined ? {} : { lacksAlone: spec.lacksAlone }),

@@ -79,10 +79,10 @@ export interface Layout {
    */
   explainLeftover?(name: string, inside: readonly DirectoryEntry[] | null): string | null
   /**
-   * True for a folder in a run of this framework's into which the framework moves what it deletes: it is not a run of its
-   * own. `inside` are the entries in it.
+   * True for a folder in a run of this framework that is neither a run nor leads to one: it holds what the framework has
+   * deleted, or what all checkpoints of the run share. `inside` are the entries in it.
    */
-  isForDeleted?(name: string, inside: readonly DirectoryEntry[]): boolean
+  holdsNoRun?(name: string, inside: readonly DirectoryEntry[]): boolean
   /**
    * What the framework resumes from by itself when this is what it finds in the run (times are known), one answer for
    * each way in which it looks. Absent: it resumes from what it is told alone.

@@ -7,7 +7,7 @@ import type { DirectoryEntry, ReadHandle, ReadStorage, Result, Stat } from '../.
 import { isUnreadable } from '../../errors.js'
 import { FileFacts, type FileAnswers } from './file-facts.js'
 import { RememberingHandle } from './remembering-handle.js'
-import { ScannedFiles } from './scanned-files.js'
+import { KeptContents, ScannedFiles } from './scanned-files.js'
 
 /** Entries remembered at most; a scan of more lists a folder again rather than fill the memory. */
 const mostEntries = 2_000_000
@@ -31,6 +31,8 @@ class Known {
   readonly stats = new Map<string, Result<Stat>>()
   readonly lstats = new Map<string, Result<Stat>>()
   readonly resolved = new Map<string, Result<string>>()
+  /** Files above the folders that are scanned. */
+  readonly above = new KeptContents()
   entries = 0
   asked: AskedOfTree | null = null
 
@@ -90,7 +92,13 @@ export class ScanTree implements ReadStorage {
   /** For the layouts that are asked about that folder: each file is read and opened once for all of them. */
   static scanning(storage: ReadStorage, folder: string): ReadStorage {
     return storage instanceof ScanTree
-      ? new ScanTree(storage.storage, storage.memory, storage.known, storage.remembersFiles, new ScannedFiles(folder))
+      ? new ScanTree(
+          storage.storage,
+          storage.memory,
+          storage.known,
+          storage.remembersFiles,
+          new ScannedFiles(folder, storage.known.above),
+        )
       : storage
   }
 
@@ -200,10 +208,14 @@ export class ScanTree implements ReadStorage {
 
   /** The whole file by what this scan or an earlier one has read; null where it must be read. */
   private recall(path: string, stat: Result<Stat> | undefined, limit: number): Uint8Array | null {
-    const scanned = this.files?.content(path, limit)
-    if (scanned !== undefined) return scanned
-    if (this.memory === null || stat?.ok !== true || stat.value.size > limit) return null
-    return this.memory.whole(path, stat.value)
+    const { memory } = this
+    const known = memory !== null && stat?.ok === true && stat.value.size <= limit ? stat.value : null
+    const recalled = known === null ? null : (memory?.whole(path, known) ?? null)
+    if (recalled !== null) return recalled
+    const scanned = this.files?.content(path, limit) ?? null
+    // Read for a neighbour of this folder: what is remembered of this one has to have it, too.
+    if (scanned !== null && scanned.length === known?.size) memory?.keep(path, known, 0, scanned)
+    return scanned
   }
 
   private keepContent(path: string, stat: Result<Stat> | undefined, bytes: Uint8Array): void {

@@ -11,23 +11,17 @@ const mostBytes = 8 << 20
 /** Files whose answers are kept; each takes a kilobyte or two. */
 const mostAnswered = 10_000
 
-export class ScannedFiles {
+/** Whole files by path. */
+export class KeptContents {
   private readonly contents = new Map<string, Uint8Array>()
-  private readonly answers = new Map<string, Map<string, MetaValue>>()
   private bytes = 0
 
-  /** `folder` is absolute. */
-  constructor(private readonly folder: string) {}
-
-  /** The whole file; undefined where it was not read, or has more than `limit` bytes. */
-  content(path: string, limit: number): Uint8Array | undefined {
-    const known = this.contents.get(path)
-    return known === undefined || known.length > limit ? undefined : known
+  get(path: string): Uint8Array | undefined {
+    return this.contents.get(path)
   }
 
-  /** Files within a checkpoint's folder are left out: the layout of that checkpoint alone reads them, and once. */
-  keepContent(path: string, bytes: Uint8Array): void {
-    if (bytes.length > mostBytes || this.contents.has(path) || !this.isBeside(path)) return
+  keep(path: string, bytes: Uint8Array): void {
+    if (bytes.length > mostBytes || this.contents.has(path)) return
     // The bytes may be a view of a large block.
     this.contents.set(path, bytes.slice())
     this.bytes += bytes.length
@@ -37,10 +31,29 @@ export class ScannedFiles {
       this.bytes -= length
     }
   }
+}
 
-  private isBeside(path: string): boolean {
+export class ScannedFiles {
+  private readonly own = new KeptContents()
+  private readonly answers = new Map<string, Map<string, MetaValue>>()
+
+  /** `folder` is absolute. `above` has the files above it, which the scans of its neighbours read too. */
+  constructor(
+    private readonly folder: string,
+    private readonly above: KeptContents,
+  ) {}
+
+  /** The whole file; undefined where it was not read, or has more than `limit` bytes. */
+  content(path: string, limit: number): Uint8Array | undefined {
+    const known = this.own.get(path) ?? this.above.get(path)
+    return known === undefined || known.length > limit ? undefined : known
+  }
+
+  /** Files within a checkpoint's folder are left out: the layout of that checkpoint alone reads them, and once. */
+  keepContent(path: string, bytes: Uint8Array): void {
     const folder = dirname(path)
-    return folder === this.folder || !folder.startsWith(this.folder)
+    if (folder === this.folder) this.own.keep(path, bytes)
+    else if (!folder.startsWith(this.folder)) this.above.keep(path, bytes)
   }
 
   /** What was found out about the file in this scan, then what `earlier` scans found out. */

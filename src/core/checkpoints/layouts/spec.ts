@@ -60,8 +60,8 @@ export interface LayoutSpec {
    * never finished left there, in words; null when it is nothing of this framework's.
    */
   readonly leftover?: (name: string, inside: readonly { readonly name: string }[] | null) => string | null
-  /** True for a folder beside the checkpoints into which the framework moves what it deletes. */
-  readonly isForDeleted?: (name: string, inside: readonly DirectoryEntry[]) => boolean
+  /** True for a folder beside the checkpoints in which there is no run: see `Layout`. */
+  readonly holdsNoRun?: (name: string, inside: readonly DirectoryEntry[]) => boolean
   /** True for the name of a tensor that is not a part of what was trained: any value is right in it. */
   readonly isBookkeeping?: (tensor: string) => boolean
   /**

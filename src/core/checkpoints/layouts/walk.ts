@@ -8,7 +8,7 @@ import { batches, compareText, foldersOfTools, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
-import { isForDeleted } from './deleted-folders.js'
+import { holdsNoRun } from './folders-without-runs.js'
 import { isDownloadCache } from './download-caches.js'
 import { scanFolder } from './scan.js'
 import { ScanTree } from './scan-tree.js'
@@ -134,7 +134,7 @@ class Walk {
     const further = inside.filter((path) => this.options.earlier?.passesBy(path) !== true)
     for (const batch of batches(further, together)) {
       for (const one of await this.list(batch)) {
-        if (!isForDeleted(one, layouts) && !isDownloadCache(one)) yield* this.below(one, rules, depth + 1)
+        if (!holdsNoRun(one, layouts) && !isDownloadCache(one)) yield* this.below(one, rules, depth + 1)
       }
     }
     this.tree.forget(further.filter((path) => !this.kept.has(path)))

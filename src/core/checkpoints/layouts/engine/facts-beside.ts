@@ -1,5 +1,5 @@
 /** Facts that lie beside the checkpoints of a run: logs and tables, each read once for all. */
-import { addTo } from '../../../grouped.js'
+import { addTo, groupBy } from '../../../grouped.js'
 import type { Finding, Meta } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import type { Folder } from '../layout.js'
@@ -10,42 +10,66 @@ import { factsOf, merged, sourcesOf, storageFinding, torchContent } from './fact
 import { isWorthReading, type Looked } from './looked-claim.js'
 import { withOpener } from './opener.js'
 import { parseAll } from './unit-files.js'
-import { type Joined, readRows } from './log-tables.js'
+import { type Joined, readTables } from './log-tables.js'
 
 /** A file of facts beside the checkpoints has no more, unless its source says so. */
 const largestFacts = 64 << 20
 
-/** Fills in what lies beside the run's checkpoints: each file once. */
+/** A checkpoint that asks a source, and where among its sources that stands. */
+interface Asking {
+  readonly one: Looked
+  readonly at: number
+}
+
+/** Fills in what lies beside the run's checkpoints: each file once, in the order of the sources. */
 export async function readBesides(storage: ReadStorage, folder: Folder, own: readonly Looked[]): Promise<void> {
-  const sources = new Map<FactSource, { one: Looked; at: number }[]>()
+  const sources = new Map<FactSource, Asking[]>()
   for (const one of own.filter((each) => isWorthReading(each) && each.told.length > 0)) {
     sourcesOf(one.unit).forEach((source, at) => {
       if ('beside' in source) addTo(sources, source, { one, at })
     })
   }
-  for (const [source, all] of sources) {
-    if (source.from === 'jsonl' || source.from === 'csv') await joinTable(storage, folder, source, all)
-    else if (isFile(source)) await tellBeside(storage, folder, source, all)
+  for (const group of groupBy(sources, ([source]) => (isTable(source) ? sameLog(source) : source)).values()) {
+    const tables = group.flatMap(([source, asking]) => (isTable(source) ? [{ source, asking }] : []))
+    if (tables.length > 0) await joinTables(storage, folder, tables)
+    else for (const [source, all] of group) if (isFile(source)) await tellBeside(storage, folder, source, all)
   }
+}
+
+function isTable(source: FactSource): source is TableSource {
+  return source.from === 'jsonl' || source.from === 'csv'
+}
+
+/** Equal for tables of the same files. */
+function sameLog({ from, beside, requires = [] }: TableSource): string {
+  return JSON.stringify([from, beside, requires])
 }
 
 function isFile(source: FactSource): source is FactFile {
   return !['name', 'jsonl', 'csv', 'bytes', 'look'].includes(source.from)
 }
 
-async function joinTable(
+/** Tables of one log. What their rows are found by never comes from a log. */
+async function joinTables(
   storage: ReadStorage,
   folder: Folder,
-  source: TableSource,
-  all: readonly { readonly one: Looked; readonly at: number }[],
+  tables: readonly { readonly source: TableSource; readonly asking: readonly Asking[] }[],
 ): Promise<void> {
-  const known = all.map(({ one }) => merged(one.told))
-  const keys = all.map(({ one }, index) => keyOf(one, known[index] ?? new Map(), known, source))
-  const wanted = new Set(keys.filter((key) => key !== null))
-  const rows = await readRows(storage, await filesBeside(storage, folder, source.beside), source, wanted)
-  all.forEach(({ one, at }, index) => {
-    const row = rows.get(keys[index] ?? NaN)
-    if (row !== undefined) one.told[at] = { meta: row, findings: [] }
+  const [first] = tables
+  if (first === undefined) return
+  const keyed = tables.map(({ source, asking }) => {
+    const known = asking.map(({ one }) => merged(one.told))
+    return asking.map(({ one }, index) => keyOf(one, known[index] ?? new Map(), known, source))
+  })
+  const wanted = tables.map(({ source }, index) => {
+    return { source, wanted: new Set(keyed[index]?.filter((key) => key !== null)) }
+  })
+  const rows = await readTables(storage, await filesBeside(storage, folder, first.source.beside), wanted)
+  tables.forEach(({ asking }, table) => {
+    asking.forEach(({ one, at }, index) => {
+      const row = rows[table]?.get(keyed[table]?.[index] ?? NaN)
+      if (row !== undefined) one.told[at] = { meta: row, findings: [] }
+    })
   })
 }
 
@@ -61,7 +85,7 @@ async function tellBeside(
   storage: ReadStorage,
   folder: Folder,
   source: FactFile,
-  asking: readonly { readonly one: Looked; readonly at: number }[],
+  asking: readonly Asking[],
 ): Promise<void> {
   const { later } = source
   const all = later === undefined ? asking : asking.filter(({ one }) => !merged(one.told).has(later))
@@ -77,7 +101,8 @@ async function contentBeside(storage: ReadStorage, source: FactFile, path: strin
   if (source.from === 'torch') {
     return withOpener(storage, async (opener) => {
       try {
-        return await torchContent(await opener.look(path), source)
+        const look = await opener.look(path)
+        return look.broken === null ? await torchContent(look, source) : null
       } catch (error) {
         return storageFinding(error)
       }

@@ -5,8 +5,10 @@
 import { dirname, join } from 'node:path'
 import type { Meta, MetaValue } from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
+import type { ByteSource } from '../../../formats/byte-source.js'
 import { readDcpMetadata, type DcpBlob, type DcpMetadata } from '../../../formats/dcp-metadata.js'
 import { openTorchObject } from '../../../formats/torch-object.js'
+import { groupBy } from '../../../grouped.js'
 import { sourceOf, withFile } from '../../../storage/file-source.js'
 import { countNames, countsIn } from '../engine/count-names.js'
 import type { FileLook, LayoutIo, Unit } from '../spec.js'
@@ -25,11 +27,7 @@ export async function countsOfDcp(look: FileLook, _: Unit, known: Meta, io: Layo
   const resumable = resumeKeysIn(new Map([['text', new TextDecoder('latin1').decode(bytes)]]))
   if (known.has('step') && known.has('epoch')) return resumable
   try {
-    const numbers = new Map<string, MetaValue>()
-    for (const { name, blob } of numbersOf(readDcpMetadata(bytes)).slice(0, mostNumbers)) {
-      const value = numbers.has(name) ? undefined : await readNumber(io, join(dirname(look.path), blob.file), blob)
-      if (value !== undefined) numbers.set(name, value)
-    }
+    const numbers = await readNumbers(io, dirname(look.path), numbersOf(readDcpMetadata(bytes)).slice(0, mostNumbers))
     return new Map([...resumable, ...countsIn(numbers)])
   } catch (error) {
     // What is wrong with the files is told by those that judge them.
@@ -38,8 +36,13 @@ export async function countsOfDcp(look: FileLook, _: Unit, known: Meta, io: Layo
   }
 }
 
+interface NumberEntry {
+  readonly name: string
+  readonly blob: DcpBlob
+}
+
 /** Entries that one of the usual names leads to, the shortest way first; an optimizer counts its own steps. */
-function numbersOf({ objects, tensors, paths }: DcpMetadata): { readonly name: string; readonly blob: DcpBlob }[] {
+function numbersOf({ objects, tensors, paths }: DcpMetadata): NumberEntry[] {
   const single = tensors.flatMap(({ name, shape, chunks }) =>
     chunks.length === 1 && shape.every((size) => size === 1) ? [{ name, blob: chunks[0]?.blob }] : [],
   )
@@ -56,14 +59,31 @@ function numbersOf({ objects, tensors, paths }: DcpMetadata): { readonly name: s
 
 const othersCount = /optim|param_groups|sched|loader|sampler|scaler/i
 
-async function readNumber({ storage }: LayoutIo, path: string, blob: DcpBlob): Promise<number | undefined> {
-  return withFile(storage, path, async (handle) => {
-    const source = sourceOf(handle)
-    if (blob.offset + blob.length > source.byteLength) return undefined
-    const object = await openTorchObject({
-      byteLength: blob.length,
-      read: async (position, length) => source.read(blob.offset + position, length),
+/** By name, the first of each; every file is opened once. */
+async function readNumbers(
+  { storage }: LayoutIo,
+  folder: string,
+  entries: readonly NumberEntry[],
+): Promise<ReadonlyMap<string, MetaValue>> {
+  const values = new Map<NumberEntry, number | undefined>()
+  for (const [file, within] of groupBy(entries, ({ blob }) => blob.file)) {
+    await withFile(storage, join(folder, file), async (handle) => {
+      for (const entry of within) values.set(entry, await numberIn(sourceOf(handle), entry.blob))
     })
-    return object?.numberOf(object.root)
+  }
+  const numbers = new Map<string, MetaValue>()
+  for (const entry of entries) {
+    const value = values.get(entry)
+    if (value !== undefined && !numbers.has(entry.name)) numbers.set(entry.name, value)
+  }
+  return numbers
+}
+
+async function numberIn(source: ByteSource, blob: DcpBlob): Promise<number | undefined> {
+  if (blob.offset + blob.length > source.byteLength) return undefined
+  const object = await openTorchObject({
+    byteLength: blob.length,
+    read: async (position, length) => source.read(blob.offset + position, length),
   })
+  return object?.numberOf(object.root)
 }

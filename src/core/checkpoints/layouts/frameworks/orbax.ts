@@ -43,7 +43,7 @@ export const orbax: LayoutSpec = {
   id: 'orbax',
   title: 'Orbax',
   looks: '<step>/ with _CHECKPOINT_METADATA, and items such as state/',
-  isForDeleted: isTodeleteSubdir,
+  holdsNoRun: isTodeleteSubdir,
   resumesFrom: takesLargest('CheckpointManager.latest_step()', 'directory', /^(?:.*_)?(\d+)$/),
   forms: [
     {

@@ -49,6 +49,7 @@ export const torchtune: LayoutSpec = {
   id: 'torchtune',
   title: 'torchtune',
   looks: 'epoch_<N>/ or step_<N>/ with model shards, and recipe_state/',
+  holdsNoRun: (name) => name === 'recipe_state',
   // `get_largest_iter_folder` and `get_most_recent_checkpoint`: steps only where there are no epochs.
   resumesFrom: (there) => {
     const epochs = takesLargest('resume_from_checkpoint', 'directory', /^(?:dist_)?epoch_(\d+)/)(there)

@@ -1,4 +1,4 @@
-/** Where a framework moves what it deletes is not a run: Orbax's `todelete_subdir`. */
+/** Folders of frameworks are not runs: Orbax's `todelete_subdir`, torchtune's `recipe_state`. */
 import { mkdirSync, renameSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, it } from 'vitest'
@@ -41,4 +41,9 @@ it('is a run too where more lies in it than steps, or where it lies in no run', 
   const alone = copyFixture('frameworks/orbax/run')
   renameSync(alone, join(dirname(alone), 'trash'))
   expect(await runsBelow(dirname(alone))).toEqual(['trash'])
+})
+
+it("torchtune's recipe_state is passed over, where all checkpoints have their optimizer's state", async () => {
+  const run = copyFixture('frameworks/torchtune/run')
+  expect(await runsBelow(run)).toEqual([''])
 })
