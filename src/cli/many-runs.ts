@@ -1,5 +1,5 @@
 /** Shared by the commands that change many runs at once: one plan, carried out run by run under each run's own lock. */
-import { failureOf } from '../core/changes/disposal/index.js'
+import { removalError } from '../core/changes/disposal/index.js'
 import { readJournal } from '../core/changes/journal/index.js'
 import { holderOf, stateFolderOf } from '../core/changes/state/index.js'
 import type { Run } from '../core/checkpoint.js'
@@ -135,7 +135,7 @@ export abstract class ManyRunsCommand<T extends Description> extends BaseCommand
   }
 
   private tellFailed({ path }: Run, removal: CarriedOut): void {
-    const failure = failureOf(removal)
+    const failure = removalError(removal)
     if (failure === null) return
     this.alert(`${printable(path)}: ${failure.message}`)
     process.exitCode = exitStatusOf.partial

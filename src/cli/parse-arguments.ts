@@ -17,7 +17,7 @@ export interface Parsed {
   readonly metadata: { readonly flags: Readonly<Record<string, { readonly setFromDefault?: boolean } | undefined>> }
 }
 
-/** Throws oclif's errors (failure.ts tells them), what a flag's own parser throws, and CkptError `usage`. */
+/** Throws oclif's errors (report-error.ts has words for them), what a flag's own parser throws, and CkptError `usage`. */
 export async function parseArguments(argv: readonly string[], { args, flags, strict }: Definitions): Promise<Parsed> {
   refuseSwitchValues(argv, flags)
   // oclif tells a mistake with the keys, help with the names.

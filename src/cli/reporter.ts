@@ -1,5 +1,5 @@
 /** What a command says while it runs: its answer on stdout; notes, warnings, progress and errors on stderr. */
-import { toFailure, tellFailure, type FailedCommand } from './failure.js'
+import { toErrorReport, reportError, type FailedCommand } from './report-error.js'
 import { bytesProgress, interruptible, walkProgress, type Progress, type WatchedWork } from './progress.js'
 import type { WalkOptions } from '../core/checkpoints/layouts/index.js'
 import { exitStatusOf } from '../core/errors.js'
@@ -102,9 +102,9 @@ export class Reporter {
 
   /** Tells an error of the command and sets the exit status. */
   fail(error: unknown, command: FailedCommand): void {
-    const failure = toFailure(error, command)
+    const failure = toErrorReport(error, command)
     const write = this.isLineByLine ? toJsonLine : toJson
-    tellFailure(this.output, failure, this.wantsJson ? write : null, this.besideError)
+    reportError(this.output, failure, this.wantsJson ? write : null, this.besideError)
     process.exitCode = failure.exitStatus
   }
 

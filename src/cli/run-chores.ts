@@ -3,7 +3,7 @@ import { relative, sep } from 'node:path'
 import { utcOffset, wait } from '../machine/clock.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { failureOf } from '../core/changes/disposal/index.js'
+import { removalError } from '../core/changes/disposal/index.js'
 import { jobEnvironment, namesCheckpoint } from '../core/jobs/command/index.js'
 import {
   carryOut,
@@ -148,7 +148,7 @@ async function pruneRun(
     const by = { self: lock.processes.self, policy: describePolicy(request) }
     const done = await carryOut(storage, run, going, { ...stateLocation, wait, copyTime, now, trash, by })
     for (const one of done.pointed) tell(describePointed(one, 'now'))
-    const failure = failureOf(done)
+    const failure = removalError(done)
     if (failure !== null) throw failure
     if (planned.missingBytes > 0) tell(`the space asked for is missed by ${planned.missingBytes} bytes`)
   })

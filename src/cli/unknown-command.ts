@@ -1,7 +1,7 @@
 /** What was typed as a command and is none: told with the nearest names, of which none is ever run. */
 import { CkptError } from '../core/errors.js'
 import { namesWithin } from '../core/choosing/expression/index.js'
-import { tellFailure, toFailure } from './failure.js'
+import { reportError, toErrorReport } from './report-error.js'
 import { toJson } from '../render/json.js'
 import { Output } from '../render/output.js'
 import { standardStream } from '../machine/standard-streams.js'
@@ -55,6 +55,6 @@ function short(word: string): string {
 export function tellUnknownCommand(error: CkptError, argv: readonly string[]): void {
   const ignored = () => undefined
   const output = new Output(standardStream('stdout', ignored), standardStream('stderr', ignored), process.env)
-  tellFailure(output, toFailure(error, null), argv.includes('--json') ? toJson : null)
+  reportError(output, toErrorReport(error, null), argv.includes('--json') ? toJson : null)
   process.exitCode = error.exitStatus
 }

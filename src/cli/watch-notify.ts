@@ -39,7 +39,7 @@ export class Notifier {
     })
     const printed = output.trimEnd()
     if (printed !== '') this.tell(`--notify: ${printed.split('\n').map(printable).join('\n')}`)
-    const failure = failureOf(reason)
+    const failure = whyHookFailed(reason)
     if (failure !== null) this.tell(`--notify ${failure}`)
   }
 
@@ -64,7 +64,7 @@ export class Notifier {
   }
 }
 
-function failureOf(reason: HookEnd['reason']): string | null {
+function whyHookFailed(reason: HookEnd['reason']): string | null {
   switch (reason.kind) {
     case 'exited':
       return reason.status === 0 ? null : `ended with exit status ${reason.status}`

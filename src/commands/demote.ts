@@ -101,7 +101,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     const done = plan.demote.length === 0 ? null : await this.carryOut(run, plan)
     const document = demoteDocument(run, plan, done)
     this.failWith(document)
-    const failure = done === null ? null : failureOf(done)
+    const failure = done === null ? null : demotionError(done)
     if (failure !== null) throw failure
     this.answer(document, () => renderDemoted(done, this.output))
   }
@@ -138,7 +138,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
   }
 }
 
-function failureOf({ demoted, failed, remaining, leftovers }: DemotionDone): CkptError | null {
+function demotionError({ demoted, failed, remaining, leftovers }: DemotionDone): CkptError | null {
   if (failed.length + remaining.length + leftovers.length === 0) return null
   const lines = [
     ...failed.map(({ name, error }) => `  ${name} stays as it was: ${error.message}`),

@@ -180,7 +180,7 @@ Called again it does only what is still to be done. Some failed: exit status 6, 
 
   /** With an error behind it when something failed. */
   private tell(pretraining: Pretraining): void {
-    const error = failureOf(pretraining)
+    const error = pretrainError(pretraining)
     const document = pretrainingDocument(pretraining)
     if (error !== null) this.failWith(document)
     if (error === null || !this.wantsJson) this.answer(document, () => renderPretraining(pretraining, this.output))
@@ -210,7 +210,7 @@ function readVariables(texts: readonly string[]): Variables {
 }
 
 /** One that failed alone is reported as it is; of several, what remains is listed. */
-function failureOf({ survey: { items }, loaded, unloaded, ...rest }: Pretraining): CkptError | null {
+function pretrainError({ survey: { items }, loaded, unloaded, ...rest }: Pretraining): CkptError | null {
   const failed = [...rest.failed, ...unloaded]
   const [first, second] = failed
   if (first === undefined) return null

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
 import { ask } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
-import { describeStay, failureOf } from '../core/changes/disposal/index.js'
+import { describeStay, removalError } from '../core/changes/disposal/index.js'
 import { setExitStatusForUnreadable } from '../cli/unreadable-exit-status.js'
 import { ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
@@ -340,7 +340,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const idle = plan.remove.length === 0 && removal.finished.count === 0
     const document = pruneDocument(run, plan, idle && removal.failed.length === 0 ? null : removal)
     this.failWith(document)
-    const failure = failureOf(removal)
+    const failure = removalError(removal)
     if (failure !== null) throw failure
     if (plan.missingBytes > 0) process.exitCode = exitStatusOf.partial
     setExitStatusForUnreadable(plan)

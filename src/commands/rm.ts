@@ -4,7 +4,7 @@ import { confirm } from '../cli/confirm.js'
 import { checkpointsArgument, dryRunFlag, stateFlag, trashFlag, waitFlag, yesFlag } from '../cli/flags.js'
 import { writersOf } from '../cli/run-writers.js'
 import type { Run } from '../core/checkpoint.js'
-import { failureOf } from '../core/changes/disposal/index.js'
+import { removalError } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import { byRun, type Named } from '../core/runs/checkpoint-arguments.js'
 import {
@@ -130,7 +130,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
     )
     const document = pruneDocument(run, plan, removal)
     this.failWith({ runs: [document] })
-    const failure = failureOf(removal)
+    const failure = removalError(removal)
     if (failure !== null) throw failure
     if (!this.wantsJson) this.output.dataLines(renderRemoval(removal, this.output, trash))
     return document

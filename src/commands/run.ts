@@ -9,7 +9,7 @@ import { choresOf } from '../cli/run-chores.js'
 import { runFlags } from '../cli/run-flags.js'
 import { holdingJob } from '../core/jobs/holding-job.js'
 import { readPlan, readPrune } from '../cli/run-plan.js'
-import { realWorld } from '../machine/world.js'
+import { thisMachine } from '../machine/this-machine.js'
 
 export default class RunCommand extends JobCommand<typeof RunCommand> {
   static override summary = 'Run a training command to its end: resume it, watch it, start it again'
@@ -58,7 +58,7 @@ ckpt prune would. ckpt log shows what happened. docs/jobs.md explains the rest.`
     const prune = await readPrune(flags)
     await this.warnOfContradiction(plan)
     const tell = (text: string) => this.note(printableLines(`ckpt: ${text}`))
-    const world = realWorld(tell, flags['hold-batch-shell'])
+    const machine = thisMachine(tell, flags['hold-batch-shell'])
     const options = {
       onCheckpoint: flags['on-checkpoint'],
       onExit: flags['on-exit'],
@@ -71,7 +71,7 @@ ckpt prune would. ckpt log shows what happened. docs/jobs.md explains the rest.`
     const lock = this.changing(plan.batch === null ? '0s' : '5m', flags.state)
     const { status } = await holdingJob(this.storage, plan, lock, tell, async (journal) => {
       const before = journal.entries.length
-      const outcome = await supervise(world, this.storage, journal, plan, await choresOf(this.storage, plan, options))
+      const outcome = await supervise(machine, this.storage, journal, plan, await choresOf(this.storage, plan, options))
       tell(describeOutcome(outcome, journal.entries.slice(before)))
       return outcome
     })

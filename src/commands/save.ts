@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { localStamp, utcOffset, wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
-import { failureOf } from '../core/changes/disposal/index.js'
+import { removalError } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import {
   carryOut,
@@ -112,7 +112,7 @@ nothing; the new checkpoint always stays.`
     const prune = policy === null ? null : await this.pruneAlone(saved, checkpoint.run, policy)
     const document = saveDocument({ ...outcome, prune })
     this.failWith(document)
-    const failure = prune?.removal == null ? null : failureOf(prune.removal)
+    const failure = prune?.removal == null ? null : removalError(prune.removal)
     if (failure !== null) throw failure
     if (saved.unmoved.length > 0) throw unmoved(saved)
     if (this.wantsJson) this.answer(document, () => '')

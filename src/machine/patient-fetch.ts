@@ -24,7 +24,7 @@ export const patientFetch: Fetch = async (url, options) => {
   }
 }
 
-/** As a connection that times out is reported (core/pretrain/download/failure.ts). */
+/** As a connection that times out is reported (core/pretrain/download/connection-errors.ts). */
 function tooSlow(what: string): Error {
   return Object.assign(new Error(`${what} within ${longestWait / 1000} s`), { code: 'ETIMEDOUT' })
 }

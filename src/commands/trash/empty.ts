@@ -84,7 +84,7 @@ export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
       applied: emptied !== null,
     }
     this.failWith(document)
-    const failure = emptied === null ? null : failureOf(emptied)
+    const failure = emptied === null ? null : emptyingError(emptied)
     if (failure !== null) throw failure
     this.answer(document, () => (emptied === null ? renderTrash(entries, this.now()) : describe(emptied)))
   }
@@ -97,7 +97,7 @@ function describe({ removed, freedBytes, finished }: Emptied): string[] {
   ]
 }
 
-function failureOf({ removed, failed, leftovers }: Emptied): CkptError | null {
+function emptyingError({ removed, failed, leftovers }: Emptied): CkptError | null {
   if (failed.length + leftovers.length === 0) return null
   const lines = [
     ...failed.map(({ entry, error }) => `  ${entry.name} stays in the trash: ${error.message}`),

@@ -5,7 +5,7 @@
  */
 import * as fs from 'node:fs'
 import { dirname, join, sep } from 'node:path'
-import { errnoOf } from './failures.js'
+import { errnoOf } from './storage-errors.js'
 import { leadsThroughDescriptors, O_PATH, type ActAs } from './open-folder.js'
 import type { Belonging, DirectoryEntry } from './storage.js'
 import { Ways } from './ways.js'

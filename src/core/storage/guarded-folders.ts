@@ -2,7 +2,7 @@
 import type * as fs from 'node:fs'
 import { basename, dirname, isAbsolute, join, sep } from 'node:path'
 import { UntrustedError, type CkptError } from '../errors.js'
-import { toStorageError } from './failures.js'
+import { toStorageError } from './storage-errors.js'
 import { followLinks, type LinksOnWay } from './links-on-way.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
 import type { Guarded, GuardedRun, GuardedState, Heir, StateRules } from './storage.js'

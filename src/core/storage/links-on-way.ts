@@ -1,7 +1,7 @@
 /** Whose links a path leads over: each of them has a say in what it leads to. */
 import * as fs from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
-import { describeFailure } from './failures.js'
+import { storageErrorOf } from './storage-errors.js'
 
 export interface LinksOnWay {
   /** Where it leads, with all links resolved. */
@@ -36,7 +36,7 @@ export function followLinks(path: string): LinksOnWay {
       endsWith = stats.uid
       continue
     }
-    if ((links += 1) > mostLinks) throw describeFailure(path, 'ELOOP')
+    if ((links += 1) > mostLinks) throw storageErrorOf(path, 'ELOOP')
     owners.add(stats.uid)
     const target = fs.readlinkSync(at)
     if (isAbsolute(target)) real = '/'

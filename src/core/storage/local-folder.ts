@@ -1,7 +1,7 @@
 /** A folder of the local file system that is held open. */
 import * as fs from 'node:fs'
 import { join } from 'node:path'
-import { guard } from './failures.js'
+import { throwingStorageErrors } from './storage-errors.js'
 import type { OpenFolder } from './open-folder.js'
 import { entriesOf, toStat } from './stats.js'
 import type { DirectoryEntry, FolderHandle, Stat } from './storage.js'
@@ -16,11 +16,11 @@ export class LocalFolder implements FolderHandle {
   }
 
   get way(): string {
-    return guard(this.path, () => this.folder.at('.'))
+    return throwingStorageErrors(this.path, () => this.folder.at('.'))
   }
 
   async list(): Promise<readonly DirectoryEntry[]> {
-    return guard(this.path, () => entriesOf(this.folder.list()))
+    return throwingStorageErrors(this.path, () => entriesOf(this.folder.list()))
   }
 
   async lstat(name: string): Promise<Stat> {
@@ -28,7 +28,7 @@ export class LocalFolder implements FolderHandle {
   }
 
   async open(name: string): Promise<FolderHandle> {
-    return guard(join(this.path, name), () => new LocalFolder(this.folder.open(name)))
+    return throwingStorageErrors(join(this.path, name), () => new LocalFolder(this.folder.open(name)))
   }
 
   async unlink(name: string): Promise<void> {
@@ -44,6 +44,6 @@ export class LocalFolder implements FolderHandle {
   }
 
   private on<T>(name: string, call: (at: string) => T): T {
-    return guard(join(this.path, name), () => this.folder.act(() => call(this.folder.at(name))))
+    return throwingStorageErrors(join(this.path, name), () => this.folder.act(() => call(this.folder.at(name))))
   }
 }

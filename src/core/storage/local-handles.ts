@@ -2,7 +2,7 @@
 import * as fs from 'node:fs'
 import { StorageError } from '../errors.js'
 import { bytesBetweenYields, yieldToEvents } from './yield-to-events.js'
-import { guard, toStorageError } from './failures.js'
+import { throwingStorageErrors, toStorageError } from './storage-errors.js'
 import { toStat } from './stats.js'
 import type { OpenFile } from './files-of-others.js'
 import type { AmendHandle, ReadHandle, Stat, WriteHandle } from './storage.js'
@@ -71,7 +71,7 @@ export class LocalReadHandle implements ReadHandle {
   ) {}
 
   async read(into: Uint8Array, position: number): Promise<number> {
-    const count = guard(this.path, () => readFully(this.fd, into, position))
+    const count = throwingStorageErrors(this.path, () => readFully(this.fd, into, position))
     sinceYield += count
     if (sinceYield >= bytesBetweenYields) {
       sinceYield = 0
@@ -81,11 +81,11 @@ export class LocalReadHandle implements ReadHandle {
   }
 
   async stat(): Promise<Stat> {
-    return guard(this.path, () => toStat(fs.fstatSync(this.fd, { bigint: true })))
+    return throwingStorageErrors(this.path, () => toStat(fs.fstatSync(this.fd, { bigint: true })))
   }
 
   async close(): Promise<void> {
-    guard(this.path, () => fs.closeSync(this.fd))
+    throwingStorageErrors(this.path, () => fs.closeSync(this.fd))
   }
 }
 
@@ -125,7 +125,7 @@ export class LocalWriteHandle implements WriteHandle {
       const part = this.block.subarray(0, Math.min(copyBlock, length - done))
       const count =
         source instanceof LocalReadHandle
-          ? guard(source.path, () => readFully(source.fd, part, position + done))
+          ? throwingStorageErrors(source.path, () => readFully(source.fd, part, position + done))
           : await source.read(part, position + done)
       if (count < part.length) throw endsEarly(source, position + done + count, position + length)
       this.append(part)
@@ -141,17 +141,17 @@ export class LocalWriteHandle implements WriteHandle {
   async sync(): Promise<void> {
     await this.syncing
     if (this.syncFailure !== null) throw toStorageError(this.path, this.syncFailure)
-    guard(this.path, () => fs.fsyncSync(this.fd))
+    throwingStorageErrors(this.path, () => fs.fsyncSync(this.fd))
   }
 
   async close(): Promise<void> {
     // The descriptor's number may be another file's once it is closed.
     await this.syncing
-    guard(this.path, () => fs.closeSync(this.fd))
+    throwingStorageErrors(this.path, () => fs.closeSync(this.fd))
   }
 
   private append(bytes: Uint8Array): void {
-    guard(this.path, () => writeFully(this.fd, bytes, this.position))
+    throwingStorageErrors(this.path, () => writeFully(this.fd, bytes, this.position))
     this.position += bytes.length
     this.sinceSync += bytes.length
     if (this.sinceSync >= syncStride && this.syncing === undefined) this.startSync()

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { StorageError } from '../errors.js'
-import { guard } from './failures.js'
+import { throwingStorageErrors } from './storage-errors.js'
 import type { Guard, GuardedName } from './guarded-folders.js'
 import type { Identity, Passage } from './storage.js'
 
@@ -50,7 +50,7 @@ export class LocalPassage implements Passage {
   async move(name: string, as: string, expected: Identity): Promise<boolean> {
     const [from, to] = [join(this.from, name), join(this.to, as)]
     try {
-      return guard(to, () => {
+      return throwingStorageErrors(to, () => {
         const { one, other } = (this.ends ??= Ends.open(this.guarded, from, to))
         const paths = [one?.folder.at(name) ?? from, other?.folder.at(as) ?? to] as const
         return this.ends.act(...paths, (at, into) => moveExpected(from, at, into, expected))

@@ -2,7 +2,14 @@
 import * as fs from 'node:fs'
 import { CkptError, StorageError } from '../errors.js'
 import { copyInParts, smallestInParts } from './copy-in-parts.js'
-import { attempt, attemptEach, describeFailure, errnoOf, guard, toStorageError } from './failures.js'
+import {
+  resultOf,
+  resultOfEach,
+  storageErrorOf,
+  errnoOf,
+  throwingStorageErrors,
+  toStorageError,
+} from './storage-errors.js'
 import { checkFile, checkFolder, Guard, type GuardedName } from './guarded-folders.js'
 import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, readWhole } from './local-handles.js'
 import { leadsThroughDescriptors, OpenFolder, type ActAs } from './open-folder.js'
@@ -35,33 +42,37 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
   return {
     custody: { user: null, stateHome: null, ...custody, warn: eachOnce(custody.warn) },
     guard: (folder) => local.guarded.add(folder),
-    list: async (directories) => attemptEach(directories, (path) => local.list(path)),
-    stat: async (paths) => attemptEach(paths, (path) => local.stat(path)),
-    lstat: async (paths) => attemptEach(paths, (path) => local.lstat(path)),
-    read: async (paths, limit) => attemptEach(paths, (path) => readWhole(path, local.openToRead(path), limit)),
-    mayRead: async (paths) => attemptEach(paths, (path) => local.mayRead(path)),
+    list: async (directories) => resultOfEach(directories, (path) => local.list(path)),
+    stat: async (paths) => resultOfEach(paths, (path) => local.stat(path)),
+    lstat: async (paths) => resultOfEach(paths, (path) => local.lstat(path)),
+    read: async (paths, limit) => resultOfEach(paths, (path) => readWhole(path, local.openToRead(path), limit)),
+    mayRead: async (paths) => resultOfEach(paths, (path) => local.mayRead(path)),
     // The system's own: Node's takes `..` in a link's text for the folder above the text, not above where that leads.
-    resolve: async (paths) => attemptEach(paths, (path) => fs.realpathSync.native(path)),
-    open: async (path) => guard(path, () => toReadHandle(path, local.openToRead(path))),
+    resolve: async (paths) => resultOfEach(paths, (path) => fs.realpathSync.native(path)),
+    open: async (path) => throwingStorageErrors(path, () => toReadHandle(path, local.openToRead(path))),
     // Loaded when needed: threads and hashes would slow down the start of every command.
     sweep: async (find, options) =>
-      (await import('./bulk-read.js')).readInBulk(find, options ?? {}, describeFailure, (path) => local.judge(path)),
-    space: async (paths) => attemptEach(paths, (path) => toSpace(fs.statfsSync(path, { bigint: true }))),
-    create: async (path, mode) => guard(path, () => new LocalWriteHandle(path, local.create(path, mode))),
-    append: async (path, bytes) => guard(path, () => appendSynced(path, local.openToAppend(path), bytes)),
-    makeDirectory: async (path, mode) => guard(path, () => local.makeDirectory(path, mode ?? 0o777)),
-    rename: async (from, to) => guard(to, () => local.rename(from, to)),
-    move: async (from, to, expected) => guard(to, () => local.move(from, to, expected)),
+      (await import('./bulk-read.js')).readInBulk(find, options ?? {}, storageErrorOf, (path) => local.judge(path)),
+    space: async (paths) => resultOfEach(paths, (path) => toSpace(fs.statfsSync(path, { bigint: true }))),
+    create: async (path, mode) =>
+      throwingStorageErrors(path, () => new LocalWriteHandle(path, local.create(path, mode))),
+    append: async (path, bytes) =>
+      throwingStorageErrors(path, () => appendSynced(path, local.openToAppend(path), bytes)),
+    makeDirectory: async (path, mode) => throwingStorageErrors(path, () => local.makeDirectory(path, mode ?? 0o777)),
+    rename: async (from, to) => throwingStorageErrors(to, () => local.rename(from, to)),
+    move: async (from, to, expected) => throwingStorageErrors(to, () => local.move(from, to, expected)),
     passage: (from, to) => new LocalPassage(local.guarded, from, to),
-    openFolder: async (path) => guard(path, () => local.openFolder(path)),
-    unlink: async (path) => guard(path, () => local.change(path, (at) => fs.unlinkSync(at))),
-    removeDirectory: async (path) => guard(path, () => local.change(path, (at) => fs.rmdirSync(at))),
-    hardLink: async (existing, path) => guard(path, () => local.change(path, (at) => fs.linkSync(existing, at))),
-    symbolicLink: async (target, path) => guard(path, () => local.change(path, (at) => fs.symlinkSync(target, at))),
+    openFolder: async (path) => throwingStorageErrors(path, () => local.openFolder(path)),
+    unlink: async (path) => throwingStorageErrors(path, () => local.change(path, (at) => fs.unlinkSync(at))),
+    removeDirectory: async (path) => throwingStorageErrors(path, () => local.change(path, (at) => fs.rmdirSync(at))),
+    hardLink: async (existing, path) =>
+      throwingStorageErrors(path, () => local.change(path, (at) => fs.linkSync(existing, at))),
+    symbolicLink: async (target, path) =>
+      throwingStorageErrors(path, () => local.change(path, (at) => fs.symlinkSync(target, at))),
     copyFile: (from, to, signal) => local.copy(from, to, COPYFILE_EXCL | COPYFILE_FICLONE, signal),
     cloneFile: (from, to) => local.clone(from, to),
     amend: async (path) =>
-      guard(
+      throwingStorageErrors(
         path,
         () =>
           new LocalAmendHandle(
@@ -69,9 +80,10 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
             local.change(path, (at) => fs.openSync(at, O_RDWR | O_NOFOLLOW)),
           ),
       ),
-    setTimes: async (path, accessed, modified) => guard(path, () => local.setTimes(path, accessed, modified)),
-    syncFile: async (path) => guard(path, () => syncOpen(local.openToRead(path).fd)),
-    syncDirectory: async (path) => guard(path, () => local.syncDirectory(path)),
+    setTimes: async (path, accessed, modified) =>
+      throwingStorageErrors(path, () => local.setTimes(path, accessed, modified)),
+    syncFile: async (path) => throwingStorageErrors(path, () => syncOpen(local.openToRead(path).fd)),
+    syncDirectory: async (path) => throwingStorageErrors(path, () => local.syncDirectory(path)),
   }
 }
 
@@ -157,7 +169,7 @@ class Local {
   /** Which file another thread may read under that name; null where any. */
   judge(path: string): Result<Identity | null> {
     if (this.strangers === null) return { ok: true, value: null }
-    return attempt(path, () => identityOf(this.openToRead(path).fd))
+    return resultOf(path, () => identityOf(this.openToRead(path).fd))
   }
 
   openToRead(path: string): OpenFile {
@@ -237,7 +249,7 @@ class Local {
   }
 
   async copy(from: string, to: string, how: number, signal?: AbortSignal): Promise<void> {
-    const source = guard(from, () => this.openRegular(from))
+    const source = throwingStorageErrors(from, () => this.openRegular(from))
     try {
       const isLong = (how & COPYFILE_FICLONE_FORCE) === 0 && fs.fstatSync(source).size >= smallestInParts
       if (isLong && (await this.clone(from, to))) return
@@ -251,7 +263,7 @@ class Local {
   }
 
   private async copyOpen(to: string, copy: (into: string) => Promise<void>): Promise<void> {
-    const reached = guard(to, () => this.guarded.hold(to, 'change'))
+    const reached = throwingStorageErrors(to, () => this.guarded.hold(to, 'change'))
     try {
       await copy(pathOf(reached, to))
       takeSetId(pathOf(reached, to))
@@ -376,7 +388,7 @@ function toSpace({ bsize, blocks, bavail }: fs.BigIntStatsFs): Space {
 
 /** Without the system's own error: of a hundred thousand links that lead nowhere each would take its time. */
 function nothingThere(path: string): never {
-  throw describeFailure(path, 'ENOENT')
+  throw storageErrorOf(path, 'ENOENT')
 }
 
 /** The file is closed then. */

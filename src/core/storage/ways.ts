@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs'
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path'
-import { describeFailure } from './failures.js'
+import { storageErrorOf } from './storage-errors.js'
 import type { Belonging, DirectoryEntry } from './storage.js'
 
 /** Somebody who could put links on the way. */
@@ -156,7 +156,7 @@ export class Ways {
 
   /** Behind a link of the superuser's own. */
   private behind(folder: Way, link: string, links: number): Way {
-    if (links === mostLinks) throw describeFailure(link, 'ELOOP')
+    if (links === mostLinks) throw storageErrorOf(link, 'ELOOP')
     const target = fs.readlinkSync(link)
     // What the kernel's own links to open files say need not be a path: `pipe:[4711]`.
     const isNoPath = link.startsWith('/proc/') && !fs.existsSync(resolve(folder.real, target))

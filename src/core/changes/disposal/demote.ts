@@ -15,7 +15,7 @@ import {
 } from '../state/index.js'
 import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
 import { yieldToEvents } from '../../storage/yield-to-events.js'
-import { attempt } from './attempt.js'
+import { errorAsValue } from './error-as-value.js'
 import type { Fingerprints } from './fingerprint.js'
 import { leftoversOf, type RemovalLeftover } from './leftovers.js'
 import type { Wait } from '../../storage/retry.js'
@@ -90,7 +90,7 @@ export async function demoteCheckpoints(
       const remaining = demotings.slice(index).map(({ checkpoint }) => checkpoint)
       return { demoted, failed, remaining, freedBytes, leftovers }
     }
-    const outcome = await attempt(() => demoteOne(storage, run, state, demoting, options))
+    const outcome = await errorAsValue(() => demoteOne(storage, run, state, demoting, options))
     if (outcome instanceof CkptError) failed.push({ name: demoting.checkpoint.name, error: outcome })
     else {
       demoted.push(demoting.checkpoint)
@@ -158,7 +158,7 @@ async function concluded(
   options: FinishOptions,
 ): Promise<Dropped> {
   const finished = dropped.leftovers.length === 0
-  const failure = await attempt(() => conclude(storage, folder, state, demotion, finished, options))
+  const failure = await errorAsValue(() => conclude(storage, folder, state, demotion, finished, options))
   if (!(failure instanceof CkptError)) return dropped
   return { ...dropped, leftovers: [...dropped.leftovers, { path: folder.path, error: failure }] }
 }
@@ -184,7 +184,7 @@ async function dropEntries(folder: FolderHandle, dropped: readonly DroppedEntry[
   let freedBytes = 0
   let removed = 0
   for (const entry of dropped) {
-    const now = await attempt(() => folder.lstat(entry.name))
+    const now = await errorAsValue(() => folder.lstat(entry.name))
     if (!(now instanceof CkptError) && !isMarked(entry, markOf(now))) continue
     const removal = await removeEntry(folder, entry.name, wait)
     freedBytes += removal.freedBytes
@@ -226,7 +226,9 @@ export async function finishDemotions(
   let freedBytes = 0
   guardRun(storage, run)
   for (const demotion of (await readDemotions(storage, state)).values()) {
-    const outcome = await attempt(() => finishOne(storage, join(run, demotion.name), state, demotion, whyNot, options))
+    const outcome = await errorAsValue(() =>
+      finishOne(storage, join(run, demotion.name), state, demotion, whyNot, options),
+    )
     if (outcome instanceof CkptError) leftovers.push({ path: join(run, demotion.name), error: outcome })
     else if (outcome !== null) {
       count += outcome.leftovers.length === 0 ? 1 : 0

@@ -13,7 +13,7 @@ import {
   type GroupMove,
   type StateFolder,
 } from '../state/index.js'
-import { attempt } from './attempt.js'
+import { errorAsValue } from './error-as-value.js'
 import type { Fingerprint } from './fingerprint.js'
 
 /** True where one rename cannot take all of it. */
@@ -43,7 +43,7 @@ export async function moveGroup(
 ): Promise<void> {
   refuseScattered(name, members)
   const move = moveOf({ run, state, at }, name, members, (file) => print.get(file)?.inode)
-  const written = await attempt(() => writeGroupMove(storage, state, move))
+  const written = await errorAsValue(() => writeGroupMove(storage, state, move))
   if (written instanceof CkptError) {
     throw new CkptError(
       'refused',
@@ -60,7 +60,7 @@ export async function moveGroup(
     await storage.syncDirectory(folderOfMembers(members))
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
-    await attempt(() => putBackGroup(storage, run, state, move))
+    await errorAsValue(() => putBackGroup(storage, run, state, move))
     throw error
   }
   await forgetGroupMove(storage, state, name)
@@ -92,7 +92,7 @@ export async function returnGroup(
 export async function putBackGroups(storage: Storage, run: string, state: StateFolder): Promise<readonly string[]> {
   const pending: string[] = []
   for (const move of await movesOf(storage, state)) {
-    const failure = await attempt(() => putBackGroup(storage, run, state, move))
+    const failure = await errorAsValue(() => putBackGroup(storage, run, state, move))
     if (failure instanceof CkptError) pending.push(join(move.isBeside ? run : state.path, move.at))
   }
   await removeGroupDrafts(storage, state)

@@ -8,7 +8,7 @@ export {
   type FinishOptions,
   type WhyNotFinish,
 } from './demote.js'
-export { describeStay, failureOf } from './failure.js'
+export { describeStay, removalError } from './removal-error.js'
 export { fingerprint, fingerprintOf, pathsOf, type Fingerprint, type Fingerprints } from './fingerprint.js'
 export { readFingerprint, writeFingerprint } from './fingerprint-json.js'
 export { bytesFreedBy, freedBy, freedTogether, type SharedFile } from './freed-bytes.js'
@@ -33,6 +33,6 @@ export { holdsPending, isGroup, putBackGroups, returnGroup } from './groups.js'
 export { guardRun } from './guard-run.js'
 export { makePrivateFolder } from './private-folder.js'
 export { removeTree } from './remove-tree.js'
-export { whyFailed } from './attempt.js'
+export { whyFailed } from './error-as-value.js'
 export { deleting, lookAgain, Mover, putBack } from './take-away.js'
 export { measureFreed, type FreedBytes } from './freed-in-order.js'

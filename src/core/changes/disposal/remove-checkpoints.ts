@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
 import { yieldToEvents } from '../../storage/yield-to-events.js'
-import { attempt } from './attempt.js'
+import { errorAsValue } from './error-as-value.js'
 import type { Fingerprints } from './fingerprint.js'
 import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type RemovalLeftover } from './leftovers.js'
 import type { Wait } from '../../storage/retry.js'
@@ -115,7 +115,7 @@ async function takeEach(
   for (const [index, checkpoint] of checkpoints.entries()) {
     await yieldToEvents()
     if (signal?.aborted === true) return { moved, failed, gone, remaining: checkpoints.slice(index) }
-    const outcome = await attempt(() => mover.move(checkpoint))
+    const outcome = await errorAsValue(() => mover.move(checkpoint))
     if (!(outcome instanceof CkptError)) moved.push(outcome)
     else if (await mover.isGone(checkpoint)) gone.push(checkpoint)
     else failed.push({ name: checkpoint.name, error: outcome })
@@ -163,7 +163,7 @@ async function emptyOne(remover: TreeRemover, mover: Mover, one: Moved, emptied:
 
 /** Nothing of it has gone yet, so it gets its name back. */
 async function keep(mover: Mover, one: Moved, why: CkptError, emptied: Emptied): Promise<void> {
-  const back = await attempt(() => mover.giveBack(one))
+  const back = await errorAsValue(() => mover.giveBack(one))
   if (back instanceof CkptError) {
     emptied.removed.push(one.checkpoint)
     emptied.leftovers.push({ path: one.at, error: why })
@@ -175,7 +175,7 @@ async function keep(mover: Mover, one: Moved, why: CkptError, emptied: Emptied):
 export async function makeDurable(storage: Storage, moved: readonly Moved[]): Promise<CkptError | null> {
   const folders = new Set(moved.flatMap(({ checkpoint, at }) => [dirname(at), folderOf(checkpoint)]))
   for (const folder of folders) {
-    const failure = await attempt(() => storage.syncDirectory(folder))
+    const failure = await errorAsValue(() => storage.syncDirectory(folder))
     if (failure instanceof CkptError) return failure
   }
   return null

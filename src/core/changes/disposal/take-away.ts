@@ -3,7 +3,7 @@ import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'
 import type { Identity, Passage, ReadStorage, Storage } from '../../storage/storage.js'
-import { attempt } from './attempt.js'
+import { errorAsValue } from './error-as-value.js'
 import { changeBetween, fingerprintOfMembers, type Fingerprint, type Fingerprints } from './fingerprint.js'
 import { isGroup, moveGroup, returnGroup } from './groups.js'
 import { makeInside, neutralName, quietly, type StateFolder } from '../state/index.js'
@@ -168,7 +168,7 @@ export class Mover {
 
   private async openDestination(): Promise<string | null> {
     if (this.destination !== undefined) return this.destination
-    const made = await attempt(() => this.makeDestination())
+    const made = await errorAsValue(() => this.makeDestination())
     if (made instanceof CkptError && !this.to.orBeside) throw made
     this.destination = made instanceof CkptError ? null : made
     return this.destination
@@ -186,7 +186,7 @@ export class Mover {
   private async openHidden(within: string): Promise<string | null> {
     const known = this.hidden.get(within)
     if (known !== undefined) return known
-    const made = await attempt(() => makePrivateFolder(this.storage, within, true))
+    const made = await errorAsValue(() => makePrivateFolder(this.storage, within, true))
     if (made instanceof CkptError) return null
     this.made.add(made)
     this.hidden.set(within, made)

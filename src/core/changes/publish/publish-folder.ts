@@ -36,8 +36,8 @@ export async function publishFolder<T>(
   guardRun(storage, beside)
   const made = await makeFolders(storage, beside)
   try {
-    return await inStagingFolder(storage, beside, options.wait, async (box) => {
-      const building = join(box, neutralName('building'))
+    return await inStagingFolder(storage, beside, options.wait, async (staging) => {
+      const building = join(staging, neutralName('building'))
       if (isFull) {
         const { wait, signal } = options
         const how = { link: 'hard', wait, ...(signal === undefined ? {} : { signal }) } as const
@@ -45,7 +45,7 @@ export async function publishFolder<T>(
       } else await storage.makeDirectory(building)
       const result = await build(building)
       await syncTree(storage, building)
-      await takeName(storage, building, target, join(box, neutralName('earlier')))
+      await takeName(storage, building, target, join(staging, neutralName('earlier')))
       return result
     })
   } catch (error) {
@@ -81,15 +81,15 @@ async function inStagingFolder<T>(
   storage: Storage,
   beside: string,
   wait: Wait,
-  use: (box: string) => Promise<T>,
+  use: (staging: string) => Promise<T>,
 ): Promise<T> {
   const folder = besideIn(beside)
-  const box = await makeStagingFolder(storage, folder)
+  const staging = await makeStagingFolder(storage, folder)
   try {
-    await takeStale(storage, folder, box)
-    return await use(box)
+    await takeStale(storage, folder, staging)
+    return await use(staging)
   } finally {
-    await removeTree(storage, box, wait)
+    await removeTree(storage, staging, wait)
   }
 }
 

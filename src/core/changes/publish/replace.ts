@@ -2,7 +2,7 @@
 import { dirname } from 'node:path'
 import type { Wait } from '../../storage/retry.js'
 import type { Storage } from '../../storage/storage.js'
-import { closeStaging, openStaging } from './draft.js'
+import { closeStaging, openStaging } from './open-staging.js'
 
 export interface ReplaceOptions {
   /** Stands for `<parent of the run>/.ckpt/<run's name>`. */
@@ -21,13 +21,13 @@ export async function replaceName(
   build: (building: string) => Promise<boolean>,
   { stateDirectory, wait }: ReplaceOptions,
 ): Promise<boolean> {
-  const site = await openStaging(storage, run, dirname(target), stateDirectory)
+  const staging = await openStaging(storage, run, dirname(target), stateDirectory)
   try {
-    if (!(await build(site.building))) return false
-    await storage.rename(site.building, target)
+    if (!(await build(staging.building))) return false
+    await storage.rename(staging.building, target)
     await storage.syncDirectory(dirname(target))
     return true
   } finally {
-    await closeStaging(storage, site, wait)
+    await closeStaging(storage, staging, wait)
   }
 }

@@ -11,46 +11,46 @@ import type { Storage } from '../../storage/storage.js'
 /** In the state folder. */
 export const staging = 'staging'
 
-/** Where boxes lie: in `staging/` of the state folder, else beside what is built, where frameworks look: hidden. */
-export interface StagingPlace {
+/** Where staging folders lie: in `staging/` of the state folder, else hidden beside what is built, for frameworks look there. */
+export interface StagingParent {
   readonly path: string
   readonly isHidden: boolean
 }
 
-export function stagingOf(state: StateFolder): StagingPlace {
+export function stagingOf(state: StateFolder): StagingParent {
   return { path: join(state.path, staging), isHidden: false }
 }
 
-export function besideIn(path: string): StagingPlace {
+export function besideIn(path: string): StagingParent {
   return { path, isHidden: true }
 }
 
-/** One zero more than what a removal leaves, so that no removal takes a box for its own. */
-const boxName = /^(\.?)[a-z]{16}00$/
+/** One zero more than what a removal leaves, so that no removal takes a staging folder for its own. */
+const stagingName = /^(\.?)[a-z]{16}00$/
 
-/** A box that nobody has written to for so long, in seconds, was left by a ckpt that was killed. */
+/** Seconds. A staging folder that nobody has written to for longer was left by a ckpt that was killed. */
 const staleAfter = 3600
 
-/** A box that only its maker uses, and nobody else looks into. Throws StorageError. */
-export async function makeStagingFolder(storage: Storage, { path, isHidden }: StagingPlace): Promise<string> {
-  const box = join(path, `${isHidden ? '.' : ''}${neutralName(randomUUID())}0`)
-  await storage.makeDirectory(box, 0o700)
-  return box
+/** A staging folder that only its maker uses, and nobody else looks into. Throws StorageError. */
+export async function makeStagingFolder(storage: Storage, { path, isHidden }: StagingParent): Promise<string> {
+  const own = join(path, `${isHidden ? '.' : ''}${neutralName(randomUUID())}0`)
+  await storage.makeDirectory(own, 0o700)
+  return own
 }
 
 /**
- * Renames stale boxes of the folder into `box`, which goes with all that is in it: should the ckpt of one be alive
- * after all, it fails, and never shows half a checkpoint. Ages are measured by the file system's own clock: `box` is
+ * Renames stale staging folders into `own`, which goes with all that is in it: should the ckpt of one be alive
+ * after all, it fails, and never shows half a checkpoint. Ages are measured by the file system's own clock: `own` is
  * new. Gives what was taken; what cannot be, stays.
  */
-export async function takeStale(storage: Storage, folder: StagingPlace, box: string): Promise<string[]> {
+export async function takeStale(storage: Storage, parent: StagingParent, own: string): Promise<string[]> {
   const taken: string[] = []
-  const now = await newestTime(storage, box)
-  for (const old of await stagingFoldersIn(storage, folder)) {
-    if (old === box) continue
+  const now = await newestTime(storage, own)
+  for (const old of await stagingFoldersIn(storage, parent)) {
+    if (old === own) continue
     const newest = await newestTime(storage, old)
     if (now === null || newest === null || now - newest < staleAfter) continue
-    const inside = join(box, neutralName(old))
+    const inside = join(own, neutralName(old))
     try {
       await storage.rename(old, inside)
       taken.push(inside)
@@ -63,8 +63,8 @@ export async function takeStale(storage: Storage, folder: StagingPlace, box: str
 
 /**
  * Removes what killed builds left an hour ago: in the state folder, and in `besides`, the folders that checkpoints of
- * the run lie in, where the state folder could not be used. Changes nothing where there is none; where no box can be
- * made, all stays. An empty `staging/` goes too.
+ * the run lie in, where the state folder could not be used. Changes nothing where there is none; where no staging
+ * folder can be made, all stays. An empty `staging/` goes too.
  */
 export async function clearStaging(
   storage: Storage,
@@ -72,22 +72,22 @@ export async function clearStaging(
   besides: readonly string[],
   wait: Wait,
 ): Promise<Finished> {
-  const folders = [stagingOf(state), ...[...new Set(besides)].map(besideIn)]
+  const parents = [stagingOf(state), ...[...new Set(besides)].map(besideIn)]
   const cleared: Finished[] = []
-  for (const folder of folders) {
-    if ((await stagingFoldersIn(storage, folder)).length > 0) cleared.push(await clear(storage, folder, wait))
+  for (const parent of parents) {
+    if ((await stagingFoldersIn(storage, parent)).length > 0) cleared.push(await clear(storage, parent, wait))
   }
   const [left] = await storage.list([join(state.path, staging)])
   if (left?.ok === true) await removeEmpty(storage, state, staging)
   return { ...addFinished(cleared), leftovers: cleared.flatMap(({ leftovers }) => leftovers) }
 }
 
-async function clear(storage: Storage, folder: StagingPlace, wait: Wait): Promise<Finished> {
+async function clear(storage: Storage, parent: StagingParent, wait: Wait): Promise<Finished> {
   try {
-    const box = await makeStagingFolder(storage, folder)
-    const stale = await takeStale(storage, folder, box)
+    const own = await makeStagingFolder(storage, parent)
+    const stale = await takeStale(storage, parent, own)
     const finished = await finishLeftovers(storage, stale, wait, undefined)
-    await quietly(() => storage.removeDirectory(box))
+    await quietly(() => storage.removeDirectory(own))
     return finished
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
@@ -95,11 +95,11 @@ async function clear(storage: Storage, folder: StagingPlace, wait: Wait): Promis
   }
 }
 
-async function stagingFoldersIn(storage: Storage, { path, isHidden }: StagingPlace): Promise<string[]> {
+async function stagingFoldersIn(storage: Storage, { path, isHidden }: StagingParent): Promise<string[]> {
   const [listing] = await storage.list([path])
   if (listing?.ok !== true) return []
   return listing.value
-    .filter(({ name, kind }) => kind === 'directory' && boxName.exec(name)?.[1] === (isHidden ? '.' : ''))
+    .filter(({ name, kind }) => kind === 'directory' && stagingName.exec(name)?.[1] === (isHidden ? '.' : ''))
     .map(({ name }) => join(path, name))
 }
 

@@ -26,7 +26,7 @@ import {
   type Moved,
   type Placement,
 } from './file-to-save.js'
-import { tellOf } from './failure.js'
+import { asSaveError } from './save-error.js'
 import { fileNameOf, metaFile, nameOf } from './checkpoint-names.js'
 import { metaText } from './meta-input.js'
 
@@ -91,27 +91,31 @@ export async function saveCheckpoint(
   if (name !== undefined) await refuseTaken(storage, join(run, wanted), takenHint)
   guardRun(storage, run)
   const made = await makeFolders(storage, run).catch((error: unknown) => {
-    throw tellOf(error, { run, box: null }, 'the checkpoint')
+    throw asSaveError(error, { run, stagingFolder: null }, 'the checkpoint')
   })
   try {
-    const site = await openStaging(storage, run, run, options.stateDirectory)
+    const staging = await openStaging(storage, run, run, options.stateDirectory)
     try {
-      await storage.makeDirectory(site.building)
-      await writeBytes(storage, [new TextEncoder().encode(text)], join(site.building, metaFile))
-      await putAll(storage, { run, files, names, inspected, folder: site.building, box: site.box }, options)
-      await storage.syncDirectory(site.building)
-      await storage.syncDirectory(site.box)
-      const taken = await takeName(storage, site.building, checkpoint)
+      await storage.makeDirectory(staging.building)
+      await writeBytes(storage, [new TextEncoder().encode(text)], join(staging.building, metaFile))
+      await putAll(
+        storage,
+        { run, files, names, inspected, folder: staging.building, stagingFolder: staging.folder },
+        options,
+      )
+      await storage.syncDirectory(staging.building)
+      await storage.syncDirectory(staging.folder)
+      const taken = await takeName(storage, staging.building, checkpoint)
       const unmoved = options.placement === 'move' ? await removeMoved(storage, [...inspected.values()]) : []
       return { name: taken, path: join(run, taken), unmoved }
     } catch (error) {
-      throw tellOf(error, { run, box: site.box }, 'the checkpoint')
+      throw asSaveError(error, { run, stagingFolder: staging.folder }, 'the checkpoint')
     } finally {
-      await closeStaging(storage, site, options.wait)
+      await closeStaging(storage, staging, options.wait)
     }
   } catch (error) {
     for (const folder of made.toReversed()) await removeIfEmpty(storage, folder)
-    throw tellOf(error, { run, box: null }, 'the checkpoint')
+    throw asSaveError(error, { run, stagingFolder: null }, 'the checkpoint')
   }
 }
 
@@ -161,7 +165,7 @@ interface Parts {
   readonly inspected: ReadonlyMap<string, Moved>
   readonly folder: string
   /** Where what is not to stay can lie meanwhile. */
-  readonly box: string
+  readonly stagingFolder: string
 }
 
 async function putAll(storage: Storage, parts: Parts, options: SaveOptions): Promise<void> {
@@ -175,7 +179,7 @@ async function putAll(storage: Storage, parts: Parts, options: SaveOptions): Pro
       target,
       inspected,
       placement: options.placement ?? 'copy',
-      box: parts.box,
+      stagingFolder: parts.stagingFolder,
       signal: options.signal,
       watch: {
         wait: options.wait,
@@ -186,7 +190,7 @@ async function putAll(storage: Storage, parts: Parts, options: SaveOptions): Pro
     try {
       await putOne(storage, key, source, placing)
     } catch (error) {
-      throw tellOf(error, parts, titleOf(key, inspected))
+      throw asSaveError(error, parts, titleOf(key, inspected))
     }
     done += inspected?.stat.size ?? 0
     if (inspected !== undefined) options.onProgress?.(done, total)
@@ -203,7 +207,7 @@ async function putOne(
   storage: Storage,
   key: string,
   source: FileToSave,
-  { target, inspected, placement, box, signal, watch }: PutOptions,
+  { target, inspected, placement, stagingFolder, signal, watch }: PutOptions,
 ): Promise<void> {
   const hook = source.kind === 'written' ? undefined : source.through
   const through = hook === undefined ? undefined : (from: string, to: string) => hook(from, to, signal)
@@ -213,7 +217,7 @@ async function putOne(
     await syncWritten(storage, target, key)
   }
   if (source.kind !== 'bytes') return
-  const first = through === undefined ? target : join(box, 'given')
+  const first = through === undefined ? target : join(stagingFolder, 'given')
   if ((await writeBytes(storage, source.bytes, first)) === 0) throw empty(source.title)
   if (through === undefined) return
   await through(first, target)
@@ -225,7 +229,7 @@ interface PutOptions {
   readonly inspected: Moved | undefined
   readonly placement: Placement
   readonly watch: CopyWatch
-  readonly box: string
+  readonly stagingFolder: string
   readonly signal: AbortSignal | undefined
 }
 

@@ -78,13 +78,13 @@ async function buildIntoPlace(
   target: string,
   options: StageOptions & { readonly named: string },
 ): Promise<void> {
-  const site = await openStaging(storage, into, dirname(target), options.stateDirectory)
+  const staging = await openStaging(storage, into, dirname(target), options.stateDirectory)
   try {
-    await linkOrCopyTree(storage, source, site.building, options)
-    await storage.syncDirectory(site.box)
-    await moveIntoPlace(storage, site.building, target, takenHint)
+    await linkOrCopyTree(storage, source, staging.building, options)
+    await storage.syncDirectory(staging.folder)
+    await moveIntoPlace(storage, staging.building, target, takenHint)
   } finally {
-    await closeStaging(storage, site, options.wait)
+    await closeStaging(storage, staging, options.wait)
   }
 }
 

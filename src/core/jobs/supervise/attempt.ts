@@ -4,7 +4,7 @@ import { CkptError } from '../../errors.js'
 import type { ChildEnd } from '../command/index.js'
 import type { Cause } from './classify.js'
 import type { RunningJob } from './running-job.js'
-import type { World } from './world.js'
+import type { Machine } from './machine.js'
 
 /** What looks after the job while it runs. Each is asked in turn, every few seconds. */
 export interface Watchers {
@@ -42,15 +42,15 @@ export class Attempt {
   private cause: Cause | null = null
 
   constructor(
-    private readonly world: World,
+    private readonly machine: Machine,
     private readonly job: RunningJob,
     private readonly watchers: Watchers,
     private readonly options: AttemptOptions,
   ) {
-    this.started = world.now()
+    this.started = machine.now()
     this.endedAt = this.started
     void job.process.ended.then(() => {
-      this.endedAt = world.now()
+      this.endedAt = machine.now()
       this.over.abort()
     })
   }
@@ -58,7 +58,7 @@ export class Attempt {
   /** To its end. */
   async run(): Promise<AttemptResult> {
     while (!this.isOver()) {
-      await this.world.sleep(this.options.interval(this.uptime) * 1000, this.over.signal)
+      await this.machine.sleep(this.options.interval(this.uptime) * 1000, this.over.signal)
       if (!this.isOver()) await this.look()
     }
     const end = await this.job.process.ended
@@ -84,7 +84,7 @@ export class Attempt {
   }
 
   private get uptime(): number {
-    return this.world.now() - this.started
+    return this.machine.now() - this.started
   }
 
   private async look(): Promise<void> {
@@ -103,7 +103,7 @@ export class Attempt {
       }
     } catch (error) {
       if (!(error instanceof CkptError)) throw error
-      this.world.tell(`cannot look for checkpoints: ${error.message}`)
+      this.machine.tell(`cannot look for checkpoints: ${error.message}`)
     }
   }
 }

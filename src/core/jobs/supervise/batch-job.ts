@@ -1,7 +1,7 @@
 /** The scheduler's job that all attempts belong to: why it ends, and the one requeue that it may be asked for. */
 import type { JobName, Journal } from '../../changes/journal/index.js'
 import type { BatchSystem, JobEnding } from '../schedulers/index.js'
-import type { World } from './world.js'
+import type { Machine } from './machine.js'
 
 export class BatchJob {
   private ending: JobEnding | null = null
@@ -10,7 +10,7 @@ export class BatchJob {
   constructor(
     private readonly system: BatchSystem,
     private readonly journal: Journal,
-    private readonly world: Pick<World, 'now' | 'tell'>,
+    private readonly machine: Pick<Machine, 'now' | 'tell'>,
   ) {}
 
   get title(): string {
@@ -31,7 +31,7 @@ export class BatchJob {
   /** Seconds until the time limit; null where there is none. */
   get timeLeft(): number | null {
     const { endsAt } = this.system.job
-    return endsAt === null ? null : Math.max(0, endsAt - this.world.now())
+    return endsAt === null ? null : Math.max(0, endsAt - this.machine.now())
   }
 
   /** For people: `Slurm job 4711_3, restart 2, 3600 s left`. */
@@ -67,16 +67,18 @@ export class BatchJob {
   }
 
   private async requeueOnce(): Promise<boolean> {
-    const { title, name, world } = this
+    const { title, name, machine } = this
     if (this.isJournalled()) return true
     // The command itself, another ckpt or the scheduler may have been faster. And what asks belongs to the job: with a
     // success it may be killed before it can tell.
     if (!(await this.isBack()) && !(await this.system.requeue()) && !(await this.isBack())) {
-      world.tell(`${title} did not put job ${name.id} back: ${this.system.job.requeue?.join(' ') ?? 'requeue'} failed`)
+      machine.tell(
+        `${title} did not put job ${name.id} back: ${this.system.job.requeue?.join(' ') ?? 'requeue'} failed`,
+      )
       return false
     }
-    await this.journal.add({ what: 'requeue', time: world.now(), job: name })
-    world.tell(`${title} job ${name.id} goes back into the queue`)
+    await this.journal.add({ what: 'requeue', time: machine.now(), job: name })
+    machine.tell(`${title} job ${name.id} goes back into the queue`)
     return true
   }
 

@@ -12,7 +12,7 @@ import type { Ending } from './classify.js'
 import type { Enough } from './reasons-to-stop.js'
 import type { ResumeRequest, Start } from './resume.js'
 import type { Simulation } from './simulate.js'
-import type { World } from './world.js'
+import type { Machine } from './machine.js'
 
 export interface JobPlan extends StateLocation {
   /** Absolute path of the run, as it was named: it may not be there yet, or lie above the run. */
@@ -96,7 +96,7 @@ export interface Outcome {
 
 /** What all of a supervised job's parts work with. */
 export interface Job {
-  readonly world: World
+  readonly machine: Machine
   readonly storage: Storage
   readonly journal: Journal
   readonly plan: JobPlan

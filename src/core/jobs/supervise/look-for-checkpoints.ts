@@ -30,17 +30,17 @@ export class CheckpointLooks {
 
   /** `isOver`: nobody is left to write. `cutAt` is in Unix seconds: when the job was cut off, and perhaps a save. */
   async find(isOver: boolean, cutAt: number | null = null): Promise<readonly Checkpoint[]> {
-    const { world } = this.job
-    const began = world.now()
+    const { machine } = this.job
+    const began = machine.now()
     let waited = 0
     const wait = async (milliseconds: number) => {
       if (isOver) return
-      const before = world.now()
-      await world.sleep(milliseconds, this.signal)
-      waited += world.now() - before
+      const before = machine.now()
+      await machine.sleep(milliseconds, this.signal)
+      waited += machine.now() - before
     }
     const found = await this.watch.look({ now: began, wait, thorough: isOver, cutAt })
-    this.took = world.now() - began - waited
+    this.took = machine.now() - began - waited
     return found
   }
 }

@@ -5,7 +5,7 @@
 import type { Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { Start } from './resume.js'
-import type { JobProcess, World } from './world.js'
+import type { JobProcess, Machine } from './machine.js'
 
 /** Seconds between two looks at the very beginning. */
 const leastInterval = 0.1
@@ -40,18 +40,18 @@ export class OpenedCheckpoints {
   }
 
   /** Until the job's first process has ended, the chosen one was seen, or nothing can be. */
-  async watch(job: JobProcess, world: Pick<World, 'now' | 'sleep'>, over: AbortSignal): Promise<void> {
+  async watch(job: JobProcess, machine: Pick<Machine, 'now' | 'sleep'>, over: AbortSignal): Promise<void> {
     if (this.chosen === null) return
-    const began = world.now()
+    const began = machine.now()
     let took = 0
     while (!this.hasReadChosen) {
-      const seconds = Math.max(leastInterval, (world.now() - began) * part, took / part)
-      await world.sleep(seconds * 1000, over)
+      const seconds = Math.max(leastInterval, (machine.now() - began) * part, took / part)
+      await machine.sleep(seconds * 1000, over)
       if (over.aborted) return
-      const before = world.now()
+      const before = machine.now()
       const open = job.filesOpenToRead()
       if (open === null) return
-      took = world.now() - before
+      took = machine.now() - before
       for (const path of open) this.note(path)
     }
   }

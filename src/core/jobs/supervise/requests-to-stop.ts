@@ -20,7 +20,7 @@ export class RequestsToStop {
     private readonly job: Job,
     private readonly batch: BatchJob | null,
   ) {
-    this.signals = new SignalRelay(job.world.signals, (signal) => this.isWarning(signal))
+    this.signals = new SignalRelay(job.machine.signals, (signal) => this.isWarning(signal))
   }
 
   /** Signals do again what they do without ckpt. */
@@ -66,13 +66,13 @@ export class RequestsToStop {
 
   /** The batch system's last call is for ckpt: it passes on what makes the job save. */
   private isWarning(signal: SignalName): boolean {
-    const { plan, world } = this.job
+    const { plan, machine } = this.job
     if (this.batch === null || signal !== plan.warning) return false
     const { timeLeft } = this.batch
     const left = timeLeft === null ? '' : ` (in ${inSeconds(timeLeft)})`
     if (!this.isWarned) {
-      this.warnedAt = world.now()
-      world.tell(`${signal}: the time limit is near${left}`)
+      this.warnedAt = machine.now()
+      machine.tell(`${signal}: the time limit is near${left}`)
     }
     this.warned.abort()
     void this.attempt?.finish({ kind: 'warning', signal })
@@ -81,14 +81,14 @@ export class RequestsToStop {
 
   /** Gives why there is to be no other start; null after that many seconds, or at the time limit's warning. */
   async waitToRestart(seconds: number): Promise<string | null> {
-    const { world, chores, plan } = this.job
-    const end = world.now() + seconds
+    const { machine, chores, plan } = this.job
+    const end = machine.now() + seconds
     for (;;) {
       if (this.signals.endedBy !== null) return this.signals.endedBy
       if ((await chores.stopAsked()) === 'now') return 'ckpt stop'
-      const left = end - world.now()
+      const left = end - machine.now()
       if (left <= 0 || this.isWarned) return null
-      await world.sleep(Math.min(left, plan.interval.least) * 1000, this.anyRequest())
+      await machine.sleep(Math.min(left, plan.interval.least) * 1000, this.anyRequest())
     }
   }
 

@@ -1,7 +1,7 @@
 /** A started job, and how it is ended: a signal that asks, time to save, then SIGKILL. */
 import type { SignalName } from '../command/index.js'
 import { inSeconds } from './in-seconds.js'
-import type { JobProcess, World } from './world.js'
+import type { JobProcess, Machine } from './machine.js'
 
 export class RunningJob {
   private readonly over = new AbortController()
@@ -10,7 +10,7 @@ export class RunningJob {
 
   constructor(
     readonly process: JobProcess,
-    private readonly world: Pick<World, 'sleep' | 'tell'>,
+    private readonly machine: Pick<Machine, 'sleep' | 'tell'>,
     /** Seconds. */
     private readonly grace: number,
   ) {
@@ -52,9 +52,9 @@ export class RunningJob {
   }
 
   private async killAfterGrace(): Promise<void> {
-    await this.world.sleep(this.grace * 1000, this.over.signal)
+    await this.machine.sleep(this.grace * 1000, this.over.signal)
     if (this.over.signal.aborted) return
-    this.world.tell(`it did not end within ${inSeconds(this.grace)}: killing it`)
+    this.machine.tell(`it did not end within ${inSeconds(this.grace)}: killing it`)
     this.kill()
   }
 
@@ -65,10 +65,10 @@ export class RunningJob {
   async clear(): Promise<boolean> {
     const never = new AbortController().signal
     if (this.process.remains() !== true) return false
-    this.world.tell('some of its processes are still there: ending them')
+    this.machine.tell('some of its processes are still there: ending them')
     this.process.send('SIGTERM')
     for (let waited = 0; waited < this.grace && this.process.remains(); waited += clearInterval) {
-      await this.world.sleep(clearInterval * 1000, never)
+      await this.machine.sleep(clearInterval * 1000, never)
     }
     if (this.process.remains()) this.kill()
     return true

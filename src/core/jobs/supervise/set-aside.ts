@@ -15,7 +15,7 @@ export class SetAside {
     private readonly job: Job,
     private readonly batch: BatchJob | null,
   ) {
-    this.began = job.world.now()
+    this.began = job.machine.now()
   }
 
   get names(): string[] {
@@ -31,7 +31,7 @@ export class SetAside {
    * `isThereAnother` rejects with a CkptError where there is none.
    */
   async reconsider(checkpoint: Checkpoint, isThereAnother: () => Promise<unknown>): Promise<void> {
-    const { journal, plan, world, chores } = this.job
+    const { journal, plan, machine, chores } = this.job
     const own = this.batch?.name ?? null
     const starts = startsWithoutProgress(journal.entries, checkpoint.name, ({ start }) =>
       own === null ? start.time >= this.began : start.job?.id === own.id,
@@ -45,16 +45,16 @@ export class SetAside {
       this.checkpoints.pop()
       return
     }
-    world.tell(`${checkpoint.name} is set aside: ${starts} starts from it saved no new checkpoint`)
-    await journal.add({ what: 'set-aside', time: world.now(), checkpoint: checkpoint.name })
+    machine.tell(`${checkpoint.name} is set aside: ${starts} starts from it saved no new checkpoint`)
+    await journal.add({ what: 'set-aside', time: machine.now(), checkpoint: checkpoint.name })
     await chores.setAside(checkpoint, starts)
   }
 
   /** The one before made no progress either: then it was not the checkpoint. */
   async takeBack(): Promise<void> {
-    const { world, journal, chores } = this.job
+    const { machine, journal, chores } = this.job
     if (this.checkpoints.length === 0) return
-    const time = world.now()
+    const time = machine.now()
     for (const { name } of this.checkpoints) await journal.add({ what: 'taken-back', time, checkpoint: name })
     await chores.takeBack(this.checkpoints)
   }

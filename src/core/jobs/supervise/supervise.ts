@@ -21,17 +21,17 @@ import { RunningJob } from './running-job.js'
 import { SetAside } from './set-aside.js'
 import { hasReadOnlyOthers } from './starts-without-progress.js'
 import { WatchedAttempt, type Session } from './watched-attempt.js'
-import type { JobProcess, World } from './world.js'
+import type { JobProcess, Machine } from './machine.js'
 
 /** Throws CkptError as `chooseStart` does; whatever was started has ended then. */
 export async function supervise(
-  world: World,
+  machine: Machine,
   storage: Storage,
   journal: Journal,
   plan: JobPlan,
   chores: Chores,
 ): Promise<Outcome> {
-  const supervisor = new Supervisor({ world, storage, journal, plan, chores })
+  const supervisor = new Supervisor({ machine, storage, journal, plan, chores })
   try {
     return await supervisor.run()
   } finally {
@@ -50,8 +50,8 @@ class Supervisor {
   private previous: Previous | null = null
 
   constructor(private readonly job: Job) {
-    const { plan, journal, world } = job
-    this.batch = plan.batch === null ? null : new BatchJob(plan.batch, journal, world)
+    const { plan, journal, machine } = job
+    this.batch = plan.batch === null ? null : new BatchJob(plan.batch, journal, machine)
     this.requests = new RequestsToStop(job, this.batch)
     this.setAside = new SetAside(job, this.batch)
     this.session = {
@@ -79,12 +79,12 @@ class Supervisor {
   /** Null: again. */
   private async once(): Promise<Outcome | null> {
     this.attempts += 1
-    const { world, chores } = this.job
+    const { machine, chores } = this.job
     const start = await this.chooseStart()
     const { checkpoint } = start
     const why = await this.whyEnough(checkpoint)
     if (why !== null) {
-      world.tell(`nothing more to gain: ${why}; not starting`)
+      machine.tell(`nothing more to gain: ${why}; not starting`)
       return { status: 0, ending: 'done' }
     }
     const [command = '', ...args] = this.fill(checkpoint)
@@ -92,16 +92,16 @@ class Supervisor {
     const inTheWay = await chores.clearObstacles(start, this.attempts)
     const opened = await OpenedCheckpoints.of(this.job.storage, start)
     await this.session.looks.begin()
-    const kills = world.oomKills()
+    const kills = machine.oomKills()
     // Before the command has the terminal.
-    world.tell(startMessage(checkpoint, this.attempts))
-    const running = new RunningJob(await world.start(command, args, environment), world, this.job.plan.grace)
+    machine.tell(startMessage(checkpoint, this.attempts))
+    const running = new RunningJob(await machine.start(command, args, environment), machine, this.job.plan.grace)
     this.requests.hold(running)
     await this.journalStart(checkpoint, this.usesPath ? [] : inTheWay, running.process)
     const attempt = new WatchedAttempt(this.job, this.session, running, this.attempts, kills)
-    const [result] = await Promise.all([attempt.run(), opened.watch(running.process, world, running.isOver)])
+    const [result] = await Promise.all([attempt.run(), opened.watch(running.process, machine, running.isOver)])
     const { status, failure } = outcomeOf(command, result.end)
-    if (failure !== null) world.tell(failure)
+    if (failure !== null) machine.tell(failure)
     const ended = { ...result, cause: await this.causeOf(result) }
     const judgement = (await this.isFinished(ended, running)) ? finished : this.judge(ended, attempt, opened)
     if (result.checkpoints.length > 0) this.progress()
@@ -114,31 +114,31 @@ class Supervisor {
     this.attempts = attempts
     this.previous = previous
     for (const ending of spent) this.budget.spend(ending)
-    this.job.world.tell(batch.describe())
+    this.job.machine.tell(batch.describe())
     if (!isDone || !batch.continues || this.job.plan.again) return false
-    this.job.world.tell('the work is done already: nothing to start (--again starts it)')
+    this.job.machine.tell('the work is done already: nothing to start (--again starts it)')
     return true
   }
 
   /** Early stopping counts what was there before, though it be pruned later. */
   private async rememberScores(): Promise<void> {
-    const { plan, storage, journal, world } = this.job
+    const { plan, storage, journal, machine } = this.job
     if (plan.enough.patience === null) return
     const there = await wholeOldestFirst(storage, plan.path, plan)
-    const now = world.now()
+    const now = machine.now()
     await journal.add(...unknownTo(journal.entries, there).map((one) => toCheckpointEntry(one, now)))
   }
 
   private whyEnough(newest: Checkpoint | null): Promise<string | null> {
-    const { storage, plan, journal, world } = this.job
-    return whyEnough(storage, plan, journal.entries, newest, world.now())
+    const { storage, plan, journal, machine } = this.job
+    return whyEnough(storage, plan, journal.entries, newest, machine.now())
   }
 
-  private chooseStart(tell = this.job.world.tell): Promise<Start> {
-    const { plan, world, storage, journal } = this.job
+  private chooseStart(tell = this.job.machine.tell): Promise<Start> {
+    const { plan, machine, storage, journal } = this.job
     return chooseStart(storage, plan.path, plan.resume, {
       stateDirectory: plan.stateDirectory,
-      now: world.now(),
+      now: machine.now(),
       wait: (milliseconds) => this.pause(milliseconds),
       signal: this.requests.signal,
       setAside: this.setAside.names,
@@ -150,7 +150,7 @@ class Supervisor {
 
   /** Nobody of ours is left to write before a second attempt, so nothing can be seen to change. */
   private async pause(milliseconds: number): Promise<void> {
-    if (this.attempts === 1) await this.job.world.sleep(milliseconds, this.requests.signal)
+    if (this.attempts === 1) await this.job.machine.sleep(milliseconds, this.requests.signal)
   }
 
   private fill(checkpoint: Checkpoint | null): string[] {
@@ -179,10 +179,10 @@ class Supervisor {
     inTheWay: readonly string[],
     { pid, started }: JobProcess,
   ): Promise<void> {
-    const { plan, journal, world } = this.job
+    const { plan, journal, machine } = this.job
     await journal.add({
       what: 'start',
-      time: world.now(),
+      time: machine.now(),
       attempt: this.attempts,
       reason: this.previous?.ending ?? 'first',
       checkpoint: checkpoint?.name ?? null,
@@ -229,14 +229,14 @@ class Supervisor {
   /** Clears up after an attempt, writes it down, and does what follows. Null: again. */
   private async conclude(ended: Ended): Promise<Outcome | null> {
     const { checkpoint, result, status, judgement, attempt, running, opened } = ended
-    const { world, journal, plan, chores } = this.job
+    const { machine, journal, plan, chores } = this.job
     const { ending } = judgement
     const { end, cause, uptime: seconds, endedAt: time, checkpoints } = result
     const rules = { ...plan, noRequeue: this.batch === null ? 'no batch system' : this.batch.whyNot }
-    const decision = decide({ end, cause, status, judgement }, this.budget, rules, world.random())
+    const decision = decide({ end, cause, status, judgement }, this.budget, rules, machine.random())
     const next = decision.kind === 'finish' ? 'nothing' : decision.kind
     const told = endMessage(judgement, decision, { uptime: seconds, attempt: this.attempts, budget: this.budget })
-    if (told !== null) world.tell(told)
+    if (told !== null) machine.tell(told)
     // A command that came to its end by itself may have left something behind on purpose.
     const isCleared = decision.kind !== 'finish' || ending === 'stopped' || cause?.kind === 'enough'
     const late = isCleared && (await running.clear()) ? await attempt.findLate() : []
@@ -247,7 +247,7 @@ class Supervisor {
     const entry = { what: 'end', time, ending, why: judgement.why, status, seconds, lost, next } as const
     await journal.add(opened.length === 0 ? entry : { ...entry, opened })
     if (decision.kind === 'restart' && checkpoint !== null) {
-      if (hasReadOnlyOthers({ opened }, checkpoint.name)) world.tell(notBlamedMessage(checkpoint, opened))
+      if (hasReadOnlyOthers({ opened }, checkpoint.name)) machine.tell(notBlamedMessage(checkpoint, opened))
       await this.setAside.reconsider(checkpoint, () => this.chooseStart(() => undefined))
     }
     if (decision.kind === 'finish' && ending !== 'done') await this.setAside.takeBack()
@@ -269,14 +269,14 @@ class Supervisor {
   private async isToRestart(after: number): Promise<boolean> {
     const why = await this.requests.waitToRestart(after)
     if (this.requests.isWarned && (await this.requeue())) return false
-    if (why !== null) this.job.world.tell(`${why}: not starting again`)
+    if (why !== null) this.job.machine.tell(`${why}: not starting again`)
     return why === null
   }
 
   /** False where that could not be. What follows ckpt in the script must not begin: the job is about to be ended. */
   private async requeue(): Promise<boolean> {
     if (!(await this.batch?.requeue())) return false
-    await this.job.world.sleep(lastMoments * 1000, this.requests.signal)
+    await this.job.machine.sleep(lastMoments * 1000, this.requests.signal)
     return true
   }
 }

@@ -1,7 +1,7 @@
 /** The time limit is near: the job may save once more before it is asked to end. */
 import type { SignalName } from '../command/index.js'
 import type { RunningJob } from './running-job.js'
-import type { World } from './world.js'
+import type { Machine } from './machine.js'
 
 export interface LastCall {
   /** What tells the job to save; null: it is told nothing. */
@@ -21,21 +21,25 @@ const usualNotice = 120
 const reserve = 10
 
 /** Until a whole checkpoint has appeared, the job has ended, or no more time can be given. */
-export async function letJobSave(job: RunningJob, world: Pick<World, 'sleep' | 'tell'>, call: LastCall): Promise<void> {
-  if (call.signal !== null) tellToSave(job, world, call.signal)
+export async function letJobSave(
+  job: RunningJob,
+  machine: Pick<Machine, 'sleep' | 'tell'>,
+  call: LastCall,
+): Promise<void> {
+  if (call.signal !== null) tellToSave(job, machine, call.signal)
   const left = call.timeLeft ?? usualNotice
   const patience = Math.max(left - call.grace - reserve, left / 2)
-  await world.sleep(patience * 1000, AbortSignal.any([call.saved, job.isOver]))
+  await machine.sleep(patience * 1000, AbortSignal.any([call.saved, job.isOver]))
   if (!job.isOver.aborted) job.ask('SIGTERM')
 }
 
 /** SIGTERM and SIGINT end a program that has no handler, which whoever chose them may want; the others kill it. */
 const ending: ReadonlySet<SignalName> = new Set(['SIGTERM', 'SIGINT', 'SIGQUIT'])
 
-function tellToSave(job: RunningJob, world: Pick<World, 'tell'>, signal: SignalName): void {
+function tellToSave(job: RunningJob, machine: Pick<Machine, 'tell'>, signal: SignalName): void {
   if (ending.has(signal)) job.pass(signal)
   else if (!job.passIfCaught(signal)) {
-    world.tell(
+    machine.tell(
       `no process of the command catches ${signal}, of which it would die: it works on, and gets SIGTERM in time`,
     )
   }

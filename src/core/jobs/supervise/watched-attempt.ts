@@ -15,7 +15,7 @@ import { carryOutSimulation, type Simulation } from './simulate.js'
 import { activityOf, StallClock } from './stall.js'
 import { StopFile } from './stop-file.js'
 import { letJobSave } from './warn-before-limit.js'
-import type { OomKills } from './world.js'
+import type { OomKills } from './machine.js'
 
 /** What outlives an attempt. */
 export interface Session {
@@ -43,20 +43,20 @@ export class WatchedAttempt {
     /** Before it was started. */
     private readonly firstKills: OomKills,
   ) {
-    const { plan, storage, world } = job
+    const { plan, storage, machine } = job
     this.simulation = session.simulations[0]
     this.stopFile = plan.stop.file === null ? null : new StopFile(storage, plan.stop.file)
-    this.stallClock = plan.stall === null ? null : new StallClock(plan.stall, world.now())
+    this.stallClock = plan.stall === null ? null : new StallClock(plan.stall, machine.now())
     this.lastKills = firstKills
   }
 
   /** To the end of its first process. */
   async run(): Promise<AttemptResult> {
-    const { world } = this.job
+    const { machine } = this.job
     const { looks, requests } = this.session
     const watchers = {
       findNew: (end: AttemptResult['end'] | null) =>
-        looks.find(end !== null, end === null || signalOf(end) === null ? null : world.now()),
+        looks.find(end !== null, end === null || signalOf(end) === null ? null : machine.now()),
       onCheckpoint: (checkpoint: Checkpoint) => this.answerCheckpoint(checkpoint),
       findCause: (uptime: number) => this.findCause(uptime),
     }
@@ -64,7 +64,7 @@ export class WatchedAttempt {
       interval: (uptime: number) => this.secondsToNextLook(uptime),
       end: (cause: Cause) => this.ask(cause),
     }
-    const attempt = new Attempt(world, this.running, watchers, options)
+    const attempt = new Attempt(machine, this.running, watchers, options)
     try {
       return await requests.during(attempt, () => attempt.run())
     } finally {
@@ -81,7 +81,7 @@ export class WatchedAttempt {
 
   /** Processes that were killed because memory ran out: of its group since the start, of the machine since the last look. */
   oomKills(): { readonly group: number; readonly machine: number } {
-    const { group, machine } = this.job.world.oomKills()
+    const { group, machine } = this.job.machine.oomKills()
     return {
       group: (group ?? 0) - (this.firstKills.group ?? 0),
       machine: (machine ?? 0) - (this.lastKills.machine ?? 0),
@@ -94,24 +94,24 @@ export class WatchedAttempt {
   }
 
   private async note(checkpoint: Checkpoint): Promise<void> {
-    const { journal, world, chores } = this.job
-    await journal.add(toCheckpointEntry(checkpoint, world.now()))
+    const { journal, machine, chores } = this.job
+    await journal.add(toCheckpointEntry(checkpoint, machine.now()))
     await chores.onCheckpoint(checkpoint, this.number)
   }
 
   private async answerCheckpoint(checkpoint: Checkpoint): Promise<Cause | null> {
-    const { storage, journal, plan, world, chores } = this.job
+    const { storage, journal, plan, machine, chores } = this.job
     await this.note(checkpoint)
     // One that is only seen now may have been there when the warning came: it is not an answer to it.
     if ((timeOf(checkpoint) ?? Infinity) >= this.session.requests.warnedAt) this.saved.abort()
     if ((await chores.stopAsked()) === 'after-next-checkpoint') return { kind: 'stop', sent: this.stopSignal }
-    const why = await whyEnough(storage, plan, journal.entries, checkpoint, world.now())
+    const why = await whyEnough(storage, plan, journal.entries, checkpoint, machine.now())
     return why === null ? null : { kind: 'enough', why, sent: this.stopSignal }
   }
 
   private async findCause(uptime: number): Promise<Cause | null> {
-    const { world, chores } = this.job
-    this.lastKills = world.oomKills()
+    const { machine, chores } = this.job
+    this.lastKills = machine.oomKills()
     if ((await chores.stopAsked()) === 'now') return { kind: 'stop', sent: this.stopSignal }
     if (this.simulation !== undefined && uptime >= this.simulation.after) {
       const { ending } = this.simulation
@@ -124,16 +124,16 @@ export class WatchedAttempt {
 
   private async findStall(clock: StallClock | null): Promise<Cause | null> {
     if (clock === null) return null
-    const { storage, journal, plan, world } = this.job
-    const state = `${journal.entries.length} ${world.outputSize() ?? '-'} ${await activityOf(storage, plan.watch)}`
-    const seconds = clock.look(state, world.now())
+    const { storage, journal, plan, machine } = this.job
+    const state = `${journal.entries.length} ${machine.outputSize() ?? '-'} ${await activityOf(storage, plan.watch)}`
+    const seconds = clock.look(state, machine.now())
     return seconds === null ? null : { kind: 'stall', seconds }
   }
 
   private async ask(cause: Cause): Promise<void> {
     if (cause.kind === 'warning') return this.letSave()
     const { running, job } = this
-    job.world.tell(askMessage(cause))
+    job.machine.tell(askMessage(cause))
     switch (cause.kind) {
       case 'simulated':
         carryOutSimulation(cause.ending, running, job.plan.checkpointSignal ?? 'SIGUSR1')
@@ -152,17 +152,17 @@ export class WatchedAttempt {
       this.running.ask(signal)
       return
     }
-    const { plan, world } = this.job
+    const { plan, machine } = this.job
     const failure = (await this.stopFile?.make()) ?? null
     if (failure === null) return
-    world.tell(`the stop file could not be made, so it gets ${plan.stop.signal}: ${failure}`)
+    machine.tell(`the stop file could not be made, so it gets ${plan.stop.signal}: ${failure}`)
     this.running.ask(plan.stop.signal)
   }
 
   private async letSave(): Promise<void> {
     const { checkpointSignal: signal, grace } = this.job.plan
     const timeLeft = this.session.batch?.timeLeft ?? null
-    await letJobSave(this.running, this.job.world, { signal, timeLeft, grace, saved: this.saved.signal })
+    await letJobSave(this.running, this.job.machine, { signal, timeLeft, grace, saved: this.saved.signal })
   }
 
   /** Null: there is a stop file for that. */

@@ -1,6 +1,6 @@
 /** An answer that is read into memory: as large and as slow as an honest one can be, and no more. */
 import { CkptError } from '../../errors.js'
-import { connectionFailure } from './failure.js'
+import { connectionError } from './connection-errors.js'
 import { shownUrl } from './url.js'
 
 export interface Bounds {
@@ -44,6 +44,6 @@ async function nextPart(
     return (await reader?.read())?.value ?? null
   } catch (error) {
     if (signal.aborted) throw new CkptError('system', `${shownUrl(url)}: the answer took too long`, { cause: error })
-    throw connectionFailure(url, `the connection broke off after ${size} bytes`, error)
+    throw connectionError(url, `the connection broke off after ${size} bytes`, error)
   }
 }

@@ -4,7 +4,7 @@ import type { LongWork } from '../../tensors/write/index.js'
 import type { Storage } from '../../storage/storage.js'
 import { readAnswer, type Answer } from './response-headers.js'
 import { ensureDigest, type Digest } from './digest.js'
-import { connectionFailure, interrupted, TransientError } from './failure.js'
+import { connectionError, interrupted, TransientError } from './connection-errors.js'
 import type { Network, Resource } from './network.js'
 import { closeQuietly, PartialFile } from './partial-file.js'
 import { persistently, requestSuccess } from './request.js'
@@ -223,5 +223,5 @@ async function read(
 function cutOff({ resource }: Remote, { position }: PartialFile, total: number | null, error?: unknown): CkptError {
   const what = `the connection broke off after ${position}${total === null ? '' : ` of ${total}`} bytes`
   if (error === undefined) return new TransientError(`${shownUrl(resource.url)}: ${what}`)
-  return connectionFailure(resource.url, what, error)
+  return connectionError(resource.url, what, error)
 }

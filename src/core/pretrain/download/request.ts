@@ -1,5 +1,5 @@
 /** One request, with its redirects followed; tried again while that may help. */
-import { failureOf, connectionFailure, interrupted, TransientError } from './failure.js'
+import { responseError, connectionError, interrupted, TransientError } from './connection-errors.js'
 import { CkptError } from '../../errors.js'
 import type { Network, Resource } from './network.js'
 import { ensureTrusted, leadsInside, shownUrl } from './url.js'
@@ -50,7 +50,7 @@ async function send(
     return await network.fetch(url, { method, headers: authorised, body, redirect: 'manual', signal })
   } catch (error) {
     if (signal?.aborted === true) throw interrupted()
-    throw connectionFailure(url, 'no connection', error)
+    throw connectionError(url, 'no connection', error)
   }
 }
 
@@ -103,7 +103,7 @@ export async function requestSuccess(
 ): Promise<Response> {
   const response = await request(network, resource, options)
   if (response.ok || also.includes(response.status)) return response
-  throw await failureOf(resource, response)
+  throw await responseError(resource, response)
 }
 
 /** Tries in a row that came no farther than those before them. */

@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path'
 import type { Checkpoint, HealthLevel } from '../../checkpoint.js'
 import type { Wait } from '../../storage/retry.js'
-import { failureOf, fingerprint, removeCheckpoints } from '../../changes/disposal/index.js'
+import { removalError, fingerprint, removeCheckpoints } from '../../changes/disposal/index.js'
 import { CkptError } from '../../errors.js'
 import { firstWhole } from '../pass-over-damaged.js'
 import { scanFolder } from '../../checkpoints/layouts/index.js'
@@ -246,7 +246,7 @@ export class Checkpointer {
       const reasons = new Map(going.map(({ checkpoint, reason }) => [checkpoint.name, reason.text]))
       const by = { self: processes.self, policy: describeKeeping(keeping) }
       await recordRemovals(storage, state, by, { what: 'removed', checkpoints: removal.removed, reasons, now: now() })
-      const failure = failureOf(removal)
+      const failure = removalError(removal)
       if (failure !== null) throw failure
     })
   }

@@ -1,4 +1,4 @@
-/** Jobs that are only told of, in a world whose time the test moves: a night of training in milliseconds. */
+/** Jobs that are only told of, in a machine whose time the test moves: a night of training in milliseconds. */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import {
   type JobProcess,
   type Outcome,
   type JobPlan,
-  type World,
+  type Machine,
 } from '../../../../src/core/jobs/supervise/index.js'
 
 /** Unix seconds at which every scene begins. */
@@ -86,7 +86,7 @@ export function scene(
   const save = (epoch: number, meta: Readonly<Record<string, number>> = {}) => saveAt(run, epoch, clock.now, meta)
   let journal: Journal | undefined
 
-  const world = (stories: readonly Story[]): World => ({
+  const machine = (stories: readonly Story[]): Machine => ({
     now: () => clock.now,
     sleep: (milliseconds, signal) => clock.sleep(milliseconds / 1000, signal),
     random: () => 1,
@@ -131,7 +131,7 @@ export function scene(
       mkdirSync(join(folder, 'exp'), { recursive: true })
       journal = await Journal.open(storage, state, (error) => told.push(error.message))
       const nothing = async () => undefined
-      const ending = supervise(world(stories), storage, journal, plan, {
+      const ending = supervise(machine(stories), storage, journal, plan, {
         onCheckpoint: nothing,
         onEnd: nothing,
         clearObstacles: async () => [],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { failureOf, type RemovalResult } from '../../../../src/core/changes/disposal/index.js'
+import { removalError, type RemovalResult } from '../../../../src/core/changes/disposal/index.js'
 import { CkptError, StorageError } from '../../../../src/core/errors.js'
 import { checkpointAt } from './runs.js'
 
@@ -19,7 +19,7 @@ describe('what a removal that did not do all says', () => {
       const path = `/state/trash/${index}.json.new`
       return { name, error: new StorageError(path, 'ENOSPC', `${path}: no space left on the device`) }
     })
-    const failure = failureOf({ ...nothing, failed })
+    const failure = removalError({ ...nothing, failed })
     expect(failure?.message.split('\n')).toEqual([
       'removed 0, and 10000 stay',
       '  CKPT+0 stays: /state/trash/0.json.new: no space left on the device',
@@ -33,7 +33,7 @@ describe('what a removal that did not do all says', () => {
   it('says once what stays for a signal, and all that a few say', () => {
     const remaining = names.map((name) => checkpointAt('/run', name))
     const failed = ['a', 'b'].map((name) => ({ name, error: new CkptError('refused', `${name}: changed`) }))
-    const failure = failureOf({ ...nothing, failed, remaining })
+    const failure = removalError({ ...nothing, failed, remaining })
     expect(failure?.code).toBe('interrupted')
     expect(failure?.message.split('\n')).toEqual([
       'removed 0, and 10002 stay',

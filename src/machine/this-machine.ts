@@ -1,13 +1,13 @@
 /** The processes, signals, clock and files of this machine, as core's supervision needs them. */
 import { fstatSync } from 'node:fs'
 import { sleep } from './clock.js'
-import type { World } from '../core/jobs/supervise/index.js'
+import type { Machine } from '../core/jobs/supervise/index.js'
 import { processSignals } from './run-child.js'
 import { withBatchShell } from './batch-shell.js'
 import { startJob } from './job-process.js'
 import { oomKills } from './oom-kills.js'
 
-export function realWorld(tell: (text: string) => void, mayHold: boolean): World {
+export function thisMachine(tell: (text: string) => void, mayHold: boolean): Machine {
   return {
     now: () => Date.now() / 1000,
     sleep,

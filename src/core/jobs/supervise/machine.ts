@@ -1,4 +1,4 @@
-/** What supervising needs of the world: time, chance, processes and signals, all passed in. */
+/** What supervising needs of the machine: time, chance, processes and signals, all passed in. */
 import type { ChildEnd, SignalName, Signals } from '../command/index.js'
 
 /** A started command with all that it has started. */
@@ -36,7 +36,7 @@ export interface OomKills {
   readonly machine: number | null
 }
 
-export interface World {
+export interface Machine {
   /** Unix seconds. */
   readonly now: () => number
   /** Resolves after that many milliseconds, or as soon as the signal aborts. */

@@ -6,7 +6,7 @@ import { parseMessage } from './parse-error.js'
 import { renderError } from '../render/messages.js'
 import type { Output } from '../render/output.js'
 
-export interface Failure {
+export interface ErrorReport {
   readonly code: ErrorCode | 'bug'
   readonly message: string
   readonly hint?: string | undefined
@@ -16,9 +16,9 @@ export interface Failure {
 }
 
 /** `toJson` is null where people read it; the document holds what stands in `beside`, too. */
-export function tellFailure(
+export function reportError(
   output: Output,
-  failure: Failure,
+  failure: ErrorReport,
   toJson: ((document: unknown) => string) | null,
   beside: Readonly<Record<string, unknown>> = {},
 ): void {
@@ -38,7 +38,7 @@ export interface FailedCommand {
 }
 
 /** oclif's parse errors are usage errors; what is neither those nor ours is a bug. */
-export function toFailure(error: unknown, command: FailedCommand | null): Failure {
+export function toErrorReport(error: unknown, command: FailedCommand | null): ErrorReport {
   if (error instanceof CkptError) {
     const { code, message, hint, exitStatus } = error
     const told = message.startsWith('Parsing --') ? parseMessage(message) : message
@@ -83,7 +83,7 @@ function isFolderGone(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd'
 }
 
-const folderGone: Failure = {
+const folderGone: ErrorReport = {
   code: 'system',
   message: 'the folder that you stand in has been deleted',
   hint: 'go to one that is there (cd), or name the run by its absolute path',

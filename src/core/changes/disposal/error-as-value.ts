@@ -1,7 +1,8 @@
+/** Failures of core as values, for who goes on with the next checkpoint after one. */
 import { CkptError } from '../../errors.js'
 
 /** A failure of core as a value; any other error is a bug and passes through. */
-export async function attempt<T>(call: () => Promise<T>): Promise<T | CkptError> {
+export async function errorAsValue<T>(call: () => Promise<T>): Promise<T | CkptError> {
   try {
     return await call()
   } catch (error) {
@@ -12,6 +13,6 @@ export async function attempt<T>(call: () => Promise<T>): Promise<T | CkptError>
 
 /** Why it failed; null where it did not. */
 export async function whyFailed(call: () => Promise<unknown>): Promise<CkptError | null> {
-  const answer = await attempt(call)
+  const answer = await errorAsValue(call)
   return answer instanceof CkptError ? answer : null
 }

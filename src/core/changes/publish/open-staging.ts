@@ -9,29 +9,29 @@ import { besideIn, makeStagingFolder, staging, stagingOf, takeStale } from './st
 
 export interface Staging {
   /** A folder that only this build uses. */
-  readonly box: string
-  /** Where the checkpoint is to be built, in the box; nothing is there. */
+  readonly folder: string
+  /** Where the checkpoint is to be built, in that folder; nothing is there. */
   readonly building: string
   /** Null when the state folder could not be used. */
   readonly state: StateFolder | null
 }
 
 /**
- * In the folder's state folder; where that cannot be made or lies on another file system, a hidden box in `beside`,
+ * In the folder's state folder; where that cannot be made or lies on another file system, a hidden folder in `beside`,
  * the folder where the checkpoint will appear. What killed builds left there is taken along.
  */
 export async function openStaging(storage: Storage, into: string, beside: string, moved?: string): Promise<Staging> {
   const state = await stateFolderOf(storage, into, moved)
   const inState = await openInState(storage, state, beside)
-  const box = inState ?? (await makeStagingFolder(storage, besideIn(beside)))
-  await takeStale(storage, inState === null ? besideIn(beside) : stagingOf(state), box)
-  return { box, building: join(box, neutralName('building')), state: inState === null ? null : state }
+  const folder = inState ?? (await makeStagingFolder(storage, besideIn(beside)))
+  await takeStale(storage, inState === null ? besideIn(beside) : stagingOf(state), folder)
+  return { folder, building: join(folder, neutralName('building')), state: inState === null ? null : state }
 }
 
-/** Removes the box and what is empty above it. */
-export async function closeStaging(storage: Storage, site: Staging, wait: Wait): Promise<void> {
-  await removeTree(storage, site.box, wait)
-  if (site.state !== null) await removeEmpty(storage, site.state, staging)
+/** Removes the staging folder and what is empty above it. */
+export async function closeStaging(storage: Storage, opened: Staging, wait: Wait): Promise<void> {
+  await removeTree(storage, opened.folder, wait)
+  if (opened.state !== null) await removeEmpty(storage, opened.state, staging)
 }
 
 async function openInState(storage: Storage, state: StateFolder, beside: string): Promise<string | null> {

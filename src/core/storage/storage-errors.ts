@@ -2,7 +2,7 @@
 import { isFull, StorageError } from '../errors.js'
 import type { Result } from './storage.js'
 
-export function attempt<T>(path: string, call: () => T): Result<T> {
+export function resultOf<T>(path: string, call: () => T): Result<T> {
   try {
     return { ok: true, value: call() }
   } catch (error) {
@@ -11,7 +11,7 @@ export function attempt<T>(path: string, call: () => T): Result<T> {
 }
 
 /** The same for each path. */
-export function attemptEach<T>(paths: readonly string[], call: (path: string) => T): Result<T>[] {
+export function resultOfEach<T>(paths: readonly string[], call: (path: string) => T): Result<T>[] {
   const answers: Result<T>[] = []
   for (const path of paths) {
     try {
@@ -24,7 +24,7 @@ export function attemptEach<T>(paths: readonly string[], call: (path: string) =>
 }
 
 /** Throws what the call throws as a StorageError of that path. */
-export function guard<T>(path: string, call: () => T): T {
+export function throwingStorageErrors<T>(path: string, call: () => T): T {
   try {
     return call()
   } catch (error) {
@@ -58,10 +58,10 @@ export function toStorageError(path: string, error: unknown): StorageError {
   if (error instanceof StorageError) return error
   const errno = errnoOf(error)
   if (errno === undefined) throw error
-  return describeFailure(path, errno, error)
+  return storageErrorOf(path, errno, error)
 }
 
-export function describeFailure(path: string, errno: string, cause?: unknown): StorageError {
+export function storageErrorOf(path: string, errno: string, cause?: unknown): StorageError {
   const hint = isFull(errno)
     ? 'make space there (ckpt prune and ckpt trash empty free some), then try again'
     : undefined

@@ -1,18 +1,20 @@
-/** A failure in the folder where a checkpoint is built, in words of what is saved: nobody knows that folder. */
+/** What goes wrong in a staging folder, in words of what is saved: nobody knows that folder. */
 import { sep } from 'node:path'
 import { isFull, reasonOf, StorageError } from '../../errors.js'
 
-export interface Work {
+/** The save that failed. */
+export interface FailedSave {
   /** Absolute. */
   readonly run: string
-  /** The box that is built in; null while there is none. */
-  readonly box: string | null
+  /** The folder that is built in; null while there is none. */
+  readonly stagingFolder: string | null
 }
 
 /** The error to throw instead; `what` is being saved. Any error that is of something else comes back as it is. */
-export function tellOf(error: unknown, { run, box }: Work, what: string): unknown {
+export function asSaveError(error: unknown, { run, stagingFolder }: FailedSave, what: string): unknown {
   if (!(error instanceof StorageError) || error instanceof SaveError) return error
-  const isInside = box !== null && (error.path === box || error.path.startsWith(box + sep))
+  const isInside =
+    stagingFolder !== null && (error.path === stagingFolder || error.path.startsWith(stagingFolder + sep))
   if (!isInside && !isFull(error.errno)) return error
   return new SaveError(run, error.errno, `${run}: ${what} cannot be saved: ${reasonOf(error)}; nothing was saved`, {
     cause: error,

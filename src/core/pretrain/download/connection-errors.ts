@@ -1,4 +1,4 @@
-/** What goes wrong between here and a server, told so that one can act on it. */
+/** Errors of connections and servers, in words that one can act on. */
 import { CkptError, type ErrorDetails } from '../../errors.js'
 import type { Resource } from './network.js'
 import { shownUrl } from './url.js'
@@ -18,7 +18,7 @@ export class TransientError extends CkptError {
 const transientStatuses = new Set([408, 425, 429, 500, 502, 503, 504])
 
 /** The error for an answer that is none of what was asked for. Its body must have been left alone. */
-export async function failureOf({ url, explain }: Resource, response: Response): Promise<CkptError> {
+export async function responseError({ url, explain }: Resource, response: Response): Promise<CkptError> {
   const { status } = response
   await response.body?.cancel()
   const explained = explain?.(response) ?? null
@@ -63,7 +63,7 @@ function meaningOf(code: string): string {
 }
 
 /** What `fetch`, or reading a body, threw. `what` says how far it came. */
-export function connectionFailure(url: string, what: string, error: unknown): CkptError {
+export function connectionError(url: string, what: string, error: unknown): CkptError {
   const code = codeOf(error)
   const message = `${shownUrl(url)}: ${what}${code === '' ? '' : `: ${meaningOf(code)}`}`
   if (certificate.test(code)) {

@@ -1,9 +1,10 @@
+/** The error of a removal that left something, with what stays and why. */
 import { CkptError, isFull, StorageError } from '../../errors.js'
 import { groupBy } from '../../grouped.js'
 import type { RemovalFailure, RemovalResult } from './remove-checkpoints.js'
 
 /** What a removal that did not do all comes to, with what is left; null when it did. */
-export function failureOf({ removed, failed, remaining, leftovers }: RemovalResult): CkptError | null {
+export function removalError({ removed, failed, remaining, leftovers }: RemovalResult): CkptError | null {
   if (failed.length + remaining.length + leftovers.length === 0) return null
   const lines = summedUp([
     ...failed.map(stayOf),
