@@ -3,6 +3,9 @@ import * as library from 'yaml'
 import { CkptError, StorageError } from '../src/core/errors.js'
 import { unpackBlosc } from '../src/core/formats/blosc.js'
 import { crc32c } from '../src/core/formats/crc32c.js'
+import { lookup3 } from '../src/core/formats/hdf5/checksum.js'
+import { chunksOfDataset } from '../src/core/formats/hdf5/chunks.js'
+import { readHdf5 } from '../src/core/formats/hdf5/hdf5.js'
 import { parseJson } from '../src/core/formats/json.js'
 import { bodyOf } from '../src/core/formats/ocdbt/block.js'
 import { walk } from '../src/core/formats/ocdbt/b-tree.js'
@@ -114,7 +117,7 @@ export async function specimensOf(files: Iterable<readonly [name: string, bytes:
   for (const [name, bytes] of files) {
     const reader = readerFor(name)
     if (reader === undefined || bytes.length > 300_000) continue
-    const repair = reader === 'ocdbt' ? withChecksum : (mutant: Uint8Array) => mutant
+    const repair = await repairFor(name, reader, bytes)
     specimens.push({ name, reader, mutant: (random) => repair(mutate(bytes, random)) })
     const pickle = reader === 'tensors' ? await insideOf(bytes) : null
     if (pickle === null) continue
@@ -278,6 +281,46 @@ const formatsByEnding: Readonly<Record<string, string>> = {
   keras: 'hdf5',
   msgpack: 'flax',
   pkl: 'pickle',
+}
+
+async function repairFor(name: string, reader: Reader, bytes: Uint8Array): Promise<(mutant: Uint8Array) => Uint8Array> {
+  if (reader === 'ocdbt') return withChecksum
+  if (!name.endsWith('.h5')) return (mutant) => mutant
+  const checked = await checkedParts(bytes)
+  return (mutant) => withHdf5Checksums(mutant, checked)
+}
+
+interface CheckedPart {
+  readonly start: number
+  readonly end: number
+}
+
+/** The structures of an HDF5 file that end with their checksum. */
+async function checkedParts(bytes: Uint8Array): Promise<readonly CheckedPart[]> {
+  const parts: CheckedPart[] = []
+  const note = (start: number, part: Uint8Array): Uint8Array => {
+    const end = part.length - 4
+    const sum = end < 0 ? null : Buffer.from(part).readUInt32LE(end)
+    if (sum !== null && lookup3(part.subarray(0, end)) === sum) parts.push({ start, end: start + end })
+    return part
+  }
+  const { source, entries } = await readHdf5({
+    byteLength: bytes.length,
+    read: async (at, length) => note(at, bytes.slice(at, at + length)),
+  })
+  for (const { dataset } of entries) {
+    if (dataset.layout.kind === 'chunked') await chunksOfDataset(source, dataset, dataset.layout)
+  }
+  return parts
+}
+
+/** Where a mutant is longer or shorter than its specimen, what lies behind that is not at its place anyway. */
+function withHdf5Checksums(mutant: Uint8Array, parts: readonly CheckedPart[]): Uint8Array {
+  const view = new DataView(mutant.buffer, mutant.byteOffset, mutant.byteLength)
+  for (const { start, end } of parts) {
+    if (end + 4 <= mutant.length) view.setUint32(end, lookup3(mutant.subarray(start, end)), true)
+  }
+  return mutant
 }
 
 /** A changed byte would break the checksum; to come further, length and checksum are made right. */

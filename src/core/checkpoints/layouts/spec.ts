@@ -106,8 +106,10 @@ export interface Form {
   readonly called?: Readonly<Record<string, string>>
   /** Of a group, the file whose name the checkpoint has; absent: it has the name that `unit` is. */
   readonly main?: RegExp
-  /** Without its `main` there is no such group, and each file is what other forms say; with it they are this group's alone. */
-  readonly mustHaveMain?: true
+  /** Of a group, the names of its other files as its `main` says them: people rename the one and leave the others. */
+  readonly namedByMain?: (main: Uint8Array) => readonly string[]
+  /** With its `main` the files are this group's alone, also when something is wrong with one; without, its proof decides. */
+  readonly ownedByMain?: true
   /** Folders within the checkpoint whose entries count too: `unet/config.json`. Of these names only, and one level. */
   readonly below?: RegExp
   readonly proof: Proof

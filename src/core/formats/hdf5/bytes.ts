@@ -1,6 +1,7 @@
 /** Numbers of an HDF5 file (HDF Group, "HDF5 File Format Specification Version 3.0"): little-endian, of the sizes that its superblock says. */
 import { FormatError } from '../../errors.js'
 import type { ByteSource } from '../byte-source.js'
+import { lookup3 } from './checksum.js'
 
 /** Bytes that any one structure takes at most; a group's header with many links in it is the longest. */
 const largestStructure = 1 << 26
@@ -36,6 +37,13 @@ export class Hdf5Source {
       `ends early: ${what} has ${length} bytes from byte ${position} on, and the file has ${this.source.byteLength}`,
       { offset: this.source.byteLength },
     )
+  }
+
+  /** The same for a structure of newer files, whose last four bytes are its checksum. Throws FormatError where it differs. */
+  async readChecked(position: number, length: number, what: string): Promise<Hdf5Bytes> {
+    const bytes = await this.read(position, length, what)
+    bytes.requireChecksum(what)
+    return bytes
   }
 
   /** As many bytes as there are, up to `length`. */
@@ -111,6 +119,14 @@ export class Hdf5Bytes {
     return this.uint(this.lengthSize)
   }
 
+  /** Infinity where all bits are set: it has no end. */
+  lengthOrEndless(): number {
+    const isEndless = this.bytes.subarray(this.at, this.at + this.lengthSize).every((byte) => byte === 0xff)
+    if (!isEndless) return this.length()
+    this.skip(this.lengthSize)
+    return Infinity
+  }
+
   some(count: number): Uint8Array {
     const at = this.take(count)
     return this.bytes.subarray(at, at + count)
@@ -130,5 +146,34 @@ export class Hdf5Bytes {
   requireSignature(signature: string, what: string): void {
     const found = Buffer.from(this.some(signature.length)).toString('latin1')
     if (found !== signature) throw this.fail(`${what} begins with ${JSON.stringify(found)}, not ${signature}`)
+  }
+
+  requireVersion(version: number, what: string): void {
+    const found = this.u8()
+    if (found !== version) throw this.fail(`version ${found} of ${what}, and ${version} is known`)
+  }
+
+  /** Of all bytes but the last four, which are the checksum. */
+  requireChecksum(what: string): void {
+    const { length } = this.bytes
+    if (length < 4) throw this.fail(`${what} of ${length} bytes has no checksum`)
+    this.compareChecksum(lookup3(this.bytes.subarray(0, length - 4)), length - 4, what)
+  }
+
+  /** Of all bytes, with zeros in place of the checksum, which lies at `at`. */
+  requireChecksumAt(at: number, what: string): void {
+    const bytes = Uint8Array.from(this.bytes)
+    bytes.fill(0, at, at + 4)
+    this.compareChecksum(lookup3(bytes), at, what)
+  }
+
+  private compareChecksum(sum: number, at: number, what: string): void {
+    const written = this.view.getUint32(at, true)
+    if (written === sum) return
+    const hex = (value: number) => value.toString(16).padStart(8, '0')
+    throw new FormatError(
+      `hdf5: ${what} at byte ${this.position} has the checksum ${hex(sum)}, and ${hex(written)} is written there`,
+      { offset: this.position },
+    )
   }
 }

@@ -2,9 +2,11 @@
 import { FormatError } from '../../errors.js'
 import { unpackLzf } from '../lzf.js'
 import { unpackZlib } from '../unpack-zlib.js'
-import type { Hdf5Source } from './bytes.js'
-import type { Hdf5Dataset, Hdf5Filter } from './dataset.js'
+import type { Hdf5Bytes, Hdf5Source } from './bytes.js'
+import { openExtensibleArray, openFixedArray, type EntryArray } from './chunk-arrays.js'
+import type { ChunkedLayout, Hdf5Dataset, Hdf5Filter } from './dataset.js'
 import { readTreeNode } from './groups.js'
+import { visitTree2 } from './tree2.js'
 
 export interface Hdf5Chunk {
   /** In elements. */
@@ -21,11 +23,61 @@ const deepestTree = 64
 /** Bytes of one chunk; h5py makes them of up to 1 MB. */
 export const largestChunk = 1 << 26
 
-/** In the order of the file. Throws FormatError. */
-export async function chunksOfDataset(source: Hdf5Source, { layout, shape }: Hdf5Dataset): Promise<Hdf5Chunk[]> {
+/** Those that were written, in the order of the index. Throws FormatError. */
+export async function chunksOfDataset(
+  source: Hdf5Source,
+  dataset: Hdf5Dataset,
+  layout: ChunkedLayout,
+): Promise<Hdf5Chunk[]> {
+  const { kind, address } = layout.index
+  const { length: rank } = dataset.shape
+  if (address === null) return []
+  if (layout.chunk.length !== rank || layout.chunk.includes(0)) {
+    throw new FormatError(`hdf5: chunks of [${layout.chunk.join(', ')}] for the shape [${dataset.shape.join(', ')}]`)
+  }
+  const all = { source, dataset, layout, address, rank }
+  switch (kind) {
+    case 'tree':
+      return inTree(all)
+    case 'tree of version 2':
+      return inSecondTree(all)
+    case 'single':
+      return inPlaces(all, async (place) => Promise.resolve(place === 0 ? onlyChunk(all) : null))
+    case 'all together':
+      return inPlaces(all, async (place) => Promise.resolve(written(address + place * bytesOf(all), bytesOf(all))))
+    case 'fixed array':
+      return inArray(all, await openFixedArray(source, address))
+    case 'extensible array':
+      return inArray(all, await openExtensibleArray(source, address))
+  }
+}
+
+interface Looking {
+  readonly source: Hdf5Source
+  readonly dataset: Hdf5Dataset
+  readonly layout: ChunkedLayout
+  readonly address: number
+  readonly rank: number
+}
+
+type Written = Omit<Hdf5Chunk, 'offsets'>
+
+function written(position: number, size: number, mask = 0): Written {
+  return { position, size, mask }
+}
+
+/** Unpacked. */
+function bytesOf({ dataset, layout }: Looking): number {
+  return layout.chunk.reduce((product, size) => product * size, dataset.type.size)
+}
+
+function onlyChunk(all: Looking): Written {
+  const { size = bytesOf(all), mask } = all.layout.index
+  return written(all.address, size, mask)
+}
+
+async function inTree({ source, address: root, rank }: Looking): Promise<Hdf5Chunk[]> {
   const chunks: Hdf5Chunk[] = []
-  if (layout.kind !== 'chunked' || layout.tree === null) return chunks
-  const rank = shape.length
   const visit = async (address: number, depth: number): Promise<void> => {
     if (depth > deepestTree) throw new FormatError('hdf5: a tree of chunks that is deeper than any')
     const { level, children } = await readTreeNode(source, address, 1, 8 + 8 * (rank + 1))
@@ -40,8 +92,86 @@ export async function chunksOfDataset(source: Hdf5Source, { layout, shape }: Hdf
       }
     }
   }
-  await visit(layout.tree, 0)
+  await visit(root, 0)
   return chunks
+}
+
+const [plainChunks, packedChunks] = [10, 11]
+
+/** Of a dataset that grows along several axes. Places are counted in chunks. */
+async function inSecondTree(all: Looking): Promise<Hdf5Chunk[]> {
+  const { source, dataset, layout, address, rank } = all
+  const chunks: Hdf5Chunk[] = []
+  const isPacked = dataset.filters.length > 0
+  await visitTree2(source, address, isPacked ? packedChunks : plainChunks, (record) => {
+    if (chunks.length >= mostChunks) throw record.fail(`more than ${mostChunks} chunks`)
+    const chunk = readEntry(record, all, record.left - 8 * rank)
+    const offsets = layout.chunk.map((size) => record.uint(8) * size)
+    if (chunk !== null) chunks.push({ offsets, ...chunk })
+  })
+  return chunks
+}
+
+/** An address, and of what is packed its size and the filters that it was not packed by. */
+function readEntry(entry: Hdf5Bytes, all: Looking, size: number): Written | null {
+  const position = entry.address()
+  if (all.dataset.filters.length === 0) return position === null ? null : written(position, bytesOf(all))
+  const packed = entry.uint(size - all.source.offsetSize - 4)
+  const mask = entry.u32()
+  return position === null ? null : written(position, packed, mask)
+}
+
+async function inArray(all: Looking, { at, size }: EntryArray): Promise<Hdf5Chunk[]> {
+  return inPlaces(all, async (place) => {
+    const entry = await at(place)
+    return entry === null ? null : readEntry(entry, all, size)
+  })
+}
+
+/** Chunks by their number, as all that the dataset can ever have are counted, the last axis fastest. */
+async function inPlaces(all: Looking, chunkAt: (place: number) => Promise<Written | null>): Promise<Hdf5Chunk[]> {
+  const { dataset, layout } = all
+  const strides = placeStrides(dataset.most, layout.chunk)
+  const chunks: Hdf5Chunk[] = []
+  for (const at of placesOf(dataset.shape, layout.chunk)) {
+    const chunk = await chunkAt(at.reduce((sum, one, axis) => sum + one * (strides[axis] ?? 0), 0))
+    if (chunk !== null) chunks.push({ offsets: offsetsOf(at, layout.chunk), ...chunk })
+  }
+  return chunks
+}
+
+export function offsetsOf(place: readonly number[], chunk: readonly number[]): number[] {
+  return place.map((one, axis) => one * (chunk[axis] ?? 1))
+}
+
+/** Where the chunks of such a shape are, counted in chunks, the last axis fastest. Throws FormatError for too many. */
+export function* placesOf(shape: readonly number[], chunk: readonly number[]): Generator<readonly number[]> {
+  const counts = shape.map((size, axis) => Math.ceil(size / (chunk[axis] ?? 1)))
+  const count = counts.reduce((product, one) => product * one, 1)
+  if (count > mostChunks) throw new FormatError(`hdf5: ${count} chunks, and at most ${mostChunks} are read`)
+  const place = shape.map(() => 0)
+  for (let done = 0; done < count; done += 1) {
+    yield place
+    for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
+      place[axis] = (place[axis] ?? 0) + 1
+      if ((place[axis] ?? 0) < (counts[axis] ?? 0)) break
+      place[axis] = 0
+    }
+  }
+}
+
+/** An axis that grows without an end is the slowest, wherever it stands (H5D__earray_idx_get_addr). */
+function placeStrides(most: readonly number[], chunk: readonly number[]): number[] {
+  const strides = most.map(() => 0)
+  const endless = most.indexOf(Infinity)
+  let stride = 1
+  for (let axis = most.length - 1; axis >= 0; axis -= 1) {
+    if (axis === endless) continue
+    strides[axis] = stride
+    stride *= Math.ceil((most[axis] ?? 0) / (chunk[axis] ?? 1))
+  }
+  if (endless !== -1) strides[endless] = stride
+  return strides
 }
 
 const [deflate, shuffle, checksum, lzf] = [1, 2, 3, 32000]

@@ -17,22 +17,35 @@ export interface Hdf5Filter {
   readonly values: readonly number[]
 }
 
+export interface ChunkedLayout {
+  readonly kind: 'chunked'
+  readonly index: ChunkIndex
+  /** In elements. */
+  readonly chunk: readonly number[]
+  /** Chunks that overhang the shape are not packed. */
+  readonly leavesEdges: boolean
+}
+
+/** How it is known where the chunks lie, and where that begins; no address: nothing was ever written. */
+export interface ChunkIndex {
+  readonly kind: 'tree' | 'single' | 'all together' | 'fixed array' | 'extensible array' | 'tree of version 2'
+  readonly address: number | null
+  /** Bytes of a single one in the file, where they are told, and the filters that it was not packed by. */
+  readonly size?: number
+  readonly mask?: number
+}
+
 export type Hdf5Layout =
   | { readonly kind: 'compact'; readonly data: Uint8Array }
   /** No address: nothing was ever written. */
   | { readonly kind: 'contiguous'; readonly address: number | null; readonly size: number }
-  | { readonly kind: 'chunked'; readonly tree: number | null; readonly chunk: readonly number[] }
-  | {
-      readonly kind: 'single'
-      readonly address: number | null
-      readonly size: number | null
-      readonly chunk: readonly number[]
-      readonly mask: number
-    }
+  | ChunkedLayout
   | { readonly kind: 'other'; readonly text: string }
 
 export interface Hdf5Dataset {
   readonly shape: readonly number[]
+  /** How far each axis can grow; Infinity for one without an end. */
+  readonly most: readonly number[]
   readonly type: Hdf5Type
   readonly layout: Hdf5Layout
   readonly filters: readonly Hdf5Filter[]
@@ -46,27 +59,32 @@ export function readDataset(messages: readonly Hdf5Message[]): Hdf5Dataset | nul
   const [space, type, layout] = [of(messageType.dataspace), of(messageType.datatype), of(messageType.layout)]
   if (space === undefined || type === undefined || layout === undefined) return null
   const filters = of(messageType.filters)
-  const fill = of(messageType.fillValue)
-  const shape = readShape(space)
+  const fillData = of(messageType.fillValue)
+  const fill = fillData === undefined ? null : readFill(fillData)
+  const elements = readType(type)
+  if (fill !== null && fill.length !== elements.size) {
+    throw layout.fail(`a fill value of ${fill.length} bytes for elements of ${elements.size}`)
+  }
   return {
-    shape,
-    type: readType(type),
+    ...readShape(space),
+    type: elements,
     filters: filters === undefined ? [] : readFilters(filters),
     layout: readLayout(layout, filters !== undefined),
-    fill: fill === undefined ? null : readFill(fill),
+    fill,
   }
 }
 
 const mostDimensions = 32
 
-function readShape(data: Hdf5Bytes): number[] {
+function readShape(data: Hdf5Bytes): Pick<Hdf5Dataset, 'shape' | 'most'> {
   const version = data.u8()
   const rank = data.u8()
   if (rank > mostDimensions) throw data.fail(`${rank} dimensions`)
-  data.skip(1)
+  const hasMost = (data.u8() & 1) !== 0
   const kind = version === 1 ? (data.skip(5), rank === 0 ? 0 : 1) : data.u8()
-  if (kind === 2) return [0]
-  return Array.from({ length: rank }, () => data.length())
+  if (kind === 2) return { shape: [0], most: [0] }
+  const shape = Array.from({ length: rank }, () => data.length())
+  return { shape, most: hasMost ? Array.from({ length: rank }, () => data.lengthOrEndless()) : shape }
 }
 
 const integers = new Set([1, 2, 4, 8])
@@ -176,7 +194,7 @@ function readLayout(data: Hdf5Bytes, isFiltered: boolean): Hdf5Layout {
   const sizes = Array.from({ length: rank }, () => data.u32())
   if (kind === 0) return { kind: 'compact', data: data.some(data.u32()) }
   if (kind === 1) return { kind: 'contiguous', address, size: sizes.reduce((product, size) => product * size, 1) }
-  return { kind: 'chunked', tree: address, chunk: sizes.slice(0, -1) }
+  return { kind: 'chunked', index: { kind: 'tree', address }, chunk: sizes.slice(0, -1), leavesEdges: false }
 }
 
 function readNewLayout(data: Hdf5Bytes, version: number, isFiltered: boolean): Hdf5Layout {
@@ -186,23 +204,37 @@ function readNewLayout(data: Hdf5Bytes, version: number, isFiltered: boolean): H
   if (kind !== 2) return { kind: 'other', text: 'a virtual dataset' }
   if (version === 3) {
     const rank = data.u8()
-    const tree = data.address()
-    return { kind: 'chunked', tree, chunk: Array.from({ length: rank }, () => data.u32()).slice(0, -1) }
+    const index = { kind: 'tree', address: data.address() } as const
+    const chunk = Array.from({ length: rank }, () => data.u32()).slice(0, -1)
+    return { kind: 'chunked', index, chunk, leavesEdges: false }
   }
   return readChunkIndex(data, isFiltered)
 }
 
-const singleChunk = 1
+/** Flags of a layout of version 4. */
+const edgesAsTheyAre = 1
+const singleIsPacked = 2
+/** By the number of the index, bytes of its settings before the address; what they say stands in its own head too. */
+const chunkIndexes: ReadonlyMap<number, readonly [kind: ChunkIndex['kind'], settings: number]> = new Map([
+  [1, ['single', 0]],
+  [2, ['all together', 0]],
+  [3, ['fixed array', 1]],
+  [4, ['extensible array', 5]],
+  [5, ['tree of version 2', 6]],
+])
 
 function readChunkIndex(data: Hdf5Bytes, isFiltered: boolean): Hdf5Layout {
   const flags = data.u8()
   const rank = data.u8()
   const width = data.u8()
   const chunk = Array.from({ length: rank }, () => data.uint(width)).slice(0, -1)
-  const index = data.u8()
-  if (index !== singleChunk) return { kind: 'other', text: 'chunks in an index of libver="latest"' }
-  const hasSize = isFiltered && (flags & 2) !== 0
-  const size = hasSize ? data.length() : null
-  const mask = hasSize ? data.u32() : 0
-  return { kind: 'single', address: data.address(), size, chunk, mask }
+  const number = data.u8()
+  const [kind, settings] = chunkIndexes.get(number) ?? []
+  if (kind === undefined || settings === undefined)
+    return { kind: 'other', text: `chunks in an index of kind ${number}` }
+  data.skip(settings)
+  const isPacked = kind === 'single' && isFiltered && (flags & singleIsPacked) !== 0
+  const packed = isPacked ? { size: data.length(), mask: data.u32() } : {}
+  const index = { kind, address: data.address(), ...packed }
+  return { kind: 'chunked', index, chunk, leavesEdges: (flags & edgesAsTheyAre) !== 0 }
 }

@@ -1,7 +1,9 @@
 /** Groups: the names in one, and the address of each object (specification, III.A to III.D, IV.A.2.f, IV.A.2.g). */
 import { FormatError } from '../../errors.js'
 import type { Hdf5Bytes, Hdf5Source } from './bytes.js'
+import { FractalHeap } from './fractal-heap.js'
 import { messageType, type Hdf5Message } from './header.js'
+import { visitTree2 } from './tree2.js'
 
 export interface Hdf5Link {
   readonly name: string
@@ -19,27 +21,35 @@ export function isGroup(messages: readonly Hdf5Message[]): boolean {
   )
 }
 
-/** Hard links alone, in the order of their names or of the file. Throws FormatError; `refused` for a dense group. */
+/** Hard links alone, in the order of their names or of the file. Throws FormatError. */
 export async function linksOf(source: Hdf5Source, messages: readonly Hdf5Message[]): Promise<Hdf5Link[]> {
   const links: Hdf5Link[] = []
   for (const { type, data } of messages) {
     if (type === messageType.symbolTable) await readSymbolTable(source, data, links)
     else if (type === messageType.link) readLink(data, links)
-    else if (type === messageType.linkInfo) refuseDense(data)
+    else if (type === messageType.linkInfo) await readDense(source, data, links)
   }
   return links
 }
 
-/** More than eight links of newer files lie in a heap of their own. */
-function refuseDense(data: Hdf5Bytes): void {
+/** More than eight links of newer files lie in a heap of their own, and a tree of their names' hashes tells where. */
+async function readDense(source: Hdf5Source, data: Hdf5Bytes, links: Hdf5Link[]): Promise<void> {
   data.skip(1)
   if ((data.u8() & 1) !== 0) data.skip(8)
-  if (data.address() === null) return
-  throw new FormatError('hdf5: a group whose names lie in a fractal heap (libver="latest", track_order) is not read', {
-    code: 'refused',
-    hint: 'rewrite it in the form that h5py writes by default: h5repack --low=0 --high=0 FILE NEW',
+  const [heapAt, tree] = [data.address(), data.address()]
+  if (heapAt === null || tree === null) return
+  const heap = await FractalHeap.open(source, heapAt)
+  const dense: Hdf5Link[] = []
+  await visitTree2(source, tree, treeOfNames, async (record) => {
+    if (dense.length >= mostLinks) throw record.fail(`a group of more than ${mostLinks} names`)
+    record.skip(4)
+    readLink(await heap.objectAt(record), dense)
   })
+  dense.sort((a, b) => (a.name < b.name ? -1 : 1))
+  for (const link of dense) links.push(link)
 }
+
+const treeOfNames = 5
 
 function readLink(data: Hdf5Bytes, links: Hdf5Link[]): void {
   data.skip(1)

@@ -1,7 +1,15 @@
 /** HDF5: Keras' `.weights.h5` and what h5py writes (formats/hdf5). */
 import { FormatError } from '../../errors.js'
-import { chunksOfDataset, largestChunk, requireKnown, unpackChunk, type Hdf5Chunk } from '../../formats/hdf5/chunks.js'
-import type { Hdf5Dataset } from '../../formats/hdf5/dataset.js'
+import {
+  chunksOfDataset,
+  largestChunk,
+  offsetsOf,
+  placesOf,
+  requireKnown,
+  unpackChunk,
+  type Hdf5Chunk,
+} from '../../formats/hdf5/chunks.js'
+import type { ChunkedLayout, Hdf5Dataset } from '../../formats/hdf5/dataset.js'
 import { readHdf5, type Hdf5Entry, type Hdf5File } from '../../formats/hdf5/hdf5.js'
 import type { PyPair } from '../../formats/pyyaml/value.js'
 import { packedStrides } from '../../formats/elements.js'
@@ -104,19 +112,9 @@ async function dataOf(
       return { length, read: (count, chunk) => heldBytes(data).stream(0, count, chunk) }
     }
     case 'contiguous':
-      return layout.address === null ? unwritten(path, dataset, length) : { handle, position: layout.address, length }
-    case 'chunked': {
-      const chunks = await chunksOfDataset(file.source, dataset)
-      return chunks.length === 0
-        ? unwritten(path, dataset, length)
-        : joinChunks(handle, path, dataset, layout.chunk, chunks)
-    }
-    case 'single': {
-      if (layout.address === null) return unwritten(path, dataset, length)
-      const size = layout.size ?? countOf(layout.chunk) * dataset.type.size
-      const only = { offsets: dataset.shape.map(() => 0), position: layout.address, size, mask: layout.mask }
-      return joinChunks(handle, path, dataset, layout.chunk, [only])
-    }
+      return layout.address === null ? unwritten(dataset, length) : { handle, position: layout.address, length }
+    case 'chunked':
+      return joinChunks(handle, path, dataset, layout, await chunksOfDataset(file.source, dataset, layout))
     case 'other':
       throw new FormatError(`${handle.path}: hdf5: ${quote(path)} has ${layout.text}, which is not read`, {
         code: 'refused',
@@ -126,14 +124,13 @@ async function dataOf(
 }
 
 /** What was made and never written has its fill value, mostly zero. */
-function unwritten(path: string, { fill }: Hdf5Dataset, length: number): TensorData {
-  if (fill !== null) throw new FormatError(`hdf5: ${quote(path)} was never written`)
+function unwritten({ fill, type }: Hdf5Dataset, length: number): TensorData {
   return {
     length,
     read: async function* (count, chunk) {
-      const zeros = new Uint8Array(Math.min(chunk, count))
-      for (let done = 0; done < count; done += zeros.length)
-        yield zeros.subarray(0, Math.min(zeros.length, count - done))
+      const whole = Math.max(1, Math.floor(Math.min(chunk, length) / type.size)) * type.size
+      const values = Buffer.alloc(whole, fill ?? 0)
+      for (let done = 0; done < count; done += whole) yield values.subarray(0, Math.min(whole, count - done))
     },
   }
 }
@@ -141,29 +138,47 @@ function unwritten(path: string, { fill }: Hdf5Dataset, length: number): TensorD
 function joinChunks(
   handle: ReadHandle,
   path: string,
-  { shape, type, filters }: Hdf5Dataset,
-  chunkShape: readonly number[],
+  dataset: Hdf5Dataset,
+  { chunk: chunkShape, leavesEdges }: ChunkedLayout,
   chunks: readonly Hdf5Chunk[],
 ): TensorData {
+  const { shape, type, filters } = dataset
   const chunkBytes = countOf(chunkShape) * type.size
   if (chunkShape.length !== shape.length || chunkBytes > largestChunk || chunkBytes === 0) {
     throw new FormatError(`hdf5: ${quote(path)} has chunks of [${chunkShape.join(', ')}]`)
   }
   const boxes = chunks.map((chunk): FilledBox => {
     const sizes = chunkShape.map((size, axis) => Math.min(size, (shape[axis] ?? 0) - (chunk.offsets[axis] ?? 0)))
+    const isPlain = leavesEdges && sizes.some((size, axis) => size < (chunkShape[axis] ?? 0))
     const open = async (): Promise<TensorData> => {
       const packed = new Uint8Array(Math.min(chunk.size, 2 * largestChunk))
       await readExactly(handle, packed, chunk.position)
-      const bytes = heldBytes(await unpackChunk(packed, filters, chunk, type.size, chunkBytes))
+      const bytes = heldBytes(await unpackChunk(packed, isPlain ? [] : filters, chunk, type.size, chunkBytes))
       const view = { offset: 0, shape: sizes, strides: packedStrides(chunkShape, 'C'), itemSize: type.size }
       return { length: countOf(sizes) * type.size, read: (count, size) => gather(bytes, view, count, size) }
     }
     return { offsets: chunk.offsets, sizes, open }
   })
   // At the edges a chunk reaches beyond the shape, and never begins there.
-  const gap = boxes.some(({ sizes }) => sizes.some((size) => size <= 0))
-    ? 'a chunk lies outside'
-    : findUntiled(shape, boxes)
+  if (boxes.some(({ sizes }) => sizes.some((size) => size <= 0))) {
+    throw new FormatError(`hdf5: ${quote(path)}: a chunk lies outside`)
+  }
+  const all = [...boxes, ...unwrittenBoxes(dataset, chunkShape, boxes)]
+  const gap = findUntiled(shape, all)
   if (gap !== undefined) throw new FormatError(`hdf5: ${quote(path)}: ${gap}`)
-  return joinBoxes(shape, type.size, boxes)
+  return joinBoxes(shape, type.size, all)
+}
+
+/** Chunks that were never written are in no index. */
+function unwrittenBoxes(dataset: Hdf5Dataset, chunkShape: readonly number[], boxes: readonly FilledBox[]): FilledBox[] {
+  const { shape, type } = dataset
+  const there = new Set(boxes.map(({ offsets }) => offsets.join()))
+  const absent: FilledBox[] = []
+  for (const place of placesOf(shape, chunkShape)) {
+    const offsets = offsetsOf(place, chunkShape)
+    if (there.has(offsets.join())) continue
+    const sizes = chunkShape.map((size, axis) => Math.min(size, (shape[axis] ?? 0) - (offsets[axis] ?? 0)))
+    absent.push({ offsets, sizes, open: async () => Promise.resolve(unwritten(dataset, countOf(sizes) * type.size)) })
+  }
+  return absent
 }

@@ -1,5 +1,5 @@
 /** Weights that Keras wrote in shards (test/fixtures/formats/write_hdf5.py): the index and all that it names are one. */
-import { readFileSync, rmSync, truncateSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -60,6 +60,45 @@ describe("Keras' weights in shards", () => {
       'ep-02.weights.json': 'partial',
       'ep-03.weights.json': 'whole',
     })
+  })
+
+  it('are one unfinished checkpoint while the index is not written: none is an epoch', async () => {
+    const root = write(makeFolder(), { ...saved('ep-01'), ...saved('ep-02') })
+    rmSync(join(root, 'ep-02.weights.json'))
+    const found = await checkpointsIn(root)
+    expect(found.map(({ name, epoch, members }) => [name, epoch, members.length])).toEqual([
+      ['ep-01.weights.json', 1, 3],
+      ['ep-02_00000.weights.h5', 2, 2],
+    ])
+    expect(await gradesIn(root)).toEqual({ 'ep-01.weights.json': 'whole', 'ep-02_00000.weights.h5': 'unfinished' })
+  })
+
+  it.each([
+    ['is written', 900],
+    ['is begun', 0],
+  ])('are one unfinished checkpoint while the second %s', async (_, length) => {
+    const root = write(makeFolder(), saved('m'))
+    rmSync(join(root, 'm.weights.json'))
+    truncateSync(join(root, 'm_00001.weights.h5'), length)
+    expect(await gradesIn(root)).toEqual({ 'm_00000.weights.h5': 'unfinished' })
+  })
+
+  it('are unfinished when only the first is there beside what was saved before', async () => {
+    const root = write(makeFolder(), { ...saved('ep-01'), ...saved('ep-02') })
+    for (const name of ['ep-02.weights.json', 'ep-02_00001.weights.h5']) rmSync(join(root, name))
+    expect(await gradesIn(root)).toEqual({ 'ep-01.weights.json': 'whole', 'ep-02_00000.weights.h5': 'unfinished' })
+  })
+
+  it('are one with an index that was renamed, or copied to a second name', async () => {
+    const root = write(makeFolder(), { ...saved('ep-01'), ...saved('ep-02') })
+    renameSync(join(root, 'ep-01.weights.json'), join(root, 'best.weights.json'))
+    copyFileSync(join(root, 'ep-02.weights.json'), join(root, 'final.weights.json'))
+    const found = await checkpointsIn(root)
+    expect(found.map(({ name, epoch, members }) => [name, epoch, members.length])).toEqual([
+      ['best.weights.json', 1, 3],
+      ['ep-02.weights.json', 2, 4],
+    ])
+    expect(await gradesIn(root)).toEqual({ 'best.weights.json': 'whole', 'ep-02.weights.json': 'whole' })
   })
 
   it('are no shards without an index: a number of five digits is an epoch, also of what is cut', async () => {

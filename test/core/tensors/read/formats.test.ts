@@ -182,6 +182,22 @@ describe('HDF5', () => {
     expect(JSON.stringify(file.values)).toContain('["text",')
   })
 
+  it('is damaged where a structure of a newer file is not what its checksum says', async () => {
+    const path = copied('hdf5/latest.h5')('latest.h5')
+    const bytes = fs.readFileSync(path)
+    const changed = (signature: string) => {
+      const mutant = Buffer.from(bytes)
+      const at = mutant.indexOf(signature) + signature.length + 12
+      fs.writeFileSync(path, mutant.fill((mutant[at] ?? 0) ^ 1, at, at + 1))
+    }
+    for (const signature of ['OHDR', 'FRHP', 'FHDB', 'BTHD', 'BTLF']) {
+      changed(signature)
+      await expect(opened(path), signature).rejects.toThrow(
+        /at byte \d+ has the checksum [0-9a-f]{8}, and [0-9a-f]{8} is/,
+      )
+    }
+  })
+
   it('is damaged where it was cut, with both lengths', async () => {
     const path = copied('hdf5/layouts.h5')('layouts.h5')
     fs.truncateSync(path, 30_000)

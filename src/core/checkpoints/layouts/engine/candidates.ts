@@ -6,6 +6,7 @@ import { compareNatural } from '../../../natural-order.js'
 import { compareText, findingOf, findNoFiles, foldersOfTools, prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'
+import { joinRenamed, type Joined } from './joined-by-main.js'
 import { findDeeper } from './names-with-slashes.js'
 import { NameGate } from './name-gate.js'
 import type { UnclaimedUnit } from './unit-paths.js'
@@ -66,7 +67,7 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
   const targets = await followLinks(storage, folder.path, entries)
   const { folders, files, groups, gate } = shapesOf(specs)
   const found: Named[] = []
-  const joined = new Map<string, { fit: Fit; parts: DirectoryEntry[] }>()
+  const joined = new Map<string, Joined>()
   for (const entry of entries) {
     const { name } = entry
     const target = targets.get(name)
@@ -81,41 +82,38 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
     const kind = is === 'directory' ? 'folder' : 'file'
     found.push({ name, kind, fits: among, parts: [], target: target?.path ?? null, isNoFile: is === 'other' })
   }
-  const groupsFound = [...joined.values()].flatMap((group) => (isWithoutMain(group) ? [] : [toNamed(group)]))
-  const owned = groupsFound.flatMap(({ fits, parts }) => (fits[0]?.form.mustHaveMain === true ? parts : []))
+  const groupsFound = await joinRenamed(storage, folder, [...joined.values()])
+  const owned = groupsFound.flatMap((group) => (isOwned(group) ? group.parts : []))
   const names = new Set(owned.map(({ name }) => name))
   const alone = names.size === 0 ? found : found.filter(({ name }) => !names.has(name))
-  return [...alone, ...groupsFound].sort((a, b) => compareNatural(a.name, b.name))
+  return [...alone, ...groupsFound.map(toNamed)].sort((a, b) => compareNatural(a.name, b.name))
 }
 
-function isWithoutMain({ fit, parts }: { readonly fit: Fit; readonly parts: readonly DirectoryEntry[] }): boolean {
-  const { main, mustHaveMain } = fit.form
-  return mustHaveMain === true && !parts.some(({ name }) => main?.test(name) === true)
+function isOwned({ fit: { form }, parts, renamed }: Joined): boolean {
+  return form.ownedByMain === true && [...parts, ...renamed].some(({ name }) => form.main?.test(name) === true)
 }
 
-function join(
-  joined: Map<string, { fit: Fit; parts: DirectoryEntry[] }>,
-  groups: readonly Fit[],
-  entry: DirectoryEntry,
-): void {
+function join(joined: Map<string, Joined>, groups: readonly Fit[], entry: DirectoryEntry): void {
   for (const fit of groups) {
     const groups = fit.form.name.exec(entry.name)?.groups
     if (groups === undefined) continue
     const key = `${fit.spec.id}\n${fit.spec.forms.indexOf(fit.form)}\n${groups['unit'] ?? ''}\n${groups['tail'] ?? ''}`
     const known = joined.get(key)
-    if (known === undefined) joined.set(key, { fit, parts: [entry] })
+    if (known === undefined) joined.set(key, { fit, parts: [entry], renamed: [] })
     else known.parts.push(entry)
   }
 }
 
-function toNamed({ fit, parts }: { fit: Fit; parts: DirectoryEntry[] }): Named {
-  const sorted = parts.sort((a, b) => compareText(a.name, b.name))
+/** Its own name first, which tells what it is of. */
+function toNamed({ fit: { spec, form }, parts, renamed }: Joined): Named {
+  const byName = (entries: readonly DirectoryEntry[]) => [...entries].sort((a, b) => compareText(a.name, b.name))
+  const sorted = [...byName(parts), ...byName(renamed)]
   const [first] = sorted
-  const { main, name: pattern } = fit.form
+  const { main, name: pattern } = form
   const named = main === undefined ? undefined : sorted.find(({ name }) => main.test(name))?.name
   const unit = first === undefined ? undefined : pattern.exec(first.name)?.groups?.['unit']
   const own = main === undefined ? unit : (named ?? first?.name)
-  return { name: own ?? '', kind: 'group', fits: [fit], parts: sorted, target: null, isNoFile: false }
+  return { name: own ?? '', kind: 'group', fits: [{ spec, form }], parts: sorted, target: null, isNoFile: false }
 }
 
 /** By name, where the folder's links lead; one that leads nowhere is left as it is. */

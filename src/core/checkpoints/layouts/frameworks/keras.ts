@@ -3,8 +3,12 @@
  * `.weights.h5` files under whatever name the script gives; `{epoch}` in a name counts from 1, `epoch` in CSVLogger's
  * file from 0. Neither tells its epoch inside. BackupAndRestore's folder is its own business: the job's restart.
  */
-import { isMeta } from '../../../checkpoint.js'
-import type { FactSource, FileLook, LayoutSpec, Picked } from '../spec.js'
+import { sep } from 'node:path'
+import { isMeta, type MetaValue } from '../../../checkpoint.js'
+import { FormatError, StorageError } from '../../../errors.js'
+import { readHdf5 } from '../../../formats/hdf5/hdf5.js'
+import { readWeightMap } from '../../../formats/weight-map.js'
+import type { FactSource, FileLook, LayoutIo, LayoutSpec, Picked, Question, Unit } from '../spec.js'
 
 const log: readonly FactSource[] = [
   { from: 'name' },
@@ -13,6 +17,8 @@ const log: readonly FactSource[] = [
 ]
 
 const withEpoch = String.raw`(?:.*?[._-])??(?:(?:ep|epoch)[._-]?)?(?<epoch>\d+)(?:[._-].*)?`
+
+const index = /\.weights\.json$/
 
 export const keras: LayoutSpec = {
   id: 'keras',
@@ -34,15 +40,20 @@ export const keras: LayoutSpec = {
       // Weights in shards (keras/src/saving/saving_lib.py, `ShardedH5IOStore`): the index is written last.
       kind: 'group',
       name: new RegExp(`^(?<unit>${withEpoch}|.+?)(?<part>_\\d{5}\\.weights\\.h5|\\.weights\\.json)$`),
-      main: /\.weights\.json$/,
-      mustHaveMain: true,
+      main: index,
+      ownedByMain: true,
+      namedByMain: (text) => [...readWeightMap(text).shards.keys()],
       proof: {
-        sure: [{ all: [{ file: /\.weights\.h5$/ }, { json: ['weight_map'], of: /\.weights\.json$/ }] }],
-        typical: /\.weights\.json$/,
+        sure: [
+          { all: [{ file: /\.weights\.h5$/ }, { json: ['weight_map'], of: index }] },
+          { all: [{ not: { file: index } }, { says: 'are parts of one model', test: arePartsOfOne }] },
+        ],
+        typical: index,
       },
+      whole: { last: index, lastName: 'its .weights.json', writer: 'save_weights' },
       facts: log,
       files: [
-        { name: /\.weights\.json$/, role: 'index', key: 'model' },
+        { name: index, role: 'index', key: 'model' },
         { name: /\.weights\.h5$/, role: 'weights' },
       ],
       resumable: false,
@@ -86,4 +97,47 @@ async function compiled(look: FileLook): Promise<Picked> {
 
 function isOfKeras(head: Uint8Array): boolean {
   return /keras_version|layer_names/.test(new TextDecoder('latin1').decode(head))
+}
+
+/** The first shard of all; epochs count from 1. */
+const firstShard = '_00000.weights.h5'
+
+/**
+ * True for shards whose index is not written yet, or has another name: each has variables that no other has, where the
+ * epochs of a model all have the same.
+ */
+async function arePartsOfOne({ entries, folder }: Unit, io: LayoutIo): Promise<boolean> {
+  const seen = new Set<string>()
+  let read = 0
+  for (const { name } of entries) {
+    const variables = await variablesOf(folder.path + sep + name, io)
+    if (variables.length === 0) continue
+    // A model before Keras 3 had no shards.
+    if (variables.some((one) => seen.has(one) || !/(?:^|\/)vars\/[^/]+$/.test(one))) return false
+    for (const one of variables) seen.add(one)
+    read += 1
+  }
+  if (read > 1) return true
+  // One alone, or beside what is being written.
+  const isBesideOthers = entries.length > 1 || folder.entries.some(({ name }) => index.test(name))
+  return isBesideOthers && entries[0]?.name.endsWith(firstShard) === true
+}
+
+/** None where they cannot be read: it is being written. */
+async function variablesOf(path: string, io: LayoutIo): Promise<readonly string[]> {
+  try {
+    const look = await io.look(path)
+    const names = look.is.has('hdf5') ? await look.answer(variables) : ''
+    return names === '' ? [] : names.split('\n')
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof StorageError) return []
+    throw error
+  }
+}
+
+/** Names of datasets, a line each. */
+const variables: Question<string> = {
+  text: 'datasets of HDF5',
+  fits: (value: MetaValue) => typeof value === 'string',
+  ask: async ({ source }) => (await readHdf5(source)).entries.map(({ path }) => path).join('\n'),
 }
