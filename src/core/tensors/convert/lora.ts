@@ -33,7 +33,7 @@ export async function planLora(base: TensorFile, adapter: TensorFile, config: Js
   const names = new Set(base.tensors.map(({ name }) => name))
   const byName = new Map(base.tensors.map((tensor) => [tensor.name, tensor]))
   const changes = new Map<string, ChangedTensor>()
-  const { pairs, whole } = sortNames(adapter)
+  const { pairs, whole } = sortNames(adapter, (name) => findName(names, name) !== undefined)
   const placeOf = (name: string): TensorInfo => {
     const found = byName.get(findName(names, name) ?? '')
     if (found !== undefined) return ensureFloats(base, adapter, found, names)
@@ -144,11 +144,19 @@ interface Pair {
   isEmbedding: boolean
 }
 
+const outProjection = '.base_layer.out_proj'
 const wrapped = /^base_model\.model\./
 const loraName = /^(.+)\.lora_(embedding_)?([AB])(?:\.(?:[^.]+\.)?weight|\.[^.]+)?$/
 
-/** The two sides of each module, and what the adapter has in full (modules_to_save, biases). */
-function sortNames(adapter: TensorFile): {
+/**
+ * The two sides of each module, and what the adapter has in full (modules_to_save, biases). With `bias="all"` peft saves
+ * the biases of a module that is saved in full three times: by its name, by `modules_to_save`, which is the same, and as
+ * `original_module`, in whose place that one is merged.
+ */
+function sortNames(
+  adapter: TensorFile,
+  isThere: (name: string) => boolean,
+): {
   readonly pairs: ReadonlyMap<string, Pair>
   readonly whole: readonly (readonly [name: string, tensor: TensorInfo])[]
 } {
@@ -159,8 +167,19 @@ function sortNames(adapter: TensorFile): {
     const [, module, embedding, side] = loraName.exec(name) ?? []
     if (module === undefined) {
       if (name.includes('lora_')) throw refused(adapter, `it has ${JSON.stringify(tensor.name)}, which is not known`)
-      whole.push([name.replace(/\.(?:modules_to_save\.[^.]+|base_layer)(?=\.)/g, ''), tensor])
+      if (name.includes('.original_module.')) continue
+      const own = name.replace(/\.(?:modules_to_save|base_layer)(?=\.)/g, '')
+      // The name of the adapter may follow.
+      const withoutAdapter = name.replace(/\.(?:modules_to_save\.[^.]+|base_layer)(?=\.)/g, '')
+      whole.push([isThere(own) ? own : withoutAdapter, tensor])
       continue
+    }
+    if (module.endsWith(outProjection)) {
+      const attention = JSON.stringify(module.slice(0, -outProjection.length))
+      throw refused(
+        adapter,
+        `it changes ${attention}, torch's MultiheadAttention, whose out_proj peft changes twice over`,
+      )
     }
     const plain = module.replace(/\.base_layer$/, '')
     const pair = pairs.get(plain) ?? { isEmbedding: embedding !== undefined }

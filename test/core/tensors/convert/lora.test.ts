@@ -96,6 +96,32 @@ describe('an adapter', () => {
     await expect(mergedWith({ '(?<!a)q_proj': 1 })).rejects.toMatchObject({ code: 'refused' })
   })
 
+  it("with `bias='all'` and a module in full has that one's biases thrice: those by its own name count", async () => {
+    const one = (name: string, value: number, shape: readonly number[] = [1]) => floats(name, shape, [value])
+    const weights = [one('lin.weight', 1, [1, 1]), one('head.bias', 1), one('head.weight', 1)]
+    const base = writeTensors(join(folder, 'base.safetensors'), weights)
+    const path = join(folder, 'adapter')
+    fs.mkdirSync(path)
+    const config = { peft_type: 'LORA', r: 1, lora_alpha: 2, bias: 'all', modules_to_save: ['head'] }
+    fs.writeFileSync(join(path, 'adapter_config.json'), JSON.stringify(config))
+    writeTensors(join(path, 'adapter_model.safetensors'), [
+      one('base_model.model.head.bias', 5),
+      one('base_model.model.head.modules_to_save.bias', 5),
+      one('base_model.model.head.original_module.bias', 9),
+      one('base_model.model.head.weight', 6),
+      one('base_model.model.lin.lora_A.weight', 3, [1, 1]),
+      one('base_model.model.lin.lora_B.weight', 4, [1, 1]),
+    ])
+    const values = await valuesOf(await merge(base, path))
+    expect(new Map([...values].map(([name, tensor]) => [name, [...tensor.values]]))).toEqual(
+      new Map([
+        ['lin.weight', [25]],
+        ['head.bias', [5]],
+        ['head.weight', [6]],
+      ]),
+    )
+  })
+
   it('that has a tied head in full is refused: peft would untie it from the embedding', async () => {
     const weights = [floats('embed.weight', [2, 1], [1, 2]), floats('q.weight', [1, 1], [1])]
     const base = writeTensors(join(folder, 'base.safetensors'), weights, { 'lm_head.weight': 'embed.weight' })

@@ -119,7 +119,7 @@ async function arePartsOfOne({ entries, folder }: Unit, io: LayoutIo): Promise<b
   }
   if (read > 1) return true
   // One alone, or beside what is being written.
-  const isBesideOthers = entries.length > 1 || folder.entries.some(({ name }) => index.test(name))
+  const isBesideOthers = entries.length > 1 || folder.entries.some(({ name }) => name.endsWith('.weights.json'))
   return isBesideOthers && entries[0]?.name.endsWith(firstShard) === true
 }
 
