@@ -6,6 +6,7 @@
  * `query_key_value` (transformers: models/gpt_neox, models/bloom, models/falcon): there the number of heads is wanted too,
  * and nothing is proposed where it is not known.
  */
+import { groupBy } from '../../grouped.js'
 import type { TensorInfo } from '../read/tensor.js'
 import { dropPrefixes } from './prefixes.js'
 
@@ -164,25 +165,86 @@ interface Match {
 
 /** A matrix of `ones` whose rows, or columns where it lies the other way round, are those of several of `others`. */
 function* between(ones: readonly Module[], others: readonly Module[]): Generator<Match> {
-  const places = new Map(others.map((one) => [`${layerOf(one.before)} ${one.word}${leafOf(one)}`, one]))
-  for (const one of ones) {
-    const group = groups.find((known) => known.one.includes(one.word))
-    for (const words of group?.several ?? []) {
-      const parts = words.flatMap((word) => places.get(`${layerOf(one.before)} ${word}${leafOf(one)}`) ?? [])
-      if (parts.length < words.length) continue
-      const how = fit(one.tensor, parts.map(({ tensor }) => tensor)) // prettier-ignore
-      if (how === null) continue
-      const names = starred([one.tensor.name, ...parts.map(({ tensor }) => tensor.name)])
-      const [first = '', ...rest] = names
-      yield {
-        value: `${first}=${rest.join(',')}`,
-        one: one.tensor.name,
-        parts: parts.length,
-        isTurned: how === 'turned',
-        isByHeads: group?.isByHeads === true,
+  const places = groupBy(others, placeOf)
+  for (const group of groups) {
+    const known = ones.filter(({ word }) => group.one.includes(word))
+    for (const [place, alike] of groupBy(known, placeOf)) {
+      let left = alike
+      for (const words of group.several) {
+        const pairs = pairUp(left, setsOf(places.get(place) ?? [], words))
+        left = left.filter((one) => !pairs.has(one))
+        for (const [one, parts] of pairs) yield matchOf(one, parts, group)
       }
-      break
     }
+  }
+}
+
+/** Layers are counted alike, whatever they are called: encoder and decoder, and the attentions of one layer, share it. */
+function placeOf(module: Module): string {
+  return `${layerOf(module.before)} ${leafOf(module)}`
+}
+
+/** Modules of all these words below one name. */
+function setsOf(modules: readonly Module[], words: readonly string[]): Module[][] {
+  const sets = [...groupBy(modules, ({ before }) => before).values()].map((below) =>
+    words.flatMap((word) => below.find((one) => one.word === word) ?? []),
+  )
+  return sets.filter((parts) => parts.length === words.length)
+}
+
+/**
+ * Which of several is which: a pair whose names have more in common than either has with any other. What is left over
+ * on both sides is a pair too; where that is not clear nothing is said, as it would fill one layer with another's.
+ */
+function pairUp(ones: readonly Module[], sets: readonly Module[][]): Map<Module, Module[]> {
+  const pairs = new Map<Module, Module[]>()
+  let [leftOnes, leftSets] = [ones, sets]
+  for (let isNew = true; isNew;) {
+    isNew = false
+    for (const one of leftOnes) {
+      const best = onlyBest(leftSets, (parts) => likeness(one, parts))
+      if (best === undefined || onlyBest(leftOnes, (other) => likeness(other, best)) !== one) continue
+      pairs.set(one, best)
+      isNew = true
+      leftOnes = leftOnes.filter((other) => other !== one)
+      leftSets = leftSets.filter((other) => other !== best)
+    }
+  }
+  return pairs
+}
+
+/** The one that is more alike than all others; undefined where there is none, or several. */
+function onlyBest<T>(list: readonly T[], likenessOf: (one: T) => number | null): T | undefined {
+  let [best, most, isOnly]: [T | undefined, number, boolean] = [undefined, -1, false]
+  for (const one of list) {
+    const likeness = likenessOf(one)
+    if (likeness === null || likeness < most) continue
+    isOnly = likeness > most
+    best = one
+    most = likeness
+  }
+  return isOnly ? best : undefined
+}
+
+/** How many words of their names are the same; null where the matrices do not fit. */
+function likeness(one: Module, parts: readonly Module[]): number | null {
+  if (fitOf(one, parts) === null) return null
+  const words = new Set(parts[0]?.before.split('.'))
+  return one.before.split('.').filter((word) => word !== '' && words.has(word)).length
+}
+
+function fitOf(one: Module, parts: readonly Module[]): 'as it is' | 'turned' | null {
+  return fit(one.tensor, parts.map(({ tensor }) => tensor)) // prettier-ignore
+}
+
+function matchOf(one: Module, parts: readonly Module[], { isByHeads = false }: Group): Match {
+  const [first = '', ...rest] = starred([one.tensor.name, ...parts.map(({ tensor }) => tensor.name)])
+  return {
+    value: `${first}=${rest.join(',')}`,
+    one: one.tensor.name,
+    parts: parts.length,
+    isTurned: fitOf(one, parts) === 'turned',
+    isByHeads,
   }
 }
 
@@ -190,7 +252,7 @@ function leafOf({ leaf }: Module): string {
   return leaf.slice(1)
 }
 
-/** The numbers in what stands before a module: layers are counted alike, whatever they are called. */
+/** The numbers in what stands before a module. */
 function layerOf(before: string): string {
   return (dropPrefixes(before).match(/(?<=^|\.)\d+(?=\.)/g) ?? []).join(' ')
 }

@@ -130,6 +130,23 @@ describe('query, key and value', () => {
     expect(values('blocks.0.attn.qkv.weight')).toEqual([0, 1, 2, 3, 200, 201, 202, 203, 400, 401, 402, 403])
   })
 
+  it('are those of the same layer and of the same side, where several share its number or have none', async () => {
+    const sides = ['encoder.layers.0.self_attn.', 'decoder.layers.0.self_attn.', 'l0.attn.', 'l1.attn.']
+    make('source', Object.fromEntries(sides.map((side) => [`${side}qkv.weight`, [6, 2]])), 0)
+    make('target', Object.assign({}, ...sides.map((side) => three(`model.${side}`, ['q', 'k', 'v']))) as Model, 5000)
+    const rules = [...((await proposed()) ?? '').matchAll(/--split '(\S+?)qkv\.weight=(\S+?)q\.weight,/g)]
+    const expected = ['encoder.layers.*.self_attn.', 'decoder.layers.*.self_attn.', 'l0.attn.', 'l1.attn.']
+    expect(new Map(rules.map(([, one = '', of = '']) => [one, of]))).toEqual(
+      new Map(expected.map((side) => [side, `model.${side}`])),
+    )
+  })
+
+  it('are not proposed where it is not clear which is which', async () => {
+    make('source', { 'a.qkv.weight': [6, 2], 'b.qkv.weight': [6, 2] }, 0)
+    make('target', { ...three('c.', ['q', 'k', 'v']), ...three('d.', ['q', 'k', 'v']) }, 5000)
+    expect((await proposed()) ?? '').not.toContain('--split')
+  })
+
   it('have as many rows as the target says, where heads are shared', async () => {
     make('source', { 'l.0.qkv_proj.weight': [4, 2] }, 0)
     make('target', { 'l.0.q_proj.weight': [2, 2], 'l.0.k_proj.weight': [1, 2], 'l.0.v_proj.weight': [1, 2] }, 5000)
