@@ -16,9 +16,11 @@ import { parseAst } from 'rolldown/parseAst'
 export function withLateCode(text, isReached) {
   const program = parseAst(text, { lang: 'js', sourceType: 'script' })
   const parents = link(program)
-  const declarations = program.body.map((node) => ({
+  const source = { text, plain: plainFunctions(program, text) }
+  const declarations = program.body.flatMap(declared).map(({ node, kind }) => ({
     node,
-    name: exportedName(node) ?? movableName(node),
+    kind,
+    name: exportedName(node) ?? movableName(node, source),
     isLate: false,
   }))
   const uses = usesOf(program, parents, declarations)
@@ -41,6 +43,12 @@ function link(program) {
   return parents
 }
 
+/** Each variable of a statement by itself: what waits may stand beside what does not. */
+function declared(node) {
+  const { kind, declarations = [] } = node
+  return declarations.length > 1 ? declarations.map((one) => ({ node: one, kind })) : [{ node }]
+}
+
 /** As rolldown writes an export: `Object.defineProperty(exports, 'name', { get: function () { return name } })`. */
 function exportedName({ type, expression }) {
   if (type !== 'ExpressionStatement' || expression.type !== 'CallExpression') return undefined
@@ -49,15 +57,11 @@ function exportedName({ type, expression }) {
 }
 
 /** The name of what a statement declares, where it can be made at any time. */
-function movableName(node) {
+function movableName(node, source) {
   if (node.type === 'FunctionDeclaration') return node.id.name
-  if (node.type === 'ClassDeclaration') {
-    const isPlain = node.body.body.every(({ type, computed }) => type === 'MethodDefinition' && !computed)
-    return isPlain ? node.id.name : undefined
-  }
-  if (node.type !== 'VariableDeclaration' || node.kind !== 'const' || node.declarations.length !== 1) return undefined
-  const [{ id, init }] = node.declarations
-  return id.type === 'Identifier' && isMadeInSilence(init) ? id.name : undefined
+  if (node.type === 'ClassDeclaration') return isMadeInSilence(node, source) ? node.id.name : undefined
+  const [{ id, init } = {}] = node.declarations ?? [node]
+  return id?.type === 'Identifier' && init && isMadeInSilence(init, source) ? id.name : undefined
 }
 
 function isFunction({ type }) {
@@ -73,10 +77,12 @@ const silentMethods = new Set(
 )
 
 /** True for an expression that does the same whenever it is evaluated. */
-function isMadeInSilence(node) {
+function isMadeInSilence(node, source) {
   if (isFunction(node)) return true
   const children = silentChildren[node.type]
-  return children !== undefined && children(node).every((child) => child === null || isMadeInSilence(child))
+  return (
+    children !== undefined && children(node, source).every((child) => child === null || isMadeInSilence(child, source))
+  )
 }
 
 const nothing = { type: 'None' }
@@ -93,17 +99,55 @@ const silentChildren = {
   LogicalExpression: ({ left, right }) => [left, right],
   ConditionalExpression: ({ test, consequent, alternate }) => [test, consequent, alternate],
   MemberExpression: ({ object, property, computed }) => [object, ...(computed ? [property] : [])],
-  NewExpression: ({ callee, arguments: all }) => [isSilentGlobal(callee) ? callee : nothing, ...all],
-  CallExpression: ({ callee, arguments: all }) => [isSilentCallee(callee) ? callee : nothing, ...all],
+  NewExpression: (node, source) => [
+    isSilentGlobal(node.callee) || isPure(node, source) ? node.callee : nothing,
+    ...node.arguments,
+  ],
+  CallExpression: (node, source) => [
+    isSilentCallee(node.callee, source) || isPure(node, source) ? node.callee : nothing,
+    ...node.arguments,
+  ],
+  ClassExpression: ({ superClass, body }) => [superClass, ...body.body.flatMap(madeWithClass)],
 }
+silentChildren.ClassDeclaration = silentChildren.ClassExpression
+
+/** What is evaluated with the class itself: not what is made for each of its objects. */
+function madeWithClass({ type, computed, key, static: isStatic, value }) {
+  if (type === 'StaticBlock') return [nothing]
+  return [...(computed ? [key] : []), ...(isStatic ? [value] : [])]
+}
+
+/** A call which its author or the bundler says to change nothing. */
+function isPure({ start }, { text }) {
+  return /\/\*\s*[#@]__PURE__\s*\*\/\s*$/.test(text.slice(Math.max(0, start - longestMark), start))
+}
+
+const longestMark = 24
 
 function isSilentGlobal({ type, name }) {
   return type === 'Identifier' && silentGlobals.has(name)
 }
 
-function isSilentCallee(callee) {
-  if (callee.type !== 'MemberExpression') return isSilentGlobal(callee)
+function isSilentCallee(callee, { plain }) {
+  if (callee.type === 'Identifier') return isSilentGlobal(callee) || plain.has(callee.name) || isModuleLoader(callee)
+  if (callee.type !== 'MemberExpression') return false
   return isSilentGlobal(callee.object) || (!callee.computed && silentMethods.has(callee.property.name))
+}
+
+/** The names of functions that do nothing but give a value, made in silence. */
+function plainFunctions(program, text) {
+  const source = { text, plain: new Set() }
+  for (const { type, id, body } of program.body) {
+    if (type !== 'FunctionDeclaration' || body.body.length !== 1) continue
+    const [{ type: only, argument }] = body.body
+    if (only === 'ReturnStatement' && argument && isMadeInSilence(argument, source)) source.plain.add(id.name)
+  }
+  return source.plain
+}
+
+/** As rolldown calls what makes a CommonJS module when it is first asked for. */
+function isModuleLoader({ name }) {
+  return name.startsWith('require_')
 }
 
 /** Where one statement names what another declares. */
@@ -115,7 +159,7 @@ function usesOf(program, parents, declarations) {
   return top.variables.flatMap(({ name, references }) => {
     const isState = references.some((one) => one.isWrite() && !one.init && one.from !== top)
     const uses = references.map((one) => useOf(one, byName.get(name), isState, parents, byNode))
-    return uses.filter(({ from, to }) => from !== to)
+    return uses.filter(({ from, to, isChange }) => from !== to || isChange)
   })
 }
 
@@ -126,15 +170,30 @@ function useOf(reference, to, isOfState, parents, byNode) {
   const parent = parents.get(identifier)
   const isShort = parent.type === 'Property' && parent.shorthand
   const within = ways.findLast(isFunction)?.body.start ?? ways[0].start
-  return { to, from: byNode.get(ways[0]), identifier, within, isShort, isOfState, isWrite: reference.isWrite() }
+  const isWrite = reference.isWrite()
+  const isChange = isWrite && !reference.init
+  return { to, from: byNode.get(ways[0]), identifier, within, isShort, isOfState, isWrite, isChange }
 }
 
 /**
  * After a loop that waits for something V8 takes for unreached what is not (Node 20 to 24). So a function that ran has
- * been reached, wherever it is named; and anything else that a function names which ran.
+ * been reached, wherever it is named, and a class of which one ran; and anything else that a function names which ran.
  */
 function isUseReached({ to, identifier, within }, isReached) {
-  return isReached(to.node.type === 'FunctionDeclaration' ? to.node.body.start : within) || isReached(identifier.start)
+  return bodiesOf(to.node, within).some(isReached) || isReached(identifier.start)
+}
+
+function bodiesOf(node, within) {
+  if (node.type === 'FunctionDeclaration') return [node.body.start]
+  const { body } = classOf(node) ?? {}
+  if (body === undefined) return [within]
+  return body.body.flatMap(({ type, value }) => (type === 'MethodDefinition' ? [value.body.start] : []))
+}
+
+function classOf(node) {
+  if (node.type === 'ClassDeclaration') return node
+  const [{ init } = {}] = node.declarations ?? [node]
+  return init?.type === 'ClassExpression' ? init : undefined
 }
 
 /** What stays, and all that the usual work comes to from there, is made at once. */
@@ -159,7 +218,7 @@ function markLate(declarations, uses, isReached) {
 const entry = 'exports.main'
 
 function isValue({ node }) {
-  return node.type === 'VariableDeclaration'
+  return node.type === 'VariableDeclaration' || node.type === 'VariableDeclarator'
 }
 
 function print(text, declarations, uses) {
@@ -168,7 +227,10 @@ function print(text, declarations, uses) {
     const value = `($late(), $${name})`
     return { start, end, text: isShort ? `${name}: ${value}` : value }
   })
-  const textOf = ({ node: { start, end } }) => edited(text, start, end, edits)
+  const textOf = ({ node: { start, end }, kind }) => {
+    const own = edited(text, start, end, edits)
+    return kind === undefined ? own : `${kind} ${own};`
+  }
   const names = [...new Set(askedLate.map(({ to }) => to.name))]
   const assigned = names.map((name) => `$${name} = ${name};`)
   return `

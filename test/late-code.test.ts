@@ -70,9 +70,34 @@ describe('code that the usual work does not come to', () => {
     expect(text.slice(text.indexOf('function $make'))).not.toMatch(/Date|function f|const v|const first/)
   })
 
+  it('is also a class with fields, what is marked as pure, what a plain function gives, and one of several variables', () => {
+    const lines = [
+      'function words(text) { return text.split(" "); } // reached',
+      'const bad = new Set(words("a b"));',
+      'var Own = class { #all = Date.now(); static most = 3; count() { return this.#all; } };',
+      'const table = /* @__PURE__ */ fill(3), now = Date.now(); // reached',
+      'function fill(count) { counted += count; return counted; }',
+      'let counted = 0;',
+      'exports.now = () => [now]; // reached',
+      'exports.rest = () => [bad.size, Own.most, new Own().count() > 0, table];',
+    ]
+    const text = arranged(lines.join('\n'))
+    expect(text.slice(text.indexOf('function $make'))).toMatch(/const bad[^]*var Own[^]*const table/)
+    expect(text.slice(0, text.indexOf('$isMade'))).toMatch(/const now/)
+    const exports = run(text)
+    expect(exports['now']?.()).toEqual([expect.any(Number)])
+    expect(exports['rest']?.()).toEqual([2, 3, true, 3])
+  })
+
+  it('leaves a class where it is that does something when it is made, and a variable that is changed', () => {
+    const lines = ['class Counted { static { globalThis.made = 1; } }', 'class Timed { static now = Date.now(); }']
+    const text = arranged([...lines, 'let list = []; list = [1];'].join('\n'))
+    expect(text.slice(text.indexOf('function $make'))).not.toMatch(/class|list/)
+  })
+
   it('takes what is needed at once to make something that stays along with it', () => {
     const text = arranged(
-      'const words = new Set(["a"]);\nclass Base {}\nclass Own extends Base { static all = words; } // reached',
+      'const words = new Set(["a"]);\nclass Base {}\nclass Own extends Base { static all = [Date.now(), words]; } // reached',
     )
     expect(text.slice(0, text.indexOf('$isMade'))).toMatch(/new Set[^]*class Base[^]*class Own/)
   })
