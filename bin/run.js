@@ -94,7 +94,7 @@ function isPrivate(folder) {
  */
 function isFixed(folder) {
   const left = folder.split(path.sep)
-  let at = path.parse(folder).root
+  let at = path.sep
   for (let links = 0; left.length > 0 && links < mostLinks;) {
     const next = path.join(at, left.shift())
     const stat = fs.lstatSync(next)
@@ -102,7 +102,7 @@ function isFixed(folder) {
     if (stat.isSymbolicLink()) {
       links += 1
       left.unshift(...fs.readlinkSync(next).split(path.sep))
-      if (left[0] === '') at = path.parse(folder).root
+      if (left[0] === '') at = path.sep
     } else if ((stat.mode & othersMayWrite) !== 0 && (stat.mode & sticky) === 0) return false
     else at = next
   }
@@ -186,13 +186,13 @@ function makeFolder(folder) {
 
 /** Parts of Node that take long to load and that most commands never come to: loaded when something in them is used. */
 const deferred = new Set([
-  ...['child_process', 'crypto', 'fs/promises', 'http', 'module', 'net', 'readline', 'readline/promises'],
+  ...['child_process', 'crypto', 'fs/promises', 'http', 'module', 'net', 'os', 'readline', 'readline/promises'],
   ...['stream', 'stream/promises', 'string_decoder', 'timers/promises', 'tty', 'v8', 'worker_threads', 'zlib'],
 ])
 
 /** It is its own prototype: so that copies of it (what a bundler makes of `import * as`) are late too. */
 function builtIn(id) {
-  if (!deferred.has(id.replace(/^node:/, ''))) return require(id)
+  if (!deferred.has(id.startsWith('node:') ? id.slice(5) : id)) return require(id)
   const late = new Proxy(
     {},
     {
@@ -204,23 +204,21 @@ function builtIn(id) {
   return late
 }
 
-/** Its first line names the build's contents, and its version. */
-const firstLine = /^\/\/ ([0-9a-f]{32}) (\S+)\n/
-
 /** The files of the program (scripts/bundle.mjs). What else lies beside them is mostly data. */
-const programFile = /^\.\/(cli|part-[\w-]+)\.cjs$/
+const isOfProgram = (id) => id === './cli.cjs' || id.startsWith('./part-')
 
 /** The bundle's exports, and how to keep its compiled code for the next start; nothing to keep where it was kept. */
 function loadBundle(command) {
   const text = readText(bundle)
-  const [, build, version = ''] = firstLine.exec(text) ?? []
+  // Its first line names the build's contents, and its version.
+  const [, build, version = ''] = text.slice(0, text.indexOf('\n')).split(' ')
   const file = cacheFile(build, command)
   const cached = file === undefined ? {} : readCache(file)
   const scripts = {}
   const modules = {}
   const load = (id) => {
     if (!id.startsWith('./')) return builtIn(id)
-    if (!programFile.test(id)) return require(path.join(dist, id))
+    if (!isOfProgram(id)) return require(path.join(dist, id))
     if (modules[id] !== undefined) return modules[id].exports
     const module = (modules[id] = { exports: {} })
     const filename = path.join(dist, id)

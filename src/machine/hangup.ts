@@ -32,7 +32,7 @@ function isInherited(): boolean {
 /** nohup puts a /dev/null that cannot be read into the place of a terminal; nothing else does. */
 function isInputOfNohup(): boolean {
   try {
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/fdinfo/0', 'latin1'))?.[1] ?? '0'
+    const [, flags = '0'] = readFileSync('/proc/self/fdinfo/0', 'latin1').split('flags:', 2)
     return (parseInt(flags, 8) & accessMode) === writeOnly && readlinkSync('/proc/self/fd/0') === devNull
   } catch {
     return false

@@ -1,7 +1,7 @@
 /** How this ckpt came here, and what it keeps in the user's cache. */
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { isAbsolute, join, sep } from 'node:path'
+import { home as userHome } from './home.js'
 import { ownProgram } from './own-program.js'
 import { isPrivateFolder } from './private-folder.js'
 
@@ -29,7 +29,7 @@ const startFiles: Readonly<Record<'bash' | 'zsh' | 'fish', readonly string[]>> =
 
 /** The user's file that sets completion up: it has the script itself or the line that asks for it. Null for none. */
 export function completionPlace(shell: keyof typeof startFiles): string | null {
-  const home = (shell === 'zsh' ? process.env['ZDOTDIR'] : undefined) ?? homedir()
+  const home = (shell === 'zsh' ? process.env['ZDOTDIR'] : undefined) ?? userHome()
   const paths = startFiles[shell].map((name) => join(home, name))
   return paths.find((path) => setsUp.test(startOf(path))) ?? null
 }
@@ -63,7 +63,7 @@ export function codeCache(): Cache {
 /** Where ckpt keeps what it can make again (XDG Base Directory Specification): absolute; null where there is no place. */
 export function cacheHome(): string | null {
   const set = process.env['XDG_CACHE_HOME'] ?? ''
-  const home = set === '' ? join(homedir(), '.cache') : set
+  const home = set === '' ? join(userHome(), '.cache') : set
   return isAbsolute(home) ? join(home, 'ckpt') : null
 }
 

@@ -1,8 +1,8 @@
 /** The local file system, with the permissions of the user who runs this process. */
-import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { localStorage } from '../core/storage/local.js'
 import type { Belonging, Storage } from '../core/storage/storage.js'
+import { home } from './home.js'
 
 /** `warn` gets each warning about an untrusted file beside a run once. */
 export function userStorage(warn: (text: string) => void): Storage {
@@ -16,7 +16,7 @@ export function userStorage(warn: (text: string) => void): Storage {
 /** XDG Base Directory Specification: a relative path is as none. */
 function stateHome(): string {
   const set = process.env['XDG_STATE_HOME'] ?? ''
-  return isAbsolute(set) ? set : join(homedir(), '.local', 'state')
+  return isAbsolute(set) ? set : join(home(), '.local', 'state')
 }
 
 /** What nobody is in: taken where a file belongs to the superuser's group, which its owner need not be in. */

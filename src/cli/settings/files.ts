@@ -1,10 +1,10 @@
 /** The files of settings that hold for a folder. */
-import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { ParsedConfig } from './settings-file.js'
 import { findConfigs, readConfig } from './find-files.js'
 import { reasonOf, StorageError } from '../../core/errors.js'
 import type { ReadStorage } from '../../core/storage/storage.js'
+import { home } from '../../machine/home.js'
 import type { Doubt, Way } from './trust.js'
 
 /** A file that may hold settings, and is not taken. */
@@ -37,14 +37,14 @@ export async function loadSettings(
   commandIds: readonly string[],
   leniency: Leniency,
 ): Promise<Settings> {
-  const paths = await findConfigs(storage, folder, { home: homedir(), own: ownFile() })
+  const paths = await findConfigs(storage, folder, { home: home(), own: ownFile() })
   return paths.length === 0 ? { files: [], leftOut: [] } : parseSettings(storage, paths, commandIds, leniency)
 }
 
 /** The user's own file (XDG Base Directory Specification: a relative path is as none). */
 function ownFile(): string {
   const set = process.env['XDG_CONFIG_HOME'] ?? ''
-  return join(isAbsolute(set) ? set : join(homedir(), '.config'), 'ckpt', 'config.yaml')
+  return join(isAbsolute(set) ? set : join(home(), '.config'), 'ckpt', 'config.yaml')
 }
 
 /** Loaded when there is something to parse: most starts find no file. */

@@ -6,7 +6,6 @@
  * folder's path is used once it has been seen to lead to the same folder still.
  */
 import * as fs from 'node:fs'
-import { platform } from 'node:os'
 import { join } from 'node:path'
 import { StorageError, UntrustedError } from '../errors.js'
 import type { Belonging } from './storage.js'
@@ -21,7 +20,7 @@ export const O_PATH = 0o10000000
 let known: boolean | undefined
 
 export function leadsThroughDescriptors(): boolean {
-  return (known ??= platform() === 'linux' && fs.existsSync('/proc/self/fd'))
+  return (known ??= process.platform === 'linux' && fs.existsSync('/proc/self/fd'))
 }
 
 export class OpenFolder {
