@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { healthFrom, isSound, stateOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import type { HealthOptions } from '../core/checkpoints/health/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import type { ReadStorage } from '../core/storage/storage.js'
 import {
@@ -166,9 +167,10 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       // The more had to be passed over, the more are looked at together.
       const candidates = ranked.slice(looked, looked + Math.max(num - found.length, Math.min(looked, mostTogether)))
       looked += candidates.length
-      const checked = await this.long('checking', (options) =>
-        examineAcross(this.reading, siblings, candidates, verify, options),
-      )
+      const check = (options: HealthOptions) => examineAcross(this.reading, siblings, candidates, verify, options)
+      // A quick look at one is over before anybody could see how far it is.
+      const isOverAtOnce = candidates.length === 1 && verify !== 'deep'
+      const checked = isOverAtOnce ? await check({}) : await this.long('checking', check)
       for (const one of checked) {
         if (found.length === num) break
         const passes = isSound(one) || (await this.isSoundByItself(one, siblings))

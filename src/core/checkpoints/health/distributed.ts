@@ -20,6 +20,10 @@ const largestMetadata = 512 << 20
 export async function inspectDistributed(storage: ReadStorage, files: readonly MeasuredFile[]): Promise<Finding[]> {
   const folders = byFolder(files)
   const findings: Finding[] = []
+  if (!files.some(isOfProcesses)) {
+    for (const [folder, here] of folders) findings.push(...(await inspectIntegrity(storage, folder, here)))
+    return [...findings, ...(await inspectLatest(storage, folders))]
+  }
   let processes = 0
   for (const [folder, here] of folders) {
     const dcp = await inspectDcp(storage, folder, here)
@@ -31,6 +35,13 @@ export async function inspectDistributed(storage: ReadStorage, files: readonly M
   findings.push(...(await inspectLatest(storage, folders)), ...findMissingRandomStates(files, together))
   findings.push(...(await inspectModelParallel(storage, folders)), ...findMissingRanks(files))
   return findings
+}
+
+/** Each name by which files are told to be of one process among several has one of these in it. */
+const signs = ['.metadata', 'rank', 'rng_state_', 'random_states_', 'layer_']
+
+function isOfProcesses({ name }: MeasuredFile): boolean {
+  return signs.some((sign) => name.includes(sign))
 }
 
 /** What one folder's files tell. */

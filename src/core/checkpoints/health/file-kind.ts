@@ -1,6 +1,7 @@
 /** What a file is, by its first bytes; by its name only where the bytes may be the ones that are broken. */
 
 import { isPickle } from '../../formats/pickle/index.js'
+import { suffixOf } from '../../formats/suffix.js'
 import { isText } from '../../formats/text.js'
 import { isLegacyStream } from '../../formats/torch-legacy.js'
 import { isIndexName } from '../../formats/weight-map.js'
@@ -15,24 +16,32 @@ const zipMagic = Buffer.from('504b0304', 'hex')
 /** `head` are the first bytes of a file of `size` bytes, which is not empty. */
 export function kindOf(name: string, head: Uint8Array, size: number): Kind {
   if (isIndexName(name)) return 'index'
-  if (name.endsWith('.json') || bareJson.test(name)) return 'json'
+  if (name.endsWith('.json') || isBareJson(name)) return 'json'
   if (name.endsWith('.safetensors')) return 'safetensors'
   // Many archives in one file (torch.distributed.checkpoint/filesystem.py): its own index tells where each lies.
   if (name.endsWith('.distcp')) return 'opaque'
   if (beginsWith(head, zipMagic)) return 'zip'
   if (isLegacyStream(head)) return 'legacy'
   if (looksLikeSafetensors(head, size)) return 'safetensors'
-  if (pickleName.test(name) && isPickle(head)) return 'pickle'
-  if (msgpackName.test(name) && beginsMap(head)) return 'msgpack'
+  if (pickleSuffixes.has(suffixOf(name)) && isPickle(head)) return 'pickle'
+  if (beginsMap(head) && msgpackName.test(name)) return 'msgpack'
   return isText(head) ? 'text' : 'opaque'
 }
 
 /** JSON without a suffix, that cannot be loaded without: Orbax's trees, shardings and items, Zarr's arrays. */
-export const bareJson =
+const bareJson =
   /(?:^|\/)(?:_METADATA|_sharding|\.zarray|\.zattrs|array_metadatas\/process_\d+|metrics\/metrics|[^/]+\/metadata)$/
 
+/** The last part of such a name; that of a process begins with `process_`. */
+const bareNames = new Set(['_METADATA', '_sharding', '.zarray', '.zattrs', 'metrics', 'metadata'])
+
+export function isBareJson(name: string): boolean {
+  const own = name.slice(name.lastIndexOf('/') + 1)
+  return (bareNames.has(own) || own.startsWith('process_')) && bareJson.test(name)
+}
+
 /** Plain pickles: PaddlePaddle's parameters, replay buffers, model zoos. */
-const pickleName = /\.(pdparams|pdopt|pkl|pickle)$/
+const pickleSuffixes = new Set(['pdparams', 'pdopt', 'pkl', 'pickle'])
 
 /** flax's `<prefix><step>` and `.msgpack`, and a component of spaCy's. */
 const msgpackName = /(^|\/)model$|(^|\/)[^/.]*\d$|\.msgpack$/

@@ -4,6 +4,7 @@ import type { ByteSource } from '../../formats/byte-source.js'
 import { checkHdf5End, isHdf5 } from '../../formats/hdf5-end.js'
 import { checkOnnx } from '../../formats/onnx-fields.js'
 import { isGzip } from '../../formats/gzip.js'
+import { suffixOf } from '../../formats/suffix.js'
 import { isTar } from '../../formats/tar.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isExtent, isTensorFile, openTensors, type TensorFile } from '../../tensors/read/index.js'
@@ -13,14 +14,15 @@ import type { Extent } from './trailing-zeros.js'
 /** What one of them is checked by; null for a file that none of them is. `head` are its first 512 bytes. */
 export function checkFor(name: string, head: Uint8Array): ((source: ByteSource) => Promise<unknown>) | null {
   if (isHdf5(head)) return checkHdf5End
-  if (/\.(?:h5|hdf5)$/i.test(name)) return () => Promise.reject(noSignature('HDF5'))
+  const suffix = suffixOf(name).toLowerCase()
+  if (suffix === 'h5' || suffix === 'hdf5') return () => Promise.reject(noSignature('HDF5'))
   if (isOnnx(name)) return checkOnnx
   return null
 }
 
 /** Whether a file is a tar archive, which holds others. */
 export function holdsMembers(name: string, head: Uint8Array): boolean {
-  return isTar(head) || (/\.nemo$/i.test(name) && !isGzip(head))
+  return isTar(head) || (suffixOf(name).toLowerCase() === 'nemo' && !isGzip(head))
 }
 
 function noSignature(format: string): FormatError {

@@ -143,7 +143,7 @@ interface ShardSet {
 function shardSets(names: readonly string[]): ShardSet[] {
   const sets = new Map<string, ShardSet>()
   for (const name of names) {
-    const [, stem, , total, suffix] = shard.exec(name) ?? []
+    const [, stem, , total, suffix] = (name.includes(shardMark) ? shard.exec(name) : null) ?? []
     if (stem === undefined || total === undefined || suffix === undefined) continue
     sets.set(`${stem}/${total}${suffix}`, { stem, suffix, total: Number(total) })
   }

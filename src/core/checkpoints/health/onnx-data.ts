@@ -2,11 +2,12 @@
 import { dirname, join } from 'node:path'
 import type { Finding } from '../../checkpoint.js'
 import { checkOnnx } from '../../formats/onnx-fields.js'
+import { suffixOf } from '../../formats/suffix.js'
 import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
 export function isOnnx(name: string): boolean {
-  return /\.onnx$/i.test(name)
+  return suffixOf(name).toLowerCase() === 'onnx'
 }
 
 /** `path` is absolute and of a sound file, `name` what it is told by. */

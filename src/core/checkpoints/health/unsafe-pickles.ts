@@ -13,6 +13,7 @@ import {
   readUntilItBreaks,
   type PickleCalls,
 } from '../../formats/pickle/index.js'
+import { suffixOf } from '../../formats/suffix.js'
 import { isPlainBareStorage } from '../../formats/torch-legacy.js'
 import { readEntryHead, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
 import type { Kind } from './file-kind.js'
@@ -34,12 +35,12 @@ export function refuseUnsafe(calls: PickleCalls, what = 'its pickle'): void {
 /** torch.load takes for a pickle all that is not a zip. Of texts one that calls something names it in two lines. */
 export function mayBePickle(kind: Kind, name: string, head: Uint8Array, size: number): boolean {
   if (kind !== 'text') return kind === 'pickle' || kind === 'opaque' || kind === 'msgpack'
-  if (textName.test(name)) return false
+  if (textSuffixes.has(suffixOf(name))) return false
   return size > head.length || head.includes(newline, head.indexOf(newline) + 1)
 }
 
-/** Names of what no loader takes for a pickle. */
-const textName = /\.(ya?ml|txt|csv|tsv|log|md|toml|ini|cfg|py|sh)$/
+/** Of what no loader takes for a pickle. */
+const textSuffixes = new Set('yaml yml txt csv tsv log md toml ini cfg py sh'.split(' '))
 const newline = 0x0a
 
 /** A file whose `head` is its first `longHead` bytes: an array, or whatever may be a pickle. */

@@ -1,5 +1,6 @@
 /** What saves that never finished left behind: no checkpoints, and nothing that any job will use again. */
 import type { Run } from '../../checkpoint.js'
+import { suffixOf } from '../../formats/suffix.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, danglingReason, prefixOf } from './folders.js'
 import { knownLayouts } from './registry.js'
@@ -14,38 +15,41 @@ export interface SaveLeftover {
 }
 
 interface TemporaryName {
-  readonly pattern: RegExp
+  readonly fits: (name: string) => boolean
   readonly reason: string
 }
 
+const downloads = new Set(['part', 'partial', 'crdownload', 'aria2'])
+
+/** The ends of names are asked before patterns, for few names are worth that one is compiled. */
 const temporaryNames: readonly TemporaryName[] = [
   {
     // tempfile's NamedTempFile, which safetensors renames when all is written (safetensors: src/tensor.rs).
-    pattern: /^\.tmp[A-Za-z0-9]{6}$/,
+    fits: (name) => name.startsWith('.tmp') && /^\.tmp[A-Za-z0-9]{6}$/.test(name),
     reason: 'a temporary file of safetensors: its writer was stopped before it could give it its name',
   },
   {
     // fairseq's checkpoint_utils.py, torch.distributed.checkpoint's filesystem.py (`.metadata.tmp`) and many others.
-    pattern: /\.tmp$/,
+    fits: (name) => name.endsWith('.tmp'),
     reason: 'a temporary file: its writer was stopped before it could give it its name',
   },
   {
     // `.NAME.XXXXXX`, the last part from mkstemp: one of small letters alone is more likely a word.
-    pattern: /^\..+\.(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}$/,
+    fits: (name) => name.startsWith('.') && /^\..+\.(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}$/.test(name),
     reason: 'a temporary file of rsync: it was stopped before it could give it its name',
   },
   {
     // tensors/write/publish-file.ts; with an extension tensors/write/replace-shards.ts.
-    pattern: /^\.ckpt-[0-9a-f]{16}(\.[^.]+)?$/,
+    fits: (name) => name.startsWith('.ckpt-') && /^\.ckpt-[0-9a-f]{16}(\.[^.]+)?$/.test(name),
     reason: 'a temporary file of ckpt: it was stopped before it could give it its name',
   },
-  { pattern: /\.incomplete$/, reason: 'a download of huggingface_hub that was not finished' },
-  { pattern: /\.(part|partial|crdownload|aria2)$/, reason: 'a download that was not finished' },
+  { fits: (name) => name.endsWith('.incomplete'), reason: 'a download of huggingface_hub that was not finished' },
+  { fits: (name) => downloads.has(suffixOf(name)), reason: 'a download that was not finished' },
 ]
 
 /** What a file of that name (without its folder) was to become, in words; null for any other name. */
 export function explainTemporary(name: string): string | null {
-  return temporaryNames.find(({ pattern }) => pattern.test(name))?.reason ?? null
+  return temporaryNames.find(({ fits }) => fits(name))?.reason ?? null
 }
 
 /**

@@ -12,7 +12,7 @@ const line =
   /(?:#[ -~]*\n)*([A-Za-z][A-Za-z0-9_./@+%-]{0,120}): (?:(-?[0-9]+\.[0-9]+|0|-?[1-9][0-9]{0,14})|(true)|false)(?:\n|$)/y
 
 /** YAML 1.1 takes these for something else than text, in some spellings. */
-const noText = /^(?:yes|no|true|false|on|off|null)$/i
+const noText = new Set(['yes', 'no', 'true', 'false', 'on', 'off', 'null'])
 
 /** Keys seen: the same text for the same key of thousands. Null for one that is not text. */
 const keys = new Map<string, string | null>()
@@ -36,7 +36,7 @@ export function readFlat(text: string): Meta | undefined {
 function keyOf(text: string): string | null {
   const known = keys.get(text)
   if (known !== undefined) return known
-  const key = noText.test(text) ? null : text
+  const key = noText.has(text.toLowerCase()) ? null : text
   if (keys.size < mostKeys) keys.set(text, key)
   return key
 }

@@ -55,7 +55,10 @@ function describeSetting(key: string, direction: Direction): string[] {
 /** `neg_loss` may be a loss times -1 (Ignite's example), or the loss of negative samples: such a name says nothing. */
 function saidByName(key: string): Direction | undefined {
   const direction = directionOf(key)
-  return direction === 'min' && negated.test(key) ? undefined : direction
+  return direction === 'min' && isNegated(key) ? undefined : direction
 }
 
-const negated = /(?:^|[^a-z])neg(?:ative)?(?:[^a-z]|$)/i
+function isNegated(key: string): boolean {
+  const small = key.toLowerCase()
+  return small.includes('neg') && /(?:^|[^a-z])neg(?:ative)?(?:[^a-z]|$)/.test(small)
+}

@@ -66,13 +66,18 @@ export function nameStandIn(head: Uint8Array): StandIn | undefined {
     const title = `a Git LFS pointer${size === undefined ? '' : ` to a file of ${size} bytes`}, not the file itself`
     return { title, hint: 'fetch the file itself: git lfs pull', isSound: false, isCertain: true }
   }
-  if (/^\s*(<!doctype html|<html|<head|<body)/i.test(text))
+  const content = text.trim()
+  const beginning = content.slice(0, longestMark).toLowerCase()
+  if (htmlMarks.some((mark) => beginning.startsWith(mark)))
     return { title: 'an HTML page', hint: again, isSound: false, isCertain: true }
-  if (/^\s*<\?xml/i.test(text)) return { title: 'an XML document', hint: again, isSound: false, isCertain: true }
-  if (/^\s*[{[]/.test(text)) return undefined
-  const line = text.trim().split('\n', 1)[0]?.slice(0, 60) ?? ''
+  if (beginning.startsWith('<?xml')) return { title: 'an XML document', hint: again, isSound: false, isCertain: true }
+  if (beginning.startsWith('{') || beginning.startsWith('[')) return undefined
+  const line = content.split('\n', 1)[0]?.slice(0, 60) ?? ''
   return { title: `text that begins ${JSON.stringify(line)}`, hint: again, isSound: false }
 }
+
+const htmlMarks = ['<!doctype html', '<html', '<head', '<body']
+const longestMark = 16
 
 /** Fewer zeros can begin a file of another kind. */
 const fewestZeros = 16
