@@ -183,9 +183,19 @@ async function byUsualWork(folder, make) {
     renderChunk(code, { fileName }) {
       if (fileName !== lookPart) return code.replaceAll(`require("./${lookPart}")`, `require("./${program}").$late()`)
       if (code !== drafts.get(lookPart)) throw new Error(`${lookPart}: the draft has another text`)
-      return withLateCode(code, isReached).replace(`require("./${runtimePart}")`, () => runtime)
+      const arranged = withPlainNode(withLateCode(code, isReached))
+      return arranged.replace(`require("./${runtimePart}")`, () => runtime)
     },
   }
+}
+
+/**
+ * Node's own modules as they are: what rolldown makes of `import * as fs` is a copy with a getter for each name, and a
+ * `default`, which takes a start half a millisecond.
+ */
+function withPlainNode(code) {
+  const copies = /^(node_\w+) = require_rolldown_runtime\.__toESM\(\1, 1\);$/gm
+  return code.replace(copies, (copy, name) => (code.includes(`${name}.default`) ? copy : ''))
 }
 
 function asFunction(code) {

@@ -3,7 +3,6 @@
  * to load than a `find` to run; here they are loaded for a terminal alone.
  */
 import { fstatSync, statSync, writeSync } from 'node:fs'
-import { devNull } from 'node:os'
 import { isatty } from 'node:tty'
 
 /** A standard stream, as far as text needs one. */
@@ -53,7 +52,7 @@ export function standardStream(name: keyof typeof streams, onBroken: (error: Err
 /** What is known without asking the system for a terminal's properties comes first: to ask, the network is loaded. */
 function isTerminal(fd: number): boolean {
   const stat = fstatSync(fd)
-  return stat.isCharacterDevice() && stat.rdev !== statSync(devNull).rdev && isatty(fd)
+  return stat.isCharacterDevice() && stat.rdev !== statSync('/dev/null', { throwIfNoEntry: false })?.rdev && isatty(fd)
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

@@ -20,7 +20,7 @@ export const O_PATH = 0o10000000
 let known: boolean | undefined
 
 export function leadsThroughDescriptors(): boolean {
-  return (known ??= process.platform === 'linux' && fs.existsSync('/proc/self/fd'))
+  return (known ??= fs.existsSync('/proc/self/fdinfo'))
 }
 
 export class OpenFolder {

@@ -70,23 +70,28 @@ const specs: readonly LayoutSpec[] = [
   torchPlain,
 ]
 
-const builtIn: readonly Layout[] = specs.map(layoutOf)
-
 /** Of people's own, from their settings: they know best what a name means, and are asked first. */
 let own: readonly LayoutSpec[] = []
 let allSpecs = specs
-let known: readonly Layout[] = builtIn
+
+/** Made when they are asked for: most runs are of one. */
+const made = new WeakMap<LayoutSpec, Layout>()
+
+function layoutFor(spec: LayoutSpec): Layout {
+  const layout = made.get(spec) ?? layoutOf(spec)
+  made.set(spec, layout)
+  return layout
+}
 
 /** From now on these are known too; those of an earlier call are not any more. */
 export function useOwnLayouts(layouts: readonly LayoutSpec[]): void {
   own = layouts
   allSpecs = own.length === 0 ? specs : [...own, ...specs]
-  known = [...own.map(layoutOf), ...builtIn]
 }
 
 /** Every layout, people's own first. */
 export function knownLayouts(): readonly Layout[] {
-  return known
+  return allSpecs.map(layoutFor)
 }
 
 /** The same as data. */
@@ -106,5 +111,6 @@ export function isOwnLayout(id: string): boolean {
 
 /** The layout with that id; undefined for an id that no layout has. */
 export function findLayout(id: string): Layout | undefined {
-  return known.find((layout) => layout.id === id)
+  const spec = allSpecs.find((one) => one.id === id)
+  return spec === undefined ? undefined : layoutFor(spec)
 }

@@ -1,10 +1,11 @@
 /** Asks all layouts which checkpoints a folder holds, and fills in what the first reading left open. */
 import type { Checkpoint } from '../../checkpoint.js'
+import { groupBy } from '../../grouped.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { scanSpecs } from './engine/scan-specs.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
-import { knownLayouts, knownSpecs } from './registry.js'
+import { findLayout, knownSpecs } from './registry.js'
 import { withResuming } from './missing-for-resume.js'
 import { ScanTree } from './scan-tree.js'
 
@@ -29,9 +30,8 @@ function withoutProducts(found: Checkpoint[]): Checkpoint[] {
 /** Fills step and epoch where the meta had none and a small side file has. The order stays. */
 export async function complete(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
   const completed = new Map<string, Checkpoint>()
-  for (const layout of knownLayouts()) {
-    const group = checkpoints.filter((checkpoint) => checkpoint.layout === layout.id)
-    const filled = await layout.complete?.(storage, group)
+  for (const [id, group] of groupBy(checkpoints, ({ layout }) => layout)) {
+    const filled = await findLayout(id)?.complete?.(storage, group)
     filled?.forEach((checkpoint) => completed.set(checkpoint.path, checkpoint))
   }
   return checkpoints.map((checkpoint) => completed.get(checkpoint.path) ?? checkpoint)
