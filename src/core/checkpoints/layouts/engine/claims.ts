@@ -141,9 +141,10 @@ async function brokenIn(candidate: UnclaimedUnit, folder: Folder, io: LayoutIo):
   for (const path of ownFiles({ ...candidate, folder })) {
     try {
       const { broken, unsafe, size } = await io.look(path)
-      // A marker of a group is empty; what else is, health tells.
-      if (candidate.kind === 'group' && size === 0) continue
-      const file = candidate.kind === 'group' ? { file: path.slice(folder.path.length + 1) } : {}
+      const name = path.slice(folder.path.length + 1)
+      // A marker of a group is empty; of what else is, but for the file that it is known by, health tells.
+      if (candidate.kind === 'group' && size === 0 && name !== candidate.name) continue
+      const file = candidate.kind === 'group' ? { file: name } : {}
       const reason = broken ?? unsafe
       if (reason !== null) return { finding: { grade: 'corrupt', ...file, reason }, isReadable: broken === null }
     } catch (error) {

@@ -27,7 +27,8 @@ export async function lookInto(path: string, file: ByteSource): Promise<OpenedFi
   const source = inBlocks(file)
   const head = await source.read(0, Math.min(headLength, source.byteLength))
   const is = headsOf(head, source.byteLength)
-  if (source.byteLength === 0) return nothingIn(path, head, is, '0 bytes')
+  const size = source.byteLength
+  if (size === 0) return nothingIn(path, size, head, is, '0 bytes')
   if (!is.has('zip') && !is.has('torch')) return new Looked(path, source, head, is, null)
   try {
     const object = await openTorchObject(source)
@@ -37,19 +38,18 @@ export async function lookInto(path: string, file: ByteSource): Promise<OpenedFi
     const unsafe = call === undefined ? null : `unsafe: its pickle ${call}, which loading it with Python would run`
     return new Looked(path, source, head, is, null, object, unsafe)
   } catch (error) {
-    if (error instanceof ZipEndMissing) return nothingIn(path, head, is, await describeCut(source))
-    if (error instanceof FormatError) return nothingIn(path, head, is, error.message)
+    if (error instanceof ZipEndMissing) return nothingIn(path, size, head, is, await describeCut(source))
+    if (error instanceof FormatError) return nothingIn(path, size, head, is, error.message)
     throw error
   }
 }
 
-function nothingIn(path: string, head: Uint8Array, is: ReadonlySet<Head>, broken: string): OpenedFile {
-  return new Looked(path, { byteLength: 0, read: async () => Promise.resolve(new Uint8Array()) }, head, is, broken)
+function nothingIn(path: string, size: number, head: Uint8Array, is: ReadonlySet<Head>, broken: string): OpenedFile {
+  const nothing: ByteSource = { byteLength: 0, read: async () => Promise.resolve(new Uint8Array()) }
+  return new Looked(path, nothing, head, is, broken, null, null, size)
 }
 
 class Looked implements OpenedFile {
-  readonly size: number
-
   constructor(
     readonly path: string,
     readonly source: ByteSource,
@@ -58,9 +58,8 @@ class Looked implements OpenedFile {
     readonly broken: string | null,
     readonly torch: TorchObject | null = null,
     readonly unsafe: string | null = null,
-  ) {
-    this.size = source.byteLength
-  }
+    readonly size = source.byteLength,
+  ) {}
 
   async head(): Promise<Uint8Array> {
     return Promise.resolve(this.begins)

@@ -152,7 +152,8 @@ function resumingOf(
   const lacks = isUnfinished(findings) ? nothingLacks : (reading?.lacks ?? form.lacks?.(unit, meta) ?? nothingLacks)
   if (reading?.resumable !== undefined) return { lacks, resumable: reading.resumable }
   if (lacks.some((part) => part !== 'random state')) return { lacks, resumable: false }
-  return { lacks, resumable: typeof form.resumable === 'function' ? form.resumable(unit, meta) : form.resumable }
+  if (typeof form.resumable !== 'function') return { lacks, resumable: form.resumable }
+  return { lacks, resumable: isUnread(findings) ? undefined : form.resumable(unit, meta) }
 }
 
 /** A name that may be a copy's, of which no original is there and nothing inside tells when it was saved. */
@@ -175,6 +176,11 @@ const noPointers: readonly Pointer[] = []
 /** Of one still being written nothing is known to be missing. */
 function isUnfinished(findings: readonly Finding[]): boolean {
   return findings.some(({ grade }) => grade === 'unfinished')
+}
+
+/** What could not be read does not say what it holds: that it is damaged is what is told of it. */
+function isUnread(findings: readonly Finding[]): boolean {
+  return findings.some(({ grade }) => grade === 'corrupt' || grade === 'unreadable')
 }
 
 export function membersOf(unit: Unit): Member[] {

@@ -83,7 +83,7 @@ function withoutForeignLinks(taken: readonly Looked[]): readonly Looked[] {
 
 /** A file that is part of a group is not a checkpoint beside it, whatever it looks like by itself. */
 function withoutParts(taken: readonly Looked[]): Looked[] {
-  const parts = partsOf(taken.filter(({ unit, strength }) => unit.kind === 'group' && strength !== 'broken'))
+  const parts = partsOf(taken.filter(({ unit }) => unit.kind === 'group'))
   return taken.filter(({ unit }) => unit.kind !== 'file' || !parts.has(unit.name))
 }
 
