@@ -27,14 +27,21 @@ import { WindowHandle } from './window-handle.js'
 /** Bytes of a `.metadata`, of which a model of a hundred thousand pieces has 30 MB. */
 const largestMetadata = 512 << 20
 
-export const dcpMetadataName = '.metadata'
+const metadataName = '.metadata'
+
+/** The file among a folder's names that tells of its tensors; without coordination that of the only rank. */
+export function dcpMetadataAmong(names: readonly string[]): string | undefined {
+  if (names.includes(metadataName)) return metadataName
+  const own = names.filter((name) => /^__\d+\.metadata$/.test(name))
+  return own.length === 1 ? own[0] : undefined
+}
 
 /**
- * Reads `.metadata` and looks at the files that it names; none of them is opened. `folder` is absolute. Throws
+ * Reads `.metadata`, or the file `name` in its place, and looks at the files that it names; none of them is opened. `folder` is absolute. Throws
  * FormatError for pieces that do not make up their tensors, and for files that are not there or too short.
  */
-export async function openDcpFolder(storage: ReadStorage, folder: string): Promise<TensorFile> {
-  const path = `${folder}/${dcpMetadataName}`
+export async function openDcpFolder(storage: ReadStorage, folder: string, name = metadataName): Promise<TensorFile> {
+  const path = `${folder}/${name}`
   const metadata = await readMetadata(storage, path)
   const names = new Set(blobsOf(metadata).map(({ file }) => requireBeside(file, path)))
   const files = await FolderFiles.look(storage, folder, [...names], path)

@@ -1,7 +1,7 @@
 /** Folders whose files hold the tensors of one checkpoint together. */
 import { isBeside } from '../../formats/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { dcpMetadataName, openDcpFolder } from './dcp-folder.js'
+import { dcpMetadataAmong, openDcpFolder } from './dcp-folder.js'
 import { findOrbax, openOrbax } from './orbax-folder.js'
 import type { TensorFile } from './tensor.js'
 import { isUniversalFolder, openUniversalFolder } from './universal-folder.js'
@@ -35,7 +35,8 @@ const ownWeights =
   /^(?:pytorch_model|model|adapter_model|diffusion_pytorch_model|consolidated|weights)\b.*\.(?:safetensors|bin|pt|pth|ckpt|json)$/
 
 function folderOf(storage: ReadStorage, path: string, names: readonly string[]): TensorFolder | null {
-  if (names.includes(dcpMetadataName)) return { path, open: () => openDcpFolder(storage, path) }
+  const dcp = dcpMetadataAmong(names)
+  if (dcp !== undefined) return { path, open: () => openDcpFolder(storage, path, dcp) }
   if (isZeroFolder(names)) return { path, open: () => openZeroFolder(storage, path, names) }
   if (isUniversalFolder(names)) return { path, open: () => openUniversalFolder(storage, path, names) }
   return null

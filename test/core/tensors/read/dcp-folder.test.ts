@@ -44,6 +44,16 @@ function copyOfFourRanks(): string {
   return copy
 }
 
+it('reads what was saved with no coordination, by the .metadata of the only rank', async () => {
+  const saved = new URL('../../../fixtures/runs/variants/dcp-ranks/run/step_20', import.meta.url).pathname
+  const file = await openTensors(storage, saved)
+  expect(file.tensors.map(({ name, shape }) => [name, shape])).toEqual([
+    ['model.weight', [2, 3]],
+    ['model.bias', [2]],
+  ])
+  await file.close()
+})
+
 describe('a folder of torch.distributed.checkpoint', () => {
   it('gives each tensor whole, however the processes shared it', async () => {
     expect(await hashesOf(weightsOf(await opened(fourRanks)).file)).toEqual(formsOf(expected))

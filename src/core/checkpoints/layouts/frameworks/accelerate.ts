@@ -19,7 +19,7 @@ export const accelerate: LayoutSpec = {
     {
       kind: 'folder',
       // Scripts, accelerate's examples among them, name theirs `step_<N>` and `epoch_<N>`.
-      name: /^(?:checkpoint_(?<save>\d+)$|(?:.*[-_.])?step[-_=]?(?<step>\d+)$|(?:.*[-_.])?epoch[-_=]?(?<epoch>\d+)$)?/,
+      name: /^(?:checkpoint_(?<save>\d+)$|(?:.*[-_.])?step[-_=]?(?<step>\d+)$|(?:.*[-_.])?ep(?:och)?[-_=]?(?<epoch>\d+)$)?/,
       // Its own counter of saves, which is all that puts them in order.
       called: { save: '#save' },
       proof: {

@@ -66,7 +66,7 @@ export const composer: LayoutSpec = {
     {
       ...common,
       kind: 'folder',
-      name: /^ep(?<epoch>\d+)-ba(?<step>\d+)$/,
+      name: new RegExp(`^${isNoLink}(?!latest$)(?:${counts}$)?`),
       proof: { sure: [{ torch: [['state', 'timestamp'], 'rng'], of: /^rank\d+\.pt$/ }] },
       facts: factsIn(/^rank\d+\.pt$/),
     },

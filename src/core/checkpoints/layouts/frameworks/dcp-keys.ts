@@ -4,9 +4,13 @@ import type { Meta, MetaValue } from '../../../checkpoint.js'
 /** Keys of what resuming needs, as they stand in the pickle of `.metadata`. */
 const resumeKeys = ['optimizer.', 'optim.', 'optimizer_state', 'train_state', 'lr_scheduler']
 
-/** The fact `#resumable` of the file's text. */
+/** A pickle's last byte. */
+const stop = '.'
+
+/** The fact `#resumable` of the file's text; none of a file that was cut before such a key, which tells nothing. */
 export function resumeKeysIn(content: Meta): Meta {
   const text = content.get('text')
   const has = typeof text === 'string' && resumeKeys.some((key) => text.includes(key))
-  return new Map<string, MetaValue>([['#resumable', has]])
+  const isAll = typeof text === 'string' && text.endsWith(stop)
+  return new Map<string, MetaValue>(has || isAll ? [['#resumable', has]] : [])
 }

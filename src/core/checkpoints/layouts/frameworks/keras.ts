@@ -16,7 +16,8 @@ const log: readonly FactSource[] = [
   { from: 'csv', beside: '../*.csv', by: 'epoch', offset: -1 },
 ]
 
-const withEpoch = String.raw`(?:.*?[._-])??(?:(?:ep|epoch)[._-]?)?(?<epoch>\d+)(?:[._-].*)?`
+/** A number that stands apart, and is not a part of a metric's, which has a point in it: `best_7.479.keras`. */
+const withEpoch = String.raw`(?:.*?[._-])??(?:(?:ep|epoch)[._-]?)?(?<!\d\.)(?<epoch>\d+)(?!\d|\.\d+(?!\.?\d))(?:[._-].*)?`
 
 const index = /\.weights\.json$/
 
@@ -27,7 +28,7 @@ export const keras: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: new RegExp(`^(?:${withEpoch}|[^0-9]+)\\.keras$`),
+      name: new RegExp(`^(?:${withEpoch}|.+)\\.keras$`),
       proof: {
         sure: [{ all: [{ zip: 'config.json' }, { zip: /^model\.weights/ }] }],
         typical: /\.keras$/,
@@ -60,7 +61,7 @@ export const keras: LayoutSpec = {
     },
     {
       kind: 'file',
-      name: new RegExp(`^(?!latest\\.)(?:${withEpoch}|[^0-9]+)\\.weights\\.h5$`),
+      name: new RegExp(`^(?!latest\\.)(?:${withEpoch}|.+)\\.weights\\.h5$`),
       proof: { sure: [{ head: 'hdf5' }], typical: /\.weights\.h5$/, never: [{ beside: 'training_metadata.json' }] },
       facts: log,
       files: [{ name: /\.weights\.h5$/, role: 'weights', key: 'model' }],
@@ -69,7 +70,7 @@ export const keras: LayoutSpec = {
     {
       // A whole model before Keras 3 (keras/src/legacy/saving/legacy_h5_format.py): its attributes stand near the start.
       kind: 'file',
-      name: new RegExp(`^(?!.*\\.weights\\.h5$)(?:${withEpoch}|[^0-9]+)\\.(?:h5|hdf5)$`),
+      name: new RegExp(`^(?!.*\\.weights\\.h5$)(?:${withEpoch}|.+)\\.(?:h5|hdf5)$`),
       proof: {
         sure: [
           {

@@ -9,7 +9,11 @@ import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Form, LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
 
-const saved: Omit<Form, 'name' | 'proof'> = {
+/** What a checkpointer without a manager is told to save, under any name; flax adds its step to any prefix. */
+const anyName =
+  /^(?!.*\.orbax-checkpoint-tmp)(?:(?:.*[-_])?epoch[-_=]?(?<epoch>\d+)$|(?:.*[-_])?(?<step>\d+(?:\.\d+)?)$)?/
+
+const saved = {
   kind: 'folder',
   whole: {
     unfinished: /\.orbax-checkpoint-tmp/,
@@ -37,7 +41,7 @@ const saved: Omit<Form, 'name' | 'proof'> = {
     { name: /^(?:\w+\/)?_METADATA$/, role: 'index', key: 'arrays' },
     { name: /^(d|ocdbt\.process_\d+)\/$/, role: 'all', optional: true },
   ],
-}
+} satisfies Omit<Form, 'name' | 'proof'>
 
 export const orbax: LayoutSpec = {
   id: 'orbax',
@@ -56,10 +60,17 @@ export const orbax: LayoutSpec = {
       },
     },
     {
-      // What a checkpointer without a manager is told to save, under any name; flax adds its step to any prefix.
       ...saved,
-      name: /^(?!.*\.orbax-checkpoint-tmp)(?:(?:.*[-_])?epoch[-_=]?(?<epoch>\d+)$|(?:.*[-_])?(?<step>\d+(?:\.\d+)?)$)?/,
+      name: anyName,
       proof: { sure: [{ all: [{ file: '_CHECKPOINT_METADATA' }, { file: '_METADATA' }] }] },
+    },
+    {
+      // `save_pytree` and `save_checkpointables` of version 1, each item in a folder, beside a mark that they are whose.
+      ...saved,
+      name: anyName,
+      below: /^(?:state|pytree)$/,
+      proof: { sure: [{ all: [{ file: '_CHECKPOINT_METADATA' }, { file: 'orbax.checkpoint' }] }] },
+      whole: { ...saved.whole, needs: [{ any: [/^\w+\/$/], reason: 'no item is there' }] },
     },
     {
       // The same, before there was `_CHECKPOINT_METADATA`.

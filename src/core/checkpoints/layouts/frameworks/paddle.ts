@@ -1,8 +1,8 @@
 /**
  * PaddlePaddle. `Model.fit` (paddle/hapi/callbacks.py, framework/io.py): the pair `<N>.pdparams` and `<N>.pdopt`, N an
  * epoch from 0, `final` at the end and `best_model` by early stopping. Scripts give names of their own
- * (`model_epoch_3.pdparams`; PaddleOCR adds `.states`), PaddleSeg a folder `iter_<N>/` or `best_model/`. All are plain
- * pickles of numpy arrays; the parameters are written first.
+ * (`model_epoch_3.pdparams`, with `.pdsched` and the like beside; PaddleOCR adds `.states`), PaddleSeg a folder
+ * `iter_<N>/` or `best_model/`. All are plain pickles of numpy arrays; the parameters are written first.
  */
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { FileRule, Form, LayoutSpec, Unit } from '../spec.js'
@@ -12,6 +12,7 @@ const files: readonly FileRule[] = [
   { name: /\.pdema$/, role: 'weights', key: 'ema', optional: true },
   { name: /\.pdopt$/, role: 'resume', key: 'optimizer', optional: true },
   { name: /\.(?:pdstates|states)$/, role: 'loop', key: 'states', optional: true },
+  { name: /\.pd(?:sched|lr|scaler)$/, role: 'loop', optional: true },
 ]
 
 const common: Omit<Form, 'kind' | 'name'> = {
@@ -29,7 +30,7 @@ export const paddle: LayoutSpec = {
     {
       ...common,
       kind: 'group',
-      name: /^(?<unit>(?<epoch>\d+)|.+)\.(?<part>pdparams|pdopt|pdema|pdstates|states)$/,
+      name: /^(?<unit>(?<epoch>\d+)|.+)\.(?<part>pdparams|pdopt|pdema|pdstates|pdsched|pdlr|pdscaler|states)$/,
       main: /\.pdparams$/,
       facts: [{ from: 'name', words: true }],
     },

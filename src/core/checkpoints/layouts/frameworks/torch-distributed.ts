@@ -1,23 +1,32 @@
 /**
  * torch.distributed.checkpoint (torch/distributed/checkpoint/filesystem.py): a folder with one or more
- * `__<rank>_<i>.distcp` and, renamed into place last, `.metadata`. torchtitan (components/checkpointer/dcp.py) names it
+ * `__<rank>_<i>.distcp` and, renamed into place last, `.metadata`; with `use_collectives=False` each rank writes its own
+ * `__<rank>.metadata` in its place. torchtitan (components/checkpointer/dcp.py) names it
  * `step-<N>`, N updates done; its last one has the model alone unless `last_save_model_only` is off.
  */
-import type { Form, LayoutSpec } from '../spec.js'
+import type { Finding } from '../../../checkpoint.js'
+import type { Form, LayoutSpec, Unit } from '../spec.js'
 import { countsOfDcp } from './dcp-counts.js'
 import { resumeKeysIn } from './dcp-keys.js'
 import { takesLargest } from '../resume-search.js'
 
+const metadata = /^(?:__\d+)?\.metadata$/
+
 const folder: Omit<Form, 'name' | 'proof'> = {
   kind: 'folder',
-  whole: { last: '.metadata', needs: [{ any: [/\.distcp$/], reason: 'no .distcp file is there' }] },
-  facts: [{ from: 'name' }, { from: 'text', file: '.metadata', lazy: true, pick: resumeKeysIn }],
+  whole: {
+    last: metadata,
+    lastName: '.metadata',
+    needs: [{ any: [/\.distcp$/], reason: 'no .distcp file is there' }],
+    check: unfinishedRanks,
+  },
+  facts: [{ from: 'name' }, { from: 'text', file: metadata, lazy: true, pick: resumeKeysIn }],
   files: [
-    { name: /^\.metadata$/, role: 'index', unlisted: true },
+    { name: metadata, role: 'index', unlisted: true },
     // Which of them there must be, `.metadata` says; exports have none.
     { name: /\.distcp$/, role: 'all', optional: true },
   ],
-  resumable: (_, facts) => facts.get('#resumable') === true,
+  resumable: (_, facts) => facts.get('#resumable') !== false,
 }
 
 export const torchtitan: LayoutSpec = {
@@ -55,12 +64,23 @@ export const torchDistributed: LayoutSpec = {
   forms: [
     {
       ...folder,
-      facts: [{ from: 'name' }, { from: 'look', file: '.metadata', tell: countsOfDcp }],
-      name: /^(?:(?:.*[-_.])?(?:step|iter)[-_=]?(?<step>\d+)$|(?:.*[-_.])?epoch[-_=]?(?<epoch>\d+)$)?/,
+      facts: [{ from: 'name' }, { from: 'look', file: metadata, tell: countsOfDcp }],
+      name: /^(?:(?:.*[-_.])?(?:step|iter)[-_=]?(?<step>\d+)$|(?:.*[-_.])?ep(?:och)?[-_=]?(?<epoch>\d+)$)?/,
       proof: {
-        sure: [{ all: [{ file: '.metadata' }, { file: /\.distcp$/ }] }],
+        sure: [{ all: [{ file: metadata }, { file: /\.distcp$/ }] }],
         likely: [{ file: /\.distcp$/ }],
       },
     },
   ],
+}
+
+/** Where each rank writes its own, one with shards and without it was not through. */
+function unfinishedRanks({ entries }: Unit): readonly Finding[] {
+  const names = new Set(entries.map(({ name }) => name))
+  const own = [...names].flatMap((name) => /^(__\d+)_\d+\.distcp$/.exec(name)?.[1] ?? [])
+  if (names.has('.metadata') || !own.some((rank) => names.has(`${rank}.metadata`))) return []
+  return [...new Set(own)]
+    .map((rank) => `${rank}.metadata`)
+    .filter((file) => !names.has(file))
+    .map((file) => ({ grade: 'unfinished', file, reason: 'not there; its rank writes it after its shards' }))
 }

@@ -64,7 +64,7 @@ export const torchtune: LayoutSpec = {
       name: /^dist_epoch_(?<epoch>\d+)$/,
       proof: { sure: [{ all: [{ file: '.metadata' }, { file: shard }] }], likely: [{ file: shard }] },
       facts: [{ from: 'name' }, { from: 'text', file: '.metadata', lazy: true, pick: resumeKeysIn }],
-      resumable: (_, facts) => facts.get('#resumable') === true,
+      resumable: (_, facts) => facts.get('#resumable') !== false,
     },
   ],
   needs: (there) =>
