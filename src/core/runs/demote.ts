@@ -91,7 +91,11 @@ export async function carryOutDemotion(
 function refuseFiles({ path, checkpoints }: Run): void {
   const [first] = checkpoints
   if (first === undefined || checkpoints.some(({ kind }) => kind === 'directory')) return
-  throw new CkptError('refused', `${path}: each of its checkpoints is one file, and no part of a file can be dropped`, {
+  const areGroups = checkpoints.some(({ kind }) => kind === 'group')
+  const why = areGroups
+    ? 'its checkpoints are files beside one another, and files are dropped only from a checkpoint that is a folder'
+    : 'each of its checkpoints is one file, and no part of a file can be dropped'
+  throw new CkptError('refused', `${path}: ${why}`, {
     hint: `the weights alone, in a file of their own: ckpt convert '${first.path}' --to safetensors`,
   })
 }

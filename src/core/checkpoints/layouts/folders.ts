@@ -9,6 +9,7 @@ export const foldersOfTools: ReadonlySet<string> = new Set([
   'node_modules',
   '__pycache__',
   'site-packages',
+  'dist-packages',
   'lost+found',
 ])
 
