@@ -39,7 +39,7 @@ const environments = {
   },
   variants: {
     sees: 'base',
-    packages: [['mmengine'], ['timm', '--no-deps'], ['torchvision==0.28.0', '--no-deps'], ['ultralytics']],
+    packages: [['mmengine'], ['timm', '--no-deps'], ['torchvision==0.28.0', '--no-deps'], ['ultralytics'], ['fvcore']],
   },
   titan: { sees: 'base', packages: [['torchtitan==0.3.0']] },
   // Its archive has no sources of what it would compile, and its setup.py compiles nothing for Read the Docs.
@@ -66,6 +66,7 @@ const homes = {
   keras: { environment: 'formats', module: 'keras' },
   tensorflow: { environment: 'formats', module: 'tensorflow' },
   mmengine: { environment: 'variants', module: 'mmengine' },
+  detectron2: { environment: 'variants', module: 'fvcore.common.checkpoint' },
   timm: { environment: 'variants', module: 'timm' },
   ultralytics: { environment: 'variants', module: 'ultralytics' },
   fairseq: { environment: 'fairseq', module: 'fairseq' },
