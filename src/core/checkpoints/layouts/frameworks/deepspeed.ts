@@ -9,7 +9,7 @@ import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
 
 const modelStates = /^(?:zero_pp_rank_0_)?mp_rank_00(?:_\d+)?_model_states\.pt$/
-const optimStates = /_optim_states\.pt$/
+const optimStates = /^[^/]+_optim_states\.pt$/
 /** Keys of DeepSpeed's own (engine.py, `_save_checkpoint`), and what counts or times and measures nothing. */
 const ownKeys =
   /^(module|buffer_names|optimizer|param_shapes|frozen_param_\w+|shared_params|lr_scheduler|data_sampler|random_ltd|sparse_tensor_module_names|skipped_steps|global_steps|global_samples|dp_world_size|mp_world_size|num_experts|checkpoint_parallel_dimensions|ds_config|ds_version|iteration|step)$/
@@ -22,7 +22,11 @@ export const deepSpeed: LayoutSpec = {
     {
       kind: 'folder',
       name: /^(?:global_step(?<step>\d+)$)?/,
-      proof: { sure: [{ file: /_model_states\.pt$/ }], typical: /^global_step\d+$/, likely: [{ file: optimStates }] },
+      proof: {
+        sure: [{ file: /^[^/]+_model_states\.pt$/ }],
+        typical: /^global_step\d+$/,
+        likely: [{ file: optimStates }],
+      },
       whole: {
         needs: [{ any: [/_model_states\.pt$/], reason: 'no model states are there' }],
         expects: expectedRanks,

@@ -3,11 +3,13 @@
  * `checkpoint.pth` with all that resuming needs, written over in place each epoch; links `latest.pth` and
  * `<phase>.<metric>.best.pth`, and averages `<phase>.<metric>.ave_<n>best.pth` at the end, with
  * `nbest_averaging_interval` also `….till<N>epoch.pth` on the way. The metrics of all epochs are
- * in `checkpoint.pth`, which holds epoch N before `<N>epoch.pth` is written. The averaging at the end opens the n best
+ * in `checkpoint.pth`, which holds epoch N before `<N>epoch.pth` is written. Under DeepSpeed (train/deepspeed_trainer.py)
+ * each epoch is a folder `checkpoint_<N>/` with `latest` and DeepSpeed's `<N>/`, and the largest N is resumed from. The averaging at the end opens the n best
  * by name and fails when one is gone.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { valueIn, type Unit } from '../engine/unit-paths.js'
+import { takesLargest } from '../resume-search.js'
 import type { Fact, FactFile, LayoutSpec } from '../spec.js'
 
 /** Not what was learned: how long it took, and how often. */
@@ -27,11 +29,23 @@ const wanted = {
   lazy: true,
 } satisfies FactFile
 
+const shared = /^checkpoint_(?<epoch>\d+)$/
+
 export const espnet: LayoutSpec = {
   id: 'espnet',
   title: 'ESPnet',
   looks: '<N>epoch.pth and checkpoint.pth, with links such as valid.acc.best.pth',
+  resumesFrom: (there) =>
+    there.some(({ name }) => shared.test(name)) ? takesLargest('--resume true', 'directory', shared)(there) : [],
   forms: [
+    {
+      kind: 'folder',
+      name: shared,
+      below: /^\d+$/,
+      proof: { sure: [{ all: [{ file: 'latest' }, { file: /^\d+\/(?:.*_)?mp_rank_00_model_states\.pt$/ }] }] },
+      facts: [{ ...reporter, file: /^\d+\/(?:.*_)?mp_rank_00_model_states\.pt$/ }, { from: 'name' }],
+      files: [{ name: /^\d+\/$/, role: 'all' }],
+    },
     {
       kind: 'file',
       name: /^checkpoint\.pth$/,
