@@ -19,7 +19,7 @@ import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'
 import { isTensorFlowIndex, openTensorFlow } from './tensorflow-file.js'
 import { openTorchLegacy } from './torch-legacy-file.js'
-import { openPickle } from './pickle-file.js'
+import { isOldPickle, openPickle } from './pickle-file.js'
 import { isZip, openZip } from './zip-file.js'
 
 /** A tensor format. To add one: its file, and a line in `formats`. */
@@ -117,6 +117,7 @@ async function openHandle(among: readonly TensorFormat[], handle: ReadHandle, be
   await readExactly(handle, head, 0)
   const format = among.find((one) => one.recognises(head, handle.size))
   if (format !== undefined) return format.open(handle, beside)
+  if (among === formats && isOldPickle(head, handle.path)) return openPickle(handle)
   const foreign = nameForeignFormat(head, handle.path)
   if (foreign !== undefined) {
     const code = foreign.isSound ? 'refused' : 'damaged'

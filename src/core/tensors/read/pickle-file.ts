@@ -1,7 +1,14 @@
 /** Plain pickles of numpy arrays, as model zoos give them (Detectron2: detectron2/checkpoint/detection_checkpoint.py). */
 import { FormatError } from '../../errors.js'
 import { pickledArray, type PickledArray } from '../../formats/numpy-pickle.js'
-import { auditPickle, readUntilItBreaks, type PickleNode, type PickleSoFar } from '../../formats/pickle/index.js'
+import {
+  auditPickle,
+  mayBeginPickle,
+  PickleEndsEarly,
+  readUntilItBreaks,
+  type PickleNode,
+  type PickleSoFar,
+} from '../../formats/pickle/index.js'
 import { thinPickle, type Payload } from '../../formats/pickle/leave-out-payloads.js'
 import { isPlainBareStorage } from '../../formats/torch-legacy.js'
 import { PythonValues } from '../../formats/pickle-values.js'
@@ -26,7 +33,8 @@ const largestWhole = 1 << 24
 export async function openPickle(handle: ReadHandle, most = largestWhole): Promise<TensorFile> {
   const stat = await handle.stat()
   const source = sourceOf(handle)
-  const title = `this is a Python pickle (protocol ${(await source.read(1, 1))[0] ?? 0})`
+  const [first, second = 0] = await source.read(0, 2)
+  const title = `this is a Python pickle (protocol ${first === 0x80 ? second : '0 or 1'})`
   const { bytes, payloadOf, end } = await readOpcodes(handle, most)
   const { read, calls } = readUntilItBreaks(bytes)
   const { unsafe, opaque } = auditPickle(calls, isPlainBareStorage)
@@ -34,6 +42,15 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
     throw new FormatError(`${title}, no file of tensors; it ${unsafe[0]}, which loading it with Python would run`, {
       hint,
     })
+  }
+  if (read instanceof FormatError && Buffer.from(bytes).includes(joblibArray)) {
+    throw new FormatError(
+      'this is what joblib dumped, whose arrays lie between the opcodes of a pickle: it is not read',
+      {
+        hint: 'load it with joblib, and save its arrays with pickle.dump or numpy.savez',
+        code: 'refused',
+      },
+    )
   }
   const root = rootOf(read, bytes.length, title)
   if (end !== handle.size) {
@@ -63,7 +80,20 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
   })
 }
 
+/**
+ * True for a pickle of protocol 0 or 1, as Python 2 wrote them where nothing else was said: they begin with no sign of
+ * their own, so that the name counts too.
+ */
+export function isOldPickle(head: Uint8Array, path: string): boolean {
+  if (!/\.(?:pkl|pickle|p)$/i.test(path) || !mayBeginPickle(head)) return false
+  const { read } = readUntilItBreaks(head)
+  return !(read instanceof FormatError) || read instanceof PickleEndsEarly
+}
+
 const hint = 'load it where it came from, and save its tensors with torch.save or as safetensors'
+
+/** joblib/numpy_pickle.py */
+const joblibArray = 'joblib.numpy_pickle'
 
 interface Found {
   readonly name: string

@@ -157,6 +157,38 @@ describe('pickles of numpy arrays', () => {
     },
   )
 
+  it('of Python 2, whose bytes are texts, are read', async () => {
+    const path = join(folder, 'old.pkl')
+    const type = String.raw`cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb`
+    const array = String.raw`cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I2\nt${type}`
+    const text = String.raw`(dS'W'\n${array}I00\nS'\x00\x00\x80?\x00\x00\x00@'\ntbs.`
+    fs.writeFileSync(path, text.replaceAll(String.raw`\n`, '\n'))
+    const file = await opened(path)
+    expect(file.tensors.map(({ name, dtype, shape }) => [name, dtype, shape])).toEqual([['W', 'F32', [2]]])
+    const [tensor] = file.tensors
+    if (tensor === undefined) throw new Error('no array')
+    const bytes: Buffer[] = []
+    for await (const chunk of chunksOf(await file.dataOf(tensor))) bytes.push(Buffer.from(chunk))
+    expect(Buffer.concat(bytes)).toEqual(Buffer.from(Float32Array.of(1, 2).buffer))
+  })
+
+  it.each(['Not found\n', 'Version 1\nof a text', 'I am no pickle'])(
+    'are not told from the name alone: %j is text',
+    async (text) => {
+      fs.writeFileSync(join(folder, 'm.pkl'), text)
+      await expect(opened(join(folder, 'm.pkl'))).rejects.toThrow(/this is text that begins/)
+    },
+  )
+
+  it('that joblib dumped are named so, and not called broken', async () => {
+    const path = join(folder, 'x.joblib')
+    fs.writeFileSync(path, Buffer.from('\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81\x01\xff\xff', 'latin1'))
+    await expect(opened(path)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('this is what joblib dumped') as string,
+    })
+  })
+
   it('that would run something are damaged, and nothing is run', async () => {
     const path = join(folder, 'x.pkl')
     fs.writeFileSync(path, Buffer.from('\x80\x02cos\nsystem\nX\x02\0\0\0id\x85R.', 'latin1'))
