@@ -108,8 +108,10 @@ export interface Form {
   readonly main?: RegExp
   /** Of a group, the names of its other files as its `main` says them: people rename the one and leave the others. */
   readonly namedByMain?: (main: Uint8Array) => readonly string[]
-  /** With its `main` the files are this group's alone, also when something is wrong with one; without, its proof decides. */
+  /** With its `main` the files are this group's alone, also when something is wrong with one. */
   readonly ownedByMain?: true
+  /** Without its `main`: false where by their names the files can be no such group, and each is what other forms say. */
+  readonly withoutMain?: (names: readonly string[]) => boolean
   /** Folders within the checkpoint whose entries count too: `unet/config.json`. Of these names only, and one level. */
   readonly below?: RegExp
   readonly proof: Proof

@@ -117,7 +117,7 @@ async function openHandle(among: readonly TensorFormat[], handle: ReadHandle, be
   await readExactly(handle, head, 0)
   const format = among.find((one) => one.recognises(head, handle.size))
   if (format !== undefined) return format.open(handle, beside)
-  if (among === formats && isOldPickle(head, handle.path)) return openPickle(handle)
+  if (among === formats && isOldPickle(head, handle)) return openPickle(handle)
   const foreign = nameForeignFormat(head, handle.path)
   if (foreign !== undefined) {
     const code = foreign.isSound ? 'refused' : 'damaged'

@@ -84,10 +84,10 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
  * True for a pickle of protocol 0 or 1, as Python 2 wrote them where nothing else was said: they begin with no sign of
  * their own, so that the name counts too.
  */
-export function isOldPickle(head: Uint8Array, path: string): boolean {
+export function isOldPickle(head: Uint8Array, { path, size }: ReadHandle): boolean {
   if (!/\.(?:pkl|pickle|p)$/i.test(path) || !mayBeginPickle(head)) return false
   const { read } = readUntilItBreaks(head)
-  return !(read instanceof FormatError) || read instanceof PickleEndsEarly
+  return !(read instanceof FormatError) || (read instanceof PickleEndsEarly && size > head.length)
 }
 
 const hint = 'load it where it came from, and save its tensors with torch.save or as safetensors'

@@ -101,6 +101,18 @@ describe("Keras' weights in shards", () => {
     expect(await gradesIn(root)).toEqual({ 'best.weights.json': 'whole', 'ep-02.weights.json': 'whole' })
   })
 
+  it('are not opened for that where there are too many, or none is the first: they are epochs', async () => {
+    const shard = readFileSync(join(real, 'sharded_00000.weights.h5'))
+    const numbered = (from: number, count: number) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, at) => [`m_${String(from + at).padStart(5, '0')}.weights.h5`, shard]),
+      )
+    for (const files of [numbered(0, 65), numbered(1, 3)]) {
+      const found = await checkpointsIn(write(makeFolder(), files))
+      expect(found.map(({ kind }) => kind)).toEqual(Object.keys(files).map(() => 'file'))
+    }
+  })
+
   it('are no shards without an index: a number of five digits is an epoch, also of what is cut', async () => {
     const shard = readFileSync(join(real, 'sharded_00000.weights.h5'))
     const files = {

@@ -82,15 +82,24 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
     const kind = is === 'directory' ? 'folder' : 'file'
     found.push({ name, kind, fits: among, parts: [], target: target?.path ?? null, isNoFile: is === 'other' })
   }
-  const groupsFound = await joinRenamed(storage, folder, [...joined.values()])
+  const groupsFound = (await joinRenamed(storage, folder, [...joined.values()])).filter(mayStand)
   const owned = groupsFound.flatMap((group) => (isOwned(group) ? group.parts : []))
   const names = new Set(owned.map(({ name }) => name))
   const alone = names.size === 0 ? found : found.filter(({ name }) => !names.has(name))
   return [...alone, ...groupsFound.map(toNamed)].sort((a, b) => compareNatural(a.name, b.name))
 }
 
-function isOwned({ fit: { form }, parts, renamed }: Joined): boolean {
-  return form.ownedByMain === true && [...parts, ...renamed].some(({ name }) => form.main?.test(name) === true)
+function isOwned(group: Joined): boolean {
+  return group.fit.form.ownedByMain === true && hasMain(group)
+}
+
+function mayStand(group: Joined): boolean {
+  const { withoutMain } = group.fit.form
+  return withoutMain === undefined || hasMain(group) || withoutMain(group.parts.map(({ name }) => name))
+}
+
+function hasMain({ fit: { form }, parts, renamed }: Joined): boolean {
+  return [...parts, ...renamed].some(({ name }) => form.main?.test(name) === true)
 }
 
 function join(joined: Map<string, Joined>, groups: readonly Fit[], entry: DirectoryEntry): void {

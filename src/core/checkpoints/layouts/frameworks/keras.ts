@@ -20,6 +20,10 @@ const log: readonly FactSource[] = [
 const withEpoch = String.raw`(?:.*?[._-])??(?:(?:ep|epoch)[._-]?)?(?<!\d\.)(?<epoch>\d+)(?!\d|\.\d+(?!\.?\d))(?:[._-].*)?`
 
 const index = /\.weights\.json$/
+/** The first shard of all; epochs count from 1. */
+const firstShard = '_00000.weights.h5'
+/** Files without an index that are compared; more of them are epochs, and not looked into for that. */
+const mostWithoutIndex = 64
 
 export const keras: LayoutSpec = {
   id: 'keras',
@@ -43,6 +47,7 @@ export const keras: LayoutSpec = {
       name: new RegExp(`^(?<unit>${withEpoch}|.+?)(?<part>_\\d{5}\\.weights\\.h5|\\.weights\\.json)$`),
       main: index,
       ownedByMain: true,
+      withoutMain: (names) => names.length <= mostWithoutIndex && names.some((name) => name.endsWith(firstShard)),
       namedByMain: (text) => [...readWeightMap(text).shards.keys()],
       proof: {
         sure: [
@@ -100,9 +105,6 @@ function isOfKeras(head: Uint8Array): boolean {
   return /keras_version|layer_names/.test(new TextDecoder('latin1').decode(head))
 }
 
-/** The first shard of all; epochs count from 1. */
-const firstShard = '_00000.weights.h5'
-
 /**
  * True for shards whose index is not written yet, or has another name: each has variables that no other has, where the
  * epochs of a model all have the same.
@@ -120,8 +122,7 @@ async function arePartsOfOne({ entries, folder }: Unit, io: LayoutIo): Promise<b
   }
   if (read > 1) return true
   // One alone, or beside what is being written.
-  const isBesideOthers = entries.length > 1 || folder.entries.some(({ name }) => name.endsWith('.weights.json'))
-  return isBesideOthers && entries[0]?.name.endsWith(firstShard) === true
+  return entries.length > 1 || folder.entries.some(({ name }) => name.endsWith('.weights.json'))
 }
 
 /** None where they cannot be read: it is being written. */
