@@ -2,7 +2,7 @@
 import { sep } from 'node:path'
 import type { Checkpoint, Role, Run } from '../checkpoint.js'
 import type { ReadStorage, Stat } from '../storage/storage.js'
-import { visitTrees, type TreeEntry } from '../storage/entries-below.js'
+import { pathBelow, visitTrees, type Tree } from '../storage/entries-below.js'
 
 /** `both`: weights and all that resuming needs in one file. */
 export type UseKind = 'weights' | 'resume' | 'both' | 'other'
@@ -42,19 +42,19 @@ export class DiskUses {
     const bytes = { weights: 0, resume: 0, both: 0, other: 0 }
     const unread: { path: string; reason: string }[] = []
     const members = checkpoints.flatMap((checkpoint) => checkpoint.members.map(({ path }) => ({ path, checkpoint })))
-    await visitTrees(storage, members, (tree, { checkpoint }) => {
-      if (tree.ok) this.#add(run, tree.value, checkpoint, bytes)
+    await visitTrees(storage, members, (tree, { path, checkpoint }) => {
+      if (tree.ok) this.#add(run, path, tree.value, checkpoint, bytes)
       else if (tree.error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: tree.error.message })
     })
     return { bytes, unread }
   }
 
-  #add(run: string, tree: readonly TreeEntry[], { files }: Checkpoint, bytes: Record<UseKind, number>): void {
+  #add(run: string, root: string, tree: Tree, { files }: Checkpoint, bytes: Record<UseKind, number>): void {
     const roles = new Map(files.map(({ path, role }) => [path, role]))
-    for (const { path, stat } of tree) {
+    for (const [index, stat] of tree.stats.entries()) {
       if (stat.kind === 'directory') continue
       if (stat.links > 1 && !this.#takes(run, stat)) continue
-      bytes[kindOfRole[roleAt(path, roles)]] += stat.size
+      bytes[kindOfRole[roleAt(pathBelow(root, tree.names[index] ?? ''), roles)]] += stat.size
     }
   }
 

@@ -36,6 +36,13 @@ export interface Stat {
   readonly group: number
 }
 
+/** A folder's entries, and what each is. */
+export interface FolderLook {
+  readonly entries: readonly DirectoryEntry[]
+  /** As `lstat` tells, one for each entry; null of what the listing says is a folder: nobody has looked at it. */
+  readonly looks: readonly (Result<Stat> | null)[]
+}
+
 /** Bytes of a file system. */
 export interface Space {
   readonly total: number
@@ -209,6 +216,8 @@ export interface ReadStorage {
   stat(paths: readonly string[]): Promise<Result<Stat>[]>
   /** What each path is; links are not followed. */
   lstat(paths: readonly string[]): Promise<Result<Stat>[]>
+  /** What lies right in each folder, remembered folder by folder. Left out: ask `list` and `lstat` (entries-below.ts). */
+  lookInto?(folders: readonly string[]): Promise<Result<FolderLook>[]>
   /** Whole small files. A file of more than `limit` bytes is an error (`EFBIG`), not an allocation. */
   read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]>
   /** Whether the system would let each be opened for reading: its errors, without opening anything. */

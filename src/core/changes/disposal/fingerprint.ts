@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../../storage/storage.js'
-import { visitTrees, type TreeEntry } from '../../storage/entries-below.js'
+import { visitTrees, type Tree } from '../../storage/entries-below.js'
 
 export interface Mark {
   readonly kind: EntryKind
@@ -13,13 +13,57 @@ export interface Mark {
   /** Null in a plan that was read from a file. */
   readonly device: bigint | null
   readonly inode: bigint
+  /** Names of the file, and its bytes on the medium; left out in a plan that was read from a file. */
+  readonly links?: number
+  readonly allocated?: number
 }
 
 /**
  * One mark for everything in a checkpoint, by path relative to it; the empty path is the checkpoint itself. Of several
  * members by path relative to the folder that they lie in.
  */
-export type Fingerprint = ReadonlyMap<string, Mark>
+export interface Fingerprint extends Iterable<readonly [string, Mark]> {
+  readonly size: number
+  get(name: string): Mark | undefined
+  has(name: string): boolean
+  keys(): Iterable<string>
+}
+
+/** Of one tree, as it was looked at: nothing is made for each of its names. */
+class PrintOfTree implements Fingerprint {
+  constructor(private readonly tree: Tree) {}
+
+  get size(): number {
+    return this.tree.names.length
+  }
+
+  get(name: string): Mark | undefined {
+    // The root comes first, and is asked for most.
+    return this.tree.stats[name === '' ? 0 : this.tree.names.indexOf(name)]
+  }
+
+  has(name: string): boolean {
+    return this.tree.names.includes(name)
+  }
+
+  keys(): Iterable<string> {
+    return this.tree.names
+  }
+
+  *[Symbol.iterator](): Iterator<readonly [string, Mark]> {
+    for (const [index, stat] of this.tree.stats.entries()) yield [this.tree.names[index] ?? '', stat]
+  }
+
+  /** Whether nothing tells it from another look at the same names. */
+  equals({ tree: { names, stats } }: PrintOfTree): boolean {
+    const { tree } = this
+    if (stats.length !== tree.stats.length) return false
+    return stats.every((stat, index) => {
+      const then = tree.stats[index]
+      return then !== undefined && tree.names[index] === names[index] && changeOf(then, stat) === null
+    })
+  }
+}
 
 /** By the checkpoint's name. One that could not be looked at has the error instead, and is then not removed. */
 export type Fingerprints = ReadonlyMap<string, Result<Fingerprint>>
@@ -58,16 +102,13 @@ function placesOf({
 }
 
 /** The print of what was looked at before, if anything, and this tree. */
-function withTree(
-  before: Result<Fingerprint> | undefined,
-  prefix: string,
-  tree: Result<readonly TreeEntry[]>,
-): Result<Fingerprint> {
+function withTree(before: Result<Fingerprint> | undefined, prefix: string, tree: Result<Tree>): Result<Fingerprint> {
   if (before?.ok === false) return before
   if (!tree.ok) return tree
+  const print = new PrintOfTree(tree.value)
+  if (before === undefined && prefix === '') return { ok: true, value: print }
   const marks = new Map<string, Mark>(before?.value)
-  for (const { name, stat } of tree.value)
-    marks.set(prefix === '' || name === '' ? prefix + name : `${prefix}/${name}`, stat)
+  for (const [name, mark] of print) marks.set(prefix === '' || name === '' ? prefix + name : `${prefix}/${name}`, mark)
   return { ok: true, value: marks }
 }
 
@@ -77,6 +118,7 @@ export async function fingerprintOf(storage: ReadStorage, path: string): Promise
 
 /** What happened to the checkpoint between two looks, in words; null when it is the same. */
 export function changeBetween(then: Fingerprint, now: Fingerprint): string | null {
+  if (then instanceof PrintOfTree && now instanceof PrintOfTree && then.equals(now)) return null
   const names = [...new Set([...then.keys(), ...now.keys()])]
   const changes = names.flatMap((name) => {
     const change = changeOf(then.get(name), now.get(name))

@@ -38,7 +38,7 @@ export async function freedBy(storage: ReadStorage, things: readonly { readonly 
   const once = new Map(things.map((thing) => [thing.path, thing]))
   await visitTrees(storage, [...once.values()], (tree) => {
     if (!tree.ok) return
-    for (const { stat } of tree.value) {
+    for (const stat of tree.value.stats) {
       if (stat.links <= 1 || stat.kind === 'directory') bytes += dataBytes(stat)
       else addName(files, stat)
     }

@@ -27,7 +27,7 @@ export async function measureFreed(storage: ReadStorage, checkpoints: readonly C
   await visitTrees(storage, members, (tree, { checkpoint }) => {
     if (!tree.ok) return
     let bytes = own.get(checkpoint) ?? 0
-    for (const { stat } of tree.value) {
+    for (const stat of tree.value.stats) {
       if (stat.kind === 'directory') continue
       if (stat.links <= 1) bytes += dataOf(stat)
       else addName(files, shared, checkpoint, stat)

@@ -2,7 +2,8 @@
 import { basename, sep } from 'node:path'
 import { isParameterFile, withHealth, type Checkpoint, type Finding, type Member } from '../../checkpoint.js'
 import { reasonOf, type StorageError } from '../../errors.js'
-import type { DirectoryEntry, ReadStorage, Result, Stat } from '../../storage/storage.js'
+import { lookInto } from '../../storage/entries-below.js'
+import type { FolderLook, ReadStorage, Result, Stat } from '../../storage/storage.js'
 import { batches, compareText, danglingReason, findingOf, isNoFile, noFileReason } from './folders.js'
 import { complete } from './scan.js'
 
@@ -69,83 +70,151 @@ export async function listFiles(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
 ): Promise<Map<Checkpoint, CheckpointFiles>> {
-  const { files, findings } = await listNames(storage, checkpoints)
-  const stats = await lookAt(
-    storage,
-    files.map((file) => file.path),
-  )
-  const found = new Map(checkpoints.map((checkpoint) => [checkpoint, emptyContents()]))
-  files.forEach((file, index) => {
-    const result = stats[index]
-    const stat = result?.ok === true ? result.value : null
-    if (stat?.kind === 'directory') return
-    const one = { name: file.name, path: file.path, stat, isLink: file.isLink }
-    const contents = found.get(file.checkpoint)
-    contents?.files.push(one)
-    if (result?.ok !== true) contents?.findings.push(goneFinding(one, result?.error))
-    else if (isNoFile(result.value) && file.checkpoint.kind !== 'file' && isParameterFile(file.checkpoint, file.path)) {
-      // Of a checkpoint that is one file, its layout has told what is in that file's place.
-      contents?.findings.push({ grade: 'corrupt', file: file.name, reason: noFileReason })
+  const places = await lookAtMembers(storage, checkpoints)
+  const targets = await followLinks(storage, [...places.values()])
+  return new Map([...places].map(([checkpoint, place]) => [checkpoint, filesIn(checkpoint, place, targets)]))
+}
+
+/** What was seen of a checkpoint. */
+interface Place {
+  readonly files: { readonly name: string; readonly path: string; readonly look: Result<Stat> }[]
+  readonly folders: LookedFolder[]
+  readonly unlisted: Finding[]
+}
+
+interface LookedFolder extends Named {
+  readonly look: FolderLook
+}
+
+/** A folder of a checkpoint. */
+interface Named {
+  readonly checkpoint: Checkpoint
+  /** Relative to the checkpoint. */
+  readonly name: string
+  readonly path: string
+}
+
+async function lookAtMembers(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+): Promise<ReadonlyMap<Checkpoint, Place>> {
+  const places = new Map<Checkpoint, Place>()
+  const files: Named[] = []
+  let folders: Named[] = []
+  for (const checkpoint of checkpoints) {
+    places.set(checkpoint, { files: [], folders: [], unlisted: [] })
+    for (const member of checkpoint.members) {
+      const named = { checkpoint, name: nameOfMember(checkpoint, member), path: member.path }
+      if (member.kind === 'file') files.push(named)
+      else folders.push(named)
     }
-  })
-  for (const [checkpoint, finding] of findings) found.get(checkpoint)?.findings.push(finding)
-  for (const contents of found.values()) contents.files.sort((a, b) => compareText(a.name, b.name))
-  return found
+  }
+  const looks = await storage.lstat(files.map(({ path }) => path))
+  for (const [index, { checkpoint, name, path }] of files.entries()) {
+    const look = looks[index]
+    if (look !== undefined) places.get(checkpoint)?.files.push({ name, path, look })
+  }
+  for (let depth = 0; depth < deepest && folders.length > 0; depth += 1) {
+    folders = await lookAtFolders(storage, folders, places)
+  }
+  return places
 }
 
-/**
- * What each path leads to. For a path that is not a link both looks agree, and the one that follows no link serves those who
- * asks of the tree next.
- */
-async function lookAt(storage: ReadStorage, paths: readonly string[]): Promise<Result<Stat>[]> {
-  const looks = await storage.lstat(paths)
-  const links = paths.filter((_, index) => isLink(looks[index]))
-  if (links.length === 0) return looks
-  const followed = (await storage.stat(links)).values()
-  return looks.map((look) => (isLink(look) ? (followed.next().value ?? look) : look))
+/** Gives the folders in these. */
+async function lookAtFolders(
+  storage: ReadStorage,
+  folders: readonly Named[],
+  places: ReadonlyMap<Checkpoint, Place>,
+): Promise<Named[]> {
+  const looks = await lookInto(
+    storage,
+    folders.map(({ path }) => path),
+  )
+  const below: Named[] = []
+  for (const [index, folder] of folders.entries()) {
+    const look = looks[index]
+    const place = places.get(folder.checkpoint)
+    if (look?.ok === false) place?.unlisted.push(unlistedFinding(folder.name, look.error))
+    if (look?.ok !== true) continue
+    place?.folders.push({ ...folder, look: look.value })
+    for (const { name, kind } of look.value.entries) {
+      if (kind !== 'directory') continue
+      below.push({ checkpoint: folder.checkpoint, name: nameIn(folder, name), path: folder.path + sep + name })
+    }
+  }
+  return below
 }
 
-function isLink(look: Result<Stat> | undefined): boolean {
+/** What the links among them lead to, by their paths. Of all else both looks agree. */
+async function followLinks(storage: ReadStorage, places: readonly Place[]): Promise<ReadonlyMap<string, Result<Stat>>> {
+  const links: string[] = []
+  for (const { files, folders } of places) {
+    for (const { path, look } of files) if (isLink(look)) links.push(path)
+    for (const { path, look } of folders) {
+      for (const [index, entry] of look.entries.entries()) {
+        if (isLink(look.looks[index])) links.push(path + sep + entry.name)
+      }
+    }
+  }
+  if (links.length === 0) return noTargets
+  const stats = await storage.stat(links)
+  return new Map(
+    links.flatMap((path, index): [string, Result<Stat>][] => {
+      const stat = stats[index]
+      return stat === undefined ? [] : [[path, stat]]
+    }),
+  )
+}
+
+const noTargets: ReadonlyMap<string, Result<Stat>> = new Map()
+
+function filesIn(checkpoint: Checkpoint, place: Place, targets: ReadonlyMap<string, Result<Stat>>): CheckpointFiles {
+  const contents = emptyContents()
+  for (const { name, path, look } of place.files)
+    addFile(contents, checkpoint, { name, path, isLink: false }, look, targets)
+  for (const folder of place.folders) {
+    const { entries, looks } = folder.look
+    for (const [index, entry] of entries.entries()) {
+      const look = looks[index] ?? null
+      if (look === null) continue
+      const file = {
+        name: nameIn(folder, entry.name),
+        path: folder.path + sep + entry.name,
+        isLink: entry.kind === 'link',
+      }
+      addFile(contents, checkpoint, file, look, targets)
+    }
+  }
+  contents.findings.push(...place.unlisted)
+  contents.files.sort((a, b) => compareText(a.name, b.name))
+  return contents
+}
+
+function addFile(
+  contents: ReturnType<typeof emptyContents>,
+  checkpoint: Checkpoint,
+  { name, path, isLink: leads }: Omit<MeasuredFile, 'stat'>,
+  look: Result<Stat>,
+  targets: ReadonlyMap<string, Result<Stat>>,
+): void {
+  const result = isLink(look) ? (targets.get(path) ?? look) : look
+  const stat = result.ok ? result.value : null
+  if (stat?.kind === 'directory') return
+  const file = { name, path, stat, isLink: leads }
+  contents.files.push(file)
+  if (!result.ok) contents.findings.push(goneFinding(file, result.error))
+  else if (isNoFile(result.value) && checkpoint.kind !== 'file' && isParameterFile(checkpoint, path)) {
+    // Of a checkpoint that is one file, its layout has told what is in that file's place.
+    contents.findings.push({ grade: 'corrupt', file: name, reason: noFileReason })
+  }
+}
+
+function isLink(look: Result<Stat> | null | undefined): boolean {
   return look?.ok === true && look.value.kind === 'link'
 }
 
 function emptyContents(): { files: MeasuredFile[]; findings: Finding[] } {
   return { files: [], findings: [] }
-}
-
-interface Named {
-  readonly checkpoint: Checkpoint
-  readonly name: string
-  readonly path: string
-  readonly isLink: boolean
-}
-
-interface Names {
-  readonly files: Named[]
-  readonly findings: [Checkpoint, Finding][]
-}
-
-async function listNames(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Names> {
-  const findings: Names['findings'] = []
-  const members = checkpoints.flatMap((checkpoint) =>
-    checkpoint.members.map((member) => ({ ...member, checkpoint, name: nameOfMember(checkpoint, member) })),
-  )
-  const ofKind = (wanted: Member['kind']): Named[] =>
-    members.flatMap(({ kind, ...member }) => (kind === wanted ? [{ ...member, isLink: false }] : []))
-  const files = ofKind('file')
-  let folders = ofKind('directory')
-  for (let depth = 0; depth < deepest && folders.length > 0; depth += 1) {
-    const listings = await storage.list(folders.map((folder) => folder.path))
-    const below: Named[] = []
-    folders.forEach((folder, index) => {
-      const listing = listings[index]
-      if (listing?.ok === true) {
-        for (const entry of listing.value) (entry.kind === 'directory' ? below : files).push(inFolder(folder, entry))
-      } else if (listing !== undefined) findings.push([folder.checkpoint, unlistedFinding(folder.name, listing.error)])
-    })
-    folders = below
-  }
-  return { files, findings }
 }
 
 /** The checkpoint's own name when it is one file; nothing before the names in its folder; what lies beside has its own. */
@@ -161,13 +230,8 @@ function unlistedFinding(name: string, error: StorageError): Finding {
   )
 }
 
-function inFolder(folder: Named, entry: DirectoryEntry): Named {
-  return {
-    checkpoint: folder.checkpoint,
-    name: folder.name === '' ? entry.name : `${folder.name}/${entry.name}`,
-    path: folder.path + sep + entry.name,
-    isLink: entry.kind === 'link',
-  }
+function nameIn(folder: Named, name: string): string {
+  return folder.name === '' ? name : `${folder.name}/${name}`
 }
 
 function withSizes(

@@ -2,8 +2,10 @@
  * The folders of one scan, each listed once for all who ask: the search for runs, the layouts, and what looks into the
  * checkpoints' folders. Short-lived: what changes on disk meanwhile is seen by the next scan.
  */
+import { sep } from 'node:path'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
-import type { DirectoryEntry, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
+import { lookThere, pathBelow } from '../../storage/entries-below.js'
+import type { DirectoryEntry, FolderLook, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
 import { isUnreadable } from '../../errors.js'
 import { FileFacts, type FileAnswers } from './file-facts.js'
 import { RememberingHandle } from './remembering-handle.js'
@@ -13,6 +15,8 @@ import { KeptContents, ScannedFiles } from './scanned-files.js'
 const mostEntries = 2_000_000
 /** Looks at names remembered at most, likewise: each takes half a kilobyte. */
 const mostLooks = 200_000
+/** The same of those that are remembered by their folder, which takes half of that. */
+const mostLooksInFolders = 600_000
 
 /** The paths that were asked about, from some moment on. */
 export class AskedOfTree {
@@ -30,6 +34,9 @@ class Known {
   readonly listings = new Map<string, Result<readonly DirectoryEntry[]>>()
   readonly stats = new Map<string, Result<Stat>>()
   readonly lstats = new Map<string, Result<Stat>>()
+  /** By folder: what is in it was looked at together. */
+  readonly looks = new Map<string, Result<FolderLook>>()
+  looksInFolders = 0
   readonly resolved = new Map<string, Result<string>>()
   /** Files above the folders that are scanned. */
   readonly above = new KeptContents()
@@ -156,7 +163,62 @@ export class ScanTree implements ReadStorage {
     if (!this.remembersFiles) return this.storage.lstat(paths)
     note(this.known.asked?.looked, paths)
     if (this.known.lstats.size > mostLooks) this.known.clear(this.known.lstats)
-    return remembered(this.known.lstats, paths, (missing) => this.storage.lstat(missing))
+    return remembered(this.known.lstats, paths, (missing) => this.lstatUnlooked(missing))
+  }
+
+  /** Of what was looked at with its folder nothing is asked again. */
+  private async lstatUnlooked(paths: readonly string[]): Promise<Result<Stat>[]> {
+    if (this.known.looks.size === 0) return this.storage.lstat(paths)
+    const looked = paths.map((path) => this.lookedAt(path))
+    const rest = paths.filter((_, index) => looked[index] === null)
+    const asked = (rest.length === 0 ? [] : await this.storage.lstat(rest)).values()
+    return looked.flatMap((look) => look ?? asked.next().value ?? [])
+  }
+
+  private lookedAt(path: string): Result<Stat> | null {
+    const end = path.lastIndexOf(sep)
+    const folder = this.known.looks.get(path.slice(0, end))
+    if (folder?.ok !== true) return null
+    const name = path.slice(end + 1)
+    return folder.value.looks[folder.value.entries.findIndex((entry) => entry.name === name)] ?? null
+  }
+
+  async lookInto(folders: readonly string[]): Promise<Result<FolderLook>[]> {
+    const { known } = this
+    if (!this.remembersFiles) return lookThere(this, folders, await this.list(folders))
+    const looks = await remembered(known.looks, folders, async (missing) => {
+      if (known.looksInFolders > mostLooksInFolders) {
+        known.clear(known.looks)
+        known.looksInFolders = 0
+      }
+      const fresh = await lookThere(this.lookingFresh, missing, await this.list(missing))
+      for (const one of fresh) known.looksInFolders += one.ok ? one.value.looks.length : 0
+      return fresh
+    })
+    if (known.asked !== null) for (const [index, look] of looks.entries()) this.noteLook(folders[index] ?? '', look)
+    return looks
+  }
+
+  /** What single names were asked for before is not asked again. */
+  private readonly lookingFresh: Pick<ReadStorage, 'lstat'> = {
+    lstat: async (paths) => {
+      const { lstats } = this.known
+      if (lstats.size === 0) return this.storage.lstat(paths)
+      const looked = paths.map((path) => lstats.get(path))
+      const rest = paths.filter((_, index) => looked[index] === undefined)
+      const asked = (rest.length === 0 ? [] : await this.storage.lstat(rest)).values()
+      return looked.flatMap((look) => look ?? asked.next().value ?? [])
+    },
+  }
+
+  private noteLook(folder: string, look: Result<FolderLook>): void {
+    note(this.known.asked?.listed, [folder])
+    if (!look.ok) return
+    const files = look.value.entries.filter(({ kind }) => kind !== 'directory')
+    note(
+      this.known.asked?.looked,
+      files.map(({ name }) => pathBelow(folder, name)),
+    )
   }
 
   async resolve(paths: readonly string[]): Promise<Result<string>[]> {
@@ -171,20 +233,25 @@ export class ScanTree implements ReadStorage {
 
   /** These folders are not asked for any more. */
   forget(paths: Iterable<string>): void {
-    for (const path of paths) this.known.listings.delete(path)
+    for (const path of paths) {
+      this.known.listings.delete(path)
+      this.known.looks.delete(path)
+    }
   }
 
   /** What was learnt of single files: no two runs share them. */
   forgetFiles(): void {
     this.known.stats.clear()
     this.known.lstats.clear()
+    this.known.looks.clear()
+    this.known.looksInFolders = 0
     this.known.resolved.clear()
   }
 
   /** The same of all listings in these. */
   forgetWithin(taken: ReadonlySet<string>): void {
     if (taken.size === 0) return
-    for (const path of this.known.listings.keys()) if (isWithin(path, taken)) this.known.listings.delete(path)
+    this.forget([...this.known.listings.keys()].filter((path) => isWithin(path, taken)))
   }
 
   async read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]> {
