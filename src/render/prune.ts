@@ -1,8 +1,8 @@
 /** A prune's plan, its question and its outcome. */
 import { addTo } from '../core/grouped.js'
-import { isSound, isUnreadable, ownMeta, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { isSound, isUnreadable, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
-import { bestPerMetric, byRecency, metricOrders, valueFor } from '../core/choosing/selection/index.js'
+import { bestPerMetric, byRecency, metricOrdersOfEach, valueFor } from '../core/choosing/selection/index.js'
 import type { CarriedOut, Intent, Pointed, PrunePlan } from '../core/runs/index.js'
 import { summarise } from './checkpoints.js'
 import { painter } from './colours.js'
@@ -131,19 +131,14 @@ function describeBest({ key, among, isDamaged }: BestBy): string {
   return `the best ${key} of ${among === 'all' ? 'all' : 'those that are whole'}${isDamaged ? ', though damaged' : ''}`
 }
 
-/** `WER 18.32`; those that its own step was measured at. Checkpoints of the same keys have the same metrics. */
+/** `WER 18.32`; those that its own step was measured at. */
 function metricsOf(now: number): (checkpoint: Checkpoint) => string[] {
-  const known = new Map<string, ReturnType<typeof metricOrders>>()
-  return (checkpoint) => {
-    const kind = JSON.stringify([...ownMeta(checkpoint)].map(([key, value]) => [key, typeof value]))
-    const told = checkpoint.directions === undefined ? '' : JSON.stringify([...checkpoint.directions])
-    const orders = known.get(kind + told) ?? metricOrders([checkpoint])
-    known.set(kind + told, orders)
-    return orders.flatMap((order) => {
+  const ordersOf = metricOrdersOfEach()
+  return (checkpoint) =>
+    ordersOf(checkpoint).flatMap((order) => {
       const value = valueFor(checkpoint, order, now)
       return value === undefined ? [] : [`${order.key} ${formatNumber(value)}`]
     })
-  }
 }
 
 /** What goes that nothing that stays is as good as, in words; empty where nothing does. */

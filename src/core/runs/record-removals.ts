@@ -3,7 +3,7 @@ import type { Checkpoint, Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import { Journal, readJournal, removalsIn, type Doer, type RemovalEntry } from '../changes/journal/index.js'
 import { readDemotions, type Owner, type StateFolder } from '../changes/state/index.js'
-import { metricOrders, valueFor } from '../choosing/selection/index.js'
+import { metricOrdersOfEach, valueFor } from '../choosing/selection/index.js'
 import type { Storage } from '../storage/storage.js'
 
 /** Who removes, and what was asked for. */
@@ -94,11 +94,16 @@ async function record(
   const { host, pid, command } = self
   const by: Doer = { user: storage.custody.user, host, pid, command }
   try {
-    const journal = await Journal.open(storage, state, onFailure)
+    // A journal of ten thousand removals is read only for those that say nothing of themselves any more.
+    const isKnown = checkpoints.every(({ meta }) => meta !== undefined)
+    const journal = isKnown
+      ? await Journal.forAdding(storage, state, onFailure)
+      : await Journal.open(storage, state, onFailure)
     const earlier = new Map(removalsIn(journal.entries).map((entry) => [entry.name, entry]))
+    const ordersOf = metricOrdersOfEach()
     const entries = checkpoints.map((one): RemovalEntry => {
       const reason = reasons.get(one.name) ?? ''
-      const facts = one.meta === undefined ? rememberedOf(earlier.get(one.name)) : factsOf(one, now)
+      const facts = one.meta === undefined ? rememberedOf(earlier.get(one.name)) : factsOf(one, ordersOf(one), now)
       return { what, time: now, name: one.name, by, reason, policy, ...facts }
     })
     await journal.add(...entries, ...stayed.map((name) => ({ what: 'stays', time: now, name }) as const))
@@ -110,8 +115,8 @@ async function record(
 
 type Facts = Pick<RemovalEntry, 'epoch' | 'step' | 'metrics'>
 
-function factsOf(one: Checkpoint, now: number): Facts {
-  const metrics = metricOrders([one]).flatMap((order): [string, number][] => {
+function factsOf(one: Checkpoint, orders: ReturnType<ReturnType<typeof metricOrdersOfEach>>, now: number): Facts {
+  const metrics = orders.flatMap((order): [string, number][] => {
     const value = valueFor(one, order, now)
     return value === undefined ? [] : [[order.key, Number(value)]]
   })

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readJournal, removalsAndCutOff, removalsIn } from '../../../src/core/changes/journal/index.js'
@@ -28,6 +28,21 @@ it('what leaves the trash has the metrics that it had when it went there', async
     { what: 'emptied', name: 'CKPT+a', reason: 'not the newest', metrics: trashed?.metrics },
     { what: 'emptied', name: 'CKPT+before-there-was-a-journal', epoch: null, step: null, metrics: new Map() },
   ])
+})
+
+it('a journal of which the last line is cut is gone on with, and is not read for what says all of itself', async () => {
+  const path = makeRun(['CKPT+a'])
+  const { checkpoints } = await openRun(storage, path)
+  const state = await stateFolderOf(storage, path)
+  const gone = { what: 'removed', checkpoints, reasons: new Map<string, string>(), now: 1_700_000_000 } as const
+  await recordRemovals(storage, state, by, gone)
+  appendFileSync(join(state.path, 'journal.jsonl'), '{"what":"remo')
+  const whole: string[] = []
+  const read: typeof storage.read = (paths, limit) => (whole.push(...paths), storage.read(paths, limit))
+  await recordRemovals({ ...storage, read }, state, by, { ...gone, now: 1_700_000_001 })
+  expect(whole.filter((one) => one.endsWith('journal.jsonl'))).toEqual([])
+  const { entries, unreadable } = await readJournal(storage, state)
+  expect([entries.map(({ time }) => time), unreadable]).toEqual([[1_700_000_000, 1_700_000_001], 1])
 })
 
 it('nothing that went makes no journal', async () => {

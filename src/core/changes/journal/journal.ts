@@ -3,7 +3,8 @@
  * each in one write and synced, so that two writers do not mix theirs, and a kill costs no more than the last one.
  */
 import { join } from 'node:path'
-import { CkptError } from '../../errors.js'
+import { CkptError, StorageError } from '../../errors.js'
+import { withFile } from '../../storage/file-source.js'
 import { parseJson } from '../../formats/json.js'
 import { makeState, readKnownElsewhere, type StateFolder } from '../state/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
@@ -66,6 +67,20 @@ function parseLine(line: string): JournalEntry | null {
   }
 }
 
+const newline = 0x0a
+
+/** Whether the last line has no end. Throws StorageError where it cannot be read. */
+async function isCut(storage: ReadStorage, path: string): Promise<boolean> {
+  const last = new Uint8Array(1)
+  try {
+    const count = await withFile(storage, path, (handle) => handle.read(last, Math.max(0, handle.size - 1)))
+    return count > 0 && last[0] !== newline
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'not-found') return false
+    throw error
+  }
+}
+
 /** A run's journal, open for adding. */
 export class Journal {
   private constructor(
@@ -80,6 +95,15 @@ export class Journal {
   static async open(storage: Storage, state: StateFolder, onFailure: (error: CkptError) => void): Promise<Journal> {
     const { entries, isCut } = await readJournal(storage, state)
     return new Journal(storage, state, [...entries], isCut, onFailure)
+  }
+
+  /** The same for who only adds: of what is there the last byte alone is read, and no entry is known. */
+  static async forAdding(
+    storage: Storage,
+    state: StateFolder,
+    onFailure: (error: CkptError) => void,
+  ): Promise<Journal> {
+    return new Journal(storage, state, [], await isCut(storage, journalPath(state)), onFailure)
   }
 
   get entries(): readonly JournalEntry[] {

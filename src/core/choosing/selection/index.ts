@@ -7,6 +7,7 @@ export {
   bestPerMetric,
   impossibleMetrics,
   metricOrders,
+  metricOrdersOfEach,
   monitoredKeys,
   toldDirections,
   varyingKeys,

@@ -31,6 +31,22 @@ export function metricOrders(checkpoints: readonly Checkpoint[]): MetricOrder[] 
   return withoutTraining(ordersOf(checkpoints, toldDirections(checkpoints)))
 }
 
+/**
+ * The same of each checkpoint by itself. Checkpoints of the same keys, with values of the same types, have the same metrics,
+ * so each kind is asked once.
+ */
+export function metricOrdersOfEach(): (checkpoint: Checkpoint) => readonly MetricOrder[] {
+  const known = new Map<string, readonly MetricOrder[]>()
+  return (checkpoint) => {
+    let kind = ''
+    for (const [key, value] of ownMeta(checkpoint)) kind += `${typeof value}${key.length} ${key}`
+    for (const [key, direction] of checkpoint.directions ?? []) kind += `${direction}${key.length} ${key}`
+    const orders = known.get(kind) ?? metricOrders([checkpoint])
+    known.set(kind, orders)
+    return orders
+  }
+}
+
 function ordersOf(checkpoints: readonly Checkpoint[], told: ReadonlyMap<string, Direction>): MetricOrder[] {
   const metas = checkpoints.map(ownMeta)
   return metricKeys(metas, told).flatMap((key) => {
