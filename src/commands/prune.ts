@@ -5,7 +5,7 @@ import { ask } from '../cli/confirm.js'
 import type { Run } from '../core/checkpoint.js'
 import { describeStay, removalError } from '../core/changes/disposal/index.js'
 import { setExitStatusForUnreadable } from '../cli/unreadable-exit-status.js'
-import { ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
+import { isRunOfFolders, ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,
@@ -177,15 +177,22 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const many = await this.readPlans()
     if (this.flags.recursive || many !== null) return this.pruneMany(many)
     const written = await this.readPlan()
+    const onlyShows = this.flags['dry-run'] || this.flags.plan !== undefined
+    const asked = resolve(this.args.run)
+    if (!onlyShows && written === null && (await isRunOfFolders(this.storage, asked))) return this.change(asked, null)
     const run =
       written === null
-        ? await openRun(this.reading, resolve(this.args.run), this.stateLocation)
+        ? await openRun(this.reading, asked, this.stateLocation)
         : await openRunAt(this.reading, written.run, this.stateLocation)
-    if (this.flags['dry-run'] || this.flags.plan !== undefined) return this.show(run, await this.intend(run, written))
-    // Planned again under the lock: another ckpt may have changed the run while this one waited.
-    await this.locked(run.path, this.flags, async () => {
+    if (onlyShows) return this.show(run, await this.intend(run, written))
+    await this.change(run.path, written)
+  }
+
+  /** Planned under the lock: another ckpt may have changed the run while this one waited. */
+  private async change(path: string, written: WrittenPlan | null): Promise<void> {
+    await this.locked(path, this.flags, async () => {
       this.reading = ScanTree.over(this.storage)
-      const now = await openRun(this.reading, run.path, this.stateLocation)
+      const now = await openRun(this.reading, path, this.stateLocation)
       await this.prune(now, await this.agree(now, written))
     })
   }

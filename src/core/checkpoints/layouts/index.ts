@@ -40,7 +40,7 @@ export { findLayout, hasOwnLayouts, isOwnLayout, knownLayouts, knownSpecs, useOw
 export { resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { readHistory, type Axis, type History } from './history.js'
-export { locateRun } from './locate-run.js'
+export { isRunOfFolders, locateRun } from './locate-run.js'
 export { ScanTree } from './scan-tree.js'
 export {
   insideOf,

@@ -1,4 +1,5 @@
 /** Finds the one run below a folder that the folder stands for, without reading its checkpoints. */
+import { dirname } from 'node:path'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isDownloadCache } from './download-caches.js'
 import { foldersIn } from './walk.js'
@@ -39,4 +40,15 @@ async function holdsCheckpoint(storage: ReadStorage, { path, entries }: Folder):
     if (found.length > 0) return true
   }
   return false
+}
+
+/**
+ * Whether the folder at exactly `path` is a run whose checkpoints are folders, as its first names tell: then it is the
+ * run that `loadRun` finds there. False where that is not known without reading more.
+ */
+export async function isRunOfFolders(storage: ReadStorage, path: string): Promise<boolean> {
+  const [listing] = await storage.list([path])
+  if (listing?.ok !== true) return false
+  const found = await scanFolder(storage, { path, entries: listing.value.slice(0, 4) })
+  return found.some(({ kind, path: own }) => kind === 'directory' && dirname(own) === path)
 }
