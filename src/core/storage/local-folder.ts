@@ -1,7 +1,7 @@
 /** A folder of the local file system that is held open. */
 import * as fs from 'node:fs'
 import { join } from 'node:path'
-import { throwingStorageErrors } from './storage-errors.js'
+import { throwingStorageErrors, toStorageError } from './storage-errors.js'
 import type { OpenFolder } from './open-folder.js'
 import { entriesOf, toStat } from './stats.js'
 import type { DirectoryEntry, FolderHandle, Stat } from './storage.js'
@@ -44,6 +44,11 @@ export class LocalFolder implements FolderHandle {
   }
 
   private on<T>(name: string, call: (at: string) => T): T {
-    return throwingStorageErrors(join(this.path, name), () => this.folder.act(() => call(this.folder.at(name))))
+    try {
+      return this.folder.act(() => call(this.folder.at(name)))
+    } catch (error) {
+      // The path is made for its message alone: there are tens of thousands of calls.
+      throw toStorageError(join(this.path, name), error)
+    }
   }
 }

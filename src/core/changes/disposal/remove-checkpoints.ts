@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
-import { yieldToEvents } from '../../storage/yield-to-events.js'
+import { Breaths } from '../../storage/yield-to-events.js'
 import { errorAsValue } from './error-as-value.js'
 import type { Fingerprints } from './fingerprint.js'
 import { findLeftovers, finishLeftovers, interrupted, leftoversOf, type RemovalLeftover } from './leftovers.js'
@@ -112,8 +112,9 @@ async function takeEach(
   const moved: Moved[] = []
   const failed: RemovalFailure[] = []
   const gone: Checkpoint[] = []
+  const breaths = new Breaths()
   for (const [index, checkpoint] of checkpoints.entries()) {
-    await yieldToEvents()
+    await breaths.next(0)
     if (signal?.aborted === true) return { moved, failed, gone, remaining: checkpoints.slice(index) }
     const outcome = await errorAsValue(() => mover.move(checkpoint))
     if (!(outcome instanceof CkptError)) moved.push(outcome)
@@ -141,8 +142,9 @@ async function emptyOut(
   const emptied = new Emptied()
   const undurable = await makeDurable(storage, moved)
   const remover = new TreeRemover(storage, options.wait)
+  const breaths = new Breaths()
   for (const [index, one] of moved.entries()) {
-    await yieldToEvents()
+    await breaths.next(one.checkpoint.size ?? Infinity)
     const stop = undurable ?? (options.signal?.aborted === true ? interrupted(one.at) : null)
     if (stop === null) await emptyOne(remover, mover, one, emptied)
     else await keep(mover, one, stop, emptied)

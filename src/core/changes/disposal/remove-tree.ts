@@ -10,7 +10,7 @@ import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
 import { patiently, type Wait } from '../../storage/retry.js'
 import { otherFileSystem } from '../../storage/entries-below.js'
 import { dataBytes } from './freed-bytes.js'
-import type { Fingerprint } from './fingerprint.js'
+import type { Fingerprint, Mark } from './fingerprint.js'
 
 export interface TreeRemoval {
   /** Bytes of the files that went, holes and files with another name left out. */
@@ -94,6 +94,23 @@ class Removal implements TreeRemoval {
     }
   }
 
+  /**
+   * The name of what was no folder when it was looked at, a moment before it left its place, goes without another look:
+   * `unlink` takes no folder, and the last name of a file gives its bytes back. False where all that must be looked into.
+   */
+  private async unlinkKnown(folder: FolderHandle, name: string, mark: Mark | undefined): Promise<boolean> {
+    if (mark?.allocated === undefined || mark.kind === 'directory' || mark.links !== 1) return false
+    try {
+      await folder.unlink(name)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      return false
+    }
+    this.removed += 1
+    this.freedBytes += Math.min(mark.size, mark.allocated)
+    return true
+  }
+
   /** `relative`: its path below where the removal began. */
   async removeEntry(parent: FolderHandle, name: string, relative: string, device?: bigint): Promise<void> {
     const stat = await this.look(parent, name)
@@ -112,7 +129,7 @@ class Removal implements TreeRemoval {
 
   private async removeFolder(parent: FolderHandle, name: string, relative: string, stat: Stat): Promise<void> {
     const failed = this.failures.length
-    await this.empty(parent, name, relative, stat)
+    await this.empty(parent, name, relative, stat, relative === '' ? filesRightIn(this.planned) : null)
     if (this.failures.length > failed) return
     await this.attempt(
       () => parent.removeDirectory(name),
@@ -120,7 +137,14 @@ class Removal implements TreeRemoval {
     )
   }
 
-  private async empty(parent: FolderHandle, name: string, relative: string, stat: Stat): Promise<void> {
+  /** `known`: what is in it, where that was seen a moment ago; what has come since keeps the folder, and is then listed. */
+  private async empty(
+    parent: FolderHandle,
+    name: string,
+    relative: string,
+    stat: Stat,
+    known: readonly string[] | null = null,
+  ): Promise<void> {
     const path = join(parent.path, name)
     const folder = await this.holding(path, () => parent.open(name))
     if (folder === null) return
@@ -129,13 +153,10 @@ class Removal implements TreeRemoval {
         this.failures.push(unknownFolder(path))
         return
       }
-      for (const entry of await folder.list()) {
-        await this.removeEntry(
-          folder,
-          entry.name,
-          relative === '' ? entry.name : `${relative}/${entry.name}`,
-          stat.device,
-        )
+      for (const entry of known ?? (await folder.list()).map((one) => one.name)) {
+        const below = relative === '' ? entry : `${relative}/${entry}`
+        if (await this.unlinkKnown(folder, entry, this.planned?.get(below))) continue
+        await this.removeEntry(folder, entry, below, stat.device)
       }
     } catch (error) {
       this.note(error)
@@ -181,6 +202,18 @@ class Removal implements TreeRemoval {
       return false
     }
   }
+}
+
+/** The names in a folder without folders; null of any other. */
+function filesRightIn(planned: Fingerprint | undefined): readonly string[] | null {
+  if (planned === undefined) return null
+  const names: string[] = []
+  for (const [name, { kind }] of planned) {
+    if (name === '') continue
+    if (kind === 'directory' || name.includes('/')) return null
+    names.push(name)
+  }
+  return names
 }
 
 function isSame(one: Stat, other: Stat): boolean {

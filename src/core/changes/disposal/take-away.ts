@@ -56,6 +56,8 @@ export class Mover {
   private readonly hidden = new Map<string, string>()
   /** Between the folders of the last rename: most checkpoints of a run go the same way. */
   private way: { readonly from: string; readonly to: string; readonly passage: Passage } | null = null
+  /** By the folder that checkpoints lie in, where it really lies: asked once while it is held open. */
+  private readonly real = new Map<string, string>()
 
   constructor(
     private readonly storage: Storage,
@@ -69,10 +71,23 @@ export class Mover {
 
   /** Takes the checkpoint from its name. Throws CkptError, and then it is where it was. */
   async move(checkpoint: Checkpoint): Promise<Moved> {
-    await refuseOutside(this.storage, this.run, checkpoint, this.mounts)
+    await this.refuseOutside(checkpoint)
     const print = await lookAgain(this.storage, checkpoint, this.planned)
     const at = await this.rename(checkpoint, print)
     return { checkpoint, at, print: isGroup(checkpoint) ? await this.withFolder(at, print) : print }
+  }
+
+  /**
+   * The renames of one folder's go through one passage, which leads into the folder that was there first, whatever its
+   * path comes to lead to: where that is need not be asked again, and what is moved is held against what was planned.
+   */
+  private async refuseOutside(checkpoint: Checkpoint): Promise<void> {
+    const folder = folderOf(checkpoint)
+    const isHeld = this.way?.from === folder && checkpoint.members.every(({ path }) => dirname(path) === folder)
+    const known = isHeld ? this.real.get(folder) : undefined
+    const real = known ?? (await realFolderOf(this.storage, this.run, checkpoint))
+    this.real.set(folder, real)
+    await refuseMounts(checkpoint, real, this.mounts)
   }
 
   /** Gives it its name back; never over something that has taken the name meanwhile. Throws CkptError. */
@@ -145,6 +160,7 @@ export class Mover {
         return at
       } catch (error) {
         if (!(error instanceof CkptError)) throw error
+        this.real.clear()
         await this.to.retract?.(at)
         if (!(error instanceof StorageError)) throw error
         const mayHelp = destination !== null && tries < 3
@@ -214,26 +230,28 @@ function identityIn(print: Fingerprint): Identity {
 }
 
 /** Throws CkptError unless the checkpoint lies below its run, with no link on the way. */
-export async function refuseOutside(
-  storage: Storage,
-  at: string,
-  checkpoint: Checkpoint,
-  mounts = new MountPoints(storage),
-): Promise<void> {
+export async function refuseOutside(storage: Storage, run: string, checkpoint: Checkpoint): Promise<void> {
+  await refuseMounts(checkpoint, await realFolderOf(storage, run, checkpoint), new MountPoints(storage))
+}
+
+/** Where the folder that the checkpoint lies in really lies. Throws CkptError unless that is below the run. */
+async function realFolderOf(storage: Storage, at: string, checkpoint: Checkpoint): Promise<string> {
   const [run, folder] = await storage.resolve([at, folderOf(checkpoint)])
   if (run?.ok === false) throw run.error
   if (folder?.ok === false) throw folder.error
   const expected = run === undefined ? '' : join(run.value, relative(at, folderOf(checkpoint)))
-  if (checkpoint.members.every(({ path }) => isBelow(path, at)) && folder?.value === expected) {
-    for (const { path } of checkpoint.members) {
-      const mount = await mounts.findBelow(join(expected, basename(path)))
-      if (mount !== null) throw otherFileSystem(mount)
-    }
-    return
-  }
+  if (checkpoint.members.every(({ path }) => isBelow(path, at)) && folder?.value === expected) return expected
   throw new CkptError('refused', `${checkpoint.path}: not in the run ${at}, or reached through a link`, {
     hint: 'name the run that really holds it',
   })
+}
+
+/** `folder` is where its members really lie. Throws StorageError where something is mounted in one. */
+async function refuseMounts({ members }: Checkpoint, folder: string, mounts: MountPoints): Promise<void> {
+  for (const { path } of members) {
+    const mount = await mounts.findBelow(join(folder, basename(path)))
+    if (mount !== null) throw otherFileSystem(mount)
+  }
 }
 
 /** What the checkpoint is now. Throws CkptError unless it is what was planned. */
