@@ -7,6 +7,8 @@ import { join } from 'node:path'
 
 /** Columns of a terminal. */
 const widths = [60, 80, 100]
+/** man(1) indents a section by 7 columns, on a terminal of 80. */
+const manWidth = 72
 
 export async function writeHelp(root, dist) {
   // Read when oclif is loaded.
@@ -22,11 +24,11 @@ export async function writeHelp(root, dist) {
   }
   const pageOf = async (words) => {
     const page = {}
-    for (const width of widths) {
+    for (const width of [...widths, manWidth]) {
       const help = new Recorder(config, { maxWidth: width, stripAnsi: true })
       if (words.length === 0) await help.showRootHelp()
       else await help.showHelp(words)
-      page[width] = tidy(help.text, config)
+      page[width] = wrapFirstLine(tidy(help.text, config), width)
     }
     return page
   }
@@ -34,7 +36,10 @@ export async function writeHelp(root, dist) {
   const topics = config.topics.map(({ name }) => name).filter((name) => !names.includes(name))
   const pages = { '': await pageOf([]) }
   for (const name of [...names, ...topics].sort()) pages[name] = await pageOf(name.split(' '))
-  writeFileSync(join(dist, 'help.json'), JSON.stringify(pages))
+  writeFileSync(
+    join(dist, 'help.json'),
+    JSON.stringify(pages, (key, value) => (key === String(manWidth) ? undefined : value)),
+  )
   writeFileSync(join(dist, 'completion.json'), JSON.stringify(completionSpec(config)))
   writeFileSync(join(dist, 'ckpt.1'), manPage(pages, config.version))
 }
@@ -45,6 +50,18 @@ function tidy(text, { userAgent }) {
     .replaceAll(userAgent, '@VERSION@')
     .replace(/[ \t]+$/gm, '')
     .trim()}\n`
+}
+
+/** oclif wraps all but the summary. */
+function wrapFirstLine(text, width) {
+  const [first = '', ...rest] = text.split('\n')
+  const lines = ['']
+  for (const word of first.split(' ')) {
+    const line = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`
+    if (line.length <= width) lines[lines.length - 1] = line
+    else lines.push(word)
+  }
+  return [...lines, ...rest].join('\n')
 }
 
 function completionSpec({ commands }) {
@@ -74,7 +91,7 @@ function flagSpec({ char, type, helpValue, options, multiple, description = '' }
 
 /** In man(7)'s macros: the commands by purpose, then each one's help as it is. */
 function manPage(pages, version) {
-  const [summary = ''] = pages[''][80].split('\n')
+  const summary = pages[''][manWidth].split('\n\n')[0].replaceAll('\n', ' ')
   const sections = Object.entries(pages).filter(([name]) => name !== '')
   return [
     `.TH CKPT 1 "" "ckpt ${version}" "User Commands"`,
@@ -84,8 +101,8 @@ function manPage(pages, version) {
     '.B ckpt',
     '[COMMAND] [ARGUMENT...] [FLAG...]',
     '.SH COMMANDS',
-    verbatim(pages[''][80].replace(/^[^]*?(?=^LOOK$)/m, '')),
-    ...sections.flatMap(([name, page]) => [`.SH ckpt ${name}`, verbatim(page[80])]),
+    verbatim(pages[''][manWidth].replace(/^[^]*?(?=^LOOK$)/m, '')),
+    ...sections.flatMap(([name, page]) => [`.SH ckpt ${name}`, verbatim(page[manWidth])]),
     '.SH SEE ALSO',
     'docs/ in the package, and ckpt COMMAND \\-\\-help.',
     '',

@@ -24,7 +24,8 @@ export const runArgument = Args.string({
 })
 
 /** How a checkpoint is named in an argument. */
-export const named = 'a path, or the name of a checkpoint in the run of this folder'
+export const named =
+  'a path, the name of a checkpoint in the run of this folder, latest or best (also RUN/latest, RUN/best)'
 export const severalNamed = `${named}; several may be given`
 
 export const checkpointsArgument = Args.string({

@@ -2,6 +2,9 @@
 import { CkptError, exitStatusOf, type ErrorCode } from '../core/errors.js'
 import { namesWithin } from '../core/choosing/expression/index.js'
 import { SeveralRunsError } from '../core/checkpoints/layouts/index.js'
+import { quoteWord } from '../core/formats/shell-words.js'
+import { isChoosingWord } from '../core/runs/checkpoint-by-word.js'
+import { flagsCalled } from './other-names.js'
 import { parseMessage } from './parse-error.js'
 import { renderError } from '../render/messages.js'
 import type { Output } from '../render/output.js'
@@ -94,32 +97,54 @@ const folderGone: ErrorReport = {
 const slips = 2
 /** oclif's words for a value that is none of a flag's. */
 const wrongValue = /^Expected (?:--\S+?=)?(.*) to be one of: (.*)$/m
-/** And for arguments that are missing, or one too many. */
-const wrongArguments = /^(?:Missing \d+ required arg|Unexpected argument)/
+/** And for what is missing, or one too many. */
+const wrongArguments = /^(?:Missing \d+ required arg|Missing required flag|Unexpected argument)/m
 
 function hintFor(error: Error, command: FailedCommand | null): string {
   if (command === null) return 'ckpt --help shows what there is'
   const help = `ckpt ${command.name} --help`
   const near = nearOnes(error, command)
   if (near.length > 0) return `did you mean ${near.join(' or ')}? all of them: ${help}`
+  const placed = hintForWords(error, command)
+  if (placed !== null) return placed
   if (wrongArguments.test(error.message)) return `usage: ckpt ${command.usage}; ${help} says more`
   return `what it takes: ${help}`
 }
 
-/** The flags or the values that were meant, perhaps; printed only. */
-function nearOnes(error: Error, { flags }: FailedCommand): string[] {
-  const [, value, options] = wrongValue.exec(error.message) ?? []
-  if (value !== undefined) return namesWithin(slips, value, (options ?? '').split(', '))
-  return unknownFlags(error).flatMap((flag) => flagsNear(flag, flags))
+/** Where arguments that are too many belong; null where nothing tells. */
+function hintForWords(error: Error, { name, usage, flags }: FailedCommand): string | null {
+  const words = listIn(error, 'args')
+  const [first] = words
+  if (first === undefined) return null
+  if (usage.includes('-- COMMAND')) {
+    return `a command stands behind --: ckpt ${name} RUN -- ${words.map(quoteWord).join(' ')}`
+  }
+  if (isChoosingWord(first) && usage.includes('CHECKPOINT')) return `${first} stands behind its run: RUN/${first}`
+  const counting = ['keep', 'num', 'limit'].find((flag) => flags.includes(flag))
+  return counting !== undefined && /^\d+$/.test(first) ? `did you mean --${counting} ${first}?` : null
 }
 
-function unknownFlags(error: Error): readonly string[] {
-  const named: unknown = 'flags' in error ? error.flags : undefined
+/** The flags or the values that were meant, perhaps; printed only. */
+function nearOnes(error: Error, { flags, usage, name: command }: FailedCommand): string[] {
+  const [, value, options] = wrongValue.exec(error.message) ?? []
+  if (value !== undefined) return namesWithin(slips, value, (options ?? '').split(', '))
+  return listIn(error, 'flags').flatMap((flag) => {
+    const word = flag.replace(/^-+/, '')
+    const isWord = isChoosingWord(word) && usage.includes('best|latest')
+    return isWord ? [`ckpt ${command} ${word}`] : flagsNear(flag, flags)
+  })
+}
+
+/** What oclif's errors have beside their message. */
+function listIn(error: Error, key: 'args' | 'flags'): readonly string[] {
+  const named: unknown = key in error ? (error as unknown as Record<string, unknown>)[key] : undefined
   return Array.isArray(named) ? named.filter((one): one is string => typeof one === 'string') : []
 }
 
 /** `-all` is `--all` with a dash too few. */
 function flagsNear(flag: string, flags: readonly string[]): string[] {
   const [name = ''] = flag.replace(/^-+/, '').split('=')
-  return name.length < 2 ? [] : namesWithin(slips, name, flags).map((near) => `--${near}`)
+  const called = flagsCalled(name, flags)
+  const near = called.length > 0 || name.length < 2 ? called : namesWithin(slips, name, flags)
+  return near.map((one) => `--${one}`)
 }

@@ -1,6 +1,7 @@
 /** What was typed as a command and is none: told with the nearest names, of which none is ever run. */
 import { CkptError } from '../core/errors.js'
 import { namesWithin } from '../core/choosing/expression/index.js'
+import { commandsCalled } from './other-names.js'
 import { reportError, toErrorReport } from './report-error.js'
 import { toJson } from '../render/json.js'
 import { Output } from '../render/output.js'
@@ -39,13 +40,24 @@ export function mistypedBelow(topic: string, word: string, below: readonly strin
 
 function failure(word: string, known: readonly string[], topic = ''): CkptError {
   if (word.startsWith('-')) {
+    const [near] = word.length > 2 ? namesWithin(slips, word, ['--version', '--help']) : shortFor(word)
     return new CkptError('unknown-command', `no command stands before ${short(word)}`, {
-      hint: 'flags stand behind the command; ckpt --help shows what there is',
+      hint:
+        near === undefined
+          ? 'flags stand behind the command; ckpt --help shows what there is'
+          : `did you mean ckpt ${near}?`,
     })
   }
-  const near = namesWithin(slips, word, known).map((name) => `ckpt ${topic}${name}`)
+  const called = commandsCalled(word, topic)
+  const near = (called.length > 0 ? called : namesWithin(slips, word, known)).map((name) => `ckpt ${topic}${name}`)
   const hint = near.length === 0 ? `ckpt ${topic}--help shows what there is` : `did you mean ${near.join(' or ')}?`
   return new CkptError('unknown-command', `${topic}${short(word)} is not a ckpt command`, { hint })
+}
+
+/** What a letter stands for elsewhere. */
+function shortFor(flag: string): string[] {
+  if (flag === '-v') return ['--version']
+  return flag === '-?' || flag === '-H' ? ['--help'] : []
 }
 
 function short(word: string): string {

@@ -25,6 +25,7 @@ import {
   type OpenExport,
   type WrittenExport,
 } from '../core/runs/export/index.js'
+import { isChoosingWord } from '../core/runs/checkpoint-by-word.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
 import { wait } from '../machine/clock.js'
 import { exportDocument, renderExport } from '../render/export.js'
@@ -165,9 +166,8 @@ The exit status is 6 when the system refused to read a newer one, which may be w
 
 /** As find takes them: `ckpt export best RUN` means the same. */
 function readOrderOfArguments(run: string, which: string | undefined): { run: string; which: string | undefined } {
-  const isSelector = run === 'best' || run === 'latest'
-  if (isSelector && which !== undefined) return { run: which, which: run }
-  return isSelector ? { run: '.', which: run } : { run, which }
+  if (!isChoosingWord(run)) return { run, which }
+  return { run: which ?? '.', which: run }
 }
 
 /** Throws CkptError `refused`. */

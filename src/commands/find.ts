@@ -5,6 +5,7 @@ import { healthFrom, isSound, stateOf, type Checkpoint, type Run } from '../core
 import type { HealthOptions } from '../core/checkpoints/health/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import type { ReadStorage } from '../core/storage/storage.js'
+import { isChoosingWord, type ChoosingWord } from '../core/runs/checkpoint-by-word.js'
 import {
   arrange,
   examineAcross,
@@ -112,7 +113,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   private async ofEachRun(
     runs: readonly Run[],
     path: string,
-    selector: 'best' | 'latest' | undefined,
+    selector: ChoosingWord | undefined,
     query: Query,
   ): Promise<Checkpoint[]> {
     const now = this.now()
@@ -147,15 +148,19 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     for (const contradiction of describeContradictions([], ordered)) this.alert(printable(contradiction))
   }
 
-  private readArguments(): { selector: 'best' | 'latest' | undefined; path: string } {
+  private readArguments(): { selector: ChoosingWord | undefined; path: string } {
     const { what, run } = this.args
-    if (isSelector(what)) return { selector: what, path: resolve(run) }
-    if (isSelector(run)) return { selector: run, path: resolve(what ?? '.') }
+    if (isChoosingWord(what)) return { selector: what, path: resolve(run) }
+    if (isChoosingWord(run)) return { selector: run, path: resolve(what ?? '.') }
     if (what === undefined) return { selector: undefined, path: resolve(run) }
     if (run === '.') return { selector: undefined, path: resolve(what) }
-    throw new CkptError('usage', `${what}: it is neither "best" nor "latest", and only one run can be searched`, {
-      hint: 'for all runs below a folder: ckpt find -r FOLDER',
-    })
+    throw new CkptError(
+      'usage',
+      `${what} and ${run}: one run can be searched, and "best" or "latest" stand beside it`,
+      {
+        hint: 'rank by a metric: ckpt find RUN --min KEY, or --max; for all runs below a folder: ckpt find -r FOLDER',
+      },
+    )
   }
 
   /** The first --num that pass --verify; those passed over are reported. */
@@ -230,12 +235,8 @@ const mostTogether = 64
 /** Steps of different runs cannot be compared; times can. */
 const newest: Order = { kind: 'max', key: 'time' }
 
-function isSelector(word: string | undefined): word is 'best' | 'latest' {
-  return word === 'best' || word === 'latest'
-}
-
 function readOrder(
-  selector: 'best' | 'latest' | undefined,
+  selector: ChoosingWord | undefined,
   query: Query,
   checkpoints: readonly Checkpoint[],
   selected: readonly Checkpoint[],

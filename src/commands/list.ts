@@ -45,6 +45,7 @@ import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
 import { isMetaColumn, type Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { plural } from '../render/units.js'
+import { warningsOfRuns, type WarnedRun } from '../render/warnings-of-runs.js'
 import { bestByPath, marksOf, sortRows } from '../render/checkpoint-rows.js'
 import { wait } from '../machine/clock.js'
 import { columnNames, renderFlat, renderRun, runDocument, runOfManyDocument, type View } from '../render/run.js'
@@ -97,6 +98,9 @@ Exit status 3 when nothing matches.`
   /** What the scan has listed is not listed again. */
   private reading = ScanTree.over(this.storage)
 
+  /** Of each run, what people are told of it. */
+  private readonly warned: WarnedRun[] = []
+
   /** Of each run, the names of columns and of the order of the rows that none of its checkpoints has. */
   private readonly unknown: (readonly UnknownKey[])[] = []
 
@@ -109,6 +113,7 @@ Exit status 3 when nothing matches.`
       : [await openRun(this.reading, path, stateLocation)]
     if (runs.length === 0) throw noRunBelow([path])
     const views = await this.views(runs, query)
+    for (const text of this.warnings()) this.alert(text)
     this.judgeNames(path, query)
     const [first] = views
     const document = this.flags.recursive ? { runs: views.map(runOfManyDocument) } : first && checkpointsOf(first)
@@ -121,6 +126,12 @@ Exit status 3 when nothing matches.`
     const shown = views.filter(({ matching }) => matching > 0)
     const texts = this.wantsJson ? [] : await Promise.all(shown.map((view) => renderRun(view, options)))
     this.answer(document, () => texts.flatMap((text, index) => (index === 0 ? [...text] : ['', ...text])))
+  }
+
+  /** Of one run its own; what several runs have alike is told once. */
+  private warnings(): string[] {
+    if (this.flags.recursive) return warningsOfRuns(this.warned)
+    return this.warned.flatMap(({ warnings }) => warnings.map(printable))
   }
 
   /** Every run below; each folder is listed once. */
@@ -211,11 +222,8 @@ Exit status 3 when nothing matches.`
       this.flags.recursive ? ['time', ...this.keys] : this.keys,
     )
     this.unknown.push(unknown)
-    const where = this.flags.recursive ? `${printable(run.path)}: ` : ''
     const settings = query.orders.length > 0 ? [] : describeContradictions([], ordered)
-    for (const warning of [...warnings, ...describeAbsentBest(ordered), ...settings]) {
-      this.alert(where + printable(warning))
-    }
+    this.warned.push({ path: run.path, warnings: [...warnings, ...describeAbsentBest(ordered), ...settings] })
     const ranked = rank(selected, order, now)
     const limit = atMost ?? this.limit
     const isHeaded = this.output.isTerminal && !this.wantsJson && limit >= ranked.length

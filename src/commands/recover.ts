@@ -28,7 +28,7 @@ import {
   type FromNothing,
   type RunToGoOn,
 } from '../core/runs/index.js'
-import { LoneStart } from '../core/jobs/supervise/index.js'
+import { LoneStart, startMessage } from '../core/jobs/supervise/index.js'
 import { leaveDamagedFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
 import { JobCommand } from '../cli/job-command.js'
 import { onlyOrder, readQuery } from '../cli/query.js'
@@ -143,7 +143,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const nothing = { path, checkpoints: [] }
     const folders = clearedFor(opened ?? { run: nothing, parts: [nothing] }, chosen)
     if (this.flags.into === undefined) for (const one of folders) await this.clear(one.run, one.checkpoint)
-    this.note(placed === null ? 'no checkpoint yet: a first start' : `resuming from ${printable(placed.path)}`)
+    this.note(printable(startMessage(placed, 1, opened?.parts.length)))
     const [command = '', ...args] = filled
     const { status, failure } = await lone.during(placed, () =>
       runChild(startChild, processSignals, command, args, environment),

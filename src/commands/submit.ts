@@ -92,6 +92,12 @@ In a job array %a in the run's path stands for the task's index, so that each ta
 
   private async read(path: string): Promise<string> {
     const [text] = await this.storage.read([path], largestScript)
+    if (text?.ok === false && text.error.code === 'not-found') {
+      throw new CkptError('not-found', `${path}: no such job script`, {
+        hint: `the script comes first, then the run: ckpt submit train.sh exp/save`,
+        cause: text.error,
+      })
+    }
     if (text?.ok !== true) throw text?.error ?? new CkptError('not-found', `${path} cannot be read`)
     return new TextDecoder().decode(text.value)
   }

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import type { MetaValue } from '../core/checkpoint.js'
+import type { Checkpoint, MetaValue } from '../core/checkpoint.js'
 import { CkptError, FormatError } from '../core/errors.js'
-import { loadCheckpoint } from '../core/checkpoints/layouts/index.js'
+import { loadByWord, loadNamed } from '../core/runs/checkpoint-by-word.js'
 import { toMetaValue } from '../core/checkpoints/meta/index.js'
 import {
   ensureSafe,
@@ -97,6 +97,8 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
 
   /** A path to a file stands for itself; a checkpoint for those of its files that hold tensors. */
   private async findSources(what: string): Promise<Source[]> {
+    const chosen = await loadByWord(this.storage, what, baseOf(what))
+    if (chosen !== null) return this.sourcesIn(chosen.checkpoint)
     const path = resolve(what)
     const [stat] = await this.storage.stat([path])
     if (stat?.ok === true && stat.value.kind !== 'directory') {
@@ -106,7 +108,10 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
       }
       throw new CkptError('usage', `--key ${this.flags.key} is for a checkpoint, and ${path} is a file`)
     }
-    const { checkpoint } = await loadCheckpoint(this.storage, what, baseOf(what))
+    return this.sourcesIn((await loadNamed(this.storage, what, baseOf(what))).checkpoint)
+  }
+
+  private async sourcesIn(checkpoint: Checkpoint): Promise<Source[]> {
     const { key } = this.flags
     const whole = key === undefined ? await findTensorFolder(this.storage, checkpoint.path) : null
     if (whole !== null) {

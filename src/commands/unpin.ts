@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
 import { byRun, findRemembered, type Named } from '../core/runs/checkpoint-arguments.js'
 import { CkptError } from '../core/errors.js'
+import { loadByWord } from '../core/runs/checkpoint-by-word.js'
 import { pinsOf, unpin } from '../core/runs/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags.js'
 import { printable } from '../render/printable.js'
@@ -29,12 +30,14 @@ export default class Unpin extends BaseCommand<typeof Unpin> {
     this.answer({ unpinned: document }, () => named.map(({ found }) => `unpinned ${printable(found)}`))
   }
 
-  private async findPin(argument: string) {
+  private async findPin(argument: string): Promise<Named<string>> {
     const named = await findRemembered(this.storage, argument, '.', async (run, name) => {
       const pins = await pinsOf(this.storage, { path: run }, { stateDirectory: this.flags.state })
       return pins.has(name) ? name : undefined
     })
     if (named !== null) return named
+    const chosen = await loadByWord(this.storage, argument, '.')
+    if (chosen !== null) return this.findPin(chosen.checkpoint.path)
     throw new CkptError('no-match', `${resolve(argument)}: no pin is known under that name`, {
       hint: 'see the pins among the marks: ckpt list RUN',
     })

@@ -1,16 +1,26 @@
 /** Warnings of several runs, for people: what holds of all of them is told once, and else of which run. */
+import { addTo } from '../core/grouped.js'
 import { printable } from './printable.js'
+import { plural } from './units.js'
 
 export interface WarnedRun {
   readonly path: string
   readonly warnings: readonly string[]
 }
 
+/** Runs that are named, at most, where several have the same warning. */
+const mostNamed = 3
+
 export function warningsOfRuns(runs: readonly WarnedRun[]): string[] {
-  const [first, ...others] = runs
-  const ofAll = new Set(first?.warnings.filter((text) => others.every(({ warnings }) => warnings.includes(text))))
-  const own = runs.flatMap(({ path, warnings }) =>
-    [...new Set(warnings)].filter((text) => !ofAll.has(text)).map((text) => `${path}: ${text}`),
-  )
+  const pathsOf = new Map<string, string[]>()
+  for (const { path, warnings } of runs) for (const text of new Set(warnings)) addTo(pathsOf, text, path)
+  const told = [...pathsOf].map(([text, paths]) => ({ text, paths, isOfAll: paths.length === runs.length }))
+  const ofAll = told.filter(({ isOfAll }) => isOfAll).map(({ text }) => text)
+  const own = told.filter(({ isOfAll }) => !isOfAll).map(({ text, paths }) => `${listPaths(paths)}: ${text}`)
   return [...ofAll, ...own].map((text) => printable(text))
+}
+
+function listPaths(paths: readonly string[]): string {
+  const more = paths.length - mostNamed
+  return `${paths.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${plural(more, 'more run')}` : ''}`
 }

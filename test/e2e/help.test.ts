@@ -19,6 +19,15 @@ describe('ckpt --help', () => {
   })
 })
 
+describe('the man page', () => {
+  it('fits a terminal of 80 columns, of which man(1) indents 7', () => {
+    const page = readFileSync(new URL('../../dist/ckpt.1', import.meta.url), 'utf8')
+    const asItIs = [...page.matchAll(/^\.nf\n([^]*?)^\.fi$/gm)].flatMap(([, text = '']) => text.split('\n'))
+    expect(asItIs.length).toBeGreaterThan(1000)
+    expect(asItIs.map((line) => line.replaceAll('\\-', '-')).filter((line) => [...line].length > 73)).toEqual([])
+  })
+})
+
 describe('ckpt trash --help', () => {
   it('names its commands', async () => {
     const { stdout } = await ckpt(['trash', '--help'])

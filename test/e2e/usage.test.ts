@@ -252,6 +252,11 @@ describe('help', () => {
     ['of a topic', ['trash', 'lst'], 'trash lst is not a ckpt command', 'did you mean ckpt trash list?'],
     ['asked help for', ['help', 'lst'], 'lst is not a ckpt command', 'did you mean ckpt list?'],
     ['with --help', ['lst', '--help'], 'lst is not a ckpt command', 'did you mean ckpt list?'],
+    ['what restic says', ['forget', run], 'forget is not a ckpt command', 'did you mean ckpt prune?'],
+    ['no name of another kind', ['delete', run], 'delete is not a ckpt command', 'did you mean ckpt rm or ckpt prune?'],
+    ['of a topic, as in a shell', ['trash', 'ls'], 'trash ls is not a ckpt command', 'did you mean ckpt trash list?'],
+    ['a letter', ['-v'], 'no command stands before -v', 'did you mean ckpt --version?'],
+    ['a flag alone', ['--hepl'], 'no command stands before --hepl', 'did you mean ckpt --help?'],
     ['far from all', ['frobnicate'], 'frobnicate is not a ckpt command', 'ckpt --help shows what there is'],
     ['a word of objects', ['constructor'], 'constructor is not a ckpt command', 'ckpt --help shows what there is'],
     ['a long one', ['x'.repeat(999)], `${'x'.repeat(60)}… is not a ckpt command`, 'ckpt --help shows what there is'],
@@ -277,12 +282,31 @@ describe('help', () => {
   it.each([
     [['list', '--jsno'], 'did you mean --json?'],
     [['prune', '--dry-rn'], 'did you mean --dry-run?'],
+    [['prune', '--keep-last', '2'], 'did you mean --keep?'],
+    [['prune', '-f'], 'did you mean --yes?'],
+    [['prune', 'exp', '2'], 'did you mean --keep 2?'],
+    [['list', '-n', '3'], 'did you mean --limit?'],
+    [['find', '-n', '3'], 'did you mean --num?'],
+    [['find', '--best', 'exp'], 'did you mean ckpt find best?'],
+    [['find', '--metric', 'WER'], 'did you mean --min or --max?'],
+    [['verify', '--depth', 'deep'], 'did you mean --deep?'],
+    [['export', 'exp', '--out', 'x'], 'did you mean --into?'],
+    [['show', 'exp', 'latest'], 'latest stands behind its run: RUN/latest'],
+    [['run', 'exp', 'python', 'train.py'], 'a command stands behind --: ckpt run RUN -- python train.py'],
     [['find', '--verify', 'dep'], 'did you mean deep?'],
     [['convert', 'x', '--to', 'toch'], 'did you mean torch?'],
   ])('a mistyped flag or value is reported with the nearest: %j', async (args, hint) => {
     const { status, stderr } = await ckpt(args)
     expect([status, stderr]).toEqual([2, expect.stringContaining(`hint: ${hint}`)])
   })
+})
+
+it('a job script that is not there is told with the order of the arguments', async () => {
+  const { status, stderr } = await ckpt(['submit', '/nosuch.sh'])
+  expect([status, stderr]).toEqual([
+    3,
+    'error: /nosuch.sh: no such job script\nhint: the script comes first, then the run: ckpt submit train.sh exp/save\n',
+  ])
 })
 
 describe.skipIf(isOneFile)('the build', () => {

@@ -1,6 +1,7 @@
 /** The answer to a shell when Tab is pressed: the candidates for the word at the cursor. */
 import { resolve } from 'node:path'
 import type { Storage } from '../../core/storage/storage.js'
+import { isChoosingWord } from '../../core/runs/checkpoint-by-word.js'
 import { columnNamesOf, checkpointNames, fileKeys, metaKeys, metricKeysOf, runsBelow } from './of-run.js'
 import { wantedAt, type TypedLine, type Wanted } from './line.js'
 import type { CommandSpec, CompletionSpec } from './spec.js'
@@ -77,7 +78,7 @@ async function valuesOf(
 ): Promise<Completion> {
   const typed = current.slice(lead.length)
   const run = folderOf(
-    positionals.find((word) => !isSelector(word)),
+    positionals.find((word) => !isChoosingWord(word)),
     here,
   )
   const values = (found: readonly string[], before = '', open = false): Completion => ({
@@ -153,9 +154,4 @@ async function argumentsOf(
 function folderOf(word: string | undefined, { folder, home }: Here): string {
   if (word === undefined) return folder
   return resolve(folder, word.replace(/^~(?=\/|$)/, home))
-}
-
-/** The words that stand before the run in `ckpt find best RUN`. */
-function isSelector(word: string): boolean {
-  return word === 'best' || word === 'latest'
 }

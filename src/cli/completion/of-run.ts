@@ -18,7 +18,7 @@ export async function metaKeys(storage: Storage, folder: string): Promise<string
   return unique([...checkpoints.flatMap(({ meta }) => [...meta.keys()]), ...builtIn])
 }
 
-/** Names that every checkpoint has in expressions (docs/expressions.md). */
+/** Names that every checkpoint has in expressions (docs/choosing.md). */
 const builtIn = ['name', 'time', 'age', 'size', 'step', 'epoch', 'layout', 'health', 'files']
 
 export async function columnNamesOf(storage: Storage, folder: string): Promise<string[]> {
@@ -27,7 +27,8 @@ export async function columnNamesOf(storage: Storage, folder: string): Promise<s
 }
 
 export async function checkpointNames(storage: Storage, folder: string): Promise<string[]> {
-  return (await checkpointsOf(storage, folder)).map(({ name }) => name)
+  const names = (await checkpointsOf(storage, folder)).map(({ name }) => name)
+  return names.length === 0 ? [] : unique([...names, 'latest', 'best'])
 }
 
 /** Keys of parameter files: `folder` may be a run or one checkpoint. */

@@ -11,11 +11,12 @@ import {
 } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { HealthOptions } from '../checkpoints/health/index.js'
-import { findCheckpointAt, loadCheckpoint } from '../checkpoints/layouts/index.js'
+import { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from '../checkpoints/layouts/index.js'
 import { nearestName } from '../choosing/expression/index.js'
 import { rank, valueFor, type Order } from '../choosing/selection/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { findTensorFolder, isTensorFile } from '../tensors/read/index.js'
+import { loadByWord } from './checkpoint-by-word.js'
 import { arrange, slipsInQuery, type Query } from './rank-and-filter.js'
 import { examineOne, openRun } from './open-run.js'
 
@@ -49,7 +50,7 @@ export interface FoundParamFile {
 }
 
 /**
- * `argument` is a path, or the name of a checkpoint in the run at `base`. Throws CkptError: `usage` for a query where
+ * `argument` is a path, `latest`, `best` or the name of a checkpoint in the run at `base`. Throws CkptError: `usage` for a query where
  * nothing is to be chosen or a key that could be several, `no-match` when no checkpoint or no file is such a one, and
  * as `openRun` and `loadCheckpoint` do.
  */
@@ -76,6 +77,8 @@ export async function findFiles(
   context: FileContext,
 ): Promise<FoundParamFile[]> {
   const path = argument.startsWith('/') ? argument : `${request.base}/${argument}`
+  const chosen = await loadByWord(storage, argument, request.base)
+  if (chosen !== null) return [await fileOfOne(storage, chosen, request, context)]
   const [stat] = await storage.stat([path])
   if (stat?.ok === true && stat.value.kind !== 'directory') {
     refuseQuery(request, `${path} is a file`)
@@ -83,13 +86,19 @@ export async function findFiles(
     return [{ path, checkpoint: null, metric: null, warnings: [] }]
   }
   const single = await findSingle(storage, argument, path, stat?.ok === true, request)
-  if (single !== null) {
-    refuseQuery(request, `${single.checkpoint.path} is a checkpoint`)
-    const { checkpoint, run } = single
-    const examined = await examineOne(storage, run.checkpoints, checkpoint, request.verify ?? 'quick', context)
-    return [await fileIn(storage, examined, request)]
-  }
+  if (single !== null) return [await fileOfOne(storage, single, request, context)]
   return findInRun(storage, await openRun(storage, path), request, count, context)
+}
+
+async function fileOfOne(
+  storage: ReadStorage,
+  { checkpoint, run }: LoadedCheckpoint,
+  request: FileRequest,
+  context: FileContext,
+): Promise<FoundParamFile> {
+  refuseQuery(request, `${checkpoint.path} is a checkpoint`)
+  const examined = await examineOne(storage, run.checkpoints, checkpoint, request.verify ?? 'quick', context)
+  return fileIn(storage, examined, request)
 }
 
 async function findSingle(
@@ -98,7 +107,7 @@ async function findSingle(
   path: string,
   exists: boolean,
   { base }: FileRequest,
-): Promise<{ checkpoint: Checkpoint; run: Run } | null> {
+): Promise<LoadedCheckpoint | null> {
   return exists ? findCheckpointAt(storage, path) : loadCheckpoint(storage, argument, base)
 }
 

@@ -6,7 +6,6 @@ import {
   compareText,
   complete,
   findCheckpointAt,
-  loadCheckpoint,
   loadRun,
   loadRunAt,
   measure,
@@ -18,6 +17,7 @@ import {
   type WalkOptions,
 } from '../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../storage/storage.js'
+import { loadByWord, loadNamed } from './checkpoint-by-word.js'
 import { withKnownSettings } from './with-settings.js'
 import { withDemotions, type StateLocation } from './run-with-state.js'
 
@@ -106,14 +106,14 @@ export async function* eachRun(
   }
 }
 
-/** The checkpoint that someone typed, in its run, as `openRun` gives it. Throws as `loadCheckpoint` does. */
+/** The checkpoint that someone typed, in its run, as `openRun` gives it. Throws as `loadNamed` does. */
 export async function openCheckpoint(
   storage: ReadStorage,
   argument: string,
   base: string,
   stateLocation: StateLocation = {},
 ): Promise<LoadedCheckpoint> {
-  return known(storage, await loadCheckpoint(storage, argument, base), stateLocation)
+  return known(storage, await loadNamed(storage, argument, base), stateLocation)
 }
 
 /** The checkpoint at exactly this path (absolute) or null, likewise. */
@@ -142,6 +142,8 @@ export async function openNamed(
   const path = resolve(base, argument)
   const at = await openCheckpointAt(storage, path, stateLocation)
   if (at !== null) return { kind: 'checkpoint', ...at }
+  const chosen = await loadByWord(storage, argument, base)
+  if (chosen !== null) return { kind: 'checkpoint', ...(await known(storage, chosen, stateLocation)) }
   const [there] = await storage.stat([path])
   if (there?.ok === true) {
     const { kind } = there.value

@@ -19,6 +19,7 @@ export {
   loadRunAt,
   NoRunError,
   refuseAbsent,
+  resolveFrom,
   SeveralRunsError,
   walkFrom,
   whatRunsAre,

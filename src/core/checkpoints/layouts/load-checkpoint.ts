@@ -1,5 +1,5 @@
 /** Finds the checkpoint that a typed argument means. */
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { nearestName } from '../../nearest.js'
@@ -95,7 +95,7 @@ async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError>
     const holder = (await findHolder(storage, miss.path)) ?? (await findCheckpointAt(storage, dirname(miss.path)))
     const hint =
       holder === null
-        ? 'A checkpoint is what a framework saved as one, such as CKPT+…, checkpoint-500 or epoch=3.ckpt'
+        ? await explainOther(storage, miss.path)
         : `It is a part of the checkpoint ${holder.checkpoint.path}`
     return new CkptError('not-found', `${miss.path} is not a checkpoint`, { hint })
   }
@@ -104,10 +104,56 @@ async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError>
     return new CkptError('not-found', `${miss.path} is a symbolic link that dangles: what it leads to is not there`)
   }
   const where = miss.run === null ? '' : `, and no checkpoint of ${miss.run.path} has that name`
-  const names = miss.run?.checkpoints.map(({ name }) => name) ?? []
-  const nearest = nearestName(basename(miss.argument), names)
-  const guess = nearest === undefined ? '' : `did you mean ${nearest}? `
+  const { run, guess } = await guessMeant(storage, miss)
+  const meant = guess === undefined ? '' : `did you mean ${guess}? `
   return new CkptError('not-found', `${miss.path}: nothing there${where}`, {
-    hint: `${guess}see the names: ckpt list '${miss.run?.path ?? dirname(miss.path)}'`,
+    hint: `${meant}see the names: ckpt list '${run?.path ?? dirname(miss.path)}'`,
   })
+}
+
+/** What was named, where it is there and is neither a checkpoint nor a part of one. */
+async function explainOther(storage: ReadStorage, path: string): Promise<string> {
+  const [run] = await runsNear(storage, path)
+  return run === undefined
+    ? 'A checkpoint is what a framework saved as one, such as CKPT+…, checkpoint-500 or epoch=3.ckpt'
+    : `It holds checkpoints: name one of them, or '${path}/latest'; see the names: ckpt list '${run.path}'`
+}
+
+/** The checkpoint whose name is nearest, and its run: first where the path leads, then where names are looked up. */
+async function guessMeant(
+  storage: ReadStorage,
+  { argument, path, run: own }: Miss,
+): Promise<{ run: Run | null; guess?: string }> {
+  const wanted = basename(argument)
+  for (const run of await runsNear(storage, dirname(path))) {
+    const name = nearestName(
+      wanted,
+      run.checkpoints.map((one) => one.name),
+    )
+    if (name !== undefined) return { run, guess: run.path === own?.path ? name : join(run.path, name) }
+  }
+  const names = own?.checkpoints.map(({ name }) => name) ?? []
+  const guess = nearestName(wanted, names)
+  return { run: own, ...(guess === undefined ? {} : { guess }) }
+}
+
+/** Folders that are looked into for a guess, at most. */
+const mostLooked = 64
+
+/** The run in a folder, else those right below it. */
+async function runsNear(storage: ReadStorage, path: string): Promise<Run[]> {
+  const [listing] = await storage.list([path])
+  if (listing?.ok !== true) return []
+  const checkpoints = await scanFolder(storage, { path, entries: listing.value })
+  if (checkpoints.length > 0) return [{ path, checkpoints }]
+  const folders = listing.value.filter(({ kind }) => kind === 'directory').slice(0, mostLooked)
+  const below = await storage.list(folders.map(({ name }) => join(path, name)))
+  const runs: Run[] = []
+  for (const [index, { name }] of folders.entries()) {
+    const entries = below[index]
+    if (entries?.ok !== true) continue
+    const folder = { path: join(path, name), entries: entries.value }
+    runs.push({ path: folder.path, checkpoints: await scanFolder(storage, folder) })
+  }
+  return runs.filter((run) => run.checkpoints.length > 0)
 }

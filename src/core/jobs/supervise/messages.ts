@@ -6,8 +6,10 @@ import type { Decision } from './decide.js'
 import { inSeconds } from './in-seconds.js'
 import { isSudden } from './simulate.js'
 
-export function startMessage(checkpoint: Checkpoint | null, attempt: number): string {
-  const from = checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${checkpoint.path}`
+/** `folders`: how many runs were taken for one job's. */
+export function startMessage(checkpoint: Checkpoint | null, attempt: number, folders = 1): string {
+  const among = folders > 1 ? `, among ${folders} folders that are taken for those of one job` : ''
+  const from = checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${checkpoint.path}${among}`
   return attempt === 1 ? from : `attempt ${attempt}: ${from}`
 }
 

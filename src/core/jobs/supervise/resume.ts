@@ -56,6 +56,8 @@ export interface Start {
   readonly checkpoint: Checkpoint | null
   /** What is there, folder by folder, to be made to agree with it; without checkpoints where nothing has been saved yet. */
   readonly folders: readonly ClearedFolder[]
+  /** Runs that were taken for one job's, begun again in a new folder each time. */
+  readonly runs: number
 }
 
 /**
@@ -73,7 +75,7 @@ export async function chooseStart(
   const opened = await openRunToGoOnIfAny(storage, path, { stateDirectory, mayBeSpread: true, command })
   if (opened === null) {
     for (const one of await neverFinished(storage, path)) context.onPassedOver?.(one)
-    return { checkpoint: null, folders: [{ run: { path, checkpoints: [] }, checkpoint: null }] }
+    return { checkpoint: null, folders: [{ run: { path, checkpoints: [] }, checkpoint: null }], runs: 0 }
   }
   const { run } = opened
   const named = from.kind === 'named' ? run.checkpoints.filter(({ name }) => name === from.text) : []
@@ -89,7 +91,7 @@ export async function chooseStart(
   const isExact = from.kind === 'named' || leavesDamaged
   const chosen = await (isExact ? choose : chooseOrBegin)(storage, among, request, context)
   const checkpoint = chosen?.checkpoint ?? null
-  return { checkpoint, folders: clearedFor(opened, checkpoint) }
+  return { checkpoint, folders: clearedFor(opened, checkpoint), runs: opened.parts.length }
 }
 
 async function parseFilter(text: string, run: string): Promise<Expression> {

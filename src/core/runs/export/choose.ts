@@ -1,9 +1,11 @@
 /** The checkpoint that is exported. */
+import { basename, dirname } from 'node:path'
 import { isSound, isUnreadable, type Checkpoint, type HealthLevel, type Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { findCheckpointAt } from '../../checkpoints/layouts/index.js'
 import { parseExpression } from '../../choosing/expression/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
+import { isChoosingWord, loadByWord } from '../checkpoint-by-word.js'
 import { choose, type ChooseContext } from '../choose-to-resume.js'
 import { loneFile, loneFolder } from '../lone-weights.js'
 import { examineOne, openRun } from '../open-run.js'
@@ -30,9 +32,10 @@ export interface Chosen {
  */
 export async function chooseToExport(
   storage: ReadStorage,
-  request: WhichRequest,
+  asked: WhichRequest,
   context: ChooseContext,
 ): Promise<Chosen> {
+  const request = await splitWord(storage, asked)
   const single = await findSingle(storage, request.path)
   if (single !== null) {
     const { query, which } = request
@@ -52,9 +55,17 @@ export async function chooseToExport(
   if (which === 'latest' && query.orders.length > 0) {
     throw new CkptError('usage', '"latest" is an order of its own: leave it out, or the flag that ranks')
   }
-  const asked = { query: { ...query, where }, best: isBest, verify, keys: [], takesDemoted: true }
-  const { checkpoint, warnings } = await choose(storage, run, asked, context)
+  const choice = { query: { ...query, where }, best: isBest, verify, keys: [], takesDemoted: true }
+  const { checkpoint, warnings } = await choose(storage, run, choice, context)
   return { checkpoint, warnings }
+}
+
+/** `exp/latest` is `latest` of `exp`. */
+async function splitWord(storage: ReadStorage, request: WhichRequest): Promise<WhichRequest> {
+  const word = basename(request.path)
+  if (request.which !== undefined || !isChoosingWord(word)) return request
+  const chosen = await loadByWord(storage, request.path, '/')
+  return chosen === null ? request : { ...request, path: dirname(request.path), which: word }
 }
 
 async function findSingle(storage: ReadStorage, path: string): Promise<{ run: Run; checkpoint: Checkpoint } | null> {

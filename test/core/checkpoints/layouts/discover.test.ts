@@ -195,6 +195,12 @@ describe('loadCheckpoint', () => {
     const of = async (argument: string) => failure(loadCheckpoint(storage, argument, save))
     expect((await of('CKPT+c')).message).toMatch(/nothing there, and no checkpoint of .*save has that name/)
     expect((await of('CKPT+c')).hint).toMatch(/^did you mean CKPT\+[ab]\? see the names: ckpt list/)
+    expect((await of(join(save, 'CKPT+c'))).hint).toMatch(/^did you mean CKPT\+[ab]\? see the names: ckpt list/)
+    const below = await failure(loadCheckpoint(storage, join(root, 'exp/CKPT+b'), makeFolder()))
+    expect(below.hint).toContain(`did you mean ${join(save, 'CKPT+b')}?`)
+    expect((await failure(loadCheckpoint(storage, 'exp', root))).hint).toBe(
+      `It holds checkpoints: name one of them, or '${join(root, 'exp')}/latest'; see the names: ckpt list '${save}'`,
+    )
     expect((await of('CKPT+a/model.ckpt')).hint).toContain(join(save, 'CKPT+a'))
     expect((await of('dangling')).message).toMatch(/dangles/)
     expect(await of('..')).toMatchObject({ code: 'not-found' })
