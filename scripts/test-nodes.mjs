@@ -25,6 +25,7 @@ const commandLines = [
   ['recover', run, '--', process.execPath, '-p', 'process.env.CKPT_NAME'],
   ['prune', run, '--keep', '2', '--min', 'WER', '--dry-run'],
   ['find', '--help'],
+  ['list', '-r', join(root, 'test/fixtures/runs/frameworks'), '--json'],
 ].flatMap((line) => [line, line])
 
 async function fetchNode(version) {

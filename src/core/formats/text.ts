@@ -1,4 +1,4 @@
-/** Whether bytes are text. */
+/** Bytes as text, and whether they are it. */
 
 /** What no text holds, of the characters of one byte. */
 const isControl = Array.from({ length: 128 }, (_, code) =>
@@ -13,6 +13,14 @@ export function isText(head: Uint8Array): boolean {
     else if (isControl[byte] === true) return false
   }
   return isAscii || isUtf8(head)
+}
+
+/**
+ * Each byte as the character of its number. TextDecoder's `latin1` is windows-1252 (WHATWG Encoding 4.2), which has other
+ * characters for 0x80 to 0x9f; older versions of Node took it by its word.
+ */
+export function byteText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 function isUtf8(head: Uint8Array): boolean {

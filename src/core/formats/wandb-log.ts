@@ -8,6 +8,7 @@ import type { MetaValue } from '../checkpoint.js'
 import { FormatError } from '../errors.js'
 import { parseJson } from './json.js'
 import { fieldsOf } from './protobuf.js'
+import { byteText } from './text.js'
 
 export interface WandbRun {
   /** What it is called; null when it has no name. */
@@ -48,7 +49,7 @@ export function readWandbLog(bytes: Uint8Array): WandbRun {
 }
 
 function isWandbLog(bytes: Uint8Array): boolean {
-  return bytes.length >= headOfFile && new TextDecoder('latin1').decode(bytes.subarray(0, 4)) === ':W&B'
+  return bytes.length >= headOfFile && byteText(bytes.subarray(0, 4)) === ':W&B'
 }
 
 function* recordsOf(bytes: Uint8Array): Generator<Uint8Array> {

@@ -116,7 +116,7 @@ async function explainOther(storage: ReadStorage, path: string): Promise<string>
   const [run] = await runsNear(storage, path)
   return run === undefined
     ? 'A checkpoint is what a framework saved as one, such as CKPT+…, checkpoint-500 or epoch=3.ckpt'
-    : `It holds checkpoints: name one of them, or '${path}/latest'; see the names: ckpt list '${run.path}'`
+    : `it holds checkpoints: name one of them, or '${path}/latest'; see the names: ckpt list '${run.path}'`
 }
 
 /** The checkpoint whose name is nearest, and its run: first where the path leads, then where names are looked up. */

@@ -2,6 +2,7 @@ import type { Meta } from '../../checkpoint.js'
 import { FormatError } from '../../errors.js'
 import { isUnsafe } from '../../formats/pickle/index.js'
 import { loadPyYaml, parsePlain } from '../../formats/pyyaml/index.js'
+import { byteText } from '../../formats/text.js'
 import { readFlat } from './flat.js'
 import { toMeta } from './to-meta.js'
 
@@ -14,7 +15,8 @@ export async function readMetas(files: readonly Uint8Array[]): Promise<(Meta | F
   const answers: (Meta | FormatError)[] = []
   const rest = new Map<number, string>()
   for (const [index, bytes] of files.entries()) {
-    const answer = readPlain(looselyDecoded(bytes)) ?? decode(bytes)
+    // Right for ASCII, which is all that the fast path takes: other bytes come out as characters beyond it.
+    const answer = readPlain(byteText(bytes)) ?? decode(bytes)
     if (typeof answer === 'string') rest.set(index, answer)
     else answers[index] = answer
   }
@@ -46,11 +48,6 @@ function attempt(read: () => Meta): Meta | FormatError {
     if (error instanceof FormatError) return error
     throw error
   }
-}
-
-/** Fast, and right for ASCII, which is all that the fast path takes: other bytes come out as characters beyond it. */
-function looselyDecoded(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 function decode(bytes: Uint8Array): string | FormatError {

@@ -5,6 +5,7 @@
  */
 import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
 import type { LayoutSpec, Picked, Proof } from '../spec.js'
+import { byteText } from '../../../formats/text.js'
 
 const learner: Proof = {
   sure: [
@@ -84,16 +85,16 @@ function countOfUbjson(rest: Buffer): number {
 
 /** Keys are sorted, and `learner` is the first. */
 function isJson(head: Uint8Array): boolean {
-  return /^\s*\{\s*"learner"\s*:\s*\{/.test(new TextDecoder('latin1').decode(head))
+  return /^\s*\{\s*"learner"\s*:\s*\{/.test(byteText(head))
 }
 
 /** TrainingCheckPoint with `as_pickle`: the class is named before all else. */
 function isPickle(head: Uint8Array): boolean {
-  return head[0] === 0x80 && /xgboost\.core[^]{1,8}Booster/.test(new TextDecoder('latin1').decode(head.subarray(0, 64)))
+  return head[0] === 0x80 && /xgboost\.core[^]{1,8}Booster/.test(byteText(head.subarray(0, 64)))
 }
 
 function isOldBinary(head: Uint8Array): boolean {
-  const text = new TextDecoder('latin1').decode(head)
+  const text = byteText(head)
   return (
     /(binary|reg|multi|rank|count|survival):\w+/.test(text) &&
     /gbtree|gblinear|dart/.test(text) &&
@@ -103,11 +104,11 @@ function isOldBinary(head: Uint8Array): boolean {
 
 /** `{`, a key's length as a 64-bit integer, `learner` (UBJSON 12, as XGBoost writes it). */
 function isUbjson(head: Uint8Array): boolean {
-  return head[0] === 0x7b && head[1] === 0x4c && new TextDecoder('latin1').decode(head.subarray(10, 17)) === 'learner'
+  return head[0] === 0x7b && head[1] === 0x4c && byteText(head.subarray(10, 17)) === 'learner'
 }
 
 function beginsWith(head: Uint8Array, text: string): boolean {
-  return new TextDecoder('latin1').decode(head.subarray(0, text.length)) === text
+  return byteText(head.subarray(0, text.length)) === text
 }
 
 /** A tree a class and round; `pandas_categorical` is the last section of a file that is whole. */

@@ -13,6 +13,7 @@ import { sourceOf, withFile } from '../../../storage/file-source.js'
 import { countNames, countsIn } from '../engine/count-names.js'
 import type { FileLook, LayoutIo, Unit } from '../spec.js'
 import { resumeKeysIn } from './dcp-keys.js'
+import { byteText } from '../../../formats/text.js'
 
 /** Bytes: of a large model it tells of some hundred thousand pieces. */
 const largestMetadata = 64 << 20
@@ -24,7 +25,7 @@ const mostNumbers = 16
 /** Of `.metadata`: whether anything but the model was saved, and the counts that were. Throws FormatError, StorageError. */
 export async function countsOfDcp(look: FileLook, _: Unit, known: Meta, io: LayoutIo): Promise<Meta> {
   const bytes = await look.bytes(largestMetadata)
-  const resumable = resumeKeysIn(new Map([['text', new TextDecoder('latin1').decode(bytes)]]))
+  const resumable = resumeKeysIn(new Map([['text', byteText(bytes)]]))
   if (known.has('step') && known.has('epoch')) return resumable
   try {
     const numbers = await readNumbers(io, dirname(look.path), numbersOf(readDcpMetadata(bytes)).slice(0, mostNumbers))

@@ -7,6 +7,7 @@ import { FormatError } from '../../../errors.js'
 import { readFlax, type FlaxNode } from '../../../formats/flax-msgpack.js'
 import { takesLargest } from '../resume-search.js'
 import type { FileLook, LayoutSpec, Question } from '../spec.js'
+import { byteText } from '../../../formats/text.js'
 
 export const flax: LayoutSpec = {
   id: 'flax',
@@ -76,7 +77,7 @@ function holdsOptimizer(node: FlaxNode, depth: number): boolean {
  * 1 with 8, 16 or 32 bits of length, in it a list of shape, dtype and bytes (flax/serialization.py, `_ndarray_to_bytes`).
  */
 function isFlax(head: Uint8Array): boolean {
-  const text = new TextDecoder('latin1').decode(head)
+  const text = byteText(head)
   return /(?:\xa6params|\xa9opt_state)[\x80-\x8f\xc7-\xc9\xde\xdf]|(?:\xc7.|\xc8..|\xc9....)\x01\x93[\x90-\x9f]/s.test(
     text,
   )

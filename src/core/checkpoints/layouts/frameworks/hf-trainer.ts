@@ -10,6 +10,7 @@ import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutIo, LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
 import { lastPart, tellTrainerState } from './trainer-state.js'
+import { byteText } from '../../../formats/text.js'
 
 const numbered = /^checkpoint-(?<step>\d+)$/
 /** With `hub_strategy="checkpoint"` the repository on the Hub has the last one under this name (`_push_from_checkpoint`). */
@@ -104,7 +105,7 @@ async function isOfPointers({ path, entries }: Unit, io: LayoutIo): Promise<bool
     ({ name, kind }) => kind === 'file' && /\.(?:safetensors|bin|pt|pth|h5|msgpack)$/.test(name),
   )
   for (const { name } of files) {
-    const head = new TextDecoder('latin1').decode(await (await io.look(join(path, name))).head())
+    const head = byteText(await (await io.look(join(path, name))).head())
     if (!head.startsWith('version https://git-lfs.github.com/spec/')) return false
   }
   return files.length > 0

@@ -7,6 +7,7 @@ import { sep } from 'node:path'
 import { isMeta, type MetaValue } from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
 import { readHdf5 } from '../../../formats/hdf5/hdf5.js'
+import { byteText } from '../../../formats/text.js'
 import { readWeightMap } from '../../../formats/weight-map.js'
 import type { FactSource, FileLook, LayoutIo, LayoutSpec, Picked, Question, Unit } from '../spec.js'
 
@@ -102,7 +103,7 @@ async function compiled(look: FileLook): Promise<Picked> {
 }
 
 function isOfKeras(head: Uint8Array): boolean {
-  return /keras_version|layer_names/.test(new TextDecoder('latin1').decode(head))
+  return /keras_version|layer_names/.test(byteText(head))
 }
 
 /**
