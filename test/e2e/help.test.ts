@@ -24,7 +24,7 @@ describe('the man page', () => {
     const page = readFileSync(new URL('../../dist/ckpt.1', import.meta.url), 'utf8')
     const asItIs = [...page.matchAll(/^\.nf\n([^]*?)^\.fi$/gm)].flatMap(([, text = '']) => text.split('\n'))
     expect(asItIs.length).toBeGreaterThan(1000)
-    expect(asItIs.map((line) => line.replaceAll('\\-', '-')).filter((line) => [...line].length > 73)).toEqual([])
+    expect(asItIs.map((line) => line.replaceAll('\\-', '-')).filter((line) => Array.from(line).length > 73)).toEqual([])
   })
 })
 
