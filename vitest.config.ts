@@ -26,7 +26,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'e2e', include: startsTheProgram, globalSetup: 'test/e2e/code-caches.ts' },
+        test: {
+          name: 'e2e',
+          include: startsTheProgram,
+          globalSetup: ['test/e2e/code-caches.ts', 'test/e2e/let-rest.ts'],
+        },
       },
     ],
     coverage: {

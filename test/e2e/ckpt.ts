@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, inject } from 'vitest'
 import { canRunHere, runHere } from './in-process.js'
+import { letRest } from './let-rest.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -42,10 +43,14 @@ export interface RunOptions {
  * needs none of its own, and no other one runs here (in-process.ts).
  */
 export function ckpt(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  if (isOneFile || options.input !== undefined || options.env !== undefined || !canRunHere(args))
-    return inOwnProcess(args, options)
-  return runHere(args, { root: project, cwd: options.cwd ?? project, env: plainEnvironment() })
+  const { cwd = project, env = {}, input } = options
+  const isForEachCommand = Object.keys(env).every((name) => readByEachCommand.has(name))
+  if (isOneFile || input !== undefined || !isForEachCommand || !canRunHere(args)) return inOwnProcess(args, options)
+  return runHere(args, { root: project, cwd, env: { ...plainEnvironment(), ...env } })
 }
+
+/** Variables that no module of the program reads when it is loaded. */
+const readByEachCommand = new Set(['HOME', 'PATH'])
 
 /** The same, started as a user would. */
 function inOwnProcess(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
@@ -112,7 +117,7 @@ export function outcomeOf(child: ChildProcessWithoutNullStreams, options: RunOpt
   })
 }
 
-/** A copy of test/fixtures/NAME with times and links as they are; gives its path. Removed after the file's tests. */
+/** A copy of test/fixtures/NAME that rests, with links as they are; gives its path. Removed after the file's tests. */
 export function copyFixture(name: string): string {
   const copy = join(temporaryDirectory(), name.replaceAll('/', '-'))
   cpSync(join(project, 'test', 'fixtures', name), copy, {
@@ -120,6 +125,7 @@ export function copyFixture(name: string): string {
     preserveTimestamps: true,
     verbatimSymlinks: true,
   })
+  letRest(copy)
   return copy
 }
 
