@@ -98,7 +98,7 @@ const slips = 2
 /** oclif's words for a value that is none of a flag's. */
 const wrongValue = /^Expected (?:--\S+?=)?(.*) to be one of: (.*)$/m
 /** And for what is missing, or one too many. */
-const wrongArguments = /^(?:Missing \d+ required arg|Missing required flag|Unexpected argument)/m
+const wrongArguments = /^\s*(?:Missing \d+ required arg|Missing required flag|Unexpected argument)/m
 
 function hintFor(error: Error, command: FailedCommand | null): string {
   if (command === null) return 'ckpt --help shows what there is'

@@ -68,7 +68,7 @@ describe('arguments', () => {
     [['transfer'], 'SOURCE is missing: values are taken', 'usage: ckpt transfer SOURCE TARGET [FLAGS]'],
     [['trash', 'restore'], 'CHECKPOINT is missing: ', 'usage: ckpt trash restore CHECKPOINT... [FLAGS]'],
     [['average'], 'RUN|FILE... is missing: ', 'usage: ckpt average RUN|FILE... [FLAGS]'],
-    [['export', 'x'], '--into is missing', 'what it takes: ckpt export --help'],
+    [['export', 'x'], '--into is missing', 'usage: ckpt export RUN [WHICH] --into DIR [FLAGS]'],
     [['list', '--all', '--limit', '1'], '--all and --limit do not go together', 'what it takes: ckpt list --help'],
   ])('%j is reported in plain words, with what to do next', async (argv, message, hint) => {
     const { status, stderr } = await ckpt(argv)
