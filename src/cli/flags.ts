@@ -109,6 +109,11 @@ export const verifyFlag = (description: string, fallback: HealthLevel, group: { 
 export const pruneVerifyFlag = (description: string, group: { helpGroup?: string } = {}) =>
   Flags.custom<HealthLevel>({ ...group, helpValue: 'LEVEL', options: [...levels], description })()
 
+/** Of prune and gc. */
+export const provingVerifyFlag = pruneVerifyFlag(
+  'how deep to look for damage: none, quick (headers), deep (every byte); left out: quick, and before anything goes every byte of the newest that stays, once in its life',
+)
+
 /** For commands that take the first checkpoint of a run that a query ranks and that is whole. */
 export const chosenVerifyFlag = verifyFlag(
   'how deep chosen checkpoints are checked; damaged ones are skipped: none, quick, deep',

@@ -117,7 +117,7 @@ export abstract class ManyRunsCommand<T extends Description> extends BaseCommand
 
   /** Asks, unless that was answered before. Throws CkptError `refused`. */
   private async confirmMany({ planned }: ManyPlans, { yes, trash }: ManyChoices): Promise<void> {
-    if (yes || (await confirm(renderManyQuestion(planned, trash), '--yes'))) return
+    if (yes || (await confirm(renderManyQuestion(planned, trash, this.now()), '--yes'))) return
     throw new CkptError('refused', 'nothing was removed')
   }
 

@@ -3,6 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import {
   choosingFlags,
   dryRunFlag,
+  provingVerifyFlag,
   quietFlag,
   selectionFlags,
   stateFlag,
@@ -77,6 +78,7 @@ somebody else's is left alone and listed, with exit status 6. docs/many-runs.md 
     ...selectionFlags,
     all: Flags.boolean({ description: 'every run of the plan, also on a terminal' }),
     'quiet-for': quietFlag(),
+    verify: provingVerifyFlag,
     others: Flags.boolean({ description: "other people's runs too" }),
     ...walkFlags,
     trash: Flags.boolean({ description: 'move into the trash (the default)', exclusive: ['delete'] }),
@@ -160,7 +162,7 @@ somebody else's is left alone and listed, with exit status 6. docs/many-runs.md 
     const plan = await planPrune(storage, run, request, { now, wait, utcOffset, writers, stateDirectory, signal })
     return {
       plan,
-      written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false, proves: true }),
+      written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false, proves: request.proves }),
     }
   }
 
@@ -170,10 +172,11 @@ somebody else's is left alone and listed, with exit status 6. docs/many-runs.md 
   }
 
   /** The policy that was typed, or that of gc: in the ckpt.yaml at or above the run; else the newest and the best. */
-  private async requestFor(run: string, best: BestOfRun | null): Promise<PruneRequest> {
+  private async requestFor(run: string, best: BestOfRun | null): Promise<PruneRequest & { readonly proves: boolean }> {
     const flags = await this.flagsFor(run)
     const given = { ...flags, 'older-than': undefined }
-    const asked = { ...(await readPolicy(given)), verify: undefined, proves: true, toTrash: !this.flags.delete }
+    const { verify } = flags
+    const asked = { ...(await readPolicy(given)), verify, proves: verify === undefined, toTrash: !this.flags.delete }
     if (hasPolicy(flags)) return asked
     const query = await readQuery(flags)
     const orders = best?.direction === undefined ? [] : [{ kind: best.direction, key: best.by }]

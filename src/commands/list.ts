@@ -48,6 +48,7 @@ import { plural } from '../render/units.js'
 import { warningsOfRuns, type WarnedRun } from '../render/warnings-of-runs.js'
 import { bestByPath, marksOf, sortRows } from '../render/checkpoint-rows.js'
 import { wait } from '../machine/clock.js'
+import { heldForWriting } from '../machine/open-files.js'
 import { columnNames, renderFlat, renderRun, runDocument, runOfManyDocument, type View } from '../render/run.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
@@ -351,7 +352,7 @@ Exit status 3 when nothing matches.`
   private async lookAgain(run: Run, shown: readonly Checkpoint[]): Promise<readonly Checkpoint[]> {
     const { verify: level, state: stateDirectory } = this.flags
     if (level === 'none') return shown
-    const again = { now: this.now(), wait, stateDirectory }
+    const again = { now: this.now(), wait, stateDirectory, writers: { holding: heldForWriting } }
     return this.long('looking again', async (options) => {
       const regrade = (now: Run, these: readonly Checkpoint[]) =>
         grade(this.storage, now.checkpoints, these, level, options)

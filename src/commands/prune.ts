@@ -42,7 +42,7 @@ import { copyTime } from '../machine/exact-times.js'
 import {
   dryRunFlag,
   policyFlags,
-  pruneVerifyFlag,
+  provingVerifyFlag,
   quietFlag,
   recursiveFlag,
   runArgument,
@@ -128,9 +128,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   static override flags = {
     ...policyFlags,
     ...selectionFlags,
-    verify: pruneVerifyFlag(
-      'how deep to look for damage: none, quick (headers), deep (every byte); left out: quick, and before anything goes every byte of the newest that stays, once in its life',
-    ),
+    verify: provingVerifyFlag,
     plan: Flags.file({
       helpValue: 'FILE',
       description: 'write the plan to a new file and change nothing else',

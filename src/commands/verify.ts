@@ -27,6 +27,7 @@ import { shellWord } from '../core/jobs/schedulers/shell-word.js'
 import { printable } from '../render/printable.js'
 import { renderManyVerified, renderVerified, verifyDocument } from '../render/verify.js'
 import { wait } from '../machine/clock.js'
+import { heldForWriting } from '../machine/open-files.js'
 import { baseOf } from '../machine/working-folder.js'
 
 export default class Verify extends BaseCommand<typeof Verify> {
@@ -109,7 +110,7 @@ Exit status 4 when anything is found, 6 when some could only not be read. docs/h
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
     // What is in no run is not found there a second time.
     const isLone = run.checkpoints.some(({ layout }) => layout === loneLayout)
-    const again = { now: this.now(), wait, stateDirectory: this.flags.state }
+    const again = { now: this.now(), wait, stateDirectory: this.flags.state, writers: { holding: heldForWriting } }
     const level = deep ? ('deep' as const) : ('quick' as const)
     const request = { which, level, finite, state, ...(isLone ? {} : { again }) }
     if (!record) {

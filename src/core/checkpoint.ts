@@ -284,6 +284,11 @@ export function isResumable({ resumable, demoted }: Checkpoint): boolean {
   return resumable !== false && demoted === undefined
 }
 
+/** True when a job can go on from it as it lies there, as far as it was looked at. */
+export function canBeResumed(checkpoint: Checkpoint): boolean {
+  return isResumable(checkpoint) && isSound(checkpoint)
+}
+
 /** For people, what going on from it would begin anew: `no optimizer, no scheduler`; null where nothing is known. */
 export function describeLacks({ lacks = [], resumable }: Checkpoint): string | null {
   if (lacks.length > 0) return lacks.map((part) => `no ${part}`).join(', ')

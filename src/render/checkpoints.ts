@@ -1,8 +1,8 @@
 /** Checkpoints as rows: what `list` shows of each. */
 import {
+  canBeResumed,
   describeLacks,
   isMeta,
-  isResumable,
   isSound,
   timeOf,
   type Checkpoint,
@@ -81,7 +81,7 @@ const knownColumns: Known = {
   resumable: ({ paint }) => ({
     title: 'RESUMABLE',
     cell: ({ checkpoint }) => resumableText(checkpoint),
-    paint: ({ checkpoint }, text) => paint(isResumable(checkpoint) ? 'good' : 'bad', text),
+    paint: ({ checkpoint }, text) => paint(canBeResumed(checkpoint) ? 'good' : 'bad', text),
   }),
   marks: ({ paint, brief }) => ({
     title: 'MARKS',
@@ -140,10 +140,11 @@ export function describeFinding(finding: Health['findings'][number]): string {
   return printable(finding.file === undefined ? finding.reason : `${finding.file}: ${finding.reason}`)
 }
 
-/** `yes`, `yes (no random state)`, `no (no optimizer, no scheduler)`. */
+/** `yes`, `yes (no random state)`, `no (no optimizer, no scheduler)`, `no (corrupt)`. */
 export function resumableText(checkpoint: Checkpoint): string {
   const lacks = checkpoint.demoted === undefined ? describeLacks(checkpoint) : 'demoted'
-  return `${isResumable(checkpoint) ? 'yes' : 'no'}${lacks === null ? '' : ` (${lacks})`}`
+  const why = isSound(checkpoint) ? lacks : checkpoint.health.grade
+  return `${canBeResumed(checkpoint) ? 'yes' : 'no'}${why === null ? '' : ` (${why})`}`
 }
 
 function ageOf(checkpoint: Checkpoint, now: number): string {
@@ -185,7 +186,7 @@ export function toDocument(checkpoint: Checkpoint): Record<string, unknown> {
     size: checkpoint.size,
     health: checkpoint.health.grade,
     findings: checkpoint.health.findings,
-    resumable: isResumable(checkpoint),
+    resumable: canBeResumed(checkpoint),
     ...(checkpoint.lacks === undefined ? {} : { lacks: checkpoint.lacks }),
     ...(checkpoint.sameAs === undefined ? {} : { sameAs: checkpoint.sameAs }),
     ...(checkpoint.demoted === undefined ? {} : { demoted: checkpoint.demoted.map(({ name }) => name) }),

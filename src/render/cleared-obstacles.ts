@@ -1,6 +1,6 @@
 /** What stood in a start's way, and where it is now. */
 import { isUnreadable, type Checkpoint, type Run } from '../core/checkpoint.js'
-import { describeObstacle, type BeginsAnew, type Cleared } from '../core/runs/index.js'
+import { describeObstacle, type BeginsAnew, type Cleared, type Unled } from '../core/runs/index.js'
 import { printable } from './printable.js'
 
 /** One line for each. `isTold`: the command has what was chosen among its arguments, whatever its framework would find. */
@@ -17,7 +17,7 @@ export function clearedLines(
       return `moved to the trash: ${name}: ${describeObstacle(one)}; to undo it: ckpt trash restore '${path}'`
     }),
     ...pointed.map((name) => `${name} now stands for ${chosen?.name ?? ''}`),
-    ...unled.map(({ name, why }) => `${name} could not be made to stand for ${chosen?.name ?? ''}: ${why}`),
+    ...unled.map((one) => describeUnled(one, chosen)),
     ...standing.map((one) => {
       const { name } = one.checkpoint
       if (one.why === null) return `${name} is whole and stays, but ${one.how}${before}`
@@ -29,6 +29,12 @@ export function clearedLines(
     }),
     ...(isTold || beginsAnew === null ? [] : [nothingFound(beginsAnew, run)]),
   ].map(printable)
+}
+
+function describeUnled({ name, why, isLost }: Unled, chosen: Checkpoint | null): string {
+  if (why !== null) return `${name} could not be made to stand for ${chosen?.name ?? ''}: ${why}`
+  if (!isLost) return `${name} does not stand for ${chosen?.name ?? ''} and stays so, for --leave-damaged says so`
+  return `${name} is not there and is not made, for --leave-damaged says so: a framework that goes by it begins anew`
 }
 
 function nothingFound({ by, looksElsewhere }: BeginsAnew, { path }: Run): string {

@@ -1,10 +1,10 @@
 /** A prune of many runs, summed up. */
 import { freedTogether } from '../core/changes/disposal/index.js'
 import type { DoneRun, LeftAlone, ManyPlans, PlannedRun } from '../core/runs/index.js'
-import { painter } from './colours.js'
+import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { describeUnreadable, pruneDocument, renderPlan } from './prune.js'
+import { describeUnreadable, keysOfBestsGoing, pruneDocument, renderPlan } from './prune.js'
 import { nameOfRun } from './runs.js'
 import { renderTable, type Column } from './table.js'
 import { formatSize, plural } from './units.js'
@@ -68,6 +68,7 @@ export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: M
     { title: 'SIZE', align: 'right', leaves: 1, cell: (one) => formatSize(sumsOf(one).stayBytes) },
     { title: 'GO', align: 'right', cell: (one) => String(sumsOf(one).go), paint: (_, text) => paint('bad', text) },
     { title: 'FREES', align: 'right', cell: (one) => formatSize(sumsOf(one).goBytes) },
+    ...bestColumn(shown, view.now, paint),
   ]
   const table =
     shown.length === 0
@@ -80,6 +81,21 @@ export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: M
     ...(all ? sorted.flatMap(({ run, plan }) => ['', ...renderPlan(run, plan, view)]).concat('') : []),
     ...leftAlone.map((one) => paint('warning', describeLeftAlone(one, view))),
     paint('title', describeSum(planned)),
+  ]
+}
+
+/** The metrics by which what goes is the best of its run; no column where none is. */
+function bestColumn(shown: readonly PlannedRun[], now: number, paint: Paint): Column<PlannedRun>[] {
+  const keys = new Map(shown.map((one) => [one, keysOfBestsGoing(one.plan, now).join(', ')]))
+  if ([...keys.values()].every((text) => text === '')) return []
+  return [
+    {
+      title: 'BEST THAT GOES',
+      cuts: true,
+      least: 'BEST THAT GOES'.length,
+      cell: (one) => keys.get(one) ?? '',
+      paint: (_, text) => paint('warning', text),
+    },
   ]
 }
 
@@ -107,11 +123,19 @@ function describeSum(planned: readonly PlannedRun[]): string {
   )
 }
 
-export function renderManyQuestion(planned: readonly PlannedRun[], trash: boolean): string {
+export function renderManyQuestion(planned: readonly PlannedRun[], trash: boolean, now: number): string {
   const { go, goBytes } = totalOf(planned)
+  const bests = describeBestsGoing(planned, now)
   const losing = planned.filter(({ plan }) => plan.remove.length > 0).length
   const what = `${plural(go, 'checkpoint')} of ${plural(losing, 'run')} (${formatSize(goBytes)})`
-  return trash ? `Move ${what} to the trash?` : `Remove ${what}?`
+  return bests + (trash ? `Move ${what} to the trash?` : `Remove ${what}?`)
+}
+
+function describeBestsGoing(planned: readonly PlannedRun[], now: number): string {
+  const keys = planned.map(({ plan }) => keysOfBestsGoing(plan, now)).filter((some) => some.length > 0)
+  if (keys.length === 0) return ''
+  const all = [...new Set(keys.flat())]
+  return `The best by ${all.join(', ')} of ${plural(keys.length, 'run')} ${all.length === 1 ? 'is' : 'are'} among them. `
 }
 
 export function renderManyDone(done: readonly DoneRun[], trash: boolean, { colours }: Output): string[] {

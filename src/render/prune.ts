@@ -141,6 +141,11 @@ function metricsOf(now: number): (checkpoint: Checkpoint) => string[] {
     })
 }
 
+/** Metrics by which one that goes is the best of all of its run, or of those that are whole. */
+export function keysOfBestsGoing(plan: Pick<PrunePlan, 'keep' | 'remove'>, now: number): string[] {
+  return [...new Set([...bestsGoing(plan, now).values()].flat().map(({ key }) => printable(key)))]
+}
+
 /** What goes that nothing that stays is as good as, in words; empty where nothing does. */
 function describeBests(plan: Pick<PrunePlan, 'keep' | 'remove'>, now: number): string {
   const bests = [...bestsGoing(plan, now).values()].flat()

@@ -1,7 +1,7 @@
 /** One checkpoint with all that is known of it, and a run summed up. */
 import { basename, relative } from 'node:path'
 import {
-  isResumable,
+  canBeResumed,
   isSound,
   timeOf,
   type Checkpoint,
@@ -110,7 +110,7 @@ function facts(checkpoint: Checkpoint, knownBy: readonly string[], now: number, 
     ['size', checkpoint.size === null ? '-' : formatSize(checkpoint.size)],
     ['health', paint(gradeColours[grade] ?? 'bad', grade)],
     ...findings.map((finding) => ['', paint('bad', describeFinding(finding))]),
-    ['resumable', paint(isResumable(checkpoint) ? 'good' : 'warning', resumableText(checkpoint))],
+    ['resumable', paint(canBeResumed(checkpoint) ? 'good' : 'warning', resumableText(checkpoint))],
   ]
 }
 

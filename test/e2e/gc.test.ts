@@ -1,5 +1,6 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { ckpt, commandFolder, temporaryDirectory } from './ckpt.js'
 import { document, epochs, makeRun } from './runs.js'
@@ -56,6 +57,30 @@ describe('ckpt gc', () => {
     await ckpt(['gc', root, '--older-than', '90d', '--delete', '--yes'])
     expect(left(root, 'a')).toEqual(['CKPT+0', 'CKPT+1', 'CKPT+3'])
     expect((await ckpt(['gc', root, '--older-than', '90d', '--no-protect', '--yes'])).status).toBe(2)
+  })
+
+  it('says of which metric the best goes', async () => {
+    const { stdout } = await ckpt(['gc', lab(), '--older-than', '90d', '--keep', '1', '--dry-run'])
+    expect(stdout).toMatch(/FREES +BEST THAT GOES\n.* loss\n/)
+    const kept = await ckpt(['gc', lab(), '--older-than', '90d', '--keep', '1', '--min', 'loss', '--dry-run'])
+    expect(kept.stdout).not.toContain('BEST THAT GOES')
+  })
+
+  it.each([
+    ['', ['CKPT+ep004', 'CKPT+ep005']],
+    ['--verify none', ['CKPT+ep005']],
+  ])('reads the newest that stays to its last byte, unless told otherwise: gc %s', async (flags, stay) => {
+    const root = lab()
+    for (const name of left(root, 'a')) {
+      const bytes = readFileSync(fileURLToPath(new URL('../fixtures/torch/torch2/cuda_location.pt', import.meta.url)))
+      if (name === 'CKPT+ep005') bytes.write('v', bytes.indexOf('weight'))
+      const path = join(root, 'a/save', name, 'model.ckpt')
+      writeFileSync(path, bytes)
+      utimesSync(path, 1.6e9, 1.6e9)
+    }
+    const more = flags.split(' ').filter((word) => word !== '')
+    await ckpt(['gc', root, '--older-than', '90d', '--keep', '1', '--yes', ...more])
+    expect(left(root, 'a')).toEqual(stay)
   })
 
   it('goes by the policy that is typed, or by gc: of the nearest ckpt.yaml', async () => {

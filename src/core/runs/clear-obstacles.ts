@@ -41,12 +41,19 @@ export interface Cleared {
   readonly moved: readonly Obstacle[]
   /** Names that stand for the chosen checkpoint now. */
   readonly pointed: readonly string[]
-  /** Names that were to stand for it and do not, and why. */
-  readonly unled: readonly { readonly name: string; readonly why: string }[]
+  /** Names that were to stand for it and do not, and why; null where they were not to be touched. */
+  readonly unled: readonly Unled[]
   /** The framework still takes these before the chosen one, and why they are where they were. */
   readonly standing: readonly Standing[]
   /** Null where it finds what is there. */
   readonly beginsAnew: BeginsAnew | null
+}
+
+export interface Unled {
+  readonly name: string
+  readonly why: string | null
+  /** Nothing has the name: the framework begins anew. */
+  readonly isLost: boolean
 }
 
 /** A job that leaves the search to its framework does. */
@@ -109,7 +116,8 @@ export async function clearObstacles(
     pointed: [...pointed],
     unled: wanted.flatMap((name) => {
       const why = failures.get(name)
-      return why === undefined || obstacles.some(({ checkpoint }) => checkpoint.name === name) ? [] : [{ name, why }]
+      const isKnown = obstacles.some(({ checkpoint }) => checkpoint.name === name)
+      return why === undefined || isKnown ? [] : [{ name, why, isLost: false }]
     }),
     standing: standingAmong(obstacles, pointed, failures),
     beginsAnew: findBeginning(chosen, left),
@@ -126,7 +134,21 @@ export async function tellObstacles(
 ): Promise<Cleared> {
   const { obstacles, there } = await findObstacles(storage, run, chosen, request, context)
   const standing = obstacles.map((one) => ({ ...one, why: one.stays ? null : '--leave-damaged' }))
-  return { moved: [], pointed: [], unled: [], standing, beginsAnew: findBeginning(chosen, there) }
+  const fixes = await findFixes(storage, run, chosen, obstacles, there)
+  const leads = chosen === null ? [] : await findLeads(storage, run, chosen, fixes)
+  const told = new Set(obstacles.map(({ checkpoint }) => checkpoint.name))
+  const names = [...fixes.map(({ name }) => name), ...leads.map((change) => nameOf(run, change))]
+  const unled = await leftAsTheyAre(
+    storage,
+    run,
+    names.filter((name) => !told.has(name)),
+  )
+  return { moved: [], pointed: [], unled, standing, beginsAnew: findBeginning(chosen, there) }
+}
+
+async function leftAsTheyAre(storage: ReadStorage, run: Run, names: readonly string[]): Promise<Unled[]> {
+  const stats = await storage.lstat(names.map((name) => join(run.path, name)))
+  return names.map((name, index) => ({ name, why: null, isLost: stats[index]?.ok === false }))
 }
 
 /** A run has mostly what one of the framework's ways looks for; only where none comes to anything it begins anew. */

@@ -25,6 +25,7 @@ export {
   type BeginsAnew,
   type ClearContext,
   type Cleared,
+  type Unled,
 } from './clear-obstacles.js'
 export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './first-start.js'
 export { cutShort } from './save-cut-short.js'

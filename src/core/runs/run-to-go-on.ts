@@ -1,5 +1,5 @@
 /** The run that a job goes on from, where weights lie in folders of their own beside it, or its restarts made a folder each. */
-import { isResumable, isSound, type Checkpoint, type Run } from '../checkpoint.js'
+import { canBeResumed, isResumable, type Checkpoint, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { openRun, openRuns } from './open-run.js'
@@ -30,9 +30,9 @@ export async function openRunToGoOn(
   { mayBeSpread = false, command = [], ...stateLocation }: GoOnOptions = {},
 ): Promise<RunToGoOn> {
   const opened = await openOrSeveral(storage, path, stateLocation)
-  if (!(opened instanceof CkptError) && opened.checkpoints.some(canGoOn)) return alone(opened)
+  if (!(opened instanceof CkptError) && opened.checkpoints.some(canBeResumed)) return alone(opened)
   const all = await openRuns(storage, path, stateLocation)
-  const [only, ...others] = all.filter(({ checkpoints }) => checkpoints.some(canGoOn))
+  const [only, ...others] = all.filter(({ checkpoints }) => checkpoints.some(canBeResumed))
   const isOnly = only !== undefined && others.length === 0
   if (mayBeSpread && opened instanceof CkptError) return spread(storage, path, all, command, isOnly ? only : null)
   if (isOnly) return alone(only, all)
@@ -76,11 +76,6 @@ export async function openRunToGoOnIfAny(
     if (error instanceof NoRunError) return null
     throw error
   }
-}
-
-/** As far as no file was looked into. */
-function canGoOn(checkpoint: Checkpoint): boolean {
-  return isResumable(checkpoint) && isSound(checkpoint)
 }
 
 /** The error for several runs is kept: which one is meant may be clear after all. */

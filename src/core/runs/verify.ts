@@ -2,14 +2,7 @@
 import { basename } from 'node:path'
 import { isDamaged, isUnreadable, isWhole, withHealth, type Checkpoint, type Run } from '../checkpoint.js'
 import { StorageError } from '../errors.js'
-import {
-  checkAndSum,
-  checkFinite,
-  checkHealth,
-  compareSums,
-  type HealthOptions,
-  type StillWrittenOptions,
-} from '../checkpoints/health/index.js'
+import { checkAndSum, checkFinite, checkHealth, compareSums, type HealthOptions } from '../checkpoints/health/index.js'
 import {
   explainTemporary,
   findLeftovers,
@@ -27,8 +20,8 @@ import {
   type StateFolder,
 } from '../changes/state/index.js'
 import type { ReadStorage, Storage } from '../storage/storage.js'
-import { lookTwice } from './second-look.js'
-import type { StateLocation } from './run-with-state.js'
+import { openRunIfAny } from './open-run.js'
+import { leftForGood, lookTwice, type LookAgain } from './second-look.js'
 
 export interface VerifyRequest {
   /** Of the run. What was recorded there is compared when every byte is read. */
@@ -37,7 +30,7 @@ export interface VerifyRequest {
   readonly which: readonly Checkpoint[] | null
   readonly level: 'quick' | 'deep'
   /** What looks damaged and is young is looked at a second time before it is reported; left out: it is not. */
-  readonly again?: StillWrittenOptions & StateLocation
+  readonly again?: LookAgain
   /** Look for tensors with values that are not finite. */
   readonly finite?: boolean
 }
@@ -84,7 +77,14 @@ export async function verifyRun(
           (now, these, disk) => gradeAll(disk, now, these, { level, state }, options),
           again,
         )
-  return { ...(await lookOn(storage, run, which, checkpoints, finite, options)), recorded: [], writing }
+  const looked = await lookOn(storage, run, which, checkpoints, finite, options)
+  if (again === undefined) return { ...looked, recorded: [], writing }
+  const find = async (disk: ReadStorage): Promise<SaveLeftover[]> => {
+    const now = which === null ? await openRunIfAny(disk, run.path, again) : null
+    return findLeft(disk, now ?? run, which, now?.checkpoints ?? checkpoints)
+  }
+  const leftovers = await leftForGood(storage, looked.leftovers, find, again)
+  return { ...looked, leftovers, recorded: [], writing }
 }
 
 async function gradeAll(
@@ -164,8 +164,18 @@ async function lookOn(
   options: HealthOptions,
 ): Promise<Omit<Verified, 'recorded' | 'writing'>> {
   const checkpoints = finite ? await checkFinite(storage, graded, options) : graded
+  return { run, checkpoints, leftovers: await findLeft(storage, run, which, checkpoints) }
+}
+
+/** What saves left beside the checkpoints of the run, where all of it is meant, and in these. */
+async function findLeft(
+  storage: ReadStorage,
+  run: Run,
+  which: readonly Checkpoint[] | null,
+  checkpoints: readonly Checkpoint[],
+): Promise<SaveLeftover[]> {
   const beside = which === null ? await findLeftovers(storage, run) : []
-  return { run, checkpoints, leftovers: [...beside, ...(await findInside(storage, checkpoints))] }
+  return [...beside, ...(await findInside(storage, checkpoints))]
 }
 
 /** Temporary files within checkpoints, which nothing loads. */

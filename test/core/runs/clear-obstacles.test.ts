@@ -2,7 +2,8 @@
 import { readFileSync, readlinkSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { clearObstacles, openRun } from '../../../src/core/runs/index.js'
+import { clearObstacles, openRun, tellObstacles } from '../../../src/core/runs/index.js'
+import type { Checkpoint } from '../../../src/core/checkpoint.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import { copyFixture } from '../checkpoints/layouts/folders.js'
 import { lockOptions, machine, owner } from '../changes/state/machine.js'
@@ -64,4 +65,18 @@ it('one that was emptied, or leads nowhere', async () => {
   truncateSync(join(run, 'latest'), 0)
   expect(await clearFor(run, 'global_step30')).toEqual(['latest'])
   expect(readFileSync(join(run, 'latest'), 'utf8')).toBe('global_step30')
+})
+
+it('with --leave-damaged what is not there, or names another one, is told and stays', async () => {
+  const run = await openRun(storage, copyFixture('frameworks/deepspeed/run'))
+  const [newest, before] = ['global_step30', 'global_step20'].map((name) =>
+    run.checkpoints.find((one) => one.name === name),
+  )
+  const look = { now: 1_900_000_000, wait: () => Promise.resolve() }
+  const unled = async (chosen: Checkpoint | undefined) =>
+    (await tellObstacles(storage, run, chosen ?? null, { verify: 'quick', keys: [] }, look)).unled
+  expect(await unled(newest)).toEqual([])
+  expect(await unled(before)).toEqual([{ name: 'latest', why: null, isLost: false }])
+  rmSync(join(run.path, 'latest'))
+  expect(await unled(newest)).toEqual([{ name: 'latest', why: null, isLost: true }])
 })

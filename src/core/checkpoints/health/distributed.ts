@@ -11,6 +11,7 @@ import { countOf, itemsOf, type PickleNode } from '../../formats/pickle/index.js
 import type { ReadStorage } from '../../storage/storage.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
 import { byFolder, missing, mostRanks, pad, range, readRoot, valueOf, type Folder } from './process-files.js'
+import { inspectRandomStates } from './random-states.js'
 import { countRanks, findMissingRanks, inspectModelParallel } from './ranks.js'
 
 /** Bytes of a `.metadata`, of which a model of a hundred thousand pieces has 30 MB. */
@@ -32,7 +33,7 @@ export async function inspectDistributed(storage: ReadStorage, files: readonly M
     processes = Math.max(processes, dcp.processes, deepSpeed.processes)
   }
   const together = Math.max(processes, countRanks(files))
-  findings.push(...(await inspectLatest(storage, folders)), ...findMissingRandomStates(files, together))
+  findings.push(...(await inspectLatest(storage, folders)), ...(await inspectRandomStates(storage, files, together)))
   findings.push(...(await inspectModelParallel(storage, folders)), ...findMissingRanks(files))
   return findings
 }
@@ -284,30 +285,4 @@ async function readIntegrity(storage: ReadStorage, file: MeasuredFile): Promise<
     if (error instanceof FormatError) return null
     throw error
   }
-}
-
-/** transformers/trainer.py `_save_rng_state`, accelerate/checkpointing.py: one for each process. */
-const randomState = /^(?<head>.*\/)?(?<stem>rng_state_|random_states_)(?<rank>\d+)(?<tail>\.pth|\.pkl)$/
-
-/**
- * Random states between the first and the last that is there, and those of all processes that are known to have taken
- * part. One node's own disk has those of its own processes only: the first need not be 0 there.
- */
-function findMissingRandomStates(files: readonly MeasuredFile[], processes: number): Finding[] {
-  const sets = new Map<string, Set<number>>()
-  for (const { name } of files) {
-    const { head = '', stem = '', rank, tail = '' } = randomState.exec(name)?.groups ?? {}
-    if (rank === undefined) continue
-    const set = `${head}${stem}*${tail}`
-    sets.set(set, (sets.get(set) ?? new Set<number>()).add(Number(rank)))
-  }
-  return [...sets].flatMap(([set, ranks]) => {
-    const first = processes > 0 ? 0 : Math.min(...ranks)
-    const end = Math.max(processes, Math.max(...ranks) + 1)
-    const absent: string[] = []
-    for (let rank = first; rank < Math.min(end, mostRanks); rank += 1) {
-      if (!ranks.has(rank)) absent.push(set.replace('*', String(rank)))
-    }
-    return missing(absent, `not there; there are those of ${ranks.size} of ${end - first} processes`)
-  })
 }

@@ -1,7 +1,7 @@
 /** The names that an expression or an order may ask of a checkpoint. */
 import {
+  canBeResumed,
   isMeta,
-  isResumable,
   ownMeta,
   ownValue,
   timeOf,
@@ -25,7 +25,7 @@ const builtIns: ReadonlyMap<string, BuiltIn> = new Map<string, BuiltIn>([
   ['epoch', (checkpoint) => checkpoint.epoch],
   ['layout', (checkpoint) => checkpoint.layout],
   ['health', (checkpoint) => checkpoint.health.grade],
-  ['resumable', isResumable],
+  ['resumable', canBeResumed],
   ['files', (checkpoint) => checkpoint.files.map((file) => file.key)],
 ])
 

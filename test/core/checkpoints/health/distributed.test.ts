@@ -91,6 +91,29 @@ describe('random states', () => {
   })
 })
 
+describe('random states of the Trainer', () => {
+  const model = { 'pytorch_model.bin': 'x' }
+  /** As transformers 5 wrote them on two ranks. */
+  const args = readFileSync(join(fixtures, 'ranks/training_args-of-two-processes.bin'))
+  const lost = ['partial rng_state_1.pth: not there; there are those of 1 of 2 processes']
+
+  it('are of as many processes as its arguments say', async () => {
+    const both = { 'rng_state_0.pth': 'x', 'rng_state_1.pth': 'x', 'training_args.bin': args }
+    expect(await findings(makeTrainer([100], { ...model, ...both }), 100)).toEqual([])
+    const one = { 'rng_state_0.pth': 'x', 'training_args.bin': args }
+    expect(await findings(makeTrainer([100], { ...model, ...one }), 100)).toEqual(lost)
+    const other = { 'rng_state_1.pth': 'x', 'training_args.bin': args }
+    expect(await findings(makeTrainer([100], { ...model, ...other }), 100)).toEqual([
+      'partial rng_state_0.pth: not there; there are those of 1 of 2 processes',
+    ])
+  })
+
+  it('are more than the first alone, which has a number where there are several', async () => {
+    expect(await findings(makeTrainer([100], { ...model, 'rng_state_0.pth': 'x' }), 100)).toEqual(lost)
+    expect(await findings(makeTrainer([100], { ...model, 'rng_state.pth': 'x' }), 100)).toEqual([])
+  })
+})
+
 describe('what DeepSpeed writes', () => {
   it.each(['zero2', 'zero3'] as const)('has a file of every rank: %s', async (stage) => {
     const root = makeDeepSpeed(stage)
