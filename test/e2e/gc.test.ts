@@ -26,6 +26,13 @@ function lab(): string {
   return root
 }
 
+/** A bit of the first storage: only its checksum in the archive tells. */
+function flipFirst(bytes: Buffer): void {
+  const header = bytes.lastIndexOf('PK\u0003\u0004', bytes.indexOf('/data/0'))
+  const at = header + 30 + bytes.readUInt16LE(header + 26) + bytes.readUInt16LE(header + 28)
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+}
+
 const left = (root: string, name: string) => readdirSync(join(root, name, 'save')).sort()
 
 describe('ckpt gc', () => {
@@ -68,12 +75,12 @@ describe('ckpt gc', () => {
 
   it.each([
     ['', ['CKPT+ep004', 'CKPT+ep005']],
-    ['--verify none', ['CKPT+ep005']],
+    ['--verify quick', ['CKPT+ep005']],
   ])('reads the newest that stays to its last byte, unless told otherwise: gc %s', async (flags, stay) => {
     const root = lab()
     for (const name of left(root, 'a')) {
       const bytes = readFileSync(fileURLToPath(new URL('../fixtures/torch/torch2/cuda_location.pt', import.meta.url)))
-      if (name === 'CKPT+ep005') bytes.write('v', bytes.indexOf('weight'))
+      if (name === 'CKPT+ep005') flipFirst(bytes)
       const path = join(root, 'a/save', name, 'model.ckpt')
       writeFileSync(path, bytes)
       utimesSync(path, 1.6e9, 1.6e9)

@@ -1,5 +1,5 @@
 /** The run that a job goes on from, where weights lie in folders of their own beside it, or its restarts made a folder each. */
-import { canBeResumed, isResumable, type Checkpoint, type Run } from '../checkpoint.js'
+import { canBeResumed, isResumable, type Run } from '../checkpoint.js'
 import { CkptError } from '../errors.js'
 import type { ReadStorage } from '../storage/storage.js'
 import { openRun, openRuns } from './open-run.js'

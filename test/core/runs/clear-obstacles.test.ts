@@ -1,5 +1,5 @@
 /** A framework that resumes by a pointer file is led by it to the checkpoint that was chosen, before the job starts. */
-import { readFileSync, readlinkSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { clearObstacles, openRun, tellObstacles } from '../../../src/core/runs/index.js'
@@ -79,4 +79,35 @@ it('with --leave-damaged what is not there, or names another one, is told and st
   expect(await unled(before)).toEqual([{ name: 'latest', why: null, isLost: false }])
   rmSync(join(run.path, 'latest'))
   expect(await unled(newest)).toEqual([{ name: 'latest', why: null, isLost: true }])
+})
+
+it("what a script of diffusers' would take and that a kill left before the model was written goes to the trash", async () => {
+  const path = copyFixture('frameworks/diffusers/run')
+  const [newest] = (await openRun(storage, path)).checkpoints
+  if (newest === undefined) throw new Error('nothing there')
+  mkdirSync(join(path, 'checkpoint-999/unet'), { recursive: true })
+  cpSync(join(newest.path, 'unet/config.json'), join(path, 'checkpoint-999/unet/config.json'))
+  const run = await openRun(storage, path)
+  const chosen = run.checkpoints.find(({ name }) => name === newest.name) ?? null
+  const look = { now: 1_900_000_000, wait: () => Promise.resolve() }
+  const context = { lock: lockOptions(machine(owner())), look }
+  const { moved } = await clearObstacles(storage, run, chosen, { verify: 'quick', keys: [] }, context)
+  expect(moved.map(({ checkpoint }) => checkpoint.name)).toContain('checkpoint-999')
+})
+
+it.each([
+  ['that a kill left before there was an optimizer', 'model.safetensors'],
+  ['that a kill left empty', null],
+])("what Accelerate's load_state() would take and %s goes to the trash", async (_, file) => {
+  const path = copyFixture('frameworks/accelerate/run/checkpoints')
+  mkdirSync(join(path, 'checkpoint_5'))
+  if (file !== null) cpSync(join(path, 'checkpoint_4', file), join(path, 'checkpoint_5', file))
+  const run = await openRun(storage, path)
+  const chosen = run.checkpoints.find(({ name }) => name === 'checkpoint_4') ?? null
+  const look = { now: 1_900_000_000, wait: () => Promise.resolve() }
+  const context = { lock: lockOptions(machine(owner())), look }
+  const { moved } = await clearObstacles(storage, run, chosen, { verify: 'quick', keys: [] }, context)
+  expect(moved.map(({ checkpoint, how }) => `${checkpoint.name}: ${how}`)).toEqual([
+    'checkpoint_5: load_state() takes it',
+  ])
 })

@@ -18,4 +18,22 @@ describe("Accelerate's checkpoint", () => {
       'checkpoint_1 unchecked',
     ])
   })
+
+  it('is unfinished before there is an optimizer, under a name that Accelerate gives, among others of its own', async () => {
+    const whole = { 'model.safetensors': 'x', 'optimizer.bin': 'x', 'random_states_0.pkl': 'x' }
+    const of = (name: string, files: Record<string, string>) =>
+      Object.fromEntries(Object.entries(files).map(([file, text]) => [`${name}/${file}`, text]))
+    const root = write(makeFolder(), {
+      ...of('checkpoint_0', whole),
+      ...of('checkpoint_1', { 'model.safetensors': 'x' }),
+      ...of('best', { 'model.safetensors': 'x' }),
+    })
+    const { checkpoints } = await loadRun(localStorage(), root)
+    expect(checkpoints.map(({ name, health }) => `${name} ${health.grade}`)).toEqual([
+      'checkpoint_0 unchecked',
+      'checkpoint_1 unfinished',
+    ])
+    const weights = write(makeFolder(), of('checkpoint_1', { 'model.safetensors': 'x' }))
+    await expect(loadRun(localStorage(), weights)).rejects.toThrow('no checkpoints')
+  })
 })

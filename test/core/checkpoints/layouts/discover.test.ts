@@ -133,6 +133,28 @@ describe('loadRun', () => {
     expect(checkpoints[0]?.health.findings).toEqual([{ grade: 'unreadable', reason: 'permission denied' }])
   })
 
+  it('lists them also where none of them can be read, under names that say what they are', async () => {
+    const root = write(makeFolder(), {
+      'checkpoint-100/trainer_state.json': '{}',
+      'checkpoint-200/trainer_state.json': '{}',
+      'notes/x': '',
+    })
+    const refusing = {
+      ...storage,
+      list: async (paths: readonly string[]) =>
+        (await storage.list(paths)).map((result, index) => {
+          const path = paths[index] ?? ''
+          if (path === root) return result
+          return { ok: false as const, error: new StorageError(path, 'EACCES', `${path}: permission denied`) }
+        }),
+    }
+    const { checkpoints } = await loadRun(refusing, root)
+    expect(checkpoints.map(({ name, health }) => `${name} ${health.grade}`)).toEqual([
+      'checkpoint-100 unreadable',
+      'checkpoint-200 unreadable',
+    ])
+  })
+
   it.skipIf(process.getuid?.() === 0)('says so of a real unreadable folder', async () => {
     const root = write(makeFolder(), { 'locked/x': '' })
     chmodSync(join(root, 'locked'), 0)

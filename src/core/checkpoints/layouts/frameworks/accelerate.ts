@@ -6,64 +6,77 @@
 import type { Part } from '../../../checkpoint.js'
 import { countsIn } from '../engine/count-names.js'
 import type { Unit } from '../engine/unit-paths.js'
-import type { LayoutSpec } from '../spec.js'
+import type { Form, LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
+
+/** The names that it gives itself (`automatic_checkpoint_naming`). */
+const numbered = /^checkpoint_(?<save>\d+)$/
+
+const form: Form = {
+  kind: 'folder',
+  // Scripts, accelerate's examples among them, name theirs `step_<N>` and `epoch_<N>`.
+  name: /^(?:checkpoint_(?<save>\d+)$|(?:.*[-_.])?step[-_=]?(?<step>\d+)$|(?:.*[-_.])?ep(?:och)?[-_=]?(?<epoch>\d+)$)?/,
+  // Its own counter of saves, which is all that puts them in order.
+  called: { save: '#save' },
+  proof: {
+    sure: [{ file: /^random_states_\d+\.pkl$/ }],
+    likely: [
+      {
+        all: [
+          { file: /^(optimizer|scheduler)(_\d+)?\.bin$/ },
+          { file: /^(model|pytorch_model)(_\d+)?\.(safetensors|bin)$/ },
+        ],
+      },
+    ],
+    never: [{ file: 'trainer_state.json' }],
+  },
+  whole: {
+    // The main process writes it last; the others write theirs while it still saves the model.
+    last: /^random_states_0\.pkl$/,
+    lastName: 'random_states_0.pkl',
+    needs: [
+      {
+        any: [/^(model|pytorch_model)([-_.].*)?$/, /^pytorch_model(_fsdp_\d+)?\/$/],
+        reason: 'no model weights are there',
+      },
+    ],
+  },
+  facts: [
+    { from: 'torch', file: /^custom_checkpoint_\d+\.pkl$/, spread: [[]], pick: countsIn, lazy: true },
+    { from: 'name' },
+  ],
+  files: [
+    { name: /^(model|pytorch_model)(-.*)?\.(safetensors|bin)\.index\.json$/, role: 'index' },
+    { name: /^(model|pytorch_model)([-_].*)?\.(safetensors|bin)$/, role: 'weights' },
+    { name: /^pytorch_model_fsdp_\d+\/$/, role: 'weights' },
+    { name: /^pytorch_model\/$/, role: 'all' },
+    { name: /^optimizer(_\d+)?(\.bin|\/)$/, role: 'resume' },
+    { name: /^scheduler(_\d+)?\.bin$/, role: 'resume' },
+    { name: /^scaler\.pt$/, role: 'resume', optional: true },
+    { name: /^random_states_\d+\.pkl$/, role: 'resume' },
+    { name: /^(sampler|dl_state_dict)(_\d+)?\.bin$/, role: 'loop', optional: true },
+    { name: /^custom_checkpoint_\d+\.pkl$/, role: 'loop' },
+  ],
+  lacks: lacksOptimizer,
+}
 
 export const accelerate: LayoutSpec = {
   id: 'accelerate',
   title: 'Accelerate',
   looks: 'checkpoint_<i>/, or any folder, with random_states_0.pkl',
   // Where it names them itself (accelerator.py, `load_state` without a path).
-  resumesFrom: takesLargest('load_state()', 'directory', /^checkpoint_(\d+)$/),
+  resumesFrom: takesLargest('load_state()', 'directory', numbered),
+  leftover,
   forms: [
-    {
-      kind: 'folder',
-      // Scripts, accelerate's examples among them, name theirs `step_<N>` and `epoch_<N>`.
-      name: /^(?:checkpoint_(?<save>\d+)$|(?:.*[-_.])?step[-_=]?(?<step>\d+)$|(?:.*[-_.])?ep(?:och)?[-_=]?(?<epoch>\d+)$)?/,
-      // Its own counter of saves, which is all that puts them in order.
-      called: { save: '#save' },
-      proof: {
-        sure: [{ file: /^random_states_\d+\.pkl$/ }],
-        likely: [
-          {
-            all: [
-              { file: /^(optimizer|scheduler)(_\d+)?\.bin$/ },
-              { file: /^(model|pytorch_model)(_\d+)?\.(safetensors|bin)$/ },
-            ],
-          },
-        ],
-        never: [{ file: 'trainer_state.json' }],
-      },
-      whole: {
-        // The main process writes it last; the others write theirs while it still saves the model.
-        last: /^random_states_0\.pkl$/,
-        lastName: 'random_states_0.pkl',
-        needs: [
-          {
-            any: [/^(model|pytorch_model)([-_.].*)?$/, /^pytorch_model(_fsdp_\d+)?\/$/],
-            reason: 'no model weights are there',
-          },
-        ],
-      },
-      facts: [
-        { from: 'torch', file: /^custom_checkpoint_\d+\.pkl$/, spread: [[]], pick: countsIn, lazy: true },
-        { from: 'name' },
-      ],
-      files: [
-        { name: /^(model|pytorch_model)(-.*)?\.(safetensors|bin)\.index\.json$/, role: 'index' },
-        { name: /^(model|pytorch_model)([-_].*)?\.(safetensors|bin)$/, role: 'weights' },
-        { name: /^pytorch_model_fsdp_\d+\/$/, role: 'weights' },
-        { name: /^pytorch_model\/$/, role: 'all' },
-        { name: /^optimizer(_\d+)?(\.bin|\/)$/, role: 'resume' },
-        { name: /^scheduler(_\d+)?\.bin$/, role: 'resume' },
-        { name: /^scaler\.pt$/, role: 'resume', optional: true },
-        { name: /^random_states_\d+\.pkl$/, role: 'resume' },
-        { name: /^(sampler|dl_state_dict)(_\d+)?\.bin$/, role: 'loop', optional: true },
-        { name: /^custom_checkpoint_\d+\.pkl$/, role: 'loop' },
-      ],
-      lacks: lacksOptimizer,
-    },
+    // Under such a name `load_state` takes whatever is in it: also what a kill left before there was an optimizer.
+    { ...form, name: numbered, proof: { ...form.proof, bare: [{ file: /^/ }] } },
+    form,
   ],
+}
+
+/** `save_state` refuses a name that is taken, so that the next start from nothing would fail. */
+function leftover(folder: string, inside: readonly unknown[] | null): string | null {
+  return numbered.test(folder) && inside?.length === 0 ? 'an empty folder: the save had only begun' : null
 }
 
 /** `load_state` opens the file of each optimizer; FSDP and DeepSpeed have folders of their own. */

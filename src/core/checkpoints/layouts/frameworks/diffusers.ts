@@ -31,6 +31,8 @@ export const diffusers: LayoutSpec = {
         ],
         likely: [{ file: /^random_states_\d+\.pkl$/ }],
         never: [{ file: 'trainer_state.json' }],
+        // A script takes the largest step whatever is in it: also what a kill left before the model was written.
+        bare: [{ file: /^/ }],
       },
       whole: {
         last: /^random_states_\d+\.pkl$/,

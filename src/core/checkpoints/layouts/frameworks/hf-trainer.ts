@@ -47,6 +47,7 @@ export const hfTrainer: LayoutSpec = {
           },
         ],
         bare: [{ all: [{ file: /^/ }, { not: { file: foreignFiles } }] }],
+        orUnreadable: true,
       },
       whole: {
         last: stateFile,
