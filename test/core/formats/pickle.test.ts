@@ -138,7 +138,7 @@ describe('a pickle', () => {
     ['h\x05.', /takes number 5 from the memo, which is not there/],
     ['K\x01K\x02a.', /appends to no list/],
     [')K\x02a.', /appends to a tuple/],
-    ['](K\x01u.', /sets keys of no dict/],
+    [')K\x01K\x02s.', /sets keys of no dict/],
     ['}(K\x01u.', /1 values are not key and value pairs/],
     ['}K\x01b.', /gives a state to what has none/],
     ['\x80\x06.', /protocol 6; 0 to 5 are known/],

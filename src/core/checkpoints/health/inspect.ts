@@ -126,7 +126,7 @@ async function inspectHandle(
     return { findings, tensors: null, rest, kind: null }
   }
   const kind = kindOf(name, head.subarray(0, headLength), handle.size)
-  if (mayBePickle(kind, name, head, handle.size)) await refuseUnsafeFile(source, head, options.level)
+  if (mayBePickle(kind, name, head, handle.size)) await refuseUnsafeFile(source, head, options)
   await checkFor(name, head)?.(source)
   const tensors = kind === 'safetensors' ? await inspectSafetensors(source, around) : null
   const stored = kind === 'zip' ? await inspectZip(source, around, options) : []
@@ -213,11 +213,11 @@ async function refuseZeroTail(source: ByteSource, parts: readonly Extent[], arou
 const leastPart = 8
 
 /** Gives the entries whose checksums are to be held against the bytes. */
-async function inspectZip(source: ByteSource, around: Surroundings, options: InspectOptions): Promise<LocatedEntry[]> {
+async function inspectZip(source: ByteSource, around: Surroundings, options: Look): Promise<LocatedEntry[]> {
   const archive = await readZip(source).catch(async (error: unknown) => {
     throw error instanceof ZipEndMissing ? await explainCut(source, around, error, 'no zip end record') : error
   })
-  await refuseUnsafeArchive(source, archive, options.level)
+  await refuseUnsafeArchive(source, archive, options)
   if (options.level === 'quick') return []
   const checksum = hasChecksums(archive)
   const located = await locateEntries(source, archive)

@@ -7,21 +7,32 @@ import { inBlocks, type ByteSource } from '../../formats/byte-source.js'
 import { isNpy, mayHoldPickle, npyHeaderEnd } from '../../formats/npy.js'
 import {
   auditPickle,
+  isPickle,
+  limitsFor,
   mayBeginPickle,
+  PickleDoubtful,
   PickleEndsEarly,
-  readCalls,
+  PickleUnfollowed,
   readUntilItBreaks,
   type PickleCalls,
+  type PickleLimits,
+  type PickleSoFar,
 } from '../../formats/pickle/index.js'
 import { suffixOf } from '../../formats/suffix.js'
 import { isPlainBareStorage } from '../../formats/torch-legacy.js'
 import { readEntryHead, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
 import type { Kind } from './file-kind.js'
 
-type Level = 'quick' | 'deep'
+export interface Audit {
+  readonly level: 'quick' | 'deep'
+  /** What is to be told of the file beside findings. */
+  readonly tell: (what: string) => void
+}
 
 /** Bytes of pickles in a file that are looked into: that of a model of ten thousand tensors has 2 MB. */
-const largestPickle = { quick: 4 << 20, deep: 64 << 20 }
+const largestPickle = { quick: 16 << 20, deep: 64 << 20 }
+/** Bytes of what is packed in a small file: with the next one they bound what such a file costs. */
+const leastPacked = 16 << 20
 
 /** Bytes that tell what a file is, tar's signature among them, which lies farthest in, at 257. */
 export const longHead = 512
@@ -30,6 +41,17 @@ export function refuseUnsafe(calls: PickleCalls, what = 'its pickle'): void {
   const { unsafe } = auditPickle(calls, isPlainBareStorage)
   if (unsafe.length === 0) return
   throw new FormatError(`unsafe: ${what} ${unsafe.join(', ')}, which loading it with Python would run`)
+}
+
+/** Refuses what calls something, and what Python would read on where ckpt stopped: nobody knows what it calls there. */
+function refuseUnfollowed({ read, calls }: PickleSoFar, bytes: Uint8Array, what: string): void {
+  refuseUnsafe(calls, what)
+  // Much that is no pickle begins as one without a head might; what joblib writes has bytes of arrays in between.
+  const isPlain = isPickle(bytes) && !calls.globals.some(({ module }) => module === 'joblib.numpy_pickle')
+  if (!(read instanceof PickleUnfollowed || (isPlain && read instanceof PickleDoubtful))) return
+  throw new FormatError(
+    `unsafe: ${what} cannot be followed to its end, so what loading it would run is not known: ${read.message}`,
+  )
 }
 
 /** torch.load takes for a pickle all that is not a zip. Of texts one that calls something names it in two lines. */
@@ -44,9 +66,16 @@ const textSuffixes = new Set('yaml yml txt csv tsv log md toml ini cfg py sh'.sp
 const newline = 0x0a
 
 /** A file whose `head` is its first `longHead` bytes: an array, or whatever may be a pickle. */
-export async function refuseUnsafeFile(source: ByteSource, head: Uint8Array, level: Level): Promise<void> {
-  const part: Part = { size: source.byteLength, head, read: (length) => source.read(0, length), what: 'its pickle' }
-  await refuseUnsafePart(part, largestPickle[level])
+export async function refuseUnsafeFile(source: ByteSource, head: Uint8Array, { level, tell }: Audit): Promise<void> {
+  const part: Part = {
+    size: source.byteLength,
+    head,
+    read: (length) => source.read(0, length),
+    what: 'its pickle',
+    tell,
+  }
+  const bytes = largestPickle[level]
+  await refuseUnsafePart(part, { bytes, limits: limitsFor(Math.min(source.byteLength, bytes)) })
 }
 
 /** What is looked into: a file, or one in an archive. */
@@ -57,35 +86,55 @@ interface Part {
   readonly read: (length: number) => Promise<Uint8Array>
   /** In the words of a finding. */
   readonly what: string
+  readonly tell: Audit['tell']
 }
 
-/** Gives how many bytes were read as a pickle, `most` at most. */
-async function refuseUnsafePart(part: Part, most: number): Promise<number> {
-  return isNpy(part.head) ? refuseUnsafeArray(part, most) : refuseUnsafeBare(part, most)
+/** What may be spent on a part. */
+interface Bounds {
+  readonly bytes: number
+  readonly limits: PickleLimits
+}
+
+/** Gives how many bytes were read as a pickle, `bytes` at most. */
+async function refuseUnsafePart(part: Part, bounds: Bounds): Promise<number> {
+  return isNpy(part.head) ? refuseUnsafeArray(part, bounds) : refuseUnsafeBare(part, bounds)
 }
 
 /** An array of numbers runs nothing, and is not read. */
-async function refuseUnsafeArray({ size, head, read, what }: Part, most: number): Promise<number> {
+async function refuseUnsafeArray(part: Part, bounds: Bounds): Promise<number> {
+  const { head, read } = part
   const start = npyHeaderEnd(head)
   if (!mayHoldPickle(start > head.length ? await read(start) : head.subarray(0, start))) return 0
-  const bytes = await read(Math.min(size, start + most))
-  refuseUnsafe(readCalls(bytes.subarray(start)), what)
-  return bytes.length
+  return refuseUnsafeFrom(part, start, bounds)
 }
 
 /**
  * What Python runs while it reads the bytes as a pickle, whatever their name is. Most are none, and break off within
  * their head; one of protocol 0 or 1 looks like text.
  */
-async function refuseUnsafeBare({ size, head, read, what }: Part, most: number): Promise<number> {
+async function refuseUnsafeBare(part: Part, bounds: Bounds): Promise<number> {
+  const { size, head, what } = part
   if (!mayBeginPickle(head)) return 0
   const begun = readUntilItBreaks(head)
-  if (!(begun.read instanceof PickleEndsEarly) || size <= head.length) {
-    refuseUnsafe(begun.calls, what)
-    return head.length
+  if (size > head.length && begun.read instanceof PickleEndsEarly) return refuseUnsafeFrom(part, 0, bounds)
+  refuseUnfollowed(begun, head, what)
+  return head.length
+}
+
+/** The pickle that begins at byte `start`. */
+async function refuseUnsafeFrom(part: Part, start: number, { bytes: most, limits }: Bounds): Promise<number> {
+  const { size, read, what, tell } = part
+  const bytes = await read(Math.min(size, start + most))
+  if (bytes.length <= start) return 0
+  const isCut = bytes.length < size
+  const pickle = bytes.subarray(start)
+  const begun = readUntilItBreaks(pickle, limits)
+  refuseUnfollowed(begun, pickle, what)
+  if (isCut && begun.read instanceof PickleEndsEarly) {
+    tell(
+      `holds a pickle of ${size - start} bytes, of which ${pickle.length} were looked into for what loading it would run`,
+    )
   }
-  const bytes = await read(Math.min(size, most))
-  refuseUnsafe(readCalls(bytes), what)
   return bytes.length
 }
 
@@ -93,39 +142,55 @@ async function refuseUnsafeBare({ size, head, read, what }: Part, most: number):
  * torch's archives hold a pickle, numpy's one for each array of objects, and other programs read pickles of theirs from
  * archives as well: of torch's all that is no record of numbers is looked into, of others every entry.
  */
-export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchive, level: Level): Promise<void> {
+export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchive, audit: Audit): Promise<void> {
   const [root = ''] = archive.count === 0 ? [] : archive.entry(0).name.split('/', 1)
   const main = archive.find(`${root}/data.pkl`)
   // A TorchScript program is read by torch's own reader, which runs no Python.
   const isProgram = archive.find(`${root}/constants.pkl`) !== undefined
-  if (main !== undefined && !isProgram && main.size <= largestPickle[level]) {
-    const bytes = await unlessDeep(level, readSmallEntry(source, archive, main, largestPickle[level]))
-    if (bytes !== null) refuseUnsafe(readCalls(bytes))
+  const limits = limitsFor(Math.min(source.byteLength, largestPickle[audit.level]))
+  if (main !== undefined && !isProgram) {
+    const part = { ...(await partOf(source, archive, main, audit, readSmallEntry)), what: 'its pickle' }
+    await refuseUnsafeFrom(part, 0, { bytes: mostOf(source, main, audit), limits })
   }
   // Many small entries lie near each other.
   const near = archive.count > 100 ? inBlocks(source) : source
-  let left = largestPickle[level]
+  let left = largestPickle[audit.level]
   for (const entry of main === undefined ? archive.entries : archive.unnumbered()) {
     const own = entry.name.startsWith(`${root}/`) ? entry.name.slice(root.length + 1) : ''
     if (entry.size === 0 || entry.name === main?.name || (isProgram && own !== '')) continue
     if (main !== undefined && ownRecord.test(own)) continue
-    left -= await refuseUnsafePart(await partOf(near, archive, entry, level), left)
+    const bytes = Math.min(left, mostOf(source, entry, audit))
+    left -= await refuseUnsafePart(await partOf(near, archive, entry, audit), { bytes, limits })
     if (left <= 0) return
   }
+}
+
+/** A file is worth no more effort than its size: what is packed in it can be a thousand times as long. */
+function mostOf(source: ByteSource, { method }: ZipEntry, { level }: Audit): number {
+  const most = largestPickle[level]
+  return method === 'stored' ? most : Math.min(most, leastPacked + 4 * source.byteLength)
 }
 
 /** What torch itself puts beside its pickle: numbers, and a few words. */
 const ownRecord = /^(?:data\/.*|version|byteorder|\.format_version|\.storage_alignment|\.data\/serialization_id)$/
 
-async function partOf(source: ByteSource, archive: ZipArchive, entry: ZipEntry, level: Level): Promise<Part> {
-  const read = async (length: number): Promise<Uint8Array> =>
-    (await unlessDeep(level, readEntryHead(source, archive, entry, length))) ?? new Uint8Array(0)
+async function partOf(
+  source: ByteSource,
+  archive: ZipArchive,
+  entry: ZipEntry,
+  { level, tell }: Audit,
+  readAll = readEntryHead,
+): Promise<Part> {
+  const read = async (length: number): Promise<Uint8Array> => {
+    const bytes = (length < entry.size ? readEntryHead : readAll)(source, archive, entry, length)
+    return (await unlessDeep(level, bytes)) ?? new Uint8Array(0)
+  }
   const what = `the pickle in its ${JSON.stringify(entry.name)}`
-  return { size: entry.size, head: await read(longHead), read, what }
+  return { size: entry.size, head: await read(longHead), read, what, tell }
 }
 
 /** Deep verification compares all checksums, and tells of all that differ. */
-async function unlessDeep<T>(level: Level, bytes: Promise<T>): Promise<T | null> {
+async function unlessDeep<T>(level: Audit['level'], bytes: Promise<T>): Promise<T | null> {
   return bytes.catch((error: unknown) => {
     if (level === 'deep' && error instanceof FormatError) return null
     throw error

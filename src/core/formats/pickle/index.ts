@@ -14,7 +14,7 @@ export {
 export { auditPickle, type PickleAudit } from './audit.js'
 export { isUnsafe } from './danger.js'
 export { isPickle } from './head.js'
-export { PickleEndsEarly } from './input.js'
+export { PickleDoubtful, PickleEndsEarly, PickleUnfollowed } from './input.js'
 export * from './nodes.js'
 export { idOf, spelledOut } from './plain-tensor.js'
 export { writePickle, type WriteHooks } from './write.js'

@@ -5,8 +5,20 @@ import { decodeUtf8 } from './text.js'
 /** The pickle needs more bytes than there are. Of a file's first part, the rest may hold them. */
 export class PickleEndsEarly extends FormatError {}
 
+/**
+ * Python reads on where this program does not: a bound of ours was met, or a name that only a call would give. What
+ * comes behind it is not known, and would run all the same.
+ */
+export class PickleUnfollowed extends FormatError {}
+
+/** A value of a form that no pickler writes: Python most likely breaks off as well. */
+export class PickleDoubtful extends FormatError {}
+
 /** Digits of an integer written as text; CPython reads no more either (sys.int_info.default_max_str_digits). */
 const maxDigits = 4300
+
+/** What Python's `int(text, 0)` and C's `strtol` take, without underscores between digits. */
+const integerText = /^([-+]?)(0x[0-9a-f]+|0o[0-7]+|0b[01]+|[0-9]+)$/i
 
 export class PickleInput {
   readonly #bytes: Uint8Array
@@ -28,6 +40,14 @@ export class PickleInput {
 
   fail(message: string, at = this.position): FormatError {
     return new FormatError(`pickle, byte ${at}: ${message}`, { offset: at })
+  }
+
+  doubtful(message: string, at = this.position): PickleDoubtful {
+    return new PickleDoubtful(`pickle, byte ${at}: ${message}`, { offset: at })
+  }
+
+  unfollowed(message: string, at = this.position): PickleUnfollowed {
+    return new PickleUnfollowed(`pickle, byte ${at}: ${message}`, { offset: at })
   }
 
   /** Moves on by `length` bytes; answers where they begin. */
@@ -82,7 +102,7 @@ export class PickleInput {
   text(length: number): string {
     const at = this.#take(length)
     const text = decodeUtf8(this.#buffer, at, at + length)
-    if (text === undefined) throw this.fail(`a text of ${length} bytes is not UTF-8`, at)
+    if (text === undefined) throw this.doubtful(`a text of ${length} bytes is not UTF-8`, at)
     return text
   }
 
@@ -111,7 +131,7 @@ export class PickleInput {
     const at = this.position
     const line = this.line()
     const text = decodeUtf8(line, 0, line.length)
-    if (text === undefined) throw this.fail('a line is not UTF-8', at)
+    if (text === undefined) throw this.doubtful('a line is not UTF-8', at)
     return text
   }
 
@@ -124,16 +144,25 @@ export class PickleInput {
     return second === 0x31
   }
 
-  /** A decimal integer on a line, as Python 2 writes it, maybe with an L behind. */
+  /** A number on a line, as C reads it: what stands behind a NUL is not seen. */
+  numberLine(): string {
+    const text = this.line().toString('latin1')
+    const end = text.indexOf('\0')
+    return (end === -1 ? text : text.slice(0, end)).trim()
+  }
+
+  /** An integer on a line, as Python 2 writes it, maybe with an L behind, or in any other way that Python reads. */
   integerLine(): bigint {
     const at = this.position
     const small = this.#smallIntegerLine()
     if (small !== undefined) return small
-    const line = this.line()
-    if (line.length > maxDigits + 3) throw this.fail(`an integer of ${line.length} digits`, at)
-    const text = Buffer.from(line).toString('latin1').trim().replace(/L$/, '')
-    if (!/^[-+]?[0-9]+$/.test(text)) throw this.fail(`${JSON.stringify(text.slice(0, 40))} is not an integer`, at)
-    return BigInt(text.replace(/^\+/, ''))
+    const text = this.numberLine().replace(/L$/, '')
+    // C takes a line that begins with NUL for 0.
+    if (text === '' && this.#bytes[at] === 0) return 0n
+    const [, sign = '', digits] = integerText.exec(text.replace(/(?<=[0-9a-fxo])_(?=[0-9a-f])/gi, '')) ?? []
+    if (digits === undefined) throw this.doubtful(`${JSON.stringify(text.slice(0, 40))} is not an integer`, at)
+    if (digits.length > maxDigits) throw this.unfollowed(`an integer of ${digits.length} digits`, at)
+    return sign === '-' ? -BigInt(digits) : BigInt(digits)
   }
 
   /** Of a few digits and nothing else, as most are; undefined, and nothing read, for any other line. */

@@ -52,6 +52,8 @@ export const deepest = 20_000
  */
 const cost = {
   ...{ number: 3, text: 5, object: 5, array: 6, instance: 12, pair: 8, tensor: 30, bytes: 24, place: 2 },
+  // The stack never shrinks, and its levels lie beside it.
+  stacked: 4,
   // A map of its own, and a place in one.
   ...{ map: 40, mapped: 16 },
 } as const
@@ -106,8 +108,8 @@ export interface PickleSoFar {
 }
 
 /** Reads one pickle once: each reading of a broken one may take all the memory that it is allowed. */
-export function readUntilItBreaks(bytes: Uint8Array): PickleSoFar {
-  return newMachine((machine) => machine.runUntilItBreaks(), bytes, 0, limitsFor(bytes.length))
+export function readUntilItBreaks(bytes: Uint8Array, limits: PickleLimits = limitsFor(bytes.length)): PickleSoFar {
+  return newMachine((machine) => machine.runUntilItBreaks(), bytes, 0, limits)
 }
 
 function newMachine<T>(run: (machine: Machine) => T, bytes: Uint8Array, start: number, limits: PickleLimits): T {
@@ -227,7 +229,8 @@ class Machine {
     [op.EXT2, (machine) => machine.#refuse(op.EXT2, 'a registry of the program that wrote it')],
     [op.EXT4, (machine) => machine.#refuse(op.EXT4, 'a registry of the program that wrote it')],
     [op.NEXT_BUFFER, (machine) => machine.#refuse(op.NEXT_BUFFER, 'a buffer outside of the file')],
-    [op.READONLY_BUFFER, (machine) => machine.#refuse(op.READONLY_BUFFER, 'a buffer outside of the file')],
+    // It changes nothing but who may write into the value.
+    [op.READONLY_BUFFER, (machine) => void machine.#top()],
   ])
 
   readonly #input: PickleInput
@@ -280,7 +283,7 @@ class Machine {
       if (step === undefined) throw this.#fail(`${opcodeName(code)} is not an opcode`)
       step(this, input)
     }
-    throw this.#fail(`more than ${most} opcodes`)
+    throw this.#unfollowed(`more than ${most} opcodes`)
   }
 
   /** With what it would have called until it came to its end, or broke. */
@@ -299,9 +302,11 @@ class Machine {
   }
 
   #checkWords(): void {
-    const places = this.#stack.length + this.#marks.length + this.#memo.places
-    const words = this.#built + this.#globals.words + cost.place * places
-    if (words > this.#limits.words) throw this.#fail(`what it builds takes more than ${this.#limits.words * 8} bytes`)
+    const places = cost.stacked * (this.#stack.length + this.#marks.length) + cost.place * this.#memo.places
+    const words = this.#built + this.#globals.words + places
+    if (words > this.#limits.words) {
+      throw this.#unfollowed(`what it builds takes more than ${this.#limits.words * 8} bytes`)
+    }
   }
 
   #finish(): Unpickled {
@@ -311,6 +316,14 @@ class Machine {
 
   #fail(message: string): FormatError {
     return this.#input.fail(message, this.#at)
+  }
+
+  #doubtful(message: string): FormatError {
+    return this.#input.doubtful(message, this.#at)
+  }
+
+  #unfollowed(message: string): FormatError {
+    return this.#input.unfollowed(message, this.#at)
   }
 
   #push(node: PickleNode, levels = 0): void {
@@ -338,7 +351,7 @@ class Machine {
   /** Levels of what has `own` and now holds what was popped last. */
   #deeper(own: number): number {
     const levels = this.#popped + 1
-    if (levels > deepest) throw this.#fail(`builds more than ${deepest} levels, one within the other`)
+    if (levels > deepest) throw this.#unfollowed(`builds more than ${deepest} levels, one within the other`)
     return levels > own ? levels : own
   }
 
@@ -444,7 +457,7 @@ class Machine {
   }
 
   #refuse(code: number, what: string): never {
-    throw this.#fail(`${opcodeName(code)} refers to ${what}`)
+    throw this.#doubtful(`${opcodeName(code)} refers to ${what}`)
   }
 
   #proto(version: number): void {
@@ -463,23 +476,19 @@ class Machine {
   }
 
   #float(): number {
-    const text = this.#input.textLine().trim().toLowerCase()
-    const special = new Map([
-      ['nan', NaN],
-      ['-nan', NaN],
-      ['inf', Infinity],
-      ['-inf', -Infinity],
-    ]).get(text)
-    if (special !== undefined) return special
-    if (!/^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?$/.test(text)) {
-      throw this.#fail(`${JSON.stringify(text.slice(0, 40))} is not a number`)
+    const text = this.#input.numberLine()
+    const [, sign, word] = /^([-+]?)(inf(?:inity)?|nan)$/i.exec(text) ?? []
+    if (word !== undefined) return word.toLowerCase() === 'nan' ? NaN : sign === '-' ? -Infinity : Infinity
+    const plain = text.replace(/(?<=[0-9])_(?=[0-9])/g, '')
+    if (!/^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?$/i.test(plain)) {
+      throw this.#doubtful(`${JSON.stringify(text.slice(0, 40))} is not a number`)
     }
-    return Number(text)
+    return Number(plain)
   }
 
   #stringLiteral(): Uint8Array {
     const bytes = decodeStringLiteral(this.#input.line())
-    if (bytes === undefined) throw this.#fail('a string without its quotes')
+    if (bytes === undefined) throw this.#doubtful('a string without its quotes')
     return bytes
   }
 
@@ -501,18 +510,31 @@ class Machine {
     return target
   }
 
+  /** Nothing can be put into anything, and bytes into a bytearray. */
   #append(nodes: PickleNode[]): void {
+    if (nodes.length === 0) return void this.#top()
     const target = this.#target()
-    if (typeof target !== 'object' || target === null || !('items' in target)) throw this.#fail('appends to no list')
-    if (target.kind === 'tuple' || target.kind === 'frozenset') throw this.#fail(`appends to a ${target.kind}`)
+    if (isBytearray(target)) return
+    if (typeof target !== 'object' || target === null || !('items' in target))
+      throw this.#doubtful('appends to no list')
+    if (target.kind === 'tuple' || target.kind === 'frozenset') throw this.#doubtful(`appends to a ${target.kind}`)
     target.items = extended(target.items, nodes)
     this.#deepenTop()
   }
 
+  /** What a list holds is set by its place. */
   #setItems(nodes: readonly PickleNode[]): void {
+    if (nodes.length === 0) return void this.#top()
     const target = this.#target()
+    if (isBytearray(target)) return
+    if (typeof target === 'object' && target?.kind === 'list') {
+      const values = this.#pairs(nodes).map(([, value]) => value)
+      target.items = extended(target.items, values)
+      this.#deepenTop()
+      return
+    }
     if (typeof target !== 'object' || target === null || !('entries' in target))
-      throw this.#fail('sets keys of no dict')
+      throw this.#doubtful('sets keys of no dict')
     target.entries = extended(target.entries, this.#pairs(nodes))
     this.#deepenTop()
   }
@@ -520,13 +542,18 @@ class Machine {
   #stackGlobal(): void {
     const name = this.#pop()
     const module = this.#pop()
-    if (typeof module !== 'string' || typeof name !== 'string') throw this.#fail('names a global by what is not text')
-    this.#push(this.#global(module, name))
+    if (typeof module === 'string' && typeof name === 'string') {
+      this.#push(this.#global(module, name))
+      return
+    }
+    const isMade = [module, name].some(isMadeByCall)
+    if (isMade) throw this.#unfollowed('names a class or function by what a call gives')
+    throw this.#doubtful('names a global by what is not text')
   }
 
   #global(module: string, name: string): PickleGlobal {
     if (module.length + name.length > longestGlobal) {
-      throw this.#fail(`names a class or function by ${module.length + name.length} characters`)
+      throw this.#unfollowed(`names a class or function by ${module.length + name.length} characters`)
     }
     return this.#globals.of(module, name)
   }
@@ -576,7 +603,8 @@ class Machine {
     const state = this.#pop()
     const target = this.#target()
     if (typeof target !== 'object' || target === null || !('states' in target)) {
-      throw this.#fail('gives a state to what has none')
+      if (isNoState(state)) return
+      throw this.#doubtful('gives a state to what has none')
     }
     this.#built += cost.array + cost.place
     target.states = extended(target.states, [state])
@@ -602,6 +630,27 @@ class Machine {
     if (node === notMade) throw new PartWanted()
     this.#push(node)
   }
+}
+
+function isMadeByCall(node: PickleNode): boolean {
+  return typeof node === 'object' && node !== null && ('callee' in node || node.kind === 'tensor')
+}
+
+function isBytearray(node: PickleNode): boolean {
+  return typeof node === 'object' && node?.kind === 'bytearray'
+}
+
+/** What is false in Python is set nowhere, nor is a pair of such (a state, and one of slots). */
+function isNoState(node: PickleNode): boolean {
+  if (typeof node === 'object' && node?.kind === 'tuple' && node.items.length === 2) return node.items.every(isFalse)
+  return isFalse(node)
+}
+
+function isFalse(node: PickleNode): boolean {
+  if (typeof node !== 'object' || node === null) return !node
+  if ('states' in node) return false
+  if ('entries' in node) return node.entries.length === 0
+  return 'items' in node && node.items.length === 0
 }
 
 function doubled(array: Int32Array): Int32Array<ArrayBuffer> {

@@ -22,7 +22,7 @@ async function reasonsFor(fixture: string): Promise<string[]> {
   return reasonsForBytes('model.ckpt', fs.readFileSync(join(fixtures, fixture)))
 }
 
-async function reasonsForBytes(name: string, bytes: Uint8Array): Promise<string[]> {
+async function reasonsForBytes(name: string, bytes: Uint8Array, by = storage): Promise<string[]> {
   const path = join(folder, name)
   fs.writeFileSync(path, bytes)
   const [stat] = await storage.stat([path])
@@ -35,7 +35,7 @@ async function reasonsForBytes(name: string, bytes: Uint8Array): Promise<string[
     isNeverEmpty: false,
     isAlone: false,
   }
-  const { findings } = await inspectFile(storage, file, around, { level: 'quick' })
+  const { findings } = await inspectFile(by, file, around, { level: 'quick' })
   return findings.map(({ grade, reason }) => `${grade}: ${reason}`)
 }
 
@@ -179,5 +179,82 @@ describe('a pickle in an archive that is not what torch.load reads', () => {
       { name: 'a/version', data: Buffer.from('3\n') },
     ])
     expect(await reasonsForBytes('m.pt', bytes)).toEqual([])
+  })
+})
+
+/** Each runs `posix.system('id')` when Python loads it (held against CPython 3.11): what comes first broke this reader. */
+describe('a pickle that begins with what only Python reads', () => {
+  const protocol = '\x80\x04'
+  const call = '\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.'
+  const ofBytes = '\x96\x02\0\0\0\0\0\0\0ab'
+  const made = (text: string) => `cbuiltins\nstr\n(\x8c${String.fromCharCode(text.length)}${text}tR`
+  const begins: readonly (readonly [string, string])[] = [
+    ['more values than are kept', `(${'}'.repeat(1_500_000)}1`],
+    ['more opcodes than are read', 'N0'.repeat(3_000_000)],
+    ['deeper lists than are built', `${']'.repeat(30_000)}${'a'.repeat(29_999)}0`],
+    ['an integer in base 16', 'I0x10\n0'],
+    ['an integer with underscores', 'I1_0\n0'],
+    ['a long integer in base 16', 'L0x10L\n0'],
+    ['a line with NUL in it', 'I7\0 and more\n0'],
+    ['an infinity spelled out', 'F+infinity\n0'],
+    ['a memo index with underscores', 'Np1_0\n0'],
+    ['bytes that are made read-only', 'C\x01a\x980'],
+    ['something appended to a bytearray', `${ofBytes}K\x05a0`],
+    ['something set in a bytearray', `${ofBytes}K\0K\x05s0`],
+    ['something set in a list', ']NaK\0Ns0'],
+    ['no state for a dict', '}Nb0'],
+    ['an empty state and no slots for a number', 'K\x01}N\x86b0'],
+    ['nothing appended to nothing', 'N(e0'],
+    ['nothing set in a tuple', ')(u0'],
+    ['nothing added to a text', '\x8c\x01a(\x900'],
+    ['a name that a call gives', `${made('posix')}${made('system')}\x93\x8c\x02id\x85R0`],
+    ['a name of 20,000 characters', `\x8c\x02osX\x20\x4e\0\0${'path.os.'.repeat(2500)}\x93\x8c\x02id\x85R0`],
+  ]
+
+  it.each(begins)('%s is corrupt: alone, without a head, and in an archive', async (_, begin) => {
+    const bare = Buffer.from(`${begin}${call}`, 'latin1')
+    const headed = Buffer.from(`${protocol}${begin}${call}`, 'latin1')
+    for (const [name, bytes] of [
+      ['state.pkl', headed],
+      ['optimizer.pt', bare],
+      ['model.pt', makeZip([{ name: 'a/data.pkl', data: headed }])],
+      ['packed.pt', makeZip([{ name: 'a/data.pkl', data: headed, deflate: true }])],
+      ['arrays.npz', makeZip([{ name: 'a.npy', data: npy(header("'|O'"), headed) }])],
+    ] as const) {
+      expect([name, (await reasonsForBytes(name, bytes)).join()]).toEqual([
+        name,
+        expect.stringMatching(/^corrupt: unsafe: .*(?:calls posix\.system|cannot be followed to its end)/),
+      ])
+    }
+  })
+
+  it('is whole where it runs nothing', async () => {
+    for (const [name, begin] of begins) {
+      if (/a call gives|than are|characters/.test(name)) continue
+      const bytes = Buffer.from(`${protocol}${begin}N.`, 'latin1')
+      expect([name, await reasonsForBytes('state.pkl', bytes)]).toEqual([name, []])
+    }
+  })
+})
+
+describe('a pickle that is longer than is looked into', () => {
+  const long = (tail: Buffer) =>
+    Buffer.concat([Buffer.from('\x80\x04B\0\0\0\x012', 'latin1'), Buffer.alloc((1 << 24) - 1), Buffer.from('0'), tail])
+
+  it('is told of with how much of it was', async () => {
+    const told: string[] = []
+    const heard = localStorage({ custody: { warn: (text) => told.push(text) } })
+    const bytes = makeZip([{ name: 'a/data.pkl', data: long(Buffer.from('N.')) }])
+    expect(await reasonsForBytes('model.pt', bytes, heard)).toEqual([])
+    expect(told).toEqual([
+      `${join(folder, 'model.pt')} holds a pickle of ${(1 << 24) + 10} bytes, of which ${1 << 24} were looked into for what loading it would run`,
+    ])
+  })
+
+  it('costs no more than its file is worth where it is packed', async () => {
+    const data = Buffer.alloc(30 << 20, ']')
+    data.write('\x80\x04(', 'latin1')
+    const bytes = makeZip([{ name: 'a/data.pkl', data, deflate: true }])
+    expect((await reasonsForBytes('model.pt', bytes)).join()).toMatch(/what it builds takes more than 40\d+ bytes$/)
   })
 })
