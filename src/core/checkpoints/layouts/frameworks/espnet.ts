@@ -43,7 +43,7 @@ export const espnet: LayoutSpec = {
       name: shared,
       below: /^\d+$/,
       proof: { sure: [{ all: [{ file: 'latest' }, { file: /^\d+\/(?:.*_)?mp_rank_00_model_states\.pt$/ }] }] },
-      facts: [{ ...reporter, file: /^\d+\/(?:.*_)?mp_rank_00_model_states\.pt$/ }, { from: 'name' }],
+      facts: [{ ...reporter, file: /^\d+\/(?:.*_)?mp_rank_00_model_states\.pt$/ }, { from: 'name' }, wanted],
       files: [{ name: /^\d+\/$/, role: 'all' }],
     },
     {
@@ -94,7 +94,7 @@ function statsOf(content: Meta, _: Unit, known: Meta): Meta {
 
 /** `sort_epochs_and_values` of each criterion, as far as the epochs are there (espnet2/train/reporter.py). */
 function nBest(there: readonly Fact[]): ReadonlyMap<string, string> {
-  const epochs = there.filter(({ name }) => /^\d+epoch\.pth$/.test(name))
+  const epochs = there.filter(({ name }) => /^\d+epoch\.pth$/.test(name) || shared.test(name))
   const facts = epochs[0]?.facts
   const criteria = facts?.get('#criteria')
   const counts = [facts?.get('#count') ?? []].flat().filter((one) => typeof one === 'number')
