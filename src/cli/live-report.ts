@@ -35,7 +35,7 @@ export interface News {
 export const lookInterval = 500
 /** Looking for runs takes at most this part of the time: everywhere, and where something has changed. */
 const share = { everywhere: 0.1, changed: 0.5 }
-/** Milliseconds after which all is to be told anew: settings may be others, and rules go by the time too. */
+/** Milliseconds after which everything is computed again: settings may have changed, and rules depend on the time. */
 const lasting = 10_000
 
 export class LiveReport {

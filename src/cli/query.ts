@@ -64,17 +64,17 @@ export function onlyOrder(query: Query): Order | undefined {
 
 /** The error for no run below any of `roots`; `unreadable` folders there could not be searched. */
 export function noRunBelow(roots: readonly string[], unreadable = 0): CkptError {
-  const places = roots.map(printable).join(', ')
-  const message = `no run in ${places} or below ${roots.length === 1 ? 'it' : 'them'}`
+  const named = roots.map(printable).join(', ')
+  const message = `no run in ${named} or below ${roots.length === 1 ? 'it' : 'them'}`
   if (unreadable === 0) return new CkptError('not-found', message, { hint: whatRunsAre })
   return new CkptError('partial', `${message}, but ${plural(unreadable, 'folder')} there could not be read`, {
-    hint: `see which: find ${roots.map((root) => `'${printable(root)}'`).join(' ')} -type d ! -readable`,
+    hint: `see which: find ${roots.map(quoteWord).join(' ')} -type d ! -readable`,
   })
 }
 
 /** The error for a selection that no checkpoint of the run at `path` matches, or of all runs below it. */
 export function noMatch(path: string, count: number, query: Query, isOfMany = false): CkptError {
-  const hint = `see what there is: ckpt list ${isOfMany ? '-r ' : ''}${printable(quoteWord(path))}`
+  const hint = `see what there is: ckpt list ${isOfMany ? '-r ' : ''}${quoteWord(path)}`
   if (query.training !== undefined && query.where.length + query.orders.length === 0) {
     return new CkptError('no-match', `none of the ${count} checkpoints is of that training`, { hint })
   }

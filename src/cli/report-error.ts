@@ -72,7 +72,7 @@ const purposes: Readonly<Record<string, string | undefined>> = {
 /** By what the command that was typed can do with all of them. */
 function hintForSeveral({ root }: SeveralRunsError, command: FailedCommand | null): string {
   const takesAll = command?.flags.includes('recursive') === true
-  const all = takesAll ? `ckpt ${command.name} -r '${root}'` : `ckpt runs '${root}'`
+  const all = takesAll ? `ckpt ${command.name} -r ${quoteWord(root)}` : `ckpt runs ${quoteWord(root)}`
   const purpose = takesAll ? (purposes[command.name] ?? 'for all of them') : 'see how they did'
   return `name one of them; ${purpose}: ${all}`
 }

@@ -67,13 +67,13 @@ export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOp
       const now = lock.now()
       const look = { now, wait: number === 1 ? wait : atOnce }
       const { verify, keys, leavesDamaged } = plan.resume
-      const isTold = namesCheckpoint([...plan.command, ...plan.resumeArgs])
+      const isNamed = namesCheckpoint([...plan.command, ...plan.resumeArgs])
       const standing: string[] = []
       for (const { run, checkpoint } of start.folders) {
         const cleared = leavesDamaged
           ? await tellObstacles(storage, run, checkpoint, { verify, keys }, look)
           : await clearObstacles(storage, run, checkpoint, { verify, keys }, { stateDirectory, lock, look })
-        for (const line of clearedLines(cleared, run, checkpoint, isTold)) tell(line)
+        for (const line of clearedLines(cleared, run, checkpoint, isNamed)) tell(line)
         standing.push(...cleared.standing.map((one) => one.checkpoint.name))
       }
       return standing

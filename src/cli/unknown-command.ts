@@ -1,4 +1,4 @@
-/** What was typed as a command and is none: told with the nearest names, of which none is ever run. */
+/** The error for a command that does not exist, with the nearest names; none of them is ever run. */
 import { CkptError } from '../core/errors.js'
 import { namesWithin } from '../core/choosing/expression/index.js'
 import { commandsCalled } from './other-names.js'

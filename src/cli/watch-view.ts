@@ -47,16 +47,16 @@ export class ScreenView implements WatchView {
   private readonly screen: LiveScreen
   private readonly forget: () => void
   private readonly latest: string[] = []
-  private readonly told: string[] = []
+  private readonly shown: string[] = []
   private readonly news = new Set<string>()
   private runs: readonly WatchedRun[] = []
 
-  /** `clock` gives Unix seconds; `retell` gets, at the end, the messages that the screen would have hidden. */
+  /** `clock` gives Unix seconds; `showAgain` gets, at the end, the messages that were shown on the screen alone. */
   constructor(
     private readonly output: Output,
     private readonly root: string,
     private readonly clock: () => number,
-    private readonly retell: (text: string) => void,
+    private readonly showAgain: (text: string) => void,
   ) {
     this.screen = output.liveScreen()
     this.forget = keepScreen({ leave: () => this.screen.leave(), redraw: () => this.draw() })
@@ -74,13 +74,13 @@ export class ScreenView implements WatchView {
   }
 
   tell(text: string): void {
-    this.told.push(text)
+    this.shown.push(text)
     for (const line of text.split('\n')) this.remember(line)
   }
 
   close(): void {
     this.forget()
-    for (const text of this.told.splice(0)) this.retell(text)
+    for (const text of this.shown.splice(0)) this.showAgain(text)
   }
 
   private remember(line: string): void {

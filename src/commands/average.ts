@@ -1,3 +1,4 @@
+/** `ckpt average`: the mean of the weights of several checkpoints. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt completion`: the script that a shell completes ckpt's arguments with. */
 import { basename } from 'node:path'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt config`: which settings hold for a run, and where each comes from. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt convert`: a file of tensors in another format. */
 import { dirname, join, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt demote`: deletes optimizer state and keeps the weights. */
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
@@ -14,7 +15,7 @@ import {
   openRun,
   planDemote,
   recordRemovals,
-  recordUntoldDemotions,
+  recordMissedDemotions,
   remember,
   type DemotePlan,
   type DemotionDone,
@@ -94,7 +95,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     const state = await stateFolderOf(this.storage, path, this.flags.state)
     await finishDemotionsOf(this.storage, path, state, { wait, copyTime })
     const run = await openRun(this.storage, path, { stateDirectory: this.flags.state })
-    await recordUntoldDemotions(this.storage, state, { self: this.self }, run, this.now())
+    await recordMissedDemotions(this.storage, state, { self: this.self }, run, this.now())
     const plan = await this.plan(run)
     // Nothing is dropped that was not shown.
     if (!this.wantsJson) this.output.dataLines(renderDemotePlan(run, plan, this.view()))

@@ -1,3 +1,4 @@
+/** `ckpt diff`: two runs side by side, or the tensors of two files. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

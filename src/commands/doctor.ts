@@ -1,3 +1,4 @@
+/** `ckpt doctor`: what could go wrong with this installation and with a run, and what to do about it. */
 import { basename, dirname, resolve } from 'node:path'
 import { accessSync, constants } from 'node:fs'
 import { Flags } from '@oclif/core'
@@ -9,7 +10,7 @@ import { isSound, type Run } from '../core/checkpoint.js'
 import { examine, openRun } from '../core/runs/index.js'
 import { fileSystemFacts, type FileSystemFacts } from '../machine/file-system-kind.js'
 import { completionSetUp, isShell } from '../cli/completion/scripts.js'
-import { clearCache, codeCache, completionPlace, installedAs, mostCached } from '../machine/installation.js'
+import { clearCache, codeCache, completionFile, installedAs, mostCached } from '../machine/installation.js'
 import { scanCache } from '../machine/scan-cache.js'
 import { mostRemembered } from '../core/storage/memory/record-files.js'
 import { aligned } from '../render/aligned.js'
@@ -68,7 +69,7 @@ mends it. Exit status 4 when the run has a problem.`
       cache: { folder: cache.folder, bytes: cached, most: mostCached, cleared: this.flags['clear-cache'] },
       scans: { folder: scans.folder, bytes: remembered, most: mostRemembered, cleared: this.flags['clear-cache'] },
       completion: shell === '' ? null : shell,
-      completionIn: isShell(shell) ? completionPlace(shell) : null,
+      completionIn: isShell(shell) ? completionFile(shell) : null,
       slurm: isOnPath('sbatch'),
       run: run?.path ?? null,
       problems,
@@ -160,8 +161,8 @@ function describe({ kind, clones, syncs, locks }: FileSystemFacts): string {
   return [kind ?? 'of unknown kind', ...(facts.length === 0 ? ['not writable, so not tried'] : facts)].join(', ')
 }
 
-function describeCompletion(shell: string, place: string | null): string {
-  if (place !== null) return `set up for ${shell}, in ${printable(place)}`
+function describeCompletion(shell: string, file: string | null): string {
+  if (file !== null) return `set up for ${shell}, in ${printable(file)}`
   const known = isShell(shell) ? shell : 'bash'
   return `not set up for ${known}: ${completionSetUp[known]}`
 }

@@ -1,3 +1,4 @@
+/** `ckpt du`: what checkpoints take on the disk, and what pruning would free. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

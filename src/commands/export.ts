@@ -1,3 +1,4 @@
+/** `ckpt export`: what an inference server needs of a checkpoint, in a new folder. */
 import { join, resolve, sep } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

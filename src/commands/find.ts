@@ -1,3 +1,4 @@
+/** `ckpt find`: the paths of the best or the newest checkpoints. */
 import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt gc`: prunes the idle runs below a folder. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import {

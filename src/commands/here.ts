@@ -1,3 +1,4 @@
+/** `ckpt` alone: the run that the user stands in, summed up. */
 import { resolve } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
 import { overviewOf } from '../cli/overview.js'

@@ -1,3 +1,4 @@
+/** `ckpt list`: the checkpoints of a run, or of all runs below a folder. */
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

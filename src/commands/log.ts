@@ -1,3 +1,4 @@
+/** `ckpt log`: the journal of a run. */
 import { BaseCommand } from '../cli/base-command.js'
 import { localStamp } from '../machine/clock.js'
 import { CkptError } from '../core/errors.js'

@@ -1,3 +1,4 @@
+/** `ckpt pin`: protects checkpoints from every prune. */
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

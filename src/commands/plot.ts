@@ -1,16 +1,18 @@
+/** `ckpt plot`: metrics along the training, drawn in the terminal or into a picture. */
 import { relative, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { recursiveFlag, stateFlag, walkFlags } from '../cli/flags.js'
 import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
-import { bestOrder, describeUnknownKey, toldDirections, unknownKeys } from '../core/choosing/selection/index.js'
+import { bestOrder, describeUnknownKey, frameworkDirections, unknownKeys } from '../core/choosing/selection/index.js'
 import { directionOf, metricKeys } from '../core/checkpoints/meta/index.js'
 import { CkptError } from '../core/errors.js'
 import { drawRuns, openRun, openRuns, writeText, type Curve, type CurveAxis } from '../core/runs/index.js'
 import { noRunBelow } from '../cli/query.js'
 import { printable } from '../render/printable.js'
 import { plural, pluralIs } from '../render/units.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 const axes = ['step', 'epoch', 'time'] as const
 /** Rows of a picture in a terminal that does not say how high it is. */
@@ -109,7 +111,7 @@ missing or NaN is a gap.`
           ? { x: Math.max(2, Math.floor(this.columns / 14)), y: Math.min(5, Math.ceil(this.rows / 4)) }
           : { x: 8, y: 6 },
     })
-    if (frame.isEmpty) throw noPlace(drawn, this.flags.log)
+    if (frame.isEmpty) throw nothingOnAxis(drawn, this.flags.log)
     if (frame.leftOut > 0)
       this.alert(`${pluralIs(frame.leftOut, 'value')} not above 0: no place on a logarithmic scale`)
     if (frame.tooLarge > 0) this.alert(`${pluralIs(frame.tooLarge, 'value')} infinite, or too large to be drawn`)
@@ -194,7 +196,7 @@ missing or NaN is a gap.`
     const isAbove = runs.length > 1 && others.length === 0
     const where = runs.length === 1 ? printable(runs[0]?.path ?? '') : `any of ${runs.length} runs`
     return new CkptError('no-match', `nothing to draw: no number called ${asked} in ${where}`, {
-      hint: `see the keys: ckpt list ${isAbove ? '-r ' : ''}'${printable(first)}' --all`,
+      hint: `see the keys: ckpt list ${isAbove ? '-r ' : ''}${quoteWord(first)} --all`,
     })
   }
 }
@@ -203,8 +205,8 @@ missing or NaN is a gap.`
 function bestFirst(curves: readonly Curve[], runs: readonly Run[]): readonly Curve[] {
   const [first] = curves
   if (first === undefined || curves.some(({ key }) => key !== first.key)) return curves
-  const told = toldDirections(runs.flatMap(({ checkpoints }) => checkpoints))
-  const direction = told.get(first.key) ?? directionOf(first.key)
+  const directions = frameworkDirections(runs.flatMap(({ checkpoints }) => checkpoints))
+  const direction = directions.get(first.key) ?? directionOf(first.key)
   if (direction === undefined) return curves
   const worst = direction === 'min' ? Infinity : -Infinity
   const valueOf = ({ best }: Curve) => best?.y ?? worst
@@ -232,7 +234,7 @@ function refuseTinyPicture({
 }
 
 /** None of the values can be drawn. */
-function noPlace(curves: readonly Curve[], isLog: boolean): CkptError {
+function nothingOnAxis(curves: readonly Curve[], isLog: boolean): CkptError {
   const keys = [...new Set(curves.map(({ key }) => printable(key)))].join(', ')
   const count = curves.reduce((sum, { points }) => sum + points.filter(({ y }) => !Number.isNaN(y)).length, 0)
   if (!isLog) {

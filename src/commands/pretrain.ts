@@ -1,3 +1,4 @@
+/** `ckpt pretrain`: collects files by a plan and loads them into targets. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

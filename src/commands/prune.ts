@@ -1,3 +1,4 @@
+/** `ckpt prune`: deletes checkpoints by a policy, after showing the plan. */
 import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
@@ -385,7 +386,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     this.note(`the plan is in ${file}; to do it: ckpt prune -r --apply ${file}`)
   }
 
-  /** What of the plans can still be done; what cannot is reported, and told again when the rest was done. */
+  /** What of the plans can still be done; what cannot is reported, and once more when the rest was done. */
   private async planAgain(written: readonly WrittenPlan[]): Promise<ManyPlans> {
     const now = this.now()
     this.policy = `--apply ${this.flags.apply ?? ''}`

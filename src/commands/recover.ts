@@ -1,3 +1,4 @@
+/** `ckpt recover`: the newest whole checkpoint, to resume from; with a command, starts that. */
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
@@ -117,10 +118,10 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     if (this.command.length > 0) return this.start(path, opened)
     if (run === null) return
     const { checkpoint, passedOver } = await this.choose(run)
-    const placed = await this.putInto(checkpoint)
-    const into = this.flags.into === undefined ? null : placed.path
+    const staged = await this.putInto(checkpoint)
+    const into = this.flags.into === undefined ? null : staged.path
     if (this.wantsJson) this.answer({ run: run.path, checkpoint: toDocument(checkpoint), passedOver, into }, () => '')
-    else this.output.value(placed.path, '\n')
+    else this.output.value(staged.path, '\n')
   }
 
   /** `path` is the run as it was named; null where nothing has been saved there. */
@@ -136,16 +137,16 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     })
     if (run === null) for (const one of await neverFinished(this.storage, path)) this.tellPassedOver(one)
     const chosen = run === null ? null : await this.chooseStart(run, lone.fromNothing)
-    const placed = chosen === null ? null : await this.putInto(chosen)
+    const staged = chosen === null ? null : await this.putInto(chosen)
     // What cannot be filled in is reported before anything is moved.
-    const filled = fillArguments(this.command, placed)
-    const environment = jobEnvironment(process.env, placed)
+    const filled = fillArguments(this.command, staged)
+    const environment = jobEnvironment(process.env, staged)
     const nothing = { path, checkpoints: [] }
     const folders = clearedFor(opened ?? { run: nothing, parts: [nothing] }, chosen)
     if (this.flags.into === undefined) for (const one of folders) await this.clear(one.run, one.checkpoint)
-    this.note(printable(startMessage(placed, 1, opened?.parts.length)))
+    this.note(printable(startMessage(staged, 1, opened?.parts.length)))
     const [command = '', ...args] = filled
-    const { status, failure } = await lone.during(placed, () =>
+    const { status, failure } = await lone.during(staged, () =>
       runChild(startChild, processSignals, command, args, environment),
     )
     if (failure !== null) this.alert(failure)
@@ -170,8 +171,8 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const cleared = this.flags['leave-damaged']
       ? await tellObstacles(this.storage, run, chosen, request, look)
       : await clearObstacles(this.storage, run, chosen, request, { stateDirectory, lock, look })
-    const isTold = namesCheckpoint(this.command)
-    for (const line of clearedLines(cleared, run, chosen, isTold)) this.alert(line)
+    const isNamed = namesCheckpoint(this.command)
+    for (const line of clearedLines(cleared, run, chosen, isNamed)) this.alert(line)
   }
 
   private tellPassedOver({ name, reasons }: PassedOver): void {

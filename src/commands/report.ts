@@ -1,3 +1,4 @@
+/** `ckpt report`: runs as one HTML page, written to a file or served. */
 import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt rm`: deletes the checkpoints that are named. */
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { confirm } from '../cli/confirm.js'

@@ -1,3 +1,4 @@
+/** `ckpt run`: a training command, resumed and watched until it has ended. */
 import { CkptError } from '../core/errors.js'
 import { describeContradictions } from '../core/choosing/selection/index.js'
 import { supervise, wholeOldestFirst, type JobPlan } from '../core/jobs/supervise/index.js'

@@ -1,3 +1,4 @@
+/** `ckpt runs`: a row for each run below a folder. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt save`: a checkpoint from files, in one step. */
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

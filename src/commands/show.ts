@@ -1,3 +1,4 @@
+/** `ckpt show`: everything about one checkpoint, or a run summed up. */
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'

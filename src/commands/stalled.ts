@@ -1,3 +1,4 @@
+/** `ckpt stalled`: whether a metric has stopped improving, as an exit status. */
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt stop`: ends a running job cleanly, from another shell. */
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { wait } from '../machine/clock.js'

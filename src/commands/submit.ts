@@ -1,3 +1,4 @@
+/** `ckpt submit`: a `ckpt run` as a job of Slurm. */
 import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { ownProgram } from '../machine/own-program.js'

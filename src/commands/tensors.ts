@@ -1,3 +1,4 @@
+/** `ckpt tensors`: the tensors of files. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

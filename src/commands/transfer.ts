@@ -1,3 +1,4 @@
+/** `ckpt transfer`: values from one file of tensors into another, by name. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

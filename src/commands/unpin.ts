@@ -1,3 +1,4 @@
+/** `ckpt unpin`: takes pins away. */
 import { resolve } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
 import { byRun, findRemembered, type Named } from '../core/runs/checkpoint-arguments.js'

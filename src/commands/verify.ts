@@ -1,3 +1,4 @@
+/** `ckpt verify`: reads checkpoints to their last byte and grades them. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt watch`: what happens in runs, while it happens. */
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'

@@ -259,7 +259,7 @@ export interface Pointer {
   readonly value?: number
   /** What the framework does with it: resumes from it, or takes it for the best. Absent: neither is known. */
   readonly purpose?: 'resume' | 'best'
-  /** Of several bests the one that the framework takes where it is told no more than that. */
+  /** Of several bests the one that the framework takes by default. */
   readonly isDefault?: true
   /**
    * It protects none that is damaged, and none that is removed by name: it is made to name another one then, or it is

@@ -16,7 +16,7 @@ const interval = 1000
 export interface BatchShellOptions {
   /** The shell may be stopped for that. */
   readonly mayHold: boolean
-  /** Told where it may not, and would die of the warning. */
+  /** Gets a warning where it may not, and would die of the signal. */
   readonly tell: (text: string) => void
 }
 
@@ -58,10 +58,10 @@ class BatchShell {
   ) {}
 
   listen(signal: SignalName, listener: () => void): () => void {
-    let isTold = false
+    let hasWarned = false
     const look = () => {
-      if (isTold || !this.has(signal)) return
-      isTold = true
+      if (hasWarned || !this.has(signal)) return
+      hasWarned = true
       listener()
     }
     look()

@@ -28,7 +28,7 @@ const startFiles: Readonly<Record<'bash' | 'zsh' | 'fish', readonly string[]>> =
 }
 
 /** The user's file that sets completion up: it has the script itself or the line that asks for it. Null for none. */
-export function completionPlace(shell: keyof typeof startFiles): string | null {
+export function completionFile(shell: keyof typeof startFiles): string | null {
   const home = (shell === 'zsh' ? process.env['ZDOTDIR'] : undefined) ?? userHome()
   const paths = startFiles[shell].map((name) => join(home, name))
   return paths.find((path) => setsUp.test(startOf(path))) ?? null

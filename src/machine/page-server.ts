@@ -1,5 +1,5 @@
 /**
- * A page of this program's own, served to the browser of whoever has its address: read only, behind a token in the path,
+ * A page of this program's own, served to any browser that has its address: read only, behind a token in the path,
  * and closed to other sites (docs/security.md, "A page that is served").
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
@@ -23,7 +23,7 @@ export interface PageServerOptions {
   readonly answers: ReadonlyMap<string, () => Promise<Answer>>
   /** The path below the token whose readers get events. */
   readonly events: string
-  /** Told whenever a reader of events comes. */
+  /** Called when a reader of events connects. */
   readonly onReader?: () => void
 }
 

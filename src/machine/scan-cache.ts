@@ -15,7 +15,7 @@ export function scanCacheFolder(): string | null {
   return folder !== null && makePrivateFolder(folder) ? folder : null
 }
 
-/** What is remembered, to be told and cleared; nothing where others could have put it there. */
+/** What is remembered, to be shown and cleared; nothing where others could have put it there. */
 export function scanCache(): Cache {
   return cacheIn(placeOfScans(), (name) => name.endsWith('.scan') || name.endsWith('.tmp'))
 }

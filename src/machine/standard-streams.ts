@@ -18,7 +18,7 @@ export interface TextStream {
 
 const streams = { stdout: 1, stderr: 2 } as const
 
-/** `onBroken` is told once of what keeps it from taking more, unless its reader went away. Writing never throws. */
+/** `onBroken` is called once with what keeps it from taking more, unless its reader went away. Writing never throws. */
 export function standardStream(name: keyof typeof streams, onBroken: (error: Error) => void): TextStream {
   const fd = streams[name]
   let terminal: boolean | undefined

@@ -19,7 +19,7 @@ export function keepScreen({ leave, redraw }: ScreenKeeper): () => void {
   const onContinue = () => {
     if (process.listeners('SIGTSTP').includes(onStop)) leave()
     else process.on('SIGTSTP', onStop)
-    // Only programs in the foreground are told of a new size: this makes Node ask for it.
+    // Only programs in the foreground get the signal for a new size: this makes Node ask for it.
     process.emit('SIGWINCH', 'SIGWINCH')
     redraw()
   }

@@ -1,6 +1,7 @@
 /** A token for a page that others on the network can reach: kept in a file that its owner alone can read. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { CkptError } from '../core/errors.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 const shortest = 16
 const longest = 512
@@ -11,7 +12,7 @@ export function readTokenFile(path: string): string {
   const token = readText(path).trim()
   if (token.length < shortest || !/^[A-Za-z0-9_-]+$/.test(token)) {
     throw new CkptError('usage', `${path}: a token is ${shortest} to ${longest} letters, digits, - and _`, {
-      hint: `(umask 077; head -c 24 /dev/urandom | base64 | tr '+/' '-_' > '${path}')`,
+      hint: `(umask 077; head -c 24 /dev/urandom | base64 | tr '+/' '-_' > ${quoteWord(path)})`,
     })
   }
   return token
@@ -25,7 +26,7 @@ function readText(path: string): string {
     if (!stat.isFile()) throw new CkptError('refused', `${path}: a token is read from a file`)
     if ((stat.mode & ofOthers) !== 0) {
       throw new CkptError('refused', `${path}: others can read it, and so it is not a secret`, {
-        hint: `chmod 600 '${path}'`,
+        hint: `chmod 600 ${quoteWord(path)}`,
       })
     }
     const buffer = Buffer.alloc(longest + 2)

@@ -5,7 +5,7 @@ import type { WrittenOutput } from '../core/tensors/write/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { renderSurroundings, told } from './transfer.js'
+import { renderSurroundings, renderWritten } from './transfer.js'
 import { plural } from './units.js'
 
 /** At most one of them is there. */
@@ -39,7 +39,7 @@ export function renderAverage(plan: AveragePlan, result: AverageResult, { colour
 }
 
 function outcome({ written, checkpoint }: AverageResult): string {
-  if (written !== null) return told(written)
+  if (written !== null) return renderWritten(written)
   if (checkpoint === null) return 'nothing was written'
   return `${checkpoint.isSaved ? 'saved as' : 'would be saved as'} ${printable(checkpoint.path)}`
 }

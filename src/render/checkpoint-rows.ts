@@ -20,8 +20,8 @@ export function marksOf(
   for (const [metric, { path }] of best) addTo(bestOf, path, metric)
   for (const [path, metrics] of bestOf) add(path, `best ${metrics.join(' ')}`)
   for (const { checkpoint, pointer, path } of namedBests(ordered)) {
-    const isTold = pointer.metric !== undefined && bestOf.get(path)?.includes(pointer.metric) === true
-    const mark = `named best${isTold ? '' : describeValue(pointer)}`
+    const isShown = pointer.metric !== undefined && bestOf.get(path)?.includes(pointer.metric) === true
+    const mark = `named best${isShown ? '' : describeValue(pointer)}`
     // ESPnet may name one checkpoint the best by several criteria.
     if (checkpoint !== null && marks.get(checkpoint.path)?.includes(mark) !== true) add(checkpoint.path, mark)
   }

@@ -2,19 +2,20 @@
 import { isUnreadable, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeObstacle, type BeginsAnew, type Cleared, type Unled } from '../core/runs/index.js'
 import { printable } from './printable.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 /** One line for each. `isTold`: the command has what was chosen among its arguments, whatever its framework would find. */
 export function clearedLines(
   { moved, pointed, unled, standing, beginsAnew }: Cleared,
   run: Run,
   chosen: Checkpoint | null,
-  isTold: boolean,
+  isNamed: boolean,
 ): string[] {
   const before = chosen === null ? '' : ` before ${chosen.name}`
   return [
     ...moved.map((one) => {
       const { name, path } = one.checkpoint
-      return `moved to the trash: ${name}: ${describeObstacle(one)}; to undo it: ckpt trash restore '${path}'`
+      return `moved to the trash: ${name}: ${describeObstacle(one)}; to undo it: ckpt trash restore ${quoteWord(path)}`
     }),
     ...pointed.map((name) => `${name} now stands for ${chosen?.name ?? ''}`),
     ...unled.map((one) => describeUnled(one, chosen)),
@@ -24,10 +25,10 @@ export function clearedLines(
       const stays = one.why === '--leave-damaged' ? 'stays, for --leave-damaged says so' : `stays: ${one.why}`
       const help = isUnreadable(one.checkpoint)
         ? 'no flag removes it: see to its owner, its mode and the disk'
-        : `ckpt prune '${run.path}' --remove-damaged removes it`
+        : `ckpt prune ${quoteWord(run.path)} --remove-damaged removes it`
       return `${name} is in the way and ${stays}: ${describeObstacle(one)}; ${help}`
     }),
-    ...(isTold || beginsAnew === null ? [] : [nothingFound(beginsAnew, run)]),
+    ...(isNamed || beginsAnew === null ? [] : [nothingFound(beginsAnew, run)]),
   ].map(printable)
 }
 

@@ -4,7 +4,7 @@ import type { WrittenOutput } from '../core/tensors/write/index.js'
 import type { Output } from './output.js'
 import { painter } from './colours.js'
 import { printable } from './printable.js'
-import { renderLeftOut, told } from './transfer.js'
+import { renderLeftOut, renderWritten } from './transfer.js'
 import { plural } from './units.js'
 
 /** Names listed of each kind; --json lists all. */
@@ -29,7 +29,7 @@ export function renderConversion(conversion: Conversion, written: WrittenOutput 
       part === '' ? 'left out' : `beside ${printable(part)}, left out`,
       dropped.length > 0 || leftOut.length === 0 ? dropped : [{ path: 'other tensors', tensors: leftOut.length }],
     ),
-    written === null ? 'nothing was written' : told(written),
+    written === null ? 'nothing was written' : renderWritten(written),
   ]
 }
 

@@ -28,7 +28,7 @@ export function* renderDiff(
   for (const tensor of added) yield* line('good', '+', tensor, form(tensor))
   for (const { a, b } of [...reshaped, ...recast]) yield* line('warning', '~', a, `${form(a)} to ${form(b)}`)
   const moved = measured?.filter(({ distance }) => !distance.equal) ?? []
-  for (const { a, distance } of moved) yield* line('warning', '≠', a, told(distance))
+  for (const { a, distance } of moved) yield* line('warning', '≠', a, describeDistance(distance))
   const forms = `${plural(alike.length, 'tensor')} of one form, ${removed.length} removed, ${added.length} added, ${reshaped.length} reshaped, ${recast.length} recast`
   yield measured === null
     ? forms
@@ -44,7 +44,7 @@ export function renderUncompared(pairs: readonly Both[]): string {
   return `values of ${plural(pairs.length, 'tensor')} cannot be compared: ${some.join(', ')}${more}`
 }
 
-function told({ max, mean, cosine, unequalSpecials }: Measured['distance']): string {
+function describeDistance({ max, mean, cosine, unequalSpecials }: Measured['distance']): string {
   const specials = unequalSpecials === 0 ? '' : `, ${unequalSpecials} NaN or infinite on one side`
   const angle = cosine === null ? '' : `, cosine ${formatNumber(cosine, 8)}`
   return `max ${formatNumber(max)}, mean ${formatNumber(mean)}${angle}${specials}`

@@ -47,7 +47,7 @@ function rowOf({ start, checkpoints, end }: RecordedAttempt, stamp: (time: numbe
   ]
 }
 
-/** The checkpoint that a start was seen to read is shown only when it was told to resume from another. */
+/** The checkpoint that a start was seen to read is shown only where it is not the one that the start was to resume from. */
 function describeRead(opened: readonly string[] = [], from: string | null): string {
   return opened.length === 0 || opened.join() === from ? '' : `; seen to read ${opened.join(', ')}`
 }

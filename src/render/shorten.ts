@@ -14,10 +14,10 @@ const pieceOfWord = 8
 export function shortenNames(names: readonly string[], width: number): string[] {
   const room = Math.max(3, width)
   const distinct = [...new Set(names)].sort().map((name) => Array.from(name))
-  const places = placesThatDiffer(distinct)
+  const positions = positionsThatDiffer(distinct)
   const spelled = distinct.map((characters, index) => ({
     words: wordsOf(characters),
-    places: [...(places[index] ?? [])],
+    positions: [...(positions[index] ?? [])],
   }))
   const counts = countNamesWith(spelled.map(({ words }) => words))
   const isCommon = (word: string) => counts.get(word) === distinct.length
@@ -29,12 +29,12 @@ interface Spelled {
   /** With the separator behind each. */
   readonly words: readonly string[]
   /** Characters at which other names with the same beginning go on otherwise, ascending. */
-  readonly places: readonly number[]
+  readonly positions: readonly number[]
 }
 
 /** Of names in the order of the alphabet, each once. */
-function placesThatDiffer(names: readonly (readonly string[])[]): ReadonlySet<number>[] {
-  const places = names.map(() => new Set<number>())
+function positionsThatDiffer(names: readonly (readonly string[])[]): ReadonlySet<number>[] {
+  const positions = names.map(() => new Set<number>())
   const among = (from: number, to: number, alike: number): void => {
     if (to - from < 2) return
     const [first, last] = [names[from] ?? [], names[to - 1] ?? []]
@@ -42,13 +42,13 @@ function placesThatDiffer(names: readonly (readonly string[])[]): ReadonlySet<nu
     while (at < first.length && first[at] === last[at]) at += 1
     for (let begin = from; begin < to;) {
       let end = begin
-      while (end < to && names[end]?.[at] === names[begin]?.[at]) places[end++]?.add(at)
+      while (end < to && names[end]?.[at] === names[begin]?.[at]) positions[end++]?.add(at)
       among(begin, end, at + 1)
       begin = end
     }
   }
   among(0, names.length, 0)
-  return places
+  return positions
 }
 
 function wordsOf(characters: readonly string[]): string[] {
@@ -69,13 +69,13 @@ function countNamesWith(all: readonly (readonly string[])[]): ReadonlyMap<string
   return counts
 }
 
-function shortenOne({ words, places }: Spelled, room: number, isCommon: (word: string) => boolean): string {
-  const telling = wordsAt(words, places)
+function shortenOne({ words, positions }: Spelled, room: number, isCommon: (word: string) => boolean): string {
+  const distinguishing = wordsAt(words, positions)
   const fits = (kept: ReadonlySet<number>) => displayWidth(textOf(words, kept)) <= room
   // The later a difference is, the fewer names have the same beginning: it tells most.
-  while (telling.length > 1 && !fits(new Set(telling))) telling.shift()
-  if (!fits(new Set(telling))) return cutAround(Array.from(words.join('')), places.at(-1) ?? 0, room)
-  const kept = new Set(telling)
+  while (distinguishing.length > 1 && !fits(new Set(distinguishing))) distinguishing.shift()
+  if (!fits(new Set(distinguishing))) return cutAround(Array.from(words.join('')), positions.at(-1) ?? 0, room)
+  const kept = new Set(distinguishing)
   const add = (word: number): boolean => {
     if (!fits(new Set(kept).add(word))) return false
     kept.add(word)
@@ -90,11 +90,11 @@ function shortenOne({ words, places }: Spelled, room: number, isCommon: (word: s
   return textOf(words, kept)
 }
 
-/** The words that hold these places; one that ends where others go on is told by its last. */
-function wordsAt(words: readonly string[], places: readonly number[]): number[] {
+/** The words that hold these places; one that ends where others go on differs from them by its last. */
+function wordsAt(words: readonly string[], positions: readonly number[]): number[] {
   const ends: number[] = []
   for (const word of words) ends.push((ends.at(-1) ?? 0) + Array.from(word).length)
-  const found = places.map((place) => ends.findIndex((end) => place < end))
+  const found = positions.map((position) => ends.findIndex((end) => position < end))
   return [...new Set(found.map((word) => (word === -1 ? words.length - 1 : word)))]
 }
 

@@ -133,10 +133,10 @@ export function renderTensorFile({ path, metadata, tensors }: TensorFile, extent
   const { output } = extent
   const paint = painter(output.colours)
   const room = output.width - 2
-  const told = [...metadata].map(([key, value]) => [printable(key), printable(value)] as const)
+  const pairs = [...metadata].map(([key, value]) => [printable(key), printable(value)] as const)
   return [
     `${paint('title', printable(path))}: ${sumUp(tensors)}`,
-    ...[...hangRows(told, room), ...foldedLines(tensors, room, bound(extent, 'tensors'))].map((line) => `  ${line}`),
+    ...[...hangRows(pairs, room), ...foldedLines(tensors, room, bound(extent, 'tensors'))].map((line) => `  ${line}`),
   ]
 }
 

@@ -17,6 +17,7 @@ import {
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { hangBehindName } from './hanging-indent.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 import { printable } from './printable.js'
 import { formatSize, plural } from './units.js'
 
@@ -86,7 +87,7 @@ export function renderTransfer(
     ...suggestCommand(plan, written !== null).map((command) => `to match them: ${printable(command)}`),
     ...renderLeftOut('beside the weights of the source, left out', leftOut),
     ...renderSurroundings('target', surroundings, written),
-    written === null ? 'nothing was written' : told(written),
+    written === null ? 'nothing was written' : renderWritten(written),
   ]
 }
 
@@ -164,7 +165,7 @@ interface HookedTransfer {
 export function renderHookedTransfer({ chosen }: HookedTransfer, written: WrittenOutput | null): string[] {
   const { text, position } = chosen.command
   const hook = `by the hook at ${printable(positionText(position))}: ${printable(text)}`
-  return [hook, written === null ? 'nothing was written' : told(written)]
+  return [hook, written === null ? 'nothing was written' : renderWritten(written)]
 }
 
 export function hookedTransferDocument({ source, template, chosen }: HookedTransfer, written: WrittenOutput | null) {
@@ -203,10 +204,10 @@ function form({ dtype, shape }: TensorInfo): string {
 
 /** As a shell takes it. */
 function quoted(text: string): string {
-  return /^[\w.=/:@%+-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", `'\\''`)}'`
+  return /^[\w.=/:@%+-]+$/.test(text) ? text : printable(quoteWord(text))
 }
 
-export function told({ path, files, bytes }: WrittenOutput): string {
+export function renderWritten({ path, files, bytes }: WrittenOutput): string {
   const many = files.length > 1 ? ` and ${plural(files.length - 1, 'shard')}` : ''
   return `wrote ${printable(path)}${many} (${formatSize(bytes)})`
 }

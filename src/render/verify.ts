@@ -11,7 +11,7 @@ import { renderTable, type Column } from './table.js'
 import { plural } from './units.js'
 import { displayWidth } from './text-width.js'
 
-/** `heads` sums runs up, by path, of which only some checkpoints are told here. */
+/** `heads` sums up, by path, runs of which only some checkpoints are shown. */
 export function renderVerified(
   verified: readonly Verified[],
   { colours, width: columns }: Output,

@@ -41,8 +41,8 @@ export function renderScreen(view: ScreenView): string[] {
   const [only, ...others] = view.runs
   const facts = only !== undefined && others.length === 0 ? headOf(only, view, paint) : headOfAll(view, paint)
   const head = reflowed(facts, view.columns).slice(0, Math.max(1, view.rows - leastTable))
-  const told = reflowed(view.latest.slice(-mostLatest), view.columns)
-  const latest = told.slice(-Math.min(mostLatest, Math.max(0, view.rows - head.length - 6)))
+  const lines = reflowed(view.latest.slice(-mostLatest), view.columns)
+  const latest = lines.slice(-Math.min(mostLatest, Math.max(0, view.rows - head.length - 6)))
   const below = latest.length === 0 ? [] : ['', ...latest]
   const room = Math.max(1, view.rows - head.length - below.length - 1)
   const table = only !== undefined && others.length === 0 ? tableOf(only, view, paint) : tableOfAll(view, paint)

@@ -190,14 +190,14 @@ describe('a ckpt.yaml that somebody else may have written', () => {
     const { status, stderr } = await ckpt(['prune', run, '--keep', '1', '--yes'])
     expect(status).toBe(5)
     expect(stderr).toContain(`error: ${file}: its settings and hooks are not taken: anybody may write ${file}\n`)
-    expect(stderr).toContain(`hint: chmod o-w '${file}', or leave settings out with --no-config\n`)
+    expect(stderr).toContain(`hint: chmod o-w ${file}, or leave settings out with --no-config\n`)
     expect((await ckpt(['prune', run, '--keep', '1', '--yes', '--no-config'])).status).toBe(0)
   })
 
   it('is listed by ckpt config, with the reason', async () => {
     const { run, file } = suspect()
     chmodSync(file, 0o666)
-    const left = { path: file, reason: `anybody may write ${file}`, hint: `chmod o-w '${file}'` }
+    const left = { path: file, reason: `anybody may write ${file}`, hint: `chmod o-w ${file}` }
     expect(parse<object>(await ckpt(['config', run, '--json']))).toMatchObject({
       files: [],
       leftOut: [left],

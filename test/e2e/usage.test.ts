@@ -80,10 +80,10 @@ describe('arguments', () => {
   })
 
   it.each([
-    ['list', "for all of them: ckpt list -r '"],
-    ['verify', "for all of them: ckpt verify -r '"],
-    ['show', "see how they did: ckpt runs '"],
-    ['recover', "where they are folders of one job, each start of which made a new one: ckpt recover -r '"],
+    ['list', 'for all of them: ckpt list -r /'],
+    ['verify', 'for all of them: ckpt verify -r /'],
+    ['show', 'see how they did: ckpt runs /'],
+    ['recover', 'where they are folders of one job, each start of which made a new one: ckpt recover -r /'],
   ])('%s of several runs names what it can do with all of them', async (command, hint) => {
     const { status, stderr } = await ckpt([command, join(project, 'test/fixtures/runs')])
     expect(status).toBe(5)

@@ -43,8 +43,8 @@ export function wantedAt({ words, index, current }: TypedLine, spec: CompletionS
   const value = valueAt(before, current, command)
   if (value !== null) return { kind: 'value', ...value, command: name, positionals }
   if (current.startsWith('-')) return { kind: 'flag', command, used: usedFlags(words, index, command) }
-  const place = positionalsOf(before, before.length, length, command).length
-  const arg = command.args[place] ?? command.args.findLast(({ multiple }) => multiple)
+  const position = positionalsOf(before, before.length, length, command).length
+  const arg = command.args[position] ?? command.args.findLast(({ multiple }) => multiple)
   return { kind: 'argument', command: name, name: arg?.name ?? '', positionals }
 }
 

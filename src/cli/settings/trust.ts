@@ -5,6 +5,7 @@
 import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs'
 import { dirname, join, parse, sep } from 'node:path'
 import type { People } from '../../machine/users-and-groups.js'
+import { quoteWord } from '../../core/formats/shell-words.js'
 
 /** What the user's own settings say of others. */
 export interface Trusted {
@@ -92,12 +93,12 @@ function orDoubt<T>(path: string, ask: () => T): T | Doubt {
     return ask()
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error
-    return { reason: `${path} cannot be looked at (${String(error.code)})`, hint: `ls -ld '${path}'` }
+    return { reason: `${path} cannot be looked at (${String(error.code)})`, hint: `ls -ld ${quoteWord(path)}` }
   }
 }
 
 function endless(path: string): Doubt {
-  return { reason: `the link ${path} leads round in circles`, hint: `rm '${path}'` }
+  return { reason: `the link ${path} leads round in circles`, hint: `rm ${quoteWord(path)}` }
 }
 
 interface Looked {
@@ -148,13 +149,13 @@ class Doubts {
 
   private lookAtMode({ path, group, mode }: Looked, where: string): void {
     if ((mode & othersMayWrite) !== 0) {
-      this.add(`anybody may write ${where}`, `chmod o-w '${path}'`)
+      this.add(`anybody may write ${where}`, `chmod o-w ${quoteWord(path)}`)
       return
     }
     if ((mode & groupMayWrite) === 0 || this.isTrusted || this.trusted.group || !this.people.hasStrangers(group)) return
     this.add(
       `others of the group ${group} may write ${where}`,
-      `chmod g-w '${path}', or trust your groups in your own settings (trust: [group])`,
+      `chmod g-w ${quoteWord(path)}, or trust your groups in your own settings (trust: [group])`,
     )
   }
 

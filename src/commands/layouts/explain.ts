@@ -1,3 +1,4 @@
+/** `ckpt layouts explain`: what a file or folder is taken for, and why. */
 import { dirname, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'

@@ -1,3 +1,4 @@
+/** `ckpt layouts`: the layouts that are known. */
 import { resolve } from 'node:path'
 import { BaseCommand } from '../../cli/base-command.js'
 import { runArgument } from '../../cli/flags.js'

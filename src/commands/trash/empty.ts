@@ -1,3 +1,4 @@
+/** `ckpt trash empty`: deletes for good what is in the trash. */
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
 import { wait } from '../../machine/clock.js'

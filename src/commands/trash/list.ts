@@ -1,3 +1,4 @@
+/** `ckpt trash list`: what is in a run's trash. */
 import { BaseCommand } from '../../cli/base-command.js'
 import { runArgument, stateFlag } from '../../cli/flags.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'

@@ -1,3 +1,4 @@
+/** `ckpt trash restore`: puts checkpoints back into their run. */
 import { resolve } from 'node:path'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'

@@ -1,4 +1,4 @@
-/** YAML (1.2, core schema) that people write by hand, read so that every mistake can be told with its place. */
+/** YAML (1.2, core schema) that people write by hand, read so that every mistake is reported with its line and column. */
 import type { Document, LineCounter, Node, YAMLMap } from 'yaml'
 import { CkptError } from '../errors.js'
 import { nearestName } from '../nearest.js'
@@ -15,7 +15,7 @@ export function positionText({ path, line, column }: FilePosition): string {
   return `${path}:${line}:${column}`
 }
 
-/** A mistake in such a file, told with its place: `/exp/ckpt.yaml:3:5: …`. */
+/** A mistake in such a file, with its line and column: `/exp/ckpt.yaml:3:5: …`. */
 export class ConfigError extends CkptError {
   constructor(
     readonly position: FilePosition,
@@ -174,7 +174,7 @@ export class YamlText {
   }
 }
 
-/** A key or a section that there is none of, with the nearest that there is. */
+/** An unknown key or section, with the nearest that is known. */
 export function unknownKey({ key, position }: Pair, what: string, known: readonly string[]): ConfigError {
   const near = nearestName(key, known)
   const hint = near === undefined ? `known are: ${known.join(', ')}` : `did you mean ${near}?`

@@ -32,7 +32,7 @@ export interface DcpBlob {
 export interface DcpChunk {
   readonly offsets: readonly number[]
   readonly sizes: readonly number[]
-  /** Undefined where no file is told for it. */
+  /** Undefined where the metadata name no file for it. */
   readonly blob: DcpBlob | undefined
 }
 

@@ -15,7 +15,7 @@ export interface NumericArray {
   readonly values: readonly NumericElement[] | null
 }
 
-/** Larger arrays are told by dtype and shape alone: meta is for facts that people read. */
+/** Larger arrays are shown by dtype and shape alone: meta is for facts that people read. */
 const maxListedElements = 10_000
 
 /** Reads the element that begins at byte `at`. */

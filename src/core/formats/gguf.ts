@@ -8,7 +8,7 @@ import { ggmlType, type GgmlType } from './ggml-types.js'
 
 export type GgufValue = number | bigint | boolean | string | readonly GgufValue[] | GgufLong
 
-/** An array that is too long to be told whole. */
+/** An array that is too long to be shown whole. */
 export interface GgufLong {
   readonly count: number
   readonly of: string
@@ -69,12 +69,17 @@ export async function readGguf(source: ByteSource): Promise<Gguf> {
   for (let index = 0; index < tensorCount; index += 1) tensors.push(await readTensor(input))
   const alignment = alignmentOf(metadata)
   const start = Math.ceil(input.position / alignment) * alignment
-  return { version, littleEndian: input.littleEndian, metadata, tensors: placed(tensors, start, source.byteLength) }
+  return {
+    version,
+    littleEndian: input.littleEndian,
+    metadata,
+    tensors: withOffsets(tensors, start, source.byteLength),
+  }
 }
 
 function alignmentOf(metadata: ReadonlyMap<string, GgufValue>): number {
-  const told = metadata.get('general.alignment') ?? 32
-  if (typeof told === 'number' && told >= 1 && told <= 1 << 20) return told
+  const alignment = metadata.get('general.alignment') ?? 32
+  if (typeof alignment === 'number' && alignment >= 1 && alignment <= 1 << 20) return alignment
   throw new FormatError('general.alignment is not a number of bytes that tensors could be aligned to')
 }
 
@@ -99,7 +104,7 @@ async function readTensor(input: GgufInput): Promise<RawTensor> {
   return { name, type, shape, offset: input.uint64() }
 }
 
-function placed(tensors: readonly RawTensor[], start: number, size: number): GgufTensor[] {
+function withOffsets(tensors: readonly RawTensor[], start: number, size: number): GgufTensor[] {
   const names = new Set<string>()
   return tensors.map(({ name, type, shape, offset }) => {
     if (names.has(name)) throw new FormatError(`two tensors have the name ${quote(name)}`)

@@ -48,7 +48,7 @@ export interface JsonWants {
   readonly keys: ReadonlySet<string>
   /** The key of a list whose items are handed over one by one, and not kept. */
   readonly list: string
-  /** Told before the first item, with what has been kept until there; again for a key that comes twice. */
+  /** Called before the first item, with what has been kept until there; again for a key that comes twice. */
   readonly onList: (before: JsonObject) => void
   readonly onItem: (item: JsonValue) => void
 }

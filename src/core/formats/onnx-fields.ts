@@ -33,8 +33,8 @@ export async function checkOnnx(file: ByteSource): Promise<ReadonlyMap<string, n
     graphs += 1
     for await (const inner of fieldsIn(source, start, end)) {
       if (inner.field !== initializerField) continue
-      const place = await externalPlace(source, inner)
-      if (place !== null) needed.set(place.file, Math.max(place.end, needed.get(place.file) ?? 0))
+      const external = await externalRange(source, inner)
+      if (external !== null) needed.set(external.file, Math.max(external.end, needed.get(external.file) ?? 0))
     }
   }
   if (graphs === 0) throw new FormatError(`no graph in its ${source.byteLength} bytes, as an ONNX model has`)
@@ -42,7 +42,7 @@ export async function checkOnnx(file: ByteSource): Promise<ReadonlyMap<string, n
 }
 
 /** Where a weight lies that the file itself does not hold; null for one that it holds. */
-async function externalPlace(source: ByteSource, weight: Place): Promise<{ file: string; end: number } | null> {
+async function externalRange(source: ByteSource, weight: FieldRange): Promise<{ file: string; end: number } | null> {
   const entries = new Map<string, string>()
   for await (const { field, start, end } of fieldsIn(source, weight.start, weight.end)) {
     if (field !== externalDataField || end - start > longestEntry) continue
@@ -61,14 +61,14 @@ async function externalPlace(source: ByteSource, weight: Place): Promise<{ file:
 const decoder = new TextDecoder()
 const noBytes = new Uint8Array(0)
 
-interface Place {
+interface FieldRange {
   readonly field: number
   /** Where its content begins and ends. */
   readonly start: number
   readonly end: number
 }
 
-async function* fieldsIn(source: ByteSource, from: number, until: number): AsyncGenerator<Place> {
+async function* fieldsIn(source: ByteSource, from: number, until: number): AsyncGenerator<FieldRange> {
   let count = 0
   for (let at = from; at < until;) {
     count += 1

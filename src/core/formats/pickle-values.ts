@@ -186,7 +186,7 @@ function isHashable(value: PyValue): boolean {
   return !['list', 'set', 'dict', 'ordereddict', 'ndarray'].includes(value.kind)
 }
 
-/** Told how many nodes are about to be looked through. Shared ones are met again and again: it may throw. */
+/** Called with how many nodes are about to be looked through. Shared ones are met again and again: it may throw. */
 export type Spend = (count: number) => void
 const freely: Spend = () => undefined
 

@@ -113,7 +113,12 @@ function unclosed(index: number, quote: string): WordMistake {
   return new WordMistake(index, `${quote} is never closed`, `close it, or write \\${quote}`)
 }
 
-/** For a shell: bare where that is safe. */
+/**
+ * As a shell takes it: bare where that is safe. Where something in it cannot be shown as it is, in quotes within which the
+ * escapes that people are shown stand for just that (`$'…'` of bash and zsh).
+ */
 export function quoteWord(word: string): string {
-  return /^[\w/.:][\w/.:-]*$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
+  if (/^[\w/.:][\w/.:-]*$/.test(word)) return word
+  if (!/[\p{Cc}\p{Cf}]/u.test(word)) return `'${word.replaceAll("'", String.raw`'\''`)}'`
+  return `$'${word.replace(/['\\]/g, String.raw`\$&`).replaceAll('\n', String.raw`\n`)}'`
 }

@@ -37,14 +37,14 @@ export async function* membersOf(source: ByteSource): AsyncGenerator<TarMember> 
     if (count > mostMembers) throw new FormatError(`tar: more than ${mostMembers} members`, { offset: at })
     const type = header.toString('latin1', 156, 157)
     const isMember = !furtherTypes.has(type)
-    const told = isMember ? further.take() : new Map<string, string>()
-    const name = told.get('path') ?? nameIn(header)
-    const size = sizeIn(header, told.get('size'), at)
+    const extended = isMember ? further.take() : new Map<string, string>()
+    const name = extended.get('path') ?? nameIn(header)
+    const size = sizeIn(header, extended.get('size'), at)
     const end = at + block + size
     if (end > source.byteLength) throw cut(source, name, size, end)
     if (isMember) {
-      const kind = told.has(sparse) ? 'sparse file' : kindOf(type, name)
-      const target = kind.endsWith('link') ? (told.get('linkpath') ?? textIn(header.subarray(157, 257))) : ''
+      const kind = extended.has(sparse) ? 'sparse file' : kindOf(type, name)
+      const target = kind.endsWith('link') ? (extended.get('linkpath') ?? textIn(header.subarray(157, 257))) : ''
       yield { name, offset: at + block, size, kind, target }
     } else {
       further.add(type, await readFurther(source, at + block, size))
@@ -65,7 +65,7 @@ async function readFurther(source: ByteSource, at: number, size: number): Promis
   throw new FormatError(`tar: a header of ${size} bytes, and at most ${longestFurther} are read`, { offset: at })
 }
 
-/** What is told of the next member beside its header, by pax's keys. */
+/** What is said of the next member beside its header, by pax's keys. */
 class Further {
   readonly #ofAll = new Map<string, string>()
   #ofNext = new Map<string, string>()
@@ -77,9 +77,9 @@ class Further {
   }
 
   take(): ReadonlyMap<string, string> {
-    const told = new Map([...this.#ofAll, ...this.#ofNext])
+    const extended = new Map([...this.#ofAll, ...this.#ofNext])
     this.#ofNext = new Map()
-    return told
+    return extended
   }
 }
 
@@ -107,11 +107,11 @@ function nameIn(header: Buffer): string {
   return before === '' ? name : `${before}/${name}`
 }
 
-function sizeIn(header: Buffer, told: string | undefined, at: number): number {
-  if (told === undefined) return numberIn(header.subarray(124, 136), at)
-  const size = /^\d+$/.test(told) ? Number(told) : NaN
+function sizeIn(header: Buffer, text: string | undefined, at: number): number {
+  if (text === undefined) return numberIn(header.subarray(124, 136), at)
+  const size = /^\d+$/.test(text) ? Number(text) : NaN
   if (Number.isSafeInteger(size)) return size
-  throw new FormatError(`tar: the size ${JSON.stringify(told.slice(0, 40))} is not a number of bytes`, { offset: at })
+  throw new FormatError(`tar: the size ${JSON.stringify(text.slice(0, 40))} is not a number of bytes`, { offset: at })
 }
 
 const kinds: Readonly<Record<string, TarMember['kind']>> = {
@@ -164,10 +164,10 @@ function endless({ byteLength }: ByteSource, at: number): FormatError {
 
 /** The sum of the header's bytes, with spaces in place of the sum itself. */
 function requireSum(header: Buffer, at: number): void {
-  const told = numberIn(header.subarray(148, 156), at)
+  const said = numberIn(header.subarray(148, 156), at)
   const sum = header.reduce((total, byte, index) => total + (index >= 148 && index < 156 ? 0x20 : byte), 0)
-  if (sum === told) return
-  throw new FormatError(`tar: the header at byte ${at} has the sum ${sum}, and says ${told}`, { offset: at })
+  if (sum === said) return
+  throw new FormatError(`tar: the header at byte ${at} has the sum ${sum}, and says ${said}`, { offset: at })
 }
 
 /** Octal digits, or GNU's big-endian number behind a byte 0x80. */

@@ -14,7 +14,7 @@ const localHeaderSize = 30
 const directoryHeaderSize = 46
 const endSize = 22
 
-/** `killed while saving: N of at least M bytes, no zip end record`, as far as M can be told. */
+/** `killed while saving: N of at least M bytes, no zip end record`, as far as M is known. */
 export async function describeCut(source: ByteSource): Promise<string> {
   const least = await leastLength(source)
   const length = source.byteLength

@@ -127,10 +127,10 @@ function checkLength(bytes: Uint8Array, { expectedLength }: LegacyLayout): void 
 
 /** The count before the elements must be the one that the object told. */
 function checkCount(bytes: Uint8Array, { key, count, offset }: LegacyStorage): void {
-  const told = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(offset - 8, true)
-  if (told === BigInt(count)) return
+  const stored = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(offset - 8, true)
+  if (stored === BigInt(count)) return
   throw new FormatError(
-    `torch legacy stream: storage ${key} has ${told.toString()} elements, where the object says ${count}`,
+    `torch legacy stream: storage ${key} has ${stored.toString()} elements, where the object says ${count}`,
     { offset: offset - 8 },
   )
 }

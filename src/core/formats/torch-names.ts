@@ -74,7 +74,7 @@ interface Child {
   readonly beside?: boolean
 }
 
-const mostTold = 20
+const mostListed = 20
 
 interface Frame {
   readonly node: PickleNode
@@ -177,7 +177,7 @@ class Walk {
     if (found === undefined && manner === 'plain') {
       const met = this.#met.get(node)
       if (met !== undefined) {
-        if (this.#again.size < mostTold) this.#again.set(name ?? '', met)
+        if (this.#again.size < mostListed) this.#again.set(name ?? '', met)
         return
       }
       this.#met.set(node, name ?? '')
@@ -459,7 +459,7 @@ function textsOf(node: PickleNode | undefined, spend: Spend): ReadonlySet<string
 
 /**
  * A file that is one module holds its state_dict: no buffers that it would not save, and no tensors that it keeps
- * elsewhere. Of a module within other things all is told.
+ * elsewhere. Of a module within other things all is shown.
  */
 function insideModule(module: ModuleState, manner: Manner, spend: Spend): Child[] {
   const inner = manner === 'root' ? 'root' : 'module'

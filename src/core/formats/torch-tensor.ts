@@ -205,7 +205,7 @@ export function innermost(node: PickleNode): PickleNode {
 
 /** Modules that torch's functions have been in. */
 const modules = new Set(['torch._utils', 'torch._tensor', 'torch.tensor'])
-/** Functions that are given the tensor; an array that numpy wrote is told among the values. */
+/** Functions that are given the tensor; an array that numpy wrote is shown among the values. */
 const wrappers = new Set([
   '_rebuild_parameter',
   '_rebuild_parameter_with_state',

@@ -83,12 +83,12 @@ export function parseZarr3(bytes: Uint8Array): ZarrArray {
 function keysOf(encoding: JsonValue | undefined): (chunk: readonly number[]) => string {
   const object = isJsonObject(encoding) ? encoding : new Map<string, JsonValue>()
   const configuration = object.get('configuration')
-  const told = isJsonObject(configuration) ? configuration.get('separator') : undefined
+  const separatorSaid = isJsonObject(configuration) ? configuration.get('separator') : undefined
   if (object.get('name') === 'v2') {
-    const separator = told === '/' ? '/' : '.'
+    const separator = separatorSaid === '/' ? '/' : '.'
     return (index) => (index.length === 0 ? '0' : index.join(separator))
   }
-  const separator = told === '.' ? '.' : '/'
+  const separator = separatorSaid === '.' ? '.' : '/'
   return (index) => ['c', ...index].join(separator)
 }
 

@@ -156,7 +156,7 @@ export async function locateEntries(source: ByteSource, archive: ZipArchive): Pr
 }
 
 export interface CheckOptions {
-  /** Told after each part with the count of bytes read from the file since the last call. */
+  /** Called after each part with the count of bytes read from the file since the last call. */
   readonly onBytes?: (count: number) => void
   readonly signal?: AbortSignal
 }
@@ -223,7 +223,7 @@ async function* inflate(
 ): AsyncGenerator<Uint8Array> {
   const unpacker = createInflateRaw()
   const feeding = pipeline(readBlocks(source, range, options), unpacker)
-  // Told where it is awaited; when the reader goes away before, nobody asks.
+  // Reported where it is awaited; when the reader goes away before, nobody asks.
   feeding.catch(() => undefined)
   let size = 0
   try {

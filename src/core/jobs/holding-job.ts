@@ -75,9 +75,9 @@ async function acquire(
 }
 
 function tellOnce(tell: (text: string) => void): (error: CkptError) => void {
-  let told = false
+  let wasReported = false
   return (error) => {
-    if (!told) tell(`the journal could not be written: ${error.message}`)
-    told = true
+    if (!wasReported) tell(`the journal could not be written: ${error.message}`)
+    wasReported = true
   }
 }

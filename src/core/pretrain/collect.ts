@@ -26,7 +26,7 @@ export interface CollectContext {
 }
 
 export interface Collected {
-  /** All that were given, with their sizes, which a server may not have told before. */
+  /** All that were given, with their sizes, which a server may not have given before. */
   readonly items: readonly Item[]
   readonly failed: readonly Failed[]
 }

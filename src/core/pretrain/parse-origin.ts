@@ -34,7 +34,7 @@ export async function readDefault(context: OriginContext, pair: Pair): Promise<O
   const { yaml, storage, base } = context
   if (yaml.isMapping(pair.value)) return readMapping(context, pair, null, [])
   const { text, position } = yaml.scalarOf(pair.key, pair.value, pair.position)
-  return { source: await placed(position, () => guessSource(storage, text, base)), file: null, digest: null }
+  return { source: await readAt(position, () => guessSource(storage, text, base)), file: null, digest: null }
 }
 
 /** Behind a key of `paths:`; `fallback` is the default source. Throws ConfigError. */
@@ -48,7 +48,7 @@ export async function readPath(context: OriginContext, pair: Pair, fallback: Ori
       hint: `{folder: ${text}} stands for ${pair.key}.ckpt in it`,
     })
   }
-  return { source: await placed(position, () => guessSource(storage, source, base)), file, digest: null }
+  return { source: await readAt(position, () => guessSource(storage, source, base)), file, digest: null }
 }
 
 async function readMapping(
@@ -80,7 +80,7 @@ async function readMapping(
   const split = isFile ? splitUrl(url.text) : null
   const own = split === null || url === undefined ? fields : new Map([...fields, ['url', { ...url, text: split.base }]])
   const { position } = fields.get(first.key) ?? first
-  return { source: await placed(position, () => kind.read(own, base)), file: split?.file ?? file, digest }
+  return { source: await readAt(position, () => kind.read(own, base)), file: split?.file ?? file, digest }
 }
 
 function readDigest(fields: Fields): Digest | null {
@@ -91,8 +91,8 @@ function readDigest(fields: Fields): Digest | null {
   throw new ConfigError(written.position, `sha256 is 64 hexadecimal digits, not ${JSON.stringify(written.text)}`)
 }
 
-/** A mistake in what the source is, with its place. */
-async function placed(position: FilePosition, read: () => Promise<Source>): Promise<Source> {
+/** A mistake in what the source is gets its line and column. */
+async function readAt(position: FilePosition, read: () => Promise<Source>): Promise<Source> {
   try {
     return await read()
   } catch (error) {

@@ -69,7 +69,7 @@ export class MadeRecord {
   }
 
   /**
-   * To be told before something gets its name at `path`: were ckpt killed in between, what is there would not be
+   * To be called before something gets its name at `path`: were ckpt killed in between, what is there would not be
    * known again. Throws CkptError `refused` where the state folder cannot be written.
    */
   async add(path: string, draft: Stat, what: Pick<Made, 'origin' | 'digest' | 'validator'>): Promise<void> {

@@ -28,7 +28,7 @@ import { findChanging, pinnedPaths, type PruneContext, type PrunePlan } from './
 
 /**
  * What of the plan can be done: its checkpoints that are still there, are what they were, and that nothing protects
- * now. What is gone already counts as removed, and is told; the others stay, and are told why. The newest that stays is read to its last byte, as for a plan made now, but
+ * now. What is gone already counts as removed, and is reported; the others stay, with the reason. The newest that stays is read to its last byte, as for a plan made now, but
  * for `context.proof`, which was read a moment ago. Throws CkptError `refused` when nothing would be left although the
  * plan kept something.
  */

@@ -14,7 +14,7 @@ import type { Storage } from '../storage/storage.js'
 import { moveToTrash, openTrash, tidyTrash } from '../changes/trash/index.js'
 import { finishInterrupted } from './finish-interrupted.js'
 import { keepBooks, type Pointed } from './update-pointers.js'
-import { recordIntent, recordRemovals, recordUntoldDemotions, type Removing } from './record-removals.js'
+import { recordIntent, recordRemovals, recordMissedDemotions, type Removing } from './record-removals.js'
 import type { StateLocation } from './run-with-state.js'
 
 export interface Going {
@@ -77,7 +77,7 @@ export async function carryOut(
     const gone = new Set(removed)
     const stayed = checkpoints.filter((one) => !gone.has(one)).map(({ name }) => name)
     await recordRemovals(storage, state, options.by, { what, checkpoints: removed, stayed, reasons, now })
-    await recordUntoldDemotions(storage, state, options.by, run, now)
+    await recordMissedDemotions(storage, state, options.by, run, now)
   }
   return {
     ...(moved ?? removal),

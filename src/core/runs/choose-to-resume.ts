@@ -15,6 +15,7 @@ import type { ReadStorage } from '../storage/storage.js'
 import { arrange, slipsInQuery, type Query } from './rank-and-filter.js'
 import { cutShort } from './save-cut-short.js'
 import { examineOne } from './open-run.js'
+import { quoteWord } from '../formats/shell-words.js'
 
 export interface ChooseRequest {
   /** At most one order; none means the newest first. */
@@ -72,8 +73,8 @@ export async function choose(
   const [checkpoint = known] = await complete(storage, [known])
   if (takesDemoted) return { ...chosen, checkpoint, warnings }
   const { passedOver } = withWeightsPassedOver(chosen, best, context)
-  const told = [...warnOfOlder(checkpoint, trainings), ...warnOfLacks(checkpoint)]
-  return { checkpoint, passedOver, warnings: [...warnings, ...told] }
+  const own = [...warnOfOlder(checkpoint, trainings), ...warnOfLacks(checkpoint)]
+  return { checkpoint, passedOver, warnings: [...warnings, ...own] }
 }
 
 /** Weights alone come last, in their order: a job can begin with them, and not go on. A demoted one is reported as that. */
@@ -142,7 +143,7 @@ function noneSelected(run: Run, query: Query, ordered: readonly Checkpoint[]): C
     'no-match',
     `${run.path}: none of the ${run.checkpoints.length} checkpoints is one ${asked.join(' and ')}${slipsInQuery(query, ordered)}`,
     {
-      hint: `see what there is: ckpt list '${run.path}'`,
+      hint: `see what there is: ckpt list ${quoteWord(run.path)}`,
     },
   )
 }

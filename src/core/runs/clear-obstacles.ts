@@ -27,6 +27,7 @@ import { pointTo } from './point-at-chosen.js'
 import { recordRemovals } from './record-removals.js'
 import { pinsOf } from './protecting-pins.js'
 import type { StateLocation } from './run-with-state.js'
+import { quoteWord } from '../formats/shell-words.js'
 
 export interface ClearContext extends StateLocation {
   /** Of the run that is changed. */
@@ -265,7 +266,7 @@ async function refusePinned(
   if (pinned === undefined) return
   const { name } = pinned.checkpoint
   throw new CkptError('refused', `${name} is pinned and stands in the way: ${describeObstacle(pinned)}`, {
-    hint: `ckpt unpin '${pinned.checkpoint.path}', or --leave-damaged to start all the same`,
+    hint: `ckpt unpin ${quoteWord(pinned.checkpoint.path)}, or --leave-damaged to start all the same`,
   })
 }
 

@@ -43,8 +43,8 @@ export interface Curve {
  */
 export function axisOf(runs: readonly Run[], counts: readonly ('step' | 'epoch')[] = ['step', 'epoch']): CurveAxis {
   const all = runs.flatMap(({ checkpoints }) => checkpoints)
-  const telling = all.filter(({ meta }) => meta.size > 0)
-  const asked = telling.length > 0 ? telling : all
+  const withMeta = all.filter(({ meta }) => meta.size > 0)
+  const asked = withMeta.length > 0 ? withMeta : all
   return counts.find((axis) => asked.length > 0 && asked.every((one) => one[axis] !== null)) ?? 'time'
 }
 
@@ -211,8 +211,8 @@ function bestLogged(run: Run, key: string, points: readonly CheckpointPoint[]): 
 }
 
 function directionIn({ checkpoints }: Run, key: string): 'min' | 'max' | undefined {
-  const told = checkpoints.find(({ directions }) => directions?.has(key) === true)?.directions?.get(key)
-  return told ?? directionOf(key)
+  const direction = checkpoints.find(({ directions }) => directions?.has(key) === true)?.directions?.get(key)
+  return direction ?? directionOf(key)
 }
 
 /**

@@ -15,6 +15,7 @@ import type { ReadStorage, Storage } from '../storage/storage.js'
 import { keepBooks, planPointerChanges, toPointed, type Parting, type Pointed } from './update-pointers.js'
 import { planPrune, type PruneContext, type PrunePlan, type PruneRequest } from './prune.js'
 import type { StateLocation } from './run-with-state.js'
+import { quoteWord } from '../formats/shell-words.js'
 
 export interface DemoteRequest extends PruneRequest {
   /** Only what is older than each of this many best may be demoted. */
@@ -48,7 +49,7 @@ export async function planDemote(
     // The plan itself says of one that could not be read why it stays.
     return drops.get(checkpoint.path)?.length === 0 ? 'has nothing that only resuming needs' : null
   }
-  // The order that told the best has done its work, unless the policy itself ranks by it.
+  // The order that chose the best has done its work, unless the policy itself ranks by it.
   const ranks = request.keep !== undefined || narrowed === null
   const query = ranks ? request.query : { ...request.query, orders: [] }
   const plan = await planPrune(storage, run, { ...request, query, isExcluded: why, removeDamaged: false }, context)
@@ -96,7 +97,7 @@ function refuseFiles({ path, checkpoints }: Run): void {
     ? 'its checkpoints are files beside one another, and files are dropped only from a checkpoint that is a folder'
     : 'each of its checkpoints is one file, and no part of a file can be dropped'
   throw new CkptError('refused', `${path}: ${why}`, {
-    hint: `the weights alone, in a file of their own: ckpt convert '${first.path}' --to safetensors`,
+    hint: `the weights alone, in a file of their own: ckpt convert ${quoteWord(first.path)} --to safetensors`,
   })
 }
 

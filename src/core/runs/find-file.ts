@@ -19,6 +19,7 @@ import { findTensorFolder, isTensorFile } from '../tensors/read/index.js'
 import { loadByWord } from './checkpoint-by-word.js'
 import { arrange, slipsInQuery, type Query } from './rank-and-filter.js'
 import { examineOne, openRun } from './open-run.js'
+import { quoteWord } from '../formats/shell-words.js'
 
 export interface FileRequest {
   /** Absolute: where names that are not paths are looked up. */
@@ -127,30 +128,30 @@ async function findInRun(
       'no-match',
       `${run.path}: none of the ${ordered.length} checkpoints is one that was asked for${slipsInQuery(query, ordered)}`,
       {
-        hint: `see what there is: ckpt list '${run.path}'`,
+        hint: `see what there is: ckpt list ${quoteWord(run.path)}`,
       },
     )
   }
   const found: FoundParamFile[] = []
-  const untold = [...warnings]
+  const pending = [...warnings]
   for (const checkpoint of ranked) {
     if (found.length === count) break
     if (found.some((other) => other.checkpoint !== null && stateOf(other.checkpoint) === stateOf(checkpoint))) continue
     const examined = await examineOne(storage, ordered, checkpoint, request.verify ?? 'quick', context)
     if (!isSound(examined) && request.verify !== 'none') {
-      untold.push(`passed over ${examined.name}: ${describe(examined.health.findings)}`)
+      pending.push(`passed over ${examined.name}: ${describe(examined.health.findings)}`)
       continue
     }
     const file = await fileIn(storage, examined, request)
     const value = order === undefined ? undefined : valueFor(checkpoint, order, context.now)
     const key = order === undefined ? '' : nameOf(order)
     const metric = value === undefined ? null : { key, value }
-    found.push({ ...file, metric, warnings: [...untold.splice(0), ...file.warnings] })
+    found.push({ ...file, metric, warnings: [...pending.splice(0), ...file.warnings] })
   }
   if (found.length > 0) return found
   throw new CkptError(
     'damaged',
-    [`${run.path}: none of the ${ranked.length} checkpoints that match is whole`, ...untold].join('\n  '),
+    [`${run.path}: none of the ${ranked.length} checkpoints that match is whole`, ...pending].join('\n  '),
     {
       hint: 'with --verify none the first of them is taken all the same',
     },

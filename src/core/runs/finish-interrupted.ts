@@ -35,7 +35,7 @@ export function finishDemotionsOf(storage: Storage, run: string, state: StateFol
 }
 
 /**
- * Whoever can write beside the run may have made the record: by it only goes what a demotion of that checkpoint could
+ * Anybody who can write beside the run may have made the record: it removes only what a demotion of that checkpoint could
  * have dropped, and nothing of one that is pinned.
  */
 async function whyNotFinish(storage: Storage, path: string, state: StateFolder, demotion: Demotion) {

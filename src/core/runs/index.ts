@@ -58,7 +58,7 @@ export { openAllIfAny, openRunToGoOn, openRunToGoOnIfAny, type GoOnOptions, type
 export { pinsOf } from './protecting-pins.js'
 export type { StateLocation } from './run-with-state.js'
 export { fileOfKey, findFile, findFiles, type FileRequest, type FoundParamFile } from './find-file.js'
-export { recordRemovals, recordUntoldDemotions, type Removing } from './record-removals.js'
+export { recordRemovals, recordMissedDemotions, type Removing } from './record-removals.js'
 export {
   checkRequest,
   describePolicy,

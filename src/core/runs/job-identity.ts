@@ -157,8 +157,8 @@ function factsOf(file: string, value: MetaValue, names: readonly string[]): Fact
     ])
   }
   if (command !== null) return new Map(words.length === 0 ? [] : [['overrides', words.sort().join(' ')]])
-  const telling = [...flatten(value)].filter(([name]) => !isOfOneStart(name))
-  return new Map(telling.map(([name, one]) => [name, textOf(one, names)]))
+  const settings = [...flatten(value)].filter(([name]) => !isOfOneStart(name))
+  return new Map(settings.map(([name, one]) => [name, textOf(one, names)]))
 }
 
 /** Whether a name with dots, or a mapping that it lies in, changes at each start. */
@@ -180,19 +180,19 @@ function changesAtEachStart(key: string, isOuter: boolean): boolean {
 
 /** Words of a command that say what job it is; what says where to begin goes, with its value. */
 export function tellingWords(words: readonly string[]): string[] {
-  const telling: string[] = []
+  const settings: string[] = []
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? ''
     const key = word.replace(/^[-+~]+/, '').replace(/=.*$/s, '')
     const leaf = key.split('.').at(-1) ?? key
     const isOption = word.startsWith('-') || word.includes('=')
     if (!isOption || !(changesAtEachStart(leaf, true) || resuming.test(key))) {
-      telling.push(word)
+      settings.push(word)
     } else if (!word.includes('=') && !(words[index + 1] ?? '-').startsWith('-')) {
       index += 1
     }
   }
-  return telling
+  return settings
 }
 
 /** The names of the run's own folders are another each time. */

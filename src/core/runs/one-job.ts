@@ -75,8 +75,8 @@ function relateToJob(member: Member, job: readonly Member[]): Relation {
 }
 
 function relateMembers(a: Member, b: Member): Relation {
-  const told = relate(a.identity, b.identity)
-  if (told !== 'unknown') return told
+  const relation = relate(a.identity, b.identity)
+  if (relation !== 'unknown') return relation
   return isContinued(a, b) || isContinued(b, a) ? 'same' : 'unknown'
 }
 

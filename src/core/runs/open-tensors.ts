@@ -62,7 +62,7 @@ export async function openAll(storage: ReadStorage, paths: readonly string[]): P
   }
 }
 
-/** What is to be told of the files, for people. */
+/** What to say of the files, for people. */
 export function warningsOf(found: readonly FoundParamFile[], open: readonly TensorFile[]): string[] {
   const odd = open.flatMap(({ path, findings }) => findings.map((finding) => `${path}: ${finding}`))
   return [...new Set([...found.flatMap(({ warnings }) => warnings), ...odd])]

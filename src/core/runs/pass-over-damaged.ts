@@ -2,6 +2,7 @@
 import { isUnlisted, type Checkpoint, type Finding } from '../checkpoint.js'
 import { nearestName } from '../choosing/expression/index.js'
 import { CkptError } from '../errors.js'
+import { quoteWord } from '../formats/shell-words.js'
 
 /** Findings of one checkpoint; none when it is whole. */
 export type Check = (checkpoint: Checkpoint) => Promise<readonly Finding[]>
@@ -11,7 +12,7 @@ export interface PassedOver {
   readonly reasons: readonly string[]
 }
 
-/** Told of each as it is passed over; `isUnreadable`: the system refused to read it, so it may be whole. */
+/** Called for each as it is passed over; `isUnreadable`: the system refused to read it, so it may be whole. */
 export type OnPassedOver = (passed: PassedOver, isUnreadable: boolean) => void
 
 export interface StartCandidate {
@@ -87,15 +88,15 @@ const readableFirst =
   'what the system refuses to read may be whole; see to its owner, its mode and the disk, and start again'
 
 /** Lines of an error. */
-const mostTold = 100
+const mostListed = 100
 
 function noneWhole(run: string, passedOver: readonly PassedOver[], unreadable: number): CkptError {
   const count = passedOver.length
   const same = reasonOfAll(passedOver)
   if (same?.startsWith(lacksKey) === true) return noneAskedFor(run, passedOver, same)
   const what = count === 1 ? 'the only checkpoint is not whole' : `none of the ${count} checkpoints is whole`
-  const lines = passedOver.slice(0, mostTold).map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
-  if (count > mostTold) lines.push(`  and ${count - mostTold} more`)
+  const lines = passedOver.slice(0, mostListed).map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
+  if (count > mostListed) lines.push(`  and ${count - mostListed} more`)
   return new CkptError('damaged', [`${run}: ${what}`, ...lines].join('\n'), {
     hint: `nothing was started: ${unreadable > 0 ? readableFirst : 'a job would begin from scratch; move these away if that is what you want'}`,
   })
@@ -112,6 +113,6 @@ function noneAskedFor(run: string, passedOver: readonly PassedOver[], reason: st
   const [first] = passedOver
   const who = passedOver.length === 1 ? 'the only checkpoint' : `each of the ${passedOver.length} checkpoints`
   return new CkptError('damaged', `${run}: ${who} ${reason}`, {
-    hint: `nothing was started: ask for a key that is there; see which: ckpt show '${run}/${first?.name ?? ''}'`,
+    hint: `nothing was started: ask for a key that is there; see which: ckpt show ${quoteWord(`${run}/${first?.name ?? ''}`)}`,
   })
 }

@@ -116,14 +116,14 @@ export async function takeGonePins(
   options: LockOptions & StateLocation,
 ): Promise<Pin[]> {
   const there = new Set(run.checkpoints.map(({ name }) => name))
-  const untold = [...pins.values()].filter((one) => !there.has(one.name) && !one.goneTold)
+  const newlyGone = [...pins.values()].filter((one) => !there.has(one.name) && !one.goneTold)
   const back = [...pins.values()].filter((one) => there.has(one.name) && one.goneTold)
-  if (untold.length === 0 && back.length === 0) return []
+  if (newlyGone.length === 0 && back.length === 0) return []
   try {
     const state = await stateFolderOf(storage, run.path, options.stateDirectory)
     await holding(storage, state, options, 'a pin', () =>
       rewritePins(storage, state, (current) => {
-        for (const one of [...untold, ...back]) {
+        for (const one of [...newlyGone, ...back]) {
           const known = current.get(one.name)
           if (known !== undefined) current.set(one.name, { ...known, goneTold: !there.has(one.name) })
         }
@@ -133,5 +133,5 @@ export async function takeGonePins(
     // It cannot be remembered, so it is reported again: better than never.
     if (!(error instanceof CkptError)) throw error
   }
-  return untold
+  return newlyGone
 }

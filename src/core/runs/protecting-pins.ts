@@ -3,6 +3,7 @@ import type { Run } from '../checkpoint.js'
 import { CkptError, isUnreadable, StorageError } from '../errors.js'
 import {
   longestByName,
+  orWarn,
   otherFolder,
   otherStatesOf,
   pointedStateFolderOf,
@@ -64,7 +65,7 @@ interface FoundRecord {
   readonly pins: ReadonlyMap<string, Pin>
   /** Folders that `--state` named, with more pins. */
   readonly elsewhere: readonly NamedFolder[]
-  /** What cannot be read of it is told and stops nothing. */
+  /** What cannot be read of it is a warning and stops nothing. */
   readonly isLenient?: boolean
 }
 
@@ -80,9 +81,11 @@ async function pinRecordsOf(storage: ReadStorage, run: string, state: StateFolde
   // Anybody may have put there what cannot be read: to name another folder is the way on.
   const isLenient = state.moved !== undefined
   const read = () => readDistrusted(storage, distrusted)
-  const record = isLenient ? await orTold(storage, read) : await read()
+  const record = isLenient ? await orWarn(storage, read, notTrusted) : await read()
   return record === null ? found : [...found, { ...record, isLenient }]
 }
+
+const notTrusted = 'that folder is not trusted, so nothing waits for it'
 
 /** Throws CkptError `refused`. */
 async function readDistrusted(storage: ReadStorage, state: StateFolder): Promise<FoundRecord> {
@@ -93,16 +96,6 @@ async function readDistrusted(storage: ReadStorage, state: StateFolder): Promise
   return { state, pins, elsewhere }
 }
 
-async function orTold<T>(storage: ReadStorage, read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read()
-  } catch (error) {
-    if (!(error instanceof CkptError)) throw error
-    storage.custody.warn(`${error.message}; that folder is not trusted, so nothing waits for it`)
-    return null
-  }
-}
-
 /** Throws CkptError `refused` for a folder that cannot be read, is not trusted or is not there. */
 async function readPointed(storage: ReadStorage, run: string, { moved }: StateFolder, records: readonly FoundRecord[]) {
   const found = new Map<string, ReadonlyMap<string, Pin>>()
@@ -110,7 +103,7 @@ async function readPointed(storage: ReadStorage, run: string, { moved }: StateFo
     for (const { folder, namedBy } of elsewhere) {
       if (folder === moved || found.has(folder)) continue
       const read = () => readPinsIn(storage, run, folder, namedBy)
-      const pins = isLenient ? await orTold(storage, read) : await read()
+      const pins = isLenient ? await orWarn(storage, read, notTrusted) : await read()
       if (pins !== null) found.set(folder, pins)
     }
   }
@@ -120,7 +113,7 @@ async function readPointed(storage: ReadStorage, run: string, { moved }: StateFo
 async function readPinsIn(storage: ReadStorage, run: string, folder: string, namedBy: string) {
   const pointed = await pointedStateFolderOf(storage, run, folder)
   try {
-    // Not there is not empty: a disk may not be mounted, and whoever takes the last pin away takes the name away too.
+    // Not there is not empty: a disk may not be mounted, and taking the last pin away takes the name away too.
     const [listing] = await storage.list([pointed.path])
     if (listing?.ok === false) throw listing.error
     return await readPins(storage, pointed)

@@ -126,7 +126,7 @@ export function toWritten(
   return { run, ...choices, policy: '', remove }
 }
 
-/** True when the run is somebody else's: of another user than the one who asks. */
+/** True when the run is somebody else's: of another user than the one who runs ckpt. */
 export async function isOthers(storage: ReadStorage, run: string): Promise<boolean> {
   const { user } = storage.custody
   const [stat] = await storage.stat([run])

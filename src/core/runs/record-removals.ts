@@ -58,7 +58,7 @@ export async function recordIntent(
  * The demotions that are done and stand in no journal: their ckpt was stopped before it could write them down. Under the
  * run's lock. Never fails for what cannot be read or written, which is reported.
  */
-export async function recordUntoldDemotions(
+export async function recordMissedDemotions(
   storage: Storage,
   state: StateFolder,
   by: Pick<Removing, 'self'>,
@@ -70,13 +70,13 @@ export async function recordUntoldDemotions(
     const demotions = await readDemotions(storage, state)
     const done = checkpoints.filter(({ name }) => demotions.get(name)?.finished === true)
     if (done.length === 0) return
-    const told = removalsIn((await readJournal(storage, state)).entries).filter(({ what }) => what === 'demoted')
-    const last = new Map(told.map(({ name, time }) => [name, time]))
-    const untold = done.filter(({ name }) => (last.get(name) ?? -Infinity) < (demotions.get(name)?.time ?? 0))
+    const recorded = removalsIn((await readJournal(storage, state)).entries).filter(({ what }) => what === 'demoted')
+    const last = new Map(recorded.map(({ name, time }) => [name, time]))
+    const missed = done.filter(({ name }) => (last.get(name) ?? -Infinity) < (demotions.get(name)?.time ?? 0))
     const reasons = new Map(
-      untold.map(({ name }) => [name, 'demoted by a ckpt that was stopped before it wrote that down']),
+      missed.map(({ name }) => [name, 'demoted by a ckpt that was stopped before it wrote that down']),
     )
-    await recordRemovals(storage, state, removing, { what: 'demoted', checkpoints: untold, reasons, now })
+    await recordRemovals(storage, state, removing, { what: 'demoted', checkpoints: missed, reasons, now })
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
     storage.custody.warn(`what was demoted could not be looked up in the journal: ${error.message}`)

@@ -40,7 +40,7 @@ interface Scanning {
 }
 
 /** Names whose values the files alone do not tell: the clock does, or health, which always looks into them. */
-const untold = ['age', 'health']
+const notInFiles = ['age', 'health']
 
 /** Equal for requests that are answered alike by the same files; null where these alone do not decide. */
 function questionOf(
@@ -49,7 +49,7 @@ function questionOf(
   { user, stateHome }: Custody,
 ): string | null {
   const asked = [...namesInQuery(query), ...names]
-  if (verify !== 'none' || hasOwnLayouts() || asked.some((name) => untold.includes(name))) return null
+  if (verify !== 'none' || hasOwnLayouts() || asked.some((name) => notInFiles.includes(name))) return null
   // Of an expression its text.
   return JSON.stringify({ query, order, names, withSettings, withName, stateDirectory, user, stateHome })
 }

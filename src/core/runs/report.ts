@@ -65,7 +65,7 @@ export interface RunReport {
   readonly use: DiskUse
   readonly settings: FoundHyperParameters
   readonly journal: JournalContents
-  /** Absolute: files and folders beside the run's own that it was told from. */
+  /** Absolute: files and folders beside the run's own that its facts come from. */
   readonly sources: readonly string[]
   /** Null where no policy was asked, or it cannot be (`planFailure`). */
   readonly plan: PrunePreview | null

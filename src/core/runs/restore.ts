@@ -86,6 +86,6 @@ async function changesFor(storage: Storage, path: string, entry: TrashEntry, { s
 }
 
 function isNewer(ordered: readonly Checkpoint[], name: string, other: string | null): boolean {
-  const place = (wanted: string | null) => ordered.findIndex((one) => one.name === wanted)
-  return other === null || place(other) === -1 || place(name) < place(other)
+  const rankOf = (wanted: string | null) => ordered.findIndex((one) => one.name === wanted)
+  return other === null || rankOf(other) === -1 || rankOf(name) < rankOf(other)
 }

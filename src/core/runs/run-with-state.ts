@@ -47,20 +47,20 @@ export async function halfElsewhere(
   const away = others.flatMap(({ other, value }) =>
     value.flatMap(({ members }) => members.map(({ name }): [string, string] => [name, other.path])),
   )
-  const places = new Map(away)
+  const folders = new Map(away)
   return new Map(
     run.checkpoints.flatMap(({ name, members }): [string, string][] => {
-      const place = members.map(({ path }) => places.get(relative(run.path, path))).find((one) => one !== undefined)
-      return place === undefined
+      const folder = members.map(({ path }) => folders.get(relative(run.path, path))).find((one) => one !== undefined)
+      return folder === undefined
         ? []
-        : [[name, `some of its files were moved by a ckpt that keeps its state in ${place}`]]
+        : [[name, `some of its files were moved by a ckpt that keeps its state in ${folder}`]]
     }),
   )
 }
 
 /**
  * Null where the system refuses to show what ckpt remembers of the run, which is reported: who only looks at the run, or goes
- * on from it, needs none of it. Whoever removes asks for the pins, and is refused.
+ * on from it, needs none of it. A removal asks for the pins, and is refused.
  */
 export async function readIfAllowed<T>(
   storage: ReadStorage,

@@ -1,4 +1,4 @@
-/** A save that was cut short, told by the one that was made before it. */
+/** A save that was cut short, recognised by comparing it with the one before it. */
 import { basename } from 'node:path'
 import { isUnlisted, type Checkpoint, type Finding } from '../checkpoint.js'
 
@@ -16,9 +16,9 @@ export function cutShort(checkpoint: Checkpoint, ordered: readonly Checkpoint[])
   const known = new Set(before.files.map(({ key }) => key))
   if (!newest.files.every(({ key }) => known.has(key))) return []
   const here = new Set(newest.files.map(({ key }) => key))
-  const told = new Set(checkpoint.health.findings.map(({ file }) => file))
+  const found = new Set(checkpoint.health.findings.map(({ file }) => file))
   return before.files
-    .filter(({ key, path, optional }) => !here.has(key) && optional !== true && !told.has(basename(path)))
+    .filter(({ key, path, optional }) => !here.has(key) && optional !== true && !found.has(basename(path)))
     .map(({ path }) => ({
       grade: 'partial',
       file: basename(path),

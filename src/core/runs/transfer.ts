@@ -211,7 +211,7 @@ const effects: Readonly<Record<NameRule['flag'], string>> = {
 }
 
 /** A map file of another model has thousands: only these are reported, for to look for the nearest takes its time. */
-const mostTold = 10
+const mostListed = 10
 
 /** Rules that mean nothing in the source, and entries of the map that lead to nothing in the target. */
 function tellIneffective(
@@ -225,14 +225,14 @@ function tellIneffective(
   const idleValues = new Set(idle.map(({ value }) => value))
   const astray = [...map].filter(([old, renamed]) => !idleValues.has(old) && !inTarget.has(renamed))
   const tellers = [
-    ...idle.slice(0, mostTold).map((rule) => () => tellIdle(rule, inSource)),
-    ...astray.slice(0, mostTold).map(([old, renamed]) => () => {
+    ...idle.slice(0, mostListed).map((rule) => () => tellIdle(rule, inSource)),
+    ...astray.slice(0, mostListed).map(([old, renamed]) => () => {
       return `--map ${old}=${renamed}: the target has no such tensor${nearestIn(inTarget, renamed)}`
     }),
   ]
-  const told = tellers.slice(0, mostTold).map((tell) => tell())
-  const more = idle.length + astray.length - told.length
-  return more > 0 ? [...told, `${more} more rules without effect`] : told
+  const listed = tellers.slice(0, mostListed).map((tell) => tell())
+  const more = idle.length + astray.length - listed.length
+  return more > 0 ? [...listed, `${more} more rules without effect`] : listed
 }
 
 function tellIdle({ flag, value }: NameRule, names: ReadonlySet<string>): string {

@@ -122,16 +122,16 @@ async function runTasks(
   { onBytes, signal }: SweepOptions,
 ): Promise<Map<number, SweepAnswer>> {
   const counters = makeCounters()
-  let told = 0
-  const tell = (): void => {
+  let reported = 0
+  const report = (): void => {
     const count = Atomics.load(counters, bytesRead)
     // It starts anew at 2^32, which no two looks are apart.
-    onBytes?.((count - told) >>> 0)
-    told = count
+    onBytes?.((count - reported) >>> 0)
+    reported = count
   }
   const stop = (): void => void Atomics.store(counters, stopFlag, 1)
   signal?.addEventListener('abort', stop)
-  const timer = setInterval(tell, interval)
+  const timer = setInterval(report, interval)
   const answers = new Map<number, SweepAnswer>()
   const collect = (found: ReadonlyMap<number, SweepAnswer>): void => {
     for (const [index, answer] of found) answers.set(index, answer)
@@ -152,7 +152,7 @@ async function runTasks(
     clearInterval(timer)
     signal?.removeEventListener('abort', stop)
   }
-  tell()
+  report()
   return answers
 }
 
@@ -204,7 +204,7 @@ function takeEarly(): Thread | undefined {
   return taken
 }
 
-/** As many as help with that many bytes. None where there is no CRC-32 that a thread can load. */
+/** As many as help with that count of bytes. None where there is no CRC-32 that a thread can load. */
 function startThreads(bytes: number): Thread[] {
   const fast = bytes < fewestForThreads ? null : fastCrc32()
   const file = fast === null ? null : workerFile()

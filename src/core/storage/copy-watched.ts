@@ -10,7 +10,7 @@ const smallestWatched = 1 << 26
 
 export interface CopyWatch {
   readonly wait: Wait
-  /** Told how many bytes are there. */
+  /** Gets how many bytes are there. */
   readonly onBytes: (count: number) => void
   /** Ends the copy with CkptError `interrupted`. */
   readonly signal?: AbortSignal | undefined

@@ -55,7 +55,7 @@ export class StrangersFiles {
       if (stranger === null) return now === real ? open(at) : this.actAs(nobody, () => open(path))
       // A second name may be that of a file which is not theirs.
       const isTheirs =
-        (now === stranger.place || now.startsWith(join(stranger.place, sep))) && !hasNames(fs.fstatSync(fd))
+        (now === stranger.folder || now.startsWith(join(stranger.folder, sep))) && !hasNames(fs.fstatSync(fd))
       return isTheirs ? open(at) : this.actAs(stranger, () => open(path))
     } finally {
       fs.closeSync(fd)
@@ -63,7 +63,7 @@ export class StrangersFiles {
   }
 }
 
-/** Whoever has put something else into the place of what was looked at: one without any rights (its usual number). */
+/** The user to act as where somebody has swapped what was looked at: one without any rights (its usual number). */
 const nobody: Belonging = { owner: 65_534, group: 65_534 }
 
 function hasNames(stats: fs.Stats): boolean {

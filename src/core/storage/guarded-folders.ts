@@ -6,6 +6,7 @@ import { toStorageError } from './storage-errors.js'
 import { followLinks, type LinksOnWay } from './links-on-way.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
 import type { Guarded, GuardedRun, GuardedState, Heir, StateRules } from './storage.js'
+import { quoteWord } from '../formats/shell-words.js'
 
 /** `look`: nothing changes. `sync`: names in it do not. */
 export type Use = 'look' | 'sync' | 'change'
@@ -24,18 +25,18 @@ export interface GuardedName {
 }
 
 /** Where it lies with all links resolved. */
-type Placed = Guarded & { readonly real: string }
+type ResolvedFolder = Guarded & { readonly real: string }
 
 interface Way {
-  readonly guarded: Placed
+  readonly guarded: ResolvedFolder
   /** Names below the folder that holds the guarded one, at least one. */
   readonly parts: readonly string[]
 }
 
 export class Guard {
   /** By the paths that calls name them by. A state's outermost folder may serve thousands of runs. */
-  private readonly states = new Map<string, Placed & GuardedState>()
-  private readonly runs = new Map<string, Placed & GuardedRun>()
+  private readonly states = new Map<string, ResolvedFolder & GuardedState>()
+  private readonly runs = new Map<string, ResolvedFolder & GuardedRun>()
   /** Names that the path of anything in a state's folder holds: asked first, for most paths lie in none. */
   private readonly outerNames = new Set<string>()
   /** Why nothing in a guarded folder may be changed, by its path. */
@@ -54,9 +55,9 @@ export class Guard {
     if (refusal !== null) this.misled.set(folder.path, refusal)
     if (folder.kind === 'run') this.runs.set(folder.path, { ...folder, real })
     else {
-      const placed = { ...folder, real }
-      this.states.set(folder.path, placed)
-      this.states.set(folder.outer, placed)
+      const resolved = { ...folder, real }
+      this.states.set(folder.path, resolved)
+      this.states.set(folder.outer, resolved)
       this.outerNames.add(sep + basename(folder.outer))
     }
   }
@@ -92,7 +93,7 @@ export class Guard {
    * What lies in no guarded folder is changed by the superuser as if the folder that it is in were one: somebody else may
    * have put a link on the way there, or put one there in a moment. Null for all others.
    */
-  private folderAbove(path: string): Placed | null {
+  private folderAbove(path: string): ResolvedFolder | null {
     if (this.actAs === null || !isAbsolute(path)) return null
     const folder = { kind: 'run', path: dirname(path) } as const
     const { real, refusal } = placeOf(folder, this.user)
@@ -101,7 +102,7 @@ export class Guard {
   }
 
   /** The nearest one that the path lies in, or is. */
-  private find(path: string, use: Use): Placed | null {
+  private find(path: string, use: Use): ResolvedFolder | null {
     if (!this.mayBeState(path) && (use === 'look' || this.runs.size === 0)) return null
     for (let at = path; ; at = dirname(at)) {
       const found = this.states.get(at) ?? (use !== 'look' ? this.runs.get(at) : undefined)
@@ -226,7 +227,7 @@ function checkRights(path: string, { uid, mode }: fs.BigIntStats, owners: readon
   const isSticky = (mode & 0o1000n) !== 0n && (mode & 0o170000n) === 0o040000n
   if ((mode & 0o002n) !== 0n && !isSticky) {
     const rights = (mode & 0o7777n).toString(8)
-    throw new UntrustedError(path, `can be changed by everyone (mode ${rights})`, `chmod o-w '${path}'`)
+    throw new UntrustedError(path, `can be changed by everyone (mode ${rights})`, `chmod o-w ${quoteWord(path)}`)
   }
 }
 

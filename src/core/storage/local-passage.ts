@@ -67,7 +67,7 @@ export class LocalPassage implements Passage {
   }
 }
 
-/** What is not `expected` goes back to where it came from, which is told as `from`. */
+/** What is not `expected` goes back to where it came from, which messages call `from`. */
 export function moveExpected(from: string, one: string, other: string, expected: Identity): boolean {
   fs.renameSync(one, other)
   const { dev, ino } = fs.lstatSync(other, { bigint: true })

@@ -32,7 +32,7 @@ import type {
 export interface LocalOptions {
   /** Left out: of nobody, who hears nothing. */
   readonly custody?: Partial<Custody>
-  /** Given where this process is the superuser's: what is guarded is reached with the rights of whom it belongs to. */
+  /** Given where this process is the superuser's: what is guarded is reached with the rights of its owner. */
   readonly actAs?: ActAs | undefined
 }
 
@@ -370,7 +370,7 @@ function openUnfollowed(path: string, at: string, how: number): number {
   }
 }
 
-/** The system copies permissions too: a stranger's program would run with the rights of whoever copies it (chmod(2)). */
+/** The system copies permissions too: a stranger's program would run with the rights of the user who copies it (chmod(2)). */
 function takeSetId(path: string): void {
   const setId = 0o6000
   if ((fs.lstatSync(path).mode & setId) === 0) return
@@ -434,10 +434,10 @@ function syncOpen(fd: number): void {
 }
 
 function eachOnce(tell: ((text: string) => void) | undefined): (text: string) => void {
-  const told = new Set<string>()
+  const warned = new Set<string>()
   return (text) => {
-    if (told.has(text)) return
-    told.add(text)
+    if (warned.has(text)) return
+    warned.add(text)
     tell?.(text)
   }
 }

@@ -75,7 +75,7 @@ export class OpenFolder {
     }
   }
 
-  /** A folder right in it, `path` as it is told. Throws UntrustedError for a link. */
+  /** A folder right in it, `path` as messages show it. Throws UntrustedError for a link. */
   open(name: string, path = join(this.path, name)): OpenFolder {
     return this.act(() => {
       try {

@@ -1,4 +1,4 @@
-/** What somebody asked of a storage, so that it can be told cheaply whether the answers would be the same again. */
+/** What somebody asked of a storage, so that it is cheap to find out whether the answers would be the same again. */
 import type { ReadStorage } from './storage.js'
 
 /** Reads through another storage, and remembers each path. */

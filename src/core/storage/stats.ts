@@ -33,7 +33,7 @@ export function toStat(stats: fs.BigIntStats): Stat {
 }
 
 /**
- * The listing that was told last: checkpoints of one run have the same names in them, so that one list stands for all, and
+ * The listing that was given last: checkpoints of one run have the same names in them, so that one list stands for all, and
  * whatever is known of it.
  */
 let last: readonly DirectoryEntry[] = []
@@ -56,16 +56,16 @@ function isEntry(one: fs.Dirent | undefined, entry: DirectoryEntry | undefined):
   return one !== undefined && entry?.name === one.name && entry.kind === kindOf(one)
 }
 
-/** Entries told before, of folders that are no larger than a checkpoint's: one object for each name costs least. */
-const told = new Map<string, DirectoryEntry>()
-const mostTold = 4096
+/** Entries given before, of folders that are no larger than a checkpoint's: one object for each name costs least. */
+const kept = new Map<string, DirectoryEntry>()
+const mostKept = 4096
 const fewEntries = 256
 
 function toEntry(name: string, kind: EntryKind, count: number): DirectoryEntry {
   if (count > fewEntries) return { name, kind }
-  const known = told.get(name)
+  const known = kept.get(name)
   if (known?.kind === kind) return known
   const fresh: DirectoryEntry = { name, kind }
-  if (told.size < mostTold) told.set(name, fresh)
+  if (kept.size < mostKept) kept.set(name, fresh)
   return fresh
 }

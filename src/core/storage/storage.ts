@@ -104,7 +104,7 @@ export interface SweepSums {
 export interface SweepOptions {
   /** About how many bytes it will be, where that is known before the files are: threads can start meanwhile. */
   readonly expected?: number | undefined
-  /** Told now and then how many bytes were read since the last call. */
+  /** Called now and then with how many bytes were read since the last call. */
   readonly onBytes?: ((count: number) => void) | undefined
   /** Ends the work with CkptError `interrupted`. */
   readonly signal?: AbortSignal | undefined
@@ -122,7 +122,7 @@ export interface Custody {
   readonly user: number | null
   /** Where this user's programs keep state of their own (XDG Base Directory Specification), absolute; null: nowhere. */
   readonly stateHome: string | null
-  /** Told, each text once. */
+  /** Called with each text once. */
   readonly warn: (text: string) => void
 }
 
@@ -133,7 +133,7 @@ export interface Belonging {
 }
 
 /**
- * A folder below which no call follows a link, whoever puts one there meanwhile. What changes a run is `run`: reading
+ * A folder below which no call follows a link, even one that somebody puts there meanwhile. What changes a run is `run`: reading
  * calls follow its links as ever, for a checkpoint may be one. What ckpt keeps of its own is `state`, where reading
  * calls follow none either.
  */

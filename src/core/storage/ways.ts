@@ -10,7 +10,7 @@ import type { Belonging, DirectoryEntry } from './storage.js'
 /** Somebody who could put links on the way. */
 export interface Stranger extends Belonging {
   /** The outermost of what is theirs on that way, with the links above it resolved. */
-  readonly place: string
+  readonly folder: string
 }
 
 export interface Way {
@@ -69,7 +69,7 @@ export class Ways {
   }
 
   /**
-   * Whether a folder lies in a firm one, which told when it was listed that it is a folder and no link: so nobody could
+   * Whether a folder lies in a firm one, whose listing showed that it is a folder and no link: so nobody could
    * have put a link in its place since. Nothing is looked at for it but the firm one, once for thousands of paths.
    */
   isListedFolder(path: string): boolean {
@@ -100,7 +100,7 @@ export class Ways {
     return listed.folders.has(name)
   }
 
-  /** Remembers what a folder was just told to hold. */
+  /** Remembers what a folder was just listed with. */
   note(path: string, entries: readonly DirectoryEntry[]): void {
     if (entries === this.flat) return
     if (!entries.some(({ kind }) => kind === 'directory')) {
@@ -179,7 +179,7 @@ function wayTo(real: string, stats: fs.Stats, stranger: Stranger | null, isLoose
 }
 
 function strangerAt(real: string, { uid, gid }: fs.Stats, before: Stranger | null): Stranger | null {
-  return uid === 0 || uid === before?.owner ? before : { owner: uid, group: gid, place: real }
+  return uid === 0 || uid === before?.owner ? before : { owner: uid, group: gid, folder: real }
 }
 
 function foldersOf(entries: readonly DirectoryEntry[]): ReadonlySet<string> {

@@ -8,21 +8,21 @@ import { drawnOf, linesOf, type Drawn, type Line } from './curves.js'
 import { keysOf } from './checkpoints.js'
 import { shownTime, shownValue } from './values.js'
 
-/** Okabe and Ito's, told apart by colour-blind people; further lines are dashed. */
+/** Okabe and Ito's, which colour-blind people can distinguish; further lines are dashed. */
 const onLight = ['#0072b2', '#b35900', '#007a5a', '#a8487f', '#c44500', '#2f7fb8', '#5b5b00']
 const onDark = ['#56b4e9', '#e69f00', '#00c08b', '#e08fbd', '#ff7b33', '#9fd0ff', '#f0e442']
 const dashes = [[], [8, 4], [2, 3], [10, 3, 2, 3]]
 
-/** Runs drawn at first: more are no more told apart. */
+/** Runs drawn at first: more could not be distinguished. */
 const fewLines = 12
 /** Values that the small box tells of at once. */
-const mostTold = 8
+const mostNamed = 8
 
 export class ChartSection {
   readonly root: HTMLElement
   readonly #box = element('div', { class: 'chart', tabindex: 0, role: 'img' })
   readonly #tip = element('div', { class: 'tip', hidden: true })
-  readonly #told = element('p', { role: 'status', class: 'hint' })
+  readonly #status = element('p', { role: 'status', class: 'hint' })
   readonly #note = element('p', { class: 'hint' })
   readonly #runs = element('div', { class: 'checks tall', role: 'group', 'aria-label': 'Runs that are drawn' })
   readonly #keys: HTMLSelectElement
@@ -71,7 +71,7 @@ export class ChartSection {
         button('Zoom out', () => this.#zoom(2)),
         button('Show all', () => this.#showAll()),
       ),
-      this.#told,
+      this.#status,
       this.#note,
       ...(data.runs.length > 1 ? [this.#runs] : []),
     )
@@ -137,7 +137,7 @@ export class ChartSection {
     this.#plot = null
     const lines = linesOf(this.#data, this.#key, this.#axis).filter(({ run }) => !this.#hidden.has(run.run))
     this.#drawn = drawnOf(lines, { log: this.#log, smooth: this.#smooth })
-    this.#tell(lines)
+    this.#announce(lines)
     this.#hideTip()
     if (lines.length === 0) {
       this.#box.replaceChildren(element('p', { class: 'hint' }, 'nothing to draw'))
@@ -147,7 +147,7 @@ export class ChartSection {
     this.#plot = new uPlot(this.#options(lines), this.#drawn.columns, this.#box)
   }
 
-  #tell(lines: readonly Line[]): void {
+  #announce(lines: readonly Line[]): void {
     const { leftOut = 0 } = this.#drawn ?? {}
     const logs = lines.reduce((sum, { curve }) => sum + curve.logs.length, 0)
     const bests = lines.flatMap(({ run, curve: { best, marks } }) =>
@@ -158,7 +158,7 @@ export class ChartSection {
     this.#box.setAttribute(
       'aria-label',
       printable(
-        `${this.#key} along ${this.#axis}, ${lines.length} curves. ${bests.slice(0, mostTold).join('. ')}. Arrow keys go along.`,
+        `${this.#key} along ${this.#axis}, ${lines.length} curves. ${bests.slice(0, mostNamed).join('. ')}. Arrow keys go along.`,
       ),
     )
     this.#note.textContent = printable(
@@ -245,7 +245,7 @@ export class ChartSection {
     const x = xs[visible[to] ?? 0]
     if (x === undefined) return
     plot.setCursor({ left: plot.valToPos(x, 'x'), top: plot.bbox.height / devicePixelRatio / 2 })
-    this.#told.textContent = this.#linesAt(plot)
+    this.#status.textContent = this.#linesAt(plot)
       .map(({ text }) => text)
       .join('; ')
   }
@@ -311,7 +311,7 @@ export class ChartSection {
         return [{ text: printable(text), colour: colourOf(line), away: Math.abs(plot.valToPos(value, 'y') - top) }]
       })
       .sort((a, b) => a.away - b.away)
-      .slice(0, mostTold)
+      .slice(0, mostNamed)
   }
 }
 
@@ -342,7 +342,7 @@ function nameAt(checkpoints: readonly { readonly name: string }[], row: number |
 /** The line, and its checkpoints as points alone. */
 function seriesOf(line: Line): uPlot.Series[] {
   const stroke = colourOf(line)
-  const dash = dashes[Math.floor(line.place / onLight.length) % dashes.length] ?? []
+  const dash = dashes[Math.floor(line.index / onLight.length) % dashes.length] ?? []
   const isMany = line.curve.marks.x.length > 200
   return [
     { stroke, width: 1.5, dash, spanGaps: false, points: { show: false } },
@@ -350,9 +350,9 @@ function seriesOf(line: Line): uPlot.Series[] {
   ]
 }
 
-function colourOf({ place }: Line): string {
+function colourOf({ index }: Line): string {
   const colours = isDark() ? onDark : onLight
-  return colours[place % colours.length] ?? '#888'
+  return colours[index % colours.length] ?? '#888'
 }
 
 function isDark(): boolean {

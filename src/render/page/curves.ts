@@ -7,14 +7,14 @@ export interface Line {
   readonly run: RunData
   readonly curve: CurveData
   /** Place among all runs: what gives it its colour. */
-  readonly place: number
+  readonly index: number
 }
 
 /** Lines of the key, one a run that has it. */
 export function linesOf({ runs }: ReportData, key: string, axis: AxisName): Line[] {
-  return runs.flatMap((run, place) => {
+  return runs.flatMap((run, index) => {
     const curve = run.curves.find((one) => one.key === key && one.axis === axis)
-    return curve === undefined ? [] : [{ run, curve, place }]
+    return curve === undefined ? [] : [{ run, curve, index }]
   })
 }
 
@@ -30,14 +30,14 @@ export interface Drawn {
 
 export function drawnOf(lines: readonly Line[], { log, smooth }: { log: boolean; smooth: number }): Drawn {
   let leftOut = 0
-  const place = (value: unknown): number | null => {
+  const drawn = (value: unknown): number | null => {
     const number = finiteOf(value)
     if (number === null || !log || number > 0) return number
     leftOut += 1
     return null
   }
   const tables = lines.flatMap(({ curve }): uPlot.AlignedData[] => [
-    sorted(curve.x, smoothed(curve.y.map(place), smooth)),
+    sorted(curve.x, smoothed(curve.y.map(drawn), smooth)),
     sorted(
       curve.marks.x,
       curve.marks.y.map(finiteOf).map((value) => (log && value !== null && value <= 0 ? null : value)),

@@ -1,3 +1,4 @@
+/** What is wrong with a checkpoint, in one line. */
 import type { CheckpointData } from '../report/data.js'
 
 export type FindingData = CheckpointData['findings'][number]

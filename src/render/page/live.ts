@@ -6,7 +6,7 @@ export function isLive(): boolean {
   return document.querySelector('meta[name="ckpt-live"]') !== null
 }
 
-/** `onNews` gets each new state, `onState` what is to be told of the connection. */
+/** `onNews` gets each new state, `onState` what to say of the connection. */
 export function followNews(onNews: (data: ReportData) => void, onState: (text: string) => void): void {
   const source = new EventSource('events')
   source.addEventListener('open', () => onState('live'))

@@ -1,3 +1,4 @@
+/** The rows of the table of checkpoints, with their values for the filter. */
 import type { CheckpointData, RunData } from '../report/data.js'
 import type { Filterable } from './filter.js'
 import { numberOf } from './values.js'

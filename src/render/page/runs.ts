@@ -65,14 +65,14 @@ function columnsOf(data: ReportData): Column<RunData>[] {
 function filterableOf(run: RunData): Filterable {
   const { label, layouts, hyperparameters, checkpoints, size } = run
   const [newest] = checkpoints
-  const told = {
+  const known = {
     epoch: newest?.epoch,
     step: newest?.step,
     size,
     checkpoints: checkpoints.length,
     findings: findingsIn(run),
   }
-  const own = new Map<string, number | null | undefined>(Object.entries(told))
+  const own = new Map<string, number | null | undefined>(Object.entries(known))
   const setting = (name: string) => (Object.hasOwn(hyperparameters, name) ? hyperparameters[name] : undefined)
   return {
     text: [label, ...layouts].join(' ').toLowerCase(),

@@ -173,9 +173,9 @@ function policyOf({ label, plan, checkpoints }: RunData, isNamed: boolean): Node
 }
 
 export function journalSection({ runs }: ReportData): HTMLElement | null {
-  const told = runs.filter(({ journal }) => journal.attempts.length + journal.removals.length > 0)
-  if (told.length === 0) return null
-  return section('journal', 'Journal of jobs', ...told.flatMap((run) => journalOf(run, runs.length > 1)))
+  const withJournal = runs.filter(({ journal }) => journal.attempts.length + journal.removals.length > 0)
+  if (withJournal.length === 0) return null
+  return section('journal', 'Journal of jobs', ...withJournal.flatMap((run) => journalOf(run, runs.length > 1)))
 }
 
 type Attempt = RunData['journal']['attempts'][number]

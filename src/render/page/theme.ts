@@ -7,7 +7,7 @@ const themes = [
   { value: 'dark', label: 'dark' },
 ]
 
-/** The switch; `onChange` is told of the system's changes too. */
+/** The switch; `onChange` is called for the system's changes too. */
 export function themeSwitch(onChange: () => void): HTMLElement {
   window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', onChange)
   const { field } = chooser('Colours', themes, 'auto', (value) => {

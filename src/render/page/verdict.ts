@@ -1,3 +1,4 @@
+/** The table cell that says whether a checkpoint stays or goes by the policy. */
 import { element } from './dom.js'
 
 /** What the policy says of a checkpoint. */

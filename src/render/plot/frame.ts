@@ -20,7 +20,7 @@ export interface Tick {
 }
 
 /** A point of the picture, both from 0 to 1; null is a gap. */
-export type Place = {
+export type PlotPoint = {
   readonly x: number
   readonly y: number
   readonly value: CurvePoint
@@ -29,9 +29,9 @@ export type Place = {
 
 export interface Series {
   readonly label: string
-  readonly line: readonly Place[]
-  readonly marks: readonly NonNullable<Place>[]
-  readonly best: NonNullable<Place> | null
+  readonly line: readonly PlotPoint[]
+  readonly marks: readonly NonNullable<PlotPoint>[]
+  readonly best: NonNullable<PlotPoint> | null
 }
 
 export interface Frame {
@@ -62,14 +62,14 @@ export function frameOf(curves: readonly Curve[], labels: readonly string[], opt
   const xs = all.filter(({ x }) => Math.abs(x) < largest).map(({ x }) => x)
   const x = xScale(options.axis, extentOf(xs), xs.every(Number.isInteger))
   const y = log ? scaleLog().domain(roundedOut(extentOf(ys))) : scaleLinear().domain(extentOf(ys)).nice()
-  const place = (value: CurvePoint, name?: string): Place =>
+  const locate = (value: CurvePoint, name?: string): PlotPoint =>
     fits(value) ? { x: x(value.x), y: y(value.y), value, ...(name === undefined ? {} : { name }) } : null
   const series = curves.map((curve, index): Series => {
-    const marks = curve.checkpoints.flatMap((point) => place(point, point.name) ?? [])
+    const marks = curve.checkpoints.flatMap((point) => locate(point, point.name) ?? [])
     const best = marks.find(({ name }) => name === curve.best?.name) ?? null
     return {
       label: printable(labels[index] ?? curve.key),
-      line: (drawn[index] ?? []).map((one) => place(one)),
+      line: (drawn[index] ?? []).map((one) => locate(one)),
       marks,
       best,
     }

@@ -4,11 +4,11 @@ import { escapeMarkup } from '../markup.js'
 import { printable } from '../printable.js'
 import { shortenNames } from '../shorten.js'
 import { allDigits, formatNumber } from '../units.js'
-import type { Frame, Place, Series } from './frame.js'
+import type { Frame, PlotPoint, Series } from './frame.js'
 
-/** Okabe and Ito's: told apart by colour-blind people. */
+/** Okabe and Ito's, which colour-blind people can distinguish. */
 const colours = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9']
-/** Further curves are told apart by their lines. */
+/** Further curves differ by how their lines are dashed. */
 const dashes = ['', '8 4', '2 3', '10 3 2 3']
 /** Curves whose lines differ from each other. */
 export const mostCurvesOfPicture = colours.length * dashes.length
@@ -25,14 +25,14 @@ export interface SvgOptions {
 
 export function renderSvg(frame: Frame, { width, height, title, more }: SvgOptions): string {
   const inside = { width: width - outside.left - outside.right, height: height - outside.top - outside.bottom }
-  const x = (place: number) => round(outside.left + place * inside.width)
-  const y = (place: number) => round(outside.top + (1 - place) * inside.height)
+  const x = (fraction: number) => round(outside.left + fraction * inside.width)
+  const y = (fraction: number) => round(outside.top + (1 - fraction) * inside.height)
   const moreRow = height + legendRow * frame.series.length
   const total = moreRow + (more === undefined ? 0 : legendRow)
   const draw = {
     x,
     y,
-    path: line<Place>()
+    path: line<PlotPoint>()
       .defined((place) => place !== null)
       .x((place) => x(place?.x ?? 0))
       .y((place) => y(place?.y ?? 0)),
@@ -63,7 +63,7 @@ export function renderSvg(frame: Frame, { width, height, title, more }: SvgOptio
 interface Draw {
   readonly x: (place: number) => number
   readonly y: (place: number) => number
-  readonly path: (places: Place[]) => string | null
+  readonly path: (places: PlotPoint[]) => string | null
 }
 
 function seriesMarkup(series: Series, index: number, { x, y, path }: Draw): string[] {
@@ -82,7 +82,7 @@ const letterWidth = 7.2
 const leastLabel = 12
 const legendText = outside.left + 28
 
-/** A line for each series; names for which there is no room are shortened, and told in full where a pointer rests. */
+/** A line for each series; names for which there is no room are shortened, and shown in full where a pointer rests. */
 function legendMarkup(all: readonly Series[], width: number, height: number): string[] {
   const facts = all.map(bestOf)
   const room = Math.floor((width - legendText) / letterWidth) - Math.max(0, ...facts.map(({ length }) => length))
@@ -114,15 +114,15 @@ function strokeOf(index: number): string {
 }
 
 function markMarkup(
-  { x: left, y: bottom, value, name = '' }: NonNullable<Place>,
+  { x: left, y: bottom, value, name = '' }: NonNullable<PlotPoint>,
   radius: number,
   colour: string,
   isBest: boolean,
   { x, y }: Pick<Draw, 'x' | 'y'>,
 ): string {
-  const told = `${printable(name)}: ${formatNumber(value.y, allDigits)}`
+  const title = `${printable(name)}: ${formatNumber(value.y, allDigits)}`
   const look = isBest ? `fill="none" stroke="${colour}" stroke-width="2"` : `fill="${colour}"`
-  return `<circle cx="${x(left)}" cy="${y(bottom)}" r="${radius}" ${look} data-x="${value.x}" data-y="${value.y}"><title>${escapeMarkup(told)}</title></circle>`
+  return `<circle cx="${x(left)}" cy="${y(bottom)}" r="${radius}" ${look} data-x="${value.x}" data-y="${value.y}"><title>${escapeMarkup(title)}</title></circle>`
 }
 
 function round(value: number): number {

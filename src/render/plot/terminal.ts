@@ -23,7 +23,7 @@ const smallest = { width: 2, height: 1 }
 const leastLegend = 2
 const low = 8
 
-/** Curves that can be told apart, and that the legend has room for. */
+/** As many curves as can be distinguished and the legend has room for. */
 export function mostCurves(count: number, { height, colours: isColoured }: TerminalOptions): number {
   const rows = legendRows(count, height)
   const most = Math.min(rows, isColoured ? colours.length : letters.length)
@@ -43,8 +43,8 @@ export function renderPlot(frame: Frame, options: TerminalOptions, more = { coun
   const yTexts = frame.y.ticks.map(({ text }) => text)
   const margin = Math.max(1, ...yTexts.map(displayWidth))
   const isOne = frame.series.length === 1
-  const told = frame.series.length + Math.min(1, more.count)
-  const legendRoom = Math.min(told, legendRows(frame.series.length + more.count, height))
+  const legends = frame.series.length + Math.min(1, more.count)
+  const legendRoom = Math.min(legends, legendRows(frame.series.length + more.count, height))
   const title = frame.y.title === '' || height < low ? [] : [paint('title', cutText(frame.y.title, width))]
   const inside = {
     width: Math.max(smallest.width, width - margin - 2),
@@ -85,9 +85,9 @@ export function renderPlot(frame: Frame, options: TerminalOptions, more = { coun
 
 function draw(canvas: Canvas, { line, marks, best }: Series, index: number, unicode: boolean): void {
   let before: Series['line'][number] = null
-  for (const place of line) {
-    if (place !== null) canvas.line(before ?? place, place, index)
-    before = place
+  for (const point of line) {
+    if (point !== null) canvas.line(before ?? point, point, index)
+    before = point
   }
   if (areMarked(marks, canvas.width)) for (const mark of marks) canvas.mark(mark, index, unicode ? '•' : 'o')
   if (best !== null) canvas.mark(best, index, unicode ? '★' : '#')
@@ -138,14 +138,14 @@ interface LegendOptions {
 function legend(all: readonly Series[], more: { count: number; noun: string }, options: LegendOptions): string[] {
   const { signOf, tint, width, rows, unicode } = options
   const isShort = rows === 1 && more.count > 0
-  const told = all.slice(0, more.count > 0 ? Math.max(1, rows - 1) : rows)
-  const facts = factsFor(told, signOf, options)
+  const shown = all.slice(0, more.count > 0 ? Math.max(1, rows - 1) : rows)
+  const facts = factsFor(shown, signOf, options)
   const widest = Math.max(0, ...facts.map((fact, index) => displayWidth(fact) + signOf(index).length + 1))
   const labels = shortenNames(
-    told.map(({ label }) => label),
+    shown.map(({ label }) => label),
     Math.max(leastLabel, width - widest),
   )
-  const lines = told.map((_, index) => {
+  const lines = shown.map((_, index) => {
     const fact = isShort ? `  … and ${more.count} more` : (facts[index] ?? '')
     const text = cutText(`${labels[index] ?? ''}${fact}`, width - signOf(index).length - 1)
     return `${tint(index, signOf(index))} ${spelled(text, unicode)}`
@@ -160,12 +160,12 @@ function describeMore({ count, noun }: { count: number; noun: string }): string 
   return `… and ${plural(count, `more ${noun}`)} not drawn: --output, --height or fewer names`
 }
 
-/** What is told of each; of a narrow picture the best alone. */
-function factsFor(told: readonly Series[], signOf: (series: number) => string, options: LegendOptions): string[] {
-  const isRoomy = told.every(
+/** What the legend says of each; in a narrow picture only its best. */
+function factsFor(shown: readonly Series[], signOf: (series: number) => string, options: LegendOptions): string[] {
+  const isRoomy = shown.every(
     (series, index) => signOf(index).length + leastLabel + displayWidth(factsOf(series, options)) < options.width,
   )
-  return told.map((series) => (isRoomy ? factsOf(series, options) : starOf(series, options)))
+  return shown.map((series) => (isRoomy ? factsOf(series, options) : starOf(series, options)))
 }
 
 /** What marks that a name is shortened, in letters that the terminal has. */

@@ -1,3 +1,4 @@
+/** The page's script and style, which the build puts in the place of `#page` (scripts/bundle.mjs). */
 declare module '#page' {
   export const script: string
   export const style: string

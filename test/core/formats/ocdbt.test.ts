@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../src/core/errors.js'
-import { walk, type Found, type ReadPlace } from '../../../src/core/formats/ocdbt/b-tree.js'
+import { walk, type Found, type ReadRange } from '../../../src/core/formats/ocdbt/b-tree.js'
 import { unzstd } from '../../../src/core/formats/zstd.js'
 import { fixtures } from '../checkpoints/layouts/folders.js'
 
 /** As Orbax 0.12 wrote it, packed with zstd. */
 const folder = join(fixtures, 'frameworks/orbax/run/500/state')
 const manifest = readFileSync(join(folder, 'manifest.ocdbt'))
-const read: ReadPlace = async ({ file, offset, length }) =>
+const read: ReadRange = async ({ file, offset, length }) =>
   Promise.resolve(readFileSync(join(folder, file)).subarray(offset, offset + length))
 
 async function all(bytes: Uint8Array, reading = read): Promise<Found[]> {
@@ -42,7 +42,7 @@ describe('the tree of OCDBT', () => {
   })
 
   it('with a node that is changed is reported as such', async () => {
-    const flip: ReadPlace = async (place) => {
+    const flip: ReadRange = async (place) => {
       const bytes = Buffer.from(await read(place))
       bytes[40] = (bytes[40] ?? 0) ^ 1
       return bytes

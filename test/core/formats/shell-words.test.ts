@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { splitArguments } from '../../../src/core/formats/shell-words.js'
+import { printable } from '../../../src/render/printable.js'
+import { quoteWord, splitArguments } from '../../../src/core/formats/shell-words.js'
 
 describe('a text as arguments', () => {
   it.each([
@@ -17,3 +19,15 @@ describe('a text as arguments', () => {
     expect(() => splitArguments(text, '--sbatch')).toThrow(/^--sbatch: /)
   })
 })
+
+it.each(['/exp/a', "it's two words", '-x', '$HOME', 'a\nb\t\u001b[31m', "'\\n", '\u202etxt'])(
+  'a word in a hint is for a shell just that word, however it is shown: %j',
+  (word) => {
+    expect(
+      execFileSync('bash', ['-c', `printf %s ${printable(quoteWord(word))}`], {
+        encoding: 'utf8',
+        env: { ...process.env, LC_ALL: 'C.UTF-8' },
+      }),
+    ).toBe(word)
+  },
+)

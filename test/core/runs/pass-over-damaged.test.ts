@@ -93,7 +93,7 @@ describe('a key that no checkpoint has', () => {
     await expect(asked).rejects.toMatchObject({
       code: 'damaged',
       message: '/run: each of the 2 checkpoints has no file for key modle; did you mean model?',
-      hint: "nothing was started: ask for a key that is there; see which: ckpt show '/run/a'",
+      hint: 'nothing was started: ask for a key that is there; see which: ckpt show /run/a',
     })
   })
 })

@@ -71,10 +71,10 @@ export type Fingerprints = ReadonlyMap<string, Result<Fingerprint>>
 /** To be taken when the plan is made, before it is shown. Reads names and times only, no file's bytes. */
 export async function fingerprint(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Fingerprints> {
   const prints = new Map<string, Result<Fingerprint>>()
-  const places = checkpoints.flatMap((checkpoint) =>
-    placesOf(checkpoint).map((place) => ({ ...place, of: checkpoint.name })),
+  const roots = checkpoints.flatMap((checkpoint) =>
+    rootsOf(checkpoint).map((root) => ({ ...root, of: checkpoint.name })),
   )
-  await visitTrees(storage, places, (tree, { of, prefix }) => prints.set(of, withTree(prints.get(of), prefix, tree)))
+  await visitTrees(storage, roots, (tree, { of, prefix }) => prints.set(of, withTree(prints.get(of), prefix, tree)))
   return prints
 }
 
@@ -88,15 +88,12 @@ export async function fingerprintOfMembers(
   checkpoint: Pick<Checkpoint, 'path' | 'members'>,
 ): Promise<Result<Fingerprint>> {
   let print: Result<Fingerprint> | undefined
-  await visitTrees(storage, placesOf(checkpoint), (tree, { prefix }) => (print = withTree(print, prefix, tree)))
+  await visitTrees(storage, rootsOf(checkpoint), (tree, { prefix }) => (print = withTree(print, prefix, tree)))
   return print ?? { ok: true, value: new Map() }
 }
 
 /** Where what a checkpoint consists of lies, and what stands before the names there. */
-function placesOf({
-  path,
-  members,
-}: Pick<Checkpoint, 'path' | 'members'>): readonly { path: string; prefix: string }[] {
+function rootsOf({ path, members }: Pick<Checkpoint, 'path' | 'members'>): readonly { path: string; prefix: string }[] {
   if (members.length < 2) return [{ path, prefix: '' }]
   return members.map((member) => ({ path: member.path, prefix: basename(member.path) }))
 }

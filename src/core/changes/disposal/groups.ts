@@ -15,6 +15,7 @@ import {
 } from '../state/index.js'
 import { errorAsValue } from './error-as-value.js'
 import type { Fingerprint } from './fingerprint.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /** True where one rename cannot take all of it. */
 export function isGroup({ members }: Pick<Checkpoint, 'members'>): boolean {
@@ -22,7 +23,7 @@ export function isGroup({ members }: Pick<Checkpoint, 'members'>): boolean {
 }
 
 /** Where the members of a group lie while they have no names in the run. */
-export interface GroupPlace {
+export interface GroupLocation {
   readonly run: string
   readonly state: StateFolder
   /** Absolute; made here. */
@@ -31,12 +32,12 @@ export interface GroupPlace {
 
 /**
  * Each member leaves its name by one rename, into the folder `at`. A record that is written before the first one, and
- * goes when all lie there for good, tells whoever comes after a kill to give back what has left. Throws CkptError; then
+ * goes when all lie there for good, tells the ckpt that comes after a kill to give back what has left. Throws CkptError; then
  * they are where they were, or the record is there still.
  */
 export async function moveGroup(
   storage: Storage,
-  { run, state, at }: GroupPlace,
+  { run, state, at }: GroupLocation,
   { name, members }: Pick<Checkpoint, 'name' | 'members'>,
   print: Fingerprint,
   wait: Wait,
@@ -69,19 +70,19 @@ export async function moveGroup(
 /** The same the other way: from the folder `at` to their names. Throws CkptError; then the record may be there still. */
 export async function returnGroup(
   storage: Storage,
-  place: GroupPlace,
+  location: GroupLocation,
   { name, members }: Pick<Checkpoint, 'name' | 'members'>,
 ): Promise<void> {
-  const stats = await storage.lstat(members.map(({ path }) => join(place.at, basename(path))))
+  const stats = await storage.lstat(members.map(({ path }) => join(location.at, basename(path))))
   const inodes = new Map(
     members.flatMap(({ path }, index) => {
       const stat = stats[index]
       return stat?.ok === true ? [[basename(path), stat.value.inode]] : []
     }),
   )
-  const move = moveOf(place, name, members, (file) => inodes.get(file))
-  await writeGroupMove(storage, place.state, move)
-  await putBackGroup(storage, place.run, place.state, move)
+  const move = moveOf(location, name, members, (file) => inodes.get(file))
+  await writeGroupMove(storage, location.state, move)
+  await putBackGroup(storage, location.run, location.state, move)
 }
 
 /**
@@ -107,7 +108,7 @@ async function movesOf(storage: Storage, state: StateFolder): Promise<readonly G
     if (error instanceof UntrustedError) return []
     if (!(error instanceof StorageError) || !isUnreadable(error.errno)) throw error
     throw new CkptError('refused', `what ckpt keeps in ${state.path} cannot be read: ${error.message}`, {
-      hint: `see who may read it: ls -ld '${state.path}'; nothing is changed meanwhile`,
+      hint: `see who may read it: ls -ld ${quoteWord(state.path)}; nothing is changed meanwhile`,
       cause: error,
     })
   }
@@ -151,22 +152,22 @@ function refuseScattered(name: string, members: readonly Member[]): void {
 
 /** `inodeOf` goes by the file's own name. */
 function moveOf(
-  place: GroupPlace,
+  location: GroupLocation,
   name: string,
   members: readonly Member[],
   inodeOf: (file: string) => bigint | undefined,
 ): GroupMove {
   return {
-    ...whereIs(place),
+    ...whereIs(location),
     name,
     members: members.map(({ path }) => ({
-      name: relative(place.run, path),
+      name: relative(location.run, path),
       inode: String(inodeOf(basename(path)) ?? 0n),
     })),
   }
 }
 
-function whereIs({ run, state, at }: GroupPlace): Pick<GroupMove, 'at' | 'isBeside'> {
+function whereIs({ run, state, at }: GroupLocation): Pick<GroupMove, 'at' | 'isBeside'> {
   const isBeside = !at.startsWith(state.path + sep)
   return { at: relative(isBeside ? run : state.path, at), isBeside }
 }

@@ -36,17 +36,17 @@ interface Stay {
   readonly own: readonly string[]
 }
 
-/** Lines that say the same of different things, of which all are told; of more a few, and how many there are. */
+/** Up to this many lines that say the same of different things are all shown; of more only a few, and their count. */
 const mostAlike = 10
-const toldOfMany = 3
+const shownOfMany = 3
 
 /** A disk that is full, or a signal, says the same of ten thousand checkpoints. */
 function summedUp(stays: readonly Stay[]): string[] {
   const alike = groupBy(stays, ({ line, own }) => own.reduce((text, one) => text.replaceAll(one, ''), line))
   return [...alike.values()].flatMap((group) => {
-    const told = group.slice(0, group.length > mostAlike ? toldOfMany : mostAlike).map(({ line }) => line)
-    const more = group.length - told.length
-    return more === 0 ? told : [...told, `and ${more} more, for the same reason`]
+    const shown = group.slice(0, group.length > mostAlike ? shownOfMany : mostAlike).map(({ line }) => line)
+    const more = group.length - shown.length
+    return more === 0 ? shown : [...shown, `and ${more} more, for the same reason`]
   })
 }
 

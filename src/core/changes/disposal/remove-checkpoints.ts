@@ -22,7 +22,7 @@ export interface RemoveOptions {
   readonly stateDirectory?: string
   /** Stops before the next checkpoint. */
   readonly signal?: AbortSignal
-  /** Told after a checkpoint's bytes are gone; `done` of `total` are. */
+  /** Called after a checkpoint's bytes are gone; `done` of `total` are. */
   readonly onProgress?: (done: number, total: number) => void
 }
 

@@ -174,8 +174,8 @@ export class Mover {
 
   private async moveTo(checkpoint: Checkpoint, at: string, print: Fingerprint): Promise<void> {
     if (isGroup(checkpoint)) {
-      const place = { run: this.run, state: this.to.state, at }
-      return moveGroup(this.storage, place, checkpoint, print, this.wait)
+      const location = { run: this.run, state: this.to.state, at }
+      return moveGroup(this.storage, location, checkpoint, print, this.wait)
     }
     const passage = await this.passageBetween(dirname(checkpoint.path), dirname(at))
     const move = () => passage.move(basename(checkpoint.path), basename(at), identityIn(print))
@@ -281,7 +281,7 @@ function isBelow(path: string, folder: string): boolean {
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
 }
 
-/** The same error, told of the path that the checkpoint has. */
+/** The same error, for the path that the checkpoint has. */
 export function underItsName({ at, checkpoint }: Omit<Moved, 'print'>, error: CkptError): CkptError {
   // A record beside it in the trash has no place in the run.
   if (!(error instanceof StorageError) || !isAtOrBelow(error.path, at)) return error

@@ -91,7 +91,7 @@ export class Journal {
     private readonly onFailure: (error: CkptError) => void,
   ) {}
 
-  /** Throws StorageError where what is there cannot be read. `onFailure` is told of each entry that cannot be added. */
+  /** Throws StorageError where what is there cannot be read. `onFailure` is called for each entry that cannot be added. */
   static async open(storage: Storage, state: StateFolder, onFailure: (error: CkptError) => void): Promise<Journal> {
     const { entries, isCut } = await readJournal(storage, state)
     return new Journal(storage, state, [...entries], isCut, onFailure)

@@ -21,7 +21,7 @@ export interface LinkOrCopyOptions {
   readonly wait: Wait
   /** Stops between two files. */
   readonly signal?: AbortSignal
-  /** Told while files come into place and after each; bytes. */
+  /** Called while files are linked or copied and after each; bytes. */
   readonly onProgress?: (done: number, total: number) => void
   /** Absolute: the path by which `source` was named, links and all. Files are read by it: a link lends nobody our rights. */
   readonly named?: string | undefined
@@ -147,7 +147,7 @@ async function copyLink(
   return linkOrCopyFile(storage, real, stat.value, target, how)
 }
 
-/** A second name only of what may be read by the path that was named: one more name cannot be told from the first. */
+/** A second name only of what may be read by the path that was named: nothing tells a second name from the first. */
 async function hardLinkOfRead(storage: Storage, read: string, from: string, to: string): Promise<void> {
   const seen = await withFile(storage, read, (handle) => handle.stat())
   await hardLink(storage, from, to)

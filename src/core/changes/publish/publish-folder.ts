@@ -8,7 +8,7 @@ import type { Storage } from '../../storage/storage.js'
 import { guardRun } from '../disposal/guard-run.js'
 import { makeFolders, removeIfEmpty } from './folders.js'
 import { linkOrCopyTree } from './link-or-copy-tree.js'
-import { moveIntoPlace } from './publish.js'
+import { moveToTarget } from './publish.js'
 import { besideIn, makeStagingFolder, takeStale } from './staging-folders.js'
 import { syncTree } from './sync-tree.js'
 
@@ -95,7 +95,7 @@ async function inStagingFolder<T>(
 
 async function takeName(storage: Storage, building: string, target: string, earlier: string): Promise<void> {
   const [there] = await storage.lstat([target])
-  if (there?.ok !== true) return moveIntoPlace(storage, building, target, 'name another folder')
+  if (there?.ok !== true) return moveToTarget(storage, building, target, 'name another folder')
   try {
     // Replaces an empty folder, and fails for one that holds something.
     await storage.rename(building, target)

@@ -18,7 +18,7 @@ export class TakenError extends CkptError {
  * Never over something: a folder is renamed where nothing is, a file gets the name only if it is free. Throws
  * TakenError with the hint, and StorageError; then it is still where it was built.
  */
-export async function moveIntoPlace(storage: Storage, building: string, target: string, hint: string): Promise<void> {
+export async function moveToTarget(storage: Storage, building: string, target: string, hint: string): Promise<void> {
   await refuseTaken(storage, target, hint)
   try {
     await takeName(storage, building, target)

@@ -10,7 +10,7 @@ import {
   openStaging,
   refuseTaken,
   removeIfEmpty,
-  moveIntoPlace,
+  moveToTarget,
   TakenError,
 } from '../publish/index.js'
 import type { CopyWatch } from '../../storage/copy-watched.js'
@@ -54,7 +54,7 @@ export interface SaveOptions {
   readonly stateDirectory?: string | undefined
   /** Stops between two files; nothing stays. */
   readonly signal?: AbortSignal
-  /** Told while files that have a size come into place, and after each; bytes. */
+  /** Called while files that have a size are copied, and after each; bytes. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
@@ -238,7 +238,7 @@ async function takeName(storage: Storage, building: string, checkpoint: NewCheck
   for (let number = 0; ; number += 1) {
     const wanted = nameOf(checkpoint, number)
     try {
-      await moveIntoPlace(storage, building, join(run, wanted), takenHint)
+      await moveToTarget(storage, building, join(run, wanted), takenHint)
       return wanted
     } catch (error) {
       if (!(error instanceof TakenError) || name !== undefined || number >= mostNumbers) throw error

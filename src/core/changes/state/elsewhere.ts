@@ -1,5 +1,5 @@
 /**
- * Where `--state DIR` led is named beside the run, so that a ckpt which is not told of that folder knows what lies
+ * Where `--state DIR` led is named beside the run, so that a ckpt which is started without that flag knows what lies
  * there; where nothing can be written beside the run, in the user's own folder. One small file for each folder: none is
  * ever changed, so no lock is needed. What they name is only read (pointedStateFolderOf).
  */
@@ -10,7 +10,7 @@ import { recordPath } from './record-folder.js'
 import { badRecord, quietly, readRecord, unlinkIfThere, writeRecord } from './record.js'
 import { isText } from './schema.js'
 import { makeDirectories, removeEmptyDirectories } from './state-directories.js'
-import { otherStatesOf, placesForNames, pointedStateFolderOf, type StateFolder } from './state-folder.js'
+import { otherStatesOf, foldersForNames, pointedStateFolderOf, type StateFolder } from './state-folder.js'
 
 /**
  * The folder of such names in a state folder: `elsewhere` of what protects (pins and demotions; while that cannot be
@@ -63,9 +63,9 @@ export async function nameElsewhere(storage: Storage, state: StateFolder, names:
   if (moved === undefined || run === undefined) return
   const folder = await realPathOf(storage, moved)
   const failures: StorageError[] = []
-  for (const place of await placesForNames(storage, run)) {
+  for (const holder of await foldersForNames(storage, run)) {
     try {
-      await nameIn(storage, place, folder, names)
+      await nameIn(storage, holder, folder, names)
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
       failures.push(error)
@@ -96,11 +96,11 @@ async function realPathOf(storage: ReadStorage, folder: string): Promise<string>
   return above?.ok === true ? join(above.value, basename(folder)) : folder
 }
 
-async function nameIn(storage: Storage, place: StateFolder, folder: string, names: NamesFolder): Promise<void> {
-  const path = recordPath(join(place.path, names), folder)
+async function nameIn(storage: Storage, holder: StateFolder, folder: string, names: NamesFolder): Promise<void> {
+  const path = recordPath(join(holder.path, names), folder)
   const [there] = await storage.lstat([path])
   if (there?.ok === true) return
-  await makeDirectories(storage, place, join(place.path, names))
+  await makeDirectories(storage, holder, join(holder.path, names))
   await writeRecord(storage, path, { version: 1, folder })
 }
 
@@ -124,9 +124,9 @@ async function isGone(storage: ReadStorage, ...paths: readonly string[]): Promis
 
 async function forget(storage: Storage, { moved = '', run = '' }: StateFolder, names: NamesFolder): Promise<void> {
   const folder = await realPathOf(storage, moved)
-  for (const place of await placesForNames(storage, run)) {
-    await quietly(() => unlinkIfThere(storage, recordPath(join(place.path, names), folder)))
-    await removeEmptyDirectories(storage, [join(place.path, names), ...place.own.toReversed()])
+  for (const holder of await foldersForNames(storage, run)) {
+    await quietly(() => unlinkIfThere(storage, recordPath(join(holder.path, names), folder)))
+    await removeEmptyDirectories(storage, [join(holder.path, names), ...holder.own.toReversed()])
   }
 }
 
@@ -139,9 +139,9 @@ async function knownElsewhere(storage: ReadStorage, state: StateFolder): Promise
   if (run === undefined) return []
   const { trusted } = await otherStatesOf(storage, run, state)
   const folders = new Set<string>()
-  for (const place of [state, ...trusted]) {
+  for (const holder of [state, ...trusted]) {
     for (const names of ['elsewhere', 'also'] as const) {
-      const named = await orTold(storage, () => readNames(storage, place, names))
+      const named = await orWarn(storage, () => readNames(storage, holder, names), notKnown)
       for (const { folder } of named ?? []) folders.add(folder)
     }
   }
@@ -151,7 +151,8 @@ async function knownElsewhere(storage: ReadStorage, state: StateFolder): Promise
     const pointed = await pointedStateFolderOf(storage, run, folder)
     const [listing] = await storage.list([pointed.path])
     if (listing?.ok === true) found.push(pointed)
-    else if (listing !== undefined && listing.error.code !== 'not-found') tell(storage, listing.error)
+    else if (listing !== undefined && listing.error.code !== 'not-found')
+      storage.custody.warn(`${listing.error.message}; ${notKnown}`)
   }
   return found
 }
@@ -164,22 +165,25 @@ export async function readKnownElsewhere<T>(
 ): Promise<{ readonly other: StateFolder; readonly value: T }[]> {
   const found: { other: StateFolder; value: T }[] = []
   for (const other of await knownElsewhere(storage, state)) {
-    const value = await orTold(storage, () => read(other))
+    const value = await orWarn(storage, () => read(other), notKnown)
     if (value !== null) found.push({ other, value })
   }
   return found
 }
 
-async function orTold<T>(storage: ReadStorage, read: () => Promise<T>): Promise<T | null> {
+/** Null where it cannot be read, with a warning that ends in `consequence`. */
+export async function orWarn<T>(
+  { custody }: ReadStorage,
+  read: () => Promise<T>,
+  consequence: string,
+): Promise<T | null> {
   try {
     return await read()
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
-    tell(storage, error)
+    custody.warn(`${error.message}; ${consequence}`)
     return null
   }
 }
 
-function tell(storage: ReadStorage, { message }: CkptError): void {
-  storage.custody.warn(`${message}; what ckpt remembers there of this run is not known`)
-}
+const notKnown = 'what ckpt remembers there of this run is not known'

@@ -1,6 +1,6 @@
 /**
  * Groups of files that are leaving the run, or coming back: no single rename takes them all. While such a record is
- * there the group belongs to the run, and whoever holds the lock next gives it back what has left it.
+ * there the group belongs to the run, and the next holder of the lock gives it back what has left it.
  */
 import { join } from 'node:path'
 import { isJsonObject, type JsonObject } from '../../formats/json.js'
@@ -61,7 +61,7 @@ export async function readGroupMoves(storage: ReadStorage, state: StateFolder): 
 function toMove(record: JsonObject): GroupMove | null {
   const [name, at, isBeside, list] = ['name', 'at', 'isBeside', 'members'].map((key) => record.get(key))
   if (!isCheckpointName(name) || typeof at !== 'string' || typeof isBeside !== 'boolean' || !isList(list)) return null
-  if (!isPlace(at, isBeside)) return null
+  if (!isFolderAndSide(at, isBeside)) return null
   const members = list.map((one) => {
     if (!isJsonObject(one)) return null
     const [own, inode] = [one.get('name'), one.get('inode')]
@@ -71,7 +71,7 @@ function toMove(record: JsonObject): GroupMove | null {
 }
 
 /** In the trash or among what is being deleted; beside a checkpoint in a hidden folder of ckpt's. */
-function isPlace(at: string, isBeside: boolean): boolean {
+function isFolderAndSide(at: string, isBeside: boolean): boolean {
   const parts = at.split('/')
   if (!isNeutralName(parts.at(-1) ?? '')) return false
   if (!isBeside) return (parts[0] === 'trash' || parts[0] === 'deleting') && parts.slice(1).every(isNeutralName)

@@ -37,7 +37,7 @@ export { quietly, readRecordOrNull, tellMisfit, unlinkIfThere, writeRecord } fro
 export { isCount, isInode, isList, isText, isTime } from './schema.js'
 export { forgetStopRequest, readStopRequest, writeStopRequest, type StopTime } from './stop-request.js'
 export { readSetAside, writeSetAside, type SetAside } from './set-aside.js'
-export { readElsewhere, readKnownElsewhere, type NamedFolder } from './elsewhere.js'
+export { orWarn, readElsewhere, readKnownElsewhere, type NamedFolder } from './elsewhere.js'
 export { makeInside, makeState, refuseWithout, removeEmpty } from './make-state.js'
 export { otherStatesOf, pointedStateFolderOf, stateFolderOf, type StateFolder } from './state-folder.js'
 export { unreadRecordsOf } from './unread-records.js'

@@ -3,7 +3,7 @@ import type { ReadStorage } from '../../storage/storage.js'
 import type { RecordReader } from './record.js'
 
 /** Records that are reported one by one; of the rest, the count. */
-const mostTold = 10
+const mostWarnings = 10
 
 export class LimitedWarnings implements RecordReader {
   private count = 0
@@ -13,14 +13,14 @@ export class LimitedWarnings implements RecordReader {
   readonly custody = {
     warn: (text: string) => {
       this.count += 1
-      if (this.count <= mostTold) this.storage.custody.warn(text)
+      if (this.count <= mostWarnings) this.storage.custody.warn(text)
     },
   }
 
   readonly read: ReadStorage['read'] = (paths, limit) => this.storage.read(paths, limit)
 
-  tellRest(place: string): void {
-    const rest = this.count - mostTold
-    if (rest > 0) this.storage.custody.warn(`${place}: the same of ${rest} more there`)
+  warnOfRest(path: string): void {
+    const rest = this.count - mostWarnings
+    if (rest > 0) this.storage.custody.warn(`${path}: the same of ${rest} more there`)
   }
 }

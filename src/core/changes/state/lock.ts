@@ -32,7 +32,7 @@ export interface LockOptions {
   readonly every: (milliseconds: number, call: () => void) => () => void
   /** Seconds to wait for another ckpt before giving up. */
   readonly patience: number
-  /** Told once, when there is a wait. */
+  /** Called once, when there is a wait. */
   readonly onWait?: (holder: string) => void
   /** Ends the wait with CkptError `interrupted`. */
   readonly signal?: AbortSignal
@@ -65,7 +65,7 @@ const waitingBeatInterval = 5
 
 /**
  * Runs `work` while holding the run's lock. Where the state folder cannot be written there is no lock and the work
- * runs without, `onUnlocked` told why. Throws CkptError `refused` with who holds it once the patience is over.
+ * runs without, and `onUnlocked` gets the reason. Throws CkptError `refused` with who holds it once the patience is over.
  */
 export async function withLock<T>(
   storage: Storage,

@@ -1,3 +1,4 @@
+/** Names from a record, which must not lead out of the run. */
 import type { JsonValue } from '../../formats/json.js'
 
 /** True for a name that stays within its folder: parts between `/`, none of them empty, `.` or `..`. */

@@ -17,7 +17,7 @@ export interface Pin {
   readonly note: string
   /** Unix seconds. */
   readonly time: number
-  /** `list` has told that the checkpoint is gone. */
+  /** `list` has reported that the checkpoint is gone. */
   readonly goneTold: boolean
   /** Unix seconds: from then on it protects no more. Absent: it does until it is taken away. */
   readonly until?: number
@@ -43,13 +43,13 @@ export async function readPins(storage: ReadStorage, state: StateFolder): Promis
   const record = await readRecord(storage, path)
   const list = record?.get('pins') ?? []
   if (!isList(list)) throw badRecord(path, '"pins" is not a list')
-  const teller = new LimitedWarnings(storage)
+  const warnings = new LimitedWarnings(storage)
   const pins = list.map((one) => {
-    const pin = isJsonObject(one) ? toPin(teller, path, one) : null
+    const pin = isJsonObject(one) ? toPin(warnings, path, one) : null
     if (pin === null) throw badRecord(path, 'a pin without the name of a checkpoint')
     return pin
   })
-  teller.tellRest(path)
+  warnings.warnOfRest(path)
   return longestByName(pins)
 }
 
@@ -68,9 +68,9 @@ export async function readDistrustedPins(storage: ReadStorage, state: StateFolde
   if (record === null) return new Map()
   const list = record.get('pins') ?? []
   if (!isList(list)) throw unknownPins(path, badRecord(path, '"pins" is not a list'), otherFolder)
-  const teller = new LimitedWarnings(storage)
-  const pins = list.map((one) => (isJsonObject(one) ? toPin(teller, path, one) : null))
-  teller.tellRest(path)
+  const warnings = new LimitedWarnings(storage)
+  const pins = list.map((one) => (isJsonObject(one) ? toPin(warnings, path, one) : null))
+  warnings.warnOfRest(path)
   if (pins.includes(null)) tellMisfit(storage, path, 'a pin without the name of a checkpoint')
   const readable = pins.filter((pin) => pin !== null)
   if (readable.length > 0) {
@@ -102,17 +102,17 @@ export function unknownPins(
   return new CkptError('refused', `what is pinned in ${path} cannot be read: ${error.message}`, { hint, cause: error })
 }
 
-function toPin(teller: LimitedWarnings, path: string, one: JsonObject): Pin | null {
-  const [name, note, time, told, until] = ['name', 'note', 'time', 'goneTold', 'until'].map((key) => one.get(key))
+function toPin(warnings: LimitedWarnings, path: string, one: JsonObject): Pin | null {
+  const [name, note, time, gone, until] = ['name', 'note', 'time', 'goneTold', 'until'].map((key) => one.get(key))
   if (!isCheckpointName(name)) return null
   // A pin is made before it ends. What says otherwise is not an end that ckpt wrote, and must not let the checkpoint go.
   const hasEnd = isTime(time) && isTime(until) && until > time
-  if (until !== undefined && !hasEnd) tellMisfit(teller, path, `the pin of ${name} ends before it was made, or never`)
+  if (until !== undefined && !hasEnd) tellMisfit(warnings, path, `the pin of ${name} ends before it was made, or never`)
   return {
     name,
     note: isText(note) ? note : '',
     time: isTime(time) ? time : 0,
-    goneTold: told === true,
+    goneTold: gone === true,
     ...(hasEnd ? { until } : {}),
   }
 }

@@ -29,17 +29,17 @@ export async function readRecords<T extends { readonly name: string }>(
     return []
   }
   const found: T[] = []
-  const teller = new LimitedWarnings(storage)
+  const warnings = new LimitedWarnings(storage)
   for (const { name } of listing.value.filter((entry) => entry.name.endsWith(suffix))) {
     const path = join(folder, name)
-    const record = await readRecordOrNull(teller, path)
+    const record = await readRecordOrNull(warnings, path)
     if (record === null) continue
     const parsed = parse(record)
-    if (parsed === null) tellMisfit(teller, path, misfit)
-    else if (path !== recordPath(folder, parsed.name)) tellMisfit(teller, path, 'it belongs to another file name')
+    if (parsed === null) tellMisfit(warnings, path, misfit)
+    else if (path !== recordPath(folder, parsed.name)) tellMisfit(warnings, path, 'it belongs to another file name')
     else found.push(parsed)
   }
-  teller.tellRest(folder)
+  warnings.warnOfRest(folder)
   return found
 }
 

@@ -2,7 +2,7 @@
  * Where ckpt keeps what it must remember of a run: `<parent of the run>/.ckpt/<run's name>/`, on the same file
  * system and outside of what any framework scans (docs/design.md §6).
  *
- * Whoever can write beside a run can put anything there. So no link is followed below the run's parent, and what is
+ * Anybody who can write beside a run can put anything there. So no link is followed below the run's parent, and what is
  * neither the user's nor the owner's of the run nor the superuser's, or may be changed by everyone, is not believed
  * (storage/guarded-folders.ts): then a folder of the user's own takes its place.
  */
@@ -53,7 +53,7 @@ export async function stateFolderOf(storage: ReadStorage, run: string, moved?: s
 }
 
 /** Where it is named that `--state` led elsewhere, the best first: beside the run where that is trusted, the user's own. */
-export async function placesForNames(storage: ReadStorage, run: string): Promise<StateFolder[]> {
+export async function foldersForNames(storage: ReadStorage, run: string): Promise<StateFolder[]> {
   const { shared, distrust } = await besideRun(storage, run, run, await ownerOf(storage, run))
   const own = await ownFolder(storage, run)
   return [...(distrust === null ? [shared] : []), ...(own === null ? [] : [own])]
@@ -75,7 +75,7 @@ async function besideRun(storage: ReadStorage, run: string, real: string, owner:
 
 /**
  * The other folders in which the user may have pinned checkpoints of the run: the one beside it (which may be trusted
- * no more), and the user's own, from a time when that was so. Those that `--state` named are told by their records.
+ * no more), and the user's own, from a time when that was so. Those that `--state` named are known from their records.
  */
 export async function otherStatesOf(storage: ReadStorage, run: string, state: StateFolder): Promise<OtherStates> {
   if (state.distrusted !== undefined) return { trusted: [], distrusted: await onlyLookedAt(storage, state.distrusted) }
@@ -107,7 +107,7 @@ async function ownFolderIfThere(storage: ReadStorage, real: string): Promise<Sta
 }
 
 /**
- * The run's state in a folder that a record names: only to be read. Whoever can write beside the run can have named
+ * The run's state in a folder that a record names: only to be read. Anybody who can write beside the run can have named
  * any folder, so nothing of it is guarded but the run's own in it, which may be no link.
  */
 export async function pointedStateFolderOf(storage: ReadStorage, run: string, folder: string): Promise<StateFolder> {
@@ -135,7 +135,7 @@ async function ownerOf(storage: ReadStorage, path: string): Promise<Stat | null>
 }
 
 /**
- * From now on nothing in it is reached through a link. `user` null: whoever it belongs to. A folder that the user has
+ * From now on nothing in it is reached through a link. `user` null: no matter whose it is. A folder that the user has
  * named may be a link itself; `.ckpt`, or one that a record names (`mayBeLink` false), may not. `run`: as it was named,
  * where that led here.
  */

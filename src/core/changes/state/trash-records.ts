@@ -70,14 +70,14 @@ export async function readTrash(storage: ReadStorage, state: StateFolder): Promi
   const isThere = new Set(things)
   const entries: TrashEntry[] = []
   const unknown: string[] = []
-  const teller = new LimitedWarnings(storage)
+  const warnings = new LimitedWarnings(storage)
   for (const id of things) {
     const path = join(folder, id)
-    const entry = await readEntry(storage, teller, id, path)
+    const entry = await readEntry(storage, warnings, id, path)
     if (entry === null) unknown.push(path)
     else entries.push(entry)
   }
-  teller.tellRest(folder)
+  warnings.warnOfRest(folder)
   const orphans = records.filter((name) => !isThere.has(name.slice(0, name.indexOf(suffix))))
   entries.sort((a, b) => b.time - a.time || (a.name < b.name ? -1 : 1))
   return { entries, unknown, orphans: orphans.map((name) => join(folder, name)) }
@@ -85,19 +85,19 @@ export async function readTrash(storage: ReadStorage, state: StateFolder): Promi
 
 async function readEntry(
   storage: ReadStorage,
-  teller: LimitedWarnings,
+  warnings: LimitedWarnings,
   id: string,
   path: string,
 ): Promise<TrashEntry | null> {
-  const record = await readRecordOrNull(teller, trashRecordPath(path))
+  const record = await readRecordOrNull(warnings, trashRecordPath(path))
   if (record === null) return null
   const parsed = toRecord(record)
   if (parsed === null)
-    return tellMisfit(teller, trashRecordPath(path), 'a name, number or kind is not one of a checkpoint')
+    return tellMisfit(warnings, trashRecordPath(path), 'a name, number or kind is not one of a checkpoint')
   const [stat] = await storage.lstat([path])
   if (stat?.ok !== true) return null
   if (stat.value.kind !== (parsed.kind === 'file' ? 'file' : 'directory'))
-    return tellMisfit(teller, path, `a ${parsed.kind} was put there`)
+    return tellMisfit(warnings, path, `a ${parsed.kind} was put there`)
   const { device, inode } = stat.value
   return { id, path, identity: { device, inode }, ...parsed }
 }

@@ -32,8 +32,8 @@ export async function unreadRecordsOf(
   const { distrusted } = await otherStatesOf(storage, run, state)
   const known = await readKnownElsewhere(storage, state, (other) => Promise.resolve(other))
   const found = new Map<string, Pick<Records, 'folder' | 'isTrusted'>>()
-  for (const place of [state, ...known.map(({ other }) => other)]) {
-    for (const records of await trustedRecords(storage, place)) await addUnread(records)
+  for (const folder of [state, ...known.map(({ other }) => other)]) {
+    for (const records of await trustedRecords(storage, folder)) await addUnread(records)
   }
   for (const kind of distrusted === null ? [] : [demoted, moving]) {
     await addUnread({ folder: join(distrusted?.path ?? '', kind), read: [], isTrusted: false })

@@ -2,7 +2,7 @@
 import { dirname, join, relative } from 'node:path'
 import { guardRun, returnGroup } from '../disposal/index.js'
 import { CkptError, StorageError } from '../../errors.js'
-import { refuseTaken, moveIntoPlace, TakenError } from '../publish/index.js'
+import { refuseTaken, moveToTarget, TakenError } from '../publish/index.js'
 import { quietly, trashRecordPath, unlinkIfThere, type StateFolder, type TrashEntry } from '../state/index.js'
 import type { Storage } from '../../storage/storage.js'
 
@@ -18,7 +18,7 @@ export async function restore(storage: Storage, run: string, state: StateFolder,
   const hint = 'move that away first; the one in the trash stays there until then'
   if (entry.kind === 'group') return restoreGroup(storage, run, state, entry, hint)
   try {
-    await moveIntoPlace(storage, entry.path, target, hint)
+    await moveToTarget(storage, entry.path, target, hint)
   } catch (error) {
     if (!(error instanceof TakenError) || !(await isSameFile(storage, entry.path, target))) throw error
     // A restore was killed between the file's new name and the end of its old one.

@@ -1,5 +1,5 @@
 /**
- * Files that are others put together, as a `.nemo` is a tar archive, packed with gzip or not: what each member is told by
+ * Files that are others put together, as a `.nemo` is a tar archive, packed with gzip or not: what each member is known by
  * is asked of it as of a file of its own. What is packed is read once, forwards, and within bounds.
  */
 import type { Finding } from '../../checkpoint.js'
@@ -15,11 +15,11 @@ import { refuseStandIn } from './not-weights.js'
 export interface MemberLook {
   /** Throws FormatError for a member that is broken. */
   readonly inspect: (handle: ReadHandle, member: TarMember) => Promise<void>
-  /** Told of what could not be looked into, in words that follow the file's name. */
+  /** Gets what could not be looked into, in words that follow the file's name. */
   readonly tell: (what: string) => void
 }
 
-/** Gives the first thing that is wrong, told with the member's name. */
+/** Gives the first thing that is wrong, with the member's name. */
 export async function inspectTar(handle: ReadHandle, source: ByteSource, file: string, look: MemberLook) {
   const open = async ({ offset, size }: TarMember) => new WindowHandle(handle, offset, size)
   return inspectMembers(membersOf(source), open, file, look)
@@ -50,7 +50,7 @@ async function inspectMembers(
 const packedName = /\.(?:nemo|gz|tgz)$/i
 const nemoName = /\.nemo$/i
 
-/** Whether it is one that is packed with gzip, by its name too: whoever loads it unpacks it. */
+/** Whether it is packed with gzip, by its name too: programs that load it unpack it. */
 export function isPacked(name: string, head: Uint8Array): boolean {
   return isGzip(head) && packedName.test(name)
 }

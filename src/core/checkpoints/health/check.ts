@@ -28,7 +28,7 @@ import { inspectIndex, Shards } from './shard-index.js'
 
 /** How a look at checkpoints is watched and ended. */
 export interface HealthOptions {
-  /** Told after each part how many bytes of how many have been looked at. */
+  /** Called after each part with how many bytes of how many have been looked at. */
   readonly onProgress?: (done: number, total: number) => void
   /** Ends the work with CkptError `interrupted`. */
   readonly signal?: AbortSignal

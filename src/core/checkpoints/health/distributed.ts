@@ -281,7 +281,7 @@ async function readIntegrity(storage: ReadStorage, file: MeasuredFile): Promise<
     if (!isJsonObject(sums)) return null
     return new Map([...sums].flatMap(([name, sum]) => (typeof sum === 'string' ? [[name, sum.toLowerCase()]] : [])))
   } catch (error) {
-    // That it is not JSON is told of the file itself.
+    // That it is not JSON is reported for the file itself.
     if (error instanceof FormatError) return null
     throw error
   }

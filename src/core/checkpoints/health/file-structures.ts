@@ -38,7 +38,7 @@ export async function checkTensors(storage: ReadStorage, path: string): Promise<
   try {
     const file = await openTensors(storage, path)
     try {
-      return await placesIn(file)
+      return await extentsIn(file)
     } finally {
       await file.close()
     }
@@ -52,12 +52,12 @@ export async function checkTensors(storage: ReadStorage, path: string): Promise<
 /** Formats of one file in which each tensor lies in one piece, and which tell no checksum. */
 const plainFormats = new Set(['gguf', 'npy', 'hdf5'])
 
-async function placesIn(file: TensorFile): Promise<readonly Extent[]> {
+async function extentsIn(file: TensorFile): Promise<readonly Extent[]> {
   if (!plainFormats.has(file.format)) return []
-  const places: Extent[] = []
+  const extents: Extent[] = []
   for (const tensor of file.tensors) {
     const data = await file.dataOf(tensor)
-    if (isExtent(data)) places.push({ begin: data.position, end: data.position + data.length })
+    if (isExtent(data)) extents.push({ begin: data.position, end: data.position + data.length })
   }
-  return places.sort((a, b) => a.begin - b.begin)
+  return extents.sort((a, b) => a.begin - b.begin)
 }

@@ -209,7 +209,7 @@ async function refuseZeroTail(source: ByteSource, parts: readonly Extent[], arou
   throw new FormatError(`${where}, and the other checkpoints do not end so: ${unwritten}`, { offset: start })
 }
 
-/** Where nothing else tells, zeros are told that are this part of a file: unused rows at the end are fewer. */
+/** Where nothing else tells, zeros at the end are reported from this part of a file on: unused rows are fewer. */
 const leastPart = 8
 
 /** Gives the entries whose checksums are to be held against the bytes. */

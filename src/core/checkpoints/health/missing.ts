@@ -112,7 +112,7 @@ const mostNamed = 8
 /**
  * Parts that are not there, by the count in the names of the others, and the index that is written after them all.
  * Where there is an index, it says which parts there must be: an older sharding may have left some of its own. One part
- * of one needs none: whoever writes an index gives what is not split a plain name (torchtune does not).
+ * of one needs none: a program that writes an index gives what is not split a plain name (torchtune does not).
  */
 export function findMissingShards(names: readonly string[]): Finding[] {
   const here = new Set(names)

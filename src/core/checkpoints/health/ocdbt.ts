@@ -4,7 +4,7 @@
  */
 import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
-import { walk, type Place } from '../../formats/ocdbt/b-tree.js'
+import { walk, type ByteRange } from '../../formats/ocdbt/b-tree.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
@@ -36,23 +36,23 @@ async function inspectOne(
 ): Promise<Finding[]> {
   const open = new Map<string, ReadHandle>()
   const needed = new Map<string, number>()
-  const note = ({ file, offset, length }: Place): void => {
+  const note = ({ file, offset, length }: ByteRange): void => {
     needed.set(file, Math.max(needed.get(file) ?? 0, offset + length))
   }
   const [bytes] = await storage.read([manifest.path], largestManifest)
   if (bytes?.ok !== true) return []
-  const read = async (place: Place): Promise<Uint8Array> => {
-    const path = names.get(folder + place.file)?.path
+  const read = async (range: ByteRange): Promise<Uint8Array> => {
+    const path = names.get(folder + range.file)?.path
     const handle = path === undefined ? undefined : (open.get(path) ?? (await storage.open(path)))
     if (path === undefined || handle === undefined) throw new Gone()
     open.set(path, handle)
-    if (handle.size < place.offset + place.length) throw new Gone()
-    return sourceOf(handle).read(place.offset, place.length)
+    if (handle.size < range.offset + range.length) throw new Gone()
+    return sourceOf(handle).read(range.offset, range.length)
   }
   let broken: Finding[] = []
   try {
     for await (const found of walk(bytes.value, read)) {
-      if (found.kind === 'node') note(found.place)
+      if (found.kind === 'node') note(found.range)
       else if (!(found.value instanceof Uint8Array)) note(found.value)
     }
   } catch (error) {
@@ -63,7 +63,7 @@ async function inspectOne(
   return [...missingOrShort(names, folder, needed, manifest.name), ...broken]
 }
 
-/** A node that cannot be read; what is wrong with its file is told of that. */
+/** A node that cannot be read; what is wrong with its file is reported there. */
 class Gone extends Error {}
 
 function explain(error: unknown, file: string): Finding[] {

@@ -10,7 +10,7 @@ export function isOnnx(name: string): boolean {
   return suffixOf(name).toLowerCase() === 'onnx'
 }
 
-/** `path` is absolute and of a sound file, `name` what it is told by. */
+/** `path` is absolute and of a sound file, `name` what messages call it. */
 export async function findMissingData(storage: ReadStorage, path: string, name: string): Promise<Finding[]> {
   const needed = await withFile(storage, path, (handle) => checkOnnx(sourceOf(handle)))
   const files = [...needed]

@@ -31,7 +31,7 @@ export async function readRoot(storage: ReadStorage, path: string): Promise<Pick
   try {
     return await withFile(storage, path, async (handle) => (await openTorchObject(sourceOf(handle)))?.root)
   } catch (error) {
-    // What is broken about it is told of the file itself.
+    // What is broken about it is reported for the file itself.
     if (error instanceof FormatError || error instanceof StorageError) return undefined
     throw error
   }

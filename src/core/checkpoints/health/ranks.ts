@@ -32,10 +32,10 @@ export async function inspectModelParallel(
 
 async function expectedParts(storage: ReadStorage, ranks: readonly (readonly [string, Folder])[]): Promise<string[]> {
   const sizes = { t: 1, p: 1, e: 1 }
-  const told = await readSizes(storage, ranks)
+  const listed = await readSizes(storage, ranks)
   for (const part of ['t', 'p', 'e'] as const) {
     const seen = ranks.map(([name]) => Number(modelRank.exec(name)?.groups?.[part] ?? 0) + 1)
-    sizes[part] = Math.max(told[part], ...seen)
+    sizes[part] = Math.max(listed[part], ...seen)
   }
   if (sizes.t * sizes.p * sizes.e > mostRanks) return []
   // The second number is there where the pipeline has parts, the third where the experts have.

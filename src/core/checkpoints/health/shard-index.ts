@@ -10,7 +10,7 @@ import { openTensors } from '../../tensors/read/index.js'
 const vanished = 'vanished while it was looked at'
 /** Missing tensors that a finding names. */
 const mostNamed = 3
-/** Shards that are told of one by one; of the rest, how many there are. */
+/** Shards that are reported one by one; of the rest, only their count. */
 const mostShards = 8
 
 /** What is there beside the index. */
@@ -27,7 +27,7 @@ export class Shards {
     this.files = new Map(files.map((file) => [file.name, file]))
   }
 
-  /** Names that an index may give to it. Null where it cannot be read as one of tensors, which is told of the file itself. */
+  /** Names that an index may give to it. Null where it cannot be read as a file of tensors, which is reported for the file itself. */
   async namesIn({ name, path, stat }: MeasuredFile): Promise<ReadonlySet<string> | null> {
     const known = this.tensors.get(name)
     if (known !== undefined) return known

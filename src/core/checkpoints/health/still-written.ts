@@ -10,7 +10,7 @@ const recent = 3600
 
 /**
  * Seconds, for those who delete nothing: where clocks differ they may miss one, and who deletes later does not. More than
- * so many that were written within them were copied or unpacked, for a job writes one at a time.
+ * more than that written within them were copied or unpacked, for a job writes one at a time.
  */
 const justNow = 60
 const mostAtOnce = 1000

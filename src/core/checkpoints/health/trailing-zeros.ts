@@ -46,7 +46,7 @@ function lastOther(bytes: Uint8Array): number {
 const sector = 512
 
 /**
- * True when zeros from `start` to the end cannot be told from blocks that were never written: they begin amid a part,
+ * True when zeros from `start` to the end look just like blocks that were never written: they begin amid a part,
  * and there with a sector, or go on through the parts behind it. Else they may be values: of a queue that is being
  * filled, of rows that are not used yet.
  */

@@ -39,7 +39,7 @@ async function inspectArray(
     const file = names.get(`${array}/${own}`)
     if (file === undefined) continue
     const [bytes] = await storage.read([file.path], largestArray)
-    // What is broken about it is told of the file itself.
+    // What is broken about it is reported for the file itself.
     if (bytes?.ok !== true) return []
     const keys = await orElse(keysOf(array, parse, bytes.value), [])
     return inspectChunks(

@@ -4,7 +4,7 @@ import { parseJson } from '../../formats/json.js'
 import { prefixOf } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { newestWandbRun } from './find-files.js'
-import { firstTold, foldersUp, type Place } from './nearest.js'
+import { firstFound, foldersUp, type FileToAsk } from './nearest.js'
 
 export interface CodeVersion {
   /** As it was written: a commit's hash, or a part of it. */
@@ -19,7 +19,7 @@ const largest = 4 << 20
 const names =
   /(^|[._/-])(git[._-]?(commit|sha|hash|rev|revision)([._-]?(id|hash|sha))?|commit([._-]?(hash|sha|id))?|code[._-]?version)$/i
 
-const places: readonly Place[] = [
+const filesToAsk: readonly FileToAsk[] = [
   // speechbrain/utils/logger.py, get_environment_description.
   { file: 'env.log', read: (bytes) => textOf(bytes, /^Git revision:\n([0-9a-f]{4,64})\s*$/m) },
   // mlflow/utils/mlflow_tags.py, MLFLOW_GIT_COMMIT: one tag a file.
@@ -34,14 +34,14 @@ export async function readCodeVersion(
 ): Promise<CodeVersion | null> {
   for (const [above, folder] of foldersUp(path).entries()) {
     const wandb = above <= 1 ? await newestOfWandb(storage, folder) : []
-    const told = await firstTold(storage, folder, [...places, ...wandb], largest)
-    if (told !== null) return { commit: told.text, source: told.source }
+    const found = await firstFound(storage, folder, [...filesToAsk, ...wandb], largest)
+    if (found !== null) return { commit: found.text, source: found.source }
   }
   return fromSettings(settings)
 }
 
 /** `git: {remote, commit}` in the metadata of the newest (wandb/proto/wandb_internal.proto, EnvironmentRecord, as JSON). */
-async function newestOfWandb(storage: ReadStorage, folder: string): Promise<Place[]> {
+async function newestOfWandb(storage: ReadStorage, folder: string): Promise<FileToAsk[]> {
   const [listing] = await storage.list([`${prefixOf(folder)}wandb`])
   if (listing?.ok !== true) return []
   const newest = newestWandbRun(listing.value)

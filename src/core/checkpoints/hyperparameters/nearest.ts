@@ -18,28 +18,28 @@ export function foldersUp(path: string): string[] {
 }
 
 /** A file that may tell it; null where it does not. */
-export interface Place {
+export interface FileToAsk {
   /** Relative to the folder. */
   readonly file: string
   readonly read: (bytes: Uint8Array) => string | null | Promise<string | null>
 }
 
-export interface Told {
+export interface FoundText {
   readonly text: string
   /** Absolute path of the file that tells it. */
   readonly source: string
 }
 
 /** What the first of these in the folder tells, of files of at most `largest` bytes; what cannot be read tells nothing. */
-export async function firstTold(
+export async function firstFound(
   storage: ReadStorage,
   folder: string,
-  places: readonly Place[],
+  asked: readonly FileToAsk[],
   largest: number,
-): Promise<Told | null> {
-  const files = places.map(({ file }) => prefixOf(folder) + file)
+): Promise<FoundText | null> {
+  const files = asked.map(({ file }) => prefixOf(folder) + file)
   const contents = await storage.read(files, largest)
-  for (const [index, { read }] of places.entries()) {
+  for (const [index, { read }] of asked.entries()) {
     const bytes = contents[index]
     const text = bytes?.ok === true ? await readable(() => read(bytes.value)) : null
     if (text !== null) return { text, source: files[index] ?? '' }

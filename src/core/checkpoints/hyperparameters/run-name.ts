@@ -1,7 +1,7 @@
 /** What a run is called by the program that it was started by, where that has written it down. */
 import { isMeta, type MetaValue, type Run } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { firstTold, foldersUp, readable, type Place } from './nearest.js'
+import { firstFound, foldersUp, readable, type FileToAsk } from './nearest.js'
 import { readYaml } from './sources.js'
 import { wandbLogIn, wandbRunAt } from './wandb.js'
 
@@ -11,7 +11,7 @@ const largest = 1 << 20
 const longest = 256
 
 /** In one folder the first that tells one decides. */
-const places: readonly Place[] = [
+const filesToAsk: readonly FileToAsk[] = [
   // mlflow/store/tracking/file_store.py; before MLflow 2 a tag had it (mlflow/utils/mlflow_tags.py, MLFLOW_RUN_NAME).
   { file: 'meta.yaml', read: async (bytes) => fitting(nameInMlflow(await readYaml(bytes))) },
   { file: 'tags/mlflow.runName', read: (bytes) => fitting(new TextDecoder().decode(bytes)) },
@@ -22,8 +22,8 @@ const places: readonly Place[] = [
 /** The nearest one; null where nothing tells it. Never throws for a file that cannot be read. */
 export async function readRunName(storage: ReadStorage, { path }: Run): Promise<string | null> {
   for (const [above, folder] of foldersUp(path).entries()) {
-    const told = await firstTold(storage, folder, places, largest)
-    if (told !== null) return told.text
+    const found = await firstFound(storage, folder, filesToAsk, largest)
+    if (found !== null) return found.text
     const name = above <= 1 ? await readable(async () => nameInWandb(storage, folder)) : null
     if (name !== null) return name
   }

@@ -9,6 +9,7 @@ import { scanFolder } from './scan.js'
 import { holdsNoRun } from './folders-without-runs.js'
 import { isDownloadCache } from './download-caches.js'
 import { foldersIn, layoutsOf, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */
 const deepest = 8
@@ -118,7 +119,7 @@ async function explainUnlisted(
       'not-found',
       `${nearest.path} is a symbolic link that dangles: what it leads to is not there`,
       {
-        hint: `see where it leads: ls -l '${nearest.path}'`,
+        hint: `see where it leads: ls -l ${quoteWord(nearest.path)}`,
       },
     )
   }
@@ -135,7 +136,7 @@ async function explainUnlisted(
     })
   }
   return new StorageError(path, error.errno, `${path} could not be read: ${reasonOf(error)}`, {
-    hint: `see who may read it: ls -ld '${path}'`,
+    hint: `see who may read it: ls -ld ${quoteWord(path)}`,
     cause: error,
   })
 }
@@ -214,7 +215,7 @@ function noRun(path: string, search: Search): CkptError {
   const message = `no checkpoints in ${path} or below it`
   if (search.unreadable > 0) {
     return new CkptError('system', `${message}, but ${search.unreadable} folders there could not be read`, {
-      hint: `see which: find '${path}' -type d ! -readable`,
+      hint: `see which: find ${quoteWord(path)} -type d ! -readable`,
     })
   }
   return new NoRunError(message, { hint: whatRunsAre })

@@ -1,3 +1,4 @@
+/** Values of meta as numbers and as text. */
 import type { MetaValue } from '../../checkpoint.js'
 
 /** A meta value as a finite number; null for any other. */

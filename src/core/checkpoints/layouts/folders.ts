@@ -36,7 +36,7 @@ export const folderReason = 'not a file, but a folder'
 export const danglingReason = 'a symbolic link that leads nowhere'
 
 /** An entry of a folder, and its path. */
-export interface Placed {
+export interface EntryWithPath {
   readonly entry: DirectoryEntry
   readonly path: string
 }
@@ -44,9 +44,9 @@ export interface Placed {
 /** By path, the entries that are not regular files, with what is wrong. Folders are left to their readers. */
 export async function findNoFiles(
   storage: ReadStorage,
-  placed: readonly Placed[],
+  entries: readonly EntryWithPath[],
 ): Promise<ReadonlyMap<string, Finding>> {
-  const odd = placed.filter(({ entry }) => entry.kind === 'link' || entry.kind === 'other')
+  const odd = entries.filter(({ entry }) => entry.kind === 'link' || entry.kind === 'other')
   const stats = await storage.stat(odd.map(({ path }) => path))
   return new Map(
     odd.flatMap(({ entry, path }, index): [string, Finding][] => {

@@ -169,16 +169,16 @@ class Gathered implements History {
   }
 
   private placeOf(row: Meta, { columns = {}, add = {} }: Counting): number | null {
-    const place = (axis: Axis): number | null => {
+    const position = (axis: Axis): number | null => {
       const column = columns[axis]
       const at = (column === undefined ? countsIn(row) : row).get(column ?? axis)
       return typeof at === 'number' && Number.isFinite(at) ? at + (add[axis] ?? 0) : null
     }
-    if (this.axis === 'epoch') return place('epoch')
+    if (this.axis === 'epoch') return position('epoch')
     // Where epochs count, the log's own steps, if it has any, are others: mmengine's validations have the epoch as their `step`.
-    const step = columns.step === undefined && columns.epoch !== undefined ? null : place('step')
+    const step = columns.step === undefined && columns.epoch !== undefined ? null : position('step')
     if (step !== null || columns.step !== undefined) return step
-    const epoch = place('epoch')
+    const epoch = position('epoch')
     return epoch === null || this.stepsPerEpoch === null ? null : epoch * this.stepsPerEpoch
   }
 }

@@ -85,7 +85,7 @@ export interface Layout {
   holdsNoRun?(name: string, inside: readonly DirectoryEntry[]): boolean
   /**
    * What the framework resumes from by itself when this is what it finds in the run (times are known), one answer for
-   * each way in which it looks. Absent: it resumes from what it is told alone.
+   * each way in which it looks. Absent: it resumes only from what its user names.
    */
   resumesFrom?(there: readonly Standing[]): readonly OwnStart[]
   /**
@@ -112,10 +112,10 @@ export interface Layout {
  */
 export type HistorySource =
   | { readonly from: 'trainer state' }
-  | ({ readonly from: 'csv' | 'jsonl' } & LogPlace)
-  | ({ readonly from: 'text'; readonly parse: (line: string) => Meta | null } & LogPlace)
+  | ({ readonly from: 'csv' | 'jsonl' } & LogLocation)
+  | ({ readonly from: 'text'; readonly parse: (line: string) => Meta | null } & LogLocation)
 
-interface LogPlace {
+interface LogLocation {
   /** Relative to the run's folder, as in `TableSource`. */
   readonly beside: string
   readonly columns?: Readonly<Partial<Record<'step' | 'epoch', string>>>

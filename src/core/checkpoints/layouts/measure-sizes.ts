@@ -291,7 +291,7 @@ function goneFinding(file: MeasuredFile, error: StorageError | undefined): Findi
 }
 
 /** Findings of one grade that are reported one by one. */
-const mostTold = 100
+const mostFindings = 100
 
 /**
  * All findings; of several about one file and of one grade the first, which is the most exact one known. Of very many
@@ -306,7 +306,7 @@ export function uniteFindings(...lists: readonly (readonly Finding[])[]): Findin
       if (!united.has(matter)) united.set(matter, finding)
     }
   }
-  return united.size <= mostTold ? [...united.values()] : summedUp([...united.values()])
+  return united.size <= mostFindings ? [...united.values()] : summedUp([...united.values()])
 }
 
 function matterOf({ grade, file, reason }: Finding): string {
@@ -317,7 +317,7 @@ function summedUp(findings: readonly Finding[]): Finding[] {
   const grades = [...new Set(findings.map(({ grade }) => grade))]
   return grades.flatMap((grade): Finding[] => {
     const all = findings.filter((finding) => finding.grade === grade)
-    const more = all.length - mostTold
-    return more > 0 ? [...all.slice(0, mostTold), { grade, reason: `and ${more} more findings of this kind` }] : all
+    const more = all.length - mostFindings
+    return more > 0 ? [...all.slice(0, mostFindings), { grade, reason: `and ${more} more findings of this kind` }] : all
   })
 }

@@ -1,4 +1,4 @@
-/** What one run was made of: all that its scan asked of the disk, so that it can be told whether it would be the same. */
+/** What one run was made of: all that its scan asked of the disk, so that a later look can decide whether the scan would give the same. */
 import { createHash, type Hash } from 'node:crypto'
 import { isAbsolute, sep } from 'node:path'
 import type { DirectoryEntry, Result, Stat } from '../../storage/storage.js'

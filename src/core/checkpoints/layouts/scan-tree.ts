@@ -43,7 +43,7 @@ class Known {
   entries = 0
   asked: AskedOfTree | null = null
 
-  /** What is forgotten cannot be told again. */
+  /** What is forgotten cannot be answered again. */
   clear(answers: Map<string, unknown>): void {
     answers.clear()
     this.notAnswered()
@@ -66,7 +66,7 @@ export class ScanTree implements ReadStorage {
     private readonly files: ScannedFiles | null = null,
   ) {
     const { custody } = storage
-    // What was told is told again by the next look, which has to be a scan.
+    // A warning comes again with the next look, which therefore has to be a scan.
     const warn = (text: string): void => {
       known.notAnswered()
       custody.warn(text)
@@ -257,7 +257,7 @@ export class ScanTree implements ReadStorage {
   async read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]> {
     const { memory } = this
     if (memory === null) this.known.notAnswered()
-    // Asked for also where the content is known: what a scan has read is told by its looks at files.
+    // Asked for also where the content is known: what a scan has read is known by the files that it looked at.
     const stats = memory === null ? [] : await this.stat(paths)
     const recalled = paths.map((path, index) => this.recall(path, stats[index], limit))
     const missing = paths.filter((_, index) => recalled[index] === null)

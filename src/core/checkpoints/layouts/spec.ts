@@ -50,7 +50,7 @@ export interface LayoutSpec {
   readonly holdsMore?: (unit: Unit, facts: Meta) => boolean | undefined
   /** By name, what would fail or be wrong without one of them, in words: it stays. Of the facts of all of the run. */
   readonly needs?: (there: readonly Fact[]) => ReadonlyMap<string, string>
-  /** What the framework resumes from by itself; see `Layout` for these four. Absent: what it is told alone. */
+  /** What the framework resumes from by itself; see `Layout` for these four. Absent: only what its user names. */
   readonly resumesFrom?: (there: readonly Standing[]) => readonly OwnStart[]
   readonly lacksAlone?: (files: readonly ParamFile[]) => string | null
   readonly pointersTo?: (chosen: Standing, there: readonly Standing[]) => readonly PointerFix[]
@@ -199,7 +199,7 @@ export interface NameSource {
   readonly words?: boolean
   /** True: also every `key=value` in the name, with a number for its value. */
   readonly pairs?: boolean
-  /** Groups that are none of the facts to be told. */
+  /** Groups that are not facts to be shown. */
   readonly leave?: readonly string[]
 }
 
@@ -225,7 +225,7 @@ export interface FactFile {
   readonly lazy?: boolean
   /**
    * It is read only when this count is asked for and was not told: a small file of its own in each checkpoint. One beside
-   * them is read where this fact of any was not told by what comes before it.
+   * them is read where the sources before it leave this fact open for any checkpoint.
    */
   readonly later?: string
   /** At most this many bytes are read (64 MB when left out). */

@@ -18,9 +18,9 @@ export interface WalkOptions {
   readonly crossFileSystems?: boolean | undefined
   /** Patterns as in a `.gitignore` at the root: what they match is not looked at. */
   readonly exclude?: readonly string[] | undefined
-  /** Told of each folder that cannot be listed: its path, and the system's reason. */
+  /** Called for each folder that cannot be listed: its path, and the system's reason. */
   readonly onUnreadable?: ((path: string, reason: string) => void) | undefined
-  /** Told now and then how far the walk is. */
+  /** Called now and then with how far the walk is. */
   readonly onProgress?: ((count: WalkCount) => void) | undefined
   /**
    * The storage of the runs goes on remembering what was listed in them: for those who go on with the runs when the walk
@@ -43,7 +43,7 @@ export interface WalkOptions {
 }
 
 export interface EarlierWalk {
-  /** By path, runs that are as they were: they are told again as they are here, and not scanned. */
+  /** By path, runs that are as they were: they are given again as they are here, and not scanned. */
   readonly runs: ReadonlyMap<string, Run>
   /** True for a folder that is not looked into, nor anything below it. Never asked of the root. */
   readonly passesBy: (folder: string) => boolean

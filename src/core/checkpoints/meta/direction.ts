@@ -1,3 +1,4 @@
+/** Whether a metric is better when it is lower or higher, by the words in its name. */
 import type { Direction } from '../../checkpoint.js'
 import { wordsOf, type Word } from './key-words.js'
 

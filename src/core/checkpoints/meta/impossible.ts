@@ -1,3 +1,4 @@
+/** Values that a metric cannot have, such as a WER below zero: people write them on purpose for an averaged model. */
 import { wordsOf } from './key-words.js'
 
 /** Never below zero. A loss is not among them: log-likelihoods and si-snr losses go below. */

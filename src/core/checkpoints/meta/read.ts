@@ -1,3 +1,4 @@
+/** Reading meta files: the usual ones by a quick parser, the others by the full one. */
 import type { Meta } from '../../checkpoint.js'
 import { FormatError } from '../../errors.js'
 import { isUnsafe } from '../../formats/pickle/index.js'

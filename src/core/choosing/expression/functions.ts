@@ -97,10 +97,10 @@ function extreme(values: readonly Answer[], sign: -1 | 1): Answer {
 /** As Python: halves go to the even neighbour. */
 function round(value: Answer, digits: Answer): Answer {
   const number = toNumeric(value)
-  const places = digits === undefined ? 0 : toNumeric(digits)
-  if (typeof number !== 'number' || typeof places !== 'number') return number
-  if (!Number.isInteger(places) || places < 0 || places > 100) return undefined
-  if (places > 0) return Math.abs(number) < 1e21 ? Number(number.toFixed(places)) : number
+  const decimals = digits === undefined ? 0 : toNumeric(digits)
+  if (typeof number !== 'number' || typeof decimals !== 'number') return number
+  if (!Number.isInteger(decimals) || decimals < 0 || decimals > 100) return undefined
+  if (decimals > 0) return Math.abs(number) < 1e21 ? Number(number.toFixed(decimals)) : number
   const below = Math.floor(number)
   const isHalf = number - below === 0.5
   return isHalf ? below + Math.abs(below % 2) : Math.round(number)

@@ -1,3 +1,4 @@
+/** Expressions over a checkpoint's values: parsed, explained where they are wrong, and evaluated. */
 export { parseExpression, selects, type Expression } from './expression.js'
 export { namesWithin, nearestName } from '../../nearest.js'
 export { parseDuration, parseSize } from './quantity.js'

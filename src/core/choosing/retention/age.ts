@@ -1,3 +1,4 @@
+/** Ages as flags take them: a number with a unit of time. */
 import { CkptError } from '../../errors.js'
 import { parseDuration } from '../expression/index.js'
 

@@ -1,3 +1,4 @@
+/** Retention: which checkpoints stay and which may go, with the reasons. */
 export { parseAge } from './age.js'
 export { plan, type Kept, type RetentionPlan, type PlanInput, type Removed } from './plan.js'
 export type { KeepCode, Reason, RemoveCode } from './reason.js'

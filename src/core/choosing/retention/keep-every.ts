@@ -1,3 +1,4 @@
+/** The rule --keep-every: one checkpoint of each period of steps, epochs or another count stays. */
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { toNumeric } from '../expression/index.js'

@@ -1,3 +1,4 @@
+/** The rule --keep-first: the oldest checkpoint stays. */
 import type { RuleKind } from './rule.js'
 
 export const keepFirst: RuleKind = {

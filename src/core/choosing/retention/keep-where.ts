@@ -1,3 +1,4 @@
+/** The rule --keep-where: what an expression is true of stays. */
 import { parseExpression, selects } from '../expression/index.js'
 import type { RuleKind } from './rule.js'
 

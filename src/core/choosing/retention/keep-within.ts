@@ -1,3 +1,4 @@
+/** The rule --keep-within: what is younger than that stays. */
 import { timeOf } from '../../checkpoint.js'
 import { parseAge } from './age.js'
 import type { RuleKind } from './rule.js'

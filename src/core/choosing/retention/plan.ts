@@ -93,12 +93,12 @@ class Draft {
     if (protections !== null)
       for (const [one, reasons] of protect(checkpoints, this.isSound, protections)) this.spare(one, ...reasons)
     this.originals = originalsOf(checkpoints, this.isSound)
-    const places = keepPlaces(
+    const slots = keepSlots(
       input.policy,
       (one) => this.isSound(one) && !this.originals.has(one),
       protections === null ? undefined : input.newest,
     )
-    for (const checkpoint of checkpoints) this.judge(checkpoint, places)
+    for (const checkpoint of checkpoints) this.judge(checkpoint, slots)
     this.rescued = rescue(
       input,
       checkpoints.filter((one) => this.isSelected(one) && this.isSound(one) && !this.originals.has(one)),
@@ -117,17 +117,17 @@ class Draft {
   }
 
   /** Finds why one stays; without a reason it is a candidate. */
-  private judge(checkpoint: Checkpoint, places: Places): void {
+  private judge(checkpoint: Checkpoint, slots: KeepSlots): void {
     const { policy, context } = this.input
     if (this.originals.has(checkpoint)) return
     if (!this.isSelected(checkpoint))
       this.spare(checkpoint, { code: 'unselected', text: `not selected by ${policy.narrowedBy ?? '--where'}` })
     else if (!this.isSound(checkpoint)) this.judgeDamaged(checkpoint)
-    else this.spare(checkpoint, ...(places.kept.get(checkpoint) ?? places.unranked(checkpoint)))
+    else this.spare(checkpoint, ...(slots.kept.get(checkpoint) ?? slots.unranked(checkpoint)))
     const isYoung = policy.olderThan !== undefined && !isOlder(checkpoint, context.now, policy.olderThan)
     if (isYoung) this.spare(checkpoint, { code: 'young', text: 'not older than --older-than asks for' })
     if ((this.spared.get(checkpoint) ?? []).length > 0) return
-    const reason = this.isSound(checkpoint) ? places.surplus : damagedReason(checkpoint)
+    const reason = this.isSound(checkpoint) ? slots.surplus : damagedReason(checkpoint)
     this.candidates.set(checkpoint, reason)
   }
 
@@ -135,7 +135,7 @@ class Draft {
     if (this.spared.get(checkpoint)?.some(({ code }) => code === 'unfinished') === true) return
     // What could not be read may be whole: no flag makes it go.
     if (isUnreadable(checkpoint)) this.spare(checkpoint, { ...damagedReason(checkpoint), code: 'unreadable' })
-    // One that stays for another reason is told as damaged all the same.
+    // One that stays for another reason is reported as damaged all the same.
     else if (this.input.policy.removeDamaged !== true || this.spared.has(checkpoint))
       this.spare(checkpoint, damagedReason(checkpoint))
   }
@@ -243,7 +243,7 @@ function isOlder(checkpoint: Checkpoint, now: number, seconds: number): boolean 
   return time !== null && now - time > seconds
 }
 
-interface Places {
+interface KeepSlots {
   /** By checkpoint, the places it has among the best of an order. */
   readonly kept: ReadonlyMap<Checkpoint, readonly Reason[]>
   /** Why one stays that no order ranks; nothing when it is ranked. */
@@ -252,11 +252,11 @@ interface Places {
   readonly surplus: Reason<RemoveCode>
 }
 
-function keepPlaces(
+function keepSlots(
   policy: Policy,
   isSound: (checkpoint: Checkpoint) => boolean,
   newest: ReadonlySet<Checkpoint> | undefined,
-): Places {
+): KeepSlots {
   if (!isRanking(policy) || policy.orders.length === 0)
     return { kept: new Map(), unranked: () => [], surplus: { code: 'selected', text: whatTakes(policy) } }
   const keep = policy.keep ?? 1
@@ -287,8 +287,8 @@ function keepPlaces(
 
 /** `newest`, `2nd newest`, `best by --min WER`, `3rd best by --min WER`. `index` counts from 0. */
 function placeText(index: number, { label, named }: RankedOrder): string {
-  const place = index === 0 ? '' : `${ordinal(index + 1)} `
-  return named ? `${place}best by ${label}` : `${place}newest`
+  const rank = index === 0 ? '' : `${ordinal(index + 1)} `
+  return named ? `${rank}best by ${label}` : `${rank}newest`
 }
 
 function ordinal(number: number): string {

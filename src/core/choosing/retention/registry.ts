@@ -1,3 +1,4 @@
+/** All keep-rules. */
 import { keepCalendar } from './keep-calendar.js'
 import { keepEvery } from './keep-every.js'
 import { keepFirst } from './keep-first.js'

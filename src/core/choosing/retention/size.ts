@@ -1,3 +1,4 @@
+/** Sizes as flags take them: bytes with a unit, or a percentage. */
 import { CkptError } from '../../errors.js'
 import { parseSize } from '../expression/index.js'
 

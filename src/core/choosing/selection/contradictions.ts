@@ -1,7 +1,7 @@
 /** Warns of orders and settings that would take the worst checkpoint for the best. */
 import type { Checkpoint, Direction } from '../../checkpoint.js'
 import { directionOf } from '../../checkpoints/meta/index.js'
-import { toldDirections } from './metrics.js'
+import { frameworkDirections } from './metrics.js'
 import { describeOrder, type Criterion, type Order } from './rank.js'
 
 interface Metric {
@@ -21,24 +21,24 @@ export function describeContradictions(
   checkpoints: readonly Checkpoint[],
   asTyped: (order: Metric) => string = describeOrder,
 ): string[] {
-  const told = toldDirections(checkpoints)
+  const directions = frameworkDirections(checkpoints)
   const asked = orders.flatMap((order) => (order.kind === 'named' ? [] : [order, ...(order.then ?? [])]))
   const keys = asked.flatMap((one) => (one.kind === 'by' ? [] : [one.key]))
-  const settings = [...told].filter(([key]) => asked.length === 0 || keys.includes(key))
+  const settings = [...directions].filter(([key]) => asked.length === 0 || keys.includes(key))
   return [
-    ...asked.flatMap((one) => describeOne(one, told, asTyped)),
+    ...asked.flatMap((one) => describeOne(one, directions, asTyped)),
     ...settings.flatMap(([key, direction]) => describeSetting(key, direction)),
   ]
 }
 
 function describeOne(
   order: Criterion,
-  told: ReadonlyMap<string, Direction>,
+  directions: ReadonlyMap<string, Direction>,
   asTyped: (order: Metric) => string,
 ): string[] {
   if (order.kind === 'by') return []
   const { kind, key } = order
-  const said = told.get(key)
+  const said = directions.get(key)
   const known = said ?? saidByName(key)
   if (known === undefined || known === kind) return []
   const who = said === undefined ? 'its name says' : "the framework's own settings say"

@@ -1,3 +1,4 @@
+/** Selection: which checkpoint is the best or the newest, and which match a filter. */
 export { byRecencyAcross } from './across-runs.js'
 export { filter, find, type Answer, type Question } from './find.js'
 export { describeContradictions } from './contradictions.js'
@@ -9,7 +10,7 @@ export {
   metricOrders,
   metricOrdersOfEach,
   monitoredKeys,
-  toldDirections,
+  frameworkDirections,
   varyingKeys,
 } from './metrics.js'
 export { describeAbsentBest, describeValue, namedBests, type NamedBest } from './named-best.js'

@@ -28,7 +28,7 @@ type MetricOrder = Order & { readonly kind: 'min' | 'max'; readonly key: string 
 
 /** Each metric as an order: the framework says its direction, or its name does. No training loss beside evaluations. */
 export function metricOrders(checkpoints: readonly Checkpoint[]): MetricOrder[] {
-  return withoutTraining(ordersOf(checkpoints, toldDirections(checkpoints)))
+  return withoutTraining(ordersOf(checkpoints, frameworkDirections(checkpoints)))
 }
 
 /**
@@ -47,21 +47,21 @@ export function metricOrdersOfEach(): (checkpoint: Checkpoint) => readonly Metri
   }
 }
 
-function ordersOf(checkpoints: readonly Checkpoint[], told: ReadonlyMap<string, Direction>): MetricOrder[] {
+function ordersOf(checkpoints: readonly Checkpoint[], known: ReadonlyMap<string, Direction>): MetricOrder[] {
   const metas = checkpoints.map(ownMeta)
-  return metricKeys(metas, told).flatMap((key) => {
-    const kind = told.get(key) ?? directionOf(key)
+  return metricKeys(metas, known).flatMap((key) => {
+    const kind = known.get(key) ?? directionOf(key)
     return kind === undefined ? [] : [{ kind, key }]
   })
 }
 
 /** Of several words on one metric the first, which is the newest where the newest checkpoint is first. */
-export function toldDirections(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, Direction> {
-  const told = new Map<string, Direction>()
+export function frameworkDirections(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, Direction> {
+  const found = new Map<string, Direction>()
   for (const { directions } of checkpoints) {
-    for (const [key, direction] of directions ?? []) if (!told.has(key)) told.set(key, direction)
+    for (const [key, direction] of directions ?? []) if (!found.has(key)) found.set(key, direction)
   }
-  return told
+  return found
 }
 
 /**
@@ -70,11 +70,11 @@ export function toldDirections(checkpoints: readonly Checkpoint[]): ReadonlyMap<
  * what to type.
  */
 export function bestOrder(checkpoints: readonly Checkpoint[], selected: readonly Checkpoint[] = checkpoints): Order {
-  const told = toldDirections(checkpoints)
-  const all = ordersOf(checkpoints, told)
+  const directions = frameworkDirections(checkpoints)
+  const all = ordersOf(checkpoints, directions)
   const named = namedOrder(checkpoints, selected, all)
   if (named !== undefined) return named
-  const judged = all.filter(({ key }) => told.has(key))
+  const judged = all.filter(({ key }) => directions.has(key))
   const orders = judged.length > 0 ? judged : evaluationsAmong(all)
   const [only, second] = orders
   if (only !== undefined && second === undefined) return only
@@ -123,9 +123,9 @@ function listKeys(orders: readonly { readonly key: string }[]): string {
 
 /** Keys by which the framework judges; where it says nothing, the first evaluation metric that there is. */
 export function monitoredKeys(checkpoints: readonly Checkpoint[]): readonly string[] {
-  const told = toldDirections(checkpoints)
-  const orders = ordersOf(checkpoints, told)
-  const judged = orders.filter(({ key }) => told.has(key))
+  const directions = frameworkDirections(checkpoints)
+  const orders = ordersOf(checkpoints, directions)
+  const judged = orders.filter(({ key }) => directions.has(key))
   return (judged.length > 0 ? judged : evaluationsAmong(orders).slice(0, 1)).map(({ key }) => key)
 }
 
@@ -164,7 +164,7 @@ function isFiniteOrBig(value: MetaValue | undefined): boolean {
 /** By path, the metrics of a checkpoint that no measurement gives (`ACC: 1.1` of an averaged model). */
 export function impossibleMetrics(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
-  for (const order of ordersOf(checkpoints, toldDirections(checkpoints))) {
+  for (const order of ordersOf(checkpoints, frameworkDirections(checkpoints))) {
     const values = checkpoints.map((checkpoint) => toNumber(ownValue(checkpoint, order.key)))
     const outliers = outliersOf(order.key, values)
     if (outliers.size === 0) continue
@@ -224,11 +224,11 @@ export function varyingKeys(checkpoints: readonly Checkpoint[]): string[] {
   const keys = [...columns]
     .filter(([key, column]) => speaking === 1 || varies(column) || judging.has(key))
     .map(([key]) => key)
-  const told = toldDirections(checkpoints)
+  const directions = frameworkDirections(checkpoints)
   const monitored = new Set(monitoredKeys(checkpoints))
   const use = (key: string) => {
     if (monitored.has(key)) return 0
-    if ((told.get(key) ?? directionOf(key)) !== undefined) return 1
+    if ((directions.get(key) ?? directionOf(key)) !== undefined) return 1
     return isBookkeeping(key) ? 3 : 2
   }
   return keys

@@ -9,7 +9,7 @@ export type Scale = 'unixtime' | 'step' | 'epoch' | 'save number' | 'file time'
 export interface Recency {
   /** Newest first. */
   readonly ordered: readonly Checkpoint[]
-  /** What told the order. */
+  /** What the order was made by. */
   readonly scale: Scale
   /** Of one run, the trainings that lie in it, the oldest first; one where nothing tells them apart. */
   readonly trainings: readonly (readonly Checkpoint[])[]
@@ -96,14 +96,14 @@ interface Timed {
 type Compare = (a: Timed, b: Timed) => number
 
 function newestTrainingFirst(trainings: readonly (readonly Checkpoint[])[], among: Compare): Compare {
-  const places = new Map(trainings.flatMap((one, index) => one.map(({ path }) => [path, index] as const)))
-  const placeOf = ({ checkpoint }: Timed): number => places.get(checkpoint.path) ?? 0
-  return (a, b) => placeOf(b) - placeOf(a) || among(a, b)
+  const trainingAt = new Map(trainings.flatMap((one, index) => one.map(({ path }) => [path, index] as const)))
+  const trainingOf = ({ checkpoint }: Timed): number => trainingAt.get(checkpoint.path) ?? 0
+  return (a, b) => trainingOf(b) - trainingOf(a) || among(a, b)
 }
 
 /**
  * What is saved in one epoch as weights alone and as all that resuming needs (ESPnet's `6epoch.pth` and
- * `checkpoint.pth`) is one state: whoever asks for the newest can go on from the latter.
+ * `checkpoint.pth`) is one state: a job that asks for the newest can go on from the latter.
  */
 function newestCountedFirst(a: Timed, b: Timed): number {
   return (

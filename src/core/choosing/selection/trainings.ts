@@ -24,10 +24,10 @@ export function trainingsOf(
   countOf: (checkpoint: Checkpoint) => number | null,
 ): readonly (readonly Checkpoint[])[] {
   // One clock: where a meta tells the time, the file times of those whose meta is broken are not compared with it.
-  const isTold = checkpoints.some(({ unixtime }) => unixtime !== null)
+  const hasTimes = checkpoints.some(({ unixtime }) => unixtime !== null)
   const wrong = wronglyTimed(checkpoints)
   const timed = checkpoints.flatMap((checkpoint): Timed[] => {
-    const time = isTold && !wrong.has(checkpoint) ? checkpoint.unixtime : checkpoint.modified
+    const time = hasTimes && !wrong.has(checkpoint) ? checkpoint.unixtime : checkpoint.modified
     const count = countOf(checkpoint)
     return time === null || count === null || checkpoint.sameAs !== undefined ? [] : [{ checkpoint, time, count }]
   })
@@ -126,13 +126,15 @@ function isCopying(rising: readonly Timed[], falls: readonly number[]): boolean 
 
 /** What tells no time or count goes with the newest; another name of a state with that. */
 function withOthers(parts: readonly (readonly Timed[])[], all: readonly Checkpoint[]): Checkpoint[][] {
-  const placed = new Map(
+  const trainingByName = new Map(
     parts.flatMap((part, index) => part.map(({ checkpoint }) => [checkpoint.name, index] as const)),
   )
   const last = parts.length - 1
   const trainings: Checkpoint[][] = parts.map(() => [])
   for (const checkpoint of all) {
-    trainings[placed.get(checkpoint.name) ?? placed.get(checkpoint.sameAs ?? '') ?? last]?.push(checkpoint)
+    trainings[trainingByName.get(checkpoint.name) ?? trainingByName.get(checkpoint.sameAs ?? '') ?? last]?.push(
+      checkpoint,
+    )
   }
   return trainings
 }

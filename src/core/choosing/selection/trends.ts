@@ -1,7 +1,7 @@
 /** The course of each metric over a run. */
 import { isSound, ownValue, type Checkpoint, type Direction } from '../../checkpoint.js'
 import { directionOf } from '../../checkpoints/meta/index.js'
-import { toldDirections } from './metrics.js'
+import { frameworkDirections } from './metrics.js'
 import { rank, type Order } from './rank.js'
 
 export interface MetricTrend {
@@ -25,9 +25,9 @@ export function trendsOf(
   asked: readonly Order[] = [],
 ): MetricTrend[] {
   const distinct = ordered.filter(({ sameAs }) => sameAs === undefined)
-  const told = toldDirections(ordered)
+  const directions = frameworkDirections(ordered)
   return keys.flatMap((key): MetricTrend[] => {
-    const direction = askedDirection(asked, key) ?? told.get(key) ?? directionOf(key) ?? null
+    const direction = askedDirection(asked, key) ?? directions.get(key) ?? directionOf(key) ?? null
     const measured = distinct.filter((one) => isSound(one) && !Number.isNaN(numberOf(one, key)))
     const ranked = rank(measured, { kind: direction ?? 'min', key }, now)
     const [best, worst] = [ranked[0], ranked.at(-1)]

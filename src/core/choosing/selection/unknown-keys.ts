@@ -1,4 +1,4 @@
-/** Names that no checkpoint has: most likely a slip, told as a warning. */
+/** Names that no checkpoint has: most likely a slip, reported as a warning. */
 import type { Checkpoint } from '../../checkpoint.js'
 import { nearestName } from '../expression/index.js'
 import { builtInNames, scopeOf } from './scope.js'

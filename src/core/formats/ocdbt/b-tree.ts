@@ -6,7 +6,7 @@ import { FormatError } from '../../errors.js'
 import { bodyOf, Cursor, readFileTable, type DataFile } from './block.js'
 
 /** Bytes of a data file. */
-export interface Place {
+export interface ByteRange {
   /** Relative to the folder of the manifest, with `/`. */
   readonly file: string
   readonly offset: number
@@ -15,13 +15,13 @@ export interface Place {
 
 export type Found =
   /** A node of the tree, before it is read. */
-  | { readonly kind: 'node'; readonly place: Place }
-  | { readonly kind: 'value'; readonly key: Uint8Array; readonly value: Uint8Array | Place }
+  | { readonly kind: 'node'; readonly range: ByteRange }
+  | { readonly kind: 'value'; readonly key: Uint8Array; readonly value: Uint8Array | ByteRange }
 
 /** Gives exactly the bytes of a place. */
-export type ReadPlace = (place: Place) => Promise<Uint8Array>
+export type ReadRange = (place: ByteRange) => Promise<Uint8Array>
 
-interface Root extends Place {
+interface Root extends ByteRange {
   readonly base: string
   readonly height: number
 }
@@ -35,7 +35,7 @@ const mostNodes = 1 << 16
 const mostKeyBytes = 1 << 26
 
 /** The nodes and values of the newest version; nothing for one that is empty. Throws FormatError, and what `read` does. */
-export async function* walk(manifest: Uint8Array, read: ReadPlace): AsyncGenerator<Found> {
+export async function* walk(manifest: Uint8Array, read: ReadRange): AsyncGenerator<Found> {
   const root = rootOf(manifest)
   if (root !== null) yield* walkNode(root, new Uint8Array(), read, { left: mostNodes })
 }
@@ -56,15 +56,15 @@ function rootOf(manifest: Uint8Array): Root | null {
   const [ids, offsets, lengths, keys] = [count, count, count, count].map((each) => cursor.counts(each))
   const last = generations.length - 1
   if (last < 0 || (keys?.[last] ?? 0) === 0) return null
-  return { ...placeIn(files, ids?.[last], offsets?.[last], lengths?.[last]), height: heights[last] ?? 0 }
+  return { ...rangeIn(files, ids?.[last], offsets?.[last], lengths?.[last]), height: heights[last] ?? 0 }
 }
 
-function placeIn(
+function rangeIn(
   files: readonly DataFile[],
   id: number | undefined,
   offset = 0,
   length = 0,
-): Place & { readonly base: string } {
+): ByteRange & { readonly base: string } {
   const file = files[id ?? files.length]
   if (file === undefined) throw new FormatError(`names data file ${id ?? 'none'}, and there are ${files.length}`)
   return { file: file.path, base: file.base, offset, length }
@@ -73,15 +73,15 @@ function placeIn(
 async function* walkNode(
   node: Root,
   prefix: Uint8Array,
-  read: ReadPlace,
+  read: ReadRange,
   nodes: { left: number },
 ): AsyncGenerator<Found> {
   nodes.left -= 1
   if (nodes.left < 0) throw new FormatError(`a tree of more than ${mostNodes} nodes`)
   const { file, offset, length, base, height } = node
-  const place = { file, offset, length }
-  yield { kind: 'node', place }
-  const cursor = new Cursor(bodyOf(await read(place), nodeMagic, 'a node'))
+  const range = { file, offset, length }
+  yield { kind: 'node', range }
+  const cursor = new Cursor(bodyOf(await read(range), nodeMagic, 'a node'))
   const own = cursor.byte()
   if (own !== height || own > highest) throw new FormatError(`a node of height ${own} where ${height} is expected`)
   const files = readFileTable(cursor, base)
@@ -89,7 +89,7 @@ async function* walkNode(
   if (height === 0) yield* leafOf(cursor, files, count, prefix)
   else {
     for (const child of childrenOf(cursor, files, count, prefix)) {
-      yield* walkNode({ ...child.place, height: height - 1 }, child.prefix, read, nodes)
+      yield* walkNode({ ...child.range, height: height - 1 }, child.prefix, read, nodes)
     }
   }
 }
@@ -105,7 +105,7 @@ function* leafOf(cursor: Cursor, files: readonly DataFile[], count: number, pref
   for (const [index, length] of lengths.entries()) {
     const key = Buffer.concat([prefix, relative[index] ?? new Uint8Array()])
     if (kinds[index] === 1) {
-      const { file, offset } = placeIn(files, ids[next], offsets[next], length)
+      const { file, offset } = rangeIn(files, ids[next], offsets[next], length)
       next += 1
       yield { kind: 'value', key, value: { file, offset, length } }
     } else yield { kind: 'value', key, value: cursor.take(length) }
@@ -113,7 +113,7 @@ function* leafOf(cursor: Cursor, files: readonly DataFile[], count: number, pref
 }
 
 interface Child {
-  readonly place: Place & { readonly base: string }
+  readonly range: ByteRange & { readonly base: string }
   readonly prefix: Uint8Array
 }
 
@@ -123,7 +123,7 @@ function childrenOf(cursor: Cursor, files: readonly DataFile[], count: number, p
   const relative = keys.read()
   const [ids, offsets, lengths] = [cursor.counts(count), cursor.counts(count), cursor.counts(count)]
   return relative.map((key, index) => ({
-    place: placeIn(files, ids[index], offsets[index], lengths[index]),
+    range: rangeIn(files, ids[index], offsets[index], lengths[index]),
     prefix: Buffer.concat([prefix, key.subarray(0, common[index] ?? 0)]),
   }))
 }

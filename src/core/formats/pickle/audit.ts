@@ -21,13 +21,13 @@ const harmless =
   /^(?:collections\.(?:OrderedDict|defaultdict|Counter|deque)|builtins\.(?:set|frozenset|bytearray|bytes|complex|slice|range|xrange|int|long|float|bool|str|unicode|list|tuple|dict|object)|copyreg\._reconstructor|copy_reg\._reconstructor|_codecs\.encode|numpy\.(?:_?core\.multiarray\.(?:_reconstruct|scalar)|_core\.numeric\._frombuffer|core\.numeric\._frombuffer|ndarray|dtype(?:s\.\w+)?|bool_?|u?int\d+|float\d+|complex\d+)|datetime\.(?:datetime|date|time|timedelta|timezone)|pathlib(?:\._local)?\.\w*Path|decimal\.Decimal|fractions\.Fraction|uuid\.UUID|argparse\.Namespace|types\.SimpleNamespace|torch\.(?:Size|device|Tensor|\w+Tensor|nn\.parameter\.(?:Parameter|Buffer)|serialization\._get_layout|_utils\._rebuild_\w+|_tensor\._rebuild_from_type_v2|tensor\._rebuild_from_type_v2|nn\.(?:modules|parallel)\.[\w.]+))$/
 
 /** Findings that are reported. */
-const mostTold = 100
+const mostReported = 100
 /** A file that has this many is known for what it is. */
 const mostFindings = 1000
 /** Opaque names that are reported. */
 const mostNames = 1000
 
-/** Stands for the opaque names that are not told. */
+/** Stands for the opaque names that are not listed. */
 const others = '(others)'
 
 /** True for a stream of torch's own that loading runs nothing in. */
@@ -53,7 +53,7 @@ export function auditPickle(
     if (called?.text === loadingBytes && isPlain(instance, isPlainStream)) continue
     const finding = isSuspect ? findingOf(instance, called, names, seen) : null
     if (finding !== null) {
-      if (unsafe.size < mostTold) unsafe.add(finding)
+      if (unsafe.size < mostReported) unsafe.add(finding)
       findings += 1
       if (findings === mostFindings) break
     } else if (called !== null && !called.isHarmless) {

@@ -302,8 +302,8 @@ class Machine {
   }
 
   #checkWords(): void {
-    const places = cost.stacked * (this.#stack.length + this.#marks.length) + cost.place * this.#memo.places
-    const words = this.#built + this.#globals.words + places
+    const slots = cost.stacked * (this.#stack.length + this.#marks.length) + cost.place * this.#memo.slots
+    const words = this.#built + this.#globals.words + slots
     if (words > this.#limits.words) {
       throw this.#unfollowed(`what it builds takes more than ${this.#limits.words * 8} bytes`)
     }
@@ -698,7 +698,7 @@ class Memo {
   size = 0
 
   /** Taken by it in memory: a map takes more than a list. */
-  get places(): number {
+  get slots(): number {
     return this.#listed.length + 4 * this.#others.size
   }
 

@@ -1,6 +1,6 @@
 /**
  * What a pickle describes, as inert data. A Python int is a `bigint`, a float a `number`. Nodes may be shared and may
- * contain themselves: whoever walks them must remember where it has been.
+ * contain themselves: a walk over them must remember where it has been.
  */
 export type PickleNode = null | boolean | bigint | number | string | PickleObject
 

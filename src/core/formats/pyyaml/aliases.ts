@@ -1,3 +1,4 @@
+/** Anchors and aliases: what an alias stands for, and a bound on what they multiply to. */
 import {
   isAlias,
   isMap,

@@ -25,7 +25,7 @@ export interface PythonCall {
   readonly fields: readonly PyPair[]
 }
 
-/** Told of each call that is not known as data by its name, and of the names that it is handed; throws FormatError for what it refuses. */
+/** Called for each call that is not known as data by its name, with the names handed to it. Throws FormatError for what it refuses. */
 export type LookAtCall = (name: string, handed: readonly string[]) => void
 
 type Builder = (call: PythonCall) => PyValue | undefined

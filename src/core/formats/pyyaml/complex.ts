@@ -1,3 +1,4 @@
+/** Complex numbers, in the notation of Python. */
 import { FormatError } from '../../errors.js'
 import { quote } from './scalars.js'
 import type { PyComplex } from './value.js'

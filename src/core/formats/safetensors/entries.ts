@@ -1,3 +1,4 @@
+/** The strict way through a header: its entries as they are written, with what is repeated or unknown in them. */
 import { quote } from './fault.js'
 import { isDtype } from './dtype.js'
 import type { Dtype } from './dtype.js'
@@ -25,7 +26,7 @@ export interface Entries {
 export const metadataName = '__metadata__'
 const fieldNames = ['dtype', 'shape', 'data_offsets'] as const
 /** Findings of one kind that are reported one by one; of the rest, the count. */
-const mostTold = 20
+const mostListed = 20
 
 /**
  * The header's JSON as serde_json and the reference's types take it (safetensors: `HashMetadata`, `TensorInfo`).
@@ -60,12 +61,12 @@ class EntriesParser {
     })
     this.cursor.end()
     const findings = [
-      ...tell(
+      ...listSome(
         [...this.repeated],
         (name) => `the header names tensor ${quote(name)} more than once; the last one counts`,
       ),
-      ...tell([...repeatedKeys], (key) => `${metadataName} has ${quote(key)} more than once; the last one counts`),
-      ...tell(
+      ...listSome([...repeatedKeys], (key) => `${metadataName} has ${quote(key)} more than once; the last one counts`),
+      ...listSome(
         [...this.odd],
         (name) => `tensor ${quote(name)} is described in a form that only the reference reader takes`,
       ),
@@ -200,7 +201,7 @@ class Fields {
   }
 }
 
-function tell(names: readonly string[], say: (name: string) => string): string[] {
-  const told = names.slice(0, mostTold).map(say)
-  return names.length > mostTold ? [...told, `and ${names.length - mostTold} more of these`] : told
+function listSome(names: readonly string[], say: (name: string) => string): string[] {
+  const listed = names.slice(0, mostListed).map(say)
+  return names.length > mostListed ? [...listed, `and ${names.length - mostListed} more of these`] : listed
 }

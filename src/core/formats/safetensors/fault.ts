@@ -1,3 +1,4 @@
+/** The errors of a safetensors header. */
 import { FormatError } from '../../errors.js'
 
 /**

@@ -1,3 +1,4 @@
+/** Reading the JSON of a header value by value, as strictly as the reference reader (serde_json). */
 import { Buffer } from 'node:buffer'
 import { quote, SafetensorsError } from './fault.js'
 import { parseU64 } from './u64.js'

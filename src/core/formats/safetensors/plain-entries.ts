@@ -1,3 +1,4 @@
+/** The quick way through a usual header: JSON.parse, where its answer is sure to be that of the strict reader. */
 import { isDtype } from './dtype.js'
 import { metadataName, type Entries, type RawEntry } from './entries.js'
 

@@ -3,6 +3,7 @@ import { isMeta, type Checkpoint, type MetaValue } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { nearestName } from '../../nearest.js'
 import { valueText } from './value-text.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /**
  * Only these exact forms are placeholders, so JSON and shell braces pass untouched. A second pair of braces around
@@ -66,7 +67,7 @@ function countOf(which: 'step' | 'epoch', checkpoint: Checkpoint): string {
   const value = checkpoint[which]
   if (value !== null) return valueText(value)
   throw new CkptError('usage', `{${which}}: ${checkpoint.name} does not say its ${which}`, {
-    hint: `leave {${which}} out, or see what there is: ckpt show '${checkpoint.path}'`,
+    hint: `leave {${which}} out, or see what there is: ckpt show ${quoteWord(checkpoint.path)}`,
   })
 }
 

@@ -11,7 +11,7 @@ import {
   linkOrCopyTree,
   refuseTaken,
   removeIfEmpty,
-  moveIntoPlace,
+  moveToTarget,
   type LinkKind,
 } from '../../changes/publish/index.js'
 import type { Storage } from '../../storage/storage.js'
@@ -25,7 +25,7 @@ export interface StageOptions {
   readonly signal?: AbortSignal
   /** As in `linkOrCopyTree`; sources are paths with no link in them. */
   readonly through?: ((source: string) => ((target: string) => Promise<void>) | null) | undefined
-  /** Told while files come into place and after each; bytes. */
+  /** Called while files are copied and after each; bytes. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
@@ -61,7 +61,7 @@ export async function stage(
   const made = await makeFolders(storage, dirname(target))
   try {
     const beside = await namesIn(storage, into)
-    await buildIntoPlace(storage, source, into, target, { ...options, named: checkpoint.path })
+    await buildAtTarget(storage, source, into, target, { ...options, named: checkpoint.path })
     return { path: target, beside }
   } catch (error) {
     for (const folder of made.toReversed()) await removeIfEmpty(storage, folder)
@@ -71,7 +71,7 @@ export async function stage(
 
 const takenHint = 'the job in this folder may have begun: name another folder with --into, or move this away'
 
-async function buildIntoPlace(
+async function buildAtTarget(
   storage: Storage,
   source: string,
   into: string,
@@ -82,7 +82,7 @@ async function buildIntoPlace(
   try {
     await linkOrCopyTree(storage, source, staging.building, options)
     await storage.syncDirectory(staging.folder)
-    await moveIntoPlace(storage, staging.building, target, takenHint)
+    await moveToTarget(storage, staging.building, target, takenHint)
   } finally {
     await closeStaging(storage, staging, options.wait)
   }

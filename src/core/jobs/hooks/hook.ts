@@ -10,7 +10,7 @@ export type Step = 'save' | 'load' | 'transfer' | 'verify'
 
 export const steps: readonly Step[] = ['save', 'load', 'transfer', 'verify']
 
-/** What a command may be told: the words that stand in braces. */
+/** What a command can be given: the words in braces. */
 export type Placeholder = 'source' | 'target' | 'template' | 'key' | 'path' | 'name'
 
 /**

@@ -1,3 +1,4 @@
+/** All batch systems that are known, and the job of one that this process runs in. */
 import { schedulersByCommand } from './by-command.js'
 import type { AskScheduler, Environment, JobEnding, Scheduler, SchedulerJob } from './scheduler.js'
 import { slurm } from './slurm.js'

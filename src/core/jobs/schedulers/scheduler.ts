@@ -42,7 +42,7 @@ export interface Scheduler {
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * - `requeued`: it is being put back into the queue, and whoever asked for that (this program, a preemption, an
+ * - `requeued`: it is being put back into the queue, and the one that asked for that (this program, a preemption, an
  *   operator), nobody needs to ask again
  * - `preempted`: another job takes its place; it is not certain that the scheduler will put it back
  * - `time-limit`: its time is over

@@ -10,7 +10,7 @@ import type { Machine } from './machine.js'
 export interface Watchers {
   /** New whole checkpoints since the last look. `end`: how the job ended, null while there is somebody to write. */
   readonly findNew: (end: ChildEnd | null) => Promise<readonly Checkpoint[]>
-  /** Told of each; answers why the job is to end now, or null. */
+  /** Called for each; answers why the job is to end now, or null. */
   readonly onCheckpoint: (checkpoint: Checkpoint) => Promise<Cause | null>
   /** Whatever else may end the job: it hangs, somebody asked, its time is over. */
   readonly findCause: (uptime: number) => Promise<Cause | null>

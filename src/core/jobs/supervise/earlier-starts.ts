@@ -18,7 +18,7 @@ export interface Earlier {
   readonly isDone: boolean
 }
 
-/** A job that is put back into the queue keeps its id. One of restart 0 has no past, whoever had its number before. */
+/** A job that is put back into the queue keeps its id. One of restart 0 has no past, even where an older job had the same number. */
 export function earlierOf(entries: readonly JournalEntry[], job: JobName): Earlier {
   const all = attemptsOf(entries)
   const own = job.restarts === 0 ? [] : all.filter(({ start }) => isOf(start.job, job))

@@ -28,7 +28,7 @@ export interface LoneContext extends StateLocation {
   readonly host: string
   /** Resolves after that many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
-  /** Told once when it cannot be written down. */
+  /** Called once when the start cannot be written down. */
   readonly onFailure: (message: string) => void
 }
 
@@ -43,10 +43,10 @@ export class LoneStart {
   /** `path` is absolute, as it was named. The job matters more than its journal: a failure is reported. */
   static async open(storage: Storage, path: string, context: LoneContext): Promise<LoneStart> {
     const state = await stateFolderOf(storage, path, context.stateDirectory)
-    let told = false
+    let hasFailed = false
     const tellOnce = ({ message }: CkptError) => {
-      if (!told) context.onFailure(message)
-      told = true
+      if (!hasFailed) context.onFailure(message)
+      hasFailed = true
     }
     const journal = await Journal.open(storage, state, tellOnce).catch((error: unknown) => {
       if (!(error instanceof CkptError)) throw error

@@ -17,7 +17,7 @@ import {
 import type { Order, TrainingChoice } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
-/** `--resume-from`: a name, or else an expression; told apart by what is there. */
+/** `--resume-from`: the name of a checkpoint that is there, or else an expression. */
 export type ResumeFrom =
   { readonly kind: 'newest' } | { readonly kind: 'best'; readonly order: Order | undefined } | Named
 

@@ -6,7 +6,7 @@ import type { JobProcess, Machine } from './machine.js'
 export class RunningJob {
   private readonly over = new AbortController()
   private asked = false
-  private told = false
+  private wasSignalled = false
 
   constructor(
     readonly process: JobProcess,
@@ -23,19 +23,19 @@ export class RunningJob {
   }
 
   /** It was sent a signal: what it does then may be an answer. */
-  get isTold(): boolean {
-    return this.told
+  get hasBeenSignalled(): boolean {
+    return this.wasSignalled
   }
 
   pass(signal: SignalName): void {
-    this.told = true
+    this.wasSignalled = true
     this.process.send(signal)
   }
 
   /** The same for those that catch it: a program without a handler would die of it. False where none does. */
   passIfCaught(signal: SignalName): boolean {
     const isCaught = this.process.sendIfCaught(signal)
-    this.told ||= isCaught
+    this.wasSignalled ||= isCaught
     return isCaught
   }
 

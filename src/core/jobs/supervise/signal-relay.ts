@@ -18,7 +18,7 @@ export class SignalRelay {
 
   constructor(
     private readonly signals: Signals,
-    /** Told of each signal that ends nothing; true when it was dealt with, and is not to be passed on. */
+    /** Called for each signal that ends nothing; true when it was dealt with, and is not to be passed on. */
     private readonly intercept: (signal: SignalName) => boolean,
   ) {
     this.stops = [...ending, ...passing].map((signal) => signals.listen(signal, () => this.arrive(signal)))

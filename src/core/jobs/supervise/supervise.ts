@@ -205,12 +205,12 @@ class Supervisor {
 
   /**
    * An exit status of 0 after the warning mostly says that it has saved, and wants to go on. The work is done where it
-   * was told nothing, or where there is nothing more to gain.
+   * was sent no signal, or where there is nothing more to gain.
    */
   private async isFinished({ end, cause, checkpoints }: AttemptResult, running: RunningJob): Promise<boolean> {
     if (cause?.kind !== 'warning' || end.kind !== 'exited' || end.status !== 0) return false
     const newest = checkpoints.at(-1)
-    return !running.isTold || (newest !== undefined && (await this.whyEnough(newest)) !== null)
+    return !running.hasBeenSignalled || (newest !== undefined && (await this.whyEnough(newest)) !== null)
   }
 
   private judge(result: AttemptResult, attempt: WatchedAttempt, { hasReadChosen }: OpenedCheckpoints): Judgement {
@@ -235,8 +235,8 @@ class Supervisor {
     const rules = { ...plan, noRequeue: this.batch === null ? 'no batch system' : this.batch.whyNot }
     const decision = decide({ end, cause, status, judgement }, this.budget, rules, machine.random())
     const next = decision.kind === 'finish' ? 'nothing' : decision.kind
-    const told = endMessage(judgement, decision, { uptime: seconds, attempt: this.attempts, budget: this.budget })
-    if (told !== null) machine.tell(told)
+    const message = endMessage(judgement, decision, { uptime: seconds, attempt: this.attempts, budget: this.budget })
+    if (message !== null) machine.tell(message)
     // A command that came to its end by itself may have left something behind on purpose.
     const isCleared = decision.kind !== 'finish' || ending === 'stopped' || cause?.kind === 'enough'
     const late = isCleared && (await running.clear()) ? await attempt.findLate() : []

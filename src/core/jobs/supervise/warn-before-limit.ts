@@ -4,7 +4,7 @@ import type { RunningJob } from './running-job.js'
 import type { Machine } from './machine.js'
 
 export interface LastCall {
-  /** What tells the job to save; null: it is told nothing. */
+  /** The signal that asks the job to save; null: it is not asked. */
   readonly signal: SignalName | null
   /** Seconds until the time limit; null where it is not known. */
   readonly timeLeft: number | null
@@ -33,7 +33,7 @@ export async function letJobSave(
   if (!job.isOver.aborted) job.ask('SIGTERM')
 }
 
-/** SIGTERM and SIGINT end a program that has no handler, which whoever chose them may want; the others kill it. */
+/** SIGTERM and SIGINT end a program that has no handler, which the user who chose them may want; the others kill it. */
 const ending: ReadonlySet<SignalName> = new Set(['SIGTERM', 'SIGINT', 'SIGQUIT'])
 
 function tellToSave(job: RunningJob, machine: Pick<Machine, 'tell'>, signal: SignalName): void {

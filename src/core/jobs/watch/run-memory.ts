@@ -34,7 +34,7 @@ const littleRoom = 3
 
 export class RunMemory {
   /** By path, what was reported: a checkpoint that was replaced is reported again. */
-  private readonly told = new Map<string, { readonly identity: string; readonly checkpoint: Checkpoint }>()
+  private readonly reported = new Map<string, { readonly identity: string; readonly checkpoint: Checkpoint }>()
   /** By path, what looked damaged at one look: a save may have paused. */
   private readonly suspects = new Map<string, string>()
   private readonly readings = new Readings()
@@ -52,12 +52,12 @@ export class RunMemory {
     const before = this.last
     const measured = await measure(storage, run.checkpoints)
     const { fresh, known } = await this.graded(storage, measured, before === null, context)
-    const told = before === null ? [] : this.newOf(fresh)
+    const news = before === null ? [] : this.newOf(fresh)
     const removed = this.forgetGone(run.path, measured)
     const { ordered, selected } = await arrange(storage, known, context.query, context.now)
     this.last = this.seen(run.path, ordered, selected, around, context)
     if (before === null) return []
-    const events = [...told, ...this.better(before, this.last, context), ...removed]
+    const events = [...news, ...this.better(before, this.last, context), ...removed]
     return [...events, ...this.refreshed(before, this.last)]
   }
 
@@ -93,21 +93,21 @@ export class RunMemory {
     return { path, ordered, selected, metric: metricOf(order), ...this.readings.standing, job, free }
   }
 
-  /** All with their health as far as it is known, and those that are not what was told, looked into. */
+  /** All with their health as far as it is known; those that differ from what was reported are looked into. */
   private async graded(storage: ReadStorage, measured: readonly Checkpoint[], isFirst: boolean, context: LookContext) {
-    const unknown = measured.filter((one) => this.told.get(one.path)?.identity !== identityOf(one))
+    const unknown = measured.filter((one) => this.reported.get(one.path)?.identity !== identityOf(one))
     const recent = isFirst ? byRecency(unknown).ordered.slice(0, lookedInto) : unknown
     const examined = await grade(storage, measured, recent, 'quick')
     const settled = isFirst ? examined : await markStillWritten(storage, examined, context)
     this.isBusy = settled.some((one, index) => one !== examined[index])
     const fresh = new Map(settled.map((one) => [one.path, one]))
-    const known = measured.map((one) => fresh.get(one.path) ?? this.asTold(one))
+    const known = measured.map((one) => fresh.get(one.path) ?? this.asReported(one))
     if (isFirst) for (const one of known) this.begin(one)
     return { fresh: [...byRecency(settled).ordered].reverse(), known }
   }
 
-  private asTold(checkpoint: Checkpoint): Checkpoint {
-    const known = this.told.get(checkpoint.path)?.checkpoint
+  private asReported(checkpoint: Checkpoint): Checkpoint {
+    const known = this.reported.get(checkpoint.path)?.checkpoint
     if (known === undefined || isSound(known) || !isSound(checkpoint)) return checkpoint
     return withHealth(checkpoint, known.health.level, known.health.findings)
   }
@@ -117,7 +117,7 @@ export class RunMemory {
   }
 
   private remember(checkpoint: Checkpoint): void {
-    this.told.set(checkpoint.path, { identity: identityOf(checkpoint), checkpoint })
+    this.reported.set(checkpoint.path, { identity: identityOf(checkpoint), checkpoint })
     this.suspects.delete(checkpoint.path)
   }
 
@@ -139,8 +139,8 @@ export class RunMemory {
 
   private forgetGone(run: string, measured: readonly Checkpoint[]): WatchEvent[] {
     const there = new Set(measured.map(({ path }) => path))
-    const gone = [...this.told].filter(([path]) => !there.has(path))
-    for (const [path] of gone) this.told.delete(path)
+    const gone = [...this.reported].filter(([path]) => !there.has(path))
+    for (const [path] of gone) this.reported.delete(path)
     return gone.flatMap(([, { checkpoint }]): WatchEvent[] =>
       checkpoint.sameAs === undefined ? [{ run, event: 'removed', name: checkpoint.name }] : [],
     )

@@ -98,9 +98,9 @@ export class Watch {
     if (known !== undefined) return known
     const { stateDirectory, isRecursive, path: named } = this.options
     // A job that was started on a folder above its run has its journal there.
-    const places = isRecursive || named === path ? [path] : [path, named]
+    const folders = isRecursive || named === path ? [path] : [path, named]
     const states: StateFolder[] = []
-    for (const place of places) states.push(await stateFolderOf(this.storage, place, stateDirectory))
+    for (const folder of folders) states.push(await stateFolderOf(this.storage, folder, stateDirectory))
     const made: Known = { memory: new RunMemory(), states, journal: null }
     this.known.set(path, made)
     return made

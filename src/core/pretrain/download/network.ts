@@ -10,7 +10,7 @@ export interface Network {
   readonly wait: Wait
   /** The user takes what comes over plain HTTP, from other machines too. */
   readonly insecure?: boolean | undefined
-  /** Told before a request is made again: what failed, and when the next try is. */
+  /** Called before a request is made again, with what failed and when the next try is. */
   readonly onRetry?: ((what: string) => void) | undefined
 }
 

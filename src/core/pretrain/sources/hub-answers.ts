@@ -1,5 +1,5 @@
 /**
- * What a hub's answers must be before anything of them is believed: a mirror, a proxy or whoever HF_ENDPOINT names may
+ * What a hub's answers must be before anything of them is believed: a mirror, a proxy or the host that HF_ENDPOINT names may
  * send something else. Shapes as the hub's own API has them (huggingface.co/docs/hub/api).
  */
 import { readBody, shownUrl } from '../download/index.js'

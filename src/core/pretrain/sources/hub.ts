@@ -76,7 +76,7 @@ interface OpenHub {
   readonly library: Hub
   readonly hubUrl: string
   /**
-   * For the library: with the token, tried again where that may help, told in our words when it fails, and only what
+   * For the library: with the token, tried again where that may help, with errors in our words, and only what
    * passes the check.
    */
   readonly fetch: (check: Check) => typeof fetch

@@ -45,7 +45,7 @@ export interface SourceContext {
   /** Unix seconds. */
   readonly now: number
   readonly signal?: AbortSignal | undefined
-  /** Told for people: a checkpoint that was passed over, a key that no checkpoint has. */
+  /** For people: a checkpoint that was passed over, a key that no checkpoint has. */
   readonly onWarning: (text: string) => void
 }
 

@@ -55,7 +55,7 @@ export interface CheckpointerOptions {
   readonly stateDirectory?: string
   /** Seconds that a deletion waits for another ckpt that changes the run; a minute when left out. */
   readonly patience?: number
-  /** Told what is not an error, but may be a mistake. */
+  /** Gets what is not an error, but may be a mistake. */
   readonly onWarning?: (text: string) => void
 }
 

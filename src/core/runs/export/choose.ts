@@ -102,10 +102,10 @@ async function examined(
 ): Promise<Chosen> {
   const one = await examineOne(storage, run.checkpoints, checkpoint, verify, context)
   if (isSound(one)) return { checkpoint: one, warnings: [] }
-  const told = one.health.findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`))
-  if (verify === 'none') return { checkpoint: one, warnings: [`${one.name} is not whole: ${told.join('; ')}`] }
-  if (isUnreadable(one)) throw new CkptError('unreadable', `${one.path}: ${told.join('; ')}`)
-  throw new CkptError('damaged', `${one.path} is not whole: ${told.join('; ')}`, {
+  const reasons = one.health.findings.map(({ file, reason }) => (file === undefined ? reason : `${file}: ${reason}`))
+  if (verify === 'none') return { checkpoint: one, warnings: [`${one.name} is not whole: ${reasons.join('; ')}`] }
+  if (isUnreadable(one)) throw new CkptError('unreadable', `${one.path}: ${reasons.join('; ')}`)
+  throw new CkptError('damaged', `${one.path} is not whole: ${reasons.join('; ')}`, {
     hint: 'with --verify none it is exported all the same',
   })
 }

@@ -26,17 +26,17 @@ export function encodeFiles(files: readonly RememberedFile[], reader: string): U
 
 function encodeFile({ path, state, extents, facts }: RememberedFile): Uint8Array[] {
   const name = Buffer.from(path)
-  const told = Buffer.from(facts)
-  if (name.length > longestPath || extents.length > mostExtents || told.length > longestFacts) return []
-  const fixed = Buffer.alloc(2 + name.length + stateLength + 4 + told.length + 2)
+  const factBytes = Buffer.from(facts)
+  if (name.length > longestPath || extents.length > mostExtents || factBytes.length > longestFacts) return []
+  const fixed = Buffer.alloc(2 + name.length + stateLength + 4 + factBytes.length + 2)
   fixed.writeUInt16LE(name.length, 0)
   name.copy(fixed, 2)
   const { device, inode, size, modifiedNs, changedNs } = state
   let at = 2 + name.length
   for (const value of [device, inode, BigInt(size)]) at = fixed.writeBigUInt64LE(BigInt.asUintN(64, value), at)
   for (const value of [modifiedNs, changedNs]) at = fixed.writeBigInt64LE(BigInt.asIntN(64, value), at)
-  at = fixed.writeUInt32LE(told.length, at)
-  at += told.copy(fixed, at)
+  at = fixed.writeUInt32LE(factBytes.length, at)
+  at += factBytes.copy(fixed, at)
   fixed.writeUInt16LE(extents.length, at)
   const body = Buffer.concat([fixed, ...extents.flatMap(encodeExtent)])
   const head = Buffer.alloc(headLength)

@@ -71,7 +71,7 @@ export class ScanRecordFiles implements ScanRecords {
   private async write(about: string, bytes: Uint8Array): Promise<void> {
     await orElse(undefined, async () => {
       if (bytes.length > largestRecord) return
-      // Whoever reads it meanwhile sees the old one or the new one.
+      // A process that reads it meanwhile sees the old one or the new one.
       const draft = join(this.folder, `${randomUUID()}.tmp`)
       const file = await this.storage.create(draft, 0o600)
       try {

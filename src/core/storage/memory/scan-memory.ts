@@ -132,7 +132,7 @@ export class ScanMemory {
   /** What was read just now of a file that was as `stat` says before. */
   keep(path: string, stat: Stat, position: number, bytes: Uint8Array): void {
     const entry = this.entryFor(path, stat, bytes.length)
-    // The bytes may be a view of a large block, or be overwritten by whoever gave them.
+    // The bytes may be a view of a large block, or be overwritten by the caller.
     entry?.extents.push({ position, bytes: bytes.slice() })
   }
 
@@ -188,7 +188,7 @@ export class ScanMemory {
   }
 }
 
-/** Units of text by which an answer is told from the next, at most. */
+/** Units of text that separate an answer from the next, at most. */
 const mostMarks = 6
 
 function factsOf(entry: Entry): RawFacts {

@@ -176,7 +176,7 @@ export interface AverageOutput {
 }
 
 export interface AverageWork extends Omit<WriteOptions, 'verify'> {
-  /** Told of each tensor whose mean has elements that are NaN, and how many. */
+  /** Called for each tensor whose mean has elements that are NaN, with their count. */
   readonly onNaN?: (name: string, count: number) => void
 }
 

@@ -87,7 +87,7 @@ function scale(sums: Values, values: Values, weight: number): void {
 }
 
 function addPlain(sums: Values, values: Values): void {
-  // Told apart, so that each loop is compiled for one kind of array.
+  // A loop for each kind of array, so that each is compiled for that kind alone.
   if (sums instanceof Float32Array && values instanceof Float32Array) addFloat32(sums, values)
   else addAny(sums, values)
 }

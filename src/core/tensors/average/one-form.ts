@@ -42,9 +42,9 @@ function matesOf(files: readonly TensorFile[]): Map<string, string[]> {
 export function tiesInAll(files: readonly TensorFile[], forms: readonly Form[]): Ties {
   const groups = new Map<string, string[]>()
   for (const name of forms[0]?.keys() ?? []) {
-    const places = files.map((file, index) => locationIn(file, forms[index]?.get(name)))
-    if (places.includes(undefined)) continue
-    const key = JSON.stringify(places)
+    const locations = files.map((file, index) => locationIn(file, forms[index]?.get(name)))
+    if (locations.includes(undefined)) continue
+    const key = JSON.stringify(locations)
     addTo(groups, key, name)
   }
   const ties = new Map<string, string>()

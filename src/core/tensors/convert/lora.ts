@@ -34,14 +34,14 @@ export async function planLora(base: TensorFile, adapter: TensorFile, config: Js
   const byName = new Map(base.tensors.map((tensor) => [tensor.name, tensor]))
   const changes = new Map<string, ChangedTensor>()
   const { pairs, whole } = sortNames(adapter, (name) => findName(names, name) !== undefined)
-  const placeOf = (name: string): TensorInfo => {
+  const targetOf = (name: string): TensorInfo => {
     const found = byName.get(findName(names, name) ?? '')
     if (found !== undefined) return ensureFloats(base, adapter, found, names)
     throw refused(adapter, `it changes ${JSON.stringify(name)}, which ${base.path} does not have`)
   }
   const inFull = new Map<string, TensorInfo>()
   for (const [name, tensor] of whole) {
-    const target = placeOf(name)
+    const target = targetOf(name)
     if (target.shape.join() !== tensor.shape.join()) {
       throw refused(
         adapter,
@@ -53,7 +53,7 @@ export async function planLora(base: TensorFile, adapter: TensorFile, config: Js
   }
   const merged: string[] = []
   for (const [module, pair] of pairs) {
-    const target = placeOf(`${module}.weight`)
+    const target = targetOf(`${module}.weight`)
     const own = inFull.get(target.name)
     const sides = sidesOf(adapter, module, pair, target, config, alphaOf)
     // Of an embedding the adapter can have the weights themselves too.

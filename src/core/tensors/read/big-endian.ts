@@ -22,12 +22,12 @@ async function* turnRound(chunks: AsyncIterable<Uint8Array>, size: number): Asyn
     bytes.set(chunk, rest.length)
     const whole = bytes.length - (bytes.length % size)
     rest = bytes.slice(whole)
-    turnInPlace(bytes.subarray(0, whole), size)
+    reverseBytes(bytes.subarray(0, whole), size)
     if (whole > 0) yield bytes.subarray(0, whole)
   }
 }
 
-function turnInPlace(bytes: Uint8Array, size: number): void {
+function reverseBytes(bytes: Uint8Array, size: number): void {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (size === 2) buffer.swap16()
   else if (size === 4) buffer.swap32()

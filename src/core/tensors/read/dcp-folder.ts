@@ -126,7 +126,7 @@ function describe(tensor: DcpTensor, files: FolderFiles, path: string): ListedTe
     dtype: nameOfTorchDtype(dtype),
     shape,
     bytes,
-    place: name,
+    location: name,
     open: async () => {
       const boxes = chunks.map((chunk) => ({ ...chunk, open: () => openChunk(files, tensor, chunk) }))
       const [only] = boxes

@@ -42,7 +42,7 @@ export function canBeNonFinite(dtype: string): boolean {
 
 /**
  * The values of a tensor that are not finite; null when all are. Reads in bounded memory. A complex value counts once
- * for each of its parts, and by its index. `onBytes` is told of each part that was read.
+ * for each of its parts, and by its index. `onBytes` gets the size of each part that was read.
  */
 export async function findNonFinite(
   dtype: string,

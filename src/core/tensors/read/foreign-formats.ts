@@ -1,7 +1,8 @@
+/** Files that hold no tensors: what they are, and what to do with them. */
 import { Buffer } from 'node:buffer'
 import { isText } from '../../formats/text.js'
 
-/** Kinds of file that people take for files of tensors, told by their first bytes. */
+/** A kind of file that people take for a file of tensors, known by its first bytes. */
 export interface ForeignFormat {
   /** With its article. */
   readonly title: string

@@ -73,7 +73,7 @@ function listed(handle: ReadHandle, file: Hdf5File, { path, address, dataset, sh
     return type.littleEndian ? data : turned(data, numberSize(name, type.size))
   }
   const info = { name: path, dtype: nameOfTorchDtype(name), shape, bytes, open }
-  return shared === undefined ? info : { ...info, shared, place: `dataset ${address}` }
+  return shared === undefined ? info : { ...info, shared, location: `dataset ${address}` }
 }
 
 function quote(path: string): string {

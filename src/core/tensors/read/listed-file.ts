@@ -10,7 +10,7 @@ export interface ListedTensor extends TensorInfo {
   /** Its elements, row-major and little-endian. Throws FormatError where they are broken. */
   readonly open: () => Promise<TensorData>
   /** Where its values lie, as a text: what has the same is the same parameter. Left out: nobody else lies there. */
-  readonly place?: string
+  readonly location?: string
 }
 
 /** The files that are held open. */
@@ -80,7 +80,7 @@ export class ListedFile implements TensorFile {
   }
 
   locationOf({ name }: TensorInfo): string {
-    return this.listed(name).place ?? `tensor ${name}`
+    return this.listed(name).location ?? `tensor ${name}`
   }
 
   async dataOf({ name }: TensorInfo): Promise<TensorData> {

@@ -28,7 +28,7 @@ export interface Measured {
 export interface MeasureOptions {
   readonly hash: boolean
   readonly stats: boolean
-  /** Told the count of bytes read since the last call. */
+  /** Gets the count of bytes read since the last call. */
   readonly onBytes?: (count: number) => void
   readonly signal?: AbortSignal
 }

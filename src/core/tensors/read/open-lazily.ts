@@ -7,7 +7,7 @@ import type { TensorFolder } from './tensor-folder.js'
 import type { TensorFile } from './tensor.js'
 
 /**
- * Opens a file of tensors, of a format told by its bytes and not by its name; reads headers only. The index of a
+ * Opens a file of tensors, of a format known by its bytes and not by its name; reads headers only. The index of a
  * sharded model opens all of its files, and a folder that is one checkpoint of several processes those that it needs.
  * `path` is absolute. Throws StorageError and FormatError: a file that is broken, or of another kind, which is named.
  */

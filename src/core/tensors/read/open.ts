@@ -1,3 +1,4 @@
+/** All formats of tensors, and opening a file or a folder in whichever it is. */
 import { FormatError } from '../../errors.js'
 import { SafetensorsError } from '../../formats/safetensors.js'
 import { isPickle } from '../../formats/pickle/index.js'
@@ -57,7 +58,7 @@ const formats: readonly TensorFormat[] = [
 const headLength = 512
 
 /**
- * Opens a file of tensors, of a format told by its bytes and not by its name; reads headers only. The index of a
+ * Opens a file of tensors, of a format known by its bytes and not by its name; reads headers only. The index of a
  * sharded model opens all of its files, and a folder that is one checkpoint of several processes those that it needs.
  * `path` is absolute. Throws StorageError and FormatError: a file that is
  * broken, or of another kind, which is named.

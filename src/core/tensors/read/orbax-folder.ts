@@ -4,7 +4,7 @@
  */
 import { FormatError } from '../../errors.js'
 import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../../formats/json.js'
-import { walk, type Place } from '../../formats/ocdbt/b-tree.js'
+import { walk, type ByteRange } from '../../formats/ocdbt/b-tree.js'
 import type { PickleNode } from '../../formats/pickle/index.js'
 import type { PyPair } from '../../formats/pyyaml/value.js'
 import { parseZarr2, parseZarr3, type ZarrArray } from '../../formats/zarr.js'
@@ -175,9 +175,9 @@ const deepestFolder = 32
 async function openDatabase(storage: ReadStorage, folder: string): Promise<ArrayStore | null> {
   const [there] = await storage.stat([`${folder}/${manifestName}`])
   if (there?.ok !== true) return null
-  const values = new Map<string, Uint8Array | Place>()
+  const values = new Map<string, Uint8Array | ByteRange>()
   const manifest = await readSmall(storage, `${folder}/${manifestName}`)
-  for await (const found of walk(manifest, (place) => readPlace(storage, folder, place))) {
+  for await (const found of walk(manifest, (place) => readRange(storage, folder, place))) {
     if (found.kind === 'value') values.set(Buffer.from(found.key).toString('utf8'), ownBytes(found.value))
   }
   const names = new Set([...values.values()].flatMap((value) => ('file' in value ? [value.file] : [])))
@@ -205,7 +205,7 @@ async function openDatabase(storage: ReadStorage, folder: string): Promise<Array
 }
 
 /** A small value without the node that it was in. */
-function ownBytes(value: Uint8Array | Place): Uint8Array | Place {
+function ownBytes(value: Uint8Array | ByteRange): Uint8Array | ByteRange {
   return value instanceof Uint8Array ? Uint8Array.from(value) : value
 }
 
@@ -216,9 +216,9 @@ function requireBelow(file: string): string {
   throw new FormatError(`names ${JSON.stringify(file.slice(0, 200))}, which is not a file below it`)
 }
 
-async function readPlace(storage: ReadStorage, folder: string, place: Place): Promise<Uint8Array> {
-  const { offset, length } = place
-  const file = requireBelow(place.file)
+async function readRange(storage: ReadStorage, folder: string, range: ByteRange): Promise<Uint8Array> {
+  const { offset, length } = range
+  const file = requireBelow(range.file)
   return withFile(storage, `${folder}/${file}`, async (handle) => {
     if (offset + length <= handle.size) return sourceOf(handle).read(offset, length)
     throw new FormatError(`${folder}/${file}: ${length} bytes from ${offset} on, and it ends at ${handle.size}`, {

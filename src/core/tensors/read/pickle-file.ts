@@ -69,7 +69,7 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
     tensors: tensors.map(({ name, array }) => {
       const tensor = listArray({ ...array, name, bytes: dataOf(array) })
       const first = shared.get(array)
-      return first === undefined ? tensor : { ...tensor, shared: first, place: `array ${first}` }
+      return first === undefined ? tensor : { ...tensor, shared: first, location: `array ${first}` }
     }),
     values: values.value(root) ?? null,
     parts: barePartsOf(

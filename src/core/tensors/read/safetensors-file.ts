@@ -1,3 +1,4 @@
+/** A safetensors file, with the tensors and the metadata of its header. */
 import { parseHeader, prefixLength, readHeaderLength, SafetensorsError } from '../../formats/safetensors.js'
 import type { SafetensorsEntry, SafetensorsHeader } from '../../formats/safetensors.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'

@@ -110,8 +110,8 @@ class ShardedFile implements TensorFile {
     const owned = withNoted(listed.tensors, this.metadata)
     this.owned = new Map(owned.map((one) => [one.tensor.name, one]))
     this.tensors = owned.map(({ tensor }) => tensor)
-    this.findings = [...listed.findings, ...files.flatMap((file) => told(file, file.findings))]
-    this.unsafe = files.flatMap((file) => told(file, file.unsafe))
+    this.findings = [...listed.findings, ...files.flatMap((file) => withName(file, file.findings))]
+    this.unsafe = files.flatMap((file) => withName(file, file.unsafe))
     this.opaque = sumOf(files)
   }
 
@@ -181,7 +181,7 @@ function withNoted(listed: readonly Owned[], metadata: ReadonlyMap<string, strin
   return [...marked, ...noted]
 }
 
-function told({ path }: TensorFile, findings: readonly string[]): string[] {
+function withName({ path }: TensorFile, findings: readonly string[]): string[] {
   return findings.map((finding) => `${path}: ${finding}`)
 }
 

@@ -35,9 +35,9 @@ export function tiedGroups(file: TensorFile, tensors: readonly TensorInfo[] = fi
 
 /** Names of tensors that lie in the storage of another one and are not that one under another name. */
 export function partsOfStorages(file: TensorFile): ReadonlySet<string> {
-  const places = new Map(file.tensors.map((tensor) => [tensor.name, locationOf(file, tensor)]))
+  const locations = new Map(file.tensors.map((tensor) => [tensor.name, locationOf(file, tensor)]))
   const isPart = ({ name, shared }: TensorInfo): boolean =>
-    shared !== undefined && shared !== name && places.get(shared) !== places.get(name)
+    shared !== undefined && shared !== name && locations.get(shared) !== locations.get(name)
   return new Set(file.tensors.filter(isPart).map(({ name }) => name))
 }
 

@@ -65,12 +65,12 @@ async function readClasses({ source, archive, root, calls }: TorchScriptContents
   return classes
 }
 
-interface Placed extends ListedTensor {
-  readonly place: string
+interface LocatedTensor extends ListedTensor {
+  readonly location: string
   readonly storage: string
 }
 
-function listed(name: string, tensor: TorchTensor, contents: TorchScriptContents): Placed {
+function listed(name: string, tensor: TorchTensor, contents: TorchScriptContents): LocatedTensor {
   const { dtype, itemSize, shape } = tensor
   const bytes = shape.reduce((product, length) => product * length, itemSize)
   return {
@@ -78,14 +78,14 @@ function listed(name: string, tensor: TorchTensor, contents: TorchScriptContents
     dtype: nameOfTorchDtype(dtype),
     shape,
     bytes,
-    place: locationIn(tensor),
+    location: locationIn(tensor),
     storage: tensor.storage.key,
     open: () => valuesIn(contents, tensor, bytes),
   }
 }
 
 /** Names in one storage: tied weights, and views of one tensor. */
-function withShared(tensors: readonly Placed[]): ListedTensor[] {
+function withShared(tensors: readonly LocatedTensor[]): ListedTensor[] {
   const first = new Map<string, string>()
   const several = new Set<string>()
   for (const { name, storage } of tensors) {

@@ -113,7 +113,7 @@ function describe(name: string, file: TensorFile, logical: readonly number[] | u
     dtype,
     shape,
     bytes: isCast ? 4 * elementsOf(shape) : tensor.bytes,
-    place: name,
+    location: name,
     open: async () => {
       const data = await file.dataOf(tensor)
       return isCast ? castTo(data, own, dtype) : data
@@ -155,9 +155,9 @@ function withTies(
     const first = all.get(tiedTo)
     if (first === undefined || name === tiedTo) continue
     const shared = first.shared ?? tiedTo
-    const place = first.place ?? tiedTo
-    all.set(tiedTo, { ...first, shared, place })
-    all.set(name, { ...first, name, shared, place })
+    const location = first.location ?? tiedTo
+    all.set(tiedTo, { ...first, shared, location })
+    all.set(name, { ...first, name, shared, location })
   }
   return [...all.values()]
 }

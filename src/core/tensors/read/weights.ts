@@ -215,7 +215,7 @@ class PartOfFile extends FileView {
   }
 }
 
-/** What shares a storage with a tensor outside of the part is still told to share one. */
+/** A tensor that shares a storage with one outside of the part is still marked as sharing. */
 function renamed(tensor: TensorInfo, name: string, names: ReadonlyMap<string, string>): TensorInfo {
   const { shared } = tensor
   return shared === undefined ? { ...tensor, name } : { ...tensor, name, shared: names.get(shared) ?? shared }

@@ -1,3 +1,4 @@
+/** A part of a file, read as a file. */
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 
 /** A part of an open file as a file of its own: for formats that lie one behind the other in one file. */

@@ -144,6 +144,6 @@ function describeAll(plan: readonly ZeroTensor[], processes: Processes): ListedT
   return plan.map((tensor) => {
     const shared = tensor.tiedTo ?? (firsts.has(tensor.name) ? tensor.name : undefined)
     const described = describeZero(tensor, processes)
-    return shared === undefined ? described : { ...described, shared, place: shared }
+    return shared === undefined ? described : { ...described, shared, location: shared }
   })
 }

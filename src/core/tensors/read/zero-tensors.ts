@@ -24,7 +24,7 @@ export function describeZero({ name, shape, slices }: ZeroTensor, processes: Pro
     dtype,
     shape,
     bytes: count * (isFloatDtype(own) ? 4 : sizeOf(first, processes)),
-    place: name,
+    location: name,
     open: async () => joinParts(slices().map((slice) => partOf(slice, processes, dtype))),
   }
 }

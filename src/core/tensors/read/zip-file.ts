@@ -1,4 +1,4 @@
-/** Zip archives of several programs, told by what is in them. */
+/** Zip archives of several programs, recognised by what is in them. */
 import { readZip } from '../../formats/zip.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'

@@ -1,3 +1,4 @@
+/** The format that the name of an output says. */
 import { extname } from 'node:path'
 import { pathOfIndex } from './shards.js'
 

@@ -1,3 +1,4 @@
+/** The format of an output, by its name or by the files that it is made from. */
 import { extname } from 'node:path'
 import { isOfTorch, type TensorFile } from '../read/tensor.js'
 import { formatOfName, type OutputFormat } from './format-name.js'

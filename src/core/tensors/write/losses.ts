@@ -23,13 +23,13 @@ export function lossesOf(tensors: readonly CastTensor[]): TensorLosses[] {
 }
 
 /** Examples in a message; the rest is counted. */
-const mostTold = 5
+const mostListed = 5
 
 /** Throws CkptError `refused` when something was lost. */
 export function ensureNothingLost(losses: readonly TensorLosses[]): void {
   if (losses.length === 0) return
-  const lines = losses.slice(0, mostTold).map((loss) => `  ${tellLoss(loss)}`)
-  const more = losses.length > mostTold ? [`  and ${losses.length - mostTold} more tensors`] : []
+  const lines = losses.slice(0, mostListed).map((loss) => `  ${tellLoss(loss)}`)
+  const more = losses.length > mostListed ? [`  and ${losses.length - mostListed} more tensors`] : []
   throw new CkptError(
     'refused',
     ['values do not fit into the dtype that they are cast to:', ...lines, ...more].join('\n'),

@@ -102,7 +102,7 @@ export async function writeOutput(storage: Storage, given: Output, options: Writ
     pace.ensureGoing()
     if (earlier !== null && parts.some(({ path }) => earlier.shards.has(path))) {
       await replaceShards(storage, newShards(drafts, output))
-    } else await placeAll(storage, drafts, force)
+    } else await publishAll(storage, drafts, force)
   } catch (error) {
     for (const temporary of drafts.values()) await storage.unlink(temporary).catch(() => undefined)
     throw sayOf(drafts, error)
@@ -268,7 +268,7 @@ async function draft(
 }
 
 /** In order, so that an index comes last; of several without `force` all or none stay. */
-async function placeAll(storage: Storage, drafts: ReadonlyMap<Part, string>, force: boolean): Promise<void> {
+async function publishAll(storage: Storage, drafts: ReadonlyMap<Part, string>, force: boolean): Promise<void> {
   const begun: { path: string; draft: Stat }[] = []
   for (const [{ path }, temporary] of drafts) {
     const [stat] = await storage.lstat([temporary])

@@ -84,9 +84,9 @@ function strengthByNames(unit: Unit): Strength | null | 'unknown' {
   if (proven) return 'sure'
   const probable = anyByNames(likely, unit)
   if (probable === true) return 'likely'
-  const placed = anyByNames(bare, unit)
-  if (probable === null || placed === null) return 'unknown'
-  return placed ? 'bare' : null
+  const byNames = anyByNames(bare, unit)
+  if (probable === null || byNames === null) return 'unknown'
+  return byNames ? 'bare' : null
 }
 
 /** The same where files are looked into. */

@@ -24,7 +24,7 @@ interface Asking {
 /** Fills in what lies beside the run's checkpoints: each file once, in the order of the sources. */
 export async function readBesides(storage: ReadStorage, folder: Folder, own: readonly Looked[]): Promise<void> {
   const sources = new Map<FactSource, Asking[]>()
-  for (const one of own.filter((each) => isWorthReading(each) && each.told.length > 0)) {
+  for (const one of own.filter((each) => isWorthReading(each) && each.facts.length > 0)) {
     sourcesOf(one.unit).forEach((source, at) => {
       if ('beside' in source) addTo(sources, source, { one, at })
     })
@@ -58,7 +58,7 @@ async function joinTables(
   const [first] = tables
   if (first === undefined) return
   const keyed = tables.map(({ source, asking }) => {
-    const known = asking.map(({ one }) => merged(one.told))
+    const known = asking.map(({ one }) => merged(one.facts))
     return asking.map(({ one }, index) => keyOf(one, known[index] ?? new Map(), known, source))
   })
   const wanted = tables.map(({ source }, index) => {
@@ -68,7 +68,7 @@ async function joinTables(
   tables.forEach(({ asking }, table) => {
     asking.forEach(({ one, at }, index) => {
       const row = rows[table]?.get(keyed[table]?.[index] ?? NaN)
-      if (row !== undefined) one.told[at] = { meta: row, findings: [] }
+      if (row !== undefined) one.facts[at] = { meta: row, findings: [] }
     })
   })
 }
@@ -88,13 +88,13 @@ async function tellBeside(
   asking: readonly Asking[],
 ): Promise<void> {
   const { later } = source
-  const all = later === undefined ? asking : asking.filter(({ one }) => !merged(one.told).has(later))
+  const all = later === undefined ? asking : asking.filter(({ one }) => !merged(one.facts).has(later))
   if (all.length === 0) return
   const [path] = await filesBeside(storage, folder, source.beside ?? '')
   if (path === undefined) return
   const content = await contentBeside(storage, source, path)
   if (content === null || 'reason' in content) return
-  for (const { one, at } of all) one.told[at] = factsOf(source, content, one.unit, merged(one.told))
+  for (const { one, at } of all) one.facts[at] = factsOf(source, content, one.unit, merged(one.facts))
 }
 
 async function contentBeside(storage: ReadStorage, source: FactFile, path: string): Promise<Meta | Finding | null> {

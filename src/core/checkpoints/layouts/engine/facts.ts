@@ -16,7 +16,7 @@ import type { FactSource, FactFile, KeyPath, NameSource, Picked } from '../spec.
 import { pathOf, valueIn, type FileLook, type OpenedFile, type Question, type Unit } from './unit-paths.js'
 
 /** The facts of one source. */
-export interface Told {
+export interface SourceFacts {
   readonly meta: ReadonlyMap<string, MetaValue>
   readonly measuredAt?: ReadonlyMap<string, Moment>
   readonly training?: TrainingMarks
@@ -27,8 +27,8 @@ export interface Told {
   readonly isGone?: boolean
 }
 
-const nothingTold: Told = { meta: new Map(), findings: [] }
-export const goneTold: Told = { ...nothingTold, isGone: true }
+const noFacts: SourceFacts = { meta: new Map(), findings: [] }
+export const factsOfGone: SourceFacts = { ...noFacts, isGone: true }
 
 /** What the form says, or that the name alone tells. */
 export function sourcesOf({ form }: Unit): readonly FactSource[] {
@@ -38,10 +38,10 @@ export function sourcesOf({ form }: Unit): readonly FactSource[] {
 export function factsOfName(
   { name, named }: Unit,
   { add = {}, leave = [], words = false, pairs = false }: NameSource,
-): Told {
+): SourceFacts {
   const counted = words && !named.has('epoch') && !named.has('step') ? countsOfName(name) : []
   const meta = new Map<string, MetaValue>([...counted, ...(pairs ? pairsOfName(name) : [])])
-  if (named.size + meta.size === 0) return nothingTold
+  if (named.size + meta.size === 0) return noFacts
   for (const [key, text] of named) {
     if (!leave.includes(key)) meta.set(key, corrected(numberOrText(text), add[key]))
   }
@@ -125,7 +125,7 @@ function isScalar(value: MetaValue | undefined): value is MetaValue {
 }
 
 /** The facts that a source takes from what a file holds. `known` is what the sources before it told. */
-export function factsOf(source: FactFile, content: Meta, unit: Unit, known: Meta): Told {
+export function factsOf(source: FactFile, content: Meta, unit: Unit, known: Meta): SourceFacts {
   const { take, has, spread, pick } = source
   if (take === undefined && has === undefined && spread === undefined) {
     const picked = pick?.(content, unit, known) ?? null
@@ -136,7 +136,7 @@ export function factsOf(source: FactFile, content: Meta, unit: Unit, known: Meta
 
 const noFindings: readonly Finding[] = []
 
-function takenFrom(source: FactFile, content: Meta, unit: Unit, known: Meta): Told {
+function takenFrom(source: FactFile, content: Meta, unit: Unit, known: Meta): SourceFacts {
   const { take = {}, has = {}, spread = [], leave, add = {}, pick } = source
   const meta = new Map<string, MetaValue>()
   for (const path of spread) {
@@ -158,7 +158,7 @@ function takenFrom(source: FactFile, content: Meta, unit: Unit, known: Meta): To
 }
 
 /** What a spec's own function gave. */
-export function pickedAs(picked: Picked | Meta): Told {
+export function pickedAs(picked: Picked | Meta): SourceFacts {
   if (isMetaMap(picked)) return { meta: picked, findings: noFindings }
   const { meta, findings = [], measuredAt, training } = picked
   return {
@@ -177,9 +177,9 @@ function isMetaMap(picked: Picked | Meta): picked is Meta {
 const compared = ['unixtime', 'step'] as const
 
 /** The same, or what is wrong where a fact that a comparison needs as a number is none. */
-export function withoutWrong(told: Told, file: string | undefined): Told {
+export function withoutWrong(facts: SourceFacts, file: string | undefined): SourceFacts {
   for (const key of compared) {
-    const value = told.meta.get(key)
+    const value = facts.meta.get(key)
     if (value === undefined || value === null || typeof value === 'number' || typeof value === 'bigint') continue
     const at = file === undefined ? {} : { file }
     return {
@@ -187,23 +187,23 @@ export function withoutWrong(told: Told, file: string | undefined): Told {
       findings: [{ grade: 'corrupt', ...at, reason: `${key} is not a number, but ${quoteValue(value)}` }],
     }
   }
-  return told
+  return facts
 }
 
 /** Key by key, the first source that has it. */
-export function merged(told: readonly (Told | null)[]): ReadonlyMap<string, MetaValue> {
-  let only: Told | null = null
+export function merged(facts: readonly (SourceFacts | null)[]): ReadonlyMap<string, MetaValue> {
+  let only: SourceFacts | null = null
   let count = 0
-  for (const one of told) {
+  for (const one of facts) {
     if (one === null || one.meta.size === 0) continue
     only = one
     count += 1
   }
   // Usually a single source says something: then nothing has to be merged.
-  if (only === null) return nothingTold.meta
+  if (only === null) return noFacts.meta
   if (count === 1) return only.meta
   const meta = new Map<string, MetaValue>()
-  for (const one of told) for (const [key, value] of one?.meta ?? []) if (!meta.has(key)) meta.set(key, value)
+  for (const one of facts) for (const [key, value] of one?.meta ?? []) if (!meta.has(key)) meta.set(key, value)
   return meta
 }
 

@@ -4,7 +4,7 @@ import type { Folder } from '../layout.js'
 import type { FactFile, FactSource, LookSource } from '../spec.js'
 import { listCandidates, type Named } from './candidates.js'
 import { type Claim, claimByContents, claimByNames } from './claims.js'
-import { merged, pickedAs, sourcesOf, storageFinding, type Told, torchContent, withoutWrong } from './facts.js'
+import { merged, pickedAs, sourcesOf, storageFinding, type SourceFacts, torchContent, withoutWrong } from './facts.js'
 import { printOf } from './fingerprint.js'
 import { isWorthReading, type Looked } from './looked-claim.js'
 import { type Opener, withOpener } from './opener.js'
@@ -18,7 +18,7 @@ interface Listed {
   readonly claims: readonly Claim[] | null
 }
 
-type OwnTold = ReadonlyMap<Unit, (Told | null)[]>
+type OwnFacts = ReadonlyMap<Unit, (SourceFacts | null)[]>
 
 /** The claims of each, with what the first of them would say. */
 export async function lookAtBatch(storage: ReadStorage, folder: Folder, batch: readonly Named[]): Promise<Looked[][]> {
@@ -41,13 +41,13 @@ export async function lookAtBatch(storage: ReadStorage, folder: Folder, batch: r
 }
 
 /** Null where a file must be opened. */
-function lookByNames({ claims }: Listed, prefetched: OwnTold): Looked[] | null {
+function lookByNames({ claims }: Listed, prefetched: OwnFacts): Looked[] | null {
   const first = claims?.[0]
   if (claims === null || (first !== undefined && needsOpening(first))) return null
-  return withTold(claims, prefetched)
+  return withFacts(claims, prefetched)
 }
 
-async function lookWithin(storage: ReadStorage, folder: Folder, one: Listed, prefetched: OwnTold): Promise<Looked[]> {
+async function lookWithin(storage: ReadStorage, folder: Folder, one: Listed, prefetched: OwnFacts): Promise<Looked[]> {
   return withOpener(storage, (opener) => openClaims(folder, one, prefetched, opener))
 }
 
@@ -56,24 +56,26 @@ function needsOpening(claim: Claim): boolean {
   return claim.unit.spec.copies?.by.includes('content') === true || sourcesOf(claim.unit).some(isLookedInto)
 }
 
-function withTold(claims: readonly Claim[], prefetched: OwnTold): Looked[] {
-  return claims.map(({ unit, strength }) => ({ unit, strength, told: prefetched.get(unit) ?? [], print: null }))
+function withFacts(claims: readonly Claim[], prefetched: OwnFacts): Looked[] {
+  return claims.map(({ unit, strength }) => ({ unit, strength, facts: prefetched.get(unit) ?? [], print: null }))
 }
 
 async function openClaims(
   folder: Folder,
   { candidate, named, claims: known }: Listed,
-  prefetched: OwnTold,
+  prefetched: OwnFacts,
   opener: Opener,
 ): Promise<Looked[]> {
   const claims = known ?? (await claimByContents(candidate, named, folder, opener))
-  const looked = withTold(claims, prefetched)
+  const looked = withFacts(claims, prefetched)
   const [first] = looked
   if (first === undefined || !isWorthReading(first)) return looked
   const own =
-    first.told.length === 0 ? await readOwnFiles(opener.storage, [first.unit]) : new Map<Unit, (Told | null)[]>()
-  const told = await readTorch(first.unit, own.get(first.unit) ?? first.told, opener)
-  return [{ ...first, told, print: await printOf(first.unit, opener) }, ...looked.slice(1)]
+    first.facts.length === 0
+      ? await readOwnFiles(opener.storage, [first.unit])
+      : new Map<Unit, (SourceFacts | null)[]>()
+  const facts = await readTorch(first.unit, own.get(first.unit) ?? first.facts, opener)
+  return [{ ...first, facts, print: await printOf(first.unit, opener) }, ...looked.slice(1)]
 }
 
 /** One whose claim held although another came first: what it says is read now. */
@@ -81,7 +83,7 @@ export async function readLater(storage: ReadStorage, one: Looked): Promise<Look
   const own = await readOwnFiles(storage, isWorthReading(one) ? [one.unit] : [])
   return withOpener(storage, async (opener) => ({
     ...one,
-    told: await readTorch(one.unit, own.get(one.unit) ?? [], opener),
+    facts: await readTorch(one.unit, own.get(one.unit) ?? [], opener),
     print: await printOf(one.unit, opener),
   }))
 }
@@ -91,8 +93,12 @@ function isLookedInto(source: FactSource): source is LookSource | FactFile {
 }
 
 /** Adds what files of torch.save say, and those that the layout asks itself. */
-async function readTorch(unit: Unit, told: readonly (Told | null)[], opener: Opener): Promise<(Told | null)[]> {
-  const all = [...told]
+async function readTorch(
+  unit: Unit,
+  facts: readonly (SourceFacts | null)[],
+  opener: Opener,
+): Promise<(SourceFacts | null)[]> {
+  const all = [...facts]
   for (const [at, source] of sourcesOf(unit).entries()) {
     if (!isLookedInto(source)) continue
     const [path] = pathsOf(unit, source)

@@ -19,7 +19,7 @@ import { pathOf } from './unit-paths.js'
 const headLength = 4096
 /** Bytes. Larger JSON files are not read for facts. */
 const largestJson = 64 << 20
-/** A file that is read whole to be told from others. */
+/** Bytes. Files up to this size are read whole to be compared with others. */
 const largestSummed = 4 << 20
 
 /** Throws StorageError. What is wrong with the file is in `broken`. */
@@ -133,7 +133,7 @@ async function sumsOf(source: ByteSource): Promise<ReadonlyMap<string, number>> 
   return sums
 }
 
-/** Entries whose names are gathered: a model of a million tensors is not told from another by its zip. */
+/** Entries whose names are gathered: models of a million tensors are not compared by their zips. */
 const mostEntries = 100_000
 
 const magics: readonly (readonly [Head, number, string])[] = [

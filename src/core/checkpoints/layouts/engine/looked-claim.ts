@@ -1,10 +1,10 @@
 /** A claim with what its own files say of the checkpoint. */
 import type { Claim } from './claims.js'
-import type { Told } from './facts.js'
+import type { SourceFacts } from './facts.js'
 
-/** What is known of a claim once its own files were read; told by source, in the form's order. */
+/** What is known of a claim once its own files were read. */
 export interface Looked extends Claim {
-  readonly told: (Told | null)[]
+  readonly facts: (SourceFacts | null)[]
   /** Equal for equal contents, where copies are looked for. */
   print: string | null
 }
@@ -14,5 +14,5 @@ export function isWorthReading({ strength }: Claim): boolean {
 }
 
 export function isRead(one: Looked): boolean {
-  return !isWorthReading(one) || one.told.length > 0
+  return !isWorthReading(one) || one.facts.length > 0
 }

@@ -28,16 +28,16 @@ export interface Facts {
 
 const noTimes: ReadonlyMap<string, Moment> = new Map()
 
-export function factsAndTimes({ told }: Looked, reading: Reading | undefined): Facts {
+export function factsAndTimes({ facts }: Looked, reading: Reading | undefined): Facts {
   if (reading !== undefined) return { meta: reading.meta, measuredAt: reading.measuredAt ?? noTimes }
-  if (told.every((one) => one?.measuredAt === undefined)) return { meta: merged(told), measuredAt: noTimes }
+  if (facts.every((one) => one?.measuredAt === undefined)) return { meta: merged(facts), measuredAt: noTimes }
   const measuredAt = new Map<string, Moment>()
-  for (const one of told)
+  for (const one of facts)
     for (const [key, moment] of one?.measuredAt ?? []) if (!measuredAt.has(key)) measuredAt.set(key, moment)
-  return { meta: merged(told), measuredAt }
+  return { meta: merged(facts), measuredAt }
 }
 
-/** Where step and epoch are told, the name of what is broken included: there it is all that is left. */
+/** Where step and epoch come from; also the name of what is broken, for there it is all that is left. */
 function countsOf({ unit, strength }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
   if (unit.finding === null || strength !== 'broken') return meta
   const source = sourcesOf(unit).find(({ from }) => from === 'name')
@@ -45,14 +45,14 @@ function countsOf({ unit, strength }: Looked, meta: ReadonlyMap<string, MetaValu
 }
 
 /** What a checkpoint says of itself: not the counts that only its name tells, and not what a spec keeps for itself. */
-function shownOf({ told }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
+function shownOf({ facts }: Looked, meta: ReadonlyMap<string, MetaValue>): ReadonlyMap<string, MetaValue> {
   for (const key of meta.keys()) {
-    if (isHidden(key, told)) return new Map([...meta].filter(([one]) => !isHidden(one, told)))
+    if (isHidden(key, facts)) return new Map([...meta].filter(([one]) => !isHidden(one, facts)))
   }
   return meta
 }
 
-function isHidden(key: string, told: Looked['told']): boolean {
+function isHidden(key: string, told: Looked['facts']): boolean {
   if (key.startsWith('#')) return true
   if (key !== 'step' && key !== 'epoch') return false
   for (const one of told) if (one !== null && one.isOfName !== true && one.meta.has(key)) return false
@@ -103,12 +103,12 @@ export function toCheckpoint(
   if (directions.size > 0) checkpoint.directions = directions
   if (sameAs !== undefined) checkpoint.sameAs = sameAs
   if (neededFor !== undefined) checkpoint.neededFor = neededFor
-  const uncounted = sameAs === undefined ? placeByName(unit, counts, meta) : undefined
+  const uncounted = sameAs === undefined ? orderByName(unit, counts, meta) : undefined
   if (uncounted !== undefined) checkpoint.uncounted = uncounted
   if (resumable !== undefined) checkpoint.resumable = resumable
   if (lacks.length > 0) checkpoint.lacks = lacks
   if (reading?.contents !== undefined) checkpoint.contents = reading.contents
-  const training = one.told.find((told) => told?.training !== undefined)?.training
+  const training = one.facts.find((told) => told?.training !== undefined)?.training
   if (training !== undefined) checkpoint.training = training
   return checkpoint
 }
@@ -124,14 +124,14 @@ function directionsBy({ judge }: LayoutSpec, meta: Meta): ReadonlyMap<string, Di
 const noFindings: readonly Finding[] = []
 
 /** All that is wrong with it, by what was read and by what is not there. */
-function findingsOf({ unit, told, strength }: Looked, meta: Meta, reading: Reading | undefined): readonly Finding[] {
+function findingsOf({ unit, facts, strength }: Looked, meta: Meta, reading: Reading | undefined): readonly Finding[] {
   const ofWhole = findingsOfWhole(unit, meta)
   const isSound = unit.finding === null && strength !== 'bare' && reading?.findings === undefined
-  if (isSound && ofWhole.length === 0 && told.every((one) => one === null || one.findings.length === 0))
+  if (isSound && ofWhole.length === 0 && facts.every((one) => one === null || one.findings.length === 0))
     return noFindings
   const findings = [
     ...(unit.finding === null ? noFindings : [unit.finding]),
-    ...told.flatMap((each) => each?.findings ?? noFindings),
+    ...facts.flatMap((each) => each?.findings ?? noFindings),
     ...(reading?.findings ?? noFindings),
     ...ofWhole,
   ]
@@ -157,7 +157,7 @@ function resumingOf(
 }
 
 /** A name that may be a copy's, of which no original is there and nothing inside tells when it was saved. */
-function placeByName({ spec, name }: Unit, counts: Meta, meta: Meta): Checkpoint['uncounted'] {
+function orderByName({ spec, name }: Unit, counts: Meta, meta: Meta): Checkpoint['uncounted'] {
   if (spec.copies?.names.test(name) !== true) return undefined
   const isCounted = [counts.get('step'), counts.get('epoch'), meta.get('unixtime')].some(
     (one) => toFinite(one) !== null,

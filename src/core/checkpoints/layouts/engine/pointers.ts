@@ -42,9 +42,9 @@ export async function readPointerFiles(
   rules: readonly PointerRule[],
   checkpoints: readonly Nameable[],
 ): Promise<PointerFile[]> {
-  const places = await Promise.all(rules.map(async (rule) => foldersOf(storage, folder, rule)))
+  const folders = await Promise.all(rules.map(async (rule) => foldersOf(storage, folder, rule)))
   const found = rules.flatMap((rule, index) =>
-    (places[index] ?? []).flatMap(({ path, entries }) =>
+    (folders[index] ?? []).flatMap(({ path, entries }) =>
       entries
         .filter((entry) => isPointerFile(entry, rule))
         .slice(0, mostBooks)

@@ -88,11 +88,11 @@ function withoutParts(taken: readonly Looked[]): Looked[] {
 }
 
 /** What proved it is not there any more: somebody removes it just now. */
-function hasVanished({ unit, told }: Looked): boolean {
-  if (!told.some((one) => one?.isGone === true)) return false
+function hasVanished({ unit, facts }: Looked): boolean {
+  if (!facts.some((one) => one?.isGone === true)) return false
   return sourcesOf(unit).some(
     (source, at) =>
-      told[at]?.isGone === true &&
+      facts[at]?.isGone === true &&
       unit.form.proof.sure.some((has) => 'file' in has && 'file' in source && has.file === source.file),
   )
 }
@@ -149,7 +149,7 @@ async function readTogether(
   read: NonNullable<LayoutSpec['read']>,
   own: readonly Looked[],
 ): Promise<Readings> {
-  const taken = own.map(({ unit, told }) => ({ unit, facts: merged(told) }))
+  const taken = own.map(({ unit, facts }) => ({ unit, facts: merged(facts) }))
   return withOpener(storage, async (io) => read(taken, io))
 }
 
@@ -188,7 +188,7 @@ function inheritFacts(kept: readonly Looked[], copies: ReadonlyMap<string, strin
   for (const [at, one] of kept.entries()) {
     const original = byName.get(copies.get(one.unit.name) ?? '')
     if (original === undefined || one.unit.target !== null || one.unit.spec.read !== undefined) continue
-    one.told.push(...original.told)
+    one.facts.push(...original.facts)
     facts[at] = factsAndTimes(one, undefined)
   }
 }

@@ -8,7 +8,16 @@ import { mostKeys, readMetas } from '../../meta/index.js'
 import { batches, findingOf } from '../folders.js'
 import type { BytesSource, FactSource, FactFile } from '../spec.js'
 import { explainCut } from './cut-yaml.js'
-import { factsOf, factsOfName, goneTold, merged, pickedAs, sourcesOf, withoutWrong, type Told } from './facts.js'
+import {
+  factsOf,
+  factsOfName,
+  factsOfGone,
+  merged,
+  pickedAs,
+  sourcesOf,
+  withoutWrong,
+  type SourceFacts,
+} from './facts.js'
 import { filesNamed, ownFiles } from './proof.js'
 import type { Unit } from './unit-paths.js'
 
@@ -26,7 +35,7 @@ interface Wanted {
   /** Absolute. */
   readonly path: string
   /** What the unit's sources say; this one has its place in the form. */
-  readonly told: (Told | null)[]
+  readonly facts: (SourceFacts | null)[]
   readonly at: number
 }
 
@@ -34,16 +43,16 @@ interface Wanted {
 export async function readOwnFiles(
   storage: ReadStorage,
   units: readonly Unit[],
-): Promise<ReadonlyMap<Unit, (Told | null)[]>> {
-  const all = new Map<Unit, (Told | null)[]>()
+): Promise<ReadonlyMap<Unit, (SourceFacts | null)[]>> {
+  const all = new Map<Unit, (SourceFacts | null)[]>()
   const wanted = new Map<OwnSource, Wanted[]>()
   for (const unit of units) {
-    const told: (Told | null)[] = []
+    const facts: (SourceFacts | null)[] = []
     for (const source of sourcesOf(unit)) {
-      if (isOwnText(source)) wantFile(wanted, source, unit, told)
-      told.push(source.from === 'name' ? factsOfName(unit, source) : null)
+      if (isOwnText(source)) wantFile(wanted, source, unit, facts)
+      facts.push(source.from === 'name' ? factsOfName(unit, source) : null)
     }
-    all.set(unit, told)
+    all.set(unit, facts)
   }
   for (const [source, ofSource] of wanted) {
     for (const some of batches(ofSource, atOnce)) await tellBatch(storage, source, some)
@@ -52,10 +61,15 @@ export async function readOwnFiles(
 }
 
 /** Its place in `told` comes next. */
-function wantFile(wanted: Map<OwnSource, Wanted[]>, source: OwnSource, unit: Unit, told: (Told | null)[]): void {
+function wantFile(
+  wanted: Map<OwnSource, Wanted[]>,
+  source: OwnSource,
+  unit: Unit,
+  facts: (SourceFacts | null)[],
+): void {
   const path = pathsOf(unit, source)[0]
   if (path === undefined) return
-  const one = { unit, path, told, at: told.length }
+  const one = { unit, path, facts, at: facts.length }
   const others = wanted.get(source)
   if (others === undefined) wanted.set(source, [one])
   else others.push(one)
@@ -85,13 +99,13 @@ async function tellBatch(storage: ReadStorage, source: OwnSource, some: readonly
     if (!text.ok) texts[index] = await whole(storage, paths[index] ?? '', source, text)
   }
   if (source.from === 'bytes') {
-    some.forEach((one, index) => (one.told[one.at] = tellBytes(source, texts[index], one)))
+    some.forEach((one, index) => (one.facts[one.at] = tellBytes(source, texts[index], one)))
     return
   }
   const files = some.map(({ unit, path }) => nameWithin(unit, path))
   const contents = await parseAll(source, texts, files)
-  some.forEach(({ unit, told, at }, index) => {
-    told[at] = tellContent(source, contents[index] ?? null, unit, files[index], told)
+  some.forEach(({ unit, facts, at }, index) => {
+    facts[at] = tellContent(source, contents[index] ?? null, unit, files[index], facts)
   })
 }
 
@@ -109,22 +123,22 @@ async function whole(
 function tellBytes(
   source: BytesSource,
   text: Result<Uint8Array> | undefined,
-  { unit, path, told }: Wanted,
-): Told | null {
+  { unit, path, facts }: Wanted,
+): SourceFacts | null {
   const file = nameWithin(unit, path)
   if (text === undefined) return null
   if (!text.ok) return failed(findingOf(text.error, file))
   if (text.value.length === 0) return failed(corrupt(file, '0 bytes'))
   try {
-    return withoutWrong(pickedAs(source.tell(text.value, unit, merged(told))), file)
+    return withoutWrong(pickedAs(source.tell(text.value, unit, merged(facts))), file)
   } catch (error) {
     if (error instanceof FormatError) return failed(corrupt(file, error.message))
     throw error
   }
 }
 
-function failed(finding: Finding | null): Told | null {
-  return finding === null ? goneTold : { meta: new Map(), findings: [finding] }
+function failed(finding: Finding | null): SourceFacts | null {
+  return finding === null ? factsOfGone : { meta: new Map(), findings: [finding] }
 }
 
 /** What a source takes from a file's content, or what is wrong with that. */
@@ -133,9 +147,9 @@ export function tellContent(
   content: Meta | Finding | null,
   unit: Unit,
   file: string | undefined,
-  before: readonly (Told | null)[],
-): Told | null {
-  if (content === null) return goneTold
+  before: readonly (SourceFacts | null)[],
+): SourceFacts | null {
+  if (content === null) return factsOfGone
   if ('reason' in content) return { meta: new Map(), findings: source.lazy === true ? [] : [content] }
   return withoutWrong(factsOf(source, content, unit, merged(before)), file)
 }

@@ -31,7 +31,7 @@ export async function countsOfDcp(look: FileLook, _: Unit, known: Meta, io: Layo
     const numbers = await readNumbers(io, dirname(look.path), numbersOf(readDcpMetadata(bytes)).slice(0, mostNumbers))
     return new Map([...resumable, ...countsIn(numbers)])
   } catch (error) {
-    // What is wrong with the files is told by those that judge them.
+    // Health reports what is wrong with the files.
     if (error instanceof FormatError || error instanceof StorageError) return resumable
     throw error
   }

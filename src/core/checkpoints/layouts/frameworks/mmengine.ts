@@ -85,7 +85,7 @@ const validations = {
   beside: '*/vis_data/scalars.json',
   column: 'step',
   leave,
-  // An iteration run writes 0 into every row unless told otherwise (LoggerHook's `log_metric_by_epoch`).
+  // An iteration run writes 0 into every row by default (LoggerHook's `log_metric_by_epoch`).
   rows: (row: Meta): boolean => !row.has('iter') && !row.has('lr') && row.get('step') !== 0,
 } as const
 
@@ -160,7 +160,7 @@ function bestOf(facts: Meta, [path, value, own]: readonly MetaValue[]): Pointer[
   ]
 }
 
-/** Undefined of a file that could not be read: that it is damaged is what is told of it. */
+/** Undefined for a file that could not be read: it is reported as damaged. */
 function holdsOptimizer(_: unknown, facts: Meta): boolean | undefined {
   const told = facts.get('#optimizer')
   return typeof told === 'boolean' ? told : undefined

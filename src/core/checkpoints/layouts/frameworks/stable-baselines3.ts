@@ -1,6 +1,6 @@
 /**
  * Stable-Baselines3 (common/save_util.py, common/callbacks.py): `<prefix>_<N>_steps.zip`, N steps over all
- * environments, `best_model.zip`, and whatever `save` was told: an archive with `data` (JSON) and torch files in it. The
+ * environments, `best_model.zip`, and any name that `save` was given: an archive with `data` (JSON) and torch files in it. The
  * replay buffer and the normalisation of a step lie beside it and belong to it.
  */
 import { isMeta, type Finding, type Meta } from '../../../checkpoint.js'
@@ -52,7 +52,7 @@ async function lookInto(look: FileLook): Promise<Picked> {
   }
 }
 
-/** `save` leaves out what it is told to. */
+/** `save` has a parameter for what to leave out. */
 function hasOptimizer(_: Unit, facts: Meta): boolean {
   return facts.get('#optimizer') !== false
 }

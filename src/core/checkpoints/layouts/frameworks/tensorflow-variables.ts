@@ -57,7 +57,7 @@ function explain(error: unknown, file: string): Finding | null {
   throw error
 }
 
-/** Data files that end before the last of their tensors does. One that is not there is told by its name. */
+/** Data files that end before the last of their tensors does. The names show which is not there. */
 async function findShort(storage: ReadStorage, prefix: string, { shards, tensors }: Bundle): Promise<Finding[]> {
   const needed = new Map<number, number>()
   for (const { part, slices } of tensors) {

@@ -90,7 +90,7 @@ function corruptState(reason: string): Finding {
 
 const noFacts: ReadonlySet<string> = new Set()
 
-/** A fork later than that in the log is told by times alone. */
+/** A fork later than that in the log shows by times alone. */
 const mostMarks = 4096
 
 const tooManyMetrics = corruptState(`its log has more than ${mostKeys} metrics; at most that many are read`)

@@ -83,7 +83,7 @@ export const lightning: LayoutSpec = {
         sure: keys.map((torch) => ({ torch })),
         typical,
         orUnreadable: true,
-        bare: [{ says: 'lies in the place of one', test: isInPlaceOfOne }],
+        bare: [{ says: 'lies in the place of one', test: standsForOne }],
       },
       facts: [{ from: 'look', tell: savedFacts }, ...besides],
     },
@@ -114,11 +114,11 @@ export const lightning: LayoutSpec = {
   pointers: [{ file: /^(?:.*-)?last(?:-v\d+)?\.ckpt$/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' }],
 }
 
-/** Where ModelCheckpoint saves unless it is told otherwise. */
+/** Where ModelCheckpoint saves by default. */
 const usualFolder = 'checkpoints'
 
 /** Text under the name `last.ckpt` may be a note of which one is the last; what has an epoch in its name was one. */
-async function isInPlaceOfOne({ name, path }: Unit, io: LayoutIo): Promise<boolean> {
+async function standsForOne({ name, path }: Unit, io: LayoutIo): Promise<boolean> {
   const look = await io.look(path)
   if (look.is.has('torch')) return false
   if (await beginsWithZeros(io, path)) return true

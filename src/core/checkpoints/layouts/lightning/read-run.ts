@@ -65,7 +65,7 @@ function belongsHere({ unit: { name }, state }: Known): boolean {
   return endsInName(above.split('/').at(-1) ?? '') || /^(?!epoch=|step=)[^=-]+=/.test(name.slice(slash + 1))
 }
 
-/** Several callbacks may save one state, each under a name of its own: whether they did is told by the weights. */
+/** Several callbacks may save one state, each under a name of its own: the weights show whether they did. */
 async function withWeights({ storage }: LayoutIo, saved: readonly Saved[]): Promise<readonly Saved[]> {
   const counts = new Map<number | null, number>()
   for (const { state } of saved) counts.set(state.step, (counts.get(state.step) ?? 0) + 1)

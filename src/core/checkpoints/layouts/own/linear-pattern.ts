@@ -165,15 +165,15 @@ export class LinearPattern extends RegExp {
   /** Where its groups begin and end, -1 for those that are not in it; null where the pattern does not fit. */
   private notesOf(text: string): Int32Array | null {
     const { steps } = this
-    const places = text.length + 1
-    const tried = new Uint8Array(steps.length * places)
+    const positions = text.length + 1
+    const tried = new Uint8Array(steps.length * positions)
     const notes = new Int32Array(2 * this.names.length).fill(-1)
     /** Steps and places that are still to be tried, and notes to be taken back before: the slot and what was there. */
     const left = [0, 0]
     for (;;) {
-      const place = left.pop()
+      const state = left.pop()
       let step = left.pop()
-      let at = place ?? 0
+      let at = state ?? 0
       if (step === undefined) return null
       if (step < 0) {
         notes[-step - 1] = at
@@ -181,7 +181,7 @@ export class LinearPattern extends RegExp {
       }
       for (;;) {
         if (step === steps.length) return notes
-        const key: number = step * places + at
+        const key: number = step * positions + at
         if (tried[key] === 1) break
         tried[key] = 1
         const next: Step | undefined = steps[step]
