@@ -45,7 +45,7 @@ export async function readQuery(flags: SelectionFlags): Promise<Query> {
 /** What decides between equal ones. Flags of two names have lost the order in which they were typed. */
 function readThen({ 'then-min': min = [], 'then-max': max = [] }: SelectionFlags) {
   if (min.length > 0 && max.length > 0) {
-    throw new CkptError('usage', '--then-min and --then-max together: which of them decides first is not told', {
+    throw new CkptError('usage', '--then-min and --then-max together do not say which of them decides first', {
       hint: "weigh them in one: --by '-val_loss + 1e-6 * acc'",
     })
   }

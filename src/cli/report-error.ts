@@ -44,9 +44,9 @@ export interface FailedCommand {
 export function toErrorReport(error: unknown, command: FailedCommand | null): ErrorReport {
   if (error instanceof CkptError) {
     const { code, message, hint, exitStatus } = error
-    const told = message.startsWith('Parsing --') ? parseMessage(message) : message
+    const shown = message.startsWith('Parsing --') ? parseMessage(message) : message
     const next = error instanceof SeveralRunsError ? hintForSeveral(error, command) : hint
-    return { code, message: told, hint: next, exitStatus }
+    return { code, message: shown, hint: next, exitStatus }
   }
   if (isParseError(error)) {
     const message = parseMessage(error.message)

@@ -84,14 +84,14 @@ Without a policy among the flags, that of the nearest ckpt.yaml is taken, in the
 
   prune: {keep: 2, min: [WER], keep-every: [epoch=10], older-than: 7d}
 
-On a terminal the question takes "show" (all that is known of those to go) and "edit" too, which is the list of -i. What
-protects a checkpoint holds there too, and the plan is shown again before anything goes.
+On a terminal the question also takes "show" (everything known about the checkpoints to be removed) and "edit" (the list
+of -i). Protected checkpoints are protected there too, and the plan is shown again before anything is removed.
 
-Before anything goes, the newest that stays (and that a job can go on from) is read to its last byte; what is damaged
-in it makes another plan. It is remembered, so that each checkpoint is read once.
+Before anything is removed, the newest checkpoint that stays and that a job can resume from is read to its last byte;
+where it is damaged, another plan is made. The result is remembered, so that each checkpoint is read once.
 
-With -r the policy is asked of each run below the folder by itself, that of the ckpt.yaml nearest to it where none is typed;
-one plan is summed up and one question asked. --across ranks the checkpoints of all runs together. A run that is locked, in which a job runs, that was written to within
+With -r the policy is applied to each run below the folder by itself; where none is typed, it is that of the ckpt.yaml
+nearest to the run. One plan is summed up and one question asked. --across ranks the checkpoints of all runs together. A run that is locked, in which a job runs, that was written to within
 --quiet-for, or that is somebody else's is left alone and listed, with exit status 6.
 
 A space target that cannot be met is refused (exit status 5), unless --as-far-as-possible. Exit status 6 when some could

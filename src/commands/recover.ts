@@ -44,18 +44,19 @@ const linkKinds = ['hard', 'symbolic', 'copy'] as const
 export default class Recover extends JobCommand<typeof Recover> {
   static override isReader = true
   static override summary = 'Find what to resume from, put it where a job will look, or start the job with it'
-  static override description = `Takes the newest checkpoint that is whole (or the best, with --min, --max, --by), and tells on stderr which it
+  static override description = `Takes the newest checkpoint that is whole (or the best, with --min, --max, --by), and says on stderr which it
 passed over and why. Alone it prints the path. With --into it puts the checkpoint into a folder, in one step. With
 a command after -- it fills {path}, {name}, {step}, {epoch}, {file:KEY} and {meta:KEY} in, sets CKPT_PATH, CKPT_NAME,
 CKPT_STEP, CKPT_EPOCH, CKPT_META_<KEY> and CKPT_FILE_<KEY>, and runs it; its exit status is the command's.
 
-No checkpoint at all is exit status 3, and with a command a first start: arguments that hold a placeholder vanish,
-and with one that is nothing else the flag before it (--resume_from_checkpoint {path}). A run in which no save was ever finished counts as one too.
-Checkpoints of which none is whole any more are exit status 4, and nothing is started.
+Without any checkpoint the exit status is 3; with a command it is a first start: arguments with a placeholder are left
+out, and where an argument is nothing else, so is the flag before it (--resume_from_checkpoint {path}). A run in which
+no save was ever finished counts as a first start, too. Where checkpoints were finished and none is whole any more, the
+exit status is 4, and nothing is started.
 
 With -r the folders below (lightning_logs/version_N, Hydra's dated ones, W&B's runs) may be one job's, begun again in a
-new one each time: the newest whole checkpoint of all is taken. Jobs are told apart by the hyper-parameters and the
-command beside their checkpoints; where that leaves several, or none can be told, it is exit status 5 with the choice.
+new one each time: the newest whole checkpoint of all is taken. Jobs are recognised by the hyper-parameters and the
+command beside their checkpoints; where several remain, or nothing shows which is which, the exit status is 5.
 
 A framework that resumes by itself (SpeechBrain always; --resume_from_checkpoint=True, ckpt_path="last") takes what it
 finds. So damaged checkpoints that it would take before the chosen one are moved to the trash first: ckpt trash restore

@@ -15,14 +15,16 @@ import { thisMachine } from '../machine/this-machine.js'
 export default class RunCommand extends JobCommand<typeof RunCommand> {
   static override summary = 'Run a training command to its end: resume it, watch it, start it again'
   static override description = `Each start resumes from the newest checkpoint that is whole, which fills {path}, {name}, {step}, {epoch}, {file:KEY} and
-{meta:KEY} in the command, --resume-args and CKPT_* in the environment. None yet, or none that was ever finished, is a
-first start; some, none of them whole any more, is exit status 4: a job never silently starts from scratch. Damaged
-ones that a framework which resumes by itself would take before it are moved to the trash first.
+{meta:KEY} in the command, --resume-args and CKPT_* in the environment. Without a
+checkpoint, or where no save was ever finished, it is a first start. Where checkpoints were finished and none is whole
+any more, the exit status is 4: a job never silently starts from scratch. Damaged ones that a framework which resumes
+by itself would take before the chosen one are moved to the trash first.
 
 How it ended decides what follows: done, failed, out-of-memory, timed-out, preempted, never-started, hung. Each has a
 budget of retries (3; timed-out and preempted without end), given back when a new whole checkpoint has appeared. A
-Ctrl-C or kill ends the command and ckpt, after giving it --grace to save; a second Ctrl-C kills it at once. The exit status is the command's
-last one, 128 + N where signal N killed it; those below are ckpt's own, when nothing was started.
+Ctrl-C or kill ends the command and ckpt, after giving it --grace to save; a second Ctrl-C kills it at once. The exit
+status is the last one of the command, 128 + N where signal N killed it; those below are ckpt's own, when nothing was
+started.
 
 With a policy (--keep or another flag of it, and --yes, as nobody is there to ask) the run is pruned after each end, as
 ckpt prune would. ckpt log shows what happened. docs/jobs.md explains the rest.`

@@ -13,9 +13,9 @@ const interval = 200
 
 export default class Stop extends BaseCommand<typeof Stop> {
   static override summary = 'End a running job cleanly, from another shell'
-  static override description = `Asks the ckpt run that looks after the run's job, on whatever machine, to end it: by the signal or the file that it was
-told (--stop-signal, --stop-file), with its time to save; it is not started again. Waits until it has ended. Exit
-status 3 when no job is running.`
+  static override description = `Asks the ckpt run that looks after the run's job, on whatever machine, to end it: by the signal or the file that ckpt run
+was given (--stop-signal, --stop-file), with time to save. It is not started again. Waits until it has ended. The exit
+status is 3 when no job is running.`
   static override examples = [
     { description: 'now', command: '<%= config.bin %> stop exp/save' },
     {

@@ -428,7 +428,8 @@ async function measureSpace(
   const sizeOf = await measureFreed(storage, checkpoints)
   if (minFree === undefined) return { maxTotal, sizeOf }
   const [space] = await storage.space([run.path])
-  if (space?.ok !== true) throw space?.error ?? new CkptError('system', `${run.path}: its file system tells no space`)
+  if (space?.ok !== true)
+    throw space?.error ?? new CkptError('system', `${run.path}: its file system does not say how much space is free`)
   const { total, free } = space.value
   const bytes = 'share' in minFree ? Math.ceil(minFree.share * total) : minFree.bytes
   return { maxTotal, minFree: { bytes, free }, sizeOf }

@@ -224,13 +224,13 @@ function tellIneffective(
   const inTarget = new Set(map.size > 0 ? partsOf(target) : [])
   const idleValues = new Set(idle.map(({ value }) => value))
   const astray = [...map].filter(([old, renamed]) => !idleValues.has(old) && !inTarget.has(renamed))
-  const tellers = [
+  const warnings = [
     ...idle.slice(0, mostListed).map((rule) => () => tellIdle(rule, inSource)),
     ...astray.slice(0, mostListed).map(([old, renamed]) => () => {
       return `--map ${old}=${renamed}: the target has no such tensor${nearestIn(inTarget, renamed)}`
     }),
   ]
-  const listed = tellers.slice(0, mostListed).map((tell) => tell())
+  const listed = warnings.slice(0, mostListed).map((warning) => warning())
   const more = idle.length + astray.length - listed.length
   return more > 0 ? [...listed, `${more} more rules without effect`] : listed
 }

@@ -32,8 +32,8 @@ function summaryOf({ runs, made, version }: ReportData): string {
 /** The parts that hold no choice of the reader's, anew. */
 function drawRest(now: ReportData): void {
   summary.textContent = summaryOf(now)
-  const warnings = [...now.warnings, ...now.runs.flatMap((run) => run.warnings.map((text) => `${run.label}: ${text}`))]
-  const lines = warnings.map((text) => element('p', { class: 'warning' }, text))
+  const texts = [...now.warnings, ...now.runs.flatMap((run) => run.warnings.map((text) => `${run.label}: ${text}`))]
+  const lines = texts.map((text) => element('p', { class: 'warning' }, text))
   const isLong = lines.length > fewWarnings
   warnings.replaceChildren(
     ...(isLong ? [element('details', {}, element('summary', {}, plural(lines.length, 'warning')), ...lines)] : lines),

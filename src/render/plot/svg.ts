@@ -33,9 +33,9 @@ export function renderSvg(frame: Frame, { width, height, title, more }: SvgOptio
     x,
     y,
     path: line<PlotPoint>()
-      .defined((place) => place !== null)
-      .x((place) => x(place?.x ?? 0))
-      .y((place) => y(place?.y ?? 0)),
+      .defined((point) => point !== null)
+      .x((point) => x(point?.x ?? 0))
+      .y((point) => y(point?.y ?? 0)),
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" width="${width}" height="${total}" role="img" font-family="system-ui, sans-serif" font-size="12">`,
@@ -61,9 +61,9 @@ export function renderSvg(frame: Frame, { width, height, title, more }: SvgOptio
 }
 
 interface Draw {
-  readonly x: (place: number) => number
-  readonly y: (place: number) => number
-  readonly path: (places: PlotPoint[]) => string | null
+  readonly x: (fraction: number) => number
+  readonly y: (fraction: number) => number
+  readonly path: (points: PlotPoint[]) => string | null
 }
 
 function seriesMarkup(series: Series, index: number, { x, y, path }: Draw): string[] {

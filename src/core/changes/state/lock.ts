@@ -107,7 +107,7 @@ export interface Lock {
 export async function acquireLock(storage: Storage, state: StateFolder, options: LockOptions): Promise<Lock> {
   const attempt = new LockAttempt(storage, state, options)
   const started = options.now()
-  for (let told = false; ;) {
+  for (let hasWaited = false; ;) {
     const holder = await attempt.take()
     if (holder === null) return attempt.hold()
     const waited = options.now() - started
@@ -115,8 +115,8 @@ export async function acquireLock(storage: Storage, state: StateFolder, options:
       await attempt.giveUp()
       throw options.signal?.aborted === true ? interrupted(state) : inUse(holder, options)
     }
-    if (!told) options.onWait?.(holder)
-    told = true
+    if (!hasWaited) options.onWait?.(holder)
+    hasWaited = true
     await options.wait(attempt.isNext ? retryInterval : queueInterval)
   }
 }

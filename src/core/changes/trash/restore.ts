@@ -45,9 +45,9 @@ async function restoreGroup(
   { name, members, path }: TrashEntry,
   hint: string,
 ): Promise<string> {
-  const places = members.map((member) => ({ path: join(run, member), kind: 'file' as const }))
-  for (const place of places) await refuseTaken(storage, place.path, hint)
-  await returnGroup(storage, { run, state, at: path }, { name, members: places })
+  const targets = members.map((member) => ({ path: join(run, member), kind: 'file' as const }))
+  for (const target of targets) await refuseTaken(storage, target.path, hint)
+  await returnGroup(storage, { run, state, at: path }, { name, members: targets })
   await quietly(() => unlinkIfThere(storage, trashRecordPath(path)))
   return join(run, name)
 }

@@ -142,8 +142,8 @@ async function check(
 
 /** That an index names a missing file says more than that others have it. */
 function withoutThose(structure: readonly Finding[], findings: readonly Finding[]): readonly Finding[] {
-  const told = new Set(findings.filter(({ grade }) => grade === 'partial').map(({ file }) => file))
-  return structure.filter(({ grade, file }) => grade !== 'partial' || file === undefined || !told.has(file))
+  const partial = new Set(findings.filter(({ grade }) => grade === 'partial').map(({ file }) => file))
+  return structure.filter(({ grade, file }) => grade !== 'partial' || file === undefined || !partial.has(file))
 }
 
 /** What the others have and is here too, but as no file, is reported as what it is. */

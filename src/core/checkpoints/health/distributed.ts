@@ -63,12 +63,12 @@ async function inspectDcp(storage: ReadStorage, folder: string, here: Folder): P
   let processes = 0
   for (const [own, file] of here) {
     if (!dcpMetadata.test(own) || file.stat?.kind !== 'file') continue
-    const told = await readLengths(storage, file)
-    if ('findings' in told) {
-      findings.push(...told.findings)
+    const read = await readLengths(storage, file)
+    if ('findings' in read) {
+      findings.push(...read.findings)
       continue
     }
-    const { lengths, isMegatrons } = told
+    const { lengths, isMegatrons } = read
     for (const name of lengths.keys()) processes = Math.max(processes, Number(dcpFile.exec(name)?.[1] ?? -1) + 1)
     findings.push(...findShort(folder, here, lengths, file.name))
     if (isMegatrons && !here.has('metadata.json')) findings.push(...missing([`${folder}metadata.json`], megatronReason))
@@ -136,13 +136,13 @@ const modelFile = /^mp_rank_(\d+)_model_states\.pt$/
 async function inspectDeepSpeed(storage: ReadStorage, folder: string, here: Folder): Promise<Inspected> {
   const names = [...here.keys()].filter((name) => zeroFile.test(name) || modelFile.test(name) || expertFile.test(name))
   if (names.length === 0) return nothing
-  const told = await readWorld(
+  const world = await readWorld(
     storage,
     names.flatMap((name) => here.get(name) ?? []),
   )
-  const dp = Math.max(told.dp, ...names.map((name) => rankIn(name, 'dp') + 1))
+  const dp = Math.max(world.dp, ...names.map((name) => rankIn(name, 'dp') + 1))
   const mp = Math.max(
-    told.mp,
+    world.mp,
     ...names.map((name) => Math.max(rankIn(name, 'mp'), Number(modelFile.exec(name)?.[1] ?? -1)) + 1),
   )
   const kinds = new Map(names.map((name) => [kindOf(name), name]))

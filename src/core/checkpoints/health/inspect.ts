@@ -280,11 +280,14 @@ function endsOf<T>(items: readonly T[]): T[] {
 /** Before its elements each storage repeats their number. */
 async function checkCount(source: ByteSource, { key, count, offset }: LegacyStorage): Promise<void> {
   const bytes = await source.read(offset - 8, 8)
-  const told = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(0, true)
-  if (told === BigInt(count)) return
-  throw new FormatError(`storage ${key} begins with the count ${told.toString()}, and ${count} elements are expected`, {
-    offset: offset - 8,
-  })
+  const stored = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(0, true)
+  if (stored === BigInt(count)) return
+  throw new FormatError(
+    `storage ${key} begins with the count ${stored.toString()}, and ${count} elements are expected`,
+    {
+      offset: offset - 8,
+    },
+  )
 }
 
 /** Nothing in a zip that was cut tells its full length, but the same file elsewhere in the run often does. */

@@ -17,14 +17,14 @@ export async function findMissingData(storage: ReadStorage, path: string, name: 
   const stats = await storage.stat(files.map(([file]) => (isWithin(file) ? join(dirname(path), file) : path)))
   return files.flatMap(([file, bytes], index): Finding[] => {
     const shown = JSON.stringify(file.slice(0, 200))
-    const told = (grade: Finding['grade'], reason: string): Finding[] => [{ grade, file: name, reason }]
+    const findingOf = (grade: Finding['grade'], reason: string): Finding[] => [{ grade, file: name, reason }]
     if (!isWithin(file))
-      return told('corrupt', `its weights lie in ${shown}, outside of its folder, where none are read`)
+      return findingOf('corrupt', `its weights lie in ${shown}, outside of its folder, where none are read`)
     const stat = stats[index]
-    if (stat?.ok !== true) return told('partial', `its weights lie in ${shown}, which is not there`)
+    if (stat?.ok !== true) return findingOf('partial', `its weights lie in ${shown}, which is not there`)
     const { size } = stat.value
     if (size >= bytes) return []
-    return told('corrupt', `its weights take ${bytes} bytes of ${shown}, which ends early: it has ${size}`)
+    return findingOf('corrupt', `its weights take ${bytes} bytes of ${shown}, which ends early: it has ${size}`)
   })
 }
 

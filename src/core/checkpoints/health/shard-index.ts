@@ -93,30 +93,30 @@ async function compare(index: string, map: ReadonlyMap<string, readonly string[]
     const absent = here === null ? [] : tensors.filter((tensor) => !here.has(tensor))
     if (absent.length > 0) findings.add('lacking', () => absentTensors(index, shard, absent))
   }
-  return findings.told()
+  return findings.summedUp()
 }
 
 type Matter = 'elsewhere' | 'absent' | 'lacking'
 
 /** Findings about one index: a few of each kind, and the number of the rest. */
 class Findings {
-  readonly #told: Finding[] = []
+  readonly #listed: Finding[] = []
   readonly #counts: Record<Matter, number> = { elsewhere: 0, absent: 0, lacking: 0 }
 
   constructor(private readonly index: string) {}
 
   add(matter: Matter, make: () => Finding): void {
     this.#counts[matter] += 1
-    if (this.#counts[matter] <= mostShards) this.#told.push(make())
+    if (this.#counts[matter] <= mostShards) this.#listed.push(make())
   }
 
-  told(): Finding[] {
+  summedUp(): Finding[] {
     const more = (matter: Matter, grade: Finding['grade'], what: string): Finding[] => {
       const count = this.#counts[matter] - mostShards
       return count > 0 ? [{ grade, reason: `${this.index} names ${count} more files that ${what}` }] : []
     }
     return [
-      ...this.#told,
+      ...this.#listed,
       ...more('elsewhere', 'corrupt', 'do not lie beside it'),
       ...more('absent', 'partial', 'are not there'),
       ...more('lacking', 'partial', 'lack tensors'),

@@ -83,9 +83,9 @@ async function explainSpec(
   const reasons: string[] = []
   let fits = false
   for (const form of spec.forms) {
-    const told = await explainForm(storage, folder, name, spec, form)
-    fits ||= told.fits
-    reasons.push(...told.reasons)
+    const explained = await explainForm(storage, folder, name, spec, form)
+    fits ||= explained.fits
+    reasons.push(...explained.reasons)
   }
   const verdict = checkpoint?.layout === spec.id ? 'takes' : fits ? 'fits' : 'no'
   return { layout: spec.id, title: spec.title, verdict, reasons: [...new Set(reasons)] }

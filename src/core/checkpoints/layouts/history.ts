@@ -56,11 +56,11 @@ export async function readHistory<A extends Axis>(
 
 /** Of those that count the same log in several ways the first that counts as these checkpoints do. */
 function sourcesFor(names: readonly string[], history: readonly HistorySource[]): HistorySource[] {
-  const told = new Set<string>()
+  const found = new Set<string>()
   return history.filter((source) => {
     if (!('countsFor' in source)) return true
-    if (told.has(source.beside) || !names.some(source.countsFor)) return false
-    told.add(source.beside)
+    if (found.has(source.beside) || !names.some(source.countsFor)) return false
+    found.add(source.beside)
     return true
   })
 }

@@ -19,7 +19,7 @@ export type Found =
   | { readonly kind: 'value'; readonly key: Uint8Array; readonly value: Uint8Array | ByteRange }
 
 /** Gives exactly the bytes of a place. */
-export type ReadRange = (place: ByteRange) => Promise<Uint8Array>
+export type ReadRange = (range: ByteRange) => Promise<Uint8Array>
 
 interface Root extends ByteRange {
   readonly base: string

@@ -51,7 +51,7 @@ export const deepest = 20_000
  * while, so a place counts twice.
  */
 const cost = {
-  ...{ number: 3, text: 5, object: 5, array: 6, instance: 12, pair: 8, tensor: 30, bytes: 24, place: 2 },
+  ...{ number: 3, text: 5, object: 5, array: 6, instance: 12, pair: 8, tensor: 30, bytes: 24, slot: 2 },
   // The stack never shrinks, and its levels lie beside it.
   stacked: 4,
   // A map of its own, and a place in one.
@@ -302,7 +302,7 @@ class Machine {
   }
 
   #checkWords(): void {
-    const slots = cost.stacked * (this.#stack.length + this.#marks.length) + cost.place * this.#memo.slots
+    const slots = cost.stacked * (this.#stack.length + this.#marks.length) + cost.slot * this.#memo.slots
     const words = this.#built + this.#globals.words + slots
     if (words > this.#limits.words) {
       throw this.#unfollowed(`what it builds takes more than ${this.#limits.words * 8} bytes`)
@@ -407,7 +407,7 @@ class Machine {
     const tensor = plain.read(this.#input.position, this.#persistents.length, this.#memo)
     if (tensor === null) return false
     this.#input.position = plain.end
-    this.#built += cost.tensor + 2 * cost.place * tensor.shape.length
+    this.#built += cost.tensor + 2 * cost.slot * tensor.shape.length
     this.#persistents.push(tensor)
     if (plain.keyIndex >= 0) this.#memo.set(plain.keyIndex, tensor.key)
     for (const memoIndex of plain.parts) this.#memo.set(memoIndex, notMade)
@@ -439,7 +439,7 @@ class Machine {
   #popTo(height: number): PickleNode[] {
     const before = this.#height
     const count = before - height
-    this.#built += cost.array + cost.place * count
+    this.#built += cost.array + cost.slot * count
     if (count > glance) this.#checkWords()
     this.#height = height
     let levels = 0
@@ -606,14 +606,14 @@ class Machine {
       if (isNoState(state)) return
       throw this.#doubtful('gives a state to what has none')
     }
-    this.#built += cost.array + cost.place
+    this.#built += cost.array + cost.slot
     target.states = extended(target.states, [state])
     this.#deepenTop()
   }
 
   /** Its id lies on the stack. */
   #persistent(): void {
-    this.#built += cost.object + cost.place
+    this.#built += cost.object + cost.slot
     const node = { kind: 'persistent', id: this.#pop(), index: this.#persistents.length } as const
     this.#persistents.push(node)
     this.#pushHolder(node)

@@ -109,7 +109,7 @@ function refused({ path }: TensorFile, why: string): CkptError {
 function refuseOthers(adapter: TensorFile, config: JsonObject): void {
   const kind = config.get('peft_type')
   if (kind !== 'LORA')
-    throw refused(adapter, `it is of the kind ${typeof kind === 'string' ? kind : 'that is not told'}, not LORA`)
+    throw refused(adapter, `it is of ${typeof kind === 'string' ? `the kind ${kind}` : 'an unknown kind'}, not LORA`)
   const magnitude = adapter.tensors.find(({ name }) => name.includes('lora_magnitude_vector'))
   if (config.get('use_dora') === true || magnitude !== undefined) throw refused(adapter, 'it is one of DoRA')
   if (config.get('lora_bias') === true) throw refused(adapter, 'it has biases of its own (lora_bias)')

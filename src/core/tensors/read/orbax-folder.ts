@@ -177,7 +177,7 @@ async function openDatabase(storage: ReadStorage, folder: string): Promise<Array
   if (there?.ok !== true) return null
   const values = new Map<string, Uint8Array | ByteRange>()
   const manifest = await readSmall(storage, `${folder}/${manifestName}`)
-  for await (const found of walk(manifest, (place) => readRange(storage, folder, place))) {
+  for await (const found of walk(manifest, (range) => readRange(storage, folder, range))) {
     if (found.kind === 'value') values.set(Buffer.from(found.key).toString('utf8'), ownBytes(found.value))
   }
   const names = new Set([...values.values()].flatMap((value) => ('file' in value ? [value.file] : [])))

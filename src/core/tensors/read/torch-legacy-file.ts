@@ -65,10 +65,10 @@ function bytesOf(handle: ReadHandle, storage: LegacyStorage): StorageBytes {
 async function checkCount(handle: ReadHandle, { key, count, offset }: LegacyStorage): Promise<void> {
   const bytes = new Uint8Array(8)
   await readExactly(handle, bytes, offset - 8)
-  const told = new DataView(bytes.buffer).getBigInt64(0, true)
-  if (told === BigInt(count)) return
+  const stored = new DataView(bytes.buffer).getBigInt64(0, true)
+  if (stored === BigInt(count)) return
   throw new FormatError(
-    `torch: storage ${JSON.stringify(key.slice(0, 80))} begins with the count ${told.toString()}, and ${count} ` +
+    `torch: storage ${JSON.stringify(key.slice(0, 80))} begins with the count ${stored.toString()}, and ${count} ` +
       'elements are expected',
     { offset: offset - 8 },
   )

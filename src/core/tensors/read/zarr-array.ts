@@ -85,8 +85,8 @@ async function innerBoxes(
   const index = shard.hasChecksum ? withoutChecksum(stored) : stored
   const view = new DataView(index.buffer, index.byteOffset, index.byteLength)
   const boxes: FilledBox[] = []
-  for (const [number, place] of gridOf(name, chunk, shard.chunk).entries()) {
-    const offsets = place.map((one, axis) => (start[axis] ?? 0) + one * (shard.chunk[axis] ?? 1))
+  for (const [number, cell] of gridOf(name, chunk, shard.chunk).entries()) {
+    const offsets = cell.map((one, axis) => (start[axis] ?? 0) + one * (shard.chunk[axis] ?? 1))
     const sizes = shard.chunk.map((length, axis) => Math.min(length, (shape[axis] ?? 0) - (offsets[axis] ?? 0)))
     if (sizes.some((length) => length <= 0)) continue
     const [offset, length] = [view.getBigUint64(16 * number, true), view.getBigUint64(16 * number + 8, true)]

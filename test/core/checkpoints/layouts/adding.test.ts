@@ -186,23 +186,23 @@ describe('a mistake in layouts', () => {
     ['layouts:\n  - {name: o, checkpoint: "a_{step.pt"}', '/exp/ckpt.yaml:2:30: a { without its }'],
     [
       `layouts:\n  - {name: o, checkpoint: "${'*a'.repeat(50)}"}`,
-      '/exp/ckpt.yaml:2:28: 50 parts of it stand for any text, and at most 3 can be told apart',
+      '/exp/ckpt.yaml:2:28: 50 parts of it stand for any text, and at most 3 can be distinguished',
     ],
     [
       'layouts:\n  - {name: o, checkpoint: "{a:int}{b:int}{c}{d}*"}',
-      '/exp/ckpt.yaml:2:28: 4 parts of it stand for any text, and at most 3 can be told apart',
+      '/exp/ckpt.yaml:2:28: 4 parts of it stand for any text, and at most 3 can be distinguished',
     ],
     [
       'layouts:\n  - {name: o, checkpoint: a/, complete: "*a*b*c*d"}',
-      '/exp/ckpt.yaml:2:41: 4 parts of it stand for any text, and at most 3 can be told apart',
+      '/exp/ckpt.yaml:2:41: 4 parts of it stand for any text, and at most 3 can be distinguished',
     ],
     [
       'layouts:\n  - {name: o, checkpoint: "{s:text}", files: {m: "{checkpoint}{checkpoint}z"}}',
-      '/exp/ckpt.yaml:2:50: 4 parts of it stand for any text, and at most 3 can be told apart',
+      '/exp/ckpt.yaml:2:50: 4 parts of it stand for any text, and at most 3 can be distinguished',
     ],
     [
       'layouts:\n  - {name: o, checkpoint: "a_{s:int}", files: {m: "*{checkpoint}*{checkpoint}*"}}',
-      '/exp/ckpt.yaml:2:51: 5 parts of it stand for any text, and at most 3 can be told apart',
+      '/exp/ckpt.yaml:2:51: 5 parts of it stand for any text, and at most 3 can be distinguished',
     ],
     [
       `layouts:\n${'  - {name: o, checkpoint: a}\n'.repeat(65)}`,

@@ -36,7 +36,7 @@ async function completeFrom(
   source: LaterFile,
   checkpoints: readonly Checkpoint[],
 ): Promise<readonly Checkpoint[]> {
-  const told = new Map<Checkpoint, Meta>()
+  const factsByCheckpoint = new Map<Checkpoint, Meta>()
   const wanted = checkpoints.flatMap((checkpoint) => {
     const path = checkpoint[source.later] === null ? pathIn(checkpoint, source) : undefined
     return path === undefined ? [] : [{ checkpoint, path }]
@@ -51,12 +51,12 @@ async function completeFrom(
       const content = contents[index]
       // Facts that are read later come from the file alone, and need only the list of the unit's files.
       if (content instanceof Map)
-        told.set(checkpoint, factsOf(source, content, checkpoint as unknown as Unit, new Map()).meta)
+        factsByCheckpoint.set(checkpoint, factsOf(source, content, checkpoint as unknown as Unit, new Map()).meta)
     })
   }
-  if (told.size === 0) return checkpoints
+  if (factsByCheckpoint.size === 0) return checkpoints
   return checkpoints.map((checkpoint) => {
-    const facts = told.get(checkpoint)
+    const facts = factsByCheckpoint.get(checkpoint)
     if (facts === undefined) return checkpoint
     const step = checkpoint.step ?? toFinite(facts.get('step'))
     const epoch = checkpoint.epoch ?? toFinite(facts.get('epoch'))

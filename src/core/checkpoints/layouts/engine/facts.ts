@@ -153,8 +153,8 @@ function takenFrom(source: FactFile, content: Meta, unit: Unit, known: Meta): So
   for (const fact of Object.keys(has)) meta.set(fact, content.get(fact) ?? false)
   const picked = pick?.(content, unit, known) ?? null
   if (picked === null) return { meta, findings: [] }
-  const told = pickedAs(picked)
-  return meta.size === 0 ? told : { ...told, meta: new Map([...meta, ...told.meta]) }
+  const facts = pickedAs(picked)
+  return meta.size === 0 ? facts : { ...facts, meta: new Map([...meta, ...facts.meta]) }
 }
 
 /** What a spec's own function gave. */

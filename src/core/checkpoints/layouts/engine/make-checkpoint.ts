@@ -52,10 +52,10 @@ function shownOf({ facts }: Looked, meta: ReadonlyMap<string, MetaValue>): Reado
   return meta
 }
 
-function isHidden(key: string, told: Looked['facts']): boolean {
+function isHidden(key: string, facts: Looked['facts']): boolean {
   if (key.startsWith('#')) return true
   if (key !== 'step' && key !== 'epoch') return false
-  for (const one of told) if (one !== null && one.isOfName !== true && one.meta.has(key)) return false
+  for (const one of facts) if (one !== null && one.isOfName !== true && one.meta.has(key)) return false
   return true
 }
 
@@ -108,7 +108,7 @@ export function toCheckpoint(
   if (resumable !== undefined) checkpoint.resumable = resumable
   if (lacks.length > 0) checkpoint.lacks = lacks
   if (reading?.contents !== undefined) checkpoint.contents = reading.contents
-  const training = one.facts.find((told) => told?.training !== undefined)?.training
+  const training = one.facts.find((source) => source?.training !== undefined)?.training
   if (training !== undefined) checkpoint.training = training
   return checkpoint
 }

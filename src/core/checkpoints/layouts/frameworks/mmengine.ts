@@ -68,8 +68,8 @@ async function validationsIn(look: FileLook, { name }: Unit): Promise<Meta> {
   const values = await look.answer(validated)
   const isBest = name.startsWith('best_')
   const facts = new Map<string, MetaValue>([['#metrics', [...values.keys()]]])
-  for (const [metric, told] of values) {
-    const [count, last] = Array.isArray(told) ? (told as readonly MetaValue[]) : []
+  for (const [metric, counted] of values) {
+    const [count, last] = Array.isArray(counted) ? (counted as readonly MetaValue[]) : []
     if (typeof count !== 'number') continue
     facts.set(isBest ? '#validations' : '#validations before', count)
     if (isBest && typeof last === 'number') facts.set(metric, last)
@@ -143,8 +143,8 @@ function namedBest(facts: Meta): Pointer[] {
 function bestOf(facts: Meta, [path, value, own]: readonly MetaValue[]): Pointer[] {
   if (typeof path !== 'string') return []
   const name = basename(path)
-  const told = facts.get('#metrics')
-  const metrics = [...(Array.isArray(told) ? (told as readonly MetaValue[]) : []), ...facts.keys()]
+  const known = facts.get('#metrics')
+  const metrics = [...(Array.isArray(known) ? (known as readonly MetaValue[]) : []), ...facts.keys()]
   const metric =
     typeof own === 'string' && own !== ''
       ? own
@@ -162,8 +162,8 @@ function bestOf(facts: Meta, [path, value, own]: readonly MetaValue[]): Pointer[
 
 /** Undefined for a file that could not be read: it is reported as damaged. */
 function holdsOptimizer(_: unknown, facts: Meta): boolean | undefined {
-  const told = facts.get('#optimizer')
-  return typeof told === 'boolean' ? told : undefined
+  const isThere = facts.get('#optimizer')
+  return typeof isThere === 'boolean' ? isThere : undefined
 }
 
 /** In an iteration run no epoch is counted. */

@@ -12,6 +12,6 @@ export const optimizerFacts: Readonly<Record<string, readonly string[]>> = Objec
 
 /** Undefined where no file was read for them. */
 export function holdsOptimizer(facts: ReadonlyMap<string, unknown>): boolean | undefined {
-  const told = Object.keys(optimizerFacts).map((fact) => facts.get(fact))
-  return told.every((one) => one === undefined) ? undefined : told.includes(true)
+  const answers = Object.keys(optimizerFacts).map((fact) => facts.get(fact))
+  return answers.every((one) => one === undefined) ? undefined : answers.includes(true)
 }

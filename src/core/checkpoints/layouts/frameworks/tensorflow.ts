@@ -77,11 +77,11 @@ const largestState = 1 << 22
 /** `tf.train.Saver` puts its global step behind `model.ckpt-`; a Checkpoint's own number counts saves, and is not a step. */
 function withNameAndTime(facts: Meta, name: string, time: number | undefined): Meta {
   const step = /\.ckpt-(\d+)$/.exec(name)?.[1]
-  const told: [string, MetaValue][] = [
+  const own: [string, MetaValue][] = [
     ...(step === undefined ? [] : [['step', Number(step)] as [string, MetaValue]]),
     ...(time === undefined ? [] : [['unixtime', time] as [string, MetaValue]]),
   ]
-  return new Map([...told, ...facts])
+  return new Map([...own, ...facts])
 }
 
 /** By a checkpoint's name: the manager's list has a time for each path, in the same order. */

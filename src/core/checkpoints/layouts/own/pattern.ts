@@ -70,7 +70,7 @@ export function parsePattern(text: string): NamePattern {
 
 /** For people. */
 export function tooLoose(count: number): string {
-  return `${count} parts of it stand for any text, and at most ${mostLoose} can be told apart`
+  return `${count} parts of it stand for any text, and at most ${mostLoose} can be distinguished`
 }
 
 function groupOf(inside: string, at: number, called: Record<string, string>): string {
