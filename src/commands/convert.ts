@@ -68,6 +68,7 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
   }
   static override flags = {
     to: Flags.custom<OutputFormat>({
+      helpValue: 'FORMAT',
       options: [...formatOptions],
       required: true,
       description: 'the format to write',
