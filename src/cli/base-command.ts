@@ -5,7 +5,16 @@ import { asksForJson } from './parse-arguments.js'
 import type { CommandClass, Program } from './program.js'
 import { interruptible } from './progress.js'
 import { Reporter, type WalkFlags } from './reporter.js'
-import { emptyRequest, flagsForRun, flagsOf, nameOf, readRequest, type Asker, type Request } from './request.js'
+import {
+  choicesOf,
+  emptyRequest,
+  flagsForRun,
+  flagsOf,
+  nameOf,
+  readRequest,
+  type Asker,
+  type Request,
+} from './request.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
 import { usageOf } from './usage.js'
 import { positionsOf } from './settings/command-settings.js'
@@ -55,10 +64,12 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
       await this.run()
     } catch (error) {
       const { usage = usageOf(this.described) } = this.described
+      const flags = flagsOf(this.described)
       this.reporter.fail(error, {
         name: nameOf(this.described),
         usage,
-        flags: Object.keys(flagsOf(this.described)),
+        flags: Object.keys(flags),
+        values: choicesOf(flags),
       })
     } finally {
       for (const close of this.closing) close()

@@ -64,14 +64,14 @@ export const selectionFlags = {
   'then-min': Flags.string({
     helpGroup,
     helpValue: 'KEY',
-    description: 'break ties of that order: the lowest of this key first',
+    description: 'break ties: lowest of this key first',
     multiple: true,
     multipleNonGreedy: true,
   }),
   'then-max': Flags.string({
     helpGroup,
     helpValue: 'KEY',
-    description: 'break ties of that order: the highest of this key first',
+    description: 'break ties: highest of this key first',
     multiple: true,
     multipleNonGreedy: true,
   }),

@@ -118,7 +118,7 @@ export abstract class ManyRunsCommand<T extends Description> extends BaseCommand
   /** Asks, unless that was answered before. Throws CkptError `refused`. */
   private async confirmMany({ planned }: ManyPlans, { yes, trash }: ManyChoices): Promise<void> {
     if (yes || (await confirm(renderManyQuestion(planned, trash, this.now()), '--yes'))) return
-    throw new CkptError('refused', 'nothing was removed')
+    throw new CkptError('refused', 'Cancelled; nothing removed.')
   }
 
   /** Run by run under its lock; what failed is reported, and is in `leftAlone` too. */

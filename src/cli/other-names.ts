@@ -63,7 +63,8 @@ const flags = () =>
     all(['out', 'o', 'output', 'dest', 'destination', 'target', 'to', 'local-dir', 'save-to', 'dir'], 'output', 'into'),
     all(['fields', 'cols', 'show', 'c'], 'columns'),
     all(['dry', 'simulate', 'pretend', 'what-if', 'no-act', 'preview', 'check-only'], 'dry-run'),
-    all(['depth', 'full', 'read-data', 'check', 'checksum', 'all', 'thorough', 'level'], 'deep', 'verify'),
+    all(['depth', 'full', 'read-data', 'check', 'checksum', 'all', 'thorough', 'level', 'verify'], 'deep', 'verify'),
+    all(['quick', 'fast', 'shallow', 'headers'], 'verify'),
     all(['r', 'R', 'recurse', 'all-runs', 'tree'], 'recursive'),
     all(['age', 'older', 'max-age', 'before', 'since', 'min-age'], 'older-than'),
     all(['max-size', 'quota', 'size', 'total'], 'max-total'),
@@ -98,6 +99,11 @@ function table(...rows: readonly (readonly [string, readonly string[]])[][]): Re
 export function commandsCalled(word: string, topic = ''): readonly string[] {
   if (topic === '') return commands().get(word) ?? []
   return topic === 'trash ' ? (trashCommands().get(word) ?? []) : []
+}
+
+/** Whether `name` is what some flag is called elsewhere, so that it is no slip of another name. */
+export function isCalledElsewhere(name: string): boolean {
+  return flags().has(name)
 }
 
 /** The first of `own` flags that is what `name` means elsewhere; none where the command has no such flag. */

@@ -4,7 +4,7 @@ import { namesWithin } from '../core/choosing/expression/index.js'
 import { SeveralRunsError } from '../core/checkpoints/layouts/index.js'
 import { quoteWord } from '../core/formats/shell-words.js'
 import { isChoosingWord } from '../core/runs/checkpoint-by-word.js'
-import { flagsCalled } from './other-names.js'
+import { flagsCalled, isCalledElsewhere } from './other-names.js'
 import { parseMessage } from './parse-error.js'
 import { renderError } from '../render/messages.js'
 import type { Output } from '../render/output.js'
@@ -38,6 +38,8 @@ export interface FailedCommand {
   readonly usage: string
   /** Names of its flags. */
   readonly flags: readonly string[]
+  /** By the name of a flag that takes one of a few values: those. */
+  readonly values: Readonly<Record<string, readonly string[]>>
 }
 
 /** oclif's parse errors are usage errors; what is neither those nor ours is a bug. */
@@ -95,6 +97,8 @@ const folderGone: ErrorReport = {
 
 /** Slips apart, at most. */
 const slips = 2
+/** Characters of a name's beginning that tell which is meant. */
+const shortest = 3
 /** oclif's words for a value that is none of a flag's. */
 const wrongValue = /^Expected (?:--\S+?=)?(.*) to be one of: (.*)$/m
 /** And for what is missing, or one too many. */
@@ -116,6 +120,7 @@ function hintForWords(error: Error, { name, usage, flags }: FailedCommand): stri
   const words = listIn(error, 'args')
   const [first] = words
   if (first === undefined) return null
+  if (flags.includes('file')) return `its files are named by --file: ckpt ${name} RUN --file KEY=${quoteWord(first)}`
   if (usage.includes('-- COMMAND')) {
     return `a command stands behind --: ckpt ${name} RUN -- ${words.map(quoteWord).join(' ')}`
   }
@@ -125,13 +130,13 @@ function hintForWords(error: Error, { name, usage, flags }: FailedCommand): stri
 }
 
 /** The flags or the values that were meant, perhaps; printed only. */
-function nearOnes(error: Error, { flags, usage, name: command }: FailedCommand): string[] {
+function nearOnes(error: Error, command: FailedCommand): string[] {
   const [, value, options] = wrongValue.exec(error.message) ?? []
   if (value !== undefined) return namesWithin(slips, value, (options ?? '').split(', '))
   return listIn(error, 'flags').flatMap((flag) => {
     const word = flag.replace(/^-+/, '')
-    const isWord = isChoosingWord(word) && usage.includes('best|latest')
-    return isWord ? [`ckpt ${command} ${word}`] : flagsNear(flag, flags)
+    const isWord = isChoosingWord(word) && command.usage.includes('best|latest')
+    return isWord ? [`ckpt ${command.name} ${word}`] : flagsNear(flag, command)
   })
 }
 
@@ -141,10 +146,14 @@ function listIn(error: Error, key: 'args' | 'flags'): readonly string[] {
   return Array.isArray(named) ? named.filter((one): one is string => typeof one === 'string') : []
 }
 
-/** `-all` is `--all` with a dash too few. */
-function flagsNear(flag: string, flags: readonly string[]): string[] {
+/** `-all` is `--all` with a dash too few; `--quick` may be a value of `--verify`, `--after` the beginning of a name. */
+function flagsNear(flag: string, { flags, values }: FailedCommand): string[] {
   const [name = ''] = flag.replace(/^-+/, '').split('=')
+  const holders = Object.keys(values).filter((one) => values[one]?.includes(name))
+  if (holders.length > 0 && !flags.includes(name)) return holders.map((one) => `--${one} ${name}`)
   const called = flagsCalled(name, flags)
-  const near = called.length > 0 || name.length < 2 ? called : namesWithin(slips, name, flags)
+  if (called.length > 0 || name.length < 2 || isCalledElsewhere(name)) return called.map((one) => `--${one}`)
+  const longer = name.length < shortest ? [] : flags.filter((one) => one.startsWith(`${name}-`))
+  const near = longer.length > 0 ? longer : namesWithin(slips, name, flags)
   return near.map((one) => `--${one}`)
 }

@@ -36,6 +36,15 @@ export function flagsOf({ baseFlags, flags }: Description): Interfaces.FlagInput
   return { ...baseFlags, ...flags }
 }
 
+/** By the name of a flag that takes one of a few values: those. */
+export function choicesOf(flags: Interfaces.FlagInput): Record<string, readonly string[]> {
+  return Object.fromEntries(
+    Object.entries(flags).flatMap(([name, flag]) =>
+      flag.type === 'option' && flag.options !== undefined ? [[name, flag.options]] : [],
+    ),
+  )
+}
+
 /** Throws CkptError `refused`, ConfigError, StorageError, and oclif's errors of a command line. */
 export async function readRequest(argv: readonly string[], asker: Asker): Promise<Request> {
   const { args, strict } = asker.command

@@ -31,7 +31,7 @@ import type { Chores, JobPlan } from '../core/jobs/supervise/index.js'
 import { copyTime } from '../machine/exact-times.js'
 import { heldForWriting } from '../machine/open-files.js'
 import { clearedLines } from '../render/cleared-obstacles.js'
-import { describePointed } from '../render/prune.js'
+import { describePointed, renderMissing } from '../render/prune.js'
 import { UserCommands } from '../machine/user-commands.js'
 
 export interface ChoreOptions {
@@ -150,7 +150,7 @@ async function pruneRun(
     for (const one of done.pointed) tell(describePointed(one, 'now'))
     const failure = removalError(done)
     if (failure !== null) throw failure
-    if (planned.missingBytes > 0) tell(`the space asked for is missed by ${planned.missingBytes} bytes`)
+    if (planned.missingBytes > 0) tell(renderMissing(planned))
   })
 }
 

@@ -100,7 +100,7 @@ export const runFlags = {
     ...restarts,
     helpValue: 'TIME',
     default: '5m',
-    description: 'the longest wait',
+    description: 'the longest wait before a retry',
     parse: checked((text) => parseAge('max-back-off', text)),
   }),
   'no-retry-on': Flags.string({
@@ -162,8 +162,17 @@ export const runFlags = {
     min: 1,
     description: 'stop the job after N checkpoints without an improvement by --stop-min or --stop-max',
   }),
-  'stop-min': Flags.string({ ...stopping, helpValue: 'KEY', description: 'lower is better', exclusive: ['stop-max'] }),
-  'stop-max': Flags.string({ ...stopping, helpValue: 'KEY', description: 'higher is better' }),
+  'stop-min': Flags.string({
+    ...stopping,
+    helpValue: 'KEY',
+    description: 'the metric that --patience watches; lower is better',
+    exclusive: ['stop-max'],
+  }),
+  'stop-max': Flags.string({
+    ...stopping,
+    helpValue: 'KEY',
+    description: 'the metric that --patience watches; higher is better',
+  }),
   'min-delta': minDeltaFlag(stopping),
   warmup: warmupFlag(stopping),
   'stop-when': Flags.string({

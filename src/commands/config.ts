@@ -72,8 +72,8 @@ that has settings here. The files are read whole, and a mistake in them is repor
       this.answer(schema, () => toJson(schema))
       return
     }
-    await this.tellAbsent(commands)
     const view = await this.look(commands)
+    await this.tellAbsent(commands)
     if (this.wantsJson) {
       this.answer(configDocument(view), () => '')
       return
@@ -121,9 +121,11 @@ that has settings here. The files are read whole, and a mistake in them is repor
     const name = word === undefined ? command : `${command} ${word}`
     const found = commands.find((one) => one.name === name)
     if (found !== undefined) return found
-    const names = commands.map((one) => one.name)
-    const near = nearestName(name, names)
-    const hint = near === undefined ? `there are: ${names.join(', ')}` : `did you mean ${near}?`
+    const near = nearestName(
+      name,
+      commands.map((one) => one.name),
+    )
+    const hint = near === undefined ? hintForSetting(commands, command, word) : `did you mean ${near}?`
     throw new CkptError('usage', `${JSON.stringify(name)} is not a command`, { hint })
   }
 
@@ -138,4 +140,16 @@ that has settings here. The files are read whole, and a mistake in them is repor
       isExact,
     }))
   }
+}
+
+/** Who types `ckpt config set keep 2`, as with git, means a line of ckpt.yaml. */
+function hintForSetting(commands: readonly CommandFlags[], flag: string, value = 'VALUE'): string {
+  const [owner] = commands.filter(({ flags }) => Object.hasOwn(flags, flag)).sort(byUse)
+  if (owner === undefined) return 'ckpt --help shows which commands there are'
+  return `settings are written into ckpt.yaml with an editor: ${owner.name}: { ${flag}: ${value} }`
+}
+
+/** Most settings are a policy, which prune has first of all. */
+function byUse(a: CommandFlags, b: CommandFlags): number {
+  return Number(b.name === 'prune') - Number(a.name === 'prune')
 }

@@ -38,7 +38,7 @@ import { demoteDocument, renderDemoted, renderDemotePlan, renderDemoteQuestion }
 
 export default class Demote extends BaseCommand<typeof Demote> {
   static override summary = 'Delete optimizer state from checkpoints and keep the weights'
-  static override description = `Takes the state of optimizer, scheduler, scaler and random numbers from the checkpoints that the policy chooses; the
+  static override description = `Deletes the state of optimizer, scheduler, scaler and random numbers from the checkpoints that the policy chooses; the
 policy is that of prune, with the same protection. Shows the plan, asks, and does exactly that. A demoted
 checkpoint is whole for its weights; recover passes over it. The time of its folder stays as it was, for some
 frameworks rotate by it. The weights must be in files of their own: where they are not known to be, nothing is deleted.`

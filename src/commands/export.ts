@@ -38,7 +38,7 @@ export default class Export extends BaseCommand<typeof Export> {
   static override summary = 'Copy what an inference server needs of a checkpoint into a new folder'
   static override description = `The weights as safetensors, with the names and the index that from_pretrained looks for; configurations, tokenizer,
 generation config, processors and the model card, from the checkpoint and from the run's folder; parts of pipelines, adapters and
-modules in their folders. Nothing that only resuming needs. SpeechBrain's, Keras' and NeMo's files stay in the form that
+modules in their folders. No optimizer or other state of the training. SpeechBrain's, Keras' and NeMo's files stay in the form that
 their own loaders read, checkpoints of torch.distributed.checkpoint and ZeRO are put together. The folder appears whole, or not at all.
 WHICH is best, latest, the name of a checkpoint, or an expression as for --where; left out, the newest that is whole.
 The exit status is 6 when the system refused to read a newer one, which may be whole.`

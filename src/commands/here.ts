@@ -10,6 +10,9 @@ import { openRun } from '../core/runs/index.js'
 import { printable } from '../render/printable.js'
 import { nextCommands, renderOverview } from '../render/show.js'
 
+/** With more folders below it, it is no run's, but a home or a disk: nobody waits for help until that is searched. */
+const mostFolders = 2000
+
 /** `ckpt` alone in a run. It has no name of its own. */
 export default class Here extends BaseCommand<typeof Here> {
   static override isReader = true
@@ -30,6 +33,7 @@ export default class Here extends BaseCommand<typeof Here> {
       Here.found = await openRun(
         userStorage(() => undefined),
         process.cwd(),
+        { mostFolders },
       )
       return true
     } catch (error) {

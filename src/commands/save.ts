@@ -77,8 +77,7 @@ nothing; the new checkpoint always stays.`
     name: Flags.string({ helpValue: 'NAME', description: 'call it CKPT+NAME; never overwrites' }),
     'intra-epoch': Flags.boolean({ description: 'not at the end of an epoch: meta end-of-epoch is false' }),
     move: Flags.boolean({
-      description:
-        'the files lose their old names once the checkpoint is there; no copy where one file system has both',
+      description: 'move the files in place of copying them: their old names go once the checkpoint is there',
       exclusive: ['link'],
     }),
     link: Flags.custom<'copy' | 'hard'>({

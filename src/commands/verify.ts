@@ -37,14 +37,14 @@ export default class Verify extends BaseCommand<typeof Verify> {
   static override description = `Grades each checkpoint: whole, partial (something is not there), corrupt (something is there and broken) or
 unfinished (still being written), with the cause to the byte; or unreadable (permission denied, a failing device, a
 server out of reach), which says nothing of the bytes. Without --deep it reads headers and end records, a few
-small reads a file; with it every byte, and compares the checksums that zip files (torch) carry. Files of a kind that
-ckpt does not know are not damaged. Of a run it also names leftovers, what saves that never finished left behind. A
+small reads a file; with it every byte, and compares the checksums that zip files (torch) carry. A file of a kind that
+ckpt does not know is not called damaged. Of a run it also names leftovers, what saves that never finished left behind. A
 file of weights by itself, the index of a sharded model with its shards, and a folder of a model (of the hub, a .nemo
 within) are graded alike, and ckpt says so when a file is something else: a Git LFS pointer, a web page, a download cut short.
 
 With -r a row sums up each run, and what was found follows run by run.
 
-Exit status 4 when anything is found, 6 when some could only not be read. docs/health.md says what is checked, and every message.`
+Exit status 4 when anything is found, 6 when nothing worse is found than that some could not be read. docs/health.md says what is checked, and every message.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> verify' },
     { description: 'every byte, before copying it away', command: '<%= config.bin %> verify exp/save --deep' },

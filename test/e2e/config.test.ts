@@ -102,6 +102,16 @@ describe('ckpt config', () => {
     expect([status, stderr]).toEqual([2, 'error: "prne" is not a command\nhint: did you mean prune?\n'])
   })
 
+  it.each([
+    [['set', 'keep', '2'], 'settings are written into ckpt.yaml with an editor: prune: { keep: 2 }'],
+    [['get', 'older-than'], 'settings are written into ckpt.yaml with an editor: prune: { older-than: VALUE }'],
+    [['set', 'colour', 'blue'], 'ckpt --help shows which commands there are'],
+  ])('says where a setting is written, to who would set it as with git: %j', async (words, hint) => {
+    const { status, stderr } = await ckpt(['config', ...words], { cwd: dirname(makeRun(epochs(1))) })
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/^error: ".*" is not a command\nhint: /)])
+    expect(stderr).toContain(`hint: ${hint}\n`)
+  })
+
   it('says so where there are no settings', async () => {
     const { status, stdout, stderr } = await ckpt(['config', makeRun(epochs(1))])
     expect([status, stdout, stderr]).toEqual([0, '', expect.stringContaining('no file has settings here') as string])

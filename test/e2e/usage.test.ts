@@ -294,6 +294,12 @@ describe('help', () => {
     [['show', 'exp', 'latest'], 'latest stands behind its run: RUN/latest'],
     [['run', 'exp', 'python', 'train.py'], 'a command stands behind --: ckpt run RUN -- python train.py'],
     [['find', '--verify', 'dep'], 'did you mean deep?'],
+    [['verify', '--quick', 'exp'], 'what it takes: ckpt verify --help'],
+    [['verify', '--verify', 'deep'], 'did you mean --deep?'],
+    [['find', '--deep', 'exp'], 'did you mean --verify deep?'],
+    [['recover', 'exp', '--hard'], 'did you mean --link hard?'],
+    [['stop', '--after-next'], 'did you mean --after-next-checkpoint?'],
+    [['save', 'exp', 'model.pt'], 'its files are named by --file: ckpt save RUN --file KEY=model.pt'],
     [['convert', 'x', '--to', 'toch'], 'did you mean torch?'],
   ])('a mistyped flag or value is reported with the nearest: %j', async (args, hint) => {
     const { status, stderr } = await ckpt(args)

@@ -2,9 +2,10 @@
 import { resolve } from 'node:path'
 import type { Storage } from '../../core/storage/storage.js'
 import { isChoosingWord } from '../../core/runs/checkpoint-by-word.js'
-import { columnNamesOf, checkpointNames, fileKeys, metaKeys, metricKeysOf, runsBelow } from './of-run.js'
+import { columnNamesOf, checkpointNames, fileKeys, metaKeys, metricKeysOf, runsBelow, trashedNames } from './of-run.js'
+import { pathsFrom } from './paths.js'
 import { wantedAt, type TypedLine, type Wanted } from './line.js'
-import type { CommandSpec, CompletionSpec } from './spec.js'
+import type { CommandSpec, CompletionSpec, FlagSpec } from './spec.js'
 
 export interface Candidate {
   readonly value: string
@@ -69,18 +70,13 @@ function flagsOf({ flags }: CommandSpec, used: ReadonlySet<string>): Candidate[]
 
 /** Flags by what their values are. */
 const metricFlags: ReadonlySet<string> = new Set(['min', 'max', 'then-min', 'then-max', 'stop-min', 'stop-max'])
-const expressionFlags: ReadonlySet<string> = new Set(['by', 'where', 'keep-where', 'stop-when', 'resume-from'])
-
 async function valuesOf(
-  { flag, spec, lead, positionals }: Extract<Wanted, { kind: 'value' }>,
+  { flag, spec, lead, command, positionals }: Extract<Wanted, { kind: 'value' }>,
   { current }: TypedLine,
   here: Here,
 ): Promise<Completion> {
   const typed = current.slice(lead.length)
-  const run = folderOf(
-    positionals.find((word) => !isChoosingWord(word)),
-    here,
-  )
+  const run = folderOf(runAmong(command, positionals), here)
   const values = (found: readonly string[], before = '', open = false): Completion => ({
     ...nothing,
     open,
@@ -88,21 +84,42 @@ async function valuesOf(
   })
   if (spec.options !== undefined) return values(spec.options)
   if (metricFlags.has(flag)) return values(await metricKeysOf(here.storage, run))
-  if (expressionFlags.has(flag)) return values(await metaKeys(here.storage, run), beforeName(typed), true)
+  if (flag === 'resume-from') {
+    const found = [...(await checkpointNames(here.storage, run)), ...(await metaKeys(here.storage, run))]
+    return values(typed === '' ? found : await metaKeys(here.storage, run), beforeName(typed), true)
+  }
+  if (spec.helpValue === 'EXPR') return values(await metaKeys(here.storage, run), beforeName(typed), true)
+  if (flag === 'training') return values(['newest', 'all'])
   if (flag === 'sort') {
     return values(await columnNamesOf(here.storage, run), typed.startsWith('-') ? '-' : '')
   }
-  if (flag === 'columns') return values(await columnNamesOf(here.storage, run), beforeItem(typed), true)
+  if (flag === 'columns') return values(await columnNamesOf(here.storage, run), beforeColumn(typed), true)
   if (flag === 'key') return values(await fileKeys(here.storage, run))
   if (flag === 'require') return values(await fileKeys(here.storage, run), beforeItem(typed), true)
   if (flag === 'keep-every') return values(['epoch=', 'step='], '', true)
+  const shell = pathsOf(spec.helpValue ?? '')
   // The shell completes a path only where it is a word of its own.
-  return lead === '' ? { ...nothing, shell: pathsOf(spec.helpValue ?? '') } : nothing
+  if (lead === '' && !isPair(spec)) return { ...nothing, shell }
+  const before = isPair(spec) ? typed.slice(0, typed.indexOf('=') + 1) : ''
+  if (shell === 'none' || (isPair(spec) && before === '')) return nothing
+  const path = typed.slice(before.length)
+  return values(await pathsFrom(here.storage, here.folder, path, shell === 'folders'), before, true)
+}
+
+/** The word that names the run, as the command line stands. */
+function runAmong(command: string, positionals: readonly string[]): string | undefined {
+  const named = positionals.filter((word) => !isChoosingWord(word))
+  return command === 'submit' ? named[1] : named[0]
+}
+
+/** `--file model=model.pt`. */
+function isPair({ helpValue = '' }: FlagSpec): boolean {
+  return helpValue.includes('=')
 }
 
 function pathsOf(helpValue: string): Completion['shell'] {
   if (/^(DIR|FOLDER|RUN)$/.test(helpValue)) return 'folders'
-  return /^(FILE|PATH|SOURCE)$/.test(helpValue) ? 'files' : 'none'
+  return /^(FILE|PATH|SOURCE|KEY=PATH)$/.test(helpValue) ? 'files' : 'none'
 }
 
 /** Of an expression all before the name that is being typed. */
@@ -113,6 +130,13 @@ function beforeName(typed: string): string {
 /** Of a list with commas all before the item that is being typed. */
 function beforeItem(typed: string): string {
   return typed.slice(0, typed.lastIndexOf(',') + 1)
+}
+
+/** The same, with the sign that adds or takes away a column. */
+function beforeColumn(typed: string): string {
+  const before = beforeItem(typed)
+  const sign = typed.charAt(before.length)
+  return sign === '+' || sign === '-' ? before + sign : before
 }
 
 async function argumentsOf(
@@ -132,17 +156,31 @@ async function argumentsOf(
     )
   }
   if (command === 'completion') return plain(['bash', 'zsh', 'fish'], 'none')
-  if (command === 'find' && positionals.length === 0) {
-    return plain(['best', 'latest', ...(await runsBelow(here.storage, here.folder))], 'folders')
+  if (command === 'find') {
+    const words = positionals.some(isChoosingWord) ? [] : ['best', 'latest']
+    const isRunNamed = positionals.some((word) => !isChoosingWord(word))
+    return isRunNamed
+      ? plain(words, 'none')
+      : plain([...words, ...(await runsBelow(here.storage, here.folder))], 'folders')
   }
+  if (command === 'plot') {
+    const keys = await metricKeysOf(here.storage, folderOf(positionals[0], here))
+    return plain([...keys, ...(await runsBelow(here.storage, here.folder))], 'folders')
+  }
+  if (command === 'trash restore') return plain(await trashedNames(here.storage, here.folder), 'files')
   switch (name) {
     case 'run':
     case 'runs':
+    case 'root':
       return plain(await runsBelow(here.storage, here.folder), 'folders')
     case 'checkpoint':
     case 'what':
     case 'source':
+    case 'a':
+    case 'b':
       return plain(await checkpointNames(here.storage, here.folder), 'files')
+    case 'which':
+      return plain(await checkpointNames(here.storage, folderOf(positionals[0], here)), 'none')
     case '':
       return nothing
     default:

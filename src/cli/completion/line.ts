@@ -34,6 +34,7 @@ export type Wanted =
 
 export function wantedAt({ words, index, current }: TypedLine, spec: CompletionSpec): Wanted {
   const before = words.slice(0, index)
+  if (index > 0 && words[0] === 'help') return wantedAt(withoutHelp({ words, index, current }), spec)
   const { name, length } = commandOf(words, index, spec)
   const command = name === null ? undefined : spec[name]
   if (name === null || command === undefined) return { kind: 'command', after: before.join(' ') }
@@ -46,6 +47,11 @@ export function wantedAt({ words, index, current }: TypedLine, spec: CompletionS
   const position = positionalsOf(before, before.length, length, command).length
   const arg = command.args[position] ?? command.args.findLast(({ multiple }) => multiple)
   return { kind: 'argument', command: name, name: arg?.name ?? '', positionals }
+}
+
+/** `ckpt help trash list` is completed as `ckpt trash list`. */
+function withoutHelp({ words, index, current }: TypedLine): TypedLine {
+  return { words: words.slice(1), index: index - 1, current }
 }
 
 /** The command that the words before the cursor name, and how many words its name has. */

@@ -5,16 +5,17 @@ import { findRuns } from '../../core/checkpoints/layouts/index.js'
 import { metricOrders, varyingKeys } from '../../core/choosing/selection/index.js'
 import { CkptError } from '../../core/errors.js'
 import { openNamed, openRun } from '../../core/runs/index.js'
+import { openRunTrash } from '../../core/runs/run-trash.js'
 import type { Storage } from '../../core/storage/storage.js'
 
 /** Metrics first, then whatever else is a number. */
 export async function metricKeysOf(storage: Storage, folder: string): Promise<string[]> {
-  const checkpoints = await checkpointsOf(storage, folder)
+  const checkpoints = await checkpointsBelow(storage, folder)
   return unique([...metricOrders(checkpoints).map(({ key }) => key), ...varyingKeys(checkpoints)])
 }
 
 export async function metaKeys(storage: Storage, folder: string): Promise<string[]> {
-  const checkpoints = await checkpointsOf(storage, folder)
+  const checkpoints = await checkpointsBelow(storage, folder)
   return unique([...checkpoints.flatMap(({ meta }) => [...meta.keys()]), ...builtIn])
 }
 
@@ -29,6 +30,14 @@ export async function columnNamesOf(storage: Storage, folder: string): Promise<s
 export async function checkpointNames(storage: Storage, folder: string): Promise<string[]> {
   const names = (await checkpointsOf(storage, folder)).map(({ name }) => name)
   return names.length === 0 ? [] : unique([...names, 'latest', 'best'])
+}
+
+/** Of the run's trash, each once. */
+export async function trashedNames(storage: Storage, folder: string): Promise<string[]> {
+  return orNone(async () => {
+    const { contents } = await openRunTrash(storage, folder, undefined)
+    return unique(contents.entries.map(({ name }) => name))
+  })
 }
 
 /** Keys of parameter files: `folder` may be a run or one checkpoint. */
@@ -70,7 +79,17 @@ async function isSmall(storage: Storage, folder: string): Promise<boolean> {
 }
 
 function checkpointsOf(storage: Storage, folder: string): Promise<readonly Checkpoint[]> {
-  return orNone(async () => [...(await openRun(storage, folder)).checkpoints])
+  return orNone(async () => [...(await openRun(storage, folder, { mostFolders })).checkpoints])
+}
+
+/** Of all runs below the folder, where it is above several: of commands that take them all. */
+async function checkpointsBelow(storage: Storage, folder: string): Promise<readonly Checkpoint[]> {
+  const own = await checkpointsOf(storage, folder)
+  if (own.length > 0) return own
+  return orNone(async () => {
+    if (!(await isSmall(storage, folder))) return []
+    return (await findRuns(storage, folder)).flatMap(({ checkpoints }) => checkpoints)
+  })
 }
 
 async function orNone<T>(find: () => Promise<T[]>): Promise<T[]> {

@@ -12,6 +12,7 @@ import {
   NoRunError,
   walkFrom,
   type LoadedCheckpoint,
+  type SearchBounds,
   type TotalSize,
   type WalkedRun,
   type WalkOptions,
@@ -22,8 +23,12 @@ import { withKnownSettings } from './with-settings.js'
 import { withDemotions, type StateLocation } from './run-with-state.js'
 
 /** The run at or below `path` (absolute) with the health that names and meta tell. Throws as `loadRun` does. */
-export async function openRun(storage: ReadStorage, path: string, stateLocation: StateLocation = {}): Promise<Run> {
-  return graded(await withDemotions(storage, await loadRun(storage, path), stateLocation))
+export async function openRun(
+  storage: ReadStorage,
+  path: string,
+  options: StateLocation & SearchBounds = {},
+): Promise<Run> {
+  return graded(await withDemotions(storage, await loadRun(storage, path, options), options))
 }
 
 /** The run at exactly `path` (absolute), likewise: what a plan names is searched for nowhere else. */

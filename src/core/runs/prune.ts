@@ -278,8 +278,8 @@ async function refuseUnmet(
   throw new CkptError(
     'refused',
     `the space target cannot be met, so nothing is removed: all that may go (${count} of ${count + draft.keep.length} ` +
-      `checkpoints) would free ${formatSize(freed)}, and ${formatSize(draft.missingBytes)} more are needed; ` +
-      'all else is protected or kept by an order',
+      `checkpoints) would free ${formatSize(freed)}, still ${formatSize(draft.missingBytes)} short; ` +
+      'everything else is protected or kept by a ranking',
     { hint: 'ask for less, keep fewer, or remove what may go all the same: --as-far-as-possible' },
   )
 }

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { complete, type Completion } from '../../../src/cli/completion/answer.js'
 import type { CompletionSpec } from '../../../src/cli/completion/spec.js'
 import { userStorage } from '../../../src/machine/user-storage.js'
-import { copyFixture } from '../../e2e/ckpt.js'
-import { dirname } from 'node:path'
+import { copyFixture, temporaryDirectory } from '../../e2e/ckpt.js'
+import { cpSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 const flag = (more: object = {}) => ({ takesValue: true, description: '', ...more })
 
@@ -16,6 +17,7 @@ const spec: CompletionSpec = {
       min: flag({ helpValue: 'KEY', repeatable: true }),
       where: flag({ helpValue: 'EXPR', repeatable: true }),
       columns: flag({ helpValue: 'A,B,…' }),
+      training: flag({ helpValue: 'newest|N|all' }),
       sort: flag({ helpValue: 'COLUMN' }),
       verify: flag({ helpValue: 'LEVEL', options: ['none', 'quick', 'deep'] }),
       state: flag({ helpValue: 'DIR' }),
@@ -31,7 +33,29 @@ const spec: CompletionSpec = {
     flags: { key: flag({ helpValue: 'KEY' }) },
   },
   pin: { summary: 'Pin', args: [{ name: 'checkpoint', multiple: true }], flags: {} },
-  run: { summary: 'Run', args: [{ name: 'run', multiple: false }], flags: {} },
+  run: {
+    summary: 'Run',
+    args: [{ name: 'run', multiple: false }],
+    flags: { 'resume-from': flag({ helpValue: 'best|NAME|EXPR' }), 'stop-when': flag({ helpValue: 'EXPR' }) },
+  },
+  submit: {
+    summary: 'Submit',
+    args: [
+      { name: 'script', multiple: false },
+      { name: 'run', multiple: false },
+    ],
+    flags: { 'stop-min': flag({ helpValue: 'KEY' }) },
+  },
+  plot: { summary: 'Plot', args: [{ name: 'what', multiple: true }], flags: {} },
+  export: {
+    summary: 'Export',
+    args: [
+      { name: 'run', multiple: false },
+      { name: 'which', multiple: false },
+    ],
+    flags: { into: flag({ helpValue: 'DIR' }) },
+  },
+  save: { summary: 'Save', args: [{ name: 'run', multiple: false }], flags: { file: flag({ helpValue: 'KEY=PATH' }) } },
   'trash list': { summary: 'List', args: [{ name: 'run', multiple: false }], flags: {} },
 }
 
@@ -50,7 +74,10 @@ const valuesAt = async (typed: string, folder?: string) =>
 
 describe('completion without a run', () => {
   it.each([
-    ['|', ['list', 'find', 'pin', 'run', 'trash', 'help']],
+    ['|', ['list', 'find', 'pin', 'run', 'submit', 'plot', 'export', 'save', 'trash', 'help']],
+    ['help li|', ['list']],
+    ['help trash |', ['list']],
+    ['list --training |', ['newest', 'all']],
     ['li|', ['list']],
     ['li| exp --min WER', ['list']],
     ['trash |', ['list']],
@@ -65,6 +92,8 @@ describe('completion without a run', () => {
     ['list --verify=| exp', ['--verify=none', '--verify=quick', '--verify=deep']],
     ['ls --verify d|', ['deep']],
     ['find b|', ['best']],
+    ['find exp |', ['best', 'latest']],
+    ['find best exp |', []],
   ])('ckpt %s', async (typed, expected) => {
     expect(await valuesAt(typed)).toEqual(expected)
   })
@@ -101,6 +130,32 @@ describe('completion in a run', () => {
   it('offers columns after a comma and after the minus of --sort', async () => {
     expect(await valuesAt('list --columns name,lo|', run)).toEqual(['name,loss'])
     expect(await valuesAt('list --sort -lo|', run)).toEqual(['-loss'])
+    expect(await valuesAt('list --columns +lo|', run)).toEqual(['+loss'])
+    expect(await valuesAt('list --columns name,-lo|', run)).toEqual(['name,-loss'])
+  })
+
+  it('offers what to plot, what to export, and what a job may start from', async () => {
+    const [name = ''] = await valuesAt('pin |', run)
+    expect(await valuesAt(`plot ${run} lo|`)).toEqual(['loss'])
+    expect(await valuesAt(`export ${run} |`)).toEqual(expect.arrayContaining([name, 'best', 'latest']))
+    expect(await valuesAt(`run ${run} --resume-from |`)).toEqual(expect.arrayContaining([name, 'best', 'loss']))
+    expect(await valuesAt(`run ${run} --stop-when lo|`)).toEqual(['loss'])
+    expect(await valuesAt(`submit train.sh ${run} --stop-min lo|`)).toEqual(['loss'])
+  })
+
+  it('offers paths itself behind a =, where the shell looks for none', async () => {
+    const folder = dirname(run)
+    expect(await valuesAt('save exp --file model=runs|', folder)).toEqual(['model=runs-nutshell/'])
+    expect(await valuesAt('save exp --file=model=ru|', folder)).toEqual(['--file=model=runs-nutshell/'])
+    expect(await valuesAt('export exp --into=ru|', folder)).toEqual(['--into=runs-nutshell/'])
+    expect(await valuesAt('save exp --file mo|', folder)).toEqual([])
+  })
+
+  it('offers metric keys of all runs below a folder', async () => {
+    const other = copyFixture('runs/nutshell')
+    const above = temporaryDirectory()
+    for (const name of ['a', 'b']) cpSync(other, join(above, name), { recursive: true })
+    expect(await valuesAt('list --min lo|', above)).toEqual(['loss'])
   })
 
   it('offers names of checkpoints and keys of their files', async () => {

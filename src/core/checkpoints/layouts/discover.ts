@@ -15,6 +15,8 @@ import { quoteWord } from '../../formats/shell-words.js'
 const deepest = 8
 /** Folders looked into before a search is given up as misdirected (a home directory, a data set). */
 const mostFolders = 100_000
+/** A search for the only run ends once so many are found. */
+const enoughRuns = 100
 /** Runs that a message lists. */
 const mostListed = 10
 
@@ -45,14 +47,14 @@ export class SeveralRunsError extends CkptError {
  * Throws NoRunError; CkptError: `not-found` when no folder is there, its link dangles, or it is a checkpoint;
  * SeveralRunsError when several runs are below; `system` when the folder, or one below where none was found, cannot be read.
  */
-export async function loadRun(storage: ReadStorage, path: string): Promise<Run> {
+export async function loadRun(storage: ReadStorage, path: string, bounds: SearchBounds = {}): Promise<Run> {
   const folder = await openFolder(storage, path)
   const own = await runIn(storage, folder)
   if (own.checkpoints.length > 0) return own
-  const search = await searchBelow(storage, folder)
+  const search = await searchBelow(storage, folder, bounds.mostFolders ?? mostFolders)
   const [only, ...others] = search.runs
   if (only === undefined) throw noRun(folder.path, search)
-  if (others.length > 0) throw severalRuns(folder.path, search.runs)
+  if (others.length > 0) throw severalRuns(folder.path, search)
   return only
 }
 
@@ -168,14 +170,22 @@ async function refuseCheckpoint(storage: ReadStorage, path: string): Promise<voi
   throw new CkptError('not-found', `${path} is a checkpoint, not a run`, { hint: `its run is ${run}` })
 }
 
+export interface SearchBounds {
+  /** Folders below `path` that are looked into; with more of them CkptError `usage` is thrown. */
+  readonly mostFolders?: number | undefined
+}
+
 interface Search {
-  readonly runs: Run[]
+  /** Sorted by path. */
+  readonly runs: readonly Run[]
+  /** False where the search ended before all runs were found. */
+  readonly isWhole: boolean
   /** Folders that could not be read. */
   readonly unreadable: number
 }
 
 /** Level by level, so that each level is one call of the storage. */
-async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> {
+async function searchBelow(storage: ReadStorage, root: Folder, most: number): Promise<Search> {
   const runs: Run[] = []
   let unreadable = 0
   let looked = 1
@@ -183,6 +193,7 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
   for (let depth = 0; level.length > 0; depth += 1) {
     const below: { readonly path: string; readonly layouts: readonly string[] }[] = []
     for (const folder of level) {
+      if (runs.length >= enoughRuns) return found(runs, { isWhole: false, unreadable })
       const checkpoints = await scanFolder(storage, folder)
       if (checkpoints.length > 0) runs.push({ path: folder.path, checkpoints })
       const taken = takenBy(folder.path, checkpoints)
@@ -191,7 +202,7 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
     }
     if (depth === deepest) break
     looked += below.length
-    if (looked > mostFolders) throw tooManyFolders(root.path)
+    if (looked > most) throw tooManyFolders(root.path, most)
     const listings = await storage.list(below.map(({ path }) => path))
     level = []
     below.forEach(({ path, layouts }, index) => {
@@ -201,12 +212,15 @@ async function searchBelow(storage: ReadStorage, root: Folder): Promise<Search> 
       else if (listing?.ok === false && listing.error.code === 'system') unreadable += 1
     })
   }
-  runs.sort((a, b) => (a.path < b.path ? -1 : 1))
-  return { runs, unreadable }
+  return found(runs, { isWhole: true, unreadable })
 }
 
-function tooManyFolders(root: string): CkptError {
-  return new CkptError('usage', `more than ${mostFolders} folders lie below ${root}`, {
+function found(runs: readonly Run[], search: Omit<Search, 'runs'>): Search {
+  return { ...search, runs: [...runs].sort((a, b) => compareText(a.path, b.path)) }
+}
+
+function tooManyFolders(root: string, most: number): CkptError {
+  return new CkptError('usage', `more than ${most} folders lie below ${root}`, {
     hint: 'name a folder that is nearer to the runs',
   })
 }
@@ -221,12 +235,14 @@ function noRun(path: string, search: Search): CkptError {
   return new NoRunError(message, { hint: whatRunsAre })
 }
 
-function severalRuns(path: string, runs: readonly Run[]): CkptError {
+function severalRuns(path: string, { runs, isWhole }: Search): CkptError {
   const listed = runs.slice(0, mostListed).map(({ path: run, checkpoints: { length } }) => {
     return `  ${run} (${length} checkpoint${length === 1 ? '' : 's'})`
   })
-  const more = runs.length > mostListed ? [`  and ${runs.length - mostListed} more`] : []
-  return new SeveralRunsError(path, [`${runs.length} runs lie below ${path}:`, ...listed, ...more].join('\n'))
+  const count = isWhole ? runs.length : `at least ${runs.length}`
+  const others = runs.length - mostListed
+  const more = others > 0 ? [isWhole ? `  and ${others} more` : '  and more'] : []
+  return new SeveralRunsError(path, [`${count} runs lie below ${path}:`, ...listed, ...more].join('\n'))
 }
 
 /** Joins a typed path to the folder that it is relative to. */

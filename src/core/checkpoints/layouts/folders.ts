@@ -13,6 +13,9 @@ export const foldersOfTools: ReadonlySet<string> = new Set([
   'lost+found',
 ])
 
+/** The kernel's own, right below the root of the file system: as many folders as there are processes and devices. */
+export const foldersOfKernel: ReadonlySet<string> = new Set(['/proc', '/sys', '/dev'])
+
 /** What to put before a name: `path.join` normalises, which costs more than the rest of a scan. */
 export function prefixOf(folder: string): string {
   return folder.endsWith(sep) ? folder : folder + sep

@@ -21,6 +21,7 @@ export {
   refuseAbsent,
   resolveFrom,
   SeveralRunsError,
+  type SearchBounds,
   walkFrom,
   whatRunsAre,
 } from './discover.js'

@@ -1,10 +1,10 @@
 /** All runs at and below a folder, one after the other: each folder is listed once, however many readers ask for it. */
-import { dirname } from 'node:path'
+import { dirname, sep } from 'node:path'
 import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
 import { yieldToEvents } from '../../storage/yield-to-events.js'
 import type { DirectoryEntry, EntryKind, ReadStorage } from '../../storage/storage.js'
-import { batches, compareText, foldersOfTools, prefixOf } from './folders.js'
+import { batches, compareText, foldersOfKernel, foldersOfTools, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
@@ -243,7 +243,8 @@ export function insideOf(folder: Folder, checkpoints: Run['checkpoints']): strin
 /** Paths of the folders in it that may lead to a run, sorted. */
 export function foldersIn({ path, entries }: Folder): string[] {
   const names = entries.filter(isWorthALook).map(({ name }) => name)
-  return names.sort(compareText).map((name) => prefixOf(path) + name)
+  const paths = names.sort(compareText).map((name) => prefixOf(path) + name)
+  return path === sep ? paths.filter((one) => !foldersOfKernel.has(one)) : paths
 }
 
 function isWorthALook({ name, kind }: DirectoryEntry): boolean {

@@ -22,9 +22,9 @@ export async function produce(
   const { target } = values
   await runHook(run, chosen, values, signal)
   const [made] = await storage.lstat([target])
-  if (made?.ok !== true) throw produced(chosen, 'ended well and made nothing', 'it must write to {target}')
+  if (made?.ok !== true) throw produced(chosen, 'exited 0 and made nothing', 'it must write to {target}')
   if (made.value.kind === 'file' && made.value.size === 0) {
-    throw produced(chosen, 'ended well and made an empty file', 'did what writes it fail? With shell: true, try set -e')
+    throw produced(chosen, 'exited 0 and made an empty file', 'did what writes it fail? With shell: true, try set -e')
   }
   await syncTree(storage, target)
 }

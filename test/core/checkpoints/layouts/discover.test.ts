@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { CkptError, StorageError } from '../../../../src/core/errors.js'
 import { findRuns, loadCheckpoint, loadRun, loadRunAt } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { copyFixture, fixtures, makeFolder, write } from './folders.js'
+import { foldersIn } from '../../../../src/core/checkpoints/layouts/walk.js'
+import { copyFixture, counting, fixtures, makeFolder, write } from './folders.js'
 
 const storage = localStorage()
 const meta = 'unixtime: 1.0\n'
@@ -39,6 +40,12 @@ describe('weights that a script saved itself', () => {
   })
 })
 
+it('the folders of the kernel are not searched for runs', () => {
+  const entries = ['data', 'proc', 'sys', 'dev'].map((name) => ({ name, kind: 'directory' as const }))
+  expect(foldersIn({ path: '/', entries })).toEqual(['/data'])
+  expect(foldersIn({ path: '/data', entries })).toHaveLength(4)
+})
+
 describe('loadRun', () => {
   it('takes the folder itself, or the only run below it', async () => {
     const root = write(makeFolder(), { 'exp/results/save/CKPT+a/CKPT.yaml': meta, 'exp/log.txt': '' })
@@ -61,6 +68,24 @@ describe('loadRun', () => {
     expect(error.message).toContain(`${join(root, 'a')} (1 checkpoint)`)
     expect(error.message).toContain(join(root, 'b'))
     expect(error).toMatchObject({ root })
+  })
+
+  it('ends its search where a hundred runs are found, and does not read the others', async () => {
+    const metas = Array.from({ length: 120 }, (_, index) => [`${100 + index}/CKPT+1/CKPT.yaml`, meta])
+    const root = write(makeFolder(), Object.fromEntries(metas) as Record<string, string>)
+    const { storage: counted, counts } = counting(storage)
+    const { message } = await failure(loadRun(counted, root))
+    expect(message).toMatch(/^at least 100 runs lie below .*\n {2}and more$/s)
+    expect(counts.read).toBe(100)
+  })
+
+  it('gives up where more folders lie below than the asker waits for', async () => {
+    const root = write(makeFolder(), { 'a/x': '', 'b/x': '', 'c/d/CKPT+1/CKPT.yaml': meta })
+    expect((await loadRun(storage, root, { mostFolders: 6 })).checkpoints).toHaveLength(1)
+    expect(await failure(loadRun(storage, root, { mostFolders: 4 }))).toMatchObject({
+      code: 'usage',
+      message: `more than 4 folders lie below ${root}`,
+    })
   })
 
   it('finds nothing in links, in folders of tools and in what begins with a dot', async () => {

@@ -71,8 +71,8 @@ describe('a hook', () => {
   it.each([
     ['save: "kill -9 $$", shell: true', 'was killed by SIGKILL'],
     ['save: "no-such-program-here {source}"', 'could not be started (ENOENT): no-such-program-here'],
-    ['save: "true"', 'ended well and made nothing'],
-    ['save: "touch {target}"', 'ended well and made an empty file'],
+    ['save: "true"', 'exited 0 and made nothing'],
+    ['save: "touch {target}"', 'exited 0 and made an empty file'],
     ['save: "sleep 60", timeout: 20ms', 'was stopped after its timeout of 0.02 s'],
   ])('that goes wrong says how: %s', async (hook, message) => {
     const error = await failureOf(hook)
