@@ -164,7 +164,8 @@ async function known(
   stateLocation: StateLocation,
 ): Promise<LoadedCheckpoint> {
   const run = await withDemotions(storage, loaded.run, stateLocation)
-  return { run, checkpoint: run.checkpoints.find(({ path }) => path === loaded.checkpoint.path) ?? loaded.checkpoint }
+  const checkpoint = run.checkpoints.find(({ path }) => path === loaded.checkpoint.path) ?? loaded.checkpoint
+  return { ...loaded, run, checkpoint }
 }
 
 function graded(run: Run): Run {

@@ -156,11 +156,20 @@ function placeOf(folder: Guarded, user: number | null): Place {
     const way = followLinks(named)
     const real = realOf(folder, way)
     const refusal = user === null ? null : whyMisled(named, way, user)
-    return { real, refusal: refusal ?? (leadsTo(folder, real) ? null : replacedMeanwhile(named)) }
+    if (refusal !== null || !leadsTo(folder, real)) return { real, refusal: refusal ?? replacedMeanwhile(named) }
+    return { real, refusal: folder.kind === 'run' ? whyReached(folder, real, user) : null }
   } catch (error) {
     // Who can make the way one that cannot be followed can make it one that can be, a moment later.
     return { real: outerOf(folder), refusal: toStorageError(named, error) }
   }
+}
+
+/** Why nothing is changed in a run that lies in `real`, of which something was named by a link. */
+function whyReached({ reachedBy }: GuardedRun, real: string, user: number | null): UntrustedError | null {
+  if (reachedBy === undefined) return null
+  const way = followLinks(reachedBy)
+  const refusal = user === null ? null : whyMisled(reachedBy, way, user)
+  return refusal ?? (way.real.startsWith(join(real, sep)) ? null : replacedMeanwhile(reachedBy))
 }
 
 /** The way that leads to a folder as it was named. */

@@ -143,6 +143,8 @@ export interface GuardedRun {
   readonly kind: 'run'
   /** Absolute, as calls name it. */
   readonly path: string
+  /** Absolute: the way to something in it that was named by a link. */
+  readonly reachedBy?: string | undefined
 }
 
 export interface GuardedState extends StateRules {

@@ -2,10 +2,11 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { guardRun } from '../../../src/core/changes/disposal/index.js'
+import { fingerprint, guardRun, removeCheckpoints } from '../../../src/core/changes/disposal/index.js'
 import { makeFolders } from '../../../src/core/changes/publish/index.js'
 import { readPins, stateFolderOf, writePins } from '../../../src/core/changes/state/index.js'
 import { UntrustedError } from '../../../src/core/errors.js'
+import { loadNamed } from '../../../src/core/runs/checkpoint-by-word.js'
 import { followLinks } from '../../../src/core/storage/links-on-way.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 import { userStorage } from '../../../src/machine/user-storage.js'
@@ -66,6 +67,30 @@ describe.runIf(process.geteuid?.() === 0)('a link of somebody else', () => {
     expect(fs.readdirSync(secret)).toEqual(['there'])
     await (await storage.create(join(theirs, 'out.safetensors'))).close()
     expect(fs.statSync(join(theirs, 'out.safetensors')).uid).toBe(nobody)
+  })
+
+  it('by which a checkpoint is named removes nothing of a run that is not theirs', async () => {
+    const run = makeRun(['CKPT+a'])
+    const link = join(temporaryDirectory(), 'latest')
+    const named = async (owner: number) => {
+      fs.rmSync(link, { force: true })
+      fs.symlinkSync(join(run, 'CKPT+a'), link)
+      fs.lchownSync(link, owner, owner)
+      const storage = newStorage()
+      const loaded = await loadNamed(storage, link, '/')
+      return { storage, loaded, planned: await fingerprint(storage, [loaded.checkpoint]) }
+    }
+    const remove = async ({ storage, loaded, planned }: Awaited<ReturnType<typeof named>>) => {
+      guardRun(storage, loaded.run.path, loaded.reachedBy)
+      return removeCheckpoints(storage, run, [loaded.checkpoint], { wait: () => Promise.resolve(), planned })
+    }
+    const byStranger = await remove(await named(nobody))
+    expect(byStranger.failed.map(({ error }) => error.message).join()).toMatch(/by a link of user 65534/)
+    const swapped = await named(nobody)
+    fs.rmSync(link)
+    expect((await remove(swapped)).failed).toHaveLength(1)
+    expect(fs.readdirSync(run)).toEqual(['CKPT+a'])
+    expect((await remove(await named(0))).removed).toHaveLength(1)
   })
 
   it('to their own run is followed, and so is one of the user', async () => {

@@ -7,12 +7,14 @@ import { inBlocks, type ByteSource } from '../../formats/byte-source.js'
 import { isNpy, mayHoldPickle, npyHeaderEnd } from '../../formats/npy.js'
 import {
   auditPickle,
+  isOfJoblib,
   isPickle,
   limitsFor,
   mayBeginPickle,
   PickleDoubtful,
   PickleEndsEarly,
   PickleUnfollowed,
+  readAsJoblibDoes,
   readUntilItBreaks,
   type PickleCalls,
   type PickleLimits,
@@ -43,15 +45,34 @@ export function refuseUnsafe(calls: PickleCalls, what = 'its pickle'): void {
   throw new FormatError(`unsafe: ${what} ${unsafe.join(', ')}, which loading it with Python would run`)
 }
 
-/** Refuses what calls something, and what Python would read on where ckpt stopped: nobody knows what it calls there. */
-function refuseUnfollowed({ read, calls }: PickleSoFar, bytes: Uint8Array, what: string): void {
+/**
+ * Refuses what calls something, and what Python would read on where ckpt stopped: nobody knows what it calls there. What
+ * has a form that no pickler writes counts too, in what is a pickle.
+ */
+function refuseUnfollowed({ read, calls }: PickleSoFar, isPickle: boolean, what: string): void {
   refuseUnsafe(calls, what)
-  // Much that is no pickle begins as one without a head might; what joblib writes has bytes of arrays in between.
-  const isPlain = isPickle(bytes) && !calls.globals.some(({ module }) => module === 'joblib.numpy_pickle')
-  if (!(read instanceof PickleUnfollowed || (isPlain && read instanceof PickleDoubtful))) return
+  if (!(read instanceof PickleUnfollowed || (isPickle && read instanceof PickleDoubtful))) return
   throw new FormatError(
     `unsafe: ${what} cannot be followed to its end, so what loading it would run is not known: ${read.message}`,
   )
+}
+
+/** Gives how far it was followed: by joblib's way where joblib is named, for bytes of its arrays lie between the opcodes. */
+function refuseUnsafeReading(begun: PickleSoFar, bytes: Uint8Array, what: string, again: Again): PickleSoFar {
+  const { isSure, limits } = again
+  const isJoblib = isOfJoblib(begun.calls.globals)
+  // Much that is no pickle begins as one without a head might, but calls nothing.
+  refuseUnfollowed(begun, !isJoblib && (isSure || begun.calls.instances.length > 0), what)
+  if (!isJoblib) return begun
+  const followed = readAsJoblibDoes(bytes, limits)
+  refuseUnfollowed(followed, true, what)
+  return followed
+}
+
+interface Again {
+  /** It is a pickle, whatever it begins with. */
+  readonly isSure: boolean
+  readonly limits?: PickleLimits
 }
 
 /** torch.load takes for a pickle all that is not a zip. Of texts one that calls something names it in two lines. */
@@ -116,20 +137,25 @@ async function refuseUnsafeBare(part: Part, bounds: Bounds): Promise<number> {
   const { size, head, what } = part
   if (!mayBeginPickle(head)) return 0
   const begun = readUntilItBreaks(head)
-  if (size > head.length && begun.read instanceof PickleEndsEarly) return refuseUnsafeFrom(part, 0, bounds)
-  refuseUnfollowed(begun, head, what)
+  const goesOn = begun.read instanceof PickleEndsEarly || isOfJoblib(begun.calls.globals)
+  if (size > head.length && goesOn) return refuseUnsafeFrom(part, 0, bounds, isPickle(head))
+  refuseUnsafeReading(begun, head, what, { isSure: isPickle(head) })
   return head.length
 }
 
 /** The pickle that begins at byte `start`. */
-async function refuseUnsafeFrom(part: Part, start: number, { bytes: most, limits }: Bounds): Promise<number> {
+async function refuseUnsafeFrom(
+  part: Part,
+  start: number,
+  { bytes: most, limits }: Bounds,
+  isSure = true,
+): Promise<number> {
   const { size, read, what, tell } = part
   const bytes = await read(Math.min(size, start + most))
   if (bytes.length <= start) return 0
   const isCut = bytes.length < size
   const pickle = bytes.subarray(start)
-  const begun = readUntilItBreaks(pickle, limits)
-  refuseUnfollowed(begun, pickle, what)
+  const begun = refuseUnsafeReading(readUntilItBreaks(pickle, limits), pickle, what, { isSure, limits })
   if (isCut && begun.read instanceof PickleEndsEarly) {
     tell(
       `holds a pickle of ${size - start} bytes, of which ${pickle.length} were looked into for what loading it would run`,

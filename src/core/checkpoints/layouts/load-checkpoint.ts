@@ -13,6 +13,8 @@ export interface LoadedCheckpoint {
   readonly checkpoint: Checkpoint
   /** Its run: health needs the other checkpoints. */
   readonly run: Run
+  /** Absolute: the path of a link that led to it; left out where none was named. */
+  readonly reachedBy?: string
 }
 
 /** A checkpoint's name can have parts (`val/acc=0.9.ckpt`): its run is this many folders up at most. */
@@ -26,8 +28,10 @@ export async function loadCheckpoint(storage: ReadStorage, argument: string, bas
   const path = resolveFrom(base, argument)
   const [there] = await storage.resolve([path])
   if (there?.ok === true) {
-    const found = (await findCheckpointAt(storage, path)) ?? (await findCheckpointAt(storage, there.value))
+    const found = await findCheckpointAt(storage, path)
     if (found !== null) return found
+    const behind = await findCheckpointAt(storage, there.value)
+    if (behind !== null) return { ...behind, reachedBy: path }
   } else {
     // Files that only together are a checkpoint (TensorFlow's prefix): nothing lies at the path itself.
     const found = await findCheckpointAt(storage, path)

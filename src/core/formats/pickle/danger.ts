@@ -104,6 +104,7 @@ const dangerousNames = new Set(
     types.FunctionType types.CodeType types.LambdaType types.ModuleType pandas.eval pandas.core.computation.eval.eval
     numpy.fromfile numpy.memmap numpy.loadtxt numpy.genfromtxt numpy.savetxt numpy.core.memmap.memmap
     numpy._core.memmap.memmap numpy.DataSource numpy.lib._datasource.DataSource numpy.f2py.crackfortran.myeval
+    copyreg.add_extension copy_reg.add_extension
     logging.FileHandler logging.basicConfig torch.storage._load_from_bytes torch.compile codecs.open
     resource.setrlimit scipy.io.loadmat numexpr.evaluate numexpr.necompiler.evaluate
     sympy.sympify sympy.core.sympify.sympify sympy.S sympy.parse_expr sympy.parsing.sympy_parser.parse_expr

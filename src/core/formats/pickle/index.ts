@@ -3,6 +3,7 @@ export {
   deepest,
   limitsFor,
   mayBeginPickle,
+  readAsJoblibDoes,
   readCalls,
   readPickle,
   readUntilItBreaks,
@@ -15,6 +16,7 @@ export { auditPickle, type PickleAudit } from './audit.js'
 export { isUnsafe } from './danger.js'
 export { isPickle } from './head.js'
 export { PickleDoubtful, PickleEndsEarly, PickleUnfollowed } from './input.js'
+export { isOfJoblib } from './joblib-array.js'
 export * from './nodes.js'
 export { idOf, spelledOut } from './plain-tensor.js'
 export { writePickle, type WriteHooks } from './write.js'

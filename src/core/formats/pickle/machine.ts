@@ -5,14 +5,16 @@
  */
 import { FormatError } from '../../errors.js'
 import { PickleInput } from './input.js'
-import type {
-  PickleBytes,
-  PickleGlobal,
-  PickleInstance,
-  PickleNode,
-  PicklePair,
-  PickleReference,
-  PickleSequence,
+import { joblibArray } from './joblib-array.js'
+import {
+  globalName,
+  type PickleBytes,
+  type PickleGlobal,
+  type PickleInstance,
+  type PickleNode,
+  type PicklePair,
+  type PickleReference,
+  type PickleSequence,
 } from './nodes.js'
 import { op, opcodeName } from './opcodes.js'
 import { isTensorRebuilder, PlainTensors } from './plain-tensor.js'
@@ -110,6 +112,11 @@ export interface PickleSoFar {
 /** Reads one pickle once: each reading of a broken one may take all the memory that it is allowed. */
 export function readUntilItBreaks(bytes: Uint8Array, limits: PickleLimits = limitsFor(bytes.length)): PickleSoFar {
   return newMachine((machine) => machine.runUntilItBreaks(), bytes, 0, limits)
+}
+
+/** The same as joblib reads it: what lies between the opcodes for its arrays is passed over. */
+export function readAsJoblibDoes(bytes: Uint8Array, limits: PickleLimits = limitsFor(bytes.length)): PickleSoFar {
+  return new Machine(new PickleInput(bytes, 0), limits, null, { isJoblib: true }).runUntilItBreaks()
 }
 
 function newMachine<T>(run: (machine: Machine) => T, bytes: Uint8Array, start: number, limits: PickleLimits): T {
@@ -238,9 +245,10 @@ class Machine {
   readonly #plainTensors: PlainTensors | null
   readonly #memo = new Memo()
   readonly #persistents: PickleReference[] = []
-  readonly #instances: PickleInstance[] = []
-  readonly #altered: PickleGlobal[] = []
-  readonly #globals = new Globals()
+  readonly #instances: PickleInstance[]
+  readonly #altered: PickleGlobal[]
+  readonly #globals: Globals
+  readonly #isJoblib: boolean
   /** What lies above `#height` was taken. */
   readonly #stack: PickleNode[] = []
   /** Levels within each value on the stack, as far as is known: of what comes from the memo they are not. */
@@ -257,17 +265,30 @@ class Machine {
   /** The function that makes plain tensors, once it was met. */
   #rebuilder: PickleGlobal | null = null
   /** Words taken by what was built. */
-  #built = 0
+  #built: number
+  /** The byte behind the last frame. */
+  #frameEnd = 0
 
   /** `plainTensors` is null where every tensor is to be made node by node. */
   static knows(code: number | undefined): boolean {
     return code !== undefined && (code === op.STOP || Machine.#steps[code] !== undefined)
   }
 
-  constructor(input: PickleInput, limits: PickleLimits, plainTensors: PlainTensors | null) {
+  /** `within`: the machine that meets this pickle in the middle of its own, and keeps what is called. */
+  constructor(
+    input: PickleInput,
+    limits: PickleLimits,
+    plainTensors: PlainTensors | null,
+    { within, isJoblib = false }: { readonly within?: Machine; readonly isJoblib?: boolean } = {},
+  ) {
     this.#input = input
     this.#limits = limits
     this.#plainTensors = plainTensors
+    this.#isJoblib = isJoblib
+    this.#instances = within === undefined ? [] : within.#instances
+    this.#altered = within === undefined ? [] : within.#altered
+    this.#globals = within === undefined ? new Globals() : within.#globals
+    this.#built = within === undefined ? 0 : within.#built
   }
 
   run(): Unpickled {
@@ -467,6 +488,7 @@ class Machine {
   #frame(length: number): void {
     const left = this.#input.length - this.#input.position
     if (length > left) this.#input.skip(length)
+    this.#frameEnd = this.#input.position + length
   }
 
   #signedLength(): number {
@@ -609,6 +631,24 @@ class Machine {
     this.#built += cost.array + cost.slot
     target.states = extended(target.states, [state])
     this.#deepenTop()
+    if (this.#isJoblib) this.#passArray(target)
+  }
+
+  /** Python's own reader takes what lies behind an array's wrapper from behind the frame. */
+  #passArray(wrapper: PickleInstance): void {
+    const array = joblibArray(wrapper)
+    if (array === null) return
+    if (array === undefined || this.#frameEnd > this.#input.position) {
+      throw this.#unfollowed('what lies behind it for an array of joblib cannot be told')
+    }
+    if (array.holds === 'bytes') {
+      if (array.isPadded) this.#input.skip(this.#input.uint8())
+      this.#input.skip(array.length)
+      return
+    }
+    const inner = new Machine(this.#input, this.#limits, null, { within: this })
+    inner.run()
+    this.#built = inner.#built
   }
 
   /** Its id lies on the stack. */
@@ -632,9 +672,16 @@ class Machine {
   }
 }
 
+/** What a call gives may be a text, but of a few functions and classes. */
 function isMadeByCall(node: PickleNode): boolean {
-  return typeof node === 'object' && node !== null && ('callee' in node || node.kind === 'tensor')
+  if (typeof node !== 'object' || node === null) return false
+  if (!('callee' in node)) return node.kind === 'tensor'
+  return !neverText.test(globalName(node.callee) ?? '')
 }
+
+/** As they stand beside joblib's arrays: a plain reading takes the pickles in between for a part of the whole. */
+const neverText =
+  /^(?:numpy\.(?:dtype|ndarray|_?core\.multiarray\._reconstruct|_?core\.numeric\._frombuffer)|_codecs\.encode|joblib\.numpy_pickle\.NumpyArrayWrapper)$/
 
 function isBytearray(node: PickleNode): boolean {
   return typeof node === 'object' && node?.kind === 'bytearray'

@@ -237,6 +237,75 @@ describe('a pickle that begins with what only Python reads', () => {
   })
 })
 
+describe('what comes behind a form that this reader does not follow', () => {
+  const call = "cposix\nsystem\n(S'id'\ntR."
+  const added = "ccopyreg\nadd_extension\n(S'posix'\nS'system'\nI77\ntR0\x82\x4d(S'id'\ntR."
+  const storage = "((S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI1\ntQI0\nF1.0\ns0"
+
+  it.each([
+    ['a name that the pickle itself gave a number', 'model.pt', Buffer.from(added, 'latin1')],
+    ['a number set in a storage', 'storage.pt', makeZip([{ name: 'a/data.pkl', data: Buffer.from(storage + call) }])],
+  ])('is a finding in a pickle without a head too: %s', async (_, name, bytes) => {
+    expect((await reasonsForBytes(name, bytes)).join()).toMatch(/^corrupt: unsafe: /)
+  })
+})
+
+/** As joblib 1.5 dumps them (protocol 4, and each array's bytes behind its wrapper). */
+describe('what joblib dumped', () => {
+  const call = '\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R'
+  const state = (code: string, size: string, flags: string) => `(K\x03\x8c\x01<NNN${size}J\xff\xff\xff\xffK${flags}t`
+  const wrapper = (code: string, size = 'J\xff\xff\xff\xff', flags = '\0') =>
+    '\x8c\x13joblib.numpy_pickle\x8c\x11NumpyArrayWrapper\x93)\x81}(\x8c\x05shapeK\x03\x85\x8c\x05dtype' +
+    `cnumpy\ndtype\n\x8c\x02${code}\x89\x88\x87R${state(code, size, flags)}b` +
+    '\x8c\x1bnumpy_array_alignment_bytesK\x10ub'
+  const numbers = `\x02\xff\xff${'N\xff\x93.('.padEnd(24, '\x82')}`
+  const dump = (...parts: string[]) => Buffer.from(`\x80\x04](${parts.join('')}e.`, 'latin1')
+
+  it('is whole where it calls nothing, whatever bytes its arrays have', async () => {
+    const bytes = dump(
+      wrapper('f8'),
+      numbers,
+      wrapper('O8', undefined, '\x3f'),
+      '\x80\x04](NNNe.',
+      wrapper('U1', 'K\x04'),
+      '\0',
+      'a\0\0\0'.repeat(3),
+    )
+    expect(await reasonsForBytes('scaler.pkl', bytes)).toEqual([])
+  })
+
+  it('is whole where a pickle of its own has numbers for other things than the one around it', async () => {
+    // joblib.dump({'a': a, 'b': [a, a], 'c': numpy.arange(3)}, …, protocol=2), a = numpy.array([None, {}], dtype=object)
+    const encoded = [
+      'gAJ9cQAoWAEAAABhcQFjam9ibGliLm51bXB5X3BpY2tsZQpOdW1weUFycmF5V3JhcHBlcgpxAimBcQN9cQQoWAgAAABzdWJjbGFz',
+      'c3EFY251bXB5Cm5kYXJyYXkKcQZYBQAAAHNoYXBlcQdLAoVxCFgFAAAAb3JkZXJxCVgBAAAAQ3EKWAUAAABkdHlwZXELY251bXB5',
+      'CmR0eXBlCnEMWAIAAABPOHENiYiHcQ5ScQ8oSwNYAQAAAHxxEE5OTkr/////Sv////9LP3RxEWJYCgAAAGFsbG93X21tYXBxEolY',
+      'GwAAAG51bXB5X2FycmF5X2FsaWdubWVudF9ieXRlc3ETSxB1YoAFlY0AAAAAAAAAjBZudW1weS5fY29yZS5tdWx0aWFycmF5lIwM',
+      'X3JlY29uc3RydWN0lJOUjAVudW1weZSMB25kYXJyYXmUk5RLAIWUQwFilIeUUpQoSwFLAoWUaAOMBWR0eXBllJOUjAJPOJSJiIeU',
+      'UpQoSwOMAXyUTk5OSv////9K/////0s/dJRiiV2UKE59lGV0lGIuWAEAAABicRRdcRUoaAIpgXEWfXEXKGgFaAZoB0sChXEYaAlo',
+      'CmgLaA9oEoloE0sQdWKABZWNAAAAAAAAAIwWbnVtcHkuX2NvcmUubXVsdGlhcnJheZSMDF9yZWNvbnN0cnVjdJSTlIwFbnVtcHmU',
+      'jAduZGFycmF5lJOUSwCFlEMBYpSHlFKUKEsBSwKFlGgDjAVkdHlwZZSTlIwCTziUiYiHlFKUKEsDjAF8lE5OTkr/////Sv////9L',
+      'P3SUYoldlChOfZRldJRiLmgCKYFxGX1xGihoBWgGaAdLAoVxG2gJaApoC2gPaBKJaBNLEHVigAWVjQAAAAAAAACMFm51bXB5Ll9j',
+      'b3JlLm11bHRpYXJyYXmUjAxfcmVjb25zdHJ1Y3SUk5SMBW51bXB5lIwHbmRhcnJheZSTlEsAhZRDAWKUh5RSlChLAUsChZRoA4wF',
+      'ZHR5cGWUk5SMAk84lImIh5RSlChLA4wBfJROTk5K/////0r/////Sz90lGKJXZQoTn2UZXSUYi5lWAEAAABjcRxoAimBcR19cR4o',
+      'aAVoBmgHSwOFcR9oCWgKaAtoDFgCAAAAaThxIImIh3EhUnEiKEsDWAEAAAA8cSNOTk5K/////0r/////SwB0cSRiaBKIaBNLEHVi',
+      'C///////////////AAAAAAAAAAABAAAAAAAAAAIAAAAAAAAAdS4=',
+    ].join('')
+    expect(await reasonsForBytes('scaler.pkl', Buffer.from(encoded, 'base64'))).toEqual([])
+  })
+
+  it.each([
+    ['behind an array', dump(wrapper('f8'), numbers, call)],
+    ['behind one of text', dump(wrapper('U1', 'K\x04'), '\0', 'a\0\0\0'.repeat(3), call)],
+    ['in an array of objects', dump(wrapper('O8', undefined, '\x3f'), `\x80\x04](${call}e.`)],
+    ['behind one', dump(wrapper('O8', undefined, '\x3f'), '\x80\x04](NNNe.', call)],
+    ['behind one whose length cannot be told', dump(wrapper('Q8'), numbers, call)],
+    ['behind more than the head', dump('N'.repeat(600), wrapper('f8'), numbers, call)],
+  ])('is corrupt where it calls something %s', async (_, bytes) => {
+    expect((await reasonsForBytes('scaler.pkl', bytes)).join()).toMatch(/^corrupt: unsafe: /)
+  })
+})
+
 describe('a pickle that is longer than is looked into', () => {
   const long = (tail: Buffer) =>
     Buffer.concat([Buffer.from('\x80\x04B\0\0\0\x012', 'latin1'), Buffer.alloc((1 << 24) - 1), Buffer.from('0'), tail])
