@@ -72,6 +72,9 @@ describe.runIf(hasScript).each(Object.entries(shells))('%s', (name, shell) => {
     ['ckpt pin exp/save/CKPT+a|', ['ckpt', 'pin', 'exp/save/CKPT+a name']],
     ['ckpt list exp/sa|', ['ckpt', 'list', 'exp/save']],
     ['ckpt trash emp|', ['ckpt', 'trash', 'empty']],
+    ['ckpt plot exp/save lo|', ['ckpt', 'plot', 'exp/save', 'loss']],
+    ['ckpt save new --file model=exp/sa|', ['ckpt', 'save', 'new', '--file', 'model=exp/save']],
+    ['ckpt export exp/save --into=exp/sa|', ['ckpt', 'export', 'exp/save', '--into=exp/save']],
   ])('%s', async (line, expected) => {
     const words = await wordsAfterTab(shell, cwd, line)
     expect(words.map((word) => word.replace(/\/$/, ''))).toEqual(expected)
