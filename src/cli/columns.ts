@@ -1,7 +1,7 @@
 /** `--columns`: the columns by name, or what is added to and taken from those that there would be. */
 import { CkptError } from '../core/errors.js'
 import { builtInNames, describeUnknownKey, type UnknownKey } from '../core/choosing/selection/index.js'
-import { printable } from '../render/printable.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 export type ColumnChoice =
   | { readonly kind: 'these'; readonly names: readonly string[] }
@@ -58,7 +58,7 @@ export function refuseUnknown(unknown: readonly UnknownKey[], root: string): voi
   throw new CkptError('usage', describeUnknownKey({ name }), {
     hint:
       nearest === undefined
-        ? `see what there is: ckpt show ${printable(root)}`
+        ? `see what there is: ckpt show ${quoteWord(root)}`
         : `did you mean ${JSON.stringify(nearest)}?`,
   })
 }

@@ -39,6 +39,7 @@ import { conversionDocument, renderConversion, renderMerge } from '../render/con
 import { renderIdle } from '../render/messages.js'
 import { renderLosses, renderOutdated } from '../render/transfer.js'
 import { baseOf } from '../machine/working-folder.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 export default class Convert extends BaseCommand<typeof Convert> {
   static override summary = 'Write the tensors of a file in the other format: safetensors, or what torch.load reads'
@@ -199,7 +200,7 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     const holder = await findCheckpointAt(this.storage, folder)
     if (holder !== null) {
       throw new CkptError('usage', `${folder} is a checkpoint, and a further file would be one of its own`, {
-        hint: `say where it goes: --output ${name}`,
+        hint: `say where it goes: --output ${quoteWord(name)}`,
       })
     }
     const own = join(folder, name)

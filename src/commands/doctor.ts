@@ -16,7 +16,7 @@ import { mostRemembered } from '../core/storage/memory/record-files.js'
 import { aligned } from '../render/aligned.js'
 import { printable } from '../render/printable.js'
 import { formatSize, plural } from '../render/units.js'
-import { shellWord } from '../core/jobs/schedulers/shell-word.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 interface Problem {
   readonly what: string
@@ -124,7 +124,7 @@ mends it. Exit status 4 when the run has a problem.`
       examine(this.storage, run.checkpoints, run.checkpoints, 'quick', options),
     )
     const damaged = checked.filter((one) => !isSound(one))
-    const at = shellWord(run.path)
+    const at = quoteWord(run.path)
     const problems: Problem[] = []
     if (damaged.length > 0) {
       const names = damaged.slice(0, 3).map(({ name }) => name)

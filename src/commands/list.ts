@@ -100,7 +100,7 @@ Exit status 3 when nothing matches.`
   /** What the scan has listed is not listed again. */
   private reading = ScanTree.over(this.storage)
 
-  /** Of each run, what people are told of it. */
+  /** Of each run, what people see of it. */
   private readonly warned: WarnedRun[] = []
 
   /** Of each run, the names of columns and of the order of the rows that none of its checkpoints has. */
@@ -130,7 +130,7 @@ Exit status 3 when nothing matches.`
     this.answer(document, () => texts.flatMap((text, index) => (index === 0 ? [...text] : ['', ...text])))
   }
 
-  /** Of one run its own; what several runs have alike is told once. */
+  /** Of one run its own; what several runs have alike is shown once. */
   private warnings(): string[] {
     if (this.flags.recursive) return warningsOfRuns(this.warned)
     return this.warned.flatMap(({ warnings }) => warnings.map(printable))

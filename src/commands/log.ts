@@ -6,6 +6,7 @@ import { attemptsOf, removalsAndCutOff } from '../core/changes/journal/index.js'
 import { runArgument, stateFlag } from '../cli/flags.js'
 import { logDocument, renderLog } from '../render/log.js'
 import { openRunState } from '../core/jobs/run-state.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 export default class Log extends BaseCommand<typeof Log> {
   static override isReader = true
@@ -26,7 +27,7 @@ killed, or that is going now.`
     const { run, journal } = await openRunState(this.storage, this.args.run, this.flags.state)
     if (attemptsOf(journal.entries).length + removalsAndCutOff(journal.entries).length === 0) {
       throw new CkptError('not-found', `${run}: no job has been run here by ckpt run, and nothing was removed`, {
-        hint: `ckpt run '${run}' -- python train.py`,
+        hint: `ckpt run ${quoteWord(run)} -- python train.py`,
       })
     }
     this.answer(logDocument(run, journal), () => renderLog(journal, localStamp))

@@ -68,6 +68,7 @@ import {
 } from '../render/prune.js'
 
 import { ManyRunsCommand, type ManyChoices } from '../cli/many-runs.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 
@@ -279,7 +280,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     if (refusal !== null) throw refusal
     setExitStatusForUnreadable(intent.plan)
     this.answer(document, () => [])
-    if (file !== undefined) this.note(`the plan is in ${file}; to do it: ckpt prune --apply ${file}`)
+    if (file !== undefined) this.note(`the plan is in ${file}; to do it: ckpt prune --apply ${quoteWord(file)}`)
   }
 
   private async write(file: string, run: Run, { plan }: Intent): Promise<void> {
@@ -383,7 +384,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       ),
     )
     await writePlan(this.storage, resolve(file), plansToJson(plans, this.now()))
-    this.note(`the plan is in ${file}; to do it: ckpt prune -r --apply ${file}`)
+    this.note(`the plan is in ${file}; to do it: ckpt prune -r --apply ${quoteWord(file)}`)
   }
 
   /** What of the plans can still be done; what cannot is reported, and once more when the rest was done. */

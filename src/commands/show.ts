@@ -77,7 +77,7 @@ started with, below the file that tells them. Of a file: its tensors.`
       try {
         tensors.set(key, (await this.readFile(path)).tensors)
       } catch (error) {
-        // No file of tensors, or a damaged one, which health has told.
+        // No file of tensors, or a damaged one, which health reports.
         if (!(error instanceof CkptError)) throw error
       }
     }

@@ -7,6 +7,7 @@ import { holderOf, jobLock, writeStopRequest, type StateFolder } from '../core/c
 import { runArgument, stateFlag } from '../cli/flags.js'
 import { interruptible } from '../cli/progress.js'
 import { openRunState } from '../core/jobs/run-state.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 
 /** Milliseconds between two looks whether the job has ended. */
 const interval = 200
@@ -34,7 +35,9 @@ status is 3 when no job is running.`
     const { run, state } = await openRunState(this.storage, this.args.run, this.flags.state)
     const holder = await this.holder(state)
     if (holder === null) {
-      throw new CkptError('not-found', `${run}: no job is running here under ckpt run`, { hint: `ckpt log '${run}'` })
+      throw new CkptError('not-found', `${run}: no job is running here under ckpt run`, {
+        hint: `ckpt log ${quoteWord(run)}`,
+      })
     }
     const when = this.flags['after-next-checkpoint'] ? 'after-next-checkpoint' : 'now'
     await writeStopRequest(this.storage, state, when)

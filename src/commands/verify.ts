@@ -24,7 +24,7 @@ import {
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
-import { shellWord } from '../core/jobs/schedulers/shell-word.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 import { printable } from '../render/printable.js'
 import { renderManyVerified, renderVerified, verifyDocument } from '../render/verify.js'
 import { wait } from '../machine/clock.js'
@@ -98,7 +98,7 @@ Exit status 4 when anything is found, 6 when nothing worse is found than that so
   private async tellPacked(checkpoints: readonly Checkpoint[]): Promise<void> {
     for (const checkpoint of checkpoints) {
       for (const path of await findPacked(this.storage, checkpoint)) {
-        this.alert(`${printable(path)} is packed with gzip: unpack it before it is loaded (gunzip ${shellWord(path)})`)
+        this.alert(`${printable(path)} is packed with gzip: unpack it before it is loaded (gunzip ${quoteWord(path)})`)
       }
     }
   }

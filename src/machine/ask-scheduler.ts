@@ -1,4 +1,4 @@
-/** Running a command of the batch system, as core asks for it (core/schedulers/scheduler.ts). */
+/** Running a command of the batch system, as core asks for it (core/jobs/schedulers/scheduler.ts). */
 import type { AskScheduler } from '../core/jobs/schedulers/index.js'
 
 /** Milliseconds. A controller under load takes its time; one that is gone must not hold up the job. */

@@ -1,4 +1,4 @@
-/** The network of this machine, as core asks for it (core/download/network.ts), and what the environment says of hubs. */
+/** The network of this machine, as core asks for it (core/pretrain/download/network.ts), and what the environment says of hubs. */
 import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'

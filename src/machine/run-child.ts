@@ -1,4 +1,4 @@
-/** Starting a job's process, as core asks for it (core/jobs/run-child.ts). */
+/** Starting a job's process, as core asks for it (core/jobs/command/run-child.ts). */
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { ChildEnd, Signals, StartChild } from '../core/jobs/command/run-child.js'

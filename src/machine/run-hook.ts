@@ -1,4 +1,4 @@
-/** Starting a hook's process, as core asks for it (core/hooks/run.ts). */
+/** Starting a hook's process, as core asks for it (core/jobs/hooks/run.ts). */
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
 import { constants } from 'node:os'
 import type { Readable } from 'node:stream'

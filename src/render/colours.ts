@@ -18,7 +18,7 @@ export type Paint = (meaning: Meaning, text: string) => string
 
 /**
  * In every style that is set here, so that what leaves the program can tell it from one that stands in a file or a
- * name (shown.ts). Random, for a file could hold what is always the same; groups of four digits, for those who
+ * name (escape-output.ts). Random, for a file could hold what is always the same; groups of four digits, for those who
  * measure the width of a text know no longer ones.
  */
 const mark = Array.from({ length: 3 }, () => 1000 + Math.floor(Math.random() * 9000)).join(';')

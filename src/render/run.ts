@@ -20,7 +20,7 @@ export interface View {
   readonly columns: readonly string[]
   /** How many there would be without a limit. */
   readonly matching: number
-  /** Bytes of those shown, together; null where it is not told. */
+  /** Bytes of those shown, together; null where it is not known. */
   readonly size: number | null
   /** All columns stay, however wide. */
   readonly wide: boolean

@@ -20,7 +20,7 @@ import { hang, hangRows } from './hanging-indent.js'
 import { printable } from './printable.js'
 import { layoutsOf } from './run.js'
 import { settingLines } from './settings.js'
-import { shellWord } from '../core/jobs/schedulers/shell-word.js'
+import { quoteWord } from '../core/formats/shell-words.js'
 import { foldedLines, sumUp } from './tensors.js'
 import { allDigits, formatAge, formatNumber, formatSize } from './units.js'
 import { displayWidth } from './text-width.js'
@@ -215,7 +215,7 @@ export function nextCommands(
 ): string[] {
   const paint = painter(output.colours)
   const [first] = best
-  const order = first === undefined ? '' : ` --${first.direction} ${shellWord(first.metric)}`
+  const order = first === undefined ? '' : ` --${first.direction} ${quoteWord(first.metric)}`
   const rows = [
     ['ckpt list', 'every checkpoint'],
     [`ckpt find${order}`, first === undefined ? 'the path of the newest' : `the path of the best by ${first.metric}`],

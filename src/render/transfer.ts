@@ -82,7 +82,7 @@ export function renderTransfer(
     ]),
     ...section('flags that would match them:', suggestionsFor(plan), ({ flag, value, tensors }) => [
       flag,
-      `${quoted(value)}  (${tensors})`,
+      `${printable(quoteWord(value))}  (${tensors})`,
     ]),
     ...suggestCommand(plan, written !== null).map((command) => `to match them: ${printable(command)}`),
     ...renderLeftOut('beside the weights of the source, left out', leftOut),
@@ -200,11 +200,6 @@ function describeSought(tensor: TensorInfo, { sought }: TransferPlan): Line {
 
 function form({ dtype, shape }: TensorInfo): string {
   return `${dtype} [${shape.join(', ')}]`
-}
-
-/** As a shell takes it. */
-function quoted(text: string): string {
-  return /^[\w.=/:@%+-]+$/.test(text) ? text : printable(quoteWord(text))
 }
 
 export function renderWritten({ path, files, bytes }: WrittenOutput): string {

@@ -1,4 +1,4 @@
-/** Warnings of several runs, for people: what holds of all of them is told once, and else of which run. */
+/** Warnings of several runs, for people: what holds of all of them is shown once, the rest with its runs. */
 import { addTo } from '../core/grouped.js'
 import { printable } from './printable.js'
 import { plural } from './units.js'
@@ -14,9 +14,9 @@ const mostNamed = 3
 export function warningsOfRuns(runs: readonly WarnedRun[]): string[] {
   const pathsOf = new Map<string, string[]>()
   for (const { path, warnings } of runs) for (const text of new Set(warnings)) addTo(pathsOf, text, path)
-  const told = [...pathsOf].map(([text, paths]) => ({ text, paths, isOfAll: paths.length === runs.length }))
-  const ofAll = told.filter(({ isOfAll }) => isOfAll).map(({ text }) => text)
-  const own = told.filter(({ isOfAll }) => !isOfAll).map(({ text, paths }) => `${listPaths(paths)}: ${text}`)
+  const warnings = [...pathsOf].map(([text, paths]) => ({ text, paths, isOfAll: paths.length === runs.length }))
+  const ofAll = warnings.filter(({ isOfAll }) => isOfAll).map(({ text }) => text)
+  const own = warnings.filter(({ isOfAll }) => !isOfAll).map(({ text, paths }) => `${listPaths(paths)}: ${text}`)
   return [...ofAll, ...own].map((text) => printable(text))
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { splitWords } from '../../src/core/formats/shell-words.js'
-import { shellWord } from '../../src/core/jobs/schedulers/shell-word.js'
+import { shellWord } from '../../src/core/formats/shell-words.js'
 import { ckpt, shell, temporaryDirectory, type Outcome } from './ckpt.js'
 import { letRest } from './let-rest.js'
 

@@ -67,7 +67,7 @@ describe('ckpt runs', () => {
     expect(head).toMatch(/^RUN +CHECKPOINTS .* WER +SIZE$/)
     expect(head).not.toMatch(/LAYOUT|BEST CHECKPOINT/)
     const ranked = (await ckpt(['runs', root, '--by', '-WER'])).stdout.split('\n')
-    expect(ranked[0]).toContain("--by '-WER'")
+    expect(ranked[0]).toContain('--by -WER')
     expect(ranked[1]).toMatch(/ -94\.5 /)
     expect(await ckpt(['runs', root, '--columns', '+WER,loss'])).toMatchObject({ status: 2 })
   })

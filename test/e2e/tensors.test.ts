@@ -162,8 +162,8 @@ describe('ckpt convert', () => {
     const convert = async (into: string) =>
       ckpt(['convert', file, '--to', 'safetensors', '--shard-size', '1GB', '-o', join(folder, into)])
     expect((await convert('model')).stdout).toContain(join(folder, 'model', 'model.safetensors'))
-    const { status, stderr } = await convert('none/')
-    expect([status, stderr]).toEqual([3, expect.stringContaining(`mkdir -p ${join(folder, 'none')}`)])
+    const { status, stderr } = await convert('not there/')
+    expect([status, stderr]).toEqual([3, expect.stringContaining(`mkdir -p '${join(folder, 'not there')}'`)])
   })
 
   it('warns of a dtype for names that no tensor has', async () => {

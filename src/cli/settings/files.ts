@@ -28,7 +28,7 @@ export interface Leniency {
 }
 
 /**
- * Every file is read with its mistakes told, but for those that somebody else may have written, and those that
+ * Every file is read with its mistakes reported, but for those that somebody else may have written, and those that
  * `leniency` leaves out. Nothing but a few looks is done where there are none. Throws ConfigError, StorageError.
  */
 export async function loadSettings(

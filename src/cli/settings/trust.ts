@@ -143,7 +143,7 @@ class Doubts {
     if (this.isTrusted || owner === user || owner === 0) return
     this.add(
       `${what} ${path} belongs to another user (${owner}, and you are ${user ?? ''})`,
-      `read it, then trust its folder in your own settings (trust: ['${dirname(this.file)}'])`,
+      `read it, then trust its folder in your own settings (trust: [${JSON.stringify(dirname(this.file))}])`,
     )
   }
 

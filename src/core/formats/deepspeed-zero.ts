@@ -184,7 +184,7 @@ export function planZero(models: readonly ZeroModel[], optimizers: readonly Zero
 
 /**
  * Buffers and parameters that were not trained, where `isWanted`: each lies whole in the first file, or in pieces in all.
- * Throws FormatError for the latter where the model itself was cut: whether they are pieces of it is not told.
+ * Throws FormatError for the latter where the model itself was cut: nothing says whether they are pieces of it.
  */
 export function planFrozen(models: readonly ZeroModel[], isWanted: (name: string) => boolean): ZeroTensor[] {
   const [model] = models

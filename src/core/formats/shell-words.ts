@@ -1,4 +1,4 @@
-/** A text as the words that a shell would make of it (POSIX, Shell Command Language 2.2, Quoting); nothing is expanded. */
+/** From a text to the words that a shell would make of it (POSIX, Shell Command Language 2.2, Quoting), and back. */
 import { CkptError } from '../errors.js'
 
 /** A mistake in such a text, at the character `index`. */
@@ -113,12 +113,16 @@ function unclosed(index: number, quote: string): WordMistake {
   return new WordMistake(index, `${quote} is never closed`, `close it, or write \\${quote}`)
 }
 
+/** For a program: the text as one word of a POSIX shell, whatever is in it. */
+export function shellWord(text: string): string {
+  return /^(?!=)[\w.=/:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
 /**
- * As a shell takes it: bare where that is safe. Where something in it cannot be shown as it is, in quotes within which the
- * escapes that people are shown stand for just that (`$'…'` of bash and zsh).
+ * For people to paste. Where something in it cannot be shown as it is, it stands in quotes within which the escapes that
+ * people are shown mean just that (`$'…'` of bash and zsh).
  */
 export function quoteWord(word: string): string {
-  if (/^[\w/.:][\w/.:-]*$/.test(word)) return word
-  if (!/[\p{Cc}\p{Cf}]/u.test(word)) return `'${word.replaceAll("'", String.raw`'\''`)}'`
+  if (!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(word)) return shellWord(word)
   return `$'${word.replace(/['\\]/g, String.raw`\$&`).replaceAll('\n', String.raw`\n`)}'`
 }

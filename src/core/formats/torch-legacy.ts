@@ -125,7 +125,7 @@ function checkLength(bytes: Uint8Array, { expectedLength }: LegacyLayout): void 
   })
 }
 
-/** The count before the elements must be the one that the object told. */
+/** The count before the elements must be the one that the object has. */
 function checkCount(bytes: Uint8Array, { key, count, offset }: LegacyStorage): void {
   const stored = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigInt64(offset - 8, true)
   if (stored === BigInt(count)) return

@@ -36,7 +36,7 @@ export function unzstd(bytes: Uint8Array, most: number): Uint8Array {
 /** A window may be larger than what comes through it: what the writer's level gives. */
 const largestWindow = 1 << 25
 
-/** The frame's content size, or its window where that is not told: the memory that is taken at once. */
+/** The frame's content size, or its window where that is not given: the memory that is taken at once. */
 function claimedBy(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < 6 || view.getUint32(0, true) !== magic) throw new FormatError('zstd: does not begin as a frame')

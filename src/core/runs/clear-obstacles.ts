@@ -137,12 +137,12 @@ export async function tellObstacles(
   const standing = obstacles.map((one) => ({ ...one, why: one.stays ? null : '--leave-damaged' }))
   const fixes = await findFixes(storage, run, chosen, obstacles, there)
   const leads = chosen === null ? [] : await findLeads(storage, run, chosen, fixes)
-  const told = new Set(obstacles.map(({ checkpoint }) => checkpoint.name))
+  const named = new Set(obstacles.map(({ checkpoint }) => checkpoint.name))
   const names = [...fixes.map(({ name }) => name), ...leads.map((change) => nameOf(run, change))]
   const unled = await leftAsTheyAre(
     storage,
     run,
-    names.filter((name) => !told.has(name)),
+    names.filter((name) => !named.has(name)),
   )
   return { moved: [], pointed: [], unled, standing, beginsAnew: findBeginning(chosen, there) }
 }

@@ -108,7 +108,7 @@ async function rewritePins(
   await writePins(storage, state, pins.values())
 }
 
-/** The pins whose checkpoint is not there and of which that has not been told, once it is remembered as told. */
+/** The pins whose checkpoint is not there and not yet reported; given once they are remembered as reported. */
 export async function takeGonePins(
   storage: Storage,
   run: Run,

@@ -44,6 +44,7 @@ import { examine } from './open-run.js'
 import { setAsideReasons } from './set-aside.js'
 import { pinsOf } from './protecting-pins.js'
 import { halfElsewhere, type StateLocation } from './run-with-state.js'
+import { quoteWord } from '../formats/shell-words.js'
 
 /** What is to stay and what may go, as `ckpt prune` is asked. */
 export interface PruneRequest {
@@ -491,7 +492,7 @@ export function describePolicy({ query, keep, noKeepRecent, rules = [], ...more 
     ...(keep === undefined ? [] : [`--keep ${keep}`]),
     ...(noKeepRecent === true ? ['--no-keep-recent'] : []),
     ...query.orders.map(describeOrder),
-    ...query.where.map(({ text }) => `--where '${text}'`),
+    ...query.where.map(({ text }) => `--where ${quoteWord(text)}`),
     ...rules.map(({ label }) => label),
     ...(olderThan === undefined ? [] : [`--older-than ${olderThan}s`]),
     ...(maxTotal === undefined ? [] : [`--max-total ${maxTotal}B`]),

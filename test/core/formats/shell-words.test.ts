@@ -20,14 +20,14 @@ describe('a text as arguments', () => {
   })
 })
 
-it.each(['/exp/a', "it's two words", '-x', '$HOME', 'a\nb\t\u001b[31m', "'\\n", '\u202etxt'])(
-  'a word in a hint is for a shell just that word, however it is shown: %j',
-  (word) => {
-    expect(
-      execFileSync('bash', ['-c', `printf %s ${printable(quoteWord(word))}`], {
-        encoding: 'utf8',
-        env: { ...process.env, LC_ALL: 'C.UTF-8' },
-      }),
-    ).toBe(word)
-  },
-)
+it.each([
+  ...['/exp/a', "it's two words", '-x', '=ls', 'epoch=3-step=4.ckpt', '$HOME', 'a\nb\t\u001b[31m', "'\\n"],
+  ...['\u202etxt', 'a\u2028b', ''],
+])('a word in a hint is for a shell just that word, however it is shown: %j', (word) => {
+  expect(
+    execFileSync('bash', ['-c', `printf %s ${printable(quoteWord(word))}`], {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    }),
+  ).toBe(word)
+})

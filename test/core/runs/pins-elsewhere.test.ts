@@ -86,7 +86,7 @@ describe('a pin in another state folder', () => {
     await pinAt(one, one.elsewhere)
     await expect(unpin(one.storage, one.run, ['CKPT+a'], lock())).rejects.toMatchObject({
       code: 'refused',
-      hint: `ckpt unpin '${join(one.run, 'CKPT+a')}' --state ${one.elsewhere}`,
+      hint: `ckpt unpin ${join(one.run, 'CKPT+a')} --state ${one.elsewhere}`,
     })
     expect(await pinned(one)).toEqual(['CKPT+a'])
   })

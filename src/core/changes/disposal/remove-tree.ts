@@ -226,5 +226,5 @@ function unknownFolder(path: string): StorageError {
   })
 }
 
-/** What is in the folder cannot be removed, which has been told: no use in trying the folder again. */
+/** What is in the folder cannot be removed, which is reported already: no use in trying the folder again. */
 class StillFull extends Error {}

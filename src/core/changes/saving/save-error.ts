@@ -1,6 +1,7 @@
 /** What goes wrong in a staging folder, in words of what is saved: nobody knows that folder. */
 import { sep } from 'node:path'
 import { isFull, reasonOf, StorageError } from '../../errors.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /** The save that failed. */
 export interface FailedSave {
@@ -26,7 +27,7 @@ class SaveError extends StorageError {}
 
 function hintFor(run: string, { errno, hint }: StorageError): { hint?: string } {
   if (!isFull(errno)) return hint === undefined ? {} : { hint }
-  const path = JSON.stringify(run)
+  const path = quoteWord(run)
   return {
     hint: `make space there, then save again: ckpt prune ${path} --keep 1 --dry-run shows what could go, ckpt trash empty ${path} what is in the trash`,
   }

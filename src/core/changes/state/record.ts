@@ -90,7 +90,7 @@ export async function unlinkIfThere(storage: Storage, path: string): Promise<voi
   }
 }
 
-/** For what is tidied up while a failure is already being told. */
+/** For what is tidied up while a failure is already on its way. */
 export async function quietly(call: () => Promise<unknown>): Promise<void> {
   try {
     await call()

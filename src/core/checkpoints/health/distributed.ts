@@ -38,7 +38,7 @@ export async function inspectDistributed(storage: ReadStorage, files: readonly M
   return findings
 }
 
-/** Each name by which files are told to be of one process among several has one of these in it. */
+/** Each name that marks a file as that of one process among several has one of these in it. */
 const signs = ['.metadata', 'rank', 'rng_state_', 'random_states_', 'layer_']
 
 function isOfProcesses({ name }: MeasuredFile): boolean {

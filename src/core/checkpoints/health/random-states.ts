@@ -29,8 +29,8 @@ export async function inspectRandomStates(
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const { folder, nameOf, isOfSeveral, ranks } of statesAmong(files)) {
-    const told = isOfSeveral ? await countProcesses(storage, files, folder, ranks) : 0
-    const known = Math.max(processes, told)
+    const counted = isOfSeveral ? await countProcesses(storage, files, folder, ranks) : 0
+    const known = Math.max(processes, counted)
     const first = known > 0 ? 0 : Math.min(...ranks)
     const end = Math.min(Math.max(known, Math.max(...ranks) + 1), mostRanks)
     const absent: string[] = []

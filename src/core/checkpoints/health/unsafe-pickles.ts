@@ -27,7 +27,7 @@ import type { Kind } from './file-kind.js'
 
 export interface Audit {
   readonly level: 'quick' | 'deep'
-  /** What is to be told of the file beside findings. */
+  /** What to report of the file beside findings. */
   readonly tell: (what: string) => void
 }
 

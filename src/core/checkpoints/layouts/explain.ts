@@ -13,6 +13,7 @@ import { knownSpecs } from './registry.js'
 import { scanFolder } from './scan.js'
 import type { Form, Has, LayoutSpec } from './spec.js'
 import { ScanTree } from './scan-tree.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /** `takes`: it is one of its checkpoints; `fits`: its name does, and another layout has it, or it lacks a proof. */
 export type Verdict = 'takes' | 'fits' | 'no'
@@ -42,7 +43,7 @@ export async function explainPath(storage: ReadStorage, path: string): Promise<E
   if (listing?.ok === false) throw listing.error
   const entries = listing?.value ?? []
   if (!entries.some(({ name }) => name === basename(path))) {
-    throw new CkptError('not-found', `${path}: nothing there`, { hint: `see what there is: ls -a '${run}'` })
+    throw new CkptError('not-found', `${path}: nothing there`, { hint: `see what there is: ls -a ${quoteWord(run)}` })
   }
   const folder = { path: run, entries }
   const checkpoints = await scanFolder(tree, folder)

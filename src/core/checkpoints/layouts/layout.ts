@@ -107,7 +107,7 @@ export interface Layout {
 }
 
 /**
- * A log of a whole training. `columns` are those that count, where they are not among the usual names (counts.ts); `add`
+ * A log of a whole training. `columns` are those that count, where they are not among the usual names (engine/count-names.ts); `add`
  * makes of a log's number what the checkpoints have: 1 where the log counts from 0.
  */
 export type HistorySource =

@@ -6,6 +6,7 @@ import { nearestName } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { loadRun, resolveFrom, SeveralRunsError } from './discover.js'
 import { scanFolder } from './scan.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /** A checkpoint that was named by itself. */
 export interface LoadedCheckpoint {
@@ -111,7 +112,7 @@ async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError>
   const { run, guess } = await guessMeant(storage, miss)
   const meant = guess === undefined ? '' : `did you mean ${guess}? `
   return new CkptError('not-found', `${miss.path}: nothing there${where}`, {
-    hint: `${meant}see the names: ckpt list '${run?.path ?? dirname(miss.path)}'`,
+    hint: `${meant}see the names: ckpt list ${quoteWord(run?.path ?? dirname(miss.path))}`,
   })
 }
 
@@ -120,7 +121,7 @@ async function explainOther(storage: ReadStorage, path: string): Promise<string>
   const [run] = await runsNear(storage, path)
   return run === undefined
     ? 'A checkpoint is what a framework saved as one, such as CKPT+…, checkpoint-500 or epoch=3.ckpt'
-    : `it holds checkpoints: name one of them, or '${path}/latest'; see the names: ckpt list '${run.path}'`
+    : `it holds checkpoints: name one of them, or ${quoteWord(`${path}/latest`)}; see the names: ckpt list ${quoteWord(run.path)}`
 }
 
 /** The checkpoint whose name is nearest, and its run: first where the path leads, then where names are looked up. */

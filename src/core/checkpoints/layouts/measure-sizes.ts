@@ -70,13 +70,13 @@ export async function listFiles(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
 ): Promise<Map<Checkpoint, CheckpointFiles>> {
-  const places = await lookAtMembers(storage, checkpoints)
-  const targets = await followLinks(storage, [...places.values()])
-  return new Map([...places].map(([checkpoint, place]) => [checkpoint, filesIn(checkpoint, place, targets)]))
+  const seen = await lookAtMembers(storage, checkpoints)
+  const targets = await followLinks(storage, [...seen.values()])
+  return new Map([...seen].map(([checkpoint, one]) => [checkpoint, filesIn(checkpoint, one, targets)]))
 }
 
 /** What was seen of a checkpoint. */
-interface Place {
+interface SeenMembers {
   readonly files: { readonly name: string; readonly path: string; readonly look: Result<Stat> }[]
   readonly folders: LookedFolder[]
   readonly unlisted: Finding[]
@@ -97,12 +97,12 @@ interface Named {
 async function lookAtMembers(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
-): Promise<ReadonlyMap<Checkpoint, Place>> {
-  const places = new Map<Checkpoint, Place>()
+): Promise<ReadonlyMap<Checkpoint, SeenMembers>> {
+  const seen = new Map<Checkpoint, SeenMembers>()
   const files: Named[] = []
   let folders: Named[] = []
   for (const checkpoint of checkpoints) {
-    places.set(checkpoint, { files: [], folders: [], unlisted: [] })
+    seen.set(checkpoint, { files: [], folders: [], unlisted: [] })
     for (const member of checkpoint.members) {
       const named = { checkpoint, name: nameOfMember(checkpoint, member), path: member.path }
       if (member.kind === 'file') files.push(named)
@@ -112,19 +112,19 @@ async function lookAtMembers(
   const looks = await storage.lstat(files.map(({ path }) => path))
   for (const [index, { checkpoint, name, path }] of files.entries()) {
     const look = looks[index]
-    if (look !== undefined) places.get(checkpoint)?.files.push({ name, path, look })
+    if (look !== undefined) seen.get(checkpoint)?.files.push({ name, path, look })
   }
   for (let depth = 0; depth < deepest && folders.length > 0; depth += 1) {
-    folders = await lookAtFolders(storage, folders, places)
+    folders = await lookAtFolders(storage, folders, seen)
   }
-  return places
+  return seen
 }
 
 /** Gives the folders in these. */
 async function lookAtFolders(
   storage: ReadStorage,
   folders: readonly Named[],
-  places: ReadonlyMap<Checkpoint, Place>,
+  seen: ReadonlyMap<Checkpoint, SeenMembers>,
 ): Promise<Named[]> {
   const looks = await lookInto(
     storage,
@@ -133,10 +133,10 @@ async function lookAtFolders(
   const below: Named[] = []
   for (const [index, folder] of folders.entries()) {
     const look = looks[index]
-    const place = places.get(folder.checkpoint)
-    if (look?.ok === false) place?.unlisted.push(unlistedFinding(folder.name, look.error))
+    const one = seen.get(folder.checkpoint)
+    if (look?.ok === false) one?.unlisted.push(unlistedFinding(folder.name, look.error))
     if (look?.ok !== true) continue
-    place?.folders.push({ ...folder, look: look.value })
+    one?.folders.push({ ...folder, look: look.value })
     for (const { name, kind } of look.value.entries) {
       if (kind !== 'directory') continue
       below.push({ checkpoint: folder.checkpoint, name: nameIn(folder, name), path: folder.path + sep + name })
@@ -146,9 +146,12 @@ async function lookAtFolders(
 }
 
 /** What the links among them lead to, by their paths. Of all else both looks agree. */
-async function followLinks(storage: ReadStorage, places: readonly Place[]): Promise<ReadonlyMap<string, Result<Stat>>> {
+async function followLinks(
+  storage: ReadStorage,
+  seen: readonly SeenMembers[],
+): Promise<ReadonlyMap<string, Result<Stat>>> {
   const links: string[] = []
-  for (const { files, folders } of places) {
+  for (const { files, folders } of seen) {
     for (const { path, look } of files) if (isLink(look)) links.push(path)
     for (const { path, look } of folders) {
       for (const [index, entry] of look.entries.entries()) {
@@ -168,11 +171,15 @@ async function followLinks(storage: ReadStorage, places: readonly Place[]): Prom
 
 const noTargets: ReadonlyMap<string, Result<Stat>> = new Map()
 
-function filesIn(checkpoint: Checkpoint, place: Place, targets: ReadonlyMap<string, Result<Stat>>): CheckpointFiles {
+function filesIn(
+  checkpoint: Checkpoint,
+  seen: SeenMembers,
+  targets: ReadonlyMap<string, Result<Stat>>,
+): CheckpointFiles {
   const contents = emptyContents()
-  for (const { name, path, look } of place.files)
+  for (const { name, path, look } of seen.files)
     addFile(contents, checkpoint, { name, path, isLink: false }, look, targets)
-  for (const folder of place.folders) {
+  for (const folder of seen.folders) {
     const { entries, looks } = folder.look
     for (const [index, entry] of entries.entries()) {
       const look = looks[index] ?? null
@@ -185,7 +192,7 @@ function filesIn(checkpoint: Checkpoint, place: Place, targets: ReadonlyMap<stri
       addFile(contents, checkpoint, file, look, targets)
     }
   }
-  contents.findings.push(...place.unlisted)
+  contents.findings.push(...seen.unlisted)
   contents.files.sort((a, b) => compareText(a.name, b.name))
   return contents
 }
@@ -204,7 +211,7 @@ function addFile(
   contents.files.push(file)
   if (!result.ok) contents.findings.push(goneFinding(file, result.error))
   else if (isNoFile(result.value) && checkpoint.kind !== 'file' && isParameterFile(checkpoint, path)) {
-    // Of a checkpoint that is one file, its layout has told what is in that file's place.
+    // Of a checkpoint that is one file, its layout has reported what is in that file's place.
     contents.findings.push({ grade: 'corrupt', file: name, reason: noFileReason })
   }
 }

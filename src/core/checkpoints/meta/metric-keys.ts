@@ -3,7 +3,7 @@ import type { Direction, Meta } from '../../checkpoint.js'
 import { directionOf } from './direction.js'
 
 /**
- * The keys that hold a number in any of the metas and whose direction is known, by `told` or by their names, in order
+ * The keys that hold a number in any of the metas and whose direction is known, by `directions` or by their names, in order
  * of first appearance.
  */
 export function metricKeys(metas: readonly Meta[], directions: ReadonlyMap<string, Direction> = new Map()): string[] {

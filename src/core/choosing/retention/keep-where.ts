@@ -1,6 +1,7 @@
 /** The rule --keep-where: what an expression is true of stays. */
 import { parseExpression, selects } from '../expression/index.js'
 import type { RuleKind } from './rule.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 export const keepWhere: RuleKind = {
   flag: 'keep-where',
@@ -11,7 +12,7 @@ export const keepWhere: RuleKind = {
     const expression = await parseExpression(value)
     const reason = `${value} is true`
     return {
-      label: `--keep-where '${value}'`,
+      label: `--keep-where ${quoteWord(value)}`,
       names: [...expression.names],
       rescue: (pool, { scopeOf }) =>
         new Map(pool.filter((checkpoint) => selects(expression, scopeOf(checkpoint))).map((one) => [one, reason])),

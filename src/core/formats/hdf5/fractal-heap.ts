@@ -140,7 +140,7 @@ function isPower(size: number): boolean {
   return size > 0 && Number.isInteger(Math.log2(size))
 }
 
-/** That a number of so many bits takes. */
+/** Bytes that a number of that many bits takes. */
 function bytesFor(bits: number): number {
   return Math.max(1, Math.floor((Math.floor(bits) + 7) / 8))
 }

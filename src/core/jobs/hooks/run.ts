@@ -3,6 +3,7 @@ import { CkptError } from '../../errors.js'
 import { positionText } from '../../formats/config-yaml.js'
 import type { ChosenHook } from './choose.js'
 import { fillWords, variableOf, type Values } from './placeholders.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /** A process to be started, with nothing on its standard input. */
 export interface HookProcess {
@@ -77,7 +78,7 @@ function failed(
   return new CkptError(
     'hook-failed',
     [
-      `${positionText(command.position)}: the ${step} hook ${howItEnded(reason, hook.timeout)}: ${argv.map(quoted).join(' ')}`,
+      `${positionText(command.position)}: the ${step} hook ${howItEnded(reason, hook.timeout)}: ${argv.map(quoteWord).join(' ')}`,
       ...more,
       ...shown,
     ].join('\n'),
@@ -105,9 +106,4 @@ function hintFor(reason: HookEnd['reason'], program: string, folder: string): st
   if (reason.errno === 'ENOENT')
     return `is ${program} installed, and on the PATH? A relative path is looked up in ${folder}`
   return `may ${program} be executed?`
-}
-
-/** As one would type it into a shell. */
-function quoted(argument: string): string {
-  return /^[\w%+,./:=@-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`
 }

@@ -8,6 +8,7 @@
  */
 import { CkptError } from '../../errors.js'
 import { isFloatDtype } from './dtype-name.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 interface Named {
   readonly name: string
@@ -130,6 +131,6 @@ export function ensureNotQuantised(path: string, tensors: readonly Named[], isWa
 
 function refused({ name, dtype }: Named, why: string, left: string): CkptError {
   return new CkptError('refused', `${JSON.stringify(name)} is quantised: ${dtype} codes, ${why}`, {
-    hint: `bring it to floats with the program that quantised it, or leave it out: --exclude ${left}`,
+    hint: `bring it to floats with the program that quantised it, or leave it out: --exclude ${quoteWord(left)}`,
   })
 }

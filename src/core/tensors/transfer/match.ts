@@ -14,6 +14,7 @@ import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js
 import { rearrangementHints, type RearrangementHint } from './rearrangement-hints.js'
 import { dtypesWanted } from './wanted-dtype.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /** How tensors of two files are brought together by name. */
 export interface MatchOptions {
@@ -420,7 +421,7 @@ export function suggestCommand(plan: TransferPlan, isWritten = false): string[] 
   if (flags.length === 0) return []
   const { typed = [] } = plan.options
   const over = isWritten && typed.includes('--output') && !typed.includes('--force') ? ['--force'] : []
-  const words = [source.path, target.path, ...typed, ...over].map(shellWord)
+  const words = [source.path, target.path, ...typed, ...over].map(quoteWord)
   return [['ckpt transfer', ...words, ...flags.map(typedFlag)].join(' ')]
 }
 
@@ -433,16 +434,12 @@ function tellAdapter({ source, target }: TransferPlan): string[] {
 
 /** As it is typed in a shell, whole: what is cut would be another flag. */
 function typedFlag({ flag, value }: Suggestion | RearrangementHint): string {
-  return `${flag} ${shellWord(value)}`
+  return `${flag} ${quoteWord(value)}`
 }
 
 /** For people. */
 function shownFlag({ flag, value }: Suggestion | RearrangementHint): string {
-  return `${flag} ${shellWord(shown(value))}`
-}
-
-function shellWord(text: string): string {
-  return /^[\w.=/:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+  return `${flag} ${quoteWord(shown(value))}`
 }
 
 function firstNames(source: TensorFile, target: TensorFile): string[] {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
 import type { EntryKind, Storage } from '../../storage/storage.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 /** Beside the output, so that one rename is enough; hidden and neutral, so that no framework takes it for a file of its own. */
 export function temporaryPath(output: string): string {
@@ -31,7 +32,7 @@ async function ensureFolder(storage: Storage, output: string): Promise<void> {
   if (found?.ok === true && found.value.kind === 'directory') return
   if (found?.ok === true) throw new CkptError('refused', `${output}: ${folder} is not a folder`)
   throw new CkptError('not-found', `${output}: there is no folder ${folder}`, {
-    hint: `make it first: mkdir -p ${folder}`,
+    hint: `make it first: mkdir -p ${quoteWord(folder)}`,
   })
 }
 
@@ -78,7 +79,7 @@ async function publishAnew(storage: Storage, temporary: string, output: string):
       `${output}: is written, but its second name ${temporary} may still be there`,
       {
         cause: error,
-        hint: `if it is, remove it: rm ${temporary}`,
+        hint: `if it is, remove it: rm ${quoteWord(temporary)}`,
       },
     )
   })

@@ -17,6 +17,7 @@ import { replaceShards, type NewShards } from './replace-shards.js'
 import { formatIndex, indexPath, pathOfIndex, shardPath, splitIntoShards, type Sized } from './shards.js'
 import { FileSink } from './sink.js'
 import { fillArchive, planArchive, type OutputStructure } from './torch-archive.js'
+import { quoteWord } from '../../formats/shell-words.js'
 
 export interface Output {
   /** Absolute. */
@@ -151,7 +152,7 @@ async function removeOutdated(storage: Storage, output: string, paths: readonly 
       if (error.errno === 'ENOENT') return
       throw new StorageError(output, error.errno, `${output}: is written, but ${path} of the old one is still there`, {
         cause: error,
-        hint: `remove what is left of it: rm ${paths.slice(paths.indexOf(path)).join(' ')}`,
+        hint: `remove what is left of it: rm ${paths.slice(paths.indexOf(path)).map(quoteWord).join(' ')}`,
       })
     })
   }

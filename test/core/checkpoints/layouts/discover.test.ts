@@ -246,7 +246,7 @@ describe('loadCheckpoint', () => {
     const below = await failure(loadCheckpoint(storage, join(root, 'exp/CKPT+b'), makeFolder()))
     expect(below.hint).toContain(`did you mean ${join(save, 'CKPT+b')}?`)
     expect((await failure(loadCheckpoint(storage, 'exp', root))).hint).toBe(
-      `it holds checkpoints: name one of them, or '${join(root, 'exp')}/latest'; see the names: ckpt list '${save}'`,
+      `it holds checkpoints: name one of them, or ${join(root, 'exp')}/latest; see the names: ckpt list ${save}`,
     )
     expect((await of('CKPT+a/model.ckpt')).hint).toContain(join(save, 'CKPT+a'))
     expect((await of('dangling')).message).toMatch(/dangles/)

@@ -124,7 +124,7 @@ function isScalar(value: MetaValue | undefined): value is MetaValue {
   return value !== undefined && (value === null || typeof value !== 'object')
 }
 
-/** The facts that a source takes from what a file holds. `known` is what the sources before it told. */
+/** The facts that a source takes from what a file holds. `known` is what the sources before it gave. */
 export function factsOf(source: FactFile, content: Meta, unit: Unit, known: Meta): SourceFacts {
   const { take, has, spread, pick } = source
   if (take === undefined && has === undefined && spread === undefined) {

@@ -178,7 +178,7 @@ function isUnfinished(findings: readonly Finding[]): boolean {
   return findings.some(({ grade }) => grade === 'unfinished')
 }
 
-/** What could not be read does not say what it holds: that it is damaged is what is told of it. */
+/** What could not be read does not say what it holds: it is reported as damaged. */
 function isUnread(findings: readonly Finding[]): boolean {
   return findings.some(({ grade }) => grade === 'corrupt' || grade === 'unreadable')
 }

@@ -60,7 +60,7 @@ export async function readOwnFiles(
   return all
 }
 
-/** Its place in `told` comes next. */
+/** Its index in `facts` is the next. */
 function wantFile(
   wanted: Map<OwnSource, Wanted[]>,
   source: OwnSource,

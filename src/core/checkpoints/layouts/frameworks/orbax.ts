@@ -9,7 +9,7 @@ import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Form, LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
 
-/** What a checkpointer without a manager is told to save, under any name; flax adds its step to any prefix. */
+/** What a checkpointer without a manager is given to save, under any name; flax adds its step to any prefix. */
 const anyName =
   /^(?!.*\.orbax-checkpoint-tmp)(?:(?:.*[-_])?epoch[-_=]?(?<epoch>\d+)$|(?:.*[-_])?(?<step>\d+(?:\.\d+)?)$)?/
 

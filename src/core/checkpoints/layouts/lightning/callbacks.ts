@@ -72,7 +72,7 @@ export function isPathOf(path: string | undefined, name: string): boolean {
   return tidy === name || tidy?.endsWith(`/${name}`) === true
 }
 
-/** What a callback's path is relative to its folder; null where it lies elsewhere, or the folder is not told. */
+/** What a callback's path is relative to its folder; null where it lies elsewhere, or the folder is not known. */
 export function pathInside(path: string, folder: string): string | null {
   const [tidy, start] = [path, folder].map((text) => text.replaceAll('\\', '/').replace(/\/+$/, ''))
   if (tidy === undefined || start === undefined || start === '') return null

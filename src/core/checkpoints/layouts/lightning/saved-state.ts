@@ -33,7 +33,7 @@ export interface SavedState {
   readonly contents: readonly string[]
 }
 
-/** What a file's facts say: step, epoch and hyper-parameters by their names, and all of it for `stateIn`. */
+/** What a file's facts say: step, epoch and hyper-parameters by their names, and all of it for `stateOf`. */
 export async function savedFacts(look: FileLook, { name, folder }: Unit): Promise<Meta> {
   const fact = await look.answer(stateQuestion(name, hasBeside(folder, lastName)))
   const hyperParameters = fact.get('hyperParameters')
