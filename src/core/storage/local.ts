@@ -16,6 +16,7 @@ import { leadsThroughDescriptors, OpenFolder, type ActAs } from './open-folder.j
 import { LocalFolder } from './local-folder.js'
 import { Ends, LocalPassage, moveExpected, pathOf } from './local-passage.js'
 import { openNow, StrangersFiles, type OpenFile } from './files-of-others.js'
+import { permissionsDecideAt } from './permissions-decide.js'
 import { entriesOf, toStat } from './stats.js'
 import type {
   Custody,
@@ -47,6 +48,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     lstat: async (paths) => resultOfEach(paths, (path) => local.lstat(path)),
     read: async (paths, limit) => resultOfEach(paths, (path) => readWhole(path, local.openToRead(path), limit)),
     mayRead: async (paths) => resultOfEach(paths, (path) => local.mayRead(path)),
+    permissionsDecide: permissionsDecideAt,
     // The system's own: Node's takes `..` in a link's text for the folder above the text, not above where that leads.
     resolve: async (paths) => resultOfEach(paths, (path) => fs.realpathSync.native(path)),
     open: async (path) => throwingStorageErrors(path, () => toReadHandle(path, local.openToRead(path))),

@@ -224,6 +224,8 @@ export interface ReadStorage {
   read(paths: readonly string[], limit: number): Promise<Result<Uint8Array>[]>
   /** Whether the system would let each be opened for reading: its errors, without opening anything. */
   mayRead(paths: readonly string[]): Promise<Result<true>[]>
+  /** Whether a file's owner may read it wherever its permissions say so, on the file system of that path; left out: no. */
+  permissionsDecide?(path: string): boolean
   /** The path with all links resolved. */
   resolve(paths: readonly string[]): Promise<Result<string>[]>
   /** Opens one file for reading at any place. Throws StorageError. */

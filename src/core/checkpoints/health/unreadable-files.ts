@@ -6,10 +6,11 @@ import type { ReadStorage, Stat } from '../../storage/storage.js'
 /** The checkpoints in order, those with a finding of which the system refuses some file or folder. */
 export async function findRefused(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
   const contents = await listFiles(storage, checkpoints)
+  const permissions = new Permissions(storage)
   const looked: Checkpoint[] = []
   for (const checkpoint of checkpoints) {
     const { files = [], findings = [] } = contents.get(checkpoint) ?? {}
-    const there = files.filter(({ stat }) => stat?.kind === 'file' && !isSurelyReadable(stat, storage.custody.user))
+    const there = files.filter(({ path, stat }) => stat?.kind === 'file' && !permissions.allow(path, stat))
     const answers = await storage.mayRead(there.map(({ path }) => path))
     const refused = there.flatMap(({ name }, index): Finding[] => {
       const answer = answers[index]
@@ -23,15 +24,25 @@ export async function findRefused(storage: ReadStorage, checkpoints: readonly Ch
   return looked
 }
 
-const superuser = 0
-const readableByOwner = 0o400
-const readableByAll = 0o444
+/** Tells of files whether their permissions say for sure that the storage's user may read them. */
+class Permissions {
+  private readonly decideOn = new Map<bigint, boolean>()
 
-/**
- * Whether its permissions alone say that the user may read it: a file's owner is asked for the owner's bit and nothing
- * else (POSIX.1e's access check). The superuser may be anybody to a file server, so there all must be allowed to.
- */
-function isSurelyReadable({ owner, mode }: Stat, user: number | null): boolean {
-  if (user === superuser) return (mode & readableByAll) === readableByAll
-  return owner === user && (mode & readableByOwner) !== 0
+  constructor(private readonly storage: ReadStorage) {}
+
+  /**
+   * A file's owner is asked for the owner's bit and nothing else, whatever lists there are beside it (POSIX.1e's access
+   * check). Of others a list may say otherwise, and to a server even the superuser may be nobody.
+   */
+  allow(path: string, { owner, mode, device }: Stat): boolean {
+    return owner === this.storage.custody.user && (mode & readableByOwner) !== 0 && this.decide(path, device)
+  }
+
+  private decide(path: string, device: bigint): boolean {
+    const known = this.decideOn.get(device) ?? this.storage.permissionsDecide?.(path) === true
+    this.decideOn.set(device, known)
+    return known
+  }
 }
+
+const readableByOwner = 0o400

@@ -314,6 +314,9 @@ export class ScanTree implements ReadStorage {
     this.known.notAnswered()
     return this.storage.mayRead(paths)
   }
+  permissionsDecide(path: string): boolean {
+    return this.storage.permissionsDecide?.(path) === true
+  }
   readonly space: ReadStorage['space'] = (paths) => {
     this.known.notAnswered()
     return this.storage.space(paths)
