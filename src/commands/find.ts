@@ -127,7 +127,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       unknown.push(...warnings)
       try {
         const ranked = rank(selected, readOrder(selector, query, ordered, selected), now)
-        if (ranked.length > 0) found.push(...(await this.takeSound(ranked, ordered)))
+        if (ranked.length > 0) for (const one of await this.takeSound(ranked, ordered)) found.push(one)
       } catch (error) {
         if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
         this.alert(`${printable(run.path)}: ${error.message}`)

@@ -163,7 +163,7 @@ Exit status 3 when nothing matches.`
     const selected: Checkpoint[] = []
     for (const run of runs) {
       const found = await arrange(this.reading, run.checkpoints, query, this.now(), ['time', ...this.keys])
-      selected.push(...found.selected)
+      for (const one of found.selected) selected.push(one)
     }
     const counts = new Map<string, number>()
     for (const { run } of acrossRuns(selected, onlyOrder(query), this.now()).slice(0, limit)) {

@@ -55,7 +55,7 @@ It records the values it has seen in the run's journal, so a prune between two e
     const checkpoints = await wholeOldestFirst(this.storage, run, stateLocation)
     const state = await stateFolderOf(this.storage, checkpoints[0]?.run ?? run, flags.state)
     const journal = await Journal.open(this.storage, state, ({ message }) => this.alert(`not remembered: ${message}`))
-    await journal.add(...unknownTo(journal.entries, checkpoints).map((one) => toCheckpointEntry(one, this.now())))
+    await journal.addAll(unknownTo(journal.entries, checkpoints).map((one) => toCheckpointEntry(one, this.now())))
     const { key } = patience.order
     const readings = readingsOf(journal.entries, [], key)
     const slips = readings.length === 0 ? unknownKeys([key], checkpoints).map(describeUnknownKey) : []

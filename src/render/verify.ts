@@ -20,7 +20,7 @@ export function renderVerified(
   const paint = painter(colours)
   const grade = (text: string) => text.padEnd('unfinished'.length)
   return verified.flatMap(({ run, checkpoints, leftovers }, index) => {
-    const width = Math.max(...checkpoints.map(({ name }) => displayWidth(printable(name))))
+    const width = checkpoints.reduce((widest, { name }) => Math.max(widest, displayWidth(printable(name))), 0)
     const lines = checkpoints.flatMap(({ name, health }) => {
       const shown = printable(name)
       const pad = ' '.repeat(width - displayWidth(shown))

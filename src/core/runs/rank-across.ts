@@ -24,8 +24,10 @@ export async function keptAcross(
   refuseSpace(request)
   const { query, noKeepRecent = false, verify = 'quick' } = request
   const selected: Checkpoint[] = []
-  for (const { checkpoints } of runs)
-    selected.push(...(await arrange(storage, checkpoints, query, now, ['time'])).selected)
+  for (const { checkpoints } of runs) {
+    const found = await arrange(storage, checkpoints, query, now, ['time'])
+    for (const one of found.selected) selected.push(one)
+  }
   const siblings = runs.flatMap(({ checkpoints }) => checkpoints)
   const keep = request.keep ?? (query.orders.length > 0 || !noKeepRecent ? 1 : 0)
   const kept = new Map<string, string>()

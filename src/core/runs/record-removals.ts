@@ -106,7 +106,7 @@ async function record(
       const facts = one.meta === undefined ? rememberedOf(earlier.get(one.name)) : factsOf(one, ordersOf(one), now)
       return { what, time: now, name: one.name, by, reason, policy, ...facts }
     })
-    await journal.add(...entries, ...stayed.map((name) => ({ what: 'stays', time: now, name }) as const))
+    await journal.addAll([...entries, ...stayed.map((name) => ({ what: 'stays', time: now, name }) as const)])
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
     onFailure(error)

@@ -117,8 +117,13 @@ export class Journal {
 
   /** The job matters more than its journal: a full disk is reported, and the entries count as known. */
   async add(...entries: readonly JournalEntry[]): Promise<void> {
+    await this.addAll(entries)
+  }
+
+  /** The same of however many: a call takes no more than some tens of thousands of arguments. */
+  async addAll(entries: readonly JournalEntry[]): Promise<void> {
     if (entries.length === 0) return
-    this.known.push(...entries)
+    for (const entry of entries) this.known.push(entry)
     try {
       await makeState(this.storage, this.state)
       const text = (this.isCut ? '\n' : '') + entries.map(lineOf).join('')

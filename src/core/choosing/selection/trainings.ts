@@ -120,7 +120,7 @@ function isCopying(rising: readonly Timed[], falls: readonly number[]): boolean 
   if (!isSteady) return false
   const gapAt = (index: number) => (rising[index]?.time ?? 0) - (rising[index - 1]?.time ?? 0)
   const others = rising.flatMap((_, index) => (index === 0 || falls.includes(index) ? [] : [gapAt(index)]))
-  const longest = Math.max(...others, 0)
+  const longest = others.reduce((most, gap) => Math.max(most, gap), 0)
   return falls.every((index) => gapAt(index) <= usualGap * longest)
 }
 

@@ -95,7 +95,7 @@ export class LoneStart {
       thorough: true,
       cutAt: signalOf(end) === null ? killedAt : time,
     })
-    await journal.add(...found.map((one) => toCheckpointEntry(one, time)))
+    await journal.addAll(found.map((one) => toCheckpointEntry(one, time)))
     const seconds = time - began
     const seen = { progress: found.length > 0, hasRead: false, oomKills: { group: 0, machine: 0 } }
     const facts = { end, uptime: seconds, ...seen, cause: null }

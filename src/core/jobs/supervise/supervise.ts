@@ -126,7 +126,7 @@ class Supervisor {
     if (plan.enough.patience === null) return
     const there = await wholeOldestFirst(storage, plan.path, plan)
     const now = machine.now()
-    await journal.add(...unknownTo(journal.entries, there).map((one) => toCheckpointEntry(one, now)))
+    await journal.addAll(unknownTo(journal.entries, there).map((one) => toCheckpointEntry(one, now)))
   }
 
   private whyEnough(newest: Checkpoint | null): Promise<string | null> {

@@ -37,6 +37,16 @@ const open = () =>
   })
 
 describe('a journal', () => {
+  it('takes more entries at once than a call takes arguments', async () => {
+    const entries = Array.from({ length: 200_000 }, (): JournalEntry => ({ what: 'stays', time: 1, name: 'CKPT+1' }))
+    const journal = await Journal.forAdding(storage, state, (error) => {
+      throw error
+    })
+    await journal.addAll(entries)
+    expect(journal.entries).toHaveLength(200_000)
+    expect(readFileSync(path()).filter((byte) => byte === 0x0a)).toHaveLength(200_000)
+  })
+
   it('gives back what was added, in its order', async () => {
     const entries = [start, checkpoint, end]
     await (await open()).add(start, checkpoint)
