@@ -9,11 +9,21 @@ const blockSize = 1 << 14
 /** Blocks that are remembered, the latest. */
 const mostBlocks = 8
 
+/** Those that are in blocks already. */
+const blockwise = new WeakSet<ByteSource>()
+
 /**
  * The same source, for many small reads near each other: each block is read once. A read of more than a block goes
  * through as it is.
  */
 export function inBlocks(source: ByteSource): ByteSource {
+  if (blockwise.has(source)) return source
+  const same = readingBlocks(source)
+  blockwise.add(same)
+  return same
+}
+
+function readingBlocks(source: ByteSource): ByteSource {
   const blocks = new Map<number, Uint8Array>()
   const blockAt = async (index: number): Promise<Uint8Array> => {
     const known = blocks.get(index)

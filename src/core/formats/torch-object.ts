@@ -15,6 +15,8 @@ export interface TorchObject {
   readonly root: PickleNode
   /** What its pickle would call. */
   readonly calls: PickleCalls
+  /** Null of a legacy stream. */
+  readonly archive: ZipArchive | null
   /** A number, also one that numpy or a tensor of one element holds; undefined for anything else. */
   numberOf(node: PickleNode | undefined): Promise<number | undefined>
   /** The CRC-32 that the archive has for the storage of this key; null where it has none. */
@@ -57,6 +59,7 @@ async function openArchive(source: ByteSource): Promise<TorchObject | null> {
   return {
     root: value,
     calls,
+    archive,
     numberOf: (node) => numberOf(node, read, isLittle),
     checksumOf: (key) => (hasSums ? (recordOf(key)?.crc32 ?? null) : null),
   }
@@ -112,7 +115,7 @@ async function openStream(source: ByteSource): Promise<TorchObject> {
     if (storage === undefined || position + length > storage.byteLength) throw outside(key)
     return source.read(storage.offset + position, length)
   }
-  return { root, calls, numberOf: (node) => numberOf(node, read, true), checksumOf: () => null }
+  return { root, calls, archive: null, numberOf: (node) => numberOf(node, read, true), checksumOf: () => null }
 }
 
 function outside(key: string): FormatError {

@@ -317,12 +317,7 @@ export async function readSmallEntry(
   if (entry.size > limit) {
     throw new FormatError(`entry ${quote(entry.name)} has ${entry.size} bytes, and at most ${limit} are read`)
   }
-  const bytes = new Uint8Array(entry.size)
-  let done = 0
-  for await (const part of readEntry(source, archive, entry)) {
-    bytes.set(part, done)
-    done += part.length
-  }
+  const bytes = await wholeEntry(source, archive, entry)
   if (entry.crc32 !== 0 && crc32(bytes, 0) !== entry.crc32) {
     throw new FormatError(
       `entry ${quote(entry.name)} has the CRC-32 ${hex(crc32(bytes, 0))}, not ${hex(entry.crc32)}: its bytes changed ` +
@@ -335,6 +330,21 @@ export async function readSmallEntry(
 
 function isInflateError(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')
+}
+
+/** As `readEntry`; what is stored as it is, and no more than a block, needs no stream. */
+async function wholeEntry(source: ByteSource, archive: ZipArchive, entry: ZipEntry): Promise<Uint8Array> {
+  if (entry.method === 'stored' && entry.size <= block) {
+    const { offset, length } = await locateEntry(source, archive, entry)
+    return new Uint8Array(await readExactly(source, offset, length, 'an entry'))
+  }
+  const bytes = new Uint8Array(entry.size)
+  let done = 0
+  for await (const part of readEntry(source, archive, entry)) {
+    bytes.set(part, done)
+    done += part.length
+  }
+  return bytes
 }
 
 async function* readBlocks(source: ByteSource, range: ByteRange, options: CheckOptions): AsyncGenerator<Uint8Array> {

@@ -124,6 +124,25 @@ class Callable {
   }
 }
 
+/** Files of one kind name the same few classes and functions: what follows from a name is found out once. */
+const callables = new Map<string, Map<string, Callable>>()
+const mostCallables = { modules: 100, ofModule: 100 }
+
+/** Longer ones are no names of checkpoints' classes. */
+const longestKept = 200
+
+function callableOf({ module, name }: PickleGlobal): Callable {
+  const known = callables.get(module)
+  const found = known?.get(name)
+  if (found !== undefined) return found
+  const made = new Callable(nameOf(moduleOf({ module }), name))
+  if (module.length > longestKept || name.length > longestKept) return made
+  const named = known ?? new Map<string, Callable>()
+  if (known === undefined && callables.size < mostCallables.modules) callables.set(module, named)
+  if (named.size < mostCallables.ofModule) named.set(name, made)
+  return made
+}
+
 /** Callables by their nodes: a file refers to a few of them, some very often. */
 class Names {
   readonly #known = new Map<PickleNode, Callable | null>()
@@ -139,15 +158,18 @@ class Names {
     if (typeof node !== 'object' || node === null || !canHaveName(node)) return null
     const found = this.#known.get(node)
     if (found !== undefined) return found
-    const name = this.#find(node, depth)
-    const callable = name === null ? null : new Callable(name)
+    const callable = node.kind === 'global' ? callableOf(node) : this.#reach(node, depth)
     // Where it winds only because one looks from far behind it, it has a name of its own.
-    if (depth === 0 || name?.isWinding !== true) this.#known.set(node, callable)
+    if (depth === 0 || callable?.name.isWinding !== true) this.#known.set(node, callable)
     return callable
   }
 
+  #reach(node: PickleObject, depth: number): Callable | null {
+    const name = this.#find(node, depth)
+    return name === null ? null : new Callable(name)
+  }
+
   #find(node: PickleObject, depth: number): Name | null {
-    if (node.kind === 'global') return nameOf(moduleOf(node), node.name)
     if (node.kind !== 'call' || typeof node.callee !== 'object' || node.callee?.kind !== 'global') return null
     const callee = `${moduleOf(node.callee)}.${node.callee.name}`
     const [first = null, second] = argumentsOf(node)
@@ -180,7 +202,7 @@ function moduleClass(id: PickleNode): PickleGlobal | null {
 }
 
 /** Python 3 reads Python 2's names so (CPython Lib/_compat_pickle.py). */
-function moduleOf({ module }: PickleGlobal): string {
+function moduleOf({ module }: Pick<PickleGlobal, 'module'>): string {
   return module === '__builtin__' || module === '__builtins__' ? 'builtins' : bounded(module)
 }
 

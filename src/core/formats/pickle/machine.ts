@@ -252,7 +252,7 @@ class Machine {
   /** What lies above `#height` was taken. */
   readonly #stack: PickleNode[] = []
   /** Levels within each value on the stack, as far as is known: of what comes from the memo they are not. */
-  #levels = new Int32Array(1024)
+  #levels = new Int32Array(64)
   #height = 0
   /** Levels within what was popped last. */
   #popped = 0

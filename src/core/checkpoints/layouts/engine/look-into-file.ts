@@ -10,7 +10,7 @@ import { isText } from '../../../formats/text.js'
 import { describeCut } from '../../../formats/torch-cut.js'
 import { isLegacyStream, isPlainBareStorage } from '../../../formats/torch-legacy.js'
 import { openTorchObject, type TorchObject } from '../../../formats/torch-object.js'
-import { hasChecksums, readSmallEntry, readZip, ZipEndMissing } from '../../../formats/zip.js'
+import { hasChecksums, readSmallEntry, readZip, type ZipArchive, ZipEndMissing } from '../../../formats/zip.js'
 import type { Head, KeyPath, OpenedFile, Question } from '../spec.js'
 import { entriesOf, holdsAt, isStateDict, keyText, nodeAt, valueOf } from './pickle-paths.js'
 import { pathOf } from './unit-paths.js'
@@ -95,7 +95,11 @@ class Looked implements OpenedFile {
   }
 
   async zip(): Promise<ReadonlyMap<string, number> | null> {
-    return this.is.has('zip') && this.broken === null ? sumsOf(this.source) : null
+    return this.is.has('zip') && this.broken === null ? sumsOf(await this.archive()) : null
+  }
+
+  private async archive(): Promise<ZipArchive> {
+    return this.torch?.archive ?? readZip(this.source)
   }
 
   async sum(): Promise<number | null> {
@@ -105,7 +109,7 @@ class Looked implements OpenedFile {
 
   async zipJson(name: string): Promise<MetaValue> {
     if (!this.is.has('zip') || this.broken !== null) return null
-    const archive = await readZip(this.source)
+    const archive = await this.archive()
     const entry = archive.find(name)
     return entry === undefined ? null : parseJson(await readSmallEntry(this.source, archive, entry, largestJson))
   }
@@ -121,8 +125,7 @@ class Looked implements OpenedFile {
   }
 }
 
-async function sumsOf(source: ByteSource): Promise<ReadonlyMap<string, number>> {
-  const archive = await readZip(source)
+function sumsOf(archive: ZipArchive): ReadonlyMap<string, number> {
   const sums = new Map<string, number>()
   if (archive.count > mostEntries) return sums
   const known = hasChecksums(archive)
@@ -136,19 +139,22 @@ async function sumsOf(source: ByteSource): Promise<ReadonlyMap<string, number>> 
 /** Entries whose names are gathered: models of a million tensors are not compared by their zips. */
 const mostEntries = 100_000
 
-const magics: readonly (readonly [Head, number, string])[] = [
-  ['zip', 0, '504b0304'],
-  ['hdf5', 0, '894844460d0a1a0a'],
-  ['gzip', 0, '1f8b'],
-  ['tar', 257, '7573746172'],
-]
+const magics = (
+  [
+    ['zip', 0, '504b0304'],
+    ['hdf5', 0, '894844460d0a1a0a'],
+    ['gzip', 0, '1f8b'],
+    ['tar', 257, '7573746172'],
+  ] as const
+).map(([name, at, hex]) => ({ name, at, magic: Buffer.from(hex, 'hex') }))
+
+function standsAt(head: Uint8Array, at: number, magic: Uint8Array): boolean {
+  return head.length >= at + magic.length && magic.every((byte, index) => head[at + index] === byte)
+}
 
 function headsOf(head: Uint8Array, size: number): Set<Head> {
   const is = new Set<Head>()
-  for (const [name, at, hex] of magics) {
-    const magic = Buffer.from(hex, 'hex')
-    if (Buffer.compare(head.subarray(at, at + magic.length), magic) === 0) is.add(name)
-  }
+  for (const { name, at, magic } of magics) if (standsAt(head, at, magic)) is.add(name)
   if (isLegacyStream(head)) return is.add('torch')
   if (isSafetensors(head, size)) return is.add('safetensors')
   // A map of msgpack: small, with 16 or with 32 bits of length.
