@@ -676,6 +676,9 @@ class Machine {
 function isMadeByCall(node: PickleNode): boolean {
   if (typeof node !== 'object' || node === null) return false
   if (!('callee' in node)) return node.kind === 'tensor'
+  // An object is of its class, and a text of str alone.
+  if (node.kind === 'object' && !/^(?:builtins|__builtin__|_?operator)\./.test(globalName(node.callee) ?? 'builtins.'))
+    return false
   return !neverText.test(globalName(node.callee) ?? '')
 }
 
