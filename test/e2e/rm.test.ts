@@ -1,5 +1,5 @@
 /** `ckpt rm`: exactly what was named, with what protects from a prune. */
-import { readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { dict, torchFile } from '../core/checkpoints/layouts/lightning-files.js'
@@ -156,5 +156,30 @@ describe('the sizes of a plan', () => {
     expect(twin.stderr).toContain(`It is a part of the checkpoint ${join(run, 'x-step=2.ckpt')}`)
     expect((await ckpt(['prune', run, '--keep', '1', '--remove-damaged', '--yes'])).status).toBe(0)
     expect(left(run)).toEqual(['x-step=3-EMA.ckpt', 'x-step=3.ckpt'])
+  })
+
+  it("removes no rank of NeMo's without the others, and says why", async () => {
+    const run = join(makeRun({}), 'checkpoints')
+    for (const rank of ['mp_rank_00', 'mp_rank_01']) {
+      mkdirSync(join(run, rank), { recursive: true })
+      for (const step of [1, 2, 3]) {
+        const facts = { epoch: step, global_step: step, 'pytorch-lightning_version': '2.4.0', loops: dict({}) }
+        const bytes = torchFile(dict({ ...facts, state_dict: dict({}), optimizer_states: [], lr_schedulers: [] }))
+        writeFileSync(join(run, rank, `x-step=${step}.ckpt`), bytes)
+      }
+    }
+    const before = snapshot(run)
+    const pruned = await ckpt(['prune', run, '--keep', '1', '--yes'])
+    expect(pruned.stdout).toContain('its 2 ranks lie in folders of their own')
+    for (const args of [['x-step=1.ckpt'], ['x-step=1.ckpt', '--trash']]) {
+      const named = await ckpt(['rm', ...args, '--yes'], { cwd: run })
+      expect([named.status, named.stderr]).toEqual([
+        expect.not.stringMatching(/^0$/),
+        expect.stringContaining('several folders'),
+      ])
+    }
+    const part = await ckpt(['rm', join(run, 'mp_rank_01/x-step=1.ckpt'), '--yes'])
+    expect(part.stderr).toContain(`It is a part of the checkpoint ${join(run, 'x-step=1.ckpt')}`)
+    expect(snapshot(run)).toEqual(before)
   })
 })

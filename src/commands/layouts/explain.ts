@@ -8,8 +8,8 @@ import { explanationDocument, renderExplanation } from '../../render/layouts.js'
 export default class LayoutsExplain extends BaseCommand<typeof LayoutsExplain> {
   static override isReader = true
   static override summary = 'Say which layouts claim a file or folder, by what, and why not the others'
-  static override description = `Of every layout that PATH's name fits: what proves it, or what is missing. --all lists the others too. A file or
-folder that no layout claims is not a checkpoint to ckpt; describe a layout of your own under layouts: in ckpt.yaml
+  static override description = `Of every layout that PATH's name fits: what proves it, or what is missing. --all lists the others too. Of a file in a
+checkpoint that checkpoint is explained, and of a run it is said what is in it. A file or folder that no layout claims is not a checkpoint to ckpt; describe a layout of your own under layouts: in ckpt.yaml
 (docs/adding-a-layout.md).`
   static override examples = [
     { description: 'a folder that list does not show', command: '<%= config.bin %> layouts explain exp/save' },

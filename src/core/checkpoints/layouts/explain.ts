@@ -1,13 +1,15 @@
 /** Which layouts claim a file or folder, by what, and why the others do not: what one needs to write one's own. */
-import { basename, dirname } from 'node:path'
+import { basename, dirname, sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
+import { quoteWord } from '../../formats/shell-words.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { findNamed, listCandidates } from './engine/candidates.js'
 import { claimByContents, unitOf } from './engine/claims.js'
 import { describeHas, prove } from './engine/proof.js'
 import { withOpener } from './engine/opener.js'
 import { patternText } from './engine/pattern-text.js'
+import { prefixOf } from './folders.js'
 import type { Folder } from './layout.js'
 import { knownSpecs } from './registry.js'
 import { scanFolder } from './scan.js'
@@ -29,11 +31,18 @@ export interface Explained {
 export interface Explanation {
   /** Absolute. */
   readonly path: string
-  /** What it was found to be; null for no checkpoint. */
+  /** What it was found to be, or to be a part of; null for no checkpoint. */
   readonly checkpoint: Checkpoint | null
-  /** The layout that has it first, then those whose names fit. */
+  /** Checkpoints right in it, where it is a folder and no checkpoint. */
+  readonly inside: readonly Checkpoint[]
+  /** Of `path`, or of the checkpoint that it is a part of: the layout that has it first, then those whose names fit. */
   readonly layouts: readonly Explained[]
 }
+
+/** Folders above a path that are asked whether it is a part of one of their checkpoints. */
+const mostAbove = 4
+/** Entries of such a folder that are all looked at; of more only the one that leads to the path, be it in no company. */
+const mostBeside = 256
 
 /** `path` is absolute. Throws CkptError `not-found`, StorageError. */
 export async function explainPath(storage: ReadStorage, path: string): Promise<Explanation> {
@@ -45,14 +54,43 @@ export async function explainPath(storage: ReadStorage, path: string): Promise<E
   if (!entries.some(({ name }) => name === basename(path))) {
     throw new CkptError('not-found', `${path}: nothing there`, { hint: `see what there is: ls -a ${quoteWord(run)}` })
   }
-  const folder = { path: run, entries }
-  const checkpoints = await scanFolder(tree, folder)
-  const checkpoint = checkpoints.find((one) => one.members.some((member) => member.path === path)) ?? null
+  const { folder, name, checkpoint } = await findOutermost(tree, path, { path: run, entries })
   const found: Explained[] = []
-  for (const spec of knownSpecs()) found.push(await explainSpec(tree, folder, basename(path), spec, checkpoint))
+  for (const spec of knownSpecs()) found.push(await explainSpec(tree, folder, name, spec, checkpoint))
   const order: readonly Verdict[] = ['takes', 'fits', 'no']
   const layouts = found.toSorted((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict))
-  return { path, checkpoint, layouts }
+  return { path, checkpoint, inside: checkpoint === null ? await checkpointsIn(tree, path) : [], layouts }
+}
+
+interface Outermost {
+  readonly folder: Folder
+  /** Of what is explained, relative to the folder. */
+  readonly name: string
+  readonly checkpoint: Checkpoint | null
+}
+
+/** The outermost checkpoint is what counts: `path` may be one, or lie in one of a folder further up. */
+async function findOutermost(storage: ReadStorage, path: string, beside: Folder): Promise<Outermost> {
+  let found: Outermost = { folder: beside, name: basename(path), checkpoint: null }
+  let folder = beside
+  for (let above = 0; above < mostAbove; above += 1) {
+    for (const checkpoint of await scanFolder(storage, folder)) {
+      const member = checkpoint.members.find((one) => path === one.path || path.startsWith(one.path + sep))
+      if (member !== undefined) found = { folder, name: member.path.slice(prefixOf(folder.path).length), checkpoint }
+    }
+    const next = dirname(folder.path)
+    const [listing] = next === folder.path ? [] : await storage.list([next])
+    if (listing?.ok !== true) break
+    const way = basename(folder.path)
+    const isMany = listing.value.length > mostBeside
+    folder = { path: next, entries: isMany ? listing.value.filter((entry) => entry.name === way) : listing.value }
+  }
+  return found
+}
+
+async function checkpointsIn(storage: ReadStorage, path: string): Promise<readonly Checkpoint[]> {
+  const [listing] = await storage.list([path])
+  return listing?.ok === true ? scanFolder(storage, { path, entries: listing.value }) : []
 }
 
 /**

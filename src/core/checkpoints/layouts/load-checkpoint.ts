@@ -85,14 +85,18 @@ interface Miss {
   readonly run: Run | null
 }
 
-/** The checkpoint that a file beside it is a part of. */
+/** The checkpoint that a file beside it, or in a folder of the same run, is a part of. */
 async function findHolder(storage: ReadStorage, path: string): Promise<LoadedCheckpoint | null> {
-  const folder = dirname(path)
-  const [listing] = await storage.list([folder])
-  if (listing?.ok !== true) return null
-  const checkpoints = await scanFolder(storage, { path: folder, entries: listing.value })
-  const checkpoint = checkpoints.find(({ members }) => members.some((one) => one.path === path))
-  return checkpoint === undefined ? null : { checkpoint, run: { path: folder, checkpoints } }
+  let folder = path
+  for (let parts = 1; parts <= mostParts && folder !== dirname(folder); parts += 1) {
+    folder = dirname(folder)
+    const [listing] = await storage.list([folder])
+    if (listing?.ok !== true) continue
+    const checkpoints = await scanFolder(storage, { path: folder, entries: listing.value })
+    const checkpoint = checkpoints.find(({ members }) => members.some((one) => one.path === path))
+    if (checkpoint !== undefined) return { checkpoint, run: { path: folder, checkpoints } }
+  }
+  return null
 }
 
 async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError> {

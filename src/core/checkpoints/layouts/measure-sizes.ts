@@ -1,5 +1,5 @@
 /** Sizes and times, taken for what is shown: a stat for each file costs more than reading all the metas. */
-import { basename, sep } from 'node:path'
+import { dirname, relative, sep } from 'node:path'
 import { isParameterFile, withHealth, type Checkpoint, type Finding, type Member } from '../../checkpoint.js'
 import { reasonOf, type StorageError } from '../../errors.js'
 import { lookInto } from '../../storage/entries-below.js'
@@ -224,9 +224,12 @@ function emptyContents(): { files: MeasuredFile[]; findings: Finding[] } {
   return { files: [], findings: [] }
 }
 
-/** The checkpoint's own name when it is one file; nothing before the names in its folder; what lies beside has its own. */
+/**
+ * The checkpoint's own name when it is one file; nothing before the names in its folder; what lies beside has its own, with
+ * the folder that it may lie in.
+ */
 function nameOfMember({ kind, name, path: own }: Checkpoint, { path }: Member): string {
-  if (kind === 'group' || path !== own) return basename(path)
+  if (kind === 'group' || path !== own) return relative(dirname(own), path)
   return kind === 'file' ? name : ''
 }
 

@@ -309,7 +309,7 @@ export interface Whole {
   readonly last?: string | RegExp
   /** Who writes it, in words; the framework's name when left out. */
   readonly writer?: string
-  /** How `last` is called in words, where it is a pattern. */
+  /** How `last` is called in words, where it is a pattern; `{name}` in it is the checkpoint's. */
   readonly lastName?: string
   /** Files without which the checkpoint is not whole; each missing one is a finding. */
   readonly needs?: readonly Need[]

@@ -223,10 +223,22 @@ class Walk {
 /** Bytes. People write these by hand. */
 const largestIgnoreFile = 1 << 20
 
-/** What lies in a run and belongs to a checkpoint: itself, or a folder that is a part of its name (`val/acc=0.9.ckpt`). */
+/**
+ * What lies in a run and belongs to a checkpoint: itself, or a folder that is a part of its name (`val/acc=0.9.ckpt`) or
+ * holds one of its files.
+ */
 export function takenBy(run: string, checkpoints: Run['checkpoints']): ReadonlySet<string> {
   const prefix = prefixOf(run)
-  return new Set(checkpoints.map(({ name }) => prefix + name.slice(0, (name.indexOf('/') + 1 || name.length + 1) - 1)))
+  const taken = new Set<string>()
+  for (const { name, kind, members } of checkpoints) {
+    taken.add(prefix + firstPartOf(name))
+    if (kind === 'group') for (const { path } of members) taken.add(prefix + firstPartOf(path.slice(prefix.length)))
+  }
+  return taken
+}
+
+function firstPartOf(name: string): string {
+  return name.slice(0, (name.indexOf('/') + 1 || name.length + 1) - 1)
 }
 
 /** Ids, each once. */

@@ -11,7 +11,10 @@ export interface NamedBest {
   readonly checkpoint: Checkpoint | null
 }
 
-/** What the newest bookkeeping of each run names; an older one's word no longer holds. `ordered` is newest first. */
+/**
+ * What the newest bookkeeping of each framework in each run names; an older one's word no longer holds. `ordered` is newest
+ * first.
+ */
 export function namedBests(ordered: readonly Checkpoint[]): NamedBest[] {
   return newestBookkeeping(ordered).flatMap((by) =>
     bestsOf(by).map((pointer) => {
@@ -24,7 +27,7 @@ export function namedBests(ordered: readonly Checkpoint[]): NamedBest[] {
 }
 
 /**
- * One of each run. Of several that were saved at the same step, the one of whose bests the most are there: OpenMMLab saves
+ * One of each framework in each run. Of several that were saved at the same step, the one of whose bests the most are there: OpenMMLab saves
  * epoch_5.pth, validates, and then puts best_…_epoch_5.pth, which names itself, in the place of the best before it.
  */
 function newestBookkeeping(ordered: readonly Checkpoint[]): Checkpoint[] {
@@ -33,10 +36,11 @@ function newestBookkeeping(ordered: readonly Checkpoint[]): Checkpoint[] {
   const newest = new Map<string, Checkpoint>()
   for (const checkpoint of ordered) {
     if (!hasReadableMeta(checkpoint)) continue
-    const known = newest.get(checkpoint.run)
+    const book = `${checkpoint.layout}\n${checkpoint.run}`
+    const known = newest.get(book)
     const isNewer =
       known === undefined || (isOfSameStep(checkpoint, known) && countThere(checkpoint) > countThere(known))
-    if (isNewer) newest.set(checkpoint.run, checkpoint)
+    if (isNewer) newest.set(book, checkpoint)
   }
   return [...newest.values()]
 }

@@ -118,6 +118,19 @@ it('files may be named after the checkpoint that they belong to', async () => {
   ])
 })
 
+it('what is written last is called by its own name where it is not there', async () => {
+  const text = 'layouts: [{name: ours, checkpoint: "ckpt_{step:int}.pt", complete: ".done"}]'
+  const file = new YamlText(text, '/exp/ckpt.yaml', yaml)
+  const [pair] = file.root === null ? [] : file.pairsOf(file.root, 'the file', '')
+  useOwnLayouts(parseLayouts(file, pair?.value ?? null, []))
+  const root = write(makeFolder(), { 'ckpt_5.pt': 'w', 'ckpt_7.pt': 'w', 'ckpt_7.pt.done': '' })
+  const { checkpoints } = await loadRun(localStorage(), root)
+  expect(checkpoints.map(({ name, health }) => [name, health.findings.map((finding) => finding.file)])).toEqual([
+    ['ckpt_5.pt', ['ckpt_5.pt.done']],
+    ['ckpt_7.pt', []],
+  ])
+})
+
 describe('a layout of one’s own', () => {
   const use = (text: string): void => {
     const file = new YamlText(`layouts:\n  - name: ours\n${text}`, '/exp/ckpt.yaml', yaml)

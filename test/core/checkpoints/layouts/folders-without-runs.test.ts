@@ -1,5 +1,5 @@
 /** Folders of frameworks are not runs: Orbax's `todelete_subdir`, torchtune's `recipe_state`. */
-import { mkdirSync, renameSync } from 'node:fs'
+import { cpSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect, it } from 'vitest'
 import { findRuns, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
@@ -46,4 +46,11 @@ it('is a run too where more lies in it than steps, or where it lies in no run', 
 it("torchtune's recipe_state is passed over, where all checkpoints have their optimizer's state", async () => {
   const run = copyFixture('frameworks/torchtune/run')
   expect(await runsBelow(run)).toEqual([''])
+})
+
+it("the folder of a torchtitan replica's data is passed over", async () => {
+  const run = join(copyFixture('frameworks/torchtitan/run'), 'checkpoint')
+  cpSync(join(run, 'step-10'), join(run, 'ft-replicat-0', 'step-10'), { recursive: true })
+  expect(await runsBelow(run)).toEqual([''])
+  expect((await loadRun(storage, join(run, 'ft-replicat-0'))).checkpoints.map(({ name }) => name)).toEqual(['step-10'])
 })

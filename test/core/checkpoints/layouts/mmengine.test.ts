@@ -99,6 +99,27 @@ describe('the best', () => {
     expect(describeAbsentBest(ordered)).toEqual([])
   })
 
+  it('is named beside what another framework names in the same folder, whichever is the newer', async () => {
+    const file = 'best_coco_bbox_mAP_epoch_3.pth'
+    const state = {
+      global_step: 99,
+      epoch: 9,
+      best_metric: 0.5,
+      best_model_checkpoint: 'out/checkpoint-99',
+      log_history: [],
+    }
+    const root = write(makeFolder(), {
+      ...files,
+      [file]: saved(3, 12, { file: `work_dirs/x/${file}`, score: 2 }),
+      'checkpoint-99/trainer_state.json': JSON.stringify(state),
+      'checkpoint-99/model.safetensors': 'x',
+    })
+    const { ordered } = byRecency((await openRun(storage, root)).checkpoints)
+    expect(namedBests(ordered).map(({ checkpoint }) => checkpoint?.name)).toEqual(
+      expect.arrayContaining([file, 'checkpoint-99']),
+    )
+  })
+
   it('is the best by that metric where its file is gone', async () => {
     const { checkpoints } = await openRun(storage, write(makeFolder(), files))
     const { ordered } = await arrange(storage, checkpoints, { orders: [], where: [] }, 1e9)

@@ -2,7 +2,7 @@
 import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { findRuns, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures, makeFolder, write } from './folders.js'
@@ -77,5 +77,66 @@ describe('the marker of NeMo', () => {
     ])
     const named = new Set(checkpoints.flatMap(({ pointsTo }) => pointsTo.map(({ name }) => name)))
     expect([...named]).toEqual(['x-step=2-last.ckpt'])
+  })
+})
+
+describe('the ranks of NeMo 1, each in a folder of its own', () => {
+  const ranksOf = (...names: string[]) =>
+    Object.fromEntries(names.map((name) => [`checkpoints/${name}`, saved(Number(/step=(\d)/.exec(name)?.[1]))]))
+
+  it.each([
+    ['mp_rank_00', 'mp_rank_01'],
+    ['tp_rank_00_pp_rank_000', 'tp_rank_00_pp_rank_001'],
+  ])('are one checkpoint: %s', async (zero, one) => {
+    const names = ['x-step=1.ckpt', 'x-step=2-last.ckpt', 'x-step=2.ckpt']
+    const root = write(makeFolder(), ranksOf(...names.flatMap((name) => [`${zero}/${name}`, `${one}/${name}`])))
+    const runs = await findRuns(storage, root)
+    expect(runs.map(({ path }) => path)).toEqual([join(root, 'checkpoints')])
+    expect(await membersIn(root)).toEqual(
+      Object.fromEntries(names.map((name) => [name, [`${zero}/${name}`, `${one}/${name}`]])),
+    )
+    const [run] = runs
+    expect(run?.checkpoints.map(({ path, step, kind }) => [path, step, kind])).toEqual(
+      [1, 2, 2].map((step, index) => [join(root, 'checkpoints', names[index] ?? ''), step, 'group']),
+    )
+    expect(run?.checkpoints.map(({ sameAs }) => sameAs)).toEqual([undefined, 'x-step=2.ckpt', undefined])
+    const named = new Set(run?.checkpoints.flatMap(({ pointsTo }) => pointsTo.map(({ name }) => name)))
+    expect([...named]).toEqual(['x-step=2-last.ckpt'])
+  })
+
+  it('are no run where a folder of theirs is named', async () => {
+    const root = write(makeFolder(), ranksOf('mp_rank_00/x-step=1.ckpt', 'mp_rank_01/x-step=1.ckpt'))
+    await expect(loadRun(storage, join(root, 'checkpoints/mp_rank_01'))).rejects.toThrow('is a checkpoint, not a run')
+  })
+
+  it('are all looked into, and one that is not there is told', async () => {
+    const files = ranksOf('mp_rank_00/x-step=1.ckpt', 'mp_rank_01/x-step=1.ckpt', 'mp_rank_00/x-step=2.ckpt')
+    const root = write(makeFolder(), { ...files, 'checkpoints/mp_rank_01/x-step=1.ckpt': saved(1).subarray(0, 300) })
+    const checkpoints = (await findRuns(storage, root)).flatMap((run) => run.checkpoints)
+    const graded = await checkHealth(storage, checkpoints, checkpoints, 'quick')
+    expect(
+      graded.map(({ name, health }) => [name, health.grade, health.findings.map(({ file, reason }) => file ?? reason)]),
+    ).toEqual([
+      ['x-step=1.ckpt', 'corrupt', ['mp_rank_01/x-step=1.ckpt']],
+      ['mp_rank_00/x-step=2.ckpt', 'partial', ['mp_rank_01/x-step=2.ckpt is not there; 1 of 2 ranks have it']],
+    ])
+  })
+
+  it('are one with their averaged twins and their marker', async () => {
+    const root = write(makeFolder(), {
+      ...ranksOf(
+        ...['mp_rank_00', 'mp_rank_01'].flatMap((rank) => [`${rank}/x-step=1.ckpt`, `${rank}/x-step=1-EMA.ckpt`]),
+      ),
+      'checkpoints/x-step=1-unfinished': '',
+    })
+    expect(await membersIn(root)).toEqual({
+      'x-step=1.ckpt': [
+        'mp_rank_00/x-step=1-EMA.ckpt',
+        'mp_rank_00/x-step=1.ckpt',
+        'mp_rank_01/x-step=1-EMA.ckpt',
+        'mp_rank_01/x-step=1.ckpt',
+        'x-step=1-unfinished',
+      ],
+    })
   })
 })

@@ -19,7 +19,11 @@ export function findingsOfWhole(unit: Unit, facts: Meta): Finding[] {
   const { last, lastName = typeof last === 'string' ? last : undefined, needs = [], marker, unfinished } = whole
   if (last !== undefined && !unit.entries.some((entry) => isNamed(entry, last))) {
     const reason = `not there; it is the last file that ${whole.writer ?? title} writes, so the save was not finished`
-    findings.push({ grade: 'unfinished', ...(lastName === undefined ? {} : { file: lastName }), reason })
+    findings.push({
+      grade: 'unfinished',
+      ...(lastName === undefined ? {} : { file: lastName.replace('{name}', () => unit.name) }),
+      reason,
+    })
   }
   if (marker !== undefined) findings.push(...markerFinding(unit, marker.replace('{name}', unit.name)))
   if (unfinished !== undefined) {

@@ -22,7 +22,7 @@ const learner: Proof = {
 export const xgboost: LayoutSpec = {
   id: 'xgboost',
   title: 'XGBoost',
-  looks: '<name>_<N>.ubj, .json, .pkl or .deprecated, <name>.json',
+  looks: '<name>_<N>.ubj, .json, .pkl or .deprecated, <name>.json or .model',
   forms: [
     {
       kind: 'file',
@@ -32,7 +32,8 @@ export const xgboost: LayoutSpec = {
     },
     {
       kind: 'file',
-      name: /^[\w-]+\.(?:ubj|deprecated)$|^[\w-]*(?:final|model|best|last|xgb|booster)[\w-]*\.json$/,
+      // A `.json` may be anything, and there may be thousands: only one with such a name is opened.
+      name: /^[\w-]+\.(?:ubj|deprecated|model)$|^(?:[\w-]*(?:final|model|best|last|xgb|boost|bst|clf|classifier|regressor|ranker|gbdt|gbm|trees)[\w-]*|reg)\.json$/,
       proof: learner,
       facts: [{ from: 'look', tell: async (look) => roundsIn(await look.bytes(256 << 20)) }],
     },
@@ -68,12 +69,16 @@ function roundsIn(bytes: Uint8Array): Picked {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const key = 'iteration_indptr'
   const at = buffer.indexOf(key)
-  const findings: Finding[] = /\}\s*$/.test(buffer.toString('latin1', buffer.length - 16)) ? [] : [cutModel]
+  const isCut = buffer[0] === brace && !/\}\s*$/.test(buffer.toString('latin1', buffer.length - 16))
+  const findings: Finding[] = isCut ? [cutModel] : []
   if (at === -1) return { meta: [], findings }
   const json = /^"\s*:\s*\[([\d\s,]*)\]/.exec(buffer.toString('latin1', at + key.length, at + (1 << 20)))?.[1]
   const count = json === undefined ? countOfUbjson(buffer.subarray(at + key.length)) : json.split(',').length
   return { meta: count > 0 && Number.isSafeInteger(count) ? [['step', count - 1]] : [], findings }
 }
+
+/** What JSON and UBJSON begin with, and the older binary format does not. */
+const brace = 0x7b
 
 const cutModel: Finding = { grade: 'corrupt', reason: 'ends early: the model is an object, and its end is not there' }
 

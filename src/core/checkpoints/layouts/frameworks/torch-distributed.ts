@@ -34,6 +34,8 @@ export const torchtitan: LayoutSpec = {
   title: 'torchtitan',
   looks: 'checkpoint/step-<N>/ with .metadata and *.distcp',
   resumesFrom: takesLargest('checkpoint.load_step', 'directory', /^step-(\d+)$/),
+  // With fault tolerance each replica keeps there where its data was, a `step-<N>` at every step, and no model.
+  holdsNoRun: (name) => /^ft-replicat-\d+$/.test(name),
   forms: [
     {
       ...folder,

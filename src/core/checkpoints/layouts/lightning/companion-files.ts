@@ -2,15 +2,19 @@
 import { basename, dirname } from 'node:path'
 import { healthFrom, type Checkpoint, type Finding, type Member, type ParamFile } from '../../../checkpoint.js'
 import { compareText } from '../folders.js'
+import { joinRanks } from './rank-folders.js'
 
 /** `X-EMA.ckpt` is loaded with `X.ckpt` and removed with it (nemo/collections/common/callbacks/ema.py). */
 const twin = /^(?<stem>.+)-EMA(?<suffix>\.ckpt)$/
 /** NeMo's, beside a checkpoint while its ranks write or remove it (nemo/utils/callbacks/nemo_model_checkpoint.py). */
 const unfinishedSuffix = '-unfinished'
 
-/** `markers` are names of the run's folder. Each pair is one checkpoint, of both files; a marker is one of its files. */
+/** `names` are those in the run's folder. A pair is one checkpoint, of both files, and so are all ranks; a marker is one of its files. */
 export function joinTogether(checkpoints: readonly Checkpoint[], names: readonly string[]): Checkpoint[] {
-  return markTogether(joinTwins(checkpoints), new Set(names.filter((name) => name.endsWith(unfinishedSuffix))))
+  return markTogether(
+    joinRanks(joinTwins(checkpoints)),
+    new Set(names.filter((name) => name.endsWith(unfinishedSuffix))),
+  )
 }
 
 function joinTwins(checkpoints: readonly Checkpoint[]): readonly Checkpoint[] {

@@ -9,6 +9,7 @@ import { basename } from 'node:path'
 import type { Finding } from '../../../checkpoint.js'
 import type { FactSource, Form, Has, LayoutIo, LayoutSpec, Unit } from '../spec.js'
 import { mayEndInName, numbersIn, typical } from './file-name.js'
+import { isRankFolder } from './rank-folders.js'
 import { readRun } from './read-run.js'
 import { lastPointersTo, resumesLightningFrom } from './resumes-from.js'
 import { beginsWithZeros, savedFacts } from './saved-state.js'
@@ -103,6 +104,7 @@ export const lightning: LayoutSpec = {
   together: joinTogether,
   beginsName: (name, isAmong, run) =>
     mayEndInName(name) ||
+    isRankFolder(name) ||
     ((isAmong || basename(run) === usualFolder) && !/^(?:\.|CKPT|checkpoint|version_)/.test(name)),
   /** ModelCheckpoint's scores begin at infinity. */
   isBookkeeping: (tensor) => tensor.startsWith('callbacks.'),

@@ -1,4 +1,5 @@
 /** Reads the checkpoints of a run together: which are its own, which are copies, which is the best, and their scores. */
+import { basename } from 'node:path'
 import type { Direction, Meta, MetaValue, Part, Pointer } from '../../../checkpoint.js'
 import { withOpener } from '../engine/opener.js'
 import { compareText } from '../folders.js'
@@ -6,6 +7,7 @@ import type { LayoutIo, Reading, Taken, Unit } from '../spec.js'
 import { pathInside, type CheckpointCallback } from './callbacks.js'
 import { endsInName, isHpc, isLast, numbersIn } from './file-name.js'
 import { aliasesAmong, Namesakes, runPointers } from './pointers.js'
+import { isRankFolder } from './rank-folders.js'
 import { beginsWithZeros, stateOf, weightsOf, type SavedState } from './saved-state.js'
 
 interface Known extends Taken {
@@ -52,11 +54,12 @@ function ofThisRun(known: readonly Known[]): readonly Known[] {
 
 /**
  * Whether a file in a folder below is this folder's checkpoint, under a name with a slash, or that folder's own. Its
- * callback knows the folder; where it does not say, the names must.
+ * callback knows the folder; where it does not say, the names must. A rank's part is always that of the folder above.
  */
-function belongsHere({ unit: { name }, state }: Known): boolean {
+function belongsHere({ unit: { name, folder }, state }: Known): boolean {
+  if (isRankFolder(basename(folder.path))) return false
   const slash = name.lastIndexOf('/')
-  if (slash === -1) return true
+  if (slash === -1 || isRankFolder(name.slice(0, name.indexOf('/')))) return true
   const callbacks = state?.callbacks ?? []
   const inside = callbacks.flatMap(({ own, folder }) => (own === null ? [] : (pathInside(own.path, folder) ?? [])))
   if (inside.length > 0) return inside.includes(name)

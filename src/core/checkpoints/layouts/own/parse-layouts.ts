@@ -133,7 +133,7 @@ class Layout {
     const part = partOf({ ...scalar, text })
     if (part === '')
       throw new ConfigError(scalar.position, 'complete is the checkpoint itself', { hint: `complete: "${own}.done"` })
-    return { last: new RegExp(`${part}$`), name: text.replace(own, '*'), part: [part] }
+    return { last: new RegExp(`${part}$`), name: text.replace(own, '{name}'), part: [part] }
   }
 
   private facts(pattern: NamePattern): { facts: FactSource[]; metaFile: string[] | null } {

@@ -1,0 +1,41 @@
+/** Models of boosted trees, by what is inside under the names that people give them. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { localStorage } from '../../../../src/core/storage/local.js'
+import { fixtures, makeFolder, write } from './folders.js'
+
+const bytesOf = (name: string) => readFileSync(join(fixtures, 'frameworks/xgboost/run', name))
+
+async function found(files: Readonly<Record<string, string | Uint8Array>>): Promise<unknown[]> {
+  const runs = await findRuns(localStorage(), write(makeFolder(), files))
+  return runs.flatMap(({ checkpoints }) =>
+    checkpoints.map(({ name, layout, health }) => [name, layout, health.findings]),
+  )
+}
+
+describe('a model of XGBoost', () => {
+  it.each(['clf.json', 'xgb_reg.json', 'reg.json', 'bst.json', 'my-classifier.json', 'ranker_v2.json'])(
+    'is known as %s, and so is nothing else of that name',
+    async (name) => {
+      expect(await found({ [name]: bytesOf('final.json') })).toEqual([[name, 'xgboost', []]])
+      expect(await found({ [name]: '{"labels": [1, 2]}' })).toEqual([])
+    },
+  )
+
+  it.each(['xgb.model', '0001.model'])('is known as %s, which a tokenizer may have too', async (name) => {
+    expect(await found({ [name]: bytesOf('ckpt/model_4.ubj') })).toEqual([[name, 'xgboost', []]])
+    expect(await found({ [name]: '\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02' })).toEqual([])
+  })
+
+  it('of the older binary format is not held for one of JSON that was cut off', async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('binf'),
+      Buffer.alloc(40),
+      Buffer.from('binary:logistic\0gbtree\0'),
+      Buffer.alloc(64),
+    ])
+    expect(await found({ 'xgb.model': bytes })).toEqual([['xgb.model', 'xgboost', []]])
+  })
+})
