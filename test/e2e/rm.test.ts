@@ -171,12 +171,12 @@ describe('the sizes of a plan', () => {
     const before = snapshot(run)
     const pruned = await ckpt(['prune', run, '--keep', '1', '--yes'])
     expect(pruned.stdout).toContain('its 2 ranks lie in folders of their own')
-    for (const args of [['x-step=1.ckpt'], ['x-step=1.ckpt', '--trash']]) {
-      const named = await ckpt(['rm', ...args, '--yes'], { cwd: run })
-      expect([named.status, named.stderr]).toEqual([
-        expect.not.stringMatching(/^0$/),
-        expect.stringContaining('several folders'),
-      ])
+    const named = await ckpt(['rm', 'x-step=1.ckpt', '--yes'], { cwd: run })
+    expect([named.status, named.stderr]).toEqual([5, expect.stringContaining('ranks lie in folders of their own')])
+    for (const trash of [[], ['--trash']]) {
+      const forced = await ckpt(['rm', 'x-step=1.ckpt', '--no-protect', '--yes', ...trash], { cwd: run })
+      expect(forced.status).not.toBe(0)
+      expect(forced.stderr).toContain('its files lie in several folders, which nothing takes away together')
     }
     const part = await ckpt(['rm', join(run, 'mp_rank_01/x-step=1.ckpt'), '--yes'])
     expect(part.stderr).toContain(`It is a part of the checkpoint ${join(run, 'x-step=1.ckpt')}`)

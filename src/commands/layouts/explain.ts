@@ -22,9 +22,10 @@ checkpoint that checkpoint is explained, and of a run it is said what is in it. 
     all: Flags.boolean({ description: 'also list the layouts whose names do not fit' }),
   }
 
-  /** The run is the folder that PATH lies in. */
+  /** PATH may be a run; what is no folder lies in one. */
   protected override async settingsFolder(path: string): Promise<string> {
-    return Promise.resolve(dirname(path))
+    const [stat] = await this.storage.stat([path])
+    return stat?.ok === true && stat.value.kind === 'directory' ? path : dirname(path)
   }
 
   async run(): Promise<void> {

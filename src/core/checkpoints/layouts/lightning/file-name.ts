@@ -2,6 +2,7 @@
  * Names that ModelCheckpoint gives its files: `epoch=3-step=16-val_loss=1.02-v1.ckpt`
  * (lightning/pytorch/callbacks/model_checkpoint.py, `format_checkpoint_name`, `_add_version`).
  */
+import { withoutRank } from './rank-folders.js'
 
 export const suffix = '.ckpt'
 
@@ -28,7 +29,9 @@ const pairs = /(?:^|-)([^-=]+)=(?=([-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|nan|in
  */
 export function numbersIn(name: string): ReadonlyMap<string, number> {
   const numbers = new Map<string, number>()
-  const text = name.slice(0, -suffix.length).replace(/-v\d+$/, '')
+  const text = withoutRank(name)
+    .slice(0, -suffix.length)
+    .replace(/-v\d+$/, '')
   for (const [, key = '', value = ''] of text.matchAll(pairs)) {
     const number = { nan: NaN, inf: Infinity, '+inf': Infinity, '-inf': -Infinity }[value] ?? Number(value)
     if (number !== 0 || key === 'epoch' || key === 'step') numbers.set(key, number)

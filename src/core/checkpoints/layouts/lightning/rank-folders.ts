@@ -22,6 +22,11 @@ function partsOf(name: string): { readonly rank: string; readonly shared: string
   return isRankFolder(rank) ? { rank, shared: name.slice(slash + 1) } : null
 }
 
+/** The name without the folder of a rank that it may begin with. */
+export function withoutRank(name: string): string {
+  return partsOf(name)?.shared ?? name
+}
+
 /** The same part of every rank becomes one checkpoint. One that a single rank has stays what it is, and is partial. */
 export function joinRanks(checkpoints: readonly Checkpoint[]): readonly Checkpoint[] {
   const ranked = checkpoints.filter(({ name }) => partsOf(name) !== null)
