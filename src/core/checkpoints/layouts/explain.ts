@@ -15,7 +15,6 @@ import { knownSpecs } from './registry.js'
 import { scanFolder } from './scan.js'
 import type { Form, Has, LayoutSpec } from './spec.js'
 import { ScanTree } from './scan-tree.js'
-import { quoteWord } from '../../formats/shell-words.js'
 
 /** `takes`: it is one of its checkpoints; `fits`: its name does, and another layout has it, or it lacks a proof. */
 export type Verdict = 'takes' | 'fits' | 'no'
