@@ -1,6 +1,6 @@
 /**
  * `npm run build:wheel`: packages for pip and uv, in dist/wheel, each with the executable of scripts/build-binary.mjs, and
- * `hf-ckpt`, by which `hf ckpt` works. A wheel is a zip with a list of checksums (Binary distribution format of PyPA).
+ * `hf-ckpt` (scripts/hf-ckpt.sh), by which `hf ckpt` works. A wheel is a zip with a list of checksums (Binary distribution format of PyPA).
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,9 +19,6 @@ const platforms = { x64: 'x86_64', arm64: 'aarch64' }
 
 const read = (...path) => readFileSync(join(root, ...path))
 
-/** Beside it: a second copy would double the wheel. */
-const hfCkpt = '#!/bin/sh\nexec "$(dirname -- "$(readlink -f -- "$0")")/ckpt" "$@"\n'
-
 function filesFor(arch, tag) {
   const info = `${name}-${version}.dist-info`
   const scripts = `${name}-${version}.data/scripts`
@@ -39,7 +36,7 @@ function filesFor(arch, tag) {
   const wheel = ['Wheel-Version: 1.0', 'Generator: ckpt', 'Root-Is-Purelib: false', `Tag: ${tag}`, '']
   return [
     { path: `${scripts}/ckpt`, bytes: read('dist', 'binary', `ckpt-linux-${arch}`), mode: 0o755 },
-    { path: `${scripts}/hf-ckpt`, bytes: Buffer.from(hfCkpt), mode: 0o755 },
+    { path: `${scripts}/hf-ckpt`, bytes: read('scripts', 'hf-ckpt.sh'), mode: 0o755 },
     { path: `${info}/METADATA`, bytes: Buffer.from(metadata.join('\n')) },
     { path: `${info}/WHEEL`, bytes: Buffer.from(wheel.join('\n')) },
     { path: `${info}/licenses/LICENSE`, bytes: read('LICENSE') },

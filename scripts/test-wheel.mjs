@@ -47,6 +47,11 @@ try {
       const told = run(program, ['--version'])
       if (!told.startsWith(`ckpt/${version} `)) throw new Error(`${program} --version: ${told}`)
     }
+    run('hf-ckpt', ['--register'])
+    const manifest = join(place, '.local/share/hf/extensions/hf-ckpt/manifest.json')
+    const { executable_path: registered } = JSON.parse(readFileSync(manifest, 'utf8'))
+    const answer = run(registered, ['--version'])
+    if (!answer.startsWith(`ckpt/${version} `)) throw new Error(`what hf runs, ${registered} --version: ${answer}`)
     console.log('the wheel works')
   }
 } finally {
