@@ -115,6 +115,20 @@ describe('the Trainer', () => {
     expect(got.stderr).toMatch(/checkpoint-5: nothing here was ever finished[^]*a first start/)
   })
 
+  it('whose folders all end at the same file was never killed in each: nothing is moved, and nothing begins anew', async () => {
+    const optimizer = (step: number) => ({ [`checkpoint-${step}/optimizer.pt`]: 'x' })
+    const run = makeTrainerRun({
+      ...checkpoint(5, false),
+      ...optimizer(5),
+      ...checkpoint(10, false),
+      ...optimizer(10),
+    })
+    expect(await start(run, '', 'echo started')).toMatchObject({ status: 4, stdout: '' })
+    expect(readdirSync(run).sort()).toEqual(['checkpoint-10', 'checkpoint-5'])
+    const two = makeTrainerRun({ ...checkpoint(5, false), ...optimizer(5), ...checkpoint(10, false) })
+    expect((await start(two, '', 'ls "$RUN"')).stdout).toBe('')
+  })
+
   it('that had finished a save does not begin anew when that is damaged', async () => {
     const run = makeTrainerRun(checkpoint(5))
     truncateSync(join(run, 'checkpoint-5', 'model.safetensors'), 4)

@@ -3,7 +3,7 @@ import { distinct, healthFrom, isSound, isUnreadable, type Checkpoint, type Run 
 import { CkptError } from '../errors.js'
 import { markStillWritten } from '../checkpoints/health/index.js'
 import type { StartCandidate } from './pass-over-damaged.js'
-import { findLayout, measure, ScanTree } from '../checkpoints/layouts/index.js'
+import { alikeByFiles, findLayout, measure, ScanTree } from '../checkpoints/layouts/index.js'
 import { endedByItself } from '../changes/journal/index.js'
 import { isSavedByCkpt } from '../changes/saving/index.js'
 import type { ReadStorage } from '../storage/storage.js'
@@ -60,9 +60,20 @@ async function wasNothingFinished(
   const examined = await examine(storage, run.checkpoints, run.checkpoints, 'quick', options)
   if (examined.some((one) => isSound(one) || isUnreadable(one) || one.demoted !== undefined)) return false
   if (!examined.every(isUnfinished) && !(beganFromNothing && examined.length <= mostCut)) return false
+  if (areAllAlike(distinct(examined))) return false
   // Somebody may be writing it just now.
   const unjudged = examined.map((one) => ({ ...one, health: healthFrom('none', []) }))
   return (await markStillWritten(ScanTree.lookingAgain(storage), unjudged, options)).every(isSound)
+}
+
+/**
+ * Kills do not cut saves at the very same file: what saved these never writes the one that says that they are whole. Of
+ * weights alone it takes three, for a save begins with those.
+ */
+function areAllAlike(checkpoints: readonly Checkpoint[]): boolean {
+  const [alike, other] = alikeByFiles(checkpoints)
+  if (alike === undefined || other !== undefined || alike.files.length === 0) return false
+  return alike.checkpoints.length > (alike.files.length > 1 ? 1 : 2)
 }
 
 function isUnfinished({ health }: Checkpoint): boolean {

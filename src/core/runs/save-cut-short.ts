@@ -1,6 +1,7 @@
 /** A save that was cut short, recognised by comparing it with the one before it. */
 import { basename } from 'node:path'
 import { isUnlisted, type Checkpoint, type Finding } from '../checkpoint.js'
+import { isMissed } from '../checkpoints/health/index.js'
 
 /**
  * Files that the newest checkpoint lacks while the one before it has them, and nothing that the other lacks: as each
@@ -19,6 +20,7 @@ export function cutShort(checkpoint: Checkpoint, ordered: readonly Checkpoint[])
   const found = new Set(checkpoint.health.findings.map(({ file }) => file))
   return before.files
     .filter(({ key, path, optional }) => !here.has(key) && optional !== true && !found.has(basename(path)))
+    .filter(({ path }) => isMissed(checkpoint, basename(path)))
     .map(({ path }) => ({
       grade: 'partial',
       file: basename(path),

@@ -3,6 +3,7 @@ import { groupBy } from '../../grouped.js'
 import { basename } from 'node:path'
 import { isUnlisted, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { alikeByFiles, findLayout, type Alike } from '../layouts/index.js'
+import { isMissed } from './random-states.js'
 
 /** At least this many others must have a file before its absence counts as damage. */
 export const fewestWitnesses = 2
@@ -59,7 +60,9 @@ function missingFrom(checkpoint: Checkpoint, others: number, counts: ReadonlyMap
   const keys = new Set([...checkpoint.files.map((file) => file.key), ...droppedKeys(checkpoint)])
   const reason = `not there, and each of the ${others} other checkpoints has it`
   return [...counts].flatMap(([key, { count, name, optional }]): Finding[] =>
-    count !== others || optional || keys.has(key) ? [] : [{ grade: 'partial', file: name, reason }],
+    count !== others || optional || keys.has(key) || !isMissed(checkpoint, name)
+      ? []
+      : [{ grade: 'partial', file: name, reason }],
   )
 }
 

@@ -1,5 +1,6 @@
 /** The state of the random numbers, of which each process saves its own. */
-import type { Finding } from '../../checkpoint.js'
+import { basename } from 'node:path'
+import type { Checkpoint, Finding } from '../../checkpoint.js'
 import { countOf } from '../../formats/pickle/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { MeasuredFile } from '../layouts/index.js'
@@ -7,6 +8,18 @@ import { missing, mostRanks, readRoot, valueOf } from './process-files.js'
 
 /** transformers/trainer.py `_save_rng_state`, accelerate/checkpointing.py: one for each process. */
 const randomState = /^(?<head>.*\/)?(?<stem>rng_state_|random_states_)(?<rank>\d+)(?<tail>\.pth|\.pkl)$/
+
+const ofTrainer = /^rng_state(?:_\d+)?\.pth$/
+
+/**
+ * False of a file that says nothing by its absence, whatever the other checkpoints have: a job that was started again
+ * with fewer processes, or more, saves as many random states, and the Trainer's arguments beside them say how many.
+ */
+export function isMissed({ files }: Pick<Checkpoint, 'files'>, name: string): boolean {
+  if (!ofTrainer.test(name)) return true
+  const names = files.map(({ path }) => basename(path))
+  return !names.includes('training_args.bin') || !names.some((one) => ofTrainer.test(one))
+}
 
 interface States {
   /** In the checkpoint; empty, or with its `/`. */

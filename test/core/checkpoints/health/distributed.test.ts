@@ -92,6 +92,8 @@ describe('random states', () => {
 })
 
 describe('random states of the Trainer', () => {
+  const statesOf = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, rank) => [`rng_state_${rank}.pth`, 'x']))
   const model = { 'pytorch_model.bin': 'x' }
   /** As transformers 5 wrote them on two ranks. */
   const args = readFileSync(join(fixtures, 'ranks/training_args-of-two-processes.bin'))
@@ -106,6 +108,23 @@ describe('random states of the Trainer', () => {
     expect(await findings(makeTrainer([100], { ...model, ...other }), 100)).toEqual([
       'partial rng_state_0.pth: not there; there are those of 1 of 2 processes',
     ])
+  })
+
+  it('are fewer, or more, after a start with as many processes, whatever the checkpoints before it have', async () => {
+    const root = makeTrainer([100, 200], { ...model, ...statesOf(4) })
+    const add = (step: number, files: Readonly<Record<string, string | Uint8Array>>) => {
+      for (const [name, content] of Object.entries({ 'trainer_state.json': `{"global_step": ${step}}`, ...files }))
+        write(root, { [`checkpoint-${step}/${name}`]: content })
+    }
+    add(300, { ...model, 'config.json': '{}', ...statesOf(2), 'training_args.bin': args })
+    expect(await findings(root, 300)).toEqual([])
+    const alone = { ...model, 'config.json': '{}', 'rng_state.pth': 'x', 'training_args.bin': args }
+    add(300, alone)
+    expect(await findings(root, 300)).toEqual([])
+    add(400, { ...model, 'config.json': '{}', 'rng_state_0.pth': 'x', 'training_args.bin': args })
+    expect(await findings(root, 400)).toContainEqual(lost[0])
+    add(500, { ...model, 'config.json': '{}', 'training_args.bin': args })
+    expect((await findings(root, 500))?.join('\n')).toMatch(/partial rng_state_0\.pth: not there, and each of/)
   })
 
   it('are more than the first alone, which has a number where there are several', async () => {

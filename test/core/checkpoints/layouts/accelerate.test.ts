@@ -36,4 +36,25 @@ describe("Accelerate's checkpoint", () => {
     const weights = write(makeFolder(), of('checkpoint_1', { 'model.safetensors': 'x' }))
     await expect(loadRun(localStorage(), weights)).rejects.toThrow('no checkpoints')
   })
+
+  it('has weights under any name and in any folder: hooks of a script save them', async () => {
+    const rest = { 'optimizer.bin': 'x', 'random_states_0.pkl': 'x' }
+    const of = (name: string, files: Record<string, string>) =>
+      Object.fromEntries(Object.entries(files).map(([file, text]) => [`${name}/${file}`, text]))
+    const root = write(makeFolder(), {
+      ...of('checkpoint_0', { ...rest, 'unet/diffusion_pytorch_model.safetensors': 'x' }),
+      ...of('checkpoint_1', { ...rest, 'pytorch_lora_weights.safetensors': 'x' }),
+      ...of('checkpoint_2', { ...rest, 'pytorch_model_fsdp_0/.metadata': 'x' }),
+      ...of('checkpoint_3', { ...rest, 'scheduler.bin': 'x', 'custom_checkpoint_0.pkl': 'x' }),
+      ...of('checkpoint_4', { 'optimizer_0/.metadata': 'x', 'random_states_0.pkl': 'x' }),
+    })
+    const { checkpoints } = await loadRun(localStorage(), root)
+    expect(checkpoints.map(({ name, health }) => `${name} ${health.grade}`)).toEqual([
+      'checkpoint_0 unchecked',
+      'checkpoint_1 unchecked',
+      'checkpoint_2 unchecked',
+      'checkpoint_3 partial',
+      'checkpoint_4 partial',
+    ])
+  })
 })

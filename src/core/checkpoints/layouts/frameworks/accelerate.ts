@@ -36,7 +36,11 @@ const form: Form = {
     lastName: 'random_states_0.pkl',
     needs: [
       {
-        any: [/^(model|pytorch_model)([-_.].*)?$/, /^pytorch_model(_fsdp_\d+)?\/$/],
+        // Hooks of `register_save_state_pre_hook` save models under names and in folders of a script's own.
+        any: [
+          /^(?!optimizer(_\d+)?\/$).+\/$/,
+          /^(?!(optimizer|scheduler|scaler|sampler|dl_state_dict|random_states|custom_checkpoint)(_\d+)?\.\w+$).+\.(safetensors|bin|pt|pth|ckpt|pkl|msgpack|index\.json)$/,
+        ],
         reason: 'no model weights are there',
       },
     ],
