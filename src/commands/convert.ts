@@ -15,7 +15,7 @@ import {
 import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
 import type { NameMapping } from '../core/tensors/names/index.js'
-import type { OutputFormat } from '../core/tensors/write/index.js'
+import { formatOfName, type OutputFormat } from '../core/tensors/write/index.js'
 import { weightsOf, type TensorFile } from '../core/tensors/read/index.js'
 import { findFile, type FoundParamFile } from '../core/runs/index.js'
 import { openSafely, readingNamed } from '../core/runs/open-tensors.js'
@@ -23,6 +23,7 @@ import {
   compileDtypes,
   dtypeFlag,
   dtypeOfFlag,
+  formatFlag,
   formatOptions,
   keyFlag,
   namesChosen,
@@ -68,12 +69,7 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     file: Args.string({ description: 'a file of tensors, a checkpoint or a run', required: true, ignoreStdin: true }),
   }
   static override flags = {
-    to: Flags.custom<OutputFormat>({
-      helpValue: 'FORMAT',
-      options: [...formatOptions],
-      required: true,
-      description: 'the format to write',
-    })(),
+    to: formatFlag(),
     output: Flags.string({
       char: 'o',
       helpValue: 'FILE',
@@ -106,6 +102,7 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
   async run(): Promise<void> {
     const query = await readQuery(this.flags)
     onlyOrder(query)
+    this.format()
     const { key, verify } = this.flags
     const request = { base: baseOf(this.args.file), query, verify, key }
     const found = await this.long('checking', (work) =>
@@ -159,15 +156,26 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     })
   }
 
+  /** Throws CkptError `usage` where neither --to nor the name of the output says it. */
+  private format(): OutputFormat {
+    const { to, output } = this.flags
+    const format = to ?? (output === undefined ? null : formatOfName(output))
+    if (format !== null) return format
+    const name = output === undefined ? '' : `, and the name ${output} says no format`
+    throw new CkptError('usage', `--to is missing${name}`, {
+      hint: `say which: --to ${formatOptions.join(' or --to ')}`,
+    })
+  }
+
   private async plan(file: TensorFile, options: ConvertOptions, adapter: LoraAdapter | null): Promise<Conversion> {
-    if (adapter === null) return planConversion(file, this.flags.to, options)
+    if (adapter === null) return planConversion(file, this.format(), options)
     const { change, merged, replaced } = await planLora(
       weightsOf(file, options.part).file,
       adapter.file,
       adapter.config,
     )
     this.note(renderMerge(adapter.file.path, merged.length, replaced.length))
-    return planConversion(file, this.flags.to, { ...options, change })
+    return planConversion(file, this.format(), { ...options, change })
   }
 
   /** What is chosen of the file, and how it is written. */
@@ -190,7 +198,8 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
 
   /** A file that came to lie in a checkpoint would be one of its parameter files. */
   private async outputFor({ path, checkpoint }: FoundParamFile): Promise<string> {
-    const { output, to } = this.flags
+    const { output } = this.flags
+    const to = this.format()
     if (output !== undefined && !(await isFolderOutput(this.storage, output))) return resolve(output)
     const into = output === undefined ? dirname(path) : resolve(output)
     const name = outputName(path, to, (await this.isModelFolder(dirname(path))) || (await this.isModelFolder(into)))

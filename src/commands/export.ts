@@ -73,6 +73,7 @@ The exit status is 6 when the system refused to read a newer one, which may be w
         'add to a folder that holds something: files of the same names are replaced, weights of other names go, the rest stays',
     }),
     to: Flags.custom<OutputFormat>({
+      helpValue: 'FORMAT',
       options: [...formatOptions],
       description:
         "the format of the weights; left out: safetensors, but what only a framework's own loader reads stays as it is",

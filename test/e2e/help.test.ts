@@ -39,7 +39,7 @@ describe('the usage of a command', () => {
   it.each([
     ['gc', '$ ckpt gc ROOT --older-than AGE [FLAGS]'],
     ['prune', '$ ckpt prune [RUN] [FLAGS]'],
-    ['convert', '$ ckpt convert FILE --to FORMAT [FLAGS]'],
+    ['convert', '$ ckpt convert FILE [FLAGS]'],
     ['pin', '$ ckpt pin CHECKPOINT... [FLAGS]'],
     ['trash list', '$ ckpt trash list [RUN] [FLAGS]'],
   ])('%s: arguments and what must be given stand in one line', async (command, usage) => {

@@ -148,6 +148,16 @@ describe('a pattern that no name matches', () => {
 })
 
 describe('ckpt convert', () => {
+  it('takes the format from the name of the output, and asks for it where that says none', async () => {
+    const [folder, file] = [temporaryDirectory(), join(fixtures, 'torch1', 'tied.pt')]
+    expect((await ckpt(['convert', file, '-o', join(folder, 'a.safetensors')])).stdout).toContain('to safetensors')
+    expect((await ckpt(['convert', file, '-o', join(folder, 'a.bin')])).stdout).toContain('to torch')
+    for (const output of [[], ['-o', join(folder, 'a.weights')]]) {
+      const { status, stderr } = await ckpt(['convert', file, ...output])
+      expect([status, stderr]).toEqual([2, expect.stringContaining('say which: --to safetensors or --to torch')])
+    }
+  })
+
   it('never writes over the file itself by default', async () => {
     const file = join(temporaryDirectory(), 'a.safetensors')
     writeTensors(file, [floats('w', [1], [1])])

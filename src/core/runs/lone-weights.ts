@@ -10,6 +10,7 @@ import {
   type Run,
 } from '../checkpoint.js'
 import { FormatError, StorageError } from '../errors.js'
+import { isNamelessStandIn } from '../checkpoints/health/index.js'
 import { explainTemporary } from '../checkpoints/layouts/index.js'
 import { isGzip } from '../formats/gzip.js'
 import { isBeside, isIndexName, largestIndex, readWeightMap } from '../formats/weight-map.js'
@@ -29,7 +30,8 @@ export interface Lone {
  */
 export async function loneFile(storage: ReadStorage, path: string): Promise<Lone | null> {
   const meant = basename(path).replace(unfinished, '')
-  if (!weightsName.test(meant) && !packedName.test(meant) && !(await isTensorFile(storage, path))) return null
+  const isNamed = weightsName.test(meant) || packedName.test(meant)
+  if (!isNamed && !(await isTensorFile(storage, path)) && !(await isStandIn(storage, path))) return null
   if (isIndexName(path)) {
     const shards = await shardsOf(storage, path)
     const members = [path, ...shards].sort().map((one): Member => ({ path: one, kind: 'file' }))
@@ -71,8 +73,16 @@ function weightsIn(entries: readonly DirectoryEntry[]): string[] {
 /** What a checkpoint of torch.distributed.checkpoint begins and ends with: its data can be what is gone. */
 const dcpMetadata = /^(?:__\d+)?\.metadata$/
 
+/** A blob of a download, without a name of its own, that is something else. */
+async function isStandIn(storage: ReadStorage, path: string): Promise<boolean> {
+  return isNamelessStandIn(basename(path), await headOf(storage, path, headLength))
+}
+
+/** Enough for a pointer and the beginning of a page. */
+const headLength = 512
+
 /** What weights are packed or kept in. */
-const packedName = /\.(?:gz|tgz|pkl|pickle|json|pb|index)$/i
+const packedName = /\.(?:gz|tgz|pkl|pickle|joblib|json|pb|index)$/i
 
 /**
  * Paths of the files of `checkpoint` that are packed with gzip, as their names say: sound as such, and taken by no loader
@@ -81,14 +91,14 @@ const packedName = /\.(?:gz|tgz|pkl|pickle|json|pb|index)$/i
 export async function findPacked(storage: ReadStorage, { layout, files }: Checkpoint): Promise<string[]> {
   if (layout !== loneLayout) return []
   const named = files.flatMap(({ path }) => (/\.(?:gz|tgz)$/i.test(path) ? [path] : []))
-  const heads = await Promise.all(named.map((path) => headOf(storage, path)))
+  const heads = await Promise.all(named.map((path) => headOf(storage, path, 2)))
   return named.filter((_, index) => isGzip(heads[index] ?? new Uint8Array(0)))
 }
 
-/** The first two bytes; none of a file that cannot be read. */
-async function headOf(storage: ReadStorage, path: string): Promise<Uint8Array> {
+/** The first bytes, at most `length`; none of a file that cannot be read. */
+async function headOf(storage: ReadStorage, path: string, length: number): Promise<Uint8Array> {
   try {
-    return await withFile(storage, path, (handle) => sourceOf(handle).read(0, Math.min(2, handle.size)))
+    return await withFile(storage, path, (handle) => sourceOf(handle).read(0, Math.min(length, handle.size)))
   } catch (error) {
     if (error instanceof StorageError) return new Uint8Array(0)
     throw error

@@ -2,6 +2,8 @@
 import { FormatError } from '../../errors.js'
 import type { ByteSource } from '../../formats/byte-source.js'
 import { checkHdf5End, isHdf5 } from '../../formats/hdf5-end.js'
+import { isGguf } from '../../formats/gguf.js'
+import { isNpy } from '../../formats/npy.js'
 import { checkOnnx } from '../../formats/onnx-fields.js'
 import { isGzip } from '../../formats/gzip.js'
 import { suffixOf } from '../../formats/suffix.js'
@@ -9,15 +11,31 @@ import { isTar } from '../../formats/tar.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isExtent, isTensorFile, openTensors, type TensorFile } from '../../tensors/read/index.js'
 import { isOnnx } from './onnx-data.js'
-import type { Extent } from './trailing-zeros.js'
+import { extentOf, type Extent } from './trailing-zeros.js'
 
 /** What one of them is checked by; null for a file that none of them is. `head` are its first 512 bytes. */
 export function checkFor(name: string, head: Uint8Array): ((source: ByteSource) => Promise<unknown>) | null {
+  const own = ownFormats.get(suffixOf(name).toLowerCase())
+  if (own?.begins(head) === false) return () => Promise.reject(noSignature(own.title))
   if (isHdf5(head)) return checkHdf5End
-  const suffix = suffixOf(name).toLowerCase()
-  if (suffix === 'h5' || suffix === 'hdf5') return () => Promise.reject(noSignature('HDF5'))
   if (isOnnx(name)) return checkOnnx
   return null
+}
+
+/** Formats that a name stands for alone, so that a file of that name which begins otherwise is none. */
+const ownFormats: ReadonlyMap<string, { readonly title: string; begins(head: Uint8Array): boolean }> = new Map([
+  ['h5', { title: 'an HDF5 file', begins: isHdf5 }],
+  ['hdf5', { title: 'an HDF5 file', begins: isHdf5 }],
+  ['gguf', { title: 'a GGUF file', begins: isGguf }],
+  ['npy', { title: 'a NumPy array', begins: isNpy }],
+  ['npz', { title: 'an archive of NumPy arrays', begins: isZip }],
+  // Keras 2 wrote HDF5 under that name too.
+  ['keras', { title: 'a Keras archive', begins: (head) => isZip(head) || isHdf5(head) }],
+])
+
+/** An archive without entries too. */
+function isZip(head: Uint8Array): boolean {
+  return head[0] === 0x50 && head[1] === 0x4b && (head[2] === 3 || head[2] === 5)
 }
 
 /** Whether a file is a tar archive, which holds others. */
@@ -25,8 +43,8 @@ export function holdsMembers(name: string, head: Uint8Array): boolean {
   return isTar(head) || (suffixOf(name).toLowerCase() === 'nemo' && !isGzip(head))
 }
 
-function noSignature(format: string): FormatError {
-  return new FormatError(`does not begin as an ${format} file`, { offset: 0 })
+function noSignature(title: string): FormatError {
+  return new FormatError(`does not begin as ${title}`, { offset: 0 })
 }
 
 /**
@@ -57,7 +75,7 @@ async function extentsIn(file: TensorFile): Promise<readonly Extent[]> {
   const extents: Extent[] = []
   for (const tensor of file.tensors) {
     const data = await file.dataOf(tensor)
-    if (isExtent(data)) extents.push({ begin: data.position, end: data.position + data.length })
+    if (isExtent(data)) extents.push(extentOf(tensor, { begin: data.position, end: data.position + data.length }))
   }
   return extents.sort((a, b) => a.begin - b.begin)
 }

@@ -2,6 +2,7 @@
 export { checkAndSum, checkHealth, checkStructure, type HealthOptions, type Summed } from './check.js'
 export { compareSums, type Sum, type Sums } from './checksums.js'
 export { checkFinite } from './finite.js'
+export { isNamelessStandIn } from './not-weights.js'
 export { isMissed } from './random-states.js'
 export { findRefused } from './unreadable-files.js'
 export { lookInterval, mayBeWritten, markStillWritten, type StillWrittenOptions } from './still-written.js'

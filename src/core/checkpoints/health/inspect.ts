@@ -27,7 +27,7 @@ import { refuseStandIn } from './not-weights.js'
 import { checkFor, checkTensors, holdsMembers } from './file-structures.js'
 import { findMissingData, isOnnx } from './onnx-data.js'
 import { longHead, mayBePickle, refuseUnsafe, refuseUnsafeArchive, refuseUnsafeFile } from './unsafe-pickles.js'
-import { areUnwritten, findZeroTail, type Extent } from './trailing-zeros.js'
+import { areUnwritten, extentOf, findZeroTail, type Extent } from './trailing-zeros.js'
 import { sourceOf, untilAborted, withFile } from '../../storage/file-source.js'
 
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
@@ -119,7 +119,7 @@ async function inspectHandle(
 ): Promise<Inspected> {
   const source = untilAborted(sourceOf(handle), options.signal)
   const head = await source.read(0, longHead)
-  refuseStandIn(name, head, around.isAlone)
+  refuseStandIn(name, head, { isAlone: around.isAlone, size: handle.size, tell: options.tell })
   if (isPacked(name, head) || holdsMembers(name, head)) {
     const findings = await inspectArchive(handle, source, isPacked(name, head), name, options)
     const rest = options.level === 'deep' ? restOf(name, path, handle.size, []) : null
@@ -191,7 +191,11 @@ async function inspectSafetensors(source: ByteSource, around: Surroundings): Pro
   const prefix = await source.read(0, prefixLength)
   const header = await source.read(prefixLength, readHeaderLength(prefix, source.byteLength))
   const { tensors } = parseHeader(header, source.byteLength)
-  await refuseZeroTail(source, tensors, around)
+  await refuseZeroTail(
+    source,
+    tensors.map((tensor) => extentOf(tensor, tensor)),
+    around,
+  )
   return new Set(tensors.map((tensor) => tensor.name))
 }
 
@@ -266,11 +270,11 @@ async function inspectLegacy(source: ByteSource, around: Surroundings, options: 
   refuseUnsafe(layout.calls)
   const looked = options.level === 'deep' ? layout.storages : endsOf(layout.storages)
   for (const storage of looked) await checkCount(source, storage)
-  await refuseZeroTail(source, layout.storages.map(extentOf), around)
+  await refuseZeroTail(source, layout.storages.map(storageExtent), around)
 }
 
-function extentOf({ offset, byteLength }: LegacyStorage): Extent {
-  return { begin: offset, end: offset + byteLength }
+function storageExtent({ dtype, itemSize, offset, byteLength }: LegacyStorage): Extent {
+  return extentOf({ dtype }, { begin: offset, end: offset + byteLength, itemSize })
 }
 
 function endsOf<T>(items: readonly T[]): T[] {

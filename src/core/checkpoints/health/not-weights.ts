@@ -1,38 +1,85 @@
 /** Recognises what lies in place of weights: a Git LFS pointer, a web page, an error message. */
 import { FormatError } from '../../errors.js'
+import { isGguf } from '../../formats/gguf.js'
+import { isHdf5 } from '../../formats/hdf5-end.js'
+import { isNpy } from '../../formats/npy.js'
+import { isPickle, isReadAsPickle } from '../../formats/pickle/index.js'
 import { suffixOf } from '../../formats/suffix.js'
 import { isText } from '../../formats/text.js'
-import { nameStandIn } from '../../tensors/read/index.js'
-import { isGzip } from '../../formats/gzip.js'
+import { isLegacyStream } from '../../formats/torch-legacy.js'
+import { namePacking, nameStandIn } from '../../tensors/read/index.js'
 
 /** Names that files of weights have, and hardly any others. */
 const weightsSuffixes = new Set(
   'safetensors gguf onnx h5 hdf5 keras pt pth ckpt bin npz npy nemo msgpack pdparams'.split(' '),
 )
 
+/** Pickles, which may be packed as a whole (joblib, pandas) and, by protocol 0, are text. */
+const pickleSuffixes = new Set('pkl pickle joblib pdopt'.split(' '))
+
+/** What is known of a file besides its first bytes, and what is told of one that is sound. */
+interface StandInLook {
+  /** In no run: its bytes alone tell. */
+  readonly isAlone: boolean
+  readonly size: number
+  readonly tell: (what: string) => void
+}
+
 /**
  * Throws FormatError for a page, a pointer and the like under the name of weights. Plain text is refused where
  * `isAlone`: in a run a small state can be text, and the other checkpoints tell what it should be.
  */
-export function refuseStandIn(name: string, head: Uint8Array, isAlone: boolean): void {
+export function refuseStandIn(name: string, head: Uint8Array, { isAlone, size, tell }: StandInLook): void {
   const suffix = suffixOf(name).toLowerCase()
-  if (!weightsSuffixes.has(suffix)) return
+  const mayBePickle = pickleSuffixes.has(suffix)
+  if (!weightsSuffixes.has(suffix) && !mayBePickle && !(isAlone && isNamelessStandIn(name, head))) return
   const standIn = nameStandIn(head)
-  if (standIn?.isCertain === true || (standIn !== undefined && isAlone)) {
-    throw new FormatError(`this is ${standIn.title}`, { offset: 0 })
-  }
-  if (!isAlone) return
-  if (suffix === 'safetensors' && isZip(head)) {
-    throw new FormatError('this is a zip archive, as torch.save writes them, and not safetensors', { offset: 0 })
-  }
-  if (isGzip(head) && suffix !== 'nemo')
-    throw new FormatError('this is compressed with gzip: unpack it first (gunzip PATH)', { offset: 0 })
+  if (standIn?.isCertain === true) throw notThat(standIn.title)
+  if (!isAlone || (mayBePickle && isReadAsPickle(head, size))) return
+  if (standIn !== undefined) throw notThat(standIn.title)
+  refusePacked(suffix, head, mayBePickle ? tell : null)
+  const other = suffix === 'safetensors' ? otherThanSafetensors(head) : null
+  if (other !== null) throw notThat(`${other}, and not safetensors`)
   if (head.length === 0 || !isText(head)) return
   const text = Buffer.from(head).toString('utf8').trim()
-  if (!/^[{[]/.test(text)) return
-  throw new FormatError(`this is a JSON document that begins ${JSON.stringify(text.slice(0, 60))}, and no weights`, {
-    offset: 0,
-  })
+  if (/^[{[]/.test(text)) {
+    throw notThat(`a JSON document that begins ${JSON.stringify(text.slice(0, 60))}, and no weights`)
+  }
+}
+
+/**
+ * A file whose name tells nothing of what it was meant to be: a pointer, a page, zeros alone are reported, for notes are
+ * text too.
+ */
+export function isNamelessStandIn(name: string, head: Uint8Array): boolean {
+  if (suffixOf(name) !== '') return false
+  const standIn = nameStandIn(head)
+  return standIn !== undefined && (standIn.isCertain === true || !isText(head))
+}
+
+/** Where pickles are packed so by their writers it is `tell` that is told. */
+function refusePacked(suffix: string, head: Uint8Array, tell: StandInLook['tell'] | null): void {
+  const packing = namePacking(head)
+  if (packing === undefined || (packing.name === 'gzip' && suffix === 'nemo')) return
+  if (tell === null) throw notThat(`compressed with ${packing.name}: unpack it first (${packing.unpack})`)
+  tell(`is compressed with ${packing.name}, as joblib and pandas do, and was not looked into`)
+}
+
+function notThat(title: string): FormatError {
+  return new FormatError(`this is ${title}`, { offset: 0 })
+}
+
+/** What a safetensors' header begins with, behind its length, whose bytes can look like anything. */
+const openBrace = 0x7b
+
+/** What a file is by its first bytes; null where it may be safetensors. */
+function otherThanSafetensors(head: Uint8Array): string | null {
+  if (isZip(head)) return 'a zip archive, as torch.save writes them'
+  if (isLegacyStream(head)) return 'what torch.save wrote before 1.6'
+  if (isHdf5(head)) return 'an HDF5 file'
+  if (isGguf(head)) return 'a GGUF file'
+  if (isNpy(head)) return 'a NumPy array'
+  return isPickle(head) && head[8] !== openBrace ? 'a Python pickle' : null
 }
 
 function isZip(head: Uint8Array): boolean {

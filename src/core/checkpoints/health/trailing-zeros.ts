@@ -3,6 +3,7 @@
  * failure or on a full disk. The length is right then, and nothing else tells.
  */
 import type { ByteSource } from '../../formats/byte-source.js'
+import type { Shape } from '../../formats/safetensors.js'
 
 /** Fewer mean nothing: an integer ends in zeros. */
 const fewestZeros = 512
@@ -15,6 +16,26 @@ const largestElement = 8
 export interface Extent {
   readonly begin: number
   readonly end: number
+  /** Bytes of a number whose last byte is zero only where it is, or next to it. */
+  readonly float?: number
+  /** Bytes of the last dimension, where there are several such rows and long ones. */
+  readonly row?: number
+}
+
+/** Of a row, in elements: padded kernels have shorter ones. */
+const shortestRow = 32
+/** Half-precision is left out: its small numbers end in a zero byte. */
+const floats: ReadonlySet<string> = new Set(['F32', 'F64', 'BF16', 'float32', 'float64', 'bfloat16'])
+
+/** Where a tensor lies, and what its dtype and shape say of the places at which its numbers end. */
+export function extentOf(
+  { dtype, shape = [] }: { readonly dtype: string; readonly shape?: Shape },
+  { begin, end, itemSize }: { readonly begin: number; readonly end: number; readonly itemSize?: number },
+): Extent {
+  const size = itemSize ?? (end - begin) / shape.reduce<number>((product, length) => product * Number(length), 1)
+  const last = Number(shape.at(-1) ?? 0)
+  const isMatrix = last >= shortestRow && Number.isInteger(size) && end - begin > last * size
+  return { begin, end, ...(floats.has(dtype) ? { float: size } : {}), ...(isMatrix ? { row: last * size } : {}) }
 }
 
 /** Where the zeros begin that the file ends with, 0 where there is nothing else; null when there are few. */
@@ -47,13 +68,29 @@ const sector = 512
 
 /**
  * True when zeros from `start` to the end look just like blocks that were never written: they begin amid a part,
- * and there with a sector, or go on through the parts behind it. Else they may be values: of a queue that is being
- * filled, of rows that are not used yet.
+ * and there with a sector, amid a number or a row of which whole ones follow, or go on through the parts behind it.
+ * Else they may be values: of a queue that is being filled, of rows that are not used yet.
  */
 export function areUnwritten(parts: readonly Extent[], start: number): boolean {
   const torn = parts.find((part) => part.begin < start && start + largestElement < part.end)
   if (torn === undefined) return false
-  return beginsSector(start) || parts.some((part) => part.begin >= torn.end && part.begin < part.end)
+  return (
+    beginsSector(start) ||
+    isAmidNumber(torn, start) ||
+    isAmidRow(torn, start) ||
+    parts.some((part) => part.begin >= torn.end && part.begin < part.end)
+  )
+}
+
+function isAmidNumber({ begin, float }: Extent, start: number): boolean {
+  return float !== undefined && (start - begin) % float !== 0
+}
+
+/** A queue that is filled by columns ends each row in zeros, and so the last one alone is. */
+function isAmidRow({ begin, end, row }: Extent, start: number): boolean {
+  if (row === undefined || end - start < 2 * row) return false
+  const left = row - ((start - begin) % row)
+  return left >= largestElement && left < row
 }
 
 /** The last bytes before it can be zero too: they are of a number. */

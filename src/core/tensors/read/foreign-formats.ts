@@ -22,9 +22,6 @@ const other = 'Name a safetensors file, or one that torch.save wrote.'
 
 const signatures: readonly Signature[] = [
   { title: 'an empty zip archive', bytes: '504b0506', hint: other },
-  { title: 'compressed with gzip', bytes: '1f8b', hint: 'unpack it first: gunzip PATH' },
-  { title: 'compressed with zstd', bytes: '28b52ffd', hint: 'unpack it first: zstd -d PATH' },
-  { title: 'compressed with xz', bytes: 'fd377a585a00', hint: 'unpack it first: unxz PATH' },
   {
     title: 'a tar archive (torch wrote such before 0.1.11)',
     bytes: '7573746172',
@@ -33,6 +30,46 @@ const signatures: readonly Signature[] = [
   },
 ]
 
+/** What files are packed with as a whole, and what unpacks each. */
+const packings: readonly { readonly name: string; readonly bytes: string; readonly unpack: string }[] = [
+  { name: 'gzip', bytes: '1f8b', unpack: 'gunzip PATH' },
+  { name: 'zstd', bytes: '28b52ffd', unpack: 'zstd -d PATH' },
+  { name: 'xz', bytes: 'fd377a585a00', unpack: 'unxz PATH' },
+  { name: 'bzip2', bytes: '425a68', unpack: 'bunzip2 PATH' },
+  { name: 'lz4', bytes: '04224d18', unpack: 'lz4 -d PATH' },
+  { name: 'lzma', bytes: '5d0000', unpack: 'unlzma PATH' },
+]
+
+/** A file that is packed as a whole. */
+interface Packing {
+  /** Such as `gzip`. */
+  readonly name: string
+  /** The command that unpacks it. */
+  readonly unpack: string
+}
+
+/** What a file that begins with `head` is packed with; undefined for one that is not. */
+export function namePacking(head: Uint8Array): Packing | undefined {
+  return packings.find(({ bytes }) => hexOf(head, 0, bytes.length / 2) === bytes) ?? (isZlib(head) ? zlib : undefined)
+}
+
+const zlib: Packing = { name: 'zlib', unpack: 'pigz -d < PATH' }
+
+/** RFC 1950, 2.2: deflate with a window of 32 kB, a sum of the two bytes; zeros behind them are a number's. */
+function isZlib(head: Uint8Array): boolean {
+  const [method, flags = 0] = head
+  if (method !== 0x78 || (method * 256 + flags) % 31 !== 0 || (flags & 0x20) !== 0) return false
+  return head.length >= 8 && head.subarray(2, 8).some((byte) => byte !== 0)
+}
+
+function hexOf(head: Uint8Array, at: number, length: number): string {
+  return Buffer.from(head.buffer, head.byteOffset, head.byteLength)
+    .subarray(at, at + length)
+    .toString('hex')
+}
+
+const joblibHint = 'joblib.dump(joblib.load(PATH), NEW) writes what joblib packed without packing it'
+
 /** What a file that begins with `head` is, when it is one of these; by its name where its bytes have no form. */
 export function nameForeignFormat(head: Uint8Array, path: string): ForeignFormat | undefined {
   const prefix = /([^/]+)\.data-\d{5}-of-\d{5}$/.exec(path)?.[1]
@@ -40,10 +77,12 @@ export function nameForeignFormat(head: Uint8Array, path: string): ForeignFormat
     const title = 'the data of a TensorFlow checkpoint, which its index alone makes sense of'
     return { title, hint: `name the index beside it: ${prefix}.index`, isSound: true }
   }
-  const signature = signatures.find(({ bytes, at = 0 }) => {
-    const found = Buffer.from(head.buffer, head.byteOffset, head.byteLength).subarray(at, at + bytes.length / 2)
-    return found.toString('hex') === bytes
-  })
+  const packing = namePacking(head)
+  if (packing !== undefined) {
+    const hint = `unpack it first: ${packing.unpack}; ${joblibHint}`
+    return { title: `compressed with ${packing.name}`, hint, isSound: false }
+  }
+  const signature = signatures.find(({ bytes, at = 0 }) => hexOf(head, at, bytes.length / 2) === bytes)
   return signature === undefined ? nameStandIn(head) : { ...signature, isSound: signature.isSound === true }
 }
 

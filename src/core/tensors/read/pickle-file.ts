@@ -3,8 +3,7 @@ import { FormatError } from '../../errors.js'
 import { pickledArray, type PickledArray } from '../../formats/numpy-pickle.js'
 import {
   auditPickle,
-  mayBeginPickle,
-  PickleEndsEarly,
+  isReadAsPickle,
   readUntilItBreaks,
   type PickleNode,
   type PickleSoFar,
@@ -85,9 +84,7 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
  * their own, so that the name counts too.
  */
 export function isOldPickle(head: Uint8Array, { path, size }: ReadHandle): boolean {
-  if (!/\.(?:pkl|pickle|p)$/i.test(path) || !mayBeginPickle(head)) return false
-  const { read } = readUntilItBreaks(head)
-  return !(read instanceof FormatError) || (read instanceof PickleEndsEarly && size > head.length)
+  return /\.(?:pkl|pickle|p)$/i.test(path) && isReadAsPickle(head, size)
 }
 
 const hint = 'load it where it came from, and save its tensors with torch.save or as safetensors'

@@ -54,6 +54,17 @@ async function gradeOf(path: string, level: 'quick' | 'deep' = 'deep'): Promise<
   return [graded?.health.grade ?? '', ...findings.map(({ file, reason }) => `${file ?? ''} ${reason}`.trim())]
 }
 
+/** One tensor, without a zero. */
+function matrix(rows: number, columns = 64): Buffer {
+  const bytes = Buffer.from(Float32Array.from({ length: columns * rows }, (_, at) => 1 + (at % 7) / 8).buffer)
+  const header = Buffer.from(
+    JSON.stringify({ w: { dtype: 'F32', shape: [rows, columns], data_offsets: [0, bytes.length] } }),
+  )
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(header.length))
+  return Buffer.concat([length, header, bytes])
+}
+
 function safetensors(shapes: Record<string, number>, values = (at: number) => 1 + (at % 7)): Buffer {
   let at = 0
   const entries = Object.entries(shapes).map(([name, count]) => {
@@ -67,6 +78,30 @@ function safetensors(shapes: Record<string, number>, values = (at: number) => 1 
   const data = Buffer.from(Float32Array.from({ length: at / 4 }, (_, index) => values(index)).buffer)
   return Buffer.concat([length, header, data])
 }
+
+/** The first bytes of what each program packs, and others. */
+function packed(name: string): Buffer {
+  const heads: Readonly<Record<string, string>> = {
+    gzip: '1f8b08',
+    bzip2: '425a6839314159265359',
+    xz: 'fd377a585a00',
+    zstd: '28b52ffd',
+    lz4: '04224d18',
+    zlib: '789c',
+  }
+  return Buffer.concat([Buffer.from(heads[name] ?? '', 'hex'), Buffer.alloc(900, 0xd5)])
+}
+
+const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n'
+
+/** The magic number of torch's stream, and what follows it. */
+const oldTorch = Buffer.concat([
+  Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex'),
+  Buffer.from('80024de9032e', 'hex'),
+])
+
+/** An empty dict, of protocol 4. */
+const pickle = Buffer.from('8004950a000000000000007d948c01619447000000000000002e', 'hex')
 
 function tar(members: Record<string, Uint8Array>): Buffer {
   const blocks = Object.entries(members).flatMap(([name, bytes]) => {
@@ -151,12 +186,32 @@ describe('a file of weights by itself', () => {
     ['cut.h5', hdf5.subarray(0, -90), /ends early: \d+ of \d+ bytes, as its HDF5 superblock says/],
     ['cut.onnx', onnx.subarray(0, 8), /field 7 ends at byte 10, and what holds it at byte 8/],
     ['page.bin', '<!DOCTYPE html><html></html>', /an HTML page/],
-    ['lfs.pt', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n', /a Git LFS pointer to a file of 12 bytes/], // prettier-ignore
+    ['lfs.pt', pointer, /a Git LFS pointer to a file of 12 bytes/],
     ['error.safetensors', '{"error": "not found"}', /a JSON document that begins/],
     ['line.safetensors', 'Entry not found', /text that begins "Entry not found"/],
     ['gzip.pt', gzipSync(torchFile), /compressed with gzip/],
     ['page.pt.gz', gzipSync('<html><body>404</body></html>'), /what is packed: this is an HTML page/],
     ['error.safetensors.gz', gzipSync('{"error": "not found"}'), /what is packed: this is a JSON document/],
+    ...['gzip', 'bzip2', 'xz', 'zstd', 'lz4'].map((name): [string, Buffer, RegExp] => [
+      `${name}.pth`,
+      packed(name),
+      new RegExp(`compressed with ${name}: unpack it`),
+    ]),
+    ['lfs.pkl', pointer, /a Git LFS pointer/],
+    ['page.pickle', '<!DOCTYPE html><html></html>', /an HTML page/],
+    ['line.pkl', 'Entry not found', /text that begins "Entry not found"/],
+    ['error.pkl', '{"error": "not found"}', /a JSON document that begins/],
+    ['zeros.pkl', new Uint8Array(5000), /all zero/],
+    ['lfs', pointer, /a Git LFS pointer/],
+    ['0123abcd', '<html><body>Access denied</body></html>', /an HTML page/],
+    ['zeros', new Uint8Array(5000), /all zero/],
+    ['other.gguf', torchFile, /does not begin as a GGUF file/],
+    ['other.npz', hdf5, /does not begin as an archive of NumPy arrays/],
+    ['other.npy', torchFile, /does not begin as a NumPy array/],
+    ['other.keras', safetensors({ a: 300 }), /does not begin as a Keras archive/],
+    ['hdf5.safetensors', hdf5, /an HDF5 file, and not safetensors/],
+    ['old.safetensors', oldTorch, /what torch\.save wrote before 1\.6, and not safetensors/],
+    ['pickle.safetensors', pickle, /a Python pickle, and not safetensors/],
     ['zip.safetensors', torchFile, /a zip archive, as torch\.save writes them, and not safetensors/],
     ['zeros.bin', new Uint8Array(5000), /all zero/],
   ])('that is not is reported with the cause: %s', async (name, bytes, reason) => {
@@ -235,6 +290,39 @@ describe('a file of weights by itself', () => {
     }
   })
 
+  it.each([
+    ['a row', 8 + 4 * 64 * 20 + 4 * 40],
+    ['a number', 8 + 4 * 64 * 20 + 3],
+  ])('whose last matrix is zero from amid %s on is reported with the byte', async (_, cut) => {
+    const begin = JSON.stringify({ w: { dtype: 'F32', shape: [64, 64], data_offsets: [0, 16384] } }).length
+    const bytes = matrix(64)
+    bytes.fill(0, begin + cut)
+    const [grade, finding = ''] = await gradeOf(write('m.safetensors', bytes), 'quick')
+    expect([grade, finding]).toEqual(['corrupt', expect.stringContaining(`to ${bytes.length}, its end, are all zero`)])
+    const from = Number(/^bytes (\d+) to/.exec(finding)?.[1])
+    expect(begin + cut - from).toBeGreaterThanOrEqual(0)
+    expect(begin + cut - from).toBeLessThan(4)
+  })
+
+  it('with rows, or the ends of rows, that are not used yet is whole', async () => {
+    const rows = matrix(64)
+    rows.fill(0, rows.length - 4 * 64 * 30)
+    expect(await gradeOf(write('rows.safetensors', rows))).toEqual(['whole'])
+    const columns = matrix(2, 1024)
+    for (const end of [1, 2])
+      columns.fill(0, columns.length - 4 * (1024 * end - 300), columns.length - 4 * 1024 * (end - 1))
+    expect(await gradeOf(write('columns.safetensors', columns))).toEqual(['whole'])
+  })
+
+  it('that joblib packed is whole, and not looked into, as is told', async () => {
+    const told: string[] = []
+    const heard = localStorage({ custody: { warn: (text) => told.push(text) } })
+    const lone = await loneFile(heard, write('m.joblib', packed('zlib')))
+    const checked = lone === null ? [] : await checkHealth(heard, lone.run.checkpoints, [lone.checkpoint], 'quick')
+    expect(checked[0]?.health.grade).toBe('whole')
+    expect(told.join()).toMatch(/m\.joblib is compressed with zlib, as joblib and pandas do, and was not looked into/)
+  })
+
   it('with tensors that are zero from their first value is whole', async () => {
     const zeros = safetensors({ a: 300, b: 300 }, (at) => (at < 300 ? 1.5 : 0))
     expect(await gradeOf(write('m.safetensors', zeros))).toEqual(['whole'])
@@ -279,6 +367,8 @@ describe('a file of weights by itself', () => {
 
   it('is none where neither its name nor its bytes say so', async () => {
     expect(await gradeOf(write('notes.txt', 'text'))).toEqual(['nothing'])
+    expect(await gradeOf(write('LICENSE', 'text'))).toEqual(['nothing'])
+    expect(await gradeOf(write('index.html', '<html></html>'))).toEqual(['nothing'])
   })
 })
 

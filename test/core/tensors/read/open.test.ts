@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SafetensorsError } from '../../../../src/core/formats/safetensors.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
@@ -131,6 +131,9 @@ describe('a file of another kind is named', () => {
     ['a pickle that is cut', Buffer.from('80049500000000000000', 'hex'), 'a Python pickle (protocol 4)', 'damaged'],
     ['a pickle with more behind it', Buffer.from('80047d942e80047d942e', 'hex'), 'a Python pickle', 'damaged'],
     ['gzip', gzipSync('hello'), 'compressed with gzip', 'damaged'],
+    ['what joblib packs by zlib', deflateSync(Buffer.alloc(999, 'abcd')), 'compressed with zlib', 'damaged'],
+    ['bzip2', Buffer.from('425a6839314159265359', 'hex'), 'compressed with bzip2', 'damaged'],
+    ['lz4', Buffer.from('04224d186440a7', 'hex'), 'compressed with lz4', 'damaged'],
     ['tar', tar, 'a tar archive', 'damaged'],
   ])('%s', async (name, bytes, title, code) => {
     const path = written(name, bytes)
