@@ -34,12 +34,18 @@ const away = target + '.away'
 const aside = target + '.link'
 const attempt = (call) => { try { call(); return true } catch { return false } }
 const isLink = () => attempt(() => fs.readlinkSync(target))
+const putBack = () => {
+  if (isLink()) attempt(() => fs.unlinkSync(target))
+  attempt(() => fs.renameSync(away, target))
+}
 for (;;) {
   // Said before it is asked: whoever pauses it sees that it swaps, or it sees that it is paused.
   Atomics.store(control, 1, 1)
   const asked = Atomics.load(control, 0)
   if (asked === 2) break
   if (asked === 0) {
+    // It may not have been allowed to before: a thread has the rights of the process, which acts as others at times.
+    putBack()
     Atomics.store(control, 1, 0)
     Atomics.notify(control, 1)
     Atomics.wait(control, 0, 0)
@@ -52,8 +58,7 @@ for (;;) {
     if (attempt(() => fs.renameSync(aside, target))) Atomics.add(control, 2, 1)
     for (let spin = Math.random() * 20000; spin > 0; spin -= 1);
   }
-  if (isLink()) attempt(() => fs.unlinkSync(target))
-  attempt(() => fs.renameSync(away, target))
+  putBack()
   for (let spin = Math.random() * 20000; spin > 0; spin -= 1);
 }`
 
