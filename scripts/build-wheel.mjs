@@ -1,6 +1,7 @@
 /**
  * `npm run build:wheel`: packages for pip and uv, in dist/wheel, each with the executable of scripts/build-binary.mjs, and
- * `hf-ckpt` (scripts/hf-ckpt.sh), by which `hf ckpt` works. A wheel is a zip with a list of checksums (Binary distribution format of PyPA).
+ * `hf-ckpt` (scripts/hf-ckpt.sh), by which `hf ckpt` works. A wheel is a zip with a list of checksums (Binary
+ * distribution format of PyPA).
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

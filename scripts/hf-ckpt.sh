@@ -1,6 +1,7 @@
 #!/bin/sh
 # hf-ckpt: ckpt under the name by which `hf ckpt` runs it. hf looks for no programs on the PATH, only for extensions that
-# it has a manifest of (huggingface_hub 1 and 2, cli/extensions.py): `hf-ckpt --register` writes ours, once a user.
+# it has a manifest of (huggingface_hub 2.4, cli/extensions.py): `hf-ckpt --register` writes ours, once for each user.
+# A script beside ckpt, for a second copy of the executable would double the wheel.
 set -eu
 self=$(readlink -f -- "$0")
 [ "${1-}" = --register ] || exec "$(dirname -- "$self")/ckpt" "$@"
